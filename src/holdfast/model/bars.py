@@ -1,0 +1,162 @@
+"""Build the bars of several time frames out of trades or of smaller bars.
+
+Rule 1: bars lie on multiples of their length since 1970-01-01 UTC and end exclusively.
+Rule 2: a period without trades has no bar.
+Rule 3: a closed bar never changes, and bars never overlap. A trade from before a bar that was
+        opened, or from before the end of one that was closed, is refused in every time frame and
+        counted as late, so that the time frames stay sums of each other.
+Rule 4: inside the open bars trades count in the order in which they arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .market import Bar, Trade, timeframe_ns
+from .values import Symbol
+
+_NEVER = 1 << 63
+
+
+class BarBuilder:
+    """The open bars of one symbol. Feed it trades or bars, not both: they would count twice.
+
+    The first bar holds what was seen of it, which may be less than the whole.
+
+    Raises:
+        ValueError: a time frame is not like 5s, 1m, 4h or 1d.
+    """
+
+    __slots__ = ("_due_ts", "_floor_ts", "_open", "late_count", "symbol")
+
+    def __init__(self, symbol: Symbol, timeframes: Sequence[str]) -> None:
+        self.symbol = symbol
+        self.late_count = 0
+        frames = [_OpenBar(symbol, name) for name in dict.fromkeys(timeframes)]
+        self._open = sorted(frames, key=lambda frame: frame.length)
+        self._due_ts = _NEVER  # the earliest end of an open bar
+        self._floor_ts = 0  # what is older is late
+
+    def on_trade(self, trade: Trade) -> Sequence[Bar]:
+        """Count a trade and return the bars that it shows to be over, the earliest end first."""
+        ts = trade.ts
+        assert trade.symbol == self.symbol, f"a trade of {trade.symbol} in bars of {self.symbol}"
+        closed = self.on_time(ts) if ts >= self._due_ts else ()
+        if ts < self._floor_ts:
+            self.late_count += 1
+            return closed
+        price, qty = trade.price, trade.qty
+        for frame in self._open:
+            if not frame.end:
+                self._start(frame, ts)
+                frame.open = frame.high = frame.low = price
+            elif price > frame.high:
+                frame.high = price
+            elif price < frame.low:
+                frame.low = price
+            frame.close = price
+            frame.volume += qty
+            frame.count += 1
+        return closed
+
+    def on_bar(self, bar: Bar) -> Sequence[Bar]:
+        """Count a closed bar and return the bars that are over with it.
+
+        A bar of a wanted time frame comes back as it is; larger ones close as soon as their
+        last part is there.
+
+        Raises:
+            ValueError: a wanted time frame is no multiple of the bar's.
+        """
+        assert bar.symbol == self.symbol, f"a bar of {bar.symbol} in bars of {self.symbol}"
+        part = timeframe_ns(bar.timeframe)
+        for frame in self._open:
+            if frame.length % part:
+                raise ValueError(f"bars of {frame.timeframe} can't be built of {bar.timeframe}")
+        closed = list(self.on_time(bar.open_ts))
+        if bar.open_ts < self._floor_ts:
+            self.late_count += 1
+            return closed
+        for frame in self._open:
+            if not frame.end:
+                self._start(frame, bar.open_ts)
+                frame.open, frame.high, frame.low = bar.open, bar.high, bar.low
+            frame.add(bar)
+        self._floor_ts = bar.ts
+        closed.extend(self.on_time(bar.ts))
+        return closed
+
+    def on_time(self, now: int) -> Sequence[Bar]:
+        """Close the bars whose end has passed; none may come for a trade to do it."""
+        if now < self._due_ts:
+            return ()
+        closed = [frame.take() for frame in self._open if 0 < frame.end <= now]
+        closed.sort(key=_end)  # stable: of one end, the shorter first
+        self._floor_ts = max(self._floor_ts, closed[-1].ts)
+        self._due_ts = min((frame.end for frame in self._open if frame.end), default=_NEVER)
+        return closed
+
+    def drop(self, timeframe: str) -> None:
+        """Build a time frame no longer; its open bar is lost."""
+        self._open = [frame for frame in self._open if frame.timeframe != timeframe]
+        self._due_ts = min((frame.end for frame in self._open if frame.end), default=_NEVER)
+
+    def _start(self, frame: _OpenBar, ts: int) -> None:
+        start = ts - ts % frame.length
+        frame.end = start + frame.length
+        self._due_ts = min(self._due_ts, frame.end)
+        self._floor_ts = max(self._floor_ts, start)
+
+
+class _OpenBar:
+    """One time frame's bar in the making; `end` is zero between two bars."""
+
+    __slots__ = (
+        "close",
+        "count",
+        "end",
+        "high",
+        "length",
+        "low",
+        "open",
+        "symbol",
+        "timeframe",
+        "volume",
+    )
+
+    def __init__(self, symbol: Symbol, timeframe: str) -> None:
+        self.symbol = symbol
+        self.timeframe = timeframe
+        self.length = timeframe_ns(timeframe)
+        self.end = 0
+        self.open = self.high = self.low = self.close = self.volume = 0.0
+        self.count = 0
+
+    def add(self, part: Bar) -> None:
+        self.high = max(self.high, part.high)
+        self.low = min(self.low, part.low)
+        self.close = part.close
+        self.volume += part.volume
+        self.count += part.trade_count
+
+    def take(self) -> Bar:
+        """Return the bar as closed and make room for the next."""
+        bar = Bar(
+            symbol=self.symbol,
+            timeframe=self.timeframe,
+            open_ts=self.end - self.length,
+            ts=self.end,
+            open=self.open,
+            high=self.high,
+            low=self.low,
+            close=self.close,
+            volume=self.volume,
+            trade_count=self.count,
+        )
+        self.volume = 0.0
+        self.end = self.count = 0
+        return bar
+
+
+def _end(bar: Bar) -> int:
+    return bar.ts

@@ -1,0 +1,224 @@
+"""The one place where settings come together: checked at once, frozen, secrets never printed.
+
+From weak to strong: defaults, `holdfast.toml`, `.env`, environment variables, arguments. A
+`TradingConfig` made directly takes its arguments and the defaults alone; `TradingConfig.load`
+reads all sources. Importing this module loads pydantic (about 0.2 s): import it where it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from .config_fields import SECRETS, SECTION_OF, ConfigFields
+from .config_kinds import MASK, show
+from .config_sources import (
+    CONFIG_VARIABLE,
+    Reading,
+    Setting,
+    label,
+    read_arguments,
+    read_dotenv,
+    read_environment,
+    read_flags,
+    read_toml,
+)
+from .errors import ConfigError
+from .settings import EngineSettings, RiskLimits
+from .values import NS_PER_S, Symbol
+
+__all__ = ["LoadedConfig", "TradingConfig"]
+
+TOML_FILE = "holdfast.toml"
+DOTENV_FILE = ".env"
+SHOWN_LENGTH_MAX = 60
+"""How much of a wrong value an error message shows."""
+
+
+class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's base says Any
+    """Every setting, checked. Made directly it reads no file and no environment.
+
+    `api_key` and `api_secret` are usable strings that `repr`, `str`, errors and dumps mask.
+
+    Raises:
+        ConfigError: the text lists every mistake, not the first alone.
+    """
+
+    def __init__(self, **settings: object) -> None:
+        reading = read_arguments(settings)
+        mistakes = reading.mistakes + _mistakes(reading.settings)
+        if mistakes:
+            raise _error(mistakes)
+        BaseModel.__init__(self, **{key: item.value for key, item in reading.settings.items()})
+
+    @property
+    def use_testnet(self) -> bool:
+        """Return `testnet`, by its other name."""
+        return self.testnet
+
+    def leverage_of(self, symbol: Symbol) -> int:
+        """Return the leverage a symbol is traded at."""
+        return self.leverages.get(symbol, self.leverage)
+
+    def risk_limits(self) -> RiskLimits:
+        """Return what the risk rules compare with."""
+        return msgspec.convert(
+            {name: getattr(self, name) for name in RiskLimits.__struct_fields__}, RiskLimits
+        )
+
+    def engine_settings(self) -> EngineSettings:
+        """Return what the engine goes by."""
+        names = set(EngineSettings.__struct_fields__) - {"limits", "equity_interval_ns"}
+        interval = self.equity_interval_ns or self.save_state_interval * NS_PER_S
+        given = {name: getattr(self, name) for name in names}
+        settings = msgspec.convert({**given, "equity_interval_ns": interval}, EngineSettings)
+        return msgspec.structs.replace(settings, limits=self.risk_limits())
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str | None = None,
+        env: Mapping[str, str] | None = None,
+        dotenv: Path | str | None = None,
+        overrides: Mapping[str, object] | None = None,
+    ) -> LoadedConfig:
+        """Read all sources and remember which one gave what.
+
+        Args:
+            path: the TOML file; None takes HOLDFAST_CONFIG, or `holdfast.toml` where it exists.
+            env: the environment; None takes the process's own.
+            dotenv: the .env file; None takes `.env` where it exists.
+            overrides: the strongest source, by name; a value of None was not given.
+
+        Raises:
+            ConfigError: the text lists every mistake with its source.
+        """
+        environment = os.environ if env is None else env
+        named = path or environment.get(CONFIG_VARIABLE)
+        return _combine(
+            read_toml(Path(named or TOML_FILE), must_exist=bool(named)),
+            read_dotenv(Path(dotenv or DOTENV_FILE), must_exist=dotenv is not None),
+            read_environment(environment),
+            read_flags(overrides or {}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A configuration and where each setting came from."""
+
+    config: TradingConfig
+    sources: Mapping[str, str]  # "holdfast.toml:3", ".env:2", "environment DRY_RUN", "--seed"
+    warnings: tuple[str, ...]
+
+    def source_of(self, key: str) -> str:
+        """Return where a setting came from; "default" where nothing gave it."""
+        return self.sources.get(key, "default")
+
+    def table(self) -> list[tuple[str, str, str]]:
+        """Return (section.key, shown value, source) of every setting; secrets are masked."""
+        return [
+            (f"{section}.{key}", show(getattr(self.config, key)), self.source_of(key))
+            for key, section in SECTION_OF.items()
+        ]
+
+
+def _combine(*readings: Reading) -> LoadedConfig:
+    """Let later readings win over earlier ones."""
+    given: dict[str, Setting] = {}
+    for reading in readings:
+        given |= reading.settings
+    mistakes = [mistake for reading in readings for mistake in reading.mistakes]
+    mistakes += _mistakes(given)
+    if mistakes:
+        raise _error(mistakes)
+    return LoadedConfig(
+        config=TradingConfig(**{key: setting.value for key, setting in given.items()}),
+        sources={key: setting.where for key, setting in given.items()},
+        warnings=tuple(warning for reading in readings for warning in reading.warnings),
+    )
+
+
+def _error(mistakes: list[str]) -> ConfigError:
+    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    return ConfigError("\n  ".join([f"{count} in the configuration:", *mistakes]))
+
+
+def _mistakes(given: Mapping[str, Setting]) -> list[str]:
+    """Check each value, and the good ones against each other."""
+    expected = _wrong_values(given)
+    found = [f"{_place(given[key])}: expected {what}" for key, what in expected.items()]
+    good = {key: setting.value for key, setting in given.items() if key not in expected}
+    fields = ConfigFields.model_validate(good)
+    for keys, what in _contradictions(fields):
+        if not set(keys) & set(expected):
+            sides = " and ".join(_side(fields, key, given) for key in keys)
+            found.append(f"{sides}: {what}")
+    return found
+
+
+def _wrong_values(given: Mapping[str, Setting]) -> dict[str, str]:
+    """Return what was expected, by the key of each value that is not."""
+    try:
+        ConfigFields.model_validate({key: setting.value for key, setting in given.items()})
+    except ValidationError as error:
+        return {
+            str(item["loc"][0]): item["msg"].removeprefix("Value error, ")
+            for item in error.errors(include_input=False, include_url=False)
+            if item["loc"][0] in given  # defaults made from others are not tried then, and say so
+        }
+    return {}
+
+
+def _contradictions(fields: ConfigFields) -> list[tuple[tuple[str, ...], str]]:
+    """Return the keys that can't stand together, and why."""
+    gross, net = fields.max_gross_exposure_pct, fields.max_net_exposure_pct
+    rules: list[tuple[bool, tuple[str, ...], str]] = [
+        (
+            bool(fields.api_key) != bool(fields.api_secret),
+            ("api_key", "api_secret"),
+            "a key and its secret come together",
+        ),
+        (
+            fields.message_reserve >= fields.max_messages,
+            ("message_reserve", "max_messages"),
+            "the reserve must leave room for entries",
+        ),
+        (
+            fields.correlation_returns_min > fields.correlation_returns,
+            ("correlation_returns_min", "correlation_returns"),
+            "the window never holds so many returns",
+        ),
+        (
+            fields.volatility_min >= fields.volatility_max,
+            ("volatility_min", "volatility_max"),
+            "nothing lies between the two",
+        ),
+        (
+            gross is not None and net is not None and net > gross,
+            ("max_net_exposure_pct", "max_gross_exposure_pct"),
+            "net exposure is never above gross",
+        ),
+    ]
+    return [(keys, what) for is_broken, keys, what in rules if is_broken]
+
+
+def _place(setting: Setting) -> str:
+    shown = MASK if setting.key in SECRETS else _clip(setting.value)
+    return f"{label(setting.where, setting.key)} = {shown}"
+
+
+def _side(fields: ConfigFields, key: str, given: Mapping[str, Setting]) -> str:
+    where = given[key].where if key in given else "default"
+    return f"{key} = {_clip(getattr(fields, key))} ({where})"
+
+
+def _clip(value: object) -> str:
+    """Show a value as it was written: text in quotes, secrets masked, long ones cut."""
+    text = repr(value) if isinstance(value, str) else show(value)
+    return text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "..."

@@ -1,0 +1,65 @@
+"""Client order ids: who owns an order can be read off its id, without any lookup.
+
+`hf.2.1a.7.E.sma_cross` is prefix, epoch, sequence, parent's sequence, role and strategy, numbers
+in base 36. It fits the alphabet and the 36 characters of Binance's client ids.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .values import ClOrdId, OrderRole, StrategyId
+
+LENGTH_MAX = 36
+STRATEGY_LENGTH_MAX = 12
+PREFIX = "hf"
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+_SHAPE = re.compile(
+    r"(?P<prefix>[A-Za-z0-9_-]+)\.(?P<epoch>[0-9a-z]+)\.(?P<seq>[0-9a-z]+)"
+    r"\.(?P<parent>[0-9a-z]+)\.(?P<role>[EXST])\.(?P<strategy>[A-Za-z0-9_-]*)"
+)
+
+
+class Owner(NamedTuple):
+    """What a client order id says."""
+
+    prefix: str
+    epoch: int
+    seq: int
+    parent: int
+    role: OrderRole
+    strategy: StrategyId  # shortened to `STRATEGY_LENGTH_MAX`
+
+
+def base36(number: int) -> str:
+    """Write a number that is not negative in base 36."""
+    text = ""
+    while True:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+        if not number:
+            return text
+
+
+def make_cl_ord_id(owner: Owner) -> ClOrdId:
+    """Compose an id. The strategy's name is cut and its odd characters replaced."""
+    strategy = _FOREIGN.sub("_", owner.strategy)[:STRATEGY_LENGTH_MAX]
+    head = f"{owner.prefix}.{base36(owner.epoch)}.{base36(owner.seq)}.{base36(owner.parent)}"
+    return ClOrdId(f"{head}.{owner.role.value}.{strategy}"[:LENGTH_MAX])
+
+
+def parse_cl_ord_id(text: str) -> Owner | None:
+    """Read an id back; None where it is not of our shape."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        return None
+    return Owner(
+        prefix=match["prefix"],
+        epoch=int(match["epoch"], 36),
+        seq=int(match["seq"], 36),
+        parent=int(match["parent"], 36),
+        role=OrderRole(match["role"]),
+        strategy=StrategyId(match["strategy"]),
+    )

