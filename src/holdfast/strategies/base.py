@@ -1,0 +1,186 @@
+"""What users subclass: hooks that hear the market, and `signal` to wish for something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from ..model.errors import StrategyError
+from ..model.events import OrderFilled
+from ..model.market import Bar, Quote, Trade
+from ..model.signal import SignalGenerated
+from ..model.values import (
+    ZERO,
+    Amount,
+    OrderType,
+    SignalType,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    to_decimal,
+)
+from .context import Context, OrderUpdate
+
+__all__ = ["HOOKS", "Context", "OrderUpdate", "Strategy", "overridden_hooks"]
+
+HOOKS = ("on_start", "on_bar", "on_trade", "on_quote", "on_fill", "on_order", "on_stop")
+
+Emit = Callable[[SignalGenerated], None]
+
+
+class Strategy:
+    """Hears the market through hooks and answers with `signal`.
+
+    Hooks are plain functions, called one at a time. They must return soon: the engine waits.
+    What a strategy remembers is its own affair and is built anew from `warmup_bars` bars of
+    history after a restart; what it holds it asks of `ctx.position`, since a stop may have
+    closed it. The constructor's parameters are the strategy's parameters.
+    """
+
+    timeframes: tuple[str, ...] = ()
+    """Bars wanted, as in ("1m", "1h"); empty takes the feed's default."""
+
+    warmup_bars: int = 0
+    """Bars of history wanted before the first live one, for each symbol and timeframe."""
+
+    # On the class, so that a subclass whose constructor forgets `super().__init__()` works too.
+    _strategy_id: StrategyId | None = None
+    _emit: Emit | None = None
+    _ctx: Context | None = None
+
+    @property
+    def ctx(self) -> Context:
+        """Return the window that the runner opened.
+
+        Raises:
+            StrategyError: no runner has bound this strategy yet.
+        """
+        if self._ctx is None:
+            raise self._unbound("ctx")
+        return self._ctx
+
+    def bind(self, strategy_id: StrategyId, emit: Emit, ctx: Context) -> None:
+        """Join the strategy to the runner that will call its hooks and take its signals."""
+        self._strategy_id = strategy_id
+        self._emit = emit
+        self._ctx = ctx
+
+    def on_start(self, ctx: Context) -> None:
+        """Hear that the session begins; history follows."""
+
+    def on_bar(self, bar: Bar) -> None:
+        """Hear a closed bar."""
+
+    def on_trade(self, trade: Trade) -> None:
+        """Hear a trade on the tape."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """Hear a change of the best bid or ask."""
+
+    def on_fill(self, fill: OrderFilled) -> None:
+        """Hear that an order of this strategy executed, in part or in full."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Hear how an order of this strategy fares."""
+
+    def on_stop(self) -> None:
+        """Hear that the session ends; signals are not heard any more."""
+
+    def signal(  # noqa: PLR0913, PLR0917 - all that may be wished for
+        self,
+        signal_type: SignalType | str,
+        symbol: str,
+        quantity: Amount | None = None,
+        order_type: OrderType | str | None = None,
+        price: Amount | None = None,
+        stop_loss: Amount | None = None,
+        take_profit: Amount | None = None,
+        strength: float = 1.0,
+        *,
+        time_in_force: TimeInForce | str = TimeInForce.GTC,
+        algo: str = "",
+        reason: str = "",
+        signal_id: str = "",
+    ) -> None:
+        """Wish for a trade. Nothing happens while the strategy warms up.
+
+        Enumerations may be given by name: "BUY", "LIMIT", "IOC".
+
+        Args:
+            quantity: base units, above 0; None lets the sizing rules decide.
+            order_type: None takes the engine's choice.
+            price: above 0; a LIMIT needs one.
+            stop_loss: a price; None takes the configured distance, 0 asks for none.
+            take_profit: as `stop_loss`.
+            strength: above 0, up to 1; scales what the sizing rules give.
+            signal_id: makes a repeated wish harmless: the same id is acted on once.
+
+        Raises:
+            StrategyError: a value can't be used, or no runner has bound this strategy.
+        """
+        if self._emit is None or self._ctx is None or self._strategy_id is None:
+            raise self._unbound("signal")
+        if self._ctx.is_warming_up:
+            return
+        try:
+            wish = SignalGenerated(
+                symbol=Symbol(symbol),
+                signal_type=SignalType(signal_type),
+                strategy_id=self._strategy_id,
+                quantity=_positive(quantity, "quantity"),
+                order_type=OrderType.MARKET if order_type is None else OrderType(order_type),
+                price=_positive(price, "price"),
+                time_in_force=TimeInForce(time_in_force),
+                stop_loss=_not_negative(stop_loss, "stop_loss"),
+                take_profit=_not_negative(take_profit, "take_profit"),
+                strength=_strength(strength),
+                algo=algo,
+                signal_id=signal_id,
+                reason=reason,
+                ts=self._ctx.now(),
+            )
+            if wish.order_type is OrderType.LIMIT and wish.price is None:
+                raise ValueError("a LIMIT needs a price, was None")  # noqa: TRY301
+        except ValueError as error:
+            raise StrategyError(f"signal of {self._strategy_id} for {symbol}: {error}") from error
+        self._emit(wish)
+
+    def _unbound(self, what: str) -> StrategyError:
+        name = type(self).__name__
+        return StrategyError(
+            f"{name}.{what} was used before a runner bound the strategy: "
+            "use it in hooks, not in the constructor"
+        )
+
+
+def overridden_hooks(strategy: Strategy) -> frozenset[str]:
+    """Return the names of the hooks that do something; the others need not be called."""
+    return frozenset(
+        name
+        for name in HOOKS
+        if getattr(getattr(strategy, name), "__func__", None) is not getattr(Strategy, name)
+    )
+
+
+def _positive(amount: Amount | None, name: str) -> Decimal | None:
+    if amount is None:
+        return None
+    number = to_decimal(amount, name)
+    if number <= ZERO:
+        raise ValueError(f"{name} must be > 0, was {amount!r}")
+    return number
+
+
+def _not_negative(amount: Amount | None, name: str) -> Decimal | None:
+    if amount is None:
+        return None
+    number = to_decimal(amount, name)
+    if number < ZERO:
+        raise ValueError(f"{name} must be >= 0, was {amount!r}")
+    return number
+
+
+def _strength(strength: object) -> float:
+    if not isinstance(strength, int | float) or not 0.0 < strength <= 1.0:
+        raise ValueError(f"strength must be above 0 and up to 1, was {strength!r}")
+    return float(strength)
