@@ -1,0 +1,262 @@
+"""A session's report: one HTML file that opens offline, and a text for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from ..model.errors import InputError
+from ..model.events import Event
+from ..model.market import Bar
+from ..model.values import NS_PER_S, ZERO, SessionId, Symbol, plain
+from ..stats import Breakdown, RoundTrip, SessionStats
+from .report_page import Cell, cards, chart, page, table
+from .report_rows import OrderRow, Rows, collect
+
+
+def write_report(
+    path: Path,
+    facts: Iterable[Event],
+    *,
+    bars: Mapping[Symbol, Sequence[Bar]] | None = None,
+    session_id: SessionId | None = None,
+    title: str = "Trading session",
+) -> SessionStats:
+    """Write a session's report (None: the last session's) and return its figures.
+
+    Args:
+        bars: what the price charts draw; without them they draw the prices of fills.
+
+    Raises:
+        InputError: no such session is in the facts, or the file can't be written.
+    """
+    # Plotly takes half a second to import, and nothing else needs it.
+    from .report_charts import equity_chart, plotly_script, price_chart  # noqa: PLC0415
+
+    fold, rows = collect(facts, session_id)
+    if session_id is not None and not fold.was_seen:
+        raise InputError(f"no session {session_id!r} in the journal")
+    stats = fold.stats()
+    body = [cards(_headline(stats))]
+    if points := fold.curve.points:
+        body.append(chart("Equity and drawdown", equity_chart(points)))
+    for symbol in sorted({*(bars or {}), *(fill.symbol for fill in rows.fills)}):
+        fills = [fill for fill in rows.fills if fill.symbol == symbol]
+        owners = [str(fold.owner_of(fill.cl_ord_id)) for fill in fills]
+        body.append(chart(symbol, price_chart((bars or {}).get(symbol, ()), fills, owners)))
+    body += _tables(stats, rows)
+    document = page(title, _subtitle(stats), body, plotly_script())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: the report can't be written: {error.strerror}") from error
+    return stats
+
+
+def text_report(stats: SessionStats) -> str:
+    """Return the headline figures as aligned lines, and a line for each strategy and symbol."""
+    figures = [(name, cell.text) for name, cell in _headline(stats)]
+    width = max(len(name) for name, _ in figures)
+    lines = [f"Session {stats.session_id or '(unnamed)'}"]
+    lines += [f"  {name:<{width}}  {text:>16}" for name, text in figures]
+    for title, parts in (("Strategy", stats.by_strategy), ("Symbol", stats.by_symbol)):
+        lines += _breakdown_lines(title, {str(name): part for name, part in parts.items()})
+    if stats.denials:
+        ranked = sorted(stats.denials.items(), key=lambda item: (-item[1], item[0]))
+        lines += ["", "Denied by rule"]
+        lines += [f"  {rule:<30}  {count:>8}" for rule, count in ranked]
+    return "\n".join(lines)
+
+
+def _breakdown_lines(title: str, parts: Mapping[str, Breakdown]) -> list[str]:
+    if not parts:
+        return []
+    head = f"{title:<20}  {'trades':>6}  {'won':>7}  {'net P&L':>14}  {'fills':>6}"
+    return ["", head] + [
+        f"{name[:20]:<20}  {part.total_trades:>6}  {part.win_rate:>7.1%}  "
+        f"{part.net_pnl:>+14,.2f}  {part.fills:>6}"
+        for name, part in sorted(parts.items())
+    ]
+
+
+def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
+    figures = [
+        ("Total P&L", _signed(stats.total_pnl)),
+        ("Trades", Cell(f"{stats.total_trades:,}")),
+        ("Win rate", Cell(f"{stats.win_rate:.1%}")),
+        ("Profit factor", Cell(_ratio(stats.profit_factor))),
+        ("Max drawdown", Cell(f"{stats.max_drawdown:.2%}")),
+        ("Sharpe ratio", Cell(_ratio(stats.sharpe_ratio))),
+        ("Sortino ratio", Cell(_ratio(stats.sortino_ratio))),
+        ("Fees", Cell(_money(stats.fees))),
+        ("Funding", _signed(stats.funding)),
+        ("Unrealized P&L", _signed(stats.unrealized_pnl)),
+        ("Equity", Cell(_money(stats.equity_end))),
+        ("Expectancy", _signed(stats.expectancy)),
+        ("Best trade", _signed(stats.best_trade)),
+        ("Worst trade", _signed(stats.worst_trade)),
+        ("Orders", Cell(f"{stats.orders:,}")),
+        ("Fills", Cell(f"{stats.fills:,}")),
+        ("Denied", Cell(f"{stats.denied:,}")),
+        ("Order to venue, median", Cell(f"{stats.to_accept.p50_ms:.2f} ms")),
+    ]
+    others = [(f"Fees in {asset}", Cell(plain(fee))) for asset, fee in stats.other_fees.items()]
+    return figures + others
+
+
+def _subtitle(stats: SessionStats) -> list[str]:
+    whole = timedelta(seconds=round(stats.duration.total_seconds()))
+    span = f"{_time(stats.started_ts)} to {_time(stats.ended_ts)} UTC, {whole}"
+    return [f"Session {stats.session_id or '(unnamed)'}", span] if stats.started_ts else []
+
+
+def _tables(stats: SessionStats, rows: Rows) -> list[str]:
+    return [
+        _breakdown_table("Strategies", {str(k): v for k, v in stats.by_strategy.items()}),
+        _breakdown_table("Symbols", {str(k): v for k, v in stats.by_symbol.items()}),
+        table(
+            "Round trips",
+            [
+                "Closed",
+                "Symbol",
+                "Side",
+                "Strategy",
+                "Held>",
+                "Quantity>",
+                "Entry>",
+                "Exit>",
+                "Fees>",
+                "Net P&L>",
+            ],
+            [_trip_row(trip) for trip in reversed(rows.trips)],
+            total=stats.total_trades,
+        ),
+        table(
+            "Denied, by rule",
+            ["Rule", "Count>"],
+            [
+                [Cell(rule), Cell(f"{count:,}")]
+                for rule, count in sorted(stats.denials.items(), key=lambda item: -item[1])
+            ],
+        ),
+        table(
+            "Denials",
+            ["Time", "Rule", "What", "Strategy", "Reason*"],
+            [
+                [Cell(_time(d.ts)), Cell(d.rule), Cell(d.what), Cell(d.strategy), Cell(d.reason)]
+                for d in reversed(rows.denials)
+            ],
+            total=stats.denied,
+        ),
+        table(
+            "Orders",
+            [
+                "Time",
+                "Symbol",
+                "Side",
+                "Type",
+                "For",
+                "Strategy",
+                "Quantity>",
+                "Price>",
+                "Filled>",
+                "Average>",
+                "Status",
+                "Reason*",
+                "Id",
+            ],
+            [_order_row(row) for row in reversed(rows.orders.values())],
+            total=stats.orders,
+        ),
+        table(
+            "Alarms",
+            ["Time", "Code", "Symbol", "Text*"],
+            [
+                [Cell(_time(a.ts)), Cell(a.code), Cell(a.symbol), Cell(a.text)]
+                for a in reversed(rows.alarms)
+            ],
+        ),
+    ]
+
+
+def _breakdown_table(title: str, parts: Mapping[str, Breakdown]) -> str:
+    return table(
+        title,
+        ["Name", "Trades>", "Won>", "Lost>", "Win rate>", "Net P&L>", "Fills>", "Volume>"],
+        [
+            [
+                Cell(name),
+                Cell(f"{part.total_trades:,}"),
+                Cell(f"{part.winning_trades:,}"),
+                Cell(f"{part.losing_trades:,}"),
+                Cell(f"{part.win_rate:.1%}"),
+                _signed(part.net_pnl),
+                Cell(f"{part.fills:,}"),
+                Cell(_money(part.volume)),
+            ]
+            for name, part in sorted(parts.items())
+        ],
+    )
+
+
+def _trip_row(trip: RoundTrip) -> list[Cell]:
+    held = timedelta(seconds=(trip.exit_ts - trip.entry_ts) // NS_PER_S)
+    return [
+        Cell(_time(trip.exit_ts)),
+        Cell(trip.symbol),
+        Cell("long" if trip.side.sign > 0 else "short"),
+        Cell(trip.strategy_id),
+        Cell(str(held)),
+        Cell(plain(trip.qty)),
+        Cell(_price(trip.entry_price)),
+        Cell(_price(trip.exit_price)),
+        Cell(_money(trip.fees)),
+        _signed(trip.net_pnl),
+    ]
+
+
+def _order_row(row: OrderRow) -> list[Cell]:
+    order = row.order
+    price = order.price if order.price is not None else order.trigger_price
+    return [
+        Cell(_time(row.ts)),
+        Cell(order.symbol),
+        Cell(order.side.value),
+        Cell(order.order_type.value),
+        Cell(order.role.name.lower().replace("_", " ")),
+        Cell(order.strategy_id),
+        Cell(plain(order.qty)),
+        Cell(_price(price)),
+        Cell(plain(row.cum_qty)),
+        Cell(_price(row.avg_px)),
+        Cell(row.status.lower().replace("_", " ")),
+        Cell(row.reason),
+        Cell(order.cl_ord_id),
+    ]
+
+
+def _time(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts // NS_PER_S, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _money(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
+def _signed(amount: Decimal) -> Cell:
+    tone = "good" if amount > ZERO else "bad" if amount < ZERO else ""
+    return Cell(f"{amount:+,.2f}" if amount else "0.00", tone)
+
+
+def _price(price: Decimal | None) -> str:
+    """Show a price; an average, which may have 28 digits, to eight significant ones."""
+    if price is None:
+        return ""
+    return plain(price) if len(price.as_tuple().digits) <= 12 else plain(Decimal(f"{price:.8g}"))
+
+
+def _ratio(value: float) -> str:
+    return "∞" if value == float("inf") else f"{value:.2f}"

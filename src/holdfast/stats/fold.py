@@ -1,0 +1,265 @@
+"""Fold facts into a session's figures, one at a time, in bounded space."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from copy import copy
+from datetime import timedelta
+from decimal import Decimal
+
+from ..model.errors import InputError
+from ..model.events import (
+    EpochStarted,
+    EquitySampled,
+    Event,
+    FundingPaid,
+    OrderDenied,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    SignalDenied,
+    SignalReceived,
+    WalletChanged,
+)
+from ..model.values import ZERO, AccountId, ClOrdId, SessionId, StrategyId, Symbol
+from .books import Books
+from .context import Context
+from .equity import EquityCurve
+from .latency import Latencies
+from .session import Breakdown, SessionStats
+from .trips import RoundTrip, RoundTrips
+
+NOT_BEGUN = SessionId("")
+"""The session of facts that stand before the first `EpochStarted`."""
+
+
+class SessionFold:
+    """Count one session: the named one, or whichever is the newest.
+
+    A session that is resumed goes on under its id; its epochs follow each other. What earlier
+    sessions left open is known here, so that a trip begun there may end in this one.
+    """
+
+    def __init__(self, session_id: SessionId | None = None) -> None:
+        self._wanted = session_id
+        self._current = NOT_BEGUN
+        self._context = Context()
+        self._trips = RoundTrips(self._context)
+        self._books = Books(self._context)
+        self._tally = _Tally(session_id or NOT_BEGUN)
+
+    def apply(self, fact: Event) -> RoundTrip | None:
+        """Take one fact in; return the trip that it ended, where it belongs to the session."""
+        if isinstance(fact, EpochStarted) and fact.session_id != self._current:
+            self._current = fact.session_id
+            if self._wanted is None:
+                self._tally = _Tally(fact.session_id)
+        self._context.apply(fact)
+        trip = self._trips.apply(fact)
+        if not self.is_inside:
+            self._books.apply(fact)
+            return None
+        self._tally.book(fact, self._books, self._context)
+        self._tally.count(fact, self._context)
+        if trip is not None:
+            self._tally.count_trip(trip)
+        return trip
+
+    @property
+    def is_inside(self) -> bool:
+        """Tell whether the last fact belongs to the session that is counted."""
+        return self._wanted is None or self._current == self._wanted
+
+    @property
+    def session_id(self) -> SessionId:
+        """Return the session that is counted."""
+        return self._tally.session_id
+
+    @property
+    def was_seen(self) -> bool:
+        """Tell whether any fact belonged to the session."""
+        return self._tally.started_ts is not None
+
+    def owner_of(self, cl_ord_id: ClOrdId) -> StrategyId:
+        """Return the strategy that an order belongs to."""
+        return self._context.owner_of(cl_ord_id)
+
+    @property
+    def curve(self) -> EquityCurve:
+        """Return the equity curve: samples, or the wallet where there are fewer than two."""
+        return self._tally.best_curve()
+
+    def stats(self) -> SessionStats:
+        """Return the figures as they stand."""
+        return self._tally.stats()
+
+
+def fold_session(facts: Iterable[Event], session_id: SessionId | None = None) -> SessionStats:
+    """Return the figures of a session; None takes the last one.
+
+    Raises:
+        InputError: no such session is in the facts.
+    """
+    fold = SessionFold(session_id)
+    for fact in facts:
+        fold.apply(fact)
+    if session_id is not None and not fold.was_seen:
+        raise InputError(f"no session {session_id!r} in the journal")
+    return fold.stats()
+
+
+def profit_factor(won: Decimal, lost: Decimal) -> float:
+    """Return won over lost, both as sizes: 0 without a win, infinite with wins alone."""
+    if not won:
+        return 0.0
+    return float(won / lost) if lost else math.inf
+
+
+class _Tally:
+    """The counters of one session."""
+
+    def __init__(self, session_id: SessionId) -> None:
+        self.session_id = session_id
+        self.started_ts: int | None = None
+        self.ended_ts = 0
+        self.curve, self.wallet_curve = EquityCurve(), EquityCurve()
+        self.latencies = Latencies()
+        self.unrealized: dict[AccountId, Decimal] = {}
+        self.realized = self.fees = self.funding = ZERO
+        self.other_fees: dict[str, Decimal] = {}
+        self.trades = self.wins = self.losses = 0
+        self.won = self.lost = ZERO
+        self.best: Decimal | None = None
+        self.worst: Decimal | None = None
+        self.signals = self.orders = self.fills = self.rejected = 0
+        self.denials: Counter[str] = Counter()
+        self.by_strategy: dict[StrategyId, Breakdown] = {}
+        self.by_symbol: dict[Symbol, Breakdown] = {}
+
+    def count(self, fact: Event, context: Context) -> None:
+        """Count one fact of the session."""
+        if self.started_ts is None:
+            self.started_ts = fact.ts
+        self.ended_ts = fact.ts
+        self.latencies.apply(fact)
+        match fact:
+            case OrderFilled():
+                self._count_fill(fact, context)
+            case FundingPaid():
+                self.funding += fact.amount
+            case SignalReceived():
+                self.signals += 1
+            case OrderSubmitted():
+                self.orders += 1
+            case OrderRejected():
+                self.rejected += 1
+            case OrderDenied() | SignalDenied():
+                self.denials[fact.rule] += 1
+            case _:
+                pass
+
+    def _count_fill(self, fill: OrderFilled, context: Context) -> None:
+        self.fills += 1
+        self.realized += fill.realized_pnl
+        key = (fill.account, fill.symbol)
+        if fill.fee_asset == context.margin_asset_of(key, fill.fee_asset):
+            self.fees += fill.fee
+        else:
+            paid = self.other_fees.get(fill.fee_asset, ZERO)
+            self.other_fees[fill.fee_asset] = paid + fill.fee
+        owner = context.owner_of(fill.cl_ord_id)
+        self.by_strategy.setdefault(owner, Breakdown()).count_fill(fill)
+        self.by_symbol.setdefault(fill.symbol, Breakdown()).count_fill(fill)
+
+    def count_trip(self, trip: RoundTrip) -> None:
+        """Count a round trip that ended in the session."""
+        net = trip.net_pnl
+        self.trades += 1
+        self.best = net if self.best is None else max(self.best, net)
+        self.worst = net if self.worst is None else min(self.worst, net)
+        if net > ZERO:
+            self.wins, self.won = self.wins + 1, self.won + net
+        elif net < ZERO:
+            self.losses, self.lost = self.losses + 1, self.lost - net
+        self.by_strategy.setdefault(trip.strategy_id, Breakdown()).count_trip(trip)
+        self.by_symbol.setdefault(trip.symbol, Breakdown()).count_trip(trip)
+
+    def book(self, fact: Event, books: Books, context: Context) -> None:
+        """Book one fact and follow equity and wallet with it."""
+        match fact:
+            case EquitySampled():
+                self.unrealized[fact.account] = fact.unrealized
+                self.curve.sample(fact.account, fact.ts, fact.equity)
+            case OrderFilled():
+                asset = context.margin_asset_of((fact.account, fact.symbol), fact.fee_asset)
+                self._follow(fact, books, fact.account, asset)
+            case FundingPaid():
+                self._follow(fact, books, fact.account, fact.asset)
+            case WalletChanged():
+                books.apply(fact)
+                if context.is_margin_asset(fact.asset):
+                    self.curve.flow(fact.account, fact.amount)
+                    self.wallet_curve.flow(_purse(fact.account, fact.asset), fact.amount)
+            case _:
+                books.apply(fact)
+
+    def _follow(self, fact: Event, books: Books, account: AccountId, asset: str) -> None:
+        """Add the wallet before (when new) and after a fact to its curve."""
+        purse = _purse(account, asset)
+        if not self.wallet_curve.knows(purse):
+            self.wallet_curve.sample(purse, fact.ts, books.balance(account, asset))
+        books.apply(fact)
+        self.wallet_curve.sample(purse, fact.ts, books.balance(account, asset))
+
+    def best_curve(self) -> EquityCurve:
+        """Return the curve of samples, or the wallet's where there are fewer than two."""
+        return self.curve if self.curve.sample_count else self.wallet_curve
+
+    def stats(self) -> SessionStats:
+        """Return the figures as they stand."""
+        curve = self.best_curve()
+        started = self.started_ts or 0
+        return SessionStats(
+            session_id=self.session_id,
+            started_ts=started,
+            ended_ts=self.ended_ts,
+            duration=timedelta(microseconds=(self.ended_ts - started) // 1000),
+            total_trades=self.trades,
+            winning_trades=self.wins,
+            losing_trades=self.losses,
+            win_rate=self.wins / self.trades if self.trades else 0.0,
+            profit_factor=profit_factor(self.won, self.lost),
+            total_pnl=self.realized - self.fees + self.funding,
+            realized_pnl=self.realized,
+            unrealized_pnl=sum(self.unrealized.values(), ZERO),
+            fees=self.fees,
+            other_fees=dict(self.other_fees),
+            funding=self.funding,
+            equity_start=curve.start,
+            equity_end=curve.end,
+            max_drawdown=curve.max_drawdown,
+            sharpe_ratio=curve.sharpe(),
+            sortino_ratio=curve.sortino(),
+            average_win=self.won / self.wins if self.wins else ZERO,
+            average_loss=-self.lost / self.losses if self.losses else ZERO,
+            expectancy=(self.won - self.lost) / self.trades if self.trades else ZERO,
+            best_trade=self.best or ZERO,
+            worst_trade=self.worst or ZERO,
+            signals=self.signals,
+            orders=self.orders,
+            fills=self.fills,
+            denied=self.denials.total(),
+            rejected=self.rejected,
+            denials=dict(self.denials),
+            to_accept=self.latencies.to_accept(),
+            to_fill=self.latencies.to_fill(),
+            by_strategy={key: copy(part) for key, part in self.by_strategy.items()},
+            by_symbol={key: copy(part) for key, part in self.by_symbol.items()},
+        )
+
+
+def _purse(account: AccountId, asset: str) -> AccountId:
+    """Return what the wallet curve keeps an account's asset under."""
+    return AccountId(f"{account}/{asset}")
