@@ -1,0 +1,47 @@
+"""Floor 3: market data from files and from a seeded generator, behind the `Feed` port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..model.errors import ConfigError
+from ..ports import Feed
+from .recording import RecordingFeed, read_recording
+from .settings import MAX_SPEED, FeedSettings, parse_speed
+from .synthetic import SyntheticFeed
+
+__all__ = [
+    "FEEDS",
+    "MAX_SPEED",
+    "FeedSettings",
+    "RecordingFeed",
+    "SyntheticFeed",
+    "open_feed",
+    "parse_speed",
+    "read_recording",
+]
+
+FEEDS: dict[str, Callable[[FeedSettings], Feed]] = {
+    "synthetic": SyntheticFeed,
+}
+"""Feeds by name. Any other source is the name of recorded files."""
+
+
+def open_feed(settings: FeedSettings) -> Feed:
+    """Open the feed that `settings.source` names: one of `FEEDS`, or recorded files.
+
+    Raises:
+        ConfigError: there is neither, or a setting does not fit it.
+        FeedError: the files are no market data.
+    """
+    if not settings.source.strip():
+        raise ConfigError(f"a feed is one of {', '.join(FEEDS)}, or recorded files; it was empty")
+    make = FEEDS.get(settings.source)
+    if make is not None:
+        return make(settings)
+    try:
+        return RecordingFeed.from_settings(settings)
+    except ConfigError as error:
+        if any(mark in settings.source for mark in "/.*,"):
+            raise
+        raise ConfigError(f"{error}; feeds by name are {', '.join(FEEDS)}") from error

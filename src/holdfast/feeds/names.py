@@ -1,0 +1,59 @@
+"""Read a symbol, a time frame and the two assets of a contract off a name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..model.market import timeframe_ns
+from ..model.values import Symbol
+
+QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH")
+_DELIVERY = r"(?:_(?:\d{6}|PERP))?"
+_BY_QUOTE = re.compile(rf"([A-Z0-9]+?(?:{'|'.join(QUOTE_ASSETS)}){_DELIVERY})(?=[-_.]|$)")
+_BY_DASH = re.compile(rf"([A-Z0-9]{{5,20}}{_DELIVERY})-")
+_INTERVAL = re.compile(r"(?<=-)(\d+)(s|m|h|d|w|mo)(?=[-.]|$)")
+
+
+def symbol_of(path: Path) -> Symbol | None:
+    """Return the symbol that a file's name begins with; None where it does not."""
+    name = path.name.upper()
+    match = _BY_QUOTE.match(name) or _BY_DASH.match(name)
+    return Symbol(match[1]) if match else None
+
+
+def timeframe_of(path: Path) -> str | None:
+    """Return the time frame in a file's name, as in BTCUSDT-1m-2024-08.zip; None without one.
+
+    Raises:
+        ValueError: it is a month, which has no fixed length.
+    """
+    match = _INTERVAL.search(path.name)
+    if match is None:
+        return None
+    number, unit = int(match[1]), match[2]
+    if unit == "mo":
+        raise ValueError("bars of a month have no fixed length; use 1d")
+    return timeframe_name(timeframe_ns(f"{number * 7}d" if unit == "w" else f"{number}{unit}"))
+
+
+def timeframe_name(length_ns: int) -> str:
+    """Write a length in the largest unit that divides it: 3600 s is "1h".
+
+    Raises:
+        ValueError: it is not a whole number of seconds above zero.
+    """
+    for unit in "dhms":
+        number, rest = divmod(length_ns, timeframe_ns(f"1{unit}"))
+        if number > 0 and not rest:
+            return f"{number}{unit}"
+    raise ValueError(f"bars must last whole seconds, these last {length_ns} ns")
+
+
+def split_symbol(symbol: Symbol) -> tuple[str, str]:
+    """Return the base and the quote asset; the quote is USDT where none is known."""
+    pair = symbol.split("_")[0]
+    for quote in QUOTE_ASSETS:
+        if pair.endswith(quote) and len(pair) > len(quote):
+            return pair.removesuffix(quote), quote
+    return pair, "USDT"

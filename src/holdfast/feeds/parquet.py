@@ -1,0 +1,103 @@
+"""Read Parquet tables of trades, quotes, klines and funding rates through pyarrow, an extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..model.errors import ConfigError
+from ..model.values import Symbol
+from .files import fail
+from .guess import Decimals
+from .layouts import PRICE_AND_QTY, Layout, layout_of_names
+from .rows import ROW_READERS, BadRow, Row, Subject
+from .source import SAMPLE_ROWS, Chunk, Reading, Source
+from .tables import make_subject
+
+BATCH_ROWS = 8192
+
+
+def open_parquet(path: Path, symbol: Symbol | None = None) -> Source:
+    """Look at the head of a Parquet file; columns go by the names that CSV headers have.
+
+    Raises:
+        ConfigError: pyarrow is not installed, or nothing says of which symbol it is.
+        FeedError: it is no table of market data.
+    """
+    with _open(path) as file:
+        names = [name.lower() for name in file.schema_arrow.names]
+        try:
+            layout = layout_of_names(names, path)
+        except ValueError as error:
+            fail(path, 0, str(error))
+    rows = next(_rows(path, layout, SAMPLE_ROWS), [])
+    if not rows:
+        fail(path, 0, "the table is empty; expected rows of market data")
+    subject = make_subject(path, symbol, layout.kind, [row[0] for row in rows])
+    seen = Decimals()
+    prices, qtys = PRICE_AND_QTY[layout.kind]
+    for row in rows:
+        seen.see((repr(row[i]) for i in prices), (repr(row[i]) for i in qtys))
+    try:
+        first = ROW_READERS[layout.kind](subject).read(rows[:1])[0]
+    except BadRow as error:
+        fail(path, 1, str(error))
+    return Source(
+        path=path,
+        kind=layout.kind,
+        decimals={subject.symbol: seen},
+        first_ts=first.ts,
+        timeframe=subject.timeframe if layout.kind == "klines" else "",
+        read=partial(_read, path, layout, subject),
+    )
+
+
+def _open(path: Path) -> Any:  # noqa: ANN401  pyarrow has no types
+    try:
+        from pyarrow import ArrowException, parquet  # noqa: PLC0415  an extra
+    except ImportError:
+        raise ConfigError(f"reading {path} needs pyarrow: pip install holdfast[parquet]") from None
+    try:
+        return parquet.ParquetFile(path)
+    except (ArrowException, OSError) as error:
+        fail(path, 0, f"can't be read as Parquet: {error}")
+
+
+def _read(path: Path, layout: Layout, subject: Subject, reading: Reading) -> Iterator[Chunk]:
+    if not reading.wants(subject.symbol):
+        return
+    reader = ROW_READERS[layout.kind](subject)
+    done = 0
+    for rows in _rows(path, layout, BATCH_ROWS):
+        try:
+            yield reader.read(rows)
+        except BadRow as error:
+            fail(path, done + error.index + 1, str(error))
+        done += len(rows)
+
+
+def _rows(path: Path, layout: Layout, size: int) -> Iterator[list[Row]]:
+    """Yield rows in the order of the layout's fields, each column as its field's type."""
+    import pyarrow as pa  # noqa: PLC0415  an extra
+
+    kinds = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    with _open(path) as file:
+        names = [file.schema_arrow.names[place] for place in layout.places]
+        done = 0
+        try:
+            for batch in file.iter_batches(batch_size=size, columns=names):
+                columns = [batch.column(batch.schema.get_field_index(name)) for name in names]
+                for name, column in zip(names, columns, strict=True):
+                    if column.null_count:
+                        row = done + column.is_null().index(True).as_py() + 1
+                        fail(path, row, f"{name} is empty")
+                cast = [
+                    column.cast(kinds[field.kind]).to_pylist()
+                    for field, column in zip(layout.fields, columns, strict=True)
+                ]
+                yield list(zip(*cast, strict=True))
+                done += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            fail(path, 0, f"can't be read as the table it is: {error}")

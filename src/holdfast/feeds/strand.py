@@ -1,0 +1,51 @@
+"""Files of one kind about the same symbols, one after another: days or months of a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..model.values import Symbol
+from .files import fail
+from .merge import after
+from .source import Chunk, Reading, Source
+
+
+class Strand:
+    """Reads its files in order of time, each only when its turn comes."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sorted(sources, key=lambda source: source.first_ts)
+        first = self._sources[0]
+        self.kind = first.kind
+        self.timeframe = first.timeframe
+        self.first_ts = first.first_ts
+
+    def has(self, symbol: Symbol) -> bool:
+        return any(symbol in source.symbols for source in self._sources)
+
+    def chunks(self, reading: Reading, after_ts: int) -> Iterator[Chunk]:
+        """Yield all that is later than a time. Files that end before it are not opened.
+
+        Raises:
+            FeedError: two files overlap in time, so that trades or bars would count twice.
+        """
+        last = 0
+        for source in self._sources[self._place(after_ts) :]:
+            if source.first_ts < last or (source.kind == "klines" and source.first_ts == last):
+                fail(source.path, 0, "overlaps in time with the file before it; leave one out")
+            for chunk in source.read(reading):
+                last = chunk[-1].ts
+                yield from after([chunk], after_ts)
+
+    def _place(self, after_ts: int) -> int:
+        """Return the number of files that are followed by one that begins early enough."""
+        later = self._sources[1:]
+        return sum(source.first_ts <= after_ts for source in later)
+
+
+def make_strands(sources: Sequence[Source]) -> list[Strand]:
+    """Sort files into strands, in the order in which the strands' first files are named."""
+    groups: dict[tuple[object, ...], list[Source]] = {}
+    for source in sources:
+        groups.setdefault((source.kind, source.timeframe, source.symbols), []).append(source)
+    return [Strand(group) for group in groups.values()]

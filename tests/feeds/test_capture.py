@@ -1,0 +1,251 @@
+"""Captures of an exchange's streams, made up line by line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from holdfast.feeds import RecordingFeed, read_recording
+from holdfast.model.errors import ConfigError, FeedError
+from holdfast.model.market import Bar, BookDelta, BookSnapshot, MarkPrice, Quote, Trade
+from holdfast.model.values import Symbol
+
+BTC = Symbol("BTCUSDT")
+ETH = Symbol("ETHUSDT")
+
+T = 1_723_075_200_000
+MS = 1_000_000
+
+
+def ticker(at=0, symbol=BTC, bid="60000.1", ask="60000.2", **more):
+    return {"e": "bookTicker", "u": 1, "s": symbol, "b": bid, "B": "1.5", "a": ask, "A": "2.000",
+            "T": T + at, "E": T + at + 1, **more}  # fmt: skip
+
+
+def tape(at=0, symbol=BTC, **more):
+    return {"e": "trade", "E": T + at + 1, "T": T + at, "s": symbol, "t": 7, "p": "60000.1",
+            "q": "0.002", "X": "MARKET", "m": True, **more}  # fmt: skip
+
+
+def depth(at=0, **more):
+    return {"e": "depthUpdate", "E": T + at + 1, "T": T + at, "s": "BTCUSDT", "U": 11, "u": 15,
+            "pu": 10, "b": [["60000.1", "0.000"]], "a": [], **more}  # fmt: skip
+
+
+SNAPSHOT = {"lastUpdateId": 12, "E": T + 1, "T": T, "bids": [["60000.1", "1"]], "asks": []}
+KLINE: dict[str, Any] = {"e": "kline", "E": T + 60001, "s": "BTCUSDT", "k": {"t": T, "T": T + 59999, "s": "BTCUSDT",
+         "i": "1m", "f": 1, "L": 9, "o": "1.0", "c": "1.5", "h": "2", "l": "1", "v": "10", "n": 9,
+         "x": True, "q": "1", "V": "1", "Q": "1", "B": "0"}}  # fmt: skip
+
+
+def wrapped(event, stream=None):
+    return {"stream": stream or f"{event['s'].lower()}@{event['e']}", "data": event}
+
+
+def put(tmp_path, *messages, name="btcusdt_1.gz"):
+    lines = [
+        m if isinstance(m, str) else f"{T * MS + i} {json.dumps(m, separators=(',', ':'))}"
+        for i, m in enumerate(messages)
+    ]
+    path = tmp_path / name
+    path.write_bytes(gzip.compress("".join(line + "\n" for line in lines).encode()))
+    return path
+
+
+def read(path, *symbols):
+    return list(read_recording(path, symbols))
+
+
+def test_each_kind_of_message_becomes_its_market_data(tmp_path):
+    mark = {"e": "markPriceUpdate", "E": T + 61000, "s": "BTCUSDT", "p": "60000.5", "P": "1",
+            "i": "60001.5", "r": "0.0001", "T": T + 3_600_000}  # fmt: skip
+    agg = {"e": "aggTrade", "E": T + 62000, "a": 5, "s": "BTCUSDT", "p": "60000.3", "q": "1",
+           "f": 1, "l": 2, "T": T + 62000, "m": False}  # fmt: skip
+    events = [wrapped(e) for e in (ticker(0), tape(1), depth(2), KLINE, mark, agg)]
+
+    messages = read(put(tmp_path, SNAPSHOT, *events))
+
+    assert messages == [
+        BookSnapshot(symbol=BTC, ts=T * MS, bids=((60000.1, 1.0),), asks=(), last_update_id=12),
+        Quote(symbol=BTC, ts=T * MS, bid=60000.1, bid_qty=1.5, ask=60000.2, ask_qty=2.0),
+        Trade(
+            symbol=BTC,
+            ts=(T + 1) * MS,
+            price=60000.1,
+            qty=0.002,
+            trade_id=7,
+            is_buyer_maker=True,
+        ),
+        BookDelta(
+            symbol=BTC,
+            ts=(T + 2) * MS,
+            first_id=11,
+            final_id=15,
+            previous_id=10,
+            bids=((60000.1, 0.0),),
+            asks=(),
+        ),
+        Bar(
+            symbol=BTC,
+            timeframe="1m",
+            open_ts=T * MS,
+            ts=(T + 60000) * MS,
+            open=1.0,
+            high=2.0,
+            low=1.0,
+            close=1.5,
+            volume=10.0,
+            trade_count=9,
+        ),
+        MarkPrice(
+            symbol=BTC,
+            ts=(T + 61000) * MS,
+            mark_price=60000.5,
+            index_price=60001.5,
+            funding_rate=0.0001,
+            next_funding_ts=(T + 3_600_000) * MS,
+        ),
+        Trade(symbol=BTC, ts=(T + 62000) * MS, price=60000.3, qty=1.0, trade_id=5),
+    ]
+
+
+def test_bare_messages_read_as_wrapped_ones(tmp_path):
+    events = (ticker(0), tape(1), depth(2))
+    bare = read(put(tmp_path, *events, name="a_btcusdt.gz"))
+
+    assert bare == read(put(tmp_path, *map(wrapped, events), name="b_btcusdt.gz"))
+
+
+def test_the_exchanges_time_counts_and_never_goes_back(tmp_path):
+    path = put(tmp_path, wrapped(ticker(50)), wrapped(tape(4)), wrapped(ticker(60)))
+
+    assert [m.ts for m in read(path)] == [(T + 50) * MS, (T + 50) * MS, (T + 60) * MS]
+
+
+def test_a_spot_quote_without_a_time_has_that_of_its_receipt(tmp_path):
+    event = ticker()
+    del event["e"], event["T"], event["E"]
+    event = {"e": "bookTicker", **event}
+
+    assert read(put(tmp_path, wrapped(event)))[0].ts == T * MS
+
+
+def test_a_spot_delta_follows_by_its_first_id(tmp_path):
+    event = depth()
+    del event["pu"], event["T"]
+
+    assert read(put(tmp_path, wrapped(event)))[0].previous_id == 10
+
+
+def test_what_no_feed_shows_is_counted_and_skipped(tmp_path):
+    feed = RecordingFeed(
+        put(
+            tmp_path,
+            {"result": None, "id": 1},
+            wrapped(ticker()),
+            wrapped({"e": "forceOrder", "E": T, "s": "BTCUSDT", "o": {}}, "btcusdt@forceOrder"),
+            wrapped(depth(), "btcusdt@depth20@100ms"),
+            wrapped(tape(X="INSURANCE_FUND", p="0", q="0")),
+            wrapped({**KLINE, "k": {**KLINE["k"], "x": False}}),
+            {"stream": "!markPrice@arr", "data": []},
+        )
+    )
+
+    assert sum(map(len, feed.read())) == 1
+    assert feed.skips == {
+        "a message of no stream": 1,
+        "btcusdt@forceOrder": 1,
+        "btcusdt@depth20@100ms": 1,
+        "trade without market data": 1,
+        "kline without market data": 1,
+        "!markPrice@arr": 1,
+    }
+
+
+def test_only_the_symbols_asked_for_are_shown(tmp_path):
+    path = put(tmp_path, wrapped(ticker()), wrapped(ticker(symbol=ETH)), wrapped(tape()))
+
+    assert {m.symbol for m in read(path)} == {"BTCUSDT", "ETHUSDT"}
+    assert {m.symbol for m in read(path, "ETHUSDT")} == {"ETHUSDT"}
+
+
+def test_a_symbol_that_comes_late_in_a_capture_is_found(tmp_path):
+    lines = [wrapped(ticker(i)) for i in range(5000)]
+    path = put(tmp_path, *lines, wrapped(ticker(9000, symbol=ETH)))
+
+    assert len(read(path, "ETHUSDT")) == 1
+
+
+def test_a_symbol_that_a_capture_does_not_have_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no file has XRPUSDT; they have BTCUSDT"):
+        read(put(tmp_path, wrapped(ticker())), "XRPUSDT")
+
+
+def test_a_snapshot_in_a_capture_of_several_symbols_is_of_the_one_in_the_name(tmp_path):
+    messages = (SNAPSHOT, wrapped(ticker()), wrapped(ticker(symbol=ETH)))
+
+    assert read(put(tmp_path, *messages, name="ethusdt_1.gz"))[0].symbol == "ETHUSDT"
+    with pytest.raises(FeedError, match="does not name its symbol"):
+        read(put(tmp_path, *messages, name="all.gz"))
+
+
+def test_tick_and_lot_are_guessed_by_the_decimals_written(tmp_path):
+    (contract,) = RecordingFeed(put(tmp_path, wrapped(ticker()), wrapped(tape()))).instruments()
+
+    assert (contract.tick, contract.lot) == (Decimal("0.1"), Decimal("0.001"))
+
+
+WHOLE = json.dumps(wrapped(ticker(9)), separators=(",", ":"))
+BROKEN = {
+    "torn": (f"{T * MS} {WHOLE[:90]}", "truncated"),
+    "no_json": (f"{T * MS} hello", "malformed"),
+    "no_receive_time": (WHOLE, "expected `<receive time in ns> <json>`"),
+    "price_nan": (f"{T * MS} {WHOLE.replace('60000.1', 'NaN')}", "float"),
+    "price_infinite": (f"{T * MS} {WHOLE.replace('60000.1', 'inf')}", "float"),
+    "price_zero": (f"{T * MS} {WHOLE.replace('60000.1', '0.0')}", "> 0.0"),
+    "price_negative": (f"{T * MS} {WHOLE.replace('60000.1', '-1')}", "> 0.0"),
+    "price_word": (f"{T * MS} {WHOLE.replace('60000.1', 'abc')}", "Expected `float`"),
+    "quote_crossed": (f"{T * MS} {WHOLE.replace('60000.1', '60000.2')}", "not below the ask"),
+    "quantity_missing": (
+        f"{T * MS} {WHOLE.replace('B', 'Z').replace('ZTC', 'BTC')}",
+        "required field `B`",
+    ),
+    "much_too_old": (f"{T * MS} {WHOLE.replace(str(T + 9), str(T - 5000))}", "sort the capture"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_line_is_named_and_explained(tmp_path, name):
+    line, problem = BROKEN[name]
+    path = put(tmp_path, wrapped(ticker()), wrapped(tape()), line)
+
+    with pytest.raises(FeedError) as raised:
+        read(path)
+    assert f"{path}:3: " in str(raised.value)
+    assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "level", ['["60000.1","nan"]', '["0","1"]', '["1","-1"]', '["inf","1"]', '["1"]']
+)
+def test_a_broken_level_of_a_book_is_refused(tmp_path, level):
+    line = json.dumps(wrapped(depth())).replace('["60000.1", "0.000"]', level)
+
+    with pytest.raises(FeedError):
+        read(put(tmp_path, wrapped(ticker()), f"{T * MS} {line}"))
+
+
+def test_a_bar_that_does_not_last_its_time_frame_is_refused(tmp_path):
+    event = {**KLINE, "k": {**KLINE["k"], "i": "5m"}}
+
+    with pytest.raises(FeedError, match="a bar of 5m"):
+        read(put(tmp_path, wrapped(event)))
+
+
+def test_a_capture_of_nothing_that_is_shown_is_refused(tmp_path):
+    with pytest.raises(FeedError, match="no market data in the first 1 lines"):
+        read(put(tmp_path, {"result": None, "id": 1}))
