@@ -1,0 +1,81 @@
+"""How the price is taken to have moved inside a bar, and what it set off on its way."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from ..model.market import Bar, timeframe_ns
+from ..model.values import to_decimal
+from . import conditional, consequences, making
+from .books import Books
+from .ledger import account_margin, liquidation_at, symbol_margin
+from .market import Market
+
+
+def counts(market: Market, bar: Bar) -> bool:
+    """Tell whether the bar is the finest thing known of its time, and note that it was seen."""
+    length = timeframe_ns(bar.timeframe)
+    if market.fine_data or bar.ts <= market.bar_ts or (market.bar_ns and length > market.bar_ns):
+        return False
+    market.bar_ns, market.bar_ts = length, bar.ts
+    return True
+
+
+def corners(bar: Bar) -> tuple[float, float, float, float]:
+    """Return open, nearer extreme, other extreme, close; the low goes first on a tie."""
+    if bar.open - bar.low <= bar.high - bar.open:
+        return bar.open, bar.low, bar.high, bar.close
+    return bar.open, bar.high, bar.low, bar.close
+
+
+def walk(books: Books, market: Market, bar: Bar, now: int) -> None:
+    """Lead the price through the bar, stopping wherever a conditional order waits."""
+    is_bounded = books.model.partial_fills and bar.volume > 0.0
+    budget = market.instrument.round_qty(to_decimal(bar.volume)) if is_bounded else None
+    path = [to_decimal(price) for price in corners(bar)]
+    budget = _reach(books, market, path[0], budget, now)
+    for start, end in itertools.pairwise(path):
+        for price in (*_stops(books, market, start, end), end):
+            budget = _reach(books, market, price, budget, now)
+
+
+def _reach(
+    books: Books, market: Market, price: Decimal, budget: Decimal | None, now: int
+) -> Decimal | None:
+    market.display.last = float(price)
+    budget = making.on_print(books, market, price, budget, now)
+    consequences.on_price(books, market, now)
+    return budget
+
+
+def _stops(books: Books, market: Market, start: Decimal, end: Decimal) -> list[Decimal]:
+    """Return the prices on the way at which something is triggered, as the way meets them."""
+    rises, tick = end > start, market.instrument.tick
+    rounding = ROUND_CEILING if rises else ROUND_FLOOR
+    on_tick = {
+        (level / tick).to_integral_value(rounding) * tick
+        for level in (*_triggers(market), *_liquidations(books, market))
+    }
+    between = (price for price in on_tick if min(start, end) < price < max(start, end))
+    return sorted(between, reverse=not rises)
+
+
+def _triggers(market: Market) -> Iterator[Decimal]:
+    for order in market.waiting:
+        level = conditional.trigger_level(order)
+        level = order.asked.activation_price if level is None else level
+        if level is not None:
+            yield level
+
+
+def _liquidations(books: Books, market: Market) -> Iterator[Decimal]:
+    asset = market.instrument.margin_asset
+    for account_id in market.holders:
+        account = books.accounts[account_id]
+        row = symbol_margin(account, market, books.default_leverage)
+        total = account_margin(account, books.markets, asset, books.default_leverage)
+        level = liquidation_at(row, total, market.instrument)
+        if level is not None:
+            yield level

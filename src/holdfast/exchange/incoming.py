@@ -1,0 +1,133 @@
+"""How market data moves the exchange, one function for each kind of message.
+
+Messages with prices or quantities that can't be (not finite, not above zero) are dropped.
+"""
+
+from __future__ import annotations
+
+from ..model.market import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    MarketData,
+    MarkPrice,
+    Quote,
+    Trade,
+)
+from ..model.values import to_decimal
+from . import bars, consequences, funding, making
+from .book import Book
+from .books import Books
+from .liquidity import PRICE_MAX
+from .market import Market
+
+
+def take_in(books: Books, market: Market, message: MarketData, now: int) -> None:
+    """Let one message do what it does."""
+    match message:
+        case Trade():
+            on_trade(books, market, message, now)
+        case Quote():
+            on_quote(books, market, message, now)
+        case BookDelta():
+            on_delta(books, market, message, now)
+        case BookSnapshot():
+            on_snapshot(books, market, message, now)
+        case MarkPrice():
+            on_mark(books, market, message, now)
+        case Bar():
+            on_bar(books, market, message, now)
+        case Funding():
+            on_funding(books, market, message, now)
+
+
+def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
+    if not (0.0 < trade.price < PRICE_MAX and 0.0 < trade.qty < PRICE_MAX):
+        return
+    display = market.display
+    display.last, display.has_tape, market.fine_data = trade.price, True, True
+    if market.buys or market.sells:
+        qty = market.instrument.round_qty(to_decimal(trade.qty))
+        budget = qty if books.model.partial_fills else None
+        making.on_print(books, market, to_decimal(trade.price), budget, now)
+    consequences.on_price(books, market, now)
+
+
+def on_quote(books: Books, market: Market, quote: Quote, now: int) -> None:
+    if market.display.book is not None or not (
+        0.0 <= quote.bid < PRICE_MAX
+        and 0.0 <= quote.ask < PRICE_MAX
+        and 0.0 <= quote.bid_qty < PRICE_MAX
+        and 0.0 <= quote.ask_qty < PRICE_MAX
+    ):
+        return
+    market.display.show(quote)
+    _on_touch(books, market, now)
+
+
+def on_snapshot(books: Books, market: Market, snapshot: BookSnapshot, now: int) -> None:
+    book = Book(snapshot)
+    # A snapshot is asked for and comes late: the deltas since it may have been heard already.
+    recent = market.recent_deltas if snapshot.last_update_id else ()
+    is_whole = all(book.apply(delta) for delta in recent)
+    market.display.book = book if is_whole else None
+    if is_whole:
+        market.display.show_top()
+        _on_touch(books, market, now)
+
+
+def on_delta(books: Books, market: Market, delta: BookDelta, now: int) -> None:
+    display = market.display
+    market.recent_deltas.append(delta)
+    if display.book is None:
+        return
+    if not display.book.apply(delta):
+        display.book = None  # a gap: until the next snapshot, quotes and the tape must do
+        return
+    display.show_top()
+    _on_touch(books, market, now)
+
+
+def _on_touch(books: Books, market: Market, now: int) -> None:
+    market.fine_data = True
+    if market.buys or market.sells:
+        making.on_touch(books, market, now)
+    is_price = not market.display.has_tape and bool(market.waiting or market.holders)
+    if is_price or books.moved:
+        consequences.on_price(books, market, now)
+
+
+def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
+    mark, display = message.mark_price, market.display
+    if not 0.0 < mark < PRICE_MAX:
+        return
+    display.mark = mark
+    if not display.has_mark:
+        display.has_mark = True
+        market.disturb()
+    funding.announce(market, message)
+    if now < market.next_funding_ts < books.alarm:
+        books.alarm = market.next_funding_ts
+    if not market.mark_low < mark < market.mark_high:
+        consequences.on_price(books, market, now)
+    elif market.holders:
+        consequences.on_balance(books, market, now)
+
+
+def on_funding(books: Books, market: Market, message: Funding, now: int) -> None:
+    if not -1.0 < message.rate < 1.0:
+        return
+    funding.pay(books, market, message.rate, message.ts, now)
+    consequences.on_balance(books, market, now)
+
+
+def on_bar(books: Books, market: Market, bar: Bar, now: int) -> None:
+    if not 0.0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+        return
+    if not bar.high < PRICE_MAX or not bars.counts(market, bar):
+        return
+    if market.buys or market.sells or market.waiting or market.holders:
+        bars.walk(books, market, bar, now)
+    else:
+        market.display.last = bar.close

@@ -1,0 +1,168 @@
+"""What a taker may have and when a resting order fills: the model of the market's liquidity.
+
+**Takers** (market orders and crossing limits) take from the finest thing known:
+
+1. a book (snapshots and deltas): level by level, and no further than the book goes;
+2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there);
+3. the last trade or bar: any quantity at `half_spread` from it, against the taker.
+
+What was taken from a displayed quantity is gone until the market shows that level anew. Orders
+of other accounts that rest here are taken in line with it: better price first, and at the same
+price what the market displays comes before what rests here.
+
+**Resting orders** fill at their own price, as maker:
+
+- when a trade prints through the price, up to the trade's quantity;
+- when a trade prints at the price, once the quantity that was displayed there when the order
+  came has traded or has gone. Where nothing was displayed it is `unknown_queue`;
+- when the opposite quote or book crosses the price, up to the quantity displayed.
+
+**Bars** count only for a symbol of which no trade, quote or book was heard, and then only those
+of the smallest timeframe. Inside a bar the price goes from the open to the nearer extreme, to
+the other extreme and to the close, through every price between; the bar's volume bounds what
+resting orders fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from ..model.instrument import Instrument
+from ..model.market import Quote
+from ..model.values import LARGEST_AMOUNT, Side, to_decimal
+from .book import Book
+
+PRICE_MAX = float(LARGEST_AMOUNT)
+
+
+class Liquidity(msgspec.Struct, frozen=True, kw_only=True):
+    """How generous the market is where the data does not say. Fractions of the price."""
+
+    half_spread: Decimal = Decimal("0.0001")
+    beyond_touch: Decimal | None = Decimal("0.0005")  # None: a quote is all there is
+    unknown_queue: Decimal | None = None  # None: only a print through the price fills
+    partial_fills: bool = True  # False: whatever fills, fills whole
+
+
+class Level(NamedTuple):
+    """A price a taker can have; `qty` None is no bound, `key` is the price as displayed."""
+
+    price: Decimal
+    qty: Decimal | None
+    key: float
+
+
+class Display:
+    """What the market shows of one symbol, and what of it is still there to take."""
+
+    __slots__ = (
+        "ask",
+        "ask_left",
+        "bid",
+        "bid_left",
+        "book",
+        "has_mark",
+        "has_tape",
+        "instrument",
+        "last",
+        "mark",
+        "model",
+        "quote",
+    )
+
+    def __init__(self, instrument: Instrument, model: Liquidity) -> None:
+        self.instrument = instrument
+        self.model = model
+        self.book: Book | None = None
+        self.quote: Quote | None = None
+        self.bid = self.bid_left = self.ask = self.ask_left = 0.0
+        self.last = 0.0  # of the tape; 0 before its first trade
+        self.mark = 0.0  # of the mark stream
+        self.has_tape = False
+        self.has_mark = False
+
+    def contract_price(self) -> Decimal | None:
+        """Return the last trade's price; without a tape the middle of the touch."""
+        if self.last > 0.0:
+            return to_decimal(self.last)
+        if self.bid > 0.0 and self.ask > 0.0:
+            return (to_decimal(self.bid) + to_decimal(self.ask)) / 2
+        return None
+
+    def mark_price(self) -> Decimal | None:
+        """Return what margin goes by: the mark; where none is heard the contract's price."""
+        return to_decimal(self.mark) if self.has_mark else self.contract_price()
+
+    def mark_float(self) -> float:
+        """Return the mark for quick looks; 0 where there is none."""
+        if self.has_mark:
+            return self.mark
+        return self.last or (self.bid + self.ask) / 2
+
+    def show(self, quote: Quote) -> None:
+        """Take a quote in. A side that did not change stays as far eaten as it is."""
+        before, self.quote = self.quote, quote
+        if before is None or quote.bid != before.bid or quote.bid_qty != before.bid_qty:
+            self.bid, self.bid_left = quote.bid, quote.bid_qty
+        if before is None or quote.ask != before.ask or quote.ask_qty != before.ask_qty:
+            self.ask, self.ask_left = quote.ask, quote.ask_qty
+
+    def show_top(self) -> None:
+        """Take the touch from the book."""
+        assert self.book is not None
+        self.bid, self.ask = self.book.bids.best(), self.book.asks.best()
+
+    def levels(self, taker: Side) -> Iterator[Level]:
+        """Yield what a taker may have, best first."""
+        if self.book is not None:
+            ladder = self.book.asks if taker is Side.BUY else self.book.bids
+            for key, qty in ladder.levels():
+                yield Level(to_decimal(key), self._on_lot(qty), key)
+        elif self.quote is not None:
+            yield from self._quoted(taker)
+        elif self.last > 0.0:
+            price = to_decimal(self.last) * (1 + taker.sign * self.model.half_spread)
+            yield Level(self.instrument.round_price(price, taker.opposite), None, 0.0)
+
+    def _quoted(self, taker: Side) -> Iterator[Level]:
+        key, left = (self.ask, self.ask_left) if taker is Side.BUY else (self.bid, self.bid_left)
+        if not key > 0.0:
+            return
+        yield Level(to_decimal(key), self._on_lot(left), key)
+        if self.model.beyond_touch is not None:
+            price = to_decimal(key) * (1 + taker.sign * self.model.beyond_touch)
+            yield Level(self.instrument.round_price(price, taker.opposite), None, 0.0)
+
+    def take(self, taker: Side, level: Level, qty: Decimal) -> None:
+        """Remove what a taker had from what is displayed."""
+        if level.qty is None:
+            return
+        left = float(level.qty - qty)
+        if self.book is not None:
+            (self.book.asks if taker is Side.BUY else self.book.bids).set(level.key, left)
+            self.show_top()
+        elif taker is Side.BUY:
+            self.ask_left = left
+        else:
+            self.bid_left = left
+
+    def displayed_at(self, side: Side, price: Decimal) -> Decimal | None:
+        """Return the quantity shown on `side` at a price; None where it can't be known."""
+        key = float(price)
+        if self.book is not None:
+            ladder = self.book.bids if side is Side.BUY else self.book.asks
+            return to_decimal(ladder.qty_at(key))
+        if self.quote is None:
+            return None
+        touch, qty = (self.bid, self.bid_left) if side is Side.BUY else (self.ask, self.ask_left)
+        if key == touch:
+            return to_decimal(qty)
+        is_inside = key > touch if side is Side.BUY else key < touch
+        return Decimal(0) if is_inside else None
+
+    def _on_lot(self, qty: float) -> Decimal:
+        return self.instrument.round_qty(to_decimal(qty))

@@ -1,0 +1,58 @@
+"""What the exchange says, account by account, in the order in which Binance says it.
+
+A fill is told as `AccountUpdate` (the position and the wallet have moved) and then as the
+`OrderUpdate` of the trade; an order that takes is told as NEW first (recorded frames of 2024 to
+2026). A bare `ExecutionReport` or `RequestRefused` is an answer to the asker alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+import msgspec
+
+from ..model.messages import ExecutionReport, FundingPayment, RequestRefused, WalletChange
+from ..model.values import ZERO, AccountId, Symbol
+from .orders import VenueOrder
+
+
+class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something happened to an order; `order` is a copy of it as it stood right after."""
+
+    report: ExecutionReport
+    order: VenueOrder
+
+
+class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The wallet moved, and with it the position of `symbol` unless that is empty.
+
+    `reason` is ORDER, FUNDING_FEE, DEPOSIT or INSURANCE_CLEAR; `change` is what came or went for
+    another reason than profit and fees.
+    """
+
+    account: AccountId
+    venue_ts: int
+    reason: str
+    asset: str
+    wallet: Decimal
+    change: Decimal = ZERO
+    symbol: Symbol = Symbol("")
+    qty: Decimal = ZERO
+    entry_price: Decimal = ZERO
+    break_even_price: Decimal = ZERO
+    realized: Decimal = ZERO  # since the account was opened
+    unrealized: Decimal = ZERO
+
+
+VenueNews = ExecutionReport | RequestRefused | FundingPayment | WalletChange
+Output = VenueNews | OrderUpdate | AccountUpdate
+
+
+def messages(outputs: Iterable[Output]) -> Iterator[VenueNews]:
+    """Yield what an engine understands of it."""
+    for output in outputs:
+        if isinstance(output, OrderUpdate):
+            yield output.report
+        elif not isinstance(output, AccountUpdate):
+            yield output

@@ -1,0 +1,93 @@
+"""How the exchange's books look in storage: a kind, a key and a JSON payload each."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from ..model.instrument import Instrument
+from ..model.messages import ExecutionReport, FundingPayment, WalletChange
+from ..model.values import AccountId, Symbol
+from .ledger import Account, Position
+from .market import Market
+from .orders import VenueOrder
+
+ORDER = "order"
+POSITION = "position"
+ACCOUNT = "account"
+MARKET = "market"
+COUNTERS = "counters"
+TRADE = "trade"  # appended, never changed; the key is the account
+INCOME = "income"  # appended, never changed; the key is the account
+
+
+class Row(NamedTuple):
+    """One thing as it stands now; `payload` None: it is no longer kept.
+
+    `ts` is when an appended thing happened, 0 for all others.
+    """
+
+    kind: str
+    key: str
+    payload: bytes | None
+    ts: int = 0
+
+
+def appended(kind: str, thing: ExecutionReport | FundingPayment | WalletChange) -> Row:
+    return Row(kind, thing.account, encode(thing), thing.venue_ts)
+
+
+class Counters(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The numbers that never repeat."""
+
+    order_id: int = 0  # conditional orders draw from it too
+    trade_id: int = 0
+    change_id: int = 0
+    autoclose: int = 0
+    seq: int = 0
+
+
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An account without its orders and positions, which have rows of their own."""
+
+    account: AccountId
+    wallets: dict[str, Decimal]
+    leverages: dict[Symbol, int]
+
+    @classmethod
+    def of(cls, account: Account) -> AccountRow:
+        return cls(
+            account=account.account_id,
+            wallets=account.wallets,
+            leverages=account.leverages,
+        )
+
+
+class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract, and until when its funding has been paid."""
+
+    instrument: Instrument
+    funded_ts: int
+
+    @classmethod
+    def of(cls, market: Market) -> MarketRow:
+        return cls(instrument=market.instrument, funded_ts=market.funded_ts)
+
+
+Payload = (
+    VenueOrder
+    | Position
+    | AccountRow
+    | MarketRow
+    | Counters
+    | ExecutionReport
+    | FundingPayment
+    | WalletChange
+)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(payload: Payload) -> bytes:
+    return _ENCODER.encode(payload)

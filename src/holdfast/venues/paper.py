@@ -1,0 +1,338 @@
+"""The simulated exchange behind the Venue port: paper trading on any feed.
+
+It is fed the same market data as the engine. Whatever it does is committed to its own books
+before it is heard, so that the end of the process loses nothing the exchange has done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from ..exchange import (
+    Exchange,
+    Liquidity,
+    OrderKey,
+    Output,
+    VenueOrder,
+    known_instrument,
+    messages,
+)
+from ..exchange.answers import refused, rejected
+from ..exchange.refusals import BAD_TIMESTAMP, Refusal
+from ..exchange.rows import INCOME, TRADE
+from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
+from ..model.errors import ConfigError, VenueError
+from ..model.instrument import Instrument
+from ..model.market import MarketData
+from ..model.messages import (
+    ExecutionReport,
+    FundingPayment,
+    OrderNotFound,
+    OutcomeUnknown,
+    Request,
+    RequestRefused,
+    VenueMessage,
+    VenueSnapshot,
+    WalletChange,
+)
+from ..model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
+from ..ports import Capabilities, Clock
+from .paper_books import PaperBooks
+from .paper_faults import Fault, Faults
+
+Command = SubmitOrder | CancelOrder | ReplaceOrder
+
+_TRADES = msgspec.json.Decoder(ExecutionReport)
+_INCOMES = msgspec.json.Decoder(FundingPayment | WalletChange)
+_REQUESTS: dict[type[Command], Request] = {
+    SubmitOrder: Request.SUBMIT,
+    CancelOrder: Request.CANCEL,
+    ReplaceOrder: Request.REPLACE,
+}
+
+
+class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the simulated account and its exchange are like."""
+
+    initial_balance: Decimal = Decimal(10_000)  # USDT, put in once, when the account is opened
+    leverage: int = 20
+    leverages: dict[Symbol, int] = {}  # where a symbol's differs
+    liquidity: Liquidity = Liquidity()
+    faults: Faults = Faults()
+
+
+class PaperVenue:
+    """One account at a simulated exchange of its own.
+
+    Its time is the newest it has heard of: from `tick`, from market data, from a command, and
+    from the clock where one is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: AccountId = MAIN,
+        instruments: Iterable[Instrument] = (),
+        path: Path | str | None = None,
+        clock: Clock | None = None,
+        settings: PaperSettings | None = None,
+    ) -> None:
+        """Open the books at `path`, or empty ones in memory.
+
+        Raises:
+            ConfigError: the books can't be used.
+        """
+        self._account = account
+        self._settings = settings = settings or PaperSettings()
+        self._clock = clock
+        self._faults = settings.faults
+        self._now = clock.now() if clock is not None else 0
+        self._hear: Callable[[VenueMessage], None] | None = None
+        self._requests = 0
+        self._reports = 0
+        self._delayed: list[tuple[int, Command]] = []
+        self._failure: VenueError | None = None
+        self._books = PaperBooks(Path(path) if path is not None else None)
+        self.exchange = Exchange(
+            instruments, liquidity=settings.liquidity, default_leverage=settings.leverage
+        )
+        try:
+            self.exchange.load(self._books.rows(), self._now)
+        except ValueError as error:
+            self._books.close()
+            raise ConfigError(f"paper books {path} can't be read: {error}") from error
+
+    @property
+    def name(self) -> str:
+        return "paper"
+
+    @property
+    def account(self) -> AccountId:
+        return self._account
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            order_types=frozenset(OrderType),
+            times_in_force=frozenset(TimeInForce),
+            can_amend=True,
+            has_dead_man_switch=False,
+            has_hedge_mode=False,
+            read_lag_ns=0,
+            is_simulated=True,
+        )
+
+    async def connect(
+        self, symbols: Sequence[Symbol], hear: Callable[[VenueMessage], None]
+    ) -> Sequence[tuple[Instrument, int]]:
+        """List the symbols, open the account with its first deposit if it is new, and listen."""
+        listed = {each.symbol: each for each in self.exchange.instruments()}
+        for symbol in symbols:
+            instrument = listed.get(symbol) or known_instrument(symbol)
+            if instrument is None:
+                raise ConfigError(
+                    f"the paper exchange knows no contract {symbol}: give its instrument"
+                )
+            listed[symbol] = instrument
+            self.exchange.add_instrument(instrument)
+        if not self.exchange.has_account(self._account):
+            self.exchange.deposit(self._account, self._settings.initial_balance, self._time())
+        for symbol in symbols:
+            self.set_leverage(symbol, self._settings.leverages.get(symbol, self._settings.leverage))
+        self._keep()
+        self._hear = hear
+        return [(listed[s], self.exchange.leverage(self._account, s)) for s in symbols]
+
+    def set_leverage(self, symbol: Symbol, leverage: int) -> None:
+        """Change a symbol's leverage.
+
+        Raises:
+            ConfigError: the contract does not allow it.
+        """
+        refusal = self.exchange.set_leverage(self._account, symbol, leverage)
+        if refusal is not None:
+            raise ConfigError(f"{symbol}: {refusal.text}")
+        self._keep()
+
+    # The market and time
+
+    def on_market(self, message: MarketData) -> None:
+        """Take market data in, before the engine hears it.
+
+        Raises:
+            VenueError: the books can't be written; this and every later call says so.
+        """
+        self._check()
+        self._now = max(self._now, message.ts)
+        if self._delayed:
+            self._arrive()
+        outputs = self.exchange.on_market(message, self._now)
+        if outputs or self.exchange.has_changes:
+            self._settle(outputs)
+
+    def tick(self, now: int) -> None:
+        """Let time pass: good-till dates, funding, requests that were delayed."""
+        self._check()
+        self._now = max(self._now, now)
+        self._arrive()
+        self._settle(self.exchange.tick(self._now))
+
+    def _time(self, heard: int = 0) -> int:
+        told = self._clock.now() if self._clock is not None else 0
+        self._now = max(self._now, heard, told)
+        return self._now
+
+    # Requests
+
+    def submit(self, command: SubmitOrder) -> None:
+        self._request(command, command.ts)
+
+    def cancel(self, command: CancelOrder) -> None:
+        self._request(command, command.ts)
+
+    def replace(self, command: ReplaceOrder) -> None:
+        self._request(command, command.ts)
+
+    def _request(self, command: Command, ts: int) -> None:
+        self._check()
+        now = self._time(ts)
+        self._arrive()
+        self._requests += 1
+        fault = self._faults.requests.get(self._requests)
+        if fault is None:
+            self._settle(self._execute(command))
+            return
+        outputs: Sequence[Output] = ()
+        if fault in (Fault.EXECUTED, Fault.EXECUTED_SILENT):
+            outputs = self._execute(command)
+        elif fault is Fault.DELAYED:
+            self._delayed.append((now + self._faults.delay_ns, command))
+        self._keep()
+        self._say(_unknown(command))
+        if fault is Fault.EXECUTED:
+            self._settle(_news(outputs))
+
+    def _arrive(self) -> None:
+        """Let delayed requests in; the fence decides, and their answers reach nobody."""
+        while self._delayed and self._delayed[0][0] <= self._now:
+            _, command = self._delayed.pop(0)
+            self._settle(_news(self._execute(command)))
+
+    def _execute(self, command: Command) -> Sequence[Output]:
+        key = _key(command)
+        if self._now > command.ts + command.recv_window_ns:
+            late = Refusal(
+                BAD_TIMESTAMP,
+                f"the request of {command.ts} was good for {command.recv_window_ns} ns,"
+                f" it is {self._now}",
+            )
+            if isinstance(command, SubmitOrder):
+                return [rejected(command.order, late, self._now)]
+            return [refused(key, _REQUESTS[type(command)], late)]
+        match command:
+            case SubmitOrder(order=order):
+                return self.exchange.submit(order, self._now)
+            case CancelOrder(is_conditional=is_conditional):
+                return self.exchange.cancel(key, self._now, is_conditional=is_conditional)
+            case ReplaceOrder(qty=qty, price=price):
+                return self.exchange.replace(key, qty, price, self._now)
+
+    def query(self, command: QueryOrder) -> None:
+        self._check()
+        now = self._time()
+        self._arrive()
+        key = OrderKey(command.account, command.symbol, command.cl_ord_id)
+        order = self.exchange.query(key, is_conditional=command.is_conditional)
+        if order is not None:
+            status = self.exchange.status(order, now)
+            self._say(msgspec.structs.replace(status, asked_ts=now))
+        else:
+            self._say(OrderNotFound(**key._asdict(), asked_ts=now))
+
+    def resync(self, command: Resync) -> None:
+        """Answer with the books as they are, executions and incomes from storage."""
+        self._check()
+        now, account = self._time(), self._account
+        self._arrive()
+        kept = self._books.since
+        self._say(
+            VenueSnapshot(
+                account=account,
+                asked_ts=now,
+                taken_ts=now,
+                orders=tuple(
+                    self._status(each, now) for each in self.exchange.open_orders(account)
+                ),
+                positions=tuple(self.exchange.positions(account)),
+                balances=self.exchange.balances(account),
+                trades=tuple(
+                    _TRADES.decode(each) for each in kept(TRADE, account, command.trades_since)
+                ),
+                changes=tuple(
+                    _INCOMES.decode(each) for each in kept(INCOME, account, command.trades_since)
+                ),
+            )
+        )
+
+    def _status(self, order: VenueOrder, now: int) -> ExecutionReport:
+        return msgspec.structs.replace(self.exchange.status(order, now), asked_ts=now)
+
+    async def close(self) -> None:
+        self._hear = None
+        self._books.close()
+
+    # Keeping and telling
+
+    def _settle(self, outputs: Sequence[Output]) -> None:
+        """Commit what was done, then tell it."""
+        self._keep()
+        for message in messages(outputs):
+            self._reports += 1
+            if self._reports not in self._faults.lost_reports:
+                self._say(message)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _keep(self) -> None:
+        self._check()
+        changes = self.exchange.drain_changes()
+        if not changes:
+            return
+        try:
+            self._books.commit(changes)
+        except VenueError as error:
+            self._failure = error  # what is in memory is ahead of the books: nothing more is done
+            raise
+
+    def _say(self, message: VenueMessage) -> None:
+        if self._hear is not None:
+            self._hear(message)
+
+
+def _news(outputs: Sequence[Output]) -> Sequence[Output]:
+    """Return what the account's stream tells, without the answer to the request itself."""
+    return [each for each in outputs if not isinstance(each, ExecutionReport | RequestRefused)]
+
+
+def _key(command: Command) -> OrderKey:
+    if isinstance(command, SubmitOrder):
+        order = command.order
+        return OrderKey(order.account, order.symbol, order.cl_ord_id)
+    return OrderKey(command.account, command.symbol, command.cl_ord_id)
+
+
+def _unknown(command: Command) -> OutcomeUnknown:
+    key = _key(command)
+    return OutcomeUnknown(
+        account=key.account,
+        symbol=key.symbol,
+        cl_ord_id=key.cl_ord_id,
+        request=_REQUESTS[type(command)],
+        reason="no answer came",
+    )

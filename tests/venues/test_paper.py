@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from holdfast.exchange.catalog import known_instrument
+from holdfast.model.errors import ConfigError
+from holdfast.model.market import Funding
+from holdfast.model.messages import (
+    ExecType,
+    FundingPayment,
+    OrderNotFound,
+    OutcomeUnknown,
+    Request,
+    RequestRefused,
+    WalletChange,
+)
+from holdfast.model.values import MAIN, ClOrdId, OrderStatus, OrderType, Side, Symbol
+from holdfast.ports import Venue
+from holdfast.runtime.clock import FeedClock
+from holdfast.venues import VENUES, Fault, Faults, PaperSettings, PaperVenue
+from tests.venues.paper_desk import BTC, START, WINDOW, PaperDesk, S
+
+ETH = Symbol("ETHUSDT")
+
+
+def kinds(heard):
+    return [getattr(each, "exec_type", type(each)) for each in heard]
+
+
+def test_the_paper_venue_keeps_the_ports_promises():
+    venue: Venue = PaperVenue()
+
+    assert venue.name in VENUES
+    assert venue.capabilities.is_simulated
+    assert OrderType.TRAILING_STOP_MARKET in venue.capabilities.order_types
+
+
+def test_connecting_lists_the_contracts_and_opens_the_account_once():
+    desk = PaperDesk()
+
+    assert desk.listed == [(known_instrument(BTC), 20)]
+    assert desk.snapshot().balances == {"USDT": Decimal(10_000)}
+    asyncio.run(desk.venue.connect([BTC], desk._hear))
+    assert desk.snapshot().balances == {"USDT": Decimal(10_000)}
+
+
+def test_an_unknown_contract_must_be_given():
+    venue = PaperVenue()
+
+    with pytest.raises(ConfigError, match="NOPEUSDT"):
+        asyncio.run(venue.connect([Symbol("NOPEUSDT")], print))
+
+
+def test_an_order_is_answered_new_and_filled():
+    desk = PaperDesk()
+    desk.trade(50_000)
+
+    assert kinds(desk.submit("a")) == [ExecType.NEW, ExecType.TRADE]
+
+
+def test_cancel_amend_and_query_are_answered():
+    desk = PaperDesk()
+    desk.trade(50_000)
+    desk.submit("a", price="49000")
+
+    assert kinds(desk.replace("a", "0.2", "49100")) == [ExecType.REPLACED]
+    assert desk.query("a").qty == Decimal("0.2")
+    assert kinds(desk.cancel("a")) == [ExecType.CANCELED]
+    assert desk.query("a").status is OrderStatus.CANCELED
+    assert kinds(desk.cancel("a")) == [RequestRefused]
+    assert desk.query("never") == OrderNotFound(
+        account=MAIN, symbol=BTC, cl_ord_id=ClOrdId("never"), asked_ts=desk.now
+    )
+
+
+def test_the_fence_refuses_what_comes_too_late():
+    desk = PaperDesk()
+    desk.trade(50_000)
+    sent = desk.now
+    desk.submit("resting", price="49000")
+    desk.tick(WINDOW // S)
+
+    assert kinds(desk.submit("in-time", ts=sent)) == [ExecType.NEW, ExecType.TRADE]
+
+    desk.venue.tick(sent + WINDOW + 1)
+    (late,) = desk.submit("late", ts=sent)
+    (late_cancel,) = desk.cancel("resting", ts=sent)
+
+    assert (late.exec_type, late.code) == (ExecType.REJECTED, -1021)
+    assert (late_cancel.request, late_cancel.code) == (Request.CANCEL, -1021)
+    assert isinstance(desk.query("late"), OrderNotFound)
+    assert desk.query("resting").status is OrderStatus.NEW
+
+
+def test_the_snapshot_holds_open_orders_positions_balances_trades_and_incomes():
+    desk = PaperDesk()
+    desk.trade(50_000)
+    desk.submit("a")
+    early = desk.now
+    desk.submit("b", price="49000")
+    desk.submit("c", Side.SELL, kind=OrderType.STOP_MARKET, trigger_price=Decimal(48_000))
+    desk.now += 3600 * S
+    desk.venue.on_market(Funding(symbol=BTC, ts=desk.now, rate=0.0001))
+    (payment,) = desk.news()
+    desk.submit("d")
+
+    whole, later = desk.snapshot(), desk.snapshot(early + 1)
+
+    assert [o.cl_ord_id for o in whole.orders] == ["b", "c"]
+    assert {o.exec_type for o in whole.orders} == {ExecType.STATUS}
+    assert [(p.symbol, p.qty) for p in whole.positions] == [(BTC, Decimal("0.2"))]
+    assert whole.balances == desk.venue.exchange.balances(MAIN)
+    assert [t.cl_ord_id for t in whole.trades] == ["a", "d"]
+    assert [type(c) for c in whole.changes] == [WalletChange, FundingPayment]
+    assert [t.cl_ord_id for t in later.trades] == ["d"]
+    assert later.changes == (payment,)
+
+
+def test_time_is_the_newest_heard_of():
+    desk = PaperDesk()
+    desk.trade(50_000)
+    desk.venue.tick(desk.now + 5 * S)
+    desk.venue.tick(desk.now)
+
+    assert desk.submit("a")[0].venue_ts == desk.now + 5 * S
+
+
+def test_a_clock_tells_the_time_where_one_is_given():
+    desk = PaperDesk()
+    venue = PaperVenue(clock=FeedClock(START + 77, 0))
+    asyncio.run(venue.connect([BTC], desk._hear))
+    desk.venue = venue
+
+    assert desk.query("never").asked_ts == START + 77
+
+
+def test_leverage_is_what_the_settings_say_for_each_symbol():
+    venue = PaperVenue(settings=PaperSettings(leverage=10, leverages={ETH: 50}))
+
+    listed = asyncio.run(venue.connect([BTC, ETH], print))
+
+    assert [leverage for _, leverage in listed] == [10, 50]
+    with pytest.raises(ConfigError, match="leverage"):
+        venue.set_leverage(BTC, 500)
+
+
+# Faults
+
+
+def faulty(fault, number=1, **more):
+    desk = PaperDesk(faults=Faults(requests={number: fault}, **more))
+    desk.trade(50_000)
+    return desk
+
+
+def test_a_request_can_be_lost():
+    desk = faulty(Fault.NOT_EXECUTED)
+
+    assert kinds(desk.submit("a")) == [OutcomeUnknown]
+    assert isinstance(desk.query("a"), OrderNotFound)
+
+
+def test_an_answer_can_be_lost_while_the_stream_still_tells():
+    desk = faulty(Fault.EXECUTED)
+
+    assert kinds(desk.submit("a")) == [OutcomeUnknown, ExecType.NEW, ExecType.TRADE]
+
+
+def test_answer_and_stream_can_both_be_lost():
+    desk = faulty(Fault.EXECUTED_SILENT)
+
+    assert kinds(desk.submit("a")) == [OutcomeUnknown]
+    assert desk.query("a").status is OrderStatus.FILLED
+    assert [t.cl_ord_id for t in desk.snapshot().trades] == ["a"]
+
+
+def test_a_refusal_is_part_of_the_lost_answer():
+    desk = faulty(Fault.EXECUTED)
+
+    assert kinds(desk.submit("a", qty="0.00001")) == [OutcomeUnknown]
+
+
+def test_a_delayed_request_arrives_within_its_fence():
+    desk = faulty(Fault.DELAYED)
+    desk.submit("a")
+
+    assert isinstance(desk.query("a"), OrderNotFound)
+    assert desk.tick(1) == []
+    assert kinds(desk.tick(1)) == [ExecType.NEW, ExecType.TRADE]
+
+
+def test_a_delayed_request_never_arrives_past_its_fence():
+    desk = faulty(Fault.DELAYED, delay_ns=WINDOW + 1)
+    desk.submit("a")
+
+    assert desk.tick(60) == []
+    assert isinstance(desk.query("a"), OrderNotFound)
+
+
+def test_cancels_and_amendments_are_counted_with_the_submits():
+    desk = faulty(Fault.EXECUTED_SILENT, number=3)
+    desk.submit("a", price="49000")
+    desk.replace("a", "0.2", "49000")
+
+    (unknown,) = desk.cancel("a")
+
+    assert unknown.request is Request.CANCEL
+    assert desk.query("a").status is OrderStatus.CANCELED
+
+
+def test_one_report_of_the_stream_can_be_lost():
+    desk = PaperDesk(faults=Faults(lost_reports=frozenset({2})))
+    desk.trade(50_000)
+
+    assert kinds(desk.submit("a")) == [ExecType.NEW]
+    assert kinds(desk.submit("b")) == [ExecType.NEW, ExecType.TRADE]
