@@ -1,0 +1,125 @@
+"""Take an SQLite journal over: set aside what was torn, make or check the tables, raise the epoch.
+
+The order matters. The log is looked at before anything is written to it, and starts over
+empty with the epoch, so that frames left from an earlier life are never taken for ours.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, inspect, update
+
+from ..model.errors import JournalCorrupt, JournalError
+from . import upcast
+from .codec import Chain
+from .owner import Owner
+from .reading import Tables
+from .schema import epochs, facts, meta, snapshots
+from .schema import tables as schema
+from .torn import set_aside, torn_facts
+from .wal import lost_frames
+
+
+class ClaimedStore(Protocol):
+    """The connection that is going to write."""
+
+    sql: Connection
+
+    def transaction(self) -> AbstractContextManager[Connection]: ...
+
+    def pragma(self, text: str) -> tuple[int | str, ...]: ...
+
+
+def repair(path: Path, store: ClaimedStore, tables: Tables) -> list[str]:
+    """Leave a journal with whole tables and a whole end; say what was set aside."""
+    findings = _set_torn_log_aside(path, store)
+    if store.pragma("journal_mode = WAL") != ("wal",):
+        raise JournalError(f"journal {path}: its file system has no shared memory, as SQLite needs")
+    _make_tables(path, store)
+    tables.check_version()
+    return findings + _set_torn_facts_aside(path, store, tables)
+
+
+def next_epoch(path: Path, store: ClaimedStore, tables: Tables, owner: Owner) -> Chain:
+    """Raise the epoch, durably: even a lost log can't make an epoch come again."""
+    sequence = tables.last_sequence()
+    chain = Chain(sequence, tables.hash_at(sequence), tables.epoch() + 1)
+    row = epoch_row(chain.epoch, owner)
+    with store.transaction() as sql:
+        sql.execute(update(meta).values(epoch=chain.epoch, schema_version=upcast.VERSION))
+        sql.execute(insert(epochs), row)
+    store.pragma("wal_checkpoint(TRUNCATE)")
+    _sync_directory(path.parent)
+    return chain
+
+
+def epoch_row(epoch: int, owner: Owner) -> dict[str, int | str | None]:
+    return {
+        "epoch": epoch,
+        "owner": msgspec.json.encode(owner).decode(),
+        "started_at": owner.started,
+        "session_id": owner.session,
+    }
+
+
+def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
+    log = path.with_name(f"{path.name}-wal")
+    was_there = log.exists() and log.stat().st_size > 0
+    _, recovered, _ = store.pragma("wal_checkpoint(PASSIVE)")
+    problem = lost_frames(log, int(recovered)) if was_there else ""
+    if not problem:
+        return []
+    kept = log.with_name(f"{log.name}.cut-{time.time_ns()}")
+    shutil.copyfile(log, kept)
+    # What the log had already passed on may now be newer than what it says itself.
+    health = store.pragma("quick_check(1)")
+    if health != ("ok",):
+        raise JournalCorrupt(
+            f"journal {path}: {problem}, and the database is damaged ({health[0]}); "
+            f"the log is kept in {kept.name}; restore a backup, or move the journal away"
+        )
+    return [f"{problem}: facts committed last may be lost; the log is kept in {kept.name}"]
+
+
+def _make_tables(path: Path, store: ClaimedStore) -> None:
+    found = set(inspect(store.sql).get_table_names())
+    if found and "meta" not in found:
+        raise JournalError(
+            f"{path} is a database but no journal (it has the table {min(found)}): "
+            "choose another path"
+        )
+    if found:
+        return
+    with store.transaction() as sql:
+        schema.create_all(sql)
+        row = {"id": 1, "name": path.stem, "schema_version": upcast.VERSION, "epoch": 0}
+        sql.execute(insert(meta), row)
+
+
+def _set_torn_facts_aside(path: Path, store: ClaimedStore, tables: Tables) -> list[str]:
+    torn = torn_facts(tables)
+    if not torn:
+        return []
+    first, last = torn[0][0], torn[-1][0]
+    kept = path.with_name(f"{path.name}.cut-{time.time_ns()}.jsonl")
+    set_aside(kept, torn)
+    with store.transaction() as sql:
+        sql.execute(delete(facts).where(facts.c.sequence >= first))
+        sql.execute(delete(snapshots).where(snapshots.c.sequence >= first))
+    which = f"fact {first} was" if first == last else f"facts {first} to {last} were"
+    return [f"{which} torn at the end of the journal and cut; kept in {kept.name}"]
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,195 @@
+"""Two ways to commit: in place, or many appends at a time on a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..model.errors import JournalError
+from .codec import Chain, Row
+from .delivery import Delivery
+
+QUEUE_FACTS_MAX = 100_000
+"""Facts that may wait for the database before the journal gives up."""
+
+GROUP_FACTS_MAX = 2_000
+"""Facts after which a commit takes no further append along."""
+
+FLUSH_S_MAX = 30.0
+"""How long `flush` waits for what was appended."""
+
+
+class Store(Protocol):
+    """Where rows go. Each call is one transaction; all are made from one thread at a time."""
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Commit rows.
+
+        Raises:
+            JournalError: nothing was recorded.
+            Fenced: a newer epoch owns the journal.
+        """
+
+    def keep_snapshot(self, sequence: int, payload: bytes) -> None:
+        """Commit a snapshot, and drop the older ones."""
+
+
+class Committer(Protocol):
+    """How rows get from `append` to the store, in order. Moves the chain on as it takes them."""
+
+    is_synchronous: bool
+
+    def rows(self, rows: Sequence[Row], on_commit: Callable[[], None] | None) -> None: ...
+
+    def snapshot(self, sequence: int, payload: bytes) -> None: ...
+
+    def flush(self) -> None:
+        """Return when all is committed, or raise."""
+
+    def close(self) -> None: ...
+
+
+class DirectCommit:
+    """Commits before it returns."""
+
+    is_synchronous = True
+
+    def __init__(self, store: Store, chain: Chain, delivery: Delivery) -> None:
+        self._store = store
+        self._chain = chain
+        self._delivery = delivery
+
+    def rows(self, rows: Sequence[Row], on_commit: Callable[[], None] | None) -> None:
+        try:
+            self._store.insert(rows)
+        except JournalError as error:
+            self._delivery.fail(error, is_told=True)
+            raise
+        self._chain.advance(rows)  # before `on_commit`, which may append in its turn
+        if on_commit is not None:
+            on_commit()
+
+    def snapshot(self, sequence: int, payload: bytes) -> None:
+        self._store.keep_snapshot(sequence, payload)
+
+    def flush(self) -> None:
+        self._delivery.check()
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class _Work:
+    """One append, or one snapshot."""
+
+    __slots__ = ("on_commit", "rows", "snapshot")
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        on_commit: Callable[[], None] | None = None,
+        snapshot: tuple[int, bytes] | None = None,
+    ) -> None:
+        self.rows = rows
+        self.on_commit = on_commit
+        self.snapshot = snapshot
+
+
+class GroupCommit:
+    """Commits on a thread: what came in during one commit shares the next."""
+
+    is_synchronous = False
+
+    def __init__(self, store: Store, chain: Chain, delivery: Delivery) -> None:
+        self._store = store
+        self._chain = chain
+        self._delivery = delivery
+        self._queue: deque[_Work] = deque()
+        self._facts_waiting = 0
+        self._is_idle = True
+        self._is_stopping = False
+        lock = threading.Lock()
+        self._has_work = threading.Condition(lock)
+        self._has_finished = threading.Condition(lock)
+        self._thread = threading.Thread(target=self._run, name="journal-commit", daemon=True)
+        self._thread.start()
+
+    def rows(self, rows: Sequence[Row], on_commit: Callable[[], None] | None) -> None:
+        self._delivery.find_loop()
+        self._put(_Work(rows, on_commit))
+
+    def snapshot(self, sequence: int, payload: bytes) -> None:
+        self._put(_Work((), snapshot=(sequence, payload)))
+
+    def flush(self) -> None:
+        with self._has_finished:
+            is_done = self._has_finished.wait_for(
+                lambda: self._is_idle or self._delivery.failure is not None, FLUSH_S_MAX
+            )
+        self._delivery.check()
+        if not is_done:
+            raise JournalError(f"facts were not committed within {FLUSH_S_MAX:g} s")
+        if not self._delivery.has_loop:
+            self._delivery.drain()
+
+    def close(self) -> None:
+        with self._has_work:
+            self._is_stopping = True
+            self._has_work.notify()
+        self._thread.join(FLUSH_S_MAX)
+
+    def _put(self, work: _Work) -> None:
+        with self._has_work:
+            waiting = self._facts_waiting + len(work.rows)
+            if waiting <= QUEUE_FACTS_MAX:
+                self._facts_waiting = waiting
+                self._queue.append(work)
+                self._chain.advance(work.rows)
+                self._is_idle = False
+                self._has_work.notify()
+                return
+        error = JournalError(
+            f"the database does not keep up: more than {QUEUE_FACTS_MAX} facts wait for it"
+        )
+        self._delivery.fail(error, is_told=True)
+        raise error
+
+    def _run(self) -> None:
+        try:
+            while group := self._take():
+                self._commit(group)
+        except JournalError as error:
+            self._delivery.fail(error)
+        except Exception as error:  # noqa: BLE001 - a thread must not die unheard
+            self._delivery.fail(JournalError(f"the journal's thread failed: {error!r}"))
+        finally:
+            with self._has_finished:
+                self._has_finished.notify_all()
+
+    def _take(self) -> list[_Work]:
+        """Return what waits, at least one; nothing when it is time to stop."""
+        with self._has_work:
+            if not self._queue:
+                self._is_idle = True
+                self._has_finished.notify_all()
+            self._has_work.wait_for(lambda: self._queue or self._is_stopping)
+            group: list[_Work] = []
+            facts = 0
+            while self._queue and facts < GROUP_FACTS_MAX:
+                group.append(self._queue.popleft())
+                facts += len(group[-1].rows)
+            self._facts_waiting -= facts
+            return group
+
+    def _commit(self, group: list[_Work]) -> None:
+        if self._delivery.failure is not None:
+            return  # nothing later may be recorded either
+        rows = [row for work in group for row in work.rows]
+        if rows:
+            self._store.insert(rows)
+        for work in group:
+            if work.snapshot is not None:
+                self._store.keep_snapshot(*work.snapshot)
+        self._delivery.put([work.on_commit for work in group if work.on_commit is not None])

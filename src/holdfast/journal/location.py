@@ -1,0 +1,27 @@
+"""Read what a user writes to name a journal: a path, or a URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_ALIASES = {"postgres": "postgresql"}
+_MEMORY = {"memory:", "memory://", ":memory:", "sqlite://", "sqlite:///:memory:"}
+
+
+def scheme_of(where: str | Path) -> str:
+    """Return the scheme of a URL without its driver; a plain path is SQLite's."""
+    if str(where) in _MEMORY:
+        return "memory"
+    scheme, separator, _ = str(where).partition("://")
+    if isinstance(where, Path) or not separator:
+        return "sqlite"
+    scheme = scheme.partition("+")[0].lower()
+    return _ALIASES.get(scheme, scheme)
+
+
+def sqlite_path(where: str | Path) -> Path:
+    """Return the file of `state.db`, `sqlite:///state.db` or `sqlite:////srv/state.db`."""
+    if isinstance(where, Path):
+        return where
+    _, separator, rest = where.partition("://")
+    return Path(rest.removeprefix("/") if separator else where).expanduser()

@@ -1,0 +1,309 @@
+"""The journal in a PostgreSQL schema: one schema a journal, named in the URL (`?journal=name`).
+
+A thread commits many appends at a time. An advisory lock, held by the connection that writes,
+makes its process the owner; the statement that inserts checks the epoch under a row lock, so
+that a process that lost the lock without noticing inserts nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    delete,
+    func,
+    insert,
+    make_url,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
+from . import upcast
+from .claim import epoch_row
+from .codec import Chain, Row
+from .commit import GroupCommit
+from .delivery import Delivery
+from .owner import Owner, locked_by
+from .problems import explain, explained
+from .reading import Tables, snapshot_hash
+from .schema import epochs, facts, meta, snapshots
+from .schema import tables as schema
+from .stored import Backing, ReadJournal, StoredJournal
+from .torn import torn_facts
+
+DEFAULT_NAME = "holdfast"
+
+LOCK_WAIT_S = 2.0
+"""How long a new owner waits: the server may not have noticed yet that the last one died."""
+
+RECONNECT_S = 10.0
+"""How long a lost connection may take to come back before the journal gives up."""
+
+RETRY_EVERY_S = 0.1
+
+STATEMENT_TIMEOUT_S = 10
+"""How long the server may take over one statement."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+# The server drops the lock of an owner whose machine vanished: after about 5 + 3 * 2 seconds.
+_OPTIONS = (
+    "-c search_path={name} -c synchronous_commit=on -c client_encoding=UTF8 "
+    f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} "
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+)
+_KEEPALIVES = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_INSERT = text(
+    "WITH lease AS (SELECT 1 FROM meta WHERE id = 1 AND epoch = :epoch FOR SHARE) "
+    "INSERT INTO facts (sequence, epoch, ts, version, kind, payload, hash) "
+    "SELECT f.* FROM lease, unnest(CAST(:c0 AS bigint[]), CAST(:c1 AS bigint[]), "
+    "CAST(:c2 AS bigint[]), CAST(:c3 AS bigint[]), CAST(:c4 AS text[]), CAST(:c5 AS text[]), "
+    "CAST(:c6 AS bytea[])) AS f"
+)
+
+
+class PostgresStore:
+    """The connection that writes, and holds the lock; made anew, within limits, when lost."""
+
+    def __init__(self, engine: Engine, tables: Tables, name: str) -> None:
+        self.epoch = 0
+        self.sql: Connection = engine.connect()
+        self._engine = engine
+        self._tables = tables
+        self._key = int.from_bytes(sha256(f"holdfast {name}".encode()).digest()[:8], signed=True)
+
+    def lock(self) -> bool:
+        """Try to become the owner."""
+        return bool(self.sql.scalar(select(func.pg_try_advisory_lock(self._key))))
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        self._surely(lambda: self._insert(rows), lambda: self._has(rows[-1]))
+
+    def keep_snapshot(self, sequence: int, payload: bytes) -> None:
+        self._surely(lambda: self._keep_snapshot(sequence, payload), lambda: False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        self.sql.exec_driver_sql("BEGIN")
+        try:
+            yield self.sql
+            self.sql.exec_driver_sql("COMMIT")
+        except BaseException:
+            if not self.sql.invalidated:
+                self.sql.exec_driver_sql("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        self.sql.close()
+        self._engine.dispose()
+
+    def _surely(self, act: Callable[[], None], is_done: Callable[[], bool]) -> None:
+        """Act, over a new connection where the old one is lost and did not get it done."""
+        try:
+            with self._found_out():
+                act()
+        except _ConnectionLost as lost:
+            self._reconnect(lost)
+            # Our old backend is gone, or the lock would not be ours: what it did is settled.
+            with explained(self._tables.place):
+                if not is_done():
+                    act()
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        columns = {f"c{i}": list(values) for i, values in enumerate(zip(*rows, strict=True))}
+        inserted = self.sql.execute(_INSERT, {"epoch": self.epoch, **columns}).rowcount
+        if inserted != len(rows):
+            raise self._tables.fenced(self.epoch)
+
+    def _has(self, row: Row) -> bool:
+        return self.sql.scalar(select(facts.c.hash).where(facts.c.sequence == row[0])) == row[6]
+
+    def _keep_snapshot(self, sequence: int, payload: bytes) -> None:
+        digest = snapshot_hash(self._tables.hash_at(sequence), sequence, payload)
+        row = {"sequence": sequence, "payload": payload, "hash": digest}
+        with self.transaction() as sql:
+            sql.execute(delete(snapshots))
+            sql.execute(insert(snapshots), row)
+
+    @contextmanager
+    def _found_out(self) -> Iterator[None]:
+        """Tell a lost connection from an answer."""
+        try:
+            yield
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _ConnectionLost(str(error.orig).strip()) from error
+            raise explain(error.orig or error, self._tables.place) from error
+
+    def _reconnect(self, lost: _ConnectionLost) -> None:
+        """Be the owner over a new connection.
+
+        Raises:
+            Fenced: another process became the owner.
+            JournalError: the server did not come back in time.
+        """
+        deadline = time.monotonic() + RECONNECT_S
+        while time.monotonic() < deadline:
+            try:
+                if self._lock_anew():
+                    return
+            except DBAPIError:  # still away
+                pass
+            time.sleep(RETRY_EVERY_S)
+        raise JournalError(
+            f"journal {self._tables.place}: the connection was lost ({lost}) and did not come "
+            f"back within {RECONNECT_S:g} s: see to the server, then start again"
+        ) from lost
+
+    def _lock_anew(self) -> bool:
+        self.sql.close()
+        self.sql = self._engine.connect()
+        is_ours = self.lock()
+        if self.sql.scalar(select(meta.c.epoch)) != self.epoch:
+            raise self._tables.fenced(self.epoch)
+        return is_ours
+
+
+class _ConnectionLost(Exception):
+    """Whether the statement was carried out is unknown."""
+
+
+def open_postgres(url: str, *, owner: Owner | None = None) -> StoredJournal:
+    """Own a journal on a server, made where there is none. Every commit is synced there."""
+    address, name = _parse(url)
+    owner = owner or Owner.here()
+    delivery = Delivery()
+    with ExitStack() as undo, explained(_place(address, name)):
+        tables = _tables(address, name)
+        undo.callback(tables.close)
+        store = PostgresStore(_engine(address, name), tables, name)
+        undo.callback(store.close)
+        _own(store, tables)
+        _make_tables(store, name)
+        tables.check_version()
+        if torn := torn_facts(tables):
+            # A server commits whole or not at all: this is damage, and none of ours to cut.
+            raise JournalCorrupt(f"journal {tables.place}: fact {torn[0][0]} is damaged")
+        chain = _next_epoch(store, tables, owner)
+        store.epoch = chain.epoch
+        committer = GroupCommit(store, chain, delivery)
+        close = undo.pop_all().close
+    return StoredJournal(tables, chain, committer, Backing(delivery, [], committer.flush, close))
+
+
+def read_postgres(url: str) -> ReadJournal:
+    """Read a journal on a server."""
+    return ReadJournal(postgres_tables(url))
+
+
+def postgres_tables(url: str) -> Tables:
+    address, name = _parse(url)
+    tables = _tables(address, name)
+    try:
+        tables.check_version()
+    except BaseException:
+        tables.close()
+        raise
+    return tables
+
+
+def _own(store: PostgresStore, tables: Tables) -> None:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while not store.lock():
+        if time.monotonic() > deadline:
+            raise _locked(tables)
+        time.sleep(RETRY_EVERY_S)
+
+
+def _locked(tables: Tables) -> JournalLocked:
+    try:
+        return locked_by(tables.place, tables.owner_text())
+    except JournalError:  # its owner has not yet made the tables
+        return locked_by(tables.place, "")
+
+
+def _make_tables(store: PostgresStore, name: str) -> None:
+    with store.transaction() as sql:
+        sql.execute(text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
+        schema.create_all(sql)
+        if sql.scalar(select(meta.c.id)) is None:
+            row = {"id": 1, "name": name, "schema_version": upcast.VERSION, "epoch": 0}
+            sql.execute(insert(meta), row)
+
+
+def _next_epoch(store: PostgresStore, tables: Tables, owner: Owner) -> Chain:
+    with store.transaction() as sql:
+        # Waits for an insert of the last owner's that is under way; later ones find no lease.
+        values = {"epoch": meta.c.epoch + 1, "schema_version": upcast.VERSION}
+        epoch = sql.scalar(update(meta).values(values).returning(meta.c.epoch))
+        assert epoch is not None
+        sql.execute(insert(epochs), epoch_row(epoch, owner))
+    sequence = tables.last_sequence()
+    return Chain(sequence, tables.hash_at(sequence), epoch)
+
+
+def _parse(url: str) -> tuple[URL, str]:
+    """Return the server's address and the journal's name."""
+    if importlib.util.find_spec("psycopg") is None:
+        raise ConfigError("a PostgreSQL journal needs psycopg: pip install 'holdfast[postgres]'")
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        # Its text quotes the URL, password and all.
+        raise ConfigError(
+            "the journal's URL can't be read: postgresql://user@host:5432/database is the form"
+        ) from None
+    name = address.query.get("journal", DEFAULT_NAME)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"the journal's name must be up to 40 of a-z, 0-9 and _, a letter first: was {name!r}"
+        )
+    return address.difference_update_query(["journal"]).set(drivername="postgresql+psycopg"), name
+
+
+def _place(address: URL, name: str) -> str:
+    return f"{name} at {address.host or address.query.get('host', 'localhost')}/{address.database}"
+
+
+def _tables(address: URL, name: str) -> Tables:
+    engine = create_engine(
+        address,
+        isolation_level="AUTOCOMMIT",
+        connect_args=_connect_args(name),
+        pool_size=1,
+        max_overflow=3,
+        pool_pre_ping=True,
+    )
+    return Tables(engine, _place(address, name))
+
+
+def _engine(address: URL, name: str) -> Engine:
+    return create_engine(
+        address,
+        isolation_level="AUTOCOMMIT",
+        connect_args=_connect_args(name),
+        poolclass=NullPool,
+    )
+
+
+def _connect_args(name: str) -> dict[str, str | int]:
+    return {**_KEEPALIVES, "options": _OPTIONS.format(name=name)}

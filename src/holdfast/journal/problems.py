@@ -1,0 +1,65 @@
+"""What a database's errors mean to the operator: a text that names the place and the way out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+
+from ..model.errors import ConfigError, JournalCorrupt, JournalError, TradingError
+
+BUSY_TIMEOUT_S = 2.0
+"""How long a statement waits for another program to let go of an SQLite file."""
+
+_DAMAGED = "pages of the database are damaged: restore a backup, or move the file away"
+
+# The beginning of SQLite's name of the error -> class and text.
+_SQLITE: dict[str, tuple[type[TradingError], str]] = {
+    "SQLITE_FULL": (JournalError, "the disk is full: free some space, then start again"),
+    "SQLITE_BUSY": (
+        JournalError,
+        f"another program has kept the database locked for {BUSY_TIMEOUT_S:g} s: close it",
+    ),
+    "SQLITE_LOCKED": (JournalError, "another connection has locked a table: close it"),
+    "SQLITE_READONLY": (
+        ConfigError,
+        "the file or its directory is read-only: grant write access, or choose another path",
+    ),
+    "SQLITE_CANTOPEN": (
+        ConfigError,
+        "the file can't be opened: its directory must exist and be writable",
+    ),
+    "SQLITE_NOTADB": (
+        JournalError,
+        "the file is no SQLite database: choose another path, or move the file away",
+    ),
+    "SQLITE_CORRUPT": (
+        JournalCorrupt,
+        _DAMAGED,
+    ),
+    "SQLITE_IOERR": (JournalError, "the disk failed to read or write: check it, then start again"),
+}
+
+
+def explain(error: BaseException, place: str) -> TradingError:
+    """Return the error to raise for what a database driver raised."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    for beginning, (kind, text) in _SQLITE.items():
+        if name.startswith(beginning):
+            return kind(f"journal {place}: {text} ({error})")
+    return JournalError(f"journal {place}: {str(error).strip() or type(error).__name__}")
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Raise what databases raise as errors of ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, place) from error
+    except DBAPIError as error:
+        raise explain(error.orig or error, place) from error
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged text in its own complaint
+        raise JournalCorrupt(f"journal {place}: {_DAMAGED} ({error})") from error

@@ -1,0 +1,149 @@
+"""Read a journal's tables: facts in order with the chain checked, snapshots, epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, LargeBinary, Select, cast, func, inspect, select
+
+from ..model.errors import Fenced, JournalCorrupt, JournalError
+from ..model.events import Event
+from . import upcast
+from .codec import GENESIS, StoredRow, decode, fault
+from .owner import parse_owner
+from .problems import explained
+from .schema import epochs, facts, meta, snapshots
+
+PAGE_FACTS = 1_000
+"""Facts fetched at once. Between pages no transaction is open, so no reader holds a writer up."""
+
+# A damaged text need not be UTF-8: read its bytes.
+_AS_BYTES: dict[str, Callable[[ColumnElement[Any]], ColumnElement[bytes]]] = {
+    "sqlite": lambda column: cast(column, LargeBinary),
+    "postgresql": lambda column: func.convert_to(column, "UTF8"),
+}
+
+
+class Tables:
+    """What one database says. `place` names it in messages."""
+
+    def __init__(self, engine: Engine, place: str) -> None:
+        self.place = place
+        self._engine = engine
+        as_bytes = _AS_BYTES[engine.dialect.name]
+        f = facts.c
+        self._facts = select(
+            f.sequence, f.epoch, f.ts, f.version, as_bytes(f.kind), as_bytes(f.payload), f.hash
+        )
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def check_version(self) -> None:
+        """Raise unless this is a journal that this code can read."""
+        with explained(self.place):
+            exists = inspect(self._engine).has_table("meta")
+        found = self._first(select(meta.c.schema_version)) if exists else None
+        if found is None:
+            raise JournalError(f"{self.place} is no journal: choose another one")
+        if found[0] > upcast.VERSION:
+            raise JournalError(
+                f"journal {self.place} was written by a newer Holdfast (schema {found[0]}, this "
+                f"one knows {upcast.VERSION}): upgrade Holdfast"
+            )
+
+    def rows(self, after: int = 0, until: int | None = None) -> Iterator[StoredRow]:
+        """Yield rows in order, unchecked."""
+        while page := self._page(after, until):
+            yield from page
+            after = page[-1][0]
+
+    def last_rows(self, count: int) -> list[StoredRow]:
+        """Return the last rows, oldest first."""
+        query = self._facts.order_by(facts.c.sequence.desc()).limit(count)
+        return list(reversed(self._all(query)))
+
+    def checked_rows(self, after: int = 0) -> Iterator[StoredRow]:
+        """Yield rows in order, each checked against its predecessor."""
+        sequence, head = after, self.hash_at(after)
+        for row in self.rows(after):
+            sequence += 1
+            if problem := fault(row, sequence, head):
+                raise JournalCorrupt(
+                    f"journal {self.place}: {problem}; restore a backup, or move the journal away "
+                    "and start a new one"
+                )
+            head = row[6]
+            yield row
+
+    def replay(self, after: int = 0) -> Iterator[Event]:
+        return map(decode, self.checked_rows(after))
+
+    def hash_at(self, sequence: int) -> bytes:
+        if sequence == 0:
+            return GENESIS
+        found = self._first(select(facts.c.hash).where(facts.c.sequence == sequence))
+        if found is None:
+            raise JournalCorrupt(f"journal {self.place}: fact {sequence} is missing")
+        return bytes(found[0] or b"")
+
+    def last_sequence(self) -> int:
+        found = self._first(select(func.max(facts.c.sequence)))
+        return int(found[0]) if found and found[0] is not None else 0
+
+    def epoch(self) -> int:
+        found = self._first(select(meta.c.epoch))
+        return int(found[0]) if found else 0
+
+    def owner_text(self) -> str:
+        """Return the owner of the newest epoch as JSON; "" when there was none."""
+        found = self._first(select(epochs.c.owner).order_by(epochs.c.epoch.desc()).limit(1))
+        return str(found[0]) if found else ""
+
+    def epochs(self) -> list[tuple[int, str, int]]:
+        """Return every epoch: number, owner as JSON, start (ns UTC)."""
+        query = select(epochs.c.epoch, epochs.c.owner, epochs.c.started_at)
+        return [(row[0], row[1], row[2]) for row in self._all(query.order_by(epochs.c.epoch))]
+
+    def snapshot(self, sequence_max: int) -> tuple[tuple[int, bytes] | None, str]:
+        """Return the newest snapshot and "", or None and why there is none."""
+        s = snapshots.c
+        query = select(s.sequence, s.payload, s.hash).order_by(s.sequence.desc()).limit(1)
+        found = self._first(query)
+        if found is None:
+            return None, ""
+        sequence, payload, stored = found[0], found[1], found[2]
+        if sequence > sequence_max:
+            return None, f"the snapshot at {sequence} is ahead of the last fact {sequence_max}"
+        if snapshot_hash(self.hash_at(sequence), sequence, payload) != stored:
+            return None, f"the snapshot at {sequence} is damaged"
+        return (sequence, bytes(payload)), ""
+
+    def fenced(self, epoch: int) -> Fenced:
+        """Return the error for a writer of `epoch` that is no longer the owner."""
+        owner = parse_owner(self.owner_text()) or "another process"
+        return Fenced(
+            f"journal {self.place}: epoch {epoch} has lost it to epoch {self.epoch()}, {owner}: "
+            "this process must stop"
+        )
+
+    def _page(self, after: int, until: int | None) -> Sequence[StoredRow]:
+        query = self._facts.where(facts.c.sequence > after)
+        if until is not None:
+            query = query.where(facts.c.sequence <= until)
+        return self._all(query.order_by(facts.c.sequence).limit(PAGE_FACTS))
+
+    def _all(self, query: Select[Any]) -> Sequence[Any]:
+        with explained(self.place), self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def _first(self, query: Select[Any]) -> Sequence[Any] | None:
+        with explained(self.place), self._engine.connect() as connection:
+            return connection.execute(query).first()
+
+
+def snapshot_hash(fact_hash: bytes, sequence: int, payload: bytes) -> bytes:
+    """Return the hash that ties a snapshot to the fact that it ends with."""
+    return sha256(b"%b%d|%b" % (fact_hash, sequence, payload)).digest()

@@ -1,0 +1,112 @@
+"""A thread beside an SQLite journal: syncs its log and moves the log's pages to the database.
+
+Neither may happen on the loop's thread, where an unlucky fsync would hold up trading for
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ..model.errors import JournalError
+from .delivery import Delivery
+from .problems import explain
+
+SYNC_EVERY_S = 0.03
+"""Facts committed without an fsync get one within this time and that of the fsync: 50 ms."""
+
+CHECKPOINT_COMMITS = 1_000
+"""Commits after which the log's pages are moved to the database."""
+
+WAL_BYTES_LIMIT = 64 * 1024 * 1024
+"""A log of this size is made to start over, even if that holds up the next commit."""
+
+WAL_BYTES_MAX = 1024 * 1024 * 1024
+"""A log of this size can't be moved: a foreign reader holds it. The journal stops."""
+
+_sync_file: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+class WatchedStore(Protocol):
+    """Counts its commits, and ends a log that upkeep finds too long."""
+
+    commits: int
+    is_log_long: bool
+
+
+class Upkeep:
+    """Syncs and checkpoints until closed."""
+
+    def __init__(self, path: Path, store: WatchedStore, delivery: Delivery, *, syncs: bool) -> None:
+        self._place = str(path)
+        self._store = store
+        self._delivery = delivery
+        self._syncs = syncs
+        self._synced = self._checkpointed = store.commits
+        # The database file itself must not be opened here: closing it would drop SQLite's locks.
+        self._log = os.open(f"{path}-wal", os.O_RDWR)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._page_size: int = self._connection.execute("PRAGMA page_size").fetchone()[0]
+        self._sync_lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal-upkeep", daemon=True)
+        self._thread.start()
+
+    def sync(self) -> None:
+        """Return when every commit made so far survives a power cut.
+
+        Raises:
+            JournalError: the disk failed; what it holds now is unknown, so the journal ends.
+        """
+        commits = self._store.commits
+        if not self._syncs or commits == self._synced:
+            return
+        with self._sync_lock:
+            try:
+                _sync_file(self._log)
+            except OSError as error:
+                raise JournalError(
+                    f"journal {self._place}: the disk failed to sync: {error.strerror}"
+                ) from error
+            self._synced = commits
+
+    def checkpoint(self) -> None:
+        """Move the log's pages to the database, as far as no reader needs them in the log."""
+        commits = self._store.commits
+        query = "PRAGMA wal_checkpoint(PASSIVE)"
+        _, pages, moved = self._connection.execute(query).fetchone()
+        # Unless someone wrote meanwhile, or a reader still needs it, the log starts over by itself.
+        is_moved = pages == moved and commits == self._store.commits
+        size = 0 if is_moved else pages * self._page_size
+        if size > WAL_BYTES_LIMIT:
+            self._store.is_log_long = True
+        if size > WAL_BYTES_MAX:
+            raise JournalError(
+                f"journal {self._place}: its log has grown past {WAL_BYTES_MAX} bytes, since "
+                "another program keeps a transaction open: close that program"
+            )
+        self._checkpointed = commits
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._connection.close()
+        os.close(self._log)
+
+    def _run(self) -> None:
+        while not self._stop.wait(SYNC_EVERY_S):
+            try:
+                self.sync()
+                if self._store.commits - self._checkpointed >= CHECKPOINT_COMMITS:
+                    self.checkpoint()
+            except JournalError as error:
+                self._delivery.fail(error)
+                return
+            except sqlite3.Error as error:
+                self._delivery.fail(JournalError(str(explain(error, self._place))))
+                return

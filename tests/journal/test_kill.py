@@ -1,0 +1,89 @@
+"""Real processes and kill -9: nothing acknowledged is lost, and the lock goes with its owner."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+
+import pytest
+
+from holdfast.journal import open_journal
+from holdfast.journal.inspect import verify
+from holdfast.model.errors import JournalLocked
+from tests.journal.nursery import Nursery
+from tests.journal.samples import fills
+
+LIVES = {"process": 14, "power": 6}
+
+
+@pytest.fixture
+def nursery_of():
+    nurseries = []
+
+    def start(where, durability="process"):
+        nurseries.append(Nursery(where, durability))
+        return nurseries[-1]
+
+    yield start
+    for nursery in nurseries:
+        nursery.close()
+
+
+def _kill_at_random(nursery, chance):
+    """Let a child live for some commits; return what it acknowledged last."""
+    pid = nursery.start()
+    last = 0
+    for _ in range(chance.randint(1, 120)):
+        last = nursery.acknowledged()
+    os.kill(pid, signal.SIGKILL)
+    while sequence := nursery.acknowledged():  # said before it died
+        last = sequence
+    return last
+
+
+@pytest.mark.e2e
+def test_killed_owner_loses_nothing_acknowledged(sqlite, nursery_of):
+    nursery = nursery_of(sqlite.where, sqlite.durability)
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    for life in range(1, LIVES[sqlite.durability] + 1):
+        acknowledged = _kill_at_random(nursery, chance)
+        report = verify(sqlite.where)
+        assert report.is_ok, (seed, report)
+        assert report.last_sequence >= acknowledged, seed
+        assert report.epochs == life
+    journal = sqlite.open()
+    assert list(journal.replay()) == fills(journal.sequence)
+    assert journal.sequence >= acknowledged
+    journal.close()
+
+
+@pytest.mark.e2e
+@pytest.mark.postgres
+def test_killed_owner_of_a_server_journal_loses_nothing_acknowledged(postgres, nursery_of):
+    nursery = nursery_of(postgres.where)
+    chance = random.Random()
+    for _ in range(3):
+        acknowledged = _kill_at_random(nursery, chance)
+        assert verify(postgres.where).last_sequence >= acknowledged
+    journal = postgres.open()
+    assert list(journal.replay()) == fills(journal.sequence)
+    assert journal.epoch == 4
+    journal.close()
+
+
+@pytest.mark.e2e
+def test_lock_names_a_living_owner_and_dies_with_a_killed_one(sqlite, nursery_of):
+    nursery = nursery_of(sqlite.where, sqlite.durability)
+    pid = nursery.start()
+
+    with pytest.raises(JournalLocked, match=f"owned by process {pid} on .*: stop that one first"):
+        sqlite.open()
+    assert open_journal(sqlite.where, read_only=True).epoch == 1
+    os.kill(pid, signal.SIGKILL)
+    while nursery.acknowledged():
+        pass
+    journal = sqlite.open()
+    assert journal.epoch == 2
+    journal.close()

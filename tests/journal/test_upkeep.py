@@ -1,0 +1,146 @@
+"""The thread beside an SQLite journal: syncs in time, and keeps the log from growing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from holdfast.journal import open_journal, upkeep
+from holdfast.model.errors import JournalError
+from tests.journal.samples import fill, fills
+
+
+def _upkeep(journal):
+    return vars(journal)["_sync"].__self__
+
+
+def test_commit_is_synced_within_50_ms_without_asking(tmp_path, monkeypatch):
+    assert upkeep.SYNC_EVERY_S < 0.05
+    synced = threading.Event()
+    threads = set()
+
+    def sync(fd):
+        os.fdatasync(fd)
+        threads.add(threading.current_thread().name)
+        synced.set()
+
+    monkeypatch.setattr(upkeep, "_sync_file", sync)
+    journal = open_journal(tmp_path / "a.db")
+    journal.append([fill(1)])
+
+    assert synced.wait(5)
+    assert threads == {"journal-upkeep"}
+    journal.close()
+
+
+def test_nothing_new_needs_no_sync(tmp_path, monkeypatch):
+    calls: list[int] = []
+    monkeypatch.setattr(upkeep, "_sync_file", calls.append)
+    journal = open_journal(tmp_path / "a.db")
+    journal.append([fill(1)])
+    journal.sync()
+    count = len(calls)
+    journal.sync()
+
+    assert count >= 1
+    assert len(calls) == count
+    journal.close()
+
+
+@pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
+def test_durability_is_what_sqlite_is_told(tmp_path, durability, level):
+    journal = open_journal(tmp_path / "a.db", durability=durability)
+    store = vars(journal)["_committer"]._store
+
+    assert store.pragma("synchronous") == (level,)
+    assert store.pragma("journal_mode") == ("wal",)
+    assert store.pragma("wal_autocheckpoint") == (0,)
+    journal.close()
+
+
+def test_log_starts_over_once_it_has_been_moved(tmp_path):
+    journal = open_journal(tmp_path / "a.db")
+    log = tmp_path / "a.db-wal"
+    sizes = []
+    for round_ in range(5):
+        for fact in fills(100, start=100 * round_ + 1):
+            journal.append([fact])
+        _upkeep(journal).checkpoint()
+        sizes.append(log.stat().st_size)
+
+    assert sizes[0] > 0
+    assert max(sizes) < 1.5 * sizes[0]
+    assert list(journal.replay()) == fills(500)
+    journal.close()
+
+
+def test_thread_moves_the_log_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(upkeep, "CHECKPOINT_COMMITS", 10)
+    moved = threading.Event()
+    checkpoint = upkeep.Upkeep.checkpoint
+
+    def checkpoint_and_tell(self):
+        checkpoint(self)
+        moved.set()
+
+    monkeypatch.setattr(upkeep.Upkeep, "checkpoint", checkpoint_and_tell)
+    journal = open_journal(tmp_path / "a.db")
+    for fact in fills(20):
+        journal.append([fact])
+
+    assert moved.wait(5)
+    journal.close()
+
+
+def test_log_past_its_limit_is_made_to_start_over_under_fire(tmp_path, monkeypatch):
+    """A writer that never pauses would keep a polite checkpoint from ever finishing."""
+    monkeypatch.setattr(upkeep, "WAL_BYTES_LIMIT", 200_000)
+    monkeypatch.setattr(upkeep, "CHECKPOINT_COMMITS", 20)
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 0.001)
+    journal = open_journal(tmp_path / "a.db")
+    for fact in fills(5_000):
+        journal.append([fact])
+    size = (tmp_path / "a.db-wal").stat().st_size
+    assert list(journal.replay()) == fills(5_000)
+    journal.close()
+
+    assert size < 8_000_000  # 5,000 commits write more than 20 MB
+
+
+async def test_log_that_a_foreign_reader_holds_ends_the_journal(tmp_path, monkeypatch):
+    monkeypatch.setattr(upkeep, "WAL_BYTES_LIMIT", 50_000)
+    monkeypatch.setattr(upkeep, "WAL_BYTES_MAX", 100_000)
+    monkeypatch.setattr(upkeep, "CHECKPOINT_COMMITS", 10)
+    journal = open_journal(tmp_path / "a.db")
+    journal.append([fill(1)])
+    reader = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM facts").fetchall()
+    told = asyncio.get_running_loop().create_future()
+    journal.on_failure = told.set_result
+    for fact in fills(100, start=2):
+        journal.append([fact])
+
+    assert "another program keeps a transaction open" in str(await told)
+    with pytest.raises(JournalError, match="close that program"):
+        journal.append([fill(1)])
+    reader.close()
+    journal.close()
+
+
+def test_one_commit_is_quick(tmp_path):
+    """Thirty microseconds are the aim; a busy machine gets some room."""
+    journal = open_journal(tmp_path / "a.db")
+    costs = []
+    for fact in fills(2_000):
+        start = time.perf_counter_ns()
+        journal.append([fact])
+        costs.append(time.perf_counter_ns() - start)
+    journal.close()
+
+    assert sorted(costs)[len(costs) // 4] < 150_000
