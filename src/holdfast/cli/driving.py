@@ -1,0 +1,161 @@
+"""Start a session, let it run until something ends it, and stop it in an orderly way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+from ..model.values import TradingSessionStatus
+from ..runtime.control import ControlServer
+from ..runtime.service import LiveTradingService
+from ..stats import SessionStats
+from .exit_codes import ExitCode
+from .happenings import Happenings, Silent, View
+
+REFRESH_S = 0.25
+_SIGNALS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a session ended. `is_error` also where it was in ERROR before it was stopped."""
+
+    seconds: float
+    is_error: bool
+    reason: str
+    figures: SessionStats
+
+
+async def drive(
+    service: LiveTradingService,
+    control: ControlServer,
+    view: View,
+    happenings: Happenings,
+    *,
+    strategies: Sequence[str],
+    seconds: float | None,
+) -> Ending:
+    """Run one session.
+
+    Args:
+        seconds: wall time after which it is stopped; None runs until it ends by itself.
+
+    Raises:
+        TradingError: it could not be started; nothing is left behind.
+        KeyboardInterrupt: it was interrupted before it ran.
+    """
+    wish = _Interrupts(view)
+    await control.bind()
+    try:
+        await _started(service, strategies, wish)
+        control.announce(str(service.session().id))
+        began = time.monotonic()
+        gc.collect()
+        gc.freeze()  # what lives as long as the session need not be looked at again
+        view.begin(service, happenings)
+        try:
+            return await _run_on(service, view, wish, began, seconds)
+        finally:
+            view.end()
+    finally:
+        await control.close()
+        wish.forget()
+
+
+async def _started(
+    service: LiveTradingService, strategies: Sequence[str], wish: _Interrupts
+) -> None:
+    start = asyncio.ensure_future(service.start_session(strategies=strategies))
+    interrupt = asyncio.ensure_future(wish.came.wait())
+    await asyncio.wait({start, interrupt}, return_when=asyncio.FIRST_COMPLETED)
+    interrupt.cancel()
+    if not start.done():
+        start.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await start
+        raise KeyboardInterrupt
+    start.result()
+
+
+async def _run_on(
+    service: LiveTradingService,
+    view: View,
+    wish: _Interrupts,
+    began: float,
+    seconds: float | None,
+) -> Ending:
+    refreshing = asyncio.ensure_future(_refresh(service, view))
+    ended = asyncio.ensure_future(service.wait())
+    interrupt = asyncio.ensure_future(wish.came.wait())
+    try:
+        waited = {ended, interrupt}
+        await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        was_error = service.session().status is TradingSessionStatus.ERROR
+        why = service.session().reason
+        if ended.done():
+            ended.result()
+        else:
+            await service.stop(wish.reason or "its time is over")
+        elapsed = time.monotonic() - began
+    finally:
+        for task in (refreshing, ended, interrupt):
+            task.cancel()
+        await asyncio.gather(refreshing, ended, interrupt, return_exceptions=True)
+    session = service.session()
+    is_error = was_error or session.status is TradingSessionStatus.ERROR
+    figures = await service.get_session_stats()
+    return Ending(elapsed, is_error, why if was_error else session.reason, figures)
+
+
+async def _refresh(service: LiveTradingService, view: View) -> None:
+    while True:
+        view.refresh(await service.get_session_stats())
+        await asyncio.sleep(REFRESH_S)
+
+
+class _Interrupts:
+    """Turns the first signal into a wish to stop, and the second into an end at once."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.came = asyncio.Event()
+        self.reason = ""
+        self._loop = asyncio.get_running_loop()
+        self._taken = [
+            getattr(signal, name)
+            for name in _SIGNALS
+            if hasattr(signal, name)
+            and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN  # nohup
+        ]
+        for number in self._taken:
+            self._loop.add_signal_handler(number, self._first, number)
+
+    def _first(self, number: signal.Signals) -> None:
+        self.reason = _SIGNALS[number.name]
+        self.came.set()
+        if number is not signal.SIGHUP:
+            self._view.tell(
+                f"{self.reason}: stopping in an orderly way; once more to leave at once"
+            )
+        for other in (signal.SIGINT, signal.SIGTERM):
+            if other in self._taken:
+                self._loop.remove_signal_handler(other)
+                signal.signal(other, _leave)
+
+    def forget(self) -> None:
+        """Give the signals back."""
+        for number in self._taken:
+            self._loop.remove_signal_handler(number)
+
+
+def _leave(_: int, __: FrameType | None) -> None:
+    """End at once. The journal has everything: the next start reconciles with the venue."""
+    Silent().tell("left at once; the next start reconciles with the venue")
+    os._exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,160 @@
+"""What is left of a session when it has ended: figures, the books beside the venue's, a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..journal import open_journal
+from ..model.errors import TradingError
+from ..model.market import Bar, timeframe_ns
+from ..model.values import NS_PER_S, SessionId, Symbol, TradingSessionStatus
+from ..runtime.control_wire import builtins
+from ..runtime.report import text_report, write_report
+from ..runtime.service import LiveTradingService
+from ..stats import SessionStats
+from .driving import Ending
+from .output import warn
+
+BARS_MAX = 600
+"""Bars of one price chart in the report."""
+
+_FRAMES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
+
+FIELDS = (
+    "session_id", "status", "reason", "error", "duration_s", "signals", "denied", "orders", "fills",
+    "trades", "pnl", "fees", "funding", "unrealized", "equity_start", "equity_end", "max_drawdown",
+    "books", "report", "feed", "symbols", "strategies", "restarts",
+)  # fmt: skip
+
+
+def failed_document() -> dict[str, Any]:
+    """Return what a session that never ran says of itself: nothing, under every name."""
+    return dict.fromkeys(FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What to tell of a session that has ended."""
+
+    document: dict[str, Any]
+    figures: SessionStats
+    positions: Sequence[str]
+
+    def print(self) -> None:
+        """Tell people."""
+        document = self.document
+        print(text_report(self.figures))
+        if self.positions:
+            print("\nStill open: " + "; ".join(self.positions))
+        because = f" ({document['reason']})" if document["reason"] else ""
+        print(f"\nEnded {document['status']}{because}; {_books_told(document['books'])}")
+        if document["report"]:
+            print(f"Report: {document['report']}")
+
+
+def _books_told(books: dict[str, str | None]) -> str:
+    if None in books.values():
+        return "the venue's books could not be read"
+    if set(books.values()) == {"0"}:
+        return "the books agree with the venue's"
+    positions, balance = books["positions_diff"], books["balance_diff"]
+    return f"THE BOOKS DIFFER from the venue's: positions by {positions}, balance by {balance}"
+
+
+def finish(
+    service: LiveTradingService, ending: Ending, report: Path | None, *, wants_report: bool
+) -> Result:
+    """Write the report and collect what there is to tell."""
+    session, config, figures = service.session(), service.config, ending.figures
+    path = report or config.data_dir / "reports" / f"{session.id}.html"
+    if wants_report and not _write(service, path, figures):
+        wants_report = False
+    books = service.books
+    document: dict[str, Any] = builtins(
+        {
+            "session_id": session.id,
+            "status": TradingSessionStatus.ERROR if ending.is_error else session.status,
+            "reason": ending.reason,
+            "error": ending.reason if ending.is_error else None,
+            "duration_s": round(ending.seconds, 3),
+            "feed_duration_s": figures.duration.total_seconds(),
+            "started_at": session.started_at,
+            "stopped_at": session.stopped_at,
+            "signals": figures.signals,
+            "denied": figures.denied,
+            "denials": figures.denials,
+            "orders": figures.orders,
+            "rejected": figures.rejected,
+            "fills": figures.fills,
+            "trades": figures.total_trades,
+            "win_rate": figures.win_rate,
+            "profit_factor": figures.profit_factor,
+            "sharpe_ratio": figures.sharpe_ratio,
+            "sortino_ratio": figures.sortino_ratio,
+            "max_drawdown": session.max_drawdown,
+            "pnl": figures.total_pnl,
+            "realized": figures.realized_pnl,
+            "unrealized": figures.unrealized_pnl,
+            "fees": figures.fees,
+            "funding": figures.funding,
+            "equity_start": figures.equity_start,
+            "equity_end": figures.equity_end,
+            "books": {
+                "positions_diff": books.positions_diff if books else None,
+                "balance_diff": books.balance_diff if books else None,
+            },
+            "report": str(path) if wants_report else None,
+            "feed": config.feed,
+            "speed": config.speed,
+            "symbols": session.symbols,
+            "strategies": session.strategies,
+            "restarts": service.restarts,
+            "data_dir": str(config.data_dir),
+        }
+    )
+    return Result(document, figures, _open_positions(service))
+
+
+def _open_positions(service: LiveTradingService) -> list[str]:
+    state = service.live.engine.state
+    return [
+        f"{state.position(key).qty:+f} {key[1]} @ {state.position(key).entry_price:.8g}"
+        for key in state.open_keys()
+    ]
+
+
+def _write(service: LiveTradingService, path: Path, figures: SessionStats) -> bool:
+    """Write the HTML report; a failure is told and takes nothing else down."""
+    try:
+        journal = open_journal(service.config.database_url, read_only=True)
+        try:
+            write_report(
+                path,
+                journal.replay(),
+                bars=_bars(service, figures),
+                session_id=SessionId(str(service.session().id)),
+            )
+        finally:
+            journal.close()
+    except (TradingError, OSError) as error:
+        warn(f"no report: {error}")
+        return False
+    return True
+
+
+def _bars(service: LiveTradingService, figures: SessionStats) -> dict[Symbol, Sequence[Bar]]:
+    """Return what the price charts draw, in a time frame that fits the session's length."""
+    live = service.live
+    length = max(figures.ended_ts - figures.started_ts, NS_PER_S)
+    frame = next((f for f in _FRAMES if length // timeframe_ns(f) <= BARS_MAX), _FRAMES[-1])
+    count = min(BARS_MAX, length // timeframe_ns(frame) + 1)
+    try:
+        return {
+            symbol: list(live.feed.history(symbol, frame, live.now(), count))
+            for symbol in live.plan.symbols
+        }
+    except (TradingError, ValueError):
+        return {}  # the charts draw the fills alone

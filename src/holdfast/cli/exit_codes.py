@@ -1,0 +1,58 @@
+"""What the exit codes of `holdfast` mean. They are stable: programs may rely on them.
+
+     0  all went well
+     1  an unexpected error: a bug of Holdfast or of the machine
+     2  wrong usage, bad input, bad configuration, or not possible in the session's state
+     3  our own risk rules refused
+     4  the venue refused or can't be reached, or an outcome is unknown
+     5  the journal can't be used: locked, damaged, or its disk or server fails
+     6  no session is running in that data folder
+     7  the session ended in ERROR
+   130  interrupted: before the session ran, or a second time while it stopped
+
+`holdfast --help` shows this list.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from ..model import errors
+from ..runtime.control_file import NoSessionRunning
+
+
+class ExitCode(enum.IntEnum):
+    """See the module's text for what each means."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    RISK_DENIED = 3
+    VENUE = 4
+    JOURNAL = 5
+    NOT_RUNNING = 6
+    SESSION_ERROR = 7
+    INTERRUPTED = 130
+
+
+CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
+    (NoSessionRunning, ExitCode.NOT_RUNNING),
+    (errors.RiskDenied, ExitCode.RISK_DENIED),
+    (errors.VenueError, ExitCode.VENUE),
+    (errors.CircuitOpenError, ExitCode.VENUE),
+    (errors.JournalError, ExitCode.JOURNAL),
+    (errors.ConfigError, ExitCode.USAGE),
+    (errors.InputError, ExitCode.USAGE),
+    (errors.UnknownOrderError, ExitCode.USAGE),
+    (errors.SessionStateError, ExitCode.USAGE),
+)
+"""The first kind that fits an error gives its code; anything else is `UNEXPECTED`."""
+
+_SHARED = (errors.InsufficientBalanceError, errors.RateLimitError)
+
+
+def code_of(error: BaseException) -> ExitCode:
+    """Return the exit code of an error."""
+    if isinstance(error, _SHARED) and error.code is None:
+        return ExitCode.RISK_DENIED  # our own rule said so, before the venue could
+    return next((code for kind, code in CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)

@@ -1,0 +1,105 @@
+"""Answer from the journal what a session would answer that is not running. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..engine.engine import Engine
+from ..journal import OwnedJournal, open_journal
+from ..journal.location import scheme_of, sqlite_path
+from ..model.config import TradingConfig
+from ..model.values import MAIN
+from ..runtime.control_file import NoSessionRunning, nothing_runs
+from ..runtime.control_wire import builtins
+from ..runtime.recovery import StateRecoveryService
+from ..runtime.views import metrics_view, order_view, position_view, when
+from ..stats import SessionStats, fold_session
+
+NOTE = "no session is running; this is what the journal says"
+
+
+@contextmanager
+def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
+    """Open the journal to read it.
+
+    Raises:
+        NoSessionRunning: there is none yet.
+        JournalError: it can't be read.
+    """
+    where = config.database_url
+    if scheme_of(where) == "sqlite" and not Path(sqlite_path(where)).exists():
+        raise NoSessionRunning(f"{nothing_runs(config.data_dir)} (none ever ran there)")
+    journal = open_journal(where, read_only=True)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def engine_of(config: TradingConfig, journal: OwnedJournal) -> Engine:
+    """Return the fold of a journal. Its market is silent: positions are valued at their entry."""
+    return StateRecoveryService(journal).recover(config.engine_settings()).engine
+
+
+def status(config: TradingConfig) -> dict[str, Any]:
+    """Return how the last session ended, in the shape that a running one answers in."""
+    with reading(config) as journal:
+        engine = engine_of(config, journal)
+        figures = fold_session(journal.replay())
+    state = engine.state
+    document = {
+        "is_running": False,
+        "note": NOTE,
+        "session": {
+            "id": state.session_id,
+            "status": state.status,
+            "reason": state.status_reason,
+            "started_at": when(state.session_started_ts) if state.session_started_ts else None,
+            "stopped_at": when(state.last_ts) if state.last_ts else None,
+            "strategies": [*state.strategies, *state.stopped_strategies],
+            "symbols": sorted({key[1] for key in state.instruments}),
+            "total_trades": figures.total_trades,
+            "total_pnl": figures.total_pnl,
+        },
+        "metrics": _metrics(engine, figures),
+        "time": when(state.last_ts),
+        "is_killed": state.is_killed,
+        "kill_reason": state.kill_reason,
+    }
+    found: dict[str, Any] = builtins(document)
+    return found
+
+
+def _metrics(engine: Engine, figures: SessionStats) -> dict[str, Any]:
+    """Return how the account stands, its open profit as it was last sampled."""
+    found: dict[str, Any] = builtins(metrics_view(engine, MAIN, engine.state.last_ts))
+    if figures.equity_end:
+        sampled = {"equity": figures.equity_end, "unrealized_pnl": figures.unrealized_pnl}
+        found.update(builtins(sampled))
+    return found
+
+
+def orders(config: TradingConfig, *, open_only: bool) -> dict[str, Any]:
+    """Return the orders that the journal knows to be open, or all that are remembered."""
+    with reading(config) as journal:
+        state = engine_of(config, journal).state
+    chosen = state.all_open_orders() if open_only else list(state.orders.values())
+    chosen.sort(key=lambda order: order.created_ts)
+    return {"note": NOTE, "orders": builtins([order_view(state, order) for order in chosen])}
+
+
+def positions(config: TradingConfig) -> dict[str, Any]:
+    """Return the positions that the journal knows to be open."""
+    with reading(config) as journal:
+        engine = engine_of(config, journal)
+    keys = engine.state.open_keys()
+    return {"note": NOTE, "positions": builtins([position_view(engine, key) for key in keys])}
+
+
+def stats(config: TradingConfig) -> SessionStats:
+    """Return the last session's figures."""
+    with reading(config) as journal:
+        return fold_session(journal.replay())

@@ -1,0 +1,104 @@
+"""The kill switch: block everything at once, also where no session runs, and let go again."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from ..model.errors import InputError, JournalLocked
+from ..runtime.control_file import NoSessionRunning
+from .options import AsJson, ConfigFile, DataDir, Place
+from .output import print_json
+
+TRIES_MAX = 40
+"""A session may be just starting or just ending: its journal is taken, and nobody answers yet."""
+
+TRY_EVERY_S = 0.25
+
+
+def kill(
+    flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions too.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; for the journal.")] = "operator",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Block new orders and cancel all entries at once, until `holdfast release`.
+
+    Where no session runs, the block is written to the journal, and the next start obeys it.
+    """
+    found = _kill(Place(data_dir, config), reason, flatten=flatten)
+    if as_json:
+        print_json(found)
+    elif found["is_running"]:
+        print("kill switch engaged; entries are being cancelled. holdfast release lifts it")
+    else:
+        print("kill switch engaged in the journal; the next session will start blocked")
+
+
+def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
+    for attempt in range(TRIES_MAX):
+        try:
+            found = place.client().post("/v1/kill", reason=reason, flatten=flatten)
+            return {**found, "is_running": True}
+        except NoSessionRunning:
+            try:
+                return _latch(place, reason, flatten=flatten)
+            except JournalLocked:
+                if attempt == TRIES_MAX - 1:
+                    raise
+        time.sleep(TRY_EVERY_S)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
+    from ..model.messages import EngageKillSwitch
+    from .latch import engage
+
+    engage(place.config(), EngageKillSwitch(reason=reason, flatten=flatten))
+    return {"is_killed": True, "is_running": False}
+
+
+def release(
+    operator: Annotated[
+        str | None,
+        typer.Option("--operator", help="Who answers for going on.", show_default=False),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; needs --operator.")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Release the kill switch: orders may go out again."""
+    who = _confirmed(operator, is_sure=yes)
+    place = Place(data_dir, config)
+    try:
+        found = place.client().post("/v1/release", operator=who)
+    except NoSessionRunning:
+        from ..model.messages import ReleaseKillSwitch
+        from .latch import engage
+
+        engage(place.config(), ReleaseKillSwitch(operator=who))
+        found = {"is_killed": False}
+    if as_json:
+        print_json(found)
+    else:
+        print(f"kill switch released by {who}")
+
+
+def _confirmed(operator: str | None, *, is_sure: bool) -> str:
+    if is_sure:
+        if not (operator or "").strip():
+            raise InputError("--yes needs --operator NAME: somebody must answer for the release")
+        return str(operator).strip()
+    try:
+        typed = typer.prompt('Type "release" to let orders go out again', err=True)
+        if typed.strip().lower() != "release":
+            raise InputError("not released: the word was not typed")
+        return operator or str(typer.prompt("Your name", err=True)).strip()
+    except typer.Abort:
+        raise InputError(
+            "not released: nothing was typed; --yes --operator NAME asks nothing"
+        ) from None

@@ -1,0 +1,32 @@
+"""Engage or release the kill switch in a journal that no session owns."""
+
+from __future__ import annotations
+
+import time
+
+from ..model.config import TradingConfig
+from ..model.events import KillSwitchEngaged, KillSwitchReleased
+from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
+from ..runtime.assembly import own_journal
+from ..runtime.recovery import StateRecoveryService
+
+
+def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch) -> None:
+    """Record the operator's word, durably.
+
+    Only the switch itself is recorded: what follows from it (cancels, closing orders) is asked
+    of the venue by the session that starts next, which the switch tells to.
+
+    Raises:
+        JournalLocked: a session owns the journal after all.
+        SessionStateError: there is nothing to release.
+    """
+    journal = own_journal(config)
+    try:
+        engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
+        outcome = engine.handle(message, time.time_ns())
+        switch = (KillSwitchEngaged, KillSwitchReleased)
+        journal.append([fact for fact in outcome.facts if isinstance(fact, switch)])
+        journal.sync()
+    finally:
+        journal.close()

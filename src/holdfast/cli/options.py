@@ -1,0 +1,70 @@
+"""Options that many commands share, and what they lead to: which session is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:  # pydantic takes a fifth of a second to import
+    from ..model.config import LoadedConfig, TradingConfig
+    from ..runtime.control_client import ControlClient
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of journal, logs and reports.", show_default=False),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file instead of holdfast.toml.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option("--database-url", help="Journal: sqlite:///FILE or postgresql://..."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which session is meant, as far as the options say it."""
+
+    data_dir: Path | None = None
+    config_file: Path | None = None
+    database_url: str | None = None
+
+    def load(self) -> LoadedConfig:
+        """Read the settings.
+
+        Raises:
+            ConfigError: they hold a mistake.
+        """
+        from ..model.config import TradingConfig
+
+        given = {"data_dir": self.data_dir, "database_url": self.database_url}
+        return TradingConfig.load(self.config_file, overrides=given)
+
+    def config(self) -> TradingConfig:
+        """Return the settings."""
+        return self.load().config
+
+    def folder(self) -> Path:
+        """Return the data folder; the settings are read only where no option names it."""
+        return self.data_dir or self.config().data_dir
+
+    def client(self) -> ControlClient:
+        """Return a client of the session that runs there.
+
+        Raises:
+            NoSessionRunning: none does.
+        """
+        from ..runtime.control_client import ControlClient
+
+        return ControlClient(self.folder())
+
+
+def symbol_of(text: str) -> str:
+    """Return a symbol as venues write it."""
+    return text.strip().upper()

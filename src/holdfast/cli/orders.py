@@ -1,0 +1,163 @@
+"""Orders by hand: list, place, cancel, modify."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from ..model.errors import InputError
+from ..runtime.control_file import NoSessionRunning
+from .options import AsJson, ConfigFile, DataDir, Place, symbol_of
+from .output import amount, print_json, print_table, time_of, warn
+
+
+def orders(
+    all_: Annotated[
+        bool, typer.Option("--all", help="Ended orders too, as far as they are remembered.")
+    ] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List open orders; from the journal when no session runs."""
+    place_ = Place(data_dir, config)
+    try:
+        found = place_.client().get(f"/v1/orders{'?all=1' if all_ else ''}")
+    except NoSessionRunning:
+        from . import journaled
+
+        found = journaled.orders(place_.config(), open_only=not all_)
+    if as_json:
+        print_json(found)
+        return
+    if "note" in found:
+        warn(found["note"])
+    print_orders(found["orders"], empty="no orders" if all_ else "no open orders")
+
+
+def print_orders(found: list[dict[str, Any]], *, empty: str = "no orders") -> None:
+    """Write orders as a table."""
+    if not found:
+        print(empty)
+        return
+    columns = [
+        "Id", "Symbol", "Side", "Type", "Quantity>", "Price>", "Trigger>", "Filled>", "Average>",
+        "Status", "Strategy", "Since", "Reason",
+    ]  # fmt: skip
+    print_table("", columns, [_row(order) for order in found])
+
+
+def _row(order: dict[str, Any]) -> list[str]:
+    doubt = " (in doubt)" if order["is_in_doubt"] else ""
+    return [
+        order["id"] or "",
+        order["symbol"],
+        order["side"] + (" reduce" if order["reduce_only"] else ""),
+        order["order_type"],
+        amount(order["quantity"]),
+        amount(order["price"]),
+        amount(order["trigger_price"]),
+        amount(order["filled_quantity"]),
+        amount(order["average_price"]),
+        f"{order['status']}{doubt}",
+        order["strategy_id"],
+        time_of(order["created_at"]),
+        order["reason"],
+    ]
+
+
+def place(
+    symbol: Annotated[str, typer.Argument(help="For example BTCUSDT.")],
+    side: Annotated[str, typer.Argument(help="BUY or SELL.")],
+    quantity: Annotated[str, typer.Argument(help="In base units, a multiple of the lot.")],
+    type_: Annotated[
+        str, typer.Option("--type", help="MARKET, LIMIT, STOP_MARKET, TAKE_PROFIT_MARKET ...")
+    ] = "",
+    price: Annotated[str | None, typer.Option("--price", help="Limit price.")] = None,
+    trigger_price: Annotated[
+        str | None, typer.Option("--trigger-price", help="Where a conditional order wakes up.")
+    ] = None,
+    tif: Annotated[str, typer.Option("--tif", help="GTC, IOC, FOK or GTX (post-only).")] = "GTC",
+    stop_loss: Annotated[
+        str | None, typer.Option("--stop-loss", help="Price of a stop for what fills.")
+    ] = None,
+    take_profit: Annotated[
+        str | None, typer.Option("--take-profit", help="Price at which to take the profit.")
+    ] = None,
+    reduce_only: Annotated[
+        bool, typer.Option("--reduce-only", help="Close only; never open or turn.")
+    ] = False,
+    request_id: Annotated[
+        str, typer.Option("--request-id", help="A repeated id places nothing a second time.")
+    ] = "",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place an order. It passes the same risk rules as a strategy's."""
+    found = (
+        Place(data_dir, config)
+        .client()
+        .post(
+            "/v1/orders",
+            symbol=symbol_of(symbol),
+            side=side,
+            quantity=quantity,
+            type=type_ or ("LIMIT" if price is not None and trigger_price is None else "MARKET"),
+            price=price,
+            trigger_price=trigger_price,
+            tif=tif,
+            stop_loss=stop_loss,
+            take_profit=take_profit,
+            reduce_only=reduce_only,
+            request_id=request_id,
+        )
+    )
+    _tell(found, as_json=as_json)
+
+
+def cancel(
+    order_id: Annotated[str, typer.Argument(help="The order's id.", show_default=False)] = "",
+    all_: Annotated[bool, typer.Option("--all", help="All entries; stops stay.")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an order back, or with --all every order that could open a position."""
+    if bool(order_id) == all_:
+        raise InputError("say which order: an id, or --all")
+    client = Place(data_dir, config).client()
+    found = client.post(f"/v1/orders/{'all' if all_ else quote(order_id, safe='')}/cancel")
+    if as_json:
+        print_json(found)
+        return
+    print_orders(found["orders"] if all_ else [found["order"]], empty="there was nothing to cancel")
+    for failed, reason in found.get("failed", {}).items():
+        warn(f"{failed}: {reason}")
+
+
+def modify(
+    order_id: Annotated[str, typer.Argument(help="The order's id.")],
+    price: Annotated[str | None, typer.Option("--price", help="New limit price.")] = None,
+    quantity: Annotated[
+        str | None, typer.Option("--quantity", help="New total, the executed part included.")
+    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Amend a resting limit order. What is not given stays as it is."""
+    client = Place(data_dir, config).client()
+    path = f"/v1/orders/{quote(order_id, safe='')}/modify"
+    _tell(client.post(path, price=price, quantity=quantity), as_json=as_json)
+
+
+def _tell(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    print_orders([found["order"]])
+    if found["order"]["is_in_doubt"]:
+        warn("the venue has not answered: the order may or may not be there; it counts in full")

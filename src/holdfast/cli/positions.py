@@ -1,0 +1,93 @@
+"""Positions: list, close, adjust."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from ..runtime.control_file import NoSessionRunning
+from .options import AsJson, ConfigFile, DataDir, Place, symbol_of
+from .output import amount, money, print_json, print_table, share, time_of, warn
+
+
+def positions(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List open positions; from the journal, at their entry prices, when no session runs."""
+    place = Place(data_dir, config)
+    try:
+        found = place.client().get("/v1/positions")
+    except NoSessionRunning:
+        from . import journaled
+
+        found = journaled.positions(place.config())
+    if as_json:
+        print_json(found)
+        return
+    if "note" in found:
+        warn(found["note"])
+    print_positions(found["positions"])
+
+
+def print_positions(found: list[dict[str, Any]]) -> None:
+    """Write positions as a table."""
+    if not found:
+        print("no open positions")
+        return
+    columns = [
+        "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Realized>", "Fees>", "Funding>",
+        "Leverage>", "Margin>", "Liquidation at 100%>", "Since",
+    ]  # fmt: skip
+    print_table("", columns, [_row(position) for position in found])
+
+
+def _row(position: dict[str, Any]) -> list[str]:
+    return [
+        position["symbol"],
+        amount(position["quantity"]),
+        amount(position["entry_price"]),
+        amount(position["mark_price"]),
+        money(position["unrealized_pnl"], signed=True),
+        money(position["realized_pnl"], signed=True),
+        money(position["fees"]),
+        money(position["funding"], signed=True),
+        f"{position['leverage']}x",
+        money(position["margin"]),
+        share(position["margin_ratio"]),
+        time_of(position["opened_at"]),
+    ]
+
+
+def close(
+    symbol: Annotated[str, typer.Argument(help="For example BTCUSDT.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; for the journal.")] = "operator",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close a position at the market: in every state of the session, and past every limit."""
+    path = f"/v1/positions/{quote(symbol_of(symbol), safe='')}/close"
+    found = Place(data_dir, config).client().post(path, reason=reason)
+    _tell(found, symbol_of(symbol), as_json=as_json)
+
+
+def adjust(
+    symbol: Annotated[str, typer.Argument(help="For example BTCUSDT.")],
+    target: Annotated[str, typer.Argument(help="Signed quantity; write -- before a negative one.")],
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trade a position to a signed target at the market. What it opens passes the risk rules."""
+    client = Place(data_dir, config).client()
+    found = client.post("/v1/adjust", symbol=symbol_of(symbol), target=target)
+    _tell(found, symbol_of(symbol), as_json=as_json)
+
+
+def _tell(found: dict[str, Any], symbol: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    elif float(found["position"]["quantity"]):
+        print_positions([found["position"]])
+    else:
+        print(f"{symbol} is flat")

@@ -1,0 +1,229 @@
+"""Run a trading session: options, what is shown meanwhile, and how it ended."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from ..model.errors import ConfigError, InputError, TradingError
+from .exit_codes import ExitCode
+from .options import AsJson, ConfigFile, DatabaseUrl, DataDir
+from .output import print_json, warn
+
+if TYPE_CHECKING:
+    from ..model.config import LoadedConfig
+    from ..runtime.service import LiveTradingService
+    from .driving import Ending
+    from .happenings import View
+
+DEFAULT_STRATEGY = "sma_cross"
+T = TypeVar("T")
+
+SYNTHETIC_SPEED = 20.0
+"""How fast a made-up market runs where nobody says: nothing is gained by waiting for it."""
+
+
+def run(
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--strategy", "-s", help="Name, name:parameter=value,... or FILE.py:Class. Repeatable."
+        ),
+    ] = None,
+    symbols: Annotated[str | None, typer.Option("--symbols", help="BTCUSDT,ETHUSDT ...")] = None,
+    feed: Annotated[
+        str | None, typer.Option("--feed", help="synthetic, or recorded files: FILE, folder, glob.")
+    ] = None,
+    speed: Annotated[
+        str | None, typer.Option("--speed", help="Feed time over wall time: 1, 60, max.")
+    ] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="Stop after so much wall time: 60s, 5m, 2h.")
+    ] = None,
+    seed: Annotated[str | None, typer.Option("--seed", help="Of the synthetic feed.")] = None,
+    balance: Annotated[
+        str | None,
+        typer.Option("--balance", "--initial-balance", help="Of a new simulated account."),
+    ] = None,
+    dry_run: Annotated[
+        bool | None,
+        typer.Option("--dry-run/--live", help="Simulated account, or the configured venue's."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting: NAME=VALUE, as config show lists. Repeatable."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="HTML report; else DATA_DIR/reports/SESSION.html."),
+    ] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a session until its feed ends, its time is over, or Ctrl-C. A second Ctrl-C leaves at
+    once; the next start picks up what was left.
+
+    By default: the synthetic feed in real time, the strategy sma_cross, a simulated account.
+    """
+    try:
+        overrides = {
+            **_pairs(settings or []),
+            "strategies": tuple(strategy) if strategy else None,
+            "symbols": symbols,
+            "feed": feed,
+            "speed": _speed(speed),
+            "seed": seed,
+            "initial_balance": balance,
+            "dry_run": dry_run,
+            "data_dir": data_dir,
+            "database_url": database_url,
+        }
+        seconds = None if for_ is None else _seconds(for_)
+        return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
+    except (TradingError, OSError) as error:
+        from .ending import failed_document
+
+        error.document = failed_document()  # type: ignore[union-attr]  # told by entry.py
+        raise
+
+
+def _run(
+    config: Path | None,
+    overrides: dict[str, object],
+    seconds: float | None,
+    report: Path | None,
+    *,
+    wants_report: bool,
+    as_json: bool,
+) -> int:
+    from ..model.config import TradingConfig
+    from ..runtime.logs import logging_to
+
+    loaded = TradingConfig.load(config, overrides=overrides)
+    if loaded.config.feed == "synthetic" and loaded.source_of("speed") == "default":
+        loaded = TradingConfig.load(config, overrides={**overrides, "speed": SYNTHETIC_SPEED})
+    settings = loaded.config
+    _check_venue(loaded)
+    for warning in loaded.warnings:
+        warn(warning)
+    with ExitStack() as stack:
+        view, console_level = _view(as_json=as_json)
+        redactor = stack.enter_context(
+            logging_to(
+                settings.log_dir,
+                level=settings.log_level,
+                console_level=console_level,
+                hidden_loggers=() if as_json else ("holdfast.notices", "holdfast.session"),
+                secrets=(settings.api_key, settings.api_secret, settings.database_url),
+            )
+        )
+        service, ending = execute(_session(loaded, view, seconds, redactor.hide))
+        from .ending import Result, finish
+
+        result: Result = finish(service, ending, report, wants_report=wants_report)
+    if as_json:
+        print_json(result.document)
+    else:
+        result.print()
+    return _exit_code(ending)
+
+
+def _exit_code(ending: Ending) -> ExitCode:
+    return ExitCode.SESSION_ERROR if ending.is_error else ExitCode.OK
+
+
+async def _session(
+    loaded: LoadedConfig,
+    view: View,
+    seconds: float | None,
+    hide: Callable[[str], None],
+) -> tuple[LiveTradingService, Ending]:
+    from ..runtime.control import ControlServer
+    from ..runtime.service import LiveTradingService
+    from .driving import drive
+    from .happenings import Happenings, TellingNotifier
+
+    config = loaded.config
+    happenings = Happenings()
+    service = LiveTradingService(config=config, notifier=TellingNotifier(happenings))
+    happenings.follow(service)
+    control = ControlServer(service, config.data_dir, config.control_port)
+    hide(control.token)
+    names = config.strategies or (DEFAULT_STRATEGY,)
+    ending = await drive(service, control, view, happenings, strategies=names, seconds=seconds)
+    return service, ending
+
+
+def execute(work: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop where there is one. Cyclic garbage is collected, if late: structs make none."""
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        import uvloop
+    except ImportError:
+        import asyncio
+
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def _view(*, as_json: bool) -> tuple[View, str | None]:
+    """Choose what is shown while the session runs, and what of the log the console gets."""
+    from .happenings import Silent
+    from .live_view import LiveView
+    from .plain_view import PlainView
+
+    if as_json:
+        return Silent(), "WARNING"
+    if sys.stdout.isatty() and sys.stdin.isatty():
+        return LiveView(), None
+    return PlainView(), "WARNING"
+
+
+def _check_venue(loaded: LoadedConfig) -> None:
+    from ..venues import VENUES
+
+    venue = loaded.config.venue
+    if venue not in VENUES:
+        where = loaded.source_of("venue")
+        raise ConfigError(f"{where}: venue must be one of {', '.join(VENUES)}, was {venue!r}")
+
+
+def _pairs(settings: list[str]) -> dict[str, object]:
+    pairs = [text.partition("=") for text in settings]
+    for name, sign, _ in pairs:
+        if not sign or not name.strip():
+            raise InputError(f"--set takes NAME=VALUE, was {name!r}")
+    return {name.strip().rpartition(".")[2]: value for name, _, value in pairs}
+
+
+def _speed(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from ..feeds import parse_speed
+
+    return parse_speed(text)
+
+
+def _seconds(text: str) -> float:
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    number, unit = text.strip(), "s"
+    for name in units:  # "ms" before "s": the first that fits
+        if number.endswith(name):
+            number, unit = number.removesuffix(name), name
+            break
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e9:
+        raise InputError(f"--for takes a time such as 60s, 5m or 2h, was {text!r}")
+    return seconds

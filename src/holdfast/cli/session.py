@@ -1,0 +1,115 @@
+"""Look at the session and steer it: status, pause, resume, stop."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..runtime.control_file import NoSessionRunning
+from .options import AsJson, ConfigFile, DataDir, Place
+from .output import money, print_json, print_pairs, share, text_of, time_of
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
+
+
+def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show the session and how the account stands; from the journal when nothing runs."""
+    place = Place(data_dir, config)
+    try:
+        found = place.client().get("/v1/status")
+    except NoSessionRunning:
+        from . import journaled
+
+        found = journaled.status(place.config())
+    if as_json:
+        print_json(found)
+    else:
+        print_status(found)
+
+
+def print_status(found: dict[str, Any]) -> None:
+    """Write a status for people."""
+    session, metrics = found["session"], found["metrics"] or {}
+    killed = f"ENGAGED: {found['kill_reason']}" if found["is_killed"] else ""
+    stopped = found.get("stopped_strategies", {})
+    print_pairs(
+        found.get("note", ""),
+        [
+            ("Session", session["id"]),
+            ("Status", f"{session['status']}{_because(session['reason'])}"),
+            ("Kill switch", killed),
+            ("Started", time_of(session["started_at"])),
+            ("Feed time", time_of(found["time"])),
+            ("Feed", text_of(found.get("feed_source"))),
+            ("Venue", text_of(found.get("venue"))),
+            ("Symbols", text_of(session["symbols"])),
+            ("Strategies", text_of(session["strategies"])),
+            ("Stopped", "; ".join(f"{name}: {reason}" for name, reason in stopped.items())),
+            ("Restarts", text_of(found.get("restarts") or None)),
+            ("Equity", money(metrics.get("equity"))),
+            ("P&L", money(session["total_pnl"], signed=True)),
+            ("Unrealized", money(metrics.get("unrealized_pnl"), signed=True)),
+            ("Today", money(metrics.get("daily_pnl"), signed=True)),
+            ("Free margin", money(metrics.get("free_margin"))),
+            ("Margin ratio", share(metrics.get("margin_ratio"))),
+            ("Positions", text_of(metrics.get("position_count"))),
+            ("Open orders", text_of(metrics.get("open_orders"))),
+            ("In doubt", text_of(metrics.get("orders_in_doubt") or None)),
+            ("Without stop", text_of(metrics.get("unprotected") or None)),
+            ("Trades", text_of(session["total_trades"])),
+        ],
+    )
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def pause(
+    reason: Reason = "operator",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take no new risk. Exits and stops go on; resting entries are taken back."""
+    found = Place(data_dir, config).client().post("/v1/pause", reason=reason)
+    _tell(found, as_json=as_json)
+
+
+def resume(
+    reason: Reason = "operator",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take new risk again."""
+    found = Place(data_dir, config).client().post("/v1/resume", reason=reason)
+    _tell(found, as_json=as_json)
+
+
+def stop(
+    flatten: Annotated[
+        bool | None,
+        typer.Option(
+            "--flatten/--keep",
+            help="Close positions, or leave them with their stops.",
+            show_default=False,
+        ),
+    ] = None,
+    reason: Reason = "operator",
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take entries back, end the session, and return when it has ended."""
+    found = Place(data_dir, config).client().post("/v1/stop", reason=reason, flatten=flatten)
+    _tell(found, as_json=as_json)
+
+
+def _tell(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        session = found["session"]
+        print(f"{session['status']}{_because(session['reason'])}")

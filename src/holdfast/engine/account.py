@@ -1,0 +1,67 @@
+"""One account's money: wallets by asset and the totals that they are made of.
+
+Law: in every asset, wallet == deposits + realized - fees + funding, exactly.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from ..model import events as ev
+from ..model.values import ZERO
+
+
+class AccountState(msgspec.Struct):
+    """Balances and running totals, keyed by asset.
+
+    `day` and `day_equity` say when (days since 1970-01-01, UTC) and with how much the trading
+    day began, -1 before the first; `peak_equity` is the session's highest.
+    """
+
+    deposits: dict[str, Decimal] = {}
+    realized: dict[str, Decimal] = {}
+    fees: dict[str, Decimal] = {}
+    funding: dict[str, Decimal] = {}
+    opened_ts: int = 0  # when the books were begun; 0 before
+    day: int = -1
+    day_equity: Decimal = ZERO
+    peak_equity: Decimal = ZERO
+    sampled_ts: int = 0
+    moved_ts: int = 0  # when a fill, funding or a transfer was last booked
+    changes_seen: dict[str, int] = {}  # ids of funding and wallet changes -> when
+    trades_until: int = 0  # every execution up to here has been booked (venue's time, ns)
+
+    def wallet(self, asset: str) -> Decimal:
+        """Return the balance that deposits, profits, fees and funding add up to."""
+        return (
+            self.deposits.get(asset, ZERO)
+            + self.realized.get(asset, ZERO)
+            - self.fees.get(asset, ZERO)
+            + self.funding.get(asset, ZERO)
+        )
+
+    def assets(self) -> set[str]:
+        """Return every asset that was ever touched."""
+        return {*self.deposits, *self.realized, *self.fees, *self.funding}
+
+    def apply_fill(self, fill: ev.OrderFilled, margin_asset: str) -> None:
+        """Book profit and fee of one execution."""
+        self.moved_ts = fill.ts
+        _add(self.realized, margin_asset, fill.realized_pnl)
+        _add(self.fees, fill.fee_asset, fill.fee)
+
+    def apply_funding(self, fact: ev.FundingPaid) -> None:
+        """Book one funding payment."""
+        self.moved_ts = fact.ts
+        _add(self.funding, fact.asset, fact.amount)
+
+    def apply_wallet(self, fact: ev.WalletChanged) -> None:
+        """Book money that came or went for another reason than trading."""
+        self.moved_ts = fact.ts
+        _add(self.deposits, fact.asset, fact.amount)
+
+
+def _add(totals: dict[str, Decimal], asset: str, amount: Decimal) -> None:
+    totals[asset] = totals.get(asset, ZERO) + amount

@@ -1,0 +1,238 @@
+"""What every decision is made with: the state, the market, and the two ways out.
+
+`emit` records a fact and folds it; `send` asks the outside world for something. Nothing else
+leaves the engine.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..model import commands as cmd
+from ..model import events as ev
+from ..model.ids import Owner, make_cl_ord_id
+from ..model.settings import EngineSettings
+from ..model.values import (
+    AccountId,
+    ClOrdId,
+    IntentId,
+    NewOrder,
+    OrderRole,
+    OrderType,
+    ParentId,
+    StrategyId,
+    Symbol,
+    TradingSessionStatus,
+    Verdict,
+)
+from .exposure import Exposure
+from .market import Market
+from .order import Order, RequestState
+from .risk import RiskContext, Samples, assess, first_refusal
+from .session import TRANSITIONS, check_move
+from .state import State
+
+
+class Core:
+    """The hands of the engine. One message is handled at a time.
+
+    `read_lag_ns` is how far the venue's answers to queries may trail its books.
+    """
+
+    __slots__ = (
+        "_samples",
+        "commands",
+        "exposure",
+        "facts",
+        "market",
+        "now",
+        "read_lag_ns",
+        "settings",
+        "state",
+    )
+
+    def __init__(self, state: State, settings: EngineSettings, read_lag_ns: int) -> None:
+        self.state = state
+        self.settings = settings
+        self.market = Market(settings.limits.sample_s)
+        self.exposure = Exposure(state, self.market)
+        self.read_lag_ns = read_lag_ns
+        self._samples = Samples(self.market)
+        self.now = 0
+        self.facts: list[ev.Event] = []
+        self.commands: list[cmd.Command] = []
+
+    def begin(self, now: int) -> None:
+        """Make ready for one message."""
+        self.now = now
+        self.facts, self.commands = [], []
+
+    def emit(self, fact: ev.Event) -> None:
+        """Record a fact and fold it."""
+        self.state.apply(fact)
+        self.facts.append(fact)
+
+    def send(self, command: cmd.Command) -> None:
+        """Ask the outside world for something, once the facts so far are safe."""
+        self.commands.append(command)
+
+    def alarm(
+        self, code: str, text: str, account: AccountId | None = None, symbol: str = ""
+    ) -> None:
+        """Record that a person should look, and tell one."""
+        main = next(iter(self.state.accounts), AccountId("main"))
+        self.emit(
+            ev.AlarmRaised(
+                ts=self.now,
+                code=code,
+                text=text,
+                account=account or main,
+                symbol=Symbol(symbol),
+            )
+        )
+        self.send(cmd.Notify(level="alarm", text=f"{code}: {text}"))
+
+    def move(self, status: TradingSessionStatus, reason: str) -> None:
+        """Move the session.
+
+        Raises:
+            SessionStateError: the table does not have that move.
+        """
+        check_move(self.state.status, status)
+        self.emit(ev.SessionChanged(ts=self.now, status=status, reason=reason))
+
+    def fail(self, reason: str) -> None:
+        """Stop taking risk because something can't be explained; exits go on."""
+        if TradingSessionStatus.ERROR not in TRANSITIONS[self.state.status]:
+            return
+        self.move(TradingSessionStatus.ERROR, reason)
+        self.alarm("session_error", reason)
+        self.cancel_entries(f"session error: {reason}")
+
+    def cancel_entries(self, reason: str) -> None:
+        """Ask for every order back that could add risk, and for exits that rest in the book."""
+        for order in self.state.all_open_orders():
+            is_limit = order.request.order_type is OrderType.LIMIT
+            is_resting_exit = order.role is OrderRole.EXIT and is_limit
+            if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
+                self.cancel(order, reason)
+
+    # Ids
+
+    def next_intent(self) -> IntentId:
+        """Name a new wish."""
+        return IntentId(f"{self.state.epoch}-{self.state.intent_seq + 1}")
+
+    def next_parent(self) -> ParentId:
+        """Name a new parent."""
+        return ParentId(str(self.state.parent_seq + 1))
+
+    def next_cl_ord_id(self, parent_id: ParentId, role: OrderRole, strategy: StrategyId) -> ClOrdId:
+        """Name a new order, so that its owner can be read off the name."""
+        return make_cl_ord_id(
+            Owner(
+                prefix=self.settings.order_prefix,
+                epoch=self.state.epoch,
+                seq=self.state.order_seq + 1,
+                parent=int(parent_id) if parent_id else 0,
+                role=role,
+                strategy=strategy,
+            )
+        )
+
+    # Risk
+
+    def risk_context(self) -> RiskContext:
+        """Return what the rules may look at, as of now."""
+        return RiskContext(
+            self.state, self.market, self.exposure, self.settings, self.now, self._samples
+        )
+
+    def verdicts(self, order: NewOrder) -> tuple[Verdict, ...]:
+        """Return what every rule says; nothing of an order that can only close."""
+        if not self.exposure.adds_risk(order):
+            return ()
+        return assess(order, self.risk_context())
+
+    # Orders
+
+    def submit(self, order: NewOrder) -> bool:
+        """Check an order, reserve its worst case, and send it; tell whether it went out."""
+        verdicts = self.verdicts(order)
+        refusal = first_refusal(verdicts)
+        if refusal is not None:
+            self.deny(order, refusal.rule, refusal.reason, verdicts)
+            return False
+        window = self.settings.recv_window_ns
+        self.emit(
+            ev.OrderSubmitted(ts=self.now, order=order, verdicts=verdicts, recv_window_ns=window)
+        )
+        self.send(cmd.SubmitOrder(order=order, ts=self.now, recv_window_ns=window))
+        return True
+
+    def deny(
+        self, order: NewOrder, rule: str, reason: str, verdicts: tuple[Verdict, ...] = ()
+    ) -> None:
+        """Record that an order does not go out."""
+        self.emit(
+            ev.OrderDenied(ts=self.now, order=order, rule=rule, reason=reason, verdicts=verdicts)
+        )
+
+    def cancel(self, order: Order, reason: str) -> None:
+        """Ask for an order back, unless that has been asked already."""
+        if not order.is_open or order.ending or order.cancel is not RequestState.NONE:
+            return
+        self.emit(ev.CancelRequested(ts=self.now, cl_ord_id=order.cl_ord_id, reason=reason))
+        self.send(
+            cmd.CancelOrder(
+                account=order.request.account,
+                symbol=order.request.symbol,
+                cl_ord_id=order.cl_ord_id,
+                is_conditional=order.is_waiting,
+                ts=self.now,
+                recv_window_ns=self.settings.recv_window_ns,
+            )
+        )
+
+    def replace(self, order: Order, qty: Decimal, price: Decimal) -> None:
+        """Ask for another quantity or price of a resting order."""
+        self.emit(ev.ReplaceRequested(ts=self.now, cl_ord_id=order.cl_ord_id, qty=qty, price=price))
+        self.send(
+            cmd.ReplaceOrder(
+                account=order.request.account,
+                symbol=order.request.symbol,
+                cl_ord_id=order.cl_ord_id,
+                side=order.side,
+                qty=qty,
+                price=price,
+                ts=self.now,
+                recv_window_ns=self.settings.recv_window_ns,
+            )
+        )
+
+    def query(self, order: Order) -> None:
+        """Ask what became of an order."""
+        self.send(
+            cmd.QueryOrder(
+                account=order.request.account,
+                symbol=order.request.symbol,
+                cl_ord_id=order.cl_ord_id,
+                is_conditional=order.request.order_type.is_conditional,
+            )
+        )
+
+    def resync(self, account: AccountId, reason: str) -> None:
+        """Ask for the venue's books, with every execution that we may have missed."""
+        books = self.state.account(account)
+        since = max(books.trades_until, books.opened_ts) or self.now
+        self.send(cmd.Resync(account=account, reason=reason, trades_since=since - self.overlap_ns))
+
+    @property
+    def overlap_ns(self) -> int:
+        """Return how far back of the last known execution to look again."""
+        return self.read_lag_ns + self.settings.clock_skew_ns
+
+    def fence_after(self, ts: int) -> int:
+        """Return when a request stamped `ts` can no longer be accepted, nor be unseen."""
+        settings = self.settings
+        return ts + settings.recv_window_ns + settings.clock_skew_ns + self.read_lag_ns

@@ -1,0 +1,322 @@
+"""The engine: a message comes in, facts and commands come out.
+
+Follow one signal: `handle` -> `signals.on_signal` -> `parents.start_parent` (the algorithm) ->
+`Core.submit` (risk) -> (facts, commands). The venue's answer comes back through `handle` ->
+`reports.on_report` -> `State.apply` -> `protection.guard`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..model import commands as cmd
+from ..model import events as ev
+from ..model import market as mkt
+from ..model import messages as msg
+from ..model.settings import EngineSettings
+from ..model.signal import SignalGenerated
+from ..model.values import Key, OrderRole, TradingSessionStatus, Verdict
+from . import housekeeping, parents, protection, reconcile, reports, requests, signals
+from .algos import Cause
+from .core import Core
+from .state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one message led to. The shell journals the facts, then carries out the commands."""
+
+    facts: list[ev.Event]
+    commands: list[cmd.Command]
+
+
+_NOTHING = Outcome([], [])
+
+
+class Engine:
+    """The deterministic core of a trading session (the specification's OrderExecutionBridge).
+
+    All it remembers is in `state`, the fold of its facts; what it sees of the market comes with
+    the messages. The same messages at the same times give the same facts.
+
+    Args:
+        settings: limits and policies.
+        facts: the journal so far, folded in before the first message.
+        state: a fold to go on from, as a snapshot gave it; `facts` come behind it.
+        read_lag_ns: how far the venue's answers to queries may trail its books.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        facts: Iterable[ev.Event] = (),
+        *,
+        state: State | None = None,
+        read_lag_ns: int = 0,
+    ) -> None:
+        self._core = Core(state or State(), settings, read_lag_ns)
+        for fact in facts:
+            self.state.apply(fact)
+
+    @property
+    def state(self) -> State:
+        """Return the fold; read it, never change it."""
+        return self._core.state
+
+    @property
+    def core(self) -> Core:
+        """Return what reads the state and the market: exposure, prices, rules."""
+        return self._core
+
+    def handle(self, message: msg.Message, now: int) -> Outcome:
+        """Decide what a message means, apply it, and say what to do about it.
+
+        Args:
+            now: when the shell received it, nanoseconds UTC; the engine has no clock.
+
+        Raises:
+            IllegalTransition: a report contradicts an order's status; the state may be half
+                changed: throw this engine away, fold the journal, reconcile.
+            Fenced: another process owns the account.
+            InputError, SessionStateError, UnknownOrderError: an operator's request can't be
+                carried out; nothing was changed.
+        """
+        kind = type(message)
+        if kind in _MARKET:
+            self._core.market.see(message)  # type: ignore[arg-type]  # by its type it is one
+            return _NOTHING
+        core = self._core
+        core.begin(now if _begins_anew(message) else max(now, self.state.last_ts))
+        _HANDLERS[kind](core, message)
+        _follow_up(core)
+        return Outcome(core.facts, core.commands)
+
+    def explain(self, signal: SignalGenerated, now: int) -> Explanation:
+        """Show what would become of a wish, sending and recording nothing."""
+        core = self._core
+        core.begin(max(now, self.state.last_ts))
+        plans, denial = signals.prepare(core, signal)
+        orders = [parents.unnamed(plan.pattern) for plan in plans]
+        return Explanation(
+            plans=tuple(plans),
+            verdicts=tuple(core.verdicts(order) for order in orders),
+            denial=denial,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The pipeline of one wish: each plan with every rule's verdict, or the early denial."""
+
+    plans: tuple[parents.Plan, ...]
+    verdicts: tuple[tuple[Verdict, ...], ...]
+    denial: signals.Denial | None
+
+
+def _begins_anew(message: msg.Message) -> bool:
+    """Tell whether time may start over: a new session on an older recording."""
+    return type(message) is msg.StartSession and not message.is_resumed
+
+
+_MARKET = frozenset(
+    {
+        mkt.Trade,
+        mkt.Quote,
+        mkt.Bar,
+        mkt.MarkPrice,
+        mkt.Funding,
+        mkt.BookSnapshot,
+        mkt.BookDelta,
+    }
+)
+
+
+def _follow_up(core: Core) -> None:
+    """After the facts of one message: work parents on, protect positions, end what has ended."""
+    seen = 0
+    while seen < len(core.facts):
+        fact = core.facts[seen]
+        seen += 1
+        if isinstance(fact, _ENDINGS):
+            _child_ended(core, fact)
+    touched = dict.fromkeys(k for k in (_key_of(core, f) for f in core.facts) if k)
+    for key in touched:
+        protection.guard(core, key)
+    if touched:
+        housekeeping.finish_stop(core)
+
+
+_ENDINGS = (
+    ev.OrderFilled,
+    ev.OrderRejected,
+    ev.OrderCanceled,
+    ev.OrderExpired,
+    ev.OrderNeverArrived,
+)
+
+
+def _child_ended(core: Core, fact: ev.OrderFilled | ev.OrderFact) -> None:
+    order = core.state.orders.get(fact.cl_ord_id)
+    if order is not None and not order.is_open and order.request.parent_id:
+        parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
+
+
+def _key_of(core: Core, fact: ev.Event) -> Key | None:
+    """Return the key whose protection a fact may have touched."""
+    if isinstance(fact, ev.OrderFilled | ev.PositionAdopted):
+        return (fact.account, fact.symbol)
+    cl_ord_id = getattr(fact, "cl_ord_id", None)
+    order = core.state.orders.get(cl_ord_id) if cl_ord_id else None
+    return order.key if order else None
+
+
+# The session
+
+
+def _start(core: Core, message: msg.StartSession) -> None:
+    core.emit(
+        ev.EpochStarted(
+            ts=core.now,
+            epoch=message.epoch,
+            session_id=message.session_id,
+            portfolio_id=message.portfolio_id,
+            accounts=message.accounts,
+            strategies=message.strategies,
+            symbols=message.symbols,
+            venue=message.venue,
+            is_resumed=message.is_resumed,
+        )
+    )
+    core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
+    for account in message.accounts:
+        core.resync(account, "start")
+
+
+def _resume(core: Core, message: msg.ResumeSession) -> None:
+    core.move(TradingSessionStatus.RUNNING, message.reason or "resumed")
+
+
+def _fail(core: Core, message: msg.FailSession) -> None:
+    core.fail(message.reason)
+
+
+def _reset(core: Core, message: msg.ResetSession) -> None:
+    core.move(TradingSessionStatus.STOPPED, message.reason)
+
+
+def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
+    reconcile.on_snapshot(core, snapshot)
+    housekeeping.verify_kill(core)
+    if core.state.status is not TradingSessionStatus.STARTING or core.state.differences:
+        return
+    if all(core.state.account(a).opened_ts for a in core.state.accounts):
+        paused = core.state.was_paused
+        status = TradingSessionStatus.PAUSED if paused else TradingSessionStatus.RUNNING
+        core.move(status, "reconciled with the venue")
+        housekeeping.on_tick(core)
+        _rearm(core)
+
+
+def _rearm(core: Core) -> None:
+    for ids in core.state.live_parents.values():
+        for parent in (core.state.parents[i] for i in ids):
+            if parent.wake_ts is not None:
+                core.send(cmd.SetTimer(parent_id=parent.parent_id, due_ts=parent.wake_ts))
+
+
+def _report(core: Core, report: msg.ExecutionReport) -> None:
+    reports.on_report(core, report)
+    if report.exec_type is msg.ExecType.NEW and core.state.breakers:
+        housekeeping.on_success(core, report.account)
+
+
+def _listed(core: Core, message: msg.InstrumentListed) -> None:
+    key = (message.account, message.instrument.symbol)
+    known = (core.state.instruments.get(key), core.state.leverages.get(key))
+    if known != (message.instrument, message.leverage):
+        core.emit(
+            ev.InstrumentDefined(
+                ts=core.now,
+                account=message.account,
+                instrument=message.instrument,
+                leverage=message.leverage,
+            )
+        )
+
+
+def _link(core: Core, link: msg.VenueLink) -> None:
+    if link.is_up:
+        core.resync(link.account, link.reason or "the connection came back")
+    else:
+        core.alarm("link_down", link.reason or "the venue can't be reached", link.account)
+
+
+def _failure(core: Core, failure: msg.VenueFailure) -> None:
+    housekeeping.on_failure(core, failure.account, failure.failure, failure.reason)
+
+
+def _tick(core: Core, message: msg.Tick) -> None:
+    del message
+    housekeeping.on_tick(core)
+
+
+def _audit(core: Core, audit: msg.AuditDue) -> None:
+    core.resync(audit.account, audit.reason)
+
+
+def _timer(core: Core, timer: msg.TimerFired) -> None:
+    parents.wake(core, timer.parent_id)
+
+
+def _attached(core: Core, message: msg.StrategyAttached) -> None:
+    core.emit(
+        ev.StrategyStarted(
+            ts=core.now, strategy_id=message.strategy_id, description=message.description
+        )
+    )
+
+
+def _strategy_failed(core: Core, message: msg.StrategyFailed) -> None:
+    core.emit(
+        ev.StrategyStopped(ts=core.now, strategy_id=message.strategy_id, reason=message.reason)
+    )
+    core.alarm("strategy_stopped", f"{message.strategy_id}: {message.reason}")
+    for order in core.state.all_open_orders():
+        is_its_own = order.request.strategy_id == message.strategy_id
+        if is_its_own and order.role is OrderRole.ENTRY:
+            core.cancel(order, "its strategy was stopped")
+
+
+# Each handler takes its own kind of message, which no single signature can say.
+_HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
+    SignalGenerated: signals.on_signal,
+    msg.ExecutionReport: _report,
+    msg.RequestRefused: reports.on_refused,
+    msg.OutcomeUnknown: reports.on_outcome_unknown,
+    msg.OrderNotFound: reports.on_not_found,
+    msg.FundingPayment: reconcile.on_funding,
+    msg.WalletChange: reconcile.on_wallet_change,
+    msg.VenueSnapshot: _snapshot,
+    msg.InstrumentListed: _listed,
+    msg.VenueLink: _link,
+    msg.VenueFailure: _failure,
+    msg.Tick: _tick,
+    msg.AuditDue: _audit,
+    msg.TimerFired: _timer,
+    msg.StartSession: _start,
+    msg.PauseSession: requests.on_pause,
+    msg.ResumeSession: _resume,
+    msg.StopSession: requests.on_stop,
+    msg.FailSession: _fail,
+    msg.ResetSession: _reset,
+    msg.EngageKillSwitch: requests.on_kill,
+    msg.ReleaseKillSwitch: requests.on_release,
+    msg.PlaceRequest: requests.on_place,
+    msg.CancelRequest: requests.on_cancel,
+    msg.ModifyRequest: requests.on_modify,
+    msg.CloseRequest: requests.on_close,
+    msg.AdjustRequest: requests.on_adjust,
+    msg.StrategyAttached: _attached,
+    msg.StrategyFailed: _strategy_failed,
+}

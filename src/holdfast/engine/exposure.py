@@ -1,0 +1,178 @@
+"""What could come of everything that is open: positions and orders, as if each order filled.
+
+The worst case of one symbol is the larger of "every buy fills, no sell does" and the reverse;
+orders in flight and in doubt count like resting ones, amendments at their larger side, and
+reduce-only orders add nothing of their own, but may close the position before others trade, and
+may have done so before fills that we have heard of.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from ..model.margin import initial_margin, maintenance_margin, unrealized_pnl
+from ..model.values import ZERO, AccountId, Key, NewOrder, OrderStatus, OrderType, Side
+from .market import Market
+from .state import State
+
+
+class Reach(NamedTuple):
+    """How far a position can go: `longest` and `shortest` are signed quantities."""
+
+    longest: Decimal
+    shortest: Decimal
+    price: Decimal  # what a unit is valued at: the mark, or the highest price asked for
+
+    @property
+    def size(self) -> Decimal:
+        """Return the largest size it can reach either way."""
+        return max(self.longest, -self.shortest, ZERO)
+
+    @property
+    def notional(self) -> Decimal:
+        """Return the value of that size."""
+        return self.size * self.price
+
+
+class Exposure:
+    """Values an engine's state at the market's prices. Holds nothing of its own."""
+
+    __slots__ = ("_market", "_state")
+
+    def __init__(self, state: State, market: Market) -> None:
+        self._state = state
+        self._market = market
+
+    def mark(self, key: Key) -> Decimal:
+        """Return the mark price; the entry price while the market is silent."""
+        return self._market.mark(key[1]) or self._state.position(key).entry_price
+
+    def unrealized(self, key: Key) -> Decimal:
+        """Return the open profit of one position, in the margin asset."""
+        position = self._state.position(key)
+        if not position.qty:
+            return ZERO
+        return unrealized_pnl(position.qty, position.entry_price, self.mark(key))
+
+    def keys(self, account: AccountId) -> list[Key]:
+        """Return the keys of an account that have a position or an open order."""
+        state = self._state
+        keys = dict.fromkeys(k for k in state.open_keys() if k[0] == account)
+        keys.update(dict.fromkeys(k for k, ids in state.open_orders.items() if ids))
+        return [k for k in keys if k[0] == account]
+
+    def equity(self, account: AccountId) -> Decimal:
+        """Return wallet and open profit, in the margin asset of the account's contracts."""
+        state = self._state
+        total = state.account(account).wallet(self.margin_asset(account))
+        for key in state.open_keys():
+            if key[0] == account:
+                total += self.unrealized(key)
+        return total
+
+    def margin_asset(self, account: AccountId) -> str:
+        """Return the asset that the account's contracts are settled in."""
+        for key, instrument in self._state.instruments.items():
+            if key[0] == account:
+                return instrument.margin_asset
+        return "USDT"
+
+    def reach(self, key: Key, extra: NewOrder | None = None) -> Reach:
+        """Return the worst case of a symbol, with one more order if given.
+
+        An open order with the id of `extra` is left out: `extra` stands for what it becomes.
+        """
+        sells_buys = [ZERO, ZERO]  # what may open: sells, then buys
+        closing, trading = [ZERO, ZERO], [ZERO, ZERO]
+        price = self.mark(key)
+        for order in self._state.open_orders_of(key):
+            if extra and order.cl_ord_id == extra.cl_ord_id:
+                continue
+            is_buy, request = order.side is Side.BUY, order.request
+            if not request.reduce_only:
+                sells_buys[is_buy] += order.leaves_qty
+                asked = order.price or request.trigger_price or ZERO
+                price = max(price, asked, order.replace_price)
+                continue
+            closing[is_buy] += order.leaves_qty
+            if request.order_type is OrderType.MARKET or order.status is OrderStatus.TRIGGERED:
+                trading[is_buy] += order.leaves_qty
+        if extra is not None and not extra.reduce_only:
+            sells_buys[extra.side is Side.BUY] += extra.qty
+            price = max(price, extra.price or extra.trigger_price or ZERO)
+        qty = self._state.position(key).qty
+        longest = _outmost(qty, closing[True], trading[True]) + sells_buys[True]
+        shortest = -_outmost(-qty, closing[False], trading[False]) - sells_buys[False]
+        return Reach(longest, shortest, price)
+
+    def adds_risk(self, order: NewOrder) -> bool:
+        """Tell whether an order could do more than close: open, add to, or turn a position."""
+        if order.reduce_only:
+            return False
+        reach = self.reach(order.key, order)
+        return (reach.longest if order.side is Side.BUY else -reach.shortest) > ZERO
+
+    def gross(self, account: AccountId, extra: NewOrder | None = None) -> Decimal:
+        """Return the worst-case sum of absolute notionals over an account."""
+        keys = dict.fromkeys(self.keys(account))
+        if extra is not None:
+            keys[extra.key] = None
+        return sum(
+            (self.reach(k, extra if extra and k == extra.key else None).notional for k in keys),
+            ZERO,
+        )
+
+    def gross_now(self, account: AccountId) -> Decimal:
+        """Return the sum of absolute notionals of the positions as they are."""
+        state = self._state
+        return sum(
+            (
+                abs(state.position(k).qty) * self.mark(k)
+                for k in state.open_keys()
+                if k[0] == account
+            ),
+            ZERO,
+        )
+
+    def initial_margin(self, account: AccountId, extra: NewOrder | None = None) -> Decimal:
+        """Return the margin that the worst case ties up at the configured leverages."""
+        keys = dict.fromkeys(self.keys(account))
+        if extra is not None:
+            keys[extra.key] = None
+        total = ZERO
+        for key in keys:
+            reach = self.reach(key, extra if extra and key == extra.key else None)
+            total += initial_margin(reach.notional, self._state.leverages.get(key, 1))
+        return total
+
+    def maintenance_margin(self, account: AccountId) -> Decimal:
+        """Return what the positions as they are must keep to stay open."""
+        total = ZERO
+        for key in self._state.open_keys():
+            instrument = self._state.instruments.get(key)
+            if key[0] == account and instrument is not None:
+                notional = abs(self._state.position(key).qty) * self.mark(key)
+                total += maintenance_margin(instrument.brackets, notional)
+        return total
+
+    def margin_ratio(self, account: AccountId) -> Decimal:
+        """Return maintenance margin over equity; liquidation comes at 1."""
+        needed = self.maintenance_margin(account)
+        if not needed:
+            return ZERO
+        equity = self.equity(account)
+        return needed / equity if equity > ZERO else Decimal(1)
+
+
+def _outmost(qty: Decimal, closing: Decimal, trading: Decimal) -> Decimal:
+    """Return how long a position may be before an entry trades; of a short one, negate both.
+
+    Args:
+        qty: the position as we have booked it.
+        closing: reduce-only quantity on the way up: it may close a short position first.
+        trading: what of it is at the market. It may have traded already, before fills that we
+            have heard of, and then the position lies further than we think.
+    """
+    base = min(qty + closing, ZERO) if qty < ZERO else qty
+    return max(base, qty + trading)

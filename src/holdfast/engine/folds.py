@@ -1,0 +1,481 @@
+"""How each fact changes the state. `State.apply` is the only caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
+
+from ..model import events as ev
+from ..model.values import (
+    ZERO,
+    AccountId,
+    ClOrdId,
+    IntentId,
+    Key,
+    NewOrder,
+    OrderRole,
+    OrderStatus,
+    TradingSessionStatus,
+)
+from .account import AccountState
+from .breaker import Breaker, BreakerState
+from .order import Order
+from .parent import Parent
+from .position import PositionState
+
+if TYPE_CHECKING:
+    from .state import State
+
+CLOSED_ORDERS_KEPT = 2_000
+CLOSED_PARENTS_KEPT = 1_000
+TRADES_REMEMBERED = 50_000
+INTENTS_REMEMBERED = 10_000
+CHANGES_REMEMBERED = 10_000
+MESSAGE_TIMES_KEPT = 1_000
+EXECUTION_TIMES_KEPT = 200
+RECENT_ORDERS_KEPT = 64
+
+OPENING = "opening"
+"""The reason of the wallet change with which an account's books begin."""
+
+V = TypeVar("V")
+
+
+# Folding: the session
+
+
+def _epoch_started(state: State, fact: ev.EpochStarted) -> None:
+    was_starting = state.status is TradingSessionStatus.STARTING  # it died on its way up, twice
+    is_paused = state.status is TradingSessionStatus.PAUSED or (was_starting and state.was_paused)
+    state.was_paused = is_paused and fact.is_resumed
+    state.is_flattening = state.is_flattening and state.is_killed  # a stop's word ends with it
+    state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
+    state.epoch, state.order_seq = fact.epoch, 0
+    state.portfolio_id = fact.portfolio_id
+    if fact.session_id != state.session_id:
+        _new_session(state, fact)
+    for account in fact.accounts:
+        state.accounts.setdefault(account, AccountState())
+
+
+def _new_session(state: State, fact: ev.EpochStarted) -> None:
+    """A new session's clock may be a recording's: what was timed before says nothing."""
+    state.session_id, state.session_started_ts = fact.session_id, fact.ts
+    state.strategies, state.stopped_strategies = {}, {}
+    state.message_times, state.execution_times, state.recent_orders = [], {}, []
+    for account in state.accounts.values():
+        account.sampled_ts, account.peak_equity = 0, ZERO
+        if fact.ts < state.last_ts:  # another recording: its past is not what we have booked
+            account.day, account.opened_ts, account.trades_until = -1, 0, 0
+            account.moved_ts = 0
+
+
+def _session_changed(state: State, fact: ev.SessionChanged) -> None:
+    state.status, state.status_reason = fact.status, fact.reason
+    if fact.status is TradingSessionStatus.STOPPED and not state.is_killed:
+        state.is_flattening = False
+
+
+def _killed(state: State, fact: ev.KillSwitchEngaged) -> None:
+    state.is_killed, state.kill_reason = True, fact.reason
+    state.is_kill_verified = False
+    state.is_flattening = state.is_flattening or fact.flatten
+
+
+def _released(state: State, _: ev.KillSwitchReleased) -> None:
+    state.is_killed, state.kill_reason, state.is_flattening = False, "", False
+
+
+def _kill_verified(state: State, _: ev.KillSwitchVerified) -> None:
+    state.is_kill_verified = True
+
+
+def _flatten_asked(state: State, _: ev.FlattenRequested) -> None:
+    state.is_flattening = True
+
+
+def _breaker_changed(state: State, fact: ev.BreakerChanged) -> None:
+    breaker = state.breakers.setdefault(f"{fact.account} {fact.failure}", Breaker())
+    was_open = breaker.state is BreakerState.OPEN
+    breaker.state, breaker.failure_count = BreakerState(fact.state), fact.failure_count
+    if breaker.state is BreakerState.OPEN and not was_open:
+        breaker.opened_ts = fact.ts
+
+
+def _strategy_started(state: State, fact: ev.StrategyStarted) -> None:
+    state.strategies[fact.strategy_id] = fact.description
+    state.stopped_strategies.pop(fact.strategy_id, None)
+
+
+def _strategy_stopped(state: State, fact: ev.StrategyStopped) -> None:
+    state.strategies.pop(fact.strategy_id, None)
+    state.stopped_strategies[fact.strategy_id] = fact.reason
+
+
+def _instrument_defined(state: State, fact: ev.InstrumentDefined) -> None:
+    key = (fact.account, fact.instrument.symbol)
+    state.instruments[key], state.leverages[key] = fact.instrument, fact.leverage
+
+
+def _day_started(state: State, fact: ev.TradingDayStarted) -> None:
+    account = state.accounts[fact.account]
+    account.day, account.day_equity = fact.day, fact.equity
+
+
+def _equity_sampled(state: State, fact: ev.EquitySampled) -> None:
+    account = state.accounts[fact.account]
+    account.sampled_ts = fact.ts
+    account.peak_equity = max(account.peak_equity, fact.equity)
+
+
+def _noted(state: State, fact: ev.Event) -> None:
+    """A fact for people and for statistics: the engine decides nothing by it."""
+
+
+# Folding: wishes, parents, orders
+
+
+def _signal_received(state: State, fact: ev.SignalReceived) -> None:
+    _count_intent(state, fact.intent_id)
+    if fact.signal.signal_id:
+        _remember_intent(
+            state, f"{fact.signal.strategy_id} {fact.signal.signal_id}", fact.intent_id
+        )
+
+
+def _count_intent(state: State, intent_id: IntentId) -> None:
+    """Several parents may serve one intent: it is counted at its first mention."""
+    if intent_id != state.last_intent:
+        state.last_intent = intent_id
+        state.intent_seq += 1
+
+
+def _remember_intent(state: State, name: str, intent_id: IntentId) -> None:
+    state.intents[name] = intent_id
+    _bound(state.intents, INTENTS_REMEMBERED)
+
+
+def _parent_started(state: State, fact: ev.ParentStarted) -> None:
+    parent = Parent(fact)
+    state.parents[fact.parent_id] = parent
+    state.live_parents.setdefault(parent.key, []).append(fact.parent_id)
+    state.parent_seq += 1
+    _count_intent(state, fact.intent_id)
+    if fact.request_id:
+        _remember_intent(state, f"{fact.strategy_id} {fact.request_id}", fact.intent_id)
+
+
+def _wake_scheduled(state: State, fact: ev.WakeScheduled) -> None:
+    state.parents[fact.parent_id].wake_ts = fact.due_ts
+
+
+def _parent_woken(state: State, fact: ev.ParentWoken) -> None:
+    parent = state.parents[fact.parent_id]
+    parent.wake_ts = None
+    _retire(state, parent)
+
+
+def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
+    order = Order(
+        request=fact.order,
+        status=OrderStatus.PENDING_NEW,
+        created_ts=fact.ts,
+        updated_ts=fact.ts,
+        qty=fact.order.qty,
+        price=fact.order.price,
+    )
+    _open(state, order)
+    _count_attempt(state, fact.order)
+    state.recent_orders.append(order.cl_ord_id)
+    del state.recent_orders[:-RECENT_ORDERS_KEPT]
+    _count_message(state, fact.ts)
+
+
+def _denied(state: State, fact: ev.OrderDenied) -> None:
+    order = Order(
+        request=fact.order,
+        status=OrderStatus.DENIED,
+        created_ts=fact.ts,
+        updated_ts=fact.ts,
+        qty=fact.order.qty,
+        price=fact.order.price,
+        reason=f"{fact.rule}: {fact.reason}",
+    )
+    state.orders[order.cl_ord_id] = order
+    _count_attempt(state, fact.order)
+    _bury(state, order.cl_ord_id)
+    if parent := state.parents.get(fact.order.parent_id):
+        _retire(state, parent)
+
+
+def _adopted(state: State, fact: ev.OrderAdopted) -> None:
+    order = Order(
+        request=fact.order,
+        status=fact.status,
+        created_ts=fact.ts,
+        updated_ts=fact.ts,
+        qty=fact.order.qty,
+        price=fact.order.price,
+        venue_order_id=fact.venue_order_id,
+        cum_qty=fact.cum_qty,
+        reported_qty=fact.cum_qty,
+        is_ours=fact.is_ours,
+    )
+    _open(state, order)
+    parent = state.parents.get(fact.order.parent_id)
+    if parent is not None:
+        parent.children.append(order.cl_ord_id)
+
+
+def _open(state: State, order: Order) -> None:
+    state.orders[order.cl_ord_id] = order
+    state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
+
+
+def _count_attempt(state: State, order: NewOrder) -> None:
+    state.order_seq += 1
+    parent = state.parents.get(order.parent_id)
+    if parent is not None:
+        parent.attempts += 1
+        parent.children.append(order.cl_ord_id)
+
+
+def _count_message(state: State, ts: int) -> None:
+    state.message_times.append(ts)
+    if len(state.message_times) > 2 * MESSAGE_TIMES_KEPT:
+        del state.message_times[:-MESSAGE_TIMES_KEPT]
+
+
+def _order_changed(state: State, fact: ev.OrderFact) -> None:
+    order = state.orders[fact.cl_ord_id]
+    was_open = order.is_open
+    order.apply(fact)
+    _moved(state, order, was_open=was_open)
+    if isinstance(fact, ev.CancelRequested | ev.ReplaceRequested):
+        _count_message(state, fact.ts)
+
+
+def _moved(state: State, order: Order, *, was_open: bool) -> None:
+    parent = state.parents.get(order.request.parent_id)
+    if was_open and not order.is_open:
+        state.open_orders[order.key].remove(order.cl_ord_id)
+        _bury(state, order.cl_ord_id)
+    elif order.is_open and not was_open:  # declared absent, and it appeared
+        state.closed_orders.remove(order.cl_ord_id)
+        state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
+    if parent is not None:
+        _count_stop_failure(parent, order)
+        _retire(state, parent)
+
+
+def _count_stop_failure(parent: Parent, order: Order) -> None:
+    if order.role is not OrderRole.STOP_LOSS:
+        return
+    if order.status is OrderStatus.REJECTED:
+        parent.stop_failures += 1
+    elif order.status is OrderStatus.NEW:
+        parent.stop_failures = 0
+
+
+def _filled(state: State, fact: ev.OrderFilled) -> None:
+    key = (fact.account, fact.symbol)
+    order = state.orders.get(fact.cl_ord_id)
+    was_open = order is not None and order.is_open
+    if order is not None:
+        order.apply(fact)  # first: it refuses what can't be, before anything has changed
+    state.trades_seen[trade_name(fact.account, fact.symbol, fact.trade_id)] = fact.ts
+    _bound(state.trades_seen, TRADES_REMEMBERED)
+    position = state.positions.setdefault(key, PositionState())
+    _attribute(state, fact, order, position.qty)
+    position.apply_fill(fact)
+    instrument = state.instruments.get(key)
+    margin_asset = instrument.margin_asset if instrument else fact.fee_asset
+    account = state.accounts.setdefault(fact.account, AccountState())
+    account.apply_fill(fact, margin_asset)
+    if order is not None:
+        _count_execution(state, order, fact.ts)
+        _moved(state, order, was_open=was_open)
+    _retire_all(state, key)
+
+
+def _count_execution(state: State, order: Order, ts: int) -> None:
+    if order.role is OrderRole.ENTRY:
+        times = state.execution_times.setdefault(order.request.strategy_id, [])
+        times.append(ts)
+        if len(times) > 2 * EXECUTION_TIMES_KEPT:
+            del times[:-EXECUTION_TIMES_KEPT]
+
+
+def _attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: Decimal) -> None:
+    """Say whose holding a fill closes, and whose it opens.
+
+    What it closes is taken from its own parent first, then from the same strategy's, then
+    from anybody's, the oldest first.
+    """
+    opened = fill.qty
+    if before * fill.side.sign < ZERO:
+        closed = min(fill.qty, abs(before))
+        opened -= closed
+        _close_holdings(state, (fill.account, fill.symbol), fill, order, closed)
+    parent = state.parents.get(order.request.parent_id) if order else None
+    if order is None or parent is None or order.role is not OrderRole.ENTRY:
+        return
+    parent.filled_qty += fill.qty
+    parent.open_qty += opened
+    parent.opened_ts = fill.ts
+
+
+def _close_holdings(
+    state: State, key: Key, fill: ev.OrderFilled, order: Order | None, closed: Decimal
+) -> None:
+    holders = [p for p in state.live_parents_of(key) if p.open_qty and p.side is fill.side.opposite]
+    if order is not None:
+        own, strategy = order.request.parent_id, order.request.strategy_id
+        holders.sort(key=lambda p: (p.parent_id != own, p.strategy_id != strategy))
+    for parent in holders:
+        part = min(closed, parent.open_qty)
+        parent.open_qty -= part
+        closed -= part
+
+
+# Folding: money, positions, protection
+
+
+def _funding_paid(state: State, fact: ev.FundingPaid) -> None:
+    account = state.accounts.setdefault(fact.account, AccountState())
+    account.apply_funding(fact)
+    account.changes_seen[fact.payment_id] = fact.ts
+    _bound(account.changes_seen, CHANGES_REMEMBERED)
+    position = state.positions.setdefault((fact.account, fact.symbol), PositionState())
+    position.funding += fact.amount
+
+
+def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
+    account = state.accounts.setdefault(fact.account, AccountState())
+    account.apply_wallet(fact)
+    if fact.reason == OPENING and not account.opened_ts:
+        account.opened_ts = fact.ts
+    account.changes_seen[fact.change_id] = fact.ts
+    _bound(account.changes_seen, CHANGES_REMEMBERED)
+
+
+def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
+    key = (fact.account, fact.symbol)
+    state.positions.setdefault(key, PositionState()).adopt(fact)
+    for parent in state.live_parents_of(key):
+        if parent.open_qty and parent.side.sign * fact.qty <= ZERO:
+            parent.open_qty = ZERO
+    _retire_all(state, key)
+
+
+def _differed(state: State, fact: ev.BooksDiffered) -> None:
+    state.differences[f"{fact.account} {fact.what}"] = fact.sightings
+
+
+def _agreed(state: State, fact: ev.BooksAgreed) -> None:
+    account = state.accounts.setdefault(fact.account, AccountState())
+    account.trades_until = max(account.trades_until, fact.trades_until)
+    prefix = f"{fact.account} "
+    state.differences = {k: v for k, v in state.differences.items() if not k.startswith(prefix)}
+
+
+def _protection_missing(state: State, fact: ev.ProtectionMissing) -> None:
+    if parent := state.parents.get(fact.parent_id):
+        parent.is_alarmed = True
+
+
+def _protection_restored(state: State, fact: ev.ProtectionRestored) -> None:
+    if parent := state.parents.get(fact.parent_id):
+        parent.is_alarmed, parent.stop_failures = False, 0
+
+
+# Forgetting, within the bounds
+
+
+def _retire_all(state: State, key: Key) -> None:
+    for parent in state.live_parents_of(key):
+        _retire(state, parent)
+
+
+def _retire(state: State, parent: Parent) -> None:
+    """Take a parent that holds nothing and works nothing off the live ones."""
+    live = state.live_parents.get(parent.key, [])
+    if parent.open_qty or parent.wake_ts is not None or parent.parent_id not in live:
+        return
+    if parent.attempts == 0 or any(o.is_open for o in state.children(parent)):
+        return
+    live.remove(parent.parent_id)
+    state.closed_parents.append(parent.parent_id)
+    if len(state.closed_parents) > CLOSED_PARENTS_KEPT:
+        state.parents.pop(state.closed_parents.pop(0), None)
+
+
+def _bury(state: State, cl_ord_id: ClOrdId) -> None:
+    state.closed_orders.append(cl_ord_id)
+    if len(state.closed_orders) > CLOSED_ORDERS_KEPT:
+        state.orders.pop(state.closed_orders.pop(0), None)
+
+
+def trade_name(account: AccountId, symbol: str, trade_id: str) -> str:
+    """Name an execution so that its second report is known for what it is."""
+    return f"{account} {symbol} {trade_id}"
+
+
+def _bound(remembered: dict[str, V], most: int) -> None:
+    if len(remembered) > most:
+        del remembered[next(iter(remembered))]
+
+
+# Each fold takes its own kind of fact, which no single signature can say.
+FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any]
+    ev.EpochStarted: _epoch_started,
+    ev.SessionChanged: _session_changed,
+    ev.KillSwitchEngaged: _killed,
+    ev.KillSwitchReleased: _released,
+    ev.KillSwitchVerified: _kill_verified,
+    ev.FlattenRequested: _flatten_asked,
+    ev.BreakerChanged: _breaker_changed,
+    ev.StrategyStarted: _strategy_started,
+    ev.StrategyStopped: _strategy_stopped,
+    ev.InstrumentDefined: _instrument_defined,
+    ev.TradingDayStarted: _day_started,
+    ev.EquitySampled: _equity_sampled,
+    ev.AlarmRaised: _noted,
+    ev.SignalReceived: _signal_received,
+    ev.SignalDenied: _noted,
+    ev.ParentStarted: _parent_started,
+    ev.WakeScheduled: _wake_scheduled,
+    ev.ParentWoken: _parent_woken,
+    ev.OrderSubmitted: _submitted,
+    ev.OrderDenied: _denied,
+    ev.OrderAdopted: _adopted,
+    ev.OrderFilled: _filled,
+    ev.FundingPaid: _funding_paid,
+    ev.WalletChanged: _wallet_changed,
+    ev.PositionAdopted: _position_adopted,
+    ev.BooksDiffered: _differed,
+    ev.BooksAgreed: _agreed,
+    ev.ProtectionMissing: _protection_missing,
+    ev.ProtectionRestored: _protection_restored,
+    **dict.fromkeys(
+        (
+            ev.OrderAccepted,
+            ev.OrderRejected,
+            ev.OrderTriggered,
+            ev.OrderCanceled,
+            ev.OrderExpired,
+            ev.OrderReported,
+            ev.OrderInDoubt,
+            ev.OrderNeverArrived,
+            ev.CancelRequested,
+            ev.CancelRejected,
+            ev.CancelInDoubt,
+            ev.ReplaceRequested,
+            ev.OrderReplaced,
+            ev.ReplaceRejected,
+            ev.ReplaceInDoubt,
+        ),
+        _order_changed,
+    ),
+}

@@ -1,0 +1,210 @@
+"""What time brings: questions after doubts, alarms, the new day, the equity curve, the end."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..model import events as ev
+from ..model.values import (
+    NS_PER_DAY,
+    NS_PER_S,
+    AccountId,
+    OrderRole,
+    OrderStatus,
+    TradingSessionStatus,
+)
+from .breaker import BreakerState
+from .core import Core
+from .order import Order, RequestState
+from .protection import guard, is_covered
+from .reports import doubt_unanswered
+from .requests import close_position, flatten
+
+MARGIN_RATIO_MAX = Decimal("0.8")
+"""Maintenance margin over equity at which positions are closed before the venue does it."""
+
+ANSWER_PATIENCE_NS = 10 * NS_PER_S
+"""How long a request of ours may stay unanswered before it is asked after."""
+
+QUERIES_PER_TICK = 20
+"""How many orders are asked after at once; the others wait their turn."""
+
+
+def on_tick(core: Core) -> None:
+    """Do what has fallen due."""
+    state = core.state
+    if state.status is TradingSessionStatus.STOPPED:
+        return
+    _ask_after_doubts(core)
+    for key in [k for k, parents in state.live_parents.items() if parents]:
+        guard(core, key)
+    for account in state.accounts:
+        if state.account(account).opened_ts:
+            _turn_day(core, account)
+            _sample_equity(core, account)
+            _avoid_liquidation(core, account)
+    _let_breakers_recover(core)
+    if state.is_flattening:
+        flatten(core)
+    if _wants_no_entries(core):
+        core.cancel_entries(state.kill_reason or state.status_reason)
+    finish_stop(core)
+
+
+def _wants_no_entries(core: Core) -> bool:
+    """Tell whether entries that outlived their cancel are to be called back again."""
+    status = core.state.status
+    is_paused = status is TradingSessionStatus.PAUSED and core.settings.cancel_entries_on_pause
+    ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
+    return core.state.is_killed or is_paused or status in ends
+
+
+def _ask_after_doubts(core: Core) -> None:
+    asked = 0
+    for order in core.state.all_open_orders():
+        if not _is_unclear(core, order):
+            continue
+        asked += 1
+        if asked > QUERIES_PER_TICK:
+            return
+        if core.now - order.updated_ts > ANSWER_PATIENCE_NS:
+            doubt_unanswered(core, order)
+        core.query(order)
+
+
+def _is_unclear(core: Core, order: Order) -> bool:
+    doubts = (order.cancel, order.replace)
+    if order.is_in_doubt or RequestState.IN_DOUBT in doubts:
+        return True
+    is_waiting = order.status is OrderStatus.PENDING_NEW or RequestState.PENDING in doubts
+    waited = core.now - order.updated_ts
+    return waited > ANSWER_PATIENCE_NS and (is_waiting or order.reported_qty > order.cum_qty)
+
+
+def _turn_day(core: Core, account: AccountId) -> None:
+    """Begin the trading day at 00:00 UTC, or at the session's first sight of it."""
+    day = core.now // NS_PER_DAY
+    if core.state.account(account).day != day:
+        equity = core.exposure.equity(account)
+        core.emit(ev.TradingDayStarted(ts=core.now, account=account, day=day, equity=equity))
+
+
+def _sample_equity(core: Core, account: AccountId) -> None:
+    if core.now - core.state.account(account).sampled_ts >= core.settings.equity_interval_ns:
+        sample_equity(core, account)
+
+
+def sample_equity(core: Core, account: AccountId) -> None:
+    """Put one point on the equity curve."""
+    wallet = core.state.account(account).wallet(core.exposure.margin_asset(account))
+    equity = core.exposure.equity(account)
+    core.emit(
+        ev.EquitySampled(
+            ts=core.now,
+            account=account,
+            equity=equity,
+            wallet=wallet,
+            unrealized=equity - wallet,
+            exposure=core.exposure.gross_now(account),
+        )
+    )
+
+
+def _avoid_liquidation(core: Core, account: AccountId) -> None:
+    """Close the largest position while the margin is nearly used up."""
+    ratio = core.exposure.margin_ratio(account)
+    if ratio < MARGIN_RATIO_MAX:
+        return
+    keys = [k for k in core.state.open_keys() if k[0] == account]
+    worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
+    before = len(core.facts)
+    close_position(core, worst)
+    if len(core.facts) > before:
+        core.alarm(
+            "emergency_close",
+            f"margin ratio {ratio:.2f}: closing {worst[1]}",
+            account,
+            worst[1],
+        )
+
+
+def _let_breakers_recover(core: Core) -> None:
+    for name, breaker in core.state.breakers.items():
+        after = breaker.after_waiting(core.now, core.settings.breaker_recovery_ns)
+        if after is not breaker.state:
+            _move_breaker(core, name, after, breaker.failure_count)
+
+
+def on_failure(core: Core, account: AccountId, failure: str, reason: str) -> None:
+    """Count a failure of the venue against its breaker."""
+    name = f"{account} {failure}"
+    breaker = core.state.breakers.get(name)
+    count = breaker.failure_count if breaker else 0
+    threshold = core.settings.breaker_threshold
+    if breaker is None:
+        after = BreakerState.OPEN if threshold <= 1 else BreakerState.CLOSED
+    else:
+        after = breaker.after_failure(threshold)
+    _move_breaker(core, name, after, count + 1, reason)
+
+
+def on_success(core: Core, account: AccountId) -> None:
+    """A venue that takes orders is well again."""
+    for name, breaker in core.state.breakers.items():
+        if name.startswith(f"{account} ") and breaker.failure_count:
+            after = breaker.after_success()
+            if after is BreakerState.CLOSED:
+                _move_breaker(core, name, after, 0)
+
+
+def _move_breaker(core: Core, name: str, state: BreakerState, count: int, reason: str = "") -> None:
+    account, failure = name.split(" ", 1)
+    core.emit(
+        ev.BreakerChanged(
+            ts=core.now,
+            account=AccountId(account),
+            failure=failure,
+            state=state.value,
+            failure_count=count,
+            reason=reason,
+        )
+    )
+
+
+def finish_stop(core: Core) -> None:
+    """End a session whose entries have ended, and which is flat if that was asked for.
+
+    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt.
+    """
+    state = core.state
+    if state.status is not TradingSessionStatus.STOPPING:
+        return
+    working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
+    if working or (state.is_flattening and state.open_keys()):
+        return
+    held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
+    if not all(is_covered(state, parent) for parent in held):
+        return
+    for account in state.accounts:
+        if state.account(account).opened_ts:
+            sample_equity(core, account)
+    core.move(TradingSessionStatus.STOPPED, state.status_reason)
+
+
+def _delays_stop(order: Order) -> bool:
+    """Only what protects, and is known to rest at the venue, may outlive the session."""
+    is_protecting = order.role is not OrderRole.ENTRY and order.request.order_type.is_conditional
+    is_asked = order.cancel is not RequestState.NONE
+    return not is_protecting or order.status is not OrderStatus.NEW or is_asked
+
+
+def verify_kill(core: Core) -> None:
+    """Once the venue's own books show it: nothing of ours is left that could add risk."""
+    state = core.state
+    if not state.is_killed or state.is_kill_verified:
+        return
+    risky = [o for o in state.all_open_orders() if o.is_ours and o.role is OrderRole.ENTRY]
+    open_keys = state.open_keys()
+    if risky or (state.is_flattening and open_keys):
+        return
+    core.emit(ev.KillSwitchVerified(ts=core.now, positions=len(open_keys)))

@@ -1,0 +1,130 @@
+"""What the engine sees of the market: last prices and samples of returns.
+
+Inputs, not facts: after a restart it is filled anew by history and by the feed.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from itertools import pairwise
+
+from ..model.market import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    MarketData,
+    MarkPrice,
+    Quote,
+    Trade,
+    timeframe_ns,
+)
+from ..model.values import NS_PER_S, Symbol
+
+SAMPLES_KEPT = 1_000
+
+
+class SymbolMarket:
+    """One symbol's prices (float64) and the closes of its sampling periods.
+
+    `valid_ns` is for how long the source stays silent by design: a bar says nothing more until
+    the next one. Prices are 0.0 and `last_ts` 0 before the first message.
+    """
+
+    __slots__ = ("_sample_ns", "ask", "bid", "closes", "last", "last_ts", "mark", "valid_ns")
+
+    def __init__(self, sample_ns: int) -> None:
+        self.last = self.bid = self.ask = self.mark = 0.0
+        self.last_ts = 0
+        self.valid_ns = 0
+        self.closes: dict[int, float] = {}  # number of the period since 1970 -> last price in it
+        self._sample_ns = sample_ns
+
+    @property
+    def reference(self) -> float:
+        """Return the middle of the quote, else the last trade, else the mark; 0.0 for none."""
+        if self.bid > 0.0 and self.ask > 0.0:
+            return (self.bid + self.ask) / 2
+        return self.last or self.mark
+
+    def see_price(self, price: float, ts: int) -> None:
+        """Take a price as the close, so far, of its sampling period."""
+        closes = self.closes
+        closes[ts // self._sample_ns] = price
+        if len(closes) > SAMPLES_KEPT:
+            del closes[next(iter(closes))]
+
+    def returns(self, count: int) -> dict[int, float]:
+        """Return the last log returns between neighbouring periods, by period."""
+        periods = sorted(self.closes)[-(count + 1) :]
+        return {
+            period: math.log(self.closes[period] / self.closes[before])
+            for before, period in pairwise(periods)
+        }
+
+
+class Market:
+    """All symbols' prices.
+
+    Args:
+        sample_s: length of a sampling period of returns, seconds.
+    """
+
+    def __init__(self, sample_s: int) -> None:
+        self._sample_ns = sample_s * NS_PER_S
+        self._symbols: dict[Symbol, SymbolMarket] = {}
+
+    def of(self, symbol: Symbol) -> SymbolMarket:
+        """Return a symbol's prices; empty ones at its first mention."""
+        market = self._symbols.get(symbol)
+        if market is None:
+            market = self._symbols[symbol] = SymbolMarket(self._sample_ns)
+        return market
+
+    def see(self, message: MarketData) -> None:
+        """Take in one market message."""
+        market = self.of(message.symbol)
+        if type(message) is Trade:
+            market.last = message.price
+            market.see_price(message.price, message.ts)
+        elif type(message) is Quote:
+            market.bid, market.ask = message.bid, message.ask
+            if not market.last:  # a source without trades: the middle stands for them
+                market.see_price((message.bid + message.ask) / 2, message.ts)
+        elif type(message) is Bar:
+            market.last = message.close
+            market.valid_ns = timeframe_ns(message.timeframe)
+            market.see_price(message.close, message.ts - 1)
+        elif type(message) is MarkPrice:
+            market.mark = message.mark_price
+        elif type(message) is BookSnapshot:
+            _see_top(market, message)
+        elif type(message) in (BookDelta, Funding):
+            return  # says nothing of the price by itself
+        market.last_ts = max(market.last_ts, message.ts)
+
+    def price(self, symbol: Symbol) -> Decimal | None:
+        """Return the reference price orders are judged by; None before the first."""
+        return _decimal(self.of(symbol).reference)
+
+    def mark(self, symbol: Symbol) -> Decimal | None:
+        """Return the mark price positions are valued at; the reference where none is sent."""
+        market = self.of(symbol)
+        return _decimal(market.mark or market.reference)
+
+    def age_ns(self, symbol: Symbol, now: int) -> int | None:
+        """Return how long ago news was last due; None before the first message."""
+        market = self.of(symbol)
+        if not market.last_ts:
+            return None
+        return max(0, now - market.last_ts - market.valid_ns)
+
+
+def _see_top(market: SymbolMarket, book: BookSnapshot) -> None:
+    if book.bids and book.asks:
+        market.bid, market.ask = book.bids[0][0], book.asks[0][0]
+
+
+def _decimal(price: float) -> Decimal | None:
+    return Decimal(repr(price)) if price > 0.0 else None

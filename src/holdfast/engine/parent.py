@@ -1,0 +1,53 @@
+"""A parent order: the whole quantity that was taken on, its children, and what it holds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from ..model.events import ParentStarted
+from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, StrategyId
+
+
+class Parent(msgspec.Struct):
+    """One parent, folded from the journal.
+
+    `open_qty` is what its entries have filled and nothing has closed yet: the quantity that
+    its stop must cover. `attempts` counts children sent and children denied; `stop_failures`
+    the protective orders that the venue refused in a row.
+    """
+
+    start: ParentStarted
+    children: list[ClOrdId] = []
+    filled_qty: Decimal = ZERO
+    open_qty: Decimal = ZERO
+    opened_ts: int = 0  # of the last fill that it must protect
+    attempts: int = 0
+    wake_ts: int | None = None
+    stop_failures: int = 0
+    is_alarmed: bool = False  # a missing stop has been reported and not restored
+
+    @property
+    def parent_id(self) -> ParentId:
+        """Return the parent's id."""
+        return self.start.parent_id
+
+    @property
+    def key(self) -> Key:
+        """Return the (account, symbol) pair."""
+        return self.start.order.key
+
+    @property
+    def side(self) -> Side:
+        """Return the side of its entries."""
+        return self.start.side
+
+    @property
+    def strategy_id(self) -> StrategyId:
+        """Return who wished for it."""
+        return self.start.strategy_id
+
+    def protective_price(self, role: OrderRole) -> Decimal | None:
+        """Return the trigger that the role's order must have; None where none was asked for."""
+        return self.start.stop_loss if role is OrderRole.STOP_LOSS else self.start.take_profit

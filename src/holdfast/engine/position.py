@@ -1,0 +1,40 @@
+"""One position by average cost, and what it has earned and cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from ..model import events as ev
+from ..model.margin import book_fill
+from ..model.values import ZERO
+
+
+class PositionState(msgspec.Struct):
+    """Signed quantity (short is negative), average entry price, and running totals in quote."""
+
+    qty: Decimal = ZERO
+    entry_price: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    opened_ts: int = 0
+    updated_ts: int = 0
+
+    def apply_fill(self, fill: ev.OrderFilled) -> None:
+        """Book one execution. The profit is the venue's figure, which is what the wallet saw."""
+        before = self.qty
+        booked = book_fill(before, self.entry_price, fill.qty * fill.side.sign, fill.price)
+        self.qty, self.entry_price = booked.qty, booked.entry_price
+        self.realized_pnl += fill.realized_pnl
+        self.fees += fill.fee
+        self.updated_ts = fill.ts
+        if before * self.qty <= ZERO:
+            self.opened_ts = fill.ts if self.qty else 0
+
+    def adopt(self, fact: ev.PositionAdopted) -> None:
+        """Take over what the venue has."""
+        self.qty, self.entry_price = fact.qty, fact.entry_price
+        self.opened_ts = fact.ts if fact.qty else 0
+        self.updated_ts = fact.ts

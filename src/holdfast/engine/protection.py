@@ -1,0 +1,220 @@
+"""Which position must have which stop at the venue, and what to do where it has not.
+
+Rule 1: a parent with a stop has, for what it holds, exactly one working stop order at the venue.
+Rule 2: a stop is replaced by placing the new one first; the old one goes when the new one works.
+Rule 3: a stop that can't be placed (its price is passed, or the venue keeps refusing) means
+that the position is closed at the market: that is what the stop was for.
+The same rules hold for targets; only stops raise alarms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import takewhile
+
+from ..model import events as ev
+from ..model.values import (
+    NS_PER_S,
+    ZERO,
+    Key,
+    NewOrder,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+)
+from .core import Core
+from .order import Order, RequestState
+from .parent import Parent
+from .state import State
+
+REFUSALS_MAX = 3
+"""Refusals in a row after which a position is closed for want of a stop, or a target left out."""
+
+RETRY_NS = NS_PER_S
+"""How long to wait after a refusal before the venue is asked again."""
+
+WOULD_TRIGGER_AT_ONCE = -2021
+"""What every adapter reports when a trigger price is already passed (Binance's number)."""
+
+_TYPES = {
+    OrderRole.STOP_LOSS: OrderType.STOP_MARKET,
+    OrderRole.TAKE_PROFIT: OrderType.TAKE_PROFIT_MARKET,
+}
+_LIVE = (OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Put a protective order of this size at the venue."""
+
+    role: OrderRole
+    qty: Decimal
+    trigger_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take a protective order back."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class CloseNow:
+    """Close this much at the market."""
+
+    qty: Decimal
+    reason: str
+
+
+Step = Place | Withdraw | CloseNow
+
+
+def guard(core: Core, key: Key) -> None:
+    """Bring every parent's protective orders of one symbol to where they must be."""
+    for parent in core.state.live_parents_of(key):
+        if parent.start.stop_loss is None and parent.start.take_profit is None:
+            continue
+        for step in plan(core.state, parent, core.now):
+            _do(core, parent, step)
+        _watch(core, parent)
+
+
+def cover(state: State, parent: Parent) -> Decimal:
+    """Return the quantity that a parent's stop must cover: what it holds of the position."""
+    held = state.position(parent.key).qty * parent.side.sign
+    return min(parent.open_qty, max(held, ZERO))
+
+
+def plan(state: State, parent: Parent, now: int) -> list[Step]:
+    """Return what is to be done for one parent; nothing while answers are awaited."""
+    qty = cover(state, parent)
+    children = state.children(parent)
+    if qty and (failure := _failure(parent, children)):
+        exits = [o for o in children if o.role is OrderRole.EXIT]
+        is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
+        return [] if is_closing else [CloseNow(qty, failure)]
+    steps: list[Step] = []
+    for role in _TYPES:
+        steps += _plan_role(parent, role, qty, [o for o in children if o.role is role], now)
+    return steps
+
+
+def _failure(parent: Parent, children: list[Order]) -> str | None:
+    """Say why the parent can't be protected; None when it can."""
+    if parent.stop_failures >= REFUSALS_MAX:
+        return f"the venue refused its stop {parent.stop_failures} times"
+    for order in reversed(children):
+        if order.role in _TYPES:
+            if order.status is OrderStatus.REJECTED and order.code == WOULD_TRIGGER_AT_ONCE:
+                return f"the price is past its {order.role.name.lower()}"
+            if order.status in _LIVE and order.role is OrderRole.STOP_LOSS:
+                return None
+    return None
+
+
+def _plan_role(
+    parent: Parent, role: OrderRole, qty: Decimal, orders: list[Order], now: int
+) -> list[Step]:
+    price = parent.protective_price(role)
+    working = [o for o in orders if o.is_open and not o.ending and o.cancel is RequestState.NONE]
+    # An order that is not yet answered may not be there yet: it is taken back once it is.
+    removable = [
+        o for o in working if o.status in _LIVE and now - o.cancel_rejected_ts >= RETRY_NS
+    ]
+    if not qty or price is None:
+        return [Withdraw(o) for o in removable]
+    exact = [o for o in working if o.leaves_qty == qty and o.status in _LIVE]
+    if exact:
+        return [Withdraw(o) for o in removable if o is not exact[-1]]
+    if any(o.status is OrderStatus.PENDING_NEW for o in orders if o.is_open):
+        return []  # its answer comes, or its fence passes
+    if any(o.status is not OrderStatus.NEW for o in working):
+        return []  # it has triggered: it is closing the position right now
+    return [] if _must_wait(orders, now) else [Place(role, qty, price)]
+
+
+def _must_wait(orders: list[Order], now: int) -> bool:
+    """Tell whether the venue has just refused the last one, or refuses them for good."""
+    refused = list(takewhile(lambda o: o.status is OrderStatus.REJECTED, reversed(orders)))
+    if not refused:
+        return False
+    return len(refused) >= REFUSALS_MAX or now - refused[0].updated_ts < RETRY_NS
+
+
+def is_covered(state: State, parent: Parent) -> bool:
+    """Tell whether everything the parent holds has a working stop at the venue."""
+    qty = cover(state, parent)
+    if not qty or parent.start.stop_loss is None:
+        return True
+    stops = [o for o in state.children(parent) if o.role is OrderRole.STOP_LOSS and o.is_open]
+    return sum((o.leaves_qty for o in stops if o.status in _LIVE), ZERO) >= qty
+
+
+def _do(core: Core, parent: Parent, step: Step) -> None:
+    match step:
+        case Place():
+            core.submit(_protective(core, parent, step))
+        case Withdraw():
+            core.cancel(step.order, "protection")
+        case CloseNow():
+            core.alarm(
+                "protection_closed",
+                f"{parent.start.symbol}: closing {step.qty:f} at the market, {step.reason}",
+                parent.start.account,
+                parent.start.symbol,
+            )
+            core.submit(_exit(core, parent, step.qty))
+
+
+def _protective(core: Core, parent: Parent, step: Place) -> NewOrder:
+    start = parent.start
+    return NewOrder(
+        cl_ord_id=core.next_cl_ord_id(parent.parent_id, step.role, start.strategy_id),
+        account=start.account,
+        symbol=start.symbol,
+        side=start.side.opposite,
+        qty=step.qty,
+        order_type=_TYPES[step.role],
+        trigger_price=step.trigger_price,
+        reduce_only=True,
+        role=step.role,
+        strategy_id=start.strategy_id,
+        parent_id=parent.parent_id,
+        intent_id=start.intent_id,
+    )
+
+
+def _exit(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
+    start = parent.start
+    return NewOrder(
+        cl_ord_id=core.next_cl_ord_id(parent.parent_id, OrderRole.EXIT, start.strategy_id),
+        account=start.account,
+        symbol=start.symbol,
+        side=start.side.opposite,
+        qty=qty,
+        reduce_only=True,
+        role=OrderRole.EXIT,
+        strategy_id=start.strategy_id,
+        parent_id=parent.parent_id,
+        intent_id=start.intent_id,
+    )
+
+
+def _watch(core: Core, parent: Parent) -> None:
+    """Raise the alarm when a stop has been missing too long, and call it off."""
+    if is_covered(core.state, parent):
+        if parent.is_alarmed:
+            core.emit(ev.ProtectionRestored(ts=core.now, parent_id=parent.parent_id))
+        return
+    since = max(
+        parent.opened_ts,
+        *(o.updated_ts for o in core.state.children(parent) if o.role is OrderRole.STOP_LOSS),
+        0,
+    )
+    if parent.is_alarmed or core.now - since < core.settings.protection_alarm_ns:
+        return
+    reason = f"{cover(core.state, parent):f} {parent.start.symbol} held without a working stop"
+    core.emit(ev.ProtectionMissing(ts=core.now, parent_id=parent.parent_id, reason=reason))
+    core.alarm("protection_missing", reason, parent.start.account, parent.start.symbol)

@@ -1,0 +1,272 @@
+"""Ours against the venue's: what was missed, what is strange, what disagrees.
+
+The brain of recovery. It runs after every start, every lost stream and every audit; all it
+does goes through the same doors as live reports. A difference is never explained by an
+invented fill.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from ..model import events as ev
+from ..model.messages import FundingPayment, VenueSnapshot, WalletChange
+from ..model.values import (
+    NS_PER_S,
+    OPERATOR,
+    ZERO,
+    AccountId,
+    OrderStatus,
+    Symbol,
+    TradingSessionStatus,
+)
+from .core import Core
+from .folds import OPENING
+from .parents import start_parent
+from .reports import doubt, on_report
+from .signals import close_plan
+
+SIGHTINGS_MAX = 2
+"""How often in a row the books may differ before new risk is stopped."""
+
+SIGHTINGS_BELIEVED = 5
+"""How often in a row a difference may come back after it was settled by policy."""
+
+FILLS_PATIENCE_NS = 60 * NS_PER_S
+"""How long fills that the venue has named may keep a comparison waiting."""
+
+AGREEMENT_INTERVAL_NS = 60 * NS_PER_S
+"""How far the known past moves before an agreement is worth a fact."""
+
+
+def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
+    """Book what was missed, ask after what is unclear, then compare."""
+    if not core.state.account(snapshot.account).opened_ts:
+        _open_books(core, snapshot)
+    _book_missed(core, snapshot)
+    for report in snapshot.orders:
+        on_report(core, msgspec.structs.replace(report, asked_ts=snapshot.asked_ts))
+    _ask_after_missing(core, snapshot)
+    _compare(core, snapshot)
+
+
+def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
+    """Begin an account's books with what the venue has: the past before is not ours."""
+    account = snapshot.account
+    for change in snapshot.changes:
+        if isinstance(change, WalletChange):
+            on_wallet_change(core, change)
+    books = core.state.account(account)
+    assets = {*snapshot.balances, *books.assets(), core.exposure.margin_asset(account)}
+    for asset in sorted(assets):
+        core.emit(
+            ev.WalletChanged(
+                ts=core.now,
+                account=account,
+                asset=asset,
+                amount=snapshot.balances.get(asset, ZERO) - books.wallet(asset),
+                reason=OPENING,
+                change_id=f"opening-{asset}-{core.state.epoch}",
+            )
+        )
+    for position in snapshot.positions:
+        if position.qty != core.state.position((account, position.symbol)).qty:
+            core.emit(
+                ev.PositionAdopted(
+                    ts=core.now,
+                    account=account,
+                    symbol=position.symbol,
+                    qty=position.qty,
+                    entry_price=position.entry_price,
+                    reason=OPENING,
+                )
+            )
+
+
+def _book_missed(core: Core, snapshot: VenueSnapshot) -> None:
+    opened = core.state.account(snapshot.account).opened_ts
+    for trade in snapshot.trades:
+        if opened <= trade.venue_ts <= snapshot.taken_ts:
+            on_report(core, trade)
+    for change in snapshot.changes:
+        if not opened <= change.venue_ts <= snapshot.taken_ts:
+            continue
+        if isinstance(change, FundingPayment):
+            on_funding(core, change)
+        else:
+            on_wallet_change(core, change)
+
+
+def on_funding(core: Core, payment: FundingPayment) -> None:
+    """Book a funding payment once."""
+    if payment.payment_id in core.state.account(payment.account).changes_seen:
+        return
+    core.emit(
+        ev.FundingPaid(
+            ts=core.now,
+            account=payment.account,
+            symbol=payment.symbol,
+            amount=payment.amount,
+            payment_id=payment.payment_id,
+            asset=payment.asset,
+            venue_ts=payment.venue_ts,
+        )
+    )
+
+
+def on_wallet_change(core: Core, change: WalletChange) -> None:
+    """Book money that came or went once."""
+    if change.change_id in core.state.account(change.account).changes_seen:
+        return
+    core.emit(
+        ev.WalletChanged(
+            ts=core.now,
+            account=change.account,
+            asset=change.asset,
+            amount=change.amount,
+            reason=change.reason,
+            change_id=change.change_id,
+        )
+    )
+
+
+def _ask_after_missing(core: Core, snapshot: VenueSnapshot) -> None:
+    """What we hold for open and the venue does not list has ended, or never arrived."""
+    listed = {report.cl_ord_id for report in snapshot.orders}
+    for order in core.state.all_open_orders():
+        if order.request.account != snapshot.account or order.cl_ord_id in listed:
+            continue
+        if order.created_ts > snapshot.asked_ts:
+            continue  # younger than the question
+        if order.status is OrderStatus.PENDING_NEW and _is_unanswered(core, order.created_ts):
+            doubt(core, order, "no answer is known")
+        core.query(order)
+
+
+def _is_unanswered(core: Core, created_ts: int) -> bool:
+    """An answer to an order of this life may still be on its way; to an older one it is lost."""
+    is_older = core.state.status is TradingSessionStatus.STARTING
+    return is_older or core.now - created_ts > core.settings.recv_window_ns
+
+
+def _compare(core: Core, snapshot: VenueSnapshot) -> None:
+    """Hold positions and balances against the venue's, exactly."""
+    if _is_moving(core, snapshot):
+        return
+    found = _differences(core, snapshot)
+    if not found:
+        _agree(core, snapshot)
+        return
+    for what, ours, theirs in found:
+        seen = core.state.differences.get(f"{snapshot.account} {what}", 0) + 1
+        core.emit(
+            ev.BooksDiffered(
+                ts=core.now,
+                account=snapshot.account,
+                what=what,
+                ours=ours,
+                theirs=theirs,
+                sightings=seen,
+            )
+        )
+        if seen >= SIGHTINGS_MAX:
+            _settle_difference(core, snapshot, what, ours, theirs)
+        if seen > SIGHTINGS_BELIEVED:
+            core.fail(f"{what} has differed {seen} times in a row")
+    if core.state.status is not TradingSessionStatus.ERROR:
+        core.resync(snapshot.account, "another look at a difference")
+
+
+def _is_moving(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Fills that came after the question, or are on their way, make a comparison idle."""
+    if core.state.account(snapshot.account).moved_ts > snapshot.asked_ts:
+        return True
+    return any(
+        order.reported_qty > order.cum_qty and core.now - order.updated_ts < FILLS_PATIENCE_NS
+        for order in core.state.all_open_orders()
+        if order.request.account == snapshot.account
+    )
+
+
+def _differences(core: Core, snapshot: VenueSnapshot) -> list[tuple[str, Decimal, Decimal]]:
+    account = snapshot.account
+    theirs = {p.symbol: p.qty for p in snapshot.positions}
+    ours = {k[1]: p.qty for k, p in core.state.positions.items() if k[0] == account}
+    found = [
+        (f"position {symbol}", ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
+        for symbol in sorted({*theirs, *ours})
+        if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
+    ]
+    books = core.state.account(account)
+    found += [
+        (f"balance {asset}", books.wallet(asset), snapshot.balances.get(asset, ZERO))
+        for asset in sorted({*snapshot.balances, *books.assets()})
+        if books.wallet(asset) != snapshot.balances.get(asset, ZERO)
+    ]
+    return found
+
+
+def _agree(core: Core, snapshot: VenueSnapshot) -> None:
+    until = snapshot.asked_ts - core.overlap_ns
+    books = core.state.account(snapshot.account)
+    is_news = until - books.trades_until >= AGREEMENT_INTERVAL_NS
+    had_differed = any(k.startswith(f"{snapshot.account} ") for k in core.state.differences)
+    if is_news or had_differed:
+        core.emit(ev.BooksAgreed(ts=core.now, account=snapshot.account, trades_until=until))
+
+
+def _settle_difference(
+    core: Core, snapshot: VenueSnapshot, what: str, ours: Decimal, theirs: Decimal
+) -> None:
+    """Treat a difference that stays by the operator's policy."""
+    kind, _, name = what.partition(" ")
+    text = f"{what}: we have {ours:f}, the venue {theirs:f}"
+    core.alarm("books_differ", text, snapshot.account)
+    policy = core.settings.mismatch_policy
+    if policy == "halt":
+        core.fail(f"the books differ: {text}")
+    elif kind == "balance":
+        change_id = f"adopted-{name}-{snapshot.taken_ts}"
+        _adopt_balance(core, snapshot.account, name, theirs - ours, change_id)
+    else:
+        _adopt_position(core, snapshot, Symbol(name), theirs)
+        if policy == "flatten":
+            _flatten(core, snapshot.account, Symbol(name))
+
+
+def _adopt_balance(
+    core: Core, account: AccountId, asset: str, amount: Decimal, change_id: str
+) -> None:
+    core.emit(
+        ev.WalletChanged(
+            ts=core.now,
+            account=account,
+            asset=asset,
+            amount=amount,
+            reason="adopted by policy",
+            change_id=change_id,
+        )
+    )
+
+
+def _adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, qty: Decimal) -> None:
+    entries = [p.entry_price for p in snapshot.positions if p.symbol == symbol]
+    entry = entries[0] if entries else ZERO
+    core.emit(
+        ev.PositionAdopted(
+            ts=core.now,
+            account=snapshot.account,
+            symbol=symbol,
+            qty=qty,
+            entry_price=entry,
+            reason="adopted by policy",
+        )
+    )
+
+
+def _flatten(core: Core, account: AccountId, symbol: Symbol) -> None:
+    plan = close_plan(core.state, (account, symbol), OPERATOR)
+    if plan is not None:
+        start_parent(core, plan, core.next_intent())

@@ -1,0 +1,365 @@
+"""What the venue says of orders, and what becomes a fact of it.
+
+Rule 1: a report that says nothing new makes no fact.
+Rule 2: an execution counts once, by the venue's trade id, from whichever road it comes.
+Rule 3: what the venue counts as executed and we have not booked is fetched, never made up.
+Rule 4: "not found" ends an order in doubt only when asked after its fence.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..model import events as ev
+from ..model.errors import Fenced
+from ..model.ids import parse_cl_ord_id
+from ..model.margin import book_fill
+from ..model.messages import (
+    ExecType,
+    ExecutionReport,
+    OrderNotFound,
+    OutcomeUnknown,
+    Request,
+    RequestRefused,
+)
+from ..model.values import (
+    OPERATOR,
+    AccountId,
+    ClOrdId,
+    NewOrder,
+    OrderRole,
+    OrderStatus,
+    ParentId,
+    StrategyId,
+    Symbol,
+)
+from .core import Core
+from .folds import trade_name
+from .order import Order, RequestState
+
+_ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
+    OrderStatus.CANCELED: ev.OrderCanceled,
+    OrderStatus.EXPIRED: ev.OrderExpired,
+}
+
+
+def on_report(core: Core, report: ExecutionReport) -> None:
+    """Take in one execution report, whatever its order of arrival."""
+    order = core.state.orders.get(report.cl_ord_id)
+    if order is None:
+        order = _meet_stranger(core, report)
+    if report.exec_type is ExecType.TRADE:
+        _book_trade(core, report)
+    if order is None:
+        return
+    _revive(core, order, report)
+    _take_status(core, order, report)
+    if report.exec_type in (ExecType.STATUS, ExecType.REPLACED):
+        _settle_replace(core, order, report)
+    if report.exec_type is ExecType.STATUS:
+        _settle_cancel(core, order, report.asked_ts)
+    if order.reported_qty > order.cum_qty and report.exec_type is not ExecType.TRADE:
+        core.resync(report.account, f"fills of {report.cl_ord_id} are missing")
+
+
+# Fills
+
+
+def _book_trade(core: Core, report: ExecutionReport) -> None:
+    name = trade_name(report.account, report.symbol, report.trade_id)
+    if name in core.state.trades_seen:
+        return
+    realized = report.realized_pnl
+    if realized is None:
+        position = core.state.position((report.account, report.symbol))
+        signed = report.last_qty * report.side.sign
+        booked = book_fill(position.qty, position.entry_price, signed, report.last_px)
+        realized = booked.realized
+    core.emit(
+        ev.OrderFilled(
+            ts=core.now,
+            account=report.account,
+            symbol=report.symbol,
+            side=report.side,
+            cl_ord_id=report.cl_ord_id,
+            trade_id=report.trade_id,
+            qty=report.last_qty,
+            price=report.last_px,
+            fee=report.fee,
+            fee_asset=report.fee_asset,
+            realized_pnl=realized,
+            is_maker=report.is_maker,
+            venue_ts=report.venue_ts,
+        )
+    )
+
+
+# Strangers
+
+
+def _meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
+    """Take on an open order that the journal does not know; a closed one is history."""
+    owner = parse_cl_ord_id(report.cl_ord_id)
+    is_ours = owner is not None and owner.prefix == core.settings.order_prefix
+    if is_ours and owner is not None and owner.epoch > core.state.epoch:
+        raise Fenced(
+            f"order {report.cl_ord_id} is of epoch {owner.epoch}, this process owns "
+            f"{core.state.epoch}: another one has taken {report.account} over"
+        )
+    if not report.status.is_open or report.exec_type is ExecType.TRADE:
+        return None
+    role, parent_id, strategy = OrderRole.ENTRY, ParentId(""), OPERATOR
+    if is_ours and owner is not None:
+        role, strategy = owner.role, owner.strategy
+        parent_id = ParentId(str(owner.parent)) if owner.parent else parent_id
+    core.emit(
+        ev.OrderAdopted(
+            ts=core.now,
+            order=_as_order(report, role, parent_id, strategy),
+            venue_order_id=report.venue_order_id,
+            status=report.status,
+            cum_qty=report.cum_qty,
+            is_ours=is_ours,
+        )
+    )
+    order = core.state.orders[report.cl_ord_id]
+    whose = "of ours that the journal does not know" if is_ours else "of somebody else"
+    core.alarm(
+        "order_adopted",
+        f"{report.symbol}: open order {report.cl_ord_id} {whose}",
+        report.account,
+        report.symbol,
+    )
+    _treat_foreign(core, order)
+    return order
+
+
+def _treat_foreign(core: Core, order: Order) -> None:
+    policy = core.settings.foreign_order_policy
+    if order.is_ours or policy == "adopt":
+        return
+    core.cancel(order, "foreign order") if policy == "cancel" else core.fail(
+        f"open order {order.cl_ord_id} of somebody else, and the policy is to halt"
+    )
+
+
+def _as_order(
+    report: ExecutionReport, role: OrderRole, parent_id: ParentId, strategy: StrategyId
+) -> NewOrder:
+    return NewOrder(
+        cl_ord_id=report.cl_ord_id,
+        account=report.account,
+        symbol=report.symbol,
+        side=report.side,
+        qty=report.qty,
+        order_type=report.order_type,
+        price=report.price,
+        trigger_price=report.trigger_price,
+        working_type=report.working_type,
+        time_in_force=report.time_in_force,
+        reduce_only=report.reduce_only,
+        role=role,
+        strategy_id=strategy,
+        parent_id=parent_id,
+    )
+
+
+def _revive(core: Core, order: Order, report: ExecutionReport) -> None:
+    """An order that was declared absent and shows up is taken back at once."""
+    absent = (OrderStatus.NEVER_ARRIVED, OrderStatus.REJECTED)
+    if order.status not in absent or not report.status.is_open:
+        return
+    core.emit(
+        ev.OrderAccepted(
+            ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
+        )
+    )
+    core.alarm(
+        "order_appeared",
+        f"{order.cl_ord_id} was taken for absent and is at the venue; cancelling it",
+        order.request.account,
+        order.request.symbol,
+    )
+    core.cancel(order, "appeared after it was declared absent")
+
+
+# Status
+
+
+def _take_status(core: Core, order: Order, report: ExecutionReport) -> None:
+    status = report.status
+    if report.cum_qty > order.reported_qty:
+        core.emit(ev.OrderReported(ts=core.now, cl_ord_id=order.cl_ord_id, cum_qty=report.cum_qty))
+    if not order.is_open or order.ending is not None:
+        return
+    if status in _ENDS:
+        core.emit(
+            _ENDS[status](
+                ts=core.now,
+                cl_ord_id=order.cl_ord_id,
+                cum_qty=report.cum_qty,
+                reason=report.reason,
+            )
+        )
+    elif status is OrderStatus.REJECTED:
+        core.emit(
+            ev.OrderRejected(
+                ts=core.now, cl_ord_id=order.cl_ord_id, code=report.code, reason=report.reason
+            )
+        )
+    elif status is OrderStatus.TRIGGERED and order.status in (
+        OrderStatus.PENDING_NEW,
+        OrderStatus.NEW,
+    ):
+        core.emit(ev.OrderTriggered(ts=core.now, cl_ord_id=order.cl_ord_id))
+    elif order.status is OrderStatus.PENDING_NEW or order.is_in_doubt:
+        core.emit(
+            ev.OrderAccepted(
+                ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
+            )
+        )
+
+
+def _settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
+    """See from the venue's quantity and price what became of an amendment."""
+    if not order.is_open or report.price is None:
+        return
+    shows_new = (report.qty, report.price) == (order.replace_qty, order.replace_price)
+    differs = (report.qty, report.price) != (order.qty, order.price)
+    is_asked = order.replace is not RequestState.NONE
+    is_late = report.venue_ts < order.replaced_ts  # overtaken by a later amendment's report
+    if not is_late and ((is_asked and shows_new) or (not is_asked and differs)):
+        core.emit(
+            ev.OrderReplaced(
+                ts=core.now,
+                cl_ord_id=order.cl_ord_id,
+                qty=report.qty,
+                price=report.price,
+                venue_ts=report.venue_ts,
+            )
+        )
+    elif order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts:
+        core.emit(
+            ev.ReplaceRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason="it never arrived")
+        )
+
+
+def _settle_cancel(core: Core, order: Order, asked_ts: int) -> None:
+    if not order.is_open or order.cancel is not RequestState.IN_DOUBT:
+        return
+    if asked_ts > order.cancel_fence_ts:
+        core.emit(
+            ev.CancelRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason="it never arrived")
+        )
+
+
+# Answers that are not reports
+
+
+def on_refused(core: Core, refusal: RequestRefused) -> None:
+    """A cancel or an amendment was declined. Ask why: the order may have ended."""
+    order = core.state.orders.get(refusal.cl_ord_id)
+    if order is None or not order.is_open:
+        return
+    fact = ev.CancelRejected if refusal.request is Request.CANCEL else ev.ReplaceRejected
+    asked = order.cancel if refusal.request is Request.CANCEL else order.replace
+    if asked is not RequestState.NONE:
+        core.emit(
+            fact(
+                ts=core.now,
+                cl_ord_id=refusal.cl_ord_id,
+                reason=refusal.reason,
+                code=refusal.code,
+            )
+        )
+    core.query(order)
+
+
+def on_outcome_unknown(core: Core, unknown: OutcomeUnknown) -> None:
+    """Nobody knows whether a request arrived. It counts as if it had, and is asked after."""
+    order = core.state.orders.get(unknown.cl_ord_id)
+    if order is None or not order.is_open:
+        return
+    match unknown.request:
+        case Request.SUBMIT:
+            doubt(core, order, unknown.reason)
+        case Request.CANCEL:
+            _doubt_cancel(core, order, core.fence_after(core.now))
+        case Request.REPLACE:
+            _doubt_replace(core, order, core.fence_after(core.now))
+    core.query(order)
+
+
+def _doubt_cancel(core: Core, order: Order, fence_ts: int) -> None:
+    if order.cancel is RequestState.PENDING:
+        core.emit(ev.CancelInDoubt(ts=core.now, cl_ord_id=order.cl_ord_id, fence_ts=fence_ts))
+
+
+def _doubt_replace(core: Core, order: Order, fence_ts: int) -> None:
+    if order.replace is RequestState.PENDING:
+        core.emit(ev.ReplaceInDoubt(ts=core.now, cl_ord_id=order.cl_ord_id, fence_ts=fence_ts))
+
+
+def doubt_unanswered(core: Core, order: Order) -> None:
+    """Put whatever was asked and never answered in doubt: the answer, or the process, was lost."""
+    fence_ts = core.fence_after(order.updated_ts)  # nothing was asked of it later
+    doubt(core, order, "no answer came")
+    _doubt_cancel(core, order, fence_ts)
+    _doubt_replace(core, order, fence_ts)
+
+
+def doubt(core: Core, order: Order, reason: str) -> None:
+    """Put an unanswered order in doubt until its fence."""
+    if order.status is not OrderStatus.PENDING_NEW or order.is_in_doubt:
+        return
+    core.emit(
+        ev.OrderInDoubt(
+            ts=core.now,
+            cl_ord_id=order.cl_ord_id,
+            fence_ts=core.fence_after(order.created_ts),
+            reason=reason,
+        )
+    )
+
+
+def on_not_found(core: Core, answer: OrderNotFound) -> None:
+    """The venue does not know an order: final for one in doubt, past its fence alone."""
+    order = core.state.orders.get(answer.cl_ord_id)
+    if order is None or not order.is_open:
+        return
+    if order.status is OrderStatus.PENDING_NEW:
+        if order.fence_ts is not None and answer.asked_ts > order.fence_ts:
+            core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
+        return
+    if answer.asked_ts > core.fence_after(order.updated_ts):
+        _forget(core, order)
+
+
+def _forget(core: Core, order: Order) -> None:
+    """The venue had the order and has no memory of it: it is gone, with what was reported."""
+    booked: Decimal = order.cum_qty
+    core.emit(
+        ev.OrderExpired(
+            ts=core.now,
+            cl_ord_id=order.cl_ord_id,
+            cum_qty=booked,
+            reason="the venue no longer knows it",
+        )
+    )
+    core.alarm(
+        "order_forgotten",
+        f"{order.cl_ord_id} was at the venue and is unknown there now",
+        order.request.account,
+        order.request.symbol,
+    )
+
+
+def is_known_trade(core: Core, account: AccountId, symbol: Symbol, trade_id: str) -> bool:
+    """Tell whether an execution has been booked."""
+    return trade_name(account, symbol, trade_id) in core.state.trades_seen
+
+
+def is_open_here(core: Core, cl_ord_id: ClOrdId) -> bool:
+    """Tell whether our books have the order open."""
+    order = core.state.orders.get(cl_ord_id)
+    return order is not None and order.is_open

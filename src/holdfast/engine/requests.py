@@ -1,0 +1,290 @@
+"""What an operator, or a program in an operator's place, asks for by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from ..model import events as ev
+from ..model import messages as msg
+from ..model.errors import InputError, SessionStateError, UnknownOrderError
+from ..model.values import (
+    OPERATOR,
+    ZERO,
+    ClOrdId,
+    IntentId,
+    Key,
+    NewOrder,
+    OrderRole,
+    OrderType,
+    Side,
+    TimeInForce,
+    TradingSessionStatus,
+    to_decimal,
+)
+from .algos import ALGOS
+from .core import Core
+from .order import Order, RequestState
+from .parents import Plan, exit_plan, start_parent
+from .risk import first_refusal
+from .signals import close_plan
+from .sizing import misplaced_exit
+
+
+def on_place(core: Core, request: msg.PlaceRequest) -> None:
+    """Take an order on by hand. A repeated `request_id` changes nothing.
+
+    Raises:
+        InputError: the request contradicts itself; nothing was recorded.
+    """
+    known = f"{request.strategy_id} {request.request_id}"
+    if request.request_id and known in core.state.intents:
+        return
+    plan = plan_of(core, request)
+    start_parent(core, plan, core.next_intent(), request.request_id)
+
+
+def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
+    """Turn a request into a plan, changing nothing.
+
+    Raises:
+        InputError: the request contradicts itself.
+    """
+    _check(core, request)
+    order = NewOrder(
+        cl_ord_id=ClOrdId(""),
+        account=request.account,
+        symbol=request.symbol,
+        side=request.side,
+        qty=request.qty,
+        order_type=request.order_type,
+        price=request.price,
+        trigger_price=request.trigger_price,
+        working_type=request.working_type,
+        callback_rate=request.callback_rate,
+        activation_price=request.activation_price,
+        time_in_force=request.time_in_force,
+        expire_ts=request.expire_ts,
+        strategy_id=request.strategy_id,
+    )
+    if request.reduce_only:
+        return exit_plan(order)
+    algo = request.algo or ("bracket" if request.stop_loss or request.take_profit else "direct")
+    return Plan(order, algo, request.stop_loss, request.take_profit)
+
+
+def _check(core: Core, request: msg.PlaceRequest) -> None:
+    kind = request.order_type
+    wants = {
+        "price": (request.price, kind.has_limit_price),
+        "trigger_price": (
+            request.trigger_price,
+            kind.is_conditional and kind is not OrderType.TRAILING_STOP_MARKET,
+        ),
+        "callback_rate": (request.callback_rate, kind is OrderType.TRAILING_STOP_MARKET),
+    }
+    for name, (value, is_needed) in wants.items():
+        if is_needed != (value is not None):
+            verb = "needs a" if is_needed else "takes no"
+            raise InputError(f"a {kind.value} order {verb} {name}, was {value}")
+        _check_amount(name, value)
+    _check_amount("quantity", request.qty)
+    _check_amount("activation_price", request.activation_price)
+    if request.algo and request.algo not in ALGOS:
+        raise InputError(f"there is no algorithm {request.algo}; there are {', '.join(ALGOS)}")
+    if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
+        raise InputError("GTD, and GTD alone, needs the time at which the order expires")
+    if (request.account, request.symbol) not in core.state.instruments:
+        raise InputError(f"{request.symbol} is not traded in this session")
+    _check_exits(core, request)
+
+
+def _check_amount(name: str, value: Decimal | None) -> None:
+    if value is None:
+        return
+    try:
+        to_decimal(value, name)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if value <= ZERO:
+        raise InputError(f"{name} must be above 0, was {value:f}")
+
+
+def _check_exits(core: Core, request: msg.PlaceRequest) -> None:
+    if request.stop_loss is None and request.take_profit is None:
+        return
+    if request.reduce_only:
+        raise InputError("a reduce-only order takes no stop_loss or take_profit")
+    instrument = core.state.instruments[request.account, request.symbol]
+    for name in ("stop_loss", "take_profit"):
+        price: Decimal | None = getattr(request, name)
+        _check_amount(name, price)
+        if price is not None and not instrument.is_on_tick(price):
+            raise InputError(f"{name} {price:f} is no multiple of the tick {instrument.tick:f}")
+    entry = request.price or request.trigger_price or core.market.price(request.symbol)
+    if entry is None:
+        raise InputError(f"no price of {request.symbol} yet to place stop_loss and take_profit by")
+    fault = misplaced_exit(request.side, entry, request.stop_loss, request.take_profit)
+    if fault:
+        raise InputError(fault)
+
+
+def on_cancel(core: Core, request: msg.CancelRequest) -> None:
+    """Take an order back.
+
+    Raises:
+        UnknownOrderError: no such order.
+        SessionStateError: the order has ended already.
+    """
+    order = _open_order(core, request.cl_ord_id)
+    core.cancel(order, request.reason)
+
+
+def on_modify(core: Core, request: msg.ModifyRequest) -> None:
+    """Amend a resting limit order, after the same checks as a new one.
+
+    Raises:
+        UnknownOrderError: no such order.
+        SessionStateError: the order has ended, is in doubt, or is being amended.
+        InputError: it is no limit order, or the amendment changes nothing or is no number.
+    """
+    order = _open_order(core, request.cl_ord_id)
+    if order.request.order_type is not OrderType.LIMIT or order.price is None:
+        kind = order.request.order_type.value
+        raise InputError(f"only LIMIT orders can be amended, {order.cl_ord_id} is {kind}")
+    if order.is_in_doubt or order.replace is not RequestState.NONE:
+        raise SessionStateError(f"{order.cl_ord_id} is in doubt or being amended: wait for it")
+    _check_amount("quantity", request.qty)
+    _check_amount("price", request.price)
+    qty, price = request.qty or order.qty, request.price or order.price
+    if qty <= order.cum_qty:
+        raise InputError(
+            f"an amendment needs more than the executed {order.cum_qty:f}, was {qty:f}"
+        )
+    if (qty, price) == (order.qty, order.price):
+        raise InputError(f"{order.cl_ord_id} is {qty:f} at {price:f} already")
+    _amend(core, order, qty, price)
+
+
+def _amend(core: Core, order: Order, qty: Decimal, price: Decimal) -> None:
+    becomes = msgspec.structs.replace(order.request, qty=qty - order.cum_qty, price=price)
+    refusal = first_refusal(core.verdicts(becomes))
+    if refusal is None:
+        core.replace(order, qty, price)
+        return
+    core.emit(
+        ev.ReplaceRejected(
+            ts=core.now,
+            cl_ord_id=order.cl_ord_id,
+            reason=f"{refusal.rule}: {refusal.reason}",
+        )
+    )
+
+
+def _open_order(core: Core, cl_ord_id: ClOrdId) -> Order:
+    order = core.state.orders.get(cl_ord_id)
+    if order is None:
+        raise UnknownOrderError(f"no order {cl_ord_id} is known")
+    if not order.is_open:
+        raise SessionStateError(f"order {cl_ord_id} is {order.status.value} already")
+    return order
+
+
+def on_close(core: Core, request: msg.CloseRequest) -> None:
+    """Close a position at the market; entries that would open it again are taken back."""
+    key = (request.account, request.symbol)
+    for order in core.state.open_orders_of(key):
+        if order.role is OrderRole.ENTRY and order.is_ours:
+            core.cancel(order, request.reason)
+    close_position(core, key)
+
+
+def close_position(core: Core, key: Key) -> None:
+    """Send what is left to close of a position; nothing when exits already cover it."""
+    plan = close_plan(core.state, key, OPERATOR)
+    if plan is not None:
+        start_parent(core, plan, core.next_intent())
+
+
+def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
+    """Trade a position to a signed target: what closes goes reduce-only, the rest as an entry."""
+    key = (request.account, request.symbol)
+    instrument = core.state.instruments.get(key)
+    if instrument is None:
+        raise InputError(f"{request.symbol} is not traded in this session")
+    _check_amount("target", abs(request.target_qty) or None)
+    if not instrument.is_on_lot(request.target_qty):
+        lot = instrument.lot
+        raise InputError(f"target {request.target_qty:f} is no multiple of the lot {lot:f}")
+    now_qty = core.state.position(key).qty
+    delta = request.target_qty - now_qty
+    if not delta:
+        return
+    side = Side.BUY if delta > ZERO else Side.SELL
+    closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
+    intent = core.next_intent()
+    if closing:
+        start_parent(core, exit_plan(_market(request, side, closing)), intent)
+    if abs(delta) > closing:
+        _open_rest(core, _market(request, side, abs(delta) - closing), intent)
+
+
+def _open_rest(core: Core, order: NewOrder, intent: IntentId) -> None:
+    start_parent(core, Plan(order, "direct"), intent)
+
+
+def _market(request: msg.AdjustRequest, side: Side, qty: Decimal) -> NewOrder:
+    return NewOrder(
+        cl_ord_id=ClOrdId(""),
+        account=request.account,
+        symbol=request.symbol,
+        side=side,
+        qty=qty,
+    )
+
+
+def on_kill(core: Core, request: msg.EngageKillSwitch) -> None:
+    """Block everything new, take everything back, and verify it with the venue."""
+    core.emit(ev.KillSwitchEngaged(ts=core.now, reason=request.reason, flatten=request.flatten))
+    core.cancel_entries(f"kill switch: {request.reason}")
+    if request.flatten:
+        flatten(core)
+    for account in core.state.accounts:
+        core.resync(account, "kill switch")
+
+
+def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
+    """Lift the block.
+
+    Raises:
+        SessionStateError: the switch is not engaged.
+        InputError: nobody answers for it.
+    """
+    if not core.state.is_killed:
+        raise SessionStateError("the kill switch is not engaged")
+    if not request.operator.strip():
+        raise InputError("an operator's name is needed to release the kill switch")
+    core.emit(ev.KillSwitchReleased(ts=core.now, operator=request.operator))
+
+
+def flatten(core: Core) -> None:
+    """Close every position."""
+    for key in core.state.open_keys():
+        close_position(core, key)
+
+
+def on_pause(core: Core, request: msg.PauseSession) -> None:
+    """Stop taking new risk; exits and protection go on."""
+    core.move(TradingSessionStatus.PAUSED, request.reason)
+    if core.settings.cancel_entries_on_pause:
+        core.cancel_entries(f"paused: {request.reason}")
+
+
+def on_stop(core: Core, request: msg.StopSession) -> None:
+    """Take entries back; the session is STOPPED once they have ended."""
+    core.move(TradingSessionStatus.STOPPING, request.reason)
+    core.cancel_entries(f"stopping: {request.reason}")
+    if request.flatten:
+        core.emit(ev.FlattenRequested(ts=core.now, reason=request.reason))
+        flatten(core)

@@ -1,0 +1,84 @@
+"""Pre-trade risk. To add a rule: write one file here and add one line to `RULES`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...model.values import NewOrder, Verdict
+from . import (
+    breaker,
+    correlation,
+    daily_loss,
+    drawdown,
+    duplicate,
+    execution_throttle,
+    filters,
+    gross_exposure,
+    kill_switch,
+    leverage,
+    margin,
+    max_positions,
+    message_throttle,
+    net_exposure,
+    order_notional,
+    order_qty,
+    order_shape,
+    position_size,
+    price_collar,
+    self_match,
+    session,
+    slippage,
+    stale_data,
+    strategy,
+    volatility,
+)
+from .base import RiskContext, Rule, Samples
+
+__all__ = ["RULES", "RiskContext", "Rule", "Samples", "assess", "first_refusal"]
+
+RULES: dict[str, Rule] = {
+    kill_switch.NAME: kill_switch.check,
+    session.NAME: session.check,
+    strategy.NAME: strategy.check,
+    breaker.NAME: breaker.check,
+    filters.NAME: filters.check,
+    position_size.NAME: position_size.check,
+    leverage.NAME: leverage.check,
+    margin.NAME: margin.check,
+    daily_loss.NAME: daily_loss.check,
+    drawdown.NAME: drawdown.check,
+    max_positions.NAME: max_positions.check,
+    gross_exposure.NAME: gross_exposure.check,
+    net_exposure.NAME: net_exposure.check,
+    correlation.NAME: correlation.check,
+    volatility.NAME: volatility.check,
+    order_qty.NAME: order_qty.check,
+    order_notional.NAME: order_notional.check,
+    price_collar.NAME: price_collar.check,
+    slippage.NAME: slippage.check,
+    stale_data.NAME: stale_data.check,
+    duplicate.NAME: duplicate.check,
+    message_throttle.NAME: message_throttle.check,
+    execution_throttle.NAME: execution_throttle.check,
+    self_match.NAME: self_match.check,
+}
+"""Every rule that can be disabled, in the order in which verdicts are reported."""
+
+
+def assess(order: NewOrder, ctx: RiskContext) -> tuple[Verdict, ...]:
+    """Ask every enabled rule about an order that could add risk.
+
+    An order of impossible amounts gets that verdict alone: no other rule could reckon with it.
+    """
+    shape = order_shape.check(order)
+    if not shape.passed:
+        return (shape,)
+    disabled = ctx.limits.disabled
+    if disabled:
+        return tuple([check(order, ctx) for name, check in RULES.items() if name not in disabled])
+    return tuple([check(order, ctx) for check in RULES.values()])
+
+
+def first_refusal(verdicts: Iterable[Verdict]) -> Verdict | None:
+    """Return the first verdict that refuses; None where all pass."""
+    return next((verdict for verdict in verdicts if not verdict.passed), None)

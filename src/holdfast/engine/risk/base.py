@@ -1,0 +1,260 @@
+"""What a risk rule is, and what it may look at.
+
+A rule is a function of a new order and a context; it answers with a `Verdict` and changes
+nothing. Rules are asked only about orders that could add risk: closing is always allowed.
+Law: every rule judges the worst case, positions and open orders as if each order filled.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import pairwise
+from operator import mul
+from typing import NamedTuple
+
+from ...model.instrument import Instrument
+from ...model.settings import EngineSettings, RiskLimits
+from ...model.values import NS_PER_S, ZERO, AccountId, Key, NewOrder, Symbol, Verdict, plain
+from ..exposure import Exposure, Reach
+from ..market import Market
+from ..state import State
+
+PAIRS_KEPT = 10_000
+"""How many correlations are remembered until their samples change."""
+
+FLAT = 1e-12
+"""Returns that spread less than this are a price that stands still, not a measurement."""
+
+
+class Worst(NamedTuple):
+    """An account's worst case with one more order, by symbol.
+
+    `gross` is the sum of the notionals, `positions` how many symbols could hold something, and
+    `unpriced` one of those that nobody can value yet.
+    """
+
+    reaches: dict[Key, Reach]
+    notionals: dict[Key, Decimal]
+    gross: Decimal
+    positions: int
+    unpriced: Symbol | None
+
+
+class Window(NamedTuple):
+    """One symbol's latest log returns, each divided by the root of its length in seconds.
+
+    So samples that are further apart count for no more than neighbours do. `spread` is the
+    root of the sum of the squared `deviations` from the mean.
+    """
+
+    logs: dict[int, float]  # number of the period since 1970 -> log of its close
+    deviations: list[float]
+    spread: float
+
+    @property
+    def size(self) -> int:
+        """Return how many returns there are."""
+        return len(self.deviations)
+
+
+class Samples:
+    """Returns of the market's closed sampling periods. What it keeps is a view, not a memory.
+
+    One may outlive many contexts; then returns are reckoned anew once a period, not once an
+    order.
+    """
+
+    __slots__ = ("_market", "_pairs", "_windows")
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._windows: dict[Symbol, tuple[tuple[object, ...], Window]] = {}
+        self._pairs: dict[tuple[Symbol, Symbol], tuple[Window, Window, int, float | None]] = {}
+
+    def window(self, symbol: Symbol, now: int, limits: RiskLimits) -> Window:
+        """Return a symbol's last returns, up to `correlation_returns` of them.
+
+        The period that `now` falls into is left out: it has no close yet.
+        """
+        closes, count = self._market.of(symbol).closes, limits.correlation_returns
+        running = now // (limits.sample_s * NS_PER_S)
+        stamp = (running, limits.sample_s, count, len(closes), closes.get(running - 1))
+        kept = self._windows.get(symbol)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        periods = sorted(closes)
+        del periods[bisect_left(periods, running) :]
+        latest = ((p, closes[p]) for p in periods[-(count + 1) :])
+        logs = {p: math.log(close) for p, close in latest if 0.0 < close < math.inf}
+        window = _window(logs, limits.sample_s)
+        self._windows[symbol] = (stamp, window)
+        return window
+
+    def correlation(
+        self, pair: tuple[Symbol, Symbol], a: Window, b: Window, sample_s: int
+    ) -> tuple[int, float | None]:
+        """Return how many returns a pair's windows share, and their correlation (-1 to 1).
+
+        None where a price stood still or there are fewer than two returns.
+        """
+        kept = self._pairs.get(pair)
+        if kept is None or kept[0] is not a or kept[1] is not b:
+            if len(self._pairs) >= PAIRS_KEPT:
+                self._pairs.clear()
+            kept = self._pairs[pair] = (a, b, *_correlate(a, b, sample_s))
+        return kept[2], kept[3]
+
+
+def _window(logs: dict[int, float], sample_s: int) -> Window:
+    """Take logs of closes, oldest first."""
+    steps = list(logs.items())
+    returns = [
+        (close - close_before) / math.sqrt((period - before) * sample_s)
+        for (before, close_before), (period, close) in pairwise(steps)
+    ]
+    mean = math.fsum(returns) / len(returns) if returns else 0.0
+    deviations = [r - mean for r in returns]
+    return Window(logs, deviations, math.sqrt(math.fsum(map(mul, deviations, deviations))))
+
+
+def _correlate(a: Window, b: Window, sample_s: int) -> tuple[int, float | None]:
+    if a.logs.keys() != b.logs.keys():  # returns must span the same time on both sides
+        common = [period for period in a.logs if period in b.logs]
+        a = _window({period: a.logs[period] for period in common}, sample_s)
+        b = _window({period: b.logs[period] for period in common}, sample_s)
+    if a.size < 2 or a.spread < FLAT or b.spread < FLAT:
+        return a.size, None
+    together = math.fsum(map(mul, a.deviations, b.deviations)) / (a.spread * b.spread)
+    return a.size, max(-1.0, min(1.0, together))
+
+
+class RiskContext:
+    """Everything a rule may read. `now` is the engine's time, nanoseconds UTC.
+
+    It stands for one instant and keeps what it has reckoned: make a new one after a fact or a
+    price. `samples` may be shared by all contexts of one market.
+    """
+
+    __slots__ = (
+        "_equities",
+        "_order",
+        "_references",
+        "_windows",
+        "_worst",
+        "exposure",
+        "limits",
+        "market",
+        "now",
+        "samples",
+        "settings",
+        "state",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a rule may read, and nothing to group
+        self,
+        state: State,
+        market: Market,
+        exposure: Exposure,
+        settings: EngineSettings,
+        now: int,
+        samples: Samples | None = None,
+    ) -> None:
+        self.state = state
+        self.market = market
+        self.exposure = exposure
+        self.settings = settings
+        self.limits: RiskLimits = settings.limits
+        self.now = now
+        self.samples = samples if samples is not None else Samples(market)
+        self._equities: dict[AccountId, Decimal] = {}
+        self._references: dict[Symbol, Decimal | None] = {}
+        self._windows: dict[Symbol, Window] = {}
+        self._order: NewOrder | None = None
+        self._worst = Worst({}, {}, ZERO, 0, None)
+
+    def instrument(self, order: NewOrder) -> Instrument | None:
+        """Return the order's contract; None where the venue never listed it."""
+        return self.state.instruments.get(order.key)
+
+    def reference(self, symbol: Symbol) -> Decimal | None:
+        """Return the price that orders are judged by; None while the market is silent."""
+        if symbol not in self._references:
+            self._references[symbol] = self.market.price(symbol)
+        return self._references[symbol]
+
+    def price(self, order: NewOrder) -> Decimal | None:
+        """Return what a unit of the order is valued at.
+
+        Its own limit or trigger price, else the reference; None while the market is silent.
+        """
+        return order.price or order.trigger_price or self.reference(order.symbol)
+
+    def equity(self, account: AccountId) -> Decimal:
+        """Return wallet and open profit of an account."""
+        equity = self._equities.get(account)
+        if equity is None:
+            equity = self._equities[account] = self.exposure.equity(account)
+        return equity
+
+    def worst(self, order: NewOrder) -> Worst:
+        """Return the worst case of the order's account, the order included."""
+        if self._order is not order:
+            self._worst, self._order = self._reckon(order), order
+        return self._worst
+
+    def _reckon(self, order: NewOrder) -> Worst:
+        exposure, own = self.exposure, order.key
+        reaches = {k: exposure.reach(k) for k in exposure.keys(order.account) if k != own}
+        reaches[own] = exposure.reach(own, order)
+        sizes = {key: reach.size for key, reach in reaches.items()}
+        notionals = {key: size * reaches[key].price for key, size in sizes.items()}
+        unpriced = None if self.price(order) else order.symbol
+        for key, size in sizes.items():
+            if size and not notionals[key]:
+                unpriced = unpriced or key[1]
+        positions = sum(1 for size in sizes.values() if size)
+        return Worst(reaches, notionals, sum(notionals.values(), ZERO), positions, unpriced)
+
+    def window(self, symbol: Symbol) -> Window:
+        """Return a symbol's latest returns."""
+        window = self._windows.get(symbol)
+        if window is None:
+            window = self.samples.window(symbol, self.now, self.limits)
+            self._windows[symbol] = window
+        return window
+
+    def correlation(self, one: Symbol, other: Symbol) -> tuple[int, float | None]:
+        """Return how many returns two symbols share, and their correlation; see `Samples`."""
+        a, b = self.window(one), self.window(other)
+        return self.samples.correlation((one, other), a, b, self.limits.sample_s)
+
+    def missing(self, order: NewOrder) -> str:
+        """Return why nothing can be said in shares of equity; "" where it can."""
+        equity = self.equity(order.account)
+        if equity <= ZERO:
+            return f"equity is {plain(equity)}, there is nothing to risk"
+        unpriced = self.worst(order).unpriced
+        return f"no price of {unpriced} yet to value it at" if unpriced else ""
+
+
+Rule = Callable[[NewOrder, RiskContext], Verdict]
+
+
+def passed(rule: str, value: Decimal | None = None, limit: Decimal | None = None) -> Verdict:
+    """Let an order pass; no value where nothing was measured, no limit where none is set."""
+    return Verdict(rule=rule, passed=True, value=value, limit=limit)
+
+
+def refused(
+    rule: str, reason: str, value: Decimal | None = None, limit: Decimal | None = None
+) -> Verdict:
+    """Refuse an order. `reason` is for people and names value and limit."""
+    return Verdict(rule=rule, passed=False, value=value, limit=limit, reason=reason)
+
+
+def percent(share: Decimal) -> str:
+    """Write a fraction for people: 0.105 is "10.5%"."""
+    return f"{plain(Decimal(f'{share * 100:.6f}'))}%"

@@ -1,0 +1,56 @@
+"""Refuse a bet that the account has already made under another name.
+
+Correlation counts with its sign and the directions: a short of what moves with a long is a
+hedge and passes. What can't be measured is refused: too few returns in common, or a price that
+stood still. A limit of 1 switches the rule off.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ...model.values import ZERO, NewOrder, Symbol, Verdict, plain
+from ..exposure import Reach
+from .base import RiskContext, passed, refused
+
+NAME = "correlation"
+
+
+def check(order: NewOrder, ctx: RiskContext) -> Verdict:
+    """Compare with every other symbol that has, or could come to have, a position."""
+    limit = ctx.limits.max_correlation
+    highest, nearest = -2.0, ""
+    if limit >= 1:
+        return passed(NAME, limit=limit)
+    for key, reach in ctx.worst(order).reaches.items():
+        if key == order.key or not reach.size:
+            continue
+        count, together = ctx.correlation(order.symbol, key[1])
+        if together is None or count < ctx.limits.correlation_returns_min:
+            return _refuse_unmeasured(order, key[1], count, ctx)
+        aligned = _align(together * order.side.sign, reach)
+        if aligned > highest:
+            highest, nearest = aligned, key[1]
+    if not nearest:
+        return passed(NAME, limit=limit)
+    value = Decimal(repr(round(highest, 9)))
+    if value <= limit:
+        return passed(NAME, value, limit)
+    reason = f"{plain(value)} with the exposure to {nearest}, at most {plain(limit)}"
+    return refused(NAME, reason, value, limit)
+
+
+def _align(together: float, reach: Reach) -> float:
+    """Return how alike the bets are; the worse of the two where the other could go both ways."""
+    if reach.longest > ZERO and reach.shortest < ZERO:
+        return abs(together)
+    return together if reach.longest > ZERO else -together
+
+
+def _refuse_unmeasured(order: NewOrder, other: Symbol, count: int, ctx: RiskContext) -> Verdict:
+    least, pair = ctx.limits.correlation_returns_min, f"{order.symbol} and {other}"
+    if count < least:
+        reason = f"{least - count} of {least} common returns of {pair} are missing"
+    else:
+        reason = f"a price of {pair} stood still over {count} returns"
+    return refused(NAME, reason, limit=ctx.limits.max_correlation)

@@ -1,0 +1,25 @@
+"""Stop opening once the day has cost a fraction of the equity that it began with.
+
+Open losses count. The limit itself refuses. Before a day has been started nothing is lost.
+"""
+
+from __future__ import annotations
+
+from ...model.values import ZERO, NewOrder, Verdict
+from .base import RiskContext, passed, percent, refused
+
+NAME = "daily_loss"
+
+
+def check(order: NewOrder, ctx: RiskContext) -> Verdict:
+    """Compare the loss since the day's start with the limit."""
+    limit = ctx.limits.max_daily_loss_pct
+    account = ctx.state.account(order.account)
+    if account.day < 0:
+        return passed(NAME, ZERO, limit)
+    if account.day_equity <= ZERO:
+        return refused(NAME, f"the day began with an equity of {account.day_equity}", limit=limit)
+    loss = (account.day_equity - ctx.equity(order.account)) / account.day_equity
+    if loss < limit:
+        return passed(NAME, loss, limit)
+    return refused(NAME, f"{percent(loss)} lost today, the limit is {percent(limit)}", loss, limit)

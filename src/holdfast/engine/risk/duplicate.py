@@ -1,0 +1,50 @@
+"""Refuse an order that repeats another just sent: a loop, a double click.
+
+The children of one parent may be alike. An order exactly a window old is no longer "just".
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ...model.values import NS_PER_S, NewOrder, Verdict, plain
+from .base import RiskContext, passed, refused
+
+NAME = "duplicate"
+
+_PASSED = passed(NAME)
+
+
+def check(order: NewOrder, ctx: RiskContext) -> Verdict:
+    """Look for the same order within the window; `value` is how many seconds ago it went."""
+    window_s, orders = ctx.limits.duplicate_window_s, ctx.state.orders
+    for cl_ord_id in reversed(ctx.state.recent_orders):
+        earlier = orders.get(cl_ord_id)
+        if earlier is None:
+            continue
+        age_ns = ctx.now - earlier.created_ts
+        if age_ns >= window_s * NS_PER_S:
+            break  # the rest is older still
+        if _is_same(order, earlier.request):
+            age_s = Decimal(age_ns) / NS_PER_S
+            reason = f"{cl_ord_id} is the same, sent {plain(age_s)} s ago; wait {window_s} s"
+            return refused(NAME, reason, age_s, Decimal(window_s))
+    return _PASSED
+
+
+def _is_same(order: NewOrder, earlier: NewOrder) -> bool:
+    if order.cl_ord_id == earlier.cl_ord_id:
+        return False  # an amendment is checked under the order's own id
+    if order.parent_id and order.parent_id == earlier.parent_id:
+        return False
+    return (
+        order.symbol == earlier.symbol
+        and order.side is earlier.side
+        and order.strategy_id == earlier.strategy_id
+        and order.order_type is earlier.order_type
+        and order.account == earlier.account
+        and order.qty == earlier.qty
+        and order.price == earlier.price
+        and order.trigger_price == earlier.trigger_price
+        and order.reduce_only is earlier.reduce_only  # a turn closes, then opens as much
+    )

@@ -1,0 +1,25 @@
+"""Keep a fraction of equity free of initial margin, in the worst case."""
+
+from __future__ import annotations
+
+from ...model.margin import initial_margin
+from ...model.values import ZERO, NewOrder, Verdict
+from .base import RiskContext, passed, percent, refused
+
+NAME = "margin"
+
+
+def check(order: NewOrder, ctx: RiskContext) -> Verdict:
+    """Compare what would stay free, as a fraction of equity, with the least that must."""
+    least = ctx.limits.min_free_margin_pct
+    if missing := ctx.missing(order):
+        return refused(NAME, missing, limit=least)
+    equity, leverages = ctx.equity(order.account), ctx.state.leverages
+    tied = ZERO
+    for key, notional in ctx.worst(order).notionals.items():
+        tied += initial_margin(notional, leverages.get(key, 1))
+    free = (equity - tied) / equity
+    if free >= least:
+        return passed(NAME, free, least)
+    reason = f"free margin could fall to {percent(free)} of equity, at least {percent(least)}"
+    return refused(NAME, reason, free, least)

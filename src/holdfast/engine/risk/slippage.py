@@ -1,0 +1,29 @@
+"""Keep market orders out of a market whose spread alone costs more than is tolerated."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ...model.values import NewOrder, OrderType, Verdict
+from .base import RiskContext, passed, percent, refused
+
+NAME = "slippage"
+
+_PASSED = passed(NAME)
+
+
+def check(order: NewOrder, ctx: RiskContext) -> Verdict:
+    """Compare half the spread, as a fraction of the middle, with the tolerance.
+
+    Passes where no quote is known: bars and trades tell of no spread.
+    """
+    market = ctx.market.of(order.symbol)
+    if order.order_type is not OrderType.MARKET or not (market.bid > 0.0 and market.ask > 0.0):
+        return _PASSED
+    limit = ctx.settings.slippage_tolerance
+    bid, ask = Decimal(repr(market.bid)), Decimal(repr(market.ask))
+    share = (ask - bid) / (ask + bid)
+    if share <= limit:
+        return passed(NAME, share, limit)
+    reason = f"half the spread is {percent(share)} of the price, at most {percent(limit)}"
+    return refused(NAME, reason, share, limit)

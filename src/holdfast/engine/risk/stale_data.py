@@ -1,0 +1,23 @@
+"""Refuse to open on prices that are too old."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ...model.values import NS_PER_S, NewOrder, Verdict, plain
+from .base import RiskContext, passed, refused
+
+NAME = "stale_data"
+
+
+def check(order: NewOrder, ctx: RiskContext) -> Verdict:
+    """Compare the age of the last news, in seconds, with the limit."""
+    limit = Decimal(ctx.limits.stale_after_s)
+    age_ns = ctx.market.age_ns(order.symbol, ctx.now)
+    if age_ns is None:
+        return refused(NAME, f"nothing heard of {order.symbol} yet", limit=limit)
+    age_s = Decimal(age_ns) / NS_PER_S
+    if age_s <= limit:
+        return passed(NAME, age_s, limit)
+    reason = f"the last news of {order.symbol} is {plain(age_s)} s old, at most {limit} s"
+    return refused(NAME, reason, age_s, limit)

@@ -1,0 +1,58 @@
+"""From a wish to a quantity on the lot and prices on the tick."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..model.instrument import Instrument
+from ..model.settings import EngineSettings
+from ..model.values import ZERO, Side
+
+
+def size_of_equity(
+    equity: Decimal, price: Decimal, strength: float, instrument: Instrument, share: Decimal
+) -> Decimal:
+    """Return the quantity that `share` of equity buys, scaled by strength, rounded down."""
+    budget = max(equity, ZERO) * share * Decimal(repr(strength))
+    return instrument.round_qty(budget / price)
+
+
+def stop_price(
+    side: Side, entry: Decimal, asked: Decimal | None, instrument: Instrument, s: EngineSettings
+) -> Decimal | None:
+    """Return where an entry's stop goes: as asked, else at the configured distance.
+
+    None for no stop: asked for as zero, or configured so.
+    """
+    return _exit_price(entry, asked, -side.sign * s.stop_loss_pct, instrument)
+
+
+def target_price(
+    side: Side, entry: Decimal, asked: Decimal | None, instrument: Instrument, s: EngineSettings
+) -> Decimal | None:
+    """Return where an entry's target goes; None for none."""
+    return _exit_price(entry, asked, side.sign * s.take_profit_pct, instrument)
+
+
+def _exit_price(
+    entry: Decimal, asked: Decimal | None, move: Decimal, instrument: Instrument
+) -> Decimal | None:
+    if asked is None and not move:
+        return None
+    price = instrument.round_price(entry * (1 + move) if asked is None else asked)
+    return price if price > ZERO else None
+
+
+def misplaced_exit(
+    side: Side, entry: Decimal, stop: Decimal | None, target: Decimal | None
+) -> str | None:
+    """Say what is wrong with a stop or a target; None when they lie on their sides."""
+    if stop is not None and (entry - stop) * side.sign <= ZERO:
+        return f"stop_loss {stop:f} must be {_beyond(side, 'stop')} the price {entry:f}"
+    if target is not None and (target - entry) * side.sign <= ZERO:
+        return f"take_profit {target:f} must be {_beyond(side, 'target')} the price {entry:f}"
+    return None
+
+
+def _beyond(side: Side, what: str) -> str:
+    return "below" if (side is Side.BUY) == (what == "stop") else "above"

@@ -1,0 +1,100 @@
+"""Everything the engine remembers. Rebuilt by folding the journal; changed by nothing else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..model import events as ev
+from ..model.instrument import Instrument
+from ..model.values import (
+    AccountId,
+    ClOrdId,
+    IntentId,
+    Key,
+    ParentId,
+    SessionId,
+    StrategyId,
+    TradingSessionStatus,
+)
+from .account import AccountState
+from .breaker import Breaker
+from .folds import FOLDS
+from .order import Order
+from .parent import Parent
+from .position import PositionState
+
+
+class State(msgspec.Struct):
+    """The fold of all facts. What could grow for ever has a bound in `folds`."""
+
+    status: TradingSessionStatus = TradingSessionStatus.STOPPED
+    status_reason: str = ""
+    session_id: SessionId = SessionId("")
+    portfolio_id: str = ""
+    session_started_ts: int = 0
+    epoch: int = 0
+    last_ts: int = 0
+    was_paused: bool = False  # when the process before this one ended
+    is_killed: bool = False
+    is_flattening: bool = False  # the kill switch or the stop asked for flat
+    is_kill_verified: bool = False  # the venue has no order of ours left that could add risk
+    kill_reason: str = ""
+    order_seq: int = 0  # within the epoch
+    parent_seq: int = 0
+    intent_seq: int = 0
+    last_intent: IntentId = IntentId("")
+    instruments: dict[Key, Instrument] = {}
+    leverages: dict[Key, int] = {}
+    accounts: dict[AccountId, AccountState] = {}
+    positions: dict[Key, PositionState] = {}
+    orders: dict[ClOrdId, Order] = {}  # open ones, and the closed ones of late
+    open_orders: dict[Key, list[ClOrdId]] = {}
+    closed_orders: list[ClOrdId] = []
+    parents: dict[ParentId, Parent] = {}
+    live_parents: dict[Key, list[ParentId]] = {}
+    closed_parents: list[ParentId] = []
+    trades_seen: dict[str, int] = {}  # "account symbol trade id" -> when
+    intents: dict[str, IntentId] = {}  # "strategy signal id" -> its intent
+    strategies: dict[StrategyId, str] = {}  # running ones -> description
+    stopped_strategies: dict[StrategyId, str] = {}  # -> reason
+    breakers: dict[str, Breaker] = {}  # "account failure"
+    message_times: list[int] = []
+    execution_times: dict[StrategyId, list[int]] = {}
+    recent_orders: list[ClOrdId] = []
+    differences: dict[str, int] = {}  # "account what" -> sightings in a row
+    foreign_seen: dict[str, int] = {}
+
+    def apply(self, fact: ev.Event) -> None:
+        """Fold one fact in. The only method that changes trading state."""
+        FOLDS[type(fact)](self, fact)
+        self.last_ts = fact.ts
+
+    # Reading
+
+    def account(self, account: AccountId) -> AccountState:
+        """Return an account, empty when nothing was ever booked on it."""
+        return self.accounts.get(account) or AccountState()
+
+    def position(self, key: Key) -> PositionState:
+        """Return a position, flat when there is none."""
+        return self.positions.get(key) or PositionState()
+
+    def open_orders_of(self, key: Key) -> list[Order]:
+        """Return the open orders of one symbol, oldest first."""
+        return [self.orders[i] for i in self.open_orders.get(key, ())]
+
+    def all_open_orders(self) -> list[Order]:
+        """Return every open order, by symbol, oldest first."""
+        return [self.orders[i] for ids in self.open_orders.values() for i in ids]
+
+    def live_parents_of(self, key: Key) -> list[Parent]:
+        """Return the parents of one symbol that hold or work something, oldest first."""
+        return [self.parents[i] for i in self.live_parents.get(key, ())]
+
+    def children(self, parent: Parent) -> list[Order]:
+        """Return a parent's orders that are still remembered, oldest first."""
+        return [self.orders[i] for i in parent.children if i in self.orders]
+
+    def open_keys(self) -> list[Key]:
+        """Return the keys that have a position."""
+        return [key for key, position in self.positions.items() if position.qty]

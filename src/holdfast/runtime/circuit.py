@@ -1,0 +1,84 @@
+"""A circuit breaker for callers' own awaitables; its table is the engine's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+from ..engine.breaker import Breaker, BreakerState
+from ..model.errors import CircuitOpenError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CircuitBreaker:
+    """Guards calls of one kind for callers outside the engine.
+
+    Args:
+        failure_threshold: failures in a row that open it.
+        recovery_timeout: seconds after which one call is tried again.
+        clock: returns seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        failure_threshold: int = 5,
+        recovery_timeout: float = 60,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.failure_threshold = failure_threshold
+        self.recovery_timeout = recovery_timeout
+        self.last_failure_time: float | None = None
+        self._clock = clock
+        self._breaker = Breaker()
+
+    @property
+    def state(self) -> str:
+        """Return CLOSED, OPEN or HALF_OPEN."""
+        return self._breaker.state.value
+
+    @property
+    def failure_count(self) -> int:
+        """Return the failures in a row so far."""
+        return self._breaker.failure_count
+
+    def should_attempt_reset(self) -> bool:
+        """Tell whether an open breaker has waited long enough to try one call."""
+        since = self.last_failure_time
+        return since is None or self._clock() - since >= self.recovery_timeout
+
+    async def call(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call through the breaker.
+
+        Raises:
+            CircuitOpenError: the breaker is open; nothing was called.
+        """
+        if self._breaker.state is BreakerState.OPEN:
+            if not self.should_attempt_reset():
+                raise CircuitOpenError(
+                    f"circuit open after {self.failure_count} failures; "
+                    f"next try {self.recovery_timeout:g} s after the last one"
+                )
+            self._breaker.state = BreakerState.HALF_OPEN
+        try:
+            result = await func(*args, **kwargs)
+        except Exception:
+            self.on_failure()
+            raise
+        self.on_success()
+        return result
+
+    def on_success(self) -> None:
+        """Count a success: the failures in a row begin anew."""
+        self._breaker.state = self._breaker.after_success()
+        if self._breaker.state is BreakerState.CLOSED:
+            self._breaker.failure_count = 0
+
+    def on_failure(self) -> None:
+        """Count a failure."""
+        self._breaker.state = self._breaker.after_failure(self.failure_threshold)
+        self._breaker.failure_count += 1
+        self.last_failure_time = self._clock()

@@ -1,0 +1,52 @@
+"""The time that the engine is handed: the wall's, or a feed's own, at its pace."""
+
+from __future__ import annotations
+
+import time
+
+from ..model.values import NS_PER_S
+
+
+class WallClock:
+    """The machine's clock, kept from going back."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def now(self) -> int:
+        """Return nanoseconds UTC."""
+        self._last = max(self._last, time.time_ns())
+        return self._last
+
+    def advance(self, ts: int) -> None:
+        """Take no notice: the wall's time passes by itself."""
+
+
+class FeedClock:
+    """The time of what is fed: it passes at `speed` between messages, and jumps to theirs.
+
+    It stands still until the first message: to start up takes time that the feed does not know.
+
+    Args:
+        start_ts: time of the first message, ns UTC.
+        speed: feed time over wall time; 0 passes with the messages alone.
+    """
+
+    def __init__(self, start_ts: int, speed: float) -> None:
+        self._last = start_ts
+        self._speed = speed
+        self._first: tuple[float, int] | None = None  # wall time in s, and the message's
+
+    def now(self) -> int:
+        """Return nanoseconds UTC in the feed's time."""
+        if self._speed and self._first is not None:
+            began, ts = self._first
+            passed = (time.monotonic() - began) * self._speed
+            self._last = max(self._last, ts + int(passed * NS_PER_S))
+        return self._last
+
+    def advance(self, ts: int) -> None:
+        """Go to the time of a message; never back."""
+        if self._first is None:
+            self._first = (time.monotonic(), ts)
+        self._last = max(self._last, ts)

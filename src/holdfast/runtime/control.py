@@ -1,0 +1,168 @@
+"""The local control API: how other programs of the same user see and steer a running session.
+
+Rule 1: it listens on the loopback interface alone, and says nothing without the token, which
+        stands in a file that only the session's owner can read.
+Rule 2: a page in a browser can't reach it: no other host's name is answered to (DNS rebinding),
+        and nothing is allowed to other origins.
+"""
+
+from __future__ import annotations
+
+import errno
+import hmac
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from ..model import errors
+from ..model.errors import ConfigError, TradingError
+from .control_file import Endpoint, NoSessionRunning, remove_endpoint, write_endpoint
+from .control_routes import ROUTES, SERVICE
+from .control_wire import document
+from .service import LiveTradingService
+
+HOST = "127.0.0.1"
+BODY_BYTES_MAX = 64 * 1024
+TOKEN_BYTES = 32
+LINGER_S = 2.0
+"""How long the end waits for answers that are on their way."""
+
+_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_log = logging.getLogger("holdfast.control")
+
+HTTP_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (NoSessionRunning, 410),
+    (errors.UnknownOrderError, 404),
+    (errors.InputError, 400),
+    (errors.ConfigError, 400),
+    (errors.SessionStateError, 409),
+    (errors.RiskDenied, 403),
+    (errors.VenueRefused, 422),
+    (errors.OutcomeUnknownError, 504),
+    (errors.VenueError, 502),
+    (errors.CircuitOpenError, 503),
+    (errors.JournalError, 503),
+    (ValueError, 400),
+)
+"""The first that fits; anything else is 500."""
+
+_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ControlServer:
+    """Serves one session. `bind` takes the port before the session begins, `announce` writes
+    the control file once it runs, `close` ends both.
+
+    Args:
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, service: LiveTradingService, data_dir: Path, port: int = 0) -> None:
+        self.token = secrets.token_urlsafe(TOKEN_BYTES)
+        self.url = ""
+        self._data_dir = data_dir
+        self._port = port
+        self._runner = web.AppRunner(
+            _app(service, self.token), access_log=None, shutdown_timeout=LINGER_S
+        )
+
+    async def bind(self) -> None:
+        """Take the port.
+
+        Raises:
+            ConfigError: it is taken, or may not be used.
+        """
+        taken = _listen(self._port)
+        self.url = f"http://{HOST}:{taken.getsockname()[1]}"
+        await self._runner.setup()
+        await web.SockSite(self._runner, taken).start()
+
+    def announce(self, session_id: str) -> None:
+        """Write where the session is reached.
+
+        Raises:
+            ConfigError: the data folder can't be written to.
+        """
+        endpoint = Endpoint(url=self.url, token=self.token, pid=os.getpid(), session=session_id)
+        write_endpoint(self._data_dir, endpoint)
+
+    def withdraw(self) -> None:
+        """Remove the control file."""
+        remove_endpoint(self._data_dir, self.token)
+
+    async def close(self) -> None:
+        """Remove the control file and give the port back; answers under way are sent."""
+        self.withdraw()
+        await self._runner.cleanup()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"can't be had: {error.strerror}"
+        raise ConfigError(
+            f"port {port} of {HOST} {why}; set control_port to another one, or to 0 for a free one"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _app(service: LiveTradingService, token: str) -> web.Application:
+    app = web.Application(middlewares=[_errors_told, _guard(token)], client_max_size=BODY_BYTES_MAX)
+    app[SERVICE] = service
+    for (method, path), handler in ROUTES.items():
+        app.router.add_route(method, path, handler)
+    return app
+
+
+def _guard(token: str) -> Middleware:
+    expected = f"Bearer {token}".encode()
+
+    @web.middleware
+    async def guard(request: web.Request, handler: _Next) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, expected):
+            return _failure(401, "Unauthorized", "a token is needed: it is in control.json")
+        if not _is_loopback(request.headers.get("Host", "")):
+            return _failure(403, "ForbiddenHost", "only loopback names are answered to")
+        return await handler(request)
+
+    return guard
+
+
+def _is_loopback(host: str) -> bool:
+    name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+    return (name if name and port.isdigit() else host).lower() in _HOSTS
+
+
+@web.middleware
+async def _errors_told(request: web.Request, handler: _Next) -> web.StreamResponse:
+    """Turn what went wrong into an answer; nothing of the inside is shown."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _failure(error.status, "HTTP", f"{error.status} {error.reason}")
+    except (TradingError, ValueError) as error:
+        code = next((code for kind, code in HTTP_CODES if isinstance(error, kind)), 500)
+        kind = type(error).__name__ if isinstance(error, TradingError) else "InputError"
+        return _failure(code, kind, str(error), getattr(error, "code", None))
+    except Exception:  # noqa: BLE001 - a handler may raise anything; the session goes on
+        _log.exception("%s %s failed", request.method, request.path)
+        return _failure(500, "InternalError", "an error of Holdfast itself; the log has it")
+
+
+def _failure(status: int, kind: str, text: str, code: int | None = None) -> web.Response:
+    """Answer with an error; `code` is the venue's, None where it had no part in it."""
+    body = document({"error": text, "kind": kind, "code": code})
+    return web.Response(body=body, status=status, content_type="application/json")

@@ -1,0 +1,102 @@
+"""Ask a running session through its control API. Quick: it imports the standard library alone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..model import errors
+from ..model.errors import TradingError
+from .control_file import Endpoint, NoSessionRunning, nothing_runs, read_endpoint
+
+TIMEOUT_S = 60.0
+"""How long an answer is waited for: a session that flattens needs some of it."""
+
+ANSWER_BYTES_MAX = 64_000_000
+
+Answer = dict[str, Any]
+
+
+class ControlClient:
+    """Speaks to the session that runs in a data folder.
+
+    Raises:
+        NoSessionRunning: none does.
+        ConfigError: its control file is not to be trusted.
+    """
+
+    def __init__(self, data_dir: Path, *, timeout_s: float = TIMEOUT_S) -> None:
+        self.data_dir = data_dir
+        self.endpoint: Endpoint = read_endpoint(data_dir)
+        self._timeout_s = timeout_s
+
+    def get(self, path: str) -> Answer:
+        """Return what the session says.
+
+        Raises:
+            TradingError: of the kind that the session raised.
+        """
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, **body: object) -> Answer:
+        """Have the session do something; values of None are left out.
+
+        Raises:
+            TradingError: of the kind that the session raised.
+        """
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._ask("POST", path, json.dumps(given).encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
+        place = urlsplit(self.endpoint.url)
+        connection = http.client.HTTPConnection(
+            place.hostname or "", place.port, timeout=self._timeout_s
+        )
+        headers = {"Authorization": f"Bearer {self.endpoint.token}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            text = response.read(ANSWER_BYTES_MAX)
+        except ConnectionRefusedError:
+            raise nothing_runs(self.data_dir) from None
+        except TimeoutError:
+            raise TradingError(
+                f"the session did not answer within {self._timeout_s:g} s; look at it with: "
+                "holdfast status"
+            ) from None
+        except (http.client.HTTPException, OSError) as error:
+            raise NoSessionRunning(
+                f"the session ended before it had answered ({type(error).__name__}: {error})"
+            ) from error
+        finally:
+            connection.close()
+        return _checked(response.status, text)
+
+
+def _checked(status: int, text: bytes) -> Answer:
+    try:
+        answer: Answer = json.loads(text)
+    except ValueError as error:
+        raise TradingError(f"no session answers there: HTTP {status}, {text[:80]!r}") from error
+    if status < http.client.BAD_REQUEST:
+        return answer
+    told = str(answer.get("error", f"HTTP {status}"))
+    raise _error_of(str(answer.get("kind", "")), told, answer.get("code"))
+
+
+def _error_of(kind: str, text: str, code: int | None) -> TradingError:
+    """Return the session's own error, so that whoever catches it here treats it the same."""
+    found = getattr(errors, kind, None)
+    if kind == NoSessionRunning.__name__:
+        found = NoSessionRunning
+    if isinstance(found, type) and issubclass(found, TradingError):
+        error = found(text)
+        if isinstance(error, errors.VenueError):
+            error.code = code
+        return error
+    return TradingError(text)

@@ -1,0 +1,224 @@
+"""What can be asked of a running session over the control API, one function a route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from ..model.errors import InputError, SessionStateError
+from ..model.values import OrderType, Side, TimeInForce
+from ..stats import SessionStats
+from .control_file import NoSessionRunning
+from .control_wire import (
+    AdjustBody,
+    ExplainBody,
+    KillBody,
+    ModifyBody,
+    PlaceBody,
+    ReasonBody,
+    ReleaseBody,
+    StopBody,
+    document,
+    explained,
+    one_of,
+    parse,
+)
+from .service import LiveTradingService
+from .views import when
+
+KILL_PATIENCE_S = 30.0
+"""How long a kill waits for a failed life's successor, which it then ends."""
+
+KILL_RETRY_S = 0.05
+
+SERVICE: web.AppKey[LiveTradingService] = web.AppKey("service", LiveTradingService)
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=document(value), status=status, content_type="application/json")
+
+
+def _service(request: web.Request) -> LiveTradingService:
+    return request.app[SERVICE]
+
+
+# Questions
+
+
+async def status(request: web.Request) -> web.Response:
+    """Return the session, how the account stands, and where the feed is."""
+    return _json(status_of(_service(request)))
+
+
+def status_of(service: LiveTradingService) -> dict[str, object]:
+    """Return what `status` shows of a running session."""
+    live = service.live
+    return {
+        "is_running": service.is_running(),
+        "session": service.session(),
+        "metrics": service.operations.metrics(service.now()) if service.is_running() else None,
+        "venue": live.venue.name,
+        "feed": live.feed.name,
+        "feed_source": service.config.feed,
+        "time": when(service.now()),
+        "asked_at": datetime.now(UTC),
+        "restarts": service.restarts,
+        "is_killed": live.engine.state.is_killed,
+        "kill_reason": live.engine.state.kill_reason,
+        "stopped_strategies": dict(live.engine.state.stopped_strategies),
+    }
+
+
+async def orders(request: web.Request) -> web.Response:
+    """Return the open orders; with `?all=1` all that are remembered."""
+    wants_all = request.query.get("all", "") in ("1", "true")
+    return _json({"orders": await _service(request).get_orders(open_only=not wants_all)})
+
+
+async def order(request: web.Request) -> web.Response:
+    return _json({"order": await _service(request).get_order(request.match_info["id"])})
+
+
+async def positions(request: web.Request) -> web.Response:
+    return _json({"positions": await _service(request).get_positions()})
+
+
+async def stats(request: web.Request) -> web.Response:
+    found: SessionStats = await _service(request).get_session_stats()
+    return _json({"stats": found})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    return _json({"metrics": await _service(request).get_metrics()})
+
+
+async def explain(request: web.Request) -> web.Response:
+    body: ExplainBody = parse(await request.read(), ExplainBody)
+    return _json({"explanation": explained(_service(request).explain(body.signal()))})
+
+
+# Orders
+
+
+async def place(request: web.Request) -> web.Response:
+    body: PlaceBody = parse(await request.read(), PlaceBody)
+    placed = await _service(request).place_order(
+        body.symbol,
+        one_of(Side, body.side, "side"),
+        body.quantity,
+        one_of(OrderType, body.type, "type"),
+        body.price,
+        time_in_force=one_of(TimeInForce, body.tif, "tif"),
+        trigger_price=body.trigger_price,
+        stop_loss=body.stop_loss,
+        take_profit=body.take_profit,
+        reduce_only=body.reduce_only,
+        request_id=body.request_id,
+    )
+    return _json({"order": placed})
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Take an order back; the id `all` takes back every entry and reports each."""
+    service, order_id = _service(request), request.match_info["id"]
+    if order_id != "all":
+        return _json({"order": await service.cancel_order(order_id)})
+    cancelled, failed = [], {}
+    for found in await service.get_orders():
+        if found.reduce_only or found.id is None:
+            continue  # exits and stops protect: they go with their position
+        try:
+            cancelled.append(await service.cancel_order(found.id))
+        except SessionStateError as error:  # it has just ended by itself
+            failed[found.id] = str(error)
+    return _json({"orders": cancelled, "failed": failed})
+
+
+async def modify(request: web.Request) -> web.Response:
+    body: ModifyBody = parse(await request.read(), ModifyBody)
+    order_id = request.match_info["id"]
+    if body.price is None and body.quantity is None:
+        raise InputError("an amendment needs a price or a quantity")
+    return _json(
+        {"order": await _service(request).modify_order(order_id, body.price, body.quantity)}
+    )
+
+
+async def close(request: web.Request) -> web.Response:
+    body: ReasonBody = parse(await request.read(), ReasonBody)
+    symbol = request.match_info["symbol"]
+    return _json({"position": await _service(request).close_position(symbol, body.reason)})
+
+
+async def adjust(request: web.Request) -> web.Response:
+    body: AdjustBody = parse(await request.read(), AdjustBody)
+    return _json({"position": await _service(request).adjust_position(body.symbol, body.target)})
+
+
+# The session
+
+
+async def pause(request: web.Request) -> web.Response:
+    body: ReasonBody = parse(await request.read(), ReasonBody)
+    return _json({"session": await _service(request).pause(body.reason)})
+
+
+async def resume(request: web.Request) -> web.Response:
+    body: ReasonBody = parse(await request.read(), ReasonBody)
+    return _json({"session": await _service(request).resume(body.reason)})
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Stop the session and answer once it has ended."""
+    body: StopBody = parse(await request.read(), StopBody)
+    return _json({"session": await _service(request).stop(body.reason, flatten=body.flatten)})
+
+
+async def kill(request: web.Request) -> web.Response:
+    """Engage the kill switch, also when a failed life is just being replaced."""
+    body: KillBody = parse(await request.read(), KillBody)
+    service = _service(request)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + KILL_PATIENCE_S
+    while True:
+        try:
+            await service.kill(body.reason, flatten=body.flatten)
+            return _json({"session": service.session(), "is_killed": True})
+        except SessionStateError:
+            if not service.is_running():
+                raise NoSessionRunning("the session has just ended") from None
+            if loop.time() >= deadline:
+                raise
+        await asyncio.sleep(KILL_RETRY_S)
+
+
+async def release(request: web.Request) -> web.Response:
+    body: ReleaseBody = parse(await request.read(), ReleaseBody)
+    await _service(request).release(body.operator)
+    return _json({"session": _service(request).session(), "is_killed": False})
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ROUTES: dict[tuple[str, str], Handler] = {
+    ("GET", "/v1/status"): status,
+    ("GET", "/v1/orders"): orders,
+    ("GET", "/v1/orders/{id}"): order,
+    ("GET", "/v1/positions"): positions,
+    ("GET", "/v1/stats"): stats,
+    ("GET", "/v1/metrics"): metrics,
+    ("POST", "/v1/orders"): place,
+    ("POST", "/v1/orders/{id}/cancel"): cancel,
+    ("POST", "/v1/orders/{id}/modify"): modify,
+    ("POST", "/v1/positions/{symbol}/close"): close,
+    ("POST", "/v1/adjust"): adjust,
+    ("POST", "/v1/pause"): pause,
+    ("POST", "/v1/resume"): resume,
+    ("POST", "/v1/stop"): stop,
+    ("POST", "/v1/kill"): kill,
+    ("POST", "/v1/release"): release,
+    ("POST", "/v1/explain"): explain,
+}

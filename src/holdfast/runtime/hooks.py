@@ -1,0 +1,279 @@
+"""Call a strategy's hook on the loop's own thread, and cut it off when it outlasts its budget.
+
+Rule 1: `HookTimeout` is raised inside the hook and nowhere else. The timer strikes only between
+        a call's begin and end, and both sides of that line run on the same thread.
+Rule 2: a hook that swallows the first strike is struck again, every quarter of its budget, at
+        most `STRIKES_MAX` times. From the second on also where it handles the strike.
+Rule 3: a hook that came back late has hung, whether a strike reached it or not.
+
+What can't be cut: a call into C that lets no signal handler run (sorting a long list, a large
+matrix product) ends when it ends, and is reported then. Outside the main thread the same
+holds for every blocking call, `time.sleep` included: what strikes there waits for Python code.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic, monotonic_ns
+from types import FrameType
+
+from ..model.values import NS_PER_MS, NS_PER_S
+
+STRIKES_MAX = 40
+"""Ten budgets long. A hook that survives so many has defeated us, and the loop waits for it."""
+
+STRIKES_PER_BUDGET = 4
+INTERVAL_MIN_S = 0.001
+
+
+class HookTimeout(BaseException):
+    """A hook outlasted its budget. No `Exception`, so that a strategy's `except` lets it pass."""
+
+
+class HookGuard:
+    """Calls hooks within a budget of wall-clock time.
+
+    Between `start` and `stop` hooks are cut off; outside they are only found late when they
+    return. `start`, `stop` and `call` belong to one thread. In the main thread the process's
+    `ITIMER_REAL` is taken and given back (a timer that was running before goes on); in others a
+    watchdog thread strikes. Calls don't nest.
+
+    Raises:
+        ValueError: the budget is not above 0.
+    """
+
+    __slots__ = ("_chase", "_deadline", "_strikes", "_struck", "_watchdog", "budget_ns")
+
+    def __init__(self, budget_ms: float) -> None:
+        if not budget_ms > 0:
+            raise ValueError(f"budget_ms must be > 0, was {budget_ms!r}")
+        self.budget_ns = int(budget_ms * NS_PER_MS)
+        self._deadline = 0  # of the call that is inside; 0: none is
+        self._struck = 0  # the deadline of the call that was struck last ...
+        self._strikes = 0  # ... and how often
+        self._chase: _Chase | None = None
+        self._watchdog: _Watchdog | None = None
+
+    @property
+    def interval_s(self) -> float:
+        """Return the time between two looks at the clock."""
+        return max(self.budget_ns / NS_PER_S / STRIKES_PER_BUDGET, INTERVAL_MIN_S)
+
+    def start(self) -> None:
+        """Begin to cut off. Starting twice is starting once."""
+        if self._watchdog is not None or self in _ALARM.guards:
+            return
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and hasattr(signal, "setitimer"):
+            _ALARM.join(self)
+        else:
+            self._watchdog = _Watchdog(self)
+
+    def stop(self) -> None:
+        """Cut nothing off any more. Stopping twice is stopping once."""
+        if self._watchdog is not None:
+            self._watchdog.stop()
+            self._watchdog = None
+        elif self in _ALARM.guards:
+            _ALARM.leave(self)
+
+    def call(self, hook: Callable[..., object], *args: object) -> None:
+        """Call a hook.
+
+        Raises:
+            HookTimeout: it was cut off, or came back late.
+            BaseException: whatever the hook raised.
+        """
+        if self._watchdog is not None:
+            self._watchdog.call(hook, args)
+            return
+        self._deadline = deadline = monotonic_ns() + self.budget_ns
+        try:
+            hook(*args)
+        finally:
+            self._deadline = 0
+            if self._chase is not None:
+                self._end_chase()
+        if monotonic_ns() > deadline:
+            raise self.late(deadline)
+
+    def late(self, deadline: int) -> HookTimeout:
+        """Return what to raise for a hook that returned after its deadline."""
+        took_ms = (monotonic_ns() - deadline + self.budget_ns) // NS_PER_MS
+        return HookTimeout(f"came back after {took_ms} ms")
+
+    def strike(self, now: int, frame: FrameType | None) -> None:
+        """Raise in the hook that is inside and past its deadline, if one is."""
+        deadline = self._deadline
+        if not deadline or now < deadline:
+            return
+        if self._struck != deadline:
+            self._struck, self._strikes = deadline, 0
+        if self._strikes == STRIKES_MAX:
+            return
+        self._strikes += 1
+        if self._strikes > 1 and frame is not None:
+            self._chase = self._chase or _Chase()
+            self._chase.follow(_frames_inside(frame), self._strikes)
+        raise HookTimeout
+
+    def _end_chase(self) -> None:
+        chase, self._chase = self._chase, None
+        assert chase is not None
+        chase.end()
+
+
+class _Chase:
+    """Strikes a hook once more where it swallows a strike.
+
+    `while True: try: work() except: pass` is in its `try` whenever a signal comes. Traced, the
+    frame is struck at the next line that it runs, which is the one behind its `except`.
+    """
+
+    def __init__(self) -> None:
+        self._debugger = sys.gettrace()
+
+    def follow(self, frames: list[FrameType], strikes: int) -> None:
+        """Trace one frame of the hook, another at each strike: which one swallows is unknown."""
+        if frames:
+            frames[(strikes - 2) % len(frames)].f_trace = self._strike
+            sys.settrace(self._pass)
+
+    def end(self) -> None:
+        sys.settrace(self._debugger)
+
+    def _pass(self, frame: FrameType, event: str, arg: object) -> None:
+        """Leave frames alone that begin meanwhile."""
+
+    def _strike(self, frame: FrameType, event: str, arg: object) -> None:
+        if event == "line":
+            frame.f_trace = None
+            raise HookTimeout
+
+
+def _frames_inside(frame: FrameType) -> list[FrameType]:
+    """Return the hook's own frames, the innermost first."""
+    found = []
+    above: FrameType | None = frame
+    while above is not None and above.f_code is not HookGuard.call.__code__:
+        found.append(above)
+        above = above.f_back
+    return found
+
+
+class _Alarm:
+    """The process's one interval timer, shared by all guards of the main thread."""
+
+    def __init__(self) -> None:
+        self.guards: tuple[HookGuard, ...] = ()
+        self._before: _Handler = signal.SIG_DFL  # who had the signal
+        self._before_due_s = 0.0  # when that one's timer is due; 0: it had none
+        self._before_interval_s = 0.0
+
+    def join(self, guard: HookGuard) -> None:
+        self.guards = (*self.guards, guard)
+        if not self._has_signal:
+            self._before = signal.signal(signal.SIGALRM, self._ring) or signal.SIG_DFL
+            delay, self._before_interval_s = signal.setitimer(signal.ITIMER_REAL, 0)
+            self._before_due_s = monotonic() + delay if delay else 0.0
+        self._set_timer()
+
+    def leave(self, guard: HookGuard) -> None:
+        self.guards = tuple(other for other in self.guards if other is not guard)
+        if not self._has_signal:
+            return  # somebody took it from us, and the timer with it
+        self._set_timer()
+        if not self.guards:
+            signal.signal(signal.SIGALRM, self._before)
+            if self._before_due_s:
+                delay = max(self._before_due_s - monotonic(), INTERVAL_MIN_S)
+                signal.setitimer(signal.ITIMER_REAL, delay, self._before_interval_s)
+
+    @property
+    def _has_signal(self) -> bool:
+        return signal.getsignal(signal.SIGALRM) == self._ring
+
+    def _set_timer(self) -> None:
+        interval = min((guard.interval_s for guard in self.guards), default=0.0)
+        signal.setitimer(signal.ITIMER_REAL, interval, interval)
+
+    def _ring(self, signum: int, frame: FrameType | None) -> None:
+        if self._before_due_s and monotonic() >= self._before_due_s:
+            self._ring_before(signum, frame)
+        now = monotonic_ns()
+        for guard in self.guards:
+            guard.strike(now, frame)
+
+    def _ring_before(self, signum: int, frame: FrameType | None) -> None:
+        """Give an alarm to whom it was set for; ours has taken its place."""
+        interval = self._before_interval_s
+        self._before_due_s = monotonic() + interval if interval else 0.0
+        if callable(self._before):
+            self._before(signum, frame)
+
+
+_Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers
+_ALARM = _Alarm()
+
+
+class _Watchdog:
+    """A thread that strikes another one, where no signal can."""
+
+    def __init__(self, guard: HookGuard) -> None:
+        self._guard = guard
+        self._target = ctypes.c_ulong(threading.get_ident())
+        self._lock = threading.Lock()  # held to move the deadline, and to look at it and strike
+        self._deadline = 0
+        self._has_struck = False
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="holdfast-hooks", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def call(self, hook: Callable[..., object], args: tuple[object, ...]) -> None:
+        self._deadline = deadline = monotonic_ns() + self._guard.budget_ns
+        try:
+            hook(*args)
+        finally:
+            # A strike that has not arrived yet shall not do so later. No function of its own:
+            # one could arrive at its first line, before its `try`.
+            while True:
+                try:
+                    with self._lock:
+                        self._deadline = 0
+                    if not self._has_struck:
+                        break
+                    # Whether it has arrived is unknown; a second takes its place if it has not.
+                    # Taking it back instead would leave CPython's eval breaker up for good.
+                    self._has_struck = False
+                    self._send_strike()
+                    while True:
+                        pass
+                except HookTimeout:
+                    continue
+        if monotonic_ns() > deadline:
+            raise self._guard.late(deadline)
+
+    def _watch(self) -> None:
+        struck, strikes = 0, 0
+        while not self._is_over.wait(self._guard.interval_s):
+            with self._lock:
+                deadline = self._deadline
+                if not deadline or monotonic_ns() < deadline:
+                    continue
+                strikes = strikes + 1 if struck == deadline else 1
+                struck = deadline
+                if strikes <= STRIKES_MAX:
+                    self._has_struck = True
+                    self._send_strike()
+
+    def _send_strike(self) -> None:
+        kind = ctypes.py_object(HookTimeout)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._target, kind)

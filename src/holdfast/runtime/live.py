@@ -1,0 +1,365 @@
+"""One life of a session: from a fold of the journal until it stops, fails or is killed.
+
+Start-up is recovery, always: the journal's lock and a new epoch, the fold, the venue's books,
+reconciliation, and only then RUNNING.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from ..engine.engine import Engine
+from ..engine.order import Order
+from ..model import messages as msg
+from ..model.commands import CancelOrder
+from ..model.config import TradingConfig
+from ..model.errors import InputError, TradingError
+from ..model.events import Event
+from ..model.market import MarketData
+from ..model.signal import SignalGenerated
+from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
+from ..ports import Notifier, Venue
+from .parts import Parts, Plan
+from .recovery import StateRecoveryService
+from .runner import LiveStrategyRunner
+from .shell import Shell
+from .strategy_view import StrategyView
+
+TICK_NS = NS_PER_S
+HEARTBEAT_S = 1.0
+AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
+"""How often a session that outruns the clock compares its books, in its own time."""
+
+STOP_PATIENCE_S = 30.0
+"""How long a stop waits for the venue's answers before it leaves the rest to the next start."""
+
+STOP_TICKS_MAX = 120
+"""How many seconds of its own time a session without a wall clock waits for its end."""
+
+_log = logging.getLogger("holdfast.session")
+
+
+class LiveSession:
+    """Runs one life. `outcome` is None while it runs and after an orderly end, else the error."""
+
+    def __init__(
+        self,
+        config: TradingConfig,
+        plan: Plan,
+        parts: Parts,
+        notifier: Notifier,
+        listeners: Sequence[Callable[[Sequence[Event]], None]] = (),
+    ) -> None:
+        self.plan = plan
+        self.venue: Venue = parts.venue
+        self.feed = parts.feed
+        self.journal = parts.journal
+        self.engine: Engine = parts.recovered.engine
+        self.outcome: BaseException | None = None
+        self.feed_error: Exception | None = None
+        self.is_closed = False
+        self._config = config
+        self._clock = parts.clock
+        venues = {self.venue.account: self.venue}
+        self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
+        self._recovery = StateRecoveryService(self.journal)
+        self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
+        self.shell.listeners += [*listeners, self._tell_strategies]
+        self.on_tick: Callable[[], None] | None = None
+        self._left = asyncio.Event()
+        self._next_tick = 0
+        self._next_audit = 0
+        self._next_save = 0.0
+        self._see_venue = getattr(self.venue, "on_market", None)
+        self._tick_venue = getattr(self.venue, "tick", None)
+        self.journal.on_failure = self._journal_failed
+
+    # Start
+
+    async def open(self) -> None:
+        """Connect, reconcile, warm up, and reach RUNNING (or PAUSED, as it was left).
+
+        Raises:
+            TradingError: the venue can't be reached or declines, or its books can't be explained.
+        """
+        plan, account = self.plan, self.venue.account
+        contracts = await self.venue.connect(plan.symbols, self.shell.hear)
+        self._warm_up_market()
+        self.shell.ask(
+            msg.StartSession(
+                session_id=plan.session_id,
+                portfolio_id=plan.portfolio_id,
+                epoch=self.journal.epoch,
+                accounts=(account,),
+                strategies=tuple(plan.strategies),
+                symbols=plan.symbols,
+                venue=self.venue.name,
+                is_resumed=plan.is_resumed,
+            )
+        )
+        for instrument, leverage in contracts:
+            self.shell.hear(
+                msg.InstrumentListed(account=account, instrument=instrument, leverage=leverage)
+            )
+        self.journal.sync()
+        started = await self.shell.until(lambda: not self._is_starting, STOP_PATIENCE_S)
+        if self.shell.has_failed:
+            raise self.shell.failed.result()
+        if not started:
+            raise TradingError(f"{self.venue.name} did not give its books in time")
+        self._attach_strategies()
+
+    @property
+    def _is_starting(self) -> bool:
+        return self.status is TradingSessionStatus.STARTING
+
+    def _warm_up_market(self) -> None:
+        """Fill the windows that correlation and volatility look back over."""
+        limits = self._config.risk_limits()
+        sample = f"{limits.sample_s}s"
+        count = limits.correlation_returns + 1
+        for symbol in self.plan.symbols:
+            for bar in self.feed.history(symbol, sample, self._clock.now(), count):
+                self.engine.handle(bar, bar.ts)
+
+    def _attach_strategies(self) -> None:
+        for strategy_id, strategy in self.plan.strategies.items():
+            self.runner.add_strategy(strategy_id, strategy)
+            text = self.plan.descriptions.get(strategy_id, type(strategy).__name__)
+            self.shell.hear(msg.StrategyAttached(strategy_id=strategy_id, description=text))
+        self.runner.begin(
+            symbols=self.plan.symbols,
+            feed=self.feed,
+            now=self._clock.now(),
+            emit=self._on_signal,
+            view=StrategyView(self.engine, self.venue.account),
+            on_failed=self._on_strategy_failed,
+        )
+
+    def _on_signal(self, signal: SignalGenerated) -> None:
+        if not self.plan.hands_signals_over(signal):
+            self.shell.hear(signal)
+
+    def _on_strategy_failed(self, strategy_id: StrategyId, reason: str) -> None:
+        self.shell.hear(msg.StrategyFailed(strategy_id=strategy_id, reason=reason))
+
+    def _tell_strategies(self, facts: Sequence[Event]) -> None:
+        for fact in facts:
+            self.runner.on_fact(fact)
+
+    # Run
+
+    @property
+    def status(self) -> TradingSessionStatus:
+        """Return where the session stands."""
+        return self.engine.state.status
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether this life is over and another one must go on."""
+        return self.shell.has_failed or self.outcome is not None
+
+    async def run(self) -> None:
+        """Run until the session is STOPPED or this life fails; then `outcome` says which."""
+        pump = asyncio.ensure_future(self._pump_feed())
+        beat = asyncio.ensure_future(self._beat())
+        left = asyncio.ensure_future(self._left.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {pump, beat, left, self.shell.failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            has_fed = pump.done() and pump.exception() is None and self.feed_error is None
+            if has_fed and not self.shell.has_failed:
+                await self._finish()
+        except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
+            self.outcome = error
+        finally:
+            for task in (pump, beat, left):
+                task.cancel()
+            ended = await asyncio.gather(pump, beat, left, return_exceptions=True)
+        for result in ended:
+            if isinstance(result, Exception):
+                self.outcome = result
+        if self.shell.has_failed:
+            self.outcome = self.shell.failed.result()
+
+    async def _pump_feed(self) -> None:
+        after = self.engine.state.last_ts if self.plan.is_resumed else 0
+        stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
+        is_fast = self._config.speed == 0 and not self.feed.is_live
+        while (batch := await self._next_batch(stream)) is not None:
+            for message in batch:
+                self.on_market(message)
+                if is_fast and self.shell.has_uncommitted:
+                    await self.shell.committed()
+            if self.shell.is_backed_up:
+                await self.shell.committed()
+            if self.shell.has_failed or self.status is TradingSessionStatus.STOPPED:
+                return
+
+    async def _next_batch(
+        self, stream: AsyncIterator[Sequence[MarketData]]
+    ) -> Sequence[MarketData] | None:
+        """Return what the feed shows next, None at its end.
+
+        A feed that fails ends the session in ERROR; a live one that could not go on makes this
+        life fail, so that the next one may.
+        """
+        try:
+            return await anext(stream, None)
+        except Exception as error:
+            if self.feed.is_live and not isinstance(error, InputError):
+                raise
+            self.feed_error = error
+            _log.exception("the feed failed")
+            self.shell.hear(msg.FailSession(reason=f"the feed failed: {error}"))
+            return None
+
+    def on_market(self, message: MarketData) -> None:
+        """Take one market message through venue, engine and strategies."""
+        ts = message.ts
+        self._clock.advance(ts)
+        if ts >= self._next_tick:
+            self.tick()
+        self.shell.hear(message)
+        if self._see_venue is not None:
+            self._see_venue(message)
+        self.runner.on_market(message)
+
+    def tick(self) -> None:
+        """Let time do its work: timers, questions, alarms, closing bars, audits."""
+        now = self._clock.now()
+        self._next_tick = now + TICK_NS
+        self.shell.fire_timers(now)
+        if self._tick_venue is not None:
+            self._tick_venue(now)
+        self.shell.hear(msg.Tick())
+        self.runner.on_time(now)
+        if self.on_tick is not None:
+            self.on_tick()
+        if now >= self._next_audit:
+            self._audit(now)
+
+    def _audit(self, now: int) -> None:
+        """Compare the books, also while everything looks well."""
+        speed = max(self._config.speed, 1.0)
+        interval = AUDIT_WHEN_FAST_NS
+        if self._config.speed:
+            interval = min(interval, int(self._config.audit_interval_ns * speed))
+        is_first = not self._next_audit
+        self._next_audit = now + interval
+        if not is_first:
+            self.shell.hear(msg.AuditDue(account=self.venue.account))
+
+    async def _beat(self) -> None:
+        """Keep time passing while the feed is silent, and save the state now and then."""
+        loop = asyncio.get_running_loop()
+        self._next_save = loop.time() + self._config.save_state_interval
+        while self.status is not TradingSessionStatus.STOPPED:
+            await asyncio.sleep(HEARTBEAT_S)
+            if self._clock.now() >= self._next_tick:
+                self.tick()
+            if loop.time() >= self._next_save:
+                self._next_save = loop.time() + self._config.save_state_interval
+                await self.save()
+
+    async def save(self) -> None:
+        """Keep a snapshot of the fold, so that the next start is quick."""
+        await self.shell.committed()
+        if not self.shell.has_failed:
+            self._recovery.save(self.engine.state)
+
+    # End
+
+    async def _finish(self) -> None:
+        """The feed has ended, or the session was stopped: bring it to its end."""
+        if self.status in (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED):
+            flatten = self._config.on_stop == "flatten"
+            self.shell.ask(msg.StopSession(reason="the feed has ended", flatten=flatten))
+        await self.settle()
+
+    async def stop(self, reason: str, *, flatten: bool) -> None:
+        """End the session: ERROR is reset, anything else is stopped in order."""
+        if self.status is TradingSessionStatus.ERROR:
+            self.shell.ask(msg.ResetSession(reason=reason))
+        elif self.status not in (TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED):
+            self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
+        await self.settle()
+        self.leave()
+
+    async def settle(self) -> None:
+        """Wait, within bounds, until a session that is stopping has stopped."""
+        if self._config.speed == 0 and not self.feed.is_live:
+            for _ in range(STOP_TICKS_MAX):
+                if self.status is not TradingSessionStatus.STOPPING or self.shell.has_failed:
+                    return
+                self._clock.advance(self._clock.now() + TICK_NS)
+                self.tick()
+                await self.shell.committed()
+            return
+        await self.shell.until(
+            lambda: self.status is not TradingSessionStatus.STOPPING, STOP_PATIENCE_S
+        )
+
+    def leave(self) -> None:
+        """Let `run` return though the feed goes on."""
+        self._left.set()
+
+    def now(self) -> int:
+        """Return the session's time, nanoseconds UTC."""
+        return self._clock.now()
+
+    def cancel_at_venue(self) -> None:
+        """Ask the venue for every entry back without a record: this life can make none."""
+        now = self._clock.now()
+        for order in self.engine.state.all_open_orders():
+            if order.role is OrderRole.ENTRY and order.is_ours:
+                try:
+                    self.venue.cancel(_cancellation(order, now, self._config.recv_window_ns))
+                except (TradingError, OSError) as error:
+                    _log.error("order %s can't be taken back: %s", order.cl_ord_id, error)
+
+    async def read_books(self, timeout_s: float = STOP_PATIENCE_S) -> msg.VenueSnapshot | None:
+        """Ask the venue for its books once more; None when it does not answer."""
+        if self.is_closed or self.shell.has_failed:
+            return None
+        account = self.venue.account
+        before = self.shell.last_snapshot.get(account)
+        self.shell.hear(msg.AuditDue(account=account, reason="books"))
+        await self.shell.until(
+            lambda: self.shell.last_snapshot.get(account) is not before, timeout_s
+        )
+        after = self.shell.last_snapshot.get(account)
+        return after if after is not before else None
+
+    async def close(self) -> None:
+        """End the strategies, leave the venue, save, and give the journal back. Once."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self.runner.end("the session has ended")
+        try:
+            if not self.shell.has_failed:
+                await self.save()
+        finally:
+            try:
+                await self.venue.close()
+            finally:
+                self.journal.close()
+
+    def _journal_failed(self, error: Exception) -> None:
+        if not self.shell.has_failed:
+            self.shell.failed.set_result(error)
+
+
+def _cancellation(order: Order, now: int, recv_window_ns: int) -> CancelOrder:
+    return CancelOrder(
+        account=order.request.account,
+        symbol=order.request.symbol,
+        cl_ord_id=order.cl_ord_id,
+        is_conditional=order.request.order_type.is_conditional,
+        ts=now,
+        recv_window_ns=recv_window_ns,
+    )

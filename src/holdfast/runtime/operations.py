@@ -1,0 +1,316 @@
+"""What a user can do with a running session, one call each: orders, positions, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+
+import msgspec
+
+from ..engine.order import RequestState
+from ..engine.risk.margin import NAME as MARGIN
+from ..engine.risk.message_throttle import NAME as THROTTLE
+from ..model import events as ev
+from ..model import messages as msg
+from ..model.errors import (
+    InputError,
+    InsufficientBalanceError,
+    RateLimitError,
+    RiskDenied,
+    TradingError,
+    UnknownOrderError,
+    VenueRefused,
+)
+from ..model.settings import RiskLimits
+from ..model.values import (
+    OPERATOR,
+    ZERO,
+    Amount,
+    ClOrdId,
+    OrderStatus,
+    OrderType,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+)
+from .live import LiveSession
+from .views import (
+    Metrics,
+    Order,
+    OrderResult,
+    Position,
+    amount,
+    choice,
+    metrics_view,
+    order_view,
+    position_view,
+)
+
+ANSWER_PATIENCE_S = 10.0
+"""How long a call waits for the venue's word on an order; later it comes by events."""
+
+INSUFFICIENT_MARGIN = (-2018, -2019, -4050, -4051)
+
+Refusal = ev.CancelRejected | ev.ReplaceRejected
+
+
+class Operations:
+    """Acts on one life of a session."""
+
+    def __init__(self, live: LiveSession) -> None:
+        self._live = live
+        self._engine = live.engine
+        self._shell = live.shell
+
+    async def place(self, request: msg.PlaceRequest) -> Order:
+        """Take an order on and wait for the venue's first word.
+
+        Raises:
+            InputError: the request contradicts itself.
+            RiskDenied: a rule refused; nothing was sent.
+            InsufficientBalanceError: the margin does not cover it, by our books or the venue's.
+            RateLimitError: our own throttle refused; nothing was sent.
+            VenueRefused: the venue declined.
+        """
+        outcome = self._shell.ask(request)
+        for fact in outcome.facts:
+            if isinstance(fact, ev.OrderDenied):
+                raise refusal_of(fact, self._engine.core.settings.limits)
+        sent = self._sent(outcome.facts) or self._known(request)
+        if not sent:
+            raise TradingError(f"nothing came of {request.side.value} {request.symbol}")
+        await self._answered(sent[0])
+        return self._accepted(sent[0])
+
+    def _sent(self, facts: list[ev.Event]) -> list[ClOrdId]:
+        return [fact.order.cl_ord_id for fact in facts if isinstance(fact, ev.OrderSubmitted)]
+
+    def _known(self, request: msg.PlaceRequest) -> list[ClOrdId]:
+        """Find the order that an earlier request of the same id led to."""
+        state = self._engine.state
+        intent = state.intents.get(f"{request.strategy_id} {request.request_id}")
+        orders = [o for o in state.orders.values() if intent and o.request.intent_id == intent]
+        if orders and orders[0].status is OrderStatus.DENIED:
+            raise RiskDenied(orders[0].reason)
+        return [order.cl_ord_id for order in orders]
+
+    async def _answered(self, cl_ord_id: ClOrdId) -> None:
+        order = self._engine.state.orders[cl_ord_id]
+        await self._shell.until(
+            lambda: order.status is not OrderStatus.PENDING_NEW or order.is_in_doubt,
+            ANSWER_PATIENCE_S,
+        )
+
+    def _accepted(self, cl_ord_id: ClOrdId) -> Order:
+        order = self._engine.state.orders[cl_ord_id]
+        if order.status is OrderStatus.REJECTED:
+            kind = InsufficientBalanceError if order.code in INSUFFICIENT_MARGIN else VenueRefused
+            raise kind(order.reason, code=order.code)
+        return order_view(self._engine.state, order)
+
+    async def submit(self, order: Order, request_id: str = "") -> Order:
+        """Take a user's order on and wait for the venue's first word."""
+        return await self.place(request_of(order, request_id))
+
+    async def execute(self, order: Order) -> OrderResult:
+        """Take an order on; what went wrong is in the result, not raised."""
+        try:
+            placed = await self.submit(order)
+        except (TradingError, ValueError) as error:
+            return OrderResult(success=False, order_id=None, error=str(error), order=order)
+        order.follow(placed)
+        has_ended = placed.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED)
+        came_to_nothing = has_ended and not placed.filled_quantity
+        error_text = (placed.reason or "it ended without a fill") if came_to_nothing else ""
+        return OrderResult(
+            success=not came_to_nothing, order_id=placed.id, error=error_text, order=placed
+        )
+
+    async def cancel(self, order_id: str, reason: str = "operator") -> Order:
+        """Take an order back and wait for the venue's word.
+
+        Raises:
+            UnknownOrderError: no such order.
+            SessionStateError: it has ended already.
+            VenueRefused: the venue would not, and the order is still open.
+        """
+        cl_ord_id = ClOrdId(order_id)
+        with self._refusals(cl_ord_id) as refusals:
+            self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
+            order = self._engine.state.orders[cl_ord_id]
+            await self._shell.until(
+                lambda: not order.is_open or order.cancel is RequestState.NONE, ANSWER_PATIENCE_S
+            )
+        if refusals and order.is_open:
+            raise VenueRefused(refusals[-1].reason, code=refusals[-1].code)
+        return order_view(self._engine.state, order)
+
+    async def modify(
+        self, order_id: str, new_price: Amount | None = None, new_quantity: Amount | None = None
+    ) -> Order:
+        """Amend a limit order and wait for the venue's word.
+
+        Raises:
+            UnknownOrderError: no such order.
+            SessionStateError: it has ended, is in doubt, or is being amended.
+            InputError: it is no limit order, or nothing would change.
+            RiskDenied: a rule refused the larger order.
+            VenueRefused: the venue would not; the order stands as it was.
+        """
+        cl_ord_id = ClOrdId(order_id)
+        request = msg.ModifyRequest(
+            cl_ord_id=cl_ord_id,
+            qty=None if new_quantity is None else positive(new_quantity, "new_quantity"),
+            price=None if new_price is None else positive(new_price, "new_price"),
+        )
+        with self._refusals(cl_ord_id) as refusals:
+            outcome = self._shell.ask(request)
+            if not any(isinstance(fact, ev.ReplaceRequested) for fact in outcome.facts):
+                raise RiskDenied(refusals[-1].reason if refusals else "it was not sent")
+            order = self._engine.state.orders[cl_ord_id]
+            await self._shell.until(lambda: order.replace is RequestState.NONE, ANSWER_PATIENCE_S)
+        if refusals:
+            raise VenueRefused(refusals[-1].reason, code=refusals[-1].code)
+        return order_view(self._engine.state, order)
+
+    @contextmanager
+    def _refusals(self, cl_ord_id: ClOrdId) -> Iterator[list[Refusal]]:
+        """Collect what is refused of one order while the block runs."""
+        found: list[Refusal] = []
+
+        def hear(facts: Sequence[ev.Event]) -> None:
+            found.extend(
+                fact
+                for fact in facts
+                if isinstance(fact, ev.CancelRejected | ev.ReplaceRejected)
+                and fact.cl_ord_id == cl_ord_id
+            )
+
+        self._shell.listeners.append(hear)
+        try:
+            yield found
+        finally:
+            self._shell.listeners.remove(hear)
+
+    def order(self, order_id: str) -> Order:
+        """Return an order.
+
+        Raises:
+            UnknownOrderError: none of that id is remembered.
+        """
+        order = self._engine.state.orders.get(ClOrdId(order_id))
+        if order is None:
+            raise UnknownOrderError(f"no order {order_id} is known")
+        return order_view(self._engine.state, order)
+
+    def orders(self, *, open_only: bool = True) -> list[Order]:
+        """Return the open orders, or all that are remembered, oldest first."""
+        state = self._engine.state
+        chosen = state.all_open_orders() if open_only else list(state.orders.values())
+        chosen.sort(key=lambda order: order.created_ts)
+        return [order_view(state, order) for order in chosen]
+
+    def positions(self) -> list[Position]:
+        """Return the open positions."""
+        return [position_view(self._engine, key) for key in self._engine.state.open_keys()]
+
+    async def close(self, symbol: str, reason: str) -> Position:
+        """Close a position at the market; entries in that symbol are taken back.
+
+        Raises:
+            InputError: there is no such position.
+            VenueRefused: the venue declined.
+        """
+        key = (self._live.venue.account, Symbol(symbol))
+        state = self._engine.state
+        if not state.position(key).qty:
+            raise InputError(f"there is no position in {symbol}")
+        request = msg.CloseRequest(symbol=key[1], reason=reason, account=key[0])
+        sent = self._sent(self._shell.ask(request).facts)
+        orders = [state.orders[i] for i in sent]
+        await self._shell.until(
+            lambda: (
+                not state.position(key).qty or bool(orders and not any(o.is_open for o in orders))
+            ),
+            ANSWER_PATIENCE_S,
+        )
+        for cl_ord_id in sent:
+            self._accepted(cl_ord_id)
+        return position_view(self._engine, key)
+
+    async def adjust(self, symbol: str, target_quantity: Amount) -> Position:
+        """Trade a position to a signed target at the market.
+
+        Raises:
+            InputError: the target is no multiple of the lot, or the symbol is not traded.
+            RiskDenied: a rule refused what would be opened.
+            VenueRefused: the venue declined.
+        """
+        key = (self._live.venue.account, Symbol(symbol))
+        target = amount(target_quantity, "target_quantity")
+        request = msg.AdjustRequest(symbol=key[1], target_qty=target, account=key[0])
+        facts = self._shell.ask(request).facts
+        sent = self._sent(facts)
+        orders = [self._engine.state.orders[i] for i in sent]
+        await self._shell.until(lambda: not any(o.is_open for o in orders), ANSWER_PATIENCE_S)
+        for cl_ord_id in sent:
+            self._accepted(cl_ord_id)
+        for fact in facts:
+            if isinstance(fact, ev.OrderDenied):
+                raise refusal_of(fact, self._engine.core.settings.limits)
+        return position_view(self._engine, key)
+
+    def metrics(self, now: int) -> Metrics:
+        """Return how the account stands."""
+        return metrics_view(self._engine, self._live.venue.account, now)
+
+
+def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
+    """Turn a user's order into what the engine hears.
+
+    Raises:
+        InputError: a value can't be used.
+    """
+    names = ("price", "trigger_price", "stop_loss", "take_profit")
+    given = {name: getattr(order, name) for name in names}
+    request = msg.PlaceRequest(
+        symbol=Symbol(order.symbol),
+        side=choice(Side, order.side, "side"),
+        qty=positive(order.quantity, "quantity"),
+        order_type=choice(OrderType, order.order_type, "order_type"),
+        time_in_force=choice(TimeInForce, order.time_in_force, "time_in_force"),
+        reduce_only=order.reduce_only,
+        strategy_id=StrategyId(order.strategy_id or OPERATOR),
+        request_id=request_id,
+    )
+    values = {name: positive(value, name) for name, value in given.items() if value is not None}
+    return msgspec.structs.replace(request, **values)
+
+
+def positive(value: Amount, name: str) -> Decimal:
+    """Take a number that must be above zero.
+
+    Raises:
+        InputError: it is not; the text names it.
+    """
+    number = amount(value, name)
+    if number <= ZERO:
+        raise InputError(f"{name} must be above 0, was {value!r}")
+    return number
+
+
+def refusal_of(denied: ev.OrderDenied, limits: RiskLimits) -> TradingError:
+    """Turn a denial into the error that says who must act.
+
+    An order that the account's margin does not cover is short of balance whichever rule spoke
+    first; one that came too fast may come again.
+    """
+    text = f"{denied.rule}: {denied.reason}"
+    margins = [v.value for v in denied.verdicts if v.rule == MARGIN and v.value is not None]
+    if any(free < ZERO for free in margins):
+        return InsufficientBalanceError(text)
+    if denied.rule == THROTTLE:
+        return RateLimitError(text, retry_after=float(limits.message_window_s))
+    return RiskDenied(text)

@@ -1,0 +1,34 @@
+"""How an order stands, in a strategy's words."""
+
+from __future__ import annotations
+
+from ..engine.order import Order
+from ..model import events as ev
+from ..model.values import ClOrdId
+from ..strategies.context import OrderUpdate
+
+_OF_AN_ORDER = ev.OrderFact | ev.OrderFilled
+_WITH_AN_ORDER = ev.OrderSubmitted | ev.OrderDenied | ev.OrderAdopted
+
+
+def order_of(fact: ev.Event) -> ClOrdId | None:
+    """Return the id of the order that a fact is about; None where it is about none."""
+    if isinstance(fact, _OF_AN_ORDER):
+        return fact.cl_ord_id
+    if isinstance(fact, _WITH_AN_ORDER):
+        return fact.order.cl_ord_id
+    return None
+
+
+def update_of(order: Order, fact: ev.Event) -> OrderUpdate:
+    """Return how an order stands after a fact; the fact's reason goes before the order's own."""
+    return OrderUpdate(
+        cl_ord_id=order.cl_ord_id,
+        symbol=order.request.symbol,
+        side=order.side,
+        status=order.status,
+        qty=order.qty,
+        cum_qty=order.cum_qty,
+        avg_px=order.avg_px,
+        reason=getattr(fact, "reason", "") or order.reason,
+    )

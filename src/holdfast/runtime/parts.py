@@ -1,0 +1,40 @@
+"""What a life of a session is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..journal import OwnedJournal
+from ..model.signal import SignalGenerated
+from ..model.values import SessionId, StrategyId, Symbol
+from ..ports import Clock, Feed, Venue
+from ..strategies import Strategy
+from .recovery import Recovered
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be run, and under which name."""
+
+    session_id: SessionId
+    portfolio_id: str
+    symbols: tuple[Symbol, ...]
+    strategies: dict[StrategyId, Strategy]
+    descriptions: dict[StrategyId, str] = field(default_factory=dict)
+    is_resumed: bool = False
+    hands_signals_over: Callable[[SignalGenerated], bool] = lambda _: False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that was opened for it."""
+
+    journal: OwnedJournal
+    recovered: Recovered
+    feed: Feed
+    clock: Clock
+    venue: Venue
+    symbols: tuple[Symbol, ...]
+    session_id: SessionId
+    is_resumed: bool

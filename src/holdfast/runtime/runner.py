@@ -1,0 +1,392 @@
+"""Show strategies the market, call their hooks, and pass their wishes on.
+
+A runner stands alone (`start` pumps a feed, wishes go to the event bus) or is driven by the
+trading service (`begin`, `on_market`, `on_time`, `on_fact`, `end`), which costs no task and no
+queue. A strategy that raises or hangs in a hook is taken off; the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from ..model.errors import ConfigError, SessionStateError, StrategyError
+from ..model.events import Event, OrderFilled
+from ..model.ids import parse_cl_ord_id
+from ..model.market import Bar, MarketData, Quote, Trade, timeframe_ns
+from ..model.messages import StrategyFailed
+from ..model.signal import SignalGenerated
+from ..model.values import StrategyId, Symbol
+from ..ports import Feed
+from ..strategies.base import Strategy
+from .attached import Attached, View, id_on_wire
+from .bar_routes import BarRoutes
+from .bus import EventBus
+from .failure import reason_of
+from .hooks import HookGuard
+from .order_updates import order_of, update_of
+from .pump import FeedPump
+from .tally import FillTally
+
+__all__ = ["LiveStrategyRunner", "View"]
+
+Emit = Callable[[SignalGenerated], None]
+OnFailed = Callable[[StrategyId, str], None]
+
+_LOG = logging.getLogger("holdfast.runner")
+
+
+class StrategyConfig(Protocol):
+    """What a runner on its own reads of the settings."""
+
+    @property
+    def symbols(self) -> Sequence[Symbol]:
+        """Return what to show; empty for all that the feed has."""
+
+
+class LiveStrategyRunner:
+    """Runs strategies once, from `begin` or `start` to `end` or `stop`.
+
+    Args:
+        strategy_config: whose `symbols` to show; None shows all of the feed's.
+        market_data_service: the feed that `start` pumps.
+        event_bus: where "signal.generated", "strategy.failed" and "feed.failed" are told, and
+            "order.filled" is heard, when the runner stands alone; None makes one.
+        hook_budget_ms: a hook that takes longer is cut off.
+    """
+
+    def __init__(
+        self,
+        strategy_config: StrategyConfig | None = None,
+        market_data_service: Feed | None = None,
+        event_bus: EventBus | None = None,
+        *,
+        hook_budget_ms: float = 250,
+    ) -> None:
+        self.event_bus = EventBus() if event_bus is None else event_bus
+        self._config = strategy_config
+        self._feed = market_data_service
+        self._guard = HookGuard(hook_budget_ms)
+        self._all: dict[StrategyId, Attached] = {}
+        self._routes: dict[Symbol, _Route] = {}
+        self._wishes: deque[tuple[Attached, SignalGenerated]] = deque()
+        self._is_passing_on = False
+        self._now = 0
+        self._latest: MarketData | None = None
+        self._has_begun = self._is_over = False
+        self._hears_orders = False
+        self._view: View
+        self._emit: Emit
+        self._on_failed: OnFailed | None = None
+        self._pump: FeedPump | None = None
+        self._stop_hearing: Callable[[], None] | None = None
+
+    def add_strategy(self, strategy_id: str, strategy: Strategy) -> None:
+        """Take a strategy on, before the session begins.
+
+        Raises:
+            StrategyError: the id is empty or taken, or the strategy can't be run as it is.
+            SessionStateError: the session has begun.
+        """
+        if self._has_begun:
+            raise SessionStateError(f"{strategy_id} must be added before the runner starts")
+        if not strategy_id or strategy_id in self._all:
+            raise StrategyError(f"a strategy's id must be new and not empty, was {strategy_id!r}")
+        if any(one.strategy is strategy for one in self._all.values()):
+            raise StrategyError(f"the strategy of {strategy_id} was added already: make another")
+        key = StrategyId(strategy_id)
+        self._all[key] = Attached(key, strategy)
+
+    @property
+    def strategies(self) -> Mapping[StrategyId, Strategy]:
+        """Return the strategies that are on, by id; failed ones are not."""
+        return {key: one.strategy for key, one in self._all.items() if one.is_live}
+
+    def now(self) -> int:
+        """Return the market's time, nanoseconds UTC; it never goes back."""
+        if self._latest is not None and self._latest.ts > self._now:
+            self._now = self._latest.ts
+        return self._now
+
+    # Driven by the service
+
+    def begin(  # noqa: PLR0913, PLR0917 - what a session hands over
+        self,
+        symbols: Sequence[Symbol],
+        feed: Feed,
+        now: int,
+        emit: Emit,
+        view: View,
+        on_failed: OnFailed | None = None,
+    ) -> None:
+        """Start the strategies and warm each up, one after the other, in the order of adding.
+
+        What they wish for in `on_start` is emitted at the end; what they wish for while they
+        warm up is not heard.
+
+        Args:
+            now: where history ends; later the market's messages and `on_time` tell the time.
+            emit: is given each wish, never while a hook runs.
+            on_failed: is told which strategy was taken off and why, from here on.
+
+        Raises:
+            SessionStateError: the runner has begun already.
+            FeedError: the history can't be read.
+        """
+        if self._has_begun:
+            raise SessionStateError("a runner runs once: make a new one, with new strategies")
+        self._has_begun = True
+        self._view, self._emit, self._on_failed = view, emit, on_failed
+        self._now = now
+        self._is_passing_on = True  # what is wished for waits until all are ready
+        self._guard.start()
+        try:
+            for one in self._all.values():
+                one.open(tuple(symbols), feed.default_timeframe, self.now, view)
+                self._introduce(one, feed, now)
+        except BaseException:
+            self._is_over = True
+            self._guard.stop()
+            raise
+        live = [one for one in self._all.values() if one.is_live]
+        self._routes = {symbol: _Route(symbol, live, feed.is_live) for symbol in symbols}
+        self._hears_orders = any(one.on_fill or one.on_order for one in live)
+        self._emit_wishes()
+
+    def on_market(self, message: MarketData) -> None:
+        """Show a message to those who want it; bars that a trade closes come before the trade."""
+        route = self._routes.get(message.symbol)
+        if route is None:
+            return
+        self._latest = message
+        if type(message) is Trade:
+            builder = route.bars.trades
+            if builder is not None and (closed := builder.on_trade(message)):
+                self._show_bars(route, closed)
+            for one in route.trades:
+                if one.is_live and one.on_trade is not None:
+                    self._call(one, one.on_trade, message)
+        elif type(message) is Quote:
+            for one in route.quotes:
+                if one.is_live and one.on_quote is not None:
+                    self._call(one, one.on_quote, message)
+        elif type(message) is Bar:
+            self._show_bars(route, route.bars.on_bar(message))
+
+    def on_time(self, now: int) -> None:
+        """Close the bars whose end has passed; a live feed's trades are waited for a little."""
+        self._now = max(self.now(), now)
+        for route in tuple(self._routes.values()):
+            if closed := route.bars.on_time(now):
+                self._show_bars(route, closed)
+
+    def on_fact(self, fact: Event) -> None:
+        """Tell the owner of an order what became of it, once the view shows it."""
+        if not self._hears_orders:
+            return
+        cl_ord_id = order_of(fact)
+        if cl_ord_id is None:
+            return
+        order = self._view.order(cl_ord_id)
+        owner = self._by_wire(cl_ord_id) if order is None else order.request.strategy_id
+        one = None if owner is None else self._all.get(owner)
+        if one is None:
+            return
+        if type(fact) is OrderFilled and one.is_live and one.on_fill is not None:
+            self._call(one, one.on_fill, fact)
+        if order is not None and one.is_live and one.on_order is not None:
+            self._call(one, one.on_order, update_of(order, fact))
+
+    def end(self, reason: str) -> None:
+        """Stop the strategies. What they wish for in `on_stop` is not heard."""
+        if self._is_over or not self._has_begun:
+            return
+        self._is_over = True
+        self._routes = {}
+        self._hears_orders = False
+        for one in self._all.values():
+            if one.is_live and one.on_stop is not None:
+                self._call(one, one.on_stop)
+            one.is_live = False
+        self._guard.stop()
+        _LOG.info("strategies stopped: %s", reason)
+
+    # Standing alone
+
+    async def start(self) -> None:
+        """Start the strategies and pump the feed in a task, until it ends or `stop`.
+
+        Raises:
+            ConfigError: there is no feed, or it has nothing to show.
+            SessionStateError: the runner has begun already.
+            FeedError: the history can't be read.
+        """
+        feed = self._feed
+        if feed is None:
+            raise ConfigError("market_data_service must be a feed, was None")
+        wanted = () if self._config is None else self._config.symbols
+        symbols = tuple(wanted) or tuple(contract.symbol for contract in feed.instruments())
+        if not symbols:
+            raise ConfigError(f"the feed {feed.name} knows no symbols: name them in the config")
+        bus, books = self.event_bus, FillTally()
+        pump = FeedPump(
+            feed, self.on_market, self.on_time, lambda error: bus.publish("feed.failed", error)
+        )
+        self.begin(
+            symbols=symbols,
+            feed=feed,
+            now=time.time_ns() if feed.is_live else feed.start_ts,
+            emit=lambda wish: bus.publish("signal.generated", wish),
+            view=books,
+            on_failed=self._tell_failure,
+        )
+        self._stop_hearing = bus.subscribe("order.filled", lambda fill: self._book(books, fill))
+        self._pump = pump
+        pump.start()
+
+    async def wait(self) -> None:
+        """Return when the feed has ended or the runner was stopped.
+
+        Raises:
+            FeedError: the feed failed.
+            NetworkError: so did its connection.
+        """
+        if self._pump is not None:
+            await self._pump.wait()
+
+    async def stop(self) -> None:
+        """Stop pumping, then the strategies. Stopping twice is stopping once."""
+        if self._pump is not None:
+            await self._pump.stop()
+        if self._stop_hearing is not None:
+            self._stop_hearing()
+        self.end("stopped")
+
+    def _book(self, books: FillTally, fill: object) -> None:
+        if isinstance(fill, OrderFilled):
+            books.count(fill)
+            self.on_fact(fill)
+
+    def _tell_failure(self, strategy_id: StrategyId, reason: str) -> None:
+        failure = StrategyFailed(strategy_id=strategy_id, reason=reason)
+        self.event_bus.publish("strategy.failed", failure)
+
+    # The strategies
+
+    def _introduce(self, one: Attached, feed: Feed, now: int) -> None:
+        """Call `on_start`, then show the history, as it happened over all time frames."""
+        window = one.window
+        if one.on_start is not None:
+            self._call(one, one.on_start, window)
+        if one.is_live and one.warmup_bars:
+            self._warm_up(one, feed, now)
+
+    def _warm_up(self, one: Attached, feed: Feed, now: int) -> None:
+        window = one.window
+        bars = [
+            bar
+            for symbol in window.symbols
+            for timeframe in sorted(window.timeframes, key=timeframe_ns)
+            for bar in feed.history(symbol, timeframe, now, one.warmup_bars)
+        ]
+        bars.sort(key=_end)  # stable: of one end, the shorter first, as they come live
+        window.is_warming_up = True
+        for bar in bars:
+            if one.is_live and window.show(bar) and one.on_bar is not None:
+                self._call(one, one.on_bar, bar)
+        window.is_warming_up = False
+        _LOG.info("strategy %s warmed up with %d bars", one.strategy_id, len(bars))
+
+    def _show_bars(self, route: _Route, bars: Iterable[Bar]) -> None:
+        for bar in bars:
+            for one in route.bars_of.get(bar.timeframe, ()):
+                if one.is_live and one.window.show(bar) and one.on_bar is not None:
+                    self._call(one, one.on_bar, bar)
+
+    def _call(self, one: Attached, hook: Callable[..., object], *args: object) -> None:
+        try:
+            self._guard.call(hook, *args)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a strategy may raise anything
+            self._fail(one, hook, error)
+        else:
+            if one.said:
+                self._pass_on(one)
+
+    def _pass_on(self, one: Attached) -> None:
+        """Log a strategy's lines and emit its wishes.
+
+        What is emitted may come back as a fill and make the next wish: the outermost call emits
+        them all, so that this never gets deep.
+        """
+        said = one.said.copy()
+        one.said.clear()
+        for what in said:
+            if isinstance(what, str):
+                _LOG.info("%s: %s", one.strategy_id, what)
+            elif not self._is_over:
+                self._wishes.append((one, what))
+        if not self._is_passing_on:
+            self._emit_wishes()
+
+    def _emit_wishes(self) -> None:
+        self._is_passing_on = True
+        try:
+            while self._wishes:
+                wisher, wish = self._wishes.popleft()
+                if wisher.is_live:
+                    self._emit(wish)
+        finally:
+            self._is_passing_on = False
+
+    def _fail(self, one: Attached, hook: Callable[..., object], error: BaseException) -> None:
+        """Take a strategy off. The wishes of the hook that failed are forgotten."""
+        one.is_live = False
+        self._pass_on(one)  # what it logged; wishes of one that is off go nowhere
+        for route in self._routes.values():
+            route.drop(one)
+        reason = reason_of(error, hook, self._guard)
+        _LOG.error("strategy %s was taken off: %s", one.strategy_id, reason)
+        if self._on_failed is not None:
+            self._on_failed(one.strategy_id, reason)
+
+    def _by_wire(self, cl_ord_id: str) -> StrategyId | None:
+        """Return the strategy that an id names, which may be cut; None where two could be meant."""
+        owner = parse_cl_ord_id(cl_ord_id)
+        if owner is None:
+            return None
+        named = [key for key in self._all if id_on_wire(key) == owner.strategy]
+        return named[0] if len(named) == 1 else None
+
+
+class _Route:
+    """Who hears what of one symbol, in the order of adding."""
+
+    __slots__ = ("bars", "bars_of", "quotes", "trades")
+
+    def __init__(self, symbol: Symbol, strategies: Sequence[Attached], is_live: bool) -> None:
+        self.trades = tuple(one for one in strategies if one.on_trade is not None)
+        self.quotes = tuple(one for one in strategies if one.on_quote is not None)
+        wanted = dict.fromkeys(name for one in strategies for name in one.timeframes)
+        self.bars_of = {
+            name: tuple(one for one in strategies if name in one.timeframes) for name in wanted
+        }
+        self.bars = BarRoutes(symbol, tuple(wanted), is_live=is_live)
+
+    def drop(self, one: Attached) -> None:
+        """Forget a strategy, and the bars that nobody else wants."""
+        self.trades = tuple(other for other in self.trades if other is not one)
+        self.quotes = tuple(other for other in self.quotes if other is not one)
+        for timeframe in one.timeframes:
+            left = tuple(o for o in self.bars_of.get(timeframe, ()) if o is not one)
+            self.bars_of[timeframe] = left
+            if not left:
+                self.bars.drop(timeframe)
+
+
+def _end(bar: Bar) -> int:
+    return bar.ts

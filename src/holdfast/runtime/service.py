@@ -1,0 +1,400 @@
+"""The trading service: what a program or a person starts, asks, steers and stops.
+
+One session at a time. What happens inside a session is the business of `live`, and how its
+lives follow each other that of `lives`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from ..engine.engine import Explanation, Outcome
+from ..model import messages as msg
+from ..model.config import TradingConfig
+from ..model.errors import SessionStateError
+from ..model.signal import SignalGenerated
+from ..model.values import (
+    Amount,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+    TradingSessionStatus,
+)
+from ..ports import Feed, Notifier
+from ..stats import SessionStats
+from ..strategies import Strategy
+from .assembly import assemble, load_strategies
+from .books import BooksReport
+from .broker import LiveBrokerAdapter
+from .bus import EventBus
+from .figures import Figures
+from .live import LiveSession
+from .lives import Lives
+from .notices import LogNotifier
+from .operations import Operations
+from .parts import Parts, Plan
+from .publishing import Publisher, Repository
+from .trading_state import TradingState
+from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
+from .wanted import Templates, Wanted, symbols_of
+
+
+class LiveTradingService:
+    """Runs a trading session and answers for it.
+
+    Args:
+        portfolio_repository: told of the account's figures; anything with `save`.
+        order_repository: told of every order that changed.
+        position_repository: told of every position that changed.
+        event_bus: where events are published; one of the service's own by default.
+        config: settings; the defaults, and a simulated account, when None.
+        notifier: tells a person of alarms; the log by default.
+    """
+
+    def __init__(  # noqa: PLR0913 - the specification's own
+        self,
+        portfolio_repository: Repository | None = None,
+        order_repository: Repository | None = None,
+        position_repository: Repository | None = None,
+        event_bus: EventBus | None = None,
+        config: TradingConfig | None = None,
+        *,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.config = config or TradingConfig(dry_run=True)
+        self.event_bus = event_bus or EventBus()
+        self._publisher = Publisher(
+            self.event_bus,
+            portfolio_repository,
+            order_repository,
+            position_repository,
+            logs_trades=self.config.log_trades,
+        )
+        self._notifier = notifier or LogNotifier()
+        self._broker: LiveBrokerAdapter | None = None
+        self._lives: Lives | None = None
+        self._wanted: Wanted | None = None
+        self._operations: Operations | None = None
+        self._figures: Figures | None = None
+
+    def set_broker(self, broker: LiveBrokerAdapter) -> None:
+        """Trade through this venue; without one, or with `dry_run`, on a simulated account.
+
+        Raises:
+            SessionStateError: a session is running.
+        """
+        if self.is_running():
+            raise SessionStateError("stop the session before the broker is changed")
+        self._broker = broker
+
+    # The session's life
+
+    async def start_session(  # noqa: PLR0913 - the specification's own
+        self,
+        portfolio_id: UUID | str | None = None,
+        strategies: Sequence[str | Strategy] | None = None,
+        symbols: Sequence[str] | None = None,
+        dry_run: bool | None = None,
+        *,
+        feed: Feed | None = None,
+        execute_signals: bool | None = None,
+    ) -> TradingSession:
+        """Recover, reconcile and run. A session that a crash cut off goes on under its id.
+
+        Args:
+            strategies: names, `path/to/file.py:Class`, or strategies; None takes the settings'.
+            symbols: None takes the settings', else all that the feed shows.
+            dry_run: True trades on the simulated account; None takes the setting.
+            feed: market data; None opens the configured one.
+            execute_signals: False leaves strategies' signals to the subscribers of
+                "signal.generated"; None does so as soon as there is one.
+
+        Raises:
+            SessionStateError: a session is running.
+            TradingError: it can't be started; the text says what to do.
+        """
+        if self.is_running():
+            raise SessionStateError("a session is running: stop it first")
+        self._wanted = Wanted(
+            portfolio_id=str(portfolio_id or uuid4()),
+            strategies=Templates(self.config.strategies if strategies is None else strategies),
+            symbols=symbols_of(symbols or self.config.symbols),
+            is_dry=self.config.dry_run if dry_run is None else dry_run,
+            feed=feed,
+            executes=execute_signals,
+        )
+        lives = Lives(self._make_life, self.config, self._notifier)
+        before, self._lives = self._lives, lives
+        try:
+            await lives.start()
+        except BaseException:
+            self._lives = before
+            raise
+        return self.session()
+
+    async def _make_life(self) -> LiveSession:
+        wanted = self._wanted
+        assert wanted is not None, "start_session says what is wanted"
+        made, descriptions = load_strategies(wanted.strategies.fresh())
+        parts = assemble(
+            self.config,
+            wanted.symbols,
+            feed=wanted.feed,
+            broker=None if wanted.is_dry else self._broker,
+        )
+        for finding in parts.journal.findings:
+            self._notifier.notify("alarm", finding)
+        plan = Plan(
+            session_id=parts.session_id,
+            portfolio_id=parts.recovered.engine.state.portfolio_id
+            if parts.is_resumed
+            else wanted.portfolio_id,
+            symbols=parts.symbols,
+            strategies=made,
+            descriptions=descriptions,
+            is_resumed=parts.is_resumed,
+            hands_signals_over=self._hands_over,
+        )
+        return await self._life(parts, plan)
+
+    async def _life(self, parts: Parts, plan: Plan) -> LiveSession:
+        engine = parts.recovered.engine
+        figures = Figures(plan.session_id)
+        live = LiveSession(
+            self.config,
+            plan,
+            parts,
+            self._notifier,
+            listeners=[figures.hear, lambda facts: self._publisher.publish(facts, engine)],
+        )
+        live.on_tick = lambda: self._publisher.tick(engine)
+        try:
+            figures.recall(parts.journal.replay())
+        except BaseException:
+            await live.close()
+            raise
+        self._figures, self._operations = figures, Operations(live)
+        if self._broker is not None:
+            self._broker.attach(live)
+        return live
+
+    def _hands_over(self, signal: SignalGenerated) -> bool:
+        """Give a signal to subscribers that execute signals themselves, if there are any."""
+        executes = self._wanted.executes if self._wanted else None
+        takes_over = self.event_bus.is_subscribed("signal.generated")
+        self.event_bus.publish("signal.generated", signal)
+        return executes is False or (executes is None and takes_over)
+
+    def _running(self) -> LiveSession:
+        live = self._lives.live if self._lives else None
+        if live is None:
+            raise SessionStateError("no session was started")
+        return live
+
+    @property
+    def operations(self) -> Operations:
+        """Return what acts on the running session.
+
+        Raises:
+            SessionStateError: none is running.
+        """
+        if self._operations is None or not self.is_running():
+            raise SessionStateError("no session is running")
+        return self._operations
+
+    def is_running(self) -> bool:
+        """Tell whether a session is under way, paused and failing ones included."""
+        return self._lives is not None and self._lives.is_running
+
+    async def wait(self) -> None:
+        """Return when the session has ended by itself or by `stop`, and all was told."""
+        if self._lives is not None:
+            await self._lives.wait()
+            await self.event_bus.drain()
+
+    async def pause(self, reason: str = "operator") -> TradingSession:
+        """Stop taking new risk; exits and stops go on."""
+        self._ask(msg.PauseSession(reason=reason))
+        return self.session()
+
+    async def resume(self, reason: str = "operator") -> TradingSession:
+        """Take new risk again."""
+        self._ask(msg.ResumeSession(reason=reason))
+        return self.session()
+
+    async def stop(
+        self, reason: str = "operator", *, flatten: bool | None = None
+    ) -> TradingSession:
+        """Take entries back, end the session, and return it as it ended.
+
+        A session in ERROR is reset to STOPPED, also one that has ended.
+
+        Args:
+            flatten: close the positions too; None takes the setting `on_stop`. Positions that
+                stay keep their stops at the venue.
+
+        Raises:
+            SessionStateError: none was started.
+        """
+        self._running()
+        assert self._lives is not None, "a life has lives"
+        wants_flat = self.config.on_stop == "flatten" if flatten is None else flatten
+        if self._lives.is_running:
+            await self._lives.stop(reason, flatten=wants_flat)
+            await self.event_bus.drain()
+        elif self._lives.status is TradingSessionStatus.ERROR:
+            self._lives.reset(reason)
+        return self.session()
+
+    async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
+        """Engage the kill switch: nothing new goes out until it is released, restarts included."""
+        self._ask(msg.EngageKillSwitch(reason=reason, flatten=flatten))
+
+    async def release(self, operator: str) -> None:
+        """Release the kill switch; `operator` answers for it."""
+        self._ask(msg.ReleaseKillSwitch(operator=operator))
+
+    def _ask(self, message: msg.Message) -> Outcome:
+        if not self.is_running():
+            raise SessionStateError("no session is running")
+        return self._running().shell.ask(message)
+
+    # Orders
+
+    async def execute_order(self, order: Order) -> OrderResult:
+        """Check an order and take it on; what went wrong is in the result."""
+        try:
+            operations = self.operations
+        except SessionStateError as error:
+            return OrderResult(success=False, order_id=None, error=str(error), order=order)
+        return await operations.execute(order)
+
+    async def place_order(  # noqa: PLR0913 - all that an order may name
+        self,
+        symbol: str,
+        side: Side | str,
+        quantity: Amount,
+        order_type: OrderType | str = OrderType.MARKET,
+        price: Amount | None = None,
+        *,
+        time_in_force: TimeInForce | str = TimeInForce.GTC,
+        trigger_price: Amount | None = None,
+        stop_loss: Amount | None = None,
+        take_profit: Amount | None = None,
+        reduce_only: bool = False,
+        request_id: str = "",
+    ) -> Order:
+        """Place an order by hand and return it as the venue's first word left it.
+
+        Args:
+            quantity: base units, a multiple of the lot.
+            stop_loss: a price; a stop rests at the exchange for whatever fills.
+            take_profit: a price; whichever of the two closes the position ends the other.
+            request_id: a repeated id places nothing and returns the first order.
+
+        Raises:
+            RiskDenied: a rule refused; nothing was sent.
+            InputError: the order contradicts itself.
+            InsufficientBalanceError, VenueRefused: the venue declined.
+        """
+        order = Order(
+            symbol=symbol,
+            side=choice(Side, side, "side"),
+            quantity=quantity,
+            order_type=choice(OrderType, order_type, "order_type"),
+            price=price,
+            time_in_force=time_in_force,
+            trigger_price=trigger_price,
+            stop_loss=stop_loss,
+            take_profit=take_profit,
+            reduce_only=reduce_only,
+        )
+        return await self.operations.submit(order, request_id)
+
+    async def cancel_order(self, order_id: str) -> Order:
+        """Take an order back."""
+        return await self.operations.cancel(order_id)
+
+    async def modify_order(
+        self, order_id: str, new_price: Amount | None = None, new_quantity: Amount | None = None
+    ) -> Order:
+        """Amend a resting limit order; None keeps what is."""
+        return await self.operations.modify(order_id, new_price, new_quantity)
+
+    async def get_order_status(self, order_id: str) -> OrderStatus:
+        """Return how far an order has come."""
+        status = self.operations.order(order_id).status
+        return status or OrderStatus.PENDING_NEW
+
+    async def get_order(self, order_id: str) -> Order:
+        """Return an order."""
+        return self.operations.order(order_id)
+
+    async def get_orders(self, *, open_only: bool = True) -> list[Order]:
+        """Return the open orders, or all that are remembered."""
+        return self.operations.orders(open_only=open_only)
+
+    # Positions and figures
+
+    async def get_positions(self) -> list[Position]:
+        """Return the open positions."""
+        return self.operations.positions()
+
+    async def close_position(self, symbol: str, reason: str = "operator") -> Position:
+        """Close a position at the market, in every state and past every limit."""
+        return await self.operations.close(symbol, reason)
+
+    async def adjust_position(self, symbol: str, target_quantity: Amount) -> Position:
+        """Trade a position to a signed target quantity."""
+        return await self.operations.adjust(symbol, target_quantity)
+
+    async def get_session_stats(self) -> SessionStats:
+        """Return the session's figures, also after it has ended."""
+        if self._figures is None:
+            raise SessionStateError("no session was started")
+        return self._figures.stats()
+
+    async def get_metrics(self) -> Metrics:
+        """Return how the account stands at this moment."""
+        return self.operations.metrics(self.now())
+
+    def explain(self, signal: SignalGenerated) -> Explanation:
+        """Show the whole pipeline of a wish without sending anything."""
+        return self._running().engine.explain(signal, self.now())
+
+    def now(self) -> int:
+        """Return the session's time, nanoseconds UTC; a recording's is its own."""
+        return self._running().now()
+
+    async def get_state(self) -> TradingState:
+        """Return the session's books at this moment, which can be saved."""
+        return TradingState.of(self._running())
+
+    @property
+    def books(self) -> BooksReport | None:
+        """Return how our books compared with the venue's at the end; None before, or unread."""
+        return self._lives.books if self._lives else None
+
+    @property
+    def fault(self) -> str:
+        """Return what ended the session or its feed; "" when nothing did."""
+        return self._lives.fault if self._lives else ""
+
+    @property
+    def restarts(self) -> int:
+        """Return how often the session was begun anew after a failure."""
+        return self._lives.restarts if self._lives else 0
+
+    @property
+    def live(self) -> LiveSession:
+        """Return the session's present life."""
+        return self._running()
+
+    def session(self) -> TradingSession:
+        """Return the session as it stands."""
+        live = self._running()
+        assert self._lives is not None, "a life has lives"
+        stats = self._figures.stats() if self._figures else SessionStats()
+        return session_view(live.engine.state, live.plan, stats, self._lives.status, self.fault)

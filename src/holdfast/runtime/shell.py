@@ -1,0 +1,208 @@
+"""Inbox -> engine -> journal -> venue: the one pass that every message takes.
+
+Rule 1: a fact is committed before its command leaves.
+Rule 2: one message is handled at a time, in the order of arrival; nothing is awaited in between.
+Rule 3: when the engine or the journal fails, nothing more leaves. Whoever runs the shell throws
+the engine away, folds the journal and reconciles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from ..engine.engine import Engine, Outcome
+from ..model import commands as cmd
+from ..model import messages as msg
+from ..model.errors import InputError, SessionStateError, UnknownOrderError
+from ..model.events import Event
+from ..model.values import AccountId, ParentId
+from ..ports import Clock, Journal, Notifier, Venue
+
+INBOX_MAX = 100_000
+"""How many messages may wait; more mean that something feeds itself."""
+
+UNCOMMITTED_MAX = 10_000
+"""How many batches of facts may wait for a grouped commit before the feed is made to wait."""
+
+Listener = Callable[[Sequence[Event]], None]
+
+_CALLERS_FAULT = (InputError, SessionStateError, UnknownOrderError)
+
+
+class Shell:
+    """Hands messages to the engine and carries out what it decides.
+
+    Args:
+        venues: by account.
+        listeners: told of facts after they were appended, in order; must not raise.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        clock: Clock,
+        venues: dict[AccountId, Venue],
+        notifier: Notifier,
+    ) -> None:
+        self.engine = engine
+        self.listeners: list[Listener] = []
+        self.last_snapshot: dict[AccountId, msg.VenueSnapshot] = {}
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._journal = journal
+        self._clock = clock
+        self._venues = venues
+        self._notifier = notifier
+        self._inbox: deque[msg.Message] = deque()
+        self._is_pumping = False
+        self._uncommitted = 0
+        self._committed = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._timers: list[tuple[int, int, ParentId]] = []
+        self._timer_number = 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether nothing more is handled."""
+        return self.failed.done()
+
+    def hear(self, message: msg.Message) -> None:
+        """Take a message in: at once, or behind the one that is being handled.
+
+        A shell that has failed hears nothing any more.
+        """
+        if self.has_failed:
+            return
+        if len(self._inbox) >= INBOX_MAX:
+            self._fail(RuntimeError(f"{INBOX_MAX} messages are waiting: something feeds itself"))
+            return
+        self._inbox.append(message)
+        if not self._is_pumping:
+            self._pump()
+
+    def ask(self, message: msg.Message) -> Outcome:
+        """Handle an operator's message now and return what it led to.
+
+        Raises:
+            InputError, SessionStateError, UnknownOrderError: it can't be carried out; nothing
+                was changed.
+        """
+        if self._is_pumping:
+            raise SessionStateError("the engine is busy: ask from a task of your own")
+        if self.has_failed:
+            raise SessionStateError(f"the session has failed: {self.failed.result()}")
+        self._is_pumping = True
+        try:
+            outcome = self._handle(message)
+        except _CALLERS_FAULT:
+            raise
+        except Exception as error:
+            self._fail(error)
+            raise
+        finally:
+            self._is_pumping = False
+        self._pump()
+        return outcome
+
+    def _pump(self) -> None:
+        inbox = self._inbox
+        self._is_pumping = True
+        try:
+            while inbox and not self.has_failed:
+                self._handle(inbox.popleft())
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more may leave
+            self._fail(error)
+        finally:
+            self._is_pumping = False
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.has_failed:
+            self.failed.set_result(error)
+        self._inbox.clear()
+        self._changed.set()
+        self._committed.set()
+
+    def _handle(self, message: msg.Message) -> Outcome:
+        outcome = self.engine.handle(message, self._clock.now())
+        if outcome.facts:
+            commands = outcome.commands
+            self._uncommitted += 1
+            self._journal.append(outcome.facts, lambda: self._let_go(commands))
+            for listener in self.listeners:
+                listener(outcome.facts)
+            self._changed.set()
+        elif outcome.commands:
+            self._carry_out(outcome.commands)
+        if type(message) is msg.VenueSnapshot:
+            self.last_snapshot[message.account] = message
+            self._changed.set()
+        return outcome
+
+    def _let_go(self, commands: Sequence[cmd.Command]) -> None:
+        self._uncommitted -= 1
+        if not self._uncommitted:
+            self._committed.set()
+        if commands and not self.has_failed:
+            self._carry_out(commands)
+
+    def _carry_out(self, commands: Sequence[cmd.Command]) -> None:
+        for command in commands:
+            match command:
+                case cmd.SubmitOrder():
+                    self._venues[command.order.account].submit(command)
+                case cmd.CancelOrder():
+                    self._venues[command.account].cancel(command)
+                case cmd.ReplaceOrder():
+                    self._venues[command.account].replace(command)
+                case cmd.QueryOrder():
+                    self._venues[command.account].query(command)
+                case cmd.Resync():
+                    self._venues[command.account].resync(command)
+                case cmd.SetTimer():
+                    self._timer_number += 1
+                    entry = (command.due_ts, self._timer_number, command.parent_id)
+                    heapq.heappush(self._timers, entry)
+                case cmd.Notify():
+                    self._notifier.notify(command.level, command.text)
+
+    # Time
+
+    def fire_timers(self, now: int) -> None:
+        """Wake the parents whose time has come."""
+        while self._timers and self._timers[0][0] <= now:
+            self.hear(msg.TimerFired(parent_id=heapq.heappop(self._timers)[2]))
+
+    # Waiting
+
+    async def committed(self) -> None:
+        """Wait until every fact so far is durable and its commands have left."""
+        while self._uncommitted and not self.has_failed:
+            self._committed.clear()
+            await self._committed.wait()
+
+    @property
+    def is_backed_up(self) -> bool:
+        """Tell whether the journal is so far behind that the feed should wait."""
+        return self._uncommitted > UNCOMMITTED_MAX
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Tell whether commands wait for a commit."""
+        return self._uncommitted > 0
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for facts to make a condition true; tell whether they did in time."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while not condition():
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or self.has_failed:
+                return condition()
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                return condition()
+        return True

@@ -1,0 +1,30 @@
+"""The books as strategies may see them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..engine.engine import Engine
+from ..engine.order import Order
+from ..engine.signals import holding
+from ..model.values import MAIN, AccountId, ClOrdId, StrategyId, Symbol
+
+
+class StrategyView:
+    """What a strategy may see of the books."""
+
+    def __init__(self, engine: Engine, account: AccountId = MAIN) -> None:
+        self._engine = engine
+        self._account = account
+
+    def position(self, strategy_id: StrategyId, symbol: Symbol) -> Decimal:
+        """Return what the strategy holds, signed."""
+        return holding(self._engine.state, (self._account, symbol), strategy_id)
+
+    def equity(self) -> Decimal:
+        """Return the account's wallet and open profit."""
+        return self._engine.core.exposure.equity(self._account)
+
+    def order(self, cl_ord_id: ClOrdId) -> Order | None:
+        """Return an order, None when it is not remembered."""
+        return self._engine.state.orders.get(cl_ord_id)

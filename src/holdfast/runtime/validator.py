@@ -1,0 +1,93 @@
+"""The pre-trade checks, for those who want to ask before they act."""
+
+from __future__ import annotations
+
+from ..engine.engine import Explanation
+from ..model.signal import SignalGenerated
+from ..model.values import Verdict, plain
+from .service import LiveTradingService
+
+
+class PretradeRiskValidator:
+    """Asks a running session's rules about a signal, sending nothing.
+
+    The named checks judge `signal`, or the last one that was validated when it is None.
+    """
+
+    def __init__(self, service: LiveTradingService) -> None:
+        self._service = service
+        self._signal: SignalGenerated | None = None
+
+    def explain(self, signal: SignalGenerated) -> Explanation:
+        """Show the whole pipeline: what would be sent, and what every rule says of it."""
+        return self._service.explain(signal)
+
+    async def validate_signal(self, signal: SignalGenerated) -> bool:
+        """Tell whether a signal would pass every rule. Closing always does."""
+        self._signal = signal
+        explanation = self.explain(signal)
+        return explanation.denial is None and not failed(explanation)
+
+    async def check_position_size(self, signal: SignalGenerated | None = None) -> bool:
+        """Tell whether the position stays within its share of equity."""
+        return self._passes("position_size", signal)
+
+    async def check_leverage(self, signal: SignalGenerated | None = None) -> bool:
+        """Tell whether the account's leverage stays within its limit."""
+        return self._passes("leverage", signal)
+
+    async def check_margin_requirements(self, signal: SignalGenerated | None = None) -> bool:
+        """Tell whether enough margin stays free."""
+        return self._passes("margin", signal)
+
+    async def check_daily_loss_limit(self, signal: SignalGenerated | None = None) -> bool:
+        """Tell whether the day's loss is within its limit."""
+        return self._passes("daily_loss", signal)
+
+    async def check_max_positions(self, signal: SignalGenerated | None = None) -> bool:
+        """Tell whether there is room for one more position."""
+        return self._passes("max_positions", signal)
+
+    async def check_correlation_limits(self, signal: SignalGenerated | None = None) -> bool:
+        """Tell whether the position would not double another one's risk."""
+        return self._passes("correlation", signal)
+
+    async def check_volatility_filters(self, signal: SignalGenerated | None = None) -> bool:
+        """Tell whether the market's volatility is within its band."""
+        return self._passes("volatility", signal)
+
+    def _passes(self, rule: str, signal: SignalGenerated | None) -> bool:
+        asked = signal or self._signal
+        if asked is None:
+            raise ValueError(f"{rule}: no signal to judge; give one or validate one first")
+        explanation = self.explain(asked)
+        if explanation.denial is not None:
+            return explanation.denial.rule != rule
+        return all(v.rule != rule for v in failed(explanation))
+
+
+def failed(explanation: Explanation) -> list[Verdict]:
+    """Return the verdicts that refuse."""
+    return [v for verdicts in explanation.verdicts for v in verdicts if not v.passed]
+
+
+def explanation_lines(explanation: Explanation) -> list[str]:
+    """Write an explanation for a person, a line each."""
+    lines = []
+    for plan, verdicts in zip(explanation.plans, explanation.verdicts, strict=True):
+        order = plan.pattern
+        lines.append(
+            f"{order.role.name} {order.side.value} {plain(order.qty)} {order.symbol} "
+            f"{order.order_type.value} by {plan.algo}"
+        )
+        lines += [_line(verdict) for verdict in verdicts] or ["  only closes: always allowed"]
+    if explanation.denial is not None:
+        lines.append(f"denied by {explanation.denial.rule}: {explanation.denial.reason}")
+    return lines
+
+
+def _line(verdict: Verdict) -> str:
+    mark = "ok" if verdict.passed else "NO"
+    value = "-" if verdict.value is None else plain(verdict.value)
+    limit = "-" if verdict.limit is None else plain(verdict.limit)
+    return f"  {mark} {verdict.rule:<20} {value:>14} of {limit:>10}  {verdict.reason}".rstrip()

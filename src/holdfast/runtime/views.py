@@ -1,0 +1,336 @@
+"""What users are shown of orders, positions and sessions: values, detached from the engine."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+from ..engine.engine import Engine
+from ..engine.order import Order as EngineOrder
+from ..engine.state import State
+from ..model.errors import InputError
+from ..model.margin import initial_margin, maintenance_margin
+from ..model.values import (
+    NS_PER_S,
+    OPERATOR,
+    ZERO,
+    AccountId,
+    Amount,
+    ClOrdId,
+    Key,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+    TradingSessionStatus,
+    plain,
+    to_decimal,
+)
+from ..stats import SessionStats
+from .parts import Plan
+
+E = TypeVar("E", bound=enum.Enum)
+
+_log = logging.getLogger("holdfast.orders")
+
+
+@dataclass(slots=True)
+class Order:
+    """An order as users write it and read it.
+
+    Amounts may be given as Decimal, str, int or float and are exact from there on. `id` is None
+    until the order has been taken on; `margin_required` is known from then on too.
+    """
+
+    symbol: str
+    side: Side
+    quantity: Amount
+    order_type: OrderType = OrderType.MARKET
+    price: Amount | None = None
+    strategy_id: str = OPERATOR
+    time_in_force: TimeInForce | str = TimeInForce.GTC
+    trigger_price: Amount | None = None
+    stop_loss: Amount | None = None
+    take_profit: Amount | None = None
+    reduce_only: bool = False
+    id: ClOrdId | None = None
+    status: OrderStatus | None = None
+    filled_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+    fees: Decimal = ZERO
+    reason: str = ""
+    is_in_doubt: bool = False
+    margin_required: Decimal | None = None
+    created_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.side = choice(Side, self.side, "side")
+        self.order_type = choice(OrderType, self.order_type, "order_type")
+        self.time_in_force = choice(TimeInForce, self.time_in_force, "time_in_force")
+        self.quantity = amount(self.quantity, "quantity")
+        for name in ("price", "trigger_price", "stop_loss", "take_profit"):
+            value = getattr(self, name)
+            if value is not None:
+                setattr(self, name, amount(value, name))
+
+    def follow(self, known: Order) -> None:
+        """Take over what has become known of the order since it was written."""
+        for name in _KNOWN_LATER:
+            setattr(self, name, getattr(known, name))
+
+    def debug_info(self) -> dict[str, str]:
+        """Return everything known of the order as texts, and write it to the log for a person."""
+        found = {name: _shown(getattr(self, name)) for name in self.__slots__}
+        _log.info("%s", ", ".join(f"{name} {text}" for name, text in found.items()))
+        return found
+
+
+_KNOWN_LATER = (
+    "id",
+    "status",
+    "filled_quantity",
+    "average_price",
+    "fees",
+    "reason",
+    "is_in_doubt",
+    "margin_required",
+    "created_at",
+)
+
+
+def amount(value: Amount, name: str) -> Decimal:
+    """Take a caller's number as the exact decimal that it shows.
+
+    Raises:
+        InputError: it is no number that can be used; the text names it.
+    """
+    try:
+        return to_decimal(value, name)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def choice(kind: type[E], value: E | str, name: str) -> E:
+    """Take a caller's word for one of an enumeration's values.
+
+    Raises:
+        InputError: it is none of them; the text names them.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(str(one.value) for one in kind)
+        raise InputError(f"{name} must be one of {known}, was {value!r}") from None
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    return str(getattr(value, "value", value))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderResult:
+    """What `execute_order` came to. `error` is "" when it succeeded."""
+
+    success: bool
+    order_id: ClOrdId | None
+    error: str = ""
+    order: Order | None = None
+
+
+@dataclass(slots=True)
+class Position:
+    """A position as users read it. `quantity` is signed; money is in the margin asset."""
+
+    symbol: str
+    quantity: Amount
+    entry_price: Amount
+    mark_price: Amount | None = None
+    unrealized_pnl: Amount | None = None
+    leverage: int = 1
+    realized_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    margin: Decimal = ZERO
+    margin_ratio: Decimal = ZERO  # maintenance margin over margin balance; liquidation at 1
+    opened_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.quantity = amount(self.quantity, "quantity")
+        self.entry_price = amount(self.entry_price, "entry_price")
+        mark = self.entry_price if self.mark_price is None else self.mark_price
+        self.mark_price = amount(mark, "mark_price")
+        if self.unrealized_pnl is None:
+            self.unrealized_pnl = self.quantity * (self.mark_price - self.entry_price)
+        self.unrealized_pnl = amount(self.unrealized_pnl, "unrealized_pnl")
+
+    @property
+    def roi_percentage(self) -> Decimal:
+        """Return the open profit in percent of the margin it ties up; 0 while flat."""
+        size = abs(to_decimal(self.quantity)) * to_decimal(self.entry_price)
+        if not size:
+            return ZERO
+        return to_decimal(self.unrealized_pnl or ZERO) / (size / self.leverage) * 100
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How the account stands at this moment; money in the margin asset."""
+
+    position_count: int
+    total_exposure: Decimal
+    unrealized_pnl: Decimal
+    daily_pnl: Decimal
+    equity: Decimal
+    wallet: Decimal
+    free_margin: Decimal
+    margin_ratio: Decimal
+    open_orders: int
+    orders_in_doubt: int
+    unprotected: int  # parents whose stop is missing
+    leverage: Decimal
+    is_killed: bool
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TradingSession:
+    """A session, as it stood when it was asked for."""
+
+    id: UUID
+    portfolio_id: UUID | str
+    status: TradingSessionStatus
+    started_at: datetime
+    stopped_at: datetime | None = None
+    total_trades: int = 0
+    winning_trades: int = 0
+    losing_trades: int = 0
+    total_pnl: Decimal = ZERO
+    max_drawdown: Decimal = ZERO
+    reason: str = ""
+    strategies: tuple[str, ...] = field(default=())
+    symbols: tuple[str, ...] = field(default=())
+
+
+def when(ts: int) -> datetime:
+    """Return an aware UTC time of nanoseconds since 1970."""
+    return datetime.fromtimestamp(ts / NS_PER_S, UTC)
+
+
+def session_view(
+    state: State, plan: Plan, stats: SessionStats, status: TradingSessionStatus, fault: str
+) -> TradingSession:
+    """Show a session."""
+    ended = status in (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
+    return TradingSession(
+        id=UUID(state.session_id),
+        portfolio_id=_as_uuid(state.portfolio_id),
+        status=status,
+        started_at=when(state.session_started_ts),
+        stopped_at=when(state.last_ts) if ended else None,
+        total_trades=stats.total_trades,
+        winning_trades=stats.winning_trades,
+        losing_trades=stats.losing_trades,
+        total_pnl=stats.total_pnl,
+        max_drawdown=Decimal(repr(stats.max_drawdown)),
+        reason=fault or state.status_reason,
+        strategies=tuple(plan.strategies),
+        symbols=plan.symbols,
+    )
+
+
+def _as_uuid(text: str) -> UUID | str:
+    try:
+        return UUID(text)
+    except ValueError:
+        return text
+
+
+def order_view(state: State, order: EngineOrder) -> Order:
+    """Show an engine's order."""
+    request = order.request
+    parent = state.parents.get(request.parent_id)
+    price = order.price or request.trigger_price or order.avg_px
+    leverage = state.leverages.get(order.key, 1)
+    is_entry = not request.reduce_only
+    return Order(
+        symbol=request.symbol,
+        side=request.side,
+        quantity=order.qty,
+        order_type=request.order_type,
+        price=order.price,
+        strategy_id=request.strategy_id,
+        time_in_force=request.time_in_force,
+        trigger_price=request.trigger_price,
+        stop_loss=parent.start.stop_loss if parent and is_entry else None,
+        take_profit=parent.start.take_profit if parent and is_entry else None,
+        reduce_only=request.reduce_only,
+        id=order.cl_ord_id,
+        status=order.status,
+        filled_quantity=order.cum_qty,
+        average_price=order.avg_px,
+        fees=order.fees,
+        reason=order.reason,
+        is_in_doubt=order.is_in_doubt,
+        margin_required=initial_margin(order.qty * price, leverage) if price and is_entry else ZERO,
+        created_at=when(order.created_ts),
+    )
+
+
+def position_view(engine: Engine, key: Key) -> Position:
+    """Show an engine's position at the market's mark price."""
+    state, exposure = engine.state, engine.core.exposure
+    position = state.position(key)
+    mark = exposure.mark(key)
+    leverage = state.leverages.get(key, 1)
+    notional = abs(position.qty) * mark
+    instrument = state.instruments.get(key)
+    brackets = instrument.brackets if instrument else ()
+    equity = exposure.equity(key[0])
+    needed = maintenance_margin(brackets, notional)
+    return Position(
+        symbol=key[1],
+        quantity=position.qty,
+        entry_price=position.entry_price,
+        mark_price=mark,
+        unrealized_pnl=exposure.unrealized(key),
+        leverage=leverage,
+        realized_pnl=position.realized_pnl,
+        fees=position.fees,
+        funding=position.funding,
+        margin=initial_margin(notional, leverage),
+        margin_ratio=needed / equity if equity > ZERO else Decimal(1),
+        opened_at=when(position.opened_ts) if position.opened_ts else None,
+    )
+
+
+def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
+    """Show how an account stands."""
+    state, exposure = engine.state, engine.core.exposure
+    equity = exposure.equity(name)
+    books = state.account(name)
+    wallet = books.wallet(exposure.margin_asset(name))
+    gross = exposure.gross_now(name)
+    orders = state.all_open_orders()
+    return Metrics(
+        position_count=len([k for k in state.open_keys() if k[0] == name]),
+        total_exposure=gross,
+        unrealized_pnl=equity - wallet,
+        daily_pnl=equity - books.day_equity if books.day >= 0 else ZERO,
+        equity=equity,
+        wallet=wallet,
+        free_margin=equity - exposure.initial_margin(name),
+        margin_ratio=exposure.margin_ratio(name),
+        open_orders=len(orders),
+        orders_in_doubt=sum(order.is_in_doubt for order in orders),
+        unprotected=sum(p.is_alarmed for p in state.parents.values()),
+        leverage=gross / equity if equity > ZERO else ZERO,
+        is_killed=state.is_killed,
+        time=when(now),
+    )

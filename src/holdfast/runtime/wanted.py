@@ -1,0 +1,69 @@
+"""What a session was asked to be: each of its lives is made from it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..model.errors import InputError
+from ..model.values import Symbol
+from ..ports import Feed
+from ..strategies import Strategy
+
+T = TypeVar("T")
+
+
+class Templates:
+    """Names, and strategies as they were before they had heard anything.
+
+    The first life gets the very objects that were given, so that whoever made them can look at
+    them; later ones get copies of what those were like at first. A strategy that can't be
+    copied is used again as it is.
+    """
+
+    def __init__(self, specs: Sequence[str | Strategy]) -> None:
+        _check_list(specs, "strategies")
+        self._next = tuple(specs)
+        self._kept = tuple(_copied(spec) for spec in specs)
+
+    def fresh(self) -> tuple[str | Strategy, ...]:
+        """Return what the next life is to be made with."""
+        specs, self._next = self._next, tuple(_copied(spec) for spec in self._kept)
+        return specs
+
+
+def _copied(spec: str | Strategy) -> str | Strategy:
+    try:
+        return copy.deepcopy(spec)
+    except Exception:  # noqa: BLE001 - a user's object may hold a socket, a thread, anything
+        return spec
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The arguments of `start_session`, as they count."""
+
+    portfolio_id: str
+    strategies: Templates
+    symbols: tuple[Symbol, ...]
+    is_dry: bool
+    feed: Feed | None
+    executes: bool | None
+
+
+def symbols_of(names: Sequence[str]) -> tuple[Symbol, ...]:
+    """Return symbols in capitals, each once.
+
+    Raises:
+        InputError: it is no list of names.
+    """
+    _check_list(names, "symbols")
+    return tuple(dict.fromkeys(Symbol(name.strip().upper()) for name in names))
+
+
+def _check_list(names: Sequence[T], what: str) -> None:
+    """Refuse one name where several belong: its letters would be taken for them."""
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise InputError(f"{what} must be a list of names, was {names!r:.80}")
