@@ -1,0 +1,92 @@
+"""The venue's filters, asked before the venue is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model.values import AccountId, OrderType, Symbol
+from tests.engine.risk.desk import BTC
+
+
+def test_unknown_contract_is_refused(desk):
+    verdict = desk.check("filters", desk.buy(symbol=Symbol("DOGEUSDT")))
+    assert not verdict.passed
+    assert "DOGEUSDT" in verdict.reason
+    assert not desk.check("filters", desk.buy(account=AccountId("other"))).passed
+
+
+@pytest.mark.parametrize(
+    ("qty", "passes"),
+    [
+        ("1", True),
+        ("1.0005", False),  # off the lot
+        ("0.2", True),  # the least
+        ("0.199", False),
+        ("500", True),  # the most at the market
+        ("500.001", False),
+    ],
+)
+def test_quantity_of_a_market_order_is_on_the_lot_and_within_its_bounds(desk, qty, passes):
+    desk.define(BTC, min_qty=Decimal("0.2"), max_qty=Decimal(900), max_market_qty=Decimal(500))
+    assert desk.check("filters", desk.buy(qty)).passed is passes
+
+
+@pytest.mark.parametrize(("qty", "passes"), [("900", True), ("900.001", False)])
+def test_limit_orders_have_the_larger_maximum(desk, qty, passes):
+    desk.define(BTC, max_qty=Decimal(900), max_market_qty=Decimal(500))
+    assert desk.check("filters", desk.buy(qty, "100")).passed is passes
+
+
+@pytest.mark.parametrize(("price", "passes"), [("99.9", True), ("99.95", False)])
+def test_limit_price_is_on_the_tick(desk, price, passes):
+    verdict = desk.check("filters", desk.buy("1", price))
+    assert verdict.passed is passes
+    if not passes:
+        assert (verdict.value, verdict.limit) == (Decimal("99.95"), Decimal("0.1"))
+
+
+def test_trigger_and_activation_price_are_on_the_tick(desk):
+    stop = desk.buy(order_type=OrderType.STOP_MARKET, trigger_price="100.05")
+    trailing = desk.buy(
+        order_type=OrderType.TRAILING_STOP_MARKET, activation_price=Decimal("100.05")
+    )
+    assert not desk.check("filters", stop).passed
+    assert not desk.check("filters", trailing).passed
+
+
+@pytest.mark.parametrize(("qty", "passes"), [("0.05", True), ("0.049", False)])
+def test_notional_is_at_least_the_minimum(desk, qty, passes):
+    verdict = desk.check("filters", desk.buy(qty))  # at 100, at least 5
+    assert verdict.passed is passes
+    assert desk.check("filters", desk.buy(qty, "100")).passed is passes
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "passes"),
+    [
+        ("buy", "105", True),
+        ("buy", "105.1", False),
+        ("buy", "80", True),  # far below the mark a buy only waits
+        ("sell", "95", True),
+        ("sell", "94.9", False),
+        ("sell", "120", True),
+    ],
+)
+def test_price_is_within_the_band_of_the_mark(desk, side, price, passes):
+    assert desk.check("filters", getattr(desk, side)("1", price)).passed is passes
+
+
+def test_conditional_limit_price_is_held_against_its_trigger(desk):
+    stop = desk.buy("1", "115", order_type=OrderType.STOP, trigger_price="110")
+    assert desk.check("filters", stop).passed
+    far = desk.buy("1", "115.6", order_type=OrderType.STOP, trigger_price="110")
+    assert not desk.check("filters", far).passed
+
+
+def test_market_order_without_any_price_is_refused(desk):
+    desk.define(Symbol("NEWUSDT"))
+    verdict = desk.check("filters", desk.buy(symbol=Symbol("NEWUSDT")))
+    assert not verdict.passed
+    assert "no price" in verdict.reason
