@@ -37,6 +37,9 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "metrics": Command("figures:metrics", "Show how the account stands at this moment"),
         "journal": Command("journal:COMMANDS", "Verify, follow or export the record of facts"),
     },
+    "Practice": {
+        "exchange": Command("exchange:exchange", "Run a simulated exchange on a port"),
+    },
     "Set-up": {
         "config": Command("config:COMMANDS", "Show or check the settings, and their sources"),
         "strategies": Command("strategies:strategies", "List the strategies and their parameters"),

@@ -100,7 +100,7 @@ class LiveBrokerAdapter:
         order.follow(placed)
         return OrderResult(success=True, order_id=placed.id, order=placed)
 
-    async def cancel_order(self, order_id: str) -> Order:
+    async def cancel_order(self, order_id: str | None) -> Order:
         """Take an order back."""
         return await self._operations().cancel(order_id)
 

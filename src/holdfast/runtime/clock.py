@@ -45,6 +45,10 @@ class FeedClock:
             self._last = max(self._last, ts + int(passed * NS_PER_S))
         return self._last
 
+    def begin_at(self, ts: int) -> None:
+        """Stand at this time, if it is later, until the first message."""
+        self._last = max(self._last, ts)
+
     def advance(self, ts: int) -> None:
         """Go to the time of a message; never back."""
         if self._first is None:

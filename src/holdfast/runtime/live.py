@@ -11,6 +11,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from ..engine.engine import Engine
 from ..engine.order import Order
 from ..model import messages as msg
@@ -22,6 +24,7 @@ from ..model.market import MarketData
 from ..model.signal import SignalGenerated
 from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
 from ..ports import Notifier, Venue
+from .clock import FeedClock
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .runner import LiveStrategyRunner
@@ -86,7 +89,9 @@ class LiveSession:
             TradingError: the venue can't be reached or declines, or its books can't be explained.
         """
         plan, account = self.plan, self.venue.account
-        contracts = await self.venue.connect(plan.symbols, self.shell.hear)
+        goes_on = plan.is_resumed and self.venue.capabilities.is_simulated
+        hear = self._hear_simulated if goes_on else self.shell.hear
+        contracts = await self.venue.connect(plan.symbols, hear)
         self._warm_up_market()
         self.shell.ask(
             msg.StartSession(
@@ -111,6 +116,15 @@ class LiveSession:
         if not started:
             raise TradingError(f"{self.venue.name} did not give its books in time")
         self._attach_strategies()
+
+    def _hear_simulated(self, message: msg.VenueMessage) -> None:
+        """Go to the time up to which a simulated exchange has lived, where it is ahead of ours."""
+        if self._is_starting and isinstance(message, msg.VenueSnapshot):
+            ahead_ts = self._recovery.time_of(message, self.engine.state)
+            if ahead_ts > message.taken_ts and isinstance(self._clock, FeedClock):
+                self._clock.begin_at(ahead_ts)
+                message = msgspec.structs.replace(message, asked_ts=ahead_ts, taken_ts=ahead_ts)
+        self.shell.hear(message)
 
     @property
     def _is_starting(self) -> bool:

@@ -149,6 +149,10 @@ class Lives:
                     self._in_a_row = 0
                 if not await self._go_on(live, live.outcome):
                     return
+        except Exception as error:  # noqa: BLE001 - it must not end without a word
+            self._blame(error)
+            self._final = TradingSessionStatus.ERROR
+            _log.exception("the session ended badly")
         finally:
             if self._live is not None:
                 await _closed(self._live)

@@ -128,7 +128,7 @@ class Operations:
             success=not came_to_nothing, order_id=placed.id, error=error_text, order=placed
         )
 
-    async def cancel(self, order_id: str, reason: str = "operator") -> Order:
+    async def cancel(self, order_id: str | None, reason: str = "operator") -> Order:
         """Take an order back and wait for the venue's word.
 
         Raises:
@@ -136,7 +136,7 @@ class Operations:
             SessionStateError: it has ended already.
             VenueRefused: the venue would not, and the order is still open.
         """
-        cl_ord_id = ClOrdId(order_id)
+        cl_ord_id = _placed(order_id)
         with self._refusals(cl_ord_id) as refusals:
             self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
             order = self._engine.state.orders[cl_ord_id]
@@ -148,7 +148,10 @@ class Operations:
         return order_view(self._engine.state, order)
 
     async def modify(
-        self, order_id: str, new_price: Amount | None = None, new_quantity: Amount | None = None
+        self,
+        order_id: str | None,
+        new_price: Amount | None = None,
+        new_quantity: Amount | None = None,
     ) -> Order:
         """Amend a limit order and wait for the venue's word.
 
@@ -159,7 +162,7 @@ class Operations:
             RiskDenied: a rule refused the larger order.
             VenueRefused: the venue would not; the order stands as it was.
         """
-        cl_ord_id = ClOrdId(order_id)
+        cl_ord_id = _placed(order_id)
         request = msg.ModifyRequest(
             cl_ord_id=cl_ord_id,
             qty=None if new_quantity is None else positive(new_quantity, "new_quantity"),
@@ -194,13 +197,13 @@ class Operations:
         finally:
             self._shell.listeners.remove(hear)
 
-    def order(self, order_id: str) -> Order:
+    def order(self, order_id: str | None) -> Order:
         """Return an order.
 
         Raises:
             UnknownOrderError: none of that id is remembered.
         """
-        order = self._engine.state.orders.get(ClOrdId(order_id))
+        order = self._engine.state.orders.get(_placed(order_id))
         if order is None:
             raise UnknownOrderError(f"no order {order_id} is known")
         return order_view(self._engine.state, order)
@@ -265,6 +268,12 @@ class Operations:
     def metrics(self, now: int) -> Metrics:
         """Return how the account stands."""
         return metrics_view(self._engine, self._live.venue.account, now)
+
+
+def _placed(order_id: str | None) -> ClOrdId:
+    if order_id is None:
+        raise UnknownOrderError("the order was never placed: it has no id")
+    return ClOrdId(order_id)
 
 
 def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:

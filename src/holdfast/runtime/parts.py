@@ -38,3 +38,23 @@ class Parts:
     symbols: tuple[Symbol, ...]
     session_id: SessionId
     is_resumed: bool
+
+
+def plan_of(
+    parts: Parts,
+    portfolio_id: str,
+    strategies: dict[StrategyId, Strategy],
+    descriptions: dict[StrategyId, str],
+    hands_signals_over: Callable[[SignalGenerated], bool],
+) -> Plan:
+    """Plan a life; a session that goes on keeps its portfolio."""
+    known = parts.recovered.engine.state.portfolio_id
+    return Plan(
+        session_id=parts.session_id,
+        portfolio_id=known if parts.is_resumed else portfolio_id,
+        symbols=parts.symbols,
+        strategies=strategies,
+        descriptions=descriptions,
+        is_resumed=parts.is_resumed,
+        hands_signals_over=hands_signals_over,
+    )

@@ -44,6 +44,22 @@ venue's own field names (positions also about every second, at the market's new 
 "order.changed", "position.changed" and "portfolio.changed" carry views, and "signal.generated"
 the wishes of strategies."""
 
+_VENUE_NEWS = (
+    ev.OrderSubmitted,
+    ev.OrderDenied,
+    ev.OrderAdopted,
+    ev.OrderAccepted,
+    ev.OrderRejected,
+    ev.OrderTriggered,
+    ev.OrderFilled,
+    ev.OrderCanceled,
+    ev.OrderExpired,
+    ev.OrderNeverArrived,
+    ev.OrderReplaced,
+)
+"""After what an "order_update" goes out: not after requests and doubts of our own, which would
+tell of one fill twice."""
+
 _trades = logging.getLogger("holdfast.trades")
 
 
@@ -77,7 +93,7 @@ class Publisher:
 
     def publish(self, facts: Sequence[ev.Event], engine: Engine) -> None:
         """Tell of facts that the engine has just applied, then of what they changed, once each."""
-        orders: dict[ClOrdId, None] = {}
+        orders: dict[ClOrdId, bool] = {}  # whether there is news that the venue would tell
         keys: dict[Key, None] = {}
         for fact in facts:
             topic = TOPICS.get(type(fact))
@@ -85,7 +101,8 @@ class Publisher:
                 self._bus.publish(topic, fact)
             cl_ord_id = order_of(fact)
             if cl_ord_id is not None:
-                orders[cl_ord_id] = None
+                is_news = isinstance(fact, _VENUE_NEWS)
+                orders[cl_ord_id] = is_news or orders.get(cl_ord_id, False)
             if isinstance(fact, ev.OrderFilled):
                 keys[fact.account, fact.symbol] = None
                 if self._logs_trades:
@@ -95,8 +112,8 @@ class Publisher:
             elif isinstance(fact, ev.EquitySampled):
                 view = partial(metrics_view, engine, fact.account, fact.ts)
                 self._offer("portfolio.changed", view)
-        for cl_ord_id in orders:
-            self._tell_order(engine, cl_ord_id)
+        for cl_ord_id, is_news in orders.items():
+            self._tell_order(engine, cl_ord_id, is_news=is_news)
         for key in keys:
             self._offer("position.changed", partial(position_view, engine, key))
             self._tell_position(engine, key)
@@ -112,10 +129,12 @@ class Publisher:
         if self._bus.has_subscribers(topic):
             self._bus.publish(topic, view())
 
-    def _tell_order(self, engine: Engine, cl_ord_id: ClOrdId) -> None:
+    def _tell_order(self, engine: Engine, cl_ord_id: ClOrdId, *, is_news: bool) -> None:
         order = engine.state.orders.get(cl_ord_id)
-        if order is not None:
-            self._offer("order.changed", lambda: order_view(engine.state, order))
+        if order is None:
+            return
+        self._offer("order.changed", lambda: order_view(engine.state, order))
+        if is_news:
             self._offer("order_update", lambda: order_update(order))
 
     def _tell_position(self, engine: Engine, key: Key) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import msgspec
 
 from ..engine.engine import Engine
+from ..engine.folds import trade_name
 from ..engine.state import State
+from ..model.messages import FundingPayment, VenueSnapshot, WalletChange
 from ..model.settings import EngineSettings
 from ..model.values import TradingSessionStatus
 from ..ports import Journal
@@ -62,6 +64,26 @@ class StateRecoveryService:
         except msgspec.MsgspecError:
             return State(), 0  # of another version: the facts tell it all
 
+    @staticmethod
+    def time_of(snapshot: VenueSnapshot, state: State) -> int:
+        """Return the time of the newest thing in a snapshot that the state has not booked; or 0.
+
+        A simulated exchange keeps what it does before it tells it: after a crash it may have
+        lived on, on the feed's time, past the last fact.
+        """
+        seen = state.account(snapshot.account).changes_seen
+        times = [change.venue_ts for change in snapshot.changes if _id_of(change) not in seen]
+        for trade in snapshot.trades:
+            name = trade_name(trade.account, trade.symbol, trade.trade_id)
+            is_ours = trade.cl_ord_id in state.orders
+            if name not in state.trades_seen and is_ours:
+                times.append(trade.venue_ts)
+        return max(times, default=0)
+
     def save(self, state: State) -> None:
         """Keep the state as it is now. It is the fold of everything appended so far."""
         self._journal.save_snapshot(self._journal.sequence, _encode(state))
+
+
+def _id_of(change: FundingPayment | WalletChange) -> str:
+    return change.payment_id if isinstance(change, FundingPayment) else change.change_id

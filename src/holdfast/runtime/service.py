@@ -34,7 +34,7 @@ from .live import LiveSession
 from .lives import Lives
 from .notices import LogNotifier
 from .operations import Operations
-from .parts import Parts, Plan
+from .parts import Parts, Plan, plan_of
 from .publishing import Publisher, Repository
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
@@ -146,18 +146,9 @@ class LiveTradingService:
         )
         for finding in parts.journal.findings:
             self._notifier.notify("alarm", finding)
-        plan = Plan(
-            session_id=parts.session_id,
-            portfolio_id=parts.recovered.engine.state.portfolio_id
-            if parts.is_resumed
-            else wanted.portfolio_id,
-            symbols=parts.symbols,
-            strategies=made,
-            descriptions=descriptions,
-            is_resumed=parts.is_resumed,
-            hands_signals_over=self._hands_over,
+        return await self._life(
+            parts, plan_of(parts, wanted.portfolio_id, made, descriptions, self._hands_over)
         )
-        return await self._life(parts, plan)
 
     async def _life(self, parts: Parts, plan: Plan) -> LiveSession:
         engine = parts.recovered.engine
@@ -313,22 +304,25 @@ class LiveTradingService:
         )
         return await self.operations.submit(order, request_id)
 
-    async def cancel_order(self, order_id: str) -> Order:
+    async def cancel_order(self, order_id: str | None) -> Order:
         """Take an order back."""
         return await self.operations.cancel(order_id)
 
     async def modify_order(
-        self, order_id: str, new_price: Amount | None = None, new_quantity: Amount | None = None
+        self,
+        order_id: str | None,
+        new_price: Amount | None = None,
+        new_quantity: Amount | None = None,
     ) -> Order:
         """Amend a resting limit order; None keeps what is."""
         return await self.operations.modify(order_id, new_price, new_quantity)
 
-    async def get_order_status(self, order_id: str) -> OrderStatus:
+    async def get_order_status(self, order_id: str | None) -> OrderStatus:
         """Return how far an order has come."""
         status = self.operations.order(order_id).status
         return status or OrderStatus.PENDING_NEW
 
-    async def get_order(self, order_id: str) -> Order:
+    async def get_order(self, order_id: str | None) -> Order:
         """Return an order."""
         return self.operations.order(order_id)
 

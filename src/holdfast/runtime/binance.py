@@ -1,0 +1,79 @@
+"""A Binance USD-M Futures account as users hold it."""
+
+from __future__ import annotations
+
+from ..model.config import TradingConfig
+from ..model.errors import ConfigError
+from ..ports import Venue
+from ..venues.binance_futures.adapter import BinanceFuturesVenue
+from ..venues.binance_futures.settings import LEVERAGE, BinanceSettings, endpoints
+from ..venues.binance_futures.sign import make_signer
+from .broker import LiveBrokerAdapter, Wiring
+from .clock import WallClock
+
+
+class BinanceFuturesBroker(LiveBrokerAdapter):
+    """A live account, or one of the testnet. It needs live market data.
+
+    Leverage is the configuration's, and so is how often a request is tried again.
+
+    Args:
+        api_key: as the venue shows it.
+        api_secret: an HMAC secret, or a private key (Ed25519 or RSA) as PEM text or file name.
+        testnet: False trades real money.
+        rest_url: another host; it serves streams and the WebSocket API too unless those are given.
+        isolated: margin of each position by itself instead of the whole account's.
+        orders_over_ws: False sends every order over REST.
+        dead_man_s: after how long a silence of ours the venue cancels entry orders; 0 never.
+        password: of an encrypted private key.
+
+    Raises:
+        ConfigError: the key is empty, the secret can't be used, or an address is none.
+    """
+
+    def __init__(  # noqa: PLR0913 - what an account consists of
+        self,
+        api_key: str,
+        api_secret: str,
+        testnet: bool = True,
+        *,
+        rest_url: str | None = None,
+        stream_url: str | None = None,
+        ws_api_url: str | None = None,
+        isolated: bool = False,
+        orders_over_ws: bool = True,
+        dead_man_s: int = 120,
+        password: str | None = None,
+        config: TradingConfig | None = None,
+    ) -> None:
+        super().__init__(self._open_venue, config)
+        if not api_key:
+            raise ConfigError("the API key is empty")
+        make_signer(api_secret, password=password)  # what is wrong with it is said at once
+        self._key, self._secret, self._password = api_key, api_secret, password
+        self._settings = BinanceSettings(
+            endpoints=endpoints(
+                testnet=testnet, rest_url=rest_url, stream_url=stream_url, ws_api_url=ws_api_url
+            ),
+            leverage=LEVERAGE,
+            is_isolated=isolated,
+            orders_over_ws=orders_over_ws,
+            dead_man_s=dead_man_s,
+        )
+
+    def __repr__(self) -> str:
+        return f"BinanceFuturesBroker({self._settings.endpoints.rest_url})"
+
+    def _open_venue(self, wiring: Wiring) -> Venue:
+        if not isinstance(wiring.clock, WallClock):
+            raise ConfigError("a live account needs a live feed: recorded time can't place orders")
+        config = wiring.config
+        return BinanceFuturesVenue(
+            self._key,
+            self._secret,
+            clock=wiring.clock,
+            password=self._password,
+            settings=self._settings.set_by(
+                config.leverage, dict(config.leverages), config.retry_attempts
+            ),
+        )

@@ -1,0 +1,197 @@
+"""What is answered when nothing runs: from the journal, and the kill switch into it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from decimal import Decimal
+
+import pytest
+
+from holdfast.cli import main
+from holdfast.journal import open_journal
+from tests.cli.desk import run_json, start
+
+
+def test_status_answers_from_the_journal_and_says_so(capsys, finished):
+    code, document, _ = run_json(capsys, "status", "--data-dir", finished.data)
+    ran = json.loads(finished.text)
+
+    assert code == 0
+    assert document["is_running"] is False
+    assert "no session is running" in document["note"]
+    assert document["session"]["id"] == ran["session_id"]
+    assert document["session"]["status"] == "STOPPED"
+    assert document["session"]["total_pnl"] == ran["pnl"]
+    assert Decimal(document["metrics"]["equity"]) == Decimal(ran["equity_end"])
+
+
+def test_orders_positions_and_stats_answer_from_the_journal(capsys, finished):
+    ran = json.loads(finished.text)
+    orders = run_json(capsys, "orders", "--data-dir", finished.data)[1]
+    everything = run_json(capsys, "orders", "--all", "--data-dir", finished.data)[1]
+    positions = run_json(capsys, "positions", "--data-dir", finished.data)[1]
+    stats = run_json(capsys, "stats", "--data-dir", finished.data)[1]
+
+    assert all(order["status"] == "NEW" for order in orders["orders"])
+    assert len(everything["orders"]) == ran["orders"] + ran["denied"]
+    assert len(positions["positions"]) <= 1
+    assert stats["stats"]["fills"] == ran["fills"]
+
+
+@pytest.mark.parametrize("command", ["status", "orders", "positions", "stats"])
+def test_people_are_told_that_nothing_runs(capsys, finished, command):
+    assert main([command, "--data-dir", str(finished.data)]) == 0
+
+    out, err = capsys.readouterr()
+    assert "no session is running" in out + err
+
+
+def test_the_text_of_stats_is_the_reports(capsys, finished):
+    main(["stats", "--data-dir", str(finished.data)])
+
+    out = capsys.readouterr().out
+    assert f"Session {json.loads(finished.text)['session_id']}" in out
+    assert "Profit factor" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["place", "BTCUSDT", "BUY", "1"],
+        ["cancel", "--all"],
+        ["modify", "x", "--price", "1"],
+        ["close", "BTCUSDT"],
+        ["adjust", "BTCUSDT", "1"],
+        ["pause"],
+        ["resume"],
+        ["stop"],
+        ["metrics"],
+        ["explain", "BTCUSDT", "BUY"],
+    ],
+)
+def test_what_needs_a_session_says_how_to_start_one(capsys, finished, arguments):
+    assert main([*arguments, "--data-dir", str(finished.data)]) == 6
+    assert f"holdfast run --data-dir {finished.data}" in capsys.readouterr().err
+
+
+def test_status_of_a_folder_where_nothing_ever_ran(capsys, tmp_path):
+    assert main(["status", "--data-dir", str(tmp_path / "new")]) == 6
+    assert not (tmp_path / "new").exists()
+
+
+def test_kill_and_release_are_latched_in_the_journal(capsys, tmp_path):
+    folder = ["--data-dir", str(tmp_path / "d")]
+    assert main(["kill", "--reason", "smoke", *folder]) == 0
+    killed = run_json(capsys_drained(capsys), "status", *folder)[1]
+    assert main(["release", "--yes", "--operator", "ann", *folder]) == 0
+    released = run_json(capsys_drained(capsys), "status", *folder)[1]
+
+    assert (killed["is_killed"], killed["kill_reason"]) == (True, "smoke")
+    assert released["is_killed"] is False
+    assert main(["release", "--yes", "--operator", "ann", *folder]) == 2
+    assert "not engaged" in capsys.readouterr().err
+
+
+def capsys_drained(capsys):
+    capsys.readouterr()
+    return capsys
+
+
+def test_kill_says_who_has_the_journal_when_nobody_answers(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("holdfast.cli.kill.TRIES_MAX", 2)
+    monkeypatch.setattr("holdfast.cli.kill.TRY_EVERY_S", 0)
+    journal = open_journal(tmp_path / "holdfast.db")
+    try:
+        assert main(["kill", "--data-dir", str(tmp_path)]) == 5
+    finally:
+        journal.close()
+    assert "is owned by process" in capsys.readouterr().err
+
+
+def test_kill_waits_for_a_session_that_is_just_ending(tmp_path, monkeypatch):
+    journal = open_journal(tmp_path / "holdfast.db")
+    monkeypatch.setattr("time.sleep", lambda _: journal.close())
+
+    assert main(["kill", "--data-dir", str(tmp_path)]) == 0
+
+
+def test_release_without_anybody_to_ask_says_how(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    assert main(["release", "--data-dir", str(tmp_path)]) == 2
+    assert "--yes --operator NAME" in capsys.readouterr().err
+
+
+def test_release_asks_and_takes_no_for_an_answer(capsys, tmp_path, monkeypatch):
+    folder = ["--data-dir", str(tmp_path)]
+    main(["kill", *folder])
+    answers = iter(["no"])
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: next(answers))
+
+    assert main(["release", *folder]) == 2
+    assert "not released" in capsys.readouterr().err
+
+
+def test_verify_works_the_books_out_from_the_facts(capsys, finished):
+    code, document, _ = run_json(capsys, "journal", "verify", "--data-dir", finished.data)
+    ran = json.loads(finished.text)
+    wallet = document["wallets"][0]["wallet"]
+
+    assert code == 0
+    assert document["is_ok"] is True
+    assert wallet["deposits"] == "10000"
+    assert Decimal(wallet["realized"]) - Decimal(wallet["fees"]) == Decimal(ran["pnl"])
+    assert main(["journal", "verify", "--data-dir", str(finished.data)]) == 0
+    assert "the journal is whole" in capsys.readouterr().out
+
+
+def test_verify_finds_an_altered_fact(capsys, finished, tmp_path):
+    copy = tmp_path / "copy.db"
+    with sqlite3.connect(finished.data / "holdfast.db") as ours, sqlite3.connect(copy) as other:
+        ours.backup(other)
+        other.execute("UPDATE facts SET payload = replace(payload, '10000', '20000')")
+    ours.close()
+    other.close()
+
+    assert main(["journal", "verify", "--database-url", f"sqlite:///{copy}"]) == 5
+    assert "damaged at fact" in capsys.readouterr().err
+
+
+def test_tail_shows_the_last_facts(capsys, finished):
+    assert main(["journal", "tail", "-n", "3", "--data-dir", str(finished.data)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert any("SessionChanged" in line and "status=STOPPED" in line for line in lines)
+
+    main(["journal", "tail", "-n", "2", "--data-dir", str(finished.data), "--json"])
+    facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [fact["sequence"] for fact in facts] == [facts[0]["sequence"], facts[0]["sequence"] + 1]
+
+
+def test_export_writes_a_line_a_fact(capsys, finished, tmp_path):
+    verified = run_json(capsys, "journal", "verify", "--data-dir", finished.data)[1]
+    out = tmp_path / "facts.csv"
+    code, document, _ = run_json(capsys, "journal", "export", out, "--data-dir", finished.data)
+
+    assert code == 0
+    assert (document["facts"], document["form"]) == (verified["report"]["facts"], "csv")
+    assert len(out.read_text().splitlines()) == document["facts"] + 1
+    assert (
+        main(["journal", "export", "x.txt", "--form", "xml", "--data-dir", str(finished.data)]) == 2
+    )
+
+
+def test_a_reader_that_has_had_enough_is_no_error(finished):
+    """`holdfast journal export - | head -1` ends quietly."""
+    process = start(finished.data, "journal", "export", "-", "--data-dir", finished.data)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    first = process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+
+    assert json.loads(first)["sequence"] == 1
+    assert (process.wait(), err) == (0, "")

@@ -1,0 +1,122 @@
+"""What is shown while a session runs: on a terminal, and in lines."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from holdfast.cli.frame import Camera
+from holdfast.cli.happenings import Happenings, Line
+from holdfast.cli.live_view import LiveView, draw, sparkline
+from holdfast.cli.plain_view import LINES_PER_S_MAX, PlainView
+from holdfast.stats import SessionStats
+from tests.runtime.control_desk import running
+
+
+def drawn(frame, width=100):
+    out = io.StringIO()
+    Console(width=width, file=out, force_terminal=False).print(draw(frame, width))
+    return out.getvalue()
+
+
+async def test_the_picture_shows_position_stop_target_order_and_fill(tmp_path):
+    async with running(tmp_path) as desk:
+        happenings = Happenings()
+        happenings.follow(desk.service)
+        camera = Camera(desk.service, happenings)
+        await desk.service.place_order(
+            "BTCUSDT", "BUY", "0.01", stop_loss="49000.5", take_profit="52000"
+        )
+        await desk.service.place_order("BTCUSDT", "BUY", "0.005", "LIMIT", "48500")
+        frame = camera.take(await desk.service.get_session_stats())
+        wide, narrow = drawn(frame), drawn(frame, 50)
+
+    position = next(line for line in wide.splitlines() if line.startswith("BTCUSDT"))
+    assert "0.01" in position
+    assert "49000.5" in position
+    assert "52000" in position
+    assert "BUY 0.005 LIMIT @ 48500" in wide
+    assert "BUY 0.01 BTCUSDT @" in wide
+    assert "RUNNING" in wide
+    assert all(len(line.rstrip()) <= 50 for line in narrow.splitlines())
+
+
+async def test_a_position_without_a_stop_says_so_and_a_kill_is_seen(tmp_path):
+    async with running(tmp_path) as desk:
+        happenings = Happenings()
+        happenings.follow(desk.service)
+        await desk.service.place_order("BTCUSDT", "BUY", "0.01")
+        await desk.service.kill("smoke")
+        frame = Camera(desk.service, happenings).take(SessionStats())
+        text = drawn(frame)
+
+    assert frame.positions[0].stop is None
+    assert "none" in text
+    assert "KILL SWITCH ENGAGED" in text
+    assert "kill switch engaged: smoke" in text
+
+
+async def test_a_refusal_is_told_with_rule_and_reason(tmp_path):
+    async with running(tmp_path) as desk:
+        happenings = Happenings()
+        happenings.follow(desk.service)
+        with pytest.raises(Exception, match="position_size"):
+            await desk.service.place_order("BTCUSDT", "BUY", "0.1")
+        line = happenings.lines[-1]
+
+    assert line.kind == "DENIED"
+    assert line.text.startswith("BUY 0.1 BTCUSDT  position_size: ")
+
+
+async def test_the_live_view_draws_and_leaves_the_terminal_clean(tmp_path):
+    out = io.StringIO()
+    console = Console(width=100, height=40, file=out, force_terminal=True)
+    async with running(tmp_path) as desk:
+        view = LiveView(console)
+        view.begin(desk.service, Happenings())
+        view.refresh(await desk.service.get_session_stats())
+        assert view._live is not None
+        view._live.refresh()
+        view.end()
+    text = out.getvalue()
+
+    assert "RUNNING" in text
+    assert text.endswith("\x1b[2K")  # the last thing done is to wipe its lines
+    assert "\x1b[?25h" in text  # and the cursor is back
+
+
+def test_a_flood_of_lines_is_counted_instead_of_written(capsys):
+    view = PlainView()
+    for number in range(500):
+        view._tell(Line(0, "FILL", f"line {number}"))
+    view._tell(Line(0, "ALARM", "not to be missed"))
+    view.end()
+
+    out = capsys.readouterr().out.splitlines()
+    shown = [line for line in out if " FILL " in line and "not shown" not in line]
+    assert LINES_PER_S_MAX <= len(shown) <= LINES_PER_S_MAX + 3
+    assert out[-2].endswith("ALARM    not to be missed")
+    assert out[-1].endswith(f"... and {500 - len(shown)} FILL not shown")
+
+
+def test_an_output_that_is_gone_disturbs_nobody(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stdout", Gone())
+    view = PlainView()
+    view._tell(Line(0, "FILL", "one"))
+    view._tell(Line(0, "FILL", "two"))
+
+    assert view._is_closed
+
+
+@pytest.mark.parametrize(
+    ("values", "bars"),
+    [((), ""), ((1.0,), ""), ((1.0, 1.0), "▁▁"), ((1.0, 2.0, 3.0), "▁▅█"), ((3.0, 1.0), "█▁")],
+)
+def test_a_curve_spans_from_its_lowest_to_its_highest(values, bars):
+    assert sparkline(values).plain == bars

@@ -1,0 +1,137 @@
+"""Brokers as users hold them, with and without a session."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import cast
+
+import pytest
+
+from holdfast import (
+    InputError,
+    LiveBrokerAdapter,
+    LiveTradingService,
+    NetworkError,
+    Order,
+    OrderType,
+    PaperBroker,
+    RiskDenied,
+    SessionStateError,
+    Side,
+)
+from holdfast.model.messages import VenueFailure
+from holdfast.ports import Venue
+from holdfast.runtime import broker as broker_module
+from holdfast.runtime.broker import VenueMaker, Wiring
+from tests.runtime.session_desk import BTC, config_in, running
+
+
+@pytest.fixture
+def trading(tmp_path):
+    broker = PaperBroker(config=config_in(tmp_path))
+    service = LiveTradingService(config=config_in(tmp_path, dry_run=False))
+    service.set_broker(broker)
+    return broker, service
+
+
+async def test_orders_need_a_session(trading):
+    broker, _ = trading
+    with pytest.raises(SessionStateError, match="start_session"):
+        await broker.place_order(Order(BTC, Side.BUY, 1))
+
+
+async def test_a_broker_trades_through_the_session_and_tells_the_exchange_s_books(
+    tmp_path, trading
+):
+    broker, service = trading
+    async with running(tmp_path, service=service) as desk:
+        order = Order(BTC, Side.BUY, "0.01", stop_loss=44_000)
+        result = await broker.place_order(order)
+
+        assert result.success
+        assert order.id == result.order_id
+        (stop,) = await broker.get_open_orders()
+        assert stop.order_type is OrderType.STOP_MARKET
+        assert stop.trigger_price == 44_000
+        (position,) = await broker.get_positions()
+        assert (position.symbol, position.quantity) == (BTC, Decimal("0.01"))
+        assert await broker.get_balance() == (await service.get_metrics()).wallet
+        with pytest.raises(RiskDenied):
+            await broker.place_order(Order(BTC, Side.BUY, "0.1"))
+        resting = await broker.place_order(Order(BTC, Side.BUY, "0.004", OrderType.LIMIT, 44_000))
+        assert (await broker.cancel_order(resting.order_id)).status.value == "CANCELED"
+        assert desk.status.value == "RUNNING"
+
+
+async def test_books_can_be_asked_for_after_the_session_and_before_any(tmp_path, trading):
+    broker, service = trading
+    async with running(tmp_path, service=service):
+        await service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        balance = await broker.get_balance()
+    with pytest.raises(SessionStateError):
+        await broker.place_order(Order(BTC, Side.BUY, "0.01"))
+
+    for asked in (broker, PaperBroker(config=config_in(tmp_path))):
+        assert [p.quantity for p in await asked.get_positions()] == [Decimal("0.01")]
+        assert len(await asked.get_open_orders()) == 1
+        assert await asked.get_balance() == balance
+
+
+async def test_a_broker_s_balance_and_folder_are_its_own(tmp_path):
+    broker = PaperBroker("2500.50", data_dir=tmp_path / "books")
+    service = LiveTradingService(config=config_in(tmp_path / "data", dry_run=False))
+    service.set_broker(broker)
+    async with running(tmp_path, service=service):
+        assert await broker.get_balance() == Decimal("2500.50")
+        assert (tmp_path / "books" / "paper.db").exists()
+        assert not (tmp_path / "data" / "paper.db").exists()
+
+    with pytest.raises(InputError, match="initial_balance"):
+        PaperBroker(float("nan"))
+
+
+async def test_a_dry_run_leaves_the_broker_s_account_alone(tmp_path):
+    opened: list[Wiring] = []
+
+    def refuse(wiring: Wiring) -> Venue:
+        opened.append(wiring)
+        raise AssertionError("a dry run opens no account of the broker's")
+
+    broker = LiveBrokerAdapter(refuse)
+    service = LiveTradingService(config=config_in(tmp_path, dry_run=False))
+    service.set_broker(broker)
+    async with running(tmp_path, service=service, start={"dry_run": True}) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01")
+
+    assert opened == []
+
+
+class Silent:
+    """A venue that is reached and tells no books."""
+
+    name = "silent"
+    account = "main"
+
+    def __init__(self, answer=None):
+        self.answer, self.closed = answer, False
+
+    async def connect(self, symbols, hear):
+        self.hear = hear
+        return []
+
+    def resync(self, command):
+        if self.answer is not None:
+            self.hear(self.answer)
+
+    async def close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize("answer", [None, VenueFailure(failure="venue", reason="503")])
+async def test_an_exchange_that_tells_no_books_is_a_network_error(monkeypatch, answer):
+    monkeypatch.setattr(broker_module, "BOOKS_PATIENCE_S", 0.01)
+    venue = Silent(answer)
+    with pytest.raises(NetworkError, match="503" if answer else "in time"):
+        await LiveBrokerAdapter(cast("VenueMaker", lambda wiring: venue)).get_positions()
+
+    assert venue.closed

@@ -1,0 +1,293 @@
+"""The control API: who may ask, what is answered, and how failures come back."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import stat
+
+import aiohttp
+import pytest
+
+from holdfast.model.config import TradingConfig
+from holdfast.model.errors import (
+    ConfigError,
+    InputError,
+    InsufficientBalanceError,
+    RiskDenied,
+    SessionStateError,
+    UnknownOrderError,
+)
+from holdfast.runtime.control import BODY_BYTES_MAX, ControlServer
+from holdfast.runtime.control_client import ControlClient
+from holdfast.runtime.control_file import NoSessionRunning
+from holdfast.runtime.control_routes import ROUTES
+from holdfast.runtime.service import LiveTradingService
+from tests.runtime.control_desk import restarting, running
+
+
+@pytest.fixture
+async def bare(tmp_path):
+    """A server whose service runs nothing."""
+    server = ControlServer(LiveTradingService(config=TradingConfig(data_dir=tmp_path)), tmp_path)
+    await server.bind()
+    yield server
+    await server.close()
+
+
+async def ask(server, method, path, **options):
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, server.url + path, **options) as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+def bearing(server, **more):
+    return {"Authorization": f"Bearer {server.token}", **more}
+
+
+@pytest.mark.parametrize("header", [None, "Bearer ", "Bearer wrong", "Basic abc", "Bearer \xff"])
+async def test_nothing_is_said_without_the_token(bare, header):
+    headers = {} if header is None else {"Authorization": header}
+    for method, path in [*ROUTES, ("GET", "/"), ("GET", "/nowhere"), ("DELETE", "/v1/status")]:
+        status, answer = await ask(bare, method, path, headers=headers)
+        assert (status, answer["kind"]) == (401, "Unauthorized"), path
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:80", "x:1"])
+async def test_a_name_that_is_not_loopbacks_is_not_answered_to(bare, host):
+    status, answer = await ask(bare, "GET", "/v1/status", headers=bearing(bare, Host=host))
+
+    assert (status, answer["kind"]) == (403, "ForbiddenHost")
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:80", "[::1]", "LOCALHOST"])
+async def test_loopbacks_names_are_answered_to(bare, host):
+    status, _ = await ask(bare, "GET", "/v1/positions", headers=bearing(bare, Host=host))
+
+    assert status == 409  # no session runs
+
+
+async def test_no_other_origin_is_allowed_anything(bare):
+    async with aiohttp.ClientSession() as http:
+        headers = bearing(bare, Origin="http://evil.example")
+        async with http.options(bare.url + "/v1/orders", headers=headers) as answer:
+            allowed = [h for h in answer.headers if h.lower().startswith("access-control")]
+
+    assert answer.status == 405
+    assert allowed == []
+
+
+async def test_a_body_past_its_bound_is_refused(bare):
+    body = b"x" * (BODY_BYTES_MAX + 1)
+    status, _ = await ask(bare, "POST", "/v1/pause", headers=bearing(bare), data=body)
+
+    assert status == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "can't be read"),
+        (b'{"symbol": "BTCUSDT"}', "missing required field"),
+        (b'{"symbol": "B", "side": "BUY", "quantity": 1, "prise": 2}', "prise"),
+        (b'{"symbol": "B", "side": "UP", "quantity": 1}', "side must be one of BUY, SELL"),
+        (b"\xff\xfe", "can't be read"),
+    ],
+)
+async def test_a_request_that_makes_no_sense_says_why(bare, body, said):
+    status, answer = await ask(bare, "POST", "/v1/orders", headers=bearing(bare), data=body)
+
+    assert (status, answer["kind"]) == (400, "InputError")
+    assert said in answer["error"]
+
+
+async def test_a_taken_port_names_the_port_and_the_setting(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        service = LiveTradingService(config=TradingConfig(data_dir=tmp_path))
+        server = ControlServer(service, tmp_path, port)
+        with pytest.raises(ConfigError, match=rf"port {port} .* is in use; set control_port"):
+            await server.bind()
+
+
+async def test_the_control_file_is_its_owners_alone_and_goes_with_the_session(tmp_path):
+    async with running(tmp_path) as desk:
+        file = tmp_path / "control.json"
+        mode = stat.S_IMODE(file.stat().st_mode)
+        assert mode == 0o600
+        assert desk.server.token in file.read_text()
+        assert desk.server.token not in repr(desk.client.endpoint)
+
+    assert not file.exists()
+    with pytest.raises(NoSessionRunning, match="holdfast run"):
+        ControlClient(tmp_path)
+
+
+async def test_an_order_by_hand_goes_its_whole_way(tmp_path):
+    async with running(tmp_path) as desk:
+        placed = await desk.post(
+            "/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.01", stop_loss="49000"
+        )
+        positions = await desk.get("/v1/positions")
+        orders = await desk.get("/v1/orders")
+        closed = await desk.post("/v1/positions/BTCUSDT/close")
+        after = await desk.get("/v1/orders")
+        everything = await desk.get("/v1/orders?all=1")
+
+    assert placed["order"]["status"] == "FILLED"
+    assert placed["order"]["filled_quantity"] == "0.01"
+    assert [(p["symbol"], p["quantity"]) for p in positions["positions"]] == [("BTCUSDT", "0.01")]
+    assert [(o["order_type"], o["trigger_price"]) for o in orders["orders"]] == [
+        ("STOP_MARKET", "49000")
+    ]
+    assert closed["position"]["quantity"] == "0"
+    assert after["orders"] == []
+    assert len(everything["orders"]) == 3
+
+
+async def test_a_resting_order_is_amended_and_taken_back(tmp_path):
+    async with running(tmp_path) as desk:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT"}
+        placed = (await desk.post("/v1/orders", **order, quantity="0.01", price=49_000))["order"]
+        path = f"/v1/orders/{placed['id']}"
+        amended = await desk.post(f"{path}/modify", price="48900", quantity="0.011")
+        with pytest.raises(InputError, match="needs a price or a quantity"):
+            await desk.post(f"{path}/modify")
+        cancelled = await desk.post("/v1/orders/all/cancel")
+        shown = await desk.get(path)
+        with pytest.raises(SessionStateError, match="CANCELED already"):
+            await desk.post(f"{path}/cancel")
+
+    assert (amended["order"]["price"], amended["order"]["quantity"]) == ("48900", "0.011")
+    assert [o["id"] for o in cancelled["orders"]] == [placed["id"]]
+    assert shown["order"]["status"] == "CANCELED"
+
+
+async def test_a_repeated_request_id_places_nothing_twice(tmp_path):
+    async with running(tmp_path) as desk:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "request_id": "one"}
+        first = await desk.post("/v1/orders", **order)
+        second = await desk.post("/v1/orders", **order)
+
+    assert first["order"]["id"] == second["order"]["id"]
+
+
+async def test_refusals_come_back_as_the_errors_they_were(tmp_path):
+    async with running(tmp_path) as desk:
+        with pytest.raises(RiskDenied, match="position_size"):
+            await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.1")
+        with pytest.raises(InsufficientBalanceError, match="position_size") as short:
+            await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="9")
+        assert short.value.code is None
+        with pytest.raises(UnknownOrderError, match="nope"):
+            await desk.post("/v1/orders/nope/cancel")
+        with pytest.raises(InputError, match="DOGEUSDT is not traded"):
+            await desk.post("/v1/orders", symbol="DOGEUSDT", side="BUY", quantity="1")
+        with pytest.raises(InputError, match="no position in BTCUSDT"):
+            await desk.post("/v1/positions/BTCUSDT/close")
+        with pytest.raises(InputError, match="number"):
+            await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="many")
+
+
+async def test_an_explanation_shows_every_rule_and_leaves_no_trace(tmp_path):
+    async with running(tmp_path) as desk:
+        before = desk.service.live.journal.sequence
+        good = (await desk.post("/v1/explain", symbol="BTCUSDT", side="buy"))["explanation"]
+        bad = await desk.post("/v1/explain", symbol="BTCUSDT", side="BUY", quantity="3")
+        nothing = await desk.post("/v1/explain", symbol="BTCUSDT", side="CLOSE")
+        after = desk.service.live.journal.sequence
+
+    assert good["passed"] is True
+    assert good["plans"][0]["quantity"] == "0.019"  # a tenth of the equity, cut to the lot
+    rules = {verdict["rule"]: verdict for verdict in good["plans"][0]["verdicts"]}
+    assert len(rules) > 15
+    assert rules["position_size"]["limit"] == "0.1"
+    assert bad["explanation"]["passed"] is False
+    assert nothing["explanation"]["denial"] is not None
+    assert before == after
+
+
+async def test_pause_resume_kill_and_release_steer_the_session(tmp_path):
+    order = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01"}
+    async with running(tmp_path) as desk:
+        paused = await desk.post("/v1/pause", reason="lunch")
+        with pytest.raises(RiskDenied, match="session"):
+            await desk.post("/v1/orders", **order)
+        with pytest.raises(SessionStateError, match="PAUSED"):
+            await desk.post("/v1/pause")
+        resumed = await desk.post("/v1/resume")
+        await desk.post("/v1/kill", reason="smoke")
+        status = await desk.get("/v1/status")
+        with pytest.raises(RiskDenied, match="kill_switch"):
+            await desk.post("/v1/orders", **order)
+        with pytest.raises(InputError, match="operator"):
+            await desk.post("/v1/release", operator=" ")
+        await desk.post("/v1/release", operator="ann")
+        with pytest.raises(SessionStateError, match="not engaged"):
+            await desk.post("/v1/release", operator="ann")
+        placed = await desk.post("/v1/orders", **order)
+
+    assert (paused["session"]["status"], paused["session"]["reason"]) == ("PAUSED", "lunch")
+    assert resumed["session"]["status"] == "RUNNING"
+    assert (status["is_killed"], status["kill_reason"]) == (True, "smoke")
+    assert placed["order"]["status"] == "FILLED"
+
+
+async def test_adjust_trades_to_the_target_and_stop_flattens(tmp_path):
+    async with running(tmp_path) as desk:
+        long = await desk.post("/v1/adjust", symbol="BTCUSDT", target="0.015")
+        short = await desk.post("/v1/adjust", symbol="BTCUSDT", target="-0.01")
+        metrics = (await desk.get("/v1/metrics"))["metrics"]
+        stopped = await desk.post("/v1/stop", reason="evening", flatten=True)
+        stats = await desk.service.get_session_stats()
+
+    assert (long["position"]["quantity"], short["position"]["quantity"]) == ("0.015", "-0.01")
+    assert metrics["position_count"] == 1
+    assert (stopped["session"]["status"], stopped["session"]["reason"]) == ("STOPPED", "evening")
+    assert stats.total_trades == 2
+    assert desk.service.live.engine.state.open_keys() == []
+
+
+async def test_a_stop_answers_though_the_server_goes_with_the_session(tmp_path):
+    """As `holdfast run` does it: the end of the session closes the server under the answer."""
+    async with running(tmp_path) as desk:
+        stopping = asyncio.ensure_future(desk.post("/v1/stop"))
+        await desk.service.wait()
+        await desk.server.close()
+        answer = await stopping
+
+    assert answer["session"]["status"] == "STOPPED"
+
+
+async def test_two_stops_at_once_are_one(tmp_path):
+    async with running(tmp_path) as desk:
+        by_program = asyncio.ensure_future(desk.post("/v1/stop", reason="first"))
+        by_signal = asyncio.ensure_future(desk.service.stop("second"))
+        answer, session = await asyncio.gather(by_program, by_signal)
+
+    assert answer["session"]["status"] == session.status.value == "STOPPED"
+
+
+async def test_a_stop_between_two_lives_ends_the_session_all_the_same(tmp_path):
+    async with running(tmp_path) as desk:
+        desk.service.live.shell._fail(RuntimeError("a bug"))
+        await restarting(desk.service)
+        session = await asyncio.wait_for(desk.service.stop(), 10)
+
+    assert session.status.value == "STOPPED"
+    assert desk.service.restarts == 1
+
+
+async def test_a_kill_between_two_lives_meets_the_next(tmp_path):
+    async with running(tmp_path) as desk:
+        desk.service.live.shell._fail(RuntimeError("a bug"))
+        await restarting(desk.service)
+        killed = await desk.post("/v1/kill", reason="enough")
+
+        assert killed["is_killed"] is True
+        assert desk.service.live.engine.state.is_killed
+        assert desk.service.restarts == 1

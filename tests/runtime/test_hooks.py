@@ -1,0 +1,367 @@
+"""A hook has a budget of time, whatever it does with it."""
+
+# ruff: noqa: BLE001, E722, SIM105 - the hooks here do what strategies should not
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvloop
+
+from holdfast.model.values import NS_PER_S
+from holdfast.runtime.hooks import STRIKES_MAX, HookGuard, HookTimeout
+
+BUDGET_MS = 20
+LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [
+    asyncio.new_event_loop,
+    uvloop.new_event_loop,
+]
+
+
+@pytest.fixture
+def guard() -> Iterator[HookGuard]:
+    guard = HookGuard(BUDGET_MS)
+    guard.start()
+    yield guard
+    guard.stop()
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def sleep() -> None:
+    time.sleep(60)
+
+
+def comprehend() -> None:
+    [n + 1 for n in iter(int, 1)]
+
+
+def generate() -> None:
+    def numbers():
+        while True:
+            yield 1
+
+    for _ in numbers():
+        pass
+
+
+def add() -> None:
+    sum(1 for _ in iter(int, 1))
+
+
+def catch_every_exception() -> None:
+    while True:
+        try:
+            time.sleep(0.001)
+        except Exception:
+            pass
+
+
+def retry() -> None:
+    while True:
+        try:
+            time.sleep(60)
+        except:
+            time.sleep(60)
+
+
+def swallow() -> None:
+    while True:
+        try:
+            for _ in range(1000):
+                pass
+        except:
+            pass
+
+
+def swallow_below() -> None:
+    while True:
+        try:
+            retry()
+        except:
+            pass
+
+
+HANGS = [spin, sleep, comprehend, generate, add, catch_every_exception]
+STUBBORN = [retry, swallow, swallow_below]
+
+
+@pytest.mark.parametrize("hang", HANGS + STUBBORN)
+def test_hanging_hook_is_cut_off_in_the_main_thread(guard, hang):
+    started = time.monotonic()
+
+    with pytest.raises(HookTimeout):
+        guard.call(hang)
+
+    assert time.monotonic() - started < 2.0
+    assert sys.gettrace() is None or "coverage" in type(sys.gettrace()).__module__
+
+
+@pytest.mark.parametrize("hang", HANGS)
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_hanging_hook_is_cut_off_on_a_running_loop_which_goes_on(new_loop, hang):
+    async def session() -> list[str]:
+        guard = HookGuard(BUDGET_MS)
+        guard.start()
+        done = []
+        try:
+            guard.call(hang)
+        except HookTimeout:
+            done.append("cut off")
+        # Sleeping longer than the budget: a strike outside of a hook would end the loop.
+        await asyncio.sleep(3 * BUDGET_MS / 1000)
+        guard.call(done.append, "next hook")
+        guard.stop()
+        return done
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(session()) == ["cut off", "next hook"]
+
+
+def in_thread(work: Callable[[HookGuard], None]) -> BaseException | None:
+    """Run work with a guard of a thread's own; return what it raised."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        guard = HookGuard(BUDGET_MS)
+        guard.start()
+        try:
+            work(guard)
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            guard.stop()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    return raised[0] if raised else None
+
+
+@pytest.mark.parametrize("hang", [spin, comprehend, generate, add, catch_every_exception])
+def test_hanging_hook_is_cut_off_in_another_thread(hang):
+    error = in_thread(lambda guard: guard.call(hang))
+
+    assert isinstance(error, HookTimeout)
+
+
+def test_no_strike_of_the_watchdog_arrives_behind_its_hook():
+    def work(guard: HookGuard) -> None:
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            end = time.monotonic() + BUDGET_MS / 1000 + 0.005
+            try:
+                guard.call(spin_until, end)
+            except HookTimeout:
+                pass
+            spin_until(time.monotonic() + 0.01)
+
+    assert in_thread(work) is None
+
+
+def test_no_signal_strikes_behind_its_hook(guard):
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until:
+        end = time.monotonic() + BUDGET_MS / 1000 + 0.005
+        with pytest.raises(HookTimeout):
+            guard.call(spin_until, end)
+        spin_until(time.monotonic() + 0.01)
+
+
+def spin_until(end: float) -> None:
+    while time.monotonic() < end:
+        pass
+
+
+def test_hook_that_swallows_a_strike_and_returns_has_hung(guard):
+    swallowed = []
+
+    def hook() -> None:
+        try:
+            spin()
+        except BaseException as error:
+            swallowed.append(error)
+
+    with pytest.raises(HookTimeout):
+        guard.call(hook)
+
+    assert [type(error) for error in swallowed] == [HookTimeout]
+
+
+def test_hook_that_turns_the_strike_into_an_error_fails_with_that(guard):
+    def hook() -> None:
+        try:
+            spin()
+        except BaseException as error:
+            raise ValueError("translated") from error
+
+    with pytest.raises(ValueError, match="translated"):
+        guard.call(hook)
+
+
+def test_strikes_are_bounded():
+    guard = HookGuard(60_000)
+    strikes = []
+
+    def hook() -> None:
+        for _ in range(2 * STRIKES_MAX):
+            try:
+                guard.strike(time.monotonic_ns() + 60 * NS_PER_S, None)
+            except HookTimeout as strike:
+                strikes.append(strike)
+
+    guard.call(hook)
+
+    assert len(strikes) == STRIKES_MAX
+
+
+def test_each_hook_is_struck_afresh():
+    guard = HookGuard(60_000)
+
+    def hook() -> None:
+        with pytest.raises(HookTimeout):
+            guard.strike(time.monotonic_ns() + 60 * NS_PER_S, None)
+
+    for _ in range(2 * STRIKES_MAX):
+        guard.call(hook)
+
+
+def test_hook_blocked_in_c_in_another_thread_has_hung_when_it_returns():
+    started = time.monotonic()
+
+    error = in_thread(lambda guard: guard.call(time.sleep, 0.2))
+
+    assert isinstance(error, HookTimeout)
+    assert time.monotonic() - started >= 0.2
+
+
+def test_guard_that_was_not_started_finds_a_hook_late():
+    guard = HookGuard(1)
+
+    with pytest.raises(HookTimeout, match="came back after"):
+        guard.call(spin_until, time.monotonic() + 0.005)
+
+
+def test_what_a_hook_raises_comes_out_as_it_is(guard):
+    with pytest.raises(ZeroDivisionError):
+        guard.call(lambda: 1 // 0)
+
+
+def test_hook_gets_its_arguments(guard):
+    got = []
+
+    guard.call(lambda *args: got.append(args), 1, "two")
+
+    assert got == [(1, "two")]
+
+
+def test_hook_within_its_budget_is_left_alone():
+    guard = HookGuard(1000)  # other programs may have the processor for a while
+    guard.start()
+
+    for _ in range(3):  # the timer rings in at least one of them
+        guard.call(spin_until, time.monotonic() + 0.15)
+
+    guard.stop()
+
+
+def test_stop_gives_the_signal_and_the_timer_back():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    left = signal.setitimer(signal.ITIMER_REAL, 50)
+    try:
+        guard = HookGuard(BUDGET_MS)
+        guard.start()
+        guard.start()
+        guard.stop()
+        guard.stop()
+
+        signal.raise_signal(signal.SIGALRM)
+        assert rung == [1]
+        assert 40 < signal.getitimer(signal.ITIMER_REAL)[0] <= 50
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *left)
+
+
+def test_alarm_that_was_set_before_still_rings_in_time():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    left = signal.setitimer(signal.ITIMER_REAL, 0.01)
+    try:
+        guard = HookGuard(BUDGET_MS)
+        guard.start()
+        end = time.monotonic() + 5
+        while not rung and time.monotonic() < end:
+            pass
+        guard.stop()
+        assert rung == [1]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *left)
+
+
+def test_two_guards_share_the_timer_and_leave_in_any_order():
+    first, second = HookGuard(BUDGET_MS), HookGuard(BUDGET_MS)
+    first.start()
+    second.start()
+    first.stop()
+
+    with pytest.raises(HookTimeout):
+        second.call(spin)
+
+    second.stop()
+    assert signal.getitimer(signal.ITIMER_REAL)[1] == 0
+
+
+def test_guard_whose_signal_somebody_took_leaves_him_alone_and_the_next_takes_it_again():
+    rung = []
+    forgotten, guard = HookGuard(BUDGET_MS), HookGuard(BUDGET_MS)
+    forgotten.start()
+    ours = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    left = signal.setitimer(signal.ITIMER_REAL, 50)
+
+    guard.start()
+    with pytest.raises(HookTimeout):
+        guard.call(spin)
+    guard.stop()
+    forgotten.stop()
+
+    assert rung == []
+    assert 40 < signal.getitimer(signal.ITIMER_REAL)[0] <= 50
+    signal.raise_signal(signal.SIGALRM)
+    assert rung == [1]
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert ours
+    assert left
+
+
+def test_debugger_keeps_its_trace_when_a_hook_is_chased(guard):
+    def trace(frame, event, arg):
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(HookTimeout):
+            guard.call(swallow)
+        assert sys.gettrace() is trace
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("budget_ms", [0, -1, float("nan")])
+def test_budget_must_be_above_zero(budget_ms):
+    with pytest.raises(ValueError, match="budget_ms must be > 0"):
+        HookGuard(budget_ms)

@@ -1,0 +1,172 @@
+"""One life of a session: time, the feed, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+
+import pytest
+
+from holdfast import LiveTradingService, OrderStatus, TradingError, TradingSessionStatus
+from holdfast.model.values import NS_PER_S
+from holdfast.runtime import live as live_module
+from holdfast.runtime.clock import FeedClock, WallClock
+from holdfast.strategies import Strategy
+from tests.runtime.session_desk import BTC, START, ScriptedFeed, config_in, running
+
+S = TradingSessionStatus
+
+
+# Clocks
+
+
+def test_the_wall_s_time_never_goes_back(monkeypatch):
+    times = iter([100, 90, 120])
+    monkeypatch.setattr(time, "time_ns", lambda: next(times))
+    clock = WallClock()
+
+    assert [clock.now(), clock.now(), clock.now()] == [100, 100, 120]
+    clock.advance(10**30)
+
+
+def test_a_feed_s_time_passes_with_its_messages_alone_at_full_speed():
+    clock = FeedClock(START, 0)
+    clock.advance(START + 5)
+    clock.advance(START + 3)
+
+    assert clock.now() == START + 5
+
+
+def test_a_feed_s_time_passes_at_its_pace_between_messages(monkeypatch):
+    wall = [50.0]
+    monkeypatch.setattr(time, "monotonic", lambda: wall[0])
+    clock = FeedClock(START, 60)
+    wall[0] += 2
+    assert clock.now() == START  # to start up takes no time of the feed's
+    clock.begin_at(START + 3)
+    wall[0] += 2
+    assert clock.now() == START + 3
+    clock.advance(START + 5)
+    wall[0] += 2
+
+    assert clock.now() == START + 5 + 120 * NS_PER_S
+    clock.advance(START + 500 * NS_PER_S)
+    assert clock.now() == START + 500 * NS_PER_S
+
+
+# Time
+
+
+async def test_time_passes_for_the_engine_once_a_second_of_the_feed(tmp_path):
+    async with running(tmp_path) as desk:
+        ticks = []
+        desk.service.live.on_tick = lambda: ticks.append(desk.service.now())
+        for _ in range(10):
+            await desk.feed.price(45_000, seconds=0.3)
+
+        assert len(ticks) in (2, 3)
+
+
+async def test_time_passes_while_a_live_feed_is_silent(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_module, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(live_module, "TICK_NS", NS_PER_S // 100)
+    async with running(tmp_path, feed=ScriptedFeed(is_live=True)) as desk:
+        ticks = []
+        desk.service.live.on_tick = lambda: ticks.append(1)
+        await desk.until(lambda: len(ticks) > 3)
+
+
+async def test_the_books_are_compared_while_all_looks_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_module, "AUDIT_WHEN_FAST_NS", 5 * NS_PER_S)
+    async with running(tmp_path) as desk:
+        before = desk.service.live.shell.last_snapshot["main"]
+        await desk.feed.pass_time(12)
+
+        assert desk.service.live.shell.last_snapshot["main"] is not before
+
+
+async def test_strategies_hear_of_bars_whose_end_has_passed_without_a_trade(tmp_path):
+    class Bars(Strategy):
+        timeframes = ("5s",)
+
+        def __init__(self):
+            self.bars = []
+
+        def on_bar(self, bar):
+            self.bars.append(bar)
+
+    bars = Bars()
+    async with running(tmp_path, strategies=[bars]) as desk:
+        await desk.feed.pass_time(11)
+
+    assert [bar.timeframe for bar in bars.bars][:2] == ["5s", "5s"]
+
+
+# The end
+
+
+async def test_a_venue_that_never_answers_the_start_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_module, "STOP_PATIENCE_S", 0.05)
+    from holdfast.venues import PaperVenue
+
+    monkeypatch.setattr(PaperVenue, "resync", lambda self, command: None)
+    service = LiveTradingService(config=config_in(tmp_path))
+    with pytest.raises(TradingError, match="did not give its books"):
+        await service.start_session(strategies=[], feed=ScriptedFeed())
+    monkeypatch.undo()
+
+    async with running(tmp_path, service=service) as desk:
+        assert desk.status is S.RUNNING
+
+
+async def test_a_stop_that_the_venue_never_confirms_ends_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_module, "STOP_TICKS_MAX", 3)
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+        venue = desk.service.live.venue
+        venue.cancel = lambda command: None
+        venue.query = lambda command: None
+        session = await asyncio.wait_for(desk.service.stop(), 5)
+
+        assert session.status is S.STOPPING
+        assert not desk.service.is_running()
+        later = ScriptedFeed(start_ts=desk.feed.now + 60 * NS_PER_S)
+
+    async with running(tmp_path, feed=later) as desk:
+        await desk.feed.pass_time(20)
+        assert await desk.service.get_order_status(order.id) is OrderStatus.NEW
+        assert (await desk.service.cancel_order(order.id)).status is OrderStatus.CANCELED
+
+
+async def test_strategies_hear_the_end_once(tmp_path):
+    class Ending(Strategy):
+        def __init__(self):
+            self.ends = 0
+
+        def on_stop(self):
+            self.ends += 1
+
+    one = Ending()
+    async with running(tmp_path, strategies=[one]) as desk:
+        await desk.service.stop()
+        await desk.service.live.close()
+
+    assert one.ends == 1
+
+
+async def test_a_strategy_sees_its_own_holding_and_the_account(tmp_path):
+    seen = []
+
+    class Looking(Strategy):
+        def on_trade(self, trade):
+            seen.append((self.ctx.position(BTC), self.ctx.equity()))
+            if len(seen) == 1:
+                self.signal("BUY", BTC, quantity="0.01")
+
+    async with running(tmp_path, strategies=[Looking()]) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004")
+        await desk.feed.price(45_000)
+
+    assert [held for held, _ in seen] == [0, Decimal("0.01")]
+    assert 9_990 < seen[-1][1] < 10_000

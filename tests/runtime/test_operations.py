@@ -1,0 +1,381 @@
+"""Orders and positions by hand: what is taken, what is refused, and what comes back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast import (
+    InputError,
+    InsufficientBalanceError,
+    Order,
+    OrderStatus,
+    OrderType,
+    RateLimitError,
+    RiskDenied,
+    SessionStateError,
+    Side,
+    TimeInForce,
+    UnknownOrderError,
+    VenueRefused,
+)
+from holdfast.model.events import OrderDenied
+from holdfast.model.messages import Request, RequestRefused
+from holdfast.model.settings import RiskLimits
+from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, Verdict
+from holdfast.runtime.operations import refusal_of, request_of
+from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
+
+KEY = ("main", BTC)
+
+
+# Amounts
+
+
+@pytest.mark.parametrize("quantity", [Decimal("0.1"), "0.1", 0.1])
+def test_amounts_are_what_they_show(quantity):
+    order = Order(BTC, Side.BUY, quantity, OrderType.LIMIT, price=45_000.1, stop_loss="44000.5")
+
+    assert order.quantity == Decimal("0.1")
+    assert order.price == Decimal("45000.1")
+    assert order.stop_loss == Decimal("44000.5")
+    assert request_of(order).qty == Decimal("0.1")
+
+
+@given(st.floats(min_value=1e-9, max_value=1e12, allow_nan=False))
+def test_a_float_is_the_shortest_decimal_that_denotes_it(value):
+    assert Order(BTC, Side.BUY, value).quantity == Decimal(repr(value))
+
+
+ABSURD = [
+    float("nan"),
+    float("inf"),
+    "-Infinity",
+    "NaN",
+    "1e400",
+    float(LARGEST_AMOUNT) * 10,
+    True,
+    None,
+    "ten",
+    "",
+    b"1",
+    [1],
+    1j,
+]
+
+
+@pytest.mark.parametrize("value", ABSURD)
+def test_what_is_no_amount_is_refused_by_its_name(value):
+    with pytest.raises(InputError, match=r"^quantity must be"):
+        Order(BTC, Side.BUY, value)
+    for name in ("price", "trigger_price", "stop_loss", "take_profit"):
+        if value is not None:
+            with pytest.raises(InputError, match=f"^{name} must be"):
+                Order(BTC, Side.BUY, 1, **{name: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, "-0.001", Decimal("-0")])
+def test_amounts_that_are_not_above_zero_are_refused_by_their_names(value):
+    with pytest.raises(InputError, match=r"^quantity must be above 0"):
+        request_of(Order(BTC, Side.BUY, value))
+    for name in ("price", "trigger_price", "stop_loss", "take_profit"):
+        with pytest.raises(InputError, match=f"^{name} must be above 0"):
+            request_of(Order(BTC, Side.BUY, 1, **{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"side": "LONG"}, r"side must be one of BUY, SELL, was 'LONG'"),
+        ({"side": None}, "side must be one of"),
+        ({"order_type": "ICEBERG"}, "order_type must be one of MARKET, LIMIT"),
+        ({"time_in_force": "DAY"}, "time_in_force must be one of GTC, IOC, FOK, GTX, GTD"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused_with_those_that_do(wrong, text):
+    with pytest.raises(InputError, match=text):
+        Order(**({"symbol": BTC, "side": "BUY", "quantity": 1} | wrong))
+
+
+async def test_amounts_of_every_kind_pass_exactly_through_a_session(tmp_path):
+    async with running(tmp_path, disabled=["position_size"]) as desk:
+        service = desk.service
+        for quantity in (Decimal("0.003"), "0.003", 0.003):
+            await service.place_order(BTC, "BUY", quantity)
+            await desk.feed.price(45_000)
+        order = await service.place_order(BTC, "BUY", 0.5, "LIMIT", 43_000.1)
+        modified = await service.modify_order(order.id, new_price="43000.2", new_quantity=0.501)
+        position = await service.adjust_position(BTC, 0.1)
+
+        assert (modified.price, modified.quantity) == (Decimal("43000.2"), Decimal("0.501"))
+        assert position.quantity == Decimal("0.1")
+
+
+async def test_nonsense_is_refused_before_anything_is_recorded(tmp_path):
+    async with running(tmp_path) as desk:
+        service, sequence = desk.service, desk.service.live.journal.sequence
+        nonsense = (
+            service.place_order(BTC, "BUY", float("nan")),
+            service.place_order(BTC, "BUY", -1),
+            service.place_order(BTC, "HOLD", 1),
+            service.place_order(BTC, "BUY", 1, "LIMIT"),
+            service.place_order(BTC, "BUY", 1, "MARKET", 45_000),
+            service.place_order(BTC, "BUY", 1, stop_loss=46_000),
+            service.place_order(BTC, "BUY", 1, take_profit=44_000),
+            service.place_order(BTC, "BUY", 1, reduce_only=True, stop_loss=44_000),
+            service.place_order("NOPEUSDT", "BUY", 1),
+            service.adjust_position(BTC, True),
+            service.adjust_position(BTC, "0.0005"),
+            service.adjust_position("NOPEUSDT", 1),
+            service.close_position(BTC),
+        )
+        for ask in nonsense:
+            with pytest.raises(InputError):
+                await ask
+
+        assert service.live.journal.sequence == sequence
+        assert desk.state.orders == {}
+
+
+async def test_execute_order_tells_in_its_result_what_place_order_raises(tmp_path):
+    async with running(tmp_path) as desk:
+        for order in (Order(BTC, Side.BUY, 1), Order(BTC, Side.BUY, "0.004", OrderType.LIMIT)):
+            result = await desk.service.execute_order(order)
+            assert not result.success
+            assert result.order_id is None
+            assert result.error
+            assert order.id is None
+
+        order = Order(BTC, Side.BUY, "0.004")
+        result = await desk.service.execute_order(order)
+        assert result.success
+        assert result.error == ""
+        assert result.order_id == order.id
+        assert order.status is OrderStatus.FILLED
+        assert order.filled_quantity == Decimal("0.004")
+        assert order.average_price == Decimal("45000.1")
+        assert order.fees > 0
+        assert order.margin_required == Decimal("0.004") * Decimal("45000.1") / 5
+
+
+async def test_an_order_that_ends_without_a_fill_did_not_succeed(tmp_path):
+    async with running(tmp_path) as desk:
+        order = Order(
+            BTC, Side.BUY, "0.004", OrderType.LIMIT, price=44_000, time_in_force=TimeInForce.IOC
+        )
+        result = await desk.service.execute_order(order)
+
+        assert not result.success
+        assert result.error
+        assert order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELED)
+
+
+# Life of an order
+
+
+async def test_a_repeated_request_id_places_nothing(tmp_path):
+    async with running(tmp_path) as desk:
+        one = await desk.service.place_order(BTC, "BUY", "0.004", request_id="a")
+        two = await desk.service.place_order(BTC, "BUY", "0.004", request_id="a")
+
+        assert one.id == two.id
+        assert desk.state.position(KEY).qty == Decimal("0.004")
+        with pytest.raises(RiskDenied):
+            await desk.service.place_order(BTC, "BUY", 1, request_id="b")
+        with pytest.raises(RiskDenied):
+            await desk.service.place_order(BTC, "BUY", 1, request_id="b")
+
+
+async def test_cancelling(tmp_path):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+        assert order.status is OrderStatus.NEW
+        cancelled = await desk.service.cancel_order(order.id)
+
+        assert cancelled.status is OrderStatus.CANCELED
+        assert await desk.service.get_orders() == []
+        assert [o.id for o in await desk.service.get_orders(open_only=False)] == [order.id]
+        with pytest.raises(SessionStateError, match="CANCELED already"):
+            await desk.service.cancel_order(order.id)
+        with pytest.raises(UnknownOrderError, match="nope"):
+            await desk.service.cancel_order("nope")
+        with pytest.raises(UnknownOrderError, match="nope"):
+            await desk.service.get_order_status("nope")
+        with pytest.raises(UnknownOrderError, match="never placed"):
+            await desk.service.cancel_order(Order(BTC, Side.BUY, 1).id)
+
+
+async def test_modifying(tmp_path):
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+        modified = await service.modify_order(order.id, new_price=44_100)
+
+        assert (modified.price, modified.quantity) == (Decimal(44_100), Decimal("0.004"))
+        with pytest.raises(InputError, match="already"):
+            await service.modify_order(order.id, new_price=44_100)
+        with pytest.raises(InputError, match="new_quantity must be above 0"):
+            await service.modify_order(order.id, new_quantity=0)
+        with pytest.raises(RiskDenied, match="position_size"):
+            await service.modify_order(order.id, new_quantity=1)
+        filled = await service.place_order(BTC, "BUY", "0.004")
+        with pytest.raises(SessionStateError, match="FILLED"):
+            await service.modify_order(filled.id, new_price=1)
+
+
+@pytest.mark.parametrize("request_kind", [Request.CANCEL, Request.REPLACE])
+async def test_what_the_venue_refuses_is_raised_and_the_order_stands(tmp_path, request_kind):
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+        venue = service.live.venue
+
+        def refuse(command):
+            refusal = RequestRefused(
+                symbol=BTC,
+                cl_ord_id=command.cl_ord_id,
+                request=request_kind,
+                code=-4000,
+                reason="no",
+            )
+            service.live.shell.hear(refusal)
+
+        venue.cancel = venue.replace = refuse
+        asked = {
+            Request.CANCEL: lambda: service.cancel_order(order.id),
+            Request.REPLACE: lambda: service.modify_order(order.id, new_price=44_100),
+        }
+        with pytest.raises(VenueRefused, match="no") as caught:
+            await asked[request_kind]()
+
+        assert caught.value.code == -4000
+        assert (await service.get_order(order.id)).price == 44_000
+        assert await service.get_order_status(order.id) is OrderStatus.NEW
+        del venue.cancel, venue.replace
+
+
+async def test_stop_and_target_end_each_other(tmp_path):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(
+            BTC, "BUY", "0.01", stop_loss=44_000, take_profit=46_000
+        )
+        assert (order.stop_loss, order.take_profit) == (44_000, 46_000)
+        assert desk.open_roles() == ["STOP_LOSS", "TAKE_PROFIT"]
+        await desk.feed.price(46_100)
+
+        assert desk.open_roles() == []
+        assert desk.state.open_keys() == []
+
+
+# Positions
+
+
+async def test_closing_takes_entries_of_that_symbol_back(tmp_path):
+    feed = ScriptedFeed((BTC, ETH))
+    async with running(tmp_path, feed=feed, disabled=["correlation"]) as desk:
+        service = desk.service
+        await service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        await service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+        other = await service.place_order(ETH, "BUY", "0.1", "LIMIT", 2_400)
+        position = await service.close_position(symbol=BTC, reason="enough")
+
+        assert position.quantity == 0
+        assert [o.id for o in await service.get_orders()] == [other.id]
+        assert await service.get_positions() == []
+
+
+async def test_adjusting_up_down_over_zero_and_to_flat(tmp_path):
+    async with running(tmp_path, disabled=["duplicate"]) as desk:
+        service = desk.service
+        for target in ("0.01", "0.02", "0.004", "-0.01", "-0.01", "0"):
+            position = await service.adjust_position(BTC, target)
+            assert position.quantity == Decimal(target)
+            assert desk.state.position(KEY).qty == Decimal(target)
+        assert await service.get_positions() == []
+
+
+async def test_adjusting_past_a_limit_is_refused_but_less_is_always_possible(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.adjust_position(BTC, "0.02")
+        with pytest.raises(RiskDenied, match="position_size"):
+            await desk.service.adjust_position(BTC, 1)
+        await desk.service.kill("stop it")
+        assert (await desk.service.adjust_position(BTC, "0.01")).quantity == Decimal("0.01")
+        with pytest.raises(RiskDenied, match="kill_switch"):
+            await desk.service.adjust_position(BTC, "-0.01")
+        assert desk.state.position(KEY).qty == 0
+
+
+async def test_an_order_shows_its_margin_and_explains_itself(tmp_path, caplog):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(
+            BTC, "BUY", "0.01", "LIMIT", 44_000, stop_loss=43_000
+        )
+        with caplog.at_level("INFO", "holdfast.orders"):
+            info = order.debug_info()
+
+        assert order.margin_required == Decimal("0.01") * 44_000 / 5
+        assert info["symbol"] == BTC
+        assert info["side"] == "BUY"
+        assert info["price"] == "44000"
+        assert info["status"] == "NEW"
+        assert info["margin_required"] == "88"
+        assert info["id"] in caplog.text
+
+
+# Refusals by who must act
+
+
+async def test_an_order_that_the_margin_does_not_cover_is_short_of_balance(tmp_path):
+    async with running(tmp_path) as desk:
+        with pytest.raises(InsufficientBalanceError, match="position_size"):
+            await desk.service.place_order(BTC, "BUY", 2)
+        with pytest.raises(RiskDenied, match="position_size"):
+            await desk.service.place_order(BTC, "BUY", "0.1")
+
+
+async def test_the_venue_s_own_word_on_margin_is_short_of_balance_too(tmp_path):
+    lax = ["position_size", "leverage", "margin", "order_notional"]
+    async with running(tmp_path, disabled=lax) as desk:
+        with pytest.raises(InsufficientBalanceError) as caught:
+            await desk.service.place_order(BTC, "BUY", 10)
+
+        assert caught.value.code is not None
+
+
+async def test_orders_that_come_too_fast_are_told_when_to_come_again(tmp_path):
+    throttle = {"max_messages": 12, "message_reserve": 4, "message_window_s": 7}
+    async with running(tmp_path, disabled=["position_size"], **throttle) as desk:
+        for number in range(8):
+            await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 43_000 + number)
+        with pytest.raises(RateLimitError, match="message_throttle") as caught:
+            await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 43_008)
+
+        assert caught.value.retry_after == 7.0
+        await desk.feed.pass_time(8)
+        await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 43_500)
+
+
+@pytest.mark.parametrize(
+    ("rule", "free", "kind"),
+    [
+        ("position_size", Decimal("0.5"), RiskDenied),
+        ("margin", Decimal("0.1"), RiskDenied),
+        ("margin", Decimal("-0.1"), InsufficientBalanceError),
+        ("position_size", Decimal("-0.1"), InsufficientBalanceError),
+        ("message_throttle", Decimal("0.5"), RateLimitError),
+    ],
+)
+def test_a_denial_becomes_the_error_of_who_must_act(rule, free, kind):
+    denied = OrderDenied(
+        ts=1,
+        order=NewOrder(cl_ord_id=ClOrdId("x"), symbol=BTC, side=Side.BUY, qty=Decimal(1)),
+        rule=rule,
+        reason="too much",
+        verdicts=(Verdict(rule="margin", passed=free > 0, value=free),),
+    )
+
+    assert type(refusal_of(denied, RiskLimits())) is kind

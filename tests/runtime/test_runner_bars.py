@@ -1,0 +1,110 @@
+"""A feed's own bars go before those that are made of its trades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from holdfast.feeds import RecordingFeed
+from holdfast.model.market import Trade
+from tests.runtime.runner_session import (
+    BTC,
+    MINUTE,
+    START,
+    Recorder,
+    Session,
+    bar_at,
+    everything,
+    klines,
+    synthetic,
+)
+
+
+@pytest.fixture(autouse=True)
+def sessions() -> Iterator[list[Session]]:
+    """End the sessions that a test has left open: their guards hold the process's timer."""
+    Session.all = []
+    yield Session.all
+    for session in Session.all:
+        session.runner.end("the test is over")
+
+
+def test_feeds_own_bars_are_handed_on_and_folded_into_larger_ones(tmp_path):
+    feed = RecordingFeed(klines(tmp_path, 12))
+    recorder = Recorder("1m", "5m")
+
+    Session(feed, {"r": recorder}).run()
+
+    ones = [bar for bar in recorder.live if bar.timeframe == "1m"]
+    fives = [bar for bar in recorder.live if bar.timeframe == "5m"]
+    assert ones == list(everything(feed))
+    assert [(bar.open_ts, bar.ts) for bar in fives] == [
+        (START, START + 5 * MINUTE),
+        (START + 5 * MINUTE, START + 10 * MINUTE),
+    ]
+    assert (fives[0].open, fives[0].close, fives[0].volume) == (100.0, 105.0, 25.0)
+
+
+def test_feeds_own_bars_take_over_from_its_trades():
+    """Both at once would count every trade twice."""
+    recorder = Recorder("1m", "2m")
+    session = Session(synthetic(), {"r": recorder}).begin()
+    bars = [bar_at(n) for n in range(4)]
+    for n, bar in enumerate(bars):
+        ts = START + n * MINUTE
+        session.show([Trade(symbol=BTC, ts=ts + 1, price=50.0, qty=1.0)])
+        session.show([Trade(symbol=BTC, ts=ts + 2, price=51.0, qty=1.0)])
+        session.show([bar])
+
+    assert [bar for bar in recorder.live if bar.timeframe == "1m"] == bars
+    twos = [bar for bar in recorder.live if bar.timeframe == "2m"]
+    assert [(bar.ts, bar.volume) for bar in twos] == [
+        (START + 2 * MINUTE, 2.0),
+        (START + 4 * MINUTE, 2.0),
+    ]
+    assert session.runner._routes[BTC].bars.trades is None
+
+
+def test_bars_too_long_for_a_time_frame_leave_it_to_the_trades():
+    recorder = Recorder("1m", "10m")
+    session = Session(synthetic(), {"r": recorder}).begin()
+    session.show(
+        [
+            Trade(symbol=BTC, ts=START + 1, price=1.0, qty=1.0),
+            bar_at(0, "5m", 5),
+            Trade(symbol=BTC, ts=START + 6 * MINUTE, price=3.0, qty=1.0),
+            bar_at(1, "5m", 5),
+        ]
+    )
+
+    assert [(bar.timeframe, bar.ts) for bar in recorder.live] == [
+        ("1m", START + MINUTE),
+        ("10m", START + 10 * MINUTE),
+    ]
+
+
+def test_larger_bars_of_the_feeds_own_go_before_those_folded_from_smaller_ones():
+    recorder = Recorder("5m")
+    session = Session(synthetic(), {"r": recorder}).begin()
+
+    session.show([bar_at(n) for n in range(2, 5)])  # the first sight is in the middle of one
+    session.show([bar_at(n) for n in range(5, 9)])
+    session.show([bar_at(1, "5m", 5), bar_at(9)])
+
+    assert [(bar.ts, bar.volume) for bar in recorder.live] == [
+        (START + 5 * MINUTE, 3.0),
+        (START + 10 * MINUTE, 1.0),  # the feed's, as it came
+    ]
+
+
+def test_time_waits_for_the_last_part_of_a_larger_bar():
+    recorder = Recorder("5m")
+    session = Session(synthetic(), {"r": recorder}).begin()
+    session.show([bar_at(n) for n in range(4)])
+
+    session.runner.on_time(START + 5 * MINUTE)
+    assert recorder.live == []
+    session.runner.on_time(START + 6 * MINUTE)
+
+    assert [bar.volume for bar in recorder.live] == [4.0]

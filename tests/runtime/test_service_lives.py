@@ -1,0 +1,415 @@
+"""What ends a life of a session, and what goes on after it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from decimal import Decimal
+
+import pytest
+
+from holdfast import (
+    Fenced,
+    IllegalTransition,
+    JournalError,
+    LiveTradingService,
+    NetworkError,
+    OrderStatus,
+    SessionStateError,
+    TradingSessionStatus,
+    journal,
+)
+from holdfast.model.messages import FailSession
+from holdfast.model.values import NS_PER_S
+from holdfast.runtime import assembly, lives
+from holdfast.runtime.live import LiveSession
+from holdfast.strategies import Strategy
+from tests.runtime.session_desk import BTC, ScriptedFeed, books_agree, config_in, running
+
+S = TradingSessionStatus
+
+
+@pytest.fixture(autouse=True)
+def _no_delay(monkeypatch):
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.0)
+
+
+class Notices:
+    def __init__(self):
+        self.lines = []
+
+    def notify(self, level, text):
+        self.lines.append((level, text))
+
+
+class Brittle:
+    """A journal whose next append fails, once it is told to."""
+
+    def __init__(self, journal):
+        self._journal = journal
+        self.error: Exception | None = None
+
+    def append(self, facts, on_commit=None):
+        if self.error is not None:
+            raise self.error
+        self._journal.append(facts, on_commit)
+
+    def __getattr__(self, name):
+        return getattr(self._journal, name)
+
+    def __setattr__(self, name, value):
+        if name in ("_journal", "error"):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._journal, name, value)
+
+
+@pytest.fixture
+def brittle(monkeypatch):
+    made = []
+    open_journal = journal.open_journal
+
+    def open_brittle(*args, **kwargs):
+        made.append(Brittle(open_journal(*args, **kwargs)))
+        return made[-1]
+
+    monkeypatch.setattr(assembly, "open_journal", open_brittle)
+    return made
+
+
+async def failed(desk, order):
+    """Break the engine and wait until the session has drawn its conclusions."""
+    before = desk.service.live
+    desk.overfill(order)
+    await desk.until(lambda: desk.service.live is not before or not desk.service.is_running())
+    await desk.until(lambda: desk.status in (S.RUNNING, S.PAUSED, S.ERROR))
+
+
+async def test_an_engine_failure_begins_a_new_life_which_reconciles(tmp_path):
+    notices = Notices()
+    service = LiveTradingService(config=config_in(tmp_path), notifier=notices)
+    async with running(tmp_path, service=service) as desk:
+        session = desk.service.session()
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        epoch = desk.state.epoch
+        await failed(desk, order)
+
+        assert desk.status is S.RUNNING
+        assert desk.service.session().id == session.id
+        assert desk.service.session().started_at == session.started_at
+        assert desk.state.epoch == epoch + 1
+        assert desk.service.restarts == 1
+        assert desk.service.fault == ""
+        assert desk.state.position(("main", BTC)).qty == Decimal("0.01")
+        assert desk.open_roles() == ["STOP_LOSS"]
+        assert any(
+            level == "alarm" and "IllegalTransition" in text for level, text in notices.lines
+        )
+
+        await desk.feed.price(45_000)
+        await desk.service.close_position(BTC)
+        session = await desk.service.stop()
+        assert session.total_trades == 1
+        assert books_agree(desk.service)
+
+
+async def test_what_the_venue_did_while_a_life_was_failing_is_found_by_the_next(tmp_path):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        live = desk.service.live
+        live.shell._fail(IllegalTransition("by design"))
+        feed = desk.feed
+        feed.tape.append(_trade(feed, 43_000))
+        live.venue.on_market(feed.tape[-1])  # the stop goes off, and nobody hears of it
+        await desk.until(lambda: desk.service.live is not live and desk.status is S.RUNNING)
+
+        assert desk.state.open_keys() == []
+        assert desk.state.orders[order.id].status is OrderStatus.FILLED
+        await desk.service.stop()
+        assert books_agree(desk.service)
+
+
+def _trade(feed, price):
+    from holdfast.model.market import Trade
+
+    feed.now += 1_000_000_000
+    return Trade(symbol=BTC, ts=feed.now, price=float(price), qty=1.0)
+
+
+async def test_the_feed_goes_on_behind_the_last_fact(tmp_path):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01")
+        last_ts = desk.state.last_ts
+        await failed(desk, order)
+
+        assert desk.feed.reads == [0, last_ts]
+
+
+async def test_a_paused_session_is_paused_after_a_failure(tmp_path):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01")
+        await desk.service.pause()
+        await failed(desk, order)
+
+        assert desk.status is S.PAUSED
+        await desk.service.resume()
+
+
+async def test_restarts_are_bounded_and_end_in_error_on_record(tmp_path):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        for _ in range(lives.RESTARTS_MAX + 1):
+            assert desk.service.is_running()
+            await failed(desk, order)
+        await desk.service.wait()
+
+        assert not desk.service.is_running()
+        assert desk.service.restarts == lives.RESTARTS_MAX
+        assert desk.status is S.ERROR
+        assert "IllegalTransition" in desk.service.fault
+        session_id = desk.service.session().id
+        later = ScriptedFeed(start_ts=desk.feed.now + NS_PER_S)
+
+    async with running(
+        tmp_path, feed=later
+    ) as desk:  # the lock is free, and what ended in ERROR has ended
+        assert desk.service.session().id != session_id
+        assert desk.open_roles() == ["STOP_LOSS"]
+
+
+async def test_a_long_healthy_life_forgives_earlier_failures(tmp_path, monkeypatch):
+    monkeypatch.setattr(lives, "HEALTHY_AFTER_S", 0.0)
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01")
+        for _ in range(lives.RESTARTS_MAX + 2):
+            await failed(desk, order)
+
+        assert desk.status is S.RUNNING
+
+
+async def test_without_auto_restart_a_failure_leaves_error_and_gives_the_journal_back(tmp_path):
+    async with running(tmp_path, auto_restart=False) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        await failed(desk, order)
+        await desk.service.wait()
+
+        assert desk.status is S.ERROR
+        assert not desk.service.is_running()
+        assert desk.service.session().stopped_at is not None
+
+        other = LiveTradingService(config=config_in(tmp_path, auto_restart=False))
+        later = ScriptedFeed(start_ts=desk.feed.now + NS_PER_S)
+        async with running(tmp_path, service=other, feed=later) as after:
+            assert after.state.orders[resting.id].status is OrderStatus.CANCELED
+            assert after.state.position(("main", BTC)).qty == Decimal("0.01")
+            assert after.open_roles() == ["STOP_LOSS"]
+            assert after.service.session().id != desk.service.session().id
+
+
+async def test_stop_resets_an_error_that_ended_the_session(tmp_path):
+    async with running(tmp_path, auto_restart=False) as desk:
+        await failed(desk, await desk.service.place_order(BTC, "BUY", "0.01"))
+        await desk.service.wait()
+        assert desk.status is S.ERROR
+
+        assert (await desk.service.stop("looked at")).status is S.STOPPED
+        assert (await desk.service.stop()).status is S.STOPPED
+
+
+async def test_a_stop_between_two_lives_stops_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.05)
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.overfill(order)
+        assert desk.status is S.ERROR
+        assert desk.service.is_running()
+        with pytest.raises(SessionStateError, match="failed"):
+            await desk.service.pause()
+        session = await asyncio.wait_for(desk.service.stop("enough"), 5)
+
+        assert session.status is S.STOPPED
+        assert session.reason == "enough"
+        assert books_agree(desk.service)
+
+
+async def test_a_restart_that_fails_is_tried_again(tmp_path, monkeypatch):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01")
+        open_life = LiveSession.open
+        tries: list[LiveSession] = []
+
+        async def unreachable(live):
+            tries.append(live)
+            if len(tries) < 3:
+                raise NetworkError("the exchange can't be reached")
+            await open_life(live)
+
+        monkeypatch.setattr(LiveSession, "open", unreachable)
+        desk.overfill(order)
+        await desk.until(lambda: desk.status is S.RUNNING)
+
+        assert len(tries) == 3
+        assert desk.service.restarts == 3
+        assert desk.state.position(("main", BTC)).qty == Decimal("0.01")
+
+
+async def test_a_live_feed_that_breaks_begins_a_new_life(tmp_path):
+    feed = ScriptedFeed(is_live=True)
+    async with running(tmp_path, feed=feed) as desk:
+        before = desk.service.live
+        feed.end(NetworkError("connection reset"))
+        await desk.until(lambda: desk.service.live is not before and desk.status is S.RUNNING)
+
+        assert desk.service.restarts == 1
+        feed._is_over = False
+
+
+async def test_an_error_of_our_own_in_the_pass_is_a_failure_not_a_silent_end(tmp_path, monkeypatch):
+    async with running(tmp_path, auto_restart=False) as desk:
+
+        def broken(message):
+            raise RuntimeError("a bug of ours")
+
+        monkeypatch.setattr(desk.service.live.runner, "on_market", broken)
+        desk.feed.tape.append(_trade(desk.feed, 45_000))
+        desk.feed._wake()
+        await desk.service.wait()
+
+        assert desk.status is S.ERROR
+        assert "a bug of ours" in desk.service.fault
+
+
+# The record
+
+
+@pytest.mark.parametrize("kind", [JournalError, Fenced])
+async def test_what_fails_the_record_never_restarts(tmp_path, brittle, kind):
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        venue = desk.service.live.venue
+        brittle[-1].error = kind("no space left on the disk")
+        with pytest.raises(kind):
+            await desk.service.place_order(BTC, "BUY", "0.01")
+        cancelled = []
+        exchange_cancel = venue.cancel
+
+        def cancel(command):
+            cancelled.append(command.cl_ord_id)
+            exchange_cancel(command)
+
+        venue.cancel = cancel
+        await desk.service.wait()
+
+        assert desk.service.restarts == 0
+        assert desk.status is S.ERROR
+        assert desk.service.fault == f"{kind.__name__}: no space left on the disk"
+        # Whoever lost the account must not touch the orders of who has it now.
+        assert (resting.id in cancelled) is (kind is JournalError)
+
+
+async def test_an_order_that_could_not_be_recorded_never_leaves(tmp_path, brittle):
+    async with running(tmp_path) as desk:
+        venue = desk.service.live.venue
+        brittle[-1].error = JournalError("no space left on the disk")
+        with pytest.raises(JournalError):
+            await desk.service.place_order(BTC, "BUY", "0.01")
+
+        assert list(venue.exchange.open_orders("main")) == []
+        assert [p for p in venue.exchange.positions("main") if p.qty] == []
+        await desk.service.wait()
+
+    async with running(tmp_path) as desk:
+        assert await desk.service.get_positions() == []
+
+
+async def test_a_cancelled_program_leaves_the_session_to_be_resumed(tmp_path):
+    service = LiveTradingService(config=config_in(tmp_path))
+    async with running(tmp_path, service=service) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        session_id = desk.service.session().id
+        (task,) = [t for t in asyncio.all_tasks() if t.get_name() == "holdfast-session"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not service.is_running()
+
+    async with running(tmp_path) as desk:
+        assert desk.service.session().id == session_id
+        assert desk.open_roles() == ["STOP_LOSS"]
+
+
+# Strategies over lives
+
+
+class Counter(Strategy):
+    def __init__(self):
+        self.heard = 0
+        self.starts = 0
+
+    def on_start(self, ctx):
+        self.starts += 1
+
+    def on_trade(self, trade):
+        self.heard += 1
+
+
+async def test_each_life_begins_with_the_strategy_as_it_was_given(tmp_path):
+    given = Counter()
+    async with running(tmp_path, strategies=[given]) as desk:
+        await desk.feed.price(45_000)
+        heard = given.heard
+        await failed(desk, await desk.service.place_order(BTC, "BUY", "0.01"))
+        (fresh,) = desk.service.live.runner.strategies.values()
+
+        assert heard == 2
+        assert fresh is not given
+        assert (fresh.starts, given.starts) == (1, 1)
+
+
+async def test_a_strategy_that_cannot_be_copied_is_used_again(tmp_path):
+    class Holding(Counter):
+        def __deepcopy__(self, memo):
+            raise TypeError("holds a socket")
+
+    given = Holding()
+    async with running(tmp_path, strategies=[given]) as desk:
+        await failed(desk, await desk.service.place_order(BTC, "BUY", "0.01"))
+
+        assert given.starts == 2
+
+
+async def test_no_signal_is_acted_on_twice_over_lives(tmp_path):
+    """The trade that a strategy acted on is not shown to it again."""
+
+    class Once(Strategy):
+        def on_trade(self, trade):
+            self.signal("BUY", BTC, quantity="0.004", signal_id=str(trade.ts))
+
+    async with running(tmp_path, strategies=[Once()]) as desk:
+        await desk.feed.price(45_000)
+        signals = len(desk.state.intents)
+        position = desk.state.position(("main", BTC)).qty
+        (order, *_) = await desk.service.get_orders(open_only=False)
+        await failed(desk, order)
+
+        assert len(desk.state.intents) == signals
+        assert desk.state.position(("main", BTC)).qty == position
+
+
+async def test_error_while_the_engine_lives_still_lets_positions_be_closed(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.service.live.shell.ask(FailSession(reason="books differ"))
+
+        assert desk.status is S.ERROR
+        assert (await desk.service.close_position(BTC)).quantity == 0
+        assert desk.open_roles() == []
+
+
+async def test_a_failure_is_logged_with_its_traceback(tmp_path, caplog):
+    with caplog.at_level(logging.ERROR, "holdfast.session"):
+        async with running(tmp_path) as desk:
+            await failed(desk, await desk.service.place_order(BTC, "BUY", "0.01"))
+
+    assert any(r.exc_info and "IllegalTransition" in r.getMessage() for r in caplog.records)
