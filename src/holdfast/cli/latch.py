@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 from ..model.config import TradingConfig
 from ..model.events import KillSwitchEngaged, KillSwitchReleased
@@ -24,7 +23,7 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
     journal = own_journal(config)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
-        outcome = engine.handle(message, time.time_ns())
+        outcome = engine.handle(message, 0)  # at the journal's own time
         switch = (KillSwitchEngaged, KillSwitchReleased)
         journal.append([fact for fact in outcome.facts if isinstance(fact, switch)])
         journal.sync()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -24,6 +25,7 @@ from ..model.errors import (
 )
 from ..model.settings import RiskLimits
 from ..model.values import (
+    NS_PER_S,
     OPERATOR,
     ZERO,
     Amount,
@@ -37,6 +39,7 @@ from ..model.values import (
 )
 from .live import LiveSession
 from .views import (
+    AMOUNTS,
     Metrics,
     Order,
     OrderResult,
@@ -282,8 +285,7 @@ def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
     Raises:
         InputError: a value can't be used.
     """
-    names = ("price", "trigger_price", "stop_loss", "take_profit")
-    given = {name: getattr(order, name) for name in names}
+    given = {name: getattr(order, name) for name in AMOUNTS}
     request = msg.PlaceRequest(
         symbol=Symbol(order.symbol),
         side=choice(Side, order.side, "side"),
@@ -291,11 +293,23 @@ def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
         order_type=choice(OrderType, order.order_type, "order_type"),
         time_in_force=choice(TimeInForce, order.time_in_force, "time_in_force"),
         reduce_only=order.reduce_only,
+        expire_ts=None if order.expire_at is None else since_1970(order.expire_at),
         strategy_id=StrategyId(order.strategy_id or OPERATOR),
         request_id=request_id,
     )
     values = {name: positive(value, name) for name, value in given.items() if value is not None}
     return msgspec.structs.replace(request, **values)
+
+
+def since_1970(when: datetime) -> int:
+    """Return a time as nanoseconds UTC.
+
+    Raises:
+        InputError: it does not say its time zone.
+    """
+    if when.tzinfo is None:
+        raise InputError(f"expire_at must say its time zone, was {when.isoformat()}")
+    return int(when.timestamp()) * NS_PER_S
 
 
 def positive(value: Amount, name: str) -> Decimal:

@@ -6,7 +6,9 @@ lives follow each other that of `lives`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from ..engine.engine import Explanation, Outcome
@@ -39,6 +41,10 @@ from .publishing import Publisher, Repository
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, symbols_of
+
+FIRST_PRICE_LOOKS = 100
+FIRST_PRICE_S = 0.02
+"""How long a start waits for the market to speak: two seconds in all."""
 
 
 class LiveTradingService:
@@ -132,7 +138,20 @@ class LiveTradingService:
         except BaseException:
             self._lives = before
             raise
+        await self._hear_prices()
         return self.session()
+
+    async def _hear_prices(self) -> None:
+        """Wait a little for the first prices, unless the feed outruns every clock."""
+        live = self._running()
+        if self.config.speed == 0 and not live.feed.is_live:
+            return
+        market, begun = live.engine.core.market, live.now()  # history's prices are older
+        for _ in range(FIRST_PRICE_LOOKS):
+            spoken = all(market.of(s).last_ts > begun for s in live.plan.symbols)
+            if spoken or not self.is_running():
+                return
+            await asyncio.sleep(FIRST_PRICE_S)
 
     async def _make_life(self) -> LiveSession:
         wanted = self._wanted
@@ -272,6 +291,9 @@ class LiveTradingService:
         *,
         time_in_force: TimeInForce | str = TimeInForce.GTC,
         trigger_price: Amount | None = None,
+        callback_rate: Amount | None = None,
+        activation_price: Amount | None = None,
+        expire_at: datetime | None = None,
         stop_loss: Amount | None = None,
         take_profit: Amount | None = None,
         reduce_only: bool = False,
@@ -281,6 +303,9 @@ class LiveTradingService:
 
         Args:
             quantity: base units, a multiple of the lot.
+            callback_rate: of a trailing stop, percent: 1 is 1 %.
+            activation_price: of a trailing stop; None activates it at once.
+            expire_at: when a GTD order ends; must say its time zone.
             stop_loss: a price; a stop rests at the exchange for whatever fills.
             take_profit: a price; whichever of the two closes the position ends the other.
             request_id: a repeated id places nothing and returns the first order.
@@ -298,6 +323,9 @@ class LiveTradingService:
             price=price,
             time_in_force=time_in_force,
             trigger_price=trigger_price,
+            callback_rate=callback_rate,
+            activation_price=activation_price,
+            expire_at=expire_at,
             stop_loss=stop_loss,
             take_profit=take_profit,
             reduce_only=reduce_only,

@@ -39,6 +39,17 @@ E = TypeVar("E", bound=enum.Enum)
 _log = logging.getLogger("holdfast.orders")
 
 
+AMOUNTS = (
+    "price",
+    "trigger_price",
+    "callback_rate",
+    "activation_price",
+    "stop_loss",
+    "take_profit",
+)
+"""The numbers of an order that need not be given."""
+
+
 @dataclass(slots=True)
 class Order:
     """An order as users write it and read it.
@@ -55,6 +66,9 @@ class Order:
     strategy_id: str = OPERATOR
     time_in_force: TimeInForce | str = TimeInForce.GTC
     trigger_price: Amount | None = None
+    callback_rate: Amount | None = None  # of a trailing stop, percent
+    activation_price: Amount | None = None  # of a trailing stop
+    expire_at: datetime | None = None  # with GTD
     stop_loss: Amount | None = None
     take_profit: Amount | None = None
     reduce_only: bool = False
@@ -73,7 +87,7 @@ class Order:
         self.order_type = choice(OrderType, self.order_type, "order_type")
         self.time_in_force = choice(TimeInForce, self.time_in_force, "time_in_force")
         self.quantity = amount(self.quantity, "quantity")
-        for name in ("price", "trigger_price", "stop_loss", "take_profit"):
+        for name in AMOUNTS:
             value = getattr(self, name)
             if value is not None:
                 setattr(self, name, amount(value, name))
