@@ -50,7 +50,9 @@ def exchange(
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option("--fault", help="KIND or KIND:PROBABILITY. Repeatable."),
+        typer.Option(
+            "--fault", help="KIND[:PROBABILITY][@PATTERN], such as delay:0.1@POST *. Repeatable."
+        ),
     ] = None,
     strict_routing: Annotated[
         bool,
@@ -153,7 +155,7 @@ def _account(key: ApiKey) -> dict[str, str]:
 
 
 def _rules(texts: list[str]) -> tuple[Rule, ...]:
-    """Read KIND or KIND:PROBABILITY."""
+    """Read each KIND[:PROBABILITY][@PATTERN]."""
     from ..exchange_server.faults import rule_of
 
     return tuple(rule_of(text) for text in texts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from ..model.config import TradingConfig
 from ..model.events import KillSwitchEngaged, KillSwitchReleased
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch

@@ -23,7 +23,7 @@ from ..model.messages import (
     VenuePosition,
     WalletChange,
 )
-from ..model.values import AccountId, NewOrder, OrderStatus, Symbol, plain
+from ..model.values import ZERO, AccountId, NewOrder, OrderStatus, Side, Symbol, plain
 from . import (
     admission,
     amendment,
@@ -51,6 +51,7 @@ from .market import Market
 from .orders import OrderKey, SelfTrade, VenueOrder
 from .outputs import Output
 from .refusals import Refusal
+from .shown import shown
 
 
 class Exchange:
@@ -320,6 +321,31 @@ class Exchange:
         instrument = self._markets[symbol].instrument
         total = self.margin(account, instrument.margin_asset)
         return liquidation_at(self.symbol_margin(account, symbol), total, instrument)
+
+    def offered(
+        self, symbol: Symbol, taker: Side, levels_max: int
+    ) -> list[tuple[Decimal, Decimal | None]]:
+        """Return price and quantity of what a taker may have, best price first, each price once.
+
+        A quantity of None is without bound; nothing lies behind it.
+        """
+        found: dict[Decimal, Decimal | None] = {}
+        market = self._markets.get(symbol)
+        for offer in matching.offers(market, taker, None) if market else ():
+            qty = offer.order.leaves_qty if offer.order else offer.level and offer.level.qty
+            if len(found) >= levels_max and offer.price not in found:
+                break
+            if qty is None:
+                found[offer.price] = None
+                break
+            if qty > 0:
+                found[offer.price] = (found.get(offer.price) or ZERO) + qty
+        return list(found.items())
+
+    def shown(self, symbol: Symbol, taker: Side) -> dict[float, float]:
+        """Return quantity by price of what a taker may have: quickly, in floats, in no order."""
+        market = self._markets.get(symbol)
+        return shown(market, taker) if market else {}
 
     def mark_price(self, symbol: Symbol) -> Decimal | None:
         market = self._markets.get(symbol)

@@ -1,0 +1,141 @@
+"""The back door for those who test against the exchange: its books, its faults, its market.
+
+Beyond the loopback it opens to the token alone (`Authorization: Bearer TOKEN`).
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+import msgspec
+from aiohttp import web
+
+from ..model.errors import InputError
+from ..model.market import MarketData
+from ..model.values import AccountId, plain
+from .faults import read_script
+from .methods import RequestContext
+from .order_answers import algo_row, long_row
+from .params import Params
+from .rest_account import account_v2, position_risk_v3
+from .rest_algo import open_orders as open_algo_orders
+from .rest_history import income, user_trades
+from .rest_orders import open_orders
+from .venue import Venue
+
+Answer = Callable[[Venue, web.Request], Awaitable[object]]
+
+_MARKET = msgspec.json.Decoder(list[MarketData])
+
+
+class Deposit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money put in, or taken out with a negative amount."""
+
+    account: str
+    amount: Decimal
+    asset: str = "USDT"
+
+
+def is_allowed(request: web.Request, token: str) -> bool:
+    """Tell whether a request may use the back door."""
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if token and hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
+        return True
+    return not token and _is_loopback(request.remote)
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False
+
+
+async def show_faults(venue: Venue, _request: web.Request) -> object:
+    return {"faults": venue.faults.account_for()}
+
+
+async def give_faults(venue: Venue, request: web.Request) -> object:
+    venue.faults.give(read_script(await request.read()), venue.now())
+    return {"faults": venue.faults.account_for()}
+
+
+async def clear_faults(venue: Venue, _request: web.Request) -> object:
+    fared = venue.faults.account_for()
+    venue.faults.clear()
+    return {"faults": [], "were": fared}
+
+
+async def truth(venue: Venue, _request: web.Request) -> object:
+    """Return the books of every account, exactly and whole."""
+    return {
+        "serverTime": venue.now() // 10**6,
+        "accounts": {key.account: books_of(venue, key.account) for key in venue.keys.all()},
+    }
+
+
+def books_of(venue: Venue, account: AccountId) -> dict[str, object]:
+    """Return one account's books: what it has, what it has done, what it waits for."""
+    ctx, all_of_it = RequestContext(venue, account, venue.now()), Params({})
+    records = venue.archive.of(account)
+    trades = [
+        trade
+        for symbol in venue.tapes
+        for trade in _list(user_trades(ctx, Params({"symbol": symbol, "fromId": 0, "limit": 1000})))
+    ]
+    return {
+        "balances": {a: plain(v) for a, v in venue.exchange.balances(account).items()},
+        "positions": {
+            each.symbol: {"qty": plain(each.qty), "entryPrice": plain(each.entry_price)}
+            for each in venue.exchange.positions(account)
+        },
+        "account": account_v2(ctx, all_of_it),
+        "positionRisk": position_risk_v3(ctx, all_of_it),
+        "openOrders": open_orders(ctx, all_of_it),
+        "openAlgoOrders": open_algo_orders(ctx, all_of_it),
+        "orders": [long_row(venue, order) for order in records.ordinary(venue.now())],
+        "algoOrders": [algo_row(venue, order) for order in records.conditional()],
+        "trades": trades,
+        "income": income(ctx, Params({"startTime": 0, "limit": 1000})),
+    }
+
+
+def _list(found: object) -> list[object]:
+    assert isinstance(found, list)
+    return found
+
+
+async def move_market(venue: Venue, request: web.Request) -> object:
+    """Show the exchange market data: a list of messages, tagged with `type`."""
+    try:
+        messages = _MARKET.decode(await request.read())
+    except msgspec.MsgspecError as error:
+        raise InputError(f"expected a list of market messages: {error}") from error
+    for message in messages:
+        venue.on_market(msgspec.structs.replace(message, ts=message.ts or venue.now()))
+    return {"count": len(messages)}
+
+
+async def deposit(venue: Venue, request: web.Request) -> object:
+    try:
+        wanted = msgspec.json.decode(await request.read(), type=Deposit)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"expected account and amount: {error}") from error
+    account = AccountId(wanted.account)
+    if not venue.exchange.has_account(account):
+        raise InputError(f"there is no account {account}")
+    venue.deposit(account, wanted.amount, wanted.asset)
+    return {"balances": {a: plain(v) for a, v in venue.exchange.balances(account).items()}}
+
+
+ROUTES: dict[tuple[str, str], Answer] = {
+    ("GET", "/admin/faults"): show_faults,
+    ("POST", "/admin/faults"): give_faults,
+    ("DELETE", "/admin/faults"): clear_faults,
+    ("GET", "/admin/truth"): truth,
+    ("POST", "/admin/market"): move_market,
+    ("POST", "/admin/deposit"): deposit,
+}

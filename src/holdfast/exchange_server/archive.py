@@ -1,0 +1,185 @@
+"""What the exchange has said of each account, kept so that it can be asked for again.
+
+The core forgets an order when its client id is used again; the archive does not. After a
+restart it holds what storage held.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from ..exchange import AccountUpdate, OrderUpdate, Output, VenueOrder
+from ..exchange.rows import INCOME, ORDER, TRADE, Row
+from ..model.messages import ExecType, ExecutionReport, FundingPayment, WalletChange
+from ..model.values import (
+    NS_PER_DAY,
+    ZERO,
+    AccountId,
+    ClOrdId,
+    OrderStatus,
+    Symbol,
+)
+
+ORDERS_KEPT = 10_000
+"""Of one account. The oldest closed ones go first."""
+
+RECORDS_KEPT = 20_000
+"""Executions, and other moves of the wallet, of one account."""
+
+UNFILLED_VISIBLE_NS = 3 * NS_PER_DAY
+VISIBLE_NS = 90 * NS_PER_DAY
+
+_ORDER = msgspec.json.Decoder(VenueOrder)
+_TRADE = msgspec.json.Decoder(ExecutionReport)
+_INCOME = msgspec.json.Decoder(FundingPayment | WalletChange)
+
+
+class Amendment(NamedTuple):
+    """One amendment of an order: what was, and what became of it."""
+
+    number: int
+    order: VenueOrder
+    price_before: Decimal
+    qty_before: Decimal
+    ts: int
+    modify_id: str
+
+
+class Records:
+    """One account's."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, VenueOrder] = {}  # by the id that they had first, oldest first
+        self.children: dict[int, int] = {}  # order ids of triggered conditional orders
+        self.newest: dict[ClOrdId, int] = {}
+        self.trades: deque[ExecutionReport] = deque(maxlen=RECORDS_KEPT)
+        self.incomes: deque[FundingPayment | WalletChange] = deque(maxlen=RECORDS_KEPT)
+        self.amendments: deque[Amendment] = deque(maxlen=RECORDS_KEPT)
+        self.modify_ids: dict[int, str] = {}
+        self.moved_ts: dict[Symbol, int] = {}  # positions; "" is the wallet
+
+    def take(self, output: Output) -> None:
+        if isinstance(output, OrderUpdate):
+            self._take_order(output)
+        elif isinstance(output, AccountUpdate):
+            self.moved_ts[output.symbol] = output.venue_ts
+            self.moved_ts[Symbol("")] = output.venue_ts
+        elif isinstance(output, FundingPayment | WalletChange):
+            self.incomes.append(output)
+
+    def keep(self, order: VenueOrder) -> None:
+        """Put an order in, or in the place of what was known of it."""
+        self.orders[order.uid] = order
+        self.newest[order.cl_ord_id] = order.uid
+        if order.algo_id and order.order_id:
+            self.children[order.order_id] = order.algo_id
+        if len(self.orders) > ORDERS_KEPT:
+            self._forget_one()
+
+    def _take_order(self, update: OrderUpdate) -> None:
+        exec_type = update.report.exec_type
+        if exec_type is ExecType.TRADE:
+            self.trades.append(update.report)
+        elif exec_type is ExecType.REPLACED:
+            self._take_amendment(update)
+        self.keep(update.order)
+
+    def _take_amendment(self, update: OrderUpdate) -> None:
+        order = update.order
+        before = self.orders.get(order.uid, order)
+        self.amendments.append(
+            Amendment(
+                number=len(self.amendments) + 1,
+                order=order,
+                price_before=before.price or ZERO,
+                qty_before=before.qty,
+                ts=update.report.venue_ts,
+                modify_id=self.modify_ids.get(order.order_id, ""),
+            )
+        )
+
+    def _forget_one(self) -> None:
+        gone = next((each for each in self.orders.values() if not each.is_open), None)
+        if gone is None:
+            return
+        del self.orders[gone.uid]
+        self.children.pop(gone.order_id, None)
+        self.modify_ids.pop(gone.order_id, None)
+        if self.newest.get(gone.cl_ord_id) == gone.uid:
+            del self.newest[gone.cl_ord_id]
+
+    # Questions
+
+    def by_id(self, order_id: int) -> VenueOrder | None:
+        """Return an order by its order id."""
+        order = self.orders.get(self.children.get(order_id, order_id))
+        return order if order is not None and order.order_id == order_id else None
+
+    def by_algo_id(self, algo_id: int) -> VenueOrder | None:
+        order = self.orders.get(algo_id)
+        return order if order is not None and order.algo_id else None
+
+    def by_client_id(self, cl_ord_id: str) -> VenueOrder | None:
+        """Return the newest order that had this client id."""
+        uid = self.newest.get(ClOrdId(cl_ord_id))
+        return None if uid is None else self.orders[uid]
+
+    def ordinary(self, now: int) -> Iterator[VenueOrder]:
+        """Yield the orders that are or were in the book, oldest first, as far as still shown."""
+        found = [o for o in self.orders.values() if o.order_id and is_visible(o, now)]
+        yield from sorted(found, key=lambda order: order.order_id)
+
+    def conditional(self) -> Iterator[VenueOrder]:
+        """Yield the conditional orders, triggered ones too, oldest first."""
+        yield from (order for order in self.orders.values() if order.algo_id)
+
+
+def is_visible(order: VenueOrder, now: int) -> bool:
+    """Tell whether the venue still answers for an order: unfilled ones are forgotten sooner."""
+    if order.is_open:
+        return True
+    age = now - order.updated_ts
+    is_unfilled = not order.cum_qty and order.status is not OrderStatus.FILLED
+    return age <= (UNFILLED_VISIBLE_NS if is_unfilled else VISIBLE_NS)
+
+
+class Archive:
+    """All accounts' records."""
+
+    def __init__(self) -> None:
+        self._records: dict[AccountId, Records] = {}
+
+    def of(self, account: AccountId) -> Records:
+        found = self._records.get(account)
+        if found is None:
+            found = self._records[account] = Records()
+        return found
+
+    def accounts(self) -> list[AccountId]:
+        return list(self._records)
+
+    def take(self, outputs: Sequence[Output]) -> None:
+        """Keep what was said; answers to the asker alone are not."""
+        for output in outputs:
+            if isinstance(output, OrderUpdate):
+                self.of(output.report.account).take(output)
+            elif isinstance(output, AccountUpdate | FundingPayment | WalletChange):
+                self.of(output.account).take(output)
+
+    def load(self, rows: Iterable[Row]) -> None:
+        """Take back what storage kept; orders come oldest first."""
+        by_kind: dict[str, list[bytes]] = {ORDER: [], TRADE: [], INCOME: []}
+        for row in rows:
+            if row.kind in by_kind and row.payload is not None:
+                by_kind[row.kind].append(row.payload)
+        for order in sorted(map(_ORDER.decode, by_kind[ORDER]), key=lambda each: each.uid):
+            self.of(order.account).keep(order)
+        for trade in map(_TRADE.decode, by_kind[TRADE]):
+            self.of(trade.account).trades.append(trade)
+        for income in map(_INCOME.decode, by_kind[INCOME]):
+            self.of(income.account).incomes.append(income)

@@ -1,0 +1,106 @@
+"""The feed on its way into the exchange: re-dated to the wall's time, one message after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ..exchange import guess_instrument, known_instrument
+from ..feeds import open_feed
+from ..model.instrument import Instrument
+from ..model.market import Bar, MarketData, MarkPrice
+from ..model.values import Symbol
+from ..ports import Feed
+from .settings import NO_FEED, ServerSettings
+from .tape import MINUTE_NS, Tape
+
+HISTORY_MINUTES = 500
+"""How many candles of a minute there are from before the start, where the feed can make them."""
+
+
+def open_source(settings: ServerSettings, now: int) -> Feed | None:
+    """Open the feed; a made-up one begins now. None where the market is moved by hand.
+
+    Raises:
+        ConfigError: there is no such feed, or it has not the symbols wanted.
+    """
+    feed = settings.feed
+    if feed.source == NO_FEED:
+        return None
+    if feed.source == "synthetic":
+        feed = msgspec.structs.replace(feed, start_ts=now)
+    return open_feed(msgspec.structs.replace(feed, symbols=settings.symbols))
+
+
+def listed(feed: Feed | None, symbols: Sequence[Symbol]) -> list[Instrument]:
+    """Return the contracts that are traded: known ones as they are, others with brackets."""
+    found = {each.symbol: each for each in feed.instruments()} if feed is not None else {}
+    wanted = symbols or tuple(found) or (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
+    return [known_instrument(symbol) or _completed(symbol, found.get(symbol)) for symbol in wanted]
+
+
+def _completed(symbol: Symbol, seen: Instrument | None) -> Instrument:
+    guess = guess_instrument(symbol, ())
+    if seen is None or seen.brackets:
+        return seen or guess
+    return msgspec.structs.replace(seen, brackets=guess.brackets)
+
+
+class Redater:
+    """Moves messages from the feed's time to the wall's, at the feed's pace.
+
+    A feed that is read as fast as possible has no pace: what it shows happens when it is read.
+    """
+
+    def __init__(self, clock: Callable[[], int], speed: float) -> None:
+        self._clock = clock
+        self._speed = speed
+        self._base: tuple[int, int] | None = None  # the wall's time of a feed's time
+
+    def date(self, ts: int) -> int:
+        """Return when a moment of the feed is, on the wall."""
+        if self._base is None:
+            self._base = (self._clock(), ts)
+        if not self._speed:
+            return self._clock()
+        wall, first = self._base
+        return wall + round((ts - first) / self._speed)
+
+    def redate(self, message: MarketData) -> MarketData:
+        ts = self.date(message.ts)
+        if ts == message.ts:
+            return message
+        if isinstance(message, Bar):
+            length = self.date(message.ts) - self.date(message.open_ts)
+            return msgspec.structs.replace(message, open_ts=ts - max(length, 1), ts=ts)
+        if isinstance(message, MarkPrice) and message.next_funding_ts is not None:
+            ahead = message.next_funding_ts - message.ts
+            due = ts + round(ahead / self._speed) if self._speed else ts + ahead
+            return msgspec.structs.replace(message, ts=ts, next_funding_ts=due)
+        return msgspec.structs.replace(message, ts=ts)
+
+
+def remember(feed: Feed, tape: Tape, now: int) -> None:
+    """Give a symbol the candles of the time before the feed's start, moved to before now."""
+    start = feed.start_ts
+    shift = now - now % MINUTE_NS - (start - start % MINUTE_NS)
+    bars = feed.history(tape.symbol, "1m", start, HISTORY_MINUTES)
+    tape.remember(
+        msgspec.structs.replace(bar, open_ts=bar.open_ts + shift, ts=bar.ts + shift) for bar in bars
+    )
+
+
+async def drive(
+    feed: Feed, speed: float, clock: Callable[[], int], show: Callable[[MarketData], None]
+) -> None:
+    """Read a feed to its end.
+
+    Raises:
+        FeedError: it can't be read on.
+    """
+    redater = Redater(clock, speed)
+    is_wall_time = feed.name == "synthetic" and speed == 1.0
+    async for batch in feed.messages():
+        for message in batch:
+            show(message if is_wall_time else redater.redate(message))

@@ -1,0 +1,234 @@
+"""What goes wrong on order: rules with a probability, a seed and a count, drawn one after another.
+
+A rule has a lottery of its own, so that the same requests in the same order meet the same faults
+whatever other rules there are. Rules are tried in their order and the first that strikes counts.
+"""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from ..model.errors import ConfigError, InputError
+from ..model.values import NS_PER_MS, NS_PER_S
+
+
+class Kind(Enum):
+    """What can be made to go wrong. Requests first, streams below."""
+
+    UNKNOWN_EXECUTED = "unknown_executed"  # 503 "Unknown error", and it was done
+    UNKNOWN_NOT_EXECUTED = "unknown_not_executed"  # the same words, and it was not
+    STATUS_UNKNOWN_EXECUTED = "status_unknown_executed"  # 408, -1007, done
+    STATUS_UNKNOWN_NOT_EXECUTED = "status_unknown_not_executed"  # 408, -1007, not done
+    TIMEOUT_BEFORE = "timeout_before"  # no answer ever, not done
+    TIMEOUT_AFTER = "timeout_after"  # no answer ever, done
+    RESET_BEFORE = "reset_before"  # the connection breaks, not done
+    RESET_AFTER = "reset_after"  # the connection breaks, done
+    BAD_TIMESTAMP = "bad_timestamp"  # -1021
+    READ_LAG = "read_lag"  # -2013 for `delay_ms` after an order was placed
+    TOO_MANY_REQUESTS = "too_many_requests"  # 429
+    BANNED = "banned"  # 418 for `delay_ms`
+    OVERLOADED = "overloaded"  # 503, -1008; reduce-only orders and cancels are exempt
+    SERVICE_UNAVAILABLE = "service_unavailable"  # 503, not done
+    INTERNAL_ERROR = "internal_error"  # 503, -1001, not done
+    DELAY = "delay"  # done `delay_ms` later, if the receive window lets it
+    DELAY_ANSWER = "delay_answer"  # done at once, answered `delay_ms` later
+
+    DROP_FRAME = "drop_frame"
+    DUPLICATE_FRAME = "duplicate_frame"
+    REORDER_FRAME = "reorder_frame"
+    DELAY_FRAME = "delay_frame"
+    SILENT_STREAM = "silent_stream"
+    LISTEN_KEY_EXPIRED = "listen_key_expired"
+    DISCONNECT = "disconnect"
+    DEPTH_GAP = "depth_gap"
+    TRADE_LITE_FIRST = "trade_lite_first"
+    EVENTS_BEFORE_REPLY = "events_before_reply"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One fault on order.
+
+    `on` is a pattern such as `POST /fapi/v1/order`, `* /fapi/v1/*order*` or a stream's name.
+    `skip` spares the first that it fits, `count` ends it after so many; `after_s` and `until_s`
+    count from the moment the rule was given.
+    """
+
+    kind: Kind
+    probability: float = 1.0
+    on: str = "*"
+    skip: int = 0
+    count: int | None = None
+    after_s: float = 0.0
+    until_s: float | None = None
+    delay_ms: int = 1000
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rules in their order, and the seed of their lotteries. None takes the server's."""
+
+    faults: list[Rule] = []
+    seed: int | None = None
+
+
+class _Order:
+    """A rule in force, and how it has fared."""
+
+    __slots__ = ("fired", "lot", "rule", "seen", "since")
+
+    def __init__(self, rule: Rule, lot: random.Random, since: int) -> None:
+        self.rule = rule
+        self.lot = lot
+        self.since = since
+        self.seen = 0
+        self.fired = 0
+
+    def strikes(self, place: str, now: int) -> bool:
+        rule = self.rule
+        age_s = (now - self.since) / NS_PER_S
+        if age_s < rule.after_s or (rule.until_s is not None and age_s >= rule.until_s):
+            return False
+        if rule.on != "*" and not fnmatchcase(place, rule.on):
+            return False
+        self.seen += 1
+        drawn = self.lot.random() < rule.probability
+        if self.seen <= rule.skip or (rule.count is not None and self.fired >= rule.count):
+            return False
+        self.fired += drawn
+        return drawn
+
+
+class Faults:
+    """The rules in force. Without any, asking costs next to nothing."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._given = 0
+        self._orders: dict[Kind, list[_Order]] = {}
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self._orders
+
+    def give(self, script: Script, now: int) -> None:
+        """Put rules behind those in force.
+
+        Raises:
+            InputError: one of them can't be; then none is given.
+        """
+        for rule in script.faults:
+            _check(rule)
+        seed = self._seed if script.seed is None else script.seed
+        for rule in script.faults:
+            lot = random.Random(f"{seed}/{self._given}")
+            self._given += 1
+            self._orders.setdefault(rule.kind, []).append(_Order(rule, lot, now))
+
+    def clear(self) -> None:
+        """Lift every rule; the next ones begin their lotteries anew."""
+        self._orders = {}
+        self._given = 0
+
+    def draw(self, kind: Kind, place: str, now: int) -> Rule | None:
+        """Return the rule that strikes here and now; None when all goes well."""
+        for order in self._orders.get(kind, ()):
+            if order.strikes(place, now):
+                return order.rule
+        return None
+
+    def draw_first(self, kinds: Sequence[Kind], place: str, now: int) -> Rule | None:
+        """Return the first rule of several kinds that strikes."""
+        if not self._orders:
+            return None
+        found = (self.draw(kind, place, now) for kind in kinds)
+        return next((rule for rule in found if rule is not None), None)
+
+    def roll(self, kind: str | Kind, place: str = "", now: int = 0) -> bool:
+        """Tell whether a fault strikes here.
+
+        Args:
+            now: nanoseconds; 0 leaves the times of rules out of account.
+        """
+        if not self._orders:
+            return False
+        kind = Kind(kind)
+        if now:
+            return self.draw(kind, place, now) is not None
+        return any(order.strikes(place, order.since) for order in self._orders.get(kind, ()))
+
+    def delay_ns(self, kind: Kind) -> int:
+        """Return how long the first rule of a kind delays; 0 without one."""
+        orders = self._orders.get(kind)
+        return orders[0].rule.delay_ms * NS_PER_MS if orders else 0
+
+    def account_for(self) -> list[dict[str, object]]:
+        """Return every rule in force, how often it was asked and how often it struck."""
+        return [
+            {**msgspec.to_builtins(order.rule), "seen": order.seen, "fired": order.fired}
+            for orders in self._orders.values()
+            for order in orders
+        ]
+
+
+def _check(rule: Rule) -> None:
+    if not 0.0 <= rule.probability <= 1.0:
+        raise InputError(f"probability of {rule.kind.value} must be 0 to 1, was {rule.probability}")
+    if rule.delay_ms < 0 or rule.skip < 0 or (rule.count is not None and rule.count < 0):
+        raise InputError(f"delay_ms, skip and count of {rule.kind.value} must not be negative")
+
+
+def rule_of(text: str) -> Rule:
+    """Read `KIND`, `KIND:PROBABILITY` or either with `@PATTERN` behind, as in
+    `unknown_executed:0.1@POST */order`.
+
+    Raises:
+        ConfigError: there is no such kind, or the probability is none.
+    """
+    what, _, pattern = text.partition("@")
+    name, _, probability = what.partition(":")
+    try:
+        rule = Rule(kind=Kind(name), probability=float(probability or 1), on=pattern or "*")
+        _check(rule)
+    except (ValueError, InputError) as error:
+        raise ConfigError(f"fault {text!r}: {error}; kinds: {_kinds()}") from error
+    return rule
+
+
+def read_script(content: bytes, name: str = "the script") -> Script:
+    """Read a script from JSON.
+
+    Raises:
+        InputError: it is none; the text says what was expected.
+    """
+    try:
+        return msgspec.json.decode(content, type=Script)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{name} is no list of faults: {error}; kinds: {_kinds()}") from error
+
+
+def load_script(path: Path) -> Script:
+    """Read a script from a file, TOML or JSON by its ending.
+
+    Raises:
+        ConfigError: it can't be read, or is none.
+    """
+    try:
+        content = path.read_bytes()
+        if path.suffix != ".toml":
+            return read_script(content, str(path))
+        return msgspec.convert(tomllib.loads(content.decode()), type=Script)
+    except InputError as error:
+        raise ConfigError(str(error)) from error
+    except (OSError, ValueError) as error:
+        text = f"faults {path} can't be read: {error}; kinds: {_kinds()}"
+        raise ConfigError(text) from error
+
+
+def _kinds(kinds: Iterable[Kind] = Kind) -> str:
+    return ", ".join(kind.value for kind in kinds)

@@ -1,0 +1,288 @@
+"""What all doors of the exchange share: one core, its accounts, its clock, what it has said.
+
+Rule 1: whatever changes the core goes through a method here. What the core says is put right
+        (`close_orders`), committed, kept in the archive and handed to every sink, in this order.
+Rule 2: time is the wall's, and never goes back; market data of another time is re-dated before
+        it comes here (`driver`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from ..exchange import Exchange, OrderKey, OrderUpdate, Output, Refusal, SelfTrade, VenueOrder
+from ..model.errors import ConfigError, VenueError
+from ..model.instrument import Instrument
+from ..model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade
+from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol
+from . import close_orders, terms
+from .archive import Archive
+from .auth import Keys
+from .bar_trades import trades_of_bar
+from .errors import BAD_SYMBOL, ApiError
+from .faults import Faults, Script, load_script
+from .limits import Limits
+from .listen_keys import ListenKeys
+from .price_candles import PriceCandles
+from .settings import ServerSettings
+from .storage import Storage
+from .tape import Tape
+from .user_events import Terms
+
+Sink = Callable[[Sequence[Output], int], None]
+"""Hears what one call set off, whole and in order, and the time; committed already."""
+
+MarketSink = Callable[[MarketData], None]
+"""Hears each public message after the core has taken it in. Trades have ids, bars become trades."""
+
+LeverageSink = Callable[[AccountId, Symbol, int, int], None]
+"""Hears of an account's new leverage in a symbol, and the time."""
+
+ALGO_ID_BASE = 10**15
+"""Conditional orders are numbered from here on the wire; in the core they share one count."""
+
+FORGET_EVERY_NS = NS_PER_S
+
+
+class Venue:
+    """The exchange behind every port. Handlers are called on the loop's thread alone.
+
+    Raises:
+        ConfigError: keys, faults or the data folder can't be used.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        instruments: Iterable[Instrument],
+        *,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.all_keys())
+        self.limits = Limits(settings.limits)
+        self.faults = Faults(settings.fault_seed)
+        self.listen_keys = ListenKeys()
+        self.archive = Archive()
+        self.sinks: list[Sink] = []
+        self.market_sinks: list[MarketSink] = []
+        self.leverage_sinks: list[LeverageSink] = []
+        self._clock = clock
+        self._last = 0
+        self._forgotten_ts = 0
+        self._countdowns: dict[tuple[AccountId, Symbol], int] = {}
+        self._failure: VenueError | None = None
+        self.started_ts = self.now()
+        self.faults.give(Script(faults=list(settings.fault_rules)), self.started_ts)
+        if settings.faults is not None:
+            self.faults.give(load_script(settings.faults), self.started_ts)
+        self.exchange = Exchange(
+            instruments, liquidity=settings.liquidity, default_leverage=settings.leverage
+        )
+        self._storage = Storage(settings.data_dir)
+        self._load()
+        self.tapes = {each.symbol: Tape(each) for each in self.exchange.instruments()}
+        self.prices = {symbol: PriceCandles() for symbol in self.tapes}
+        self._open_accounts()
+
+    def _load(self) -> None:
+        rows = self._storage.rows()
+        try:
+            self.exchange.load(rows, self.now())
+            self.archive.load(rows)
+        except (ValueError, msgspec.MsgspecError) as error:
+            self._storage.close()
+            raise ConfigError(
+                f"books in {self.settings.data_dir} can't be read: {error}"
+            ) from error
+
+    def _open_accounts(self) -> None:
+        for key in self.keys.all():
+            if not self.exchange.has_account(key.account):
+                self.deposit(key.account, self.settings.balance)
+
+    def close(self) -> None:
+        """Let go of the books."""
+        self._storage.close()
+
+    # Time
+
+    def now(self) -> int:
+        """Return nanoseconds UTC, never less than before."""
+        self._last = max(self._last, self._clock())
+        return self._last
+
+    def tick(self) -> None:
+        """Let what is due by now happen: good-till dates, funding, countdowns."""
+        now = self.now()
+        outputs = self.exchange.tick(now)
+        if outputs:
+            self._settle(outputs, now)
+        for (account, symbol), due in tuple(self._countdowns.items()):
+            if due <= now:
+                del self._countdowns[account, symbol]
+                self.cancel_all(account, symbol, is_conditional=False)
+        if now - self._forgotten_ts > FORGET_EVERY_NS:
+            self._forgotten_ts = now
+            self._keep()
+
+    # Requests. Each returns what the core said, the answer to the asker included.
+
+    def submit(
+        self, order: NewOrder, self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
+    ) -> Sequence[Output]:
+        now = self._ready()
+        return self._settle(self.exchange.submit(order, now, self_trade), now)
+
+    def cancel(self, key: OrderKey, *, is_conditional: bool) -> Sequence[Output]:
+        now = self._ready()
+        return self._settle(self.exchange.cancel(key, now, is_conditional=is_conditional), now)
+
+    def cancel_all(
+        self, account: AccountId, symbol: Symbol, *, is_conditional: bool
+    ) -> Sequence[Output]:
+        now = self._ready()
+        outputs = self.exchange.cancel_all(account, symbol, now, is_conditional=is_conditional)
+        return self._settle(outputs, now)
+
+    def replace(
+        self, order: VenueOrder, qty: Decimal, price: Decimal, modify_id: str = ""
+    ) -> Sequence[Output]:
+        now = self._ready()
+        self.archive.of(order.account).modify_ids[order.order_id] = modify_id
+        key = OrderKey(order.account, order.symbol, order.cl_ord_id)
+        return self._settle(self.exchange.replace(key, qty, price, now), now)
+
+    def deposit(self, account: AccountId, amount: Decimal, asset: str = "USDT") -> None:
+        now = self._ready()
+        self._settle(self.exchange.deposit(account, amount, now, asset), now)
+
+    def set_leverage(self, account: AccountId, symbol: Symbol, leverage: int) -> Refusal | None:
+        now = self._ready()
+        before = self.exchange.leverage(account, symbol)
+        refusal = self.exchange.set_leverage(account, symbol, leverage)
+        self._keep()
+        if refusal is None and leverage != before:
+            for sink in self.leverage_sinks:
+                sink(account, symbol, leverage, now)
+        return refusal
+
+    def set_countdown(self, account: AccountId, symbol: Symbol, countdown_ms: int) -> None:
+        """Cancel a symbol's orders so much later unless this is called again; 0 lifts it."""
+        self._countdowns.pop((account, symbol), None)
+        if countdown_ms:
+            self._countdowns[account, symbol] = self.now() + countdown_ms * NS_PER_MS
+
+    # The market
+
+    def on_market(self, message: MarketData) -> None:
+        """Take in what the market shows; its time is the wall's already."""
+        now = self._ready()
+        tape = self.tapes.get(message.symbol)
+        if tape is None:
+            return
+        message = self._note(tape, message)
+        outputs = self.exchange.on_market(message, now)
+        if outputs or (self._storage.is_kept and self.exchange.has_changes):
+            self._settle(outputs, now)
+        shown = trades_of_bar(message, tape) if isinstance(message, Bar) else (message,)
+        for each in shown:
+            for sink in self.market_sinks:
+                sink(each)
+
+    def _note(self, tape: Tape, message: MarketData) -> MarketData:
+        """Write a message into the tape; a trade gets the id that the public sees."""
+        if isinstance(message, Trade):
+            if message.trade_id < tape.draw_trade_id():
+                message = msgspec.structs.replace(message, trade_id=tape.draw_trade_id())
+            tape.on_trade(message)
+            return message
+        if isinstance(message, MarkPrice):
+            tape.mark = message
+            self.prices[tape.symbol].on_mark(message)
+            return message
+        if isinstance(message, Funding):
+            mark = self.exchange.mark_price(tape.symbol)
+            tape.fundings.append((message, float(mark or 0)))
+            return message
+        if isinstance(message, Quote):
+            tape.quote = message
+        tape.touch()
+        return message
+
+    # Settling
+
+    def _ready(self) -> int:
+        """Return the time of a request.
+
+        Raises:
+            VenueError: the books could not be written before, and nothing is done any more.
+        """
+        if self._failure is not None:
+            raise self._failure
+        return self.now()
+
+    def _settle(self, outputs: Sequence[Output], now: int) -> Sequence[Output]:
+        if outputs:
+            outputs = close_orders.settle(self.exchange, outputs, now)
+        if self._storage.is_kept:
+            self._keep()
+        if not outputs:
+            return outputs
+        self.archive.take(outputs)
+        for output in outputs:
+            if isinstance(output, OrderUpdate):
+                self.tapes[output.report.symbol].touch()
+        for sink in self.sinks:
+            sink(outputs, now)
+        return outputs
+
+    def _keep(self) -> None:
+        changes = self.exchange.drain_changes()
+        try:
+            self._storage.commit(changes)
+        except VenueError as error:
+            self._failure = error  # memory is ahead of the books: nothing more may be done
+            raise
+
+    # Questions
+
+    def tape(self, symbol: str) -> Tape:
+        """Return a symbol's tape.
+
+        Raises:
+            ApiError: it is not traded here.
+        """
+        found = self.tapes.get(Symbol(symbol))
+        if found is None:
+            raise ApiError(BAD_SYMBOL)
+        return found
+
+    def terms_of(self, order: VenueOrder) -> Terms:
+        """Return what was asked of an order beside what the core knows."""
+        found = terms.read(order)
+        modify_id = self.archive.of(order.account).modify_ids.get(order.order_id, "")
+        return msgspec.structs.replace(found, modify_id=modify_id) if modify_id else found
+
+    def bids(self, symbol: Symbol, levels_max: int) -> list[tuple[str, str]]:
+        """Return the book's bids as texts, best first."""
+        return self._levels(symbol, Side.SELL, levels_max)
+
+    def asks(self, symbol: Symbol, levels_max: int) -> list[tuple[str, str]]:
+        return self._levels(symbol, Side.BUY, levels_max)
+
+    def _levels(self, symbol: Symbol, taker: Side, levels_max: int) -> list[tuple[str, str]]:
+        """Show what a taker can have, and no more: where any quantity can be had, the largest."""
+        tape = self.tapes[symbol]
+        px, amount, most = tape.digits.px, tape.digits.amount, tape.instrument.max_market_qty
+        offered = self.exchange.offered(symbol, taker, levels_max)
+        return [(px(price), amount(most if qty is None else qty)) for price, qty in offered]
+
+
+def algo_id_of(order: VenueOrder) -> int:
+    """Return a conditional order's id as the wire has it."""
+    return ALGO_ID_BASE + order.algo_id
