@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         WorkingType,
     )
     from .model.values import Side as OrderSide
+    from .runtime.binance import BinanceFuturesBroker
     from .runtime.broker import LiveBrokerAdapter, PaperBroker
     from .runtime.bus import EventBus
     from .runtime.circuit import CircuitBreaker
@@ -118,6 +119,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Verdict",
         "WorkingType",
     ),
+    "runtime.binance": ("BinanceFuturesBroker",),
     "runtime.broker": ("LiveBrokerAdapter", "PaperBroker"),
     "runtime.bus": ("EventBus",),
     "runtime.circuit": ("CircuitBreaker",),
@@ -152,6 +154,7 @@ _WHERE = {name: (home, name) for home, names in _HOMES.items() for name in names
 
 __all__ = [
     "Bar",
+    "BinanceFuturesBroker",
     "BookSnapshot",
     "CircuitBreaker",
     "CircuitOpenError",

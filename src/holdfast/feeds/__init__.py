@@ -21,8 +21,23 @@ __all__ = [
     "read_recording",
 ]
 
+
+def _binance_futures(settings: FeedSettings) -> Feed:
+    from .binance_futures import BinanceFuturesFeed  # noqa: PLC0415 - loads aiohttp
+
+    return BinanceFuturesFeed(settings)
+
+
+def _binance_futures_testnet(settings: FeedSettings) -> Feed:
+    from .binance_futures import BinanceFuturesFeed  # noqa: PLC0415 - loads aiohttp
+
+    return BinanceFuturesFeed(settings, testnet=True)
+
+
 FEEDS: dict[str, Callable[[FeedSettings], Feed]] = {
     "synthetic": SyntheticFeed,
+    "binance_futures": _binance_futures,
+    "binance_futures_testnet": _binance_futures_testnet,
 }
 """Feeds by name. Any other source is the name of recorded files."""
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
+from ..model.values import NS_PER_S
 from ..ports import Venue
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
-from ..venues.binance_futures.settings import LEVERAGE, BinanceSettings, endpoints
+from ..venues.binance_futures.settings import (
+    LEVERAGE,
+    READ_LAG_NS,
+    BinanceSettings,
+    endpoints,
+)
 from ..venues.binance_futures.sign import make_signer
 from .broker import LiveBrokerAdapter, Wiring
 from .clock import WallClock
@@ -25,6 +31,8 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         isolated: margin of each position by itself instead of the whole account's.
         orders_over_ws: False sends every order over REST.
         dead_man_s: after how long a silence of ours the venue cancels entry orders; 0 never.
+        read_lag_s: how far the venue's answers to questions may trail its books; it is part of
+            every fence, and of the pause between two reads of the books.
         password: of an encrypted private key.
 
     Raises:
@@ -43,6 +51,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         isolated: bool = False,
         orders_over_ws: bool = True,
         dead_man_s: int = 120,
+        read_lag_s: float = READ_LAG_NS / NS_PER_S,
         password: str | None = None,
         config: TradingConfig | None = None,
     ) -> None:
@@ -59,6 +68,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
             is_isolated=isolated,
             orders_over_ws=orders_over_ws,
             dead_man_s=dead_man_s,
+            read_lag_ns=round(read_lag_s * NS_PER_S),
         )
 
     def __repr__(self) -> str:

@@ -1,0 +1,193 @@
+"""Live market data of Binance USD-M Futures: quotes, trades and mark prices as they come.
+
+Two connections, because the venue routes its streams by kind: what is asked for on the wrong
+path is met with silence, not with an error. Silence is what the watchdogs look for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter
+
+from ..model.errors import ConfigError, NetworkError
+from ..model.instrument import Instrument
+from ..model.market import Bar, MarketData, Trade
+from ..model.values import Symbol
+from ..venues.binance_futures.background import Background
+from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
+from ..venues.binance_futures.market_history import PublicRest
+from ..venues.binance_futures.rest import open_session
+from ..venues.binance_futures.settings import Endpoints, endpoints
+from ..venues.binance_futures.streams import Ears, Stream, Watch
+from .settings import FeedSettings
+
+DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
+SYMBOLS_MAX = 200
+WAITING_MAX = 200_000
+"""Messages that may wait for the reader; more mean that it does not keep up."""
+
+FIRST_S = 10.0
+MARKET_SILENCE_S = 15.0  # mark prices come every second
+PUBLIC_SILENCE_S = 60.0  # quotes come when they change
+OPEN_PATIENCE_S = 30.0
+
+_ts = attrgetter("ts")
+_log = logging.getLogger("holdfast.feed")
+
+
+class BinanceFuturesFeed:
+    """The market as it is now. Of the settings it takes `symbols` alone.
+
+    Batches are sorted by time. From one batch to the next a message of another kind may be some
+    milliseconds older: the venue's streams are not in step. A trade comes once, and in order.
+
+    Args:
+        testnet: the venue's test market instead of the real one.
+        rest_url: another host, which serves the streams too unless `stream_url` is given.
+
+    Raises:
+        ConfigError: too many symbols, or an address has the wrong scheme.
+    """
+
+    name = "binance_futures"
+    is_live = True
+    default_timeframe = "1m"
+    pace = 1.0
+    start_ts = 0
+
+    def __init__(
+        self,
+        settings: FeedSettings | None = None,
+        *,
+        testnet: bool = False,
+        rest_url: str | None = None,
+        stream_url: str | None = None,
+    ) -> None:
+        self._symbols = (settings.symbols if settings is not None else ()) or DEFAULT_SYMBOLS
+        if len(self._symbols) > SYMBOLS_MAX:
+            raise ConfigError(f"at most {SYMBOLS_MAX} symbols, were {len(self._symbols)}")
+        self._where: Endpoints = endpoints(
+            testnet=testnet, rest_url=rest_url, stream_url=stream_url
+        )
+        self._rest = PublicRest(self._where.rest_url)
+        self._batch: list[MarketData] = []
+        self._news = asyncio.Event()
+        self._problem = ""
+        self._last_trade: dict[Symbol, int] = {}
+
+    def instruments(self) -> Sequence[Instrument]:
+        """Ask the venue; blocks.
+
+        Raises:
+            NetworkError: it does not answer.
+            ConfigError: a symbol is not traded there.
+        """
+        return self._rest.instruments(self._symbols)
+
+    def history(self, symbol: Symbol, timeframe: str, before_ts: int, count: int) -> list[Bar]:
+        """Return what the venue has of closed bars, see `Feed`; blocks. None below a minute.
+
+        Raises:
+            NetworkError: it does not answer.
+        """
+        return self._rest.bars(symbol, timeframe, before_ts, count)
+
+    async def messages(self, after_ts: int = 0) -> AsyncIterator[Sequence[MarketData]]:
+        """Yield what comes, for ever, through lost connections too.
+
+        Raises:
+            NetworkError: there is no connection at the start, or the reader is too slow.
+        """
+        self._batch, self._problem = [], ""
+        session = open_session()
+        background = Background(self._fail)
+        try:
+            await background.open()
+            streams = [
+                Stream(session, f"the {kind} stream", address, Ears(self._hear), random.random, w)
+                for kind, address, w in self._kinds()
+            ]
+            for stream in streams:
+                background.start(stream.run())
+            await _until_up(streams)
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                if self._problem:
+                    raise NetworkError(self._problem)
+                batch, self._batch = self._batch, []
+                batch = [each for each in batch if each.ts > after_ts]
+                if batch:
+                    batch.sort(key=_ts)
+                    yield batch
+        finally:
+            await background.close()
+            await session.close()
+
+    def _kinds(self) -> list[tuple[str, _Address, Watch]]:
+        lower = [symbol.lower() for symbol in self._symbols]
+        public = [f"{each}@bookTicker" for each in lower]
+        market = [f"{each}@{kind}" for each in lower for kind in ("aggTrade", "markPrice@1s")]
+        base = self._where.stream_url
+        return [
+            (
+                "public",
+                _Address(f"{base}/public/stream?streams={'/'.join(public)}"),
+                Watch(first_s=FIRST_S, silence_s=PUBLIC_SILENCE_S),
+            ),
+            (
+                "market",
+                _Address(f"{base}/market/stream?streams={'/'.join(market)}"),
+                Watch(first_s=FIRST_S, silence_s=MARKET_SILENCE_S),
+            ),
+        ]
+
+    def _hear(self, raw: str | bytes) -> None:
+        try:
+            told = read_market(raw)
+        except BadFrame as error:
+            _log.warning("%s", error)
+            return
+        for message in told:
+            if isinstance(message, StreamReply):
+                continue
+            if isinstance(message, Trade) and self._is_repeated(message):
+                continue
+            self._batch.append(message)
+        if len(self._batch) > WAITING_MAX:
+            self._fail(f"{WAITING_MAX} messages wait: the reader does not keep up")
+        if self._batch:
+            self._news.set()
+
+    def _is_repeated(self, trade: Trade) -> bool:
+        """While a connection replaces another, both tell the same."""
+        if trade.trade_id <= self._last_trade.get(trade.symbol, -1):
+            return True
+        self._last_trade[trade.symbol] = trade.trade_id
+        return False
+
+    def _fail(self, reason: str) -> None:
+        self._problem = reason
+        self._news.set()
+
+
+class _Address:
+    """Where a stream is; there is nothing to ask first."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def __call__(self) -> str:
+        return self._url
+
+
+async def _until_up(streams: Sequence[Stream]) -> None:
+    try:
+        async with asyncio.timeout(OPEN_PATIENCE_S):
+            for stream in streams:
+                await stream.went_up.wait()
+    except TimeoutError:
+        raise NetworkError(f"the streams did not open in {OPEN_PATIENCE_S:g} s") from None

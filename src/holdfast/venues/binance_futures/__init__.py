@@ -1,0 +1,1 @@
+"""Binance USD-M Futures: a pure codec and outcome table, and the sockets around them."""

@@ -1,0 +1,354 @@
+"""Binance USD-M Futures behind the Venue port.
+
+Rule 1: orders take the WebSocket API while it is up, and REST else; one request, one road.
+Rule 2: a lost stream is told, and told again when it is back: what was missed is fetched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random as chance
+from collections.abc import Callable, Sequence
+
+import aiohttp
+
+from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
+from ...model.errors import ConfigError
+from ...model.instrument import Instrument
+from ...model.messages import (
+    ExecutionReport,
+    FundingPayment,
+    InstrumentListed,
+    OrderNotFound,
+    VenueFailure,
+    VenueLink,
+    VenueMessage,
+)
+from ...model.values import (
+    MAIN,
+    AccountId,
+    OrderType,
+    Symbol,
+    TimeInForce,
+)
+from ...ports import Capabilities, Clock
+from . import codec, joining
+from .answers import failure
+from .asking import Asker
+from .background import Background
+from .bookkeeping import Bookkeeping
+from .clock_offset import ClockOffset
+from .codec import OrderNames, UserEvent, UserStream
+from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
+from .dead_man import DeadMan
+from .listen_key import UserChannel
+from .order_desk import Doors, OrderDesk
+from .orders_ws import OrdersSocket
+from .outcomes import Outcome, Then
+from .rest import RestClient, Road, open_session
+from .settings import BinanceSettings
+from .sign import Credentials
+from .snapshot import Books
+
+STREAM_PATIENCE_S = 15.0
+"""How long `connect` waits for the account's stream."""
+
+ORDERS_PATIENCE_S = 3.0
+"""How long `connect` waits for the WebSocket API, which is not indispensable."""
+
+EVENT_PATIENCE_S = 5.0
+"""How long the stream may be silent about an order that was acknowledged."""
+
+AUDIT = "audit"
+"""The reason of a resync that nothing but time asks for: it may wait, and be cheap."""
+
+CLOSE_PATIENCE_S = 2.0
+CLOCK_EVERY_S = 300.0
+
+_log = logging.getLogger("holdfast.venue")
+
+
+class BinanceFuturesVenue:
+    """One account.
+
+    Args:
+        api_secret: an HMAC secret, or a private key (Ed25519, RSA) as PEM text or file name.
+        clock: must be the wall's: the venue compares.
+        random: draws from 0 to 1, for jitter.
+
+    Raises:
+        ConfigError: the secret can't be used.
+    """
+
+    name = "binance_futures"
+
+    def __init__(  # noqa: PLR0913 - what an account consists of
+        self,
+        api_key: str,
+        api_secret: str,
+        *,
+        clock: Clock,
+        account: AccountId = MAIN,
+        settings: BinanceSettings | None = None,
+        password: str | None = None,
+        random: Callable[[], float] = chance.random,
+    ) -> None:
+        if not api_key:
+            raise ConfigError("the API key is empty")
+        self._credentials = Credentials(api_key, api_secret, password=password)
+        self._settings = settings or BinanceSettings()
+        self._account = account
+        self._clock = clock
+        self._random = random
+        self._names = OrderNames()
+        self._hear: Callable[[VenueMessage], None] | None = None
+        self._background = Background(self._failed)
+        self._session: aiohttp.ClientSession | None = None
+        self._contracts: dict[Symbol, tuple[Instrument, int]] = {}
+        self._has_been_up = False
+        self._orders: OrdersSocket | None = None
+        self._channel: UserChannel | None = None
+
+    def __repr__(self) -> str:
+        return f"BinanceFuturesVenue({self._settings.endpoints.rest_url}, {self._account})"
+
+    @property
+    def account(self) -> AccountId:
+        return self._account
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            order_types=frozenset(OrderType),
+            times_in_force=frozenset(TimeInForce),
+            can_amend=True,
+            has_dead_man_switch=bool(self._settings.dead_man_s),
+            has_hedge_mode=False,
+            read_lag_ns=self._settings.read_lag_ns,
+            is_simulated=False,
+        )
+
+    # Joining and leaving
+
+    async def connect(
+        self, symbols: Sequence[Symbol], hear: Callable[[VenueMessage], None]
+    ) -> Sequence[tuple[Instrument, int]]:
+        """Join; see `Venue`. Without symbols only questions are answered: no stream is opened."""
+        session = self._session = open_session()
+        self._furnish(session)
+        try:
+            await joining.check_clock(self._asker)
+            await joining.check_account(self._asker)
+            self._hear = hear
+            await self._background.open()
+            self._background.start(self._books.run())
+            if not symbols:
+                return []
+            found = await joining.contracts(self._asker, self._settings, symbols)
+            self._contracts = {made.symbol: (made, leverage) for made, leverage in found}
+            self._books.symbols = tuple(symbols)
+            await self._open_streams(session)
+        except BaseException:
+            await self.close()
+            raise
+        return found
+
+    def _furnish(self, session: aiohttp.ClientSession) -> None:
+        """Make what works through a session."""
+        settings, account = self._settings, self._account
+        self._rest = RestClient(session, settings.endpoints.rest_url, self._credentials)
+        self._asker = asker = Asker(
+            self._rest, self._clock, self._random, retry_attempts=settings.retry_attempts
+        )
+        start = self._background.start
+        doors = Doors(self._road, start, self._tell, self._follow_up, self._acknowledged)
+        self._desk = OrderDesk(asker, self._names, account, doors)
+        self._dead_man = DeadMan(asker, settings.dead_man_s)
+        books = Books(asker, self._names, account)
+        self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
+
+    async def _open_streams(self, session: aiohttp.ClientSession) -> None:
+        """Open the account's stream, which we need, and the WebSocket API, which helps.
+
+        Raises:
+            NetworkError: the stream does not open.
+        """
+        where, start = self._settings.endpoints, self._background.start
+        self._channel = UserChannel(
+            session,
+            where.stream_url,
+            self._asker,
+            UserStream(self._names, self._account),
+            on_events=self._on_events,
+            on_link=self._on_link,
+            on_gap=self._fetch_missed,
+            random=self._random,
+        )
+        start(self._channel.stream.run())
+        start(self._channel.keep_alive())
+        start(self._dead_man.beat())
+        start(self._keep_time())
+        if self._settings.orders_over_ws:
+            self._orders = orders = self._open_orders_socket(session, self._asker.offset)
+            start(orders.stream.run())
+        await joining.until_up(self._channel.stream, STREAM_PATIENCE_S)
+        if self._orders is not None:
+            await asyncio.wait(
+                [asyncio.ensure_future(self._orders.stream.went_up.wait())],
+                timeout=ORDERS_PATIENCE_S,
+            )
+
+    def _open_orders_socket(
+        self, session: aiohttp.ClientSession, offset: ClockOffset
+    ) -> OrdersSocket:
+        orders = OrdersSocket(
+            session,
+            self._settings.endpoints.ws_api_url,
+            self._credentials,
+            self._clock,
+            offset,
+            self._random,
+        )
+        if self._credentials.signer.can_log_on:
+            orders.log_on = lambda: self._background.start(orders.authenticate())
+        return orders
+
+    async def close(self) -> None:
+        """Wait a moment for answers, then let go of everything. Orders stay as they are."""
+        if self._session is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE_S):
+                if self._hear is not None:
+                    await self._desk.idle()
+                    await self._dead_man.disarm()
+        except TimeoutError:
+            _log.warning("requests were unanswered at the end")
+        self._hear = None
+        await self._background.close()
+        session, self._session = self._session, None
+        await session.close()
+
+    def _failed(self, reason: str) -> None:
+        self._say(VenueLink(account=self._account, is_up=False, reason=reason))
+
+    async def _keep_time(self) -> None:
+        """Measure the venue's time now and then."""
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            await self._sync_clock()
+
+    async def _sync_clock(self) -> None:
+        await self._asker.sync_clock()
+        if self._asker.offset.is_off:
+            reason = f"our clock is off by {-self._asker.offset.offset_ns // 1_000_000} ms"
+            self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
+
+    # Commands
+
+    def submit(self, command: SubmitOrder) -> None:
+        self._dead_man.sent(command.order)
+        self._desk.submit(command)
+
+    def cancel(self, command: CancelOrder) -> None:
+        self._desk.cancel(command)
+
+    def replace(self, command: ReplaceOrder) -> None:
+        self._desk.replace(command)
+
+    def query(self, command: QueryOrder) -> None:
+        self._desk.query(command)
+
+    def resync(self, command: Resync) -> None:
+        if self._background.is_open:
+            self._books.want(command.trades_since, is_audit=command.reason == AUDIT)
+            return
+        reason = "the books can't be read: the venue is closed"
+        self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
+
+    def _road(self, call: codec.Call) -> Road:
+        orders = self._orders
+        if orders is not None and orders.is_up and call.route.ws_method:
+            return orders
+        return self._rest
+
+    def _acknowledged(self, since: float) -> None:
+        if self._channel is not None:
+            self._channel.stream.expect(EVENT_PATIENCE_S, since)
+
+    def _follow_up(self, outcome: Outcome) -> None:
+        counted = failure(outcome, self._account)
+        if counted is not None:
+            self._say(counted)
+        match outcome.then:
+            case Then.SYNC_CLOCK:
+                self._background.start(self._sync_clock())
+            case Then.RESYNC:
+                self._fetch_missed(f"the venue said: {outcome.reason}")
+            case Then.REFRESH_CONTRACTS:
+                self._background.start(self._refresh_contracts())
+            case Then.CHECK_MODE | Then.REDUCE_ONLY:
+                _log.warning("the venue restricts us: %s", outcome.reason)
+            case _:
+                pass
+
+    def _fetch_missed(self, reason: str) -> None:
+        """Have the books compared: to the engine, a link that is up asks for that."""
+        self._say(VenueLink(account=self._account, is_up=True, reason=reason))
+
+    async def _refresh_contracts(self) -> None:
+        """Read the filters anew."""
+        if not self._asker.budget.begin("contracts", self._clock.now()):
+            return
+        try:
+            for made, leverage in await joining.filters(self._asker, self._contracts):
+                self._list(made, leverage)
+        finally:
+            self._asker.budget.end("contracts")
+
+    def _list(self, made: Instrument, leverage: int) -> None:
+        self._contracts[made.symbol] = (made, leverage)
+        self._say(InstrumentListed(account=self._account, instrument=made, leverage=leverage))
+
+    # Telling
+
+    def _say(self, message: VenueMessage) -> None:
+        if self._hear is not None:
+            self._hear(message)
+
+    def _tell(self, message: VenueMessage) -> None:
+        """Pass on what is learned of orders; entries that are open or gone move the countdown."""
+        match message:
+            case ExecutionReport():
+                self._dead_man.heard(message)
+            case OrderNotFound():
+                self._dead_man.gone(message.symbol, message.cl_ord_id)
+            case _:
+                pass
+        self._say(message)
+
+    def _on_link(self, is_up: bool, reason: str) -> None:
+        if not is_up or self._has_been_up:
+            self._say(VenueLink(account=self._account, is_up=is_up, reason=reason))
+        self._has_been_up = True
+
+    def _on_events(self, events: Sequence[UserEvent]) -> None:
+        for event in events:
+            match event:
+                case ExecutionReport():
+                    self._tell(event)
+                case codec.WalletMoved():
+                    self._books.heard_of(event)
+                case LeverageSet(symbol=symbol, leverage=leverage):
+                    if symbol in self._contracts:
+                        self._list(self._contracts[symbol][0], leverage)
+                case MarginCall(symbols=symbols):
+                    _log.error("margin call: %s", ", ".join(symbols))
+                case AssetModeSet(is_multi_assets=True):
+                    reason = "the account was switched to multi-assets mode"
+                    self._say(VenueFailure(account=self._account, failure="auth", reason=reason))
+                case FundingPayment():
+                    self._say(event)
+                case _:
+                    pass

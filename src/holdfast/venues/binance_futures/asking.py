@@ -1,0 +1,195 @@
+"""Ask the venue until there is an answer: limits, tries, backing off, the fence.
+
+Rule 1: a request whose outcome is in doubt is never sent again. What is sent again was refused
+        in words that say that nothing was done, or never left.
+Rule 2: no command leaves at or past its own fence, and a command keeps its own time on every try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...model.values import NS_PER_MS, NS_PER_S
+from ...ports import Clock
+from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Budget, Limit, Urgency, backoff_ns
+from .clock_offset import SAMPLES, ClockOffset
+from .codec import BadFrame, Call, Cost, RateLimit, reads, server_time_ms
+from .outcomes import Ask, Kind, Outcome, Then, classify
+from .rest import Reply, Road
+
+LIMITS = (
+    Limit("weight of a minute", 2400, 60 * NS_PER_S),
+    Limit("orders of 10 s", 300, 10 * NS_PER_S),
+    Limit("orders of a minute", 1200, 60 * NS_PER_S),
+)
+READ_WINDOW_NS = 5 * NS_PER_S
+FIRST_BACKOFF_NS = 100 * NS_PER_MS
+BACKOFF_MAX_NS = 10 * NS_PER_S
+ROOM_PATIENCE_NS = 90 * NS_PER_S
+"""How long a read waits for room within the limits before it gives up."""
+
+ROOM_LOOKS_MAX = 200
+"""How often room is looked for: others may take it first."""
+
+TOO_MANY_ORDERS = -1015
+NO_ROOM = "not sent: no room within the venue's limits in time"
+_PLACES = {("REQUEST_WEIGHT", 1): 0, ("ORDERS", 10): 1, ("ORDERS", 1): 2}
+
+
+class Answered(NamedTuple):
+    """What a request came to. `asked_ts` is our time at which the last try left."""
+
+    outcome: Outcome
+    reply: Reply
+    asked_ts: int
+
+    @property
+    def is_ok(self) -> bool:
+        """Tell whether `reply` has the body that was asked for."""
+        return self.reply.is_ok and self.outcome.kind is Kind.TREAT_AS_SUCCESS
+
+
+class Asker:
+    """Asks over one road, REST unless told otherwise.
+
+    Args:
+        random: draws from 0 to 1, for jitter.
+    """
+
+    def __init__(
+        self,
+        road: Road,
+        clock: Clock,
+        random: Callable[[], float],
+        *,
+        retry_attempts: int = 3,
+        budget: Budget | None = None,
+    ) -> None:
+        self.road = road
+        self.clock = clock
+        self.offset = ClockOffset()
+        self.budget = budget or Budget(LIMITS, random)
+        self._random = random
+        self._attempts_max = retry_attempts + 1
+
+    async def read(
+        self, call: Call, *, ask: Ask = Ask.QUERY, urgency: Urgency = Urgency.READ
+    ) -> Answered:
+        """Ask what may be repeated at will; each try has a time of its own."""
+        return await self.ask(
+            lambda ts: reads.at(call, ts, READ_WINDOW_NS), call.cost, ask, urgency
+        )
+
+    async def ask(  # noqa: PLR0913 - what a request consists of
+        self,
+        make: Callable[[int], Call],
+        cost: Cost,
+        ask: Ask,
+        urgency: Urgency,
+        *,
+        fence_ts: int | None = None,
+        roads: Callable[[], Road] | None = None,
+    ) -> Answered:
+        """Ask until answered, refused or out of tries.
+
+        Args:
+            make: is given the venue's time, and makes the call that leaves then.
+            fence_ts: our time at which it may no longer leave.
+            roads: returns the road of the next try.
+
+        Returns:
+            An outcome RETRY_LATER where the tries are used up; FINAL where no byte has left.
+        """
+        last = Answered(Outcome(Kind.FINAL, reason=NO_ROOM), Reply(0, was_sent=False), 0)
+        for attempt in range(self._attempts_max):
+            if not await self._find_room(cost, urgency, fence_ts):
+                break
+            asked_ts = self.clock.now()
+            road = roads() if roads is not None else self.road
+            reply = await road.send(make(self.offset.venue_time(asked_ts)))
+            last = Answered(self._judge(ask, reply), reply, asked_ts)
+            if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
+                break
+            if reply.was_sent and last.outcome.then is Then.SYNC_CLOCK:
+                await self.sync_clock()
+            if not await self._back_off(last.outcome.delay_ns, attempt, fence_ts):
+                break
+        return last
+
+    async def _find_room(self, cost: Cost, urgency: Urgency, fence_ts: int | None) -> bool:
+        """Wait until the limits let a request through; tell whether they do in time."""
+        until = fence_ts if fence_ts is not None else self.clock.now() + ROOM_PATIENCE_NS
+        for _ in range(ROOM_LOOKS_MAX):
+            now = self.clock.now()
+            if now >= until:
+                return False
+            due = self.budget.take(cost, urgency, now)
+            if due <= now:
+                return True
+            if due >= until:
+                return False
+            await asyncio.sleep((due - now) / NS_PER_S)
+        return False
+
+    async def _back_off(self, delay_ns: int, attempt: int, fence_ts: int | None) -> bool:
+        """Wait before the next try; False where there is none."""
+        if attempt + 1 >= self._attempts_max:
+            return False
+        wait_ns = backoff_ns(delay_ns or FIRST_BACKOFF_NS, attempt, self._random)
+        wait_ns = min(wait_ns, max(BACKOFF_MAX_NS, delay_ns))
+        if fence_ts is not None and self.clock.now() + wait_ns >= fence_ts:
+            return False
+        await asyncio.sleep(wait_ns / NS_PER_S)
+        return True
+
+    def _judge(self, ask: Ask, reply: Reply) -> Outcome:
+        now = self.clock.now()
+        for place, count in enumerate(reply.counts):
+            if count >= 0:
+                self.budget.hear_count(place, count, now)
+        if not reply.was_sent:
+            return Outcome(Kind.FINAL, failure="venue", reason=f"not sent: {reply.text}")
+        if reply.code == TOO_MANY_ORDERS:
+            self.budget.hear_full(now, reply.text)
+        elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
+            self.budget.hear_refusal(
+                reply.status, now, retry_after_s=reply.retry_after_s, text=reply.text
+            )
+        return classify(ask, reply.status, reply.code, reply.text)
+
+    def hear_limits(self, limits: tuple[RateLimit, ...]) -> None:
+        """Take the venue's own word for how much it allows."""
+        for limit in limits:
+            place = _PLACES.get((limit.rate_limit_type, limit.interval_num))
+            if place is not None:
+                self.budget.hear_limit(place, limit.limit)
+
+    async def sync_clock(self) -> bool:
+        """Measure the venue's time anew; tell whether it answered."""
+        now = self.clock.now()
+        if not self.budget.begin("time", now):
+            return True
+        self.offset.begin()
+        is_measured = False
+        try:
+            for _ in range(SAMPLES):
+                is_measured = await self._sample_time() or is_measured
+        finally:
+            self.budget.end("time")
+        return is_measured
+
+    async def _sample_time(self) -> bool:
+        call = reads.server_time()
+        if not await self._find_room(call.cost, Urgency.PROTECT, None):
+            return False
+        asked_ts = self.clock.now()
+        reply = await self.road.send(call)
+        if not reply.is_ok:
+            return False
+        try:
+            self.offset.hear(asked_ts, self.clock.now(), server_time_ms(reply.body))
+        except BadFrame:
+            return False
+        return True

@@ -1,0 +1,46 @@
+"""How far the venue's clock is ahead of ours, measured by asking it.
+
+The best of several samples is the one whose answer came quickest: the venue read its clock some
+time between question and answer, so that half of the way there and back bounds the error.
+"""
+
+from __future__ import annotations
+
+from ...model.values import NS_PER_MS
+
+SAMPLES = 3
+SKEW_MAX_NS = 1000 * NS_PER_MS
+"""A clock that is further off makes the venue refuse our orders, or our fences lie."""
+
+
+class ClockOffset:
+    """The best that is known of the venue's time."""
+
+    __slots__ = ("_best", "error_ns", "offset_ns")
+
+    def __init__(self) -> None:
+        self.offset_ns = 0
+        self.error_ns = 0
+        self._best: int | None = None
+
+    def begin(self) -> None:
+        """Forget how good the last measurement was: clocks drift."""
+        self._best = None
+
+    def hear(self, asked_ts: int, answered_ts: int, venue_ms: int) -> None:
+        """Take in one answer; a slower one than the best so far changes nothing."""
+        way_ns = answered_ts - asked_ts
+        if way_ns < 0 or (self._best is not None and way_ns >= self._best):
+            return
+        self._best = way_ns
+        self.error_ns = way_ns // 2 + NS_PER_MS
+        self.offset_ns = venue_ms * NS_PER_MS - (asked_ts + way_ns // 2)
+
+    def venue_time(self, now: int) -> int:
+        """Return the venue's time when ours is `now`."""
+        return now + self.offset_ns
+
+    @property
+    def is_off(self) -> bool:
+        """Tell whether ours is provably wrong by more than orders and fences allow."""
+        return abs(self.offset_ns) - self.error_ns > SKEW_MAX_NS

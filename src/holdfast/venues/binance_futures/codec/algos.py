@@ -1,0 +1,177 @@
+"""Conditional orders at the algo service, until and after their trigger.
+
+A conditional order has a life of its own (its algo id) and, once triggered, a child: an ordinary
+order with an order id. Both go by our one client id. How the child fares, only the child's own
+events say; "FINISHED" tells no more than that it is over.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+import msgspec
+
+from ....model.commands import CancelOrder
+from ....model.messages import ExecType, ExecutionReport
+from ....model.values import (
+    MAIN,
+    ZERO,
+    AccountId,
+    ClOrdId,
+    OrderStatus,
+    OrderType,
+    Symbol,
+    TimeInForce,
+    WorkingType,
+)
+from .names import OrderNames
+from .orders import side_of
+from .wire import BadFrame, checked, decode, ns
+from .words import (
+    ALGO_STATUSES,
+    ORDER_TYPES,
+    STATUS_EXEC_TYPES,
+    TIMES_IN_FORCE,
+    WORKING_TYPES,
+)
+
+
+class AlgoRow(msgspec.Struct, frozen=True, rename="camel"):
+    """A conditional order as it is acknowledged and listed."""
+
+    algo_id: int
+    client_algo_id: str
+    symbol: str
+    side: str
+    algo_status: str
+    order_type: str = ""
+    time_in_force: str = ""
+    quantity: Decimal = ZERO
+    trigger_price: Decimal | None = ZERO
+    price: Decimal | None = ZERO
+    working_type: str = ""
+    reduce_only: bool = False
+    update_time: int = 0
+    actual_order_id: str = ""
+    actual_qty: str | None = ""  # "" until the child is in the book
+
+
+class AlgoAnswer(NamedTuple):
+    """A conditional order's state. `child_id` is the ordinary order that it became: ask after
+    that one too, how far it has come is not known here.
+    """
+
+    report: ExecutionReport
+    child_id: int | None
+
+
+class _Canceled(msgspec.Struct, frozen=True, rename="camel"):
+    algo_id: int = 0
+    code: int = 200
+
+
+_ALGO = msgspec.json.Decoder(AlgoRow)
+_ALGOS = msgspec.json.Decoder(tuple[AlgoRow, ...])
+_CANCELED = msgspec.json.Decoder(_Canceled, strict=False)
+
+
+def algo_placed(
+    raw: bytes | msgspec.Raw, names: OrderNames, account: AccountId = MAIN
+) -> ExecutionReport:
+    """Read the answer to a placement."""
+    return _answer(decode(_ALGO, raw, "a conditional order"), names, account, None).report
+
+
+def algo_queried(
+    raw: bytes | msgspec.Raw, names: OrderNames, account: AccountId = MAIN, *, asked_ts: int
+) -> AlgoAnswer:
+    """Read the answer to a query."""
+    return _answer(decode(_ALGO, raw, "a conditional order"), names, account, asked_ts)
+
+
+def open_algo_orders(
+    raw: bytes | msgspec.Raw, names: OrderNames, account: AccountId = MAIN, *, asked_ts: int = 0
+) -> tuple[ExecutionReport, ...]:
+    """Read a list of conditional orders."""
+    rows = decode(_ALGOS, raw, "a list of conditional orders")
+    return tuple(_answer(row, names, account, asked_ts).report for row in rows)
+
+
+def algo_canceled(
+    raw: bytes | msgspec.Raw, command: CancelOrder, names: OrderNames, venue_ts: int
+) -> ExecutionReport | None:
+    """Read the answer to a cancel, which says no more than that it was done.
+
+    Args:
+        venue_ts: when the answer came; it has no time of its own.
+
+    Returns:
+        None where the order's side is not known here: query it.
+    """
+    row = decode(_CANCELED, raw, "the answer to a conditional order's cancel")
+    side = names.side_of(command.cl_ord_id)
+    if side is None:
+        return None
+    return ExecutionReport(
+        account=command.account,
+        symbol=command.symbol,
+        cl_ord_id=command.cl_ord_id,
+        exec_type=ExecType.CANCELED,
+        status=OrderStatus.CANCELED,
+        side=side,
+        venue_ts=venue_ts,
+        venue_order_id=str(row.algo_id),
+    )
+
+
+def _answer(
+    row: AlgoRow, names: OrderNames, account: AccountId, asked_ts: int | None
+) -> AlgoAnswer:
+    """Turn a row into a report: STATUS where it was asked for (`asked_ts`), news otherwise."""
+    name, side = ClOrdId(row.client_algo_id), side_of(row.side)
+    names.note_side(name, side)
+    child_id = child_of(row.actual_order_id)
+    if child_id is not None:
+        names.adopt_child(name, child_id)
+    qty = checked(row.quantity, "quantity")
+    status = ALGO_STATUSES.get(row.algo_status, OrderStatus.NEW)
+    cum_qty = executed(row.actual_qty)
+    if row.algo_status == "FINISHED" and cum_qty >= qty > ZERO:
+        status = OrderStatus.FILLED
+    news = STATUS_EXEC_TYPES.get(status, ExecType.STATUS)
+    report = ExecutionReport(
+        account=account,
+        symbol=Symbol(row.symbol),
+        cl_ord_id=name,
+        exec_type=news if asked_ts is None else ExecType.STATUS,
+        status=status,
+        side=side,
+        venue_ts=ns(row.update_time),
+        venue_order_id=str(row.algo_id),
+        order_type=ORDER_TYPES.get(row.order_type, OrderType.STOP_MARKET),
+        time_in_force=TIMES_IN_FORCE.get(row.time_in_force, TimeInForce.GTC),
+        qty=qty,
+        price=checked(row.price, "price") if row.price else None,
+        trigger_price=checked(row.trigger_price, "triggerPrice") if row.trigger_price else None,
+        working_type=WORKING_TYPES.get(row.working_type, WorkingType.CONTRACT_PRICE),
+        reduce_only=row.reduce_only,
+        cum_qty=cum_qty,
+        asked_ts=asked_ts or 0,
+    )
+    return AlgoAnswer(report, child_id)
+
+
+def child_of(order_id: str) -> int | None:
+    """Read a child's order id: text, empty before the trigger."""
+    return int(order_id) if order_id.isascii() and order_id.isdigit() and int(order_id) else None
+
+
+def executed(text: str | None) -> Decimal:
+    """Read what the child executed: text, empty before the trigger."""
+    if not text:
+        return ZERO
+    try:
+        return checked(Decimal(text), "executed quantity")
+    except InvalidOperation:
+        raise BadFrame(f"executed quantity must be a number, was {text!r}") from None

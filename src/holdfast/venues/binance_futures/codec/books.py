@@ -1,0 +1,136 @@
+"""The account's positions, wallets and settings as REST lists them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from ....model.messages import VenuePosition
+from ....model.values import ZERO, Symbol
+from .wire import checked, decode
+
+
+class PositionRow(msgspec.Struct, frozen=True, rename="camel"):
+    """One row of `positionRisk`."""
+
+    symbol: str
+    position_amt: Decimal
+    entry_price: Decimal = ZERO
+    position_side: str = "BOTH"
+
+
+class AssetRow(msgspec.Struct, frozen=True, rename="camel"):
+    """One asset of `account`. The wallet is cross and isolated together, without open profit."""
+
+    asset: str
+    wallet_balance: Decimal
+
+
+class _Account(msgspec.Struct, frozen=True, rename="camel"):
+    assets: tuple[AssetRow, ...]
+
+
+class AccountConfig(msgspec.Struct, frozen=True, rename="camel"):
+    """What the account is set to."""
+
+    dual_side_position: bool = False  # hedge mode
+    multi_assets_margin: bool = False
+    can_trade: bool = True
+
+
+class SymbolConfig(msgspec.Struct, frozen=True, rename="camel"):
+    """What a symbol is set to."""
+
+    symbol: str
+    leverage: int
+    margin_type: str = "CROSSED"
+
+
+class _Leverage(msgspec.Struct, frozen=True):
+    leverage: int
+
+
+class _ListenKey(msgspec.Struct, frozen=True, rename="camel"):
+    listen_key: str = ""
+
+
+class _ServerTime(msgspec.Struct, frozen=True, rename="camel"):
+    server_time: int
+
+
+class PositionBooks(NamedTuple):
+    """Positions, and whether any is kept apart by side (hedge mode)."""
+
+    positions: tuple[VenuePosition, ...]
+    is_hedged: bool
+
+
+_POSITIONS = msgspec.json.Decoder(tuple[PositionRow, ...])
+_ACCOUNT = msgspec.json.Decoder(_Account)
+_ACCOUNT_CONFIG = msgspec.json.Decoder(AccountConfig)
+_SYMBOL_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...])
+_LEVERAGE = msgspec.json.Decoder(_Leverage, strict=False)
+_LISTEN_KEY = msgspec.json.Decoder(_ListenKey)
+_SERVER_TIME = msgspec.json.Decoder(_ServerTime)
+
+
+def positions(raw: bytes | msgspec.Raw) -> PositionBooks:
+    """Read `positionRisk`, without what is flat.
+
+    In hedge mode a symbol's two positions come as their sum with the larger one's entry price:
+    good for an alarm, not for trading on.
+    """
+    found: dict[Symbol, list[PositionRow]] = {}
+    for row in decode(_POSITIONS, raw, "the list of positions"):
+        if checked(row.position_amt, "positionAmt"):
+            found.setdefault(Symbol(row.symbol), []).append(row)
+    return PositionBooks(
+        tuple(_position(symbol, rows) for symbol, rows in found.items()),
+        any(row.position_side != "BOTH" for rows in found.values() for row in rows),
+    )
+
+
+def _position(symbol: Symbol, rows: list[PositionRow]) -> VenuePosition:
+    largest = max(rows, key=lambda row: abs(row.position_amt))
+    return VenuePosition(
+        symbol=symbol,
+        qty=sum((row.position_amt for row in rows), ZERO),
+        entry_price=checked(largest.entry_price, "entryPrice"),
+    )
+
+
+def balances(raw: bytes | msgspec.Raw) -> dict[str, Decimal]:
+    """Read each asset's wallet from `account`, without the empty ones."""
+    return {
+        row.asset: row.wallet_balance
+        for row in decode(_ACCOUNT, raw, "the account").assets
+        if checked(row.wallet_balance, "walletBalance")
+    }
+
+
+def account_config(raw: bytes | msgspec.Raw) -> AccountConfig:
+    """Read `accountConfig`."""
+    return decode(_ACCOUNT_CONFIG, raw, "the account's settings")
+
+
+def leverages(raw: bytes | msgspec.Raw) -> dict[Symbol, int]:
+    """Read each symbol's leverage from `symbolConfig`."""
+    rows = decode(_SYMBOL_CONFIGS, raw, "the symbols' settings")
+    return {Symbol(row.symbol): row.leverage for row in rows}
+
+
+def leverage(raw: bytes | msgspec.Raw) -> int:
+    """Read the answer to a new leverage."""
+    return decode(_LEVERAGE, raw, "the answer to a new leverage").leverage
+
+
+def listen_key(raw: bytes | msgspec.Raw) -> str:
+    """Read the answer to POST or PUT listenKey; "" where it names none."""
+    return decode(_LISTEN_KEY, raw, "the answer with a listen key").listen_key
+
+
+def server_time_ms(raw: bytes | msgspec.Raw) -> int:
+    """Read the venue's time, milliseconds."""
+    return decode(_SERVER_TIME, raw, "the venue's time").server_time

@@ -1,0 +1,148 @@
+"""Money that moved for another reason than a fill: funding, transfers, rebates, insurance.
+
+The stream tells of it at once but without the id that the income list gives it, and with a time
+that differs from the list's by some seconds (16:00:03.246 here, 16:00:00.000 there). Yet what is
+told twice must count once, also across a restart: an id has to follow from each telling alone.
+
+Funding falls on full hours, so hour, symbol, asset and amount name a payment on both roads alike.
+The amount is part of it because one hour may bring two (a special one beside the usual one).
+
+Other changes come at any time: no bucket of time is safe at its edge, and two equal deposits
+within one are no rarity. They have one road: the stream's word is the occasion to read the list
+(`WalletMoved`), and the list's row is what counts, under the venue's own id.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from ....model.messages import FundingPayment, WalletChange
+from ....model.values import MAIN, NS_PER_S, AccountId, Symbol, plain
+from .wire import checked, decode, ns
+
+HOUR_NS = 3600 * NS_PER_S
+FUNDING_TYPES = frozenset({"FUNDING_FEE", "SPECIAL_FUNDING_FEE"})
+OF_FILLS = frozenset({"REALIZED_PNL", "COMMISSION"})
+"""Rows that executions carry themselves."""
+
+SAME_MOVE_NS = 60 * NS_PER_S
+"""How far the two roads' times of one change may lie apart."""
+
+UNLISTED_MAX = 256
+"""Changes waited for; the oldest is given up first, and the audit finds what it was."""
+
+
+class WalletMoved(msgspec.Struct, frozen=True):
+    """The stream told of a change that the income list will name: read it."""
+
+    asset: str
+    amount: Decimal
+    reason: str
+    venue_ts: int
+
+
+class IncomeRow(msgspec.Struct, frozen=True, rename="camel"):
+    """One row of the income list."""
+
+    income_type: str
+    income: Decimal
+    asset: str
+    time: int
+    tran_id: int | str = 0
+    symbol: str | None = ""
+
+
+_INCOME = msgspec.json.Decoder(tuple[IncomeRow, ...])
+
+
+class Income(NamedTuple):
+    """The income list, read. `last_ts` is its last row's time, from where a full page goes on."""
+
+    changes: tuple[FundingPayment | WalletChange, ...]
+    row_count: int
+    last_ts: int
+
+
+def income(raw: bytes | msgspec.Raw, account: AccountId = MAIN) -> Income:
+    """Read the income list, without what belongs to fills."""
+    listed = decode(_INCOME, raw, "the income list")
+    rows = sorted(listed, key=lambda row: row.time)
+    changes = tuple(_change(row, account) for row in rows if row.income_type not in OF_FILLS)
+    return Income(changes, len(rows), ns(rows[-1].time) if rows else 0)
+
+
+def _change(row: IncomeRow, account: AccountId) -> FundingPayment | WalletChange:
+    amount, ts = checked(row.income, "income"), ns(row.time)
+    if row.income_type in FUNDING_TYPES and row.symbol:
+        return funding_payment(account, row.symbol, row.asset, amount, ts)
+    return WalletChange(
+        account=account,
+        asset=row.asset,
+        amount=amount,
+        reason=row.income_type,
+        change_id=f"{row.income_type}-{row.tran_id}",
+        venue_ts=ts,
+    )
+
+
+def funding_payment(
+    account: AccountId, symbol: str, asset: str, amount: Decimal, venue_ts: int
+) -> FundingPayment:
+    """Make the message of one payment, under the id that both roads lead to."""
+    return FundingPayment(
+        account=account,
+        symbol=Symbol(symbol),
+        amount=amount,
+        payment_id=funding_id(symbol, asset, amount, venue_ts),
+        venue_ts=venue_ts,
+        asset=asset,
+    )
+
+
+def funding_id(symbol: str, asset: str, amount: Decimal, venue_ts: int) -> str:
+    """Name a payment by the nearest full hour (in seconds since 1970), symbol, asset, amount."""
+    hour = (venue_ts + HOUR_NS // 2) // HOUR_NS * 3600
+    return f"funding-{symbol}-{hour}-{asset}-{plain(amount)}"
+
+
+class Unlisted:
+    """Changes that the stream told and the income list has not shown yet.
+
+    While there are any, the wallet is ahead of the list: a snapshot taken now would not add up.
+    """
+
+    __slots__ = ("_moves",)
+
+    def __init__(self) -> None:
+        self._moves: list[WalletMoved] = []
+
+    def __len__(self) -> int:
+        return len(self._moves)
+
+    def hear(self, moved: WalletMoved) -> None:
+        """Expect a change in the list."""
+        self._moves.append(moved)
+        del self._moves[:-UNLISTED_MAX]
+
+    def strike(self, changes: tuple[FundingPayment | WalletChange, ...]) -> None:
+        """Cross out what the list shows; each row answers for one change.
+
+        Lists overlap: a row that was seen once and is listed again may cross out a later, equal
+        change within a minute of it. That costs a wait, never a booking.
+        """
+        for change in changes:
+            for moved in self._moves:
+                if (moved.asset, moved.amount) == (change.asset, change.amount) and abs(
+                    moved.venue_ts - change.venue_ts
+                ) <= SAME_MOVE_NS:
+                    self._moves.remove(moved)
+                    break
+
+    def give_up(self, before_ts: int) -> tuple[WalletMoved, ...]:
+        """Forget and return what is older than this and was never listed."""
+        old = tuple(each for each in self._moves if each.venue_ts < before_ts)
+        self._moves = [each for each in self._moves if each.venue_ts >= before_ts]
+        return old

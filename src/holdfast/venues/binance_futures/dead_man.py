@@ -1,0 +1,101 @@
+"""The venue's dead-man switch: entry orders do not outlive us by more than a while.
+
+A countdown of each symbol with open entry orders is wound up again and again; should we fall
+silent, the venue cancels that symbol's orders. Conditional orders, our stops, are not touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ...model.ids import parse_cl_ord_id
+from ...model.messages import ExecType, ExecutionReport
+from ...model.values import NS_PER_S, ClOrdId, NewOrder, OrderRole, OrderType, Symbol
+from ..limits import Urgency
+from .asking import Asker
+from .codec import reads
+from .outcomes import Ask
+
+BEATS = 4
+"""How often in one countdown it is wound up."""
+
+_log = logging.getLogger("holdfast.venue")
+
+
+class DeadMan:
+    """Winds the countdowns. Run `beat` in a task.
+
+    Args:
+        after_s: how long the venue waits for the next sign of life; 0 leaves it off.
+    """
+
+    def __init__(self, asker: Asker, after_s: float) -> None:
+        self._asker = asker
+        self._after_s = after_s
+        self._entries: dict[Symbol, set[ClOrdId]] = {}
+        self._armed: set[Symbol] = set()
+        self._news = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._is_over = False
+
+    def sent(self, order: NewOrder) -> None:
+        """Hear of an order that leaves."""
+        if order.role is OrderRole.ENTRY and order.order_type is OrderType.LIMIT:
+            self._add(order.symbol, order.cl_ord_id)
+
+    def heard(self, report: ExecutionReport) -> None:
+        """Hear what became of an order, or that one from before is open."""
+        if not report.status.is_open:
+            self.gone(report.symbol, report.cl_ord_id)
+        elif report.exec_type is ExecType.STATUS and report.order_type is OrderType.LIMIT:
+            owner = parse_cl_ord_id(report.cl_ord_id)
+            if owner is not None and owner.role is OrderRole.ENTRY:
+                self._add(report.symbol, report.cl_ord_id)
+
+    def gone(self, symbol: Symbol, cl_ord_id: ClOrdId) -> None:
+        """Hear that an order is not there any more."""
+        entries = self._entries.get(symbol)
+        if entries is not None:
+            entries.discard(cl_ord_id)
+            if not entries:
+                del self._entries[symbol]
+                self._news.set()
+
+    def _add(self, symbol: Symbol, cl_ord_id: ClOrdId) -> None:
+        if symbol not in self._entries:
+            self._news.set()
+        self._entries.setdefault(symbol, set()).add(cl_ord_id)
+
+    async def beat(self) -> None:
+        """Wind up what guards something, and let go what does not, for ever."""
+        if not self._after_s:
+            return
+        while True:
+            self._news.clear()
+            for symbol in sorted({*self._entries, *self._armed}):
+                await self._set(symbol, self._after_s if symbol in self._entries else 0)
+            try:
+                async with asyncio.timeout(self._after_s / BEATS if self._armed else None):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _set(self, symbol: Symbol, after_s: float) -> None:
+        async with self._turn:  # what is sent last must arrive last
+            if after_s and self._is_over:
+                return
+            if after_s:
+                self._armed.add(symbol)
+            call = reads.countdown_cancel_all(symbol, int(after_s * NS_PER_S))
+            answered = await self._asker.read(call, ask=Ask.SETTING, urgency=Urgency.PROTECT)
+            if not answered.is_ok:
+                _log.warning("dead-man switch of %s: %s", symbol, answered.outcome.reason)
+            elif not after_s:
+                self._armed.discard(symbol)
+
+    async def disarm(self) -> None:
+        """Let go of every countdown, for good: the orders are to stay."""
+        self._is_over = True
+        for symbol in sorted(self._armed):
+            await self._set(symbol, 0)

@@ -1,0 +1,175 @@
+"""Join the venue: its clock, its contracts, and an account that is set as we trade it.
+
+One-way mode and a single margin asset are required, never switched to: other positions may hang
+on them. Margin mode and leverage are set, for the symbols that we trade alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ...model.errors import ConfigError, NetworkError, VenueRefused
+from ...model.instrument import Instrument
+from ...model.values import NS_PER_S, Symbol
+from ..limits import Urgency
+from . import codec
+from .asking import Answered, Asker
+from .codec import BadFrame, Call, reads
+from .codec.books import SymbolConfig
+from .codec.wire import decode
+from .outcomes import Ask, Kind
+from .settings import BinanceSettings
+from .streams import Stream
+
+ISOLATED, CROSSED = "ISOLATED", "CROSSED"
+_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...])
+
+
+async def check_clock(asker: Asker) -> None:
+    """Measure the venue's time.
+
+    Raises:
+        NetworkError: it does not answer.
+        VenueRefused: ours is so far off that it would refuse our orders.
+    """
+    await require(asker, reads.server_time())
+    if not await asker.sync_clock():
+        raise NetworkError("the venue does not tell its time")
+    if asker.offset.is_off:
+        off = -asker.offset.offset_ns / NS_PER_S
+        raise VenueRefused(
+            f"this machine's clock is {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} the "
+            "venue's, and may be off by 1 s at most: set it"
+        )
+
+
+async def check_account(asker: Asker) -> None:
+    """See that the account may trade, one-way and with a single margin asset.
+
+    Raises:
+        VenueRefused: it may not, or is set otherwise.
+        NetworkError: there was no answer.
+    """
+    answered = await require(asker, reads.account_config())
+    config = codec.account_config(answered.reply.body)
+    if not config.can_trade:
+        raise VenueRefused("the account may not trade: the key or the account is restricted")
+    if config.dual_side_position:
+        raise VenueRefused("the account is in hedge mode; one-way mode is needed: switch it")
+    if config.multi_assets_margin:
+        raise VenueRefused("the account is in multi-assets mode; single-asset mode is needed")
+
+
+async def contracts(
+    asker: Asker, settings: BinanceSettings, symbols: Sequence[Symbol]
+) -> list[tuple[Instrument, int]]:
+    """Read the contracts and set margin mode and leverage; return both in the symbols' order.
+
+    Raises:
+        ConfigError: a symbol is not traded there.
+        VenueRefused: a setting was declined.
+        NetworkError: there was no answer.
+    """
+    info = codec.exchange_info((await require(asker, reads.exchange_info())).reply.body)
+    asker.hear_limits(info.rate_limits)
+    rows = {symbol: codec.contract(info, symbol) for symbol in symbols}
+    brackets = codec.leverage_brackets((await require(asker, reads.leverage_brackets())).reply.body)
+    told = await asker.read(reads.funding_info())
+    hours = codec.funding_intervals(told.reply.body) if told.is_ok else {}
+    found = []
+    for symbol in symbols:
+        fees = await require(asker, reads.commission_rate(symbol))
+        made = codec.instrument(
+            rows[symbol],
+            brackets=brackets.get(symbol, ()),
+            fees=codec.commission_rate(fees.reply.body),
+            funding_interval_h=hours.get(symbol, codec.contracts.FUNDING_INTERVAL_H),
+        )
+        found.append((made, await _set_up(asker, settings, symbol)))
+    return found
+
+
+async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int:
+    """Set a symbol's margin mode and leverage where they differ; return the leverage."""
+    answered = await require(asker, reads.symbol_config(symbol))
+    rows = decode(_CONFIGS, answered.reply.body, "the symbol's settings")
+    now = next((row for row in rows if row.symbol == symbol), None)
+    margin = ISOLATED if settings.is_isolated else CROSSED
+    if now is None or now.margin_type.upper() not in (margin, margin.removesuffix("ED")):
+        await _set(asker, reads.set_margin_type(symbol, is_isolated=settings.is_isolated))
+    leverage = settings.leverage_of(symbol)
+    if now is None or now.leverage != leverage:
+        await _set(asker, reads.set_leverage(symbol, leverage))
+    return leverage
+
+
+async def _set(asker: Asker, call: Call) -> None:
+    answered = await asker.read(call, ask=Ask.SETTING, urgency=Urgency.PROTECT)
+    if answered.outcome.kind is not Kind.TREAT_AS_SUCCESS:
+        raise _refusal(answered, call)
+
+
+async def require(asker: Asker, call: Call) -> Answered:
+    """Ask what must be answered.
+
+    Raises:
+        NetworkError: it was not.
+        VenueRefused: the venue declined.
+    """
+    answered = await asker.read(call, urgency=Urgency.PROTECT)
+    if not answered.is_ok:
+        raise _refusal(answered, call)
+    return answered
+
+
+def _refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
+    outcome = answered.outcome
+    about = ", ".join(f"{key} {value}" for key, value in call.params.items() if key != "listenKey")
+    text = f"{call.route.verb} {call.route.path}{f' ({about})' if about else ''}: {outcome.reason}"
+    if outcome.kind is Kind.STOP:
+        return VenueRefused(f"the venue does not accept the API key: {text}", code=outcome.code)
+    if outcome.kind is Kind.FINAL and answered.reply.was_sent and outcome.code is not None:
+        return VenueRefused(text, code=outcome.code)
+    return NetworkError(text, code=outcome.code)
+
+
+async def filters(
+    asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
+) -> list[tuple[Instrument, int]]:
+    """Read the filters of known contracts anew; nothing where the venue does not answer."""
+    answered = await asker.read(reads.exchange_info())
+    if not answered.is_ok:
+        return []
+    try:
+        info = codec.exchange_info(answered.reply.body)
+        rows = {symbol: codec.contract(info, symbol) for symbol in known}
+    except (BadFrame, ConfigError):
+        return []  # a contract that is not traded any more is refused order by order
+    return [
+        (
+            codec.instrument(
+                rows[symbol],
+                brackets=made.brackets,
+                fees=codec.Fees(made.maker_fee, made.taker_fee),
+                funding_interval_h=made.funding_interval_h,
+            ),
+            leverage,
+        )
+        for symbol, (made, leverage) in known.items()
+    ]
+
+
+async def until_up(stream: Stream, patience_s: float) -> None:
+    """Wait for a stream.
+
+    Raises:
+        NetworkError: it does not open in time.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            await stream.went_up.wait()
+    except TimeoutError:
+        raise NetworkError(f"the account's stream did not open in {patience_s:g} s") from None

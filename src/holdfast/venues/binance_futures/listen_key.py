@@ -1,0 +1,108 @@
+"""The account's stream: its key, kept alive, and its connection.
+
+Rule 1: the key is never deleted: the venue gives the account one key, and another program of the
+        same account may be listening on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
+
+import aiohttp
+
+from ...model.errors import VenueUnavailable
+from ..limits import Urgency
+from .asking import Asker
+from .codec import BadFrame, ListenKeyExpired, UserEvent, UserStream, listen_key, reads
+from .outcomes import Ask, Then
+from .streams import Ears, Stream, Watch
+
+KEEP_ALIVE_S = 25 * 60.0
+KEEP_ALIVE_RETRY_S = 60.0
+_log = logging.getLogger("holdfast.venue")
+
+
+class UserChannel:
+    """Hears the account's events. Run `stream.run` and `keep_alive` in tasks.
+
+    Args:
+        on_events: is given what each frame tells.
+        on_link: hears True when the stream came back, False with the reason when it was lost.
+        on_gap: a frame could not be read: what it told must be fetched.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a channel consists of
+        self,
+        session: aiohttp.ClientSession,
+        stream_url: str,
+        asker: Asker,
+        reader: UserStream,
+        *,
+        on_events: Callable[[Sequence[UserEvent]], None],
+        on_link: Callable[[bool, str], None],
+        on_gap: Callable[[str], None],
+        random: Callable[[], float],
+        watch: Watch | None = None,
+    ) -> None:
+        self._asker = asker
+        self._reader = reader
+        self._stream_url = stream_url
+        self._on_events = on_events
+        self._on_link = on_link
+        self._on_gap = on_gap
+        ears = Ears(self._on_frame, self._on_up, self._on_down)
+        self.stream = Stream(session, "the account's stream", self._address, ears, random, watch)
+        self._key = ""
+
+    def __repr__(self) -> str:
+        return f"UserChannel({self._stream_url}, is_up={self.stream.is_up})"
+
+    async def _address(self) -> str:
+        """Ask for a key, the same one while it lives, and return where it is to be used."""
+        answered = await self._asker.read(
+            reads.start_listen_key(), ask=Ask.SETTING, urgency=Urgency.PROTECT
+        )
+        if not answered.is_ok:
+            raise VenueUnavailable(f"no listen key: {answered.outcome.reason}")
+        try:
+            self._key = listen_key(answered.reply.body)
+        except BadFrame:
+            raise VenueUnavailable("the answer with the listen key can't be read") from None
+        return f"{self._stream_url}/private/ws?listenKey={quote(self._key, safe='')}"
+
+    async def keep_alive(self) -> None:
+        """Tell the venue, for ever, that somebody listens."""
+        wait_s = KEEP_ALIVE_S
+        while True:
+            await asyncio.sleep(wait_s)
+            answered = await self._asker.read(
+                reads.keep_listen_key(), ask=Ask.SETTING, urgency=Urgency.PROTECT
+            )
+            wait_s = KEEP_ALIVE_S if answered.is_ok else KEEP_ALIVE_RETRY_S
+            if answered.outcome.then is Then.RENEW_LISTEN_KEY:
+                self.stream.give_up("the listen key is over")
+
+    def _on_frame(self, raw: str | bytes) -> None:
+        try:
+            events = self._reader.read(raw)
+        except BadFrame as error:
+            _log.warning("%s", error)
+            self._on_gap("an event could not be read")
+            return
+        for event in events:
+            if isinstance(event, ListenKeyExpired):
+                self._expired(event)
+        self._on_events(events)
+
+    def _expired(self, event: ListenKeyExpired) -> None:
+        if event.listen_key in ("", self._key):
+            self.stream.give_up("the listen key has expired")
+
+    def _on_up(self) -> None:
+        self._on_link(True, "")
+
+    def _on_down(self, reason: str) -> None:
+        self._on_link(False, reason)

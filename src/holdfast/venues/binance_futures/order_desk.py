@@ -1,0 +1,223 @@
+"""Carry commands out and questions after orders, and say what came of each.
+
+Rule 1: a command is answered exactly once, unless the venue is closed before.
+Rule 2: what can't be understood of an answer leaves the order in doubt, never in the air.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
+from ...model.messages import ExecutionReport, OrderNotFound, VenueMessage
+from ...model.values import AccountId, OrderRole, OrderStatus
+from ..limits import Urgency
+from . import codec
+from .answers import ASKS, NOT_FOUND, answer
+from .asking import READ_WINDOW_NS, Answered, Asker
+from .codec import BadFrame, Call, OrderNames, requests
+from .outcomes import Ask, Kind, Outcome
+from .rest import Road
+
+Order = SubmitOrder | CancelOrder | ReplaceOrder
+
+CLOSED = Outcome(Kind.FINAL, reason="not sent: the venue is closed")
+_log = logging.getLogger("holdfast.venue")
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What the desk works through.
+
+    `road` returns where a call goes now; `start` begins a task, or says False; `tell` takes
+    messages, in the order in which they are learned; `follow_up` does what an outcome asks for
+    besides; `acknowledged` hears that the stream has something to tell of what left at a time, in
+    the loop's.
+    """
+
+    road: Callable[[Call], Road]
+    start: Callable[[Coroutine[Any, Any, None]], bool]
+    tell: Callable[[VenueMessage], None]
+    follow_up: Callable[[Outcome], None]
+    acknowledged: Callable[[float], None]
+
+
+class OrderDesk:
+    """One account's orders on their way to the venue."""
+
+    def __init__(self, asker: Asker, names: OrderNames, account: AccountId, doors: Doors) -> None:
+        self._asker = asker
+        self._names = names
+        self._account = account
+        self._doors = doors
+        self._asked_after: set[str] = set()
+        self._under_way = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    def submit(self, command: SubmitOrder) -> None:
+        order = command.order
+        adds_risk = order.role is OrderRole.ENTRY and not order.reduce_only
+        urgency = Urgency.TRADE if adds_risk else Urgency.PROTECT
+        self._begin(command, requests.submit(command), urgency)
+
+    def cancel(self, command: CancelOrder) -> None:
+        self._begin(command, requests.cancel(command), Urgency.PROTECT)
+
+    def replace(self, command: ReplaceOrder) -> None:
+        self._begin(command, requests.replace(command), Urgency.TRADE)
+
+    def query(self, command: QueryOrder) -> None:
+        """Ask after an order, unless that is being asked already."""
+        if command.cl_ord_id not in self._asked_after:
+            self._asked_after.add(command.cl_ord_id)
+            if not self._doors.start(self._ask_after(command)):
+                self._asked_after.discard(command.cl_ord_id)
+
+    async def idle(self) -> None:
+        """Wait until every command has been answered."""
+        await self._is_idle.wait()
+
+    # Commands
+
+    def _begin(self, command: Order, call: Call, urgency: Urgency) -> None:
+        self._under_way += 1
+        self._is_idle.clear()
+        if not self._doors.start(self._carry_out(command, call, urgency)):
+            self._end()
+            self._conclude(command, CLOSED)
+
+    def _end(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._is_idle.set()
+
+    async def _carry_out(self, command: Order, call: Call, urgency: Urgency) -> None:
+        began = asyncio.get_running_loop().time()
+        try:
+            answered = await self._asker.ask(
+                lambda _: call,
+                call.cost,
+                ASKS[type(command)],
+                urgency,
+                fence_ts=command.ts + command.recv_window_ns,
+                roads=lambda: self._doors.road(call),
+            )
+            self._take(command, answered, began)
+        except Exception:  # noqa: BLE001 - a fault of ours; the outcome is not known, others go on
+            _log.exception("the answer to %s was not understood", type(command).__name__)
+            reason = "the answer was not understood"
+            self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=reason))
+        finally:
+            self._end()
+
+    def _take(self, command: Order, answered: Answered, began: float) -> None:
+        if not answered.is_ok:
+            self._conclude(command, answered.outcome)
+            return
+        try:
+            report = self._read(command, answered)
+        except BadFrame as error:
+            self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=str(error)))
+            return
+        self._doors.acknowledged(began)
+        if report is not None:
+            self._doors.tell(report)
+
+    def _read(self, command: Order, answered: Answered) -> ExecutionReport | None:
+        """Read what a command was answered; None where a query will tell."""
+        body, names, account = answered.reply.body, self._names, self._account
+        match command:
+            case SubmitOrder() if command.order.order_type.is_conditional:
+                return codec.algo_placed(body, names, account)
+            case CancelOrder() if command.is_conditional:
+                report = codec.algo_canceled(body, command, names, answered.asked_ts)
+                if report is None:
+                    self.query(_question(command))
+                return report
+            case SubmitOrder() | CancelOrder():
+                return codec.acknowledged(body, names, account)
+            case ReplaceOrder():
+                return codec.amended(body, names, account)
+
+    def _conclude(self, command: Order, outcome: Outcome) -> None:
+        """Say what came of a command that was not simply carried out."""
+        message = answer(command, outcome, self._asker.clock.now())
+        if message is not None:
+            self._doors.tell(message)
+        self._doors.follow_up(outcome)
+
+    # Questions
+
+    async def _ask_after(self, command: QueryOrder) -> None:
+        try:
+            message = await self._find(command)
+        except BadFrame as error:
+            _log.warning("%s", error)
+            message = None
+        finally:
+            self._asked_after.discard(command.cl_ord_id)
+        if message is not None:
+            self._doors.tell(message)
+
+    async def _find(self, command: QueryOrder) -> ExecutionReport | OrderNotFound | None:
+        """Return what became of an order; of a conditional one's child, where there is one."""
+        if not command.is_conditional:
+            return await self._find_ordinary(command)
+        answered = await self._ask(command, None)
+        if not answered.is_ok:
+            child_id = self._names.child_of(command.cl_ord_id)
+            if child_id is None or answered.outcome.code not in NOT_FOUND:
+                return self._absent(command, answered)
+            return await self._find_ordinary(command, child_id)
+        found = codec.algo_queried(
+            answered.reply.body, self._names, self._account, asked_ts=answered.asked_ts
+        )
+        if found.child_id is None or found.report.status is OrderStatus.FILLED:
+            return found.report
+        child = await self._find_ordinary(command, found.child_id)
+        # A child that is not shown yet leaves the conditional order as it was told.
+        return child if isinstance(child, ExecutionReport) else found.report
+
+    async def _find_ordinary(
+        self, command: QueryOrder, child_id: int | None = None
+    ) -> ExecutionReport | OrderNotFound | None:
+        answered = await self._ask(command, child_id)
+        if not answered.is_ok:
+            return self._absent(command, answered)
+        report = codec.queried(
+            answered.reply.body,
+            self._names,
+            self._account,
+            asked_ts=answered.asked_ts,
+            called=command.cl_ord_id if child_id is not None else None,
+        )
+        if child_id is not None and report.status is OrderStatus.NEW:
+            return msgspec.structs.replace(report, status=OrderStatus.TRIGGERED)
+        return report
+
+    async def _ask(self, command: QueryOrder, order_id: int | None) -> Answered:
+        def make(ts: int) -> Call:
+            return requests.query(command, ts, READ_WINDOW_NS, order_id=order_id)
+
+        return await self._asker.ask(make, make(0).cost, Ask.QUERY, Urgency.PROTECT)
+
+    def _absent(self, command: QueryOrder, answered: Answered) -> OrderNotFound | None:
+        self._doors.follow_up(answered.outcome)
+        message = answer(command, answered.outcome, answered.asked_ts)
+        return message if isinstance(message, OrderNotFound) else None
+
+
+def _question(command: CancelOrder) -> QueryOrder:
+    return QueryOrder(
+        account=command.account,
+        symbol=command.symbol,
+        cl_ord_id=command.cl_ord_id,
+        is_conditional=command.is_conditional,
+    )

@@ -1,0 +1,139 @@
+"""Requests over the WebSocket API: one connection, answers told apart by their ids.
+
+Rule 1: what was written and is unanswered when the connection ends may have been carried out.
+Rule 2: where a session can be logged on (Ed25519), no request is signed; else each one is. Until
+        the logon is answered, each one is signed too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable
+
+import aiohttp
+
+from ...ports import Clock
+from .asking import READ_WINDOW_NS
+from .clock_offset import ClockOffset
+from .codec import BadFrame, Call, RateLimit, WsReply, read_reply, reads, ws_request
+from .outcomes import NO_ANSWER
+from .rest import ANSWER_S, Reply
+from .sign import Credentials
+from .streams import Ears, Stream, Watch
+
+UNANSWERED_MAX = 1000
+"""Requests under way at once; a further one is told that nothing was sent."""
+
+_PLACES = {("REQUEST_WEIGHT", "MINUTE"): 0, ("ORDERS", "SECOND"): 1, ("ORDERS", "MINUTE"): 2}
+_log = logging.getLogger("holdfast.venue")
+
+
+class OrdersSocket:
+    """A road for orders. `stream.run` keeps it open; `is_up` tells whether it is worth trying."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a connection consists of
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        credentials: Credentials,
+        clock: Clock,
+        offset: ClockOffset,
+        random: Callable[[], float],
+        watch: Watch | None = None,
+    ) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._clock = clock
+        self._offset = offset
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._is_logged_on = False
+        ears = Ears(self._on_frame, self._on_up, self._on_down)
+        self.stream = Stream(session, "the WebSocket API", self._address, ears, random, watch)
+        self.log_on: Callable[[], object] | None = None
+
+    def __repr__(self) -> str:
+        return f"OrdersSocket({self._url}, is_up={self.is_up})"
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether a request may be sent."""
+        return self.stream.is_up
+
+    async def _address(self) -> str:
+        return self._url
+
+    async def send(self, call: Call) -> Reply:
+        """Send once; see `Road`."""
+        if len(self._waiting) >= UNANSWERED_MAX:
+            return Reply(NO_ANSWER, text=f"{UNANSWERED_MAX} are under way", was_sent=False)
+        number = next(self._ids)
+        signer = None if self._is_logged_on else self._credentials
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            if not await self.stream.send(ws_request(call, number, signer)):
+                return Reply(NO_ANSWER, text="the connection is down", was_sent=False)
+            async with asyncio.timeout(ANSWER_S):
+                return await answer
+        except TimeoutError:
+            return Reply(NO_ANSWER, text="no answer came in time")
+        finally:
+            self._waiting.pop(number, None)
+
+    async def authenticate(self) -> None:
+        """Log the session on, where the key may."""
+        if not self._credentials.signer.can_log_on:
+            return
+        call = reads.log_on()
+        times = reads.at(call, self._offset.venue_time(self._clock.now()), READ_WINDOW_NS)
+        reply = await self.send(times)
+        self._is_logged_on = reply.is_ok and self.is_up
+        if not reply.is_ok:
+            _log.warning("the WebSocket API did not log us on: %s", reply.text or reply.status)
+
+    def _on_up(self) -> None:
+        self._is_logged_on = False
+        if self.log_on is not None:
+            self.log_on()
+
+    def _on_down(self, reason: str) -> None:
+        self._is_logged_on = False
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
+
+    def _on_frame(self, raw: str | bytes) -> None:
+        try:
+            reply = read_reply(raw)
+        except BadFrame as error:
+            _log.warning("%s", error)
+            return
+        if isinstance(reply.id, int):
+            answer = self._waiting.get(reply.id)
+            if answer is not None and not answer.done():
+                answer.set_result(_as_reply(reply))
+        elif not reply.is_ok:
+            self._is_logged_on = False  # the key was revoked, or the logon is over
+            text = reply.error.msg if reply.error is not None else f"status {reply.status}"
+            _log.warning("the WebSocket API says: %s", text)
+
+
+def _as_reply(reply: WsReply) -> Reply:
+    counts = _counts(reply.rate_limits)
+    if reply.is_ok:
+        return Reply(reply.status, reply.result, counts=counts)
+    code = reply.error.code if reply.error is not None else None
+    text = reply.error.msg if reply.error is not None else ""
+    return Reply(reply.status, b"", code=code, text=text, counts=counts)
+
+
+def _counts(limits: tuple[RateLimit, ...]) -> tuple[int, int, int]:
+    found = [-1, -1, -1]
+    for limit in limits:
+        place = _PLACES.get((limit.rate_limit_type, limit.interval))
+        if place is not None:
+            found[place] = limit.count
+    return (found[0], found[1], found[2])

@@ -1,0 +1,95 @@
+"""Where the venue is, and how an account there is to be traded."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...model.errors import ConfigError
+from ...model.values import NS_PER_S, Symbol
+
+LEVERAGE = 5
+READ_LAG_NS = 2 * NS_PER_S
+"""How far the venue's answers to queries are taken to trail its books."""
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """The three doors: REST, streams, and the WebSocket API. No slash at the end."""
+
+    rest_url: str
+    stream_url: str
+    ws_api_url: str
+
+
+MAINNET = Endpoints(
+    rest_url="https://fapi.binance.com",
+    stream_url="wss://fstream.binance.com",
+    ws_api_url="wss://ws-fapi.binance.com/ws-fapi/v1",
+)
+TESTNET = Endpoints(
+    rest_url="https://demo-fapi.binance.com",
+    stream_url="wss://fstream.binancefuture.com",
+    ws_api_url="wss://testnet.binancefuture.com/ws-fapi/v1",
+)
+
+
+def endpoints(
+    *,
+    testnet: bool,
+    rest_url: str | None = None,
+    stream_url: str | None = None,
+    ws_api_url: str | None = None,
+) -> Endpoints:
+    """Return the doors, each of them the venue's unless named.
+
+    A host that is named for REST alone serves the others too, on the paths of the venue.
+
+    Raises:
+        ConfigError: an address has the wrong scheme.
+    """
+    known = TESTNET if testnet else MAINNET
+    if rest_url is None:
+        rest, streams, api = known.rest_url, known.stream_url, known.ws_api_url
+    else:
+        rest = _checked(rest_url, "rest_url", ("http://", "https://"))
+        streams = "ws" + rest.removeprefix("http")
+        api = f"{streams}/ws-fapi/v1"
+    if stream_url is not None:
+        streams = _checked(stream_url, "stream_url", ("ws://", "wss://"))
+    if ws_api_url is not None:
+        api = _checked(ws_api_url, "ws_api_url", ("ws://", "wss://"))
+    return Endpoints(rest_url=rest, stream_url=streams, ws_api_url=api)
+
+
+def _checked(url: str, name: str, schemes: tuple[str, ...]) -> str:
+    if not url.startswith(schemes):
+        raise ConfigError(f"{name} must begin with {' or '.join(schemes)}, was {url!r}")
+    return url.rstrip("/")
+
+
+class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How an account is traded. Leverage and margin mode are set when the venue is joined.
+
+    `retry_attempts` is how often a request is tried again of which nothing was carried out.
+    `dead_man_s` is after how long without us the venue cancels entry orders; 0 never.
+    """
+
+    endpoints: Endpoints = TESTNET
+    leverage: int = LEVERAGE
+    leverages: dict[Symbol, int] = {}  # where a symbol's differs
+    is_isolated: bool = False
+    retry_attempts: int = 3
+    orders_over_ws: bool = True
+    dead_man_s: int = 120
+    read_lag_ns: int = READ_LAG_NS
+
+    def leverage_of(self, symbol: Symbol) -> int:
+        """Return the leverage a symbol is to be traded at."""
+        return self.leverages.get(symbol, self.leverage)
+
+    def set_by(
+        self, leverage: int, leverages: dict[Symbol, int], retry_attempts: int
+    ) -> BinanceSettings:
+        """Return the same with what a session's configuration says."""
+        return msgspec.structs.replace(
+            self, leverage=leverage, leverages=leverages, retry_attempts=retry_attempts
+        )

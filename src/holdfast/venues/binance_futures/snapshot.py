@@ -1,0 +1,200 @@
+"""Read an account's books over REST: orders, positions, wallets, executions, income.
+
+Positions and wallets are read first and executions last: a fill in between is then found among
+the executions, and the engine sees that the books moved while they were read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ...model.errors import VenueError, VenueUnavailable
+from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, WalletChange
+from ...model.values import NS_PER_DAY, AccountId, Symbol
+from ..limits import Urgency
+from . import codec
+from .asking import Answered, Asker
+from .codec import Call, OrderNames, TradeRow, reads
+from .outcomes import Ask
+
+SPAN_NS = 7 * NS_PER_DAY
+"""The longest time that one question after executions may cover."""
+
+HISTORY_NS = 89 * NS_PER_DAY
+"""How far back the venue remembers executions, with a day to spare."""
+
+PAGES_MAX = 200
+"""How many pages of one list are read."""
+
+ONE_BY_ONE_MAX = 20
+"""Symbols whose orders are asked for one by one: above it all at once weighs less."""
+
+NAMES_ASKED_MAX = 50
+"""How many orders' names are asked for one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Reads one account's books.
+
+    Raises (each method):
+        VenueUnavailable: a question was not answered; the text names it.
+        VenueError: an answer can't be read.
+    """
+
+    asker: Asker
+    names: OrderNames
+    account: AccountId
+
+    async def read(
+        self, symbols: Sequence[Symbol], since: int, *, is_audit: bool = False
+    ) -> VenueSnapshot:
+        """Read everything; `since` is the time from which executions and income are wanted.
+
+        An audit is cheaper and waits for others: orders in symbols that are neither ours nor
+        held are not listed.
+        """
+        asked_ts = self.asker.clock.now()
+        urgency = Urgency.READ if is_audit else Urgency.TRADE
+        held, wallets = await asyncio.gather(
+            self._get(reads.positions(), urgency), self._get(reads.account(), urgency)
+        )
+        positions = codec.positions(held.reply.body).positions
+        wanted = {*symbols, *(each.symbol for each in positions)}
+        asked = sorted(wanted) if is_audit and len(wanted) <= ONE_BY_ONE_MAX else [None]
+        orders = await self._orders(asked, asked_ts, urgency)
+        wanted |= {order.symbol for order in orders}
+        start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
+        trades, changes = await asyncio.gather(
+            self._trades(sorted(wanted), start, urgency), self.changes(start, urgency)
+        )
+        now = self.asker.clock.now()
+        return VenueSnapshot(
+            account=self.account,
+            asked_ts=asked_ts,
+            taken_ts=max(now, self.asker.offset.venue_time(now) + self.asker.offset.error_ns),
+            orders=tuple(orders),
+            positions=positions,
+            balances=codec.balances(wallets.reply.body),
+            trades=trades,
+            changes=changes,
+        )
+
+    async def _orders(
+        self, symbols: Sequence[Symbol | None], asked_ts: int, urgency: Urgency
+    ) -> list[ExecutionReport]:
+        """Read open orders and conditional ones, symbol by symbol or (None) all at once."""
+        listed, waiting = await asyncio.gather(
+            asyncio.gather(*(self._get(reads.open_orders(each), urgency) for each in symbols)),
+            asyncio.gather(*(self._get(reads.open_algo_orders(each), urgency) for each in symbols)),
+        )
+        names, account = self.names, self.account
+        found: list[ExecutionReport] = []
+        for answered in listed:
+            found += codec.open_orders(answered.reply.body, names, account, asked_ts=asked_ts)
+        for answered in waiting:
+            found += codec.open_algo_orders(answered.reply.body, names, account, asked_ts=asked_ts)
+        return found
+
+    async def _get(self, call: Call, urgency: Urgency = Urgency.TRADE) -> Answered:
+        return await fetch(self.asker, call, urgency)
+
+    # Executions
+
+    async def _trades(
+        self, symbols: Sequence[Symbol], start: int, urgency: Urgency = Urgency.TRADE
+    ) -> tuple[ExecutionReport, ...]:
+        found = await asyncio.gather(
+            *(self._trades_of(symbol, start, urgency) for symbol in symbols)
+        )
+        rows = sorted((row for rows in found for row in rows), key=lambda row: (row.time, row.id))
+        await self._learn_names(rows)
+        return codec.trades(rows, self.names, self.account)
+
+    async def _trades_of(self, symbol: Symbol, start: int, urgency: Urgency) -> list[TradeRow]:
+        """Read a symbol's executions: by time, and past a full page by id."""
+        end = self._until()
+        rows: dict[int, TradeRow] = {}
+        for begin, until in pairwise([*range(start, end, SPAN_NS), end]):
+            page = codec.trade_rows(
+                (await self._get(reads.trades_since(symbol, begin, until), urgency)).reply.body
+            )
+            rows |= {row.id: row for row in page}
+            if len(page) >= reads.ROWS_MAX:
+                rows |= await self._trades_behind(symbol, max(row.id for row in page))
+                break  # ids go up to the present
+        return list(rows.values())
+
+    async def _trades_behind(self, symbol: Symbol, last_id: int) -> dict[int, TradeRow]:
+        rows: dict[int, TradeRow] = {}
+        for _ in range(PAGES_MAX):
+            page = codec.trade_rows(
+                (await self._get(reads.trades_from(symbol, last_id + 1))).reply.body
+            )
+            rows |= {row.id: row for row in page}
+            if len(page) < reads.ROWS_MAX:
+                return rows
+            last_id = max(row.id for row in page)
+        raise VenueUnavailable(f"{symbol}: more than {PAGES_MAX} pages of executions")
+
+    async def _learn_names(self, rows: Sequence[TradeRow]) -> None:
+        """Ask what we called the orders behind executions: a page at once, then one by one."""
+        for symbol, ids in codec.unnamed_orders(rows, self.names).items():
+            listed = await self._get(reads.orders_from(symbol, ids[0]))
+            codec.open_orders(listed.reply.body, self.names, self.account)
+            left = [each for each in ids if self.names.known(each) is None]
+            for order_id in left[:NAMES_ASKED_MAX]:
+                await self._learn_name(symbol, order_id)
+
+    async def _learn_name(self, symbol: Symbol, order_id: int) -> None:
+        answered = await self.asker.read(reads.order_by_id(symbol, order_id))
+        if answered.is_ok:
+            codec.queried(answered.reply.body, self.names, self.account, asked_ts=0)
+
+    # Income
+
+    async def changes(
+        self, start: int, urgency: Urgency = Urgency.TRADE
+    ) -> tuple[FundingPayment | WalletChange, ...]:
+        """Read what moved the wallet otherwise than by fills, oldest first, each once."""
+        end = self._until()
+        found: dict[str, FundingPayment | WalletChange] = {}
+        for _ in range(PAGES_MAX):
+            page = codec.income(
+                (await self._get(reads.income_since(start, end), urgency)).reply.body,
+                self.account,
+            )
+            found |= {_id_of(change): change for change in page.changes}
+            if page.row_count < reads.ROWS_MAX or page.last_ts <= start:
+                break
+            start = page.last_ts
+        else:
+            raise VenueUnavailable(f"more than {PAGES_MAX} pages of income")
+        return tuple(found.values())
+
+    def _until(self) -> int:
+        """Return a time that nothing can be later than, in the venue's time."""
+        return self.asker.offset.venue_time(self.asker.clock.now()) + 60_000_000_000
+
+
+async def fetch(asker: Asker, call: Call, urgency: Urgency) -> Answered:
+    """Ask what must be answered.
+
+    Raises:
+        VenueUnavailable: it was not; the text says why.
+        VenueError: it was refused.
+    """
+    answered = await asker.read(call, ask=Ask.QUERY, urgency=urgency)
+    if answered.is_ok:
+        return answered
+    text = f"{call.route.verb} {call.route.path}: {answered.outcome.reason}"
+    if answered.outcome.code is None:
+        raise VenueUnavailable(text)
+    raise VenueError(text, code=answered.outcome.code)
+
+
+def _id_of(change: FundingPayment | WalletChange) -> str:
+    return change.payment_id if isinstance(change, FundingPayment) else change.change_id

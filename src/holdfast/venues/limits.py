@@ -1,0 +1,237 @@
+"""One budget for what a venue allows in a time: request weight and order counts.
+
+Rule 1: what is granted never exceeds a limit in any window of its length, wherever it begins;
+        the venue's own windows begin on the clock, so that they are covered.
+Rule 2: each urgency leaves a part of every limit to the more urgent ones: when new orders have
+        to wait, cancels and stops still go.
+Rule 3: what the venue counts beyond our own (another program on this address) is counted too.
+Rule 4: after a 429 or 418 nothing leaves before the time that the venue named.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..model.values import NS_PER_MS, NS_PER_S
+
+TAKEN = 0
+"""What `Budget.take` answers when the request may leave now."""
+
+JITTER_NS = 250 * NS_PER_MS
+"""Those who wait for the same moment leave within this time after it."""
+
+MINUTE_NS = 60 * NS_PER_S
+BAN_LEAST_NS = 120 * NS_PER_S
+"""A ban whose end is not named lasts at least two minutes."""
+
+FLIGHT_NS = 30 * NS_PER_S
+"""After this a request of which nothing was heard no longer keeps others of its kind."""
+
+IN_USE = 0.95
+"""The part of each limit that is used: what leaves in two windows may arrive in one."""
+
+HTTP_TOO_MANY = 429
+HTTP_BANNED = 418
+_BANNED_UNTIL = re.compile(r"until (\d{13})")
+
+
+KEPT_FREE = (0.0, 0.15, 0.4)
+"""The part of each limit that an urgency leaves to the more urgent ones, by its number."""
+
+
+class Urgency(enum.IntEnum):
+    """What a request is for."""
+
+    PROTECT = 0  # cancels, stops, exits, queries of orders in doubt
+    TRADE = 1  # new orders, amendments
+    READ = 2  # audits, history, market data
+
+
+class Limit(NamedTuple):
+    """So much in any window of this length."""
+
+    name: str
+    amount: int
+    window_ns: int
+
+
+class Window:
+    """What was taken out of one limit within its last window."""
+
+    __slots__ = ("_rooms", "_spent", "_used", "blocked_until", "limit")
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.blocked_until = 0
+        self._spent: deque[tuple[int, int]] = deque()  # when, how much
+        self._used = 0
+        self.allow(limit.amount)
+
+    def allow(self, amount: int) -> None:
+        """Set what the limit allows."""
+        self._rooms = tuple(int(amount * IN_USE * (1.0 - kept)) for kept in KEPT_FREE)
+
+    def used(self, now: int) -> int:
+        """Return what counts at this time."""
+        spent, over = self._spent, now - self.limit.window_ns
+        while spent and spent[0][0] <= over:
+            self._used -= spent.popleft()[1]
+        return self._used
+
+    def spend(self, cost: int, now: int) -> None:
+        """Count what leaves now."""
+        if cost:
+            self._spent.append((now, cost))
+            self._used += cost
+
+    def free_at(self, cost: int, urgency: Urgency, now: int) -> int:
+        """Return when this much fits into what the urgency may use: `now`, or later.
+
+        A cost beyond that waits for an empty window rather than for ever.
+        """
+        room = self._rooms[urgency] - cost
+        used = self.used(now)
+        if used <= room or not used:
+            return now
+        for when, spent in self._spent:
+            used -= spent
+            if used <= room or not used:
+                return when + self.limit.window_ns
+        return now
+
+    def hear(self, count: int, now: int) -> None:
+        """Count what the venue counts beyond what we know of."""
+        self.spend(max(0, count - self.used(now)), now)
+
+    def block(self, until: int) -> int:
+        """Let nothing out before this time, and return when it ends now."""
+        self.blocked_until = max(self.blocked_until, until)
+        return self.blocked_until
+
+
+class Budget:
+    """Asks: may this leave now, and if not, when to ask again. Time is handed in and never falls.
+
+    Args:
+        limits: in the order in which costs are given; the first is the address's, and a refusal
+            of the address holds everything back.
+        random: draws from 0 to 1, for the jitter of those who wait.
+    """
+
+    __slots__ = ("_flights", "_random", "_windows")
+
+    def __init__(self, limits: Sequence[Limit], random: Callable[[], float]) -> None:
+        self._windows = tuple(Window(limit) for limit in limits)
+        self._random = random
+        self._flights: dict[str, int] = {}
+
+    def take(self, cost: Sequence[int], urgency: Urgency, now: int) -> int:
+        """Take a request's cost out of every limit, or out of none.
+
+        Returns:
+            `TAKEN` when it may leave now, else the time (ns) at which to ask again.
+        """
+        due = self.when(cost, urgency, now)
+        if due > now:
+            return due + int(self._random() * JITTER_NS)
+        for window, each in zip(self._windows, cost, strict=True):
+            window.spend(each, now)
+        return TAKEN
+
+    def when(self, cost: Sequence[int], urgency: Urgency, now: int) -> int:
+        """Return the earliest time at which it may leave, taking nothing: `now` or later."""
+        due = max(now, self._windows[0].blocked_until)
+        for window, each in zip(self._windows, cost, strict=True):
+            if each:
+                due = max(due, window.blocked_until, window.free_at(each, urgency, now))
+        return due
+
+    def used(self, now: int) -> dict[str, int]:
+        """Return what counts in each window, by its limit's name."""
+        return {window.limit.name: window.used(now) for window in self._windows}
+
+    # What the venue says
+
+    def hear_count(self, place: int, count: int, now: int) -> None:
+        """Hear what the venue counts in one limit's window, by the limit's place."""
+        self._windows[place].hear(count, now)
+
+    def hear_limit(self, place: int, amount: int) -> None:
+        """Hear how much a limit really allows; nonsense is not believed."""
+        if amount > 0:
+            self._windows[place].allow(amount)
+
+    def hear_refusal(
+        self, status: int, now: int, *, retry_after_s: float | None = None, text: str = ""
+    ) -> int:
+        """Hear a 429 or 418 against the address: nothing at all leaves until its end.
+
+        Args:
+            retry_after_s: the header's seconds, where there is one.
+            text: the venue's message, which names the end of a ban.
+
+        Returns:
+            The end (ns): the header's, the text's, else the next full minute; a ban lasts at
+            least two minutes where nobody names its end.
+        """
+        named = _BANNED_UNTIL.search(text)
+        if retry_after_s is not None:
+            until = now + int(retry_after_s * NS_PER_S)
+        elif named is None:
+            until = _next_minute(now) if status != HTTP_BANNED else now + BAN_LEAST_NS
+        else:
+            until = 0
+        if named is not None:
+            until = max(until, (int(named[1]) + 1) * NS_PER_MS)
+        return self._windows[0].block(until)
+
+    def hear_full(self, now: int, text: str = "") -> int:
+        """Hear that too many orders were sent: orders wait, the rest goes on.
+
+        Args:
+            text: the venue's message; the longest window is meant where it speaks of minutes.
+
+        Returns:
+            When orders may leave again (ns): the venue's next window.
+        """
+        by_length = sorted(
+            range(1, len(self._windows)), key=lambda place: self._windows[place].limit.window_ns
+        )
+        if not by_length:
+            return now
+        place = by_length[-1 if "minute" in text.casefold() else 0]
+        length = self._windows[place].limit.window_ns
+        return self._windows[place].block((now // length + 1) * length)
+
+    # One at a time
+
+    def begin(self, name: str, now: int) -> bool:
+        """Say that a request of this name leaves; False when one like it is on its way.
+
+        For reads that several ask for at once: a snapshot, the venue's time, a new listen key.
+        """
+        if now - self._flights.get(name, -FLIGHT_NS) < FLIGHT_NS:
+            return False
+        self._flights[name] = now
+        return True
+
+    def end(self, name: str) -> None:
+        """Say that a request of this name has come back, whatever it brought."""
+        self._flights.pop(name, None)
+
+
+def _next_minute(now: int) -> int:
+    return (now // MINUTE_NS + 1) * MINUTE_NS
+
+
+def backoff_ns(first_ns: int, attempt: int, random: Callable[[], float]) -> int:
+    """Return how long to wait before a try: doubled each time, and up to a quarter more.
+
+    Args:
+        attempt: 0 before the second try.
+    """
+    return int(first_ns * 2**attempt * (1 + random() / 4))

@@ -1,0 +1,163 @@
+"""The live feed, against the exchange on a port and against answers that a test wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import pytest
+
+from holdfast.feeds import FEEDS, FeedSettings, binance_futures
+from holdfast.feeds.binance_futures import BinanceFuturesFeed
+from holdfast.model.errors import ConfigError, NetworkError
+from holdfast.model.market import MarkPrice, Quote, Trade
+from holdfast.model.values import NS_PER_S, Symbol
+from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, scripted
+from tests.venues.binance_futures.adapter_street import street
+
+MINUTE_NS = 60 * NS_PER_S
+START_MS = 1_700_000_040_000  # a full minute, and two full fives of them before
+
+
+def feed_of(url, **settings):
+    return BinanceFuturesFeed(FeedSettings(symbols=(BTC,)), rest_url=url, **settings)
+
+
+async def first_of_each(feed, kinds):
+    found: dict[type, object] = {}
+    async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+        async for batch in batches:
+            assert batch
+            assert [m.ts for m in batch] == sorted(m.ts for m in batch)
+            found |= {type(message): message for message in batch}
+            if kinds <= set(found):
+                return found
+    raise AssertionError(f"only {found}")
+
+
+def klines(count, minutes=1, start_ms=START_MS):
+    length = minutes * 60_000
+    return [
+        [
+            start_ms + n * length, "100", "110", "90", str(100 + n), "2",
+            start_ms + (n + 1) * length - 1, "0", 3, "0", "0", "0",
+        ]
+        for n in range(count)
+    ]  # fmt: skip
+
+
+async def test_quotes_trades_and_marks_come_over_the_routed_paths():
+    with street() as market:
+        found = await first_of_each(feed_of(market.url), {Quote, Trade, MarkPrice})
+
+    assert found[Quote].bid == pytest.approx(49_999.9)
+    assert found[Trade].price == 50_000.0
+    assert found[MarkPrice].mark_price == 50_000.0
+
+
+async def test_feed_goes_on_after_a_lost_connection():
+    with street() as market:
+        feed = feed_of(market.url)
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+            await anext(batches)
+            market.goes_wrong("disconnect", "*", count=2)
+            async for batch in batches:
+                if market.fired() == 2 and any(isinstance(each, Trade) for each in batch):
+                    break
+
+
+async def test_trade_that_is_told_twice_is_shown_once():
+    feed = feed_of("http://127.0.0.1:1")
+    frame = {
+        "stream": "btcusdt@aggTrade",
+        "data": {
+            "e": "aggTrade",
+            "E": 5,
+            "s": "BTCUSDT",
+            "a": 7,
+            "p": "1.5",
+            "q": "2",
+            "f": 1,
+            "l": 1,
+            "T": 5,
+            "m": True,
+        },
+    }
+
+    feed._hear(json.dumps(frame))
+    feed._hear(json.dumps(frame))
+
+    assert [trade.trade_id for trade in feed._batch] == [7]
+
+
+async def test_frame_that_can_not_be_read_stops_nothing():
+    feed = feed_of("http://127.0.0.1:1")
+
+    feed._hear('{"e":"trade"')
+    feed._hear('{"result":null,"id":1}')
+
+    assert feed._batch == []
+
+
+async def test_reader_that_does_not_keep_up_is_told(monkeypatch):
+    monkeypatch.setattr(binance_futures, "WAITING_MAX", 0)
+    with street() as market:
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed_of(market.url).messages()) as batches:
+            with pytest.raises(NetworkError, match="does not keep up"):
+                await anext(batches)
+
+
+async def test_venue_that_is_not_there_is_a_network_error(monkeypatch):
+    monkeypatch.setattr(binance_futures, "OPEN_PATIENCE_S", 0.2)
+    feed = feed_of("http://127.0.0.1:1")
+    with pytest.raises(NetworkError):
+        await anext(feed.messages())
+    with pytest.raises(NetworkError):
+        await asyncio.to_thread(feed.history, BTC, "1m", 10**18, 5)
+
+
+async def test_history_is_the_venues_closed_bars_under_the_name_that_was_asked_for():
+    async with scripted(**{"GET__/fapi/v1/klines": [(200, klines(3))]}) as server:
+        before = (START_MS + 3 * 60_000 + 5) * 10**6
+        bars = await asyncio.to_thread(feed_of(server.url).history, BTC, "60s", before, 3)
+
+    assert [(bar.timeframe, bar.close) for bar in bars] == [("60s", c) for c in (100, 101, 102)]
+    assert all(bar.ts - bar.open_ts == MINUTE_NS for bar in bars)
+    assert server.requests[0][2]["interval"] == "1m"
+
+
+async def test_time_frame_that_the_venue_lacks_is_built_of_smaller_bars():
+    rows = klines(10, start_ms=START_MS - 240_000)
+    async with scripted(**{"GET__/fapi/v1/klines": [(200, rows)]}) as server:
+        until = (START_MS + 360_000) * 10**6
+        bars = await asyncio.to_thread(feed_of(server.url).history, BTC, "2m", until, 5)
+
+    assert server.requests[0][2]["limit"] == "10"
+    assert [bar.close for bar in bars] == [101, 103, 105, 107, 109]
+    assert {bar.volume for bar in bars} == {4.0}
+
+
+async def test_there_is_no_history_below_a_minute():
+    assert feed_of("http://127.0.0.1:1").history(BTC, "5s", 10**18, 100) == []
+
+
+async def test_contracts_are_asked_for():
+    with street() as market:
+        (instrument,) = await asyncio.to_thread(feed_of(market.url).instruments)
+
+    assert instrument.symbol == BTC
+    assert instrument.tick > 0
+
+
+def test_feeds_are_listed_by_name():
+    feed = FEEDS["binance_futures"](FeedSettings(symbols=(BTC,)))
+
+    assert (feed.name, feed.is_live) == ("binance_futures", True)
+    assert "binance_futures_testnet" in FEEDS
+
+
+def test_too_many_symbols_are_refused():
+    many = tuple(Symbol(f"S{n}USDT") for n in range(201))
+    with pytest.raises(ConfigError, match="200"):
+        BinanceFuturesFeed(FeedSettings(symbols=many))

@@ -1,0 +1,212 @@
+"""What is asked of an account before it is traded, and how its books are read page by page."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from holdfast.model.errors import NetworkError, VenueError, VenueRefused
+from holdfast.model.values import MAIN, NS_PER_MS
+from holdfast.venues.binance_futures import asking, joining, snapshot
+from holdfast.venues.binance_futures.clock_offset import ClockOffset
+from holdfast.venues.binance_futures.codec import OrderNames, reads
+from holdfast.venues.binance_futures.settings import MAINNET, TESTNET, BinanceSettings, endpoints
+from holdfast.venues.binance_futures.snapshot import Books
+from tests.venues.binance_futures.adapter_desk import BTC, ack, desk, scripted
+
+CONFIG = "GET__/fapi/v1/accountConfig"
+GOOD = {"dualSidePosition": False, "multiAssetsMargin": False, "canTrade": True}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(asking, "backoff_ns", lambda first, attempt, random: 2 * NS_PER_MS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ({"dualSidePosition": True}, "hedge mode"),
+        ({"multiAssetsMargin": True}, "multi-assets"),
+        ({"canTrade": False}, "may not trade"),
+    ],
+)
+async def test_account_that_is_set_otherwise_is_refused(setting, text):
+    async with scripted(**{CONFIG: [(200, GOOD | setting)]}) as server, desk(server.url) as one:
+        with pytest.raises(VenueRefused, match=text):
+            await joining.check_account(one.asker)
+
+
+async def test_account_that_is_set_as_needed_is_taken():
+    async with scripted(**{CONFIG: [(200, GOOD)]}) as server, desk(server.url) as one:
+        await joining.check_account(one.asker)
+
+
+async def test_locked_out_key_is_refused_and_an_overload_is_a_network_error():
+    locked = (401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."})
+    async with scripted(**{CONFIG: [locked]}) as server, desk(server.url) as one:
+        with pytest.raises(VenueRefused, match="API key"):
+            await joining.check_account(one.asker)
+    busy = (503, "Service Unavailable.")
+    async with scripted(**{CONFIG: [busy]}) as server, desk(server.url) as one:
+        with pytest.raises(NetworkError):
+            await joining.check_account(one.asker)
+
+
+class Late:
+    """A clock that is some time behind or ahead."""
+
+    def __init__(self, clock, off_ns):
+        self._clock, self._off = clock, off_ns
+
+    def now(self):
+        return self._clock.now() + self._off
+
+    def advance(self, ts):
+        pass
+
+
+@pytest.mark.parametrize(("off_s", "text"), [(3, "ahead of"), (-3, "behind")])
+async def test_clock_that_is_seconds_off_is_refused(off_s, text):
+    async with scripted() as server, desk(server.url) as one:
+        one.asker.clock = Late(one.clock, off_s * 10**9)
+        with pytest.raises(VenueRefused, match=rf"3\.. s {text}"):
+            await joining.check_clock(one.asker)
+
+
+async def test_small_offset_is_measured_and_used_for_questions():
+    async with scripted(**{CONFIG: [(200, GOOD)]}) as server, desk(server.url) as one:
+        one.asker.clock = Late(one.clock, -500 * NS_PER_MS)
+        await joining.check_clock(one.asker)
+        await joining.check_account(one.asker)
+
+        stamped = int(server.requests[-1][2]["timestamp"]) * NS_PER_MS
+        assert abs(stamped - one.clock.now()) < 200 * NS_PER_MS
+
+
+def test_quickest_answer_decides_the_offset():
+    offset = ClockOffset()
+    offset.hear(0, 100 * NS_PER_MS, 1000)
+    offset.hear(0, 10 * NS_PER_MS, 700)
+    offset.hear(0, 500 * NS_PER_MS, 5000)
+
+    assert offset.offset_ns == 695 * NS_PER_MS
+
+
+@pytest.mark.parametrize("code", [-4046, -4059])
+async def test_setting_that_is_so_already_is_success(code):
+    config = [{"symbol": BTC, "leverage": 5, "marginType": "ISOLATED"}]
+    places = {
+        "GET__/fapi/v1/symbolConfig": [(200, config)],
+        "POST__/fapi/v1/marginType": [(400, {"code": code, "msg": "No need to change."})],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        leverage = await joining._set_up(one.asker, BinanceSettings(leverage=5), BTC)
+
+        assert leverage == 5
+        assert server.requests[-1][2]["marginType"] == "CROSSED"
+
+
+async def test_margin_mode_that_can_not_be_changed_is_refused():
+    config = [{"symbol": BTC, "leverage": 5, "marginType": "ISOLATED"}]
+    body = {"code": -4048, "msg": "Margin type cannot be changed if there exists position."}
+    places = {
+        "GET__/fapi/v1/symbolConfig": [(200, config)],
+        "POST__/fapi/v1/marginType": [(400, body)],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        with pytest.raises(VenueRefused, match="cannot be changed"):
+            await joining._set_up(one.asker, BinanceSettings(leverage=5), BTC)
+
+
+def test_one_host_serves_all_three_doors_and_each_may_be_named():
+    here = endpoints(testnet=True, rest_url="http://127.0.0.1:9")
+    named = endpoints(testnet=False, stream_url="ws://x/")
+
+    assert here.stream_url == "ws://127.0.0.1:9"
+    assert here.ws_api_url == "ws://127.0.0.1:9/ws-fapi/v1"
+    assert (named.rest_url, named.stream_url) == (MAINNET.rest_url, "ws://x")
+    assert endpoints(testnet=True) == TESTNET
+
+
+# Reading books page by page
+
+
+def trade(number, order_id=77):
+    return {
+        "symbol": "BTCUSDT",
+        "id": number,
+        "orderId": order_id,
+        "side": "BUY",
+        "price": "1",
+        "qty": "1",
+        "time": 1_700_000_000_000 + number,
+    }
+
+
+def books_of(one):
+    return Books(one.asker, OrderNames(), MAIN)
+
+
+async def test_full_page_of_executions_is_followed_by_the_next_ones(monkeypatch):
+    monkeypatch.setattr(reads, "ROWS_MAX", 2)
+    pages = [(200, [trade(1), trade(2)]), (200, [trade(3), trade(4)]), (200, [trade(5)])]
+    places = {
+        "GET__/fapi/v1/userTrades": pages,
+        "GET__/fapi/v1/allOrders": [(200, [ack("hf.1.1.0.E.x")])],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        since = one.clock.now() - 10**9
+        found = await books_of(one)._trades((BTC,), since)
+
+        assert [each.trade_id for each in found] == ["1", "2", "3", "4", "5"]
+        assert {each.cl_ord_id for each in found} == {"hf.1.1.0.E.x"}
+        asked = [p.get("fromId") for _, path, p in server.requests if path.endswith("userTrades")]
+        assert asked == [None, "3", "5"]
+
+
+async def test_long_time_is_asked_for_in_spans_that_the_venue_takes():
+    places: dict[str, list] = {"GET__/fapi/v1/userTrades": [(200, [])]}
+    async with scripted(**places) as server, desk(server.url) as one:
+        await books_of(one)._trades((BTC,), one.clock.now() - 3 * snapshot.SPAN_NS)
+
+    spans = [(int(p["startTime"]), int(p["endTime"])) for _, _, p in server.requests]
+    assert len(spans) == 4
+    assert all(until - start <= 7 * 86_400_000 for start, until in spans)
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(spans))
+
+
+async def test_execution_of_an_order_that_nobody_can_name_is_called_by_the_venues_id():
+    places = {
+        "GET__/fapi/v1/userTrades": [(200, [trade(1, 5)])],
+        "GET__/fapi/v1/allOrders": [(200, [])],
+        "GET__/fapi/v1/order": [(400, {"code": -2013, "msg": "Order does not exist."})],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        (found,) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+
+        assert found.cl_ord_id == "order-5"
+
+
+async def test_full_page_of_income_goes_on_at_its_last_rows_time(monkeypatch):
+    monkeypatch.setattr(reads, "ROWS_MAX", 2)
+
+    def row(number):
+        return {
+            "symbol": "", "incomeType": "TRANSFER", "income": str(number), "asset": "USDT",
+            "time": 9_700_000_000_000 + number, "tranId": number,
+        }  # fmt: skip
+
+    pages = [(200, [row(1), row(2)]), (200, [row(2), row(3)]), (200, [row(3)])]
+    async with scripted(**{"GET__/fapi/v1/income": pages}) as server, desk(server.url) as one:
+        found = await books_of(one).changes(one.clock.now() - 10**9)
+
+        assert [int(each.amount) for each in found] == [1, 2, 3]
+
+
+async def test_books_that_can_not_be_read_say_which_question_failed():
+    refused = (400, {"code": -1130, "msg": "Data sent for parameter is not valid."})
+    async with scripted(**{"GET__/fapi/v1/income": [refused]}) as server, desk(server.url) as one:
+        with pytest.raises(VenueError, match="/fapi/v1/income"):
+            await books_of(one).changes(one.clock.now() - 10**9)

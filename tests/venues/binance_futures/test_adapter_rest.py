@@ -1,0 +1,358 @@
+"""Orders over REST against a server that answers what the test says."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model.messages import (
+    ExecType,
+    ExecutionReport,
+    OrderNotFound,
+    OutcomeUnknown,
+    Request,
+    RequestRefused,
+)
+from holdfast.model.values import NS_PER_MS, ClOrdId, OrderRole, OrderStatus, OrderType, Side
+from holdfast.runtime.clock import WallClock
+from holdfast.venues.binance_futures import asking
+from tests.venues.binance_futures.adapter_desk import (
+    BTC,
+    KEY,
+    SECRET,
+    ack,
+    cancel,
+    desk,
+    market_order,
+    order,
+    query,
+    scripted,
+    submit,
+)
+
+ORDER = "POST__/fapi/v1/order"
+BACKOFF_NS = 2 * NS_PER_MS
+
+UNKNOWN = (
+    503,
+    {"code": -1000, "msg": "Unknown error, please check your request or try again later."},
+)
+UNAVAILABLE = (503, "Service Unavailable.")
+THROTTLED = (503, {"code": -1008, "msg": "Request throttled by system-level protection."})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Back off as long as the table says, but no longer than a test may."""
+    monkeypatch.setattr(asking, "backoff_ns", lambda first, attempt, random: BACKOFF_NS)
+
+
+async def submitted(*answers, window_s=5.0, retry_attempts=3):
+    async with (
+        scripted(**{ORDER: list(answers)}) as server,
+        desk(server.url, retry_attempts=retry_attempts) as one,
+    ):
+        command = submit(market_order(), window_s=window_s)
+        one.orders.submit(command)
+        await one.done()
+    return one, server, command
+
+
+async def test_acknowledged_order_is_reported_new_with_the_venues_id():
+    one, server, _command = await submitted((200, ack()))
+
+    (report,) = one.heard
+    assert report.exec_type is ExecType.NEW
+    assert report.status is OrderStatus.NEW
+    assert report.venue_order_id == "77"
+    assert len(server.requests) == 1
+
+
+async def test_commands_own_times_go_on_the_wire():
+    _, server, command = await submitted((200, ack()))
+
+    params = server.requests[0][2]
+    assert params["timestamp"] == str(command.ts // NS_PER_MS)
+    assert params["recvWindow"] == "5000"
+    assert params["newClientOrderId"] == command.order.cl_ord_id
+
+
+async def test_documented_refusal_rejects_the_order_with_code_and_text():
+    one, server, _ = await submitted((400, {"code": -2019, "msg": "Margin is insufficient."}))
+
+    (report,) = one.heard
+    assert report.status is OrderStatus.REJECTED
+    assert (report.code, report.reason) == (-2019, "Margin is insufficient.")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        UNKNOWN,
+        (408, {"code": -1007, "msg": "Timeout waiting for response from backend server."}),
+        (503, {"code": -1006, "msg": "An unexpected response was received."}),
+        (502, "<html>bad gateway</html>"),
+        (200, "not json at all"),
+        "reset",
+    ],
+    ids=["503 unknown", "408", "-1006", "502", "torn answer", "reset"],
+)
+async def test_unknown_outcome_leaves_the_order_in_doubt_and_is_never_sent_again(answer):
+    one, server, command = await submitted(answer, (200, ack()))
+
+    (unknown, *_) = one.heard
+    assert isinstance(unknown, OutcomeUnknown)
+    assert unknown.request is Request.SUBMIT
+    assert unknown.cl_ord_id == command.order.cl_ord_id
+    assert len(server.requests) == 1
+
+
+async def test_silence_after_the_write_leaves_the_order_in_doubt(monkeypatch):
+    import aiohttp
+
+    async with scripted(**{ORDER: ["hang"]}) as server, desk(server.url) as one:
+        one.asker.road._session._timeout = aiohttp.ClientTimeout(total=0.2)
+        one.orders.submit(submit(market_order()))
+        await one.done()
+
+        assert isinstance(one.heard[0], OutcomeUnknown)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [UNAVAILABLE, THROTTLED], ids=["unavailable", "throttled"])
+async def test_what_was_surely_not_executed_is_sent_again_under_the_same_id_and_time(answer):
+    one, server, _ = await submitted(answer, answer, (200, ack()))
+
+    assert one.heard[0].status is OrderStatus.NEW
+    assert len(server.requests) == 3
+    assert len({(p["newClientOrderId"], p["timestamp"]) for _, _, p in server.requests}) == 1
+
+
+async def test_tries_are_bounded_and_then_the_order_is_rejected():
+    one, server, _ = await submitted(UNAVAILABLE, retry_attempts=2)
+
+    assert one.heard[0].status is OrderStatus.REJECTED
+    assert len(server.requests) == 3
+
+
+async def test_nothing_leaves_at_or_past_the_fence():
+    async with scripted(**{ORDER: [(200, ack())]}) as server, desk(server.url) as one:
+        late = WallClock().now() - 6_000 * NS_PER_MS
+        one.orders.submit(submit(market_order(), ts=late))
+        await one.done()
+
+        assert one.heard[0].status is OrderStatus.REJECTED
+        assert "not sent" in one.heard[0].reason
+        assert server.requests == []
+
+
+async def test_no_try_is_made_that_would_leave_past_the_fence(monkeypatch):
+    monkeypatch.setattr(asking, "backoff_ns", lambda first, attempt, random: 10**9)
+    one, server, _ = await submitted(UNAVAILABLE, window_s=0.5)
+
+    assert one.heard[0].status is OrderStatus.REJECTED
+    assert len(server.requests) == 1
+
+
+async def test_refused_connection_is_tried_again_and_then_rejected_as_not_sent():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    async with desk(url) as one:
+        one.orders.submit(submit(market_order()))
+        await one.done()
+
+        (report,) = one.heard
+        assert report.status is OrderStatus.REJECTED
+        assert report.reason.startswith("not sent")
+        assert one.outcomes[0].failure == "venue"
+
+
+async def test_order_outside_the_time_window_is_rejected_and_the_clock_measured():
+    one, server, _ = await submitted((400, {"code": -1021, "msg": "outside of the recvWindow"}))
+
+    assert one.heard[0].code == -1021
+    assert one.outcomes[0].then.value == "SYNC_CLOCK"
+    assert len(server.requests) == 1
+
+
+async def test_question_outside_the_time_window_is_asked_again_with_a_new_time():
+    late = (400, {"code": -1021, "msg": "outside of the recvWindow"})
+    async with (
+        scripted(**{"GET__/fapi/v1/order": [late, (200, ack())]}) as server,
+        desk(server.url) as one,
+    ):
+        one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+    assert one.heard[0].exec_type is ExecType.STATUS
+    assert len(server.requests) == 2
+
+
+async def test_after_429_nothing_leaves_before_the_time_that_the_venue_named():
+    slow = (429, {"code": -1003, "msg": "Too many requests."}, {"Retry-After": "1"})
+    async with scripted(**{ORDER: [slow, (200, ack())]}) as server, desk(server.url) as one:
+        began = one.clock.now()
+        one.orders.submit(submit(market_order()))
+        await one.done()
+
+        assert one.heard[0].status is OrderStatus.NEW
+        assert one.clock.now() - began >= 1000 * NS_PER_MS
+        assert len(server.requests) == 2
+
+
+async def test_cancel_of_an_unknown_order_is_refused_so_that_the_engine_asks():
+    body = {"code": -2011, "msg": "Unknown order sent."}
+    async with (
+        scripted(**{"DELETE__/fapi/v1/order": [(400, body)]}) as server,
+        desk(server.url) as one,
+    ):
+        one.orders.cancel(cancel("hf.1.1.0.E.x"))
+        await one.done()
+
+    assert one.heard == [
+        RequestRefused(
+            symbol=BTC,
+            cl_ord_id=ClOrdId("hf.1.1.0.E.x"),
+            request=Request.CANCEL,
+            code=-2011,
+            reason="Unknown order sent.",
+        )
+    ]
+
+
+async def test_cancel_whose_connection_breaks_is_in_doubt_and_not_repeated_by_the_client():
+    """aiohttp repeats a DELETE on a kept connection that breaks, unless it is told not to."""
+    place = "DELETE__/fapi/v1/order"
+    async with (
+        scripted(**{ORDER: [(200, ack())], place: ["reset"]}) as server,
+        desk(server.url) as one,
+    ):
+        one.orders.submit(submit(market_order()))
+        await one.done()
+        one.orders.cancel(cancel("hf.1.1.0.E.x"))
+        await one.done()
+
+    assert isinstance(one.heard[-1], OutcomeUnknown)
+    assert one.heard[-1].request is Request.CANCEL
+    assert [verb for verb, _, _ in server.requests] == ["POST", "DELETE"]
+
+
+async def test_absent_order_is_reported_with_the_time_of_the_question():
+    body = {"code": -2013, "msg": "Order does not exist."}
+    async with (
+        scripted(**{"GET__/fapi/v1/order": [(400, body)]}) as server,
+        desk(server.url) as one,
+    ):
+        before = one.clock.now()
+        one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+    (answer,) = one.heard
+    assert isinstance(answer, OrderNotFound)
+    assert before <= answer.asked_ts <= one.clock.now()
+    assert server.requests[0][2]["origClientOrderId"] == "hf.1.1.0.E.x"
+
+
+async def test_same_question_is_not_asked_twice_at_once():
+    async with (
+        scripted(**{"GET__/fapi/v1/order": [(200, ack())]}) as server,
+        desk(server.url) as one,
+    ):
+        for _ in range(3):
+            one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+    assert len(server.requests) == 1
+
+
+def algo(status="NEW", child=""):
+    return {
+        "algoId": 9,
+        "clientAlgoId": "hf.1.2.1.S.x",
+        "algoStatus": status,
+        "orderType": "STOP_MARKET",
+        "symbol": "BTCUSDT",
+        "side": "SELL",
+        "quantity": "0.01",
+        "triggerPrice": "44000",
+        "actualOrderId": child,
+        "reduceOnly": True,
+        "updateTime": 1_700_000_000_000,
+    }
+
+
+async def test_stop_goes_to_the_algo_service_and_is_asked_after_there():
+    places = {
+        "POST__/fapi/v1/algoOrder": [(200, algo())],
+        "GET__/fapi/v1/algoOrder": [(200, algo())],
+    }
+    stop = order(
+        "hf.1.2.1.S.x",
+        OrderType.STOP_MARKET,
+        side=Side.SELL,
+        role=OrderRole.STOP_LOSS,
+        trigger_price=Decimal(44000),
+        reduce_only=True,
+    )
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.orders.submit(submit(stop))
+        await one.done()
+        one.orders.query(query(stop.cl_ord_id, is_conditional=True))
+        await one.done()
+
+        placed, status = one.heard
+        assert placed.exec_type is ExecType.NEW
+        assert status.exec_type is ExecType.STATUS
+        assert status.asked_ts
+        assert server.requests[0][2]["clientAlgoId"] == stop.cl_ord_id
+
+
+async def test_triggered_stop_is_asked_after_as_its_child():
+    places = {
+        "GET__/fapi/v1/algoOrder": [(200, algo("TRIGGERED", "501"))],
+        "GET__/fapi/v1/order": [
+            (200, ack("x", "FILLED", orderId=501, executedQty="0.01", side="SELL"))
+        ],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.orders.query(query("hf.1.2.1.S.x", is_conditional=True))
+        await one.done()
+
+        (report,) = one.heard
+        assert report.cl_ord_id == "hf.1.2.1.S.x"
+        assert report.status is OrderStatus.FILLED
+        assert report.cum_qty == Decimal("0.01")
+        assert server.requests[1][2]["orderId"] == "501"
+
+
+async def test_child_that_is_not_shown_yet_leaves_the_stop_triggered():
+    places = {
+        "GET__/fapi/v1/algoOrder": [(200, algo("TRIGGERED", "501"))],
+        "GET__/fapi/v1/order": [(400, {"code": -2013, "msg": "Order does not exist."})],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.orders.query(query("hf.1.2.1.S.x", is_conditional=True))
+        await one.done()
+
+        (report,) = one.heard
+        assert isinstance(report, ExecutionReport)
+        assert report.status is OrderStatus.TRIGGERED
+
+
+async def test_key_and_secret_are_in_no_text(caplog):
+    caplog.set_level(logging.DEBUG)
+    one, _server, _ = await submitted("reset", UNKNOWN)
+    locked, _, _ = await submitted(
+        (401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions."})
+    )
+
+    shown = f"{one.heard} {one.outcomes} {locked.heard} {locked.outcomes} {caplog.text}"
+    shown += repr(one.asker.road) + repr(one.orders)
+    assert KEY not in shown
+    assert SECRET not in shown
+    assert locked.outcomes[0].failure == "auth"

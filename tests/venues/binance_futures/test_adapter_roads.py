@@ -1,0 +1,166 @@
+"""Which road a request takes, who signs it, and how long the account's key lives."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from holdfast.exchange_server.settings import ApiKey
+from holdfast.model.commands import Resync
+from holdfast.model.messages import ExecType, VenueLink, VenueSnapshot
+from holdfast.model.values import MAIN, AccountId, ClOrdId, OrderStatus, OrderType
+from holdfast.venues.binance_futures import adapter, listen_key
+from holdfast.venues.binance_futures.settings import endpoints
+from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, submit
+from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
+
+E1 = ClOrdId("hf.1.1.0.E.x")
+
+
+def watched(venue, monkeypatch):
+    """Note what goes over REST."""
+    sent: list[str] = []
+    send = venue._rest.send
+
+    async def note(call):
+        sent.append(f"{call.route.verb} {call.route.path}")
+        return await send(call)
+
+    monkeypatch.setattr(venue._rest, "send", note)
+    return sent
+
+
+async def test_orders_take_the_websocket_while_it_is_up(monkeypatch):
+    async with town() as one, joined(one) as venue:
+        sent = watched(venue, monkeypatch)
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+
+        assert "POST /fapi/v1/order" not in sent
+        assert venue._asker.budget.used(one.core.now())["orders of 10 s"] == 1
+
+
+async def test_orders_take_rest_where_the_websocket_does_not_open(monkeypatch):
+    monkeypatch.setattr(adapter, "ORDERS_PATIENCE_S", 0.1)
+    async with town() as one:
+        where = endpoints(
+            testnet=True, rest_url=one.server.urls["rest"], ws_api_url="ws://127.0.0.1:1/"
+        )
+        async with joined(one, where=where) as venue:
+            sent = watched(venue, monkeypatch)
+            venue.submit(submit(market_order(E1)))
+            await one.report(E1, exec_type=ExecType.TRADE)
+
+            assert "POST /fapi/v1/order" in sent
+
+
+async def test_ed25519_key_logs_the_session_on_and_then_signs_no_order(monkeypatch):
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    account = ApiKey(key="ed", account=AccountId("ed"), public_key=public.decode())
+    async with town(keys=(account,)) as one, joined(one, key="ed", secret=private) as venue:
+        await one.until(lambda: venue._orders._is_logged_on)
+        frames: list[bytes] = []
+        send = venue._orders.stream.send
+
+        async def note(frame):
+            frames.append(frame)
+            return await send(frame)
+
+        monkeypatch.setattr(venue._orders.stream, "send", note)
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+
+        assert b"order.place" in frames[0]
+        assert b"signature" not in frames[0]
+
+
+async def test_listen_key_is_kept_alive(monkeypatch):
+    monkeypatch.setattr(listen_key, "KEEP_ALIVE_S", 0.05)
+    async with town() as one, joined(one) as venue:
+        sent = watched(venue, monkeypatch)
+        await one.until(lambda: sent.count("PUT /fapi/v1/listenKey") > 1)
+
+        assert not [m for m in one.heard if isinstance(m, VenueLink)]
+
+
+async def test_listen_key_that_is_gone_unannounced_is_replaced(monkeypatch):
+    monkeypatch.setattr(listen_key, "KEEP_ALIVE_S", 0.05)
+    async with town() as one, joined(one) as venue:
+        one.core.listen_keys.expire(ACCOUNT)
+        await one.has(lambda m: isinstance(m, VenueLink) and not m.is_up)
+        await one.has(lambda m: isinstance(m, VenueLink) and m.is_up)
+
+        venue.submit(submit(market_order(E1)))
+
+        await one.report(E1, exec_type=ExecType.TRADE)
+
+
+async def test_leaving_keeps_the_listen_key_for_others():
+    async with town() as one:
+        async with joined(one):
+            key = one.core.listen_keys.key_of(ACCOUNT)
+
+        assert key
+        assert one.core.listen_keys.key_of(ACCOUNT) == key
+
+
+async def test_silent_stream_is_found_out_by_an_order_of_which_it_says_nothing(monkeypatch):
+    monkeypatch.setattr(adapter, "EVENT_PATIENCE_S", 0.3)
+    async with town() as one, joined(one) as venue:
+        one.goes_wrong("silent_stream", "ORDER_TRADE_UPDATE")
+        venue.submit(submit(order(E1, OrderType.LIMIT, price=amount("49000"))))
+        await one.report(E1, status=OrderStatus.NEW)
+
+        await one.has(lambda m: isinstance(m, VenueLink) and not m.is_up)
+        await one.has(lambda m: isinstance(m, VenueLink) and m.is_up)
+
+
+async def test_frame_that_can_not_be_read_asks_for_the_books():
+    async with town() as one, joined(one) as venue:
+        venue._channel._on_frame('{"e":"ORDER_TRADE_UPDATE","o":{}}')
+
+        assert one.heard[-1] == VenueLink(
+            account=MAIN, is_up=True, reason="an event could not be read"
+        )
+
+
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+async def test_answer_that_comes_after_the_fill_takes_nothing_back(over_ws):
+    async with town() as one, joined(one, orders_over_ws=over_ws) as venue:
+        one.goes_wrong("delay_answer", "POST /fapi/v1/order", delay_ms=300)
+        venue.submit(submit(market_order(E1)))
+        fill = await one.report(E1, exec_type=ExecType.TRADE)
+        await one.until(lambda: not venue._desk._under_way)
+
+        assert fill.status is OrderStatus.FILLED
+
+
+@pytest.mark.parametrize(("reason", "weight_max"), [("audit", 60), ("recovery", 140)])
+async def test_audit_weighs_less_than_a_recovery(monkeypatch, reason, weight_max):
+    async with town() as one, joined(one) as venue:
+        asked: list[dict] = []
+        send = venue._rest.send
+
+        async def note(call):
+            if call.route.path.endswith(("openOrders", "openAlgoOrders")):
+                asked.append(call.params)
+            return await send(call)
+
+        monkeypatch.setattr(venue._rest, "send", note)
+        before = venue._asker.budget.used(one.core.now())["weight of a minute"]
+        venue.resync(Resync(account=MAIN, reason=reason, trades_since=one.core.now()))
+        await one.has(lambda m: isinstance(m, VenueSnapshot))
+
+        after = venue._asker.budget.used(one.core.now())["weight of a minute"]
+        assert after - before <= weight_max
+        assert [params.get("symbol") for params in asked] == (
+            [BTC, BTC] if reason == "audit" else [None, None]
+        )

@@ -1,0 +1,240 @@
+"""A whole session through sockets: live feed, broker, engine, journal, exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+
+from holdfast import BinanceFuturesBroker, LiveTradingService
+from holdfast.exchange_server.settings import DEFAULT_KEY
+from holdfast.feeds import FeedSettings
+from holdfast.feeds.binance_futures import BinanceFuturesFeed
+from holdfast.model.config import TradingConfig
+from holdfast.model.errors import ConfigError, TradingError
+from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TradingSessionStatus
+from tests.venues.binance_futures.adapter_desk import BTC
+from tests.venues.binance_futures.adapter_street import street
+
+PATIENCE_S = 20.0
+
+
+class Session:
+    def __init__(self, service, market):
+        self.service, self.market = service, market
+
+    @property
+    def state(self):
+        return self.service.live.engine.state
+
+    async def until(self, condition):
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():  # noqa: ASYNC110 - whatever it is, no event tells of it
+                await asyncio.sleep(0.02)
+
+    async def order(self, order_id):
+        return await self.service.get_order(order_id)
+
+    def books(self):
+        """Return ours in the exchange's form."""
+        state = self.state
+        account = state.account(MAIN)
+        return (
+            {asset: account.wallet(asset) for asset in account.assets() if account.wallet(asset)},
+            {key[1]: p.qty for key, p in state.positions.items() if p.qty},
+            sorted(order.cl_ord_id for order in state.all_open_orders()),
+        )
+
+    async def agree(self):
+        await self.until(lambda: self.books() == self.market.books())
+
+
+def broker_at(market, **settings):
+    given = {"rest_url": market.url, "read_lag_s": 0.05, **settings}
+    return BinanceFuturesBroker(DEFAULT_KEY, DEFAULT_KEY, **given)
+
+
+@asynccontextmanager
+async def session(folder, market, *, broker=None, **settings):
+    given = {"dry_run": False, "data_dir": folder, "log_trades": False, "leverage": 10}
+    given |= {"position_size_pct": "1", "take_profit_pct": "0", "audit_interval_ns": "2s"}
+    service = LiveTradingService(config=TradingConfig(**(given | settings)))
+    service.set_broker(broker or broker_at(market))
+    feed = BinanceFuturesFeed(FeedSettings(symbols=(BTC,)), rest_url=market.url)
+    await service.start_session("p", [], [BTC], feed=feed)
+    one = Session(service, market)
+    try:
+        market_seen = service.live.engine.core.market
+        await one.until(lambda: market_seen.price(BTC) is not None)
+        yield one
+    finally:
+        if service.is_running():
+            await service.stop("test")
+
+
+async def test_bracket_is_filled_protected_and_closed_and_the_books_agree(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            placed = await one.service.place_order(
+                BTC, "BUY", "0.01", stop_loss="49000", take_profit="52000"
+            )
+            await one.until(lambda: len(one.books()[2]) == 2)
+            await one.agree()
+            balances, positions, _ = one.books()
+            assert positions == {BTC: Decimal("0.01")}
+            kinds = {o.request.order_type for o in one.state.all_open_orders()}
+            assert kinds == {OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET}
+            assert (await one.order(placed.id)).status is OrderStatus.FILLED
+
+            await one.service.close_position(BTC)
+            await one.until(lambda: not one.books()[1] and not one.books()[2])
+            await one.agree()
+            assert one.books()[0]["USDT"] != balances["USDT"]
+            assert one.state.status is TradingSessionStatus.RUNNING
+            assert not one.state.differences
+
+
+async def test_stop_that_triggers_at_the_exchange_closes_our_position_too(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49500")
+            await one.until(lambda: len(one.books()[2]) == 1)
+
+            market.price(49_400.0)
+
+            await one.until(lambda: not one.books()[1])
+            await one.agree()
+            assert one.books()[2] == []
+
+
+async def test_resting_order_is_placed_amended_and_taken_back(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            placed = await one.service.place_order(
+                BTC, Side.BUY, "0.01", OrderType.LIMIT, "49000", stop_loss="48000"
+            )
+            await one.service.modify_order(placed.id, new_price="48900")
+            await one.agree()
+            assert (await one.order(placed.id)).price == Decimal(48_900)
+
+            await one.service.cancel_order(placed.id)
+            await one.until(lambda: not one.books()[2])
+            await one.agree()
+
+
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+async def test_executed_order_whose_answer_was_lost_is_found_and_counted_once(tmp_path, over_ws):
+    with street() as market:
+        broker = broker_at(market, orders_over_ws=over_ws)
+        async with session(tmp_path, market, broker=broker) as one:
+            market.goes_wrong("unknown_executed", "POST /fapi/v1/order")
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: one.books()[1] == {BTC: Decimal("0.01")})
+            await one.until(lambda: len(one.books()[2]) == 1)
+            await one.agree()
+
+            assert market.fired() == 1
+            assert len(one.state.trades_seen) == 1
+            assert one.state.status is TradingSessionStatus.RUNNING
+
+
+async def test_fill_that_the_stream_lost_is_fetched(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            market.goes_wrong("drop_frame", "ORDER_TRADE_UPDATE", count=10)
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+
+            await one.until(lambda: one.books()[1] == {BTC: Decimal("0.01")})
+            await one.agree()
+            assert market.fired()
+
+
+async def test_session_goes_on_after_a_restart_with_its_position_and_stop(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: len(one.books()[2]) == 1)
+            await one.agree()
+            before = one.books()
+        async with session(tmp_path, market) as one:
+            await one.agree()
+
+            assert one.books() == before
+            assert one.state.status is TradingSessionStatus.RUNNING
+
+
+QUICK_FENCES = {"recv_window_ns": "1s", "clock_skew_ns": "100ms", "breaker_threshold": 1000}
+STORM = {
+    "unknown_executed": 0.1,
+    "unknown_not_executed": 0.1,
+    "reset_after": 0.05,
+    "reset_before": 0.05,
+    "overloaded": 0.1,
+    "service_unavailable": 0.1,
+    "drop_frame": 0.05,
+    "duplicate_frame": 0.1,
+    "delay_frame": 0.1,
+    "disconnect": 0.02,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+async def test_books_agree_after_a_storm(tmp_path, over_ws):
+    """Every kind of fault at once, while orders come and go."""
+    rng = random.Random(over_ws)
+    with street() as market:
+        broker = broker_at(market, orders_over_ws=over_ws)
+        async with session(tmp_path, market, broker=broker, **QUICK_FENCES) as one:
+            for kind, chance in STORM.items():
+                on = "*" if "frame" in kind or kind == "disconnect" else "* /fapi/v1/*rder*"
+                market.goes_wrong(kind, on, count=None, probability=chance, delay_ms=200)
+            hopes = [
+                asyncio.ensure_future(wish(one.service, rng.random(), round(rng.gauss(0, 50), 1)))
+                for _ in range(25)
+            ]
+            await asyncio.wait(hopes, timeout=PATIENCE_S)
+            struck = market.fired()
+            market.call(market.town.core.faults.clear)
+
+            await one.agree()
+            assert struck > 5
+            assert one.state.trades_seen
+            assert one.state.status is TradingSessionStatus.RUNNING
+
+
+async def wish(service, lot, off):
+    """Trade, rest, or close, whichever the lot says; be refused now and then."""
+    try:
+        await asyncio.sleep(lot * 3)
+        if lot < 0.4:
+            await service.place_order(BTC, "BUY" if off > 0 else "SELL", "0.003")
+        elif lot < 0.9:
+            price = str(49_900 + off)
+            placed = await service.place_order(BTC, "BUY", "0.003", "LIMIT", price)
+            await service.cancel_order(placed.id)
+        else:
+            await service.close_position(BTC)
+    except TradingError:
+        return
+
+
+async def test_recorded_time_can_not_trade_a_live_account(tmp_path):
+    with street() as market:
+        service = LiveTradingService(config=TradingConfig(dry_run=False, data_dir=tmp_path))
+        service.set_broker(BinanceFuturesBroker(DEFAULT_KEY, DEFAULT_KEY, rest_url=market.url))
+        with pytest.raises(ConfigError, match="live feed"):
+            await service.start_session("p", [], [BTC])
+
+
+async def test_broker_tells_books_without_a_session():
+    with street() as market:
+        broker = BinanceFuturesBroker(DEFAULT_KEY, DEFAULT_KEY, rest_url=market.url)
+
+        assert await broker.get_balance() == Decimal(10_000)
+        assert await broker.get_positions() == []
+        assert await broker.get_open_orders() == []
+        assert DEFAULT_KEY not in repr(broker)

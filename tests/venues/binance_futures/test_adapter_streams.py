@@ -1,0 +1,295 @@
+"""One stream against a server that breaks it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from holdfast.model.errors import VenueUnavailable
+from holdfast.runtime.clock import WallClock
+from holdfast.venues.binance_futures import orders_ws, streams
+from holdfast.venues.binance_futures.clock_offset import ClockOffset
+from holdfast.venues.binance_futures.codec import requests
+from holdfast.venues.binance_futures.orders_ws import OrdersSocket
+from holdfast.venues.binance_futures.outcomes import NO_ANSWER
+from holdfast.venues.binance_futures.rest import open_session
+from holdfast.venues.binance_futures.sign import Credentials
+from holdfast.venues.binance_futures.streams import Ears, Stream, Watch
+from tests.venues.binance_futures.adapter_desk import (
+    KEY,
+    PATIENCE_S,
+    SECRET,
+    ack,
+    listening,
+    market_order,
+    no_jitter,
+    submit,
+)
+
+
+class Heard:
+    """What a stream told, to be waited for."""
+
+    def __init__(self):
+        self.told = []
+        self._news = asyncio.Event()
+
+    def add(self, what):
+        self.told.append(what)
+        self._news.set()
+
+    def ears(self):
+        return Ears(self.add, lambda: self.add("up"), lambda reason: self.add(f"down: {reason}"))
+
+    async def has(self, condition):
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition(self.told):
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def stream_to(handler, watch=None, heard=None, address=None):
+    heard = heard or Heard()
+    session = open_session()
+
+    async def plain():
+        return f"ws://127.0.0.1:{port}/ws"
+
+    async with listening(handler) as port:
+        stream = Stream(session, "test", address or plain, heard.ears(), no_jitter, watch)
+        task = asyncio.ensure_future(stream.run())
+        try:
+            yield stream, heard
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await session.close()
+
+
+def serve(*lives):
+    """Handle the first connection with the first function, and so on; the last one stays."""
+    left = list(lives)
+
+    async def handler(request):
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        life = left.pop(0) if len(left) > 1 else left[0]
+        await life(socket)
+        return socket
+
+    return handler
+
+
+async def talk(socket):
+    await socket.send_str("hello")
+    async for _ in socket:
+        pass
+
+
+async def leave(socket):
+    await socket.send_str("bye")
+    await socket.close()
+
+
+async def stay_silent(socket):
+    async for _ in socket:
+        pass
+
+
+async def test_lost_stream_is_told_and_told_again_when_it_is_back():
+    async with stream_to(serve(leave, talk)) as (_, heard):
+        await heard.has(lambda told: "hello" in told)
+
+        assert heard.told[:2] == ["up", "bye"]
+        assert heard.told[2].startswith("down")
+        assert heard.told[3:] == ["up", "hello"]
+
+
+async def test_stream_that_never_says_anything_is_replaced(monkeypatch):
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    async with stream_to(serve(stay_silent, talk), Watch(first_s=0.05)) as (_, heard):
+        await heard.has(lambda told: "hello" in told)
+
+        assert heard.told[1] == "down: nothing came for 0.05 s"
+
+
+async def test_stream_that_falls_silent_is_replaced(monkeypatch):
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    async with stream_to(serve(talk), Watch(silence_s=0.05)) as (_, heard):
+        await heard.has(lambda told: told.count("hello") == 2)
+
+        assert heard.told[2] == "down: nothing came for 0.05 s"
+
+
+async def test_what_is_expected_and_does_not_come_ends_the_connection(monkeypatch):
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    async with stream_to(serve(stay_silent, talk)) as (stream, heard):
+        await heard.has(lambda told: "up" in told)
+        stream.expect(0.05, asyncio.get_running_loop().time())
+        await heard.has(lambda told: "hello" in told)
+
+        assert heard.told[1] == "down: what had to come did not"
+
+
+async def test_what_came_before_it_was_expected_counts(monkeypatch):
+    """The stream often tells of an order before the order's answer is here."""
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    async with stream_to(serve(talk)) as (stream, heard):
+        sent = asyncio.get_running_loop().time()
+        await heard.has(lambda told: "hello" in told)
+        stream.expect(0.01, sent)
+        await asyncio.sleep(0.1)
+
+        assert heard.told == ["up", "hello"]
+
+
+async def test_stream_is_renewed_before_its_end_without_ever_being_down(monkeypatch):
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    monkeypatch.setattr(streams, "OVERLAP_S", 0.05)
+    open_now, most = 0, 0
+
+    async def count(socket):
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        await talk(socket)
+        open_now -= 1
+
+    async with stream_to(serve(count), Watch(lifetime_s=0.2)) as (_, heard):
+        await heard.has(lambda told: told.count("hello") >= 3)
+
+        assert heard.told.count("up") == 1
+        assert not [each for each in heard.told if each.startswith("down")]
+        assert most == 2
+
+
+async def test_stream_without_an_address_keeps_trying():
+    tries, tried = 0, asyncio.Event()
+
+    async def address():
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            tried.set()
+        raise VenueUnavailable("no key")
+
+    async with stream_to(serve(talk), address=address) as (stream, _):
+        async with asyncio.timeout(PATIENCE_S):
+            await tried.wait()
+
+        assert not stream.is_up
+
+
+# The WebSocket API
+
+
+@asynccontextmanager
+async def orders_to(*lives):
+    session = open_session()
+    async with listening(serve(*lives)) as port:
+        orders = OrdersSocket(
+            session,
+            f"ws://127.0.0.1:{port}/ws-fapi/v1",
+            Credentials(KEY, SECRET),
+            WallClock(),
+            ClockOffset(),
+            no_jitter,
+        )
+        task = asyncio.ensure_future(orders.stream.run())
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await orders.stream.went_up.wait()
+            yield orders
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await session.close()
+
+
+def place():
+    return requests.submit(submit(market_order()))
+
+
+async def test_answers_find_their_requests_in_any_order():
+    async def answer_backwards(socket):
+        first = json.loads((await socket.receive()).data)
+        second = json.loads((await socket.receive()).data)
+        for request in (second, first):
+            name = request["params"]["newClientOrderId"]
+            await socket.send_json({"id": request["id"], "status": 200, "result": ack(name)})
+        await stay_silent(socket)
+
+    async with orders_to(answer_backwards) as orders:
+        calls = [requests.submit(submit(market_order(f"hf.1.{n}.0.E.x"))) for n in (1, 2)]
+        replies = await asyncio.gather(*(orders.send(call) for call in calls))
+
+    names = [json.loads(bytes(reply.body))["clientOrderId"] for reply in replies]
+    assert names == ["hf.1.1.0.E.x", "hf.1.2.0.E.x"]
+
+
+async def test_refusal_keeps_its_code_and_counts_reach_the_budget():
+    limits = [
+        {
+            "rateLimitType": "ORDERS",
+            "interval": "SECOND",
+            "intervalNum": 10,
+            "limit": 300,
+            "count": 7,
+        }
+    ]
+
+    async def refuse(socket):
+        request = json.loads((await socket.receive()).data)
+        error = {"code": -2019, "msg": "Margin is insufficient."}
+        await socket.send_json(
+            {"id": request["id"], "status": 400, "error": error, "rateLimits": limits}
+        )
+        await stay_silent(socket)
+
+    async with orders_to(refuse) as orders:
+        reply = await orders.send(place())
+
+    assert (reply.status, reply.code) == (400, -2019)
+    assert reply.counts == (-1, 7, -1)
+
+
+async def test_unanswered_request_on_a_lost_connection_may_have_been_carried_out():
+    async def vanish(socket):
+        await socket.receive()
+        await socket.close()
+
+    async with orders_to(vanish, stay_silent) as orders:
+        reply = await orders.send(place())
+
+    assert reply.status == NO_ANSWER
+    assert reply.was_sent
+
+
+async def test_request_that_nobody_answers_may_have_been_carried_out(monkeypatch):
+    monkeypatch.setattr(orders_ws, "ANSWER_S", 0.1)
+    async with orders_to(stay_silent) as orders:
+        reply = await orders.send(place())
+
+    assert reply.status == NO_ANSWER
+    assert reply.was_sent
+
+
+async def test_nothing_is_sent_where_there_is_no_connection():
+    async with aiohttp.ClientSession() as session:
+        orders = OrdersSocket(
+            session,
+            "ws://127.0.0.1:1/",
+            Credentials(KEY, SECRET),
+            WallClock(),
+            ClockOffset(),
+            no_jitter,
+        )
+        reply = await orders.send(place())
+
+    assert not reply.was_sent
+    assert SECRET not in repr(orders) + repr(reply)

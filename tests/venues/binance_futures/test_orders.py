@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model.messages import ExecType
+from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TimeInForce, WorkingType
+from holdfast.venues.binance_futures import codec
+from tests.venues.binance_futures import frames
+from tests.venues.binance_futures.frames import MS, NAME, T, ack, algo, listed, raw
+
+
+@pytest.fixture
+def names():
+    return codec.OrderNames()
+
+
+def test_an_acknowledgement_without_average_price_is_a_new_order(names):
+    report = codec.acknowledged(raw(ack()), names)
+
+    assert report.cl_ord_id == NAME
+    assert report.exec_type is ExecType.NEW
+    assert report.status is OrderStatus.NEW
+    assert report.venue_order_id == "7001"
+    assert report.venue_ts == T * MS
+    assert (report.qty, report.price) == (Decimal("0.03"), Decimal("61234.5"))
+    assert report.trigger_price is None
+
+
+def test_a_market_orders_acknowledgement_has_no_price(names):
+    assert codec.acknowledged(raw(ack(type="MARKET", price="0.00")), names).price is None
+
+
+def test_a_canceled_orders_answer_says_canceled(names):
+    report = codec.acknowledged(raw(ack(status="CANCELED", executedQty="0.01")), names)
+
+    assert report.exec_type is ExecType.CANCELED
+    assert report.cum_qty == Decimal("0.01")
+
+
+def test_an_amendment_that_ended_the_order_is_no_replacement(names):
+    extra = {"pair": "BTCUSDT", "modifyId": 0}
+    assert codec.amended(raw(ack(**extra)), names).exec_type is ExecType.REPLACED
+    ended = codec.amended(raw(ack(status="CANCELED", **extra)), names)
+    assert ended.exec_type is ExecType.CANCELED
+
+
+def test_a_query_says_when_it_was_asked(names):
+    report = codec.queried(
+        raw(listed(status="PARTIALLY_FILLED", executedQty="0.01")), names, asked_ts=55
+    )
+
+    assert report.exec_type is ExecType.STATUS
+    assert report.status is OrderStatus.PARTIALLY_FILLED
+    assert report.asked_ts == 55
+
+
+def test_a_batch_answers_order_by_order(names):
+    answers = codec.batch(
+        raw([ack(), {"code": -2019, "msg": "Margin is insufficient."}, ack(orderId=7002)]), names
+    )
+
+    assert [type(each).__name__ for each in answers] == [
+        "ExecutionReport",
+        "ErrorBody",
+        "ExecutionReport",
+    ]
+    assert answers[1].code == -2019
+
+
+@pytest.mark.parametrize(
+    ("word", "cum", "status"),
+    [
+        ("EXPIRED_IN_MATCH", "0", OrderStatus.EXPIRED),
+        ("NEW_ADL", "0", OrderStatus.NEW),
+        ("NEVER_SEEN_BEFORE", "0", OrderStatus.NEW),
+        ("NEVER_SEEN_BEFORE", "0.01", OrderStatus.PARTIALLY_FILLED),
+        ("NEVER_SEEN_BEFORE", "0.03", OrderStatus.FILLED),
+    ],
+)
+def test_a_status_that_nobody_knows_is_as_open_as_its_quantities(names, word, cum, status):
+    report = codec.queried(raw(listed(status=word, executedQty=cum)), names, asked_ts=1)
+
+    assert report.status is status
+
+
+def test_words_of_tomorrow_do_not_stop_an_order_from_being_read(names):
+    row = listed(
+        type="MOON", timeInForce="RPI", workingType="INDEX", side="SELL", future={"a": [1]}
+    )
+    (report,) = codec.open_orders(raw([row]), names)
+
+    assert report.order_type is OrderType.MARKET
+    assert report.time_in_force is TimeInForce.GTX
+    assert report.side is Side.SELL
+
+
+@pytest.mark.parametrize("qty", ["NaN", "Infinity", "1E+40", "-1e16"])
+def test_absurd_amounts_are_refused(names, qty):
+    with pytest.raises(codec.BadFrame, match="origQty"):
+        codec.acknowledged(raw(ack(origQty=qty)), names)
+
+
+def test_a_side_that_is_none_is_refused(names):
+    with pytest.raises(codec.BadFrame, match="side must be BUY or SELL"):
+        codec.acknowledged(raw(ack(side="HOLD")), names)
+
+
+# Executions
+
+
+def trade(**fields):
+    return {
+        "symbol": "BTCUSDT",
+        "pair": "BTCUSDT",
+        "id": 9001,
+        "orderId": 7001,
+        "side": "BUY",
+        "price": "61234.50",
+        "qty": "0.030",
+        "quoteQty": "1837.035",
+        "baseQty": "0",
+        "realizedPnl": "-1.25000000",
+        "marginAsset": "USDT",
+        "commission": "0.36740700",
+        "commissionAsset": "USDT",
+        "time": T,
+        "positionSide": "BOTH",
+        "buyer": True,
+        "maker": False,
+        **fields,
+    }
+
+
+def test_an_execution_is_named_by_its_order(names):
+    codec.acknowledged(raw(ack()), names)
+    (report,) = codec.trades(codec.trade_rows(raw([trade()])), names)
+
+    assert report.cl_ord_id == NAME
+    assert report.exec_type is ExecType.TRADE
+    assert report.trade_id == "9001"
+    assert (report.last_qty, report.last_px) == (Decimal("0.03"), Decimal("61234.5"))
+    assert (report.fee, report.realized_pnl) == (Decimal("0.367407"), Decimal("-1.25"))
+
+
+def test_both_roads_tell_the_same_execution(names):
+    (streamed,) = codec.UserStream(names).read(frames.fill_event())
+    (listed_one,) = codec.trades(codec.trade_rows(raw([trade()])), names)
+
+    same = ["account", "symbol", "cl_ord_id", "trade_id", "side", "last_qty", "last_px", "fee"]
+    same += ["fee_asset", "realized_pnl", "is_maker", "venue_ts", "venue_order_id"]
+    assert [getattr(streamed, each) for each in same] == [
+        getattr(listed_one, each) for each in same
+    ]
+
+
+def test_orders_without_a_name_are_asked_for_first(names):
+    codec.acknowledged(raw(ack()), names)
+    rows = codec.trade_rows(
+        raw([trade(id=3, orderId=9), trade(id=2, orderId=8), trade(id=1), trade(id=4, orderId=9)])
+    )
+
+    assert [row.id for row in rows] == [1, 2, 3, 4]
+    assert codec.unnamed_orders(rows, names) == {"BTCUSDT": [8, 9]}
+    codec.open_orders(raw([listed(orderId=8, clientOrderId="web_1")]), names)
+    assert [report.cl_ord_id for report in codec.trades(rows, names)] == [
+        NAME,
+        "web_1",
+        "order-9",
+        "order-9",
+    ]
+
+
+def test_a_fallback_name_is_not_remembered(names):
+    rows = codec.trade_rows(raw([trade(orderId=9)]))
+    codec.trades(rows, names)
+
+    assert codec.unnamed_orders(rows, names) == {"BTCUSDT": [9]}
+
+
+def test_names_are_bounded_and_the_oldest_go_first():
+    names = codec.OrderNames(limit=2)
+    for order_id in (1, 2, 3):
+        names.called(order_id, f"n{order_id}")
+
+    assert [names.known(order_id) for order_id in (1, 2, 3)] == [None, "n2", "n3"]
+
+
+# Conditional orders
+
+
+def test_a_conditional_orders_placement_is_read(names):
+    report = codec.algo_placed(raw(algo()), names)
+
+    assert report.cl_ord_id == NAME
+    assert report.exec_type is ExecType.NEW
+    assert report.order_type is OrderType.STOP_MARKET
+    assert report.trigger_price == 60_000
+    assert report.working_type is WorkingType.MARK_PRICE
+    assert report.reduce_only
+    assert report.venue_order_id == "1000000200000001"
+
+
+def test_a_triggered_conditional_order_names_its_child(names):
+    answer = codec.algo_queried(
+        raw(algo(algoStatus="TRIGGERED", actualOrderId="8001", actualQty="0", tpOrderType="")),
+        names,
+        asked_ts=7,
+    )
+
+    assert answer.child_id == 8001
+    assert answer.report.status is OrderStatus.TRIGGERED
+    assert answer.report.exec_type is ExecType.STATUS
+    assert names.child_of(NAME) == 8001
+
+
+@pytest.mark.parametrize(
+    ("word", "qty", "status"),
+    [
+        ("TRIGGERING", "", OrderStatus.NEW),
+        ("FINISHED", "0.03", OrderStatus.FILLED),
+        ("FINISHED", "0.01", OrderStatus.TRIGGERED),
+        ("FINISHED", "", OrderStatus.TRIGGERED),
+        ("CANCELED", "", OrderStatus.CANCELED),
+        ("REJECTED", "", OrderStatus.REJECTED),
+        ("EXPIRED", "", OrderStatus.EXPIRED),
+        ("NEVER_SEEN_BEFORE", "", OrderStatus.NEW),
+    ],
+)
+def test_how_a_conditional_order_stands(names, word, qty, status):
+    """FINISHED without the whole quantity does not end it: its child's own events do."""
+    row = raw(algo(algoStatus=word, actualQty=qty))
+
+    assert codec.algo_queried(row, names, asked_ts=1).report.status is status
+
+
+def test_a_conditional_orders_cancel_is_answered_without_its_side(names):
+    answer = raw({"algoId": 1, "clientAlgoId": NAME, "code": "200", "msg": "success"})
+    command = frames.cancel(is_conditional=True)
+    assert codec.algo_canceled(answer, command, names, T) is None  # nobody knows: query it
+
+    codec.open_algo_orders(raw([algo()]), names)
+    report = codec.algo_canceled(answer, command, names, T)
+    assert report is not None
+    assert (report.status, report.side) == (OrderStatus.CANCELED, Side.SELL)
+    assert report.account == MAIN
+
+
+def test_a_child_is_called_by_its_parents_name_whatever_its_own(names):
+    codec.algo_queried(raw(algo(algoStatus="TRIGGERED", actualOrderId="8001")), names, asked_ts=1)
+    row = raw(listed(orderId=8001, clientOrderId="x-other", type="STOP_MARKET", origType="STOP"))
+    report = codec.queried(row, names, asked_ts=1)
+
+    assert report.cl_ord_id == NAME
+    assert not report.order_type.is_conditional  # it is canceled and asked after as any other
+
+
+def test_an_execution_quantity_that_is_none_is_refused(names):
+    with pytest.raises(codec.BadFrame, match="executed quantity"):
+        codec.algo_placed(raw(algo(actualQty="many")), names)

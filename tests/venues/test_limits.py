@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.model.values import NS_PER_MS, NS_PER_S
+from holdfast.venues.limits import (
+    FLIGHT_NS,
+    IN_USE,
+    JITTER_NS,
+    MINUTE_NS,
+    TAKEN,
+    Budget,
+    Limit,
+    Urgency,
+    backoff_ns,
+)
+
+S = NS_PER_S
+NOW = 1_700_000_000 * S + 17 * S  # a minute's 37th second
+LIMITS = (
+    Limit("weight", 2400, 60 * S),
+    Limit("orders 10s", 300, 10 * S),
+    Limit("orders 1m", 1200, 60 * S),
+)
+SMALL = (
+    Limit("weight", 40, 60 * S),
+    Limit("orders 10s", 10, 10 * S),
+    Limit("orders 1m", 30, 60 * S),
+)
+CANCEL, ORDER, READ = (1, 0, 0), (0, 1, 1), (5, 0, 0)
+
+
+def budget(limits=LIMITS, draw=0.0):
+    return Budget(limits, lambda: draw)
+
+
+def spend_all(taken, cost, urgency, now=NOW):
+    count = 0
+    while taken.take(cost, urgency, now) == TAKEN:
+        count += 1
+    return count
+
+
+# Laws
+
+costs = st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 2))
+asks = st.lists(
+    st.tuples(st.integers(0, 4_000), costs, st.sampled_from(list(Urgency))), max_size=120
+)
+
+
+@given(asks)
+def test_no_limit_is_exceeded_in_any_window(steps):
+    taken, now, left = budget(SMALL), NOW, []
+    for wait_ms, cost, urgency in steps:
+        now += wait_ms * NS_PER_MS
+        if taken.take(cost, urgency, now) == TAKEN:
+            left.append((now, cost))
+
+    for place, limit in enumerate(SMALL):
+        for begin, _ in left:
+            inside = sum(c[place] for ts, c in left if begin <= ts < begin + limit.window_ns)
+            assert inside <= limit.amount
+
+
+@given(asks)
+def test_who_waits_as_told_gets_through(steps):
+    """The answer is never later than needed, and true where nobody else asks in between."""
+    taken, now = budget(SMALL), NOW
+    for wait_ms, cost, urgency in steps:
+        now += wait_ms * NS_PER_MS
+        due = taken.take(cost, urgency, now)
+        if due != TAKEN:
+            assert due > now
+            assert taken.when(cost, urgency, due - 1) > due - 1
+            assert taken.take(cost, urgency, due) == TAKEN
+            now = due
+
+
+@given(st.lists(st.integers(0, 4_000), min_size=1, max_size=60), st.sampled_from([0, 5]))
+def test_cancels_get_through_while_new_orders_wait(waits_ms, weight):
+    taken, now = budget(), NOW
+    for wait_ms in waits_ms:
+        now += wait_ms * NS_PER_MS
+        spend_all(taken, (weight, 1, 1), Urgency.TRADE, now)
+
+    assert taken.take((weight, 1, 1), Urgency.TRADE, now) > now
+    assert taken.take(CANCEL, Urgency.PROTECT, now) == TAKEN
+    assert taken.take(ORDER, Urgency.PROTECT, now) == TAKEN  # a stop or an exit
+
+
+@given(
+    st.integers(0, 3 * 86_400_000),
+    st.lists(st.tuples(st.integers(0, 86_400_000), costs, st.sampled_from(list(Urgency)))),
+)
+def test_nothing_leaves_before_the_end_of_a_ban(length_ms, steps):
+    taken = budget()
+    end_ms = NOW // NS_PER_MS + length_ms
+    text = f"Way too many requests; IP banned until {end_ms}. Please use the websocket."
+    until = taken.hear_refusal(418, NOW, text=text)
+    now = NOW
+    for wait_ms, cost, urgency in steps:
+        now += wait_ms * NS_PER_MS
+        due = taken.take(cost, urgency, now)
+        if now <= end_ms * NS_PER_MS:
+            assert due > end_ms * NS_PER_MS
+    assert end_ms * NS_PER_MS < until <= (end_ms + 1) * NS_PER_MS
+
+
+# Urgencies
+
+
+def test_each_urgency_leaves_room_to_the_more_urgent():
+    taken = budget()
+    reads = spend_all(taken, CANCEL, Urgency.READ)
+    trades = spend_all(taken, CANCEL, Urgency.TRADE)
+    protections = spend_all(taken, CANCEL, Urgency.PROTECT)
+
+    assert reads == int(2400 * IN_USE * 0.6)
+    assert trades > 500
+    assert protections > 300
+    assert reads + trades + protections == int(2400 * IN_USE)
+
+
+def test_what_an_order_costs_is_taken_of_all_limits_or_of_none():
+    taken = budget(SMALL)
+    spend_all(taken, ORDER, Urgency.TRADE)
+    before = taken.used(NOW)
+    assert taken.take((3, 1, 1), Urgency.TRADE, NOW) != TAKEN
+
+    assert taken.used(NOW) == before
+
+
+def test_asking_when_takes_nothing():
+    taken = budget()
+    assert taken.when(READ, Urgency.READ, NOW) == NOW
+
+    assert set(taken.used(NOW).values()) == {0}
+
+
+def test_a_request_dearer_than_its_share_waits_for_an_empty_window():
+    taken = budget(SMALL)
+    taken.take((1, 0, 0), Urgency.READ, NOW)
+
+    assert taken.take((38, 0, 0), Urgency.READ, NOW) == NOW + 60 * S
+    assert taken.take((38, 0, 0), Urgency.READ, NOW + 60 * S) == TAKEN
+
+
+# The venue's word
+
+
+def test_retry_after_is_honoured_to_the_second():
+    taken = budget()
+    taken.hear_refusal(429, NOW, retry_after_s=7)
+
+    assert taken.take(CANCEL, Urgency.PROTECT, NOW + 7 * S - 1) == NOW + 7 * S
+    assert taken.take(CANCEL, Urgency.PROTECT, NOW + 7 * S) == TAKEN
+
+
+def test_a_429_without_a_time_waits_for_the_next_full_minute():
+    taken = budget()
+    until = taken.hear_refusal(429, NOW)
+
+    assert until == (NOW // MINUTE_NS + 1) * MINUTE_NS
+    assert taken.when(CANCEL, Urgency.PROTECT, NOW) == until
+
+
+def test_a_ban_without_an_end_lasts_two_minutes():
+    assert budget().hear_refusal(418, NOW) == NOW + 120 * S
+
+
+def test_the_later_of_two_ends_holds():
+    taken = budget()
+    ban = taken.hear_refusal(418, NOW, retry_after_s=300)
+
+    assert taken.hear_refusal(429, NOW + S, retry_after_s=1) == ban
+    text = f"IP banned until {NOW // NS_PER_MS + 900_000}."
+    assert taken.hear_refusal(418, NOW, retry_after_s=1, text=text) > NOW + 900 * S
+
+
+def test_too_many_orders_hold_back_orders_alone():
+    taken = budget()
+    until = taken.hear_full(NOW, "Too many new orders; current limit is 300 orders per 10 SECOND.")
+
+    assert until == NOW // (10 * S) * 10 * S + 10 * S
+    assert taken.take(ORDER, Urgency.PROTECT, NOW) >= until
+    assert taken.take(CANCEL, Urgency.PROTECT, NOW) == TAKEN
+    minute = taken.hear_full(NOW, "current limit is 1200 orders per MINUTE.")
+    assert minute == (NOW // MINUTE_NS + 1) * MINUTE_NS
+    assert taken.when(ORDER, Urgency.TRADE, NOW) == minute
+
+
+def test_what_others_use_is_counted_until_it_is_over():
+    taken = budget()
+    taken.hear_count(0, 2390, NOW)
+
+    assert taken.take(CANCEL, Urgency.PROTECT, NOW) == NOW + 60 * S
+    assert taken.take(CANCEL, Urgency.PROTECT, NOW + 60 * S) == TAKEN
+
+
+def test_another_limit_of_the_venue_takes_effect():
+    taken = budget()
+    taken.hear_limit(0, 6000)
+    assert spend_all(taken, CANCEL, Urgency.PROTECT) == int(6000 * IN_USE)
+
+    taken.hear_limit(0, 0)
+    assert taken.used(NOW)["weight"] == int(6000 * IN_USE)
+
+
+# Those who wait
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_those_who_wait_are_spread_and_never_early(draw):
+    taken = budget(draw=draw)
+    taken.hear_refusal(429, NOW, retry_after_s=7)
+
+    due = taken.take(CANCEL, Urgency.PROTECT, NOW)
+    assert NOW + 7 * S <= due < NOW + 7 * S + JITTER_NS
+    assert due == NOW + 7 * S + int(draw * JITTER_NS)
+
+
+def test_one_read_of_a_kind_is_on_its_way():
+    taken = budget()
+    assert taken.begin("snapshot", NOW)
+    assert not taken.begin("snapshot", NOW + S)
+    assert taken.begin("time", NOW)
+
+    taken.end("snapshot")
+    assert taken.begin("snapshot", NOW + S)
+    assert taken.begin("snapshot", NOW + S + FLIGHT_NS)  # the last one was lost
+    taken.end("never begun")
+
+
+def test_waits_double_and_differ():
+    assert [backoff_ns(200, n, lambda: 0.0) for n in range(3)] == [200, 400, 800]
+    assert backoff_ns(200, 1, lambda: 0.999) == pytest.approx(500, abs=1)
+
+
+def test_a_cost_of_another_shape_is_our_bug():
+    with pytest.raises(ValueError, match="zip"):
+        budget().take((1,), Urgency.READ, NOW)
