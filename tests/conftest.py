@@ -5,16 +5,23 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+# New examples at every run by hand; the same ones where a run decides whether a change lands.
 settings.register_profile(
-    "suite", deadline=None, max_examples=60, derandomize=False, print_blob=True
+    "suite", deadline=None, max_examples=60, derandomize="CI" in os.environ, print_blob=True
 )
 settings.load_profile("suite")
+
+# A shell starts its background jobs deaf to SIGINT, and they would pass that on to the processes
+# that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,10 @@ from typing import NamedTuple
 from ..model.margin import initial_margin, maintenance_margin, unrealized_pnl
 from ..model.values import ZERO, AccountId, Key, NewOrder, OrderStatus, OrderType, Side
 from .market import Market
+from .order import Order
 from .state import State
+
+_TRIGGERED = (OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
 
 class Reach(NamedTuple):
@@ -96,7 +99,7 @@ class Exposure:
                 price = max(price, asked, order.replace_price)
                 continue
             closing[is_buy] += order.leaves_qty
-            if request.order_type is OrderType.MARKET or order.status is OrderStatus.TRIGGERED:
+            if _is_trading(order):
                 trading[is_buy] += order.leaves_qty
         if extra is not None and not extra.reduce_only:
             sells_buys[extra.side is Side.BUY] += extra.qty
@@ -165,14 +168,21 @@ class Exposure:
         return needed / equity if equity > ZERO else Decimal(1)
 
 
+def _is_trading(order: Order) -> bool:
+    """Tell whether an exit does not merely wait: it may have traded, and we not have heard."""
+    if not order.request.order_type.is_conditional:
+        return order.request.order_type is OrderType.MARKET
+    return order.status in _TRIGGERED or order.cancel_rejected_ts > 0
+
+
 def _outmost(qty: Decimal, closing: Decimal, trading: Decimal) -> Decimal:
     """Return how long a position may be before an entry trades; of a short one, negate both.
 
     Args:
         qty: the position as we have booked it.
         closing: reduce-only quantity on the way up: it may close a short position first.
-        trading: what of it is at the market. It may have traded already, before fills that we
-            have heard of, and then the position lies further than we think.
+        trading: what of it may have traded already, before fills that we have heard of; then
+            the position lies further than we think.
     """
     base = min(qty + closing, ZERO) if qty < ZERO else qty
     return max(base, qty + trading)

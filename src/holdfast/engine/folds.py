@@ -221,6 +221,7 @@ def _adopted(state: State, fact: ev.OrderAdopted) -> None:
         cum_qty=fact.cum_qty,
         reported_qty=fact.cum_qty,
         is_ours=fact.is_ours,
+        is_adopted=True,
     )
     _open(state, order)
     parent = state.parents.get(fact.order.parent_id)
@@ -324,6 +325,9 @@ def _attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: 
     parent.filled_qty += fill.qty
     parent.open_qty += opened
     parent.opened_ts = fill.ts
+    if parent.parent_id in state.closed_parents:  # a fill after the end: there is work again
+        state.closed_parents.remove(parent.parent_id)
+        state.live_parents[parent.key].append(parent.parent_id)
 
 
 def _close_holdings(
@@ -355,7 +359,7 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_wallet(fact)
     if fact.reason == OPENING and not account.opened_ts:
-        account.opened_ts = fact.ts
+        account.opened_ts = fact.asked_ts or fact.ts
     account.changes_seen[fact.change_id] = fact.ts
     _bound(account.changes_seen, CHANGES_REMEMBERED)
 
@@ -414,7 +418,14 @@ def _retire(state: State, parent: Parent) -> None:
 def _bury(state: State, cl_ord_id: ClOrdId) -> None:
     state.closed_orders.append(cl_ord_id)
     if len(state.closed_orders) > CLOSED_ORDERS_KEPT:
-        state.orders.pop(state.closed_orders.pop(0), None)
+        _forget_order(state, state.closed_orders.pop(0))
+
+
+def _forget_order(state: State, cl_ord_id: ClOrdId) -> None:
+    order = state.orders.pop(cl_ord_id)
+    parent = state.parents.get(order.request.parent_id)
+    if parent is not None and cl_ord_id in parent.children:
+        parent.children.remove(cl_ord_id)
 
 
 def trade_name(account: AccountId, symbol: str, trade_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..model import events as ev
+from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
     NS_PER_S,
@@ -16,7 +17,7 @@ from ..model.values import (
 from .breaker import BreakerState
 from .core import Core
 from .order import Order, RequestState
-from .protection import guard, is_covered
+from .protection import guard, is_settled
 from .reports import doubt_unanswered
 from .requests import close_position, flatten
 
@@ -67,25 +68,31 @@ def _ask_after_doubts(core: Core) -> None:
         asked += 1
         if asked > QUERIES_PER_TICK:
             return
-        if core.now - order.updated_ts > ANSWER_PATIENCE_NS:
+        if _is_unanswered(core, order):
             doubt_unanswered(core, order)
         core.query(order)
 
 
 def _is_unclear(core: Core, order: Order) -> bool:
-    doubts = (order.cancel, order.replace)
-    if order.is_in_doubt or RequestState.IN_DOUBT in doubts:
+    if order.is_in_doubt or RequestState.IN_DOUBT in (order.cancel, order.replace):
         return True
-    is_waiting = order.status is OrderStatus.PENDING_NEW or RequestState.PENDING in doubts
-    waited = core.now - order.updated_ts
-    return waited > ANSWER_PATIENCE_NS and (is_waiting or order.reported_qty > order.cum_qty)
+    owes_fills = order.reported_qty > order.cum_qty
+    has_waited = core.now - order.updated_ts > ANSWER_PATIENCE_NS
+    return (owes_fills and has_waited) or _is_unanswered(core, order)
+
+
+def _is_unanswered(core: Core, order: Order) -> bool:
+    requests = (order.cancel, order.replace)
+    is_waiting = order.status is OrderStatus.PENDING_NEW or RequestState.PENDING in requests
+    asked_ts = max(order.created_ts, order.asked_ts)
+    return is_waiting and core.now - asked_ts > ANSWER_PATIENCE_NS
 
 
 def _turn_day(core: Core, account: AccountId) -> None:
     """Begin the trading day at 00:00 UTC, or at the session's first sight of it."""
     day = core.now // NS_PER_DAY
     if core.state.account(account).day != day:
-        equity = core.exposure.equity(account)
+        equity = as_money(core.exposure.equity(account))
         core.emit(ev.TradingDayStarted(ts=core.now, account=account, day=day, equity=equity))
 
 
@@ -97,7 +104,7 @@ def _sample_equity(core: Core, account: AccountId) -> None:
 def sample_equity(core: Core, account: AccountId) -> None:
     """Put one point on the equity curve."""
     wallet = core.state.account(account).wallet(core.exposure.margin_asset(account))
-    equity = core.exposure.equity(account)
+    equity = as_money(core.exposure.equity(account))
     core.emit(
         ev.EquitySampled(
             ts=core.now,
@@ -105,7 +112,7 @@ def sample_equity(core: Core, account: AccountId) -> None:
             equity=equity,
             wallet=wallet,
             unrealized=equity - wallet,
-            exposure=core.exposure.gross_now(account),
+            exposure=as_money(core.exposure.gross_now(account)),
         )
     )
 
@@ -183,7 +190,7 @@ def finish_stop(core: Core) -> None:
     if working or (state.is_flattening and state.open_keys()):
         return
     held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
-    if not all(is_covered(state, parent) for parent in held):
+    if not all(is_settled(state, parent) for parent in held):
         return
     for account in state.accounts:
         if state.account(account).opened_ts:

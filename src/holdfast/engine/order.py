@@ -133,6 +133,7 @@ class Order(msgspec.Struct):
     trade_ids: list[TradeId] = []
     ending: OrderStatus | None = None
     fence_ts: int | None = None
+    asked_ts: int = 0  # when it was last asked to be cancelled or amended
     cancel: RequestState = RequestState.NONE
     cancel_fence_ts: int = 0
     cancel_rejected_ts: int = 0  # the last time that the venue would not
@@ -144,6 +145,7 @@ class Order(msgspec.Struct):
     reason: str = ""
     code: int | None = None  # of the venue's refusal
     is_ours: bool = True
+    is_adopted: bool = False  # met half way: the venue's count alone tells how far it has come
 
     @property
     def cl_ord_id(self) -> ClOrdId:
@@ -188,7 +190,7 @@ class Order(msgspec.Struct):
             return ZERO
         if self.ending is not None:
             return max(self.reported_qty - self.cum_qty, ZERO)
-        return max(self.qty, self.replace_qty) - self.cum_qty
+        return max(max(self.qty, self.replace_qty) - self.cum_qty, ZERO)
 
     @property
     def avg_px(self) -> Decimal | None:
@@ -219,6 +221,7 @@ class Order(msgspec.Struct):
             case ev.OrderReported():
                 self.reported_qty = max(self.reported_qty, fact.cum_qty)
                 self.fence_ts = None
+                self._count_as_reported()
             case ev.OrderInDoubt():
                 self.fence_ts = fact.fence_ts
             case ev.OrderNeverArrived():
@@ -230,13 +233,13 @@ class Order(msgspec.Struct):
     def _apply_request(self, fact: ev.OrderFact) -> None:
         match fact:
             case ev.CancelRequested():
-                self.cancel = RequestState.PENDING
+                self.cancel, self.asked_ts = RequestState.PENDING, fact.ts
             case ev.CancelRejected():
                 self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
             case ev.CancelInDoubt():
                 self.cancel, self.cancel_fence_ts = RequestState.IN_DOUBT, fact.fence_ts
             case ev.ReplaceRequested():
-                self.replace = RequestState.PENDING
+                self.replace, self.asked_ts = RequestState.PENDING, fact.ts
                 self.replace_qty, self.replace_price = fact.qty, fact.price
             case ev.OrderReplaced():
                 self.qty, self.price = fact.qty, fact.price
@@ -258,6 +261,8 @@ class Order(msgspec.Struct):
         self.replace, self.replace_qty, self.replace_price = RequestState.NONE, ZERO, ZERO
 
     def _fill(self, fill: ev.OrderFilled) -> None:
+        if self.is_adopted:
+            return
         done = self.cum_qty + fill.qty
         limit = max(self.qty, self.replace_qty)
         if done > limit:
@@ -273,10 +278,20 @@ class Order(msgspec.Struct):
         self._move(Trigger.FILL if done >= limit else Trigger.PARTIAL_FILL)
         self._settle()
 
+    def _count_as_reported(self) -> None:
+        """Of an adopted order some fills were booked before it was known, and some may be again."""
+        if not self.is_adopted or not self.is_open or self.reported_qty == self.cum_qty:
+            return
+        self.cum_qty = self.reported_qty
+        is_done = self.cum_qty == max(self.qty, self.replace_qty)
+        self._move(Trigger.FILL if is_done else Trigger.PARTIAL_FILL)
+
     def _end(self, trigger: Trigger, cum_qty: Decimal, reason: str) -> None:
         """Take a final report; it stands once the fills that it names have been booked."""
         self.reason = reason or self.reason
         self.reported_qty = max(self.reported_qty, cum_qty)
+        if self.is_adopted:
+            self.cum_qty = self.reported_qty
         if self.reported_qty <= self.cum_qty or not self.is_open:
             self._move(trigger)
             return

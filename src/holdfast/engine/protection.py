@@ -152,6 +152,20 @@ def is_covered(state: State, parent: Parent) -> bool:
     return sum((o.leaves_qty for o in stops if o.status in _LIVE), ZERO) >= qty
 
 
+def is_settled(state: State, parent: Parent) -> bool:
+    """Tell whether the parent can be left alone: its stop as it must be, and no order too many.
+
+    A target may be missing: the venue may have refused it for good.
+    """
+    qty, children = cover(state, parent), state.children(parent)
+    for role in _TYPES:
+        there = [order.leaves_qty for order in children if order.role is role and order.is_open]
+        wanted = [qty] if qty and parent.protective_price(role) is not None else []
+        if there != wanted and (there or role is OrderRole.STOP_LOSS):
+            return False
+    return True
+
+
 def _do(core: Core, parent: Parent, step: Step) -> None:
     match step:
         case Place():

@@ -43,13 +43,15 @@ AGREEMENT_INTERVAL_NS = 60 * NS_PER_S
 
 def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     """Book what was missed, ask after what is unclear, then compare."""
+    has_moved = _has_moved(core, snapshot)
     if not core.state.account(snapshot.account).opened_ts:
         _open_books(core, snapshot)
     _book_missed(core, snapshot)
     for report in snapshot.orders:
         on_report(core, msgspec.structs.replace(report, asked_ts=snapshot.asked_ts))
     _ask_after_missing(core, snapshot)
-    _compare(core, snapshot)
+    if not has_moved and not _owes_fills(core, snapshot.account):
+        _compare(core, snapshot)
 
 
 def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
@@ -69,20 +71,22 @@ def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
                 amount=snapshot.balances.get(asset, ZERO) - books.wallet(asset),
                 reason=OPENING,
                 change_id=f"opening-{asset}-{core.state.epoch}",
+                asked_ts=snapshot.asked_ts,
             )
         )
-    for position in snapshot.positions:
-        if position.qty != core.state.position((account, position.symbol)).qty:
-            core.emit(
-                ev.PositionAdopted(
-                    ts=core.now,
-                    account=account,
-                    symbol=position.symbol,
-                    qty=position.qty,
-                    entry_price=position.entry_price,
-                    reason=OPENING,
-                )
-            )
+    theirs, ours = _positions(core, snapshot)
+    for symbol in sorted({*theirs, *ours}):
+        if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO):
+            _adopt_position(core, snapshot, symbol, OPENING)
+
+
+def _positions(
+    core: Core, snapshot: VenueSnapshot
+) -> tuple[dict[Symbol, Decimal], dict[Symbol, Decimal]]:
+    """Return theirs and ours by symbol; one that is not there is flat."""
+    theirs = {p.symbol: p.qty for p in snapshot.positions}
+    keys = core.state.positions.items()
+    return theirs, {key[1]: p.qty for key, p in keys if key[0] == snapshot.account}
 
 
 def _book_missed(core: Core, snapshot: VenueSnapshot) -> None:
@@ -138,7 +142,7 @@ def _ask_after_missing(core: Core, snapshot: VenueSnapshot) -> None:
     for order in core.state.all_open_orders():
         if order.request.account != snapshot.account or order.cl_ord_id in listed:
             continue
-        if order.created_ts > snapshot.asked_ts:
+        if snapshot.asked_ts < order.created_ts <= core.now:
             continue  # younger than the question
         if order.status is OrderStatus.PENDING_NEW and _is_unanswered(core, order.created_ts):
             doubt(core, order, "no answer is known")
@@ -153,8 +157,6 @@ def _is_unanswered(core: Core, created_ts: int) -> bool:
 
 def _compare(core: Core, snapshot: VenueSnapshot) -> None:
     """Hold positions and balances against the venue's, exactly."""
-    if _is_moving(core, snapshot):
-        return
     found = _differences(core, snapshot)
     if not found:
         _agree(core, snapshot)
@@ -175,25 +177,29 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
             _settle_difference(core, snapshot, what, ours, theirs)
         if seen > SIGHTINGS_BELIEVED:
             core.fail(f"{what} has differed {seen} times in a row")
-    if core.state.status is not TradingSessionStatus.ERROR:
+    if core.state.status not in (TradingSessionStatus.ERROR, TradingSessionStatus.STOPPED):
         core.resync(snapshot.account, "another look at a difference")
 
 
-def _is_moving(core: Core, snapshot: VenueSnapshot) -> bool:
-    """Fills that came after the question, or are on their way, make a comparison idle."""
+def _has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Tell whether anything was booked, or traded, after the question: then nothing compares."""
     if core.state.account(snapshot.account).moved_ts > snapshot.asked_ts:
         return True
+    return any(trade.venue_ts > snapshot.asked_ts for trade in snapshot.trades)
+
+
+def _owes_fills(core: Core, account: AccountId) -> bool:
+    """Tell whether fills that the venue has named are still on their way."""
     return any(
         order.reported_qty > order.cum_qty and core.now - order.updated_ts < FILLS_PATIENCE_NS
         for order in core.state.all_open_orders()
-        if order.request.account == snapshot.account
+        if order.request.account == account
     )
 
 
 def _differences(core: Core, snapshot: VenueSnapshot) -> list[tuple[str, Decimal, Decimal]]:
     account = snapshot.account
-    theirs = {p.symbol: p.qty for p in snapshot.positions}
-    ours = {k[1]: p.qty for k, p in core.state.positions.items() if k[0] == account}
+    theirs, ours = _positions(core, snapshot)
     found = [
         (f"position {symbol}", ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
         for symbol in sorted({*theirs, *ours})
@@ -231,7 +237,7 @@ def _settle_difference(
         change_id = f"adopted-{name}-{snapshot.taken_ts}"
         _adopt_balance(core, snapshot.account, name, theirs - ours, change_id)
     else:
-        _adopt_position(core, snapshot, Symbol(name), theirs)
+        _adopt_position(core, snapshot, Symbol(name), "adopted by policy")
         if policy == "flatten":
             _flatten(core, snapshot.account, Symbol(name))
 
@@ -251,17 +257,17 @@ def _adopt_balance(
     )
 
 
-def _adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, qty: Decimal) -> None:
-    entries = [p.entry_price for p in snapshot.positions if p.symbol == symbol]
-    entry = entries[0] if entries else ZERO
+def _adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason: str) -> None:
+    """Take over what the venue has; what it does not list is flat."""
+    there = next((p for p in snapshot.positions if p.symbol == symbol), None)
     core.emit(
         ev.PositionAdopted(
             ts=core.now,
             account=snapshot.account,
             symbol=symbol,
-            qty=qty,
-            entry_price=entry,
-            reason="adopted by policy",
+            qty=there.qty if there else ZERO,
+            entry_price=there.entry_price if there else ZERO,
+            reason=reason,
         )
     )
 

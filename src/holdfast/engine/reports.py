@@ -24,18 +24,17 @@ from ..model.messages import (
 )
 from ..model.values import (
     OPERATOR,
-    AccountId,
-    ClOrdId,
     NewOrder,
     OrderRole,
     OrderStatus,
     ParentId,
     StrategyId,
-    Symbol,
 )
 from .core import Core
 from .folds import trade_name
 from .order import Order, RequestState
+
+_ABSENT = (OrderStatus.NEVER_ARRIVED, OrderStatus.REJECTED)
 
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
@@ -48,17 +47,22 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     order = core.state.orders.get(report.cl_ord_id)
     if order is None:
         order = _meet_stranger(core, report)
+    was_absent = order is not None and order.status in _ABSENT
     if report.exec_type is ExecType.TRADE:
         _book_trade(core, report)
     if order is None:
         return
-    _revive(core, order, report)
+    if was_absent:
+        _revive(core, order, report)
+    named = order.reported_qty
     _take_status(core, order, report)
     if report.exec_type in (ExecType.STATUS, ExecType.REPLACED):
         _settle_replace(core, order, report)
     if report.exec_type is ExecType.STATUS:
         _settle_cancel(core, order, report.asked_ts)
-    if order.reported_qty > order.cum_qty and report.exec_type is not ExecType.TRADE:
+    # Asked for once for each thing learned, and from then on by the audit: never in a circle.
+    is_missing = order.reported_qty > max(order.cum_qty, named)
+    if is_missing and report.exec_type is not ExecType.TRADE:
         core.resync(report.account, f"fills of {report.cl_ord_id} are missing")
 
 
@@ -67,7 +71,7 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 
 def _book_trade(core: Core, report: ExecutionReport) -> None:
     name = trade_name(report.account, report.symbol, report.trade_id)
-    if name in core.state.trades_seen:
+    if name in core.state.trades_seen or _is_before_the_books(core, report):
         return
     realized = report.realized_pnl
     if realized is None:
@@ -92,6 +96,15 @@ def _book_trade(core: Core, report: ExecutionReport) -> None:
             venue_ts=report.venue_ts,
         )
     )
+
+
+def _is_before_the_books(core: Core, report: ExecutionReport) -> bool:
+    """Tell whether an execution is in the balances that the account's books begin with.
+
+    None is booked before they are opened: the first look at the venue brings what came later.
+    """
+    opened_ts = core.state.account(report.account).opened_ts
+    return not opened_ts or report.venue_ts < opened_ts
 
 
 # Strangers
@@ -166,14 +179,14 @@ def _as_order(
 
 def _revive(core: Core, order: Order, report: ExecutionReport) -> None:
     """An order that was declared absent and shows up is taken back at once."""
-    absent = (OrderStatus.NEVER_ARRIVED, OrderStatus.REJECTED)
-    if order.status not in absent or not report.status.is_open:
+    if not report.status.is_open and not report.cum_qty:
         return
-    core.emit(
-        ev.OrderAccepted(
-            ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
+    if order.status in _ABSENT and report.status.is_open:
+        core.emit(
+            ev.OrderAccepted(
+                ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
+            )
         )
-    )
     core.alarm(
         "order_appeared",
         f"{order.cl_ord_id} was taken for absent and is at the venue; cancelling it",
@@ -302,7 +315,7 @@ def _doubt_replace(core: Core, order: Order, fence_ts: int) -> None:
 
 def doubt_unanswered(core: Core, order: Order) -> None:
     """Put whatever was asked and never answered in doubt: the answer, or the process, was lost."""
-    fence_ts = core.fence_after(order.updated_ts)  # nothing was asked of it later
+    fence_ts = core.fence_after(order.asked_ts)
     doubt(core, order, "no answer came")
     _doubt_cancel(core, order, fence_ts)
     _doubt_replace(core, order, fence_ts)
@@ -352,14 +365,3 @@ def _forget(core: Core, order: Order) -> None:
         order.request.account,
         order.request.symbol,
     )
-
-
-def is_known_trade(core: Core, account: AccountId, symbol: Symbol, trade_id: str) -> bool:
-    """Tell whether an execution has been booked."""
-    return trade_name(account, symbol, trade_id) in core.state.trades_seen
-
-
-def is_open_here(core: Core, cl_ord_id: ClOrdId) -> bool:
-    """Tell whether our books have the order open."""
-    order = core.state.orders.get(cl_ord_id)
-    return order is not None and order.is_open

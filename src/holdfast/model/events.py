@@ -334,11 +334,12 @@ class ReplaceRequested(Fact, frozen=True, kw_only=True):
 
 
 class OrderReplaced(Fact, frozen=True, kw_only=True):
-    """The venue's word on quantity and price."""
+    """The venue's word on quantity and price. An older word than `venue_ts` changes nothing."""
 
     cl_ord_id: ClOrdId
     qty: Decimal
     price: Decimal
+    venue_ts: int = 0
 
 
 class ReplaceRejected(Fact, frozen=True, kw_only=True):
@@ -371,13 +372,17 @@ class FundingPaid(Fact, frozen=True, kw_only=True):
 
 
 class WalletChanged(Fact, frozen=True, kw_only=True):
-    """Money came or went for another reason than trading."""
+    """Money came or went for another reason than trading.
+
+    `asked_ts` belongs to the opening: executions from then on are not in its amount.
+    """
 
     account: AccountId = MAIN
     asset: str
     amount: Decimal
     reason: str
     change_id: str
+    asked_ts: int = 0
 
 
 class PositionAdopted(Fact, frozen=True, kw_only=True):

@@ -1,0 +1,347 @@
+"""The kill switch, pausing, stopping and failing: what they take back, wait for and leave."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.errors import InputError, SessionStateError
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    NS_PER_S,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+    StrategyId,
+)
+from holdfast.model.values import TradingSessionStatus as Status
+from tests.engine.rig import KEY, Rig, encoded
+
+LIMIT, STOP = OrderType.LIMIT, OrderType.STOP_MARKET
+
+
+@pytest.fixture
+def rig():
+    return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+
+
+def refused(rig, message, error, text):
+    """A request that can't be carried out says why and changes nothing."""
+    before = encoded(rig.state)
+
+    with pytest.raises(error) as caught:
+        rig.hear(message)
+
+    assert text in str(caught.value)
+    assert encoded(rig.state) == before
+
+
+def limit(rig, side=Side.BUY, qty="2", price="99", **fields):
+    cl_ord_id = rig.place(side, qty, order_type=LIMIT, price=price, **fields)
+    rig.accept(cl_ord_id)
+    rig.wait(2)
+    return cl_ord_id
+
+
+# The kill switch
+
+
+def test_the_kill_switch_takes_back_what_could_add_risk_and_leaves_stops(rig):
+    rig.hold("2", stop_loss="90")
+    entry = limit(rig, Side.BUY, "1", "95")
+    exit_ = limit(rig, Side.SELL, "1", "110", reduce_only=True)
+
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+
+    assert rig.canceled() == [entry, exit_]
+    assert rig.submitted() == []
+    assert rig.resyncs() == 1
+    assert rig.state.kill_reason == "panic"
+
+
+def test_the_kill_switch_blocks_entries_and_latches_over_a_restart(rig):
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    rig.place(qty="1")
+    assert rig.told(ev.OrderDenied)[0].rule == "kill_switch"
+
+    rig.restart(is_resumed=False)
+    rig.snapshot()
+    rig.price(100)
+    rig.place(qty="1")
+    assert rig.told(ev.OrderDenied)[0].rule == "kill_switch"
+
+    rig.hear(msg.ReleaseKillSwitch(operator="ann"))
+    assert rig.place(qty="1")
+
+
+def test_the_kill_switch_is_verified_by_the_venues_books_and_once(rig):
+    entry = limit(rig, Side.BUY, "1", "95")
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    rig.snapshot()
+    assert rig.told(ev.KillSwitchVerified) == []
+
+    rig.cancel(entry)
+    rig.snapshot()
+    assert rig.told(ev.KillSwitchVerified)[0].positions == 0
+
+    rig.snapshot()
+    assert rig.told(ev.KillSwitchVerified) == []
+
+
+def test_a_kill_that_flattens_is_verified_once_flat(rig):
+    rig.hold("2")
+    rig.hear(msg.EngageKillSwitch(reason="panic", flatten=True))
+    [exit_] = rig.submitted()
+    assert (exit_.qty, exit_.reduce_only) == (2, True)
+    rig.snapshot()
+    assert rig.told(ev.KillSwitchVerified) == []
+
+    rig.trade(exit_.cl_ord_id, "2")
+    rig.now += NS_PER_S
+    rig.snapshot()
+
+    assert len(rig.told(ev.KillSwitchVerified)) == 1
+
+
+def test_a_kill_that_flattens_tries_again_until_it_is_flat(rig):
+    rig.hold("2")
+    rig.hear(msg.EngageKillSwitch(reason="panic", flatten=True))
+    rig.reject(rig.submitted()[0].cl_ord_id)
+
+    rig.wait(1)
+
+    assert [o.qty for o in rig.submitted()] == [2]
+
+
+def test_an_entry_that_survived_its_cancel_is_called_back_again(rig):
+    entry = limit(rig, Side.BUY, "1", "95")
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    rig.refuse(entry, msg.Request.CANCEL)
+
+    rig.wait(1)
+
+    assert rig.canceled() == [entry]
+
+
+def test_a_release_needs_an_engaged_switch_and_a_name(rig):
+    refused(
+        rig,
+        msg.ReleaseKillSwitch(operator="ann"),
+        SessionStateError,
+        "the kill switch is not engaged",
+    )
+    rig.hear(msg.EngageKillSwitch(reason="panic", flatten=True))
+    refused(rig, msg.ReleaseKillSwitch(operator="  "), InputError, "an operator's name is needed")
+
+    rig.hear(msg.ReleaseKillSwitch(operator="ann"))
+
+    assert not rig.state.is_killed
+    assert not rig.state.is_flattening
+
+
+# Pause, resume, stop, fail, reset
+
+
+def test_a_pause_takes_entries_back_and_keeps_protecting(rig):
+    entry = limit(rig, Side.BUY, "1", "95")
+    other = rig.place(Side.BUY, "2", stop_loss="90")
+
+    rig.hear(msg.PauseSession(reason="lunch"))
+    assert rig.canceled() == [entry, other]
+
+    rig.trade(other, "2")
+    assert [o.role for o in rig.submitted()] == [OrderRole.STOP_LOSS]
+
+
+def test_a_paused_sessions_entry_that_survived_its_cancel_is_called_back_again(rig):
+    entry = limit(rig, Side.BUY, "1", "95")
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.refuse(entry, msg.Request.CANCEL)
+
+    rig.wait(1)
+
+    assert rig.canceled() == [entry]
+
+
+def test_a_pause_may_leave_entries_alone():
+    rig = Rig(cancel_entries_on_pause=False)
+    limit(rig)
+
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.wait(1)
+
+    assert rig.canceled() == []
+
+
+def test_a_resumed_session_takes_new_risk_again(rig):
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.hear(msg.ResumeSession())
+
+    assert rig.told(ev.SessionChanged)[0].reason == "resumed"
+    assert rig.place(qty="1")
+
+
+def test_a_paused_session_is_paused_after_a_crash_and_after_two(rig):
+    rig.hear(msg.PauseSession(reason="lunch"))
+
+    rig.restart()
+    rig.restart()  # it died again before the venue had answered
+    rig.snapshot()
+
+    assert rig.session() is Status.PAUSED
+
+
+def test_a_new_session_on_a_paused_ones_journal_runs(rig):
+    rig.hear(msg.PauseSession(reason="lunch"))
+
+    rig.restart(is_resumed=False)
+    rig.snapshot()
+
+    assert rig.session() is Status.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        (msg.ResumeSession(), Status.RUNNING),
+        (msg.ResetSession(reason="x"), Status.STOPPED),
+    ],
+)
+def test_a_move_that_the_table_does_not_have_is_refused(rig, message, status):
+    refused(rig, message, SessionStateError, f"can't become {status.value}")
+
+
+def test_a_stop_waits_for_its_entries_and_leaves_stops_at_the_venue(rig):
+    rig.hold("2", stop_loss="90")
+    entry = limit(rig, Side.BUY, "1", "95")
+
+    rig.hear(msg.StopSession(reason="done"))
+    assert rig.canceled() == [entry]
+    assert rig.session() is Status.STOPPING
+
+    rig.cancel(entry)
+    assert rig.session() is Status.STOPPED
+    assert [o.role for o in rig.state.all_open_orders()] == [OrderRole.STOP_LOSS]
+
+
+def test_a_stop_that_flattens_waits_until_flat(rig):
+    rig.hold("2", stop_loss="90")
+
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    [exit_] = rig.submitted()
+    rig.trade(exit_.cl_ord_id, "2")
+    assert rig.session() is Status.STOPPING  # its stop is being called back
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.cancel(stop.cl_ord_id)
+
+    assert rig.session() is Status.STOPPED
+    assert not rig.state.is_flattening
+
+
+def test_a_stop_waits_until_every_position_is_protected(rig):
+    entry = rig.place(Side.BUY, "2", stop_loss="90")
+    rig.hear(msg.StopSession(reason="done"))
+    rig.trade(entry, "2")
+    [stop] = rig.submitted()
+    assert rig.session() is Status.STOPPING
+
+    rig.accept(stop.cl_ord_id)
+
+    assert rig.session() is Status.STOPPED
+
+
+def test_a_stop_waits_until_no_stop_order_is_left_over(rig):
+    parent = rig.hold("1", stop_loss="90")
+    [old] = rig.working(OrderRole.STOP_LOSS)
+    exit_ = rig.place(Side.SELL, "0.5", reduce_only=True)
+    rig.trade(exit_, "0.5")
+    new = rig.submitted()[0].cl_ord_id
+    rig.accept(new)
+    rig.hear(msg.StopSession(reason="done"))
+    rig.refuse(old.cl_ord_id, msg.Request.CANCEL)
+    assert rig.session() is Status.STOPPING
+
+    rig.wait(1)
+    assert rig.canceled() == [old.cl_ord_id]
+    rig.cancel(old.cl_ord_id)
+    assert rig.session() is Status.STOPPED
+    assert parent.open_qty == Decimal("0.5")
+
+
+def test_a_stop_does_not_wait_for_a_conditional_exit_that_rests_by_hand(rig):
+    rig.hold("2")
+    cl_ord_id = rig.place(Side.SELL, "2", order_type=STOP, trigger_price="90", reduce_only=True)
+    rig.accept(cl_ord_id)
+
+    rig.hear(msg.StopSession(reason="done"))
+    rig.wait(1)
+
+    assert rig.canceled() == []
+    assert rig.session() is Status.STOPPED
+
+
+def test_a_foreign_order_does_not_keep_a_session_from_ending(rig):
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(1), price=Decimal(90))
+
+    rig.hear(msg.StopSession(reason="done"))
+    rig.wait(1)
+
+    assert rig.session() is Status.STOPPED
+
+
+def test_a_stop_that_flattened_is_forgotten_by_the_next_life(rig):
+    """The operator's word was for that session: a running one must not close what it opens."""
+    rig.hold("2")
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+
+    rig.restart()
+    rig.snapshot()
+    rig.price(100)
+
+    assert not rig.state.is_flattening
+
+
+def test_a_kill_that_flattens_is_not_forgotten_by_the_next_life(rig):
+    rig.hold("2")
+    rig.hear(msg.EngageKillSwitch(reason="panic", flatten=True))
+    rig.reject(rig.submitted()[0].cl_ord_id)
+
+    rig.restart()
+    rig.snapshot()
+
+    assert [o.qty for o in rig.submitted()] == [2]
+
+
+def test_a_failed_session_cancels_entries_and_can_only_be_reset(rig):
+    entry = limit(rig, Side.BUY, "1", "95")
+
+    rig.hear(msg.FailSession(reason="cannot be"))
+
+    assert rig.session() is Status.ERROR
+    assert rig.canceled() == [entry]
+    assert "session_error" in rig.alarms()
+    rig.hear(msg.FailSession(reason="again"))
+    assert rig.news == []
+    refused(rig, msg.ResumeSession(), SessionStateError, "can't become RUNNING")
+
+    rig.hear(msg.ResetSession(reason="seen"))
+    assert rig.session() is Status.STOPPED
+
+
+# Strategies
+
+
+def test_a_failed_strategys_entries_are_taken_back_and_its_stops_stay(rig):
+    rig.hold("2", stop_loss="90", strategy_id="a")
+    mine = limit(rig, Side.BUY, "1", "95", strategy_id="a")
+    limit(rig, Side.BUY, "1.5", "95", strategy_id="b")
+
+    rig.hear(msg.StrategyFailed(strategy_id=StrategyId("a"), reason="it hung"))
+
+    assert rig.canceled() == [mine]
+    assert "strategy_stopped" in rig.alarms()
+    assert [o.role for o in rig.state.open_orders_of(KEY)].count(OrderRole.STOP_LOSS) == 1

@@ -1,0 +1,271 @@
+"""The worst case: everything that is open, as if each order filled."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.messages import ExecType, Request
+from holdfast.model.values import (
+    MAIN,
+    AccountId,
+    ClOrdId,
+    NewOrder,
+    OrderStatus,
+    OrderType,
+    Side,
+    Symbol,
+)
+from tests.engine.rig import BTC, ETH, KEY, Rig
+
+LIMIT = OrderType.LIMIT
+STOP = OrderType.STOP_MARKET
+
+
+@pytest.fixture
+def rig():
+    return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+
+
+def reach(rig, extra=None, key=KEY):
+    return rig.engine.core.exposure.reach(key, extra)
+
+
+def order(side=Side.BUY, qty="1", price=None, **fields):
+    kind = LIMIT if price else OrderType.MARKET
+    return NewOrder(
+        cl_ord_id=ClOrdId("new"),
+        symbol=BTC,
+        side=side,
+        qty=Decimal(qty),
+        order_type=kind,
+        price=Decimal(price) if price else None,
+        **fields,
+    )
+
+
+def limit(rig, side=Side.BUY, qty="1", price="99", **fields):
+    rig.now += 2 * 10**9
+    rig.price(100)
+    cl_ord_id = rig.place(side, qty, order_type=LIMIT, price=price, **fields)
+    rig.accept(cl_ord_id)
+    return cl_ord_id
+
+
+def test_nothing_open_reaches_nothing(rig):
+    assert reach(rig)[:2] == (0, 0)
+    assert reach(rig).size == 0
+
+
+def test_buys_and_sells_are_reckoned_apart_and_the_worse_side_counts(rig):
+    limit(rig, Side.BUY, "3")
+    limit(rig, Side.SELL, "2", "101")
+
+    assert reach(rig)[:2] == (3, -2)
+    assert (reach(rig).size, reach(rig).notional) == (3, 303)  # at the highest price asked
+
+
+def test_a_position_shifts_both_sides(rig):
+    rig.hold("4")
+    limit(rig, Side.SELL, "1", "101")
+
+    assert reach(rig)[:2] == (4, 3)
+
+
+@pytest.mark.parametrize("answer", ["none", "doubt", "partial"])
+def test_an_order_counts_from_the_moment_it_is_journaled_until_its_end(rig, answer):
+    cl_ord_id = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    if answer == "doubt":
+        rig.unknown(cl_ord_id)
+    if answer == "partial":
+        rig.accept(cl_ord_id)
+        rig.trade(cl_ord_id, "1", "99")
+
+    assert reach(rig).longest == 3
+
+    rig.cancel(cl_ord_id)
+
+    assert reach(rig).longest == (1 if answer == "partial" else 0)
+
+
+def test_a_cancel_that_is_asked_or_in_doubt_frees_nothing(rig):
+    cl_ord_id = limit(rig, Side.BUY, "3")
+    rig.engine.core.begin(rig.now)
+    rig.engine.core.cancel(rig.order(cl_ord_id), "test")
+    assert reach(rig).longest == 3
+
+    rig.unknown(cl_ord_id, Request.CANCEL)
+    assert reach(rig).longest == 3
+
+
+@pytest.mark.parametrize("is_in_doubt", [False, True])
+def test_an_amendment_counts_at_its_larger_side_and_its_higher_price(rig, is_in_doubt):
+    cl_ord_id = limit(rig, Side.BUY, "3", "99")
+    rig.hear(msg.ModifyRequest(cl_ord_id=cl_ord_id, qty=Decimal(5), price=Decimal("99.5")))
+    if is_in_doubt:
+        rig.unknown(cl_ord_id, Request.REPLACE)
+    assert reach(rig) == (5, 0, 100)
+
+    rig.price(90)
+    assert reach(rig).price == Decimal("99.5")
+
+    rig.report(cl_ord_id, ExecType.REPLACED, OrderStatus.NEW, qty=Decimal(5), price=Decimal("99.5"))
+    rig.now += 2 * 10**9
+    rig.hear(msg.ModifyRequest(cl_ord_id=cl_ord_id, qty=Decimal(2), price=Decimal(99)))
+    assert reach(rig) == (5, 0, Decimal("99.5"))
+
+
+def test_one_more_order_stands_for_what_it_becomes(rig):
+    cl_ord_id = limit(rig, Side.BUY, "3", "99")
+    becomes = order(Side.BUY, "7", "120")
+
+    assert reach(rig, becomes) == (10, 0, 120)
+    renamed = NewOrder(
+        cl_ord_id=cl_ord_id,
+        symbol=BTC,
+        side=Side.BUY,
+        qty=Decimal(7),
+        order_type=LIMIT,
+        price=Decimal(98),
+    )
+    assert reach(rig, renamed) == (7, 0, 100)
+
+
+def test_resting_reduce_only_orders_add_nothing(rig):
+    rig.hold("2")
+    limit(rig, Side.SELL, "2", "110", reduce_only=True)
+    cl_ord_id = rig.place(Side.SELL, "2", order_type=STOP, trigger_price="90", reduce_only=True)
+    rig.accept(cl_ord_id)
+
+    assert reach(rig)[:2] == (2, 0)
+
+
+def test_an_exit_may_close_first_so_that_what_trades_its_way_opens_from_flat(rig):
+    rig.hold("2")
+    rig.place(Side.SELL, "2", reduce_only=True)
+
+    assert reach(rig, order(Side.SELL, "2")).shortest == -2
+    rig.reject(rig.submitted(rig.commands)[-1].cl_ord_id)
+    assert reach(rig, order(Side.SELL, "2")).shortest == 0
+
+
+def test_a_stop_that_could_not_be_cancelled_may_have_traded_too(rig):
+    rig.hold("2", Side.SELL)
+    stop = rig.place(Side.BUY, "2", order_type=STOP, trigger_price="110", reduce_only=True)
+    rig.accept(stop)
+    rig.trade("manual", "3", side=Side.BUY)
+    assert reach(rig).longest == 1
+
+    rig.hear(msg.CancelRequest(cl_ord_id=stop))
+    rig.refuse(stop, Request.CANCEL)
+
+    assert reach(rig).longest == 3
+
+
+@pytest.mark.parametrize("is_triggered", [False, True])
+def test_an_exit_at_the_market_may_have_traded_before_fills_that_were_heard(rig, is_triggered):
+    """Its report is lost, the position has moved on: what it did comes on top."""
+    rig.hold("2", Side.SELL)
+    if is_triggered:
+        cl_ord_id = rig.place(Side.BUY, "2", order_type=STOP, trigger_price="110", reduce_only=True)
+        rig.accept(cl_ord_id)
+        rig.trigger(cl_ord_id)
+    else:
+        rig.place(Side.BUY, "2", reduce_only=True)
+    assert reach(rig)[:2] == (0, -2)
+
+    rig.trade("manual", "3", side=Side.BUY)
+
+    assert rig.qty() == 1
+    assert reach(rig).longest == 3
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "qty", "adds"),
+    [
+        ("0", Side.BUY, "1", True),
+        ("2", Side.BUY, "1", True),
+        ("2", Side.SELL, "2", False),
+        ("2", Side.SELL, "3", True),
+        ("-2", Side.BUY, "2", False),
+        ("-2", Side.BUY, "3", True),
+        ("-2", Side.SELL, "1", True),
+    ],
+)
+def test_only_what_cannot_open_add_or_turn_adds_no_risk(rig, held, side, qty, adds):
+    size = Decimal(held)
+    if size:
+        rig.hold(abs(size), Side.BUY if size > 0 else Side.SELL)
+    exposure = rig.engine.core.exposure
+
+    assert exposure.adds_risk(order(side, qty)) is adds
+    assert not exposure.adds_risk(order(side, qty, reduce_only=True))
+
+
+def test_equity_is_the_wallet_and_the_open_profit_of_the_account(rig):
+    rig.hold("2")
+    rig.price(110)
+    exposure = rig.engine.core.exposure
+
+    assert exposure.equity(MAIN) == Decimal(10000) - Decimal("0.01") + 20
+    assert exposure.unrealized(KEY) == 20
+    assert exposure.unrealized((MAIN, ETH)) == 0
+    assert exposure.equity(AccountId("other")) == 0
+
+
+def test_sums_run_over_every_symbol_of_one_account_and_no_other(rig):
+    rig.hold("2")
+    rig.state.apply(
+        ev.PositionAdopted(
+            ts=rig.now,
+            account=AccountId("other"),
+            symbol=ETH,
+            qty=Decimal(9),
+            entry_price=Decimal(100),
+            reason="test",
+        )
+    )
+    entry = rig.place(Side.SELL, "3", symbol=ETH, order_type=LIMIT, price="101")
+    assert entry
+    exposure = rig.engine.core.exposure
+
+    assert exposure.gross(MAIN) == 200 + 303
+    assert exposure.gross_now(MAIN) == 200
+    assert exposure.gross_now(AccountId("other")) == 900
+    assert exposure.gross(MAIN, order(Side.BUY, "1")) == 300 + 303
+    assert exposure.initial_margin(MAIN) == Decimal("50.3")
+    assert exposure.initial_margin(MAIN, order(Side.BUY, "1")) == Decimal("60.3")
+    assert exposure.maintenance_margin(MAIN) == 2
+    assert exposure.keys(MAIN) == [KEY, (MAIN, ETH)]
+
+
+def test_a_silent_market_leaves_the_entry_price(rig):
+    rig.hold("2")
+    rig.restart()
+
+    assert rig.engine.core.exposure.mark(KEY) == 100
+
+
+def test_the_margin_ratio_is_what_is_needed_over_what_is_there(rig):
+    exposure = rig.engine.core.exposure
+    assert exposure.margin_ratio(MAIN) == 0
+
+    rig.hold("4")
+    assert exposure.margin_ratio(MAIN) == Decimal(4) / Decimal("9999.99")
+
+    rig.state.accounts[MAIN].deposits["USDT"] = Decimal(0)
+    assert exposure.margin_ratio(MAIN) == 1
+
+
+def test_an_account_without_contracts_is_taken_to_settle_in_usdt():
+    assert Rig(start=False).engine.core.exposure.margin_asset(MAIN) == "USDT"
+
+
+def test_a_position_without_a_contract_ties_up_no_margin():
+    rig = Rig(symbols=(BTC,))
+    rig.trade("manual", "1", symbol=Symbol("NEWUSDT"), side=Side.BUY)
+
+    assert rig.engine.core.exposure.maintenance_margin(MAIN) == 0

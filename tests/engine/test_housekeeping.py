@@ -1,0 +1,413 @@
+"""What time brings: the day, the equity curve, liquidation, breakers, and the end."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.engine.algos import ALGOS, Cause, SendChild, WakeIn
+from holdfast.model import commands as cmd
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    MAIN,
+    NS_PER_DAY,
+    NS_PER_S,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    ParentId,
+    SessionId,
+    Side,
+)
+from holdfast.model.values import TradingSessionStatus as Status
+from tests.engine.rig import BTC, ETH, Rig, contract
+
+
+@pytest.fixture
+def rig():
+    return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+
+
+# The day
+
+
+def test_the_trading_day_begins_when_the_session_runs(rig):
+    [day] = rig.ever(ev.TradingDayStarted)
+
+    assert (day.day, day.equity) == (rig.now // NS_PER_DAY, 10_000)
+
+
+def test_a_new_day_begins_at_midnight_utc_and_once(rig):
+    rig.hold("2")
+    midnight = (rig.now // NS_PER_DAY + 1) * NS_PER_DAY
+    rig.now = midnight - NS_PER_S
+    rig.price(90)
+    rig.tick()
+    assert rig.told(ev.TradingDayStarted) == []
+
+    rig.now = midnight
+    rig.tick()
+    [day] = rig.told(ev.TradingDayStarted)
+    assert day.equity == Decimal("9999.99") - 20
+    rig.tick()
+    assert rig.told(ev.TradingDayStarted) == []
+
+
+def test_a_new_day_forgets_the_daily_loss(rig):
+    rig.hold("5")
+    rig.price(50)  # 2.5 % of equity, past the 2 %
+    assert rig.place(Side.BUY, "1") is None
+    assert rig.told(ev.OrderDenied)[0].rule == "daily_loss"
+
+    rig.now = (rig.now // NS_PER_DAY + 1) * NS_PER_DAY
+    rig.price(50)
+    rig.price(100, ETH)
+    rig.tick()
+
+    assert rig.place(Side.BUY, "1")
+
+
+def test_a_restart_on_the_same_day_keeps_the_day(rig):
+    rig.restart()
+    rig.snapshot()
+
+    assert len(rig.ever(ev.TradingDayStarted)) == 1
+
+
+# The equity curve
+
+
+def test_equity_is_sampled_at_its_interval(rig):
+    first = len(rig.ever(ev.EquitySampled))
+    rig.wait(59)
+    assert len(rig.ever(ev.EquitySampled)) == first
+
+    rig.wait(2)
+    assert len(rig.ever(ev.EquitySampled)) == first + 1
+
+
+def test_a_sample_says_what_the_account_is_worth_and_exposed_to(rig):
+    rig.hold("2", Side.SELL)
+    rig.price(90)
+    rig.wait(60)
+
+    sample = rig.ever(ev.EquitySampled)[-1]
+    assert sample.wallet == Decimal("9999.99")
+    assert sample.unrealized == 20
+    assert sample.equity == sample.wallet + 20
+    assert sample.exposure == 180
+
+
+def test_the_highest_equity_of_the_session_is_remembered(rig):
+    rig.hold("2")
+    for price in (150, 120):
+        rig.price(price)
+        rig.wait(61)
+
+    assert rig.state.account(MAIN).peak_equity == Decimal("10099.99")
+
+
+def test_nothing_happens_to_a_session_that_is_stopped():
+    rig = Rig(start=False)
+
+    assert rig.tick().facts == []
+
+
+def test_nothing_is_sampled_before_the_books_are_open():
+    rig = Rig(start=False)
+    rig.begin()
+
+    assert rig.tick().facts == []
+
+
+# Liquidation
+
+
+def nearly_liquidated(rig):
+    """1,000 units at 100 with 10,000 of equity: the margin is used up near 91."""
+    rig.trade("manual", "1000", side=Side.BUY, fee=Decimal(0))
+    rig.trade("manual", "1", side=Side.BUY, symbol=ETH, fee=Decimal(0))
+    rig.price("91.1")
+
+
+def test_the_largest_position_is_closed_before_the_venue_does_it(rig):
+    nearly_liquidated(rig)
+    rig.price("91.2")
+    rig.tick()
+    assert rig.submitted() == []  # 912 of 1,199: under four fifths
+
+    rig.price("91.1")
+    rig.tick()
+    [order] = rig.submitted()
+    assert (order.symbol, order.qty, order.reduce_only) == (BTC, 1000, True)
+    assert rig.alarms() == ["emergency_close"]
+
+
+def test_the_emergency_close_is_not_repeated_while_it_is_under_way(rig):
+    nearly_liquidated(rig)
+    rig.tick()
+
+    rig.tick()
+
+    assert rig.submitted() == []
+    assert rig.alarms() == ["emergency_close"]
+
+
+def test_a_refused_emergency_close_is_tried_again(rig):
+    nearly_liquidated(rig)
+    rig.tick()
+    rig.reject(rig.submitted()[0].cl_ord_id)
+
+    rig.now += NS_PER_S
+    rig.tick()
+
+    assert len(rig.submitted()) == 1
+
+
+@pytest.mark.parametrize("message", [msg.PauseSession(reason="x"), msg.FailSession(reason="x")])
+def test_the_emergency_close_works_outside_running(rig, message):
+    rig.hear(message)
+    nearly_liquidated(rig)
+
+    rig.tick()
+
+    assert len(rig.submitted()) == 1
+
+
+# Breakers
+
+
+def fail(rig, times, failure="venue"):
+    for _ in range(times):
+        rig.hear(msg.VenueFailure(failure=failure, reason="503"))
+
+
+def test_the_failure_that_reaches_the_threshold_opens_the_breaker(rig):
+    fail(rig, 4)
+    assert rig.place(Side.BUY, "1")
+    rig.wait(2)
+
+    fail(rig, 1)
+    assert rig.place(Side.BUY, "1.5") is None
+    assert rig.told(ev.OrderDenied)[0].rule == "breaker"
+
+
+def test_a_threshold_of_one_opens_at_once():
+    rig = Rig(breaker_threshold=1)
+
+    fail(rig, 1)
+
+    assert rig.told(ev.BreakerChanged)[0].state == "OPEN"
+
+
+def test_kinds_of_failure_are_counted_apart(rig):
+    fail(rig, 4, "venue")
+    fail(rig, 4, "limits")
+
+    assert {b.state.value for b in rig.state.breakers.values()} == {"CLOSED"}
+
+
+def test_an_open_breaker_lets_one_try_after_its_time_and_closes_by_it(rig):
+    fail(rig, 5)
+    rig.wait(61)
+    assert rig.state.breakers["main venue"].state.value == "HALF_OPEN"
+
+    order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    rig.accept(order)
+
+    breaker = rig.state.breakers["main venue"]
+    assert (breaker.state.value, breaker.failure_count) == ("CLOSED", 0)
+
+
+def test_a_failed_try_opens_it_for_another_while(rig):
+    fail(rig, 5)
+    rig.wait(61)
+    fail(rig, 1)
+    assert rig.state.breakers["main venue"].state.value == "OPEN"
+
+    rig.wait(30)
+    assert rig.state.breakers["main venue"].state.value == "OPEN"
+    rig.wait(31)
+    assert rig.state.breakers["main venue"].state.value == "HALF_OPEN"
+
+
+def test_a_success_forgets_failures_below_the_threshold(rig):
+    order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    fail(rig, 4)
+    rig.accept(order)
+    assert rig.state.breakers["main venue"].failure_count == 0
+
+    rig.accept(order)
+    assert rig.news == []
+
+
+def test_an_open_breaker_takes_no_notice_of_stragglers(rig):
+    order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    fail(rig, 5)
+
+    rig.accept(order)
+
+    assert rig.state.breakers["main venue"].state.value == "OPEN"
+
+
+def test_closing_is_possible_while_the_breaker_is_open(rig):
+    rig.hold("2")
+    fail(rig, 5)
+
+    rig.hear(msg.CloseRequest(symbol=BTC))
+
+    assert len(rig.submitted()) == 1
+
+
+# The end
+
+
+def test_a_stop_waits_for_an_order_in_doubt(rig):
+    order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    rig.unknown(order)
+    rig.hear(msg.StopSession(reason="done"))
+    rig.wait(5)
+    assert rig.session() is Status.STOPPING
+
+    rig.wait(3)
+    rig.not_found(order)
+    assert rig.session() is Status.STOPPED
+
+
+def test_a_stop_waits_for_a_stop_order_that_is_not_yet_at_the_venue(rig):
+    rig.place(Side.BUY, "2", stop_loss="90")
+    entry = rig.submitted()[0].cl_ord_id
+    rig.trade(entry, "2")
+    [stop] = rig.submitted()
+    rig.hear(msg.StopSession(reason="done"))
+    rig.wait(1)
+    assert rig.session() is Status.STOPPING
+
+    rig.accept(stop.cl_ord_id)
+    assert rig.session() is Status.STOPPED
+    assert [o.role for o in rig.state.all_open_orders()] == [OrderRole.STOP_LOSS]
+
+
+def test_the_last_point_of_the_curve_is_the_end(rig):
+    rig.hear(msg.StopSession(reason="done"))
+    rig.wait(1)
+
+    assert [type(f) for f in rig.news][-2:] == [ev.EquitySampled, ev.SessionChanged]
+
+
+def test_a_stop_before_the_venue_has_answered_ends_too():
+    rig = Rig(start=False)
+    rig.begin()
+    rig.hear(msg.StopSession(reason="never mind"))
+
+    rig.tick()
+
+    assert rig.session() is Status.STOPPED
+    assert rig.ever(ev.EquitySampled) == []
+
+
+def test_a_stop_that_could_not_flatten_at_once_tries_again(rig):
+    rig.hold("2")
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    rig.reject(rig.submitted()[0].cl_ord_id)
+    assert rig.session() is Status.STOPPING
+
+    rig.wait(1)
+    assert [o.qty for o in rig.submitted()] == [2]
+    rig.trade(rig.submitted()[0].cl_ord_id, "2")
+    assert rig.session() is Status.STOPPED
+
+
+# Parents and timers
+
+
+def test_a_timer_for_nobody_changes_nothing(rig):
+    rig.hear(msg.TimerFired(parent_id=ParentId("99")))
+    assert rig.news == []
+
+    parent = rig.hold("1")
+    rig.hear(msg.TimerFired(parent_id=parent.parent_id))
+    assert rig.news == []
+
+
+def test_a_wake_that_was_scheduled_is_armed_again_after_a_restart(rig):
+    parent = rig.hold("1")
+    rig.facts.append(
+        ev.WakeScheduled(ts=rig.now, parent_id=parent.parent_id, due_ts=rig.now + NS_PER_S)
+    )
+    rig.restart()
+
+    rig.snapshot()
+    timers = [c for c in rig.asked if isinstance(c, cmd.SetTimer)]
+    assert [(t.parent_id, t.due_ts) for t in timers] == [(parent.parent_id, rig.now + NS_PER_S)]
+
+    rig.hear(msg.TimerFired(parent_id=parent.parent_id))
+    assert rig.news == []  # too early
+
+    rig.now += NS_PER_S
+    rig.hear(msg.TimerFired(parent_id=parent.parent_id))
+    assert [type(f) for f in rig.news] == [ev.ParentWoken]
+
+
+def test_an_algorithm_may_ask_to_be_woken_and_send_then(rig, monkeypatch):
+    def nap(parent, children, cause):
+        if cause is Cause.STARTED:
+            return [WakeIn(5 * NS_PER_S)]
+        return [SendChild(parent.start.qty)] if cause is Cause.WOKEN else []
+
+    monkeypatch.setitem(ALGOS, "nap", nap)
+    assert rig.place(Side.BUY, "1", algo="nap") is None
+    [timer] = rig.asked
+    assert isinstance(timer, cmd.SetTimer)
+    assert timer.due_ts == rig.now + 5 * NS_PER_S
+
+    rig.wait(5)
+    rig.hear(msg.TimerFired(parent_id=timer.parent_id))
+    assert [o.qty for o in rig.submitted()] == [1]
+
+    rig.hear(msg.TimerFired(parent_id=timer.parent_id))
+    assert rig.submitted() == []  # it was woken already
+
+
+def test_a_new_session_on_an_older_recording_opens_its_books_anew(rig):
+    rig.hold("2")
+    rig.now -= NS_PER_DAY
+    rig.hear(
+        msg.StartSession(session_id=SessionId("another"), portfolio_id="p", epoch=2, symbols=(BTC,))
+    )
+    assert rig.state.last_ts == rig.now
+
+    rig.snapshot(balance="7000", positions={})
+
+    assert rig.session() is Status.RUNNING
+    assert rig.state.account(MAIN).wallet("USDT") == 7_000
+    assert rig.qty() == 0
+
+
+def test_an_instrument_is_defined_anew_only_when_it_changed(rig):
+    rig.hear(msg.InstrumentListed(instrument=contract(), leverage=10))
+    assert rig.news == []
+
+    rig.hear(msg.InstrumentListed(instrument=contract(), leverage=5))
+    assert [f.leverage for f in rig.told(ev.InstrumentDefined)] == [5]
+
+
+def test_time_never_goes_back_within_a_session(rig):
+    rig.wait(5)
+    last = rig.state.last_ts
+    rig.now -= 60 * NS_PER_S
+
+    rig.hear(msg.PauseSession(reason="x"))
+
+    assert rig.news[0].ts == last
+
+
+def test_an_old_amendment_row_of_a_market_order_is_no_news(rig):
+    order = rig.place(Side.BUY, "1")
+
+    rig.report(order, ExecType.REPLACED, OrderStatus.NEW, qty=Decimal(9))
+
+    assert rig.order(order).qty == 1

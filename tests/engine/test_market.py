@@ -1,0 +1,139 @@
+"""What the engine sees of the market."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.engine import market as market_module
+from holdfast.engine.market import Market
+from holdfast.model.market import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    MarkPrice,
+    Quote,
+    Trade,
+)
+from holdfast.model.values import NS_PER_S, Symbol
+
+X = Symbol("X")
+T = 1_700_000_000 * NS_PER_S
+
+
+def trade(price, ts=T):
+    return Trade(symbol=X, ts=ts, price=price, qty=1.0)
+
+
+def bar(close, ts=T):
+    return Bar(
+        symbol=X,
+        timeframe="1m",
+        open_ts=ts - 60 * NS_PER_S,
+        ts=ts,
+        open=close,
+        high=close,
+        low=close,
+        close=close,
+        volume=1.0,
+    )
+
+
+def quote(bid, ask, ts=T):
+    return Quote(symbol=X, ts=ts, bid=bid, bid_qty=1.0, ask=ask, ask_qty=1.0)
+
+
+@pytest.fixture
+def market():
+    return Market(sample_s=60)
+
+
+def test_nothing_is_known_before_the_first_message(market):
+    assert market.price(X) is None
+    assert market.mark(X) is None
+    assert market.age_ns(X, T) is None
+
+
+def test_the_reference_is_the_middle_of_the_quote_else_the_last_trade_else_the_mark(market):
+    market.see(MarkPrice(symbol=X, ts=T, mark_price=90.0))
+    assert market.price(X) == 90
+
+    market.see(trade(100.0))
+    assert market.price(X) == 100
+
+    market.see(quote(101.0, 103.0))
+    assert market.price(X) == 102
+
+
+def test_positions_are_valued_at_the_mark_where_one_is_sent(market):
+    market.see(trade(100.0))
+    assert market.mark(X) == 100
+
+    market.see(MarkPrice(symbol=X, ts=T, mark_price=99.5))
+    assert market.mark(X) == Decimal("99.5")
+    assert market.price(X) == 100
+
+
+def test_a_price_becomes_the_decimal_that_it_shows(market):
+    market.see(trade(0.1))
+
+    assert market.price(X) == Decimal("0.1")
+
+
+def test_a_book_says_what_a_quote_says(market):
+    bids = ((99.0, 1.0), (98.0, 5.0))
+    market.see(BookSnapshot(symbol=X, ts=T, bids=bids, asks=((101.0, 2.0),)))
+
+    assert market.price(X) == 100
+
+    market.see(BookSnapshot(symbol=X, ts=T, bids=(), asks=((105.0, 1.0),)))
+
+    assert market.price(X) == 100  # half a book has no middle
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Funding(symbol=X, ts=T, rate=0.01),
+        BookDelta(symbol=X, ts=T, first_id=1, final_id=2, previous_id=0, bids=(), asks=()),
+    ],
+)
+def test_what_says_nothing_of_the_price_is_no_news(market, message):
+    market.see(message)
+
+    assert market.price(X) is None
+    assert market.age_ns(X, T) is None
+
+
+def test_news_age_and_late_messages_do_not_make_them_younger(market):
+    market.see(trade(100.0, T))
+    market.see(trade(99.0, T - NS_PER_S))
+
+    assert market.age_ns(X, T + 3 * NS_PER_S) == 3 * NS_PER_S
+    assert market.age_ns(X, T - NS_PER_S) == 0
+
+
+def test_a_bar_is_news_until_the_next_one_is_due(market):
+    market.see(bar(100.0, T))
+
+    assert market.price(X) == 100
+    assert market.age_ns(X, T + 60 * NS_PER_S) == 0
+    assert market.age_ns(X, T + 61 * NS_PER_S) == NS_PER_S
+
+
+def test_a_bar_closes_the_period_that_it_ends(market):
+    start = T - T % (60 * NS_PER_S)
+    market.see(bar(100.0, start))
+    market.see(trade(101.0, start))
+
+    assert list(market.of(X).closes.values()) == [100.0, 101.0]
+
+
+def test_samples_are_bounded(market, monkeypatch):
+    monkeypatch.setattr(market_module, "SAMPLES_KEPT", 5)
+    for number in range(9):
+        market.see(trade(100.0 + number, T + number * 60 * NS_PER_S))
+
+    assert list(market.of(X).closes.values()) == [104.0, 105.0, 106.0, 107.0, 108.0]

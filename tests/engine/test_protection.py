@@ -1,0 +1,440 @@
+"""Stops and targets: sized to what is held, replaced without a gap, and what to do when refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
+from holdfast.model import commands as cmd
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.messages import Request
+from holdfast.model.values import NS_PER_S, OrderRole, OrderStatus, OrderType, Side
+from tests.engine.rig import BTC, Rig
+
+STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
+
+
+@pytest.fixture
+def rig():
+    return Rig()
+
+
+def roles(rig):
+    return [order.role for order in rig.submitted()]
+
+
+def only(rig, role):
+    [order] = [order for order in rig.submitted() if order.role is role]
+    return order
+
+
+def bracket(rig, qty="2", **exits):
+    """Place an entry with a stop at 90 and a target at 120 and have it accepted."""
+    exits = exits or {"stop_loss": "90", "take_profit": "120"}
+    entry = rig.place(Side.BUY, qty, **exits)
+    rig.accept(entry)
+    return entry
+
+
+def protected(rig, **exits):
+    """Fill a bracket and let its exits rest; return the ids of stop and target."""
+    entry = bracket(rig, **exits)
+    rig.trade(entry, "2")
+    ids = [order.cl_ord_id for order in rig.submitted()]
+    rig.accept(*ids)
+    rig.wait(2)
+    return ids
+
+
+# Placing
+
+
+@pytest.mark.parametrize(
+    ("side", "stop", "target"), [(Side.BUY, "90", "120"), (Side.SELL, "110", "80")]
+)
+def test_a_fill_is_protected_at_once_by_a_stop_and_a_target(rig, side, stop, target):
+    entry = rig.place(side, "2", stop_loss=stop, take_profit=target)
+
+    rig.trade(entry, "2")
+
+    lower, upper = only(rig, STOP), only(rig, TARGET)
+    for order in (lower, upper):
+        assert (order.side, order.qty, order.reduce_only) == (side.opposite, 2, True)
+    assert (lower.order_type, lower.trigger_price) == (OrderType.STOP_MARKET, Decimal(stop))
+    assert (upper.order_type, upper.trigger_price) == (
+        OrderType.TAKE_PROFIT_MARKET,
+        Decimal(target),
+    )
+
+
+@pytest.mark.parametrize("exits", [{"stop_loss": "90"}, {"take_profit": "120"}])
+def test_only_what_was_asked_for_is_placed(rig, exits):
+    entry = bracket(rig, **exits)
+
+    rig.trade(entry, "2")
+
+    assert roles(rig) == ([STOP] if "stop_loss" in exits else [TARGET])
+
+
+def test_nothing_is_placed_before_the_first_fill(rig):
+    bracket(rig)
+
+    assert rig.submitted() == []
+
+
+def test_partial_fills_size_the_stop_to_what_is_held(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "0.5")
+    first = only(rig, STOP)
+    assert first.qty == Decimal("0.5")
+
+    rig.trade(entry, "0.7")
+    assert rig.submitted() == []  # the first one's answer is still to come
+
+    rig.accept(first.cl_ord_id)
+    second = only(rig, STOP)
+    assert second.qty == Decimal("1.2")
+
+
+def test_a_stop_is_replaced_by_placing_the_new_one_first(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "0.5")
+    first = only(rig, STOP).cl_ord_id
+    rig.accept(first)
+
+    rig.trade(entry, "1.5")
+    second = only(rig, STOP).cl_ord_id
+    assert rig.canceled() == []  # the old one works until the new one does
+
+    rig.accept(second)
+    assert rig.canceled() == [first]
+
+    rig.cancel(first)
+    assert [order.cl_ord_id for order in rig.working(STOP)] == [second]
+
+
+def test_a_stop_is_resized_when_a_part_is_closed(rig):
+    stop, _ = protected(rig)
+    exit_ = rig.place(Side.SELL, "0.5", reduce_only=True)
+
+    rig.trade(exit_, "0.5")
+    resized = only(rig, STOP)
+    assert resized.qty == Decimal("1.5")
+
+    rig.accept(resized.cl_ord_id)
+    assert stop in rig.canceled()
+
+
+def test_two_parents_of_one_symbol_have_each_their_own_stop(rig):
+    for level in ("90", "85"):
+        entry = rig.place(Side.BUY, "2", stop_loss=level)
+        rig.trade(entry, "2")
+        rig.accept(only(rig, STOP).cl_ord_id)
+        rig.wait(2)
+
+    stops = rig.working(STOP)
+    assert {(o.request.trigger_price, o.qty) for o in stops} == {(90, 2), (85, 2)}
+
+
+# Ending
+
+
+@pytest.mark.parametrize("winner", [0, 1], ids=["stop", "target"])
+def test_one_exit_that_closes_takes_the_other_back(rig, winner):
+    ids = protected(rig)
+    rig.trigger(ids[winner])
+    assert rig.canceled() == []  # until it has filled the other one still protects
+
+    rig.trade(ids[winner], "2", "90")
+
+    assert rig.qty() == 0
+    assert rig.canceled() == [ids[1 - winner]]
+
+
+def test_nothing_is_placed_while_a_triggered_stop_is_closing(rig):
+    stop, _ = protected(rig)
+    rig.trigger(stop)
+
+    rig.trade(stop, "0.5", "90")
+    rig.wait(1)
+
+    assert [o.role for o in rig.submitted(rig.commands)].count(STOP) == 1
+    assert rig.canceled() == []
+
+
+def test_closing_by_hand_takes_both_back(rig):
+    ids = protected(rig)
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    [exit_] = rig.submitted()
+
+    rig.trade(exit_.cl_ord_id, "2")
+
+    assert rig.canceled() == ids
+
+
+def test_an_order_that_is_not_yet_answered_is_taken_back_once_it_is_there(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    stop = only(rig, STOP).cl_ord_id
+    rig.trade("manual", "2", side=Side.SELL)
+    assert (rig.qty(), rig.canceled()) == (0, [])
+
+    rig.accept(stop)
+
+    assert rig.canceled() == [stop]
+
+
+def test_a_refused_withdrawal_is_asked_again_by_the_clock_not_at_once(rig):
+    """Else two programs would answer each other as fast as the wire is."""
+    stop, _ = protected(rig)
+    rig.trade("manual", "2", side=Side.SELL)
+    assert stop in rig.canceled()
+
+    rig.refuse(stop, Request.CANCEL)
+    assert rig.canceled() == []
+
+    rig.wait(1)
+    assert stop in rig.canceled()
+
+
+def test_a_fill_that_comes_after_its_order_ended_is_protected_too(rig):
+    """The parent held nothing and worked nothing any more; now it holds something."""
+    entry = bracket(rig, stop_loss="90")
+    rig.cancel(entry)
+    rig.wait(1)
+
+    rig.trade(entry, "0.5")
+    assert only(rig, STOP).qty == Decimal("0.5")
+
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.wait(1)
+    assert len(rig.working(STOP)) == 1
+
+
+# Refusals
+
+
+def test_a_refused_stop_is_tried_again_by_the_clock_and_the_position_closed_after_three(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+
+    for number in range(REFUSALS_MAX):
+        stop = only(rig, STOP)
+        rig.reject(stop.cl_ord_id, code=-4045)
+        if number < REFUSALS_MAX - 1:
+            assert rig.submitted() == []
+            rig.wait(1)
+
+    exit_ = only(rig, EXIT)
+    assert (exit_.side, exit_.qty, exit_.reduce_only) == (Side.SELL, 2, True)
+    assert rig.alarms()[-1] == "protection_closed"
+
+
+def test_a_stop_that_works_after_refusals_starts_the_count_anew(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "1")
+    rig.reject(only(rig, STOP).cl_ord_id)
+    rig.wait(1)
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.wait(1)
+
+    rig.trade(entry, "1")
+    for _ in range(REFUSALS_MAX - 1):
+        rig.reject(only(rig, STOP).cl_ord_id)
+        rig.wait(1)
+
+    assert roles(rig) == [STOP]
+
+
+@pytest.mark.parametrize("role", [STOP, TARGET])
+def test_a_price_that_is_passed_closes_at_the_market_at_once(rig, role):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+
+    rig.reject(only(rig, role).cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert roles(rig) == [EXIT]
+    assert "protection_closed" in rig.alarms()
+
+
+def test_a_position_that_is_being_closed_is_not_closed_twice_nor_protected_anew(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    stop, target = only(rig, STOP), only(rig, TARGET)
+    rig.reject(stop.cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+
+    rig.accept(target.cl_ord_id)
+    assert rig.asked == []
+    rig.wait(1)
+    assert rig.submitted() == []
+
+
+def test_a_close_that_is_refused_is_tried_again_by_the_clock(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.reject(only(rig, STOP).cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+
+    rig.reject(only(rig, EXIT).cl_ord_id)
+    assert rig.submitted() == []
+
+    rig.wait(1)
+    assert roles(rig) == [EXIT]
+
+
+def test_a_close_that_fills_in_part_is_followed_by_one_for_the_rest(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.reject(only(rig, STOP).cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+    exit_ = only(rig, EXIT).cl_ord_id
+    rig.trade(exit_, "0.5")
+    rig.expire(exit_)
+
+    rig.wait(1)
+
+    assert only(rig, EXIT).qty == Decimal("1.5")
+
+
+def test_a_target_that_keeps_being_refused_is_left_out_and_the_stop_stays(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.accept(only(rig, STOP).cl_ord_id)
+    target = rig.working(TARGET)[0].cl_ord_id
+    for _ in range(REFUSALS_MAX):
+        rig.reject(target, code=-4045)
+        rig.wait(1)
+        target = only(rig, TARGET).cl_ord_id if rig.submitted() else None
+
+    rig.wait(5)
+
+    assert target is None
+    assert len([o for o in rig.submitted(rig.commands) if o.role is TARGET]) == REFUSALS_MAX
+    assert [o.status for o in rig.working(STOP)] == [OrderStatus.NEW]
+
+
+# What others do to them
+
+
+def test_a_stop_that_somebody_cancels_is_restored(rig):
+    stop, _ = protected(rig)
+
+    rig.cancel(stop)
+
+    assert only(rig, STOP).qty == 2
+
+
+@pytest.mark.parametrize("end", ["expire", "never"])
+def test_a_stop_that_expires_or_never_arrives_is_restored(rig, end):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    stop = only(rig, STOP).cl_ord_id
+    if end == "expire":
+        rig.accept(stop)
+        rig.expire(stop)
+    else:
+        rig.unknown(stop)
+        rig.now += 7 * NS_PER_S
+        rig.not_found(stop)
+
+    assert only(rig, STOP).cl_ord_id != stop
+
+
+def test_a_stop_in_doubt_is_waited_for(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    rig.unknown(only(rig, STOP).cl_ord_id)
+
+    rig.wait(3)
+
+    assert rig.submitted() == []
+
+
+def test_a_stop_whose_cancel_was_asked_by_hand_is_replaced_before_it_is_gone(rig):
+    stop, _ = protected(rig)
+
+    rig.hear(msg.CancelRequest(cl_ord_id=stop))
+
+    assert only(rig, STOP).qty == 2
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.cancel(stop)
+    assert len(rig.working(STOP)) == 1
+
+
+# Alarms
+
+
+def test_an_alarm_is_raised_once_when_the_stop_is_missing_too_long_and_called_off(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    stop = only(rig, STOP).cl_ord_id
+
+    rig.wait(4)
+    assert rig.ever(ev.ProtectionMissing) == []
+    rig.wait(3)
+    assert len(rig.ever(ev.ProtectionMissing)) == 1
+    assert rig.alarms().count("protection_missing") == 1
+    assert any(isinstance(c, cmd.Notify) and c.level == "alarm" for c in rig.commands)
+
+    rig.accept(stop)
+    assert len(rig.told(ev.ProtectionRestored)) == 1
+    rig.wait(2)
+    assert len(rig.ever(ev.ProtectionRestored)) == 1
+
+
+def test_a_target_raises_no_alarm(rig):
+    entry = bracket(rig, take_profit="120")
+    rig.trade(entry, "2")
+
+    rig.wait(20)
+
+    assert rig.ever(ev.ProtectionMissing) == []
+
+
+def test_an_alarm_ends_with_the_position(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    rig.wait(7)
+    assert len(rig.ever(ev.ProtectionMissing)) == 1
+
+    rig.trade("manual", "2", side=Side.SELL)
+
+    assert len(rig.told(ev.ProtectionRestored)) <= 1
+    rig.wait(10)
+    assert rig.alarms().count("protection_missing") == 1
+
+
+# Sessions
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        msg.PauseSession(reason="x"),
+        msg.StopSession(reason="x"),
+        msg.EngageKillSwitch(reason="x"),
+        msg.FailSession(reason="x"),
+    ],
+)
+def test_protection_goes_on_whatever_the_session_is(rig, message):
+    entry = bracket(rig)
+    rig.hear(message)
+
+    rig.trade(entry, "2")
+
+    assert roles(rig) == [STOP, TARGET]
+
+
+def test_a_position_is_protected_again_after_a_restart(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    stop = only(rig, STOP).cl_ord_id
+
+    rig.restart()
+    rig.snapshot(orders=[])
+    assert stop in rig.queried()
+    rig.now += 7 * NS_PER_S
+    rig.not_found(stop)
+
+    assert only(rig, STOP).qty == 2

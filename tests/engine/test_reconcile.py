@@ -1,0 +1,522 @@
+"""Ours against the venue's: opening the books, what was missed, and what disagrees."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.engine.reconcile import FILLS_PATIENCE_NS, SIGHTINGS_BELIEVED
+from holdfast.model import commands as cmd
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    MAIN,
+    NS_PER_S,
+    ZERO,
+    AccountId,
+    ClOrdId,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    SessionId,
+    Side,
+    TradeId,
+)
+from holdfast.model.values import TradingSessionStatus as Status
+from tests.engine.rig import BTC, KEY, Rig
+
+LIMIT = OrderType.LIMIT
+
+
+@pytest.fixture
+def rig():
+    return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+
+
+def new(**settings):
+    """A session that has asked for the venue's books for the first time."""
+    rig = Rig(start=False, **settings)
+    rig.begin()
+    return rig
+
+
+def wallet(rig):
+    return rig.state.account(MAIN).wallet("USDT")
+
+
+def execution(rig, cl_ord_id, qty, trade_id, *, ago=0.0, side=Side.BUY, price="100"):
+    return msg.ExecutionReport(
+        symbol=BTC,
+        cl_ord_id=ClOrdId(cl_ord_id),
+        exec_type=ExecType.TRADE,
+        status=OrderStatus.PARTIALLY_FILLED,
+        side=side,
+        venue_ts=rig.now - int(ago * NS_PER_S),
+        qty=Decimal(3),
+        cum_qty=Decimal(qty),
+        last_qty=Decimal(qty),
+        last_px=Decimal(price),
+        trade_id=TradeId(trade_id),
+        fee=Decimal("0.1"),
+    )
+
+
+def deposit(rig, amount="5", name="d1", *, ago=0.0):
+    return msg.WalletChange(
+        asset="USDT",
+        amount=Decimal(amount),
+        reason="deposit",
+        change_id=name,
+        venue_ts=rig.now - int(ago * NS_PER_S),
+    )
+
+
+def funding(rig, amount="-2", name="f1", *, ago=0.0):
+    return msg.FundingPayment(
+        symbol=BTC,
+        amount=Decimal(amount),
+        payment_id=name,
+        venue_ts=rig.now - int(ago * NS_PER_S),
+    )
+
+
+# Opening the books
+
+
+def test_the_first_start_begins_the_books_with_what_the_venue_has():
+    rig = new()
+    assert rig.resyncs() == 1
+
+    rig.snapshot(balance="500", positions={BTC: "-2"})
+
+    assert wallet(rig) == 500
+    assert rig.qty() == -2
+    assert rig.session() is Status.RUNNING
+    assert rig.ever(ev.BooksDiffered) == []
+
+
+def test_deposits_that_the_venue_still_remembers_are_part_of_the_opening():
+    rig = new()
+
+    rig.snapshot(balance="500", changes=(deposit(rig, "450"),))
+
+    assert wallet(rig) == 500
+    [opening] = [f for f in rig.told(ev.WalletChanged) if f.reason == "opening"]
+    assert opening.amount == 50
+
+
+def test_an_account_without_money_is_opened_all_the_same():
+    rig = new()
+
+    rig.hear(
+        msg.VenueSnapshot(asked_ts=rig.now, taken_ts=rig.now, orders=(), positions=(), balances={})
+    )
+
+    assert rig.session() is Status.RUNNING
+    assert wallet(rig) == 0
+
+
+def test_what_traded_before_the_books_were_opened_is_in_their_balance():
+    rig = new()
+    rig.snapshot(balance="500", positions={BTC: "1"})
+
+    rig.hear(execution(rig, "manual", "1", "old", ago=1))  # a late frame
+
+    assert (rig.qty(), wallet(rig)) == (1, 500)
+
+
+def test_what_trades_while_the_first_answer_is_on_its_way_is_booked_by_the_next():
+    rig = new()
+    asked_ts = rig.now
+    rig.now += NS_PER_S
+    trade = execution(rig, "manual", "1", "t1", ago=0.5)
+    rig.hear(trade)
+    rig.snapshot(balance="500", positions={}, asked_ts=asked_ts)
+    assert rig.qty() == 0
+
+    rig.now += NS_PER_S
+    rig.snapshot(balance="499.9", positions={BTC: "1"}, trades=(trade,))
+
+    assert (rig.qty(), wallet(rig)) == (1, Decimal("499.9"))
+    assert rig.ever(ev.BooksDiffered) == []
+
+
+def test_open_orders_of_the_first_look_are_taken_on():
+    rig = new()
+
+    rig.snapshot(balance="500", orders=[rig.row("manual-1", qty=Decimal(1), price=Decimal(90))])
+
+    assert not rig.order("manual-1").is_ours
+
+
+def test_two_accounts_run_only_when_both_have_answered():
+    rig = Rig(start=False)
+    rig.hear(
+        msg.StartSession(
+            session_id=SessionId("x"),
+            portfolio_id="p",
+            epoch=1,
+            accounts=(MAIN, AccountId("second")),
+        )
+    )
+    assert rig.resyncs() == 2
+
+    rig.snapshot(balance="1")
+    assert rig.session() is Status.STARTING
+
+    rig.snapshot(balance="1", account="second", positions={})
+    assert rig.session() is Status.RUNNING
+
+
+# What was missed
+
+
+def test_missed_fills_are_booked_once_under_their_real_ids(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="100")
+    rig.accept(order)
+    rig.now += NS_PER_S
+    missed = execution(rig, order, "1", "t7", ago=0.5)
+
+    rig.snapshot(positions={BTC: "1"}, balance="9999.9", trades=(missed,))
+    assert [f.trade_id for f in rig.told(ev.OrderFilled)] == ["t7"]
+    assert rig.ever(ev.BooksDiffered) == []
+
+    rig.hear(missed)
+    rig.snapshot(trades=(missed,))
+    assert rig.qty() == 1
+    assert len(rig.ever(ev.OrderFilled)) == 1
+
+
+def test_missed_fills_are_booked_after_a_restart_before_it_runs(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="100")
+    rig.now += 60 * NS_PER_S
+    rig.restart()
+    missed = execution(rig, order, "1", "t7", ago=50)
+
+    rig.snapshot(positions={BTC: "1"}, balance="9999.9", trades=(missed,))
+
+    kinds = [type(f) for f in rig.news]
+    assert kinds.index(ev.OrderFilled) < kinds.index(ev.SessionChanged)
+    assert rig.session() is Status.RUNNING
+
+
+def test_books_are_compared_at_the_start_also_when_fills_were_missed(rig):
+    """The very snapshot that brings missed fills must not go uncompared, late as it is heard."""
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="100")
+    rig.now += 60 * NS_PER_S
+    rig.restart()
+    missed = execution(rig, order, "1", "t7", ago=50)
+    asked_ts = rig.now
+    rig.now += NS_PER_S
+
+    rig.snapshot(positions={BTC: "2"}, balance="9999.9", trades=(missed,), asked_ts=asked_ts)
+
+    assert [f.what for f in rig.told(ev.BooksDiffered)] == ["position BTCUSDT"]
+    assert rig.session() is Status.STARTING
+
+
+def test_missed_funding_and_deposits_are_booked_once(rig):
+    rig.now += NS_PER_S
+    changes = (funding(rig), deposit(rig))
+    for _ in range(2):
+        rig.snapshot(balance="10003", changes=changes)
+    for change in changes:
+        rig.hear(change)
+
+    assert wallet(rig) == 10_003
+    assert rig.state.position(KEY).funding == -2
+    assert rig.state.account(MAIN).funding["USDT"] == -2
+    assert rig.ever(ev.BooksDiffered) == []
+
+
+def test_live_funding_and_deposits_are_booked_once(rig):
+    for _ in range(2):
+        rig.hear(funding(rig))
+        rig.hear(deposit(rig))
+
+    assert wallet(rig) == 10_003
+
+
+def test_changes_from_before_the_opening_are_not_booked_again(rig):
+    rig.now += NS_PER_S
+    rig.snapshot(changes=(funding(rig, ago=3600), deposit(rig, ago=3600)), balance="10000")
+
+    assert wallet(rig) == 10_000
+
+
+def test_what_is_asked_for_reaches_back_before_what_is_known(rig):
+    rig.now += 600 * NS_PER_S
+    rig.snapshot()
+    [agreed] = rig.told(ev.BooksAgreed)
+    assert agreed.trades_until == rig.now - NS_PER_S  # the clock skew
+
+    rig.hear(msg.AuditDue())
+    [command] = rig.asked
+    assert isinstance(command, cmd.Resync)
+    assert command.trades_since == agreed.trades_until - NS_PER_S
+
+
+# Orders
+
+
+def test_open_orders_that_the_venue_does_not_list_are_asked_after(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    rig.accept(order)
+    rig.now += NS_PER_S
+
+    rig.snapshot(orders=[])
+
+    assert rig.queried() == [order]
+    assert rig.order(order).is_open  # only its own answer ends it
+
+
+def test_an_order_younger_than_the_question_is_not_asked_after(rig):
+    asked_ts = rig.now
+    rig.now += NS_PER_S
+    rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+
+    rig.snapshot(orders=[], asked_ts=asked_ts)
+
+    assert rig.queried() == []
+
+
+def test_an_unlisted_order_of_this_life_is_given_its_time_before_it_is_doubted(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    rig.now += 2 * NS_PER_S
+    rig.snapshot(orders=[])
+    assert not rig.order(order).is_in_doubt
+
+    rig.now += 4 * NS_PER_S
+    rig.snapshot(orders=[])
+    assert rig.order(order).is_in_doubt
+
+
+def test_a_listed_order_is_acknowledged(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+
+    rig.snapshot()
+
+    assert rig.order(order).status is OrderStatus.NEW
+
+
+def test_orders_of_another_account_are_not_asked_after(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    rig.accept(order)
+
+    rig.snapshot(account="second", orders=[], positions={}, balance="0")
+
+    assert rig.queried() == []
+
+
+# What disagrees
+
+
+def test_a_first_difference_is_noted_and_looked_at_again(rig):
+    rig.now += NS_PER_S
+
+    rig.snapshot(positions={BTC: "1"})
+
+    [fact] = rig.told(ev.BooksDiffered)
+    assert (fact.what, fact.ours, fact.theirs, fact.sightings) == ("position BTCUSDT", 0, 1, 1)
+    assert rig.resyncs() == 1
+    assert rig.session() is Status.RUNNING
+    assert rig.qty() == 0  # never a fill that nobody reported
+
+
+def test_agreement_forgets_an_earlier_difference(rig):
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"})
+    rig.snapshot(positions={})
+
+    assert rig.state.differences == {}
+    assert len(rig.told(ev.BooksAgreed)) == 1
+
+    rig.snapshot(positions={BTC: "1"})
+    assert rig.told(ev.BooksDiffered)[0].sightings == 1
+
+
+def differ_twice(rig, **books):
+    rig.now += NS_PER_S
+    rig.snapshot(**books)
+    rig.now += NS_PER_S
+    rig.snapshot(**books)
+
+
+@pytest.mark.parametrize("books", [{"positions": {BTC: "1"}}, {"balance": "9000"}])
+def test_a_second_look_that_differs_halts_by_policy(books):
+    rig = Rig(mismatch_policy="halt")
+    entry = rig.place(Side.BUY, "1", order_type=LIMIT, price="99")
+    rig.accept(entry)
+
+    differ_twice(rig, **books)
+
+    assert rig.session() is Status.ERROR
+    assert "the books differ" in rig.state.status_reason
+    assert rig.canceled() == [entry]
+    assert rig.resyncs() == 0
+    assert "books_differ" in rig.alarms()
+
+
+def test_a_second_look_that_differs_adopts_by_policy():
+    rig = Rig(mismatch_policy="adopt")
+
+    differ_twice(rig, positions={BTC: "1"}, balance="9000")
+
+    assert rig.session() is Status.RUNNING
+    assert (rig.qty(), wallet(rig)) == (1, 9000)
+    assert rig.state.position(KEY).entry_price == 100
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"}, balance="9000")
+    assert rig.state.differences == {}
+
+
+def test_adopting_flat_lets_go_of_what_was_held():
+    rig = Rig(mismatch_policy="adopt")
+    parent = rig.hold("2", stop_loss="90")
+
+    differ_twice(rig, positions={BTC: "0"})
+
+    assert rig.qty() == 0
+    assert parent.open_qty == 0
+    assert len(rig.canceled()) == 1  # the stop has nothing to protect
+
+
+def test_a_position_that_the_venue_does_not_even_list_is_adopted_as_flat():
+    rig = Rig(mismatch_policy="adopt")
+    rig.hold("2")
+
+    differ_twice(rig, positions={})
+
+    assert rig.qty() == 0
+
+
+def test_a_second_look_that_differs_adopts_and_flattens_by_policy():
+    rig = Rig(mismatch_policy="flatten")
+
+    differ_twice(rig, positions={BTC: "-2"})
+
+    assert rig.qty() == -2
+    [exit_] = rig.submitted()
+    assert (exit_.side, exit_.qty, exit_.role) == (Side.BUY, Decimal(2), OrderRole.EXIT)
+
+
+def test_flattening_what_is_flat_there_sends_nothing():
+    rig = Rig(mismatch_policy="flatten")
+    rig.hold("2")
+
+    differ_twice(rig, positions={})
+
+    assert rig.submitted() == []
+
+
+def test_a_difference_that_keeps_coming_back_halts_whatever_the_policy():
+    rig = Rig(mismatch_policy="adopt")
+    for number in range(SIGHTINGS_BELIEVED + 1):
+        assert rig.session() is Status.RUNNING
+        rig.now += NS_PER_S
+        rig.snapshot(positions={BTC: str(number + 1)})
+
+    assert rig.session() is Status.ERROR
+    assert "has differed 6 times in a row" in rig.state.status_reason
+
+
+def test_a_session_does_not_start_on_books_that_differ(rig):
+    rig.restart()
+    rig.snapshot(positions={BTC: "1"})
+    assert rig.session() is Status.STARTING
+
+    rig.now += NS_PER_S
+    rig.snapshot(positions={})
+    assert rig.session() is Status.RUNNING
+
+
+def test_a_stopped_session_does_not_look_again_and_again(rig):
+    rig.hear(msg.StopSession(reason="x"))
+    rig.wait(1)
+    assert rig.session() is Status.STOPPED
+
+    for _ in range(3):
+        rig.snapshot(positions={BTC: "1"})
+        assert rig.resyncs() == 0
+
+
+# No false alarms
+
+
+def test_a_fill_heard_after_the_question_makes_the_answer_too_old_to_compare(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="100")
+    asked_ts = rig.now
+    rig.now += NS_PER_S
+    rig.trade(order, "1")
+
+    rig.snapshot(positions={}, balance="10000", asked_ts=asked_ts)
+
+    assert rig.told(ev.BooksDiffered) == []
+    assert rig.told(ev.BooksAgreed) == []
+
+
+def test_a_trade_after_the_question_makes_the_answer_too_young_to_compare(rig):
+    asked_ts = rig.now
+    rig.now += NS_PER_S
+    trade = execution(rig, "manual", "1", "t1", ago=0.5)
+
+    rig.snapshot(
+        positions={}, balance="10000", asked_ts=asked_ts, taken_ts=rig.now, trades=(trade,)
+    )
+
+    assert rig.qty() == 1
+    assert rig.told(ev.BooksDiffered) == []
+
+
+def test_fills_that_the_venue_has_named_are_waited_for_within_bounds(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="100")
+    rig.accept(order)
+    rig.now += NS_PER_S
+    row = [rig.row(order, OrderStatus.PARTIALLY_FILLED, cum_qty=Decimal(1))]
+    rig.snapshot(positions={BTC: "1"}, orders=row)
+    assert rig.told(ev.BooksDiffered) == []
+    assert rig.resyncs() == 1
+
+    rig.now += FILLS_PATIENCE_NS
+    rig.snapshot(positions={BTC: "1"}, orders=row)
+    assert len(rig.told(ev.BooksDiffered)) == 1
+
+
+def test_agreement_is_a_fact_only_now_and_then(rig):
+    rig.now += 100 * NS_PER_S
+    rig.snapshot()
+    assert len(rig.told(ev.BooksAgreed)) == 1
+
+    rig.now += 10 * NS_PER_S
+    rig.snapshot()
+    assert rig.told(ev.BooksAgreed) == []
+
+
+# The road
+
+
+def test_a_link_that_comes_back_is_followed_by_a_look_at_the_books(rig):
+    rig.hear(msg.VenueLink(is_up=False, reason="socket closed"))
+    assert rig.alarms() == ["link_down"]
+    assert rig.resyncs() == 0
+
+    rig.hear(msg.VenueLink(is_up=True))
+    assert rig.asked[0].reason == "the connection came back"
+
+
+def test_a_wallet_in_another_asset_is_compared_too(rig):
+    rig.now += NS_PER_S
+    rig.hear(
+        msg.VenueSnapshot(
+            asked_ts=rig.now,
+            taken_ts=rig.now,
+            orders=(),
+            positions=(),
+            balances={"USDT": Decimal(10_000), "BNB": Decimal(1)},
+        )
+    )
+
+    [fact] = rig.told(ev.BooksDiffered)
+    assert (fact.what, fact.ours, fact.theirs) == ("balance BNB", ZERO, 1)

@@ -1,0 +1,507 @@
+"""What the venue says of orders, in whatever order and however often it is heard."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+
+import pytest
+
+from holdfast.engine.order import RequestState
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.errors import Fenced, IllegalTransition
+from holdfast.model.ids import Owner, make_cl_ord_id
+from holdfast.model.messages import ExecType, Request
+from holdfast.model.values import (
+    MAIN,
+    NS_PER_S,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+    TradeId,
+)
+from holdfast.model.values import TradingSessionStatus as Status
+from tests.engine.rig import Rig, S, encoded
+
+LIMIT = OrderType.LIMIT
+
+
+@pytest.fixture
+def rig():
+    return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+
+
+@pytest.fixture
+def order(rig):
+    """A limit order of 3 at 99, sent and not yet answered."""
+    return rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+
+
+def kinds(rig):
+    return [type(fact) for fact in rig.news]
+
+
+# One order's life
+
+
+def test_an_acknowledgement_is_one_fact_however_often_it_comes(rig, order):
+    rig.accept(order)
+    assert kinds(rig) == [ev.OrderAccepted]
+
+    rig.accept(order)
+    assert rig.news == []
+
+
+def test_a_fill_books_order_position_and_wallet_once(rig, order):
+    rig.accept(order)
+    rig.trade(order, "1", "99", trade_id=TradeId("t1"), fee=Decimal("0.5"))
+    rig.trade(order, "1", "99", trade_id=TradeId("t1"), fee=Decimal("0.5"), cum_qty=Decimal(1))
+
+    assert rig.news == []
+    assert rig.order(order).cum_qty == 1
+    assert rig.qty() == 1
+    assert rig.state.account(MAIN).wallet("USDT") == Decimal("9999.5")
+
+
+def test_the_same_trade_id_on_another_symbol_is_another_trade(rig, order):
+    rig.trade(order, "1", "99", trade_id=TradeId("t1"))
+    rig.trade("manual", "1", symbol="ETHUSDT", side=Side.BUY, trade_id=TradeId("t1"))
+
+    assert rig.qty("ETHUSDT") == 1
+
+
+def test_profit_is_the_venues_figure_and_is_worked_out_where_it_gives_none(rig, order):
+    rig.trade(order, "3", "99")
+    exit_ = rig.place(Side.SELL, "3", reduce_only=True)
+
+    rig.trade(exit_, "1", "109", fee=Decimal(0))
+    assert rig.told(ev.OrderFilled)[0].realized_pnl == 10
+
+    rig.trade(exit_, "1", "109", fee=Decimal(0), realized_pnl=Decimal("9.99"))
+    assert rig.state.account(MAIN).realized["USDT"] == Decimal("19.99")
+
+
+def test_a_fill_may_come_before_the_acknowledgement(rig, order):
+    rig.trade(order, "1", "99")
+    assert rig.order(order).status is OrderStatus.PARTIALLY_FILLED
+
+    rig.accept(order)
+    assert rig.order(order).status is OrderStatus.PARTIALLY_FILLED
+    assert rig.news == []
+
+
+def story(rig, order):
+    """Everything the venue says of an order that is triggered, fills twice and is cancelled."""
+    kind: dict = {"symbol": "BTCUSDT", "cl_ord_id": order, "side": Side.BUY, "qty": Decimal(3)}
+    fields: dict = {**kind, "price": Decimal(99), "order_type": LIMIT, "venue_ts": rig.now}
+    partial: dict = {"status": OrderStatus.PARTIALLY_FILLED, "last_qty": Decimal(1)}
+    return [
+        msg.ExecutionReport(exec_type=ExecType.NEW, status=OrderStatus.NEW, **fields),
+        *(
+            msg.ExecutionReport(
+                exec_type=ExecType.TRADE,
+                trade_id=TradeId(f"t{number}"),
+                last_px=Decimal(99),
+                cum_qty=Decimal(number),
+                fee=Decimal("0.1"),
+                **partial,
+                **fields,
+            )
+            for number in (1, 2)
+        ),
+        msg.ExecutionReport(
+            exec_type=ExecType.CANCELED,
+            status=OrderStatus.CANCELED,
+            cum_qty=Decimal(2),
+            **fields,
+        ),
+    ]
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_reports_in_any_order_and_twice_lead_to_the_same_end(arrival, is_repeated):
+    rig = Rig()
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    heard = [story(rig, order)[number] for number in arrival]
+    for report in [*heard, *heard] if is_repeated else heard:
+        rig.hear(report)
+
+    done = rig.order(order)
+    assert (done.status, done.cum_qty, done.is_open) == (OrderStatus.CANCELED, 2, False)
+    assert rig.qty() == 2
+    assert rig.state.account(MAIN).wallet("USDT") == Decimal("9999.8")
+    assert len(rig.ever(ev.OrderFilled)) == 2
+
+
+def test_a_final_report_that_names_unknown_fills_has_them_fetched(rig, order):
+    rig.accept(order)
+
+    rig.cancel(order, cum_qty=Decimal(2))
+
+    assert rig.order(order).is_open
+    assert rig.resyncs() == 1
+    assert [f.cum_qty for f in rig.told(ev.OrderReported)] == [2]
+
+
+def test_a_fill_that_runs_ahead_of_its_brothers_waits_for_them_in_silence(rig, order):
+    rig.trade(order, "1", "99", cum_qty=Decimal(2))
+
+    assert rig.resyncs() == 0
+    assert rig.order(order).reported_qty == 2
+
+
+def test_a_rejection_ends_the_order_with_code_and_reason(rig, order):
+    rig.reject(order, -2019, "margin")
+
+    assert (rig.order(order).status, rig.order(order).code) == (OrderStatus.REJECTED, -2019)
+    rig.reject(order, -2019, "margin")
+    assert rig.news == []
+
+
+def test_a_trigger_is_heard_once(rig):
+    order = rig.place(Side.BUY, "1", order_type=OrderType.STOP_MARKET, trigger_price="105")
+    rig.accept(order)
+
+    rig.trigger(order)
+    assert rig.order(order).status is OrderStatus.TRIGGERED
+    rig.trigger(order)
+    rig.accept(order)
+    assert rig.news == []
+
+
+def test_an_overfill_raises_before_order_position_or_wallet_change(rig, order):
+    rig.trade(order, "2", "99")
+    position, wallet = rig.qty(), rig.state.account(MAIN).wallet("USDT")
+    before = encoded(rig.state.orders)
+
+    with pytest.raises(IllegalTransition, match="makes 4, more than the order's 3"):
+        rig.trade(order, "2", "99")
+
+    assert encoded(rig.state.orders) == before
+    assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (position, wallet)
+
+
+def test_a_report_of_an_order_that_ended_and_was_forgotten_changes_nothing(rig):
+    rig.report("hf.1.zz.1.E.s", ExecType.CANCELED, OrderStatus.CANCELED)
+
+    assert rig.news == []
+
+
+# Amendments
+
+
+def amended(rig, order, qty="5", price="98"):
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, qty=Decimal(qty), price=Decimal(price)))
+
+
+def replaced(rig, order, qty="5", price="98", **fields):
+    fields = {"qty": Decimal(qty), "price": Decimal(price), **fields}
+    rig.report(order, ExecType.REPLACED, OrderStatus.NEW, **fields)
+
+
+def test_an_amendment_is_done_when_the_venue_shows_it(rig, order):
+    rig.accept(order)
+    amended(rig, order)
+    replaced(rig, order)
+
+    assert (rig.order(order).qty, rig.order(order).price) == (5, 98)
+    assert rig.order(order).replace is RequestState.NONE
+    replaced(rig, order)
+    assert rig.news == []
+
+
+def test_a_late_word_of_an_earlier_amendment_does_not_undo_a_later_one(rig, order):
+    rig.accept(order)
+    amended(rig, order)
+    replaced(rig, order)
+    first = rig.now
+    rig.wait(2)
+    amended(rig, order, "7", "97")
+    replaced(rig, order, "7", "97")
+
+    replaced(rig, order, venue_ts=first)
+
+    assert (rig.order(order).qty, rig.order(order).price) == (7, 97)
+    rig.trade(order, "7", "97")
+    assert rig.order(order).status is OrderStatus.FILLED
+
+
+def test_the_venues_word_counts_also_for_an_amendment_nobody_here_asked_for(rig, order):
+    rig.accept(order)
+
+    replaced(rig, order, "2", "98")
+
+    assert (rig.order(order).qty, rig.order(order).price) == (2, 98)
+
+
+def test_a_refused_amendment_leaves_the_order_and_asks_how_it_stands(rig, order):
+    rig.accept(order)
+    amended(rig, order)
+
+    rig.refuse(order, Request.REPLACE)
+
+    assert rig.told(ev.ReplaceRejected)[0].code == -2011
+    assert rig.queried() == [order]
+    assert (rig.order(order).qty, rig.order(order).leaves_qty) == (3, 3)
+
+
+def test_a_refused_cancel_leaves_the_order_and_asks_how_it_stands(rig, order):
+    rig.accept(order)
+    rig.hear(msg.CancelRequest(cl_ord_id=order))
+
+    rig.refuse(order, Request.CANCEL)
+
+    assert rig.told(ev.CancelRejected)[0].reason == "unknown"
+    assert rig.queried() == [order]
+    rig.refuse(order, Request.CANCEL)
+    assert rig.news == []  # nothing was asked any more
+
+
+def test_a_refusal_for_an_ended_or_unknown_order_is_no_news(rig, order):
+    rig.cancel(order)
+    rig.refuse(order, Request.CANCEL)
+    assert (rig.news, rig.asked) == ([], [])
+
+    rig.refuse("?", Request.CANCEL)
+    assert (rig.news, rig.asked) == ([], [])
+
+
+# Strangers
+
+
+def own_id(epoch=1, seq=999, parent=7, role=OrderRole.STOP_LOSS, strategy=S):
+    return make_cl_ord_id(Owner("hf", epoch, seq, parent, role, strategy))
+
+
+def test_an_open_order_of_ours_that_the_journal_lost_is_taken_on_with_its_owner(rig):
+    stranger = own_id()
+    rig.report(
+        stranger,
+        ExecType.STATUS,
+        OrderStatus.NEW,
+        side=Side.SELL,
+        qty=Decimal(2),
+        order_type=OrderType.STOP_MARKET,
+        trigger_price=Decimal(90),
+        reduce_only=True,
+        venue_order_id="v9",
+    )
+
+    adopted = rig.order(stranger)
+    assert adopted.is_ours
+    assert (adopted.role, adopted.request.strategy_id) == (OrderRole.STOP_LOSS, "s")
+    assert (adopted.request.parent_id, adopted.venue_order_id) == ("7", "v9")
+    assert rig.alarms() == ["order_adopted"]
+
+
+def test_an_adopted_order_of_a_known_parent_is_its_child_again(rig):
+    parent = rig.hold("2", stop_loss="90")
+    stranger = own_id(parent=int(parent.parent_id))
+
+    rig.report(stranger, ExecType.STATUS, OrderStatus.NEW, side=Side.SELL, qty=Decimal(2))
+
+    assert stranger in parent.children
+
+
+def test_an_adopted_order_of_ours_without_parent_has_none(rig):
+    stranger = own_id(parent=0, role=OrderRole.ENTRY)
+
+    rig.report(stranger, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+
+    assert rig.order(stranger).request.parent_id == ""
+
+
+def foreign(**settings):
+    rig = Rig(**settings)
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))
+    return rig
+
+
+def test_a_foreign_order_is_counted_and_not_touched():
+    rig = foreign(foreign_order_policy="adopt")
+
+    assert not rig.order("manual-1").is_ours
+    assert rig.canceled() == []
+    assert rig.engine.core.exposure.reach((MAIN, "BTCUSDT")).longest == 2
+
+
+def test_a_foreign_order_may_be_cancelled_by_policy():
+    assert foreign(foreign_order_policy="cancel").canceled() == ["manual-1"]
+
+
+def test_a_foreign_order_may_halt_the_session_by_policy():
+    rig = foreign(foreign_order_policy="halt")
+
+    assert rig.session() is Status.ERROR
+    assert "somebody else" in rig.state.status_reason
+
+
+def test_no_policy_touches_an_order_of_ours():
+    rig = Rig(foreign_order_policy="cancel")
+
+    rig.report(own_id(), ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+
+    assert rig.canceled() == []
+
+
+def test_a_foreign_fill_moves_the_position_and_no_order(rig):
+    rig.trade("liquidation-1", "2", side=Side.SELL)
+
+    assert rig.qty() == -2
+    assert "liquidation-1" not in rig.state.orders
+
+
+def test_an_order_that_is_met_half_way_is_counted_as_the_venue_counts_it(rig):
+    """Some of its fills came before it was known: adding ours up would be wrong either way."""
+    fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
+    rig.trade("manual-1", "1", "99", side=Side.BUY)
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)  # overtaken by its fill
+    assert rig.order("manual-1").leaves_qty == 3
+
+    rig.trade("manual-1", "1", "99", cum_qty=Decimal(2))
+    assert (rig.order("manual-1").cum_qty, rig.qty()) == (2, 2)
+
+    rig.status("manual-1", OrderStatus.FILLED, cum_qty=Decimal(3))
+    assert not rig.order("manual-1").is_open
+    rig.trade("manual-1", "1", "99", cum_qty=Decimal(3))
+    assert (rig.order("manual-1").cum_qty, rig.qty()) == (3, 3)
+
+
+def test_an_adopted_order_ends_at_once_with_what_the_venue_counts(rig):
+    fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)
+
+    rig.cancel("manual-1", cum_qty=Decimal(1))
+
+    assert rig.order("manual-1").status is OrderStatus.CANCELED
+    assert rig.order("manual-1").cum_qty == 1
+
+
+def test_an_id_that_others_use_again_stops_nobody(rig):
+    """Binance gives every deleveraging the same one."""
+    for _ in range(2):
+        rig.report("adl_autoclose", ExecType.NEW, OrderStatus.NEW, qty=Decimal(1))
+        rig.trade("adl_autoclose", "1", side=Side.BUY, cum_qty=Decimal(1))
+
+    assert rig.qty() == 2
+
+
+def test_an_amendment_by_others_that_was_not_heard_of_is_caught_up_with(rig):
+    fields = {"price": Decimal(99), "order_type": LIMIT}
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(3), **fields)
+
+    rig.trade("manual-1", "5", "99", cum_qty=Decimal(5), status=OrderStatus.FILLED)
+    assert rig.order("manual-1").leaves_qty == 0
+
+    rig.status("manual-1", OrderStatus.FILLED, cum_qty=Decimal(5), qty=Decimal(5))
+    assert not rig.order("manual-1").is_open
+
+
+def test_a_foreign_fill_closes_the_oldest_holdings_first(rig):
+    first = rig.hold("2", stop_loss="90")
+    second = rig.hold("1.5", stop_loss="80")
+
+    rig.trade("liquidation-1", "3", side=Side.SELL)
+
+    assert (first.open_qty, second.open_qty) == (0, Decimal("0.5"))
+
+
+def test_an_exit_closes_its_own_strategys_holding_before_anothers(rig):
+    first = rig.hold("2", strategy_id="a")
+    second = rig.hold("1.5", strategy_id="b")
+    exit_ = rig.place(Side.SELL, "1.5", reduce_only=True, strategy_id="b")
+
+    rig.trade(exit_, "1.5")
+
+    assert (first.open_qty, second.open_qty) == (2, 0)
+
+
+@pytest.mark.parametrize("kind", [ExecType.NEW, ExecType.TRADE, ExecType.CANCELED])
+def test_an_id_of_ours_from_a_higher_epoch_stops_the_process(rig, kind):
+    status = OrderStatus.CANCELED if kind is ExecType.CANCELED else OrderStatus.NEW
+
+    with pytest.raises(Fenced, match="is of epoch 2, this process owns 1"):
+        rig.report(own_id(epoch=2), kind, status)
+
+
+def test_another_prefix_of_a_higher_epoch_is_somebody_else(rig):
+    name = make_cl_ord_id(Owner("xx", 9, 1, 1, OrderRole.ENTRY, S))
+
+    rig.report(name, ExecType.NEW, OrderStatus.NEW, qty=Decimal(1))
+
+    assert not rig.order(name).is_ours
+
+
+# Tombstones
+
+
+def buried(rig, how):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    if how == "refused":
+        rig.reject(order)
+    else:
+        rig.unknown(order)
+        rig.wait(7)
+        rig.not_found(order)
+    assert not rig.order(order).is_open
+    return order
+
+
+@pytest.mark.parametrize("how", ["refused", "absent"])
+def test_what_was_declared_absent_and_appears_is_cancelled_booked_and_alarmed(rig, how):
+    order = buried(rig, how)
+
+    rig.accept(order)
+
+    assert rig.order(order).is_open
+    assert rig.canceled() == [order]
+    assert rig.alarms() == ["order_appeared"]
+    assert rig.engine.core.exposure.reach((MAIN, "BTCUSDT")).longest == 3
+
+
+@pytest.mark.parametrize("qty", ["1", "3"])
+def test_what_was_declared_absent_and_fills_is_booked_and_alarmed(rig, qty):
+    order = buried(rig, "absent")
+
+    rig.trade(order, qty, "99")
+
+    assert rig.qty() == Decimal(qty)
+    assert rig.alarms() == ["order_appeared"]
+    assert rig.canceled() == ([order] if qty == "1" else [])
+
+
+def test_a_second_word_of_a_refusal_raises_no_alarm(rig):
+    order = buried(rig, "refused")
+
+    rig.expire(order)
+
+    assert rig.alarms() == []
+    assert rig.order(order).status is OrderStatus.REJECTED
+
+
+# Forgetting
+
+
+def test_an_order_the_venue_has_forgotten_is_over_and_alarmed(rig, order):
+    rig.accept(order)
+    rig.trade(order, "1", "99")
+
+    rig.not_found(order)
+    assert rig.order(order).is_open  # it may only be late
+
+    rig.now += 7 * NS_PER_S
+    rig.not_found(order)
+    assert rig.order(order).status is OrderStatus.EXPIRED
+    assert rig.order(order).cum_qty == 1
+    assert rig.alarms() == ["order_forgotten"]
+
+
+def test_not_found_says_nothing_of_ended_and_unknown_orders(rig, order):
+    rig.cancel(order)
+    rig.not_found(order)
+    rig.not_found("?")
+
+    assert rig.news == []

@@ -1,0 +1,414 @@
+"""What an operator asks for by hand, with every way in which it can be refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model import commands as cmd
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    ClOrdId,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+    Symbol,
+    TimeInForce,
+)
+from holdfast.model.values import TradingSessionStatus as Status
+from tests.engine.rig import BTC, ETH, Rig, encoded
+
+LIMIT, STOP = OrderType.LIMIT, OrderType.STOP_MARKET
+
+
+@pytest.fixture
+def rig():
+    return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+
+
+def refused(rig, message, error, text):
+    """A request that can't be carried out says why and changes nothing."""
+    before = encoded(rig.state)
+
+    with pytest.raises(error) as caught:
+        rig.hear(message)
+
+    assert text in str(caught.value)
+    assert encoded(rig.state) == before
+
+
+def limit(rig, side=Side.BUY, qty="2", price="99", **fields):
+    cl_ord_id = rig.place(side, qty, order_type=LIMIT, price=price, **fields)
+    rig.accept(cl_ord_id)
+    rig.wait(2)
+    return cl_ord_id
+
+
+# Placing
+
+
+def test_an_order_by_hand_goes_out_as_it_was_asked_for(rig):
+    cl_ord_id = rig.place(
+        Side.SELL, "1.5", order_type=LIMIT, price="101.5", time_in_force=TimeInForce.GTX
+    )
+
+    [order] = rig.submitted()
+    assert order.cl_ord_id == cl_ord_id
+    assert (order.side, order.qty, order.price) == (Side.SELL, Decimal("1.5"), Decimal("101.5"))
+    assert order.time_in_force is TimeInForce.GTX
+    assert order.role is OrderRole.ENTRY
+
+
+def test_a_reduce_only_order_is_an_exit_and_needs_no_risk(rig):
+    rig.hold("1")
+    rig.hear(msg.PauseSession(reason="x"))
+
+    rig.place(Side.SELL, "1", reduce_only=True)
+
+    [order] = rig.submitted()
+    assert (order.role, order.reduce_only) == (OrderRole.EXIT, True)
+    assert rig.told(ev.OrderSubmitted)[0].verdicts == ()
+
+
+def test_exits_make_an_order_by_hand_a_bracket(rig):
+    rig.place(stop_loss="95", take_profit="110")
+
+    [parent] = rig.told(ev.ParentStarted)
+    assert (parent.algo, parent.stop_loss, parent.take_profit) == ("bracket", 95, 110)
+
+
+def test_an_algorithm_by_hand_is_taken_and_an_order_without_exits_is_direct(rig):
+    rig.place(stop_loss="95", algo="direct")
+    assert rig.told(ev.ParentStarted)[0].algo == "direct"
+
+    rig.place(qty="2")
+    assert rig.told(ev.ParentStarted)[0].algo == "direct"
+
+
+def test_a_repeated_request_id_is_acted_on_once_also_after_a_restart(rig):
+    assert rig.place(request_id="r1")
+    rig.wait(2)
+    assert rig.place(request_id="r1") is None
+    assert rig.news == []
+
+    rig.restart()
+    rig.snapshot()
+    rig.price(100)
+    assert rig.place(request_id="r1") is None
+
+
+def test_a_refused_order_is_recorded_with_its_rule_and_every_verdict(rig):
+    assert rig.place(qty="11") is None
+
+    [denied] = rig.told(ev.OrderDenied)
+    assert denied.rule == "position_size"
+    assert "11" in denied.reason
+    assert len(denied.verdicts) > 10
+    assert rig.asked == []
+    assert rig.order(denied.order.cl_ord_id).status is OrderStatus.DENIED
+
+
+BAD = [
+    ({"qty": Decimal(0)}, "quantity must be above 0, was 0"),
+    ({"qty": Decimal(-1)}, "quantity must be above 0, was -1"),
+    ({"qty": Decimal("NaN")}, "quantity must be finite, was Decimal('NaN')"),
+    ({"qty": Decimal("1e20")}, "quantity must be at most 1000000000000000 in size"),
+    ({"order_type": LIMIT, "price": Decimal("Infinity")}, "price must be finite"),
+    ({"stop_loss": Decimal(0)}, "stop_loss must be above 0, was 0"),
+    ({"side": Side.SELL, "take_profit": Decimal(-5)}, "take_profit must be above 0, was -5"),
+    ({"stop_loss": Decimal("95.05")}, "stop_loss 95.05 is no multiple of the tick 0.1"),
+    ({"algo": "guess"}, "there is no algorithm guess"),
+    (
+        {
+            "order_type": OrderType.TRAILING_STOP_MARKET,
+            "callback_rate": Decimal(1),
+            "activation_price": Decimal(0),
+        },
+        "activation_price must be above 0, was 0",
+    ),
+    ({"price": Decimal(5)}, "a MARKET order takes no price, was 5"),
+    ({"order_type": LIMIT}, "a LIMIT order needs a price, was None"),
+    ({"order_type": LIMIT, "price": Decimal(0)}, "price must be above 0, was 0"),
+    ({"order_type": STOP}, "a STOP_MARKET order needs a trigger_price, was None"),
+    ({"order_type": OrderType.STOP, "price": Decimal(1)}, "a STOP order needs a trigger_price"),
+    ({"trigger_price": Decimal(5)}, "a MARKET order takes no trigger_price, was 5"),
+    ({"order_type": STOP, "trigger_price": Decimal(-1)}, "trigger_price must be above 0, was -1"),
+    (
+        {"order_type": OrderType.TRAILING_STOP_MARKET},
+        "a TRAILING_STOP_MARKET order needs a callback_rate, was None",
+    ),
+    (
+        {
+            "order_type": OrderType.TRAILING_STOP_MARKET,
+            "callback_rate": Decimal(1),
+            "trigger_price": Decimal(9),
+        },
+        "a TRAILING_STOP_MARKET order takes no trigger_price, was 9",
+    ),
+    ({"callback_rate": Decimal(1)}, "a MARKET order takes no callback_rate, was 1"),
+    ({"time_in_force": TimeInForce.GTD}, "GTD, and GTD alone, needs the time"),
+    ({"expire_ts": 5}, "GTD, and GTD alone, needs the time"),
+    ({"symbol": Symbol("NEWUSDT")}, "NEWUSDT is not traded in this session"),
+    (
+        {"reduce_only": True, "stop_loss": Decimal(90)},
+        "a reduce-only order takes no stop_loss or take_profit",
+    ),
+    ({"stop_loss": Decimal(101)}, "stop_loss 101 must be below the price 100"),
+    ({"take_profit": Decimal(99)}, "take_profit 99 must be above the price 100"),
+    (
+        {"order_type": LIMIT, "price": Decimal(90), "stop_loss": Decimal(95)},
+        "stop_loss 95 must be below the price 90",
+    ),
+    (
+        {"order_type": STOP, "trigger_price": Decimal(110), "take_profit": Decimal(105)},
+        "take_profit 105 must be above the price 110",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), BAD, ids=[text for _, text in BAD])
+def test_a_request_that_contradicts_itself_is_refused(rig, fields, text):
+    plain = {"symbol": BTC, "side": Side.BUY, "qty": Decimal(1)}
+
+    refused(rig, msg.PlaceRequest(**(plain | fields)), InputError, text)
+
+
+def test_exits_need_a_price_to_be_judged_by(rig):
+    rig.restart()
+    rig.snapshot()
+
+    refused(
+        rig,
+        msg.PlaceRequest(symbol=BTC, side=Side.BUY, qty=Decimal(1), stop_loss=Decimal(90)),
+        InputError,
+        "no price of BTCUSDT yet",
+    )
+
+
+# Cancelling
+
+
+def test_a_cancel_names_the_order_and_is_asked_once(rig):
+    cl_ord_id = limit(rig)
+
+    rig.hear(msg.CancelRequest(cl_ord_id=cl_ord_id))
+
+    [command] = rig.asked
+    assert (command.cl_ord_id, command.is_conditional, command.ts) == (cl_ord_id, False, rig.now)
+    assert rig.told(ev.CancelRequested)[0].reason == "operator"
+
+    rig.hear(msg.CancelRequest(cl_ord_id=cl_ord_id))
+    assert rig.asked == []
+
+
+def test_a_conditional_order_is_cancelled_as_one(rig):
+    cl_ord_id = rig.place(Side.BUY, "1", order_type=STOP, trigger_price="105")
+
+    rig.hear(msg.CancelRequest(cl_ord_id=cl_ord_id))
+
+    assert rig.asked[0].is_conditional
+
+
+def test_an_unknown_or_ended_order_can_not_be_cancelled(rig):
+    refused(
+        rig, msg.CancelRequest(cl_ord_id=ClOrdId("?")), UnknownOrderError, "no order ? is known"
+    )
+    cl_ord_id = limit(rig)
+    rig.cancel(cl_ord_id)
+    refused(
+        rig,
+        msg.CancelRequest(cl_ord_id=cl_ord_id),
+        SessionStateError,
+        f"order {cl_ord_id} is CANCELED already",
+    )
+
+
+# Amending
+
+
+def modify(cl_ord_id, qty=None, price=None):
+    return msg.ModifyRequest(
+        cl_ord_id=cl_ord_id,
+        qty=None if qty is None else Decimal(qty),
+        price=None if price is None else Decimal(price),
+    )
+
+
+@pytest.mark.parametrize(
+    ("qty", "price", "becomes"),
+    [("3", None, (3, 99)), (None, "98", (2, 98)), ("3", "98", (3, 98))],
+)
+def test_an_amendment_keeps_what_it_does_not_name(rig, qty, price, becomes):
+    cl_ord_id = limit(rig)
+
+    rig.hear(modify(cl_ord_id, qty, price))
+
+    [command] = rig.asked
+    assert (command.qty, command.price, command.side) == (*becomes, Side.BUY)
+
+
+def test_an_amendment_is_checked_like_a_new_order(rig):
+    cl_ord_id = limit(rig)
+
+    rig.hear(modify(cl_ord_id, "11"))
+
+    assert rig.asked == []
+    [fact] = rig.told(ev.ReplaceRejected)
+    assert fact.reason.startswith("position_size: ")
+    assert rig.order(cl_ord_id).qty == 2
+
+
+def test_what_has_executed_is_not_counted_twice_in_an_amendment(rig):
+    cl_ord_id = limit(rig, qty="9")
+    rig.trade(cl_ord_id, "8", "99")
+    rig.wait(2)
+
+    rig.hear(modify(cl_ord_id, "10"))
+
+    assert [type(c) for c in rig.asked] == [cmd.ReplaceOrder]
+
+
+def test_an_exit_by_hand_is_amended_in_any_state(rig):
+    rig.hold("2")
+    cl_ord_id = limit(rig, Side.SELL, "2", "110", reduce_only=True)
+    rig.hear(msg.EngageKillSwitch(reason="x"))
+    rig.refuse(cl_ord_id, msg.Request.CANCEL)
+
+    rig.hear(modify(cl_ord_id, price="105"))
+
+    assert [type(c) for c in rig.asked] == [cmd.ReplaceOrder]
+
+
+def test_what_cannot_be_amended_says_why(rig):
+    refused(rig, modify(ClOrdId("?"), "1"), UnknownOrderError, "no order ? is known")
+    market = rig.place(qty="1")
+    refused(rig, modify(market, "2"), InputError, f"only LIMIT orders can be amended, {market} is")
+    rig.wait(2)
+    cl_ord_id = limit(rig)
+    refused(rig, modify(cl_ord_id), InputError, "is 2 at 99 already")
+    refused(rig, modify(cl_ord_id, price="-1"), InputError, "price must be above 0, was -1")
+    rig.trade(cl_ord_id, "1", "99")
+    refused(rig, modify(cl_ord_id, "1"), InputError, "needs more than the executed 1")
+    refused(rig, modify(cl_ord_id, "0"), InputError, "quantity must be above 0, was 0")
+    refused(rig, modify(cl_ord_id, "NaN"), InputError, "quantity must be finite")
+    rig.hear(modify(cl_ord_id, "3"))
+    refused(rig, modify(cl_ord_id, "2"), SessionStateError, "in doubt or being amended")
+    rig.cancel(cl_ord_id)
+    refused(rig, modify(cl_ord_id, "3"), SessionStateError, "is CANCELED already")
+
+
+def test_an_order_in_doubt_is_not_amended(rig):
+    cl_ord_id = rig.place(qty="2", order_type=LIMIT, price="99")
+    rig.unknown(cl_ord_id)
+
+    refused(rig, modify(cl_ord_id, "3"), SessionStateError, "in doubt or being amended")
+
+
+# Closing and adjusting
+
+
+def test_closing_by_hand_takes_entries_back_and_closes_the_whole_position(rig):
+    rig.hold("2")
+    entry = limit(rig, Side.BUY, "1", "95")
+
+    rig.hear(msg.CloseRequest(symbol=BTC))
+
+    assert rig.canceled() == [entry]
+    [order] = rig.submitted()
+    assert (order.side, order.qty, order.reduce_only) == (Side.SELL, 2, True)
+
+
+def test_closing_leaves_other_symbols_and_foreign_orders_alone(rig):
+    rig.hold("2")
+    limit(rig, Side.BUY, "1", "95", symbol=ETH)
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(1), price=Decimal(90))
+
+    rig.hear(msg.CloseRequest(symbol=BTC))
+
+    assert rig.canceled() == []
+
+
+def test_closing_twice_closes_once(rig):
+    rig.hold("2")
+    rig.hear(msg.CloseRequest(symbol=BTC))
+
+    rig.hear(msg.CloseRequest(symbol=BTC))
+
+    assert rig.submitted() == []
+
+
+@pytest.mark.parametrize(
+    "get_there",
+    [
+        lambda rig: rig.hear(msg.PauseSession(reason="x")),
+        lambda rig: rig.hear(msg.StopSession(reason="x")),
+        lambda rig: rig.hear(msg.FailSession(reason="x")),
+        lambda rig: rig.hear(msg.EngageKillSwitch(reason="x")),
+        lambda rig: rig.restart(),
+    ],
+    ids=["paused", "stopped", "failed", "killed", "starting"],
+)
+def test_closing_is_possible_in_every_state(rig, get_there):
+    rig.hold("2")
+    get_there(rig)
+    assert rig.session() is not Status.RUNNING or rig.state.is_killed
+
+    rig.hear(msg.CloseRequest(symbol=BTC))
+
+    assert [o.qty for o in rig.submitted()] == [2]
+
+
+@pytest.mark.parametrize(
+    ("held", "target", "sent"),
+    [
+        ("2", "5", [(Side.BUY, 3, False)]),
+        ("2", "0", [(Side.SELL, 2, True)]),
+        ("2", "0.5", [(Side.SELL, Decimal("1.5"), True)]),
+        ("2", "-3", [(Side.SELL, 2, True), (Side.SELL, 3, False)]),
+        ("2", "2", []),
+    ],
+)
+def test_a_position_is_traded_to_its_target(rig, held, target, sent):
+    rig.hold(held)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(target)))
+
+    assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == sent
+    assert len({o.intent_id for o in rig.submitted()}) <= 1
+
+
+def test_adjusting_a_short(rig):
+    rig.hold("2", Side.SELL)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1)))
+
+    assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == [
+        (Side.BUY, 2, True),
+        (Side.BUY, 1, False),
+    ]
+
+
+def test_an_adjustment_that_cannot_be_says_why(rig):
+    refused(
+        rig,
+        msg.AdjustRequest(symbol=Symbol("NEWUSDT"), target_qty=Decimal(1)),
+        InputError,
+        "NEWUSDT is not traded in this session",
+    )
+    refused(
+        rig,
+        msg.AdjustRequest(symbol=BTC, target_qty=Decimal("0.0005")),
+        InputError,
+        "target 0.0005 is no multiple of the lot 0.001",
+    )
+    refused(
+        rig,
+        msg.AdjustRequest(symbol=BTC, target_qty=Decimal("-Infinity")),
+        InputError,
+        "target must be finite",
+    )

@@ -1,0 +1,383 @@
+"""What a strategy's wish leads to."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal
+
+import pytest
+
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.signal import SignalGenerated
+from holdfast.model.values import (
+    NS_PER_S,
+    OPERATOR,
+    OrderRole,
+    OrderType,
+    Side,
+    SignalType,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+)
+from tests.engine.rig import BTC, Rig, S
+
+BUY, SELL, CLOSE = SignalType.BUY, SignalType.SELL, SignalType.CLOSE
+
+
+@pytest.fixture
+def rig():
+    return Rig()
+
+
+def denial(rig):
+    [fact] = rig.told(ev.SignalDenied)
+    return fact.rule, fact.reason
+
+
+def enter(rig, kind=BUY, **fields):
+    """Enter at the market, fill, and let the stops rest."""
+    rig.signal(kind, **fields)
+    [order] = rig.submitted()
+    rig.accept(order.cl_ord_id)
+    rig.trade(order.cl_ord_id, order.qty)
+    rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+    rig.wait(2)
+    return order
+
+
+# Entries
+
+
+@pytest.mark.parametrize(("kind", "side"), [(BUY, Side.BUY), (SELL, Side.SELL)])
+def test_an_entry_is_sized_by_equity_and_goes_out_at_the_market(rig, kind, side):
+    rig.signal(kind)
+
+    [order] = rig.submitted()
+    assert (order.side, order.qty, order.order_type) == (side, 10, OrderType.MARKET)
+    assert (order.role, order.strategy_id, order.reduce_only) == (OrderRole.ENTRY, S, False)
+    assert [type(f) for f in rig.news] == [ev.SignalReceived, ev.ParentStarted, ev.OrderSubmitted]
+
+
+def test_an_asked_quantity_is_rounded_down_onto_the_lot_and_scaled_by_strength(rig):
+    rig.signal(quantity=Decimal("3.0019"), strength=0.5)
+
+    assert rig.submitted()[0].qty == Decimal("1.5")
+
+
+@pytest.mark.parametrize(
+    ("kind", "stop", "target"),
+    [(BUY, Decimal(98), Decimal(105)), (SELL, Decimal(102), Decimal(95))],
+)
+def test_exits_that_nobody_named_come_from_the_settings(rig, kind, stop, target):
+    rig.signal(kind)
+
+    [parent] = rig.told(ev.ParentStarted)
+    assert (parent.stop_loss, parent.take_profit, parent.algo) == (stop, target, "bracket")
+
+
+def test_exits_that_are_named_are_taken(rig):
+    rig.signal(stop_loss=Decimal("97.04"), take_profit=Decimal(130))
+
+    [parent] = rig.told(ev.ParentStarted)
+    assert (parent.stop_loss, parent.take_profit) == (Decimal("97.0"), 130)
+
+
+def test_an_explicit_zero_asks_for_no_exit(rig):
+    rig.signal(stop_loss=Decimal(0), take_profit=Decimal(0))
+
+    [parent] = rig.told(ev.ParentStarted)
+    assert (parent.stop_loss, parent.take_profit, parent.algo) == (None, None, "direct")
+
+
+def test_an_algorithm_that_is_named_is_taken(rig):
+    rig.signal(algo="direct")
+
+    assert rig.told(ev.ParentStarted)[0].algo == "direct"
+
+
+def test_a_limit_wish_goes_out_at_its_price_on_the_tick_and_its_time_in_force(rig):
+    rig.signal(order_type=OrderType.LIMIT, price=Decimal("99.17"), time_in_force=TimeInForce.GTX)
+
+    [order] = rig.submitted()
+    assert (order.price, order.time_in_force) == (Decimal("99.1"), TimeInForce.GTX)
+
+
+def test_a_limit_sale_is_rounded_up(rig):
+    rig.signal(SELL, order_type=OrderType.LIMIT, price=Decimal("101.11"))
+
+    assert rig.submitted()[0].price == Decimal("101.2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "dearest"),
+    [
+        (BUY, {"order_type": OrderType.LIMIT, "price": Decimal("99.17")}, "100"),
+        (SELL, {"order_type": OrderType.LIMIT, "price": Decimal("101.11")}, "101.2"),
+        (BUY, {"price": Decimal(98)}, "100"),
+        (SELL, {}, "100"),
+    ],
+)
+def test_a_wish_is_sized_by_the_dearest_price_that_it_may_be_valued_at(kind, fields, dearest):
+    """By a cheaper one the default size would be past its own limit, and denied."""
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+
+    rig.signal(kind, **fields)
+
+    [order] = rig.submitted()
+    assert order.qty == (1000 / Decimal(dearest)).quantize(Decimal("0.001"), ROUND_DOWN)
+
+
+@pytest.mark.parametrize(("kind", "price"), [(BUY, "100.1"), (SELL, "99.9")])
+def test_without_market_orders_an_entry_is_an_ioc_limit_at_the_tolerance(kind, price):
+    rig = Rig(use_market_orders=False)
+
+    rig.signal(kind)
+
+    [order] = rig.submitted()
+    assert (order.order_type, order.price) == (OrderType.LIMIT, Decimal(price))
+    assert order.time_in_force is TimeInForce.IOC
+
+
+def test_without_market_orders_a_limit_wish_stays_as_it_is():
+    rig = Rig(use_market_orders=False)
+
+    rig.signal(order_type=OrderType.LIMIT, price=Decimal(99))
+
+    assert rig.submitted()[0].price == 99
+    assert rig.submitted()[0].time_in_force is TimeInForce.GTC
+
+
+# Denials
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule", "text"),
+    [
+        ({"strength": 0.0}, "signal", "strength must be in (0, 1], was 0.0"),
+        ({"strength": 1.01}, "signal", "strength must be in (0, 1], was 1.01"),
+        ({"strength": float("nan")}, "signal", "strength must be in (0, 1], was nan"),
+        ({"quantity": Decimal("NaN")}, "signal", "quantity must be finite, was Decimal('NaN')"),
+        ({"quantity": Decimal(-1)}, "signal", "quantity must not be below 0, was -1"),
+        ({"price": Decimal("Infinity")}, "signal", "price must be finite, was Decimal('Infinity')"),
+        ({"stop_loss": Decimal(-5)}, "signal", "stop_loss must not be below 0, was -5"),
+        ({"algo": "guess"}, "signal", "there is no algorithm guess"),
+        ({"symbol": Symbol("NEWUSDT")}, "instrument", "NEWUSDT is not traded in this session"),
+        ({"price": Decimal(0)}, "signal", "price must be above 0, was 0"),
+        ({"quantity": Decimal("0.0009")}, "sizing", "the size comes to less than the lot 0.001"),
+        (
+            {"stop_loss": Decimal(101)},
+            "protection",
+            "stop_loss 101 must be below the price 100.0",
+        ),
+        (
+            {"take_profit": Decimal(99)},
+            "protection",
+            "take_profit 99 must be above the price 100.0",
+        ),
+        (
+            {"order_type": OrderType.STOP_MARKET},
+            "signal",
+            "a signal's order is MARKET or LIMIT, was STOP_MARKET",
+        ),
+        ({"order_type": OrderType.LIMIT}, "signal", "a LIMIT signal needs a price"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_denied_and_says_why(rig, fields, rule, text):
+    rig.signal(**fields)
+
+    assert denial(rig)[0] == rule
+    assert text in denial(rig)[1]
+    assert [type(f) for f in rig.news] == [ev.SignalReceived, ev.SignalDenied]
+
+
+def test_without_a_price_there_is_nothing_to_size_by(rig):
+    rig.restart()
+    rig.snapshot()
+
+    rig.signal()
+
+    assert denial(rig) == ("stale_data", "no price of BTCUSDT yet")
+
+
+def test_outside_running_an_entry_is_denied_and_a_close_goes_out(rig):
+    enter(rig)
+    rig.hear(msg.PauseSession(reason="lunch"))
+
+    rig.signal()
+    assert denial(rig) == ("session", "the session is PAUSED, not RUNNING")
+
+    rig.signal(CLOSE)
+    assert [o.role for o in rig.submitted()] == [OrderRole.EXIT]
+
+
+def test_a_stopped_strategys_wishes_are_not_heard_until_it_is_attached_again(rig):
+    rig.hear(msg.StrategyFailed(strategy_id=S, reason="it raised"))
+    rig.signal()
+    assert denial(rig) == ("strategy", "s was stopped: it raised")
+
+    rig.hear(msg.StrategyAttached(strategy_id=S, description="again"))
+    rig.signal()
+    assert len(rig.submitted()) == 1
+
+
+def test_the_same_signal_id_is_acted_on_once_also_after_a_restart(rig):
+    rig.signal(signal_id="bar-7")
+    rig.wait(2)
+    rig.signal(signal_id="bar-7")
+    assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
+
+    rig.signal(signal_id="bar-7", strategy_id=StrategyId("other"))
+    assert rig.told(ev.SignalDenied) == []  # another strategy's bar-7 is another wish
+
+    rig.restart()
+    rig.snapshot()
+    rig.price(100)
+    rig.signal(signal_id="bar-7")
+    assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
+
+
+def test_wishes_without_an_id_are_told_apart_by_arrival(rig):
+    rig.signal(quantity=Decimal(1))
+    rig.wait(2)
+    rig.signal(quantity=Decimal(1))
+
+    first, second = rig.ever(ev.SignalReceived)
+    assert first.intent_id != second.intent_id
+    assert len(rig.ever(ev.OrderSubmitted)) == 2
+
+
+def test_every_wish_and_every_request_has_an_intent_of_its_own(rig):
+    rig.signal(quantity=Decimal(1))
+    rig.place(qty="2")
+    rig.signal(quantity=Decimal(3))
+    rig.place(qty="2.5")
+
+    intents = [f.order.intent_id for f in rig.ever(ev.OrderSubmitted)]
+    assert len(set(intents)) == len(intents) == 4
+
+
+# Closing
+
+
+def test_a_close_sells_what_the_strategy_holds(rig):
+    enter(rig, quantity=Decimal(3))
+
+    rig.signal(CLOSE)
+
+    [order] = rig.submitted()
+    assert (order.side, order.qty, order.reduce_only) == (Side.SELL, 3, True)
+    assert order.strategy_id == S
+
+
+def test_a_short_is_closed_by_buying(rig):
+    enter(rig, SELL, quantity=Decimal(3))
+
+    rig.signal(CLOSE)
+
+    assert rig.submitted()[0].side is Side.BUY
+
+
+def test_a_part_can_be_closed_and_never_more_than_is_held(rig):
+    enter(rig, quantity=Decimal(3))
+
+    rig.signal(CLOSE, quantity=Decimal("1.2345"))
+    assert rig.submitted()[0].qty == Decimal("1.234")
+
+    rig.signal(CLOSE, quantity=Decimal(50))
+    assert rig.submitted()[0].qty == Decimal("1.766")  # what the first is not closing already
+
+
+def test_what_is_being_closed_already_is_not_closed_twice(rig):
+    enter(rig, quantity=Decimal(3))
+    rig.signal(CLOSE)
+
+    rig.signal(CLOSE)
+
+    assert denial(rig) == ("close", "s holds nothing of BTCUSDT")
+
+
+def test_a_strategy_closes_its_own_holding_alone_and_the_operator_the_position(rig):
+    enter(rig, quantity=Decimal(3))
+    enter(rig, quantity=Decimal(2), strategy_id=StrategyId("t"))
+
+    rig.signal(CLOSE, strategy_id=StrategyId("t"))
+    assert rig.submitted()[0].qty == 2
+
+    rig.signal(CLOSE, strategy_id=OPERATOR)
+    assert rig.submitted()[0].qty == 3
+
+
+def test_who_holds_nothing_closes_nothing(rig):
+    rig.signal(CLOSE)
+
+    assert denial(rig) == ("close", "s holds nothing of BTCUSDT")
+
+
+# Turning
+
+
+def test_a_turn_closes_first_and_opens_then_under_one_intent(rig):
+    enter(rig, quantity=Decimal(3))
+
+    rig.signal(SELL, quantity=Decimal(4))
+
+    closing, opening = rig.submitted()
+    assert (closing.role, closing.side, closing.qty) == (OrderRole.EXIT, Side.SELL, 3)
+    assert (opening.role, opening.side, opening.qty) == (OrderRole.ENTRY, Side.SELL, 4)
+    assert closing.intent_id == opening.intent_id
+    assert closing.parent_id != opening.parent_id
+
+
+def test_a_turn_whose_entry_is_denied_closes_all_the_same(rig):
+    enter(rig, quantity=Decimal(3))
+
+    rig.signal(SELL, quantity=Decimal("0.0001"))
+
+    assert [o.role for o in rig.submitted()] == [OrderRole.EXIT]
+    assert denial(rig)[0] == "sizing"
+
+
+def test_a_turn_whose_close_is_under_way_already_only_opens(rig):
+    enter(rig, quantity=Decimal(3))
+    rig.signal(CLOSE)
+
+    rig.signal(SELL, quantity=Decimal(4))
+
+    assert [o.role for o in rig.submitted()] == [OrderRole.ENTRY]
+
+
+def test_adding_to_a_position_is_no_turn(rig):
+    enter(rig, quantity=Decimal(3))
+
+    rig.signal(BUY, quantity=Decimal(2))
+
+    assert [o.role for o in rig.submitted()] == [OrderRole.ENTRY]
+
+
+# Asking without doing
+
+
+def test_explaining_a_wish_shows_plans_and_verdicts_and_changes_nothing(rig):
+    before = len(rig.facts)
+
+    shown = rig.engine.explain(
+        SignalGenerated(symbol=BTC, signal_type=BUY, strategy_id=S), rig.now + NS_PER_S
+    )
+
+    [plan] = shown.plans
+    assert (plan.pattern.qty, plan.stop_loss, plan.algo) == (10, 98, "bracket")
+    assert shown.denial is None
+    assert all(verdict.passed for verdict in shown.verdicts[0])
+    assert {verdict.rule for verdict in shown.verdicts[0]} >= {"session", "position_size"}
+    assert len(rig.facts) == before
+    assert rig.state.orders == {}
+
+
+def test_explaining_a_wish_that_fails_early_names_the_rule(rig):
+    shown = rig.engine.explain(
+        SignalGenerated(symbol=BTC, signal_type=CLOSE, strategy_id=S), rig.now
+    )
+
+    assert shown.plans == ()
+    assert shown.denial.rule == "close"
