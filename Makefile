@@ -2,6 +2,7 @@
 #
 # The first `run` or `test` makes .venv from the lock files; later ones touch no network. The stamps
 # .venv/.runtime and .venv/.dev say what is installed and are stale once a lock file or pyproject.toml is newer.
+# The clients for tests/wire have environments of their own in .venv-clients, each with a stamp too.
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,9 +20,14 @@ WORKERS ?= auto
 FAIL_UNDER ?= 95
 FLOORS := src/holdfast/model/*,src/holdfast/engine/*,src/holdfast/exchange/*,src/holdfast/indicators/*,src/holdfast/strategies/*,src/holdfast/stats/*
 
+# Other people's clients, for tests/wire: each has a lock file and an environment of its own.
+CLIENTS := $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
+CLIENT_STAMPS := $(CLIENTS:%=.venv-clients/%/.installed)
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url
+LOCK := $(COMPILE) pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -34,7 +40,7 @@ help: ## List the targets
 run: $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME)) ## Trade (paper by default): make run FOR=60s ARGS="..."
 	@$(BIN)/holdfast run $(if $(FOR),--for $(FOR)) $(ARGS)
 
-test: $(DEV) ## Run the tests: make test WORKERS=4 ARGS="-k fills"
+test: $(DEV) $(CLIENT_STAMPS) ## Run the tests: make test WORKERS=4 ARGS="-k fills"
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(DEV) ## Lint, format, types, import floors, lock files
@@ -42,7 +48,7 @@ check: $(DEV) ## Lint, format, types, import floors, lock files
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	@! grep -nE '://|^ *-' requirements/*.txt | grep -v -- '--hash=' \
+	@! grep -nE '://|^ *-' requirements/*.txt requirements/clients/*.txt | grep -v -- '--hash=' \
 		|| { echo 'A lock file names a place to download from: make it with "make lock".' >&2; exit 1; }
 
 format: $(DEV) ## Format the code and apply safe fixes
@@ -52,24 +58,28 @@ format: $(DEV) ## Format the code and apply safe fixes
 bench: $(DEV) ## Run the benchmarks: make bench ARGS="..."
 	@$(BIN)/python -m bench $(ARGS)
 
-coverage: $(DEV) ## Run the tests and report what they leave out on floors 0 and 1
+coverage: $(DEV) $(CLIENT_STAMPS) ## Run the tests and report what they leave out on floors 0 and 1
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n $(WORKERS) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include='$(FLOORS)' --fail-under=$(FAIL_UNDER)
 
-# Pins are kept unless pyproject.toml asks for others; `make lock UPGRADE=1` moves all to the newest.
+# Pins are kept unless pyproject.toml or a clients' .in file asks for others; `make lock UPGRADE=1` moves all to the newest.
 # The development lock comes first; the runtime lock is a part of it, so both always agree.
-lock: $(DEV) ## Write requirements/*.txt anew from pyproject.toml
+lock: $(DEV) ## Write requirements/*.txt and requirements/clients/*.txt anew
 	$(LOCK) $(if $(UPGRADE),--upgrade) --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) --upgrade --all-extras --group build --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	set -e; for client in $(CLIENTS); do \
+		$(COMPILE) $(if $(UPGRADE),--upgrade) --override requirements/clients/overrides.txt \
+			requirements/clients/$$client.in --output-file requirements/clients/$$client.txt; \
+	done
 
 clean: ## Remove caches, builds and coverage data
 	rm -rf build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
-distclean: clean ## Remove .venv too
-	rm -rf $(VENV)
+distclean: clean ## Remove .venv and .venv-clients too
+	rm -rf $(VENV) .venv-clients
 
 $(BIN)/python:
 	@v=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo 'not there'); \
@@ -89,4 +99,11 @@ $(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo 'Installing what development needs into $(VENV) ...' >&2
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# A lock file names everything there is to install; resolving it once more would only undo the overrides.
+.venv-clients/%/.installed: requirements/clients/%.txt | $(DEV)
+	@echo 'Installing $* into .venv-clients/$* ...' >&2
+	@$(BIN)/python -m venv --clear --without-pip $(@D)
+	@$(PIP) --python $(@D)/bin/python install --no-compile --no-deps --require-hashes -r $<
 	@touch $@

@@ -222,6 +222,7 @@ def stranger(world: World, step: Step) -> None:
         order_type=OrderType.LIMIT if is_resting else OrderType.MARKET,
         price=price if is_resting else None,
     )
+    world.pass_time(NS_PER_MS)
     world.venue._settle(world.venue.exchange.submit(order, world.now))
 
 

@@ -120,6 +120,7 @@ class World:
     def _start(self) -> None:
         """Begin the next life: fold the journal, from a snapshot where there is one, and start."""
         self.lives += 1
+        self.now += NS_PER_MS  # nothing happens in the instant in which the venue is asked
         if self.lives > 1:
             self.journal = self.journal.reopen()
         self.delivery.drop()

@@ -120,9 +120,7 @@ def _plan_role(
     price = parent.protective_price(role)
     working = [o for o in orders if o.is_open and not o.ending and o.cancel is RequestState.NONE]
     # An order that is not yet answered may not be there yet: it is taken back once it is.
-    removable = [
-        o for o in working if o.status in _LIVE and now - o.cancel_rejected_ts >= RETRY_NS
-    ]
+    removable = [o for o in working if o.status in _LIVE and now - o.cancel_rejected_ts >= RETRY_NS]
     if not qty or price is None:
         return [Withdraw(o) for o in removable]
     exact = [o for o in working if o.leaves_qty == qty and o.status in _LIVE]
