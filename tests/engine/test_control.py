@@ -185,6 +185,14 @@ def test_a_resumed_session_takes_new_risk_again(rig):
     assert rig.place(qty="1")
 
 
+@pytest.mark.parametrize("message", [msg.PauseSession(reason="x"), msg.ResumeSession()])
+def test_only_the_comparison_with_the_venue_ends_a_start(rig, message):
+    """Else a word too early would skip the reconciliation."""
+    rig.restart()
+
+    refused(rig, message, SessionStateError, "the session is STARTING")
+
+
 def test_a_paused_session_is_paused_after_a_crash_and_after_two(rig):
     rig.hear(msg.PauseSession(reason="lunch"))
 

@@ -21,7 +21,7 @@ from holdfast.model.values import (
     TimeInForce,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, ETH, Rig, encoded
+from tests.engine.rig import BTC, ETH, Rig, contract, encoded
 
 LIMIT, STOP = OrderType.LIMIT, OrderType.STOP_MARKET
 
@@ -188,6 +188,21 @@ def test_exits_need_a_price_to_be_judged_by(rig):
         InputError,
         "no price of BTCUSDT yet",
     )
+
+
+@pytest.mark.parametrize("is_reducing", [False, True])
+def test_nothing_is_placed_before_the_account_is_known(is_reducing):
+    rig = Rig(start=False)
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(), leverage=10))
+    rig.price(100)
+    one = {"symbol": BTC, "side": Side.SELL, "qty": Decimal(1), "reduce_only": is_reducing}
+
+    refused(rig, msg.PlaceRequest(**one), SessionStateError, "the books of main are not open")
+    adjust = msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1))
+    refused(rig, adjust, SessionStateError, "the books of main are not open")
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    assert rig.news == []
 
 
 # Cancelling

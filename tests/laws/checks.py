@@ -159,11 +159,12 @@ def law_8(world: World) -> list[str]:
         reach = (
             sent.position + sent.buys if sent.order.side is Side.BUY else sent.sells - sent.position
         )
+        # A stop that triggers unheard is the one thing that nobody could have counted.
+        notional = (reach - sent.unheard) * sent.price
         allowed = limit * sent.equity * EQUITY_SLACK
-        if reach * sent.price > allowed and not _only_closes(sent):
-            found.append(
-                f"law 8: {sent.order.cl_ord_id} reaches {reach * sent.price:f}, allowed {allowed:f}"
-            )
+        if notional > allowed and not _only_closes(sent):
+            name = sent.order.cl_ord_id
+            found.append(f"law 8: {name} reaches {notional:f}, allowed {allowed:f}")
     return found
 
 

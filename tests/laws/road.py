@@ -10,6 +10,7 @@ from typing import NamedTuple
 from holdfast.exchange import Liquidity
 from holdfast.model import messages as msg
 from holdfast.model.values import NS_PER_MS, NS_PER_S
+from holdfast.ports import Clock
 from holdfast.venues import PaperVenue
 from holdfast.venues.paper import PaperSettings
 from holdfast.venues.paper_faults import Fault, Faults
@@ -45,7 +46,7 @@ class Delivery:
         self._coming: list[tuple[int, int, msg.VenueMessage]] = []
         self._number = 0
 
-    def make_venue(self) -> PaperVenue:
+    def make_venue(self, clock: Clock) -> PaperVenue:
         """Make an exchange whose answers are lost as the road has it."""
         lots = self._lots
         faults = {
@@ -56,10 +57,11 @@ class Delivery:
         beyond = lots.choice((None, Decimal("0.0005")))
         delay_ns = lots.choice((2, 4, 8)) * NS_PER_S
         return PaperVenue(
+            clock=clock,
             settings=PaperSettings(
                 liquidity=Liquidity(beyond_touch=beyond),
                 faults=Faults(requests=faults, delay_ns=delay_ns),
-            )
+            ),
         )
 
     def take(self, message: msg.VenueMessage, now: int) -> None:

@@ -73,6 +73,18 @@ class Broken(Exception):
     """It can't go on; why is among the violations."""
 
 
+class WorldClock:
+    """The world's time, as the venue reads it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> int:
+        return self._world.now
+
+    def advance(self, ts: int) -> None: ...
+
+
 class World:
     """One account, one journal, any number of engine lives."""
 
@@ -99,7 +111,7 @@ class World:
         self._next_audit = START + AUDIT_NS
         self._timers: list[tuple[int, ParentId]] = []
         self._handled = 0
-        self.venue = self.delivery.make_venue()
+        self.venue = self.delivery.make_venue(WorldClock(self))
         self._connect()
         self._start()
 

@@ -193,10 +193,6 @@ def _start(core: Core, message: msg.StartSession) -> None:
         core.resync(account, "start")
 
 
-def _resume(core: Core, message: msg.ResumeSession) -> None:
-    core.move(TradingSessionStatus.RUNNING, message.reason or "resumed")
-
-
 def _fail(core: Core, message: msg.FailSession) -> None:
     core.fail(message.reason)
 
@@ -306,7 +302,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.TimerFired: _timer,
     msg.StartSession: _start,
     msg.PauseSession: requests.on_pause,
-    msg.ResumeSession: _resume,
+    msg.ResumeSession: requests.on_resume,
     msg.StopSession: requests.on_stop,
     msg.FailSession: _fail,
     msg.ResetSession: _reset,

@@ -12,6 +12,7 @@ from ..model.errors import InputError, SessionStateError, UnknownOrderError
 from ..model.values import (
     OPERATOR,
     ZERO,
+    AccountId,
     ClOrdId,
     IntentId,
     Key,
@@ -97,7 +98,14 @@ def _check(core: Core, request: msg.PlaceRequest) -> None:
         raise InputError("GTD, and GTD alone, needs the time at which the order expires")
     if (request.account, request.symbol) not in core.state.instruments:
         raise InputError(f"{request.symbol} is not traded in this session")
+    _check_books(core, request.account)
     _check_exits(core, request)
+
+
+def _check_books(core: Core, account: AccountId) -> None:
+    """Refuse to trade on an account of which nothing is known yet."""
+    if not core.state.account(account).opened_ts:
+        raise SessionStateError(f"the books of {account} are not open: wait for the venue's answer")
 
 
 def _check_amount(name: str, value: Decimal | None) -> None:
@@ -213,6 +221,7 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     instrument = core.state.instruments.get(key)
     if instrument is None:
         raise InputError(f"{request.symbol} is not traded in this session")
+    _check_books(core, request.account)
     _check_amount("target", abs(request.target_qty) or None)
     if not instrument.is_on_lot(request.target_qty):
         lot = instrument.lot
@@ -274,8 +283,25 @@ def flatten(core: Core) -> None:
         close_position(core, key)
 
 
+def on_resume(core: Core, request: msg.ResumeSession) -> None:
+    """Take new risk again."""
+    _check_started(core)
+    core.move(TradingSessionStatus.RUNNING, request.reason or "resumed")
+
+
+def _check_started(core: Core) -> None:
+    """Refuse to pause or resume past the comparison with the venue, which alone ends a start.
+
+    Raises:
+        SessionStateError: the session is STARTING.
+    """
+    if core.state.status is TradingSessionStatus.STARTING:
+        raise SessionStateError("the session is STARTING: the venue's books come first")
+
+
 def on_pause(core: Core, request: msg.PauseSession) -> None:
     """Stop taking new risk; exits and protection go on."""
+    _check_started(core)
     core.move(TradingSessionStatus.PAUSED, request.reason)
     if core.settings.cancel_entries_on_pause:
         core.cancel_entries(f"paused: {request.reason}")
