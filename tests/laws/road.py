@@ -42,6 +42,7 @@ class Delivery:
     def __init__(self, road: Road) -> None:
         self.road = road
         self.silent_until = 0
+        self.answers_take_ns = 0
         self._lots = random.Random(road.seed)
         self._coming: list[tuple[int, int, msg.VenueMessage]] = []
         self._number = 0
@@ -73,7 +74,7 @@ class Delivery:
         is_news = is_report or isinstance(message, msg.FundingPayment | msg.WalletChange)
         if is_news and (now < self.silent_until or self._draws(self.road.lost)):
             return
-        self._send(message, now)
+        self._send(message, now if is_news else now + self.answers_take_ns)
         if is_news and self._draws(self.road.twice):
             self._send(message, now)
 
@@ -104,5 +105,5 @@ class Delivery:
     def mend(self, venue: PaperVenue) -> None:
         """Take every fault away."""
         self.road = GOOD
-        self.silent_until = 0
+        self.silent_until = self.answers_take_ns = 0
         venue._faults = Faults()
