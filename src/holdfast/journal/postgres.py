@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
@@ -51,6 +51,12 @@ LOCK_WAIT_S = 2.0
 
 RECONNECT_S = 10.0
 """How long a lost connection may take to come back before the journal gives up."""
+
+LEAVING = ("57P", "08")
+"""SQLSTATE classes by which a server ends a connection: shutdown, crash, broken protocol."""
+
+CONNECTIONS_TRIED = 4
+"""How many connections may be lost over one commit before the journal gives up."""
 
 RETRY_EVERY_S = 0.1
 
@@ -118,15 +124,22 @@ class PostgresStore:
 
     def _surely(self, act: Callable[[], None], is_done: Callable[[], bool]) -> None:
         """Act, over a new connection where the old one is lost and did not get it done."""
-        try:
-            with self._found_out():
-                act()
-        except _ConnectionLost as lost:
-            self._reconnect(lost)
-            # Our old backend is gone, or the lock would not be ours: what it did is settled.
-            with explained(self._tables.place):
-                if not is_done():
-                    act()
+        lost: _ConnectionLost | None = None
+        for _ in range(CONNECTIONS_TRIED):
+            try:
+                with self._found_out():
+                    # The lost one's backend is gone, or the lock would not be ours: what it did
+                    # is settled.
+                    if lost is None or not is_done():
+                        act()
+                    return
+            except _ConnectionLost as error:
+                lost = error
+                self._reconnect(error)
+        raise JournalError(
+            f"{self._tables.place}: the connection was lost {CONNECTIONS_TRIED} times in a row: "
+            "see to the server, then start again"
+        ) from lost
 
     def _insert(self, rows: Sequence[Row]) -> None:
         columns = {f"c{i}": list(values) for i, values in enumerate(zip(*rows, strict=True))}
@@ -150,7 +163,7 @@ class PostgresStore:
         try:
             yield
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated or _ends_connection(error):
                 raise _ConnectionLost(str(error.orig).strip()) from error
             raise explain(error.orig or error, self._tables.place) from error
 
@@ -175,12 +188,20 @@ class PostgresStore:
         ) from lost
 
     def _lock_anew(self) -> bool:
+        if not self.sql.closed:
+            self.sql.invalidate()
         self.sql.close()
         self.sql = self._engine.connect()
         is_ours = self.lock()
         if self.sql.scalar(select(meta.c.epoch)) != self.epoch:
             raise self._tables.fenced(self.epoch)
         return is_ours
+
+
+def _ends_connection(error: DBAPIError) -> bool:
+    """Tell whether the server is leaving, or left without a word, though the socket stands."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return isinstance(error, OperationalError) and (not state or state.startswith(LEAVING))
 
 
 class _ConnectionLost(Exception):
