@@ -11,8 +11,8 @@ from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import ExecType, Request
-from holdfast.model.values import MAIN, NS_PER_S, OrderStatus, OrderType, Side
-from tests.engine.rig import KEY, START, Rig
+from holdfast.model.values import MAIN, NS_PER_S, OrderStatus, OrderType, Side, TradeId
+from tests.engine.rig import BTC, KEY, START, Rig
 
 LIMIT = OrderType.LIMIT
 PATIENCE_S = ANSWER_PATIENCE_NS // NS_PER_S
@@ -305,6 +305,62 @@ def test_fills_do_not_keep_a_lost_amendment_from_being_doubted(rig, amended):
         rig.wait(1)
 
     assert rig.order(amended).replace is RequestState.IN_DOUBT
+
+
+def test_a_cancel_that_is_asked_again_and_again_does_not_keep_an_amendment_in_the_dark(
+    rig, amended
+):
+    rig.hear(msg.EngageKillSwitch(reason="x"))
+    for _ in range(PATIENCE_S + 1):
+        rig.refuse(amended, Request.CANCEL)
+        rig.wait(1)
+
+    assert rig.order(amended).replace is RequestState.IN_DOUBT
+
+
+@pytest.mark.parametrize("is_heard_by", ["trade", "status"])
+def test_an_order_that_filled_before_its_amendment_came_is_filled(rig, amended, is_heard_by):
+    """The venue's word that it is FILLED ends it, though a larger quantity was asked for."""
+    fields = {"status": OrderStatus.FILLED, "cum_qty": Decimal(3)}
+    if is_heard_by == "trade":
+        rig.trade(amended, "3", "99", **fields)
+    else:
+        rig.trade(amended, "3", "99", **{**fields, "status": OrderStatus.PARTIALLY_FILLED})
+        assert rig.order(amended).is_open
+        rig.status(amended, **fields)
+
+    assert rig.order(amended).status is OrderStatus.FILLED
+    assert reach(rig) == 3
+
+
+def filled_as_amended(rig, order, qty, trade, *, cum):
+    status = OrderStatus.FILLED if cum == "5" else OrderStatus.PARTIALLY_FILLED
+    return msg.ExecutionReport(
+        symbol=BTC,
+        cl_ord_id=order,
+        exec_type=ExecType.TRADE,
+        status=status,
+        side=Side.BUY,
+        venue_ts=rig.now,
+        order_type=LIMIT,
+        qty=Decimal(5),
+        price=Decimal(98),
+        cum_qty=Decimal(cum),
+        last_qty=Decimal(qty),
+        last_px=Decimal(98),
+        trade_id=TradeId(trade),
+    )
+
+
+def test_an_order_that_filled_at_its_amended_size_was_amended(rig, amended):
+    """The amendment's own report and the first fill are late."""
+    rig.hear(filled_as_amended(rig, amended, "2", "t2", cum="5"))
+    assert rig.order(amended).is_open  # three more are on their way
+
+    rig.hear(filled_as_amended(rig, amended, "3", "t1", cum="3"))
+
+    assert rig.order(amended).status is OrderStatus.FILLED
+    assert rig.qty() == 5
 
 
 def test_doubt_of_what_was_not_asked_is_no_doubt(rig, resting):

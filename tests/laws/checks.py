@@ -159,7 +159,7 @@ def law_8(world: World) -> list[str]:
         reach = (
             sent.position + sent.buys if sent.order.side is Side.BUY else sent.sells - sent.position
         )
-        # A stop that triggers unheard is the one thing that nobody could have counted.
+        # A resting exit that trades unheard is the one thing that is not counted: see `Exposure`.
         notional = (reach - sent.unheard) * sent.price
         allowed = limit * sent.equity * EQUITY_SLACK
         if notional > allowed and not _only_closes(sent):

@@ -15,6 +15,7 @@ from holdfast.model.values import (
     ZERO,
     NewOrder,
     OrderRole,
+    OrderType,
     Side,
     TradingSessionStatus,
 )
@@ -34,7 +35,7 @@ class Sent(NamedTuple):
     sells: Decimal
     price: Decimal
     equity: Decimal
-    unheard: Decimal  # what protective orders have traded on this side, and nobody has told
+    unheard: Decimal  # what resting exits have traded on this side, and nobody has told
 
 
 class Withdrawn(NamedTuple):
@@ -77,7 +78,7 @@ def _unheard(world: World, order: NewOrder) -> Decimal:
             for trade in world.venue.exchange.trades_since(MAIN)
             if (trade.symbol, trade.side) == (order.symbol, order.side)
             and trade.reduce_only
-            and trade.order_type.is_conditional
+            and trade.order_type is not OrderType.MARKET
             and trade_name(MAIN, trade.symbol, trade.trade_id) not in known
         ),
         ZERO,

@@ -172,7 +172,7 @@ def fetch_no_missed_fills(patch):
 
 
 def never_doubt_what_is_not_answered(patch):
-    patch.setattr(housekeeping, "doubt_unanswered", lambda core, order: None)
+    patch.setattr(housekeeping, "doubt_unanswered", lambda *_: None)
 
 
 def remember_beside_the_journal(patch):

@@ -63,29 +63,17 @@ def _wants_no_entries(core: Core) -> bool:
 def _ask_after_doubts(core: Core) -> None:
     asked = 0
     for order in core.state.all_open_orders():
-        if not _is_unclear(core, order):
-            continue
-        asked += 1
-        if asked > QUERIES_PER_TICK:
-            return
-        if _is_unanswered(core, order):
-            doubt_unanswered(core, order)
-        core.query(order)
+        doubt_unanswered(core, order, core.now - ANSWER_PATIENCE_NS)
+        if _is_unclear(core, order) and asked < QUERIES_PER_TICK:
+            asked += 1
+            core.query(order)
 
 
 def _is_unclear(core: Core, order: Order) -> bool:
     if order.is_in_doubt or RequestState.IN_DOUBT in (order.cancel, order.replace):
         return True
-    owes_fills = order.reported_qty > order.cum_qty
     has_waited = core.now - order.updated_ts > ANSWER_PATIENCE_NS
-    return (owes_fills and has_waited) or _is_unanswered(core, order)
-
-
-def _is_unanswered(core: Core, order: Order) -> bool:
-    requests = (order.cancel, order.replace)
-    is_waiting = order.status is OrderStatus.PENDING_NEW or RequestState.PENDING in requests
-    asked_ts = max(order.created_ts, order.asked_ts)
-    return is_waiting and core.now - asked_ts > ANSWER_PATIENCE_NS
+    return has_waited and order.reported_qty > order.cum_qty
 
 
 def _turn_day(core: Core, account: AccountId) -> None:

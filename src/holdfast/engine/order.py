@@ -133,11 +133,12 @@ class Order(msgspec.Struct):
     trade_ids: list[TradeId] = []
     ending: OrderStatus | None = None
     fence_ts: int | None = None
-    asked_ts: int = 0  # when it was last asked to be cancelled or amended
     cancel: RequestState = RequestState.NONE
+    cancel_asked_ts: int = 0
     cancel_fence_ts: int = 0
     cancel_rejected_ts: int = 0  # the last time that the venue would not
     replace: RequestState = RequestState.NONE
+    replace_asked_ts: int = 0
     replace_fence_ts: int = 0
     replace_qty: Decimal = ZERO
     replace_price: Decimal = ZERO
@@ -233,13 +234,13 @@ class Order(msgspec.Struct):
     def _apply_request(self, fact: ev.OrderFact) -> None:
         match fact:
             case ev.CancelRequested():
-                self.cancel, self.asked_ts = RequestState.PENDING, fact.ts
+                self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
             case ev.CancelRejected():
                 self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
             case ev.CancelInDoubt():
                 self.cancel, self.cancel_fence_ts = RequestState.IN_DOUBT, fact.fence_ts
             case ev.ReplaceRequested():
-                self.replace, self.asked_ts = RequestState.PENDING, fact.ts
+                self.replace, self.replace_asked_ts = RequestState.PENDING, fact.ts
                 self.replace_qty, self.replace_price = fact.qty, fact.price
             case ev.OrderReplaced():
                 self.qty, self.price = fact.qty, fact.price

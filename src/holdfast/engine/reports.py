@@ -56,7 +56,8 @@ def on_report(core: Core, report: ExecutionReport) -> None:
         _revive(core, order, report)
     named = order.reported_qty
     _take_status(core, order, report)
-    if report.exec_type in (ExecType.STATUS, ExecType.REPLACED):
+    is_filled = report.status is OrderStatus.FILLED
+    if is_filled or report.exec_type in (ExecType.STATUS, ExecType.REPLACED):
         _settle_replace(core, order, report)
     if report.exec_type is ExecType.STATUS:
         _settle_cancel(core, order, report.asked_ts)
@@ -251,10 +252,14 @@ def _settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
                 venue_ts=report.venue_ts,
             )
         )
+    elif is_asked and report.status is OrderStatus.FILLED:
+        _refuse_replace(core, order, "the order had filled")
     elif order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts:
-        core.emit(
-            ev.ReplaceRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason="it never arrived")
-        )
+        _refuse_replace(core, order, "it never arrived")
+
+
+def _refuse_replace(core: Core, order: Order, reason: str) -> None:
+    core.emit(ev.ReplaceRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason=reason))
 
 
 def _settle_cancel(core: Core, order: Order, asked_ts: int) -> None:
@@ -313,12 +318,17 @@ def _doubt_replace(core: Core, order: Order, fence_ts: int) -> None:
         core.emit(ev.ReplaceInDoubt(ts=core.now, cl_ord_id=order.cl_ord_id, fence_ts=fence_ts))
 
 
-def doubt_unanswered(core: Core, order: Order) -> None:
-    """Put whatever was asked and never answered in doubt: the answer, or the process, was lost."""
-    fence_ts = core.fence_after(order.asked_ts)
-    doubt(core, order, "no answer came")
-    _doubt_cancel(core, order, fence_ts)
-    _doubt_replace(core, order, fence_ts)
+def doubt_unanswered(core: Core, order: Order, since_ts: int) -> None:
+    """Put what was asked before a time and never answered in doubt.
+
+    The answer was lost, or the process that asked.
+    """
+    if order.created_ts < since_ts:
+        doubt(core, order, "no answer came")
+    if order.cancel_asked_ts < since_ts:
+        _doubt_cancel(core, order, core.fence_after(order.cancel_asked_ts))
+    if order.replace_asked_ts < since_ts:
+        _doubt_replace(core, order, core.fence_after(order.replace_asked_ts))
 
 
 def doubt(core: Core, order: Order, reason: str) -> None:
