@@ -1,0 +1,40 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from holdfast import ConfigError, InputError, Order, OrderSide, TradingConfig
+from holdfast.model.values import NS_PER_S
+from holdfast.runtime.assembly import check_disabled_rules
+from holdfast.runtime.operations import request_of, since_1970
+
+
+def test_an_unknown_rule_cannot_be_switched_off():
+    with pytest.raises(ConfigError, match="there is no rule nonsense"):
+        check_disabled_rules(TradingConfig(disabled=["nonsense"]))
+
+
+@pytest.mark.parametrize("rule", ["kill_switch", "session", "filters"])
+def test_what_nothing_may_go_without_cannot_be_switched_off(rule):
+    with pytest.raises(ConfigError, match=f"{rule} can't be switched off"):
+        check_disabled_rules(TradingConfig(disabled=[rule]))
+
+
+def test_another_rule_can_be_switched_off():
+    check_disabled_rules(TradingConfig(disabled=["correlation"]))
+
+
+def test_a_trailing_stop_and_a_good_till_date_reach_the_engine():
+    when = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    order = Order("BTCUSDT", OrderSide.SELL, 1, callback_rate="0.5", activation_price=60_000)
+    order.expire_at = when
+
+    request = request_of(order)
+
+    assert str(request.callback_rate) == "0.5"
+    assert request.activation_price == 60_000
+    assert request.expire_ts == int(when.timestamp()) * NS_PER_S
+
+
+def test_a_time_without_its_zone_is_refused():
+    with pytest.raises(InputError, match="time zone"):
+        since_1970(datetime(2026, 11, 23))  # noqa: DTZ001 - what is refused
