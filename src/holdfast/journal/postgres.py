@@ -166,6 +166,11 @@ class PostgresStore:
             if error.connection_invalidated or _ends_connection(error):
                 raise _ConnectionLost(str(error.orig).strip()) from error
             raise explain(error.orig or error, self._tables.place) from error
+        except JournalError as error:  # a read on the way has put it into our words already
+            cause = error.__cause__
+            if isinstance(cause, DBAPIError) and _ends_connection(cause):
+                raise _ConnectionLost(str(cause.orig).strip()) from error
+            raise
 
     def _reconnect(self, lost: _ConnectionLost) -> None:
         """Be the owner over a new connection.
