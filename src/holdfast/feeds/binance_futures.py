@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import AsyncIterator, Sequence
+import random as chance
+from collections.abc import AsyncIterator, Callable, Sequence
 from operator import attrgetter
 
 from ..model.errors import ConfigError, NetworkError
@@ -19,9 +19,10 @@ from ..model.values import Symbol
 from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
 from ..venues.binance_futures.market_history import PublicRest
-from ..venues.binance_futures.rest import open_session
+from ..venues.binance_futures.net import NetWire
 from ..venues.binance_futures.settings import Endpoints, endpoints
 from ..venues.binance_futures.streams import Ears, Stream, Watch
+from ..venues.binance_futures.wire import Wire
 from .settings import FeedSettings
 
 DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
@@ -47,6 +48,8 @@ class BinanceFuturesFeed:
     Args:
         testnet: the venue's test market instead of the real one.
         rest_url: another host, which serves the streams too unless `stream_url` is given.
+        random: draws from 0 to 1, for jitter.
+        open_wire: opens what the streams are heard through.
 
     Raises:
         ConfigError: too many symbols, or an address has the wrong scheme.
@@ -58,13 +61,15 @@ class BinanceFuturesFeed:
     pace = 1.0
     start_ts = 0
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where a market is, and how it is heard
         self,
         settings: FeedSettings | None = None,
         *,
         testnet: bool = False,
         rest_url: str | None = None,
         stream_url: str | None = None,
+        random: Callable[[], float] = chance.random,
+        open_wire: Callable[[], Wire] = NetWire,
     ) -> None:
         self._symbols = (settings.symbols if settings is not None else ()) or DEFAULT_SYMBOLS
         if len(self._symbols) > SYMBOLS_MAX:
@@ -72,6 +77,8 @@ class BinanceFuturesFeed:
         self._where: Endpoints = endpoints(
             testnet=testnet, rest_url=rest_url, stream_url=stream_url
         )
+        self._random = random
+        self._open_wire = open_wire
         self._rest = PublicRest(self._where.rest_url)
         self._batch: list[MarketData] = []
         self._news = asyncio.Event()
@@ -102,13 +109,13 @@ class BinanceFuturesFeed:
             NetworkError: there is no connection at the start, or the reader is too slow.
         """
         self._batch, self._problem = [], ""
-        session = open_session()
+        wire = self._open_wire()
         background = Background(self._fail)
         try:
             await background.open()
             streams = [
-                Stream(session, f"the {kind} stream", address, Ears(self._hear), random.random, w)
-                for kind, address, w in self._kinds()
+                Stream(wire, f"the {kind} stream", address, Ears(self._hear), self._random, watch)
+                for kind, address, watch in self._kinds()
             ]
             for stream in streams:
                 background.start(stream.run())
@@ -125,7 +132,7 @@ class BinanceFuturesFeed:
                     yield batch
         finally:
             await background.close()
-            await session.close()
+            await wire.close()
 
     def _kinds(self) -> list[tuple[str, _Address, Watch]]:
         lower = [symbol.lower() for symbol in self._symbols]
@@ -145,7 +152,7 @@ class BinanceFuturesFeed:
             ),
         ]
 
-    def _hear(self, raw: str | bytes) -> None:
+    def _hear(self, raw: bytes | str) -> None:
         try:
             told = read_market(raw)
         except BadFrame as error:

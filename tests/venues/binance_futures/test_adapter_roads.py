@@ -46,6 +46,34 @@ async def test_orders_take_the_websocket_while_it_is_up(monkeypatch):
         assert venue._asker.budget.used(one.core.now())["orders of 10 s"] == 1
 
 
+async def test_order_has_left_when_submit_returns(monkeypatch):
+    async with town() as one, joined(one) as venue:
+        frames: list[bytes] = []
+        send = venue._orders.stream.send
+
+        def note(frame):
+            frames.append(frame)
+            return send(frame)
+
+        monkeypatch.setattr(venue._orders.stream, "send", note)
+        venue.submit(submit(market_order(E1)))
+
+        assert b"order.place" in frames[0]
+        await one.report(E1, exec_type=ExecType.TRADE)
+        assert len(frames) == 1
+
+
+async def test_order_that_finds_its_socket_gone_is_sent_once_over_rest(monkeypatch):
+    async with town() as one, joined(one) as venue:
+        sent = watched(venue, monkeypatch)
+        venue._orders.stream.give_up("a test")
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+
+        assert sent.count("POST /fapi/v1/order") == 1
+        assert venue._asker.budget.used(one.core.now())["orders of 10 s"] == 1
+
+
 async def test_orders_take_rest_where_the_websocket_does_not_open(monkeypatch):
     monkeypatch.setattr(adapter, "ORDERS_PATIENCE_S", 0.1)
     async with town() as one:
@@ -70,9 +98,9 @@ async def test_ed25519_key_logs_the_session_on_and_then_signs_no_order(monkeypat
         frames: list[bytes] = []
         send = venue._orders.stream.send
 
-        async def note(frame):
+        def note(frame):
             frames.append(frame)
-            return await send(frame)
+            return send(frame)
 
         monkeypatch.setattr(venue._orders.stream, "send", note)
         venue.submit(submit(market_order(E1)))
