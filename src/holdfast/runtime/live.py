@@ -78,7 +78,7 @@ class LiveSession:
         self._next_save = 0.0
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
-        self.journal.on_failure = self._journal_failed
+        self.journal.on_failure = self.shell.fail
 
     # Start
 
@@ -362,10 +362,6 @@ class LiveSession:
                 await self.venue.close()
             finally:
                 self.journal.close()
-
-    def _journal_failed(self, error: Exception) -> None:
-        if not self.shell.has_failed:
-            self.shell.failed.set_result(error)
 
 
 def _cancellation(order: Order, now: int, recv_window_ns: int) -> CancelOrder:
