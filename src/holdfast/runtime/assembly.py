@@ -53,15 +53,19 @@ def own_journal(config: TradingConfig) -> OwnedJournal:
     return open_journal(database_of(config), durability=config.durability)
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - what may be given instead of what is configured
     config: TradingConfig,
     symbols: Sequence[Symbol],
     *,
     feed: Feed | None = None,
     broker: LiveBrokerAdapter | None = None,
     session_id: SessionId | None = None,
+    clock: Clock | None = None,
 ) -> Parts:
     """Open and fold the journal, and build around it what the session needs.
+
+    Args:
+        clock: tells the session's time; None takes the feed's kind.
 
     Raises:
         TradingError: a part can't be had; what was opened has been given back.
@@ -74,7 +78,7 @@ def assemble(
         is_resumed = config.auto_restart and _was_cut_off(state)
         feed = feed or _open_feed(config, symbols, state, is_resumed=is_resumed)
         traded = tuple(symbols) or tuple(i.symbol for i in feed.instruments())
-        clock = _clock(config, feed, state if is_resumed else None)
+        clock = clock or _clock(config, feed, state if is_resumed else None)
         wiring = Wiring(config, traded, feed.instruments(), clock)
         venue = (broker or PaperBroker()).open(wiring)
     except BaseException:
