@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from ..exchange import Exchange, Liquidity
+from ..exchange import Exchange, Liquidity, VenueOrder
+from ..exchange.books import Fill
 from ..exchange.catalog import known_instrument
 from ..exchange_server import ApiKey, ServerSettings
 from ..exchange_server.app import KEY_HEADER, METHODS, Asked, Door
@@ -25,7 +26,16 @@ from ..exchange_server.venue import Sink, Venue
 from ..exchange_server.ws_api import Talk
 from ..exchange_server.ws_session import Session
 from ..feeds import FeedSettings
-from ..model.values import AccountId, Symbol
+from ..model.values import (
+    ZERO,
+    AccountId,
+    ClOrdId,
+    NewOrder,
+    OrderType,
+    Side,
+    Symbol,
+    TimeInForce,
+)
 
 ACCOUNT = AccountId("test")
 KEY, SECRET = "test", "test"
@@ -115,6 +125,35 @@ class Bourse:
         """Let what is due happen, and be told."""
         self.venue.tick()
         self._broadcast.pulse()
+
+    def deleverage(self, symbol: Symbol, price: Decimal) -> None:
+        """Close half of a position at a price, as automatic deleveraging does."""
+        books, now = self.exchange._books, self.venue.now()  # noqa: SLF001 - it has none of its own
+        held = next(p.qty for p in self.exchange.positions(ACCOUNT) if p.symbol == symbol)
+        instrument = next(i for i in self.exchange.instruments() if i.symbol == symbol)
+        qty = max(instrument.round_qty(abs(held) / 2), instrument.lot)
+        asked = NewOrder(
+            cl_ord_id=ClOrdId("adl_autoclose"),
+            account=ACCOUNT,
+            symbol=symbol,
+            side=Side.SELL if held > ZERO else Side.BUY,
+            qty=qty,
+            order_type=OrderType.LIMIT,
+            price=price,
+            time_in_force=TimeInForce.IOC,
+        )
+        order = VenueOrder(
+            asked=asked,
+            order_type=OrderType.LIMIT,
+            qty=qty,
+            price=price,
+            order_id=books.next_id("order_id"),
+            created_ts=now,
+            updated_ts=now,
+        )
+        books.open_order(order)
+        books.fill(order, Fill(qty, price, now, books.next_id("trade_id")))
+        self.venue._settle(books.flush(), now)  # noqa: SLF001 - as every change of the core is
 
     async def request(self, verb: str, url: str, headers: Mapping[str, str]) -> Answer:
         """Answer a request.

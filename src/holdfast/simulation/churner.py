@@ -26,13 +26,12 @@ class Churner(Strategy):
     """
 
     def __init__(self, seed: str = "0", share: float = 0.15) -> None:
-        self.is_calm = False
         self._seed = seed
         self._share = share
 
     def on_trade(self, trade: Trade) -> None:
         lots = Random(f"{self._seed}/{trade.symbol}/{trade.ts}")
-        if self.is_calm or lots.random() > self._share:
+        if lots.random() > self._share:
             return
         kind = lots.choice(_WISHES)
         side = Side.SELL if kind is SignalType.SELL else Side.BUY

@@ -63,7 +63,7 @@ class Disk:
     fails_to_sync: bool = False
     killing: Killing | None = None
     on_kill: Callable[[str], None] = lambda _: None
-    on_write: Callable[[int, str], None] = lambda _write, _phase: None
+    on_write: Callable[[], None] = lambda: None
 
     def sync(self) -> None:
         self.synced = len(self.rows)
@@ -121,6 +121,7 @@ class SimStore:
             disk.sync()
         else:
             disk.times.append((disk.now(), len(disk.rows)))
+        disk.on_write()
         if disk.killing is not None and disk.killing.write <= 0:
             self._kill()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable
+from decimal import Decimal
 
-from ..exchange_server.faults import Rule, Script
+from ..exchange_server.faults import Kind, Rule, Script
 from ..model import messages as msg
 from ..model.errors import TradingError
 from ..runtime.live import LiveSession
@@ -59,6 +60,38 @@ def _cut_after(world: World, fault: Fault) -> None:
     world.road.cuts_after += fault.count
 
 
+def _cut_early(world: World, fault: Fault) -> None:
+    world.road.cuts_early += fault.count
+    world.road.late_s = fault.delay_ms / 1000
+
+
+def _fog(world: World, fault: Fault) -> None:
+    """Let the exchange stagger as it does in a rush: nobody is answered, and all comes late."""
+    lots = random.Random(f"{world.seed}/{fault.number}")
+    world.fire("fog")
+    for kind, on, delay_ms in FOG:
+        rule = Rule(
+            kind=kind,
+            probability=round(lots.uniform(0.3, 0.9), 2),
+            on=on,
+            until_s=fault.for_s,
+            delay_ms=lots.randint(*delay_ms),
+        )
+        script = Script(faults=[rule], seed=lots.getrandbits(32))
+        world.bourse.venue.faults.give(script, world.venue_now())
+    world.rush(fault.for_s)
+
+
+FOG: tuple[tuple[Kind, str, tuple[int, int]], ...] = (
+    (Kind.UNKNOWN_EXECUTED, "P* */order", (0, 0)),
+    (Kind.READ_LAG, "*", (500, 1_900)),
+    (Kind.DELAY_FRAME, "*_UPDATE*", (1_000, 9_000)),
+    (Kind.DELAY_ANSWER, "GET *", (1_000, 9_000)),
+    (Kind.DELAY, "PUT */order", (500, 4_500)),
+)
+"""What makes a fog: rules of the exchange, where they strike, and how long they hold things up."""
+
+
 def _skew(world: World, fault: Fault) -> None:
     def back() -> None:
         world.skew_ns = 0
@@ -98,7 +131,21 @@ def _kill_starting(world: World, fault: Fault) -> None:
         world.process.die("killed")
 
 
-def _power_cut(world: World, _: Fault) -> None:
+def _power_cut(world: World, fault: Fault) -> None:
+    """Let the power go a moment after a write, when its commands have left and it is not synced."""
+    left = fault.count
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            world.disk.on_write = lambda: None
+            world.later(fault.delay_ms / 1000, lambda: _lose_power(world))
+
+    world.disk.on_write = count
+
+
+def _lose_power(world: World) -> None:
     if world.process is not None and not world.process.is_dead:
         world.process.die("power cut")
     lost = world.disk.cut_power()
@@ -176,6 +223,19 @@ def _liquidate(world: World, _: Fault) -> None:
             return
 
 
+def _deleverage(world: World, fault: Fault) -> None:
+    """Take part of a position away, for another account's sake."""
+    symbol = random.Random(f"{world.seed}/{fault.number}").choice(world.market.symbols)
+    if world.venue_qty(symbol):
+        world.bourse.deleverage(symbol, Decimal(str(world.market.prices[symbol])))
+        world.fire("deleveraging")
+
+
+def _stale(world: World, fault: Fault) -> None:
+    world.stale.begin()
+    world.later(fault.for_s, world.stale.end)
+
+
 def _pause(world: World, fault: Fault) -> None:
     world.ask(msg.PauseSession(reason="operator"))
     world.fire("pause")
@@ -199,6 +259,8 @@ EVENTS: dict[str, Callable[[World, Fault], None]] = {
     "cut_sockets": _cut_sockets,
     "cut_before": _cut_before,
     "cut_after": _cut_after,
+    "cut_early": _cut_early,
+    "fog": _fog,
     "clock_skew": _skew,
     "clock_jump": _jump,
     "freeze": _freeze,
@@ -212,6 +274,8 @@ EVENTS: dict[str, Callable[[World, Fault], None]] = {
     "gap": _gap,
     "funding": _fund,
     "liquidation": _liquidate,
+    "deleveraging": _deleverage,
+    "stale_reads": _stale,
     "pause": _pause,
     "stop": _stop,
     "kill_switch": _kill_switch,

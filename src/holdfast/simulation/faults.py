@@ -102,12 +102,15 @@ SHAPES: dict[str, Shape] = {
     "read_lag": _rule(
         Kind.READ_LAG, "request", for_s=(20.0, 90.0), chance=(1.0, 1.0), delay_ms=(200, 1_900)
     ),
+    "stale_reads": Shape(for_s=(0.3, 1.9), weight=2.0, group="request"),
+    "fog": Shape(weight=3.0, for_s=(4.0, 20.0), group="request"),
     # The road
     "refused": Shape(for_s=(0.5, 20.0), group="road"),
     "swallowed": Shape(for_s=(1.0, 30.0), group="road"),
     "cut_sockets": Shape(group="road"),
     "cut_before": Shape(times=(1, 4), group="road"),
     "cut_after": Shape(times=(1, 4), group="road"),
+    "cut_early": Shape(times=(1, 4), delay_ms=(300, 4_900), group="road"),
     # The machine
     "clock_skew": Shape(for_s=(10.0, 90.0), delay_ms=(-450, 450), group="machine"),
     "clock_jump": Shape(delay_ms=(-450, 450), group="machine"),
@@ -115,7 +118,7 @@ SHAPES: dict[str, Shape] = {
     "kill": Shape(weight=3.0, times=(1, 25), words=_PHASES, group="kill"),
     "kill_any_time": Shape(weight=1.0, group="kill"),
     "kill_starting": Shape(weight=2.0, times=(1, 10), words=_PHASES, group="kill"),
-    "power_cut": Shape(weight=2.0, group="kill"),
+    "power_cut": Shape(weight=2.0, times=(1, 15), delay_ms=(0, 45), group="kill"),
     "zombie": Shape(weight=1.0, for_s=(2.0, 40.0), group="kill"),
     "disk_full": Shape(weight=0.5, for_s=(1.0, 10.0), group="disk"),
     "sync_error": Shape(weight=0.5, for_s=(1.0, 10.0), group="disk"),
@@ -123,6 +126,7 @@ SHAPES: dict[str, Shape] = {
     "gap": Shape(weight=2.0, delay_ms=(-60, 60), group="market"),
     "funding": Shape(weight=1.0, delay_ms=(-20, 20), group="market"),
     "liquidation": Shape(weight=0.3, group="market"),
+    "deleveraging": Shape(weight=0.3, group="market"),
     # The operator
     "pause": Shape(weight=0.7, for_s=(1.0, 30.0), group="operator"),
     "stop": Shape(weight=0.5, words=("keep", "flatten"), group="operator"),
@@ -131,6 +135,16 @@ SHAPES: dict[str, Shape] = {
     ),
 }
 """Every kind of fault, and how it is drawn."""
+
+COMPANIONS = {"read_lag": "unknown_executed", "stale_reads": "delay_frame"}
+"""What bites only together with something else."""
+
+HOW_IT_SHOWS: dict[str, tuple[str, ...]] = {
+    "kill": ("kill_before", "kill_torn", "kill_after", "torn_tail_found"),
+    "power_cut": ("power_cut", "power_cut_lost_tail"),
+    "liquidation": ("liquidation", "liquidation_fill"),
+}
+"""Under which names a kind is counted, where not its own."""
 
 GROUPS = tuple(dict.fromkeys(shape.group for shape in SHAPES.values()))
 
@@ -167,6 +181,11 @@ def draw_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> tuple[Fault, 
     some = [*dict.fromkeys(lots.choices(known, weights, k=variety * 2))][:variety]
     number = max(2, round(storm_s / 60 * lots.choice((1.5, 3.0, 6.0))))
     plan = [_draw(lots, lots.choice(some), storm_s) for _ in range(number)]
+    plan += [
+        msgspec.structs.replace(_draw(lots, COMPANIONS[fault.kind], storm_s), at_s=fault.at_s)
+        for fault in plan
+        if COMPANIONS.get(fault.kind) in kinds
+    ]
     plan.sort(key=lambda fault: fault.at_s)
     return tuple(msgspec.structs.replace(fault, number=number) for number, fault in enumerate(plan))
 

@@ -173,6 +173,11 @@ class SimLoop(asyncio.AbstractEventLoop):
             self._lots.shuffle(due)
         self._ready.extend(due)
 
+    def forget(self) -> None:
+        """Drop what would still run."""
+        self._ready.clear()
+        self._timers.clear()
+
     def put_back(self, handles: list[asyncio.Handle]) -> None:
         """Let handles of a process that was frozen run after all."""
         self._ready.extend(handles)

@@ -36,6 +36,8 @@ class Road:
         self.swallows_until = 0.0  # everything, both ways
         self.cuts_before = 0  # so many requests are cut off before they arrive
         self.cuts_after = 0  # so many after they were carried out
+        self.cuts_early = 0  # so many at once, and they arrive all the same, later
+        self.late_s = 0.0
         self.fired: Counter[str] = Counter()
         self.sockets: list[SimSocket] = []
         self.sent = 0
@@ -58,7 +60,7 @@ class Road:
         if left <= 0:
             return False
         setattr(self, counter, left - 1)
-        self.fired[counter] += 1
+        self.fired[counter.replace("cuts", "cut")] += 1
         return True
 
 
@@ -128,6 +130,10 @@ class _Call:
         outside = Context()
         if road.takes("cuts_before"):
             self._loop.call_later(road.latency(), self._break, context=outside)
+            return
+        if verb != "GET" and road.takes("cuts_early"):
+            self._loop.call_later(road.latency(), self._break, context=outside)
+            self._loop.call_later(road.late_s, self._arrive, verb, url, headers, context=outside)
             return
         self._loop.call_later(road.latency(), self._arrive, verb, url, headers, context=outside)
 
@@ -219,6 +225,10 @@ class SimSocket:
     def _arrive(self, raw: bytes) -> None:
         if self._road.takes("cuts_before"):
             self.break_off("connection reset")
+            return
+        if self._road.takes("cuts_early"):
+            self.break_off("connection reset")
+            self._loop.call_later(self._road.late_s, self._far.hear, raw)
             return
         self._far.hear(raw)
 

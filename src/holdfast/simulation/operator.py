@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .world import World
 
 PAUSE_S = (1.0, 12.0)
+HURRY_S = (0.05, 0.8)
 
 
 class Operator:
@@ -28,11 +29,14 @@ class Operator:
         self._world = world
         self._lots = Random(f"{world.seed}/operator")
         self._numbers = 0
+        self.hurries_until = 0.0
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(round(self._lots.uniform(*PAUSE_S), 3))
-            self._act(self._lots.choice(_ACTS))
+            is_hurried = self._world.loop.time() < self.hurries_until
+            pause = HURRY_S if is_hurried else PAUSE_S
+            await asyncio.sleep(round(self._lots.uniform(*pause), 3))
+            self._act(self._lots.choice(_RUSH if is_hurried else _ACTS))
 
     def _act(self, act: Act) -> None:
         world = self._world
@@ -98,6 +102,35 @@ class Operator:
         request = msg.ModifyRequest(cl_ord_id=order.cl_ord_id, qty=qty, price=price)
         self._ask(request, "modify")
 
+    async def crowd(self, symbol: Symbol) -> None:
+        """Ask for as much as the limit lets through, and once more."""
+        world, live = self._world, self._world.live
+        assert live is not None
+        instrument = self._instrument(symbol)
+        price = Decimal(repr(world.market.prices[symbol]))
+        limit = world.config.position_size_pct * world.bourse.exchange.margin(ACCOUNT).balance
+        qty = instrument.round_qty(limit * Decimal(self._lots.choice(("0.45", "0.9"))) / price)
+        side = self._lots.choice((Side.BUY, Side.SELL))
+        is_limit = self._lots.random() < 0.5
+        far = Decimal(self._lots.choice(("0.0004", "0.004")))
+        near = instrument.round_price(price * (1 - side.sign * far))
+        request = msg.PlaceRequest(
+            symbol=symbol,
+            side=side,
+            qty=qty,
+            order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
+            price=near if is_limit else None,
+        )
+        self._ask(request, "crowd")
+
+    async def enlarge(self, symbol: Symbol) -> None:
+        """Amend an entry to twice its size."""
+        order = self._entry()
+        if order is None or order.price is None:
+            return
+        request = msg.ModifyRequest(cl_ord_id=order.cl_ord_id, qty=order.qty * 2, price=order.price)
+        self._ask(request, "enlarge")
+
     async def close(self, symbol: Symbol) -> None:
         self._ask(msg.CloseRequest(symbol=symbol), "close")
 
@@ -141,5 +174,10 @@ Act = Callable[[Operator, Symbol], Awaitable[None]]
 _ACTS: tuple[Act, ...] = (
     *(Operator.place,) * 4,
     *(Operator.cancel, Operator.modify, Operator.modify),
-    *(Operator.close, Operator.adjust, Operator.resume, Operator.stranger),
+    *(Operator.close, Operator.adjust, Operator.resume, Operator.stranger, Operator.crowd),
+)
+_RUSH: tuple[Act, ...] = (
+    *(Operator.crowd,) * 4,
+    *(Operator.enlarge,) * 3,
+    *(Operator.cancel, Operator.modify),
 )

@@ -20,6 +20,7 @@ from ..model.messages import ExecType
 from ..model.values import (
     MAIN,
     ZERO,
+    ClOrdId,
     OrderRole,
     OrderStatus,
     TradingSessionStatus,
@@ -72,7 +73,11 @@ class Oracles:
                     intent = order.intent_id
                     self._attempts[order.cl_ord_id] = (intent, self._generations[intent])
                     self._judge_submit(fact)
+                case ev.OrderCanceled() | ev.OrderExpired():
+                    self._judge_end(fact)
                 case ev.AlarmRaised():
+                    if fact.code == "order_appeared":
+                        self.say("absent", fact.text)
                     self._alarmed[fact.code] = self._world.loop.time()
                 case _:
                     pass
@@ -92,6 +97,14 @@ class Oracles:
         where = "under the kill switch" if state.is_killed else state.status.value
         self.say("new risk", f"{order.cl_ord_id} was submitted while {where}")
 
+    def _judge_end(self, fact: ev.OrderCanceled | ev.OrderExpired) -> None:
+        """See that an order stays open until the fills are booked that its end names."""
+        live = self._world.live
+        order = None if live is None else live.engine.state.orders.get(fact.cl_ord_id)
+        if order is not None and not order.is_open and order.cum_qty < fact.cum_qty:
+            text = f"{fact.cl_ord_id} ended with {fact.cum_qty} filled, {order.cum_qty} booked"
+            self.say("end before fills", text)
+
     # At the venue
 
     def hear_venue(self, outputs: Sequence[Output], now: int) -> None:
@@ -108,14 +121,22 @@ class Oracles:
                 self._judge_accepted(output)
             elif report.exec_type is ExecType.NEW and not output.order.algo_id:
                 self.say("one order per id", f"{report.cl_ord_id} was accepted twice")
+            elif report.exec_type is ExecType.REPLACED and parse_cl_ord_id(report.cl_ord_id):
+                self._judge_limit(output)
 
     def _note(self, output: OrderUpdate) -> None:
         """Count what the market did of itself."""
         order, fired = output.order, self._world.fired
         if output.report.exec_type is ExecType.TRADE:
             fired["partial_fill"] += order.leaves_qty > ZERO
+            fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
         fired["self_trade_expiry"] += order.expiry.name == "SELF_TRADE"
+
+    def _is_called_back(self, cl_ord_id: str) -> bool:
+        live = self._world.live
+        known = None if live is None else live.engine.state.orders.get(ClOrdId(cl_ord_id))
+        return known is not None and known.cancel is not RequestState.NONE
 
     def _judge_accepted(self, output: OrderUpdate) -> None:
         order = output.order

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
 import traceback
+import warnings
 
 from ..journal import JOURNALS
+from ..model.errors import IllegalTransition, JournalCorrupt, TradingError
 from .bourse import ACCOUNT
 from .disk import SCHEME, Disk, open_disk
 from .events import strike
@@ -26,13 +30,26 @@ def play(spec: Spec) -> Verdict:
     was_propagating, logger.propagate = logger.propagate, False
     logger.addHandler(ear)
     try:
-        world.loop.run(world.run())
+        with world.stale.installed():
+            world.loop.run(world.run())
         return _verdict(world)
     finally:
-        world.bury()
+        _bury(world)
         logger.removeHandler(ear)
         logger.propagate = was_propagating
         del JOURNALS[SCHEME]
+
+
+def _bury(world: World) -> None:
+    """Let go of the dead while nobody listens: what they left half done complains when it goes."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            world.bury()
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
 
 
 class _Ear(logging.Handler):
@@ -48,8 +65,21 @@ class _Ear(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             text += "\n" + "".join(traceback.format_exception(record.exc_info[1]))
         world.log(f"{record.levelname.lower()} {record.name}: {text}")
-        if record.name == "holdfast.exchange" and record.levelno >= logging.ERROR:
+        if record.levelno < logging.ERROR:
+            return
+        if record.name == "holdfast.exchange":
             world.oracles.say("exchange", text)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and _is_a_bug(error):
+            world.oracles.say("crash", f"{record.getMessage()}: {type(error).__name__}: {error}")
+
+
+def _is_a_bug(error: BaseException) -> bool:
+    """Tell whether an error is none that the world outside can be blamed for."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_a_bug(each) for each in error.exceptions)
+    is_ours = isinstance(error, IllegalTransition | JournalCorrupt)
+    return is_ours or not isinstance(error, TradingError | OSError)
 
 
 def _disk_of(world: World) -> Disk:
@@ -67,6 +97,7 @@ def _verdict(world: World) -> Verdict:
         head=world.disk.rows[-1][6].hex() if world.disk.rows else "",
         fired=dict(sorted(world.fired.items())),
         counts=dict(sorted(world.counts.items())),
+        facts=dict(sorted(world.facts.items())),
         seconds=world.loop.time(),
         writes=world.disk.writes,
         lives=world.disk.epoch,

@@ -18,6 +18,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     storm_s: float = 300.0
     kinds: frozenset[str] = frozenset(SHAPES)
+    faults: str = ""  # the words that `kinds` were chosen by, for the replay
     without: frozenset[int] = frozenset()
     strategy: str = ""
     kills: tuple[tuple[int, str], ...] = ()  # writes of the whole run to die at, and phases
@@ -33,6 +34,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     fired: dict[str, int]
     counts: dict[str, int]
+    facts: dict[str, int] = {}
     seconds: float
     writes: int
     lives: int

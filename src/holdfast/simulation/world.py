@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from decimal import Decimal
 from typing import Protocol
@@ -16,6 +16,7 @@ import msgspec
 from ..exchange import Liquidity, OrderKey, VenueOrder
 from ..model import messages as msg
 from ..model.errors import TradingError
+from ..model.events import Event
 from ..model.market import MarketData
 from ..model.values import NS_PER_S, ZERO, ClOrdId, SessionId, Symbol
 from ..runtime.assembly import assemble, load_strategies
@@ -38,6 +39,7 @@ from .operator import Operator
 from .oracles import Oracles
 from .process import Process
 from .spec import BOLDNESS, Spec, config_of
+from .stale import StaleReads
 
 START_NS = 1_790_000_000 * NS_PER_S
 SETTLE_S_MAX = 240
@@ -67,6 +69,7 @@ class World:
         self.lots = random.Random(f"{self.seed}/world")
         self.fired: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.facts: Counter[str] = Counter()
         self.lines: list[str] = []
         self.process: Process | None = None
         self.processes: list[Process] = []
@@ -79,7 +82,7 @@ class World:
         self.config = config_of(self.durability, self.lots.randrange(len(BOLDNESS)))
         self.market = Market(self.seed, SYMBOLS, self.venue_now)
         self.disk = Disk(lots=random.Random(f"{self.seed}/disk"), now=self.loop.time)
-        self.disk.on_kill = lambda phase: self.fire(f"kill_{phase}")
+        self.disk.on_kill = self._killed
         self.plan = draw_plan(self.seed, spec.storm_s, spec.kinds) if spec.has_plan else ()
         self.skew_ns = 0
         self.starting_kill: Fault | None = None
@@ -90,8 +93,12 @@ class World:
         self.bourse = Bourse(
             SYMBOLS, self.venue_now, settings, lambda: f"{keys.getrandbits(256):064x}"
         )
+        self.stale = StaleReads(self.bourse.venue, self._count_stale)
         self.road = Road(self.bourse, self.seed)
         self.oracles = Oracles(self)
+        self._operator = Operator(self)
+        self._kills = list(spec.kills)
+        self._arm_kill()
         self.bourse.on_outputs(self.oracles.hear_venue)
         self.market.shows += [self.bourse.venue.on_market, self._show_feeds]
 
@@ -112,9 +119,16 @@ class World:
     def count(self, what: str) -> None:
         self.counts[what] += 1
 
+    def _killed(self, phase: str) -> None:
+        self.fire(f"kill_{phase}")
+        self._arm_kill()
+
     def fire(self, kind: str) -> None:
         self.fired[kind] += 1
         self.log(f"fault: {kind}")
+
+    def _count_stale(self) -> None:
+        self.fired["stale_reads"] += 1
 
     def notify(self, level: str, text: str) -> None:
         """Hear what the product tells a person."""
@@ -193,7 +207,8 @@ class World:
             self.notify("alarm", finding)
         self.oracles.check_fold(parts.recovered.engine.state, "at a start")
         made, described = load_strategies(self._strategies())
-        plan = plan_of(parts, "portfolio", made, described, lambda _: False)
+        # Once the storm is over nobody wishes for anything: the world must come to rest.
+        plan = plan_of(parts, "portfolio", made, described, lambda _: self.is_calm)
         live = LiveSession(
             self.config, plan, parts, self, listeners=[self.oracles.hear_facts, self._hear_facts]
         )
@@ -206,10 +221,7 @@ class World:
     def _strategies(self) -> list[str | Strategy]:
         if self.spec.strategy:
             return [self.spec.strategy]
-        self._churners = [Churner(f"{self.seed}/a"), Churner(f"{self.seed}/b", 0.08)]
-        for each in self._churners:
-            each.is_calm = self.is_calm
-        return list(self._churners)
+        return [Churner(f"{self.seed}/a"), Churner(f"{self.seed}/b", 0.08)]
 
     def _venue(self, wiring: Wiring, process: Process) -> BinanceFuturesVenue:
         return BinanceFuturesVenue(
@@ -223,7 +235,8 @@ class World:
             random=random.Random(f"{self.seed}/jitter/{process.number}").random,
         )
 
-    def _hear_facts(self, facts) -> None:  # type: ignore[no-untyped-def]
+    def _hear_facts(self, facts: Sequence[Event]) -> None:
+        self.facts.update(type(fact).__name__ for fact in facts)
         if self.spec.keeps_log:
             for fact in facts:
                 self.log(f"  {type(fact).__name__} {_short(fact)}")
@@ -237,6 +250,15 @@ class World:
                 self.log(f"plan: {fault}")
             self.strike(self, fault, is_left_out=fault.number in self.spec.without)
         await asyncio.sleep(max(0.0, self.spec.storm_s - self.loop.time()))
+
+    def _arm_kill(self) -> None:
+        """Die at the next of the writes that were asked for, counted from the last death on."""
+        if self._kills:
+            self.disk.killing = Killing(*self._kills.pop(0))
+
+    def rush(self, seconds: float) -> None:
+        """Let the operator lose patience for a while."""
+        self._operator.hurries_until = self.loop.time() + seconds
 
     def later(self, seconds: float, do: Callable[[], None]) -> None:
         self.loop.call_later(seconds, do, context=Context())
@@ -285,7 +307,7 @@ class World:
             create(self.market.run()),
             create(self._pulse()),
             create(self._supervise()),
-            create(Operator(self).run()),
+            create(self._operator.run()),
         ]
         await self._storm()
         tasks[-1].cancel()
@@ -309,17 +331,17 @@ class World:
         self.log("the storm is over")
         self.is_calm = self.market.is_calm = True
         self.bourse.venue.faults.clear()
+        self.stale.end()
         road, disk = self.road, self.disk
         road.refuses_until = road.swallows_until = 0.0
-        road.cuts_before = road.cuts_after = 0
+        road.cuts_before = road.cuts_after = road.cuts_early = 0
         disk.is_full = disk.fails_to_sync = False
         disk.killing = self.starting_kill = None
+        disk.on_write = lambda: None
         self.skew_ns = 0
         for process in self.processes:
             if process.is_frozen and not process.is_dead:
                 process.thaw()
-        for churner in self._churners:
-            churner.is_calm = True
 
     async def _settle(self) -> None:
         still = 0
@@ -338,6 +360,8 @@ class World:
 
     def bury(self) -> None:
         """Let go of everything."""
+        self.is_over = True
+        self.loop.forget()
         for process in self.processes:
             process.die("the run is over")
             process.bury()
