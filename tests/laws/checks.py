@@ -159,8 +159,7 @@ def law_8(world: World) -> list[str]:
         reach = (
             sent.position + sent.buys if sent.order.side is Side.BUY else sent.sells - sent.position
         )
-        # A resting exit that trades unheard is the one thing that is not counted: see `Exposure`.
-        notional = (reach - sent.unheard) * sent.price
+        notional = reach * sent.price
         allowed = limit * sent.equity * EQUITY_SLACK
         if notional > allowed and not _only_closes(sent):
             name = sent.order.cl_ord_id

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from holdfast.engine import exposure, folds, housekeeping, protection, reconcile, reports
+from holdfast.engine import exits, folds, housekeeping, protection, reconcile, reports
 from holdfast.engine.core import Core
 from holdfast.engine.exposure import Exposure
 from holdfast.engine.order import Order, RequestState
@@ -93,7 +93,8 @@ def free_the_larger_side_of_an_amendment(patch):
 
 
 def forget_exits_that_may_have_traded(patch):
-    patch.setattr(exposure, "_is_trading", lambda order: False)
+    patch.setattr(exits, "closable", lambda qty, side: ZERO)
+    patch.setattr(exits, "traded", lambda *_, **__: None)
 
 
 def end_orders_before_their_fills(patch):

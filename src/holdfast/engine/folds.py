@@ -18,6 +18,7 @@ from ..model.values import (
     OrderStatus,
     TradingSessionStatus,
 )
+from . import exits
 from .account import AccountState
 from .breaker import Breaker, BreakerState
 from .order import Order
@@ -232,6 +233,7 @@ def _adopted(state: State, fact: ev.OrderAdopted) -> None:
 def _open(state: State, order: Order) -> None:
     state.orders[order.cl_ord_id] = order
     state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
+    exits.opened(state, order)
 
 
 def _count_attempt(state: State, order: NewOrder) -> None:
@@ -265,6 +267,7 @@ def _moved(state: State, order: Order, *, was_open: bool) -> None:
     elif order.is_open and not was_open:  # declared absent, and it appeared
         state.closed_orders.remove(order.cl_ord_id)
         state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
+        exits.reappeared(order)
     if parent is not None:
         _count_stop_failure(parent, order)
         _retire(state, parent)
@@ -289,7 +292,9 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     _bound(state.trades_seen, TRADES_REMEMBERED)
     position = state.positions.setdefault(key, PositionState())
     _attribute(state, fact, order, position.qty)
+    is_late = fact.venue_ts <= position.traded_ts
     position.apply_fill(fact)
+    exits.traded(state, fact, is_late=is_late)
     instrument = state.instruments.get(key)
     margin_asset = instrument.margin_asset if instrument else fact.fee_asset
     account = state.accounts.setdefault(fact.account, AccountState())
@@ -367,6 +372,7 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
 def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).adopt(fact)
+    exits.adopted(state, key)
     for parent in state.live_parents_of(key):
         if parent.open_qty and parent.side.sign * fact.qty <= ZERO:
             parent.open_qty = ZERO
@@ -380,6 +386,7 @@ def _differed(state: State, fact: ev.BooksDiffered) -> None:
 def _agreed(state: State, fact: ev.BooksAgreed) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.trades_until = max(account.trades_until, fact.trades_until)
+    exits.agreed(state, fact.account)
     prefix = f"{fact.account} "
     state.differences = {k: v for k, v in state.differences.items() if not k.startswith(prefix)}
 
