@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from holdfast.engine import exits, folds, housekeeping, protection, reconcile, reports
+from holdfast.engine import exits, folds, forgetting, housekeeping, protection, reconcile, reports
 from holdfast.engine.core import Core
 from holdfast.engine.exposure import Exposure
 from holdfast.engine.order import Order, RequestState
@@ -210,8 +210,8 @@ def round_fees(patch):
 
 def forget_nothing(patch):
     for name, bound in SMALL.items():
-        patch.setattr(folds, name, bound)
-    patch.setattr(folds, "_bury", lambda state, cl_ord_id: state.closed_orders.append(cl_ord_id))
+        patch.setattr(forgetting, name, bound)
+    patch.setattr(folds, "bury", lambda state, cl_ord_id: state.closed_orders.append(cl_ord_id))
 
 
 def retry_at_once(patch):

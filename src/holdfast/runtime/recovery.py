@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ..engine.engine import Engine
-from ..engine.folds import trade_name
+from ..engine.forgetting import trade_name
 from ..engine.state import State
 from ..model.messages import FundingPayment, VenueSnapshot, WalletChange
 from ..model.settings import EngineSettings
