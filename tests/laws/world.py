@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import weakref
 from collections import Counter
 from decimal import Decimal
 
@@ -112,6 +113,7 @@ class World:
         self._timers: list[tuple[int, ParentId]] = []
         self._handled = 0
         self.venue = self.delivery.make_venue(WorldClock(self))
+        weakref.finalize(self, self.venue._books.close)
         self._connect()
         self._start()
 

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, LargeBinary, Select, cast, func, inspect, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    Select,
+    cast,
+    func,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import DBAPIError
 
 from ..model.errors import Fenced, JournalCorrupt, JournalError
 from ..model.events import Event
 from . import upcast
 from .codec import GENESIS, StoredRow, decode, fault
 from .owner import parse_owner
-from .problems import explained
+from .problems import explained, is_connection_lost
 from .schema import epochs, facts, meta, snapshots
 
 PAGE_FACTS = 1_000
 """Facts fetched at once. Between pages no transaction is open, so no reader holds a writer up."""
+
+READS_TRIED = 3
+"""Over how many connections one read is tried."""
+
+T = TypeVar("T")
 
 # A damaged text need not be UTF-8: read its bytes.
 _AS_BYTES: dict[str, Callable[[ColumnElement[Any]], ColumnElement[bytes]]] = {
@@ -136,12 +152,23 @@ class Tables:
         return self._all(query.order_by(facts.c.sequence).limit(PAGE_FACTS))
 
     def _all(self, query: Select[Any]) -> Sequence[Any]:
-        with explained(self.place), self._engine.connect() as connection:
-            return connection.execute(query).all()
+        return self._read(lambda connection: connection.execute(query).all())
 
     def _first(self, query: Select[Any]) -> Sequence[Any] | None:
-        with explained(self.place), self._engine.connect() as connection:
-            return connection.execute(query).first()
+        return self._read(lambda connection: connection.execute(query).first())
+
+    def _read(self, take: Callable[[Connection], T]) -> T:
+        """Read, over another connection where one breaks: to read again changes nothing."""
+        with explained(self.place):
+            for _ in range(READS_TRIED - 1):
+                try:
+                    with self._engine.connect() as connection:
+                        return take(connection)
+                except DBAPIError as error:
+                    if not is_connection_lost(error):
+                        raise
+            with self._engine.connect() as connection:
+                return take(connection)
 
 
 def snapshot_hash(fact_hash: bytes, sequence: int, payload: bytes) -> bytes:

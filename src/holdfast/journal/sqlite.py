@@ -171,7 +171,7 @@ def _engine(path: Path, *, read_only: bool = False) -> Engine:
         try:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
+        except BaseException:  # a damaged file may make SQLite complain in no valid UTF-8
             connection.close()
             raise
         return connection
