@@ -46,6 +46,7 @@ from .net import NetWire
 from .order_desk import Doors, OrderDesk
 from .orders_ws import OrdersSocket
 from .outcomes import Outcome, Then
+from .permissions import check_permissions
 from .rest import RestClient, Road
 from .settings import BinanceSettings
 from .sign import Credentials
@@ -143,7 +144,11 @@ class BinanceFuturesVenue:
         self._furnish(wire)
         try:
             await joining.check_clock(self._asker)
-            await joining.check_account(self._asker)
+            await joining.check_account(
+                self._asker, switch_to_one_way=bool(symbols) and self._settings.switch_to_one_way
+            )
+            if symbols:
+                await self._check_permissions(wire)
             self._hear = hear
             await self._background.open()
             self._background.start(self._books.run())
@@ -178,6 +183,17 @@ class BinanceFuturesVenue:
         self._dead_man = DeadMan(asker, settings.dead_man_s)
         books = Books(asker, self._names, account)
         self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
+
+    async def _check_permissions(self, wire: Wire) -> None:
+        """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
+        settings = self._settings
+        where = settings.endpoints.permissions_url
+        if not where:
+            _log.info("what the key may do is not checked: this host can't be asked")
+            return
+        asker = Asker(RestClient(wire, where, self._credentials), self._clock, self._random)
+        asker.offset = self._asker.offset
+        await check_permissions(asker, withdrawals_allowed=settings.allow_withdrawals)
 
     async def _open_streams(self, wire: Wire) -> None:
         """Open the account's stream, which we need, and the WebSocket API, which helps.
