@@ -191,10 +191,12 @@ class Direct(Protocol):
     """A live feed that can hand a message over in the call in which it was received.
 
     `take` is given each message that need not wait behind others, and says whether it took it;
-    what it does not take comes through `Feed.messages`. It must not raise.
+    what it does not take comes through `Feed.messages`. `on_link` hears that a symbol's data does
+    not come any more (False, and what is missing) or comes again. Neither may raise.
     """
 
     take: Callable[[MarketData], bool]
+    on_link: Callable[[Symbol, bool, str], None]
 
 
 class Notifier(Protocol):

@@ -22,7 +22,7 @@ from ..model.errors import InputError, TradingError
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
+from ..model.values import NS_PER_S, OrderRole, StrategyId, Symbol, TradingSessionStatus
 from ..ports import Direct, Notifier, Venue
 from .clock import FeedClock
 from .fetching import fetch_history
@@ -208,7 +208,7 @@ class LiveSession:
     async def _pump_feed(self) -> None:
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
         if isinstance(self.feed, Direct):
-            self.feed.take = self._take
+            self.feed.take, self.feed.on_link = self._take, self._hear_link
         stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
         is_fast = self._config.speed == 0 and not self.feed.is_live
         while (batch := await self._next_batch(stream)) is not None:
@@ -231,6 +231,11 @@ class LiveSession:
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             self._journal_failed(error)
         return True
+
+    def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
+        """Tell the engine whether a symbol's market data comes."""
+        if not self.has_failed and not self.is_closed:
+            self.shell.hear(msg.MarketLink(symbol=symbol, is_up=is_up, reason=reason))
 
     async def _next_batch(
         self, stream: AsyncIterator[Sequence[MarketData]]
