@@ -241,6 +241,10 @@ def _listed(core: Core, message: msg.InstrumentListed) -> None:
         )
 
 
+def _market_link(core: Core, link: msg.MarketLink) -> None:
+    core.market.of(link.symbol).cut_off = "" if link.is_up else link.reason or "nothing comes"
+
+
 def _link(core: Core, link: msg.VenueLink) -> None:
     if link.is_up:
         core.resync(link.account, link.reason or "the connection came back")
@@ -296,6 +300,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.VenueSnapshot: _snapshot,
     msg.InstrumentListed: _listed,
     msg.VenueLink: _link,
+    msg.MarketLink: _market_link,
     msg.VenueFailure: _failure,
     msg.Tick: _tick,
     msg.AuditDue: _audit,

@@ -18,6 +18,7 @@ from ..ports import Clock, Feed
 from ..strategies import Strategy
 from .broker import LiveBrokerAdapter, PaperBroker, Wiring
 from .clock import FeedClock, WallClock
+from .fetching import fetch_instruments
 from .parts import Parts
 from .recovery import StateRecoveryService
 from .strategy_loading import check_strategy, load_strategy
@@ -53,7 +54,7 @@ def own_journal(config: TradingConfig) -> OwnedJournal:
     return open_journal(database_of(config), durability=config.durability)
 
 
-def assemble(
+async def assemble(
     config: TradingConfig,
     symbols: Sequence[Symbol],
     *,
@@ -73,6 +74,7 @@ def assemble(
         state = recovered.engine.state
         is_resumed = config.auto_restart and _was_cut_off(state)
         feed = feed or _open_feed(config, symbols, state, is_resumed=is_resumed)
+        await fetch_instruments(feed)
         traded = tuple(symbols) or tuple(i.symbol for i in feed.instruments())
         clock = _clock(config, feed, state if is_resumed else None)
         wiring = Wiring(config, traded, feed.instruments(), clock)
