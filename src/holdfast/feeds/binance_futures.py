@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import AsyncIterator, Sequence
+import random as chance
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from operator import attrgetter
+from typing import Any
 
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
 from ..model.market import Bar, MarketData, Trade
 from ..model.values import Symbol
+from ..ports import Wanted
+from ..venues.binance_futures import market_history
+from ..venues.binance_futures.asking import Asker
 from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
-from ..venues.binance_futures.market_history import PublicRest
-from ..venues.binance_futures.rest import open_session
+from ..venues.binance_futures.net import NetWire
+from ..venues.binance_futures.rest import RestClient
 from ..venues.binance_futures.settings import Endpoints, endpoints
 from ..venues.binance_futures.streams import Ears, Stream, Watch
+from ..venues.binance_futures.wire import Wire
 from .settings import FeedSettings
 
 DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
@@ -47,6 +55,9 @@ class BinanceFuturesFeed:
     Args:
         testnet: the venue's test market instead of the real one.
         rest_url: another host, which serves the streams too unless `stream_url` is given.
+        now: returns the wall's time, nanoseconds UTC.
+        random: draws from 0 to 1, for jitter.
+        open_wire: opens what everything is sent and heard through.
 
     Raises:
         ConfigError: too many symbols, or an address has the wrong scheme.
@@ -58,13 +69,16 @@ class BinanceFuturesFeed:
     pace = 1.0
     start_ts = 0
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where a market is, and how it is heard
         self,
         settings: FeedSettings | None = None,
         *,
         testnet: bool = False,
         rest_url: str | None = None,
         stream_url: str | None = None,
+        now: Callable[[], int] = time.time_ns,
+        random: Callable[[], float] = chance.random,
+        open_wire: Callable[[], Wire] = NetWire,
     ) -> None:
         self._symbols = (settings.symbols if settings is not None else ()) or DEFAULT_SYMBOLS
         if len(self._symbols) > SYMBOLS_MAX:
@@ -72,28 +86,68 @@ class BinanceFuturesFeed:
         self._where: Endpoints = endpoints(
             testnet=testnet, rest_url=rest_url, stream_url=stream_url
         )
-        self._rest = PublicRest(self._where.rest_url)
+        self._random = random
+        self._open_wire = open_wire
+        self._clock = _Wall(now)
+        self._instruments: Sequence[Instrument] | None = None
+        self._bars: dict[tuple[Wanted, int], list[Bar]] = {}
         self._batch: list[MarketData] = []
         self._news = asyncio.Event()
         self._problem = ""
         self._last_trade: dict[Symbol, int] = {}
+        self.take: Callable[[MarketData], bool] = lambda _: False
+
+    # What is asked for
 
     def instruments(self) -> Sequence[Instrument]:
-        """Ask the venue; blocks.
+        """Return the contracts: as fetched, else asked for in a thread that is waited for.
 
         Raises:
-            NetworkError: it does not answer.
+            NetworkError: the venue does not answer.
             ConfigError: a symbol is not traded there.
         """
-        return self._rest.instruments(self._symbols)
+        if self._instruments is None:
+            _wait_for(self.fetch_instruments())
+        return self._instruments or ()
 
     def history(self, symbol: Symbol, timeframe: str, before_ts: int, count: int) -> list[Bar]:
-        """Return what the venue has of closed bars, see `Feed`; blocks. None below a minute.
+        """Return what the venue has of closed bars, see `Feed`. None below a minute.
+
+        What was fetched is handed out once; what was not is asked for in a thread.
 
         Raises:
-            NetworkError: it does not answer.
+            NetworkError: the venue does not answer.
         """
-        return self._rest.bars(symbol, timeframe, before_ts, count)
+        wanted = (symbol, timeframe, count)
+        if (wanted, before_ts) not in self._bars:
+            _wait_for(self.fetch_history([wanted], before_ts))
+        return self._bars.pop((wanted, before_ts))
+
+    async def fetch_instruments(self) -> None:
+        """Ask for the contracts, so that `instruments` need not wait; see `Fetching`."""
+        async with self._asking() as asker:
+            self._instruments = await market_history.instruments(asker, self._symbols)
+
+    async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
+        """Ask for bars, so that `history` need not wait; see `Fetching`."""
+        self._bars.clear()
+        async with self._asking() as asker:
+            for symbol, timeframe, count in dict.fromkeys(wanted):
+                found = await market_history.bars(asker, symbol, timeframe, before_ts, count)
+                self._bars[(symbol, timeframe, count), before_ts] = found
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Asker]:
+        wire = self._open_wire()
+        try:
+            yield self._asker(wire)
+        finally:
+            await wire.close()
+
+    def _asker(self, wire: Wire) -> Asker:
+        return Asker(RestClient(wire, self._where.rest_url), self._clock, self._random)
+
+    # What comes by itself
 
     async def messages(self, after_ts: int = 0) -> AsyncIterator[Sequence[MarketData]]:
         """Yield what comes, for ever, through lost connections too.
@@ -102,13 +156,13 @@ class BinanceFuturesFeed:
             NetworkError: there is no connection at the start, or the reader is too slow.
         """
         self._batch, self._problem = [], ""
-        session = open_session()
+        wire = self._open_wire()
         background = Background(self._fail)
         try:
             await background.open()
             streams = [
-                Stream(session, f"the {kind} stream", address, Ears(self._hear), random.random, w)
-                for kind, address, w in self._kinds()
+                Stream(wire, f"the {kind} stream", address, Ears(self._hear), self._random, watch)
+                for kind, address, watch in self._kinds()
             ]
             for stream in streams:
                 background.start(stream.run())
@@ -125,7 +179,7 @@ class BinanceFuturesFeed:
                     yield batch
         finally:
             await background.close()
-            await session.close()
+            await wire.close()
 
     def _kinds(self) -> list[tuple[str, _Address, Watch]]:
         lower = [symbol.lower() for symbol in self._symbols]
@@ -145,7 +199,7 @@ class BinanceFuturesFeed:
             ),
         ]
 
-    def _hear(self, raw: str | bytes) -> None:
+    def _hear(self, raw: bytes | str) -> None:
         try:
             told = read_market(raw)
         except BadFrame as error:
@@ -156,7 +210,8 @@ class BinanceFuturesFeed:
                 continue
             if isinstance(message, Trade) and self._is_repeated(message):
                 continue
-            self._batch.append(message)
+            if self._batch or not self.take(message):
+                self._batch.append(message)
         if len(self._batch) > WAITING_MAX:
             self._fail(f"{WAITING_MAX} messages wait: the reader does not keep up")
         if self._batch:
@@ -172,6 +227,22 @@ class BinanceFuturesFeed:
     def _fail(self, reason: str) -> None:
         self._problem = reason
         self._news.set()
+
+
+class _Wall:
+    """The wall's time as a clock."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
+
+    def advance(self, ts: int) -> None:
+        """Take no notice."""
+
+
+def _wait_for(work: Coroutine[Any, Any, None]) -> None:
+    """Do it in a thread with a loop of its own, and return when it is done."""
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        threads.submit(asyncio.run, work).result()
 
 
 class _Address:

@@ -91,6 +91,8 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     ws_api_url: Annotated[SocketUrl | None, OR_NONE] = None  # unless they are named
     isolated: YesNo = False  # margin of each position by itself
     orders_over_ws: YesNo = True
+    allow_withdrawals: YesNo = False  # takes a key that may withdraw, which is refused otherwise
+    switch_to_one_way: YesNo = False  # leaves hedge mode where the account is flat
     dead_man_s: Annotated[int, whole(0, 86_400)] = 120  # 0: the venue's countdown is not used
     read_lag_ns: Annotated[int, duration("0s", "60s")] = 2 * NS_PER_S  # of the venue's answers
 

@@ -24,6 +24,7 @@ from ..venues import VENUES, Opener, Wiring, open_paper
 from .account_mark import account_text, claim_folder
 from .broker import LiveBrokerAdapter
 from .clock import FeedClock, WallClock
+from .fetching import fetch_instruments
 from .parts import Parts
 from .recovery import StateRecoveryService
 from .strategy_loading import check_strategy, load_strategy
@@ -59,7 +60,7 @@ def own_journal(config: TradingConfig) -> OwnedJournal:
     return open_journal(database_of(config), durability=config.durability)
 
 
-def assemble(
+async def assemble(
     config: TradingConfig,
     symbols: Sequence[Symbol],
     *,
@@ -94,7 +95,8 @@ def assemble(
         )
         _check_time(feed, venue)
         claim_folder(config.data_dir, account_text(venue, market))
-        traded = tuple(symbols) or tuple(instrument.symbol for instrument in listed())
+        await fetch_instruments(feed)  # only now: a key that lacks is told before any network
+        traded = tuple(symbols) or tuple(instrument.symbol for instrument in feed.instruments())
     except BaseException:
         journal.close()
         raise

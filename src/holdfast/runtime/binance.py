@@ -38,6 +38,9 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         dead_man_s: after how long a silence of ours the venue cancels entry orders; 0 never.
         read_lag_s: how far the venue's answers to questions may trail its books; it is part of
             every fence, and of the pause between two reads of the books.
+        allow_withdrawals: takes a key that may withdraw funds, which is refused otherwise.
+        switch_to_one_way: leaves hedge mode where the account has no positions and orders; an
+            account in hedge mode is refused otherwise.
         password: of an encrypted private key.
 
     Raises:
@@ -57,6 +60,8 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         orders_over_ws: bool = True,
         dead_man_s: int = 120,
         read_lag_s: float = READ_LAG_NS / NS_PER_S,
+        allow_withdrawals: bool = False,
+        switch_to_one_way: bool = False,
         password: str | None = None,
         config: TradingConfig | None = None,
     ) -> None:
@@ -74,6 +79,8 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
             is_isolated=isolated,
             orders_over_ws=orders_over_ws,
             dead_man_s=dead_man_s,
+            allow_withdrawals=allow_withdrawals,
+            switch_to_one_way=switch_to_one_way,
             read_lag_ns=round(read_lag_s * NS_PER_S),
         )
 

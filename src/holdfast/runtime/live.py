@@ -23,8 +23,9 @@ from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
 from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
-from ..ports import Notifier, Venue
+from ..ports import Direct, Notifier, Venue
 from .clock import FeedClock
+from .fetching import fetch_history
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .runner import LiveStrategyRunner
@@ -92,7 +93,7 @@ class LiveSession:
         goes_on = plan.is_resumed and self.venue.capabilities.is_simulated
         hear = self._hear_simulated if goes_on else self.shell.hear
         contracts = await self.venue.connect(plan.symbols, hear)
-        self._warm_up_market()
+        await self._warm_up_market()
         self.shell.ask(
             msg.StartSession(
                 session_id=plan.session_id,
@@ -115,7 +116,7 @@ class LiveSession:
             raise self.shell.failed.result()
         if not started:
             raise TradingError(f"{self.venue.name} did not give its books in time")
-        self._attach_strategies()
+        await self._attach_strategies()
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:
         """Go to the time up to which a simulated exchange has lived, where it is ahead of ours."""
@@ -130,24 +131,29 @@ class LiveSession:
     def _is_starting(self) -> bool:
         return self.status is TradingSessionStatus.STARTING
 
-    def _warm_up_market(self) -> None:
+    async def _warm_up_market(self) -> None:
         """Fill the windows that correlation and volatility look back over."""
         limits = self._config.risk_limits()
         sample = f"{limits.sample_s}s"
         count = limits.correlation_returns + 1
+        now = self._clock.now()
+        wanted = [(symbol, sample, count) for symbol in self.plan.symbols]
+        await fetch_history(self.feed, wanted, now)
         for symbol in self.plan.symbols:
-            for bar in self.feed.history(symbol, sample, self._clock.now(), count):
+            for bar in self.feed.history(symbol, sample, now, count):
                 self.engine.handle(bar, bar.ts)
 
-    def _attach_strategies(self) -> None:
+    async def _attach_strategies(self) -> None:
         for strategy_id, strategy in self.plan.strategies.items():
             self.runner.add_strategy(strategy_id, strategy)
             text = self.plan.descriptions.get(strategy_id, type(strategy).__name__)
             self.shell.hear(msg.StrategyAttached(strategy_id=strategy_id, description=text))
+        now = self._clock.now()
+        await self.runner.fetch_history(self.feed, self.plan.symbols, now)
         self.runner.begin(
             symbols=self.plan.symbols,
             feed=self.feed,
-            now=self._clock.now(),
+            now=now,
             emit=self._on_signal,
             view=StrategyView(self.engine, self.venue.account),
             on_failed=self._on_strategy_failed,
@@ -201,6 +207,8 @@ class LiveSession:
 
     async def _pump_feed(self) -> None:
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
+        if isinstance(self.feed, Direct):
+            self.feed.take = self._take
         stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
         is_fast = self._config.speed == 0 and not self.feed.is_live
         while (batch := await self._next_batch(stream)) is not None:
@@ -212,6 +220,17 @@ class LiveSession:
                 await self.shell.committed()
             if self.shell.has_failed or self.status is TradingSessionStatus.STOPPED:
                 return
+
+    def _take(self, message: MarketData) -> bool:
+        """Take a message in the call in which it was received, unless others wait before it."""
+        is_over = self.has_failed or self.is_closed or self.status is TradingSessionStatus.STOPPED
+        if is_over or self.shell.is_backed_up:
+            return False
+        try:
+            self.on_market(message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
+            self._journal_failed(error)
+        return True
 
     async def _next_batch(
         self, stream: AsyncIterator[Sequence[MarketData]]

@@ -157,7 +157,7 @@ class LiveTradingService:
         wanted = self._wanted
         assert wanted is not None, "start_session says what is wanted"
         made, descriptions = load_strategies(wanted.strategies.fresh())
-        parts = assemble(
+        parts = await assemble(
             self.config,
             wanted.symbols,
             feed=wanted.feed,

@@ -23,8 +23,9 @@ from holdfast.model.values import (
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures.asking import Asker
 from holdfast.venues.binance_futures.codec import OrderNames
+from holdfast.venues.binance_futures.net import NetWire
 from holdfast.venues.binance_futures.order_desk import Doors, OrderDesk
-from holdfast.venues.binance_futures.rest import RestClient, open_session
+from holdfast.venues.binance_futures.rest import RestClient
 from holdfast.venues.binance_futures.sign import Credentials
 
 BTC = Symbol("BTCUSDT")
@@ -95,8 +96,8 @@ async def listening(handler):
 class Desk:
     """An order desk over REST alone, and everything it said."""
 
-    def __init__(self, session, url, *, retry_attempts=3):
-        rest = RestClient(session, url, Credentials(KEY, SECRET))
+    def __init__(self, wire, url, *, retry_attempts=3):
+        rest = RestClient(wire, url, Credentials(KEY, SECRET))
         self.clock = WallClock()
         self.asker = Asker(rest, self.clock, no_jitter, retry_attempts=retry_attempts)
         self.heard: list = []
@@ -104,6 +105,7 @@ class Desk:
         self.tasks = set()
         doors = Doors(
             lambda call: rest,
+            lambda: True,
             self._start,
             self.heard.append,
             self.outcomes.append,
@@ -123,11 +125,11 @@ class Desk:
 
 @asynccontextmanager
 async def desk(url, **settings):
-    session = open_session()
+    wire = NetWire()
     try:
-        yield Desk(session, url, **settings)
+        yield Desk(wire, url, **settings)
     finally:
-        await session.close()
+        await wire.close()
 
 
 def market_order(name="hf.1.1.0.E.x", qty="0.01", *, side=Side.BUY, reduce_only=False):

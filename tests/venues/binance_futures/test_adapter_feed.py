@@ -20,8 +20,27 @@ MINUTE_NS = 60 * NS_PER_S
 START_MS = 1_700_000_040_000  # a full minute, and two full fives of them before
 
 
+QUOTE = json.dumps(
+    {
+        "e": "bookTicker", "u": 1, "E": 5, "T": 5, "s": "BTCUSDT", "ps": "BTCUSDT",
+        "b": "1", "B": "2", "a": "3", "A": "4", "st": 1,
+    }
+)  # fmt: skip
+
+
 def feed_of(url, **settings):
     return BinanceFuturesFeed(FeedSettings(symbols=(BTC,)), rest_url=url, **settings)
+
+
+def takes_all(feed):
+    taken: list[object] = []
+
+    def take(message):
+        taken.append(message)
+        return True
+
+    feed.take = take
+    return taken
 
 
 async def first_of_each(feed, kinds):
@@ -100,6 +119,26 @@ async def test_frame_that_can_not_be_read_stops_nothing():
     assert feed._batch == []
 
 
+async def test_message_is_taken_in_the_call_in_which_it_was_received():
+    feed = feed_of("http://127.0.0.1:1")
+    taken = takes_all(feed)
+
+    feed._hear(QUOTE)
+
+    assert [type(each) for each in taken] == [Quote]
+    assert feed._batch == []
+
+
+async def test_message_waits_behind_those_that_were_not_taken():
+    feed = feed_of("http://127.0.0.1:1")
+    feed._hear(QUOTE)
+    taken = takes_all(feed)
+    feed._hear(QUOTE)
+
+    assert taken == []
+    assert len(feed._batch) == 2
+
+
 async def test_reader_that_does_not_keep_up_is_told(monkeypatch):
     monkeypatch.setattr(binance_futures, "WAITING_MAX", 0)
     with street() as market:
@@ -113,6 +152,8 @@ async def test_venue_that_is_not_there_is_a_network_error(monkeypatch):
     feed = feed_of("http://127.0.0.1:1")
     with pytest.raises(NetworkError):
         await anext(feed.messages())
+    with pytest.raises(NetworkError):
+        await feed.fetch_history([(BTC, "1m", 5)], 10**18)
     with pytest.raises(NetworkError):
         await asyncio.to_thread(feed.history, BTC, "1m", 10**18, 5)
 
@@ -136,6 +177,31 @@ async def test_time_frame_that_the_venue_lacks_is_built_of_smaller_bars():
     assert server.requests[0][2]["limit"] == "10"
     assert [bar.close for bar in bars] == [101, 103, 105, 107, 109]
     assert {bar.volume for bar in bars} == {4.0}
+
+
+async def test_fetched_history_is_handed_out_once_without_another_question():
+    before = (START_MS + 3 * 60_000) * 10**6
+    async with scripted(**{"GET__/fapi/v1/klines": [(200, klines(3))]}) as server:
+        feed = feed_of(server.url)
+        await feed.fetch_history([(BTC, "1m", 3), (BTC, "1m", 3)], before)
+        bars = feed.history(BTC, "1m", before, 3)
+
+        assert [bar.close for bar in bars] == [100, 101, 102]
+        assert len(server.requests) == 1
+        await asyncio.to_thread(feed.history, BTC, "1m", before, 3)
+        assert len(server.requests) == 2
+
+
+async def test_history_waits_as_long_as_a_limited_venue_says():
+    limited = (429, {"code": -1003, "msg": "Too many requests."}, {"Retry-After": "1"})
+    script = {"GET__/fapi/v1/klines": [limited, (200, klines(3))]}
+    async with scripted(**script) as server:
+        feed = feed_of(server.url)
+        began = asyncio.get_running_loop().time()
+        await feed.fetch_history([(BTC, "1m", 3)], (START_MS + 180_000) * 10**6)
+
+        assert asyncio.get_running_loop().time() - began >= 1.0
+        assert len(server.requests) == 2
 
 
 async def test_there_is_no_history_below_a_minute():

@@ -18,7 +18,7 @@ from holdfast.model.messages import (
 )
 from holdfast.model.values import NS_PER_MS, ClOrdId, OrderRole, OrderStatus, OrderType, Side
 from holdfast.runtime.clock import WallClock
-from holdfast.venues.binance_futures import asking
+from holdfast.venues.binance_futures import asking, rest
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
     KEY,
@@ -112,10 +112,8 @@ async def test_unknown_outcome_leaves_the_order_in_doubt_and_is_never_sent_again
 
 
 async def test_silence_after_the_write_leaves_the_order_in_doubt(monkeypatch):
-    import aiohttp
-
+    monkeypatch.setattr(rest, "ANSWER_S", 0.2)
     async with scripted(**{ORDER: ["hang"]}) as server, desk(server.url) as one:
-        one.asker.road._session._timeout = aiohttp.ClientTimeout(total=0.2)
         one.orders.submit(submit(market_order()))
         await one.done()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -13,12 +14,19 @@ from cryptography.hazmat.primitives.serialization import (
 
 from holdfast.exchange_server.settings import ApiKey
 from holdfast.model.commands import Resync
+from holdfast.model.errors import VenueRefused
 from holdfast.model.messages import ExecType, VenueLink, VenueSnapshot
 from holdfast.model.values import MAIN, AccountId, ClOrdId, OrderStatus, OrderType
 from holdfast.venues.binance_futures import adapter, listen_key
 from holdfast.venues.binance_futures.settings import endpoints
-from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, submit
-from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
+from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, scripted, submit
+from tests.venues.binance_futures.adapter_exchange import (
+    ACCOUNT,
+    amount,
+    joined,
+    settings_for,
+    town,
+)
 
 E1 = ClOrdId("hf.1.1.0.E.x")
 
@@ -46,6 +54,47 @@ async def test_orders_take_the_websocket_while_it_is_up(monkeypatch):
         assert venue._asker.budget.used(one.core.now())["orders of 10 s"] == 1
 
 
+async def test_key_is_looked_at_before_anything_is_traded():
+    may_withdraw = {"ipRestrict": True, "enableWithdrawals": True, "enableFutures": True}
+    places = {"GET__/sapi/v1/account/apiRestrictions": [(200, may_withdraw)]}
+    async with town() as one, scripted(**places) as host:
+        here = settings_for(one.server).endpoints
+        where = msgspec.structs.replace(here, permissions_url=host.url)
+        with pytest.raises(VenueRefused, match="may withdraw"):
+            async with joined(one, where=where):
+                raise AssertionError("it joined")
+        async with joined(one, where=where, allow_withdrawals=True):
+            assert one.contracts
+
+
+async def test_order_has_left_when_submit_returns(monkeypatch):
+    async with town() as one, joined(one) as venue:
+        frames: list[bytes] = []
+        send = venue._orders.stream.send
+
+        def note(frame):
+            frames.append(frame)
+            return send(frame)
+
+        monkeypatch.setattr(venue._orders.stream, "send", note)
+        venue.submit(submit(market_order(E1)))
+
+        assert b"order.place" in frames[0]
+        await one.report(E1, exec_type=ExecType.TRADE)
+        assert len(frames) == 1
+
+
+async def test_order_that_finds_its_socket_gone_is_sent_once_over_rest(monkeypatch):
+    async with town() as one, joined(one) as venue:
+        sent = watched(venue, monkeypatch)
+        venue._orders.stream.give_up("a test")
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+
+        assert sent.count("POST /fapi/v1/order") == 1
+        assert venue._asker.budget.used(one.core.now())["orders of 10 s"] == 1
+
+
 async def test_orders_take_rest_where_the_websocket_does_not_open(monkeypatch):
     monkeypatch.setattr(adapter, "ORDERS_PATIENCE_S", 0.1)
     async with town() as one:
@@ -70,9 +119,9 @@ async def test_ed25519_key_logs_the_session_on_and_then_signs_no_order(monkeypat
         frames: list[bytes] = []
         send = venue._orders.stream.send
 
-        async def note(frame):
+        def note(frame):
             frames.append(frame)
-            return await send(frame)
+            return send(frame)
 
         monkeypatch.setattr(venue._orders.stream, "send", note)
         venue.submit(submit(market_order(E1)))

@@ -6,7 +6,6 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-import aiohttp
 from aiohttp import web
 
 from holdfast.model.errors import VenueUnavailable
@@ -14,9 +13,9 @@ from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import orders_ws, streams
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import requests
+from holdfast.venues.binance_futures.net import NetWire
 from holdfast.venues.binance_futures.orders_ws import OrdersSocket
 from holdfast.venues.binance_futures.outcomes import NO_ANSWER
-from holdfast.venues.binance_futures.rest import open_session
 from holdfast.venues.binance_futures.sign import Credentials
 from holdfast.venues.binance_futures.streams import Ears, Stream, Watch
 from tests.venues.binance_futures.adapter_desk import (
@@ -43,7 +42,12 @@ class Heard:
         self._news.set()
 
     def ears(self):
-        return Ears(self.add, lambda: self.add("up"), lambda reason: self.add(f"down: {reason}"))
+        return Ears(
+            lambda frame: self.add(frame.decode()),
+            lambda: self.add("up"),
+            lambda: self.add("renewed"),
+            lambda reason: self.add(f"down: {reason}"),
+        )
 
     async def has(self, condition):
         async with asyncio.timeout(PATIENCE_S):
@@ -55,20 +59,20 @@ class Heard:
 @asynccontextmanager
 async def stream_to(handler, watch=None, heard=None, address=None):
     heard = heard or Heard()
-    session = open_session()
+    wire = NetWire()
 
     async def plain():
         return f"ws://127.0.0.1:{port}/ws"
 
     async with listening(handler) as port:
-        stream = Stream(session, "test", address or plain, heard.ears(), no_jitter, watch)
+        stream = Stream(wire, "test", address or plain, heard.ears(), no_jitter, watch)
         task = asyncio.ensure_future(stream.run())
         try:
             yield stream, heard
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await session.close()
+            await wire.close()
 
 
 def serve(*lives):
@@ -190,10 +194,10 @@ async def test_stream_without_an_address_keeps_trying():
 
 @asynccontextmanager
 async def orders_to(*lives):
-    session = open_session()
+    wire = NetWire()
     async with listening(serve(*lives)) as port:
         orders = OrdersSocket(
-            session,
+            wire,
             f"ws://127.0.0.1:{port}/ws-fapi/v1",
             Credentials(KEY, SECRET),
             WallClock(),
@@ -208,7 +212,7 @@ async def orders_to(*lives):
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await session.close()
+            await wire.close()
 
 
 def place():
@@ -280,16 +284,12 @@ async def test_request_that_nobody_answers_may_have_been_carried_out(monkeypatch
 
 
 async def test_nothing_is_sent_where_there_is_no_connection():
-    async with aiohttp.ClientSession() as session:
-        orders = OrdersSocket(
-            session,
-            "ws://127.0.0.1:1/",
-            Credentials(KEY, SECRET),
-            WallClock(),
-            ClockOffset(),
-            no_jitter,
-        )
-        reply = await orders.send(place())
+    wire = NetWire()
+    orders = OrdersSocket(
+        wire, "ws://127.0.0.1:1/", Credentials(KEY, SECRET), WallClock(), ClockOffset(), no_jitter
+    )
+    reply = await orders.send(place())
+    await wire.close()
 
     assert not reply.was_sent
     assert SECRET not in repr(orders) + repr(reply)

@@ -7,11 +7,10 @@ Rule 2: a lost stream is told, and told again when it is back: what was missed i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random as chance
 from collections.abc import Callable, Sequence
-
-import aiohttp
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ...model.errors import ConfigError
@@ -43,13 +42,16 @@ from .codec import OrderNames, UserEvent, UserStream
 from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
 from .dead_man import DeadMan
 from .listen_key import UserChannel
+from .net import NetWire
 from .order_desk import Doors, OrderDesk
 from .orders_ws import OrdersSocket
 from .outcomes import Outcome, Then
-from .rest import RestClient, Road, open_session
+from .permissions import check_permissions
+from .rest import RestClient, Road
 from .settings import BinanceSettings
 from .sign import Credentials
 from .snapshot import Books
+from .wire import Wire
 
 STREAM_PATIENCE_S = 15.0
 """How long `connect` waits for the account's stream."""
@@ -76,6 +78,7 @@ class BinanceFuturesVenue:
         api_secret: an HMAC secret, or a private key (Ed25519, RSA) as PEM text or file name.
         clock: must be the wall's: the venue compares.
         random: draws from 0 to 1, for jitter.
+        open_wire: opens what everything is sent and heard through.
 
     Raises:
         ConfigError: the secret can't be used.
@@ -93,6 +96,7 @@ class BinanceFuturesVenue:
         settings: BinanceSettings | None = None,
         password: str | None = None,
         random: Callable[[], float] = chance.random,
+        open_wire: Callable[[], Wire] = NetWire,
     ) -> None:
         if not api_key:
             raise ConfigError("the API key is empty")
@@ -101,10 +105,11 @@ class BinanceFuturesVenue:
         self._account = account
         self._clock = clock
         self._random = random
+        self._open_wire = open_wire
         self._names = OrderNames()
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
         self._contracts: dict[Symbol, tuple[Instrument, int]] = {}
         self._has_been_up = False
         self._orders: OrdersSocket | None = None
@@ -135,11 +140,15 @@ class BinanceFuturesVenue:
         self, symbols: Sequence[Symbol], hear: Callable[[VenueMessage], None]
     ) -> Sequence[tuple[Instrument, int]]:
         """Join; see `Venue`. Without symbols only questions are answered: no stream is opened."""
-        session = self._session = open_session()
-        self._furnish(session)
+        wire = self._wire = self._open_wire()
+        self._furnish(wire)
         try:
             await joining.check_clock(self._asker)
-            await joining.check_account(self._asker)
+            await joining.check_account(
+                self._asker, switch_to_one_way=bool(symbols) and self._settings.switch_to_one_way
+            )
+            if symbols:
+                await self._check_permissions(wire)
             self._hear = hear
             await self._background.open()
             self._background.start(self._books.run())
@@ -148,27 +157,45 @@ class BinanceFuturesVenue:
             found = await joining.contracts(self._asker, self._settings, symbols)
             self._contracts = {made.symbol: (made, leverage) for made, leverage in found}
             self._books.symbols = tuple(symbols)
-            await self._open_streams(session)
+            await self._open_streams(wire)
         except BaseException:
             await self.close()
             raise
         return found
 
-    def _furnish(self, session: aiohttp.ClientSession) -> None:
-        """Make what works through a session."""
+    def _furnish(self, wire: Wire) -> None:
+        """Make what works through a wire."""
         settings, account = self._settings, self._account
-        self._rest = RestClient(session, settings.endpoints.rest_url, self._credentials)
+        self._rest = RestClient(wire, settings.endpoints.rest_url, self._credentials)
         self._asker = asker = Asker(
             self._rest, self._clock, self._random, retry_attempts=settings.retry_attempts
         )
         start = self._background.start
-        doors = Doors(self._road, start, self._tell, self._follow_up, self._acknowledged)
+        doors = Doors(
+            self._road,
+            lambda: self._background.is_open,
+            start,
+            self._tell,
+            self._follow_up,
+            self._acknowledged,
+        )
         self._desk = OrderDesk(asker, self._names, account, doors)
         self._dead_man = DeadMan(asker, settings.dead_man_s)
         books = Books(asker, self._names, account)
         self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
 
-    async def _open_streams(self, session: aiohttp.ClientSession) -> None:
+    async def _check_permissions(self, wire: Wire) -> None:
+        """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
+        settings = self._settings
+        where = settings.endpoints.permissions_url
+        if not where:
+            _log.info("what the key may do is not checked: this host can't be asked")
+            return
+        asker = Asker(RestClient(wire, where, self._credentials), self._clock, self._random)
+        asker.offset = self._asker.offset
+        await check_permissions(asker, withdrawals_allowed=settings.allow_withdrawals)
+
+    async def _open_streams(self, wire: Wire) -> None:
         """Open the account's stream, which we need, and the WebSocket API, which helps.
 
         Raises:
@@ -176,7 +203,7 @@ class BinanceFuturesVenue:
         """
         where, start = self._settings.endpoints, self._background.start
         self._channel = UserChannel(
-            session,
+            wire,
             where.stream_url,
             self._asker,
             UserStream(self._names, self._account),
@@ -190,20 +217,17 @@ class BinanceFuturesVenue:
         start(self._dead_man.beat())
         start(self._keep_time())
         if self._settings.orders_over_ws:
-            self._orders = orders = self._open_orders_socket(session, self._asker.offset)
+            self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
         await joining.until_up(self._channel.stream, STREAM_PATIENCE_S)
         if self._orders is not None:
-            await asyncio.wait(
-                [asyncio.ensure_future(self._orders.stream.went_up.wait())],
-                timeout=ORDERS_PATIENCE_S,
-            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ORDERS_PATIENCE_S):
+                    await self._orders.stream.went_up.wait()
 
-    def _open_orders_socket(
-        self, session: aiohttp.ClientSession, offset: ClockOffset
-    ) -> OrdersSocket:
+    def _open_orders_socket(self, wire: Wire, offset: ClockOffset) -> OrdersSocket:
         orders = OrdersSocket(
-            session,
+            wire,
             self._settings.endpoints.ws_api_url,
             self._credentials,
             self._clock,
@@ -216,7 +240,7 @@ class BinanceFuturesVenue:
 
     async def close(self) -> None:
         """Wait a moment for answers, then let go of everything. Orders stay as they are."""
-        if self._session is None:
+        if self._wire is None:
             return
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
@@ -227,8 +251,8 @@ class BinanceFuturesVenue:
             _log.warning("requests were unanswered at the end")
         self._hear = None
         await self._background.close()
-        session, self._session = self._session, None
-        await session.close()
+        wire, self._wire = self._wire, None
+        await wire.close()
 
     def _failed(self, reason: str) -> None:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))

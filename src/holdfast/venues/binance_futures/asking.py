@@ -8,7 +8,7 @@ Rule 2: no command leaves at or past its own fence, and a command keeps its own 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from ...model.values import NS_PER_MS, NS_PER_S
@@ -51,6 +51,13 @@ class Answered(NamedTuple):
         return self.reply.is_ok and self.outcome.kind is Kind.TREAT_AS_SUCCESS
 
 
+class Begun(NamedTuple):
+    """A request that has left already, and when in our time."""
+
+    answer: Awaitable[Reply]
+    asked_ts: int
+
+
 class Asker:
     """Asks over one road, REST unless told otherwise.
 
@@ -82,6 +89,21 @@ class Asker:
             lambda ts: reads.at(call, ts, READ_WINDOW_NS), call.cost, ask, urgency
         )
 
+    def begin(self, call: Call, urgency: Urgency, fence_ts: int, road: Road) -> Begun | None:
+        """Send at once what may leave at once; hand the result to `ask`, which waits for it.
+
+        Returns:
+            None where it can't: nothing was written, and `ask` will see to it.
+        """
+        now = self.clock.now()
+        if now >= fence_ts or self.budget.when(call.cost, urgency, now) > now:
+            return None
+        answer = road.begin(call)
+        if answer is None:
+            return None
+        self.budget.take(call.cost, urgency, now)
+        return Begun(answer, now)
+
     async def ask(  # noqa: PLR0913 - what a request consists of
         self,
         make: Callable[[int], Call],
@@ -91,6 +113,7 @@ class Asker:
         *,
         fence_ts: int | None = None,
         roads: Callable[[], Road] | None = None,
+        begun: Begun | None = None,
     ) -> Answered:
         """Ask until answered, refused or out of tries.
 
@@ -98,17 +121,22 @@ class Asker:
             make: is given the venue's time, and makes the call that leaves then.
             fence_ts: our time at which it may no longer leave.
             roads: returns the road of the next try.
+            begun: the first try, where it has left.
 
         Returns:
             An outcome RETRY_LATER where the tries are used up; FINAL where no byte has left.
         """
         last = Answered(Outcome(Kind.FINAL, reason=NO_ROOM), Reply(0, was_sent=False), 0)
         for attempt in range(self._attempts_max):
-            if not await self._find_room(cost, urgency, fence_ts):
-                break
-            asked_ts = self.clock.now()
-            road = roads() if roads is not None else self.road
-            reply = await road.send(make(self.offset.venue_time(asked_ts)))
+            if begun is not None:
+                (answer, asked_ts), begun = begun, None
+                reply = await answer
+            else:
+                if not await self._find_room(cost, urgency, fence_ts):
+                    break
+                asked_ts = self.clock.now()
+                road = roads() if roads is not None else self.road
+                reply = await road.send(make(self.offset.venue_time(asked_ts)))
             last = Answered(self._judge(ask, reply), reply, asked_ts)
             if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
                 break

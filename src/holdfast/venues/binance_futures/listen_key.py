@@ -11,14 +11,13 @@ import logging
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-import aiohttp
-
 from ...model.errors import VenueUnavailable
 from ..limits import Urgency
 from .asking import Asker
 from .codec import BadFrame, ListenKeyExpired, UserEvent, UserStream, listen_key, reads
 from .outcomes import Ask, Then
 from .streams import Ears, Stream, Watch
+from .wire import Wire
 
 KEEP_ALIVE_S = 25 * 60.0
 KEEP_ALIVE_RETRY_S = 60.0
@@ -36,7 +35,7 @@ class UserChannel:
 
     def __init__(  # noqa: PLR0913 - what a channel consists of
         self,
-        session: aiohttp.ClientSession,
+        wire: Wire,
         stream_url: str,
         asker: Asker,
         reader: UserStream,
@@ -53,8 +52,8 @@ class UserChannel:
         self._on_events = on_events
         self._on_link = on_link
         self._on_gap = on_gap
-        ears = Ears(self._on_frame, self._on_up, self._on_down)
-        self.stream = Stream(session, "the account's stream", self._address, ears, random, watch)
+        ears = Ears(self._on_frame, self._on_up, on_down=self._on_down)
+        self.stream = Stream(wire, "the account's stream", self._address, ears, random, watch)
         self._key = ""
 
     def __repr__(self) -> str:
@@ -85,7 +84,7 @@ class UserChannel:
             if answered.outcome.then is Then.RENEW_LISTEN_KEY:
                 self.stream.give_up("the listen key is over")
 
-    def _on_frame(self, raw: str | bytes) -> None:
+    def _on_frame(self, raw: bytes) -> None:
         try:
             events = self._reader.read(raw)
         except BadFrame as error:

@@ -34,6 +34,8 @@ def settings_of(config: TradingConfig) -> BinanceSettings:
         retry_attempts=config.retry_attempts,
         orders_over_ws=config.orders_over_ws,
         dead_man_s=config.dead_man_s,
+        allow_withdrawals=config.allow_withdrawals,
+        switch_to_one_way=config.switch_to_one_way,
         read_lag_ns=config.read_lag_ns,
     )
 

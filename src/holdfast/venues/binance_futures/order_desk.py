@@ -20,7 +20,7 @@ from ...model.values import AccountId, OrderRole, OrderStatus
 from ..limits import Urgency
 from . import codec
 from .answers import ASKS, NOT_FOUND, answer
-from .asking import READ_WINDOW_NS, Answered, Asker
+from .asking import READ_WINDOW_NS, Answered, Asker, Begun
 from .codec import BadFrame, Call, OrderNames, requests
 from .outcomes import Ask, Kind, Outcome
 from .rest import Road
@@ -35,13 +35,15 @@ _log = logging.getLogger("holdfast.venue")
 class Doors:
     """What the desk works through.
 
-    `road` returns where a call goes now; `start` begins a task, or says False; `tell` takes
+    `road` returns where a call goes now; `is_open` tells whether a task may be begun; `start`
+    begins one, or says False; `tell` takes
     messages, in the order in which they are learned; `follow_up` does what an outcome asks for
     besides; `acknowledged` hears that the stream has something to tell of what left at a time, in
     the loop's.
     """
 
     road: Callable[[Call], Road]
+    is_open: Callable[[], bool]
     start: Callable[[Coroutine[Any, Any, None]], bool]
     tell: Callable[[VenueMessage], None]
     follow_up: Callable[[Outcome], None]
@@ -87,18 +89,24 @@ class OrderDesk:
     # Commands
 
     def _begin(self, command: Order, call: Call, urgency: Urgency) -> None:
+        """Let a command leave before returning where that is possible, and soon otherwise."""
+        if not self._doors.is_open():
+            self._conclude(command, CLOSED)
+            return
         self._under_way += 1
         self._is_idle.clear()
-        if not self._doors.start(self._carry_out(command, call, urgency)):
-            self._end()
-            self._conclude(command, CLOSED)
+        fence_ts = command.ts + command.recv_window_ns
+        begun = self._asker.begin(call, urgency, fence_ts, self._doors.road(call))
+        self._doors.start(self._carry_out(command, call, urgency, begun))
 
     def _end(self) -> None:
         self._under_way -= 1
         if not self._under_way:
             self._is_idle.set()
 
-    async def _carry_out(self, command: Order, call: Call, urgency: Urgency) -> None:
+    async def _carry_out(
+        self, command: Order, call: Call, urgency: Urgency, begun: Begun | None
+    ) -> None:
         began = asyncio.get_running_loop().time()
         try:
             answered = await self._asker.ask(
@@ -108,6 +116,7 @@ class OrderDesk:
                 urgency,
                 fence_ts=command.ts + command.recv_window_ns,
                 roads=lambda: self._doors.road(call),
+                begun=begun,
             )
             self._take(command, answered, began)
         except Exception:  # noqa: BLE001 - a fault of ours; the outcome is not known, others go on

@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
-
-import aiohttp
+from collections.abc import Awaitable, Callable
 
 from ...ports import Clock
 from .asking import READ_WINDOW_NS
@@ -22,6 +20,7 @@ from .outcomes import NO_ANSWER
 from .rest import ANSWER_S, Reply
 from .sign import Credentials
 from .streams import Ears, Stream, Watch
+from .wire import Wire
 
 UNANSWERED_MAX = 1000
 """Requests under way at once; a further one is told that nothing was sent."""
@@ -35,7 +34,7 @@ class OrdersSocket:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a connection consists of
         self,
-        session: aiohttp.ClientSession,
+        wire: Wire,
         url: str,
         credentials: Credentials,
         clock: Clock,
@@ -50,8 +49,8 @@ class OrdersSocket:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._is_logged_on = False
-        ears = Ears(self._on_frame, self._on_up, self._on_down)
-        self.stream = Stream(session, "the WebSocket API", self._address, ears, random, watch)
+        ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down)
+        self.stream = Stream(wire, "the WebSocket API", self._address, ears, random, watch)
         self.log_on: Callable[[], object] | None = None
 
     def __repr__(self) -> str:
@@ -65,23 +64,35 @@ class OrdersSocket:
     async def _address(self) -> str:
         return self._url
 
-    async def send(self, call: Call) -> Reply:
-        """Send once; see `Road`."""
+    def begin(self, call: Call) -> Awaitable[Reply] | None:
+        """Write a request at once; see `Road`."""
         if len(self._waiting) >= UNANSWERED_MAX:
-            return Reply(NO_ANSWER, text=f"{UNANSWERED_MAX} are under way", was_sent=False)
+            return None
         number = next(self._ids)
         signer = None if self._is_logged_on else self._credentials
+        if not self.stream.send(ws_request(call, number, signer)):
+            return None
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
+        return self._answer(number, answer)
+
+    async def _answer(self, number: int, answer: asyncio.Future[Reply]) -> Reply:
         try:
-            if not await self.stream.send(ws_request(call, number, signer)):
-                return Reply(NO_ANSWER, text="the connection is down", was_sent=False)
             async with asyncio.timeout(ANSWER_S):
                 return await answer
         except TimeoutError:
             return Reply(NO_ANSWER, text="no answer came in time")
         finally:
             self._waiting.pop(number, None)
+
+    async def send(self, call: Call) -> Reply:
+        """Send once; see `Road`."""
+        answer = self.begin(call)
+        if answer is not None:
+            return await answer
+        if len(self._waiting) >= UNANSWERED_MAX:
+            return Reply(NO_ANSWER, text=f"{UNANSWERED_MAX} are under way", was_sent=False)
+        return Reply(NO_ANSWER, text="the connection is down", was_sent=False)
 
     async def authenticate(self) -> None:
         """Log the session on, where the key may."""
@@ -105,7 +116,7 @@ class OrdersSocket:
             if not answer.done():
                 answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
 
-    def _on_frame(self, raw: str | bytes) -> None:
+    def _on_frame(self, raw: bytes) -> None:
         try:
             reply = read_reply(raw)
         except BadFrame as error:

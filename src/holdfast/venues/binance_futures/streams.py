@@ -3,7 +3,7 @@
 Rule 1: a stream that is silent is broken. Pings tell of the road, `silence_s` of what should be
         on it, `expect` of something that must come now.
 Rule 2: the venue ends every connection after a day. The next one is opened before this one is
-        closed, and both are read for a moment: what comes twice is the reader's to tell apart.
+        closed, and both are heard for a moment: what comes twice is the reader's to tell apart.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import aiohttp
-
 from ...model.errors import VenueUnavailable
 from ...model.values import NS_PER_S
 from ..limits import backoff_ns
-from .rest import told
+from . import wire
+from .wire import Socket, Wire
 
 PING_S = 15.0
-"""How often we ping; a pong that does not come in half of it ends the connection."""
+PONG_S = 7.5
+"""After how long a silence we ping, and how long we wait for the pong."""
 
 OPEN_S = 10.0
 WATCH_S = 0.5
-"""How often the watchdogs look while nothing comes."""
+"""How often the watchdogs look."""
 
 FIRST_BACKOFF_NS = NS_PER_S // 4
 BACKOFF_MAX_NS = 30 * NS_PER_S
@@ -36,9 +36,10 @@ STABLE_S = 30.0
 LIFETIME_S = 23 * 3600.0
 OVERLAP_S = 2.0
 ROTATION_RETRY_S = 300.0
-FRAME_MAX = 8 * 1024 * 1024
 
-_DATA = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
+EARLY_MAX = 1000
+"""Frames that may come before their connection is in use."""
+
 _log = logging.getLogger("holdfast.venue")
 
 
@@ -53,11 +54,92 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who is told. Calls come on the loop's thread and must not raise."""
+    """Who is told. Calls come on the loop's thread and must not raise.
 
-    on_frame: Callable[[str | bytes], None]
+    `on_renewed` is told when what is sent goes over the next connection; the stream was up all
+    the while.
+    """
+
+    on_frame: Callable[[bytes], None]
     on_up: Callable[[], None] = lambda: None
+    on_renewed: Callable[[], None] = lambda: None
     on_down: Callable[[str], None] = lambda _: None
+
+
+class Line:
+    """One connection of a stream: what was heard on it, and when.
+
+    Args:
+        hear: is given each frame, and the loop's time at which it came.
+    """
+
+    __slots__ = (
+        "_early",
+        "_hear",
+        "_loop",
+        "_pinged",
+        "alive",
+        "began",
+        "ended",
+        "has_heard",
+        "heard",
+        "reason",
+    )
+
+    def __init__(self, hear: Callable[[bytes, float], None]) -> None:
+        self._hear = hear
+        self._loop = asyncio.get_running_loop()
+        self.began = self.heard = self.alive = self._loop.time()
+        self.has_heard = False
+        self.reason = ""
+        self.ended = asyncio.Event()
+        self._pinged: float | None = None
+        self._early: list[bytes] | None = []  # what came while the socket was being opened
+
+    def on_frame(self, frame: bytes) -> None:
+        now = self._loop.time()
+        self.heard = self.alive = now
+        self.has_heard = True
+        self._pinged = None
+        if self._early is None:
+            self._hear(frame, now)
+        elif len(self._early) < EARLY_MAX:
+            self._early.append(frame)
+        else:
+            self.end(f"{EARLY_MAX} frames came before the connection was in use")
+
+    def use(self) -> None:
+        """Hand on what came, and from now on what comes."""
+        early, self._early = self._early or (), None
+        for frame in early:
+            self._hear(frame, self.heard)
+
+    def on_pong(self) -> None:
+        self.alive = self._loop.time()
+        self._pinged = None
+
+    def end(self, reason: str) -> None:
+        """Say that the connection is over; the first reason stays."""
+        self.reason = self.reason or reason
+        self.ended.set()
+
+    @property
+    def age_s(self) -> float:
+        """How long it has been open."""
+        return self._loop.time() - self.began
+
+    def look(self, watch: Watch, socket: Socket) -> str:
+        """Return why the silence is too long; "" where it is not, and ping where it is long."""
+        now = self._loop.time()
+        limit_s = watch.silence_s if self.has_heard else watch.first_s
+        if limit_s is not None and now - self.heard > limit_s:
+            return f"nothing came for {limit_s:g} s"
+        if self._pinged is not None:
+            return "a ping was not answered" if now - self._pinged > PONG_S else ""
+        if now - self.alive > PING_S:
+            self._pinged = now
+            socket.ping()
+        return ""
 
 
 class Stream:
@@ -72,67 +154,60 @@ class Stream:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a stream consists of
         self,
-        session: aiohttp.ClientSession,
+        wire: Wire,
         name: str,
         address: Callable[[], Awaitable[str]],
         ears: Ears,
         random: Callable[[], float],
         watch: Watch | None = None,
     ) -> None:
-        self._session = session
+        self._wire = wire
         self._name = name
         self._address = address
         self._ears = ears
         self._random = random
         self._watch = watch or Watch()
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._ending = ""  # why the connection is to be given up
+        self._line: Line | None = None
+        self._socket: Socket | None = None
         self._expected_by: float | None = None
         self._heard = 0.0
-        self.is_up = False
+        self._was_told_up = False
         self.went_up = asyncio.Event()
 
+    @property
+    def is_up(self) -> bool:
+        """Tell whether there is a connection to send over."""
+        return self._was_told_up and self._line is not None and not self._line.ended.is_set()
+
     async def run(self) -> None:
-        """Connect, read, and connect again, for ever."""
+        """Connect, hear, and connect again, for ever."""
         attempt = 0
+        now = asyncio.get_running_loop().time
         try:
             while True:
                 try:
-                    socket = await self._open()
+                    line, socket = await self._open()
                 except VenueUnavailable as error:
                     attempt = min(attempt + 1, BACKOFF_STEPS)
                     _log.warning("%s can't be opened: %s", self._name, error)
                     await self._pause(attempt)
                     continue
-                began = asyncio.get_running_loop().time()
-                self._set_down(await self._live(socket))
-                lived_s = asyncio.get_running_loop().time() - began
-                attempt = 0 if lived_s > STABLE_S else min(attempt + 1, BACKOFF_STEPS)
+                began = now()
+                self._set_down(await self._live(line, socket))
+                attempt = 0 if now() - began > STABLE_S else min(attempt + 1, BACKOFF_STEPS)
                 await self._pause(attempt)
         finally:
-            self.is_up = False
-            await self._close(self._socket)
+            self._was_told_up = False
+            self._close()
 
-    async def send(self, text: str | bytes) -> bool:
-        """Send a frame; False where nothing was written."""
-        socket = self._socket
-        if socket is None or socket.closed or not self.is_up:
-            return False
-        try:
-            await (
-                socket.send_str(text)
-                if isinstance(text, str)
-                else socket.send_frame(text, aiohttp.WSMsgType.TEXT)
-            )
-        except aiohttp.ClientConnectionResetError:
-            return False
-        except (aiohttp.ClientError, OSError):
-            return True  # some of it may have left
-        return True
+    def send(self, frame: str | bytes) -> bool:
+        """Send a frame, at once; False where nothing was written."""
+        return self.is_up and self._socket is not None and self._socket.send(frame)
 
     def give_up(self, reason: str) -> None:
         """Leave the present connection and make a new one."""
-        self._ending = self._ending or reason
+        if self._line is not None:
+            self._line.end(reason)
 
     def expect(self, within_s: float, since: float) -> None:
         """Take the stream for broken unless something came since, or comes in this time.
@@ -145,94 +220,88 @@ class Stream:
 
     # One connection after the other
 
-    async def _open(self) -> aiohttp.ClientWebSocketResponse:
+    async def _open(self) -> tuple[Line, Socket]:
         """Open a connection.
 
         Raises:
             VenueUnavailable: there is none now. The text has no address: it may hold a key.
         """
+        line = Line(self._on_frame)
+        ears = wire.Ears(line.on_frame, line.on_pong, line.end)
         try:
             async with asyncio.timeout(OPEN_S):
-                return await self._session.ws_connect(
-                    await self._address(), heartbeat=PING_S, max_msg_size=FRAME_MAX
-                )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise VenueUnavailable(told(error)) from None
+                return line, await self._wire.open_socket(await self._address(), ears)
+        except TimeoutError:
+            raise VenueUnavailable("it took too long") from None
 
-    async def _live(self, socket: aiohttp.ClientWebSocketResponse) -> str:
-        """Read a connection and its successors; return why the last one ended."""
-        self._socket = socket
+    async def _live(self, line: Line, socket: Socket) -> str:
+        """Watch a connection and its successors; return why the last one ended."""
+        self._line, self._socket = line, socket
         self._set_up()
+        line.use()
         lifetime_s = self._watch.lifetime_s
         while True:
-            reason = await self._read(socket, lifetime_s)
+            reason = await self._watched(line, socket, lifetime_s)
             if reason is not None:
                 return reason
             try:
-                fresh = await self._open()
+                fresh, successor = await self._open()
             except VenueUnavailable as error:
                 _log.warning("%s can't be renewed: %s", self._name, error)
-                lifetime_s = ROTATION_RETRY_S
+                lifetime_s += ROTATION_RETRY_S
                 continue
-            self._socket = fresh
-            await self._read(socket, OVERLAP_S)
-            await self._close(socket)
-            socket, lifetime_s = fresh, self._watch.lifetime_s
+            self._line, self._socket = fresh, successor
+            self._ears.on_renewed()
+            fresh.use()
+            await self._watched(line, socket, line.age_s + OVERLAP_S)
+            socket.close()
+            line, socket, lifetime_s = fresh, successor, self._watch.lifetime_s
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse, lifetime_s: float) -> str | None:
-        """Hand on frames until the connection ends; return why, None at its lifetime's end."""
-        now = asyncio.get_running_loop().time
-        began = heard = now()
-        has_heard = False
+    async def _watched(self, line: Line, socket: Socket, lifetime_s: float) -> str | None:
+        """Wait until the connection ends; return why, None at its lifetime's end."""
         while True:
             try:
-                message = await socket.receive(WATCH_S)
+                async with asyncio.timeout(WATCH_S):
+                    await line.ended.wait()
             except TimeoutError:
-                message = None
-            if message is not None and message.type not in _DATA:
-                return f"the connection ended ({socket.close_code})"
-            if message is not None:
-                heard = self._heard = now()
-                has_heard, self._expected_by = True, None
-                self._ears.on_frame(message.data)
-            if self._ending:
-                return self._ending
-            if now() - began > lifetime_s:
+                pass
+            if line.ended.is_set():
+                return line.reason
+            if line.age_s > lifetime_s:
                 return None
-            if message is None and (reason := self._is_silent(now(), heard, has_heard)):
+            if reason := line.look(self._watch, socket) or self._missing():
                 return reason
 
-    def _is_silent(self, now: float, heard: float, has_heard: bool) -> str:
-        """Return why the silence is too long; "" where it is not."""
-        limit_s = self._watch.silence_s if has_heard else self._watch.first_s
-        if limit_s is not None and now - heard > limit_s:
-            return f"nothing came for {limit_s:g} s"
+    def _missing(self) -> str:
+        """Return that something expected did not come; "" where nothing is amiss."""
+        now = asyncio.get_running_loop().time()
         if self._expected_by is not None and now > self._expected_by:
             return "what had to come did not"
         return ""
 
+    def _on_frame(self, frame: bytes, now: float) -> None:
+        self._heard = now
+        self._expected_by = None
+        self._ears.on_frame(frame)
+
     def _set_up(self) -> None:
-        self._ending, self._expected_by = "", None
-        self.is_up = True
+        self._expected_by = None
+        self._was_told_up = True
         self.went_up.set()
         self._ears.on_up()
 
     def _set_down(self, reason: str) -> None:
         _log.warning("%s is down: %s", self._name, reason)
-        self.is_up = False
+        self._was_told_up = False
         self.went_up.clear()
         self._ears.on_down(reason)
 
     async def _pause(self, attempt: int) -> None:
-        await self._close(self._socket)
-        self._socket = None
+        self._close()
         wait_ns = min(backoff_ns(FIRST_BACKOFF_NS, attempt, self._random), BACKOFF_MAX_NS)
         await asyncio.sleep(wait_ns / NS_PER_S)
 
-    async def _close(self, socket: aiohttp.ClientWebSocketResponse | None) -> None:
-        if socket is not None and not socket.closed:
-            try:
-                async with asyncio.timeout(1.0):
-                    await socket.close()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                _log.debug("%s did not close: %s", self._name, told(error))
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._line = self._socket = None

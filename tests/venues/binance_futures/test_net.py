@@ -1,0 +1,242 @@
+"""The real wire: frames as they come off a socket, and what is said of requests that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from holdfast.model.errors import OutcomeUnknownError, VenueUnavailable
+from holdfast.venues.binance_futures import net
+from holdfast.venues.binance_futures.net import NetWire
+from holdfast.venues.binance_futures.wire import Ears
+from tests.venues.binance_futures.adapter_desk import PATIENCE_S, listening
+
+TEXT, CONTINUATION, CLOSE, PONG = 0x1, 0x0, 0x8, 0xA
+
+
+class Heard:
+    def __init__(self):
+        self.told = []
+        self._news = asyncio.Event()
+
+    def add(self, what):
+        self.told.append(what)
+        self._news.set()
+
+    def ears(self):
+        return Ears(
+            self.add, lambda: self.add("pong"), lambda reason: self.add(f"closed: {reason}")
+        )
+
+    async def has(self, count):
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.told) < count:
+                self._news.clear()
+                await self._news.wait()
+        return self.told
+
+
+@asynccontextmanager
+async def socket_to(life):
+    """Open a socket to a server that does what a test says with each connection."""
+
+    async def handler(request):
+        served = web.WebSocketResponse(autoping=True, heartbeat=None)
+        await served.prepare(request)
+        await life(served, request.transport)
+        return served
+
+    heard, wire = Heard(), NetWire()
+    async with listening(handler) as port:
+        socket = await wire.open_socket(f"ws://127.0.0.1:{port}/x?listenKey=canary", heard.ears())
+        try:
+            yield socket, heard
+        finally:
+            socket.close()
+            await wire.close()
+
+
+def raw(opcode, payload, *, fin=True):
+    """Return a frame's bytes as a server sends them."""
+    size = len(payload)
+    head = bytes([opcode | (0x80 if fin else 0)])
+    length = bytes([size]) if size < 126 else b"\x7e" + struct.pack("!H", size)
+    return head + length + payload
+
+
+async def stay(served, transport):
+    async for message in served:
+        await served.send_str(f"you said {message.data}")
+
+
+async def test_message_in_fragments_is_heard_once_and_whole():
+    async def torn(served, transport):
+        transport.write(raw(TEXT, b'{"a":', fin=False))
+        transport.write(raw(CONTINUATION, b"1", fin=False))
+        transport.write(raw(PONG, b""))
+        transport.write(raw(CONTINUATION, b"}") + raw(TEXT, b"next"))
+        await stay(served, transport)
+
+    async with socket_to(torn) as (_, heard):
+        assert await heard.has(3) == ["pong", b'{"a":1}', b"next"]
+
+
+async def test_message_keeps_its_bytes_when_the_next_one_has_come():
+    """The library hands out a view of a buffer that it writes over."""
+
+    async def twice(served, transport):
+        await served.send_str("a" * 1000)
+        await served.send_str("b" * 1000)
+        await stay(served, transport)
+
+    async with socket_to(twice) as (_, heard):
+        assert await heard.has(2) == [b"a" * 1000, b"b" * 1000]
+
+
+async def test_fragments_without_end_end_the_connection(monkeypatch):
+    monkeypatch.setattr(net, "FRAME_MAX", 1000)
+
+    async def endless(served, transport):
+        transport.write(raw(TEXT, b"x" * 600, fin=False))
+        transport.write(raw(CONTINUATION, b"x" * 600, fin=False))
+        await stay(served, transport)
+
+    async with socket_to(endless) as (socket, heard):
+        assert await heard.has(1) == ["closed: a message has more than 1000 bytes"]
+        assert not socket.send("too late")
+
+
+async def test_end_is_told_once_with_the_venues_code():
+    async def leave(served, transport):
+        await served.close(code=1001)
+
+    async with socket_to(leave) as (socket, heard):
+        await heard.has(1)
+        await asyncio.sleep(0.05)
+
+        assert heard.told == ["closed: the venue closed the connection (1001)"]
+        assert not socket.send("anyone?")
+
+
+async def test_broken_connection_is_told():
+    async def breaks(served, transport):
+        transport.abort()
+
+    async with socket_to(breaks) as (_, heard):
+        assert await heard.has(1) == ["closed: the connection was lost"]
+
+
+async def test_nothing_is_heard_after_our_own_close():
+    async with socket_to(stay) as (socket, heard):
+        assert socket.send("hello")
+        await heard.has(1)
+        socket.send("more")
+        socket.close()
+        await asyncio.sleep(0.05)
+
+        assert heard.told == [b"you said hello"]
+        assert not socket.send("more")
+
+
+async def test_ping_is_answered():
+    async with socket_to(stay) as (socket, heard):
+        socket.ping()
+        assert await heard.has(1) == ["pong"]
+
+
+async def test_ears_that_raise_keep_the_connection(caplog):
+    async def twice(served, transport):
+        await served.send_str("first")
+        await served.send_str("second")
+        await stay(served, transport)
+
+    heard = Heard()
+
+    def raises(frame):
+        heard.add(frame)
+        raise RuntimeError("a fault of ours")
+
+    async def handler(request):
+        served = web.WebSocketResponse()
+        await served.prepare(request)
+        await twice(served, request.transport)
+        return served
+
+    wire = NetWire()
+    async with listening(handler) as port:
+        ears = Ears(raises, lambda: None, lambda _: None)
+        socket = await wire.open_socket(f"ws://127.0.0.1:{port}/", ears)
+        assert await heard.has(2) == [b"first", b"second"]
+        socket.close()
+        await wire.close()
+    assert "a fault of ours" in caplog.text
+
+
+@pytest.mark.parametrize("answer", ["reset", 403], ids=["reset", "refused"])
+async def test_socket_that_does_not_open_is_unavailable_and_keeps_its_address_secret(
+    answer, caplog
+):
+    caplog.set_level(0)
+
+    async def handler(request):
+        if answer == "reset":
+            request.transport.abort()
+        return web.Response(status=403)
+
+    wire = NetWire()
+    async with listening(handler) as port:
+        url = f"ws://127.0.0.1:{port}/private/ws?listenKey=canary"
+        with pytest.raises(VenueUnavailable) as raised:
+            await wire.open_socket(url, Heard().ears())
+        await wire.close()
+
+    assert "canary" not in str(raised.value) + caplog.text
+
+
+async def test_socket_to_nobody_is_unavailable():
+    wire = NetWire()
+    with pytest.raises(VenueUnavailable, match=r"refused|Connect"):
+        await wire.open_socket("ws://127.0.0.1:1/", Heard().ears())
+    await wire.close()
+
+
+async def test_request_to_nobody_was_not_written():
+    wire = NetWire()
+    with pytest.raises(VenueUnavailable):
+        await wire.request("POST", "http://127.0.0.1:1/x?signature=canary", {}, 1.0)
+    await wire.close()
+
+
+@pytest.mark.parametrize("fault", ["reset", "hang"])
+async def test_request_without_an_answer_may_have_arrived(fault):
+    async def handler(request):
+        if fault == "hang":
+            await asyncio.sleep(5)
+        request.transport.abort()
+        return web.Response()
+
+    wire = NetWire()
+    async with listening(handler) as port:
+        url = f"http://127.0.0.1:{port}/x?signature=canary"
+        with pytest.raises(OutcomeUnknownError) as raised:
+            await wire.request("POST", url, {}, 0.2)
+        await wire.close()
+
+    assert "canary" not in str(raised.value)
+
+
+async def test_answers_headers_are_in_lower_case():
+    async def handler(request):
+        return web.Response(text="{}", headers={"X-MBX-USED-WEIGHT-1M": "7"})
+
+    wire = NetWire()
+    async with listening(handler) as port:
+        reply = await wire.request("GET", f"http://127.0.0.1:{port}/x", {}, 1.0)
+        await wire.close()
+
+    assert (reply.status, reply.body) == (200, b"{}")
+    assert reply.headers["x-mbx-used-weight-1m"] == "7"
