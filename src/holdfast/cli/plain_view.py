@@ -22,6 +22,15 @@ PROGRESS_REAL_TIME_S = 60.0
 _ALWAYS = frozenset({"ALARM", "SESSION", "KILL", "STRATEGY"})
 
 
+def place_of(service: LiveTradingService) -> str:
+    """Say where orders go, and whether that is real money."""
+    config, venue = service.config, service.live.venue
+    if venue.capabilities.is_simulated:
+        return f"{venue.name} (simulated)"
+    where = config.rest_url or ("testnet" if config.testnet else "REAL MONEY")
+    return f"{venue.name} ({where})"
+
+
 class PlainView(Silent):
     """Writes to stdout. One that was closed, or is full, is not written to again."""
 
@@ -44,7 +53,8 @@ class PlainView(Silent):
         speed = f"{config.speed:g}x" if config.speed else "as fast as possible"
         self._write(
             f"session {session.id} {session.status.value}: {', '.join(session.strategies)} on "
-            f"{', '.join(session.symbols)}, feed {config.feed} at {speed}, "
+            f"{', '.join(session.symbols)}, account {place_of(service)}, feed {config.feed} at "
+            f"{speed}, "
             f"data in {config.data_dir}"
         )
         for line in happenings.lines:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from ..feeds import FeedSettings
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
 from ..model.values import NS_PER_S
 from ..ports import Venue
+from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.settings import (
     LEVERAGE,
@@ -14,12 +18,13 @@ from ..venues.binance_futures.settings import (
     endpoints,
 )
 from ..venues.binance_futures.sign import make_signer
-from .broker import LiveBrokerAdapter, Wiring
-from .clock import WallClock
+from .broker import LiveBrokerAdapter
+
+FEED = "binance_futures"
 
 
 class BinanceFuturesBroker(LiveBrokerAdapter):
-    """A live account, or one of the testnet. It needs live market data.
+    """A live account, or one of the testnet. It trades on the live market of the same place.
 
     Leverage is the configuration's, and so is how often a request is tried again.
 
@@ -65,6 +70,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
             raise ConfigError("the API key is empty")
         make_signer(api_secret, password=password)  # what is wrong with it is said at once
         self._key, self._secret, self._password = api_key, api_secret, password
+        self._is_testnet, self._rest_url, self._stream_url = testnet, rest_url, stream_url
         self._settings = BinanceSettings(
             endpoints=endpoints(
                 testnet=testnet, rest_url=rest_url, stream_url=stream_url, ws_api_url=ws_api_url
@@ -81,9 +87,17 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
     def __repr__(self) -> str:
         return f"BinanceFuturesBroker({self._settings.endpoints.rest_url})"
 
+    def market(self, settings: FeedSettings, *, is_named: bool) -> FeedSettings:
+        """Show the market that orders go to."""
+        return msgspec.structs.replace(
+            settings,
+            source=settings.source if is_named else FEED,
+            testnet=self._is_testnet,
+            rest_url=self._rest_url,
+            stream_url=self._stream_url,
+        )
+
     def _open_venue(self, wiring: Wiring) -> Venue:
-        if not isinstance(wiring.clock, WallClock):
-            raise ConfigError("a live account needs a live feed: recorded time can't place orders")
         config = wiring.config
         return BinanceFuturesVenue(
             self._key,

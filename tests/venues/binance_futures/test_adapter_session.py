@@ -224,7 +224,8 @@ async def wish(service, lot, off):
 
 async def test_recorded_time_can_not_trade_a_live_account(tmp_path):
     with street() as market:
-        service = LiveTradingService(config=TradingConfig(dry_run=False, data_dir=tmp_path))
+        config = TradingConfig(dry_run=False, data_dir=tmp_path, feed="synthetic")
+        service = LiveTradingService(config=config)
         service.set_broker(BinanceFuturesBroker(DEFAULT_KEY, DEFAULT_KEY, rest_url=market.url))
         with pytest.raises(ConfigError, match="live feed"):
             await service.start_session("p", [], [BTC])
