@@ -80,7 +80,7 @@ def room(books: Books, order: VenueOrder) -> Decimal:
     if not order.asked.reduce_only:
         return order.leaves_qty
     account = books.accounts[order.account]
-    held = -account.qty(order.symbol) * order.side.sign
+    held = -account.qty(order.symbol, order.position_side) * order.side.sign
     return min(order.leaves_qty, max(ZERO, held))
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 import msgspec
 from aiohttp import web
 
+from ..exchange import Position, PositionSide
 from ..model.errors import InputError
 from ..model.market import MarketData
 from ..model.values import AccountId, plain
@@ -89,8 +90,12 @@ def books_of(venue: Venue, account: AccountId) -> dict[str, object]:
     return {
         "balances": {a: plain(v) for a, v in venue.exchange.balances(account).items()},
         "positions": {
-            each.symbol: {"qty": plain(each.qty), "entryPrice": plain(each.entry_price)}
-            for each in venue.exchange.positions(account)
+            _name(each): {
+                "qty": plain(each.qty),
+                "entryPrice": plain(each.entry_price),
+                "isolatedWallet": plain(each.isolated_wallet),
+            }
+            for each in venue.exchange.held(account)
         },
         "account": account_v2(ctx, all_of_it),
         "positionRisk": position_risk_v3(ctx, all_of_it),
@@ -101,6 +106,12 @@ def books_of(venue: Venue, account: AccountId) -> dict[str, object]:
         "trades": trades,
         "income": income(ctx, Params({"startTime": 0, "limit": 1000})),
     }
+
+
+def _name(position: Position) -> str:
+    """Return what a position is called: by its symbol, and its side where there can be two."""
+    is_only = position.side is PositionSide.BOTH
+    return position.symbol if is_only else f"{position.symbol} {position.side.value}"
 
 
 def _list(found: object) -> list[object]:

@@ -85,6 +85,7 @@ _UNDONE = (
     Kind.TIMEOUT_BEFORE,
     Kind.RESET_BEFORE,
 )
+_CLOSES = (("LONG", "SELL"), ("SHORT", "BUY"))
 _DONE = (
     Kind.UNKNOWN_EXECUTED,
     Kind.STATUS_UNKNOWN_EXECUTED,
@@ -156,7 +157,8 @@ def _is_exempt(rule: Rule, call: Call, params: Params) -> bool:
     """Tell whether a request is let through an overloaded system."""
     if rule.kind is not Kind.OVERLOADED:
         return False
-    reduces = params.flag("reduceOnly") or params.flag("closePosition")
+    hedged = (params.text("positionSide"), params.text("side"))
+    reduces = params.flag("reduceOnly") or params.flag("closePosition") or hedged in _CLOSES
     return reduces or call.place.startswith("DELETE ")
 
 

@@ -12,7 +12,6 @@ from .errors import (
     ApiError,
 )
 from .methods import Method, Methods, RequestContext
-from .order_params import Wanted
 from .params import Params
 from .ranges import time_range
 from .rest_orders import lags, placed
@@ -24,26 +23,17 @@ RANGE_DAYS = 7
 
 def place(ctx: RequestContext, params: Params) -> object:
     wanted = order_params.conditional(ctx.venue, ctx.account, params)
-    if read_closes(wanted):
-        _check_close(ctx, wanted)
+    shell = wanted.shell()
+    if read(shell).close_position:
+        _check_close(ctx, shell)
     return order_answers.algo_acknowledgement(ctx.venue, placed(ctx, wanted))
 
 
-def read_closes(wanted: Wanted) -> bool:
-    """Tell whether an order is to close a whole position."""
-    order = wanted.order
-    shell = VenueOrder(
-        asked=order, order_type=order.order_type, qty=order.qty, created_ts=0, updated_ts=0
-    )
-    return read(shell).close_position
-
-
-def _check_close(ctx: RequestContext, wanted: Wanted) -> None:
-    order, exchange = wanted.order, ctx.venue.exchange
-    of_order = (order.account, order.symbol, order.side)
-    if close_orders.has_same(exchange, *of_order, order.order_type):
+def _check_close(ctx: RequestContext, order: VenueOrder) -> None:
+    exchange = ctx.venue.exchange
+    if close_orders.has_same(exchange, order):
         raise ApiError(CLOSE_ORDER_EXISTS)
-    if not close_orders.held(exchange, *of_order):
+    if not close_orders.closes_something(exchange, order):
         raise ApiError(NO_POSITION_FOR_GTE)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from ..exchange import PositionSide, position_side_of
 from ..model.messages import ExecutionReport, FundingPayment, WalletChange
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, Side, Symbol, plain
 from .frames import ms
@@ -56,7 +57,7 @@ def _trade(ctx: RequestContext, trade: ExecutionReport) -> Json:
         "commission": money(trade.fee),
         "commissionAsset": trade.fee_asset,
         "time": ms(trade.venue_ts),
-        "positionSide": "BOTH",
+        "positionSide": position_side_of(trade).value,
         "buyer": trade.side is Side.BUY,
         "maker": trade.is_maker,
     }
@@ -139,7 +140,8 @@ def _incomes(ctx: RequestContext) -> Iterator[_Income]:
 def _other_income(income: FundingPayment | WalletChange, symbols: list[Symbol]) -> _Income:
     if isinstance(income, FundingPayment):
         due_ms = int(income.payment_id.rpartition("-")[2]) // NS_PER_MS
-        tran_id = due_ms * 1000 + symbols.index(income.symbol)
+        is_short = f"-{PositionSide.SHORT.value}-" in income.payment_id
+        tran_id = 2 * (due_ms * 1000 + symbols.index(income.symbol)) + is_short
         return _Income(
             income.venue_ts, "FUNDING_FEE", income.symbol, income.amount, income.asset, tran_id, ""
         )

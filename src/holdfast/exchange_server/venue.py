@@ -14,10 +14,20 @@ from decimal import Decimal
 
 import msgspec
 
-from ..exchange import Exchange, OrderKey, OrderUpdate, Output, Refusal, SelfTrade, VenueOrder
+from ..exchange import (
+    Exchange,
+    OrderKey,
+    OrderUpdate,
+    Output,
+    PositionSide,
+    Refusal,
+    SelfTrade,
+    VenueOrder,
+)
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import Instrument
 from ..model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade
+from ..model.messages import FundingPayment
 from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol
 from . import close_orders, terms
 from .archive import Archive
@@ -133,10 +143,13 @@ class Venue:
     # Requests. Each returns what the core said, the answer to the asker included.
 
     def submit(
-        self, order: NewOrder, self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
+        self,
+        order: NewOrder,
+        self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER,
+        position_side: PositionSide = PositionSide.BOTH,
     ) -> Sequence[Output]:
         now = self._ready()
-        return self._settle(self.exchange.submit(order, now, self_trade), now)
+        return self._settle(self.exchange.submit(order, now, self_trade, position_side), now)
 
     def cancel(self, key: OrderKey, *, is_conditional: bool) -> Sequence[Output]:
         now = self._ready()
@@ -170,6 +183,52 @@ class Venue:
             for sink in self.leverage_sinks:
                 sink(account, symbol, leverage, now)
         return refusal
+
+    def set_margin_type(
+        self, account: AccountId, symbol: Symbol, *, is_isolated: bool
+    ) -> Refusal | None:
+        now = self._ready()
+        found = self.exchange.set_margin_type(account, symbol, now, is_isolated=is_isolated)
+        return self._settled(found, now)
+
+    def move_margin(
+        self, account: AccountId, symbol: Symbol, side: PositionSide, amount: Decimal
+    ) -> Refusal | None:
+        now = self._ready()
+        return self._settled(self.exchange.move_margin(account, symbol, side, amount, now), now)
+
+    def set_position_mode(self, account: AccountId, *, is_hedged: bool) -> Refusal | None:
+        self._ready()
+        refusal = self.exchange.set_position_mode(account, is_hedged=is_hedged)
+        self._keep()
+        return refusal
+
+    def _settled(self, found: Refusal | Sequence[Output], now: int) -> Refusal | None:
+        if isinstance(found, Refusal):
+            return found
+        self._settle(found, now)
+        return None
+
+    # What the exchange does of itself, on order
+
+    def force_liquidation(self, account: AccountId, symbol: Symbol, side: PositionSide) -> bool:
+        """Liquidate a position; False when there is none."""
+        now = self._ready()
+        outputs = self.exchange.force_liquidation(account, symbol, side, now)
+        return bool(self._settle(outputs, now))
+
+    def force_adl(
+        self, account: AccountId, symbol: Symbol, side: PositionSide, qty: Decimal
+    ) -> bool:
+        """Deleverage a position; False when there is none."""
+        now = self._ready()
+        return bool(self._settle(self.exchange.force_adl(account, symbol, side, qty, now), now))
+
+    def force_funding(self, symbol: Symbol, rate: float) -> int:
+        """Let a symbol's funding fall due now; returns how many positions paid or got."""
+        now = self._ready()
+        outputs = self._settle(self.exchange.force_funding(symbol, rate, now), now)
+        return sum(1 for each in outputs if isinstance(each, FundingPayment))
 
     def set_countdown(self, account: AccountId, symbol: Symbol, countdown_ms: int) -> None:
         """Cancel a symbol's orders so much later unless this is called again; 0 lifts it."""
