@@ -5,7 +5,7 @@ from .exchange import Exchange
 from .ledger import AccountMargin, Position, SymbolMargin
 from .liquidation import ADL_PREFIX, LIQUIDATION_PREFIX
 from .liquidity import Liquidity
-from .orders import Expiry, OrderKey, PositionSide, SelfTrade, VenueOrder
+from .orders import Expiry, Fate, OrderKey, PositionSide, SelfTrade, VenueOrder
 from .outputs import (
     AccountUpdate,
     HedgedReport,
@@ -26,6 +26,7 @@ __all__ = [
     "AccountUpdate",
     "Exchange",
     "Expiry",
+    "Fate",
     "HedgedReport",
     "Liquidity",
     "MarginMove",

@@ -26,6 +26,7 @@ from . import (
     funding,
     incoming,
     liquidation,
+    making,
     matching,
     modes,
     rows,
@@ -41,7 +42,7 @@ from .ledger import (
 )
 from .liquidity import Liquidity
 from .market import Market
-from .orders import OrderKey, PositionSide, SelfTrade, VenueOrder
+from .orders import ORDINARY, Fate, OrderKey, PositionSide, SelfTrade, VenueOrder
 from .outputs import Output
 from .questions import Questions
 from .refusals import Refusal
@@ -124,6 +125,8 @@ class Exchange(Questions):
         now: int,
         self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER,
         position_side: PositionSide = PositionSide.BOTH,
+        *,
+        fate: Fate = ORDINARY,
     ) -> Sequence[Output]:
         """Take an order, or refuse it with a REJECTED report.
 
@@ -152,7 +155,7 @@ class Exchange(Questions):
             refusal = admission.refusal_of(self._books, kept)
         if refusal is not None:
             return [rejected(order, refusal, now)]
-        self._accept(kept, market, now)
+        self._accept(kept, market, now, fate)
         return self._books.flush()
 
     def _form_refusal(self, order: VenueOrder, market: Market | None, now: int) -> Refusal | None:
@@ -168,7 +171,7 @@ class Exchange(Questions):
             or admission.slot_refusal(self._books, order.asked)
         )
 
-    def _accept(self, order: VenueOrder, market: Market, now: int) -> None:
+    def _accept(self, order: VenueOrder, market: Market, now: int, fate: Fate) -> None:
         if order.asked.order_type.is_conditional:
             order.algo_id = self._books.next_id("order_id")
             order.seq = self._books.next_id("seq")
@@ -178,7 +181,7 @@ class Exchange(Questions):
         else:
             order.order_id = self._books.next_id("order_id")
             self._books.open_order(order)
-            matching.execute(self._books, order, now)
+            matching.execute(self._books, order, now, fate)
             if order.is_open:
                 self._books.moved[order.account, order.symbol] = None  # may crowd out another
         if order.asked.expire_ts is not None:
@@ -186,17 +189,32 @@ class Exchange(Questions):
         consequences.settle(self._books, market, now)
 
     def cancel(
-        self, key: OrderKey, now: int, *, is_conditional: bool | None = None
+        self,
+        key: OrderKey,
+        now: int,
+        *,
+        is_conditional: bool | None = None,
+        filled_first: Decimal | None = None,
     ) -> Sequence[Output]:
         """Take an order back. `is_conditional` says which kind is meant; None takes either.
 
-        A conditional order that was triggered is an ordinary one.
+        A conditional order that was triggered is an ordinary one. `filled_first` is the part of
+        a resting order that fills before the cancel gets to it, on order.
         """
         order = self._open(key)
         if order is None or is_conditional is (not order.is_waiting):
             text = f"there is no open order {key.cl_ord_id} in {key.symbol}"
             return [refused(key, Request.CANCEL, Refusal(no.CANCEL_REJECTED, text))]
+        if filled_first is not None and order.order_id:
+            making.fill_first(self._books, order, filled_first, now)
+            if not order.is_open:
+                text = f"{key.cl_ord_id} was filled before its cancel came"
+                consequences.settle(self._books, self._markets[key.symbol], now)
+                refusal = Refusal(no.CANCEL_REJECTED, text)
+                return [*self._books.flush(), refused(key, Request.CANCEL, refusal)]
         self._books.end(order, OrderStatus.CANCELED, now)
+        if filled_first is not None:
+            consequences.settle(self._books, self._markets[key.symbol], now)
         return self._books.flush()
 
     def cancel_all(

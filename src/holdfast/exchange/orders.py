@@ -43,6 +43,21 @@ class PositionSide(enum.Enum):
         return closing.get(self) is side
 
 
+class Fate(NamedTuple):
+    """What becomes of an order on its way into the book, where that was ordered.
+
+    `taken_part` bounds what it takes at once from the market, as a part of its quantity: the
+    rest is treated as if no more had been there. `meets_itself` expires it against an order of
+    its own account that nobody sees.
+    """
+
+    taken_part: Decimal | None = None
+    meets_itself: bool = False
+
+
+ORDINARY = Fate()
+
+
 class OrderKey(NamedTuple):
     """What a customer calls an order by."""
 

@@ -11,10 +11,10 @@ from .errors import (
     NO_SUCH_ORDER,
     ApiError,
 )
-from .methods import Method, Methods, RequestContext
+from .methods import Method, Methods, RequestContext, lags
 from .params import Params
 from .ranges import time_range
-from .rest_orders import lags, placed
+from .rest_orders import placed
 from .terms import read
 from .venue import ALGO_ID_BASE
 
@@ -54,7 +54,7 @@ def named(ctx: RequestContext, params: Params) -> VenueOrder | None:
 
 def query(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
-    if order is None or lags(ctx, order, "GET /fapi/v1/algoOrder"):
+    if order is None or lags(ctx, order.created_ts, "GET /fapi/v1/algoOrder"):
         raise ApiError(NO_SUCH_ORDER)
     return order_answers.algo_row(ctx.venue, order)
 
@@ -66,7 +66,9 @@ def open_orders(ctx: RequestContext, params: Params) -> object:
     return [
         order_answers.algo_row(ctx.venue, order)
         for order in ctx.venue.exchange.open_orders(ctx.account, symbol)
-        if order.is_waiting and (algo_id is None or order.algo_id == algo_id - ALGO_ID_BASE)
+        if order.is_waiting
+        and (algo_id is None or order.algo_id == algo_id - ALGO_ID_BASE)
+        and not lags(ctx, order.created_ts, "GET /fapi/v1/openAlgoOrders")
     ]
 
 

@@ -10,7 +10,7 @@ from ..exchange import PositionSide, position_side_of
 from ..model.messages import ExecutionReport, FundingPayment, WalletChange
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, Side, Symbol, plain
 from .frames import ms
-from .methods import Method, Methods, RequestContext
+from .methods import Method, Methods, RequestContext, lags
 from .order_answers import Json
 from .params import Params
 from .ranges import time_range
@@ -20,10 +20,10 @@ TRADES_RANGE_DAYS = 7
 INCOME_RANGE_DAYS = 7
 
 
-def user_trades(ctx: RequestContext, params: Params) -> object:
+def user_trades(ctx: RequestContext, params: Params, most: int | None = None) -> object:
     symbol = ctx.venue.tape(params.need("symbol")).symbol
     order_id, from_id = params.integer("orderId"), params.integer("fromId")
-    limit = params.limit(500, 1000)
+    limit = most or params.limit(500, 1000)
     start, end = time_range(params, ctx.now, days=TRADES_RANGE_DAYS, bounded=from_id is None)
     found = [
         trade
@@ -35,6 +35,7 @@ def user_trades(ctx: RequestContext, params: Params) -> object:
             if from_id is not None
             else start <= trade.venue_ts <= end
         )
+        and not lags(ctx, trade.venue_ts, "GET /fapi/v1/userTrades")
     ]
     from_first = from_id is not None or params.has("startTime")
     return [_trade(ctx, trade) for trade in (found[:limit] if from_first else found[-limit:])]
@@ -78,10 +79,10 @@ class _Income(NamedTuple):
     trade_id: str
 
 
-def income(ctx: RequestContext, params: Params) -> object:
+def income(ctx: RequestContext, params: Params, most: int | None = None) -> object:
     text, kind = params.text("symbol"), params.text("incomeType")
     symbol = ctx.venue.tape(text).symbol if text is not None else None
-    limit = params.limit(100, 1000)
+    limit = most or params.limit(100, 1000)
     start, end = time_range(params, ctx.now, days=None)
     if not params.has("startTime"):
         start = max(start, end - INCOME_RANGE_DAYS * NS_PER_DAY)

@@ -28,7 +28,7 @@ def ping(_ctx: RequestContext, _params: Params) -> object:
 
 
 def server_time(ctx: RequestContext, _params: Params) -> object:
-    return {"serverTime": ms(ctx.now)}
+    return {"serverTime": ms(ctx.venue.shown_now())}
 
 
 def listing(ctx: RequestContext, _params: Params) -> object:

@@ -14,7 +14,7 @@ from ..exchange import (
 )
 from ..exchange.filters import refusal_of
 from ..model.messages import ExecType, ExecutionReport, RequestRefused
-from ..model.values import NS_PER_MS, OrderStatus, OrderType, Symbol, plain
+from ..model.values import OrderStatus, OrderType, Symbol, plain
 from . import order_answers, order_params
 from .archive import is_visible
 from .errors import (
@@ -29,9 +29,8 @@ from .errors import (
     invalid,
     missing,
 )
-from .faults import Kind
 from .frames import ms
-from .methods import Method, Methods, RequestContext
+from .methods import Method, Methods, RequestContext, lags
 from .order_params import Wanted
 from .params import Params
 from .ranges import time_range
@@ -122,25 +121,19 @@ def query_open(ctx: RequestContext, params: Params) -> object:
 
 
 def _is_shown(ctx: RequestContext, order: VenueOrder) -> bool:
-    return is_visible(order, ctx.now) and not lags(ctx, order, "GET /fapi/v1/order")
-
-
-def lags(ctx: RequestContext, order: VenueOrder, place: str) -> bool:
-    """Tell whether a query does not see a new order yet, because that was ordered."""
-    faults = ctx.venue.faults
-    if faults.is_quiet:
-        return False
-    age_ms = (ctx.now - order.created_ts) // NS_PER_MS
-    if age_ms * NS_PER_MS > faults.delay_ns(Kind.READ_LAG):
-        return False
-    return faults.draw(Kind.READ_LAG, place, ctx.now) is not None
+    return is_visible(order, ctx.now) and not lags(ctx, order.created_ts, "GET /fapi/v1/order")
 
 
 def open_orders(ctx: RequestContext, params: Params) -> object:
     text = params.text("symbol")
     symbol = ctx.venue.tape(text).symbol if text is not None else None
     orders = ctx.venue.exchange.open_orders(ctx.account, symbol)
-    return [order_answers.row(ctx.venue, order) for order in orders if order.order_id]
+    place = "GET /fapi/v1/openOrders"
+    return [
+        order_answers.row(ctx.venue, order)
+        for order in orders
+        if order.order_id and not lags(ctx, order.created_ts, place)
+    ]
 
 
 def all_orders(ctx: RequestContext, params: Params) -> object:
@@ -154,6 +147,7 @@ def all_orders(ctx: RequestContext, params: Params) -> object:
         for order in ctx.venue.archive.of(ctx.account).ordinary(ctx.now)
         if (symbol is None or order.symbol == symbol)
         and (order.order_id >= least if least is not None else start <= order.created_ts <= end)
+        and not lags(ctx, order.created_ts, "GET /fapi/v1/allOrders")
     ]
     from_first = least is not None or params.has("startTime")
     chosen = found[:limit] if from_first else found[-limit:]

@@ -16,6 +16,7 @@ import msgspec
 
 from ..exchange import (
     Exchange,
+    Fate,
     OrderKey,
     OrderUpdate,
     Output,
@@ -24,17 +25,18 @@ from ..exchange import (
     SelfTrade,
     VenueOrder,
 )
+from ..exchange.orders import ORDINARY
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import Instrument
 from ..model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade
 from ..model.messages import FundingPayment
-from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol
+from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
 from . import close_orders, terms
 from .archive import Archive
 from .auth import Keys
 from .bar_trades import trades_of_bar
 from .errors import BAD_SYMBOL, ApiError
-from .faults import Faults, Script, load_script
+from .faults import Faults, Kind, Script, load_script
 from .limits import Limits
 from .listen_keys import ListenKeys
 from .price_candles import PriceCandles
@@ -56,6 +58,8 @@ ALGO_ID_BASE = 10**15
 """Conditional orders are numbered from here on the wire; in the core they share one count."""
 
 FORGET_EVERY_NS = NS_PER_S
+PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
+"""What faults of an order's fate go by, whichever request it came with."""
 
 
 class Venue:
@@ -126,6 +130,12 @@ class Venue:
         self._last = max(self._last, self._clock())
         return self._last
 
+    def shown_now(self) -> int:
+        """Return what the exchange takes the time to be; wrong where that was ordered."""
+        now, faults = self.now(), self.faults
+        skew = None if faults.is_quiet else faults.draw(Kind.CLOCK_SKEW, "", now)
+        return now if skew is None else now + skew.delay_ms * NS_PER_MS
+
     def tick(self) -> None:
         """Let what is due by now happen: good-till dates, funding, countdowns."""
         now = self.now()
@@ -149,11 +159,26 @@ class Venue:
         position_side: PositionSide = PositionSide.BOTH,
     ) -> Sequence[Output]:
         now = self._ready()
-        return self._settle(self.exchange.submit(order, now, self_trade, position_side), now)
+        fate = self._fate(order, now)
+        outputs = self.exchange.submit(order, now, self_trade, position_side, fate=fate)
+        return self._settle(outputs, now)
+
+    def _fate(self, order: NewOrder, now: int) -> Fate:
+        """Draw what is to become of an order."""
+        if self.faults.is_quiet or order.order_type.is_conditional:
+            return ORDINARY
+        part = self.faults.draw(Kind.PARTIAL_FILL, PLACING, now)
+        met = self.faults.draw(Kind.SELF_TRADE, PLACING, now)
+        return Fate(None if part is None else to_decimal(part.part), met is not None)
 
     def cancel(self, key: OrderKey, *, is_conditional: bool) -> Sequence[Output]:
         now = self._ready()
-        return self._settle(self.exchange.cancel(key, now, is_conditional=is_conditional), now)
+        filled = None
+        if not is_conditional and not self.faults.is_quiet:
+            rule = self.faults.draw(Kind.FILL_BEFORE_CANCEL, CANCELLING, now)
+            filled = None if rule is None else to_decimal(rule.part)
+        outputs = self.exchange.cancel(key, now, is_conditional=is_conditional, filled_first=filled)
+        return self._settle(outputs, now)
 
     def cancel_all(
         self, account: AccountId, symbol: Symbol, *, is_conditional: bool
