@@ -69,6 +69,10 @@ class StreamDoor:
         """Close every socket."""
         await self._sockets.close()
 
+    async def end_lifetimes(self) -> None:
+        """Close every socket as if its time were over."""
+        await self._sockets.end_lifetimes()
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         link = await self._sockets.open(request)
         first, second = (*request.path.split("/")[1:3], "")[:2]

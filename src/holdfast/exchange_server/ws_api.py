@@ -73,6 +73,10 @@ class WsApi:
         """Close every socket."""
         await self._sockets.close()
 
+    async def end_lifetimes(self) -> None:
+        """Close every socket as if its time were over."""
+        await self._sockets.end_lifetimes()
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         address, now = request.remote or "", self._venue.now()
         try:
@@ -128,7 +132,7 @@ class _Talk:
         try:
             method = self._method(asked)
             spend(self._venue, method, Params(asked.values()), self._address)
-            key = self._session.identify(asked.values(), method.security, self._venue.now())
+            key = self._session.identify(asked.values(), method.security, self._venue.shown_now())
             account = key.account if key is not None else account
             answer = {"status": 200, "result": await self._perform(asked, method, key)}
         except ApiError as error:
@@ -153,7 +157,7 @@ class _Talk:
         return method
 
     async def _perform(self, asked: Asked, method: Method, key: ApiKey | None) -> object:
-        now = self._venue.now()
+        now = self._venue.shown_now() if asked.method in SESSION_METHODS else self._venue.now()
         if asked.method == "session.logon":
             return self._session.log_on(asked.values(), now)
         if asked.method == "session.logout":
