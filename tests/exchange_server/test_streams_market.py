@@ -87,6 +87,28 @@ async def test_rest_tells_the_same_groups_as_the_stream_whoever_listened():
         assert " ".join(frames[0]) == "e E s a p q nq f l T m st"
 
 
+async def test_rest_tells_the_same_groups_as_the_stream_whoever_listened():
+    async with open_desk() as desk:
+        desk.trade(100.0, 1)
+        desk.trade(100.0, 2)
+        desk.now += 150 * MS
+        client = await listening(desk, "btcusdt@aggTrade")
+        for price in (100.0, 100.0, 100.1, 100.1):
+            desk.trade(price, 1)
+        early = await desk.get("/fapi/v1/aggTrades", symbol="BTCUSDT")
+        desk.trade(100.1, 1)
+        desk.advance(200)
+        told = await client.heard()
+        whole = await desk.get("/fapi/v1/aggTrades", symbol="BTCUSDT")
+
+        shown = [{name: each[name] for name in whole[0]} for each in told]
+        assert [(each["a"], each["q"]) for each in early] == [(1, "3.000"), (2, "2.000")]
+        assert shown == whole[1:]
+        assert [(each["a"], each["f"], each["l"]) for each in whole] == [
+            (1, 1, 2), (2, 3, 4), (3, 5, 7),
+        ]  # fmt: skip
+
+
 async def test_book_ticker_tells_each_change_of_the_touch_and_nothing_else():
     async with open_desk() as desk:
         client = await listening(desk, "btcusdt@bookTicker")

@@ -185,6 +185,7 @@ class Server:
 
         Raises:
             ConfigError: the port is in use, or may not be used.
+            NetworkError: a live feed has no answer.
         """
         taken = listen(self.settings.host, self.settings.port)
         self._port = taken.getsockname()[1]
@@ -196,7 +197,7 @@ class Server:
         await self._runner.setup()
         if self._feed is not None:
             for tape in self.venue.tapes.values():
-                remember(self._feed, tape, self.venue.now())
+                await asyncio.to_thread(remember, self._feed, tape, self.venue.now())
             self._begin(self._read(self._feed), "holdfast-exchange-feed")
         self._begin(self._keep_time(), "holdfast-exchange-time")
         self._begin(self.broadcast.run(), "holdfast-exchange-streams")
