@@ -16,6 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 BENCHES = {
     "engine": "bench.engine",
     "journal": "bench.journal",
+    "restart": "bench.restart",
     "startup": "bench.startup",
     "wire_to_wire": "bench.wire_to_wire",
 }

@@ -25,7 +25,7 @@ def verify(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every fact's hash, and work the books out anew from the facts alone."""
+    """Check every fact's hash, the snapshot, and the books, from the facts alone."""
     from ..journal.inspect import verify as check
 
     where = Place(data_dir, config, database_url).config().database_url
@@ -46,10 +46,13 @@ def verify(
 
 def _books(where: str) -> tuple[Books, list[str]]:
     from ..journal import open_journal
+    from ..runtime.recovery import StateRecoveryService
     from ..stats import fold_books, repeated_ids
 
     journal = open_journal(where, read_only=True)
     try:
+        if problem := StateRecoveryService(journal).check():
+            raise JournalCorrupt(f"{problem}: delete it, and the next start folds all facts")
         return fold_books(journal.replay()), repeated_ids(journal.replay())
     finally:
         journal.close()

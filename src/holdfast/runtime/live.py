@@ -26,6 +26,7 @@ from ..model.values import NS_PER_S, OrderRole, StrategyId, Symbol, TradingSessi
 from ..ports import Direct, Notifier, Venue
 from .clock import FeedClock
 from .fetching import fetch_history
+from .figures import Figures
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .runner import LiveStrategyRunner
@@ -36,6 +37,9 @@ TICK_NS = NS_PER_S
 HEARTBEAT_S = 1.0
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 """How often a session that outruns the clock compares its books, in its own time."""
+
+SNAPSHOT_FACTS = 5_000
+"""So many facts after the last snapshot the next is due: what a start folds stays short."""
 
 STOP_PATIENCE_S = 30.0
 """How long a stop waits for the venue's answers before it leaves the rest to the next start."""
@@ -70,6 +74,7 @@ class LiveSession:
         venues = {self.venue.account: self.venue}
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
+        self.figures: Figures | None = None  # kept with the state, where somebody counts
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
         self.shell.listeners += [*listeners, self._tell_strategies]
         self.on_tick: Callable[[], None] | None = None
@@ -77,6 +82,7 @@ class LiveSession:
         self._next_tick = 0
         self._next_audit = 0
         self._next_save = 0.0
+        self._saved_at = parts.recovered.from_snapshot
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
         self.journal.on_failure = self._journal_failed
@@ -299,15 +305,23 @@ class LiveSession:
             await asyncio.sleep(HEARTBEAT_S)
             if self._clock.now() >= self._next_tick:
                 self.tick()
-            if loop.time() >= self._next_save:
+            unsaved = self.journal.sequence - self._saved_at
+            if loop.time() >= self._next_save or unsaved >= SNAPSHOT_FACTS:
                 self._next_save = loop.time() + self._config.save_state_interval
                 await self.save()
 
     async def save(self) -> None:
         """Keep a snapshot of the fold, so that the next start is quick."""
         await self.shell.committed()
-        if not self.shell.has_failed:
-            self._recovery.save(self.engine.state)
+        self.save_now()
+
+    def save_now(self) -> None:
+        """Keep a snapshot, unless there is something in it that is not yet on record."""
+        if self.shell.has_uncommitted or self.shell.has_failed:
+            return
+        self._saved_at = self.journal.sequence
+        figures = self.figures.rest(self._saved_at) if self.figures else b""
+        self._recovery.save(self.engine.state, figures)
 
     # End
 

@@ -182,7 +182,8 @@ class LiveTradingService:
         )
         live.on_tick = lambda: self._publisher.tick(engine)
         try:
-            figures.recall(parts.journal.replay())
+            figures.recall(parts.journal, parts.recovered, is_resumed=plan.is_resumed)
+            live.figures = figures
         except BaseException:
             await live.close()
             raise
