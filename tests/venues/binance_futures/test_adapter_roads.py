@@ -181,6 +181,23 @@ async def test_frame_that_can_not_be_read_asks_for_the_books():
         )
 
 
+async def test_event_that_we_fail_on_asks_for_the_books_and_the_stream_goes_on(monkeypatch, caplog):
+    async with town() as one, joined(one) as venue:
+        tell = venue._tell
+
+        def fails(message):
+            monkeypatch.setattr(venue, "_tell", tell)
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(venue, "_tell", fails)
+        venue._channel._on_frame(fill_event())
+
+        assert one.heard[-1].reason == "an event was not understood"
+        assert "a fault of ours" in caplog.text
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+
+
 @pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
 async def test_answer_that_comes_after_the_fill_takes_nothing_back(over_ws):
     async with town() as one, joined(one, orders_over_ws=over_ws) as venue:
