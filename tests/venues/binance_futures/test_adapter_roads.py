@@ -27,6 +27,7 @@ from tests.venues.binance_futures.adapter_exchange import (
     settings_for,
     town,
 )
+from tests.venues.binance_futures.frames import fill_event
 
 E1 = ClOrdId("hf.1.1.0.E.x")
 
