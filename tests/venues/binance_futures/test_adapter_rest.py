@@ -178,6 +178,28 @@ async def test_order_outside_the_time_window_is_rejected_and_the_clock_measured(
     assert len(server.requests) == 1
 
 
+async def test_nothing_that_adds_risk_leaves_while_our_clock_is_off_and_exits_do():
+    async with scripted(**{ORDER: [(200, ack())]}) as server, desk(server.url) as one:
+        now = one.clock.now()
+        one.asker.offset.hear(now, now, (now - 3 * 10**9) // NS_PER_MS)
+        one.orders.submit(submit(market_order()))
+        one.orders.submit(submit(market_order("hf.1.2.0.E.x", reduce_only=True)))
+        await one.done()
+        refused, taken = one.heard
+
+        assert refused.status is OrderStatus.REJECTED
+        assert "3.0 s ahead of" in refused.reason
+        assert taken.status is OrderStatus.NEW
+        assert [p["newClientOrderId"] for _, _, p in server.requests] == ["hf.1.2.0.E.x"]
+
+        one.asker.offset.begin()
+        one.asker.offset.hear(now, now, now // NS_PER_MS)
+        one.orders.submit(submit(market_order("hf.1.3.0.E.x")))
+        await one.done()
+
+        assert one.heard[-1].status is OrderStatus.NEW
+
+
 async def test_question_outside_the_time_window_is_asked_again_with_a_new_time():
     late = (400, {"code": -1021, "msg": "outside of the recvWindow"})
     async with (

@@ -14,7 +14,7 @@ import msgspec
 
 from ...model.errors import ConfigError, NetworkError, VenueRefused
 from ...model.instrument import Instrument
-from ...model.values import NS_PER_S, Symbol
+from ...model.values import Symbol
 from ..limits import Urgency
 from . import codec
 from .asking import Answered, Asker
@@ -55,11 +55,7 @@ async def check_clock(asker: Asker) -> None:
     if not await asker.sync_clock():
         raise NetworkError("the venue does not tell its time")
     if asker.offset.is_off:
-        off = -asker.offset.offset_ns / NS_PER_S
-        raise VenueRefused(
-            f"this machine's clock is {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} the "
-            "venue's, and may be off by 1 s at most: set it"
-        )
+        raise VenueRefused(asker.offset.told)
 
 
 async def check_account(asker: Asker, *, switch_to_one_way: bool = False) -> None:

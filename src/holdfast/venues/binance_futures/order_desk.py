@@ -2,6 +2,7 @@
 
 Rule 1: a command is answered exactly once, unless the venue is closed before.
 Rule 2: what can't be understood of an answer leaves the order in doubt, never in the air.
+Rule 3: while our clock is off, what adds risk is refused here: its fence would lie. Exits leave.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ class OrderDesk:
         order = command.order
         adds_risk = order.role is OrderRole.ENTRY and not order.reduce_only
         urgency = Urgency.TRADE if adds_risk else Urgency.PROTECT
+        if adds_risk and self._asker.offset.is_off:
+            reason = f"not sent: {self._asker.offset.told}"
+            self._conclude(command, Outcome(Kind.FINAL, reason=reason))
+            return
         self._begin(command, requests.submit(command), urgency)
 
     def cancel(self, command: CancelOrder) -> None:

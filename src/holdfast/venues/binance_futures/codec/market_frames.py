@@ -6,6 +6,7 @@ import msgspec
 from msgspec import field
 
 from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged
+from .wire import UNREADABLE
 
 Levels = tuple[tuple[float, float], ...]
 
@@ -116,5 +117,5 @@ def read(raw: Frame) -> Read:
     """
     try:
         return _WRAPPED.decode(raw).data if is_wrapped(raw) else _BARE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return read_tagged(raw, _TAGS, error)
