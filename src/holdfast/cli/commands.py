@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "exchange": Command("exchange:exchange", "Run a simulated exchange on a port"),
     },
     "Set-up": {
+        "doctor": Command("doctor:doctor", "Examine settings, disk, journal and venue"),
         "config": Command("config:COMMANDS", "Show or check the settings, and their sources"),
         "strategies": Command("strategies:strategies", "List the strategies and their parameters"),
         "new": Command("strategies:COMMANDS", "Write a strategy to start from"),

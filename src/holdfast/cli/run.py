@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
@@ -98,8 +98,7 @@ def run(
             "data_dir": data_dir,
             "database_url": database_url,
         }
-        given = {name: value for name, value in flags.items() if value is not None}
-        overrides = {**_pairs(settings or []), **given}
+        overrides = overrides_of(settings, flags)
         seconds = None if for_ is None else _seconds(for_)
         return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
     except (TradingError, OSError) as error:
@@ -218,6 +217,12 @@ def check_venue(loaded: LoadedConfig) -> None:
     if venue == PAPER and loaded.source_of("dry_run") == "--dry-run" and not loaded.config.dry_run:
         others = " or ".join(f"--venue {name}" for name in VENUES if name != PAPER)
         raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")
+
+
+def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dict[str, object]:
+    """Put the texts of --set and the flags that were given together; a flag wins."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {**_pairs(settings or []), **given}
 
 
 def _pairs(settings: list[str]) -> dict[str, object]:

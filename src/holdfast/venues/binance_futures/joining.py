@@ -160,7 +160,7 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
     about = ", ".join(f"{key} {value}" for key, value in call.params.items() if key != "listenKey")
     text = f"{call.route.verb} {call.route.path}{f' ({about})' if about else ''}: {outcome.reason}"
     if outcome.kind is Kind.STOP:
-        return VenueRefused(f"the venue does not accept the API key: {text}", code=outcome.code)
+        return VenueRefused(f"the venue does not accept the API key ({text})", code=outcome.code)
     if outcome.kind is Kind.FINAL and answered.reply.was_sent and outcome.code is not None:
         way_out = WAYS_OUT.get(outcome.code, "")
         return VenueRefused(f"{text} {way_out}".rstrip(), code=outcome.code)
