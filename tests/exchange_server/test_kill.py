@@ -47,6 +47,7 @@ async def running(folder):
         *("--data-dir", str(folder), "--fault", "funding:0.5"),
         stdout=asyncio.subprocess.PIPE,
     )
+    assert process.stdout is not None
     try:
         line = await asyncio.wait_for(process.stdout.readline(), READY_S)
         async with aiohttp.ClientSession() as session:

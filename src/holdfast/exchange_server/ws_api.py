@@ -6,6 +6,7 @@ An id comes back as it came, whatever its type.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
@@ -13,18 +14,20 @@ import msgspec
 from aiohttp import web
 
 from ..model.values import AccountId
-from .errors import ApiError
+from .errors import INTERNAL, ApiError
 from .faults import Kind
 from .frames import encode, ms
 from .heartbeat import StreamLimits
 from .methods import Broken, Call, Method, Methods, Security, perform, spend
 from .outbox import text_frame
-from .params import Params
+from .params import UNREADABLE, Params
 from .settings import ApiKey
 from .sockets import Link, Sockets
 from .venue import Venue
 from .ws_methods import DEFAULTS, ORDER_METHODS, PLACES, SESSION_METHODS
 from .ws_session import Session
+
+_log = logging.getLogger("holdfast.exchange")
 
 PATH = "/ws-fapi/v1"
 CONNECT_WEIGHT = 5
@@ -123,7 +126,7 @@ class _Talk:
     async def _answer(self, message: str | bytes) -> None:
         try:
             asked = _read(message)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             failure = ApiError(BAD_REQUEST, f"Invalid JSON request: {error}")
             self._send({"id": None} | self._failed(failure))
             return
@@ -141,6 +144,9 @@ class _Talk:
             if broken.is_reset:
                 self._link.outbox.abort()
             return
+        except Exception:  # noqa: BLE001 - whatever a handler raises, the socket goes on
+            _log.exception("%s failed", asked.method)
+            answer = self._failed(ApiError(INTERNAL))
         late = self._venue.faults.draw(
             Kind.EVENTS_BEFORE_REPLY, _place(asked.method), self._venue.now()
         )
