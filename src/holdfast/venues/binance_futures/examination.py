@@ -18,9 +18,10 @@ from ...model.values import NS_PER_MS, Symbol, plain
 from ..findings import Area, Finding, Health, failed, ok, skipped, warned
 from ..wiring import Wiring
 from . import codec, joining
-from .asking import LIMITS, READ_WINDOW_NS, Asker
+from .asking import READ_WINDOW_NS, Asker
 from .clock_offset import SKEW_MAX_NS
 from .codec import BadFrame, Call, reads, ws_request
+from .counters import LIMITS
 from .net import NetWire
 from .opening import endpoints_of
 from .permissions import check_permissions
