@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.exchange_server.faults import Kind
 from holdfast.model.commands import ReplaceOrder
 from holdfast.model.messages import ExecType, OrderNotFound, OutcomeUnknown, Request, RequestRefused
 from holdfast.model.values import (
@@ -38,10 +37,6 @@ SENT_AGAIN = ("banned", "overloaded")
 LATE = ("delay", "delay_answer")
 FAILED = ("internal_error", "service_unavailable")  # in words of which one does not make sure
 OTHERS = ("bad_timestamp", "read_lag", "too_many_requests")
-STREAM_FAULTS = {
-    "drop_frame", "duplicate_frame", "reorder_frame", "delay_frame", "silent_stream",
-    "listen_key_expired", "disconnect", "depth_gap", "trade_lite_first", "events_before_reply",
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -80,12 +75,6 @@ def amend(price="49100"):
 
 def at_the_exchange(one):
     return {each.cl_ord_id for each in one.core.exchange.open_orders(ACCOUNT)}
-
-
-def test_every_fault_of_a_request_is_looked_at():
-    looked_at = {*DONE_UNKNOWN, *LOST_UNKNOWN, *SENT_AGAIN, *LATE, *FAILED, *OTHERS}
-
-    assert looked_at | STREAM_FAULTS == {kind.value for kind in Kind}
 
 
 @pytest.mark.parametrize("kind", DONE_UNKNOWN)
