@@ -17,6 +17,7 @@ BENCHES = {
     "engine": "bench.engine",
     "journal": "bench.journal",
     "startup": "bench.startup",
+    "wire": "bench.wire",
 }
 
 
