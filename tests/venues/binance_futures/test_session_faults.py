@@ -23,7 +23,7 @@ ORDERS, EVENTS, POSITION = "* /fapi/v1/*rder*", "ORDER_TRADE_UPDATE", "* BTCUSDT
 STORM_S = 3.0
 
 # Where each strikes, how often of a hundred, and what else its rule says.
-STRIKES = {
+STRIKES: dict[Kind, tuple[str, int, dict]] = {
     Kind.UNKNOWN_EXECUTED: (ORDERS, 40, {}),
     Kind.UNKNOWN_NOT_EXECUTED: (ORDERS, 40, {}),
     Kind.STATUS_UNKNOWN_EXECUTED: (ORDERS, 40, {}),
