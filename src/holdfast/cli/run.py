@@ -221,8 +221,17 @@ def check_venue(loaded: LoadedConfig) -> None:
 
 def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dict[str, object]:
     """Put the texts of --set and the flags that were given together; a flag wins."""
+    from ..model.config_fields import ALIASES, SECRETS
+
+    pairs = _pairs(settings or [])
+    for name in pairs:
+        if ALIASES.get(name, name) in SECRETS:  # without the value
+            raise ConfigError(
+                f"--set takes no {name}, because every user of this machine can read a command "
+                f"line; put it into the environment, .env, or a file of mode 0600"
+            )
     given = {name: value for name, value in flags.items() if value is not None}
-    return {**_pairs(settings or []), **given}
+    return {**pairs, **given}
 
 
 def _pairs(settings: list[str]) -> dict[str, object]:
