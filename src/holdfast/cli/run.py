@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DEFAULT_STRATEGY = "sma_cross"
 T = TypeVar("T")
 
+CLOSE = 0.4
+"""How like a venue's name a mistake must be to be taken for it: names are long."""
+
 SYNTHETIC_SPEED = 20.0
 """How fast a made-up market runs where nobody says: nothing is gained by waiting for it."""
 
@@ -211,7 +214,7 @@ def check_venue(loaded: LoadedConfig) -> None:
 
     venue, where = loaded.config.venue, loaded.source_of("venue")
     if venue not in VENUES:
-        close = get_close_matches(venue, VENUES, n=1)
+        close = get_close_matches(venue, VENUES, n=1, cutoff=CLOSE)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ConfigError(f"{where}: venue must be one of {', '.join(VENUES)}, was {venue!r}{hint}")
     if venue == PAPER and loaded.source_of("dry_run") == "--dry-run" and not loaded.config.dry_run:
