@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -59,8 +60,11 @@ def _impatient(monkeypatch):
 
 
 def asked(market, *more, key="test", secret="test"):
-    given = [f"rest_url={market.url}", f"api_key={key}", f"api_secret={secret}", *more]
-    settings = [word for each in given for word in ("--set", each)]
+    """Write the keys where they belong, and return the command."""
+    dotenv = Path(".env")
+    dotenv.write_text(f"BINANCE_API_KEY={key}\nBINANCE_API_SECRET={secret}\n")
+    dotenv.chmod(0o600)
+    settings = [word for each in (f"rest_url={market.url}", *more) for word in ("--set", each)]
     return ["doctor", "--venue", "binance_futures", "--data-dir", "d", *settings]
 
 
@@ -212,9 +216,7 @@ def test_a_secret_s_file_that_is_open_to_others_is_told(capsys, market, tmp_path
     path = tmp_path / "secret"
     path.write_text("test")
     path.chmod(0o644)
-    arguments = [w for w in asked(market) if w != "api_secret=test"]
-    place = arguments.index("api_key=test")
-    arguments[place + 1 :] = ["--set", f"api_secret_file={path}"]
+    arguments = [*asked(market, secret=""), "--set", f"api_secret_file={path}"]
     code, rows = examine(capsys, arguments)
     assert code == 2
     assert "(mode 0644): chmod 600" in sick(rows)["key"]["told"]

@@ -102,6 +102,7 @@ class ScriptedClock:
     ("arguments", "said"),
     [
         (["--venue", "binance"], "did you mean binance_futures?"),
+        (["--venue", "binanse"], "did you mean binance_futures?"),
         (["--live"], "--live needs a real venue, and venue is paper (default)"),
         (["--venue", "binance_futures"], "needs an API key; put BINANCE_API_KEY"),
         (["--set", "rest_url=127.0.0.1:9000"], "expected a URL such as http://127.0.0.1:9000"),
@@ -136,3 +137,12 @@ def test_a_folder_keeps_to_one_account(capsys, tmp_path, with_acme):
 
     assert code == 2
     assert "the folder d holds the records of paper; acme needs one of its own" in document["error"]
+
+
+def test_a_venue_that_can_not_be_reached_points_to_the_doctor(capsys):
+    asked = ["--feed", "binance", "--symbols", "BTCUSDT", "--set", "rest_url=http://127.0.0.1:9"]
+    code, document, err = run_json(capsys, "run", "--data-dir", "d", *asked)
+
+    assert code == 4
+    assert "127.0.0.1:9" in document["error"]
+    assert "holdfast doctor, with the same settings, examines the way" in err

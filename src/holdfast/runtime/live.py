@@ -18,6 +18,7 @@ from ..engine.order import Order
 from ..model import messages as msg
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
+from ..model.config_keys import secrets_of
 from ..model.errors import InputError, TradingError
 from ..model.events import Event
 from ..model.market import MarketData
@@ -29,6 +30,7 @@ from .fetching import fetch_history
 from .figures import Figures
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
+from .redaction import Redactor
 from .runner import LiveStrategyRunner
 from .shell import Shell
 from .strategy_view import StrategyView
@@ -71,6 +73,7 @@ class LiveSession:
         self.is_closed = False
         self._config = config
         self._clock = parts.clock
+        self._clean = Redactor(secrets_of(config)).clean
         venues = {self.venue.account: self.venue}
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
@@ -170,6 +173,7 @@ class LiveSession:
             self.shell.hear(signal)
 
     def _on_strategy_failed(self, strategy_id: StrategyId, reason: str) -> None:
+        reason = self._clean(reason)  # a strategy may have put anything into its error
         self.shell.hear(msg.StrategyFailed(strategy_id=strategy_id, reason=reason))
 
     def _tell_strategies(self, facts: Sequence[Event]) -> None:
