@@ -57,16 +57,21 @@ def by_file(folder: Path):
 
 
 def by_keyring(folder: Path):
-    """A package of the name stands in for the system's, which needs a desktop."""
-    package = folder / "ring" / "keyring"
-    package.mkdir(parents=True)
+    """Put them into a store of the package keyring; the system's own needs a desktop."""
+    (folder / "ring").mkdir()
     entries = {"api_key": KEY, "api_secret": SECRET}
     write(
-        package / "__init__.py", f"def get_password(service, name):\n    return {entries}[name]\n"
+        folder / "ring" / "canary_ring.py",
+        "from keyring.backend import KeyringBackend\n"
+        "class Ring(KeyringBackend):\n"
+        "    priority = 1\n"
+        "    def get_password(self, service, username):\n"
+        f"        return {entries}[username]\n"
+        "    def set_password(self, service, username, password): ...\n",
     )
-    write(package / "errors.py", "class KeyringError(Exception): ...\n")
     path = f"{environment()['PYTHONPATH']}:{folder / 'ring'}"
-    return {"HOLDFAST_API_KEYRING": "holdfast", "PYTHONPATH": path}
+    backend = {"PYTHON_KEYRING_BACKEND": "canary_ring.Ring", "PYTHONPATH": path}
+    return {"HOLDFAST_API_KEYRING": "holdfast", **backend}
 
 
 SOURCES = [by_environment, by_dotenv, by_toml, by_file, by_keyring]

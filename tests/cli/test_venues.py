@@ -139,6 +139,17 @@ def test_a_folder_keeps_to_one_account(capsys, tmp_path, with_acme):
     assert "the folder d holds the records of paper; acme needs one of its own" in document["error"]
 
 
+def test_a_start_that_came_to_nothing_does_not_take_the_folder(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("BINANCE_API_KEY", "k")
+    monkeypatch.setenv("BINANCE_API_SECRET", "some-secret")
+    nowhere = ["--venue", "binance_futures", "--set", "rest_url=http://127.0.0.1:9"]
+    assert run_json(capsys, "run", *nowhere, "--data-dir", "d", "--symbols", "BTCUSDT")[0] == 4
+
+    asked = ["run", "--feed", recording(tmp_path), "--speed", "max", "-s", FAST, "--no-report"]
+
+    assert run_json(capsys, *asked, "--data-dir", "d")[0] == 0
+
+
 def test_a_venue_that_can_not_be_reached_points_to_the_doctor(capsys):
     asked = ["--feed", "binance", "--symbols", "BTCUSDT", "--set", "rest_url=http://127.0.0.1:9"]
     code, document, err = run_json(capsys, "run", "--data-dir", "d", *asked)

@@ -94,7 +94,8 @@ async def assemble(
             Wiring(config=config, clock=clock, symbols=tuple(symbols), instruments=listed)
         )
         _check_time(feed, venue)
-        claim_folder(config.data_dir, account_text(venue, market))
+        account = account_text(venue, market)
+        claim_folder(config.data_dir, account, has_records=bool(state.session_id))
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
         traded = tuple(symbols) or tuple(instrument.symbol for instrument in feed.instruments())
     except BaseException:
