@@ -1,4 +1,4 @@
-"""Where recorded data of the venue lie: beside the checkout, or where HOLDFAST_REFERENCE says.
+"""Where recorded data of the venue lie: beside the checkout, or where BINANCE_REFERENCE says.
 
 They are not published: what needs them is skipped where they are absent.
 """
@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 REFERENCE = Path(
-    os.environ.get("HOLDFAST_REFERENCE")
+    os.environ.get("BINANCE_REFERENCE")
     or Path(__file__).resolve().parents[3] / "../shared/design/binance"
 )
 RECORDED = REFERENCE / "recorded"

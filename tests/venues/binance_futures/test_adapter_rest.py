@@ -111,6 +111,26 @@ async def test_unknown_outcome_leaves_the_order_in_doubt_and_is_never_sent_again
     assert len(server.requests) == 1
 
 
+async def test_answer_about_another_order_leaves_ours_in_doubt():
+    one, server, _ = await submitted((200, ack("hf.1.9.0.E.x")))
+
+    (unknown, *_) = one.heard
+    assert isinstance(unknown, OutcomeUnknown)
+    assert "hf.1.9.0.E.x" in unknown.reason
+    assert len(server.requests) == 1
+
+
+async def test_query_answered_about_another_order_tells_nothing():
+    async with (
+        scripted(**{"GET__/fapi/v1/order": [(200, ack("hf.1.9.0.E.x"))]}) as server,
+        desk(server.url) as one,
+    ):
+        one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+        assert one.heard == []
+
+
 async def test_silence_after_the_write_leaves_the_order_in_doubt(monkeypatch):
     monkeypatch.setattr(rest, "ANSWER_S", 0.2)
     async with scripted(**{ORDER: ["hang"]}) as server, desk(server.url) as one:
@@ -179,7 +199,8 @@ async def test_order_outside_the_time_window_is_rejected_and_the_clock_measured(
 
 
 async def test_nothing_that_adds_risk_leaves_while_our_clock_is_off_and_exits_do():
-    async with scripted(**{ORDER: [(200, ack())]}) as server, desk(server.url) as one:
+    answers = [(200, ack("hf.1.2.0.E.x")), (200, ack("hf.1.3.0.E.x", orderId=78))]
+    async with scripted(**{ORDER: answers}) as server, desk(server.url) as one:
         now = one.clock.now()
         one.asker.offset.hear(now, now, (now - 3 * 10**9) // NS_PER_MS)
         one.orders.submit(submit(market_order()))

@@ -122,14 +122,22 @@ class OrdersSocket:
         except BadFrame as error:
             _log.warning("%s", error)
             return
-        if isinstance(reply.id, int):
-            answer = self._waiting.get(reply.id)
+        number = _number(reply.id)
+        if number is not None:
+            answer = self._waiting.get(number)
             if answer is not None and not answer.done():
                 answer.set_result(_as_reply(reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
             text = reply.error.msg if reply.error is not None else f"status {reply.status}"
             _log.warning("the WebSocket API says: %s", text)
+
+
+def _number(told: int | str | None) -> int | None:
+    """Return the number of a request; one that comes back as text is one all the same."""
+    if isinstance(told, str):
+        return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
+    return told
 
 
 def _as_reply(reply: WsReply) -> Reply:

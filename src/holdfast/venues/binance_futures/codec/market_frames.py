@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 from msgspec import field
 
@@ -118,4 +120,6 @@ def read(raw: Frame) -> Read:
     try:
         return _WRAPPED.decode(raw).data if is_wrapped(raw) else _BARE.decode(raw)
     except UNREADABLE as error:
+        with contextlib.suppress(*UNREADABLE):
+            return _WRAPPED.decode(raw).data  # written with spaces, or the other way round
         return read_tagged(raw, _TAGS, error)

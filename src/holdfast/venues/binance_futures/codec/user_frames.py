@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 
 import msgspec
@@ -174,4 +175,6 @@ def read(raw: Frame) -> UserFrame | StreamReply | None:
     try:
         return _WRAPPED.decode(raw).data if is_wrapped(raw) else _BARE.decode(raw)
     except UNREADABLE as error:
+        with contextlib.suppress(*UNREADABLE):
+            return _WRAPPED.decode(raw).data  # written with spaces, or the other way round
         return read_tagged(raw, _TAGS, error)
