@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "Practice": {
         "exchange": Command("exchange:exchange", "Run a simulated exchange on a port"),
+        "simulate": Command("simulate:simulate", "Trade in a world where everything goes wrong"),
     },
     "Set-up": {
         "doctor": Command("doctor:doctor", "Examine settings, disk, journal and venue"),

@@ -88,7 +88,7 @@ class LiveSession:
         self._saved_at = parts.recovered.from_snapshot
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
-        self.journal.on_failure = self._journal_failed
+        self.journal.on_failure = self.shell.fail
 
     # Start
 
@@ -239,7 +239,7 @@ class LiveSession:
         try:
             self.on_market(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
-            self._journal_failed(error)
+            self.shell.fail(error)
         return True
 
     def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
@@ -404,10 +404,6 @@ class LiveSession:
                 await self.venue.close()
             finally:
                 self.journal.close()
-
-    def _journal_failed(self, error: Exception) -> None:
-        if not self.shell.has_failed:
-            self.shell.failed.set_result(error)
 
 
 def _cancellation(order: Order, now: int, recv_window_ns: int) -> CancelOrder:
