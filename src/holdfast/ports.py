@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -160,6 +160,43 @@ class Feed(Protocol):
 
     def messages(self, after_ts: int = 0) -> AsyncIterator[Sequence[MarketData]]:
         """Yield batches in time order, all later than `after_ts`; batches are never empty."""
+
+
+Wanted = tuple[Symbol, str, int]
+"""Bars that are wanted: of which symbol, in which time frame, how many."""
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A feed that has to ask somebody for what it tells, and must not keep a loop waiting."""
+
+    async def fetch_instruments(self) -> None:
+        """Ask for the contracts, so that `Feed.instruments` answers at once.
+
+        Raises:
+            NetworkError: there was no answer.
+            ConfigError: a symbol is not known there.
+        """
+
+    async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
+        """Ask for bars, so that `Feed.history` hands each out at once, and once.
+
+        Raises:
+            NetworkError: there was no answer.
+        """
+
+
+@runtime_checkable
+class Direct(Protocol):
+    """A live feed that can hand a message over in the call in which it was received.
+
+    `take` is given each message that need not wait behind others, and says whether it took it;
+    what it does not take comes through `Feed.messages`. `on_link` hears that a symbol's data does
+    not come any more (False, and what is missing) or comes again. Neither may raise.
+    """
+
+    take: Callable[[MarketData], bool]
+    on_link: Callable[[Symbol, bool, str], None]
 
 
 class Notifier(Protocol):

@@ -4,6 +4,7 @@ The venue keeps its own books, as a real one would; what they say is the truth t
 held against. Both are read afresh, and the journal is folded by code that is not the engine's.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -108,6 +109,13 @@ def killed_run(tmp_path_factory):
     return root / "data", json.loads(last.stdout)
 
 
+@pytest.fixture
+def venue(killed_run):
+    venue = PaperVenue(path=killed_run[0] / "paper.db")
+    yield venue
+    asyncio.run(venue.close())
+
+
 def test_fifty_kills_leave_books_that_agree(killed_run):
     data_dir, report = killed_run
     epochs = [f.epoch for f in facts_of(data_dir) if isinstance(f, ev.EpochStarted)]
@@ -118,11 +126,10 @@ def test_fifty_kills_leave_books_that_agree(killed_run):
     assert report["books"] == {"positions_diff": "0", "balance_diff": "0"}
 
 
-def test_no_fill_is_lost_or_doubled(killed_run):
+def test_no_fill_is_lost_or_doubled(killed_run, venue):
     data_dir, _ = killed_run
     facts = facts_of(data_dir)
     booked = [f.trade_id for f in facts if isinstance(f, ev.OrderFilled)]
-    venue = PaperVenue(path=data_dir / "paper.db")
 
     theirs = [trade.trade_id for trade in venue_trades(venue)]
 
@@ -131,10 +138,9 @@ def test_no_fill_is_lost_or_doubled(killed_run):
     assert not repeated_ids(facts)
 
 
-def test_an_independent_fold_gives_the_venues_positions_and_balance(killed_run):
+def test_an_independent_fold_gives_the_venues_positions_and_balance(killed_run, venue):
     data_dir, _ = killed_run
     books = fold_books(facts_of(data_dir))
-    venue = PaperVenue(path=data_dir / "paper.db")
 
     theirs = {p.symbol: p.qty for p in venue.exchange.positions(MAIN) if p.qty}
 
@@ -151,12 +157,11 @@ def test_no_intent_was_sent_twice(killed_run):
     assert not {parent for parent, count in entries.items() if count > 1}
 
 
-def test_every_position_that_asked_for_a_stop_has_it_at_the_venue(killed_run):
+def test_every_position_that_asked_for_a_stop_has_it_at_the_venue(killed_run, venue):
     data_dir, _ = killed_run
     journal = open_journal(f"sqlite:///{data_dir}/holdfast.db", read_only=True)
     state = StateRecoveryService(journal).recover().engine.state
     journal.close()
-    venue = PaperVenue(path=data_dir / "paper.db")
     resting: dict[str, Decimal] = defaultdict(Decimal)
     for order in venue.exchange.open_orders(MAIN):
         if order.asked.role is OrderRole.STOP_LOSS:

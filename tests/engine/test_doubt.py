@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.engine.housekeeping import ANSWER_PATIENCE_NS, QUERIES_PER_TICK
+from holdfast.engine.asking import ANSWER_PATIENCE_NS
+from holdfast.engine.housekeeping import QUERIES_PER_TICK
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -64,12 +65,44 @@ def test_the_fence_includes_how_far_the_venues_answers_trail():
     assert rig.told(ev.OrderInDoubt)[0].fence_ts == START + FENCE_NS + 2 * NS_PER_S
 
 
-def test_an_order_in_doubt_is_asked_after_every_tick_and_counts_in_full(rig, order):
-    rig.unknown(order)
-    for _ in range(4):
+def seconds_asked_after(rig, order, most):
+    """Tick every second; return in which of them the order was asked after."""
+    asked = []
+    for second in range(1, most + 1):
         rig.wait(1)
-        assert rig.queried() == [order]
-        assert reach(rig) == 3
+        if rig.queried() == [order]:
+            asked.append(second)
+    return asked
+
+
+def test_an_order_in_doubt_is_asked_after_less_and_less_often_and_once_its_fence_is_past(
+    rig, order
+):
+    rig.tick()
+    rig.unknown(order)
+
+    assert seconds_asked_after(rig, order, 15) == sorted({1, 3, 7, 11, 15, FENCE_NS // NS_PER_S})
+    assert reach(rig) == 3
+
+
+@pytest.mark.parametrize(("interval_s", "asked"), [(2, [2, 6]), (5, [5])])
+def test_the_interval_of_questions_is_a_setting(interval_s, asked):
+    rig = Rig(query_interval_ns=interval_s * NS_PER_S)
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    rig.tick()
+    rig.unknown(order)
+
+    assert seconds_asked_after(rig, order, 6) == sorted({*asked, FENCE_NS // NS_PER_S})
+
+
+def test_after_a_restart_what_is_in_doubt_is_asked_after_at_once(rig, order):
+    rig.unknown(order)
+    rig.wait(2)
+    rig.restart()
+
+    rig.tick()
+
+    assert order in rig.queried()
 
 
 def test_not_found_proves_nothing_before_the_fence(rig, order):
@@ -180,13 +213,16 @@ def test_fills_that_are_missing_are_asked_after_too(rig, order):
     assert rig.queried() == [order]
 
 
-def test_no_more_than_so_many_are_asked_after_at_once(rig):
+def test_no_more_than_so_many_are_asked_after_at_once_and_the_rest_next(rig):
     for number in range(QUERIES_PER_TICK + 5):
         rig.unknown(rig.place(Side.BUY, f"0.{100 + number}", order_type=LIMIT, price="99"))
 
+    rig.wait(1)
+    first = rig.queried()
     rig.tick()
 
-    assert len(rig.queried()) == QUERIES_PER_TICK
+    assert len(first) == QUERIES_PER_TICK
+    assert len({*first, *rig.queried()}) == QUERIES_PER_TICK + 5
 
 
 # Cancels

@@ -152,17 +152,65 @@ def test_an_exit_may_close_first_so_that_what_trades_its_way_opens_from_flat(rig
     assert reach(rig, order(Side.SELL, "2")).shortest == 0
 
 
-def test_a_stop_that_could_not_be_cancelled_may_have_traded_too(rig):
+def test_a_resting_stop_may_have_traded_before_the_fills_that_turned_the_position(rig):
+    rig.hold("2", Side.SELL)
+    stop = rig.place(Side.BUY, "2", order_type=STOP, trigger_price="110", reduce_only=True)
+    rig.accept(stop)
+    assert reach(rig)[:2] == (0, -2)
+
+    rig.trade("manual", "3", side=Side.BUY)
+
+    assert rig.qty() == 1
+    assert reach(rig).longest == 3
+
+
+def test_resting_exits_may_have_closed_what_was_held_and_no_more(rig):
+    """Stop and target of one position: together they close it once."""
+    rig.hold("2", Side.SELL)
+    for kind, price in ((STOP, "110"), (OrderType.TAKE_PROFIT_MARKET, "90")):
+        exit_ = rig.place(Side.BUY, "2", order_type=kind, trigger_price=price, reduce_only=True)
+        rig.accept(exit_)
+
+    rig.trade("manual", "3", side=Side.BUY)
+
+    assert reach(rig).longest == 3
+
+
+def test_an_exit_that_is_confirmed_cancelled_has_closed_nothing(rig):
     rig.hold("2", Side.SELL)
     stop = rig.place(Side.BUY, "2", order_type=STOP, trigger_price="110", reduce_only=True)
     rig.accept(stop)
     rig.trade("manual", "3", side=Side.BUY)
+
+    rig.cancel(stop)
+
     assert reach(rig).longest == 1
 
-    rig.hear(msg.CancelRequest(cl_ord_id=stop))
-    rig.refuse(stop, Request.CANCEL)
 
-    assert reach(rig).longest == 3
+def test_books_that_agree_show_that_no_exit_has_traded_unheard(rig):
+    rig.hold("2", Side.SELL)
+    stop = rig.place(Side.BUY, "2", order_type=STOP, trigger_price="110", reduce_only=True)
+    rig.accept(stop)
+    rig.trade("manual", "3", side=Side.BUY)
+
+    rig.now += 10**9
+    rig.snapshot()
+
+    assert reach(rig).longest == 1
+    assert isinstance(rig.facts[-1], ev.BooksAgreed)
+
+
+def test_a_fill_that_comes_late_may_have_given_an_exit_something_to_close(rig):
+    """In the venue's order: bought 2, the exit sold 2 unheard, sold 4. The first comes last."""
+    exit_ = rig.place(Side.SELL, "2", order_type=STOP, trigger_price="90", reduce_only=True)
+    rig.accept(exit_)
+    rig.trade("manual-2", "4", side=Side.SELL, venue_ts=rig.now + 9)
+    assert reach(rig).shortest == -4
+
+    rig.trade("manual-1", "2", side=Side.BUY, venue_ts=rig.now + 5)
+
+    assert rig.qty() == -2
+    assert reach(rig).shortest == -4
 
 
 @pytest.mark.parametrize("is_triggered", [False, True])

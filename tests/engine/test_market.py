@@ -137,3 +137,11 @@ def test_samples_are_bounded(market, monkeypatch):
         market.see(trade(100.0 + number, T + number * 60 * NS_PER_S))
 
     assert list(market.of(X).closes.values()) == [104.0, 105.0, 106.0, 107.0, 108.0]
+
+
+def test_a_book_that_is_not_known_is_no_news(market):
+    market.see(quote(99.0, 101.0))
+    market.see(BookSnapshot(symbol=X, ts=T + NS_PER_S, bids=(), asks=()))
+
+    assert market.price(X) == Decimal(100)
+    assert market.age_ns(X, T + NS_PER_S) == NS_PER_S

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.engine import folds
+from holdfast.engine import forgetting
 from holdfast.engine.state import State
 from holdfast.journal import MemoryJournal
 from holdfast.model import events as ev
@@ -118,7 +118,7 @@ BOUNDS = {
 @pytest.fixture
 def small(monkeypatch):
     for name, bound in BOUNDS.items():
-        monkeypatch.setattr(folds, name, bound)
+        monkeypatch.setattr(forgetting, name, bound)
     return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from holdfast.exchange import Exchange, Liquidity, OrderKey, SelfTrade, messages
+from holdfast.exchange import (
+    Exchange,
+    Liquidity,
+    OrderKey,
+    PositionSide,
+    Refusal,
+    SelfTrade,
+    messages,
+)
 from holdfast.exchange.catalog import known_instrument
 from holdfast.model.instrument import Instrument
 from holdfast.model.market import Bar, BookDelta, BookSnapshot, Funding, MarkPrice, Quote, Trade
@@ -25,6 +33,7 @@ ETH = Symbol("ETHUSDT")
 S = 1_000_000_000
 START = 1_700_000_000 * S
 OTHER = AccountId("other")
+BOTH, LONG, SHORT = PositionSide
 
 
 def d(value: object) -> Decimal:
@@ -75,14 +84,16 @@ class Desk:
             **more,
         )
 
-    def submit(self, order, self_trade=SelfTrade.EXPIRE_MAKER):
-        return self._hear(self.exchange.submit(order, self.now, self_trade))
+    def submit(self, order, self_trade=SelfTrade.EXPIRE_MAKER, position_side=BOTH):
+        return self._hear(self.exchange.submit(order, self.now, self_trade, position_side))
 
-    def buy(self, qty, price=None, **more):
-        return self.submit(self.order(Side.BUY, qty, price, **more))
+    def buy(self, qty, price=None, *, position_side=BOTH, **more):
+        order = self.order(Side.BUY, qty, price, **more)
+        return self.submit(order, position_side=position_side)
 
-    def sell(self, qty, price=None, **more):
-        return self.submit(self.order(Side.SELL, qty, price, **more))
+    def sell(self, qty, price=None, *, position_side=BOTH, **more):
+        order = self.order(Side.SELL, qty, price, **more)
+        return self.submit(order, position_side=position_side)
 
     def cancel(self, cl_ord_id, *, symbol=BTC, account=MAIN, **more):
         key = OrderKey(account, symbol, ClOrdId(cl_ord_id))
@@ -173,6 +184,27 @@ class Desk:
         self.now += S
         return self.market(Funding(symbol=symbol, ts=self.now, rate=rate))
 
+    # modes
+
+    def hedge(self, account=MAIN):
+        assert self.exchange.set_position_mode(account, is_hedged=True) is None
+
+    def isolate(self, symbol=BTC, account=MAIN, *, is_isolated=True):
+        exchange = self.exchange
+        return self.settled(
+            exchange.set_margin_type(account, symbol, self.now, is_isolated=is_isolated)
+        )
+
+    def move_margin(self, amount, *, symbol=BTC, side=BOTH, account=MAIN):
+        return self.settled(self.exchange.move_margin(account, symbol, side, d(amount), self.now))
+
+    def settled(self, found):
+        """Return a refusal's code, or None when it was done."""
+        if isinstance(found, Refusal):
+            return found.code
+        self._hear(found)
+        return None
+
     def tick(self, now):
         self.now = max(self.now, now)
         return self._hear(self.exchange.tick(self.now))
@@ -187,8 +219,9 @@ class Desk:
     def wallet(self):
         return self.exchange.balances(MAIN)["USDT"]
 
-    def qty(self, symbol=BTC, account=MAIN):
-        found = [p.qty for p in self.exchange.positions(account) if p.symbol == symbol]
+    def qty(self, symbol=BTC, account=MAIN, side=BOTH):
+        place = symbol, side
+        found = [p.qty for p in self.exchange.held(account) if (p.symbol, p.side) == place]
         return found[0] if found else Decimal(0)
 
     def open_ids(self, account=MAIN):

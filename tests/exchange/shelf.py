@@ -36,6 +36,8 @@ def contents(exchange: Exchange) -> dict:
             name: (
                 dict(each.wallets),
                 dict(each.leverages),
+                each.is_hedged,
+                list(each.isolated),
                 dict(each.positions),
                 dict(each.orders),
                 each.closed,
@@ -55,6 +57,7 @@ def contents(exchange: Exchange) -> dict:
         },
         "ids": set(books.by_id),
         "counters": books.counters,
+        "margin moves": dict(books.margin_moves),
         "trades": list(books.trades),
         "incomes": list(books.incomes),
     }

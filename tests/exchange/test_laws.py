@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.exchange import Liquidity, OrderKey, SelfTrade, messages
+from holdfast.exchange import (
+    Liquidity,
+    OrderKey,
+    PositionSide,
+    SelfTrade,
+    messages,
+    position_side_of,
+)
 from holdfast.model.messages import ExecType, ExecutionReport, FundingPayment, WalletChange
 from holdfast.model.values import (
     MAIN,
@@ -18,12 +26,13 @@ from holdfast.model.values import (
     TimeInForce,
     WorkingType,
 )
-from tests.exchange.desk import BTC, ETH, OTHER, Desk, d
+from tests.exchange.desk import BOTH, BTC, ETH, LONG, OTHER, SHORT, Desk, d
 from tests.exchange.shelf import Shelf, contents
 
 IDS = [f"c{n}" for n in range(40)]
 PRICES = st.integers(990, 1010).map(lambda n: n * 50)  # 49500 to 50500
 JUMPS = st.integers(700, 1300).map(lambda n: n * 50)
+SIGNS = {BOTH: 0, LONG: 1, SHORT: -1}
 FINAL = {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED}
 
 orders = st.fixed_dictionaries(
@@ -41,7 +50,21 @@ orders = st.fixed_dictionaries(
         "account": st.sampled_from([MAIN, OTHER]),
         "cl_ord_id": st.sampled_from(IDS),
         "symbol": st.sampled_from([BTC, BTC, BTC, ETH]),
+        "named": st.sampled_from([LONG, SHORT]),
     }
+)
+modes = st.fixed_dictionaries(
+    {
+        "hedged": st.lists(st.sampled_from([MAIN, OTHER]), unique=True),
+        "isolated": st.lists(
+            st.tuples(st.sampled_from([BTC, ETH]), st.sampled_from([MAIN, OTHER])), unique=True
+        ),
+    }
+)
+"""Which accounts are hedged, and which of their symbols isolated."""
+
+places = st.tuples(
+    st.sampled_from([MAIN, OTHER]), st.sampled_from([BTC, ETH]), st.sampled_from(PositionSide)
 )
 levels = st.lists(st.tuples(PRICES, st.sampled_from(["0.05", "0.3", "1"])), min_size=1, max_size=4)
 steps = st.one_of(
@@ -59,6 +82,9 @@ steps = st.one_of(
     st.tuples(st.just("cancel"), st.integers(0, 9), st.sampled_from([MAIN, OTHER])),
     st.tuples(st.just("amend"), st.integers(0, 9), PRICES),
     st.tuples(st.just("wait"), st.integers(1, 2000), st.just(None)),
+    st.tuples(st.just("margin"), st.sampled_from(["-40", "-1", "5", "60"]), places),
+    st.tuples(st.just("force"), st.sampled_from(["liquidation", "adl", "funding"]), places),
+    st.tuples(st.just("mode"), st.booleans(), places),
 )
 scripts = st.lists(steps, min_size=25, max_size=60)
 models = st.builds(
@@ -87,16 +113,52 @@ def order_of(desk, wish):
     return desk.order(wish.pop("side"), wish.pop("qty"), price, kind=kind, **wish, **more)
 
 
+def change(desk, kind, what, place):
+    """Do what a customer does beside trading, and what the exchange does of itself."""
+    exchange, (account, symbol, side) = desk.exchange, place
+    match kind, what:
+        case "margin", _:
+            desk.move_margin(what, account=account, symbol=symbol, side=side)
+        case "mode", _:
+            exchange.set_position_mode(account, is_hedged=what)
+            desk.isolate(symbol, account, is_isolated=not what)
+        case _, "funding":
+            return list(messages(exchange.force_funding(symbol, 0.01, desk.now)))
+        case _, "liquidation":
+            return list(messages(exchange.force_liquidation(account, symbol, side, desk.now)))
+        case _:
+            return list(messages(exchange.force_adl(account, symbol, side, d("0.1"), desk.now)))
+    return []
+
+
+def prepared(desk, mode):
+    """Set a desk's accounts up, and let the market have prices."""
+    for account in mode["hedged"]:
+        desk.hedge(account)
+    for symbol, account in mode["isolated"]:
+        desk.isolate(symbol, account)
+    desk.trade(50_000)
+    desk.trade(50_000, symbol=ETH)
+    return desk
+
+
 def open_id(desk, number, account):
     found = desk.open_ids(account)
     return found[number % len(found)] if found else "none"
 
 
-def perform(desk, step):
-    kind, one, two = step
+def place_order(desk, wish, self_trade):
+    wish = dict(wish)
+    named = wish.pop("named")
+    is_hedged = desk.exchange.is_hedged(wish["account"])
+    if is_hedged:
+        wish["reduce_only"] = False
+    order = order_of(desk, wish)
+    return desk.submit(order, self_trade, named if is_hedged else BOTH)
+
+
+def move_market(desk, kind, one, two):
     match kind:
-        case "order":
-            return desk.submit(order_of(desk, one), two)
         case "trade":
             return desk.trade(one, two)
         case "quote":
@@ -107,14 +169,25 @@ def perform(desk, step):
             return desk.book(one, two)
         case "mark":
             return desk.mark(one)
-        case "funding":
+        case _:
             return desk.funding(round(one, 6))
+
+
+def perform(desk, step):
+    kind, one, two = step
+    match kind:
+        case "order":
+            return place_order(desk, one, two)
+        case "trade" | "quote" | "bar" | "book" | "mark" | "funding":
+            return move_market(desk, kind, one, two)
         case "cancel":
             return desk.cancel(open_id(desk, one, two), account=two)
         case "amend":
             return desk.amend(open_id(desk, one, MAIN), "0.5", two)
-        case _:
+        case "wait":
             return desk.tick(desk.now + one * NS_PER_S)
+        case _:
+            return change(desk, kind, one, two)
 
 
 class Auditor:
@@ -152,7 +225,7 @@ class Auditor:
         if report.price is not None:
             assert (report.last_px - report.price) * report.side.sign <= 0, "past its limit"
         self.cum[key] = self.cum.get(key, 0) + report.last_qty
-        place = report.account, report.symbol
+        place = report.account, report.symbol, position_side_of(report)
         before = self.positions.get(place, d(0))
         after = before + report.last_qty * report.side.sign
         if report.reduce_only:
@@ -164,24 +237,45 @@ class Auditor:
         exchange = self.desk.exchange
         for account in (MAIN, OTHER):
             assert exchange.balances(account)["USDT"] == self.wallets[account]
-            for symbol in (BTC, ETH):
-                assert self.desk.qty(symbol, account) == self.positions.get((account, symbol), 0)
+            for symbol, side in itertools.product((BTC, ETH), PositionSide):
+                told = self.positions.get((account, symbol, side), 0)
+                assert self.desk.qty(symbol, account, side) == told
+                assert told * SIGNS[side] >= 0, "a long below zero, or a short above"
+            self.compare_margin(account)
         for market in exchange._books.markets.values():
+            symbol = market.instrument.symbol
+            held = {
+                (a, p.side) for a in (MAIN, OTHER) for p in exchange.held(a) if p.symbol == symbol
+            }
+            assert set(market.holders) == held
             line = [*market.buys, *market.sells]
             assert all(order.is_open and order.leaves_qty > 0 for order in line)
             if market.buys and market.sells:
                 assert market.buys[0].price < market.sells[0].price
 
+    def compare_margin(self, account):
+        """What is isolated is a part of the wallet, and flat or cross positions have none of it."""
+        exchange = self.desk.exchange
+        opened, total = exchange._books.accounts[account], exchange.margin(account)
+        isolated = sum((each.isolated_wallet for each in opened.positions.values()), d(0))
+        assert total.cross_wallet == total.wallet - isolated
+        assert isolated == isolated.quantize(d("0.00000001"))
+        for position in opened.positions.values():
+            if not position.qty or position.symbol not in opened.isolated:
+                assert position.isolated_wallet == 0
+        sides = exchange.sides(account)
+        rows = [exchange.symbol_margin(account, s, x) for s in (BTC, ETH) for x in sides]
+        assert total.unrealized == sum(row.unrealized for row in rows)
+        assert total.position_margin == sum(row.position_margin for row in rows)
+
 
 @settings(
     max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-@given(models, scripts)
-def test_the_sums_hold_and_a_restored_exchange_is_equal_at_every_step(model, script):
-    desk, shelf = Desk(liquidity=model), Shelf()
+@given(models, modes, scripts)
+def test_the_sums_hold_and_a_restored_exchange_is_equal_at_every_step(model, mode, script):
+    desk, shelf = prepared(Desk(liquidity=model), mode), Shelf()
     auditor = Auditor(desk)
-    desk.trade(50_000)
-    desk.trade(50_000, symbol=ETH)
     for step in script:
         auditor.hear(perform(desk, step))
         auditor.compare()
@@ -191,21 +285,19 @@ def test_the_sums_hold_and_a_restored_exchange_is_equal_at_every_step(model, scr
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(models, scripts)
-def test_the_same_script_says_the_same(model, script):
+@given(models, modes, scripts)
+def test_the_same_script_says_the_same(model, mode, script):
     def told():
-        desk = Desk(liquidity=model)
-        desk.trade(50_000)
+        desk = prepared(Desk(liquidity=model), mode)
         return [perform(desk, step) for step in script], desk.exchange.drain_changes()
 
     assert told() == told()
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(models, scripts)
-def test_what_the_exchange_says_of_an_order_is_what_a_query_finds(model, script):
-    desk = Desk(liquidity=model)
-    desk.trade(50_000)
+@given(models, modes, scripts)
+def test_what_the_exchange_says_of_an_order_is_what_a_query_finds(model, mode, script):
+    desk = prepared(Desk(liquidity=model), mode)
     for step in script:
         for report in perform(desk, step):
             if isinstance(report, ExecutionReport) and report.exec_type is ExecType.REJECTED:
@@ -226,3 +318,16 @@ def test_outputs_without_news_are_empty():
     desk = Desk()
 
     assert list(messages(desk.exchange.tick(desk.now))) == []
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(models, scripts)
+def test_the_quick_touch_is_the_best_that_is_offered(model, script):
+    desk = Desk(liquidity=model)
+    for step in script:
+        perform(desk, step)
+        for symbol, taker in itertools.product((BTC, ETH), Side):
+            quick = desk.exchange.touch(symbol, taker)
+            if quick is not None:
+                price, qty = desk.exchange.offered(symbol, taker, 1)[0]
+                assert (d(quick[0]), round(d(quick[1]), 3)) == (price, qty)

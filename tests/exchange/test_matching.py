@@ -345,7 +345,7 @@ def test_the_position_is_told_before_the_fill_and_the_taker_is_new_first():
     update = next(o for o in desk.outputs if isinstance(o, AccountUpdate))
 
     assert kinds == ["NEW", "AccountUpdate", "TRADE"]
-    assert update.qty == 1
+    assert [each.qty for each in update.positions] == [1]
     assert update.wallet == desk.wallet
 
 

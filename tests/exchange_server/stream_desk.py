@@ -93,6 +93,7 @@ class StreamDesk:
     def __init__(self, *, liquidity=None, balance=10_000, **settings):
         self.now = START
         self.count = 0
+        self.sockets = []
         self.settings = ServerSettings(
             keys=(
                 ApiKey(key="ka", secret="sa", account=ALICE),
@@ -117,13 +118,16 @@ class StreamDesk:
         self.http = aiohttp.ClientSession(f"http://127.0.0.1:{self.port}")
 
     async def stop(self):
-        await self.http.close()
         await self.broadcast.close()
+        for socket in self.sockets:
+            await socket.close()
+        await self.http.close()
         await self.runner.cleanup()
         self.venue.close()
 
     async def connect(self, path, **more):
-        return Client(await self.http.ws_connect(path, **more))
+        self.sockets.append(await self.http.ws_connect(path, **more))
+        return Client(self.sockets[-1])
 
     async def get(self, path, **params):
         async with self.http.get(path, params=params) as reply:

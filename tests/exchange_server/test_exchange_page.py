@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from holdfast.cli.exchange import exchange
-from holdfast.exchange_server import admin
+from holdfast.exchange_server.app import ADMIN
 from holdfast.exchange_server.faults import Kind, load_script, rule_of
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "exchange.md").read_text("utf-8")
@@ -35,7 +35,7 @@ def test_every_option_has_its_row():
 
 
 def test_every_admin_request_has_its_row():
-    assert rows("Admin") == [f"{verb} {path}" for verb, path in admin.ROUTES]
+    assert rows("Admin") == [f"{verb} {path}" for verb, path in ADMIN]
 
 
 def test_the_faults_shown_can_be_given(tmp_path):

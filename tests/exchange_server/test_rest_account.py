@@ -84,10 +84,8 @@ async def test_leverage_is_set_and_shown_and_told_to_the_streams():
     ("path", "params", "code"),
     [
         ("marginType", {"symbol": BTC, "marginType": "CROSSED"}, -4046),
-        ("marginType", {"symbol": BTC, "marginType": "ISOLATED"}, -1020),
         ("marginType", {"symbol": BTC, "marginType": "BOTH"}, -1130),
         ("positionSide/dual", {"dualSidePosition": "False"}, -4059),
-        ("positionSide/dual", {"dualSidePosition": "TRUE"}, -1020),
         ("positionSide/dual", {}, -1102),
         ("multiAssetsMargin", {"multiAssetsMargin": "false"}, -4171),
         ("multiAssetsMargin", {"multiAssetsMargin": "true"}, -1020),

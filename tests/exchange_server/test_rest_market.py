@@ -78,6 +78,7 @@ async def test_trades_are_numbered_and_found_again_by_number():
         older = await desk.raw(
             "GET", "/fapi/v1/historicalTrades", query=f"symbol={BTC}&fromId=2&limit=2"
         )
+        desk.clock.pass_s(1)
         aggregated = (await desk.public("/fapi/v1/aggTrades", symbol=BTC, fromId=3)).body
         keyless = await desk.public("/fapi/v1/historicalTrades", symbol=BTC)
 

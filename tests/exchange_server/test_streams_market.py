@@ -58,11 +58,33 @@ async def test_trades_of_one_side_at_one_price_within_100_ms_are_one():
         told = [(f["a"], f["f"], f["l"], f["p"], f["q"], f["m"], f["T"] - START_MS) for f in frames]
         assert told == [
             (1, 1, 2, "100.0", "3.000", False, 0),
-            (3, 3, 3, "100.0", "4.000", False, 120),
-            (4, 4, 4, "100.0", "8.000", True, 130),
-            (5, 5, 5, "100.1", "16.000", True, 140),
+            (2, 3, 3, "100.0", "4.000", False, 120),
+            (3, 4, 4, "100.0", "8.000", True, 130),
+            (4, 5, 5, "100.1", "16.000", True, 140),
         ]
         assert " ".join(frames[0]) == "e E s a p q nq f l T m st"
+
+
+async def test_rest_tells_the_same_groups_as_the_stream_whoever_listened():
+    async with open_desk() as desk:
+        desk.trade(100.0, 1)
+        desk.trade(100.0, 2)
+        desk.now += 150 * MS
+        client = await listening(desk, "btcusdt@aggTrade")
+        for price in (100.0, 100.0, 100.1, 100.1):
+            desk.trade(price, 1)
+        early = await desk.get("/fapi/v1/aggTrades", symbol="BTCUSDT")
+        desk.trade(100.1, 1)
+        desk.advance(200)
+        told = await client.heard()
+        whole = await desk.get("/fapi/v1/aggTrades", symbol="BTCUSDT")
+
+        shown = [{name: each[name] for name in whole[0]} for each in told]
+        assert [(each["a"], each["q"]) for each in early] == [(1, "3.000"), (2, "2.000")]
+        assert shown == whole[1:]
+        assert [(each["a"], each["f"], each["l"]) for each in whole] == [
+            (1, 1, 2), (2, 3, 4), (3, 5, 7),
+        ]  # fmt: skip
 
 
 async def test_book_ticker_tells_each_change_of_the_touch_and_nothing_else():

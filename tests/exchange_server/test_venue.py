@@ -75,7 +75,9 @@ async def test_the_truth_has_everything_of_every_account():
         await desk.stop()
         truth = (await desk.raw("GET", "/admin/truth"))["accounts"]["test"]
 
-        assert truth["positions"] == {BTC: {"qty": "0.02", "entryPrice": "50001"}}
+        assert truth["positions"] == {
+            BTC: {"qty": "0.02", "entryPrice": "50001", "isolatedWallet": "0"}
+        }
         assert truth["balances"] == {"USDT": "9999.49999"}
         assert [len(truth[n]) for n in ("orders", "openOrders", "algoOrders", "trades")] == [
             2,

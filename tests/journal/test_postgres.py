@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.journal import open_journal
 from holdfast.journal.inspect import verify
+from holdfast.journal.reading import READS_TRIED
 from holdfast.model.errors import Fenced, JournalError
 from tests.journal.samples import commit, fill, fills
 
@@ -56,6 +57,65 @@ def test_commit_whose_answer_was_lost_is_not_repeated(postgres, monkeypatch):
 
     assert calls == [2]
     assert list(journal.replay()) == fills(2)
+    journal.close()
+
+
+def _lose_connection(connection):
+    connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_connections_lost_one_after_the_other_are_one_outage(postgres, monkeypatch):
+    """A server that restarts drops more than one; only time says that it stays away."""
+    journal = postgres.open()
+    store = journal._committer._store
+    insert = store._insert
+    losses = iter(range(5))
+
+    def insert_over_a_lost_connection(rows):
+        for _ in losses:
+            _lose_connection(store.sql)
+        insert(rows)
+
+    monkeypatch.setattr(store, "_insert", insert_over_a_lost_connection)
+    commit(journal, fills(2))
+
+    assert next(losses, None) is None
+    assert list(journal.replay()) == fills(2)
+    journal.close()
+
+
+def test_connection_that_is_lost_over_and_over_fails_the_journal(postgres, monkeypatch):
+    monkeypatch.setattr("holdfast.journal.postgres.RECONNECT_S", 1.0)
+    journal = postgres.open()
+    store = journal._committer._store
+    tries = []
+
+    def lose(_):
+        tries.append(1)
+        _lose_connection(store.sql)
+
+    monkeypatch.setattr(store, "_insert", lose)
+
+    with pytest.raises(JournalError, match=r"did not come back within 1 s"):
+        commit(journal, [fill(1)])
+    assert 2 <= len(tries) <= 6
+    journal.close()
+
+
+def test_read_over_a_connection_that_breaks_is_made_again(postgres):
+    journal = postgres.open()
+    reads = []
+
+    def read(connection):
+        reads.append(1)
+        if len(reads) < READS_TRIED:
+            _lose_connection(connection)
+        return connection.exec_driver_sql("SELECT 7").scalar()
+
+    assert journal._tables._read(read) == 7
+    assert len(reads) == READS_TRIED
+    with pytest.raises(JournalError, match="terminating connection"):
+        journal._tables._read(_lose_connection)
     journal.close()
 
 

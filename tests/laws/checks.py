@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from holdfast.engine import folds
+from holdfast.engine import forgetting
 from holdfast.engine.folds import OPENING
 from holdfast.engine.order import RequestState
 from holdfast.engine.protection import cover
@@ -159,8 +159,7 @@ def law_8(world: World) -> list[str]:
         reach = (
             sent.position + sent.buys if sent.order.side is Side.BUY else sent.sells - sent.position
         )
-        # A resting exit that trades unheard is the one thing that is not counted: see `Exposure`.
-        notional = (reach - sent.unheard) * sent.price
+        notional = reach * sent.price
         allowed = limit * sent.equity * EQUITY_SLACK
         if notional > allowed and not _only_closes(sent):
             name = sent.order.cl_ord_id
@@ -227,29 +226,29 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.leverages": lambda: len(SYMBOLS),
     "State.accounts": lambda: 1,
     "State.positions": lambda: len(SYMBOLS),
-    "State.orders": lambda: folds.CLOSED_ORDERS_KEPT + OPEN_MAX,
+    "State.orders": lambda: forgetting.CLOSED_ORDERS_KEPT + OPEN_MAX,
     "State.open_orders": lambda: len(SYMBOLS),
-    "State.closed_orders": lambda: folds.CLOSED_ORDERS_KEPT,
-    "State.parents": lambda: folds.CLOSED_PARENTS_KEPT + OPEN_MAX,
+    "State.closed_orders": lambda: forgetting.CLOSED_ORDERS_KEPT,
+    "State.parents": lambda: forgetting.CLOSED_PARENTS_KEPT + OPEN_MAX,
     "State.live_parents": lambda: len(SYMBOLS),
-    "State.closed_parents": lambda: folds.CLOSED_PARENTS_KEPT,
-    "State.trades_seen": lambda: folds.TRADES_REMEMBERED,
-    "State.intents": lambda: folds.INTENTS_REMEMBERED,
+    "State.closed_parents": lambda: forgetting.CLOSED_PARENTS_KEPT,
+    "State.trades_seen": lambda: forgetting.TRADES_REMEMBERED,
+    "State.intents": lambda: forgetting.INTENTS_REMEMBERED,
     "State.strategies": lambda: STRATEGIES_MAX,
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
     "State.breakers": lambda: 3,  # one for each kind of failure
-    "State.message_times": lambda: 2 * folds.MESSAGE_TIMES_KEPT,
+    "State.message_times": lambda: 2 * forgetting.MESSAGE_TIMES_KEPT,
     "State.execution_times": lambda: STRATEGIES_MAX,
-    "State.recent_orders": lambda: folds.RECENT_ORDERS_KEPT,
+    "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,
     "State.differences": lambda: len(SYMBOLS) + ASSETS_MAX,
     "State.foreign_seen": lambda: 0,
     "AccountState.deposits": lambda: ASSETS_MAX,
     "AccountState.realized": lambda: ASSETS_MAX,
     "AccountState.fees": lambda: ASSETS_MAX,
     "AccountState.funding": lambda: ASSETS_MAX,
-    "AccountState.changes_seen": lambda: folds.CHANGES_REMEMBERED,
+    "AccountState.changes_seen": lambda: forgetting.CHANGES_REMEMBERED,
     "Order.trade_ids": lambda: TRADES_OF_AN_ORDER_MAX,
-    "Parent.children": lambda: folds.CLOSED_ORDERS_KEPT + OPEN_MAX,
+    "Parent.children": lambda: forgetting.CLOSED_ORDERS_KEPT + OPEN_MAX,
 }
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from holdfast.engine.folds import trade_name
 from holdfast.engine.protection import cover
 from holdfast.model import commands as cmd
 from holdfast.model.values import (
@@ -15,7 +14,6 @@ from holdfast.model.values import (
     ZERO,
     NewOrder,
     OrderRole,
-    OrderType,
     Side,
     TradingSessionStatus,
 )
@@ -35,7 +33,6 @@ class Sent(NamedTuple):
     sells: Decimal
     price: Decimal
     equity: Decimal
-    unheard: Decimal  # what resting exits have traded on this side, and nobody has told
 
 
 class Withdrawn(NamedTuple):
@@ -66,22 +63,6 @@ def sending(world: World, order: NewOrder) -> Sent:
         sells=sums[Side.SELL],
         price=max(mark, order.price or order.trigger_price or ZERO),
         equity=world.venue.exchange.margin(MAIN).balance,
-        unheard=_unheard(world, order),
-    )
-
-
-def _unheard(world: World, order: NewOrder) -> Decimal:
-    known = world.state.trades_seen
-    return sum(
-        (
-            trade.last_qty
-            for trade in world.venue.exchange.trades_since(MAIN)
-            if (trade.symbol, trade.side) == (order.symbol, order.side)
-            and trade.reduce_only
-            and trade.order_type is not OrderType.MARKET
-            and trade_name(MAIN, trade.symbol, trade.trade_id) not in known
-        ),
-        ZERO,
     )
 
 

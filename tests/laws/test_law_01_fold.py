@@ -44,4 +44,5 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("state", "settings", "read_lag_ns"),  # the fold, and what it was started with
         *("market", "exposure", "_samples"),  # the market as seen, and views of both
         *("now", "facts", "commands"),  # of the message at hand
+        "asked_after",  # when questions were last asked: nothing that is booked hangs on it
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.engine import folds
+from holdfast.engine import forgetting
 from tests.laws.checks import BOUNDS, at_rest, law_10
 from tests.laws.road import bad
 from tests.laws.steps import script
@@ -25,7 +25,7 @@ SMALL = {
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_grows_past_its_bound(seed, monkeypatch):
     for name, bound in SMALL.items():
-        monkeypatch.setattr(folds, name, bound)
+        monkeypatch.setattr(forgetting, name, bound)
 
     world = World(bad(seed)).run(script(seed, 150))
 
@@ -36,7 +36,7 @@ def test_nothing_grows_past_its_bound(seed, monkeypatch):
 def test_small_bounds_are_reached(monkeypatch):
     """Else the test above would prove nothing."""
     for name, bound in SMALL.items():
-        monkeypatch.setattr(folds, name, bound)
+        monkeypatch.setattr(forgetting, name, bound)
     reached = set()
     for seed in range(4):
         state = World(bad(seed)).run(script(seed, 150)).state

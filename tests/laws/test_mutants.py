@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from holdfast.engine import exposure, folds, housekeeping, protection, reconcile, reports
+from holdfast.engine import exits, folds, forgetting, housekeeping, protection, reconcile, reports
 from holdfast.engine.core import Core
 from holdfast.engine.exposure import Exposure
 from holdfast.engine.order import Order, RequestState
@@ -23,6 +23,7 @@ from holdfast.exchange import Liquidity
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.values import NS_PER_S, ZERO, OrderRole, OrderStatus, OrderType, Side, Verdict
+from holdfast.venues.paper_faults import Fault, Faults
 from tests.laws.checks import violations
 from tests.laws.road import GOOD, Road, bad
 from tests.laws.steps import ALL, BTC, ORDERS, POSITIONS, script
@@ -93,7 +94,8 @@ def free_the_larger_side_of_an_amendment(patch):
 
 
 def forget_exits_that_may_have_traded(patch):
-    patch.setattr(exposure, "_is_trading", lambda order: False)
+    patch.setattr(exits, "closable", lambda qty, side: ZERO)
+    patch.setattr(exits, "traded", lambda *_, **__: None)
 
 
 def end_orders_before_their_fills(patch):
@@ -209,8 +211,8 @@ def round_fees(patch):
 
 def forget_nothing(patch):
     for name, bound in SMALL.items():
-        patch.setattr(folds, name, bound)
-    patch.setattr(folds, "_bury", lambda state, cl_ord_id: state.closed_orders.append(cl_ord_id))
+        patch.setattr(forgetting, name, bound)
+    patch.setattr(folds, "bury", lambda state, cl_ord_id: state.closed_orders.append(cl_ord_id))
 
 
 def retry_at_once(patch):
@@ -277,6 +279,24 @@ def stop_out_where_nobody_buys(world: World) -> World:
     return world.run([]) if not world.violations else world
 
 
+def lose_a_cancel_without_a_word(world: World) -> World:
+    """A cancel never arrives, and nobody says that its outcome is unknown."""
+    place = msg.PlaceRequest(
+        symbol=BTC,
+        side=Side.BUY,
+        qty=Decimal("0.004"),
+        order_type=OrderType.LIMIT,
+        price=Decimal(49_000),
+    )
+    world.hear(place)
+    world.pass_time(NS_PER_S)
+    [order] = world.state.all_open_orders()
+    world.venue._faults = Faults(requests={world.venue._requests + 1: Fault.NOT_EXECUTED})
+    world.hear(msg.CancelRequest(cl_ord_id=order.cl_ord_id))
+    world.delivery.drop()
+    return world.run([])
+
+
 MUTANTS = [
     Mutant("trade-id dedupe", forget_trade_ids, ("law 3", "law 6")),
     Mutant("the fence", believe_not_found_at_once, ("law 7",)),
@@ -315,7 +335,12 @@ MUTANTS = [
     Mutant("an intent for each wish", give_two_wishes_one_intent, ("law 7",)),
     Mutant("ids are used once", use_ids_again, ("law",)),
     Mutant("missed fills are fetched", fetch_no_missed_fills, ("law 6", "law 3")),
-    Mutant("silence is doubted", never_doubt_what_is_not_answered, ("at rest",)),
+    Mutant(
+        "silence is doubted",
+        never_doubt_what_is_not_answered,
+        ("at rest",),
+        play=lose_a_cancel_without_a_word,
+    ),
     Mutant("the journal remembers everything", remember_beside_the_journal, ("law 1",)),
     Mutant("profit is booked once", count_profit_twice, ("law 3",)),
     Mutant("fees are exact", round_fees, ("law 3",)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import weakref
 from collections import Counter
 from decimal import Decimal
 
@@ -40,6 +41,7 @@ from holdfast.model.values import (
     Symbol,
     TradingSessionStatus,
 )
+from holdfast.runtime.recovery import StateRecoveryService
 
 from .records import Sent, Withdrawn, amending, sending, withdrawing
 from .road import GOOD, Delivery, Road
@@ -65,7 +67,6 @@ LIMITS = RiskLimits(
 SETTINGS = EngineSettings(limits=LIMITS)
 
 encode = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(State).decode
 _facts = msgspec.json.Decoder(list[ev.Event])
 
 
@@ -112,6 +113,7 @@ class World:
         self._timers: list[tuple[int, ParentId]] = []
         self._handled = 0
         self.venue = self.delivery.make_venue(WorldClock(self))
+        weakref.finalize(self, self.venue._books.close)
         self._connect()
         self._start()
 
@@ -137,8 +139,7 @@ class World:
             self.journal = self.journal.reopen()
         self.delivery.drop()
         self._timers, self.references, self._middles = [], {}, set()
-        snapshot = self.journal.load_snapshot()
-        state, after = (_decode_state(snapshot[1]), snapshot[0]) if snapshot else (State(), 0)
+        state, after = StateRecoveryService(self.journal).load()
         facts = _facts.decode(msgspec.json.encode(self.journal.facts[after:]))
         self.engine = self.make_engine(facts, state)
         if encode(self.engine.state) != encode(self.shadow):

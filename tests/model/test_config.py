@@ -68,10 +68,23 @@ def refusal(call):
         ("hook_budget_ms", 250),
         ("control_port", 0),
         ("on_stop", "keep"),
+        ("venue", "paper"),
+        ("feed", "synthetic"),
+        ("rest_url", None),
+        ("isolated", False),
+        ("orders_over_ws", True),
+        ("dead_man_s", 120),
+        ("read_lag_ns", 2 * NS_PER_S),
     ],
 )
 def test_a_setting_has_the_default_that_is_promised(name, default):
     assert getattr(TradingConfig(), name) == default
+
+
+def test_a_venue_that_is_named_brings_its_market_unless_another_is():
+    assert TradingConfig(venue="binance_futures").feed == "binance_futures"
+    assert TradingConfig(venue="binance_futures", dry_run=True).feed == "binance_futures"
+    assert TradingConfig(venue="binance_futures", feed="synthetic").feed == "synthetic"
 
 
 def test_every_limit_and_engine_setting_can_be_set_and_has_the_same_default():
@@ -413,6 +426,12 @@ def test_a_bad_value_that_a_stronger_source_replaces_does_no_harm():
     ("settings", "said"),
     [
         ({"api_key": KEY}, "a key and its secret come together"),
+        ({"api_secret_file": "f"}, "a key and its secret come together"),
+        (
+            {"api_key": KEY, "api_secret": SECRET, "api_secret_file": "f"},
+            "the secret comes from one place",
+        ),
+        ({"api_keyring": "r", "api_key": KEY, "api_secret": SECRET}, "the key comes from one"),
         ({"message_reserve": 100}, "message_reserve = 100 (argument message_reserve) and max_mess"),
         ({"max_messages": 30}, "message_reserve = 30 (default) and max_messages = 30 (argument"),
         ({"correlation_returns": 10}, "the window never holds so many returns"),

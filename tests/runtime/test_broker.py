@@ -8,6 +8,8 @@ from typing import cast
 import pytest
 
 from holdfast import (
+    BinanceFuturesBroker,
+    FeedSettings,
     InputError,
     LiveBrokerAdapter,
     LiveTradingService,
@@ -22,7 +24,7 @@ from holdfast import (
 from holdfast.model.messages import VenueFailure
 from holdfast.ports import Venue
 from holdfast.runtime import broker as broker_module
-from holdfast.runtime.broker import VenueMaker, Wiring
+from holdfast.venues import Opener, Wiring
 from tests.runtime.session_desk import BTC, config_in, running
 
 
@@ -106,6 +108,20 @@ async def test_a_dry_run_leaves_the_broker_s_account_alone(tmp_path):
     assert opened == []
 
 
+@pytest.mark.parametrize(("is_named", "source"), [(False, "binance_futures"), (True, "binance")])
+def test_a_broker_of_a_real_account_brings_the_market_that_its_orders_go_to(is_named, source):
+    broker = BinanceFuturesBroker("k", "s", testnet=True, rest_url="http://127.0.0.1:1")
+    market = broker.market(FeedSettings(source="binance", testnet=False), is_named=is_named)
+
+    assert (market.source, market.testnet, market.rest_url) == (source, True, "http://127.0.0.1:1")
+
+
+def test_a_simulated_account_has_no_market_of_its_own():
+    settings = FeedSettings(source="synthetic", seed=7)
+
+    assert PaperBroker().market(settings, is_named=False) is settings
+
+
 class Silent:
     """A venue that is reached and tells no books."""
 
@@ -132,6 +148,6 @@ async def test_an_exchange_that_tells_no_books_is_a_network_error(monkeypatch, a
     monkeypatch.setattr(broker_module, "BOOKS_PATIENCE_S", 0.01)
     venue = Silent(answer)
     with pytest.raises(NetworkError, match="503" if answer else "in time"):
-        await LiveBrokerAdapter(cast("VenueMaker", lambda wiring: venue)).get_positions()
+        await LiveBrokerAdapter(cast("Opener", lambda wiring: venue)).get_positions()
 
     assert venue.closed

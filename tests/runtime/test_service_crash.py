@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -194,9 +196,7 @@ async def test_the_save_interval_leaves_snapshots_that_equal_the_fold(tmp_path, 
 async def test_a_damaged_snapshot_is_told_of_and_every_fact_is_folded(tmp_path):
     async with running(tmp_path) as desk:
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
-    import sqlite3
-
-    with sqlite3.connect(tmp_path / "holdfast.db") as database:
+    with closing(sqlite3.connect(tmp_path / "holdfast.db")) as database, database:
         (count,) = database.execute("SELECT count(*) FROM snapshots").fetchone()
         database.execute("UPDATE snapshots SET payload = x'00112233'")
     assert count == 1

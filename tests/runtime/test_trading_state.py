@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from uuid import uuid4
 
@@ -73,7 +74,7 @@ async def test_a_damaged_snapshot_does_not_change_what_is_recovered(tmp_path):
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
         session_id = desk.service.session().id
     before = TradingState.recover(session_id, config=config_in(tmp_path))
-    with sqlite3.connect(tmp_path / "holdfast.db") as database:
+    with closing(sqlite3.connect(tmp_path / "holdfast.db")) as database, database:
         database.execute("UPDATE snapshots SET payload = x'c0'")
 
     assert TradingState.recover(session_id, config=config_in(tmp_path)) == before

@@ -28,7 +28,7 @@ from holdfast import (
     SignalGenerated,
     SignalType,
 )
-from holdfast.runtime.broker import Wiring
+from holdfast.venues import Wiring
 from tests.runtime.session_desk import BTC, ScriptedFeed, config_in, running
 
 logger = logging.getLogger("example")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from decimal import Decimal
 
 from holdfast.exchange import Liquidity
@@ -17,12 +18,19 @@ START = 1_700_000_000 * S
 WINDOW = 5 * S
 
 
+def paper_venue(**options):
+    """Return a venue whose books are closed with it, though nobody says so."""
+    venue = PaperVenue(**options)
+    weakref.finalize(venue, venue._books.close)
+    return venue
+
+
 class PaperDesk:
     def __init__(self, path=None, *, faults=None, on_hear=None):
         self.heard: list = []
         self.now = START
         self.on_hear = on_hear
-        self.venue = PaperVenue(
+        self.venue = paper_venue(
             path=path,
             settings=PaperSettings(
                 liquidity=Liquidity(half_spread=Decimal(0)), faults=faults or Faults()

@@ -20,8 +20,8 @@ from holdfast.model.messages import (
 from holdfast.model.values import MAIN, ClOrdId, OrderStatus, OrderType, Side, Symbol
 from holdfast.ports import Venue
 from holdfast.runtime.clock import FeedClock
-from holdfast.venues import VENUES, Fault, Faults, PaperSettings, PaperVenue
-from tests.venues.paper_desk import BTC, START, WINDOW, PaperDesk, S
+from holdfast.venues import VENUES, Fault, Faults, PaperSettings
+from tests.venues.paper_desk import BTC, START, WINDOW, PaperDesk, S, paper_venue
 
 ETH = Symbol("ETHUSDT")
 
@@ -31,7 +31,7 @@ def kinds(heard):
 
 
 def test_the_paper_venue_keeps_the_ports_promises():
-    venue: Venue = PaperVenue()
+    venue: Venue = paper_venue()
 
     assert venue.name in VENUES
     assert venue.capabilities.is_simulated
@@ -48,7 +48,7 @@ def test_connecting_lists_the_contracts_and_opens_the_account_once():
 
 
 def test_an_unknown_contract_must_be_given():
-    venue = PaperVenue()
+    venue = paper_venue()
 
     with pytest.raises(ConfigError, match="NOPEUSDT"):
         asyncio.run(venue.connect([Symbol("NOPEUSDT")], print))
@@ -130,7 +130,7 @@ def test_time_is_the_newest_heard_of():
 
 def test_a_clock_tells_the_time_where_one_is_given():
     desk = PaperDesk()
-    venue = PaperVenue(clock=FeedClock(START + 77, 0))
+    venue = paper_venue(clock=FeedClock(START + 77, 0))
     asyncio.run(venue.connect([BTC], desk._hear))
     desk.venue = venue
 
@@ -138,7 +138,7 @@ def test_a_clock_tells_the_time_where_one_is_given():
 
 
 def test_leverage_is_what_the_settings_say_for_each_symbol():
-    venue = PaperVenue(settings=PaperSettings(leverage=10, leverages={ETH: 50}))
+    venue = paper_venue(settings=PaperSettings(leverage=10, leverages={ETH: 50}))
 
     listed = asyncio.run(venue.connect([BTC, ETH], print))
 

@@ -20,7 +20,7 @@ from holdfast.model.messages import ExecType
 from holdfast.model.values import MAIN, OrderType, Side
 from holdfast.venues import PaperVenue
 from tests.exchange.shelf import contents
-from tests.venues.paper_desk import BTC, PaperDesk
+from tests.venues.paper_desk import BTC, PaperDesk, paper_venue
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,7 +81,7 @@ def test_a_kill_after_any_commit_loses_nothing(tmp_path, monkeypatch):
 
     assert len(copies) >= 10
     for place, expected in copies:
-        assert contents(PaperVenue(path=place).exchange) == expected
+        assert contents(paper_venue(path=place).exchange) == expected
 
 
 def frozen(exchange):
@@ -169,7 +169,7 @@ def test_one_process_at_a_time(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"paper\.db.*another process holds"):
         PaperVenue(path=path)
     desk.close()
-    PaperVenue(path=path)
+    paper_venue(path=path)
 
 
 @pytest.mark.parametrize("place", ["missing/paper.db", "."])

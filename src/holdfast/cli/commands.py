@@ -42,6 +42,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "simulate": Command("simulate:simulate", "Trade in a world where everything goes wrong"),
     },
     "Set-up": {
+        "doctor": Command("doctor:doctor", "Examine settings, disk, journal and venue"),
         "config": Command("config:COMMANDS", "Show or check the settings, and their sources"),
         "strategies": Command("strategies:strategies", "List the strategies and their parameters"),
         "new": Command("strategies:COMMANDS", "Write a strategy to start from"),

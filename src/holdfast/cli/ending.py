@@ -26,7 +26,7 @@ _FRAMES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
 FIELDS = (
     "session_id", "status", "reason", "error", "duration_s", "signals", "denied", "orders", "fills",
     "trades", "pnl", "fees", "funding", "unrealized", "equity_start", "equity_end", "max_drawdown",
-    "books", "report", "feed", "symbols", "strategies", "restarts",
+    "books", "report", "venue", "feed", "symbols", "strategies", "restarts",
 )  # fmt: skip
 
 
@@ -107,6 +107,7 @@ def finish(
                 "balance_diff": books.balance_diff if books else None,
             },
             "report": str(path) if wants_report else None,
+            "venue": service.live.venue.name,
             "feed": config.feed,
             "speed": config.speed,
             "symbols": session.symbols,

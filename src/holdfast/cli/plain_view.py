@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from ..model.values import NS_PER_S
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
+from .frame import place_of
 from .happenings import Happenings, Line, Silent
 
 LINES_PER_S_MAX = 10
@@ -44,7 +45,8 @@ class PlainView(Silent):
         speed = f"{config.speed:g}x" if config.speed else "as fast as possible"
         self._write(
             f"session {session.id} {session.status.value}: {', '.join(session.strategies)} on "
-            f"{', '.join(session.symbols)}, feed {config.feed} at {speed}, "
+            f"{', '.join(session.symbols)}, account {place_of(service)}, feed {config.feed} at "
+            f"{speed}, "
             f"data in {config.data_dir}"
         )
         for line in happenings.lines:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 DEFAULT_STRATEGY = "sma_cross"
 T = TypeVar("T")
 
+CLOSE = 0.4
+"""How like a venue's name a mistake must be to be taken for it: names are long."""
+
 SYNTHETIC_SPEED = 20.0
 """How fast a made-up market runs where nobody says: nothing is gained by waiting for it."""
 
@@ -38,7 +42,8 @@ def run(
     ] = None,
     symbols: Annotated[str | None, typer.Option("--symbols", help="BTCUSDT,ETHUSDT ...")] = None,
     feed: Annotated[
-        str | None, typer.Option("--feed", help="synthetic, or recorded files: FILE, folder, glob.")
+        str | None,
+        typer.Option("--feed", help="synthetic, binance (live), or recorded: FILE, folder, glob."),
     ] = None,
     speed: Annotated[
         str | None, typer.Option("--speed", help="Feed time over wall time: 1, 60, max.")
@@ -54,6 +59,13 @@ def run(
     dry_run: Annotated[
         bool | None,
         typer.Option("--dry-run/--live", help="Simulated account, or the configured venue's."),
+    ] = None,
+    venue: Annotated[
+        str | None, typer.Option("--venue", help="Whose account: paper, binance_futures.")
+    ] = None,
+    testnet: Annotated[
+        bool | None,
+        typer.Option("--testnet/--mainnet", help="Which of the venue's two markets. Testnet."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -72,11 +84,11 @@ def run(
     """Run a session until its feed ends, its time is over, or Ctrl-C. A second Ctrl-C leaves at
     once; the next start picks up what was left.
 
-    By default: the synthetic feed in real time, the strategy sma_cross, a simulated account.
+    By default: the synthetic feed, the strategy sma_cross, a simulated account. With --venue: its
+    live market and, unless --dry-run, the account there whose key the settings name.
     """
     try:
-        overrides = {
-            **_pairs(settings or []),
+        flags = {
             "strategies": tuple(strategy) if strategy else None,
             "symbols": symbols,
             "feed": feed,
@@ -84,9 +96,12 @@ def run(
             "seed": seed,
             "initial_balance": balance,
             "dry_run": dry_run,
+            "venue": venue,
+            "testnet": testnet,
             "data_dir": data_dir,
             "database_url": database_url,
         }
+        overrides = overrides_of(settings, flags)
         seconds = None if for_ is None else _seconds(for_)
         return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
     except (TradingError, OSError) as error:
@@ -106,13 +121,14 @@ def _run(
     as_json: bool,
 ) -> int:
     from ..model.config import TradingConfig
+    from ..model.config_keys import secrets_of
     from ..runtime.logs import logging_to
 
     loaded = TradingConfig.load(config, overrides=overrides)
     if loaded.config.feed == "synthetic" and loaded.source_of("speed") == "default":
         loaded = TradingConfig.load(config, overrides={**overrides, "speed": SYNTHETIC_SPEED})
     settings = loaded.config
-    _check_venue(loaded)
+    check_venue(loaded)
     for warning in loaded.warnings:
         warn(warning)
     with ExitStack() as stack:
@@ -123,7 +139,7 @@ def _run(
                 level=settings.log_level,
                 console_level=console_level,
                 hidden_loggers=() if as_json else ("holdfast.notices", "holdfast.session"),
-                secrets=(settings.api_key, settings.api_secret, settings.database_url),
+                secrets=secrets_of(settings),
             )
         )
         service, ending = execute(_session(loaded, view, seconds, redactor.hide))
@@ -188,13 +204,37 @@ def _view(*, as_json: bool) -> tuple[View, str | None]:
     return PlainView(), "WARNING"
 
 
-def _check_venue(loaded: LoadedConfig) -> None:
-    from ..venues import VENUES
+def check_venue(loaded: LoadedConfig) -> None:
+    """See that the venue exists, and that who asks for a real account has named one.
 
-    venue = loaded.config.venue
+    Raises:
+        ConfigError: naming the place of the setting.
+    """
+    from ..venues import PAPER, VENUES
+
+    venue, where = loaded.config.venue, loaded.source_of("venue")
     if venue not in VENUES:
-        where = loaded.source_of("venue")
-        raise ConfigError(f"{where}: venue must be one of {', '.join(VENUES)}, was {venue!r}")
+        close = get_close_matches(venue, VENUES, n=1, cutoff=CLOSE)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"{where}: venue must be one of {', '.join(VENUES)}, was {venue!r}{hint}")
+    if venue == PAPER and loaded.source_of("dry_run") == "--dry-run" and not loaded.config.dry_run:
+        others = " or ".join(f"--venue {name}" for name in VENUES if name != PAPER)
+        raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")
+
+
+def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dict[str, object]:
+    """Put the texts of --set and the flags that were given together; a flag wins."""
+    from ..model.config_fields import ALIASES, SECRETS
+
+    pairs = _pairs(settings or [])
+    for name in pairs:
+        if ALIASES.get(name, name) in SECRETS:  # without the value
+            raise ConfigError(
+                f"--set takes no {name}, because every user of this machine can read a command "
+                f"line; put it into the environment, .env, or a file of mode 0600"
+            )
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {**pairs, **given}
 
 
 def _pairs(settings: list[str]) -> dict[str, object]:

@@ -36,11 +36,13 @@ from .state import State
 class Core:
     """The hands of the engine. One message is handled at a time.
 
-    `read_lag_ns` is how far the venue's answers to queries may trail its books.
+    `read_lag_ns` is how far the venue's answers to queries may trail its books. `asked_after` is
+    when each open order was last asked after: a restart asks anew, so it is no fact.
     """
 
     __slots__ = (
         "_samples",
+        "asked_after",
         "commands",
         "exposure",
         "facts",
@@ -59,6 +61,7 @@ class Core:
         self.read_lag_ns = read_lag_ns
         self._samples = Samples(self.market)
         self.now = 0
+        self.asked_after: dict[ClOrdId, int] = {}
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 

@@ -3,7 +3,7 @@
 The worst case of one symbol is the larger of "every buy fills, no sell does" and the reverse;
 orders in flight and in doubt count like resting ones, amendments at their larger side, and
 reduce-only orders add nothing of their own, but may close the position before others trade, and
-may have done so before fills that we have heard of.
+may have done so unheard before fills that we have heard of: see `exits`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..model.margin import initial_margin, maintenance_margin, unrealized_pnl
-from ..model.values import ZERO, AccountId, Key, NewOrder, OrderStatus, OrderType, Side
+from ..model.values import ZERO, AccountId, Key, NewOrder, Side
 from .market import Market
-from .order import Order
 from .state import State
-
-_TRIGGERED = (OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
 
 class Reach(NamedTuple):
@@ -87,7 +84,7 @@ class Exposure:
         An open order with the id of `extra` is left out: `extra` stands for what it becomes.
         """
         sells_buys = [ZERO, ZERO]  # what may open: sells, then buys
-        closing, trading = [ZERO, ZERO], [ZERO, ZERO]
+        closing, held = [ZERO, ZERO], [ZERO, ZERO]  # of exits: their sum, and the most of one
         price = self.mark(key)
         for order in self._state.open_orders_of(key):
             if extra and order.cl_ord_id == extra.cl_ord_id:
@@ -98,15 +95,14 @@ class Exposure:
                 asked = order.price or request.trigger_price or ZERO
                 price = max(price, asked, order.replace_price)
                 continue
-            closing[is_buy] += order.leaves_qty
-            if _is_trading(order):
-                trading[is_buy] += order.leaves_qty
+            closing[is_buy] += min(order.leaves_qty, order.may_close)
+            held[is_buy] = max(held[is_buy], order.may_close)
         if extra is not None and not extra.reduce_only:
             sells_buys[extra.side is Side.BUY] += extra.qty
             price = max(price, extra.price or extra.trigger_price or ZERO)
         qty = self._state.position(key).qty
-        longest = _outmost(qty, closing[True], trading[True]) + sells_buys[True]
-        shortest = -_outmost(-qty, closing[False], trading[False]) - sells_buys[False]
+        longest = qty + min(closing[True], held[True]) + sells_buys[True]
+        shortest = qty - min(closing[False], held[False]) - sells_buys[False]
         return Reach(longest, shortest, price)
 
     def adds_risk(self, order: NewOrder) -> bool:
@@ -166,23 +162,3 @@ class Exposure:
             return ZERO
         equity = self.equity(account)
         return needed / equity if equity > ZERO else Decimal(1)
-
-
-def _is_trading(order: Order) -> bool:
-    """Tell whether an exit does not merely wait: it may have traded, and we not have heard."""
-    if not order.request.order_type.is_conditional:
-        return order.request.order_type is OrderType.MARKET
-    return order.status in _TRIGGERED or order.cancel_rejected_ts > 0
-
-
-def _outmost(qty: Decimal, closing: Decimal, trading: Decimal) -> Decimal:
-    """Return how long a position may be before an entry trades; of a short one, negate both.
-
-    Args:
-        qty: the position as we have booked it.
-        closing: reduce-only quantity on the way up: it may close a short position first.
-        trading: what of it may have traded already, before fills that we have heard of; then
-            the position lies further than we think.
-    """
-    base = min(qty + closing, ZERO) if qty < ZERO else qty
-    return max(base, qty + trading)

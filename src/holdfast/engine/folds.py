@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.values import (
     ZERO,
-    AccountId,
-    ClOrdId,
     IntentId,
     Key,
     NewOrder,
     OrderRole,
     OrderStatus,
-    TradingSessionStatus,
 )
+from . import exits, forgetting, session_folds
 from .account import AccountState
-from .breaker import Breaker, BreakerState
+from .forgetting import bound, bury, retire, retire_all, trade_name
 from .order import Order
 from .parent import Parent
 from .position import PositionState
@@ -27,95 +25,10 @@ from .position import PositionState
 if TYPE_CHECKING:
     from .state import State
 
-CLOSED_ORDERS_KEPT = 2_000
-CLOSED_PARENTS_KEPT = 1_000
-TRADES_REMEMBERED = 50_000
-INTENTS_REMEMBERED = 10_000
-CHANGES_REMEMBERED = 10_000
-MESSAGE_TIMES_KEPT = 1_000
-EXECUTION_TIMES_KEPT = 200
-RECENT_ORDERS_KEPT = 64
-
 OPENING = "opening"
 """The reason of the wallet change with which an account's books begin."""
 
-V = TypeVar("V")
-
-
-# Folding: the session
-
-
-def _epoch_started(state: State, fact: ev.EpochStarted) -> None:
-    was_starting = state.status is TradingSessionStatus.STARTING  # it died on its way up, twice
-    is_paused = state.status is TradingSessionStatus.PAUSED or (was_starting and state.was_paused)
-    state.was_paused = is_paused and fact.is_resumed
-    state.is_flattening = state.is_flattening and state.is_killed  # a stop's word ends with it
-    state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
-    state.epoch, state.order_seq = fact.epoch, 0
-    state.portfolio_id = fact.portfolio_id
-    if fact.session_id != state.session_id:
-        _new_session(state, fact)
-    for account in fact.accounts:
-        state.accounts.setdefault(account, AccountState())
-
-
-def _new_session(state: State, fact: ev.EpochStarted) -> None:
-    """A new session's clock may be a recording's: what was timed before says nothing."""
-    state.session_id, state.session_started_ts = fact.session_id, fact.ts
-    state.strategies, state.stopped_strategies = {}, {}
-    state.message_times, state.execution_times, state.recent_orders = [], {}, []
-    for account in state.accounts.values():
-        account.sampled_ts, account.peak_equity = 0, ZERO
-        if fact.ts < state.last_ts:  # another recording: its past is not what we have booked
-            account.day, account.opened_ts, account.trades_until = -1, 0, 0
-            account.moved_ts = 0
-
-
-def _session_changed(state: State, fact: ev.SessionChanged) -> None:
-    state.status, state.status_reason = fact.status, fact.reason
-    if fact.status is TradingSessionStatus.STOPPED and not state.is_killed:
-        state.is_flattening = False
-
-
-def _killed(state: State, fact: ev.KillSwitchEngaged) -> None:
-    state.is_killed, state.kill_reason = True, fact.reason
-    state.is_kill_verified = False
-    state.is_flattening = state.is_flattening or fact.flatten
-
-
-def _released(state: State, _: ev.KillSwitchReleased) -> None:
-    state.is_killed, state.kill_reason, state.is_flattening = False, "", False
-
-
-def _kill_verified(state: State, _: ev.KillSwitchVerified) -> None:
-    state.is_kill_verified = True
-
-
-def _flatten_asked(state: State, _: ev.FlattenRequested) -> None:
-    state.is_flattening = True
-
-
-def _breaker_changed(state: State, fact: ev.BreakerChanged) -> None:
-    breaker = state.breakers.setdefault(f"{fact.account} {fact.failure}", Breaker())
-    was_open = breaker.state is BreakerState.OPEN
-    breaker.state, breaker.failure_count = BreakerState(fact.state), fact.failure_count
-    if breaker.state is BreakerState.OPEN and not was_open:
-        breaker.opened_ts = fact.ts
-
-
-def _strategy_started(state: State, fact: ev.StrategyStarted) -> None:
-    state.strategies[fact.strategy_id] = fact.description
-    state.stopped_strategies.pop(fact.strategy_id, None)
-
-
-def _strategy_stopped(state: State, fact: ev.StrategyStopped) -> None:
-    state.strategies.pop(fact.strategy_id, None)
-    state.stopped_strategies[fact.strategy_id] = fact.reason
-
-
-def _instrument_defined(state: State, fact: ev.InstrumentDefined) -> None:
-    key = (fact.account, fact.instrument.symbol)
-    state.instruments[key], state.leverages[key] = fact.instrument, fact.leverage
+# The account
 
 
 def _day_started(state: State, fact: ev.TradingDayStarted) -> None:
@@ -153,7 +66,7 @@ def _count_intent(state: State, intent_id: IntentId) -> None:
 
 def _remember_intent(state: State, name: str, intent_id: IntentId) -> None:
     state.intents[name] = intent_id
-    _bound(state.intents, INTENTS_REMEMBERED)
+    bound(state.intents, forgetting.INTENTS_REMEMBERED)
 
 
 def _parent_started(state: State, fact: ev.ParentStarted) -> None:
@@ -173,7 +86,7 @@ def _wake_scheduled(state: State, fact: ev.WakeScheduled) -> None:
 def _parent_woken(state: State, fact: ev.ParentWoken) -> None:
     parent = state.parents[fact.parent_id]
     parent.wake_ts = None
-    _retire(state, parent)
+    retire(state, parent)
 
 
 def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
@@ -188,7 +101,7 @@ def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
     _open(state, order)
     _count_attempt(state, fact.order)
     state.recent_orders.append(order.cl_ord_id)
-    del state.recent_orders[:-RECENT_ORDERS_KEPT]
+    del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
     _count_message(state, fact.ts)
 
 
@@ -204,9 +117,9 @@ def _denied(state: State, fact: ev.OrderDenied) -> None:
     )
     state.orders[order.cl_ord_id] = order
     _count_attempt(state, fact.order)
-    _bury(state, order.cl_ord_id)
+    bury(state, order.cl_ord_id)
     if parent := state.parents.get(fact.order.parent_id):
-        _retire(state, parent)
+        retire(state, parent)
 
 
 def _adopted(state: State, fact: ev.OrderAdopted) -> None:
@@ -232,6 +145,7 @@ def _adopted(state: State, fact: ev.OrderAdopted) -> None:
 def _open(state: State, order: Order) -> None:
     state.orders[order.cl_ord_id] = order
     state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
+    exits.opened(state, order)
 
 
 def _count_attempt(state: State, order: NewOrder) -> None:
@@ -244,8 +158,8 @@ def _count_attempt(state: State, order: NewOrder) -> None:
 
 def _count_message(state: State, ts: int) -> None:
     state.message_times.append(ts)
-    if len(state.message_times) > 2 * MESSAGE_TIMES_KEPT:
-        del state.message_times[:-MESSAGE_TIMES_KEPT]
+    if len(state.message_times) > 2 * forgetting.MESSAGE_TIMES_KEPT:
+        del state.message_times[: -forgetting.MESSAGE_TIMES_KEPT]
 
 
 def _order_changed(state: State, fact: ev.OrderFact) -> None:
@@ -261,13 +175,14 @@ def _moved(state: State, order: Order, *, was_open: bool) -> None:
     parent = state.parents.get(order.request.parent_id)
     if was_open and not order.is_open:
         state.open_orders[order.key].remove(order.cl_ord_id)
-        _bury(state, order.cl_ord_id)
+        bury(state, order.cl_ord_id)
     elif order.is_open and not was_open:  # declared absent, and it appeared
         state.closed_orders.remove(order.cl_ord_id)
         state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
+        exits.reappeared(order)
     if parent is not None:
         _count_stop_failure(parent, order)
-        _retire(state, parent)
+        retire(state, parent)
 
 
 def _count_stop_failure(parent: Parent, order: Order) -> None:
@@ -286,10 +201,12 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     if order is not None:
         order.apply(fact)  # first: it refuses what can't be, before anything has changed
     state.trades_seen[trade_name(fact.account, fact.symbol, fact.trade_id)] = fact.ts
-    _bound(state.trades_seen, TRADES_REMEMBERED)
+    bound(state.trades_seen, forgetting.TRADES_REMEMBERED)
     position = state.positions.setdefault(key, PositionState())
     _attribute(state, fact, order, position.qty)
+    is_late = fact.venue_ts <= position.traded_ts
     position.apply_fill(fact)
+    exits.traded(state, fact, is_late=is_late)
     instrument = state.instruments.get(key)
     margin_asset = instrument.margin_asset if instrument else fact.fee_asset
     account = state.accounts.setdefault(fact.account, AccountState())
@@ -297,15 +214,15 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     if order is not None:
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
-    _retire_all(state, key)
+    retire_all(state, key)
 
 
 def _count_execution(state: State, order: Order, ts: int) -> None:
     if order.role is OrderRole.ENTRY:
         times = state.execution_times.setdefault(order.request.strategy_id, [])
         times.append(ts)
-        if len(times) > 2 * EXECUTION_TIMES_KEPT:
-            del times[:-EXECUTION_TIMES_KEPT]
+        if len(times) > 2 * forgetting.EXECUTION_TIMES_KEPT:
+            del times[: -forgetting.EXECUTION_TIMES_KEPT]
 
 
 def _attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: Decimal) -> None:
@@ -350,7 +267,7 @@ def _funding_paid(state: State, fact: ev.FundingPaid) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_funding(fact)
     account.changes_seen[fact.payment_id] = fact.ts
-    _bound(account.changes_seen, CHANGES_REMEMBERED)
+    bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
     position = state.positions.setdefault((fact.account, fact.symbol), PositionState())
     position.funding += fact.amount
 
@@ -361,16 +278,17 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
     account.changes_seen[fact.change_id] = fact.ts
-    _bound(account.changes_seen, CHANGES_REMEMBERED)
+    bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
 
 
 def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).adopt(fact)
+    exits.adopted(state, key)
     for parent in state.live_parents_of(key):
         if parent.open_qty and parent.side.sign * fact.qty <= ZERO:
             parent.open_qty = ZERO
-    _retire_all(state, key)
+    retire_all(state, key)
 
 
 def _differed(state: State, fact: ev.BooksDiffered) -> None:
@@ -380,6 +298,7 @@ def _differed(state: State, fact: ev.BooksDiffered) -> None:
 def _agreed(state: State, fact: ev.BooksAgreed) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.trades_until = max(account.trades_until, fact.trades_until)
+    exits.agreed(state, fact.account)
     prefix = f"{fact.account} "
     state.differences = {k: v for k, v in state.differences.items() if not k.startswith(prefix)}
 
@@ -394,62 +313,18 @@ def _protection_restored(state: State, fact: ev.ProtectionRestored) -> None:
         parent.is_alarmed, parent.stop_failures = False, 0
 
 
-# Forgetting, within the bounds
-
-
-def _retire_all(state: State, key: Key) -> None:
-    for parent in state.live_parents_of(key):
-        _retire(state, parent)
-
-
-def _retire(state: State, parent: Parent) -> None:
-    """Take a parent that holds nothing and works nothing off the live ones."""
-    live = state.live_parents.get(parent.key, [])
-    if parent.open_qty or parent.wake_ts is not None or parent.parent_id not in live:
-        return
-    if parent.attempts == 0 or any(o.is_open for o in state.children(parent)):
-        return
-    live.remove(parent.parent_id)
-    state.closed_parents.append(parent.parent_id)
-    if len(state.closed_parents) > CLOSED_PARENTS_KEPT:
-        state.parents.pop(state.closed_parents.pop(0), None)
-
-
-def _bury(state: State, cl_ord_id: ClOrdId) -> None:
-    state.closed_orders.append(cl_ord_id)
-    if len(state.closed_orders) > CLOSED_ORDERS_KEPT:
-        _forget_order(state, state.closed_orders.pop(0))
-
-
-def _forget_order(state: State, cl_ord_id: ClOrdId) -> None:
-    order = state.orders.pop(cl_ord_id)
-    parent = state.parents.get(order.request.parent_id)
-    if parent is not None and cl_ord_id in parent.children:
-        parent.children.remove(cl_ord_id)
-
-
-def trade_name(account: AccountId, symbol: str, trade_id: str) -> str:
-    """Name an execution so that its second report is known for what it is."""
-    return f"{account} {symbol} {trade_id}"
-
-
-def _bound(remembered: dict[str, V], most: int) -> None:
-    if len(remembered) > most:
-        del remembered[next(iter(remembered))]
-
-
 # Each fold takes its own kind of fact, which no single signature can say.
 FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any]
-    ev.EpochStarted: _epoch_started,
-    ev.SessionChanged: _session_changed,
-    ev.KillSwitchEngaged: _killed,
-    ev.KillSwitchReleased: _released,
-    ev.KillSwitchVerified: _kill_verified,
-    ev.FlattenRequested: _flatten_asked,
-    ev.BreakerChanged: _breaker_changed,
-    ev.StrategyStarted: _strategy_started,
-    ev.StrategyStopped: _strategy_stopped,
-    ev.InstrumentDefined: _instrument_defined,
+    ev.EpochStarted: session_folds.epoch_started,
+    ev.SessionChanged: session_folds.session_changed,
+    ev.KillSwitchEngaged: session_folds.killed,
+    ev.KillSwitchReleased: session_folds.released,
+    ev.KillSwitchVerified: session_folds.kill_verified,
+    ev.FlattenRequested: session_folds.flatten_asked,
+    ev.BreakerChanged: session_folds.breaker_changed,
+    ev.StrategyStarted: session_folds.strategy_started,
+    ev.StrategyStopped: session_folds.strategy_stopped,
+    ev.InstrumentDefined: session_folds.instrument_defined,
     ev.TradingDayStarted: _day_started,
     ev.EquitySampled: _equity_sampled,
     ev.AlarmRaised: _noted,

@@ -8,12 +8,12 @@ from ..model import events as ev
 from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
-    NS_PER_S,
     AccountId,
     OrderRole,
     OrderStatus,
     TradingSessionStatus,
 )
+from .asking import ANSWER_PATIENCE_NS, is_due
 from .breaker import BreakerState
 from .core import Core
 from .order import Order, RequestState
@@ -23,9 +23,6 @@ from .requests import close_position, flatten
 
 MARGIN_RATIO_MAX = Decimal("0.8")
 """Maintenance margin over equity at which positions are closed before the venue does it."""
-
-ANSWER_PATIENCE_NS = 10 * NS_PER_S
-"""How long a request of ours may stay unanswered before it is asked after."""
 
 QUERIES_PER_TICK = 20
 """How many orders are asked after at once; the others wait their turn."""
@@ -61,19 +58,16 @@ def _wants_no_entries(core: Core) -> bool:
 
 
 def _ask_after_doubts(core: Core) -> None:
-    asked = 0
+    before, core.asked_after = core.asked_after, {}
+    left = QUERIES_PER_TICK
     for order in core.state.all_open_orders():
         doubt_unanswered(core, order, core.now - ANSWER_PATIENCE_NS)
-        if _is_unclear(core, order) and asked < QUERIES_PER_TICK:
-            asked += 1
+        asked_ts = before.get(order.cl_ord_id, 0)
+        if left and is_due(order, asked_ts, core.now, core.settings.query_interval_ns):
+            left, asked_ts = left - 1, core.now
             core.query(order)
-
-
-def _is_unclear(core: Core, order: Order) -> bool:
-    if order.is_in_doubt or RequestState.IN_DOUBT in (order.cancel, order.replace):
-        return True
-    has_waited = core.now - order.updated_ts > ANSWER_PATIENCE_NS
-    return has_waited and order.reported_qty > order.cum_qty
+        if asked_ts:
+            core.asked_after[order.cl_ord_id] = asked_ts
 
 
 def _turn_day(core: Core, account: AccountId) -> None:

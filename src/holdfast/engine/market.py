@@ -28,16 +28,28 @@ SAMPLES_KEPT = 1_000
 class SymbolMarket:
     """One symbol's prices (float64) and the closes of its sampling periods.
 
+    `cut_off` says what of its data does not come, "" where all comes.
     `valid_ns` is for how long the source stays silent by design: a bar says nothing more until
     the next one. Prices are 0.0 and `last_ts` 0 before the first message.
     """
 
-    __slots__ = ("_sample_ns", "ask", "bid", "closes", "last", "last_ts", "mark", "valid_ns")
+    __slots__ = (
+        "_sample_ns",
+        "ask",
+        "bid",
+        "closes",
+        "cut_off",
+        "last",
+        "last_ts",
+        "mark",
+        "valid_ns",
+    )
 
     def __init__(self, sample_ns: int) -> None:
         self.last = self.bid = self.ask = self.mark = 0.0
         self.last_ts = 0
         self.valid_ns = 0
+        self.cut_off = ""
         self.closes: dict[int, float] = {}  # number of the period since 1970 -> last price in it
         self._sample_ns = sample_ns
 
@@ -99,7 +111,9 @@ class Market:
         elif type(message) is MarkPrice:
             market.mark = message.mark_price
         elif type(message) is BookSnapshot:
-            _see_top(market, message)
+            if not message.bids or not message.asks:
+                return  # a book that is not known
+            market.bid, market.ask = message.bids[0][0], message.asks[0][0]
         elif type(message) in (BookDelta, Funding):
             return  # says nothing of the price by itself
         market.last_ts = max(market.last_ts, message.ts)
@@ -119,11 +133,6 @@ class Market:
         if not market.last_ts:
             return None
         return max(0, now - market.last_ts - market.valid_ns)
-
-
-def _see_top(market: SymbolMarket, book: BookSnapshot) -> None:
-    if book.bids and book.asks:
-        market.bid, market.ask = book.bids[0][0], book.asks[0][0]
 
 
 def _decimal(price: float) -> Decimal | None:

@@ -117,6 +117,7 @@ class Order(msgspec.Struct):
     count of what has executed; it may be ahead of `cum_qty`, what we have booked. `ending` is
     the final status that waits for fills which the venue has named and we have not seen.
     `fence_ts` is set while the order is in doubt: past it the order can no longer arrive.
+    `may_close` is the most that a reduce-only order may have closed unheard; see `exits`.
     """
 
     request: NewOrder
@@ -147,6 +148,7 @@ class Order(msgspec.Struct):
     code: int | None = None  # of the venue's refusal
     is_ours: bool = True
     is_adopted: bool = False  # met half way: the venue's count alone tells how far it has come
+    may_close: Decimal = ZERO
 
     @property
     def cl_ord_id(self) -> ClOrdId:

@@ -21,6 +21,7 @@ class PositionState(msgspec.Struct):
     funding: Decimal = ZERO
     opened_ts: int = 0
     updated_ts: int = 0
+    traded_ts: int = 0  # the venue's time of its latest execution
 
     def apply_fill(self, fill: ev.OrderFilled) -> None:
         """Book one execution. The profit is the venue's figure, which is what the wallet saw."""
@@ -30,6 +31,7 @@ class PositionState(msgspec.Struct):
         self.realized_pnl += fill.realized_pnl
         self.fees += fill.fee
         self.updated_ts = fill.ts
+        self.traded_ts = max(self.traded_ts, fill.venue_ts)
         if before * self.qty <= ZERO:
             self.opened_ts = fill.ts if self.qty else 0
 

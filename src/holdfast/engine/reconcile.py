@@ -22,6 +22,7 @@ from ..model.values import (
     Symbol,
     TradingSessionStatus,
 )
+from . import exits
 from .core import Core
 from .folds import OPENING
 from .parents import start_parent
@@ -219,7 +220,7 @@ def _agree(core: Core, snapshot: VenueSnapshot) -> None:
     books = core.state.account(snapshot.account)
     is_news = until - books.trades_until >= AGREEMENT_INTERVAL_NS
     had_differed = any(k.startswith(f"{snapshot.account} ") for k in core.state.differences)
-    if is_news or had_differed:
+    if is_news or had_differed or exits.is_unproven(core.state, snapshot.account):
         core.emit(ev.BooksAgreed(ts=core.now, account=snapshot.account, trades_until=until))
 
 

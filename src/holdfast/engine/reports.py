@@ -31,7 +31,7 @@ from ..model.values import (
     StrategyId,
 )
 from .core import Core
-from .folds import trade_name
+from .forgetting import trade_name
 from .order import Order, RequestState
 
 _ABSENT = (OrderStatus.NEVER_ARRIVED, OrderStatus.REJECTED)

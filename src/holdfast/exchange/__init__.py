@@ -3,22 +3,39 @@
 from .catalog import guess_instrument, known_instrument
 from .exchange import Exchange
 from .ledger import AccountMargin, Position, SymbolMargin
+from .liquidation import ADL_PREFIX, LIQUIDATION_PREFIX
 from .liquidity import Liquidity
-from .orders import Expiry, OrderKey, SelfTrade, VenueOrder
-from .outputs import AccountUpdate, OrderUpdate, Output, VenueNews, messages
+from .orders import Expiry, Fate, OrderKey, PositionSide, SelfTrade, VenueOrder
+from .outputs import (
+    AccountUpdate,
+    HedgedReport,
+    OrderUpdate,
+    Output,
+    PositionShown,
+    VenueNews,
+    messages,
+    position_side_of,
+)
 from .refusals import Refusal
-from .rows import Row
+from .rows import MarginMove, Row
 
 __all__ = [
+    "ADL_PREFIX",
+    "LIQUIDATION_PREFIX",
     "AccountMargin",
     "AccountUpdate",
     "Exchange",
     "Expiry",
+    "Fate",
+    "HedgedReport",
     "Liquidity",
+    "MarginMove",
     "OrderKey",
     "OrderUpdate",
     "Output",
     "Position",
+    "PositionShown",
+    "PositionSide",
     "Refusal",
     "Row",
     "SelfTrade",
@@ -28,4 +45,5 @@ __all__ = [
     "guess_instrument",
     "known_instrument",
     "messages",
+    "position_side_of",
 ]

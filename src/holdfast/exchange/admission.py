@@ -12,7 +12,7 @@ from . import refusals as no
 from .books import Books
 from .ledger import Account, SymbolMargin, account_margin, symbol_margin, tied_up
 from .market import Market
-from .orders import VenueOrder
+from .orders import PositionSide, VenueOrder
 from .refusals import Refusal
 
 MAX_OPEN_ORDERS = 200
@@ -30,6 +30,7 @@ class Wish(NamedTuple):
     side: Side
     qty: Decimal
     price: Decimal
+    position_side: PositionSide = PositionSide.BOTH
 
 
 def slot_refusal(books: Books, order: NewOrder) -> Refusal | None:
@@ -61,7 +62,7 @@ def refusal_of(books: Books, order: VenueOrder) -> Refusal | None:
     refusal = _reduce_only(books, order) or _executable(books, order)
     if refusal is not None or order.asked.reduce_only:
         return refusal
-    wish = Wish(account, market, order.side, order.leaves_qty, price)
+    wish = Wish(account, market, order.side, order.leaves_qty, price, order.position_side)
     return exposure_refusal(books, wish)
 
 
@@ -75,9 +76,15 @@ def _reference(market: Market, order: VenueOrder) -> Decimal | None:
 def _reduce_only(books: Books, order: VenueOrder) -> Refusal | None:
     if not order.asked.reduce_only:
         return None
-    held = -books.account(order.account).qty(order.symbol) * order.side.sign
+    held = -books.account(order.account).qty(order.symbol, order.position_side) * order.side.sign
     if held <= ZERO:
         return Refusal(no.REDUCE_ONLY, f"there is no position in {order.symbol} to reduce")
+    is_named = order.position_side is not PositionSide.BOTH
+    if is_named and not order.algo_id and order.qty > held:
+        side = order.position_side.value
+        return Refusal(
+            no.REDUCE_ONLY, f"{plain(order.qty)} is more than the {side} position of {plain(held)}"
+        )
     if order.rests and held <= _reduced_before(books, order):
         return Refusal(
             no.REDUCE_ONLY, f"open reduce-only orders already reduce all of {plain(held)}"
@@ -89,7 +96,13 @@ def _reduced_before(books: Books, order: VenueOrder) -> Decimal:
     """Return what better reduce-only orders of the account would reduce."""
     ahead = books.markets[order.symbol].side(order.side)
     assert order.price is not None
-    own = (each for each in ahead if each.account == order.account and each.asked.reduce_only)
+    own = (
+        each
+        for each in ahead
+        if each.account == order.account
+        and each.asked.reduce_only
+        and each.position_side is order.position_side
+    )
     rank = -order.price if order.side is Side.BUY else order.price
     return sum((each.leaves_qty for each in own if each.priority()[0] <= rank), ZERO)
 
@@ -133,7 +146,7 @@ def would_trigger(order: VenueOrder, market: Market) -> Refusal | None:
 
 def exposure_refusal(books: Books, wish: Wish) -> Refusal | None:
     """Check the position that the leverage allows, and the margin that the account has."""
-    row = symbol_margin(wish.account, wish.market, books.default_leverage)
+    row = symbol_margin(wish.account, wish.market, books.default_leverage, wish.position_side)
     return _position_refusal(wish, row) or _margin_refusal(books, wish, row)
 
 

@@ -52,7 +52,9 @@ def _admission(books: Books, order: VenueOrder, qty: Decimal, price: Decimal) ->
     others = [each for each in line if each is not order]
     before, line[:] = tuple(line), others
     try:
-        wish = admission.Wish(account, market, order.side, qty - order.cum_qty, price)
+        wish = admission.Wish(
+            account, market, order.side, qty - order.cum_qty, price, order.position_side
+        )
         return admission.exposure_refusal(books, wish)
     finally:
         line[:] = before

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..model.messages import ExecType, ExecutionReport, Request, RequestRefused
 from ..model.values import NewOrder, OrderStatus
-from .orders import OrderKey, VenueOrder
+from .orders import OrderKey, PositionSide, VenueOrder
+from .outputs import HedgedReport
 from .refusals import Refusal
 
 
 def report(order: VenueOrder, exec_type: ExecType, ts: int) -> ExecutionReport:
     """Say what holds of an order; the fields of a fill are the caller's to add."""
     asked = order.asked
-    return ExecutionReport(
+    is_hedged = order.position_side is not PositionSide.BOTH
+    make = (
+        partial(HedgedReport, position_side=order.position_side) if is_hedged else ExecutionReport
+    )
+    return make(
         account=asked.account,
         symbol=asked.symbol,
         cl_ord_id=asked.cl_ord_id,

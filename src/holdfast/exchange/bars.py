@@ -8,9 +8,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from ..model.market import Bar, timeframe_ns
 from ..model.values import to_decimal
-from . import conditional, consequences, making
+from . import conditional, consequences, liquidation, making
 from .books import Books
-from .ledger import account_margin, liquidation_at, symbol_margin
 from .market import Market
 
 
@@ -71,11 +70,7 @@ def _triggers(market: Market) -> Iterator[Decimal]:
 
 
 def _liquidations(books: Books, market: Market) -> Iterator[Decimal]:
-    asset = market.instrument.margin_asset
-    for account_id in market.holders:
-        account = books.accounts[account_id]
-        row = symbol_margin(account, market, books.default_leverage)
-        total = account_margin(account, books.markets, asset, books.default_leverage)
-        level = liquidation_at(row, total, market.instrument)
+    for account_id, side in market.holders:
+        level = liquidation.level(books, market, books.accounts[account_id], side)
         if level is not None:
             yield level

@@ -19,11 +19,11 @@ from ..model.messages import ExecType, ExecutionReport, FundingPayment, WalletCh
 from ..model.values import ZERO, AccountId, OrderStatus, Symbol, TradeId
 from . import rows
 from .answers import report
-from .ledger import Account
+from .ledger import Account, Position, cross_wallet
 from .liquidity import Liquidity
 from .market import Market
-from .orders import Expiry, VenueOrder
-from .outputs import AccountUpdate, OrderUpdate, Output
+from .orders import Expiry, PositionSide, VenueOrder
+from .outputs import AccountUpdate, OrderUpdate, Output, PositionShown
 
 CLOSED_ORDERS_KEPT = 2_000
 """Closed orders of one account that can still be asked after."""
@@ -31,6 +31,8 @@ CLOSED_ORDERS_KEPT = 2_000
 TRADES_KEPT = 10_000
 """Executions, and wallet changes, that are kept in memory; storage may keep more."""
 
+MARGIN_MOVES_KEPT = 2_000
+"""Moves between cross and isolated wallets that can still be asked after."""
 
 NOTHING: tuple[Output, ...] = ()
 NEVER = 2**63 - 1
@@ -44,11 +46,11 @@ class Fill(NamedTuple):
     ts: int
     trade_id: int
     is_maker: bool = False
-    is_liquidation: bool = False
+    forced_rate: Decimal | None = None  # of the fee, where the exchange itself closed the position
 
     def fee_rate(self, instrument: Instrument) -> Decimal:
-        if self.is_liquidation:
-            return instrument.liquidation_fee
+        if self.forced_rate is not None:
+            return self.forced_rate
         return instrument.maker_fee if self.is_maker else instrument.taker_fee
 
 
@@ -64,6 +66,7 @@ class Books:
         self.counters = rows.Counters()
         self.trades: deque[ExecutionReport] = deque(maxlen=TRADES_KEPT)
         self.incomes: deque[FundingPayment | WalletChange] = deque(maxlen=TRADES_KEPT)
+        self.margin_moves: dict[int, rows.MarginMove] = {}  # oldest first
         self.moved: dict[tuple[AccountId, Symbol], None] = {}  # positions, since the last look
         self.alarm = NEVER  # when an order expires or funding is due, at the earliest
         self._out: list[Output] = []
@@ -126,8 +129,42 @@ class Books:
             reason=reason,
             asset=asset,
             wallet=account.wallets[asset],
+            cross_wallet=cross_wallet(account, self.markets, asset),
             change=change,
         )
+
+    def position_update(
+        self,
+        position: Position,
+        ts: int,
+        *,
+        reason: str,
+        change: Decimal = ZERO,
+        is_wide: bool = False,
+    ) -> AccountUpdate:
+        """Make the news of a position; `is_wide` shows the symbol's other ones beside it."""
+        account, market = self.accounts[position.account], self.markets[position.symbol]
+        mark = market.display.mark_price()
+        shown = [position]
+        if is_wide:
+            shown = [account.seen(position.symbol, side) for side in PositionSide]
+        update = self.wallet_update(
+            account, market.instrument.margin_asset, ts, reason=reason, change=change
+        )
+        return msgspec.structs.replace(
+            update,
+            symbol=position.symbol,
+            is_isolated=position.symbol in account.isolated,
+            positions=tuple(_shown(each, mark) for each in shown),
+        )
+
+    def record_margin_move(self, move: rows.MarginMove) -> None:
+        self.margin_moves[move.number] = move
+        self._dirty[rows.MARGIN_MOVE, str(move.number)] = None
+        if len(self.margin_moves) > MARGIN_MOVES_KEPT:
+            gone = next(iter(self.margin_moves))
+            del self.margin_moves[gone]
+            self._dirty[rows.MARGIN_MOVE, str(gone)] = None
 
     def record_income(self, income: FundingPayment | WalletChange) -> None:
         self.incomes.append(income)
@@ -141,16 +178,21 @@ class Books:
         account, market = self.account(order.account), self.markets[order.symbol]
         instrument, (qty, price, now) = market.instrument, fill[:3]
         fee = as_money(price * qty * fill.fee_rate(instrument))
-        position = account.position(order.symbol)
+        position = account.position(order.symbol, order.position_side)
+        before = position.qty
         realized = position.book(qty * order.side.sign, price, fee)
+        if order.symbol in account.isolated:
+            leverage = account.leverages.get(order.symbol, self.default_leverage)
+            position.isolate(before, price, leverage)
         self.pay(account, instrument.margin_asset, realized - fee)
-        self._hold(market, account.account_id, position.qty)
+        self.mark_position(position)
         order.cum_qty += qty
         order.cum_quote += qty * price
         order.updated_ts = now
         is_done = order.cum_qty >= order.qty
         order.status = OrderStatus.FILLED if is_done else OrderStatus.PARTIALLY_FILLED
-        self._say_position(account, market, now)
+        is_wide = account.is_hedged and abs(position.qty) < abs(before)
+        self.say(self.position_update(position, now, reason="ORDER", is_wide=is_wide))
         trade = msgspec.structs.replace(
             report(order, ExecType.TRADE, now),
             last_qty=qty,
@@ -165,40 +207,21 @@ class Books:
         if is_done:
             self._retire(order)
 
-    def _say_position(self, account: Account, market: Market, now: int) -> None:
-        position = account.position(market.instrument.symbol)
-        mark = market.display.mark_price() or position.entry_price
-        asset = market.instrument.margin_asset
-        self.say(
-            AccountUpdate(
-                account=account.account_id,
-                venue_ts=now,
-                reason="ORDER",
-                asset=asset,
-                wallet=account.wallets[asset],
-                symbol=position.symbol,
-                qty=position.qty,
-                entry_price=position.entry_price,
-                break_even_price=position.break_even_price,
-                realized=position.realized,
-                unrealized=position.qty * (mark - position.entry_price),
-            )
-        )
-
     def _record_trade(self, trade: ExecutionReport, order: VenueOrder) -> None:
         self.trades.append(trade)
         self._appended.append(rows.appended(rows.TRADE, trade))
         self.mark_order(order)
         self.say(OrderUpdate(report=trade, order=copy.copy(order)))
 
-    def _hold(self, market: Market, account: AccountId, qty: Decimal) -> None:
-        symbol = market.instrument.symbol
-        if qty:
-            market.holders[account] = qty
+    def mark_position(self, position: Position) -> None:
+        """Note that a position has changed."""
+        holders, holder = self.markets[position.symbol].holders, (position.account, position.side)
+        if position.qty:
+            holders[holder] = position.qty
         else:
-            market.holders.pop(account, None)
-        self.moved[account, symbol] = None
-        self._dirty[rows.POSITION, f"{account}\n{symbol}"] = None
+            holders.pop(holder, None)
+        self.moved[position.account, position.symbol] = None
+        self._dirty[rows.POSITION, rows.position_key(position)] = None
 
     # Orders
 
@@ -270,10 +293,26 @@ class Books:
             order = self.by_id.get(int(key))
             return None if order is None else rows.encode(order)
         if kind == rows.POSITION:
-            account, symbol = key.split("\n")
-            return rows.encode(self.accounts[AccountId(account)].position(Symbol(symbol)))
+            account, place = rows.position_of(key)
+            return rows.encode(self.accounts[account].position(*place))
+        if kind == rows.MARGIN_MOVE:
+            move = self.margin_moves.get(int(key))
+            return None if move is None else rows.encode(move)
         if kind == rows.ACCOUNT:
             return rows.encode(rows.AccountRow.of(self.accounts[AccountId(key)]))
         if kind == rows.MARKET:
             return rows.encode(rows.MarketRow.of(self.markets[Symbol(key)]))
         return rows.encode(self.counters)
+
+
+def _shown(position: Position, mark: Decimal | None) -> PositionShown:
+    mark = mark or position.entry_price
+    return PositionShown(
+        side=position.side,
+        qty=position.qty,
+        entry_price=position.entry_price,
+        break_even_price=position.break_even_price,
+        realized=position.realized,
+        unrealized=position.qty * (mark - position.entry_price),
+        isolated_wallet=position.isolated_wallet,
+    )

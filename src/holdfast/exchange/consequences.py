@@ -7,7 +7,7 @@ from ..model.values import ZERO, AccountId, OrderStatus, OrderType, Side, Symbol
 from . import admission, conditional, filters, liquidation, matching
 from .books import Books
 from .market import Market
-from .orders import Expiry, VenueOrder
+from .orders import Expiry, PositionSide, VenueOrder
 from .refusals import Refusal
 
 
@@ -98,12 +98,12 @@ def trim(books: Books, account: AccountId, symbol: Symbol, now: int) -> None:
     stays, fills no more than the position, and ends with it.
     """
     market = books.markets[symbol]
-    held = books.accounts[account].qty(symbol)
+    opened = books.accounts[account]
     for side in (Side.BUY, Side.SELL):
-        left = max(ZERO, -held * side.sign)
+        left = {each: max(ZERO, -opened.qty(symbol, each) * side.sign) for each in PositionSide}
         for order in tuple(market.side(side)):
             if order.account != account or not order.asked.reduce_only:
                 continue
-            if left <= ZERO:
+            if left[order.position_side] <= ZERO:
                 books.end(order, OrderStatus.EXPIRED, now, expiry=Expiry.REDUCE_ONLY)
-            left -= order.leaves_qty
+            left[order.position_side] -= order.leaves_qty

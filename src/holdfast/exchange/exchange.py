@@ -1,7 +1,7 @@
 """The simulated exchange: requests and market data in, what an exchange would say out.
 
 Pure and deterministic: time is handed in, ids are counted, nothing is read from outside. One
-instance serves any number of accounts and symbols (linear perpetuals, one-way, cross margin).
+instance serves any number of accounts and symbols (linear perpetuals).
 """
 
 from __future__ import annotations
@@ -9,52 +9,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from ..model.instrument import Instrument
-from ..model.margin import max_notional_at
-from ..model.market import (
-    MarketData,
-    Trade,
-)
+from ..model.market import MarketData, Trade
 from ..model.messages import (
     ExecType,
-    ExecutionReport,
-    FundingPayment,
     Request,
-    VenuePosition,
-    WalletChange,
 )
-from ..model.values import ZERO, AccountId, NewOrder, OrderStatus, Side, Symbol, plain
+from ..model.values import AccountId, NewOrder, OrderStatus, Symbol
 from . import (
     admission,
     amendment,
     consequences,
     filters,
+    funding,
     incoming,
+    liquidation,
+    making,
     matching,
+    modes,
     rows,
     storage,
     timetable,
 )
 from . import refusals as no
-from .answers import refused, rejected, report
+from .answers import refused, rejected
 from .books import NOTHING, Books
 from .ledger import (
     DEFAULT_LEVERAGE,
-    AccountMargin,
-    SymbolMargin,
-    account_margin,
-    liquidation_at,
     symbol_margin,
 )
 from .liquidity import Liquidity
 from .market import Market
-from .orders import OrderKey, SelfTrade, VenueOrder
+from .orders import ORDINARY, Fate, OrderKey, PositionSide, SelfTrade, VenueOrder
 from .outputs import Output
+from .questions import Questions
 from .refusals import Refusal
-from .shown import shown
 
 
-class Exchange:
+class Exchange(Questions):
     """Matching, accounts, margin, funding and liquidation of one venue.
 
     Every call that may change something returns what was said because of it, in order;
@@ -68,8 +62,7 @@ class Exchange:
         liquidity: Liquidity | None = None,
         default_leverage: int = DEFAULT_LEVERAGE,
     ) -> None:
-        self._books = Books(liquidity or Liquidity(), default_leverage)
-        self._markets = self._books.markets
+        super().__init__(Books(liquidity or Liquidity(), default_leverage))
         for instrument in instruments:
             self.add_instrument(instrument)
 
@@ -86,12 +79,6 @@ class Exchange:
             known.instrument = known.display.instrument = instrument
         self._books.mark_market(instrument.symbol)
 
-    def instruments(self) -> list[Instrument]:
-        return [market.instrument for market in self._markets.values()]
-
-    def has_account(self, account: AccountId) -> bool:
-        return account in self._books.accounts
-
     def deposit(
         self, account: AccountId, amount: Decimal, now: int, asset: str = "USDT"
     ) -> Sequence[Output]:
@@ -105,38 +92,49 @@ class Exchange:
         market = self._markets.get(symbol)
         if market is None:
             return Refusal(no.BAD_SYMBOL, f"{symbol} is not traded here")
-        brackets = market.instrument.brackets
-        most = max((bracket.max_leverage for bracket in brackets), default=leverage)
-        if not 1 <= leverage <= most:
-            return Refusal(no.BAD_LEVERAGE, f"leverage must be 1 to {most}, was {leverage}")
-        row = self.symbol_margin(account, symbol)
-        allowed = max_notional_at(brackets, leverage)
-        if allowed is not None and abs(row.notional) > allowed:
-            return Refusal(
-                no.MAX_POSITION,
-                f"notional {plain(abs(row.notional))} is above {plain(allowed)}, "
-                f"the most at {leverage}x",
-            )
-        self._books.account(account).leverages[symbol] = leverage
-        self._books.mark_account(account)
-        return None
+        return modes.set_leverage(self._books, self._books.account(account), market, leverage)
 
-    def leverage(self, account: AccountId, symbol: Symbol) -> int:
-        opened = self._books.accounts.get(account)
-        default = self._books.default_leverage
-        return opened.leverages.get(symbol, default) if opened else default
+    def set_margin_type(
+        self, account: AccountId, symbol: Symbol, now: int, *, is_isolated: bool
+    ) -> Refusal | Sequence[Output]:
+        """Let a symbol's margin be isolated, or cross."""
+        books, market = self._books, self._markets[symbol]
+        opened = books.account(account)
+        refusal = modes.set_margin_type(books, opened, market, now, is_isolated=is_isolated)
+        return refusal or books.flush()
+
+    def set_position_mode(self, account: AccountId, *, is_hedged: bool) -> Refusal | None:
+        """Let the account hold long and short at once (hedged), or one position (one-way)."""
+        opened = self._books.account(account)
+        return modes.set_position_mode(self._books, opened, is_hedged=is_hedged)
+
+    def move_margin(
+        self, account: AccountId, symbol: Symbol, side: PositionSide, amount: Decimal, now: int
+    ) -> Refusal | Sequence[Output]:
+        """Put margin into an isolated position, or take it out with a negative amount."""
+        books, market = self._books, self._markets[symbol]
+        opened = books.account(account)
+        row = symbol_margin(opened, market, books.default_leverage, side)
+        return modes.move_margin(books, opened, row, amount, now) or books.flush()
 
     # Requests
 
     def submit(
-        self, order: NewOrder, now: int, self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
+        self,
+        order: NewOrder,
+        now: int,
+        self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER,
+        position_side: PositionSide = PositionSide.BOTH,
+        *,
+        fate: Fate = ORDINARY,
     ) -> Sequence[Output]:
-        """Take an order, or refuse it with a REJECTED report."""
+        """Take an order, or refuse it with a REJECTED report.
+
+        A hedged account names the position; an order that can only reduce it is reduce-only.
+        """
+        if position_side.is_closed_by(order.side) and not order.reduce_only:
+            order = msgspec.structs.replace(order, reduce_only=True)
         market = self._markets.get(order.symbol)
-        refusal = self._form_refusal(order, market, now)
-        if refusal is not None or market is None:
-            assert refusal is not None
-            return [rejected(order, refusal, now)]
         kept = VenueOrder(
             asked=order,
             order_type=order.order_type,
@@ -145,27 +143,35 @@ class Exchange:
             created_ts=now,
             updated_ts=now,
             self_trade=self_trade,
+            position_side=position_side,
         )
-        is_conditional = order.order_type.is_conditional
-        refusal = admission.would_trigger(kept, market) if is_conditional else None
-        if not is_conditional:
+        refusal = self._form_refusal(kept, market, now)
+        if refusal is not None or market is None:
+            assert refusal is not None
+            return [rejected(order, refusal, now)]
+        if order.order_type.is_conditional:
+            refusal = admission.would_trigger(kept, market)
+        else:
             refusal = admission.refusal_of(self._books, kept)
         if refusal is not None:
             return [rejected(order, refusal, now)]
-        self._accept(kept, market, now)
+        self._accept(kept, market, now, fate)
         return self._books.flush()
 
-    def _form_refusal(self, order: NewOrder, market: Market | None, now: int) -> Refusal | None:
+    def _form_refusal(self, order: VenueOrder, market: Market | None, now: int) -> Refusal | None:
         if market is None:
             return Refusal(no.BAD_SYMBOL, f"{order.symbol} is not traded here")
-        if order.account not in self._books.accounts:
+        account = self._books.accounts.get(order.account)
+        if account is None:
             return Refusal(no.BAD_ACCOUNT, f"there is no account {order.account}")
         mark = market.display.mark_price()
-        return filters.refusal_of(order, market.instrument, mark, now) or admission.slot_refusal(
-            self._books, order
+        return (
+            filters.refusal_of(order.asked, market.instrument, mark, now)
+            or modes.mode_refusal(account, order)
+            or admission.slot_refusal(self._books, order.asked)
         )
 
-    def _accept(self, order: VenueOrder, market: Market, now: int) -> None:
+    def _accept(self, order: VenueOrder, market: Market, now: int, fate: Fate) -> None:
         if order.asked.order_type.is_conditional:
             order.algo_id = self._books.next_id("order_id")
             order.seq = self._books.next_id("seq")
@@ -175,7 +181,7 @@ class Exchange:
         else:
             order.order_id = self._books.next_id("order_id")
             self._books.open_order(order)
-            matching.execute(self._books, order, now)
+            matching.execute(self._books, order, now, fate)
             if order.is_open:
                 self._books.moved[order.account, order.symbol] = None  # may crowd out another
         if order.asked.expire_ts is not None:
@@ -183,17 +189,32 @@ class Exchange:
         consequences.settle(self._books, market, now)
 
     def cancel(
-        self, key: OrderKey, now: int, *, is_conditional: bool | None = None
+        self,
+        key: OrderKey,
+        now: int,
+        *,
+        is_conditional: bool | None = None,
+        filled_first: Decimal | None = None,
     ) -> Sequence[Output]:
         """Take an order back. `is_conditional` says which kind is meant; None takes either.
 
-        A conditional order that was triggered is an ordinary one.
+        A conditional order that was triggered is an ordinary one. `filled_first` is the part of
+        a resting order that fills before the cancel gets to it, on order.
         """
         order = self._open(key)
         if order is None or is_conditional is (not order.is_waiting):
             text = f"there is no open order {key.cl_ord_id} in {key.symbol}"
             return [refused(key, Request.CANCEL, Refusal(no.CANCEL_REJECTED, text))]
+        if filled_first is not None and order.order_id:
+            making.fill_first(self._books, order, filled_first, now)
+            if not order.is_open:
+                text = f"{key.cl_ord_id} was filled before its cancel came"
+                consequences.settle(self._books, self._markets[key.symbol], now)
+                refusal = Refusal(no.CANCEL_REJECTED, text)
+                return [*self._books.flush(), refused(key, Request.CANCEL, refusal)]
         self._books.end(order, OrderStatus.CANCELED, now)
+        if filled_first is not None:
+            consequences.settle(self._books, self._markets[key.symbol], now)
         return self._books.flush()
 
     def cancel_all(
@@ -221,6 +242,39 @@ class Exchange:
         order = opened.orders.get(key.cl_ord_id) if opened else None
         return order if order is not None and order.symbol == key.symbol else None
 
+    # What the exchange does of itself, on order
+
+    def force_liquidation(
+        self, account: AccountId, symbol: Symbol, side: PositionSide, now: int
+    ) -> Sequence[Output]:
+        """Liquidate a position, whatever its margin: a cross one with all other cross ones."""
+        books, opened = self._books, self._books.account(account)
+        if opened.qty(symbol, side):
+            if symbol in opened.isolated:
+                liquidation.liquidate_isolated(books, opened, opened.position(symbol, side), now)
+            else:
+                asset = self._markets[symbol].instrument.margin_asset
+                liquidation.liquidate(books, opened, asset, now)
+            consequences.settle(books, self._markets[symbol], now)
+        return books.flush()
+
+    def force_adl(
+        self, account: AccountId, symbol: Symbol, side: PositionSide, qty: Decimal, now: int
+    ) -> Sequence[Output]:
+        """Deleverage a position by so much."""
+        books, opened = self._books, self._books.account(account)
+        if opened.qty(symbol, side):
+            liquidation.deleverage(books, opened.position(symbol, side), qty, now)
+            consequences.settle(books, self._markets[symbol], now)
+        return books.flush()
+
+    def force_funding(self, symbol: Symbol, rate: float, now: int) -> Sequence[Output]:
+        """Let a symbol's funding fall due now; the announced one comes all the same."""
+        market = self._markets[symbol]
+        funding.pay_out_of_turn(self._books, market, rate, now, now)
+        consequences.on_balance(self._books, market, now)
+        return self._books.flush()
+
     # Time and the market
 
     def tick(self, now: int) -> Sequence[Output]:
@@ -246,110 +300,6 @@ class Exchange:
             return books.flush()
         incoming.take_in(books, market, message, now)
         return books.flush()
-
-    # Questions
-
-    def open_orders(self, account: AccountId, symbol: Symbol | None = None) -> list[VenueOrder]:
-        """Return open orders, oldest first, conditional ones included."""
-        opened = self._books.accounts.get(account)
-        orders = opened.orders.values() if opened else ()
-        found = [order for order in orders if symbol is None or order.symbol == symbol]
-        return sorted(found, key=lambda order: order.uid)
-
-    def query(self, key: OrderKey, *, is_conditional: bool | None = None) -> VenueOrder | None:
-        """Return an order by its client id: the open one, else the last one that had the id.
-
-        Asked for a conditional order (`is_conditional`), one that was triggered is found too;
-        asked for an ordinary one, a conditional order is found once it was triggered.
-        """
-        opened = self._books.accounts.get(key.account)
-        if opened is None:
-            return None
-        order = opened.orders.get(key.cl_ord_id) or opened.closed.get(key.cl_ord_id)
-        if order is None or order.symbol != key.symbol:
-            return None
-        if is_conditional is None:
-            return order
-        return order if (order.algo_id if is_conditional else order.order_id) else None
-
-    def order_by_id(self, number: int) -> VenueOrder | None:
-        """Return an order by its order id or its conditional id."""
-        return self._books.by_id.get(number)
-
-    def status(self, order: VenueOrder, now: int) -> ExecutionReport:
-        """Say how an order stands, as the answer to a query."""
-        return report(order, ExecType.STATUS, now)
-
-    def trades_since(self, account: AccountId, ts: int = 0) -> list[ExecutionReport]:
-        """Return the account's executions from `ts` on that memory still holds, oldest first."""
-        return [t for t in self._books.trades if t.account == account and t.venue_ts >= ts]
-
-    def incomes_since(self, account: AccountId, ts: int = 0) -> list[FundingPayment | WalletChange]:
-        """Return funding and wallet changes from `ts` on that memory still holds."""
-        return [i for i in self._books.incomes if i.account == account and i.venue_ts >= ts]
-
-    def balances(self, account: AccountId) -> dict[str, Decimal]:
-        """Return the wallet balance of each asset."""
-        opened = self._books.accounts.get(account)
-        return dict(opened.wallets) if opened else {}
-
-    def positions(self, account: AccountId) -> list[VenuePosition]:
-        """Return the open positions."""
-        opened = self._books.accounts.get(account)
-        return [
-            VenuePosition(symbol=each.symbol, qty=each.qty, entry_price=each.entry_price)
-            for each in (opened.positions.values() if opened else ())
-            if each.qty
-        ]
-
-    def margin(self, account: AccountId, asset: str = "USDT") -> AccountMargin:
-        """Sum the account up: balance, margin tied up, maintenance, what is available."""
-        books = self._books
-        return account_margin(books.account(account), self._markets, asset, books.default_leverage)
-
-    def symbol_margin(self, account: AccountId, symbol: Symbol) -> SymbolMargin:
-        """Work out one symbol's position and margin.
-
-        Raises:
-            KeyError: the symbol is not traded here.
-        """
-        books = self._books
-        return symbol_margin(books.account(account), self._markets[symbol], books.default_leverage)
-
-    def liquidation_price(self, account: AccountId, symbol: Symbol) -> Decimal | None:
-        """Return the mark that takes the account down, all else as it is; None: no such price."""
-        instrument = self._markets[symbol].instrument
-        total = self.margin(account, instrument.margin_asset)
-        return liquidation_at(self.symbol_margin(account, symbol), total, instrument)
-
-    def offered(
-        self, symbol: Symbol, taker: Side, levels_max: int
-    ) -> list[tuple[Decimal, Decimal | None]]:
-        """Return price and quantity of what a taker may have, best price first, each price once.
-
-        A quantity of None is without bound; nothing lies behind it.
-        """
-        found: dict[Decimal, Decimal | None] = {}
-        market = self._markets.get(symbol)
-        for offer in matching.offers(market, taker, None) if market else ():
-            qty = offer.order.leaves_qty if offer.order else offer.level and offer.level.qty
-            if len(found) >= levels_max and offer.price not in found:
-                break
-            if qty is None:
-                found[offer.price] = None
-                break
-            if qty > 0:
-                found[offer.price] = (found.get(offer.price) or ZERO) + qty
-        return list(found.items())
-
-    def shown(self, symbol: Symbol, taker: Side) -> dict[float, float]:
-        """Return quantity by price of what a taker may have: quickly, in floats, in no order."""
-        market = self._markets.get(symbol)
-        return shown(market, taker) if market else {}
-
-    def mark_price(self, symbol: Symbol) -> Decimal | None:
-        market = self._markets.get(symbol)
-        return market.display.mark_price() if market else None
 
     # Storage
 

@@ -8,6 +8,7 @@ from ..model.messages import FundingPayment
 from ..model.values import NS_PER_S, ZERO, to_decimal
 from .books import Books
 from .market import Market
+from .orders import PositionSide
 
 SAME_FUNDING_NS = 1800 * NS_PER_S
 """Two announcements nearer than this mean the same funding: recorded times jitter."""
@@ -31,30 +32,44 @@ def _is_new(market: Market, ts: int) -> bool:
 
 def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
     """Book one funding for every holder, once."""
-    mark = market.display.mark_price()
-    if not _is_new(market, due_ts) or mark is None:
+    if _is_new(market, due_ts) and market.display.mark_price() is not None:
+        market.funded_ts = due_ts
+        books.mark_market(market.instrument.symbol)
+        pay_out_of_turn(books, market, rate, due_ts, now)
+
+
+def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
+    """Book a funding whether or not its time has come; the next one comes all the same."""
+    mark, symbol = market.display.mark_price(), market.instrument.symbol
+    if mark is None:
         return
-    market.funded_ts = due_ts
-    books.mark_market(market.instrument.symbol)
-    for account_id, qty in tuple(market.holders.items()):
+    for (account_id, side), qty in tuple(market.holders.items()):
         amount = as_money(-qty * mark * to_decimal(rate))
-        if amount != ZERO:
-            payment = FundingPayment(
-                account=account_id,
-                symbol=market.instrument.symbol,
-                amount=amount,
-                payment_id=f"funding-{market.instrument.symbol}-{due_ts}",
-                venue_ts=now,
-                asset=market.instrument.margin_asset,
-            )
-            _book(books, payment)
+        if amount == ZERO:
+            continue
+        of_side = "" if side is PositionSide.BOTH else f"-{side.value}"
+        payment = FundingPayment(
+            account=account_id,
+            symbol=symbol,
+            amount=amount,
+            payment_id=f"funding-{symbol}{of_side}-{due_ts}",
+            venue_ts=now,
+            asset=market.instrument.margin_asset,
+        )
+        _book(books, payment, side)
 
 
-def _book(books: Books, payment: FundingPayment) -> None:
+def _book(books: Books, payment: FundingPayment, side: PositionSide) -> None:
+    """Let the isolated wallet bear it, where there is one; else the cross wallet does."""
     account, asset, amount = books.accounts[payment.account], payment.asset, payment.amount
+    ts = payment.venue_ts
     books.pay(account, asset, amount)
-    update = books.wallet_update(
-        account, asset, payment.venue_ts, reason="FUNDING_FEE", change=amount
-    )
+    if payment.symbol in account.isolated:
+        position = account.position(payment.symbol, side)
+        position.isolated_wallet += amount
+        books.mark_position(position)
+        update = books.position_update(position, ts, reason="FUNDING_FEE", change=amount)
+    else:
+        update = books.wallet_update(account, asset, ts, reason="FUNDING_FEE", change=amount)
     books.say(update)
     books.record_income(payment)

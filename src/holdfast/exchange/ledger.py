@@ -1,12 +1,20 @@
-"""An account's wallet and positions, and the margin that follows from them (cross, one-way)."""
+"""An account's wallet and positions, and the margin that follows from them.
+
+A position is cross, and the account's whole cross wallet stands for it, or isolated, and then its
+own `isolated_wallet` stands for it alone. That is a part of the account's wallet: opening takes
+the initial margin out of the cross wallet, closing gives the closed share back; fees and profits
+are the cross wallet's, funding the isolated one's. A hedged account has a long and a short
+position of a symbol.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
 
-from ..model.instrument import Instrument
+from ..model.instrument import Instrument, as_money
 from ..model.margin import (
     book_fill,
     initial_margin,
@@ -15,21 +23,29 @@ from ..model.margin import (
     unrealized_pnl,
 )
 from ..model.values import ZERO, AccountId, ClOrdId, Side, Symbol
+from . import legs
 from .market import Market
-from .orders import VenueOrder
+from .orders import PositionSide, VenueOrder
 
 DEFAULT_LEVERAGE = 20
 
+PositionKey = tuple[Symbol, PositionSide]
+
+ONE_WAY = (PositionSide.BOTH,)
+HEDGED = (PositionSide.LONG, PositionSide.SHORT)
+
 
 class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One symbol's position; `qty` is signed, `entry_fees` were paid for what is still open."""
+    """One position; `qty` is signed, `entry_fees` were paid for what is still open."""
 
     account: AccountId
     symbol: Symbol
+    side: PositionSide = PositionSide.BOTH
     qty: Decimal = ZERO
     entry_price: Decimal = ZERO
     entry_fees: Decimal = ZERO
     realized: Decimal = ZERO
+    isolated_wallet: Decimal = ZERO
 
     def book(self, signed: Decimal, price: Decimal, fee: Decimal) -> Decimal:
         """Apply a fill and return the profit that it realized, before the fee."""
@@ -44,6 +60,15 @@ class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.realized += realized
         return realized
 
+    def isolate(self, before: Decimal, price: Decimal, leverage: int) -> None:
+        """Move margin in or out of the isolated wallet after a fill from `before`."""
+        if before * self.qty < ZERO or not before:
+            self.isolated_wallet = as_money(initial_margin(self.qty * price, leverage))
+        elif abs(self.qty) < abs(before):
+            self.isolated_wallet = as_money(self.isolated_wallet * self.qty / before)
+        else:
+            self.isolated_wallet += as_money(initial_margin((self.qty - before) * price, leverage))
+
     @property
     def break_even_price(self) -> Decimal:
         """Return the price at which closing without a fee would have cost nothing."""
@@ -53,33 +78,57 @@ class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Account:
     """One customer of the exchange."""
 
-    __slots__ = ("account_id", "closed", "leverages", "orders", "positions", "wallets")
+    __slots__ = (
+        "account_id",
+        "closed",
+        "is_hedged",
+        "isolated",
+        "leverages",
+        "orders",
+        "positions",
+        "wallets",
+    )
 
     def __init__(self, account_id: AccountId) -> None:
         self.account_id = account_id
+        self.is_hedged = False
         self.wallets: dict[str, Decimal] = {}
         self.leverages: dict[Symbol, int] = {}
-        self.positions: dict[Symbol, Position] = {}  # flat ones stay for their history
+        self.isolated: dict[Symbol, None] = {}  # symbols whose margin is
+        self.positions: dict[PositionKey, Position] = {}  # flat ones stay for their history
         self.orders: dict[ClOrdId, VenueOrder] = {}  # the open ones
         self.closed: dict[ClOrdId, VenueOrder] = {}  # oldest first
 
-    def position(self, symbol: Symbol) -> Position:
-        """Return the position of a symbol, a flat one where there has been none."""
-        found = self.positions.get(symbol)
-        if found is None:
-            found = self.positions[symbol] = Position(account=self.account_id, symbol=symbol)
+    @property
+    def sides(self) -> tuple[PositionSide, ...]:
+        """Return which positions of a symbol there can be."""
+        return HEDGED if self.is_hedged else ONE_WAY
+
+    def position(self, symbol: Symbol, side: PositionSide = PositionSide.BOTH) -> Position:
+        """Return a position to change, a flat one where there has been none."""
+        found = self.positions[symbol, side] = self.seen(symbol, side)
         return found
 
-    def qty(self, symbol: Symbol) -> Decimal:
-        found = self.positions.get(symbol)
+    def seen(self, symbol: Symbol, side: PositionSide) -> Position:
+        """Return a position to look at, a flat one where there has been none."""
+        found = self.positions.get((symbol, side))
+        return found or Position(account=self.account_id, symbol=symbol, side=side)
+
+    def qty(self, symbol: Symbol, side: PositionSide = PositionSide.BOTH) -> Decimal:
+        found = self.positions.get((symbol, side))
         return found.qty if found is not None else ZERO
+
+    def held(self) -> list[Position]:
+        """Return the open positions."""
+        return [each for each in self.positions.values() if each.qty]
 
 
 class SymbolMargin(msgspec.Struct, frozen=True, kw_only=True):
-    """What one symbol ties up. Amounts in the margin asset."""
+    """What one position and its orders tie up. Amounts in the margin asset."""
 
     position: Position
     leverage: int
+    is_isolated: bool
     mark: Decimal
     notional: Decimal  # signed
     unrealized: Decimal
@@ -89,24 +138,42 @@ class SymbolMargin(msgspec.Struct, frozen=True, kw_only=True):
     bid_notional: Decimal  # open buys, reduce-only ones excepted
     ask_notional: Decimal
 
+    @property
+    def isolated_margin(self) -> Decimal:
+        """Return the margin balance of an isolated position; 0 of a cross one."""
+        return self.position.isolated_wallet + self.unrealized if self.is_isolated else ZERO
+
+    @property
+    def is_bankrupt(self) -> bool:
+        """Tell whether an isolated position no longer covers its maintenance margin."""
+        return self.is_isolated and ZERO < self.maintenance >= self.isolated_margin
+
 
 class AccountMargin(msgspec.Struct, frozen=True, kw_only=True):
-    """The sums over all symbols of one margin asset."""
+    """The sums over all symbols of one margin asset; `cross_*` leave isolated positions out."""
 
     wallet: Decimal
+    cross_wallet: Decimal
     unrealized: Decimal
+    cross_unrealized: Decimal
     position_margin: Decimal
+    cross_position_margin: Decimal
     order_margin: Decimal
     maintenance: Decimal
+    cross_maintenance: Decimal
 
     @property
     def balance(self) -> Decimal:
         return self.wallet + self.unrealized
 
     @property
+    def cross_balance(self) -> Decimal:
+        return self.cross_wallet + self.cross_unrealized
+
+    @property
     def headroom(self) -> Decimal:
         """Return what new orders may tie up; negative when positions have eaten into it."""
-        return self.balance - self.position_margin - self.order_margin
+        return self.cross_balance - self.cross_position_margin - self.order_margin
 
     @property
     def available(self) -> Decimal:
@@ -114,8 +181,8 @@ class AccountMargin(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_bankrupt(self) -> bool:
-        """Tell whether the maintenance margin is no longer covered."""
-        return self.maintenance > ZERO and self.balance <= self.maintenance
+        """Tell whether the maintenance margin of the cross positions is no longer covered."""
+        return ZERO < self.cross_maintenance >= self.cross_balance
 
 
 def tied_up(notional: Decimal, bids: Decimal, asks: Decimal, leverage: int) -> Decimal:
@@ -123,18 +190,24 @@ def tied_up(notional: Decimal, bids: Decimal, asks: Decimal, leverage: int) -> D
     return initial_margin(max(abs(notional + bids), abs(notional - asks)), leverage)
 
 
-def symbol_margin(account: Account, market: Market, default_leverage: int) -> SymbolMargin:
-    """Work out one symbol. Without any price the entry price stands in for the mark."""
+def symbol_margin(
+    account: Account,
+    market: Market,
+    default_leverage: int,
+    side: PositionSide = PositionSide.BOTH,
+) -> SymbolMargin:
+    """Work out one position. Without any price the entry price stands in for the mark."""
     symbol = market.instrument.symbol
-    position = account.positions.get(symbol) or Position(account=account.account_id, symbol=symbol)
+    position = account.seen(symbol, side)
     leverage = account.leverages.get(symbol, default_leverage)
     mark = market.display.mark_price() or position.entry_price
     notional = position.qty * mark
-    bids, asks = _open_notional(market, account.account_id)
+    bids, asks = _open_notional(market, account.account_id, side)
     held = initial_margin(notional, leverage)
     return SymbolMargin(
         position=position,
         leverage=leverage,
+        is_isolated=symbol in account.isolated,
         mark=mark,
         notional=notional,
         unrealized=unrealized_pnl(position.qty, position.entry_price, mark),
@@ -146,10 +219,13 @@ def symbol_margin(account: Account, market: Market, default_leverage: int) -> Sy
     )
 
 
-def _open_notional(market: Market, account: AccountId) -> tuple[Decimal, Decimal]:
+def _open_notional(
+    market: Market, account: AccountId, position_side: PositionSide
+) -> tuple[Decimal, Decimal]:
     sums = {Side.BUY: ZERO, Side.SELL: ZERO}
     for order in (*market.buys, *market.sells):
-        if order.account == account and not order.asked.reduce_only:
+        is_own = order.account == account and order.position_side is position_side
+        if is_own and not order.asked.reduce_only:
             assert order.price is not None
             sums[order.side] += order.leaves_qty * order.price
     return sums[Side.BUY], sums[Side.SELL]
@@ -159,29 +235,70 @@ def account_margin(
     account: Account, markets: dict[Symbol, Market], asset: str, default_leverage: int
 ) -> AccountMargin:
     """Sum up every symbol that settles in `asset`."""
-    rows = [
-        symbol_margin(account, market, default_leverage)
-        for market in markets.values()
-        if market.instrument.margin_asset == asset and market.concerns(account.account_id)
-    ]
+    rows = list(_rows(account, markets, asset, default_leverage))
+    cross = [row for row in rows if not row.is_isolated]
     return AccountMargin(
         wallet=account.wallets.get(asset, ZERO),
+        cross_wallet=cross_wallet(account, markets, asset),
         unrealized=sum((row.unrealized for row in rows), ZERO),
+        cross_unrealized=sum((row.unrealized for row in cross), ZERO),
         position_margin=sum((row.position_margin for row in rows), ZERO),
+        cross_position_margin=sum((row.position_margin for row in cross), ZERO),
         order_margin=sum((row.order_margin for row in rows), ZERO),
         maintenance=sum((row.maintenance for row in rows), ZERO),
+        cross_maintenance=sum((row.maintenance for row in cross), ZERO),
+    )
+
+
+def _rows(
+    account: Account, markets: dict[Symbol, Market], asset: str, default_leverage: int
+) -> Iterator[SymbolMargin]:
+    for market in markets.values():
+        if market.instrument.margin_asset == asset and market.concerns(account.account_id):
+            for side in account.sides:
+                yield symbol_margin(account, market, default_leverage, side)
+
+
+def cross_wallet(account: Account, markets: dict[Symbol, Market], asset: str) -> Decimal:
+    """Return what of a wallet is not isolated."""
+    found = account.wallets.get(asset, ZERO)
+    if not account.isolated:
+        return found
+    return found - sum(
+        (
+            each.isolated_wallet
+            for each in account.positions.values()
+            if markets[each.symbol].instrument.margin_asset == asset
+        ),
+        ZERO,
     )
 
 
 def liquidation_at(
-    row: SymbolMargin, total: AccountMargin, instrument: Instrument
+    rows: Sequence[SymbolMargin], row: SymbolMargin, total: AccountMargin, instrument: Instrument
 ) -> Decimal | None:
-    """Return the mark at which this position takes the account down, all others as they are."""
+    """Return the mark at which a position is liquidated, all other symbols as they are.
+
+    Args:
+        rows: all of the account's positions in the symbol, `row` among them.
+    """
+    position = row.position
+    if row.is_isolated:
+        wallet = position.isolated_wallet
+        return liquidation_price(position.qty, position.entry_price, wallet, instrument.brackets)
+    cushion = legs.Cushion(
+        wallet=total.cross_wallet,
+        other_maintenance=total.cross_maintenance - sum((r.maintenance for r in rows), ZERO),
+        other_unrealized=total.cross_unrealized - sum((r.unrealized for r in rows), ZERO),
+    )
+    held = [legs.Leg(r.position.qty, r.position.entry_price) for r in rows if r.position.qty]
+    if len(held) > 1 and position.qty:
+        return legs.liquidation_price(held, cushion, instrument.brackets)
     return liquidation_price(
-        row.position.qty,
-        row.position.entry_price,
-        total.wallet,
+        position.qty,
+        position.entry_price,
+        cushion.wallet,
         instrument.brackets,
-        other_maintenance=total.maintenance - row.maintenance,
-        other_unrealized=total.unrealized - row.unrealized,
+        other_maintenance=cushion.other_maintenance,
+        other_unrealized=cushion.other_unrealized,
     )

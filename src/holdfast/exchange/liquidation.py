@@ -1,13 +1,20 @@
-"""What happens when an account no longer covers its maintenance margin."""
+"""What happens when a position or an account no longer covers its maintenance margin.
+
+A liquidated position is taken over at its mark by an order `autoclose-N`, for the liquidation
+fee. The cross wallet loses no more than it has, an isolated position no more than is isolated:
+insurance covers the rest. Deleveraging (`adl_autoclose`) closes a position that is in order,
+because the liquidation of another one needs a counterparty; here it only comes on order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..model.margin import maintenance_margin
 from ..model.values import (
     ZERO,
-    AccountId,
     ClOrdId,
     NewOrder,
     OrderStatus,
@@ -16,31 +23,78 @@ from ..model.values import (
     TimeInForce,
 )
 from .books import Books, Fill
-from .ledger import Account, account_margin
+from .ledger import (
+    Account,
+    Position,
+    account_margin,
+    cross_wallet,
+    liquidation_at,
+    symbol_margin,
+)
 from .market import Market
-from .orders import Expiry, VenueOrder
+from .orders import Expiry, PositionSide, VenueOrder
+
+LIQUIDATION_PREFIX = "autoclose-"
+ADL_PREFIX = "adl_autoclose"
+
+
+class _Closing(NamedTuple):
+    """How the exchange itself closes a position."""
+
+    cl_ord_id: ClOrdId
+    qty: Decimal
+    fee_rate: Decimal
+    reason: str
+
 
 _CLOSE = 1.05
 """Balance over maintenance below which the exact sums are worked out."""
 
 
+def level(books: Books, market: Market, account: Account, side: PositionSide) -> Decimal | None:
+    """Return the mark at which a position is liquidated, all other symbols as they are."""
+    asset, default = market.instrument.margin_asset, books.default_leverage
+    rows = [symbol_margin(account, market, default, each) for each in account.sides]
+    row = symbol_margin(account, market, default, side)
+    total = account_margin(account, books.markets, asset, default)
+    return liquidation_at(rows, row, total, market.instrument)
+
+
 def watch(books: Books, market: Market, now: int) -> None:
-    """Look at every account that holds a position here, roughly first, then exactly."""
-    for account_id in tuple(market.holders):
-        account = books.accounts[account_id]
-        asset = market.instrument.margin_asset
-        if _may_be_bankrupt(books, account, asset):
+    """Look at every position that is held here, roughly first, then exactly."""
+    asset, symbol = market.instrument.margin_asset, market.instrument.symbol
+    for holder in tuple(market.holders):
+        if holder not in market.holders:
+            continue  # gone with the account's other one
+        account = books.accounts[holder[0]]
+        if symbol in account.isolated:
+            _watch_isolated(books, market, account.position(symbol, holder[1]), now)
+        elif _may_be_bankrupt(books, account, asset):
             margin = account_margin(account, books.markets, asset, books.default_leverage)
             if margin.is_bankrupt:
                 liquidate(books, account, asset, now)
 
 
+def _watch_isolated(books: Books, market: Market, position: Position, now: int) -> None:
+    qty, mark = float(position.qty), market.display.mark_float()
+    balance = float(position.isolated_wallet) + qty * (mark - float(position.entry_price))
+    if mark > 0.0 and balance > _rough_maintenance(market, abs(qty) * mark) * _CLOSE:
+        return
+    account = books.accounts[position.account]
+    row = symbol_margin(account, market, books.default_leverage, position.side)
+    if row.is_bankrupt:
+        liquidate_isolated(books, account, position, now)
+
+
 def _may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
     balance = float(account.wallets.get(asset, ZERO))
     maintenance = 0.0
-    for symbol, position in account.positions.items():
+    for (symbol, _), position in account.positions.items():
         market = books.markets[symbol]
         if not position.qty or market.instrument.margin_asset != asset:
+            continue
+        if symbol in account.isolated:
+            balance -= float(position.isolated_wallet)
             continue
         qty = float(position.qty)
         mark = market.display.mark_float()
@@ -62,34 +116,75 @@ def _rough_maintenance(market: Market, notional: float) -> float:
 
 
 def liquidate(books: Books, account: Account, asset: str, now: int) -> None:
-    """End every order, close every position at its mark, and let insurance cover what lacks."""
+    """End every order, close every cross position at its mark, let insurance cover what lacks."""
+    _end_orders(
+        books,
+        account,
+        lambda each: books.markets[each.symbol].instrument.margin_asset == asset,
+        now,
+    )
+    for position in account.held():
+        instrument = books.markets[position.symbol].instrument
+        if instrument.margin_asset == asset and position.symbol not in account.isolated:
+            _take_over(books, position, now)
+    left = cross_wallet(account, books.markets, asset)
+    if left < ZERO:
+        books.move_wallet(account, asset, -left, "insurance", now)
+
+
+def liquidate_isolated(books: Books, account: Account, position: Position, now: int) -> None:
+    """End the position's orders and close it; what it lost beyond its wallet is not its owner's."""
+    asset = books.markets[position.symbol].instrument.margin_asset
+    _end_orders(books, account, _of(position), now)
+    before = cross_wallet(account, books.markets, asset)
+    _take_over(books, position, now)
+    lost = before - cross_wallet(account, books.markets, asset)
+    if lost > ZERO:
+        books.move_wallet(account, asset, lost, "insurance", now)
+
+
+def deleverage(books: Books, position: Position, qty: Decimal, now: int) -> None:
+    """Close a part of a position at its mark, without a fee, and end the orders around it."""
+    _end_orders(books, books.accounts[position.account], _of(position), now)
+    qty = min(qty, abs(position.qty))
+    _close(books, position, _Closing(ClOrdId(ADL_PREFIX), qty, ZERO, "deleveraging"), now)
+
+
+def _of(position: Position) -> Callable[[VenueOrder], bool]:
+    place = position.symbol, position.side
+    return lambda order: (order.symbol, order.position_side) == place
+
+
+def _end_orders(
+    books: Books, account: Account, is_meant: Callable[[VenueOrder], bool], now: int
+) -> None:
     for order in tuple(account.orders.values()):
-        if books.markets[order.symbol].instrument.margin_asset == asset:
+        if is_meant(order):
             books.end(order, OrderStatus.EXPIRED, now, expiry=Expiry.LIQUIDATION)
-    for symbol, position in tuple(account.positions.items()):
-        market = books.markets[symbol]
-        if position.qty and market.instrument.margin_asset == asset:
-            _close(books, account.account_id, market, position.qty, now)
-    wallet = account.wallets[asset]
-    if wallet < ZERO:
-        books.move_wallet(account, asset, -wallet, "insurance", now)
 
 
-def _close(books: Books, account: AccountId, market: Market, qty: Decimal, now: int) -> None:
-    side = Side.SELL if qty > ZERO else Side.BUY
-    mark = market.display.mark_price()
-    if mark is None:  # never heard: its entry price counted as the mark
-        mark = books.accounts[account].positions[market.instrument.symbol].entry_price
+def _take_over(books: Books, position: Position, now: int) -> None:
+    cl_ord_id = ClOrdId(f"{LIQUIDATION_PREFIX}{books.next_id('autoclose')}")
+    rate = books.markets[position.symbol].instrument.liquidation_fee
+    _close(books, position, _Closing(cl_ord_id, abs(position.qty), rate, "liquidation"), now)
+
+
+def _close(books: Books, position: Position, how: _Closing, now: int) -> None:
+    market = books.markets[position.symbol]
+    side = Side.SELL if position.qty > ZERO else Side.BUY
+    # A mark that was never heard: the entry price counted as it.
+    mark = market.display.mark_price() or position.entry_price
     price = market.instrument.round_price(mark, side.opposite)
     asked = NewOrder(
-        cl_ord_id=ClOrdId(f"autoclose-{books.next_id('autoclose')}"),
-        symbol=market.instrument.symbol,
+        cl_ord_id=how.cl_ord_id,
+        symbol=position.symbol,
         side=side,
-        qty=abs(qty),
+        qty=how.qty,
         order_type=OrderType.LIMIT,
         price=price,
         time_in_force=TimeInForce.IOC,
-        account=account,
+        reduce_only=position.side is not PositionSide.BOTH,
+        account=position.account,
     )
     order = VenueOrder(
         asked=asked,
@@ -99,8 +194,9 @@ def _close(books: Books, account: AccountId, market: Market, qty: Decimal, now: 
         order_id=books.next_id("order_id"),
         created_ts=now,
         updated_ts=now,
-        reason="liquidation",
+        position_side=position.side,
+        reason=how.reason,
     )
     books.open_order(order)
     trade_id = books.next_id("trade_id")
-    books.fill(order, Fill(order.qty, price, now, trade_id, is_liquidation=True))
+    books.fill(order, Fill(order.qty, price, now, trade_id, forced_rate=how.fee_rate))

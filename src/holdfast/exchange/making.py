@@ -60,6 +60,11 @@ def _fill(books: Books, order: VenueOrder, can: Decimal | None, now: int) -> Dec
     return qty
 
 
+def fill_first(books: Books, order: VenueOrder, part: Decimal, now: int) -> None:
+    """Let a part of a resting order fill at its own price, though nothing has met it."""
+    _fill(books, order, matching.part_of(books, order, part), now)
+
+
 def on_touch(books: Books, market: Market, now: int) -> None:
     """Let resting orders fill where the opposite side of the display has come across them."""
     for side in (Side.BUY, Side.SELL):

@@ -17,7 +17,10 @@ from ..model.market import BookDelta
 from ..model.values import AccountId, Side, WorkingType
 from . import conditional
 from .liquidity import PRICE_MAX, Display, Liquidity
-from .orders import VenueOrder
+from .orders import PositionSide, VenueOrder
+
+Holder = tuple[AccountId, PositionSide]
+"""Whose position it is; a hedged account may hold two."""
 
 RECENT_DELTAS = 256
 """How many deltas a late snapshot can catch up with."""
@@ -53,7 +56,7 @@ class Market:
         self.buys: list[VenueOrder] = []  # resting, best first
         self.sells: list[VenueOrder] = []
         self.waiting: list[VenueOrder] = []  # for their triggers, oldest first
-        self.holders: dict[AccountId, Decimal] = {}  # open positions
+        self.holders: dict[Holder, Decimal] = {}  # open positions
         self.low, self.high = PRICE_MAX, PRICE_MAX  # the first message looks closely
         self.mark_low, self.mark_high = PRICE_MAX, PRICE_MAX
         first = next(iter(instrument.brackets), None)
@@ -91,7 +94,7 @@ class Market:
 
     def concerns(self, account: AccountId) -> bool:
         """Tell whether the account has a position or a resting order here."""
-        return account in self.holders or any(
+        return any((account, side) in self.holders for side in PositionSide) or any(
             order.account == account for order in (*self.buys, *self.sells)
         )
 

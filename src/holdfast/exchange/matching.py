@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..model.messages import ExecType
-from ..model.values import ZERO, OrderStatus, OrderType, Side
+from ..model.values import ZERO, OrderStatus, OrderType, Side, TimeInForce
 from .books import Books, Fill
 from .liquidity import Level
 from .market import Market
-from .orders import Expiry, SelfTrade, VenueOrder
+from .orders import ORDINARY, Expiry, Fate, SelfTrade, VenueOrder
 
 
 class Offer(NamedTuple):
@@ -80,7 +80,7 @@ def room(books: Books, order: VenueOrder) -> Decimal:
     if not order.asked.reduce_only:
         return order.leaves_qty
     account = books.accounts[order.account]
-    held = -account.qty(order.symbol) * order.side.sign
+    held = -account.qty(order.symbol, order.position_side) * order.side.sign
     return min(order.leaves_qty, max(ZERO, held))
 
 
@@ -94,15 +94,22 @@ def worst_price(market: Market, order: VenueOrder) -> Decimal | None:
     return mark * (1 + order.side.sign * market.instrument.market_take_bound)
 
 
-def take(books: Books, order: VenueOrder, now: int) -> None:
-    """Fill an order from what there is, within its limit."""
+def take(books: Books, order: VenueOrder, now: int, shown_max: Decimal | None = None) -> None:
+    """Fill an order from what there is, within its limit.
+
+    Args:
+        shown_max: the most that it gets from what the market displays; None is no bound.
+    """
     market = books.markets[order.symbol]
+    bound = None if shown_max is None else order.cum_qty + shown_max
     for offer in offers(market, order.side, worst_price(market, order)):
         wanted = room(books, order)
         if not order.is_open or not wanted > ZERO:
             return
         if offer.order is None:
             assert offer.level is not None
+            if bound is not None:
+                wanted = min(wanted, bound - order.cum_qty)
             _take_level(books, order, offer.level, wanted, now)
         elif offer.order.account == order.account:
             _part(books, order, offer.order, now)
@@ -141,10 +148,16 @@ def _part(books: Books, taker: VenueOrder, maker: VenueOrder, now: int) -> None:
         books.end(taker, OrderStatus.EXPIRED, now, expiry=Expiry.SELF_TRADE)
 
 
-def execute(books: Books, order: VenueOrder, now: int) -> None:
+def execute(books: Books, order: VenueOrder, now: int, fate: Fate = ORDINARY) -> None:
     """Tell that an order is in the book, let it take, and rest or end what is left."""
     books.say_of(order, ExecType.NEW, now)
-    take(books, order, now)
+    if fate.meets_itself:
+        books.end(order, OrderStatus.EXPIRED, now, expiry=Expiry.SELF_TRADE)
+        return
+    shown_max = None
+    if fate.taken_part is not None and order.asked.time_in_force is not TimeInForce.FOK:
+        shown_max = part_of(books, order, fate.taken_part)
+    take(books, order, now, shown_max)
     if not order.is_open:
         return
     if order.rests:
@@ -153,6 +166,13 @@ def execute(books: Books, order: VenueOrder, now: int) -> None:
         is_market = order.order_type is OrderType.MARKET
         why = Expiry.MARKET_REMAINDER if is_market else Expiry.UNFILLED
         books.end(order, OrderStatus.EXPIRED, now, expiry=why)
+
+
+def part_of(books: Books, order: VenueOrder, part: Decimal) -> Decimal:
+    """Return a part of what is left of an order: at least a lot, at most all of it."""
+    instrument = books.markets[order.symbol].instrument
+    qty = instrument.round_qty(order.leaves_qty * part)
+    return min(order.leaves_qty, max(instrument.lot, qty))
 
 
 def stand(books: Books, order: VenueOrder) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 
 from ..model.values import (
-    OPEN_STATUSES,
     ZERO,
     AccountId,
     ClOrdId,
@@ -28,6 +27,34 @@ class SelfTrade(enum.Enum):
     EXPIRE_MAKER = "EXPIRE_MAKER"
     EXPIRE_TAKER = "EXPIRE_TAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
+
+
+class PositionSide(enum.Enum):
+    """Which position an order moves: the only one, or one of the two of a hedged account."""
+
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+    def is_closed_by(self, side: Side) -> bool:
+        """Tell whether orders of a side can only reduce the position."""
+        closing = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
+        return closing.get(self) is side
+
+
+class Fate(NamedTuple):
+    """What becomes of an order on its way into the book, where that was ordered.
+
+    `taken_part` bounds what it takes at once from the market, as a part of its quantity: the
+    rest is treated as if no more had been there. `meets_itself` expires it against an order of
+    its own account that nobody sees.
+    """
+
+    taken_part: Decimal | None = None
+    meets_itself: bool = False
+
+
+ORDINARY = Fate()
 
 
 class OrderKey(NamedTuple):
@@ -74,6 +101,7 @@ class VenueOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     queue_ahead: Decimal | None = None  # quantity displayed before it; None: not known
     peak: Decimal | None = None  # of a trailing stop: the best price since its activation
     self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
+    position_side: PositionSide = PositionSide.BOTH
     amendments: int = 0
     expiry: Expiry = Expiry.NONE
     code: int | None = None
@@ -110,7 +138,7 @@ class VenueOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def is_open(self) -> bool:
-        return self.status in OPEN_STATUSES
+        return self.status.is_open
 
     @property
     def is_waiting(self) -> bool:

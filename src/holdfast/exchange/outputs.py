@@ -14,7 +14,13 @@ import msgspec
 
 from ..model.messages import ExecutionReport, FundingPayment, RequestRefused, WalletChange
 from ..model.values import ZERO, AccountId, Symbol
-from .orders import VenueOrder
+from .orders import PositionSide, VenueOrder
+
+
+class HedgedReport(ExecutionReport, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What is said of an order of a hedged account."""
+
+    position_side: PositionSide
 
 
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -24,11 +30,24 @@ class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     order: VenueOrder
 
 
-class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The wallet moved, and with it the position of `symbol` unless that is empty.
+class PositionShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One position as it stood right after."""
 
-    `reason` is ORDER, FUNDING_FEE, DEPOSIT or INSURANCE_CLEAR; `change` is what came or went for
-    another reason than profit and fees.
+    side: PositionSide = PositionSide.BOTH
+    qty: Decimal = ZERO
+    entry_price: Decimal = ZERO
+    break_even_price: Decimal = ZERO
+    realized: Decimal = ZERO  # since the account was opened
+    unrealized: Decimal = ZERO
+    isolated_wallet: Decimal = ZERO
+
+
+class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The wallet moved, and with it the `positions` of `symbol` where there are any.
+
+    `reason` is ORDER, FUNDING_FEE, DEPOSIT, INSURANCE_CLEAR, MARGIN_TRANSFER or
+    MARGIN_TYPE_CHANGE, which leaves the wallet alone; `change` is what came or went for another
+    reason than profit and fees. `cross_wallet` is the wallet without what is isolated.
     """
 
     account: AccountId
@@ -36,17 +55,20 @@ class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     asset: str
     wallet: Decimal
+    cross_wallet: Decimal
     change: Decimal = ZERO
     symbol: Symbol = Symbol("")
-    qty: Decimal = ZERO
-    entry_price: Decimal = ZERO
-    break_even_price: Decimal = ZERO
-    realized: Decimal = ZERO  # since the account was opened
-    unrealized: Decimal = ZERO
+    is_isolated: bool = False
+    positions: tuple[PositionShown, ...] = ()
 
 
 VenueNews = ExecutionReport | RequestRefused | FundingPayment | WalletChange
 Output = VenueNews | OrderUpdate | AccountUpdate
+
+
+def position_side_of(report: ExecutionReport) -> PositionSide:
+    """Return which position a report's order moves."""
+    return report.position_side if isinstance(report, HedgedReport) else PositionSide.BOTH
 
 
 def messages(outputs: Iterable[Output]) -> Iterator[VenueNews]:

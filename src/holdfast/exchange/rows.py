@@ -10,15 +10,16 @@ import msgspec
 from ..model.instrument import Instrument
 from ..model.messages import ExecutionReport, FundingPayment, WalletChange
 from ..model.values import AccountId, Symbol
-from .ledger import Account, Position
+from .ledger import Account, Position, PositionKey
 from .market import Market
-from .orders import VenueOrder
+from .orders import PositionSide, VenueOrder
 
 ORDER = "order"
 POSITION = "position"
 ACCOUNT = "account"
 MARKET = "market"
 COUNTERS = "counters"
+MARGIN_MOVE = "margin move"
 TRADE = "trade"  # appended, never changed; the key is the account
 INCOME = "income"  # appended, never changed; the key is the account
 
@@ -39,6 +40,18 @@ def appended(kind: str, thing: ExecutionReport | FundingPayment | WalletChange) 
     return Row(kind, thing.account, encode(thing), thing.venue_ts)
 
 
+def position_key(position: Position) -> str:
+    """Return the key of a position's row; the only one of its symbol needs no side."""
+    side = "" if position.side is PositionSide.BOTH else f"\n{position.side.value}"
+    return f"{position.account}\n{position.symbol}{side}"
+
+
+def position_of(key: str) -> tuple[AccountId, PositionKey]:
+    """Read what `position_key` wrote."""
+    account, symbol, side = (*key.split("\n"), PositionSide.BOTH.value)[:3]
+    return AccountId(account), (Symbol(symbol), PositionSide(side))
+
+
 class Counters(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The numbers that never repeat."""
 
@@ -49,12 +62,26 @@ class Counters(msgspec.Struct, kw_only=True, omit_defaults=True):
     seq: int = 0
 
 
+class MarginMove(msgspec.Struct, frozen=True, kw_only=True):
+    """Margin that a customer put into an isolated position, or took out: then it is negative."""
+
+    number: int
+    account: AccountId
+    symbol: Symbol
+    side: PositionSide
+    asset: str
+    amount: Decimal
+    ts: int
+
+
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """An account without its orders and positions, which have rows of their own."""
 
     account: AccountId
     wallets: dict[str, Decimal]
     leverages: dict[Symbol, int]
+    is_hedged: bool = False
+    isolated: tuple[Symbol, ...] = ()
 
     @classmethod
     def of(cls, account: Account) -> AccountRow:
@@ -62,6 +89,8 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
             account=account.account_id,
             wallets=account.wallets,
             leverages=account.leverages,
+            is_hedged=account.is_hedged,
+            isolated=tuple(account.isolated),
         )
 
 
@@ -82,6 +111,7 @@ Payload = (
     | AccountRow
     | MarketRow
     | Counters
+    | MarginMove
     | ExecutionReport
     | FundingPayment
     | WalletChange

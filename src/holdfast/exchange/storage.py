@@ -12,13 +12,15 @@ from .books import Books
 from .ledger import Position
 from .market import Market
 from .orders import VenueOrder
+from .outputs import HedgedReport
 
 _ORDER = msgspec.json.Decoder(VenueOrder)
 _POSITION = msgspec.json.Decoder(Position)
 _ACCOUNT = msgspec.json.Decoder(rows.AccountRow)
 _MARKET = msgspec.json.Decoder(rows.MarketRow)
 _COUNTERS = msgspec.json.Decoder(rows.Counters)
-_TRADE = msgspec.json.Decoder(ExecutionReport)
+_TRADE = msgspec.json.Decoder(ExecutionReport | HedgedReport)
+_MARGIN_MOVE = msgspec.json.Decoder(rows.MarginMove)
 _INCOME = msgspec.json.Decoder(FundingPayment | WalletChange)
 
 _FIRST_TO_LAST = (
@@ -27,6 +29,7 @@ _FIRST_TO_LAST = (
     rows.ACCOUNT,
     rows.POSITION,
     rows.ORDER,
+    rows.MARGIN_MOVE,
     rows.TRADE,
     rows.INCOME,
 )
@@ -45,7 +48,7 @@ def load(books: Books, kept: Iterable[rows.Row]) -> None:
         by_kind[row.kind].append(row)
     for kind in _FIRST_TO_LAST:
         of_kind = by_kind[kind]
-        if kind == rows.ORDER:
+        if kind in (rows.ORDER, rows.MARGIN_MOVE):
             of_kind.sort(key=lambda row: int(row.key))
         for row in of_kind:
             try:
@@ -72,10 +75,15 @@ def _take(books: Books, kind: str, payload: bytes) -> None:
         account = books.account(row.account)
         account.wallets.update(row.wallets)
         account.leverages.update(row.leverages)
+        account.is_hedged = row.is_hedged
+        account.isolated = dict.fromkeys(row.isolated)
     elif kind == rows.POSITION:
         _take_position(books, _POSITION.decode(payload))
     elif kind == rows.ORDER:
         _take_order(books, _ORDER.decode(payload))
+    elif kind == rows.MARGIN_MOVE:
+        move = _MARGIN_MOVE.decode(payload)
+        books.margin_moves[move.number] = move
     elif kind == rows.TRADE:
         books.trades.append(_TRADE.decode(payload))
     else:
@@ -90,9 +98,10 @@ def _take_market(books: Books, row: rows.MarketRow) -> None:
 
 
 def _take_position(books: Books, position: Position) -> None:
-    books.account(position.account).positions[position.symbol] = position
+    books.account(position.account).positions[position.symbol, position.side] = position
     if position.qty:
-        books.markets[position.symbol].holders[position.account] = position.qty
+        holder = position.account, position.side
+        books.markets[position.symbol].holders[holder] = position.qty
 
 
 def _take_order(books: Books, order: VenueOrder) -> None:

@@ -13,13 +13,15 @@ from decimal import Decimal
 import msgspec
 from aiohttp import web
 
+from ..exchange import Position, PositionSide
 from ..model.errors import InputError
 from ..model.market import MarketData
-from ..model.values import AccountId, plain
+from ..model.values import LARGEST_AMOUNT, AccountId, plain
+from .archive import RECORDS_KEPT
 from .faults import read_script
 from .methods import RequestContext
 from .order_answers import algo_row, long_row
-from .params import Params
+from .params import UNREADABLE, Params
 from .rest_account import account_v2, position_risk_v3
 from .rest_algo import open_orders as open_algo_orders
 from .rest_history import income, user_trades
@@ -27,6 +29,9 @@ from .rest_orders import open_orders
 from .venue import Venue
 
 Answer = Callable[[Venue, web.Request], Awaitable[object]]
+
+INCOMES_MAX = 3 * RECORDS_KEPT
+"""An execution gives two: profit and fee."""
 
 _MARKET = msgspec.json.Decoder(list[MarketData])
 
@@ -79,18 +84,19 @@ async def truth(venue: Venue, _request: web.Request) -> object:
 
 def books_of(venue: Venue, account: AccountId) -> dict[str, object]:
     """Return one account's books: what it has, what it has done, what it waits for."""
-    ctx, all_of_it = RequestContext(venue, account, venue.now()), Params({})
+    ctx = RequestContext(venue, account, venue.now(), is_truth=True)
+    all_of_it = Params({})
     records = venue.archive.of(account)
-    trades = [
-        trade
-        for symbol in venue.tapes
-        for trade in _list(user_trades(ctx, Params({"symbol": symbol, "fromId": 0, "limit": 1000})))
-    ]
+    trades = [trade for symbol in venue.tapes for trade in _trades(ctx, symbol)]
     return {
         "balances": {a: plain(v) for a, v in venue.exchange.balances(account).items()},
         "positions": {
-            each.symbol: {"qty": plain(each.qty), "entryPrice": plain(each.entry_price)}
-            for each in venue.exchange.positions(account)
+            _name(each): {
+                "qty": plain(each.qty),
+                "entryPrice": plain(each.entry_price),
+                "isolatedWallet": plain(each.isolated_wallet),
+            }
+            for each in venue.exchange.held(account)
         },
         "account": account_v2(ctx, all_of_it),
         "positionRisk": position_risk_v3(ctx, all_of_it),
@@ -99,8 +105,19 @@ def books_of(venue: Venue, account: AccountId) -> dict[str, object]:
         "orders": [long_row(venue, order) for order in records.ordinary(venue.now())],
         "algoOrders": [algo_row(venue, order) for order in records.conditional()],
         "trades": trades,
-        "income": income(ctx, Params({"startTime": 0, "limit": 1000})),
+        "income": income(ctx, Params({"startTime": 0}), most=INCOMES_MAX),
     }
+
+
+def _name(position: Position) -> str:
+    """Return what a position is called: by its symbol, and its side where there can be two."""
+    is_only = position.side is PositionSide.BOTH
+    return position.symbol if is_only else f"{position.symbol} {position.side.value}"
+
+
+def _trades(ctx: RequestContext, symbol: str) -> list[object]:
+    """Return every execution that is kept."""
+    return _list(user_trades(ctx, Params({"symbol": symbol, "fromId": 0}), most=RECORDS_KEPT))
 
 
 def _list(found: object) -> list[object]:
@@ -112,7 +129,7 @@ async def move_market(venue: Venue, request: web.Request) -> object:
     """Show the exchange market data: a list of messages, tagged with `type`."""
     try:
         messages = _MARKET.decode(await request.read())
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InputError(f"expected a list of market messages: {error}") from error
     for message in messages:
         venue.on_market(msgspec.structs.replace(message, ts=message.ts or venue.now()))
@@ -122,8 +139,10 @@ async def move_market(venue: Venue, request: web.Request) -> object:
 async def deposit(venue: Venue, request: web.Request) -> object:
     try:
         wanted = msgspec.json.decode(await request.read(), type=Deposit)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InputError(f"expected account and amount: {error}") from error
+    if not (wanted.amount.is_finite() and abs(wanted.amount) <= LARGEST_AMOUNT):
+        raise InputError(f"amount must be at most {LARGEST_AMOUNT:f}, was {wanted.amount}")
     account = AccountId(wanted.account)
     if not venue.exchange.has_account(account):
         raise InputError(f"there is no account {account}")

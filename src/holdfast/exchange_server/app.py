@@ -17,6 +17,7 @@ from ..model.errors import ConfigError, InputError, TradingError
 from ..ports import Feed
 from . import (
     admin,
+    admin_force,
     rest_account,
     rest_algo,
     rest_history,
@@ -29,6 +30,7 @@ from .auth import check_time
 from .broadcast import Broadcast
 from .driver import drive, listed, open_source, remember
 from .errors import INTERNAL, NO_SUCH_PATH, ApiError
+from .forced import Forced
 from .methods import Broken, Call, Method, Methods, Security, perform, spend
 from .params import Params
 from .settings import ApiKey, ServerSettings
@@ -43,6 +45,8 @@ METHODS: Methods = {
     **rest_settings.METHODS,
     **rest_listen_key.METHODS,
 }
+
+ADMIN = {**admin.ROUTES, **admin_force.ROUTES}
 
 KEY_HEADER = "X-MBX-APIKEY"
 BODY_BYTES_MAX = 1024 * 1024
@@ -86,8 +90,8 @@ class Door:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         place = (request.method, request.path)
         if place not in METHODS:
-            if place in admin.ROUTES:
-                return await self._admin(request, admin.ROUTES[place])
+            if place in ADMIN:
+                return await self._admin(request, ADMIN[place])
             return _written(_unknown(place))
         body = (
             (await request.read()).decode("utf-8", "surrogateescape") if _has_body(request) else ""
@@ -145,7 +149,7 @@ class Door:
         if method.security is Security.SIGNED:
             params.need_integer("timestamp")
             venue.keys.check_request(key, asked.query, asked.body)
-            check_time(params, venue.now())
+            check_time(params, venue.shown_now())
         return key
 
     async def _admin(self, request: web.Request, answer: admin.Answer) -> web.Response:
@@ -201,6 +205,8 @@ class Server:
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._port = settings.port
+        self._site: web.SockSite | None = None
+        self._forced = Forced(self.venue, self._refuse, self._end_sockets)
         self.failure: Exception | None = None
         self.failed = asyncio.Event()
 
@@ -209,21 +215,28 @@ class Server:
 
         Raises:
             ConfigError: the port is in use, or may not be used.
+            NetworkError: a live feed has no answer.
         """
         taken = listen(self.settings.host, self.settings.port)
         self._port = taken.getsockname()[1]
         app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app[admin_force.FORCED] = self._forced
         app.add_routes(self.broadcast.routes())
         app.router.add_route("*", "/{path:.*}", Door(self.venue).answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=LINGER_S)
         await self._runner.setup()
         if self._feed is not None:
             for tape in self.venue.tapes.values():
-                remember(self._feed, tape, self.venue.now())
+                await asyncio.to_thread(remember, self._feed, tape, self.venue.now())
             self._begin(self._read(self._feed), "holdfast-exchange-feed")
         self._begin(self._keep_time(), "holdfast-exchange-time")
         self._begin(self.broadcast.run(), "holdfast-exchange-streams")
-        await web.SockSite(self._runner, taken).start()
+        await self._open(taken)
+
+    async def _open(self, taken: socket.socket) -> None:
+        assert self._runner is not None
+        self._site = web.SockSite(self._runner, taken)
+        await self._site.start()
 
     async def stop(self) -> None:
         """Give the port back, and let go of the books."""
@@ -248,7 +261,29 @@ class Server:
         }
 
     def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
+        self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asyncio.create_task(work, name=name))
+
+    def _refuse(self, delay_ms: int) -> None:
+        """Let nothing listen for a while, and break what is connected."""
+        if self._site is not None:
+            self._begin(self._be_away(self._site, delay_ms / 1000), "holdfast-exchange-away")
+            self._site = None
+
+    async def _be_away(self, site: web.SockSite, seconds: float) -> None:
+        await site.stop()
+        assert self._runner is not None
+        for each in tuple(self._runner.server.connections if self._runner.server else ()):
+            if each.transport is not None:
+                each.transport.abort()
+        await asyncio.sleep(seconds)
+        try:
+            await self._open(listen(self.settings.host, self._port))
+        except ConfigError as error:  # another process has taken it meanwhile
+            self._fail(error)
+
+    def _end_sockets(self) -> None:
+        self._begin(self.broadcast.end_lifetimes(), "holdfast-exchange-ends")
 
     async def _read(self, feed: Feed) -> None:
         try:
@@ -262,6 +297,7 @@ class Server:
             while True:
                 await asyncio.sleep(TICK_S)
                 self.venue.tick()
+                self._forced.look()
         except TradingError as error:
             self._fail(error)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..exchange import AccountUpdate, OrderUpdate, Output, VenueOrder
+from ..exchange import AccountUpdate, HedgedReport, OrderUpdate, Output, VenueOrder
 from ..exchange.rows import INCOME, ORDER, TRADE, Row
 from ..model.messages import ExecType, ExecutionReport, FundingPayment, WalletChange
 from ..model.values import (
@@ -35,7 +35,7 @@ UNFILLED_VISIBLE_NS = 3 * NS_PER_DAY
 VISIBLE_NS = 90 * NS_PER_DAY
 
 _ORDER = msgspec.json.Decoder(VenueOrder)
-_TRADE = msgspec.json.Decoder(ExecutionReport)
+_TRADE = msgspec.json.Decoder(ExecutionReport | HedgedReport)
 _INCOME = msgspec.json.Decoder(FundingPayment | WalletChange)
 
 

@@ -60,6 +60,11 @@ class Broadcast:
         """Let an account's listen key expire now; False when it has none."""
         return self._users.expire(account, self._venue.now())
 
+    async def end_lifetimes(self) -> None:
+        """Close every socket politely, as after 24 hours; new ones are welcome."""
+        await self._streams.end_lifetimes()
+        await self._api.end_lifetimes()
+
     async def close(self) -> None:
         """Close every socket."""
         await self._streams.close()

@@ -16,7 +16,7 @@ import msgspec
 from ..exchange import AccountUpdate, Exchange, OrderKey, OrderUpdate, Output, VenueOrder
 from ..exchange.orders import Expiry
 from ..model.messages import ExecType
-from ..model.values import ZERO, AccountId, OrderStatus, OrderType, Side, Symbol
+from ..model.values import ZERO, AccountId, OrderStatus, OrderType, Symbol
 from . import terms
 
 _TAKE_PROFITS = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET)
@@ -26,25 +26,29 @@ def is_close_order(order: VenueOrder) -> bool:
     return bool(order.algo_id) and terms.read(order).close_position
 
 
-def held(exchange: Exchange, account: AccountId, symbol: Symbol, side: Side) -> bool:
-    """Tell whether there is a position that an order of this side would reduce."""
+def closes_something(exchange: Exchange, order: VenueOrder) -> bool:
+    """Tell whether there is a position that an order would reduce."""
     return any(
-        position.symbol == symbol and position.qty * side.sign < ZERO
-        for position in exchange.positions(account)
+        (position.symbol, position.side) == (order.symbol, order.position_side)
+        and position.qty * order.side.sign < ZERO
+        for position in exchange.held(order.account)
     )
 
 
-def has_same(
-    exchange: Exchange, account: AccountId, symbol: Symbol, side: Side, kind: OrderType
-) -> bool:
+def has_same(exchange: Exchange, wanted: VenueOrder) -> bool:
     """Tell whether a close order of the same direction and kind (stop or profit) is open."""
     return any(
         order.is_waiting
-        and order.side is side
-        and (order.asked.order_type in _TAKE_PROFITS) is (kind in _TAKE_PROFITS)
+        and order.side is wanted.side
+        and order.position_side is wanted.position_side
+        and _is_take_profit(order) is _is_take_profit(wanted)
         and is_close_order(order)
-        for order in exchange.open_orders(account, symbol)
+        for order in exchange.open_orders(wanted.account, wanted.symbol)
     )
+
+
+def _is_take_profit(order: VenueOrder) -> bool:
+    return order.asked.order_type in _TAKE_PROFITS
 
 
 def settle(exchange: Exchange, outputs: Sequence[Output], now: int) -> Sequence[Output]:
@@ -75,7 +79,7 @@ def _as_large_as_filled(
     if order is None or order.is_open or not order.cum_qty:
         return outputs
     order.qty = order.cum_qty
-    if not held(exchange, order.account, order.symbol, order.side):
+    if not closes_something(exchange, order):
         order.status, order.expiry, order.reason = OrderStatus.FILLED, Expiry.NONE, ""
     is_filled = order.status is OrderStatus.FILLED
     own = [o for o in outputs if isinstance(o, OrderUpdate) and o.order.uid == uid]
@@ -103,7 +107,7 @@ def _let_go(exchange: Exchange, account: AccountId, symbol: Symbol, now: int) ->
     told: list[Output] = []
     for order in exchange.open_orders(account, symbol):
         is_orphan = order.is_waiting and is_close_order(order)
-        if not is_orphan or held(exchange, account, symbol, order.side):
+        if not is_orphan or closes_something(exchange, order):
             continue
         key = OrderKey(account, symbol, order.cl_ord_id)
         told += [

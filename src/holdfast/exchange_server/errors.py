@@ -37,9 +37,11 @@ SAME_MARGIN_TYPE = -4046
 HAS_OPEN_ORDERS = -4047
 HAS_POSITION = -4048
 ONLY_ISOLATED = -4049
+AMOUNT_NOT_POSITIVE = -4055
 SAME_POSITION_MODE = -4059
 BAD_POSITION_SIDE = -4060
 OTHER_POSITION_SIDE = -4061
+REDUCE_ONLY_CONFLICT = -4062
 MODE_HAS_OPEN_ORDERS = -4067
 MODE_HAS_POSITION = -4068
 BAD_BATCH_SIZE = -4082
@@ -114,9 +116,14 @@ TEXTS: dict[int, str] = {
     HAS_OPEN_ORDERS: "Margin type cannot be changed if there exists open orders.",
     HAS_POSITION: "Margin type cannot be changed if there exists position.",
     ONLY_ISOLATED: "Add margin only support for isolated position.",
+    -4050: "Cross balance insufficient.",
+    -4051: "Isolated balance insufficient.",
+    -4054: "Cannot add position margin: position is 0.",
+    AMOUNT_NOT_POSITIVE: "Amount must be positive.",
     SAME_POSITION_MODE: "No need to change position side.",
     BAD_POSITION_SIDE: "Invalid position side.",
     OTHER_POSITION_SIDE: "Order's position side does not match user's setting.",
+    REDUCE_ONLY_CONFLICT: "Invalid or improper reduceOnly value.",
     MODE_HAS_OPEN_ORDERS: "Position side cannot be changed if there exists open orders.",
     MODE_HAS_POSITION: "Position side cannot be changed if there exists position.",
     -4116: "clientOrderId is duplicated",
@@ -131,6 +138,7 @@ TEXTS: dict[int, str] = {
     -4135: "Invalid activation price",
     QTY_WITH_CLOSE: "Quantity must be zero with closePosition equals true",
     REDUCE_ONLY_WITH_CLOSE: "Reduce only must be true with closePosition equals true",
+    -4161: ("Leverage reduction is not supported in Isolated Margin Mode with open positions"),
     -4164: "Order's notional must be no smaller than {least} (unless you choose reduce only)",
     ASSETS_HAVE_OPEN_ORDERS: (
         "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures."

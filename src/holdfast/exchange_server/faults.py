@@ -18,9 +18,12 @@ import msgspec
 from ..model.errors import ConfigError, InputError
 from ..model.values import NS_PER_MS, NS_PER_S
 
+RATE_MAX = 0.1
+"""The most that one funding may be, as a part of the notional."""
+
 
 class Kind(Enum):
-    """What can be made to go wrong. Requests first, streams below."""
+    """What can be made to go wrong: with requests, of itself, and on streams."""
 
     UNKNOWN_EXECUTED = "unknown_executed"  # 503 "Unknown error", and it was done
     UNKNOWN_NOT_EXECUTED = "unknown_not_executed"  # the same words, and it was not
@@ -31,7 +34,7 @@ class Kind(Enum):
     RESET_BEFORE = "reset_before"  # the connection breaks, not done
     RESET_AFTER = "reset_after"  # the connection breaks, done
     BAD_TIMESTAMP = "bad_timestamp"  # -1021
-    READ_LAG = "read_lag"  # -2013 for `delay_ms` after an order was placed
+    READ_LAG = "read_lag"  # what is younger than `delay_ms` is not seen yet
     TOO_MANY_REQUESTS = "too_many_requests"  # 429
     BANNED = "banned"  # 418 for `delay_ms`
     OVERLOADED = "overloaded"  # 503, -1008; reduce-only orders and cancels are exempt
@@ -39,6 +42,16 @@ class Kind(Enum):
     INTERNAL_ERROR = "internal_error"  # 503, -1001, not done
     DELAY = "delay"  # done `delay_ms` later, if the receive window lets it
     DELAY_ANSWER = "delay_answer"  # done at once, answered `delay_ms` later
+    CLOCK_SKEW = "clock_skew"  # the exchange's clock is `delay_ms` ahead, or behind
+    PARTIAL_FILL = "partial_fill"  # an order gets no more than `part` of its quantity at once
+    SELF_TRADE = "self_trade"  # an order expires as if it had met one of its own account
+    FILL_BEFORE_CANCEL = "fill_before_cancel"  # `part` of what is left fills before its cancel
+
+    LIQUIDATION = "liquidation"  # a position, looked at every second
+    ADL = "adl"  # `part` of a position
+    FUNDING = "funding"  # of a symbol, at `rate`
+    LIFETIME_OVER = "lifetime_over"  # every socket is closed, as after 24 hours
+    REFUSE_CONNECTIONS = "refuse_connections"  # for `delay_ms` nothing listens
 
     DROP_FRAME = "drop_frame"
     DUPLICATE_FRAME = "duplicate_frame"
@@ -55,7 +68,8 @@ class Kind(Enum):
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One fault on order.
 
-    `on` is a pattern such as `POST /fapi/v1/order`, `* /fapi/v1/*order*` or a stream's name.
+    `on` is a pattern such as `POST /fapi/v1/order`, `* /fapi/v1/*order*`, a stream's name, or a
+    position such as `test BTCUSDT LONG`.
     `skip` spares the first that it fits, `count` ends it after so many; `after_s` and `until_s`
     count from the moment the rule was given.
     """
@@ -68,6 +82,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     after_s: float = 0.0
     until_s: float | None = None
     delay_ms: int = 1000
+    part: float = 0.5
+    rate: float | None = None  # None: the rate that is announced
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,6 +195,12 @@ class Faults:
 def _check(rule: Rule) -> None:
     if not 0.0 <= rule.probability <= 1.0:
         raise InputError(f"probability of {rule.kind.value} must be 0 to 1, was {rule.probability}")
+    if not 0.0 < rule.part <= 1.0:
+        raise InputError(f"part of {rule.kind.value} must be above 0 to 1, was {rule.part}")
+    if rule.rate is not None and not -RATE_MAX <= rule.rate <= RATE_MAX:
+        raise InputError(f"rate of {rule.kind.value} must be within {RATE_MAX}, was {rule.rate}")
+    if rule.kind is Kind.CLOCK_SKEW:
+        return
     if rule.delay_ms < 0 or rule.skip < 0 or (rule.count is not None and rule.count < 0):
         raise InputError(f"delay_ms, skip and count of {rule.kind.value} must not be negative")
 
@@ -208,7 +230,7 @@ def read_script(content: bytes, name: str = "the script") -> Script:
     """
     try:
         return msgspec.json.decode(content, type=Script)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(f"{name} is no list of faults: {error}; kinds: {_kinds()}") from error
 
 

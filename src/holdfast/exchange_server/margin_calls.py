@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from ..exchange import Exchange
-from ..model.values import ZERO, AccountId, plain
+from ..exchange import Exchange, SymbolMargin
+from ..model.values import ZERO, AccountId, Symbol, plain
 from . import frames_user as wire
 from .frames import encode, ms
 from .user_events import UserEvent
@@ -24,32 +24,57 @@ class MarginCalls:
 
     def due(self, account: AccountId, now: int) -> Iterator[UserEvent]:
         """Yield the warnings that have come due since the last look at this account."""
+        isolated = [row for row in self._rows(account) if row.is_isolated]
+        for row in isolated:
+            place = f"{row.position.symbol}/{row.position.side.value}"
+            if self._is_new(account, place, row.maintenance, row.isolated_margin):
+                asset = self._assets()[row.position.symbol]
+                yield self._call(account, asset, [row], now)
         for asset in self._exchange.balances(account):
             margin = self._exchange.margin(account, asset)
-            is_close = margin.maintenance > ZERO and (
-                margin.maintenance >= WARN_AT * margin.balance
-            )
-            key = (account, asset)
-            if not is_close:
-                self._warned.discard(key)
-            elif key not in self._warned:
-                self._warned.add(key)
-                yield self._call(account, asset, margin.wallet, now)
+            if self._is_new(account, asset, margin.cross_maintenance, margin.cross_balance):
+                cross = [
+                    row
+                    for row in self._rows(account)
+                    if not row.is_isolated and self._assets()[row.position.symbol] == asset
+                ]
+                yield self._call(account, asset, cross, now)
 
-    def _call(self, account: AccountId, asset: str, wallet: Decimal, now: int) -> UserEvent:
-        assets = {each.symbol: each.margin_asset for each in self._exchange.instruments()}
-        rows = []
-        for held in self._exchange.positions(account):
-            if assets[held.symbol] == asset:
-                row = self._exchange.symbol_margin(account, held.symbol)
-                rows.append(
-                    wire.CalledPosition(
-                        symbol=held.symbol,
-                        qty=plain(held.qty),
-                        mark=plain(row.mark),
-                        unrealized=plain(row.unrealized),
-                        maintenance=plain(row.maintenance),
-                    )
-                )
-        frame = wire.MarginCall(sent=ms(now), cross_wallet=plain(wallet), positions=rows)
+    def _is_new(
+        self, account: AccountId, what: str, maintenance: Decimal, balance: Decimal
+    ) -> bool:
+        """Tell whether a warning is due that was not given yet."""
+        key = (account, what)
+        if not ZERO < maintenance >= WARN_AT * balance:
+            self._warned.discard(key)
+            return False
+        is_new = key not in self._warned
+        self._warned.add(key)
+        return is_new
+
+    def _rows(self, account: AccountId) -> list[SymbolMargin]:
+        margin = self._exchange.symbol_margin
+        return [margin(account, p.symbol, p.side) for p in self._exchange.held(account)]
+
+    def _assets(self) -> dict[Symbol, str]:
+        return {each.symbol: each.margin_asset for each in self._exchange.instruments()}
+
+    def _call(
+        self, account: AccountId, asset: str, rows: list[SymbolMargin], now: int
+    ) -> UserEvent:
+        wallet = self._exchange.margin(account, asset).cross_wallet
+        called = [
+            wire.CalledPosition(
+                symbol=row.position.symbol,
+                position_side=row.position.side.value,
+                qty=plain(row.position.qty),
+                margin_type="ISOLATED" if row.is_isolated else "CROSSED",
+                isolated_wallet=plain(row.position.isolated_wallet),
+                mark=plain(row.mark),
+                unrealized=plain(row.unrealized),
+                maintenance=plain(row.maintenance),
+            )
+            for row in rows
+        ]
+        frame = wire.MarginCall(sent=ms(now), cross_wallet=plain(wallet), positions=called)
         return UserEvent(account, "MARGIN_CALL", encode(frame))

@@ -6,56 +6,29 @@ from typing import NamedTuple
 
 from ..exchange import OrderUpdate
 from ..model.market import MarkPrice, Trade
-from ..model.values import NS_PER_MS, plain
+from ..model.values import plain
 from . import frames_market as wire
+from .aggregates import Group
 from .depth import Diff, Levels
 from .frames import Digits, ms
 from .tape import Candle, Day, Tape
 
-AGGREGATED_NS = 100 * NS_PER_MS
-"""Trades of one side at one price are told as one if they came within this time."""
 
-
-class Group:
-    """Trades that are told as one. Its id is that of its first trade."""
-
-    __slots__ = ("first", "last_id", "qty")
-
-    def __init__(self, trade: Trade) -> None:
-        self.first = trade
-        self.qty = trade.qty
-        self.last_id = trade.trade_id
-
-    def takes(self, trade: Trade) -> bool:
-        """Count a trade in, if it belongs here."""
-        first = self.first
-        if (
-            trade.price != first.price
-            or trade.is_buyer_maker is not first.is_buyer_maker
-            or self.is_over(trade.ts)
-        ):
-            return False
-        self.qty += trade.qty
-        self.last_id = trade.trade_id
-        return True
-
-    def is_over(self, now: int) -> bool:
-        return now - self.first.ts >= AGGREGATED_NS
-
-    def frame(self, digits: Digits, sent: int) -> wire.AggTradeFrame:
-        first, qty = self.first, digits.amount(self.qty)
-        return wire.AggTradeFrame(
-            sent=sent,
-            symbol=first.symbol,
-            agg_id=first.trade_id,
-            price=digits.px(first.price),
-            qty=qty,
-            normal_qty=qty,
-            first_id=first.trade_id,
-            last_id=self.last_id,
-            transacted=ms(first.ts),
-            is_buyer_maker=first.is_buyer_maker,
-        )
+def aggregate(group: Group, digits: Digits, sent: int) -> wire.AggTradeFrame:
+    first, qty = group.first, digits.amount(group.qty)
+    transacted = ms(first.ts)
+    return wire.AggTradeFrame(
+        sent=max(sent, transacted),
+        symbol=first.symbol,
+        agg_id=group.number,
+        price=digits.px(first.price),
+        qty=qty,
+        normal_qty=qty,
+        first_id=first.trade_id,
+        last_id=group.last_id,
+        transacted=transacted,
+        is_buyer_maker=first.is_buyer_maker,
+    )
 
 
 def trade(trade: Trade, digits: Digits, sent: int) -> wire.TradeFrame:

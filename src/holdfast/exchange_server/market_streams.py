@@ -5,6 +5,7 @@ Only what somebody wants is made, and made once for all who want it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
@@ -13,13 +14,13 @@ import msgspec
 from ..exchange import OrderUpdate, Output
 from ..model.market import MarketData, MarkPrice, Trade
 from ..model.messages import ExecType
-from ..model.values import NS_PER_MS, Symbol
+from ..model.values import NS_PER_MS, Side, Symbol
 from . import market_frames as make
 from .depth import DepthWatch, DiffTap
 from .faults import Kind
 from .frames import encode, ms
 from .frames_market import ContinuousKlineBody, ContinuousKlineFrame, DepthFrame, KlineFrame
-from .market_frames import Group, Touch
+from .market_frames import Touch
 from .stream_names import Channel, parse
 from .subscriptions import Hub
 from .tape import Candle, Tape
@@ -52,12 +53,12 @@ def period_ns(channel: Channel) -> int:
 class Lane:
     """What is remembered of one symbol between its events."""
 
-    __slots__ = ("average", "group", "tape", "touch", "watch")
+    __slots__ = ("average", "tape", "told_group", "touch", "watch")
 
     def __init__(self, tape: Tape, watch: DepthWatch) -> None:
         self.tape = tape
         self.watch = watch
-        self.group: Group | None = None
+        self.told_group = 0  # the newest that was told
         self.touch: Touch | None = None
         self.average = 0.0  # moving, of the mark
 
@@ -76,7 +77,7 @@ class MarketStreams:
         self._told_ids: dict[tuple[Channel, Symbol], int] = {}  # of trades, or of book updates
         self._forced: dict[Channel, dict[Symbol, tuple[Decimal, bytes]]] = {}
         self._speak: dict[str, Callable[[Channel, int], None]] = {
-            "aggTrade": self._speak_group,
+            "aggTrade": self._speak_groups,
             "kline": self._speak_kline,
             "continuousKline": self._speak_kline,
             "markPrice": self._speak_mark,
@@ -113,6 +114,9 @@ class MarketStreams:
         if period and channel not in self._due:
             now = self._venue.now()
             self._due[channel] = now - now % period + period
+        if channel.kind == "aggTrade":
+            lane = self._lane(channel.symbol)
+            lane.told_group = max(lane.told_group, lane.tape.aggregates.number)
         if channel.kind in _OF_DIFFS and channel not in self._taps:
             self._taps[channel] = self._lane(channel.symbol).watch.tap()
 
@@ -123,8 +127,6 @@ class MarketStreams:
         self._forced.pop(channel, None)
         for key in [key for key in self._told_ids if key[0] == channel]:
             del self._told_ids[key]
-        if channel.kind == "aggTrade":
-            self._lane(channel.symbol).group = None
         tap = self._taps.pop(channel, None)
         if tap is not None:
             self._lane(channel.symbol).watch.untap(tap)
@@ -159,9 +161,8 @@ class MarketStreams:
             sent = ms(self._venue.now())
             self._publish(channel, encode(make.trade(trade, lane.tape.digits, sent)))
         channel = Channel("aggTrade", trade.symbol)
-        if channel in self._names and not (lane.group and lane.group.takes(trade)):
-            self._tell_group(channel, lane)
-            lane.group = Group(trade)
+        if channel in self._names and lane.tape.aggregates.number > lane.told_group + 1:
+            self._speak_groups(channel, self._venue.now())
 
     def on_outputs(self, outputs: Sequence[Output], now: int) -> None:
         """Hear what happened to orders: they are part of the book, and some are forced."""
@@ -195,9 +196,16 @@ class MarketStreams:
             self._publish(channel, encode(make.book_ticker(lane.tape, touch, sent)))
 
     def _touch(self, tape: Tape) -> Touch:
-        nothing = (tape.digits.px(0.0), tape.digits.amount(0.0))
-        bids, asks = self._venue.bids(tape.symbol, 1), self._venue.asks(tape.symbol, 1)
-        return Touch(bids[0] if bids else nothing, asks[0] if asks else nothing)
+        return Touch(self._best(tape, Side.SELL), self._best(tape, Side.BUY))
+
+    def _best(self, tape: Tape, taker: Side) -> tuple[str, str]:
+        digits = tape.digits
+        quick = self._venue.exchange.touch(tape.symbol, taker)
+        if quick is not None:
+            return digits.px(quick[0]), digits.amount(quick[1])
+        look = self._venue.asks if taker is Side.BUY else self._venue.bids
+        found = look(tape.symbol, 1)
+        return found[0] if found else (digits.px(0.0), digits.amount(0.0))
 
     # Every so often
 
@@ -219,16 +227,12 @@ class MarketStreams:
         if frames:
             self._publish(channel, encode(frames[0] if channel.symbol else list(frames)))
 
-    def _speak_group(self, channel: Channel, now: int) -> None:
+    def _speak_groups(self, channel: Channel, now: int) -> None:
         lane = self._lane(channel.symbol)
-        if lane.group is not None and lane.group.is_over(now):
-            self._tell_group(channel, lane)
-
-    def _tell_group(self, channel: Channel, lane: Lane) -> None:
-        group, lane.group = lane.group, None
-        if group is not None:
-            sent = ms(max(self._venue.now(), group.first.ts))
-            self._publish(channel, encode(group.frame(lane.tape.digits, sent)))
+        over = lane.tape.aggregates.over(now)
+        for group in list(itertools.takewhile(lambda g: g.number > lane.told_group, over))[::-1]:
+            lane.told_group = group.number
+            self._publish(channel, encode(make.aggregate(group, lane.tape.digits, ms(now))))
 
     def _speak_mark(self, channel: Channel, now: int) -> None:
         frames = []

@@ -29,6 +29,7 @@ class RequestContext(NamedTuple):
     venue: Venue
     account: AccountId
     now: int
+    is_truth: bool = False  # the back door asks: what is ordered to go wrong does not
 
 
 class Security(Enum):
@@ -85,6 +86,7 @@ _UNDONE = (
     Kind.TIMEOUT_BEFORE,
     Kind.RESET_BEFORE,
 )
+_CLOSES = (("LONG", "SELL"), ("SHORT", "BUY"))
 _DONE = (
     Kind.UNKNOWN_EXECUTED,
     Kind.STATUS_UNKNOWN_EXECUTED,
@@ -111,6 +113,17 @@ class Call(NamedTuple):
     address: str
 
 
+def lags(ctx: RequestContext, since: int, place: str) -> bool:
+    """Tell whether a read does not see something new yet, because that was ordered."""
+    faults = ctx.venue.faults
+    if faults.is_quiet or ctx.is_truth:
+        return False
+    age_ms = (ctx.now - since) // NS_PER_MS
+    if age_ms * NS_PER_MS > faults.delay_ns(Kind.READ_LAG):
+        return False
+    return faults.draw(Kind.READ_LAG, place, ctx.now) is not None
+
+
 async def perform(venue: Venue, call: Call, params: Params) -> object:
     """Carry a request out, with whatever is to go wrong on the way.
 
@@ -128,7 +141,7 @@ async def perform(venue: Venue, call: Call, params: Params) -> object:
     if held is not None:
         await asyncio.sleep(held.delay_ms / 1000)
         if call.method.security is Security.SIGNED:
-            check_arrival(params, venue.now(), is_order=call.method.is_order)
+            check_arrival(params, venue.shown_now(), is_order=call.method.is_order)
     late = faults.draw(Kind.DELAY_ANSWER, call.place, now)
     done = faults.draw_first(_DONE, call.place, now)
     try:
@@ -156,7 +169,8 @@ def _is_exempt(rule: Rule, call: Call, params: Params) -> bool:
     """Tell whether a request is let through an overloaded system."""
     if rule.kind is not Kind.OVERLOADED:
         return False
-    reduces = params.flag("reduceOnly") or params.flag("closePosition")
+    hedged = (params.text("positionSide"), params.text("side"))
+    reduces = params.flag("reduceOnly") or params.flag("closePosition") or hedged in _CLOSES
     return reduces or call.place.startswith("DELETE ")
 
 

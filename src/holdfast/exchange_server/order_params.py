@@ -8,7 +8,7 @@ import string
 from decimal import Decimal
 from typing import NamedTuple
 
-from ..exchange import SelfTrade
+from ..exchange import PositionSide, SelfTrade, VenueOrder
 from ..model.values import (
     NS_PER_MS,
     AccountId,
@@ -35,9 +35,11 @@ from .errors import (
     ILLEGAL_CHARS,
     NO_PRICE_TO_MATCH,
     NOT_SUPPORTED,
+    NOT_WANTED,
     OTHER_POSITION_SIDE,
     PRICE_MATCH_TYPE,
     QTY_WITH_CLOSE,
+    REDUCE_ONLY_CONFLICT,
     REDUCE_ONLY_WITH_CLOSE,
     USE_ALGO_ORDER,
     ApiError,
@@ -72,6 +74,21 @@ class Wanted(NamedTuple):
     order: NewOrder
     self_trade: SelfTrade
     is_final: bool
+    position_side: PositionSide = PositionSide.BOTH
+
+    def shell(self, now: int = 0) -> VenueOrder:
+        """Return the order as it would be kept, without a number."""
+        order = self.order
+        return VenueOrder(
+            asked=order,
+            order_type=order.order_type,
+            qty=order.qty,
+            price=order.price,
+            created_ts=now,
+            updated_ts=now,
+            self_trade=self.self_trade,
+            position_side=self.position_side,
+        )
 
 
 def new_client_id() -> ClOrdId:
@@ -107,7 +124,7 @@ def ordinary(venue: Venue, account: AccountId, params: Params) -> Wanted:
     kind = _need_type(params)
     if kind.is_conditional:
         raise ApiError(USE_ALGO_ORDER)
-    _check_position_side(params)
+    position_side = _position_side(venue, account, params, no_reduce=NOT_WANTED)
     if kind is OrderType.MARKET:
         for name in ("price", "timeInForce", "priceMatch", "goodTillDate"):
             params.refuse(name)
@@ -130,7 +147,8 @@ def ordinary(venue: Venue, account: AccountId, params: Params) -> Wanted:
         account=account,
         intent_id=terms.note(Terms(price_match=match)),
     )
-    return Wanted(order, _self_trade(params), _is_final(params) and not _may_rest(order))
+    is_final = _is_final(params) and not _may_rest(order)
+    return Wanted(order, _self_trade(params), is_final, position_side)
 
 
 def conditional(venue: Venue, account: AccountId, params: Params) -> Wanted:
@@ -146,7 +164,7 @@ def conditional(venue: Venue, account: AccountId, params: Params) -> Wanted:
     kind = _need_type(params)
     if not kind.is_conditional:
         raise ApiError(BAD_TYPE)
-    _check_position_side(params)
+    position_side = _position_side(venue, account, params, no_reduce=REDUCE_ONLY_CONFLICT)
     if _price_match(params) != "NONE":
         raise ApiError(NOT_SUPPORTED, why="priceMatch of conditional orders is not simulated")
     closes = params.flag("closePosition")
@@ -172,7 +190,7 @@ def conditional(venue: Venue, account: AccountId, params: Params) -> Wanted:
             Terms(close_position=closes, price_protect=params.flag("priceProtect"))
         ),
     )
-    return Wanted(order, _self_trade(params), is_final=False)
+    return Wanted(order, _self_trade(params), is_final=False, position_side=position_side)
 
 
 def _closing_qty(params: Params, tape: Tape, kind: OrderType) -> Decimal:
@@ -247,12 +265,24 @@ def _expiry(params: Params, tif: TimeInForce) -> int | None:
     return seconds * 1000 * NS_PER_MS
 
 
-def _check_position_side(params: Params) -> None:
-    side = params.text("positionSide") or "BOTH"
-    if side in ("LONG", "SHORT"):
+def _position_side(
+    venue: Venue, account: AccountId, params: Params, *, no_reduce: int
+) -> PositionSide:
+    """Read which position is meant; `no_reduce` is what a hedged reduce-only is refused with."""
+    side = named_side(params)
+    if side not in venue.exchange.sides(account):
         raise ApiError(OTHER_POSITION_SIDE)
-    if side != "BOTH":
-        raise ApiError(BAD_POSITION_SIDE)
+    if side is not PositionSide.BOTH and params.flag("reduceOnly"):
+        if no_reduce == NOT_WANTED:
+            params.refuse("reduceOnly")
+        raise ApiError(no_reduce)
+    return side
+
+
+def named_side(params: Params) -> PositionSide:
+    """Read a position's side; BOTH where none is sent."""
+    side = params.choice("positionSide", PositionSide, BAD_POSITION_SIDE)
+    return side or PositionSide.BOTH
 
 
 def _self_trade(params: Params) -> SelfTrade:

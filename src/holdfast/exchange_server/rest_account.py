@@ -54,8 +54,12 @@ class _Held(NamedTuple):
 
 
 def _held(ctx: RequestContext) -> list[_Held]:
-    symbol_margin = ctx.venue.exchange.symbol_margin
-    return [_Held(t, symbol_margin(ctx.account, t.symbol)) for t in ctx.venue.tapes.values()]
+    exchange = ctx.venue.exchange
+    return [
+        _Held(tape, exchange.symbol_margin(ctx.account, tape.symbol, side))
+        for tape in ctx.venue.tapes.values()
+        for side in exchange.sides(ctx.account)
+    ]
 
 
 def _assets(venue: Venue, account: AccountId) -> list[str]:
@@ -68,7 +72,7 @@ def _moved_ms(ctx: RequestContext, symbol: Symbol = WALLET) -> int:
 
 
 def _amounts(total: AccountMargin) -> dict[str, str]:
-    withdrawable = max(ZERO, min(total.available, total.wallet))
+    withdrawable = max(ZERO, min(total.available, total.cross_wallet))
     return {
         "walletBalance": money(total.wallet),
         "unrealizedProfit": money(total.unrealized),
@@ -77,8 +81,8 @@ def _amounts(total: AccountMargin) -> dict[str, str]:
         "initialMargin": money(total.position_margin + total.order_margin),
         "positionInitialMargin": money(total.position_margin),
         "openOrderInitialMargin": money(total.order_margin),
-        "crossWalletBalance": money(total.wallet),
-        "crossUnPnl": money(total.unrealized),
+        "crossWalletBalance": money(total.cross_wallet),
+        "crossUnPnl": money(total.cross_unrealized),
         "availableBalance": money(total.available),
         "maxWithdrawAmount": money(withdrawable),
     }
@@ -103,12 +107,12 @@ def account_v3(ctx: RequestContext, _params: Params) -> object:
     positions = [
         {
             "symbol": tape.symbol,
-            "positionSide": "BOTH",
+            "positionSide": row.position.side.value,
             "positionAmt": tape.digits.amount(row.position.qty),
             "unrealizedProfit": money(row.unrealized),
-            "isolatedMargin": "0",
+            "isolatedMargin": plain(as_money(row.isolated_margin)),
             "notional": plain(as_money(row.notional)),
-            "isolatedWallet": "0",
+            "isolatedWallet": plain(row.position.isolated_wallet),
             "initialMargin": money(row.position_margin + row.order_margin),
             "maintMargin": money(row.maintenance),
             "updateTime": _moved_ms(ctx, tape.symbol),
@@ -131,16 +135,16 @@ def account_v2(ctx: RequestContext, _params: Params) -> object:
             "positionInitialMargin": money(row.position_margin),
             "openOrderInitialMargin": money(row.order_margin),
             "leverage": str(row.leverage),
-            "isolated": False,
+            "isolated": row.is_isolated,
             "entryPrice": plain(as_money(row.position.entry_price)),
             "breakEvenPrice": plain(as_money(row.position.break_even_price)),
             "maxNotional": max_notional(tape, row.leverage),
             "bidNotional": plain(as_money(row.bid_notional)),
             "askNotional": plain(as_money(row.ask_notional)),
-            "positionSide": "BOTH",
+            "positionSide": row.position.side.value,
             "positionAmt": tape.digits.amount(row.position.qty),
             "notional": plain(as_money(row.notional)),
-            "isolatedWallet": "0",
+            "isolatedWallet": plain(row.position.isolated_wallet),
             "updateTime": _moved_ms(ctx, tape.symbol),
         }
         for tape, row in _held(ctx)
@@ -160,13 +164,13 @@ def max_notional(tape: Tape, leverage: int) -> str:
     return "0" if most is None else plain(most)
 
 
-def _config(_ctx: RequestContext) -> Json:
+def _config(ctx: RequestContext) -> Json:
     return {
         "feeTier": 0,
         "canTrade": True,
         "canDeposit": True,
         "canWithdraw": True,
-        "dualSidePosition": False,
+        "dualSidePosition": ctx.venue.exchange.is_hedged(ctx.account),
         "updateTime": 0,
         "multiAssetsMargin": False,
         "tradeGroupId": -1,
@@ -205,20 +209,21 @@ def _position(ctx: RequestContext, held: _Held) -> Json:
     """Return what both versions of the position's risk have."""
     tape, row = held
     position, exchange = row.position, ctx.venue.exchange
-    liquidation = exchange.liquidation_price(ctx.account, tape.symbol) if position.qty else None
+    place = (ctx.account, tape.symbol, position.side)
+    liquidation = exchange.liquidation_price(*place) if position.qty else None
     mark = exchange.mark_price(tape.symbol)
     return {
         "symbol": tape.symbol,
-        "positionSide": "BOTH",
+        "positionSide": row.position.side.value,
         "positionAmt": tape.digits.amount(position.qty),
         "entryPrice": plain(as_money(position.entry_price)) if position.qty else "0.0",
         "breakEvenPrice": plain(as_money(position.break_even_price)),
         "markPrice": money(mark or ZERO),
         "unRealizedProfit": money(row.unrealized),
         "liquidationPrice": "0" if liquidation is None else plain(as_money(liquidation)),
-        "isolatedMargin": "0",
+        "isolatedMargin": plain(as_money(row.isolated_margin)),
         "notional": plain(as_money(row.notional)),
-        "isolatedWallet": "0",
+        "isolatedWallet": plain(row.position.isolated_wallet),
         "updateTime": _moved_ms(ctx, tape.symbol),
     }
 
@@ -256,7 +261,7 @@ def position_risk_v2(ctx: RequestContext, params: Params) -> object:
             **_position(ctx, held),
             "leverage": str(held.margin.leverage),
             "maxNotionalValue": max_notional(held.tape, held.margin.leverage),
-            "marginType": "cross",
+            "marginType": "isolated" if held.margin.is_isolated else "cross",
             "isAutoAddMargin": "false",
         }
         for held in _chosen(ctx, params, with_empty=True)
@@ -308,11 +313,11 @@ def _number(amount: Decimal) -> int | float:
 
 def adl_quantile(ctx: RequestContext, params: Params) -> object:
     """Return rank 0 for every position: nobody is deleveraged for another here."""
-    held = _chosen(ctx, params, with_empty=False)
+    held = list(_chosen(ctx, params, with_empty=False))
+    last = "HEDGE" if ctx.venue.exchange.is_hedged(ctx.account) else "BOTH"
     return [
-        {"symbol": each.tape.symbol, "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": 0}}
-        for each in held
-        if each.margin.position.qty
+        {"symbol": symbol, "adlQuantile": {"LONG": 0, "SHORT": 0, last: 0}}
+        for symbol in dict.fromkeys(each.tape.symbol for each in held if each.margin.position.qty)
     ]
 
 

@@ -11,11 +11,10 @@ from .errors import (
     NO_SUCH_ORDER,
     ApiError,
 )
-from .methods import Method, Methods, RequestContext
-from .order_params import Wanted
+from .methods import Method, Methods, RequestContext, lags
 from .params import Params
 from .ranges import time_range
-from .rest_orders import lags, placed
+from .rest_orders import placed
 from .terms import read
 from .venue import ALGO_ID_BASE
 
@@ -24,26 +23,17 @@ RANGE_DAYS = 7
 
 def place(ctx: RequestContext, params: Params) -> object:
     wanted = order_params.conditional(ctx.venue, ctx.account, params)
-    if read_closes(wanted):
-        _check_close(ctx, wanted)
+    shell = wanted.shell()
+    if read(shell).close_position:
+        _check_close(ctx, shell)
     return order_answers.algo_acknowledgement(ctx.venue, placed(ctx, wanted))
 
 
-def read_closes(wanted: Wanted) -> bool:
-    """Tell whether an order is to close a whole position."""
-    order = wanted.order
-    shell = VenueOrder(
-        asked=order, order_type=order.order_type, qty=order.qty, created_ts=0, updated_ts=0
-    )
-    return read(shell).close_position
-
-
-def _check_close(ctx: RequestContext, wanted: Wanted) -> None:
-    order, exchange = wanted.order, ctx.venue.exchange
-    of_order = (order.account, order.symbol, order.side)
-    if close_orders.has_same(exchange, *of_order, order.order_type):
+def _check_close(ctx: RequestContext, order: VenueOrder) -> None:
+    exchange = ctx.venue.exchange
+    if close_orders.has_same(exchange, order):
         raise ApiError(CLOSE_ORDER_EXISTS)
-    if not close_orders.held(exchange, *of_order):
+    if not close_orders.closes_something(exchange, order):
         raise ApiError(NO_POSITION_FOR_GTE)
 
 
@@ -64,7 +54,7 @@ def named(ctx: RequestContext, params: Params) -> VenueOrder | None:
 
 def query(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
-    if order is None or lags(ctx, order, "GET /fapi/v1/algoOrder"):
+    if order is None or lags(ctx, order.created_ts, "GET /fapi/v1/algoOrder"):
         raise ApiError(NO_SUCH_ORDER)
     return order_answers.algo_row(ctx.venue, order)
 
@@ -76,7 +66,9 @@ def open_orders(ctx: RequestContext, params: Params) -> object:
     return [
         order_answers.algo_row(ctx.venue, order)
         for order in ctx.venue.exchange.open_orders(ctx.account, symbol)
-        if order.is_waiting and (algo_id is None or order.algo_id == algo_id - ALGO_ID_BASE)
+        if order.is_waiting
+        and (algo_id is None or order.algo_id == algo_id - ALGO_ID_BASE)
+        and not lags(ctx, order.created_ts, "GET /fapi/v1/openAlgoOrders")
     ]
 
 

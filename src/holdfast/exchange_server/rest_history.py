@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from ..exchange import PositionSide, position_side_of
 from ..model.messages import ExecutionReport, FundingPayment, WalletChange
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, Side, Symbol, plain
 from .frames import ms
-from .methods import Method, Methods, RequestContext
+from .methods import Method, Methods, RequestContext, lags
 from .order_answers import Json
 from .params import Params
 from .ranges import time_range
@@ -19,10 +20,10 @@ TRADES_RANGE_DAYS = 7
 INCOME_RANGE_DAYS = 7
 
 
-def user_trades(ctx: RequestContext, params: Params) -> object:
+def user_trades(ctx: RequestContext, params: Params, most: int | None = None) -> object:
     symbol = ctx.venue.tape(params.need("symbol")).symbol
     order_id, from_id = params.integer("orderId"), params.integer("fromId")
-    limit = params.limit(500, 1000)
+    limit = most or params.limit(500, 1000)
     start, end = time_range(params, ctx.now, days=TRADES_RANGE_DAYS, bounded=from_id is None)
     found = [
         trade
@@ -34,6 +35,7 @@ def user_trades(ctx: RequestContext, params: Params) -> object:
             if from_id is not None
             else start <= trade.venue_ts <= end
         )
+        and not lags(ctx, trade.venue_ts, "GET /fapi/v1/userTrades")
     ]
     from_first = from_id is not None or params.has("startTime")
     return [_trade(ctx, trade) for trade in (found[:limit] if from_first else found[-limit:])]
@@ -56,7 +58,7 @@ def _trade(ctx: RequestContext, trade: ExecutionReport) -> Json:
         "commission": money(trade.fee),
         "commissionAsset": trade.fee_asset,
         "time": ms(trade.venue_ts),
-        "positionSide": "BOTH",
+        "positionSide": position_side_of(trade).value,
         "buyer": trade.side is Side.BUY,
         "maker": trade.is_maker,
     }
@@ -77,10 +79,10 @@ class _Income(NamedTuple):
     trade_id: str
 
 
-def income(ctx: RequestContext, params: Params) -> object:
+def income(ctx: RequestContext, params: Params, most: int | None = None) -> object:
     text, kind = params.text("symbol"), params.text("incomeType")
     symbol = ctx.venue.tape(text).symbol if text is not None else None
-    limit = params.limit(100, 1000)
+    limit = most or params.limit(100, 1000)
     start, end = time_range(params, ctx.now, days=None)
     if not params.has("startTime"):
         start = max(start, end - INCOME_RANGE_DAYS * NS_PER_DAY)
@@ -139,7 +141,8 @@ def _incomes(ctx: RequestContext) -> Iterator[_Income]:
 def _other_income(income: FundingPayment | WalletChange, symbols: list[Symbol]) -> _Income:
     if isinstance(income, FundingPayment):
         due_ms = int(income.payment_id.rpartition("-")[2]) // NS_PER_MS
-        tran_id = due_ms * 1000 + symbols.index(income.symbol)
+        is_short = f"-{PositionSide.SHORT.value}-" in income.payment_id
+        tran_id = 2 * (due_ms * 1000 + symbols.index(income.symbol)) + is_short
         return _Income(
             income.venue_ts, "FUNDING_FEE", income.symbol, income.amount, income.asset, tran_id, ""
         )

@@ -28,7 +28,7 @@ def ping(_ctx: RequestContext, _params: Params) -> object:
 
 
 def server_time(ctx: RequestContext, _params: Params) -> object:
-    return {"serverTime": ms(ctx.now)}
+    return {"serverTime": ms(ctx.venue.shown_now())}
 
 
 def listing(ctx: RequestContext, _params: Params) -> object:
@@ -79,26 +79,26 @@ def _trade(tape: Tape, trade: Trade) -> Json:
 
 
 def agg_trades(ctx: RequestContext, params: Params) -> object:
-    """Return trades in the form of aggregates; each stands for itself and has its own id."""
+    """Return the groups of trades that the stream tells, under the same ids."""
     tape = ctx.venue.tape(params.need("symbol"))
     limit, from_id = params.limit(500, 1000), params.integer("fromId")
     start, end = time_range(params, ctx.now, days=None)
     found = [
         each
-        for each in tape.trades
-        if (each.trade_id >= from_id if from_id is not None else start <= each.ts <= end)
-    ]
+        for each in tape.aggregates.over(ctx.now)
+        if (each.number >= from_id if from_id is not None else start <= each.first.ts <= end)
+    ][::-1]
     from_first = from_id is not None or params.has("startTime")
     return [
         {
-            "a": each.trade_id,
-            "p": tape.digits.px(each.price),
+            "a": each.number,
+            "p": tape.digits.px(each.first.price),
             "q": tape.digits.amount(each.qty),
             "nq": tape.digits.amount(each.qty),
-            "f": each.trade_id,
-            "l": each.trade_id,
-            "T": ms(each.ts),
-            "m": each.is_buyer_maker,
+            "f": each.first.trade_id,
+            "l": each.last_id,
+            "T": ms(each.first.ts),
+            "m": each.first.is_buyer_maker,
         }
         for each in (found[:limit] if from_first else found[-limit:])
     ]

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..exchange import OrderKey, OrderUpdate, Output, VenueOrder
+from ..exchange import (
+    ADL_PREFIX,
+    LIQUIDATION_PREFIX,
+    OrderKey,
+    OrderUpdate,
+    Output,
+    VenueOrder,
+)
 from ..exchange.filters import refusal_of
-from ..exchange.orders import SelfTrade
 from ..model.messages import ExecType, ExecutionReport, RequestRefused
-from ..model.values import NS_PER_MS, OrderStatus, OrderType, Symbol, plain
+from ..model.values import OrderStatus, OrderType, Symbol, plain
 from . import order_answers, order_params
 from .archive import is_visible
 from .errors import (
@@ -20,11 +26,11 @@ from .errors import (
     NOT_REDUCE_ONLY,
     TEXTS,
     ApiError,
+    invalid,
     missing,
 )
-from .faults import Kind
 from .frames import ms
-from .methods import Method, Methods, RequestContext
+from .methods import Method, Methods, RequestContext, lags
 from .order_params import Wanted
 from .params import Params
 from .ranges import time_range
@@ -33,6 +39,8 @@ BATCH_MAX = 5
 CANCEL_BATCH_MAX = 10
 ORDERS_RANGE_DAYS = 7
 COUNTDOWN_MS_MAX = 2**53
+_FORCED = {"LIQUIDATION": LIQUIDATION_PREFIX, "ADL": ADL_PREFIX}
+"""How the client ids begin of what the exchange places of itself."""
 
 
 def declined(ctx: RequestContext, code: int | None, why: str, symbol: str) -> ApiError:
@@ -48,7 +56,7 @@ def declined(ctx: RequestContext, code: int | None, why: str, symbol: str) -> Ap
 def placed(ctx: RequestContext, wanted: Wanted) -> VenueOrder:
     """Place an order and return it as the answer shows it: as accepted, or as it has ended."""
     order = wanted.order
-    outputs = ctx.venue.submit(order, wanted.self_trade)
+    outputs = ctx.venue.submit(order, wanted.self_trade, wanted.position_side)
     for output in outputs:
         if isinstance(output, ExecutionReport):
             raise declined(ctx, output.code, output.reason, order.symbol)
@@ -71,21 +79,13 @@ def check(ctx: RequestContext, params: Params) -> object:
     read = order_params.conditional if kind and kind.is_conditional else order_params.ordinary
     if kind and kind.is_conditional:
         params = params.renamed({"newClientOrderId": "clientAlgoId", "stopPrice": "triggerPrice"})
-    order = read(ctx.venue, ctx.account, params).order
+    wanted = read(ctx.venue, ctx.account, params)
+    order = wanted.order
     instrument = ctx.venue.tapes[order.symbol].instrument
     refusal = refusal_of(order, instrument, ctx.venue.exchange.mark_price(order.symbol), ctx.now)
     if refusal is not None:
         raise declined(ctx, refusal.code, refusal.text, order.symbol)
-    shown = VenueOrder(
-        asked=order,
-        order_type=order.order_type,
-        qty=order.qty,
-        price=order.price,
-        created_ts=ctx.now,
-        updated_ts=ctx.now,
-        self_trade=SelfTrade.EXPIRE_MAKER,
-    )
-    return order_answers.acknowledgement(ctx.venue, shown)
+    return order_answers.acknowledgement(ctx.venue, wanted.shell(ctx.now))
 
 
 # Finding an order
@@ -121,25 +121,19 @@ def query_open(ctx: RequestContext, params: Params) -> object:
 
 
 def _is_shown(ctx: RequestContext, order: VenueOrder) -> bool:
-    return is_visible(order, ctx.now) and not lags(ctx, order, "GET /fapi/v1/order")
-
-
-def lags(ctx: RequestContext, order: VenueOrder, place: str) -> bool:
-    """Tell whether a query does not see a new order yet, because that was ordered."""
-    faults = ctx.venue.faults
-    if faults.is_quiet:
-        return False
-    age_ms = (ctx.now - order.created_ts) // NS_PER_MS
-    if age_ms * NS_PER_MS > faults.delay_ns(Kind.READ_LAG):
-        return False
-    return faults.draw(Kind.READ_LAG, place, ctx.now) is not None
+    return is_visible(order, ctx.now) and not lags(ctx, order.created_ts, "GET /fapi/v1/order")
 
 
 def open_orders(ctx: RequestContext, params: Params) -> object:
     text = params.text("symbol")
     symbol = ctx.venue.tape(text).symbol if text is not None else None
     orders = ctx.venue.exchange.open_orders(ctx.account, symbol)
-    return [order_answers.row(ctx.venue, order) for order in orders if order.order_id]
+    place = "GET /fapi/v1/openOrders"
+    return [
+        order_answers.row(ctx.venue, order)
+        for order in orders
+        if order.order_id and not lags(ctx, order.created_ts, place)
+    ]
 
 
 def all_orders(ctx: RequestContext, params: Params) -> object:
@@ -153,6 +147,7 @@ def all_orders(ctx: RequestContext, params: Params) -> object:
         for order in ctx.venue.archive.of(ctx.account).ordinary(ctx.now)
         if (symbol is None or order.symbol == symbol)
         and (order.order_id >= least if least is not None else start <= order.created_ts <= end)
+        and not lags(ctx, order.created_ts, "GET /fapi/v1/allOrders")
     ]
     from_first = least is not None or params.has("startTime")
     chosen = found[:limit] if from_first else found[-limit:]
@@ -301,18 +296,20 @@ def cancel_batch(ctx: RequestContext, params: Params) -> object:
 
 
 def forced(ctx: RequestContext, params: Params) -> object:
-    """Return the orders by which the account was liquidated."""
+    """Return the orders by which the account was liquidated or deleveraged."""
     text = params.text("symbol")
     symbol = ctx.venue.tape(text).symbol if text is not None else None
     kind = params.text("autoCloseType")
+    prefixes = _FORCED.get(kind) if kind is not None else tuple(_FORCED.values())
+    if prefixes is None:
+        raise invalid("autoCloseType")
     start, end = time_range(params, ctx.now, days=None)
     found = [
         order
         for order in ctx.venue.archive.of(ctx.account).ordinary(ctx.now)
-        if order.cl_ord_id.startswith("autoclose-")
+        if order.cl_ord_id.startswith(prefixes)
         and order.status is OrderStatus.FILLED
         and (symbol is None or order.symbol == symbol)
-        and kind in (None, "LIQUIDATION")
         and start <= order.created_ts <= end
     ]
     return [order_answers.long_row(ctx.venue, order) for order in found[-params.limit(50, 100) :]]

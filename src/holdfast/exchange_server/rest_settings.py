@@ -1,32 +1,32 @@
 """How an account trades: leverage, margin and position mode.
 
-The core is one-way and cross. What it can't be is refused, never pretended: with orders or a
-position in the way for the venue's own reasons, else as not supported.
+All assets as one margin, and fees in another asset, are refused, never pretended.
 """
 
 from __future__ import annotations
 
-from ..model.values import plain
+from ..model.instrument import as_money
+from ..model.values import ZERO, Symbol, plain
 from .errors import (
+    AMOUNT_NOT_POSITIVE,
     ASSETS_HAVE_OPEN_ORDERS,
     BAD_LEVERAGE,
-    HAS_OPEN_ORDERS,
-    HAS_POSITION,
-    MODE_HAS_OPEN_ORDERS,
-    MODE_HAS_POSITION,
     NOT_SUPPORTED,
-    ONLY_ISOLATED,
+    OTHER_POSITION_SIDE,
     SAME_ASSET_MODE,
-    SAME_MARGIN_TYPE,
-    SAME_POSITION_MODE,
     ApiError,
     invalid,
 )
+from .frames import ms
 from .methods import Method, Methods, RequestContext
+from .order_params import named_side
 from .params import Params
+from .ranges import time_range
 from .rest_account import max_notional
 from .rest_orders import declined
 
+ADD, REDUCE = 1, 2
+_MARGIN_TYPES = {"ISOLATED": True, "CROSSED": False, "CROSS": False}
 DONE = {"code": 200, "msg": "success"}
 
 
@@ -52,7 +52,7 @@ def symbol_config(ctx: RequestContext, params: Params) -> object:
     return [
         {
             "symbol": tape.symbol,
-            "marginType": "CROSSED",
+            "marginType": _margin_type(ctx, tape.symbol),
             "isAutoAddMargin": False,
             "leverage": leverage,
             "maxNotionalValue": max_notional(tape, leverage),
@@ -61,43 +61,74 @@ def symbol_config(ctx: RequestContext, params: Params) -> object:
     ]
 
 
+def _margin_type(ctx: RequestContext, symbol: Symbol) -> str:
+    return "ISOLATED" if ctx.venue.exchange.is_isolated(ctx.account, symbol) else "CROSSED"
+
+
 def set_margin_type(ctx: RequestContext, params: Params) -> object:
     symbol = ctx.venue.tape(params.need("symbol")).symbol
-    kind = params.need("marginType")
-    if kind in ("CROSSED", "CROSS"):
-        raise ApiError(SAME_MARGIN_TYPE)
-    if kind != "ISOLATED":
+    is_isolated = _MARGIN_TYPES.get(params.need("marginType"))
+    if is_isolated is None:
         raise invalid("marginType")
-    if ctx.venue.exchange.open_orders(ctx.account, symbol):
-        raise ApiError(HAS_OPEN_ORDERS)
-    if any(each.symbol == symbol for each in ctx.venue.exchange.positions(ctx.account)):
-        raise ApiError(HAS_POSITION)
-    raise ApiError(NOT_SUPPORTED, why="isolated margin is not simulated")
+    refusal = ctx.venue.set_margin_type(ctx.account, symbol, is_isolated=is_isolated)
+    if refusal is not None:
+        raise declined(ctx, refusal.code, refusal.text, symbol)
+    return DONE
 
 
 def move_margin(ctx: RequestContext, params: Params) -> object:
-    ctx.venue.tape(params.need("symbol"))
-    amount = params.need_decimal("amount")
-    raise ApiError(ONLY_ISOLATED, why=f"every position is cross; amount was {plain(amount)}")
+    symbol = ctx.venue.tape(params.need("symbol")).symbol
+    amount, kind = params.need_decimal("amount"), params.need_integer("type")
+    if kind not in (ADD, REDUCE):
+        raise invalid("type")
+    if amount <= ZERO:
+        raise ApiError(AMOUNT_NOT_POSITIVE, why=f"amount was {plain(amount)}")
+    side = named_side(params)
+    if side not in ctx.venue.exchange.sides(ctx.account):
+        raise ApiError(OTHER_POSITION_SIDE)
+    signed = as_money(amount if kind == ADD else -amount)
+    refusal = ctx.venue.move_margin(ctx.account, symbol, side, signed)
+    if refusal is not None:
+        raise declined(ctx, refusal.code, refusal.text, symbol)
+    return {
+        "amount": float(amount),
+        "code": 200,
+        "msg": "Successfully modify position margin.",
+        "type": kind,
+    }
 
 
 def margin_moves(ctx: RequestContext, params: Params) -> object:
-    ctx.venue.tape(params.need("symbol"))
-    return []
+    symbol = ctx.venue.tape(params.need("symbol")).symbol
+    kind, limit = params.integer("type", least=ADD, most=REDUCE), params.limit(500, 500)
+    start, end = time_range(params, ctx.now, days=None)
+    found = [
+        {
+            "symbol": symbol,
+            "type": ADD if each.amount > ZERO else REDUCE,
+            "deltaType": "USER_ADJUST",
+            "amount": plain(each.amount),
+            "asset": each.asset,
+            "time": ms(each.ts),
+            "positionSide": each.side.value,
+            "clientTranId": "",
+        }
+        for each in ctx.venue.exchange.margin_moves(ctx.account, symbol)
+        if start <= each.ts <= end
+    ]
+    return [each for each in found if kind in (None, each["type"])][-limit:]
 
 
-def position_mode(_ctx: RequestContext, _params: Params) -> object:
-    return {"dualSidePosition": False}
+def position_mode(ctx: RequestContext, _params: Params) -> object:
+    return {"dualSidePosition": ctx.venue.exchange.is_hedged(ctx.account)}
 
 
 def set_position_mode(ctx: RequestContext, params: Params) -> object:
-    if not params.need_flag("dualSidePosition"):
-        raise ApiError(SAME_POSITION_MODE)
-    if ctx.venue.exchange.open_orders(ctx.account):
-        raise ApiError(MODE_HAS_OPEN_ORDERS)
-    if ctx.venue.exchange.positions(ctx.account):
-        raise ApiError(MODE_HAS_POSITION)
-    raise ApiError(NOT_SUPPORTED, why="hedge mode is not simulated")
+    wanted = params.need_flag("dualSidePosition")
+    refusal = ctx.venue.set_position_mode(ctx.account, is_hedged=wanted)
+    if refusal is not None:
+        raise ApiError(refusal.code, why=refusal.text)
+    return DONE
 
 
 def asset_mode(_ctx: RequestContext, _params: Params) -> object:

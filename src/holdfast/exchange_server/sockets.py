@@ -81,6 +81,12 @@ class Sockets:
         for link in tuple(self._links):
             await link.socket.close(code=WSCloseCode.GOING_AWAY)
 
+    async def end_lifetimes(self) -> None:
+        """Close every socket as if its time were over."""
+        await asyncio.gather(
+            *(self._cut_off(link, Due.TOO_OLD.value) for link in tuple(self._links))
+        )
+
     async def _listen(self, link: Link, hear: Hear) -> None:
         clock, socket = asyncio.get_running_loop().time, link.socket
         heart, inflow = Heartbeat(self._limits, clock()), Inflow(self._limits.messages_per_s)

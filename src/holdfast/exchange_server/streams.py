@@ -69,6 +69,10 @@ class StreamDoor:
         """Close every socket."""
         await self._sockets.close()
 
+    async def end_lifetimes(self) -> None:
+        """Close every socket as if its time were over."""
+        await self._sockets.end_lifetimes()
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         link = await self._sockets.open(request)
         connection = connect(self._hub, link.outbox, request.path, request.rel_url.raw_query_string)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ..model.instrument import Instrument
 from ..model.market import Bar, Funding, MarkPrice, Quote, Trade
 from ..model.values import NS_PER_DAY, NS_PER_S
+from .aggregates import Aggregates
 from .frames import Digits
 
 TRADES_KEPT = 10_000
@@ -183,6 +184,7 @@ class Tape:
         self.symbol = instrument.symbol
         self.digits = Digits.of(instrument)
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.aggregates = Aggregates(TRADES_KEPT)
         self.fundings: deque[tuple[Funding, float]] = deque(maxlen=FUNDINGS_KEPT)  # with the mark
         self.mark: MarkPrice | None = None
         self.quote: Quote | None = None
@@ -214,6 +216,7 @@ class Tape:
         """Take a trade in; it has been given its id."""
         self._next_trade_id = trade.trade_id + 1
         self.trades.append(trade)
+        self.aggregates.add(trade)
         self._minutes.add(trade)
         for series in self._series.values():
             series.add(trade)

@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..exchange import AccountUpdate, Exchange, OrderUpdate, Output, VenueOrder
+from ..exchange import (
+    ADL_PREFIX,
+    LIQUIDATION_PREFIX,
+    AccountUpdate,
+    Exchange,
+    OrderUpdate,
+    Output,
+    PositionShown,
+    VenueOrder,
+)
 from ..exchange.orders import Expiry
 from ..model.instrument import as_money
 from ..model.messages import ExecType, FundingPayment
@@ -29,8 +38,6 @@ from ..model.values import (
 )
 from . import frames_user as wire
 from .frames import Digits, encode, ms
-
-LIQUIDATION_PREFIX = "autoclose-"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +160,7 @@ class UserEvents:
             reduce_only=asked.reduce_only,
             working_type=asked.working_type.value,
             original_type=order.order_type.value,
+            position_side=order.position_side.value,
             close_position=terms.close_position,
             price_protect=terms.price_protect,
             self_trade=order.self_trade.value,
@@ -212,6 +220,7 @@ class UserEvents:
             order_type=asked.order_type.value,
             symbol=order.symbol,
             side=order.side.value,
+            position_side=order.position_side.value,
             time_in_force="GTE_GTC" if terms.close_position else asked.time_in_force.value,
             qty="0" if terms.close_position else plain(order.qty),
             status=status,
@@ -259,7 +268,7 @@ def _lite_places(outputs: Sequence[Output]) -> dict[int, OrderUpdate]:
     places: dict[int, OrderUpdate] = {}
     news: dict[int, int] = {}
     for place, output in enumerate(outputs):
-        if not isinstance(output, OrderUpdate) or is_liquidation(output.order):
+        if not isinstance(output, OrderUpdate) or is_forced(output.order):
             continue
         order_id, exec_type = output.order.order_id, output.report.exec_type
         if exec_type is ExecType.NEW and order_id:
@@ -270,13 +279,15 @@ def _lite_places(outputs: Sequence[Output]) -> dict[int, OrderUpdate]:
 
 
 def _account_event(update: AccountUpdate, following: Sequence[Output], now: int) -> UserEvent:
-    wallet = plain(update.wallet)
-    change = plain(update.change)
+    balance = wire.Balance(
+        asset=update.asset,
+        wallet=plain(update.wallet),
+        cross_wallet=plain(update.cross_wallet),
+        change=plain(update.change),
+    )
     body = wire.AccountBody(
-        balances=[
-            wire.Balance(asset=update.asset, wallet=wallet, cross_wallet=wallet, change=change)
-        ],
-        positions=[_position_row(update)] if update.symbol else [],
+        balances=[] if update.reason == "MARGIN_TYPE_CHANGE" else [balance],
+        positions=[_position_row(update, each) for each in update.positions],
         reason=update.reason,
     )
     if following and isinstance(following[0], FundingPayment):
@@ -285,15 +296,18 @@ def _account_event(update: AccountUpdate, following: Sequence[Output], now: int)
     return UserEvent(update.account, "ACCOUNT_UPDATE", encode(frame))
 
 
-def _position_row(update: AccountUpdate) -> wire.PositionRow:
+def _position_row(update: AccountUpdate, shown: PositionShown) -> wire.PositionRow:
     return wire.PositionRow(
         symbol=update.symbol,
-        qty=plain(update.qty),
-        entry_price=_text(update.entry_price),
-        realized=_text(update.realized),
-        unrealized=_text(update.unrealized),
+        qty=plain(shown.qty),
+        entry_price=_text(shown.entry_price),
+        realized=_text(shown.realized),
+        unrealized=_text(shown.unrealized),
+        margin_type="isolated" if update.is_isolated else "cross",
+        isolated_wallet=plain(shown.isolated_wallet),
+        position_side=shown.side.value,
         margin_asset=update.asset,
-        break_even_price=_text(update.break_even_price),
+        break_even_price=_text(shown.break_even_price),
     )
 
 
@@ -316,9 +330,14 @@ def is_liquidation(order: VenueOrder) -> bool:
     return order.cl_ord_id.startswith(LIQUIDATION_PREFIX)
 
 
+def is_forced(order: VenueOrder) -> bool:
+    """Tell whether the exchange itself placed an order: in a liquidation, or to deleverage."""
+    return is_liquidation(order) or order.cl_ord_id == ADL_PREFIX
+
+
 def _exec_word(update: OrderUpdate) -> str:
     exec_type = update.report.exec_type
-    if exec_type is ExecType.TRADE and is_liquidation(update.order):
+    if exec_type is ExecType.TRADE and is_forced(update.order):
         return "CALCULATED"
     return "AMENDMENT" if exec_type is ExecType.REPLACED else exec_type.value
 

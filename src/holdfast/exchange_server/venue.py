@@ -14,17 +14,29 @@ from decimal import Decimal
 
 import msgspec
 
-from ..exchange import Exchange, OrderKey, OrderUpdate, Output, Refusal, SelfTrade, VenueOrder
+from ..exchange import (
+    Exchange,
+    Fate,
+    OrderKey,
+    OrderUpdate,
+    Output,
+    PositionSide,
+    Refusal,
+    SelfTrade,
+    VenueOrder,
+)
+from ..exchange.orders import ORDINARY
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import Instrument
 from ..model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade
-from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol
+from ..model.messages import FundingPayment
+from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
 from . import close_orders, terms
 from .archive import Archive
 from .auth import Keys
 from .bar_trades import trades_of_bar
 from .errors import BAD_SYMBOL, ApiError
-from .faults import Faults, Script, load_script
+from .faults import Faults, Kind, Script, load_script
 from .limits import Limits
 from .listen_keys import ListenKeys
 from .price_candles import PriceCandles
@@ -46,6 +58,8 @@ ALGO_ID_BASE = 10**15
 """Conditional orders are numbered from here on the wire; in the core they share one count."""
 
 FORGET_EVERY_NS = NS_PER_S
+PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
+"""What faults of an order's fate go by, whichever request it came with."""
 
 
 class Venue:
@@ -116,6 +130,12 @@ class Venue:
         self._last = max(self._last, self._clock())
         return self._last
 
+    def shown_now(self) -> int:
+        """Return what the exchange takes the time to be; wrong where that was ordered."""
+        now, faults = self.now(), self.faults
+        skew = None if faults.is_quiet else faults.draw(Kind.CLOCK_SKEW, "", now)
+        return now if skew is None else now + skew.delay_ms * NS_PER_MS
+
     def tick(self) -> None:
         """Let what is due by now happen: good-till dates, funding, countdowns."""
         now = self.now()
@@ -133,14 +153,32 @@ class Venue:
     # Requests. Each returns what the core said, the answer to the asker included.
 
     def submit(
-        self, order: NewOrder, self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
+        self,
+        order: NewOrder,
+        self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER,
+        position_side: PositionSide = PositionSide.BOTH,
     ) -> Sequence[Output]:
         now = self._ready()
-        return self._settle(self.exchange.submit(order, now, self_trade), now)
+        fate = self._fate(order, now)
+        outputs = self.exchange.submit(order, now, self_trade, position_side, fate=fate)
+        return self._settle(outputs, now)
+
+    def _fate(self, order: NewOrder, now: int) -> Fate:
+        """Draw what is to become of an order."""
+        if self.faults.is_quiet or order.order_type.is_conditional:
+            return ORDINARY
+        part = self.faults.draw(Kind.PARTIAL_FILL, PLACING, now)
+        met = self.faults.draw(Kind.SELF_TRADE, PLACING, now)
+        return Fate(None if part is None else to_decimal(part.part), met is not None)
 
     def cancel(self, key: OrderKey, *, is_conditional: bool) -> Sequence[Output]:
         now = self._ready()
-        return self._settle(self.exchange.cancel(key, now, is_conditional=is_conditional), now)
+        filled = None
+        if not is_conditional and not self.faults.is_quiet:
+            rule = self.faults.draw(Kind.FILL_BEFORE_CANCEL, CANCELLING, now)
+            filled = None if rule is None else to_decimal(rule.part)
+        outputs = self.exchange.cancel(key, now, is_conditional=is_conditional, filled_first=filled)
+        return self._settle(outputs, now)
 
     def cancel_all(
         self, account: AccountId, symbol: Symbol, *, is_conditional: bool
@@ -170,6 +208,52 @@ class Venue:
             for sink in self.leverage_sinks:
                 sink(account, symbol, leverage, now)
         return refusal
+
+    def set_margin_type(
+        self, account: AccountId, symbol: Symbol, *, is_isolated: bool
+    ) -> Refusal | None:
+        now = self._ready()
+        found = self.exchange.set_margin_type(account, symbol, now, is_isolated=is_isolated)
+        return self._settled(found, now)
+
+    def move_margin(
+        self, account: AccountId, symbol: Symbol, side: PositionSide, amount: Decimal
+    ) -> Refusal | None:
+        now = self._ready()
+        return self._settled(self.exchange.move_margin(account, symbol, side, amount, now), now)
+
+    def set_position_mode(self, account: AccountId, *, is_hedged: bool) -> Refusal | None:
+        self._ready()
+        refusal = self.exchange.set_position_mode(account, is_hedged=is_hedged)
+        self._keep()
+        return refusal
+
+    def _settled(self, found: Refusal | Sequence[Output], now: int) -> Refusal | None:
+        if isinstance(found, Refusal):
+            return found
+        self._settle(found, now)
+        return None
+
+    # What the exchange does of itself, on order
+
+    def force_liquidation(self, account: AccountId, symbol: Symbol, side: PositionSide) -> bool:
+        """Liquidate a position; False when there is none."""
+        now = self._ready()
+        outputs = self.exchange.force_liquidation(account, symbol, side, now)
+        return bool(self._settle(outputs, now))
+
+    def force_adl(
+        self, account: AccountId, symbol: Symbol, side: PositionSide, qty: Decimal
+    ) -> bool:
+        """Deleverage a position; False when there is none."""
+        now = self._ready()
+        return bool(self._settle(self.exchange.force_adl(account, symbol, side, qty, now), now))
+
+    def force_funding(self, symbol: Symbol, rate: float) -> int:
+        """Let a symbol's funding fall due now; returns how many positions paid or got."""
+        now = self._ready()
+        outputs = self._settle(self.exchange.force_funding(symbol, rate, now), now)
+        return sum(1 for each in outputs if isinstance(each, FundingPayment))
 
     def set_countdown(self, account: AccountId, symbol: Symbol, countdown_ms: int) -> None:
         """Cancel a symbol's orders so much later unless this is called again; 0 lifts it."""

@@ -6,6 +6,7 @@ An id comes back as it came, whatever its type.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
@@ -13,18 +14,20 @@ import msgspec
 from aiohttp import web
 
 from ..model.values import AccountId
-from .errors import ApiError
+from .errors import INTERNAL, ApiError
 from .faults import Kind
 from .frames import encode, ms
 from .heartbeat import StreamLimits
 from .methods import Broken, Call, Method, Methods, Security, perform, spend
 from .outbox import Outbox, text_frame
-from .params import Params
+from .params import UNREADABLE, Params
 from .settings import ApiKey
 from .sockets import Sockets
 from .venue import Venue
 from .ws_methods import DEFAULTS, ORDER_METHODS, PLACES, SESSION_METHODS
 from .ws_session import Session
+
+_log = logging.getLogger("holdfast.exchange")
 
 PATH = "/ws-fapi/v1"
 CONNECT_WEIGHT = 5
@@ -72,6 +75,10 @@ class WsApi:
     async def close(self) -> None:
         """Close every socket."""
         await self._sockets.close()
+
+    async def end_lifetimes(self) -> None:
+        """Close every socket as if its time were over."""
+        await self._sockets.end_lifetimes()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         address, now = request.remote or "", self._venue.now()
@@ -121,7 +128,7 @@ class Talk:
     async def _answer(self, message: str | bytes) -> None:
         try:
             asked = _read(message)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             failure = ApiError(BAD_REQUEST, f"Invalid JSON request: {error}")
             self._send({"id": None} | self._failed(failure))
             return
@@ -130,7 +137,7 @@ class Talk:
         try:
             method = self._method(asked)
             spend(self._venue, method, Params(asked.values()), self._address)
-            key = self._session.identify(asked.values(), method.security, self._venue.now())
+            key = self._session.identify(asked.values(), method.security, self._venue.shown_now())
             account = key.account if key is not None else account
             answer = {"status": 200, "result": await self._perform(asked, method, key)}
         except ApiError as error:
@@ -139,6 +146,9 @@ class Talk:
             if broken.is_reset:
                 self._outbox.abort()
             return
+        except Exception:  # noqa: BLE001 - whatever a handler raises, the socket goes on
+            _log.exception("%s failed", asked.method)
+            answer = self._failed(ApiError(INTERNAL))
         late = self._venue.faults.draw(
             Kind.EVENTS_BEFORE_REPLY, _place(asked.method), self._venue.now()
         )
@@ -155,7 +165,7 @@ class Talk:
         return method
 
     async def _perform(self, asked: Asked, method: Method, key: ApiKey | None) -> object:
-        now = self._venue.now()
+        now = self._venue.shown_now() if asked.method in SESSION_METHODS else self._venue.now()
         if asked.method == "session.logon":
             return self._session.log_on(asked.values(), now)
         if asked.method == "session.logout":

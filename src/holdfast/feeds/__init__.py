@@ -25,7 +25,12 @@ __all__ = [
 def _binance_futures(settings: FeedSettings) -> Feed:
     from .binance_futures import BinanceFuturesFeed  # noqa: PLC0415 - loads aiohttp
 
-    return BinanceFuturesFeed(settings)
+    return BinanceFuturesFeed(
+        settings,
+        testnet=settings.testnet,
+        rest_url=settings.rest_url,
+        stream_url=settings.stream_url,
+    )
 
 
 def _binance_futures_testnet(settings: FeedSettings) -> Feed:
@@ -36,6 +41,7 @@ def _binance_futures_testnet(settings: FeedSettings) -> Feed:
 
 FEEDS: dict[str, Callable[[FeedSettings], Feed]] = {
     "synthetic": SyntheticFeed,
+    "binance": _binance_futures,
     "binance_futures": _binance_futures,
     "binance_futures_testnet": _binance_futures_testnet,
 }

@@ -1,4 +1,4 @@
-"""Live market data of Binance USD-M Futures: quotes, trades and mark prices as they come.
+"""Live market data of Binance USD-M Futures: quotes, trades, mark prices and books as they come.
 
 Two connections, because the venue routes its streams by kind: what is asked for on the wrong
 path is met with silence, not with an error. Silence is what the watchdogs look for.
@@ -9,19 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import random as chance
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from operator import attrgetter
+from typing import Any
 
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
-from ..model.market import Bar, MarketData, Trade
+from ..model.market import Bar, BookDelta, MarketData, MarkPrice, Quote, Trade
 from ..model.values import Symbol
+from ..ports import Wanted
+from ..venues.binance_futures import market_history
+from ..venues.binance_futures.asking import Asker
 from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
-from ..venues.binance_futures.market_history import PublicRest
+from ..venues.binance_futures.depth_sync import DepthBooks
+from ..venues.binance_futures.market_watch import MarketWatch
 from ..venues.binance_futures.net import NetWire
+from ..venues.binance_futures.rest import RestClient
 from ..venues.binance_futures.settings import Endpoints, endpoints
-from ..venues.binance_futures.streams import Ears, Stream, Watch
+from ..venues.binance_futures.streams import LIFETIME_S, Ears, Stream, Watch
 from ..venues.binance_futures.wire import Wire
 from .settings import FeedSettings
 
@@ -31,16 +40,24 @@ WAITING_MAX = 200_000
 """Messages that may wait for the reader; more mean that it does not keep up."""
 
 FIRST_S = 10.0
+PUBLIC, MARKET = "public", "market"
+PUBLIC_KINDS = ("bookTicker",)
+MARKET_KINDS = ("aggTrade", "markPrice@1s")
+DEPTH_KIND = "depth@100ms"
 MARKET_SILENCE_S = 15.0  # mark prices come every second
 PUBLIC_SILENCE_S = 60.0  # quotes come when they change
 OPEN_PATIENCE_S = 30.0
+LOOK_S = 1.0
+"""How often symbols are looked for of which nothing comes."""
+
+_PATHS: dict[type, str] = {Quote: PUBLIC, BookDelta: PUBLIC}
 
 _ts = attrgetter("ts")
 _log = logging.getLogger("holdfast.feed")
 
 
 class BinanceFuturesFeed:
-    """The market as it is now. Of the settings it takes `symbols` alone.
+    """The market as it is now. Of the settings it takes `symbols` and `books` alone.
 
     Batches are sorted by time. From one batch to the next a message of another kind may be some
     milliseconds older: the venue's streams are not in step. A trade comes once, and in order.
@@ -48,8 +65,9 @@ class BinanceFuturesFeed:
     Args:
         testnet: the venue's test market instead of the real one.
         rest_url: another host, which serves the streams too unless `stream_url` is given.
+        now: returns the wall's time, nanoseconds UTC.
         random: draws from 0 to 1, for jitter.
-        open_wire: opens what the streams are heard through.
+        open_wire: opens what everything is sent and heard through.
 
     Raises:
         ConfigError: too many symbols, or an address has the wrong scheme.
@@ -68,6 +86,7 @@ class BinanceFuturesFeed:
         testnet: bool = False,
         rest_url: str | None = None,
         stream_url: str | None = None,
+        now: Callable[[], int] = time.time_ns,
         random: Callable[[], float] = chance.random,
         open_wire: Callable[[], Wire] = NetWire,
     ) -> None:
@@ -79,28 +98,70 @@ class BinanceFuturesFeed:
         )
         self._random = random
         self._open_wire = open_wire
-        self._rest = PublicRest(self._where.rest_url)
+        self._clock = _Wall(now)
+        self._instruments: Sequence[Instrument] | None = None
+        self._fetched: dict[tuple[Wanted, int], list[Bar]] = {}
         self._batch: list[MarketData] = []
         self._news = asyncio.Event()
         self._problem = ""
-        self._last_trade: dict[Symbol, int] = {}
+        self._last: dict[tuple[Symbol, type], int] = {}
+        self._has_books = settings is not None and settings.books
+        self._books: DepthBooks | None = None
+        self._watch: MarketWatch
+        self.take: Callable[[MarketData], bool] = lambda _: False
+        self.on_link: Callable[[Symbol, bool, str], None] = _ignore
+
+    # What is asked for
 
     def instruments(self) -> Sequence[Instrument]:
-        """Ask the venue; blocks.
+        """Return the contracts: as fetched, else asked for in a thread that is waited for.
 
         Raises:
-            NetworkError: it does not answer.
+            NetworkError: the venue does not answer.
             ConfigError: a symbol is not traded there.
         """
-        return self._rest.instruments(self._symbols)
+        if self._instruments is None:
+            _wait_for(self.fetch_instruments())
+        return self._instruments or ()
 
     def history(self, symbol: Symbol, timeframe: str, before_ts: int, count: int) -> list[Bar]:
-        """Return what the venue has of closed bars, see `Feed`; blocks. None below a minute.
+        """Return what the venue has of closed bars, see `Feed`. None below a minute.
+
+        What was fetched is handed out once; what was not is asked for in a thread.
 
         Raises:
-            NetworkError: it does not answer.
+            NetworkError: the venue does not answer.
         """
-        return self._rest.bars(symbol, timeframe, before_ts, count)
+        wanted = (symbol, timeframe, count)
+        if (wanted, before_ts) not in self._fetched:
+            _wait_for(self.fetch_history([wanted], before_ts))
+        return self._fetched.pop((wanted, before_ts))
+
+    async def fetch_instruments(self) -> None:
+        """Ask for the contracts, so that `instruments` need not wait; see `Fetching`."""
+        async with self._asking() as asker:
+            self._instruments = await market_history.instruments(asker, self._symbols)
+
+    async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
+        """Ask for bars, so that `history` need not wait; see `Fetching`."""
+        self._fetched.clear()
+        async with self._asking() as asker:
+            for symbol, timeframe, count in dict.fromkeys(wanted):
+                found = await market_history.bars(asker, symbol, timeframe, before_ts, count)
+                self._fetched[(symbol, timeframe, count), before_ts] = found
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Asker]:
+        wire = self._open_wire()
+        try:
+            yield self._asker(wire)
+        finally:
+            await wire.close()
+
+    def _asker(self, wire: Wire) -> Asker:
+        return Asker(RestClient(wire, self._where.rest_url), self._clock, self._random)
+
+    # What comes by itself
 
     async def messages(self, after_ts: int = 0) -> AsyncIterator[Sequence[MarketData]]:
         """Yield what comes, for ever, through lost connections too.
@@ -113,13 +174,7 @@ class BinanceFuturesFeed:
         background = Background(self._fail)
         try:
             await background.open()
-            streams = [
-                Stream(wire, f"the {kind} stream", address, Ears(self._hear), self._random, watch)
-                for kind, address, watch in self._kinds()
-            ]
-            for stream in streams:
-                background.start(stream.run())
-            await _until_up(streams)
+            await _until_up(self._begin(wire, background))
             while True:
                 await self._news.wait()
                 self._news.clear()
@@ -134,23 +189,49 @@ class BinanceFuturesFeed:
             await background.close()
             await wire.close()
 
-    def _kinds(self) -> list[tuple[str, _Address, Watch]]:
-        lower = [symbol.lower() for symbol in self._symbols]
-        public = [f"{each}@bookTicker" for each in lower]
-        market = [f"{each}@{kind}" for each in lower for kind in ("aggTrade", "markPrice@1s")]
-        base = self._where.stream_url
-        return [
-            (
-                "public",
-                _Address(f"{base}/public/stream?streams={'/'.join(public)}"),
-                Watch(first_s=FIRST_S, silence_s=PUBLIC_SILENCE_S),
-            ),
-            (
-                "market",
-                _Address(f"{base}/market/stream?streams={'/'.join(market)}"),
-                Watch(first_s=FIRST_S, silence_s=MARKET_SILENCE_S),
-            ),
+    def _begin(self, wire: Wire, background: Background) -> list[Stream]:
+        """Start to hear both paths, and what goes with them."""
+        now = asyncio.get_running_loop().time
+        self._watch = MarketWatch(self._symbols, self._tell_link, now)
+        self._books = None
+        if self._has_books:
+            asker = self._asker(wire)
+            self._books = DepthBooks(self._symbols, asker, self._show, self._random)
+            background.start(self._books.keep())
+        streams = [
+            self._stream(wire, PUBLIC, self._public_kinds(), PUBLIC_SILENCE_S),
+            self._stream(wire, MARKET, MARKET_KINDS, MARKET_SILENCE_S),
         ]
+        for stream in streams:
+            background.start(stream.run())
+        background.start(self._look())
+        return streams
+
+    def _public_kinds(self) -> tuple[str, ...]:
+        return (*PUBLIC_KINDS, DEPTH_KIND) if self._has_books else PUBLIC_KINDS
+
+    def _stream(self, wire: Wire, path: str, kinds: Sequence[str], silence_s: float) -> Stream:
+        names = "/".join(f"{each.lower()}@{kind}" for each in self._symbols for kind in kinds)
+        address = _Address(f"{self._where.stream_url}/{path}/stream?streams={names}")
+        watch = Watch(first_s=FIRST_S, silence_s=silence_s, lifetime_s=LIFETIME_S)
+        ears = Ears(self._hear, on_down=lambda _: self._lost(path))
+        return Stream(wire, f"the {path} stream", address, ears, self._random, watch)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._watch.look()
+
+    def _lost(self, path: str) -> None:
+        self._watch.lost(path)
+        if path == PUBLIC and self._books is not None:
+            self._books.lose_all()
+
+    def _tell_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
+        _log.warning("market data of %s: %s", symbol, reason or "it is back")
+        self.on_link(symbol, is_up, reason)
+
+    # One frame
 
     def _hear(self, raw: bytes | str) -> None:
         try:
@@ -159,26 +240,67 @@ class BinanceFuturesFeed:
             _log.warning("%s", error)
             return
         for message in told:
-            if isinstance(message, StreamReply):
-                continue
-            if isinstance(message, Trade) and self._is_repeated(message):
-                continue
-            self._batch.append(message)
+            if not isinstance(message, StreamReply):
+                self._hear_one(message)
+
+    def _hear_one(self, message: MarketData) -> None:
+        kind = type(message)
+        if kind is MarkPrice:
+            self._watch.marked(message.symbol)
+        if self._watch.misses:
+            self._watch.heard(message.symbol, _PATHS.get(kind, MARKET))
+        if isinstance(message, BookDelta):
+            if self._books is not None:
+                self._books.hear(message)
+        elif not self._is_repeated(message):
+            self._show(message)
+
+    def _is_repeated(self, message: MarketData) -> bool:
+        """While a connection replaces another, both tell the same, one later than the other."""
+        if isinstance(message, Trade):
+            number, repeated_up_to = message.trade_id, 0
+        elif isinstance(message, Quote):
+            number, repeated_up_to = message.ts, -1  # several quotes share a millisecond
+        else:
+            return False
+        place = (message.symbol, type(message))
+        if number <= self._last.get(place, -2) + repeated_up_to:
+            return True
+        self._last[place] = number
+        return False
+
+    def _show(self, message: MarketData) -> None:
+        """Hand a message over at once, or let it wait behind others."""
+        if not self._batch and self.take(message):
+            return
+        self._batch.append(message)
         if len(self._batch) > WAITING_MAX:
             self._fail(f"{WAITING_MAX} messages wait: the reader does not keep up")
-        if self._batch:
-            self._news.set()
-
-    def _is_repeated(self, trade: Trade) -> bool:
-        """While a connection replaces another, both tell the same."""
-        if trade.trade_id <= self._last_trade.get(trade.symbol, -1):
-            return True
-        self._last_trade[trade.symbol] = trade.trade_id
-        return False
+        self._news.set()
 
     def _fail(self, reason: str) -> None:
         self._problem = reason
         self._news.set()
+
+
+def _ignore(symbol: Symbol, is_up: bool, reason: str) -> None:
+    """Nobody listens."""
+
+
+class _Wall:
+    """The wall's time as a clock."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
+
+    def advance(self, ts: int) -> None:
+        """Take no notice."""
+
+
+def _wait_for(work: Coroutine[Any, Any, None]) -> None:
+    """Do it in a thread with a loop of its own, and return when it is done."""
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        threads.submit(asyncio.run, work).result()
 
 
 class _Address:

@@ -23,7 +23,9 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     with commas between. `symbols` empty means all that the source has. `speed` is feed time
     over wall time, 0 as fast as possible. `start_ts` (ns UTC) is the earliest time wanted;
     `duration_s` None is without end. `rate` is trades and quotes per second and symbol, and
-    `correlation` that of any two symbols, both of the synthetic feed.
+    `correlation` that of any two symbols, both of the synthetic feed. `books` asks a live feed for
+    whole order books too; `testnet`, `rest_url` and `stream_url` say where it is: the market that
+    orders go to.
     """
 
     source: str = "synthetic"
@@ -34,6 +36,10 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
     rate: float = 10.0
     correlation: float = 0.6
+    books: bool = False
+    testnet: bool = False
+    rest_url: str | None = None
+    stream_url: str | None = None
 
 
 def parse_speed(text: str) -> float:

@@ -8,6 +8,7 @@ that a process that lost the lock without noticing inserts nothing.
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
@@ -37,7 +38,7 @@ from .codec import Chain, Row
 from .commit import GroupCommit
 from .delivery import Delivery
 from .owner import Owner, locked_by
-from .problems import explain, explained
+from .problems import explain, explained, is_connection_lost
 from .reading import Tables, snapshot_hash
 from .schema import epochs, facts, meta, snapshots
 from .schema import tables as schema
@@ -50,15 +51,12 @@ LOCK_WAIT_S = 2.0
 """How long a new owner waits: the server may not have noticed yet that the last one died."""
 
 RECONNECT_S = 10.0
-"""How long a lost connection may take to come back before the journal gives up."""
-
-LEAVING = ("57P", "08")
-"""SQLSTATE classes by which a server ends a connection: shutdown, crash, broken protocol."""
-
-CONNECTIONS_TRIED = 4
-"""How many connections may be lost over one commit before the journal gives up."""
+"""How long after its first loss a connection may take to come back and carry the commit."""
 
 RETRY_EVERY_S = 0.1
+
+RETRY_EVERY_S_MAX = 1.6
+"""Losses in a row double the pause up to this: a server that restarts drops more than one."""
 
 STATEMENT_TIMEOUT_S = 10
 """How long the server may take over one statement."""
@@ -123,9 +121,15 @@ class PostgresStore:
         self._engine.dispose()
 
     def _surely(self, act: Callable[[], None], is_done: Callable[[], bool]) -> None:
-        """Act, over a new connection where the old one is lost and did not get it done."""
+        """Act, over new connections where one is lost and did not get it done.
+
+        How often is bounded by time, not by number: connections that are dropped one after the
+        other within a moment are one outage.
+        """
         lost: _ConnectionLost | None = None
-        for _ in range(CONNECTIONS_TRIED):
+        deadline = math.inf
+        pause_s = RETRY_EVERY_S
+        while True:
             try:
                 with self._found_out():
                     # The lost one's backend is gone, or the lock would not be ours: what it did
@@ -134,12 +138,13 @@ class PostgresStore:
                         act()
                     return
             except _ConnectionLost as error:
+                if lost is None:
+                    deadline = time.monotonic() + RECONNECT_S
+                else:
+                    time.sleep(pause_s)
+                    pause_s = min(2 * pause_s, RETRY_EVERY_S_MAX)
                 lost = error
-                self._reconnect(error)
-        raise JournalError(
-            f"{self._tables.place}: the connection was lost {CONNECTIONS_TRIED} times in a row: "
-            "see to the server, then start again"
-        ) from lost
+                self._reconnect(error, deadline)
 
     def _insert(self, rows: Sequence[Row]) -> None:
         columns = {f"c{i}": list(values) for i, values in enumerate(zip(*rows, strict=True))}
@@ -163,23 +168,22 @@ class PostgresStore:
         try:
             yield
         except DBAPIError as error:
-            if error.connection_invalidated or _ends_connection(error):
+            if is_connection_lost(error):
                 raise _ConnectionLost(str(error.orig).strip()) from error
             raise explain(error.orig or error, self._tables.place) from error
         except JournalError as error:  # a read on the way has put it into our words already
             cause = error.__cause__
-            if isinstance(cause, DBAPIError) and _ends_connection(cause):
+            if isinstance(cause, DBAPIError) and is_connection_lost(cause):
                 raise _ConnectionLost(str(cause.orig).strip()) from error
             raise
 
-    def _reconnect(self, lost: _ConnectionLost) -> None:
+    def _reconnect(self, lost: _ConnectionLost, deadline: float) -> None:
         """Be the owner over a new connection.
 
         Raises:
             Fenced: another process became the owner.
             JournalError: the server did not come back in time.
         """
-        deadline = time.monotonic() + RECONNECT_S
         while time.monotonic() < deadline:
             try:
                 if self._lock_anew():
@@ -201,12 +205,6 @@ class PostgresStore:
         if self.sql.scalar(select(meta.c.epoch)) != self.epoch:
             raise self._tables.fenced(self.epoch)
         return is_ours
-
-
-def _ends_connection(error: DBAPIError) -> bool:
-    """Tell whether the server is leaving, or left without a word, though the socket stands."""
-    state = str(getattr(error.orig, "sqlstate", None) or "")
-    return isinstance(error, OperationalError) and (not state or state.startswith(LEAVING))
 
 
 class _ConnectionLost(Exception):

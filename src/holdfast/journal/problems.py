@@ -6,12 +6,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ..model.errors import ConfigError, JournalCorrupt, JournalError, TradingError
 
 BUSY_TIMEOUT_S = 2.0
 """How long a statement waits for another program to let go of an SQLite file."""
+
+LEAVING = ("57P", "08")
+"""SQLSTATE classes by which a server ends a connection: shutdown, crash, broken protocol."""
 
 _DAMAGED = "pages of the database are damaged: restore a backup, or move the file away"
 
@@ -50,6 +53,19 @@ def explain(error: BaseException, place: str) -> TradingError:
         if name.startswith(beginning):
             return kind(f"journal {place}: {text} ({error})")
     return JournalError(f"journal {place}: {str(error).strip() or type(error).__name__}")
+
+
+def is_connection_lost(error: DBAPIError) -> bool:
+    """Tell whether a server's connection broke, so that the outcome of the statement is unknown.
+
+    The server may be leaving, or have left without a word, though the socket still stands.
+    """
+    if error.connection_invalidated:
+        return True
+    if not isinstance(error, OperationalError) or hasattr(error.orig, "sqlite_errorname"):
+        return False
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return not state or state.startswith(LEAVING)
 
 
 @contextmanager

@@ -179,11 +179,7 @@ def _contradictions(fields: ConfigFields) -> list[tuple[tuple[str, ...], str]]:
     """Return the keys that can't stand together, and why."""
     gross, net = fields.max_gross_exposure_pct, fields.max_net_exposure_pct
     rules: list[tuple[bool, tuple[str, ...], str]] = [
-        (
-            bool(fields.api_key) != bool(fields.api_secret),
-            ("api_key", "api_secret"),
-            "a key and its secret come together",
-        ),
+        *_key_rules(fields),
         (
             fields.message_reserve >= fields.max_messages,
             ("message_reserve", "max_messages"),
@@ -206,6 +202,28 @@ def _contradictions(fields: ConfigFields) -> list[tuple[tuple[str, ...], str]]:
         ),
     ]
     return [(keys, what) for is_broken, keys, what in rules if is_broken]
+
+
+def _key_rules(fields: ConfigFields) -> list[tuple[bool, tuple[str, ...], str]]:
+    """Hold that an account has one key and one secret, from one place."""
+    has_file, has_ring = fields.api_secret_file is not None, bool(fields.api_keyring)
+    return [
+        (
+            bool(fields.api_key) != (bool(fields.api_secret) or has_file),
+            ("api_key", "api_secret_file" if has_file else "api_secret"),
+            "a key and its secret come together",
+        ),
+        (
+            bool(fields.api_secret) and has_file,
+            ("api_secret", "api_secret_file"),
+            "the secret comes from one place",
+        ),
+        (
+            has_ring and (bool(fields.api_key) or has_file),
+            ("api_key", "api_keyring"),
+            "the key comes from one place",
+        ),
+    ]
 
 
 def _place(setting: Setting) -> str:

@@ -18,9 +18,11 @@ from .config_kinds import (
     OR_NONE,
     BySymbol,
     Folder,
+    HttpUrl,
     Names,
     PrefixText,
     SecretText,
+    SocketUrl,
     Symbols,
     Text,
     UrlText,
@@ -33,7 +35,7 @@ from .config_kinds import (
     whole,
 )
 from .settings import EngineSettings, RiskLimits
-from .values import Symbol
+from .values import NS_PER_S, Symbol
 
 _LIMITS = RiskLimits()
 _ENGINE = EngineSettings()
@@ -48,6 +50,12 @@ Count = Annotated[int, whole(1, 100_000)]
 
 def _database_in(settings: Mapping[str, object]) -> str:
     return f"sqlite:///{settings.get('data_dir', '')}/holdfast.db"
+
+
+def _feed_of(settings: Mapping[str, object]) -> str:
+    """Take the market of the venue; a simulated account has none of its own."""
+    venue = str(settings.get("venue", ""))
+    return "synthetic" if venue == "paper" else venue
 
 
 def _logs_in(settings: Mapping[str, object]) -> Path:
@@ -75,6 +83,18 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     testnet: YesNo = True
     api_key: SecretText = ""
     api_secret: SecretText = ""
+    api_secret_file: Annotated[Folder | None, OR_NONE] = None  # of mode 0600
+    api_secret_password: SecretText = ""  # of an encrypted private key
+    api_keyring: Text = ""  # the service under which the OS keyring has api_key and api_secret
+    rest_url: Annotated[HttpUrl | None, OR_NONE] = None  # instead of the venue's own; it serves
+    stream_url: Annotated[SocketUrl | None, OR_NONE] = None  # the two others too,
+    ws_api_url: Annotated[SocketUrl | None, OR_NONE] = None  # unless they are named
+    isolated: YesNo = False  # margin of each position by itself
+    orders_over_ws: YesNo = True
+    allow_withdrawals: YesNo = False  # takes a key that may withdraw, which is refused otherwise
+    switch_to_one_way: YesNo = False  # leaves hedge mode where the account is flat
+    dead_man_s: Annotated[int, whole(0, 86_400)] = 120  # 0: the venue's countdown is not used
+    read_lag_ns: Annotated[int, duration("0s", "60s")] = 2 * NS_PER_S  # of the venue's answers
 
     # Section risk
     stop_loss_pct: Annotated[Decimal, amount("0", "0.99")] = _ENGINE.stop_loss_pct
@@ -142,11 +162,11 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     log_level: Annotated[str, choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = "INFO"
 
     # Section feed
-    feed: Text = "synthetic"
+    feed: Text = Field(default_factory=_feed_of)
     speed: Annotated[float, real("0", "1000000")] = 1.0  # 1 real time, 0 as fast as it reads
     seed: Annotated[int, whole(0, 2**63 - 1)] = 1
 
-    @field_serializer("api_key", "api_secret", "database_url")
+    @field_serializer("api_key", "api_secret", "api_secret_password", "database_url")
     def _mask(self, value: str) -> str:
         return show(value)
 
@@ -177,4 +197,4 @@ ALIASES = {
     "binance_api_key": "api_key",
     "binance_api_secret": "api_secret",
 }
-SECRETS = frozenset({"api_key", "api_secret"})
+SECRETS = frozenset({"api_key", "api_secret", "api_secret_password"})

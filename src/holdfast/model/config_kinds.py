@@ -250,6 +250,19 @@ def _url(value: object) -> str:
     return value.strip()
 
 
+def _address(scheme: str) -> BeforeValidator:
+    """Make a kind: where a service is. Name and password have no place in it."""
+    expected = f"a URL such as {scheme}://127.0.0.1:9000 or {scheme}s://host, without a password"
+    form = re.compile(rf"{scheme}s?://(\[[0-9a-f:]+\]|[\w.-]+)(:\d{{1,5}})?(/[\w./-]*)?")
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not form.fullmatch(value.strip()):
+            raise ValueError(expected)
+        return value.strip().rstrip("/")
+
+    return BeforeValidator(parse)
+
+
 def _prefix(value: object) -> str:
     """Bound to eight characters: epoch, sequence and strategy must fit behind it in 36."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,8}", value.strip()):
@@ -278,4 +291,6 @@ Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_symbols)]
 BySymbol = Annotated[dict[Symbol, int], BeforeValidator(_by_symbol)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 SecretText = Annotated[str, BeforeValidator(_key), AfterValidator(Secret)]
+HttpUrl = Annotated[str, _address("http")]
+SocketUrl = Annotated[str, _address("ws")]
 UrlText = Annotated[str, BeforeValidator(_url), AfterValidator(DatabaseUrl)]

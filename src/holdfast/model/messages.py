@@ -181,6 +181,14 @@ class VenueLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str = ""
 
 
+class MarketLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A symbol's market data stopped coming, or comes again. What is known meanwhile is old."""
+
+    symbol: Symbol
+    is_up: bool
+    reason: str = ""
+
+
 class VenueFailure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A call failed in a way that a circuit breaker counts: "auth", "limits" or "venue"."""
 
@@ -360,6 +368,7 @@ Message = (
     MarketData
     | SignalGenerated
     | VenueMessage
+    | MarketLink
     | OperatorMessage
     | Tick
     | AuditDue

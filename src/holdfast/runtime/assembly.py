@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
+
 from ..engine.risk import RULES
 from ..engine.state import State
-from ..feeds import FeedSettings, open_feed
+from ..feeds import FEEDS, FeedSettings, open_feed
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError, StrategyError
 from ..model.values import NS_PER_S, SessionId, StrategyId, Symbol, TradingSessionStatus
-from ..ports import Clock, Feed
+from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
-from .broker import LiveBrokerAdapter, PaperBroker, Wiring
+from ..venues import VENUES, Opener, Wiring, open_paper
+from .account_mark import account_text, claim_folder
+from .broker import LiveBrokerAdapter
 from .clock import FeedClock, WallClock
+from .fetching import fetch_instruments
 from .parts import Parts
 from .recovery import StateRecoveryService
 from .strategy_loading import check_strategy, load_strategy
@@ -53,40 +60,78 @@ def own_journal(config: TradingConfig) -> OwnedJournal:
     return open_journal(database_of(config), durability=config.durability)
 
 
-def assemble(  # noqa: PLR0913 - what may be given instead of what is configured
+async def assemble(  # noqa: PLR0913 - what may be given instead of what is configured
     config: TradingConfig,
     symbols: Sequence[Symbol],
     *,
     feed: Feed | None = None,
     broker: LiveBrokerAdapter | None = None,
+    is_dry: bool | None = None,
     session_id: SessionId | None = None,
     clock: Clock | None = None,
+    keeps_files: bool = True,
 ) -> Parts:
     """Open and fold the journal, and build around it what the session needs.
 
     Args:
+        feed: market data; None opens the configured one.
+        broker: the account that is traded; None takes the configured venue's.
+        is_dry: True trades on the simulated account; None takes the setting.
+        session_id: of a new session; None makes one up.
         clock: tells the session's time; None takes the feed's kind.
+        keeps_files: False leaves the data folder untouched: the records are elsewhere.
 
     Raises:
         TradingError: a part can't be had; what was opened has been given back.
     """
     check_disabled_rules(config)
+    is_dry = config.dry_run if is_dry is None else is_dry
+    open_venue = open_paper if is_dry else broker.open if broker else opener_of(config)
     journal = own_journal(config)
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())
         state = recovered.engine.state
         is_resumed = config.auto_restart and _was_cut_off(state)
-        feed = feed or _open_feed(config, symbols, state, is_resumed=is_resumed)
-        traded = tuple(symbols) or tuple(i.symbol for i in feed.instruments())
+        market = feed_settings(config, tuple(symbols), broker)
+        feed = feed or _open_feed(market, config, state, is_resumed=is_resumed)
         clock = clock or _clock(config, feed, state if is_resumed else None)
-        wiring = Wiring(config, traded, feed.instruments(), clock)
-        venue = (broker or PaperBroker()).open(wiring)
+        listed = functools.cache(feed.instruments)
+        venue = open_venue(
+            Wiring(config=config, clock=clock, symbols=tuple(symbols), instruments=listed)
+        )
+        _check_time(feed, venue)
+        if keeps_files:
+            account = account_text(venue, market)
+            claim_folder(config.data_dir, account, has_records=bool(state.session_id))
+        await fetch_instruments(feed)  # only now: a key that lacks is told before any network
+        traded = tuple(symbols) or tuple(instrument.symbol for instrument in feed.instruments())
     except BaseException:
         journal.close()
         raise
-    known = state.session_id if is_resumed else SessionId(str(uuid4()))
+    known = state.session_id if is_resumed else session_id or SessionId(str(uuid4()))
     recovered.engine.core.read_lag_ns = venue.capabilities.read_lag_ns
-    return Parts(journal, recovered, feed, clock, venue, traded, session_id or known, is_resumed)
+    return Parts(journal, recovered, feed, clock, venue, traded, known, is_resumed)
+
+
+def opener_of(config: TradingConfig) -> Opener:
+    """Return what opens the configured venue.
+
+    Raises:
+        ConfigError: there is no such venue.
+    """
+    if config.venue not in VENUES:
+        close = get_close_matches(config.venue, VENUES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"venue must be one of {', '.join(VENUES)}, was {config.venue!r}{hint}")
+    return VENUES[config.venue]
+
+
+def _check_time(feed: Feed, venue: Venue) -> None:
+    if not feed.is_live and not venue.capabilities.is_simulated:
+        raise ConfigError(
+            f"the account at {venue.name} needs a live feed, and {feed.name} is none: recorded "
+            "time can't place orders; leave --feed out, or take --dry-run"
+        )
 
 
 def check_disabled_rules(config: TradingConfig) -> None:
@@ -111,22 +156,43 @@ def _was_cut_off(state: State) -> bool:
     return bool(state.session_id) and state.status not in ended
 
 
+def feed_settings(
+    config: TradingConfig,
+    symbols: tuple[Symbol, ...] = (),
+    broker: LiveBrokerAdapter | None = None,
+) -> FeedSettings:
+    """Return what the configured feed is made from, and where its market is."""
+    settings = FeedSettings(
+        source=config.feed,
+        symbols=symbols,
+        seed=config.seed,
+        speed=config.speed,
+        testnet=config.testnet,
+        rest_url=config.rest_url,
+        stream_url=config.stream_url,
+    )
+    is_named = "feed" in config.model_fields_set
+    return settings if broker is None else broker.market(settings, is_named=is_named)
+
+
 def _open_feed(
-    config: TradingConfig, symbols: Sequence[Symbol], state: State, *, is_resumed: bool
+    settings: FeedSettings, config: TradingConfig, state: State, *, is_resumed: bool
 ) -> Feed:
     """Open the configured feed. The synthetic market never goes back behind the journal."""
-    is_made = config.feed == "synthetic"
+    if settings.source not in FEEDS and "feed" not in config.model_fields_set:
+        raise ConfigError(f"the venue {config.venue} has no feed of its own: name one with --feed")
+    if settings.source != "synthetic":
+        feed = open_feed(settings)
+        if feed.is_live and config.speed != 1:
+            raise ConfigError(
+                f"the feed {feed.name} is live and can't be hurried: speed must be 1, "
+                f"was {config.speed:g}"
+            )
+        return feed
     whole_s = max(time.time_ns(), state.last_ts + NS_PER_S) // NS_PER_S
     start = state.session_started_ts if is_resumed else whole_s * NS_PER_S
-    return open_feed(
-        FeedSettings(
-            source=config.feed,
-            symbols=tuple(symbols) or (DEFAULT_SYMBOLS if is_made else ()),
-            seed=config.seed,
-            speed=config.speed,
-            start_ts=start if is_made else 0,
-        )
-    )
+    shown = settings.symbols or DEFAULT_SYMBOLS
+    return open_feed(msgspec.structs.replace(settings, symbols=shown, start_ts=start))
 
 
 def _clock(config: TradingConfig, feed: Feed, resumed: State | None) -> Clock:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from ..feeds import FeedSettings
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
 from ..model.values import NS_PER_S
 from ..ports import Venue
+from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.settings import (
     LEVERAGE,
@@ -14,12 +18,13 @@ from ..venues.binance_futures.settings import (
     endpoints,
 )
 from ..venues.binance_futures.sign import make_signer
-from .broker import LiveBrokerAdapter, Wiring
-from .clock import WallClock
+from .broker import LiveBrokerAdapter
+
+FEED = "binance_futures"
 
 
 class BinanceFuturesBroker(LiveBrokerAdapter):
-    """A live account, or one of the testnet. It needs live market data.
+    """A live account, or one of the testnet. It trades on the live market of the same place.
 
     Leverage is the configuration's, and so is how often a request is tried again.
 
@@ -33,6 +38,9 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         dead_man_s: after how long a silence of ours the venue cancels entry orders; 0 never.
         read_lag_s: how far the venue's answers to questions may trail its books; it is part of
             every fence, and of the pause between two reads of the books.
+        allow_withdrawals: takes a key that may withdraw funds, which is refused otherwise.
+        switch_to_one_way: leaves hedge mode where the account has no positions and orders; an
+            account in hedge mode is refused otherwise.
         password: of an encrypted private key.
 
     Raises:
@@ -52,6 +60,8 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         orders_over_ws: bool = True,
         dead_man_s: int = 120,
         read_lag_s: float = READ_LAG_NS / NS_PER_S,
+        allow_withdrawals: bool = False,
+        switch_to_one_way: bool = False,
         password: str | None = None,
         config: TradingConfig | None = None,
     ) -> None:
@@ -60,6 +70,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
             raise ConfigError("the API key is empty")
         make_signer(api_secret, password=password)  # what is wrong with it is said at once
         self._key, self._secret, self._password = api_key, api_secret, password
+        self._is_testnet, self._rest_url, self._stream_url = testnet, rest_url, stream_url
         self._settings = BinanceSettings(
             endpoints=endpoints(
                 testnet=testnet, rest_url=rest_url, stream_url=stream_url, ws_api_url=ws_api_url
@@ -68,15 +79,25 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
             is_isolated=isolated,
             orders_over_ws=orders_over_ws,
             dead_man_s=dead_man_s,
+            allow_withdrawals=allow_withdrawals,
+            switch_to_one_way=switch_to_one_way,
             read_lag_ns=round(read_lag_s * NS_PER_S),
         )
 
     def __repr__(self) -> str:
         return f"BinanceFuturesBroker({self._settings.endpoints.rest_url})"
 
+    def market(self, settings: FeedSettings, *, is_named: bool) -> FeedSettings:
+        """Show the market that orders go to."""
+        return msgspec.structs.replace(
+            settings,
+            source=settings.source if is_named else FEED,
+            testnet=self._is_testnet,
+            rest_url=self._rest_url,
+            stream_url=self._stream_url,
+        )
+
     def _open_venue(self, wiring: Wiring) -> Venue:
-        if not isinstance(wiring.clock, WallClock):
-            raise ConfigError("a live account needs a live feed: recorded time can't place orders")
         config = wiring.config
         return BinanceFuturesVenue(
             self._key,

@@ -7,17 +7,13 @@ road, journal first; what a broker tells comes from the venue's own books.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
-from ..exchange import known_instrument
+from ..feeds import FeedSettings
 from ..model.commands import Resync
 from ..model.config import TradingConfig
 from ..model.errors import NetworkError, SessionStateError
-from ..model.instrument import Instrument
 from ..model.messages import (
     ExecutionReport,
     VenueFailure,
@@ -25,9 +21,9 @@ from ..model.messages import (
     VenuePosition,
     VenueSnapshot,
 )
-from ..model.values import OPERATOR, Amount, Symbol
-from ..ports import Clock, Venue
-from ..venues import PaperSettings, PaperVenue
+from ..model.values import OPERATOR, Amount
+from ..ports import Venue
+from ..venues import Opener, Wiring, open_paper
 from .clock import WallClock
 from .live import LiveSession
 from .operations import Operations
@@ -35,22 +31,6 @@ from .views import Order, OrderResult, Position, amount, when
 
 BOOKS_PATIENCE_S = 30.0
 """How long a broker without a session waits for the exchange's books."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a venue is opened with. `instruments` is what the feed knows of the symbols."""
-
-    config: TradingConfig
-    symbols: tuple[Symbol, ...] = ()
-    instruments: Sequence[Instrument] = ()
-    clock: Clock = field(default_factory=WallClock)
-
-
-class VenueMaker(Protocol):
-    """What differs from broker to broker."""
-
-    def __call__(self, wiring: Wiring) -> Venue: ...
 
 
 class LiveBrokerAdapter:
@@ -61,7 +41,7 @@ class LiveBrokerAdapter:
         config: settings for questions asked before any session; the defaults when None.
     """
 
-    def __init__(self, make: VenueMaker, config: TradingConfig | None = None) -> None:
+    def __init__(self, make: Opener, config: TradingConfig | None = None) -> None:
         self._make = make
         self._config = config or TradingConfig()
         self._live: LiveSession | None = None
@@ -69,6 +49,14 @@ class LiveBrokerAdapter:
     def open(self, wiring: Wiring) -> Venue:
         """Open the venue for a session."""
         return self._make(wiring)
+
+    def market(self, settings: FeedSettings, *, is_named: bool) -> FeedSettings:
+        """Return the settings of the feed that shows what is traded here.
+
+        Args:
+            is_named: whether somebody chose the feed that `settings` names.
+        """
+        return settings
 
     def attach(self, live: LiveSession) -> None:
         """Join the broker to the session that trades through it."""
@@ -135,7 +123,7 @@ class LiveBrokerAdapter:
             elif isinstance(message, VenueFailure):
                 answer.set_exception(NetworkError(message.reason or message.failure))
 
-        venue = self._make(Wiring(self._config))
+        venue = self._make(Wiring(config=self._config, clock=WallClock()))
         try:
             await venue.connect((), hear)
             venue.resync(Resync(account=venue.account, reason="books", trades_since=0))
@@ -167,21 +155,7 @@ class PaperBroker(LiveBrokerAdapter):
         self._data_dir = None if data_dir is None else Path(data_dir)
 
     def _open_paper(self, wiring: Wiring) -> Venue:
-        config = wiring.config
-        guessed = {i.symbol: i for i in wiring.instruments}
-        known = {s: known_instrument(s) or guessed.get(s) for s in wiring.symbols}
-        folder = self._data_dir or config.data_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        return PaperVenue(
-            path=folder / "paper.db",
-            instruments=[instrument for instrument in known.values() if instrument],
-            clock=wiring.clock,
-            settings=PaperSettings(
-                initial_balance=self._balance or config.initial_balance,
-                leverage=config.leverage,
-                leverages=dict(config.leverages),
-            ),
-        )
+        return open_paper(wiring, initial_balance=self._balance, data_dir=self._data_dir)
 
 
 def _order(report: ExecutionReport) -> Order:

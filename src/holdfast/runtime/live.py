@@ -18,15 +18,19 @@ from ..engine.order import Order
 from ..model import messages as msg
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
+from ..model.config_keys import secrets_of
 from ..model.errors import InputError, TradingError
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
-from ..ports import Notifier, Venue
+from ..model.values import NS_PER_S, OrderRole, StrategyId, Symbol, TradingSessionStatus
+from ..ports import Direct, Notifier, Venue
 from .clock import FeedClock
+from .fetching import fetch_history
+from .figures import Figures
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
+from .redaction import Redactor
 from .runner import LiveStrategyRunner
 from .shell import Shell
 from .strategy_view import StrategyView
@@ -35,6 +39,9 @@ TICK_NS = NS_PER_S
 HEARTBEAT_S = 1.0
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 """How often a session that outruns the clock compares its books, in its own time."""
+
+SNAPSHOT_FACTS = 5_000
+"""So many facts after the last snapshot the next is due: what a start folds stays short."""
 
 STOP_PATIENCE_S = 30.0
 """How long a stop waits for the venue's answers before it leaves the rest to the next start."""
@@ -66,9 +73,11 @@ class LiveSession:
         self.is_closed = False
         self._config = config
         self._clock = parts.clock
+        self._clean = Redactor(secrets_of(config)).clean
         venues = {self.venue.account: self.venue}
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
+        self.figures: Figures | None = None  # kept with the state, where somebody counts
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
         self.shell.listeners += [*listeners, self._tell_strategies]
         self.on_tick: Callable[[], None] | None = None
@@ -76,6 +85,7 @@ class LiveSession:
         self._next_tick = 0
         self._next_audit = 0
         self._next_save = 0.0
+        self._saved_at = parts.recovered.from_snapshot
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
         self.journal.on_failure = self.shell.fail
@@ -92,7 +102,7 @@ class LiveSession:
         goes_on = plan.is_resumed and self.venue.capabilities.is_simulated
         hear = self._hear_simulated if goes_on else self.shell.hear
         contracts = await self.venue.connect(plan.symbols, hear)
-        self._warm_up_market()
+        await self._warm_up_market()
         self.shell.ask(
             msg.StartSession(
                 session_id=plan.session_id,
@@ -115,7 +125,7 @@ class LiveSession:
             raise self.shell.failed.result()
         if not started:
             raise TradingError(f"{self.venue.name} did not give its books in time")
-        self._attach_strategies()
+        await self._attach_strategies()
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:
         """Go to the time up to which a simulated exchange has lived, where it is ahead of ours."""
@@ -130,24 +140,29 @@ class LiveSession:
     def _is_starting(self) -> bool:
         return self.status is TradingSessionStatus.STARTING
 
-    def _warm_up_market(self) -> None:
+    async def _warm_up_market(self) -> None:
         """Fill the windows that correlation and volatility look back over."""
         limits = self._config.risk_limits()
         sample = f"{limits.sample_s}s"
         count = limits.correlation_returns + 1
+        now = self._clock.now()
+        wanted = [(symbol, sample, count) for symbol in self.plan.symbols]
+        await fetch_history(self.feed, wanted, now)
         for symbol in self.plan.symbols:
-            for bar in self.feed.history(symbol, sample, self._clock.now(), count):
+            for bar in self.feed.history(symbol, sample, now, count):
                 self.engine.handle(bar, bar.ts)
 
-    def _attach_strategies(self) -> None:
+    async def _attach_strategies(self) -> None:
         for strategy_id, strategy in self.plan.strategies.items():
             self.runner.add_strategy(strategy_id, strategy)
             text = self.plan.descriptions.get(strategy_id, type(strategy).__name__)
             self.shell.hear(msg.StrategyAttached(strategy_id=strategy_id, description=text))
+        now = self._clock.now()
+        await self.runner.fetch_history(self.feed, self.plan.symbols, now)
         self.runner.begin(
             symbols=self.plan.symbols,
             feed=self.feed,
-            now=self._clock.now(),
+            now=now,
             emit=self._on_signal,
             view=StrategyView(self.engine, self.venue.account),
             on_failed=self._on_strategy_failed,
@@ -158,6 +173,7 @@ class LiveSession:
             self.shell.hear(signal)
 
     def _on_strategy_failed(self, strategy_id: StrategyId, reason: str) -> None:
+        reason = self._clean(reason)  # a strategy may have put anything into its error
         self.shell.hear(msg.StrategyFailed(strategy_id=strategy_id, reason=reason))
 
     def _tell_strategies(self, facts: Sequence[Event]) -> None:
@@ -201,6 +217,8 @@ class LiveSession:
 
     async def _pump_feed(self) -> None:
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
+        if isinstance(self.feed, Direct):
+            self.feed.take, self.feed.on_link = self._take, self._hear_link
         stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
         is_fast = self._config.speed == 0 and not self.feed.is_live
         while (batch := await self._next_batch(stream)) is not None:
@@ -212,6 +230,22 @@ class LiveSession:
                 await self.shell.committed()
             if self.shell.has_failed or self.status is TradingSessionStatus.STOPPED:
                 return
+
+    def _take(self, message: MarketData) -> bool:
+        """Take a message in the call in which it was received, unless others wait before it."""
+        is_over = self.has_failed or self.is_closed or self.status is TradingSessionStatus.STOPPED
+        if is_over or self.shell.is_backed_up:
+            return False
+        try:
+            self.on_market(message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
+            self.shell.fail(error)
+        return True
+
+    def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
+        """Tell the engine whether a symbol's market data comes."""
+        if not self.has_failed and not self.is_closed:
+            self.shell.hear(msg.MarketLink(symbol=symbol, is_up=is_up, reason=reason))
 
     async def _next_batch(
         self, stream: AsyncIterator[Sequence[MarketData]]
@@ -275,15 +309,23 @@ class LiveSession:
             await asyncio.sleep(HEARTBEAT_S)
             if self._clock.now() >= self._next_tick:
                 self.tick()
-            if loop.time() >= self._next_save:
+            unsaved = self.journal.sequence - self._saved_at
+            if loop.time() >= self._next_save or unsaved >= SNAPSHOT_FACTS:
                 self._next_save = loop.time() + self._config.save_state_interval
                 await self.save()
 
     async def save(self) -> None:
         """Keep a snapshot of the fold, so that the next start is quick."""
         await self.shell.committed()
-        if not self.shell.has_failed:
-            self._recovery.save(self.engine.state)
+        self.save_now()
+
+    def save_now(self) -> None:
+        """Keep a snapshot, unless there is something in it that is not yet on record."""
+        if self.shell.has_uncommitted or self.shell.has_failed:
+            return
+        self._saved_at = self.journal.sequence
+        figures = self.figures.rest(self._saved_at) if self.figures else b""
+        self._recovery.save(self.engine.state, figures)
 
     # End
 

@@ -26,6 +26,7 @@ from .attached import Attached, View, id_on_wire
 from .bar_routes import BarRoutes
 from .bus import EventBus
 from .failure import reason_of
+from .fetching import fetch_history, fetch_instruments, warmups
 from .hooks import HookGuard
 from .order_updates import order_of, update_of
 from .pump import FeedPump
@@ -156,6 +157,10 @@ class LiveStrategyRunner:
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
         self._emit_wishes()
 
+    async def fetch_history(self, feed: Feed, symbols: Sequence[Symbol], now: int) -> None:
+        """Have the feed ask for what `begin` will show."""
+        await fetch_history(feed, warmups(self._all.values(), symbols, feed), now)
+
     def on_market(self, message: MarketData) -> None:
         """Show a message to those who want it; bars that a trade closes come before the trade."""
         route = self._routes.get(message.symbol)
@@ -228,6 +233,8 @@ class LiveStrategyRunner:
         if feed is None:
             raise ConfigError("market_data_service must be a feed, was None")
         wanted = () if self._config is None else self._config.symbols
+        if not wanted:
+            await fetch_instruments(feed)
         symbols = tuple(wanted) or tuple(contract.symbol for contract in feed.instruments())
         if not symbols:
             raise ConfigError(f"the feed {feed.name} knows no symbols: name them in the config")
@@ -235,10 +242,12 @@ class LiveStrategyRunner:
         pump = FeedPump(
             feed, self.on_market, self.on_time, lambda error: bus.publish("feed.failed", error)
         )
+        now = time.time_ns() if feed.is_live else feed.start_ts
+        await self.fetch_history(feed, symbols, now)
         self.begin(
             symbols=symbols,
             feed=feed,
-            now=time.time_ns() if feed.is_live else feed.start_ts,
+            now=now,
             emit=lambda wish: bus.publish("signal.generated", wish),
             view=books,
             on_failed=self._tell_failure,

@@ -55,7 +55,7 @@ class LiveTradingService:
         order_repository: told of every order that changed.
         position_repository: told of every position that changed.
         event_bus: where events are published; one of the service's own by default.
-        config: settings; the defaults, and a simulated account, when None.
+        config: settings, the venue among them; the defaults, and a dry run, when None.
         notifier: tells a person of alarms; the log by default.
     """
 
@@ -86,7 +86,7 @@ class LiveTradingService:
         self._figures: Figures | None = None
 
     def set_broker(self, broker: LiveBrokerAdapter) -> None:
-        """Trade through this venue; without one, or with `dry_run`, on a simulated account.
+        """Trade this account instead of the configured venue's; not in a dry run.
 
         Raises:
             SessionStateError: a session is running.
@@ -113,7 +113,7 @@ class LiveTradingService:
             strategies: names, `path/to/file.py:Class`, or strategies; None takes the settings'.
             symbols: None takes the settings', else all that the feed shows.
             dry_run: True trades on the simulated account; None takes the setting.
-            feed: market data; None opens the configured one.
+            feed: market data; None opens the configured one, or the broker's where none is.
             execute_signals: False leaves strategies' signals to the subscribers of
                 "signal.generated"; None does so as soon as there is one.
 
@@ -157,11 +157,12 @@ class LiveTradingService:
         wanted = self._wanted
         assert wanted is not None, "start_session says what is wanted"
         made, descriptions = load_strategies(wanted.strategies.fresh())
-        parts = assemble(
+        parts = await assemble(
             self.config,
             wanted.symbols,
             feed=wanted.feed,
-            broker=None if wanted.is_dry else self._broker,
+            broker=self._broker,
+            is_dry=wanted.is_dry,
         )
         for finding in parts.journal.findings:
             self._notifier.notify("alarm", finding)
@@ -181,7 +182,8 @@ class LiveTradingService:
         )
         live.on_tick = lambda: self._publisher.tick(engine)
         try:
-            figures.recall(parts.journal.replay())
+            figures.recall(parts.journal, parts.recovered, is_resumed=plan.is_resumed)
+            live.figures = figures
         except BaseException:
             await live.close()
             raise

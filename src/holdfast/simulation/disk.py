@@ -181,8 +181,14 @@ class SimTables:
             head = row[6]
             yield decode(row)
 
-    def last_rows(self, count: int) -> list[StoredRow]:
+    def newest_rows(self, count: int) -> list[StoredRow]:
         return self._disk.rows[-count:]
+
+    def archived(self) -> int:
+        return 0
+
+    def hash_at(self, sequence: int) -> bytes:
+        return self._disk.rows[sequence - 1][6] if sequence else GENESIS
 
     def snapshot(self, sequence_max: int) -> tuple[tuple[int, bytes] | None, str]:
         found = self._disk.snapshot

@@ -20,12 +20,13 @@ from ..model.events import Event
 from ..model.market import MarketData
 from ..model.values import NS_PER_S, ZERO, ClOrdId, SessionId, Symbol
 from ..runtime.assembly import assemble, load_strategies
-from ..runtime.broker import LiveBrokerAdapter, Wiring
+from ..runtime.broker import LiveBrokerAdapter
 from ..runtime.clock import WallClock
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
 from ..runtime.parts import plan_of
 from ..strategies import Strategy
+from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.settings import BinanceSettings, endpoints
 from .bourse import ACCOUNT, KEY, SECRET, Bourse, settings_of
@@ -182,26 +183,23 @@ class World:
 
     async def _live(self, process: Process) -> None:
         """The product's main: lives of a session, one after the other."""
-
-        async def make() -> LiveSession:
-            return self._make(process)
-
-        lives = Lives(make, self.config, self)
+        lives = Lives(lambda: self._make(process), self.config, self)
         await lives.start()
         if process is self.process:
             self.lives = lives
         await lives.wait()
 
-    def _make(self, process: Process) -> LiveSession:
+    async def _make(self, process: Process) -> LiveSession:
         feed = SimFeed(self.market, self.machine_now())
         broker = LiveBrokerAdapter(lambda wiring: self._venue(wiring, process), self.config)
-        parts = assemble(
+        parts = await assemble(
             self.config,
             self.market.symbols,
             feed=feed,
             broker=broker,
             session_id=SessionId(f"session-{self.disk.epoch + 1}"),
             clock=WallClock(self.machine_now),
+            keeps_files=False,
         )
         for finding in parts.journal.findings:
             self.notify("alarm", finding)

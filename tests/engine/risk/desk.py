@@ -174,7 +174,7 @@ class Desk:
                 price=Decimal(price),
                 fee=Decimal(0),
                 realized_pnl=Decimal(0),
-                venue_ts=self.now,
+                venue_ts=self.now + next(self._ids),  # one after the other
             )
         )
 

@@ -28,6 +28,7 @@ class Working:
     price: Decimal  # the highest it was ever asked at; zero at the market
     cum: Decimal = ZERO
     asked: Decimal = ZERO  # the larger quantity of an amendment under way
+    seen: list[Decimal] = field(default_factory=list)  # positions since it was sent
 
 
 @dataclass
@@ -53,21 +54,14 @@ class Book:
         for side in Side:  # every order of this side fills, and no other but exits of this side
             held = self.positions.get(symbol, ZERO) * side.sign
             exits = [w for w in mine if w.order.side is side and w.order.reduce_only]
-            closed = min(held + sum((w.left for w in exits), ZERO), ZERO)
-            position = closed if held < ZERO else held
-            # At the market it may have traded already, before fills that are still to be heard.
-            at_once = sum((w.left for w in exits if _is_trading(w)), ZERO)
-            position = max(position, held + at_once)
+            # Each may have closed, unheard, what was once there on the other side.
+            most = [max(ZERO, *(-seen * side.sign for seen in w.seen)) for w in exits if w.seen]
+            parts = (min(w.left, m) for w, m in zip(exits, most, strict=True))
+            position = held + min(sum(parts, ZERO), max(most, default=ZERO))
             worst = max(
                 worst, position + sum((w.left for w in opening if w.order.side is side), ZERO)
             )
         return max(worst, abs(self.positions.get(symbol, ZERO))) * price
-
-
-def _is_trading(working):
-    """Tell whether an exit takes what it can get: sent at the market, or triggered."""
-    kind = working.order.order_type
-    return kind is OrderType.MARKET or (kind.is_conditional and bool(working.cum))
 
 
 def build(limits):
@@ -122,9 +116,9 @@ def enact(desk, book, step):
         case ("rest" | "send" | "doubt" as how, proposal, reduce_only):
             order = propose(desk, proposal, reduce_only=reduce_only)
             getattr(desk, how)(order)
-            book.orders.append(
-                Working(order, order.qty, order.price or order.trigger_price or ZERO)
-            )
+            working = Working(order, order.qty, order.price or order.trigger_price or ZERO)
+            working.seen.append(book.positions.get(order.symbol, ZERO))
+            book.orders.append(working)
         case (how, number, qty) if book.orders:
             working = book.orders[number % len(book.orders)]
             CHANGES[how](desk, book, working, qty)
@@ -141,6 +135,9 @@ def fill(desk, book, working, qty):
     price = book.entries.get(symbol, MARKS[symbol]) if before else MARKS[symbol]
     desk.fill(order, qty, price)
     book.positions[symbol], book.entries[symbol] = before + signed, price
+    for each in book.orders:
+        if each.order.symbol == symbol:
+            each.seen.append(before + signed)
     working.left -= qty
     working.cum += qty
     if not working.left:

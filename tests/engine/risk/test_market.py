@@ -359,3 +359,15 @@ def test_silence_refuses_and_other_symbols_do_not_help(desk):
     assert not desk.check("stale_data", desk.buy(symbol=NEW)).passed
     desk.market.see(MarkPrice(symbol=NEW, ts=desk.now, mark_price=3.0))
     assert desk.check("stale_data", desk.buy(symbol=NEW)).passed
+
+
+# Cut off
+
+
+def test_symbol_whose_data_is_cut_off_opens_nothing_however_young_its_prices():
+    desk = Desk()
+    desk.market.of(BTC).cut_off = "no public of BTCUSDT"
+    verdict = desk.check("stale_data", desk.buy())
+
+    assert not verdict.passed
+    assert "no public of BTCUSDT" in verdict.reason

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from contextlib import aclosing
 
 import pytest
 
+from holdfast.exchange.book import Book
 from holdfast.feeds import FEEDS, FeedSettings, binance_futures
 from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.errors import ConfigError, NetworkError
-from holdfast.model.market import MarkPrice, Quote, Trade
+from holdfast.model.market import BookDelta, BookSnapshot, MarkPrice, Quote, Trade
 from holdfast.model.values import NS_PER_S, Symbol
+from holdfast.venues.binance_futures import streams
+from holdfast.venues.binance_futures.market_watch import MarketWatch
 from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, scripted
 from tests.venues.binance_futures.adapter_street import street
 
@@ -20,8 +24,34 @@ MINUTE_NS = 60 * NS_PER_S
 START_MS = 1_700_000_040_000  # a full minute, and two full fives of them before
 
 
-def feed_of(url, **settings):
-    return BinanceFuturesFeed(FeedSettings(symbols=(BTC,)), rest_url=url, **settings)
+QUOTE = json.dumps(
+    {
+        "e": "bookTicker", "u": 1, "E": 5, "T": 5, "s": "BTCUSDT", "ps": "BTCUSDT",
+        "b": "1", "B": "2", "a": "3", "A": "4", "st": 1,
+    }
+)  # fmt: skip
+
+
+def feed_of(url, *, books=False):
+    return BinanceFuturesFeed(FeedSettings(symbols=(BTC,), books=books), rest_url=url)
+
+
+def begun(url):
+    """A feed that hears what a test hands it."""
+    feed = feed_of(url)
+    feed._watch = MarketWatch((BTC,), feed._tell_link, lambda: 0.0)
+    return feed
+
+
+def takes_all(feed):
+    taken: list[object] = []
+
+    def take(message):
+        taken.append(message)
+        return True
+
+    feed.take = take
+    return taken
 
 
 async def first_of_each(feed, kinds):
@@ -67,8 +97,84 @@ async def test_feed_goes_on_after_a_lost_connection():
                     break
 
 
+async def test_feed_is_renewed_before_its_end_and_loses_nothing(monkeypatch):
+    """Aggregates are counted one by one."""
+    monkeypatch.setattr(binance_futures, "LIFETIME_S", 0.3)
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    monkeypatch.setattr(streams, "OVERLAP_S", 0.1)
+    links = []
+    with street() as market:
+        feed = feed_of(market.url)
+        feed.on_link = lambda *link: links.append(link)
+        trades: list[Trade] = []
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+            async for batch in batches:
+                trades += [each for each in batch if isinstance(each, Trade)]
+                if len(trades) > 40:
+                    break
+
+    for earlier, later in itertools.pairwise(trades):
+        assert later.trade_id == earlier.trade_id + 1
+    assert links == []
+
+
+async def test_lost_path_cuts_the_symbol_off_until_it_is_heard_again():
+    links = []
+    with street() as market:
+        feed = feed_of(market.url)
+        feed.on_link = lambda symbol, is_up, _: links.append((symbol, is_up))
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+            await anext(batches)
+            market.goes_wrong("disconnect", "*", count=1)
+            async for _ in batches:
+                if len(links) == 2:
+                    break
+
+    assert links == [(BTC, False), (BTC, True)]
+
+
+async def test_silent_path_is_replaced_though_the_other_one_speaks(monkeypatch):
+    """What is asked for on the wrong path is met with silence, not with an error."""
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    monkeypatch.setattr(binance_futures, "FIRST_S", 0.3)
+    monkeypatch.setattr(binance_futures, "PUBLIC_KINDS", ("aggTrade",))
+    links = []
+    with street() as market:
+        feed = feed_of(market.url)
+        feed.on_link = lambda *link: links.append(link)
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+            async for batch in batches:
+                assert not any(isinstance(each, Quote) for each in batch)
+                if links:
+                    break
+
+    assert links == [(BTC, False, "no public of BTCUSDT")]
+
+
+async def test_books_are_whole_and_follow_without_a_gap():
+    with street() as market:
+        feed = feed_of(market.url, books=True)
+        book: Book | None = None
+        count = 0
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+            async for batch in batches:
+                for each in batch:
+                    if isinstance(each, BookSnapshot):
+                        book = Book(each)
+                    elif isinstance(each, BookDelta):
+                        assert book is not None
+                        assert book.apply(each)
+                        count += 1
+                market.price(50_000.0 + count)
+                if count > 3:
+                    break
+
+    assert book is not None
+    assert next(book.bids.levels())[0] < next(book.asks.levels())[0]
+
+
 async def test_trade_that_is_told_twice_is_shown_once():
-    feed = feed_of("http://127.0.0.1:1")
+    feed = begun("http://127.0.0.1:1")
     frame = {
         "stream": "btcusdt@aggTrade",
         "data": {
@@ -92,12 +198,32 @@ async def test_trade_that_is_told_twice_is_shown_once():
 
 
 async def test_frame_that_can_not_be_read_stops_nothing():
-    feed = feed_of("http://127.0.0.1:1")
+    feed = begun("http://127.0.0.1:1")
 
     feed._hear('{"e":"trade"')
     feed._hear('{"result":null,"id":1}')
 
     assert feed._batch == []
+
+
+async def test_message_is_taken_in_the_call_in_which_it_was_received():
+    feed = begun("http://127.0.0.1:1")
+    taken = takes_all(feed)
+
+    feed._hear(QUOTE)
+
+    assert [type(each) for each in taken] == [Quote]
+    assert feed._batch == []
+
+
+async def test_message_waits_behind_those_that_were_not_taken():
+    feed = begun("http://127.0.0.1:1")
+    feed._hear(QUOTE)
+    taken = takes_all(feed)
+    feed._hear(QUOTE)
+
+    assert taken == []
+    assert len(feed._batch) == 2
 
 
 async def test_reader_that_does_not_keep_up_is_told(monkeypatch):
@@ -113,6 +239,8 @@ async def test_venue_that_is_not_there_is_a_network_error(monkeypatch):
     feed = feed_of("http://127.0.0.1:1")
     with pytest.raises(NetworkError):
         await anext(feed.messages())
+    with pytest.raises(NetworkError):
+        await feed.fetch_history([(BTC, "1m", 5)], 10**18)
     with pytest.raises(NetworkError):
         await asyncio.to_thread(feed.history, BTC, "1m", 10**18, 5)
 
@@ -136,6 +264,31 @@ async def test_time_frame_that_the_venue_lacks_is_built_of_smaller_bars():
     assert server.requests[0][2]["limit"] == "10"
     assert [bar.close for bar in bars] == [101, 103, 105, 107, 109]
     assert {bar.volume for bar in bars} == {4.0}
+
+
+async def test_fetched_history_is_handed_out_once_without_another_question():
+    before = (START_MS + 3 * 60_000) * 10**6
+    async with scripted(**{"GET__/fapi/v1/klines": [(200, klines(3))]}) as server:
+        feed = feed_of(server.url)
+        await feed.fetch_history([(BTC, "1m", 3), (BTC, "1m", 3)], before)
+        bars = feed.history(BTC, "1m", before, 3)
+
+        assert [bar.close for bar in bars] == [100, 101, 102]
+        assert len(server.requests) == 1
+        await asyncio.to_thread(feed.history, BTC, "1m", before, 3)
+        assert len(server.requests) == 2
+
+
+async def test_history_waits_as_long_as_a_limited_venue_says():
+    limited = (429, {"code": -1003, "msg": "Too many requests."}, {"Retry-After": "1"})
+    script = {"GET__/fapi/v1/klines": [limited, (200, klines(3))]}
+    async with scripted(**script) as server:
+        feed = feed_of(server.url)
+        began = asyncio.get_running_loop().time()
+        await feed.fetch_history([(BTC, "1m", 3)], (START_MS + 180_000) * 10**6)
+
+        assert asyncio.get_running_loop().time() - began >= 1.0
+        assert len(server.requests) == 2
 
 
 async def test_there_is_no_history_below_a_minute():

@@ -11,6 +11,7 @@ from holdfast.model.values import MAIN, NS_PER_MS
 from holdfast.venues.binance_futures import asking, joining, snapshot
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import OrderNames, reads
+from holdfast.venues.binance_futures.permissions import check_permissions
 from holdfast.venues.binance_futures.settings import MAINNET, TESTNET, BinanceSettings, endpoints
 from holdfast.venues.binance_futures.snapshot import Books
 from tests.venues.binance_futures.adapter_desk import BTC, ack, desk, scripted
@@ -106,6 +107,136 @@ async def test_setting_that_is_so_already_is_success(code):
 
         assert leverage == 5
         assert server.requests[-1][2]["marginType"] == "CROSSED"
+
+
+DUAL = "POST__/fapi/v1/positionSide/dual"
+
+
+async def test_hedge_mode_is_left_where_that_is_asked_for():
+    places = {
+        CONFIG: [(200, GOOD | {"dualSidePosition": True})],
+        DUAL: [(200, {"code": 200, "msg": "success"})],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        await joining.check_account(one.asker, switch_to_one_way=True)
+
+        assert server.requests[-1][1:2] == ("/fapi/v1/positionSide/dual",)
+        assert server.requests[-1][2]["dualSidePosition"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"), [(-4067, "cancel all orders"), (-4068, "close all pos"), (-4531, "coin")]
+)
+async def test_hedge_mode_that_can_not_be_left_says_what_to_do(code, way_out):
+    places = {
+        CONFIG: [(200, GOOD | {"dualSidePosition": True})],
+        DUAL: [(400, {"code": code, "msg": "Position side cannot be changed."})],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        with pytest.raises(VenueRefused, match=way_out) as raised:
+            await joining.check_account(one.asker, switch_to_one_way=True)
+
+    assert raised.value.code == code
+
+
+# What the key may do
+
+RESTRICTIONS = "GET__/sapi/v1/account/apiRestrictions"
+SAFE_KEY = {"ipRestrict": True, "enableWithdrawals": False, "enableFutures": True}
+
+
+async def asked_of(answer, *, withdrawals_allowed=False):
+    async with scripted(**{RESTRICTIONS: [answer]}) as server, desk(server.url) as one:
+        await check_permissions(one.asker, withdrawals_allowed=withdrawals_allowed)
+        assert "signature" in server.requests[0][2]
+
+
+async def test_key_that_may_only_trade_from_one_place_is_taken_without_a_word(caplog):
+    await asked_of((200, SAFE_KEY))
+
+    assert not caplog.records
+
+
+async def test_key_that_may_withdraw_is_refused_unless_told_otherwise(caplog):
+    may_withdraw = (200, SAFE_KEY | {"enableWithdrawals": True})
+    with pytest.raises(VenueRefused, match="may withdraw"):
+        await asked_of(may_withdraw)
+    await asked_of(may_withdraw, withdrawals_allowed=True)
+
+    assert "can empty the account" in caplog.text
+
+
+async def test_key_that_may_not_trade_futures_is_refused():
+    with pytest.raises(VenueRefused, match="may not trade futures"):
+        await asked_of((200, SAFE_KEY | {"enableFutures": False}))
+
+
+async def test_key_that_works_from_anywhere_is_warned_of(caplog):
+    await asked_of((200, SAFE_KEY | {"ipRestrict": False}))
+
+    assert "from any address" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [(503, "Service Unavailable."), (200, "[]"), (200, "{")])
+async def test_permissions_that_are_not_told_stop_a_start_unless_nobody_minds(answer, caplog):
+    with pytest.raises(NetworkError):
+        await asked_of(answer)
+    await asked_of(answer, withdrawals_allowed=True)
+
+    assert "not known" in caplog.text
+
+
+def test_only_the_real_venue_is_asked_for_permissions():
+    assert endpoints(testnet=False).permissions_url == "https://api.binance.com"
+    assert endpoints(testnet=True).permissions_url == ""
+    assert endpoints(testnet=False, rest_url="http://127.0.0.1:1").permissions_url == ""
+
+
+# What a symbol is set to
+
+
+async def set_up(config, *, leverage=10, is_isolated=False, **places):
+    script = {"GET__/fapi/v1/symbolConfig": [(200, [config])], **places}
+    async with scripted(**script) as server, desk(server.url) as one:
+        settings = BinanceSettings(leverage=leverage, is_isolated=is_isolated)
+        found = await joining._set_up(one.asker, settings, BTC)
+        return found, [(verb, path) for verb, path, _ in server.requests]
+
+
+CROSSED_10 = {"symbol": BTC, "leverage": 10, "marginType": "CROSSED"}
+LEVERAGE = "POST__/fapi/v1/leverage"
+
+
+async def test_symbol_that_is_set_as_configured_is_left_alone():
+    assert await set_up(CROSSED_10) == (10, [("GET", "/fapi/v1/symbolConfig")])
+
+
+async def test_leverage_is_set_and_what_the_venue_set_is_believed():
+    told = {"leverage": 20, "maxNotionalValue": "1", "symbol": BTC}
+    leverage, asked = await set_up(CROSSED_10, leverage=20, **{LEVERAGE: [(200, told)]})
+
+    assert leverage == 20
+    assert asked[-1] == ("POST", "/fapi/v1/leverage")
+
+
+async def test_leverage_that_the_venue_sets_otherwise_is_refused():
+    told = {"leverage": 15, "maxNotionalValue": "1", "symbol": BTC}
+    with pytest.raises(VenueRefused, match="20 was asked for, the venue set 15"):
+        await set_up(CROSSED_10, leverage=20, **{LEVERAGE: [(200, told)]})
+
+
+@pytest.mark.parametrize(("code", "way_out"), [(-4161, "isolated position"), (-4028, "allow")])
+async def test_leverage_that_is_declined_says_what_to_do(code, way_out):
+    declined = (400, {"code": code, "msg": "Leverage reduction is not supported."})
+    with pytest.raises(VenueRefused, match=way_out):
+        await set_up(CROSSED_10, leverage=5, **{LEVERAGE: [declined]})
+
+
+@pytest.mark.parametrize(("code", "way_out"), [(-4047, "cancel"), (-4048, "close")])
+async def test_margin_mode_that_is_held_says_what_to_do(code, way_out):
+    declined = (400, {"code": code, "msg": "Margin type cannot be changed."})
+    with pytest.raises(VenueRefused, match=way_out):
+        await set_up(CROSSED_10, is_isolated=True, **{"POST__/fapi/v1/marginType": [declined]})
 
 
 async def test_margin_mode_that_can_not_be_changed_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -13,12 +14,20 @@ from cryptography.hazmat.primitives.serialization import (
 
 from holdfast.exchange_server.settings import ApiKey
 from holdfast.model.commands import Resync
+from holdfast.model.errors import VenueRefused
 from holdfast.model.messages import ExecType, VenueLink, VenueSnapshot
 from holdfast.model.values import MAIN, AccountId, ClOrdId, OrderStatus, OrderType
 from holdfast.venues.binance_futures import adapter, listen_key
 from holdfast.venues.binance_futures.settings import endpoints
-from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, submit
-from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
+from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, scripted, submit
+from tests.venues.binance_futures.adapter_exchange import (
+    ACCOUNT,
+    amount,
+    joined,
+    settings_for,
+    town,
+)
+from tests.venues.binance_futures.frames import fill_event
 
 E1 = ClOrdId("hf.1.1.0.E.x")
 
@@ -44,6 +53,19 @@ async def test_orders_take_the_websocket_while_it_is_up(monkeypatch):
 
         assert "POST /fapi/v1/order" not in sent
         assert venue._asker.budget.used(one.core.now())["orders of 10 s"] == 1
+
+
+async def test_key_is_looked_at_before_anything_is_traded():
+    may_withdraw = {"ipRestrict": True, "enableWithdrawals": True, "enableFutures": True}
+    places = {"GET__/sapi/v1/account/apiRestrictions": [(200, may_withdraw)]}
+    async with town() as one, scripted(**places) as host:
+        here = settings_for(one.server).endpoints
+        where = msgspec.structs.replace(here, permissions_url=host.url)
+        with pytest.raises(VenueRefused, match="may withdraw"):
+            async with joined(one, where=where):
+                raise AssertionError("it joined")
+        async with joined(one, where=where, allow_withdrawals=True):
+            assert one.contracts
 
 
 async def test_order_has_left_when_submit_returns(monkeypatch):
@@ -158,6 +180,23 @@ async def test_frame_that_can_not_be_read_asks_for_the_books():
         assert one.heard[-1] == VenueLink(
             account=MAIN, is_up=True, reason="an event could not be read"
         )
+
+
+async def test_event_that_we_fail_on_asks_for_the_books_and_the_stream_goes_on(monkeypatch, caplog):
+    async with town() as one, joined(one) as venue:
+        tell = venue._tell
+
+        def fails(message):
+            monkeypatch.setattr(venue, "_tell", tell)
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(venue, "_tell", fails)
+        venue._channel._on_frame(fill_event())
+
+        assert one.heard[-1].reason == "an event was not understood"
+        assert "a fault of ours" in caplog.text
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
 
 
 @pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])

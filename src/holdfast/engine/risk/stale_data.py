@@ -1,4 +1,4 @@
-"""Refuse to open on prices that are too old."""
+"""Refuse to open on prices that are too old, or whose source is cut off."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ NAME = "stale_data"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare the age of the last news, in seconds, with the limit."""
     limit = Decimal(ctx.limits.stale_after_s)
+    cut_off = ctx.market.of(order.symbol).cut_off
+    if cut_off:
+        return refused(NAME, f"market data is cut off: {cut_off}", limit=limit)
     age_ns = ctx.market.age_ns(order.symbol, ctx.now)
     if age_ns is None:
         return refused(NAME, f"nothing heard of {order.symbol} yet", limit=limit)

@@ -46,6 +46,7 @@ from .net import NetWire
 from .order_desk import Doors, OrderDesk
 from .orders_ws import OrdersSocket
 from .outcomes import Outcome, Then
+from .permissions import check_permissions
 from .rest import RestClient, Road
 from .settings import BinanceSettings
 from .sign import Credentials
@@ -66,6 +67,8 @@ AUDIT = "audit"
 
 CLOSE_PATIENCE_S = 2.0
 CLOCK_EVERY_S = 300.0
+CLOCK_OFF_EVERY_S = 10.0
+"""How often the venue's time is measured, and how often while ours is too far from it."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -143,7 +146,11 @@ class BinanceFuturesVenue:
         self._furnish(wire)
         try:
             await joining.check_clock(self._asker)
-            await joining.check_account(self._asker)
+            await joining.check_account(
+                self._asker, switch_to_one_way=bool(symbols) and self._settings.switch_to_one_way
+            )
+            if symbols:
+                await self._check_permissions(wire)
             self._hear = hear
             await self._background.open()
             self._background.start(self._books.run())
@@ -178,6 +185,17 @@ class BinanceFuturesVenue:
         self._dead_man = DeadMan(asker, settings.dead_man_s)
         books = Books(asker, self._names, account)
         self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
+
+    async def _check_permissions(self, wire: Wire) -> None:
+        """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
+        settings = self._settings
+        where = settings.endpoints.permissions_url
+        if not where:
+            _log.info("what the key may do is not checked: this host can't be asked")
+            return
+        asker = Asker(RestClient(wire, where, self._credentials), self._clock, self._random)
+        asker.offset = self._asker.offset
+        await check_permissions(asker, withdrawals_allowed=settings.allow_withdrawals)
 
     async def _open_streams(self, wire: Wire) -> None:
         """Open the account's stream, which we need, and the WebSocket API, which helps.
@@ -244,13 +262,13 @@ class BinanceFuturesVenue:
     async def _keep_time(self) -> None:
         """Measure the venue's time now and then."""
         while True:
-            await asyncio.sleep(CLOCK_EVERY_S)
+            await asyncio.sleep(CLOCK_OFF_EVERY_S if self._asker.offset.is_off else CLOCK_EVERY_S)
             await self._sync_clock()
 
     async def _sync_clock(self) -> None:
         await self._asker.sync_clock()
         if self._asker.offset.is_off:
-            reason = f"our clock is off by {-self._asker.offset.offset_ns // 1_000_000} ms"
+            reason = self._asker.offset.told
             self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
 
     # Commands

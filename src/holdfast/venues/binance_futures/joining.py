@@ -1,7 +1,8 @@
 """Join the venue: its clock, its contracts, and an account that is set as we trade it.
 
-One-way mode and a single margin asset are required, never switched to: other positions may hang
-on them. Margin mode and leverage are set, for the symbols that we trade alone.
+One-way mode and a single margin asset are required, and not switched to unless that is asked
+for: other positions may hang on them. Margin mode and leverage are set, for the symbols that we
+trade alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from ...model.errors import ConfigError, NetworkError, VenueRefused
 from ...model.instrument import Instrument
-from ...model.values import NS_PER_S, Symbol
+from ...model.values import Symbol
 from ..limits import Urgency
 from . import codec
 from .asking import Answered, Asker
@@ -25,6 +26,21 @@ from .settings import BinanceSettings
 from .streams import Stream
 
 ISOLATED, CROSSED = "ISOLATED", "CROSSED"
+TO_ONE_WAY = (
+    "close all positions and orders, then choose it under Preferences, Position Mode, or set "
+    "switch_to_one_way"
+)
+WAYS_OUT = {
+    -4047: "cancel the symbol's orders first, or trade it in the mode that it is in",
+    -4048: "close the symbol's position first, or trade it in the mode that it is in",
+    -4067: "cancel all orders of the account first",
+    -4068: "close all positions of the account first",
+    -4028: "the symbol does not allow so much",
+    -4161: "an isolated position holds the leverage up: close it, or configure what it has",
+    -4531: "the coin-margined side of the account can't follow: close its positions and orders",
+}
+"""What a person can do about a setting that was declined."""
+
 _CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...])
 
 
@@ -39,18 +55,14 @@ async def check_clock(asker: Asker) -> None:
     if not await asker.sync_clock():
         raise NetworkError("the venue does not tell its time")
     if asker.offset.is_off:
-        off = -asker.offset.offset_ns / NS_PER_S
-        raise VenueRefused(
-            f"this machine's clock is {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} the "
-            "venue's, and may be off by 1 s at most: set it"
-        )
+        raise VenueRefused(asker.offset.told)
 
 
-async def check_account(asker: Asker) -> None:
+async def check_account(asker: Asker, *, switch_to_one_way: bool = False) -> None:
     """See that the account may trade, one-way and with a single margin asset.
 
     Raises:
-        VenueRefused: it may not, or is set otherwise.
+        VenueRefused: it may not, or is set otherwise; the text says what to do.
         NetworkError: there was no answer.
     """
     answered = await require(asker, reads.account_config())
@@ -58,9 +70,16 @@ async def check_account(asker: Asker) -> None:
     if not config.can_trade:
         raise VenueRefused("the account may not trade: the key or the account is restricted")
     if config.dual_side_position:
-        raise VenueRefused("the account is in hedge mode; one-way mode is needed: switch it")
+        if not switch_to_one_way:
+            raise VenueRefused(
+                f"the account is in hedge mode; one-way mode is needed: {TO_ONE_WAY}"
+            )
+        await _set(asker, reads.set_hedge_mode(is_on=False))
     if config.multi_assets_margin:
-        raise VenueRefused("the account is in multi-assets mode; single-asset mode is needed")
+        raise VenueRefused(
+            "the account is in multi-assets mode; single-asset mode is needed: close cross "
+            "positions and orders, then choose it under Preferences, Asset Mode"
+        )
 
 
 async def contracts(
@@ -100,16 +119,26 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
     margin = ISOLATED if settings.is_isolated else CROSSED
     if now is None or now.margin_type.upper() not in (margin, margin.removesuffix("ED")):
         await _set(asker, reads.set_margin_type(symbol, is_isolated=settings.is_isolated))
-    leverage = settings.leverage_of(symbol)
-    if now is None or now.leverage != leverage:
-        await _set(asker, reads.set_leverage(symbol, leverage))
-    return leverage
+    wanted = settings.leverage_of(symbol)
+    if now is not None and now.leverage == wanted:
+        return wanted
+    set_to = codec.leverage((await _set(asker, reads.set_leverage(symbol, wanted))).reply.body)
+    if set_to != wanted:
+        raise VenueRefused(f"{symbol}: leverage {wanted} was asked for, the venue set {set_to}")
+    return set_to
 
 
-async def _set(asker: Asker, call: Call) -> None:
+async def _set(asker: Asker, call: Call) -> Answered:
+    """Change a setting, unless it is so already.
+
+    Raises:
+        VenueRefused: the venue declined; the text says what to do where that is known.
+        NetworkError: there was no answer.
+    """
     answered = await asker.read(call, ask=Ask.SETTING, urgency=Urgency.PROTECT)
     if answered.outcome.kind is not Kind.TREAT_AS_SUCCESS:
-        raise _refusal(answered, call)
+        raise refusal(answered, call)
+    return answered
 
 
 async def require(asker: Asker, call: Call) -> Answered:
@@ -121,18 +150,20 @@ async def require(asker: Asker, call: Call) -> Answered:
     """
     answered = await asker.read(call, urgency=Urgency.PROTECT)
     if not answered.is_ok:
-        raise _refusal(answered, call)
+        raise refusal(answered, call)
     return answered
 
 
-def _refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
+def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
+    """Return the error that a question without the wanted answer is."""
     outcome = answered.outcome
     about = ", ".join(f"{key} {value}" for key, value in call.params.items() if key != "listenKey")
     text = f"{call.route.verb} {call.route.path}{f' ({about})' if about else ''}: {outcome.reason}"
     if outcome.kind is Kind.STOP:
-        return VenueRefused(f"the venue does not accept the API key: {text}", code=outcome.code)
+        return VenueRefused(f"the venue does not accept the API key ({text})", code=outcome.code)
     if outcome.kind is Kind.FINAL and answered.reply.was_sent and outcome.code is not None:
-        return VenueRefused(text, code=outcome.code)
+        way_out = WAYS_OUT.get(outcome.code, "")
+        return VenueRefused(f"{text} {way_out}".rstrip(), code=outcome.code)
     return NetworkError(text, code=outcome.code)
 
 

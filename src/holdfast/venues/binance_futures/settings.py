@@ -13,17 +13,22 @@ READ_LAG_NS = 2 * NS_PER_S
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """The three doors: REST, streams, and the WebSocket API. No slash at the end."""
+    """The three doors: REST, streams, and the WebSocket API. No slash at the end.
+
+    `permissions_url` is the host that knows what a key may do; "" where there is none.
+    """
 
     rest_url: str
     stream_url: str
     ws_api_url: str
+    permissions_url: str = ""
 
 
 MAINNET = Endpoints(
     rest_url="https://fapi.binance.com",
     stream_url="wss://fstream.binance.com",
     ws_api_url="wss://ws-fapi.binance.com/ws-fapi/v1",
+    permissions_url="https://api.binance.com",
 )
 TESTNET = Endpoints(
     rest_url="https://demo-fapi.binance.com",
@@ -57,7 +62,12 @@ def endpoints(
         streams = _checked(stream_url, "stream_url", ("ws://", "wss://"))
     if ws_api_url is not None:
         api = _checked(ws_api_url, "ws_api_url", ("ws://", "wss://"))
-    return Endpoints(rest_url=rest, stream_url=streams, ws_api_url=api)
+    return Endpoints(
+        rest_url=rest,
+        stream_url=streams,
+        ws_api_url=api,
+        permissions_url=known.permissions_url if rest_url is None else "",
+    )
 
 
 def _checked(url: str, name: str, schemes: tuple[str, ...]) -> str:
@@ -71,6 +81,8 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `retry_attempts` is how often a request is tried again of which nothing was carried out.
     `dead_man_s` is after how long without us the venue cancels entry orders; 0 never.
+    `allow_withdrawals` takes a key that may withdraw. `switch_to_one_way` leaves hedge mode where
+    the account is flat; otherwise an account in hedge mode is refused.
     """
 
     endpoints: Endpoints = TESTNET
@@ -81,6 +93,8 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     orders_over_ws: bool = True
     dead_man_s: int = 120
     read_lag_ns: int = READ_LAG_NS
+    allow_withdrawals: bool = False
+    switch_to_one_way: bool = False
 
     def leverage_of(self, symbol: Symbol) -> int:
         """Return the leverage a symbol is to be traded at."""

@@ -10,9 +10,11 @@ from . import reads, requests
 from .algos import AlgoAnswer, algo_canceled, algo_placed, algo_queried, open_algo_orders
 from .books import (
     AccountConfig,
+    KeyRestrictions,
     PositionBooks,
     account_config,
     balances,
+    key_restrictions,
     leverage,
     leverages,
     listen_key,
@@ -82,6 +84,7 @@ __all__ = [
     "ExchangeInfo",
     "Fees",
     "Income",
+    "KeyRestrictions",
     "LeverageSet",
     "ListenKeyExpired",
     "MarginCall",
@@ -115,6 +118,7 @@ __all__ = [
     "funding_intervals",
     "income",
     "instrument",
+    "key_restrictions",
     "leverage",
     "leverage_brackets",
     "leverages",

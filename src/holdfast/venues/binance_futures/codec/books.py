@@ -40,6 +40,14 @@ class AccountConfig(msgspec.Struct, frozen=True, rename="camel"):
     can_trade: bool = True
 
 
+class KeyRestrictions(msgspec.Struct, frozen=True, rename="camel"):
+    """What an API key may do. What is not said counts as the worse."""
+
+    enable_withdrawals: bool = True
+    enable_futures: bool = False
+    ip_restrict: bool = False
+
+
 class SymbolConfig(msgspec.Struct, frozen=True, rename="camel"):
     """What a symbol is set to."""
 
@@ -70,6 +78,7 @@ class PositionBooks(NamedTuple):
 _POSITIONS = msgspec.json.Decoder(tuple[PositionRow, ...])
 _ACCOUNT = msgspec.json.Decoder(_Account)
 _ACCOUNT_CONFIG = msgspec.json.Decoder(AccountConfig)
+_KEY_RESTRICTIONS = msgspec.json.Decoder(KeyRestrictions)
 _SYMBOL_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...])
 _LEVERAGE = msgspec.json.Decoder(_Leverage, strict=False)
 _LISTEN_KEY = msgspec.json.Decoder(_ListenKey)
@@ -113,6 +122,11 @@ def balances(raw: bytes | msgspec.Raw) -> dict[str, Decimal]:
 def account_config(raw: bytes | msgspec.Raw) -> AccountConfig:
     """Read `accountConfig`."""
     return decode(_ACCOUNT_CONFIG, raw, "the account's settings")
+
+
+def key_restrictions(raw: bytes | msgspec.Raw) -> KeyRestrictions:
+    """Read `apiRestrictions`."""
+    return decode(_KEY_RESTRICTIONS, raw, "what the key may do")
 
 
 def leverages(raw: bytes | msgspec.Raw) -> dict[Symbol, int]:

@@ -33,6 +33,7 @@ _ACCOUNT = Route("GET", "/fapi/v3/account", "v2/account.status", Cost(5))
 _TRADES = Route("GET", "/fapi/v1/userTrades", cost=Cost(5))
 _INCOME = Route("GET", "/fapi/v1/income", cost=Cost(30))
 _ACCOUNT_CONFIG = Route("GET", "/fapi/v1/accountConfig", cost=Cost(5))
+_KEY_RESTRICTIONS = Route("GET", "/sapi/v1/account/apiRestrictions")
 _SYMBOL_CONFIG = Route("GET", "/fapi/v1/symbolConfig", cost=Cost(5))
 _LEVERAGE = Route("POST", "/fapi/v1/leverage")
 _MARGIN_TYPE = Route("POST", "/fapi/v1/marginType")
@@ -155,6 +156,11 @@ def income_since(start_ts: int, end_ts: int) -> Call:
 
 def account_config() -> Call:
     return Call(_ACCOUNT_CONFIG, {})
+
+
+def key_restrictions() -> Call:
+    """Ask what the key may do; of the host that has the venue's other markets."""
+    return Call(_KEY_RESTRICTIONS, {})
 
 
 def symbol_config(symbol: Symbol | None = None) -> Call:

@@ -1,0 +1,63 @@
+"""What the state remembers of the past, and how it forgets within bounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from ..model.values import AccountId, ClOrdId, Key
+from .parent import Parent
+
+if TYPE_CHECKING:
+    from .state import State
+
+CLOSED_ORDERS_KEPT = 2_000
+CLOSED_PARENTS_KEPT = 1_000
+TRADES_REMEMBERED = 50_000
+INTENTS_REMEMBERED = 10_000
+CHANGES_REMEMBERED = 10_000
+MESSAGE_TIMES_KEPT = 1_000
+EXECUTION_TIMES_KEPT = 200
+RECENT_ORDERS_KEPT = 64
+
+V = TypeVar("V")
+
+
+def retire_all(state: State, key: Key) -> None:
+    for parent in state.live_parents_of(key):
+        retire(state, parent)
+
+
+def retire(state: State, parent: Parent) -> None:
+    """Take a parent that holds nothing and works nothing off the live ones."""
+    live = state.live_parents.get(parent.key, [])
+    if parent.open_qty or parent.wake_ts is not None or parent.parent_id not in live:
+        return
+    if parent.attempts == 0 or any(o.is_open for o in state.children(parent)):
+        return
+    live.remove(parent.parent_id)
+    state.closed_parents.append(parent.parent_id)
+    if len(state.closed_parents) > CLOSED_PARENTS_KEPT:
+        state.parents.pop(state.closed_parents.pop(0), None)
+
+
+def bury(state: State, cl_ord_id: ClOrdId) -> None:
+    state.closed_orders.append(cl_ord_id)
+    if len(state.closed_orders) > CLOSED_ORDERS_KEPT:
+        forget_order(state, state.closed_orders.pop(0))
+
+
+def forget_order(state: State, cl_ord_id: ClOrdId) -> None:
+    order = state.orders.pop(cl_ord_id)
+    parent = state.parents.get(order.request.parent_id)
+    if parent is not None and cl_ord_id in parent.children:
+        parent.children.remove(cl_ord_id)
+
+
+def trade_name(account: AccountId, symbol: str, trade_id: str) -> str:
+    """Name an execution so that its second report is known for what it is."""
+    return f"{account} {symbol} {trade_id}"
+
+
+def bound(remembered: dict[str, V], most: int) -> None:
+    if len(remembered) > most:
+        del remembered[next(iter(remembered))]

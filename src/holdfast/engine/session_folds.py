@@ -1,0 +1,86 @@
+"""How facts of the session change the state: epochs, the kill switch, breakers, strategies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..model import events as ev
+from ..model.values import ZERO, TradingSessionStatus
+from .account import AccountState
+from .breaker import Breaker, BreakerState
+
+if TYPE_CHECKING:
+    from .state import State
+
+
+def epoch_started(state: State, fact: ev.EpochStarted) -> None:
+    was_starting = state.status is TradingSessionStatus.STARTING  # it died on its way up, twice
+    is_paused = state.status is TradingSessionStatus.PAUSED or (was_starting and state.was_paused)
+    state.was_paused = is_paused and fact.is_resumed
+    state.is_flattening = state.is_flattening and state.is_killed  # a stop's word ends with it
+    state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
+    state.epoch, state.order_seq = fact.epoch, 0
+    state.portfolio_id = fact.portfolio_id
+    if fact.session_id != state.session_id:
+        new_session(state, fact)
+    for account in fact.accounts:
+        state.accounts.setdefault(account, AccountState())
+
+
+def new_session(state: State, fact: ev.EpochStarted) -> None:
+    """A new session's clock may be a recording's: what was timed before says nothing."""
+    state.session_id, state.session_started_ts = fact.session_id, fact.ts
+    state.strategies, state.stopped_strategies = {}, {}
+    state.message_times, state.execution_times, state.recent_orders = [], {}, []
+    for account in state.accounts.values():
+        account.sampled_ts, account.peak_equity = 0, ZERO
+        if fact.ts < state.last_ts:  # another recording: its past is not what we have booked
+            account.day, account.opened_ts, account.trades_until = -1, 0, 0
+            account.moved_ts = 0
+
+
+def session_changed(state: State, fact: ev.SessionChanged) -> None:
+    state.status, state.status_reason = fact.status, fact.reason
+    if fact.status is TradingSessionStatus.STOPPED and not state.is_killed:
+        state.is_flattening = False
+
+
+def killed(state: State, fact: ev.KillSwitchEngaged) -> None:
+    state.is_killed, state.kill_reason = True, fact.reason
+    state.is_kill_verified = False
+    state.is_flattening = state.is_flattening or fact.flatten
+
+
+def released(state: State, _: ev.KillSwitchReleased) -> None:
+    state.is_killed, state.kill_reason, state.is_flattening = False, "", False
+
+
+def kill_verified(state: State, _: ev.KillSwitchVerified) -> None:
+    state.is_kill_verified = True
+
+
+def flatten_asked(state: State, _: ev.FlattenRequested) -> None:
+    state.is_flattening = True
+
+
+def breaker_changed(state: State, fact: ev.BreakerChanged) -> None:
+    breaker = state.breakers.setdefault(f"{fact.account} {fact.failure}", Breaker())
+    was_open = breaker.state is BreakerState.OPEN
+    breaker.state, breaker.failure_count = BreakerState(fact.state), fact.failure_count
+    if breaker.state is BreakerState.OPEN and not was_open:
+        breaker.opened_ts = fact.ts
+
+
+def strategy_started(state: State, fact: ev.StrategyStarted) -> None:
+    state.strategies[fact.strategy_id] = fact.description
+    state.stopped_strategies.pop(fact.strategy_id, None)
+
+
+def strategy_stopped(state: State, fact: ev.StrategyStopped) -> None:
+    state.strategies.pop(fact.strategy_id, None)
+    state.stopped_strategies[fact.strategy_id] = fact.reason
+
+
+def instrument_defined(state: State, fact: ev.InstrumentDefined) -> None:
+    key = (fact.account, fact.instrument.symbol)
+    state.instruments[key], state.leverages[key] = fact.instrument, fact.leverage

@@ -1,0 +1,114 @@
+"""The back door's levers: what the exchange is to do of itself, right now."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+from aiohttp import web
+
+from ..exchange import PositionSide
+from ..model.errors import InputError
+from ..model.values import AccountId, Symbol
+from .admin import Answer
+from .faults import RATE_MAX
+from .forced import Forced
+from .params import UNREADABLE
+from .venue import Venue
+
+FORCED = web.AppKey("forced", Forced)
+
+AWAY_MS_MAX = 600_000
+
+
+class _Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
+    """One thing to do now."""
+
+
+class Liquidate(_Wish, frozen=True, kw_only=True, tag="liquidation"):
+    """Liquidate a position, whatever its margin."""
+
+    account: AccountId
+    symbol: Symbol
+    side: PositionSide = PositionSide.BOTH
+
+
+class Deleverage(_Wish, frozen=True, kw_only=True, tag="adl"):
+    """Close so much of a position; without a quantity all of it."""
+
+    account: AccountId
+    symbol: Symbol
+    side: PositionSide = PositionSide.BOTH
+    qty: Decimal | None = None
+
+
+class Fund(_Wish, frozen=True, kw_only=True, tag="funding"):
+    """Let a symbol's funding fall due; without a rate at the one that is announced."""
+
+    symbol: Symbol
+    rate: float | None = None
+
+
+class Disconnect(_Wish, frozen=True, kw_only=True, tag="disconnect"):
+    """Close every socket, as after 24 hours."""
+
+
+class Refuse(_Wish, frozen=True, kw_only=True, tag="refuse"):
+    """Break every connection and let nothing listen for a while."""
+
+    delay_ms: int = 1000
+
+
+Wish = Liquidate | Deleverage | Fund | Disconnect | Refuse
+_read = msgspec.json.Decoder(Wish).decode
+
+
+async def force(venue: Venue, request: web.Request) -> object:
+    try:
+        wish = _read(await request.read())
+    except UNREADABLE as error:
+        raise InputError(f"expected what to do now: {error}") from error
+    return {"count": _carry_out(venue, request.app[FORCED], wish)}
+
+
+def _carry_out(venue: Venue, forced: Forced, wish: Wish) -> int:
+    """Do it, and return how many positions were concerned."""
+    match wish:
+        case Liquidate(account=account, symbol=symbol, side=side):
+            _check(venue, symbol, account)
+            return int(venue.force_liquidation(account, symbol, side))
+        case Deleverage(account=account, symbol=symbol, side=side):
+            _check(venue, symbol, account)
+            return int(venue.force_adl(account, symbol, side, _qty(venue, wish)))
+        case Fund():
+            _check(venue, wish.symbol)
+            if wish.rate is not None and not -RATE_MAX <= wish.rate <= RATE_MAX:
+                raise InputError(f"rate must be within {RATE_MAX}, was {wish.rate}")
+            return forced.fund(wish.symbol, wish.rate)
+        case Disconnect():
+            forced.close_sockets()
+        case Refuse():
+            if not 0 <= wish.delay_ms <= AWAY_MS_MAX:
+                raise InputError(f"delay_ms must be 0 to {AWAY_MS_MAX}, was {wish.delay_ms}")
+            forced.refuse(wish.delay_ms)
+    return 0
+
+
+def _check(venue: Venue, symbol: Symbol, account: AccountId | None = None) -> None:
+    if symbol not in venue.tapes:
+        raise InputError(f"there is no symbol {symbol}")
+    if account is not None and not venue.exchange.has_account(account):
+        raise InputError(f"there is no account {account}")
+
+
+def _qty(venue: Venue, wish: Deleverage) -> Decimal:
+    instrument = venue.tapes[wish.symbol].instrument
+    if wish.qty is None:
+        row = venue.exchange.symbol_margin(wish.account, wish.symbol, wish.side)
+        return abs(row.position.qty)
+    if not wish.qty.is_finite() or wish.qty <= 0 or not instrument.is_on_lot(wish.qty):
+        raise InputError(f"qty must be a multiple of {instrument.lot} above 0, was {wish.qty}")
+    return wish.qty
+
+
+ROUTES: dict[tuple[str, str], Answer] = {("POST", "/admin/force"): force}

@@ -1,0 +1,62 @@
+"""Open the account that a session's settings describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...model.config_keys import keys_of
+from ...model.errors import ConfigError
+from ..wiring import Wiring
+from .adapter import BinanceFuturesVenue
+from .settings import BinanceSettings, Endpoints, endpoints
+
+if TYPE_CHECKING:
+    from ...model.config import TradingConfig
+
+
+def endpoints_of(config: TradingConfig) -> Endpoints:
+    """Return where the settings say that the venue is."""
+    return endpoints(
+        testnet=config.testnet,
+        rest_url=config.rest_url,
+        stream_url=config.stream_url,
+        ws_api_url=config.ws_api_url,
+    )
+
+
+def settings_of(config: TradingConfig) -> BinanceSettings:
+    """Return how the settings want the account traded."""
+    return BinanceSettings(
+        endpoints=endpoints_of(config),
+        leverage=config.leverage,
+        leverages=dict(config.leverages),
+        is_isolated=config.isolated,
+        retry_attempts=config.retry_attempts,
+        orders_over_ws=config.orders_over_ws,
+        dead_man_s=config.dead_man_s,
+        allow_withdrawals=config.allow_withdrawals,
+        switch_to_one_way=config.switch_to_one_way,
+        read_lag_ns=config.read_lag_ns,
+    )
+
+
+def open_venue(wiring: Wiring) -> BinanceFuturesVenue:
+    """Open it.
+
+    Raises:
+        ConfigError: there is no key, it can't be used, or an address is none.
+    """
+    keys = keys_of(wiring.config)
+    if keys is None:
+        raise ConfigError(
+            "the venue binance_futures needs an API key; put BINANCE_API_KEY and "
+            "BINANCE_API_SECRET into the environment or .env, or name a file of mode 0600 with "
+            "api_secret_file, or take --dry-run for a simulated account on its prices"
+        )
+    return BinanceFuturesVenue(
+        keys.api_key,
+        keys.api_secret,
+        clock=wiring.clock,
+        password=keys.password,
+        settings=settings_of(wiring.config),
+    )

@@ -1,0 +1,38 @@
+"""Open the simulated account that a session's settings describe."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from ..exchange import known_instrument
+from .paper import PaperSettings, PaperVenue
+from .wiring import Wiring
+
+BOOKS = "paper.db"
+
+
+def open_paper(
+    wiring: Wiring, *, initial_balance: Decimal | None = None, data_dir: Path | None = None
+) -> PaperVenue:
+    """Open it.
+
+    Args:
+        initial_balance: put in once, when the account is opened; None takes the setting.
+        data_dir: where its books are kept; None takes the setting.
+    """
+    config = wiring.config
+    guessed = {i.symbol: i for i in wiring.instruments()}
+    known = {s: known_instrument(s) or guessed.get(s) for s in wiring.symbols or guessed}
+    folder = data_dir or config.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    return PaperVenue(
+        path=folder / BOOKS,
+        instruments=[instrument for instrument in known.values() if instrument],
+        clock=wiring.clock,
+        settings=PaperSettings(
+            initial_balance=initial_balance or config.initial_balance,
+            leverage=config.leverage,
+            leverages=dict(config.leverages),
+        ),
+    )
