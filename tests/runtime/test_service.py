@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from holdfast import (
     InputError,
     JournalLocked,
     LiveTradingService,
+    NetworkError,
     OrderStatus,
     RiskDenied,
     SessionStateError,
@@ -98,6 +100,22 @@ async def test_a_start_that_fails_late_gives_the_journal_back(tmp_path):
 
     async with running(tmp_path) as desk:
         assert desk.status is S.RUNNING
+
+
+async def test_a_start_without_a_market_gives_the_simulated_account_back(tmp_path):
+    nowhere = {"venue": "binance_futures", "rest_url": "http://127.0.0.1:9", "speed": 1.0}
+    service = LiveTradingService(config=config_in(tmp_path, **nowhere))
+
+    with pytest.raises(NetworkError):
+        await service.start_session(strategies=[], symbols=[BTC])
+
+    assert [path for path in open_files() if path.is_relative_to(tmp_path)] == []
+
+
+def open_files():
+    """Return what this process has open."""
+    numbers = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return [number.readlink() for number in numbers if number.is_symlink()]
 
 
 async def test_one_name_where_a_list_belongs_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -24,6 +25,8 @@ from ..model.values import (
     ClOrdId,
     OrderRole,
     OrderStatus,
+    Side,
+    Symbol,
     TradingSessionStatus,
 )
 from .bourse import ACCOUNT
@@ -65,6 +68,9 @@ class Oracles:
         self._naked: dict[str, float] = {}
         self._alarmed: dict[str, float] = {}
         self._canceled: dict[int, float] = {}
+        self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
+        self._numbers = itertools.count()
+        self._closed: list[tuple[int, Symbol, Side, Decimal]] = []  # by exits, each's number
         self._shadow = State()
         self._folded = 0
 
@@ -80,6 +86,7 @@ class Oracles:
         """Hear facts as the engine makes them, durable or not yet."""
         for fact in facts:
             self._time_doubts(fact)
+            self._number(fact)
             match fact:
                 case ev.ParentStarted(intent_id=intent):
                     self._generations[intent] += 1
@@ -95,6 +102,12 @@ class Oracles:
                     self._alarmed[fact.code] = self._world.loop.time()
                 case _:
                     pass
+
+    def _number(self, fact: ev.Event) -> None:
+        if isinstance(fact, ev.OrderSubmitted):
+            self._asked[fact.order.cl_ord_id] = next(self._numbers)
+        elif isinstance(fact, ev.ReplaceRequested):
+            self._asked[fact.cl_ord_id] = next(self._numbers)
 
     def _time_doubts(self, fact: ev.Event) -> None:
         """Note how long past its fence an order was in doubt; less than 0 is before it."""
@@ -150,6 +163,9 @@ class Oracles:
         """Count what the market did of itself."""
         order, fired = output.order, self._world.fired
         if output.report.exec_type is ExecType.TRADE:
+            if order.asked.reduce_only and order.cl_ord_id in self._asked:
+                number, report = self._asked[order.cl_ord_id], output.report
+                self._closed.append((number, order.symbol, order.side, report.last_qty))
             fired["partial_fill"] += order.leaves_qty > ZERO
             fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
@@ -192,7 +208,14 @@ class Oracles:
             ),
             now.leaves_qty if (now := world.at_venue(order.symbol, order.cl_ord_id)) else ZERO,
         )
-        reach = held * order.side.sign + working
+        # What closes is never refused: an exit that was sent later may bring others further.
+        number = self._asked.get(order.cl_ord_id, 0)
+        later = (
+            qty
+            for when, symbol, side, qty in self._closed
+            if when > number and (symbol, side) == (order.symbol, order.side)
+        )
+        reach = held * order.side.sign + working - sum(later, ZERO)
         if abs(held) >= working and held * order.side.sign < ZERO:
             return
         price = Decimal(repr(world.market.prices[order.symbol]))
