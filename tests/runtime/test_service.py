@@ -16,6 +16,7 @@ from holdfast import (
     EventBus,
     InputError,
     JournalLocked,
+    LiveBrokerAdapter,
     LiveTradingService,
     NetworkError,
     OrderStatus,
@@ -27,6 +28,7 @@ from holdfast import (
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
 from holdfast.strategies import Strategy
+from holdfast.venues import open_paper
 from tests.runtime.session_desk import (
     BTC,
     ETH,
@@ -102,13 +104,29 @@ async def test_a_start_that_fails_late_gives_the_journal_back(tmp_path):
         assert desk.status is S.RUNNING
 
 
-async def test_a_start_without_a_market_gives_the_simulated_account_back(tmp_path):
-    nowhere = {"venue": "binance_futures", "rest_url": "http://127.0.0.1:9", "speed": 1.0}
-    service = LiveTradingService(config=config_in(tmp_path, **nowhere))
+class Unreachable(ScriptedFeed):
+    """A market that does not say what it trades."""
 
+    async def fetch_instruments(self):
+        raise NetworkError("by design")
+
+    async def fetch_history(self, wanted, before_ts):
+        raise AssertionError("nobody comes so far")
+
+
+async def test_a_start_without_a_market_gives_the_account_back(tmp_path):
+    opened = []
+
+    def open_account(wiring):
+        opened.append(open_paper(wiring))
+        return opened[-1]
+
+    service = LiveTradingService(config=config_in(tmp_path, dry_run=False))
+    service.set_broker(LiveBrokerAdapter(open_account))
     with pytest.raises(NetworkError):
-        await service.start_session(strategies=[], symbols=[BTC])
+        await service.start_session(strategies=[], symbols=[BTC], feed=Unreachable())
 
+    assert opened
     assert [path for path in open_files() if path.is_relative_to(tmp_path)] == []
 
 
