@@ -20,6 +20,7 @@ from ..model.values import Key, OrderRole, TradingSessionStatus, Verdict
 from . import housekeeping, parents, protection, reconcile, reports, requests, signals
 from .algos import Cause
 from .core import Core
+from .market import CutOff
 from .state import State
 
 
@@ -206,6 +207,9 @@ def _reset(core: Core, message: msg.ResetSession) -> None:
 
 def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     reconcile.on_snapshot(core, snapshot)
+    cut_off = core.market.accounts_cut_off.get(snapshot.account)
+    if cut_off and cut_off.up_ts and snapshot.asked_ts >= cut_off.up_ts:
+        del core.market.accounts_cut_off[snapshot.account]
     housekeeping.verify_kill(core)
     if core.state.status is not TradingSessionStatus.STARTING or core.state.differences:
         return
@@ -249,6 +253,11 @@ def _market_link(core: Core, link: msg.MarketLink) -> None:
 
 
 def _link(core: Core, link: msg.VenueLink) -> None:
+    cut_off = core.market.accounts_cut_off
+    if not link.is_up:
+        cut_off[link.account] = CutOff(link.reason or "the venue can't be reached", 0)
+    elif link.account in cut_off:
+        cut_off[link.account] = cut_off[link.account]._replace(up_ts=core.now)
     if link.is_up:
         core.resync(link.account, link.reason or "the connection came back")
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 from ..model.market import (
     Bar,
@@ -20,7 +21,7 @@ from ..model.market import (
     Trade,
     timeframe_ns,
 )
-from ..model.values import NS_PER_S, Symbol
+from ..model.values import NS_PER_S, AccountId, Symbol
 
 SAMPLES_KEPT = 1_000
 
@@ -76,8 +77,15 @@ class SymbolMarket:
         }
 
 
+class CutOff(NamedTuple):
+    """Why an account's reports do not come; `up_ts` is when they came again, 0 before."""
+
+    reason: str
+    up_ts: int
+
+
 class Market:
-    """All symbols' prices.
+    """All symbols' prices, and which accounts' reports do not come.
 
     Args:
         sample_s: length of a sampling period of returns, seconds.
@@ -86,6 +94,7 @@ class Market:
     def __init__(self, sample_s: int) -> None:
         self._sample_ns = sample_s * NS_PER_S
         self._symbols: dict[Symbol, SymbolMarket] = {}
+        self.accounts_cut_off: dict[AccountId, CutOff] = {}
 
     def of(self, symbol: Symbol) -> SymbolMarket:
         """Return a symbol's prices; empty ones at its first mention."""
