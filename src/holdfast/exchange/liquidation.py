@@ -71,13 +71,14 @@ def watch(books: Books, market: Market, now: int) -> None:
             row = symbol_margin(account, market, books.default_leverage, holder[1])
             if row.is_bankrupt:
                 liquidate_isolated(books, account, row.position, now)
-        elif _may_be_bankrupt(books, account, asset):
+        elif may_be_bankrupt(books, account, asset):
             margin = account_margin(account, books.markets, asset, books.default_leverage)
             if margin.is_bankrupt:
                 liquidate(books, account, asset, now)
 
 
-def _may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
+def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
+    """Tell, roughly and on the safe side, whether the exact sums must be worked out."""
     balance = float(account.wallets.get(asset, ZERO))
     maintenance = 0.0
     for (symbol, _), position in account.positions.items():
@@ -92,11 +93,12 @@ def _may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
         if not mark > 0.0:
             continue
         balance += qty * (mark - float(position.entry_price))
-        maintenance += _rough_maintenance(market, abs(qty) * mark)
+        maintenance += rough_maintenance(market, abs(qty) * mark)
     return maintenance > 0.0 and balance < maintenance * _CLOSE
 
 
-def _rough_maintenance(market: Market, notional: float) -> float:
+def rough_maintenance(market: Market, notional: float) -> float:
+    """Return a position's maintenance margin in float."""
     first = market.first_bracket
     if first is None:
         return 0.0
