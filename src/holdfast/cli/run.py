@@ -99,8 +99,8 @@ def run(
             "database_url": database_url,
         }
         given = {name: value for name, value in flags.items() if value is not None}
-        overrides = {**_pairs(settings or []), **given}
-        seconds = None if for_ is None else _seconds(for_)
+        overrides = {**pairs(settings or []), **given}
+        seconds = None if for_ is None else seconds_of(for_, "--for")
         return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
     except (TradingError, OSError) as error:
         from .ending import failed_document
@@ -220,12 +220,13 @@ def check_venue(loaded: LoadedConfig) -> None:
         raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")
 
 
-def _pairs(settings: list[str]) -> dict[str, object]:
-    pairs = [text.partition("=") for text in settings]
-    for name, sign, _ in pairs:
+def pairs(settings: list[str]) -> dict[str, object]:
+    """Read settings as NAME=VALUE."""
+    parts = [text.partition("=") for text in settings]
+    for name, sign, _ in parts:
         if not sign or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, was {name!r}")
-    return {name.strip().rpartition(".")[2]: value for name, _, value in pairs}
+    return {name.strip().rpartition(".")[2]: value for name, _, value in parts}
 
 
 def _speed(text: str | None) -> float | None:
@@ -236,7 +237,8 @@ def _speed(text: str | None) -> float | None:
     return parse_speed(text)
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str, option: str) -> float:
+    """Read a length of time such as 60s, 5m or 2h."""
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
     number, unit = text.strip(), "s"
     for name in units:  # "ms" before "s": the first that fits
@@ -248,5 +250,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < 1e9:
-        raise InputError(f"--for takes a time such as 60s, 5m or 2h, was {text!r}")
+        raise InputError(f"{option} takes a time such as 60s, 5m or 2h, was {text!r}")
     return seconds
