@@ -16,6 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 BENCHES = {
     "engine": "bench.engine",
     "journal": "bench.journal",
+    "replay": "bench.replay",
     "startup": "bench.startup",
 }
 
