@@ -15,9 +15,12 @@ RESULTS = Path(__file__).parent / "results"
 # Name -> module with `run()`, which prints its table and returns its figures.
 BENCHES = {
     "engine": "bench.engine",
+    "exchange_load": "bench.exchange_load",
     "journal": "bench.journal",
     "replay": "bench.replay",
+    "restart": "bench.restart",
     "startup": "bench.startup",
+    "wire_to_wire": "bench.wire_to_wire",
 }
 
 

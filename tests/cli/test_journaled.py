@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sqlite3
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.journal import open_journal
+from holdfast.runtime.recovery import StateRecoveryService
 from tests.cli.desk import run_json, start
 
 
@@ -157,6 +159,35 @@ def test_verify_finds_an_altered_fact(capsys, finished, tmp_path):
 
     assert main(["journal", "verify", "--database-url", f"sqlite:///{copy}"]) == 5
     assert "damaged at fact" in capsys.readouterr().err
+
+
+def test_verify_finds_a_snapshot_that_is_not_the_fold(capsys, finished, tmp_path):
+    copy = shutil.copytree(finished.data, tmp_path / "copy")
+    journal = open_journal(copy / "holdfast.db")
+    service = StateRecoveryService(journal)
+    state, _ = service.load()
+    state.order_seq += 1
+    service.save(state)
+    journal.close()
+
+    assert main(["journal", "verify", "--data-dir", str(copy)]) == 5
+    assert "is not the fold of its facts" in capsys.readouterr().err
+
+
+def test_archive_moves_old_facts_and_the_others_read_them_there(
+    capsys, finished, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("holdfast.journal.archiving.KEPT_FACTS", 10)
+    folder = ["--data-dir", shutil.copytree(finished.data, tmp_path / "copy")]
+    before = run_json(capsys, "journal", "verify", *folder)[1]
+    code, document, _ = run_json(capsys, "journal", "archive", *folder)
+
+    assert code == 0
+    assert document["archived"]["first"] == 1
+    assert (tmp_path / "copy" / document["archived"]["file"]).exists()
+    assert run_json(capsys, "journal", "verify", *folder)[1] == before
+    assert main(["journal", "archive", *map(str, folder)]) == 0
+    assert "nothing to archive" in capsys.readouterr().out
 
 
 def test_tail_shows_the_last_facts(capsys, finished):

@@ -102,6 +102,7 @@ class ScriptedClock:
     ("arguments", "said"),
     [
         (["--venue", "binance"], "did you mean binance_futures?"),
+        (["--venue", "binanse"], "did you mean binance_futures?"),
         (["--live"], "--live needs a real venue, and venue is paper (default)"),
         (["--venue", "binance_futures"], "needs an API key; put BINANCE_API_KEY"),
         (["--set", "rest_url=127.0.0.1:9000"], "expected a URL such as http://127.0.0.1:9000"),
@@ -136,3 +137,23 @@ def test_a_folder_keeps_to_one_account(capsys, tmp_path, with_acme):
 
     assert code == 2
     assert "the folder d holds the records of paper; acme needs one of its own" in document["error"]
+
+
+def test_a_start_that_came_to_nothing_does_not_take_the_folder(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("BINANCE_API_KEY", "k")
+    monkeypatch.setenv("BINANCE_API_SECRET", "some-secret")
+    nowhere = ["--venue", "binance_futures", "--set", "rest_url=http://127.0.0.1:9"]
+    assert run_json(capsys, "run", *nowhere, "--data-dir", "d", "--symbols", "BTCUSDT")[0] == 4
+
+    asked = ["run", "--feed", recording(tmp_path), "--speed", "max", "-s", FAST, "--no-report"]
+
+    assert run_json(capsys, *asked, "--data-dir", "d")[0] == 0
+
+
+def test_a_venue_that_can_not_be_reached_points_to_the_doctor(capsys):
+    asked = ["--feed", "binance", "--symbols", "BTCUSDT", "--set", "rest_url=http://127.0.0.1:9"]
+    code, document, err = run_json(capsys, "run", "--data-dir", "d", *asked)
+
+    assert code == 4
+    assert "127.0.0.1:9" in document["error"]
+    assert "holdfast doctor, with the same settings, examines the way" in err

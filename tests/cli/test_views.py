@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from holdfast.cli.frame import Camera
+from holdfast.cli.frame import Camera, place_of
 from holdfast.cli.happenings import Happenings, Line
 from holdfast.cli.live_view import LiveView, draw, sparkline
 from holdfast.cli.plain_view import LINES_PER_S_MAX, PlainView
+from holdfast.model.config import TradingConfig
 from holdfast.stats import SessionStats
 from tests.runtime.control_desk import running
 
@@ -120,3 +123,21 @@ def test_an_output_that_is_gone_disturbs_nobody(monkeypatch):
 )
 def test_a_curve_spans_from_its_lowest_to_its_highest(values, bars):
     assert sparkline(values).plain == bars
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_simulated", "said"),
+    [
+        ({}, True, "paper (simulated)"),
+        ({}, False, "paper (testnet)"),
+        ({"testnet": False}, False, "paper (REAL MONEY)"),
+        ({"rest_url": "http://127.0.0.1:9"}, False, "paper (http://127.0.0.1:9)"),
+    ],
+)
+def test_where_orders_go_is_said_and_real_money_is_called_so(settings, is_simulated, said):
+    venue = SimpleNamespace(name="paper", capabilities=SimpleNamespace(is_simulated=is_simulated))
+    service: Any = SimpleNamespace(
+        config=TradingConfig(**settings), live=SimpleNamespace(venue=venue)
+    )
+
+    assert place_of(service) == said

@@ -249,6 +249,51 @@ def test_a_stop_that_works_after_refusals_starts_the_count_anew(rig):
     assert roles(rig) == [STOP]
 
 
+def test_a_holding_that_comes_late_has_its_stop_though_earlier_ones_were_refused(rig):
+    """The refused stops were of what has been closed since; the alarm was called off with it."""
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "1")
+    for _ in range(REFUSALS_MAX):
+        rig.reject(only(rig, STOP).cl_ord_id)
+        rig.wait(1)
+    rig.wait(6)
+    exit_ = rig.working(EXIT)[0].cl_ord_id
+    rig.trade(exit_, "1")
+    assert rig.ever(ev.ProtectionRestored)
+
+    rig.trade(entry, "1")
+    rig.wait(2)
+
+    assert [o.qty for o in rig.working(STOP)] == [1]
+
+
+def test_a_stop_that_never_left_is_no_refusal_of_the_venue(rig):
+    """Banned or out of room: the position waits for its stop, it is not closed for want of one."""
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    for _ in range(REFUSALS_MAX + 3):
+        for stop in rig.working(STOP):
+            rig.reject(stop.cl_ord_id, code=None, reason="not sent")
+        rig.wait(10)
+
+    assert rig.working(EXIT) == []
+    assert [o.qty for o in rig.working(STOP)] == [2]
+    assert "protection_missing" in rig.alarms()
+
+
+def test_what_is_refused_again_and_again_is_asked_for_less_and_less_often(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    sent = 0
+    for _ in range(60):
+        for stop in rig.working(STOP):
+            sent += 1
+            rig.reject(stop.cl_ord_id, code=None, reason="not sent")
+        rig.wait(1)
+
+    assert 8 <= sent <= 14
+
+
 @pytest.mark.parametrize("role", [STOP, TARGET])
 def test_a_price_that_is_passed_closes_at_the_market_at_once(rig, role):
     entry = bracket(rig)

@@ -359,6 +359,24 @@ def test_a_second_look_that_differs_halts_by_policy(books):
     assert "books_differ" in rig.alarms()
 
 
+def test_another_difference_at_each_look_is_what_fills_look_like_that_are_not_listed_yet(rig):
+    """The venue's positions are ahead of its lists of trades: each look misses the latest one."""
+    for position in ("1", "3", "2", "5"):
+        rig.now += NS_PER_S
+        rig.snapshot(positions={BTC: position})
+
+    assert rig.session() is Status.RUNNING
+    assert [f.sightings for f in rig.ever(ev.BooksDiffered)] == [1, 1, 1, 1]
+
+
+def test_books_that_never_agree_stop_new_risk_though_they_differ_otherwise_each_time(rig):
+    for position in ("1", "3", "2", "5", "4"):
+        rig.now += NS_PER_S
+        rig.snapshot(positions={BTC: position})
+
+    assert rig.session() is Status.ERROR
+
+
 def test_a_second_look_that_differs_adopts_by_policy():
     rig = Rig(mismatch_policy="adopt")
 

@@ -505,3 +505,15 @@ def test_not_found_says_nothing_of_ended_and_unknown_orders(rig, order):
     rig.not_found("?")
 
     assert rig.news == []
+
+
+def test_a_late_word_of_acceptance_does_not_revive_an_order_that_was_refused_when_it_triggered(rig):
+    """A stop that the venue refused when it triggered is gone; what it said before comes late."""
+    order = rig.place()
+    rig.report(order, ExecType.NEW, OrderStatus.NEW, venue_order_id="7")
+    rig.reject(order, reason="there is no position to reduce")
+    rig.report(order, ExecType.NEW, OrderStatus.NEW, venue_order_id="7")
+
+    assert rig.order(order).status is OrderStatus.REJECTED
+    assert rig.alarms() == []
+    assert rig.canceled() == []

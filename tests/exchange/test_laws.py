@@ -318,3 +318,16 @@ def test_outputs_without_news_are_empty():
     desk = Desk()
 
     assert list(messages(desk.exchange.tick(desk.now))) == []
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(models, scripts)
+def test_the_quick_touch_is_the_best_that_is_offered(model, script):
+    desk = Desk(liquidity=model)
+    for step in script:
+        perform(desk, step)
+        for symbol, taker in itertools.product((BTC, ETH), Side):
+            quick = desk.exchange.touch(symbol, taker)
+            if quick is not None:
+                price, qty = desk.exchange.offered(symbol, taker, 1)[0]
+                assert (d(quick[0]), round(d(quick[1]), 3)) == (price, qty)

@@ -151,6 +151,16 @@ def test_what_was_displayed_before_the_order_trades_first():
     assert story(desk.trade(49_900, "0.5")) == ["o1 0.5@49900"]
 
 
+def test_what_the_queue_leaves_of_a_trade_is_on_the_lot():
+    """The market may show quantities that no lot divides."""
+    desk = Desk()
+    desk.quote(49_999, 50_001, bid_qty=0.0015)
+    desk.buy("0.01", 49_999)
+    desk.trade(49_999, 0.005)
+
+    assert desk.qty() == d("0.004")
+
+
 def test_two_orders_in_one_line_share_one_queue():
     desk = Desk()
     desk.book([(49_900, "0.7")], [(50_000, 1)])

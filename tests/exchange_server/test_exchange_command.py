@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -18,8 +19,9 @@ READY_S = 30
 
 
 def start(*arguments):
+    feed = () if "--feed" in arguments else ("--feed", "none")
     return subprocess.Popen(
-        [sys.executable, "-m", "holdfast", "exchange", "--feed", "none", *arguments],
+        [sys.executable, "-m", "holdfast", "exchange", *feed, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -44,6 +46,52 @@ def test_it_says_where_it_is_and_ends_on_ctrl_c(tmp_path):
     assert (tmp_path / "exchange.db").exists()
 
 
+def read(url):
+    with urllib.request.urlopen(url, timeout=READY_S) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.e2e
+def test_a_live_feed_brings_another_exchanges_market_with_its_candles():
+    source = start("--feed", "synthetic", "--symbols", "ETHUSDT", "--unlimited")
+    try:
+        url = json.loads(source.stdout.readline())["rest"]
+        copy = start("--feed", "binance", "--feed-url", url, "--symbols", "ETHUSDT")
+        try:
+            rest = json.loads(copy.stdout.readline())["rest"]
+            end = time.monotonic() + READY_S
+            while not (trades := read(f"{rest}/fapi/v1/trades?symbol=ETHUSDT")):
+                assert time.monotonic() < end, "no trade came"
+                time.sleep(0.1)
+            candles = read(f"{rest}/fapi/v1/klines?symbol=ETHUSDT&interval=1m&limit=100")
+            original = read(f"{url}/fapi/v1/klines?symbol=ETHUSDT&interval=1m&limit=100")
+            prices = {each["p"] for each in read(f"{url}/fapi/v1/aggTrades?symbol=ETHUSDT")}
+            copy.send_signal(signal.SIGINT)
+            _, errors = copy.communicate(timeout=READY_S)
+        finally:
+            copy.kill()
+            copy.wait()
+    finally:
+        source.kill()
+        source.communicate()
+
+    assert (copy.returncode, errors) == (0, "")
+    assert {each["price"] for each in trades} <= prices
+    told = {each[0]: each[:6] for each in original}
+    assert sum(told.get(each[0]) == each[:6] for each in candles) >= 95  # the newest still grow
+
+
+def test_a_live_feed_without_a_network_is_told(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    code = main(["exchange", "--feed", "binance", "--feed-url", f"http://127.0.0.1:{port}"])
+    told = capsys.readouterr()
+
+    assert code != 0
+    assert f"http://127.0.0.1:{port}/fapi/v1/exchangeInfo: " in told.err
+    assert told.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -53,6 +101,7 @@ def test_it_says_where_it_is_and_ends_on_ctrl_c(tmp_path):
         (["--balance", "-1"], "balance must not be negative"),
         (["--feed", "/nowhere/at.csv"], "no such file"),
         (["--faults", "/nowhere/at.toml"], "can't be read"),
+        (["--feed", "binance", "--feed-url", "ftp://host"], "must begin with http://"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(arguments, text, capsys):

@@ -62,6 +62,7 @@ async def test_trades_of_one_side_at_one_price_within_100_ms_are_one():
             (3, 4, 4, "100.0", "8.000", True, 130),
             (4, 5, 5, "100.1", "16.000", True, 140),
         ]
+        assert " ".join(frames[0]) == "e E s a p q nq f l T m st"
 
 
 async def test_rest_tells_the_same_groups_as_the_stream_whoever_listened():
@@ -84,7 +85,6 @@ async def test_rest_tells_the_same_groups_as_the_stream_whoever_listened():
         assert [(each["a"], each["f"], each["l"]) for each in whole] == [
             (1, 1, 2), (2, 3, 4), (3, 5, 7),
         ]  # fmt: skip
-        assert " ".join(frames[0]) == "e E s a p q nq f l T m st"
 
 
 async def test_book_ticker_tells_each_change_of_the_touch_and_nothing_else():

@@ -38,7 +38,10 @@ class Nursery:
         return int(self._line())
 
     def acknowledged(self):
-        """Return the next sequence that the child says is committed; 0 once it is dead."""
+        """Return the next sequence that the child says is committed; 0 once it is dead.
+
+        A child that was fenced says -1 and dies.
+        """
         return int(self._line())
 
     def close(self):
@@ -56,9 +59,11 @@ def _live(where, durability):
     import asyncio
 
     from holdfast.journal import open_journal
+    from holdfast.model.errors import Fenced
     from tests.journal.samples import fills
 
-    async def append_for_ever(journal):
+    async def append_for_ever(journal, give_up):
+        journal.on_failure = give_up
         while True:
             sequence = journal.sequence
             # Batches of one to three, as an engine makes them.
@@ -68,9 +73,13 @@ def _live(where, durability):
             await done.wait()
             os.write(1, b"%d\n" % (sequence + len(batch)))
 
+    def give_up(error):
+        os.write(1, b"-1\n" if isinstance(error, Fenced) else b"-2\n")
+        os._exit(1)
+
     journal = open_journal(where, durability=durability)
     os.write(1, b"%d\n" % os.getpid())
-    asyncio.run(append_for_ever(journal))
+    asyncio.run(append_for_ever(journal, give_up))
 
 
 def _main():

@@ -12,7 +12,7 @@ from holdfast.journal import open_journal
 from holdfast.journal.inspect import verify
 from holdfast.model.errors import JournalLocked
 from tests.journal.nursery import Nursery
-from tests.journal.samples import fills
+from tests.journal.samples import commit, fills
 
 LIVES = {"process": 14, "power": 6}
 
@@ -87,3 +87,45 @@ def test_lock_names_a_living_owner_and_dies_with_a_killed_one(sqlite, nursery_of
     journal = sqlite.open()
     assert journal.epoch == 2
     journal.close()
+
+
+@pytest.mark.e2e
+@pytest.mark.postgres
+def test_owner_that_slept_through_a_takeover_is_fenced(postgres, nursery_of):
+    """Its server took it for dead and gave the journal away; then it wakes, mid-sentence."""
+    nursery = nursery_of(postgres.where)
+    pid = nursery.start()
+    for _ in range(20):
+        acknowledged = nursery.acknowledged()
+    os.kill(pid, signal.SIGSTOP)
+    owner = postgres.open_despite_owner()
+    taken_over = owner.sequence
+    commit(owner, fills(5, start=taken_over + 1))
+    os.kill(pid, signal.SIGCONT)
+    while (sequence := nursery.acknowledged()) > 0:  # said before it slept
+        acknowledged = sequence
+    commit(owner, fills(2, start=taken_over + 6))
+
+    assert sequence == -1
+    assert nursery.acknowledged() == 0
+    assert acknowledged <= taken_over
+    assert list(owner.replay()) == fills(taken_over + 7)
+    after = "SELECT DISTINCT epoch FROM facts WHERE sequence > ?"
+    assert postgres.execute(after, taken_over) == [(2,)]
+    owner.close()
+
+
+@pytest.mark.e2e
+def test_owner_that_stands_still_keeps_its_lock(sqlite, nursery_of):
+    nursery = nursery_of(sqlite.where, sqlite.durability)
+    pid = nursery.start()
+    os.kill(pid, signal.SIGSTOP)
+
+    with pytest.raises(JournalLocked, match=f"owned by process {pid} on .*: stop that one first"):
+        sqlite.open()
+    os.kill(pid, signal.SIGCONT)
+    assert nursery.acknowledged() > 0
+    os.kill(pid, signal.SIGKILL)
+    while nursery.acknowledged():
+        pass
+    assert verify(sqlite.where).epochs == 1

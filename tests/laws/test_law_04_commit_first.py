@@ -6,6 +6,7 @@ and in the order in which the facts were written.
 
 from __future__ import annotations
 
+import weakref
 from decimal import Decimal
 
 import pytest
@@ -99,6 +100,7 @@ class Desk:
         self.clock = FeedClock(START, 0)
         self.journal = LateJournal()
         self.venue = WatchedVenue(self.journal, clock=self.clock)
+        weakref.finalize(self, self.venue._books.close)
 
     async def start(self):
         self.shell = Shell(

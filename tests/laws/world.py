@@ -41,6 +41,7 @@ from holdfast.model.values import (
     Symbol,
     TradingSessionStatus,
 )
+from holdfast.runtime.recovery import StateRecoveryService
 
 from .records import Sent, Withdrawn, amending, sending, withdrawing
 from .road import GOOD, Delivery, Road
@@ -66,7 +67,6 @@ LIMITS = RiskLimits(
 SETTINGS = EngineSettings(limits=LIMITS)
 
 encode = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(State).decode
 _facts = msgspec.json.Decoder(list[ev.Event])
 
 
@@ -139,8 +139,7 @@ class World:
             self.journal = self.journal.reopen()
         self.delivery.drop()
         self._timers, self.references, self._middles = [], {}, set()
-        snapshot = self.journal.load_snapshot()
-        state, after = (_decode_state(snapshot[1]), snapshot[0]) if snapshot else (State(), 0)
+        state, after = StateRecoveryService(self.journal).load()
         facts = _facts.decode(msgspec.json.encode(self.journal.facts[after:]))
         self.engine = self.make_engine(facts, state)
         if encode(self.engine.state) != encode(self.shadow):

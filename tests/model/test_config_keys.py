@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
-from typing import Any
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringError
 
 from holdfast.model.config import TradingConfig
 from holdfast.model.config_keys import keys_of, read_secret, secrets_of
@@ -93,28 +94,43 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     )
 
 
+class Ring(KeyringBackend):
+    """A store as the system's, in memory: the real one needs a desktop."""
+
+    priority = 1
+
+    def __init__(self):
+        super().__init__()
+        self.entries: dict[tuple[str, str], str] = {}
+        self.is_locked = False
+
+    def get_password(self, service, username):
+        if self.is_locked:
+            raise KeyringError(SECRET)
+        return self.entries.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.entries[service, username] = password
+
+
 @pytest.fixture
-def ring(monkeypatch):
-    """A keyring as the package offers it; the real one needs a desktop."""
-    entries: dict[tuple[str, str], str] = {}
-    keyring: Any = ModuleType("keyring")
-    problems: Any = ModuleType("keyring.errors")
-    problems.KeyringError = type("KeyringError", (Exception,), {})
-    keyring.get_password = lambda service, name: entries.get((service, name))
-    monkeypatch.setitem(sys.modules, "keyring", keyring)
-    monkeypatch.setitem(sys.modules, "keyring.errors", problems)
-    return entries, keyring, problems
+def ring():
+    before, ours = keyring.get_keyring(), Ring()
+    keyring.set_keyring(ours)
+    yield ours
+    keyring.set_keyring(before)
 
 
 def test_keys_come_from_the_keyring(ring):
-    ring[0].update({("holdfast", "api_key"): KEY, ("holdfast", "api_secret"): SECRET})
+    keyring.set_password("holdfast", "api_key", KEY)
+    keyring.set_password("holdfast", "api_secret", SECRET)
     keys = found(api_keyring="holdfast")
 
     assert (keys.api_key, keys.api_secret) == (KEY, SECRET)
 
 
 def test_a_keyring_that_lacks_an_entry_says_how_to_make_it(ring):
-    ring[0].update({("holdfast", "api_key"): KEY})
+    keyring.set_password("holdfast", "api_key", KEY)
 
     assert "keyring set holdfast api_secret" in refusal(
         lambda: keys_of(TradingConfig(api_keyring="holdfast"))
@@ -122,10 +138,7 @@ def test_a_keyring_that_lacks_an_entry_says_how_to_make_it(ring):
 
 
 def test_a_keyring_that_is_locked_is_told_without_its_words(ring):
-    def locked(service, name):
-        raise ring[2].KeyringError(SECRET)
-
-    ring[1].get_password = locked
+    ring.is_locked = True
 
     assert "the keyring can't be read: KeyringError" in refusal(
         lambda: keys_of(TradingConfig(api_keyring="holdfast"))

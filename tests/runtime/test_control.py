@@ -274,7 +274,7 @@ async def test_two_stops_at_once_are_one(tmp_path):
 
 async def test_a_stop_between_two_lives_ends_the_session_all_the_same(tmp_path):
     async with running(tmp_path) as desk:
-        desk.service.live.shell._fail(RuntimeError("a bug"))
+        desk.service.live.shell.fail(RuntimeError("a bug"))
         await restarting(desk.service)
         session = await asyncio.wait_for(desk.service.stop(), 10)
 
@@ -284,7 +284,7 @@ async def test_a_stop_between_two_lives_ends_the_session_all_the_same(tmp_path):
 
 async def test_a_kill_between_two_lives_meets_the_next(tmp_path):
     async with running(tmp_path) as desk:
-        desk.service.live.shell._fail(RuntimeError("a bug"))
+        desk.service.live.shell.fail(RuntimeError("a bug"))
         await restarting(desk.service)
         killed = await desk.post("/v1/kill", reason="enough")
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast import LiveTradingService, OrderStatus, TradingError, TradingSessionStatus
+from holdfast.model.errors import JournalError
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import live as live_module
 from holdfast.runtime.clock import FeedClock, WallClock
@@ -137,6 +138,18 @@ async def test_a_stop_that_the_venue_never_confirms_ends_all_the_same(tmp_path, 
         await desk.feed.pass_time(20)
         assert await desk.service.get_order_status(order.id) is OrderStatus.NEW
         assert (await desk.service.cancel_order(order.id)).status is OrderStatus.CANCELED
+
+
+async def test_who_waits_for_a_commit_is_let_go_when_the_journal_fails(tmp_path):
+    """Else a session whose disk fills up while it starts hangs for ever, in its own `close`."""
+    async with running(tmp_path, auto_restart=False) as desk:
+        live = desk.service.live
+        live.shell._uncommitted += 1  # a group that is being committed
+        waiting = asyncio.ensure_future(live.shell.committed())
+        await asyncio.sleep(0)
+        live.journal.on_failure(JournalError("the disk is full"))
+
+        await asyncio.wait_for(waiting, 1)
 
 
 async def test_strategies_hear_the_end_once(tmp_path):

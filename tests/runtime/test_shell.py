@@ -217,7 +217,7 @@ async def test_a_commit_that_comes_after_the_failure_lets_nothing_go():
     bench.journal.commit()
     bench.log.lines.clear()
     bench.shell.ask(buy())
-    bench.shell._fail(RuntimeError("by design"))
+    bench.shell.fail(RuntimeError("by design"))
     bench.journal.commit()
 
     assert "submit" not in bench.log.lines

@@ -77,6 +77,21 @@ def test_it_places_and_cancels_in_batches(seen):
     assert seen["batch"] == {"placed": ["open"] * 2, "canceled": ["canceled"] * 2}
 
 
+def test_it_trades_isolated(seen):
+    assert seen["isolated"] == {
+        "mode": "isolated",
+        "collateral": True,
+        "liquidation": True,
+        "moves": [5],
+    }
+
+
+def test_it_trades_hedged(seen):
+    assert seen["hedged"]["both"] == [["long", 0.01, True], ["short", 0.01, True]]
+    assert seen["hedged"]["left"] == []
+    assert '"code":-4061' in seen["hedged"]["no_side"]["text"]
+
+
 @pytest.mark.parametrize(
     ("what", "name", "code"),
     [
@@ -84,8 +99,8 @@ def test_it_places_and_cancels_in_batches(seen):
         ("no_money", "InsufficientFunds", -2019),
         ("off_the_grid", "BadRequest", -1111),
         ("post_only", "OrderNotFillable", -5022),
-        ("isolated", "BadRequest", -1020),
-        ("hedge", "BadRequest", -1020),
+        ("same_margin", "MarginModeAlreadySet", -4046),
+        ("multi_assets", "BadRequest", -1020),
         ("signature", "AuthenticationError", -1022),
         ("too_many", "DDoSProtection", -1003),
         ("unknown", "OperationFailed", -1000),

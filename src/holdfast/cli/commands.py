@@ -42,8 +42,10 @@ COMMANDS: dict[str, dict[str, Command]] = {
     "Practice": {
         "pack": Command("pack:pack", "Turn recorded trades into columns, read much faster"),
         "exchange": Command("exchange:exchange", "Run a simulated exchange on a port"),
+        "simulate": Command("simulate:simulate", "Trade in a world where everything goes wrong"),
     },
     "Set-up": {
+        "doctor": Command("doctor:doctor", "Examine settings, disk, journal and venue"),
         "config": Command("config:COMMANDS", "Show or check the settings, and their sources"),
         "strategies": Command("strategies:strategies", "List the strategies and their parameters"),
         "new": Command("strategies:COMMANDS", "Write a strategy to start from"),

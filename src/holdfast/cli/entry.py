@@ -107,6 +107,8 @@ def _fail(error: BaseException, arguments: Sequence[str]) -> int:
     code, text = _explained(error)
     if text:
         _say(f"holdfast: {text}")
+    if code is ExitCode.VENUE and arguments[:1] == ["run"]:
+        _say("holdfast doctor, with the same settings, examines the way to the venue")
     if "--json" in arguments:
         from .output import print_json
 

@@ -23,8 +23,16 @@ def exchange(
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
     feed: Annotated[
         str,
-        typer.Option("--feed", help="synthetic, none (POST /admin/market moves it), or files."),
+        typer.Option(
+            "--feed", help="synthetic, binance, none (POST /admin/market moves it), or files."
+        ),
     ] = "synthetic",
+    feed_url: Annotated[
+        str,
+        typer.Option(
+            "--feed-url", envvar="HOLDFAST_EXCHANGE_FEED_URL", help="Another host for binance."
+        ),
+    ] = "",
     speed: Annotated[
         str, typer.Option("--speed", help="Feed time over wall time: 1, 60, max.")
     ] = "1",
@@ -91,6 +99,7 @@ def exchange(
         host=host,
         port=port,
         feed=FeedSettings(source=feed, seed=seed, speed=parse_speed(speed)),
+        feed_url=feed_url,
         symbols=names,
         keys=tuple(parse_account(text) for text in account or []),
         balance=amount,

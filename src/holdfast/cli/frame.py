@@ -50,6 +50,7 @@ class Frame:
     status: str
     reason: str
     is_killed: bool
+    account: str
     feed: str
     feed_time: datetime
     elapsed_s: float
@@ -93,6 +94,7 @@ class Camera:
             status=state.status.value,
             reason=state.status_reason,
             is_killed=state.is_killed,
+            account=place_of(self._service),
             feed=f"{config.feed} at {speed}",
             feed_time=datetime.fromtimestamp(now, UTC),
             elapsed_s=time.monotonic() - self._began,
@@ -124,6 +126,15 @@ class Camera:
             stop=_price_of(orders, OrderRole.STOP_LOSS),
             target=_price_of(orders, OrderRole.TAKE_PROFIT),
         )
+
+
+def place_of(service: LiveTradingService) -> str:
+    """Say where orders go, and whether that is real money."""
+    config, venue = service.config, service.live.venue
+    if venue.capabilities.is_simulated:
+        return f"{venue.name} (simulated)"
+    where = config.rest_url or ("testnet" if config.testnet else "REAL MONEY")
+    return f"{venue.name} ({where})"
 
 
 def _protects(order: Order) -> bool:

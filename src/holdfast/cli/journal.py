@@ -25,7 +25,7 @@ def verify(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every fact's hash, and work the books out anew from the facts alone."""
+    """Check every fact's hash, the snapshot, and the books, from the facts alone."""
     from ..journal.inspect import verify as check
 
     where = Place(data_dir, config, database_url).config().database_url
@@ -46,10 +46,13 @@ def verify(
 
 def _books(where: str) -> tuple[Books, list[str]]:
     from ..journal import open_journal
+    from ..runtime.recovery import StateRecoveryService
     from ..stats import fold_books, repeated_ids
 
     journal = open_journal(where, read_only=True)
     try:
+        if problem := StateRecoveryService(journal).check():
+            raise JournalCorrupt(f"{problem}: delete it, and the next start folds all facts")
         return fold_books(journal.replay()), repeated_ids(journal.replay())
     finally:
         journal.close()
@@ -170,8 +173,35 @@ def export(
         print(f"{count:,} facts written to {out}")
 
 
+def archive(
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move the facts before the last snapshot to a compressed file beside the database.
+
+    The other commands read them there. The session must be stopped.
+    """
+    from ..journal.archiving import archive as move
+
+    found = move(Place(data_dir, config, database_url).config().database_url)
+    if as_json:
+        moved = {"first": found.first, "last": found.last, "file": found.file} if found else None
+        print_json({"archived": moved})
+    elif found:
+        print(f"facts {found.first:,} to {found.last:,} moved to {found.file}")
+    else:
+        print("nothing to archive: the newest facts, and those behind the snapshot, stay")
+
+
 def _time(ts: int) -> str:
     return f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] if ts else ""
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"verify": verify, "tail": tail, "export": export}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "verify": verify,
+    "tail": tail,
+    "export": export,
+    "archive": archive,
+}

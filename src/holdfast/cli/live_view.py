@@ -128,6 +128,7 @@ def _account(frame: Frame) -> RenderableType:
 def _counters(frame: Frame) -> RenderableType:
     figures = frame.figures
     pairs = Table.grid(padding=(0, 2))
+    pairs.add_row("Account", frame.account)
     pairs.add_row("Feed", frame.feed)
     pairs.add_row("Strategies", _strategies(frame))
     pairs.add_row("Signals", f"{figures.signals:,} ({figures.denied:,} denied)")

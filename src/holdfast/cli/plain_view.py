@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from ..model.values import NS_PER_S
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
+from .frame import place_of
 from .happenings import Happenings, Line, Silent
 
 LINES_PER_S_MAX = 10
@@ -20,15 +21,6 @@ PROGRESS_REAL_TIME_S = 60.0
 """... and where it does not."""
 
 _ALWAYS = frozenset({"ALARM", "SESSION", "KILL", "STRATEGY"})
-
-
-def place_of(service: LiveTradingService) -> str:
-    """Say where orders go, and whether that is real money."""
-    config, venue = service.config, service.live.venue
-    if venue.capabilities.is_simulated:
-        return f"{venue.name} (simulated)"
-    where = config.rest_url or ("testnet" if config.testnet else "REAL MONEY")
-    return f"{venue.name} ({where})"
 
 
 class PlainView(Silent):

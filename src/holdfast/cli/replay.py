@@ -14,7 +14,7 @@ from .exit_codes import ExitCode
 from .options import AsJson, ConfigFile, DataDir
 from .output import print_json, warn
 from .replaying import Place, Told, played
-from .run import DEFAULT_STRATEGY, pairs, seconds_of
+from .run import DEFAULT_STRATEGY, overrides_of, seconds_of
 
 if TYPE_CHECKING:
     from ..model.config import TradingConfig
@@ -89,8 +89,8 @@ def replay(
     The journal goes to DATA_DIR/replays/ID.db, which trace, journal and stats read with
     --database-url.
     """
-    given = {"symbols": symbols, "initial_balance": balance, "data_dir": data_dir}
-    loaded = _load(config, {**pairs(settings or []), **given})
+    flags = {"symbols": symbols, "initial_balance": balance, "data_dir": data_dir}
+    loaded = _load(config, overrides_of(settings, flags))
     from ..runtime.replay_sweep import FIGURES, Job, parse_grid
 
     if by not in FIGURES:
@@ -126,8 +126,7 @@ def replay(
 def _load(path: Path | None, overrides: Told) -> TradingConfig:
     from ..model.config import TradingConfig
 
-    given = {name: value for name, value in overrides.items() if value is not None}
-    loaded = TradingConfig.load(path, overrides={**given, "dry_run": True, "speed": 0.0})
+    loaded = TradingConfig.load(path, overrides={**overrides, "dry_run": True, "speed": 0.0})
     for warning in loaded.warnings:
         warn(warning)
     return loaded.config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 DEFAULT_STRATEGY = "sma_cross"
 T = TypeVar("T")
+
+CLOSE = 0.4
+"""How like a venue's name a mistake must be to be taken for it: names are long."""
 
 SYNTHETIC_SPEED = 20.0
 """How fast a made-up market runs where nobody says: nothing is gained by waiting for it."""
@@ -98,8 +101,7 @@ def run(
             "data_dir": data_dir,
             "database_url": database_url,
         }
-        given = {name: value for name, value in flags.items() if value is not None}
-        overrides = {**pairs(settings or []), **given}
+        overrides = overrides_of(settings, flags)
         seconds = None if for_ is None else seconds_of(for_, "--for")
         return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
     except (TradingError, OSError) as error:
@@ -212,7 +214,7 @@ def check_venue(loaded: LoadedConfig) -> None:
 
     venue, where = loaded.config.venue, loaded.source_of("venue")
     if venue not in VENUES:
-        close = get_close_matches(venue, VENUES, n=1)
+        close = get_close_matches(venue, VENUES, n=1, cutoff=CLOSE)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ConfigError(f"{where}: venue must be one of {', '.join(VENUES)}, was {venue!r}{hint}")
     if venue == PAPER and loaded.source_of("dry_run") == "--dry-run" and not loaded.config.dry_run:
@@ -220,8 +222,22 @@ def check_venue(loaded: LoadedConfig) -> None:
         raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")
 
 
-def pairs(settings: list[str]) -> dict[str, object]:
-    """Read settings as NAME=VALUE."""
+def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dict[str, object]:
+    """Put the texts of --set and the flags that were given together; a flag wins."""
+    from ..model.config_fields import ALIASES, SECRETS
+
+    pairs = _pairs(settings or [])
+    for name in pairs:
+        if ALIASES.get(name, name) in SECRETS:  # without the value
+            raise ConfigError(
+                f"--set takes no {name}, because every user of this machine can read a command "
+                f"line; put it into the environment, .env, or a file of mode 0600"
+            )
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {**pairs, **given}
+
+
+def _pairs(settings: list[str]) -> dict[str, object]:
     parts = [text.partition("=") for text in settings]
     for name, sign, _ in parts:
         if not sign or not name.strip():

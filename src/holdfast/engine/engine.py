@@ -134,25 +134,25 @@ _MARKET = frozenset(
 
 def _follow_up(core: Core) -> None:
     """After the facts of one message: work parents on, protect positions, end what has ended."""
-    seen = 0
-    while seen < len(core.facts):
-        fact = core.facts[seen]
-        seen += 1
-        if isinstance(fact, _ENDINGS):
-            _child_ended(core, fact)
-    touched = dict.fromkeys(k for k in (_key_of(core, f) for f in core.facts) if k)
+    facts = core.facts
+    for fact in facts:  # what an algorithm does next adds to them
+        if type(fact) in _ENDINGS:
+            _child_ended(core, fact)  # type: ignore[arg-type]  # by its type it is one
+    touched = dict.fromkeys([key for fact in facts if (key := _key_of(core, fact))])
     for key in touched:
         protection.guard(core, key)
     if touched:
         housekeeping.finish_stop(core)
 
 
-_ENDINGS = (
-    ev.OrderFilled,
-    ev.OrderRejected,
-    ev.OrderCanceled,
-    ev.OrderExpired,
-    ev.OrderNeverArrived,
+_ENDINGS: frozenset[type[ev.Fact]] = frozenset(
+    {
+        ev.OrderFilled,
+        ev.OrderRejected,
+        ev.OrderCanceled,
+        ev.OrderExpired,
+        ev.OrderNeverArrived,
+    }
 )
 
 
@@ -164,8 +164,11 @@ def _child_ended(core: Core, fact: ev.OrderFilled | ev.OrderFact) -> None:
 
 def _key_of(core: Core, fact: ev.Event) -> Key | None:
     """Return the key whose protection a fact may have touched."""
-    if isinstance(fact, ev.OrderFilled | ev.PositionAdopted):
-        return (fact.account, fact.symbol)
+    kind = type(fact)
+    if kind is ev.OrderFilled or kind is ev.PositionAdopted:
+        return (fact.account, fact.symbol)  # type: ignore[union-attr]  # by its type it has both
+    if kind is ev.OrderSubmitted:
+        return fact.order.key  # type: ignore[union-attr]
     cl_ord_id = getattr(fact, "cl_ord_id", None)
     order = core.state.orders.get(cl_ord_id) if cl_ord_id else None
     return order.key if order else None

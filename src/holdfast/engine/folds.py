@@ -17,6 +17,7 @@ from ..model.values import (
 )
 from . import exits, forgetting, session_folds
 from .account import AccountState
+from .difference import Difference
 from .forgetting import bound, bury, retire, retire_all, trade_name
 from .order import Order
 from .parent import Parent
@@ -188,7 +189,7 @@ def _moved(state: State, order: Order, *, was_open: bool) -> None:
 def _count_stop_failure(parent: Parent, order: Order) -> None:
     if order.role is not OrderRole.STOP_LOSS:
         return
-    if order.status is OrderStatus.REJECTED:
+    if order.status is OrderStatus.REJECTED and order.code is not None:  # else it never left
         parent.stop_failures += 1
     elif order.status is OrderStatus.NEW:
         parent.stop_failures = 0
@@ -292,7 +293,9 @@ def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
 
 
 def _differed(state: State, fact: ev.BooksDiffered) -> None:
-    state.differences[f"{fact.account} {fact.what}"] = fact.sightings
+    in_a_row = max(fact.in_a_row, fact.sightings)
+    found = Difference(fact.theirs - fact.ours, fact.sightings, in_a_row)
+    state.differences[f"{fact.account} {fact.what}"] = found
 
 
 def _agreed(state: State, fact: ev.BooksAgreed) -> None:

@@ -34,6 +34,9 @@ REFUSALS_MAX = 3
 RETRY_NS = NS_PER_S
 """How long to wait after a refusal before the venue is asked again."""
 
+RETRY_MAX_NS = 10 * NS_PER_S
+"""The same after many refusals in a row: from the `REFUSALS_MAX`-th on the wait doubles."""
+
 WOULD_TRIGGER_AT_ONCE = -2021
 """What every adapter reports when a trigger price is already passed (Binance's number)."""
 
@@ -94,7 +97,8 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
     if qty and (failure := _failure(parent, children)):
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
-        return [] if is_closing else [CloseNow(qty, failure)]
+        must_wait = is_closing or _was_just_refused(_refused(exits), now)
+        return [] if must_wait else [CloseNow(qty, failure)]
     steps: list[Step] = []
     for role in _TYPES:
         steps += _plan_role(parent, role, qty, [o for o in children if o.role is role], now)
@@ -130,15 +134,31 @@ def _plan_role(
         return []  # its answer comes, or its fence passes
     if any(o.status is not OrderStatus.NEW for o in working):
         return []  # it has triggered: it is closing the position right now
-    return [] if _must_wait(orders, now) else [Place(role, qty, price)]
+    return [] if _must_wait(role, orders, now) else [Place(role, qty, price)]
 
 
-def _must_wait(orders: list[Order], now: int) -> bool:
-    """Tell whether the venue has just refused the last one, or refuses them for good."""
-    refused = list(takewhile(lambda o: o.status is OrderStatus.REJECTED, reversed(orders)))
+def _must_wait(role: OrderRole, orders: list[Order], now: int) -> bool:
+    """Tell whether the last one was refused a moment ago, or the venue wants no target at all.
+
+    A stop is never given up: what its refusals lead to is `_failure`'s to say.
+    """
+    refused = _refused(orders)
+    by_venue = sum(1 for order in refused if order.code is not None)
+    if role is OrderRole.TAKE_PROFIT and by_venue >= REFUSALS_MAX:
+        return True
+    return _was_just_refused(refused, now)
+
+
+def _refused(orders: list[Order]) -> list[Order]:
+    """Return the refused ones since the last that was not, newest first."""
+    return list(takewhile(lambda o: o.status is OrderStatus.REJECTED, reversed(orders)))
+
+
+def _was_just_refused(refused: list[Order], now: int) -> bool:
     if not refused:
         return False
-    return len(refused) >= REFUSALS_MAX or now - refused[0].updated_ts < RETRY_NS
+    doublings = min(max(len(refused) - REFUSALS_MAX, 0), 10)
+    return now - refused[0].updated_ts < min(RETRY_NS << doublings, RETRY_MAX_NS)
 
 
 def is_covered(state: State, parent: Parent) -> bool:

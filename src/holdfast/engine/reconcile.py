@@ -30,7 +30,13 @@ from .reports import doubt, on_report
 from .signals import close_plan
 
 SIGHTINGS_MAX = 2
-"""How often in a row the books may differ before new risk is stopped."""
+"""How often in a row the books may differ by one amount before new risk is stopped.
+
+Another amount each time is what fills look like that the venue's lists do not show yet.
+"""
+
+CHANGING_MAX = 5
+"""How often in a row they may differ at all."""
 
 SIGHTINGS_BELIEVED = 5
 """How often in a row a difference may come back after it was settled by policy."""
@@ -163,7 +169,10 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
         _agree(core, snapshot)
         return
     for what, ours, theirs in found:
-        seen = core.state.differences.get(f"{snapshot.account} {what}", 0) + 1
+        before = core.state.differences.get(f"{snapshot.account} {what}")
+        is_same = before is not None and before.gap == theirs - ours
+        seen = before.sightings + 1 if before and is_same else 1
+        in_a_row = before.in_a_row + 1 if before else 1
         core.emit(
             ev.BooksDiffered(
                 ts=core.now,
@@ -172,12 +181,13 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
                 ours=ours,
                 theirs=theirs,
                 sightings=seen,
+                in_a_row=in_a_row,
             )
         )
-        if seen >= SIGHTINGS_MAX:
+        if seen >= SIGHTINGS_MAX or in_a_row >= CHANGING_MAX:
             _settle_difference(core, snapshot, what, ours, theirs)
-        if seen > SIGHTINGS_BELIEVED:
-            core.fail(f"{what} has differed {seen} times in a row")
+        if in_a_row > SIGHTINGS_BELIEVED:
+            core.fail(f"{what} has differed {in_a_row} times in a row")
     if core.state.status not in (TradingSessionStatus.ERROR, TradingSessionStatus.STOPPED):
         core.resync(snapshot.account, "another look at a difference")
 

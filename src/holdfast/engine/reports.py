@@ -47,7 +47,8 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     order = core.state.orders.get(report.cl_ord_id)
     if order is None:
         order = _meet_stranger(core, report)
-    was_absent = order is not None and order.status in _ABSENT
+    # One that was there once and was refused when it triggered is over, whatever comes late.
+    was_absent = order is not None and order.status in _ABSENT and not order.venue_order_id
     if report.exec_type is ExecType.TRADE:
         _book_trade(core, report)
     if order is None:

@@ -18,6 +18,7 @@ from ..model.values import (
 )
 from .account import AccountState
 from .breaker import Breaker
+from .difference import Difference
 from .folds import FOLDS
 from .order import Order
 from .parent import Parent
@@ -61,7 +62,7 @@ class State(msgspec.Struct):
     message_times: list[int] = []
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: list[ClOrdId] = []
-    differences: dict[str, int] = {}  # "account what" -> sightings in a row
+    differences: dict[str, Difference] = {}  # "account what" -> what the last look found
     foreign_seen: dict[str, int] = {}
 
     def apply(self, fact: ev.Event) -> None:

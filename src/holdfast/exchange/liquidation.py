@@ -68,13 +68,22 @@ def watch(books: Books, market: Market, now: int) -> None:
             continue  # gone with the account's other one
         account = books.accounts[holder[0]]
         if symbol in account.isolated:
-            row = symbol_margin(account, market, books.default_leverage, holder[1])
-            if row.is_bankrupt:
-                liquidate_isolated(books, account, row.position, now)
+            _watch_isolated(books, market, account.position(symbol, holder[1]), now)
         elif may_be_bankrupt(books, account, asset):
             margin = account_margin(account, books.markets, asset, books.default_leverage)
             if margin.is_bankrupt:
                 liquidate(books, account, asset, now)
+
+
+def _watch_isolated(books: Books, market: Market, position: Position, now: int) -> None:
+    qty, mark = float(position.qty), market.display.mark_float()
+    balance = float(position.isolated_wallet) + qty * (mark - float(position.entry_price))
+    if mark > 0.0 and balance > rough_maintenance(market, abs(qty) * mark) * _CLOSE:
+        return
+    account = books.accounts[position.account]
+    row = symbol_margin(account, market, books.default_leverage, position.side)
+    if row.is_bankrupt:
+        liquidate_isolated(books, account, position, now)
 
 
 def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:

@@ -155,12 +155,12 @@ class Display:
         key = float(price)
         if self.book is not None:
             ladder = self.book.bids if side is Side.BUY else self.book.asks
-            return to_decimal(ladder.qty_at(key))
+            return self._on_lot(ladder.qty_at(key))
         if self.quote is None:
             return None
         touch, qty = (self.bid, self.bid_left) if side is Side.BUY else (self.ask, self.ask_left)
         if key == touch:
-            return to_decimal(qty)
+            return self._on_lot(qty)
         is_inside = key > touch if side is Side.BUY else key < touch
         return Decimal(0) if is_inside else None
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 
 from ..model.values import (
-    OPEN_STATUSES,
     ZERO,
     AccountId,
     ClOrdId,
@@ -139,7 +138,7 @@ class VenueOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def is_open(self) -> bool:
-        return self.status in OPEN_STATUSES
+        return self.status.is_open
 
     @property
     def is_waiting(self) -> bool:

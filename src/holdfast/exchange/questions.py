@@ -19,7 +19,7 @@ from .books import Books
 from .ledger import AccountMargin, Position, SymbolMargin, account_margin, symbol_margin
 from .orders import OrderKey, PositionSide, VenueOrder
 from .rows import MarginMove
-from .shown import shown
+from .shown import shown, touch
 
 
 class Questions:
@@ -163,6 +163,11 @@ class Questions:
         """Return quantity by price of what a taker may have: quickly, in floats, in no order."""
         market = self._markets.get(symbol)
         return shown(market, taker) if market else {}
+
+    def touch(self, symbol: Symbol, taker: Side) -> tuple[float, float] | None:
+        """Return the best price and its quantity, quickly; None where `offered` must tell."""
+        market = self._markets.get(symbol)
+        return touch(market, taker) if market else None
 
     def mark_price(self, symbol: Symbol) -> Decimal | None:
         market = self._markets.get(symbol)

@@ -34,3 +34,30 @@ def _few(market: Market, taker: Side) -> dict[float, float]:
         if qty > 0:
             levels[price] = levels.get(price, 0.0) + float(qty)
     return levels
+
+
+def touch(market: Market, taker: Side) -> tuple[float, float] | None:
+    """Return price and quantity of the best that a taker may have, quickly.
+
+    None where it takes a closer look: nothing is displayed, or less than a lot.
+    """
+    display, lot = market.display, float(market.instrument.lot)
+    if display.book is not None:
+        ladder = display.book.asks if taker is Side.BUY else display.book.bids
+        price = ladder.best()
+        qty = ladder.qty_at(price)
+    elif taker is Side.BUY:
+        price, qty = display.ask, display.ask_left
+    else:
+        price, qty = display.bid, display.bid_left
+    if not (price > 0.0 and qty >= lot):
+        return None
+    for order in market.sells if taker is Side.BUY else market.buys:
+        assert order.price is not None
+        resting = float(order.price)
+        if resting != price:
+            if (resting > price) is (taker is Side.BUY):
+                break
+            price, qty = resting, 0.0
+        qty += float(order.leaves_qty)
+    return price, qty

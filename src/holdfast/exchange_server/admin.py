@@ -16,12 +16,12 @@ from aiohttp import web
 from ..exchange import Position, PositionSide
 from ..model.errors import InputError
 from ..model.market import MarketData
-from ..model.values import AccountId, plain
+from ..model.values import LARGEST_AMOUNT, AccountId, plain
 from .archive import RECORDS_KEPT
 from .faults import read_script
 from .methods import RequestContext
 from .order_answers import algo_row, long_row
-from .params import Params
+from .params import UNREADABLE, Params
 from .rest_account import account_v2, position_risk_v3
 from .rest_algo import open_orders as open_algo_orders
 from .rest_history import income, user_trades
@@ -129,7 +129,7 @@ async def move_market(venue: Venue, request: web.Request) -> object:
     """Show the exchange market data: a list of messages, tagged with `type`."""
     try:
         messages = _MARKET.decode(await request.read())
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InputError(f"expected a list of market messages: {error}") from error
     for message in messages:
         venue.on_market(msgspec.structs.replace(message, ts=message.ts or venue.now()))
@@ -139,8 +139,10 @@ async def move_market(venue: Venue, request: web.Request) -> object:
 async def deposit(venue: Venue, request: web.Request) -> object:
     try:
         wanted = msgspec.json.decode(await request.read(), type=Deposit)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InputError(f"expected account and amount: {error}") from error
+    if not (wanted.amount.is_finite() and abs(wanted.amount) <= LARGEST_AMOUNT):
+        raise InputError(f"amount must be at most {LARGEST_AMOUNT:f}, was {wanted.amount}")
     account = AccountId(wanted.account)
     if not venue.exchange.has_account(account):
         raise InputError(f"there is no account {account}")

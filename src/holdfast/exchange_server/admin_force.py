@@ -13,6 +13,7 @@ from ..model.values import AccountId, Symbol
 from .admin import Answer
 from .faults import RATE_MAX
 from .forced import Forced
+from .params import UNREADABLE
 from .venue import Venue
 
 FORCED = web.AppKey("forced", Forced)
@@ -65,7 +66,7 @@ _read = msgspec.json.Decoder(Wish).decode
 async def force(venue: Venue, request: web.Request) -> object:
     try:
         wish = _read(await request.read())
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InputError(f"expected what to do now: {error}") from error
     return {"count": _carry_out(venue, request.app[FORCED], wish)}
 

@@ -8,6 +8,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Coroutine
+from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -61,6 +62,25 @@ _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("holdfast.exchange")
 
 
+class Asked(NamedTuple):
+    """What of an HTTP request matters here, whoever read it off the wire."""
+
+    verb: str
+    path: str
+    query: str
+    body: str
+    key: str | None
+    address: str
+
+
+class Reply(NamedTuple):
+    """An answer before it is written."""
+
+    status: int
+    body: object
+    headers: dict[str, str]
+
+
 class Door:
     """Answers every HTTP request that is not for a stream."""
 
@@ -69,41 +89,50 @@ class Door:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         place = (request.method, request.path)
-        method = METHODS.get(place)
-        if method is None:
+        if place not in METHODS:
             if place in ADMIN:
                 return await self._admin(request, ADMIN[place])
-            return _unknown(place)
-        address = request.remote or ""
+            return _written(_unknown(place))
+        body = (
+            (await request.read()).decode("utf-8", "surrogateescape") if _has_body(request) else ""
+        )
+        query, key = request.rel_url.raw_query_string, request.headers.get(KEY_HEADER)
+        try:
+            return _written(await self.reply(Asked(*place, query, body, key, request.remote or "")))
+        except Broken as broken:
+            return await _break(request, broken)
+
+    async def reply(self, asked: Asked) -> Reply:
+        """Answer a request, without the wire.
+
+        Raises:
+            Broken: there is no answer.
+        """
+        method = METHODS.get((asked.verb, asked.path))
+        if method is None:
+            return _unknown((asked.verb, asked.path))
         headers: dict[str, str] = {}
         try:
-            body = await self._serve(request, method, address, headers)
-            return _reply(200, body, headers)
+            return Reply(200, await self._serve(asked, method, headers), headers)
         except ApiError as error:
             if error.retry_after is not None:
                 headers["Retry-After"] = str(error.retry_after)
             if error.why:
                 headers["X-Holdfast-Why"] = " ".join(error.why.split())
-            return _reply(error.status, error.body, headers)
-        except Broken as broken:
-            return await _break(request, broken)
+            return Reply(error.status, error.body, headers)
+        except Broken:
+            raise
         except Exception:  # noqa: BLE001 - whatever a handler raises, the exchange goes on
-            _log.exception("%s %s failed", *place)
-            return _reply(503, ApiError(INTERNAL).body, headers)
+            _log.exception("%s %s failed", asked.verb, asked.path)
+            return Reply(503, ApiError(INTERNAL).body, headers)
 
-    async def _serve(
-        self, request: web.Request, method: Method, address: str, headers: dict[str, str]
-    ) -> object:
-        venue = self._venue
-        query = request.rel_url.raw_query_string
-        body = (
-            (await request.read()).decode("utf-8", "surrogateescape") if _has_body(request) else ""
-        )
-        params = Params.of_request(query, body)
+    async def _serve(self, asked: Asked, method: Method, headers: dict[str, str]) -> object:
+        venue, address = self._venue, asked.address
+        params = Params.of_request(asked.query, asked.body)
         headers["X-MBX-USED-WEIGHT-1M"] = str(venue.limits.used(address, venue.now()))
         headers["X-MBX-USED-WEIGHT-1M"] = str(spend(venue, method, params, address))
-        key = self._identify(request, method, params, query, body)
-        call = Call(f"{request.method} {request.path}", method, key, address)
+        key = self._identify(asked, method, params)
+        call = Call(f"{asked.verb} {asked.path}", method, key, address)
         try:
             return await perform(venue, call, params)
         finally:
@@ -112,41 +141,42 @@ class Door:
                 headers["X-MBX-ORDER-COUNT-10S"] = str(short)
                 headers["X-MBX-ORDER-COUNT-1M"] = str(long)
 
-    def _identify(
-        self, request: web.Request, method: Method, params: Params, query: str, body: str
-    ) -> ApiKey | None:
+    def _identify(self, asked: Asked, method: Method, params: Params) -> ApiKey | None:
         if method.security is Security.NONE:
             return None
         venue = self._venue
-        key = venue.keys.known(request.headers.get(KEY_HEADER))
+        key = venue.keys.known(asked.key)
         if method.security is Security.SIGNED:
             params.need_integer("timestamp")
-            venue.keys.check_request(key, query, body)
+            venue.keys.check_request(key, asked.query, asked.body)
             check_time(params, venue.shown_now())
         return key
 
     async def _admin(self, request: web.Request, answer: admin.Answer) -> web.Response:
         if not admin.is_allowed(request, self._venue.settings.admin_token):
-            return _reply(401, {"error": "the admin token is needed"}, {})
+            return _written(Reply(401, {"error": "the admin token is needed"}, {}))
         try:
-            return _reply(200, await answer(self._venue, request), {})
+            return _written(Reply(200, await answer(self._venue, request), {}))
         except (InputError, ConfigError) as error:
-            return _reply(400, {"error": str(error)}, {})
+            return _written(Reply(400, {"error": str(error)}, {}))
 
 
 def _has_body(request: web.Request) -> bool:
     return request.method != "GET" and request.can_read_body
 
 
-def _reply(status: int, body: object, headers: dict[str, str]) -> web.Response:
+def _written(reply: Reply) -> web.Response:
     return web.Response(
-        status=status, body=_encode(body), headers=headers, content_type="application/json"
+        status=reply.status,
+        body=_encode(reply.body),
+        headers=reply.headers,
+        content_type="application/json",
     )
 
 
-def _unknown(place: tuple[str, str]) -> web.Response:
+def _unknown(place: tuple[str, str]) -> Reply:
     text = f"Path {place[1]}, Method {place[0]} is invalid"
-    return _reply(404, ApiError(NO_SUCH_PATH, text).body, {})
+    return Reply(404, ApiError(NO_SUCH_PATH, text).body, {})
 
 
 async def _break(request: web.Request, broken: Broken) -> web.StreamResponse:
@@ -185,6 +215,7 @@ class Server:
 
         Raises:
             ConfigError: the port is in use, or may not be used.
+            NetworkError: a live feed has no answer.
         """
         taken = listen(self.settings.host, self.settings.port)
         self._port = taken.getsockname()[1]
@@ -196,7 +227,7 @@ class Server:
         await self._runner.setup()
         if self._feed is not None:
             for tape in self.venue.tapes.values():
-                remember(self._feed, tape, self.venue.now())
+                await asyncio.to_thread(remember, self._feed, tape, self.venue.now())
             self._begin(self._read(self._feed), "holdfast-exchange-feed")
         self._begin(self._keep_time(), "holdfast-exchange-time")
         self._begin(self.broadcast.run(), "holdfast-exchange-streams")

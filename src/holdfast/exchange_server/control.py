@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from .frames import encode
+from .params import UNREADABLE
 
 MAX_STREAMS = 1024
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
@@ -51,7 +52,7 @@ def answer(message: str | bytes, subscriber: Subscriber) -> bytes:
 def _read(message: str | bytes) -> dict[str, object]:
     try:
         request = msgspec.json.decode(message)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise _Refused(_BAD_JSON, f"Invalid JSON: {error}") from None
     if not isinstance(request, dict):
         raise _Refused(_BAD_REQUEST, "Invalid request: must be an object")

@@ -15,6 +15,14 @@ from ..ports import Feed
 from .settings import NO_FEED, ServerSettings
 from .tape import MINUTE_NS, Tape
 
+LIVE_FEEDS = {
+    "binance": False,
+    "binance_futures": False,
+    "binance_testnet": True,
+    "binance_futures_testnet": True,
+}
+"""What the venue's own market is called, and whether its test market is meant."""
+
 HISTORY_MINUTES = 500
 """How many candles of a minute there are from before the start, where the feed can make them."""
 
@@ -30,18 +38,33 @@ def open_source(settings: ServerSettings, now: int) -> Feed | None:
         return None
     if feed.source == "synthetic":
         feed = msgspec.structs.replace(feed, start_ts=now)
-    return open_feed(msgspec.structs.replace(feed, symbols=settings.symbols))
+    feed = msgspec.structs.replace(feed, symbols=settings.symbols)
+    is_testnet = LIVE_FEEDS.get(feed.source)
+    if is_testnet is None:
+        return open_feed(feed)
+    from ..feeds.binance_futures import BinanceFuturesFeed  # noqa: PLC0415 - loads the adapter
+
+    return BinanceFuturesFeed(feed, testnet=is_testnet, rest_url=settings.feed_url or None)
 
 
 def listed(feed: Feed | None, symbols: Sequence[Symbol]) -> list[Instrument]:
-    """Return the contracts that are traded: known ones as they are, others with brackets."""
+    """Return the contracts that are traded: known ones as they are, others with brackets.
+
+    What a live venue says of its contracts takes precedence over what is known.
+
+    Raises:
+        NetworkError: a live feed has no answer.
+        ConfigError: a symbol is not traded there.
+    """
     found = {each.symbol: each for each in feed.instruments()} if feed is not None else {}
     wanted = symbols or tuple(found) or (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
+    if feed is not None and feed.is_live:
+        return [_completed(symbol, found.get(symbol)) for symbol in wanted]
     return [known_instrument(symbol) or _completed(symbol, found.get(symbol)) for symbol in wanted]
 
 
 def _completed(symbol: Symbol, seen: Instrument | None) -> Instrument:
-    guess = guess_instrument(symbol, ())
+    guess = known_instrument(symbol) or guess_instrument(symbol, ())
     if seen is None or seen.brackets:
         return seen or guess
     return msgspec.structs.replace(seen, brackets=guess.brackets)
@@ -82,8 +105,12 @@ class Redater:
 
 
 def remember(feed: Feed, tape: Tape, now: int) -> None:
-    """Give a symbol the candles of the time before the feed's start, moved to before now."""
-    start = feed.start_ts
+    """Give a symbol the candles of the time before the feed's start, moved to before now.
+
+    Raises:
+        NetworkError: a live feed has no answer.
+    """
+    start = now if feed.is_live else feed.start_ts
     shift = now - now % MINUTE_NS - (start - start % MINUTE_NS)
     bars = feed.history(tape.symbol, "1m", start, HISTORY_MINUTES)
     tape.remember(

@@ -230,7 +230,7 @@ def read_script(content: bytes, name: str = "the script") -> Script:
     """
     try:
         return msgspec.json.decode(content, type=Script)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(f"{name} is no list of faults: {error}; kinds: {_kinds()}") from error
 
 

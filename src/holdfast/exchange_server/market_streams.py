@@ -14,7 +14,7 @@ import msgspec
 from ..exchange import OrderUpdate, Output
 from ..model.market import MarketData, MarkPrice, Trade
 from ..model.messages import ExecType
-from ..model.values import NS_PER_MS, Symbol
+from ..model.values import NS_PER_MS, Side, Symbol
 from . import market_frames as make
 from .depth import DepthWatch, DiffTap
 from .faults import Kind
@@ -196,9 +196,16 @@ class MarketStreams:
             self._publish(channel, encode(make.book_ticker(lane.tape, touch, sent)))
 
     def _touch(self, tape: Tape) -> Touch:
-        nothing = (tape.digits.px(0.0), tape.digits.amount(0.0))
-        bids, asks = self._venue.bids(tape.symbol, 1), self._venue.asks(tape.symbol, 1)
-        return Touch(bids[0] if bids else nothing, asks[0] if asks else nothing)
+        return Touch(self._best(tape, Side.SELL), self._best(tape, Side.BUY))
+
+    def _best(self, tape: Tape, taker: Side) -> tuple[str, str]:
+        digits = tape.digits
+        quick = self._venue.exchange.touch(tape.symbol, taker)
+        if quick is not None:
+            return digits.px(quick[0]), digits.amount(quick[1])
+        look = self._venue.asks if taker is Side.BUY else self._venue.bids
+        found = look(tape.symbol, 1)
+        return found[0] if found else (digits.px(0.0), digits.amount(0.0))
 
     # Every so often
 

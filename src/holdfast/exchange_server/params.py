@@ -13,13 +13,22 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from ..model.values import LARGEST_AMOUNT
+from ..model.values import LARGEST_AMOUNT, ZERO
 from .errors import MANDATORY, NOT_WANTED, ApiError, invalid, missing
 
 Choice = TypeVar("Choice", bound=enum.Enum)
 
 PARAMS_MAX = 100
 """More than any request of the venue takes."""
+
+DIGITS_MAX = 60
+"""Characters of a number, sign and exponent included."""
+
+SMALLEST_EXPONENT = -30
+"""Of a number that is not zero: a tiny one would be written with as many zeros."""
+
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+"""What reading JSON that somebody sent may raise: too deep, or not Unicode, it is none."""
 
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 _INT_MAX = 2**63 - 1
@@ -112,11 +121,17 @@ class Params:
         text = self.text(name)
         if text is None:
             return None
+        if len(text) > DIGITS_MAX:
+            raise missing(name)
         try:
             number = Decimal(text)
         except InvalidOperation:
             raise missing(name) from None
-        if not number.is_finite() or abs(number) > LARGEST_AMOUNT:
+        if not number.is_finite() or not -LARGEST_AMOUNT <= number <= LARGEST_AMOUNT:
+            raise missing(name)
+        if not number:
+            return ZERO
+        if number.adjusted() < SMALLEST_EXPONENT:
             raise missing(name)
         return number
 
@@ -158,7 +173,7 @@ class Params:
             return None
         try:
             return msgspec.json.decode(text, type=list[object])
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             raise missing(name) from None
 
     def refuse(self, name: str) -> None:

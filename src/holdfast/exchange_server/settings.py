@@ -52,6 +52,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     feed: FeedSettings = FeedSettings()
+    feed_url: str = ""  # another host for a live feed, REST and streams
     symbols: tuple[Symbol, ...] = ()
     keys: tuple[ApiKey, ...] = ()
     balance: Decimal = Decimal(10_000)  # USDT, put in when an account is opened

@@ -12,7 +12,7 @@ from . import control
 from .heartbeat import StreamLimits
 from .sockets import Sockets
 from .stream_names import ROUTES, looks_like_stream
-from .subscriptions import Connection, Hub
+from .subscriptions import Connection, Hub, Way
 
 
 class Wish(NamedTuple):
@@ -75,22 +75,24 @@ class StreamDoor:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         link = await self._sockets.open(request)
-        first, second = (*request.path.split("/")[1:3], "")[:2]
-        route, form = (first, second) if first in ROUTES else ("", first)
-        connection = Connection(self._hub, link.outbox, route=route, is_combined=form == "stream")
+        connection = connect(self._hub, link.outbox, request.path, request.rel_url.raw_query_string)
 
         async def hear(message: str | bytes) -> None:
             connection.reply(control.answer(message, connection))
 
         try:
-            self._subscribe(connection, request)
             await self._sockets.listen(link, hear)
         finally:
             connection.close()
         return link.socket
 
-    def _subscribe(self, connection: Connection, request: web.Request) -> None:
-        tail = request.match_info.get("tail", "")
-        for wish in wishes(tail, request.rel_url.raw_query_string):
-            if looks_like_stream(wish.name) or self._hub.is_listen_key(wish.name):
-                connection.subscribe(wish.name, wish.events)
+
+def connect(hub: Hub, way: Way, path: str, query: str) -> Connection:
+    """Give a socket what its address asks for. The path comes decoded, the query does not."""
+    first, second, *tail = (*path.split("/")[1:], "", "")
+    route, form, *rest = (first, second, *tail) if first in ROUTES else ("", first, second, *tail)
+    connection = Connection(hub, way, route=route, is_combined=form == "stream")
+    for wish in wishes("/".join(rest), query):
+        if looks_like_stream(wish.name) or hub.is_listen_key(wish.name):
+            connection.subscribe(wish.name, wish.events)
+    return connection

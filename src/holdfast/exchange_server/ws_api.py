@@ -6,6 +6,7 @@ An id comes back as it came, whatever its type.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
@@ -13,18 +14,20 @@ import msgspec
 from aiohttp import web
 
 from ..model.values import AccountId
-from .errors import ApiError
+from .errors import INTERNAL, ApiError
 from .faults import Kind
 from .frames import encode, ms
 from .heartbeat import StreamLimits
 from .methods import Broken, Call, Method, Methods, Security, perform, spend
-from .outbox import text_frame
-from .params import Params
+from .outbox import Outbox, text_frame
+from .params import UNREADABLE, Params
 from .settings import ApiKey
-from .sockets import Link, Sockets
+from .sockets import Sockets
 from .venue import Venue
 from .ws_methods import DEFAULTS, ORDER_METHODS, PLACES, SESSION_METHODS
 from .ws_session import Session
+
+_log = logging.getLogger("holdfast.exchange")
 
 PATH = "/ws-fapi/v1"
 CONNECT_WEIGHT = 5
@@ -88,31 +91,33 @@ class WsApi:
         wish = parse_qs(request.rel_url.raw_query_string).get("returnRateLimits", ["true"])[0]
         session = Session(self._venue.keys, now, returns_limits=wish.lower() != "false")
         link = await self._sockets.open(request)
-        await _Talk(self._venue, self._methods, session, link, address).serve(self._sockets)
+        talk = Talk(self._venue, self._methods, session, link.outbox, address)
+        try:
+            await self._sockets.listen(link, talk.hear)
+        finally:
+            talk.close()
         return link.socket
 
 
-class _Talk:
-    """One socket's conversation."""
+class Talk:
+    """One socket's conversation, without the socket."""
 
     def __init__(
-        self, venue: Venue, methods: Methods, session: Session, link: Link, address: str
+        self, venue: Venue, methods: Methods, session: Session, outbox: Outbox, address: str
     ) -> None:
         self._venue = venue
         self._methods = methods
         self._session = session
-        self._link = link
+        self._outbox = outbox
         self._address = address
         self._held: set[asyncio.Task[None]] = set()
 
-    async def serve(self, sockets: Sockets) -> None:
-        try:
-            await sockets.listen(self._link, self._hear)
-        finally:
-            for task in self._held:
-                task.cancel()
+    def close(self) -> None:
+        """Give up what is held up."""
+        for task in self._held:
+            task.cancel()
 
-    async def _hear(self, message: str | bytes) -> None:
+    async def hear(self, message: str | bytes) -> None:
         if self._venue.faults.is_quiet or len(self._held) >= IN_FLIGHT_MAX:
             await self._answer(message)
             return
@@ -123,7 +128,7 @@ class _Talk:
     async def _answer(self, message: str | bytes) -> None:
         try:
             asked = _read(message)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             failure = ApiError(BAD_REQUEST, f"Invalid JSON request: {error}")
             self._send({"id": None} | self._failed(failure))
             return
@@ -139,8 +144,11 @@ class _Talk:
             answer = self._failed(error)
         except Broken as broken:
             if broken.is_reset:
-                self._link.outbox.abort()
+                self._outbox.abort()
             return
+        except Exception:  # noqa: BLE001 - whatever a handler raises, the socket goes on
+            _log.exception("%s failed", asked.method)
+            answer = self._failed(ApiError(INTERNAL))
         late = self._venue.faults.draw(
             Kind.EVENTS_BEFORE_REPLY, _place(asked.method), self._venue.now()
         )
@@ -191,8 +199,8 @@ class _Talk:
 
     def _send(self, answer: dict[str, object]) -> None:
         """Let an answer leave at once, before the events of the same turn."""
-        self._link.outbox.send(text_frame(encode(answer)))
-        self._link.outbox.flush()
+        self._outbox.send(text_frame(encode(answer)))
+        self._outbox.flush()
 
 
 def _place(method: str) -> str:

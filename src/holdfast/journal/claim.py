@@ -6,7 +6,6 @@ empty with the epoch, so that frames left from an earlier life are never taken f
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from contextlib import AbstractContextManager
@@ -18,10 +17,11 @@ from sqlalchemy import Connection, delete, insert, inspect, update
 
 from ..model.errors import JournalCorrupt, JournalError
 from . import upcast
+from .archives import sync_directory
 from .codec import Chain
 from .owner import Owner
 from .reading import Tables
-from .schema import epochs, facts, meta, snapshots
+from .schema import archives, epochs, facts, meta, snapshots
 from .schema import tables as schema
 from .torn import set_aside, torn_facts
 from .wal import lost_frames
@@ -56,7 +56,7 @@ def next_epoch(path: Path, store: ClaimedStore, tables: Tables, owner: Owner) ->
         sql.execute(update(meta).values(epoch=chain.epoch, schema_version=upcast.VERSION))
         sql.execute(insert(epochs), row)
     store.pragma("wal_checkpoint(TRUNCATE)")
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return chain
 
 
@@ -96,6 +96,7 @@ def _make_tables(path: Path, store: ClaimedStore) -> None:
             "choose another path"
         )
     if found:
+        schema.create_all(store.sql, tables=[archives])  # older ones have it not
         return
     with store.transaction() as sql:
         schema.create_all(sql)
@@ -115,11 +116,3 @@ def _set_torn_facts_aside(path: Path, store: ClaimedStore, tables: Tables) -> li
         sql.execute(delete(snapshots).where(snapshots.c.sequence >= first))
     which = f"fact {first} was" if first == last else f"facts {first} to {last} were"
     return [f"{which} torn at the end of the journal and cut; kept in {kept.name}"]
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -22,10 +23,11 @@ from sqlalchemy.exc import DBAPIError
 from ..model.errors import Fenced, JournalCorrupt, JournalError
 from ..model.events import Event
 from . import upcast
+from .archives import Archive, read
 from .codec import GENESIS, StoredRow, decode, fault
 from .owner import parse_owner
 from .problems import explained, is_connection_lost
-from .schema import epochs, facts, meta, snapshots
+from .schema import archives, epochs, facts, meta, snapshots
 
 PAGE_FACTS = 1_000
 """Facts fetched at once. Between pages no transaction is open, so no reader holds a writer up."""
@@ -43,11 +45,16 @@ _AS_BYTES: dict[str, Callable[[ColumnElement[Any]], ColumnElement[bytes]]] = {
 
 
 class Tables:
-    """What one database says. `place` names it in messages."""
+    """What one database says, and the archives beside it. `place` names it in messages.
 
-    def __init__(self, engine: Engine, place: str) -> None:
+    Args:
+        directory: where archives are; None where there can be none.
+    """
+
+    def __init__(self, engine: Engine, place: str, directory: Path | None = None) -> None:
         self.place = place
         self._engine = engine
+        self._directory = directory
         as_bytes = _AS_BYTES[engine.dialect.name]
         f = facts.c
         self._facts = select(
@@ -71,20 +78,37 @@ class Tables:
             )
 
     def rows(self, after: int = 0, until: int | None = None) -> Iterator[StoredRow]:
-        """Yield rows in order, unchecked."""
-        while page := self._page(after, until):
-            yield from page
-            after = page[-1][0]
+        """Yield rows in order, unchecked; `until` is the last one."""
+        while True:
+            page: Iterable[StoredRow] = self._page(after, until)
+            begins = next((row[0] for row in page), None)
+            # Looked for at a gap only: facts may be archived while they are read.
+            if begins != after + 1 and (archive := self._archive_of(after + 1)):
+                page = self._archived_rows(archive, after)
+            elif begins is None:
+                return
+            for row in page:
+                if until is not None and row[0] > until:
+                    return
+                yield row
+                after = row[0]
 
     def last_rows(self, count: int) -> list[StoredRow]:
         """Return the last rows, oldest first."""
+        found = self.newest_rows(count)
+        if len(found) < count and self.archived():
+            found = list(self.rows(max(0, self.last_sequence() - count)))
+        return found
+
+    def newest_rows(self, count: int) -> list[StoredRow]:
+        """Return the last rows as far as they are not archived, oldest first."""
         query = self._facts.order_by(facts.c.sequence.desc()).limit(count)
         return list(reversed(self._all(query)))
 
-    def checked_rows(self, after: int = 0) -> Iterator[StoredRow]:
+    def checked_rows(self, after: int = 0, until: int | None = None) -> Iterator[StoredRow]:
         """Yield rows in order, each checked against its predecessor."""
         sequence, head = after, self.hash_at(after)
-        for row in self.rows(after):
+        for row in self.rows(after, until):
             sequence += 1
             if problem := fault(row, sequence, head):
                 raise JournalCorrupt(
@@ -101,6 +125,10 @@ class Tables:
         if sequence == 0:
             return GENESIS
         found = self._first(select(facts.c.hash).where(facts.c.sequence == sequence))
+        if found is None and (archive := self._archive_of(sequence)):
+            if sequence == archive.last:
+                return archive.head
+            return next(self._archived_rows(archive, sequence - 1))[6]
         if found is None:
             raise JournalCorrupt(f"journal {self.place}: fact {sequence} is missing")
         return bytes(found[0] or b"")
@@ -108,6 +136,18 @@ class Tables:
     def last_sequence(self) -> int:
         found = self._first(select(func.max(facts.c.sequence)))
         return int(found[0]) if found and found[0] is not None else 0
+
+    def archived(self) -> int:
+        """Return the sequence of the last archived fact; 0 where none is."""
+        return max((each.last for each in self.archives()), default=0)
+
+    def archives(self) -> list[Archive]:
+        """Return every archive on record, oldest first."""
+        if self._directory is None:
+            return []
+        if "archives" not in self._read(lambda sql: inspect(sql).get_table_names()):
+            return []  # no owner of this version has opened the journal yet
+        return [Archive(*row) for row in self._all(select(archives).order_by(archives.c.first))]
 
     def epoch(self) -> int:
         found = self._first(select(meta.c.epoch))
@@ -133,9 +173,10 @@ class Tables:
         sequence, payload, stored = found[0], found[1], found[2]
         if sequence > sequence_max:
             return None, f"the snapshot at {sequence} is ahead of the last fact {sequence_max}"
-        if snapshot_hash(self.hash_at(sequence), sequence, payload) != stored:
+        is_readable = isinstance(payload, bytes)  # damage may make it anything
+        if not is_readable or snapshot_hash(self.hash_at(sequence), sequence, payload) != stored:
             return None, f"the snapshot at {sequence} is damaged"
-        return (sequence, bytes(payload)), ""
+        return (sequence, payload), ""
 
     def fenced(self, epoch: int) -> Fenced:
         """Return the error for a writer of `epoch` that is no longer the owner."""
@@ -144,6 +185,13 @@ class Tables:
             f"journal {self.place}: epoch {epoch} has lost it to epoch {self.epoch()}, {owner}: "
             "this process must stop"
         )
+
+    def _archive_of(self, sequence: int) -> Archive | None:
+        return next((a for a in self.archives() if a.first <= sequence <= a.last), None)
+
+    def _archived_rows(self, archive: Archive, after: int) -> Iterator[StoredRow]:
+        assert self._directory is not None
+        return read(self._directory, archive, after)
 
     def _page(self, after: int, until: int | None) -> Sequence[StoredRow]:
         query = self._facts.where(facts.c.sequence > after)

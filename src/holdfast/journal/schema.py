@@ -44,6 +44,15 @@ snapshots = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
 )
+# Files beside an SQLite database that hold the facts from `first` to `last`.
+archives = Table(
+    "archives",
+    tables,
+    Column("first", _Sequence, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+)
 # One row. Its epoch is the lease: whoever writes a fact names the epoch that it holds.
 meta = Table(
     "meta",

@@ -115,7 +115,7 @@ def open_sqlite(
     delivery = Delivery()
     with ExitStack() as undo, explained(str(path)):
         undo.callback(FileLock(path.with_name(f"{path.name}.lock"), owner).release)
-        tables = Tables(_engine(path, read_only=True), str(path))
+        tables = _tables(path)
         undo.callback(tables.close)
         store = SqliteStore(path, tables)
         undo.callback(store.close)
@@ -141,9 +141,13 @@ def sqlite_tables(path: Path) -> Tables:
     _check_directory(path)
     if not path.exists():
         raise JournalError(f"there is no journal {path}")
-    tables = Tables(_engine(path, read_only=True), str(path))
+    tables = _tables(path)
     tables.check_version()
     return tables
+
+
+def _tables(path: Path) -> Tables:
+    return Tables(_engine(path, read_only=True), str(path), path.parent)
 
 
 def _check_directory(path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ..model.errors import JournalCorrupt
-from .codec import GENESIS, StoredRow, fault
+from .codec import StoredRow, fault
 from .reading import Tables
 
 TAIL_FACTS = 100
@@ -26,10 +26,12 @@ def torn_facts(tables: Tables) -> list[StoredRow]:
     Raises:
         JournalCorrupt: a fact is missing, a bad one has a good one behind it, or too many are bad.
     """
-    rows = tables.last_rows(TAIL_FACTS + 1)
-    sequence, previous = 0, GENESIS
+    rows = tables.newest_rows(TAIL_FACTS + 1)
     if len(rows) > TAIL_FACTS:
         sequence, *_, previous = rows.pop(0)
+    else:
+        sequence = tables.archived()
+        previous = tables.hash_at(sequence)
     torn: list[StoredRow] = []
     problem = ""
     for row in rows:

@@ -396,13 +396,17 @@ class PositionAdopted(Fact, frozen=True, kw_only=True):
 
 
 class BooksDiffered(Fact, frozen=True, kw_only=True):
-    """Ours and the venue's disagree. Twice in a row stops new risk."""
+    """Ours and the venue's disagree. By the same amount twice in a row it stops new risk.
+
+    `sightings` counts looks in a row that found this very amount, `in_a_row` those that found any.
+    """
 
     account: AccountId = MAIN
     what: str  # "position BTCUSDT" or "balance USDT"
     ours: Decimal
     theirs: Decimal
     sightings: int
+    in_a_row: int = 0  # 0 in facts from before it was counted
 
 
 class BooksAgreed(Fact, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ in base 36. It fits the alphabet and the 36 characters of Binance's client ids.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from .values import ClOrdId, OrderRole, StrategyId
@@ -14,6 +15,7 @@ from .values import ClOrdId, OrderRole, StrategyId
 LENGTH_MAX = 36
 STRATEGY_LENGTH_MAX = 12
 PREFIX = "hf"
+NAMES_KEPT = 256
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _SHAPE = re.compile(
@@ -43,9 +45,14 @@ def base36(number: int) -> str:
             return text
 
 
+@lru_cache(maxsize=NAMES_KEPT)
+def _fitting(strategy: StrategyId) -> str:
+    return _FOREIGN.sub("_", strategy)[:STRATEGY_LENGTH_MAX]
+
+
 def make_cl_ord_id(owner: Owner) -> ClOrdId:
     """Compose an id. The strategy's name is cut and its odd characters replaced."""
-    strategy = _FOREIGN.sub("_", owner.strategy)[:STRATEGY_LENGTH_MAX]
+    strategy = _fitting(owner.strategy)
     head = f"{owner.prefix}.{base36(owner.epoch)}.{base36(owner.seq)}.{base36(owner.parent)}"
     return ClOrdId(f"{head}.{owner.role.value}.{strategy}"[:LENGTH_MAX])
 

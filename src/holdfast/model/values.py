@@ -43,20 +43,21 @@ Key = tuple[AccountId, Symbol]
 
 
 class Side(enum.Enum):
-    """Which way an order trades."""
+    """Which way an order trades.
+
+    `sign` is +1 for a buy, -1 for a sell; `opposite` the side that undoes this one.
+    """
+
+    # Attributes and not properties, here and below: they are read at every step.
+    sign: int
+    opposite: Side
 
     BUY = "BUY"
     SELL = "SELL"
 
-    @property
-    def sign(self) -> int:
-        """Return +1 for a buy, -1 for a sell."""
-        return 1 if self is Side.BUY else -1
 
-    @property
-    def opposite(self) -> Side:
-        """Return the side that undoes this one."""
-        return Side.SELL if self is Side.BUY else Side.BUY
+for _side, _sign, _other in ((Side.BUY, 1, Side.SELL), (Side.SELL, -1, Side.BUY)):
+    _side.sign, _side.opposite = _sign, _other
 
 
 class SignalType(enum.Enum):
@@ -68,7 +69,14 @@ class SignalType(enum.Enum):
 
 
 class OrderType(enum.Enum):
-    """How an order meets the market. The last five wait at the venue for a trigger."""
+    """How an order meets the market.
+
+    `is_conditional` tells whether it waits at the venue for a trigger before it may trade;
+    `has_limit_price` whether it must name a limit price.
+    """
+
+    is_conditional: bool
+    has_limit_price: bool
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
@@ -78,15 +86,10 @@ class OrderType(enum.Enum):
     TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
     TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
 
-    @property
-    def is_conditional(self) -> bool:
-        """Tell whether the order waits for a trigger before it may trade."""
-        return self not in (OrderType.MARKET, OrderType.LIMIT)
 
-    @property
-    def has_limit_price(self) -> bool:
-        """Tell whether the order must name a limit price."""
-        return self in (OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT)
+for _type in OrderType:
+    _type.is_conditional = _type not in (OrderType.MARKET, OrderType.LIMIT)
+    _type.has_limit_price = _type in (OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT)
 
 
 class TimeInForce(enum.Enum):
@@ -110,8 +113,11 @@ class OrderStatus(enum.Enum):
     """How far an order has come, in FIX's words (tag 39) where FIX has one.
 
     Whether a cancel, an amendment or the order itself is in doubt is not here:
-    those are machines of their own beside this life.
+    those are machines of their own beside this life. `is_open` tells whether the order may
+    still trade.
     """
+
+    is_open: bool
 
     PENDING_NEW = "PENDING_NEW"  # journaled, perhaps sent, not yet answered
     NEW = "NEW"  # resting at the venue, conditional orders before their trigger included
@@ -124,11 +130,6 @@ class OrderStatus(enum.Enum):
     NEVER_ARRIVED = "NEVER_ARRIVED"  # in doubt, and proven absent past its fence
     DENIED = "DENIED"  # our own risk check said no; the venue never saw it
 
-    @property
-    def is_open(self) -> bool:
-        """Tell whether the order may still trade."""
-        return self in OPEN_STATUSES
-
 
 OPEN_STATUSES = frozenset(
     {
@@ -138,6 +139,8 @@ OPEN_STATUSES = frozenset(
         OrderStatus.PARTIALLY_FILLED,
     }
 )
+for _status in OrderStatus:
+    _status.is_open = _status in OPEN_STATUSES
 
 
 class OrderRole(enum.Enum):

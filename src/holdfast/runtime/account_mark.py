@@ -21,8 +21,8 @@ def account_text(venue: Venue, market: FeedSettings) -> str:
     return f"{venue.name} {'testnet' if market.testnet else 'mainnet'}"
 
 
-def claim_folder(folder: Path, account: str) -> None:
-    """Mark a data folder as an account's; the first to come has it.
+def claim_folder(folder: Path, account: str, *, has_records: bool) -> None:
+    """Mark a data folder as an account's; the first that left records there has it.
 
     Raises:
         ConfigError: it is another's, or can't be written to.
@@ -31,11 +31,11 @@ def claim_folder(folder: Path, account: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = path.read_text()[:TEXT_MAX].strip() if path.exists() else ""
-        if not known:
+        if not known or not has_records:
             path.write_text(account + "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be used: {error}; name another --data-dir") from error
-    if known and known != account:
+    if has_records and known and known != account:
         raise ConfigError(
             f"the folder {folder} holds the records of {known}; {account} needs one of its own: "
             "name another with --data-dir"

@@ -60,13 +60,16 @@ def own_journal(config: TradingConfig) -> OwnedJournal:
     return open_journal(database_of(config), durability=config.durability)
 
 
-async def assemble(
+async def assemble(  # noqa: PLR0913 - what may be given instead of what is configured
     config: TradingConfig,
     symbols: Sequence[Symbol],
     *,
     feed: Feed | None = None,
     broker: LiveBrokerAdapter | None = None,
     is_dry: bool | None = None,
+    session_id: SessionId | None = None,
+    clock: Clock | None = None,
+    keeps_files: bool = True,
 ) -> Parts:
     """Open and fold the journal, and build around it what the session needs.
 
@@ -74,6 +77,9 @@ async def assemble(
         feed: market data; None opens the configured one.
         broker: the account that is traded; None takes the configured venue's.
         is_dry: True trades on the simulated account; None takes the setting.
+        session_id: of a new session; None makes one up.
+        clock: tells the session's time; None takes the feed's kind.
+        keeps_files: False leaves the data folder untouched: the records are elsewhere.
 
     Raises:
         TradingError: a part can't be had; what was opened has been given back.
@@ -88,19 +94,21 @@ async def assemble(
         is_resumed = config.auto_restart and _was_cut_off(state)
         market = feed_settings(config, tuple(symbols), broker)
         feed = feed or _open_feed(market, config, state, is_resumed=is_resumed)
-        clock = _clock(config, feed, state if is_resumed else None)
+        clock = clock or _clock(config, feed, state if is_resumed else None)
         listed = functools.cache(feed.instruments)
         venue = open_venue(
             Wiring(config=config, clock=clock, symbols=tuple(symbols), instruments=listed)
         )
         _check_time(feed, venue)
-        claim_folder(config.data_dir, account_text(venue, market))
+        if keeps_files:
+            account = account_text(venue, market)
+            claim_folder(config.data_dir, account, has_records=bool(state.session_id))
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
         traded = tuple(symbols) or tuple(instrument.symbol for instrument in feed.instruments())
     except BaseException:
         journal.close()
         raise
-    known = state.session_id if is_resumed else SessionId(str(uuid4()))
+    known = state.session_id if is_resumed else session_id or SessionId(str(uuid4()))
     recovered.engine.core.read_lag_ns = venue.capabilities.read_lag_ns
     return Parts(journal, recovered, feed, clock, venue, traded, known, is_resumed)
 

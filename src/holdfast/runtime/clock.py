@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ..model.values import NS_PER_S
 
 
 class WallClock:
-    """The machine's clock, kept from going back."""
+    """The machine's clock, kept from going back.
 
-    def __init__(self) -> None:
+    Args:
+        read: returns the machine's time; None reads the real one.
+    """
+
+    def __init__(self, read: Callable[[], int] | None = None) -> None:
+        self._read = time.time_ns if read is None else read
         self._last = 0
 
     def now(self) -> int:
         """Return nanoseconds UTC."""
-        self._last = max(self._last, time.time_ns())
+        self._last = max(self._last, self._read())
         return self._last
 
     def advance(self, ts: int) -> None:

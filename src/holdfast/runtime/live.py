@@ -18,6 +18,7 @@ from ..engine.order import Order
 from ..model import messages as msg
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
+from ..model.config_keys import secrets_of
 from ..model.errors import InputError, TradingError
 from ..model.events import Event
 from ..model.market import MarketData
@@ -26,8 +27,10 @@ from ..model.values import NS_PER_S, OrderRole, StrategyId, Symbol, TradingSessi
 from ..ports import Direct, Notifier, Venue
 from .clock import FeedClock
 from .fetching import fetch_history
+from .figures import Figures
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
+from .redaction import Redactor
 from .runner import LiveStrategyRunner
 from .shell import Shell
 from .strategy_view import StrategyView
@@ -36,6 +39,9 @@ from .tape import TICK_NS, Tape, TapeError, tape_for
 HEARTBEAT_S = 1.0
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 """How often a session that outruns the clock compares its books, in its own time."""
+
+SNAPSHOT_FACTS = 5_000
+"""So many facts after the last snapshot the next is due: what a start folds stays short."""
 
 STOP_PATIENCE_S = 30.0
 """How long a stop waits for the venue's answers before it leaves the rest to the next start."""
@@ -67,9 +73,11 @@ class LiveSession:
         self.is_closed = False
         self._config = config
         self._clock = parts.clock
+        self._clean = Redactor(secrets_of(config)).clean
         venues = {self.venue.account: self.venue}
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
+        self.figures: Figures | None = None  # kept with the state, where somebody counts
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
         self.shell.listeners += [*listeners, self._tell_strategies]
         self.view = StrategyView(self.engine, self.venue.account)
@@ -79,11 +87,12 @@ class LiveSession:
         self.next_tick = 0
         self.next_audit = 0
         self._next_save = 0.0
+        self._saved_at = parts.recovered.from_snapshot
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
         self._pass_time = getattr(self.venue, "pass_time", None)
         self.on_turn: Callable[[], None] = lambda: None  # now and then, while a recording plays
-        self.journal.on_failure = self._journal_failed
+        self.journal.on_failure = self.shell.fail
 
     # Start
 
@@ -168,6 +177,7 @@ class LiveSession:
             self.shell.hear(signal)
 
     def _on_strategy_failed(self, strategy_id: StrategyId, reason: str) -> None:
+        reason = self._clean(reason)  # a strategy may have put anything into its error
         self.shell.hear(msg.StrategyFailed(strategy_id=strategy_id, reason=reason))
 
     def _tell_strategies(self, facts: Sequence[Event]) -> None:
@@ -243,7 +253,7 @@ class LiveSession:
         try:
             self.on_market(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
-            self._journal_failed(error)
+            self.shell.fail(error)
         return True
 
     def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
@@ -318,15 +328,23 @@ class LiveSession:
             await asyncio.sleep(HEARTBEAT_S)
             if self._clock.now() >= self.next_tick:
                 self.tick()
-            if loop.time() >= self._next_save:
+            unsaved = self.journal.sequence - self._saved_at
+            if loop.time() >= self._next_save or unsaved >= SNAPSHOT_FACTS:
                 self._next_save = loop.time() + self._config.save_state_interval
                 await self.save()
 
     async def save(self) -> None:
         """Keep a snapshot of the fold, so that the next start is quick."""
         await self.shell.committed()
-        if not self.shell.has_failed:
-            self._recovery.save(self.engine.state)
+        self.save_now()
+
+    def save_now(self) -> None:
+        """Keep a snapshot, unless there is something in it that is not yet on record."""
+        if self.shell.has_uncommitted or self.shell.has_failed:
+            return
+        self._saved_at = self.journal.sequence
+        figures = self.figures.rest(self._saved_at) if self.figures else b""
+        self._recovery.save(self.engine.state, figures)
 
     # End
 
@@ -405,10 +423,6 @@ class LiveSession:
                 await self.venue.close()
             finally:
                 self.journal.close()
-
-    def _journal_failed(self, error: Exception) -> None:
-        if not self.shell.has_failed:
-            self.shell.failed.set_result(error)
 
 
 def _cancellation(order: Order, now: int, recv_window_ns: int) -> CancelOrder:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from itertools import islice
 
 import msgspec
 
+from .. import __version__
 from ..engine.engine import Engine
 from ..engine.forgetting import trade_name
 from ..engine.state import State
@@ -13,9 +17,36 @@ from ..model.messages import FundingPayment, VenueSnapshot, WalletChange
 from ..model.settings import EngineSettings
 from ..model.values import TradingSessionStatus
 from ..ports import Journal
+from ..stats import AtRest, SessionFold
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """The folds of a journal up to one of its facts."""
+
+    form: str  # of the code that folded
+    state: State
+    figures: bytes = b""  # the session's `SessionFold` at rest; none where nobody counted
+
+
+class _Form(msgspec.Struct, frozen=True, array_like=True):
+    """The beginning of a snapshot, which can be read whatever follows."""
+
+    form: str
+
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(State).decode
+_decode = msgspec.msgpack.Decoder(Snapshot).decode
+_decode_form = msgspec.msgpack.Decoder(_Form).decode
+
+
+@cache
+def form() -> str:
+    """Return what tells this code's snapshots from those of another version.
+
+    A field that is new would read back with its default, though the facts say otherwise.
+    """
+    shapes = f"{msgspec.inspect.multi_type_info([State, AtRest])}"
+    return f"{__version__} {sha256(shapes.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +57,7 @@ class Recovered:
     facts_folded: int
     from_snapshot: int  # sequence; 0 when all facts were folded
     was_running: bool
+    figures: bytes = b""  # the session's statistics at the snapshot
 
 
 class StateRecoveryService:
@@ -44,25 +76,54 @@ class StateRecoveryService:
         Raises:
             JournalCorrupt: a fact was altered or lost; nothing is guessed.
         """
-        state, sequence = self.load()
+        snapshot, sequence = self._load()
+        state = snapshot.state if snapshot else State()
+        figures = snapshot.figures if snapshot else b""
         folded = 0
         for fact in self._journal.replay(sequence):
             state.apply(fact)
             folded += 1
         was_running = state.status is not TradingSessionStatus.STOPPED
         engine = Engine(settings or EngineSettings(), state=state, read_lag_ns=read_lag_ns)
-        return Recovered(engine, folded, sequence, was_running)
+        return Recovered(engine, folded, sequence, was_running, figures)
 
     def load(self) -> tuple[State, int]:
         """Return the newest usable snapshot and its sequence; an empty state and 0 without one."""
+        snapshot, sequence = self._load()
+        return (snapshot.state, sequence) if snapshot else (State(), 0)
+
+    def _load(self) -> tuple[Snapshot | None, int]:
         found = self._journal.load_snapshot()
         if found is None:
-            return State(), 0
+            return None, 0
         sequence, payload = found
         try:
-            return _decode(payload), sequence
+            if _decode_form(payload).form == form():
+                return _decode(payload), sequence
         except msgspec.MsgspecError:
-            return State(), 0  # of another version: the facts tell it all
+            pass
+        return None, 0  # of another version: the facts tell it all
+
+    def check(self) -> str:
+        """Fold the facts alone up to the snapshot; say where it differs, "" where it does not.
+
+        A snapshot that is not there or is another version's is not used, and so not wrong.
+
+        Raises:
+            JournalCorrupt: a fact was altered or lost.
+        """
+        snapshot, sequence = self._load()
+        if snapshot is None:
+            return ""
+        state, figures = State(), SessionFold(snapshot.state.session_id)
+        for fact in islice(self._journal.replay(), sequence):
+            state.apply(fact)
+            figures.apply(fact)
+        if state != snapshot.state:
+            return f"the snapshot at {sequence} is not the fold of its facts"
+        if snapshot.figures and figures.rest() != snapshot.figures:
+            return f"the statistics in the snapshot at {sequence} are not the fold of its facts"
+        return ""
 
     @staticmethod
     def time_of(snapshot: VenueSnapshot, state: State) -> int:
@@ -80,9 +141,10 @@ class StateRecoveryService:
                 times.append(trade.venue_ts)
         return max(times, default=0)
 
-    def save(self, state: State) -> None:
-        """Keep the state as it is now. It is the fold of everything appended so far."""
-        self._journal.save_snapshot(self._journal.sequence, _encode(state))
+    def save(self, state: State, figures: bytes = b"") -> None:
+        """Keep the folds as they are now. They are of everything appended so far."""
+        snapshot = Snapshot(form(), state, figures)
+        self._journal.save_snapshot(self._journal.sequence, _encode(snapshot))
 
 
 def _id_of(change: FundingPayment | WalletChange) -> str:

@@ -183,7 +183,8 @@ class LiveTradingService:
         live.on_tick = lambda: self._publisher.tick(engine)
         live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
         try:
-            figures.recall(parts.journal.replay())
+            figures.recall(parts.journal, parts.recovered, is_resumed=plan.is_resumed)
+            live.figures = figures
         except BaseException:
             await live.close()
             raise

@@ -84,7 +84,7 @@ class Shell:
         if self.has_failed:
             return
         if len(self._inbox) >= INBOX_MAX:
-            self._fail(RuntimeError(f"{INBOX_MAX} messages are waiting: something feeds itself"))
+            self.fail(RuntimeError(f"{INBOX_MAX} messages are waiting: something feeds itself"))
             return
         self._inbox.append(message)
         if not self._is_pumping:
@@ -107,7 +107,7 @@ class Shell:
         except _CALLERS_FAULT:
             raise
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             raise
         finally:
             self._is_pumping = False
@@ -121,11 +121,12 @@ class Shell:
             while inbox and not self.has_failed:
                 self._handle(inbox.popleft())
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing more may leave
-            self._fail(error)
+            self.fail(error)
         finally:
             self._is_pumping = False
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Let nothing more leave, and let go who waits."""
         if not self.has_failed:
             self.failed.set_result(error)
         self._inbox.clear()

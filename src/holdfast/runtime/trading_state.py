@@ -50,9 +50,8 @@ class TradingState:
         The facts are recorded as they happen: nothing is lost without this. A state that was
         recovered, or that is waiting for a commit, has nothing to save.
         """
-        live = self._live
-        if live is not None and not live.shell.has_uncommitted and not live.shell.has_failed:
-            StateRecoveryService(live.journal).save(live.engine.state)
+        if self._live is not None:
+            self._live.save_now()
 
     @classmethod
     def recover(

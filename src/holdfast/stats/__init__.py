@@ -2,12 +2,13 @@
 
 from .books import Books, Wallet, fold_books, repeated_ids
 from .equity import EquityCurve, Point
-from .fold import SessionFold, fold_session
+from .fold import AtRest, SessionFold, fold_session
 from .latency import Latencies, Spread
 from .session import Breakdown, SessionStats
 from .trips import RoundTrip, RoundTrips, round_trips
 
 __all__ = [
+    "AtRest",
     "Books",
     "Breakdown",
     "EquityCurve",

@@ -45,11 +45,18 @@ class Books:
 
     Args:
         context: one that already hears every fact from somebody else; None keeps its own.
+        positions: where to go on from.
+        wallets: the same.
     """
 
-    def __init__(self, context: Context | None = None) -> None:
-        self.positions: dict[Key, Decimal] = {}
-        self.wallets: dict[AssetKey, Wallet] = {}
+    def __init__(
+        self,
+        context: Context | None = None,
+        positions: dict[Key, Decimal] | None = None,
+        wallets: dict[AssetKey, Wallet] | None = None,
+    ) -> None:
+        self.positions: dict[Key, Decimal] = positions or {}
+        self.wallets: dict[AssetKey, Wallet] = wallets or {}
         self._context = context or Context()
         self._feeds_context = context is None
 

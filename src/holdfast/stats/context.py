@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ..model.events import Event, InstrumentDefined, OrderAdopted, OrderSubmitted
 from ..model.ids import parse_cl_ord_id
 from ..model.values import ClOrdId, Key, StrategyId
@@ -13,12 +15,11 @@ OWNERS_REMEMBERED = 50_000
 """Orders whose strategy is remembered in full; of older ones the id says it, shortened."""
 
 
-class Context:
+class Context(msgspec.Struct):
     """Owners of orders and margin assets of contracts, as far as the facts have told."""
 
-    def __init__(self) -> None:
-        self._owners: dict[ClOrdId, StrategyId] = {}
-        self._margin_assets: dict[Key, str] = {}
+    _owners: dict[ClOrdId, StrategyId] = {}
+    _margin_assets: dict[Key, str] = {}
 
     def apply(self, fact: Event) -> None:
         """Take one fact in."""

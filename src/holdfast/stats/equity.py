@@ -10,6 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from ..model.values import NS_PER_DAY, ZERO, AccountId
 from .ratios import YEAR_NS, Moments
 
@@ -28,25 +30,27 @@ class Point(NamedTuple):
     drawdown: float
 
 
-class EquityCurve:
+class EquityCurve(msgspec.Struct):
     """Fold samples of equity into a curve, its drawdown and its returns.
 
     Several accounts count as one: equity is the sum of each one's latest sample, and an
     account's first sample is money that came in.
     """
 
-    def __init__(self) -> None:
-        self.points: list[Point] = []
-        self.max_drawdown = 0.0
-        self._equity: dict[AccountId, Decimal] = {}
-        self._flow = ZERO
-        self._index = self._peak = 1.0
-        self._first_ts = self._last_ts = 0
-        self._total = ZERO
-        self._start = ZERO
-        self._returns, self._daily = Moments(), Moments()
-        self._day = 0
-        self._last_close: float | None = None
+    points: list[Point] = []
+    max_drawdown: float = 0.0
+    _equity: dict[AccountId, Decimal] = {}
+    _flow: Decimal = ZERO
+    _index: float = 1.0
+    _peak: float = 1.0
+    _first_ts: int = 0
+    _last_ts: int = 0
+    _total: Decimal = ZERO
+    _start: Decimal = ZERO
+    _returns: Moments = msgspec.field(default_factory=Moments)
+    _daily: Moments = msgspec.field(default_factory=Moments)
+    _day: int = 0
+    _last_close: float | None = None
 
     @property
     def start(self) -> Decimal:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from copy import copy
 from datetime import timedelta
 from decimal import Decimal
+
+import msgspec
 
 from ..model.errors import InputError
 from ..model.events import (
@@ -23,13 +24,13 @@ from ..model.events import (
     SignalReceived,
     WalletChanged,
 )
-from ..model.values import ZERO, AccountId, ClOrdId, SessionId, StrategyId, Symbol
-from .books import Books
+from ..model.values import ZERO, AccountId, ClOrdId, Key, SessionId, StrategyId, Symbol
+from .books import AssetKey, Books, Wallet
 from .context import Context
 from .equity import EquityCurve
 from .latency import Latencies
 from .session import Breakdown, SessionStats
-from .trips import RoundTrip, RoundTrips
+from .trips import OpenTrip, RoundTrip, RoundTrips
 
 NOT_BEGUN = SessionId("")
 """The session of facts that stand before the first `EpochStarted`."""
@@ -95,6 +96,45 @@ class SessionFold:
         """Return the figures as they stand."""
         return self._tally.stats()
 
+    # At rest
+
+    def rest(self) -> bytes:
+        """Return all of it as bytes, for `wake` of this version."""
+        return _encode(
+            AtRest(
+                wanted=self._wanted,
+                current=self._current,
+                context=self._context,
+                open_trips=self._trips.open,
+                positions=self._books.positions,
+                wallets=self._books.wallets,
+                tally=self._tally,
+            )
+        )
+
+    @classmethod
+    def wake(cls, resting: bytes, session_id: SessionId, *, is_new: bool = False) -> SessionFold:
+        """Return a fold as it was when it came to rest.
+
+        Args:
+            is_new: the session begins behind what was folded; the fold may be of another one.
+
+        Raises:
+            InputError: the fold is of another session, or these are no such bytes.
+        """
+        try:
+            found = _decode(resting)
+        except msgspec.MsgspecError as error:
+            raise InputError(f"no fold of a session: {error}") from error
+        if not is_new and session_id not in {found.wanted, found.tally.session_id}:
+            raise InputError(f"the fold is of session {found.tally.session_id}, not {session_id}")
+        fold = cls(session_id)
+        fold._current, fold._context = found.current, found.context
+        fold._trips = RoundTrips(found.context, found.open_trips)
+        fold._books = Books(found.context, found.positions, found.wallets)
+        fold._tally = _Tally(session_id) if is_new else found.tally
+        return fold
+
 
 def fold_session(facts: Iterable[Event], session_id: SessionId | None = None) -> SessionStats:
     """Return the figures of a session; None takes the last one.
@@ -117,26 +157,34 @@ def profit_factor(won: Decimal, lost: Decimal) -> float:
     return float(won / lost) if lost else math.inf
 
 
-class _Tally:
+class _Tally(msgspec.Struct):
     """The counters of one session."""
 
-    def __init__(self, session_id: SessionId) -> None:
-        self.session_id = session_id
-        self.started_ts: int | None = None
-        self.ended_ts = 0
-        self.curve, self.wallet_curve = EquityCurve(), EquityCurve()
-        self.latencies = Latencies()
-        self.unrealized: dict[AccountId, Decimal] = {}
-        self.realized = self.fees = self.funding = ZERO
-        self.other_fees: dict[str, Decimal] = {}
-        self.trades = self.wins = self.losses = 0
-        self.won = self.lost = ZERO
-        self.best: Decimal | None = None
-        self.worst: Decimal | None = None
-        self.signals = self.orders = self.fills = self.rejected = 0
-        self.denials: Counter[str] = Counter()
-        self.by_strategy: dict[StrategyId, Breakdown] = {}
-        self.by_symbol: dict[Symbol, Breakdown] = {}
+    session_id: SessionId
+    started_ts: int | None = None
+    ended_ts: int = 0
+    curve: EquityCurve = msgspec.field(default_factory=EquityCurve)
+    wallet_curve: EquityCurve = msgspec.field(default_factory=EquityCurve)
+    latencies: Latencies = msgspec.field(default_factory=Latencies)
+    unrealized: dict[AccountId, Decimal] = {}
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    other_fees: dict[str, Decimal] = {}
+    trades: int = 0
+    wins: int = 0
+    losses: int = 0
+    won: Decimal = ZERO
+    lost: Decimal = ZERO
+    best: Decimal | None = None
+    worst: Decimal | None = None
+    signals: int = 0
+    orders: int = 0
+    fills: int = 0
+    rejected: int = 0
+    denials: dict[str, int] = {}
+    by_strategy: dict[StrategyId, Breakdown] = {}
+    by_symbol: dict[Symbol, Breakdown] = {}
 
     def count(self, fact: Event, context: Context) -> None:
         """Count one fact of the session."""
@@ -156,7 +204,7 @@ class _Tally:
             case OrderRejected():
                 self.rejected += 1
             case OrderDenied() | SignalDenied():
-                self.denials[fact.rule] += 1
+                self.denials[fact.rule] = self.denials.get(fact.rule, 0) + 1
             case _:
                 pass
 
@@ -250,7 +298,7 @@ class _Tally:
             signals=self.signals,
             orders=self.orders,
             fills=self.fills,
-            denied=self.denials.total(),
+            denied=sum(self.denials.values()),
             rejected=self.rejected,
             denials=dict(self.denials),
             to_accept=self.latencies.to_accept(),
@@ -263,3 +311,19 @@ class _Tally:
 def _purse(account: AccountId, asset: str) -> AccountId:
     """Return what the wallet curve keeps an account's asset under."""
     return AccountId(f"{account}/{asset}")
+
+
+class AtRest(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a `SessionFold` remembers."""
+
+    wanted: SessionId | None
+    current: SessionId
+    context: Context
+    open_trips: dict[Key, OpenTrip]
+    positions: dict[Key, Decimal]
+    wallets: dict[AssetKey, Wallet]
+    tally: _Tally
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(AtRest).decode

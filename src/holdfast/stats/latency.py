@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import msgspec
 
 from ..model.events import (
@@ -34,14 +32,28 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     max_ms: float = 0.0
 
 
-class Latencies:
+class Times(msgspec.Struct):
+    """The newest times, as a ring: `begin` is the oldest once it is full."""
+
+    kept: list[int] = []
+    begin: int = 0
+
+    def append(self, time: int) -> None:
+        """Keep a time; forget the oldest past `LATENCIES_KEPT`."""
+        if len(self.kept) < LATENCIES_KEPT:
+            self.kept.append(time)
+            return
+        self.kept[self.begin] = time
+        self.begin = (self.begin + 1) % LATENCIES_KEPT
+
+
+class Latencies(msgspec.Struct):
     """Fold facts into times, by the engine's clock. Resting orders wait for the market too."""
 
-    def __init__(self) -> None:
-        self._submitted: dict[ClOrdId, int] = {}
-        self._unaccepted: set[ClOrdId] = set()
-        self._to_accept: deque[int] = deque(maxlen=LATENCIES_KEPT)
-        self._to_fill: deque[int] = deque(maxlen=LATENCIES_KEPT)
+    _submitted: dict[ClOrdId, int] = {}
+    _unaccepted: dict[ClOrdId, int] = {}
+    _to_accept: Times = msgspec.field(default_factory=Times)
+    _to_fill: Times = msgspec.field(default_factory=Times)
 
     def apply(self, fact: Event) -> None:
         """Take one fact in."""
@@ -57,33 +69,33 @@ class Latencies:
                     self._to_fill.append(fact.ts - start)
             case OrderCanceled() | OrderExpired() | OrderRejected() | OrderNeverArrived():
                 self._submitted.pop(fact.cl_ord_id, None)
-                self._unaccepted.discard(fact.cl_ord_id)
+                self._unaccepted.pop(fact.cl_ord_id, None)
             case _:
                 pass
 
     def _wait(self, cl_ord_id: ClOrdId, ts: int) -> None:
         self._submitted[cl_ord_id] = ts
-        self._unaccepted.add(cl_ord_id)
+        self._unaccepted[cl_ord_id] = ts
         if len(self._submitted) > WAITING_MAX:
             oldest = next(iter(self._submitted))
             del self._submitted[oldest]
-            self._unaccepted.discard(oldest)
+            self._unaccepted.pop(oldest, None)
 
     def _answer(self, cl_ord_id: ClOrdId, ts: int) -> None:
-        if cl_ord_id in self._unaccepted:
-            self._unaccepted.remove(cl_ord_id)
-            self._to_accept.append(ts - self._submitted[cl_ord_id])
+        start = self._unaccepted.pop(cl_ord_id, None)
+        if start is not None:
+            self._to_accept.append(ts - start)
 
     def to_accept(self) -> Spread:
         """Return the times from submitting to the venue's first word."""
-        return _spread(self._to_accept)
+        return _spread(self._to_accept.kept)
 
     def to_fill(self) -> Spread:
         """Return the times from submitting to the first fill."""
-        return _spread(self._to_fill)
+        return _spread(self._to_fill.kept)
 
 
-def _spread(times: deque[int]) -> Spread:
+def _spread(times: list[int]) -> Spread:
     if not times:
         return Spread()
     ordered = sorted(times)

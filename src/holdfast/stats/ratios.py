@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from ..model.values import NS_PER_DAY
 
 YEAR_NS = 365 * NS_PER_DAY
@@ -14,14 +16,13 @@ _NO_SPREAD = 1e-9
 """Below this part of the mean a deviation is rounding, not risk."""
 
 
-class Moments:
+class Moments(msgspec.Struct):
     """Running moments of returns (Welford), so that no return need be kept."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = 0.0
-        self._squares = 0.0
-        self._losses = 0.0
+    count: int = 0
+    mean: float = 0.0
+    _squares: float = 0.0
+    _losses: float = 0.0
 
     def add(self, value: float) -> None:
         """Count one return."""

@@ -42,14 +42,19 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
         return self.gross_pnl - self.fees
 
 
-class OpenTrip:
+class OpenTrip(msgspec.Struct):
     """A trip under way; it changes with every fill."""
 
-    def __init__(self, key: Key, side: Side, strategy_id: StrategyId, ts: int) -> None:
-        self.key, self.side, self.strategy_id, self.entry_ts = key, side, strategy_id, ts
-        self.entered = self.left = ZERO
-        self.entry_quote = self.exit_quote = ZERO
-        self.gross_pnl = self.fees = ZERO
+    key: Key
+    side: Side
+    strategy_id: StrategyId
+    entry_ts: int
+    entered: Decimal = ZERO
+    left: Decimal = ZERO
+    entry_quote: Decimal = ZERO
+    exit_quote: Decimal = ZERO
+    gross_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
 
     @property
     def qty(self) -> Decimal:
@@ -93,10 +98,13 @@ class RoundTrips:
 
     Args:
         context: one that already hears every fact from somebody else; None keeps its own.
+        trips: those under way, to go on from.
     """
 
-    def __init__(self, context: Context | None = None) -> None:
-        self.open: dict[Key, OpenTrip] = {}
+    def __init__(
+        self, context: Context | None = None, trips: dict[Key, OpenTrip] | None = None
+    ) -> None:
+        self.open: dict[Key, OpenTrip] = trips or {}
         self._context = context or Context()
         self._feeds_context = context is None
 

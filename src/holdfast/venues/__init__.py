@@ -7,6 +7,8 @@ A venue that can't do something says so in its `capabilities`; nobody asks it by
 
 from __future__ import annotations
 
+from .examiners import EXAMINERS
+from .findings import Area, Examiner, Finding, Health
 from .paper import PaperSettings, PaperVenue
 from .paper_account import open_paper
 from .paper_faults import Fault, Faults
@@ -22,10 +24,15 @@ VENUES: dict[str, Opener] = {
 """By the name that the setting `venue` gives."""
 
 __all__ = [
+    "EXAMINERS",
     "PAPER",
     "VENUES",
+    "Area",
+    "Examiner",
     "Fault",
     "Faults",
+    "Finding",
+    "Health",
     "Opener",
     "PaperSettings",
     "PaperVenue",

@@ -98,7 +98,7 @@ async def test_feed_goes_on_after_a_lost_connection():
 
 
 async def test_feed_is_renewed_before_its_end_and_loses_nothing(monkeypatch):
-    """An aggregate has its first trade's id, and here each trade in it is of 100."""
+    """Aggregates are counted one by one."""
     monkeypatch.setattr(binance_futures, "LIFETIME_S", 0.3)
     monkeypatch.setattr(streams, "WATCH_S", 0.02)
     monkeypatch.setattr(streams, "OVERLAP_S", 0.1)
@@ -114,7 +114,7 @@ async def test_feed_is_renewed_before_its_end_and_loses_nothing(monkeypatch):
                     break
 
     for earlier, later in itertools.pairwise(trades):
-        assert later.trade_id == earlier.trade_id + earlier.qty / 100
+        assert later.trade_id == earlier.trade_id + 1
     assert links == []
 
 

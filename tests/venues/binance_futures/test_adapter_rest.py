@@ -111,6 +111,26 @@ async def test_unknown_outcome_leaves_the_order_in_doubt_and_is_never_sent_again
     assert len(server.requests) == 1
 
 
+async def test_answer_about_another_order_leaves_ours_in_doubt():
+    one, server, _ = await submitted((200, ack("hf.1.9.0.E.x")))
+
+    (unknown, *_) = one.heard
+    assert isinstance(unknown, OutcomeUnknown)
+    assert "hf.1.9.0.E.x" in unknown.reason
+    assert len(server.requests) == 1
+
+
+async def test_query_answered_about_another_order_tells_nothing():
+    async with (
+        scripted(**{"GET__/fapi/v1/order": [(200, ack("hf.1.9.0.E.x"))]}) as server,
+        desk(server.url) as one,
+    ):
+        one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+        assert one.heard == []
+
+
 async def test_silence_after_the_write_leaves_the_order_in_doubt(monkeypatch):
     monkeypatch.setattr(rest, "ANSWER_S", 0.2)
     async with scripted(**{ORDER: ["hang"]}) as server, desk(server.url) as one:
@@ -176,6 +196,29 @@ async def test_order_outside_the_time_window_is_rejected_and_the_clock_measured(
     assert one.heard[0].code == -1021
     assert one.outcomes[0].then.value == "SYNC_CLOCK"
     assert len(server.requests) == 1
+
+
+async def test_nothing_that_adds_risk_leaves_while_our_clock_is_off_and_exits_do():
+    answers = [(200, ack("hf.1.2.0.E.x")), (200, ack("hf.1.3.0.E.x", orderId=78))]
+    async with scripted(**{ORDER: answers}) as server, desk(server.url) as one:
+        now = one.clock.now()
+        one.asker.offset.hear(now, now, (now - 3 * 10**9) // NS_PER_MS)
+        one.orders.submit(submit(market_order()))
+        one.orders.submit(submit(market_order("hf.1.2.0.E.x", reduce_only=True)))
+        await one.done()
+        refused, taken = one.heard
+
+        assert refused.status is OrderStatus.REJECTED
+        assert "3.0 s ahead of" in refused.reason
+        assert taken.status is OrderStatus.NEW
+        assert [p["newClientOrderId"] for _, _, p in server.requests] == ["hf.1.2.0.E.x"]
+
+        one.asker.offset.begin()
+        one.asker.offset.hear(now, now, now // NS_PER_MS)
+        one.orders.submit(submit(market_order("hf.1.3.0.E.x")))
+        await one.done()
+
+        assert one.heard[-1].status is OrderStatus.NEW
 
 
 async def test_question_outside_the_time_window_is_asked_again_with_a_new_time():

@@ -27,6 +27,7 @@ from tests.venues.binance_futures.adapter_exchange import (
     settings_for,
     town,
 )
+from tests.venues.binance_futures.frames import fill_event
 
 E1 = ClOrdId("hf.1.1.0.E.x")
 
@@ -179,6 +180,23 @@ async def test_frame_that_can_not_be_read_asks_for_the_books():
         assert one.heard[-1] == VenueLink(
             account=MAIN, is_up=True, reason="an event could not be read"
         )
+
+
+async def test_event_that_we_fail_on_asks_for_the_books_and_the_stream_goes_on(monkeypatch, caplog):
+    async with town() as one, joined(one) as venue:
+        tell = venue._tell
+
+        def fails(message):
+            monkeypatch.setattr(venue, "_tell", tell)
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(venue, "_tell", fails)
+        venue._channel._on_frame(fill_event())
+
+        assert one.heard[-1].reason == "an event was not understood"
+        assert "a fault of ours" in caplog.text
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
 
 
 @pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])

@@ -15,6 +15,7 @@ from holdfast.feeds import FeedSettings
 from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.config import TradingConfig
 from holdfast.model.errors import ConfigError, TradingError
+from holdfast.model.market import Funding
 from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TradingSessionStatus
 from tests.venues.binance_futures.adapter_desk import BTC
 from tests.venues.binance_futures.adapter_street import street
@@ -150,6 +151,27 @@ async def test_fill_that_the_stream_lost_is_fetched(tmp_path):
             await one.until(lambda: one.books()[1] == {BTC: Decimal("0.01")})
             await one.agree()
             assert market.fired()
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "told"])
+async def test_funding_is_booked_once_whether_the_stream_told_it_or_not(tmp_path, is_lost):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: one.books()[1] == {BTC: Decimal("0.01")})
+            await one.agree()
+            if is_lost:
+                market.goes_wrong("drop_frame", "ACCOUNT_UPDATE", count=1)
+            core = market.town.core
+            market.call(lambda: core.on_market(Funding(symbol=BTC, ts=core.now(), rate=0.0001)))
+
+            account = one.state.account(MAIN)
+            await one.until(lambda: account.funding.get("USDT") == Decimal("-0.05"))
+            await one.until(lambda: one.books()[0] == market.books()[0])
+            await asyncio.sleep(3)  # an audit reads the income list again
+
+            assert account.funding["USDT"] == Decimal("-0.05")
+            assert not one.state.differences
 
 
 async def test_session_goes_on_after_a_restart_with_its_position_and_stop(tmp_path):

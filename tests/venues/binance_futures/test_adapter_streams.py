@@ -6,11 +6,12 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 
 from holdfast.model.errors import VenueUnavailable
 from holdfast.runtime.clock import WallClock
-from holdfast.venues.binance_futures import orders_ws, streams
+from holdfast.venues.binance_futures import orders_ws, streams, wire
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import requests
 from holdfast.venues.binance_futures.net import NetWire
@@ -59,20 +60,20 @@ class Heard:
 @asynccontextmanager
 async def stream_to(handler, watch=None, heard=None, address=None):
     heard = heard or Heard()
-    wire = NetWire()
+    net = NetWire()
 
     async def plain():
         return f"ws://127.0.0.1:{port}/ws"
 
     async with listening(handler) as port:
-        stream = Stream(wire, "test", address or plain, heard.ears(), no_jitter, watch)
+        stream = Stream(net, "test", address or plain, heard.ears(), no_jitter, watch)
         task = asyncio.ensure_future(stream.run())
         try:
             yield stream, heard
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await wire.close()
+            await net.close()
 
 
 def serve(*lives):
@@ -189,15 +190,132 @@ async def test_stream_without_an_address_keeps_trying():
         assert not stream.is_up
 
 
+# Pings, over a road in memory
+
+
+class Road:
+    """A wire whose sockets a test speaks for."""
+
+    def __init__(self, *, answers_pings):
+        self.answers_pings = answers_pings
+        self.opened: list[wire.Ears] = []
+        self.pings = 0
+        self.closed = 0
+
+    async def open_socket(self, url, ears):
+        self.opened.append(ears)
+        return _End(self, ears)
+
+    async def request(self, verb, url, headers, timeout_s):
+        raise VenueUnavailable("sockets alone")
+
+    async def close(self):
+        pass
+
+
+class _End:
+    def __init__(self, road, ears):
+        self.road, self.ears = road, ears
+
+    def send(self, frame):
+        return True
+
+    def ping(self):
+        self.road.pings += 1
+        if self.road.answers_pings:
+            self.ears.on_pong()
+
+    def close(self):
+        self.road.closed += 1
+
+
+@asynccontextmanager
+async def stream_over(road):
+    async def address():
+        return "ws://here"
+
+    heard = Heard()
+    stream = Stream(road, "test", address, heard.ears(), no_jitter)
+    task = asyncio.ensure_future(stream.run())
+    try:
+        yield stream, heard
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def _quick_pings(monkeypatch):
+    monkeypatch.setattr(streams, "WATCH_S", 0.01)
+    monkeypatch.setattr(streams, "PING_S", 0.05)
+    monkeypatch.setattr(streams, "PONG_S", 0.05)
+
+
+@pytest.mark.usefixtures("_quick_pings")
+async def test_ping_that_nobody_answers_ends_the_connection():
+    road = Road(answers_pings=False)
+    async with stream_over(road) as (_, heard):
+        await heard.has(lambda told: told.count("up") == 2)
+
+        assert heard.told[1] == "down: a ping was not answered"
+        assert road.closed == 1
+
+
+@pytest.mark.usefixtures("_quick_pings")
+async def test_answered_pings_keep_a_silent_connection_and_come_seldom():
+    road = Road(answers_pings=True)
+    async with stream_over(road) as (stream, heard):
+        await asyncio.sleep(0.5)
+
+        assert stream.is_up
+        assert heard.told == ["up"]
+        assert 3 <= road.pings <= 10
+
+
+@pytest.mark.usefixtures("_quick_pings")
+async def test_frames_spare_the_pings():
+    road = Road(answers_pings=False)
+    async with stream_over(road) as (stream, heard):
+        await heard.has(lambda told: "up" in told)
+        for _ in range(20):
+            road.opened[0].on_frame(b"x")
+            await asyncio.sleep(0.01)
+
+        assert stream.is_up
+        assert not road.pings
+
+
+async def test_frames_that_come_with_the_handshake_are_heard_after_up():
+    class Hasty(Road):
+        async def open_socket(self, url, ears):
+            ears.on_frame(b"first")
+            return await super().open_socket(url, ears)
+
+    async with stream_over(Hasty(answers_pings=True)) as (_, heard):
+        await heard.has(lambda told: len(told) == 2)
+
+        assert heard.told == ["up", "first"]
+
+
+async def test_lost_connection_sends_nothing_from_that_moment_on():
+    road = Road(answers_pings=True)
+    async with stream_over(road) as (stream, heard):
+        await heard.has(lambda told: "up" in told)
+        road.opened[0].on_closed("gone")
+
+        assert not stream.is_up
+        assert not stream.send("too late")
+
+
 # The WebSocket API
 
 
 @asynccontextmanager
 async def orders_to(*lives):
-    wire = NetWire()
+    net = NetWire()
     async with listening(serve(*lives)) as port:
         orders = OrdersSocket(
-            wire,
+            net,
             f"ws://127.0.0.1:{port}/ws-fapi/v1",
             Credentials(KEY, SECRET),
             WallClock(),
@@ -212,11 +330,44 @@ async def orders_to(*lives):
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await wire.close()
+            await net.close()
 
 
 def place():
     return requests.submit(submit(market_order()))
+
+
+async def test_renewed_connection_is_logged_on_anew_and_signs_until_then(monkeypatch):
+    """A session's logon ends with its connection: what is unsigned on the next one is refused."""
+    monkeypatch.setattr(streams, "WATCH_S", 0.01)
+    monkeypatch.setattr(streams, "OVERLAP_S", 0.02)
+    road, logons, both = Road(answers_pings=True), 0, asyncio.Event()
+    orders = OrdersSocket(
+        road,
+        "ws://here",
+        Credentials(KEY, SECRET),
+        WallClock(),
+        ClockOffset(),
+        no_jitter,
+        Watch(lifetime_s=0.1),
+    )
+
+    def log_on():
+        nonlocal logons
+        logons += 1
+        assert not orders._is_logged_on
+        orders._is_logged_on = True
+        if logons == 2:
+            both.set()
+
+    orders.log_on = log_on
+    task = asyncio.ensure_future(orders.stream.run())
+    async with asyncio.timeout(PATIENCE_S):
+        await both.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert len(road.opened) == 2
 
 
 async def test_answers_find_their_requests_in_any_order():
@@ -284,12 +435,12 @@ async def test_request_that_nobody_answers_may_have_been_carried_out(monkeypatch
 
 
 async def test_nothing_is_sent_where_there_is_no_connection():
-    wire = NetWire()
+    net = NetWire()
     orders = OrdersSocket(
-        wire, "ws://127.0.0.1:1/", Credentials(KEY, SECRET), WallClock(), ClockOffset(), no_jitter
+        net, "ws://127.0.0.1:1/", Credentials(KEY, SECRET), WallClock(), ClockOffset(), no_jitter
     )
     reply = await orders.send(place())
-    await wire.close()
+    await net.close()
 
     assert not reply.was_sent
     assert SECRET not in repr(orders) + repr(reply)

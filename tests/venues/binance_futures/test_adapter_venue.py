@@ -9,8 +9,10 @@ import pytest
 from holdfast.exchange_server.settings import DEFAULT_KEY
 from holdfast.model.commands import ReplaceOrder
 from holdfast.model.errors import ConfigError, NetworkError, VenueRefused
+from holdfast.model.market import Funding
 from holdfast.model.messages import (
     ExecType,
+    FundingPayment,
     OrderNotFound,
     OutcomeUnknown,
     RequestRefused,
@@ -320,3 +322,34 @@ async def test_command_after_the_end_is_rejected_as_not_sent():
 
         rejected = await one.report(E1, status=OrderStatus.REJECTED)
         assert rejected.reason.startswith("not sent")
+
+
+def pays_funding(one, rate):
+    one.core.on_market(Funding(symbol=BTC, ts=one.core.now(), rate=rate))
+
+
+async def test_funding_that_the_stream_lost_is_fetched_with_the_books():
+    async with town() as one, joined(one) as venue:
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+        since = one.core.now()
+        one.goes_wrong("drop_frame", "ACCOUNT_UPDATE")
+        pays_funding(one, 0.0001)
+        books = await one.snapshot(venue, since)
+
+        (payment,) = [each for each in books.changes if isinstance(each, FundingPayment)]
+        assert payment.amount == Decimal("-0.05")
+        assert not [m for m in one.heard if isinstance(m, FundingPayment)]
+
+
+async def test_funding_has_one_id_on_the_stream_and_in_the_income_list():
+    async with town() as one, joined(one) as venue:
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+        since = one.core.now()
+        pays_funding(one, 0.0001)
+        told = await one.has(lambda m: isinstance(m, FundingPayment))
+        books = await one.snapshot(venue, since)
+
+        listed = [each for each in books.changes if isinstance(each, FundingPayment)]
+        assert [each.payment_id for each in listed] == [told.payment_id]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -211,3 +213,25 @@ def test_the_mark_price_over_rest_is_read():
     told = codec.mark_price(raw(body | {"lastFundingRate": "-0.0001", "nextFundingTime": T + 1}))
 
     assert (told.mark_price, told.index_price, told.funding_rate) == (10.5, 10.4, -0.0001)
+
+
+def test_wrapping_is_known_however_it_is_written():
+    trade = {
+        "e": "aggTrade",
+        "E": 5,
+        "s": "BTCUSDT",
+        "a": 7,
+        "p": "1.5",
+        "q": "2",
+        "T": 5,
+        "m": True,
+    }
+    shapes = [
+        json.dumps({"stream": "btcusdt@aggTrade", "data": trade}),
+        json.dumps({"data": trade, "stream": "btcusdt@aggTrade"}),
+        "\n" + json.dumps({"stream": "btcusdt@aggTrade", "data": trade}, indent=2),
+    ]
+
+    told = [each for shape in shapes for each in read_market(shape)]
+    assert len(told) == len(shapes)
+    assert {type(each) for each in told} == {Trade}

@@ -182,9 +182,9 @@ def test_a_fallback_name_is_not_remembered(names):
 def test_names_are_bounded_and_the_oldest_go_first():
     names = codec.OrderNames(limit=2)
     for order_id in (1, 2, 3):
-        names.called(order_id, f"n{order_id}")
+        names.called("BTCUSDT", order_id, f"n{order_id}")
 
-    assert [names.known(order_id) for order_id in (1, 2, 3)] == [None, "n2", "n3"]
+    assert [names.known("BTCUSDT", order_id) for order_id in (1, 2, 3)] == [None, "n2", "n3"]
 
 
 # Conditional orders
@@ -259,3 +259,12 @@ def test_a_child_is_called_by_its_parents_name_whatever_its_own(names):
 def test_an_execution_quantity_that_is_none_is_refused(names):
     with pytest.raises(codec.BadFrame, match="executed quantity"):
         codec.algo_placed(raw(algo(actualQty="many")), names)
+
+
+def test_one_id_in_two_symbols_is_two_orders():
+    """Nothing says that a venue counts its orders over all symbols."""
+    names = codec.OrderNames()
+    first = codec.acknowledged(raw(ack()), names)
+    second = codec.acknowledged(raw(ack(symbol="ETHUSDT", clientOrderId="other")), names)
+
+    assert (first.cl_ord_id, second.cl_ord_id) == (NAME, "other")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from holdfast.venues.binance_futures.outcome_rows import CODES, RANGES, UNKNOWN, Row
 from holdfast.venues.binance_futures.outcomes import NO_ANSWER, Ask, Kind, Then, classify
+from tests.venues.binance_futures.reference import REFERENCE
 
-REFERENCE = Path(__file__).resolve().parents[3] / "../shared/design/binance/error_messages.json"
+MESSAGES, PROTOCOL = REFERENCE / "error_messages.json", REFERENCE / "PROTOCOL.md"
 ORDER_ASKS = (Ask.SUBMIT, Ask.CANCEL, Ask.REPLACE)
 EVERY = tuple(Ask)
 
@@ -190,9 +191,9 @@ def test_the_reason_names_what_happened():
     assert classify(Ask.SUBMIT, 503, None, "Service Unavailable.").delay_ns == 200_000_000
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason=f"no reference data at {REFERENCE}")
+@pytest.mark.skipif(not MESSAGES.exists(), reason=f"no reference data at {MESSAGES}")
 def test_every_documented_code_has_a_row_or_lies_in_a_range():
-    codes = [int(code) for code in json.loads(REFERENCE.read_text())]
+    codes = [int(code) for code in json.loads(MESSAGES.read_text())]
     without = [c for c in codes if c not in CODES and not any(c in r for r, _ in RANGES)]
 
     assert len(codes) > 200
@@ -208,3 +209,77 @@ def test_a_row_for_each_code_stands_once():
 
     listed = [code for _, codes in _GROUPS for code in codes]
     assert sorted(listed) == sorted(set(listed))
+
+
+F, D, R, OK, S, Q = (
+    Kind.FINAL, Kind.IN_DOUBT, Kind.RETRY_LATER, Kind.TREAT_AS_SUCCESS, Kind.STOP, Kind.QUERY
+)  # fmt: skip
+LINES = (
+    # The protocol's table, line by line: codes, HTTP status; submit, cancel, replace, query,
+    # setting; and what to do besides.
+    ((-1000,), 503, (D, D, D, R, R), Then.NOTHING),
+    ((-1001,), 503, (Q, Q, Q, R, R), Then.NOTHING),
+    ((-1002, -2014, -2015, -2017), 401, (S, S, S, S, S), Then.NOTHING),
+    ((-1003,), 429, (R, R, R, R, R), Then.NOTHING),
+    ((-1006, -1007), 408, (D, D, D, R, R), Then.NOTHING),
+    ((-1008,), 503, (R, R, R, R, R), Then.NOTHING),
+    ((-1013, -1111), 400, (F, F, F, F, F), Then.REFRESH_CONTRACTS),
+    ((-1100, -1101, -1102, -1103, -1104, -1105, -1106), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-1114, -1115, -1116, -1117, -1118, -1119), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-1120, -1121, -1128, -1130), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-1015,), 429, (R, R, R, R, R), Then.NOTHING),
+    ((-1020, -4084), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-1021, -5028), 400, (F, F, F, R, R), Then.SYNC_CLOCK),
+    ((-1022,), 400, (S, S, S, S, S), Then.NOTHING),
+    ((-1125,), 400, (F, F, F, F, F), Then.RENEW_LISTEN_KEY),
+    ((-2010,), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-2011, -2013), 400, (F, Q, Q, F, F), Then.NOTHING),
+    ((-2018, -2019, -2024, -4050, -4051), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-2020, -4131, -5041), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-2021, -4142), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-2022, -4118), 400, (F, F, F, F, F), Then.RESYNC),
+    ((-2023,), 400, (F, F, F, F, F), Then.REDUCE_ONLY),
+    ((-2025, -4045), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-2026, -4137, -4138), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-4060, -4061, -4062), 400, (F, F, F, F, F), Then.CHECK_MODE),
+    ((-2027, -2028, -4028, -4161), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-4202, -4203, -4205, -4206, -4208, -4209), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-4001, -4002, -4003, -4004, -4005), 400, (F, F, F, F, F), Then.REFRESH_CONTRACTS),
+    ((-4013, -4014, -4023, -4016, -4024), 400, (F, F, F, F, F), Then.REFRESH_CONTRACTS),
+    ((-4183, -4184, -4210, -4211), 400, (F, F, F, F, F), Then.REFRESH_CONTRACTS),
+    ((-4015,), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-4046, -4059, -4171), 400, (F, F, F, F, OK), Then.NOTHING),
+    ((-4047, -4048, -4067, -4068, -4531), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-4087, -4088, -4105, -4106, -4107), 400, (F, F, F, F, F), Then.REDUCE_ONLY),
+    ((-4140, -4141, -4189, -4192, -4400, -4401), 400, (F, F, F, F, F), Then.REDUCE_ONLY),
+    ((-4109,), 400, (S, S, S, S, S), Then.NOTHING),
+    ((-4116,), 400, (Q, F, F, F, F), Then.NOTHING),
+    ((-4117,), 400, (F, Q, Q, F, F), Then.NOTHING),
+    ((-4120, -4130, -4164, -5029), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-5021, -5022), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-5024, -5025, -5026, -5047), 400, (F, F, F, F, F), Then.NOTHING),
+    ((-5027,), 400, (F, F, OK, F, F), Then.NOTHING),
+    ((-5043,), 400, (F, F, R, F, F), Then.NOTHING),
+    ((-5037, -5038, -5039, -5040), 400, (F, F, F, F, F), Then.NOTHING),
+)
+
+
+@pytest.mark.parametrize(("codes", "status", "kinds_", "then"), LINES)
+def test_table_agrees_with_the_protocol_line_by_line(codes, status, kinds_, then):
+    for code in codes:
+        told = [classify(ask, status, code) for ask in Ask]
+        assert tuple(each.kind for each in told) == kinds_, code
+        assert {each.then for each in told} == {then}, code
+
+
+@pytest.mark.skipif(not PROTOCOL.exists(), reason=f"no reference data at {PROTOCOL}")
+def test_no_line_of_the_protocol_is_left_out():
+    table = PROTOCOL.read_text().split("| code | meaning |")[1].split("---\n\n## 7")[0]
+    named: set[int] = set()
+    for line in table.splitlines():
+        cell = line.split("|")[1] if line.startswith("| -") else ""
+        named |= {int(code) for code in re.findall(r"-\d{4}", cell)}
+    listed = {code for codes, *_ in LINES for code in codes}
+
+    assert len(named) > 80
+    assert named <= listed

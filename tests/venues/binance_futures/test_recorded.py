@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
+from holdfast.engine.account import AccountState
+from holdfast.engine.position import PositionState
+from holdfast.model import margin
+from holdfast.model.events import OrderFilled
 from holdfast.model.market import BookDelta, Trade
 from holdfast.model.messages import ExecType, ExecutionReport, FundingPayment
 from holdfast.model.values import OrderStatus
 from holdfast.venues.binance_futures import codec
 from holdfast.venues.binance_futures.codec import BooksMoved, WalletMoved
+from tests.venues.binance_futures.reference import RECORDED, REFERENCE
 
-REFERENCE = Path(__file__).resolve().parents[3] / "../shared/design/binance"
-RECORDED = REFERENCE / "recorded"
 pytestmark = pytest.mark.skipif(
     not RECORDED.is_dir(), reason=f"no recorded frames at {RECORDED}: they are not published"
 )
@@ -164,3 +166,103 @@ def test_the_errors_of_a_testnet_have_an_outcome():
 
     for each in load("testnet_probe")["errors"]:
         assert classify(Ask.SUBMIT, 400, each["code"], each["msg"]).kind is Kind.FINAL
+
+
+# What the frames add up to
+
+
+def booked(report):
+    """Return the fact that a fill's report becomes."""
+    return OrderFilled(
+        ts=report.venue_ts,
+        symbol=report.symbol,
+        side=report.side,
+        cl_ord_id=report.cl_ord_id,
+        trade_id=report.trade_id,
+        qty=report.last_qty,
+        price=report.last_px,
+        fee=report.fee,
+        fee_asset=report.fee_asset,
+        realized_pnl=report.realized_pnl,
+        venue_ts=report.venue_ts,
+    )
+
+
+def fills_in(frames):
+    stream = codec.UserStream(codec.OrderNames())
+    told = [each for frame in frames for each in read(stream, frame)]
+    return [booked(each) for each in told if getattr(each, "exec_type", None) is ExecType.TRADE]
+
+
+def books_in(frames):
+    (books,) = (frame["a"] for frame in frames if frame["e"] == "ACCOUNT_UPDATE")
+    (position,), (balance,) = books["P"], books["B"]
+    return Decimal(position["pa"]), Decimal(position["ep"]), Decimal(balance["wb"])
+
+
+def test_recorded_fills_fold_to_the_positions_and_wallets_recorded_with_them():
+    recorded = load("user_open")
+    position, account = PositionState(), AccountState()
+    (opening,), (closing,) = fills_in(recorded["open"]), fills_in(recorded["close"])
+    qty, entry, wallet = books_in(recorded["open"])
+
+    position.apply_fill(opening)
+    account.deposits["USDT"] = wallet + opening.fee
+    account.apply_fill(opening, "USDT")
+    assert (position.qty, position.entry_price) == (qty, entry)
+    assert account.wallet("USDT") == wallet
+
+    qty, _, wallet = books_in(recorded["close"])
+    position.apply_fill(closing)
+    account.apply_fill(closing, "USDT")
+    assert (position.qty, position.realized_pnl) == (qty, Decimal("-1.7734"))
+    assert account.wallet("USDT") == wallet
+
+
+@pytest.mark.parametrize("record", ["user_market_open", "user_hedge"])
+def test_every_recorded_fill_makes_the_position_that_the_venue_tells(record):
+    frames = list(frames_in(load(record)))
+    moved = [frame["a"] for frame in frames if frame["e"] == "ACCOUNT_UPDATE"]
+    position = PositionState()
+    for fill in fills_in(frames):
+        position.apply_fill(fill)
+        told = next(each for each in moved[0]["P"] if each["s"] == fill.symbol)
+        assert position.qty == Decimal(told["pa"])
+        assert position.entry_price == Decimal(told["ep"])
+
+
+def test_the_real_positions_figures_come_out():
+    """Margins, profit and the price of liquidation, as a real account showed them."""
+    recorded = load("rest")
+    (shown,) = recorded["GET /fapi/v3/positionRisk"]
+    (held,) = codec.positions(json.dumps([shown]).encode()).positions
+    tables = codec.leverage_brackets((REFERENCE / "leverageBracket_8symbols.json").read_bytes())
+    brackets = tables[held.symbol]
+    mark = Decimal(shown["markPrice"])
+    notional = held.qty * mark
+    fine = Decimal("1e-8")
+
+    assert notional == pytest.approx(Decimal(shown["notional"]), abs=fine)  # it cuts digits off
+    pnl = margin.unrealized_pnl(held.qty, held.entry_price, mark)
+    assert pnl.quantize(fine) == pytest.approx(Decimal(shown["unRealizedProfit"]), abs=fine)
+    assert margin.initial_margin(notional, 80) == pytest.approx(
+        Decimal(shown["initialMargin"]), abs=fine
+    )
+    assert margin.maintenance_margin(brackets, notional) == pytest.approx(
+        Decimal(shown["maintMargin"]), abs=2 * fine
+    )
+    liquidation = margin.liquidation_price(
+        held.qty, held.entry_price, Decimal("25.72470371"), brackets
+    )
+    assert liquidation == pytest.approx(Decimal(shown["liquidationPrice"]), abs=Decimal("1e-7"))
+
+
+def test_recorded_frames_say_the_same_when_they_are_written_again():
+    """Number text, order of fields and white space carry no meaning; unknown fields none either."""
+    for path in sorted(RECORDED.glob("*.json")):
+        for frame in frames_in(json.loads(path.read_text())):
+            written = dict(reversed(list(_timed(frame).items()))) | {"zz": {"novel": 1}}
+            raw = json.dumps(written, indent=1).encode()
+            stream = codec.UserStream(codec.OrderNames())
+            again = stream.read(raw) if frame["e"] in USER else codec.read_market(raw)
+            assert list(again) == read(codec.UserStream(codec.OrderNames()), frame)

@@ -98,6 +98,29 @@ closed = ex.create_order(SYMBOL, "market", "sell", 0.01, None, {"reduceOnly": Tr
 seen["closed"] = [closed["status"], ex.fetch_positions([SYMBOL])]
 seen["ledger"] = sorted({each["type"] for each in ex.fetch_ledger("USDT")})
 
+ex.set_margin_mode("isolated", SYMBOL)
+ex.set_leverage(10, SYMBOL)
+ex.create_order(SYMBOL, "market", "buy", 0.01)
+ex.add_margin(SYMBOL, 5)
+alone = ex.fetch_positions([SYMBOL])[0]
+ex.create_order(SYMBOL, "market", "sell", 0.01, None, {"reduceOnly": True})
+seen["isolated"] = {
+    "mode": alone["marginMode"],
+    "collateral": 60 > alone["collateral"] - alone["unrealizedPnl"] - 5 > 30,
+    "liquidation": 0 < alone["liquidationPrice"] < last,
+    "moves": [each["amount"] for each in ex.fetch_margin_adjustment_history(SYMBOL)],
+}
+
+ex.set_position_mode(True)
+for side, of in (("buy", "LONG"), ("sell", "SHORT")):
+    ex.create_order(SYMBOL, "market", side, 0.01, None, {"positionSide": of})
+both = sorted((each["side"], each["contracts"], each["hedged"]) for each in ex.fetch_positions())
+ex.create_order(SYMBOL, "market", "sell", 0.01, None, {"positionSide": "LONG"})
+ex.create_order(SYMBOL, "market", "buy", 0.01, None, {"hedged": True, "reduceOnly": True})
+seen["hedged"] = {"both": both, "left": ex.fetch_positions()}
+seen["hedged"]["no_side"] = error(ex.create_order, SYMBOL, "market", "buy", 0.01)
+ex.set_position_mode(False)
+
 seen["errors"] = {
     "no_such_order": error(ex.cancel_order, "999999", SYMBOL),
     "no_money": error(ex.create_order, SYMBOL, "limit", "buy", 90, low),
@@ -115,8 +138,10 @@ seen["errors"] = {
     "post_only": error(
         ex.create_order, SYMBOL, "limit", "buy", 0.01, round(last * 1.02, 1), {"postOnly": True}
     ),
-    "isolated": error(ex.set_margin_mode, "isolated", SYMBOL),
-    "hedge": error(ex.set_position_mode, True),
+    "same_margin": error(
+        ex.fapiPrivatePostMarginType, {"symbol": "BTCUSDT", "marginType": "ISOLATED"}
+    ),
+    "multi_assets": error(ex.fapiPrivatePostMultiAssetsMargin, {"multiAssetsMargin": "true"}),
     "too_many": error(ex.fetch_open_interest, SYMBOL),
     "unknown": error(
         ex.fapiPrivatePostCountdownCancelAll, {"symbol": "BTCUSDT", "countdownTime": 0}

@@ -67,6 +67,8 @@ AUDIT = "audit"
 
 CLOSE_PATIENCE_S = 2.0
 CLOCK_EVERY_S = 300.0
+CLOCK_OFF_EVERY_S = 10.0
+"""How often the venue's time is measured, and how often while ours is too far from it."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -260,13 +262,13 @@ class BinanceFuturesVenue:
     async def _keep_time(self) -> None:
         """Measure the venue's time now and then."""
         while True:
-            await asyncio.sleep(CLOCK_EVERY_S)
+            await asyncio.sleep(CLOCK_OFF_EVERY_S if self._asker.offset.is_off else CLOCK_EVERY_S)
             await self._sync_clock()
 
     async def _sync_clock(self) -> None:
         await self._asker.sync_clock()
         if self._asker.offset.is_off:
-            reason = f"our clock is off by {-self._asker.offset.offset_ns // 1_000_000} ms"
+            reason = self._asker.offset.told
             self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
 
     # Commands

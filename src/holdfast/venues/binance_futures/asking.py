@@ -13,17 +13,13 @@ from typing import NamedTuple
 
 from ...model.values import NS_PER_MS, NS_PER_S
 from ...ports import Clock
-from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Budget, Limit, Urgency, backoff_ns
+from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Budget, Urgency, backoff_ns
 from .clock_offset import SAMPLES, ClockOffset
 from .codec import BadFrame, Call, Cost, RateLimit, reads, server_time_ms
+from .counters import LIMITS, place_of
 from .outcomes import Ask, Kind, Outcome, Then, classify
 from .rest import Reply, Road
 
-LIMITS = (
-    Limit("weight of a minute", 2400, 60 * NS_PER_S),
-    Limit("orders of 10 s", 300, 10 * NS_PER_S),
-    Limit("orders of a minute", 1200, 60 * NS_PER_S),
-)
 READ_WINDOW_NS = 5 * NS_PER_S
 FIRST_BACKOFF_NS = 100 * NS_PER_MS
 BACKOFF_MAX_NS = 10 * NS_PER_S
@@ -35,7 +31,6 @@ ROOM_LOOKS_MAX = 200
 
 TOO_MANY_ORDERS = -1015
 NO_ROOM = "not sent: no room within the venue's limits in time"
-_PLACES = {("REQUEST_WEIGHT", 1): 0, ("ORDERS", 10): 1, ("ORDERS", 1): 2}
 
 
 class Answered(NamedTuple):
@@ -190,7 +185,7 @@ class Asker:
     def hear_limits(self, limits: tuple[RateLimit, ...]) -> None:
         """Take the venue's own word for how much it allows."""
         for limit in limits:
-            place = _PLACES.get((limit.rate_limit_type, limit.interval_num))
+            place = place_of(limit)
             if place is not None:
                 self.budget.hear_limit(place, limit.limit)
 

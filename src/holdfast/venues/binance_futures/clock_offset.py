@@ -6,7 +6,7 @@ time between question and answer, so that half of the way there and back bounds 
 
 from __future__ import annotations
 
-from ...model.values import NS_PER_MS
+from ...model.values import NS_PER_MS, NS_PER_S
 
 SAMPLES = 3
 SKEW_MAX_NS = 1000 * NS_PER_MS
@@ -44,3 +44,13 @@ class ClockOffset:
     def is_off(self) -> bool:
         """Tell whether ours is provably wrong by more than orders and fences allow."""
         return abs(self.offset_ns) - self.error_ns > SKEW_MAX_NS
+
+    @property
+    def told(self) -> str:
+        """Say how far ours is off."""
+        off_s = -self.offset_ns / NS_PER_S
+        where = "ahead of" if off_s > 0 else "behind"
+        return (
+            f"this machine's clock is {abs(off_s):.1f} s {where} the venue's, and may be off by "
+            f"{SKEW_MAX_NS // NS_PER_S} s at most: set it"
+        )

@@ -5,51 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ...model.values import NS_PER_S
-from ..limits import Budget, Limit
+from ..limits import Limit
 from .codec import RateLimit
 
-WEIGHT, ORDERS_10S, ORDERS_1M = range(3)
-
 LIMITS = (
-    Limit("request weight per minute", 2400, 60 * NS_PER_S),
-    Limit("orders per 10 seconds", 300, 10 * NS_PER_S),
-    Limit("orders per minute", 1200, 60 * NS_PER_S),
+    Limit("weight of a minute", 2400, 60 * NS_PER_S),
+    Limit("orders of 10 s", 300, 10 * NS_PER_S),
+    Limit("orders of a minute", 1200, 60 * NS_PER_S),
 )
 """In the order of `codec.Cost`. The venue's own word (exchangeInfo) replaces the amounts."""
 
-RETRY_AFTER = "Retry-After"
-_HEADERS = (
-    ("X-MBX-USED-WEIGHT-1M", WEIGHT),
-    ("X-MBX-ORDER-COUNT-10S", ORDERS_10S),
-    ("X-MBX-ORDER-COUNT-1M", ORDERS_1M),
-)
-_ROWS = {
-    ("REQUEST_WEIGHT", "MINUTE", 1): WEIGHT,
-    ("ORDERS", "SECOND", 10): ORDERS_10S,
-    ("ORDERS", "MINUTE", 1): ORDERS_1M,
+Counts = tuple[int, int, int]
+"""What the venue counts in each limit; -1 where it did not say."""
+
+UNSAID: Counts = (-1, -1, -1)
+RETRY_AFTER_MAX_S = 3 * 86_400
+"""The longest ban there is; what names a longer one is not believed."""
+
+_HEADERS = ("x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-order-count-1m")
+_PLACES = {
+    ("REQUEST_WEIGHT", "MINUTE", 1): 0,
+    ("ORDERS", "SECOND", 10): 1,
+    ("ORDERS", "MINUTE", 1): 2,
 }
 
 
-def hear_headers(budget: Budget, headers: Mapping[str, str], now: int) -> None:
-    """Take in what an HTTP answer counts; headers are looked up in the mapping's own manner."""
-    for name, place in _HEADERS:
-        count = headers.get(name)
-        if count is not None and count.isascii() and count.isdigit():
-            budget.hear_count(place, int(count), now)
+def place_of(row: RateLimit) -> int | None:
+    """Return which of `LIMITS` a row speaks of; None for one that is of no concern."""
+    return _PLACES.get((row.rate_limit_type, row.interval, row.interval_num))
 
 
-def hear_rate_limits(budget: Budget, rows: Iterable[RateLimit], now: int) -> None:
-    """Take in what an answer on the WebSocket API counts, or what exchangeInfo allows."""
+def counts_in(headers: Mapping[str, str]) -> Counts:
+    """Return what an HTTP answer counts. The names of headers are in lower case."""
+    weight, of_10_s, of_a_minute = (_number(headers.get(name)) for name in _HEADERS)
+    return (weight, of_10_s, of_a_minute)
+
+
+def counts_of(rows: Iterable[RateLimit]) -> Counts:
+    """Return what an answer on the WebSocket API counts."""
+    found = [*UNSAID]
     for row in rows:
-        place = _ROWS.get((row.rate_limit_type, row.interval, row.interval_num))
-        if place is None:
-            continue
-        budget.hear_limit(place, row.limit)
-        if row.count >= 0:
-            budget.hear_count(place, row.count, now)
+        place = place_of(row)
+        if place is not None:
+            found[place] = row.count
+    return (found[0], found[1], found[2])
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a 429 or 418 names; None where it names none."""
-    text = headers.get(RETRY_AFTER, "")
-    return float(text) if text.isascii() and text.isdigit() else None
+    seconds = _number(headers.get("retry-after"))
+    return float(min(seconds, RETRY_AFTER_MAX_S)) if seconds >= 0 else None
+
+
+def _number(text: str | None) -> int:
+    """Return a whole number of at most 18 digits; -1 for anything else."""
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= 18
+    return int(text) if is_number and text is not None else -1

@@ -14,7 +14,7 @@ import msgspec
 
 from ...model.errors import ConfigError, NetworkError, VenueRefused
 from ...model.instrument import Instrument
-from ...model.values import NS_PER_S, Symbol
+from ...model.values import Symbol
 from ..limits import Urgency
 from . import codec
 from .asking import Answered, Asker
@@ -55,11 +55,7 @@ async def check_clock(asker: Asker) -> None:
     if not await asker.sync_clock():
         raise NetworkError("the venue does not tell its time")
     if asker.offset.is_off:
-        off = -asker.offset.offset_ns / NS_PER_S
-        raise VenueRefused(
-            f"this machine's clock is {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} the "
-            "venue's, and may be off by 1 s at most: set it"
-        )
+        raise VenueRefused(asker.offset.told)
 
 
 async def check_account(asker: Asker, *, switch_to_one_way: bool = False) -> None:
@@ -164,7 +160,7 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
     about = ", ".join(f"{key} {value}" for key, value in call.params.items() if key != "listenKey")
     text = f"{call.route.verb} {call.route.path}{f' ({about})' if about else ''}: {outcome.reason}"
     if outcome.kind is Kind.STOP:
-        return VenueRefused(f"the venue does not accept the API key: {text}", code=outcome.code)
+        return VenueRefused(f"the venue does not accept the API key ({text})", code=outcome.code)
     if outcome.kind is Kind.FINAL and answered.reply.was_sent and outcome.code is not None:
         way_out = WAYS_OUT.get(outcome.code, "")
         return VenueRefused(f"{text} {way_out}".rstrip(), code=outcome.code)

@@ -87,14 +87,16 @@ class UserChannel:
     def _on_frame(self, raw: bytes) -> None:
         try:
             events = self._reader.read(raw)
+            for event in events:
+                if isinstance(event, ListenKeyExpired):
+                    self._expired(event)
+            self._on_events(events)
         except BadFrame as error:
             _log.warning("%s", error)
             self._on_gap("an event could not be read")
-            return
-        for event in events:
-            if isinstance(event, ListenKeyExpired):
-                self._expired(event)
-        self._on_events(events)
+        except Exception:  # noqa: BLE001 - a fault of ours; what the event told is fetched
+            _log.exception("an event was not understood")
+            self._on_gap("an event was not understood")
 
     def _expired(self, event: ListenKeyExpired) -> None:
         if event.listen_key in ("", self._key):

@@ -2,6 +2,7 @@
 
 Rule 1: a command is answered exactly once, unless the venue is closed before.
 Rule 2: what can't be understood of an answer leaves the order in doubt, never in the air.
+Rule 3: while our clock is off, what adds risk is refused here: its fence would lie. Exits leave.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
 from ...model.messages import ExecutionReport, OrderNotFound, VenueMessage
-from ...model.values import AccountId, OrderRole, OrderStatus
+from ...model.values import AccountId, ClOrdId, OrderRole, OrderStatus
 from ..limits import Urgency
 from . import codec
 from .answers import ASKS, NOT_FOUND, answer
@@ -67,6 +68,10 @@ class OrderDesk:
         order = command.order
         adds_risk = order.role is OrderRole.ENTRY and not order.reduce_only
         urgency = Urgency.TRADE if adds_risk else Urgency.PROTECT
+        if adds_risk and self._asker.offset.is_off:
+            reason = f"not sent: {self._asker.offset.told}"
+            self._conclude(command, Outcome(Kind.FINAL, reason=reason))
+            return
         self._begin(command, requests.submit(command), urgency)
 
     def cancel(self, command: CancelOrder) -> None:
@@ -132,6 +137,8 @@ class OrderDesk:
             return
         try:
             report = self._read(command, answered)
+            if report is not None:
+                _check_name(report, _name_of(command))
         except BadFrame as error:
             self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=str(error)))
             return
@@ -188,6 +195,7 @@ class OrderDesk:
         found = codec.algo_queried(
             answered.reply.body, self._names, self._account, asked_ts=answered.asked_ts
         )
+        _check_name(found.report, command.cl_ord_id)
         if found.child_id is None or found.report.status is OrderStatus.FILLED:
             return found.report
         child = await self._find_ordinary(command, found.child_id)
@@ -207,6 +215,7 @@ class OrderDesk:
             asked_ts=answered.asked_ts,
             called=command.cl_ord_id if child_id is not None else None,
         )
+        _check_name(report, command.cl_ord_id)
         if child_id is not None and report.status is OrderStatus.NEW:
             return msgspec.structs.replace(report, status=OrderStatus.TRIGGERED)
         return report
@@ -221,6 +230,20 @@ class OrderDesk:
         self._doors.follow_up(answered.outcome)
         message = answer(command, answered.outcome, answered.asked_ts)
         return message if isinstance(message, OrderNotFound) else None
+
+
+def _name_of(command: Order) -> ClOrdId:
+    return command.order.cl_ord_id if isinstance(command, SubmitOrder) else command.cl_ord_id
+
+
+def _check_name(report: ExecutionReport, cl_ord_id: ClOrdId) -> None:
+    """See that an answer is about the order that was asked for.
+
+    Raises:
+        BadFrame: it is about another one: what became of ours is not known.
+    """
+    if report.cl_ord_id != cl_ord_id:
+        raise BadFrame(f"asked about {cl_ord_id}, the answer is about {report.cl_ord_id}")
 
 
 def _question(command: CancelOrder) -> QueryOrder:

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from ...ports import Clock
 from .asking import READ_WINDOW_NS
 from .clock_offset import ClockOffset
-from .codec import BadFrame, Call, RateLimit, WsReply, read_reply, reads, ws_request
+from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
+from .counters import counts_of
 from .outcomes import NO_ANSWER
 from .rest import ANSWER_S, Reply
 from .sign import Credentials
@@ -25,7 +26,6 @@ from .wire import Wire
 UNANSWERED_MAX = 1000
 """Requests under way at once; a further one is told that nothing was sent."""
 
-_PLACES = {("REQUEST_WEIGHT", "MINUTE"): 0, ("ORDERS", "SECOND"): 1, ("ORDERS", "MINUTE"): 2}
 _log = logging.getLogger("holdfast.venue")
 
 
@@ -122,8 +122,9 @@ class OrdersSocket:
         except BadFrame as error:
             _log.warning("%s", error)
             return
-        if isinstance(reply.id, int):
-            answer = self._waiting.get(reply.id)
+        number = _number(reply.id)
+        if number is not None:
+            answer = self._waiting.get(number)
             if answer is not None and not answer.done():
                 answer.set_result(_as_reply(reply))
         elif not reply.is_ok:
@@ -132,19 +133,17 @@ class OrdersSocket:
             _log.warning("the WebSocket API says: %s", text)
 
 
+def _number(told: int | str | None) -> int | None:
+    """Return the number of a request; one that comes back as text is one all the same."""
+    if isinstance(told, str):
+        return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
+    return told
+
+
 def _as_reply(reply: WsReply) -> Reply:
-    counts = _counts(reply.rate_limits)
+    counts = counts_of(reply.rate_limits)
     if reply.is_ok:
         return Reply(reply.status, reply.result, counts=counts)
     code = reply.error.code if reply.error is not None else None
     text = reply.error.msg if reply.error is not None else ""
     return Reply(reply.status, b"", code=code, text=text, counts=counts)
-
-
-def _counts(limits: tuple[RateLimit, ...]) -> tuple[int, int, int]:
-    found = [-1, -1, -1]
-    for limit in limits:
-        place = _PLACES.get((limit.rate_limit_type, limit.interval))
-        if place is not None:
-            found[place] = limit.count
-    return (found[0], found[1], found[2])

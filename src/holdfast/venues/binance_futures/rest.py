@@ -13,6 +13,7 @@ import msgspec
 
 from ...model.errors import OutcomeUnknownError, VenueUnavailable
 from .codec import Call, read_error, rest_request
+from .counters import UNSAID, Counts, counts_in, retry_after_s
 from .outcomes import HTTP_OK, NO_ANSWER
 from .sign import Credentials
 from .wire import HttpReply, Wire
@@ -20,18 +21,12 @@ from .wire import HttpReply, Wire
 ANSWER_S = 10.0
 """How long an answer is waited for: longer than any receive window in use."""
 
-WEIGHT_HEADER = "x-mbx-used-weight-1m"
-ORDERS_10S_HEADER = "x-mbx-order-count-10s"
-ORDERS_1M_HEADER = "x-mbx-order-count-1m"
-RETRY_AFTER = "retry-after"
-
 
 class Reply(NamedTuple):
     """What came of one request.
 
     `status` is `NO_ANSWER` where none came, and then `was_sent` tells whether the request may
-    have been received. `counts` is what the venue counts of ours: weight of a minute, orders of
-    ten seconds, orders of a minute; -1 where it did not say.
+    have been received. `counts` is what the venue counts of ours.
     """
 
     status: int
@@ -39,7 +34,7 @@ class Reply(NamedTuple):
     code: int | None = None
     text: str = ""
     was_sent: bool = True
-    counts: tuple[int, int, int] = (-1, -1, -1)
+    counts: Counts = UNSAID
     retry_after_s: float | None = None
 
     @property
@@ -88,25 +83,15 @@ class RestClient:
 
 
 def _reply(got: HttpReply) -> Reply:
-    headers = got.headers
-    counts = (
-        _number(headers.get(WEIGHT_HEADER)),
-        _number(headers.get(ORDERS_10S_HEADER)),
-        _number(headers.get(ORDERS_1M_HEADER)),
-    )
+    counts = counts_in(got.headers)
     if got.status in HTTP_OK:
         return Reply(got.status, got.body, counts=counts)
     error = read_error(got.body)
-    seconds = _number(headers.get(RETRY_AFTER))
     return Reply(
         got.status,
         got.body,
         code=error.code,
         text=error.msg,
         counts=counts,
-        retry_after_s=float(seconds) if seconds >= 0 else None,
+        retry_after_s=retry_after_s(got.headers),
     )
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else -1

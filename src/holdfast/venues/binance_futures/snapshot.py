@@ -145,7 +145,7 @@ class Books:
         for symbol, ids in codec.unnamed_orders(rows, self.names).items():
             listed = await self._get(reads.orders_from(symbol, ids[0]))
             codec.open_orders(listed.reply.body, self.names, self.account)
-            left = [each for each in ids if self.names.known(each) is None]
+            left = [each for each in ids if self.names.known(symbol, each) is None]
             for order_id in left[:NAMES_ASKED_MAX]:
                 await self._learn_name(symbol, order_id)
 

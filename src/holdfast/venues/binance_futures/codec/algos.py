@@ -133,7 +133,7 @@ def _answer(
     names.note_side(name, side)
     child_id = child_of(row.actual_order_id)
     if child_id is not None:
-        names.adopt_child(name, child_id)
+        names.adopt_child(name, row.symbol, child_id)
     qty = checked(row.quantity, "quantity")
     status = ALGO_STATUSES.get(row.algo_status, OrderStatus.NEW)
     cum_qty = executed(row.actual_qty)

@@ -194,14 +194,14 @@ def _bar(row: tuple[int | float | str, ...], symbol: Symbol, timeframe: str) -> 
     return Bar(
         symbol=symbol,
         timeframe=timeframe,
-        open_ts=ns(int(row[0])),
-        ts=ns(int(row[6]) + 1),
+        open_ts=ns(_whole(row[0])),
+        ts=ns(_whole(row[6]) + 1),
         open=_price(opens),
         high=_price(high),
         low=_price(low),
         close=_price(close),
         volume=_amount(volume),
-        trade_count=int(row[8]),
+        trade_count=_whole(row[8]),
     )
 
 
@@ -226,6 +226,13 @@ def _number(text: float | str) -> float:
         return float(text)
     except ValueError:
         raise BadFrame(f"a number was {text!r}") from None
+
+
+def _whole(number: float | str) -> int:
+    try:
+        return int(number)
+    except (ValueError, OverflowError):
+        raise BadFrame(f"a whole number was {number!r:.80}") from None
 
 
 def _price(price: float) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 from msgspec import field
 
 from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged
+from .wire import UNREADABLE
 
 Levels = tuple[tuple[float, float], ...]
 
@@ -116,5 +119,7 @@ def read(raw: Frame) -> Read:
     """
     try:
         return _WRAPPED.decode(raw).data if is_wrapped(raw) else _BARE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
+        with contextlib.suppress(*UNREADABLE):
+            return _WRAPPED.decode(raw).data  # written with spaces, or the other way round
         return read_tagged(raw, _TAGS, error)

@@ -19,33 +19,36 @@ V = TypeVar("V")
 
 
 class OrderNames:
-    """One account's orders by the venue's id. It may be lost: never a source of truth."""
+    """One account's orders by the venue's id. It may be lost: never a source of truth.
+
+    Ids are taken to be unique within their symbol alone.
+    """
 
     __slots__ = ("_children", "_names", "_sides", "limit")
 
     def __init__(self, limit: int = NAMES_MAX) -> None:
         self.limit = limit
-        self._names: dict[int, ClOrdId] = {}
+        self._names: dict[tuple[str, int], ClOrdId] = {}
         self._children: dict[ClOrdId, int] = {}  # conditional order -> its child's order id
         self._sides: dict[ClOrdId, Side] = {}  # of conditional orders
 
-    def called(self, order_id: int, told: str) -> ClOrdId:
+    def called(self, symbol: str, order_id: int, told: str) -> ClOrdId:
         """Return our name of an order, learning what the venue calls it when it is new."""
-        known = self._names.get(order_id)
+        known = self._names.get((symbol, order_id))
         if known is not None:
             return known
         name = ClOrdId(told or f"order-{order_id}")
         if order_id:
-            _put(self._names, order_id, name, self.limit)
+            _put(self._names, (symbol, order_id), name, self.limit)
         return name
 
-    def known(self, order_id: int) -> ClOrdId | None:
+    def known(self, symbol: str, order_id: int) -> ClOrdId | None:
         """Return our name of an order; None where it was never heard of."""
-        return self._names.get(order_id)
+        return self._names.get((symbol, order_id))
 
-    def adopt_child(self, cl_ord_id: ClOrdId, order_id: int) -> None:
+    def adopt_child(self, cl_ord_id: ClOrdId, symbol: str, order_id: int) -> None:
         """Remember that a conditional order goes on as this ordinary one."""
-        _put(self._names, order_id, cl_ord_id, self.limit)
+        _put(self._names, (symbol, order_id), cl_ord_id, self.limit)
         _put(self._children, cl_ord_id, order_id, self.limit)
 
     def child_of(self, cl_ord_id: ClOrdId) -> int | None:

@@ -107,7 +107,7 @@ def queried(
     """Read the answer to a query; `called` is what we call the order, where it is a child."""
     row = _row(raw)
     if called is not None:
-        names.adopt_child(called, row.order_id)
+        names.adopt_child(called, row.symbol, row.order_id)
     return order_report(row, ExecType.STATUS, names, account, asked_ts=asked_ts)
 
 
@@ -147,7 +147,7 @@ def order_report(
     return ExecutionReport(
         account=account,
         symbol=Symbol(row.symbol),
-        cl_ord_id=names.called(row.order_id, row.client_order_id),
+        cl_ord_id=names.called(row.symbol, row.order_id, row.client_order_id),
         exec_type=exec_type,
         status=status_of(row.status, qty, cum_qty),
         side=side_of(row.side),
@@ -188,7 +188,7 @@ def unnamed_orders(rows: Iterable[TradeRow], names: OrderNames) -> dict[Symbol, 
     """Return, by symbol and ascending, the order ids whose names must be asked for first."""
     wanted: dict[Symbol, set[int]] = {}
     for row in rows:
-        if names.known(row.order_id) is None:
+        if names.known(row.symbol, row.order_id) is None:
             wanted.setdefault(Symbol(row.symbol), set()).add(row.order_id)
     return {symbol: sorted(ids) for symbol, ids in wanted.items()}
 
@@ -204,7 +204,7 @@ def _trade(row: TradeRow, names: OrderNames, account: AccountId) -> ExecutionRep
     return ExecutionReport(
         account=account,
         symbol=Symbol(row.symbol),
-        cl_ord_id=names.known(row.order_id) or ClOrdId(f"order-{row.order_id}"),
+        cl_ord_id=names.known(row.symbol, row.order_id) or ClOrdId(f"order-{row.order_id}"),
         exec_type=ExecType.TRADE,
         status=OrderStatus.PARTIALLY_FILLED,  # how far the order came, it does not say
         side=side_of(row.side),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .wire import BadFrame, quote
+from .wire import UNREADABLE, BadFrame, quote
 
 Frame = bytes | bytearray | memoryview | str
 """A frame as a socket hands it over. A view is read before the call returns, and not kept."""
@@ -63,7 +63,7 @@ def read_tagged(raw: Frame, known: frozenset[str], error: Exception) -> StreamRe
     shown = raw if isinstance(raw, str) else bytes(raw)
     try:
         head = _HEAD.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadFrame(f"a stream's frame can't be read ({error}): {quote(shown)}") from error
     if isinstance(head, _Head) and _is_reply(head):
         return _reply(head)

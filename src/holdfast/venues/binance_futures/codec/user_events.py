@@ -181,7 +181,7 @@ def order_report(order: OrderFields, names: OrderNames, account: AccountId) -> E
     qty, cum_qty = checked(order.qty, "q"), checked(order.cum_qty, "z")
     status = status_of(order.status, qty, cum_qty)
     exec_type = EXEC_TYPES.get(order.exec_type, ExecType.STATUS)
-    name = names.called(order.order_id, order.client_id)
+    name = names.called(order.symbol, order.order_id, order.client_id)
     if exec_type is ExecType.TRADE and not (order.trade_id and order.last_qty):
         exec_type = ExecType.STATUS
     if exec_type is ExecType.TRADE:
@@ -234,7 +234,7 @@ def algo_report(frame: AlgoFrame, names: OrderNames, account: AccountId) -> Exec
     names.note_side(name, side)
     child_id = child_of(algo.child_id)
     if child_id is not None:
-        names.adopt_child(name, child_id)
+        names.adopt_child(name, algo.symbol, child_id)
     qty, cum_qty = checked(algo.qty, "q"), executed(algo.executed)
     status = ALGO_STATUSES.get(algo.status, OrderStatus.NEW)
     if algo.status == "FINISHED" and cum_qty >= qty > ZERO:

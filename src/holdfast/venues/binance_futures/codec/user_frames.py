@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import field
 
 from ....model.values import ZERO
 from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged
+from .wire import UNREADABLE
 
 
 class OrderFields(msgspec.Struct, frozen=True, gc=False):
@@ -172,5 +174,7 @@ def read(raw: Frame) -> UserFrame | StreamReply | None:
     """
     try:
         return _WRAPPED.decode(raw).data if is_wrapped(raw) else _BARE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
+        with contextlib.suppress(*UNREADABLE):
+            return _WRAPPED.decode(raw).data  # written with spaces, or the other way round
         return read_tagged(raw, _TAGS, error)

@@ -20,6 +20,9 @@ T = TypeVar("T")
 SHOWN_BYTES = 300
 """How much of a frame that can't be read an error quotes."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: for a wrong shape, for no text, and for brackets without end."""
+
 _LEAST = -LARGEST_AMOUNT
 
 
@@ -35,7 +38,7 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes | str, what: str) -> T:
     """
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadFrame(f"{what} can't be read ({error}): {quote(raw)}") from error
 
 

@@ -1,0 +1,1 @@
+"""Programs that `bench.wire_to_wire` runs in processes of their own."""

@@ -1,0 +1,209 @@
+"""Market frame out of the venue to order frame into it, over real sockets, side by side.
+
+All programs meet the same exchange through the same tap (`bench.wire.tap`), take turns, and
+answer the same marked trades with a signed market order over the WebSocket API. The floor is the
+bare loop: no risk, no journal, no books. Two spinners at nice 19 keep the cores awake, unless
+BENCH_IDLE is set: compare figures of one regime alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from bench.wire import tap as marks
+
+HERE = Path(__file__).parent
+CCXT = HERE.parent / ".venv-clients" / "ccxt" / "bin" / "python"
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+ORDERS = int(os.environ.get("BENCH_ORDERS", "100"))
+SPACING_S = 0.005
+EVERY = 16
+"""A marked trade among so many: 12 orders a second stay within the venue's limits."""
+
+QTY = "0.002"
+START_S = 40.0
+SETTLE_S = 2.0
+Program = Callable[[str, str, Path], "subprocess.Popen[bytes]"]
+"""Starts a program, given the exchange's REST address, the tap's, and a folder of its own."""
+
+LOOSE = """
+[risk]
+duplicate_window_s = 0
+max_messages = 100000
+max_executions = 100000
+stop_loss_pct = 0
+take_profit_pct = 0
+"""
+POWER = '[journal]\ndurability = "power"\n'
+
+
+def run() -> dict[str, object]:
+    """Print the table and return its figures."""
+    programs = _programs()
+    found: dict[str, list[int]] = {name: [] for name in programs}
+    missed = dict.fromkeys(programs, 0)
+    with contextlib.ExitStack() as stack:
+        if "BENCH_IDLE" not in os.environ:
+            stack.enter_context(_spinners())
+        for _ in range(ROUNDS):  # in turns, so that a noisy spell hits all alike
+            for name, command in programs.items():
+                answer = _one(command)
+                found[name] += answer["ns"]
+                missed[name] += answer["missed"]
+    return _table(found, missed)
+
+
+def _table(found: dict[str, list[int]], missed: dict[str, int]) -> dict[str, object]:
+    figures: dict[str, object] = {}
+    bare = _quantiles(found["bare"])
+    print(f"{'market frame -> order frame, us':<40}{'p50':>8}{'p90':>8}{'p99':>8}{'x bare':>8}")
+    for name, values in found.items():
+        if not values:
+            print(f"{name:<40}  no order came")
+            continue
+        p50, p90, p99 = _quantiles(values)
+        print(f"{name:<40}{p50:>8.0f}{p90:>8.0f}{p99:>8.0f}{p50 / bare[0]:>8.2f}")
+        figures[name] = {
+            "p50": p50,
+            "p90": p90,
+            "p99": p99,
+            "x_bare_p50": p50 / bare[0],
+            "x_bare_p99": p99 / bare[2],
+            "orders": len(values),
+            "missed": missed[name],
+        }
+    return {"us": figures, "spacing_s": SPACING_S, "is_warm": "BENCH_IDLE" not in os.environ}
+
+
+def _quantiles(values: list[int]) -> tuple[float, float, float]:
+    cuts = statistics.quantiles([value / 1000 for value in values], n=100)
+    return cuts[49], cuts[89], cuts[98]
+
+
+def _programs() -> dict[str, Program]:
+    """Name -> what starts the program, given where the exchange and the tap are."""
+    programs: dict[str, Program] = {
+        "bare": _bare,
+        "holdfast": partial(_holdfast, more=""),
+        'holdfast, durability "power"': partial(_holdfast, more=POWER),
+    }
+    if CCXT.exists():
+        programs["ccxt.pro create_order_ws"] = _ccxt
+    else:
+        print("ccxt.pro is not installed (make test installs it): left out")
+    return programs
+
+
+def _bare(rest: str, wire: str, folder: Path) -> subprocess.Popen[bytes]:
+    del rest, folder
+    api = f"{wire}/ws-fapi/v1"
+    arguments = ["test", "test", wire, api, marks.SYMBOL, marks.BUY, marks.CLOSE, QTY]
+    return subprocess.Popen([sys.executable, str(HERE / "wire" / "bare.py"), *arguments])
+
+
+def _ccxt(rest: str, wire: str, folder: Path) -> subprocess.Popen[bytes]:
+    del folder
+    api = f"{wire}/ws-fapi/v1"
+    arguments = ["test", "test", rest, wire, api, marks.BUY, marks.CLOSE, QTY]
+    return subprocess.Popen([str(CCXT), str(HERE / "wire" / "ccxt_pro.py"), *arguments])
+
+
+def _holdfast(rest: str, wire: str, folder: Path, *, more: str) -> subprocess.Popen[bytes]:
+    config = folder / "holdfast.toml"
+    venue = (
+        f'[venue]\nname = "binance_futures"\nrest_url = "{rest}"\nstream_url = "{wire}"\n'
+        f'ws_api_url = "{wire}/ws-fapi/v1"\napi_key = "test"\napi_secret = "test"\n'
+    )
+    config.write_text(venue + LOOSE + more)
+    config.chmod(0o600)  # it holds a secret
+    command = [sys.executable, "-m", "holdfast", "run", "--config", str(config), "--json", "--live"]
+    command += ["--strategy", f"{HERE / 'wire' / 'echo_strategy.py'}:Echo"]
+    command += ["--symbols", marks.SYMBOL, "--data-dir", str(folder / "data"), "--no-report"]
+    wanted = {"BENCH_BUY": marks.BUY, "BENCH_CLOSE": marks.CLOSE, "BENCH_QTY": QTY}
+    return subprocess.Popen(command, env=os.environ | wanted, stdout=subprocess.DEVNULL)
+
+
+def _one(start: Program) -> dict[str, Any]:
+    """Let one program answer so many marked trades."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hfbench")))
+        exchange = stack.enter_context(_process(_exchange_command()))
+        where = json.loads(exchange[1].readline())
+        command = [sys.executable, "-m", "bench.wire.tap", where["streams"], where["ws_api"]]
+        inlet, outlet = stack.enter_context(_process(command))
+        wire = f"ws://127.0.0.1:{json.loads(outlet.readline())['port']}"
+        program = start(where["rest"], wire, folder)
+        try:
+            _until_listening(inlet, outlet, program)
+            ask = {"do": "measure", "count": ORDERS, "spacing_s": SPACING_S, "every": EVERY}
+            answer: dict[str, Any] = _ask(inlet, outlet, ask)
+        finally:
+            program.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                program.wait(10)
+            program.kill()
+    return answer
+
+
+def _exchange_command() -> list[str]:
+    command = [sys.executable, "-m", "holdfast", "exchange", "--unlimited", "--feed", "synthetic"]
+    return [*command, "--symbols", marks.SYMBOL, "--balance", "100000"]
+
+
+def _until_listening(inlet: IO[bytes], outlet: IO[bytes], program: subprocess.Popen[bytes]) -> None:
+    """Wait until a program hears trades and has had time to settle."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        state = _ask(inlet, outlet, {"do": "state"})
+        if state["ears"] and state["price"]:
+            time.sleep(SETTLE_S)
+            return
+        if program.poll() is not None:
+            break
+        time.sleep(0.2)
+    raise RuntimeError(f"it never asked for trades: {program.args!r}")
+
+
+def _ask(inlet: IO[bytes], outlet: IO[bytes], document: dict[str, Any]) -> dict[str, Any]:
+    inlet.write(json.dumps(document).encode() + b"\n")
+    inlet.flush()
+    answer: dict[str, Any] = json.loads(outlet.readline())
+    return answer
+
+
+@contextlib.contextmanager
+def _process(command: list[str]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process.stdin, process.stdout
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@contextlib.contextmanager
+def _spinners() -> Iterator[None]:
+    """Keep every core from falling asleep: waking one up costs more than what is measured."""
+    code = "import os\nos.nice(19)\nwhile True: pass"
+    spinning = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for each in spinning:
+            each.kill()
+            each.wait()

@@ -1,0 +1,15 @@
+"""How far our books and the venue's lie apart."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """By how much the venue's books lie above ours, and how often in a row; see `BooksDiffered`."""
+
+    gap: Decimal
+    sightings: int
+    in_a_row: int

@@ -1,0 +1,47 @@
+"""Examine all that a session with these settings would need, from the disk to the venue."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from ..model.config import LoadedConfig
+from ..model.errors import TradingError
+from ..venues import EXAMINERS, PAPER, Area, Finding, Wiring
+from ..venues.findings import failed, ok, skipped, warned
+from .assembly import opener_of
+from .clock import WallClock
+from .machine import examine_machine
+
+
+async def examine(loaded: LoadedConfig) -> AsyncIterator[Finding]:
+    """Yield the findings as they come."""
+    config = loaded.config
+    for warning in loaded.warnings:
+        yield warned("settings", warning, "see holdfast config show", Area.SETTINGS)
+    if not loaded.warnings:
+        yield ok("settings", f"{len(loaded.sources)} given, and they hold together")
+    for finding in examine_machine(config):
+        yield finding
+    name = config.feed if config.venue == PAPER else config.venue
+    wiring = Wiring(config=config, clock=WallClock(), symbols=config.symbols)
+    if name in EXAMINERS:
+        async for finding in EXAMINERS[name](wiring):
+            yield finding
+    elif config.venue == PAPER or config.dry_run:
+        yield skipped("venue", f"a simulated account on the feed {config.feed} needs none")
+    else:
+        yield await _knock(wiring)
+
+
+async def _knock(wiring: Wiring) -> Finding:
+    """Connect to a venue that has no examiner, ask nothing, and leave."""
+    name = wiring.config.venue
+    try:
+        venue = opener_of(wiring.config)(wiring)
+        try:
+            await venue.connect((), lambda _: None)
+        finally:
+            await venue.close()
+    except TradingError as error:
+        return failed("venue", f"{name}: {error}", "see the settings of section venue")
+    return ok("venue", f"{name} takes the account")

@@ -1,0 +1,116 @@
+"""Examine what a session stands on here: its folder, the disk below, and the journal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..journal import open_journal
+from ..journal.location import scheme_of, sqlite_path
+from ..journal.owner import parse_owner
+from ..model.config import TradingConfig
+from ..model.errors import TradingError
+from ..venues import Area, Finding, Health
+from ..venues.findings import failed, ok, skipped, warned
+
+FREE_LEAST = 100 * 1024 * 1024
+FREE_GOOD = 2 * 1024 * 1024 * 1024
+"""Bytes: below the first a session should not start, below the second somebody should look."""
+
+FSYNC_SLOW_S = 0.1
+OWNER_BYTES_MAX = 4096
+
+
+def examine_machine(config: TradingConfig) -> Iterator[Finding]:
+    """Yield what is found. A file is written and removed; nothing else is changed."""
+    yield _space(config.data_dir)
+    yield _writing(config.data_dir)
+    yield _journal(config.database_url)
+    yield _owner(config.database_url)
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above that is there."""
+    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+
+
+def _space(folder: Path) -> Finding:
+    free = shutil.disk_usage(_existing(folder)).free
+    told = f"{free / 2**30:.1f} GB free below {folder}"
+    way_out = "make room, or name another disk with --data-dir"
+    if free < FREE_LEAST:
+        return failed("disk", told, way_out, Area.JOURNAL)
+    if free < FREE_GOOD:
+        return warned("disk", told, way_out, Area.JOURNAL)
+    return _local(ok("disk", told))
+
+
+def _writing(folder: Path) -> Finding:
+    """Write, sync and remove a file, as the journal does with its own."""
+    where = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=where) as file:
+            file.write(b"holdfast")
+            file.flush()
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            took_s = time.perf_counter() - began
+    except OSError as error:
+        told = f"{where} can't be written to: {error.strerror}"
+        return failed("fsync", told, "give it to this user, or name another", Area.JOURNAL)
+    told = f"{where} takes a write to the disk in {took_s * 1000:.1f} ms"
+    if took_s > FSYNC_SLOW_S:
+        return warned("fsync", told, "a slow disk makes durability = power slow", Area.JOURNAL)
+    return _local(ok("fsync", told))
+
+
+def _journal(where: str) -> Finding:
+    """Open the journal beside its owner and see that its last fact can be read."""
+    if scheme_of(where) == "sqlite" and not sqlite_path(where).exists():
+        return _local(skipped("journal", "not there yet: the first session makes it"))
+    try:
+        journal = open_journal(where, read_only=True)
+        try:
+            told = f"{journal.sequence:,} facts, epoch {journal.epoch}"
+        finally:
+            journal.close()
+    except TradingError as error:
+        way_out = "see database_url; holdfast journal verify tells where it is damaged"
+        return failed("journal", str(error), way_out, Area.JOURNAL)
+    return _local(ok("journal", told))
+
+
+def _owner(where: str) -> Finding:
+    """Tell who owns the journal. To ask, its lock is shared for an instant, and never taken."""
+    if scheme_of(where) != "sqlite":
+        return _local(skipped("owner", "a server's lock is not looked at"))
+    path = sqlite_path(where)
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        fd = os.open(lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return _local(ok("owner", "nobody has it"))
+    except OSError as error:
+        told = f"{lock} can't be read: {error.strerror}"
+        return failed("owner", told, "give it to this user", Area.JOURNAL)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = parse_owner(os.pread(fd, OWNER_BYTES_MAX, 0))
+        told = f"{owner or 'another process'} trades with it"
+        return warned("owner", told, "a second session needs another --data-dir", Area.JOURNAL)
+    finally:
+        os.close(fd)
+    return _local(ok("owner", "nobody has it"))
+
+
+def _local(finding: Finding) -> Finding:
+    return Finding(check=finding.check, health=finding.health, told=finding.told, area=Area.JOURNAL)
+
+
+__all__ = ["Area", "Finding", "Health", "examine_machine"]

@@ -1,0 +1,212 @@
+"""The exchange's side: its own request and frame logic, without sockets.
+
+Requests come as HTTP would bring them, sockets as WebSockets: text in, text out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from ..exchange import Exchange, Liquidity, VenueOrder
+from ..exchange.books import Fill
+from ..exchange.catalog import known_instrument
+from ..exchange_server import ApiKey, ServerSettings
+from ..exchange_server.app import KEY_HEADER, METHODS, Asked, Door
+from ..exchange_server.broadcast import Broadcast
+from ..exchange_server.listen_keys import ListenKeys
+from ..exchange_server.outbox import Outbox
+from ..exchange_server.streams import connect
+from ..exchange_server.venue import Sink, Venue
+from ..exchange_server.ws_api import Talk
+from ..exchange_server.ws_session import Session
+from ..feeds import FeedSettings
+from ..model.values import (
+    ZERO,
+    AccountId,
+    ClOrdId,
+    NewOrder,
+    OrderType,
+    Side,
+    Symbol,
+    TimeInForce,
+)
+
+ACCOUNT = AccountId("test")
+KEY, SECRET = "test", "test"
+ADDRESS = "10.0.0.1"
+API_PATH = "/ws-fapi/v1"
+PULSE_S = 1.0
+UNSENT_MAX = 8 * 1024 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(NamedTuple):
+    """What comes back over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Cable:
+    """The transport under an `Outbox`: takes frames apart again and hands on their texts."""
+
+    def __init__(self, deliver: Callable[[bytes], None], cut: Callable[[], None]) -> None:
+        self._deliver = deliver
+        self._cut = cut
+        self.is_cut = False
+
+    def write(self, data: bytes) -> None:
+        start = 0
+        while start < len(data):
+            size, head = data[start + 1], 2
+            if size == 126:
+                size, head = int.from_bytes(data[start + 2 : start + 4], "big"), 4
+            elif size == 127:
+                size, head = int.from_bytes(data[start + 2 : start + 10], "big"), 10
+            self._deliver(data[start + head : start + head + size])
+            start += head + size
+
+    def is_closing(self) -> bool:
+        return self.is_cut
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        if not self.is_cut:
+            self.is_cut = True
+            self._cut()
+
+
+class FarEnd:
+    """The exchange's end of one socket."""
+
+    def __init__(self, hear: Callable[[bytes], None], close: Callable[[], None]) -> None:
+        self.hear = hear
+        self.close = close
+
+
+class Bourse:
+    """One exchange with one account, on the loop's time.
+
+    Args:
+        draw_key: draws listen keys.
+    """
+
+    def __init__(
+        self,
+        symbols: Sequence[Symbol],
+        clock: Callable[[], int],
+        settings: ServerSettings,
+        draw_key: Callable[[], str],
+    ) -> None:
+        instruments = [found for s in symbols if (found := known_instrument(s)) is not None]
+        self.venue = Venue(settings, instruments, clock=clock)
+        self.venue.listen_keys = ListenKeys(draw=draw_key)
+        self._door = Door(self.venue)
+        self._broadcast = Broadcast(self.venue, METHODS)
+
+    @property
+    def exchange(self) -> Exchange:
+        return self.venue.exchange
+
+    def on_outputs(self, sink: Sink) -> None:
+        self.venue.sinks.append(sink)
+
+    def pulse(self) -> None:
+        """Let what is due happen, and be told."""
+        self.venue.tick()
+        self._broadcast.pulse()
+
+    def deleverage(self, symbol: Symbol, price: Decimal) -> None:
+        """Close half of a position at a price, as automatic deleveraging does."""
+        books, now = self.exchange._books, self.venue.now()  # noqa: SLF001 - it has none of its own
+        held = next(p.qty for p in self.exchange.positions(ACCOUNT) if p.symbol == symbol)
+        instrument = next(i for i in self.exchange.instruments() if i.symbol == symbol)
+        qty = max(instrument.round_qty(abs(held) / 2), instrument.lot)
+        asked = NewOrder(
+            cl_ord_id=ClOrdId("adl_autoclose"),
+            account=ACCOUNT,
+            symbol=symbol,
+            side=Side.SELL if held > ZERO else Side.BUY,
+            qty=qty,
+            order_type=OrderType.LIMIT,
+            price=price,
+            time_in_force=TimeInForce.IOC,
+        )
+        order = VenueOrder(
+            asked=asked,
+            order_type=OrderType.LIMIT,
+            qty=qty,
+            price=price,
+            order_id=books.next_id("order_id"),
+            created_ts=now,
+            updated_ts=now,
+        )
+        books.open_order(order)
+        books.fill(order, Fill(qty, price, now, books.next_id("trade_id")))
+        self.venue._settle(books.flush(), now)  # noqa: SLF001 - as every change of the core is
+
+    async def request(self, verb: str, url: str, headers: Mapping[str, str]) -> Answer:
+        """Answer a request.
+
+        Raises:
+            Broken: there is no answer.
+        """
+        parts = urlsplit(url)
+        key = next((v for k, v in headers.items() if k.upper() == KEY_HEADER), None)
+        asked = Asked(verb, parts.path, parts.query, "", key, ADDRESS)
+        reply = await self._door.reply(asked)
+        named = {name.lower(): value for name, value in reply.headers.items()}
+        return Answer(reply.status, named, _encode(reply.body))
+
+    def open(self, url: str, deliver: Callable[[bytes], None], cut: Callable[[], None]) -> FarEnd:
+        """Take a socket in; `deliver` is given texts, `cut` hears that we end it."""
+        parts = urlsplit(url)
+        cable = Cable(deliver, cut)
+        outbox = Outbox(cable, lambda: None, UNSENT_MAX)  # type: ignore[arg-type]  # all it uses
+        if parts.path == API_PATH:
+            return self._api(outbox, cable)
+        connection = connect(self._broadcast.hub, outbox, unquote(parts.path), parts.query)
+
+        def close() -> None:
+            cable.is_cut = True
+            connection.close()
+
+        return FarEnd(lambda _: None, close)
+
+    def _api(self, outbox: Outbox, cable: Cable) -> FarEnd:
+        session = Session(self.venue.keys, self.venue.now(), returns_limits=True)
+        talk = Talk(self.venue, METHODS, session, outbox, ADDRESS)
+        tasks: set[asyncio.Task[None]] = set()
+
+        def hear(text: bytes) -> None:
+            task = asyncio.get_running_loop().create_task(talk.hear(text))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        def close() -> None:
+            cable.is_cut = True
+            talk.close()
+
+        return FarEnd(hear, close)
+
+
+def settings_of(
+    symbols: tuple[Symbol, ...], balance: Decimal, liquidity: Liquidity
+) -> ServerSettings:
+    return ServerSettings(
+        feed=FeedSettings(source="none"),
+        symbols=symbols,
+        keys=(ApiKey(key=KEY, secret=SECRET, account=ACCOUNT),),
+        balance=balance,
+        liquidity=liquidity,
+    )

@@ -1,0 +1,183 @@
+"""An event loop whose time is virtual and whose choices come from a seed.
+
+Rule 1: nothing waits. When nobody is ready, time goes to the next timer.
+Rule 2: what asyncio promises is kept: callbacks run in the order in which they became ready. What
+        it leaves open is drawn: the order of timers that are due at the same instant.
+Rule 3: there are no threads, no sockets and no executor; who asks for one gets an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import random
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar, TypeVarTuple
+
+from .process import PROCESS, Crash, running
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Done = Callable[[], bool]
+
+STEPS_MAX = 20_000_000
+"""Callbacks of one run; more mean that something feeds itself without time passing."""
+
+
+class Stuck(RuntimeError):
+    """Nothing is left to run, or there is no end to it."""
+
+
+class SimLoop(asyncio.AbstractEventLoop):
+    """Runs one simulation. `now_s` begins at 0."""
+
+    def __init__(self, seed: str) -> None:
+        self.steps = 0
+        self._now = 0.0
+        self._lots = random.Random(f"{seed}/loop")
+        self._ready: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbers = 0
+        self.is_over = False
+
+    # What asyncio asks of a loop
+
+    def time(self) -> float:
+        return self._now
+
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        return self.call_soon(callback, *args, context=context)
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        self._numbers += 1
+        heapq.heappush(self._timers, (when, self._numbers, handle))
+        return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Leave it in the heap: it is passed over when its time comes."""
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[T]:
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        process = running() if context is None else context.run(running)
+        if process is not None:
+            process.own(task)
+        return task
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return not self.is_over
+
+    def is_closed(self) -> bool:
+        return self.is_over
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Drop it: who cares for an exception has asked for it, the dead have no say."""
+
+    async def shutdown_asyncgens(self) -> None: ...
+
+    # Running
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run until `main` has ended, and let the rest be.
+
+        Raises:
+            Stuck: nothing is left to run, or `STEPS_MAX` is passed.
+        """
+        events._set_running_loop(self)  # noqa: SLF001 - what `asyncio.run` does
+        try:
+            task = self.create_task(main)
+            self._run_until(task.done)
+            return task.result()
+        finally:
+            self.is_over = True
+            events._set_running_loop(None)  # noqa: SLF001
+
+    def _run_until(self, is_done: Done) -> None:
+        ready = self._ready
+        while not is_done():
+            if not ready:
+                self._pass_time()
+            handle = ready.popleft()
+            if handle._cancelled:  # noqa: SLF001
+                continue
+            process = handle._context.get(PROCESS)  # type: ignore[attr-defined]  # noqa: SLF001
+            if process is not None and not process.takes(handle):
+                continue
+            self.steps += 1
+            if self.steps > STEPS_MAX:
+                raise Stuck(f"{STEPS_MAX} callbacks and no end")
+            try:
+                handle._run()  # noqa: SLF001
+            except Crash as crash:
+                crash.process.die(str(crash))
+
+    def _pass_time(self) -> None:
+        """Go to the next timer; of those due at once, draw the order."""
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:  # noqa: SLF001
+            heapq.heappop(timers)
+        if not timers:
+            raise Stuck("nothing is left to run")
+        self._now = max(self._now, timers[0][0])
+        due = []
+        while timers and timers[0][0] <= self._now:
+            handle = heapq.heappop(timers)[2]
+            if not handle._cancelled:  # noqa: SLF001
+                due.append(handle)
+        if len(due) > 1:
+            self._lots.shuffle(due)
+        self._ready.extend(due)
+
+    def forget(self) -> None:
+        """Drop what would still run."""
+        self._ready.clear()
+        self._timers.clear()
+
+    def put_back(self, handles: list[asyncio.Handle]) -> None:
+        """Let handles of a process that was frozen run after all."""
+        self._ready.extend(handles)

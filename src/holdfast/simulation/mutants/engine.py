@@ -1,0 +1,197 @@
+"""Mutants of the engine: the steps that carry the promise, and what risk and protection rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from ...engine import engine, folds, housekeeping, protection, reconcile, reports
+from ...engine.core import Core
+from ...engine.exposure import Exposure
+from ...engine.order import Order, RequestState
+from ...engine.parent import Parent
+from ...engine.risk import RULES
+from ...engine.state import State
+from ...model import events as ev
+from ...model import messages as msg
+from ...model.values import ZERO, OrderRole, OrderStatus, Verdict
+from .patching import Patch
+
+
+def forget_trade_ids(patch: Patch) -> None:
+    numbers = iter(range(10**9))
+    patch.attr(reports, "trade_name", lambda *_: f"{next(numbers)}")
+
+
+def believe_not_found_at_once(patch: Patch) -> None:
+    patch.attr(Core, "fence_after", lambda _self, _ts: 0)
+
+
+def measure_the_fence_at_the_answer(patch: Patch) -> None:
+    original = reports.on_not_found
+
+    def on_not_found(core: Core, answer: msg.OrderNotFound) -> None:
+        original(core, msgspec.structs.replace(answer, asked_ts=core.now))
+
+    patch.item(engine._HANDLERS, msg.OrderNotFound, on_not_found)  # noqa: SLF001
+
+
+def take_a_time_out_for_a_failure(patch: Patch) -> None:
+    def doubt(core: Core, order: Order, reason: str) -> None:
+        if order.status is OrderStatus.PENDING_NEW:
+            core.emit(ev.OrderRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason=reason))
+
+    patch.attr(reports, "doubt", doubt)
+    patch.attr(reconcile, "doubt", doubt)
+
+
+def try_again_under_a_new_id(patch: Patch) -> None:
+    original = reports.doubt
+
+    def doubt(core: Core, order: Order, reason: str) -> None:
+        is_new = order.status is OrderStatus.PENDING_NEW and not order.is_in_doubt
+        original(core, order, reason)
+        if is_new and order.role is OrderRole.ENTRY:
+            asked = order.request
+            name = core.next_cl_ord_id(asked.parent_id, asked.role, asked.strategy_id)
+            core.submit(msgspec.structs.replace(asked, cl_ord_id=name))
+
+    patch.attr(reports, "doubt", doubt)
+
+
+def _leaves(patch: Patch, of: Callable[[Order, Decimal], Decimal]) -> None:
+    original = vars(Order)["leaves_qty"].fget
+    patch.attr(Order, "leaves_qty", property(lambda self: of(self, original(self))))
+
+
+def free_what_is_in_doubt(patch: Patch) -> None:
+    _leaves(patch, lambda order, qty: ZERO if order.is_in_doubt else qty)
+
+
+def free_the_larger_side_of_an_amendment(patch: Patch) -> None:
+    def of(order: Order, qty: Decimal) -> Decimal:
+        is_asked = order.replace is not RequestState.NONE and order.ending is None
+        return order.qty - order.cum_qty if is_asked and order.is_open else qty
+
+    _leaves(patch, of)
+
+
+def end_orders_before_their_fills(patch: Patch) -> None:
+    def end(self: Order, trigger: object, _cum_qty: Decimal, _reason: str) -> None:
+        self._move(trigger)  # type: ignore[arg-type]
+
+    patch.attr(Order, "_end", end)
+
+
+def fetch_no_missed_fills(patch: Patch) -> None:
+    patch.attr(reconcile, "_book_missed", lambda _core, _snapshot: None)
+
+
+def move_the_cursor_to_the_present(patch: Patch) -> None:
+    """No overlap, and past what has only just been asked for."""
+
+    def resync(self: Core, account: str, reason: str) -> None:
+        from ...model.commands import Resync  # noqa: PLC0415
+
+        self.send(Resync(account=account, reason=reason, trades_since=self.now))  # type: ignore[arg-type]
+
+    patch.attr(Core, "resync", resync)
+
+
+def never_doubt_what_is_not_answered(patch: Patch) -> None:
+    patch.attr(housekeeping, "doubt_unanswered", lambda *_: None)
+
+
+def _passes(name: str) -> Callable[..., Verdict]:
+    return lambda _order, _ctx: Verdict(rule=name, passed=True)
+
+
+def trade_outside_running(patch: Patch) -> None:
+    patch.item(RULES, "session", _passes("session"))
+
+
+def trade_under_the_kill_switch(patch: Patch) -> None:
+    patch.item(RULES, "kill_switch", _passes("kill_switch"))
+
+
+def check_no_limit(patch: Patch) -> None:
+    patch.attr(Exposure, "adds_risk", lambda _self, _order: False)
+
+
+def _without(patch: Patch, kept: Callable[[list[protection.Step]], list[protection.Step]]) -> None:
+    original = protection._plan_role  # noqa: SLF001 - what is taken apart
+
+    def plan_role(
+        parent: Parent, role: OrderRole, qty: Decimal, orders: list[Order], now: int
+    ) -> list[protection.Step]:
+        steps = original(parent, role, qty, orders, now)
+        return kept(steps) if role is OrderRole.STOP_LOSS else steps
+
+    patch.attr(protection, "_plan_role", plan_role)
+
+
+def place_no_stops(patch: Patch) -> None:
+    """And tell nobody."""
+    _without(patch, lambda steps: [s for s in steps if not isinstance(s, protection.Place)])
+    patch.attr(protection, "_watch", lambda _core, _parent: None)
+
+
+def leave_old_stops(patch: Patch) -> None:
+    _without(patch, lambda steps: [s for s in steps if not isinstance(s, protection.Withdraw)])
+
+
+def use_ids_again(patch: Patch) -> None:
+    def next_id(self: Core, parent_id: str, role: OrderRole, strategy: str) -> str:
+        from ...model.ids import PREFIX, Owner, make_cl_ord_id  # noqa: PLC0415
+
+        parent = int(parent_id) if parent_id else 0
+        seq = self.state.order_seq + 1
+        return make_cl_ord_id(Owner(PREFIX, 1, seq, parent, role, strategy))  # type: ignore[arg-type]
+
+    patch.attr(Core, "next_cl_ord_id", next_id)
+
+
+def remember_beside_the_journal(patch: Patch) -> None:
+    original = Core.cancel
+
+    def cancel(self: Core, order: Order, reason: str) -> None:
+        original(self, order, reason)
+        order.reason = reason
+
+    patch.attr(Core, "cancel", cancel)
+
+
+def _booking(patch: Patch, change: Callable[[ev.OrderFilled], ev.OrderFilled]) -> None:
+    original = State.apply
+
+    def apply(self: State, fact: ev.Event) -> None:
+        original(self, change(fact) if isinstance(fact, ev.OrderFilled) else fact)
+
+    patch.attr(State, "apply", apply)
+
+
+def count_profit_twice(patch: Patch) -> None:
+    _booking(patch, lambda f: msgspec.structs.replace(f, realized_pnl=f.realized_pnl * 2))
+
+
+def round_fees(patch: Patch) -> None:
+    _booking(patch, lambda f: msgspec.structs.replace(f, fee=round(f.fee, 4) + Decimal(0)))
+
+
+def book_no_funding(patch: Patch) -> None:
+    patch.attr(reconcile, "on_funding", lambda _core, _payment: None)
+    patch.item(engine._HANDLERS, msg.FundingPayment, lambda _core, _payment: None)  # noqa: SLF001
+
+
+def adopt_no_strangers(patch: Patch) -> None:
+    patch.attr(reports, "_meet_stranger", lambda _core, _report: None)
+
+
+def act_on_wishes_under_one_intent(patch: Patch) -> None:
+    patch.attr(folds, "_count_intent", lambda _state, _intent_id: None)
+
+
+def count_open_orders_for_nothing(patch: Patch) -> None:
+    _leaves(patch, lambda order, qty: ZERO if order.role is OrderRole.ENTRY else qty)

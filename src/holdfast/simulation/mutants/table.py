@@ -1,0 +1,124 @@
+"""The list of mutants. Each must be noticed; the first twelve are those of the protocol's table."""
+
+from __future__ import annotations
+
+from . import engine, shells
+from .patching import Mutant
+
+BOOKS = ("at rest", "one booking per trade", "fold", "crash")
+LOST = ("stream", "request", "road")
+MUTANTS = (
+    Mutant("trade-id dedupe", engine.forget_trade_ids, BOOKS),
+    Mutant(
+        "intent before the send",
+        shells.send_before_the_journal,
+        ("at rest", "facts first", "fold"),
+        ("kill",),
+    ),
+    Mutant(
+        "a time-out is no failure",
+        engine.take_a_time_out_for_a_failure,
+        ("absent", "one order per intent", "at rest", "worst case"),
+        LOST,
+    ),
+    Mutant(
+        "no second id in doubt", engine.try_again_under_a_new_id, ("one order per intent",), LOST
+    ),
+    Mutant(
+        "absent only past the fence",
+        engine.believe_not_found_at_once,
+        ("absent", "one order per intent", "at rest"),
+        LOST,
+    ),
+    Mutant("missed fills are fetched", engine.fetch_no_missed_fills, BOOKS, LOST),
+    Mutant("the cursor overlaps", engine.move_the_cursor_to_the_present, BOOKS, LOST),
+    Mutant(
+        "doubt keeps its reserve",
+        engine.free_what_is_in_doubt,
+        ("worst case",),
+        ("fog", "cut_early"),
+    ),
+    Mutant(
+        "an end waits for its fills",
+        engine.end_orders_before_their_fills,
+        ("end before fills", "worst case"),
+        ("fog", "stream"),
+    ),
+    Mutant(
+        "an amendment reserves its larger side",
+        engine.free_the_larger_side_of_an_amendment,
+        ("worst case",),
+        ("fog", "cut_early", "delay"),
+        400,
+    ),
+    Mutant("the audit", shells.audit_nothing, ("at rest", "stops"), LOST),
+    Mutant(
+        "the fence is measured at the question",
+        engine.measure_the_fence_at_the_answer,
+        ("absent", "one order per intent", "at rest"),
+        ("fog", "cut_early", "delay_answer"),
+        400,
+    ),
+    Mutant("silence is doubted", engine.never_doubt_what_is_not_answered, ("at rest",)),
+    Mutant("entries in RUNNING alone", engine.trade_outside_running, ("new risk",)),
+    Mutant("the kill switch", engine.trade_under_the_kill_switch, ("new risk",)),
+    Mutant("limits", engine.check_no_limit, ("worst case", "new risk")),
+    Mutant("open orders count", engine.count_open_orders_for_nothing, ("worst case",)),
+    Mutant("stops are placed", engine.place_no_stops, ("stops", "at rest")),
+    Mutant("one stop for each parent", engine.leave_old_stops, ("at rest", "absent")),
+    Mutant(
+        "ids are used once",
+        engine.use_ids_again,
+        ("one order per id", "at rest", "one order per intent", "facts first", "crash"),
+        ("kill",),
+    ),
+    Mutant("the journal remembers everything", engine.remember_beside_the_journal, ("fold",)),
+    Mutant("profit is booked once", engine.count_profit_twice, BOOKS),
+    Mutant("fees are exact", engine.round_fees, BOOKS),
+    Mutant("funding is booked", engine.book_no_funding, BOOKS, ("market",)),
+    Mutant("strangers are taken on", engine.adopt_no_strangers, ("at rest",)),
+    Mutant(
+        "commit before the send",
+        shells.send_before_the_commit,
+        ("at rest", "facts first", "fold", "one order per id"),
+        ("kill",),
+    ),
+    Mutant(
+        "a failed shell stops",
+        shells.go_on_after_a_failure,
+        ("fold", "at rest", "facts first", "one order per intent", "crash"),
+        ("kill", "disk"),
+    ),
+    Mutant(
+        "unknown is not refused",
+        shells.take_the_unknown_for_refused,
+        ("absent", "at rest", "one order per intent", "worst case"),
+        ("request",),
+    ),
+    Mutant(
+        "nothing in doubt is resent",
+        shells.send_again_what_is_in_doubt,
+        ("one order per id", "at rest", "one order per intent", "absent"),
+        ("request",),
+    ),
+    Mutant(
+        "conditional orders are listed",
+        shells.forget_the_second_endpoint,
+        ("at rest", "stops"),
+        ("kill", "road"),
+    ),
+    Mutant(
+        "requests keep their time",
+        shells.stamp_requests_anew,
+        ("absent", "one order per intent", "at rest"),
+        LOST,
+        400,
+    ),
+    Mutant(
+        "the tail behind a snapshot is folded",
+        shells.recover_from_an_empty_state,
+        ("fold", "at rest", "crash"),
+        ("kill",),
+    ),
+    Mutant("torn facts are set aside", shells.leave_a_torn_tail, ("at rest",), ("kill",)),
+)

@@ -1,0 +1,266 @@
+"""A network in memory: latencies, connections that are refused, cut or swallowed, in their order.
+
+It is the `Wire` of one process. What was written before the process died still arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from random import Random
+
+from ..exchange_server.methods import Broken
+from ..model.errors import OutcomeUnknownError, VenueUnavailable
+from ..venues.binance_futures.wire import Ears, HttpReply, Socket
+from .bourse import Answer, Bourse, FarEnd
+from .process import Process
+
+LATENCY_MS = (2, 60)
+SLOW_MS = 1000
+SLOW_CHANCE = 0.02
+GRAIN_S = 0.001
+"""Latencies are whole milliseconds, so that arrivals may coincide."""
+
+HANG_S = 60.0
+
+
+class Road:
+    """The way between the machine and the exchange, and what is wrong with it."""
+
+    def __init__(self, bourse: Bourse, seed: str) -> None:
+        self.bourse = bourse
+        self.lots = Random(f"{seed}/road")
+        self.refuses_until = 0.0  # connections and requests: nothing is written
+        self.swallows_until = 0.0  # everything, both ways
+        self.cuts_before = 0  # so many requests are cut off before they arrive
+        self.cuts_after = 0  # so many after they were carried out
+        self.cuts_early = 0  # so many at once, and they arrive all the same, later
+        self.late_s = 0.0
+        self.fired: Counter[str] = Counter()
+        self.sockets: list[SimSocket] = []
+        self.sent = 0
+        self.before_send: Callable[[str, str], None] = lambda _verb, _url: None
+
+    def latency(self) -> float:
+        most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]
+        return self.lots.randint(LATENCY_MS[0], most) * GRAIN_S
+
+    def cut_sockets(self) -> int:
+        """Break every connection that is open; return how many."""
+        sockets = [each for each in self.sockets if each.is_open]
+        for each in sockets:
+            each.break_off("connection reset")
+        return len(sockets)
+
+    def takes(self, counter: str) -> bool:
+        """Use one of a number of faults up; False when there is none left."""
+        left: int = getattr(self, counter)
+        if left <= 0:
+            return False
+        setattr(self, counter, left - 1)
+        self.fired[counter.replace("cuts", "cut")] += 1
+        return True
+
+
+class SimWire:
+    """One process's way to the exchange."""
+
+    def __init__(self, road: Road, process: Process) -> None:
+        self._road = road
+        self._process = process
+        self._sockets: list[SimSocket] = []
+
+    async def open_socket(self, url: str, ears: Ears) -> Socket:
+        road = self._road
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(road.latency())
+        if loop.time() < road.refuses_until:
+            road.fired["refused"] += 1
+            raise VenueUnavailable("connection refused")
+        if loop.time() < road.swallows_until:
+            road.fired["swallowed"] += 1
+            await asyncio.sleep(HANG_S)
+            raise VenueUnavailable("it took too long")
+        socket = SimSocket(road, self._process, url, ears)
+        self._sockets.append(socket)
+        await asyncio.sleep(road.latency())
+        return socket
+
+    async def request(
+        self, verb: str, url: str, headers: Mapping[str, str], timeout_s: float
+    ) -> HttpReply:
+        road, loop = self._road, asyncio.get_running_loop()
+        self._process.check()
+        if loop.time() < road.refuses_until:
+            await asyncio.sleep(road.latency())
+            road.fired["refused"] += 1
+            raise VenueUnavailable("connection refused")
+        road.sent += 1
+        road.before_send(verb, url)
+        answer: asyncio.Future[HttpReply] = loop.create_future()
+        call = _Call(road, self._process, answer)
+        call.leave(verb, url, dict(headers))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            raise OutcomeUnknownError("it took too long") from None
+
+    async def close(self) -> None:
+        for socket in self._sockets:
+            socket.close()
+
+
+class _Call:
+    """One request on its way, and its answer. Runs outside of the process that asked."""
+
+    def __init__(self, road: Road, process: Process, answer: asyncio.Future[HttpReply]) -> None:
+        self._road = road
+        self._process = process
+        self._answer = answer
+        self._loop = asyncio.get_running_loop()
+
+    def leave(self, verb: str, url: str, headers: dict[str, str]) -> None:
+        road = self._road
+        if self._loop.time() < road.swallows_until:
+            road.fired["swallowed"] += 1
+            return
+        outside = Context()
+        if road.takes("cuts_before"):
+            self._loop.call_later(road.latency(), self._break, context=outside)
+            return
+        if verb != "GET" and road.takes("cuts_early"):
+            self._loop.call_later(road.latency(), self._break, context=outside)
+            self._loop.call_later(road.late_s, self._arrive, verb, url, headers, context=outside)
+            return
+        self._loop.call_later(road.latency(), self._arrive, verb, url, headers, context=outside)
+
+    def _arrive(self, verb: str, url: str, headers: dict[str, str]) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(verb, url, headers))
+        self._task = task
+
+    async def _serve(self, verb: str, url: str, headers: dict[str, str]) -> None:
+        try:
+            found = await self._road.bourse.request(verb, url, headers)
+        except Broken as broken:
+            if broken.is_reset:
+                self._loop.call_later(self._road.latency(), self._break)
+            return
+        if self._road.takes("cuts_after"):
+            self._loop.call_later(self._road.latency(), self._break)
+            return
+        self._loop.call_later(self._road.latency(), self._return, found)
+
+    def _return(self, found: Answer) -> None:
+        if self._loop.time() < self._road.swallows_until:
+            self._road.fired["swallowed"] += 1
+            return
+        self._inside(lambda: self._answer.set_result(HttpReply(*found)))
+
+    def _break(self) -> None:
+        error = OutcomeUnknownError("connection reset")
+        self._inside(lambda: self._answer.set_exception(error))
+
+    def _inside(self, do: Callable[[], None]) -> None:
+        def settle() -> None:
+            if not self._answer.done():
+                do()
+
+        self._loop.call_soon(settle, context=self._process.context)
+
+
+class SimSocket:
+    """Both ends of one WebSocket, from the client's side. Frames keep their order each way."""
+
+    def __init__(self, road: Road, process: Process, url: str, ears: Ears) -> None:
+        self._road = road
+        self._process = process
+        self._ears = ears
+        self._loop = asyncio.get_running_loop()
+        self._to_us = self._to_them = 0.0
+        self.is_open = True
+        self._is_swallowed = False
+        self._far: FarEnd = road.bourse.open(url, self._from_them, self._ended_there)
+        road.sockets.append(self)
+
+    # The client's calls
+
+    def send(self, frame: bytes | str) -> bool:
+        self._process.check()
+        if not self.is_open:
+            return False
+        raw = frame.encode() if isinstance(frame, str) else frame
+        self._road.sent += 1
+        self._road.before_send("WS", raw.decode())
+        if self._is_lost():
+            return True
+        self._to_them = max(self._to_them, self._loop.time() + self._road.latency())
+        self._loop.call_at(self._to_them, self._arrive, raw, context=Context())
+        return True
+
+    def ping(self) -> None:
+        if self.is_open and not self._is_lost():
+            self._later(self._ears.on_pong)
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self._forget()
+            # What was written still leaves: the far end closes behind it.
+            self._loop.call_at(
+                max(self._to_them, self._loop.time()), self._far.close, context=Context()
+            )
+
+    # The road
+
+    def _is_lost(self) -> bool:
+        if self._loop.time() < self._road.swallows_until:
+            self._is_swallowed = True  # a connection with a gap in it never recovers
+        if self._is_swallowed:
+            self._road.fired["swallowed"] += 1
+        return self._is_swallowed
+
+    def _arrive(self, raw: bytes) -> None:
+        if self._road.takes("cuts_before"):
+            self.break_off("connection reset")
+            return
+        if self._road.takes("cuts_early"):
+            self.break_off("connection reset")
+            self._loop.call_later(self._road.late_s, self._far.hear, raw)
+            return
+        self._far.hear(raw)
+
+    def _from_them(self, text: bytes) -> None:
+        if self.is_open and not self._is_lost():
+            self._later(lambda: self._ears.on_frame(text))
+
+    def _later(self, do: Callable[[], None]) -> None:
+        self._to_us = max(self._to_us, self._loop.time() + self._road.latency())
+        self._loop.call_at(self._to_us, self._hear, do, context=self._process.context)
+
+    def _hear(self, do: Callable[[], None]) -> None:
+        if self.is_open:
+            do()
+
+    def _ended_there(self) -> None:
+        self.break_off("the other side closed it")
+
+    def break_off(self, reason: str) -> None:
+        """End the socket for both sides; what is under way to us still comes."""
+        if not self.is_open:
+            return
+        self._forget()
+        self._far.close()
+        self._to_us = max(self._to_us, self._loop.time() + self._road.latency())
+        self._loop.call_at(self._to_us, self._told, reason, context=self._process.context)
+
+    def _told(self, reason: str) -> None:
+        if self.is_open:
+            self.is_open = False
+            self._ears.on_closed(reason)
+
+    def _forget(self) -> None:
+        if self in self._road.sockets:
+            self._road.sockets.remove(self)

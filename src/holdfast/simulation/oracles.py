@@ -1,0 +1,330 @@
+"""What must never happen, judged at the venue's side, and what must be true at rest."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..engine.order import RequestState
+from ..engine.protection import cover
+from ..engine.state import State
+from ..exchange import OrderUpdate, Output, VenueOrder
+from ..journal.codec import decode
+from ..model import events as ev
+from ..model.ids import parse_cl_ord_id
+from ..model.messages import ExecType
+from ..model.values import (
+    MAIN,
+    ZERO,
+    ClOrdId,
+    OrderRole,
+    OrderStatus,
+    TradingSessionStatus,
+)
+from .bourse import ACCOUNT
+
+if TYPE_CHECKING:
+    from .world import World
+
+NAKED_S_MAX = 30.0
+"""How long a position may want a stop at the venue before somebody must have been alarmed."""
+
+SLACK = Decimal("1.05")
+"""Prices and equity move between the check and the venue."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Oracles:
+    """Watches one run. `violations` are sentences, each beginning with the oracle's name."""
+
+    def __init__(self, world: World) -> None:
+        self.violations: list[str] = []
+        self._world = world
+        self._attempts: dict[str, tuple[str, int]] = {}  # order -> intent, and its generation
+        self._generations: Counter[str] = Counter()
+        self._accepted: dict[tuple[str, int], list[str]] = defaultdict(list)
+        self._seen: set[str] = set()
+        self._naked: dict[str, float] = {}
+        self._alarmed: dict[str, float] = {}
+        self._canceled: dict[int, float] = {}
+        self._shadow = State()
+        self._folded = 0
+
+    def say(self, oracle: str, text: str) -> None:
+        line = f"{oracle}: {text}"
+        if line not in self.violations:
+            self.violations.append(line)
+            self._world.log(f"VIOLATION {line}")
+
+    # At every fact
+
+    def hear_facts(self, facts: Sequence[ev.Event]) -> None:
+        """Hear facts as the engine makes them, durable or not yet."""
+        for fact in facts:
+            match fact:
+                case ev.ParentStarted(intent_id=intent):
+                    self._generations[intent] += 1
+                case ev.OrderSubmitted(order=order):
+                    intent = order.intent_id
+                    self._attempts[order.cl_ord_id] = (intent, self._generations[intent])
+                    self._judge_submit(fact)
+                case ev.OrderCanceled() | ev.OrderExpired():
+                    self._judge_end(fact)
+                case ev.AlarmRaised():
+                    if fact.code == "order_appeared":
+                        self.say("absent", fact.text)
+                    self._alarmed[fact.code] = self._world.loop.time()
+                case _:
+                    pass
+
+    def _judge_submit(self, fact: ev.OrderSubmitted) -> None:
+        live = self._world.live
+        if live is None:
+            return
+        state, order = live.engine.state, fact.order
+        if order.reduce_only or order.role is not OrderRole.ENTRY:
+            return
+        if state.status is TradingSessionStatus.RUNNING and not state.is_killed:
+            return
+        held = state.position((MAIN, order.symbol)).qty
+        if held * order.side.sign < ZERO and abs(held) >= order.qty:
+            return
+        where = "under the kill switch" if state.is_killed else state.status.value
+        self.say("new risk", f"{order.cl_ord_id} was submitted while {where}")
+
+    def _judge_end(self, fact: ev.OrderCanceled | ev.OrderExpired) -> None:
+        """See that an order stays open until the fills are booked that its end names."""
+        live = self._world.live
+        order = None if live is None else live.engine.state.orders.get(fact.cl_ord_id)
+        if order is not None and not order.is_open and order.cum_qty < fact.cum_qty:
+            text = f"{fact.cl_ord_id} ended with {fact.cum_qty} filled, {order.cum_qty} booked"
+            self.say("end before fills", text)
+
+    # At the venue
+
+    def hear_venue(self, outputs: Sequence[Output], now: int) -> None:
+        """Hear what the exchange did."""
+        for output in outputs:
+            if not isinstance(output, OrderUpdate):
+                continue
+            report = output.report
+            if report.account != ACCOUNT:
+                continue
+            self._note(output)
+            if report.exec_type is ExecType.NEW and report.cl_ord_id not in self._seen:
+                self._seen.add(report.cl_ord_id)
+                self._judge_accepted(output)
+            elif report.exec_type is ExecType.NEW and not output.order.algo_id:
+                self.say("one order per id", f"{report.cl_ord_id} was accepted twice")
+            elif report.exec_type is ExecType.REPLACED and parse_cl_ord_id(report.cl_ord_id):
+                self._judge_limit(output)
+
+    def _note(self, output: OrderUpdate) -> None:
+        """Count what the market did of itself."""
+        order, fired = output.order, self._world.fired
+        if output.report.exec_type is ExecType.TRADE:
+            fired["partial_fill"] += order.leaves_qty > ZERO
+            fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
+            fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
+        fired["self_trade_expiry"] += order.expiry.name == "SELF_TRADE"
+
+    def _is_called_back(self, cl_ord_id: str) -> bool:
+        live = self._world.live
+        known = None if live is None else live.engine.state.orders.get(ClOrdId(cl_ord_id))
+        return known is not None and known.cancel is not RequestState.NONE
+
+    def _judge_accepted(self, output: OrderUpdate) -> None:
+        order = output.order
+        owner = parse_cl_ord_id(order.cl_ord_id)
+        if owner is None:
+            return
+        attempt = self._attempts.get(order.cl_ord_id)
+        if attempt is None:
+            self.say("facts first", f"{order.cl_ord_id} reached the venue without a fact")
+            return
+        if owner.role is OrderRole.ENTRY:
+            orders = self._accepted[attempt]
+            orders.append(order.cl_ord_id)
+            if len(orders) > 1:
+                self.say("one order per intent", f"intent {attempt[0]} has {', '.join(orders)}")
+        if not order.asked.reduce_only:
+            self._judge_limit(output)
+
+    def _judge_limit(self, output: OrderUpdate) -> None:
+        world, order = self._world, output.order
+        exchange = world.bourse.exchange
+        held = world.venue_qty(order.symbol)
+        working = sum(
+            (
+                each.leaves_qty
+                for each in exchange.open_orders(ACCOUNT, order.symbol)
+                if each.side is order.side
+                and not each.asked.reduce_only
+                and each.cl_ord_id != order.cl_ord_id
+                and parse_cl_ord_id(each.cl_ord_id)
+            ),
+            now.leaves_qty if (now := world.at_venue(order.symbol, order.cl_ord_id)) else ZERO,
+        )
+        reach = held * order.side.sign + working
+        if abs(held) >= working and held * order.side.sign < ZERO:
+            return
+        price = Decimal(repr(world.market.prices[order.symbol]))
+        equity = exchange.margin(ACCOUNT).balance
+        limit = world.config.position_size_pct * equity * SLACK
+        if reach * price > limit:
+            text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"
+            self.say("worst case", text)
+
+    # Now and then
+
+    def look(self) -> None:
+        """Look at the engine while it runs: fold of the journal, stops."""
+        live = self._world.live
+        process = self._world.process
+        if live is None or process is None or process.is_dead or live.is_closed:
+            return
+        if live.shell.has_failed or process.is_frozen:
+            return
+        state = live.engine.state
+        if state.epoch == live.journal.epoch and state.status is not TradingSessionStatus.STARTING:
+            self._look_at_stops(state)
+        else:
+            self._naked.clear()
+        if not live.shell.has_uncommitted:
+            self.check_fold(state, "while it runs")
+
+    def check_fold(self, state: State, when: str) -> None:
+        rows = self._world.disk.rows
+        if len(rows) < self._folded:
+            self._shadow, self._folded = State(), 0
+        for row in rows[self._folded :]:
+            self._shadow.apply(decode(row))
+        self._folded = len(rows)
+        if _encode(self._shadow) != _encode(state):
+            self.say("fold", f"the fold of the journal is not the state, {when}")
+
+    def forget_fold(self) -> None:
+        """Fold from the first fact the next time: the disk has lost some."""
+        self._shadow, self._folded = State(), 0
+
+    def _look_at_stops(self, state: State) -> None:
+        now = self._world.loop.time()
+        naked = {}
+        for parent_id, text in self._naked_parents(state, is_exact=False):
+            since = self._naked.get(parent_id, now)
+            naked[parent_id] = since
+            is_told = any(told >= since for told in self._alarmed.values())
+            if now - since > NAKED_S_MAX and not is_told:
+                self.say("stops", f"{text} for {now - since:.0f} s, and no alarm")
+        self._naked = naked
+
+    def _naked_parents(self, state: State, *, is_exact: bool = True) -> list[tuple[str, str]]:
+        """Return parents whose stops at the venue are not what they hold.
+
+        One with fills that nobody has heard of yet is left out unless all must be exact.
+        """
+        found = []
+        for parent in state.parents.values():
+            held = cover(state, parent)
+            if parent.start.stop_loss is None or not held:
+                continue
+            there = [self._world.at_venue(parent.key[1], child) for child in parent.children]
+            orders = [order for order in there if order is not None]
+            if not is_exact and any(_is_news(order, state) for order in orders):
+                continue
+            stops = [o for o in orders if o.is_open and role_of(o.cl_ord_id) is OrderRole.STOP_LOSS]
+            sizes = [stop.leaves_qty for stop in stops]
+            covered = sum(sizes, ZERO)
+            if covered != held if is_exact else covered < held:
+                text = f"parent {parent.parent_id} holds {held}, its stops are {sizes}"
+                found.append((str(parent.parent_id), text))
+        return found
+
+    # At rest
+
+    def restless(self) -> list[str]:
+        """Say what is still under way."""
+        world, live = self._world, self._world.live
+        process = world.process
+        if live is None or process is None or process.is_dead:
+            return ["no process"]
+        if live.shell.has_failed or world.lives is None:
+            return ["the session has failed"]
+        state = live.engine.state
+        found = []
+        if state.status is not TradingSessionStatus.RUNNING:
+            found.append(f"the session is {state.status.value}: {state.status_reason}")
+        if live.shell.has_uncommitted:
+            found.append("facts are not committed")
+        found += self._open_orders(state)
+        found += self._books(state)
+        found += [text for _, text in self._naked_parents(state)]
+        if state.differences:
+            found.append(f"the books differ: {state.differences}")
+        return found
+
+    def _open_orders(self, state: State) -> list[str]:
+        found = []
+        theirs = {o.cl_ord_id for o in self._world.bourse.exchange.open_orders(ACCOUNT)}
+        ours = state.all_open_orders()
+        if odd := sorted(theirs ^ {order.cl_ord_id for order in ours}):
+            found.append(f"open orders on one side alone: {', '.join(odd)}")
+        for order in ours:
+            is_asked = (order.cancel, order.replace) != (RequestState.NONE, RequestState.NONE)
+            if order.status is OrderStatus.PENDING_NEW or order.is_in_doubt or is_asked:
+                text = f"{order.status.value}, {order.cancel.value}, {order.replace.value}"
+                found.append(f"{order.cl_ord_id} is {text}")
+            there = self._world.at_venue(order.key[1], order.cl_ord_id)
+            if there and (there.qty, there.price) != (order.qty, order.price):
+                found.append(f"{order.cl_ord_id} is amended differently here and there")
+        return found
+
+    def _books(self, state: State) -> list[str]:
+        found = []
+        exchange = self._world.bourse.exchange
+        for symbol in self._world.market.symbols:
+            ours, theirs = state.position((MAIN, symbol)).qty, self._world.venue_qty(symbol)
+            if ours != theirs:
+                found.append(f"position of {symbol}: ours {ours}, the venue's {theirs}")
+        wallet = state.account(MAIN).wallet("USDT")
+        balance = exchange.balances(ACCOUNT).get("USDT", ZERO)
+        if wallet != balance:
+            found.append(f"wallet: ours {wallet}, the venue's {balance}")
+        return found
+
+    def judge_rest(self) -> None:
+        """Say what is wrong with a world that had its time to come to rest."""
+        for text in self.restless():
+            self.say("at rest", text)
+        live = self._world.live
+        if live is None or self.violations:
+            return
+        self.check_fold(live.engine.state, "at rest")
+        self._judge_trades()
+
+    def _judge_trades(self) -> None:
+        booked: Counter[str] = Counter()
+        for row in self._world.disk.rows:
+            if row[4] == b"OrderFilled":
+                fact = decode(row)
+                assert isinstance(fact, ev.OrderFilled)
+                booked[f"{fact.symbol} {fact.trade_id}"] += 1
+        for name, count in booked.items():
+            if count > 1:
+                self.say("one booking per trade", f"{name} was booked {count} times")
+
+
+def _is_news(order: VenueOrder, state: State) -> bool:
+    known = state.orders.get(order.cl_ord_id)
+    return known is None or known.cum_qty != order.cum_qty
+
+
+def role_of(cl_ord_id: str) -> OrderRole | None:
+    """Return what an order is for, as its id says; None for others' orders."""
+    owner = parse_cl_ord_id(cl_ord_id)
+    return None if owner is None else owner.role

@@ -1,0 +1,109 @@
+"""Play one run, from its seed to its verdict."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import traceback
+import warnings
+
+from ..journal import JOURNALS
+from ..model.errors import IllegalTransition, JournalCorrupt, TradingError
+from .bourse import ACCOUNT
+from .disk import SCHEME, Disk, open_disk
+from .events import strike
+from .process import running
+from .spec import Spec, Verdict
+from .world import World
+
+
+def play(spec: Spec) -> Verdict:
+    """Play one run and judge it."""
+    world = World(spec, strike)
+    JOURNALS[SCHEME] = (
+        lambda _where, durability, _owner: open_disk(_disk_of(world), durability),
+        lambda _where: open_disk(world.disk, "process"),
+    )
+    ear = _Ear(world)
+    logger = logging.getLogger("holdfast")
+    was_propagating, logger.propagate = logger.propagate, False
+    logger.addHandler(ear)
+    try:
+        with world.stale.installed():
+            world.loop.run(world.run())
+        return _verdict(world)
+    finally:
+        _bury(world)
+        logger.removeHandler(ear)
+        logger.propagate = was_propagating
+        del JOURNALS[SCHEME]
+
+
+def _bury(world: World) -> None:
+    """Let go of the dead while nobody listens: what they left half done complains when it goes."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            world.bury()
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
+
+
+class _Ear(logging.Handler):
+    """Hears the product's log. An exchange that fails makes the run worthless, and that is said."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.WARNING)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        world = self._world
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            text += "\n" + "".join(traceback.format_exception(record.exc_info[1]))
+        world.log(f"{record.levelname.lower()} {record.name}: {text}")
+        if record.levelno < logging.ERROR:
+            return
+        if record.name == "holdfast.exchange":
+            world.oracles.say("exchange", text)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and _is_a_bug(error):
+            world.oracles.say("crash", f"{record.getMessage()}: {type(error).__name__}: {error}")
+
+
+def _is_a_bug(error: BaseException) -> bool:
+    """Tell whether an error is none that the world outside can be blamed for."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_a_bug(each) for each in error.exceptions)
+    is_ours = isinstance(error, IllegalTransition | JournalCorrupt)
+    return is_ours or not isinstance(error, TradingError | OSError)
+
+
+def _disk_of(world: World) -> Disk:
+    process = running()
+    if process is not None:
+        process.check()
+    return world.disk
+
+
+def _verdict(world: World) -> Verdict:
+    exchange = world.bourse.exchange
+    return Verdict(
+        spec=world.spec,
+        violations=tuple(world.oracles.violations),
+        head=world.disk.rows[-1][6].hex() if world.disk.rows else "",
+        fired=dict(sorted(world.fired.items())),
+        counts=dict(sorted(world.counts.items())),
+        facts=dict(sorted(world.facts.items())),
+        seconds=world.loop.time(),
+        writes=world.disk.writes,
+        lives=world.disk.epoch,
+        orders=len(world.oracles._seen),  # noqa: SLF001
+        fills=len(exchange.trades_since(ACCOUNT)),
+        plan=world.plan,
+        log=tuple(world.lines),
+        ticks=world.loop.steps,
+    )

@@ -1,0 +1,66 @@
+"""What is asked of a run, and what it answers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
+
+from ..model.config import TradingConfig
+from .disk import SCHEME
+from .faults import SHAPES, Fault
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run. `without` are numbers of faults that are left out, to make a plan smaller."""
+
+    seed: int
+    storm_s: float = 300.0
+    kinds: frozenset[str] = frozenset(SHAPES)
+    faults: str = ""  # the words that `kinds` were chosen by, for the replay
+    without: frozenset[int] = frozenset()
+    strategy: str = ""
+    kills: tuple[tuple[int, str], ...] = ()  # writes of the whole run to die at, and phases
+    has_plan: bool = True
+    keeps_log: bool = False
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run went."""
+
+    spec: Spec
+    violations: tuple[str, ...]
+    head: str
+    fired: dict[str, int]
+    counts: dict[str, int]
+    facts: dict[str, int] = {}
+    seconds: float
+    writes: int
+    lives: int
+    orders: int
+    fills: int
+    plan: tuple[Fault, ...]
+    log: tuple[str, ...] = ()
+    ticks: int = 0
+
+
+BOLDNESS = (Decimal("0.15"), Decimal("0.3"), Decimal("0.6"))
+"""How large a position may be, of equity."""
+
+
+@lru_cache(maxsize=16)
+def config_of(durability: str, boldness: int) -> TradingConfig:
+    """Return the settings of a run."""
+    return TradingConfig(
+        database_url=f"{SCHEME}://disk",
+        durability=durability,
+        position_size_pct=BOLDNESS[boldness],
+        max_daily_loss_pct=Decimal("0.9"),
+        min_free_margin_pct=Decimal("0.01"),
+        volatility_max=Decimal(1000),
+        max_executions=100_000,
+        max_messages=100_000,
+        disabled=("correlation",),
+        save_state_interval=45,
+    )

@@ -1,0 +1,384 @@
+"""What surrounds the product: machine, network, exchange, market, operator; and the product."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from ..exchange import Liquidity, OrderKey, VenueOrder
+from ..model import messages as msg
+from ..model.errors import TradingError
+from ..model.events import Event
+from ..model.market import MarketData
+from ..model.values import NS_PER_S, ZERO, ClOrdId, SessionId, Symbol
+from ..runtime.assembly import assemble, load_strategies
+from ..runtime.broker import LiveBrokerAdapter
+from ..runtime.clock import WallClock
+from ..runtime.live import LiveSession
+from ..runtime.lives import Lives
+from ..runtime.parts import plan_of
+from ..strategies import Strategy
+from ..venues import Wiring
+from ..venues.binance_futures.adapter import BinanceFuturesVenue
+from ..venues.binance_futures.settings import BinanceSettings, endpoints
+from .bourse import ACCOUNT, KEY, SECRET, Bourse, settings_of
+from .churner import Churner
+from .disk import Disk, Killing
+from .faults import SHAPES, Fault, draw_plan
+from .loop import SimLoop
+from .market import SYMBOLS, Market, SimFeed
+from .network import Road, SimWire
+from .operator import Operator
+from .oracles import Oracles
+from .process import Process
+from .spec import BOLDNESS, Spec, config_of
+from .stale import StaleReads
+
+START_NS = 1_790_000_000 * NS_PER_S
+SETTLE_S_MAX = 240
+"""How long a world may take to come to rest once nothing goes wrong any more."""
+
+STILL_S = 15
+"""How long nothing must be under way before the world counts as at rest."""
+
+RESTART_S = (0.3, 3.0)
+MAX_LOG = 20_000
+
+
+class Strike(Protocol):
+    """How faults of the plan begin: see `events`."""
+
+    def __call__(self, world: World, fault: Fault, *, is_left_out: bool) -> None: ...
+
+
+class World:
+    """Everything that surrounds the product, and the product in it."""
+
+    def __init__(self, spec: Spec, strike: Strike) -> None:
+        self.strike = strike
+        self.spec = spec
+        self.seed = str(spec.seed)
+        self.loop = SimLoop(self.seed)  # type: ignore[abstract]  # what is missing is not used
+        self.lots = random.Random(f"{self.seed}/world")
+        self.fired: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.facts: Counter[str] = Counter()
+        self.lines: list[str] = []
+        self.process: Process | None = None
+        self.processes: list[Process] = []
+        self.lives: Lives | None = None
+        self.live: LiveSession | None = None
+        self.is_calm = False
+        self.is_over = False
+        self.has_strangers = self.lots.random() < 0.3
+        self.durability = self.lots.choice(("process", "process", "power"))
+        self.config = config_of(self.durability, self.lots.randrange(len(BOLDNESS)))
+        self.market = Market(self.seed, SYMBOLS, self.venue_now)
+        self.disk = Disk(lots=random.Random(f"{self.seed}/disk"), now=self.loop.time)
+        self.disk.on_kill = self._killed
+        self.plan = draw_plan(self.seed, spec.storm_s, spec.kinds) if spec.has_plan else ()
+        self.skew_ns = 0
+        self.starting_kill: Fault | None = None
+        self.wake = asyncio.Event()
+        self._feeds: list[tuple[SimFeed, Process]] = []
+        keys = random.Random(f"{self.seed}/keys")
+        settings = settings_of(SYMBOLS, Decimal(10_000), Liquidity())
+        self.bourse = Bourse(
+            SYMBOLS, self.venue_now, settings, lambda: f"{keys.getrandbits(256):064x}"
+        )
+        self.stale = StaleReads(self.bourse.venue, self._count_stale)
+        self.road = Road(self.bourse, self.seed)
+        self.oracles = Oracles(self)
+        self._operator = Operator(self)
+        self._kills = list(spec.kills)
+        self._arm_kill()
+        self.bourse.on_outputs(self.oracles.hear_venue)
+        self.market.shows += [self.bourse.venue.on_market, self._show_feeds]
+
+    # Time
+
+    def venue_now(self) -> int:
+        return START_NS + round(self.loop.time() * NS_PER_S)
+
+    def machine_now(self) -> int:
+        return self.venue_now() + self.skew_ns
+
+    # Telling
+
+    def log(self, text: str) -> None:
+        if self.spec.keeps_log and len(self.lines) < MAX_LOG:
+            self.lines.append(f"{self.loop.time():9.3f}  {text}")
+
+    def count(self, what: str) -> None:
+        self.counts[what] += 1
+
+    def _killed(self, phase: str) -> None:
+        self.fire(f"kill_{phase}")
+        self._arm_kill()
+
+    def fire(self, kind: str) -> None:
+        self.fired[kind] += 1
+        self.log(f"fault: {kind}")
+
+    def _count_stale(self) -> None:
+        self.fired["stale_reads"] += 1
+
+    def notify(self, level: str, text: str) -> None:
+        """Hear what the product tells a person."""
+        self.count(f"notice: {level}")
+        self.log(f"{level}: {text}")
+
+    # The venue's side
+
+    def venue_qty(self, symbol: Symbol) -> Decimal:
+        held = self.bourse.exchange.positions(ACCOUNT)
+        return next((each.qty for each in held if each.symbol == symbol), ZERO)
+
+    def at_venue(self, symbol: Symbol, cl_ord_id: str) -> VenueOrder | None:
+        found: VenueOrder | None = self.bourse.exchange.query(
+            OrderKey(ACCOUNT, symbol, ClOrdId(cl_ord_id))
+        )
+        return found
+
+    def _show_feeds(self, message: MarketData) -> None:
+        for feed, process in self._feeds:
+            if not process.is_dead:
+                self.loop.call_later(0.004, feed.put, message, context=process.context)
+
+    # The machine
+
+    async def _supervise(self) -> None:
+        """Start the product, and start it again whenever it has ended."""
+        while not self.is_over:
+            self.wake.clear()
+            process = Process(self.loop, len(self.processes) + 1, self._ended)
+            self.process = process
+            self.processes.append(process)
+            self._feeds = [each for each in self._feeds if not each[1].is_dead]
+            if self.starting_kill is not None:
+                fault, self.starting_kill = self.starting_kill, None
+                self.disk.killing = Killing(fault.count, fault.word)
+                self.fire("kill_starting")
+            self.log(f"process {process.number} starts")
+            process.start(self._live(process))
+            await self.wake.wait()
+            self.log(f"process {process.number} ended: {process.reason or 'by itself'}")
+            self.count("processes")
+            if process is self.process:
+                self.live = self.lives = None
+            if not process.is_frozen:  # else somebody has taken over already
+                await asyncio.sleep(round(self.lots.uniform(*RESTART_S), 3))
+
+    def _ended(self, process: Process) -> None:
+        if process is self.process:
+            self.wake.set()
+
+    async def _live(self, process: Process) -> None:
+        """The product's main: lives of a session, one after the other."""
+        lives = Lives(lambda: self._make(process), self.config, self)
+        await lives.start()
+        if process is self.process:
+            self.lives = lives
+        await lives.wait()
+
+    async def _make(self, process: Process) -> LiveSession:
+        feed = SimFeed(self.market, self.machine_now())
+        broker = LiveBrokerAdapter(lambda wiring: self._venue(wiring, process), self.config)
+        parts = await assemble(
+            self.config,
+            self.market.symbols,
+            feed=feed,
+            broker=broker,
+            session_id=SessionId(f"session-{self.disk.epoch + 1}"),
+            clock=WallClock(self.machine_now),
+            keeps_files=False,
+        )
+        for finding in parts.journal.findings:
+            self.notify("alarm", finding)
+        self.oracles.check_fold(parts.recovered.engine.state, "at a start")
+        made, described = load_strategies(self._strategies())
+        # Once the storm is over nobody wishes for anything: the world must come to rest.
+        plan = plan_of(parts, "portfolio", made, described, lambda _: self.is_calm)
+        live = LiveSession(
+            self.config, plan, parts, self, listeners=[self.oracles.hear_facts, self._hear_facts]
+        )
+        live.runner.guard = _NoGuard()  # type: ignore[assignment]
+        self._feeds.append((feed, process))
+        if process is self.process:
+            self.live = live
+        return live
+
+    def _strategies(self) -> list[str | Strategy]:
+        if self.spec.strategy:
+            return [self.spec.strategy]
+        return [Churner(f"{self.seed}/a"), Churner(f"{self.seed}/b", 0.08)]
+
+    def _venue(self, wiring: Wiring, process: Process) -> BinanceFuturesVenue:
+        return BinanceFuturesVenue(
+            KEY,
+            SECRET,
+            clock=wiring.clock,
+            settings=BinanceSettings(
+                endpoints=endpoints(testnet=True, rest_url="http://exchange"),
+            ).set_by(self.config.leverage, {}, self.config.retry_attempts),
+            open_wire=lambda: SimWire(self.road, process),
+            random=random.Random(f"{self.seed}/jitter/{process.number}").random,
+        )
+
+    def _hear_facts(self, facts: Sequence[Event]) -> None:
+        self.facts.update(type(fact).__name__ for fact in facts)
+        if self.spec.keeps_log:
+            for fact in facts:
+                self.log(f"  {type(fact).__name__} {_short(fact)}")
+
+    # What goes wrong
+
+    async def _storm(self) -> None:
+        for fault in self.plan:
+            await asyncio.sleep(max(0.0, fault.at_s - self.loop.time()))
+            if fault.number not in self.spec.without:
+                self.log(f"plan: {fault}")
+            self.strike(self, fault, is_left_out=fault.number in self.spec.without)
+        await asyncio.sleep(max(0.0, self.spec.storm_s - self.loop.time()))
+
+    def _arm_kill(self) -> None:
+        """Die at the next of the writes that were asked for, counted from the last death on."""
+        if self._kills:
+            self.disk.killing = Killing(*self._kills.pop(0))
+
+    def rush(self, seconds: float) -> None:
+        """Let the operator lose patience for a while."""
+        self._operator.hurries_until = self.loop.time() + seconds
+
+    def later(self, seconds: float, do: Callable[[], None]) -> None:
+        self.loop.call_later(seconds, do, context=Context())
+
+    def ask(self, message: msg.Message) -> None:
+        """Say something to the session as its operator would."""
+        process, live = self.process, self.live
+        if process is None or process.is_dead or process.is_frozen or live is None:
+            return
+
+        def say() -> None:
+            with contextlib.suppress(TradingError):
+                live.shell.ask(message)
+
+        self.loop.call_soon(say, context=process.context)
+
+    def stop_session(self, *, flatten: bool) -> None:
+        process, lives = self.process, self.lives
+        if process is None or process.is_dead or lives is None:
+            return
+
+        async def stop() -> None:
+            with contextlib.suppress(TradingError):
+                await lives.stop("operator", flatten=flatten)
+
+        self.loop.create_task(stop(), context=process.context)
+
+    def _gather_fired(self) -> None:
+        for row in self.bourse.venue.faults.account_for():
+            if row["fired"]:
+                kind = next(k for k, s in SHAPES.items() if s.rule and s.rule.value == row["kind"])
+                self.fired[kind] += int(str(row["fired"]))
+        self.fired.update(self.road.fired)
+        self.road.fired.clear()
+        if self.disk.found:
+            self.fired["torn_tail_found"] += self.disk.found
+
+    # One run
+
+    async def run(self) -> None:
+        """Live through the storm, then come to rest and be judged."""
+        for symbol in self.market.symbols:
+            self.market.step(symbol, 0.0)
+        create = self.loop.create_task
+        tasks = [
+            create(self.market.run()),
+            create(self._pulse()),
+            create(self._supervise()),
+            create(self._operator.run()),
+        ]
+        await self._storm()
+        tasks[-1].cancel()
+        self._gather_fired()
+        self._calm_down()
+        await self._settle()
+        self.is_over = True
+        for task in tasks:
+            task.cancel()
+
+    async def _pulse(self) -> None:
+        seconds = 0
+        while True:
+            await asyncio.sleep(1.0)
+            seconds += 1
+            self.bourse.pulse()
+            if seconds % 5 == 0:
+                self.oracles.look()
+
+    def _calm_down(self) -> None:
+        self.log("the storm is over")
+        self.is_calm = self.market.is_calm = True
+        self.bourse.venue.faults.clear()
+        self.stale.end()
+        road, disk = self.road, self.disk
+        road.refuses_until = road.swallows_until = 0.0
+        road.cuts_before = road.cuts_after = road.cuts_early = 0
+        disk.is_full = disk.fails_to_sync = False
+        disk.killing = self.starting_kill = None
+        disk.on_write = lambda: None
+        self.skew_ns = 0
+        for process in self.processes:
+            if process.is_frozen and not process.is_dead:
+                process.thaw()
+
+    async def _settle(self) -> None:
+        still = 0
+        for second in range(SETTLE_S_MAX):
+            await asyncio.sleep(1.0)
+            if second % 20 == 5:
+                self.ask(msg.ReleaseKillSwitch(operator="somebody"))
+                self.ask(msg.ResumeSession(reason="the storm is over"))
+            if self.oracles.violations:
+                return
+            still = 0 if self.oracles.restless() else still + 1
+            if still >= STILL_S:
+                self.counts["seconds to rest"] += second
+                break
+        self.oracles.judge_rest()
+
+    def bury(self) -> None:
+        """Let go of everything."""
+        self.is_over = True
+        self.loop.forget()
+        for process in self.processes:
+            process.die("the run is over")
+            process.bury()
+
+
+class _NoGuard:
+    """Calls hooks without a look at the wall clock."""
+
+    budget_ns = 1 << 62
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def call(self, hook: Callable[..., object], *args: object) -> None:
+        hook(*args)
+
+
+def _short(fact: object) -> str:
+    fields = msgspec.to_builtins(fact)
+    fields.pop("type", None)
+    return " ".join(f"{k}={v}" for k, v in fields.items() if k not in ("ts", "verdicts"))[:300]

@@ -1,0 +1,107 @@
+"""A disk that is full or fails ends a session in words, with its entries taken back."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from contextlib import suppress
+
+import pytest
+
+from holdfast import (
+    JournalError,
+    RiskDenied,
+    SessionStateError,
+    TradingSessionStatus,
+)
+from holdfast.journal import upkeep
+from holdfast.journal.inspect import verify
+from tests.runtime.session_desk import BTC, running
+
+ORDERS_MAX = 300
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"a file system can't be mounted here: {error}")
+    if done.returncode:
+        pytest.skip(f"a file system can't be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def _fill_up(place):
+    """Leave no free byte."""
+    with suppress(OSError), (place / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(bytes(4096))
+
+
+async def _trade_until_it_fails(desk):
+    for _ in range(ORDERS_MAX):
+        with suppress(RiskDenied):
+            await desk.service.place_order(BTC, "BUY", "0.003", "LIMIT", 44_000)
+
+
+def _heard_cancels(venue):
+    cancelled, cancel = [], venue.cancel
+
+    def hear(command):
+        cancelled.append(command.cl_ord_id)
+        cancel(command)
+
+    venue.cancel = hear
+    return cancelled
+
+
+async def test_a_full_disk_stops_the_session_and_the_next_one_reconciles(tmp_path, small_disk):
+    where = small_disk / "a.db"
+    settings = {"database_url": f"sqlite:///{where}"}
+    async with running(tmp_path / "data", **settings) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        cancelled = _heard_cancels(desk.service.live.venue)
+        _fill_up(small_disk)
+        with pytest.raises((JournalError, SessionStateError), match="the disk is full"):
+            await _trade_until_it_fails(desk)
+        await desk.service.wait()
+
+        assert desk.status is TradingSessionStatus.ERROR
+        assert "the disk is full: free some space, then start again" in desk.service.fault
+        assert resting.id in cancelled
+        stops = [o for o in desk.state.all_open_orders() if o.role.name == "STOP_LOSS"]
+        assert stops
+        assert not {o.cl_ord_id for o in stops} & set(cancelled)
+
+    (small_disk / "ballast").unlink()
+    assert verify(where).is_ok
+    async with running(tmp_path / "data", feed=desk.feed.again(), **settings) as after:
+        assert after.status is TradingSessionStatus.RUNNING
+        assert after.open_roles() == ["STOP_LOSS"]
+
+
+async def test_a_disk_that_fails_to_sync_stops_the_session(tmp_path, monkeypatch):
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        cancelled = _heard_cancels(desk.service.live.venue)
+
+        def fail(_):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(upkeep, "_sync_file", fail)
+        with suppress(JournalError):  # the thread that syncs may be quicker or slower
+            await desk.service.place_order(BTC, "BUY", "0.003", "LIMIT", 44_000)
+        await desk.service.wait()
+
+        assert desk.status is TradingSessionStatus.ERROR
+        assert "the disk failed to sync" in desk.service.fault
+        assert resting.id in cancelled
+        assert desk.service.restarts == 0
