@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -139,22 +138,41 @@ def BarKeeper(frame):  # noqa: N802 - stands for a class
     return Keeper()
 
 
-def test_a_liquidation_comes_at_the_same_trade():
-    steps = [(0.1, 10)] * 150 + [(-30.0, 10)] * 250
-    script = {20: ("BUY", {"quantity": "3", "stop_loss": "0", "take_profit": "0"})}
-    config = config_of(
-        leverage=100,
-        max_leverage="100",
-        disabled=UNBOUND,
-        max_order_notional="1000000",
-        initial_balance="5000",
+def _reckless():
+    return config_of(
+        leverage=100, disabled=UNBOUND, max_order_notional="1000000", initial_balance="5000"
     )
 
-    quick, careful = both_ways(Listed(tape(steps, 400)), lambda: [Scripted(script)], config)
+
+NAKED = {"quantity": "3", "stop_loss": "0", "take_profit": "0"}
+
+
+def test_the_engine_closes_at_the_same_tick_when_margin_is_nearly_used_up():
+    """The price comes to where the margin ratio is 0.85 and stays: the next tick closes."""
+    steps = [(0.1, 10)] * 150 + [(-100.0, 10)] * 13 + [(-55.0, 10)] + [(0.0, 10)] * 400
+
+    quick, careful = both_ways(
+        Listed(tape(steps, 564)), lambda: [Scripted({20: ("BUY", NAKED)})], _reckless()
+    )
 
     assert quick[1] == careful[1]
-    assert any(isinstance(fact, OrderFilled) for fact in quick[1])
-    assert quick[0].figures.realized_pnl < Decimal(-3_000)
+    assert "emergency_close" in {getattr(fact, "code", "") for fact in quick[1]}
+
+
+def test_a_liquidation_comes_at_the_same_trade():
+    """The price falls while the engine has not even heard of its fill."""
+    steps = [(0.1, 10)] * 150 + [(-30.0, 10)] * 800
+
+    quick, careful = both_ways(
+        Listed(tape(steps, 950)),
+        lambda: [Scripted({20: ("BUY", NAKED)})],
+        _reckless(),
+        terms=Terms(latency_ns=4 * NS_PER_S),
+    )
+
+    assert quick[1] == careful[1]
+    fills = [fact for fact in quick[1] if isinstance(fact, OrderFilled)]
+    assert [fill.cl_ord_id.partition("-")[0] for fill in fills][-1] == "autoclose"
 
 
 def test_trades_are_passed_over_at_all(monkeypatch):
