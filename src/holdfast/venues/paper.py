@@ -41,7 +41,7 @@ from ..model.messages import (
 )
 from ..model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ..ports import Capabilities, Clock
-from .paper_books import PaperBooks
+from .paper_books import open_books
 from .paper_faults import Fault, Faults
 
 NEVER = 2**63 - 1
@@ -98,7 +98,7 @@ class PaperVenue:
         self._reports = 0
         self._delayed: list[tuple[int, Command]] = []
         self._failure: VenueError | None = None
-        self._books = PaperBooks(Path(path) if path is not None else None)
+        self._books = open_books(Path(path) if path is not None else None)
         self.exchange = Exchange(
             instruments, liquidity=settings.liquidity, default_leverage=settings.leverage
         )
