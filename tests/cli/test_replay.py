@@ -202,6 +202,14 @@ def test_a_file_that_is_not_there_is_named(capsys):
     assert "nothing.csv" in found["error"]
 
 
+def test_a_strategy_that_is_not_there_leaves_no_file_behind(capsys, bars):
+    code, found = told(capsys, "replay", bars, "-s", "no_such_thing", "--data-dir", "data")
+
+    assert code == 2
+    assert "no_such_thing" in found["error"]
+    assert not Path("data").exists()
+
+
 # trace
 
 

@@ -47,10 +47,12 @@ def played(
     """Make one replay, its journal and its report."""
     from ..feeds import RecordingFeed
     from ..journal import MemoryJournal, open_journal
+    from ..runtime.assembly import load_strategies
     from ..runtime.replay import replay as play
     from ..runtime.report import write_report
 
     feed = RecordingFeed(job.files, job.config.symbols, start_ts=job.start_ts, end_ts=job.end_ts)
+    load_strategies(names)  # what can't be made is refused before a file is
     memory = MemoryJournal()
     if place.journal is not None:
         place.folder.mkdir(parents=True, exist_ok=True)

@@ -76,7 +76,6 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
     session_id: str = "",
     notifier: Notifier | None = None,
     on_turn: Callable[[int], None] | None = None,
-    makes: Callable[..., LiveSession] = LiveSession,
 ) -> Replayed:
     """Run one session over a recording and return how it ended.
 
@@ -84,7 +83,6 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
         config: the settings; `symbols` empty trades all that the feed has.
         journal: where facts are kept; None keeps them in memory. It is closed at the end.
         on_turn: is told the feed's time now and then.
-        makes: makes the session.
 
     Raises:
         TradingError: it can't be started.
@@ -95,7 +93,7 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
     parts = _parts(config, feed, terms or Terms(), journal or MemoryJournal(), session_id)
     plan = plan_of(parts, "replay", made, descriptions, lambda _: False)
     figures = Figures(parts.session_id)
-    live = makes(config, plan, parts, notifier or LogNotifier(), [figures.hear])
+    live = LiveSession(config, plan, parts, notifier or LogNotifier(), [figures.hear])
     if on_turn is not None:
         told = on_turn
         live.on_turn = lambda: told(live.now())
