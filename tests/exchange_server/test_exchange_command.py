@@ -88,7 +88,8 @@ def test_a_live_feed_without_a_network_is_told(capsys):
     told = capsys.readouterr()
 
     assert code != 0
-    assert f"http://127.0.0.1:{port}/fapi/v1/exchangeInfo: " in told.err
+    assert "GET /fapi/v1/exchangeInfo: not sent" in told.err
+    assert f"127.0.0.1:{port}" in told.err
     assert told.err.count("\n") == 1
 
 

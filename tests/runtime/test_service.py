@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +16,9 @@ from holdfast import (
     EventBus,
     InputError,
     JournalLocked,
+    LiveBrokerAdapter,
     LiveTradingService,
+    NetworkError,
     OrderStatus,
     RiskDenied,
     SessionStateError,
@@ -25,6 +28,7 @@ from holdfast import (
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
 from holdfast.strategies import Strategy
+from holdfast.venues import open_paper
 from tests.runtime.session_desk import (
     BTC,
     ETH,
@@ -98,6 +102,38 @@ async def test_a_start_that_fails_late_gives_the_journal_back(tmp_path):
 
     async with running(tmp_path) as desk:
         assert desk.status is S.RUNNING
+
+
+class Unreachable(ScriptedFeed):
+    """A market that does not say what it trades."""
+
+    async def fetch_instruments(self):
+        raise NetworkError("by design")
+
+    async def fetch_history(self, wanted, before_ts):
+        raise AssertionError("nobody comes so far")
+
+
+async def test_a_start_without_a_market_gives_the_account_back(tmp_path):
+    opened = []
+
+    def open_account(wiring):
+        opened.append(open_paper(wiring))
+        return opened[-1]
+
+    service = LiveTradingService(config=config_in(tmp_path, dry_run=False))
+    service.set_broker(LiveBrokerAdapter(open_account))
+    with pytest.raises(NetworkError):
+        await service.start_session(strategies=[], symbols=[BTC], feed=Unreachable())
+
+    assert opened
+    assert [path for path in open_files() if path.is_relative_to(tmp_path)] == []
+
+
+def open_files():
+    """Return what this process has open."""
+    numbers = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return [number.readlink() for number in numbers if number.is_symlink()]
 
 
 async def test_one_name_where_a_list_belongs_is_refused(tmp_path):

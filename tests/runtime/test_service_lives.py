@@ -117,7 +117,7 @@ async def test_what_the_venue_did_while_a_life_was_failing_is_found_by_the_next(
     async with running(tmp_path) as desk:
         order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
         live = desk.service.live
-        live.shell._fail(IllegalTransition("by design"))
+        live.shell.fail(IllegalTransition("by design"))
         feed = desk.feed
         feed.tape.append(_trade(feed, 43_000))
         live.venue.on_market(feed.tape[-1])  # the stop goes off, and nobody hears of it

@@ -181,9 +181,17 @@ def _world_rows(tally: Tally) -> list[tuple[str, str]]:
         ("journal writes", f"{tally.writes:,}"),
         ("starts of the process", f"{tally.lives:,}"),
         ("strategies taken off", f"{tally.facts['StrategyStopped']:,}"),
+        ("orders in doubt", _doubts(tally)),
         ("longest time to rest", f"{tally.longest_rest_s} s"),
         ("seeds a second", f"{tally.per_second:.2f}"),
     ]
+
+
+def _doubts(tally: Tally) -> str:
+    late = tally.late(0.99)
+    if late is None:
+        return "0"
+    return f"{len(tally.lateness):,}; 99 % resolved by {late:+.1f} s of their fences"
 
 
 def _span(seconds: float) -> str:

@@ -88,6 +88,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     is_dry = config.dry_run if is_dry is None else is_dry
     open_venue = open_paper if is_dry else broker.open if broker else opener_of(config)
     journal = own_journal(config)
+    venue: Venue | None = None
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())
         state = recovered.engine.state
@@ -106,6 +107,8 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
         traded = tuple(symbols) or tuple(instrument.symbol for instrument in feed.instruments())
     except BaseException:
+        if venue is not None:
+            await venue.close()
         journal.close()
         raise
     known = state.session_id if is_resumed else session_id or SessionId(str(uuid4()))

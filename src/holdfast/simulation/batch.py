@@ -47,6 +47,7 @@ class Tally:
     fired: Counter[str] = field(default_factory=Counter)
     facts: Counter[str] = field(default_factory=Counter)
     longest_rest_s: int = 0
+    lateness: list[float] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def add(self, verdict: Verdict) -> None:
@@ -58,6 +59,7 @@ class Tally:
         self.lives += verdict.lives
         self.fired.update(verdict.fired)
         self.facts.update(verdict.facts)
+        self.lateness += verdict.lateness
         self.longest_rest_s = max(self.longest_rest_s, verdict.counts.get("seconds to rest", 0))
         if verdict.violations:
             self.failures += 1
@@ -72,6 +74,11 @@ class Tally:
     @property
     def per_second(self) -> float:
         return self.runs / max(time.monotonic() - self.began, 1e-9)
+
+    def late(self, share: float) -> float | None:
+        """Return after how many seconds past its fence a share of the doubts was resolved."""
+        ordered = sorted(self.lateness)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
     def idle_kinds(self, kinds: Iterable[str]) -> list[str]:
         """Return the kinds of faults that never struck; none while the batch is small."""
@@ -92,6 +99,12 @@ class Tally:
             "fills": self.fills,
             "journal_writes": self.writes,
             "lives": self.lives,
+            "doubts": len(self.lateness),
+            "doubt_resolved_past_fence_s": {
+                "p50": self.late(0.5),
+                "p99": self.late(0.99),
+                "max": self.late(1.0),
+            },
             "longest_time_to_rest_s": self.longest_rest_s,
             "faults": dict(sorted(self.fired.items())),
             "faults_that_never_struck": self.idle_kinds(kinds),

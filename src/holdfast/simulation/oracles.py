@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -19,10 +20,13 @@ from ..model.ids import parse_cl_ord_id
 from ..model.messages import ExecType
 from ..model.values import (
     MAIN,
+    NS_PER_S,
     ZERO,
     ClOrdId,
     OrderRole,
     OrderStatus,
+    Side,
+    Symbol,
     TradingSessionStatus,
 )
 from .bourse import ACCOUNT
@@ -35,6 +39,16 @@ NAKED_S_MAX = 30.0
 
 SLACK = Decimal("1.05")
 """Prices and equity move between the check and the venue."""
+
+_RESOLVED = (
+    ev.OrderAccepted,
+    ev.OrderFilled,
+    ev.OrderCanceled,
+    ev.OrderExpired,
+    ev.OrderRejected,
+    ev.OrderNeverArrived,
+)
+"""What ends a doubt."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -49,9 +63,14 @@ class Oracles:
         self._generations: Counter[str] = Counter()
         self._accepted: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._seen: set[str] = set()
+        self.lateness: list[float] = []  # of answers to doubts, in s past their fences
+        self._doubts: dict[str, int] = {}
         self._naked: dict[str, float] = {}
         self._alarmed: dict[str, float] = {}
         self._canceled: dict[int, float] = {}
+        self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
+        self._numbers = itertools.count()
+        self._closed: list[tuple[int, Symbol, Side, Decimal]] = []  # by exits, each's number
         self._shadow = State()
         self._folded = 0
 
@@ -66,6 +85,8 @@ class Oracles:
     def hear_facts(self, facts: Sequence[ev.Event]) -> None:
         """Hear facts as the engine makes them, durable or not yet."""
         for fact in facts:
+            self._time_doubts(fact)
+            self._number(fact)
             match fact:
                 case ev.ParentStarted(intent_id=intent):
                     self._generations[intent] += 1
@@ -81,6 +102,20 @@ class Oracles:
                     self._alarmed[fact.code] = self._world.loop.time()
                 case _:
                     pass
+
+    def _number(self, fact: ev.Event) -> None:
+        if isinstance(fact, ev.OrderSubmitted):
+            self._asked[fact.order.cl_ord_id] = next(self._numbers)
+        elif isinstance(fact, ev.ReplaceRequested):
+            self._asked[fact.cl_ord_id] = next(self._numbers)
+
+    def _time_doubts(self, fact: ev.Event) -> None:
+        """Note how long past its fence an order was in doubt; less than 0 is before it."""
+        if isinstance(fact, ev.OrderInDoubt):
+            self._doubts[fact.cl_ord_id] = fact.fence_ts
+        elif isinstance(fact, _RESOLVED) and fact.cl_ord_id in self._doubts:
+            fence_ts = self._doubts.pop(fact.cl_ord_id)
+            self.lateness.append(round((fact.ts - fence_ts) / NS_PER_S, 3))
 
     def _judge_submit(self, fact: ev.OrderSubmitted) -> None:
         live = self._world.live
@@ -128,6 +163,9 @@ class Oracles:
         """Count what the market did of itself."""
         order, fired = output.order, self._world.fired
         if output.report.exec_type is ExecType.TRADE:
+            if order.asked.reduce_only and order.cl_ord_id in self._asked:
+                number, report = self._asked[order.cl_ord_id], output.report
+                self._closed.append((number, order.symbol, order.side, report.last_qty))
             fired["partial_fill"] += order.leaves_qty > ZERO
             fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
@@ -170,7 +208,14 @@ class Oracles:
             ),
             now.leaves_qty if (now := world.at_venue(order.symbol, order.cl_ord_id)) else ZERO,
         )
-        reach = held * order.side.sign + working
+        # What closes is never refused: an exit that was sent later may bring others further.
+        number = self._asked.get(order.cl_ord_id, 0)
+        later = (
+            qty
+            for when, symbol, side, qty in self._closed
+            if when > number and (symbol, side) == (order.symbol, order.side)
+        )
+        reach = held * order.side.sign + working - sum(later, ZERO)
         if abs(held) >= working and held * order.side.sign < ZERO:
             return
         price = Decimal(repr(world.market.prices[order.symbol]))

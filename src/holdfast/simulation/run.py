@@ -97,6 +97,7 @@ def _verdict(world: World) -> Verdict:
         head=world.disk.rows[-1][6].hex() if world.disk.rows else "",
         fired=dict(sorted(world.fired.items())),
         counts=dict(sorted(world.counts.items())),
+        lateness=tuple(world.oracles.lateness),
         facts=dict(sorted(world.facts.items())),
         seconds=world.loop.time(),
         writes=world.disk.writes,

@@ -35,6 +35,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     fired: dict[str, int]
     counts: dict[str, int]
     facts: dict[str, int] = {}
+    lateness: tuple[float, ...] = ()  # of answers to doubts, in s past their fences
     seconds: float
     writes: int
     lives: int

@@ -1,0 +1,94 @@
+"""`holdfast simulate`: what users see of a batch, of one seed, and of a mistake."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from holdfast.cli import main
+from holdfast.cli import simulate as command
+from holdfast.cli.exit_codes import ExitCode
+from holdfast.simulation.batch import EVERY_KIND_FROM, Tally, judge, kills_of
+from holdfast.simulation.faults import SHAPES, chosen, draw_plan
+from holdfast.simulation.spec import Spec
+
+QUICK = ["--minutes", "0.3", "--jobs", "1"]
+BOT = """
+from holdfast import Strategy
+
+class Bot(Strategy):
+    def on_trade(self, trade):
+        if not self.ctx.position(trade.symbol):
+            self.signal("BUY", trade.symbol, stop_loss=trade.price * 0.98)
+"""
+
+
+def test_a_batch_is_told_as_json(capsys):
+    assert main(["simulate", "--seeds", "2", *QUICK, "--json"]) == ExitCode.OK
+
+    document = json.loads(capsys.readouterr().out)
+    assert (document["runs"], document["failures"]) == (2, 0)
+    assert document["orders"] > 0
+
+
+def test_one_seed_is_told_with_its_faults(capsys):
+    assert main(["simulate", "--seed", "5", "--minutes", "0.3"]) == ExitCode.OK
+
+    said = capsys.readouterr().out
+    assert "Seed 5" in said
+    assert "Survived 1 runs" in said
+
+
+def test_a_bot_of_ones_own_is_taken(tmp_path, capsys):
+    path = tmp_path / "bot.py"
+    path.write_text(BOT)
+    arguments = ["--seed", "1", "--minutes", "0.3", "--strategy", f"{path}:Bot", "--json"]
+
+    assert main(["simulate", *arguments]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["orders"] > 0
+
+
+def test_an_unknown_fault_is_answered_with_those_there_are(capsys):
+    assert main(["simulate", "--faults", "earthquake"]) == ExitCode.USAGE
+
+    assert "power_cut" in capsys.readouterr().err
+
+
+def test_a_failing_seed_is_told_with_its_replay(capsys, monkeypatch):
+    """The product has no seed that fails at hand, so that one is made to."""
+    spec = Spec(seed=5, storm_s=18, faults="kill", kinds=chosen(["kill"]))
+    failed = msgspec.structs.replace(judge(spec), violations=("stops: of hf.1.2.3.E.x",))
+    monkeypatch.setattr("holdfast.simulation.shrink.shrink", lambda verdict: verdict)
+    tally = Tally()
+    tally.add(failed)
+
+    assert command._tell(tally, spec, as_json=False) == ExitCode.UNEXPECTED
+    said = capsys.readouterr().out
+    assert "holdfast simulate --seed 5 --minutes 0.3 --faults kill" in said
+    assert "stops: of hf.1.2.3.E.x" in said
+
+
+def test_a_batch_in_which_a_kind_of_fault_never_struck_is_told():
+    tally = Tally(runs=EVERY_KIND_FROM)
+    tally.fired["gap"] = 1
+
+    assert tally.idle_kinds({"gap", "zombie"}) == ["zombie"]
+    assert Tally(runs=1).idle_kinds({"zombie"}) == []
+
+
+def test_every_kind_of_fault_is_drawn():
+    drawn = {f.kind for seed in range(200) for f in draw_plan(str(seed), 90.0, chosen([]))}
+
+    assert drawn == set(SHAPES)
+
+
+@pytest.mark.parametrize("phase", ["before", "torn", "after"])
+def test_a_run_that_is_killed_at_a_write_comes_back(phase):
+    base = Spec(seed=6, storm_s=15, kinds=frozenset())
+    specs = list(kills_of(base, (phase,), step=25))
+    verdicts = [judge(spec) for spec in specs]
+
+    assert [v.violations for v in verdicts] == [()] * len(verdicts)
+    assert all(v.fired[f"kill_{phase}"] == 1 for v in verdicts)
