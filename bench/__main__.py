@@ -17,6 +17,7 @@ BENCHES = {
     "engine": "bench.engine",
     "exchange_load": "bench.exchange_load",
     "journal": "bench.journal",
+    "replay": "bench.replay",
     "restart": "bench.restart",
     "startup": "bench.startup",
     "wire_to_wire": "bench.wire_to_wire",

@@ -162,6 +162,14 @@ class Feed(Protocol):
         """Yield batches in time order, all later than `after_ts`; batches are never empty."""
 
 
+@runtime_checkable
+class Recorded(Protocol):
+    """A feed that is all there: it can be read as fast as the reader likes, without waiting."""
+
+    def read(self, after_ts: int = 0) -> Iterator[Sequence[MarketData]]:
+        """Yield chunks in time order, all later than `after_ts`; chunks are never empty."""
+
+
 Wanted = tuple[Symbol, str, int]
 """Bars that are wanted: of which symbol, in which time frame, how many."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.cli.ending import FIELDS
-from holdfast.cli.run import _seconds
+from holdfast.cli.run import seconds_of
 from holdfast.journal import open_journal
 from holdfast.model.errors import InputError
 from tests.cli.desk import FAST, recording, rows, run_json, start
@@ -117,13 +117,13 @@ def test_a_time_that_is_over_stops_the_session(capsys):
     ("text", "seconds"), [("60s", 60), ("5m", 300), ("2h", 7200), ("90", 90), ("250ms", 0.25)]
 )
 def test_times_are_read_as_people_write_them(text, seconds):
-    assert _seconds(text) == seconds
+    assert seconds_of(text, "--for") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0", "-5s", "soon", "5 parsecs", "nan", "inf"])
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(InputError, match="--for"):
-        _seconds(text)
+        seconds_of(text, "--for")
 
 
 def test_a_killed_journal_blocks_the_next_session(capsys, tmp_path):

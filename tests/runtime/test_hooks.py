@@ -365,3 +365,49 @@ def test_debugger_keeps_its_trace_when_a_hook_is_chased(guard):
 def test_budget_must_be_above_zero(budget_ms):
     with pytest.raises(ValueError, match="budget_ms must be > 0"):
         HookGuard(budget_ms)
+
+
+# Runs
+
+
+def test_a_run_calls_the_hook_with_each_thing_in_turn(guard):
+    heard: list[int] = []
+
+    guard.call_each(heard.append, iter(range(5)), [])
+
+    assert heard == [0, 1, 2, 3, 4]
+
+
+def test_a_run_ends_behind_the_hook_that_said_something(guard):
+    said: list[str] = []
+    run = iter(range(10))
+
+    guard.call_each(lambda number: said.append("hm") if number == 3 else None, run, said)
+
+    assert list(run) == [4, 5, 6, 7, 8, 9]
+
+
+def test_a_hook_that_hangs_in_a_run_is_cut_off_there(guard):
+    run = iter(range(10))
+
+    with pytest.raises(HookTimeout):
+        guard.call_each(lambda number: spin() if number == 3 else None, run, [])
+
+    assert next(run) == 4
+
+
+def test_a_run_that_takes_longer_than_one_hook_may_is_left_alone(guard):
+    began = time.monotonic()
+
+    guard.call_each(lambda _: time.sleep(BUDGET_MS / 4000), iter(range(30)), [])
+
+    assert time.monotonic() - began > 5 * BUDGET_MS / 1000
+
+
+def test_what_a_hook_raises_in_a_run_comes_out_as_it_is(guard):
+    run = iter([1, 0, 2])
+
+    with pytest.raises(ZeroDivisionError):
+        guard.call_each(lambda number: 1 / number, run, [])
+
+    assert list(run) == [2]

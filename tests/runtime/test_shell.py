@@ -288,3 +288,39 @@ async def test_timers_wake_their_parents_when_they_fall_due():
     assert fired == []
     bench.shell.fire_timers(20)
     assert fired == ["1", "2"]
+
+
+async def test_facts_that_no_command_waits_for_may_be_held_back_until_one_does():
+    bench = Bench().start()
+    bench.shell.holds_back = True
+    bench.clock.advance(START + 61_000_000_000)
+
+    bench.shell.hear(msg.Tick())
+    assert bench.log.lines == []
+    fresh = {"bid": 44_999.9, "bid_qty": 9.0, "ask": 45_000.1, "ask_qty": 9.0}
+    bench.shell.hear(Quote(symbol=BTC, ts=bench.clock.now(), **fresh))
+    bench.shell.ask(buy())
+
+    assert bench.log.lines == ["EquitySampled", "ParentStarted", "OrderSubmitted", "submit"]
+
+
+async def test_what_was_held_back_is_committed_when_it_is_released():
+    bench = Bench().start()
+    bench.shell.holds_back = True
+    bench.clock.advance(START + 61_000_000_000)
+    bench.shell.hear(msg.Tick())
+    bench.shell.release()
+    bench.shell.release()
+
+    assert bench.log.lines == ["EquitySampled"]
+
+
+async def test_no_more_than_a_bound_is_held_back(monkeypatch):
+    monkeypatch.setattr(shell_module, "HELD_MAX", 2)
+    bench = Bench().start()
+    bench.shell.holds_back = True
+    for minute in (1, 2, 3):
+        bench.clock.advance(START + minute * 61_000_000_000)
+        bench.shell.hear(msg.Tick())
+
+    assert bench.log.lines == ["EquitySampled", "EquitySampled"]

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.exchange import Row
+from holdfast.exchange.rows import TRADE
 from holdfast.model.errors import ConfigError, VenueError
 from holdfast.model.market import Funding
 from holdfast.model.messages import ExecType
 from holdfast.model.values import MAIN, OrderType, Side
 from holdfast.venues import PaperVenue
+from holdfast.venues.paper_books import open_books
 from tests.exchange.shelf import contents
 from tests.venues.paper_desk import BTC, PaperDesk, paper_venue
 
@@ -264,3 +267,14 @@ def test_a_killed_process_has_kept_what_it_told(tmp_path):
     assert all(desk.query(each).status.value == "CANCELED" for each in canceled)
     held = sum((t.last_qty for t in desk.snapshot().trades), Decimal(0))
     assert [p.qty for p in desk.venue.exchange.positions(MAIN)] == [held]
+
+
+def test_books_in_memory_give_back_what_was_appended_since_a_time():
+    memory = open_books(None)
+    rows = [Row(TRADE, "main", b"%d" % ts, ts) for ts in (1, 5, 5, 3, 9)]
+    memory.commit([*rows, Row(TRADE, "other", b"x", 9), Row("order", "7", b"y")])
+
+    assert memory.since(TRADE, "main", 4) == [b"5", b"5", b"9"]
+    assert memory.since(TRADE, "main", 0) == [b"1", b"5", b"5", b"3", b"9"]
+    assert memory.since(TRADE, "nobody", 0) == []
+    assert list(memory.rows()) == []

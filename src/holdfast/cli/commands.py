@@ -15,6 +15,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, dict[str, Command]] = {
     "Trading": {
         "run": Command("run:run", "Run a trading session"),
+        "replay": Command("replay:replay", "Replay recorded markets; sweep parameters; compare"),
         "status": Command("session:status", "Show the session and how the account stands"),
         "pause": Command("session:pause", "Take no new risk; exits and stops go on"),
         "resume": Command("session:resume", "Take new risk again"),
@@ -35,9 +36,11 @@ COMMANDS: dict[str, dict[str, Command]] = {
     "Figures and records": {
         "stats": Command("figures:stats", "Show the session's figures"),
         "metrics": Command("figures:metrics", "Show how the account stands at this moment"),
+        "trace": Command("trace:trace", "Show the why of an order, from signal to fill"),
         "journal": Command("journal:COMMANDS", "Verify, follow or export the record of facts"),
     },
     "Practice": {
+        "pack": Command("pack:pack", "Turn recorded trades into columns, read much faster"),
         "exchange": Command("exchange:exchange", "Run a simulated exchange on a port"),
         "simulate": Command("simulate:simulate", "Trade in a world where everything goes wrong"),
     },

@@ -149,9 +149,7 @@ def _write(service: LiveTradingService, path: Path, figures: SessionStats) -> bo
 def _bars(service: LiveTradingService, figures: SessionStats) -> dict[Symbol, Sequence[Bar]]:
     """Return what the price charts draw, in a time frame that fits the session's length."""
     live = service.live
-    length = max(figures.ended_ts - figures.started_ts, NS_PER_S)
-    frame = next((f for f in _FRAMES if length // timeframe_ns(f) <= BARS_MAX), _FRAMES[-1])
-    count = min(BARS_MAX, length // timeframe_ns(frame) + 1)
+    frame, count = chart_frame(figures.started_ts, figures.ended_ts)
     try:
         return {
             symbol: list(live.feed.history(symbol, frame, live.now(), count))
@@ -159,3 +157,10 @@ def _bars(service: LiveTradingService, figures: SessionStats) -> dict[Symbol, Se
         }
     except (TradingError, ValueError):
         return {}  # the charts draw the fills alone
+
+
+def chart_frame(start_ts: int, end_ts: int) -> tuple[str, int]:
+    """Return the time frame that a span is drawn in, and how many bars that makes."""
+    length = max(end_ts - start_ts, NS_PER_S)
+    frame = next((f for f in _FRAMES if length // timeframe_ns(f) <= BARS_MAX), _FRAMES[-1])
+    return frame, min(BARS_MAX, length // timeframe_ns(frame) + 1)

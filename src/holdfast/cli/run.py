@@ -102,7 +102,7 @@ def run(
             "database_url": database_url,
         }
         overrides = overrides_of(settings, flags)
-        seconds = None if for_ is None else _seconds(for_)
+        seconds = None if for_ is None else seconds_of(for_, "--for")
         return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
     except (TradingError, OSError) as error:
         from .ending import failed_document
@@ -238,11 +238,11 @@ def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dic
 
 
 def _pairs(settings: list[str]) -> dict[str, object]:
-    pairs = [text.partition("=") for text in settings]
-    for name, sign, _ in pairs:
+    parts = [text.partition("=") for text in settings]
+    for name, sign, _ in parts:
         if not sign or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, was {name!r}")
-    return {name.strip().rpartition(".")[2]: value for name, _, value in pairs}
+    return {name.strip().rpartition(".")[2]: value for name, _, value in parts}
 
 
 def _speed(text: str | None) -> float | None:
@@ -253,7 +253,8 @@ def _speed(text: str | None) -> float | None:
     return parse_speed(text)
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str, option: str) -> float:
+    """Read a length of time such as 60s, 5m or 2h."""
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
     number, unit = text.strip(), "s"
     for name in units:  # "ms" before "s": the first that fits
@@ -265,5 +266,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < 1e9:
-        raise InputError(f"--for takes a time such as 60s, 5m or 2h, was {text!r}")
+        raise InputError(f"{option} takes a time such as 60s, 5m or 2h, was {text!r}")
     return seconds

@@ -6,6 +6,7 @@ Inputs, not facts: after a restart it is filled anew by history and by the feed.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
@@ -126,6 +127,16 @@ class Market:
         elif type(message) in (BookDelta, Funding):
             return  # says nothing of the price by itself
         market.last_ts = max(market.last_ts, message.ts)
+
+    def pass_over(self, trades: Iterable[Trade]) -> None:
+        """Take in some of a symbol's trades for all: the last of each sampling period."""
+        for trade in trades:
+            self.see(trade)
+
+    @property
+    def sample_ns(self) -> int:
+        """Return the length of a sampling period."""
+        return self._sample_ns
 
     def price(self, symbol: Symbol) -> Decimal | None:
         """Return the reference price orders are judged by; None before the first."""

@@ -29,6 +29,7 @@ from . import (
     making,
     matching,
     modes,
+    quiet,
     rows,
     storage,
     timetable,
@@ -300,6 +301,24 @@ class Exchange(Questions):
             return books.flush()
         incoming.take_in(books, market, message, now)
         return books.flush()
+
+    # What need not be looked at
+
+    @property
+    def due_ts(self) -> int:
+        """Return when something falls due by itself next."""
+        return self._books.alarm
+
+    def band(self, symbol: Symbol) -> quiet.Band:
+        """Return the prices between which a trade changes nothing but the last price."""
+        market = self._markets.get(symbol)
+        return quiet.EVERYWHERE if market is None else quiet.band(self._books, market)
+
+    def pass_over(self, trade: Trade) -> None:
+        """Take the last of some trades inside the band, which were not looked at."""
+        market = self._markets.get(trade.symbol)
+        if market is not None:
+            market.display.last = trade.price
 
     # Storage
 

@@ -16,7 +16,7 @@ from ..model.market import (
     Trade,
 )
 from ..model.values import to_decimal
-from . import bars, consequences, funding, making
+from . import bars, consequences, funding, making, quiet
 from .book import Book
 from .books import Books
 from .liquidity import PRICE_MAX
@@ -127,7 +127,8 @@ def on_bar(books: Books, market: Market, bar: Bar, now: int) -> None:
         return
     if not bar.high < PRICE_MAX or not bars.counts(market, bar):
         return
-    if market.buys or market.sells or market.waiting or market.holders:
+    is_concerned = market.buys or market.sells or market.waiting or market.holders
+    if is_concerned and not quiet.stays(books, market, bar):
         bars.walk(books, market, bar, now)
     else:
         market.display.last = bar.close

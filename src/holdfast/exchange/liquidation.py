@@ -69,7 +69,7 @@ def watch(books: Books, market: Market, now: int) -> None:
         account = books.accounts[holder[0]]
         if symbol in account.isolated:
             _watch_isolated(books, market, account.position(symbol, holder[1]), now)
-        elif _may_be_bankrupt(books, account, asset):
+        elif may_be_bankrupt(books, account, asset):
             margin = account_margin(account, books.markets, asset, books.default_leverage)
             if margin.is_bankrupt:
                 liquidate(books, account, asset, now)
@@ -78,7 +78,7 @@ def watch(books: Books, market: Market, now: int) -> None:
 def _watch_isolated(books: Books, market: Market, position: Position, now: int) -> None:
     qty, mark = float(position.qty), market.display.mark_float()
     balance = float(position.isolated_wallet) + qty * (mark - float(position.entry_price))
-    if mark > 0.0 and balance > _rough_maintenance(market, abs(qty) * mark) * _CLOSE:
+    if mark > 0.0 and balance > rough_maintenance(market, abs(qty) * mark) * _CLOSE:
         return
     account = books.accounts[position.account]
     row = symbol_margin(account, market, books.default_leverage, position.side)
@@ -86,7 +86,8 @@ def _watch_isolated(books: Books, market: Market, position: Position, now: int) 
         liquidate_isolated(books, account, position, now)
 
 
-def _may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
+def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
+    """Tell, roughly and on the safe side, whether the exact sums must be worked out."""
     balance = float(account.wallets.get(asset, ZERO))
     maintenance = 0.0
     for (symbol, _), position in account.positions.items():
@@ -101,11 +102,12 @@ def _may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
         if not mark > 0.0:
             continue
         balance += qty * (mark - float(position.entry_price))
-        maintenance += _rough_maintenance(market, abs(qty) * mark)
+        maintenance += rough_maintenance(market, abs(qty) * mark)
     return maintenance > 0.0 and balance < maintenance * _CLOSE
 
 
-def _rough_maintenance(market: Market, notional: float) -> float:
+def rough_maintenance(market: Market, notional: float) -> float:
+    """Return a position's maintenance margin in float."""
     first = market.first_bracket
     if first is None:
         return 0.0

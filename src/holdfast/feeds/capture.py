@@ -88,7 +88,7 @@ class _Capture:
         self._last = 0
 
     def read(self, rows: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]]) -> Chunk:
-        messages: Chunk = []
+        messages: list[MarketData] = []
         for number, line in rows:
             if not line:
                 continue

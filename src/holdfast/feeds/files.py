@@ -17,7 +17,7 @@ BLOCK_BYTES = 1 << 16
 LINE_BYTES_MAX = 1 << 24
 """A longer line is no market data."""
 
-SUFFIXES = (".csv", ".gz", ".zip", ".parquet")
+SUFFIXES = (".csv", ".gz", ".zip", ".parquet", ".npy")
 """What a directory or a glob is searched for; a file named in full may be called anything."""
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"

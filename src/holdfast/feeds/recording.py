@@ -1,4 +1,4 @@
-"""Play recorded market data back: captures, CSV and Parquet, merged by time."""
+"""Play recorded market data back: captures, CSV, Parquet and columns, merged by time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..model.instrument import Instrument
 from ..model.market import Bar, MarketData, Trade, timeframe_ns
 from ..model.values import NS_PER_S, Symbol
 from .capture import is_capture, open_capture
+from .columns import MAGIC, open_columns
 from .files import find_files, lines, magic, read_blocks
 from .guess import Decimals
 from .merge import before, merge
@@ -39,6 +40,7 @@ class RecordingFeed:
         speed: feed time over wall time, 0 as fast as possible.
         start_ts: earlier messages are left out.
         duration_s: how much feed time to play; None plays to the end.
+        end_ts: messages from here on are left out.
 
     Raises:
         ConfigError: no such file, or a symbol that none of them has.
@@ -48,7 +50,7 @@ class RecordingFeed:
     name = "recording"
     is_live = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a recording is cut by
         self,
         paths: str | Path | Sequence[str | Path],
         symbols: Sequence[Symbol] = (),
@@ -56,6 +58,7 @@ class RecordingFeed:
         speed: float = MAX_SPEED,
         start_ts: int = 0,
         duration_s: float | None = None,
+        end_ts: int | None = None,
     ) -> None:
         self.pace = check_speed(speed)
         self.skips: Counter[str] = Counter()
@@ -71,9 +74,9 @@ class RecordingFeed:
             self._strands, self._funding = self._funding, []
         self._first_ts = min(strand.first_ts for strand in self._strands)
         self._start_ts = max(start_ts, self._first_ts)
-        self._end_ts = _NEVER
+        self._end_ts = _NEVER if end_ts is None else end_ts
         if duration_s is not None:
-            self._end_ts = self._start_ts + round(duration_s * NS_PER_S)
+            self._end_ts = min(self._end_ts, self._start_ts + round(duration_s * NS_PER_S))
 
     @classmethod
     def from_settings(cls, settings: FeedSettings) -> RecordingFeed:
@@ -166,8 +169,11 @@ def read_recording(
 
 def _open(path: Path, only: Symbol | None) -> Source:
     """Open a file as what its content shows it to be."""
-    if magic(path) == _PARQUET:
+    head = magic(path)
+    if head == _PARQUET:
         return open_parquet(path, only)
+    if head == MAGIC:
+        return open_columns(path, only)
     _, first = next(lines(read_blocks(path)), (0, b""))
     return open_capture(path) if is_capture(first) else open_table(path, only)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from .guess import Decimals
 SAMPLE_ROWS = 4000
 """How much of a file is looked at before it is read."""
 
-Chunk = list[MarketData]
+Chunk = Sequence[MarketData]
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -99,7 +99,7 @@ class SyntheticFeed:
 
     def _blocks(self, first: int) -> Iterator[Chunk]:
         for number in itertools.count(first):
-            chunk: Chunk = []
+            chunk: list[MarketData] = []
             for tape in self._tapes.values():
                 chunk += tape.block(number)
             chunk.sort(key=ts_of)  # stable: ties go by the order of the symbols

@@ -11,6 +11,7 @@ Rule 4: inside the open bars trades count in the order in which they arrive.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from .market import Bar, Trade, timeframe_ns
 from .values import Symbol
@@ -58,6 +59,26 @@ class BarBuilder:
             frame.volume += qty
             frame.count += 1
         return closed
+
+    @property
+    def due_ts(self) -> int:
+        """Return the earliest end of an open bar, far off where none is open."""
+        return self._due_ts
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether every time frame has a bar in the making."""
+        return all(frame.end for frame in self._open)
+
+    def on_trades(self, prices: Sequence[float], qtys: Sequence[float]) -> None:
+        """Count trades of which none is late, starts a bar, or shows one to be over."""
+        high, low = max(prices), min(prices)
+        for frame in self._open:
+            frame.high, frame.low = max(frame.high, high), min(frame.low, low)
+            frame.close = prices[-1]
+            # One by one, as `on_trade` adds them: `sum` is more exact in later Pythons.
+            *_, frame.volume = accumulate(qtys, initial=frame.volume)
+            frame.count += len(qtys)
 
     def on_bar(self, bar: Bar) -> Sequence[Bar]:
         """Count a closed bar and return the bars that are over with it.

@@ -10,8 +10,11 @@ Level = tuple[float, float]
 """Price and quantity; a quantity of zero takes the level away."""
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
-    """One trade on the tape. `ts` is the venue's time, nanoseconds UTC."""
+class Trade(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """One trade on the tape. `ts` is the venue's time, nanoseconds UTC.
+
+    Not keyword-only, so that `map` makes them out of columns at half the cost.
+    """
 
     symbol: Symbol
     ts: int

@@ -19,6 +19,8 @@ LIVE_GRACE_NS = NS_PER_S
 
 TRADES = ""
 
+NEVER = 1 << 63
+
 
 class BarRoutes:
     """The builders of one symbol. `trades` is None where no bar is made of trades."""
@@ -52,6 +54,14 @@ class BarRoutes:
             # The last part of a larger bar comes when it is over itself, or a little later.
             closed.extend(fold.on_time(now - timeframe_ns(part) - self._grace_ns))
         return sorted(closed, key=_end) if len(closed) > 1 else closed
+
+    @property
+    def due_ts(self) -> int:
+        """Return when time alone closes a bar, at the earliest; far off where none is open."""
+        due = [fold.due_ts + timeframe_ns(part) for part, fold in self._folds.items()]
+        if self.trades is not None:
+            due.append(self.trades.due_ts)
+        return min(due, default=NEVER) + self._grace_ns
 
     def drop(self, timeframe: str) -> None:
         """Build a time frame no longer."""

@@ -17,7 +17,8 @@ import ctypes
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sized
+from operator import length_hint
 from time import monotonic, monotonic_ns
 from types import FrameType
 
@@ -46,7 +47,16 @@ class HookGuard:
         ValueError: the budget is not above 0.
     """
 
-    __slots__ = ("_chase", "_deadline", "_strikes", "_struck", "_watchdog", "budget_ns")
+    __slots__ = (
+        "_chase",
+        "_deadline",
+        "_left",
+        "_run",
+        "_strikes",
+        "_struck",
+        "_watchdog",
+        "budget_ns",
+    )
 
     def __init__(self, budget_ms: float) -> None:
         if not budget_ms > 0:
@@ -57,6 +67,13 @@ class HookGuard:
         self._strikes = 0  # ... and how often
         self._chase: _Chase | None = None
         self._watchdog: _Watchdog | None = None
+        self._run: Iterator[object] | None = None  # what `call_each` hands out ...
+        self._left = 0  # ... and how much of it was left at the last look
+
+    @property
+    def can_watch_runs(self) -> bool:
+        """Tell whether `call_each` would cut a hook off."""
+        return self._watchdog is None
 
     @property
     def interval_s(self) -> float:
@@ -101,6 +118,30 @@ class HookGuard:
         if monotonic_ns() > deadline:
             raise self.late(deadline)
 
+    def call_each(self, hook: Callable[..., object], run: Iterator[object], said: Sized) -> None:
+        """Call a hook with one thing after the other, until it has said something.
+
+        A hook that does not come on within its budget is cut off; one that was late is not found,
+        since nobody looks at the clock between two calls. What is left in `run` was not handed
+        out.
+
+        Raises:
+            HookTimeout: it was cut off.
+            BaseException: whatever the hook raised.
+        """
+        self._run, self._left = run, length_hint(run)
+        self._deadline = monotonic_ns() + self.budget_ns
+        try:
+            for each in run:
+                hook(each)
+                if said:
+                    break
+        finally:
+            self._deadline = 0
+            self._run = None
+            if self._chase is not None:
+                self._end_chase()
+
     def late(self, deadline: int) -> HookTimeout:
         """Return what to raise for a hook that returned after its deadline."""
         took_ms = (monotonic_ns() - deadline + self.budget_ns) // NS_PER_MS
@@ -109,7 +150,7 @@ class HookGuard:
     def strike(self, now: int, frame: FrameType | None) -> None:
         """Raise in the hook that is inside and past its deadline, if one is."""
         deadline = self._deadline
-        if not deadline or now < deadline:
+        if not deadline or now < deadline or self._comes_on(now, frame):
             return
         if self._struck != deadline:
             self._struck, self._strikes = deadline, 0
@@ -120,6 +161,17 @@ class HookGuard:
             self._chase = self._chase or _Chase()
             self._chase.follow(_frames_inside(frame), self._strikes)
         raise HookTimeout
+
+    def _comes_on(self, now: int, frame: FrameType | None) -> bool:
+        """Give the next hook of a run its own budget, once the one before has returned."""
+        if self._run is None:
+            return False
+        left = length_hint(self._run)
+        is_between = frame is None or frame.f_code is HookGuard.call_each.__code__
+        if left == self._left and not is_between:
+            return False
+        self._left, self._deadline = left, now + self.budget_ns
+        return True
 
     def _end_chase(self) -> None:
         chase, self._chase = self._chase, None
@@ -159,10 +211,13 @@ def _frames_inside(frame: FrameType) -> list[FrameType]:
     """Return the hook's own frames, the innermost first."""
     found = []
     above: FrameType | None = frame
-    while above is not None and above.f_code is not HookGuard.call.__code__:
+    while above is not None and above.f_code not in _CALLERS:
         found.append(above)
         above = above.f_back
     return found
+
+
+_CALLERS = (HookGuard.call.__code__, HookGuard.call_each.__code__)
 
 
 class _Alarm:

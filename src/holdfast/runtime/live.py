@@ -34,8 +34,8 @@ from .redaction import Redactor
 from .runner import LiveStrategyRunner
 from .shell import Shell
 from .strategy_view import StrategyView
+from .tape import TICK_NS, Tape, TapeError, tape_for
 
-TICK_NS = NS_PER_S
 HEARTBEAT_S = 1.0
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 """How often a session that outruns the clock compares its books, in its own time."""
@@ -80,14 +80,18 @@ class LiveSession:
         self.figures: Figures | None = None  # kept with the state, where somebody counts
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
         self.shell.listeners += [*listeners, self._tell_strategies]
+        self.view = StrategyView(self.engine, self.venue.account)
         self.on_tick: Callable[[], None] | None = None
+        self.needs_ticks: Callable[[], bool] = lambda: False  # even where they decide nothing
         self._left = asyncio.Event()
-        self._next_tick = 0
-        self._next_audit = 0
+        self.next_tick = 0
+        self.next_audit = 0
         self._next_save = 0.0
         self._saved_at = parts.recovered.from_snapshot
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
+        self._pass_time = getattr(self.venue, "pass_time", None)
+        self.on_turn: Callable[[], None] = lambda: None  # now and then, while a recording plays
         self.journal.on_failure = self.shell.fail
 
     # Start
@@ -164,7 +168,7 @@ class LiveSession:
             feed=self.feed,
             now=now,
             emit=self._on_signal,
-            view=StrategyView(self.engine, self.venue.account),
+            view=self.view,
             on_failed=self._on_strategy_failed,
         )
 
@@ -219,8 +223,11 @@ class LiveSession:
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
         if isinstance(self.feed, Direct):
             self.feed.take, self.feed.on_link = self._take, self._hear_link
-        stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
         is_fast = self._config.speed == 0 and not self.feed.is_live
+        if is_fast and (tape := tape_for(self, self._clock)) is not None:
+            await self._play(tape, after)
+            return
+        stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
         while (batch := await self._next_batch(stream)) is not None:
             for message in batch:
                 self.on_market(message)
@@ -230,6 +237,13 @@ class LiveSession:
                 await self.shell.committed()
             if self.shell.has_failed or self.status is TradingSessionStatus.STOPPED:
                 return
+
+    async def _play(self, tape: Tape, after_ts: int) -> None:
+        """Show a recording that is all there, as fast as it can be read."""
+        try:
+            await tape.play(after_ts)
+        except TapeError as error:
+            self._feed_failed(error.cause)
 
     def _take(self, message: MarketData) -> bool:
         """Take a message in the call in which it was received, unless others wait before it."""
@@ -260,16 +274,21 @@ class LiveSession:
         except Exception as error:
             if self.feed.is_live and not isinstance(error, InputError):
                 raise
-            self.feed_error = error
-            _log.exception("the feed failed")
-            self.shell.hear(msg.FailSession(reason=f"the feed failed: {error}"))
+            self._feed_failed(error)
             return None
+
+    def _feed_failed(self, error: Exception) -> None:
+        self.feed_error = error
+        _log.error("the feed failed", exc_info=error)
+        self.shell.hear(msg.FailSession(reason=f"the feed failed: {error}"))
 
     def on_market(self, message: MarketData) -> None:
         """Take one market message through venue, engine and strategies."""
         ts = message.ts
+        if self._pass_time is not None:
+            self._pass_time(ts)
         self._clock.advance(ts)
-        if ts >= self._next_tick:
+        if ts >= self.next_tick:
             self.tick()
         self.shell.hear(message)
         if self._see_venue is not None:
@@ -279,7 +298,7 @@ class LiveSession:
     def tick(self) -> None:
         """Let time do its work: timers, questions, alarms, closing bars, audits."""
         now = self._clock.now()
-        self._next_tick = now + TICK_NS
+        self.next_tick = now + TICK_NS
         self.shell.fire_timers(now)
         if self._tick_venue is not None:
             self._tick_venue(now)
@@ -287,7 +306,7 @@ class LiveSession:
         self.runner.on_time(now)
         if self.on_tick is not None:
             self.on_tick()
-        if now >= self._next_audit:
+        if now >= self.next_audit:
             self._audit(now)
 
     def _audit(self, now: int) -> None:
@@ -296,8 +315,8 @@ class LiveSession:
         interval = AUDIT_WHEN_FAST_NS
         if self._config.speed:
             interval = min(interval, int(self._config.audit_interval_ns * speed))
-        is_first = not self._next_audit
-        self._next_audit = now + interval
+        is_first = not self.next_audit
+        self.next_audit = now + interval
         if not is_first:
             self.shell.hear(msg.AuditDue(account=self.venue.account))
 
@@ -307,7 +326,7 @@ class LiveSession:
         self._next_save = loop.time() + self._config.save_state_interval
         while self.status is not TradingSessionStatus.STOPPED:
             await asyncio.sleep(HEARTBEAT_S)
-            if self._clock.now() >= self._next_tick:
+            if self._clock.now() >= self.next_tick:
                 self.tick()
             unsaved = self.journal.sequence - self._saved_at
             if loop.time() >= self._next_save or unsaved >= SNAPSHOT_FACTS:

@@ -106,12 +106,48 @@ def price_chart(bars: Sequence[Bar], fills: Sequence[OrderFilled], owners: Seque
     return _html(figure, height=340)
 
 
+def heat_map(
+    across: Sequence[str],
+    down: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    names: tuple[str, str, str],
+) -> str:
+    """Draw a figure over two parameters; None where there is none.
+
+    Args:
+        names: of the parameter across, the one down, and the figure.
+    """
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=list(across),
+        y=list(down),
+        z=[list(row) for row in values],
+        colorscale="RdYlGn",
+        colorbar={"title": {"text": names[2]}},
+        hovertemplate=f"{names[0]} %{{x}}, {names[1]} %{{y}}: %{{z:,.4g}}<extra></extra>",
+    )
+    figure.update_xaxes(title_text=names[0], type="category")
+    figure.update_yaxes(title_text=names[1], type="category")
+    return _html(figure, height=460, hovermode="closest")
+
+
+def line_chart(
+    across: Sequence[str], values: Sequence[float | None], names: tuple[str, str]
+) -> str:
+    """Draw a figure over one parameter; `names` are the parameter's and the figure's."""
+    figure = go.Figure()
+    figure.add_scatter(x=list(across), y=list(values), mode="lines+markers", line={"color": BLUE})
+    figure.update_xaxes(title_text=names[0], type="category")
+    figure.update_yaxes(title_text=names[1])
+    return _html(figure, height=340)
+
+
 def _times(stamps: Iterable[int]) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
     """Return plotly's own kind of time; it shows no less than a microsecond."""
     return np.fromiter((ts // 1000 for ts in stamps), dtype="int64").astype("datetime64[us]")
 
 
-def _html(figure: go.Figure, *, height: int) -> str:
+def _html(figure: go.Figure, *, height: int, hovermode: str = "x unified") -> str:
     figure.update_layout(
         height=height,
         margin={"l": 64, "r": 16, "t": 16, "b": 32},
@@ -119,7 +155,7 @@ def _html(figure: go.Figure, *, height: int) -> str:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _GREY, "family": "system-ui, sans-serif", "size": 12},
         legend={"orientation": "h", "y": 1.08, "x": 0},
-        hovermode="x unified",
+        hovermode=hovermode,
         hoverlabel={"bgcolor": "#1f2430", "font": {"color": "#e8eaee"}},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": _GREY, "activecolor": BLUE},
         template="none",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ..model.errors import ConfigError, SessionStateError, StrategyError
@@ -23,13 +23,14 @@ from ..model.values import StrategyId, Symbol
 from ..ports import Feed
 from ..strategies.base import Strategy
 from .attached import Attached, View, id_on_wire
-from .bar_routes import BarRoutes
+from .bar_routes import NEVER
 from .bus import EventBus
 from .failure import reason_of
 from .fetching import fetch_history, fetch_instruments, warmups
 from .hooks import HookGuard
 from .order_updates import order_of, update_of
 from .pump import FeedPump
+from .route import Route
 from .tally import FillTally
 
 __all__ = ["LiveStrategyRunner", "View"]
@@ -46,6 +47,16 @@ class StrategyConfig(Protocol):
     @property
     def symbols(self) -> Sequence[Symbol]:
         """Return what to show; empty for all that the feed has."""
+
+
+class Behind(Protocol):
+    """Who shows trades that not everybody has heard of yet."""
+
+    def now(self) -> int:
+        """Return the time of the one that is being shown."""
+
+    def catch_up(self) -> None:
+        """Let everybody know of it."""
 
 
 class LiveStrategyRunner:
@@ -70,9 +81,10 @@ class LiveStrategyRunner:
         self.event_bus = EventBus() if event_bus is None else event_bus
         self._config = strategy_config
         self._feed = market_data_service
-        self._guard = HookGuard(hook_budget_ms)
+        self.guard = HookGuard(hook_budget_ms)
+        self.behind: Behind | None = None
         self._all: dict[StrategyId, Attached] = {}
-        self._routes: dict[Symbol, _Route] = {}
+        self._routes: dict[Symbol, Route] = {}
         self._wishes: deque[tuple[Attached, SignalGenerated]] = deque()
         self._is_passing_on = False
         self._now = 0
@@ -108,6 +120,8 @@ class LiveStrategyRunner:
 
     def now(self) -> int:
         """Return the market's time, nanoseconds UTC; it never goes back."""
+        if self.behind is not None:
+            return self.behind.now()
         if self._latest is not None and self._latest.ts > self._now:
             self._now = self._latest.ts
         return self._now
@@ -143,17 +157,17 @@ class LiveStrategyRunner:
         self._view, self._emit, self._on_failed = view, emit, on_failed
         self._now = now
         self._is_passing_on = True  # what is wished for waits until all are ready
-        self._guard.start()
+        self.guard.start()
         try:
             for one in self._all.values():
                 one.open(tuple(symbols), feed.default_timeframe, self.now, view)
                 self._introduce(one, feed, now)
         except BaseException:
             self._is_over = True
-            self._guard.stop()
+            self.guard.stop()
             raise
         live = [one for one in self._all.values() if one.is_live]
-        self._routes = {symbol: _Route(symbol, live, feed.is_live) for symbol in symbols}
+        self._routes = {symbol: Route(symbol, live, feed.is_live) for symbol in symbols}
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
         self._emit_wishes()
 
@@ -173,11 +187,11 @@ class LiveStrategyRunner:
                 self._show_bars(route, closed)
             for one in route.trades:
                 if one.is_live and one.on_trade is not None:
-                    self._call(one, one.on_trade, message)
+                    self.call(one, one.on_trade, message)
         elif type(message) is Quote:
             for one in route.quotes:
                 if one.is_live and one.on_quote is not None:
-                    self._call(one, one.on_quote, message)
+                    self.call(one, one.on_quote, message)
         elif type(message) is Bar:
             self._show_bars(route, route.bars.on_bar(message))
 
@@ -187,6 +201,19 @@ class LiveStrategyRunner:
         for route in tuple(self._routes.values()):
             if closed := route.bars.on_time(now):
                 self._show_bars(route, closed)
+
+    def route(self, symbol: Symbol) -> Route | None:
+        """Return who hears what of a symbol; None where nobody does."""
+        return self._routes.get(symbol)
+
+    def pass_over(self, trade: Trade) -> None:
+        """Go to the last of some trades that were shown in another way."""
+        self._latest = trade
+
+    @property
+    def bars_due_ts(self) -> int:
+        """Return when time alone closes a bar, at the earliest."""
+        return min((route.bars.due_ts for route in self._routes.values()), default=NEVER)
 
     def on_fact(self, fact: Event) -> None:
         """Tell the owner of an order what became of it, once the view shows it."""
@@ -201,9 +228,9 @@ class LiveStrategyRunner:
         if one is None:
             return
         if type(fact) is OrderFilled and one.is_live and one.on_fill is not None:
-            self._call(one, one.on_fill, fact)
+            self.call(one, one.on_fill, fact)
         if order is not None and one.is_live and one.on_order is not None:
-            self._call(one, one.on_order, update_of(order, fact))
+            self.call(one, one.on_order, update_of(order, fact))
 
     def end(self, reason: str) -> None:
         """Stop the strategies. What they wish for in `on_stop` is not heard."""
@@ -214,9 +241,9 @@ class LiveStrategyRunner:
         self._hears_orders = False
         for one in self._all.values():
             if one.is_live and one.on_stop is not None:
-                self._call(one, one.on_stop)
+                self.call(one, one.on_stop)
             one.is_live = False
-        self._guard.stop()
+        self.guard.stop()
         _LOG.info("strategies stopped: %s", reason)
 
     # Standing alone
@@ -289,7 +316,7 @@ class LiveStrategyRunner:
         """Call `on_start`, then show the history, as it happened over all time frames."""
         window = one.window
         if one.on_start is not None:
-            self._call(one, one.on_start, window)
+            self.call(one, one.on_start, window)
         if one.is_live and one.warmup_bars:
             self._warm_up(one, feed, now)
 
@@ -305,19 +332,34 @@ class LiveStrategyRunner:
         window.is_warming_up = True
         for bar in bars:
             if one.is_live and window.show(bar) and one.on_bar is not None:
-                self._call(one, one.on_bar, bar)
+                self.call(one, one.on_bar, bar)
         window.is_warming_up = False
         _LOG.info("strategy %s warmed up with %d bars", one.strategy_id, len(bars))
 
-    def _show_bars(self, route: _Route, bars: Iterable[Bar]) -> None:
+    def _show_bars(self, route: Route, bars: Iterable[Bar]) -> None:
         for bar in bars:
             for one in route.bars_of.get(bar.timeframe, ()):
                 if one.is_live and one.window.show(bar) and one.on_bar is not None:
-                    self._call(one, one.on_bar, bar)
+                    self.call(one, one.on_bar, bar)
 
-    def _call(self, one: Attached, hook: Callable[..., object], *args: object) -> None:
+    def call_each(self, one: Attached, trades: Iterator[Trade]) -> None:
+        """Show a strategy one trade after the other, until it has said something or failed."""
+        hook = one.on_trade
+        assert hook is not None, f"{one.strategy_id} does not hear trades"
         try:
-            self._guard.call(hook, *args)
+            self.guard.call_each(hook, trades, one.said)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a strategy may raise anything
+            self._fail(one, hook, error)
+        else:
+            if one.said:
+                self._pass_on(one)
+
+    def call(self, one: Attached, hook: Callable[..., object], *args: object) -> None:
+        """Call a hook, pass on what it said, or take the strategy off."""
+        try:
+            self.guard.call(hook, *args)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a strategy may raise anything
@@ -332,6 +374,8 @@ class LiveStrategyRunner:
         What is emitted may come back as a fill and make the next wish: the outermost call emits
         them all, so that this never gets deep.
         """
+        if self.behind is not None:
+            self.behind.catch_up()
         said = one.said.copy()
         one.said.clear()
         for what in said:
@@ -358,7 +402,7 @@ class LiveStrategyRunner:
         self._pass_on(one)  # what it logged; wishes of one that is off go nowhere
         for route in self._routes.values():
             route.drop(one)
-        reason = reason_of(error, hook, self._guard)
+        reason = reason_of(error, hook, self.guard)
         _LOG.error("strategy %s was taken off: %s", one.strategy_id, reason)
         if self._on_failed is not None:
             self._on_failed(one.strategy_id, reason)
@@ -370,31 +414,6 @@ class LiveStrategyRunner:
             return None
         named = [key for key in self._all if id_on_wire(key) == owner.strategy]
         return named[0] if len(named) == 1 else None
-
-
-class _Route:
-    """Who hears what of one symbol, in the order of adding."""
-
-    __slots__ = ("bars", "bars_of", "quotes", "trades")
-
-    def __init__(self, symbol: Symbol, strategies: Sequence[Attached], is_live: bool) -> None:
-        self.trades = tuple(one for one in strategies if one.on_trade is not None)
-        self.quotes = tuple(one for one in strategies if one.on_quote is not None)
-        wanted = dict.fromkeys(name for one in strategies for name in one.timeframes)
-        self.bars_of = {
-            name: tuple(one for one in strategies if name in one.timeframes) for name in wanted
-        }
-        self.bars = BarRoutes(symbol, tuple(wanted), is_live=is_live)
-
-    def drop(self, one: Attached) -> None:
-        """Forget a strategy, and the bars that nobody else wants."""
-        self.trades = tuple(other for other in self.trades if other is not one)
-        self.quotes = tuple(other for other in self.quotes if other is not one)
-        for timeframe in one.timeframes:
-            left = tuple(o for o in self.bars_of.get(timeframe, ()) if o is not one)
-            self.bars_of[timeframe] = left
-            if not left:
-                self.bars.drop(timeframe)
 
 
 def _end(bar: Bar) -> int:

@@ -181,6 +181,7 @@ class LiveTradingService:
             listeners=[figures.hear, lambda facts: self._publisher.publish(facts, engine)],
         )
         live.on_tick = lambda: self._publisher.tick(engine)
+        live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
         try:
             figures.recall(parts.journal, parts.recovered, is_resumed=plan.is_resumed)
             live.figures = figures

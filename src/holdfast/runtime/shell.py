@@ -27,6 +27,11 @@ INBOX_MAX = 100_000
 UNCOMMITTED_MAX = 10_000
 """How many batches of facts may wait for a grouped commit before the feed is made to wait."""
 
+HELD_MAX = 1_000
+"""How many facts may be held back."""
+
+NEVER = 2**63 - 1
+
 Listener = Callable[[Sequence[Event]], None]
 
 _CALLERS_FAULT = (InputError, SessionStateError, UnknownOrderError)
@@ -56,6 +61,8 @@ class Shell:
         self._clock = clock
         self._venues = venues
         self._notifier = notifier
+        self.holds_back = False  # facts that no command waits for: whoever sets it releases them
+        self._held: list[Event] = []
         self._inbox: deque[msg.Message] = deque()
         self._is_pumping = False
         self._uncommitted = 0
@@ -129,9 +136,7 @@ class Shell:
     def _handle(self, message: msg.Message) -> Outcome:
         outcome = self.engine.handle(message, self._clock.now())
         if outcome.facts:
-            commands = outcome.commands
-            self._uncommitted += 1
-            self._journal.append(outcome.facts, lambda: self._let_go(commands))
+            self._record(outcome)
             for listener in self.listeners:
                 listener(outcome.facts)
             self._changed.set()
@@ -141,6 +146,24 @@ class Shell:
             self.last_snapshot[message.account] = message
             self._changed.set()
         return outcome
+
+    def _record(self, outcome: Outcome) -> None:
+        """Commit facts; those that no command waits for may be held back a little."""
+        commands = outcome.commands
+        if self.holds_back:
+            self._held += outcome.facts
+            if commands or len(self._held) >= HELD_MAX:
+                self.release(commands)
+            return
+        self._uncommitted += 1
+        self._journal.append(outcome.facts, lambda: self._let_go(commands))
+
+    def release(self, commands: Sequence[cmd.Command] = ()) -> None:
+        """Commit what was held back."""
+        held, self._held = self._held, []
+        if held:
+            self._uncommitted += 1
+            self._journal.append(held, lambda: self._let_go(commands))
 
     def _let_go(self, commands: Sequence[cmd.Command]) -> None:
         self._uncommitted -= 1
@@ -170,6 +193,11 @@ class Shell:
                     self._notifier.notify(command.level, command.text)
 
     # Time
+
+    @property
+    def due_ts(self) -> int:
+        """Return when the next parent is to be woken; far off where none is."""
+        return self._timers[0][0] if self._timers else NEVER
 
     def fire_timers(self, now: int) -> None:
         """Wake the parents whose time has come."""

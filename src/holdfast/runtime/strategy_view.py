@@ -8,6 +8,7 @@ from ..engine.engine import Engine
 from ..engine.order import Order
 from ..engine.signals import holding
 from ..model.values import MAIN, AccountId, ClOrdId, StrategyId, Symbol
+from .runner import Behind
 
 
 class StrategyView:
@@ -16,6 +17,7 @@ class StrategyView:
     def __init__(self, engine: Engine, account: AccountId = MAIN) -> None:
         self._engine = engine
         self._account = account
+        self.behind: Behind | None = None
 
     def position(self, strategy_id: StrategyId, symbol: Symbol) -> Decimal:
         """Return what the strategy holds, signed."""
@@ -23,6 +25,8 @@ class StrategyView:
 
     def equity(self) -> Decimal:
         """Return the account's wallet and open profit."""
+        if self.behind is not None:
+            self.behind.catch_up()
         return self._engine.core.exposure.equity(self._account)
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:

@@ -210,7 +210,7 @@ class World:
         live = LiveSession(
             self.config, plan, parts, self, listeners=[self.oracles.hear_facts, self._hear_facts]
         )
-        live.runner._guard = _NoGuard()  # type: ignore[assignment]  # noqa: SLF001 - no wall clock here
+        live.runner.guard = _NoGuard()  # type: ignore[assignment]
         self._feeds.append((feed, process))
         if process is self.process:
             self.live = live

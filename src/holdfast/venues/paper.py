@@ -27,7 +27,7 @@ from ..exchange.rows import INCOME, TRADE
 from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import Instrument
-from ..model.market import MarketData
+from ..model.market import MarketData, Trade
 from ..model.messages import (
     ExecutionReport,
     FundingPayment,
@@ -41,8 +41,10 @@ from ..model.messages import (
 )
 from ..model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ..ports import Capabilities, Clock
-from .paper_books import PaperBooks
+from .paper_books import open_books
 from .paper_faults import Fault, Faults
+
+NEVER = 2**63 - 1
 
 Command = SubmitOrder | CancelOrder | ReplaceOrder
 
@@ -96,7 +98,7 @@ class PaperVenue:
         self._reports = 0
         self._delayed: list[tuple[int, Command]] = []
         self._failure: VenueError | None = None
-        self._books = PaperBooks(Path(path) if path is not None else None)
+        self._books = open_books(Path(path) if path is not None else None)
         self.exchange = Exchange(
             instruments, liquidity=settings.liquidity, default_leverage=settings.leverage
         )
@@ -180,6 +182,26 @@ class PaperVenue:
         self._now = max(self._now, now)
         self._arrive()
         self._settle(self.exchange.tick(self._now))
+
+    @property
+    def time(self) -> int:
+        """Return the newest time it has heard of, nanoseconds UTC."""
+        return self._now
+
+    @property
+    def due_ts(self) -> int:
+        """Return when something falls due by itself next."""
+        delayed = min((due for due, _ in self._delayed), default=NEVER)
+        return min(delayed, self.exchange.due_ts)
+
+    def band(self, symbol: Symbol) -> tuple[float, float]:
+        """Return the prices between which a trade changes nothing but the last price."""
+        return self.exchange.band(symbol)
+
+    def pass_over(self, trade: Trade) -> None:
+        """Take the last of some trades inside the band and before `due_ts`, not looked at."""
+        self._now = max(self._now, trade.ts)
+        self.exchange.pass_over(trade)
 
     def _time(self, heard: int = 0) -> int:
         told = self._clock.now() if self._clock is not None else 0

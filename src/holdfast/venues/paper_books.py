@@ -7,6 +7,7 @@ cut the last commits may be missing, but never one in the middle.
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -123,3 +124,41 @@ class PaperBooks:
 
     def close(self) -> None:
         self._db.close()
+
+
+class MemoryBooks:
+    """Books that end with the process: what was appended can be read back, the rest need not be."""
+
+    def __init__(self) -> None:
+        self._appended: dict[tuple[str, str], list[tuple[int, int, bytes]]] = {}
+        self._count = 0
+
+    def rows(self) -> Iterator[Row]:
+        """Yield nothing: they are always new."""
+        return iter(())
+
+    def commit(self, rows: Sequence[Row]) -> None:
+        """Keep what was appended."""
+        for row in rows:
+            if row.kind in (TRADE, INCOME) and row.payload is not None:
+                self._count += 1
+                entry = (row.ts, self._count, row.payload)
+                insort(self._appended.setdefault((row.kind, row.key), []), entry)
+
+    def since(self, kind: str, account: str, ts: int) -> list[bytes]:
+        """Return payloads of an appended kind from `ts` on, oldest first."""
+        kept = self._appended.get((kind, account), [])
+        found = sorted(kept[bisect_left(kept, (ts,)) :], key=lambda entry: entry[1])
+        return [payload for _, _, payload in found]
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def open_books(path: Path | None) -> PaperBooks | MemoryBooks:
+    """Open the books in a file, or new ones in memory.
+
+    Raises:
+        ConfigError: the file can't be used, or another process holds it.
+    """
+    return MemoryBooks() if path is None else PaperBooks(path)

@@ -1,0 +1,205 @@
+"""Replay recorded markets: one session, a sweep of parameters, a walk-forward, a comparison."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..model.errors import InputError
+from .exit_codes import ExitCode
+from .options import AsJson, ConfigFile, DataDir
+from .output import print_json, warn
+from .replaying import Place, Told, played
+from .run import DEFAULT_STRATEGY, overrides_of, seconds_of
+
+if TYPE_CHECKING:
+    from ..model.config import TradingConfig
+    from ..runtime.replay import Terms
+    from ..runtime.replay_sweep import Job
+
+
+def replay(
+    files: Annotated[
+        list[str], typer.Argument(help="Recordings: files, folders, globs.", show_default=False)
+    ],
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--strategy", "-s", help="Name, name:parameter=value,... or FILE.py:Class. Repeatable."
+        ),
+    ] = None,
+    symbols: Annotated[str | None, typer.Option("--symbols", help="BTCUSDT,ETHUSDT ...")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Leave out what is earlier: 2025-05-04[T12:30].")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Leave out what is later.")] = None,
+    latency: Annotated[
+        str | None, typer.Option("--latency", help="To the exchange, and back: 50ms, 1s.")
+    ] = None,
+    fees: Annotated[
+        str | None, typer.Option("--fees", help="MAKER,TAKER as fractions or in bp: 2bp,5bp.")
+    ] = None,
+    half_spread: Annotated[
+        str | None,
+        typer.Option("--half-spread", help="Paid where the recording has no quotes: 1bp."),
+    ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", help="Quantity ahead of a resting order, where none is shown."),
+    ] = None,
+    balance: Annotated[str | None, typer.Option("--balance", help="Of the account.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting: NAME=VALUE, as config show lists. Repeatable."),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", help="Sweep a parameter: fast=5:50:5 or kind=a,b. Repeatable."),
+    ] = None,
+    walk: Annotated[
+        int | None,
+        typer.Option("--walk-forward", help="So many folds: best of each tried on the next."),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="What the best is found by.")] = "pnl",
+    jobs: Annotated[int, typer.Option("--jobs", help="Processes of a sweep.", min=1, max=256)] = 2,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", help="Session of the journal in --data-dir, or last."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "--report", help="HTML report; else DATA_DIR/replays/ID.html."),
+    ] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML report.")] = False,
+    no_journal: Annotated[
+        bool, typer.Option("--no-journal", help="Keep the facts in memory alone.")
+    ] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run strategies over recorded markets as fast as they can be read: the same engine, rules and
+    exchange as a session, under the recording's own time. Two replays of the same files give the
+    same facts.
+
+    The journal goes to DATA_DIR/replays/ID.db, which trace, journal and stats read with
+    --database-url.
+    """
+    flags = {"symbols": symbols, "initial_balance": balance, "data_dir": data_dir}
+    loaded = _load(config, overrides_of(settings, flags))
+    from ..runtime.replay_sweep import FIGURES, Job, parse_grid
+
+    if by not in FIGURES:
+        raise InputError(f"--by must be one of {', '.join(FIGURES)}, was {by!r}")
+    names = tuple(strategy or loaded.strategies or (DEFAULT_STRATEGY,))
+    job = Job(
+        config=loaded,
+        strategy=names[0],
+        files=tuple(files),
+        terms=_terms(latency, fees, half_spread, queue),
+        start_ts=0 if from_ is None else _time(from_, "--from"),
+        end_ts=None if to is None else _time(to, "--to"),
+    )
+    place = Place(loaded, out, wants_report=not no_report, keeps_journal=not no_journal)
+    if compare is not None:
+        from .replay_compare import compared
+
+        return compared(job, strategy, compare, place, as_json=as_json)
+    if not grid:
+        if walk is not None:
+            raise InputError("--walk-forward needs a --grid to choose from")
+        return _one(job, names, place, as_json=as_json)
+    if len(names) > 1:
+        raise InputError(f"a sweep is of one strategy, there are {', '.join(names)}")
+    from .replay_sweep import swept, walked
+
+    axes = parse_grid(grid)
+    if walk is None:
+        return swept(job, axes, by, jobs, place, as_json=as_json)
+    return walked(job, axes, by, jobs, walk, place, as_json=as_json)
+
+
+def _load(path: Path | None, overrides: Told) -> TradingConfig:
+    from ..model.config import TradingConfig
+
+    loaded = TradingConfig.load(path, overrides={**overrides, "dry_run": True, "speed": 0.0})
+    for warning in loaded.warnings:
+        warn(warning)
+    return loaded.config
+
+
+def _one(job: Job, names: tuple[str, ...], place: Place, *, as_json: bool) -> int:
+    done, document, _ = played(job, names, place, is_quiet=as_json)
+    if as_json:
+        print_json(document)
+    else:
+        from ..runtime.report import text_report
+
+        print(text_report(done.figures))
+        print(f"\n{document['messages_told']}")
+        for name in ("journal", "report"):
+            if document[name]:
+                print(f"{name.capitalize()}: {document[name]}")
+        if done.fault:
+            warn(done.fault)
+    return ExitCode.SESSION_ERROR if done.fault else ExitCode.OK
+
+
+def _terms(
+    latency: str | None, fees: str | None, half_spread: str | None, queue: str | None
+) -> Terms:
+    from ..exchange import Liquidity
+    from ..runtime.replay import Terms
+
+    given: Told = {}
+    if half_spread is not None:
+        given["half_spread"] = _fraction(half_spread, "--half-spread")
+    if queue is not None:
+        given["unknown_queue"] = _number(queue, "--queue")
+    maker = taker = None
+    if fees is not None:
+        parts = fees.split(",")
+        if len(parts) != 2:
+            raise InputError(f"--fees takes MAKER,TAKER, was {fees!r}")
+        maker, taker = (_fraction(part, "--fees") for part in parts)
+    seconds = 0.0 if latency is None else seconds_of(latency, "--latency")
+    return Terms(
+        latency_ns=round(seconds * 1e9),
+        maker_fee=maker,
+        taker_fee=taker,
+        liquidity=Liquidity(**given),
+    )
+
+
+def _fraction(text: str, option: str) -> Decimal:
+    """Read a fraction, or hundredths of a percent: 0.0005 is 5bp."""
+    number = text.strip().lower()
+    value = _number(number.removesuffix("bp"), option)
+    value = value / 10_000 if number.endswith("bp") else value
+    if not -1 < value < 1:
+        raise InputError(f"{option} must be a fraction below 1, was {text!r}")
+    return value
+
+
+def _number(text: str, option: str) -> Decimal:
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        raise InputError(f"{option} must be a number, was {text!r}") from None
+    if not value.is_finite():
+        raise InputError(f"{option} must be a number, was {text!r}")
+    return value
+
+
+def _time(text: str, option: str) -> int:
+    """Read a time; without a zone it is UTC."""
+    try:
+        read = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(f"{option} takes a time such as 2025-05-04T12:30, was {text!r}") from None
+    aware = read if read.tzinfo else read.replace(tzinfo=UTC)
+    return round(aware.timestamp()) * 1_000_000_000

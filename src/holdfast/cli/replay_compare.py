@@ -1,0 +1,98 @@
+"""A session of the journal beside its replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .exit_codes import ExitCode
+from .output import print_json, print_pairs, print_table, text_of
+from .replaying import Place, Told, played
+
+if TYPE_CHECKING:
+    from ..runtime.replay_compare import Drift, Pair
+    from ..runtime.replay_sweep import Job
+
+PAIRS_SHOWN = 40
+
+
+def compared(
+    job: Job, strategy: list[str] | None, session_id: str, place: Place, *, as_json: bool
+) -> int:
+    """Replay the time of a session and show how far the two drifted apart."""
+    from dataclasses import replace
+
+    from ..runtime.control_wire import builtins
+    from ..runtime.replay_compare import compare, recorded
+    from ..runtime.replay_report import write_drift
+    from . import journaled
+
+    with journaled.reading(job.config) as journal:
+        session = recorded(journal.replay(), session_id)
+    update: Told = {"symbols": job.config.symbols or session.symbols}
+    if session.equity is not None:
+        update["initial_balance"] = session.equity
+    job = replace(
+        job,
+        config=job.config.model_copy(update=update),
+        start_ts=max(job.start_ts, session.started_ts),
+        end_ts=min(job.end_ts or session.ended_ts + 1, session.ended_ts + 1),
+    )
+    report, place.report = place.report, None
+    names = tuple(strategy or session.strategies)
+    done, document, facts = played(job, names, place, is_quiet=as_json)
+    drift = compare(session.facts, facts())
+    title = f"Session {session.session_id} beside its replay {done.session_id}"
+    if report is not None:
+        write_drift(report, drift, title)
+    document |= {
+        "compared": session.session_id,
+        "report": str(report) if report else None,
+        "drift": builtins(drift.summary()),
+    }
+    if as_json:
+        print_json({**document, "pairs": builtins([_pair(pair) for pair in drift.pairs])})
+    else:
+        _print_drift(title, drift, document["drift"])
+        if report:
+            print(f"Report: {report}")
+    return ExitCode.SESSION_ERROR if done.fault else ExitCode.OK
+
+
+def _pair(pair: Pair) -> Told:
+    return {
+        "session": pair.session,
+        "replay": pair.replay,
+        "entry_ms": pair.entry_ms,
+        "entry_bp": pair.entry_bp,
+        "exit_ms": pair.exit_ms,
+        "exit_bp": pair.exit_bp,
+        "pnl": pair.pnl,
+    }
+
+
+def _print_drift(title: str, drift: Drift, summary: Told) -> None:
+    from ..runtime.views import when
+
+    rows = []
+    for pair in drift.pairs[-PAIRS_SHOWN:]:
+        trip = pair.session or pair.replay
+        assert trip is not None, "a pair has a side"
+        there = "both" if pair.session and pair.replay else "session" if pair.session else "replay"
+        rows.append(
+            [
+                f"{when(trip.entry_ts):%Y-%m-%d %H:%M:%S}",
+                trip.symbol,
+                "long" if trip.side.sign > 0 else "short",
+                there,
+                *(_number_told(value) for value in (pair.entry_ms, pair.entry_bp)),
+                *(_number_told(value) for value in (pair.exit_ms, pair.exit_bp)),
+                f"{pair.pnl:+,.2f}",
+            ]
+        )
+    columns = ["Entered", "Symbol", "Side", "In", "ms>", "Worse, bp>", "Exit ms>", "Worse, bp>"]
+    print_table(title, [*columns, "P&L apart>"], rows)
+    print_pairs("", [(name, text_of(value)) for name, value in summary.items()])
+
+
+def _number_told(value: float | None) -> str:
+    return "" if value is None else f"{value:+.2f}"

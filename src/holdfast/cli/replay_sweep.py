@@ -1,0 +1,140 @@
+"""Many replays: a sweep of parameters, and a walk-forward."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .exit_codes import ExitCode
+from .output import print_json, print_table
+from .replaying import Place, Told, figures_of
+
+if TYPE_CHECKING:
+    from ..runtime.replay_sweep import Fold, Job, Row
+
+BEST_SHOWN = 10
+
+
+def swept(
+    job: Job, axes: dict[str, list[str]], by: str, workers: int, place: Place, *, as_json: bool
+) -> int:
+    from dataclasses import replace
+
+    from ..runtime.replay_report import write_sweep
+    from ..runtime.replay_sweep import points, sweep
+
+    todo = [replace(job, point=point) for point in points(axes)]
+    rows: list[Row] = []
+    with counting(len(todo), is_quiet=as_json) as advance:
+        for row in sweep(todo, workers):
+            rows.append(row)
+            advance()
+    rows.sort(key=lambda row: -row.figure(by))
+    if place.report is not None:
+        write_sweep(place.report, axes, rows, by)
+    report = str(place.report) if place.report else None
+    if as_json:
+        print_json({"points": [_row(row, by) for row in rows], "by": by, "report": report})
+    else:
+        _print_rows("The best points", rows[:BEST_SHOWN], by)
+        print(f"\n{len(rows)} replays, {sum(bool(row.fault) for row in rows)} failed")
+        if report:
+            print(f"Report: {report}")
+    return ExitCode.OK
+
+
+def walked(
+    job: Job,
+    axes: dict[str, list[str]],
+    by: str,
+    workers: int,
+    count: int,
+    place: Place,
+    *,
+    as_json: bool,
+) -> int:
+    import math
+
+    from ..feeds import RecordingFeed
+    from ..runtime.replay_report import write_walk
+    from ..runtime.replay_sweep import end_of, spans, walk_forward
+
+    symbols = job.config.symbols
+    start = RecordingFeed(job.files, symbols, start_ts=job.start_ts).start_ts
+    cuts = spans(start, job.end_ts or end_of(job.files, symbols), count)
+    size = len(cuts) * (math.prod(len(values) for values in axes.values()) + 1)
+    with counting(size, is_quiet=as_json) as advance:
+        folds = walk_forward(job, axes, cuts, by=by, workers=workers, on_row=lambda _: advance())
+    if place.report is not None:
+        write_walk(place.report, folds, by)
+    report = str(place.report) if place.report else None
+    if as_json:
+        told = [_fold(fold, by) for fold in folds]
+        print_json({"folds": told, "by": by, "report": report})
+    else:
+        _print_rows("Out of sample", [fold.tested for fold in folds], by)
+        if report:
+            print(f"\nReport: {report}")
+    return ExitCode.OK
+
+
+def _fold(fold: Fold, by: str) -> Told:
+    from ..runtime.control_wire import builtins
+    from ..runtime.views import when
+
+    span: Told = builtins(
+        {
+            "train_from": when(fold.trained.job.start_ts),
+            "test_from": when(fold.tested.job.start_ts),
+            "test_to": when(fold.tested.job.end_ts or 0),
+        }
+    )
+    return {**span, "trained": _row(fold.trained, by), "tested": _row(fold.tested, by)}
+
+
+def _row(row: Row, by: str) -> Told:
+    from ..runtime.control_wire import builtins
+
+    value = row.figure(by)
+    found: Told = builtins(
+        {"point": dict(row.job.point), "value": value, "error": row.fault or None}
+        | figures_of(row.figures)
+    )
+    return found
+
+
+def _print_rows(title: str, rows: list[Row], by: str) -> None:
+    names = [name for name, _ in rows[0].job.point] if rows else []
+    columns = [*(f"{name}>" for name in names), f"{by}>", "P&L>", "Trades>", "Won>", "Drawdown>"]
+    print_table(
+        title,
+        [*columns, "Fault"],
+        [
+            [
+                *(value for _, value in row.job.point),
+                f"{row.figure(by):,.4g}",
+                f"{row.figures.total_pnl:+,.2f}",
+                f"{row.figures.total_trades}",
+                f"{row.figures.win_rate:.1%}",
+                f"{row.figures.max_drawdown:.2%}",
+                row.fault,
+            ]
+            for row in rows
+        ],
+    )
+
+
+@contextmanager
+def counting(total: int, *, is_quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show how many replays are done, on a terminal."""
+    if is_quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("replays", total=total)
+        yield lambda: bar.advance(task)

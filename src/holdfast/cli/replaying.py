@@ -1,0 +1,193 @@
+"""Make one replay for a command: its journal, its report, and what to tell of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ..model.errors import TradingError
+from .run import execute
+
+if TYPE_CHECKING:
+    from ..feeds import RecordingFeed
+    from ..journal import MemoryJournal
+    from ..model.config import TradingConfig
+    from ..model.events import Event
+    from ..model.market import Bar
+    from ..model.values import Symbol
+    from ..runtime.replay import Replayed
+    from ..runtime.replay_sweep import Job
+    from ..stats import SessionStats
+
+    Facts = Callable[[], Iterator[Event]]
+
+Told = dict[str, Any]
+
+
+class Place:
+    """Where a replay leaves what it found."""
+
+    def __init__(
+        self, config: TradingConfig, out: Path | None, *, wants_report: bool, keeps_journal: bool
+    ) -> None:
+        self.session_id = str(uuid4())
+        self.folder = config.data_dir / "replays"
+        self.report = (out or self.folder / f"{self.session_id}.html") if wants_report else None
+        self.journal = self.folder / f"{self.session_id}.db" if keeps_journal else None
+
+
+def played(
+    job: Job, names: tuple[str, ...], place: Place, *, is_quiet: bool
+) -> tuple[Replayed, Told, Facts]:
+    """Make one replay, its journal and its report."""
+    from ..feeds import RecordingFeed
+    from ..journal import MemoryJournal, open_journal
+    from ..runtime.assembly import load_strategies
+    from ..runtime.replay import replay as play
+    from ..runtime.report import write_report
+
+    feed = RecordingFeed(job.files, job.config.symbols, start_ts=job.start_ts, end_ts=job.end_ts)
+    load_strategies(names)  # what can't be made is refused before a file is
+    memory = MemoryJournal()
+    if place.journal is not None:
+        place.folder.mkdir(parents=True, exist_ok=True)
+    journal = memory if place.journal is None else open_journal(place.journal)
+    with _progress(feed.start_ts, job.end_ts, is_quiet=is_quiet) as on_turn:
+        done = execute(
+            play(
+                job.config,
+                names,
+                feed,
+                terms=job.terms,
+                journal=journal,
+                session_id=place.session_id,
+                on_turn=on_turn,
+            )
+        )
+    facts = _facts(place, memory)
+    if place.report is not None:
+        bars = _bars(feed, done)
+        write_report(place.report, facts(), bars=bars, session_id=done.session_id, title="Replay")
+    return done, _document(done, job, names, place), facts
+
+
+def _facts(place: Place, memory: MemoryJournal) -> Facts:
+    from ..journal import open_journal
+
+    if place.journal is None:
+        return lambda: iter(memory.facts)
+
+    def read() -> Iterator[Event]:
+        journal = open_journal(place.journal or "", read_only=True)
+        try:
+            yield from journal.replay()
+        finally:
+            journal.close()
+
+    return read
+
+
+def _bars(feed: RecordingFeed, done: Replayed) -> dict[Symbol, Sequence[Bar]]:
+    """Return what the price charts draw."""
+    from .ending import chart_frame
+
+    stats = done.figures
+    frame, count = chart_frame(stats.started_ts, stats.ended_ts)
+    try:
+        return {each: feed.history(each, frame, done.now, count) for each in done.symbols}
+    except (TradingError, ValueError):
+        return {}  # the charts draw the fills alone
+
+
+def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) -> Told:
+    from ..runtime.control_wire import builtins
+    from ..runtime.views import when
+
+    stats, books = done.figures, done.books
+    found: Told = builtins(
+        {
+            "session_id": done.session_id,
+            "status": done.status,
+            "reason": done.reason,
+            "error": done.fault or None,
+            "duration_s": round(done.seconds, 3),
+            "cpu_s": round(done.cpu_s, 3),
+            "feed_duration_s": stats.duration.total_seconds(),
+            "started_at": when(stats.started_ts) if stats.started_ts else None,
+            "stopped_at": when(stats.ended_ts) if stats.ended_ts else None,
+            **figures_of(stats),
+            "books": {
+                "positions_diff": books.positions_diff if books else None,
+                "balance_diff": books.balance_diff if books else None,
+            },
+            "report": str(place.report) if place.report else None,
+            "journal": str(place.journal) if place.journal else None,
+            "files": job.files,
+            "symbols": done.symbols,
+            "strategies": names,
+            "terms": job.terms,
+        }
+    )
+    span = str(stats.duration).split(".", maxsplit=1)[0]
+    found["messages_told"] = f"{span} of market in {done.seconds:.1f} s; {_books(found['books'])}"
+    return found
+
+
+def figures_of(stats: SessionStats) -> Told:
+    """Return the figures under the names that `run --json` gives them."""
+    return {
+        "signals": stats.signals,
+        "denied": stats.denied,
+        "denials": stats.denials,
+        "orders": stats.orders,
+        "rejected": stats.rejected,
+        "fills": stats.fills,
+        "trades": stats.total_trades,
+        "win_rate": stats.win_rate,
+        "profit_factor": stats.profit_factor,
+        "sharpe_ratio": stats.sharpe_ratio,
+        "sortino_ratio": stats.sortino_ratio,
+        "max_drawdown": stats.max_drawdown,
+        "pnl": stats.total_pnl,
+        "realized": stats.realized_pnl,
+        "unrealized": stats.unrealized_pnl,
+        "fees": stats.fees,
+        "funding": stats.funding,
+        "equity_start": stats.equity_start,
+        "equity_end": stats.equity_end,
+    }
+
+
+def _books(books: dict[str, str | None]) -> str:
+    if set(books.values()) == {"0"}:
+        return "the books agree with the exchange's"
+    return f"THE BOOKS DIFFER: {books}"
+
+
+@contextmanager
+def _progress(
+    start_ts: int, end_ts: int | None, *, is_quiet: bool
+) -> Iterator[Callable[[int], None] | None]:
+    """Show how far the recording's time has come, on a terminal."""
+    if is_quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        total = None if end_ts is None else (end_ts - start_ts) / 1e9
+        task = bar.add_task("", total=total)
+
+        def on_turn(now: int) -> None:
+            at = datetime.fromtimestamp(now / 1e9, UTC)
+            done_s = (now - start_ts) / 1e9
+            bar.update(task, completed=done_s, description=f"{at:%Y-%m-%d %H:%M:%S}")
+
+        yield on_turn

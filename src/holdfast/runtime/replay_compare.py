@@ -1,0 +1,197 @@
+"""A session beside its replay: trade by trade, and how far they drifted apart.
+
+A trip of the session and one of the replay are the same trade where strategy, symbol and side
+agree and they began within `PAIR_NS` of each other; the nearest in order of time are paired.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ..model import events as ev
+from ..model.errors import InputError
+from ..model.values import NS_PER_S, ZERO, SessionId, Symbol
+from ..stats import RoundTrip, round_trips
+
+PAIR_NS = 60 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the journal says of a session. `ended_ts` is its last fact's time."""
+
+    session_id: SessionId
+    strategies: tuple[str, ...]  # as they were named
+    symbols: tuple[Symbol, ...]
+    started_ts: int
+    ended_ts: int
+    equity: Decimal | None
+    facts: list[ev.Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A trade in the session, in the replay, or in both."""
+
+    session: RoundTrip | None
+    replay: RoundTrip | None
+
+    @property
+    def entry_ms(self) -> float | None:
+        """Return how much later the session entered."""
+        return self._apart("entry_ts")
+
+    @property
+    def exit_ms(self) -> float | None:
+        """Return how much later the session left."""
+        return self._apart("exit_ts")
+
+    def _apart(self, name: str) -> float | None:
+        if self.session is None or self.replay is None:
+            return None
+        later: int = getattr(self.session, name) - getattr(self.replay, name)
+        return later / 1e6
+
+    @property
+    def entry_bp(self) -> float | None:
+        """Return how much worse the session's entry was, in hundredths of a percent."""
+        return self._worse("entry_price", 1)
+
+    @property
+    def exit_bp(self) -> float | None:
+        """Return how much worse the session's exit was."""
+        return self._worse("exit_price", -1)
+
+    def _worse(self, name: str, sign: int) -> float | None:
+        if self.session is None or self.replay is None:
+            return None
+        real, made = getattr(self.session, name), getattr(self.replay, name)
+        return float((real - made) / made * self.session.side.sign * sign * 10_000)
+
+    @property
+    def pnl(self) -> Decimal:
+        """Return how much more the session made of it."""
+        real, made = self.session, self.replay
+        return (real.net_pnl if real else ZERO) - (made.net_pnl if made else ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Every trade of either, and the sums."""
+
+    pairs: list[Pair]
+
+    def both(self) -> list[Pair]:
+        """Return the trades that both made."""
+        return [each for each in self.pairs if each.session and each.replay]
+
+    def summary(self) -> dict[str, object]:
+        """Return the figures: counts, mean drifts over the trades of both, profits."""
+        both = self.both()
+        return {
+            "trades_in_both": len(both),
+            "only_in_session": sum(each.replay is None for each in self.pairs),
+            "only_in_replay": sum(each.session is None for each in self.pairs),
+            "mean_entry_ms": _mean(each.entry_ms for each in both),
+            "mean_exit_ms": _mean(each.exit_ms for each in both),
+            "mean_entry_bp": _mean(each.entry_bp for each in both),
+            "mean_exit_bp": _mean(each.exit_bp for each in both),
+            "session_pnl": sum((e.session.net_pnl for e in self.pairs if e.session), ZERO),
+            "replay_pnl": sum((e.replay.net_pnl for e in self.pairs if e.replay), ZERO),
+            "pnl_drift": sum((each.pnl for each in self.pairs), ZERO),
+        }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
+    """Cut one session out of a journal; "last" is the last one.
+
+    Raises:
+        InputError: the journal has no such session; the text names those that there are.
+    """
+    sessions: dict[str, list[ev.Event]] = {}
+    current: list[ev.Event] = []
+    for fact in facts:
+        if isinstance(fact, ev.EpochStarted):
+            current = sessions.setdefault(fact.session_id, [])
+        current.append(fact)
+    found = _named(sessions, session_id)
+    own = sessions[found]
+    epochs = [fact for fact in own if isinstance(fact, ev.EpochStarted)]
+    started = [fact for fact in own if isinstance(fact, ev.StrategyStarted)]
+    days = [fact for fact in own if isinstance(fact, ev.TradingDayStarted)]
+    return Recorded(
+        session_id=SessionId(found),
+        strategies=tuple(dict.fromkeys(fact.description for fact in started)),
+        symbols=epochs[0].symbols,
+        started_ts=own[0].ts,
+        ended_ts=own[-1].ts,
+        equity=days[0].equity if days else None,
+        facts=own,
+    )
+
+
+def _named(sessions: dict[str, list[ev.Event]], wanted: str) -> str:
+    if wanted == "last" and sessions:
+        return next(reversed(sessions))
+    fitting = [known for known in sessions if known.startswith(wanted)]
+    if len(fitting) != 1:
+        known = ", ".join(sessions) or "none"
+        raise InputError(
+            f"--compare names one session of the journal, was {wanted!r}; it has {known}"
+        )
+    return fitting[0]
+
+
+def compare(session: Iterable[ev.Event], replay: Iterable[ev.Event]) -> Drift:
+    """Pair the trades of a session with those of its replay."""
+    real, made = _by_kind(session), _by_kind(replay)
+    pairs = [
+        pair
+        for kind in dict.fromkeys([*real, *made])
+        for pair in _pairs(real.get(kind, []), made.get(kind, []))
+    ]
+    return Drift(sorted(pairs, key=_entry))
+
+
+def _entry(pair: Pair) -> int:
+    trip = pair.session or pair.replay
+    assert trip is not None, "a pair has a side"
+    return trip.entry_ts
+
+
+Kind = tuple[str, str, str]
+
+
+def _by_kind(facts: Iterable[ev.Event]) -> dict[Kind, list[RoundTrip]]:
+    found: dict[Kind, list[RoundTrip]] = defaultdict(list)
+    for trip in round_trips(facts):
+        found[trip.strategy_id, trip.symbol, trip.side.value].append(trip)
+    for trips in found.values():
+        trips.sort(key=lambda trip: trip.entry_ts)
+    return found
+
+
+def _pairs(real: Sequence[RoundTrip], made: Sequence[RoundTrip]) -> Iterator[Pair]:
+    """Go along both in order of time; what finds no partner stands alone."""
+    i = j = 0
+    while i < len(real) and j < len(made):
+        apart = real[i].entry_ts - made[j].entry_ts
+        if abs(apart) <= PAIR_NS:
+            yield Pair(real[i], made[j])
+            i, j = i + 1, j + 1
+        elif apart < 0:
+            yield Pair(real[i], None)
+            i += 1
+        else:
+            yield Pair(None, made[j])
+            j += 1
+    yield from (Pair(each, None) for each in real[i:])
+    yield from (Pair(None, each) for each in made[j:])

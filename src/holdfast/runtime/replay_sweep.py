@@ -1,0 +1,201 @@
+"""Many replays of one recording, each in a process of its own: sweeps and walk-forward.
+
+Rule: a sweep is replays, nothing else. Its rows are the figures that `replay` gives for the same
+parameters, and no process shares anything with another but the files that it reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+
+from ..feeds import RecordingFeed
+from ..model.config import TradingConfig
+from ..model.errors import InputError, TradingError
+from ..model.values import Symbol
+from ..stats import SessionStats
+from .replay import Terms, replay
+
+POINTS_MAX = 10_000
+"""How many combinations of parameters a sweep may have."""
+
+FOLDS_MAX = 100
+
+FIGURES: dict[str, Callable[[SessionStats], float]] = {
+    "pnl": lambda stats: float(stats.total_pnl + stats.unrealized_pnl),
+    "sharpe": lambda stats: stats.sharpe_ratio,
+    "sortino": lambda stats: stats.sortino_ratio,
+    "profit_factor": lambda stats: stats.profit_factor,
+    "drawdown": lambda stats: -stats.max_drawdown,
+    "win_rate": lambda stats: stats.win_rate,
+}
+"""What the best is found by: the larger the better."""
+
+Point = tuple[tuple[str, str], ...]
+"""Names and values of parameters, as they are written in a strategy's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One replay to be made: all that a process must be told. Times 0 and None are open ends."""
+
+    config: TradingConfig
+    strategy: str
+    files: tuple[str, ...]
+    terms: Terms
+    point: Point = ()
+    start_ts: int = 0
+    end_ts: int | None = None
+
+    @property
+    def spec(self) -> str:
+        """Return the strategy's name with the point's parameters."""
+        given = ",".join(f"{name}={value}" for name, value in self.point)
+        if not given:
+            return self.strategy
+        return f"{self.strategy}{',' if '=' in self.strategy else ':'}{given}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of a job. `fault` is "" where it ran through."""
+
+    job: Job
+    figures: SessionStats
+    fault: str = ""
+
+    def figure(self, name: str) -> float:
+        """Return one of `FIGURES`; what failed or is no number is worse than anything."""
+        value = -math.inf if self.fault else FIGURES[name](self.figures)
+        return -math.inf if math.isnan(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One step of a walk-forward: the best of the training span, tried on the span behind it."""
+
+    trained: Row
+    tested: Row
+
+
+def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
+    """Read axes such as "fast=5:50:5" (both ends included) or "kind=a,b".
+
+    Raises:
+        InputError: one is neither, or together they have too many points.
+    """
+    axes: dict[str, list[str]] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign or not name.strip() or not values.strip():
+            raise InputError(f"--grid takes NAME=FROM:TO:STEP or NAME=A,B,C, was {text!r}")
+        if name.strip() in axes:
+            raise InputError(f"--grid names {name.strip()} twice")
+        axes[name.strip()] = _range(text, values) if ":" in values else _listed(values)
+    size = math.prod(len(values) for values in axes.values())
+    if size > POINTS_MAX:
+        raise InputError(f"the grid has {size} points; at most {POINTS_MAX}")
+    return axes
+
+
+def _listed(values: str) -> list[str]:
+    return [value.strip() for value in values.split(",") if value.strip()]
+
+
+def _range(text: str, values: str) -> list[str]:
+    try:
+        start, stop, step = (Decimal(part) for part in values.split(":"))
+    except (InvalidOperation, ValueError):
+        raise InputError(f"--grid takes NAME=FROM:TO:STEP in numbers, was {text!r}") from None
+    if not step > 0 or stop < start or (stop - start) / step >= POINTS_MAX:
+        raise InputError(f"--grid must go up, in at most {POINTS_MAX} steps, was {text!r}")
+    count = int((stop - start) / step) + 1
+    return [f"{start + step * number:f}" for number in range(count)]
+
+
+def points(axes: dict[str, list[str]]) -> list[Point]:
+    """Return every combination."""
+    names = list(axes)
+    return [tuple(zip(names, one, strict=True)) for one in itertools.product(*axes.values())]
+
+
+def run_job(job: Job) -> Row:
+    """Make one replay, its journal in memory; what can't be run says why."""
+    try:
+        feed = RecordingFeed(
+            job.files, job.config.symbols, start_ts=job.start_ts, end_ts=job.end_ts
+        )
+        done = asyncio.run(replay(job.config, [job.spec], feed, terms=job.terms))
+    except (TradingError, OSError) as error:
+        return Row(job, SessionStats(), str(error) or type(error).__name__)
+    return Row(job, done.figures, done.fault)
+
+
+def sweep(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
+    """Make replays in processes; yield each row when it is there, in no order."""
+    if workers <= 1 or len(jobs) == 1:
+        yield from map(run_job, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context)
+    try:
+        for future in as_completed([pool.submit(run_job, job) for job in jobs]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def spans(start_ts: int, end_ts: int, folds: int) -> list[tuple[int, int, int]]:
+    """Cut a time into equal parts; return where each fold trains from, tests from, and ends.
+
+    Raises:
+        InputError: there are too few or too many folds.
+    """
+    if not 1 <= folds <= FOLDS_MAX:
+        raise InputError(f"--walk-forward takes 1 to {FOLDS_MAX} folds, was {folds}")
+    part = (end_ts - start_ts) // (folds + 1)
+    if part <= 0:
+        raise InputError("the recording is too short to be cut into folds")
+    cuts = [start_ts + part * number for number in range(folds + 1)] + [end_ts]
+    return [(cuts[i], cuts[i + 1], cuts[i + 2]) for i in range(folds)]
+
+
+def walk_forward(  # noqa: PLR0913 - a sweep, and how to cut it
+    job: Job,
+    axes: dict[str, list[str]],
+    cuts: Sequence[tuple[int, int, int]],
+    *,
+    by: str,
+    workers: int,
+    on_row: Callable[[Row], None] = lambda _: None,
+) -> list[Fold]:
+    """Find the best parameters on each training span and try them on the span behind it."""
+    found = []
+    for train_ts, test_ts, end_ts in cuts:
+        jobs = [
+            replace(job, point=point, start_ts=train_ts, end_ts=test_ts) for point in points(axes)
+        ]
+        rows = []
+        for row in sweep(jobs, workers):
+            on_row(row)
+            rows.append(row)
+        rows.sort(key=lambda row: jobs.index(row.job))  # ties go by the grid's order
+        best = max(rows, key=lambda row: row.figure(by))
+        tested = run_job(replace(best.job, start_ts=test_ts, end_ts=end_ts))
+        on_row(tested)
+        found.append(Fold(best, tested))
+    return found
+
+
+def end_of(files: Sequence[str], symbols: Sequence[Symbol]) -> int:
+    """Return the time behind a recording's last message; all of it is read for that."""
+    last = 0
+    for chunk in RecordingFeed(files, symbols).read():
+        last = chunk[-1].ts
+    return last + 1

@@ -1,0 +1,287 @@
+"""`holdfast replay` and `holdfast trace`, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from holdfast.cli import main
+from holdfast.journal import open_journal
+from holdfast.model.events import OrderFilled, OrderSubmitted
+from holdfast.model.values import OrderRole
+
+START_MS = 1_746_374_400_000
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def bars(tmp_path):
+    """Write six hours of bars that swing, so that averages cross."""
+    path = tmp_path / "BTCUSDT-1m.csv"
+    lines = ["open_time,open,high,low,close,volume"]
+    for minute in range(360):
+        before, after = (60_000 + 200 * math.sin(m / 20) for m in (minute - 1, minute))
+        high, low = max(before, after) + 5, min(before, after) - 5
+        lines.append(
+            f"{START_MS + minute * 60_000},{before:.1f},{high:.1f},{low:.1f},{after:.1f},10"
+        )
+    path.write_text("\n".join(lines))
+    return path
+
+
+def told(capsys, *arguments):
+    """Run a command with --json; return its exit code and its document."""
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def replayed(capsys, bars, *arguments):
+    return told(capsys, "replay", bars, "-s", "sma_cross", "--data-dir", "data", *arguments)
+
+
+def test_a_replay_leaves_a_journal_and_a_report(capsys, bars):
+    code, found = replayed(capsys, bars)
+
+    assert code == 0
+    assert (found["status"], found["error"]) == ("STOPPED", None)
+    assert found["fills"] > 4
+    assert found["books"] == {"positions_diff": "0", "balance_diff": "0"}
+    assert "plotly" in Path(found["report"]).read_text().lower()
+    journal = open_journal(found["journal"], read_only=True)
+    fills = [fact for fact in journal.replay() if isinstance(fact, OrderFilled)]
+    journal.close()
+    assert len(fills) == found["fills"]
+
+
+def test_two_replays_trade_alike(capsys, bars):
+    first, second = (replayed(capsys, bars, "--no-report", "--no-journal")[1] for _ in range(2))
+
+    for name in ("fills", "pnl", "fees", "equity_end", "denials"):
+        assert first[name] == second[name]
+    assert (first["journal"], first["report"]) == (None, None)
+
+
+def test_people_are_told_figures_and_where_things_are(capsys, bars):
+    assert main(["replay", str(bars), "--data-dir", "data"]) == 0
+
+    out = capsys.readouterr().out
+    assert "Total P&L" in out
+    assert "the books agree with the exchange's" in out
+    assert "Journal: data/replays/" in out
+
+
+def test_fees_are_those_that_were_asked_for(capsys, bars):
+    _, usual = replayed(capsys, bars, "--no-report", "--fees", "2bp,5bp")
+    _, double = replayed(capsys, bars, "--no-report", "--fees", "0.0004,0.001")
+
+    assert float(double["fees"]) == pytest.approx(2 * float(usual["fees"]), rel=1e-6)
+
+
+def test_from_and_to_cut_the_recording(capsys, bars):
+    _, found = replayed(
+        capsys, bars, "--no-report", "--from", "2025-05-04T17:00", "--to", "2025-05-04T18:00"
+    )
+
+    assert found["started_at"].startswith("2025-05-04T17:0")
+    assert found["feed_duration_s"] <= 3600
+
+
+def test_latency_moves_every_fill(capsys, bars):
+    def first_fill(found):
+        journal = open_journal(found["journal"], read_only=True)
+        facts = list(journal.replay())
+        journal.close()
+        sent = next(fact for fact in facts if isinstance(fact, OrderSubmitted))
+        fill = next(fact for fact in facts if isinstance(fact, OrderFilled))
+        return fill.venue_ts - sent.ts, fill.ts - sent.ts
+
+    _, near = replayed(capsys, bars, "--no-report")
+    _, far = replayed(capsys, bars, "--no-report", "--latency", "80ms")
+
+    assert first_fill(near) == (0, 0)
+    assert first_fill(far) == (80_000_000, 160_000_000)
+
+
+def test_a_sweep_gives_what_single_replays_give(capsys, bars):
+    code, found = replayed(
+        capsys, bars, "--grid", "fast=5:10:5", "--grid", "slow=20,40", "--jobs", "2"
+    )
+
+    assert code == 0
+    assert len(found["points"]) == 4
+    assert "heatmap" in Path(found["report"]).read_text()
+    point = found["points"][0]
+    spec = "sma_cross:" + ",".join(f"{name}={value}" for name, value in point["point"].items())
+    _, alone = told(
+        capsys, "replay", bars, "-s", spec, "--data-dir", "data", "--no-report", "--no-journal"
+    )
+    for name in ("pnl", "fills", "fees", "unrealized", "denials"):
+        assert alone[name] == point[name]
+    assert point["value"] == pytest.approx(float(alone["pnl"]) + float(alone["unrealized"]))
+
+
+def test_a_point_that_can_not_be_run_says_why_and_the_others_go_on(capsys, bars):
+    _, found = replayed(capsys, bars, "--no-report", "--grid", "fast=10,30", "--jobs", "1")
+
+    errors = {point["point"]["fast"]: point["error"] for point in found["points"]}
+    assert errors["10"] is None
+    assert "fast" in errors["30"]
+
+
+def test_a_walk_forward_tests_behind_where_it_trained(capsys, bars):
+    code, found = replayed(
+        capsys, bars, "--grid", "fast=5,10", "--walk-forward", "2", "--jobs", "1"
+    )
+
+    assert code == 0
+    assert len(found["folds"]) == 2
+    for fold in found["folds"]:
+        assert fold["train_from"] < fold["test_from"] < fold["test_to"]
+        assert fold["trained"]["point"] == fold["tested"]["point"]
+    assert found["folds"][0]["test_from"] == found["folds"][1]["train_from"]
+
+
+def test_a_session_and_its_replay_are_laid_side_by_side(capsys, bars):
+    main(["run", "--feed", str(bars), "--speed", "max", "--dry-run", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+
+    code, found = told(capsys, "replay", bars, "--compare", "last", "--data-dir", "data")
+
+    assert code == 0
+    assert found["drift"]["trades_in_both"] > 2
+    assert found["drift"]["only_in_session"] == found["drift"]["only_in_replay"] == 0
+    assert found["drift"]["pnl_drift"] == "0"
+    assert {pair["entry_bp"] for pair in found["pairs"]} == {0.0}
+    assert "Session and replay" in Path(found["report"]).read_text()
+
+
+def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):
+    main(["run", "--feed", str(bars), "--speed", "max", "--dry-run", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+
+    code, found = told(capsys, "replay", bars, "--compare", "nobody", "--data-dir", "data")
+
+    assert code == 2
+    assert "'nobody'" in found["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--fees", "5bp"], "MAKER,TAKER"),
+        (["--fees", "2,5"], "fraction below 1"),
+        (["--latency", "soon"], "--latency takes a time"),
+        (["--from", "yesterday"], "--from takes a time"),
+        (["--grid", "fast"], "NAME=FROM:TO:STEP"),
+        (["--grid", "fast=50:5:5"], "must go up"),
+        (["--walk-forward", "3"], "needs a --grid"),
+        (["--by", "luck", "--grid", "fast=5,6"], "--by must be one of pnl"),
+        (["--queue", "much"], "--queue must be a number"),
+    ],
+)
+def test_wrong_options_are_told_with_what_was_expected(capsys, bars, arguments, what):
+    code, found = replayed(capsys, bars, *arguments)
+
+    assert code == 2
+    assert what in found["error"]
+
+
+def test_a_file_that_is_not_there_is_named(capsys):
+    code, found = told(capsys, "replay", "nothing.csv", "--data-dir", "data")
+
+    assert code == 2
+    assert "nothing.csv" in found["error"]
+
+
+def test_a_strategy_that_is_not_there_leaves_no_file_behind(capsys, bars):
+    code, found = told(capsys, "replay", bars, "-s", "no_such_thing", "--data-dir", "data")
+
+    assert code == 2
+    assert "no_such_thing" in found["error"]
+    assert not Path("data").exists()
+
+
+# trace
+
+
+@pytest.fixture
+def session(capsys, bars):
+    _, found = replayed(capsys, bars, "--no-report", "--latency", "50ms")
+    journal = open_journal(found["journal"], read_only=True)
+    facts = list(journal.replay())
+    journal.close()
+    return f"sqlite:///{found['journal']}", facts
+
+
+def test_an_order_is_traced_from_its_signal_to_its_stop(capsys, session):
+    url, facts = session
+    fill = next(fact for fact in facts if isinstance(fact, OrderFilled))
+
+    code, found = told(capsys, "trace", fill.cl_ord_id, "--database-url", url)
+
+    assert code == 0
+    assert found["signal"]["strategy_id"] == "sma_cross"
+    assert "cross" in found["signal"]["reason"]
+    rules = {verdict["rule"]: verdict for verdict in found["verdicts"]}
+    assert float(rules["position_size"]["value"]) <= float(rules["position_size"]["limit"])
+    assert found["parent"]["algo"] == "bracket"
+    kinds = [step["fact"] for step in found["steps"]]
+    assert kinds[:5] == [
+        "SignalReceived", "ParentStarted", "OrderSubmitted", "OrderAccepted", "OrderFilled",
+    ]  # fmt: skip
+    assert found["steps"][3]["since_ns"] == 100_000_000
+    assert found["filled_qty"] == found["order"]["qty"]
+    roles = {step["order"]["role"] for step in found["exits"]}
+    assert {OrderRole.STOP_LOSS.value, OrderRole.TAKE_PROFIT.value} <= roles
+
+
+def test_an_order_is_traced_for_people(capsys, session):
+    url, facts = session
+    fill = next(fact for fact in facts if isinstance(fact, OrderFilled))
+
+    assert main(["trace", fill.cl_ord_id, "--database-url", url]) == 0
+
+    out = capsys.readouterr().out
+    assert "golden cross" in out or "death cross" in out
+    assert "position_size" in out
+    assert "+100.000" in out
+    assert "stop loss hf." in out
+
+
+def test_an_order_that_nobody_knows_is_told(capsys, session):
+    code, found = told(capsys, "trace", "hf.9.9.9.E.none", "--database-url", session[0])
+
+    assert code == 2
+    assert "no order hf.9.9.9.E.none" in found["error"]
+
+
+# pack
+
+
+def test_trades_are_packed_and_replayed_alike(capsys, tmp_path):
+    lines = ["id,price,qty,quote_qty,time,is_buyer_maker"]
+    for number in range(3_000):
+        price = 60_000 + 50 * math.sin(number / 90)
+        lines.append(f"{number},{price:.1f},0.01,600,{START_MS + number * 500},true")
+    csv = tmp_path / "BTCUSDT-trades.csv"
+    csv.write_text("\n".join(lines))
+
+    code, packed = told(capsys, "pack", csv, "packed/BTCUSDT-trades.npy")
+    assert (code, packed["trades"]) == (0, 3_000)
+    runs = [
+        told(capsys, "replay", path, "--data-dir", "data", "--no-report")[1]
+        for path in (csv, packed["file"])
+    ]
+
+    assert runs[0]["fills"] > 0
+    for name in ("fills", "pnl", "fees", "equity_end"):
+        assert runs[0][name] == runs[1][name]
