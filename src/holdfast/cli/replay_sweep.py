@@ -107,7 +107,8 @@ def _row(row: Row, by: str) -> Told:
 
 def _print_rows(title: str, rows: list[Row], by: str) -> None:
     names = [name for name, _ in rows[0].job.point] if rows else []
-    columns = [*(f"{name}>" for name in names), f"{by}>", "P&L>", "Trades>", "Won>", "Drawdown>"]
+    figures = (by, "Realized", "Trades", "Won", "Drawdown")
+    columns = [f"{name}>" for name in (*names, *figures)]
     print_table(
         title,
         [*columns, "Fault"],
