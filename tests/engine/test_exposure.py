@@ -213,6 +213,37 @@ def test_a_fill_that_comes_late_may_have_given_an_exit_something_to_close(rig):
     assert reach(rig).shortest == -4
 
 
+def test_a_position_that_was_taken_over_is_something_that_an_exit_may_close(rig):
+    exit_ = rig.place(Side.SELL, "2", order_type=STOP, trigger_price="90", reduce_only=True)
+    rig.accept(exit_)
+    rig.state.apply(adopting(rig, "2"))
+
+    rig.trade("manual", "3", side=Side.SELL)
+
+    assert rig.qty() == -1
+    assert reach(rig).shortest == -3
+
+
+def adopting(rig, qty):
+    return ev.PositionAdopted(
+        ts=rig.now, symbol=BTC, qty=Decimal(qty), entry_price=Decimal(100), reason="test"
+    )
+
+
+def test_an_exit_that_counted_as_gone_may_have_closed_anything_when_it_appears(rig):
+    """While it was taken for refused nobody followed what there was to close."""
+    exit_ = rig.place(Side.SELL, "2", order_type=STOP, trigger_price="90", reduce_only=True)
+    rig.reject(exit_)
+    rig.trade("manual", "2", side=Side.BUY)
+    rig.trade("manual", "3", side=Side.SELL)
+    assert reach(rig).shortest == -1
+
+    rig.accept(exit_)
+
+    assert rig.order(exit_).is_open
+    assert reach(rig).shortest == -3
+
+
 @pytest.mark.parametrize("is_triggered", [False, True])
 def test_an_exit_at_the_market_may_have_traded_before_fills_that_were_heard(rig, is_triggered):
     """Its report is lost, the position has moved on: what it did comes on top."""
