@@ -294,6 +294,20 @@ def test_what_is_refused_again_and_again_is_asked_for_less_and_less_often(rig):
     assert 8 <= sent <= 14
 
 
+def test_a_close_that_is_refused_again_and_again_is_asked_for_less_and_less_often(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    rig.reject(only(rig, STOP).cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+    sent = 0
+    for _ in range(60):
+        for exit_ in rig.working(EXIT):
+            sent += 1
+            rig.reject(exit_.cl_ord_id, code=None, reason="not sent")
+        rig.wait(1)
+
+    assert 8 <= sent <= 14
+
+
 @pytest.mark.parametrize("role", [STOP, TARGET])
 def test_a_price_that_is_passed_closes_at_the_market_at_once(rig, role):
     entry = bracket(rig)
