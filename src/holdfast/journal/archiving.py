@@ -20,7 +20,7 @@ from .problems import explained
 from .reading import Tables
 from .schema import archives as archives_table
 from .schema import facts
-from .sqlite import SqliteStore, sqlite_tables
+from .sqlite import SqliteStore, owner_tables, sqlite_tables
 
 KEPT_FACTS = 1_000
 """The newest facts stay in the database: more than may ever be torn."""
@@ -45,7 +45,7 @@ def archive(where: str | Path) -> Archive | None:
     with ExitStack() as undo, explained(str(path)):
         lock = FileLock(path.with_name(f"{path.name}.lock"), Owner.here())
         undo.callback(lock.release)
-        tables = sqlite_tables(path)
+        tables = owner_tables(path)
         undo.callback(tables.close)
         store = SqliteStore(path, tables)
         undo.callback(store.close)
