@@ -20,13 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from bench.wire import tap as marks
 from holdfast.engine.risk import RULES
+from holdfast.runtime.assembly import INDISPENSABLE
 
 HERE = Path(__file__).parent
 CCXT = HERE.parent / ".venv-clients" / "ccxt" / "bin" / "python"
@@ -53,8 +54,10 @@ stop_loss_pct = 0
 take_profit_pct = 0
 """
 POWER = '[journal]\ndurability = "power"\n'
-NO_JOURNAL = '[journal]\nurl = "memory:"\n'
-NO_RISK = f"disabled = {json.dumps(list(RULES))}\n"  # still in the table [risk]
+HOLDFAST = ("-m", "holdfast")
+NO_JOURNAL = (str(HERE / "wire" / "no_journal.py"),)
+RULES_OFF = sorted(set(RULES) - INDISPENSABLE)
+NO_RISK = f"disabled = {json.dumps(RULES_OFF)}\n"  # still in the table [risk]
 
 
 def run() -> dict[str, object]:
@@ -104,9 +107,9 @@ def _programs() -> dict[str, Program]:
     """Name -> what starts the program, given where the exchange and the tap are."""
     programs: dict[str, Program] = {
         "bare": _bare,
-        "holdfast": partial(_holdfast, more=""),
+        "holdfast": _holdfast,
         'holdfast, durability "power"': partial(_holdfast, more=POWER),
-        "holdfast, journal in memory": partial(_holdfast, more=NO_JOURNAL),
+        "holdfast, journal in memory": partial(_holdfast, started_by=NO_JOURNAL),
         "holdfast, no risk rules": partial(_holdfast, more=NO_RISK),
     }
     if CCXT.exists():
@@ -130,7 +133,9 @@ def _ccxt(rest: str, wire: str, folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([str(CCXT), str(HERE / "wire" / "ccxt_pro.py"), *arguments])
 
 
-def _holdfast(rest: str, wire: str, folder: Path, *, more: str) -> subprocess.Popen[bytes]:
+def _holdfast(
+    rest: str, wire: str, folder: Path, *, more: str = "", started_by: Sequence[str] = HOLDFAST
+) -> subprocess.Popen[bytes]:
     config = folder / "holdfast.toml"
     venue = (
         f'[venue]\nname = "binance_futures"\nrest_url = "{rest}"\nstream_url = "{wire}"\n'
@@ -138,7 +143,7 @@ def _holdfast(rest: str, wire: str, folder: Path, *, more: str) -> subprocess.Po
     )
     config.write_text(venue + LOOSE + more)
     config.chmod(0o600)  # it holds a secret
-    command = [sys.executable, "-m", "holdfast", "run", "--config", str(config), "--json", "--live"]
+    command = [sys.executable, *started_by, "run", "--config", str(config), "--json", "--live"]
     command += ["--strategy", f"{HERE / 'wire' / 'echo_strategy.py'}:Echo"]
     command += ["--symbols", marks.SYMBOL, "--data-dir", str(folder / "data"), "--no-report"]
     wanted = {"BENCH_BUY": marks.BUY, "BENCH_CLOSE": marks.CLOSE, "BENCH_QTY": QTY}
