@@ -85,6 +85,15 @@ class Venue(Protocol):
         """Give back what `connect` took. Orders stay as they are."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """A venue that can say what its books, once asked for, wait for."""
+
+    @property
+    def awaits(self) -> str:
+        """Return it, as in "an answer to ..."; "" where nothing is under way."""
+
+
 class Journal(Protocol):
     """An append-only record of facts, in one order, owned by one process at a time."""
 

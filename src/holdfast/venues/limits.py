@@ -4,13 +4,15 @@ Rule 1: what is granted never exceeds a limit in any window of its length, where
         the venue's own windows begin on the clock, so that they are covered.
 Rule 2: each urgency leaves a part of every limit to the more urgent ones: when new orders have
         to wait, cancels and stops still go.
-Rule 3: what the venue counts beyond our own (another program on this address) is counted too.
+Rule 3: what the venue counts beyond our own (another program on this address) is counted too,
+        until the venue's window ends: those begin at full minutes, and tens of seconds.
 Rule 4: after a 429 or 418 nothing leaves before the time that the venue named.
 """
 
 from __future__ import annotations
 
 import enum
+import heapq
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +32,9 @@ BAN_LEAST_NS = 120 * NS_PER_S
 
 FLIGHT_NS = 30 * NS_PER_S
 """After this a request of which nothing was heard no longer keeps others of its kind."""
+
+HEARD_LONGER_NS = NS_PER_S
+"""The venue's window may end so much later by our clock than by its own."""
 
 IN_USE = 0.95
 """The part of each limit that is used: what leaves in two windows may arrive in one."""
@@ -60,15 +65,24 @@ class Limit(NamedTuple):
 
 
 class Window:
-    """What was taken out of one limit within its last window."""
+    """What was taken out of one limit within its last window, and by others within the venue's."""
 
-    __slots__ = ("_rooms", "_spent", "_used", "blocked_until", "limit")
+    __slots__ = (
+        "_heard",
+        "_heard_until",
+        "_rooms",
+        "_spent",
+        "_used",
+        "blocked_until",
+        "limit",
+    )
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self.blocked_until = 0
         self._spent: deque[tuple[int, int]] = deque()  # when, how much
         self._used = 0
+        self._heard, self._heard_until = 0, 0
         self.allow(limit.amount)
 
     def allow(self, amount: int) -> None:
@@ -80,7 +94,7 @@ class Window:
         spent, over = self._spent, now - self.limit.window_ns
         while spent and spent[0][0] <= over:
             self._used -= spent.popleft()[1]
-        return self._used
+        return self._used + self._heard if now < self._heard_until else self._used
 
     def spend(self, cost: int, now: int) -> None:
         """Count what leaves now."""
@@ -97,15 +111,20 @@ class Window:
         used = self.used(now)
         if used <= room or not used:
             return now
-        for when, spent in self._spent:
+        ours = ((when + self.limit.window_ns, spent) for when, spent in self._spent)
+        heard = [(self._heard_until, self._heard)] if now < self._heard_until else []
+        for end, spent in heapq.merge(ours, heard):
             used -= spent
             if used <= room or not used:
-                return when + self.limit.window_ns
+                return end
         return now
 
     def hear(self, count: int, now: int) -> None:
-        """Count what the venue counts beyond what we know of."""
-        self.spend(max(0, count - self.used(now)), now)
+        """Count what the venue counts beyond what we know of, until its window ends."""
+        if count > self.used(now):
+            length = self.limit.window_ns
+            self._heard = count - self._used
+            self._heard_until = (now // length + 1) * length + HEARD_LONGER_NS
 
     def block(self, until: int) -> int:
         """Let nothing out before this time, and return when it ends now."""

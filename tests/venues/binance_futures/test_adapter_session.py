@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from holdfast.model.config import TradingConfig
 from holdfast.model.errors import ConfigError, TradingError
 from holdfast.model.market import Funding
 from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TradingSessionStatus
+from holdfast.runtime import starting
 from tests.venues.binance_futures.adapter_desk import BTC
 from tests.venues.binance_futures.adapter_street import street
 
@@ -242,6 +244,46 @@ async def wish(service, lot, off):
             await service.close_position(BTC)
     except TradingError:
         return
+
+
+async def test_start_waits_for_room_within_the_limits_longer_than_for_anything_else(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(starting, "STALL_S", 1.0)
+    with street() as market:
+        market.goes_wrong("banned", "GET /fapi/v3/account", delay_ms=4000)
+        began = time.monotonic()
+        async with session(tmp_path, market) as one:
+            assert time.monotonic() - began > 3
+            assert market.fired()
+            assert one.state.status is TradingSessionStatus.RUNNING
+            await one.agree()
+
+
+async def test_start_asks_again_for_books_that_were_not_given(tmp_path):
+    with street() as market:
+        market.goes_wrong("service_unavailable", "GET /fapi/v3/account", count=4)
+        async with session(tmp_path, market, retry_attempts=0) as one:
+            assert market.fired() == 4
+            assert one.state.status is TradingSessionStatus.RUNNING
+            await one.agree()
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        ("banned", r"waits for room within the venue's limits, until \d\d:\d\d:\d\d UTC"),
+        ("timeout_before", r"waits for an answer to GET /fapi/v3/account"),
+        ("service_unavailable", r"GET /fapi/v3/account: Service Unavailable"),
+    ],
+)
+async def test_start_that_gets_no_books_says_what_is_missing(tmp_path, monkeypatch, kind, missing):
+    monkeypatch.setattr(starting, "START_PATIENCE_S", 3.0)
+    with street() as market:
+        market.goes_wrong(kind, "GET /fapi/v3/account", count=None, delay_ms=60_000)
+        with pytest.raises(TradingError, match=missing):
+            async with session(tmp_path, market, retry_attempts=0):
+                pass
 
 
 async def test_recorded_time_can_not_trade_a_live_account(tmp_path):

@@ -54,7 +54,7 @@ from .snapshot import Books
 from .wire import Wire
 
 STREAM_PATIENCE_S = 15.0
-"""How long `connect` waits for the account's stream."""
+"""How long `connect` waits for the account's stream, once there is room to ask for its key."""
 
 ORDERS_PATIENCE_S = 3.0
 """How long `connect` waits for the WebSocket API, which is not indispensable."""
@@ -221,7 +221,7 @@ class BinanceFuturesVenue:
         if self._settings.orders_over_ws:
             self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
-        await joining.until_up(self._channel.stream, STREAM_PATIENCE_S)
+        await joining.until_up(self._channel.stream, self._asker, STREAM_PATIENCE_S)
         if self._orders is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ORDERS_PATIENCE_S):
@@ -292,6 +292,11 @@ class BinanceFuturesVenue:
             return
         reason = "the books can't be read: the venue is closed"
         self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
+
+    @property
+    def awaits(self) -> str:
+        """Say what the books wait for; see `Telling`."""
+        return self._books.awaits
 
     def _road(self, call: codec.Call) -> Road:
         orders = self._orders
