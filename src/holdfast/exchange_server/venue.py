@@ -346,6 +346,15 @@ class Venue:
             raise ApiError(BAD_SYMBOL)
         return found
 
+    def mark_of(self, tape: Tape) -> MarkPrice | None:
+        """Return the mark to be shown; where the feed tells none, the one that margin goes by."""
+        if tape.mark is not None:
+            return tape.mark
+        price = self.exchange.mark_price(tape.symbol)
+        if price is None:
+            return None
+        return MarkPrice(symbol=tape.symbol, ts=self.now(), mark_price=float(price))
+
     def terms_of(self, order: VenueOrder) -> Terms:
         """Return what was asked of an order beside what the core knows."""
         found = terms.read(order)
