@@ -68,11 +68,13 @@ class Window:
     """What was taken out of one limit within its last window, and by others within the venue's."""
 
     __slots__ = (
+        "__weakref__",
         "_heard",
         "_heard_until",
         "_rooms",
         "_spent",
         "_used",
+        "amount",
         "blocked_until",
         "limit",
     )
@@ -87,6 +89,7 @@ class Window:
 
     def allow(self, amount: int) -> None:
         """Set what the limit allows."""
+        self.amount = amount
         self._rooms = tuple(int(amount * IN_USE * (1.0 - kept)) for kept in KEPT_FREE)
 
     def used(self, now: int) -> int:
@@ -99,6 +102,8 @@ class Window:
     def spend(self, cost: int, now: int) -> None:
         """Count what leaves now."""
         if cost:
+            if self._spent:  # of two clocks that share a window one may be behind
+                now = max(now, self._spent[-1][0])
             self._spent.append((now, cost))
             self._used += cost
 
@@ -139,12 +144,19 @@ class Budget:
         limits: in the order in which costs are given; the first is the address's, and a refusal
             of the address holds everything back.
         random: draws from 0 to 1, for the jitter of those who wait.
+        address: the first limit's window, where others at this address draw from it too.
     """
 
     __slots__ = ("_flights", "_random", "_windows")
 
-    def __init__(self, limits: Sequence[Limit], random: Callable[[], float]) -> None:
-        self._windows = tuple(Window(limit) for limit in limits)
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        random: Callable[[], float],
+        address: Window | None = None,
+    ) -> None:
+        first, *others = limits
+        self._windows = (address or Window(first), *map(Window, others))
         self._random = random
         self._flights: dict[str, int] = {}
 
@@ -181,8 +193,9 @@ class Budget:
 
     def hear_limit(self, place: int, amount: int) -> None:
         """Hear how much a limit really allows; nonsense is not believed."""
-        if amount > 0:
-            self._windows[place].allow(amount)
+        window = self._windows[place]
+        if amount > 0 and amount != window.amount:
+            window.allow(amount)
 
     def hear_refusal(
         self, status: int, now: int, *, retry_after_s: float | None = None, text: str = ""
@@ -208,14 +221,15 @@ class Budget:
             until = max(until, (int(named[1]) + 1) * NS_PER_MS)
         return self._windows[0].block(until)
 
-    def hear_full(self, now: int, text: str = "") -> int:
+    def hear_full(self, now: int, text: str = "", *, retry_after_s: float | None = None) -> int:
         """Hear that too many orders were sent: orders wait, the rest goes on.
 
         Args:
             text: the venue's message; the longest window is meant where it speaks of minutes.
+            retry_after_s: how long to wait, where the venue says.
 
         Returns:
-            When orders may leave again (ns): the venue's next window.
+            When orders may leave again (ns): when it was said, else the venue's next window.
         """
         by_length = sorted(
             range(1, len(self._windows)), key=lambda place: self._windows[place].limit.window_ns
@@ -223,6 +237,8 @@ class Budget:
         if not by_length:
             return now
         place = by_length[-1 if "minute" in text.casefold() else 0]
+        if retry_after_s is not None:
+            return self._windows[place].block(now + int(retry_after_s * NS_PER_S))
         length = self._windows[place].limit.window_ns
         return self._windows[place].block((now // length + 1) * length)
 

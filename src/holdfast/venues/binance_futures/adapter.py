@@ -32,6 +32,7 @@ from ...model.values import (
     TimeInForce,
 )
 from ...ports import Capabilities, Clock
+from ..limits import Budget, Urgency
 from . import codec, joining
 from .answers import failure
 from .asking import Asker
@@ -40,6 +41,7 @@ from .bookkeeping import Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
 from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
+from .counters import CONNECTING
 from .dead_man import DeadMan
 from .listen_key import UserChannel
 from .net import NetWire
@@ -81,6 +83,7 @@ class BinanceFuturesVenue:
         clock: must be the wall's: the venue compares.
         random: draws from 0 to 1, for jitter.
         open_wire: opens what everything is sent and heard through.
+        budget: of the venue's limits, where others draw from it too; its own when None.
 
     Raises:
         ConfigError: the secret can't be used.
@@ -99,6 +102,7 @@ class BinanceFuturesVenue:
         password: str | None = None,
         random: Callable[[], float] = chance.random,
         open_wire: Callable[[], Wire] = NetWire,
+        budget: Budget | None = None,
     ) -> None:
         if not api_key:
             raise ConfigError("the API key is empty")
@@ -108,6 +112,7 @@ class BinanceFuturesVenue:
         self._clock = clock
         self._random = random
         self._open_wire = open_wire
+        self._budget = budget
         self._names = OrderNames()
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
@@ -170,7 +175,11 @@ class BinanceFuturesVenue:
         settings, account = self._settings, self._account
         self._rest = RestClient(wire, settings.endpoints.rest_url, self._credentials)
         self._asker = asker = Asker(
-            self._rest, self._clock, self._random, retry_attempts=settings.retry_attempts
+            self._rest,
+            self._clock,
+            self._random,
+            retry_attempts=settings.retry_attempts,
+            budget=self._budget,
         )
         start = self._background.start
         doors = Doors(
@@ -235,6 +244,7 @@ class BinanceFuturesVenue:
             self._clock,
             offset,
             self._random,
+            admit=lambda: self._asker.admit(CONNECTING, Urgency.TRADE),
         )
         if self._credentials.signer.can_log_on:
             orders.log_on = lambda: self._background.start(orders.authenticate())

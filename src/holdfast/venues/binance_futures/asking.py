@@ -110,6 +110,10 @@ class Asker:
         finally:
             self._reading.remove(name)
 
+    async def admit(self, cost: Cost, urgency: Urgency) -> bool:
+        """Take what is sent past us out of the limits; return when it may leave, False if never."""
+        return await self._find_room(cost, urgency, None)
+
     def begin(self, call: Call, urgency: Urgency, fence_ts: int, road: Road) -> Begun | None:
         """Send at once what may leave at once; hand the result to `ask`, which waits for it.
 
@@ -199,10 +203,11 @@ class Asker:
         for place, count in enumerate(reply.counts):
             if count >= 0:
                 self.budget.hear_count(place, count, now)
+        self.hear_limits(reply.limits)
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"not sent: {reply.text}")
         if reply.code == TOO_MANY_ORDERS:
-            self.budget.hear_full(now, reply.text)
+            self.budget.hear_full(now, reply.text, retry_after_s=reply.retry_after_s)
         elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
             self.budget.hear_refusal(
                 reply.status, now, retry_after_s=reply.retry_after_s, text=reply.text

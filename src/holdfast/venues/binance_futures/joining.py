@@ -144,14 +144,14 @@ async def _set(asker: Asker, call: Call) -> Answered:
     return answered
 
 
-async def require(asker: Asker, call: Call) -> Answered:
+async def require(asker: Asker, call: Call, urgency: Urgency = Urgency.PROTECT) -> Answered:
     """Ask what must be answered.
 
     Raises:
         NetworkError: it was not.
         VenueRefused: the venue declined.
     """
-    answered = await asker.read(call, urgency=Urgency.PROTECT)
+    answered = await asker.read(call, urgency=urgency)
     if not answered.is_ok:
         raise refusal(answered, call)
     return answered
