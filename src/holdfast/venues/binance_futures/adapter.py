@@ -270,10 +270,14 @@ class BinanceFuturesVenue:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))
 
     async def _keep_time(self) -> None:
-        """Measure the venue's time now and then."""
+        """Measure the venue's time now and then, and soon again once ours was found to be off."""
+        now = asyncio.get_running_loop().time
+        measured = now()
         while True:
-            await asyncio.sleep(CLOCK_OFF_EVERY_S if self._asker.offset.is_off else CLOCK_EVERY_S)
-            await self._sync_clock()
+            await asyncio.sleep(CLOCK_OFF_EVERY_S)
+            if self._asker.offset.is_off or now() - measured >= CLOCK_EVERY_S:
+                measured = now()
+                await self._sync_clock()
 
     async def _sync_clock(self) -> None:
         await self._asker.sync_clock()
