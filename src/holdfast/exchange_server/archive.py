@@ -62,6 +62,7 @@ class Records:
         self.amendments: deque[Amendment] = deque(maxlen=RECORDS_KEPT)
         self.modify_ids: dict[int, str] = {}
         self.moved_ts: dict[Symbol, int] = {}  # positions; "" is the wallet
+        self.moves = 0  # how often wallet or positions have moved
         self.fresh_amendments: list[Amendment] = []  # that storage has not been given yet
 
     def take(self, output: Output) -> None:
@@ -70,6 +71,7 @@ class Records:
         elif isinstance(output, AccountUpdate):
             self.moved_ts[output.symbol] = output.venue_ts
             self.moved_ts[Symbol("")] = output.venue_ts
+            self.moves += 1
         elif isinstance(output, FundingPayment | WalletChange):
             self.incomes.append(output)
 

@@ -9,8 +9,10 @@ Rule 2: time is the wall's, and never goes back; market data of another time is 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -63,6 +65,14 @@ PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
 """What faults of an order's fate go by, whichever request it came with."""
 
 
+class Past(NamedTuple):
+    """What was answered about an account's books from a time on, by place and symbol."""
+
+    ts: int
+    moves: int
+    answers: dict[tuple[tuple[str, str], str], object]
+
+
 class Venue:
     """The exchange behind every port. Handlers are called on the loop's thread alone.
 
@@ -83,6 +93,7 @@ class Venue:
         self.faults = Faults(settings.fault_seed)
         self.listen_keys = ListenKeys()
         self.archive = Archive()
+        self.past: dict[AccountId, deque[Past]] = {}  # see `lagging`
         self.sinks: list[Sink] = []
         self.market_sinks: list[MarketSink] = []
         self.leverage_sinks: list[LeverageSink] = []
