@@ -33,6 +33,7 @@ from .recovery import StateRecoveryService
 from .redaction import Redactor
 from .runner import LiveStrategyRunner
 from .shell import Shell
+from .starting import Start
 from .strategy_view import StrategyView
 from .tape import TICK_NS, Tape, TapeError, tape_for
 
@@ -124,11 +125,9 @@ class LiveSession:
                 msg.InstrumentListed(account=account, instrument=instrument, leverage=leverage)
             )
         self.journal.sync()
-        started = await self.shell.until(lambda: not self._is_starting, STOP_PATIENCE_S)
+        await Start(self.engine, self.shell, self.venue).reached()
         if self.shell.has_failed:
             raise self.shell.failed.result()
-        if not started:
-            raise TradingError(f"{self.venue.name} did not give its books in time")
         await self._attach_strategies()
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:

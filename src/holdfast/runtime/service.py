@@ -26,7 +26,7 @@ from ..model.values import (
 )
 from ..ports import Feed, Notifier
 from ..stats import SessionStats
-from ..strategies import Strategy
+from ..strategies import Strategy, overridden_hooks
 from .assembly import assemble, load_strategies
 from .books import BooksReport
 from .broker import LiveBrokerAdapter
@@ -163,6 +163,7 @@ class LiveTradingService:
             feed=wanted.feed,
             broker=self._broker,
             is_dry=wanted.is_dry,
+            books=any("on_book" in overridden_hooks(each) for each in made.values()),
         )
         for finding in parts.journal.findings:
             self._notifier.notify("alarm", finding)
