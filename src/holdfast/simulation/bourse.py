@@ -36,6 +36,7 @@ from ..model.values import (
     Symbol,
     TimeInForce,
 )
+from .dropping import HeardDelivery
 
 ACCOUNT = AccountId("test")
 KEY, SECRET = "test", "test"
@@ -113,10 +114,17 @@ class Bourse:
         self.venue.listen_keys = ListenKeys(draw=draw_key)
         self._door = Door(self.venue)
         self._broadcast = Broadcast(self.venue, METHODS)
+        self.dropped: Callable[[bytes], None] = lambda _: None
+        self._broadcast.hub.delivery = HeardDelivery(
+            self.venue.faults, self.venue.now, self._on_drop
+        )
 
     @property
     def exchange(self) -> Exchange:
         return self.venue.exchange
+
+    def _on_drop(self, frame: bytes) -> None:
+        self.dropped(frame)
 
     def on_outputs(self, sink: Sink) -> None:
         self.venue.sinks.append(sink)
