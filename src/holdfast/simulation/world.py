@@ -86,8 +86,12 @@ class World:
         self.durability = self.lots.choice(("process", "process", "power"))
         self.config = config_of(self.durability, self.lots.randrange(len(BOLDNESS)))
         self.market = Market(self.seed, SYMBOLS, self.venue_now)
-        self.disk = Disk(lots=random.Random(f"{self.seed}/disk"), now=self.loop.time)
-        self.disk.on_kill = self._killed
+        self.disk = Disk(
+            lots=random.Random(f"{self.seed}/disk"),
+            now=self.loop.time,
+            on_kill=self._killed,
+            on_undurable=self._undurable,
+        )
         self.plan = draw_plan(self.seed, spec.storm_s, spec.kinds) if spec.has_plan else ()
         self.skew_ns = 0
         self.starting_kill: Fault | None = None
@@ -130,6 +134,10 @@ class World:
     def _killed(self, phase: str) -> None:
         self.fire(f"kill_{phase}")
         self._arm_kill()
+
+    def _undurable(self, text: str) -> None:
+        if not self.disk.fails_to_sync:
+            self.oracles.say("durable", text)
 
     def fire(self, kind: str) -> None:
         self.fired[kind] += 1
