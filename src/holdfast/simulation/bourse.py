@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -36,6 +35,7 @@ from ..model.values import (
     Symbol,
     TimeInForce,
 )
+from .answer import Answer
 from .dropping import HeardDelivery
 
 ACCOUNT = AccountId("test")
@@ -46,14 +46,6 @@ PULSE_S = 1.0
 UNSENT_MAX = 8 * 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Answer(NamedTuple):
-    """What comes back over HTTP."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Cable:

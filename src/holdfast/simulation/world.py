@@ -103,7 +103,7 @@ class World:
             SYMBOLS, self.venue_now, settings, lambda: f"{keys.getrandbits(256):064x}"
         )
         self.stale = StaleReads(self.bourse.venue, self._count_stale)
-        self.road = Road(self.bourse, self.seed)
+        self.road = Road(self.bourse, self.seed, self.loop.time)
         self.oracles = Oracles(self)
         self.timing = Timing(self.loop.time, self._repaired)
         self.bourse.dropped = self.timing.on_dropped
@@ -356,6 +356,8 @@ class World:
         self.stale.end()
         road, disk = self.road, self.disk
         road.refuses_until = road.swallows_until = 0.0
+        road.strange.frames_until = road.strange.answers_until = 0.0
+        road.strange.replays = 0
         road.cuts_before = road.cuts_after = road.cuts_early = 0
         disk.is_full = disk.fails_to_sync = False
         disk.killing = self.starting_kill = None
