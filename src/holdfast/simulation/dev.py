@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .batch import judge, oracle_of, sweep
+from .batch import judge, sweep
 from .faults import chosen
 from .mutants import MUTANTS, Mutant
 from .spec import Spec, Verdict
+from .tally import oracle_of
 
 
 class Kill(NamedTuple):
