@@ -19,6 +19,7 @@ BENCHES = {
     "journal": "bench.journal",
     "replay": "bench.replay",
     "restart": "bench.restart",
+    "scale": "bench.scale",
     "startup": "bench.startup",
     "wire_to_wire": "bench.wire_to_wire",
 }
