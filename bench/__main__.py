@@ -20,6 +20,7 @@ BENCHES = {
     "replay": "bench.replay",
     "restart": "bench.restart",
     "scale": "bench.scale",
+    "soak": "bench.soak",
     "startup": "bench.startup",
     "wire_to_wire": "bench.wire_to_wire",
 }

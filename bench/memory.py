@@ -1,4 +1,4 @@
-"""How much memory this process holds, and held at most; `getrusage` counts who started it too."""
+"""How much memory a process holds, and held at most; `getrusage` counts who started it too."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def now_mb() -> float:
     return _mb("VmRSS:")
 
 
-def _mb(name: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
+def mb_of(pid: int) -> float:
+    """Return what another process holds now."""
+    return _mb("VmRSS:", str(pid))
+
+
+def _mb(name: str, process: str = "self") -> float:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / _KB_PER_MB
