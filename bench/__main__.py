@@ -19,6 +19,8 @@ BENCHES = {
     "journal": "bench.journal",
     "replay": "bench.replay",
     "restart": "bench.restart",
+    "scale": "bench.scale",
+    "soak": "bench.soak",
     "startup": "bench.startup",
     "wire_to_wire": "bench.wire_to_wire",
 }

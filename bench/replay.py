@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.memory import peak_mb
 from holdfast.feeds import RecordingFeed
 from holdfast.feeds.columns import RECORD
 from holdfast.journal import MemoryJournal
@@ -165,12 +166,6 @@ def _nautilus(path: Path) -> dict[str, Any]:
 
     found: dict[str, Any] = measure(path, FAST, SLOW)
     return found
-
-
-def peak_mb() -> float:
-    """Return the most memory that this program held; `getrusage` counts who started it too."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def _figures(count: int, cpu_s: float) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from holdfast.exchange import (
     messages,
     position_side_of,
 )
+from holdfast.exchange.liquidation import cross_positions
 from holdfast.model.messages import ExecType, ExecutionReport, FundingPayment, WalletChange
 from holdfast.model.values import (
     MAIN,
@@ -267,6 +268,9 @@ class Auditor:
         rows = [exchange.symbol_margin(account, s, x) for s in (BTC, ETH) for x in sides]
         assert total.unrealized == sum(row.unrealized for row in rows)
         assert total.position_margin == sum(row.position_margin for row in rows)
+        remembered = cross_positions(exchange._books, opened, "USDT")
+        opened.rough.clear()
+        assert remembered == cross_positions(exchange._books, opened, "USDT")
 
 
 @settings(

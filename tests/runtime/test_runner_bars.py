@@ -8,8 +8,10 @@ import pytest
 
 from holdfast.feeds import RecordingFeed
 from holdfast.model.market import Trade
+from holdfast.model.values import NS_PER_S
 from tests.runtime.runner_session import (
     BTC,
+    ETH,
     MINUTE,
     START,
     Recorder,
@@ -108,3 +110,37 @@ def test_time_waits_for_the_last_part_of_a_larger_bar():
     session.runner.on_time(START + 6 * MINUTE)
 
     assert [bar.volume for bar in recorder.live] == [4.0]
+
+
+def test_bars_of_every_symbol_close_in_time_whichever_opened_first():
+    recorder = Recorder("1m", "5m")
+    session = Session(synthetic(), {"r": recorder}, symbols=(BTC, ETH)).begin()
+    runner = session.runner
+
+    runner.on_market(trade_at(START + 10 * NS_PER_S, BTC))
+    runner.on_time(START + 20 * NS_PER_S)
+    runner.on_market(trade_at(START + 70 * NS_PER_S, ETH))  # closes nothing of the other's
+    runner.on_time(START + MINUTE)
+    assert [(bar.symbol, bar.ts) for bar in recorder.live] == [(BTC, START + MINUTE)]
+    runner.on_time(START + 2 * MINUTE - 1)
+    assert len(recorder.live) == 1
+    runner.on_time(START + 2 * MINUTE)
+
+    assert [(bar.symbol, bar.ts) for bar in recorder.live[1:]] == [(ETH, START + 2 * MINUTE)]
+    runner.on_time(START + 5 * MINUTE)
+    assert [(bar.symbol, bar.timeframe) for bar in recorder.live[2:]] == [(BTC, "5m"), (ETH, "5m")]
+
+
+def test_the_next_end_of_a_bar_is_known_at_any_time():
+    session = Session(synthetic(), {"r": Recorder("1m")}, symbols=(BTC, ETH)).begin()
+    runner = session.runner
+
+    runner.on_market(trade_at(START + 1, BTC))
+    assert runner.bars_due_ts == START + MINUTE
+    runner.on_market(trade_at(START + MINUTE + 1, BTC))  # closes the first bar by itself
+
+    assert runner.bars_due_ts == START + 2 * MINUTE
+
+
+def trade_at(ts, symbol):
+    return Trade(symbol=symbol, ts=ts, price=100.0, qty=1.0)

@@ -121,27 +121,15 @@ class Market:
 
     def see(self, message: MarketData) -> None:
         """Take in one market message."""
-        market = self.of(message.symbol)
-        if type(message) is Trade:
-            market.last = message.price
-            market.see_price(message.price, message.ts)
-        elif type(message) is Quote:
-            market.bid, market.ask = message.bid, message.ask
-            if not market.last:  # a source without trades: the middle stands for them
-                market.see_price((message.bid + message.ask) / 2, message.ts)
-        elif type(message) is Bar:
-            market.last = message.close
-            market.valid_ns = timeframe_ns(message.timeframe)
-            market.see_price(message.close, message.ts - 1)
-        elif type(message) is MarkPrice:
-            market.mark = message.mark_price
-        elif type(message) is BookSnapshot:
-            if not message.bids or not message.asks:
-                return  # a book that is not known
-            market.bid, market.ask = message.bids[0][0], message.asks[0][0]
-        elif type(message) in (BookDelta, Funding):
-            return  # says nothing of the price by itself
-        market.last_ts = max(market.last_ts, message.ts)
+        market = self._symbols.get(message.symbol) or self.of(message.symbol)
+        if type(message) is Trade:  # by far the most: few calls are made for them
+            ts, closes = message.ts, market.closes
+            market.last = closes[ts // self._sample_ns] = message.price
+            if len(closes) > SAMPLES_KEPT:
+                del closes[next(iter(closes))]
+            market.last_ts = max(market.last_ts, ts)
+        elif _take_in(market, message):
+            market.last_ts = max(market.last_ts, message.ts)
 
     def pass_over(self, trades: Iterable[Trade]) -> None:
         """Take in some of a symbol's trades for all: the last of each sampling period."""
@@ -169,3 +157,25 @@ class Market:
         if not market.last_ts:
             return None
         return max(0, now - market.last_ts - market.valid_ns)
+
+
+def _take_in(market: SymbolMarket, message: MarketData) -> bool:
+    """Note what a message says of the price, if it says anything."""
+    if type(message) is Quote:
+        market.bid, market.ask = message.bid, message.ask
+        if not market.last:  # a source without trades: the middle stands for them
+            market.see_price((message.bid + message.ask) / 2, message.ts)
+    elif type(message) is Bar:
+        market.last = message.close
+        market.valid_ns = timeframe_ns(message.timeframe)
+        market.see_price(message.close, message.ts - 1)
+    elif type(message) is MarkPrice:
+        market.mark = message.mark_price
+    elif type(message) is BookSnapshot:
+        if not message.bids or not message.asks:
+            return False  # a book that is not known
+        market.bid, market.ask = message.bids[0][0], message.asks[0][0]
+    return type(message) not in _SAY_NO_PRICE
+
+
+_SAY_NO_PRICE = (BookDelta, Funding)

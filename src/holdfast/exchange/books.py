@@ -221,6 +221,7 @@ class Books:
         else:
             holders.pop(holder, None)
         self.moved[position.account, position.symbol] = None
+        self.accounts[position.account].rough.clear()
         self._dirty[rows.POSITION, rows.position_key(position)] = None
 
     # Orders
@@ -277,6 +278,7 @@ class Books:
         self._dirty[rows.ORDER, str(order.uid)] = None
 
     def mark_account(self, account: AccountId) -> None:
+        self.accounts[account].rough.clear()
         self._dirty[rows.ACCOUNT, account] = None
 
     def mark_market(self, symbol: Symbol) -> None:

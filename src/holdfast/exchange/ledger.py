@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -75,6 +76,13 @@ class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.entry_price + self.entry_fees / self.qty if self.qty else ZERO
 
 
+class Rough(NamedTuple):
+    """What stands for the cross positions of one margin asset, in float, for quick looks."""
+
+    isolated: float  # of the wallet
+    held: list[tuple[Market, float, float]]  # quantity and entry price of each cross position
+
+
 class Account:
     """One customer of the exchange."""
 
@@ -86,6 +94,7 @@ class Account:
         "leverages",
         "orders",
         "positions",
+        "rough",
         "wallets",
     )
 
@@ -98,6 +107,7 @@ class Account:
         self.positions: dict[PositionKey, Position] = {}  # flat ones stay for their history
         self.orders: dict[ClOrdId, VenueOrder] = {}  # the open ones
         self.closed: dict[ClOrdId, VenueOrder] = {}  # oldest first
+        self.rough: dict[str, Rough] = {}  # by margin asset; empty when something has changed
 
     @property
     def sides(self) -> tuple[PositionSide, ...]:

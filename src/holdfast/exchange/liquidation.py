@@ -26,6 +26,7 @@ from .books import Books, Fill
 from .ledger import (
     Account,
     Position,
+    Rough,
     account_margin,
     cross_wallet,
     liquidation_at,
@@ -88,22 +89,33 @@ def _watch_isolated(books: Books, market: Market, position: Position, now: int) 
 
 def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
     """Tell, roughly and on the safe side, whether the exact sums must be worked out."""
-    balance = float(account.wallets.get(asset, ZERO))
+    rough = cross_positions(books, account, asset)
+    balance = float(account.wallets.get(asset, ZERO)) - rough.isolated
     maintenance = 0.0
-    for (symbol, _), position in account.positions.items():
-        market = books.markets[symbol]
-        if not position.qty or market.instrument.margin_asset != asset:
-            continue
-        if symbol in account.isolated:
-            balance -= float(position.isolated_wallet)
-            continue
-        qty = float(position.qty)
+    for market, qty, entry in rough.held:
         mark = market.display.mark_float()
-        if not mark > 0.0:
-            continue
-        balance += qty * (mark - float(position.entry_price))
-        maintenance += rough_maintenance(market, abs(qty) * mark)
+        if mark > 0.0:
+            balance += qty * (mark - entry)
+            maintenance += rough_maintenance(market, abs(qty) * mark)
     return maintenance > 0.0 and balance < maintenance * _CLOSE
+
+
+def cross_positions(books: Books, account: Account, asset: str) -> Rough:
+    """Return an account's cross positions, which are remembered until one changes."""
+    known = account.rough.get(asset)
+    if known is not None:
+        return known
+    isolated, held = 0.0, []
+    for position in account.held():
+        market = books.markets[position.symbol]
+        if market.instrument.margin_asset != asset:
+            continue
+        if position.symbol in account.isolated:
+            isolated += float(position.isolated_wallet)
+        else:
+            held.append((market, float(position.qty), float(position.entry_price)))
+    rough = account.rough[asset] = Rough(isolated, held)
+    return rough
 
 
 def rough_maintenance(market: Market, notional: float) -> float:

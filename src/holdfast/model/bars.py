@@ -19,19 +19,34 @@ from .values import Symbol
 _NEVER = 1 << 63
 
 
+class Alarm:
+    """A time before which no open bar of several builders ends."""
+
+    __slots__ = ("ts",)
+
+    def __init__(self) -> None:
+        self.ts = _NEVER
+
+
 class BarBuilder:
     """The open bars of one symbol. Feed it trades or bars, not both: they would count twice.
 
     The first bar holds what was seen of it, which may be less than the whole.
 
+    Args:
+        alarm: is set forward to the end of each bar that is opened.
+
     Raises:
         ValueError: a time frame is not like 5s, 1m, 4h or 1d.
     """
 
-    __slots__ = ("_due_ts", "_floor_ts", "_open", "late_count", "symbol")
+    __slots__ = ("_alarm", "_due_ts", "_floor_ts", "_open", "late_count", "symbol")
 
-    def __init__(self, symbol: Symbol, timeframes: Sequence[str]) -> None:
+    def __init__(
+        self, symbol: Symbol, timeframes: Sequence[str], alarm: Alarm | None = None
+    ) -> None:
         self.symbol = symbol
+        self._alarm = alarm or Alarm()
         self.late_count = 0
         frames = [_OpenBar(symbol, name) for name in dict.fromkeys(timeframes)]
         self._open = sorted(frames, key=lambda frame: frame.length)
@@ -126,6 +141,7 @@ class BarBuilder:
         start = ts - ts % frame.length
         frame.end = start + frame.length
         self._due_ts = min(self._due_ts, frame.end)
+        self._alarm.ts = min(self._alarm.ts, frame.end)
         self._floor_ts = max(self._floor_ts, start)
 
 

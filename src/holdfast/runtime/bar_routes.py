@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model.bars import BarBuilder
+from ..model.bars import Alarm, BarBuilder
 from ..model.market import Bar, timeframe_ns
 from ..model.values import NS_PER_S, Symbol
 
@@ -23,13 +23,20 @@ NEVER = 1 << 63
 
 
 class BarRoutes:
-    """The builders of one symbol. `trades` is None where no bar is made of trades."""
+    """The builders of one symbol. `trades` is None where no bar is made of trades.
 
-    __slots__ = ("_folds", "_grace_ns", "_sources", "symbol", "trades")
+    Args:
+        alarm: see `BarBuilder`.
+    """
 
-    def __init__(self, symbol: Symbol, timeframes: Sequence[str], *, is_live: bool) -> None:
+    __slots__ = ("_alarm", "_folds", "_grace_ns", "_sources", "symbol", "trades")
+
+    def __init__(
+        self, symbol: Symbol, timeframes: Sequence[str], alarm: Alarm, *, is_live: bool
+    ) -> None:
         self.symbol = symbol
-        self.trades: BarBuilder | None = BarBuilder(symbol, timeframes) if timeframes else None
+        self.trades = BarBuilder(symbol, timeframes, alarm) if timeframes else None
+        self._alarm = alarm
         self._folds: dict[str, BarBuilder] = {}  # by the time frame of the bars they are fed
         self._sources = dict.fromkeys(timeframes, TRADES)
         self._grace_ns = LIVE_GRACE_NS if is_live else 0
@@ -80,7 +87,7 @@ class BarRoutes:
         for timeframe in claimed:
             self._release(timeframe, self._sources[timeframe])
             self._sources[timeframe] = part
-        return BarBuilder(self.symbol, claimed)
+        return BarBuilder(self.symbol, claimed, self._alarm)
 
     def _release(self, timeframe: str, source: str) -> None:
         builder = self.trades if source == TRADES else self._folds[source]

@@ -89,6 +89,7 @@ class LiveSession:
         self.next_audit = 0
         self._next_save = 0.0
         self._saved_at = parts.recovered.from_snapshot
+        self._see = self.engine.core.market.see
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
         self._pass_time = getattr(self.venue, "pass_time", None)
@@ -282,14 +283,20 @@ class LiveSession:
         self.shell.hear(msg.FailSession(reason=f"the feed failed: {error}"))
 
     def on_market(self, message: MarketData) -> None:
-        """Take one market message through venue, engine and strategies."""
+        """Take one market message through engine, venue and strategies.
+
+        The engine decides nothing about it, so that it need not go through the shell.
+        """
         ts = message.ts
         if self._pass_time is not None:
             self._pass_time(ts)
         self._clock.advance(ts)
         if ts >= self.next_tick:
             self.tick()
-        self.shell.hear(message)
+        try:
+            self._see(message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
+            self.shell.fail(error)
         if self._see_venue is not None:
             self._see_venue(message)
         self.runner.on_market(message)

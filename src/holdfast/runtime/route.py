@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..model.bars import Alarm
 from ..model.order_book import OrderBook
 from ..model.values import Symbol
 from .attached import Attached
@@ -16,7 +17,9 @@ class Route:
 
     __slots__ = ("bars", "bars_of", "book", "books", "quotes", "trades")
 
-    def __init__(self, symbol: Symbol, strategies: Sequence[Attached], is_live: bool) -> None:
+    def __init__(
+        self, symbol: Symbol, strategies: Sequence[Attached], alarm: Alarm, *, is_live: bool
+    ) -> None:
         self.trades = tuple(one for one in strategies if one.on_trade is not None)
         self.quotes = tuple(one for one in strategies if one.on_quote is not None)
         self.books = tuple(one for one in strategies if one.on_book is not None)
@@ -25,7 +28,7 @@ class Route:
         self.bars_of = {
             name: tuple(one for one in strategies if name in one.timeframes) for name in wanted
         }
-        self.bars = BarRoutes(symbol, tuple(wanted), is_live=is_live)
+        self.bars = BarRoutes(symbol, tuple(wanted), alarm, is_live=is_live)
 
     @property
     def can_run(self) -> bool:

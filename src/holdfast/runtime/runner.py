@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
 from ..model.events import Event, OrderFilled
 from ..model.ids import parse_cl_ord_id
@@ -93,6 +94,7 @@ class LiveStrategyRunner:
         self.behind: Behind | None = None
         self._all: dict[StrategyId, Attached] = {}
         self._routes: dict[Symbol, Route] = {}
+        self._alarm = Alarm()  # so that bars of many symbols are not looked at in vain
         self._wishes: deque[tuple[Attached, SignalGenerated]] = deque()
         self._is_passing_on = False
         self._now = 0
@@ -175,7 +177,9 @@ class LiveStrategyRunner:
             self.guard.stop()
             raise
         live = [one for one in self._all.values() if one.is_live]
-        self._routes = {symbol: Route(symbol, live, feed.is_live) for symbol in symbols}
+        self._routes = {
+            symbol: Route(symbol, live, self._alarm, is_live=feed.is_live) for symbol in symbols
+        }
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
         self._emit_wishes()
 
@@ -206,9 +210,12 @@ class LiveStrategyRunner:
     def on_time(self, now: int) -> None:
         """Close the bars whose end has passed; a live feed's trades are waited for a little."""
         self._now = max(self.now(), now)
+        if now < self._alarm.ts:
+            return
         for route in tuple(self._routes.values()):
             if closed := route.bars.on_time(now):
                 self._show_bars(route, closed)
+        self._set_alarm()
 
     def route(self, symbol: Symbol) -> Route | None:
         """Return who hears what of a symbol; None where nobody does."""
@@ -220,8 +227,13 @@ class LiveStrategyRunner:
 
     @property
     def bars_due_ts(self) -> int:
-        """Return when time alone closes a bar, at the earliest."""
-        return min((route.bars.due_ts for route in self._routes.values()), default=NEVER)
+        """Return before when time alone closes no bar."""
+        if self._alarm.ts <= self.now():
+            self._set_alarm()
+        return self._alarm.ts
+
+    def _set_alarm(self) -> None:
+        self._alarm.ts = min((r.bars.due_ts for r in self._routes.values()), default=NEVER)
 
     def on_fact(self, fact: Event) -> None:
         """Tell the owner of an order what became of it, once the view shows it."""
