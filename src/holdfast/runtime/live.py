@@ -19,7 +19,7 @@ from ..model import messages as msg
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
 from ..model.config_keys import secrets_of
-from ..model.errors import InputError, TradingError
+from ..model.errors import InputError, NetworkError, TradingError
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
@@ -107,6 +107,8 @@ class LiveSession:
         hear = self._hear_simulated if goes_on else self.shell.hear
         contracts = await self.venue.connect(plan.symbols, hear)
         await self._warm_up_market()
+        if self.shell.has_failed:  # what was heard already could not be recorded
+            raise self.shell.failed.result()
         self.shell.ask(
             msg.StartSession(
                 session_id=plan.session_id,
@@ -128,7 +130,7 @@ class LiveSession:
         if self.shell.has_failed:
             raise self.shell.failed.result()
         if not started:
-            raise TradingError(f"{self.venue.name} did not give its books in time")
+            raise NetworkError(f"{self.venue.name} did not give its books in time")
         await self._attach_strategies()
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:
