@@ -20,13 +20,13 @@ from .launcher import Process
 from .oracles import Truth, differences, wrongs
 from .stage import Stage
 
-RECOVERY_S_MAX = 20.0
+RECOVERY_S_MAX = 30.0
 """How long a start may take until RUNNING where nothing is wrong any more."""
 
-TRADE_S_MAX = 20.0
+TRADE_S_MAX = 30.0
 """How long it may take then until an order reaches the exchange."""
 
-REST_S_MAX = 45.0
+REST_S_MAX = 60.0
 """How long it may take after the last wish until both books are the same."""
 
 LOOK_S = 0.1
