@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
@@ -42,7 +42,6 @@ RULES: tuple[dict[str, Any], ...] = (
     {"kind": "partial_fill", "on": "POST /fapi/v1/order", "probability": 0.15},
     {"kind": "self_trade", "on": "POST /fapi/v1/order", "probability": 0.01},
     {"kind": "fill_before_cancel", "on": "DELETE /fapi/v1/order", "probability": 0.2},
-    {"kind": "funding", "probability": 0.02},
     {"kind": "drop_frame", "on": "ORDER_TRADE_UPDATE", "probability": 0.02},
     {"kind": "duplicate_frame", "on": "ORDER_TRADE_UPDATE", "probability": 0.05},
     {"kind": "reorder_frame", "on": "*_UPDATE", "probability": 0.03, "delay_ms": 300},
@@ -64,8 +63,24 @@ def exchange_words(port: int, data_dir: Path, faults: Path, seed: int) -> list[s
     return [*words, "--faults", str(faults)]
 
 
-def write_rules(path: Path, seed: int) -> None:
-    path.write_text(json.dumps({"faults": list(RULES), "seed": seed}))
+def rules_of(seed: int, number: int) -> dict[str, Any]:
+    """Return the exchange's faults, and funding once for each symbol.
+
+    A session knows a payment by symbol, hour and amount, as no venue pays twice within an hour.
+    Here it is paid more often than that: so at another rate each time.
+    """
+    lots = Random(f"{seed}/{number}/funding")
+    funding = [
+        {
+            "kind": "funding",
+            "on": symbol,
+            "probability": 0.1,
+            "count": 1,
+            "rate": round(lots.uniform(-0.002, 0.002), 9),
+        }
+        for symbol in SYMBOLS
+    ]
+    return {"faults": [*RULES, *funding], "seed": seed + number}
 
 
 RUN_WORDS = ("run", "--json", "--no-report")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import time
 from collections import Counter
@@ -56,6 +57,7 @@ class Stage:
         self._market_runs: asyncio.Task[None] | None = None
         self._port = 0
         self._starts = 0
+        self._scripts = 0
         self._http: aiohttp.ClientSession | None = None
 
     def tell(self, text: str) -> None:
@@ -65,7 +67,6 @@ class Stage:
     async def open(self) -> None:
         """Start the warm interpreter, the exchange and the road to it."""
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S))
-        scene.write_rules(self.folder / "faults.json", self.spec.seed)
         await self.launcher.open()
         await self.start_exchange()
         self._market_runs = asyncio.create_task(self.market.run())
@@ -79,9 +80,9 @@ class Stage:
         """Start the exchange where it is not there, on the port that it had before."""
         if self.exchange is not None and self.exchange.is_alive:
             return
-        words = scene.exchange_words(
-            self._port, self.folder / "exchange", self.folder / "faults.json", self.spec.seed
-        )
+        faults = self.folder / "faults.json"
+        faults.write_text(json.dumps(self._rules()))
+        words = scene.exchange_words(self._port, self.folder / "exchange", faults, self.spec.seed)
         process = await self.launcher.start("exchange", words, self.folder, {})
         self.exchange = process
         deadline = time.monotonic() + EXCHANGE_READY_S
@@ -175,8 +176,11 @@ class Stage:
 
     async def give_faults(self) -> None:
         """Have it do wrong again."""
-        script = {"faults": list(scene.RULES), "seed": self.spec.seed}
-        await self.ask_exchange("POST", "faults", script)
+        await self.ask_exchange("POST", "faults", self._rules())
+
+    def _rules(self) -> dict[str, Any]:
+        self._scripts += 1
+        return scene.rules_of(self.spec.seed, self._scripts)
 
     def _count(self, answer: dict[str, Any], name: str) -> None:
         for row in answer[name]:
