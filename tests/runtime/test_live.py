@@ -185,3 +185,16 @@ async def test_a_strategy_sees_its_own_holding_and_the_account(tmp_path):
 
     assert [held for held, _ in seen] == [0, Decimal("0.01")]
     assert 9_990 < seen[-1][1] < 10_000
+
+
+async def test_a_start_whose_first_report_can_not_be_recorded_blames_the_journal(
+    tmp_path, monkeypatch
+):
+    async def fail(self):
+        self.shell.fail(JournalError("the disk is full"))
+
+    monkeypatch.setattr(live_module.LiveSession, "_warm_up_market", fail)
+
+    with pytest.raises(JournalError, match="the disk is full"):
+        async with running(tmp_path):
+            pass

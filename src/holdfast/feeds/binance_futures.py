@@ -229,6 +229,12 @@ class BinanceFuturesFeed:
 
     def _lost(self, path: str) -> None:
         self._watch.lost(path)
+        # No other connection tells the same now; and a venue that lost its memory counts anew.
+        self._last = {
+            place: number
+            for place, number in self._last.items()
+            if _PATHS.get(place[1], MARKET) != path
+        }
         if path == PUBLIC and self._books is not None:
             self._books.lose_all()
 

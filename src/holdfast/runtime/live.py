@@ -109,6 +109,8 @@ class LiveSession:
         hear = self._hear_simulated if goes_on else self.shell.hear
         contracts = await self.venue.connect(plan.symbols, hear)
         await self._warm_up_market()
+        if self.shell.has_failed:  # what was heard already could not be recorded
+            raise self.shell.failed.result()
         self.shell.ask(
             msg.StartSession(
                 session_id=plan.session_id,

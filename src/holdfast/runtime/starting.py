@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ..engine.engine import Engine
 from ..model import messages as msg
-from ..model.errors import TradingError
+from ..model.errors import NetworkError
 from ..model.events import BreakerChanged, Event
 from ..model.values import TradingSessionStatus
 from ..ports import Telling, Venue
@@ -47,7 +47,7 @@ class Start:
         """Return when the session is not STARTING any more, or the shell has failed.
 
         Raises:
-            TradingError: it took too long; the text says what for.
+            NetworkError: it took too long; the text says what for.
         """
         self._shell.listeners.append(self._listen)
         try:
@@ -63,7 +63,7 @@ class Start:
             if self._awaits() or self._seen() != seen:
                 stalls, seen = now() + STALL_S, self._seen()
             if now() >= min(end, stalls):
-                raise TradingError(
+                raise NetworkError(
                     f"{self._venue.name} did not give its books in time: {self._missing()}"
                 )
             if not self._awaits():

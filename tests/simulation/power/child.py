@@ -16,7 +16,7 @@ from holdfast.journal.sqlite import SqliteStore, open_sqlite
 from holdfast.model import events as ev
 from holdfast.model.values import StrategyId
 
-upkeep.CHECKPOINT_COMMITS = 12  # so that pages move while it writes
+upkeep.CHECKPOINT_FACTS = 12  # so that pages move while it writes
 
 
 def sync_nothing(*_):

@@ -75,7 +75,7 @@ def _read(log: bytes):
 
 def promised(ops: list[Op]) -> Promise:
     """Return what the journal had promised when it had done this much."""
-    committed = facts = epoch = 0
+    committed = moved = facts = epoch = 0
     for op in ops:
         if op.name == "marks" and op.kind == "W":
             word, number = op.data.split()
@@ -86,7 +86,8 @@ def promised(ops: list[Op]) -> Promise:
             else:
                 facts = int(number)
         elif op.kind == "S" and op.name == "j.db-wal":
-            facts = max(facts, committed)
+            # What came after the one before may not have been moved to the log yet.
+            facts, moved = max(facts, moved), committed
     return Promise(facts, epoch)
 
 
@@ -108,8 +109,10 @@ def cut(ops: list[Op], lots: Random, directory: Path) -> None:
 
 
 def _apply(files: dict[str, bytearray], op: Op, torn: Random | None) -> None:
-    if op.kind == "U":
-        files.pop(op.name, None)
+    if op.kind in "UR":
+        content = files.pop(op.name, None)
+        if op.kind == "R" and content is not None:
+            files[Path(op.data.decode()).name] = content
         return
     content = files.setdefault(op.name, bytearray())
     if op.kind == "T":

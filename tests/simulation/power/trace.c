@@ -1,7 +1,8 @@
 /* Writes down what a process does to the files below TRACE_DIR, in its order, into TRACE_LOG.
 
    A record is: operation, length of the path, offset, length of the data (each 8 bytes), then both.
-   W: bytes written; S: file synced; T: file cut to a size (in the offset); U: file removed. */
+   W: bytes written; S: file synced; T: file cut to a size (in the offset); U: file removed; R: file renamed
+   to the path in the data. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -115,6 +116,17 @@ int ftruncate64(int fd, off64_t size) {
 static int removed(const char *path, int failed) {
     if (!failed && path[0] == '/') note('U', path, 0, "", 0);
     return failed;
+}
+
+static int renamed(const char *path, const char *to, int failed) {
+    if (!failed && path[0] == '/') note('R', path, 0, to, strlen(to));
+    return failed;
+}
+
+int rename(const char *path, const char *to) {
+    static int (*real)(const char *, const char *);
+    if (!real) real = REAL(rename);
+    ORDERED(int, renamed(path, to, real(path, to)))
 }
 
 int unlink(const char *path) {
