@@ -75,19 +75,14 @@ def _read(log: bytes):
 
 def promised(ops: list[Op]) -> Promise:
     """Return what the journal had promised when it had done this much."""
-    committed = moved = facts = epoch = 0
+    facts = epoch = 0
     for op in ops:
         if op.name == "marks" and op.kind == "W":
             word, number = op.data.split()
             if word == b"e":
                 epoch = int(number)
-            elif word == b"c":
-                committed = int(number)
             else:
-                facts = int(number)
-        elif op.kind == "S" and op.name == "j.db-wal":
-            # What came after the one before may not have been moved to the log yet.
-            facts, moved = max(facts, moved), committed
+                facts = max(facts, int(number))
     return Promise(facts, epoch)
 
 
