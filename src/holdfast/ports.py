@@ -210,8 +210,11 @@ class Direct(Protocol):
 
     `take` is given each message that need not wait behind others, and says whether it took it;
     what it does not take comes through `Feed.messages`. `on_link` hears that a symbol's data does
-    not come any more (False, and what is missing) or comes again. Neither may raise.
+    not come any more (False, and what is missing) or comes again. Neither may raise. `frame_ns` is
+    when the frame came that `take` is given a message of, `time.perf_counter_ns`.
     """
+
+    frame_ns: int
 
     take: Callable[[MarketData], bool]
     on_link: Callable[[Symbol, bool, str], None]

@@ -112,6 +112,7 @@ class BinanceFuturesFeed:
         self._has_books = settings is not None and settings.books
         self._books: DepthBooks | None = None
         self._watch: MarketWatch
+        self.frame_ns = 0
         self.take: Callable[[MarketData], bool] = lambda _: False
         self.on_link: Callable[[Symbol, bool, str], None] = _ignore
 
@@ -245,6 +246,7 @@ class BinanceFuturesFeed:
     # One frame
 
     def _hear(self, raw: bytes | str) -> None:
+        self.frame_ns = time.perf_counter_ns()
         try:
             told = read_market(raw)
         except BadFrame as error:

@@ -84,6 +84,7 @@ class LiveSession:
         self.view = StrategyView(self.engine, self.venue.account)
         self.on_tick: Callable[[], None] | None = None
         self.needs_ticks: Callable[[], bool] = lambda: False  # even where they decide nothing
+        self._direct: Direct | None = None  # the feed, where it hands over
         self._left = asyncio.Event()
         self.next_tick = 0
         self.next_audit = 0
@@ -175,6 +176,8 @@ class LiveSession:
         )
 
     def _on_signal(self, signal: SignalGenerated) -> None:
+        if self.shell.stopwatch is not None:
+            self.shell.stopwatch.wished()
         if not self.plan.hands_signals_over(signal):
             self.shell.hear(signal)
 
@@ -224,6 +227,7 @@ class LiveSession:
     async def _pump_feed(self) -> None:
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
         if isinstance(self.feed, Direct):
+            self._direct = self.feed
             self.feed.take, self.feed.on_link = self._take, self._hear_link
         is_fast = self._config.speed == 0 and not self.feed.is_live
         if is_fast and (tape := tape_for(self, self._clock)) is not None:
@@ -252,10 +256,15 @@ class LiveSession:
         is_over = self.has_failed or self.is_closed or self.status is TradingSessionStatus.STOPPED
         if is_over or self.shell.is_backed_up:
             return False
+        watch = self.shell.stopwatch
+        if watch is not None and self._direct is not None:
+            watch.frame = self._direct.frame_ns
         try:
             self.on_market(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             self.shell.fail(error)
+        if watch is not None:
+            watch.frame = 0
         return True
 
     def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:

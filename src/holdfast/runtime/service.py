@@ -38,6 +38,7 @@ from .notices import LogNotifier
 from .operations import Operations
 from .parts import Parts, Plan, plan_of
 from .publishing import Publisher, Repository
+from .stopwatch import Stopwatch
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, symbols_of
@@ -181,6 +182,8 @@ class LiveTradingService:
             self._notifier,
             listeners=[figures.hear, lambda facts: self._publisher.publish(facts, engine)],
         )
+        if parts.feed.is_live:
+            live.shell.stopwatch = Stopwatch()
         live.on_tick = lambda: self._publisher.tick(engine)
         live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
         try:
