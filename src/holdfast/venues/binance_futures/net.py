@@ -31,6 +31,8 @@ FRAME_MAX = 8 * 1024 * 1024
 UNSENT_MAX = 1024 * 1024
 """Bytes that may wait in a socket's buffer: more mean that nobody takes them."""
 
+CERTIFICATES = "SSL_CERT_FILE may name a file of authorities to trust"
+
 _socket_log = logging.getLogger("holdfast.venue.socket")
 _socket_log.setLevel(logging.WARNING)  # below it, the library writes addresses with their keys
 
@@ -165,6 +167,7 @@ class NetWire:
         return made
 
     def _tls_context(self) -> ssl.SSLContext:
+        """Return what checks certificates: against the system's authorities, or SSL_CERT_FILE's."""
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
@@ -181,6 +184,7 @@ class NetWire:
                 headers=headers,
                 timeout=limits,
                 allow_redirects=False,
+                ssl=self._tls_context() if url.startswith("https:") else True,
             ) as response:
                 body = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -197,6 +201,10 @@ class NetWire:
 
 def told(error: BaseException) -> str:
     """Say what went wrong without quoting an address or a header."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"{error.host}:{error.port}: {told(error.certificate_error)}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); {CERTIFICATES}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.host}:{error.port}: {error.os_error.strerror or type(error).__name__}"
     if isinstance(error, picows.WSHandshakeError) and error.response is not None:
