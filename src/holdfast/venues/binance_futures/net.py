@@ -28,6 +28,9 @@ KEEP_ALIVE_S = 60.0
 FRAME_MAX = 8 * 1024 * 1024
 """The most bytes of one message, in one frame or in fragments."""
 
+BODY_MAX = 64 * 1024 * 1024
+"""The most bytes of one HTTP answer; the longest list of contracts has some two million."""
+
 UNSENT_MAX = 1024 * 1024
 """Bytes that may wait in a socket's buffer: more mean that nobody takes them."""
 
@@ -186,7 +189,7 @@ class NetWire:
                 allow_redirects=False,
                 ssl=self._tls_context() if url.startswith("https:") else True,
             ) as response:
-                body = await response.read()
+                body = await _read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise VenueUnavailable(told(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -197,6 +200,16 @@ class NetWire:
     async def close(self) -> None:
         """Close the session; sockets are closed by whom they were opened for."""
         await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body, within bounds."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > BODY_MAX:
+            raise OutcomeUnknownError(f"the answer has more than {BODY_MAX} bytes")
+    return bytes(body)
 
 
 def told(error: BaseException) -> str:
