@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import socket
 from decimal import Decimal
@@ -442,6 +443,29 @@ async def test_key_and_secret_are_in_no_text(caplog):
     assert KEY not in shown
     assert SECRET not in shown
     assert locked.outcomes[0].failure == "auth"
+
+
+async def test_order_counts_as_left_when_it_was_written_not_when_its_task_came_to_run():
+    """Else an event that is heard in between is waited for in vain, and its stream given up."""
+    heard_since: list[float] = []
+
+    def start_late(work):
+        async def late():
+            await asyncio.sleep(0.2)
+            await work
+
+        return one._start(late())
+
+    async with scripted(**{ORDER: [(200, ack())]}) as server, desk(server.url) as one:
+        one.orders._doors = dataclasses.replace(
+            one.orders._doors, start=start_late, acknowledged=heard_since.append
+        )
+        before = asyncio.get_running_loop().time()
+        one.orders.submit(submit(market_order()))
+        after = asyncio.get_running_loop().time()
+        await one.done()
+
+    assert before <= heard_since[0] <= after
 
 
 # Answers that are none
