@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import msgspec
 
 from ..feeds import FeedSettings
 from ..model.config import TradingConfig
+from ..model.config_keys import KEY_FILES, read_secret
 from ..model.errors import ConfigError
 from ..model.values import NS_PER_S
 from ..ports import Venue
@@ -89,6 +91,14 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
 
     def __repr__(self) -> str:
         return f"BinanceFuturesBroker({self._settings.endpoints.rest_url})"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return key and secret; of a secret in a file, what is in it."""
+        secret = self._secret
+        if secret.endswith(KEY_FILES):
+            secret = read_secret(Path(secret).expanduser())
+        return tuple(text for text in (self._key, secret, self._password) if text)
 
     def market(self, settings: FeedSettings, *, is_named: bool) -> FeedSettings:
         """Show the market that orders go to."""

@@ -58,6 +58,11 @@ class LiveBrokerAdapter:
         """
         return settings
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what no text of ours may show, beside what the configuration says."""
+        return ()
+
     def attach(self, live: LiveSession) -> None:
         """Join the broker to the session that trades through it."""
         self._live = live

@@ -13,9 +13,18 @@ from .hooks import HookGuard, HookTimeout
 TEXT_LENGTH_MAX = 300
 
 
-def reason_of(error: BaseException, hook: Callable[..., object], guard: HookGuard) -> str:
-    """Name the error, its text, the hook, and the innermost line of the strategy's own code."""
-    text = " ".join(_text_of(error, guard).split())
+def reason_of(
+    error: BaseException,
+    hook: Callable[..., object],
+    guard: HookGuard,
+    clean: Callable[[str], str] = str,
+) -> str:
+    """Name the error, its text, the hook, and the innermost line of the strategy's own code.
+
+    Args:
+        clean: takes secrets out of the text, before it is cut: a part of one is one too.
+    """
+    text = " ".join(clean(_text_of(error, guard)).split())
     if len(text) > TEXT_LENGTH_MAX:
         text = text[:TEXT_LENGTH_MAX] + "..."
     told = f"{type(error).__name__}: {text}" if text else type(error).__name__

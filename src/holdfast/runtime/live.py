@@ -74,12 +74,13 @@ class LiveSession:
         self.is_closed = False
         self._config = config
         self._clock = parts.clock
-        self._clean = Redactor(secrets_of(config)).clean
+        self._clean = Redactor((*secrets_of(config), *plan.secrets)).clean
         venues = {self.venue.account: self.venue}
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
         self.figures: Figures | None = None  # kept with the state, where somebody counts
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
+        self.runner.clean = self._clean  # a strategy may put anything into its errors and lines
         self.shell.listeners += [*listeners, self._tell_strategies]
         self.view = StrategyView(self.engine, self.venue.account)
         self.on_tick: Callable[[], None] | None = None
@@ -182,7 +183,6 @@ class LiveSession:
             self.shell.hear(signal)
 
     def _on_strategy_failed(self, strategy_id: StrategyId, reason: str) -> None:
-        reason = self._clean(reason)  # a strategy may have put anything into its error
         self.shell.hear(msg.StrategyFailed(strategy_id=strategy_id, reason=reason))
 
     def _tell_strategies(self, facts: Sequence[Event]) -> None:

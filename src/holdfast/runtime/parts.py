@@ -24,6 +24,7 @@ class Plan:
     descriptions: dict[StrategyId, str] = field(default_factory=dict)
     is_resumed: bool = False
     hands_signals_over: Callable[[SignalGenerated], bool] = lambda _: False
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # that no text may show
 
 
 @dataclass(frozen=True, slots=True)

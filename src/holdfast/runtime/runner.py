@@ -92,6 +92,7 @@ class LiveStrategyRunner:
         self._feed = market_data_service
         self.guard = HookGuard(hook_budget_ms)
         self.behind: Behind | None = None
+        self.clean: Callable[[str], str] = str  # takes secrets out of what strategies say
         self._all: dict[StrategyId, Attached] = {}
         self._routes: dict[Symbol, Route] = {}
         self._alarm = Alarm()  # so that bars of many symbols are not looked at in vain
@@ -410,7 +411,7 @@ class LiveStrategyRunner:
         one.said.clear()
         for what in said:
             if isinstance(what, str):
-                _LOG.info("%s: %s", one.strategy_id, what)
+                _LOG.info("%s: %s", one.strategy_id, self.clean(what))
             elif not self._is_over:
                 self._wishes.append((one, what))
         if not self._is_passing_on:
@@ -432,7 +433,7 @@ class LiveStrategyRunner:
         self._pass_on(one)  # what it logged; wishes of one that is off go nowhere
         for route in self._routes.values():
             route.drop(one)
-        reason = reason_of(error, hook, self.guard)
+        reason = reason_of(error, hook, self.guard, self.clean)
         _LOG.error("strategy %s was taken off: %s", one.strategy_id, reason)
         if self._on_failed is not None:
             self._on_failed(one.strategy_id, reason)

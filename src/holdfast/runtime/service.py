@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -175,6 +176,8 @@ class LiveTradingService:
     async def _life(self, parts: Parts, plan: Plan) -> LiveSession:
         engine = parts.recovered.engine
         figures = Figures(plan.session_id)
+        if self._broker is not None:
+            plan = replace(plan, secrets=self._broker.secrets)
         live = LiveSession(
             self.config,
             plan,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import socket
 from decimal import Decimal
@@ -28,6 +29,7 @@ from holdfast.model.values import (
 )
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import asking, rest
+from holdfast.venues.binance_futures.codec import reads
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
     KEY,
@@ -441,3 +443,75 @@ async def test_key_and_secret_are_in_no_text(caplog):
     assert KEY not in shown
     assert SECRET not in shown
     assert locked.outcomes[0].failure == "auth"
+
+
+async def test_order_counts_as_left_when_it_was_written_not_when_its_task_came_to_run():
+    """Else an event that is heard in between is waited for in vain, and its stream given up."""
+    heard_since: list[float] = []
+
+    def start_late(work):
+        async def late():
+            await asyncio.sleep(0.2)
+            await work
+
+        return one._start(late())
+
+    async with scripted(**{ORDER: [(200, ack())]}) as server, desk(server.url) as one:
+        one.orders._doors = dataclasses.replace(
+            one.orders._doors, start=start_late, acknowledged=heard_since.append
+        )
+        before = asyncio.get_running_loop().time()
+        one.orders.submit(submit(market_order()))
+        after = asyncio.get_running_loop().time()
+        await one.done()
+
+    assert before <= heard_since[0] <= after
+
+
+# Answers that are none
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("<html>moved</html>", None),
+        ("", None),
+        ("null", None),
+        ('"OK"', None),
+        ('{"code":-1001,"msg":"Internal error."}', -1001),
+        ('\n {"msg": "no", "code": -2019}', -2019),
+    ],
+)
+async def test_success_whose_body_is_none_is_a_failure(body, code):
+    reply = await replied(body)
+
+    assert (reply.is_ok, reply.code) == (False, code)
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", ' {"code":200,"msg":"done"}', '[{"code":-2011}]'])
+async def test_success_that_says_so_is_one(body):
+    assert (await replied(body)).is_ok
+
+
+async def replied(body):
+    place = {"GET__/fapi/v3/account": [(200, body)]}
+    async with scripted(**place) as server, desk(server.url) as one:
+        return await one.asker.road.send(reads.at(reads.account(), one.clock.now(), 5 * NS_PER_S))
+
+
+async def test_question_whose_answer_is_none_is_asked_again():
+    answers = [(200, ""), (200, "<html>"), (200, ack())]
+    async with scripted(**{"GET__/fapi/v1/order": answers}) as server, desk(server.url) as one:
+        one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+        assert [m.status for m in one.heard] == [OrderStatus.NEW]
+
+
+async def test_order_whose_answer_is_none_is_in_doubt_and_not_sent_again():
+    async with scripted(**{ORDER: [(200, "<html>")]}) as server, desk(server.url) as one:
+        one.orders.submit(submit(market_order()))
+        await one.done()
+
+        assert [type(m) for m in one.heard] == [OutcomeUnknown]
+        assert len(server.requests) == 1

@@ -229,6 +229,22 @@ async def test_request_without_an_answer_may_have_arrived(fault):
     assert "canary" not in str(raised.value)
 
 
+async def test_answer_without_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(net, "BODY_MAX", 10_000)
+
+    async def handler(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 1000)
+
+    wire = NetWire()
+    async with listening(handler) as port:
+        with pytest.raises(OutcomeUnknownError, match="more than 10000 bytes"):
+            await wire.request("GET", f"http://127.0.0.1:{port}/x", {}, 5.0)
+        await wire.close()
+
+
 async def test_answers_headers_are_in_lower_case():
     async def handler(request):
         return web.Response(text="{}", headers={"X-MBX-USED-WEIGHT-1M": "7"})

@@ -74,6 +74,7 @@ def test_a_private_key_comes_from_a_file_or_on_one_line(tmp_path):
     key = ed25519.Ed25519PrivateKey.generate()
     path = tmp_path / "binance.pem"
     path.write_text(pem(key))
+    path.chmod(0o600)
 
     signatures = {
         make_signer(str(path)).sign("a"),

@@ -44,7 +44,7 @@ WAYS_OUT = {
 WAITS_MAX = 8
 """How often a stream is waited for while no room within the limits holds it up."""
 
-_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...])
+_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...], strict=False)
 
 
 async def check_clock(asker: Asker) -> None:

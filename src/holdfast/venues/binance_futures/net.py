@@ -28,8 +28,13 @@ KEEP_ALIVE_S = 60.0
 FRAME_MAX = 8 * 1024 * 1024
 """The most bytes of one message, in one frame or in fragments."""
 
+BODY_MAX = 64 * 1024 * 1024
+"""The most bytes of one HTTP answer; the longest list of contracts has some two million."""
+
 UNSENT_MAX = 1024 * 1024
 """Bytes that may wait in a socket's buffer: more mean that nobody takes them."""
+
+CERTIFICATES = "SSL_CERT_FILE may name a file of authorities to trust"
 
 _socket_log = logging.getLogger("holdfast.venue.socket")
 _socket_log.setLevel(logging.WARNING)  # below it, the library writes addresses with their keys
@@ -165,6 +170,7 @@ class NetWire:
         return made
 
     def _tls_context(self) -> ssl.SSLContext:
+        """Return what checks certificates: against the system's authorities, or SSL_CERT_FILE's."""
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
@@ -181,8 +187,9 @@ class NetWire:
                 headers=headers,
                 timeout=limits,
                 allow_redirects=False,
+                ssl=self._tls_context() if url.startswith("https:") else True,
             ) as response:
-                body = await response.read()
+                body = await _read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise VenueUnavailable(told(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -195,8 +202,22 @@ class NetWire:
         await self._session.close()
 
 
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body, within bounds."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > BODY_MAX:
+            raise OutcomeUnknownError(f"the answer has more than {BODY_MAX} bytes")
+    return bytes(body)
+
+
 def told(error: BaseException) -> str:
     """Say what went wrong without quoting an address or a header."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"{error.host}:{error.port}: {told(error.certificate_error)}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); {CERTIFICATES}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.host}:{error.port}: {error.os_error.strerror or type(error).__name__}"
     if isinstance(error, picows.WSHandshakeError) and error.response is not None:

@@ -105,8 +105,9 @@ class OrderDesk:
             return
         self._under_way += 1
         self._is_idle.clear()
+        left = asyncio.get_running_loop().time()  # here: its event may outrun the task
         begun = self._asker.begin(call, urgency, _fence(command), self._doors.road(call))
-        self._doors.start(self._carry_out(command, call, urgency, begun))
+        self._doors.start(self._carry_out(command, call, urgency, begun, left))
 
     def _in_venue_time(self, command: Order) -> Order:
         """Return a command as it is written where our clock is off; its own fence stays."""
@@ -118,9 +119,8 @@ class OrderDesk:
             self._is_idle.set()
 
     async def _carry_out(
-        self, command: Order, call: Call, urgency: Urgency, begun: Begun | None
+        self, command: Order, call: Call, urgency: Urgency, begun: Begun | None, left: float
     ) -> None:
-        began = asyncio.get_running_loop().time()
         try:
             answered = await self._send(command, call, urgency, begun)
             if answered.outcome.then is Then.SYNC_CLOCK and urgency is Urgency.PROTECT:
@@ -128,7 +128,7 @@ class OrderDesk:
                 if self._asker.offset.is_sure and self._asker.clock.now() < _fence(command):
                     call = _call(self._in_venue_time(command))
                     answered = await self._send(command, call, urgency, None)
-            self._take(command, answered, began)
+            self._take(command, answered, left)
         except Exception:  # noqa: BLE001 - a fault of ours; the outcome is not known, others go on
             _log.exception("the answer to %s was not understood", type(command).__name__)
             reason = "the answer was not understood"
@@ -149,7 +149,7 @@ class OrderDesk:
             begun=begun,
         )
 
-    def _take(self, command: Order, answered: Answered, began: float) -> None:
+    def _take(self, command: Order, answered: Answered, left: float) -> None:
         if not answered.is_ok:
             self._conclude(command, answered.outcome)
             return
@@ -160,7 +160,7 @@ class OrderDesk:
         except BadFrame as error:
             self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=str(error)))
             return
-        self._doors.acknowledged(began)
+        self._doors.acknowledged(left)
         if report is not None:
             self._doors.tell(report)
 

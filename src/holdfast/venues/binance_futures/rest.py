@@ -18,6 +18,10 @@ from .outcomes import HTTP_OK, NO_ANSWER
 from .sign import Credentials
 from .wire import HttpReply, Wire
 
+NO_ANSWER_BUT_OK = 502
+"""What a success counts as whose body is none: a page of a proxy, a refusal, or nothing."""
+
+BEGINNING = 64
 ANSWER_S = 10.0
 """How long an answer is waited for: longer than any receive window in use."""
 
@@ -84,13 +88,24 @@ class RestClient:
         return _reply(got)
 
 
+def _is_answer(body: bytes) -> bool:
+    """Tell whether a body may be what was asked for: JSON, and no refusal."""
+    start = body[:BEGINNING].lstrip()
+    if not start.startswith((b"{", b"[")):
+        return False
+    if start[:1] == b"[" or b'"code"' not in start:
+        return True
+    code = read_error(body).code
+    return code is None or code >= 0
+
+
 def _reply(got: HttpReply) -> Reply:
     counts = counts_in(got.headers)
-    if got.status in HTTP_OK:
+    if got.status in HTTP_OK and _is_answer(got.body):
         return Reply(got.status, got.body, counts=counts)
     error = read_error(got.body)
     return Reply(
-        got.status,
+        NO_ANSWER_BUT_OK if got.status in HTTP_OK else got.status,
         got.body,
         code=error.code,
         text=error.msg,

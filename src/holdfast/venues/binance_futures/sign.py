@@ -11,6 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ...model.config_keys import KEY_FILES, read_secret
 from ...model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 PEM_MARK = "-----BEGIN"
-KEY_FILES = (".pem", ".key")
 BLOCK = 64  # bytes, of SHA-256
 INNER_PAD = bytes(each ^ 0x36 for each in range(256))
 OUTER_PAD = bytes(each ^ 0x5C for each in range(256))
@@ -133,15 +133,9 @@ def make_signer(secret: str, *, password: str | None = None) -> Signer:
     if text.startswith(PEM_MARK):
         return _private_key_signer(text.replace("\\n", "\n"), password, "in the setting")
     if text.endswith(KEY_FILES):
-        return _private_key_signer(_read(text), password, f"in {text}")
+        pem = read_secret(Path(text).expanduser())
+        return _private_key_signer(pem, password, f"in {text}")
     return HmacSigner(text)
-
-
-def _read(name: str) -> str:
-    try:
-        return Path(name).expanduser().read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the private key file {name} can't be read: {error}") from error
 
 
 def _private_key_signer(pem: str, password: str | None, where: str) -> Signer:

@@ -27,7 +27,7 @@ from ....model.values import (
 )
 from .names import OrderNames
 from .orders import side_of
-from .wire import BadFrame, checked, decode, ns
+from .wire import BadFrame, Said, checked, decode, ns, said
 from .words import (
     ALGO_STATUSES,
     ORDER_TYPES,
@@ -53,8 +53,8 @@ class AlgoRow(msgspec.Struct, frozen=True, rename="camel"):
     working_type: str = ""
     reduce_only: bool = False
     update_time: int = 0
-    actual_order_id: str = ""
-    actual_qty: str | None = ""  # "" until the child is in the book
+    actual_order_id: Said = ""
+    actual_qty: Said = ""  # "" until the child is in the book
 
 
 class AlgoAnswer(NamedTuple):
@@ -71,8 +71,8 @@ class _Canceled(msgspec.Struct, frozen=True, rename="camel"):
     code: int = 200
 
 
-_ALGO = msgspec.json.Decoder(AlgoRow)
-_ALGOS = msgspec.json.Decoder(tuple[AlgoRow, ...])
+_ALGO = msgspec.json.Decoder(AlgoRow, strict=False)
+_ALGOS = msgspec.json.Decoder(tuple[AlgoRow, ...], strict=False)
 _CANCELED = msgspec.json.Decoder(_Canceled, strict=False)
 
 
@@ -162,13 +162,15 @@ def _answer(
     return AlgoAnswer(report, child_id)
 
 
-def child_of(order_id: str) -> int | None:
-    """Read a child's order id: text, empty before the trigger."""
+def child_of(told: Said) -> int | None:
+    """Read a child's order id: empty before the trigger."""
+    order_id = said(told)
     return int(order_id) if order_id.isascii() and order_id.isdigit() and int(order_id) else None
 
 
-def executed(text: str | None) -> Decimal:
-    """Read what the child executed: text, empty before the trigger."""
+def executed(told: Said) -> Decimal:
+    """Read what the child executed: empty before the trigger."""
+    text = said(told)
     if not text:
         return ZERO
     try:

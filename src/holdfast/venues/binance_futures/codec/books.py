@@ -75,14 +75,14 @@ class PositionBooks(NamedTuple):
     is_hedged: bool
 
 
-_POSITIONS = msgspec.json.Decoder(tuple[PositionRow, ...])
-_ACCOUNT = msgspec.json.Decoder(_Account)
-_ACCOUNT_CONFIG = msgspec.json.Decoder(AccountConfig)
-_KEY_RESTRICTIONS = msgspec.json.Decoder(KeyRestrictions)
-_SYMBOL_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...])
+_POSITIONS = msgspec.json.Decoder(tuple[PositionRow, ...], strict=False)
+_ACCOUNT = msgspec.json.Decoder(_Account, strict=False)
+_ACCOUNT_CONFIG = msgspec.json.Decoder(AccountConfig, strict=False)
+_KEY_RESTRICTIONS = msgspec.json.Decoder(KeyRestrictions, strict=False)
+_SYMBOL_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...], strict=False)
 _LEVERAGE = msgspec.json.Decoder(_Leverage, strict=False)
-_LISTEN_KEY = msgspec.json.Decoder(_ListenKey)
-_SERVER_TIME = msgspec.json.Decoder(_ServerTime)
+_LISTEN_KEY = msgspec.json.Decoder(_ListenKey, strict=False)
+_SERVER_TIME = msgspec.json.Decoder(_ServerTime, strict=False)
 
 
 def positions(raw: bytes | msgspec.Raw) -> PositionBooks:

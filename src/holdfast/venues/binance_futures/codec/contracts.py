@@ -93,10 +93,10 @@ class _FundingInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _INFO = msgspec.json.Decoder(ExchangeInfo, strict=False)
-_FILTER = msgspec.json.Decoder(Filter)
-_BRACKETS = msgspec.json.Decoder(_Brackets | tuple[_Brackets, ...])
-_COMMISSION = msgspec.json.Decoder(_CommissionRate)
-_FUNDING_INFO = msgspec.json.Decoder(tuple[_FundingInfo, ...])
+_FILTER = msgspec.json.Decoder(Filter, strict=False)
+_BRACKETS = msgspec.json.Decoder(_Brackets | tuple[_Brackets, ...], strict=False)
+_COMMISSION = msgspec.json.Decoder(_CommissionRate, strict=False)
+_FUNDING_INFO = msgspec.json.Decoder(tuple[_FundingInfo, ...], strict=False)
 
 
 def exchange_info(raw: bytes | msgspec.Raw) -> ExchangeInfo:

@@ -26,7 +26,7 @@ from .market_frames import (
     TradeFrame,
 )
 from .stream_frames import Frame, StreamReply
-from .wire import BadFrame, decode, ns
+from .wire import BadFrame, Said, decode, ns, said
 
 USD_M = 1
 IN_BOOK = "MARKET"
@@ -47,8 +47,8 @@ class _PremiumIndex(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str
     mark_price: float
     time: int
-    index_price: str = ""
-    last_funding_rate: str = ""
+    index_price: Said = ""
+    last_funding_rate: Said = ""
     next_funding_time: int = 0
 
 
@@ -123,14 +123,14 @@ def _mark(frame: MarkFrame) -> MarkPrice:
 
 
 def _mark_price(  # noqa: PLR0913, PLR0917 - what a mark price consists of, from two places
-    symbol: str, time_ms: int, price: float, index: str, rate: str, next_funding_ms: int
+    symbol: str, time_ms: int, price: float, index: Said, rate: Said, next_funding_ms: int
 ) -> MarkPrice:
     return MarkPrice(
         symbol=Symbol(symbol),
         ts=time_ms * NS_PER_MS,
         mark_price=_price(price),
         index_price=_price(_number(index)) if index else None,
-        funding_rate=_number(rate) if rate else None,
+        funding_rate=_number(said(rate)) if said(rate) else None,
         next_funding_ts=ns(next_funding_ms) if next_funding_ms else None,
     )
 
@@ -184,7 +184,8 @@ def bars(
     """Read GET klines, oldest first, without the bars that are not over at `before_ts`."""
     rows = decode(_KLINES, raw, "the list of bars")
     read = (_bar(row, symbol, timeframe) for row in rows)
-    return tuple(bar for bar in read if bar.ts <= before_ts)
+    by_time = {bar.open_ts: bar for bar in read if bar.ts <= before_ts}
+    return tuple(by_time[ts] for ts in sorted(by_time))
 
 
 def _bar(row: tuple[int | float | str, ...], symbol: Symbol, timeframe: str) -> Bar:

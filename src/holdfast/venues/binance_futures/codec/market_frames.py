@@ -8,7 +8,7 @@ import msgspec
 from msgspec import field
 
 from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged
-from .wire import UNREADABLE
+from .wire import UNREADABLE, Said
 
 Levels = tuple[tuple[float, float], ...]
 
@@ -69,8 +69,8 @@ class MarkFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="markP
     symbol: str = field(name="s")
     time: int = field(name="E")
     price: float = field(name="p")
-    index: str = field(name="i", default="")
-    rate: str = field(name="r", default="")
+    index: Said = field(name="i", default="")
+    rate: Said = field(name="r", default="")
     next_funding: int = field(name="T", default=0)
     market: int = field(name="st", default=1)
 

@@ -70,10 +70,10 @@ class _BatchEntry(msgspec.Struct, frozen=True, rename="camel"):
     msg: str = ""
 
 
-_ORDER = msgspec.json.Decoder(OrderRow)
-_ORDERS = msgspec.json.Decoder(tuple[OrderRow, ...])
-_TRADES = msgspec.json.Decoder(tuple[TradeRow, ...])
-_BATCH = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+_ORDER = msgspec.json.Decoder(OrderRow, strict=False)
+_ORDERS = msgspec.json.Decoder(tuple[OrderRow, ...], strict=False)
+_TRADES = msgspec.json.Decoder(tuple[TradeRow, ...], strict=False)
+_BATCH = msgspec.json.Decoder(tuple[msgspec.Raw, ...], strict=False)
 _ENTRY = msgspec.json.Decoder(_BatchEntry, strict=False)
 
 

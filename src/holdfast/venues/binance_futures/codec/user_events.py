@@ -40,7 +40,7 @@ from .user_frames import (
     OrderFrame,
 )
 from .wallet import WalletMoved, funding_payment
-from .wire import checked, checked_or_none, ns
+from .wire import checked, checked_or_none, ns, said
 from .words import (
     ALGO_STATUSES,
     EXEC_TYPES,
@@ -223,7 +223,7 @@ def order_report(order: OrderFields, names: OrderNames, account: AccountId) -> E
         price=checked(order.price, "p") or None,
         reduce_only=order.reduce_only,
         cum_qty=cum_qty,
-        reason=expiry_reason(order.expiry_reason),
+        reason=expiry_reason(said(order.expiry_reason)),
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import field
 
 from ....model.values import ZERO
 from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged
-from .wire import UNREADABLE
+from .wire import UNREADABLE, Said
 
 
 class OrderFields(msgspec.Struct, frozen=True, gc=False):
@@ -36,7 +36,7 @@ class OrderFields(msgspec.Struct, frozen=True, gc=False):
     is_maker: bool = field(name="m", default=False)
     reduce_only: bool = field(name="R", default=False)
     realized: Decimal | None = field(name="rp", default=None)
-    expiry_reason: str = field(name="er", default="")
+    expiry_reason: Said = field(name="er", default="")
 
 
 class OrderFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="ORDER_TRADE_UPDATE"):
@@ -56,8 +56,8 @@ class AlgoFields(msgspec.Struct, frozen=True, gc=False):
     order_type: str = field(name="o", default="")
     time_in_force: str = field(name="f", default="")
     qty: Decimal = field(name="q", default=ZERO)
-    child_id: str = field(name="ai", default="")
-    executed: str | None = field(name="aq", default="")
+    child_id: Said = field(name="ai", default="")
+    executed: Said = field(name="aq", default="")
     trigger_price: Decimal = field(name="tp", default=ZERO)
     price: Decimal = field(name="p", default=ZERO)
     working_type: str = field(name="wt", default="")
@@ -152,8 +152,8 @@ class _Wrapped(msgspec.Struct, frozen=True):
     data: UserFrame
 
 
-_BARE = msgspec.json.Decoder(UserFrame)
-_WRAPPED = msgspec.json.Decoder(_Wrapped)
+_BARE = msgspec.json.Decoder(UserFrame, strict=False)
+_WRAPPED = msgspec.json.Decoder(_Wrapped, strict=False)
 _TAGS = frozenset(
     {
         "ORDER_TRADE_UPDATE",

@@ -55,7 +55,7 @@ class IncomeRow(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str | None = ""
 
 
-_INCOME = msgspec.json.Decoder(tuple[IncomeRow, ...])
+_INCOME = msgspec.json.Decoder(tuple[IncomeRow, ...], strict=False)
 
 
 class Income(NamedTuple):

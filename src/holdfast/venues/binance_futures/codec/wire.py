@@ -25,6 +25,14 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _LEAST = -LARGEST_AMOUNT
 
+Said = str | int | float | None
+"""What is a text or a number, whichever the venue likes, and empty where there is none."""
+
+
+def said(value: Said) -> str:
+    """Return it as a text; "" where there is none."""
+    return "" if value is None else str(value)
+
 
 class BadFrame(VenueError):
     """The venue sent something that can't be read; the text quotes its beginning."""
