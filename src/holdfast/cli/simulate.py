@@ -277,9 +277,7 @@ def _survived(tally: Tally, strategy: str = "") -> str:
             f"Nothing was tried: in {tally.runs:,} runs your strategy wished for nothing. "
             "Bars are of 5 s: give it longer runs with --minutes, or shorter windows."
         )
-    return (
-        f"{kept}\nYour strategy would have survived; whether it earns, nobody asked."
-    )
+    return f"{kept}\nYour strategy would have survived; whether it earns, nobody asked."
 
 
 def _tell_failure(spec: Spec) -> None:
