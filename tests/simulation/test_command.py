@@ -51,6 +51,31 @@ def test_a_bot_of_ones_own_is_taken(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["orders"] > 0
 
 
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("self.signal('BUY', trade.symbol)", ExitCode.OK, "Your strategy would have survived"),
+        ("1 / 0", ExitCode.UNEXPECTED, "ZeroDivisionError"),
+        ("pass", ExitCode.OK, "Nothing was tried"),
+    ],
+)
+def test_a_bot_is_told_what_it_did_and_whether_it_lived(tmp_path, capsys, body, code, said):
+    path = tmp_path / "bot.py"
+    head = "from holdfast import Strategy\n\nclass Bot(Strategy):\n    def on_trade(self, trade):\n"
+    path.write_text(f"{head}        {body}\n")
+
+    assert main(["simulate", "--seeds", "1", *QUICK, "--strategy", f"{path}:Bot"]) == code
+    assert said in capsys.readouterr().out
+
+
+def test_a_bot_that_is_not_there_is_told_before_anything_runs(tmp_path, capsys):
+    path = tmp_path / "bot.py"
+    path.write_text(BOT)
+
+    assert main(["simulate", "--strategy", f"{path}:Nope"]) == ExitCode.USAGE
+    assert "Bot" in capsys.readouterr().err
+
+
 def test_a_total_goes_on_where_it_stopped(tmp_path, capsys):
     path = tmp_path / "total.json"
     for _ in range(2):

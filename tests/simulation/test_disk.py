@@ -69,3 +69,23 @@ def test_a_disk_that_fails_is_told(wrong):
 
     with pytest.raises(JournalError):
         write()
+
+
+def told_after_a_cut(now, *, promises):
+    told: list[str] = []
+    disk = disk_at(now)
+    disk.on_undurable = told.append
+    disk.promises = promises
+    journal = open_disk(disk, "process")
+    journal.append([fact(1)])
+    now[0] += 0.2
+    disk.cut_power()
+    return told
+
+
+def test_a_cut_that_takes_what_must_have_been_synced_long_ago_is_told():
+    assert told_after_a_cut([0.0], promises=True) == ["1 facts were lost, 0.200 s old"]
+
+
+def test_what_a_dead_process_left_unsynced_is_nobodys_promise():
+    assert told_after_a_cut([0.0], promises=False) == []

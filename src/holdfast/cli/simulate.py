@@ -65,11 +65,14 @@ def simulate(
     Every order must be accounted for: none lost, none doubled, positions and balances equal to
     the last digit, every position with its stop, whatever was dropped, delayed, killed or lost.
     """
+    from ..runtime.assembly import load_strategies
     from ..simulation.faults import chosen
     from ..simulation.spec import Spec
 
     if (without or kills) and seed is None:
         raise InputError("--without and --kills belong to one --seed")
+    if strategy:
+        load_strategies([strategy])  # to say at once what is wrong with it
     kinds = chosen([word.strip() for word in faults.split(",") if word.strip()])
     base = Spec(
         seed=first if seed is None else seed,
@@ -198,7 +201,8 @@ def _tell(tally: Tally, base: Spec, *, as_json: bool) -> int:
     import msgspec
 
     idle = tally.idle_kinds(base.kinds)
-    code = ExitCode.UNEXPECTED if tally.failures or idle else ExitCode.OK
+    is_well = not (tally.failures or idle or (base.strategy and tally.was_taken_off))
+    code = ExitCode.OK if is_well else ExitCode.UNEXPECTED
     if as_json:
         print_json(tally.document(base.kinds) | {"exit_code": int(code)})
         return code
@@ -206,10 +210,12 @@ def _tell(tally: Tally, base: Spec, *, as_json: bool) -> int:
     rows = [(name, f"{count:,}") for name, count in sorted(tally.fired.items()) if count]
     print_table("Faults that struck", ("fault", "times>"), rows)
     print_table("How long it took", ("what", "times>", "half>", "99 %>", "longest>"), _times(tally))
+    if base.strategy:
+        _tell_deeds(tally)
     if idle:
         print(f"These never struck, so the batch proves nothing of them: {', '.join(idle)}")
     if not tally.failures:
-        print(_survived(tally))
+        print(_survived(tally, base.strategy))
         return code
     print(f"{tally.failures} of {tally.runs} runs failed: {dict(tally.oracles)}")
     for failure in tally.failed[:SHOWN_MAX]:
@@ -249,11 +255,29 @@ def _span(seconds: float) -> str:
     return f"{days:.2f} days" if days >= 1 else f"{days * 24:.2f} hours"
 
 
-def _survived(tally: Tally) -> str:
-    return (
+def _tell_deeds(tally: Tally) -> None:
+    rows = [(name, f"{count:,}") for name, count in sorted(tally.deeds.items())]
+    print_table("What your strategy did", ("deed", "times>"), rows)
+
+
+def _survived(tally: Tally, strategy: str = "") -> str:
+    kept = (
         f"Survived {tally.runs:,} runs: no order lost or doubled, positions and balances equal "
         "to the last digit, every stop where it belongs."
     )
+    if not strategy:
+        return kept
+    if tally.was_taken_off:
+        return (
+            f"The account survived {tally.runs:,} runs; your strategy did not: it failed, was "
+            "taken off, and its positions were left to their stops. See above for its errors."
+        )
+    if not tally.deeds.get("wishes"):
+        return (
+            f"Nothing was tried: in {tally.runs:,} runs your strategy wished for nothing. "
+            "Bars are of 5 s: give it longer runs with --minutes, or shorter windows."
+        )
+    return f"{kept}\nYour strategy would have survived; whether it earns, nobody asked."
 
 
 def _tell_failure(spec: Spec) -> None:
@@ -296,11 +320,13 @@ def _play_one(spec: Spec, *, as_json: bool) -> int:
     for fault in verdict.plan:
         mark = " (left out)" if fault.number in spec.without else ""
         print(f"  #{fault.number:<3} {fault}{mark}")
+    if spec.strategy:
+        _tell_deeds(tally)
     for violation in verdict.violations:
         print(f"VIOLATION {violation}")
     if verdict.violations:
         for line in story_of(verdict):
             print(f"  {line}")
     else:
-        print(_survived(tally))
+        print(_survived(tally, spec.strategy))
     return code

@@ -60,6 +60,7 @@ class Disk:
     synced_epoch: int = 0
     is_sync_due: bool = False
     syncs_commits: bool = False
+    promises: bool = True  # whoever writes is there to sync within `SYNC_WITHIN_S`
     writes: int = 0
     torn: int = 0
     lost: int = 0
@@ -100,7 +101,7 @@ class Disk:
         since = min((when for when, before in self.times if before + 1 > kept), default=self.now())
         if self.syncs_commits:
             self.on_undurable(f"{lost} facts were lost that had been synced, as their sender knew")
-        elif self.now() - since > SYNC_WITHIN_S:
+        elif self.promises and self.now() - since > SYNC_WITHIN_S:
             self.on_undurable(f"{lost} facts were lost, {self.now() - since:.3f} s old")
 
     def tear(self, row: StoredRow) -> StoredRow:

@@ -164,8 +164,11 @@ def _power_cut(world: World, fault: Fault) -> None:
 
 
 def _lose_power(world: World) -> None:
-    if world.process is not None and not world.process.is_dead:
-        world.process.die("power cut")
+    process = world.process
+    could_sync = process is not None and not process.is_dead and not process.is_frozen
+    world.disk.promises = could_sync  # the dead sync nothing, and promise nothing
+    if process is not None and not process.is_dead:
+        process.die("power cut")
     lost = world.disk.cut_power()
     world.fire("power_cut")
     if lost:

@@ -99,6 +99,10 @@ SHAPES: dict[str, Shape] = {
     "internal_error": _rule(Kind.INTERNAL_ERROR, "request", for_s=(2.0, 20.0)),
     "delay": _rule(Kind.DELAY, "request", delay_ms=(200, 9_000)),
     "delay_answer": _rule(Kind.DELAY_ANSWER, "request", delay_ms=(200, 12_000)),
+    "exchange_clock": _rule(Kind.CLOCK_SKEW, "request", chance=(1.0, 1.0), delay_ms=(-450, 450)),
+    "less_than_asked": _rule(Kind.PARTIAL_FILL, "request", chance=(0.2, 1.0)),
+    "met_oneself": _rule(Kind.SELF_TRADE, "request", chance=(0.1, 0.5)),
+    "filled_before_cancel": _rule(Kind.FILL_BEFORE_CANCEL, "request", chance=(0.2, 1.0)),
     "read_lag": _rule(
         Kind.READ_LAG, "request", for_s=(20.0, 90.0), chance=(1.0, 1.0), delay_ms=(200, 1_900)
     ),

@@ -128,6 +128,7 @@ def _verdict(world: World) -> Verdict:
         counts=dict(sorted(world.counts.items())),
         spans=dict(sorted(world.timing.spans.items())),
         facts=dict(sorted(world.facts.items())),
+        deeds=dict(sorted(world.deeds.counts.items())),
         seconds=world.loop.time(),
         writes=world.disk.writes,
         lives=world.disk.epoch,

@@ -35,6 +35,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     fired: dict[str, int]
     counts: dict[str, int]
     facts: dict[str, int] = {}
+    deeds: dict[str, int] = {}  # of the strategies
     spans: dict[str, list[float]] = {}  # how long things took, in s: see `timing`
     cpu_s: float = 0.0
     seconds: float

@@ -20,11 +20,14 @@ NAMES = frozenset({"c", "C", "i", "t", "s", "id", "ca", "clientOrderId", "client
 """Fields that stay texts whatever they look like."""
 
 OPTIONAL = (
-    *("ps", "ss", "si", "pP", "V", "pm", "gtd", "cr", "ot", "rp"),
+    *("ps", "ss", "si", "pP", "V", "pm", "gtd", "cr", "ot"),
     *("closePosition", "priceProtect", "priceMatch", "selfTradePreventionMode"),
     *("goodTillDate", "cumQuote", "cumBase", "origType"),
 )
-"""Fields that an answer may lack without anybody being told less."""
+"""Fields that an answer may lack without anybody being told less.
+
+A fill's profit is none of them: worked out from fills that are heard out of turn it is another.
+"""
 
 STATUSES = ("X", "status", "algoStatus")
 UNKNOWN = "ON_HOLD"

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ..model.errors import InputError
+from .deeds import TAKEN_OFF
 from .faults import HOW_IT_SHOWS
 from .spec import Spec, Verdict
 from .timing import DOUBT
@@ -47,6 +48,7 @@ class Tally(msgspec.Struct, kw_only=True):
     oracles: dict[str, int] = {}
     fired: dict[str, int] = {}
     facts: dict[str, int] = {}
+    deeds: dict[str, int] = {}
     times: dict[str, dict[int, int]] = {}
     failed: list[Failure] = []
 
@@ -60,6 +62,7 @@ class Tally(msgspec.Struct, kw_only=True):
         self.cpu_s += verdict.cpu_s
         _sum(self.fired, verdict.fired)
         _sum(self.facts, verdict.facts)
+        _sum(self.deeds, verdict.deeds)
         for name, seconds in verdict.spans.items():
             counts = self.times.setdefault(name, {})
             for each in seconds:
@@ -86,6 +89,7 @@ class Tally(msgspec.Struct, kw_only=True):
             (self.oracles, other.oracles),
             (self.fired, other.fired),
             (self.facts, other.facts),
+            (self.deeds, other.deeds),
         ):
             _sum(mine, theirs)
         for name, counts in other.times.items():
@@ -99,6 +103,11 @@ class Tally(msgspec.Struct, kw_only=True):
     def _keep(self, failure: Failure) -> None:
         if len(self.failed) < FAILURES_KEPT:
             self.failed.append(failure)
+
+    @property
+    def was_taken_off(self) -> bool:
+        """Tell whether a strategy failed and was cut off."""
+        return any(name.startswith(TAKEN_OFF) for name in self.deeds)
 
     @property
     def years(self) -> float:
@@ -150,6 +159,7 @@ class Tally(msgspec.Struct, kw_only=True):
             "longest_time_to_rest_s": self.longest_rest_s,
             "faults": dict(sorted(self.fired.items())),
             "faults_that_never_struck": self.idle_kinds(kinds),
+            "strategies_did": dict(sorted(self.deeds.items())),
             "strategies_taken_off": self.facts.get("StrategyStopped", 0),
             "failed": [
                 {"seed": f.seed, "kills": list(f.kills), "violations": list(f.violations)}

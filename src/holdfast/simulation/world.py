@@ -31,6 +31,7 @@ from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.settings import BinanceSettings, endpoints
 from .bourse import ACCOUNT, KEY, SECRET, Bourse, settings_of
 from .churner import Churner
+from .deeds import Deeds
 from .disk import Disk, Killing
 from .faults import SHAPES, Fault, draw_plan
 from .loop import SimLoop
@@ -75,6 +76,7 @@ class World:
         self.fired: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.facts: Counter[str] = Counter()
+        self.deeds = Deeds()
         self.lines: list[str] = []
         self.process: Process | None = None
         self.processes: list[Process] = []
@@ -258,6 +260,7 @@ class World:
 
     def _hear_facts(self, facts: Sequence[Event]) -> None:
         self.timing.hear_facts(facts)
+        self.deeds.hear_facts(facts)
         self.facts.update(type(fact).__name__ for fact in facts)
         if self.spec.keeps_log:
             for fact in facts:
