@@ -47,7 +47,7 @@ class Trader(Strategy):
             ),
             order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
             price=price * (1 - side.sign * near) if is_limit else None,
-            stop_loss=lots.choice((None, price * (1 - side.sign * stop), 0)),
+            stop_loss=lots.choice((None, *(price * (1 - side.sign * stop),) * 4, 0)),
             take_profit=lots.choice((None, price * (1 + side.sign * take), 0)),
             time_in_force=lots.choice(_TIMES) if is_limit else TimeInForce.GTC,
         )
