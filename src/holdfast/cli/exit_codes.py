@@ -8,6 +8,7 @@
      5  the journal can't be used: locked, damaged, or its disk or server fails
      6  no session is running in that data folder
      7  the session ended in ERROR
+     8  holdfast watch found that the venue's books and the journal differ, or nobody at work
    130  interrupted: before the session ran, or a second time while it stopped
 
 `holdfast --help` shows this list. `holdfast doctor` ends with 0 where no check failed, else with
@@ -33,6 +34,7 @@ class ExitCode(enum.IntEnum):
     JOURNAL = 5
     NOT_RUNNING = 6
     SESSION_ERROR = 7
+    ALARM = 8
     INTERRUPTED = 130
 
 
