@@ -18,6 +18,7 @@ the code of the first that did: 2 the settings or the key, 4 the venue, 5 the di
 from __future__ import annotations
 
 import enum
+import errno
 
 from ..model import errors
 from ..runtime.control_file import NoSessionRunning
@@ -51,11 +52,22 @@ CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
 )
 """The first kind that fits an error gives its code; anything else is `UNEXPECTED`."""
 
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What the system says of a disk that takes no more."""
+
 _SHARED = (errors.InsufficientBalanceError, errors.RateLimitError)
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Tell whether an error, or what caused it, is a disk that is full or fails."""
+    causes = (error, error.__cause__)
+    return any(isinstance(each, OSError) and each.errno in _DISK for each in causes)
 
 
 def code_of(error: BaseException) -> ExitCode:
     """Return the exit code of an error."""
     if isinstance(error, _SHARED) and error.code is None:
         return ExitCode.RISK_DENIED  # our own rule said so, before the venue could
+    if is_of_the_disk(error):
+        return ExitCode.JOURNAL  # whichever file it was that met it first
     return next((code for kind, code in CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)

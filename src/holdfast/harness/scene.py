@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "DOGEUSDT")
 KEY = "harness-key-of-the-account"
 SECRET = "harness-secret-of-the-account"  # noqa: S105 - of an account that lives for a minute
 BALANCE = "1000000"
