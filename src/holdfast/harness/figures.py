@@ -122,6 +122,7 @@ async def restart(scene_: Scene, rounds: int) -> list[float]:
     for _ in range(rounds):
         assert stage.session is not None
         await stage.session.kill()
+        stage.take_new_address()
         began = time.time_ns()
         process = _cold(stage)
         try:

@@ -99,8 +99,7 @@ class Stage:
 
     async def start_session(self) -> Process:
         """Start `holdfast run`, behind an address of its own."""
-        self._starts += 1
-        self.proxy.source = f"127.0.{1 + self._starts // 250}.{1 + self._starts % 250}"
+        self.take_new_address()
         self.session = await self.launcher.start(
             "session",
             scene.RUN_WORDS,
@@ -110,6 +109,11 @@ class Stage:
         )
         self.tell(f"session {self.session.pid} starts")
         return self.session
+
+    def take_new_address(self) -> None:
+        """Let the next session come from an address whose requests nobody has counted yet."""
+        self._starts += 1
+        self.proxy.source = f"127.0.{1 + self._starts // 250}.{1 + self._starts % 250}"
 
     def is_running(self) -> bool:
         """Tell whether the session that lives now has announced itself."""
