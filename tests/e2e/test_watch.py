@@ -33,7 +33,7 @@ async def session_with_a_position(folder):
         await stage.open()
         await stage.lift_faults()
         config = folder / "holdfast.toml"
-        config.write_text(config.read_text().replace(":seed=1", ":share=0"))
+        config.write_text(config.read_text().replace(":seed=1,", ":share=0,"))
         await stage.start_session()
         await until(stage.is_running)
         body = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.02", "stop_loss": "30000"}

@@ -49,7 +49,7 @@ class Scene:
         await stage.open()
         await stage.lift_faults()
         path = stage.folder / "holdfast.toml"
-        text = path.read_text().replace(":seed=1", ":share=0")
+        text = path.read_text().replace(":seed=1,", ":share=0,")
         # The defaults of a session: what is measured is what users have.
         lines = [line for line in text.splitlines() if "audit_interval" not in line]
         path.write_text("\n".join(lines) + "\n")

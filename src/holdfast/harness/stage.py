@@ -124,6 +124,14 @@ class Stage:
         except TradingError:
             return False
 
+    def keep_quiet(self, *, is_on: bool) -> None:
+        """Have the trader wish for nothing; what it has stays as it is."""
+        path = self.folder / scene.QUIET
+        if is_on:
+            path.touch()
+        else:
+            path.unlink(missing_ok=True)
+
     # Questions
 
     async def ask_exchange(
