@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -130,6 +131,25 @@ def test_an_unexpected_error_is_told_in_a_line(capsys, monkeypatch):
     assert err.count("\n") == 1
     assert "ZeroDivisionError" in err
     assert "Q7x9" not in err
+
+
+@pytest.mark.parametrize("is_explained", [False, True])
+def test_a_full_disk_has_the_disks_code_whichever_file_met_it_first(
+    capsys, monkeypatch, is_explained
+):
+    full = OSError(errno.ENOSPC, "No space left on device", "logs/holdfast.log")
+
+    def fail(*_):
+        if is_explained:
+            raise errors.ConfigError("control.json can't be written: No space left") from full
+        raise full
+
+    monkeypatch.setattr(entry, "_run", fail)
+
+    assert main(["run"]) == ExitCode.JOURNAL
+    said = capsys.readouterr().err
+    assert "No space left" in said
+    assert "unexpected" not in said
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -39,12 +39,12 @@ def test_fifty_kills_lose_and_double_nothing_and_every_fault_has_struck(tmp_path
     assert not (tmp_path / "kept").exists()  # nothing is kept of what went well
 
 
-def test_a_product_that_uses_an_order_id_again_is_found_out_and_all_is_kept(tmp_path):
-    words = ["--kills", "6", "--seed", "1", "--without", "ids are used once"]
+def test_a_product_that_places_no_stops_is_found_out_and_all_is_kept(tmp_path):
+    words = ["--kills", "5", "--seed", "1", "--without", "stops are placed"]
     done, found = harness(tmp_path / "kept", *words)
 
     assert done.returncode == 1
     assert found["violations"] > 0, done.stderr
     [story, *_] = (tmp_path / "kept").glob("seed-*/story.txt")
-    assert "kill_session" in story.read_text()
+    assert "stops: parent" in story.read_text()
     assert (story.parent / "kept" / "data" / "holdfast.db").exists()

@@ -18,7 +18,7 @@ import pytest
 
 from holdfast.harness.clock import MachineClock, build_shim
 from holdfast.harness.disk import Disk, Locker
-from holdfast.harness.faults import KINDS, TROUBLES_MAX, chosen, draw_life
+from holdfast.harness.faults import KINDS, TROUBLES_MAX, chosen, draw_life, with_owed
 from holdfast.harness.launcher import Launcher
 from holdfast.model.errors import InputError
 
@@ -205,6 +205,18 @@ def test_the_same_seed_draws_the_same_lives_and_every_kind_is_drawn():
     lives = [draw_life(Random(f"{n}"), ("stall",)) for n in range(50)]
     assert {life.kill for life in lives} == {"kill_session"}
     assert {t.kind for life in lives for t in life.troubles} == {"stall"}
+
+
+def test_what_has_not_struck_yet_is_given_a_life_that_is_long_enough():
+    lots = Random("1")
+    life = next(each for each in (draw_life(lots, KINDS) for _ in range(99)) if each.is_early)
+
+    longer = with_owed(life, lots, "disk_full")
+
+    assert not longer.is_early
+    assert longer.end_s > 3
+    assert [t.kind for t in longer.troubles].count("disk_full") == 1
+    assert len(longer.troubles) <= TROUBLES_MAX
 
 
 def test_a_fault_that_is_none_is_refused_by_name():

@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.journal.export import export
 from holdfast.journal.inspect import Record, tail, verify
+from holdfast.journal.reading import Tables
 from holdfast.model.errors import ConfigError, JournalCorrupt, JournalError
 from holdfast.model.events import Event, OrderSubmitted
 from holdfast.model.values import ClOrdId, NewOrder, Side, Symbol
@@ -62,6 +63,23 @@ def test_verify_looks_beside_the_facts(database, running, change, problem):
 
     assert problem in report.problem
     assert (report.facts, report.broken_at) == (12, None)
+
+
+def test_verify_beside_an_owner_that_saves_meanwhile_finds_nothing_wrong(
+    database, running, monkeypatch
+):
+    running.save_snapshot(12, b"state")
+    running.sync()
+    asked = []
+
+    def last_sequence(self, original=Tables.last_sequence):
+        asked.append(1)
+        return original(self) - (len(asked) == 1)  # the first answer is a fact old by now
+
+    monkeypatch.setattr(Tables, "last_sequence", last_sequence)
+
+    assert verify(database.where).problem == ""
+    assert len(asked) == 2
 
 
 def test_verify_of_no_journal_is_refused(tmp_path):

@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "metrics": Command("figures:metrics", "Show how the account stands at this moment"),
         "trace": Command("trace:trace", "Show the why of an order, from signal to fill"),
         "journal": Command("journal:COMMANDS", "Verify, follow or export the record of facts"),
+        "watch": Command("watch:watch", "Compare the venue with the journal from outside; alarm"),
     },
     "Practice": {
         "pack": Command("pack:pack", "Turn recorded trades into columns, read much faster"),

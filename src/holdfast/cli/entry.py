@@ -13,7 +13,7 @@ from typing import Any
 
 from ..model.errors import InputError, TradingError
 from .commands import all_commands, overview
-from .exit_codes import ExitCode, code_of
+from .exit_codes import ExitCode, code_of, is_of_the_disk
 
 Function = Callable[..., object]
 
@@ -130,6 +130,9 @@ def _explained(error: BaseException) -> tuple[ExitCode, str]:
     clean = Redactor().clean
     if isinstance(error, TradingError):
         return code_of(error), clean(str(error) or type(error).__name__)
+    if isinstance(error, OSError) and is_of_the_disk(error):
+        where = f"{error.filename}: " if error.filename else ""
+        return code_of(error), clean(f"{where}{error.strerror}: see to the disk, then start again")
     if _is_usage_error(error):
         context = getattr(error, "ctx", None)
         way_out = f"; see {context.command_path} --help" if context else ""

@@ -8,6 +8,7 @@
      5  the journal can't be used: locked, damaged, or its disk or server fails
      6  no session is running in that data folder
      7  the session ended in ERROR
+     8  holdfast watch found that the venue's books and the journal differ, or nobody at work
    130  interrupted: before the session ran, or a second time while it stopped
 
 `holdfast --help` shows this list. `holdfast doctor` ends with 0 where no check failed, else with
@@ -17,6 +18,7 @@ the code of the first that did: 2 the settings or the key, 4 the venue, 5 the di
 from __future__ import annotations
 
 import enum
+import errno
 
 from ..model import errors
 from ..runtime.control_file import NoSessionRunning
@@ -33,6 +35,7 @@ class ExitCode(enum.IntEnum):
     JOURNAL = 5
     NOT_RUNNING = 6
     SESSION_ERROR = 7
+    ALARM = 8
     INTERRUPTED = 130
 
 
@@ -49,11 +52,22 @@ CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
 )
 """The first kind that fits an error gives its code; anything else is `UNEXPECTED`."""
 
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What the system says of a disk that takes no more."""
+
 _SHARED = (errors.InsufficientBalanceError, errors.RateLimitError)
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Tell whether an error, or what caused it, is a disk that is full or fails."""
+    causes = (error, error.__cause__)
+    return any(isinstance(each, OSError) and each.errno in _DISK for each in causes)
 
 
 def code_of(error: BaseException) -> ExitCode:
     """Return the exit code of an error."""
     if isinstance(error, _SHARED) and error.code is None:
         return ExitCode.RISK_DENIED  # our own rule said so, before the venue could
+    if is_of_the_disk(error):
+        return ExitCode.JOURNAL  # whichever file it was that met it first
     return next((code for kind, code in CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)

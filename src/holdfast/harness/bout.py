@@ -19,7 +19,7 @@ import aiohttp
 
 from ..model.errors import TradingError
 from .calm import Calm
-from .faults import KILL_EXCHANGE, LATENCIES_S, Life, draw_life
+from .faults import KILL_EXCHANGE, LATENCIES_S, TROUBLES, Life, draw_life, with_owed
 from .launcher import Process
 from .spec import CALM_EVERY, Spec, Verdict
 from .stage import Stage
@@ -85,10 +85,20 @@ class Bout:
         for _ in range(spec.kills * KILLS_TRIED):
             if kills >= spec.kills or self.calm.violations:
                 break
-            killed = await self._live(draw_life(self._lots, spec.kinds))
+            killed = await self._live(self._next_life(kills))
             kills += killed
             if killed and (kills % CALM_EVERY == 0 or kills == spec.kills):
                 await self._rest()
+
+    def _next_life(self, kills: int) -> Life:
+        """Draw a life; in a bout's second half with what has not struck in it yet."""
+        spec, stage = self._stage.spec, self._stage
+        life = draw_life(self._lots, spec.kinds)
+        wanted = [k for k in TROUBLES if k in spec.kinds and k not in self._unavailable()]
+        owed = [kind for kind in wanted if not stage.fired[kind]]
+        if not owed or 2 * kills < spec.kills:
+            return life
+        return with_owed(life, self._lots, self._lots.choice(owed))
 
     async def _start(self, *, is_calm: bool) -> Process:
         process = await self._stage.start_session()

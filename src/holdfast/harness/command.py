@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from ..model.errors import InputError
 from .batch import FAILURES_MAX, Tally, specs, spread, sweep
 from .faults import KINDS, chosen
+from .figures import FIGURES, measure
 from .spec import Spec, Verdict
 
 STORY_SHOWN = 60
@@ -29,6 +31,26 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--keep", action="store_true", help="also what did not fail")
     parser.add_argument("--json", action="store_true", help="the figures as one document")
     parser.set_defaults(run=kill)
+    takes = commands.add_parser("figures", help="take the figures that need real processes")
+    takes.add_argument("--rounds", type=int, default=20)
+    takes.add_argument("--only", nargs="+", default=tuple(FIGURES), choices=tuple(FIGURES))
+    takes.add_argument("--json", action="store_true", help="the figures as one document")
+    takes.set_defaults(run=figures)
+
+
+def figures(arguments: argparse.Namespace) -> int:
+    """Run `holdfast-dev figures`; 1 where one is missed."""
+    missed, found = 0, {}
+    for name in arguments.only:
+        _, most, what = FIGURES[name]
+        samples = asyncio.run(measure(name, arguments.rounds))
+        found[name] = {**spread(samples), "allowed": most}
+        missed += max(samples) > most
+        if not arguments.json:
+            _write(f"{name}: {what} {_spread(samples)}; allowed {most:g} s")
+    if arguments.json:
+        _write(json.dumps(found))
+    return 1 if missed else 0
 
 
 def kill(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-SIZE_MB = 48
+SIZE_MB = 128
 CHUNK = b"\0" * 65536
 GROWS = 32_768
 """How much a file may still grow where the limit stands in for a full disk."""

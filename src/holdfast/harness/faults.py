@@ -33,6 +33,9 @@ TROUBLES_MAX = 2
 LIFE_S = (0.05, 2.6)
 """How long a life lasts after it has begun to trade."""
 
+OWED_LIFE_S = 3.5
+"""How long a life lasts in which something is to be seen at last."""
+
 EARLY = 0.25
 """The share of lives that end while they start."""
 
@@ -99,6 +102,14 @@ def draw_life(lots: Random, kinds: Iterable[str]) -> Life:
         not is_early and lots.random() < AFTER_WRITE,
         tuple(_draw(lots, kind, end_s) for kind in dict.fromkeys(drawn)),
     )
+
+
+def with_owed(life: Life, lots: Random, kind: str) -> Life:
+    """Return a life that is long enough for a trouble that has not struck yet, and has it."""
+    _, least, most = TROUBLES[kind]
+    owed = Trouble(kind, 0.5, round((least + most) / 2, 3), round(lots.uniform(-1, 1), 3))
+    kept = tuple(each for each in life.troubles if each.kind != kind)[: TROUBLES_MAX - 1]
+    return life._replace(is_early=False, end_s=OWED_LIFE_S, troubles=(*kept, owed))
 
 
 def _draw(lots: Random, kind: str, end_s: float) -> Trouble:

@@ -14,8 +14,8 @@ import aiohttp
 
 from .scene import SYMBOLS
 
-HOME = dict(zip(SYMBOLS, (50_000.0, 3_000.0, 150.0, 0.5), strict=True))
-DIGITS = dict(zip(SYMBOLS, (1, 2, 2, 4), strict=True))
+HOME = dict(zip(SYMBOLS, (50_000.0, 3_000.0, 150.0, 0.5, 600.0, 0.1), strict=True))
+DIGITS = dict(zip(SYMBOLS, (1, 2, 2, 4, 2, 5), strict=True))
 RANGE = (0.7, 1.4)
 """How far a price strays from where it began."""
 

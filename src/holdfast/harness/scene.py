@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "DOGEUSDT")
 KEY = "harness-key-of-the-account"
 SECRET = "harness-secret-of-the-account"  # noqa: S105 - of an account that lives for a minute
 BALANCE = "1000000"
@@ -83,17 +83,21 @@ def rules_of(seed: int, number: int) -> dict[str, Any]:
     return {"faults": [*RULES, *funding], "seed": seed + number}
 
 
+QUIET = "quiet"
+"""The file that keeps the trader quiet, beside the settings."""
+
 RUN_WORDS = ("run", "--json", "--no-report")
 ENVIRONMENT = {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
 
 
 def write_config(path: Path, data_dir: Path, port: int, seed: int) -> None:
     """Write the session's settings: it trades through the proxy on `port`."""
+    trader = f"holdfast.harness.trader:Trader:seed={seed},quiet={path.with_name(QUIET)}"
     rules = '["correlation", "volatility", "duplicate", "execution_throttle", "position_size"]'
     path.write_text(
         f'data_dir = "{data_dir}"\n'
         f'symbols = "{",".join(SYMBOLS)}"\n'
-        f'strategies = ["holdfast.harness.trader:Trader:seed={seed}"]\n'
+        f'strategies = ["{trader}"]\n'
         "leverage = 10\n"
         '[venue]\nname = "binance_futures"\n'
         f'rest_url = "http://127.0.0.1:{port}"\n'

@@ -99,8 +99,7 @@ class Stage:
 
     async def start_session(self) -> Process:
         """Start `holdfast run`, behind an address of its own."""
-        self._starts += 1
-        self.proxy.source = f"127.0.{1 + self._starts // 250}.{1 + self._starts % 250}"
+        self.take_new_address()
         self.session = await self.launcher.start(
             "session",
             scene.RUN_WORDS,
@@ -111,6 +110,11 @@ class Stage:
         self.tell(f"session {self.session.pid} starts")
         return self.session
 
+    def take_new_address(self) -> None:
+        """Let the next session come from an address whose requests nobody has counted yet."""
+        self._starts += 1
+        self.proxy.source = f"127.0.{1 + self._starts // 250}.{1 + self._starts % 250}"
+
     def is_running(self) -> bool:
         """Tell whether the session that lives now has announced itself."""
         if self.session is None or not self.session.is_alive:
@@ -119,6 +123,14 @@ class Stage:
             return read_endpoint(self.data_dir).pid == self.session.pid
         except TradingError:
             return False
+
+    def keep_quiet(self, *, is_on: bool) -> None:
+        """Have the trader wish for nothing; what it has stays as it is."""
+        path = self.folder / scene.QUIET
+        if is_on:
+            path.touch()
+        else:
+            path.unlink(missing_ok=True)
 
     # Questions
 

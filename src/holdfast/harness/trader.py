@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 from ..model.market import Trade
@@ -23,16 +24,20 @@ class Trader(Strategy):
         seed: what its choices are a function of, beside the trades.
         share: of the trades that lead to a wish.
         size: notional of a wish, in USDT.
+        quiet: while there is a file of this name, nothing is wished for.
     """
 
-    def __init__(self, seed: str = "0", share: float = 0.2, size: int = 2_000) -> None:
+    def __init__(
+        self, seed: str = "0", share: float = 0.2, size: int = 2_000, quiet: str = ""
+    ) -> None:
         self._seed = seed
         self._share = share
         self._size = size
+        self._quiet = Path(quiet) if quiet else None
 
     def on_trade(self, trade: Trade) -> None:
         lots = Random(f"{self._seed}/{trade.symbol}/{trade.ts}")
-        if lots.random() > self._share:
+        if lots.random() > self._share or (self._quiet is not None and self._quiet.exists()):
             return
         kind = lots.choice(_WISHES)
         side = Side.SELL if kind is SignalType.SELL else Side.BUY
@@ -47,7 +52,7 @@ class Trader(Strategy):
             ),
             order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
             price=price * (1 - side.sign * near) if is_limit else None,
-            stop_loss=lots.choice((None, price * (1 - side.sign * stop), 0)),
+            stop_loss=lots.choice((None, *(price * (1 - side.sign * stop),) * 4, 0)),
             take_profit=lots.choice((None, price * (1 + side.sign * take), 0)),
             time_in_force=lots.choice(_TIMES) if is_limit else TimeInForce.GTC,
         )

@@ -151,6 +151,8 @@ def _verify_around(tables: Tables, seen: _Tally) -> VerifyReport:
     try:
         epochs = [epoch for epoch, _, _ in tables.epochs()]
         _, problem = tables.snapshot(tables.last_sequence())
+        if problem:  # a living owner may have gone on, and saved, between the two questions
+            _, problem = tables.snapshot(tables.last_sequence())
         newest = tables.epoch()
     except TradingError as error:
         return seen.report(0, None, str(error))

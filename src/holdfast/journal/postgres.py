@@ -91,6 +91,11 @@ _INSERT = text(
     "CAST(:c6 AS bytea[])) AS f"
 )
 
+_IS_LOCKED = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND ((classid::bigint << 32) | objid::bigint) = :key"
+)
+
 
 class PostgresStore:
     """The connection that writes, and holds the lock; made anew, within limits, when lost."""
@@ -282,6 +287,21 @@ def postgres_tables(url: str) -> Tables:
         tables.close()
         raise
     return tables
+
+
+def is_owned(url: str) -> bool:
+    """Tell whether a process holds a journal's lock now; the lock itself is not touched."""
+    address, name = _parse(url)
+    engine = _engine(address, name)
+    try:
+        with explained(_place(address, name)), engine.connect() as sql:
+            return bool(sql.scalar(_IS_LOCKED, {"key": _lock_key(name)}))
+    finally:
+        engine.dispose()
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(sha256(f"holdfast {name}".encode()).digest()[:8], signed=True)
 
 
 def _own(store: PostgresStore, tables: Tables) -> None:

@@ -40,6 +40,10 @@ from .values import NS_PER_S, Symbol
 _LIMITS = RiskLimits()
 _ENGINE = EngineSettings()
 
+SECRETS = frozenset(
+    {"api_key", "api_secret", "api_secret_password", "watch_api_key", "watch_api_secret"}
+)
+
 Share = Annotated[Decimal, amount("0", "1", above=True)]
 LooseShare = Annotated[Decimal, amount("0", "1000", above=True)]
 Money = Annotated[Decimal, amount("0", "1E+12", above=True)]
@@ -85,6 +89,9 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     api_secret: SecretText = ""
     api_secret_file: Annotated[Folder | None, OR_NONE] = None  # of mode 0600
     api_secret_password: SecretText = ""  # of an encrypted private key
+    watch_api_key: SecretText = ""  # of `holdfast watch`: one that may read, and nothing else
+    watch_api_secret: SecretText = ""
+    watch_api_secret_file: Annotated[Folder | None, OR_NONE] = None  # of mode 0600
     api_keyring: Text = ""  # the service under which the OS keyring has api_key and api_secret
     rest_url: Annotated[HttpUrl | None, OR_NONE] = None  # instead of the venue's own; it serves
     stream_url: Annotated[SocketUrl | None, OR_NONE] = None  # the two others too,
@@ -167,7 +174,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     seed: Annotated[int, whole(0, 2**63 - 1)] = 1
     books: YesNo = False  # a live feed's whole order books, also where no strategy hears them
 
-    @field_serializer("api_key", "api_secret", "api_secret_password", "database_url")
+    @field_serializer(*SECRETS, "database_url")
     def _mask(self, value: str) -> str:
         return show(value)
 
@@ -198,4 +205,3 @@ ALIASES = {
     "binance_api_key": "api_key",
     "binance_api_secret": "api_secret",
 }
-SECRETS = frozenset({"api_key", "api_secret", "api_secret_password"})

@@ -53,10 +53,33 @@ def keys_of(config: ConfigFields) -> KeyPair | None:
     return KeyPair(Secret(key), Secret(secret), Secret(password) if password else None)
 
 
+def watch_keys_of(config: ConfigFields) -> KeyPair:
+    """Fetch the key that `holdfast watch` asks with: never the one that trades.
+
+    Raises:
+        ConfigError: there is none, it is the session's, or its file can't be used.
+    """
+    key, secret = config.watch_api_key, config.watch_api_secret
+    if config.watch_api_secret_file is not None:
+        secret = read_secret(config.watch_api_secret_file)
+    if not key or not secret:
+        raise ConfigError(
+            "holdfast watch asks with a key of its own, which may read and nothing else: set "
+            "HOLDFAST_WATCH_API_KEY, and HOLDFAST_WATCH_API_SECRET or watch_api_secret_file"
+        )
+    if key == config.api_key:
+        raise ConfigError(
+            "watch_api_key is the key that the session trades with: make another one at the "
+            "venue that may only read"
+        )
+    return KeyPair(Secret(key), Secret(secret))
+
+
 def secrets_of(config: ConfigFields) -> tuple[str, ...]:
     """Return all that no text of ours may show. Raises what `keys_of` raises."""
     keys = keys_of(config) or ()
-    given = (config.api_key, config.api_secret, config.api_secret_password, config.database_url)
+    ours = (config.api_key, config.api_secret, config.api_secret_password, config.database_url)
+    given = (*ours, config.watch_api_key, config.watch_api_secret)
     return tuple(text for text in {*given, *keys} if text)
 
 

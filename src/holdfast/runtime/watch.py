@@ -1,0 +1,236 @@
+"""The drop copy: look at the venue and at the journal from outside, and tell where they part.
+
+Rule 1: a watcher changes nothing: the journal is opened to read, the venue is only asked.
+Rule 2: one sight is none: facts are on their way. What is seen twice in a row, the same, and for
+        as long as the engine's own audit may take to mend it, is an alarm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from ..engine.state import State
+from ..journal import OwnedJournal, open_journal
+from ..journal.owner import Owner
+from ..model import events as ev
+from ..model.config import TradingConfig
+from ..model.errors import JournalError, VenueError
+from ..model.values import TradingSessionStatus, plain
+from ..ports import Notifier
+from .recovery import StateRecoveryService
+from .watch_owner import owner_of
+from .watch_sights import Seen, Sight, book_sights, order_sights, stop_sights
+from .watch_venue import VenueView
+
+SIGHTINGS_MIN = 2
+CHANGING_MAX = 5
+"""How often in a row a thing may be off by another gap each time before that is an alarm too."""
+
+PATIENCE_S = 20.0
+"""How long a sight may stay: the engine's audit mends what a lost frame left behind in 15 s."""
+
+QUIET_SAMPLES = 3
+QUIET_S_MIN = 60.0
+"""A session that runs puts its equity on record now and then; so many of them may be missing."""
+
+_BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.WalletChanged, ev.PositionAdopted)
+_ENDED = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
+
+
+class Standing(msgspec.Struct):
+    """A sight that was there at the last look."""
+
+    sight: Sight
+    since: float
+    sightings: int = 1
+    in_a_row: int = 1
+    is_alarm: bool = False
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look came to. `alarms` are all that stand, `sights` what may yet become one."""
+
+    ts: int
+    sequence: int
+    epoch: int
+    status: str
+    owner: str  # "" where nobody owns the journal
+    facts_age_s: float  # since the journal last grew, as far as we saw it
+    positions: int
+    open_orders: int
+    balances: dict[str, str]
+    sights: list[Sight]
+    alarms: list[Sight]
+
+    @property
+    def is_decided(self) -> bool:
+        """Tell whether there is nothing that another look could explain."""
+        return not self.sights or bool(self.alarms)
+
+
+class Watch:
+    """Looks at one account. `look` again and again.
+
+    Args:
+        patience_s: how long a sight must stay to be an alarm.
+        now: tells seconds, for ages and patience.
+    """
+
+    def __init__(
+        self,
+        config: TradingConfig,
+        view: VenueView,
+        notifier: Notifier,
+        *,
+        patience_s: float = PATIENCE_S,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._view = view
+        self._notifier = notifier
+        self._patience_s = patience_s
+        self._now = now
+        self._journal: OwnedJournal | None = None
+        self._state = State()
+        self._sequence = 0
+        self._booked = 0
+        self._is_open = False
+        self._grew = now()
+        self._then: Seen | None = None  # what the venue had when the journal last grew
+        self._standing: dict[tuple[str, str], Standing] = {}
+        sample_s = (config.equity_interval_ns or config.save_state_interval * 10**9) / 1e9
+        self._quiet_s = max(QUIET_S_MIN, QUIET_SAMPLES * sample_s)
+
+    async def look(self) -> Look:
+        """Look once at both sides.
+
+        Raises:
+            JournalError: the journal can't be read.
+            VenueError: the venue can't be asked; that it can't is a sight too, and counts.
+        """
+        owner = await asyncio.to_thread(owner_of, self._config.database_url)
+        await asyncio.to_thread(self._fold)
+        before = self._booked
+        try:
+            seen = await self._see()
+        except VenueError as error:
+            text = f"the venue can't be asked: {error}"
+            self._note([Sight(kind="blind", what="venue", gap="", told=text)], ())
+            raise
+        await asyncio.to_thread(self._fold)
+        owner = owner or await asyncio.to_thread(owner_of, self._config.database_url)
+        account = self._view.account
+        found = [*order_sights(self._state, seen, account), *self._engine_sights(owner, seen)]
+        kept: tuple[str, ...] = ()
+        if self._booked == before:
+            found += book_sights(self._state, seen, account)
+            found += stop_sights(self._state, seen, account)
+        else:  # the books moved while they were read: nothing compares, and nothing is cleared
+            kept = ("position_differs", "balance_differs", "stop_missing")
+        self._note(found, kept)
+        return self._told(owner, seen)
+
+    async def _see(self) -> Seen:
+        if not self._is_open:
+            await self._view.open()
+            self._is_open = True
+        try:
+            return await self._view.look(sorted({key[1] for key in self._state.instruments}))
+        except VenueError:
+            self._is_open = False  # the next look measures its clock anew
+            raise
+
+    def _fold(self) -> None:
+        """Take in what the journal has of new facts."""
+        if self._journal is None:
+            self._journal = open_journal(self._config.database_url, read_only=True)
+            recovered = StateRecoveryService(self._journal).recover()
+            self._state = recovered.engine.state
+            self._sequence = recovered.from_snapshot + recovered.facts_folded
+        try:
+            for fact in self._journal.replay(self._sequence):
+                self._state.apply(fact)
+                self._sequence += 1
+                self._booked += isinstance(fact, _BOOKED)
+                self._grew, self._then = self._now(), None
+        except JournalError:
+            self._close_journal()  # folded anew at the next look
+            raise
+
+    def _engine_sights(self, owner: Owner | None, seen: Seen) -> Iterable[Sight]:
+        """See whether somebody is at work: owns the journal, and writes into it."""
+        state, age_s = self._state, self._now() - self._grew
+        then, self._then = self._then, self._then or seen
+        if then is not None and then.traces != seen.traces:
+            text = f"the venue's books moved, and the journal has not grown for {age_s:.0f} s"
+            yield Sight(kind="journal_still", what="journal", gap=str(self._sequence), told=text)
+        if state.status in _ENDED:
+            return
+        what = f"the session of epoch {state.epoch} is {state.status.value} in the journal"
+        if owner is None:
+            text = f"{what}, and no process owns it: it has died"
+            yield Sight(kind="nobody", what="owner", gap=str(state.epoch), told=text)
+        elif age_s > self._quiet_s:
+            text = f"{what}, {owner} owns it, and nothing was recorded for {age_s:.0f} s: it hangs"
+            yield Sight(kind="journal_quiet", what="journal", gap=str(self._sequence), told=text)
+
+    def _note(self, found: Sequence[Sight], kept: tuple[str, ...]) -> None:
+        """Count each sight, raise the alarm for those that stay, call off those that are gone."""
+        now = self._now()
+        before, self._standing = self._standing, {}
+        for sight in found:
+            key = (sight.kind, sight.what)
+            standing = before.pop(key, None) or Standing(sight, now, 0, 0)
+            is_same = standing.sight.gap == sight.gap
+            standing.sightings = standing.sightings + 1 if is_same else 1
+            standing.in_a_row += 1
+            standing.sight = sight
+            self._standing[key] = standing
+            self._judge(standing, now)
+        for key, standing in before.items():
+            if key[0] in kept:
+                self._standing[key] = standing
+            elif standing.is_alarm:
+                self._notifier.notify("warning", f"watch: it is over: {standing.sight.told}")
+
+    def _judge(self, standing: Standing, now: float) -> None:
+        stays = standing.sightings >= SIGHTINGS_MIN or standing.in_a_row >= CHANGING_MAX
+        if standing.is_alarm or not stays or now - standing.since < self._patience_s:
+            return
+        standing.is_alarm = True
+        self._notifier.notify("alarm", f"watch: {standing.sight.kind}: {standing.sight.told}")
+
+    @property
+    def alarms(self) -> list[Sight]:
+        """Return the alarms that stand."""
+        return [each.sight for each in self._standing.values() if each.is_alarm]
+
+    def _told(self, owner: Owner | None, seen: Seen) -> Look:
+        state = self._state
+        return Look(
+            ts=time.time_ns(),
+            sequence=self._sequence,
+            epoch=state.epoch,
+            status=state.status.value,
+            owner=str(owner or ""),
+            facts_age_s=round(self._now() - self._grew, 1),
+            positions=len(seen.positions),
+            open_orders=len(seen.orders),
+            balances={asset: plain(amount) for asset, amount in seen.balances.items()},
+            sights=[each.sight for each in self._standing.values()],
+            alarms=self.alarms,
+        )
+
+    def _close_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    async def close(self) -> None:
+        """Let go of both sides."""
+        self._close_journal()
+        await self._view.close()

@@ -1,0 +1,137 @@
+"""What somebody sees who looks at the venue's books and the journal, and at nothing else.
+
+A sight is no alarm yet: a fact may be on its way. What is seen again, unchanged, is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from ..engine.order import RequestState
+from ..engine.protection import cover
+from ..engine.state import State
+from ..model.messages import ExecutionReport
+from ..model.values import ZERO, AccountId, ClOrdId, OrderRole, OrderStatus, Symbol, plain
+
+_WORKING = (OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's books of one account, as far as they are watched."""
+
+    orders: tuple[ExecutionReport, ...]  # open ones, conditional ones included
+    positions: dict[Symbol, Decimal]
+    balances: dict[str, Decimal]
+
+    @property
+    def traces(self) -> tuple[object, ...]:
+        """Return what moves where somebody trades, and not because it was looked at again."""
+        orders = sorted((o.cl_ord_id, o.status.value, o.qty, o.cum_qty) for o in self.orders)
+        return (orders, self.positions, self.balances)
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is not as it should be.
+
+    `kind` is stable and for programs, `what` names the thing, `gap` by how much it is off: two
+    sights of one thing with the same gap are the same.
+    """
+
+    kind: str
+    what: str
+    gap: str
+    told: str
+
+
+def book_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
+    """Hold positions and wallets against the venue's, to the last digit."""
+    ours = {str(key[1]): p.qty for key, p in state.positions.items() if key[0] == account}
+    theirs = {str(symbol): qty for symbol, qty in seen.positions.items()}
+    books = state.account(account)
+    wallets = {asset: books.wallet(asset) for asset in books.assets()}
+    return [
+        *_differing("position", ours, theirs),
+        *_differing("balance", wallets, seen.balances),
+    ]
+
+
+def _differing(
+    kind: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
+) -> Iterable[Sight]:
+    for name in sorted({*ours, *theirs}):
+        here, there = ours.get(name, ZERO), theirs.get(name, ZERO)
+        if here != there:
+            yield Sight(
+                kind=f"{kind}_differs",
+                what=name,
+                gap=plain(there - here),
+                told=f"{kind} {name}: the journal has {plain(here)}, the venue {plain(there)}",
+            )
+
+
+def order_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
+    """Hold the open orders of both sides against each other."""
+    there = {report.cl_ord_id: report for report in seen.orders}
+    ours = {
+        order.cl_ord_id: order
+        for order in state.all_open_orders()
+        if order.request.account == account
+    }
+    found = [
+        _sight("unknown_order", name, _unknown(state, report))
+        for name, report in there.items()
+        if name not in ours
+    ]
+    for name, order in ours.items():
+        is_asked = order.cancel is not RequestState.NONE or order.replace is not RequestState.NONE
+        is_clear = order.status in _WORKING and not order.is_in_doubt and not is_asked
+        if name not in there and is_clear and order.ending is None:
+            text = f"order {name} is {order.status.value} in the journal, and not at the venue"
+            found.append(_sight("missing_order", name, text))
+    return found
+
+
+def _unknown(state: State, report: ExecutionReport) -> str:
+    what = f"{report.side.value} {plain(report.qty)} {report.symbol}"
+    known = state.orders.get(report.cl_ord_id)
+    if known is None:
+        return f"order {report.cl_ord_id} ({what}) is at the venue, and no fact of it"
+    return (
+        f"order {report.cl_ord_id} ({what}) is open at the venue, and {known.status.value} in "
+        "the journal"
+    )
+
+
+def stop_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
+    """Hold that what asked for a stop has it at the venue, for all that it holds."""
+    there = {report.cl_ord_id: report for report in seen.orders}
+    found = []
+    for ids in state.live_parents.values():
+        for parent in (state.parents[i] for i in ids):
+            held = cover(state, parent)
+            if parent.start.stop_loss is None or parent.start.account != account or not held:
+                continue
+            covered = sum((_leaves(there, child, state) for child in parent.children), ZERO)
+            if covered < held:
+                text = (
+                    f"{plain(held)} {parent.start.symbol} of parent {parent.parent_id} are held, "
+                    f"and stops at the venue cover {plain(covered)}"
+                )
+                gap = plain(held - covered)
+                found.append(Sight(kind="stop_missing", what=parent.parent_id, gap=gap, told=text))
+    return found
+
+
+def _leaves(there: Mapping[ClOrdId, ExecutionReport], child: ClOrdId, state: State) -> Decimal:
+    """Return what a child still covers at the venue: nothing where it is no stop, or not there."""
+    order, report = state.orders.get(child), there.get(child)
+    if report is None or order is None or order.role is not OrderRole.STOP_LOSS:
+        return ZERO
+    return report.qty - report.cum_qty
+
+
+def _sight(kind: str, what: str, told: str) -> Sight:
+    return Sight(kind=kind, what=what, gap="", told=told)

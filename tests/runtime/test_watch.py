@@ -1,0 +1,366 @@
+"""The drop copy: what is a sight, when it is an alarm, and that it can do nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from holdfast.journal import open_journal
+from holdfast.model import events as ev
+from holdfast.model.config import TradingConfig
+from holdfast.model.config_keys import watch_keys_of
+from holdfast.model.errors import ConfigError, NetworkError
+from holdfast.model.messages import ExecType, ExecutionReport
+from holdfast.model.values import (
+    MAIN,
+    ClOrdId,
+    NewOrder,
+    OrderStatus,
+    SessionId,
+    Side,
+    Symbol,
+    TradeId,
+    TradingSessionStatus,
+)
+from holdfast.runtime.watch import CHANGING_MAX, QUIET_S_MIN, Watch
+from holdfast.runtime.watch_owner import owner_of
+from holdfast.runtime.watch_sights import Seen
+from holdfast.runtime.watch_venue import AskingWire, open_view
+from holdfast.venues.binance_futures.wire import Ears
+
+BTC = Symbol("BTCUSDT")
+NAME = ClOrdId("hf.1.1.1.E.test")
+PATIENCE_S = 10.0
+
+
+class View:
+    """A venue that shows what a test says."""
+
+    account = MAIN
+
+    def __init__(self):
+        self.seen = Seen(orders=(), positions={}, balances={"USDT": Decimal(1000)})
+        self.meanwhile = lambda: None
+        self.error = None
+
+    async def open(self):
+        pass
+
+    async def look(self, symbols):
+        self.meanwhile()
+        if self.error is not None:
+            raise self.error
+        return self.seen
+
+    async def close(self):
+        pass
+
+
+class Desk:
+    """A journal with a running session, a venue, a clock, and somebody who watches."""
+
+    def __init__(self, folder):
+        self.config = TradingConfig(data_dir=str(folder), venue="binance_futures")
+        folder.mkdir(exist_ok=True)
+        self.journal = open_journal(self.config.database_url)
+        self.view = View()
+        self.time = 0.0
+        self.told = []
+        self.record(
+            ev.EpochStarted(
+                ts=1,
+                epoch=1,
+                session_id=SessionId("s"),
+                portfolio_id="p",
+                accounts=(MAIN,),
+                strategies=(),
+                symbols=(BTC,),
+                venue="binance_futures",
+                is_resumed=False,
+            ),
+            ev.WalletChanged(
+                ts=2, asset="USDT", amount=Decimal(1000), reason="opening", change_id="o"
+            ),
+            self.moved(TradingSessionStatus.STARTING),
+            self.moved(TradingSessionStatus.RUNNING),
+        )
+        self.watch = Watch(
+            self.config, self.view, self, patience_s=PATIENCE_S, now=lambda: self.time
+        )
+
+    @staticmethod
+    def moved(status):
+        return ev.SessionChanged(ts=3, status=status, reason="test")
+
+    def notify(self, level, text):
+        self.told.append((level, text))
+
+    def record(self, *facts):
+        self.journal.append(facts)
+
+    def show(self, **changes):
+        before = self.view.seen
+        fields = {"orders": before.orders, "positions": before.positions, **changes}
+        self.view.seen = Seen(**{"balances": before.balances, **fields})
+
+    def grow(self):
+        self.record(ev.AlarmRaised(ts=7, code="test", text="the journal grows"))
+
+    async def look(self, after_s=6.0):
+        self.time += after_s
+        return await self.watch.look()
+
+    async def kinds_after(self, *pauses):
+        looks = [await self.look(pause) for pause in pauses]
+        return {sight.kind for sight in looks[-1].alarms}
+
+
+@pytest.fixture
+async def desk(tmp_path):
+    made = Desk(tmp_path / "data")
+    yield made
+    await made.watch.close()
+    made.journal.close()
+
+
+def order(status=OrderStatus.NEW):
+    return ExecutionReport(
+        symbol=BTC,
+        cl_ord_id=NAME,
+        exec_type=ExecType.STATUS,
+        status=status,
+        side=Side.BUY,
+        venue_ts=1,
+        qty=Decimal(1),
+    )
+
+
+def submitted():
+    request = NewOrder(cl_ord_id=NAME, symbol=BTC, side=Side.BUY, qty=Decimal(1))
+    return ev.OrderSubmitted(ts=5, order=request, verdicts=(), recv_window_ns=1)
+
+
+def filled():
+    return ev.OrderFilled(
+        ts=6,
+        symbol=BTC,
+        side=Side.BUY,
+        cl_ord_id=NAME,
+        trade_id=TradeId("1"),
+        qty=Decimal(1),
+        price=Decimal(100),
+        fee=Decimal(0),
+        realized_pnl=Decimal(0),
+        venue_ts=6,
+    )
+
+
+async def test_books_that_agree_are_no_sight(desk):
+    look = await desk.look()
+
+    assert (look.sights, look.alarms, look.status, look.sequence) == ([], [], "RUNNING", 4)
+    assert look.owner.startswith("process ")
+    assert desk.told == []
+
+
+async def test_a_difference_is_an_alarm_once_it_was_seen_twice_and_has_stayed(desk):
+    desk.show(positions={BTC: Decimal("0.5")})
+
+    assert await desk.kinds_after(1) == set()
+    assert await desk.kinds_after(1) == set()
+    assert await desk.kinds_after(PATIENCE_S) == {"position_differs"}
+    [(level, text)] = desk.told
+    assert level == "alarm"
+    assert "BTCUSDT: the journal has 0, the venue 0.5" in text
+
+    desk.show(positions={})
+    assert await desk.kinds_after(1) == set()
+    assert desk.told[-1][0] == "warning"
+
+
+async def test_a_difference_that_is_gone_at_the_next_look_is_forgotten(desk):
+    desk.show(balances={"USDT": Decimal(999)})
+    await desk.look()
+    desk.show(balances={"USDT": Decimal(1000)})
+    await desk.look()
+    desk.show(balances={"USDT": Decimal(999)})
+
+    assert await desk.kinds_after(PATIENCE_S) == set()
+    assert await desk.kinds_after(PATIENCE_S) == {"balance_differs"}
+
+
+async def test_another_gap_each_time_is_an_alarm_only_after_many_looks(desk):
+    for number in range(1, CHANGING_MAX + 1):
+        assert not desk.told
+        desk.show(balances={"USDT": Decimal(1000 + number)})
+        desk.grow()
+        look = await desk.look(PATIENCE_S)
+
+    assert "balance_differs" in {sight.kind for sight in look.alarms}
+
+
+async def test_books_that_move_while_they_are_read_are_not_compared(desk):
+    desk.record(submitted())
+    desk.show(positions={BTC: Decimal(1)}, orders=(order(),))
+    desk.view.meanwhile = lambda: desk.record(filled())
+
+    look = await desk.look()
+
+    assert "position_differs" not in {sight.kind for sight in look.sights}
+    desk.view.meanwhile = desk.grow
+    desk.show(orders=())
+    assert (await desk.look()).sights == []
+
+
+async def test_orders_that_only_one_side_knows_are_named(desk):
+    desk.show(orders=(order(),))
+    assert await desk.kinds_after(1, PATIENCE_S) == {"unknown_order"}
+
+    desk.record(submitted(), ev.OrderAccepted(ts=6, cl_ord_id=NAME))
+    assert (await desk.look()).sights == []
+
+    desk.show(orders=())
+    assert await desk.kinds_after(1, PATIENCE_S) >= {"missing_order"}
+
+
+async def test_an_order_whose_outcome_is_open_is_the_sessions_business(desk):
+    desk.record(submitted(), ev.OrderInDoubt(ts=6, cl_ord_id=NAME, fence_ts=9))
+
+    assert (await desk.look()).sights == []
+
+
+async def test_a_session_that_nobody_runs_is_noticed_and_one_that_was_stopped_is_not(desk):
+    desk.journal.close()
+    assert await desk.kinds_after(1, PATIENCE_S) == {"nobody"}
+
+    desk.journal = open_journal(desk.config.database_url)
+    ended = (TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED)
+    desk.record(*map(desk.moved, ended))
+    desk.journal.close()
+    look = await desk.look()
+
+    assert (look.sights, look.owner) == ([], "")
+
+
+async def test_a_session_that_records_nothing_for_long_hangs(desk):
+    await desk.look()
+
+    found = await desk.kinds_after(desk.watch._quiet_s + 1, PATIENCE_S)
+
+    assert desk.watch._quiet_s >= QUIET_S_MIN
+    assert found == {"journal_quiet"}
+
+
+async def test_a_venue_that_moves_while_the_journal_stands_still_is_told(desk):
+    desk.record(submitted(), ev.OrderAccepted(ts=6, cl_ord_id=NAME))
+    desk.show(orders=(order(),))
+    assert (await desk.look()).sights == []
+
+    desk.show(orders=(), positions={BTC: Decimal(1)})
+    found = await desk.kinds_after(1, PATIENCE_S)
+
+    assert {"missing_order", "position_differs"} <= found
+    desk.show(positions={BTC: Decimal(2)})
+    assert "journal_still" in {sight.kind for sight in (await desk.look()).sights}
+
+
+async def test_a_venue_that_can_not_be_asked_is_an_alarm_in_time(desk):
+    desk.view.error = NetworkError("no route")
+    for _ in range(3):
+        with pytest.raises(NetworkError):
+            await desk.look()
+
+    assert [sight.kind for sight in desk.watch.alarms] == ["blind"]
+
+
+async def test_the_wire_lets_nothing_out_but_questions():
+    wire = AskingWire()
+    try:
+        for verb in ("POST", "PUT", "DELETE", "PATCH"):
+            with pytest.raises(AssertionError, match=f"{verb} is refused"):
+                await wire.request(verb, "http://127.0.0.1:9/fapi/v1/order", {}, 1.0)
+        with pytest.raises(AssertionError, match="no socket"):
+            await wire.open_socket("ws://127.0.0.1:9", Ears(print, print, print))
+    finally:
+        await wire.close()
+
+
+def test_the_code_that_places_orders_is_not_even_loaded():
+    code = (
+        "import sys, holdfast.runtime.watch, holdfast.runtime.watch_venue\n"
+        "bad = [n for n in sys.modules if n.endswith(('order_desk', 'orders_ws', '.adapter'))]\n"
+        "sys.exit(', '.join(bad) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_looking_for_the_owner_takes_no_lock(tmp_path):
+    url = f"sqlite:///{tmp_path}/holdfast.db"
+    assert owner_of(url) is None
+    journal = open_journal(url)
+    try:
+        owner = owner_of(url)
+    finally:
+        journal.close()
+
+    assert owner is not None
+    assert owner.pid > 0
+    assert owner_of(url) is None  # the file is still there, and nobody holds it
+
+
+@pytest.mark.postgres
+def test_the_owner_of_a_journal_on_a_server_is_known_by_the_servers_locks(postgres_url):
+    journal = open_journal(postgres_url)
+    try:
+        assert owner_of(postgres_url) is not None
+    finally:
+        journal.close()
+
+    assert owner_of(postgres_url) is None
+
+
+@pytest.mark.postgres
+async def test_a_journal_on_a_server_is_watched_as_one_in_a_file(postgres_url, tmp_path):
+    config = TradingConfig(
+        data_dir=str(tmp_path), venue="binance_futures", database_url=postgres_url
+    )
+    journal = open_journal(postgres_url)
+    journal.append([Desk.moved(TradingSessionStatus.STARTING)])
+    journal.sync()
+    view = View()
+    watch = Watch(config, view, Desk, patience_s=0.0)  # type: ignore[arg-type]  # tells nobody
+    view.seen = Seen(orders=(), positions={}, balances={})
+    try:
+        assert (await watch.look()).sights == []
+        journal.close()
+        look = await asyncio.wait_for(watch.look(), 20)
+    finally:
+        await watch.close()
+
+    assert [sight.kind for sight in look.sights] == ["nobody"]
+
+
+def test_a_watcher_needs_a_key_of_its_own():
+    with pytest.raises(ConfigError, match="HOLDFAST_WATCH_API_KEY"):
+        watch_keys_of(TradingConfig(venue="binance_futures"))
+    same = TradingConfig(
+        api_key="k1234567", api_secret="s", watch_api_key="k1234567", watch_api_secret="t"
+    )
+    with pytest.raises(ConfigError, match="trades with"):
+        watch_keys_of(same)
+    own = TradingConfig(watch_api_key="w1234567", watch_api_secret="secret-of-it")
+
+    assert watch_keys_of(own).api_secret == "secret-of-it"
+    assert "secret-of-it" not in repr(own)
+
+
+def test_only_a_real_account_can_be_watched():
+    for config in (TradingConfig(), TradingConfig(venue="binance_futures", dry_run=True)):
+        with pytest.raises(ConfigError, match="can be watched"):
+            open_view(config)
