@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,13 +19,14 @@ from ..model import messages as msg
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
 from ..model.config_keys import secrets_of
-from ..model.errors import InputError, TradingError
+from ..model.errors import TradingError
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, OrderRole, StrategyId, Symbol, TradingSessionStatus
-from ..ports import Direct, Notifier, Venue
-from .clock import FeedClock
+from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
+from ..ports import Notifier, Venue
+from .clock import TICK_NS, FeedClock
+from .feeding import Feeding
 from .fetching import fetch_history
 from .figures import Figures
 from .parts import Parts, Plan
@@ -34,7 +35,6 @@ from .redaction import Redactor
 from .runner import LiveStrategyRunner
 from .shell import Shell
 from .strategy_view import StrategyView
-from .tape import TICK_NS, Tape, TapeError, tape_for
 
 HEARTBEAT_S = 1.0
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
@@ -199,7 +199,9 @@ class LiveSession:
 
     async def run(self) -> None:
         """Run until the session is STOPPED or this life fails; then `outcome` says which."""
-        pump = asyncio.ensure_future(self._pump_feed())
+        after = self.engine.state.last_ts if self.plan.is_resumed else 0
+        feeding = Feeding(self, self._clock, is_hurried=self._config.speed == 0)
+        pump = asyncio.ensure_future(feeding.run(after))
         beat = asyncio.ensure_future(self._beat())
         left = asyncio.ensure_future(self._left.wait())
         try:
@@ -220,65 +222,8 @@ class LiveSession:
         if self.shell.has_failed:
             self.outcome = self.shell.failed.result()
 
-    async def _pump_feed(self) -> None:
-        after = self.engine.state.last_ts if self.plan.is_resumed else 0
-        if isinstance(self.feed, Direct):
-            self.feed.take, self.feed.on_link = self._take, self._hear_link
-        is_fast = self._config.speed == 0 and not self.feed.is_live
-        if is_fast and (tape := tape_for(self, self._clock)) is not None:
-            await self._play(tape, after)
-            return
-        stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
-        while (batch := await self._next_batch(stream)) is not None:
-            for message in batch:
-                self.on_market(message)
-                if is_fast and self.shell.has_uncommitted:
-                    await self.shell.committed()
-            if self.shell.is_backed_up:
-                await self.shell.committed()
-            if self.shell.has_failed or self.status is TradingSessionStatus.STOPPED:
-                return
-
-    async def _play(self, tape: Tape, after_ts: int) -> None:
-        """Show a recording that is all there, as fast as it can be read."""
-        try:
-            await tape.play(after_ts)
-        except TapeError as error:
-            self._feed_failed(error.cause)
-
-    def _take(self, message: MarketData) -> bool:
-        """Take a message in the call in which it was received, unless others wait before it."""
-        is_over = self.has_failed or self.is_closed or self.status is TradingSessionStatus.STOPPED
-        if is_over or self.shell.is_backed_up:
-            return False
-        try:
-            self.on_market(message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
-            self.shell.fail(error)
-        return True
-
-    def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
-        """Tell the engine whether a symbol's market data comes."""
-        if not self.has_failed and not self.is_closed:
-            self.shell.hear(msg.MarketLink(symbol=symbol, is_up=is_up, reason=reason))
-
-    async def _next_batch(
-        self, stream: AsyncIterator[Sequence[MarketData]]
-    ) -> Sequence[MarketData] | None:
-        """Return what the feed shows next, None at its end.
-
-        A feed that fails ends the session in ERROR; a live one that could not go on makes this
-        life fail, so that the next one may.
-        """
-        try:
-            return await anext(stream, None)
-        except Exception as error:
-            if self.feed.is_live and not isinstance(error, InputError):
-                raise
-            self._feed_failed(error)
-            return None
-
-    def _feed_failed(self, error: Exception) -> None:
+    def feed_failed(self, error: Exception) -> None:
+        """End the session in ERROR: what was to be shown can't be read on."""
         self.feed_error = error
         _log.error("the feed failed", exc_info=error)
         self.shell.hear(msg.FailSession(reason=f"the feed failed: {error}"))
