@@ -19,6 +19,7 @@ from ..model.settings import EngineSettings
 from ..model.values import TradingSessionStatus
 from ..ports import Journal
 from ..stats import AtRest, SessionFold
+from ..stats.context import OWNERS_REMEMBERED
 
 TAIL_KEPT = 10_000
 """So many facts behind a snapshot are kept for whoever else folds them; more are read twice."""
@@ -47,9 +48,10 @@ _decode_form = msgspec.msgpack.Decoder(_Form).decode
 def form() -> str:
     """Return what tells this code's snapshots from those of another version.
 
-    A field that is new would read back with its default, though the facts say otherwise.
+    A field that is new would read back with its default, though the facts say otherwise; and how
+    much is remembered is a part of the fold.
     """
-    shapes = f"{msgspec.inspect.multi_type_info([State, AtRest])}"
+    shapes = f"{msgspec.inspect.multi_type_info([State, AtRest])} {OWNERS_REMEMBERED}"
     return f"{__version__} {sha256(shapes.encode()).hexdigest()[:16]}"
 
 
