@@ -33,6 +33,8 @@ from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
 from . import upcast
+from .archiving import Room
+from .bodies import ServerShelf
 from .claim import epoch_row
 from .codec import Chain, Row
 from .commit import GroupCommit
@@ -93,11 +95,16 @@ class PostgresStore:
         self.sql: Connection = engine.connect()
         self._engine = engine
         self._tables = tables
-        self._key = int.from_bytes(sha256(f"holdfast {name}".encode()).digest()[:8], signed=True)
+        self._key = _key(f"holdfast {name}")
 
     def lock(self) -> bool:
         """Try to become the owner."""
         return bool(self.sql.scalar(select(func.pg_try_advisory_lock(self._key))))
+
+    def lock_archives(self, name: str) -> bool:
+        """Try to be the only one that archives."""
+        key = _key(f"holdfast archives {name}")
+        return bool(self.sql.scalar(select(func.pg_try_advisory_lock(key))))
 
     def insert(self, rows: Sequence[Row]) -> None:
         self._surely(lambda: self._insert(rows), lambda: self._has(rows[-1]))
@@ -250,6 +257,29 @@ def postgres_tables(url: str) -> Tables:
     return tables
 
 
+def archiving_room(url: str, undo: ExitStack) -> Room:
+    """Open a journal to archive it; what is opened is given back by `undo`.
+
+    Raises:
+        JournalLocked: somebody else is archiving it.
+    """
+    address, name = _parse(url)
+    undo.enter_context(explained(_place(address, name)))
+    tables = postgres_tables(url)
+    undo.callback(tables.close)
+    store = PostgresStore(_engine(address, name), tables, name)
+    undo.callback(store.close)
+    if not store.lock_archives(name):
+        raise JournalLocked(f"journal {tables.place} is being archived by somebody else")
+    shelf = ServerShelf(_engine(address, name), tables.place)
+    return Room(tables, shelf, store.transaction, is_alone=True, tidy=lambda: None)
+
+
+def _key(text: str) -> int:
+    """Return the number of an advisory lock."""
+    return int.from_bytes(sha256(text.encode()).digest()[:8], signed=True)
+
+
 def _own(store: PostgresStore, tables: Tables) -> None:
     deadline = time.monotonic() + LOCK_WAIT_S
     while not store.lock():
@@ -317,7 +347,8 @@ def _tables(address: URL, name: str) -> Tables:
         max_overflow=3,
         pool_pre_ping=True,
     )
-    return Tables(engine, _place(address, name))
+    place = _place(address, name)
+    return Tables(engine, place, ServerShelf(engine, place))
 
 
 def _engine(address: URL, name: str) -> Engine:

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalError
 from . import claim
+from .archives import Folder
 from .codec import Row
 from .commit import Committer, DirectCommit, GroupCommit
 from .delivery import Delivery
@@ -147,7 +148,7 @@ def sqlite_tables(path: Path) -> Tables:
 
 
 def _tables(path: Path) -> Tables:
-    return Tables(_engine(path, read_only=True), str(path), path.parent)
+    return Tables(_engine(path, read_only=True), str(path), Folder(path))
 
 
 def _check_directory(path: Path) -> None:

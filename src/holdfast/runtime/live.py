@@ -32,6 +32,7 @@ from .figures import Figures
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .redaction import Redactor
+from .rotation import Rotation
 from .runner import LiveStrategyRunner
 from .shell import Shell
 from .strategy_view import StrategyView
@@ -78,6 +79,7 @@ class LiveSession:
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
         self.figures: Figures | None = None  # kept with the state, where somebody counts
+        self.rotation: Rotation | None = None  # of old facts, where they are to be archived
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
         self.shell.listeners += [*listeners, self._tell_strategies]
         self.view = StrategyView(self.engine, self.venue.account)
@@ -284,6 +286,8 @@ class LiveSession:
             if loop.time() >= self._next_save or unsaved >= SNAPSHOT_FACTS:
                 self._next_save = loop.time() + self._config.save_state_interval
                 await self.save()
+                if self.rotation is not None:  # it archives before a snapshot: there is one now
+                    self.rotation.look(self._clock.now())
 
     async def save(self) -> None:
         """Keep a snapshot of the fold, so that the next start is quick."""
@@ -367,6 +371,8 @@ class LiveSession:
             return
         self.is_closed = True
         self.runner.end("the session has ended")
+        if self.rotation is not None:
+            await self.rotation.close()
         try:
             if not self.shell.has_failed:
                 await self.save()

@@ -38,6 +38,7 @@ from .notices import LogNotifier
 from .operations import Operations
 from .parts import Parts, Plan, plan_of
 from .publishing import Publisher, Repository
+from .rotation import Rotation
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, symbols_of
@@ -180,6 +181,7 @@ class LiveTradingService:
             self._notifier,
             listeners=[figures.hear, lambda facts: self._publisher.publish(facts, engine)],
         )
+        live.rotation = Rotation(self.config.database_url, self.config.archive_facts)
         live.on_tick = lambda: self._publisher.tick(engine)
         live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
         try:
