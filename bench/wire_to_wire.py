@@ -2,8 +2,12 @@
 
 All programs meet the same exchange through the same tap (`bench.wire.tap`), take turns, and
 answer the same marked trades with a signed market order over the WebSocket API. The floor is the
-bare loop: no risk, no journal, no books. Two spinners at nice 19 keep the cores awake, unless
+bare loop: no risk, no journal, no books. Spinners at nice 19 keep the cores awake, unless
 BENCH_IDLE is set: compare figures of one regime alone.
+
+The venue, which is the exchange and the tap, has one core, and the program under test another.
+Left alone, the kernel likes to wake the tap on the core of whom it hears from, where it waits
+until that one has done what comes after its order: then what is measured is not the order's way.
 """
 
 from __future__ import annotations
@@ -16,12 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from bench.wire import tap as marks
+from holdfast.engine.risk import RULES
+from holdfast.runtime.assembly import INDISPENSABLE
 
 HERE = Path(__file__).parent
 CCXT = HERE.parent / ".venv-clients" / "ccxt" / "bin" / "python"
@@ -34,6 +40,8 @@ EVERY = 16
 QTY = "0.002"
 START_S = 40.0
 SETTLE_S = 2.0
+CORES = sorted(os.sched_getaffinity(0))
+VENUE_CORE, PROGRAM_CORE = CORES[0], CORES[-1]
 Program = Callable[[str, str, Path], "subprocess.Popen[bytes]"]
 """Starts a program, given the exchange's REST address, the tap's, and a folder of its own."""
 
@@ -46,6 +54,10 @@ stop_loss_pct = 0
 take_profit_pct = 0
 """
 POWER = '[journal]\ndurability = "power"\n'
+HOLDFAST = ("-m", "holdfast")
+NO_JOURNAL = (str(HERE / "wire" / "no_journal.py"),)
+RULES_OFF = sorted(set(RULES) - INDISPENSABLE)
+NO_RISK = f"disabled = {json.dumps(RULES_OFF)}\n"  # still in the table [risk]
 
 
 def run() -> dict[str, object]:
@@ -95,8 +107,10 @@ def _programs() -> dict[str, Program]:
     """Name -> what starts the program, given where the exchange and the tap are."""
     programs: dict[str, Program] = {
         "bare": _bare,
-        "holdfast": partial(_holdfast, more=""),
+        "holdfast": _holdfast,
         'holdfast, durability "power"': partial(_holdfast, more=POWER),
+        "holdfast, journal in memory": partial(_holdfast, started_by=NO_JOURNAL),
+        "holdfast, no risk rules": partial(_holdfast, more=NO_RISK),
     }
     if CCXT.exists():
         programs["ccxt.pro create_order_ws"] = _ccxt
@@ -119,7 +133,9 @@ def _ccxt(rest: str, wire: str, folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([str(CCXT), str(HERE / "wire" / "ccxt_pro.py"), *arguments])
 
 
-def _holdfast(rest: str, wire: str, folder: Path, *, more: str) -> subprocess.Popen[bytes]:
+def _holdfast(
+    rest: str, wire: str, folder: Path, *, more: str = "", started_by: Sequence[str] = HOLDFAST
+) -> subprocess.Popen[bytes]:
     config = folder / "holdfast.toml"
     venue = (
         f'[venue]\nname = "binance_futures"\nrest_url = "{rest}"\nstream_url = "{wire}"\n'
@@ -127,7 +143,7 @@ def _holdfast(rest: str, wire: str, folder: Path, *, more: str) -> subprocess.Po
     )
     config.write_text(venue + LOOSE + more)
     config.chmod(0o600)  # it holds a secret
-    command = [sys.executable, "-m", "holdfast", "run", "--config", str(config), "--json", "--live"]
+    command = [sys.executable, *started_by, "run", "--config", str(config), "--json", "--live"]
     command += ["--strategy", f"{HERE / 'wire' / 'echo_strategy.py'}:Echo"]
     command += ["--symbols", marks.SYMBOL, "--data-dir", str(folder / "data"), "--no-report"]
     wanted = {"BENCH_BUY": marks.BUY, "BENCH_CLOSE": marks.CLOSE, "BENCH_QTY": QTY}
@@ -143,7 +159,8 @@ def _one(start: Program) -> dict[str, Any]:
         command = [sys.executable, "-m", "bench.wire.tap", where["streams"], where["ws_api"]]
         inlet, outlet = stack.enter_context(_process(command))
         wire = f"ws://127.0.0.1:{json.loads(outlet.readline())['port']}"
-        program = start(where["rest"], wire, folder)
+        with _on(PROGRAM_CORE):
+            program = start(where["rest"], wire, folder)
         try:
             _until_listening(inlet, outlet, program)
             ask = {"do": "measure", "count": ORDERS, "spacing_s": SPACING_S, "every": EVERY}
@@ -184,7 +201,8 @@ def _ask(inlet: IO[bytes], outlet: IO[bytes], document: dict[str, Any]) -> dict[
 
 @contextlib.contextmanager
 def _process(command: list[str]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with _on(VENUE_CORE):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -197,10 +215,23 @@ def _process(command: list[str]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 @contextlib.contextmanager
+def _on(core: int) -> Iterator[None]:
+    """Start processes on one core alone."""
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
+
+
+@contextlib.contextmanager
 def _spinners() -> Iterator[None]:
     """Keep every core from falling asleep: waking one up costs more than what is measured."""
     code = "import os\nos.nice(19)\nwhile True: pass"
-    spinning = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(os.cpu_count() or 1)]
+    spinning = []
+    for core in {VENUE_CORE, PROGRAM_CORE}:
+        with _on(core):
+            spinning.append(subprocess.Popen([sys.executable, "-c", code]))
     try:
         yield
     finally:

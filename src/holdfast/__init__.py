@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .model.events import OrderFilled
     from .model.instrument import Instrument
     from .model.market import Bar, BookSnapshot, MarkPrice, Quote, Trade
+    from .model.order_book import OrderBook
     from .model.signal import SignalGenerated
     from .model.signal import SignalGenerated as Signal
     from .model.values import (
@@ -108,6 +109,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.events": ("OrderFilled",),
     "model.instrument": ("Instrument",),
     "model.market": ("Bar", "BookSnapshot", "MarkPrice", "Quote", "Trade"),
+    "model.order_book": ("OrderBook",),
     "model.signal": ("SignalGenerated",),
     "model.values": (
         "OrderStatus",
@@ -179,6 +181,7 @@ __all__ = [
     "Metrics",
     "NetworkError",
     "Order",
+    "OrderBook",
     "OrderExecutionBridge",
     "OrderFilled",
     "OrderResult",

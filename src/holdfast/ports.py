@@ -44,7 +44,8 @@ class Venue(Protocol):
     and unknown outcomes included, comes as a message to the callback given to `connect`, in the
     order in which it was learned. A request of which no byte was written is tried again under
     the same id a bounded number of times and then reported as refused. A command's `ts` and
-    `recv_window_ns` go on the wire as they stand. Fills come with the exchange's trade ids.
+    `recv_window_ns` go on the wire as they stand; what ends risk goes in the exchange's time where
+    ours is known to be off. Fills come with the exchange's trade ids.
     """
 
     @property
@@ -83,6 +84,15 @@ class Venue(Protocol):
 
     async def close(self) -> None:
         """Give back what `connect` took. Orders stay as they are."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A venue that can say what its books, once asked for, wait for."""
+
+    @property
+    def awaits(self) -> str:
+        """Return it, as in "an answer to ..."; "" where nothing is under way."""
 
 
 class Journal(Protocol):
@@ -200,8 +210,11 @@ class Direct(Protocol):
 
     `take` is given each message that need not wait behind others, and says whether it took it;
     what it does not take comes through `Feed.messages`. `on_link` hears that a symbol's data does
-    not come any more (False, and what is missing) or comes again. Neither may raise.
+    not come any more (False, and what is missing) or comes again. Neither may raise. `frame_ns` is
+    when the frame came that `take` is given a message of, `time.perf_counter_ns`.
     """
+
+    frame_ns: int
 
     take: Callable[[MarketData], bool]
     on_link: Callable[[Symbol, bool, str], None]

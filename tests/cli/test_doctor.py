@@ -204,6 +204,15 @@ def test_a_path_too_many_is_met_with_silence_and_told(capsys, market):
     assert "stream_url names the host alone" in sick(rows)["public stream"]["way_out"]
 
 
+def test_a_symbol_of_which_nothing_is_told_is_not_taken_for_a_silent_stream(capsys, monkeypatch):
+    """Its best price stands still: the quotes of all symbols come all the same."""
+    monkeypatch.setattr(examination, "FIRST_S", 8.0)
+    with street() as market:
+        code, rows = examine(capsys, asked(market))
+
+    assert (code, list(sick(rows))) == (0, [])
+
+
 def test_a_symbol_that_is_not_traded_there_is_the_settings_fault(capsys, market):
     code, rows = examine(capsys, [*asked(market), "--symbols", "BTCUSDT,NOPEUSDT"])
 
@@ -248,6 +257,35 @@ def test_a_journal_in_use_names_its_owner(capsys, tmp_path):
     assert f"process {os.getpid()}" in sick(rows, "warning")["owner"]["told"]
     assert "epoch 1" in rows["journal"]["told"]
     assert examine(capsys, ["doctor", "--data-dir", "d"])[1]["owner"]["health"] == "ok"
+
+
+@pytest.mark.postgres
+def test_a_journal_on_a_server_in_use_names_its_owner(capsys, postgres_url):
+    arguments = ["doctor", "--data-dir", "d", "--database-url", postgres_url]
+    journal = open_journal(postgres_url)
+    try:
+        code, rows = examine(capsys, arguments)
+        assert code == 0
+        assert f"process {os.getpid()}" in sick(rows, "warning")["owner"]["told"]
+        assert "epoch 1" in rows["journal"]["told"]
+        journal.sync()  # it is still the owner
+    finally:
+        journal.close()
+    other = postgres_url + ("&" if "?" in postgres_url else "?") + "journal=other"
+
+    assert examine(capsys, arguments)[1]["owner"]["told"] == "nobody has it"
+    code, rows = examine(capsys, [*arguments[:-1], other])
+    assert (code, rows["owner"]["told"]) == (0, "nobody has it")
+    assert "not there yet" in rows["journal"]["told"]
+
+
+def test_a_server_that_is_not_there_fails(capsys):
+    url = "postgresql://me:hush@127.0.0.1:1/nothing"
+    code, rows = examine(capsys, ["doctor", "--data-dir", "d", "--database-url", url])
+
+    assert code == 5
+    assert sorted(sick(rows)) == ["journal", "owner"]
+    assert "hush" not in str(rows)
 
 
 def test_a_file_that_is_no_journal_fails(capsys, tmp_path):

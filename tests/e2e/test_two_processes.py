@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.journal import open_journal
+from holdfast.model import events as ev
 from tests.cli.desk import environment
 
 SYMBOLS = "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,DOGEUSDT"
@@ -70,6 +72,30 @@ def test_a_session_trades_at_the_exchange_over_sockets_and_the_books_agree(tmp_p
     assert document["restarts"] == 0
     assert document["books"] == {"positions_diff": "0", "balance_diff": "0"}
     assert not holding(tmp_path, SECRET)
+    assert_way_is_told(tmp_path)
+
+
+def assert_way_is_told(folder):
+    """An order's way out is on record, step by step."""
+    database = folder / "holdfast-data" / "holdfast.db"
+    facts = open_journal(database, read_only=True)
+    first = next(fact for fact in facts.replay() if isinstance(fact, ev.OrderTimed))
+    facts.close()
+    words = ["trace", first.cl_ord_id, "--data-dir", str(database.parent)]
+    command = [sys.executable, "-m", "holdfast", *words]
+    told = subprocess.run(
+        [*command, "--json"], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
+    timing = json.loads(told.stdout)["timing"]
+    steps = [timing[name] for name in ("strategy_ns", "decision_ns", "record_ns", "send_ns")]
+
+    assert min(steps) > 0
+    assert sum(steps) == timing["total_ns"]
+    shown = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    ).stdout
+    assert "Its way out" in shown
+    assert "algorithm, sizes and risk rules" in shown
 
 
 def test_a_dry_run_trades_on_the_same_market_and_needs_no_key(tmp_path, exchange):

@@ -81,8 +81,17 @@ def test_an_order_in_doubt_is_asked_after_less_and_less_often_and_once_its_fence
     rig.tick()
     rig.unknown(order)
 
-    assert seconds_asked_after(rig, order, 15) == sorted({1, 3, 7, 11, 15, FENCE_NS // NS_PER_S})
+    assert seconds_asked_after(rig, order, 15) == [1, 3, 6, 7, 9, 11, 13, 15]
     assert reach(rig) == 3
+
+
+def test_a_question_at_the_fence_that_was_lost_is_soon_asked_again(rig, order):
+    rig.tick()
+    rig.unknown(order)
+    rig.wait(5)
+    at_the_fence = [second + 5 for second in seconds_asked_after(rig, order, 5)]
+
+    assert at_the_fence == [6, 7, 9]
 
 
 @pytest.mark.parametrize(("interval_s", "asked"), [(2, [2, 6]), (5, [5])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.model import events as ev
@@ -278,10 +279,29 @@ def test_only_what_cannot_open_add_or_turn_adds_no_risk(rig, held, side, qty, ad
     size = Decimal(held)
     if size:
         rig.hold(abs(size), Side.BUY if size > 0 else Side.SELL)
-    exposure = rig.engine.core.exposure
+    context = rig.engine.core.risk_context()
 
-    assert exposure.adds_risk(order(side, qty)) is adds
-    assert not exposure.adds_risk(order(side, qty, reduce_only=True))
+    assert context.adds_risk(order(side, qty)) is adds
+    assert not context.adds_risk(order(side, qty, reduce_only=True))
+
+
+@pytest.mark.parametrize("held", ["0", "2", "-2"])
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("price", [None, "99", "120"])
+@pytest.mark.parametrize("reduce_only", [False, True])
+def test_reach_of_a_new_order_is_that_of_what_an_open_one_becomes(
+    rig, held, side, price, reduce_only
+):
+    """The shorter way, where nothing else is open, comes to the same."""
+    size = Decimal(held)
+    if size:
+        rig.hold(abs(size), Side.BUY if size > 0 else Side.SELL)
+    new = order(side, "3", price, reduce_only=reduce_only)
+    alone = reach(rig, new)
+    resting = limit(rig)
+
+    assert rig.order(resting).is_open
+    assert reach(rig, msgspec.structs.replace(new, cl_ord_id=resting)) == alone
 
 
 def test_equity_is_the_wallet_and_the_open_profit_of_the_account(rig):

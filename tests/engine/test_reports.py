@@ -517,3 +517,14 @@ def test_a_late_word_of_acceptance_does_not_revive_an_order_that_was_refused_whe
     assert rig.order(order).status is OrderStatus.REJECTED
     assert rig.alarms() == []
     assert rig.canceled() == []
+
+
+def test_an_order_whose_refusal_was_heard_before_its_acceptance_is_not_revived_by_it(rig):
+    """Its first word was lost, the second says that it triggered and was refused: it was there."""
+    order = rig.place()
+    rig.report(order, ExecType.REJECTED, OrderStatus.REJECTED, venue_order_id="7", reason="gone")
+    rig.report(order, ExecType.NEW, OrderStatus.NEW, venue_order_id="7")
+
+    assert rig.order(order).status is OrderStatus.REJECTED
+    assert rig.alarms() == []
+    assert rig.canceled() == []

@@ -108,6 +108,51 @@ async def test_a_new_order_is_not_found_for_a_while():
         assert (await desk.call("GET", "/fapi/v1/order", **ids))["status"] == "NEW"
 
 
+BOOKS = ("/fapi/v2/account", "/fapi/v3/account", "/fapi/v2/balance", "/fapi/v3/balance")
+RISKS = ("/fapi/v2/positionRisk", "/fapi/v3/positionRisk")
+
+
+async def told(desk):
+    """Return what each place says of wallet and position, and the income and trades listed."""
+    found: dict = {}
+    for path in BOOKS:
+        body = (await desk.call("GET", path)).body
+        found[path] = body["totalWalletBalance"] if "account" in path else body[0]["balance"]
+    for path in RISKS:
+        for params in ({}, {"symbol": BTC}):
+            rows = (await desk.call("GET", path, **params)).body
+            held = [row["positionAmt"] for row in rows if row["symbol"] == BTC]
+            found[path, *params] = held[0] if held else "0.000"
+    for path in ("/fapi/v1/income", "/fapi/v1/userTrades"):
+        found[path] = len((await desk.call("GET", path, symbol=BTC)).body)
+    return found
+
+
+async def test_balances_positions_and_income_lag_as_long_as_was_ordered():
+    async with rest_desk() as desk:
+        before = await told(desk)
+        await give(desk, {"kind": "read_lag", "delay_ms": 30_000})
+        await asyncio.sleep(0.1)
+        await desk.order(qty="0.02")
+        early = await told(desk)
+        truth = (await desk.raw("GET", "/admin/truth"))["accounts"]["test"]
+        desk.clock.pass_s(20)
+        await desk.order(qty="0.03", side="SELL")
+        await asyncio.sleep(0.1)
+        desk.clock.pass_s(11)
+        between = await told(desk)
+        desk.clock.pass_s(20)
+        late = await told(desk)
+
+    assert early == before
+    assert truth["positions"]["BTCUSDT"]["qty"] == "0.02"
+    asked = [(path, *params) for path in RISKS for params in ((), ("symbol",))]
+    assert {between[place] for place in asked} == {"0.020"}
+    assert {late[place] for place in asked} == {"-0.010"}
+    assert len({each["/fapi/v3/balance"] for each in (early, between, late)}) == 3
+    assert [each["/fapi/v1/userTrades"] for each in (early, between, late)] == [0, 1, 2]
+
+
 async def test_an_overloaded_exchange_still_takes_what_reduces():
     async with rest_desk() as desk:
         ack = await desk.order(price="49000")

@@ -139,6 +139,21 @@ async def test_the_mark_comes_every_second_or_every_third(name, period_ms):
         }  # fmt: skip
 
 
+async def test_where_a_feed_tells_no_mark_the_one_that_margin_goes_by_is_shown():
+    """A capture without mark prices is traded by programs that block stale symbols."""
+    async with open_desk() as desk:
+        client = await listening(desk, "btcusdt@markPrice@1s")
+        for _ in range(20):
+            desk.advance(50)
+        assert await client.heard() == []
+        desk.trade(50_000.5, 1)
+        for _ in range(40):
+            desk.advance(50)
+
+        told = [(f["p"], f["ap"], f["i"]) for f in await client.heard()]
+        assert told == [("50000.50000000",) * 3] * 2
+
+
 async def test_a_kline_grows_every_250_ms_and_closes_once():
     async with open_desk() as desk:
         client = await listening(desk, "btcusdt@kline_1m")

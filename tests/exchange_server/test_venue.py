@@ -7,7 +7,14 @@ import asyncio
 import msgspec
 import pytest
 
-from holdfast.exchange_server import ServerSettings, Venue, create_server
+from holdfast.exchange_server import (
+    ServerSettings,
+    Venue,
+    archive,
+    create_server,
+    kept,
+    venue,
+)
 from holdfast.exchange_server.driver import Redater, listed
 from holdfast.feeds import FeedSettings
 from holdfast.model.errors import ConfigError
@@ -42,6 +49,83 @@ async def test_the_books_outlive_the_process(tmp_path):
 
     assert before == after
     assert (child["status"], child["executedQty"]) == ("FILLED", "0.030")
+
+
+async def test_listen_keys_outlive_the_process_as_long_as_they_are_good(tmp_path):
+    clock = Clock()
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        key = (await desk.raw("POST", "/fapi/v1/listenKey"))["listenKey"]
+    clock.pass_s(1800)
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        url = f"{desk.server.urls['streams']}/private/ws?listenKey={key}"
+        async with desk.session.ws_connect(url) as stream:
+            await desk.order(qty="0.02")
+            told = await stream.receive_json(timeout=5)
+        assert told["e"] in ("ORDER_TRADE_UPDATE", "TRADE_LITE", "ACCOUNT_UPDATE")
+        assert (await desk.raw("PUT", "/fapi/v1/listenKey"))["listenKey"] == key
+    clock.pass_s(3590)
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        assert (await desk.raw("POST", "/fapi/v1/listenKey"))["listenKey"] == key
+    clock.pass_s(3601)
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        assert (await desk.raw("PUT", "/fapi/v1/listenKey")).code == -1125
+        other = (await desk.raw("POST", "/fapi/v1/listenKey"))["listenKey"]
+        assert other != key
+        await desk.raw("DELETE", "/fapi/v1/listenKey")
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        assert (await desk.raw("PUT", "/fapi/v1/listenKey")).code == -1125
+
+
+@pytest.mark.parametrize(("renewed_ms", "rests"), [(None, False), (60_000, True), (0, True)])
+async def test_countdowns_run_on_while_the_exchange_is_away(tmp_path, renewed_ms, rests):
+    clock = Clock()
+    place = ("POST", "/fapi/v1/countdownCancelAll")
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        await desk.order(price="49000")
+        await desk.call(*place, symbol=BTC, countdownTime=30_000)
+    clock.pass_s(20)
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        desk.venue.tick()
+        assert len((await desk.call("GET", "/fapi/v1/openOrders")).body) == 1
+        if renewed_ms is not None:
+            await desk.call(*place, symbol=BTC, countdownTime=renewed_ms)
+    clock.pass_s(20)
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        desk.venue.tick()
+        assert len((await desk.call("GET", "/fapi/v1/openOrders")).body) == rests
+
+
+async def test_amendments_outlive_the_process_and_are_numbered_on(tmp_path):
+    async def amended(desk, **new):
+        await desk.call("PUT", "/fapi/v1/order", symbol=BTC, side="BUY", **new)
+        return (await desk.call("GET", "/fapi/v1/orderAmendment", symbol=BTC)).body
+
+    async with rest_desk(data_dir=tmp_path) as desk:
+        placed = await desk.order(price="49000")
+        of = {"orderId": placed["orderId"], "quantity": "0.01"}
+        before = await amended(desk, **of, price="48500", modifyId="m7")
+    async with rest_desk(data_dir=tmp_path) as desk:
+        again = (await desk.call("GET", "/fapi/v1/orderAmendment", symbol=BTC)).body
+        after = await amended(desk, **of, price="48000")
+
+    assert again == before
+    assert [row["amendmentId"] for row in after] == [1, 2]
+    assert after[-1]["amendment"]["price"] == {"before": "48500.0", "after": "48000.0"}
+    assert after[-1]["amendment"]["count"] == 2
+
+
+async def test_the_oldest_amendments_are_forgotten_in_storage_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(venue, "RECORDS_KEPT", 3)
+    monkeypatch.setattr(archive, "RECORDS_KEPT", 3)
+    async with rest_desk(data_dir=tmp_path) as desk:
+        placed = await desk.order(price="49000")
+        of = {"orderId": placed["orderId"], "quantity": "0.01"}
+        for number in range(5):
+            price = str(48_000 + number)
+            await desk.call("PUT", "/fapi/v1/order", symbol=BTC, side="BUY", **of, price=price)
+        rows = kept.split(desk.venue._storage.rows())[1]
+
+    assert [each.number for each in kept.read(rows).amendments] == [3, 4, 5]
 
 
 async def test_the_deposit_is_put_in_once(tmp_path):

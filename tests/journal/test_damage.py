@@ -14,7 +14,7 @@ from holdfast.journal.inspect import verify
 from holdfast.journal.torn import TAIL_FACTS
 from holdfast.journal.wal import lost_frames
 from holdfast.model.errors import JournalCorrupt
-from tests.journal.samples import fill, fills
+from tests.journal.samples import commit, fill, fills
 
 WAL_HEADER = 32
 WAL_FRAME = 24 + 4096
@@ -155,9 +155,9 @@ def crashed(tmp_path_factory):
     """What a killed process leaves: 30 facts, most of them in the log alone."""
     path = tmp_path_factory.mktemp("live") / "a.db"
     image = tmp_path_factory.mktemp("crashed")
-    journal = open_journal(path)
+    journal = open_journal(path, durability="power")
     for fact in fills(30):
-        journal.append([fact])
+        commit(journal, [fact])
     for file in (path, path.with_name("a.db-wal")):
         shutil.copy(file, image)
     journal.close()
@@ -251,7 +251,7 @@ def test_epoch_never_comes_again_even_when_the_log_is_lost(crashed, workshop):
 def test_frames_of_a_log_that_started_over_are_not_taken_for_torn(tmp_path):
     path = tmp_path / "a.db"
     journal = open_journal(path)
-    journal.append(fills(500))
+    commit(journal, fills(500))
     vars(journal)["_sync"].__self__.checkpoint()
     journal.append([fill(501)])
     image = shutil.copytree(tmp_path, tmp_path / "image") / "a.db"

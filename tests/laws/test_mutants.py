@@ -15,9 +15,8 @@ import pytest
 
 from holdfast.engine import exits, folds, forgetting, housekeeping, protection, reconcile, reports
 from holdfast.engine.core import Core
-from holdfast.engine.exposure import Exposure
 from holdfast.engine.order import Order, RequestState
-from holdfast.engine.risk import RULES
+from holdfast.engine.risk import RULES, RiskContext
 from holdfast.engine.state import State
 from holdfast.exchange import Liquidity
 from holdfast.model import events as ev
@@ -114,7 +113,7 @@ def trade_under_the_kill_switch(patch):
 
 
 def let_everything_pass_as_closing(patch):
-    patch.setattr(Exposure, "adds_risk", lambda self, order: False)
+    patch.setattr(RiskContext, "adds_risk", lambda self, order: False)
 
 
 def place_no_stops(patch):

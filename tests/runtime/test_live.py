@@ -12,6 +12,7 @@ from holdfast import LiveTradingService, OrderStatus, TradingError, TradingSessi
 from holdfast.model.errors import JournalError
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import live as live_module
+from holdfast.runtime import starting
 from holdfast.runtime.clock import FeedClock, WallClock
 from holdfast.strategies import Strategy
 from tests.runtime.session_desk import BTC, START, ScriptedFeed, config_in, running
@@ -108,12 +109,13 @@ async def test_strategies_hear_of_bars_whose_end_has_passed_without_a_trade(tmp_
 
 
 async def test_a_venue_that_never_answers_the_start_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_module, "STOP_PATIENCE_S", 0.05)
+    monkeypatch.setattr(starting, "STALL_S", 0.05)
+    monkeypatch.setattr(starting, "ASK_AGAIN_S", 0.02)
     from holdfast.venues import PaperVenue
 
     monkeypatch.setattr(PaperVenue, "resync", lambda self, command: None)
     service = LiveTradingService(config=config_in(tmp_path))
-    with pytest.raises(TradingError, match="did not give its books"):
+    with pytest.raises(TradingError, match="did not give its books in time: nothing came"):
         await service.start_session(strategies=[], feed=ScriptedFeed())
     monkeypatch.undo()
 
@@ -183,3 +185,16 @@ async def test_a_strategy_sees_its_own_holding_and_the_account(tmp_path):
 
     assert [held for held, _ in seen] == [0, Decimal("0.01")]
     assert 9_990 < seen[-1][1] < 10_000
+
+
+async def test_a_start_whose_first_report_can_not_be_recorded_blames_the_journal(
+    tmp_path, monkeypatch
+):
+    async def fail(self):
+        self.shell.fail(JournalError("the disk is full"))
+
+    monkeypatch.setattr(live_module.LiveSession, "_warm_up_market", fail)
+
+    with pytest.raises(JournalError, match="the disk is full"):
+        async with running(tmp_path):
+            pass

@@ -10,7 +10,7 @@ import pytest
 from holdfast.feeds import FeedSettings, RecordingFeed, SyntheticFeed
 from holdfast.model.bars import BarBuilder
 from holdfast.model.errors import SessionStateError, StrategyError
-from holdfast.model.market import Bar, Quote, Trade
+from holdfast.model.market import Bar, BookDelta, BookSnapshot, Quote, Trade
 from holdfast.model.values import (
     NS_PER_S,
     StrategyId,
@@ -291,3 +291,62 @@ def test_ids_are_new_and_strategies_are_added_once_and_before_the_start():
     with pytest.raises(SessionStateError, match="runs once"):
         session.begin()
     session.runner.end("over")
+
+
+# Books
+
+
+class Reader(Strategy):
+    """Notes the touch of each book that it hears of."""
+
+    def __init__(self):
+        self.heard = []
+
+    def on_book(self, book):
+        self.heard.append((book.symbol, book.is_whole, book.best_bid, book.best_ask))
+
+
+def change(final, previous, bids=(), *, symbol=BTC):
+    return BookDelta(
+        symbol=symbol,
+        ts=START + final,
+        first_id=previous + 1,
+        final_id=final,
+        previous_id=previous,
+        bids=tuple(bids),
+        asks=(),
+    )
+
+
+BOOK = BookSnapshot(
+    symbol=BTC, ts=START, bids=((100.0, 1.0),), asks=((101.0, 2.0),), last_update_id=10
+)
+
+
+def test_strategy_hears_a_whole_book_its_changes_and_its_loss():
+    reader = Reader()
+    session = Session(synthetic(), {"r": reader}).begin()
+    session.show(
+        [change(9, 8), BOOK, change(11, 10, [(100.5, 3.0)]), change(14, 13), change(15, 14)]
+    )
+    session.show([change(16, 15, symbol=ETH)])
+
+    assert reader.heard == [
+        (BTC, True, (100.0, 1.0), (101.0, 2.0)),
+        (BTC, True, (100.5, 3.0), (101.0, 2.0)),
+        (BTC, False, None, None),
+    ]
+
+
+def test_strategy_that_fails_over_a_book_is_taken_off_and_the_others_hear_on():
+    class Broken(Strategy):
+        def on_book(self, book):
+            raise ValueError("no")
+
+    reader = Reader()
+    session = Session(synthetic(), {"b": Broken(), "r": reader}).begin()
+    session.show([BOOK, change(11, 10, [(100.5, 3.0)])])
+
+    assert list(session.failed) == ["b"]
+    assert "in on_book at" in session.failed["b"]
+    assert len(reader.heard) == 2

@@ -263,32 +263,35 @@ def test_a_full_disk_takes_entries_back_and_says_so(tmp_path):
     """The journal may not grow any more; the exchange's books, elsewhere, may."""
     more = """
         import resource, holdfast.venues.paper_books as books
+        from holdfast.journal import upkeep
         books.PaperBooks.commit = lambda self, rows: None  # the exchange has a disk of its own
         resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
         exchange = desk.service.live.venue.exchange
         assert len(list(exchange.open_orders("main"))) == 2
-        grown = Path(folder, "holdfast.db-wal").stat().st_size
+        upkeep.SYNC_EVERY_S = 600  # it is the append that meets the full disk
+        (stage,) = Path(folder).glob("holdfast.db.stage-*")
+        grown = stage.stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (grown, grown))
         try:
             for _ in range(1000):
                 await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_400)
                 await desk.feed.price(45_000)
-        except JournalError as error:
-            told = str(error)
+        except (JournalError, TimeoutError):
+            pass  # the second where a thread met it first
         await desk.service.wait()
         left = [o.cl_ord_id for o in exchange.open_orders("main")]
         session = desk.service.session()
-        print(json.dumps([told, desk.service.fault, session.status.value, desk.service.restarts,
+        print(json.dumps([desk.service.fault, session.status.value, desk.service.restarts,
                           resting.id in left, len(left)]), flush=True)
         import os
         os._exit(0)
 """
     process = _run(tmp_path, more.strip(), {"disabled": ["position_size"]})
     out, _ = process.communicate(timeout=60)
-    told, fault, status, restarts, is_left, left = json.loads(out.splitlines()[-1])
+    fault, status, restarts, is_left, left = json.loads(out.splitlines()[-1])
 
-    assert fault == f"JournalError: {told}"
-    assert str(tmp_path) in told
+    assert fault.startswith("JournalError: ")
+    assert str(tmp_path) in fault
     assert status == "ERROR"
     assert restarts == 0
     assert not is_left

@@ -16,11 +16,22 @@ from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, JournalError, SessionStateError, UnknownOrderError
 from holdfast.model.market import Quote
 from holdfast.model.settings import EngineSettings
-from holdfast.model.values import MAIN, ClOrdId, OrderStatus, OrderType, ParentId, SessionId, Side
+from holdfast.model.signal import SignalGenerated
+from holdfast.model.values import (
+    MAIN,
+    ClOrdId,
+    OrderStatus,
+    OrderType,
+    ParentId,
+    SessionId,
+    Side,
+    SignalType,
+)
 from holdfast.ports import Venue
 from holdfast.runtime import shell as shell_module
 from holdfast.runtime.clock import FeedClock
 from holdfast.runtime.shell import Shell
+from holdfast.runtime.stopwatch import Stopwatch
 from tests.runtime.session_desk import BTC, START
 
 
@@ -302,6 +313,40 @@ async def test_facts_that_no_command_waits_for_may_be_held_back_until_one_does()
     bench.shell.ask(buy())
 
     assert bench.log.lines == ["EquitySampled", "ParentStarted", "OrderSubmitted", "submit"]
+
+
+async def test_the_way_of_an_order_is_put_on_record_behind_it():
+    bench = Bench().start()
+    bench.shell.stopwatch = Stopwatch()
+    fresh = {"bid": 44_999.9, "bid_qty": 9.0, "ask": 45_000.1, "ask_qty": 9.0}
+    bench.shell.hear(Quote(symbol=BTC, ts=bench.clock.now(), **fresh))
+    outcome = bench.shell.ask(buy())
+    (order,) = [fact.order for fact in outcome.facts if isinstance(fact, ev.OrderSubmitted)]
+    *_, timed = bench.journal.replay()
+
+    assert bench.log.lines == ["ParentStarted", "OrderSubmitted", "submit", "OrderTimed"]
+    assert timed.cl_ord_id == order.cl_ord_id
+    assert timed.strategy_ns is None
+    assert min(timed.decision_ns, timed.record_ns, timed.send_ns) > 0
+
+
+async def test_the_way_begins_with_the_frame_that_led_to_the_wish():
+    bench = Bench().start()
+    bench.shell.stopwatch = watch = Stopwatch()
+    fresh = {"bid": 44_999.9, "bid_qty": 9.0, "ask": 45_000.1, "ask_qty": 9.0}
+    bench.shell.hear(Quote(symbol=BTC, ts=bench.clock.now(), **fresh))
+    watch.frame = watch.now() - 5_000_000
+    watch.wished()
+    wish = SignalGenerated(symbol=BTC, signal_type=SignalType.BUY, quantity=Decimal("0.004"))
+    bench.shell.hear(wish)
+    watch.frame = 0
+    bench.shell.ask(buy())
+    first, second = [fact for fact in bench.journal.replay() if isinstance(fact, ev.OrderTimed)]
+
+    assert first.strategy_ns is not None
+    assert first.strategy_ns >= 5_000_000
+    assert first.decision_ns < 5_000_000_000
+    assert second.strategy_ns is None
 
 
 async def test_what_was_held_back_is_committed_when_it_is_released():

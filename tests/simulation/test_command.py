@@ -10,9 +10,10 @@ import pytest
 from holdfast.cli import main
 from holdfast.cli import simulate as command
 from holdfast.cli.exit_codes import ExitCode
-from holdfast.simulation.batch import EVERY_KIND_FROM, Tally, judge, kills_of
+from holdfast.simulation.batch import judge, kills_of
 from holdfast.simulation.faults import SHAPES, chosen, draw_plan
 from holdfast.simulation.spec import Spec
+from holdfast.simulation.tally import EVERY_KIND_FROM, Tally
 
 QUICK = ["--minutes", "0.3", "--jobs", "1"]
 BOT = """
@@ -50,6 +51,27 @@ def test_a_bot_of_ones_own_is_taken(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["orders"] > 0
 
 
+def test_a_total_goes_on_where_it_stopped(tmp_path, capsys):
+    path = tmp_path / "total.json"
+    for _ in range(2):
+        assert main(["simulate", "--seeds", "2", *QUICK, "--total", str(path)]) == ExitCode.OK
+    assert main(["simulate", "--seeds", "4", *QUICK, "--json"]) == ExitCode.OK
+    at_once = json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    kept = json.loads(path.read_text())
+    assert (kept["next_seed"], kept["runs"]) == (4, 4)
+    assert kept["orders"] == at_once["orders"]
+
+
+def test_a_total_of_something_else_is_not_added_to(tmp_path, capsys):
+    path = str(tmp_path / "total.json")
+    assert main(["simulate", "--seeds", "1", *QUICK, "--total", path]) == ExitCode.OK
+
+    arguments = ["--minutes", "0.4", "--jobs", "1", "--total", path]
+    assert main(["simulate", "--seeds", "1", *arguments]) == ExitCode.USAGE
+    assert "0.3 minutes" in capsys.readouterr().err
+
+
 def test_an_unknown_fault_is_answered_with_those_there_are(capsys):
     assert main(["simulate", "--faults", "earthquake"]) == ExitCode.USAGE
 
@@ -60,6 +82,7 @@ def test_a_failing_seed_is_told_with_its_replay(capsys, monkeypatch):
     """The product has no seed that fails at hand, so that one is made to."""
     spec = Spec(seed=5, storm_s=18, faults="kill", kinds=chosen(["kill"]))
     failed = msgspec.structs.replace(judge(spec), violations=("stops: of hf.1.2.3.E.x",))
+    monkeypatch.setattr("holdfast.simulation.batch.judge", lambda *_: failed)
     monkeypatch.setattr("holdfast.simulation.shrink.shrink", lambda verdict: verdict)
     tally = Tally()
     tally.add(failed)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.simulation.batch import judge, oracle_of
+from holdfast.simulation.batch import judge
 from holdfast.simulation.dev import hunt
 from holdfast.simulation.mutants import MUTANTS
 from holdfast.simulation.shrink import shrink
 from holdfast.simulation.story import replay_command, story_of
+from holdfast.simulation.tally import oracle_of
 
 SOON = (
     "trade-id dedupe",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from holdfast.model.values import NS_PER_MS, NS_PER_S
 from holdfast.venues.limits import (
     FLIGHT_NS,
+    HEARD_LONGER_NS,
     IN_USE,
     JITTER_NS,
     MINUTE_NS,
@@ -192,12 +193,41 @@ def test_too_many_orders_hold_back_orders_alone():
     assert taken.when(ORDER, Urgency.TRADE, NOW) == minute
 
 
-def test_what_others_use_is_counted_until_it_is_over():
+def test_what_others_use_is_counted_until_the_venues_window_is_over():
     taken = budget()
     taken.hear_count(0, 2390, NOW)
+    over = (NOW // MINUTE_NS + 1) * MINUTE_NS + HEARD_LONGER_NS
 
-    assert taken.take(CANCEL, Urgency.PROTECT, NOW) == NOW + 60 * S
-    assert taken.take(CANCEL, Urgency.PROTECT, NOW + 60 * S) == TAKEN
+    assert taken.take(CANCEL, Urgency.PROTECT, NOW) == over
+    assert taken.take(CANCEL, Urgency.PROTECT, over - 1) == over
+    assert taken.take(CANCEL, Urgency.PROTECT, over) == TAKEN
+
+
+def test_what_we_used_ourselves_is_not_counted_again_when_the_venue_tells_it():
+    taken = budget()
+    spend_all(taken, CANCEL, Urgency.READ)
+    ours = taken.used(NOW)["weight"]
+    taken.hear_count(0, ours + 10, NOW + S)
+    taken.hear_count(0, ours + 10, NOW + 2 * S)
+    taken.hear_count(0, ours - 50, NOW + 3 * S)  # an answer that was overtaken
+
+    assert taken.used(NOW + 3 * S)["weight"] == ours + 10
+    assert taken.used(NOW + 30 * S)["weight"] == ours  # a new minute of the venue's
+    assert taken.used(NOW + 60 * S)["weight"] == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 60)), max_size=40))
+def test_what_is_counted_is_never_less_than_what_the_venue_said_last(steps):
+    taken, now = budget(SMALL), NOW
+    for wait_ms, count in steps:
+        now += wait_ms * NS_PER_MS
+        taken.take(READ, Urgency.READ, now)
+        taken.hear_count(0, count, now)
+        assert taken.used(now)["weight"] >= count
+        due = taken.when(CANCEL, Urgency.PROTECT, now)
+        assert due <= now + MINUTE_NS + HEARD_LONGER_NS
+        if due > now:
+            assert taken.when(CANCEL, Urgency.PROTECT, due) == due
 
 
 def test_another_limit_of_the_venue_takes_effect():

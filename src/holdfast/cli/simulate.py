@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -14,10 +16,8 @@ from .output import print_json, print_pairs, print_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.progress import Progress, TaskID
-
-    from ..simulation.batch import Tally
     from ..simulation.spec import Spec, Verdict
+    from ..simulation.tally import Tally
 
 SHOWN_MAX = 3
 """How many failures are made smaller and told at length."""
@@ -54,6 +54,10 @@ def simulate(
     every: Annotated[
         int, typer.Option("--every", min=1, help="With --exhaustive, --pairs: every n-th write.")
     ] = 1,
+    total: Annotated[
+        Path | None,
+        typer.Option("--total", help="Add to this file, and go on with the seed behind its last."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")] = False,
 ) -> int:
     """Run the engine, the adapter and the journal against a hostile exchange, network and disk.
@@ -78,10 +82,9 @@ def simulate(
     )
     if seed is not None and not (exhaustive or pairs):
         return _play_one(base, as_json=json)
-    count = 1 if seed is not None else seeds
-    specs = _specs(base, count, exhaustive=exhaustive, pairs=pairs, every=every)
-    total = None if exhaustive or pairs else count
-    tally = _sweep(specs, jobs or os.cpu_count() or 1, total, is_quiet=json)
+    mode = "pairs" if pairs else "exhaustive" if exhaustive else ""
+    batch = Batch(base, 1 if seed is not None else seeds, mode, every, jobs or os.cpu_count() or 1)
+    tally = _sweep(batch, is_quiet=json) if total is None else _go_on(batch, total, is_quiet=json)
     return _tell(tally, base, as_json=json)
 
 
@@ -101,33 +104,71 @@ def _killing(text: str) -> tuple[int, str]:
     return _number(write), phase
 
 
-def _specs(base: Spec, count: int, *, exhaustive: bool, pairs: bool, every: int) -> Iterator[Spec]:
-    import msgspec
+class Batch(NamedTuple):
+    """What is to be played. `mode` is "", "exhaustive" or "pairs"; the last two have many runs
+    for each seed.
+    """
 
-    from ..simulation.batch import double_kills_of, kills_of
-    from ..simulation.disk import PHASES
+    base: Spec
+    seeds: int
+    mode: str
+    every: int
+    jobs: int
 
-    for number in range(count):
-        spec = msgspec.structs.replace(base, seed=base.seed + number)
-        if pairs:
-            yield from double_kills_of(spec, PHASES, AGAIN_MAX, every)
-        elif exhaustive:
-            yield from kills_of(spec, PHASES, every)
-        else:
-            yield spec
+    def specs(self) -> Iterator[Spec]:
+        import msgspec
+
+        from ..simulation.batch import double_kills_of, kills_of
+        from ..simulation.disk import PHASES
+
+        for number in range(self.seeds):
+            spec = msgspec.structs.replace(self.base, seed=self.base.seed + number)
+            if self.mode == "pairs":
+                yield from double_kills_of(spec, PHASES, AGAIN_MAX, self.every)
+            elif self.mode:
+                yield from kills_of(spec, PHASES, self.every)
+            else:
+                yield spec
 
 
 AGAIN_MAX = 4
 """At which of the writes after a kill the second one strikes: the first to the fourth."""
 
+KEPT_EVERY = 250
+"""After so many runs a total is written; what was begun since then is played again."""
 
-def _sweep(specs: Iterator[Spec], jobs: int, total: int | None, *, is_quiet: bool) -> Tally:
+
+def _go_on(batch: Batch, path: Path, *, is_quiet: bool) -> Tally:
+    """Play further seeds, a few at a time, and add each few to what the file has."""
+    import msgspec
+
+    from ..simulation.tally import read_tally, what_of, write_tally
+
+    total = read_tally(path, what_of(batch.base, batch.mode))
+    first = max(total.next_seed, batch.base.seed)
+    size = 1 if batch.mode else KEPT_EVERY
+    for begin in range(first, first + batch.seeds, size):
+        few = batch._replace(
+            base=msgspec.structs.replace(batch.base, seed=begin),
+            seeds=min(size, first + batch.seeds - begin),
+        )
+        total.merge(_sweep(few, is_quiet=is_quiet))
+        total.next_seed = begin + few.seeds
+        write_tally(path, total)
+        if total.failures >= FAILURES_MAX:
+            break
+    return total
+
+
+def _sweep(batch: Batch, *, is_quiet: bool) -> Tally:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from ..simulation.batch import Tally, sweep
+    from ..simulation.batch import sweep
+    from ..simulation.tally import Tally
 
     tally = Tally()
+    began = time.monotonic()
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -136,16 +177,17 @@ def _sweep(specs: Iterator[Spec], jobs: int, total: int | None, *, is_quiet: boo
         console=Console(stderr=True),
         disable=is_quiet,
     ) as progress:
-        task = progress.add_task("seeds", total=total, told="")
-        sweep(specs, jobs, lambda verdict: _hear(tally, verdict, progress, task))
+        task = progress.add_task("runs", total=None if batch.mode else batch.seeds, told="")
+
+        def hear(verdict: Verdict) -> bool:
+            tally.add(verdict)
+            speed = tally.runs / max(time.monotonic() - began, 1e-9)
+            told = f"{_span(tally.seconds)}, {speed:.1f} runs/s, {tally.failures} failed"
+            progress.update(task, advance=1, told=told)
+            return tally.failures < FAILURES_MAX
+
+        sweep(batch.specs(), batch.jobs, hear)
     return tally
-
-
-def _hear(tally: Tally, verdict: Verdict, progress: Progress, task: TaskID) -> bool:
-    tally.add(verdict)
-    told = f"{_span(tally.seconds)}, {tally.per_second:.1f} seeds/s, {tally.failures} failed"
-    progress.update(task, advance=1, told=told)
-    return tally.failures < FAILURES_MAX
 
 
 FAILURES_MAX = 50
@@ -153,6 +195,8 @@ FAILURES_MAX = 50
 
 
 def _tell(tally: Tally, base: Spec, *, as_json: bool) -> int:
+    import msgspec
+
     idle = tally.idle_kinds(base.kinds)
     code = ExitCode.UNEXPECTED if tally.failures or idle else ExitCode.OK
     if as_json:
@@ -161,14 +205,15 @@ def _tell(tally: Tally, base: Spec, *, as_json: bool) -> int:
     print_pairs("What the world did", _world_rows(tally))
     rows = [(name, f"{count:,}") for name, count in sorted(tally.fired.items()) if count]
     print_table("Faults that struck", ("fault", "times>"), rows)
+    print_table("How long it took", ("what", "times>", "half>", "99 %>", "longest>"), _times(tally))
     if idle:
         print(f"These never struck, so the batch proves nothing of them: {', '.join(idle)}")
     if not tally.failures:
         print(_survived(tally))
         return code
     print(f"{tally.failures} of {tally.runs} runs failed: {dict(tally.oracles)}")
-    for verdict in tally.failed[:SHOWN_MAX]:
-        _tell_failure(verdict)
+    for failure in tally.failed[:SHOWN_MAX]:
+        _tell_failure(msgspec.structs.replace(base, seed=failure.seed, kills=failure.kills))
     return code
 
 
@@ -180,18 +225,21 @@ def _world_rows(tally: Tally) -> list[tuple[str, str]]:
         ("fills", f"{tally.fills:,}"),
         ("journal writes", f"{tally.writes:,}"),
         ("starts of the process", f"{tally.lives:,}"),
-        ("strategies taken off", f"{tally.facts['StrategyStopped']:,}"),
-        ("orders in doubt", _doubts(tally)),
+        ("strategies taken off", f"{tally.facts.get('StrategyStopped', 0):,}"),
         ("longest time to rest", f"{tally.longest_rest_s} s"),
-        ("seeds a second", f"{tally.per_second:.2f}"),
+        ("work for each run", f"{tally.cpu_s / max(tally.runs, 1):.2f} s"),
     ]
 
 
-def _doubts(tally: Tally) -> str:
-    late = tally.late(0.99)
-    if late is None:
-        return "0"
-    return f"{len(tally.lateness):,}; 99 % resolved by {late:+.1f} s of their fences"
+def _times(tally: Tally) -> list[tuple[str, ...]]:
+    return [
+        (
+            name,
+            f"{tally.count_of(name):,}",
+            *(f"{tally.late(share, name):.1f} s" for share in (0.5, 0.99, 1.0)),
+        )
+        for name in sorted(tally.times)
+    ]
 
 
 def _span(seconds: float) -> str:
@@ -208,13 +256,19 @@ def _survived(tally: Tally) -> str:
     )
 
 
-def _tell_failure(verdict: Verdict) -> None:
-    """Make a failure smaller, and tell it."""
+def _tell_failure(spec: Spec) -> None:
+    """Play a failure again, make it smaller, and tell it."""
+    from ..simulation.batch import judge
     from ..simulation.shrink import shrink
     from ..simulation.story import replay_command, story_of
 
-    small = shrink(verdict)
-    print(f"\nSeed {small.spec.seed}: {small.violations[0]}")
+    again = judge(spec)
+    if not again.violations:
+        print(f"\nSeed {spec.seed} failed, and not when played again: {replay_command(spec)}")
+        return
+    small = shrink(again)
+    said = small.violations[0].splitlines()
+    print(f"\nSeed {small.spec.seed}: {said[0]}" + (f" ... {said[-1]}" if len(said) > 1 else ""))
     left = [fault for fault in small.plan if fault.number not in small.spec.without]
     print("The shortest list of faults that was found to do it:")
     for fault in left:
@@ -226,8 +280,9 @@ def _tell_failure(verdict: Verdict) -> None:
 
 
 def _play_one(spec: Spec, *, as_json: bool) -> int:
-    from ..simulation.batch import Tally, judge
+    from ..simulation.batch import judge
     from ..simulation.story import replay_command, story_of
+    from ..simulation.tally import Tally
 
     verdict = judge(spec)
     tally = Tally()

@@ -10,7 +10,7 @@ from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import amount, print_json, print_pairs, print_table, text_of
 
 if TYPE_CHECKING:
-    from ..model.events import Event
+    from ..model.events import Event, OrderTimed
     from ..runtime.order_trace import OrderTrace
 
 _OWN = ("ts", "cl_ord_id", "order", "verdicts", "signal", "account", "symbol", "recv_window_ns")
@@ -52,6 +52,7 @@ def _document(trace: OrderTrace) -> dict[str, Any]:
             "signal_denial": trace.denial,
             "parent": trace.parent,
             "verdicts": trace.verdicts,
+            "timing": _timing(trace.timed),
             "steps": [_step(fact, since) for fact, since in trace.steps()],
             "fills": trace.fills,
             "filled_qty": plain(trace.cum_qty),
@@ -63,6 +64,20 @@ def _document(trace: OrderTrace) -> dict[str, Any]:
         }
     )
     return document
+
+
+def _timing(timed: OrderTimed | None) -> dict[str, int | None] | None:
+    """Return what the order's steps took, nanoseconds, and the whole way where it is known."""
+    if timed is None:
+        return None
+    rest = timed.decision_ns + timed.record_ns + timed.send_ns
+    return {
+        "strategy_ns": timed.strategy_ns,
+        "decision_ns": timed.decision_ns,
+        "record_ns": timed.record_ns,
+        "send_ns": timed.send_ns,
+        "total_ns": rest if timed.strategy_ns is None else rest + timed.strategy_ns,
+    }
 
 
 def _step(fact: Event, since_ns: int | None) -> dict[str, Any]:
@@ -110,6 +125,7 @@ def _print(found: dict[str, Any]) -> None:
         print_table("\nRisk rules", ["", "Rule", "Value>", "Limit>", "Reason"], rows)
     else:
         print("\nNo risk rule was asked: the order could only close.")
+    _print_timing(found["timing"])
     _print_steps("\nWhat happened", found["steps"])
     for one in found["exits"]:
         exit_order = one["order"]
@@ -119,6 +135,26 @@ def _print(found: dict[str, Any]) -> None:
             f"\n{role} {exit_order['cl_ord_id']}: {exit_order['side']} {amount(exit_order['qty'])}"
         )
         _print_steps(f"{title}{f' at {at}' if at else ''}", one["steps"])
+
+
+_STEPS = {
+    "strategy_ns": "market frame in, decoded, shown to the strategy, its wish",
+    "decision_ns": "algorithm, sizes and risk rules",
+    "record_ns": "facts on record",
+    "send_ns": "order written and signed, frame out",
+    "total_ns": "all",
+}
+
+
+def _print_timing(timing: dict[str, int | None] | None) -> None:
+    if timing is None:
+        return
+    rows = [
+        [f"{taken / 1e3:,.0f}", told]
+        for name, told in _STEPS.items()
+        if (taken := timing[name]) is not None
+    ]
+    print_table("\nIts way out", ["us>", "Step"], rows)
 
 
 def _role(order: dict[str, Any]) -> str:

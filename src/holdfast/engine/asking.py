@@ -1,7 +1,8 @@
 """When an order whose fate is unclear is asked after: soon, then less often, and at its fence.
 
 Questions fall due one, three and seven intervals after what is in doubt was asked for, then
-every four, and as soon as a fence has passed: from then on "not found" is an answer.
+every four; and as soon as a fence has passed, for from then on "not found" is an answer, and where
+that question is lost, one, three and seven intervals later.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ def is_due(order: Order, asked_ts: int, now: int, interval_ns: int) -> bool:
         found.append((since, since))
     return any(
         asked_ts < fence_ts <= now
-        or _questions(now - since, interval_ns) > _questions(asked_ts - since, interval_ns)
+        or any(
+            _questions(now - begun, interval_ns) > _questions(asked_ts - begun, interval_ns)
+            for begun in (since, fence_ts)
+            if begun <= now
+        )
         for since, fence_ts in found
         if since <= now
     )

@@ -153,9 +153,8 @@ class Core:
 
     def verdicts(self, order: NewOrder) -> tuple[Verdict, ...]:
         """Return what every rule says; nothing of an order that can only close."""
-        if not self.exposure.adds_risk(order):
-            return ()
-        return assess(order, self.risk_context())
+        context = self.risk_context()
+        return assess(order, context) if context.adds_risk(order) else ()
 
     # Orders
 

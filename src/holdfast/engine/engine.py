@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from ..model import commands as cmd
 from ..model import events as ev
 from ..model import market as mkt
@@ -168,6 +170,8 @@ def _key_of(core: Core, fact: ev.Event) -> Key | None:
     kind = type(fact)
     if kind is ev.OrderFilled or kind is ev.PositionAdopted:
         return (fact.account, fact.symbol)  # type: ignore[union-attr]  # by its type it has both
+    if kind is ev.OrderTimed:
+        return None
     if kind is ev.OrderSubmitted:
         return fact.order.key  # type: ignore[union-attr]
     cl_ord_id = getattr(fact, "cl_ord_id", None)
@@ -281,6 +285,11 @@ def _timer(core: Core, timer: msg.TimerFired) -> None:
     parents.wake(core, timer.parent_id)
 
 
+def _timed(core: Core, message: msg.OrderTimed) -> None:
+    if message.cl_ord_id in core.state.orders:
+        core.emit(ev.OrderTimed(ts=core.now, **msgspec.structs.asdict(message)))
+
+
 def _attached(core: Core, message: msg.StrategyAttached) -> None:
     core.emit(
         ev.StrategyStarted(
@@ -317,6 +326,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.Tick: _tick,
     msg.AuditDue: _audit,
     msg.TimerFired: _timer,
+    msg.OrderTimed: _timed,
     msg.StartSession: _start,
     msg.PauseSession: requests.on_pause,
     msg.ResumeSession: requests.on_resume,

@@ -58,9 +58,11 @@ class Exposure:
     def keys(self, account: AccountId) -> list[Key]:
         """Return the keys of an account that have a position or an open order."""
         state = self._state
-        keys = dict.fromkeys(k for k in state.open_keys() if k[0] == account)
-        keys.update(dict.fromkeys(k for k, ids in state.open_orders.items() if ids))
-        return [k for k in keys if k[0] == account]
+        keys = {k: None for k, held in state.positions.items() if held.qty and k[0] == account}
+        for k, ids in state.open_orders.items():
+            if ids and k[0] == account:
+                keys[k] = None
+        return list(keys)
 
     def equity(self, account: AccountId) -> Decimal:
         """Return wallet and open profit, in the margin asset of the account's contracts."""
@@ -83,6 +85,8 @@ class Exposure:
 
         An open order with the id of `extra` is left out: `extra` stands for what it becomes.
         """
+        if not self._state.open_orders.get(key):
+            return self._reach_alone(key, extra)
         sells_buys = [ZERO, ZERO]  # what may open: sells, then buys
         closing, held = [ZERO, ZERO], [ZERO, ZERO]  # of exits: their sum, and the most of one
         price = self.mark(key)
@@ -105,12 +109,17 @@ class Exposure:
         shortest = qty - min(closing[False], held[False]) - sells_buys[False]
         return Reach(longest, shortest, price)
 
-    def adds_risk(self, order: NewOrder) -> bool:
-        """Tell whether an order could do more than close: open, add to, or turn a position."""
-        if order.reduce_only:
-            return False
-        reach = self.reach(order.key, order)
-        return (reach.longest if order.side is Side.BUY else -reach.shortest) > ZERO
+    def _reach_alone(self, key: Key, extra: NewOrder | None) -> Reach:
+        """Return the worst case where no order is open: the same, in fewer steps."""
+        longest = shortest = self._state.position(key).qty
+        price = self.mark(key)
+        if extra is not None and not extra.reduce_only:
+            if extra.side is Side.BUY:
+                longest += extra.qty
+            else:
+                shortest -= extra.qty
+            price = max(price, extra.price or extra.trigger_price or ZERO)
+        return Reach(longest, shortest, price)
 
     def gross(self, account: AccountId, extra: NewOrder | None = None) -> Decimal:
         """Return the worst-case sum of absolute notionals over an account."""

@@ -331,6 +331,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.TradingDayStarted: _day_started,
     ev.EquitySampled: _equity_sampled,
     ev.AlarmRaised: _noted,
+    ev.OrderTimed: _noted,
     ev.SignalReceived: _signal_received,
     ev.SignalDenied: _noted,
     ev.ParentStarted: _parent_started,

@@ -25,6 +25,8 @@ from ..model.market import (
 from ..model.values import NS_PER_S, AccountId, Symbol
 
 SAMPLES_KEPT = 1_000
+DECIMALS_KEPT = 8
+"""Prices of a symbol that are not turned into decimals again: one order asks for each often."""
 
 
 class SymbolMarket:
@@ -36,6 +38,7 @@ class SymbolMarket:
     """
 
     __slots__ = (
+        "_decimals",
         "_sample_ns",
         "ask",
         "bid",
@@ -54,6 +57,18 @@ class SymbolMarket:
         self.cut_off = ""
         self.closes: dict[int, float] = {}  # number of the period since 1970 -> last price in it
         self._sample_ns = sample_ns
+        self._decimals: dict[float, Decimal] = {}
+
+    def decimal(self, price: float) -> Decimal | None:
+        """Return a price of this symbol as the decimal that it shows; None where there is none."""
+        if price <= 0.0:
+            return None
+        found = self._decimals.get(price)
+        if found is None:
+            if len(self._decimals) >= DECIMALS_KEPT:
+                self._decimals.clear()
+            found = self._decimals[price] = Decimal(repr(price))
+        return found
 
     @property
     def reference(self) -> float:
@@ -128,12 +143,13 @@ class Market:
 
     def price(self, symbol: Symbol) -> Decimal | None:
         """Return the reference price orders are judged by; None before the first."""
-        return _decimal(self.of(symbol).reference)
+        market = self.of(symbol)
+        return market.decimal(market.reference)
 
     def mark(self, symbol: Symbol) -> Decimal | None:
         """Return the mark price positions are valued at; the reference where none is sent."""
         market = self.of(symbol)
-        return _decimal(market.mark or market.reference)
+        return market.decimal(market.mark or market.reference)
 
     def age_ns(self, symbol: Symbol, now: int) -> int | None:
         """Return how long ago news was last due; None before the first message."""
@@ -163,7 +179,3 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
 
 
 _SAY_NO_PRICE = (BookDelta, Funding)
-
-
-def _decimal(price: float) -> Decimal | None:
-    return Decimal(repr(price)) if price > 0.0 else None

@@ -184,11 +184,7 @@ def _revive(core: Core, order: Order, report: ExecutionReport) -> None:
     if not report.status.is_open and not report.cum_qty:
         return
     if order.status in _ABSENT and report.status.is_open:
-        core.emit(
-            ev.OrderAccepted(
-                ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
-            )
-        )
+        _accept(core, order, report)
     core.alarm(
         "order_appeared",
         f"{order.cl_ord_id} was taken for absent and is at the venue; cancelling it",
@@ -217,6 +213,8 @@ def _take_status(core: Core, order: Order, report: ExecutionReport) -> None:
             )
         )
     elif status is OrderStatus.REJECTED:
+        if order.status is OrderStatus.PENDING_NEW and report.venue_order_id:
+            _accept(core, order, report)  # it was there, and was refused when it triggered
         core.emit(
             ev.OrderRejected(
                 ts=core.now, cl_ord_id=order.cl_ord_id, code=report.code, reason=report.reason
@@ -228,11 +226,15 @@ def _take_status(core: Core, order: Order, report: ExecutionReport) -> None:
     ):
         core.emit(ev.OrderTriggered(ts=core.now, cl_ord_id=order.cl_ord_id))
     elif order.status is OrderStatus.PENDING_NEW or order.is_in_doubt:
-        core.emit(
-            ev.OrderAccepted(
-                ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
-            )
+        _accept(core, order, report)
+
+
+def _accept(core: Core, order: Order, report: ExecutionReport) -> None:
+    core.emit(
+        ev.OrderAccepted(
+            ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
         )
+    )
 
 
 def _settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:

@@ -11,6 +11,7 @@ from ..model import events as ev
 from ..model.instrument import Instrument
 from ..model.signal import SignalGenerated
 from ..model.values import (
+    LARGEST_AMOUNT,
     OPERATOR,
     ZERO,
     ClOrdId,
@@ -92,7 +93,7 @@ def _wrong(signal: SignalGenerated) -> str:
         return f"there is no algorithm {signal.algo}; there are {', '.join(ALGOS)}"
     for name in ("quantity", "price", "stop_loss", "take_profit"):
         value: Decimal | None = getattr(signal, name)
-        if value is None:
+        if value is None or (value.is_finite() and ZERO <= value <= LARGEST_AMOUNT):
             continue
         try:
             to_decimal(value, name)

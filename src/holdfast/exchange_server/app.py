@@ -31,6 +31,7 @@ from .broadcast import Broadcast
 from .driver import drive, listed, open_source, remember
 from .errors import INTERNAL, NO_SUCH_PATH, ApiError
 from .forced import Forced
+from .lagging import look
 from .methods import Broken, Call, Method, Methods, Security, perform, spend
 from .params import Params
 from .settings import ApiKey, ServerSettings
@@ -297,6 +298,7 @@ class Server:
             while True:
                 await asyncio.sleep(TICK_S)
                 self.venue.tick()
+                look(self.venue, rest_account.BOOKS)
                 self._forced.look()
         except TradingError as error:
             self._fail(error)

@@ -62,6 +62,8 @@ class Records:
         self.amendments: deque[Amendment] = deque(maxlen=RECORDS_KEPT)
         self.modify_ids: dict[int, str] = {}
         self.moved_ts: dict[Symbol, int] = {}  # positions; "" is the wallet
+        self.moves = 0  # how often wallet or positions have moved
+        self.fresh_amendments: list[Amendment] = []  # that storage has not been given yet
 
     def take(self, output: Output) -> None:
         if isinstance(output, OrderUpdate):
@@ -69,6 +71,7 @@ class Records:
         elif isinstance(output, AccountUpdate):
             self.moved_ts[output.symbol] = output.venue_ts
             self.moved_ts[Symbol("")] = output.venue_ts
+            self.moves += 1
         elif isinstance(output, FundingPayment | WalletChange):
             self.incomes.append(output)
 
@@ -92,16 +95,21 @@ class Records:
     def _take_amendment(self, update: OrderUpdate) -> None:
         order = update.order
         before = self.orders.get(order.uid, order)
-        self.amendments.append(
-            Amendment(
-                number=len(self.amendments) + 1,
-                order=order,
-                price_before=before.price or ZERO,
-                qty_before=before.qty,
-                ts=update.report.venue_ts,
-                modify_id=self.modify_ids.get(order.order_id, ""),
-            )
+        made = Amendment(
+            number=self.amendments[-1].number + 1 if self.amendments else 1,
+            order=order,
+            price_before=before.price or ZERO,
+            qty_before=before.qty,
+            ts=update.report.venue_ts,
+            modify_id=self.modify_ids.get(order.order_id, ""),
         )
+        self.amendments.append(made)
+        self.fresh_amendments.append(made)
+
+    def restore(self, amendment: Amendment) -> None:
+        """Take back an amendment of before a restart; they come in their order."""
+        self.amendments.append(amendment)
+        self.modify_ids[amendment.order.order_id] = amendment.modify_id
 
     def _forget_one(self) -> None:
         gone = next((each for each in self.orders.values() if not each.is_open), None)

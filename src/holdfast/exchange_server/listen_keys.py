@@ -30,6 +30,7 @@ class ListenKeys:
     """At most one key for each account, good for an hour from the last sign of life.
 
     Times are nanoseconds. `POST` is `start`, `PUT` is `keep_alive`, `DELETE` is `close`.
+    `on_change` hears of an account's key, None where it has none now, and until when it is good.
     """
 
     def __init__(self, validity_ns: int = VALIDITY_NS, draw: Callable[[], str] = draw_key) -> None:
@@ -38,6 +39,11 @@ class ListenKeys:
         self._keys: dict[AccountId, str] = {}
         self._accounts: dict[str, AccountId] = {}
         self._ends: dict[AccountId, int] = {}
+        self.on_change: Callable[[AccountId, str | None, int], None] = lambda *_: None
+
+    def restore(self, account: AccountId, key: str, end: int) -> None:
+        """Take back a key of before a restart; one whose time is up expires soon."""
+        self._keys[account], self._accounts[key], self._ends[account] = key, account, end
 
     def start(self, account: AccountId, now: int) -> str:
         """Return the account's key, the same one while it is good, and extend it."""
@@ -46,14 +52,18 @@ class ListenKeys:
             self.close(account)
             key = self._keys[account] = self._draw()
             self._accounts[key] = account
-            self._ends[account] = now + self._validity_ns
+            self._extend(account, now)
         return key
+
+    def _extend(self, account: AccountId, now: int) -> None:
+        end = self._ends[account] = now + self._validity_ns
+        self.on_change(account, self._keys[account], end)
 
     def keep_alive(self, account: AccountId, now: int) -> str | None:
         """Extend the account's key and return it; None when there is none (error -1125)."""
         if now >= self._ends.get(account, now):
             return None
-        self._ends[account] = now + self._validity_ns
+        self._extend(account, now)
         return self._keys[account]
 
     def close(self, account: AccountId) -> str | None:
@@ -61,6 +71,7 @@ class ListenKeys:
         key = self._keys.pop(account, None)
         if key is not None:
             del self._accounts[key], self._ends[account]
+            self.on_change(account, None, 0)
         return key
 
     def key_of(self, account: AccountId) -> str | None:

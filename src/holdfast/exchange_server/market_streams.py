@@ -237,9 +237,10 @@ class MarketStreams:
     def _speak_mark(self, channel: Channel, now: int) -> None:
         frames = []
         for tape in self._tapes(channel):
-            if tape.mark is not None:
-                average = self._lane(tape.symbol).average or tape.mark.mark_price
-                frames.append(make.mark_price(tape.mark, average, ms(now)))
+            mark = self._venue.mark_of(tape)
+            if mark is not None:
+                average = self._lane(tape.symbol).average or mark.mark_price
+                frames.append(make.mark_price(mark, average, ms(now)))
         self._say_all(channel, frames)
 
     def _speak_ticker(self, channel: Channel, now: int) -> None:

@@ -11,7 +11,8 @@ from ..model.instrument import as_money
 from ..model.margin import max_notional_at
 from ..model.values import ZERO, AccountId, Symbol, plain
 from .frames import ms
-from .methods import Method, Methods, RequestContext
+from .lagging import late
+from .methods import Handler, Method, Methods, Place, RequestContext
 from .order_answers import Json
 from .params import Params
 from .tape import Tape
@@ -340,13 +341,18 @@ def order_counts(ctx: RequestContext, _params: Params) -> object:
     ]
 
 
+BOOKS: dict[Place, Handler] = {
+    ("GET", "/fapi/v2/account"): account_v2,
+    ("GET", "/fapi/v3/account"): account_v3,
+    ("GET", "/fapi/v2/balance"): balance,
+    ("GET", "/fapi/v3/balance"): balance,
+    ("GET", "/fapi/v2/positionRisk"): position_risk_v2,
+    ("GET", "/fapi/v3/positionRisk"): position_risk_v3,
+}
+"""What tells of balances and positions, and may be told late."""
+
 METHODS: Methods = {
-    ("GET", "/fapi/v2/account"): Method(account_v2, 5),
-    ("GET", "/fapi/v3/account"): Method(account_v3, 5),
-    ("GET", "/fapi/v2/balance"): Method(balance, 5),
-    ("GET", "/fapi/v3/balance"): Method(balance, 5),
-    ("GET", "/fapi/v2/positionRisk"): Method(position_risk_v2, 5),
-    ("GET", "/fapi/v3/positionRisk"): Method(position_risk_v3, 5),
+    **{place: Method(late(place, handler), 5) for place, handler in BOOKS.items()},
     ("GET", "/fapi/v1/accountConfig"): Method(account_config, 5),
     ("GET", "/fapi/v1/commissionRate"): Method(commission_rate, 20),
     ("GET", "/fapi/v1/leverageBracket"): Method(leverage_bracket, 1),

@@ -92,6 +92,7 @@ def income(ctx: RequestContext, params: Params, most: int | None = None) -> obje
         if start <= each.ts <= end
         and (symbol is None or each.symbol == symbol)
         and (kind is None or each.kind == kind)
+        and not lags(ctx, each.ts, "GET /fapi/v1/income")
     ]
     found.sort(key=lambda each: each.ts)
     return [

@@ -1,7 +1,7 @@
 """What all doors of the exchange share: one core, its accounts, its clock, what it has said.
 
 Rule 1: whatever changes the core goes through a method here. What the core says is put right
-        (`close_orders`), committed, kept in the archive and handed to every sink, in this order.
+        (`close_orders`), kept in the archive, committed and handed to every sink, in this order.
 Rule 2: time is the wall's, and never goes back; market data of another time is re-dated before
         it comes here (`driver`).
 """
@@ -9,8 +9,10 @@ Rule 2: time is the wall's, and never goes back; market data of another time is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +24,7 @@ from ..exchange import (
     Output,
     PositionSide,
     Refusal,
+    Row,
     SelfTrade,
     VenueOrder,
 )
@@ -31,8 +34,8 @@ from ..model.instrument import Instrument
 from ..model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade
 from ..model.messages import FundingPayment
 from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
-from . import close_orders, terms
-from .archive import Archive
+from . import close_orders, kept, terms
+from .archive import RECORDS_KEPT, Archive
 from .auth import Keys
 from .bar_trades import trades_of_bar
 from .errors import BAD_SYMBOL, ApiError
@@ -62,6 +65,14 @@ PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
 """What faults of an order's fate go by, whichever request it came with."""
 
 
+class Past(NamedTuple):
+    """What was answered about an account's books from a time on, by place and symbol."""
+
+    ts: int
+    moves: int
+    answers: dict[tuple[tuple[str, str], str], object]
+
+
 class Venue:
     """The exchange behind every port. Handlers are called on the loop's thread alone.
 
@@ -82,6 +93,7 @@ class Venue:
         self.faults = Faults(settings.fault_seed)
         self.listen_keys = ListenKeys()
         self.archive = Archive()
+        self.past: dict[AccountId, deque[Past]] = {}  # see `lagging`
         self.sinks: list[Sink] = []
         self.market_sinks: list[MarketSink] = []
         self.leverage_sinks: list[LeverageSink] = []
@@ -104,15 +116,26 @@ class Venue:
         self._open_accounts()
 
     def _load(self) -> None:
-        rows = self._storage.rows()
+        rows, beside = kept.split(self._storage.rows())
         try:
             self.exchange.load(rows, self.now())
             self.archive.load(rows)
+            self._restore(kept.read(beside))
         except (ValueError, msgspec.MsgspecError) as error:
             self._storage.close()
             raise ConfigError(
                 f"books in {self.settings.data_dir} can't be read: {error}"
             ) from error
+
+    def _restore(self, found: kept.Kept) -> None:
+        """Take back what is kept beside the books, and hear what becomes of it."""
+        for key in found.keys:
+            self.listen_keys.restore(key.account, key.key, key.end)
+        for countdown in found.countdowns:
+            self._countdowns[countdown.account, countdown.symbol] = countdown.due
+        for amendment in found.amendments:
+            self.archive.of(amendment.order.account).restore(amendment)
+        self.listen_keys.on_change = lambda *change: self._commit([kept.key_row(*change)])
 
     def _open_accounts(self) -> None:
         for key in self.keys.all():
@@ -144,7 +167,7 @@ class Venue:
             self._settle(outputs, now)
         for (account, symbol), due in tuple(self._countdowns.items()):
             if due <= now:
-                del self._countdowns[account, symbol]
+                self.set_countdown(account, symbol, 0)
                 self.cancel_all(account, symbol, is_conditional=False)
         if now - self._forgotten_ts > FORGET_EVERY_NS:
             self._forgotten_ts = now
@@ -257,9 +280,12 @@ class Venue:
 
     def set_countdown(self, account: AccountId, symbol: Symbol, countdown_ms: int) -> None:
         """Cancel a symbol's orders so much later unless this is called again; 0 lifts it."""
-        self._countdowns.pop((account, symbol), None)
-        if countdown_ms:
-            self._countdowns[account, symbol] = self.now() + countdown_ms * NS_PER_MS
+        had = self._countdowns.pop((account, symbol), None)
+        due = self.now() + countdown_ms * NS_PER_MS if countdown_ms else None
+        if due is not None:
+            self._countdowns[account, symbol] = due
+        if due != had:
+            self._commit([kept.countdown_row(account, symbol, due)])
 
     # The market
 
@@ -313,11 +339,11 @@ class Venue:
     def _settle(self, outputs: Sequence[Output], now: int) -> Sequence[Output]:
         if outputs:
             outputs = close_orders.settle(self.exchange, outputs, now)
+            self.archive.take(outputs)
         if self._storage.is_kept:
             self._keep()
         if not outputs:
             return outputs
-        self.archive.take(outputs)
         for output in outputs:
             if isinstance(output, OrderUpdate):
                 self.tapes[output.report.symbol].touch()
@@ -326,9 +352,21 @@ class Venue:
         return outputs
 
     def _keep(self) -> None:
-        changes = self.exchange.drain_changes()
+        self._commit([*self.exchange.drain_changes(), *self._fresh_amendments()])
+
+    def _fresh_amendments(self) -> Iterator[Row]:
+        """Return the rows of amendments since the last time, and of those forgotten for them."""
+        for account in self.archive.accounts():
+            records = self.archive.of(account)
+            fresh, records.fresh_amendments = records.fresh_amendments, []
+            for each in fresh:
+                yield kept.amendment_row(account, each.number, each)
+                if each.number > RECORDS_KEPT:
+                    yield kept.amendment_row(account, each.number - RECORDS_KEPT, None)
+
+    def _commit(self, rows: Sequence[Row]) -> None:
         try:
-            self._storage.commit(changes)
+            self._storage.commit(rows)
         except VenueError as error:
             self._failure = error  # memory is ahead of the books: nothing more may be done
             raise
@@ -345,6 +383,15 @@ class Venue:
         if found is None:
             raise ApiError(BAD_SYMBOL)
         return found
+
+    def mark_of(self, tape: Tape) -> MarkPrice | None:
+        """Return the mark to be shown; where the feed tells none, the one that margin goes by."""
+        if tape.mark is not None:
+            return tape.mark
+        price = self.exchange.mark_price(tape.symbol)
+        if price is None:
+            return None
+        return MarkPrice(symbol=tape.symbol, ts=self.now(), mark_price=float(price))
 
     def terms_of(self, order: VenueOrder) -> Terms:
         """Return what was asked of an order beside what the core knows."""

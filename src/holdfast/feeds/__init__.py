@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..model.errors import ConfigError
 from ..ports import Feed
 from .settings import MAX_SPEED, FeedSettings, parse_speed
@@ -46,20 +48,15 @@ def _synthetic(settings: FeedSettings) -> Feed:
 
 
 def _binance_futures(settings: FeedSettings) -> Feed:
-    from .binance_futures import BinanceFuturesFeed  # noqa: PLC0415 - loads aiohttp
+    from .binance_futures import open_live  # noqa: PLC0415 - loads aiohttp
 
-    return BinanceFuturesFeed(
-        settings,
-        testnet=settings.testnet,
-        rest_url=settings.rest_url,
-        stream_url=settings.stream_url,
-    )
+    return open_live(settings)
 
 
 def _binance_futures_testnet(settings: FeedSettings) -> Feed:
-    from .binance_futures import BinanceFuturesFeed  # noqa: PLC0415 - loads aiohttp
-
-    return BinanceFuturesFeed(settings, testnet=True)
+    return _binance_futures(
+        msgspec.structs.replace(settings, testnet=True, rest_url=None, stream_url=None)
+    )
 
 
 FEEDS: dict[str, Callable[[FeedSettings], Feed]] = {

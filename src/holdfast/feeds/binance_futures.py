@@ -25,6 +25,7 @@ from ..venues.binance_futures import market_history
 from ..venues.binance_futures.asking import Asker
 from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
+from ..venues.binance_futures.counters import LIMITS, Budget, shared_budget
 from ..venues.binance_futures.depth_sync import DepthBooks
 from ..venues.binance_futures.market_watch import MarketWatch
 from ..venues.binance_futures.net import NetWire
@@ -68,6 +69,7 @@ class BinanceFuturesFeed:
         now: returns the wall's time, nanoseconds UTC.
         random: draws from 0 to 1, for jitter.
         open_wire: opens what everything is sent and heard through.
+        budget: of the venue's limits, where others draw from it too; its own when None.
 
     Raises:
         ConfigError: too many symbols, or an address has the wrong scheme.
@@ -89,6 +91,7 @@ class BinanceFuturesFeed:
         now: Callable[[], int] = time.time_ns,
         random: Callable[[], float] = chance.random,
         open_wire: Callable[[], Wire] = NetWire,
+        budget: Budget | None = None,
     ) -> None:
         self._symbols = (settings.symbols if settings is not None else ()) or DEFAULT_SYMBOLS
         if len(self._symbols) > SYMBOLS_MAX:
@@ -98,6 +101,7 @@ class BinanceFuturesFeed:
         )
         self._random = random
         self._open_wire = open_wire
+        self._budget = budget or Budget(LIMITS, random)
         self._clock = _Wall(now)
         self._instruments: Sequence[Instrument] | None = None
         self._fetched: dict[tuple[Wanted, int], list[Bar]] = {}
@@ -108,6 +112,7 @@ class BinanceFuturesFeed:
         self._has_books = settings is not None and settings.books
         self._books: DepthBooks | None = None
         self._watch: MarketWatch
+        self.frame_ns = 0
         self.take: Callable[[MarketData], bool] = lambda _: False
         self.on_link: Callable[[Symbol, bool, str], None] = _ignore
 
@@ -159,7 +164,8 @@ class BinanceFuturesFeed:
             await wire.close()
 
     def _asker(self, wire: Wire) -> Asker:
-        return Asker(RestClient(wire, self._where.rest_url), self._clock, self._random)
+        rest = RestClient(wire, self._where.rest_url)
+        return Asker(rest, self._clock, self._random, budget=self._budget)
 
     # What comes by itself
 
@@ -224,6 +230,12 @@ class BinanceFuturesFeed:
 
     def _lost(self, path: str) -> None:
         self._watch.lost(path)
+        # No other connection tells the same now; and a venue that lost its memory counts anew.
+        self._last = {
+            place: number
+            for place, number in self._last.items()
+            if _PATHS.get(place[1], MARKET) != path
+        }
         if path == PUBLIC and self._books is not None:
             self._books.lose_all()
 
@@ -234,6 +246,7 @@ class BinanceFuturesFeed:
     # One frame
 
     def _hear(self, raw: bytes | str) -> None:
+        self.frame_ns = time.perf_counter_ns()
         try:
             told = read_market(raw)
         except BadFrame as error:
@@ -281,6 +294,23 @@ class BinanceFuturesFeed:
     def _fail(self, reason: str) -> None:
         self._problem = reason
         self._news.set()
+
+
+def open_live(settings: FeedSettings) -> BinanceFuturesFeed:
+    """Open the market that settings name; it shares the venue's limits with who trades there.
+
+    Raises:
+        ConfigError: see `BinanceFuturesFeed`.
+    """
+    testnet, rest_url, stream_url = settings.testnet, settings.rest_url, settings.stream_url
+    where = endpoints(testnet=testnet, rest_url=rest_url, stream_url=stream_url)
+    return BinanceFuturesFeed(
+        settings,
+        testnet=testnet,
+        rest_url=rest_url,
+        stream_url=stream_url,
+        budget=shared_budget(where.rest_url, chance.random),
+    )
 
 
 def _ignore(symbol: Symbol, is_up: bool, reason: str) -> None:

@@ -91,7 +91,11 @@ def _room(where: str | Path, undo: ExitStack) -> Room:
 
 
 def _sqlite_room(path: Path, undo: ExitStack) -> Room:
-    from .sqlite import SqliteStore, sqlite_tables  # noqa: PLC0415 - either database will do
+    from .sqlite import (  # noqa: PLC0415 - either database will do
+        SqliteStore,
+        owner_tables,
+        sqlite_tables,
+    )
 
     sqlite_tables(path).close()  # it must be there, and a journal
     try:
@@ -103,7 +107,7 @@ def _sqlite_room(path: Path, undo: ExitStack) -> Room:
         undo.callback(FileLock(path.with_name(f"{path.name}.lock"), Owner.here()).release)
     except JournalLocked:
         is_alone = False
-    tables = sqlite_tables(path)
+    tables = owner_tables(path)  # what is not in the database yet is none of ours
     undo.callback(tables.close)
     store = SqliteStore(path, tables)
     undo.callback(store.close)

@@ -1,4 +1,5 @@
-"""Take an SQLite journal over: set aside what was torn, make or check the tables, raise the epoch.
+"""Take an SQLite journal over: set aside what was torn, make or check the tables, move what the
+former owner had not moved from its first stage, raise the epoch.
 
 The order matters. The log is looked at before anything is written to it, and starts over
 empty with the epoch, so that frames left from an earlier life are never taken for ours.
@@ -13,16 +14,17 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, inspect, update
+from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from ..model.errors import JournalCorrupt, JournalError
 from . import upcast
 from .archives import sync_directory
-from .codec import Chain
+from .codec import GENESIS, Chain
 from .owner import Owner
 from .reading import Tables
 from .schema import archives, bodies, epochs, facts, meta, snapshots
 from .schema import tables as schema
+from .stage import Staged, take_over
 from .torn import set_aside, torn_facts
 from .wal import lost_frames
 
@@ -44,7 +46,8 @@ def repair(path: Path, store: ClaimedStore, tables: Tables) -> list[str]:
         raise JournalError(f"journal {path}: its file system has no shared memory, as SQLite needs")
     _make_tables(path, store)
     tables.check_version()
-    return findings + _set_torn_facts_aside(path, store, tables)
+    findings += _set_torn_facts_aside(path, store, tables)
+    return findings + _move_staged(path, store)
 
 
 def next_epoch(path: Path, store: ClaimedStore, tables: Tables, owner: Owner) -> Chain:
@@ -116,3 +119,25 @@ def _set_torn_facts_aside(path: Path, store: ClaimedStore, tables: Tables) -> li
         sql.execute(delete(snapshots).where(snapshots.c.sequence >= first))
     which = f"fact {first} was" if first == last else f"facts {first} to {last} were"
     return [f"{which} torn at the end of the journal and cut; kept in {kept.name}"]
+
+
+def _move_staged(path: Path, store: ClaimedStore) -> list[str]:
+    """Take what a former owner had written first into the tables, durably, and remove it there."""
+    files = take_over(path)
+    if not files:
+        return []
+    columns = (facts.c.sequence, facts.c.hash)
+    end = store.sql.execute(select(*columns).order_by(facts.c.sequence.desc()).limit(1)).first()
+    left = Staged(path, *(end or (0, GENESIS)))
+    if left.rows:
+        names = ("sequence", "epoch", "ts", "version", "kind", "payload", "hash")
+        with store.transaction() as sql:
+            sql.execute(insert(facts), [dict(zip(names, row, strict=True)) for row in left.rows])
+    for file in files:
+        if file not in left.torn:
+            file.unlink()
+    kept = [file.rename(file.with_name(f"{file.name}.cut-{time.time_ns()}")) for file in left.torn]
+    return [
+        f"facts at the end of the first stage were torn: those before are kept as {each.name}"
+        for each in kept
+    ]

@@ -1,4 +1,4 @@
-"""Two ways to commit: in place, or many appends at a time on a thread of their own."""
+"""Three ways to commit: in place, by stages, or many appends at a time on a thread of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Protocol
 from ..model.errors import JournalError
 from .codec import Chain, Row
 from .delivery import Delivery
+from .stage import Stage
 
 QUEUE_FACTS_MAX = 100_000
 """Facts that may wait for the database before the journal gives up."""
@@ -79,6 +80,71 @@ class DirectCommit:
 
     def close(self) -> None:
         """Nothing to stop."""
+
+
+class StagedCommit:
+    """Commits to files before it returns; `move` takes what is there to the store."""
+
+    is_synchronous = True
+
+    def __init__(self, store: Store, chain: Chain, delivery: Delivery, stage: Stage) -> None:
+        self._store = store
+        self._chain = chain
+        self._delivery = delivery
+        self._stage = stage
+        self._waiting: deque[Sequence[Row]] = deque()
+        self._moved = chain.sequence
+        self._lock = threading.Lock()  # held while the store is used
+
+    def rows(self, rows: Sequence[Row], on_commit: Callable[[], None] | None) -> None:
+        if rows:
+            try:
+                self._check_room()
+                self._stage.append(rows)
+            except JournalError as error:
+                self._delivery.fail(error, is_told=True)
+                raise
+            self._chain.advance(rows)  # before `on_commit`, which may append in its turn
+            self._waiting.append(rows)
+        if on_commit is not None:
+            on_commit()
+
+    def snapshot(self, sequence: int, payload: bytes) -> None:
+        self.flush()
+        with self._lock:
+            self._store.keep_snapshot(sequence, payload)
+
+    def flush(self) -> None:
+        self._delivery.check()
+        try:
+            self.move()
+        except JournalError as error:
+            self._delivery.fail(error, is_told=True)
+            raise
+
+    def move(self) -> None:
+        """Take what waits to the store, in one commit. From any thread.
+
+        Raises:
+            JournalError: the store failed; what waits is still in the files.
+        """
+        with self._lock:
+            self._stage.drop(self._moved)  # the store has been synced since
+            waiting = self._waiting
+            rows = [row for _ in range(len(waiting)) for row in waiting.popleft()]
+            if rows:
+                self._store.insert(rows)
+                self._moved = rows[-1][0]
+
+    def close(self) -> None:
+        is_moved = self._delivery.failure is None and self._moved == self._chain.sequence
+        self._stage.close(is_moved=is_moved)
+
+    def _check_room(self) -> None:
+        if self._chain.sequence - self._moved > QUEUE_FACTS_MAX:
+            raise JournalError(
+                f"the database does not keep up: more than {QUEUE_FACTS_MAX} facts wait for it"
+            )
 
 
 class _Work:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
+from typing import NamedTuple
 
 from sqlalchemy import (
     URL,
@@ -78,6 +79,12 @@ _KEEPALIVES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+_IS_LOCKED = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
+    "AND classid = :high AND objid = :low "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+_IS_MADE = text("SELECT to_regclass(:table)")
 _INSERT = text(
     "WITH lease AS (SELECT 1 FROM meta WHERE id = 1 AND epoch = :epoch FOR SHARE) "
     "INSERT INTO facts (sequence, epoch, ts, version, kind, payload, hash) "
@@ -244,6 +251,33 @@ def open_postgres(url: str, *, owner: Owner | None = None) -> StoredJournal:
 def read_postgres(url: str) -> ReadJournal:
     """Read a journal on a server."""
     return ReadJournal(postgres_tables(url))
+
+
+class Looked(NamedTuple):
+    """What is seen of a journal from outside; `owner` is "" where nobody has it."""
+
+    is_made: bool
+    owner: str
+
+
+def look_at_postgres(url: str) -> Looked:
+    """Look at a journal on a server, and at its lock, without touching either.
+
+    Raises:
+        JournalError: the server does not answer; ConfigError: the URL can't be used.
+    """
+    address, name = _parse(url)
+    key = _key(f"holdfast {name}") % 2**64
+    engine, tables = _engine(address, name), _tables(address, name)
+    try:
+        with explained(tables.place), engine.connect() as sql:
+            held = sql.scalar(_IS_LOCKED, {"high": key >> 32, "low": key % 2**32})
+            is_made = sql.scalar(_IS_MADE, {"table": f"{name}.meta"}) is not None
+        owner = tables.owner_text() if held and is_made else ""
+        return Looked(is_made, owner or ("another process" if held else ""))
+    finally:
+        tables.close()
+        engine.dispose()
 
 
 def postgres_tables(url: str) -> Tables:

@@ -48,10 +48,19 @@ class Tables:
 
     Args:
         shelf: where archives are.
+        staged: returns the rows that follow a sequence and its hash and are not in the database
+            yet; None where there can be none, or its owner has moved them.
     """
 
-    def __init__(self, engine: Engine, place: str, shelf: Shelf) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        place: str,
+        shelf: Shelf,
+        staged: Callable[[int, bytes], Sequence[StoredRow]] | None = None,
+    ) -> None:
         self.place = place
+        self._staged = staged
         self._engine = engine
         self._shelf = shelf
         as_bytes = _AS_BYTES[engine.dialect.name]
@@ -85,7 +94,11 @@ class Tables:
             if begins != after + 1 and (archive := self._archive_of(after + 1)):
                 page = self._archived_rows(archive, after)
             elif begins is None:
-                return
+                page = self._staged_rows(after)
+                if not page:
+                    return
+                if page[0][0] != after + 1:
+                    continue  # those before it have come into the table meanwhile
             for row in page:
                 if until is not None and row[0] > until:
                     return
@@ -102,7 +115,9 @@ class Tables:
     def newest_rows(self, count: int) -> list[StoredRow]:
         """Return the last rows as far as they are not archived, oldest first."""
         query = self._facts.order_by(facts.c.sequence.desc()).limit(count)
-        return list(reversed(self._all(query)))
+        found = list(reversed(self._all(query)))
+        after = found[-1][0] if found else self.archived()
+        return [*found, *self._staged_rows(after)][-count:]
 
     def checked_rows(self, after: int = 0, until: int | None = None) -> Iterator[StoredRow]:
         """Yield rows in order, each checked against its predecessor."""
@@ -129,12 +144,18 @@ class Tables:
                 return archive.head
             return next(self._archived_rows(archive, sequence - 1))[6]
         if found is None:
+            staged = self._staged_rows(sequence - 1)
+            if staged and staged[0][0] == sequence:
+                return staged[0][6]
+        if found is None:
             raise JournalCorrupt(f"journal {self.place}: fact {sequence} is missing")
         return bytes(found[0] or b"")
 
     def last_sequence(self) -> int:
         found = self._first(select(func.max(facts.c.sequence)))
-        return int(found[0]) if found and found[0] is not None else 0
+        last = int(found[0]) if found and found[0] is not None else 0
+        staged = self._staged_rows(last)
+        return staged[-1][0] if staged else last
 
     def archived(self) -> int:
         """Return the sequence of the last archived fact; 0 where none is."""
@@ -182,6 +203,15 @@ class Tables:
             f"journal {self.place}: epoch {epoch} has lost it to epoch {self.epoch()}, {owner}: "
             "this process must stop"
         )
+
+    def _staged_rows(self, after: int) -> Sequence[StoredRow]:
+        """Return the rows that are not in the table yet, as far as they are behind `after`."""
+        if self._staged is None:
+            return ()
+        query = select(facts.c.sequence, facts.c.hash).order_by(facts.c.sequence.desc()).limit(1)
+        found = self._first(query)
+        last, head = (found[0], bytes(found[1] or b"")) if found else (0, GENESIS)
+        return [row for row in self._staged(last, head) if row[0] > after]
 
     def _archive_of(self, sequence: int) -> Archive | None:
         return next((a for a in self.archives() if a.first <= sequence <= a.last), None)

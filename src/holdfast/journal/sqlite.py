@@ -1,8 +1,9 @@
 """The journal in an SQLite file: the default.
 
 A commit is one prepared statement on the driver's own connection; what is not hot goes through
-SQLAlchemy. `durability` "process" commits in place and syncs from a thread within 50 ms; "power"
-syncs every commit, many appends at a time, on a thread.
+SQLAlchemy. `durability` "process" commits to a first stage of plain files (see `stage`), and a
+thread commits that to the database and syncs it within 50 ms; "power" syncs every commit, many
+appends at a time, on a thread.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from sqlalchemy.pool import NullPool
 from ..model.errors import ConfigError, JournalError
 from . import claim
 from .archives import Folder
-from .codec import Row
-from .commit import Committer, DirectCommit, GroupCommit
+from .codec import Row, StoredRow
+from .commit import Committer, GroupCommit, StagedCommit
 from .delivery import Delivery
 from .owner import FileLock, Owner
 from .problems import BUSY_TIMEOUT_S, explain, explained
 from .reading import Tables, snapshot_hash
 from .schema import snapshots
+from .stage import Stage, Staged, as_stored
 from .stored import Backing, ReadJournal, StoredJournal
 from .upkeep import Upkeep
 
@@ -38,7 +40,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, tables: Tables) -> None:
         self.epoch = 0  # none yet: nothing can be inserted
-        self.commits = 0
+        self.commits = self.inserted = 0
         self.is_log_long = False
         self.sql = _engine(path).connect()
         driver = self.sql.connection.driver_connection
@@ -59,6 +61,7 @@ class SqliteStore:
         if inserted != len(rows):
             raise self._tables.fenced(self.epoch)
         self.commits += 1
+        self.inserted += inserted
         if self.is_log_long:
             self._end_log()
 
@@ -116,7 +119,7 @@ def open_sqlite(
     delivery = Delivery()
     with ExitStack() as undo, explained(str(path)):
         undo.callback(FileLock(path.with_name(f"{path.name}.lock"), owner).release)
-        tables = _tables(path)
+        tables = owner_tables(path)
         undo.callback(tables.close)
         store = SqliteStore(path, tables)
         undo.callback(store.close)
@@ -126,8 +129,13 @@ def open_sqlite(
         store.pragma(f"synchronous = {'FULL' if syncs_commits else 'NORMAL'}")
         upkeep = Upkeep(path, store, delivery, syncs=not syncs_commits)
         undo.callback(upkeep.close)
-        commit = GroupCommit if syncs_commits else DirectCommit
-        committer: Committer = commit(store, chain, delivery)
+        committer: Committer
+        if syncs_commits:
+            committer = GroupCommit(store, chain, delivery)
+        else:
+            stage = Stage(path, lambda: tables.fenced(chain.epoch))
+            committer = StagedCommit(store, chain, delivery, stage)
+            upkeep.fill = committer.move
         close = undo.pop_all().close
     backing = Backing(delivery, findings, upkeep.sync, close)
     return StoredJournal(tables, chain, committer, backing)
@@ -142,12 +150,17 @@ def sqlite_tables(path: Path) -> Tables:
     _check_directory(path)
     if not path.exists():
         raise JournalError(f"there is no journal {path}")
-    tables = _tables(path)
+
+    def staged(sequence: int, head: bytes) -> list[StoredRow]:
+        return [as_stored(row) for row in Staged(path, sequence, head).rows]
+
+    tables = Tables(_engine(path, read_only=True), str(path), Folder(path), staged)
     tables.check_version()
     return tables
 
 
-def _tables(path: Path) -> Tables:
+def owner_tables(path: Path) -> Tables:
+    """Return what the database alone says: its owner sees to the first stage."""
     return Tables(_engine(path, read_only=True), str(path), Folder(path))
 
 

@@ -1,6 +1,7 @@
-"""A thread beside an SQLite journal: syncs its log and moves the log's pages to the database.
+"""A thread beside an SQLite journal: fills it from its first stage, syncs its log, and moves the
+log's pages to the database.
 
-Neither may happen on the loop's thread, where an unlucky fsync would hold up trading for
+None of them may happen on the loop's thread, where an unlucky fsync would hold up trading for
 milliseconds.
 """
 
@@ -20,8 +21,8 @@ from .problems import explain
 SYNC_EVERY_S = 0.03
 """Facts committed without an fsync get one within this time and that of the fsync: 50 ms."""
 
-CHECKPOINT_COMMITS = 1_000
-"""Commits after which the log's pages are moved to the database."""
+CHECKPOINT_FACTS = 1_000
+"""Facts after which the log's pages are moved to the database."""
 
 WAL_BYTES_LIMIT = 64 * 1024 * 1024
 """A log of this size is made to start over, even if that holds up the next commit."""
@@ -33,21 +34,24 @@ _sync_file: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class WatchedStore(Protocol):
-    """Counts its commits, and ends a log that upkeep finds too long."""
+    """Counts its commits and their facts, and ends a log that upkeep finds too long."""
 
     commits: int
+    inserted: int
     is_log_long: bool
 
 
 class Upkeep:
-    """Syncs and checkpoints until closed."""
+    """Fills, syncs and checkpoints until closed. `fill` commits what waits to be committed."""
 
     def __init__(self, path: Path, store: WatchedStore, delivery: Delivery, *, syncs: bool) -> None:
+        self.fill: Callable[[], None] = _nothing
         self._place = str(path)
         self._store = store
         self._delivery = delivery
         self._syncs = syncs
-        self._synced = self._checkpointed = store.commits
+        self._synced = store.commits
+        self._checkpointed = store.inserted
         # The database file itself must not be opened here: closing it would drop SQLite's locks.
         self._log = os.open(f"{path}-wal", os.O_RDWR)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -77,7 +81,7 @@ class Upkeep:
 
     def checkpoint(self) -> None:
         """Move the log's pages to the database, as far as no reader needs them in the log."""
-        commits = self._store.commits
+        commits, inserted = self._store.commits, self._store.inserted
         query = "PRAGMA wal_checkpoint(PASSIVE)"
         _, pages, moved = self._connection.execute(query).fetchone()
         # Unless someone wrote meanwhile, or a reader still needs it, the log starts over by itself.
@@ -90,7 +94,7 @@ class Upkeep:
                 f"journal {self._place}: its log has grown past {WAL_BYTES_MAX} bytes, since "
                 "another program keeps a transaction open: close that program"
             )
-        self._checkpointed = commits
+        self._checkpointed = inserted
 
     def close(self) -> None:
         self._stop.set()
@@ -101,8 +105,9 @@ class Upkeep:
     def _run(self) -> None:
         while not self._stop.wait(SYNC_EVERY_S):
             try:
+                self.fill()
                 self.sync()
-                if self._store.commits - self._checkpointed >= CHECKPOINT_COMMITS:
+                if self._store.inserted - self._checkpointed >= CHECKPOINT_FACTS:
                     self.checkpoint()
             except JournalError as error:
                 self._delivery.fail(error)
@@ -110,3 +115,7 @@ class Upkeep:
             except sqlite3.Error as error:
                 self._delivery.fail(JournalError(str(explain(error, self._place))))
                 return
+
+
+def _nothing() -> None:
+    """Nothing waits."""

@@ -167,6 +167,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     feed: Text = Field(default_factory=_feed_of)
     speed: Annotated[float, real("0", "1000000")] = 1.0  # 1 real time, 0 as fast as it reads
     seed: Annotated[int, whole(0, 2**63 - 1)] = 1
+    books: YesNo = False  # a live feed's whole order books, also where no strategy hears them
 
     @field_serializer("api_key", "api_secret", "api_secret_password", "database_url")
     def _mask(self, value: str) -> str:

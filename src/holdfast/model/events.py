@@ -205,6 +205,16 @@ class OrderSubmitted(Fact, frozen=True, kw_only=True):
     recv_window_ns: int
 
 
+class OrderTimed(Fact, frozen=True, kw_only=True):
+    """What each step of an order's way out took, nanoseconds: see `messages.OrderTimed`."""
+
+    cl_ord_id: ClOrdId
+    strategy_ns: int | None = None
+    decision_ns: int
+    record_ns: int
+    send_ns: int
+
+
 class OrderDenied(Fact, frozen=True, kw_only=True):
     """A risk rule refused the order; the venue never saw it."""
 
@@ -449,6 +459,7 @@ OrderFact = (
 Event = (
     OrderFact
     | OrderSubmitted
+    | OrderTimed
     | OrderDenied
     | OrderFilled
     | OrderAdopted

@@ -37,12 +37,17 @@ class Owner(NamedTuple):
 
 def base36(number: int) -> str:
     """Write a number that is not negative in base 36."""
+    if number < 36:
+        return _DIGITS[number]
     text = ""
     while True:
         number, digit = divmod(number, 36)
         text = _DIGITS[digit] + text
         if not number:
             return text
+
+
+_few = lru_cache(maxsize=NAMES_KEPT)(base36)
 
 
 @lru_cache(maxsize=NAMES_KEPT)
@@ -53,7 +58,7 @@ def _fitting(strategy: StrategyId) -> str:
 def make_cl_ord_id(owner: Owner) -> ClOrdId:
     """Compose an id. The strategy's name is cut and its odd characters replaced."""
     strategy = _fitting(owner.strategy)
-    head = f"{owner.prefix}.{base36(owner.epoch)}.{base36(owner.seq)}.{base36(owner.parent)}"
+    head = f"{owner.prefix}.{_few(owner.epoch)}.{base36(owner.seq)}.{base36(owner.parent)}"
     return ClOrdId(f"{head}.{owner.role.value}.{strategy}"[:LENGTH_MAX])
 
 

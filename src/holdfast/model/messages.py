@@ -214,6 +214,20 @@ class TimerFired(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     parent_id: ParentId
 
 
+class OrderTimed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An order was handed to its venue, and what each step to there took, nanoseconds.
+
+    From the market frame that came in to the strategy's wish (None where no frame led to it), to
+    the decision of rules and algorithm, to the facts on record, to the order handed over.
+    """
+
+    cl_ord_id: ClOrdId
+    strategy_ns: int | None
+    decision_ns: int
+    record_ns: int
+    send_ns: int
+
+
 class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Begin, or go on after a restart: resync with the venue, then run."""
 
@@ -373,6 +387,7 @@ Message = (
     | Tick
     | AuditDue
     | TimerFired
+    | OrderTimed
     | StartSession
     | FailSession
     | ResetSession

@@ -70,6 +70,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     session_id: SessionId | None = None,
     clock: Clock | None = None,
     keeps_files: bool = True,
+    books: bool = False,
 ) -> Parts:
     """Open and fold the journal, and build around it what the session needs.
 
@@ -79,6 +80,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         is_dry: True trades on the simulated account; None takes the setting.
         session_id: of a new session; None makes one up.
         clock: tells the session's time; None takes the feed's kind.
+        books: a live feed shows whole order books, whatever the setting says.
         keeps_files: False leaves the data folder untouched: the records are elsewhere.
 
     Raises:
@@ -94,6 +96,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         state = recovered.engine.state
         is_resumed = config.auto_restart and _was_cut_off(state)
         market = feed_settings(config, tuple(symbols), broker)
+        market = msgspec.structs.replace(market, books=market.books or books)
         feed = feed or _open_feed(market, config, state, is_resumed=is_resumed)
         clock = clock or _clock(config, feed, state if is_resumed else None)
         listed = functools.cache(feed.instruments)
@@ -170,6 +173,7 @@ def feed_settings(
         symbols=symbols,
         seed=config.seed,
         speed=config.speed,
+        books=config.books,
         testnet=config.testnet,
         rest_url=config.rest_url,
         stream_url=config.stream_url,

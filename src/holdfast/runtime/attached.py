@@ -109,6 +109,7 @@ class Attached:
     __slots__ = (
         "is_live",
         "on_bar",
+        "on_book",
         "on_fill",
         "on_order",
         "on_quote",
@@ -134,6 +135,7 @@ class Attached:
         self.on_bar = hooks.get("on_bar")
         self.on_trade = hooks.get("on_trade")
         self.on_quote = hooks.get("on_quote")
+        self.on_book = hooks.get("on_book")
         self.on_fill = hooks.get("on_fill")
         self.on_order = hooks.get("on_order")
         self.on_stop = hooks.get("on_stop")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 
 from ..feeds import FeedSettings
@@ -11,6 +13,7 @@ from ..model.values import NS_PER_S
 from ..ports import Venue
 from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
+from ..venues.binance_futures.counters import shared_budget
 from ..venues.binance_futures.settings import (
     LEVERAGE,
     READ_LAG_NS,
@@ -107,4 +110,5 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
             settings=self._settings.set_by(
                 config.leverage, dict(config.leverages), config.retry_attempts
             ),
+            budget=shared_budget(self._settings.endpoints.rest_url, random.random),
         )

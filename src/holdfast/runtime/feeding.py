@@ -27,10 +27,12 @@ class Feeding:
         self._feed = session.feed
         self._clock = clock
         self._is_fast = is_hurried and not self._feed.is_live
+        self._direct: Direct | None = None  # the feed, where it hands over
 
     async def run(self, after_ts: int) -> None:
         """Show everything later than a time, until the feed or the session has ended."""
         if isinstance(self._feed, Direct):
+            self._direct = self._feed
             self._feed.take, self._feed.on_link = self._take, self._hear_link
         if self._is_fast and await self._has_played(after_ts):
             return
@@ -67,10 +69,15 @@ class Feeding:
         is_over = session.status is TradingSessionStatus.STOPPED or session.is_closed
         if is_over or session.has_failed or session.shell.is_backed_up:
             return False
+        watch = session.shell.stopwatch
+        if watch is not None and self._direct is not None:
+            watch.frame = self._direct.frame_ns
         try:
             session.on_market(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             session.shell.fail(error)
+        if watch is not None:
+            watch.frame = 0
         return True
 
     def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:

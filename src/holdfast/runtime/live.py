@@ -35,6 +35,7 @@ from .redaction import Redactor
 from .rotation import Rotation
 from .runner import LiveStrategyRunner
 from .shell import Shell
+from .starting import Start
 from .strategy_view import StrategyView
 
 HEARTBEAT_S = 1.0
@@ -110,6 +111,8 @@ class LiveSession:
         hear = self._hear_simulated if goes_on else self.shell.hear
         contracts = await self.venue.connect(plan.symbols, hear)
         await self._warm_up_market()
+        if self.shell.has_failed:  # what was heard already could not be recorded
+            raise self.shell.failed.result()
         self.shell.ask(
             msg.StartSession(
                 session_id=plan.session_id,
@@ -127,11 +130,9 @@ class LiveSession:
                 msg.InstrumentListed(account=account, instrument=instrument, leverage=leverage)
             )
         self.journal.sync()
-        started = await self.shell.until(lambda: not self._is_starting, STOP_PATIENCE_S)
+        await Start(self.engine, self.shell, self.venue).reached()
         if self.shell.has_failed:
             raise self.shell.failed.result()
-        if not started:
-            raise TradingError(f"{self.venue.name} did not give its books in time")
         await self._attach_strategies()
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:
@@ -176,6 +177,8 @@ class LiveSession:
         )
 
     def _on_signal(self, signal: SignalGenerated) -> None:
+        if self.shell.stopwatch is not None:
+            self.shell.stopwatch.wished()
         if not self.plan.hands_signals_over(signal):
             self.shell.hear(signal)
 

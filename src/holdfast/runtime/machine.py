@@ -71,9 +71,9 @@ def _writing(folder: Path) -> Finding:
 
 def _journal(where: str) -> Finding:
     """Open the journal beside its owner and see that its last fact can be read."""
-    if scheme_of(where) == "sqlite" and not sqlite_path(where).exists():
-        return _local(skipped("journal", "not there yet: the first session makes it"))
     try:
+        if not _is_made(where):
+            return _local(skipped("journal", "not there yet: the first session makes it"))
         journal = open_journal(where, read_only=True)
         try:
             told = f"{journal.sequence:,} facts, epoch {journal.epoch}"
@@ -85,10 +85,22 @@ def _journal(where: str) -> Finding:
     return _local(ok("journal", told))
 
 
+def _is_made(where: str) -> bool:
+    scheme = scheme_of(where)
+    if scheme.startswith("postgres"):
+        from ..journal.postgres import look_at_postgres  # noqa: PLC0415 - loads SQLAlchemy
+
+        return look_at_postgres(where).is_made
+    return scheme != "sqlite" or sqlite_path(where).exists()
+
+
 def _owner(where: str) -> Finding:
     """Tell who owns the journal. To ask, its lock is shared for an instant, and never taken."""
-    if scheme_of(where) != "sqlite":
-        return _local(skipped("owner", "a server's lock is not looked at"))
+    scheme = scheme_of(where)
+    if scheme.startswith("postgres"):
+        return _server_owner(where)
+    if scheme != "sqlite":
+        return _local(skipped("owner", f"{scheme} has no lock"))
     path = sqlite_path(where)
     lock = path.with_name(f"{path.name}.lock")
     try:
@@ -101,12 +113,27 @@ def _owner(where: str) -> Finding:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = parse_owner(os.pread(fd, OWNER_BYTES_MAX, 0))
-        told = f"{owner or 'another process'} trades with it"
-        return warned("owner", told, "a second session needs another --data-dir", Area.JOURNAL)
+        return _owned(os.pread(fd, OWNER_BYTES_MAX, 0), "a second session needs another --data-dir")
     finally:
         os.close(fd)
     return _local(ok("owner", "nobody has it"))
+
+
+def _server_owner(where: str) -> Finding:
+    from ..journal.postgres import look_at_postgres  # noqa: PLC0415 - loads SQLAlchemy
+
+    try:
+        held_by = look_at_postgres(where).owner
+    except TradingError as error:
+        return failed("owner", str(error), "see database_url", Area.JOURNAL)
+    if not held_by:
+        return _local(ok("owner", "nobody has it"))
+    return _owned(held_by, "a second session needs another ?journal=NAME in database_url")
+
+
+def _owned(text: str | bytes, way_out: str) -> Finding:
+    told = f"{parse_owner(text) or 'another process'} trades with it"
+    return warned("owner", told, way_out, Area.JOURNAL)
 
 
 def _local(finding: Finding) -> Finding:

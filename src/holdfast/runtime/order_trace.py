@@ -49,6 +49,11 @@ class OrderTrace:
         return quote / self.cum_qty if self.cum_qty else None
 
     @property
+    def timed(self) -> ev.OrderTimed | None:
+        """Return what each step on its way out took; None where nobody took the time."""
+        return next((fact for fact in self.facts if isinstance(fact, ev.OrderTimed)), None)
+
+    @property
     def exits(self) -> list[OrderTrace]:
         """Return its stops, targets and closes."""
         return [one for one in self.kin.values() if one.order.role is not OrderRole.ENTRY]
@@ -58,6 +63,8 @@ class OrderTrace:
         before: int | None = None
         told = [fact for fact in (self.signal, self.parent) if fact is not None]
         for fact in (*told, *self.facts):
+            if isinstance(fact, ev.OrderTimed):
+                continue  # it is about the steps themselves
             yield fact, None if before is None else fact.ts - before
             before = fact.ts
 

@@ -16,7 +16,15 @@ from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
 from ..model.events import Event, OrderFilled
 from ..model.ids import parse_cl_ord_id
-from ..model.market import Bar, MarketData, Quote, Trade, timeframe_ns
+from ..model.market import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    MarketData,
+    Quote,
+    Trade,
+    timeframe_ns,
+)
 from ..model.signal import SignalGenerated
 from ..model.values import StrategyId, Symbol
 from ..ports import Feed
@@ -192,8 +200,8 @@ class LiveStrategyRunner:
             for one in route.quotes:
                 if one.is_live and one.on_quote is not None:
                     self.call(one, one.on_quote, message)
-        elif type(message) is Bar:
-            self._show_bars(route, route.bars.on_bar(message))
+        else:
+            self._show_seldom(route, message)
 
     def on_time(self, now: int) -> None:
         """Close the bars whose end has passed; a live feed's trades are waited for a little."""
@@ -311,6 +319,16 @@ class LiveStrategyRunner:
                 self.call(one, one.on_bar, bar)
         window.is_warming_up = False
         _LOG.info("strategy %s warmed up with %d bars", one.strategy_id, len(bars))
+
+    def _show_seldom(self, route: Route, message: MarketData) -> None:
+        if type(message) is Bar:
+            self._show_bars(route, route.bars.on_bar(message))
+        elif not route.books:
+            return
+        elif isinstance(message, BookSnapshot | BookDelta) and route.book.apply(message):
+            for one in route.books:
+                if one.is_live and one.on_book is not None:
+                    self.call(one, one.on_book, route.book)
 
     def _show_bars(self, route: Route, bars: Iterable[Bar]) -> None:
         for bar in bars:

@@ -26,7 +26,7 @@ from ..model.values import (
 )
 from ..ports import Feed, Notifier
 from ..stats import SessionStats
-from ..strategies import Strategy
+from ..strategies import Strategy, overridden_hooks
 from .assembly import assemble, load_strategies
 from .books import BooksReport
 from .broker import LiveBrokerAdapter
@@ -39,6 +39,7 @@ from .operations import Operations
 from .parts import Parts, Plan, plan_of
 from .publishing import Publisher, Repository
 from .rotation import Rotation
+from .stopwatch import Stopwatch
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, symbols_of
@@ -164,6 +165,7 @@ class LiveTradingService:
             feed=wanted.feed,
             broker=self._broker,
             is_dry=wanted.is_dry,
+            books=any("on_book" in overridden_hooks(each) for each in made.values()),
         )
         for finding in parts.journal.findings:
             self._notifier.notify("alarm", finding)
@@ -182,6 +184,8 @@ class LiveTradingService:
             listeners=[figures.hear, lambda facts: self._publisher.publish(facts, engine)],
         )
         live.rotation = Rotation(self.config.database_url, self.config.archive_facts)
+        if parts.feed.is_live:
+            live.shell.stopwatch = Stopwatch()
         live.on_tick = lambda: self._publisher.tick(engine)
         live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
         try:

@@ -20,6 +20,7 @@ from ..model.errors import InputError, SessionStateError, UnknownOrderError
 from ..model.events import Event
 from ..model.values import AccountId, ParentId
 from ..ports import Clock, Journal, Notifier, Venue
+from .stopwatch import Lap, Stopwatch
 
 INBOX_MAX = 100_000
 """How many messages may wait; more mean that something feeds itself."""
@@ -61,6 +62,8 @@ class Shell:
         self._clock = clock
         self._venues = venues
         self._notifier = notifier
+        self.stopwatch: Stopwatch | None = None  # who sets it has the ways of orders timed
+        self._lap: Lap | None = None
         self.holds_back = False  # facts that no command waits for: whoever sets it releases them
         self._held: list[Event] = []
         self._inbox: deque[msg.Message] = deque()
@@ -134,7 +137,11 @@ class Shell:
         self._committed.set()
 
     def _handle(self, message: msg.Message) -> Outcome:
+        watch = self.stopwatch
+        begun = watch.now() if watch is not None else 0
         outcome = self.engine.handle(message, self._clock.now())
+        if watch is not None and outcome.commands:
+            self._lap = watch.lap(begun)
         if outcome.facts:
             self._record(outcome)
             for listener in self.listeners:
@@ -156,7 +163,8 @@ class Shell:
                 self.release(commands)
             return
         self._uncommitted += 1
-        self._journal.append(outcome.facts, lambda: self._let_go(commands))
+        lap = self._lap
+        self._journal.append(outcome.facts, lambda: self._let_go(commands, lap))
 
     def release(self, commands: Sequence[cmd.Command] = ()) -> None:
         """Commit what was held back."""
@@ -165,12 +173,23 @@ class Shell:
             self._uncommitted += 1
             self._journal.append(held, lambda: self._let_go(commands))
 
-    def _let_go(self, commands: Sequence[cmd.Command]) -> None:
+    def _let_go(self, commands: Sequence[cmd.Command], lap: Lap | None = None) -> None:
         self._uncommitted -= 1
         if not self._uncommitted:
             self._committed.set()
-        if commands and not self.has_failed:
+        if not commands or self.has_failed:
+            return
+        if lap is None or self.stopwatch is None:
             self._carry_out(commands)
+            return
+        recorded = self.stopwatch.now()
+        timed = []
+        for command in commands:
+            self._carry_out((command,))
+            if type(command) is cmd.SubmitOrder:
+                timed.append(self.stopwatch.timed(command.order.cl_ord_id, lap, recorded))
+        for message in timed:
+            self.hear(message)
 
     def _carry_out(self, commands: Sequence[cmd.Command]) -> None:
         for command in commands:

@@ -1,123 +1,22 @@
-"""Many runs on many processes, and what they came to together."""
+"""Many runs on many processes."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import multiprocessing
-import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
 from itertools import islice
 
 import msgspec
 
-from .faults import HOW_IT_SHOWS
 from .mutants import MUTANTS, applied
 from .run import play
 from .spec import Spec, Verdict
 
 AHEAD = 4
 """How many runs wait for each process."""
-
-EVERY_KIND_FROM = 500
-"""From how many runs on each kind of fault must have struck at least once."""
-
-FAILURES_KEPT = 100
-
-_YEAR_S = 365 * 86_400
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a batch has come to so far."""
-
-    runs: int = 0
-    failed: list[Verdict] = field(default_factory=list)
-    failures: int = 0
-    seconds: float = 0.0
-    orders: int = 0
-    fills: int = 0
-    writes: int = 0
-    lives: int = 0
-    oracles: Counter[str] = field(default_factory=Counter)
-    fired: Counter[str] = field(default_factory=Counter)
-    facts: Counter[str] = field(default_factory=Counter)
-    longest_rest_s: int = 0
-    lateness: list[float] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
-
-    def add(self, verdict: Verdict) -> None:
-        self.runs += 1
-        self.seconds += verdict.seconds
-        self.orders += verdict.orders
-        self.fills += verdict.fills
-        self.writes += verdict.writes
-        self.lives += verdict.lives
-        self.fired.update(verdict.fired)
-        self.facts.update(verdict.facts)
-        self.lateness += verdict.lateness
-        self.longest_rest_s = max(self.longest_rest_s, verdict.counts.get("seconds to rest", 0))
-        if verdict.violations:
-            self.failures += 1
-            self.oracles.update({oracle_of(each) for each in verdict.violations})
-            if len(self.failed) < FAILURES_KEPT:
-                self.failed.append(verdict)
-
-    @property
-    def years(self) -> float:
-        return self.seconds / _YEAR_S
-
-    @property
-    def per_second(self) -> float:
-        return self.runs / max(time.monotonic() - self.began, 1e-9)
-
-    def late(self, share: float) -> float | None:
-        """Return after how many seconds past its fence a share of the doubts was resolved."""
-        ordered = sorted(self.lateness)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
-
-    def idle_kinds(self, kinds: Iterable[str]) -> list[str]:
-        """Return the kinds of faults that never struck; none while the batch is small."""
-        if self.runs < EVERY_KIND_FROM:
-            return []
-        names = [name for kind in sorted(kinds) for name in HOW_IT_SHOWS.get(kind, (kind,))]
-        return [name for name in names if not self.fired[name]]
-
-    def document(self, kinds: Iterable[str]) -> dict[str, object]:
-        """Return everything as JSON would have it."""
-        return {
-            "runs": self.runs,
-            "failures": self.failures,
-            "oracles": dict(self.oracles),
-            "simulated_years": round(self.years, 4),
-            "seeds_per_second": round(self.per_second, 2),
-            "orders": self.orders,
-            "fills": self.fills,
-            "journal_writes": self.writes,
-            "lives": self.lives,
-            "doubts": len(self.lateness),
-            "doubt_resolved_past_fence_s": {
-                "p50": self.late(0.5),
-                "p99": self.late(0.99),
-                "max": self.late(1.0),
-            },
-            "longest_time_to_rest_s": self.longest_rest_s,
-            "faults": dict(sorted(self.fired.items())),
-            "faults_that_never_struck": self.idle_kinds(kinds),
-            "strategies_taken_off": self.facts["StrategyStopped"],
-            "failed": [
-                {"seed": v.spec.seed, "violations": list(v.violations)} for v in self.failed
-            ],
-        }
-
-
-def oracle_of(violation: str) -> str:
-    """Return which oracle said it."""
-    return violation.partition(":")[0]
 
 
 def judge(spec: Spec, mutant: str = "") -> Verdict:
@@ -185,7 +84,6 @@ def _feed(
 
 def _be_quiet() -> None:
     logging.lastResort = None
-    gc.freeze()  # what is loaded stays: later collections pass it over
 
 
 def kills_of(spec: Spec, phases: Iterable[str], step: int = 1) -> Iterator[Spec]:

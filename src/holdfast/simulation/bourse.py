@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -36,6 +35,8 @@ from ..model.values import (
     Symbol,
     TimeInForce,
 )
+from .answer import Answer
+from .dropping import HeardDelivery
 
 ACCOUNT = AccountId("test")
 KEY, SECRET = "test", "test"
@@ -45,14 +46,6 @@ PULSE_S = 1.0
 UNSENT_MAX = 8 * 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Answer(NamedTuple):
-    """What comes back over HTTP."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Cable:
@@ -113,10 +106,17 @@ class Bourse:
         self.venue.listen_keys = ListenKeys(draw=draw_key)
         self._door = Door(self.venue)
         self._broadcast = Broadcast(self.venue, METHODS)
+        self.dropped: Callable[[bytes], None] = lambda _: None
+        self._broadcast.hub.delivery = HeardDelivery(
+            self.venue.faults, self.venue.now, self._on_drop
+        )
 
     @property
     def exchange(self) -> Exchange:
         return self.venue.exchange
+
+    def _on_drop(self, frame: bytes) -> None:
+        self.dropped(frame)
 
     def on_outputs(self, sink: Sink) -> None:
         self.venue.sinks.append(sink)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from random import Random
+from zlib import crc32
 
 from ..model.market import Trade
 from ..model.values import OrderType, Side, SignalType, TimeInForce
@@ -14,6 +15,7 @@ _WISHES = (
     SignalType.CLOSE,
 )
 _TIMES = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTX, TimeInForce.IOC)
+UINT32_MAX = 2**32 - 1
 SIZES = (200, 900, 2_500)
 """Notional of a wish, in USDT."""
 
@@ -30,9 +32,10 @@ class Churner(Strategy):
         self._share = share
 
     def on_trade(self, trade: Trade) -> None:
-        lots = Random(f"{self._seed}/{trade.symbol}/{trade.ts}")
-        if lots.random() > self._share:
+        drawn = crc32(f"{self._seed}/{trade.symbol}/{trade.ts}".encode())
+        if drawn > self._share * UINT32_MAX:
             return
+        lots = Random(drawn)
         kind = lots.choice(_WISHES)
         side = Side.SELL if kind is SignalType.SELL else Side.BUY
         price = Decimal(repr(trade.price))

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .batch import judge, oracle_of, sweep
+from ..harness import command as kill
+from .batch import judge, sweep
 from .faults import chosen
 from .mutants import MUTANTS, Mutant
 from .spec import Spec, Verdict
+from .tally import oracle_of
 
 
 class Kill(NamedTuple):
@@ -76,7 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     hunts.add_argument("--minutes", type=float, default=1.2, help="simulated, of each run")
     hunts.add_argument("--seeds", type=int, default=None, help="at most, of each mutant")
     hunts.add_argument("--only", default="", help="mutants whose name has this")
-    return mutants(parser.parse_args(argv))
+    hunts.set_defaults(run=mutants)
+    kill.add_to(commands)
+    arguments = parser.parse_args(argv)
+    code: int = arguments.run(arguments)
+    return code
 
 
 if __name__ == "__main__":

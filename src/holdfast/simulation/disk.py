@@ -1,7 +1,8 @@
 """A disk that can lose, tear and refuse, with the product's journal on it.
 
 What is written are the journal's own rows with their chain of hashes. A commit is on the disk at
-once and survives the process; what a power cut takes is what was not synced.
+once and survives the process; what a power cut takes is what was not synced. Who syncs is the
+process, as the journal does it: with the commit, or from beside it a moment later.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from ..journal.owner import Owner
 from ..journal.reading import snapshot_hash
 from ..journal.stored import Backing, StoredJournal
 from ..journal.torn import torn_facts
+from ..journal.upkeep import SYNC_EVERY_S
 from ..model.errors import Fenced, JournalCorrupt, JournalError, JournalLocked
 from ..model.events import Event
 from .process import Process, running
 
 SCHEME = "simulated"
 SYNC_WITHIN_S = 0.05
-"""What was committed so long ago has been synced."""
+"""What was committed so long ago must have been synced, unless its process could not."""
 
 POWER_COMMIT_S = (0.0002, 0.008)
 """How long a commit with a sync takes, at least and at most."""
@@ -53,8 +55,11 @@ class Disk:
     owner: Process | None = None
     snapshot: tuple[int, bytes, bytes] | None = None
     older_snapshot: tuple[int, bytes, bytes] | None = None
-    times: list[tuple[float, int]] = field(default_factory=list)  # of commits, and rows then
+    times: list[tuple[float, int]] = field(default_factory=list)  # of commits, and rows before
     synced: int = 0  # rows that survive everything
+    synced_epoch: int = 0
+    is_sync_due: bool = False
+    syncs_commits: bool = False
     writes: int = 0
     torn: int = 0
     lost: int = 0
@@ -64,27 +69,39 @@ class Disk:
     killing: Killing | None = None
     on_kill: Callable[[str], None] = lambda _: None
     on_write: Callable[[], None] = lambda: None
+    on_undurable: Callable[[str], None] = lambda _: None
 
     def sync(self) -> None:
         self.synced = len(self.rows)
+        self.synced_epoch = self.epoch
         self.older_snapshot = self.snapshot
         self.times.clear()
 
     def cut_power(self) -> int:
         """Lose what was not synced, some of it or all; return how many rows."""
-        due = self.now() - SYNC_WITHIN_S
-        while self.times and self.times[0][0] <= due:
-            self.synced = max(self.synced, self.times.pop(0)[1])
+        if self.synced_epoch < self.epoch:
+            self.on_undurable(f"epoch {self.epoch} was not synced when it was given out")
+            self.epoch = self.synced_epoch
         at_risk = len(self.rows) - self.synced
         if at_risk <= 0:
             return 0
         lost = self.lots.randint(1, at_risk)
         del self.rows[len(self.rows) - lost :]
+        self._judge_loss(lost)
         if self.snapshot is not None and self.snapshot[0] > len(self.rows):
             self.snapshot = self.older_snapshot
         self.times = [(when, min(rows, len(self.rows))) for when, rows in self.times]
         self.lost += lost
         return lost
+
+    def _judge_loss(self, lost: int) -> None:
+        """Say so when facts were lost that had been committed for too long, or for good."""
+        kept = len(self.rows)
+        since = min((when for when, before in self.times if before + 1 > kept), default=self.now())
+        if self.syncs_commits:
+            self.on_undurable(f"{lost} facts were lost that had been synced, as their sender knew")
+        elif self.now() - since > SYNC_WITHIN_S:
+            self.on_undurable(f"{lost} facts were lost, {self.now() - since:.3f} s old")
 
     def tear(self, row: StoredRow) -> StoredRow:
         """Return a row of which the end never reached the disk."""
@@ -107,8 +124,7 @@ class SimStore:
         disk = self._disk
         if self._process is not None:
             self._process.check()
-        if disk.epoch != self._epoch:
-            raise Fenced(f"epoch {self._epoch} has lost the journal to epoch {disk.epoch}")
+        self._check_epoch()
         stored = [_stored(row) for row in rows]
         disk.writes += 1
         self._may_die(stored)
@@ -116,14 +132,33 @@ class SimStore:
             raise JournalError("the disk is full")
         if self._syncs and disk.fails_to_sync:
             raise JournalError("the disk failed to sync")
+        disk.times.append((disk.now(), len(disk.rows)))
         disk.rows += stored
-        if self._syncs:
-            disk.sync()
-        else:
-            disk.times.append((disk.now(), len(disk.rows)))
+        self._make_durable()
         disk.on_write()
         if disk.killing is not None and disk.killing.write <= 0:
             self._kill()
+
+    def _check_epoch(self) -> None:
+        """As the statement does that inserts."""
+        if self._disk.epoch != self._epoch:
+            text = f"epoch {self._epoch} has lost the journal to epoch {self._disk.epoch}"
+            raise Fenced(text)
+
+    def _make_durable(self) -> None:
+        """Sync with the commit, or leave it to what syncs beside it."""
+        disk = self._disk
+        if self._syncs:
+            disk.sync()
+        elif not disk.is_sync_due and self._process is not None:
+            disk.is_sync_due = True
+            asyncio.get_running_loop().call_later(SYNC_EVERY_S, self._sync_beside)
+
+    def _sync_beside(self) -> None:
+        disk = self._disk
+        disk.is_sync_due = False
+        if not disk.fails_to_sync and disk.epoch == self._epoch:
+            disk.sync()
 
     def _may_die(self, stored: list[StoredRow]) -> None:
         disk, killing = self._disk, self._disk.killing
@@ -149,8 +184,7 @@ class SimStore:
         disk = self._disk
         if self._process is not None:
             self._process.check()
-        if disk.epoch != self._epoch:
-            raise Fenced(f"epoch {self._epoch} has lost the journal to epoch {disk.epoch}")
+        self._check_epoch()
         head = disk.rows[sequence - 1][6] if sequence else GENESIS
         disk.snapshot = (sequence, payload, snapshot_hash(head, sequence, payload))
         if self._syncs:
@@ -276,16 +310,22 @@ def open_disk(disk: Disk, durability: str) -> OwnedJournal:
         del disk.rows[len(disk.rows) - len(torn) :]
         disk.found += len(torn)
     disk.owner, disk.epoch = process, disk.epoch + 1
-    disk.sync()
+    keep_epoch(disk)
     head = disk.rows[-1][6] if disk.rows else GENESIS
     chain, delivery = Chain(len(disk.rows), head, disk.epoch), Delivery()
-    syncs = durability == "power"
+    syncs = disk.syncs_commits = durability == "power"
     store = SimStore(disk, process, disk.epoch, syncs=syncs)
     committer: Committer = DirectCommit(store, chain, delivery)
     if syncs:
         committer = PowerCommit(store, chain, delivery, disk)
     backing = Backing(delivery, findings, store.sync, lambda: _release(disk, process))
     return StoredJournal(tables, chain, committer, backing)  # type: ignore[arg-type]  # as above
+
+
+def keep_epoch(disk: Disk) -> None:
+    """Sync before anybody uses the epoch: the ids of its orders must never come again."""
+    disk.sync()
+    disk.is_sync_due = False
 
 
 def _release(disk: Disk, process: Process | None) -> None:

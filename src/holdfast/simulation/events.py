@@ -65,6 +65,24 @@ def _cut_early(world: World, fault: Fault) -> None:
     world.road.late_s = fault.delay_ms / 1000
 
 
+def _bend_frames(world: World, fault: Fault) -> None:
+    strange = world.road.strange
+    strange.frames_until = world.loop.time() + fault.for_s
+    strange.chance = fault.chance
+
+
+def _bend_answers(world: World, fault: Fault) -> None:
+    strange = world.road.strange
+    strange.answers_until = world.loop.time() + fault.for_s
+    strange.chance = fault.chance
+
+
+def _replay_frames(world: World, fault: Fault) -> None:
+    """Tell the stream's last frames again when it is opened anew; most often it is at once."""
+    world.road.strange.replays += fault.count
+    world.road.cut_sockets()
+
+
 def _fog(world: World, fault: Fault) -> None:
     """Let the exchange stagger as it does in a rush: nobody is answered, and all comes late."""
     lots = random.Random(f"{world.seed}/{fault.number}")
@@ -261,6 +279,9 @@ EVENTS: dict[str, Callable[[World, Fault], None]] = {
     "cut_after": _cut_after,
     "cut_early": _cut_early,
     "fog": _fog,
+    "strange_frames": _bend_frames,
+    "strange_answers": _bend_answers,
+    "replayed_frames": _replay_frames,
     "clock_skew": _skew,
     "clock_jump": _jump,
     "freeze": _freeze,

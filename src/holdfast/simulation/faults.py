@@ -111,6 +111,10 @@ SHAPES: dict[str, Shape] = {
     "cut_before": Shape(times=(1, 4), group="road"),
     "cut_after": Shape(times=(1, 4), group="road"),
     "cut_early": Shape(times=(1, 4), delay_ms=(300, 4_900), group="road"),
+    # Words that nobody knows
+    "strange_frames": Shape(for_s=(5.0, 60.0), chance=(0.05, 0.6), group="strange"),
+    "strange_answers": Shape(for_s=(5.0, 60.0), chance=(0.05, 0.5), group="strange"),
+    "replayed_frames": Shape(times=(1, 3), group="strange"),
     # The machine
     "clock_skew": Shape(for_s=(10.0, 90.0), delay_ms=(-450, 450), group="machine"),
     "clock_jump": Shape(delay_ms=(-450, 450), group="machine"),
@@ -136,7 +140,11 @@ SHAPES: dict[str, Shape] = {
 }
 """Every kind of fault, and how it is drawn."""
 
-COMPANIONS = {"read_lag": "unknown_executed", "stale_reads": "delay_frame"}
+COMPANIONS = {
+    "read_lag": "unknown_executed",
+    "stale_reads": "delay_frame",
+    "replayed_frames": "disconnect",
+}
 """What bites only together with something else."""
 
 HOW_IT_SHOWS: dict[str, tuple[str, ...]] = {

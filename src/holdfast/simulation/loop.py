@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar, TypeVarTuple
 
+from ..model.values import NS_PER_S
 from .process import PROCESS, Crash, running
 
 T = TypeVar("T")
@@ -32,10 +33,11 @@ class Stuck(RuntimeError):
 
 
 class SimLoop(asyncio.AbstractEventLoop):
-    """Runs one simulation. `now_s` begins at 0."""
+    """Runs one simulation. Its time begins at 0; `now_ns` is the same in whole nanoseconds."""
 
     def __init__(self, seed: str) -> None:
         self.steps = 0
+        self.now_ns = 0
         self._now = 0.0
         self._lots = random.Random(f"{seed}/loop")
         self._ready: deque[asyncio.Handle] = deque()
@@ -159,14 +161,18 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _pass_time(self) -> None:
         """Go to the next timer; of those due at once, draw the order."""
         timers = self._timers
+        pop = heapq.heappop
         while timers and timers[0][2]._cancelled:  # noqa: SLF001
-            heapq.heappop(timers)
+            pop(timers)
         if not timers:
             raise Stuck("nothing is left to run")
-        self._now = max(self._now, timers[0][0])
-        due = []
+        when = timers[0][0]
+        if when > self._now:
+            self._now = when
+            self.now_ns = round(when * NS_PER_S)
+        due = [pop(timers)[2]]
         while timers and timers[0][0] <= self._now:
-            handle = heapq.heappop(timers)[2]
+            handle = pop(timers)[2]
             if not handle._cancelled:  # noqa: SLF001
                 due.append(handle)
         if len(due) > 1:

@@ -14,8 +14,10 @@ from random import Random
 from ..exchange_server.methods import Broken
 from ..model.errors import OutcomeUnknownError, VenueUnavailable
 from ..venues.binance_futures.wire import Ears, HttpReply, Socket
-from .bourse import Answer, Bourse, FarEnd
+from .answer import Answer
+from .bourse import API_PATH, Bourse, FarEnd
 from .process import Process
+from .strange import Strange
 
 LATENCY_MS = (2, 60)
 SLOW_MS = 1000
@@ -29,7 +31,7 @@ HANG_S = 60.0
 class Road:
     """The way between the machine and the exchange, and what is wrong with it."""
 
-    def __init__(self, bourse: Bourse, seed: str) -> None:
+    def __init__(self, bourse: Bourse, seed: str, now: Callable[[], float]) -> None:
         self.bourse = bourse
         self.lots = Random(f"{seed}/road")
         self.refuses_until = 0.0  # connections and requests: nothing is written
@@ -39,6 +41,7 @@ class Road:
         self.cuts_early = 0  # so many at once, and they arrive all the same, later
         self.late_s = 0.0
         self.fired: Counter[str] = Counter()
+        self.strange = Strange(Random(f"{seed}/strange"), now, self.fired)
         self.sockets: list[SimSocket] = []
         self.sent = 0
         self.before_send: Callable[[str, str], None] = lambda _verb, _url: None
@@ -157,7 +160,8 @@ class _Call:
         if self._loop.time() < self._road.swallows_until:
             self._road.fired["swallowed"] += 1
             return
-        self._inside(lambda: self._answer.set_result(HttpReply(*found)))
+        heard = self._road.strange.answer(found)
+        self._inside(lambda: self._answer.set_result(HttpReply(*heard)))
 
     def _break(self) -> None:
         error = OutcomeUnknownError("connection reset")
@@ -182,8 +186,12 @@ class SimSocket:
         self._to_us = self._to_them = 0.0
         self.is_open = True
         self._is_swallowed = False
+        self._is_api = API_PATH in url
         self._far: FarEnd = road.bourse.open(url, self._from_them, self._ended_there)
         road.sockets.append(self)
+        if not self._is_api:
+            for text in road.strange.again():
+                self._hand_on(text)
 
     # The client's calls
 
@@ -233,8 +241,14 @@ class SimSocket:
         self._far.hear(raw)
 
     def _from_them(self, text: bytes) -> None:
-        if self.is_open and not self._is_lost():
-            self._later(lambda: self._ears.on_frame(text))
+        if not self.is_open or self._is_lost():
+            return
+        strange = self._road.strange
+        for each in [strange.reply(text)] if self._is_api else strange.frame(text):
+            self._hand_on(each)
+
+    def _hand_on(self, text: bytes) -> None:
+        self._later(lambda: self._ears.on_frame(text))
 
     def _later(self, do: Callable[[], None]) -> None:
         self._to_us = max(self._to_us, self._loop.time() + self._road.latency())

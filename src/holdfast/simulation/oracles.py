@@ -20,7 +20,6 @@ from ..model.ids import parse_cl_ord_id
 from ..model.messages import ExecType
 from ..model.values import (
     MAIN,
-    NS_PER_S,
     ZERO,
     ClOrdId,
     OrderRole,
@@ -40,16 +39,6 @@ NAKED_S_MAX = 30.0
 SLACK = Decimal("1.05")
 """Prices and equity move between the check and the venue."""
 
-_RESOLVED = (
-    ev.OrderAccepted,
-    ev.OrderFilled,
-    ev.OrderCanceled,
-    ev.OrderExpired,
-    ev.OrderRejected,
-    ev.OrderNeverArrived,
-)
-"""What ends a doubt."""
-
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -63,8 +52,6 @@ class Oracles:
         self._generations: Counter[str] = Counter()
         self._accepted: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._seen: set[str] = set()
-        self.lateness: list[float] = []  # of answers to doubts, in s past their fences
-        self._doubts: dict[str, int] = {}
         self._naked: dict[str, float] = {}
         self._alarmed: dict[str, float] = {}
         self._canceled: dict[int, float] = {}
@@ -85,7 +72,6 @@ class Oracles:
     def hear_facts(self, facts: Sequence[ev.Event]) -> None:
         """Hear facts as the engine makes them, durable or not yet."""
         for fact in facts:
-            self._time_doubts(fact)
             self._number(fact)
             match fact:
                 case ev.ParentStarted(intent_id=intent):
@@ -108,14 +94,6 @@ class Oracles:
             self._asked[fact.order.cl_ord_id] = next(self._numbers)
         elif isinstance(fact, ev.ReplaceRequested):
             self._asked[fact.cl_ord_id] = next(self._numbers)
-
-    def _time_doubts(self, fact: ev.Event) -> None:
-        """Note how long past its fence an order was in doubt; less than 0 is before it."""
-        if isinstance(fact, ev.OrderInDoubt):
-            self._doubts[fact.cl_ord_id] = fact.fence_ts
-        elif isinstance(fact, _RESOLVED) and fact.cl_ord_id in self._doubts:
-            fence_ts = self._doubts.pop(fact.cl_ord_id)
-            self.lateness.append(round((fact.ts - fence_ts) / NS_PER_S, 3))
 
     def _judge_submit(self, fact: ev.OrderSubmitted) -> None:
         live = self._world.live

@@ -5,8 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import time
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
 
 from ..journal import JOURNALS
 from ..model.errors import IllegalTransition, JournalCorrupt, TradingError
@@ -20,6 +25,13 @@ from .world import World
 
 def play(spec: Spec) -> Verdict:
     """Play one run and judge it."""
+    began = time.process_time()
+    with _own_garbage():
+        verdict = _play(spec)
+    return msgspec.structs.replace(verdict, cpu_s=round(time.process_time() - began, 4))
+
+
+def _play(spec: Spec) -> Verdict:
     world = World(spec, strike)
     JOURNALS[SCHEME] = (
         lambda _where, durability, _owner: open_disk(_disk_of(world), durability),
@@ -34,20 +46,37 @@ def play(spec: Spec) -> Verdict:
             world.loop.run(world.run())
         return _verdict(world)
     finally:
-        _bury(world)
+        with _unheard():
+            world.bury()
         logger.removeHandler(ear)
         logger.propagate = was_propagating
         del JOURNALS[SCHEME]
 
 
-def _bury(world: World) -> None:
-    """Let go of the dead while nobody listens: what they left half done complains when it goes."""
+@contextmanager
+def _own_garbage() -> Iterator[None]:
+    """Look for garbage once, at the end, and among what the run has made alone."""
+    was_on = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        with _unheard():
+            gc.collect()
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nobody listen: what the dead left half done complains when it goes."""
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            world.bury()
-            gc.collect()
+            yield
     finally:
         sys.unraisablehook = hook
 
@@ -97,7 +126,7 @@ def _verdict(world: World) -> Verdict:
         head=world.disk.rows[-1][6].hex() if world.disk.rows else "",
         fired=dict(sorted(world.fired.items())),
         counts=dict(sorted(world.counts.items())),
-        lateness=tuple(world.oracles.lateness),
+        spans=dict(sorted(world.timing.spans.items())),
         facts=dict(sorted(world.facts.items())),
         seconds=world.loop.time(),
         writes=world.disk.writes,

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from .batch import judge, oracle_of
+from .batch import judge
 from .spec import Spec, Verdict
+from .tally import oracle_of
 
 TRIES_MAX = 60
 """How many runs are spent on one failure."""

@@ -35,7 +35,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     fired: dict[str, int]
     counts: dict[str, int]
     facts: dict[str, int] = {}
-    lateness: tuple[float, ...] = ()  # of answers to doubts, in s past their fences
+    spans: dict[str, list[float]] = {}  # how long things took, in s: see `timing`
+    cpu_s: float = 0.0
     seconds: float
     writes: int
     lives: int

@@ -41,6 +41,7 @@ from .oracles import Oracles
 from .process import Process
 from .spec import BOLDNESS, Spec, config_of
 from .stale import StaleReads
+from .timing import REPAIR_S_MAX, Timing
 
 START_NS = 1_790_000_000 * NS_PER_S
 SETTLE_S_MAX = 240
@@ -50,6 +51,9 @@ STILL_S = 15
 """How long nothing must be under way before the world counts as at rest."""
 
 RESTART_S = (0.3, 3.0)
+ALONE = frozenset({"drop_frame"})
+"""The one fault under which its repair is judged by its time."""
+
 MAX_LOG = 20_000
 
 
@@ -82,8 +86,12 @@ class World:
         self.durability = self.lots.choice(("process", "process", "power"))
         self.config = config_of(self.durability, self.lots.randrange(len(BOLDNESS)))
         self.market = Market(self.seed, SYMBOLS, self.venue_now)
-        self.disk = Disk(lots=random.Random(f"{self.seed}/disk"), now=self.loop.time)
-        self.disk.on_kill = self._killed
+        self.disk = Disk(
+            lots=random.Random(f"{self.seed}/disk"),
+            now=self.loop.time,
+            on_kill=self._killed,
+            on_undurable=self._undurable,
+        )
         self.plan = draw_plan(self.seed, spec.storm_s, spec.kinds) if spec.has_plan else ()
         self.skew_ns = 0
         self.starting_kill: Fault | None = None
@@ -95,18 +103,21 @@ class World:
             SYMBOLS, self.venue_now, settings, lambda: f"{keys.getrandbits(256):064x}"
         )
         self.stale = StaleReads(self.bourse.venue, self._count_stale)
-        self.road = Road(self.bourse, self.seed)
+        self.road = Road(self.bourse, self.seed, self.loop.time)
         self.oracles = Oracles(self)
+        self.timing = Timing(self.loop.time, self._repaired)
+        self.bourse.dropped = self.timing.on_dropped
         self._operator = Operator(self)
         self._kills = list(spec.kills)
         self._arm_kill()
         self.bourse.on_outputs(self.oracles.hear_venue)
+        self.bourse.on_outputs(lambda outputs, _: self.timing.hear_venue(outputs))
         self.market.shows += [self.bourse.venue.on_market, self._show_feeds]
 
     # Time
 
     def venue_now(self) -> int:
-        return START_NS + round(self.loop.time() * NS_PER_S)
+        return START_NS + self.loop.now_ns
 
     def machine_now(self) -> int:
         return self.venue_now() + self.skew_ns
@@ -123,6 +134,10 @@ class World:
     def _killed(self, phase: str) -> None:
         self.fire(f"kill_{phase}")
         self._arm_kill()
+
+    def _undurable(self, text: str) -> None:
+        if not self.disk.fails_to_sync:
+            self.oracles.say("durable", text)
 
     def fire(self, kind: str) -> None:
         self.fired[kind] += 1
@@ -168,6 +183,7 @@ class World:
                 self.disk.killing = Killing(fault.count, fault.word)
                 self.fire("kill_starting")
             self.log(f"process {process.number} starts")
+            self.timing.on_start()
             process.start(self._live(process))
             await self.wake.wait()
             self.log(f"process {process.number} ended: {process.reason or 'by itself'}")
@@ -233,7 +249,15 @@ class World:
             random=random.Random(f"{self.seed}/jitter/{process.number}").random,
         )
 
+    def _repaired(self, what: str, seconds: float) -> None:
+        """Judge how fast a dropped frame was made up for, where nothing else goes wrong."""
+        if seconds > REPAIR_S_MAX and self.spec.kinds == ALONE:
+            self.oracles.say(
+                "repair", f"{what} was dropped, and in the books {seconds:.1f} s later"
+            )
+
     def _hear_facts(self, facts: Sequence[Event]) -> None:
+        self.timing.hear_facts(facts)
         self.facts.update(type(fact).__name__ for fact in facts)
         if self.spec.keeps_log:
             for fact in facts:
@@ -332,6 +356,8 @@ class World:
         self.stale.end()
         road, disk = self.road, self.disk
         road.refuses_until = road.swallows_until = 0.0
+        road.strange.frames_until = road.strange.answers_until = 0.0
+        road.strange.replays = 0
         road.cuts_before = road.cuts_after = road.cuts_early = 0
         disk.is_full = disk.fails_to_sync = False
         disk.killing = self.starting_kill = None

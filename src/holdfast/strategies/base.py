@@ -8,6 +8,7 @@ from decimal import Decimal
 from ..model.errors import StrategyError
 from ..model.events import OrderFilled
 from ..model.market import Bar, Quote, Trade
+from ..model.order_book import OrderBook
 from ..model.signal import SignalGenerated
 from ..model.values import (
     ZERO,
@@ -23,7 +24,16 @@ from .context import Context, OrderUpdate
 
 __all__ = ["HOOKS", "Context", "OrderUpdate", "Strategy", "overridden_hooks"]
 
-HOOKS = ("on_start", "on_bar", "on_trade", "on_quote", "on_fill", "on_order", "on_stop")
+HOOKS = (
+    "on_start",
+    "on_bar",
+    "on_trade",
+    "on_quote",
+    "on_book",
+    "on_fill",
+    "on_order",
+    "on_stop",
+)
 
 Emit = Callable[[SignalGenerated], None]
 
@@ -76,6 +86,13 @@ class Strategy:
 
     def on_quote(self, quote: Quote) -> None:
         """Hear a change of the best bid or ask."""
+
+    def on_book(self, book: OrderBook) -> None:
+        """Hear that an order book changed, or was lost (`book.is_whole`).
+
+        A session whose strategy has this hook asks its live feed for whole books, and keeps them
+        by the venue's update ids. Recordings show what they have.
+        """
 
     def on_fill(self, fill: OrderFilled) -> None:
         """Hear that an order of this strategy executed, in part or in full."""

@@ -4,13 +4,15 @@ Rule 1: what is granted never exceeds a limit in any window of its length, where
         the venue's own windows begin on the clock, so that they are covered.
 Rule 2: each urgency leaves a part of every limit to the more urgent ones: when new orders have
         to wait, cancels and stops still go.
-Rule 3: what the venue counts beyond our own (another program on this address) is counted too.
+Rule 3: what the venue counts beyond our own (another program on this address) is counted too,
+        until the venue's window ends: those begin at full minutes, and tens of seconds.
 Rule 4: after a 429 or 418 nothing leaves before the time that the venue named.
 """
 
 from __future__ import annotations
 
 import enum
+import heapq
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +32,9 @@ BAN_LEAST_NS = 120 * NS_PER_S
 
 FLIGHT_NS = 30 * NS_PER_S
 """After this a request of which nothing was heard no longer keeps others of its kind."""
+
+HEARD_LONGER_NS = NS_PER_S
+"""The venue's window may end so much later by our clock than by its own."""
 
 IN_USE = 0.95
 """The part of each limit that is used: what leaves in two windows may arrive in one."""
@@ -60,19 +65,31 @@ class Limit(NamedTuple):
 
 
 class Window:
-    """What was taken out of one limit within its last window."""
+    """What was taken out of one limit within its last window, and by others within the venue's."""
 
-    __slots__ = ("_rooms", "_spent", "_used", "blocked_until", "limit")
+    __slots__ = (
+        "__weakref__",
+        "_heard",
+        "_heard_until",
+        "_rooms",
+        "_spent",
+        "_used",
+        "amount",
+        "blocked_until",
+        "limit",
+    )
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self.blocked_until = 0
         self._spent: deque[tuple[int, int]] = deque()  # when, how much
         self._used = 0
+        self._heard, self._heard_until = 0, 0
         self.allow(limit.amount)
 
     def allow(self, amount: int) -> None:
         """Set what the limit allows."""
+        self.amount = amount
         self._rooms = tuple(int(amount * IN_USE * (1.0 - kept)) for kept in KEPT_FREE)
 
     def used(self, now: int) -> int:
@@ -80,11 +97,13 @@ class Window:
         spent, over = self._spent, now - self.limit.window_ns
         while spent and spent[0][0] <= over:
             self._used -= spent.popleft()[1]
-        return self._used
+        return self._used + self._heard if now < self._heard_until else self._used
 
     def spend(self, cost: int, now: int) -> None:
         """Count what leaves now."""
         if cost:
+            if self._spent:  # of two clocks that share a window one may be behind
+                now = max(now, self._spent[-1][0])
             self._spent.append((now, cost))
             self._used += cost
 
@@ -97,15 +116,20 @@ class Window:
         used = self.used(now)
         if used <= room or not used:
             return now
-        for when, spent in self._spent:
+        ours = ((when + self.limit.window_ns, spent) for when, spent in self._spent)
+        heard = [(self._heard_until, self._heard)] if now < self._heard_until else []
+        for end, spent in heapq.merge(ours, heard):
             used -= spent
             if used <= room or not used:
-                return when + self.limit.window_ns
+                return end
         return now
 
     def hear(self, count: int, now: int) -> None:
-        """Count what the venue counts beyond what we know of."""
-        self.spend(max(0, count - self.used(now)), now)
+        """Count what the venue counts beyond what we know of, until its window ends."""
+        if count > self.used(now):
+            length = self.limit.window_ns
+            self._heard = count - self._used
+            self._heard_until = (now // length + 1) * length + HEARD_LONGER_NS
 
     def block(self, until: int) -> int:
         """Let nothing out before this time, and return when it ends now."""
@@ -120,12 +144,19 @@ class Budget:
         limits: in the order in which costs are given; the first is the address's, and a refusal
             of the address holds everything back.
         random: draws from 0 to 1, for the jitter of those who wait.
+        address: the first limit's window, where others at this address draw from it too.
     """
 
     __slots__ = ("_flights", "_random", "_windows")
 
-    def __init__(self, limits: Sequence[Limit], random: Callable[[], float]) -> None:
-        self._windows = tuple(Window(limit) for limit in limits)
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        random: Callable[[], float],
+        address: Window | None = None,
+    ) -> None:
+        first, *others = limits
+        self._windows = (address or Window(first), *map(Window, others))
         self._random = random
         self._flights: dict[str, int] = {}
 
@@ -162,8 +193,9 @@ class Budget:
 
     def hear_limit(self, place: int, amount: int) -> None:
         """Hear how much a limit really allows; nonsense is not believed."""
-        if amount > 0:
-            self._windows[place].allow(amount)
+        window = self._windows[place]
+        if amount > 0 and amount != window.amount:
+            window.allow(amount)
 
     def hear_refusal(
         self, status: int, now: int, *, retry_after_s: float | None = None, text: str = ""
@@ -189,14 +221,15 @@ class Budget:
             until = max(until, (int(named[1]) + 1) * NS_PER_MS)
         return self._windows[0].block(until)
 
-    def hear_full(self, now: int, text: str = "") -> int:
+    def hear_full(self, now: int, text: str = "", *, retry_after_s: float | None = None) -> int:
         """Hear that too many orders were sent: orders wait, the rest goes on.
 
         Args:
             text: the venue's message; the longest window is meant where it speaks of minutes.
+            retry_after_s: how long to wait, where the venue says.
 
         Returns:
-            When orders may leave again (ns): the venue's next window.
+            When orders may leave again (ns): when it was said, else the venue's next window.
         """
         by_length = sorted(
             range(1, len(self._windows)), key=lambda place: self._windows[place].limit.window_ns
@@ -204,6 +237,8 @@ class Budget:
         if not by_length:
             return now
         place = by_length[-1 if "minute" in text.casefold() else 0]
+        if retry_after_s is not None:
+            return self._windows[place].block(now + int(retry_after_s * NS_PER_S))
         length = self._windows[place].limit.window_ns
         return self._windows[place].block((now // length + 1) * length)
 

@@ -52,9 +52,9 @@ class Town:
         self.heard.append(message)
         self._news.set()
 
-    async def has(self, condition):
+    async def has(self, condition, patience_s=PATIENCE_S):
         """Wait until something heard meets a condition, and return it."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             while True:
                 found = next((each for each in self.heard if condition(each)), None)
                 if found is not None:
@@ -62,14 +62,15 @@ class Town:
                 self._news.clear()
                 await self._news.wait()
 
-    async def report(self, name, **fields):
+    async def report(self, name, patience_s=PATIENCE_S, **fields):
         """Wait for a report of an order in which these fields are so."""
         return await self.has(
             lambda m: (
                 isinstance(m, ExecutionReport)
                 and m.cl_ord_id == name
                 and all(getattr(m, key) == value for key, value in fields.items())
-            )
+            ),
+            patience_s,
         )
 
     async def until(self, condition):
@@ -106,11 +107,11 @@ async def town(**fields):
 
 
 @asynccontextmanager
-async def joined(one, *, key=DEFAULT_KEY, secret=DEFAULT_KEY, where=None, **fields):
+async def joined(one, *, key=DEFAULT_KEY, secret=DEFAULT_KEY, where=None, budget=None, **fields):
     settings = settings_for(one.server, **fields)
     if where is not None:
         settings = msgspec.structs.replace(settings, endpoints=where)
-    venue = BinanceFuturesVenue(key, secret, clock=WallClock(), settings=settings)
+    venue = BinanceFuturesVenue(key, secret, clock=WallClock(), settings=settings, budget=budget)
     try:
         one.contracts = await venue.connect((BTC,), one.hear)
         yield venue

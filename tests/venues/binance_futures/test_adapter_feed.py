@@ -173,28 +173,33 @@ async def test_books_are_whole_and_follow_without_a_gap():
     assert next(book.bids.levels())[0] < next(book.asks.levels())[0]
 
 
+def agg_trade(number):
+    told = {"e": "aggTrade", "E": 5, "s": "BTCUSDT", "a": number, "p": "1.5", "q": "2"}
+    return json.dumps(
+        {"stream": "btcusdt@aggTrade", "data": {**told, "f": 1, "l": 1, "T": 5, "m": True}}
+    )
+
+
 async def test_trade_that_is_told_twice_is_shown_once():
     feed = begun("http://127.0.0.1:1")
-    frame = {
-        "stream": "btcusdt@aggTrade",
-        "data": {
-            "e": "aggTrade",
-            "E": 5,
-            "s": "BTCUSDT",
-            "a": 7,
-            "p": "1.5",
-            "q": "2",
-            "f": 1,
-            "l": 1,
-            "T": 5,
-            "m": True,
-        },
-    }
 
-    feed._hear(json.dumps(frame))
-    feed._hear(json.dumps(frame))
+    feed._hear(agg_trade(7))
+    feed._hear(agg_trade(7))
 
     assert [trade.trade_id for trade in feed._batch] == [7]
+
+
+async def test_a_venue_that_counts_its_trades_anew_after_a_restart_is_heard_at_once():
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    for number in (900, 901, 3):
+        feed._hear(agg_trade(number))
+    assert len(taken) == 2  # while nothing was lost, a lower number is a repeated one
+
+    feed._lost(binance_futures.MARKET)
+    feed._hear(agg_trade(3))
+
+    assert [trade.trade_id for trade in taken] == [900, 901, 3]
 
 
 async def test_frame_that_can_not_be_read_stops_nothing():

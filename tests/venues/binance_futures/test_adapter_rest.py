@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from decimal import Decimal
@@ -16,7 +17,15 @@ from holdfast.model.messages import (
     Request,
     RequestRefused,
 )
-from holdfast.model.values import NS_PER_MS, ClOrdId, OrderRole, OrderStatus, OrderType, Side
+from holdfast.model.values import (
+    NS_PER_MS,
+    NS_PER_S,
+    ClOrdId,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+)
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import asking, rest
 from tests.venues.binance_futures.adapter_desk import (
@@ -196,6 +205,41 @@ async def test_order_outside_the_time_window_is_rejected_and_the_clock_measured(
     assert one.heard[0].code == -1021
     assert one.outcomes[0].then.value == "SYNC_CLOCK"
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_exit_outside_the_time_window_is_sent_once_more_and_no_oftener(times):
+    refusal = (400, {"code": -1021, "msg": "outside of the recvWindow"})
+    answers = [*[refusal] * times, (200, ack())]
+    async with scripted(**{ORDER: answers}) as server, desk(server.url) as one:
+        one.orders.submit(submit(market_order(reduce_only=True)))
+        await one.done()
+
+        assert [p["newClientOrderId"] for _, _, p in server.requests] == ["hf.1.1.0.E.x"] * 2
+        assert [m.status for m in one.heard] == [
+            OrderStatus.NEW if times == 1 else OrderStatus.REJECTED
+        ]
+
+
+@pytest.mark.parametrize(
+    ("window_s", "late_s", "unsure_s"), [(0.2, 0.3, 0), (5, 0, 10)], ids=["past fence", "unsure"]
+)
+async def test_exit_is_not_sent_again_where_its_fence_would_not_hold(window_s, late_s, unsure_s):
+    refusal = (400, {"code": -1021, "msg": "outside of the recvWindow"})
+    async with scripted(**{ORDER: [refusal]}) as server, desk(server.url) as one:
+        measure = one.asker.sync_clock
+
+        async def measured():
+            await asyncio.sleep(late_s)
+            await measure()
+            one.asker.offset.error_ns += unsure_s * NS_PER_S
+
+        one.asker.sync_clock = measured
+        one.orders.submit(submit(market_order(reduce_only=True), window_s=window_s))
+        await one.done()
+
+        assert len(server.requests) == 1
+        assert one.heard[0].status is OrderStatus.REJECTED
 
 
 async def test_nothing_that_adds_risk_leaves_while_our_clock_is_off_and_exits_do():

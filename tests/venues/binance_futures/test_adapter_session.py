@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -14,9 +15,11 @@ from holdfast.exchange_server.settings import DEFAULT_KEY
 from holdfast.feeds import FeedSettings
 from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.config import TradingConfig
-from holdfast.model.errors import ConfigError, TradingError
+from holdfast.model.errors import ConfigError, TradingError, VenueRefused
 from holdfast.model.market import Funding
 from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TradingSessionStatus
+from holdfast.runtime import starting
+from holdfast.venues.binance_futures import adapter
 from tests.venues.binance_futures.adapter_desk import BTC
 from tests.venues.binance_futures.adapter_street import street
 
@@ -30,6 +33,10 @@ class Session:
     @property
     def state(self):
         return self.service.live.engine.state
+
+    @property
+    def venue(self):
+        return self.service.live.venue
 
     async def until(self, condition):
         async with asyncio.timeout(PATIENCE_S):
@@ -242,6 +249,107 @@ async def wish(service, lot, off):
             await service.close_position(BTC)
     except TradingError:
         return
+
+
+async def test_order_that_came_at_the_wrong_time_is_refused_once_and_the_next_one_goes(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            market.goes_wrong("bad_timestamp", "POST /fapi/v1/*rder")
+            with pytest.raises(VenueRefused, match="outside of the recvWindow"):
+                await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.service.place_order(BTC, "BUY", "0.011", stop_loss="49000")
+            await one.until(lambda: len(one.books()[2]) == 1)
+            await one.agree()
+
+            assert market.fired() == 1
+            assert one.books()[1] == {BTC: Decimal("0.011")}
+            assert one.state.status is TradingSessionStatus.RUNNING
+
+
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+@pytest.mark.parametrize("skew_ms", [6500, -2500], ids=["ahead", "behind"])
+async def test_clock_that_runs_away_stops_new_risk_alone_until_it_is_right(
+    tmp_path, monkeypatch, skew_ms, over_ws
+):
+    """The venue's clock is moved, which is the same. What ends risk leaves, and is taken."""
+    monkeypatch.setattr(adapter, "CLOCK_OFF_EVERY_S", 0.3)
+    with street() as market:
+        broker = broker_at(market, orders_over_ws=over_ws)
+        async with session(tmp_path, market, broker=broker) as one:
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: len(market.books()[2]) == 1)
+            market.goes_wrong("clock_skew", "*", count=None, delay_ms=skew_ms)
+            with pytest.raises(VenueRefused, match=r"recvWindow|Timestamp"):
+                await one.service.place_order(BTC, "BUY", "0.011", stop_loss="49000")
+            await one.until(lambda: one.venue._asker.offset.is_off)
+            with pytest.raises(VenueRefused, match="this machine's clock is"):
+                await one.service.place_order(BTC, "BUY", "0.012", stop_loss="49000")
+            assert len(market.books()[2]) == 1
+            await one.service.close_position(BTC)
+            await one.until(lambda: not market.books()[1] and not market.books()[2])
+
+            market.call(market.town.core.faults.clear)
+            await one.until(lambda: not one.venue._asker.offset.is_off)
+            await one.service.place_order(BTC, "BUY", "0.013", stop_loss="49000")
+            await one.until(lambda: len(market.books()[2]) == 1)
+            await one.agree()
+            assert one.state.status is TradingSessionStatus.RUNNING
+
+
+async def test_exit_whose_time_is_refused_is_sent_once_more_in_the_venues_time(tmp_path):
+    """Nobody knew yet that the clock had run away."""
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: len(market.books()[2]) == 1)
+            market.goes_wrong("clock_skew", "*", count=None, delay_ms=6500)
+            await one.service.close_position(BTC)
+            await one.until(lambda: not market.books()[1] and not market.books()[2])
+            market.call(market.town.core.faults.clear)
+
+            await one.agree()
+            refused = [o for o in one.state.orders.values() if o.status is OrderStatus.REJECTED]
+            assert refused == []
+
+
+async def test_start_waits_for_room_within_the_limits_longer_than_for_anything_else(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(starting, "STALL_S", 1.0)
+    with street() as market:
+        market.goes_wrong("banned", "GET /fapi/v3/account", delay_ms=4000)
+        began = time.monotonic()
+        async with session(tmp_path, market) as one:
+            assert time.monotonic() - began > 3
+            assert market.fired()
+            assert one.state.status is TradingSessionStatus.RUNNING
+            await one.agree()
+
+
+async def test_start_asks_again_for_books_that_were_not_given(tmp_path):
+    with street() as market:
+        market.goes_wrong("service_unavailable", "GET /fapi/v3/account", count=4)
+        async with session(tmp_path, market, retry_attempts=0) as one:
+            assert market.fired() == 4
+            assert one.state.status is TradingSessionStatus.RUNNING
+            await one.agree()
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        ("banned", r"waits for room within the venue's limits, until \d\d:\d\d:\d\d UTC"),
+        ("timeout_before", r"waits for an answer to GET /fapi/v3/account"),
+        ("service_unavailable", r"GET /fapi/v3/account: Service Unavailable"),
+    ],
+)
+async def test_start_that_gets_no_books_says_what_is_missing(tmp_path, monkeypatch, kind, missing):
+    monkeypatch.setattr(starting, "START_PATIENCE_S", 3.0)
+    with street() as market:
+        market.goes_wrong(kind, "GET /fapi/v3/account", count=None, delay_ms=60_000)
+        with pytest.raises(TradingError, match=missing):
+            async with session(tmp_path, market, retry_attempts=0):
+                pass
 
 
 async def test_recorded_time_can_not_trade_a_live_account(tmp_path):

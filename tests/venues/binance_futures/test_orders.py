@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.model.messages import ExecType
@@ -268,3 +269,16 @@ def test_one_id_in_two_symbols_is_two_orders():
     second = codec.acknowledged(raw(ack(symbol="ETHUSDT", clientOrderId="other")), names)
 
     assert (first.cl_ord_id, second.cl_ord_id) == (NAME, "other")
+
+
+def test_a_profit_that_a_list_leaves_out_is_worked_out_and_not_taken_for_none(names):
+    row = trade()
+    del row["realizedPnl"]
+    (report,) = codec.trades(codec.trade_rows(raw([row])), names)
+
+    assert report.realized_pnl is None
+
+
+def test_an_answer_over_the_socket_that_cannot_be_read_is_told_as_such(names):
+    with pytest.raises(codec.BadFrame, match="nonsense"):
+        codec.acknowledged(msgspec.Raw(b'{"nonsense":1}'), names)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -368,3 +369,10 @@ def test_the_text_of_a_number_carries_no_meaning(q, last, z):
     report = only(UserStream(OrderNames()).read(fill_event(q=q, l=last, z=z)))
 
     assert report == only(UserStream(OrderNames()).read(fill_event()))
+
+
+def test_a_profit_that_the_venue_leaves_out_is_worked_out_and_not_taken_for_none(stream):
+    event = msgspec.json.decode(fill_event())
+    del event["o"]["rp"]
+
+    assert only(stream.read(raw(event))).realized_pnl is None

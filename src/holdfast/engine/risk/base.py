@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ...model.instrument import Instrument
 from ...model.settings import EngineSettings, RiskLimits
-from ...model.values import NS_PER_S, ZERO, AccountId, Key, NewOrder, Symbol, Verdict, plain
+from ...model.values import NS_PER_S, ZERO, AccountId, Key, NewOrder, Side, Symbol, Verdict, plain
 from ..exposure import Exposure, Reach
 from ..market import Market
 from ..state import State
@@ -140,7 +140,9 @@ class RiskContext:
 
     __slots__ = (
         "_equities",
+        "_missing",
         "_order",
+        "_own",
         "_references",
         "_windows",
         "_worst",
@@ -174,6 +176,8 @@ class RiskContext:
         self._windows: dict[Symbol, Window] = {}
         self._order: NewOrder | None = None
         self._worst = Worst({}, {}, ZERO, 0, None)
+        self._own: tuple[NewOrder, Reach] | None = None
+        self._missing: tuple[NewOrder, str] | None = None
 
     def instrument(self, order: NewOrder) -> Instrument | None:
         """Return the order's contract; None where the venue never listed it."""
@@ -205,18 +209,35 @@ class RiskContext:
             self._worst, self._order = self._reckon(order), order
         return self._worst
 
+    def reach(self, order: NewOrder) -> Reach:
+        """Return the worst case of the order's symbol, the order included."""
+        if self._own is None or self._own[0] is not order:
+            self._own = (order, self.exposure.reach(order.key, order))
+        return self._own[1]
+
+    def adds_risk(self, order: NewOrder) -> bool:
+        """Tell whether an order could do more than close: open, add to, or turn a position."""
+        if order.reduce_only:
+            return False
+        reach = self.reach(order)
+        return (reach.longest if order.side is Side.BUY else -reach.shortest) > ZERO
+
     def _reckon(self, order: NewOrder) -> Worst:
         exposure, own = self.exposure, order.key
         reaches = {k: exposure.reach(k) for k in exposure.keys(order.account) if k != own}
-        reaches[own] = exposure.reach(own, order)
-        sizes = {key: reach.size for key, reach in reaches.items()}
-        notionals = {key: size * reaches[key].price for key, size in sizes.items()}
+        reaches[own] = self.reach(order)
+        notionals: dict[Key, Decimal] = {}
+        gross, positions = ZERO, 0
         unpriced = None if self.price(order) else order.symbol
-        for key, size in sizes.items():
-            if size and not notionals[key]:
-                unpriced = unpriced or key[1]
-        positions = sum(1 for size in sizes.values() if size)
-        return Worst(reaches, notionals, sum(notionals.values(), ZERO), positions, unpriced)
+        for key, reach in reaches.items():
+            size = reach.size
+            notionals[key] = notional = size * reach.price
+            if size:
+                gross += notional
+                positions += 1
+                if not notional:
+                    unpriced = unpriced or key[1]
+        return Worst(reaches, notionals, gross, positions, unpriced)
 
     def window(self, symbol: Symbol) -> Window:
         """Return a symbol's latest returns."""
@@ -233,6 +254,11 @@ class RiskContext:
 
     def missing(self, order: NewOrder) -> str:
         """Return why nothing can be said in shares of equity; "" where it can."""
+        if self._missing is None or self._missing[0] is not order:
+            self._missing = (order, self._what_is_missing(order))
+        return self._missing[1]
+
+    def _what_is_missing(self, order: NewOrder) -> str:
         equity = self.equity(order.account)
         if equity <= ZERO:
             return f"equity is {plain(equity)}, there is nothing to risk"

@@ -67,6 +67,7 @@ def _nearest_price(order: Order) -> Decimal | None:
 def _market_bound(order: NewOrder, ctx: RiskContext) -> Decimal | None:
     market = ctx.market.of(order.symbol)
     best = (market.ask if order.side is Side.BUY else market.bid) or market.reference
-    if best <= 0.0:
+    price = market.decimal(best)
+    if price is None:
         return None
-    return Decimal(repr(best)) * (1 + order.side.sign * ctx.settings.slippage_tolerance)
+    return price * (1 + order.side.sign * ctx.settings.slippage_tolerance)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from ...model.values import NewOrder, OrderType, Verdict
+from ...model.values import ZERO, NewOrder, OrderType, Verdict
 from .base import RiskContext, passed, percent, refused
 
 NAME = "slippage"
@@ -21,7 +19,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     if order.order_type is not OrderType.MARKET or not (market.bid > 0.0 and market.ask > 0.0):
         return _PASSED
     limit = ctx.settings.slippage_tolerance
-    bid, ask = Decimal(repr(market.bid)), Decimal(repr(market.ask))
+    bid, ask = market.decimal(market.bid) or ZERO, market.decimal(market.ask) or ZERO
     share = (ask - bid) / (ask + bid)
     if share <= limit:
         return passed(NAME, share, limit)

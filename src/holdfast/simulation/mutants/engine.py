@@ -9,10 +9,9 @@ import msgspec
 
 from ...engine import engine, folds, housekeeping, protection, reconcile, reports
 from ...engine.core import Core
-from ...engine.exposure import Exposure
 from ...engine.order import Order, RequestState
 from ...engine.parent import Parent
-from ...engine.risk import RULES
+from ...engine.risk import RULES, RiskContext
 from ...engine.state import State
 from ...model import events as ev
 from ...model import messages as msg
@@ -117,7 +116,7 @@ def trade_under_the_kill_switch(patch: Patch) -> None:
 
 
 def check_no_limit(patch: Patch) -> None:
-    patch.attr(Exposure, "adds_risk", lambda _self, _order: False)
+    patch.attr(RiskContext, "adds_risk", lambda _self, _order: False)
 
 
 def _without(patch: Patch, kept: Callable[[list[protection.Step]], list[protection.Step]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ...engine.engine import Outcome
 from ...journal.codec import Row
 from ...journal.commit import DirectCommit
+from ...journal.stored import StoredJournal
 from ...model import messages as msg
 from ...runtime.live import LiveSession
 from ...runtime.recovery import StateRecoveryService
@@ -124,6 +125,21 @@ def recover_from_an_empty_state(patch: Patch) -> None:
         return Recovered(engine, 0, sequence, was_running=True)
 
     patch.attr(StateRecoveryService, "recover", recover)
+
+
+def sync_nothing(patch: Patch) -> None:
+    """Commits are in the log, and nobody sees to it that the log is on the disk."""
+    patch.attr(disk.SimStore, "_make_durable", lambda _self: None)
+
+
+def give_an_epoch_out_unsynced(patch: Patch) -> None:
+    """Nor does the session sync before it goes on."""
+    patch.attr(disk, "keep_epoch", lambda _disk: None)
+    patch.attr(StoredJournal, "sync", lambda _self: None)
+
+
+def let_two_owners_write(patch: Patch) -> None:
+    patch.attr(disk.SimStore, "_check_epoch", lambda _self: None)
 
 
 def leave_a_torn_tail(patch: Patch) -> None:

@@ -120,5 +120,13 @@ MUTANTS = (
         ("fold", "at rest", "crash"),
         ("kill",),
     ),
+    Mutant("commits are synced", shells.sync_nothing, ("durable",), ("kill",)),
+    Mutant("an epoch is synced", shells.give_an_epoch_out_unsynced, ("durable",), ("kill",)),
+    Mutant(
+        "one owner writes",
+        shells.let_two_owners_write,
+        ("fold", "crash", "facts first", "at rest", "run"),
+        ("zombie",),
+    ),
     Mutant("torn facts are set aside", shells.leave_a_torn_tail, ("at rest",), ("kill",)),
 )

@@ -32,6 +32,7 @@ from ...model.values import (
     TimeInForce,
 )
 from ...ports import Capabilities, Clock
+from ..limits import Budget, Urgency
 from . import codec, joining
 from .answers import failure
 from .asking import Asker
@@ -40,6 +41,7 @@ from .bookkeeping import Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
 from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
+from .counters import CONNECTING
 from .dead_man import DeadMan
 from .listen_key import UserChannel
 from .net import NetWire
@@ -54,7 +56,7 @@ from .snapshot import Books
 from .wire import Wire
 
 STREAM_PATIENCE_S = 15.0
-"""How long `connect` waits for the account's stream."""
+"""How long `connect` waits for the account's stream, once there is room to ask for its key."""
 
 ORDERS_PATIENCE_S = 3.0
 """How long `connect` waits for the WebSocket API, which is not indispensable."""
@@ -81,6 +83,7 @@ class BinanceFuturesVenue:
         clock: must be the wall's: the venue compares.
         random: draws from 0 to 1, for jitter.
         open_wire: opens what everything is sent and heard through.
+        budget: of the venue's limits, where others draw from it too; its own when None.
 
     Raises:
         ConfigError: the secret can't be used.
@@ -99,6 +102,7 @@ class BinanceFuturesVenue:
         password: str | None = None,
         random: Callable[[], float] = chance.random,
         open_wire: Callable[[], Wire] = NetWire,
+        budget: Budget | None = None,
     ) -> None:
         if not api_key:
             raise ConfigError("the API key is empty")
@@ -108,6 +112,7 @@ class BinanceFuturesVenue:
         self._clock = clock
         self._random = random
         self._open_wire = open_wire
+        self._budget = budget
         self._names = OrderNames()
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
@@ -170,7 +175,11 @@ class BinanceFuturesVenue:
         settings, account = self._settings, self._account
         self._rest = RestClient(wire, settings.endpoints.rest_url, self._credentials)
         self._asker = asker = Asker(
-            self._rest, self._clock, self._random, retry_attempts=settings.retry_attempts
+            self._rest,
+            self._clock,
+            self._random,
+            retry_attempts=settings.retry_attempts,
+            budget=self._budget,
         )
         start = self._background.start
         doors = Doors(
@@ -221,7 +230,7 @@ class BinanceFuturesVenue:
         if self._settings.orders_over_ws:
             self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
-        await joining.until_up(self._channel.stream, STREAM_PATIENCE_S)
+        await joining.until_up(self._channel.stream, self._asker, STREAM_PATIENCE_S)
         if self._orders is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ORDERS_PATIENCE_S):
@@ -235,6 +244,7 @@ class BinanceFuturesVenue:
             self._clock,
             offset,
             self._random,
+            admit=lambda: self._asker.admit(CONNECTING, Urgency.TRADE),
         )
         if self._credentials.signer.can_log_on:
             orders.log_on = lambda: self._background.start(orders.authenticate())
@@ -260,10 +270,14 @@ class BinanceFuturesVenue:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))
 
     async def _keep_time(self) -> None:
-        """Measure the venue's time now and then."""
+        """Measure the venue's time now and then, and soon again once ours was found to be off."""
+        now = asyncio.get_running_loop().time
+        measured = now()
         while True:
-            await asyncio.sleep(CLOCK_OFF_EVERY_S if self._asker.offset.is_off else CLOCK_EVERY_S)
-            await self._sync_clock()
+            await asyncio.sleep(CLOCK_OFF_EVERY_S)
+            if self._asker.offset.is_off or now() - measured >= CLOCK_EVERY_S:
+                measured = now()
+                await self._sync_clock()
 
     async def _sync_clock(self) -> None:
         await self._asker.sync_clock()
@@ -292,6 +306,11 @@ class BinanceFuturesVenue:
             return
         reason = "the books can't be read: the venue is closed"
         self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
+
+    @property
+    def awaits(self) -> str:
+        """Say what the books wait for; see `Telling`."""
+        return self._books.awaits
 
     def _road(self, call: codec.Call) -> Road:
         orders = self._orders

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ...model.values import NS_PER_MS, NS_PER_S
@@ -28,6 +29,9 @@ ROOM_PATIENCE_NS = 90 * NS_PER_S
 
 ROOM_LOOKS_MAX = 200
 """How often room is looked for: others may take it first."""
+
+READING_TOLD_MAX = 3
+"""How many of the questions under way are named."""
 
 TOO_MANY_ORDERS = -1015
 NO_ROOM = "not sent: no room within the venue's limits in time"
@@ -75,14 +79,40 @@ class Asker:
         self.budget = budget or Budget(LIMITS, random)
         self._random = random
         self._attempts_max = retry_attempts + 1
+        self._reading: list[str] = []
+        self._held_until = 0
+
+    @property
+    def awaits(self) -> str:
+        """Say what is being waited for; "" where nothing is."""
+        if self.is_held:
+            until = datetime.fromtimestamp(self._held_until // NS_PER_S, UTC)
+            return f"room within the venue's limits, until {until:%H:%M:%S} UTC"
+        if self._reading:
+            return f"an answer to {', '.join(sorted(set(self._reading))[:READING_TOLD_MAX])}"
+        return ""
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a request waits for room within the limits."""
+        return self.clock.now() < self._held_until
 
     async def read(
         self, call: Call, *, ask: Ask = Ask.QUERY, urgency: Urgency = Urgency.READ
     ) -> Answered:
         """Ask what may be repeated at will; each try has a time of its own."""
-        return await self.ask(
-            lambda ts: reads.at(call, ts, READ_WINDOW_NS), call.cost, ask, urgency
-        )
+        name = f"{call.route.verb} {call.route.path}"
+        self._reading.append(name)
+        try:
+            return await self.ask(
+                lambda ts: reads.at(call, ts, READ_WINDOW_NS), call.cost, ask, urgency
+            )
+        finally:
+            self._reading.remove(name)
+
+    async def admit(self, cost: Cost, urgency: Urgency) -> bool:
+        """Take what is sent past us out of the limits; return when it may leave, False if never."""
+        return await self._find_room(cost, urgency, None)
 
     def begin(self, call: Call, urgency: Urgency, fence_ts: int, road: Road) -> Begun | None:
         """Send at once what may leave at once; hand the result to `ask`, which waits for it.
@@ -153,6 +183,7 @@ class Asker:
                 return True
             if due >= until:
                 return False
+            self._held_until = max(self._held_until, due)
             await asyncio.sleep((due - now) / NS_PER_S)
         return False
 
@@ -172,10 +203,11 @@ class Asker:
         for place, count in enumerate(reply.counts):
             if count >= 0:
                 self.budget.hear_count(place, count, now)
+        self.hear_limits(reply.limits)
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"not sent: {reply.text}")
         if reply.code == TOO_MANY_ORDERS:
-            self.budget.hear_full(now, reply.text)
+            self.budget.hear_full(now, reply.text, retry_after_s=reply.retry_after_s)
         elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
             self.budget.hear_refusal(
                 reply.status, now, retry_after_s=reply.retry_after_s, text=reply.text

@@ -49,6 +49,14 @@ class Bookkeeping:
         self._is_audit = False
         self._unlisted = Unlisted()
         self._news = asyncio.Event()
+        self._is_reading = False
+
+    @property
+    def awaits(self) -> str:
+        """Say what a read that is under way, or due, waits for; "" where none is."""
+        if self._since is None and not self._is_reading:
+            return ""
+        return self._books.asker.awaits or "its turn"
 
     def want(self, since: int, *, is_audit: bool = False) -> None:
         """Read the books soon, with executions since this time; several wishes are one."""
@@ -70,7 +78,9 @@ class Bookkeeping:
                 await self._find_unlisted()
             since, self._since = self._since, None
             if since is not None:
+                self._is_reading = True
                 await self._take(since, is_audit=self._is_audit)
+                self._is_reading = False
                 await asyncio.sleep(self._gap_s)
 
     async def _take(self, since: int, *, is_audit: bool) -> None:

@@ -46,6 +46,11 @@ class ClockOffset:
         return abs(self.offset_ns) - self.error_ns > SKEW_MAX_NS
 
     @property
+    def is_sure(self) -> bool:
+        """Tell whether the offset is known well enough for fences to hold in the venue's time."""
+        return 0 < self.error_ns <= SKEW_MAX_NS
+
+    @property
     def told(self) -> str:
         """Say how far ours is off."""
         off_s = -self.offset_ns / NS_PER_S

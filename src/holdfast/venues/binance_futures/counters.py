@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from weakref import WeakValueDictionary
 
 from ...model.values import NS_PER_S
-from ..limits import Limit
-from .codec import RateLimit
+from ..limits import Budget, Limit, Window
+from .codec import Cost, ErrorBody, RateLimit
+
+__all__ = [
+    "CONNECTING",
+    "LIMITS",
+    "RETRY_AFTER_MAX_S",
+    "UNSAID",
+    "Budget",
+    "Counts",
+    "counts_in",
+    "counts_of",
+    "place_of",
+    "retry_after_of",
+    "retry_after_s",
+    "shared_budget",
+]
 
 LIMITS = (
     Limit("weight of a minute", 2400, 60 * NS_PER_S),
@@ -14,6 +30,24 @@ LIMITS = (
     Limit("orders of a minute", 1200, 60 * NS_PER_S),
 )
 """In the order of `codec.Cost`. The venue's own word (exchangeInfo) replaces the amounts."""
+
+CONNECTING = Cost(5)
+"""What opening a connection to the WebSocket API takes."""
+
+_ADDRESSES: WeakValueDictionary[str, Window] = WeakValueDictionary()
+
+
+def shared_budget(rest_url: str, random: Callable[[], float]) -> Budget:
+    """Return a budget whose weights are those of all in this process who speak to one host.
+
+    The venue counts weights by our address, whoever asks: the feed, the account, a reader. Orders
+    are counted by account, and are the budget's own.
+    """
+    window = _ADDRESSES.get(rest_url)
+    if window is None:
+        window = _ADDRESSES[rest_url] = Window(LIMITS[0])
+    return Budget(LIMITS, random, window)
+
 
 Counts = tuple[int, int, int]
 """What the venue counts in each limit; -1 where it did not say."""
@@ -55,6 +89,12 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a 429 or 418 names; None where it names none."""
     seconds = _number(headers.get("retry-after"))
     return float(min(seconds, RETRY_AFTER_MAX_S)) if seconds >= 0 else None
+
+
+def retry_after_of(error: ErrorBody) -> float | None:
+    """Return the seconds that a refusal on the WebSocket API names; None where it names none."""
+    seconds = error.retry_after_s
+    return seconds if seconds is None else min(seconds, RETRY_AFTER_MAX_S)
 
 
 def _number(text: str | None) -> int:

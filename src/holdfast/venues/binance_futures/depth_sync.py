@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from ...model.errors import NetworkError, VenueError
 from ...model.market import BookDelta, BookSnapshot
 from ...model.values import Symbol
+from ..limits import Urgency
 from . import codec
 from .asking import Asker
 from .codec import BadFrame, reads
@@ -157,7 +158,7 @@ class DepthBooks:
             self._show(message)
 
     async def _read(self, symbol: Symbol) -> BookSnapshot:
-        answered = await require(self._asker, reads.depth(symbol))
+        answered = await require(self._asker, reads.depth(symbol), Urgency.READ)
         try:
             return codec.book_snapshot(answered.reply.body, symbol)
         except BadFrame as error:

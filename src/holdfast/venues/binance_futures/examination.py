@@ -30,8 +30,11 @@ from .settings import Endpoints
 from .sign import Credentials
 from .wire import Ears, Wire
 
-FIRST_S = 6.0
-"""How long the first message of a stream is waited for: mark prices come every second."""
+FIRST_S = 8.0
+"""How long the first message of a stream is waited for: the slowest comes every five seconds."""
+
+ALL_QUOTES = "!bookTicker"
+"""The quotes of all symbols, every five seconds: ours may be quiet, the market never is."""
 
 DEFAULT_SYMBOLS = (Symbol("BTCUSDT"),)
 SYMBOLS_MAX = 50
@@ -188,10 +191,11 @@ class _Doors:
     async def streams(self) -> list[Finding]:
         """Wait for the first message of each stream, all at once."""
         base = self._where.stream_url
-        quotes = "/".join(f"{symbol.lower()}@bookTicker" for symbol in self._symbols)
+        own = [f"{symbol.lower()}@bookTicker" for symbol in self._symbols]
+        quotes = "/".join([*own, ALL_QUOTES])
         marks = f"{self._symbols[0].lower()}@markPrice@1s"
         kinds = {
-            "public stream": f"{base}/public/stream?streams={quotes}",  # told when they change
+            "public stream": f"{base}/public/stream?streams={quotes}",
             "market stream": f"{base}/market/stream?streams={marks}",
         }
         hear = [self._stream(name, url) for name, url in kinds.items()]

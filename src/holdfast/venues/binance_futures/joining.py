@@ -41,6 +41,9 @@ WAYS_OUT = {
 }
 """What a person can do about a setting that was declined."""
 
+WAITS_MAX = 8
+"""How often a stream is waited for while no room within the limits holds it up."""
+
 _CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...])
 
 
@@ -141,14 +144,14 @@ async def _set(asker: Asker, call: Call) -> Answered:
     return answered
 
 
-async def require(asker: Asker, call: Call) -> Answered:
+async def require(asker: Asker, call: Call, urgency: Urgency = Urgency.PROTECT) -> Answered:
     """Ask what must be answered.
 
     Raises:
         NetworkError: it was not.
         VenueRefused: the venue declined.
     """
-    answered = await asker.read(call, urgency=Urgency.PROTECT)
+    answered = await asker.read(call, urgency=urgency)
     if not answered.is_ok:
         raise refusal(answered, call)
     return answered
@@ -193,14 +196,20 @@ async def filters(
     ]
 
 
-async def until_up(stream: Stream, patience_s: float) -> None:
-    """Wait for a stream.
+async def until_up(stream: Stream, asker: Asker, patience_s: float) -> None:
+    """Wait for a stream; longer while no room within the limits keeps its key from being asked for.
 
     Raises:
         NetworkError: it does not open in time.
     """
-    try:
-        async with asyncio.timeout(patience_s):
-            await stream.went_up.wait()
-    except TimeoutError:
-        raise NetworkError(f"the account's stream did not open in {patience_s:g} s") from None
+    for _ in range(WAITS_MAX):
+        try:
+            async with asyncio.timeout(patience_s):
+                await stream.went_up.wait()
+        except TimeoutError:
+            if not asker.is_held:
+                break
+        else:
+            return
+    why = f": {stream.problem}" if stream.problem else ""
+    raise NetworkError(f"the account's stream did not open in {patience_s:g} s{why}")

@@ -9,6 +9,7 @@ from ...model.errors import NetworkError
 from ...model.instrument import Instrument
 from ...model.market import Bar, timeframe_ns
 from ...model.values import Symbol
+from ..limits import Urgency
 from . import codec
 from .asking import Asker
 from .codec import BadFrame, reads
@@ -29,7 +30,7 @@ async def instruments(asker: Asker, symbols: Sequence[Symbol]) -> list[Instrumen
         VenueRefused: the venue declined.
         ConfigError: a symbol is not traded there.
     """
-    raw = (await require(asker, reads.exchange_info())).reply.body
+    raw = (await require(asker, reads.exchange_info(), Urgency.TRADE)).reply.body
     try:
         info = codec.exchange_info(raw)
     except BadFrame as error:
@@ -68,7 +69,7 @@ async def _parts(asker: Asker, symbol: Symbol, interval: str, until: int, wanted
     found: list[Bar] = []
     while len(found) < wanted:
         count = min(PAGE_MAX, wanted - len(found))
-        answered = await require(asker, reads.klines(symbol, interval, until, count))
+        answered = await require(asker, reads.klines(symbol, interval, until, count), Urgency.TRADE)
         try:
             page = codec.bars(answered.reply.body, symbol, interval, until)
         except BadFrame as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 from ...model.config_keys import keys_of
 from ...model.errors import ConfigError
 from ..wiring import Wiring
 from .adapter import BinanceFuturesVenue
+from .counters import shared_budget
 from .settings import BinanceSettings, Endpoints, endpoints
 
 if TYPE_CHECKING:
@@ -53,10 +55,12 @@ def open_venue(wiring: Wiring) -> BinanceFuturesVenue:
             "BINANCE_API_SECRET into the environment or .env, or name a file of mode 0600 with "
             "api_secret_file, or take --dry-run for a simulated account on its prices"
         )
+    settings = settings_of(wiring.config)
     return BinanceFuturesVenue(
         keys.api_key,
         keys.api_secret,
         clock=wiring.clock,
         password=keys.password,
-        settings=settings_of(wiring.config),
+        settings=settings,
+        budget=shared_budget(settings.endpoints.rest_url, random.random),
     )

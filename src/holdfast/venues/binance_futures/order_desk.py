@@ -2,7 +2,9 @@
 
 Rule 1: a command is answered exactly once, unless the venue is closed before.
 Rule 2: what can't be understood of an answer leaves the order in doubt, never in the air.
-Rule 3: while our clock is off, what adds risk is refused here: its fence would lie. Exits leave.
+Rule 3: while our clock is off, what adds risk is refused here: its fence would lie. What ends risk
+        leaves in the venue's time; where that was not known yet and the venue refused the time, it
+        is measured and the same is sent once more: a refusal of the time is sure.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from . import codec
 from .answers import ASKS, NOT_FOUND, answer
 from .asking import READ_WINDOW_NS, Answered, Asker, Begun
 from .codec import BadFrame, Call, OrderNames, requests
-from .outcomes import Ask, Kind, Outcome
+from .outcomes import Ask, Kind, Outcome, Then
 from .rest import Road
 
 Order = SubmitOrder | CancelOrder | ReplaceOrder
@@ -72,13 +74,13 @@ class OrderDesk:
             reason = f"not sent: {self._asker.offset.told}"
             self._conclude(command, Outcome(Kind.FINAL, reason=reason))
             return
-        self._begin(command, requests.submit(command), urgency)
+        self._begin(command, urgency)
 
     def cancel(self, command: CancelOrder) -> None:
-        self._begin(command, requests.cancel(command), Urgency.PROTECT)
+        self._begin(command, Urgency.PROTECT)
 
     def replace(self, command: ReplaceOrder) -> None:
-        self._begin(command, requests.replace(command), Urgency.TRADE)
+        self._begin(command, Urgency.TRADE)
 
     def query(self, command: QueryOrder) -> None:
         """Ask after an order, unless that is being asked already."""
@@ -93,16 +95,22 @@ class OrderDesk:
 
     # Commands
 
-    def _begin(self, command: Order, call: Call, urgency: Urgency) -> None:
+    def _begin(self, command: Order, urgency: Urgency) -> None:
         """Let a command leave before returning where that is possible, and soon otherwise."""
+        offset = self._asker.offset
+        is_shifted = urgency is Urgency.PROTECT and offset.is_off and offset.is_sure
+        call = _call(self._in_venue_time(command) if is_shifted else command)
         if not self._doors.is_open():
             self._conclude(command, CLOSED)
             return
         self._under_way += 1
         self._is_idle.clear()
-        fence_ts = command.ts + command.recv_window_ns
-        begun = self._asker.begin(call, urgency, fence_ts, self._doors.road(call))
+        begun = self._asker.begin(call, urgency, _fence(command), self._doors.road(call))
         self._doors.start(self._carry_out(command, call, urgency, begun))
+
+    def _in_venue_time(self, command: Order) -> Order:
+        """Return a command as it is written where our clock is off; its own fence stays."""
+        return msgspec.structs.replace(command, ts=self._asker.offset.venue_time(command.ts))
 
     def _end(self) -> None:
         self._under_way -= 1
@@ -114,15 +122,12 @@ class OrderDesk:
     ) -> None:
         began = asyncio.get_running_loop().time()
         try:
-            answered = await self._asker.ask(
-                lambda _: call,
-                call.cost,
-                ASKS[type(command)],
-                urgency,
-                fence_ts=command.ts + command.recv_window_ns,
-                roads=lambda: self._doors.road(call),
-                begun=begun,
-            )
+            answered = await self._send(command, call, urgency, begun)
+            if answered.outcome.then is Then.SYNC_CLOCK and urgency is Urgency.PROTECT:
+                await self._asker.sync_clock()
+                if self._asker.offset.is_sure and self._asker.clock.now() < _fence(command):
+                    call = _call(self._in_venue_time(command))
+                    answered = await self._send(command, call, urgency, None)
             self._take(command, answered, began)
         except Exception:  # noqa: BLE001 - a fault of ours; the outcome is not known, others go on
             _log.exception("the answer to %s was not understood", type(command).__name__)
@@ -130,6 +135,19 @@ class OrderDesk:
             self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=reason))
         finally:
             self._end()
+
+    async def _send(
+        self, command: Order, call: Call, urgency: Urgency, begun: Begun | None
+    ) -> Answered:
+        return await self._asker.ask(
+            lambda _: call,
+            call.cost,
+            ASKS[type(command)],
+            urgency,
+            fence_ts=_fence(command),
+            roads=lambda: self._doors.road(call),
+            begun=begun,
+        )
 
     def _take(self, command: Order, answered: Answered, began: float) -> None:
         if not answered.is_ok:
@@ -230,6 +248,21 @@ class OrderDesk:
         self._doors.follow_up(answered.outcome)
         message = answer(command, answered.outcome, answered.asked_ts)
         return message if isinstance(message, OrderNotFound) else None
+
+
+def _call(command: Order) -> Call:
+    match command:
+        case SubmitOrder():
+            return requests.submit(command)
+        case CancelOrder():
+            return requests.cancel(command)
+        case ReplaceOrder():
+            return requests.replace(command)
+
+
+def _fence(command: Order) -> int:
+    """Return our time at which a command may no longer leave."""
+    return command.ts + command.recv_window_ns
 
 
 def _name_of(command: Order) -> ClOrdId:

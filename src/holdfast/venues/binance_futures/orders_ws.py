@@ -12,11 +12,12 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 
+from ...model.errors import VenueUnavailable
 from ...ports import Clock
 from .asking import READ_WINDOW_NS
 from .clock_offset import ClockOffset
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
-from .counters import counts_of
+from .counters import counts_of, retry_after_of
 from .outcomes import NO_ANSWER
 from .rest import ANSWER_S, Reply
 from .sign import Credentials
@@ -30,7 +31,11 @@ _log = logging.getLogger("holdfast.venue")
 
 
 class OrdersSocket:
-    """A road for orders. `stream.run` keeps it open; `is_up` tells whether it is worth trying."""
+    """A road for orders. `stream.run` keeps it open; `is_up` tells whether it is worth trying.
+
+    Args:
+        admit: returns when a connection may be made, which costs weight; False where none may.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a connection consists of
         self,
@@ -41,7 +46,10 @@ class OrdersSocket:
         offset: ClockOffset,
         random: Callable[[], float],
         watch: Watch | None = None,
+        *,
+        admit: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
+        self._admit = admit
         self._url = url
         self._credentials = credentials
         self._clock = clock
@@ -62,6 +70,9 @@ class OrdersSocket:
         return self.stream.is_up
 
     async def _address(self) -> str:
+        """Return where to connect, once the limits let us."""
+        if self._admit is not None and not await self._admit():
+            raise VenueUnavailable("no room within the venue's limits")
         return self._url
 
     def begin(self, call: Call) -> Awaitable[Reply] | None:
@@ -141,9 +152,18 @@ def _number(told: int | str | None) -> int | None:
 
 
 def _as_reply(reply: WsReply) -> Reply:
-    counts = counts_of(reply.rate_limits)
+    limits = reply.rate_limits
+    counts, error = counts_of(limits), reply.error
     if reply.is_ok:
-        return Reply(reply.status, reply.result, counts=counts)
-    code = reply.error.code if reply.error is not None else None
-    text = reply.error.msg if reply.error is not None else ""
-    return Reply(reply.status, b"", code=code, text=text, counts=counts)
+        return Reply(reply.status, reply.result, counts=counts, limits=limits)
+    if error is None:
+        return Reply(reply.status, b"", counts=counts, limits=limits)
+    return Reply(
+        reply.status,
+        b"",
+        code=error.code,
+        text=error.msg,
+        counts=counts,
+        retry_after_s=retry_after_of(error),
+        limits=limits,
+    )

@@ -81,7 +81,12 @@ SLOW_DOWN = Row(R, R, R, R, R, failure="limits", delay_ms=1000)
 WALLED_OFF = Row(R, R, R, R, R, failure="limits", delay_ms=60_000)
 LOCKED_OUT = Row(S, S, S, S, S, failure="auth")
 GONE = Row(F, F, F, F, F, failure="venue")
-MISTIMED = Row(F, F, F, R, R, then=Then.SYNC_CLOCK)  # a command's time is the journal's
+MISTIMED = Row(F, F, F, R, R, then=Then.SYNC_CLOCK)
+"""A question is asked again, once the clock was measured, with a time of its own. A command goes
+with the journal's time, which its fence stands on; it is refused, unless it ends risk: then it is
+sent once more in the venue's time (`OrderDesk`). See `ClockOffset.is_off` too.
+"""
+
 NOT_THERE = Row(F, Q, Q, F, F)
 UNCHANGED = Row(F, F, F, F, OK)
 RECHECK = Row(F, F, F, F, F, then=Then.RESYNC)

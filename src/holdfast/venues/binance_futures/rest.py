@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from ...model.errors import OutcomeUnknownError, VenueUnavailable
-from .codec import Call, read_error, rest_request
+from .codec import Call, RateLimit, read_error, rest_request
 from .counters import UNSAID, Counts, counts_in, retry_after_s
 from .outcomes import HTTP_OK, NO_ANSWER
 from .sign import Credentials
@@ -26,7 +26,8 @@ class Reply(NamedTuple):
     """What came of one request.
 
     `status` is `NO_ANSWER` where none came, and then `was_sent` tells whether the request may
-    have been received. `counts` is what the venue counts of ours.
+    have been received. `counts` is what the venue counts of ours, `limits` what it allows where it
+    says that too.
     """
 
     status: int
@@ -36,6 +37,7 @@ class Reply(NamedTuple):
     was_sent: bool = True
     counts: Counts = UNSAID
     retry_after_s: float | None = None
+    limits: tuple[RateLimit, ...] = ()
 
     @property
     def is_ok(self) -> bool:

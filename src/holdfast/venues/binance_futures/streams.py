@@ -24,6 +24,9 @@ PONG_S = 7.5
 """After how long a silence we ping, and how long we wait for the pong."""
 
 OPEN_S = 10.0
+ADDRESS_S = 120.0
+"""How long the address may take where no connection is up: it may wait for the venue's limits."""
+
 WATCH_S = 0.5
 """How often the watchdogs look."""
 
@@ -173,6 +176,8 @@ class Stream:
         self._heard = 0.0
         self._was_told_up = False
         self.went_up = asyncio.Event()
+        self.problem = ""
+        """Why it could not be opened the last time; "" once it could."""
 
     @property
     def is_up(self) -> bool:
@@ -186,12 +191,14 @@ class Stream:
         try:
             while True:
                 try:
-                    line, socket = await self._open()
+                    line, socket = await self._open(ADDRESS_S)
                 except VenueUnavailable as error:
+                    self.problem = str(error)
                     attempt = min(attempt + 1, BACKOFF_STEPS)
                     _log.warning("%s can't be opened: %s", self._name, error)
                     await self._pause(attempt)
                     continue
+                self.problem = ""
                 began = now()
                 self._set_down(await self._live(line, socket))
                 attempt = 0 if now() - began > STABLE_S else min(attempt + 1, BACKOFF_STEPS)
@@ -220,17 +227,22 @@ class Stream:
 
     # One connection after the other
 
-    async def _open(self) -> tuple[Line, Socket]:
+    async def _open(self, address_s: float) -> tuple[Line, Socket]:
         """Open a connection.
+
+        Args:
+            address_s: how long to wait for the address.
 
         Raises:
             VenueUnavailable: there is none now. The text has no address: it may hold a key.
         """
-        line = Line(self._on_frame)
-        ears = wire.Ears(line.on_frame, line.on_pong, line.end)
         try:
+            async with asyncio.timeout(address_s):
+                address = await self._address()
+            line = Line(self._on_frame)
+            ears = wire.Ears(line.on_frame, line.on_pong, line.end)
             async with asyncio.timeout(OPEN_S):
-                return line, await self._wire.open_socket(await self._address(), ears)
+                return line, await self._wire.open_socket(address, ears)
         except TimeoutError:
             raise VenueUnavailable("it took too long") from None
 
@@ -245,7 +257,7 @@ class Stream:
             if reason is not None:
                 return reason
             try:
-                fresh, successor = await self._open()
+                fresh, successor = await self._open(OPEN_S)
             except VenueUnavailable as error:
                 _log.warning("%s can't be renewed: %s", self._name, error)
                 lifetime_s += ROTATION_RETRY_S

@@ -36,10 +36,30 @@ class RateLimit(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """The venue's refusal. `code` is None where the body is none of the venue's own."""
+    """The venue's refusal. `code` is None where the body is none of the venue's own.
+
+    `data` is still JSON: on the WebSocket API it may say when to ask again.
+    """
 
     code: int | None = None
     msg: str = ""
+    data: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """How long to wait, where the refusal says; None where it does not."""
+        try:
+            told = _WHEN.decode(self.data)
+        except UNREADABLE:
+            return None
+        return max(0, told.retry_after - told.server_time) / 1000
+
+
+class _When(msgspec.Struct, frozen=True, rename="camel"):
+    """When to ask again, both in milliseconds of the venue's time."""
+
+    server_time: int
+    retry_after: int
 
 
 class WsReply(msgspec.Struct, frozen=True, rename="camel"):
@@ -58,6 +78,7 @@ class WsReply(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _REPLY = msgspec.json.Decoder(WsReply, strict=False)
+_WHEN = msgspec.json.Decoder(_When, strict=False)
 _ERROR = msgspec.json.Decoder(ErrorBody, strict=False)
 _ENCODE = msgspec.json.Encoder().encode
 

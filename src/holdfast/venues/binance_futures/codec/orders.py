@@ -22,7 +22,7 @@ from ....model.values import (
 )
 from .envelope import ErrorBody
 from .names import OrderNames
-from .wire import BadFrame, checked, decode, ns
+from .wire import BadFrame, checked, checked_or_none, decode, ns
 from .words import (
     ORDINARY_TYPES,
     SIDES,
@@ -59,7 +59,7 @@ class TradeRow(msgspec.Struct, frozen=True, rename="camel"):
     price: Decimal
     qty: Decimal
     time: int
-    realized_pnl: Decimal = ZERO
+    realized_pnl: Decimal | None = None
     commission: Decimal = ZERO
     commission_asset: str = "USDT"
     maker: bool = False
@@ -215,7 +215,7 @@ def _trade(row: TradeRow, names: OrderNames, account: AccountId) -> ExecutionRep
         trade_id=TradeId(str(row.id)),
         fee=checked(row.commission, "commission"),
         fee_asset=row.commission_asset,
-        realized_pnl=checked(row.realized_pnl, "realizedPnl"),
+        realized_pnl=checked_or_none(row.realized_pnl, "realizedPnl"),
         is_maker=row.maker,
     )
 

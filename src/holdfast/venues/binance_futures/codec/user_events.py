@@ -40,7 +40,7 @@ from .user_frames import (
     OrderFrame,
 )
 from .wallet import WalletMoved, funding_payment
-from .wire import checked, ns
+from .wire import checked, checked_or_none, ns
 from .words import (
     ALGO_STATUSES,
     EXEC_TYPES,
@@ -205,7 +205,7 @@ def order_report(order: OrderFields, names: OrderNames, account: AccountId) -> E
             trade_id=TradeId(str(order.trade_id)),
             fee=checked(order.fee, "n"),
             fee_asset=order.fee_asset or "USDT",
-            realized_pnl=checked(order.realized, "rp"),
+            realized_pnl=checked_or_none(order.realized, "rp"),
             is_maker=order.is_maker,
         )
     return ExecutionReport(

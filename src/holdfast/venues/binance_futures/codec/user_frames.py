@@ -35,7 +35,7 @@ class OrderFields(msgspec.Struct, frozen=True, gc=False):
     trade_id: int = field(name="t", default=0)
     is_maker: bool = field(name="m", default=False)
     reduce_only: bool = field(name="R", default=False)
-    realized: Decimal = field(name="rp", default=ZERO)
+    realized: Decimal | None = field(name="rp", default=None)
     expiry_reason: str = field(name="er", default="")
 
 

@@ -30,7 +30,7 @@ class BadFrame(VenueError):
     """The venue sent something that can't be read; the text quotes its beginning."""
 
 
-def decode(decoder: msgspec.json.Decoder[T], raw: bytes | str, what: str) -> T:
+def decode(decoder: msgspec.json.Decoder[T], raw: bytes | str | msgspec.Raw, what: str) -> T:
     """Decode one frame or body.
 
     Raises:
@@ -42,9 +42,9 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes | str, what: str) -> T:
         raise BadFrame(f"{what} can't be read ({error}): {quote(raw)}") from error
 
 
-def quote(raw: bytes | str) -> str:
+def quote(raw: bytes | str | msgspec.Raw) -> str:
     """Return the beginning of a frame, for an error's text."""
-    text = raw if isinstance(raw, str) else raw[: SHOWN_BYTES * 4].decode(errors="replace")
+    text = raw if isinstance(raw, str) else bytes(raw)[: SHOWN_BYTES * 4].decode(errors="replace")
     return text if len(text) <= SHOWN_BYTES else f"{text[:SHOWN_BYTES]}..."
 
 
@@ -60,6 +60,11 @@ def checked(amount: Decimal, what: str) -> Decimal:
     except InvalidOperation:
         pass  # not a number: refused below
     raise BadFrame(f"{what} must be a finite number of at most {LARGEST_AMOUNT:f}, was {amount}")
+
+
+def checked_or_none(amount: Decimal | None, what: str) -> Decimal | None:
+    """Return an amount that the venue may leave out, checked where it is there."""
+    return None if amount is None else checked(amount, what)
 
 
 def ns(ms: int) -> int:

@@ -1,0 +1,112 @@
+"""The disk that the session writes to: one that can be filled, and a database that can be locked.
+
+Where this process may mount, the session's folder is a small file system in memory, which is filled
+to its last page. Elsewhere the kernel is told that no file of the session's process may grow
+(RLIMIT_FSIZE): writes fail then as well, with another error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+SIZE_MB = 48
+CHUNK = b"\0" * 65536
+GROWS = 32_768
+"""How much a file may still grow where the limit stands in for a full disk."""
+
+TOOL_S = 20.0
+
+
+def _run(*words: str) -> bool:
+    found = shutil.which(words[0])
+    if found is None:
+        return False
+    done = subprocess.run(  # noqa: S603 - our own words
+        [found, *words[1:]], capture_output=True, timeout=TOOL_S, check=False
+    )
+    return done.returncode == 0
+
+
+class Disk:
+    """A folder with a disk of its own, as far as that may be had."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.is_mounted = _run(
+            "mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "holdfast-kill", str(folder)
+        )
+
+    @property
+    def how(self) -> str:
+        """Say what a full disk is here."""
+        return "a tmpfs, filled" if self.is_mounted else "RLIMIT_FSIZE"
+
+    def fill(self, pid: int) -> None:
+        """Leave no room."""
+        if not self.is_mounted:
+            self._limit(pid, self._largest() + GROWS)
+            return
+        with (self.folder / "ballast").open("wb", buffering=0) as file:
+            for chunk in (CHUNK, CHUNK[:4096]):
+                with contextlib.suppress(OSError):
+                    while file.write(chunk) == len(chunk):
+                        pass
+
+    def free(self, pid: int) -> None:
+        """Give the room back."""
+        (self.folder / "ballast").unlink(missing_ok=True)
+        if not self.is_mounted:
+            self._limit(pid, resource.RLIM_INFINITY)
+
+    @staticmethod
+    def _limit(pid: int, size: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def _largest(self) -> int:
+        sizes = [p.stat().st_size for p in self.folder.glob("holdfast.db-wal")]
+        return max(sizes, default=0)
+
+    def keep(self, where: Path) -> None:
+        """Copy the folder's files to where they outlive it."""
+        with contextlib.suppress(OSError, shutil.Error):
+            shutil.copytree(self.folder, where, dirs_exist_ok=True)
+
+    def close(self) -> None:
+        """Give the disk back."""
+        if self.is_mounted and not _run("umount", str(self.folder)):
+            _run("umount", "-l", str(self.folder))
+
+
+class Locker:
+    """Another program that keeps the database locked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def lock(self, how: str) -> bool:
+        """Begin a transaction, IMMEDIATE or EXCLUSIVE; tell whether there was something to lock."""
+        if not self._path.exists():
+            return False
+        made = sqlite3.connect(self._path, isolation_level=None, timeout=0.2)
+        try:
+            made.execute(f"BEGIN {how}")
+        except sqlite3.Error:
+            made.close()
+            return False
+        self._connection = made
+        return True
+
+    def unlock(self) -> None:
+        """Let go."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

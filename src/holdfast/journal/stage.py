@@ -1,0 +1,190 @@
+"""The first stage of an SQLite journal: facts in plain files, until the database has them too.
+
+To commit in the database costs several times what it costs to write to a file, and an order waits
+for it. So rows are written here in one piece, at once, and moved to the database in groups.
+
+Rule 1: what was written here survives kill -9, whether the database has it yet or not.
+Rule 2: who takes a journal over renames these files before reading them, and a writer looks for
+        its file's name after each write. So a former owner's rows are either read by the new one,
+        or refused to the former.
+Rule 3: rows count by the chain of hashes alone. What does not follow the database's last fact is
+        what it has already, or was never whole.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ..model.errors import Fenced, JournalError
+from .codec import Row, StoredRow, fault
+
+STAGE_BYTES = 1024 * 1024
+"""A file of this size is followed by the next; it goes once the database has all of it."""
+
+_LENGTH = struct.Struct(">I")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Row]).decode
+
+
+class Stage:
+    """Where an owner writes rows first.
+
+    Args:
+        path: the database's.
+        fenced: returns the error for one who has lost the journal.
+    """
+
+    def __init__(self, path: Path, fenced: Callable[[], Fenced]) -> None:
+        self._database = path
+        self._fenced = fenced
+        self._full: list[tuple[int, Path]] = []  # files that are full, by their last sequence
+        self._last = 0
+        self._begin(max((_number(each) for each in stage_files(path)), default=0) + 1)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows, all or none.
+
+        Raises:
+            JournalError: the disk is full or fails.
+            Fenced: another process has taken the journal over.
+        """
+        body = _encode(rows)
+        frame = _LENGTH.pack(len(body)) + body
+        if self._size and self._size + len(frame) > STAGE_BYTES:
+            self._follow_on()
+        try:
+            written = os.write(self._fd, frame)
+        except OSError as error:
+            raise self._unwritten(error.strerror or str(error)) from error
+        if written != len(frame):
+            raise self._unwritten("the disk is full")
+        self._size += written
+        self._last = rows[-1][0]
+        self._check_name()
+
+    def drop(self, sequence: int) -> None:
+        """Remove full files whose rows the database has up to `sequence`. From any thread."""
+        while self._full and self._full[0][0] <= sequence:
+            self._full.pop(0)[1].unlink(missing_ok=True)
+
+    def close(self, *, is_moved: bool) -> None:
+        """Let go of the files; remove them where the database has all."""
+        os.close(self._fd)
+        if is_moved:
+            self.drop(self._last)
+            self._path.unlink(missing_ok=True)
+
+    def _follow_on(self) -> None:
+        os.close(self._fd)
+        self._full.append((self._last, self._path))
+        self._begin(_number(self._path) + 1)
+
+    def _begin(self, number: int) -> None:
+        self._path = self._database.with_name(f"{self._database.name}.stage-{number}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        try:
+            self._fd = os.open(self._path, flags, 0o644)
+        except OSError as error:
+            raise self._unwritten(error.strerror or str(error)) from error
+        self._inode = os.fstat(self._fd).st_ino
+        self._name = str(self._path)
+        self._size = 0
+
+    def _check_name(self) -> None:
+        """See that the file is still the one that the next owner will read."""
+        try:
+            is_ours = os.stat(self._name).st_ino == self._inode  # noqa: PTH116 - each commit's
+        except FileNotFoundError:
+            is_ours = False
+        if not is_ours:
+            raise self._fenced()
+
+    def _unwritten(self, why: str) -> JournalError:
+        return JournalError(
+            f"journal {self._database}: {self._path.name} can't be written: {why}; "
+            "free some space or mend the disk, then start again"
+        )
+
+
+class Staged:
+    """What a former owner has left in files: rows that follow a fact, and which files are torn.
+
+    What was appended together counts together or not at all.
+    """
+
+    def __init__(self, path: Path, sequence: int, head: bytes) -> None:
+        self.rows: list[Row] = []
+        self.torn: list[Path] = []
+        self._sequence, self._head = sequence, head
+        for file in stage_files(path):
+            if not self._read(file):
+                self.torn.append(file)
+
+    def _read(self, file: Path) -> bool:
+        """Take what follows from a file; tell whether all of it was whole and followed."""
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return True  # its rows have been moved meanwhile
+        at = 0
+        while at < len(content):
+            begin = at + _LENGTH.size
+            if begin > len(content):
+                return False
+            at = begin + _LENGTH.unpack_from(content, begin - _LENGTH.size)[0]
+            rows = _rows(content[begin:at]) if at <= len(content) else []
+            if not rows or not self._take([row for row in rows if row[0] > self._sequence]):
+                return False
+        return True
+
+    def _take(self, rows: list[Row]) -> bool:
+        sequence, head = self._sequence, self._head
+        for row in rows:
+            if fault(as_stored(row), sequence + 1, head):
+                return False
+            sequence, head = row[0], row[6]
+        self.rows += rows
+        self._sequence, self._head = sequence, head
+        return True
+
+
+def _rows(body: bytes) -> list[Row]:
+    """Return the rows of one append; none where they are not whole."""
+    try:
+        return _decode(body)
+    except msgspec.MsgspecError:
+        return []
+
+
+def take_over(path: Path) -> list[Path]:
+    """Rename what a former owner wrote, so that it can't write on; return what is to be read."""
+    for file in stage_files(path):
+        if not file.name.endswith(TAKEN):
+            file.rename(file.with_name(f"{file.name}{TAKEN}"))
+    return stage_files(path)
+
+
+TAKEN = ".taken"
+
+
+def stage_files(path: Path) -> list[Path]:
+    """Return the files of a database's first stage, oldest first."""
+    mark = f"{path.name}.stage-"
+    found = [each for each in path.parent.iterdir() if each.name.startswith(mark)]
+    return sorted((each for each in found if _number(each)), key=_number)
+
+
+def _number(file: Path) -> int:
+    """Return the number of a stage's file; 0 where the name is another's."""
+    number = file.name.removesuffix(TAKEN).rpartition(".stage-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def as_stored(row: Row) -> StoredRow:
+    """Return a row as the database would give it back."""
+    return (*row[:4], row[4].encode(), row[5].encode(), row[6])

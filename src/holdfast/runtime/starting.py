@@ -1,0 +1,89 @@
+"""Wait at a start for the venue's books: while something is under way, and within bounds.
+
+Rule 1: a question that was not answered is asked again; nobody else does that before the session
+        runs.
+Rule 2: whoever gives up says what was missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ..engine.engine import Engine
+from ..model import messages as msg
+from ..model.errors import NetworkError
+from ..model.events import BreakerChanged, Event
+from ..model.values import TradingSessionStatus
+from ..ports import Telling, Venue
+from .shell import Shell
+
+START_PATIENCE_S = 180.0
+"""How long a start waits for the venue's books: limits that are used up are free again before."""
+
+STALL_S = 30.0
+"""How long nothing at all may happen, nor be under way."""
+
+ASK_AGAIN_S = 1.0
+"""How long to wait before what was not answered, or did not agree, is asked for again."""
+
+WHAT = "start"
+
+
+class Start:
+    """One session on its way from STARTING: `reached` waits for its end."""
+
+    def __init__(self, engine: Engine, shell: Shell, venue: Venue) -> None:
+        self._engine = engine
+        self._shell = shell
+        self._venue = venue
+        self._problem = ""
+
+    def _is_over(self) -> bool:
+        is_starting = self._engine.state.status is TradingSessionStatus.STARTING
+        return not is_starting or self._shell.has_failed
+
+    async def reached(self) -> None:
+        """Return when the session is not STARTING any more, or the shell has failed.
+
+        Raises:
+            NetworkError: it took too long; the text says what for.
+        """
+        self._shell.listeners.append(self._listen)
+        try:
+            await self._wait()
+        finally:
+            self._shell.listeners.remove(self._listen)
+
+    async def _wait(self) -> None:
+        now = asyncio.get_running_loop().time
+        end = now() + START_PATIENCE_S
+        stalls, seen = now() + STALL_S, self._seen()
+        while not await self._shell.until(self._is_over, ASK_AGAIN_S):
+            if self._awaits() or self._seen() != seen:
+                stalls, seen = now() + STALL_S, self._seen()
+            if now() >= min(end, stalls):
+                raise NetworkError(
+                    f"{self._venue.name} did not give its books in time: {self._missing()}"
+                )
+            if not self._awaits():
+                self._shell.hear(msg.AuditDue(account=self._venue.account, reason=WHAT))
+
+    def _seen(self) -> object:
+        return self._shell.last_snapshot.get(self._venue.account)
+
+    def _awaits(self) -> str:
+        return self._venue.awaits if isinstance(self._venue, Telling) else ""
+
+    def _listen(self, facts: Sequence[Event]) -> None:
+        for fact in facts:
+            if isinstance(fact, BreakerChanged) and fact.reason:
+                self._problem = fact.reason
+
+    def _missing(self) -> str:
+        differences = self._engine.state.differences.items()
+        gaps = [f"{what} is {found.gap:+f} above ours" for what, found in differences]
+        if gaps:
+            return f"they differ, {', '.join(gaps)}"
+        told = [f"it waits for {awaits}" if (awaits := self._awaits()) else "", self._problem]
+        return "; ".join(filter(None, told)) or "nothing came"

@@ -1,0 +1,329 @@
+"""The first stage: facts are safe in plain files before the database has them."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.journal import commit, open_journal, stage, upkeep
+from holdfast.journal.archiving import archive
+from holdfast.journal.inspect import tail, verify
+from holdfast.model.errors import Fenced, JournalError
+from tests.journal.samples import fill, fills
+
+
+@pytest.fixture
+def unmoved(monkeypatch):
+    """Let nothing be moved unless it is asked for."""
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 600)
+
+
+def _stages(path):
+    return sorted(each.name for each in path.parent.iterdir() if ".stage-" in each.name)
+
+
+def _count(path):
+    with sqlite3.connect(path) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM facts")
+    connection.close()
+    return count
+
+
+def _crash(journal, path, image):
+    """Return a copy of all files, as kill -9 leaves them."""
+    shutil.copytree(path.parent, image)
+    journal.close()
+    return image / path.name
+
+
+def _image(tmp_path, count=30, *, batch=1):
+    path = tmp_path / "live" / "a.db"
+    path.parent.mkdir()
+    journal = open_journal(path)
+    for start in range(1, count + 1, batch):
+        journal.append(fills(batch, start=start))
+    return _crash(journal, path, tmp_path / "image")
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_facts_that_were_not_moved_come_back_after_a_kill(tmp_path):
+    path = _image(tmp_path)
+    assert _count(path) == 0
+    journal = open_journal(path)
+
+    assert list(journal.replay()) == fills(30)
+    assert _count(path) == 30
+    assert journal.findings == []
+    journal.append([fill(31)])
+    journal.close()
+    assert verify(path).last_sequence == 31
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_reader_sees_facts_that_were_not_moved(tmp_path):
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    journal.append(fills(10))
+    journal.sync()
+    journal.append(fills(5, start=11))
+    reader = open_journal(path, read_only=True)
+
+    assert reader.sequence == 15
+    assert reader.head == journal.head
+    assert list(reader.replay()) == fills(15)
+    assert list(reader.replay(after=12)) == fills(3, start=13)
+    assert verify(path).facts == 15
+    assert [record.fact for record in tail(path, 8)] == fills(8, start=8)
+    reader.close()
+    journal.close()
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_reader_goes_on_where_facts_are_moved_meanwhile(tmp_path):
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    journal.append(fills(10))
+    reader = open_journal(path, read_only=True)
+    replay = reader.replay()
+    seen = [next(replay) for _ in range(4)]
+    journal.sync()
+    journal.append(fills(5, start=11))
+    seen += replay
+
+    assert seen == fills(15)
+    reader.close()
+    journal.close()
+
+
+def test_thread_moves_facts_by_itself(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    store = vars(journal)["_committer"]._store
+    insert, moved = store.insert, threading.Event()
+
+    def insert_and_tell(rows):
+        insert(rows)
+        moved.set()
+
+    monkeypatch.setattr(store, "insert", insert_and_tell)
+    journal.append(fills(3))
+
+    assert moved.wait(5)
+    assert _count(path) == 3
+    journal.close()
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_full_files_go_once_the_database_has_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "STAGE_BYTES", 2_000)
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    for fact in fills(40):
+        journal.append([fact])
+    before = _stages(path)
+    journal.sync()
+    journal.append([fill(41)])
+    journal.sync()
+
+    assert len(before) > 5
+    assert _stages(path) == before[-1:]
+    assert list(journal.replay()) == fills(41)
+    journal.close()
+    assert _stages(path) == []
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_facts_over_several_files_come_back_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "STAGE_BYTES", 1_000)
+    path = _image(tmp_path, 60)
+    assert len(_stages(path)) > 9
+    journal = open_journal(path)
+
+    assert list(journal.replay()) == fills(60)
+    journal.close()
+    assert _stages(path) == []
+
+
+@pytest.mark.usefixtures("unmoved")
+@settings(max_examples=40)
+@given(where=st.floats(0, 1), garbled=st.booleans())
+def test_torn_file_leaves_a_prefix_and_is_kept(tmp_path_factory, where, garbled):
+    path = _image(tmp_path_factory.mktemp("torn"), 24, batch=3)
+    (name,) = _stages(path)
+    file = path.with_name(name)
+    body = bytearray(file.read_bytes())
+    at = min(int(where * len(body)), len(body) - 1)
+    if garbled:
+        body[at] ^= 0x41
+    else:
+        del body[at:]
+    file.write_bytes(body)
+    journal = open_journal(path)
+    left = journal.sequence
+
+    assert left % 3 == 0
+    assert list(journal.replay()) == fills(left)
+    kept = list(path.parent.glob("*.cut-*"))
+    assert len(kept) == len(journal.findings) <= 1
+    assert left < 24 or not garbled
+    if garbled:
+        assert kept[0].name in journal.findings[0]
+        assert kept[0].read_bytes() == body
+    journal.append([fill(99)])
+    journal.close()
+    assert verify(path).is_ok
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_crash_while_facts_are_moved_doubles_none(tmp_path, monkeypatch):
+    """The database has them, and the files were not removed any more."""
+    path = _image(tmp_path)
+    copies = {each: path.with_name(each).read_bytes() for each in _stages(path)}
+    open_journal(path).close()
+    for name, content in copies.items():
+        path.with_name(f"{name}.taken").write_bytes(content)
+    journal = open_journal(path)
+
+    assert list(journal.replay()) == fills(30)
+    assert journal.findings == []
+    journal.close()
+    assert _stages(path) == []
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_files_behind_a_restored_backup_are_set_aside(tmp_path):
+    """The database is older than what the files follow: nothing is invented in between."""
+    path = tmp_path / "live" / "a.db"
+    path.parent.mkdir()
+    journal = open_journal(path)
+    journal.append(fills(10))
+    journal.sync()
+    backup = shutil.copytree(path.parent, tmp_path / "backup") / "a.db"
+    for name in _stages(backup):
+        backup.with_name(name).unlink()
+    journal.append(fills(10, start=11))
+    journal.sync()
+    journal.close()
+    journal = open_journal(path)
+    journal.append(fills(5, start=21))
+    image = _crash(journal, path, tmp_path / "image")
+    for name in _stages(image):
+        shutil.copy(image.with_name(name), backup.with_name(name))
+    journal = open_journal(backup)
+
+    assert list(journal.replay()) == fills(10)
+    assert len(journal.findings) == 1
+    journal.close()
+    assert verify(backup).is_ok
+
+
+def test_former_owner_is_refused_before_its_command_leaves(tmp_path):
+    path = tmp_path / "a.db"
+    former = open_journal(path)
+    former.append([fill(1)])
+    path.with_name("a.db.lock").unlink()  # what a meddler does
+    owner = open_journal(path)
+    sent = []
+
+    with pytest.raises(Fenced, match="epoch 1 has lost it to epoch 2"):
+        former.append([fill(2)], lambda: sent.append("order"))
+    owner.append([fill(3)])
+    owner.sync()
+    assert sent == []
+    assert list(owner.replay()) == [fill(1), fill(3)]
+    former.close()
+    owner.close()
+    assert verify(path).is_ok
+
+
+def test_what_a_former_owner_had_written_is_known_to_the_next(tmp_path, monkeypatch):
+    """Frozen between its write and its command: the command may still leave, so it is on record."""
+    path = tmp_path / "a.db"
+    former = open_journal(path)
+    taken_over = []
+
+    def freeze():
+        path.with_name("a.db.lock").unlink()
+        taken_over.append(open_journal(path))
+
+    former.append([fill(1)], freeze)
+    (owner,) = taken_over
+
+    assert list(owner.replay()) == [fill(1)]
+    owner.close()
+    former.close()
+
+
+def test_archive_has_what_was_not_moved(tmp_path, monkeypatch):
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 600)
+    path = tmp_path / "live" / "a.db"
+    path.parent.mkdir()
+    journal = open_journal(path)
+    journal.append(fills(1500))
+    journal.save_snapshot(1500, b"state")
+    journal.append(fills(200, start=1501))
+    image = _crash(journal, path, tmp_path / "image")
+    moved = archive(image)
+
+    assert moved is not None
+    report = verify(image)
+    assert (report.is_ok, report.facts) == (True, 1700)
+
+
+FULL = """
+import resource, signal, sys
+from holdfast.journal import open_journal, upkeep
+from holdfast.model.errors import JournalError
+from tests.journal.samples import fill
+upkeep.SYNC_EVERY_S = 600
+journal = open_journal(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+done = 0
+try:
+    for number in range(1, 1000):
+        journal.append([fill(number)], lambda: None)
+        done = number
+except JournalError as error:
+    print(done, str(error))
+"""
+
+
+def test_full_disk_is_told_before_a_command_leaves(tmp_path):
+    path = tmp_path / "a.db"
+    said = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True
+    ).stdout
+    done, _, problem = said.partition(" ")
+
+    assert 10 < int(done) < 999
+    assert "a.db.stage-1 can't be written" in problem
+    assert "free some space" in problem
+    journal = open_journal(path)
+    assert list(journal.replay()) == fills(int(done))
+    journal.close()
+    assert verify(path).is_ok
+
+
+def test_database_that_falls_behind_ends_the_journal(tmp_path, monkeypatch):
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 600)
+    monkeypatch.setattr(commit, "QUEUE_FACTS_MAX", 20)
+    journal = open_journal(tmp_path / "a.db")
+
+    def append_all():
+        for fact in fills(100):
+            journal.append([fact])
+
+    with pytest.raises(JournalError, match="does not keep up"):
+        append_all()
+    journal.close()
+    journal = open_journal(tmp_path / "a.db")
+    assert 20 <= journal.sequence < 30
+    journal.close()
