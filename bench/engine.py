@@ -10,6 +10,7 @@ import statistics
 import time
 from decimal import Decimal
 
+from bench import engine_load
 from holdfast.engine.engine import Engine
 from holdfast.engine.state import State
 from holdfast.exchange import known_instrument
@@ -46,6 +47,7 @@ def run() -> dict[str, object]:
         print(f"{name:<34}{p50:>9.1f}{p99:>9.1f}")
     print(f"{'facts folded a second':<34}{folds:>9,.0f}   ({len(facts)} facts)")
     return {
+        "signal_us_by_load": engine_load.run(),
         "us": {name: _quantiles(values) for name, values in costs.items()},
         "floor_us": _quantiles(floor),
         "facts_folded_per_s": folds,

@@ -7,7 +7,8 @@ CPU time, the best of several runs in processes of their own:
 - floor: the strategy's hook called with ready messages, and nothing else;
 - replay: `replay` over a file of columns, decoding included, journal in memory;
 - careful: the same without leaving anything out (fewer trades), which must give the same facts;
-- nautilus: NautilusTrader's BacktestEngine on the same trades, where it is installed.
+- nautilus: NautilusTrader's BacktestEngine on the same trades, where it is installed, and
+  NautilusTrader 2 where NAUTILUS names a Python that has it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -77,6 +79,8 @@ def run() -> dict[str, object]:
         found["careful"] = _in_process("careful", path)
         if importlib.util.find_spec("nautilus_trader"):
             found["nautilus"] = _in_process("nautilus", path)
+        if python := os.environ.get("NAUTILUS"):
+            found["nautilus 2"] = _in_another(python, path)
     assert found["careful"]["is_same"], "leaving out changed a fact"
     floor = found["floor"]["rate"]
     print(f"{'1M trades, EMA cross':<24}{'trades/s':>12}{'of floor':>10}{'fills':>8}{'peak MB':>9}")
@@ -103,6 +107,15 @@ def make_tape(path: Path, count: int, seed: int = 1) -> None:
 def _in_process(name: str, path: Path) -> dict[str, Any]:
     """Measure in a process of its own: the memory of others is not this one's."""
     command = [sys.executable, "-m", "bench.replay", name, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _in_another(python: str, path: Path) -> dict[str, Any]:
+    """Measure NautilusTrader 2 in the environment that has it."""
+    script = str(Path(__file__).with_name("replay_nautilus2.py"))
+    command = [python, script, str(path), str(FAST), str(SLOW)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -1,7 +1,10 @@
 """What it takes to start again on a long journal: own it, read the snapshot, fold what follows.
 
 The floor beside it folds every fact, as a start without a snapshot does. Each start is a process of
-its own; a killed session leaves up to `SNAPSHOT_FACTS` facts behind its snapshot, and so does this.
+its own, from the interpreter's first instruction to an engine and its statistics, the best of
+`STARTS`; a killed session leaves up to `SNAPSHOT_FACTS` facts behind its snapshot, so does this.
+A longer journal is made by JOURNAL=path and FACTS=10000000, and is kept there; its snapshot is
+held against the fold of all its facts by CHECK=1.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -35,7 +39,11 @@ from holdfast.runtime.figures import Figures
 from holdfast.runtime.live import SNAPSHOT_FACTS
 from holdfast.runtime.recovery import StateRecoveryService
 
-SIZES = [int(size) for size in os.environ.get("FACTS", "10000 100000 1000000").split()]
+SIZES = [int(size) for size in os.environ.get("FACTS", "10 1000 10000 100000 1000000").split()]
+KEPT = os.environ.get("JOURNAL", "")
+STARTS = 3
+GOAL_S = 2.0
+"""For a million facts."""
 FOLDED_MAX = 100_000
 """Longer journals are not folded whole: the floor grows with their length."""
 
@@ -51,13 +59,12 @@ from holdfast.journal import open_journal
 from holdfast.model.values import SessionId
 from holdfast.runtime.figures import Figures
 from holdfast.runtime.recovery import StateRecoveryService
-began, worked = time.perf_counter(), time.process_time()
 journal = open_journal(sys.argv[1])
 recovered = StateRecoveryService(journal).recover()
 figures = Figures(SessionId(sys.argv[2]))
 figures.recall(journal, recovered, is_resumed=True)
-found = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - worked}
-found |= {"folded": recovered.facts_folded, "fills": figures.stats().fills}
+found = {"folded": recovered.facts_folded, "fills": figures.stats().fills}
+found["cpu_seconds"] = time.process_time()
 print(json.dumps(found))
 """
 
@@ -67,14 +74,19 @@ def run() -> dict[str, object]:
     figures = {}
     for size in SIZES:
         with tempfile.TemporaryDirectory(prefix="hfbench") as folder:
-            figures[size] = _measured(Path(folder) / "journal.db", size)
+            figures[size] = _measured(Path(KEPT or Path(folder) / "journal.db"), size)
     _print(figures)
-    return {"restart": figures}
+    return {"restart": figures, "starts": STARTS, "goal_s": GOAL_S}
 
 
 def _measured(path: Path, size: int) -> dict[str, float | None]:
-    _write(path, size)
-    start = _started(path)
+    if not path.exists():
+        _write(path, size)
+    if "CHECK" in os.environ:
+        began = time.perf_counter()
+        assert not _problem(path)
+        print(f"snapshot equal to the fold of {size:,} facts: {time.perf_counter() - began:.0f} s")
+    start = min((_started(path) for _ in range(STARTS)), key=lambda each: each["seconds"])
     assert start["folded"] <= SNAPSHOT_FACTS
     whole = None
     if size <= FOLDED_MAX:
@@ -92,11 +104,19 @@ def _measured(path: Path, size: int) -> dict[str, float | None]:
     }
 
 
+def _problem(path: Path) -> str:
+    journal = open_journal(path, read_only=True)
+    try:
+        return StateRecoveryService(journal).check()
+    finally:
+        journal.close()
+
+
 def _started(path: Path) -> dict[str, float]:
-    command = [sys.executable, "-c", _START, str(path), SESSION]
+    command, began = [sys.executable, "-c", _START, str(path), SESSION], time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     started: dict[str, float] = json.loads(done.stdout)
-    return started
+    return started | {"seconds": time.perf_counter() - began}
 
 
 def _write(path: Path, size: int) -> None:

@@ -183,8 +183,8 @@ def test_archive_moves_old_facts_and_the_others_read_them_there(
     code, document, _ = run_json(capsys, "journal", "archive", *folder)
 
     assert code == 0
-    assert document["archived"]["first"] == 1
-    assert (tmp_path / "copy" / document["archived"]["file"]).exists()
+    assert [each["first"] for each in document["archived"]] == [1]
+    assert (tmp_path / "copy" / document["archived"][0]["file"]).exists()
     assert run_json(capsys, "journal", "verify", *folder)[1] == before
     assert main(["journal", "archive", *map(str, folder)]) == 0
     assert "nothing to archive" in capsys.readouterr().out

@@ -36,7 +36,9 @@ def _saved_at(facts, at):
     return journal.reopen()
 
 
-def test_state_and_statistics_go_on_from_the_snapshot(facts, monkeypatch):
+@pytest.mark.parametrize(("kept", "reads"), [(recovery.TAIL_KEPT, 1), (10, 2)])
+def test_state_and_statistics_go_on_from_the_snapshot(facts, monkeypatch, kept, reads):
+    monkeypatch.setattr(recovery, "TAIL_KEPT", kept)
     at = len(facts) // 2
     journal = _saved_at(facts, at)
     replay, asked = journal.replay, []
@@ -55,7 +57,8 @@ def test_state_and_statistics_go_on_from_the_snapshot(facts, monkeypatch):
         recovered.engine.state == StateRecoveryService(MemoryJournal(facts)).recover().engine.state
     )
     assert figures.stats() == fold_session(facts, S)
-    assert asked == [at, at]
+    assert asked == [at] * reads
+    assert recovered.tail is None
 
 
 def test_statistics_of_another_session_are_counted_anew(facts):

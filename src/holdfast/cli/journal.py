@@ -179,19 +179,21 @@ def archive(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move the facts before the last snapshot to a compressed file beside the database.
+    """Move the facts before the last snapshot to compressed archives.
 
-    The other commands read them there. The session must be stopped.
+    They are files beside an SQLite database, rows of a table on a server. The other commands read
+    them there, and a session that is running goes on.
     """
     from ..journal.archiving import archive as move
 
-    found = move(Place(data_dir, config, database_url).config().database_url)
+    where = Place(data_dir, config, database_url).config().database_url
+    moved = list(iter(lambda: move(where), None))
     if as_json:
-        moved = {"first": found.first, "last": found.last, "file": found.file} if found else None
-        print_json({"archived": moved})
-    elif found:
-        print(f"facts {found.first:,} to {found.last:,} moved to {found.file}")
-    else:
+        told = [{"first": each.first, "last": each.last, "file": each.file} for each in moved]
+        print_json({"archived": told})
+    for each in () if as_json else moved:
+        print(f"facts {each.first:,} to {each.last:,} moved to {each.file}")
+    if not moved and not as_json:
         print("nothing to archive: the newest facts, and those behind the snapshot, stay")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..model.errors import ConfigError
 from ..ports import Feed
-from .recording import RecordingFeed, read_recording
 from .settings import MAX_SPEED, FeedSettings, parse_speed
-from .synthetic import SyntheticFeed
+
+if TYPE_CHECKING:
+    from .recording import RecordingFeed, read_recording
+    from .synthetic import SyntheticFeed
 
 __all__ = [
     "FEEDS",
@@ -22,6 +26,25 @@ __all__ = [
     "parse_speed",
     "read_recording",
 ]
+
+# Imported by those who use them: a session on a live market needs no numpy.
+_HOMES = {
+    "RecordingFeed": "recording",
+    "SyntheticFeed": "synthetic",
+    "read_recording": "recording",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def _synthetic(settings: FeedSettings) -> Feed:
+    from .synthetic import SyntheticFeed  # noqa: PLC0415 - loads numpy
+
+    return SyntheticFeed(settings)
 
 
 def _binance_futures(settings: FeedSettings) -> Feed:
@@ -37,7 +60,7 @@ def _binance_futures_testnet(settings: FeedSettings) -> Feed:
 
 
 FEEDS: dict[str, Callable[[FeedSettings], Feed]] = {
-    "synthetic": SyntheticFeed,
+    "synthetic": _synthetic,
     "binance": _binance_futures,
     "binance_futures": _binance_futures,
     "binance_futures_testnet": _binance_futures_testnet,
@@ -57,6 +80,8 @@ def open_feed(settings: FeedSettings) -> Feed:
     make = FEEDS.get(settings.source)
     if make is not None:
         return make(settings)
+    from .recording import RecordingFeed  # noqa: PLC0415 - loads numpy
+
     try:
         return RecordingFeed.from_settings(settings)
     except ConfigError as error:

@@ -1,8 +1,10 @@
-"""Old facts in compressed files beside an SQLite journal, read as if they had never left it.
+"""Old facts, compressed, outside of the table of facts, and read as if they had never left it.
 
-`holdfast.db.archive-000000000001-000000050000.gz` holds facts 1 to 50,000: a JSON array a line with
-what the row said, its hash too. So the chain of hashes runs on from file to file into the table.
-Which files there are is on record in the table `archives`; a file that is not is never read.
+An archive is gzip: a JSON array a line with what the row said, its hash too. So the chain of hashes
+runs on from archive to archive into the table. Which archives there are is on record in the table
+`archives`; one that is not is never read. Beside SQLite they are files, such as
+`holdfast.db.archive-000000000001-000000050000.gz` for facts 1 to 50,000; on a server they are rows
+of a table, so that whoever takes the journal over has them.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,12 +28,38 @@ LEVEL = 6
 
 
 class Archive(NamedTuple):
-    """One file of old facts. `head` is the hash of the last."""
+    """One archive of old facts. `head` is the hash of the last."""
 
     first: int
     last: int
     file: str
     head: bytes
+
+
+class Shelf(Protocol):
+    """Where archives are."""
+
+    def name(self, first: int, last: int) -> str:
+        """Return what an archive of these facts is called."""
+
+    def place(self, archive: Archive) -> str:
+        """Return where an archive is, for people."""
+
+    def new(self, name: str, first: int) -> AbstractContextManager[IO[bytes]]:
+        """Open a new body to write; it is there, durably, once it was closed without an error.
+
+        One that is there, as a run that was cut short leaves it, is not on record: it gives way.
+
+        Raises:
+            JournalError: there is no room; nothing is lost.
+        """
+
+    def open(self, archive: Archive) -> IO[bytes]:
+        """Open a body to read.
+
+        Raises:
+            JournalCorrupt: it is not there.
+        """
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):
@@ -48,35 +77,21 @@ class _Line(msgspec.Struct, frozen=True, array_like=True):
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-def write(path: Path, first: int, last: int, rows: Iterable[StoredRow]) -> Archive:
-    """Write rows to a new file beside the database `path`, durably.
-
-    A file of that name that is on no record, as a run that was cut short leaves it, is set aside.
+def write(shelf: Shelf, first: int, last: int, rows: Iterable[StoredRow]) -> Archive:
+    """Write rows to a new archive, durably.
 
     Raises:
-        JournalError: the disk is full or failed; the database is as it was.
+        JournalError: there is no room; the facts are where they were.
     """
-    place = path.with_name(f"{path.name}.archive-{first:012}-{last:012}.gz")
-    part = place.with_name(f"{place.name}.part")
-    head = b""
-    try:
-        with part.open("wb") as raw:
-            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=LEVEL, mtime=0) as file:
-                for row in rows:
-                    file.write(_line(row))
-                    head = row[6]
-            raw.flush()
-            os.fsync(raw.fileno())
-        if place.exists():
-            place.rename(place.with_name(f"{place.name}.cut-{time.time_ns()}"))
-        part.rename(place)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise JournalError(
-            f"journal {path}: the archive {place.name} can't be written: {error.strerror}; "
-            "nothing was moved"
-        ) from error
-    return Archive(first, last, place.name, head)
+    name, head = shelf.name(first, last), b""
+    with (
+        shelf.new(name, first) as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=LEVEL, mtime=0) as file,
+    ):
+        for row in rows:
+            file.write(_line(row))
+            head = row[6]
+    return Archive(first, last, name, head)
 
 
 def _line(row: StoredRow) -> bytes:
@@ -85,25 +100,20 @@ def _line(row: StoredRow) -> bytes:
     return msgspec.json.encode((*numbers, *texts)) + b"\n"
 
 
-def read(directory: Path, archive: Archive, after: int = 0) -> Iterator[StoredRow]:
+def read(shelf: Shelf, archive: Archive, after: int = 0) -> Iterator[StoredRow]:
     """Yield the rows of an archive in order from the one behind `after`, unchecked but complete.
 
     Raises:
-        JournalCorrupt: the file is not there, is damaged or ends too soon.
+        JournalCorrupt: it is not there, is damaged or ends too soon.
     """
-    place = directory / archive.file
-    sequence = archive.first - 1
+    place, sequence = shelf.place(archive), archive.first - 1
     try:
-        with gzip.open(place, "rb") as file:
+        with shelf.open(archive) as raw, gzip.open(raw, "rb") as file:
             for text in file:
                 line = _decode(text)
                 sequence = line.sequence
                 if sequence > after:
                     yield _row(line)
-    except FileNotFoundError as error:
-        raise JournalCorrupt(
-            f"journal archive {place} is missing: put it back beside the database"
-        ) from error
     except (OSError, EOFError, zlib.error, msgspec.MsgspecError, ValueError) as error:
         raise JournalCorrupt(
             f"journal archive {place} is damaged behind fact {sequence}: {error}; restore a backup"
@@ -120,20 +130,61 @@ def _row(line: _Line) -> StoredRow:
     return (*numbers, line.kind.encode(), line.payload.encode(), bytes.fromhex(line.hash))
 
 
-def check(directory: Path, archive: Archive, previous: bytes) -> None:
+def check(shelf: Shelf, archive: Archive, previous: bytes) -> None:
     """Read an archive back, its chain from the hash `previous` to its own head.
 
     Raises:
         JournalCorrupt: it does not read as it was written.
     """
     sequence, head = archive.first - 1, previous
-    for row in read(directory, archive):
+    for row in read(shelf, archive):
         sequence += 1
         if problem := fault(row, sequence, head):
-            raise JournalCorrupt(f"journal archive {directory / archive.file}: {problem}")
+            raise JournalCorrupt(f"journal archive {shelf.place(archive)}: {problem}")
         head = row[6]
     if head != archive.head:
-        raise JournalCorrupt(f"journal archive {directory / archive.file} has another end")
+        raise JournalCorrupt(f"journal archive {shelf.place(archive)} has another end")
+
+
+class Folder:
+    """Files beside an SQLite database."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def name(self, first: int, last: int) -> str:
+        return f"{self._database.name}.archive-{first:012}-{last:012}.gz"
+
+    def place(self, archive: Archive) -> str:
+        return str(self._database.with_name(archive.file))
+
+    @contextmanager
+    def new(self, name: str, first: int) -> Iterator[IO[bytes]]:
+        del first
+        place = self._database.with_name(name)
+        part = place.with_name(f"{name}.part")
+        try:
+            with part.open("wb") as raw:
+                yield raw
+                raw.flush()
+                os.fsync(raw.fileno())
+            if place.exists():
+                place.rename(place.with_name(f"{name}.cut-{time.time_ns()}"))
+            part.rename(place)
+            sync_directory(place.parent)
+        except OSError as error:
+            raise JournalError(
+                f"journal {self._database}: the archive {name} can't be written: "
+                f"{error.strerror}; nothing was moved"
+            ) from error
+
+    def open(self, archive: Archive) -> IO[bytes]:
+        try:
+            return self._database.with_name(archive.file).open("rb")
+        except FileNotFoundError as error:
+            raise JournalCorrupt(
+                f"journal archive {self.place(archive)} is missing: put it back beside the database"
+            ) from error
 
 
 def sync_directory(directory: Path) -> None:

@@ -22,7 +22,7 @@ from .archives import sync_directory
 from .codec import GENESIS, Chain
 from .owner import Owner
 from .reading import Tables
-from .schema import archives, epochs, facts, meta, snapshots
+from .schema import archives, bodies, epochs, facts, meta, snapshots
 from .schema import tables as schema
 from .stage import Staged, take_over
 from .torn import set_aside, torn_facts
@@ -102,7 +102,7 @@ def _make_tables(path: Path, store: ClaimedStore) -> None:
         schema.create_all(store.sql, tables=[archives])  # older ones have it not
         return
     with store.transaction() as sql:
-        schema.create_all(sql)
+        schema.create_all(sql, tables=[each for each in schema.sorted_tables if each is not bodies])
         row = {"id": 1, "name": path.stem, "schema_version": upcast.VERSION, "epoch": 0}
         sql.execute(insert(meta), row)
 

@@ -34,6 +34,8 @@ from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
 from . import upcast
+from .archiving import Room
+from .bodies import ServerShelf
 from .claim import epoch_row
 from .codec import Chain, Row
 from .commit import GroupCommit
@@ -91,11 +93,6 @@ _INSERT = text(
     "CAST(:c6 AS bytea[])) AS f"
 )
 
-_IS_LOCKED = text(
-    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-    "AND ((classid::bigint << 32) | objid::bigint) = :key"
-)
-
 
 class PostgresStore:
     """The connection that writes, and holds the lock; made anew, within limits, when lost."""
@@ -105,11 +102,16 @@ class PostgresStore:
         self.sql: Connection = engine.connect()
         self._engine = engine
         self._tables = tables
-        self._key = _lock_key(name)
+        self._key = _key(f"holdfast {name}")
 
     def lock(self) -> bool:
         """Try to become the owner."""
         return bool(self.sql.scalar(select(func.pg_try_advisory_lock(self._key))))
+
+    def lock_archives(self, name: str) -> bool:
+        """Try to be the only one that archives."""
+        key = _key(f"holdfast archives {name}")
+        return bool(self.sql.scalar(select(func.pg_try_advisory_lock(key))))
 
     def insert(self, rows: Sequence[Row]) -> None:
         self._surely(lambda: self._insert(rows), lambda: self._has(rows[-1]))
@@ -265,7 +267,7 @@ def look_at_postgres(url: str) -> Looked:
         JournalError: the server does not answer; ConfigError: the URL can't be used.
     """
     address, name = _parse(url)
-    key = _lock_key(name) % 2**64
+    key = _key(f"holdfast {name}") % 2**64
     engine, tables = _engine(address, name), _tables(address, name)
     try:
         with explained(tables.place), engine.connect() as sql:
@@ -289,19 +291,27 @@ def postgres_tables(url: str) -> Tables:
     return tables
 
 
-def is_owned(url: str) -> bool:
-    """Tell whether a process holds a journal's lock now; the lock itself is not touched."""
+def archiving_room(url: str, undo: ExitStack) -> Room:
+    """Open a journal to archive it; what is opened is given back by `undo`.
+
+    Raises:
+        JournalLocked: somebody else is archiving it.
+    """
     address, name = _parse(url)
-    engine = _engine(address, name)
-    try:
-        with explained(_place(address, name)), engine.connect() as sql:
-            return bool(sql.scalar(_IS_LOCKED, {"key": _lock_key(name)}))
-    finally:
-        engine.dispose()
+    undo.enter_context(explained(_place(address, name)))
+    tables = postgres_tables(url)
+    undo.callback(tables.close)
+    store = PostgresStore(_engine(address, name), tables, name)
+    undo.callback(store.close)
+    if not store.lock_archives(name):
+        raise JournalLocked(f"journal {tables.place} is being archived by somebody else")
+    shelf = ServerShelf(_engine(address, name), tables.place)
+    return Room(tables, shelf, store.transaction, is_alone=True, tidy=lambda: None)
 
 
-def _lock_key(name: str) -> int:
-    return int.from_bytes(sha256(f"holdfast {name}".encode()).digest()[:8], signed=True)
+def _key(text: str) -> int:
+    """Return the number of an advisory lock."""
+    return int.from_bytes(sha256(text.encode()).digest()[:8], signed=True)
 
 
 def _own(store: PostgresStore, tables: Tables) -> None:
@@ -339,10 +349,6 @@ def _next_epoch(store: PostgresStore, tables: Tables, owner: Owner) -> Chain:
     return Chain(sequence, tables.hash_at(sequence), epoch)
 
 
-def _lock_key(name: str) -> int:
-    return int.from_bytes(sha256(f"holdfast {name}".encode()).digest()[:8], signed=True)
-
-
 def _parse(url: str) -> tuple[URL, str]:
     """Return the server's address and the journal's name."""
     if importlib.util.find_spec("psycopg") is None:
@@ -375,7 +381,8 @@ def _tables(address: URL, name: str) -> Tables:
         max_overflow=3,
         pool_pre_ping=True,
     )
-    return Tables(engine, _place(address, name))
+    place = _place(address, name)
+    return Tables(engine, place, ServerShelf(engine, place))
 
 
 def _engine(address: URL, name: str) -> Engine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -23,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from ..model.errors import Fenced, JournalCorrupt, JournalError
 from ..model.events import Event
 from . import upcast
-from .archives import Archive, read
+from .archives import Archive, Shelf, read
 from .codec import GENESIS, StoredRow, decode, fault
 from .owner import parse_owner
 from .problems import explained, is_connection_lost
@@ -48,7 +47,7 @@ class Tables:
     """What one database says, and the archives beside it. `place` names it in messages.
 
     Args:
-        directory: where archives are; None where there can be none.
+        shelf: where archives are.
         staged: returns the rows that follow a sequence and its hash and are not in the database
             yet; None where there can be none, or its owner has moved them.
     """
@@ -57,13 +56,13 @@ class Tables:
         self,
         engine: Engine,
         place: str,
-        directory: Path | None = None,
+        shelf: Shelf,
         staged: Callable[[int, bytes], Sequence[StoredRow]] | None = None,
     ) -> None:
         self.place = place
         self._staged = staged
         self._engine = engine
-        self._directory = directory
+        self._shelf = shelf
         as_bytes = _AS_BYTES[engine.dialect.name]
         f = facts.c
         self._facts = select(
@@ -164,8 +163,6 @@ class Tables:
 
     def archives(self) -> list[Archive]:
         """Return every archive on record, oldest first."""
-        if self._directory is None:
-            return []
         if "archives" not in self._read(lambda sql: inspect(sql).get_table_names()):
             return []  # no owner of this version has opened the journal yet
         return [Archive(*row) for row in self._all(select(archives).order_by(archives.c.first))]
@@ -220,8 +217,7 @@ class Tables:
         return next((a for a in self.archives() if a.first <= sequence <= a.last), None)
 
     def _archived_rows(self, archive: Archive, after: int) -> Iterator[StoredRow]:
-        assert self._directory is not None
-        return read(self._directory, archive, after)
+        return read(self._shelf, archive, after)
 
     def _page(self, after: int, until: int | None) -> Sequence[StoredRow]:
         query = self._facts.where(facts.c.sequence > after)

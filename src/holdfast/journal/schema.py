@@ -44,7 +44,7 @@ snapshots = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
 )
-# Files beside an SQLite database that hold the facts from `first` to `last`.
+# Files beside an SQLite database, or `bodies` on a server, with the facts from `first` to `last`.
 archives = Table(
     "archives",
     tables,
@@ -52,6 +52,14 @@ archives = Table(
     Column("last", BigInteger, nullable=False),
     Column("file", Text, nullable=False),
     Column("head", LargeBinary, nullable=False),
+)
+# On a server alone: an archive's compressed facts, in pieces that follow each other.
+bodies = Table(
+    "archive_bodies",
+    tables,
+    Column("first", _Sequence, primary_key=True, autoincrement=False),
+    Column("piece", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
 )
 # One row. Its epoch is the lease: whoever writes a fact names the epoch that it holds.
 meta = Table(

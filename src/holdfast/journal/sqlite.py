@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalError
 from . import claim
+from .archives import Folder
 from .codec import Row, StoredRow
 from .commit import Committer, GroupCommit, StagedCommit
 from .delivery import Delivery
@@ -153,14 +154,14 @@ def sqlite_tables(path: Path) -> Tables:
     def staged(sequence: int, head: bytes) -> list[StoredRow]:
         return [as_stored(row) for row in Staged(path, sequence, head).rows]
 
-    tables = Tables(_engine(path, read_only=True), str(path), path.parent, staged)
+    tables = Tables(_engine(path, read_only=True), str(path), Folder(path), staged)
     tables.check_version()
     return tables
 
 
 def owner_tables(path: Path) -> Tables:
     """Return what the database alone says: its owner sees to the first stage."""
-    return Tables(_engine(path, read_only=True), str(path), path.parent)
+    return Tables(_engine(path, read_only=True), str(path), Folder(path))
 
 
 def _check_directory(path: Path) -> None:

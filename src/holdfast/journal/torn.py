@@ -30,7 +30,8 @@ def torn_facts(tables: Tables) -> list[StoredRow]:
     if len(rows) > TAIL_FACTS:
         sequence, *_, previous = rows.pop(0)
     else:
-        sequence = tables.archived()
+        sequence = tables.archived()  # archived ones may be on their way out of the table
+        rows = [row for row in rows if row[0] > sequence]
         previous = tables.hash_at(sequence)
     torn: list[StoredRow] = []
     problem = ""

@@ -165,6 +165,8 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     data_dir: Folder = Path("holdfast-data")
     database_url: UrlText = Field(default_factory=_database_in)
     durability: Annotated[str, choice("process", "power")] = "process"
+    archive_facts: Annotated[Annotated[int, whole(10_000, 10**9)] | None, OR_NONE] = 1_000_000
+    # so many old facts stay in the database; what is more is archived at a start and at midnight
     log_dir: Folder = Field(default_factory=_logs_in)
     log_level: Annotated[str, choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = "INFO"
 

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from ..model.values import NS_PER_S
 
+TICK_NS = NS_PER_S
+"""How often time does its work in a session."""
+
 
 class WallClock:
     """The machine's clock, kept from going back.

@@ -37,7 +37,8 @@ class Figures:
                 self._sequence = recovered.from_snapshot
             except InputError:  # it counted another session
                 self._fold = SessionFold(self._session_id)
-        for fact in journal.replay(self._sequence):
+        tail = recovered.take_tail() if self._sequence else None
+        for fact in journal.replay(self._sequence) if tail is None else tail:
             self._fold.apply(fact)
             self._sequence += 1
 

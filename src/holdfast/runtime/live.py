@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,23 +19,24 @@ from ..model import messages as msg
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
 from ..model.config_keys import secrets_of
-from ..model.errors import InputError, TradingError
+from ..model.errors import TradingError
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, OrderRole, StrategyId, Symbol, TradingSessionStatus
-from ..ports import Direct, Notifier, Venue
-from .clock import FeedClock
+from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
+from ..ports import Notifier, Venue
+from .clock import TICK_NS, FeedClock
+from .feeding import Feeding
 from .fetching import fetch_history
 from .figures import Figures
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .redaction import Redactor
+from .rotation import Rotation
 from .runner import LiveStrategyRunner
 from .shell import Shell
 from .starting import Start
 from .strategy_view import StrategyView
-from .tape import TICK_NS, Tape, TapeError, tape_for
 
 HEARTBEAT_S = 1.0
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
@@ -79,13 +80,13 @@ class LiveSession:
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
         self.figures: Figures | None = None  # kept with the state, where somebody counts
+        self.rotation: Rotation | None = None  # of old facts, where they are to be archived
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
         self.runner.clean = self._clean  # a strategy may put anything into its errors and lines
         self.shell.listeners += [*listeners, self._tell_strategies]
         self.view = StrategyView(self.engine, self.venue.account)
         self.on_tick: Callable[[], None] | None = None
         self.needs_ticks: Callable[[], bool] = lambda: False  # even where they decide nothing
-        self._direct: Direct | None = None  # the feed, where it hands over
         self._left = asyncio.Event()
         self.next_tick = 0
         self.next_audit = 0
@@ -203,7 +204,9 @@ class LiveSession:
 
     async def run(self) -> None:
         """Run until the session is STOPPED or this life fails; then `outcome` says which."""
-        pump = asyncio.ensure_future(self._pump_feed())
+        after = self.engine.state.last_ts if self.plan.is_resumed else 0
+        feeding = Feeding(self, self._clock, is_hurried=self._config.speed == 0)
+        pump = asyncio.ensure_future(feeding.run(after))
         beat = asyncio.ensure_future(self._beat())
         left = asyncio.ensure_future(self._left.wait())
         try:
@@ -224,71 +227,8 @@ class LiveSession:
         if self.shell.has_failed:
             self.outcome = self.shell.failed.result()
 
-    async def _pump_feed(self) -> None:
-        after = self.engine.state.last_ts if self.plan.is_resumed else 0
-        if isinstance(self.feed, Direct):
-            self._direct = self.feed
-            self.feed.take, self.feed.on_link = self._take, self._hear_link
-        is_fast = self._config.speed == 0 and not self.feed.is_live
-        if is_fast and (tape := tape_for(self, self._clock)) is not None:
-            await self._play(tape, after)
-            return
-        stream = aiter(self.feed.messages(0 if self.feed.is_live else after))
-        while (batch := await self._next_batch(stream)) is not None:
-            for message in batch:
-                self.on_market(message)
-                if is_fast and self.shell.has_uncommitted:
-                    await self.shell.committed()
-            if self.shell.is_backed_up:
-                await self.shell.committed()
-            if self.shell.has_failed or self.status is TradingSessionStatus.STOPPED:
-                return
-
-    async def _play(self, tape: Tape, after_ts: int) -> None:
-        """Show a recording that is all there, as fast as it can be read."""
-        try:
-            await tape.play(after_ts)
-        except TapeError as error:
-            self._feed_failed(error.cause)
-
-    def _take(self, message: MarketData) -> bool:
-        """Take a message in the call in which it was received, unless others wait before it."""
-        is_over = self.has_failed or self.is_closed or self.status is TradingSessionStatus.STOPPED
-        if is_over or self.shell.is_backed_up:
-            return False
-        watch = self.shell.stopwatch
-        if watch is not None and self._direct is not None:
-            watch.frame = self._direct.frame_ns
-        try:
-            self.on_market(message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
-            self.shell.fail(error)
-        if watch is not None:
-            watch.frame = 0
-        return True
-
-    def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
-        """Tell the engine whether a symbol's market data comes."""
-        if not self.has_failed and not self.is_closed:
-            self.shell.hear(msg.MarketLink(symbol=symbol, is_up=is_up, reason=reason))
-
-    async def _next_batch(
-        self, stream: AsyncIterator[Sequence[MarketData]]
-    ) -> Sequence[MarketData] | None:
-        """Return what the feed shows next, None at its end.
-
-        A feed that fails ends the session in ERROR; a live one that could not go on makes this
-        life fail, so that the next one may.
-        """
-        try:
-            return await anext(stream, None)
-        except Exception as error:
-            if self.feed.is_live and not isinstance(error, InputError):
-                raise
-            self._feed_failed(error)
-            return None
-
-    def _feed_failed(self, error: Exception) -> None:
+    def feed_failed(self, error: Exception) -> None:
+        """End the session in ERROR: what was to be shown can't be read on."""
         self.feed_error = error
         _log.error("the feed failed", exc_info=error)
         self.shell.hear(msg.FailSession(reason=f"the feed failed: {error}"))
@@ -349,6 +289,8 @@ class LiveSession:
             if loop.time() >= self._next_save or unsaved >= SNAPSHOT_FACTS:
                 self._next_save = loop.time() + self._config.save_state_interval
                 await self.save()
+                if self.rotation is not None:  # it archives before a snapshot: there is one now
+                    self.rotation.look(self._clock.now())
 
     async def save(self) -> None:
         """Keep a snapshot of the fold, so that the next start is quick."""
@@ -432,6 +374,8 @@ class LiveSession:
             return
         self.is_closed = True
         self.runner.end("the session has ended")
+        if self.rotation is not None:
+            await self.rotation.close()
         try:
             if not self.shell.has_failed:
                 await self.save()

@@ -13,11 +13,16 @@ from .. import __version__
 from ..engine.engine import Engine
 from ..engine.forgetting import trade_name
 from ..engine.state import State
+from ..model.events import Event
 from ..model.messages import FundingPayment, VenueSnapshot, WalletChange
 from ..model.settings import EngineSettings
 from ..model.values import TradingSessionStatus
 from ..ports import Journal
 from ..stats import AtRest, SessionFold
+from ..stats.context import OWNERS_REMEMBERED
+
+TAIL_KEPT = 10_000
+"""So many facts behind a snapshot are kept for whoever else folds them; more are read twice."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -43,13 +48,14 @@ _decode_form = msgspec.msgpack.Decoder(_Form).decode
 def form() -> str:
     """Return what tells this code's snapshots from those of another version.
 
-    A field that is new would read back with its default, though the facts say otherwise.
+    A field that is new would read back with its default, though the facts say otherwise; and how
+    much is remembered is a part of the fold.
     """
-    shapes = f"{msgspec.inspect.multi_type_info([State, AtRest])}"
+    shapes = f"{msgspec.inspect.multi_type_info([State, AtRest])} {OWNERS_REMEMBERED}"
     return f"{__version__} {sha256(shapes.encode()).hexdigest()[:16]}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recovered:
     """What came back. `was_running` is of a process that ended without stopping its session."""
 
@@ -58,6 +64,12 @@ class Recovered:
     from_snapshot: int  # sequence; 0 when all facts were folded
     was_running: bool
     figures: bytes = b""  # the session's statistics at the snapshot
+    tail: list[Event] | None = None  # the facts behind the snapshot, unless they are too many
+
+    def take_tail(self) -> list[Event] | None:
+        """Hand the tail over, once: nobody else needs it, and it is large."""
+        tail, self.tail = self.tail, None
+        return tail
 
 
 class StateRecoveryService:
@@ -80,12 +92,16 @@ class StateRecoveryService:
         state = snapshot.state if snapshot else State()
         figures = snapshot.figures if snapshot else b""
         folded = 0
+        tail: list[Event] = []
         for fact in self._journal.replay(sequence):
             state.apply(fact)
             folded += 1
+            if folded <= TAIL_KEPT:
+                tail.append(fact)
+        is_whole = snapshot is not None and folded == len(tail)
         was_running = state.status is not TradingSessionStatus.STOPPED
         engine = Engine(settings or EngineSettings(), state=state, read_lag_ns=read_lag_ns)
-        return Recovered(engine, folded, sequence, was_running, figures)
+        return Recovered(engine, folded, sequence, was_running, figures, tail if is_whole else None)
 
     def load(self) -> tuple[State, int]:
         """Return the newest usable snapshot and its sequence; an empty state and 0 without one."""

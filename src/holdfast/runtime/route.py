@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..model.bars import Alarm
 from ..model.order_book import OrderBook
 from ..model.values import Symbol
 from .attached import Attached
 from .bar_routes import BarRoutes
-from .block import Block
+
+if TYPE_CHECKING:
+    from .block import Block
 
 
 class Route:

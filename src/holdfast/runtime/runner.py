@@ -8,7 +8,6 @@ queue. A strategy that raises or hangs in a hook is taken off; the others go on.
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -26,7 +25,6 @@ from ..model.market import (
     Trade,
     timeframe_ns,
 )
-from ..model.messages import StrategyFailed
 from ..model.signal import SignalGenerated
 from ..model.values import StrategyId, Symbol
 from ..ports import Feed
@@ -35,12 +33,11 @@ from .attached import Attached, View, id_on_wire
 from .bar_routes import NEVER
 from .bus import EventBus
 from .failure import reason_of
-from .fetching import fetch_history, fetch_instruments, warmups
+from .fetching import fetch_history, warmups
 from .hooks import HookGuard
 from .order_updates import order_of, update_of
-from .pump import FeedPump
 from .route import Route
-from .tally import FillTally
+from .standalone import Standing, stand_alone
 
 __all__ = ["LiveStrategyRunner", "View"]
 
@@ -105,8 +102,7 @@ class LiveStrategyRunner:
         self._view: View
         self._emit: Emit
         self._on_failed: OnFailed | None = None
-        self._pump: FeedPump | None = None
-        self._stop_hearing: Callable[[], None] | None = None
+        self._alone: Standing | None = None
 
     def add_strategy(self, strategy_id: str, strategy: Strategy) -> None:
         """Take a strategy on, before the session begins.
@@ -277,32 +273,10 @@ class LiveStrategyRunner:
             SessionStateError: the runner has begun already.
             FeedError: the history can't be read.
         """
-        feed = self._feed
-        if feed is None:
+        if self._feed is None:
             raise ConfigError("market_data_service must be a feed, was None")
         wanted = () if self._config is None else self._config.symbols
-        if not wanted:
-            await fetch_instruments(feed)
-        symbols = tuple(wanted) or tuple(contract.symbol for contract in feed.instruments())
-        if not symbols:
-            raise ConfigError(f"the feed {feed.name} knows no symbols: name them in the config")
-        bus, books = self.event_bus, FillTally()
-        pump = FeedPump(
-            feed, self.on_market, self.on_time, lambda error: bus.publish("feed.failed", error)
-        )
-        now = time.time_ns() if feed.is_live else feed.start_ts
-        await self.fetch_history(feed, symbols, now)
-        self.begin(
-            symbols=symbols,
-            feed=feed,
-            now=now,
-            emit=lambda wish: bus.publish("signal.generated", wish),
-            view=books,
-            on_failed=self._tell_failure,
-        )
-        self._stop_hearing = bus.subscribe("order.filled", lambda fill: self._book(books, fill))
-        self._pump = pump
-        pump.start()
+        self._alone = await stand_alone(self, self._feed, self.event_bus, wanted)
 
     async def wait(self) -> None:
         """Return when the feed has ended or the runner was stopped.
@@ -311,25 +285,15 @@ class LiveStrategyRunner:
             FeedError: the feed failed.
             NetworkError: so did its connection.
         """
-        if self._pump is not None:
-            await self._pump.wait()
+        if self._alone is not None:
+            await self._alone.pump.wait()
 
     async def stop(self) -> None:
         """Stop pumping, then the strategies. Stopping twice is stopping once."""
-        if self._pump is not None:
-            await self._pump.stop()
-        if self._stop_hearing is not None:
-            self._stop_hearing()
+        if self._alone is not None:
+            await self._alone.pump.stop()
+            self._alone.stop_hearing()
         self.end("stopped")
-
-    def _book(self, books: FillTally, fill: object) -> None:
-        if isinstance(fill, OrderFilled):
-            books.count(fill)
-            self.on_fact(fill)
-
-    def _tell_failure(self, strategy_id: StrategyId, reason: str) -> None:
-        failure = StrategyFailed(strategy_id=strategy_id, reason=reason)
-        self.event_bus.publish("strategy.failed", failure)
 
     # The strategies
 

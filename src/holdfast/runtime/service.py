@@ -39,6 +39,7 @@ from .notices import LogNotifier
 from .operations import Operations
 from .parts import Parts, Plan, plan_of
 from .publishing import Publisher, Repository
+from .rotation import Rotation
 from .stopwatch import Stopwatch
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
@@ -185,6 +186,7 @@ class LiveTradingService:
             self._notifier,
             listeners=[figures.hear, lambda facts: self._publisher.publish(facts, engine)],
         )
+        live.rotation = Rotation(self.config.database_url, self.config.archive_facts)
         if parts.feed.is_live:
             live.shell.stopwatch = Stopwatch()
         live.on_tick = lambda: self._publisher.tick(engine)

@@ -27,16 +27,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from ..engine import quiet
 from ..model.market import MarketData, Trade
-from ..model.values import NS_PER_S, Symbol, TradingSessionStatus
+from ..model.values import Symbol, TradingSessionStatus
 from ..ports import Clock, Recorded
 from .attached import Attached
 from .block import Block, blocks
+from .clock import TICK_NS
 
 if TYPE_CHECKING:
     from .live import LiveSession
-
-TICK_NS = NS_PER_S
-"""How often time does its work in a session."""
 
 TURN_S = 0.02
 """How long the loop's other tasks may have to wait for their turn."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..journal.inspect import open_tables
 from ..journal.location import scheme_of, sqlite_path
 from ..journal.owner import Owner, parse_owner
-from ..journal.postgres import is_owned
+from ..journal.postgres import look_at_postgres
 from .control_file import is_alive
 
 KERNEL_LOCKS = Path("/proc/locks")
@@ -27,13 +26,7 @@ def owner_of(where: str) -> Owner | None:
     """
     if scheme_of(where) == "sqlite":
         return _sqlite_owner(sqlite_path(where))
-    if not is_owned(where):
-        return None
-    tables = open_tables(where)
-    try:
-        return parse_owner(tables.owner_text())
-    finally:
-        tables.close()
+    return parse_owner(look_at_postgres(where).owner)
 
 
 def _sqlite_owner(path: Path) -> Owner | None:

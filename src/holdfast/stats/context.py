@@ -11,7 +11,7 @@ from ..model.values import ClOrdId, Key, StrategyId
 FOREIGN = StrategyId("foreign")
 """The owner of fills that are no order of ours: liquidations, other programs."""
 
-OWNERS_REMEMBERED = 50_000
+OWNERS_REMEMBERED = 10_000
 """Orders whose strategy is remembered in full; of older ones the id says it, shortened."""
 
 

@@ -1,0 +1,103 @@
+"""Bring a feed's messages to a session: batch by batch, or in the call that received them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..model.errors import InputError
+from ..model.market import MarketData
+from ..model.messages import MarketLink
+from ..model.values import Symbol, TradingSessionStatus
+from ..ports import Clock, Direct, Recorded
+
+if TYPE_CHECKING:
+    from .live import LiveSession
+
+
+class Feeding:
+    """Reads one feed for one session, once.
+
+    Args:
+        is_hurried: the session outruns the clock, where the feed lets it.
+    """
+
+    def __init__(self, session: LiveSession, clock: Clock, *, is_hurried: bool) -> None:
+        self._session = session
+        self._feed = session.feed
+        self._clock = clock
+        self._is_fast = is_hurried and not self._feed.is_live
+        self._direct: Direct | None = None  # the feed, where it hands over
+
+    async def run(self, after_ts: int) -> None:
+        """Show everything later than a time, until the feed or the session has ended."""
+        if isinstance(self._feed, Direct):
+            self._direct = self._feed
+            self._feed.take, self._feed.on_link = self._take, self._hear_link
+        if self._is_fast and await self._has_played(after_ts):
+            return
+        session, shell = self._session, self._session.shell
+        stream = aiter(self._feed.messages(0 if self._feed.is_live else after_ts))
+        while (batch := await self._next_batch(stream)) is not None:
+            for message in batch:
+                session.on_market(message)
+                if self._is_fast and shell.has_uncommitted:
+                    await shell.committed()
+            if shell.is_backed_up:
+                await shell.committed()
+            if shell.has_failed or session.status is TradingSessionStatus.STOPPED:
+                return
+
+    async def _has_played(self, after_ts: int) -> bool:
+        """Show a recording that is all there, as fast as it can be read; tell whether it is."""
+        if not isinstance(self._feed, Recorded):
+            return False
+        from .tape import TapeError, tape_for  # noqa: PLC0415 - loads numpy
+
+        tape = tape_for(self._session, self._clock)
+        if tape is None:
+            return False
+        try:
+            await tape.play(after_ts)
+        except TapeError as error:
+            self._session.feed_failed(error.cause)
+        return True
+
+    def _take(self, message: MarketData) -> bool:
+        """Take a message in the call in which it was received, unless others wait before it."""
+        session = self._session
+        is_over = session.status is TradingSessionStatus.STOPPED or session.is_closed
+        if is_over or session.has_failed or session.shell.is_backed_up:
+            return False
+        watch = session.shell.stopwatch
+        if watch is not None and self._direct is not None:
+            watch.frame = self._direct.frame_ns
+        try:
+            session.on_market(message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
+            session.shell.fail(error)
+        if watch is not None:
+            watch.frame = 0
+        return True
+
+    def _hear_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
+        """Tell the engine whether a symbol's market data comes."""
+        session = self._session
+        if not session.has_failed and not session.is_closed:
+            session.shell.hear(MarketLink(symbol=symbol, is_up=is_up, reason=reason))
+
+    async def _next_batch(
+        self, stream: AsyncIterator[Sequence[MarketData]]
+    ) -> Sequence[MarketData] | None:
+        """Return what the feed shows next, None at its end.
+
+        A feed that fails ends the session in ERROR; a live one that could not go on makes this
+        life fail, so that the next one may.
+        """
+        try:
+            return await anext(stream, None)
+        except Exception as error:
+            if self._feed.is_live and not isinstance(error, InputError):
+                raise
+            self._session.feed_failed(error)
+            return None

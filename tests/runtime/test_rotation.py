@@ -1,0 +1,97 @@
+"""Old facts are archived beside a session, once a day, by a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from holdfast.journal import archiving, open_journal
+from holdfast.journal.inspect import verify
+from holdfast.model.values import NS_PER_DAY
+from holdfast.runtime import live as live_module
+from holdfast.runtime.rotation import Rotation
+from tests.journal.samples import fills
+from tests.runtime.session_desk import config_in, running
+
+PATIENCE_S = 100.0
+SPARE = 20
+
+
+def _grown(path, count=3_000):
+    journal = open_journal(path)
+    journal.append(fills(count))
+    journal.save_snapshot(count, b"state")
+    journal.close()
+    return f"sqlite:///{path}"
+
+
+def _oldest(path):
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT min(sequence) FROM facts").fetchone()[0]
+
+
+async def _until_idle(rotation):
+    async with asyncio.timeout(PATIENCE_S):
+        while rotation.is_busy:  # noqa: ASYNC110 - a process of its own tells of nothing
+            await asyncio.sleep(0.02)
+
+
+async def test_old_facts_are_archived_once_a_day(tmp_path, caplog):
+    caplog.set_level("INFO", "holdfast.journal")
+    path = tmp_path / "a.db"
+    rotation = Rotation(_grown(path), SPARE)
+    rotation.look(5 * NS_PER_DAY + 1)
+    await _until_idle(rotation)
+
+    left = archiving.KEPT_FACTS + SPARE
+    assert _oldest(path) == 3_000 - left + 1
+    assert f"archived facts 1 to {3_000 - left}" in caplog.text
+    assert verify(path).facts == 3_000
+    rotation.look(6 * NS_PER_DAY - 1)
+    assert not rotation.is_busy
+    rotation.look(6 * NS_PER_DAY)
+    assert rotation.is_busy
+    await rotation.close()
+
+
+@pytest.mark.parametrize(
+    ("where", "spare"), [("sqlite:///nowhere.db", None), ("memory:", 20)], ids=["off", "memory"]
+)
+async def test_nothing_is_started_where_nothing_is_to_be_archived(where, spare):
+    rotation = Rotation(where, spare)
+    rotation.look(NS_PER_DAY)
+
+    assert not rotation.is_busy
+
+
+async def test_what_went_wrong_is_logged_and_the_session_goes_on(tmp_path, caplog):
+    rotation = Rotation(f"sqlite:///{tmp_path / 'none.db'}", SPARE)
+    rotation.look(NS_PER_DAY)
+    await _until_idle(rotation)
+
+    assert "old facts were not archived: there is no journal" in caplog.text
+
+
+async def test_a_session_that_ends_ends_its_archiver(tmp_path):
+    path = tmp_path / "a.db"
+    rotation = Rotation(_grown(path), SPARE)
+    rotation.look(NS_PER_DAY)
+    await rotation.close()
+
+    assert not rotation.is_busy
+    assert verify(path).facts == 3_000
+
+
+async def test_a_session_has_its_old_facts_archived_once_it_has_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_module, "HEARTBEAT_S", 0.05)
+    looks = []
+    monkeypatch.setattr(Rotation, "look", lambda self, now: looks.append((self._spare, now)))
+    monkeypatch.setattr(live_module, "SNAPSHOT_FACTS", 1)
+    async with running(tmp_path, service=None, archive_facts=50_000) as desk:
+        await desk.until(lambda: looks)
+
+        assert looks[0] == (50_000, desk.service.now())
+        assert config_in(tmp_path).archive_facts == 1_000_000
