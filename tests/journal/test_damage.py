@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 
 import pytest
 from hypothesis import given, settings
@@ -245,6 +246,50 @@ def test_epoch_never_comes_again_even_when_the_log_is_lost(crashed, workshop):
     journal = open_journal(path)
 
     assert journal.epoch == 2
+    journal.close()
+
+
+def _commit_under_way(path):
+    """Leave what a process leaves that is killed while it writes the frames of a commit."""
+    journal = open_journal(path)
+    commit(journal, fills(5))
+    log = path.with_name("a.db-wal")
+    before = log.stat().st_size
+    big = sqlite3.connect(path, isolation_level=None)
+    big.execute("PRAGMA wal_autocheckpoint = 0")
+    big.execute("CREATE TABLE other (x)")
+    big.execute("BEGIN")
+    big.executemany("INSERT INTO other VALUES (?)", [("x" * 3000,)] * 20)
+    big.execute("COMMIT")
+    image = shutil.copytree(path.parent, path.parent.with_name("image")) / "a.db"
+    big.close()
+    journal.close()
+    size = image.with_name("a.db-wal").stat().st_size
+    assert size > before + 10 * WAL_FRAME
+    with image.with_name("a.db-wal").open("r+b") as file:
+        file.truncate(size - WAL_FRAME)  # the frame that ends it
+    return image
+
+
+def test_commit_that_was_under_way_is_no_loss(tmp_path):
+    (tmp_path / "live").mkdir()
+    journal = open_journal(_commit_under_way(tmp_path / "live" / "a.db"))
+
+    assert journal.findings == []
+    assert journal.sequence == 5
+    journal.close()
+
+
+def test_commit_that_was_under_way_and_is_garbled_is_reported(tmp_path):
+    (tmp_path / "live").mkdir()
+    path = _commit_under_way(tmp_path / "live" / "a.db")
+    with path.with_name("a.db-wal").open("r+b") as file:
+        file.seek(-100, 2)
+        file.write(b"?")
+    journal = open_journal(path)
+
+    assert len(journal.findings) == 1
+    assert journal.sequence == 5
     journal.close()
 
 
