@@ -246,6 +246,14 @@ async def test_a_day_has_rows_of_every_period(period):
         assert stamps(await rows(desk, EVERYONE, period)) == [day]
 
 
+async def test_a_refusal_names_the_value_and_what_was_expected():
+    async with rest_desk() as desk:
+        found = await desk.public(INTEREST, symbol=BTC, period="1m")
+
+        why = "'1m' is none of 5m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 1d"
+        assert found.headers["X-Holdfast-Why"] == why
+
+
 @pytest.mark.parametrize("path", BY_SYMBOL)
 @pytest.mark.parametrize(
     ("change", "code", "text"),

@@ -32,8 +32,8 @@ TOP_PART = 5
 """One in so many accounts is a top trader: those with the most margin balance."""
 
 PERPETUAL = "PERPETUAL"
-OTHER_CONTRACTS = frozenset({"CURRENT_QUARTER", "NEXT_QUARTER"})
-"""Contracts that the venue knows and that are not traded here."""
+CONTRACTS = (PERPETUAL, "CURRENT_QUARTER", "NEXT_QUARTER")
+"""Those that the venue knows; only the first is traded here."""
 
 
 # Samples
@@ -123,10 +123,10 @@ def _asked(ctx: RequestContext, params: Params, named: str = "symbol") -> _Asked
     """
     symbol, period = params.need(named), params.need("period")
     if period not in PERIODS:
-        raise _wrong("period")
+        raise _wrong("period", f"{period!r} is none of {', '.join(PERIODS)}")
     start, end = _time(ctx, params, "startTime"), _time(ctx, params, "endTime")
     if start is not None and end is not None and start > end:
-        raise _wrong("startTime")
+        raise _wrong("startTime", f"{ms(start)} is after endTime {ms(end)}")
     limit = params.limit(ROWS, ROWS_MAX)
     until = ctx.now if end is None else end + NS_PER_MS - 1
     return _Asked(ctx.venue.tape(symbol), period, limit, start or 0, until)
@@ -137,12 +137,12 @@ def _time(ctx: RequestContext, params: Params, name: str) -> int | None:
     if found is None:
         return None
     if found * NS_PER_MS < ctx.now - REACH_NS:
-        raise _wrong(name)
+        raise _wrong(name, f"{found} is more than {REACH_NS // NS_PER_DAY} days ago")
     return found * NS_PER_MS
 
 
-def _wrong(name: str) -> ApiError:
-    return ApiError(BAD_PARAMETER, f"parameter '{name}' is invalid.")
+def _wrong(name: str, why: str) -> ApiError:
+    return ApiError(BAD_PARAMETER, f"parameter '{name}' is invalid.", why=why)
 
 
 def _samples(ctx: RequestContext, asked: _Asked) -> Iterable[Sample]:
@@ -229,8 +229,8 @@ def taker_ratio(ctx: RequestContext, params: Params) -> object:
 def basis(ctx: RequestContext, params: Params) -> object:
     """Return the last price less the index; where a feed tells of no index the mark is it."""
     contract = params.need("contractType")
-    if contract not in {PERPETUAL, *OTHER_CONTRACTS}:
-        raise _wrong("contractType")
+    if contract not in CONTRACTS:
+        raise _wrong("contractType", f"{contract!r} is none of {', '.join(CONTRACTS)}")
     asked = _asked(ctx, params, "pair")
     if contract != PERPETUAL:
         return []
