@@ -34,7 +34,7 @@ NAMES = [
     "selfTradePreventionMode", "endTime", "fromId", "interval", "batchOrders", "orderIdList",
     "origClientOrderIdList", "algoId", "clientAlgoId", "algoType", "leverage", "marginType",
     "amount", "dualSidePosition", "countdownTime", "listenKey", "incomeType", "pair", "modifyId",
-    "newOrderRespType", "workingType", "autoCloseType", "contractType", "recvWindow",
+    "newOrderRespType", "workingType", "autoCloseType", "contractType", "recvWindow", "period",
 ]  # fmt: skip
 WORDS = [
     "BTCUSDT", "ETHUSDT", "BUY", "SELL", "LIMIT", "MARKET", "STOP_MARKET", "TAKE_PROFIT", "STOP",
@@ -44,6 +44,7 @@ WORDS = [
     '[{"symbol":"BTCUSDT"}]', "[1,2]", '["a"]', "CONDITIONAL", "QUEUE_20", "OPPONENT", "ISOLATED",
     "CROSSED", "2", "20", "١٢", "0x10", "1_000", " 1", "\x00", "é", "a" * 300, "%", "&=",
     "9223372036854775807", "9223372036854775808", "253402300799000", "PERPETUAL", "RESULT", "ACK",
+    "5m", "1d",
     "1e9999999", "-1e-9999999", "0e9999999", "1e-25", "1" * 400, "0." + "1" * 200,
 ]  # fmt: skip
 texts = st.sampled_from(WORDS) | st.text(st.characters(codec="utf-8"), max_size=12)

@@ -143,6 +143,17 @@ async def test_a_stream_that_is_none_is_silence_and_no_error():
         assert await client.heard() == []
 
 
+async def test_contract_info_can_be_subscribed_to_and_no_contract_ever_changes():
+    async with open_desk() as desk:
+        client = await desk.connect("/market/stream")
+        await client.subscribe("!contractInfo")
+        desk.trade(50_000)
+        desk.advance(60_000)
+
+        assert await client.heard() == []
+        assert (await client.ask("LIST_SUBSCRIPTIONS"))["result"] == ["!contractInfo"]
+
+
 # Routes
 
 

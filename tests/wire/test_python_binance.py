@@ -19,6 +19,7 @@ def test_it_starts_and_reads_the_market(seen):
     assert market["symbols"] == ["BTCUSDT", "ETHUSDT"]
     assert market["book"] == ["E", "T", "asks", "bids", "lastUpdateId"]
     assert market["candles"] == 3
+    assert market["takers"] == ["buySellRatio", "buyVol", "sellVol", "timestamp"]
     assert market["mark"] == "BTCUSDT"
 
 

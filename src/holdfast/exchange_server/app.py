@@ -25,6 +25,7 @@ from . import (
     rest_market,
     rest_orders,
     rest_settings,
+    rest_statistics,
 )
 from .auth import check_time
 from .broadcast import Broadcast
@@ -44,6 +45,7 @@ METHODS: Methods = {
     **rest_account.METHODS,
     **rest_history.METHODS,
     **rest_settings.METHODS,
+    **rest_statistics.METHODS,
     **rest_listen_key.METHODS,
 }
 
@@ -299,6 +301,7 @@ class Server:
                 await asyncio.sleep(TICK_S)
                 self.venue.tick()
                 look(self.venue, rest_account.BOOKS)
+                rest_statistics.look(self.venue)
                 self._forced.look()
         except TradingError as error:
             self._fail(error)

@@ -55,7 +55,7 @@ def rate_limits(limits: LimitSettings) -> list[Json]:
 
 def contract(instrument: Instrument) -> Json:
     """Write one contract. Prices may have more decimals than the tick, as the real ones do."""
-    places = max(2, decimals(instrument.tick))
+    places = price_places(instrument)
     first = next(iter(instrument.brackets), None)
     maintenance = Decimal("2.5") if first is None else first.maint_margin_ratio * 100
     return {
@@ -85,6 +85,10 @@ def contract(instrument: Instrument) -> Json:
         "orderTypes": [kind.value for kind in OrderType],
         "timeInForce": TIMES_IN_FORCE,
     }
+
+
+def price_places(instrument: Instrument) -> int:
+    return max(2, decimals(instrument.tick))
 
 
 def _filters(instrument: Instrument, places: int) -> list[Json]:

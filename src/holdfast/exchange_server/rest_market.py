@@ -14,6 +14,7 @@ from .order_answers import Json
 from .params import Params
 from .price_candles import INDEX, MARK, PREMIUM
 from .ranges import time_range
+from .samples import Sides
 from .tape import INTERVALS, Candle, Series, Tape
 
 DEPTH_LIMITS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
@@ -308,17 +309,14 @@ def funding_info(_ctx: RequestContext, _params: Params) -> object:
 def open_interest(ctx: RequestContext, params: Params) -> object:
     """Return what the accounts of this exchange hold; a fed market tells of no others."""
     tape = ctx.venue.tape(params.need("symbol"))
-    longs = sum(
-        (
-            max(ZERO, position.qty)
-            for key in ctx.venue.keys.all()
-            for position in ctx.venue.exchange.positions(key.account)
-            if position.symbol == tape.symbol
-        ),
-        ZERO,
+    held = Sides.of(
+        position.qty
+        for account in dict.fromkeys(key.account for key in ctx.venue.keys.all())
+        for position in ctx.venue.exchange.held(account)
+        if position.symbol == tape.symbol
     )
-    held = tape.digits.amount(longs)
-    return {"openInterest": held, "symbol": tape.symbol, "time": ms(ctx.now)}
+    amount = tape.digits.amount(held.open_interest)
+    return {"openInterest": amount, "symbol": tape.symbol, "time": ms(ctx.now)}
 
 
 # Weights

@@ -43,6 +43,7 @@ from .faults import Faults, Kind, Script, load_script
 from .limits import Limits
 from .listen_keys import ListenKeys
 from .price_candles import PriceCandles
+from .samples import Samples
 from .settings import ServerSettings
 from .storage import Storage
 from .tape import Tape
@@ -103,6 +104,7 @@ class Venue:
         self._countdowns: dict[tuple[AccountId, Symbol], int] = {}
         self._failure: VenueError | None = None
         self.started_ts = self.now()
+        self.samples = Samples(self.started_ts)
         self.faults.give(Script(faults=list(settings.fault_rules)), self.started_ts)
         if settings.faults is not None:
             self.faults.give(load_script(settings.faults), self.started_ts)

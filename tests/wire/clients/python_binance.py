@@ -34,6 +34,7 @@ async def market(c, sockets):
         "symbols": [each["symbol"] for each in (await c.futures_exchange_info())["symbols"]],
         "book": sorted(await c.futures_order_book(symbol=S)),
         "candles": len(await c.futures_klines(symbol=S, interval="1m", limit=3)),
+        "takers": sorted((await c.futures_taker_longshort_ratio(symbol=S, period="5m"))[0]),
         "mark": (await c.futures_mark_price(symbol=S))["symbol"],
         "trade_heard": [trade["stream"], trade["data"]["e"]],
         "depth_heard": [depth["data"]["e"], len(depth["data"]["b"]) > 0],
