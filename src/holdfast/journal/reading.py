@@ -87,18 +87,19 @@ class Tables:
 
     def rows(self, after: int = 0, until: int | None = None) -> Iterator[StoredRow]:
         """Yield rows in order, unchecked; `until` is the last one."""
-        while True:
+        while until is None or after < until:
             page: Iterable[StoredRow] = self._page(after, until)
             begins = next((row[0] for row in page), None)
             # Looked for at a gap only: facts may be archived while they are read.
             if begins != after + 1 and (archive := self._archive_of(after + 1)):
                 page = self._archived_rows(archive, after)
             elif begins is None:
-                page = self._staged_rows(after)
+                last, staged = self._end()
+                if last > after:
+                    continue  # they have come into the table meanwhile
+                page = [row for row in staged if row[0] > after]
                 if not page:
                     return
-                if page[0][0] != after + 1:
-                    continue  # those before it have come into the table meanwhile
             for row in page:
                 if until is not None and row[0] > until:
                     return
@@ -114,10 +115,10 @@ class Tables:
 
     def newest_rows(self, count: int) -> list[StoredRow]:
         """Return the last rows as far as they are not archived, oldest first."""
-        query = self._facts.order_by(facts.c.sequence.desc()).limit(count)
-        found = list(reversed(self._all(query)))
-        after = found[-1][0] if found else self.archived()
-        return [*found, *self._staged_rows(after)][-count:]
+        last, staged = self._end()
+        query = self._facts.where(facts.c.sequence <= last)
+        found = self._all(query.order_by(facts.c.sequence.desc()).limit(count))
+        return [*reversed(found), *staged][-count:]
 
     def checked_rows(self, after: int = 0, until: int | None = None) -> Iterator[StoredRow]:
         """Yield rows in order, each checked against its predecessor."""
@@ -138,23 +139,24 @@ class Tables:
     def hash_at(self, sequence: int) -> bytes:
         if sequence == 0:
             return GENESIS
-        found = self._first(select(facts.c.hash).where(facts.c.sequence == sequence))
-        if found is None and (archive := self._archive_of(sequence)):
-            if sequence == archive.last:
-                return archive.head
-            return next(self._archived_rows(archive, sequence - 1))[6]
-        if found is None:
-            staged = self._staged_rows(sequence - 1)
-            if staged and staged[0][0] == sequence:
-                return staged[0][6]
-        if found is None:
+        for _ in range(READS_TRIED):  # it may come into the table between two looks
+            found = self._first(select(facts.c.hash).where(facts.c.sequence == sequence))
+            if found is not None:
+                return bytes(found[0] or b"")
+            if archive := self._archive_of(sequence):
+                if sequence == archive.last:
+                    return archive.head
+                return next(self._archived_rows(archive, sequence - 1))[6]
+            last, staged = self._end()
+            if last < sequence:
+                break
+        at = next((row[6] for row in staged if row[0] == sequence), None)
+        if at is None:
             raise JournalCorrupt(f"journal {self.place}: fact {sequence} is missing")
-        return bytes(found[0] or b"")
+        return at
 
     def last_sequence(self) -> int:
-        found = self._first(select(func.max(facts.c.sequence)))
-        last = int(found[0]) if found and found[0] is not None else 0
-        staged = self._staged_rows(last)
+        last, staged = self._end()
         return staged[-1][0] if staged else last
 
     def archived(self) -> int:
@@ -204,14 +206,22 @@ class Tables:
             "this process must stop"
         )
 
-    def _staged_rows(self, after: int) -> Sequence[StoredRow]:
-        """Return the rows that are not in the table yet, as far as they are behind `after`."""
+    def _end(self) -> tuple[int, Sequence[StoredRow]]:
+        """Return the last sequence in the table, and the rows that are not in it yet."""
+        last, head = self._last()
         if self._staged is None:
-            return ()
+            return last, ()
+        for _ in range(READS_TRIED):
+            staged = self._staged(last, head)
+            seen, (last, head) = last, self._last()
+            if last == seen:
+                break
+        return last, [row for row in staged if row[0] > last]
+
+    def _last(self) -> tuple[int, bytes]:
         query = select(facts.c.sequence, facts.c.hash).order_by(facts.c.sequence.desc()).limit(1)
         found = self._first(query)
-        last, head = (found[0], bytes(found[1] or b"")) if found else (0, GENESIS)
-        return [row for row in self._staged(last, head) if row[0] > after]
+        return (found[0], bytes(found[1] or b"")) if found else (0, GENESIS)
 
     def _archive_of(self, sequence: int) -> Archive | None:
         return next((a for a in self.archives() if a.first <= sequence <= a.last), None)

@@ -13,6 +13,7 @@ Rule 3: rows count by the chain of hashes alone. What does not follow the databa
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -25,6 +26,9 @@ from .codec import Row, StoredRow, fault
 
 STAGE_BYTES = 1024 * 1024
 """A file of this size is followed by the next; it goes once the database has all of it."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where no more may be written."""
 
 _LENGTH = struct.Struct(">I")
 _encode = msgspec.msgpack.Encoder().encode
@@ -60,9 +64,9 @@ class Stage:
         try:
             written = os.write(self._fd, frame)
         except OSError as error:
-            raise self._unwritten(error.strerror or str(error)) from error
+            raise self._unwritten(error) from error
         if written != len(frame):
-            raise self._unwritten("the disk is full")
+            raise self._unwritten(OSError(errno.ENOSPC, "not all was written"))
         self._size += written
         self._last = rows[-1][0]
         self._check_name()
@@ -90,7 +94,7 @@ class Stage:
         try:
             self._fd = os.open(self._path, flags, 0o644)
         except OSError as error:
-            raise self._unwritten(error.strerror or str(error)) from error
+            raise self._unwritten(error) from error
         self._inode = os.fstat(self._fd).st_ino
         self._name = str(self._path)
         self._size = 0
@@ -104,10 +108,12 @@ class Stage:
         if not is_ours:
             raise self._fenced()
 
-    def _unwritten(self, why: str) -> JournalError:
+    def _unwritten(self, error: OSError) -> JournalError:
+        what = "the disk failed to write: check it, then start again"
+        if error.errno in FULL:
+            what = "the disk is full: free some space, then start again"
         return JournalError(
-            f"journal {self._database}: {self._path.name} can't be written: {why}; "
-            "free some space or mend the disk, then start again"
+            f"journal {self._database}: {what} ({self._path.name}: {error.strerror})"
         )
 
 
