@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -243,7 +244,7 @@ def test_former_owner_is_refused_before_its_command_leaves(tmp_path):
     assert verify(path).is_ok
 
 
-def test_what_a_former_owner_had_written_is_known_to_the_next(tmp_path, monkeypatch):
+def test_what_a_former_owner_had_written_is_known_to_the_next(tmp_path):
     """Frozen between its write and its command: the command may still leave, so it is on record."""
     path = tmp_path / "a.db"
     former = open_journal(path)
@@ -258,7 +259,8 @@ def test_what_a_former_owner_had_written_is_known_to_the_next(tmp_path, monkeypa
 
     assert list(owner.replay()) == [fill(1)]
     owner.close()
-    former.close()
+    with suppress(Fenced):  # where its thread has not come to it before
+        former.close()
 
 
 def test_archive_has_what_was_not_moved(tmp_path, monkeypatch):
