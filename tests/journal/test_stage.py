@@ -130,6 +130,7 @@ def test_full_files_go_once_the_database_has_them(tmp_path, monkeypatch):
         journal.append([fact])
     before = _stages(path)
     journal.sync()
+    assert _stages(path) == before  # the database had not been synced when they were moved
     journal.append([fill(41)])
     journal.sync()
 
@@ -311,6 +312,27 @@ def test_full_disk_is_told_before_a_command_leaves(tmp_path):
     assert list(journal.replay()) == fills(int(done))
     journal.close()
     assert verify(path).is_ok
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_next_file_that_cannot_be_made_ends_the_journal_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "STAGE_BYTES", 1_000)
+    journal = open_journal(tmp_path / "a.db")
+    (tmp_path / "a.db.stage-2").mkdir()  # in its way
+
+    def append_all():
+        for fact in fills(20):
+            journal.append([fact])
+
+    with pytest.raises(JournalError, match=r"the disk failed to write.*a\.db\.stage-2"):
+        append_all()
+    journal.close()
+    (tmp_path / "a.db.stage-2").rmdir()
+    journal = open_journal(tmp_path / "a.db")
+
+    assert 0 < journal.sequence < 20
+    assert list(journal.replay()) == fills(journal.sequence)
+    journal.close()
 
 
 def test_database_that_falls_behind_ends_the_journal(tmp_path, monkeypatch):

@@ -64,9 +64,9 @@ class Stage:
         try:
             written = os.write(self._fd, frame)
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise self._unwritten(error, self._path) from error
         if written != len(frame):
-            raise self._unwritten(OSError(errno.ENOSPC, "not all was written"))
+            raise self._unwritten(OSError(errno.ENOSPC, "not all was written"), self._path)
         self._size += written
         self._last = rows[-1][0]
         self._check_name()
@@ -84,17 +84,19 @@ class Stage:
             self._path.unlink(missing_ok=True)
 
     def _follow_on(self) -> None:
-        os.close(self._fd)
-        self._full.append((self._last, self._path))
-        self._begin(_number(self._path) + 1)
+        last, path, fd = self._last, self._path, self._fd
+        self._begin(_number(path) + 1)  # where it can't, the old one stays ours to close
+        os.close(fd)
+        self._full.append((last, path))
 
     def _begin(self, number: int) -> None:
-        self._path = self._database.with_name(f"{self._database.name}.stage-{number}")
+        path = self._database.with_name(f"{self._database.name}.stage-{number}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         try:
-            self._fd = os.open(self._path, flags, 0o644)
+            self._fd = os.open(path, flags, 0o644)
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise self._unwritten(error, path) from error
+        self._path = path
         self._inode = os.fstat(self._fd).st_ino
         self._name = str(self._path)
         self._size = 0
@@ -108,13 +110,11 @@ class Stage:
         if not is_ours:
             raise self._fenced()
 
-    def _unwritten(self, error: OSError) -> JournalError:
+    def _unwritten(self, error: OSError, path: Path) -> JournalError:
         what = "the disk failed to write: check it, then start again"
         if error.errno in FULL:
             what = "the disk is full: free some space, then start again"
-        return JournalError(
-            f"journal {self._database}: {what} ({self._path.name}: {error.strerror})"
-        )
+        return JournalError(f"journal {self._database}: {what} ({path.name}: {error.strerror})")
 
 
 class Staged:
