@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from holdfast.journal import commit, open_journal, stage, upkeep
 from holdfast.journal.archiving import archive
 from holdfast.journal.inspect import tail, verify
+from holdfast.journal.sqlite import sqlite_tables
 from holdfast.model.errors import Fenced, JournalError
 from tests.journal.samples import fill, fills
 
@@ -100,6 +101,41 @@ def test_reader_goes_on_where_facts_are_moved_meanwhile(tmp_path):
 
     assert seen == fills(15)
     reader.close()
+    journal.close()
+
+
+READS = {
+    "sequence": (lambda tables: tables.last_sequence(), 10),
+    "hash": (lambda tables: len(tables.hash_at(10)), 32),
+    "rows": (lambda tables: [row[0] for row in tables.checked_rows(3)], list(range(4, 11))),
+    "newest": (lambda tables: [row[0] for row in tables.newest_rows(4)], [7, 8, 9, 10]),
+}
+
+
+@pytest.mark.usefixtures("unmoved")
+@pytest.mark.parametrize("read", READS)
+def test_reader_misses_nothing_that_moves_between_its_two_looks(tmp_path, read):
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    journal.append(fills(5))
+    journal.sync()
+    journal.append(fills(5, start=6))
+    tables = sqlite_tables(path)
+    staged, looks = tables._staged, []
+    assert staged is not None
+
+    def moved_before(sequence, head):
+        looks.append(sequence)
+        if len(looks) > 1:
+            return staged(sequence, head)
+        journal.sync()  # and the file is gone, as a full one is
+        return []
+
+    tables._staged = moved_before
+    take, expected = READS[read]
+
+    assert take(tables) == expected
+    tables.close()
     journal.close()
 
 
