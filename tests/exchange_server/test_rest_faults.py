@@ -132,13 +132,11 @@ async def test_balances_positions_and_income_lag_as_long_as_was_ordered():
     async with rest_desk() as desk:
         before = await told(desk)
         await give(desk, {"kind": "read_lag", "delay_ms": 30_000})
-        await asyncio.sleep(0.1)
         await desk.order(qty="0.02")
         early = await told(desk)
         truth = (await desk.raw("GET", "/admin/truth"))["accounts"]["test"]
         desk.clock.pass_s(20)
         await desk.order(qty="0.03", side="SELL")
-        await asyncio.sleep(0.1)
         desk.clock.pass_s(11)
         between = await told(desk)
         desk.clock.pass_s(20)

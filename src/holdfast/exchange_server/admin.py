@@ -19,10 +19,11 @@ from ..model.market import MarketData
 from ..model.values import LARGEST_AMOUNT, AccountId, plain
 from .archive import RECORDS_KEPT
 from .faults import read_script
+from .lagging import look
 from .methods import RequestContext
 from .order_answers import algo_row, long_row
 from .params import UNREADABLE, Params
-from .rest_account import account_v2, position_risk_v3
+from .rest_account import BOOKS, account_v2, position_risk_v3
 from .rest_algo import open_orders as open_algo_orders
 from .rest_history import income, user_trades
 from .rest_orders import open_orders
@@ -65,6 +66,7 @@ async def show_faults(venue: Venue, _request: web.Request) -> object:
 
 async def give_faults(venue: Venue, request: web.Request) -> object:
     venue.faults.give(read_script(await request.read()), venue.now())
+    look(venue, BOOKS)  # what is so now may be asked for once it is past
     return {"faults": venue.faults.account_for()}
 
 

@@ -205,6 +205,7 @@ class Server:
         self._feed: Feed | None = open_source(settings, clock())
         self.venue = Venue(settings, listed(self._feed, settings.symbols), clock=clock)
         self.broadcast = Broadcast(self.venue, METHODS)
+        self.venue.sinks.append(lambda *_: look(self.venue, rest_account.BOOKS))
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._port = settings.port

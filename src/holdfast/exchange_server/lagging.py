@@ -23,7 +23,7 @@ ALL = ""
 
 
 def look(venue: Venue, handlers: Mapping[Place, Handler]) -> None:
-    """Keep the present answers of accounts whose books have moved. Call it often."""
+    """Keep the present answers of accounts whose books have moved. Call it after each move."""
     if venue.faults.is_quiet or not venue.faults.delay_ns(Kind.READ_LAG):
         venue.past.clear()
         return
