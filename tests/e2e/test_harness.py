@@ -40,7 +40,7 @@ def test_fifty_kills_lose_and_double_nothing_and_every_fault_has_struck(tmp_path
 
 
 def test_a_product_that_places_no_stops_is_found_out_and_all_is_kept(tmp_path):
-    words = ["--kills", "5", "--seed", "1", "--without", "stops are placed"]
+    words = ["--kills", "5", "--seed", "1", "--without", "stops are placed", "--patience", "15"]
     done, found = harness(tmp_path / "kept", *words)
 
     assert done.returncode == 1

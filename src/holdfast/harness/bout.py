@@ -26,7 +26,7 @@ from .stage import Stage
 from .story import story_of
 from .troubles import bring
 
-TRADING_S = 20.0
+TRADING_S = 8.0
 """How long a life may take, in the storm, until it trades; then it is ended as it is."""
 
 EXCHANGE_AWAY_S = (0.0, 1.5)
@@ -128,13 +128,12 @@ class Bout:
         return await self._kill(life.kill, session)
 
     async def _written(self, session: Process) -> None:
-        """Wait until the journal grows, for a while: what it then says has only just left us."""
-        log = self._stage.ledger.path.with_name(f"{self._stage.ledger.path.name}-wal")
-        before = log.stat().st_mtime_ns if log.exists() else 0
+        """Wait until facts are committed, for a while: what they tell of has only just left us."""
+        before = self._stage.committed()
         deadline = time.monotonic() + WRITE_S
         while session.is_alive and time.monotonic() < deadline:
             await asyncio.sleep(WRITE_LOOK_S)
-            if log.exists() and log.stat().st_mtime_ns != before:
+            if self._stage.committed() != before:
                 return
 
     async def _trading(self, session: Process) -> None:

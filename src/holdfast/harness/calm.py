@@ -26,9 +26,6 @@ RECOVERY_S_MAX = 30.0
 TRADE_S_MAX = 30.0
 """How long it may take then until an order reaches the exchange."""
 
-REST_S_MAX = 60.0
-"""How long it may take after the last wish until both books are the same."""
-
 LOOK_S = 0.1
 VIOLATIONS_MAX = 20
 
@@ -136,7 +133,7 @@ class Calm:
             found = differences(stage.ledger, truth)
             return not found
 
-        has_agreed = await _soon(agree, REST_S_MAX, lambda: True)
+        has_agreed = await _soon(agree, stage.spec.rest_s, lambda: True)
         if has_agreed:
             self.rests.append(round(time.monotonic() - began, 2))
         for text in [] if has_agreed else found:

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from ..journal.stage import stage_files
 from ..model.errors import TradingError
 from ..runtime.control_file import read_endpoint
 from . import scene
@@ -123,6 +124,14 @@ class Stage:
             return read_endpoint(self.data_dir).pid == self.session.pid
         except TradingError:
             return False
+
+    def committed(self) -> dict[str, int]:
+        """Return how much lies in each file that the session commits facts to."""
+        sizes: dict[str, int] = {}
+        for path in stage_files(self.data_dir / DATABASE) if self.data_dir.exists() else ():
+            with contextlib.suppress(FileNotFoundError):  # the database has all of it
+                sizes[path.name] = path.stat().st_size
+        return sizes
 
     def keep_quiet(self, *, is_on: bool) -> None:
         """Have the trader wish for nothing; what it has stays as it is."""
