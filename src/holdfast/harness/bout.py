@@ -19,7 +19,16 @@ import aiohttp
 
 from ..model.errors import TradingError
 from .calm import Calm
-from .faults import KILL_EXCHANGE, LATENCIES_S, TROUBLES, Life, draw_life, with_owed
+from .faults import (
+    KILL_EXCHANGE,
+    KILL_SESSION,
+    LATENCIES_S,
+    POWER_CUT,
+    TROUBLES,
+    Life,
+    draw_life,
+    with_owed,
+)
 from .launcher import Process
 from .spec import CALM_EVERY, Spec, Verdict
 from .stage import Stage
@@ -148,10 +157,12 @@ class Bout:
         assert victim is not None
         if is_exchange:
             await stage.count_faults()
+        is_cut = kind == POWER_CUT and stage.is_running()
         if not await victim.kill():
             return False
-        stage.fired[kind] += 1
-        stage.tell(f"{kind}: {victim.pid}")
+        lost = stage.cut_power(victim.pid, self._lots) if is_cut else 0
+        stage.fired[kind if is_cut or kind != POWER_CUT else KILL_SESSION] += 1
+        stage.tell(f"{kind}: {victim.pid}" + (f", {lost} bytes are lost" if is_cut else ""))
         if is_exchange:
             await asyncio.sleep(self._lots.uniform(*EXCHANGE_AWAY_S))
             await stage.start_exchange()

@@ -26,6 +26,9 @@ RECOVERY_S_MAX = 30.0
 TRADE_S_MAX = 30.0
 """How long it may take then until an order reaches the exchange."""
 
+LOSSY_S = 1.5
+"""How long it trades on a stream that loses frames and nothing else: nobody reconnects for them."""
+
 LOOK_S = 0.1
 VIOLATIONS_MAX = 20
 
@@ -66,8 +69,11 @@ class Calm:
         await stage.start_exchange()
         await stage.lift_faults()
         if await self._is_back() and await self._trades():
+            await stage.lose_frames()
+            await asyncio.sleep(LOSSY_S)
             # No pause: it would take entries back, and what closes goes on closing meanwhile.
             stage.keep_quiet(is_on=True)
+            await stage.lift_faults()
             await self._compare()
             await self._check_journal()
             stage.keep_quiet(is_on=False)

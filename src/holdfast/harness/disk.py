@@ -13,6 +13,9 @@ import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
+from random import Random
+
+from ..journal.stage import TAKEN, stage_files
 
 SIZE_MB = 128
 CHUNK = b"\0" * 65536
@@ -83,6 +86,22 @@ class Disk:
         """Give the disk back."""
         if self.is_mounted and not _run("umount", str(self.folder)):
             _run("umount", "-l", str(self.folder))
+
+
+def cut_power(database: Path, lots: Random) -> int:
+    """Lose what a process that died had not synced; return how many bytes.
+
+    Facts are committed to the first stage's file, which nobody syncs, and moved to the database,
+    which is synced. So the end of that file, or all of it, is what a power cut may take.
+    """
+    fresh = [each for each in stage_files(database) if not each.name.endswith(TAKEN)]
+    if not fresh:
+        return 0
+    size = fresh[-1].stat().st_size
+    kept = lots.choice((0, lots.randint(0, size)))
+    with fresh[-1].open("r+b") as file:
+        file.truncate(kept)
+    return size - kept
 
 
 class Locker:

@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from ..model.errors import InputError
 
-KILL_SESSION, KILL_EXCHANGE = "kill_session", "kill_exchange"
+KILL_SESSION, KILL_EXCHANGE, POWER_CUT = "kill_session", "kill_exchange", "power_cut"
 
-KILLS: dict[str, int] = {KILL_SESSION: 7, KILL_EXCHANGE: 3}
-"""What ends a life, by SIGKILL, and how often one is drawn beside the other."""
+KILLS: dict[str, int] = {KILL_SESSION: 6, KILL_EXCHANGE: 3, POWER_CUT: 2}
+"""What ends a life, by SIGKILL, and how often one is drawn beside the others.
+
+With a power cut, what the session has written and not synced is lost too.
+"""
 
 TROUBLES: dict[str, tuple[int, float, float]] = {
     "freeze_session": (3, 0.2, 4.0),  # SIGSTOP, then SIGCONT; past the orders' deadline at times
@@ -87,7 +90,8 @@ def draw_life(lots: Random, kinds: Iterable[str]) -> Life:
     wanted = set(kinds)
     kills = {kind: weight for kind, weight in KILLS.items() if kind in wanted} or {KILL_SESSION: 1}
     kill = lots.choices([*kills], weights=[*kills.values()])[0]
-    is_early = lots.random() < EARLY
+    is_cut = kill == POWER_CUT  # there must be something to lose: right behind a commit
+    is_early = lots.random() < EARLY and not is_cut
     end_s = lots.uniform(*(EARLY_S if is_early else LIFE_S))
     troubles = [kind for kind in TROUBLES if kind in wanted]
     count = lots.randint(0, TROUBLES_MAX) if troubles else 0
@@ -99,7 +103,7 @@ def draw_life(lots: Random, kinds: Iterable[str]) -> Life:
         kill,
         is_early,
         round(end_s, 3),
-        not is_early and lots.random() < AFTER_WRITE,
+        is_cut or (not is_early and lots.random() < AFTER_WRITE),
         tuple(_draw(lots, kind, end_s) for kind in dict.fromkeys(drawn)),
     )
 

@@ -22,10 +22,15 @@ FillKey = tuple[Symbol, str]
 
 
 class Ledger:
-    """All facts so far; `read` takes in what is new."""
+    """All facts so far; `read` takes in what is new.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        lost: epochs whose last facts a power cut took: the exchange may know more of them.
+    """
+
+    def __init__(self, path: Path, lost: frozenset[int] = frozenset()) -> None:
         self.path = path
+        self.lost = lost
         self.facts: list[ev.Event] = []
         self.state = State()
         self.books = Books()
@@ -81,6 +86,11 @@ class Ledger:
                 self.alarms.append(fact)
             case _:
                 pass
+
+    def after_power_cut(self, pid: int) -> Ledger:
+        """Return one that begins anew: the process's last facts are gone, their numbers are not."""
+        cut = {epoch for epoch, owner in self.owners().items() if owner == pid}
+        return Ledger(self.path, self.lost | cut)
 
     def owners(self) -> dict[int, int]:
         """Return the process of each epoch."""

@@ -55,6 +55,13 @@ RULES: tuple[dict[str, Any], ...] = (
 """What the exchange does wrong of itself, all through the storm."""
 
 
+LOSSY: tuple[dict[str, Any], ...] = (
+    {"kind": "drop_frame", "on": "*_UPDATE", "probability": 0.4},
+    {"kind": "drop_frame", "on": "TRADE_LITE", "probability": 0.4},
+)
+"""What it does wrong while all else is well: a stream that seems healthy, and leaves frames out."""
+
+
 def exchange_words(port: int, data_dir: Path, faults: Path, seed: int) -> list[str]:
     """Return the words behind `holdfast` that start the exchange."""
     words = ["exchange", "--port", str(port), "--symbols", ",".join(SYMBOLS), "--unlimited"]

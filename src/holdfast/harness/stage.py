@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ from ..model.errors import TradingError
 from ..runtime.control_file import read_endpoint
 from . import scene
 from .clock import MachineClock, build_shim
-from .disk import Disk, Locker
+from .disk import Disk, Locker, cut_power
 from .launcher import Launcher, Process
 from .ledger import Ledger
 from .market import Market
@@ -133,6 +134,12 @@ class Stage:
                 sizes[path.name] = path.stat().st_size
         return sizes
 
+    def cut_power(self, pid: int, lots: Random) -> int:
+        """Lose what a session that was killed had not synced; return how many bytes."""
+        lost = cut_power(self.data_dir / DATABASE, lots)
+        self.ledger = self.ledger.after_power_cut(pid)
+        return lost
+
     def keep_quiet(self, *, is_on: bool) -> None:
         """Have the trader wish for nothing; what it has stays as it is."""
         path = self.folder / scene.QUIET
@@ -198,6 +205,12 @@ class Stage:
     async def give_faults(self) -> None:
         """Have it do wrong again."""
         await self.ask_exchange("POST", "faults", self._rules())
+
+    async def lose_frames(self) -> None:
+        """Have it leave out frames of a stream that is healthy otherwise."""
+        self._scripts += 1
+        rules = {"faults": [*scene.LOSSY], "seed": self.spec.seed + self._scripts}
+        await self.ask_exchange("POST", "faults", rules)
 
     def _rules(self) -> dict[str, Any]:
         self._scripts += 1
