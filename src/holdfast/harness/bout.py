@@ -80,6 +80,7 @@ class Bout:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._lots = Random(f"{stage.spec.seed}/bout")
+        self._kinds = [k for k in stage.spec.kinds if k not in self._unavailable()]
         stage.proxy.latency_s = self._lots.choice(LATENCIES_S)
         self._troubles: list[asyncio.Task[None]] = []
         self._exits: Counter[str] = Counter()
@@ -102,9 +103,8 @@ class Bout:
     def _next_life(self, kills: int) -> Life:
         """Draw a life; in a bout's second half with what has not struck in it yet."""
         spec, stage = self._stage.spec, self._stage
-        life = draw_life(self._lots, spec.kinds)
-        wanted = [k for k in TROUBLES if k in spec.kinds and k not in self._unavailable()]
-        owed = [kind for kind in wanted if not stage.fired[kind]]
+        life = draw_life(self._lots, self._kinds)
+        owed = [k for k in TROUBLES if k in self._kinds and not stage.fired[k]]
         if not owed or 2 * kills < spec.kills:
             return life
         return with_owed(life, self._lots, self._lots.choice(owed))
@@ -138,11 +138,11 @@ class Bout:
 
     async def _written(self, session: Process) -> None:
         """Wait until facts are committed, for a while: what they tell of has only just left us."""
-        before = self._stage.committed()
+        before = self._stage.database.committed()
         deadline = time.monotonic() + WRITE_S
         while session.is_alive and time.monotonic() < deadline:
             await asyncio.sleep(WRITE_LOOK_S)
-            if self._stage.committed() != before:
+            if self._stage.database.committed() != before:
                 return
 
     async def _trading(self, session: Process) -> None:
@@ -229,11 +229,13 @@ class Bout:
             verdict.story = story_of(stage, calm.violations[0], calm.last_truth)
         if calm.violations or stage.spec.keeps:
             verdict.folder = str(stage.folder)
+            stage.is_kept = True
             self._keep(verdict)
         return verdict
 
     def _unavailable(self) -> tuple[str, ...]:
-        return () if self._stage.clock is not None else ("session_clock",)
+        clock = () if self._stage.clock is not None else ("session_clock",)
+        return (*clock, *self._stage.database.unavailable)
 
     def _recoveries(self) -> tuple[list[float], list[float]]:
         """Return how long each life took from its start to RUNNING: in calms, and in storms."""

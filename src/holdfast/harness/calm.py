@@ -154,7 +154,7 @@ class Calm:
     async def _check_journal(self) -> None:
         """Hold the chain of hashes, and that snapshot and tail fold to the same as all facts."""
         stage = self._stage
-        report = await asyncio.to_thread(verify, f"sqlite:///{stage.ledger.path}")
+        report = await asyncio.to_thread(verify, stage.ledger.url)
         if not report.is_ok:
             self.say(f"journal: fact {report.broken_at}: {report.problem}")
         problem = await asyncio.to_thread(_fold_problem, stage)
@@ -164,7 +164,7 @@ class Calm:
 
 def _fold_problem(stage: Stage) -> str:
     """Hold what a start would recover (snapshot and tail) against the fold of all facts."""
-    journal = open_journal(f"sqlite:///{stage.ledger.path}", read_only=True)
+    journal = open_journal(stage.ledger.url, read_only=True)
     try:
         recovery = StateRecoveryService(journal)
         if problem := recovery.check():

@@ -30,6 +30,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--patience", type=float, default=REST_S_MAX, help="seconds until the books must agree"
     )
+    parser.add_argument("--server", default="", help="URL of a PostgreSQL for the journals")
     parser.add_argument("--folder", type=Path, default=None, help="where failures are kept")
     parser.add_argument("--keep", action="store_true", help="also what did not fail")
     parser.add_argument("--json", action="store_true", help="the figures as one document")
@@ -71,6 +72,7 @@ def kill(arguments: argparse.Namespace) -> int:
         kinds=kinds,
         without=arguments.without,
         rest_s=arguments.patience,
+        server=arguments.server,
         keeps=arguments.keep,
     )
     tally = Tally(kinds)
@@ -123,7 +125,7 @@ def _tell(tally: Tally, base: Spec) -> None:
     _write("ended by itself: " + (_counts(found["ends_with_a_reason"]) or "never"))
     _write("a full disk is: " + ", ".join(sorted(filter(None, tally.full_disk))))
     if tally.unavailable:
-        _write("not possible on this machine: " + ", ".join(sorted(tally.unavailable)))
+        _write("not possible here: " + ", ".join(sorted(tally.unavailable)))
     if idle := tally.idle_kinds():
         _write(f"these never struck, so nothing is proven of them: {', '.join(idle)}")
     for verdict in tally.failed:

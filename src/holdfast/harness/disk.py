@@ -1,4 +1,4 @@
-"""The disk that the session writes to: one that can be filled, and a database that can be locked.
+"""The disk that the session writes to, and that can be filled.
 
 Where this process may mount, the session's folder is a small file system in memory, which is filled
 to its last page. Elsewhere the kernel is told that no file of the session's process may grow
@@ -10,12 +10,8 @@ from __future__ import annotations
 import contextlib
 import resource
 import shutil
-import sqlite3
 import subprocess
 from pathlib import Path
-from random import Random
-
-from ..journal.stage import TAKEN, stage_files
 
 SIZE_MB = 128
 CHUNK = b"\0" * 65536
@@ -86,46 +82,3 @@ class Disk:
         """Give the disk back."""
         if self.is_mounted and not _run("umount", str(self.folder)):
             _run("umount", "-l", str(self.folder))
-
-
-def cut_power(database: Path, lots: Random) -> int:
-    """Lose what a process that died had not synced; return how many bytes.
-
-    Facts are committed to the first stage's file, which nobody syncs, and moved to the database,
-    which is synced. So the end of that file, or all of it, is what a power cut may take.
-    """
-    fresh = [each for each in stage_files(database) if not each.name.endswith(TAKEN)]
-    if not fresh:
-        return 0
-    size = fresh[-1].stat().st_size
-    kept = lots.choice((0, lots.randint(0, size)))
-    with fresh[-1].open("r+b") as file:
-        file.truncate(kept)
-    return size - kept
-
-
-class Locker:
-    """Another program that keeps the database locked."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-
-    def lock(self, how: str) -> bool:
-        """Begin a transaction, IMMEDIATE or EXCLUSIVE; tell whether there was something to lock."""
-        if not self._path.exists():
-            return False
-        made = sqlite3.connect(self._path, isolation_level=None, timeout=0.2)
-        try:
-            made.execute(f"BEGIN {how}")
-        except sqlite3.Error:
-            made.close()
-            return False
-        self._connection = made
-        return True
-
-    def unlock(self) -> None:
-        """Let go."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

@@ -23,6 +23,7 @@ TROUBLES: dict[str, tuple[int, float, float]] = {
     "stall": (3, 0.3, 5.0),  # half-open: bytes are swallowed
     "disk_full": (2, 1.0, 3.0),
     "database_locked": (2, 0.3, 4.0),  # the product waits for 2 s
+    "database_cut": (3, 0.0, 0.0),  # of a server: it ends its clients' connections
     "exchange_clock": (2, 0.5, 3.0),
     "session_clock": (2, 0.5, 3.0),
 }
@@ -32,6 +33,9 @@ KINDS = (*KILLS, *TROUBLES)
 
 TROUBLES_MAX = 2
 """How many befall one life."""
+
+FEW = 5
+"""Where so few kinds are wanted, a life has as many troubles as it may have, or none."""
 
 LIFE_S = (0.05, 2.6)
 """How long a life lasts after it has begun to trade."""
@@ -95,8 +99,8 @@ def draw_life(lots: Random, kinds: Iterable[str]) -> Life:
     end_s = lots.uniform(*(EARLY_S if is_early else LIFE_S))
     troubles = [kind for kind in TROUBLES if kind in wanted]
     count = lots.randint(0, TROUBLES_MAX) if troubles else 0
-    if count and len(wanted) < len(KINDS):
-        count = TROUBLES_MAX  # few kinds: each is to be seen
+    if count and len(wanted) <= FEW:
+        count = TROUBLES_MAX  # each is to be seen
     weights = [TROUBLES[kind][0] for kind in troubles]
     drawn = lots.choices(troubles, weights=weights, k=count) if count else []
     return Life(

@@ -97,12 +97,13 @@ RUN_WORDS = ("run", "--json", "--no-report")
 ENVIRONMENT = {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
 
 
-def write_config(path: Path, data_dir: Path, port: int, seed: int) -> None:
+def write_config(path: Path, data_dir: Path, database: str, port: int, seed: int) -> None:
     """Write the session's settings: it trades through the proxy on `port`."""
     trader = f"holdfast.harness.trader:Trader:seed={seed},quiet={path.with_name(QUIET)}"
     rules = '["correlation", "volatility", "duplicate", "execution_throttle", "position_size"]'
     path.write_text(
         f'data_dir = "{data_dir}"\n'
+        f'database_url = "{database}"\n'
         f'symbols = "{",".join(SYMBOLS)}"\n'
         f'strategies = ["{trader}"]\n'
         "leverage = 10\n"

@@ -29,6 +29,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...] = KINDS
     without: str = ""
     rest_s: float = REST_S_MAX  # less where it is known that something is wrong
+    server: str = ""  # the journal is on a PostgreSQL there, else in SQLite's files
     keeps: bool = False  # everything, also where nothing was wrong
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import aiohttp
 
-from ..journal.stage import stage_files
 from ..model.errors import TradingError
 from ..runtime.control_file import read_endpoint
 from . import scene
 from .clock import MachineClock, build_shim
-from .disk import Disk, Locker, cut_power
+from .database import Database, PostgresDatabase, SqliteDatabase
+from .disk import Disk
 from .launcher import Launcher, Process
 from .ledger import Ledger
 from .market import Market
@@ -47,8 +47,13 @@ class Stage:
         self._began = time.monotonic()
         self.disk = Disk(folder / "disk")
         self.data_dir = self.disk.folder / "data"
-        self.locker = Locker(self.data_dir / DATABASE)
-        self.ledger = Ledger(self.data_dir / DATABASE)
+        self.database: Database = (
+            PostgresDatabase(spec.server)
+            if spec.server
+            else SqliteDatabase(self.data_dir / DATABASE)
+        )
+        self.is_kept = spec.keeps
+        self.ledger = Ledger(self.database.url)
         shim = build_shim(folder)
         self.clock = MachineClock(folder / "clock") if shim else None
         self.launcher = Launcher(folder, shim, spec.without)
@@ -75,7 +80,11 @@ class Stage:
         self.proxy.target = self._port
         await self.proxy.open()
         scene.write_config(
-            self.folder / "holdfast.toml", self.data_dir, self.proxy.port, self.spec.seed
+            self.folder / "holdfast.toml",
+            self.data_dir,
+            self.database.url,
+            self.proxy.port,
+            self.spec.seed,
         )
 
     async def start_exchange(self) -> None:
@@ -126,17 +135,9 @@ class Stage:
         except TradingError:
             return False
 
-    def committed(self) -> dict[str, int]:
-        """Return how much lies in each file that the session commits facts to."""
-        sizes: dict[str, int] = {}
-        for path in stage_files(self.data_dir / DATABASE) if self.data_dir.exists() else ():
-            with contextlib.suppress(FileNotFoundError):  # the database has all of it
-                sizes[path.name] = path.stat().st_size
-        return sizes
-
     def cut_power(self, pid: int, lots: Random) -> int:
         """Lose what a session that was killed had not synced; return how many bytes."""
-        lost = cut_power(self.data_dir / DATABASE, lots)
+        lost = self.database.lose_unsynced(lots)
         self.ledger = self.ledger.after_power_cut(pid)
         return lost
 
@@ -222,7 +223,7 @@ class Stage:
 
     async def close(self) -> None:
         """End everything; what is to be kept must have been copied."""
-        self.locker.unlock()
+        self.database.unlock()
         for process in (self.session, self.exchange):
             if process is not None:
                 process.signal(signal.SIGCONT)
@@ -234,6 +235,7 @@ class Stage:
         if self._http is not None:
             await self._http.close()
         self.disk.close()
+        self.database.close(is_kept=self.is_kept)
 
 
 def _first_line(path: Path) -> str:
