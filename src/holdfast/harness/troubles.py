@@ -55,7 +55,7 @@ async def _fill_disk(stage: Stage, trouble: Trouble) -> bool:
 async def _lock(stage: Stage, trouble: Trouble) -> bool:
     database = stage.database
     how = "EXCLUSIVE" if trouble.size > 0 else "IMMEDIATE"
-    if not await asyncio.to_thread(database.lock, how):
+    if not database.lock(how):
         return False
     try:
         await asyncio.sleep(trouble.lasts_s)
