@@ -3,7 +3,8 @@
 All programs meet the same exchange through the same tap (`bench.wire.tap`), take turns, and
 answer the same marked trades with a signed market order over the WebSocket API. The floor is the
 bare loop: no risk, no journal, no books. Spinners at nice 19 keep the cores awake, unless
-BENCH_IDLE is set: compare figures of one regime alone.
+BENCH_IDLE is set: compare figures of one regime alone. NAUTILUS=/path/to/python adds
+NautilusTrader 2 from an environment of its own.
 
 The venue, which is the exchange and the tap, has one core, and the program under test another.
 Left alone, the kernel likes to wake the tap on the core of whom it hears from, where it waits
@@ -12,24 +13,37 @@ until that one has done what comes after its order: then what is measured is not
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from bench.wire import tap as marks
 from holdfast.engine.risk import RULES
 from holdfast.runtime.assembly import INDISPENSABLE
 
 HERE = Path(__file__).parent
+NAUTILUS = os.environ.get("NAUTILUS", "")
+"""The Python of an environment with NautilusTrader 2, if there is one."""
+
 CCXT = HERE.parent / ".venv-clients" / "ccxt" / "bin" / "python"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ORDERS = int(os.environ.get("BENCH_ORDERS", "100"))
@@ -38,6 +52,8 @@ EVERY = 16
 """A marked trade among so many: 12 orders a second stay within the venue's limits."""
 
 QTY = "0.002"
+ORDER = (marks.BUY, marks.CLOSE, QTY)
+NAMED_KEY = "ed25519"
 START_S = 40.0
 SETTLE_S = 2.0
 CORES = sorted(os.sched_getaffinity(0))
@@ -108,14 +124,18 @@ def _programs() -> dict[str, Program]:
     programs: dict[str, Program] = {
         "bare": _bare,
         "holdfast": _holdfast,
-        'holdfast, durability "power"': partial(_holdfast, more=POWER),
-        "holdfast, journal in memory": partial(_holdfast, started_by=NO_JOURNAL),
-        "holdfast, no risk rules": partial(_holdfast, more=NO_RISK),
+        'holdfast, durability "power"': functools.partial(_holdfast, more=POWER),
+        "holdfast, journal in memory": functools.partial(_holdfast, started_by=NO_JOURNAL),
+        "holdfast, no risk rules": functools.partial(_holdfast, more=NO_RISK),
     }
     if CCXT.exists():
         programs["ccxt.pro create_order_ws"] = _ccxt
     else:
         print("ccxt.pro is not installed (make test installs it): left out")
+    if NAUTILUS:
+        programs["NautilusTrader 2, orders over WebSocket"] = _nautilus
+    else:
+        print("NAUTILUS names no Python that has NautilusTrader 2: left out")
     return programs
 
 
@@ -131,6 +151,27 @@ def _ccxt(rest: str, wire: str, folder: Path) -> subprocess.Popen[bytes]:
     api = f"{wire}/ws-fapi/v1"
     arguments = ["test", "test", rest, wire, api, marks.BUY, marks.CLOSE, QTY]
     return subprocess.Popen([str(CCXT), str(HERE / "wire" / "ccxt_pro.py"), *arguments])
+
+
+def _nautilus(rest: str, wire: str, folder: Path) -> subprocess.Popen[bytes]:
+    del folder
+    arguments = [rest, wire, f"{wire}/ws-fapi/v1", NAMED_KEY, str(_key()), *ORDER]
+    return subprocess.Popen([NAUTILUS, str(HERE / "wire" / "nautilus2.py"), *arguments])
+
+
+@functools.cache
+def _key() -> Path:
+    """Make a private key, and its public one beside it: NautilusTrader 2 signs with Ed25519."""
+    folder = Path(tempfile.mkdtemp(prefix="hfbench"))
+    atexit.register(shutil.rmtree, folder)
+    key = Ed25519PrivateKey.generate()
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    (folder / "key.pub").write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    return folder / "key.pem"
 
 
 def _holdfast(
@@ -175,6 +216,7 @@ def _one(start: Program) -> dict[str, Any]:
 
 def _exchange_command() -> list[str]:
     command = [sys.executable, "-m", "holdfast", "exchange", "--unlimited", "--feed", "synthetic"]
+    command += ["--account", "test:test", "--account", f"{NAMED_KEY}:@{_key().with_suffix('.pub')}"]
     return [*command, "--symbols", marks.SYMBOL, "--balance", "100000"]
 
 

@@ -13,7 +13,8 @@ from .delivery import Delivery
 from .stage import Stage
 
 QUEUE_FACTS_MAX = 100_000
-"""Facts that may wait for the database before the journal gives up."""
+"""Facts that may wait for the database. With more, a journal that commits by stages waits for it;
+one whose commits are grouped, where nothing is safe before, gives up."""
 
 GROUP_FACTS_MAX = 2_000
 """Facts after which a commit takes no further append along."""
@@ -99,7 +100,8 @@ class StagedCommit:
     def rows(self, rows: Sequence[Row], on_commit: Callable[[], None] | None) -> None:
         if rows:
             try:
-                self._check_room()
+                if self._chain.sequence - self._moved > QUEUE_FACTS_MAX:
+                    self.move()  # the database does not keep up: wait for it
                 self._stage.append(rows)
             except JournalError as error:
                 self._delivery.fail(error, is_told=True)
@@ -139,12 +141,6 @@ class StagedCommit:
     def close(self) -> None:
         is_moved = self._delivery.failure is None and self._moved == self._chain.sequence
         self._stage.close(is_moved=is_moved)
-
-    def _check_room(self) -> None:
-        if self._chain.sequence - self._moved > QUEUE_FACTS_MAX:
-            raise JournalError(
-                f"the database does not keep up: more than {QUEUE_FACTS_MAX} facts wait for it"
-            )
 
 
 class _Work:
