@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from holdfast.simulation.events import strike
 from holdfast.simulation.run import play
 from holdfast.simulation.spec import Spec
+from holdfast.simulation.world import World
 
 
 def test_a_quiet_hour_hand_has_nothing_to_hide():
@@ -20,6 +22,17 @@ def test_no_order_is_lost_or_doubled_in_a_storm(seed):
     verdict = play(Spec(seed=seed, storm_s=40))
 
     assert verdict.violations == ()
+
+
+def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():
+    spec = Spec(seed=7, storm_s=40)
+    assert World(spec, strike).has_live_feed
+    assert not World(Spec(seed=3), strike).has_live_feed
+
+    verdict = play(spec)
+
+    assert verdict.violations == ()
+    assert verdict.fills > 5
 
 
 def test_one_seed_is_one_history():
