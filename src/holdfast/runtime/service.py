@@ -238,12 +238,12 @@ class LiveTradingService:
 
     async def pause(self, reason: str = "operator") -> TradingSession:
         """Stop taking new risk; exits and stops go on."""
-        self._ask(msg.PauseSession(reason=reason))
+        await self._ask(msg.PauseSession(reason=reason))
         return self.session()
 
     async def resume(self, reason: str = "operator") -> TradingSession:
         """Take new risk again."""
-        self._ask(msg.ResumeSession(reason=reason))
+        await self._ask(msg.ResumeSession(reason=reason))
         return self.session()
 
     async def stop(
@@ -272,16 +272,18 @@ class LiveTradingService:
 
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
         """Engage the kill switch: nothing new goes out until it is released, restarts included."""
-        self._ask(msg.EngageKillSwitch(reason=reason, flatten=flatten))
+        await self._ask(msg.EngageKillSwitch(reason=reason, flatten=flatten))
 
     async def release(self, operator: str) -> None:
         """Release the kill switch; `operator` answers for it."""
-        self._ask(msg.ReleaseKillSwitch(operator=operator))
+        await self._ask(msg.ReleaseKillSwitch(operator=operator))
 
-    def _ask(self, message: msg.Message) -> Outcome:
-        if not self.is_running():
+    async def _ask(self, message: msg.Message) -> Outcome:
+        """Say it to the present life; one that follows a failed one, and starts, hears it then."""
+        live = await self._lives.begun() if self._lives else None
+        if live is None or not self.is_running():
             raise SessionStateError("no session is running")
-        return self._running().shell.ask(message)
+        return live.shell.ask(message)
 
     # Orders
 
