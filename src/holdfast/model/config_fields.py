@@ -174,6 +174,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     feed: Text = Field(default_factory=_feed_of)
     speed: Annotated[float, real("0", "1000000")] = 1.0  # 1 real time, 0 as fast as it reads
     seed: Annotated[int, whole(0, 2**63 - 1)] = 1
+    invented_symbols: YesNo = False  # the synthetic feed also makes up symbols that nobody lists
     books: YesNo = False  # a live feed's whole order books, also where no strategy hears them
 
     @field_serializer(*SECRETS, "database_url")
