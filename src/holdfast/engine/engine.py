@@ -100,10 +100,10 @@ class Engine:
         core = self._core
         core.begin(max(now, self.state.last_ts))
         plans, denial = signals.prepare(core, signal)
-        orders = [parents.unnamed(plan.pattern) for plan in plans]
+        orders = [(parents.unnamed(plan.pattern), plan.legs) for plan in plans]
         return Explanation(
             plans=tuple(plans),
-            verdicts=tuple(core.verdicts(order) for order in orders),
+            verdicts=tuple(core.verdicts(order, legs) for order, legs in orders),
             denial=denial,
         )
 

@@ -124,6 +124,8 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     max_order_qty: Annotated[Money | None, OR_NONE] = _LIMITS.max_order_qty
     max_order_notional: Money = _LIMITS.max_order_notional
     price_collar_pct: Share = _LIMITS.price_collar_pct
+    max_open_orders: Count = _LIMITS.max_open_orders
+    max_conditional_orders: Count = _LIMITS.max_conditional_orders
     stale_after_s: Seconds = _LIMITS.stale_after_s
     duplicate_window_s: Annotated[int, whole(0, 86_400)] = _LIMITS.duplicate_window_s
     max_messages: Count = _LIMITS.max_messages
