@@ -301,12 +301,12 @@ def test_a_foreign_order_does_not_keep_a_session_from_ending(rig):
     assert rig.session() is Status.STOPPED
 
 
-def test_a_stop_that_flattened_is_forgotten_by_the_next_life(rig):
+def test_a_stop_that_flattened_is_forgotten_by_the_next_session(rig):
     """The operator's word was for that session: a running one must not close what it opens."""
     rig.hold("2")
     rig.hear(msg.StopSession(reason="done", flatten=True))
 
-    rig.restart()
+    rig.restart(is_resumed=False)
     rig.snapshot()
     rig.price(100)
 

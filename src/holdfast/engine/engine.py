@@ -218,9 +218,12 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     if core.state.status is not TradingSessionStatus.STARTING or core.state.differences:
         return
     if all(core.state.account(a).opened_ts for a in core.state.accounts):
-        paused = core.state.was_paused
-        status = TradingSessionStatus.PAUSED if paused else TradingSessionStatus.RUNNING
-        core.move(status, "reconciled with the venue")
+        if core.state.was_stopping:
+            requests.stop_on(core)
+        else:
+            paused = core.state.was_paused
+            status = TradingSessionStatus.PAUSED if paused else TradingSessionStatus.RUNNING
+            core.move(status, "reconciled with the venue")
         housekeeping.on_tick(core)
         _rearm(core)
 

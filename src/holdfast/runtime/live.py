@@ -102,7 +102,7 @@ class LiveSession:
     # Start
 
     async def open(self) -> None:
-        """Connect, reconcile, warm up, and reach RUNNING (or PAUSED, as it was left).
+        """Connect, reconcile, warm up, and reach RUNNING (or PAUSED or STOPPING, as it was left).
 
         Raises:
             TradingError: the venue can't be reached or declines, or its books can't be explained.
@@ -209,6 +209,7 @@ class LiveSession:
         pump = asyncio.ensure_future(feeding.run(after))
         beat = asyncio.ensure_future(self._beat())
         left = asyncio.ensure_future(self._left.wait())
+        stop = asyncio.ensure_future(self._stop_on())
         try:
             ends: set[asyncio.Future[Any]] = {pump, beat, left, self.shell.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -218,9 +219,9 @@ class LiveSession:
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             self.outcome = error
         finally:
-            for task in (pump, beat, left):
+            for task in (pump, beat, left, stop):
                 task.cancel()
-            ended = await asyncio.gather(pump, beat, left, return_exceptions=True)
+            ended = await asyncio.gather(pump, beat, left, stop, return_exceptions=True)
         for result in ended:
             if isinstance(result, Exception):
                 self.outcome = result
@@ -336,6 +337,12 @@ class LiveSession:
         await self.shell.until(
             lambda: self.status is not TradingSessionStatus.STOPPING, STOP_PATIENCE_S
         )
+
+    async def _stop_on(self) -> None:
+        """Leave once the stop is carried out that an earlier life was asked for."""
+        if self.status in (TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED):
+            await self.settle()
+            self.leave()
 
     def leave(self) -> None:
         """Let `run` return though the feed goes on."""
