@@ -173,6 +173,7 @@ async def _session(
     happenings = Happenings()
     service = LiveTradingService(config=config, notifier=TellingNotifier(happenings))
     happenings.follow(service)
+    happenings.listener = view.hear_early
     control = ControlServer(service, config.data_dir, config.control_port)
     hide(control.token)
     names = config.strategies or (DEFAULT_STRATEGY,)
