@@ -353,3 +353,17 @@ async def test_funding_has_one_id_on_the_stream_and_in_the_income_list():
 
         listed = [each for each in books.changes if isinstance(each, FundingPayment)]
         assert [each.payment_id for each in listed] == [told.payment_id]
+
+
+async def test_the_books_are_read_on_though_a_contract_is_gone():
+    async with town() as one, joined(one) as venue:
+        venue.submit(submit(limit_order()))
+        await one.report(E1)
+        del one.core.tapes[BTC]
+        one.core.exchange.cancel_all(ACCOUNT, BTC, one.core.now())
+
+        snapshot = await one.snapshot(venue)
+        venue.query(query(E1))
+
+        assert snapshot.orders == snapshot.trades == ()
+        assert await one.has(lambda m: isinstance(m, OrderNotFound))

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
+
 from ...model.errors import VenueError, VenueUnavailable
 from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, WalletChange
 from ...model.values import NS_PER_DAY, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
+from .answers import BAD_SYMBOL
 from .asking import Answered, Asker
 from .codec import Call, OrderNames, TradeRow, reads
 from .outcomes import Ask
@@ -88,16 +91,29 @@ class Books:
     ) -> list[ExecutionReport]:
         """Read open orders and conditional ones, symbol by symbol or (None) all at once."""
         listed, waiting = await asyncio.gather(
-            asyncio.gather(*(self._get(reads.open_orders(each), urgency) for each in symbols)),
-            asyncio.gather(*(self._get(reads.open_algo_orders(each), urgency) for each in symbols)),
+            asyncio.gather(*(self._list(reads.open_orders(each), urgency) for each in symbols)),
+            asyncio.gather(
+                *(self._list(reads.open_algo_orders(each), urgency) for each in symbols)
+            ),
         )
         names, account = self.names, self.account
         found: list[ExecutionReport] = []
-        for answered in listed:
-            found += codec.open_orders(answered.reply.body, names, account, asked_ts=asked_ts)
-        for answered in waiting:
-            found += codec.open_algo_orders(answered.reply.body, names, account, asked_ts=asked_ts)
+        for body in listed:
+            if body is not None:
+                found += codec.open_orders(body, names, account, asked_ts=asked_ts)
+        for body in waiting:
+            if body is not None:
+                found += codec.open_algo_orders(body, names, account, asked_ts=asked_ts)
         return found
+
+    async def _list(self, call: Call, urgency: Urgency) -> bytes | msgspec.Raw | None:
+        """Read a symbol's list; None where its contract is gone: what was open there is, too."""
+        try:
+            return (await self._get(call, urgency)).reply.body
+        except VenueError as error:
+            if error.code != BAD_SYMBOL:
+                raise
+            return None
 
     async def _get(self, call: Call, urgency: Urgency = Urgency.TRADE) -> Answered:
         return await fetch(self.asker, call, urgency)
@@ -119,9 +135,10 @@ class Books:
         end = self._until()
         rows: dict[int, TradeRow] = {}
         for begin, until in pairwise([*range(start, end, SPAN_NS), end]):
-            page = codec.trade_rows(
-                (await self._get(reads.trades_since(symbol, begin, until), urgency)).reply.body
-            )
+            body = await self._list(reads.trades_since(symbol, begin, until), urgency)
+            if body is None:
+                break
+            page = codec.trade_rows(body)
             rows |= {row.id: row for row in page}
             if len(page) >= reads.ROWS_MAX:
                 rows |= await self._trades_behind(symbol, max(row.id for row in page))
