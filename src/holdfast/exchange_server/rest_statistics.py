@@ -16,6 +16,7 @@ from ..exchange import Position
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, AccountId, Symbol, to_decimal
 from .errors import BAD_PARAMETER, ApiError
 from .frames import ms
+from .limits import Pool
 from .listing import price_places
 from .methods import Handler, Method, Methods, RequestContext, Security
 from .order_answers import Json
@@ -258,7 +259,7 @@ def delivery_price(ctx: RequestContext, params: Params) -> object:
 
 
 def _free(handler: Handler) -> Method:
-    return Method(handler, 0, Security.NONE)
+    return Method(handler, 0, Security.NONE, pool=Pool.STATISTICS)
 
 
 METHODS: Methods = {
