@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..exchange import Position
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, AccountId, Symbol, to_decimal
 from .errors import BAD_PARAMETER, ApiError
@@ -56,7 +58,9 @@ def look(venue: Venue) -> None:
     for tape in venue.tapes.values():
         mark = venue.exchange.mark_price(tape.symbol)
         if mark is not None:  # else nothing was ever heard of it
-            venue.samples.add(tape.symbol, _sample(tape, end, mark, crowd))
+            sample = _sample(tape, end, mark, crowd)
+            trades = sample.next_trade_id + venue.samples.trades_before(tape.symbol)
+            venue.keep_sample(tape.symbol, replace(sample, next_trade_id=trades))
 
 
 def _crowd(venue: Venue) -> _Crowd:
