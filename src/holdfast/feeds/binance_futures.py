@@ -25,6 +25,7 @@ from ..venues.binance_futures import market_history
 from ..venues.binance_futures.asking import Asker
 from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
+from ..venues.binance_futures.complaints import Complaints
 from ..venues.binance_futures.counters import LIMITS, Budget, shared_budget
 from ..venues.binance_futures.depth_sync import DepthBooks
 from ..venues.binance_futures.market_watch import MarketWatch
@@ -111,6 +112,7 @@ class BinanceFuturesFeed:
         self._last: dict[tuple[Symbol, type], int] = {}
         self._has_books = settings is not None and settings.books
         self._books: DepthBooks | None = None
+        self._complaints = Complaints(_log)
         self._watch: MarketWatch
         self.frame_ns = 0
         self.take: Callable[[MarketData], bool] = lambda _: False
@@ -250,7 +252,7 @@ class BinanceFuturesFeed:
         try:
             told = read_market(raw)
         except BadFrame as error:
-            _log.warning("%s", error)
+            self._complaints.warn(str(error))
             return
         for message in told:
             if not isinstance(message, StreamReply):
