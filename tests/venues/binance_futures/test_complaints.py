@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from holdfast.model.values import MAIN
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import listen_key
 from holdfast.venues.binance_futures.asking import Asker
@@ -55,13 +56,13 @@ async def test_fault_of_ours_is_an_error_with_its_place(caplog):
 async def test_flood_of_unreadable_events_asks_for_the_books_twice_at_most(caplog, monkeypatch):
     """The books are read after the first, and once more when the last is over: not each time."""
     monkeypatch.setattr(listen_key, "GAPS_S", 0.05)
-    wire, gaps = NetWire(), []
+    wire, gaps = NetWire(), list[str]()
     asker = Asker(RestClient(wire, "http://127.0.0.1:1"), WallClock(), no_jitter)
     channel = UserChannel(
         wire,
         "ws://127.0.0.1:1",
         asker,
-        UserStream(OrderNames(), "main"),
+        UserStream(OrderNames(), MAIN),
         on_events=lambda _: None,
         on_link=lambda *_: None,
         on_gap=gaps.append,
