@@ -100,6 +100,7 @@ class BinanceFuturesFeed:
         self._where: Endpoints = endpoints(
             testnet=testnet, rest_url=rest_url, stream_url=stream_url
         )
+        self._wanted = frozenset(self._symbols)
         self._random = random
         self._open_wire = open_wire
         self._budget = budget or Budget(LIMITS, random)
@@ -259,6 +260,8 @@ class BinanceFuturesFeed:
                 self._hear_one(message)
 
     def _hear_one(self, message: MarketData) -> None:
+        if message.symbol not in self._wanted:
+            return  # nobody asked for it, and what is kept by symbol must not grow
         kind = type(message)
         if kind is MarkPrice:
             self._watch.marked(message.symbol)
