@@ -253,6 +253,37 @@ async def test_every_answer_has_the_fields_and_types_of_the_official_models():
     assert found == {}
 
 
+NOT_HERE = {
+    # what the official client can ask for, and no program that trades perpetuals needs
+    "AcceptTheOfferedQuoteResponse", "ListAllConvertPairsResponse", "OrderStatusResponse",
+    "SendQuoteRequestResponse",  # conversions of assets
+    "ClassicPortfolioMarginAccountInformationResponse",
+    "FuturesTradfiPerpsContractResponse",  # an agreement to be signed
+    "GetDownloadIdForFuturesOrderHistoryResponse", "GetDownloadIdForFuturesTradeHistoryResponse",
+    "GetDownloadIdForFuturesTransactionHistoryResponse", "GetFuturesTradeDownloadLinkByIdResponse",
+    "GetFuturesOrderHistoryDownloadLinkByIdResponse",
+    "GetFuturesTransactionHistoryDownloadLinkByIdResponse",
+}  # fmt: skip
+ELSEWHERE = {
+    # refusals, or empty lists, whose shapes other tests hold
+    "ChangeMarginTypeResponse", "ChangeMultiAssetsModeResponse", "ChangePositionModeResponse",
+    "ToggleBnbBurnOnFuturesTradeResponse", "CompositeIndexSymbolInformationResponse",
+    "GetFundingRateInfoResponse", "QuarterlyContractSettlementPriceResponse",
+    "TradingScheduleResponse",
+}  # fmt: skip
+
+
+def test_whatever_the_official_client_can_ask_for_is_asked_for_here():
+    whole = re.compile(r"[A-Za-z0-9]+?Response\d?$")
+    answers = {name for name in sdk_fields()["rest_api"] if whole.fullmatch(name)}
+    asked = {model for *_, model, _ in ROWS}
+
+    found = asked | NOT_HERE | ELSEWHERE
+    assert {
+        name for name in answers if name.rstrip("12") not in {f.rstrip("12") for f in found}
+    } == set()
+
+
 RECORDED = FIELDS.parent / "recorded" / "rest_v3_positionRisk_account_2024-07-28.json"
 
 
