@@ -7,6 +7,7 @@ the executions, and the engine sees that the books moved while they were read.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,12 +16,12 @@ import msgspec
 
 from ...model.errors import VenueError, VenueUnavailable
 from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, WalletChange
-from ...model.values import NS_PER_DAY, AccountId, Symbol
+from ...model.values import NS_PER_DAY, NS_PER_MS, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
 from .answers import BAD_SYMBOL
 from .asking import Answered, Asker
-from .codec import Call, OrderNames, TradeRow, reads
+from .codec import Call, Income, OrderNames, TradeRow, reads
 from .outcomes import Ask
 
 SPAN_NS = 7 * NS_PER_DAY
@@ -37,6 +38,8 @@ ONE_BY_ONE_MAX = 20
 
 NAMES_ASKED_MAX = 50
 """How many orders' names are asked for one by one."""
+
+_log = logging.getLogger("holdfast.venue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +188,9 @@ class Books:
                 self.account,
             )
             found |= {_id_of(change): change for change in page.changes}
-            if page.row_count < reads.ROWS_MAX or page.last_ts <= start:
+            if page.row_count < reads.ROWS_MAX or page.last_ts + NS_PER_MS <= start:
                 break
-            start = page.last_ts
+            start = _behind(page, start)
         else:
             raise VenueUnavailable(f"more than {PAGES_MAX} pages of income")
         return tuple(found.values())
@@ -211,6 +214,14 @@ async def fetch(asker: Asker, call: Call, urgency: Urgency) -> Answered:
     if answered.outcome.code is None:
         raise VenueUnavailable(text)
     raise VenueError(text, code=answered.outcome.code)
+
+
+def _behind(page: Income, start: int) -> int:
+    """Return where to go on after a full page; past its millisecond where it has no other."""
+    if page.last_ts > start:
+        return page.last_ts
+    _log.warning("of one millisecond's income no more than %d rows can be read", page.row_count)
+    return page.last_ts + NS_PER_MS
 
 
 def _id_of(change: FundingPayment | WalletChange) -> str:
