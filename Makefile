@@ -42,7 +42,7 @@ run: $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME)) ## Trade (paper by default): mak
 	@$(BIN)/holdfast run $(if $(FOR),--for $(FOR)) $(ARGS)
 
 test: $(DEV) $(CLIENT_STAMPS) ## Run the tests: make test WORKERS=4 ARGS="-k fills"
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(DEV) ## Lint, format, types, import floors, lock files
 	$(BIN)/ruff check

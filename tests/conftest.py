@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,11 @@ settings.register_profile(
     "suite", deadline=None, max_examples=60, derandomize="CI" in os.environ, print_blob=True
 )
 settings.load_profile("suite")
+
+# Hundreds of tests start processes. Where no bytecode may be kept, each of them would compile all
+# sources anew before it does anything.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell starts its background jobs deaf to SIGINT, and they would pass that on to the processes
 # that tests interrupt.
@@ -30,6 +36,25 @@ def pytest_addoption(parser):
         action="store_true",
         help="run tests/integration at Binance's testnet instead of the exchange on a port",
     )
+
+
+LONGEST = (
+    "tests/e2e/test_harness.py",
+    "tests/e2e/test_kill.py",
+    "tests/journal/test_archive_postgres.py",
+    "tests/e2e/",
+    "tests/cli/test_secrets.py",
+    "tests/wire/",
+)
+"""What takes long, the longest first. It mostly waits for processes, and is begun with, so that
+other tests have the machine meanwhile and nothing is left to run alone at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        return next((n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 99)
+
+    items.sort(key=rank)  # the order is kept otherwise
 
 
 @pytest.fixture(scope="session")

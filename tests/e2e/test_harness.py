@@ -39,8 +39,20 @@ def test_fifty_kills_lose_and_double_nothing_and_every_fault_has_struck(tmp_path
     assert not (tmp_path / "kept").exists()  # nothing is kept of what went well
 
 
+@pytest.mark.postgres
+def test_kills_and_dropped_clients_of_a_journal_on_a_server_lose_nothing(tmp_path, postgres_server):
+    words = ["--kills", "6", "--seed", "402", "--server", postgres_server]
+    words += ["--only", "kill_session", "kill_exchange", "database_cut", "database_locked"]
+    done, found = harness(tmp_path / "kept", *words)
+
+    assert found["violations"] == 0, done.stderr
+    assert found["kills"] == 6
+    assert found["faults"]["database_cut"] > 0
+    assert found["fills"] > 10
+
+
 def test_a_product_that_places_no_stops_is_found_out_and_all_is_kept(tmp_path):
-    words = ["--kills", "5", "--seed", "1", "--without", "stops are placed"]
+    words = ["--kills", "5", "--seed", "1", "--without", "stops are placed", "--patience", "15"]
     done, found = harness(tmp_path / "kept", *words)
 
     assert done.returncode == 1

@@ -5,20 +5,20 @@ held against. Both are read afresh, and the journal is folded by code that is no
 """
 
 import asyncio
+import contextlib
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from holdfast.feeds import FeedSettings, SyntheticFeed
+from holdfast.harness.launcher import Launcher, Process
 from holdfast.journal import open_journal
 from holdfast.model import events as ev
 from holdfast.model.market import Trade
@@ -31,7 +31,11 @@ from holdfast.venues import PaperVenue
 KILLS = 50
 SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT"))
 START = 1_750_000_000 * 10**9
-HOURS = 6
+HOURS = 3
+BYTES_MAX = 60_000
+"""What one life records at most, in the journal's first stage, until it is killed."""
+
+Start = Callable[[str], Awaitable[Process]]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -57,7 +61,7 @@ def write_recording(folder: Path) -> Path:
 
 def command(recording: Path, data_dir: Path) -> list[str]:
     strategies = ["sma_cross:fast=3,slow=8,timeframe=5s", "rsi:period=5,timeframe=10s"]
-    words = [sys.executable, "-m", "holdfast", "run", "--json", "--no-report"]
+    words = ["run", "--json", "--no-report"]
     words += ["--feed", str(recording), "--speed", "max", "--data-dir", str(data_dir)]
     words += ["--symbols", ",".join(SYMBOLS)]
     return words + [word for name in strategies for word in ("--strategy", name)]
@@ -71,42 +75,66 @@ def facts_of(data_dir: Path) -> list[ev.Event]:
         journal.close()
 
 
-def live_and_die(words: list[str], data_dir: Path, chance: random.Random) -> str | None:
+def written(data_dir: Path) -> int:
+    """Return how much lies in the journal's first stage, where facts are committed."""
+    size = 0
+    for path in data_dir.glob("holdfast.db.stage-*"):
+        with contextlib.suppress(FileNotFoundError):  # moved on meanwhile
+            size += path.stat().st_size
+    return size
+
+
+async def live_and_die(start: Start, data_dir: Path, chance: random.Random) -> bool:
     """Run one life; kill it once it has recorded a random number of bytes more.
 
     Returns:
-        None when it was killed, its last words when it ended before that.
+        False when it ended before that.
     """
-    wal = data_dir / "holdfast.db-wal"
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    before = wal.stat().st_size if wal.exists() else 0
-    more = chance.randrange(1, 400_000)
+    process = await start("killed")
+    before = written(data_dir)
+    more = chance.randrange(1, BYTES_MAX)
     fresh = time.monotonic() + chance.uniform(0.0, 0.3)
-    while process.poll() is None:
-        size = wal.stat().st_size if wal.exists() else 0
-        before = min(before, size)  # a checkpoint begins the file anew
+    while process.is_alive:
+        size = written(data_dir)
+        before = min(before, size)  # a file whose facts have been moved is gone
         if size - before >= more and time.monotonic() > fresh:
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-            return None
-        time.sleep(0.002)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()[-2000:]
-    return output.decode()
+            return await process.kill()
+        await asyncio.sleep(0.002)
+    assert process.code == 0, process.last_words()
+    return False
+
+
+async def run_through_kills(root: Path) -> dict[str, Any]:
+    """Run one session to its end through `KILLS` kills; return its last words.
+
+    Each life is a process of its own, forked from an interpreter that has the imports done.
+    """
+    words = command(write_recording(root / "recording"), root / "data")
+    (root / "data").mkdir()
+    chance = random.Random(2026)
+    launcher = Launcher(root, None)
+    await launcher.open()
+
+    async def start(name: str) -> Process:
+        return await launcher.start(name, words, root, {})
+
+    try:
+        for _ in range(KILLS):
+            assert await live_and_die(start, root / "data", chance), "ended before its last kill"
+        last = await start("last")
+        await last.ended.wait()
+    finally:
+        await launcher.close()
+    assert last.code == 0, last.last_words()
+    report: dict[str, Any] = json.loads(last.out.read_text())
+    return report
 
 
 @pytest.fixture(scope="module")
 def killed_run(tmp_path_factory):
-    """Run one session to its end through `KILLS` kills; return its folder and last words."""
+    """The folder of one session that was killed `KILLS` times, and its last words."""
     root = tmp_path_factory.mktemp("kill")
-    words = command(write_recording(root / "recording"), root / "data")
-    (root / "data").mkdir()
-    chance = random.Random(2026)
-    for _ in range(KILLS):
-        assert live_and_die(words, root / "data", chance) is None, "it ended before its last kill"
-    last = subprocess.run(words, capture_output=True, check=False)
-    assert last.returncode == 0, last.stderr.decode()[-2000:]
-    return root / "data", json.loads(last.stdout)
+    return root / "data", asyncio.run(run_through_kills(root))
 
 
 @pytest.fixture

@@ -17,9 +17,13 @@ from typing import Any
 import pytest
 
 from holdfast.harness.clock import MachineClock, build_shim
-from holdfast.harness.disk import Disk, Locker
+from holdfast.harness.database import PostgresDatabase, SqliteDatabase
+from holdfast.harness.disk import Disk
 from holdfast.harness.faults import KINDS, TROUBLES_MAX, chosen, draw_life, with_owed
 from holdfast.harness.launcher import Launcher
+from holdfast.harness.ledger import Ledger
+from holdfast.journal import open_journal
+from holdfast.model import events as ev
 from holdfast.model.errors import InputError
 
 FOLLOW = (
@@ -131,7 +135,7 @@ def test_where_nothing_can_be_mounted_files_of_the_process_may_not_grow(tmp_path
 
 def test_a_locked_database_can_be_written_by_nobody_else(tmp_path):
     path = tmp_path / "holdfast.db"
-    locker = Locker(path)
+    locker = SqliteDatabase(path)
     assert not locker.lock("EXCLUSIVE")
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE facts (n)")
@@ -144,6 +148,64 @@ def test_a_locked_database_can_be_written_by_nobody_else(tmp_path):
 
     other.execute("INSERT INTO facts VALUES (1)")
     other.close()
+
+
+def test_a_power_cut_takes_what_was_not_synced_and_the_database_keeps_the_rest(tmp_path):
+    path = tmp_path / "holdfast.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout
+        owner.stdout.readline()
+        owner.kill()
+    written = Ledger(f"sqlite:///{path}")
+    written.read()
+
+    lost = SqliteDatabase(path).lose_unsynced(Random(1))
+
+    found = written.after_power_cut(owner.pid)
+    found.read()
+    assert lost > 0
+    assert len(written.facts) == 3
+    assert found.lost == {1}
+    assert found.facts == written.facts[: len(found.facts)]
+    assert len(found.facts) < 3
+
+
+OWNER = (
+    "import os, signal, sys, time\n"
+    "from holdfast.journal import open_journal\n"
+    "from holdfast.journal.commit import StagedCommit\n"
+    "from holdfast.model import events as ev\n"
+    "StagedCommit.move = lambda self: None\n"  # the power goes before anything is moved
+    "journal = open_journal(f'sqlite:///{sys.argv[1]}')\n"
+    "for ts in (1, 2, 3):\n"
+    "    journal.append([ev.AlarmRaised(ts=ts, code=str(ts), text=str(ts))])\n"
+    "print('ok', flush=True)\n"
+    "time.sleep(60)\n"
+)
+
+
+@pytest.mark.postgres
+def test_a_server_is_locked_drops_its_clients_and_says_when_something_was_committed(
+    postgres_server,
+):
+    database = PostgresDatabase(postgres_server)
+    assert not database.lock("EXCLUSIVE")  # there is no journal yet
+    journal = open_journal(database.url)
+    before = database.committed()
+    journal.append([ev.AlarmRaised(ts=1, code="a", text="a")])
+    journal.sync()
+
+    assert database.committed() != before
+    assert database.lock("IMMEDIATE")
+    database.unlock()
+    assert database.drop_clients() > 0
+    journal.append([ev.AlarmRaised(ts=2, code="b", text="b")])
+    journal.close()
+    ledger = Ledger(database.url)
+    assert ledger.read() == 2
+    database.close(is_kept=False)
 
 
 async def test_processes_are_told_when_they_end_and_can_be_killed(tmp_path):

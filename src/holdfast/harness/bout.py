@@ -19,14 +19,23 @@ import aiohttp
 
 from ..model.errors import TradingError
 from .calm import Calm
-from .faults import KILL_EXCHANGE, LATENCIES_S, TROUBLES, Life, draw_life, with_owed
+from .faults import (
+    KILL_EXCHANGE,
+    KILL_SESSION,
+    LATENCIES_S,
+    POWER_CUT,
+    TROUBLES,
+    Life,
+    draw_life,
+    with_owed,
+)
 from .launcher import Process
 from .spec import CALM_EVERY, Spec, Verdict
 from .stage import Stage
 from .story import story_of
 from .troubles import bring
 
-TRADING_S = 20.0
+TRADING_S = 8.0
 """How long a life may take, in the storm, until it trades; then it is ended as it is."""
 
 EXCHANGE_AWAY_S = (0.0, 1.5)
@@ -71,6 +80,7 @@ class Bout:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._lots = Random(f"{stage.spec.seed}/bout")
+        self._kinds = [k for k in stage.spec.kinds if k not in self._unavailable()]
         stage.proxy.latency_s = self._lots.choice(LATENCIES_S)
         self._troubles: list[asyncio.Task[None]] = []
         self._exits: Counter[str] = Counter()
@@ -93,9 +103,8 @@ class Bout:
     def _next_life(self, kills: int) -> Life:
         """Draw a life; in a bout's second half with what has not struck in it yet."""
         spec, stage = self._stage.spec, self._stage
-        life = draw_life(self._lots, spec.kinds)
-        wanted = [k for k in TROUBLES if k in spec.kinds and k not in self._unavailable()]
-        owed = [kind for kind in wanted if not stage.fired[kind]]
+        life = draw_life(self._lots, self._kinds)
+        owed = [k for k in TROUBLES if k in self._kinds and not stage.fired[k]]
         if not owed or 2 * kills < spec.kills:
             return life
         return with_owed(life, self._lots, self._lots.choice(owed))
@@ -128,13 +137,12 @@ class Bout:
         return await self._kill(life.kill, session)
 
     async def _written(self, session: Process) -> None:
-        """Wait until the journal grows, for a while: what it then says has only just left us."""
-        log = self._stage.ledger.path.with_name(f"{self._stage.ledger.path.name}-wal")
-        before = log.stat().st_mtime_ns if log.exists() else 0
+        """Wait until facts are committed, for a while: what they tell of has only just left us."""
+        before = self._stage.database.committed()
         deadline = time.monotonic() + WRITE_S
         while session.is_alive and time.monotonic() < deadline:
             await asyncio.sleep(WRITE_LOOK_S)
-            if log.exists() and log.stat().st_mtime_ns != before:
+            if self._stage.database.committed() != before:
                 return
 
     async def _trading(self, session: Process) -> None:
@@ -149,10 +157,12 @@ class Bout:
         assert victim is not None
         if is_exchange:
             await stage.count_faults()
+        is_cut = kind == POWER_CUT and stage.is_running()
         if not await victim.kill():
             return False
-        stage.fired[kind] += 1
-        stage.tell(f"{kind}: {victim.pid}")
+        lost = stage.cut_power(victim.pid, self._lots) if is_cut else 0
+        stage.fired[kind if is_cut or kind != POWER_CUT else KILL_SESSION] += 1
+        stage.tell(f"{kind}: {victim.pid}" + (f", {lost} bytes are lost" if is_cut else ""))
         if is_exchange:
             await asyncio.sleep(self._lots.uniform(*EXCHANGE_AWAY_S))
             await stage.start_exchange()
@@ -219,11 +229,13 @@ class Bout:
             verdict.story = story_of(stage, calm.violations[0], calm.last_truth)
         if calm.violations or stage.spec.keeps:
             verdict.folder = str(stage.folder)
+            stage.is_kept = True
             self._keep(verdict)
         return verdict
 
     def _unavailable(self) -> tuple[str, ...]:
-        return () if self._stage.clock is not None else ("session_clock",)
+        clock = () if self._stage.clock is not None else ("session_clock",)
+        return (*clock, *self._stage.database.unavailable)
 
     def _recoveries(self) -> tuple[list[float], list[float]]:
         """Return how long each life took from its start to RUNNING: in calms, and in storms."""

@@ -14,7 +14,7 @@ from ..model.errors import InputError
 from .batch import FAILURES_MAX, Tally, specs, spread, sweep
 from .faults import KINDS, chosen
 from .figures import FIGURES, measure
-from .spec import Spec, Verdict
+from .spec import REST_S_MAX, Spec, Verdict
 
 STORY_SHOWN = 60
 
@@ -27,6 +27,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--only", nargs="+", default=(), metavar="FAULT", help=", ".join(KINDS))
     parser.add_argument("--without", default="", help="a mechanism, as `mutants` names it")
+    parser.add_argument(
+        "--patience", type=float, default=REST_S_MAX, help="seconds until the books must agree"
+    )
+    parser.add_argument("--server", default="", help="URL of a PostgreSQL for the journals")
     parser.add_argument("--folder", type=Path, default=None, help="where failures are kept")
     parser.add_argument("--keep", action="store_true", help="also what did not fail")
     parser.add_argument("--json", action="store_true", help="the figures as one document")
@@ -67,6 +71,8 @@ def kill(arguments: argparse.Namespace) -> int:
         folder=str(folder),
         kinds=kinds,
         without=arguments.without,
+        rest_s=arguments.patience,
+        server=arguments.server,
         keeps=arguments.keep,
     )
     tally = Tally(kinds)
@@ -119,7 +125,7 @@ def _tell(tally: Tally, base: Spec) -> None:
     _write("ended by itself: " + (_counts(found["ends_with_a_reason"]) or "never"))
     _write("a full disk is: " + ", ".join(sorted(filter(None, tally.full_disk))))
     if tally.unavailable:
-        _write("not possible on this machine: " + ", ".join(sorted(tally.unavailable)))
+        _write("not possible here: " + ", ".join(sorted(tally.unavailable)))
     if idle := tally.idle_kinds():
         _write(f"these never struck, so nothing is proven of them: {', '.join(idle)}")
     for verdict in tally.failed:

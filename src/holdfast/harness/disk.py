@@ -1,4 +1,4 @@
-"""The disk that the session writes to: one that can be filled, and a database that can be locked.
+"""The disk that the session writes to, and that can be filled.
 
 Where this process may mount, the session's folder is a small file system in memory, which is filled
 to its last page. Elsewhere the kernel is told that no file of the session's process may grow
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import resource
 import shutil
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -83,30 +82,3 @@ class Disk:
         """Give the disk back."""
         if self.is_mounted and not _run("umount", str(self.folder)):
             _run("umount", "-l", str(self.folder))
-
-
-class Locker:
-    """Another program that keeps the database locked."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-
-    def lock(self, how: str) -> bool:
-        """Begin a transaction, IMMEDIATE or EXCLUSIVE; tell whether there was something to lock."""
-        if not self._path.exists():
-            return False
-        made = sqlite3.connect(self._path, isolation_level=None, timeout=0.2)
-        try:
-            made.execute(f"BEGIN {how}")
-        except sqlite3.Error:
-            made.close()
-            return False
-        self._connection = made
-        return True
-
-    def unlock(self) -> None:
-        """Let go."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

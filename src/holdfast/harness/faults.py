@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from ..model.errors import InputError
 
-KILL_SESSION, KILL_EXCHANGE = "kill_session", "kill_exchange"
+KILL_SESSION, KILL_EXCHANGE, POWER_CUT = "kill_session", "kill_exchange", "power_cut"
 
-KILLS: dict[str, int] = {KILL_SESSION: 7, KILL_EXCHANGE: 3}
-"""What ends a life, by SIGKILL, and how often one is drawn beside the other."""
+KILLS: dict[str, int] = {KILL_SESSION: 6, KILL_EXCHANGE: 3, POWER_CUT: 2}
+"""What ends a life, by SIGKILL, and how often one is drawn beside the others.
+
+With a power cut, what the session has written and not synced is lost too.
+"""
 
 TROUBLES: dict[str, tuple[int, float, float]] = {
     "freeze_session": (3, 0.2, 4.0),  # SIGSTOP, then SIGCONT; past the orders' deadline at times
@@ -20,6 +23,7 @@ TROUBLES: dict[str, tuple[int, float, float]] = {
     "stall": (3, 0.3, 5.0),  # half-open: bytes are swallowed
     "disk_full": (2, 1.0, 3.0),
     "database_locked": (2, 0.3, 4.0),  # the product waits for 2 s
+    "database_cut": (3, 0.0, 0.0),  # of a server: it ends its clients' connections
     "exchange_clock": (2, 0.5, 3.0),
     "session_clock": (2, 0.5, 3.0),
 }
@@ -29,6 +33,9 @@ KINDS = (*KILLS, *TROUBLES)
 
 TROUBLES_MAX = 2
 """How many befall one life."""
+
+FEW = 5
+"""Where so few kinds are wanted, a life has as many troubles as it may have, or none."""
 
 LIFE_S = (0.05, 2.6)
 """How long a life lasts after it has begun to trade."""
@@ -87,19 +94,20 @@ def draw_life(lots: Random, kinds: Iterable[str]) -> Life:
     wanted = set(kinds)
     kills = {kind: weight for kind, weight in KILLS.items() if kind in wanted} or {KILL_SESSION: 1}
     kill = lots.choices([*kills], weights=[*kills.values()])[0]
-    is_early = lots.random() < EARLY
+    is_cut = kill == POWER_CUT  # there must be something to lose: right behind a commit
+    is_early = lots.random() < EARLY and not is_cut
     end_s = lots.uniform(*(EARLY_S if is_early else LIFE_S))
     troubles = [kind for kind in TROUBLES if kind in wanted]
     count = lots.randint(0, TROUBLES_MAX) if troubles else 0
-    if count and len(wanted) < len(KINDS):
-        count = TROUBLES_MAX  # few kinds: each is to be seen
+    if count and len(wanted) <= FEW:
+        count = TROUBLES_MAX  # each is to be seen
     weights = [TROUBLES[kind][0] for kind in troubles]
     drawn = lots.choices(troubles, weights=weights, k=count) if count else []
     return Life(
         kill,
         is_early,
         round(end_s, 3),
-        not is_early and lots.random() < AFTER_WRITE,
+        is_cut or (not is_early and lots.random() < AFTER_WRITE),
         tuple(_draw(lots, kind, end_s) for kind in dict.fromkeys(drawn)),
     )
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from decimal import Decimal
-from pathlib import Path
 
 from ..engine.state import State
 from ..journal import open_journal
 from ..journal.inspect import open_tables
+from ..journal.location import scheme_of, sqlite_path
 from ..journal.owner import parse_owner
 from ..model import events as ev
 from ..model.values import ZERO, ClOrdId, NewOrder, OrderRole, Symbol, TradingSessionStatus
@@ -22,10 +22,15 @@ FillKey = tuple[Symbol, str]
 
 
 class Ledger:
-    """All facts so far; `read` takes in what is new."""
+    """All facts so far; `read` takes in what is new.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        lost: epochs whose last facts a power cut took: the exchange may know more of them.
+    """
+
+    def __init__(self, url: str, lost: frozenset[int] = frozenset()) -> None:
+        self.url = url
+        self.lost = lost
         self.facts: list[ev.Event] = []
         self.state = State()
         self.books = Books()
@@ -45,9 +50,9 @@ class Ledger:
         Raises:
             JournalError: it can't be read.
         """
-        if not self.path.exists():
+        if not self._is_made():
             return 0
-        journal = open_journal(f"sqlite:///{self.path}", read_only=True)
+        journal = open_journal(self.url, read_only=True)
         try:
             before = len(self.facts)
             for fact in journal.replay(before):
@@ -82,11 +87,19 @@ class Ledger:
             case _:
                 pass
 
+    def after_power_cut(self, pid: int) -> Ledger:
+        """Return one that begins anew: the process's last facts are gone, their numbers are not."""
+        cut = {epoch for epoch, owner in self.owners().items() if owner == pid}
+        return Ledger(self.url, self.lost | cut)
+
+    def _is_made(self) -> bool:
+        return scheme_of(self.url) != "sqlite" or sqlite_path(self.url).exists()
+
     def owners(self) -> dict[int, int]:
         """Return the process of each epoch."""
-        if not self.path.exists():
+        if not self._is_made():
             return {}
-        tables = open_tables(f"sqlite:///{self.path}")
+        tables = open_tables(self.url)
         try:
             owners = ((epoch, parse_owner(text)) for epoch, text, _ in tables.epochs())
             return {epoch: owner.pid for epoch, owner in owners if owner is not None}

@@ -61,9 +61,10 @@ def wrongs(ledger: Ledger, truth: Truth) -> list[str]:
 def _ids(ledger: Ledger, truth: Truth) -> list[str]:
     found = []
     for name, count in truth.names().items():
-        if parse_cl_ord_id(name) is None:
+        owner = parse_cl_ord_id(name)
+        if owner is None:
             found.append(f"stranger: nobody of ours named the order {name}")
-        elif name not in ledger.submitted:
+        elif name not in ledger.submitted and owner.epoch not in ledger.lost:
             found.append(f"facts first: {name} is at the exchange, and no fact of its submission")
         if count > 1:
             found.append(f"one order per id: {name} was accepted {count} times")
@@ -78,6 +79,7 @@ def _ids(ledger: Ledger, truth: Truth) -> list[str]:
         for name in sorted(ledger.never_arrived)
         if name in there
     ]
+    found += [f"absent: {a.text}" for a in ledger.alarms if a.code == "order_appeared"]
     return found
 
 
@@ -86,7 +88,9 @@ def _intents(ledger: Ledger, truth: Truth) -> list[str]:
     there = truth.names()
     entries: dict[str, list[ClOrdId]] = defaultdict(list)
     for order in ledger.orders.values():
-        if order.role is OrderRole.ENTRY and order.parent_id and order.cl_ord_id in there:
+        # What was adopted after a power cut has its parent by name alone: numbers come again.
+        is_known = order.cl_ord_id in ledger.submitted
+        if order.role is OrderRole.ENTRY and is_known and order.cl_ord_id in there:
             entries[order.parent_id].append(order.cl_ord_id)
     found = [
         f"one order per intent: parent {parent} has {', '.join(names)} at the exchange"

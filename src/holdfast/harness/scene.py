@@ -55,6 +55,13 @@ RULES: tuple[dict[str, Any], ...] = (
 """What the exchange does wrong of itself, all through the storm."""
 
 
+LOSSY: tuple[dict[str, Any], ...] = (
+    {"kind": "drop_frame", "on": "*_UPDATE", "probability": 0.4},
+    {"kind": "drop_frame", "on": "TRADE_LITE", "probability": 0.4},
+)
+"""What it does wrong while all else is well: a stream that seems healthy, and leaves frames out."""
+
+
 def exchange_words(port: int, data_dir: Path, faults: Path, seed: int) -> list[str]:
     """Return the words behind `holdfast` that start the exchange."""
     words = ["exchange", "--port", str(port), "--symbols", ",".join(SYMBOLS), "--unlimited"]
@@ -90,12 +97,13 @@ RUN_WORDS = ("run", "--json", "--no-report")
 ENVIRONMENT = {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
 
 
-def write_config(path: Path, data_dir: Path, port: int, seed: int) -> None:
+def write_config(path: Path, data_dir: Path, database: str, port: int, seed: int) -> None:
     """Write the session's settings: it trades through the proxy on `port`."""
     trader = f"holdfast.harness.trader:Trader:seed={seed},quiet={path.with_name(QUIET)}"
     rules = '["correlation", "volatility", "duplicate", "execution_throttle", "position_size"]'
     path.write_text(
         f'data_dir = "{data_dir}"\n'
+        f'database_url = "{database}"\n'
         f'symbols = "{",".join(SYMBOLS)}"\n'
         f'strategies = ["{trader}"]\n'
         "leverage = 10\n"

@@ -13,6 +13,10 @@ CALM_EVERY = 5
 """After how many kills the books are compared."""
 
 
+REST_S_MAX = 60.0
+"""How long it may take after the last wish until both books are the same."""
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """One bout: an exchange, a session, and what is done to them, drawn from `seed`.
 
@@ -24,6 +28,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     kills: int = KILLS_MAX
     kinds: tuple[str, ...] = KINDS
     without: str = ""
+    rest_s: float = REST_S_MAX  # less where it is known that something is wrong
+    server: str = ""  # the journal is on a PostgreSQL there, else in SQLite's files
     keeps: bool = False  # everything, also where nothing was wrong
 
 

@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -17,7 +18,8 @@ from ..model.errors import TradingError
 from ..runtime.control_file import read_endpoint
 from . import scene
 from .clock import MachineClock, build_shim
-from .disk import Disk, Locker
+from .database import Database, PostgresDatabase, SqliteDatabase
+from .disk import Disk
 from .launcher import Launcher, Process
 from .ledger import Ledger
 from .market import Market
@@ -45,8 +47,13 @@ class Stage:
         self._began = time.monotonic()
         self.disk = Disk(folder / "disk")
         self.data_dir = self.disk.folder / "data"
-        self.locker = Locker(self.data_dir / DATABASE)
-        self.ledger = Ledger(self.data_dir / DATABASE)
+        self.database: Database = (
+            PostgresDatabase(spec.server)
+            if spec.server
+            else SqliteDatabase(self.data_dir / DATABASE)
+        )
+        self.is_kept = spec.keeps
+        self.ledger = Ledger(self.database.url)
         shim = build_shim(folder)
         self.clock = MachineClock(folder / "clock") if shim else None
         self.launcher = Launcher(folder, shim, spec.without)
@@ -73,7 +80,11 @@ class Stage:
         self.proxy.target = self._port
         await self.proxy.open()
         scene.write_config(
-            self.folder / "holdfast.toml", self.data_dir, self.proxy.port, self.spec.seed
+            self.folder / "holdfast.toml",
+            self.data_dir,
+            self.database.url,
+            self.proxy.port,
+            self.spec.seed,
         )
 
     async def start_exchange(self) -> None:
@@ -123,6 +134,12 @@ class Stage:
             return read_endpoint(self.data_dir).pid == self.session.pid
         except TradingError:
             return False
+
+    def cut_power(self, pid: int, lots: Random) -> int:
+        """Lose what a session that was killed had not synced; return how many bytes."""
+        lost = self.database.lose_unsynced(lots)
+        self.ledger = self.ledger.after_power_cut(pid)
+        return lost
 
     def keep_quiet(self, *, is_on: bool) -> None:
         """Have the trader wish for nothing; what it has stays as it is."""
@@ -190,6 +207,12 @@ class Stage:
         """Have it do wrong again."""
         await self.ask_exchange("POST", "faults", self._rules())
 
+    async def lose_frames(self) -> None:
+        """Have it leave out frames of a stream that is healthy otherwise."""
+        self._scripts += 1
+        rules = {"faults": [*scene.LOSSY], "seed": self.spec.seed + self._scripts}
+        await self.ask_exchange("POST", "faults", rules)
+
     def _rules(self) -> dict[str, Any]:
         self._scripts += 1
         return scene.rules_of(self.spec.seed, self._scripts)
@@ -200,7 +223,7 @@ class Stage:
 
     async def close(self) -> None:
         """End everything; what is to be kept must have been copied."""
-        self.locker.unlock()
+        self.database.unlock()
         for process in (self.session, self.exchange):
             if process is not None:
                 process.signal(signal.SIGCONT)
@@ -212,6 +235,7 @@ class Stage:
         if self._http is not None:
             await self._http.close()
         self.disk.close()
+        self.database.close(is_kept=self.is_kept)
 
 
 def _first_line(path: Path) -> str:

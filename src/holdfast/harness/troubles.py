@@ -53,13 +53,19 @@ async def _fill_disk(stage: Stage, trouble: Trouble) -> bool:
 
 
 async def _lock(stage: Stage, trouble: Trouble) -> bool:
-    if not stage.locker.lock("EXCLUSIVE" if trouble.size > 0 else "IMMEDIATE"):
+    database = stage.database
+    how = "EXCLUSIVE" if trouble.size > 0 else "IMMEDIATE"
+    if not database.lock(how):
         return False
     try:
         await asyncio.sleep(trouble.lasts_s)
     finally:
-        stage.locker.unlock()
+        database.unlock()
     return True
+
+
+async def _drop_clients(stage: Stage, _trouble: Trouble) -> bool:
+    return stage.database.drop_clients() > 0
 
 
 async def _move_exchange_clock(stage: Stage, trouble: Trouble) -> bool:
@@ -91,6 +97,7 @@ BRING: dict[str, Callable[[Stage, Trouble], Awaitable[bool]]] = {
     "stall": _stall,
     "disk_full": _fill_disk,
     "database_locked": _lock,
+    "database_cut": _drop_clients,
     "exchange_clock": _move_exchange_clock,
     "session_clock": _move_session_clock,
 }

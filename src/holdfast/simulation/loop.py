@@ -32,6 +32,54 @@ class Stuck(RuntimeError):
     """Nothing is left to run, or there is no end to it."""
 
 
+def _nothing() -> None: ...
+
+
+class Due(asyncio.Handle):
+    """A callback that is to run. Most of what a run makes are these: they hold what they must."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback, self._args = _nothing, ()  # what they hold is let go
+
+
+class DueLater(asyncio.TimerHandle):
+    """One that is to run at a time."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Leave it with the timers: it is passed over when its time comes."""
+        self._cancelled = True
+        self._callback, self._args = _nothing, ()  # what they hold is let go
+
+
 class SimLoop(asyncio.AbstractEventLoop):
     """Runs one simulation. Its time begins at 0; `now_ns` is the same in whole nanoseconds."""
 
@@ -56,7 +104,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = Due(callback, args, context)
         self._ready.append(handle)
         return handle
 
@@ -75,7 +123,11 @@ class SimLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        when = self._now + delay
+        handle = DueLater(when, callback, args, context)
+        self._numbers += 1
+        heapq.heappush(self._timers, (when, self._numbers, handle))
+        return handle
 
     def call_at(
         self,
@@ -84,13 +136,10 @@ class SimLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        handle = DueLater(when, callback, args, context)
         self._numbers += 1
         heapq.heappush(self._timers, (when, self._numbers, handle))
         return handle
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Leave it in the heap: it is passed over when its time comes."""
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
@@ -141,10 +190,11 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _run_until(self, is_done: Done) -> None:
         ready = self._ready
+        take = ready.popleft
         while not is_done():
             if not ready:
                 self._pass_time()
-            handle = ready.popleft()
+            handle = take()
             if handle._cancelled:  # noqa: SLF001
                 continue
             process = handle._context.get(PROCESS)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -154,9 +204,13 @@ class SimLoop(asyncio.AbstractEventLoop):
             if self.steps > STEPS_MAX:
                 raise Stuck(f"{STEPS_MAX} callbacks and no end")
             try:
-                handle._run()  # noqa: SLF001
+                handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]  # noqa: SLF001
             except Crash as crash:
                 crash.process.die(str(crash))
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio does
+                self.call_exception_handler({"exception": error})
 
     def _pass_time(self) -> None:
         """Go to the next timer; of those due at once, draw the order."""

@@ -33,6 +33,7 @@ class Road:
 
     def __init__(self, bourse: Bourse, seed: str, now: Callable[[], float]) -> None:
         self.bourse = bourse
+        self.seed = seed
         self.lots = Random(f"{seed}/road")
         self.refuses_until = 0.0  # connections and requests: nothing is written
         self.swallows_until = 0.0  # everything, both ways

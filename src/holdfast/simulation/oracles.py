@@ -231,7 +231,8 @@ class Oracles:
             self._look_at_stops(state)
         else:
             self._naked.clear()
-        if not live.shell.has_uncommitted:
+        # What changes beside the journal stays changed: it shows with the next facts, or at rest.
+        if not live.shell.has_uncommitted and len(self._world.disk.rows) != self._folded:
             self.check_fold(state, "while it runs")
 
     def check_fold(self, state: State, when: str) -> None:

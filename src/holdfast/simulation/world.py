@@ -19,6 +19,7 @@ from ..model.errors import TradingError
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.values import NS_PER_S, ZERO, ClOrdId, SessionId, Symbol
+from ..ports import Feed
 from ..runtime.assembly import assemble, load_strategies
 from ..runtime.broker import LiveBrokerAdapter
 from ..runtime.clock import WallClock
@@ -34,6 +35,7 @@ from .churner import Churner
 from .deeds import Deeds
 from .disk import Disk, Killing
 from .faults import SHAPES, Fault, draw_plan
+from .live_feed import has_live_feed, live_feed
 from .loop import SimLoop
 from .market import SYMBOLS, Market, SimFeed
 from .network import Road, SimWire
@@ -52,6 +54,7 @@ STILL_S = 15
 """How long nothing must be under way before the world counts as at rest."""
 
 RESTART_S = (0.3, 3.0)
+REST_URL = "http://exchange"
 ALONE = frozenset({"drop_frame"})
 """The one fault under which its repair is judged by its time."""
 
@@ -115,6 +118,11 @@ class World:
         self.bourse.on_outputs(self.oracles.hear_venue)
         self.bourse.on_outputs(lambda outputs, _: self.timing.hear_venue(outputs))
         self.market.shows += [self.bourse.venue.on_market, self._show_feeds]
+
+    @property
+    def has_live_feed(self) -> bool:
+        """Tell whether the market comes over the exchange's streams."""
+        return has_live_feed(self.seed)
 
     # Time
 
@@ -207,8 +215,16 @@ class World:
             self.lives = lives
         await lives.wait()
 
+    def _feed(self, process: Process) -> Feed:
+        """What a process sees of the market: straight from it, or over the exchange's streams."""
+        if not self.has_live_feed:
+            feed = SimFeed(self.market, self.machine_now())
+            self._feeds.append((feed, process))
+            return feed
+        return live_feed(self.market.symbols, REST_URL, self.machine_now, self.road, process)
+
     async def _make(self, process: Process) -> LiveSession:
-        feed = SimFeed(self.market, self.machine_now())
+        feed = self._feed(process)
         broker = LiveBrokerAdapter(lambda wiring: self._venue(wiring, process), self.config)
         parts = await assemble(
             self.config,
@@ -229,7 +245,6 @@ class World:
             self.config, plan, parts, self, listeners=[self.oracles.hear_facts, self._hear_facts]
         )
         live.runner.guard = _NoGuard()  # type: ignore[assignment]
-        self._feeds.append((feed, process))
         if process is self.process:
             self.live = live
         return live
@@ -245,7 +260,7 @@ class World:
             SECRET,
             clock=wiring.clock,
             settings=BinanceSettings(
-                endpoints=endpoints(testnet=True, rest_url="http://exchange"),
+                endpoints=endpoints(testnet=True, rest_url=REST_URL),
             ).set_by(self.config.leverage, {}, self.config.retry_attempts),
             open_wire=lambda: SimWire(self.road, process),
             random=random.Random(f"{self.seed}/jitter/{process.number}").random,
