@@ -94,6 +94,10 @@ class Telling(Protocol):
     def awaits(self) -> str:
         """Return it, as in "an answer to ..."; "" where nothing is under way."""
 
+    @property
+    def held(self) -> str:
+        """Return what the venue's limits hold requests back for; "" where they hold none."""
+
 
 class Journal(Protocol):
     """An append-only record of facts, in one order, owned by one process at a time."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli import main
+from holdfast.exchange_server import rest_account
 from holdfast.journal import open_journal
 from holdfast.model.errors import TradingError
 from holdfast.model.values import NS_PER_S
@@ -95,6 +96,23 @@ def test_in_health_every_check_is_told(capsys, market):
     assert "holds 10000 USDT" in rows["account"]["told"]
     assert "of 2400 weight of a minute" in rows["limits"]["told"]
     assert "not there yet" in rows["journal"]["told"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("multiAssetsMargin", "multi-assets"), ("dualSidePosition", "hedge mode")],
+)
+def test_an_account_that_is_set_otherwise_is_told_with_the_way_out(
+    capsys, market, monkeypatch, setting, said
+):
+    config = rest_account._config
+    monkeypatch.setattr(rest_account, "_config", lambda ctx: {**config(ctx), setting: True})
+
+    code, rows = examine(capsys, asked(market))
+
+    assert code != 0
+    assert rows["account"]["health"] == "failed"
+    assert said in rows["account"]["told"]
 
 
 def test_people_get_a_table_and_the_ways_out(capsys, market):

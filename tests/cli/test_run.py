@@ -156,6 +156,11 @@ def failed(capsys, *arguments):
         (["--set", "max_positions"], "NAME=VALUE"),
         (["--set", "max_postions=3"], "did you mean max_positions?"),
         (["--set", "venue=nyse"], "venue must be one of paper"),
+        (
+            ["--symbols", "BTCUSDT,NOPE", "--for", "5s"],
+            "--symbols: the synthetic feed does not know NOPE,",
+        ),
+        (["--symbols", "BTCUSD", "--for", "5s"], "did you mean BTCUSDT?"),
         (["--config", "none.toml"], "none.toml"),
         (["-s", "sma_crss"], "sma_cross"),
         (["-s", "sma_cross:fast=many"], "fast"),

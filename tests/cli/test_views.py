@@ -141,3 +141,12 @@ def test_where_orders_go_is_said_and_real_money_is_called_so(settings, is_simula
     )
 
     assert place_of(service) == said
+
+
+@pytest.mark.parametrize("view", [PlainView, LiveView])
+def test_what_a_start_waits_for_is_told_at_once_on_stderr(capfd, view):
+    shown = view()
+    shown.hear_early(Line(0, "NOTICE", "the start waits for room"))
+    shown.hear_early(Line(0, "SESSION", "STARTING"))
+
+    assert capfd.readouterr() == ("", "holdfast: the start waits for room\n")

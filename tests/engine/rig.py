@@ -6,6 +6,7 @@ import itertools
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from holdfast.engine.engine import Engine, Outcome
 from holdfast.engine.state import State
@@ -25,6 +26,7 @@ from holdfast.model.values import (
     NewOrder,
     OrderRole,
     OrderStatus,
+    OrderType,
     SessionId,
     Side,
     SignalType,
@@ -37,6 +39,7 @@ BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
 KEY = (MAIN, BTC)
 START = 1_700_000_040 * NS_PER_S
 S = StrategyId("s")
+LIMIT = OrderType.LIMIT
 
 BRACKETS = (
     Bracket(
@@ -322,3 +325,21 @@ class Rig:
         for symbol in self.symbols:
             self.price(self.engine.core.market.of(symbol).last, symbol)
         return self.state.parents[self.order(entry).request.parent_id]
+
+
+def refused(rig, message, error, text):
+    """A request that can't be carried out says why and changes nothing."""
+    before = encoded(rig.state)
+
+    with pytest.raises(error) as caught:
+        rig.hear(message)
+
+    assert text in str(caught.value)
+    assert encoded(rig.state) == before
+
+
+def limit(rig, side=Side.BUY, qty="2", price="99", **fields):
+    cl_ord_id = rig.place(side, qty, order_type=LIMIT, price=price, **fields)
+    rig.accept(cl_ord_id)
+    rig.wait(2)
+    return cl_ord_id

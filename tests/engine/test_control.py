@@ -19,32 +19,14 @@ from holdfast.model.values import (
     StrategyId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import KEY, Rig, encoded
+from tests.engine.rig import KEY, Rig, limit, refused
 
-LIMIT, STOP = OrderType.LIMIT, OrderType.STOP_MARKET
+STOP = OrderType.STOP_MARKET
 
 
 @pytest.fixture
 def rig():
     return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
-
-
-def refused(rig, message, error, text):
-    """A request that can't be carried out says why and changes nothing."""
-    before = encoded(rig.state)
-
-    with pytest.raises(error) as caught:
-        rig.hear(message)
-
-    assert text in str(caught.value)
-    assert encoded(rig.state) == before
-
-
-def limit(rig, side=Side.BUY, qty="2", price="99", **fields):
-    cl_ord_id = rig.place(side, qty, order_type=LIMIT, price=price, **fields)
-    rig.accept(cl_ord_id)
-    rig.wait(2)
-    return cl_ord_id
 
 
 # The kill switch
@@ -301,12 +283,12 @@ def test_a_foreign_order_does_not_keep_a_session_from_ending(rig):
     assert rig.session() is Status.STOPPED
 
 
-def test_a_stop_that_flattened_is_forgotten_by_the_next_life(rig):
+def test_a_stop_that_flattened_is_forgotten_by_the_next_session(rig):
     """The operator's word was for that session: a running one must not close what it opens."""
     rig.hold("2")
     rig.hear(msg.StopSession(reason="done", flatten=True))
 
-    rig.restart()
+    rig.restart(is_resumed=False)
     rig.snapshot()
     rig.price(100)
 

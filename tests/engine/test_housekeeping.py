@@ -309,6 +309,53 @@ def test_a_stop_before_the_venue_has_answered_ends_too():
     assert rig.ever(ev.EquitySampled) == []
 
 
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_stop_that_its_process_did_not_survive_is_carried_out(rig, deaths):
+    rig.hold("2", stop_loss="90")
+    entry = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    rig.accept(entry)
+    rig.hear(msg.StopSession(reason="done"))
+    for _ in range(deaths):
+        rig.restart()
+    rig.snapshot()
+
+    assert rig.session() is Status.STOPPING
+    assert rig.alarms() == ["stop_cut_off"]
+    rig.wait(15)
+    rig.status(entry)  # the cancel was lost with the process: it is asked for once more
+    rig.wait(5)
+    asked = [c.cl_ord_id for c in rig.commands if isinstance(c, cmd.CancelOrder)]
+    assert asked.count(entry) == 2
+    rig.cancel(entry)
+    assert rig.session() is Status.STOPPED
+    assert rig.qty() == 2
+    assert [o.role for o in rig.state.all_open_orders()] == [OrderRole.STOP_LOSS]
+
+
+def test_a_stop_that_its_process_did_not_survive_still_flattens(rig):
+    rig.hold("2", stop_loss="90")
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    rig.reject(rig.submitted()[0].cl_ord_id)
+    rig.restart()
+    rig.snapshot()
+    rig.wait(2)
+    [close] = rig.working(OrderRole.EXIT)
+    rig.trade(close.cl_ord_id, "2")
+    rig.cancel(rig.working(OrderRole.STOP_LOSS)[0].cl_ord_id)
+
+    assert rig.session() is Status.STOPPED
+
+
+def test_a_new_session_does_not_take_an_old_ones_stop_over(rig):
+    entry = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    rig.accept(entry)
+    rig.hear(msg.StopSession(reason="done"))
+    rig.restart(is_resumed=False)
+    rig.snapshot()
+
+    assert rig.session() is Status.RUNNING
+
+
 def test_a_stop_that_could_not_flatten_at_once_tries_again(rig):
     rig.hold("2")
     rig.hear(msg.StopSession(reason="done", flatten=True))

@@ -21,32 +21,14 @@ from holdfast.model.values import (
     TimeInForce,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, ETH, Rig, contract, encoded
+from tests.engine.rig import BTC, ETH, LIMIT, Rig, contract, limit, refused
 
-LIMIT, STOP = OrderType.LIMIT, OrderType.STOP_MARKET
+STOP = OrderType.STOP_MARKET
 
 
 @pytest.fixture
 def rig():
     return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
-
-
-def refused(rig, message, error, text):
-    """A request that can't be carried out says why and changes nothing."""
-    before = encoded(rig.state)
-
-    with pytest.raises(error) as caught:
-        rig.hear(message)
-
-    assert text in str(caught.value)
-    assert encoded(rig.state) == before
-
-
-def limit(rig, side=Side.BUY, qty="2", price="99", **fields):
-    cl_ord_id = rig.place(side, qty, order_type=LIMIT, price=price, **fields)
-    rig.accept(cl_ord_id)
-    rig.wait(2)
-    return cl_ord_id
 
 
 # Placing

@@ -17,7 +17,7 @@ from holdfast.model.market import Quote, Trade
 from holdfast.model.values import NS_PER_MS, Symbol
 
 BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
-NO_LIMITS = LimitSettings(weight_1m=0, orders_10s=0, orders_1m=0)
+NO_LIMITS = LimitSettings(weight_1m=0, orders_10s=0, orders_1m=0, funding_5m=0, statistics_5m=0)
 
 
 class Clock:

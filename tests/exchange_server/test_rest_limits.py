@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from holdfast.exchange_server import LimitSettings
 from tests.exchange_server.rest_desk import BTC, Clock, rest_desk
 
@@ -55,6 +57,30 @@ async def test_too_much_weight_is_refused_then_banned_and_the_next_ban_is_longer
             await desk.public("/fapi/v1/time")
         again = await desk.public("/fapi/v1/time")
         assert (again.status, int(again.headers["Retry-After"])) == (418, 240)
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/futures/data/openInterestHist", {"symbol": BTC, "period": "5m"}),
+        ("/fapi/v1/fundingRate", {}),
+    ],
+)
+async def test_what_has_no_weight_is_counted_in_a_pool_of_five_minutes(path, params):
+    clock = Clock()
+    clock.ahead = 5 * MINUTE_NS - clock() % (5 * MINUTE_NS)
+    limits = LimitSettings(funding_5m=2, statistics_5m=2)
+    async with rest_desk(limits=limits, clock=clock) as desk:
+        found = [await desk.public(path, **params) for _ in range(3)]
+        other = await desk.public("/fapi/v1/time")
+
+        assert [each.status for each in found] == [200, 200, 429]
+        assert found[2]["msg"].startswith("Too many requests; current limit is 2 ")
+        assert 290 <= int(found[2].headers["Retry-After"]) <= 300
+        assert other.status == 200
+
+        desk.clock.pass_s(300)
+        assert (await desk.public(path, **params)).status == 200
 
 
 async def test_orders_are_counted_and_cancels_are_not():

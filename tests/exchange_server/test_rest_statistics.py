@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from holdfast.exchange_server import ApiKey
-from holdfast.exchange_server.samples import PERIODS
+from holdfast.exchange_server.samples import PERIODS, Sample, Samples, Sides
+from holdfast.exchange_server.tape import CANDLES_KEPT
 from holdfast.model.market import MarkPrice
 from holdfast.model.values import NS_PER_MS, AccountId
-from tests.exchange_server.rest_desk import BTC, ETH, rest_desk
+from tests.exchange_server.rest_desk import BTC, ETH, Clock, rest_desk
 
 HOUR_MS, FIVE_MS, DAY_MS = 3_600_000, 300_000, 86_400_000
 INTEREST = "/futures/data/openInterestHist"
@@ -301,3 +304,43 @@ async def test_statistics_weigh_nothing():
         for path in BY_SYMBOL:
             found = await desk.public(path, symbol=BTC, period="5m")
             assert found.headers["X-MBX-USED-WEIGHT-1M"] == "0"
+
+
+# Restart
+
+
+async def test_statistics_outlive_the_process_in_the_data_folder(tmp_path):
+    clock = Clock()
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        hour = await to_the_hour(desk)
+        await desk.order(qty="0.05")
+        desk.trade("50000")
+        await pass_to(desk, hour + FIVE_MS)
+        before = [await rows(desk, path) for path in (INTEREST, EVERYONE, TOP_ACCOUNTS)]
+        assert before[0]
+    async with rest_desk(data_dir=tmp_path, clock=clock) as desk:
+        after = [await rows(desk, path) for path in (INTEREST, EVERYONE, TOP_ACCOUNTS)]
+        assert after == before
+
+        await pass_to(desk, hour + 2 * FIVE_MS)
+        await pass_to(desk, hour + 3 * FIVE_MS)
+        found = await rows(desk, INTEREST)
+        assert stamps(found)[-1] == hour + 2 * FIVE_MS, "the desk's own trade, and none after it"
+        assert found[:-1] == before[0]
+
+
+def test_samples_that_no_period_holds_any_more_are_told_to_be_forgotten():
+    samples, gone = Samples(0), []
+    for number in range(1, CANDLES_KEPT + 5):
+        gone += samples.add(BTC, a_sample(number * FIVE_MS * NS_PER_MS))
+
+    # The third is a quarter's as well, and is held for those yet.
+    assert [ts // (FIVE_MS * NS_PER_MS) for ts in gone] == [1, 2, 4]
+
+
+def a_sample(ts):
+    none = Sides.of([])
+    return Sample(
+        ts=ts, next_trade_id=1, price=Decimal(1), mark=Decimal(1), index=Decimal(1),
+        positions=none, accounts=none, top_positions=none, top_accounts=none,
+    )  # fmt: skip

@@ -116,6 +116,26 @@ def say(process):
     return process.stdout.readline().strip()
 
 
+KILLED = (
+    "import os, signal, sys\n"
+    "from pathlib import Path\n"
+    "from holdfast.harness.disk import Disk\n"
+    "Disk(Path(sys.argv[1]))\n"
+    "os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+
+
+def test_the_disk_of_a_killed_harness_is_given_back_by_the_next(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "left")], check=False)
+
+    disk = Disk(tmp_path / "disk")
+    try:
+        assert not (tmp_path / "left").is_mount()
+        assert (tmp_path / "disk").is_mount() is disk.is_mounted
+    finally:
+        disk.close()
+
+
 def test_where_nothing_can_be_mounted_files_of_the_process_may_not_grow(tmp_path, monkeypatch):
     monkeypatch.setattr("holdfast.harness.disk._run", lambda *_: False)
     disk = Disk(tmp_path / "disk")

@@ -166,6 +166,8 @@ async def test_stream_that_is_lost_comes_back_and_hears_again(place, tmp_path):
         venue._channel.stream.give_up("the test cuts it")
         await desk.until(lambda: [m.is_up for m in heard if isinstance(m, VenueLink)][:1])
         await desk.until(lambda: any(isinstance(m, VenueLink) and m.is_up for m in heard))
+        # No entry before the books were compared once more: the rule `link`.
+        await desk.until(lambda: not desk.engine.core.market.accounts_cut_off)
 
         price = desk.price("0.97")
         order = await desk.service.place_order(BTC, "BUY", desk.least(price), "LIMIT", price)

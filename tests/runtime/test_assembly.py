@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import pytest
 
 from holdfast import ConfigError, InputError, Order, OrderSide, TradingConfig
-from holdfast.model.values import NS_PER_S
-from holdfast.runtime.assembly import check_disabled_rules
+from holdfast.model.values import NS_PER_S, Symbol
+from holdfast.runtime.assembly import assemble, check_disabled_rules
 from holdfast.runtime.operations import request_of, since_1970
 
 
@@ -38,3 +38,19 @@ def test_a_trailing_stop_and_a_good_till_date_reach_the_engine():
 def test_a_time_without_its_zone_is_refused():
     with pytest.raises(InputError, match="time zone"):
         since_1970(datetime(2026, 11, 23))  # noqa: DTZ001 - what is refused
+
+
+async def test_a_made_up_market_knows_the_symbols_that_exist_alone(tmp_path):
+    config = TradingConfig(data_dir=tmp_path)
+
+    with pytest.raises(ConfigError, match=r"symbols: .* does not know NOPE, only BTCUSDT,"):
+        await assemble(config, [Symbol("NOPE")])
+
+
+async def test_a_symbol_may_be_invented_where_that_is_said(tmp_path):
+    config = TradingConfig(data_dir=tmp_path, invented_symbols=True)
+    parts = await assemble(config, [Symbol("NOPE")])
+    await parts.venue.close()
+    parts.journal.close()
+
+    assert parts.symbols == ("NOPE",)

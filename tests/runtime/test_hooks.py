@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -15,7 +17,7 @@ import pytest
 import uvloop
 
 from holdfast.model.values import NS_PER_S
-from holdfast.runtime.hooks import STRIKES_MAX, HookGuard, HookTimeout
+from holdfast.runtime.hooks import FORGIVEN_MAX, STRIKES_MAX, HookGuard, HookTimeout
 
 BUDGET_MS = 20
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [
@@ -173,7 +175,7 @@ def test_no_signal_strikes_behind_its_hook(guard):
     until = time.monotonic() + 1.0
     while time.monotonic() < until:
         end = time.monotonic() + BUDGET_MS / 1000 + 0.005
-        with pytest.raises(HookTimeout):
+        with contextlib.suppress(HookTimeout):
             guard.call(spin_until, end)
         spin_until(time.monotonic() + 0.01)
 
@@ -250,6 +252,77 @@ def test_guard_that_was_not_started_finds_a_hook_late():
 
     with pytest.raises(HookTimeout, match="came back after"):
         guard.call(spin_until, time.monotonic() + 0.005)
+
+
+WAITING = """
+import sys
+from holdfast.runtime.hooks import HookGuard, HookTimeout
+
+def hook():
+    print("inside", flush=True)
+    sys.stdin.readline()
+
+guard = HookGuard(400)
+guard.start()
+guard.call(hook)
+print("came back", flush=True)
+try:
+    guard.call(hook)
+except HookTimeout:
+    print("cut off", flush=True)
+"""
+
+
+def test_a_machine_that_stands_still_hangs_no_hook_but_waiting_does():
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "inside\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.8)  # two budgets
+        process.send_signal(signal.SIGCONT)
+        print(file=process.stdin, flush=True)
+
+        assert process.stdout.read() == "came back\ninside\ncut off\n"
+
+
+def test_a_hook_that_waits_in_c_again_and_again_has_hung(guard):
+    """No signal handler runs in there, and no processor time is used: only the habit tells."""
+    for _ in range(FORGIVEN_MAX):
+        guard.call(wait_in_c)
+    with pytest.raises(HookTimeout, match="came back after"):
+        guard.call(wait_in_c)
+
+
+def wait_in_c() -> None:
+    with signals_held():
+        time.sleep(2 * BUDGET_MS / 1000)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_hook_that_uses_its_budget_where_no_signal_comes_has_hung(guard):
+    def hook() -> None:
+        with signals_held():
+            spin_for_cpu(2 * BUDGET_MS / 1000)
+
+    with pytest.raises(HookTimeout):
+        guard.call(hook)
+
+
+def spin_for_cpu(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
 
 
 def test_what_a_hook_raises_comes_out_as_it_is(guard):

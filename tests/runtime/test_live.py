@@ -136,10 +136,13 @@ async def test_a_stop_that_the_venue_never_confirms_ends_all_the_same(tmp_path, 
         assert not desk.service.is_running()
         later = ScriptedFeed(start_ts=desk.feed.now + 60 * NS_PER_S)
 
-    async with running(tmp_path, feed=later) as desk:
-        await desk.feed.pass_time(20)
-        assert await desk.service.get_order_status(order.id) is OrderStatus.NEW
-        assert (await desk.service.cancel_order(order.id)).status is OrderStatus.CANCELED
+    service = LiveTradingService(config=config_in(tmp_path))
+    await service.start_session(strategies=[], feed=later)
+    monkeypatch.undo()
+    await asyncio.wait_for(service.wait(), 5)
+
+    assert service.session().status is S.STOPPED
+    assert service.live.engine.state.orders[order.id].status is OrderStatus.CANCELED
 
 
 async def test_who_waits_for_a_commit_is_let_go_when_the_journal_fails(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import sqlite3
@@ -16,12 +17,21 @@ import pytest
 from holdfast import LiveTradingService, OrderStatus, RiskDenied, TradingSessionStatus
 from holdfast.engine.state import State
 from holdfast.journal import open_journal
+from holdfast.model import messages as msg
+from holdfast.model.events import AlarmRaised
 from holdfast.model.market import Trade
 from holdfast.runtime import live as live_module
 from holdfast.runtime.recovery import StateRecoveryService
 from holdfast.runtime.shell import Shell
 from holdfast.strategies import Strategy
-from tests.runtime.session_desk import BTC, books_agree, config_in, crash_image, running
+from tests.runtime.session_desk import (
+    BTC,
+    PATIENCE_S,
+    books_agree,
+    config_in,
+    crash_image,
+    running,
+)
 
 S = TradingSessionStatus
 KEY = ("main", BTC)
@@ -100,6 +110,39 @@ async def test_paused_stays_paused_also_through_a_crash_while_starting(tmp_path,
 
 def _raise(error):
     raise error
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+async def test_a_stop_that_a_crash_cut_off_is_carried_out_at_the_next_start(
+    tmp_path, flatten, monkeypatch
+):
+    async with running(tmp_path / "a") as desk:
+        first = desk.service.session().id
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 43_000)
+        with monkeypatch.context() as patched:
+            patched.setattr(desk.service.live.venue, "cancel", lambda command: None)
+            desk.service.live.shell.ask(msg.StopSession(reason="enough", flatten=flatten))
+            image = crash_image(tmp_path / "a", tmp_path / "b")
+        assert desk.status is S.STOPPING
+
+    service = LiveTradingService(config=config_in(image))
+    await service.start_session(strategies=[], symbols=[BTC], feed=desk.feed.again())
+    async with asyncio.timeout(PATIENCE_S):
+        await service.wait()
+
+    assert (service.session().id, service.session().status) == (first, S.STOPPED)
+    roles = [order.role.name for order in service.live.engine.state.all_open_orders()]
+    assert roles == ([] if flatten else ["STOP_LOSS"])
+    assert "start once more" in alarms_in(image)[0]
+    async with running(image, feed=desk.feed.again()) as after:
+        assert after.service.session().id != first
+        assert after.status is S.RUNNING
+
+
+def alarms_in(folder):
+    with closing(open_journal(folder / "holdfast.db", read_only=True)) as journal:
+        return [fact.text for fact in journal.replay() if isinstance(fact, AlarmRaised)]
 
 
 async def test_killed_stays_killed(tmp_path):

@@ -234,6 +234,33 @@ async def test_a_stop_between_two_lives_stops_the_next(tmp_path, monkeypatch):
         assert books_agree(desk.service)
 
 
+async def test_what_is_asked_while_a_life_opens_waits_for_its_epoch_or_is_refused(
+    tmp_path, monkeypatch
+):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        connects, may_open = LiveSession.open, asyncio.Event()
+
+        async def slow(live):
+            await may_open.wait()
+            await connects(live)
+
+        monkeypatch.setattr(LiveSession, "open", slow)
+        before = desk.service.live
+        desk.overfill(order)
+        await desk.until(lambda: desk.service.live is not before)
+        with pytest.raises(SessionStateError, match="starting"):
+            await desk.service.place_order(BTC, "BUY", "0.01")
+        killing = asyncio.create_task(desk.service.kill("enough"))
+        await asyncio.sleep(0)
+        assert not killing.done()
+        may_open.set()
+        await asyncio.wait_for(killing, 5)
+
+        assert desk.state.is_killed
+        assert desk.state.epoch == desk.service.live.journal.epoch
+
+
 async def test_a_restart_that_fails_is_tried_again(tmp_path, monkeypatch):
     async with running(tmp_path) as desk:
         order = await desk.service.place_order(BTC, "BUY", "0.01")

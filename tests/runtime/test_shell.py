@@ -369,3 +369,19 @@ async def test_no_more_than_a_bound_is_held_back(monkeypatch):
         bench.shell.hear(msg.Tick())
 
     assert bench.log.lines == ["EquitySampled", "EquitySampled"]
+
+
+async def test_nothing_is_handled_before_the_owners_epoch_has_begun():
+    bench = Bench()
+    bench.engine.handle(
+        msg.StartSession(session_id=SessionId("s"), portfolio_id="p", epoch=1), START
+    )
+    bench.journal.epoch = bench.journal._owner[0] = 2  # another process owns it, and has not begun
+    bench.shell.hear(msg.AuditDue(account=MAIN))
+    with pytest.raises(SessionStateError, match="the session is starting"):
+        bench.shell.ask(buy())
+    assert bench.log.lines == []
+
+    bench.shell.ask(msg.StartSession(session_id=SessionId("s"), portfolio_id="p", epoch=2))
+    assert bench.log.lines[:2] == ["EpochStarted", "SessionChanged"]
+    assert bench.log.lines.count("resync") == 2  # the start's, and the audit that had waited

@@ -24,6 +24,15 @@ def test_no_order_is_lost_or_doubled_in_a_storm(seed):
     assert verdict.violations == ()
 
 
+def test_orders_by_hand_while_a_process_starts_take_no_ids_of_the_owner_before():
+    # The power was cut, the tail of the journal lost: an id of the epoch before was given again.
+    assert play(Spec(seed=8_004_692, storm_s=18)).violations == ()
+
+
+def test_what_a_stranger_filled_unheard_is_no_order_of_ours_past_its_limit():
+    assert play(Spec(seed=8_007_444, storm_s=18)).violations == ()
+
+
 def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():
     spec = Spec(seed=7, storm_s=40)
     assert World(spec, strike).has_live_feed

@@ -38,7 +38,7 @@ TOTALS = {
     "assets", "positions",
 }  # fmt: skip
 ACCOUNT = TOTALS | {
-    "feeTier", "feeBurn", "canTrade", "canDeposit", "canWithdraw", "updateTime", "dualSidePosition",
+    "feeTier", "feeBurn", "canTrade", "canDeposit", "canWithdraw", "updateTime",
     "multiAssetsMargin", "tradeGroupId",
 }  # fmt: skip
 POSITION = {

@@ -43,7 +43,7 @@ def doctor(
     Nothing is traded or set. The exit code is that of the first check that failed.
     """
     from ..model.config import TradingConfig
-    from .run import check_venue, execute, overrides_of
+    from .run import check_symbols, check_venue, execute, overrides_of
 
     flags = {
         "symbols": symbols,
@@ -56,6 +56,7 @@ def doctor(
     }
     loaded = TradingConfig.load(config, overrides=overrides_of(settings, flags))
     check_venue(loaded)
+    check_symbols(loaded)
     return execute(_examine(loaded, as_json=as_json))
 
 

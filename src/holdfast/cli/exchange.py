@@ -103,7 +103,7 @@ def exchange(
         symbols=names,
         keys=tuple(parse_account(text) for text in account or []),
         balance=amount,
-        limits=LimitSettings(weight_1m=0, orders_10s=0, orders_1m=0)
+        limits=LimitSettings(weight_1m=0, orders_10s=0, orders_1m=0, funding_5m=0, statistics_5m=0)
         if unlimited
         else LimitSettings(),
         data_dir=data_dir,

@@ -44,6 +44,9 @@ class Line:
 class View(Protocol):
     """Shows a session while it runs. Must not raise, and must not keep the loop waiting."""
 
+    def hear_early(self, line: Line) -> None:
+        """Hear of what happens before there is a session to show."""
+
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Show a session that has just begun to run."""
 
@@ -59,6 +62,8 @@ class View(Protocol):
 
 class Silent:
     """Shows nothing."""
+
+    def hear_early(self, line: Line) -> None: ...
 
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None: ...
 

@@ -46,6 +46,11 @@ class LiveView(Silent):
         self._frame: Frame | None = None
         self._live: Live | None = None
 
+    def hear_early(self, line: Line) -> None:
+        """Say at once what a start waits for; the picture shows what comes later."""
+        if self._live is None and line.kind == "NOTICE":
+            self.tell(line.text)
+
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Begin to draw."""
         self._camera = Camera(service, happenings)

@@ -35,6 +35,11 @@ class PlainView(Silent):
         self._service: LiveTradingService | None = None
         self._is_closed = False
 
+    def hear_early(self, line: Line) -> None:
+        """Say at once what a start waits for."""
+        if line.kind == "NOTICE":
+            self.tell(line.text)
+
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Say what runs, and what has happened already."""
         self._service = service

@@ -129,6 +129,7 @@ def _run(
         loaded = TradingConfig.load(config, overrides={**overrides, "speed": SYNTHETIC_SPEED})
     settings = loaded.config
     check_venue(loaded)
+    check_symbols(loaded)
     for warning in loaded.warnings:
         warn(warning)
     with ExitStack() as stack:
@@ -172,6 +173,7 @@ async def _session(
     happenings = Happenings()
     service = LiveTradingService(config=config, notifier=TellingNotifier(happenings))
     happenings.follow(service)
+    happenings.listener = view.hear_early
     control = ControlServer(service, config.data_dir, config.control_port)
     hide(control.token)
     names = config.strategies or (DEFAULT_STRATEGY,)
@@ -220,6 +222,19 @@ def check_venue(loaded: LoadedConfig) -> None:
     if venue == PAPER and loaded.source_of("dry_run") == "--dry-run" and not loaded.config.dry_run:
         others = " or ".join(f"--venue {name}" for name in VENUES if name != PAPER)
         raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")
+
+
+def check_symbols(loaded: LoadedConfig) -> None:
+    """See that a made-up market is not asked for symbols that nobody lists.
+
+    Raises:
+        ConfigError: naming the place of the setting.
+    """
+    from ..feeds.known import check_known
+
+    config = loaded.config
+    if config.feed == "synthetic" and not config.invented_symbols:
+        check_known(config.symbols, loaded.source_of("symbols"))
 
 
 def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dict[str, object]:

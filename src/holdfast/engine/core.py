@@ -151,9 +151,14 @@ class Core:
             self.state, self.market, self.exposure, self.settings, self.now, self._samples
         )
 
-    def verdicts(self, order: NewOrder) -> tuple[Verdict, ...]:
-        """Return what every rule says; nothing of an order that can only close."""
+    def verdicts(self, order: NewOrder, legs: int = 0) -> tuple[Verdict, ...]:
+        """Return what every rule says; nothing of an order that can only close.
+
+        Args:
+            legs: how many protective orders it would bring, where it has no parent yet.
+        """
         context = self.risk_context()
+        context.legs = legs
         return assess(order, context) if context.adds_risk(order) else ()
 
     # Orders

@@ -100,10 +100,10 @@ class Engine:
         core = self._core
         core.begin(max(now, self.state.last_ts))
         plans, denial = signals.prepare(core, signal)
-        orders = [parents.unnamed(plan.pattern) for plan in plans]
+        orders = [(parents.unnamed(plan.pattern), plan.legs) for plan in plans]
         return Explanation(
             plans=tuple(plans),
-            verdicts=tuple(core.verdicts(order) for order in orders),
+            verdicts=tuple(core.verdicts(order, legs) for order, legs in orders),
             denial=denial,
         )
 
@@ -218,9 +218,12 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     if core.state.status is not TradingSessionStatus.STARTING or core.state.differences:
         return
     if all(core.state.account(a).opened_ts for a in core.state.accounts):
-        paused = core.state.was_paused
-        status = TradingSessionStatus.PAUSED if paused else TradingSessionStatus.RUNNING
-        core.move(status, "reconciled with the venue")
+        if core.state.was_stopping:
+            requests.stop_on(core)
+        else:
+            paused = core.state.was_paused
+            status = TradingSessionStatus.PAUSED if paused else TradingSessionStatus.RUNNING
+            core.move(status, "reconciled with the venue")
         housekeeping.on_tick(core)
         _rearm(core)
 

@@ -48,6 +48,11 @@ class Parent(msgspec.Struct):
         """Return who wished for it."""
         return self.start.strategy_id
 
+    @property
+    def legs(self) -> int:
+        """Return how many protective orders it is to have."""
+        return (self.start.stop_loss is not None) + (self.start.take_profit is not None)
+
     def protective_price(self, role: OrderRole) -> Decimal | None:
         """Return the trigger that the role's order must have; None where none was asked for."""
         return self.start.stop_loss if role is OrderRole.STOP_LOSS else self.start.take_profit

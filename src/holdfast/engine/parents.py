@@ -26,6 +26,11 @@ class Plan:
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
 
+    @property
+    def legs(self) -> int:
+        """Return how many protective orders it will have."""
+        return (self.stop_loss is not None) + (self.take_profit is not None)
+
 
 def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = "") -> ParentId:
     """Take a quantity on and let its algorithm act for the first time."""

@@ -32,6 +32,8 @@ from .risk import first_refusal
 from .signals import close_plan
 from .sizing import misplaced_exit
 
+CUT_OFF = "the stop goes on that was asked for before the process ended"
+
 
 def on_place(core: Core, request: msg.PlaceRequest) -> None:
     """Take an order on by hand. A repeated `request_id` changes nothing.
@@ -314,3 +316,10 @@ def on_stop(core: Core, request: msg.StopSession) -> None:
     if request.flatten:
         core.emit(ev.FlattenRequested(ts=core.now, reason=request.reason))
         flatten(core)
+
+
+def stop_on(core: Core) -> None:
+    """Carry out the stop that was asked for before the process before this one ended."""
+    core.move(TradingSessionStatus.STOPPING, CUT_OFF)
+    core.alarm("stop_cut_off", f"{CUT_OFF}: carried out now; start once more for a new session")
+    core.cancel_entries(CUT_OFF)

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 
 def epoch_started(state: State, fact: ev.EpochStarted) -> None:
-    was_starting = state.status is TradingSessionStatus.STARTING  # it died on its way up, twice
-    is_paused = state.status is TradingSessionStatus.PAUSED or (was_starting and state.was_paused)
+    status = state.status
+    was_starting = status is TradingSessionStatus.STARTING  # it died on its way up, twice
+    is_paused = status is TradingSessionStatus.PAUSED or (was_starting and state.was_paused)
     state.was_paused = is_paused and fact.is_resumed
-    state.is_flattening = state.is_flattening and state.is_killed  # a stop's word ends with it
+    is_stopping = status is TradingSessionStatus.STOPPING or (was_starting and state.was_stopping)
+    state.was_stopping = is_stopping and fact.is_resumed
+    outlives = state.is_killed or state.was_stopping  # a stop's word ends with it
+    state.is_flattening = state.is_flattening and outlives
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
     state.portfolio_id = fact.portfolio_id

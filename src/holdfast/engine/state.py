@@ -36,6 +36,7 @@ class State(msgspec.Struct):
     epoch: int = 0
     last_ts: int = 0
     was_paused: bool = False  # when the process before this one ended
+    was_stopping: bool = False  # the same: a stop that was asked for is still to be carried out
     is_killed: bool = False
     is_flattening: bool = False  # the kill switch or the stop asked for flat
     is_kill_verified: bool = False  # the venue has no order of ours left that could add risk

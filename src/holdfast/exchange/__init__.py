@@ -1,6 +1,6 @@
 """Floor 1: the simulated exchange. Pure: no I/O, no clock, no randomness."""
 
-from .catalog import guess_instrument, known_instrument
+from .catalog import KNOWN_SYMBOLS, guess_instrument, known_instrument
 from .exchange import Exchange
 from .ledger import AccountMargin, Position, SymbolMargin
 from .liquidation import ADL_PREFIX, LIQUIDATION_PREFIX
@@ -21,6 +21,7 @@ from .rows import MarginMove, Row
 
 __all__ = [
     "ADL_PREFIX",
+    "KNOWN_SYMBOLS",
     "LIQUIDATION_PREFIX",
     "AccountMargin",
     "AccountUpdate",

@@ -117,6 +117,7 @@ _FILTERS: dict[str, tuple[str, str, int, int, int]] = {
     "DOGE": ("0.00001", "1", 50_000_000, 30_000_000, 5),
     "LTC": ("0.01", "0.001", 10_000, 5_000, 20),
 }
+KNOWN_SYMBOLS = tuple(Symbol(f"{base}USDT") for base in _FILTERS)
 
 
 def _brackets(steps: tuple[_Step, ...]) -> tuple[Bracket, ...]:

@@ -21,6 +21,7 @@ from . import (
     rest_account,
     rest_algo,
     rest_history,
+    rest_index,
     rest_listen_key,
     rest_market,
     rest_orders,
@@ -40,6 +41,7 @@ from .venue import Venue
 
 METHODS: Methods = {
     **rest_market.METHODS,
+    **rest_index.METHODS,
     **rest_orders.METHODS,
     **rest_algo.METHODS,
     **rest_account.METHODS,

@@ -1,4 +1,4 @@
-"""What storage keeps beside the books: listen keys, countdowns and amendments."""
+"""What storage keeps beside the books: listen keys, countdowns, amendments and samples."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import msgspec
 from ..exchange import Row
 from ..model.values import AccountId, Symbol
 from .archive import Amendment
+from .samples import Sample
 
-LISTEN_KEY, COUNTDOWN, AMENDMENT = "listen key", "countdown", "amendment"
-KINDS = frozenset({LISTEN_KEY, COUNTDOWN, AMENDMENT})
+LISTEN_KEY, COUNTDOWN, AMENDMENT, SAMPLE = "listen key", "countdown", "amendment", "sample"
+KINDS = frozenset({LISTEN_KEY, COUNTDOWN, AMENDMENT, SAMPLE})
 
 
 class KeptKey(msgspec.Struct, frozen=True):
@@ -36,12 +37,14 @@ class Kept(msgspec.Struct):
     keys: list[KeptKey] = []
     countdowns: list[KeptCountdown] = []
     amendments: list[Amendment] = []
+    samples: list[tuple[Symbol, Sample]] = []
 
 
 _ENCODE = msgspec.json.Encoder().encode
 _KEY = msgspec.json.Decoder(KeptKey)
 _COUNTDOWN = msgspec.json.Decoder(KeptCountdown)
 _AMENDMENT = msgspec.json.Decoder(Amendment)
+_SAMPLE = msgspec.json.Decoder(Sample)
 
 
 def key_row(account: AccountId, key: str | None, end: int) -> Row:
@@ -62,6 +65,11 @@ def amendment_row(account: AccountId, number: int, amendment: Amendment | None) 
     return Row(AMENDMENT, f"{account}\n{number}", payload)
 
 
+def sample_row(symbol: Symbol, ts: int, sample: Sample | None) -> Row:
+    """Return the row of a sample by its time; None: it is forgotten."""
+    return Row(SAMPLE, f"{symbol}\n{ts}", None if sample is None else _ENCODE(sample))
+
+
 def split(found: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Return the rows of the books, and those that are kept beside them."""
     return (
@@ -71,7 +79,7 @@ def split(found: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def read(found: Iterable[Row]) -> Kept:
-    """Read what `split` set apart; amendments in their order.
+    """Read what `split` set apart; amendments and samples in their order.
 
     Raises:
         MsgspecError: a row can't be read.
@@ -84,7 +92,11 @@ def read(found: Iterable[Row]) -> Kept:
             kept.keys.append(_KEY.decode(row.payload))
         elif row.kind == COUNTDOWN:
             kept.countdowns.append(_COUNTDOWN.decode(row.payload))
+        elif row.kind == SAMPLE:
+            symbol = Symbol(row.key.partition("\n")[0])
+            kept.samples.append((symbol, _SAMPLE.decode(row.payload)))
         else:
             kept.amendments.append(_AMENDMENT.decode(row.payload))
     kept.amendments.sort(key=lambda each: each.number)
+    kept.samples.sort(key=lambda each: each[1].ts)
     return kept

@@ -1,18 +1,21 @@
 """How much each address and each account has asked for, and what is refused for it.
 
 Windows are the clock's own: a minute begins at its second 0. An address that goes on asking
-beyond its weight is banned, each time twice as long.
+beyond its weight is banned, each time twice as long. Some requests have no weight but a pool:
+so many of them in five minutes.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import Enum
 
 from ..model.values import NS_PER_MS, NS_PER_S, AccountId
 from .errors import TOO_MANY_ORDERS, TOO_MANY_REQUESTS, ApiError
 from .settings import LimitSettings
 
 MINUTE_NS = 60 * NS_PER_S
+FIVE_MINUTES_NS = 5 * MINUTE_NS
 TEN_SECONDS_NS = 10 * NS_PER_S
 BAN_S_MAX = 3 * 86_400
 ADDRESSES_MAX = 10_000
@@ -39,11 +42,19 @@ class Window:
         return max(1, -(-(self.start + self.length - now) // NS_PER_S))
 
 
+class Pool(Enum):
+    """Requests that are counted by themselves."""
+
+    FUNDING = "FUNDING"
+    STATISTICS = "STATISTICS"
+
+
 class _Address:
-    __slots__ = ("ban_s", "banned_until", "refused", "weight")
+    __slots__ = ("ban_s", "banned_until", "pools", "refused", "weight")
 
     def __init__(self) -> None:
         self.weight = Window(MINUTE_NS)
+        self.pools = {pool: Window(FIVE_MINUTES_NS) for pool in Pool}
         self.refused = Window(MINUTE_NS)
         self.banned_until = 0
         self.ban_s = 0
@@ -56,9 +67,13 @@ class Limits:
         self.settings = settings
         self._addresses: dict[str, _Address] = {}
         self._orders: dict[AccountId, tuple[Window, Window]] = {}
+        self._pool_sizes = {
+            Pool.FUNDING: settings.funding_5m,
+            Pool.STATISTICS: settings.statistics_5m,
+        }
 
-    def spend(self, address: str, weight: int, now: int) -> int:
-        """Count a request's weight and return what its minute has come to.
+    def spend(self, address: str, weight: int, now: int, pool: Pool | None = None) -> int:
+        """Count a request's weight, and itself in its pool; return what the minute has come to.
 
         Raises:
             ApiError: that is too much, or the address is banned.
@@ -69,9 +84,18 @@ class Limits:
         used = found.weight.at(now) + weight
         most = self.settings.weight_1m
         if most and used > most:
-            raise self._refused(found, now)
+            raise self._refused(found, found.weight, most, now)
+        if pool is not None:
+            self._draw(found, pool, now)
         found.weight.count = used
         return used
+
+    def _draw(self, found: _Address, pool: Pool, now: int) -> None:
+        """Count a request in its pool."""
+        window, most = found.pools[pool], self._pool_sizes[pool]
+        if most and window.at(now) >= most:
+            raise self._refused(found, window, most, now)
+        window.count = window.at(now) + 1
 
     def used(self, address: str, now: int) -> int:
         return self._address(address).weight.at(now)
@@ -119,14 +143,14 @@ class Limits:
             found = self._orders[account] = (Window(TEN_SECONDS_NS), Window(MINUTE_NS))
         return found
 
-    def _refused(self, found: _Address, now: int) -> ApiError:
+    def _refused(self, found: _Address, window: Window, most: int, now: int) -> ApiError:
         found.refused.at(now)
         found.refused.count += 1
         if found.refused.count > self.settings.warnings:
             found.ban_s = min(found.ban_s * 2 or self.settings.ban_s, BAN_S_MAX)
             found.banned_until = now + found.ban_s * NS_PER_S
             return _banned(found.banned_until, now)
-        return too_many(self.settings.weight_1m, found.weight.seconds_left(now))
+        return too_many(most, window.seconds_left(now))
 
 
 def too_many(most: int, retry_after: int) -> ApiError:

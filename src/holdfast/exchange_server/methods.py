@@ -17,7 +17,7 @@ from ..model.values import NS_PER_MS, AccountId
 from .auth import check_arrival
 from .errors import BAD_TIMESTAMP, INTERNAL, OVERLOADED, TIMEOUT, UNKNOWN, ApiError
 from .faults import Kind, Rule
-from .limits import seconds_to_minute, too_many
+from .limits import Pool, seconds_to_minute, too_many
 from .params import Params
 from .settings import ApiKey
 from .venue import Venue
@@ -50,7 +50,7 @@ class Method(NamedTuple):
     """One method of the API.
 
     `orders` is what it counts on the order limits. `is_order` tells requests that the matching
-    itself takes in, which may fail on their way.
+    itself takes in, which may fail on their way. `pool` is what it counts in beside its weight.
     """
 
     handler: Handler
@@ -58,6 +58,7 @@ class Method(NamedTuple):
     security: Security = Security.SIGNED
     orders: int = 0
     is_order: bool = False
+    pool: Pool | None = None
 
     def weight_of(self, params: Params) -> int:
         return self.weight if isinstance(self.weight, int) else self.weight(params)
@@ -101,7 +102,7 @@ def spend(venue: Venue, method: Method, params: Params, address: str) -> int:
     Raises:
         ApiError: it has used too much, or is banned.
     """
-    return venue.limits.spend(address, method.weight_of(params), venue.now())
+    return venue.limits.spend(address, method.weight_of(params), venue.now(), method.pool)
 
 
 class Call(NamedTuple):

@@ -16,6 +16,8 @@ from .venue import Venue, algo_id_of
 
 Json = dict[str, object]
 
+_ASKED_FOR = {"priceProtect", "priceMatch", "selfTradePreventionMode", "goodTillDate"}
+
 
 def status_word(order: VenueOrder) -> str:
     """Return an order's status in the venue's words."""
@@ -32,6 +34,11 @@ def acknowledgement(venue: Venue, order: VenueOrder) -> Json:
     if venue.settings.legacy_acks:
         answer |= _filled(order)
     return answer
+
+
+def tested(venue: Venue, order: VenueOrder) -> Json:
+    """Write an order that went nowhere; this answer has kept what others have lost."""
+    return acknowledgement(venue, order) | _filled(order)
 
 
 def row(venue: Venue, order: VenueOrder) -> Json:
@@ -51,6 +58,12 @@ def long_row(venue: Venue, order: VenueOrder) -> Json:
     answer["pair"] = order.symbol
     answer["cumBase"] = "0"
     return answer
+
+
+def forced_row(venue: Venue, order: VenueOrder) -> Json:
+    """Write a liquidation or a deleveraging: nobody asked for more than the order itself."""
+    found = long_row(venue, order)
+    return {name: value for name, value in found.items() if name not in _ASKED_FOR}
 
 
 def _filled(order: VenueOrder) -> Json:

@@ -151,7 +151,7 @@ def account_v2(ctx: RequestContext, _params: Params) -> object:
         for tape, row in _held(ctx)
     ]
     return {
-        **_config(ctx),
+        **{name: value for name, value in _config(ctx).items() if name != "dualSidePosition"},
         "feeBurn": False,
         **found,
         "assets": [{**asset, "marginAvailable": True} for asset in assets],
@@ -224,8 +224,6 @@ def _position(ctx: RequestContext, held: _Held) -> Json:
         "liquidationPrice": "0" if liquidation is None else plain(as_money(liquidation)),
         "isolatedMargin": plain(as_money(row.isolated_margin)),
         "notional": plain(as_money(row.notional)),
-        "isolatedWallet": plain(row.position.isolated_wallet),
-        "updateTime": _moved_ms(ctx, tape.symbol),
     }
 
 
@@ -244,6 +242,7 @@ def position_risk_v3(ctx: RequestContext, params: Params) -> object:
         {
             **_position(ctx, held),
             "marginAsset": held.tape.instrument.margin_asset,
+            "isolatedWallet": plain(held.margin.position.isolated_wallet),
             "initialMargin": money(held.margin.position_margin + held.margin.order_margin),
             "maintMargin": money(held.margin.maintenance),
             "positionInitialMargin": money(held.margin.position_margin),
@@ -251,6 +250,7 @@ def position_risk_v3(ctx: RequestContext, params: Params) -> object:
             "adl": 0,
             "bidNotional": plain(as_money(held.margin.bid_notional)),
             "askNotional": plain(as_money(held.margin.ask_notional)),
+            "updateTime": _moved_ms(ctx, held.tape.symbol),
         }
         for held in _chosen(ctx, params, with_empty=False)
     ]
@@ -260,10 +260,12 @@ def position_risk_v2(ctx: RequestContext, params: Params) -> object:
     return [
         {
             **_position(ctx, held),
+            "isolatedWallet": plain(held.margin.position.isolated_wallet),
             "leverage": str(held.margin.leverage),
             "maxNotionalValue": max_notional(held.tape, held.margin.leverage),
             "marginType": "isolated" if held.margin.is_isolated else "cross",
             "isAutoAddMargin": "false",
+            "updateTime": _moved_ms(ctx, held.tape.symbol),
         }
         for held in _chosen(ctx, params, with_empty=True)
     ]

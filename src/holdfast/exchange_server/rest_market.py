@@ -8,6 +8,7 @@ from ..model.market import Trade
 from ..model.values import ZERO, to_decimal
 from .errors import BAD_DEPTH_LIMIT, BAD_INTERVAL, ApiError, invalid
 from .frames import ms
+from .limits import Pool
 from .listing import exchange_info
 from .methods import Handler, Method, Methods, RequestContext, Security, Weight
 from .order_answers import Json
@@ -360,8 +361,8 @@ METHODS: Methods = {
     ("GET", "/fapi/v1/indexPriceKlines"): _open(_price_klines(INDEX, "pair"), _kline_weight),
     ("GET", "/fapi/v1/premiumIndexKlines"): _open(_price_klines(PREMIUM, "symbol"), _kline_weight),
     ("GET", "/fapi/v1/premiumIndex"): _open(premium_index, _one_or_many(1, 10)),
-    ("GET", "/fapi/v1/fundingRate"): _open(funding_rate, 0),
-    ("GET", "/fapi/v1/fundingInfo"): _open(funding_info, 0),
+    ("GET", "/fapi/v1/fundingRate"): Method(funding_rate, 0, Security.NONE, pool=Pool.FUNDING),
+    ("GET", "/fapi/v1/fundingInfo"): Method(funding_info, 0, Security.NONE, pool=Pool.FUNDING),
     ("GET", "/fapi/v1/ticker/24hr"): _open(ticker_24hr, _one_or_many(1, _ALL_TICKERS)),
     ("GET", "/fapi/v1/ticker/price"): _open(ticker_price, _one_or_many(1, 2)),
     ("GET", "/fapi/v2/ticker/price"): _open(ticker_price, _one_or_many(1, 2)),

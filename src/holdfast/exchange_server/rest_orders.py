@@ -31,6 +31,7 @@ from .errors import (
 )
 from .frames import ms
 from .methods import Method, Methods, RequestContext, lags
+from .order_answers import Json
 from .order_params import Wanted
 from .params import Params
 from .ranges import time_range
@@ -39,6 +40,7 @@ BATCH_MAX = 5
 CANCEL_BATCH_MAX = 10
 ORDERS_RANGE_DAYS = 7
 COUNTDOWN_MS_MAX = 2**53
+MODIFY_ID_DIGITS = 18
 _FORCED = {"LIQUIDATION": LIQUIDATION_PREFIX, "ADL": ADL_PREFIX}
 """How the client ids begin of what the exchange places of itself."""
 
@@ -85,7 +87,7 @@ def check(ctx: RequestContext, params: Params) -> object:
     refusal = refusal_of(order, instrument, ctx.venue.exchange.mark_price(order.symbol), ctx.now)
     if refusal is not None:
         raise declined(ctx, refusal.code, refusal.text, order.symbol)
-    return order_answers.acknowledgement(ctx.venue, wanted.shell(ctx.now))
+    return order_answers.tested(ctx.venue, wanted.shell(ctx.now))
 
 
 # Finding an order
@@ -220,8 +222,13 @@ def amend(ctx: RequestContext, params: Params) -> object:
     told = _told(ctx, ctx.venue.replace(order, qty, price, modify_id), order)
     answer = order_answers.acknowledgement(ctx.venue, told) | {"pair": order.symbol}
     if modify_id:
-        answer["modifyId"] = int(modify_id) if modify_id.isdigit() else modify_id
+        answer["modifyId"] = _modify_id(modify_id)
     return answer
+
+
+def _modify_id(text: str) -> int | str:
+    """Return an amendment's id as answers show it; events show the text."""
+    return int(text) if text.isdecimal() and len(text) <= MODIFY_ID_DIGITS else text
 
 
 def amendments(ctx: RequestContext, params: Params) -> object:
@@ -229,7 +236,7 @@ def amendments(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params) if params.has("orderId") or params.has("origClientOrderId") else None
     start, end = time_range(params, ctx.now, days=None)
     digits = ctx.venue.tapes[symbol].digits
-    rows: list[dict[str, object]] = []
+    rows: list[Json] = []
     for each in ctx.venue.archive.of(ctx.account).amendments:
         is_meant = order is None or each.order.order_id == order.order_id
         if each.order.symbol != symbol or not is_meant or not start <= each.ts <= end:
@@ -237,9 +244,9 @@ def amendments(ctx: RequestContext, params: Params) -> object:
         after = each.order
         price = {"before": digits.px(each.price_before), "after": digits.px(after.price or 0)}
         qty = {"before": digits.amount(each.qty_before), "after": digits.amount(after.qty)}
-        amendment = {"price": price, "origQty": qty, "count": after.amendments}
+        amendment: Json = {"price": price, "origQty": qty, "count": after.amendments}
         if each.modify_id:
-            amendment["modifyId"] = each.modify_id
+            amendment["modifyId"] = _modify_id(each.modify_id)
         rows.append(
             {
                 "amendmentId": each.number,
@@ -312,7 +319,7 @@ def forced(ctx: RequestContext, params: Params) -> object:
         and (symbol is None or order.symbol == symbol)
         and start <= order.created_ts <= end
     ]
-    return [order_answers.long_row(ctx.venue, order) for order in found[-params.limit(50, 100) :]]
+    return [order_answers.forced_row(ctx.venue, order) for order in found[-params.limit(50, 100) :]]
 
 
 def _weight_of_open(params: Params) -> int:

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..exchange import Position
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, AccountId, Symbol, to_decimal
 from .errors import BAD_PARAMETER, ApiError
 from .frames import ms
+from .limits import Pool
 from .listing import price_places
 from .methods import Handler, Method, Methods, RequestContext, Security
 from .order_answers import Json
@@ -55,7 +58,9 @@ def look(venue: Venue) -> None:
     for tape in venue.tapes.values():
         mark = venue.exchange.mark_price(tape.symbol)
         if mark is not None:  # else nothing was ever heard of it
-            venue.samples.add(tape.symbol, _sample(tape, end, mark, crowd))
+            sample = _sample(tape, end, mark, crowd)
+            trades = sample.next_trade_id + venue.samples.trades_before(tape.symbol)
+            venue.keep_sample(tape.symbol, replace(sample, next_trade_id=trades))
 
 
 def _crowd(venue: Venue) -> _Crowd:
@@ -258,7 +263,7 @@ def delivery_price(ctx: RequestContext, params: Params) -> object:
 
 
 def _free(handler: Handler) -> Method:
-    return Method(handler, 0, Security.NONE)
+    return Method(handler, 0, Security.NONE, pool=Pool.STATISTICS)
 
 
 METHODS: Methods = {

@@ -63,14 +63,15 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Samples:
-    """Every symbol's, as many of each period as there are candles, from the start on.
+    """Every symbol's, as many of each period as there are candles.
 
-    A process that stood still over the end of a period has no sample of it.
+    A process that stood still, or was not there, over the end of a period has no sample of it.
     """
 
     def __init__(self, now: int) -> None:
         self._due = _next_end(now)
         self._kept: dict[tuple[Symbol, str], deque[Sample]] = {}
+        self._trades_before: dict[Symbol, int] = {}
 
     def draw(self, now: int) -> int | None:
         """Return the end of a period that is to be sampled now, once; None: there is none."""
@@ -79,15 +80,33 @@ class Samples:
         self._due = _next_end(now)
         return self._due - SAMPLE_NS
 
-    def add(self, symbol: Symbol, sample: Sample) -> None:
-        for period, length in PERIODS.items():
-            if sample.ts % length == 0:
-                kept = self._kept.setdefault((symbol, period), deque(maxlen=CANDLES_KEPT))
-                kept.append(sample)
+    def add(self, symbol: Symbol, sample: Sample) -> list[int]:
+        """Keep a sample; returns the times of those that no period holds any more for it."""
+        gone: list[int] = []
+        for period, length in _lengths_of(sample.ts):
+            kept = self._kept.setdefault((symbol, period), deque(maxlen=CANDLES_KEPT))
+            if len(kept) == CANDLES_KEPT and _lengths_of(kept[0].ts)[-1] == (period, length):
+                gone.append(kept[0].ts)
+            kept.append(sample)
+        return gone
+
+    def restore(self, symbol: Symbol, sample: Sample) -> None:
+        """Take back a sample of before a restart, after which the tape begins anew."""
+        self.add(symbol, sample)
+        self._trades_before[symbol] = sample.next_trade_id - 1
+
+    def trades_before(self, symbol: Symbol) -> int:
+        """Return how many trades the tapes of before a restart had."""
+        return self._trades_before.get(symbol, 0)
 
     def of(self, symbol: Symbol, period: str) -> Sequence[Sample]:
         """Return the samples at the ends of one of `PERIODS`, oldest first."""
         return self._kept.get((symbol, period), ())
+
+
+def _lengths_of(ts: int) -> list[tuple[str, int]]:
+    """Return the periods that end at a time, and their lengths; the longest is last."""
+    return [each for each in PERIODS.items() if ts % each[1] == 0]
 
 
 def _next_end(now: int) -> int:

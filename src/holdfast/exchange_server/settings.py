@@ -39,6 +39,8 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     weight_1m: int = 2400
     orders_10s: int = 300
     orders_1m: int = 1200
+    funding_5m: int = 500  # requests of an address for funding rates, which have no weight
+    statistics_5m: int = 1000  # and for statistics
     warnings: int = 10  # refused requests of one minute after which the address is banned
     ban_s: int = 120  # of a first ban; each further one is twice as long
 

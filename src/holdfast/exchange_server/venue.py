@@ -43,7 +43,7 @@ from .faults import Faults, Kind, Script, load_script
 from .limits import Limits
 from .listen_keys import ListenKeys
 from .price_candles import PriceCandles
-from .samples import Samples
+from .samples import Sample, Samples
 from .settings import ServerSettings
 from .storage import Storage
 from .tape import Tape
@@ -137,6 +137,8 @@ class Venue:
             self._countdowns[countdown.account, countdown.symbol] = countdown.due
         for amendment in found.amendments:
             self.archive.of(amendment.order.account).restore(amendment)
+        for symbol, sample in found.samples:
+            self.samples.restore(symbol, sample)
         self.listen_keys.on_change = lambda *change: self._commit([kept.key_row(*change)])
 
     def _open_accounts(self) -> None:
@@ -288,6 +290,12 @@ class Venue:
             self._countdowns[account, symbol] = due
         if due != had:
             self._commit([kept.countdown_row(account, symbol, due)])
+
+    def keep_sample(self, symbol: Symbol, sample: Sample) -> None:
+        """Keep what was seen of a symbol at the end of a period."""
+        gone = self.samples.add(symbol, sample)
+        rows = [kept.sample_row(symbol, ts, None) for ts in gone]
+        self._commit([kept.sample_row(symbol, sample.ts, sample), *rows])
 
     # The market
 

@@ -25,6 +25,7 @@ from ..venues.binance_futures import market_history
 from ..venues.binance_futures.asking import Asker
 from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
+from ..venues.binance_futures.complaints import Complaints
 from ..venues.binance_futures.counters import LIMITS, Budget, shared_budget
 from ..venues.binance_futures.depth_sync import DepthBooks
 from ..venues.binance_futures.market_watch import MarketWatch
@@ -99,6 +100,7 @@ class BinanceFuturesFeed:
         self._where: Endpoints = endpoints(
             testnet=testnet, rest_url=rest_url, stream_url=stream_url
         )
+        self._wanted = frozenset(self._symbols)
         self._random = random
         self._open_wire = open_wire
         self._budget = budget or Budget(LIMITS, random)
@@ -111,6 +113,7 @@ class BinanceFuturesFeed:
         self._last: dict[tuple[Symbol, type], int] = {}
         self._has_books = settings is not None and settings.books
         self._books: DepthBooks | None = None
+        self._complaints = Complaints(_log)
         self._watch: MarketWatch
         self.frame_ns = 0
         self.take: Callable[[MarketData], bool] = lambda _: False
@@ -250,13 +253,15 @@ class BinanceFuturesFeed:
         try:
             told = read_market(raw)
         except BadFrame as error:
-            _log.warning("%s", error)
+            self._complaints.warn(str(error))
             return
         for message in told:
             if not isinstance(message, StreamReply):
                 self._hear_one(message)
 
     def _hear_one(self, message: MarketData) -> None:
+        if message.symbol not in self._wanted:
+            return  # nobody asked for it, and what is kept by symbol must not grow
         kind = type(message)
         if kind is MarkPrice:
             self._watch.marked(message.symbol)

@@ -8,6 +8,7 @@ to its last page. Elsewhere the kernel is told that no file of the session's pro
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import shutil
 import subprocess
@@ -19,6 +20,10 @@ GROWS = 32_768
 """How much a file may still grow where the limit stands in for a full disk."""
 
 TOOL_S = 20.0
+NAME = "holdfast-kill-"
+"""How a disk is called in the list of mounts, its owner's process behind it."""
+
+MOUNTS = Path("/proc/self/mounts")
 
 
 def _run(*words: str) -> bool:
@@ -31,15 +36,25 @@ def _run(*words: str) -> bool:
     return done.returncode == 0
 
 
+def sweep() -> None:
+    """Give back the disks of harnesses that were killed: nobody could remove their folders."""
+    with contextlib.suppress(OSError):
+        for line in MOUNTS.read_text().splitlines():
+            source, where = line.split()[:2]
+            owner = source.removeprefix(NAME)
+            if owner != source and not Path("/proc", owner).exists():
+                _run("umount", "-l", where)
+
+
 class Disk:
     """A folder with a disk of its own, as far as that may be had."""
 
     def __init__(self, folder: Path) -> None:
+        sweep()
         self.folder = folder
         folder.mkdir(parents=True)
-        self.is_mounted = _run(
-            "mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "holdfast-kill", str(folder)
-        )
+        name, size = f"{NAME}{os.getpid()}", f"size={SIZE_MB}m"
+        self.is_mounted = _run("mount", "-t", "tmpfs", "-o", size, name, str(folder))
 
     @property
     def how(self) -> str:

@@ -124,6 +124,8 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     max_order_qty: Annotated[Money | None, OR_NONE] = _LIMITS.max_order_qty
     max_order_notional: Money = _LIMITS.max_order_notional
     price_collar_pct: Share = _LIMITS.price_collar_pct
+    max_open_orders: Count = _LIMITS.max_open_orders
+    max_conditional_orders: Count = _LIMITS.max_conditional_orders
     stale_after_s: Seconds = _LIMITS.stale_after_s
     duplicate_window_s: Annotated[int, whole(0, 86_400)] = _LIMITS.duplicate_window_s
     max_messages: Count = _LIMITS.max_messages
@@ -174,6 +176,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     feed: Text = Field(default_factory=_feed_of)
     speed: Annotated[float, real("0", "1000000")] = 1.0  # 1 real time, 0 as fast as it reads
     seed: Annotated[int, whole(0, 2**63 - 1)] = 1
+    invented_symbols: YesNo = False  # the synthetic feed also makes up symbols that nobody lists
     books: YesNo = False  # a live feed's whole order books, also where no strategy hears them
 
     @field_serializer(*SECRETS, "database_url")

@@ -35,6 +35,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_order_qty: Decimal | None = None  # base units; the venue's own maximum always holds
     max_order_notional: Decimal = Decimal(250_000)
     price_collar_pct: Decimal = Decimal("0.05")  # limit prices around the reference
+    max_open_orders: int = 200  # of an account in a symbol, as the venue has it
+    max_conditional_orders: int = 200  # waiting ones of an account, over all symbols
     stale_after_s: int = 10
     duplicate_window_s: int = 1
     max_messages: int = 100  # orders, cancels and amendments ...

@@ -14,6 +14,7 @@ import msgspec
 from ..engine.risk import RULES
 from ..engine.state import State
 from ..feeds import FEEDS, FeedSettings, open_feed
+from ..feeds.known import check_known
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError, StrategyError
@@ -199,6 +200,8 @@ def _open_feed(
     whole_s = max(time.time_ns(), state.last_ts + NS_PER_S) // NS_PER_S
     start = state.session_started_ts if is_resumed else whole_s * NS_PER_S
     shown = settings.symbols or DEFAULT_SYMBOLS
+    if not config.invented_symbols:
+        check_known(shown)
     return open_feed(msgspec.structs.replace(settings, symbols=shown, start_ts=start))
 
 

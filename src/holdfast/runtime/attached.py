@@ -28,6 +28,16 @@ SAID_MAX = 1000
 """Wishes and log lines that one hook may utter."""
 
 
+class Behind(Protocol):
+    """Who shows trades that not everybody has heard of yet."""
+
+    def now(self) -> int:
+        """Return the time of the one that is being shown."""
+
+    def catch_up(self) -> None:
+        """Let everybody know of it."""
+
+
 class View(Protocol):
     """What the runner asks of the books."""
 

@@ -4,22 +4,29 @@ Rule 1: `HookTimeout` is raised inside the hook and nowhere else. The timer stri
         a call's begin and end, and both sides of that line run on the same thread.
 Rule 2: a hook that swallows the first strike is struck again, every quarter of its budget, at
         most `STRIKES_MAX` times. From the second on also where it handles the strike.
-Rule 3: a hook that came back late has hung, whether a strike reached it or not.
+Rule 3: a hook that came back late has hung, whether a strike reached it or not; but see rule 4.
+Rule 4: wall time alone convicts nobody, for the machine may have stood still. A hook has hung
+        once it has used its budget of processor time too; or is still inside after the timer has
+        rung `RINGS_OF_GRACE` times past its deadline, which it does not while the machine stands;
+        or comes back late, having run little, more than `FORGIVEN_MAX` times within `FORGIVEN_S`.
+        So what sleeps or waits for a socket is cut off at twice its budget.
 
 What can't be cut: a call into C that lets no signal handler run (sorting a long list, a large
 matrix product) ends when it ends, and is reported then. Outside the main thread the same
-holds for every blocking call, `time.sleep` included: what strikes there waits for Python code.
+holds for every blocking call, `time.sleep` included: what strikes there waits for Python code; and
+there wall time is all that counts.
 """
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sized
 from operator import length_hint
-from time import monotonic, monotonic_ns
+from time import monotonic, monotonic_ns, thread_time_ns
 from types import FrameType
 
 from ..model.values import NS_PER_MS, NS_PER_S
@@ -29,6 +36,16 @@ STRIKES_MAX = 40
 
 STRIKES_PER_BUDGET = 4
 INTERVAL_MIN_S = 0.001
+
+RINGS_OF_GRACE = STRIKES_PER_BUDGET
+"""A budget long while the machine runs. Of rings that fell due while it stood, one is heard."""
+
+FORGIVEN_MAX = 3
+FORGIVEN_S = 60
+"""How many hooks may come back late within how long, having run little: slow disks and lookups
+look like a machine that stands, but do it again and again."""
+
+_log = logging.getLogger("holdfast.session")
 
 
 class HookTimeout(BaseException):
@@ -48,10 +65,15 @@ class HookGuard:
     """
 
     __slots__ = (
+        "_began",
         "_chase",
         "_deadline",
+        "_forgiven",
         "_left",
+        "_ran",
+        "_rings",
         "_run",
+        "_rung",
         "_strikes",
         "_struck",
         "_watchdog",
@@ -65,6 +87,11 @@ class HookGuard:
         self._deadline = 0  # of the call that is inside; 0: none is
         self._struck = 0  # the deadline of the call that was struck last ...
         self._strikes = 0  # ... and how often
+        self._rung = 0  # the deadline of the call that was inside at the last ring ...
+        self._rings = 0  # ... how often it rang past that ...
+        self._began = 0  # ... and the thread's processor time before that call
+        self._ran = 0  # the thread's processor time at the last ring; 0: there was none
+        self._forgiven: list[int] = []  # when hooks came back late that had run little
         self._chase: _Chase | None = None
         self._watchdog: _Watchdog | None = None
         self._run: Iterator[object] | None = None  # what `call_each` hands out ...
@@ -86,6 +113,7 @@ class HookGuard:
             return
         in_main = threading.current_thread() is threading.main_thread()
         if in_main and hasattr(signal, "setitimer"):
+            self._ran = thread_time_ns()
             _ALARM.join(self)
         else:
             self._watchdog = _Watchdog(self)
@@ -115,7 +143,7 @@ class HookGuard:
             self._deadline = 0
             if self._chase is not None:
                 self._end_chase()
-        if monotonic_ns() > deadline:
+        if monotonic_ns() > deadline and not self._is_forgiven(deadline):
             raise self.late(deadline)
 
     def call_each(self, hook: Callable[..., object], run: Iterator[object], said: Sized) -> None:
@@ -152,6 +180,9 @@ class HookGuard:
         deadline = self._deadline
         if not deadline or now < deadline or self._comes_on(now, frame):
             return
+        self._rings += 1
+        if self._rings <= RINGS_OF_GRACE and self._has_run_little(deadline):
+            return
         if self._struck != deadline:
             self._struck, self._strikes = deadline, 0
         if self._strikes == STRIKES_MAX:
@@ -161,6 +192,37 @@ class HookGuard:
             self._chase = self._chase or _Chase()
             self._chase.follow(_frames_inside(frame), self._strikes)
         raise HookTimeout
+
+    def ring(self, now: int, frame: FrameType | None) -> None:
+        """Hear the timer: see what has run, and strike what is inside too long."""
+        deadline = self._deadline
+        if deadline != self._rung:  # another call than at the last ring, or none
+            self._rung, self._rings, self._began = deadline, 0, self._ran
+        self._ran = thread_time_ns()
+        self.strike(now, frame)
+
+    def _has_run_little(self, deadline: int) -> bool:
+        """Tell whether a hook has not had its budget of processor time.
+
+        What ran between the last ring and its call, a quarter of a budget at most, counts as its.
+        """
+        began = self._began if self._rung == deadline else self._ran
+        return bool(began) and thread_time_ns() - began < self.budget_ns
+
+    def _is_forgiven(self, deadline: int) -> bool:
+        """Tell whether a hook that came back late may be put down to the machine."""
+        if self._struck == deadline or not self._has_run_little(deadline):
+            return False
+        now = monotonic_ns()
+        since = now - FORGIVEN_S * NS_PER_S
+        self._forgiven = [*(ts for ts in self._forgiven if ts > since), now]
+        if len(self._forgiven) > FORGIVEN_MAX:
+            return False
+        _log.warning(
+            "a strategy's hook %s, but ran little: it waited, or the machine stood",
+            self.late(deadline),
+        )
+        return True
 
     def _comes_on(self, now: int, frame: FrameType | None) -> bool:
         """Give the next hook of a run its own budget, once the one before has returned."""
@@ -261,7 +323,7 @@ class _Alarm:
             self._ring_before(signum, frame)
         now = monotonic_ns()
         for guard in self.guards:
-            guard.strike(now, frame)
+            guard.ring(now, frame)
 
     def _ring_before(self, signum: int, frame: FrameType | None) -> None:
         """Give an alarm to whom it was set for; ours has taken its place."""

@@ -14,28 +14,26 @@ from typing import Any
 import msgspec
 
 from ..engine.engine import Engine
-from ..engine.order import Order
 from ..model import messages as msg
-from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
 from ..model.config_keys import secrets_of
-from ..model.errors import TradingError
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, OrderRole, StrategyId, TradingSessionStatus
+from ..model.values import NS_PER_S, StrategyId, TradingSessionStatus
 from ..ports import Notifier, Venue
 from .clock import TICK_NS, FeedClock
 from .feeding import Feeding
 from .fetching import fetch_history
 from .figures import Figures
+from .last_cancels import cancel_entries
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .redaction import Redactor
 from .rotation import Rotation
 from .runner import LiveStrategyRunner
 from .shell import Shell
-from .starting import Start
+from .starting import Start, telling_waits
 from .strategy_view import StrategyView
 
 HEARTBEAT_S = 1.0
@@ -77,6 +75,7 @@ class LiveSession:
         self._clock = parts.clock
         self._clean = Redactor((*secrets_of(config), *plan.secrets)).clean
         venues = {self.venue.account: self.venue}
+        self._notifier = notifier
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
         self.figures: Figures | None = None  # kept with the state, where somebody counts
@@ -102,11 +101,15 @@ class LiveSession:
     # Start
 
     async def open(self) -> None:
-        """Connect, reconcile, warm up, and reach RUNNING (or PAUSED, as it was left).
+        """Connect, reconcile, warm up, and reach RUNNING (or PAUSED or STOPPING, as it was left).
 
         Raises:
             TradingError: the venue can't be reached or declines, or its books can't be explained.
         """
+        with telling_waits(self.venue, self._notifier):
+            await self._open()
+
+    async def _open(self) -> None:
         plan, account = self.plan, self.venue.account
         goes_on = plan.is_resumed and self.venue.capabilities.is_simulated
         hear = self._hear_simulated if goes_on else self.shell.hear
@@ -209,6 +212,7 @@ class LiveSession:
         pump = asyncio.ensure_future(feeding.run(after))
         beat = asyncio.ensure_future(self._beat())
         left = asyncio.ensure_future(self._left.wait())
+        stop = asyncio.ensure_future(self._stop_on())
         try:
             ends: set[asyncio.Future[Any]] = {pump, beat, left, self.shell.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -218,9 +222,9 @@ class LiveSession:
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             self.outcome = error
         finally:
-            for task in (pump, beat, left):
+            for task in (pump, beat, left, stop):
                 task.cancel()
-            ended = await asyncio.gather(pump, beat, left, return_exceptions=True)
+            ended = await asyncio.gather(pump, beat, left, stop, return_exceptions=True)
         for result in ended:
             if isinstance(result, Exception):
                 self.outcome = result
@@ -337,6 +341,12 @@ class LiveSession:
             lambda: self.status is not TradingSessionStatus.STOPPING, STOP_PATIENCE_S
         )
 
+    async def _stop_on(self) -> None:
+        """Leave once the stop is carried out that an earlier life was asked for."""
+        if self.status in (TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED):
+            await self.settle()
+            self.leave()
+
     def leave(self) -> None:
         """Let `run` return though the feed goes on."""
         self._left.set()
@@ -347,13 +357,9 @@ class LiveSession:
 
     def cancel_at_venue(self) -> None:
         """Ask the venue for every entry back without a record: this life can make none."""
-        now = self._clock.now()
-        for order in self.engine.state.all_open_orders():
-            if order.role is OrderRole.ENTRY and order.is_ours:
-                try:
-                    self.venue.cancel(_cancellation(order, now, self._config.recv_window_ns))
-                except (TradingError, OSError) as error:
-                    _log.error("order %s can't be taken back: %s", order.cl_ord_id, error)
+        cancel_entries(
+            self.engine.state, self.venue, self._clock.now(), self._config.recv_window_ns
+        )
 
     async def read_books(self, timeout_s: float = STOP_PATIENCE_S) -> msg.VenueSnapshot | None:
         """Ask the venue for its books once more; None when it does not answer."""
@@ -384,14 +390,3 @@ class LiveSession:
                 await self.venue.close()
             finally:
                 self.journal.close()
-
-
-def _cancellation(order: Order, now: int, recv_window_ns: int) -> CancelOrder:
-    return CancelOrder(
-        account=order.request.account,
-        symbol=order.request.symbol,
-        cl_ord_id=order.cl_ord_id,
-        is_conditional=order.request.order_type.is_conditional,
-        ts=now,
-        recv_window_ns=recv_window_ns,
-    )

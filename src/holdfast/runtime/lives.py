@@ -98,7 +98,7 @@ class Lives:
         while self.is_running:
             live = self._live
             assert live is not None, "a running session has a life"
-            if live.has_failed:
+            if live.has_failed or not live.shell.has_begun:
                 await self._next_after(live)
                 continue
             try:
@@ -119,8 +119,18 @@ class Lives:
         record_end(self._config, msg.ResetSession(reason=reason))
         self._final = TradingSessionStatus.STOPPED
 
+    async def begun(self) -> LiveSession | None:
+        """Return the present life, once it has begun; None before the first."""
+        while (live := self._live) and self.is_running:
+            if live.has_failed or live.shell.has_begun:
+                break
+            await self._next_after(live)
+        return live
+
     async def _next_after(self, live: LiveSession) -> None:
-        while self._live is live and self.is_running:
+        """Return when a life has been followed by another, has begun, or has come to nothing."""
+        had_begun = live.shell.has_begun
+        while self._live is live and self.is_running and live.shell.has_begun is had_begun:
             self._turned.clear()
             await self._turned.wait()
 
@@ -133,7 +143,8 @@ class Lives:
             self._live = before
             await _closed(live)
             raise
-        self._turned.set()
+        finally:
+            self._turned.set()
 
     async def _run(self) -> None:
         try:

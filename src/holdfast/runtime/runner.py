@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
@@ -29,7 +28,7 @@ from ..model.signal import SignalGenerated
 from ..model.values import StrategyId, Symbol
 from ..ports import Feed
 from ..strategies.base import Strategy
-from .attached import Attached, View, id_on_wire
+from .attached import Attached, Behind, View, id_on_wire
 from .bar_routes import NEVER
 from .bus import EventBus
 from .failure import reason_of
@@ -37,7 +36,7 @@ from .fetching import fetch_history, warmups
 from .hooks import HookGuard
 from .order_updates import order_of, update_of
 from .route import Route
-from .standalone import Standing, stand_alone
+from .standalone import Standing, StrategyConfig, stand_alone
 
 __all__ = ["LiveStrategyRunner", "View"]
 
@@ -45,24 +44,6 @@ Emit = Callable[[SignalGenerated], None]
 OnFailed = Callable[[StrategyId, str], None]
 
 _LOG = logging.getLogger("holdfast.runner")
-
-
-class StrategyConfig(Protocol):
-    """What a runner on its own reads of the settings."""
-
-    @property
-    def symbols(self) -> Sequence[Symbol]:
-        """Return what to show; empty for all that the feed has."""
-
-
-class Behind(Protocol):
-    """Who shows trades that not everybody has heard of yet."""
-
-    def now(self) -> int:
-        """Return the time of the one that is being shown."""
-
-    def catch_up(self) -> None:
-        """Let everybody know of it."""
 
 
 class LiveStrategyRunner:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -27,20 +26,17 @@ from ..model.values import (
 )
 from ..ports import Feed, Notifier
 from ..stats import SessionStats
-from ..strategies import Strategy, overridden_hooks
-from .assembly import assemble, load_strategies
+from ..strategies import Strategy
 from .books import BooksReport
 from .broker import LiveBrokerAdapter
 from .bus import EventBus
 from .figures import Figures
 from .live import LiveSession
 from .lives import Lives
+from .making import make_life
 from .notices import LogNotifier
 from .operations import Operations
-from .parts import Parts, Plan, plan_of
 from .publishing import Publisher, Repository
-from .rotation import Rotation
-from .stopwatch import Stopwatch
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, symbols_of
@@ -157,49 +153,19 @@ class LiveTradingService:
             await asyncio.sleep(FIRST_PRICE_S)
 
     async def _make_life(self) -> LiveSession:
-        wanted = self._wanted
-        assert wanted is not None, "start_session says what is wanted"
-        made, descriptions = load_strategies(wanted.strategies.fresh())
-        parts = await assemble(
+        assert self._wanted is not None, "start_session says what is wanted"
+        made = await make_life(
             self.config,
-            wanted.symbols,
-            feed=wanted.feed,
-            broker=self._broker,
-            is_dry=wanted.is_dry,
-            books=any("on_book" in overridden_hooks(each) for each in made.values()),
-        )
-        for finding in parts.journal.findings:
-            self._notifier.notify("alarm", finding)
-        return await self._life(
-            parts, plan_of(parts, wanted.portfolio_id, made, descriptions, self._hands_over)
-        )
-
-    async def _life(self, parts: Parts, plan: Plan) -> LiveSession:
-        engine = parts.recovered.engine
-        figures = Figures(plan.session_id)
-        if self._broker is not None:
-            plan = replace(plan, secrets=self._broker.secrets)
-        live = LiveSession(
-            self.config,
-            plan,
-            parts,
+            self._wanted,
+            self._broker,
             self._notifier,
-            listeners=[figures.hear, lambda facts: self._publisher.publish(facts, engine)],
+            hands_over=self._hands_over,
+            publish=self._publisher.publish,
         )
-        live.rotation = Rotation(self.config.database_url, self.config.archive_facts)
-        if parts.feed.is_live:
-            live.shell.stopwatch = Stopwatch()
+        live, engine = made.live, made.live.engine
         live.on_tick = lambda: self._publisher.tick(engine)
         live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
-        try:
-            figures.recall(parts.journal, parts.recovered, is_resumed=plan.is_resumed)
-            live.figures = figures
-        except BaseException:
-            await live.close()
-            raise
-        self._figures, self._operations = figures, Operations(live)
-        if self._broker is not None:
-            self._broker.attach(live)
+        self._figures, self._operations = made.figures, Operations(live)
         return live
 
     def _hands_over(self, signal: SignalGenerated) -> bool:
@@ -238,12 +204,12 @@ class LiveTradingService:
 
     async def pause(self, reason: str = "operator") -> TradingSession:
         """Stop taking new risk; exits and stops go on."""
-        self._ask(msg.PauseSession(reason=reason))
+        await self._ask(msg.PauseSession(reason=reason))
         return self.session()
 
     async def resume(self, reason: str = "operator") -> TradingSession:
         """Take new risk again."""
-        self._ask(msg.ResumeSession(reason=reason))
+        await self._ask(msg.ResumeSession(reason=reason))
         return self.session()
 
     async def stop(
@@ -272,16 +238,18 @@ class LiveTradingService:
 
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
         """Engage the kill switch: nothing new goes out until it is released, restarts included."""
-        self._ask(msg.EngageKillSwitch(reason=reason, flatten=flatten))
+        await self._ask(msg.EngageKillSwitch(reason=reason, flatten=flatten))
 
     async def release(self, operator: str) -> None:
         """Release the kill switch; `operator` answers for it."""
-        self._ask(msg.ReleaseKillSwitch(operator=operator))
+        await self._ask(msg.ReleaseKillSwitch(operator=operator))
 
-    def _ask(self, message: msg.Message) -> Outcome:
-        if not self.is_running():
+    async def _ask(self, message: msg.Message) -> Outcome:
+        """Say it to the present life; one that follows a failed one, and starts, hears it then."""
+        live = await self._lives.begun() if self._lives else None
+        if live is None or not self.is_running():
             raise SessionStateError("no session is running")
-        return self._running().shell.ask(message)
+        return live.shell.ask(message)
 
     # Orders
 

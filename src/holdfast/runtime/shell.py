@@ -2,7 +2,9 @@
 
 Rule 1: a fact is committed before its command leaves.
 Rule 2: one message is handled at a time, in the order of arrival; nothing is awaited in between.
-Rule 3: when the engine or the journal fails, nothing more leaves. Whoever runs the shell throws
+Rule 3: nothing is handled before this process's own epoch has begun, with `StartSession`. Until
+then the fold speaks for the owner before, whose last facts may be lost and whose ids are taken.
+Rule 4: when the engine or the journal fails, nothing more leaves. Whoever runs the shell throws
 the engine away, folds the journal and reconciles.
 """
 
@@ -68,6 +70,7 @@ class Shell:
         self._held: list[Event] = []
         self._inbox: deque[msg.Message] = deque()
         self._is_pumping = False
+        self._has_begun = False
         self._uncommitted = 0
         self._committed = asyncio.Event()
         self._changed = asyncio.Event()
@@ -79,10 +82,18 @@ class Shell:
         """Tell whether nothing more is handled."""
         return self.failed.done()
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether the epoch that owns the journal is the fold's own."""
+        if not self._has_begun:
+            self._has_begun = self.engine.state.epoch == self._journal.epoch
+        return self._has_begun
+
     def hear(self, message: msg.Message) -> None:
         """Take a message in: at once, or behind the one that is being handled.
 
-        A shell that has failed hears nothing any more.
+        What comes before the session has begun waits for that. A shell that has failed hears
+        nothing any more.
         """
         if self.has_failed:
             return
@@ -90,7 +101,7 @@ class Shell:
             self.fail(RuntimeError(f"{INBOX_MAX} messages are waiting: something feeds itself"))
             return
         self._inbox.append(message)
-        if not self._is_pumping:
+        if not self._is_pumping and self.has_begun:
             self._pump()
 
     def ask(self, message: msg.Message) -> Outcome:
@@ -100,6 +111,8 @@ class Shell:
             InputError, SessionStateError, UnknownOrderError: it can't be carried out; nothing
                 was changed.
         """
+        if not self.has_begun and type(message) is not msg.StartSession:
+            raise SessionStateError("the session is starting: it takes nothing on yet")
         if self._is_pumping:
             raise SessionStateError("the engine is busy: ask from a task of your own")
         if self.has_failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..model.errors import ConfigError
 from ..model.events import OrderFilled
@@ -18,6 +18,14 @@ from .tally import FillTally
 
 if TYPE_CHECKING:
     from .runner import LiveStrategyRunner
+
+
+class StrategyConfig(Protocol):
+    """What a runner on its own reads of the settings."""
+
+    @property
+    def symbols(self) -> Sequence[Symbol]:
+        """Return what to show; empty for all that the feed has."""
 
 
 class Standing(NamedTuple):

@@ -2,20 +2,22 @@
 
 Rule 1: a question that was not answered is asked again; nobody else does that before the session
         runs.
-Rule 2: whoever gives up says what was missing.
+Rule 2: whoever gives up says what was missing, and whoever waits says what for: a person who
+        sees nothing happen ends the process.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 
 from ..engine.engine import Engine
 from ..model import messages as msg
 from ..model.errors import NetworkError
 from ..model.events import BreakerChanged, Event
 from ..model.values import TradingSessionStatus
-from ..ports import Telling, Venue
+from ..ports import Notifier, Telling, Venue
 from .shell import Shell
 
 START_PATIENCE_S = 180.0
@@ -27,7 +29,33 @@ STALL_S = 30.0
 ASK_AGAIN_S = 1.0
 """How long to wait before what was not answered, or did not agree, is asked for again."""
 
+LOOK_S = 0.5
+"""How often is looked whether the venue's limits hold a start up."""
+
+TOLD_MAX = 5
+"""How often a person is told of it: a limit may hold on longer than it said."""
+
 WHAT = "start"
+
+
+@contextlib.contextmanager
+def telling_waits(venue: Venue, notifier: Notifier) -> Iterator[None]:
+    """Say meanwhile what the venue's limits make a start wait for, once for each."""
+    telling = asyncio.ensure_future(_tell(venue, lambda text: notifier.notify("warning", text)))
+    try:
+        yield
+    finally:
+        telling.cancel()
+
+
+async def _tell(venue: Venue, tell: Callable[[str], None]) -> None:
+    told: set[str] = set()
+    while isinstance(venue, Telling) and len(told) < TOLD_MAX:
+        held = venue.held
+        if held and held not in told:
+            tell(f"the start waits, up to {START_PATIENCE_S:g} s, for {held}")
+            told.add(held)
+        await asyncio.sleep(LOOK_S)
 
 
 class Start:

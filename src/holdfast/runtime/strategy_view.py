@@ -8,7 +8,7 @@ from ..engine.engine import Engine
 from ..engine.order import Order
 from ..engine.signals import holding
 from ..model.values import MAIN, AccountId, ClOrdId, StrategyId, Symbol
-from .runner import Behind
+from .attached import Behind
 
 
 class StrategyView:

@@ -18,6 +18,9 @@ from .bourse import ACCOUNT
 if TYPE_CHECKING:
     from .world import World
 
+STRANGER = "manual-"
+"""How the names of orders begin that somebody else places."""
+
 PAUSE_S = (1.0, 12.0)
 HURRY_S = (0.05, 0.8)
 
@@ -152,7 +155,7 @@ class Operator:
         instrument = self._instrument(symbol)
         side = self._lots.choice((Side.BUY, Side.SELL))
         order = NewOrder(
-            cl_ord_id=ClOrdId(f"manual-{self._numbers}"),
+            cl_ord_id=ClOrdId(f"{STRANGER}{self._numbers}"),
             account=ACCOUNT,
             symbol=symbol,
             side=side,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..engine.forgetting import trade_name
 from ..engine.order import RequestState
 from ..engine.protection import cover
 from ..engine.state import State
@@ -29,6 +30,7 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from .bourse import ACCOUNT
+from .operator import STRANGER
 
 if TYPE_CHECKING:
     from .world import World
@@ -58,6 +60,7 @@ class Oracles:
         self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
         self._numbers = itertools.count()
         self._closed: list[tuple[int, Symbol, Side, Decimal]] = []  # by exits, each's number
+        self._strange: dict[str, tuple[Symbol, Decimal]] = {}  # fills that nobody told of
         self._shadow = State()
         self._folded = 0
 
@@ -144,6 +147,9 @@ class Oracles:
             if order.asked.reduce_only and order.cl_ord_id in self._asked:
                 number, report = self._asked[order.cl_ord_id], output.report
                 self._closed.append((number, order.symbol, order.side, report.last_qty))
+            elif order.cl_ord_id.startswith(STRANGER):
+                trade = trade_name(ACCOUNT, order.symbol, output.report.trade_id)
+                self._strange[trade] = (order.symbol, order.side.sign * output.report.last_qty)
             fired["partial_fill"] += order.leaves_qty > ZERO
             fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
@@ -174,7 +180,7 @@ class Oracles:
     def _judge_limit(self, output: OrderUpdate) -> None:
         world, order = self._world, output.order
         exchange = world.bourse.exchange
-        held = world.venue_qty(order.symbol)
+        held = world.venue_qty(order.symbol) - self._unheard(order.symbol)
         working = sum(
             (
                 each.leaves_qty
@@ -202,6 +208,13 @@ class Oracles:
         if reach * price > limit:
             text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"
             self.say("worst case", text)
+
+    def _unheard(self, symbol: Symbol) -> Decimal:
+        """Return how far strangers have moved a position without the session's hearing of it."""
+        live = self._world.live
+        seen = {} if live is None else live.engine.state.trades_seen
+        self._strange = {trade: to for trade, to in self._strange.items() if trade not in seen}
+        return sum((qty for where, qty in self._strange.values() if where == symbol), ZERO)
 
     # Now and then
 

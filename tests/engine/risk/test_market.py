@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from holdfast.engine.risk import Samples
+from holdfast.model import events as ev
 from holdfast.model.market import MarkPrice
-from holdfast.model.values import NS_PER_MS, NS_PER_S, OrderType, Symbol
+from holdfast.model.values import NS_PER_MS, NS_PER_S, OrderStatus, OrderType, Symbol
 from tests.engine.risk.desk import BTC, ETH, SOL, Desk
 
 NEW = Symbol("NEWUSDT")
@@ -119,6 +120,50 @@ def test_too_few_common_returns_refuse_and_say_how_many_are_missing():
     verdict = desk.check("correlation", desk.buy())
     assert not verdict.passed
     assert "2 of 20 common returns of BTCUSDT and ETHUSDT" in verdict.reason
+
+
+def strange(desk, symbol, qty="1", price="99"):
+    """Somebody else's order at the venue."""
+    desk.tell(
+        ev.OrderAdopted(
+            ts=desk.now,
+            order=desk.buy(qty, price, symbol=symbol),
+            venue_order_id="1",
+            status=OrderStatus.NEW,
+            cum_qty=Decimal(0),
+            is_ours=False,
+        )
+    )
+
+
+def test_a_strangers_order_where_nothing_can_be_measured_stops_nobody():
+    desk = related(0.0)
+    desk.define(NEW)
+    strange(desk, NEW)
+
+    assert desk.check("correlation", desk.buy()).passed
+    assert not desk.check("position_size", desk.buy("1", symbol=NEW, price="1000")).passed
+
+
+def test_a_strangers_order_that_can_be_measured_counts_as_if_it_filled():
+    desk = related(1.0)
+    strange(desk, ETH)
+
+    assert not desk.check("correlation", desk.buy()).passed
+
+
+@pytest.mark.parametrize("what", ["a position", "an order of ours"])
+def test_what_can_not_be_measured_for_want_of_a_price_says_so(what):
+    desk = related(0.0)
+    desk.define(NEW)
+    strange(desk, NEW)
+    desk.hold(NEW, "1") if what == "a position" else desk.rest(desk.buy("1", "99", symbol=NEW))
+    verdict = desk.check("correlation", desk.buy())
+
+    assert verdict.reason == (
+        "20 of 20 common returns of BTCUSDT and NEWUSDT are missing, and NEWUSDT, where there is "
+        "a position or an order, shows no price"
+    )
 
 
 def test_just_enough_common_returns_are_judged():

@@ -21,6 +21,10 @@ class Manner:
         self.is_on = True
         self.struck = 0
 
+    def passed_on(self, raw_path):
+        """Return the path and query to be passed on for those that came."""
+        return raw_path
+
     def instead(self, verb, path):
         """Return (status, body) to be answered without asking, or None."""
 
@@ -55,7 +59,8 @@ class Mangler:
         manner, path = self.manner, request.path
         if manner.is_on and (instead := manner.instead(request.method, path)) is not None:
             return web.Response(status=instead[0], body=instead[1], content_type="text/html")
-        url = URL(self.behind + request.raw_path, encoded=True)
+        asked = manner.passed_on(request.raw_path) if manner.is_on else request.raw_path
+        url = URL(self.behind + asked, encoded=True)
         headers = {k: v for k, v in request.headers.items() if k == "X-MBX-APIKEY"}
         async with self.session.request(
             request.method, url, data=await request.read() or None, headers=headers

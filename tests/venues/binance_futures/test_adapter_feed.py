@@ -211,6 +211,28 @@ async def test_frame_that_can_not_be_read_stops_nothing():
     assert feed._batch == []
 
 
+async def test_symbol_that_nobody_asked_for_is_not_shown_and_leaves_nothing_behind():
+    feed = begun("http://127.0.0.1:1")
+    taken = takes_all(feed)
+
+    for number in range(100):
+        feed._hear(QUOTE.replace("BTCUSDT", f"X{number}USDT"))
+    feed._hear(QUOTE)
+
+    assert [each.symbol for each in taken] == [BTC]
+    assert len(feed._last) == 1
+
+
+async def test_thousands_of_unreadable_frames_are_one_warning_and_then_a_number(caplog):
+    feed = begun("http://127.0.0.1:1")
+
+    for _ in range(5000):
+        feed._hear('{"e":"trade"')
+
+    assert len(caplog.records) == 1
+    assert "a stream's frame can't be read" in caplog.text
+
+
 async def test_message_is_taken_in_the_call_in_which_it_was_received():
     feed = begun("http://127.0.0.1:1")
     taken = takes_all(feed)

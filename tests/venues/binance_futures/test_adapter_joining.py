@@ -336,6 +336,27 @@ async def test_full_page_of_income_goes_on_at_its_last_rows_time(monkeypatch):
         assert [int(each.amount) for each in found] == [1, 2, 3]
 
 
+async def test_full_page_of_one_millisecond_of_income_does_not_hide_what_follows(monkeypatch):
+    """A market order that sweeps the book makes hundreds of rows at once."""
+    monkeypatch.setattr(reads, "ROWS_MAX", 2)
+    swept, later = 9_700_000_000_000, 9_700_000_000_001
+
+    def row(number, time, kind):
+        return {
+            "symbol": "BTCUSDT", "incomeType": kind, "income": str(number), "asset": "USDT",
+            "time": time, "tranId": number,
+        }  # fmt: skip
+
+    full = [row(1, swept, "COMMISSION"), row(2, swept, "REALIZED_PNL")]
+    pages = [(200, full), (200, full), (200, [row(3, later, "TRANSFER")])]
+    async with scripted(**{"GET__/fapi/v1/income": pages}) as server, desk(server.url) as one:
+        found = await books_of(one).changes(one.clock.now() - 10**9)
+        starts = [int(query["startTime"]) for _, _, query in server.requests]
+
+        assert [int(each.amount) for each in found] == [3]
+        assert starts[1:] == [swept, later]
+
+
 async def test_books_that_can_not_be_read_say_which_question_failed():
     refused = (400, {"code": -1130, "msg": "Data sent for parameter is not valid."})
     async with scripted(**{"GET__/fapi/v1/income": [refused]}) as server, desk(server.url) as one:

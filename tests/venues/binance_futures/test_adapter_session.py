@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -66,10 +67,11 @@ def broker_at(market, **settings):
 
 
 @asynccontextmanager
-async def session(folder, market, *, broker=None, **settings):
+async def session(folder, market, *, broker=None, notifier=None, **settings):
     given = {"dry_run": False, "data_dir": folder, "log_trades": False, "leverage": 10}
     given |= {"position_size_pct": "1", "take_profit_pct": "0", "audit_interval_ns": "2s"}
-    service = LiveTradingService(config=TradingConfig(**(given | settings)))
+    config = TradingConfig(**(given | settings))
+    service = LiveTradingService(config=config, notifier=notifier)
     service.set_broker(broker or broker_at(market))
     feed = BinanceFuturesFeed(FeedSettings(symbols=(BTC,)), rest_url=market.url)
     await service.start_session("p", [], [BTC], feed=feed)
@@ -350,6 +352,27 @@ async def test_start_that_gets_no_books_says_what_is_missing(tmp_path, monkeypat
         with pytest.raises(TradingError, match=missing):
             async with session(tmp_path, market, retry_attempts=0):
                 pass
+
+
+class Notices:
+    def __init__(self):
+        self.texts = []
+
+    def notify(self, level, text):
+        self.texts.append(text)
+
+
+async def test_start_that_waits_for_room_says_so_once_when_it_begins_to(tmp_path):
+    notices = Notices()
+    with street() as market:
+        market.goes_wrong("banned", "GET /fapi/v3/account", delay_ms=3_000)
+        async with session(tmp_path, market, notifier=notices):
+            [told] = notices.texts
+
+    assert re.fullmatch(
+        r"the start waits, up to 180 s, for room within the venue's limits, until [\d:]{8} UTC",
+        told,
+    )
 
 
 async def test_recorded_time_can_not_trade_a_live_account(tmp_path):

@@ -117,6 +117,68 @@ class Poorer(Parsed):
         return told.items() if set(told) == {"serverTime"} else kept
 
 
+class Nulled(Poorer):
+    """Says of all that it could leave out that it is null."""
+
+    NOTHING: str | None = None
+
+    def items(self, told):
+        said = [(k, self.NOTHING if k in self.OUT else v) for k, v in told.items()]
+        return told.items() if "serverTime" in told or "rateLimitType" in told else said
+
+
+class Emptied(Nulled):
+    """Says of all that it could leave out that it is empty."""
+
+    NOTHING = ""
+
+
+class Longer(Manner):
+    """Ids of orders are longer than any machine's integer."""
+
+    TOLD = re.compile(r'("(?:orderId|algoId|i|aid|ai|actualOrderId)":"?)(\d+)(?=[",}])')
+    ASKED = re.compile(r"((?:orderId|algoId)=)9{20}(\d+)")
+
+    def passed_on(self, raw_path):
+        return self.ASKED.sub(r"\1\2", raw_path)
+
+    def answer(self, verb, path, status, body):
+        return status, self.say(body.decode()).encode()
+
+    def frames(self, path, frame):
+        return [self.say(frame)]
+
+    def say(self, text):
+        self.struck += 1
+        return self.TOLD.sub(rf"\g<1>{'9' * 20}\2", text)
+
+
+class Unlisted(Manner):
+    """Lists no conditional order; asked for one by its name, it has it."""
+
+    def answer(self, verb, path, status, body):
+        if (verb, path) != ("GET", "/fapi/v1/openAlgoOrders"):
+            return status, body
+        self.struck += 1
+        return status, b"[]"
+
+
+class Unanswering(Manner):
+    """Over the WebSocket API every third order is answered by nothing but that it went well."""
+
+    asked_for = 0
+
+    def frames(self, path, frame):
+        told = json.loads(frame)
+        if "ws-fapi" not in path or "orderId" not in json.dumps(told.get("result")):
+            return [frame]
+        self.asked_for += 1
+        if self.asked_for % 3:
+            return [frame]
+        self.struck += 1
+        return [json.dumps({**told, "result": [None, {}, [], "ok"][self.struck % 4]})]
+
+
 class Foreign(Manner):
     """Tells of symbols that nobody asked about, with ids that are ours too."""
 
@@ -189,6 +251,9 @@ ODD = {
     "reversed": Reversed,
     "newer": Newer,
     "poorer": Poorer,
+    "nulled": Nulled,
+    "emptied": Emptied,
+    "longer": Longer,
 }
 BAD = {
     "html": failing(502, HTML),
@@ -199,11 +264,20 @@ BAD = {
     "empty": failing(200, b""),
     "empty-orders": failing(200, b"", on_orders=True),
     "empty-503-orders": failing(503, b"", on_orders=True),
+    "html-200-orders": failing(200, HTML, on_orders=True),
+    "null-orders": failing(200, b"null", on_orders=True),
+    "list-orders": failing(200, b"[]", on_orders=True),
+    "nothing-orders": failing(200, b"{}", on_orders=True),
+    "redirect-orders": failing(302, b"", on_orders=True),
+    "unlisted": Unlisted,
+    "unanswering": Unanswering,
     "null": failing(200, b"null"),
     "shutting": Shutting,
     "dripping": Dripping,
     "foreign": Foreign,
 }
+
+OVER_WS = {"unanswering"}
 
 
 class Quick:
@@ -308,7 +382,8 @@ async def test_what_is_said_badly_costs_time_and_nothing_else(tmp_path, monkeypa
     manner = BAD[name]()
     with street() as market:
         async with mangled(market.url, manner) as proxy:
-            one = await Quick(tmp_path, market, proxy, over_ws=False).begin()
+            over_ws = name in OVER_WS
+            one = await Quick(tmp_path, market, proxy, over_ws).begin()
             try:
                 await trade(one, is_sure=False)
                 assert manner.struck

@@ -16,6 +16,7 @@ from holdfast.model.messages import (
     OrderNotFound,
     OutcomeUnknown,
     RequestRefused,
+    VenueFailure,
     VenueLink,
 )
 from holdfast.model.values import (
@@ -267,6 +268,14 @@ async def test_expired_listen_key_is_renewed_and_the_link_told_down_and_up():
         await one.report(E1, exec_type=ExecType.TRADE)
 
 
+async def test_account_that_is_switched_to_multi_assets_mode_stops_trading():
+    async with town() as one, joined(one) as venue:
+        venue._channel._on_frame(b'{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ai":{"j":true}}')
+
+        told = await one.has(lambda m: isinstance(m, VenueFailure))
+        assert (told.failure, "multi-assets" in told.reason) == ("auth", True)
+
+
 async def test_lost_stream_comes_back():
     async with town() as one, joined(one) as venue:
         one.goes_wrong("disconnect")
@@ -353,3 +362,17 @@ async def test_funding_has_one_id_on_the_stream_and_in_the_income_list():
 
         listed = [each for each in books.changes if isinstance(each, FundingPayment)]
         assert [each.payment_id for each in listed] == [told.payment_id]
+
+
+async def test_the_books_are_read_on_though_a_contract_is_gone():
+    async with town() as one, joined(one) as venue:
+        venue.submit(submit(limit_order()))
+        await one.report(E1)
+        del one.core.tapes[BTC]
+        one.core.exchange.cancel_all(ACCOUNT, BTC, one.core.now())
+
+        snapshot = await one.snapshot(venue)
+        venue.query(query(E1))
+
+        assert snapshot.orders == snapshot.trades == ()
+        assert await one.has(lambda m: isinstance(m, OrderNotFound))

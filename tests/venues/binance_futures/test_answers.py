@@ -76,7 +76,7 @@ def test_not_found_names_the_time_of_the_question():
         account=MAIN, symbol=frames.BTC, cl_ord_id=frames.NAME, asked_ts=NOW
     )
     assert said(frames.query(), 503) is None  # asked again
-    assert said(frames.query(), 400, -1121) is None  # refused, and no proof of absence
+    assert said(frames.query(), 400, -1102) is None  # refused, and no proof of absence
     assert said(frames.query(), 401, -2015) is None
 
 
@@ -108,6 +108,23 @@ def test_the_engine_never_ends_an_order_whose_outcome_is_unknown():
     assert absent is not None
     rig.hear(absent)
     assert rig.order(name).is_open  # before its fence absence proves nothing
+
+
+def test_the_engine_ends_an_order_whose_contract_is_gone_and_says_so():
+    rig = Rig()
+    name = rig.place(order_type=OrderType.LIMIT, price="99")
+    rig.accept(name)
+    rig.wait(20)
+    rig.snapshot(orders=[])
+    assert rig.queried() == [name]
+    gone = answer(
+        sent(rig, QueryOrder), classify(ASKS[QueryOrder], 400, -1121, "Invalid symbol."), rig.now
+    )
+    assert gone is not None
+    rig.hear(gone)
+
+    assert rig.order(name).status is OrderStatus.EXPIRED
+    assert "order_forgotten" in rig.alarms()
 
 
 def test_the_engine_asks_after_an_order_whose_cancel_met_nobody():

@@ -47,6 +47,39 @@ def test_an_amendment_that_ended_the_order_is_no_replacement(names):
     assert ended.exec_type is ExecType.CANCELED
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_what_is_null_or_empty_counts_as_not_told(names, nothing):
+    told = ack(
+        price=nothing, reduceOnly=nothing, updateTime=nothing, timeInForce=nothing, type=nothing
+    )
+
+    report = codec.acknowledged(raw(told), names)
+
+    assert (report.price, report.reduce_only, report.venue_ts) == (None, False, 0)
+    assert report.qty == Decimal("0.03")
+
+
+def test_numbers_keep_their_digits_beside_what_is_null(names):
+    told = b'{"orderId":99999999999999999999,"price":61234.50000000000000001,"updateTime":null,'
+    told += b'"symbol":"BTCUSDT","clientOrderId":"a","status":"NEW","side":"BUY","origQty":1}'
+
+    report = codec.acknowledged(told, names)
+
+    assert report.venue_order_id == "99999999999999999999"
+    assert report.price == Decimal("61234.50000000000000001")
+
+
+def test_what_an_order_can_not_be_without_is_asked_for_still(names):
+    with pytest.raises(codec.BadFrame, match="side"):
+        codec.acknowledged(raw(ack(side=None)), names)
+
+
+@pytest.mark.parametrize("price", ["1e-400000", "0." + "0" * 500 + "1", "1." + "0" * 500 + "1"])
+def test_number_with_hundreds_of_digits_is_refused(names, price):
+    with pytest.raises(codec.BadFrame, match="price"):
+        codec.acknowledged(raw(ack(price=price)), names)
+
+
 def test_a_query_says_when_it_was_asked(names):
     report = codec.queried(
         raw(listed(status="PARTIALLY_FILLED", executedQty="0.01")), names, asked_ts=55

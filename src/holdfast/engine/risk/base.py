@@ -147,6 +147,7 @@ class RiskContext:
         "_windows",
         "_worst",
         "exposure",
+        "legs",
         "limits",
         "market",
         "now",
@@ -170,6 +171,7 @@ class RiskContext:
         self.settings = settings
         self.limits: RiskLimits = settings.limits
         self.now = now
+        self.legs = 0  # protective orders that an order without a parent would bring
         self.samples = samples if samples is not None else Samples(market)
         self._equities: dict[AccountId, Decimal] = {}
         self._references: dict[Symbol, Decimal | None] = {}

@@ -312,6 +312,11 @@ class BinanceFuturesVenue:
         """Say what the books wait for; see `Telling`."""
         return self._books.awaits
 
+    @property
+    def held(self) -> str:
+        """Say what a limit holds requests back for; see `Telling`."""
+        return self._asker.awaits if self._asker.is_held else ""
+
     def _road(self, call: codec.Call) -> Road:
         orders = self._orders
         if orders is not None and orders.is_up and call.route.ws_method:

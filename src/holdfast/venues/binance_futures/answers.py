@@ -16,7 +16,10 @@ from ...model.messages import (
 from ...model.values import AccountId, OrderStatus
 from .outcomes import Ask, Kind, Outcome
 
-NOT_FOUND = frozenset({-2011, -2013})
+BAD_SYMBOL = -1121
+NOT_FOUND = frozenset({-2011, -2013, BAD_SYMBOL})
+"""A contract that the venue no longer has took its orders with it."""
+
 AS_CODE = {-4142: -2021}
 """Two codes for one thing: the trigger price is already passed. The engine knows the second."""
 

@@ -20,6 +20,7 @@ from ..limits import Urgency
 from . import codec
 from .asking import Asker
 from .codec import BadFrame, reads
+from .complaints import Complaints
 from .joining import require
 
 KEPT_MAX = 5_000
@@ -56,7 +57,6 @@ class DepthSync:
         if self._is_old(delta):
             return ()
         if not self._follows(delta):
-            _log.warning("the book of %s has a gap before %d", self.symbol, delta.first_id)
             shown = self.lose(delta.ts)
             self._kept.append(delta)
             return shown
@@ -118,16 +118,21 @@ class DepthBooks:
         self._show = show
         self._random = random
         self._wanted = asyncio.Event()
+        self._complaints = Complaints(_log)
 
     def hear(self, delta: BookDelta) -> None:
         """Take in a change off the stream."""
         book = self._books.get(delta.symbol)
         if book is None:
             return
+        was_whole = not book.needs_snapshot
         for message in book.hear(delta):
             self._show(message)
-        if book.needs_snapshot:
-            self._wanted.set()
+        if not book.needs_snapshot:
+            return
+        if was_whole:
+            self._complaints.warn(f"the book of {delta.symbol} has a gap before {delta.first_id}")
+        self._wanted.set()
 
     def lose_all(self) -> None:
         """Begin every book anew: the stream was lost."""
@@ -152,7 +157,7 @@ class DepthBooks:
         try:
             snapshot = await self._read(book.symbol)
         except VenueError as error:
-            _log.warning("the book of %s can't be read: %s", book.symbol, error)
+            self._complaints.warn(f"the book of {book.symbol} can't be read: {error}")
             return
         for message in book.begin(snapshot):
             self._show(message)

@@ -15,12 +15,16 @@ from ...model.errors import VenueUnavailable
 from ..limits import Urgency
 from .asking import Asker
 from .codec import BadFrame, ListenKeyExpired, UserEvent, UserStream, listen_key, reads
+from .complaints import Complaints
 from .outcomes import Ask, Then
 from .streams import Ears, Stream, Watch
 from .wire import Wire
 
 KEEP_ALIVE_S = 25 * 60.0
 KEEP_ALIVE_RETRY_S = 60.0
+GAPS_S = 1.0
+"""Gaps within so long after one that was told are told as one."""
+
 _log = logging.getLogger("holdfast.venue")
 
 
@@ -55,6 +59,9 @@ class UserChannel:
         ears = Ears(self._on_frame, self._on_up, on_down=self._on_down)
         self.stream = Stream(wire, "the account's stream", self._address, ears, random, watch)
         self._key = ""
+        self._complaints, self._faults = Complaints(_log), Complaints(_log)
+        self._gap_timer: asyncio.TimerHandle | None = None
+        self._gap_reason = ""  # of a gap that was not told yet
 
     def __repr__(self) -> str:
         return f"UserChannel({self._stream_url}, is_up={self.stream.is_up})"
@@ -92,11 +99,24 @@ class UserChannel:
                     self._expired(event)
             self._on_events(events)
         except BadFrame as error:
-            _log.warning("%s", error)
-            self._on_gap("an event could not be read")
-        except Exception:  # noqa: BLE001 - a fault of ours; what the event told is fetched
-            _log.exception("an event was not understood")
-            self._on_gap("an event was not understood")
+            self._complaints.warn(str(error))
+            self._tell_gap("an event could not be read")
+        except Exception as error:  # noqa: BLE001 - a fault of ours; what it told is fetched
+            self._faults.warn("an event was not understood", error)
+            self._tell_gap("an event was not understood")
+
+    def _tell_gap(self, reason: str) -> None:
+        """Tell of a gap at once; of those right behind it when they are over."""
+        if self._gap_timer is not None:
+            self._gap_reason = reason
+            return
+        self._on_gap(reason)
+        self._gap_timer = asyncio.get_running_loop().call_later(GAPS_S, self._gaps_over)
+
+    def _gaps_over(self) -> None:
+        reason, self._gap_reason, self._gap_timer = self._gap_reason, "", None
+        if reason:
+            self._tell_gap(reason)
 
     def _expired(self, event: ListenKeyExpired) -> None:
         if event.listen_key in ("", self._key):

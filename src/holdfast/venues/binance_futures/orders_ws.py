@@ -17,6 +17,7 @@ from ...ports import Clock
 from .asking import READ_WINDOW_NS
 from .clock_offset import ClockOffset
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
+from .complaints import Complaints
 from .counters import counts_of, retry_after_of
 from .outcomes import NO_ANSWER
 from .rest import ANSWER_S, Reply
@@ -57,6 +58,7 @@ class OrdersSocket:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._is_logged_on = False
+        self._complaints = Complaints(_log)
         ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down)
         self.stream = Stream(wire, "the WebSocket API", self._address, ears, random, watch)
         self.log_on: Callable[[], object] | None = None
@@ -131,7 +133,7 @@ class OrdersSocket:
         try:
             reply = read_reply(raw)
         except BadFrame as error:
-            _log.warning("%s", error)
+            self._complaints.warn(str(error))
             return
         number = _number(reply.id)
         if number is not None:
@@ -141,7 +143,7 @@ class OrdersSocket:
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
             text = reply.error.msg if reply.error is not None else f"status {reply.status}"
-            _log.warning("the WebSocket API says: %s", text)
+            self._complaints.warn(f"the WebSocket API says: {text}")
 
 
 def _number(told: int | str | None) -> int | None:

@@ -7,17 +7,21 @@ the executions, and the engine sees that the books moved while they were read.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
+
 from ...model.errors import VenueError, VenueUnavailable
 from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, WalletChange
-from ...model.values import NS_PER_DAY, AccountId, Symbol
+from ...model.values import NS_PER_DAY, NS_PER_MS, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
+from .answers import BAD_SYMBOL
 from .asking import Answered, Asker
-from .codec import Call, OrderNames, TradeRow, reads
+from .codec import Call, Income, OrderNames, TradeRow, reads
 from .outcomes import Ask
 
 SPAN_NS = 7 * NS_PER_DAY
@@ -34,6 +38,8 @@ ONE_BY_ONE_MAX = 20
 
 NAMES_ASKED_MAX = 50
 """How many orders' names are asked for one by one."""
+
+_log = logging.getLogger("holdfast.venue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +94,29 @@ class Books:
     ) -> list[ExecutionReport]:
         """Read open orders and conditional ones, symbol by symbol or (None) all at once."""
         listed, waiting = await asyncio.gather(
-            asyncio.gather(*(self._get(reads.open_orders(each), urgency) for each in symbols)),
-            asyncio.gather(*(self._get(reads.open_algo_orders(each), urgency) for each in symbols)),
+            asyncio.gather(*(self._list(reads.open_orders(each), urgency) for each in symbols)),
+            asyncio.gather(
+                *(self._list(reads.open_algo_orders(each), urgency) for each in symbols)
+            ),
         )
         names, account = self.names, self.account
         found: list[ExecutionReport] = []
-        for answered in listed:
-            found += codec.open_orders(answered.reply.body, names, account, asked_ts=asked_ts)
-        for answered in waiting:
-            found += codec.open_algo_orders(answered.reply.body, names, account, asked_ts=asked_ts)
+        for body in listed:
+            if body is not None:
+                found += codec.open_orders(body, names, account, asked_ts=asked_ts)
+        for body in waiting:
+            if body is not None:
+                found += codec.open_algo_orders(body, names, account, asked_ts=asked_ts)
         return found
+
+    async def _list(self, call: Call, urgency: Urgency) -> bytes | msgspec.Raw | None:
+        """Read a symbol's list; None where its contract is gone: what was open there is, too."""
+        try:
+            return (await self._get(call, urgency)).reply.body
+        except VenueError as error:
+            if error.code != BAD_SYMBOL:
+                raise
+            return None
 
     async def _get(self, call: Call, urgency: Urgency = Urgency.TRADE) -> Answered:
         return await fetch(self.asker, call, urgency)
@@ -119,9 +138,10 @@ class Books:
         end = self._until()
         rows: dict[int, TradeRow] = {}
         for begin, until in pairwise([*range(start, end, SPAN_NS), end]):
-            page = codec.trade_rows(
-                (await self._get(reads.trades_since(symbol, begin, until), urgency)).reply.body
-            )
+            body = await self._list(reads.trades_since(symbol, begin, until), urgency)
+            if body is None:
+                break
+            page = codec.trade_rows(body)
             rows |= {row.id: row for row in page}
             if len(page) >= reads.ROWS_MAX:
                 rows |= await self._trades_behind(symbol, max(row.id for row in page))
@@ -168,9 +188,9 @@ class Books:
                 self.account,
             )
             found |= {_id_of(change): change for change in page.changes}
-            if page.row_count < reads.ROWS_MAX or page.last_ts <= start:
+            if page.row_count < reads.ROWS_MAX or page.last_ts + NS_PER_MS <= start:
                 break
-            start = page.last_ts
+            start = _behind(page, start)
         else:
             raise VenueUnavailable(f"more than {PAGES_MAX} pages of income")
         return tuple(found.values())
@@ -194,6 +214,14 @@ async def fetch(asker: Asker, call: Call, urgency: Urgency) -> Answered:
     if answered.outcome.code is None:
         raise VenueUnavailable(text)
     raise VenueError(text, code=answered.outcome.code)
+
+
+def _behind(page: Income, start: int) -> int:
+    """Return where to go on after a full page; past its millisecond where it has no other."""
+    if page.last_ts > start:
+        return page.last_ts
+    _log.warning("of one millisecond's income no more than %d rows can be read", page.row_count)
+    return page.last_ts + NS_PER_MS
 
 
 def _id_of(change: FundingPayment | WalletChange) -> str:

@@ -7,8 +7,8 @@ import contextlib
 import msgspec
 from msgspec import field
 
-from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged
-from .wire import UNREADABLE, Said
+from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged, shown
+from .wire import UNREADABLE, BadFrame, Said, without_empties
 
 Levels = tuple[tuple[float, float], ...]
 
@@ -122,4 +122,16 @@ def read(raw: Frame) -> Read:
     except UNREADABLE as error:
         with contextlib.suppress(*UNREADABLE):
             return _WRAPPED.decode(raw).data  # written with spaces, or the other way round
-        return read_tagged(raw, _TAGS, error)
+        try:
+            return read_tagged(raw, _TAGS, error)
+        except BadFrame:
+            with contextlib.suppress(*UNREADABLE):
+                return _either(without_empties(shown(raw)))
+            raise
+
+
+def _either(raw: bytes) -> MarketFrame | tuple[MarketFrame, ...]:
+    with contextlib.suppress(*UNREADABLE):
+        return _WRAPPED.decode(raw).data
+    bare: MarketFrame | tuple[MarketFrame, ...] = _BARE.decode(raw)
+    return bare

@@ -51,6 +51,11 @@ def is_wrapped(raw: Frame) -> bool:
     return raw[:_MARK_LENGTH] == (_MARK_TEXT if isinstance(raw, str) else _MARK)
 
 
+def shown(raw: Frame) -> bytes | str:
+    """Return a frame as what outlives the call."""
+    return raw if isinstance(raw, str) else bytes(raw)
+
+
 def read_tagged(raw: Frame, known: frozenset[str], error: Exception) -> StreamReply | None:
     """Make out what a frame is that the decoder of events refused with `error`.
 
@@ -60,16 +65,15 @@ def read_tagged(raw: Frame, known: frozenset[str], error: Exception) -> StreamRe
     Raises:
         BadFrame: it is an event of a known kind, or nothing that can be told.
     """
-    shown = raw if isinstance(raw, str) else bytes(raw)
     try:
         head = _HEAD.decode(raw)
     except UNREADABLE:
-        raise BadFrame(f"a stream's frame can't be read ({error}): {quote(shown)}") from error
+        raise BadFrame(f"a stream's frame can't be read ({error}): {quote(shown(raw))}") from error
     if isinstance(head, _Head) and _is_reply(head):
         return _reply(head)
     tags = _tags(head)
     if not tags or None in tags or not known.isdisjoint(tags):
-        raise BadFrame(f"a stream's frame can't be read ({error}): {quote(shown)}") from error
+        raise BadFrame(f"a stream's frame can't be read ({error}): {quote(shown(raw))}") from error
     return None
 
 

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import field
 
 from ....model.values import ZERO
-from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged
-from .wire import UNREADABLE, Said
+from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged, shown
+from .wire import UNREADABLE, BadFrame, Said, without_empties
 
 
 class OrderFields(msgspec.Struct, frozen=True, gc=False):
@@ -177,4 +177,16 @@ def read(raw: Frame) -> UserFrame | StreamReply | None:
     except UNREADABLE as error:
         with contextlib.suppress(*UNREADABLE):
             return _WRAPPED.decode(raw).data  # written with spaces, or the other way round
-        return read_tagged(raw, _TAGS, error)
+        try:
+            return read_tagged(raw, _TAGS, error)
+        except BadFrame:
+            with contextlib.suppress(*UNREADABLE):
+                return _either(without_empties(shown(raw)))
+            raise
+
+
+def _either(raw: bytes) -> UserFrame:
+    with contextlib.suppress(*UNREADABLE):
+        return _WRAPPED.decode(raw).data
+    bare: UserFrame = _BARE.decode(raw)
+    return bare

@@ -3,10 +3,12 @@
 Rule 1: a field that we do not know is ignored; a word that we do not know is translated by the
         tables in `words`; a number that is not finite, or absurd, is refused.
 Rule 2: the text of a number carries no meaning: "0.10" and "0.1" are the same price.
+Rule 3: a field that is null or empty where neither can be is taken for one that was left out.
 """
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
@@ -23,7 +25,12 @@ SHOWN_BYTES = 300
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises: for a wrong shape, for no text, and for brackets without end."""
 
+PLACES_MAX = 30
+"""Decimal places of an amount; the finest contract has ten."""
+
 _LEAST = -LARGEST_AMOUNT
+_NOTHING: tuple[object, ...] = (None, "")
+_ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 Said = str | int | float | None
 """What is a text or a number, whichever the venue likes, and empty where there is none."""
@@ -47,7 +54,33 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes | str | msgspec.Raw, wha
     try:
         return decoder.decode(raw)
     except UNREADABLE as error:
-        raise BadFrame(f"{what} can't be read ({error}): {quote(raw)}") from error
+        try:
+            return decoder.decode(without_empties(raw))
+        except UNREADABLE:
+            raise BadFrame(f"{what} can't be read ({error}): {quote(raw)}") from error
+
+
+def without_empties(raw: bytes | str | msgspec.Raw) -> bytes:
+    """Write JSON again without the fields that are null or empty texts; it takes its time.
+
+    Raises:
+        DecodeError: it is no JSON.
+    """
+    text = raw if isinstance(raw, str) else bytes(raw).decode()
+    try:
+        return _ENCODE(_filled(json.loads(text, parse_float=Decimal, parse_constant=_refuse)))
+    except (ValueError, OverflowError) as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def _filled(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _filled(each) for name, each in value.items() if each not in _NOTHING}
+    return [_filled(each) for each in value] if isinstance(value, list) else value
+
+
+def _refuse(word: str) -> object:
+    raise ValueError(f"{word} is no number")
 
 
 def quote(raw: bytes | str | msgspec.Raw) -> str:
@@ -63,11 +96,19 @@ def checked(amount: Decimal, what: str) -> Decimal:
         BadFrame: it is neither.
     """
     try:
-        if _LEAST <= amount <= LARGEST_AMOUNT:
+        if _LEAST <= amount <= LARGEST_AMOUNT and _places(amount) <= PLACES_MAX:
             return amount
     except InvalidOperation:
         pass  # not a number: refused below
-    raise BadFrame(f"{what} must be a finite number of at most {LARGEST_AMOUNT:f}, was {amount}")
+    raise BadFrame(
+        f"{what} must be a finite number of at most {LARGEST_AMOUNT:f} with at most {PLACES_MAX} "
+        f"decimal places, was {str(amount)[:SHOWN_BYTES]}"
+    )
+
+
+def _places(amount: Decimal) -> int:
+    exponent = amount.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else PLACES_MAX + 1
 
 
 def checked_or_none(amount: Decimal | None, what: str) -> Decimal | None:

@@ -1,0 +1,32 @@
+"""Ask for every entry back when nothing can be recorded any more: the last deed of a session."""
+
+from __future__ import annotations
+
+import logging
+
+from ..engine.state import State
+from ..model.commands import CancelOrder
+from ..model.errors import TradingError
+from ..model.values import OrderRole
+from ..ports import Venue
+
+_log = logging.getLogger("holdfast.session")
+
+
+def cancel_entries(state: State, venue: Venue, now: int, recv_window_ns: int) -> None:
+    """Cancel what could add risk; what can't be taken back is logged."""
+    for order in state.all_open_orders():
+        if order.role is not OrderRole.ENTRY or not order.is_ours:
+            continue
+        command = CancelOrder(
+            account=order.request.account,
+            symbol=order.request.symbol,
+            cl_ord_id=order.cl_ord_id,
+            is_conditional=order.request.order_type.is_conditional,
+            ts=now,
+            recv_window_ns=recv_window_ns,
+        )
+        try:
+            venue.cancel(command)
+        except (TradingError, OSError) as error:
+            _log.error("order %s can't be taken back: %s", order.cl_ord_id, error)
