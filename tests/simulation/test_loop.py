@@ -137,3 +137,32 @@ def test_a_crash_in_a_task_ends_its_process_and_no_other():
 
     assert [process.reason for process in loop_of(1).run(main())] == ["fell"]
     assert issubclass(Crash, SystemExit)
+
+
+@pytest.mark.parametrize(("is_killed", "expected"), [(False, ["closed"]), (True, [])])
+def test_an_async_generator_that_nobody_reads_any_more_is_closed_by_the_living_alone(
+    is_killed, expected
+):
+    async def numbers(log):
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0.5)
+            log.append("closed")
+
+    async def read(log):
+        async for _ in numbers(log):
+            break
+        await asyncio.sleep(5.0)
+
+    async def main():
+        log: list = []
+        process = Process(asyncio.get_running_loop(), 1, lambda _: None)  # type: ignore[arg-type]
+        process.start(read(log))
+        await asyncio.sleep(0.2)
+        if is_killed:
+            process.die("killed")
+        await asyncio.sleep(1.0)
+        return log
+
+    assert loop_of(1).run(main()) == expected

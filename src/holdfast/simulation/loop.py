@@ -12,13 +12,14 @@ import asyncio
 import contextvars
 import heapq
 import random
+import sys
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, TypeVar, TypeVarTuple
 
 from ..model.values import NS_PER_S
-from .process import PROCESS, Crash, running
+from .process import PROCESS, Crash, Process, running
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -33,6 +34,10 @@ class Stuck(RuntimeError):
 
 
 def _nothing() -> None: ...
+
+
+async def _close(generator: AsyncGenerator[Any, Any]) -> None:
+    await generator.aclose()
 
 
 class Due(asyncio.Handle):
@@ -91,6 +96,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._numbers = 0
+        self._generators: dict[int, Process | None] = {}  # whose each is, by its id
         self.is_over = False
 
     # What asyncio asks of a loop
@@ -152,7 +158,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Task[T]:
         task = asyncio.Task(coro, loop=self, name=name, context=context)
-        process = running() if context is None else context.run(running)
+        process = running() if context is None else context.get(PROCESS)
         if process is not None:
             process.own(task)
         return task
@@ -180,13 +186,26 @@ class SimLoop(asyncio.AbstractEventLoop):
             Stuck: nothing is left to run, or `STEPS_MAX` is passed.
         """
         events._set_running_loop(self)  # noqa: SLF001 - what `asyncio.run` does
+        before = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(firstiter=self._begun, finalizer=self._left)
         try:
             task = self.create_task(main)
             self._run_until(task.done)
             return task.result()
         finally:
             self.is_over = True
+            sys.set_asyncgen_hooks(*before)
             events._set_running_loop(None)  # noqa: SLF001
+
+    def _begun(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Remember whose an async generator is."""
+        self._generators[id(generator)] = running()
+
+    def _left(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Close one that nobody reads any more, as asyncio does; a dead process closes nothing."""
+        process = self._generators.pop(id(generator), None)
+        if process is not None and not process.is_dead and not self.is_over:
+            self.create_task(_close(generator), context=process.context)
 
     def _run_until(self, is_done: Done) -> None:
         ready = self._ready
