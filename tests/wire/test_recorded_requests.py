@@ -159,3 +159,28 @@ async def test_what_freqtrade_sends_is_answered_in_shape():
         assert float(risk["isolatedWallet"]) == pytest.approx(500.01)
         assert set(depth) == {"lastUpdateId", "E", "T", "bids", "asks"}
         assert [len(each) for each in candles] == [12]
+
+
+async def test_what_hummingbot_sends_is_answered():
+    """It signs what needs no signature, and listens on the bare path of before the routes."""
+    async with rest_desk() as desk:
+        key = (await desk.raw("POST", "/fapi/v1/listenKey"))["listenKey"]
+        kept = await desk.call("PUT", "/fapi/v1/listenKey", listenKey=key)
+        streams = desk.server.urls["streams"]
+        async with desk.session.ws_connect(f"{streams}/ws/{key}") as user:
+            mode = await desk.call(
+                "POST", "/fapi/v1/positionSide/dual", in_body=True, dualSidePosition="True"
+            )
+            order = await desk.order(positionSide="LONG", newClientOrderId="x-nbQe1H39BBTUT6")
+            told = await user.receive_json(timeout=10)
+        async with desk.session.ws_connect(f"{streams}/stream") as market:
+            await market.send_json(
+                {"method": "SUBSCRIBE", "params": ["btcusdt@depth", "btcusdt@markPrice"], "id": 1}
+            )
+            reply = await market.receive_json(timeout=10)
+        paid = await desk.call("GET", "/fapi/v1/income", symbol=BTC, incomeType="FUNDING_FEE")
+
+        assert kept["listenKey"] == key
+        assert (mode.status, order.status, paid.body) == (200, 200, [])
+        assert (told["e"], told["s"]) == ("TRADE_LITE", BTC)
+        assert reply == {"result": None, "id": 1}

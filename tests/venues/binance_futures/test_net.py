@@ -7,7 +7,7 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from holdfast.model.errors import OutcomeUnknownError, VenueUnavailable
 from holdfast.venues.binance_futures import net
@@ -146,6 +146,50 @@ async def test_ping_is_answered():
     async with socket_to(stay) as (socket, heard):
         socket.ping()
         assert await heard.has(1) == ["pong"]
+
+
+@pytest.mark.parametrize("payload", [b"", b"1795927409581", b"\xff\x00" * 62 + b"\x80"])
+async def test_venues_ping_is_answered_with_its_own_payload(payload):
+    answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def handler(request):
+        served = web.WebSocketResponse(autoping=False)
+        await served.prepare(request)
+        request.transport.write(raw(TEXT, b"[", fin=False))
+        await served.ping(payload)  # between the fragments of a message
+        request.transport.write(raw(CONTINUATION, b"]"))
+        message = await served.receive()
+        answered.set_result(bytes(message.data) if message.type is WSMsgType.PONG else b"?")
+        return served
+
+    heard, wire = Heard(), NetWire()
+    async with listening(handler) as port:
+        socket = await wire.open_socket(f"ws://127.0.0.1:{port}/x", heard.ears())
+        async with asyncio.timeout(PATIENCE_S):
+            assert await answered == payload
+        assert (await heard.has(1))[0] == b"[]"
+        socket.close()
+        await wire.close()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_answer_that_is_compressed_and_comes_in_pieces_is_read(coding):
+    async def handler(request):
+        response = web.StreamResponse()
+        response.enable_compression(web.ContentCoding(coding))
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for piece in (b'{"a":', b"[" + b"1," * 5000, b"1]}"):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    wire = NetWire()
+    async with listening(handler) as port:
+        reply = await wire.request("GET", f"http://127.0.0.1:{port}/x", {}, PATIENCE_S)
+        await wire.close()
+
+    assert reply.body == b'{"a":[' + b"1," * 5000 + b"1]}"
 
 
 async def test_ears_that_raise_keep_the_connection(caplog):
