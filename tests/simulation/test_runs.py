@@ -33,6 +33,10 @@ def test_what_a_stranger_filled_unheard_is_no_order_of_ours_past_its_limit():
     assert play(Spec(seed=8_007_444, storm_s=18)).violations == ()
 
 
+def test_a_price_that_jumps_behind_an_order_makes_it_no_larger_than_it_was_judged():
+    assert play(Spec(seed=9_000_427, storm_s=18)).violations == ()
+
+
 def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():
     spec = Spec(seed=7, storm_s=40)
     assert World(spec, strike).has_live_feed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from random import Random
 
@@ -18,6 +19,9 @@ STEP_S = (0.4, 2.2)
 RANGE = (0.6, 1.6)
 """How far a price strays from where it began."""
 
+PAST_KEPT = 100
+"""Prices of a symbol that are remembered."""
+
 STEP_MOVE = 0.0006
 THIN, DEEP = (0.02, 0.3), (5.0, 40.0)
 """What is shown at the touch, as a multiple of what 1,000 in money buys."""
@@ -31,6 +35,9 @@ class Market:
         self.prices = {symbol: HOME[symbol] for symbol in symbols}
         self.is_calm = False
         self.shows: list[Callable[[MarketData], None]] = []
+        self._past: dict[Symbol, deque[tuple[int, float]]] = {
+            symbol: deque([(0, HOME[symbol])], PAST_KEPT) for symbol in symbols
+        }
         self._seed = seed
         self._now = now
         self._lots = Random(f"{seed}/market")
@@ -52,6 +59,7 @@ class Market:
             move = -move
         price = self.prices[symbol] = round(self.prices[symbol] * (1 + move), DIGITS[symbol])
         ts = self._now()
+        self._past[symbol].append((ts, price))
         unit = 1000.0 / price
         depth = THIN if self._is_thin and not self.is_calm else DEEP
         qty, near, far = (round(unit * lots.uniform(*depth), 3) for _ in range(3))
@@ -69,6 +77,15 @@ class Market:
             )
         )
         self.mark(symbol, price)
+
+    def lowest(self, symbol: Symbol, since: int) -> float:
+        """Return the lowest price of late: who hears of it with a delay goes by any of them."""
+        found = self.prices[symbol]
+        for ts, price in reversed(self._past[symbol]):
+            found = min(found, price)
+            if ts <= since:
+                break
+        return found
 
     def mark(self, symbol: Symbol, price: float) -> None:
         self._show(MarkPrice(symbol=symbol, ts=self._now(), mark_price=round(price, 2)))

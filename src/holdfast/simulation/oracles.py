@@ -21,6 +21,7 @@ from ..model.ids import parse_cl_ord_id
 from ..model.messages import ExecType
 from ..model.values import (
     MAIN,
+    NS_PER_S,
     ZERO,
     ClOrdId,
     OrderRole,
@@ -40,6 +41,10 @@ NAKED_S_MAX = 30.0
 
 SLACK = Decimal("1.05")
 """Prices and equity move between the check and the venue."""
+
+HEARD_NS_MAX = 15 * NS_PER_S
+"""A price may be so old by which an order was judged that reaches the venue: stale data, and its
+own way there within the receive window."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -202,7 +207,8 @@ class Oracles:
         reach = held * order.side.sign + working - sum(later, ZERO)
         if abs(held) >= working and held * order.side.sign < ZERO:
             return
-        price = Decimal(repr(world.market.prices[order.symbol]))
+        since = output.report.venue_ts - HEARD_NS_MAX
+        price = Decimal(repr(world.market.lowest(order.symbol, since)))
         equity = exchange.margin(ACCOUNT).balance
         limit = world.config.position_size_pct * equity * SLACK
         if reach * price > limit:
