@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.engine.reconcile import FILLS_PATIENCE_NS, SIGHTINGS_BELIEVED
@@ -141,6 +142,24 @@ def test_what_trades_while_the_first_answer_is_on_its_way_is_booked_by_the_next(
 
     assert (rig.qty(), wallet(rig)) == (1, Decimal("499.9"))
     assert rig.ever(ev.BooksDiffered) == []
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_an_order_sent_behind_the_opening_is_never_part_of_it_whatever_our_clock_says(is_listed):
+    rig = Rig()
+    rig.price(100)
+    name, opened_ts = rig.place(qty="0.1"), rig.state.account(MAIN).opened_ts
+    fill = execution(rig, name, "0.1", "t1")
+    behind = NS_PER_S * 4 // 10  # the venue's clock, of ours
+    fill = msgspec.structs.replace(fill, venue_ts=opened_ts - behind)
+
+    if is_listed:
+        rig.now += NS_PER_S
+        rig.snapshot(balance="9999.9", positions={BTC: "0.1"}, trades=(fill,))
+    else:
+        rig.hear(fill)
+
+    assert rig.qty() == Decimal("0.1")
 
 
 def test_open_orders_of_the_first_look_are_taken_on():

@@ -26,7 +26,7 @@ from . import exits
 from .core import Core
 from .folds import OPENING
 from .parents import start_parent
-from .reports import doubt, on_report
+from .reports import doubt, is_before_the_books, on_report
 from .signals import close_plan
 
 SIGHTINGS_MAX = 2
@@ -99,7 +99,7 @@ def _positions(
 def _book_missed(core: Core, snapshot: VenueSnapshot) -> None:
     opened = core.state.account(snapshot.account).opened_ts
     for trade in snapshot.trades:
-        if opened <= trade.venue_ts <= snapshot.taken_ts:
+        if trade.venue_ts <= snapshot.taken_ts and not is_before_the_books(core, trade):
             on_report(core, trade)
     for change in snapshot.changes:
         if not opened <= change.venue_ts <= snapshot.taken_ts:

@@ -73,7 +73,7 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 
 def _book_trade(core: Core, report: ExecutionReport) -> None:
     name = trade_name(report.account, report.symbol, report.trade_id)
-    if name in core.state.trades_seen or _is_before_the_books(core, report):
+    if name in core.state.trades_seen or is_before_the_books(core, report):
         return
     realized = report.realized_pnl
     if realized is None:
@@ -100,12 +100,16 @@ def _book_trade(core: Core, report: ExecutionReport) -> None:
     )
 
 
-def _is_before_the_books(core: Core, report: ExecutionReport) -> bool:
+def is_before_the_books(core: Core, report: ExecutionReport) -> bool:
     """Tell whether an execution is in the balances that the account's books begin with.
 
-    None is booked before they are opened: the first look at the venue brings what came later.
+    None is booked before they are opened: the first look at the venue brings what came later. An
+    order that was sent behind it is never in them, whatever the venue's clock says beside ours.
     """
     opened_ts = core.state.account(report.account).opened_ts
+    order = core.state.orders.get(report.cl_ord_id)
+    if opened_ts and order and not order.is_adopted and order.created_ts >= opened_ts:
+        return False
     return not opened_ts or report.venue_ts < opened_ts
 
 
