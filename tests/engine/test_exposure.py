@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
+from holdfast.model.market import MarkPrice
 from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     MAIN,
@@ -59,6 +60,17 @@ def limit(rig, side=Side.BUY, qty="1", price="99", **fields):
 def test_nothing_open_reaches_nothing(rig):
     assert reach(rig)[:2] == (0, 0)
     assert reach(rig).size == 0
+
+
+@pytest.mark.parametrize(("mark", "worth"), [(1.0, 100), (130.0, 130)])
+def test_a_mark_far_from_the_market_makes_no_position_small(rig, mark, worth):
+    limit(rig)
+    rig.hear(MarkPrice(symbol=BTC, ts=rig.now, mark_price=mark))
+
+    assert reach(rig).price == worth
+    assert reach(rig, order(qty="2")).price == worth
+    assert reach(rig, order(qty="2"), key=KEY).notional == 3 * worth
+    assert Rig().engine.core.exposure.reach(KEY, order()).price == 100
 
 
 def test_buys_and_sells_are_reckoned_apart_and_the_worse_side_counts(rig):

@@ -42,6 +42,10 @@ def test_a_first_order_is_booked_where_our_clock_is_ahead_of_the_venues():
     assert play(Spec(seed=8_009_783, storm_s=18)).violations == ()
 
 
+def test_a_mark_that_stays_wrong_for_a_second_makes_no_position_small():
+    assert play(Spec(seed=11_000_806, storm_s=18)).violations == ()
+
+
 def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():
     spec = Spec(seed=7, storm_s=40)
     assert World(spec, strike).has_live_feed

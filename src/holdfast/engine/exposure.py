@@ -22,7 +22,7 @@ class Reach(NamedTuple):
 
     longest: Decimal
     shortest: Decimal
-    price: Decimal  # what a unit is valued at: the mark, or the highest price asked for
+    price: Decimal  # what a unit is valued at: the dearest, or the highest price asked for
 
     @property
     def size(self) -> Decimal:
@@ -47,6 +47,15 @@ class Exposure:
     def mark(self, key: Key) -> Decimal:
         """Return the mark price; the entry price while the market is silent."""
         return self._market.mark(key[1]) or self._state.position(key).entry_price
+
+    def dearest(self, key: Key) -> Decimal:
+        """Return the higher of mark and reference price; the entry price while both are silent.
+
+        Limits go by it: a mark that is wrong, or late, must make no position small.
+        """
+        market = self._market.of(key[1])
+        price = market.decimal(max(market.mark, market.reference))
+        return price or self._state.position(key).entry_price
 
     def unrealized(self, key: Key) -> Decimal:
         """Return the open profit of one position, in the margin asset."""
@@ -89,7 +98,7 @@ class Exposure:
             return self._reach_alone(key, extra)
         sells_buys = [ZERO, ZERO]  # what may open: sells, then buys
         closing, held = [ZERO, ZERO], [ZERO, ZERO]  # of exits: their sum, and the most of one
-        price = self.mark(key)
+        price = self.dearest(key)
         for order in self._state.open_orders_of(key):
             if extra and order.cl_ord_id == extra.cl_ord_id:
                 continue
@@ -112,7 +121,7 @@ class Exposure:
     def _reach_alone(self, key: Key, extra: NewOrder | None) -> Reach:
         """Return the worst case where no order is open: the same, in fewer steps."""
         longest = shortest = self._state.position(key).qty
-        price = self.mark(key)
+        price = self.dearest(key)
         if extra is not None and not extra.reduce_only:
             if extra.side is Side.BUY:
                 longest += extra.qty

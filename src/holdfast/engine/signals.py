@@ -176,7 +176,7 @@ def _entry_plan(core: Core, signal: SignalGenerated, side: Side) -> Plan | Denia
     if isinstance(order, Denial):
         return order
     # Worth the most that the risk rules may value it at, or its own size would refuse it.
-    dearest = max(price, core.exposure.mark(key), order.price or ZERO)
+    dearest = max(price, core.exposure.dearest(key), order.price or ZERO)
     qty = _quantity(core, signal, instrument, dearest)
     if qty <= ZERO:
         return Denial("sizing", f"the size comes to less than the lot {instrument.lot:f}")

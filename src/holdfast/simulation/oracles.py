@@ -153,7 +153,7 @@ class Oracles:
                 number, report = self._asked[order.cl_ord_id], output.report
                 self._closed.append((number, order.symbol, order.side, report.last_qty))
             elif order.cl_ord_id.startswith(STRANGER):
-                trade = trade_name(ACCOUNT, order.symbol, output.report.trade_id)
+                trade = trade_name(MAIN, order.symbol, output.report.trade_id)
                 self._strange[trade] = (order.symbol, order.side.sign * output.report.last_qty)
             fired["partial_fill"] += order.leaves_qty > ZERO
             fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
