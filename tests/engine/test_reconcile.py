@@ -388,6 +388,18 @@ def test_another_difference_at_each_look_is_what_fills_look_like_that_are_not_li
     assert [f.sightings for f in rig.ever(ev.BooksDiffered)] == [1, 1, 1, 1]
 
 
+def test_the_same_gap_behind_a_fill_that_explains_it_is_another_difference(rig):
+    """Two orders of one size, and a list of trades that trails the positions."""
+    rig.snapshot(positions={BTC: "1"})
+    first = execution(rig, "manual", "1", "t1")
+    for _ in range(2):
+        rig.now += NS_PER_S
+        rig.snapshot(positions={BTC: "2"}, trades=(first,))
+
+    assert [f.sightings for f in rig.ever(ev.BooksDiffered) if "position" in f.what] == [1, 1, 2]
+    assert rig.session() is Status.ERROR
+
+
 def test_books_that_never_agree_stop_new_risk_though_they_differ_otherwise_each_time(rig):
     for position in ("1", "3", "2", "5", "4"):
         rig.now += NS_PER_S

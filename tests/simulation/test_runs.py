@@ -46,6 +46,10 @@ def test_a_mark_that_stays_wrong_for_a_second_makes_no_position_small():
     assert play(Spec(seed=11_000_806, storm_s=18)).violations == ()
 
 
+def test_two_fills_of_one_size_that_are_listed_late_are_no_difference_seen_twice():
+    assert play(Spec(seed=12_003_181, storm_s=18)).violations == ()
+
+
 def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():
     spec = Spec(seed=7, storm_s=40)
     assert World(spec, strike).has_live_feed

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..model import events as ev
 from ..model.values import (
     ZERO,
@@ -216,6 +218,16 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
     retire_all(state, key)
+    if state.differences:
+        _explain(state, fact)
+
+
+def _explain(state: State, fill: ev.OrderFilled) -> None:
+    """Begin anew with differences seen after a fill that nobody had told of then."""
+    position, balance = f"{fill.account} position {fill.symbol}", f"{fill.account} balance "
+    for name, found in state.differences.items():
+        if fill.venue_ts <= found.ts and (name == position or name.startswith(balance)):
+            state.differences[name] = msgspec.structs.replace(found, sightings=0)
 
 
 def _count_execution(state: State, order: Order, ts: int) -> None:
@@ -294,7 +306,7 @@ def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
 
 def _differed(state: State, fact: ev.BooksDiffered) -> None:
     in_a_row = max(fact.in_a_row, fact.sightings)
-    found = Difference(fact.theirs - fact.ours, fact.sightings, in_a_row)
+    found = Difference(fact.theirs - fact.ours, fact.sightings, in_a_row, fact.ts)
     state.differences[f"{fact.account} {fact.what}"] = found
 
 
