@@ -25,7 +25,7 @@ BOUNDS = [
     (tape, "TRADES_KEPT"),
 ]
 KEPT = 10
-FULL, MORE = 12, 24
+FULL, MORE = 12, 120  # what is under way at the end counts too, and varies by some 20
 DAY_NS = 86_400 * 10**9
 NOT_STATE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 
