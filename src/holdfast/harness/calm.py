@@ -34,6 +34,8 @@ VIOLATIONS_MAX = 20
 
 _UNANSWERED = (OSError, TimeoutError, aiohttp.ClientError, TradingError)
 _RUNNING = TradingSessionStatus.RUNNING.value
+BROKEN = "JournalError: journal"
+"""What a session says that ends since its journal was locked, or its disk full, in the storm."""
 
 
 class Start(Protocol):
@@ -85,6 +87,7 @@ class Calm:
         """Start the session where it is not there, and wait until it runs."""
         stage = self._stage
         session = stage.session
+        is_left_over = session is not None and session.is_alive
         if session is None or not session.is_alive:
             session = await self._start(is_calm=True)
         document: dict[str, Any] = {}
@@ -101,6 +104,9 @@ class Calm:
 
         if await _soon(runs, RECOVERY_S_MAX, lambda: session.is_alive):
             return True
+        if is_left_over and not session.is_alive and BROKEN in session.last_words():
+            stage.tell("what the storm had done to its journal has ended the session")
+            return await self._is_back()
         if not session.is_alive:
             words = session.last_words()
             self.say(f"recovery: the session ended with code {session.code} in a calm: {words}")
