@@ -51,7 +51,10 @@ class PaperBooks:
         self._name = "in memory" if path is None else str(path)
         try:
             self._db = sqlite3.connect(
-                ":memory:" if path is None else path, timeout=LOCK_WAIT_S, isolation_level=None
+                ":memory:" if path is None else path,
+                timeout=LOCK_WAIT_S,
+                isolation_level=None,
+                check_same_thread=False,  # garbage is collected, and closed, on any thread
             )
         except sqlite3.Error as error:
             raise ConfigError(f"paper books {self._name} can't be opened: {error}") from error
