@@ -26,7 +26,7 @@ from holdfast.model.values import (
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, KEY, Rig
+from tests.engine.rig import BTC, KEY, Rig, contract
 
 LIMIT = OrderType.LIMIT
 
@@ -158,6 +158,19 @@ def test_an_order_sent_behind_the_opening_is_never_part_of_it_whatever_our_clock
         rig.snapshot(balance="9999.9", positions={BTC: "0.1"}, trades=(fill,))
     else:
         rig.hear(fill)
+
+    assert rig.qty() == Decimal("0.1")
+
+
+def test_a_clock_that_went_back_during_the_first_look_hides_no_fill():
+    rig = Rig(start=False)
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    rig.price(100)
+    rig.snapshot(balance="10000", asked_ts=rig.now + NS_PER_S // 2)  # before it went back
+    name = rig.place(qty="0.1")
+
+    rig.hear(execution(rig, name, "0.1", "t1"))
 
     assert rig.qty() == Decimal("0.1")
 

@@ -261,6 +261,28 @@ async def test_what_is_asked_while_a_life_opens_waits_for_its_epoch_or_is_refuse
         assert desk.state.epoch == desk.service.live.journal.epoch
 
 
+async def test_a_stop_while_a_life_opens_stops_it_once_it_has_begun(tmp_path, monkeypatch):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        connects, may_open = LiveSession.open, asyncio.Event()
+
+        async def slow(live):
+            await may_open.wait()
+            await connects(live)
+
+        monkeypatch.setattr(LiveSession, "open", slow)
+        before = desk.service.live
+        desk.overfill(order)
+        await desk.until(lambda: desk.service.live is not before)
+        stopping = asyncio.create_task(desk.service.stop("enough"))
+        await asyncio.sleep(0)
+        assert not stopping.done()
+        may_open.set()
+        session = await asyncio.wait_for(stopping, 5)
+
+        assert (session.status, session.reason) == (S.STOPPED, "enough")
+
+
 async def test_a_restart_that_fails_is_tried_again(tmp_path, monkeypatch):
     async with running(tmp_path) as desk:
         order = await desk.service.place_order(BTC, "BUY", "0.01")
