@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
+from holdfast.model.market import MarkPrice
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import (
     NS_PER_S,
@@ -381,3 +382,12 @@ def test_explaining_a_wish_that_fails_early_names_the_rule(rig):
 
     assert shown.plans == ()
     assert shown.denial.rule == "close"
+
+
+def test_a_size_of_equity_is_not_taken_by_a_mark_below_the_market():
+    rig = Rig()
+    rig.hear(MarkPrice(symbol=BTC, ts=rig.now, mark_price=97.0))
+
+    rig.signal(order_type=OrderType.LIMIT, price=Decimal(98))
+
+    assert [order.qty for order in rig.submitted()] == [Decimal(10)], rig.news
