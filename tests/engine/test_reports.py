@@ -293,7 +293,7 @@ def test_an_open_order_of_ours_that_the_journal_lost_is_taken_on_with_its_owner(
     adopted = rig.order(stranger)
     assert adopted.is_ours
     assert (adopted.role, adopted.request.strategy_id) == (OrderRole.STOP_LOSS, "s")
-    assert (adopted.request.parent_id, adopted.venue_order_id) == ("7", "v9")
+    assert (adopted.request.parent_id, adopted.venue_order_id) == ("", "v9")
     assert rig.alarms() == ["order_adopted"]
 
 
@@ -304,6 +304,39 @@ def test_an_adopted_order_of_a_known_parent_is_its_child_again(rig):
     rig.report(stranger, ExecType.STATUS, OrderStatus.NEW, side=Side.SELL, qty=Decimal(2))
 
     assert stranger in parent.children
+
+
+def test_an_order_of_a_parent_that_a_power_cut_took_is_no_child_of_the_next_of_its_number(rig):
+    rig.restart()
+    rig.price(100)
+    rig.snapshot(balance="10000")
+    parent = rig.hold("2", stop_loss="90")
+    lost = own_id(epoch=1, parent=int(parent.parent_id), role=OrderRole.ENTRY)
+
+    rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+
+    assert rig.order(lost).request.parent_id == ""
+    assert lost not in parent.children
+
+
+def test_a_parent_that_begins_after_an_order_was_taken_on_is_not_the_orders(rig):
+    lost = own_id(epoch=1, parent=1, role=OrderRole.ENTRY)
+    rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(3))
+    parent = rig.hold("2", stop_loss="90")
+
+    rig.trade(lost, "3", cum_qty=Decimal(3), status=OrderStatus.FILLED)
+
+    assert parent.parent_id == "1"
+    assert parent.open_qty == 2
+
+
+def test_an_order_of_another_symbol_is_no_child_whatever_number_it_names(rig):
+    parent = rig.hold("2", stop_loss="90")
+    lost = own_id(parent=int(parent.parent_id), role=OrderRole.ENTRY)
+
+    rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2), symbol="ETHUSDT")
+
+    assert rig.order(lost).request.parent_id == ""
 
 
 def test_an_adopted_order_of_ours_without_parent_has_none(rig):

@@ -39,6 +39,12 @@ class Parent(msgspec.Struct):
         return self.start.order.key
 
     @property
+    def epoch(self) -> int:
+        """Return the epoch in which it was wished for, which its intent's id begins with."""
+        epoch = self.start.intent_id.partition("-")[0]
+        return int(epoch) if epoch.isdecimal() else 0
+
+    @property
     def side(self) -> Side:
         """Return the side of its entries."""
         return self.start.side

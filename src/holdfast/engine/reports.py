@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from ..model import events as ev
 from ..model.errors import Fenced
-from ..model.ids import parse_cl_ord_id
+from ..model.ids import Owner, parse_cl_ord_id
 from ..model.margin import book_fill
 from ..model.messages import (
     ExecType,
@@ -130,7 +130,7 @@ def _meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
     role, parent_id, strategy = OrderRole.ENTRY, ParentId(""), OPERATOR
     if is_ours and owner is not None:
         role, strategy = owner.role, owner.strategy
-        parent_id = ParentId(str(owner.parent)) if owner.parent else parent_id
+        parent_id = _parent_of(core, report, owner)
     core.emit(
         ev.OrderAdopted(
             ts=core.now,
@@ -151,6 +151,18 @@ def _meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
     )
     _treat_foreign(core, order)
     return order
+
+
+def _parent_of(core: Core, report: ExecutionReport, owner: Owner) -> ParentId:
+    """Return the parent that an order's id names, or none where it can't be meant.
+
+    A parent that the journal lost to a power cut leaves its number to the next one: that one is
+    of a later epoch than the order, and what the order fills is none of its holding.
+    """
+    parent = core.state.parents.get(ParentId(str(owner.parent)))
+    if parent is None or parent.epoch > owner.epoch:
+        return ParentId("")
+    return parent.parent_id if parent.key == (report.account, report.symbol) else ParentId("")
 
 
 def _treat_foreign(core: Core, order: Order) -> None:
