@@ -7,13 +7,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.journal import commit, open_journal, stage, upkeep
+from holdfast.journal import claim, commit, open_journal, sqlite, stage, upkeep
 from holdfast.journal.archiving import archive
 from holdfast.journal.inspect import tail, verify
 from holdfast.journal.sqlite import sqlite_tables
@@ -262,6 +262,7 @@ def test_files_behind_a_restored_backup_are_set_aside(tmp_path):
     assert verify(backup).is_ok
 
 
+@pytest.mark.usefixtures("unmoved")
 def test_former_owner_is_refused_before_its_command_leaves(tmp_path):
     path = tmp_path / "a.db"
     former = open_journal(path)
@@ -383,3 +384,48 @@ def test_writer_waits_for_a_database_that_falls_behind(tmp_path, monkeypatch):
     assert list(journal.replay()) == fills(100)
     assert max(behind) == 21
     journal.close()
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_former_owner_that_moves_while_the_next_one_begins_is_told_so(tmp_path, monkeypatch):
+    """The next owner has moved what it found, and has no epoch yet."""
+    path = tmp_path / "a.db"
+    former = open_journal(path)
+    former.append(fills(2))
+    told = []
+
+    def next_epoch(*args, honest=claim.next_epoch):
+        with pytest.raises(Fenced, match="epoch 1 has lost it to a process that takes it over"):
+            former.sync()
+        told.append(args)
+        return honest(*args)
+
+    monkeypatch.setattr(claim, "next_epoch", next_epoch)
+    path.with_name("a.db.lock").unlink()  # what a meddler does
+    owner = open_journal(path)
+
+    assert told
+    assert list(owner.replay()) == fills(2)
+    former.close()
+    owner.close()
+    assert verify(path).is_ok
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_what_a_locked_database_did_not_take_goes_in_ahead_of_what_follows(tmp_path, monkeypatch):
+    """Two threads move: one meets the lock, and the other comes when it has just gone."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    move = vars(journal)["_committer"].move
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        journal.append(fills(3))
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(JournalError, match="locked"):
+            move()
+    journal.append(fills(2, start=4))
+    move()
+
+    journal.close()
+    assert _count(path) == 5
+    assert verify(path).facts == 5

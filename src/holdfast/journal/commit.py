@@ -94,6 +94,7 @@ class StagedCommit:
         self._delivery = delivery
         self._stage = stage
         self._waiting: deque[Sequence[Row]] = deque()
+        self._taken: list[Row] = []  # of them, and the store has not confirmed it yet
         self._moved = chain.sequence
         self._lock = threading.Lock()  # held while the store is used
 
@@ -128,15 +129,18 @@ class StagedCommit:
         """Take what waits to the store, in one commit. From any thread.
 
         Raises:
-            JournalError: the store failed; what waits is still in the files.
+            JournalError: the store failed; what waits is still in the files, and waits on, ahead
+                of all that follows it: whoever moves next takes it too, or fails as well.
         """
         with self._lock:
             self._stage.drop(self._moved)  # the store has been synced since
-            waiting = self._waiting
-            rows = [row for _ in range(len(waiting)) for row in waiting.popleft()]
-            if rows:
-                self._store.insert(rows)
-                self._moved = rows[-1][0]
+            waiting, taken = self._waiting, self._taken
+            for _ in range(len(waiting)):  # others append meanwhile
+                taken += waiting.popleft()
+            if taken:
+                self._store.insert(taken)
+                self._moved = taken[-1][0]
+                taken.clear()
 
     def close(self) -> None:
         is_moved = self._delivery.failure is None and self._moved == self._chain.sequence

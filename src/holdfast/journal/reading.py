@@ -201,9 +201,10 @@ class Tables:
     def fenced(self, epoch: int) -> Fenced:
         """Return the error for a writer of `epoch` that is no longer the owner."""
         owner = parse_owner(self.owner_text()) or "another process"
+        newest = self.epoch()
+        whom = f"epoch {newest}, {owner}" if newest > epoch else "a process that takes it over"
         return Fenced(
-            f"journal {self.place}: epoch {epoch} has lost it to epoch {self.epoch()}, {owner}: "
-            "this process must stop"
+            f"journal {self.place}: epoch {epoch} has lost it to {whom}: this process must stop"
         )
 
     def _end(self) -> tuple[int, Sequence[StoredRow]]:

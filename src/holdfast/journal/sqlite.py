@@ -56,6 +56,8 @@ class SqliteStore:
                 inserted = self._cursor.rowcount
             else:
                 inserted = self._insert_many(rows)
+        except sqlite3.IntegrityError as error:  # an owner to come has written what we staged
+            raise self._tables.fenced(self.epoch) from error
         except sqlite3.Error as error:
             raise _unwritten(error, self._tables.place) from error
         if inserted != len(rows):
