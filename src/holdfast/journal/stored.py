@@ -106,6 +106,7 @@ class StoredJournal:
         try:
             if self.failure is None:
                 self._committer.flush()
+                self._sync()  # by itself a database syncs at its end only if nobody reads it
         finally:
             self._committer.close()
             self._close()
