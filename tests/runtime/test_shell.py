@@ -48,6 +48,7 @@ class GroupedJournal(MemoryJournal):
     def __init__(self, log, *, at_once=True):
         super().__init__()
         self.log, self.at_once, self.waiting = log, at_once, []
+        self.fails_to_sync = False
 
     def append(self, facts, on_commit=None):
         def commit():
@@ -59,6 +60,11 @@ class GroupedJournal(MemoryJournal):
         super().append(facts)
         if self.at_once:
             self.commit()
+
+    def sync(self):
+        if self.fails_to_sync:
+            raise JournalError("the disk failed to sync")
+        self.log.lines.append("sync")
 
     def commit(self, count=None):
         for _ in range(len(self.waiting) if count is None else count):
@@ -140,6 +146,46 @@ async def test_a_fact_is_committed_before_its_command_leaves():
     bench.shell.ask(buy())
 
     assert bench.log.lines == ["ParentStarted", "OrderSubmitted", "submit"]
+
+
+@pytest.mark.parametrize(
+    ("word", "fact"),
+    [
+        (msg.EngageKillSwitch(reason="x"), "KillSwitchEngaged"),
+        (msg.PauseSession(reason="x"), "SessionChanged"),
+    ],
+)
+async def test_a_word_that_outlives_the_process_is_on_the_disk_before_it_is_answered(word, fact):
+    bench = Bench().start()
+    bench.shell.ask(word)
+
+    lines = bench.log.lines
+    assert lines.index(fact) < lines.index("sync")
+
+
+async def test_a_word_that_did_not_reach_the_disk_is_not_answered_and_nothing_more_leaves():
+    bench = Bench().start()
+    bench.journal.fails_to_sync = True
+
+    with pytest.raises(JournalError, match="failed to sync"):
+        bench.shell.ask(msg.EngageKillSwitch(reason="x"))
+    assert bench.shell.has_failed
+
+
+async def test_a_request_that_may_be_repeated_is_on_the_disk_before_its_order_leaves():
+    bench = Bench().start()
+    bench.shell.ask(buy(request_id="once"))
+
+    assert bench.log.lines == ["ParentStarted", "OrderSubmitted", "sync", "submit"]
+
+
+async def test_no_order_leaves_for_a_repeatable_request_that_did_not_reach_the_disk():
+    bench = Bench().start()
+    bench.journal.fails_to_sync = True
+    bench.shell.ask(buy(request_id="once"))
+
+    assert bench.shell.has_failed
+    assert "submit" not in bench.log.lines
 
 
 async def test_a_command_waits_for_a_grouped_commit_and_the_engine_does_not():

@@ -4,7 +4,9 @@ Rule 1: a fact is committed before its command leaves.
 Rule 2: one message is handled at a time, in the order of arrival; nothing is awaited in between.
 Rule 3: nothing is handled before this process's own epoch has begun, with `StartSession`. Until
 then the fold speaks for the owner before, whose last facts may be lost and whose ids are taken.
-Rule 4: when the engine or the journal fails, nothing more leaves. Whoever runs the shell throws
+Rule 4: what an operator was told stands, behind a power cut too: the kill switch and a pause are
+on the disk before they are answered, and a request that may be repeated before its order leaves.
+Rule 5: when the engine or the journal fails, nothing more leaves. Whoever runs the shell throws
 the engine away, folds the journal and reconciles.
 """
 
@@ -18,7 +20,7 @@ from collections.abc import Callable, Sequence
 from ..engine.engine import Engine, Outcome
 from ..model import commands as cmd
 from ..model import messages as msg
-from ..model.errors import InputError, SessionStateError, UnknownOrderError
+from ..model.errors import InputError, JournalError, SessionStateError, UnknownOrderError
 from ..model.events import Event
 from ..model.values import AccountId, ParentId
 from ..ports import Clock, Journal, Notifier, Venue
@@ -34,6 +36,9 @@ HELD_MAX = 1_000
 """How many facts may be held back."""
 
 NEVER = 2**63 - 1
+
+LATCHES = (msg.PauseSession, msg.ResumeSession, msg.EngageKillSwitch, msg.ReleaseKillSwitch)
+"""Words of an operator that outlive the process."""
 
 Listener = Callable[[Sequence[Event]], None]
 
@@ -120,6 +125,8 @@ class Shell:
         self._is_pumping = True
         try:
             outcome = self._handle(message)
+            if type(message) in LATCHES:
+                self._journal.sync()
         except _CALLERS_FAULT:
             raise
         except Exception as error:
@@ -156,7 +163,7 @@ class Shell:
         if watch is not None and outcome.commands:
             self._lap = watch.lap(begun)
         if outcome.facts:
-            self._record(outcome)
+            self._record(outcome, is_synced=_is_repeatable(message))
             for listener in self.listeners:
                 listener(outcome.facts)
             self._changed.set()
@@ -167,7 +174,7 @@ class Shell:
             self._changed.set()
         return outcome
 
-    def _record(self, outcome: Outcome) -> None:
+    def _record(self, outcome: Outcome, *, is_synced: bool) -> None:
         """Commit facts; those that no command waits for may be held back a little."""
         commands = outcome.commands
         if self.holds_back:
@@ -177,7 +184,10 @@ class Shell:
             return
         self._uncommitted += 1
         lap = self._lap
-        self._journal.append(outcome.facts, lambda: self._let_go(commands, lap))
+        if is_synced and self._journal.is_synchronous:  # else its commits are syncs
+            self._journal.append(outcome.facts, lambda: self._let_go_synced(commands, lap))
+        else:
+            self._journal.append(outcome.facts, lambda: self._let_go(commands, lap))
 
     def release(self, commands: Sequence[cmd.Command] = ()) -> None:
         """Commit what was held back."""
@@ -185,6 +195,14 @@ class Shell:
         if held:
             self._uncommitted += 1
             self._journal.append(held, lambda: self._let_go(commands))
+
+    def _let_go_synced(self, commands: Sequence[cmd.Command], lap: Lap | None) -> None:
+        """Let commands leave once no power cut can take the facts that they follow from."""
+        try:
+            self._journal.sync()
+        except JournalError as error:
+            self.fail(error)
+        self._let_go(commands, lap)
 
     def _let_go(self, commands: Sequence[cmd.Command], lap: Lap | None = None) -> None:
         self._uncommitted -= 1
@@ -267,3 +285,8 @@ class Shell:
             except TimeoutError:
                 return condition()
         return True
+
+
+def _is_repeatable(message: msg.Message) -> bool:
+    """Tell whether somebody who got no answer may send a request again, to be acted on once."""
+    return type(message) is msg.PlaceRequest and bool(message.request_id)
