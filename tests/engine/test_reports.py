@@ -380,8 +380,19 @@ def test_no_policy_touches_an_order_of_ours():
     assert rig.canceled() == []
 
 
+def test_a_fill_of_an_order_of_ours_that_the_journal_lost_is_booked_and_told_once(rig):
+    lost = own_id(role=OrderRole.ENTRY)
+
+    rig.trade(lost, "2", trade_id=TradeId("t1"))
+    rig.trade(lost, "2", trade_id=TradeId("t1"))
+
+    assert rig.alarms() == ["order_lost"]
+    assert rig.qty() == 2
+
+
 def test_a_foreign_fill_moves_the_position_and_no_order(rig):
     rig.trade("liquidation-1", "2", side=Side.SELL)
+    assert rig.alarms() == []
 
     assert rig.qty() == -2
     assert "liquidation-1" not in rig.state.orders

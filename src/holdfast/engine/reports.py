@@ -49,8 +49,8 @@ def on_report(core: Core, report: ExecutionReport) -> None:
         order = _meet_stranger(core, report)
     # One that was there once and was refused when it triggered is over, whatever comes late.
     was_absent = order is not None and order.status in _ABSENT and not order.venue_order_id
-    if report.exec_type is ExecType.TRADE:
-        _book_trade(core, report)
+    if report.exec_type is ExecType.TRADE and _book_trade(core, report) and order is None:
+        _tell_of_lost(core, report)
     if order is None:
         return
     if was_absent:
@@ -71,10 +71,11 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 # Fills
 
 
-def _book_trade(core: Core, report: ExecutionReport) -> None:
+def _book_trade(core: Core, report: ExecutionReport) -> bool:
+    """Book an execution, once; tell whether this was the time."""
     name = trade_name(report.account, report.symbol, report.trade_id)
     if name in core.state.trades_seen or is_before_the_books(core, report):
-        return
+        return False
     realized = report.realized_pnl
     if realized is None:
         position = core.state.position((report.account, report.symbol))
@@ -98,6 +99,24 @@ def _book_trade(core: Core, report: ExecutionReport) -> None:
             venue_ts=report.venue_ts,
         )
     )
+    return True
+
+
+def _tell_of_lost(core: Core, report: ExecutionReport) -> None:
+    """Say that an order of ours has filled whose facts are gone, as a power cut takes them.
+
+    What it opened is counted, and has no stop: which one was wished for is not known any more.
+    """
+    owner = parse_cl_ord_id(report.cl_ord_id)
+    if owner is not None and owner.prefix == core.settings.order_prefix:
+        order = f"{report.cl_ord_id}, an order of ours that the journal does not know"
+        unprotected = ": it has no stop" if owner.role is OrderRole.ENTRY else ""
+        core.alarm(
+            "order_lost",
+            f"{report.symbol}: {report.last_qty:f} filled by {order}{unprotected}",
+            report.account,
+            report.symbol,
+        )
 
 
 def is_before_the_books(core: Core, report: ExecutionReport) -> bool:
