@@ -25,8 +25,10 @@ from holdfast import (
     StrategyError,
     TradingSessionStatus,
 )
+from holdfast.journal import open_journal
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
+from holdfast.runtime.recovery import StateRecoveryService
 from holdfast.strategies import Strategy
 from holdfast.venues import open_paper
 from tests.runtime.session_desk import (
@@ -91,17 +93,33 @@ async def test_a_service_whose_start_failed_can_start(tmp_path):
         assert desk.status is S.RUNNING
 
 
-async def test_a_start_that_fails_late_gives_the_journal_back(tmp_path):
-    class Torn(ScriptedFeed):
-        def history(self, symbol, timeframe, before_ts, count):
-            raise ConfigError("history is torn")
+class Torn(ScriptedFeed):
+    """A market whose past can't be read."""
 
+    def history(self, symbol, timeframe, before_ts, count):
+        raise ConfigError("history is torn")
+
+
+async def test_a_start_that_fails_late_gives_the_journal_back(tmp_path):
     service = LiveTradingService(config=config_in(tmp_path))
     with pytest.raises(ConfigError, match="history is torn"):
         await service.start_session(feed=Torn(), symbols=[BTC])
 
     async with running(tmp_path) as desk:
         assert desk.status is S.RUNNING
+
+
+async def test_a_session_that_never_began_leaves_no_snapshot_of_itself(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01")
+    with pytest.raises(ConfigError, match="history is torn"):
+        await LiveTradingService(config=config_in(tmp_path)).start_session(
+            feed=Torn(), symbols=[BTC]
+        )
+
+    journal = open_journal(tmp_path / "holdfast.db", read_only=True)
+    assert StateRecoveryService(journal).check() == ""
+    journal.close()
 
 
 class Unreachable(ScriptedFeed):

@@ -302,8 +302,12 @@ class LiveSession:
         self.save_now()
 
     def save_now(self) -> None:
-        """Keep a snapshot, unless there is something in it that is not yet on record."""
-        if self.shell.has_uncommitted or self.shell.has_failed:
+        """Keep a snapshot, unless there is something in it that is not yet on record.
+
+        A session that has not begun has none: its statistics would be of one that nobody knows.
+        """
+        shell = self.shell
+        if shell.has_uncommitted or shell.has_failed or not shell.has_begun:
             return
         self._saved_at = self.journal.sequence
         figures = self.figures.rest(self._saved_at) if self.figures else b""
