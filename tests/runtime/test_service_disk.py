@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import subprocess
+import threading
 from contextlib import suppress
 
 import pytest
@@ -17,9 +19,32 @@ from holdfast import (
 )
 from holdfast.journal import upkeep
 from holdfast.journal.inspect import verify
+from holdfast.journal.sqlite import SqliteStore
 from tests.runtime.session_desk import BTC, running
 
 ORDERS_MAX = 300
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """What holds up the commits of every journal, or makes them fail."""
+    holder = Holder()
+    honest = SqliteStore.insert
+
+    def insert(self, rows):
+        assert holder.may_go.wait(30)
+        if holder.fails:
+            raise JournalError("the disk is full")
+        honest(self, rows)
+
+    monkeypatch.setattr(SqliteStore, "insert", insert)
+    return holder
+
+
+class Holder:
+    def __init__(self):
+        self.may_go, self.fails = threading.Event(), False
+        self.may_go.set()
 
 
 @pytest.fixture
@@ -105,3 +130,23 @@ async def test_a_disk_that_fails_to_sync_stops_the_session(tmp_path, monkeypatch
         assert "the disk failed to sync" in desk.service.fault
         assert resting.id in cancelled
         assert desk.service.restarts == 0
+
+
+async def test_a_kill_is_answered_when_a_grouped_commit_has_it(tmp_path, store):
+    async with running(tmp_path, durability="power") as desk:
+        store.may_go.clear()
+        killing = asyncio.create_task(desk.service.kill("enough"))
+        await desk.until(lambda: desk.state.is_killed)
+        assert not killing.done()
+
+        store.may_go.set()
+        await asyncio.wait_for(killing, 10)
+
+
+async def test_a_kill_that_no_commit_has_is_not_answered_as_one(tmp_path, store):
+    async with running(tmp_path, durability="power", auto_restart=False) as desk:
+        store.fails = True
+
+        with pytest.raises(SessionStateError, match="before this was on record"):
+            await desk.service.kill("enough")
+        store.fails = False

@@ -14,7 +14,14 @@ from collections.abc import Awaitable, Callable
 
 from ..model import messages as msg
 from ..model.config import TradingConfig
-from ..model.errors import ConfigError, Fenced, InputError, JournalError, TradingError
+from ..model.errors import (
+    ConfigError,
+    Fenced,
+    InputError,
+    JournalError,
+    SessionStateError,
+    TradingError,
+)
 from ..model.values import TradingSessionStatus
 from ..ports import Notifier
 from .assembly import own_journal
@@ -126,6 +133,22 @@ class Lives:
                 break
             await self._next_after(live)
         return live
+
+    async def ask(self, message: msg.Message) -> None:
+        """Say it to the present life; one that follows a failed one, and starts, hears it then.
+
+        It is on record when this returns.
+
+        Raises:
+            SessionStateError: it is of no use in this state, or could not be recorded.
+        """
+        live = await self.begun()
+        if live is None or not self.is_running:
+            raise SessionStateError("no session is running")
+        live.shell.ask(message)
+        await live.shell.committed()
+        if live.has_failed:
+            raise SessionStateError("the session failed before this was on record: ask once more")
 
     async def _next_after(self, live: LiveSession) -> None:
         """Return when a life has been followed by another, has begun, or has come to nothing."""

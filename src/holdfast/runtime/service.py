@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from ..engine.engine import Explanation, Outcome
+from ..engine.engine import Explanation
 from ..model import messages as msg
 from ..model.config import TradingConfig
 from ..model.errors import SessionStateError
@@ -244,12 +244,10 @@ class LiveTradingService:
         """Release the kill switch; `operator` answers for it."""
         await self._ask(msg.ReleaseKillSwitch(operator=operator))
 
-    async def _ask(self, message: msg.Message) -> Outcome:
-        """Say it to the present life; one that follows a failed one, and starts, hears it then."""
-        live = await self._lives.begun() if self._lives else None
-        if live is None or not self.is_running():
+    async def _ask(self, message: msg.Message) -> None:
+        if self._lives is None:
             raise SessionStateError("no session is running")
-        return live.shell.ask(message)
+        await self._lives.ask(message)
 
     # Orders
 

@@ -112,6 +112,8 @@ class Shell:
     def ask(self, message: msg.Message) -> Outcome:
         """Handle an operator's message now and return what it led to.
 
+        Where commits are grouped, and so synced, it is on record once `committed` returns.
+
         Raises:
             InputError, SessionStateError, UnknownOrderError: it can't be carried out; nothing
                 was changed.
@@ -125,7 +127,7 @@ class Shell:
         self._is_pumping = True
         try:
             outcome = self._handle(message)
-            if type(message) in LATCHES:
+            if type(message) in LATCHES and self._journal.is_synchronous:
                 self._journal.sync()
         except _CALLERS_FAULT:
             raise
