@@ -55,6 +55,14 @@ def test_two_fills_of_one_size_that_are_listed_late_are_no_difference_seen_twice
     assert play(Spec(seed=12_003_181, storm_s=18)).violations == ()
 
 
+def test_what_a_new_connection_tells_again_is_heard_once():
+    assert play(Spec(seed=84, storm_s=18)).violations == ()
+
+
+def test_trades_that_a_silent_connection_kept_back_until_it_was_replaced_are_told():
+    assert play(Spec(seed=192, storm_s=18)).violations == ()
+
+
 def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():
     spec = Spec(seed=7, storm_s=40)
     assert World(spec, strike).has_live_feed

@@ -16,7 +16,10 @@ from .faults import SHAPES, Fault
 from .world import World
 
 ONCE = frozenset(
-    {"silent_stream", "disconnect", "listen_key_expired", "too_many_requests", "banned"}
+    {
+        *("silent_stream", "disconnect", "listen_key_expired", "too_many_requests", "banned"),
+        "market_silent",
+    }
 )
 """Faults of the exchange that strike a number of times, not for a time."""
 
