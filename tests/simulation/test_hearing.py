@@ -27,7 +27,10 @@ class Tape:
     def __init__(self, *trades):
         self.trades = {trade.trade_id: trade for trade in trades}
 
-    def trade(self, symbol, number):
+    def life_of(self, trade):
+        return 0 if self.trades.get(trade.trade_id) == trade else None
+
+    def trade(self, symbol, number, life=0):
         return self.trades.get(number)
 
     def has_touched(self, quote):
@@ -58,7 +61,7 @@ def said():
 def ear_of(said, *shown):
     tape: Any = Tape(*shown)
     nobody: Any = None
-    return Ear(nobody, said.append, tape, lambda: 0.0)
+    return Ear(nobody, said.append, tape, lambda: 0)
 
 
 def test_trades_as_shown_and_in_their_order_are_nothing_to_speak_of(said):
@@ -72,7 +75,7 @@ def test_trades_as_shown_and_in_their_order_are_nothing_to_speak_of(said):
 
 @pytest.mark.parametrize(
     ("numbers", "word"),
-    [((4, 4), "twice"), ((5, 4), "heard behind 5"), ((4, 6), "trades 5 to 5 of BTCUSDT")],
+    [((4, 4), "twice"), ((5, 4), "heard behind 5"), ((4, 6), "behind 4 and before 6 are missing")],
 )
 def test_trades_that_come_twice_or_out_of_order_or_not_at_all_are_told(said, numbers, word):
     ear, hook = ear_of(said, *map(trade, (4, 5, 6))), Listener().on_quote
@@ -169,3 +172,28 @@ def test_the_market_is_heard_by_strategies_of_any_kind():
 
 def test_other_seeds_have_no_ear():
     assert World(Spec(seed=3), strike).hearing is None
+
+
+def test_what_a_venue_that_counts_anew_shows_once_it_is_back_must_be_heard(said):
+    ear, hook = ear_of(said, *map(trade, (4, 6, 7))), Listener().on_quote
+
+    ear.call(hook, trade(4))
+    ear.hear_link(BTC, is_up=False)
+    ear.hear_link(BTC, is_up=True)  # at 0, and trade 6 was at 7
+    ear.call(hook, trade(7))
+
+    assert said == ["trade 6 of BTCUSDT is missing, and was shown when it was back"]
+
+
+def test_the_count_of_trades_begins_anew_with_the_exchanges_process():
+    hearing = World(Spec(seed=7), strike).hearing
+    assert hearing is not None
+    shown = hearing._shown
+    tape = shown._venue.tapes[BTC]
+    for ts in (10**9, 2 * 10**9):
+        tape.on_trade(trade(1, ts=ts))
+        shown._on_market(trade(1, ts=ts))
+        shown.restarted()
+        shown._venue.tapes[BTC] = tape = type(tape)(tape.instrument)
+
+    assert [shown.life_of(trade(1, ts=ts)) for ts in (10**9, 2 * 10**9, 3 * 10**9)] == [0, 1, None]

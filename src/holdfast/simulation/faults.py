@@ -20,6 +20,11 @@ FEED = "feed"
 """The group of faults that has a plan of its own."""
 
 
+RESTART = "exchange_restart"
+RESTARTS = 0.1
+"""The share of seeds in which the exchange is started again, where all kinds may strike."""
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that goes wrong. `at_s` is from the start; what the rest means, its kind says."""
 
@@ -152,6 +157,8 @@ SHAPES: dict[str, Shape] = {
     "marks_missing": _feed(
         Kind.DROP_FRAME, on="*@markPrice*", for_s=(8.0, 40.0), chance=(1.0, 1.0)
     ),
+    # The exchange's own process, in seeds that are drawn for it
+    "exchange_restart": Shape(weight=0.0, for_s=(0.3, 12.0), group="exchange"),
     # The operator
     "pause": Shape(weight=0.7, for_s=(1.0, 30.0), group="operator"),
     "stop": Shape(weight=0.5, words=("keep", "flatten"), group="operator"),
@@ -200,11 +207,21 @@ def draw_plan(
     seed: str, storm_s: float, kinds: frozenset[str], *, has_live_feed: bool = False
 ) -> tuple[Fault, ...]:
     """Draw what goes wrong in a storm, in the order of its time."""
-    plan = _first_plan(seed, storm_s, kinds)
+    plan = _first_plan(seed, storm_s, kinds) + _restart_plan(seed, storm_s, kinds)
     if has_live_feed:
         plan += _feed_plan(seed, storm_s, kinds)
     numbered = [msgspec.structs.replace(fault, number=n) for n, fault in enumerate(plan)]
     return tuple(sorted(numbered, key=lambda fault: fault.at_s))
+
+
+def _restart_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> list[Fault]:
+    """Draw restarts of the exchange, in few seeds where they are one kind among all."""
+    lots = Random(f"{seed}/restart plan")
+    is_chosen = len(kinds) < len(SHAPES)
+    is_drawn = lots.random() < RESTARTS or is_chosen
+    if RESTART not in kinds or not is_drawn:
+        return []
+    return [_draw(lots, RESTART, storm_s) for _ in range(lots.choice((1, 1, 2)))]
 
 
 def _feed_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> list[Fault]:

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 BAR_LATE_NS_MAX = 5 * NS_PER_S
 """How long after its end a bar may be shown: the grace for late trades, a tick, clocks."""
 
-FLOW_S = 10.0
+FLOW_NS = 10 * NS_PER_S
 """How old the last news of a symbol may be where market data flows."""
 
-FLOW_AGAIN_S_MAX = 100.0
+FLOW_AGAIN_NS_MAX = 100 * NS_PER_S
 """How long after the storm, or the start of a life, it may take to flow: that quotes are silent is
 noticed within 60 s, and the longest wait between two attempts to connect is 30 s."""
 
-MARKS_S_MAX = 16.0
+MARKS_NS_MAX = 16 * NS_PER_S
 """How long a symbol may be without mark prices before it is told to be cut off: 10 s, and looks."""
 
 _UNDER_WAY = (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED)
@@ -90,28 +90,42 @@ class Heard:
         self._say = say
         self._shown = shown
         self._hears_bars = hears_bars
-        self._numbers: dict[Symbol, tuple[int, int]] = {}  # of trades, and cuts told by then
+        self._last: dict[Symbol, tuple[tuple[int, int], int]] = {}  # trade, and cuts told by then
         self._quoted: dict[Symbol, int] = {}
         self.bars: dict[Symbol, Rebuilt] = {}
 
     def trade(self, trade: Trade) -> None:
         symbol, number = trade.symbol, trade.trade_id
-        cuts = self._ear.cuts[symbol]
-        before, told = self._numbers.get(symbol, (number - 1, cuts))
-        self._numbers[symbol] = number, cuts - (symbol in self._ear.cut_off)  # goes on: is told
-        if number == before:
-            self._say(f"trade {number} of {symbol} was heard twice")
-        elif number < before:
-            self._say(f"trade {number} of {symbol} was heard behind {before}")
-        elif number > before + 1 and cuts == told:
-            missing = f"{before + 1} to {number - 1}"
-            self._say(f"trades {missing} of {symbol} are missing, and nothing was told")
-        if self._shown.trade(symbol, number) != trade:
+        cuts, life = self._ear.cuts[symbol], self._shown.life_of(trade)
+        if life is None:
             self._say(f"{trade} was heard, shown was {self._shown.trade(symbol, number)}")
+            return
+        place = life, number
+        before, told = self._last.get(symbol, ((life, number - 1), cuts))
+        self._last[symbol] = place, cuts - (symbol in self._ear.cut_off)  # goes on: is told
+        if place == before:
+            self._say(f"trade {number} of {symbol} was heard twice")
+        elif place < before:
+            self._say(f"trade {number} of {symbol} was heard behind {before[1]}")
+        elif place != (before[0], before[1] + 1):
+            self._judge_gap(symbol, f"behind {before[1]} and before {number}", is_told=cuts != told)
+            self._judge_newest(symbol, life, number - 1)
         if self._hears_bars:
             if symbol not in self.bars:
                 self.bars[symbol] = Rebuilt(self._say)
             self.bars[symbol].trade(trade)
+
+    def _judge_gap(self, symbol: Symbol, missing: str, *, is_told: bool) -> None:
+        if not is_told:
+            self._say(f"trades of {symbol} {missing} are missing, and nothing was told")
+
+    def _judge_newest(self, symbol: Symbol, life: int, number: int) -> None:
+        """See that the last of the missing was missed while that was said to be so."""
+        newest, up_ts = self._shown.trade(symbol, number, life), self._ear.up_ts.get(symbol)
+        if newest is None or up_ts is None or symbol in self._ear.cut_off:
+            return
+        if newest.ts > up_ts:
+            self._say(f"trade {number} of {symbol} is missing, and was shown when it was back")
 
     def quote(self, quote: Quote) -> None:
         before = self._quoted.get(quote.symbol, 0)
@@ -138,15 +152,16 @@ class Ear:
 
     budget_ns = 1 << 62
 
-    def __init__(self, process: Process, say: Say, shown: Shown, now: Callable[[], float]) -> None:
+    def __init__(self, process: Process, say: Say, shown: Shown, now: Callable[[], int]) -> None:
         self.process = process
         self.live: LiveSession | None = None
         self.began = now()
         self.cuts: Counter[Symbol] = Counter()  # and gaps that were told
         self.cut_off: set[Symbol] = set()
         self.heard: dict[int, Heard] = {}  # by strategy
-        self.last: dict[tuple[Symbol, type], float] = {}  # when what was heard, in s
-        self.marked: dict[Symbol, float] = {}  # when the last mark price came
+        self.up_ts: dict[Symbol, int] = {}  # when it came back, or a gap was told
+        self.last: dict[tuple[Symbol, type], int] = {}  # when what was heard
+        self.marked: dict[Symbol, int] = {}  # when the last mark price came
         self._say = say
         self._shown = shown
         self._now = now
@@ -178,6 +193,7 @@ class Ear:
         """Hear what the feed has told of a symbol, once the session knows."""
         if is_up:
             self.cut_off.discard(symbol)
+            self.up_ts[symbol] = self._now()
         else:
             self.cut_off.add(symbol)
             self.cuts[symbol] += 1
@@ -185,6 +201,7 @@ class Ear:
     def hear_gap(self, symbol: Symbol) -> None:
         """Hear that the feed has told of trades that never came."""
         self.cuts[symbol] += 1
+        self.up_ts[symbol] = self._now()
 
     def hear_mark(self, symbol: Symbol) -> None:
         """Hear that a mark price was handed to the session."""
@@ -224,14 +241,15 @@ class Hearing:
     def __init__(self, world: World, *, is_wild: bool) -> None:
         self._world = world
         self._shown = Shown(world.bourse.venue)
+        world.bourse.restarted = self._shown.restarted
         self._is_wild = is_wild
-        self._calm_s: float | None = None
+        self._calm_ts: int | None = None
         self._late: set[tuple[object, ...]] = set()
         self.ears: list[Ear] = []
 
     def ear(self, process: Process) -> Ear:
         """Return what one life hears by."""
-        ear = Ear(process, self._say, self._shown, self._world.loop.time)
+        ear = Ear(process, self._say, self._shown, self._world.venue_now)
         self.ears = [each for each in self.ears if not each.process.is_dead]
         self.ears.append(ear)
         return ear
@@ -241,37 +259,36 @@ class Hearing:
 
     def calm_down(self) -> None:
         """Hear that nothing goes wrong any more."""
-        self._calm_s = self._world.loop.time()
+        self._calm_ts = self._world.venue_now()
 
     # Now and then
 
     def look(self) -> None:
         """Look for what is overdue, and whether market data flows in the calm."""
-        now = self._world.loop.time()
+        now = self._world.venue_now()
         late = {each for ear in self.ears if ear.is_open for each in self._overdue(ear, now)}
         for symbol, text, *_ in sorted(late & self._late, key=str):
             self._say(f"{symbol}: {text}")
         self._late = late
         for ear in self.ears:
-            if self._calm_s is None or not ear.is_open:
+            if self._calm_ts is None or not ear.is_open:
                 continue
-            since = max(self._calm_s, ear.began)
-            for text in self._silences(ear, max(since, now - FLOW_AGAIN_S_MAX)):
-                if now - since > FLOW_AGAIN_S_MAX:
-                    self._say(f"{text}, {now - since:.0f} s into the calm")
+            since = max(self._calm_ts, ear.began)
+            for text in self._silences(ear, max(since, now - FLOW_AGAIN_NS_MAX)):
+                if now - since > FLOW_AGAIN_NS_MAX:
+                    self._say(f"{text}, {(now - since) / NS_PER_S:.0f} s into the calm")
 
-    def _overdue(self, ear: Ear, now: float) -> Iterator[tuple[object, ...]]:
+    def _overdue(self, ear: Ear, now: int) -> Iterator[tuple[object, ...]]:
         """Yield what should have come: twice in a row, and it is missing."""
-        overdue_ts = self._world.venue_now() - BAR_LATE_NS_MAX
         for number, heard in ear.heard.items():
             for symbol, bars in heard.bars.items():
-                if 0 < bars.end_ts < overdue_ts:
+                if 0 < bars.end_ts < now - BAR_LATE_NS_MAX:
                     yield symbol, f"no bar to {bars.end_ts}, and that is long over", number
         for symbol, marked in ear.marked.items():
-            if now - marked > MARKS_S_MAX and symbol not in ear.cut_off:
+            if now - marked > MARKS_NS_MAX and symbol not in ear.cut_off:
                 yield symbol, "no mark prices, and nothing was told", marked
 
-    def _silences(self, ear: Ear, since: float) -> list[str]:
+    def _silences(self, ear: Ear, since: int) -> list[str]:
         """Say of which symbols nothing was heard since a time."""
         found = []
         for symbol in self._world.market.symbols:
@@ -281,7 +298,7 @@ class Hearing:
             found += [
                 f"no {kind.__name__.lower()} of {symbol}"
                 for kind in kinds
-                if ear.last.get((symbol, kind), 0.0) < since
+                if ear.last.get((symbol, kind), 0) < since
             ]
         return found
 
@@ -292,5 +309,5 @@ class Hearing:
         found: list[str] = []
         for ear in self.ears:
             if ear.is_open and ear.live is self._world.live:
-                found += self._silences(ear, self._world.loop.time() - FLOW_S)
+                found += self._silences(ear, self._world.venue_now() - FLOW_NS)
         return found

@@ -36,6 +36,7 @@ class Road:
     def __init__(self, bourse: Bourse, seed: str, now: Callable[[], float]) -> None:
         self.bourse = bourse
         self.seed = seed
+        self._now = now
         self.lots = Random(f"{seed}/road")
         self.refuses_until = 0.0  # connections and requests: nothing is written
         self.swallows_until = 0.0  # everything, both ways
@@ -52,6 +53,10 @@ class Road:
     def latency(self) -> float:
         most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]
         return self.lots.randint(LATENCY_MS[0], most) * GRAIN_S
+
+    def is_refused(self) -> bool:
+        """Tell whether nobody takes a connection: for a while, or because nobody is there."""
+        return self._now() < self.refuses_until or self.bourse.is_down
 
     def cut_sockets(self) -> int:
         """Break every connection that is open; return how many."""
@@ -82,7 +87,7 @@ class SimWire:
         road = self._road
         loop = asyncio.get_running_loop()
         await asyncio.sleep(road.latency())
-        if loop.time() < road.refuses_until:
+        if road.is_refused():
             road.fired["refused"] += 1
             raise VenueUnavailable("connection refused")
         if loop.time() < road.swallows_until:
@@ -99,7 +104,7 @@ class SimWire:
     ) -> HttpReply:
         road, loop = self._road, asyncio.get_running_loop()
         self._process.check()
-        if loop.time() < road.refuses_until:
+        if road.is_refused():
             await asyncio.sleep(road.latency())
             road.fired["refused"] += 1
             raise VenueUnavailable("connection refused")

@@ -11,10 +11,8 @@ from ..exchange_server.venue import Venue
 from ..model.market import MarketData, MarkPrice, Quote, Trade
 from ..model.values import NS_PER_MS, Side, Symbol
 
-Touch = tuple[int, float, float, float, float]
-"""Milliseconds; bid, its quantity, ask, its quantity; 0 where a side is empty."""
-Best = tuple[float, float] | None
-"""Price and quantity; None where it takes a look at the levels."""
+Best = tuple[float, float]
+"""A price and the quantity there; 0 where that side of the book is empty."""
 
 
 class Shown:
@@ -22,15 +20,24 @@ class Shown:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._trades: dict[Symbol, dict[int, Trade]] = defaultdict(dict)
-        self._touches: dict[Symbol, set[Touch]] = defaultdict(set)
-        self._before: dict[Symbol, tuple[Best, Best]] = {}
+        self._lives: list[dict[Symbol, dict[int, Trade]]] = [defaultdict(dict)]  # of the exchange
+        self._touches: dict[Symbol, dict[int, list[tuple[Best, Best]]]] = defaultdict(dict)
         venue.market_sinks.append(self._on_market)
         venue.sinks.append(self._on_outputs)
 
-    def trade(self, symbol: Symbol, number: int) -> Trade | None:
+    def restarted(self) -> None:
+        """Hear that the exchange is another process: it counts its trades from one again."""
+        self._lives.append(defaultdict(dict))
+
+    def life_of(self, trade: Trade) -> int | None:
+        """Return in which of the exchange's lives a trade was just that; None: in none."""
+        lives = range(len(self._lives) - 1, -1, -1)
+        symbol, number = trade.symbol, trade.trade_id
+        return next((life for life in lives if self.trade(symbol, number, life) == trade), None)
+
+    def trade(self, symbol: Symbol, number: int, life: int = -1) -> Trade | None:
         """Return a trade as the public is told of it; None where there was none."""
-        found = self._trades[symbol].get(number)
+        found = self._lives[life][symbol].get(number)
         if found is None:
             return None
         digits = self._venue.tapes[symbol].digits
@@ -45,13 +52,17 @@ class Shown:
 
     def has_touched(self, quote: Quote) -> bool:
         """Tell whether the best bid and ask were these at that millisecond."""
-        said = (quote.bid, quote.bid_qty, quote.ask, quote.ask_qty)
-        return (quote.ts // NS_PER_MS, *said) in self._touches[quote.symbol]
+        digits = self._venue.tapes[quote.symbol].digits
+        said = [(quote.bid, quote.bid_qty), (quote.ask, quote.ask_qty)]
+        return any(
+            said == [(float(digits.px(px)), float(digits.amount(qty))) for px, qty in touch]
+            for touch in self._touches[quote.symbol].get(quote.ts // NS_PER_MS, ())
+        )
 
     def _on_market(self, message: MarketData) -> None:
         tape = self._venue.tapes[message.symbol]
         if type(message) is Trade:
-            number, told = tape.aggregates.number, self._trades[message.symbol]
+            number, told = tape.aggregates.number, self._lives[-1][message.symbol]
             before = told.get(number)
             if before is None:
                 told[number] = message
@@ -68,17 +79,14 @@ class Shown:
             self._note_touch(self._venue.tapes[symbol])
 
     def _note_touch(self, tape: Tape) -> None:
-        touch = self._venue.exchange.touch
-        both = touch(tape.symbol, Side.SELL), touch(tape.symbol, Side.BUY)
-        if both == self._before.get(tape.symbol) and None not in both:
-            return  # nobody is told what has not changed
-        self._before[tape.symbol] = both
-        bid, ask = self._written(tape, Side.SELL, both[0]), self._written(tape, Side.BUY, both[1])
-        self._touches[tape.symbol].add((self._venue.now() // NS_PER_MS, *bid, *ask))
+        now_ms = self._venue.now() // NS_PER_MS
+        touch = self._best(tape, Side.SELL), self._best(tape, Side.BUY)
+        self._touches[tape.symbol].setdefault(now_ms, []).append(touch)
 
-    def _written(self, tape: Tape, taker: Side, best: Best) -> tuple[float, float]:
-        if best is not None:
-            return float(tape.digits.px(best[0])), float(tape.digits.amount(best[1]))
+    def _best(self, tape: Tape, taker: Side) -> Best:
+        found = self._venue.exchange.touch(tape.symbol, taker)
+        if found is not None:
+            return found
         look = self._venue.asks if taker is Side.BUY else self._venue.bids
         levels = look(tape.symbol, 1)
         return (float(levels[0][0]), float(levels[0][1])) if levels else (0.0, 0.0)

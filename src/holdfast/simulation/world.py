@@ -125,7 +125,7 @@ class World:
         self._arm_kill()
         self.bourse.on_outputs(self.oracles.hear_venue)
         self.bourse.on_outputs(lambda outputs, _: self.timing.hear_venue(outputs))
-        self.market.shows += [self.bourse.venue.on_market, self._show_feeds]
+        self.market.shows += [self.bourse.show, self._show_feeds]
 
     @property
     def has_live_feed(self) -> bool:
@@ -182,6 +182,8 @@ class World:
         return found
 
     def _show_feeds(self, message: MarketData) -> None:
+        if self.bourse.is_down:
+            return
         for feed, process in self._feeds:
             if not process.is_dead:
                 self.loop.call_later(0.004, feed.put, message, context=process.context)
@@ -387,6 +389,7 @@ class World:
         if self.hearing is not None:
             self.hearing.calm_down()
         self.bourse.venue.faults.clear()
+        self.bourse.come_back()
         self.stale.end()
         road, disk = self.road, self.disk
         road.refuses_until = road.swallows_until = 0.0

@@ -32,6 +32,15 @@ def forget_what_was_shown(patch: Patch) -> None:
     patch.attr(BinanceFuturesFeed, "_lost", lost)
 
 
+def believe_no_new_count(patch: Patch) -> None:
+    """Take a lower number for a repeated one for ever, also behind a lost connection."""
+
+    def lost(self: BinanceFuturesFeed, path: str) -> None:
+        self._watch.lost(path)
+
+    patch.attr(BinanceFuturesFeed, "_lost", lost)
+
+
 def ask_for_nothing_anew(patch: Patch) -> None:
     """Connect again, and ask for no streams on the new connection."""
     asked: set[object] = set()

@@ -163,6 +163,13 @@ MUTANTS = (
         needs_feed=True,
     ),
     Mutant(
+        "a venue may count anew",
+        feeds.believe_no_new_count,
+        HEARD,
+        ("exchange_restart",),
+        needs_feed=True,
+    ),
+    Mutant(
         "a lost market is asked for again",
         feeds.ask_for_nothing_anew,
         HEARD,
