@@ -233,7 +233,7 @@ class BinanceFuturesFeed:
     def _stream(self, wire: Wire, path: str, kinds: Sequence[str], silence_s: float) -> Stream:
         names = "/".join(f"{each.lower()}@{kind}" for each in self._symbols for kind in kinds)
         address = _Address(f"{self._where.stream_url}/{path}/stream?streams={names}")
-        watch = Watch(first_s=FIRST_S, silence_s=silence_s, lifetime_s=self._lifetime_s)
+        watch = Watch(FIRST_S, silence_s, self._lifetime_s, is_shared=True)
         ears = Ears(self._hear, on_down=lambda _: self._lost(path))
         return Stream(wire, f"the {path} stream", address, ears, self._random, watch)
 
