@@ -181,8 +181,10 @@ def test_what_a_venue_that_counts_anew_shows_once_it_is_back_must_be_heard(said)
     ear.hear_link(BTC, is_up=False)
     ear.hear_link(BTC, is_up=True)  # at 0, and trade 6 was at 7
     ear.call(hook, trade(7))
+    assert ear.doubts == {BTC: trade(6)}
+    ear.hear_link(BTC, is_up=False)  # it was a deaf connection, as is known now
 
-    assert said == ["trade 6 of BTCUSDT is missing, and was shown when it was back"]
+    assert (said, ear.doubts) == ([], {})
 
 
 def test_the_count_of_trades_begins_anew_with_the_exchanges_process():

@@ -69,6 +69,11 @@ def test_what_a_new_connection_tells_again_is_heard_once():
     assert play(Spec(seed=84, storm_s=18)).violations == ()
 
 
+def test_what_a_deaf_connection_missed_behind_a_restart_of_the_exchange_is_told():
+    # Nothing was known of the new count of trades, so that no number could show the gap.
+    assert play(Spec(seed=20_000_757, storm_s=18)).violations == ()
+
+
 def test_trades_that_a_silent_connection_kept_back_until_it_was_replaced_are_told():
     assert play(Spec(seed=192, storm_s=18)).violations == ()
 

@@ -120,12 +120,10 @@ class Heard:
             self._say(f"trades of {symbol} {missing} are missing, and nothing was told")
 
     def _judge_newest(self, symbol: Symbol, life: int, number: int) -> None:
-        """See that the last of the missing was missed while that was said to be so."""
+        """See whether the last of the missing was missed though the symbol was said to be back."""
         newest, up_ts = self._shown.trade(symbol, number, life), self._ear.up_ts.get(symbol)
-        if newest is None or up_ts is None or symbol in self._ear.cut_off:
-            return
-        if newest.ts > up_ts:
-            self._say(f"trade {number} of {symbol} is missing, and was shown when it was back")
+        if newest is not None and up_ts is not None and newest.ts > up_ts:
+            self._ear.doubts[symbol] = newest
 
     def quote(self, quote: Quote) -> None:
         before = self._quoted.get(quote.symbol, 0)
@@ -159,6 +157,7 @@ class Ear:
         self.cuts: Counter[Symbol] = Counter()  # and gaps that were told
         self.cut_off: set[Symbol] = set()
         self.heard: dict[int, Heard] = {}  # by strategy
+        self.doubts: dict[Symbol, Trade] = {}  # trades that were missed, and nobody has told so yet
         self.up_ts: dict[Symbol, int] = {}  # when it came back, or a gap was told
         self.last: dict[tuple[Symbol, type], int] = {}  # when what was heard
         self.marked: dict[Symbol, int] = {}  # when the last mark price came
@@ -197,11 +196,13 @@ class Ear:
         else:
             self.cut_off.add(symbol)
             self.cuts[symbol] += 1
+            self.doubts.pop(symbol, None)
 
     def hear_gap(self, symbol: Symbol) -> None:
         """Hear that the feed has told of trades that never came."""
         self.cuts[symbol] += 1
         self.up_ts[symbol] = self._now()
+        self.doubts.pop(symbol, None)
 
     def hear_mark(self, symbol: Symbol) -> None:
         """Hear that a mark price was handed to the session."""
@@ -284,6 +285,10 @@ class Hearing:
             for symbol, bars in heard.bars.items():
                 if 0 < bars.end_ts < now - BAR_LATE_NS_MAX:
                     yield symbol, f"no bar to {bars.end_ts}, and that is long over", number
+        for symbol, missed in ear.doubts.items():
+            number = missed.trade_id
+            if symbol not in ear.cut_off:
+                yield symbol, f"trade {number} is missing, and was shown when it was back", number
         for symbol, marked in ear.marked.items():
             if now - marked > MARKS_NS_MAX and symbol not in ear.cut_off:
                 yield symbol, "no mark prices, and nothing was told", marked

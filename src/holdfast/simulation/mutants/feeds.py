@@ -11,7 +11,7 @@ from ...model.bars import BarBuilder
 from ...model.market import Bar, Trade
 from ...runtime.bar_routes import BarRoutes
 from ...venues.binance_futures.market_watch import MarketWatch
-from ...venues.binance_futures.streams import Line
+from ...venues.binance_futures.streams import Line, Watch
 from ..live_feed import HeardFeed
 from .engine import passes
 from .patching import Patch
@@ -56,6 +56,15 @@ def ask_for_nothing_anew(patch: Patch) -> None:
 
 def trust_in_silence(patch: Patch) -> None:
     patch.attr(Line, "look", lambda *_: "")
+
+
+def believe_the_deaf(patch: Patch) -> None:
+    """Replace a connection that hears nothing as if it were like any other."""
+
+    def watch(first_s: float, silence_s: float, lifetime_s: float, *, is_shared: bool) -> Watch:
+        return Watch(first_s, silence_s, lifetime_s, is_shared=not is_shared)
+
+    patch.attr(binance_futures, "Watch", watch)
 
 
 def tell_no_loss(patch: Patch) -> None:

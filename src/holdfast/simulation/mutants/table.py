@@ -184,6 +184,14 @@ MUTANTS = (
         needs_feed=True,
     ),
     Mutant(
+        "a deaf connection is told",
+        feeds.believe_the_deaf,
+        ("heard",),
+        ("feed", "exchange"),
+        needs_feed=True,
+        known=(Known(20_000_757, 18),),
+    ),
+    Mutant(
         "a lost market is told", feeds.tell_no_loss, ("heard",), ("market_cut",), needs_feed=True
     ),
     Mutant(
