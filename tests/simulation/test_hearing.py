@@ -187,6 +187,17 @@ def test_what_a_venue_that_counts_anew_shows_once_it_is_back_must_be_heard(said)
     assert (said, ear.doubts) == ([], {})
 
 
+def test_what_is_missed_while_a_symbol_is_cut_off_is_doubted_by_nobody(said):
+    ear, hook = ear_of(said, *map(trade, (4, 6, 7))), Listener().on_quote
+
+    ear.call(hook, trade(4))
+    for is_up in (False, True, False):
+        ear.hear_link(BTC, is_up=is_up)
+    ear.call(hook, trade(7))
+
+    assert (said, ear.doubts) == ([], {})
+
+
 def test_the_count_of_trades_begins_anew_with_the_exchanges_process():
     hearing = World(Spec(seed=7), strike).hearing
     assert hearing is not None

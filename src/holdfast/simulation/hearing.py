@@ -122,7 +122,9 @@ class Heard:
     def _judge_newest(self, symbol: Symbol, life: int, number: int) -> None:
         """See whether the last of the missing was missed though the symbol was said to be back."""
         newest, up_ts = self._shown.trade(symbol, number, life), self._ear.up_ts.get(symbol)
-        if newest is not None and up_ts is not None and newest.ts > up_ts:
+        if newest is None or up_ts is None or symbol in self._ear.cut_off:
+            return
+        if newest.ts > up_ts:
             self._ear.doubts[symbol] = newest
 
     def quote(self, quote: Quote) -> None:
