@@ -127,7 +127,11 @@ def test_a_batch_in_which_a_kind_of_fault_never_struck_is_told():
 
 
 def test_every_kind_of_fault_is_drawn():
-    drawn = {f.kind for seed in range(200) for f in draw_plan(str(seed), 90.0, chosen([]))}
+    drawn = {
+        fault.kind
+        for seed in range(200)
+        for fault in draw_plan(str(seed), 90.0, chosen([]), has_live_feed=True)
+    }
 
     assert drawn == set(SHAPES)
 

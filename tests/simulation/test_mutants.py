@@ -19,6 +19,9 @@ SOON = (
     "the journal remembers everything",
     "funding is booked",
     "torn facts are set aside",
+    "a trade comes once",
+    "a lost market is told",
+    "a bar has each of its trades",
 )
 """Those that die within a few runs."""
 
@@ -32,6 +35,13 @@ def test_there_are_mutants_enough_and_no_two_of_one_name():
 @pytest.mark.parametrize("name", SOON)
 def test_a_missing_mechanism_is_noticed(name):
     kill = hunt(BY_NAME[name], jobs=1, storm_s=40, seeds=25)
+
+    assert kill.is_ok, kill
+
+
+@pytest.mark.parametrize("mutant", [each for each in MUTANTS if each.known], ids=lambda m: m.name)
+def test_what_is_rare_is_noticed_in_the_run_that_is_known_for_it(mutant):
+    kill = hunt(mutant, jobs=1, storm_s=40, seeds=0)
 
     assert kill.is_ok, kill
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.simulation.events import strike
+from holdfast.simulation.faults import chosen
 from holdfast.simulation.run import play
 from holdfast.simulation.spec import Spec
 from holdfast.simulation.world import World
@@ -53,6 +54,28 @@ def test_a_mark_that_stays_wrong_for_a_second_makes_no_position_small():
 
 def test_two_fills_of_one_size_that_are_listed_late_are_no_difference_seen_twice():
     assert play(Spec(seed=12_003_181, storm_s=18)).violations == ()
+
+
+@pytest.mark.parametrize("seed", [7, 8, 9])
+def test_an_exchange_that_is_started_again_costs_no_order(seed):
+    verdict = play(Spec(seed=seed, storm_s=30, kinds=chosen(["exchange"])))
+
+    assert verdict.violations == ()
+    assert verdict.fired["exchange_restart"] > 0
+    assert verdict.fills > 0
+
+
+def test_what_a_new_connection_tells_again_is_heard_once():
+    assert play(Spec(seed=84, storm_s=18)).violations == ()
+
+
+def test_what_a_deaf_connection_missed_behind_a_restart_of_the_exchange_is_told():
+    # Nothing was known of the new count of trades, so that no number could show the gap.
+    assert play(Spec(seed=20_000_757, storm_s=18)).violations == ()
+
+
+def test_trades_that_a_silent_connection_kept_back_until_it_was_replaced_are_told():
+    assert play(Spec(seed=192, storm_s=18)).violations == ()
 
 
 def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():

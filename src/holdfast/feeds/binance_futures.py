@@ -19,7 +19,7 @@ from typing import Any
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
 from ..model.market import Bar, BookDelta, MarketData, MarkPrice, Quote, Trade
-from ..model.values import Symbol
+from ..model.values import NS_PER_S, Symbol
 from ..ports import Wanted
 from ..venues.binance_futures import market_history
 from ..venues.binance_futures.asking import Asker
@@ -52,7 +52,12 @@ OPEN_PATIENCE_S = 30.0
 LOOK_S = 1.0
 """How often symbols are looked for of which nothing comes."""
 
+AGAIN_NS_MAX = 60 * NS_PER_S
+"""How far back a new connection may tell again what was heard; what is older is of a clock that
+was put right, and believed."""
+
 _PATHS: dict[type, str] = {Quote: PUBLIC, BookDelta: PUBLIC}
+Place = tuple[Symbol, type]
 
 _ts = attrgetter("ts")
 _log = logging.getLogger("holdfast.feed")
@@ -62,7 +67,9 @@ class BinanceFuturesFeed:
     """The market as it is now. Of the settings it takes `symbols` and `books` alone.
 
     Batches are sorted by time. From one batch to the next a message of another kind may be some
-    milliseconds older: the venue's streams are not in step. A trade comes once, and in order.
+    milliseconds older: the venue's streams are not in step. A trade comes once, and in order; the
+    venue counts them one by one, and where some never came the log says so. What a lost connection
+    would have told is not asked for: the symbol is cut off meanwhile (`on_link`).
 
     Args:
         testnet: the venue's test market instead of the real one.
@@ -71,6 +78,7 @@ class BinanceFuturesFeed:
         random: draws from 0 to 1, for jitter.
         open_wire: opens what everything is sent and heard through.
         budget: of the venue's limits, where others draw from it too; its own when None.
+        lifetime_s: after how long a connection is replaced by the next.
 
     Raises:
         ConfigError: too many symbols, or an address has the wrong scheme.
@@ -93,6 +101,7 @@ class BinanceFuturesFeed:
         random: Callable[[], float] = chance.random,
         open_wire: Callable[[], Wire] = NetWire,
         budget: Budget | None = None,
+        lifetime_s: float = LIFETIME_S,
     ) -> None:
         self._symbols = (settings.symbols if settings is not None else ()) or DEFAULT_SYMBOLS
         if len(self._symbols) > SYMBOLS_MAX:
@@ -104,16 +113,18 @@ class BinanceFuturesFeed:
         self._random = random
         self._open_wire = open_wire
         self._budget = budget or Budget(LIMITS, random)
+        self._lifetime_s = lifetime_s
         self._clock = _Wall(now)
         self._instruments: Sequence[Instrument] | None = None
         self._fetched: dict[tuple[Wanted, int], list[Bar]] = {}
         self._batch: list[MarketData] = []
         self._news = asyncio.Event()
         self._problem = ""
-        self._last: dict[tuple[Symbol, type], int] = {}
+        self._last: dict[Place, tuple[int, int]] = {}  # number and time of what was shown
+        self._lost_places: set[Place] = set()  # of whose path nothing new was heard since
         self._has_books = settings is not None and settings.books
         self._books: DepthBooks | None = None
-        self._complaints = Complaints(_log)
+        self._complaints, self._gaps = Complaints(_log), Complaints(_log)
         self._watch: MarketWatch
         self.frame_ns = 0
         self.take: Callable[[MarketData], bool] = lambda _: False
@@ -222,7 +233,7 @@ class BinanceFuturesFeed:
     def _stream(self, wire: Wire, path: str, kinds: Sequence[str], silence_s: float) -> Stream:
         names = "/".join(f"{each.lower()}@{kind}" for each in self._symbols for kind in kinds)
         address = _Address(f"{self._where.stream_url}/{path}/stream?streams={names}")
-        watch = Watch(first_s=FIRST_S, silence_s=silence_s, lifetime_s=LIFETIME_S)
+        watch = Watch(FIRST_S, silence_s, self._lifetime_s, is_shared=True)
         ears = Ears(self._hear, on_down=lambda _: self._lost(path))
         return Stream(wire, f"the {path} stream", address, ears, self._random, watch)
 
@@ -233,12 +244,9 @@ class BinanceFuturesFeed:
 
     def _lost(self, path: str) -> None:
         self._watch.lost(path)
-        # No other connection tells the same now; and a venue that lost its memory counts anew.
-        self._last = {
-            place: number
-            for place, number in self._last.items()
-            if _PATHS.get(place[1], MARKET) != path
-        }
+        self._lost_places.update(
+            place for place in self._last if _PATHS.get(place[1], MARKET) == path
+        )
         if path == PUBLIC and self._books is not None:
             self._books.lose_all()
 
@@ -262,30 +270,56 @@ class BinanceFuturesFeed:
     def _hear_one(self, message: MarketData) -> None:
         if message.symbol not in self._wanted:
             return  # nobody asked for it, and what is kept by symbol must not grow
+        if self._is_repeated(message):
+            return
         kind = type(message)
         if kind is MarkPrice:
             self._watch.marked(message.symbol)
         if self._watch.misses:
             self._watch.heard(message.symbol, _PATHS.get(kind, MARKET))
-        if isinstance(message, BookDelta):
-            if self._books is not None:
-                self._books.hear(message)
-        elif not self._is_repeated(message):
+        if not isinstance(message, BookDelta):
             self._show(message)
+        elif self._books is not None:
+            self._books.hear(message)
 
     def _is_repeated(self, message: MarketData) -> bool:
-        """While a connection replaces another, both tell the same, one later than the other."""
+        """Tell whether what a message says was heard, or is older than what was heard.
+
+        While a connection replaces another, both tell the same, one later than the other; and
+        one that follows a lost connection may begin with what was told before.
+        """
+        kind, ts = type(message), message.ts
         if isinstance(message, Trade):
             number, repeated_up_to = message.trade_id, 0
-        elif isinstance(message, Quote):
-            number, repeated_up_to = message.ts, -1  # several quotes share a millisecond
+        elif kind is Quote:
+            number, repeated_up_to = ts, -1  # several quotes share a millisecond
+        elif kind is MarkPrice:
+            number, repeated_up_to = ts, 0
         else:
             return False
-        place = (message.symbol, type(message))
-        if number <= self._last.get(place, -2) + repeated_up_to:
-            return True
-        self._last[place] = number
+        place = (message.symbol, kind)
+        last = self._last.get(place)
+        if last is not None:
+            is_lost = place in self._lost_places
+            if number <= last[0]:
+                if not is_lost and number <= last[0] + repeated_up_to:
+                    return True
+                # A venue that lost its memory counts anew, but its time goes on.
+                if is_lost and last[1] - AGAIN_NS_MAX <= ts <= last[1]:
+                    return True
+            elif kind is Trade and number > last[0] + 1 and not is_lost:
+                self._tell_gap(message.symbol, last[0] + 1, number - 1)
+            if is_lost:
+                self._lost_places.discard(place)
+        self._last[place] = number, ts
         return False
+
+    def _tell_gap(self, symbol: Symbol, first: int, last: int) -> None:
+        """Tell of trades that never came though no connection was lost, as far as is known.
+
+        One may have been silent when the next took its place, or a frame could not be read.
+        """
+        self._gaps.warn(f"market data of {symbol}: trades {first} to {last} never came")
 
     def _show(self, message: MarketData) -> None:
         """Hand a message over at once, or let it wait behind others."""

@@ -6,8 +6,9 @@ Requests come as HTTP would bring them, sockets as WebSockets: text in, text out
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -16,15 +17,19 @@ from ..exchange import Exchange, Liquidity, VenueOrder
 from ..exchange.books import Fill
 from ..exchange.catalog import known_instrument
 from ..exchange_server import ApiKey, ServerSettings
-from ..exchange_server.app import KEY_HEADER, METHODS, Asked, Door
+from ..exchange_server.app import KEY_HEADER, METHODS, Asked, Door, Reply
 from ..exchange_server.broadcast import Broadcast
+from ..exchange_server.limits import Limits
 from ..exchange_server.listen_keys import ListenKeys
+from ..exchange_server.methods import Broken
 from ..exchange_server.outbox import Outbox
 from ..exchange_server.streams import connect
+from ..exchange_server.tape import Tape
 from ..exchange_server.venue import Sink, Venue
 from ..exchange_server.ws_api import Talk
 from ..exchange_server.ws_session import Session
 from ..feeds import FeedSettings
+from ..model.market import MarketData
 from ..model.values import (
     ZERO,
     AccountId,
@@ -104,9 +109,13 @@ class Bourse:
         instruments = [found for s in symbols if (found := known_instrument(s)) is not None]
         self.venue = Venue(settings, instruments, clock=clock)
         self.venue.listen_keys = ListenKeys(draw=draw_key)
+        self.is_down = False
+        self.restarts = 0
+        self._tasks: set[asyncio.Task[Any]] = set()  # what is being answered
         self._door = Door(self.venue)
         self._broadcast = Broadcast(self.venue, METHODS)
         self.dropped: Callable[[bytes], None] = lambda _: None
+        self.restarted: Callable[[], None] = lambda: None
         self._broadcast.hub.delivery = HeardDelivery(
             self.venue.faults, self.venue.now, self._on_drop
         )
@@ -121,8 +130,40 @@ class Bourse:
     def on_outputs(self, sink: Sink) -> None:
         self.venue.sinks.append(sink)
 
+    def show(self, message: MarketData) -> None:
+        """Show what the market does, to an exchange that is there."""
+        if not self.is_down:
+            self.venue.on_market(message)
+
+    def go_down(self) -> None:
+        """Be gone: what was being answered is neither carried out nor answered any more."""
+        self.is_down = True
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def come_back(self) -> None:
+        """Be there again, with the books, and without what no book keeps.
+
+        Listen keys are worth nothing, public trades are counted from one again, and nobody has
+        asked for too much. Orders, trades of the account and their numbers go on.
+        """
+        if not self.is_down:
+            return
+        venue = self.venue
+        venue.listen_keys.close(ACCOUNT)
+        venue.limits = Limits(venue.settings.limits)
+        for tape in tuple(venue.tapes.values()):
+            venue.tapes[tape.symbol] = Tape(tape.instrument)
+        self._broadcast._market._lanes.clear()  # noqa: SLF001 - it forgets nothing of itself
+        self._broadcast._users._waiting.clear()  # noqa: SLF001
+        self.restarts += 1
+        self.is_down = False
+        self.restarted()
+
     def pulse(self) -> None:
         """Let what is due happen, and be told."""
+        if self.is_down:
+            return
         self.venue.tick()
         self._broadcast.pulse()
 
@@ -164,9 +205,22 @@ class Bourse:
         parts = urlsplit(url)
         key = next((v for k, v in headers.items() if k.upper() == KEY_HEADER), None)
         asked = Asked(verb, parts.path, parts.query, "", key, ADDRESS)
-        reply = await self._door.reply(asked)
+        reply = await self._answered(self._door.reply(asked))
         named = {name.lower(): value for name, value in reply.headers.items()}
         return Answer(reply.status, named, _encode(reply.body))
+
+    async def _answered(self, answer: Coroutine[Any, Any, Reply]) -> Reply:
+        task = asyncio.current_task()
+        if self.is_down or task is None:
+            answer.close()
+            raise Broken(is_reset=True)
+        self._tasks.add(task)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            raise Broken(is_reset=True) from None
+        finally:
+            self._tasks.discard(task)
 
     def open(self, url: str, deliver: Callable[[bytes], None], cut: Callable[[], None]) -> FarEnd:
         """Take a socket in; `deliver` is given texts, `cut` hears that we end it."""
@@ -186,12 +240,14 @@ class Bourse:
     def _api(self, outbox: Outbox, cable: Cable) -> FarEnd:
         session = Session(self.venue.keys, self.venue.now(), returns_limits=True)
         talk = Talk(self.venue, METHODS, session, outbox, ADDRESS)
-        tasks: set[asyncio.Task[None]] = set()
+        restarts = self.restarts
 
         def hear(text: bytes) -> None:
+            if self.is_down or self.restarts != restarts:
+                return  # it was on its way to an exchange that is gone
             task = asyncio.get_running_loop().create_task(talk.hear(text))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
         def close() -> None:
             cable.is_cut = True

@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 from zlib import crc32
 
-from ..model.market import Trade
+from ..model.market import Bar, Quote, Trade
 from ..model.values import OrderType, Side, SignalType, TimeInForce
 from ..strategies import Strategy
 
@@ -18,6 +18,9 @@ _TIMES = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTX, TimeInForce.IOC)
 UINT32_MAX = 2**32 - 1
 SIZES = (200, 900, 2_500)
 """Notional of a wish, in USDT."""
+
+TIMEFRAME = "5s"
+"""Of the bars that a `Listener` hears."""
 
 
 class Churner(Strategy):
@@ -57,3 +60,15 @@ class Churner(Strategy):
     def _qty(self, lots: Random, price: Decimal) -> Decimal | None:
         size = lots.choice((None, *SIZES))
         return None if size is None else (Decimal(size) / price).quantize(Decimal("0.001"))
+
+
+class Listener(Churner):
+    """A churner to which quotes and bars are shown too, so that they can be judged."""
+
+    timeframes = (TIMEFRAME,)
+
+    def on_quote(self, quote: Quote) -> None:
+        """Hear it."""
+
+    def on_bar(self, bar: Bar) -> None:
+        """Hear it."""

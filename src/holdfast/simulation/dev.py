@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from ..harness import command as kill
 from .batch import judge, sweep
 from .faults import chosen
+from .live_feed import has_live_feed
 from .mutants import MUTANTS, Mutant
 from .spec import Spec, Verdict
 from .tally import oracle_of
@@ -39,7 +41,11 @@ def hunt(mutant: Mutant, jobs: int, storm_s: float, seeds: int | None = None) ->
     """Run seeds until a mutant is noticed; then the same seed without it."""
     kinds = chosen(mutant.kinds)
     count = mutant.seeds if seeds is None else seeds
-    specs = (Spec(seed=seed, storm_s=storm_s, kinds=kinds) for seed in range(count))
+    numbers = (n for n in itertools.count() if not mutant.needs_feed or has_live_feed(str(n)))
+    specs = itertools.chain(
+        (Spec(seed=known.seed, storm_s=known.storm_s) for known in mutant.known),
+        (Spec(seed=n, storm_s=storm_s, kinds=kinds) for n in itertools.islice(numbers, count)),
+    )
     seen: list[Verdict] = []
 
     def hear(verdict: Verdict) -> bool:

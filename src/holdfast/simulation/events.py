@@ -16,7 +16,10 @@ from .faults import SHAPES, Fault
 from .world import World
 
 ONCE = frozenset(
-    {"silent_stream", "disconnect", "listen_key_expired", "too_many_requests", "banned"}
+    {
+        *("silent_stream", "disconnect", "listen_key_expired", "too_many_requests", "banned"),
+        "market_silent",
+    }
 )
 """Faults of the exchange that strike a number of times, not for a time."""
 
@@ -247,9 +250,19 @@ def _liquidate(world: World, _: Fault) -> None:
 def _deleverage(world: World, fault: Fault) -> None:
     """Take part of a position away, for another account's sake."""
     symbol = random.Random(f"{world.seed}/{fault.number}").choice(world.market.symbols)
-    if world.venue_qty(symbol):
+    if world.venue_qty(symbol) and not world.bourse.is_down:
         world.bourse.deleverage(symbol, Decimal(str(world.market.prices[symbol])))
         world.fire("deleveraging")
+
+
+def _restart_exchange(world: World, fault: Fault) -> None:
+    """The exchange's process ends, and another one takes its books on."""
+    if world.bourse.is_down:
+        return
+    world.fire("exchange_restart")
+    world.bourse.go_down()
+    world.road.cut_sockets()
+    world.later(fault.for_s, world.bourse.come_back)
 
 
 def _stale(world: World, fault: Fault) -> None:
@@ -300,6 +313,7 @@ EVENTS: dict[str, Callable[[World, Fault], None]] = {
     "liquidation": _liquidate,
     "deleveraging": _deleverage,
     "stale_reads": _stale,
+    "exchange_restart": _restart_exchange,
     "pause": _pause,
     "stop": _stop,
     "kill_switch": _kill_switch,

@@ -6,7 +6,7 @@ made smaller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -16,6 +16,13 @@ from ..exchange_server.faults import Kind
 from ..model.errors import InputError
 
 ORDER_ROADS = "*order*"
+FEED = "feed"
+"""The group of faults that has a plan of its own."""
+
+
+RESTART = "exchange_restart"
+RESTARTS = 0.1
+"""The share of seeds in which the exchange is started again, where all kinds may strike."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +51,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shape(NamedTuple):
-    """How faults of a kind are drawn. `rule` is the exchange's own fault, where it is one."""
+    """How faults of a kind are drawn. `rule` is the exchange's own fault, where it is one.
+
+    One without weight is in no seed's first plan: what is new to the list leaves the plans of all
+    seeds as they were.
+    """
 
     rule: Kind | None = None
     weight: float = 1.0
@@ -60,6 +71,10 @@ class Shape(NamedTuple):
 def _rule(kind: Kind, group: str, **fields: object) -> Shape:
     drawn: dict[str, object] = {"for_s": (5.0, 60.0), "chance": (0.05, 0.6), **fields}
     return Shape(rule=kind, group=group, **drawn)  # type: ignore[arg-type]
+
+
+def _feed(kind: Kind, **fields: object) -> Shape:
+    return _rule(kind, FEED, **{"weight": 0.0, "on": "*@*", **fields})
 
 
 _PHASES = ("before", "torn", "after")
@@ -135,6 +150,15 @@ SHAPES: dict[str, Shape] = {
     "funding": Shape(weight=1.0, delay_ms=(-20, 20), group="market"),
     "liquidation": Shape(weight=0.3, group="market"),
     "deleveraging": Shape(weight=0.3, group="market"),
+    # The market's streams, in the seeds in which the market comes over them
+    "market_silent": _feed(Kind.SILENT_STREAM),
+    "market_cut": _feed(Kind.DISCONNECT, times=(1, 2)),
+    "market_doubled": _feed(Kind.DUPLICATE_FRAME, chance=(0.3, 1.0)),
+    "marks_missing": _feed(
+        Kind.DROP_FRAME, on="*@markPrice*", for_s=(8.0, 40.0), chance=(1.0, 1.0)
+    ),
+    # The exchange's own process, in seeds that are drawn for it
+    "exchange_restart": Shape(weight=0.0, for_s=(0.3, 12.0), group="exchange"),
     # The operator
     "pause": Shape(weight=0.7, for_s=(1.0, 30.0), group="operator"),
     "stop": Shape(weight=0.5, words=("keep", "flatten"), group="operator"),
@@ -179,15 +203,44 @@ def chosen(words: Sequence[str]) -> frozenset[str]:
     return frozenset(found) if words else frozenset(SHAPES)
 
 
-def draw_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> tuple[Fault, ...]:
-    """Draw what goes wrong in a storm: a few kinds of faults, some of them often.
+def draw_plan(
+    seed: str, storm_s: float, kinds: frozenset[str], *, has_live_feed: bool = False
+) -> tuple[Fault, ...]:
+    """Draw what goes wrong in a storm, in the order of its time."""
+    plan = _first_plan(seed, storm_s, kinds) + _restart_plan(seed, storm_s, kinds)
+    if has_live_feed:
+        plan += _feed_plan(seed, storm_s, kinds)
+    numbered = [msgspec.structs.replace(fault, number=n) for n, fault in enumerate(plan)]
+    return tuple(sorted(numbered, key=lambda fault: fault.at_s))
+
+
+def _restart_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> list[Fault]:
+    """Draw restarts of the exchange, in few seeds where they are one kind among all."""
+    lots = Random(f"{seed}/restart plan")
+    is_chosen = len(kinds) < len(SHAPES)
+    is_drawn = lots.random() < RESTARTS or is_chosen
+    if RESTART not in kinds or not is_drawn:
+        return []
+    return [_draw(lots, RESTART, storm_s) for _ in range(lots.choice((1, 1, 2)))]
+
+
+def _feed_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> list[Fault]:
+    """Draw what goes wrong with the market's streams."""
+    lots = Random(f"{seed}/feed plan")
+    known = [kind for kind, shape in SHAPES.items() if shape.group == FEED and kind in kinds]
+    number = lots.choice((0, 1, 2, 3)) + int(storm_s // 60)
+    return [_draw(lots, lots.choice(known), storm_s) for _ in range(number)] if known else []
+
+
+def _first_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> list[Fault]:
+    """Draw a few kinds of faults, some of them often.
 
     Each seed has its own character: most have few kinds, some have many.
     """
     lots = Random(f"{seed}/plan")
-    known = [kind for kind in SHAPES if kind in kinds]
+    known = [kind for kind, shape in SHAPES.items() if kind in kinds and shape.weight]
     if not known:
-        return ()
+        return []
     variety = min(len(known), lots.choice((2, 4, 7, 12)))
     weights = [SHAPES[kind].weight for kind in known]
     some = [*dict.fromkeys(lots.choices(known, weights, k=variety * 2))][:variety]
@@ -198,8 +251,13 @@ def draw_plan(seed: str, storm_s: float, kinds: frozenset[str]) -> tuple[Fault, 
         for fault in plan
         if COMPANIONS.get(fault.kind) in kinds
     ]
-    plan.sort(key=lambda fault: fault.at_s)
-    return tuple(msgspec.structs.replace(fault, number=number) for number, fault in enumerate(plan))
+    return sorted(plan, key=lambda fault: fault.at_s)
+
+
+def kind_of(rule: Mapping[str, object]) -> str:
+    """Return which kind of fault a rule of the exchange is of."""
+    kinds = [k for k, shape in SHAPES.items() if shape.rule and shape.rule.value == rule["kind"]]
+    return next((kind for kind in kinds if SHAPES[kind].on == rule["on"]), kinds[0])
 
 
 def _draw(lots: Random, kind: str, storm_s: float) -> Fault:

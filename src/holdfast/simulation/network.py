@@ -6,7 +6,7 @@ It is the `Wire` of one process. What was written before the process died still 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from random import Random
@@ -26,6 +26,8 @@ GRAIN_S = 0.001
 """Latencies are whole milliseconds, so that arrivals may coincide."""
 
 HANG_S = 60.0
+MARKET_PATH = "/stream?streams="
+"""What the addresses of market streams have."""
 
 
 class Road:
@@ -34,6 +36,7 @@ class Road:
     def __init__(self, bourse: Bourse, seed: str, now: Callable[[], float]) -> None:
         self.bourse = bourse
         self.seed = seed
+        self._now = now
         self.lots = Random(f"{seed}/road")
         self.refuses_until = 0.0  # connections and requests: nothing is written
         self.swallows_until = 0.0  # everything, both ways
@@ -50,6 +53,10 @@ class Road:
     def latency(self) -> float:
         most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]
         return self.lots.randint(LATENCY_MS[0], most) * GRAIN_S
+
+    def is_refused(self) -> bool:
+        """Tell whether nobody takes a connection: for a while, or because nobody is there."""
+        return self._now() < self.refuses_until or self.bourse.is_down
 
     def cut_sockets(self) -> int:
         """Break every connection that is open; return how many."""
@@ -80,7 +87,7 @@ class SimWire:
         road = self._road
         loop = asyncio.get_running_loop()
         await asyncio.sleep(road.latency())
-        if loop.time() < road.refuses_until:
+        if road.is_refused():
             road.fired["refused"] += 1
             raise VenueUnavailable("connection refused")
         if loop.time() < road.swallows_until:
@@ -97,7 +104,7 @@ class SimWire:
     ) -> HttpReply:
         road, loop = self._road, asyncio.get_running_loop()
         self._process.check()
-        if loop.time() < road.refuses_until:
+        if road.is_refused():
             await asyncio.sleep(road.latency())
             road.fired["refused"] += 1
             raise VenueUnavailable("connection refused")
@@ -177,7 +184,10 @@ class _Call:
 
 
 class SimSocket:
-    """Both ends of one WebSocket, from the client's side. Frames keep their order each way."""
+    """Both ends of one WebSocket, from the client's side. Frames keep their order each way.
+
+    Those of a user's stream that arrive at the same instant are heard in any order.
+    """
 
     def __init__(self, road: Road, process: Process, url: str, ears: Ears) -> None:
         self._road = road
@@ -185,13 +195,16 @@ class SimSocket:
         self._ears = ears
         self._loop = asyncio.get_running_loop()
         self._to_us = self._to_them = 0.0
+        self._coming: deque[bytes] = deque()  # frames of the market, in their order
         self.is_open = True
         self._is_swallowed = False
         self._is_api = API_PATH in url
+        self._is_market = MARKET_PATH in url
+        self._path = url.partition("?")[0]
         self._far: FarEnd = road.bourse.open(url, self._from_them, self._ended_there)
         road.sockets.append(self)
         if not self._is_api:
-            for text in road.strange.again():
+            for text in road.strange.again(self._path):
                 self._hand_on(text)
 
     # The client's calls
@@ -245,11 +258,15 @@ class SimSocket:
         if not self.is_open or self._is_lost():
             return
         strange = self._road.strange
-        for each in [strange.reply(text)] if self._is_api else strange.frame(text):
+        for each in [strange.reply(text)] if self._is_api else strange.frame(text, self._path):
             self._hand_on(each)
 
     def _hand_on(self, text: bytes) -> None:
-        self._later(lambda: self._ears.on_frame(text))
+        if self._is_market:
+            self._coming.append(text)
+            self._later(lambda: self._ears.on_frame(self._coming.popleft()))
+        else:
+            self._later(lambda: self._ears.on_frame(text))
 
     def _later(self, do: Callable[[], None]) -> None:
         self._to_us = max(self._to_us, self._loop.time() + self._road.latency())
@@ -267,7 +284,10 @@ class SimSocket:
         if not self.is_open:
             return
         self._forget()
-        self._far.close()
+        if self._is_market:  # the exchange may be in the midst of telling this very stream
+            self._loop.call_soon(self._far.close, context=Context())
+        else:
+            self._far.close()
         self._to_us = max(self._to_us, self._loop.time() + self._road.latency())
         self._loop.call_at(self._to_us, self._told, reason, context=self._process.context)
 

@@ -163,6 +163,8 @@ class Operator:
             order_type=OrderType.LIMIT,
             price=instrument.round_price(price * (1 - side.sign * Decimal("0.001"))),
         )
+        if self._world.bourse.is_down:
+            return
         self._world.bourse.venue.submit(order)
         self._world.fired["stranger"] += 1
 

@@ -309,6 +309,8 @@ class Oracles:
         found += [text for _, text in self._naked_parents(state)]
         if state.differences:
             found.append(f"the books differ: {state.differences}")
+        if world.hearing is not None:
+            found += world.hearing.restless()
         return found
 
     def _open_orders(self, state: State) -> list[str]:

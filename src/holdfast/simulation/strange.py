@@ -6,7 +6,7 @@ What is told stays true, or can't be understood: the books must be right all the
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -47,11 +47,11 @@ class Strange:
         self._lots = lots
         self._now = now
         self._fired = fired
-        self._heard: deque[bytes] = deque(maxlen=REPLAYED)
+        self._heard: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=REPLAYED))
 
-    def frame(self, text: bytes) -> list[bytes]:
-        """Return what arrives in a frame's place, on a user's stream."""
-        self._heard.append(text)
+    def frame(self, text: bytes, path: str) -> list[bytes]:
+        """Return what arrives in a frame's place, on a stream of this path."""
+        self._heard[path].append(text)
         if self._now() >= self.frames_until or self._lots.random() >= self.chance:
             return [text]
         self._fired["strange_frames"] += 1
@@ -59,13 +59,14 @@ class Strange:
             return [self._lots.choice(_ODD_FRAMES), text]
         return [_encode(self._bent(_decode(text)))]
 
-    def again(self) -> list[bytes]:
+    def again(self, path: str) -> list[bytes]:
         """Return the frames that come once more on a stream that was opened anew."""
-        if self.replays <= 0 or not self._heard:
+        heard = self._heard[path]
+        if self.replays <= 0 or not heard:
             return []
         self.replays -= 1
         self._fired["replayed_frames"] += 1
-        return list(self._heard)
+        return list(heard)
 
     def reply(self, text: bytes) -> bytes:
         """Return what arrives in place of an answer over the API's socket."""

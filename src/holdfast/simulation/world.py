@@ -31,10 +31,11 @@ from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.settings import BinanceSettings, endpoints
 from .bourse import ACCOUNT, KEY, SECRET, Bourse, settings_of
-from .churner import Churner
+from .churner import Churner, Listener
 from .deeds import Deeds
 from .disk import Disk, Killing
-from .faults import SHAPES, Fault, draw_plan
+from .faults import Fault, draw_plan, kind_of
+from .hearing import Ear, Hearing
 from .live_feed import has_live_feed, live_feed
 from .loop import SimLoop
 from .market import SYMBOLS, Market, SimFeed
@@ -97,19 +98,26 @@ class World:
             on_kill=self._killed,
             on_undurable=self._undurable,
         )
-        self.plan = draw_plan(self.seed, spec.storm_s, spec.kinds) if spec.has_plan else ()
+        self.plan = (
+            draw_plan(self.seed, spec.storm_s, spec.kinds, has_live_feed=self.has_live_feed)
+            if spec.has_plan
+            else ()
+        )
         self.skew_ns = 0
         self.starting_kill: Fault | None = None
         self.wake = asyncio.Event()
         self._feeds: list[tuple[SimFeed, Process]] = []
         keys = random.Random(f"{self.seed}/keys")
-        settings = settings_of(SYMBOLS, Decimal(10_000), Liquidity())
         self.bourse = Bourse(
-            SYMBOLS, self.venue_now, settings, lambda: f"{keys.getrandbits(256):064x}"
+            SYMBOLS,
+            self.venue_now,
+            settings_of(SYMBOLS, Decimal(10_000), Liquidity()),
+            lambda: f"{keys.getrandbits(256):064x}",
         )
         self.stale = StaleReads(self.bourse.venue, self._count_stale)
         self.road = Road(self.bourse, self.seed, self.loop.time)
         self.oracles = Oracles(self)
+        self.hearing = Hearing(self, is_wild=not spec.strategy) if self.has_live_feed else None
         self.timing = Timing(self.loop.time, self._repaired)
         self.bourse.dropped = self.timing.on_dropped
         self._operator = Operator(self)
@@ -117,7 +125,7 @@ class World:
         self._arm_kill()
         self.bourse.on_outputs(self.oracles.hear_venue)
         self.bourse.on_outputs(lambda outputs, _: self.timing.hear_venue(outputs))
-        self.market.shows += [self.bourse.venue.on_market, self._show_feeds]
+        self.market.shows += [self.bourse.show, self._show_feeds]
 
     @property
     def has_live_feed(self) -> bool:
@@ -174,6 +182,8 @@ class World:
         return found
 
     def _show_feeds(self, message: MarketData) -> None:
+        if self.bourse.is_down:
+            return
         for feed, process in self._feeds:
             if not process.is_dead:
                 self.loop.call_later(0.004, feed.put, message, context=process.context)
@@ -215,16 +225,17 @@ class World:
             self.lives = lives
         await lives.wait()
 
-    def _feed(self, process: Process) -> Feed:
+    def _feed(self, process: Process, ear: Ear | None) -> Feed:
         """What a process sees of the market: straight from it, or over the exchange's streams."""
-        if not self.has_live_feed:
+        if ear is None:
             feed = SimFeed(self.market, self.machine_now())
             self._feeds.append((feed, process))
             return feed
-        return live_feed(self.market.symbols, REST_URL, self.machine_now, self.road, process)
+        return live_feed(self.market.symbols, REST_URL, self.machine_now, self.road, ear)
 
     async def _make(self, process: Process) -> LiveSession:
-        feed = self._feed(process)
+        ear = None if self.hearing is None else self.hearing.ear(process)
+        feed = self._feed(process, ear)
         broker = LiveBrokerAdapter(lambda wiring: self._venue(wiring, process), self.config)
         parts = await assemble(
             self.config,
@@ -241,10 +252,13 @@ class World:
         made, described = load_strategies(self._strategies())
         # Once the storm is over nobody wishes for anything: the world must come to rest.
         plan = plan_of(parts, "portfolio", made, described, lambda _: self.is_calm)
-        live = LiveSession(
-            self.config, plan, parts, self, listeners=[self.oracles.hear_facts, self._hear_facts]
-        )
-        live.runner.guard = _NoGuard()  # type: ignore[assignment]
+        listeners = [self.oracles.hear_facts, self._hear_facts]
+        if ear is not None:
+            listeners.append(ear.hear_facts)
+        live = LiveSession(self.config, plan, parts, self, listeners=listeners)
+        live.runner.guard = ear or _NoGuard()  # type: ignore[assignment]
+        if ear is not None:
+            ear.live = live
         if process is self.process:
             self.live = live
         return live
@@ -252,7 +266,8 @@ class World:
     def _strategies(self) -> list[str | Strategy]:
         if self.spec.strategy:
             return [self.spec.strategy]
-        return [Churner(f"{self.seed}/a"), Churner(f"{self.seed}/b", 0.08)]
+        first = Listener if self.has_live_feed else Churner
+        return [first(f"{self.seed}/a"), Churner(f"{self.seed}/b", 0.08)]
 
     def _venue(self, wiring: Wiring, process: Process) -> BinanceFuturesVenue:
         return BinanceFuturesVenue(
@@ -329,8 +344,7 @@ class World:
     def _gather_fired(self) -> None:
         for row in self.bourse.venue.faults.account_for():
             if row["fired"]:
-                kind = next(k for k, s in SHAPES.items() if s.rule and s.rule.value == row["kind"])
-                self.fired[kind] += int(str(row["fired"]))
+                self.fired[kind_of(row)] += int(str(row["fired"]))
         self.fired.update(self.road.fired)
         self.road.fired.clear()
         if self.disk.found:
@@ -366,11 +380,16 @@ class World:
             self.bourse.pulse()
             if seconds % 5 == 0:
                 self.oracles.look()
+                if self.hearing is not None:
+                    self.hearing.look()
 
     def _calm_down(self) -> None:
         self.log("the storm is over")
         self.is_calm = self.market.is_calm = True
+        if self.hearing is not None:
+            self.hearing.calm_down()
         self.bourse.venue.faults.clear()
+        self.bourse.come_back()
         self.stale.end()
         road, disk = self.road, self.disk
         road.refuses_until = road.swallows_until = 0.0

@@ -32,8 +32,8 @@ QUOTE = json.dumps(
 )  # fmt: skip
 
 
-def feed_of(url, *, books=False):
-    return BinanceFuturesFeed(FeedSettings(symbols=(BTC,), books=books), rest_url=url)
+def feed_of(url, *, books=False, **more):
+    return BinanceFuturesFeed(FeedSettings(symbols=(BTC,), books=books), rest_url=url, **more)
 
 
 def begun(url):
@@ -99,12 +99,11 @@ async def test_feed_goes_on_after_a_lost_connection():
 
 async def test_feed_is_renewed_before_its_end_and_loses_nothing(monkeypatch):
     """Aggregates are counted one by one."""
-    monkeypatch.setattr(binance_futures, "LIFETIME_S", 0.3)
     monkeypatch.setattr(streams, "WATCH_S", 0.02)
     monkeypatch.setattr(streams, "OVERLAP_S", 0.1)
     links = []
     with street() as market:
-        feed = feed_of(market.url)
+        feed = feed_of(market.url, lifetime_s=0.3)
         feed.on_link = lambda *link: links.append(link)
         trades: list[Trade] = []
         async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
@@ -173,11 +172,20 @@ async def test_books_are_whole_and_follow_without_a_gap():
     assert next(book.bids.levels())[0] < next(book.asks.levels())[0]
 
 
-def agg_trade(number):
-    told = {"e": "aggTrade", "E": 5, "s": "BTCUSDT", "a": number, "p": "1.5", "q": "2"}
+def agg_trade(number, ms=5):
+    told = {"e": "aggTrade", "E": ms, "s": "BTCUSDT", "a": number, "p": "1.5", "q": "2"}
     return json.dumps(
-        {"stream": "btcusdt@aggTrade", "data": {**told, "f": 1, "l": 1, "T": 5, "m": True}}
+        {"stream": "btcusdt@aggTrade", "data": {**told, "f": 1, "l": 1, "T": ms, "m": True}}
     )
+
+
+def mark(ms):
+    told = {"e": "markPriceUpdate", "E": ms, "s": "BTCUSDT", "p": "1.5", "i": "1.5", "P": "1.5"}
+    return json.dumps({**told, "r": "0.0001", "T": 0})
+
+
+def quote(ms):
+    return json.dumps({**json.loads(QUOTE), "E": ms, "T": ms})
 
 
 async def test_trade_that_is_told_twice_is_shown_once():
@@ -197,9 +205,77 @@ async def test_a_venue_that_counts_its_trades_anew_after_a_restart_is_heard_at_o
     assert len(taken) == 2  # while nothing was lost, a lower number is a repeated one
 
     feed._lost(binance_futures.MARKET)
-    feed._hear(agg_trade(3))
+    feed._hear(agg_trade(3, ms=6))
+    feed._hear(agg_trade(3, ms=7))
 
     assert [trade.trade_id for trade in taken] == [900, 901, 3]
+
+
+async def test_trades_that_never_came_are_told_once_and_then_counted(caplog):
+    feed = begun("http://127.0.0.1:9")
+    for number in (7, 8, 11, 14):
+        feed._hear(agg_trade(number))
+
+    assert caplog.messages == ["market data of BTCUSDT: trades 9 to 10 never came"]
+
+
+async def test_trades_missed_while_a_path_was_lost_are_no_gap_of_their_own(caplog):
+    feed = begun("http://127.0.0.1:9")
+    feed._hear(agg_trade(7))
+
+    feed._lost(binance_futures.MARKET)
+    feed._hear(agg_trade(11))
+
+    assert not any("never came" in text for text in caplog.messages)
+
+
+async def test_what_a_new_connection_tells_again_is_shown_once():
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    first = [agg_trade(8, ms=7), agg_trade(9, ms=8), quote(7), quote(8), mark(7), mark(8)]
+    for frame in first:
+        feed._hear(frame)
+    shown = list(taken)
+
+    feed._lost(binance_futures.MARKET)
+    feed._lost(binance_futures.PUBLIC)
+    for frame in first:
+        feed._hear(frame)
+    assert taken == shown
+    for frame in (agg_trade(10, ms=9), quote(9), mark(9)):
+        feed._hear(frame)
+
+    assert [each.ts for each in taken[len(shown) :]] == [9 * 10**6] * 3
+
+
+async def test_what_was_told_before_a_path_was_lost_does_not_bring_a_symbol_back():
+    feed = begun("http://127.0.0.1:9")
+    takes_all(feed)
+    links = []
+    feed.on_link = lambda _, is_up, _reason: links.append(is_up)
+    for frame in (agg_trade(9), mark(5)):
+        feed._hear(frame)
+
+    feed._lost(binance_futures.MARKET)
+    for frame in (agg_trade(9), mark(5)):
+        feed._hear(frame)
+    assert links == [False]
+    feed._hear(mark(6))
+
+    assert links == [False, True]
+
+
+@pytest.mark.parametrize("frames", [[quote(100_000), quote(5)], [mark(100_000), mark(5)]])
+async def test_a_venue_whose_clock_was_put_right_is_heard_after_a_lost_connection(frames):
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    feed._hear(frames[0])
+
+    feed._lost(binance_futures.MARKET)
+    feed._lost(binance_futures.PUBLIC)
+    feed._hear(frames[1])
+
+    assert [each.ts for each in taken] == [100_000 * 10**6, 5 * 10**6]
 
 
 async def test_frame_that_can_not_be_read_stops_nothing():

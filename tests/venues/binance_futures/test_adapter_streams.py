@@ -173,6 +173,21 @@ async def test_stream_is_renewed_before_its_end_without_ever_being_down(monkeypa
         assert most == 2
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_connection_that_hears_nothing_while_its_successor_does_was_deaf(
+    monkeypatch, is_shared
+):
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    monkeypatch.setattr(streams, "OVERLAP_S", 0.1)
+    watch = Watch(lifetime_s=0.2, is_shared=is_shared)
+    async with stream_to(serve(stay_silent, talk, stay_silent), watch) as (_, heard):
+        await heard.has(lambda told: told.count("renewed") == 2)
+
+    down = "down: it heard nothing while its successor did"
+    expected = [down, "up"] if is_shared else []
+    assert [each for each in heard.told if each in {down, "up"}] == ["up", *expected]
+
+
 async def test_stream_without_an_address_keeps_trying():
     tries, tried = 0, asyncio.Event()
 

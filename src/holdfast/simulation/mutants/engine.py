@@ -9,13 +9,15 @@ import msgspec
 
 from ...engine import engine, folds, housekeeping, protection, reconcile, reports
 from ...engine.core import Core
+from ...engine.exposure import Exposure
 from ...engine.order import Order, RequestState
 from ...engine.parent import Parent
 from ...engine.risk import RULES, RiskContext
 from ...engine.state import State
 from ...model import events as ev
 from ...model import messages as msg
-from ...model.values import ZERO, OrderRole, OrderStatus, Verdict
+from ...model.ids import Owner
+from ...model.values import ZERO, OrderRole, OrderStatus, ParentId, Verdict
 from .patching import Patch
 
 
@@ -103,16 +105,16 @@ def never_doubt_what_is_not_answered(patch: Patch) -> None:
     patch.attr(housekeeping, "doubt_unanswered", lambda *_: None)
 
 
-def _passes(name: str) -> Callable[..., Verdict]:
+def passes(name: str) -> Callable[..., Verdict]:
     return lambda _order, _ctx: Verdict(rule=name, passed=True)
 
 
 def trade_outside_running(patch: Patch) -> None:
-    patch.item(RULES, "session", _passes("session"))
+    patch.item(RULES, "session", passes("session"))
 
 
 def trade_under_the_kill_switch(patch: Patch) -> None:
-    patch.item(RULES, "kill_switch", _passes("kill_switch"))
+    patch.item(RULES, "kill_switch", passes("kill_switch"))
 
 
 def check_no_limit(patch: Patch) -> None:
@@ -143,7 +145,7 @@ def leave_old_stops(patch: Patch) -> None:
 
 def use_ids_again(patch: Patch) -> None:
     def next_id(self: Core, parent_id: str, role: OrderRole, strategy: str) -> str:
-        from ...model.ids import PREFIX, Owner, make_cl_ord_id  # noqa: PLC0415
+        from ...model.ids import PREFIX, make_cl_ord_id  # noqa: PLC0415
 
         parent = int(parent_id) if parent_id else 0
         seq = self.state.order_seq + 1
@@ -182,6 +184,30 @@ def round_fees(patch: Patch) -> None:
 def book_no_funding(patch: Patch) -> None:
     patch.attr(reconcile, "on_funding", lambda _core, _payment: None)
     patch.item(engine._HANDLERS, msg.FundingPayment, lambda _core, _payment: None)  # noqa: SLF001
+
+
+def go_by_the_venues_clock_alone(patch: Patch) -> None:
+    """Take a fill for part of the opening where it is older by the clocks, whoever sent it."""
+
+    def is_before_the_books(core: Core, report: msg.ExecutionReport) -> bool:
+        opened_ts = core.state.account(report.account).opened_ts
+        return not opened_ts or report.venue_ts < opened_ts
+
+    patch.attr(reports, "is_before_the_books", is_before_the_books)
+    patch.attr(reconcile, "is_before_the_books", is_before_the_books)
+
+
+def value_by_the_mark_alone(patch: Patch) -> None:
+    patch.attr(Exposure, "dearest", Exposure.mark)
+
+
+def believe_any_parent(patch: Patch) -> None:
+    """Give an order that is taken on to whoever has its parent's number, or gets it."""
+
+    def parent_of(_core: Core, _report: msg.ExecutionReport, owner: Owner) -> ParentId:
+        return ParentId(str(owner.parent) if owner.parent else "")
+
+    patch.attr(reports, "_parent_of", parent_of)
 
 
 def adopt_no_strangers(patch: Patch) -> None:

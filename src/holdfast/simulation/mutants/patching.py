@@ -29,11 +29,19 @@ class Patch:
         self._undo.clear()
 
 
+class Known(NamedTuple):
+    """A run in which something rare has happened: all faults, so long a storm."""
+
+    seed: int
+    storm_s: float
+
+
 class Mutant(NamedTuple):
     """What is taken out, and which oracles may notice it.
 
     `kinds` are the faults under which it is looked for, none meaning all; `seeds` is how many
-    runs are tried at most.
+    runs are tried at most. `known` are played before all others; `needs_feed` leaves out seeds
+    whose market does not come over the streams.
     """
 
     name: str
@@ -41,6 +49,8 @@ class Mutant(NamedTuple):
     noticed_by: tuple[str, ...]
     kinds: tuple[str, ...] = ()
     seeds: int = 200
+    known: tuple[Known, ...] = ()
+    needs_feed: bool = False
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import engine, shells
-from .patching import Mutant
+from . import engine, feeds, shells
+from .patching import Known, Mutant
 
 BOOKS = ("at rest", "one booking per trade", "fold", "crash")
+HEARD = ("heard", "at rest")
 LOST = ("stream", "request", "road")
 MUTANTS = (
     Mutant("trade-id dedupe", engine.forget_trade_ids, BOOKS),
@@ -129,4 +130,99 @@ MUTANTS = (
         ("zombie",),
     ),
     Mutant("torn facts are set aside", shells.leave_a_torn_tail, ("at rest",), ("kill",)),
+    Mutant(
+        "nothing is handled before the epoch",
+        shells.handle_before_the_epoch_begins,
+        ("facts first", "fold", "one order per id", "one order per intent", "at rest", "crash"),
+        known=(Known(8_004_692, 18),),
+    ),
+    Mutant(
+        "own fills are booked whatever the clock says",
+        engine.go_by_the_venues_clock_alone,
+        BOOKS,
+        known=(Known(8_009_783, 18),),
+    ),
+    Mutant(
+        "limits go by the dearer price",
+        engine.value_by_the_mark_alone,
+        ("worst case",),
+        known=(Known(11_000_806, 18),),
+    ),
+    Mutant(
+        "no parent adopts what came before it",
+        engine.believe_any_parent,
+        ("stops", "at rest"),
+        known=(Known(10_003_577, 18),),
+    ),
+    Mutant("a trade comes once", feeds.show_what_is_repeated, HEARD, (), needs_feed=True),
+    Mutant(
+        "what was shown is not shown again",
+        feeds.forget_what_was_shown,
+        HEARD,
+        ("replayed_frames",),
+        needs_feed=True,
+    ),
+    Mutant(
+        "a venue may count anew",
+        feeds.believe_no_new_count,
+        HEARD,
+        ("exchange_restart",),
+        needs_feed=True,
+    ),
+    Mutant(
+        "a lost market is asked for again",
+        feeds.ask_for_nothing_anew,
+        HEARD,
+        ("market_cut",),
+        needs_feed=True,
+    ),
+    Mutant(
+        "a silent market is doubted",
+        feeds.trust_in_silence,
+        HEARD,
+        ("market_silent",),
+        needs_feed=True,
+    ),
+    Mutant(
+        "a deaf connection is told",
+        feeds.believe_the_deaf,
+        ("heard",),
+        ("feed", "exchange"),
+        needs_feed=True,
+        known=(Known(20_000_757, 18),),
+    ),
+    Mutant(
+        "a lost market is told", feeds.tell_no_loss, ("heard",), ("market_cut",), needs_feed=True
+    ),
+    Mutant(
+        "missing marks are told",
+        feeds.miss_no_marks,
+        ("heard",),
+        ("marks_missing",),
+        needs_feed=True,
+    ),
+    Mutant(
+        "missing trades are told",
+        feeds.tell_no_gap,
+        ("heard",),
+        ("market_silent",),
+        needs_feed=True,
+    ),
+    Mutant(
+        "no entry where the market is cut off",
+        feeds.trade_on_what_is_cut_off,
+        ("heard",),
+        ("feed",),
+        needs_feed=True,
+    ),
+    Mutant(
+        "time closes bars",
+        feeds.wait_for_a_trade_to_close_bars,
+        ("heard",),
+        ("feed", "road"),
+        needs_feed=True,
+    ),
+    Mutant(
+        "a bar has each of its trades", feeds.leave_out_what_closes_a_bar, HEARD, needs_feed=True
+    ),
 )

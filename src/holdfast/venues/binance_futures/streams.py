@@ -4,6 +4,8 @@ Rule 1: a stream that is silent is broken. Pings tell of the road, `silence_s` o
         on it, `expect` of something that must come now.
 Rule 2: the venue ends every connection after a day. The next one is opened before this one is
         closed, and both are heard for a moment: what comes twice is the reader's to tell apart.
+        Where all connections are told the same (`is_shared`), one that hears nothing meanwhile,
+        though its successor does, was deaf: what it missed is told as any loss.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ class Watch:
     first_s: float | None = None  # for the first frame
     silence_s: float | None = None  # between any two frames
     lifetime_s: float = LIFETIME_S
+    is_shared: bool = False  # every connection is told the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,9 @@ class Stream:
             fresh.use()
             await self._watched(line, socket, line.age_s + OVERLAP_S)
             socket.close()
+            if self._watch.is_shared and fresh.has_heard and line.heard < fresh.began:
+                self._set_down("it heard nothing while its successor did")
+                self._set_up()
             line, socket, lifetime_s = fresh, successor, self._watch.lifetime_s
 
     async def _watched(self, line: Line, socket: Socket, lifetime_s: float) -> str | None:
