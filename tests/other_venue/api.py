@@ -8,13 +8,16 @@ from decimal import Decimal
 from urllib.parse import parse_qsl
 
 from . import contracts, rows
-from .books import Refused
+from .orders import Refused
 
 KEY, SECRET = "other-key", "other-secret"
 DEFAULT_WINDOW_MS = 5000
 AHEAD_MS = 1000
 ROWS_MAX = 1000
+LAG_MS = 600
+"""How far lists trail, where they do."""
 MINUTE_MS = 60_000
+WEEK_MS = 7 * 86_400_000
 OPEN = frozenset(
     [
         "ping",
@@ -214,7 +217,7 @@ class Api:
     def post_order(self, p):
         order = self.books.place(p)
         row = rows.order_row(order)
-        if p.get("newOrderRespType") != "RESULT":
+        if p.get("newOrderRespType") != "RESULT" and "results" not in self.habits:
             row |= {"status": "NEW", "executedQty": "0", "cumQty": "0"}
         return row
 
@@ -235,13 +238,18 @@ class Api:
         self.books.contract(p.get("symbol"))
         name = p.get("origClientOrderId", "")
         order = self.books.find(p["symbol"], p.get("orderId", ""), name)
-        if order is None:
+        if order is None or (code == -2013 and self._is_hidden(order.made)):
             text = "Order does not exist." if code == -2013 else "Unknown order sent."
             raise Refused(code, text)
         return order
 
+    def _is_hidden(self, made):
+        """Tell whether lists do not show yet what was made then."""
+        return "lags" in self.habits and self.now() - made < LAG_MS
+
     def get_openorders(self, p):
-        return [rows.listed_order(each) for each in self.books.open_orders(p.get("symbol"))]
+        found = self.books.open_orders(p.get("symbol"))
+        return [rows.listed_order(each) for each in found if not self._is_hidden(each.made)]
 
     def get_allorders(self, p):
         first = int(p.get("orderId", 0))
@@ -257,6 +265,8 @@ class Api:
     def get_usertrades(self, p):
         first, since = int(p.get("fromId", 0)), int(p.get("startTime", 0))
         until = int(p.get("endTime", 10**15))
+        if "startTime" in p and until - since > WEEK_MS:
+            raise Refused(-4166, "Search window is restricted to recent 7 days only.")
         return [
             rows.trade_row(each)
             for each in self.books.fills
@@ -290,7 +300,8 @@ class Api:
         return algo
 
     def get_openalgoorders(self, p):
-        return [rows.listed_algo(each) for each in self.books.open_algos(p.get("symbol"))]
+        found = self.books.open_algos(p.get("symbol"))
+        return [rows.listed_algo(each) for each in found if not self._is_hidden(each.made)]
 
     # The user stream's key
 

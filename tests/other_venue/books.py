@@ -8,94 +8,21 @@ frames of the user stream, in the order in which the real venue was seen to send
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from . import rows
-from .contracts import contracts
+from .contracts import LIFE, contracts
+from .orders import Algo, Fill, Order, Position, Refused, exact
 
 ZERO = Decimal(0)
 FEE = Decimal("0.0005")
 MAKER_FEE = Decimal("-0.0001")
 """Makers are paid at the other venue."""
-OPEN = ("NEW", "PARTIALLY_FILLED")
+NAMES = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
 TAKING = ("MARKET", "IOC", "FOK")
-
-
-def exact(amount):
-    """Round as the venue does: to eight places."""
-    return amount.quantize(Decimal("1E-8"))
-
-
-class Refused(Exception):
-    def __init__(self, code, msg, status=400):
-        super().__init__(msg)
-        self.code, self.msg, self.status = code, msg, status
-
-
-@dataclass
-class Order:
-    order_id: int
-    symbol: str
-    client_id: str
-    side: str
-    kind: str
-    qty: Decimal
-    price: Decimal
-    tif: str
-    reduce_only: bool
-    made: int
-    status: str = "NEW"
-    done: Decimal = ZERO
-    cost: Decimal = ZERO
-    changed: int = 0
-
-    @property
-    def sign(self):
-        return 1 if self.side == "BUY" else -1
-
-    @property
-    def is_open(self):
-        return self.status in OPEN
-
-
-@dataclass
-class Algo:
-    algo_id: int
-    symbol: str
-    client_id: str
-    side: str
-    kind: str
-    qty: Decimal
-    price: Decimal
-    trigger: Decimal
-    tif: str
-    reduce_only: bool
-    working: str
-    made: int
-    status: str = "NEW"
-    child: Order | None = None
-    changed: int = 0
-
-
-@dataclass
-class Fill:
-    trade_id: int
-    order: Order
-    qty: Decimal
-    price: Decimal
-    profit: Decimal
-    fee: Decimal
-    fee_asset: str
-    is_maker: bool
-    at: int
-
-
-@dataclass
-class Position:
-    qty: Decimal = ZERO
-    entry: Decimal = ZERO
 
 
 @dataclass
@@ -120,7 +47,7 @@ class Books:
 
     def __post_init__(self):
         self.contracts = contracts()
-        self.prices = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(2_000)}
+        self.prices = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(2_000), LIFE: Decimal("0.5")}
         first = 2**62 if "wide_ids" in self.habits else 8_389_765_000
         self.number_from(first)
         self._trades = itertools.count(first // 3)
@@ -146,6 +73,10 @@ class Books:
         return order
 
     def _check(self, p, name, qty, price):
+        if not NAMES.match(name):
+            raise Refused(-1100, "Illegal characters found in parameter 'newClientOrderId'.")
+        if (p["type"] == "LIMIT") != bool(p.get("timeInForce") and price):
+            raise Refused(-1106, "Parameter 'timeInForce' or 'price' sent when not required.")
         contract, symbol = self.contract(p["symbol"]), p["symbol"]
         if contract["status"] != "TRADING" and p.get("reduceOnly") != "true":
             raise Refused(-4141, "Symbol is closed.")
@@ -214,7 +145,8 @@ class Books:
 
     def placed_by_hand(self, symbol, side, qty, kind, price=None):
         """Place an order that is none of the session's."""
-        order = {"symbol": symbol, "side": side, "type": kind, "quantity": qty, "price": price}
+        order = {"symbol": symbol, "side": side, "type": kind, "quantity": qty}
+        order |= {"price": price, "timeInForce": "GTC"} if kind == "LIMIT" else {}
         return self.place({**order, "newClientOrderId": f"web_{len(self.orders)}"})
 
     def guarded_by_hand(self, symbol, side, kind, trigger):
@@ -225,6 +157,20 @@ class Books:
         )  # fmt: skip
         self.algos[algo.algo_id] = algo
         self.tell(rows.algo_event(algo, self.now()))
+
+    def taken_over(self, symbol, name, price):
+        """Let the venue end all orders of a symbol and close its position (liquidate, settle)."""
+        why = "7" if name.startswith("settle") else "5"
+        for order in self.open_orders(symbol):
+            self._end(order, "EXPIRED", why)
+        for algo in self.open_algos(symbol):
+            self._tell_algo(algo, "EXPIRED")
+        held = self.position(symbol).qty
+        side = "SELL" if held > 0 else "BUY"
+        given = {"symbol": symbol, "side": side, "quantity": abs(held), "price": price}
+        order = self._make(given, name, "LIMIT", "IOC")
+        self.orders[order.order_id] = order
+        self._fill(order, order.qty, Decimal(price), is_maker=False, what="CALCULATED")
 
     # What the market does
 
@@ -292,7 +238,7 @@ class Books:
             self._fill(order, qty, price, is_maker=False, new=new)
             new, price = None, price + self.contracts[order.symbol]["tick"] * order.sign
 
-    def _fill(self, order, qty, price, *, is_maker, new=None):
+    def _fill(self, order, qty, price, *, is_maker, new=None, what="TRADE"):
         if order.reduce_only:
             qty = min(qty, max(-self.position(order.symbol).qty * order.sign, ZERO))
         if not qty:
@@ -310,7 +256,7 @@ class Books:
         self._pay(profit, "REALIZED_PNL", order.symbol, f"{fill.trade_id}")
         self._pay(-fee, "COMMISSION", order.symbol, f"{fill.trade_id}", fill.fee_asset)
         lite, moved = rows.lite_event(fill), rows.moved_event(self, order.symbol, now)
-        told = rows.order_event(order, "TRADE", now, fill)
+        told = rows.order_event(order, what, now, fill)
         if "lite_late" in self.habits:
             frames = [new, told, moved, lite]
         elif "fills_first" in self.habits:

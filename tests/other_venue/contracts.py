@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+LIFE = "币安人生USDT"
+"""There are contracts whose names are not ASCII."""
+
 PERPETUAL_END = 4_133_404_800_000
 ODD = (
     ("CURRENT_QUARTER", "TRADING", "BTCUSDT_26{:04d}", "COIN"),
@@ -20,6 +23,7 @@ def contracts():
     return {
         "BTCUSDT": {"tick": Decimal("0.1"), "lot": Decimal("0.001"), "status": "TRADING"},
         "ETHUSDT": {"tick": Decimal("0.01"), "lot": Decimal("0.001"), "status": "TRADING"},
+        LIFE: {"tick": Decimal("0.0001"), "lot": Decimal(1), "status": "TRADING"},
     }
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from .contracts import LIFE
 from .rows import text
 from .writing import write
 
 MARKS_EVERY = 10
 """Mark prices come once a second or so, quotes and trades at every beat."""
+
+
+NO_INDEX = frozenset({LIFE})
+"""Contracts on what nobody else trades have no index; it is told as zero."""
 
 
 def market_frames(venue, names, turn):
@@ -33,6 +38,7 @@ def event_of(kind, symbol, price, now, turn):
         rest = {"p": text(price), "q": "0.010", "nq": "0.010", "f": turn, "l": turn}
         return {"e": "aggTrade", **at, "a": turn + 1, **rest, "m": turn % 2 == 0, "st": 1}
     if kind.startswith("markPrice") and turn % MARKS_EVERY == 0:
-        rest = {"p": text(price), "ap": text(price), "i": text(price), "P": text(price)}
+        index = "0.00000000" if symbol in NO_INDEX else text(price)
+        rest = {"p": text(price), "ap": text(price), "i": index, "P": index}
         return {"e": "markPriceUpdate", **at, **rest, "r": "0.00010000", "T": now + 3_600_000}
     return None

@@ -47,8 +47,8 @@ class Hangup(Exception):
 class Server:
     """Accepts connections; `habits` is a set of words that may change at any time."""
 
-    def __init__(self, habits, answer, live):
-        self.habits, self._answer, self._live = habits, answer, live
+    def __init__(self, habits, answer, live, greet):
+        self.habits, self._answer, self._live, self._greet = habits, answer, live, greet
         self.port = 0
         self._server: asyncio.Server
         self._open: set = set()
@@ -106,7 +106,7 @@ class Server:
         await deliver(writer, parts, answer.trouble)
 
     async def _upgrade(self, request, reader, writer):
-        refused = await self._answer(request) if request.path.startswith("/refuse") else None
+        refused = await self._greet(request)
         if refused is not None:
             await self._send(writer, request, refused, is_last=True)
             return

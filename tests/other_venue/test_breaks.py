@@ -152,3 +152,54 @@ async def test_a_venue_that_is_gone_for_a_while_is_found_again_with_what_it_did(
             await one.agree()
             await one.running()
             await hold_again(one, market)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/private/*", "page"),
+        ("/ws-fapi/*", "banned"),
+        ("/market/*", "reset"),
+        ("/public/*", "unavailable"),
+    ],
+)
+async def test_a_handshake_that_is_refused_is_tried_again(tmp_path, path, kind):
+    with street() as market:
+        trouble = market.trouble(kind, f"WS {path}")
+        async with session(tmp_path, market) as one:
+            await hold(one, market)
+            assert trouble.fired == 1
+            assert len(market.venue.placed) == 2
+
+
+async def test_orders_go_over_rest_while_the_websocket_api_is_not_to_be_had(tmp_path):
+    with street() as market:
+        market.trouble("mute", "WS /ws-fapi/*", count=1000)
+        async with session(tmp_path, market) as one:
+            assert not market.venue.orders
+            await hold(one, market)
+            await leave(one, market)
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["liquidated", "delisted"])
+async def test_what_the_venue_takes_over_is_over_here_too(tmp_path, is_gone):
+    name = "settlement_autoclose-1" if is_gone else "autoclose-1795"
+    with street() as market:
+        books = market.venue.books
+
+        def take_over():
+            books.taken_over(BTC, name, 49_500)
+            if is_gone:
+                books.contracts[BTC]["status"] = "CLOSE"
+
+        async with session(tmp_path, market) as one:
+            await hold(one, market)
+            await one.service.place_order(BTC, "BUY", "0.01", "LIMIT", "48000", stop_loss="47000")
+            await one.agree()
+            market.call(take_over)
+
+            await one.until(lambda: not one.books()[1] and not one.books()[2])
+            await one.agree()
+            await asyncio.sleep(2.2)  # an audit
+            await one.agree()
+            assert not one.state.differences

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.other_venue.contracts import LIFE
 from tests.other_venue.street import BTC, QUICK, session, street
 
 HABITS = (
@@ -15,7 +16,7 @@ HABITS = (
     "close_silently numbers odd_contracts unknown_events late_events",
     "texts sparse stale_times flat_rows late_replies text_ids lite_late",
     "nulls ascii foreign_frames other_child_names replays fills_first",
-    "close_each until_closed resets wide_ids more_fields spaced shrinks",
+    "close_each until_closed resets wide_ids more_fields spaced shrinks results",
 )
 """Words for what the venue does, see `sockets`, `writing`, `books` and `venue`: some together."""
 
@@ -89,3 +90,34 @@ async def test_a_stop_that_the_venue_makes_as_small_as_what_is_held_is_over_when
             await one.agree()
             assert market.books()[1:] == ({}, [])
             assert one.status == "RUNNING"
+
+
+async def test_a_contract_without_index_whose_name_is_not_ascii_is_like_any_other(tmp_path):
+    with street("ascii") as market:
+        async with session(tmp_path, market, symbols=(LIFE,)) as one:
+            prices = one.service.live.engine.core.market.of(LIFE)
+            await one.until(lambda: prices.mark == 0.5)
+            await one.service.place_order(LIFE, "BUY", "110", stop_loss="0.48")
+            await one.until(lambda: market.protected() == market.books()[1] == {LIFE: 110})
+            await one.agree()
+            market.close("users", 1001)
+            market.price("0.47", LIFE)
+            await one.until(lambda: not one.books()[1])
+            await one.agree()
+            assert one.status == "RUNNING"
+
+
+@pytest.mark.parametrize("kind", ["unknown_done", "reset_done", "reset"])
+async def test_lists_that_trail_make_no_order_absent_that_is_there(tmp_path, kind):
+    with street("lags", "late_events") as market:
+        given = {"read_lag_s": 1.0, "over_ws": False, **QUICK}
+        async with session(tmp_path, market, **given) as one:
+            market.trouble(kind, "POST /fapi/v1/order")
+            market.trouble(kind, "POST /fapi/v1/algoOrder")
+            market.call(market.venue.users.clear)  # nothing is heard either
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: market.protected() == market.books()[1])
+            await one.agree()
+            assert market.entered() == (0 if kind == "reset" else 1)
+            assert one.status == "RUNNING"
+            assert not one.state.differences

@@ -15,8 +15,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from .api import KEY, METHODS, Api, params_of, rest_signed, ws_signed
-from .books import Books, Refused
+from .books import Books
 from .market import market_frames
+from .orders import Refused
 from .sockets import Answer, Hangup, Server
 from .writing import write
 
@@ -62,7 +63,7 @@ class OtherVenue:
         self.skew_ms = 0
         self.books = Books(self._tell, self.now, self.habits)
         self.api = Api(self.books, self.now, self.habits)
-        self.server = Server(self.habits, self._answer, self._live)
+        self.server = Server(self.habits, self._answer, self._live, self.greet)
         self.users, self.markets, self.orders = set(), set(), set()
         self.said: deque[str] = deque(maxlen=REPLAYED)
         self.placed = []
@@ -134,6 +135,11 @@ class OtherVenue:
         return ""
 
     # Sockets
+
+    async def greet(self, request):
+        """Say how a WebSocket's handshake ends: None is well."""
+        trouble = self._strike(f"WS {request.path}")
+        return await self._spoiled(trouble) if trouble else None
 
     async def _live(self, request, socket):
         path = request.path.strip("/")
