@@ -108,6 +108,9 @@ class Books:
             raise Refused(-2013, "Order does not exist.")
         if (order.qty, order.price) == (qty, price):
             raise Refused(-5027, "No need to modify the order.")
+        if qty <= order.done:
+            self._end(order, "CANCELED")
+            return
         order.qty, order.price, order.changed = qty, price, self.now()
         self.tell(rows.order_event(order, "AMENDMENT", self.now()))
         self._cross(order)

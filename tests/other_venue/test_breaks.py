@@ -203,3 +203,32 @@ async def test_what_the_venue_takes_over_is_over_here_too(tmp_path, is_gone):
             await asyncio.sleep(2.2)  # an audit
             await one.agree()
             assert not one.state.differences
+
+
+async def test_an_amendment_to_what_has_filled_already_ends_the_order(tmp_path):
+    with street("late_events") as market:
+        market.venue.books.part = Decimal("0.5")
+        async with session(tmp_path, market) as one:
+            resting = await one.service.place_order(
+                BTC, "BUY", "0.02", "LIMIT", "49900", stop_loss="49000"
+            )
+            await one.agree()
+            market.price(49_890)  # nobody knows yet that half of it has filled
+            await one.service.modify_order(resting.id, new_quantity="0.01")
+
+            assert resting.id not in market.books()[2]
+            await one.until(lambda: market.protected() == market.books()[1])
+            await one.agree()
+            assert market.books()[1] == {BTC: Decimal("0.01")}
+            assert one.status == "RUNNING"
+
+
+async def test_a_stream_that_is_open_and_silent_is_left_for_another(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            market.call(market.venue.users.clear)
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: market.venue.users)
+            await one.until(lambda: market.protected() == market.books()[1] != {})
+            await one.agree()
+            assert one.status == "RUNNING"

@@ -45,6 +45,7 @@ async def test_a_session_lives_with_the_venues_habits(tmp_path, habits, over_ws)
 
             assert one.status == "RUNNING"
             assert not one.state.differences
+            assert market.venue.unanswered == 0
             assert len({order["newClientOrderId"] for order in market.ordinary()}) == 5
             assert len(market.ordinary()) == 5
 

@@ -67,7 +67,7 @@ class OtherVenue:
         self.users, self.markets, self.orders = set(), set(), set()
         self.said: deque[str] = deque(maxlen=REPLAYED)
         self.placed = []
-        self.weight = 0
+        self.weight = self.unanswered = 0
         self._tasks = set()
         self._events = 0
 
@@ -155,9 +155,14 @@ class OtherVenue:
             pings.cancel()
 
     async def _ping(self, socket):
+        """Ping three times a second, and part from who does not answer with the same words."""
         while "pings" in self.habits:
-            socket.ping(str(self.now()).encode())
+            words = f"{self.now()}".encode().ljust(125, b".")
+            socket.ping(words)
             await asyncio.sleep(0.3)
+            if words not in socket.pongs:
+                self.unanswered += 1
+                socket.close(1008, b"no pong")
 
     async def _live_user(self, request, socket):
         if params_of(request.query).get("listenKey") != self.api.listen_key:
