@@ -95,6 +95,11 @@ class Street:
         """Return how many orders were carried out that buy."""
         return len([o for o in list(self.venue.books.orders.values()) if o.side == "BUY"])
 
+    def names_placed(self):
+        """Return the client id of each order that came to be carried out, stops too."""
+        placed = self.call(lambda: list(self.venue.placed))
+        return [each.get("newClientOrderId") or each["clientAlgoId"] for each in placed]
+
     def ordinary(self):
         """Return what was asked of the venue to place, conditional orders left out."""
         return self.call(lambda: [each for each in self.venue.placed if "newClientOrderId" in each])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from logging import WARNING
 
 import pytest
 
@@ -23,8 +24,10 @@ HABITS = (
 
 @pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
 @pytest.mark.parametrize("habits", HABITS)
-async def test_a_session_lives_with_the_venues_habits(tmp_path, habits, over_ws):
-    """Bracket, resting order, amendment, cancel, fills in parts, stop, close: the books agree."""
+async def test_a_session_lives_with_the_venues_habits(tmp_path, caplog, habits, over_ws):
+    """Bracket, resting order, amendment, cancel, fills in parts, stop, close: the books agree,
+    and nothing has to be complained of.
+    """
     with street(*habits.split()) as market:
         async with session(tmp_path, market, over_ws=over_ws, **QUICK) as one:
             await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
@@ -46,6 +49,7 @@ async def test_a_session_lives_with_the_venues_habits(tmp_path, habits, over_ws)
             assert one.status == "RUNNING"
             assert not one.state.differences
             assert market.venue.unanswered == 0
+            assert [each.getMessage() for each in caplog.records if each.levelno >= WARNING] == []
             assert len({order["newClientOrderId"] for order in market.ordinary()}) == 5
             assert len(market.ordinary()) == 5
 
