@@ -572,3 +572,34 @@ def test_an_order_whose_refusal_was_heard_before_its_acceptance_is_not_revived_b
     assert rig.order(order).status is OrderStatus.REJECTED
     assert rig.alarms() == []
     assert rig.canceled() == []
+
+
+@pytest.mark.parametrize("is_heard_by", ["trade", "status"])
+def test_an_exit_that_the_venue_cut_to_what_there_was_to_close_is_over(rig, order, is_heard_by):
+    """It says FILLED, of a quantity smaller than ours; what is left of ours has nowhere to rest."""
+    rig.trade(order, "3", "99")
+    exit_ = rig.place(Side.SELL, "3", reduce_only=True)
+    rig.trade("manual", "1", side=Side.SELL)
+    cut: dict = {"side": Side.SELL, "qty": Decimal(2), "cum_qty": Decimal(2)}
+    if is_heard_by == "status":
+        rig.status(exit_, OrderStatus.FILLED, **cut)
+        assert rig.order(exit_).is_open  # its fill is on the way
+    fill = {"last_qty": Decimal(2), "last_px": Decimal(100), "trade_id": TradeId("cut")}
+    rig.report(exit_, ExecType.TRADE, OrderStatus.FILLED, **cut, **fill)
+
+    assert rig.order(exit_).status is OrderStatus.FILLED
+    assert rig.order(exit_).qty == 2
+    assert rig.qty() == 0
+
+
+def test_a_strangers_guard_of_a_whole_position_is_over_when_it_filled(rig, order):
+    """It has no quantity before it triggers."""
+    rig.trade(order, "3", "99")
+    guard = {"side": Side.SELL, "order_type": OrderType.STOP_MARKET, "reduce_only": True}
+    rig.status("ios-1", **guard, qty=Decimal(0))
+    sizes = {"qty": Decimal(3), "cum_qty": Decimal(3)}
+    fill = {"last_qty": Decimal(3), "last_px": Decimal(90), "trade_id": TradeId("guard")}
+    rig.report("ios-1", ExecType.TRADE, OrderStatus.FILLED, **guard, **sizes, **fill)
+
+    assert rig.order("ios-1").status is OrderStatus.FILLED
+    assert rig.qty() == 0

@@ -274,7 +274,10 @@ def _accept(core: Core, order: Order, report: ExecutionReport) -> None:
 
 def _settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
     """See from the venue's quantity and price what became of an amendment."""
-    if not order.is_open or report.price is None:
+    if not order.is_open:
+        return
+    if report.price is None:
+        _settle_size(core, order, report)
         return
     shows_new = (report.qty, report.price) == (order.replace_qty, order.replace_price)
     differs = (report.qty, report.price) != (order.qty, order.price)
@@ -294,6 +297,24 @@ def _settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
         _refuse_replace(core, order, "the order had filled")
     elif order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts:
         _refuse_replace(core, order, "it never arrived")
+
+
+def _settle_size(core: Core, order: Order, report: ExecutionReport) -> None:
+    """What a venue filled in the end is an order's quantity: it may have cut one that reduces to
+    what there was to close, and of one that guards a whole position it names none before.
+    """
+    is_whole = report.status is OrderStatus.FILLED and report.qty == report.cum_qty
+    is_other = report.qty != order.qty and report.qty >= order.cum_qty
+    if is_whole and is_other and order.price is None and order.replace is RequestState.NONE:
+        core.emit(
+            ev.OrderReplaced(
+                ts=core.now,
+                cl_ord_id=order.cl_ord_id,
+                qty=report.qty,
+                price=None,
+                venue_ts=report.venue_ts,
+            )
+        )
 
 
 def _refuse_replace(core: Core, order: Order, reason: str) -> None:

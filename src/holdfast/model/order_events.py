@@ -225,7 +225,7 @@ class OrderReplaced(Fact, frozen=True, kw_only=True):
 
     cl_ord_id: ClOrdId
     qty: Decimal
-    price: Decimal
+    price: Decimal | None
     venue_ts: int = 0
 
 

@@ -22,6 +22,7 @@ from ..model.errors import (
     TradingError,
     UnknownOrderError,
     VenueRefused,
+    VenueUnavailable,
 )
 from ..model.settings import RiskLimits
 from ..model.values import (
@@ -112,6 +113,10 @@ class Operations:
             kind = InsufficientBalanceError if order.code in INSUFFICIENT_MARGIN else VenueRefused
             raise kind(order.reason, code=order.code)
         return order_view(self._engine.state, order)
+
+    def _check_arrived(self, cl_ord_id: ClOrdId) -> None:
+        if self._accepted(cl_ord_id).status is OrderStatus.NEVER_ARRIVED:
+            raise VenueUnavailable(f"{cl_ord_id} never reached the venue: nothing was done")
 
     async def submit(self, order: Order, request_id: str = "") -> Order:
         """Take a user's order on and wait for the venue's first word."""
@@ -228,6 +233,7 @@ class Operations:
         Raises:
             InputError: there is no such position.
             VenueRefused: the venue declined.
+            VenueUnavailable: the order never reached the venue.
         """
         key = (self._live.venue.account, Symbol(symbol))
         state = self._engine.state
@@ -243,7 +249,7 @@ class Operations:
             ANSWER_PATIENCE_S,
         )
         for cl_ord_id in sent:
-            self._accepted(cl_ord_id)
+            self._check_arrived(cl_ord_id)
         return position_view(self._engine, key)
 
     async def adjust(self, symbol: str, target_quantity: Amount) -> Position:
@@ -253,6 +259,7 @@ class Operations:
             InputError: the target is no multiple of the lot, or the symbol is not traded.
             RiskDenied: a rule refused what would be opened.
             VenueRefused: the venue declined.
+            VenueUnavailable: the order never reached the venue.
         """
         key = (self._live.venue.account, Symbol(symbol))
         target = amount(target_quantity, "target_quantity")
@@ -262,7 +269,7 @@ class Operations:
         orders = [self._engine.state.orders[i] for i in sent]
         await self._shell.until(lambda: not any(o.is_open for o in orders), ANSWER_PATIENCE_S)
         for cl_ord_id in sent:
-            self._accepted(cl_ord_id)
+            self._check_arrived(cl_ord_id)
         for fact in facts:
             if isinstance(fact, ev.OrderDenied):
                 raise refusal_of(fact, self._engine.core.settings.limits)

@@ -28,6 +28,14 @@ def told(*rows):
     return reply.rate_limits
 
 
+@pytest.mark.parametrize("counter", [{}, {"rateLimitType": None}, {"rateLimitType": "ORDERS"}])
+def test_a_counter_that_is_incomplete_leaves_an_answer_as_it_is(counter):
+    reply = codec.read_reply(raw({"id": 1, "status": 200, "result": {}, "rateLimits": [counter]}))
+
+    assert reply.is_ok
+    assert counts_of(reply.rate_limits) == UNSAID
+
+
 def test_headers_say_what_is_counted():
     headers = {
         "x-mbx-used-weight-1m": "1500",

@@ -95,6 +95,13 @@ def test_a_contract_without_funding_has_none():
     assert (told.funding_rate, told.next_funding_ts, told.index_price) == (None, None, None)
 
 
+@pytest.mark.parametrize("index", ["0.00000000", 0, "", None])
+def test_a_contract_without_an_index_has_its_mark_price_all_the_same(index):
+    (told,) = read(mark(i=index))
+
+    assert (told.mark_price, told.index_price) == (61230.1, None)
+
+
 def test_a_closed_bar_ends_where_the_next_begins_and_an_open_one_is_nothing():
     (bar,) = read(kline())
 

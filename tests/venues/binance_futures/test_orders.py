@@ -221,6 +221,15 @@ def test_names_are_bounded_and_the_oldest_go_first():
     assert [names.known("BTCUSDT", order_id) for order_id in (1, 2, 3)] == [None, "n2", "n3"]
 
 
+def test_an_order_id_that_the_venue_gives_again_is_the_order_that_it_says_now(names):
+    """A venue that lost its memory counts anew; a name that is none of ours proves nothing."""
+    first, second = "hf.1.1.1.E.sma", "hf.1.4.3.E.sma"
+    told = [names.called("BTCUSDT", 7001, name) for name in (first, second, "web_1", "", second)]
+
+    assert told == [first, second, second, second, second]
+    assert names.known("BTCUSDT", 7001) == second
+
+
 # Conditional orders
 
 

@@ -26,12 +26,14 @@ class RestRequest(NamedTuple):
 
 
 class RateLimit(msgspec.Struct, frozen=True, rename="camel"):
-    """One counter of the venue; `count` is -1 where only the limit is told."""
+    """One counter of the venue; `count` is -1 where only the limit is told, and the other way
+    round. An incomplete one is no reason to leave an order's answer unread.
+    """
 
-    rate_limit_type: str
-    interval: str
-    interval_num: int
-    limit: int
+    rate_limit_type: str = ""
+    interval: str = ""
+    interval_num: int = 0
+    limit: int = -1
     count: int = -1
 
 

@@ -129,10 +129,16 @@ def _mark_price(  # noqa: PLR0913, PLR0917 - what a mark price consists of, from
         symbol=Symbol(symbol),
         ts=time_ms * NS_PER_MS,
         mark_price=_price(price),
-        index_price=_price(_number(index)) if index else None,
+        index_price=_index(index),
         funding_rate=_number(said(rate)) if said(rate) else None,
         next_funding_ts=ns(next_funding_ms) if next_funding_ms else None,
     )
+
+
+def _index(told: Said) -> float | None:
+    """Return an index price; what nobody else trades has none, told as empty or as zero."""
+    price = _number(said(told) or 0)
+    return _price(price) if price else None
 
 
 def _closed_bar(frame: BarFrame) -> Bar | None:

@@ -2,13 +2,15 @@
 
 Executions listed over REST name the venue's order id alone. The child order of a triggered
 conditional order carries our id too as far as anybody has seen; where it does not, the venue's
-word of who its parent is goes before the child's own client id.
+word of who its parent is goes before the child's own client id. An id of ours that the venue tells
+goes before what is remembered: a venue that lost its memory counts its orders anew.
 """
 
 from __future__ import annotations
 
 from typing import TypeVar
 
+from ....model.ids import parse_cl_ord_id
 from ....model.values import ClOrdId, Side
 
 NAMES_MAX = 50_000
@@ -35,7 +37,7 @@ class OrderNames:
     def called(self, symbol: str, order_id: int, told: str) -> ClOrdId:
         """Return our name of an order, learning what the venue calls it when it is new."""
         known = self._names.get((symbol, order_id))
-        if known is not None:
+        if known is not None and (known == told or parse_cl_ord_id(told) is None):
             return known
         name = ClOrdId(told or f"order-{order_id}")
         if order_id:

@@ -1,0 +1,332 @@
+"""One account's books at the other venue, and the simplest market: one price for each symbol.
+
+Market orders fill at the price; limit orders rest, and fill at their own price once the market's
+is at or past it; conditional orders trigger on the price. Everything that happens is told as the
+frames of the user stream, in the order in which the real venue was seen to send them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from . import rows
+from .contracts import LIFE, contracts
+from .orders import Algo, Fill, Order, Position, Refused, exact
+
+ZERO = Decimal(0)
+FEE = Decimal("0.0005")
+MAKER_FEE = Decimal("-0.0001")
+"""Makers are paid at the other venue."""
+NAMES = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
+TAKING = ("MARKET", "IOC", "FOK")
+
+
+@dataclass
+class Books:
+    """The account. `tell` is given each frame of the user stream, `now` is in milliseconds."""
+
+    tell: Callable[[dict], None]
+    now: Callable[[], int]
+    habits: set
+    wallets: dict = field(default_factory=lambda: {"USDT": Decimal(10_000), "BNB": ZERO})
+    orders: dict = field(default_factory=dict)
+    algos: dict = field(default_factory=dict)
+    positions: dict = field(default_factory=dict)
+    fills: list = field(default_factory=list)
+    income: list = field(default_factory=list)
+    leverages: dict = field(default_factory=dict)
+    countdowns: dict = field(default_factory=dict)
+    is_hedged: bool = False
+    is_multi: bool = False
+    part: Decimal = Decimal(1)
+    """Which part of a resting order each crossing fills."""
+
+    def __post_init__(self):
+        self.contracts = contracts()
+        self.prices = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(2_000), LIFE: Decimal("0.5")}
+        first = 2**62 if "wide_ids" in self.habits else 8_389_765_000
+        self.number_from(first)
+        self._trades = itertools.count(first // 3)
+
+    def number_from(self, first):
+        """Count orders from here on."""
+        self._ids = itertools.count(first)
+
+    # What is asked for
+
+    def contract(self, symbol):
+        found = self.contracts.get(symbol)
+        if found is None:
+            raise Refused(-1121, "Invalid symbol.")
+        return found
+
+    def place(self, p):
+        self._check(p, p["newClientOrderId"], Decimal(p["quantity"]), p.get("price"))
+        if p["type"] not in ("LIMIT", "MARKET"):
+            raise Refused(-4120, "Order type not supported for this endpoint.")
+        order = self._make(p, p["newClientOrderId"], p["type"], p.get("timeInForce", "GTC"))
+        self._enter(order)
+        return order
+
+    def _check(self, p, name, qty, price):
+        if not NAMES.match(name):
+            raise Refused(-1100, "Illegal characters found in parameter 'newClientOrderId'.")
+        if (p["type"] == "LIMIT") != bool(p.get("timeInForce") and price):
+            raise Refused(-1106, "Parameter 'timeInForce' or 'price' sent when not required.")
+        contract, symbol = self.contract(p["symbol"]), p["symbol"]
+        if contract["status"] != "TRADING" and p.get("reduceOnly") != "true":
+            raise Refused(-4141, "Symbol is closed.")
+        if any(each.client_id == name and each.is_open for each in self.orders.values()):
+            raise Refused(-4116, "ClientOrderId is duplicated.")
+        tick, lot = contract["tick"], contract["lot"]
+        if qty <= 0 or qty % lot:
+            raise Refused(-1111, "Precision is over the maximum defined for this asset.")
+        if price and Decimal(price) % tick:
+            raise Refused(-4014, "Price not increased by tick size.")
+        if p.get("reduceOnly") == "true":
+            self._check_reduces(symbol, 1 if p["side"] == "BUY" else -1)
+        elif qty * self.prices[symbol] > self.wallets["USDT"] * self.leverages.get(symbol, 20):
+            raise Refused(-2019, "Margin is insufficient.")
+
+    def _check_reduces(self, symbol, sign):
+        if self.position(symbol).qty * sign >= 0:
+            raise Refused(-2022, "ReduceOnly Order is rejected.")
+
+    def _make(self, p, name, kind, tif):
+        now = self.now()
+        return Order(
+            next(self._ids), p["symbol"], name, p["side"], kind, Decimal(p["quantity"]),
+            Decimal(p.get("price") or 0), tif, p.get("reduceOnly") == "true", now, changed=now,
+        )  # fmt: skip
+
+    def amend(self, order, qty, price):
+        if order.kind != "LIMIT" or not order.is_open:
+            raise Refused(-2013, "Order does not exist.")
+        if (order.qty, order.price) == (qty, price):
+            raise Refused(-5027, "No need to modify the order.")
+        if qty <= order.done:
+            self._end(order, "CANCELED")
+            return
+        order.qty, order.price, order.changed = qty, price, self.now()
+        self.tell(rows.order_event(order, "AMENDMENT", self.now()))
+        self._cross(order)
+
+    def cancel(self, order):
+        if not order.is_open:
+            raise Refused(-2011, "Unknown order sent.")
+        self._end(order, "CANCELED")
+
+    def place_algo(self, p):
+        name, now = p["clientAlgoId"], self.now()
+        contract = self.contract(p["symbol"])
+        qty, trigger = Decimal(p["quantity"]), Decimal(p["triggerPrice"])
+        if qty % contract["lot"]:
+            raise Refused(-1111, "Precision is over the maximum defined for this asset.")
+        algo = Algo(
+            next(self._ids) + 10**15, p["symbol"], name, p["side"], p["type"], qty,
+            Decimal(p.get("price", 0)), trigger, p.get("timeInForce", "GTC"),
+            p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
+        )  # fmt: skip
+        if any(each.client_id == name and each.status == "NEW" for each in self.algos.values()):
+            raise Refused(-4116, "ClientOrderId is duplicated.")
+        if self._triggers(algo, self.prices[algo.symbol]):
+            raise Refused(-2021, "Order would immediately trigger.")
+        self.algos[algo.algo_id] = algo
+        self.tell(rows.algo_event(algo, self.now()))
+        return algo
+
+    def cancel_algo(self, algo):
+        if algo.status != "NEW":
+            raise Refused(-2011, "Unknown order sent.")
+        self._tell_algo(algo, "CANCELED")
+
+    # What others do with the account
+
+    def placed_by_hand(self, symbol, side, qty, kind, price=None):
+        """Place an order that is none of the session's."""
+        order = {"symbol": symbol, "side": side, "type": kind, "quantity": qty}
+        order |= {"price": price, "timeInForce": "GTC"} if kind == "LIMIT" else {}
+        return self.place({**order, "newClientOrderId": f"web_{len(self.orders)}"})
+
+    def guarded_by_hand(self, symbol, side, kind, trigger):
+        """Guard the whole position: such a conditional order has no quantity."""
+        algo = Algo(
+            next(self._ids) + 10**15, symbol, f"ios_{len(self.algos)}", side, kind, ZERO, ZERO,
+            trigger, "GTE_GTC", True, "MARK_PRICE", self.now(), changed=self.now(),
+        )  # fmt: skip
+        self.algos[algo.algo_id] = algo
+        self.tell(rows.algo_event(algo, self.now()))
+
+    def taken_over(self, symbol, name, price):
+        """Let the venue end all orders of a symbol and close its position (liquidate, settle)."""
+        why = "7" if name.startswith("settle") else "5"
+        for order in self.open_orders(symbol):
+            self._end(order, "EXPIRED", why)
+        for algo in self.open_algos(symbol):
+            self._tell_algo(algo, "EXPIRED")
+        held = self.position(symbol).qty
+        side = "SELL" if held > 0 else "BUY"
+        given = {"symbol": symbol, "side": side, "quantity": abs(held), "price": price}
+        order = self._make(given, name, "LIMIT", "IOC")
+        self.orders[order.order_id] = order
+        self._fill(order, order.qty, Decimal(price), is_maker=False, what="CALCULATED")
+
+    # What the market does
+
+    def price(self, symbol, price):
+        """Move the market."""
+        self.prices[symbol] = price = Decimal(str(price))
+        for order in [each for each in self.orders.values() if each.symbol == symbol]:
+            self._cross(order)
+        for algo in [each for each in self.algos.values() if each.symbol == symbol]:
+            if algo.status == "NEW" and self._triggers(algo, price):
+                self._trigger(algo)
+
+    def _triggers(self, algo, price):
+        if not algo.trigger:
+            return False
+        is_up = (algo.side == "BUY") == algo.kind.startswith("STOP")
+        return price >= algo.trigger if is_up else price <= algo.trigger
+
+    def _trigger(self, algo):
+        self._tell_algo(algo, "TRIGGERING")
+        held = self.position(algo.symbol).qty
+        sign = 1 if algo.side == "BUY" else -1
+        if algo.reduce_only and held * sign >= 0:
+            self._tell_algo(algo, "REJECTED")
+            return
+        kind = "LIMIT" if algo.kind in ("STOP", "TAKE_PROFIT") else "MARKET"
+        name = algo.client_id if "other_child_names" not in self.habits else f"{algo.algo_id}c"
+        is_cut = algo.reduce_only and "shrinks" in self.habits
+        qty = min(algo.qty, abs(held)) if is_cut else algo.qty or abs(held)
+        given = {"symbol": algo.symbol, "side": algo.side, "quantity": qty, "price": algo.price}
+        child = self._make(given, name, kind, algo.tif)
+        child.reduce_only, algo.child = algo.reduce_only, child
+        self._tell_algo(algo, "TRIGGERED")
+        self._enter(child)
+        self._tell_algo(algo, "FINISHED")
+
+    def _tell_algo(self, algo, status):
+        algo.status, algo.changed = status, self.now()
+        self.tell(rows.algo_event(algo, self.now()))
+
+    def _enter(self, order):
+        self.orders[order.order_id] = order
+        new = rows.order_event(order, "NEW", self.now())
+        if order.kind == "MARKET":
+            self._take(order, new)
+            return
+        self.tell(new)
+        self._cross(order, is_maker=False)
+        if order.is_open and order.tif in TAKING:
+            self._end(order, "EXPIRED")
+
+    def _cross(self, order, *, is_maker=True):
+        away = (self.prices[order.symbol] - order.price) * order.sign
+        if order.kind == "LIMIT" and order.is_open and away <= 0:
+            lot = self.contracts[order.symbol]["lot"]
+            qty = max(lot, order.qty * self.part // lot * lot)
+            self._fill(order, min(qty, order.qty - order.done), order.price, is_maker=is_maker)
+
+    def _take(self, order, new):
+        """Fill a market order: in one trade, or in three of a moment."""
+        price, lot = self.prices[order.symbol], self.contracts[order.symbol]["lot"]
+        third = max(lot, order.qty / 3 // lot * lot) if "three_trades" in self.habits else order.qty
+        while order.is_open and order.done < order.qty:
+            qty = min(third, order.qty - order.done)
+            self._fill(order, qty, price, is_maker=False, new=new)
+            new, price = None, price + self.contracts[order.symbol]["tick"] * order.sign
+
+    def _fill(self, order, qty, price, *, is_maker, new=None, what="TRADE"):
+        if order.reduce_only:
+            qty = min(qty, max(-self.position(order.symbol).qty * order.sign, ZERO))
+        if not qty:
+            self._end(order, "EXPIRED", "4")
+            return
+        rate = MAKER_FEE if is_maker else FEE
+        fee, now = exact(qty * price * rate), self.now()
+        profit = self._move(order.symbol, qty * order.sign, price)
+        order.done, order.cost, order.changed = order.done + qty, order.cost + qty * price, now
+        order.status = "FILLED" if order.done == order.qty else "PARTIALLY_FILLED"
+        asset = "BNB" if "bnb_fees" in self.habits else "USDT"
+        fee = exact(fee / 600) if asset == "BNB" else fee
+        fill = Fill(next(self._trades), order, qty, price, profit, fee, asset, is_maker, now)
+        self.fills.append(fill)
+        self._pay(profit, "REALIZED_PNL", order.symbol, f"{fill.trade_id}")
+        self._pay(-fee, "COMMISSION", order.symbol, f"{fill.trade_id}", fill.fee_asset)
+        lite, moved = rows.lite_event(fill), rows.moved_event(self, order.symbol, now)
+        told = rows.order_event(order, what, now, fill)
+        if "lite_late" in self.habits:
+            frames = [new, told, moved, lite]
+        elif "fills_first" in self.habits:
+            frames = [told, moved, new, lite, told]  # of one kind in order but for the NEW
+        else:
+            frames = [lite, new, moved, told]
+        for frame in frames:
+            if frame is not None:
+                self.tell(frame)
+
+    def _move(self, symbol, qty, price):
+        """Change a position; return the profit."""
+        held = self.positions.setdefault(symbol, Position())
+        profit, was = ZERO, held.qty
+        if was * qty < 0:
+            closed = min(abs(was), abs(qty))
+            profit = exact(closed * (price - held.entry) * (1 if was > 0 else -1))
+        else:
+            held.entry = (held.entry * abs(was) + price * abs(qty)) / (abs(was) + abs(qty))
+        held.qty = was + qty
+        if held.qty * was < 0:
+            held.entry = price
+        return profit
+
+    def _pay(self, amount, kind, symbol, trade_id="", asset="USDT"):
+        if amount:
+            self.wallets[asset] += amount
+            row = rows.income_row(
+                amount, kind, symbol, at=self.now(), number=len(self.income), trade_id=trade_id
+            ) | {"asset": asset}
+            self.income.append(row)
+
+    def fund(self, symbol, rate):
+        """Pay or take funding."""
+        amount = -self.position(symbol).qty * self.prices[symbol] * Decimal(rate)
+        self._pay(amount, "FUNDING_FEE", symbol)
+        self.tell(rows.funded_event(self, symbol, amount, self.now()))
+
+    def _end(self, order, status, why="0"):
+        order.status, order.changed = status, self.now()
+        event = rows.order_event(order, status, self.now())
+        event["o"]["er"] = why
+        self.tell(event)
+
+    # What others ask
+
+    def position(self, symbol):
+        return self.positions.get(symbol, Position())
+
+    def open_orders(self, symbol=None):
+        found = self.orders.values()
+        return [each for each in found if each.is_open and symbol in (None, each.symbol)]
+
+    def open_algos(self, symbol=None):
+        found = self.algos.values()
+        return [each for each in found if each.status == "NEW" and symbol in (None, each.symbol)]
+
+    def find(self, symbol, order_id="", name=""):
+        """Return the newest order of that id or name."""
+        for order in reversed(self.orders.values()):
+            is_it = order.order_id == int(order_id) if order_id else order.client_id == name
+            if is_it and order.symbol == symbol:
+                return order
+        return None
+
+    def find_algo(self, algo_id="", name=""):
+        for algo in reversed(self.algos.values()):
+            if algo.algo_id == int(algo_id) if algo_id else algo.client_id == name:
+                return algo
+        return None
