@@ -18,31 +18,22 @@ from ..model import messages as msg
 from ..model.errors import TradingError
 from ..model.events import Event
 from ..model.market import MarketData
-from ..model.values import NS_PER_S, ZERO, ClOrdId, SessionId, Symbol
-from ..ports import Feed
-from ..runtime.assembly import assemble, load_strategies
-from ..runtime.broker import LiveBrokerAdapter
-from ..runtime.clock import WallClock
+from ..model.values import NS_PER_S, ZERO, ClOrdId, Symbol
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
-from ..runtime.parts import plan_of
-from ..strategies import Strategy
-from ..venues import Wiring
-from ..venues.binance_futures.adapter import BinanceFuturesVenue
-from ..venues.binance_futures.settings import BinanceSettings, endpoints
-from .bourse import ACCOUNT, KEY, SECRET, Bourse, settings_of
-from .churner import Churner, Listener
+from .bourse import ACCOUNT, Bourse, settings_of
 from .deeds import Deeds
 from .disk import Disk, Killing
 from .faults import Fault, draw_plan, kind_of
-from .hearing import Ear, Hearing
-from .live_feed import has_live_feed, live_feed
+from .hearing import Hearing
+from .live_feed import has_live_feed
 from .loop import SimLoop
 from .market import SYMBOLS, Market, SimFeed
-from .network import Road, SimWire
+from .network import Road
 from .operator import Operator
 from .oracles import Oracles
 from .process import Process
+from .product import make_life
 from .spec import BOLDNESS, Spec, config_of
 from .stale import StaleReads
 from .timing import REPAIR_S_MAX, Timing
@@ -55,7 +46,6 @@ STILL_S = 15
 """How long nothing must be under way before the world counts as at rest."""
 
 RESTART_S = (0.3, 3.0)
-REST_URL = "http://exchange"
 ALONE = frozenset({"drop_frame"})
 """The one fault under which its repair is judged by its time."""
 
@@ -106,7 +96,7 @@ class World:
         self.skew_ns = 0
         self.starting_kill: Fault | None = None
         self.wake = asyncio.Event()
-        self._feeds: list[tuple[SimFeed, Process]] = []
+        self.feeds: list[tuple[SimFeed, Process]] = []
         keys = random.Random(f"{self.seed}/keys")
         self.bourse = Bourse(
             SYMBOLS,
@@ -184,7 +174,7 @@ class World:
     def _show_feeds(self, message: MarketData) -> None:
         if self.bourse.is_down:
             return
-        for feed, process in self._feeds:
+        for feed, process in self.feeds:
             if not process.is_dead:
                 self.loop.call_later(0.004, feed.put, message, context=process.context)
 
@@ -197,7 +187,7 @@ class World:
             process = Process(self.loop, len(self.processes) + 1, self._ended)
             self.process = process
             self.processes.append(process)
-            self._feeds = [each for each in self._feeds if not each[1].is_dead]
+            self.feeds = [each for each in self.feeds if not each[1].is_dead]
             if self.starting_kill is not None:
                 fault, self.starting_kill = self.starting_kill, None
                 self.disk.killing = Killing(fault.count, fault.word)
@@ -225,61 +215,11 @@ class World:
             self.lives = lives
         await lives.wait()
 
-    def _feed(self, process: Process, ear: Ear | None) -> Feed:
-        """What a process sees of the market: straight from it, or over the exchange's streams."""
-        if ear is None:
-            feed = SimFeed(self.market, self.machine_now())
-            self._feeds.append((feed, process))
-            return feed
-        return live_feed(self.market.symbols, REST_URL, self.machine_now, self.road, ear)
-
     async def _make(self, process: Process) -> LiveSession:
-        ear = None if self.hearing is None else self.hearing.ear(process)
-        feed = self._feed(process, ear)
-        broker = LiveBrokerAdapter(lambda wiring: self._venue(wiring, process), self.config)
-        parts = await assemble(
-            self.config,
-            self.market.symbols,
-            feed=feed,
-            broker=broker,
-            session_id=SessionId(f"session-{self.disk.epoch + 1}"),
-            clock=WallClock(self.machine_now),
-            keeps_files=False,
-        )
-        for finding in parts.journal.findings:
-            self.notify("alarm", finding)
-        self.oracles.check_fold(parts.recovered.engine.state, "at a start")
-        made, described = load_strategies(self._strategies())
-        # Once the storm is over nobody wishes for anything: the world must come to rest.
-        plan = plan_of(parts, "portfolio", made, described, lambda _: self.is_calm)
-        listeners = [self.oracles.hear_facts, self._hear_facts]
-        if ear is not None:
-            listeners.append(ear.hear_facts)
-        live = LiveSession(self.config, plan, parts, self, listeners=listeners)
-        live.runner.guard = ear or _NoGuard()  # type: ignore[assignment]
-        if ear is not None:
-            ear.live = live
+        live = await make_life(self, process)
         if process is self.process:
             self.live = live
         return live
-
-    def _strategies(self) -> list[str | Strategy]:
-        if self.spec.strategy:
-            return [self.spec.strategy]
-        first = Listener if self.has_live_feed else Churner
-        return [first(f"{self.seed}/a"), Churner(f"{self.seed}/b", 0.08)]
-
-    def _venue(self, wiring: Wiring, process: Process) -> BinanceFuturesVenue:
-        return BinanceFuturesVenue(
-            KEY,
-            SECRET,
-            clock=wiring.clock,
-            settings=BinanceSettings(
-                endpoints=endpoints(testnet=True, rest_url=REST_URL),
-            ).set_by(self.config.leverage, {}, self.config.retry_attempts),
-            open_wire=lambda: SimWire(self.road, process),
-            random=random.Random(f"{self.seed}/jitter/{process.number}").random,
-        )
 
     def _repaired(self, what: str, seconds: float) -> None:
         """Judge how fast a dropped frame was made up for, where nothing else goes wrong."""
@@ -288,7 +228,7 @@ class World:
                 "repair", f"{what} was dropped, and in the books {seconds:.1f} s later"
             )
 
-    def _hear_facts(self, facts: Sequence[Event]) -> None:
+    def hear_facts(self, facts: Sequence[Event]) -> None:
         self.timing.hear_facts(facts)
         self.deeds.hear_facts(facts)
         self.facts.update(type(fact).__name__ for fact in facts)
@@ -426,19 +366,6 @@ class World:
         for process in self.processes:
             process.die("the run is over")
             process.bury()
-
-
-class _NoGuard:
-    """Calls hooks without a look at the wall clock."""
-
-    budget_ns = 1 << 62
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def call(self, hook: Callable[..., object], *args: object) -> None:
-        hook(*args)
 
 
 def _short(fact: object) -> str:

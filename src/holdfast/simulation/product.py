@@ -1,0 +1,102 @@
+"""The product in a world: lives of a session on its disk, network, clock and market."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..model.values import SessionId
+from ..ports import Feed
+from ..runtime.assembly import assemble, load_strategies
+from ..runtime.broker import LiveBrokerAdapter
+from ..runtime.clock import WallClock
+from ..runtime.live import LiveSession
+from ..runtime.parts import plan_of
+from ..strategies import Strategy
+from ..venues import Wiring
+from ..venues.binance_futures.adapter import BinanceFuturesVenue
+from ..venues.binance_futures.settings import BinanceSettings, endpoints
+from .bourse import KEY, SECRET
+from .churner import Churner, Listener
+from .hearing import Ear
+from .live_feed import live_feed
+from .market import SimFeed
+from .network import SimWire
+from .process import Process
+
+if TYPE_CHECKING:
+    from .world import World
+
+REST_URL = "http://exchange"
+
+
+async def make_life(world: World, process: Process) -> LiveSession:
+    """Return one life of the session, not yet begun."""
+    ear = None if world.hearing is None else world.hearing.ear(process)
+    broker = LiveBrokerAdapter(lambda wiring: _venue(world, wiring, process), world.config)
+    parts = await assemble(
+        world.config,
+        world.market.symbols,
+        feed=_feed(world, process, ear),
+        broker=broker,
+        session_id=SessionId(f"session-{world.disk.epoch + 1}"),
+        clock=WallClock(world.machine_now),
+        keeps_files=False,
+    )
+    for finding in parts.journal.findings:
+        world.notify("alarm", finding)
+    world.oracles.check_fold(parts.recovered.engine.state, "at a start")
+    made, described = load_strategies(_strategies(world))
+    # Once the storm is over nobody wishes for anything: the world must come to rest.
+    plan = plan_of(parts, "portfolio", made, described, lambda _: world.is_calm)
+    listeners = [world.oracles.hear_facts, world.hear_facts]
+    if ear is not None:
+        listeners.append(ear.hear_facts)
+    live = LiveSession(world.config, plan, parts, world, listeners=listeners)
+    live.runner.guard = ear or _NoGuard()  # type: ignore[assignment]
+    if ear is not None:
+        ear.live = live
+    return live
+
+
+def _feed(world: World, process: Process, ear: Ear | None) -> Feed:
+    """Return what a process sees of the market: straight, or over the exchange's streams."""
+    if ear is None:
+        feed = SimFeed(world.market, world.machine_now())
+        world.feeds.append((feed, process))
+        return feed
+    return live_feed(world.market.symbols, REST_URL, world.machine_now, world.road, ear)
+
+
+def _strategies(world: World) -> list[str | Strategy]:
+    if world.spec.strategy:
+        return [world.spec.strategy]
+    first = Listener if world.has_live_feed else Churner
+    return [first(f"{world.seed}/a"), Churner(f"{world.seed}/b", 0.08)]
+
+
+def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenue:
+    return BinanceFuturesVenue(
+        KEY,
+        SECRET,
+        clock=wiring.clock,
+        settings=BinanceSettings(
+            endpoints=endpoints(testnet=True, rest_url=REST_URL),
+        ).set_by(world.config.leverage, {}, world.config.retry_attempts),
+        open_wire=lambda: SimWire(world.road, process),
+        random=random.Random(f"{world.seed}/jitter/{process.number}").random,
+    )
+
+
+class _NoGuard:
+    """Calls hooks without a look at the wall clock."""
+
+    budget_ns = 1 << 62
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def call(self, hook: Callable[..., object], *args: object) -> None:
+        hook(*args)
