@@ -34,6 +34,10 @@ def test_an_order_whose_parent_a_power_cut_took_fills_no_other_parent_of_its_num
     assert play(Spec(seed=10_003_577, storm_s=18)).violations == ()
 
 
+def test_what_a_zombie_wishes_is_not_judged_by_where_its_successor_is():
+    assert play(Spec(seed=10_044_186, storm_s=18)).violations == ()
+
+
 @pytest.mark.parametrize("seed", [8_007_444, 11_000_790], ids=["unheard", "heard"])
 def test_what_a_stranger_filled_is_no_order_of_ours_past_its_limit(seed):
     assert play(Spec(seed=seed, storm_s=18)).violations == ()
