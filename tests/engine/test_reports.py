@@ -387,7 +387,16 @@ def test_a_fill_of_an_order_of_ours_that_the_journal_lost_is_booked_and_told_onc
     rig.trade(lost, "2", trade_id=TradeId("t1"))
 
     assert rig.alarms() == ["order_lost"]
+    assert "it has no stop" in rig.ever(ev.AlarmRaised)[-1].text
     assert rig.qty() == 2
+
+
+def test_an_exit_that_the_journal_lost_is_told_without_a_word_of_stops(rig):
+    rig.hold("2")
+    rig.trade(own_id(role=OrderRole.EXIT), "2", side=Side.SELL, trade_id=TradeId("t2"))
+
+    assert rig.alarms() == ["order_lost"]
+    assert "stop" not in rig.ever(ev.AlarmRaised)[-1].text
 
 
 def test_a_foreign_fill_moves_the_position_and_no_order(rig):

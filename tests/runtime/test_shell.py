@@ -179,6 +179,16 @@ async def test_a_request_that_may_be_repeated_is_on_the_disk_before_its_order_le
     assert bench.log.lines == ["ParentStarted", "OrderSubmitted", "sync", "submit"]
 
 
+async def test_where_commits_are_synced_a_repeatable_request_needs_no_further_sync():
+    bench = Bench().start()
+    bench.journal.is_synchronous = False
+    bench.shell.ask(buy(request_id="once"))
+    bench.shell.ask(msg.EngageKillSwitch(reason="x"))
+
+    assert "submit" in bench.log.lines
+    assert "sync" not in bench.log.lines
+
+
 async def test_no_order_leaves_for_a_repeatable_request_that_did_not_reach_the_disk():
     bench = Bench().start()
     bench.journal.fails_to_sync = True
