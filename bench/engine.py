@@ -1,7 +1,8 @@
 """What the engine costs: a quote, a signal with every rule, a fill; and facts folded a second.
 
 Beside each figure stands a floor of the same run: the cost of making the structs that go in and
-come out, which no engine can be below.
+come out, which no engine can be below. And the same signal after pauses, in which this process
+spins and nothing else runs on its core: what that costs is the machine's, whose caches others use.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from holdfast.model.values import (
 
 BTC = Symbol("BTCUSDT")
 ROUNDS = 3_000
+PAUSES_MS = {0.0: 600, 0.5: 300, 5.0: 150, 50.0: 60}
+"""How long is waited before a signal, and how often."""
+
+SIGNAL = "signal to command, all rules"
 START = 1_700_000_000 * NS_PER_S
 
 
@@ -46,7 +51,11 @@ def run() -> dict[str, object]:
         p50, p99 = _quantiles(values)
         print(f"{name:<34}{p50:>9.1f}{p99:>9.1f}")
     print(f"{'facts folded a second':<34}{folds:>9,.0f}   ({len(facts)} facts)")
+    pauses = {ms: _after(ms, rounds) for ms, rounds in PAUSES_MS.items()}
+    for ms, p50 in pauses.items():
+        print(f"{f'a signal after {ms:g} ms of spinning':<34}{p50:>9.1f}")
     return {
+        "signal_us_by_pause_ms": pauses,
         "signal_us_by_load": engine_load.run(),
         "us": {name: _quantiles(values) for name, values in costs.items()},
         "floor_us": _quantiles(floor),
@@ -80,15 +89,30 @@ def make_engine() -> Engine:
     return engine
 
 
-def _trade() -> tuple[dict[str, list[int]], list[ev.Event]]:
+def _after(pause_ms: float, rounds: int) -> float:
+    """Return the median of a signal that comes after a pause, us."""
+    costs, _ = _trade(rounds, pause_ms)
+    return round(_quantiles(costs[SIGNAL][rounds // 5 :])[0], 1)  # the first ones warm up
+
+
+def _spin(pause_ms: float) -> None:
+    until = time.perf_counter() + pause_ms / 1000
+    while pause_ms and time.perf_counter() < until:
+        pass
+
+
+def _trade(
+    rounds: int = ROUNDS, pause_ms: float = 0.0
+) -> tuple[dict[str, list[int]], list[ev.Event]]:
     engine, facts = make_engine(), list[ev.Event]()
-    costs: dict[str, list[int]] = {"quote": [], "signal to command, all rules": [], "fill": []}
+    costs: dict[str, list[int]] = {"quote": [], SIGNAL: [], "fill": []}
     now, number = START, 0
-    for i in range(ROUNDS):
+    for i in range(rounds):
         now += NS_PER_S
         quote = Quote(symbol=BTC, ts=now, bid=50_000.0, bid_qty=1.0, ask=50_000.1, ask_qty=1.0)
         _timed(engine, quote, now, costs["quote"])
-        outcome = _timed(engine, _signal(i), now, costs["signal to command, all rules"])
+        _spin(pause_ms)
+        outcome = _timed(engine, _signal(i), now, costs[SIGNAL])
         facts += outcome.facts
         for command in outcome.commands:
             if isinstance(command, cmd.SubmitOrder):
