@@ -34,6 +34,10 @@ def test_an_order_whose_parent_a_power_cut_took_fills_no_other_parent_of_its_num
     assert play(Spec(seed=10_003_577, storm_s=18)).violations == ()
 
 
+def test_a_frame_that_was_bent_before_it_was_dropped_tells_nothing():
+    assert play(Spec(seed=10_077_892, storm_s=18)).violations == ()
+
+
 def test_what_a_zombie_wishes_is_not_judged_by_where_its_successor_is():
     assert play(Spec(seed=10_044_186, storm_s=18)).violations == ()
 

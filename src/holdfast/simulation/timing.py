@@ -77,7 +77,10 @@ class Timing:
 
     def on_dropped(self, frame: bytes) -> None:
         """Hear that a frame was dropped; before its text stand the bytes of a WebSocket."""
-        event = msgspec.json.decode(frame[frame.index(b"{") :])
+        try:
+            event = msgspec.json.decode(frame[frame.index(b"{") :])
+        except (msgspec.DecodeError, ValueError):
+            return  # it was bent before it was dropped, and told nothing
         order = event.get("data", event).get("o") or {}
         if order.get("x") == "TRADE":
             self._dropped.setdefault(f"{order['s']} {order['t']}", self._now())
