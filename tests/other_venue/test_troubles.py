@@ -93,3 +93,17 @@ async def test_a_close_is_done_or_is_told_not_to_be_and_the_stop_stays(tmp_path,
             await one.until(lambda: not market.books()[1] and not market.books()[2])
             await one.agree()
             assert one.status == "RUNNING"
+
+
+async def test_an_adjustment_that_never_arrived_is_told_too(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market, **QUICK) as one:
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: market.protected() == market.books()[1] != {})
+            await one.agree()
+            trouble = market.trouble("reset", "order.place")
+            with pytest.raises(VenueUnavailable):
+                await one.service.adjust_position(BTC, "0.005")
+
+            assert trouble.fired == 1
+            assert market.books()[1] == {BTC: Decimal("0.01")}

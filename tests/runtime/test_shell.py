@@ -163,6 +163,22 @@ async def test_a_word_that_outlives_the_process_is_on_the_disk_before_it_is_answ
     assert lines.index(fact) < lines.index("sync")
 
 
+@pytest.mark.parametrize(
+    ("first", "word"),
+    [
+        (msg.EngageKillSwitch(reason="x"), msg.ReleaseKillSwitch(operator="somebody")),
+        (msg.PauseSession(reason="x"), msg.ResumeSession(reason="x")),
+    ],
+)
+async def test_so_is_the_word_that_takes_it_back(first, word):
+    bench = Bench().start()
+    bench.shell.ask(first)
+    bench.log.lines.clear()
+    bench.shell.ask(word)
+
+    assert bench.log.lines[-1] == "sync"
+
+
 async def test_a_word_that_did_not_reach_the_disk_is_not_answered_and_nothing_more_leaves():
     bench = Bench().start()
     bench.journal.fails_to_sync = True
