@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ...engine import engine, folds, housekeeping, protection, reconcile, reports
+from ...engine import engine, folds, housekeeping, protection, reconcile, reports, strangers
 from ...engine.core import Core
 from ...engine.exposure import Exposure
 from ...engine.order import Order, RequestState
@@ -207,11 +207,11 @@ def believe_any_parent(patch: Patch) -> None:
     def parent_of(_core: Core, _report: msg.ExecutionReport, owner: Owner) -> ParentId:
         return ParentId(str(owner.parent) if owner.parent else "")
 
-    patch.attr(reports, "_parent_of", parent_of)
+    patch.attr(strangers, "_parent_of", parent_of)
 
 
 def adopt_no_strangers(patch: Patch) -> None:
-    patch.attr(reports, "_meet_stranger", lambda _core, _report: None)
+    patch.attr(reports, "meet_stranger", lambda _core, _report: None)
 
 
 def act_on_wishes_under_one_intent(patch: Patch) -> None:
