@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 
-from holdfast.model.errors import NetworkError, VenueError, VenueRefused
+from holdfast.model.errors import NetworkError, VenueError, VenueRefused, VenueUnavailable
 from holdfast.model.values import MAIN, NS_PER_MS
 from holdfast.venues.binance_futures import asking, joining, snapshot
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import OrderNames, reads
 from holdfast.venues.binance_futures.permissions import check_permissions
-from holdfast.venues.binance_futures.settings import MAINNET, TESTNET, BinanceSettings, endpoints
+from holdfast.venues.binance_futures.settings import (
+    MAINNET,
+    READ_LAG_NS,
+    TESTNET,
+    BinanceSettings,
+    endpoints,
+)
 from holdfast.venues.binance_futures.snapshot import Books
 from tests.venues.binance_futures.adapter_desk import BTC, ack, desk, scripted
 
@@ -264,7 +271,9 @@ def test_one_host_serves_all_three_doors_and_each_may_be_named():
 # Reading books page by page
 
 
-def trade(number, order_id=77):
+def trade(number, order_id=77, age_s=None):
+    """Return an execution's row; of long ago where no age is given."""
+    ago = 1_700_000_000_000 if age_s is None else time.time_ns() // NS_PER_MS - int(age_s * 1000)
     return {
         "symbol": "BTCUSDT",
         "id": number,
@@ -272,12 +281,12 @@ def trade(number, order_id=77):
         "side": "BUY",
         "price": "1",
         "qty": "1",
-        "time": 1_700_000_000_000 + number,
+        "time": ago + number,
     }
 
 
 def books_of(one):
-    return Books(one.asker, OrderNames(), MAIN)
+    return Books(one.asker, OrderNames(), MAIN, READ_LAG_NS)
 
 
 async def test_full_page_of_executions_is_followed_by_the_next_ones(monkeypatch):
@@ -318,6 +327,57 @@ async def test_execution_of_an_order_that_nobody_can_name_is_called_by_the_venue
         (found,) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
 
         assert found.cl_ord_id == "order-5"
+
+
+NOT_THERE = (400, {"code": -2013, "msg": "Order does not exist."})
+
+
+async def told_of(rows, listed, asked):
+    """Return how the executions in `rows` are told."""
+    places = {
+        "GET__/fapi/v1/userTrades": [(200, rows)],
+        "GET__/fapi/v1/allOrders": listed,
+        "GET__/fapi/v1/order": [asked],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        found = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        return [(each.cl_ord_id, each.trade_id) for each in found]
+
+
+async def test_execution_whose_order_is_not_listed_yet_is_told_at_the_next_look():
+    rows = [trade(1, 5), trade(2, 6, age_s=1)]
+
+    assert await told_of(rows, [(200, [])], NOT_THERE) == [("order-5", "1")]
+
+
+async def test_execution_whose_order_is_past_the_lag_and_not_there_is_told_by_its_number():
+    rows = [trade(1, 5, age_s=READ_LAG_NS / 10**9 + 2)]
+
+    assert await told_of(rows, [(200, [])], NOT_THERE) == [("order-5", "1")]
+
+
+async def test_books_are_not_read_while_the_question_who_an_order_is_goes_unanswered():
+    with pytest.raises(VenueUnavailable, match="/fapi/v1/order"):
+        await told_of([trade(1, 5)], [(200, [])], (503, "Service Unavailable."))
+
+
+async def test_orders_behind_executions_are_listed_page_by_page(monkeypatch):
+    monkeypatch.setattr(reads, "ROWS_MAX", 2)
+    listed = [
+        (200, [ack("hf.1.1.0.E.x", orderId=3), ack("hf.1.2.0.E.x", orderId=8)]),
+        (200, [ack("hf.1.3.0.E.x", orderId=9)]),
+    ]
+    pages = [[trade(1, 3), trade(2, 9)], []]
+    places = {
+        "GET__/fapi/v1/userTrades": [(200, page) for page in pages],
+        "GET__/fapi/v1/allOrders": listed,
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        found = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+
+        assert [each.cl_ord_id for each in found] == ["hf.1.1.0.E.x", "hf.1.3.0.E.x"]
+        asked = [p["orderId"] for _, path, p in server.requests if path.endswith("allOrders")]
+        assert asked == ["3", "9"]
 
 
 async def test_full_page_of_income_goes_on_at_its_last_rows_time(monkeypatch):

@@ -192,7 +192,7 @@ class BinanceFuturesVenue:
         )
         self._desk = OrderDesk(asker, self._names, account, doors)
         self._dead_man = DeadMan(asker, settings.dead_man_s)
-        books = Books(asker, self._names, account)
+        books = Books(asker, self._names, account, settings.read_lag_ns)
         self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
 
     async def _check_permissions(self, wire: Wire) -> None:

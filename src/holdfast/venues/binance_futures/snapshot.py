@@ -2,6 +2,10 @@
 
 Positions and wallets are read first and executions last: a fill in between is then found among
 the executions, and the engine sees that the books moved while they were read.
+
+Executions name their order by the venue's number alone, and whose it is may be listed later than
+they are. Such a one is left for the next look, which reaches further back than the venue trails:
+booked under the number, it would be no fill of the order that waits for it.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, Wa
 from ...model.values import NS_PER_DAY, NS_PER_MS, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
-from .answers import BAD_SYMBOL
+from .answers import BAD_SYMBOL, NOT_FOUND
 from .asking import Answered, Asker
 from .codec import Call, Income, OrderNames, TradeRow, reads
 from .outcomes import Ask
@@ -46,6 +50,9 @@ _log = logging.getLogger("holdfast.venue")
 class Books:
     """Reads one account's books.
 
+    Args:
+        lag_ns: how far the venue's answers may trail what has happened.
+
     Raises (each method):
         VenueUnavailable: a question was not answered; the text names it.
         VenueError: an answer can't be read.
@@ -54,6 +61,7 @@ class Books:
     asker: Asker
     names: OrderNames
     account: AccountId
+    lag_ns: int
 
     async def read(
         self, symbols: Sequence[Symbol], since: int, *, is_audit: bool = False
@@ -130,8 +138,20 @@ class Books:
             *(self._trades_of(symbol, start, urgency) for symbol in symbols)
         )
         rows = sorted((row for rows in found for row in rows), key=lambda row: (row.time, row.id))
+        settled_ts = self._settled_until()
         await self._learn_names(rows)
-        return codec.trades(rows, self.names, self.account)
+        told = [row for row in rows if self._is_named(row) or row.time * NS_PER_MS <= settled_ts]
+        if len(told) < len(rows):
+            _log.info("%d executions wait for their orders to be listed", len(rows) - len(told))
+        return codec.trades(told, self.names, self.account)
+
+    def _is_named(self, row: TradeRow) -> bool:
+        return self.names.known(row.symbol, row.order_id) is not None
+
+    def _settled_until(self) -> int:
+        """Return the venue's time before which all is listed that will be, asked now."""
+        offset = self.asker.offset
+        return offset.venue_time(self.asker.clock.now()) - offset.error_ns - self.lag_ns
 
     async def _trades_of(self, symbol: Symbol, start: int, urgency: Urgency) -> list[TradeRow]:
         """Read a symbol's executions: by time, and past a full page by id."""
@@ -161,17 +181,32 @@ class Books:
         raise VenueUnavailable(f"{symbol}: more than {PAGES_MAX} pages of executions")
 
     async def _learn_names(self, rows: Sequence[TradeRow]) -> None:
-        """Ask what we called the orders behind executions: a page at once, then one by one."""
+        """Ask what we called the orders behind executions: page by page, then one by one."""
         for symbol, ids in codec.unnamed_orders(rows, self.names).items():
-            listed = await self._get(reads.orders_from(symbol, ids[0]))
-            codec.open_orders(listed.reply.body, self.names, self.account)
+            await self._list_names(symbol, ids)
             left = [each for each in ids if self.names.known(symbol, each) is None]
             for order_id in left[:NAMES_ASKED_MAX]:
                 await self._learn_name(symbol, order_id)
+            if len(left) > NAMES_ASKED_MAX:
+                _log.warning("%s: %d orders of executions are not listed", symbol, len(left))
+
+    async def _list_names(self, symbol: Symbol, ids: Sequence[int]) -> None:
+        for _ in range(PAGES_MAX):
+            body = (await self._get(reads.orders_from(symbol, ids[0]))).reply.body
+            page = codec.open_orders(body, self.names, self.account)
+            last = max((int(order.venue_order_id) for order in page), default=0)
+            ids = [each for each in ids if each > last]
+            if len(page) < reads.ROWS_MAX or not ids:
+                return
 
     async def _learn_name(self, symbol: Symbol, order_id: int) -> None:
-        answered = await self.asker.read(reads.order_by_id(symbol, order_id))
-        if answered.is_ok:
+        """Ask after one order; that it is not there is an answer, silence is none."""
+        try:
+            answered = await self._get(reads.order_by_id(symbol, order_id))
+        except VenueError as error:
+            if error.code not in NOT_FOUND:
+                raise
+        else:
             codec.queried(answered.reply.body, self.names, self.account, asked_ts=0)
 
     # Income
