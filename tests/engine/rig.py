@@ -189,7 +189,7 @@ class Rig:
             self.report(cl_ord_id, ExecType.NEW, OrderStatus.NEW)
 
     def trade(self, cl_ord_id, qty, price="100", **fields):
-        """A fill; `cum_qty` and status as the venue would have them."""
+        """A fill; `cum_qty` and status as the venue would have them; `of` is the order's size."""
         order, qty = self.state.orders.get(cl_ord_id), Decimal(qty)
         done = (order.cum_qty if order else ZERO) + qty
         is_all = order is not None and done >= order.qty
@@ -201,6 +201,8 @@ class Rig:
             "fee": Decimal("0.01"),
             **fields,
         }
+        if "of" in fields:
+            fields["qty"] = Decimal(fields.pop("of"))
         status = OrderStatus.FILLED if is_all else OrderStatus.PARTIALLY_FILLED
         return self.report(cl_ord_id, ExecType.TRADE, fields.pop("status", status), **fields)
 

@@ -237,6 +237,73 @@ def test_the_venues_word_counts_also_for_an_amendment_nobody_here_asked_for(rig,
     assert (rig.order(order).qty, rig.order(order).price) == (2, 98)
 
 
+# An order that is larger at the venue than here: a power cut took the wish to amend it
+
+
+def test_a_fill_that_exceeds_its_order_waits_until_the_venue_says_how_large_that_is(rig, order):
+    rig.accept(order)
+    listed = {"of": 0, "cum_qty": Decimal(0), "trade_id": TradeId("t1")}
+
+    rig.trade(order, "5", "98", **listed)
+
+    assert (rig.news, rig.queried(), rig.qty()) == ([], [order], 0)
+    larger = {"qty": Decimal(5), "price": Decimal(98), "cum_qty": Decimal(5)}
+    rig.status(order, OrderStatus.FILLED, **larger)
+    assert rig.resyncs() == 1
+    rig.trade(order, "5", "98", **listed)
+    assert (rig.order(order).status, rig.order(order).qty, rig.qty()) == (OrderStatus.FILLED, 5, 5)
+
+
+def test_a_fill_that_says_how_large_its_order_is_is_booked_at_once(rig, order):
+    rig.accept(order)
+
+    rig.trade(order, "2", "98", of=5)
+
+    assert (rig.order(order).qty, rig.order(order).leaves_qty, rig.qty()) == (5, 3, 2)
+    assert rig.alarms() == ["order_larger"]
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "filled"])
+def test_an_order_that_has_filled_here_and_is_larger_at_the_venue_goes_on(rig, order, is_open):
+    rig.accept(order)
+    rig.trade(order, "3", "98", of=0)
+    assert rig.order(order).status is OrderStatus.FILLED
+
+    done = Decimal(3 if is_open else 5)
+    status = OrderStatus.PARTIALLY_FILLED if is_open else OrderStatus.FILLED
+    rig.status(order, status, qty=Decimal(5), price=Decimal(98), cum_qty=done)
+
+    assert rig.order(order).status is OrderStatus.PARTIALLY_FILLED
+    assert [each.cl_ord_id for each in rig.state.all_open_orders()] == [order]
+    assert rig.order(order).leaves_qty == 2
+    rig.trade(order, "2", "98", of=0)
+    assert (rig.order(order).status, rig.qty()) == (OrderStatus.FILLED, 5)
+
+
+def test_a_fill_that_comes_after_the_end_of_an_order_that_was_larger_is_booked(rig, order):
+    rig.accept(order)
+    rig.cancel(order)
+
+    rig.status(order, OrderStatus.CANCELED, qty=Decimal(5), cum_qty=Decimal(4))
+    rig.trade(order, "4", "98", of=0)
+
+    assert (rig.order(order).status, rig.qty()) == (OrderStatus.CANCELED, 4)
+
+
+def test_late_word_of_before_an_order_was_made_smaller_does_not_make_it_larger(rig, order):
+    rig.accept(order)
+    first = rig.now
+    rig.wait(2)
+    amended(rig, order, "2", "98")
+    replaced(rig, order, "2", "98")
+
+    rig.trade(order, "1", "99", of=3, venue_ts=first)
+    rig.trade(order, "1", "98")
+    rig.status(order, OrderStatus.PARTIALLY_FILLED, qty=Decimal(3), venue_ts=first)
+
+    assert (rig.order(order).status, rig.order(order).qty) == (OrderStatus.FILLED, 2)
+
+
 def test_a_refused_amendment_leaves_the_order_and_asks_how_it_stands(rig, order):
     rig.accept(order)
     amended(rig, order)

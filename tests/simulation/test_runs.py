@@ -38,6 +38,16 @@ def test_a_frame_that_was_bent_before_it_was_dropped_tells_nothing():
     assert play(Spec(seed=10_077_892, storm_s=18)).violations == ()
 
 
+def test_a_fill_whose_order_is_not_listed_yet_is_booked_under_its_name():
+    # Its number was all that was known: the order waited for ever for what was booked under it.
+    assert play(Spec(seed=10_077_045, storm_s=18)).violations == ()
+
+
+def test_what_an_amendment_filled_that_a_power_cut_took_is_booked():
+    kinds = frozenset({"power_cut"})
+    assert play(Spec(seed=30_006_985, storm_s=12, kinds=kinds)).violations == ()
+
+
 def test_what_a_zombie_wishes_is_not_judged_by_where_its_successor_is():
     assert play(Spec(seed=10_044_186, storm_s=18)).violations == ()
 

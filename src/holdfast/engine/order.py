@@ -259,6 +259,8 @@ class Order(msgspec.Struct):
         self._forget_replace()
         if self.is_open and self.cum_qty >= self.qty:
             self._move(Trigger.FILL)  # it filled while a larger quantity was asked for
+        elif self.status is OrderStatus.FILLED and self.cum_qty < self.qty:
+            self.status = OrderStatus.PARTIALLY_FILLED  # it is larger than was known
 
     def _forget_replace(self) -> None:
         self.replace, self.replace_qty, self.replace_price = RequestState.NONE, ZERO, ZERO

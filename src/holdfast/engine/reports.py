@@ -4,6 +4,7 @@ Rule 1: a report that says nothing new makes no fact.
 Rule 2: an execution counts once, by the venue's trade id, from whichever road it comes.
 Rule 3: what the venue counts as executed and we have not booked is fetched, never made up.
 Rule 4: "not found" ends an order in doubt only when asked after its fence.
+Rule 5: what makes an order larger than the journal has it is booked once the venue says its size.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..model.messages import (
     RequestRefused,
 )
 from ..model.values import OrderStatus
+from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import trade_name
 from .order import Order, RequestState
@@ -40,6 +42,9 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     if order is None:
         order = meet_stranger(core, report)
     # One that was there once and was refused when it triggered is over, whatever comes late.
+    if order is not None and not is_size_known(core, order, report):
+        core.query(order)
+        return
     was_absent = order is not None and order.status in _ABSENT and not order.venue_order_id
     if report.exec_type is ExecType.TRADE and _book_trade(core, report) and order is None:
         tell_of_lost(core, report)
@@ -51,7 +56,7 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     _take_status(core, order, report)
     is_filled = report.status is OrderStatus.FILLED
     if is_filled or report.exec_type in (ExecType.STATUS, ExecType.REPLACED):
-        _settle_replace(core, order, report)
+        settle_replace(core, order, report)
     if report.exec_type is ExecType.STATUS:
         _settle_cancel(core, order, report.asked_ts)
     # Asked for once for each thing learned, and from then on by the audit: never in a circle.
@@ -166,55 +171,6 @@ def _accept(core: Core, order: Order, report: ExecutionReport) -> None:
             ts=core.now, cl_ord_id=order.cl_ord_id, venue_order_id=report.venue_order_id
         )
     )
-
-
-def _settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
-    """See from the venue's quantity and price what became of an amendment."""
-    if not order.is_open:
-        return
-    if report.price is None:
-        _settle_size(core, order, report)
-        return
-    shows_new = (report.qty, report.price) == (order.replace_qty, order.replace_price)
-    differs = (report.qty, report.price) != (order.qty, order.price)
-    is_asked = order.replace is not RequestState.NONE
-    is_late = report.venue_ts < order.replaced_ts  # overtaken by a later amendment's report
-    if not is_late and ((is_asked and shows_new) or (not is_asked and differs)):
-        core.emit(
-            ev.OrderReplaced(
-                ts=core.now,
-                cl_ord_id=order.cl_ord_id,
-                qty=report.qty,
-                price=report.price,
-                venue_ts=report.venue_ts,
-            )
-        )
-    elif is_asked and report.status is OrderStatus.FILLED:
-        _refuse_replace(core, order, "the order had filled")
-    elif order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts:
-        _refuse_replace(core, order, "it never arrived")
-
-
-def _settle_size(core: Core, order: Order, report: ExecutionReport) -> None:
-    """What a venue filled in the end is an order's quantity: it may have cut one that reduces to
-    what there was to close, and of one that guards a whole position it names none before.
-    """
-    is_whole = report.status is OrderStatus.FILLED and report.qty == report.cum_qty
-    is_other = report.qty != order.qty and report.qty >= order.cum_qty
-    if is_whole and is_other and order.price is None and order.replace is RequestState.NONE:
-        core.emit(
-            ev.OrderReplaced(
-                ts=core.now,
-                cl_ord_id=order.cl_ord_id,
-                qty=report.qty,
-                price=None,
-                venue_ts=report.venue_ts,
-            )
-        )
-
-
-def _refuse_replace(core: Core, order: Order, reason: str) -> None:
-    core.emit(ev.ReplaceRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason=reason))
 
 
 def _settle_cancel(core: Core, order: Order, asked_ts: int) -> None:
