@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.engine.reconcile import FILLS_PATIENCE_NS, SIGHTINGS_BELIEVED
+from holdfast.engine.reconcile import FILLS_PATIENCE_NS, OPENING_LOOKS_MAX, SIGHTINGS_BELIEVED
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -142,6 +142,49 @@ def test_what_trades_while_the_first_answer_is_on_its_way_is_booked_by_the_next(
 
     assert (rig.qty(), wallet(rig)) == (1, Decimal("499.9"))
     assert rig.ever(ev.BooksDiffered) == []
+
+
+@pytest.mark.parametrize("kind", ["trade", "transfer"])
+def test_books_are_not_begun_with_balances_that_moved_while_they_were_read(kind):
+    rig = new()
+    asked_ts = rig.now
+    rig.now += NS_PER_S
+    moved = {
+        "trade": {"trades": (execution(rig, "manual", "1", "t1", ago=0.5),)},
+        "transfer": {"changes": (msgspec.structs.replace(deposit(rig, "-15"), venue_ts=rig.now),)},
+    }[kind]
+
+    rig.snapshot(balance="500", positions={BTC: "1"}, asked_ts=asked_ts, **moved)
+
+    assert (rig.session(), rig.resyncs()) == (Status.STARTING, 1)
+    rig.now += 2 * NS_PER_S
+    rig.snapshot(balance="500", positions={BTC: "1"}, **moved)
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
+
+
+def test_what_is_in_the_first_balances_goes_by_the_venues_clock():
+    rig = new()
+    behind = NS_PER_S // 2  # our clock, so that what is over looks as if it were to come
+    trade = msgspec.structs.replace(
+        execution(rig, "manual", "1", "t1"), venue_ts=rig.now + behind // 2
+    )
+
+    rig.snapshot(balance="500", positions={BTC: "1"}, sure_ts=rig.now + behind, trades=(trade,))
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
+
+
+def test_an_account_that_others_trade_without_a_pause_is_begun_in_the_end():
+    rig = new()
+    looks = 0
+    while rig.session() is Status.STARTING:
+        rig.now += 2 * NS_PER_S
+        trade = execution(rig, "manual", "1", f"t{looks}")
+        asked_ts = rig.now - NS_PER_S
+        rig.snapshot(balance="500", positions={}, asked_ts=asked_ts, trades=(trade,))
+        looks += 1
+
+    assert looks == OPENING_LOOKS_MAX + 1
 
 
 @pytest.mark.parametrize("is_listed", [False, True])

@@ -48,6 +48,10 @@ def test_what_an_amendment_filled_that_a_power_cut_took_is_booked():
     assert play(Spec(seed=30_006_985, storm_s=12, kinds=kinds)).violations == ()
 
 
+def test_books_are_not_begun_with_a_balance_that_moved_while_it_was_read():
+    assert play(Spec(seed=40_000_473, storm_s=18)).violations == ()
+
+
 def test_what_a_zombie_wishes_is_not_judged_by_where_its_successor_is():
     assert play(Spec(seed=10_044_186, storm_s=18)).violations == ()
 

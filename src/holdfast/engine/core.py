@@ -6,6 +6,7 @@ leaves the engine.
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 from ..model import commands as cmd
@@ -37,7 +38,8 @@ class Core:
     """The hands of the engine. One message is handled at a time.
 
     `read_lag_ns` is how far the venue's answers to queries may trail its books. `asked_after` is
-    when each open order was last asked after: a restart asks anew, so it is no fact.
+    when each open order was last asked after, `opening_looks` how often an account's first look was
+    in vain: a restart asks anew, so they are no facts.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Core:
         "facts",
         "market",
         "now",
+        "opening_looks",
         "read_lag_ns",
         "settings",
         "state",
@@ -62,6 +65,7 @@ class Core:
         self._samples = Samples(self.market)
         self.now = 0
         self.asked_after: dict[ClOrdId, int] = {}
+        self.opening_looks: Counter[AccountId] = Counter()
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 

@@ -289,7 +289,7 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_wallet(fact)
     if fact.reason == OPENING and not account.opened_ts:
-        account.opened_ts = min(fact.asked_ts or fact.ts, fact.ts)
+        account.opened_ts = fact.asked_ts or fact.ts
     account.changes_seen[fact.change_id] = fact.ts
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
 

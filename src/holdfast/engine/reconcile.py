@@ -29,6 +29,9 @@ from .parents import start_parent
 from .reports import doubt, is_before_the_books, on_report
 from .signals import close_plan
 
+OPENING_LOOKS_MAX = 10
+"""How often an account that others trade is looked at anew before its books are begun anyway."""
+
 SIGHTINGS_MAX = 2
 """How often in a row the books may differ by one amount before new risk is stopped.
 
@@ -52,6 +55,8 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     """Book what was missed, ask after what is unclear, then compare."""
     has_moved = _has_moved(core, snapshot)
     if not core.state.account(snapshot.account).opened_ts:
+        if _is_unsure(core, snapshot) and _looks_again(core, snapshot.account):
+            return
         _open_books(core, snapshot)
     _book_missed(core, snapshot)
     for report in snapshot.orders:
@@ -59,6 +64,21 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     _ask_after_missing(core, snapshot)
     if not has_moved and not _owes_fills(core, snapshot.account):
         _compare(core, snapshot)
+
+
+def _is_unsure(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Tell whether something happened of which nobody knows if it is in the balances already."""
+    since = snapshot.sure_ts or snapshot.asked_ts
+    has_booked = core.state.account(snapshot.account).moved_ts > snapshot.asked_ts
+    return has_booked or any(e.venue_ts > since for e in (*snapshot.trades, *snapshot.changes))
+
+
+def _looks_again(core: Core, account: AccountId) -> bool:
+    core.opening_looks[account] += 1
+    if core.opening_looks[account] > OPENING_LOOKS_MAX:
+        return False
+    core.resync(account, "the account moved while its books were read")
+    return True
 
 
 def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
@@ -78,7 +98,7 @@ def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
                 amount=snapshot.balances.get(asset, ZERO) - books.wallet(asset),
                 reason=OPENING,
                 change_id=f"opening-{asset}-{core.state.epoch}",
-                asked_ts=snapshot.asked_ts,
+                asked_ts=snapshot.sure_ts or min(snapshot.asked_ts, core.now),
             )
         )
     theirs, ours = _positions(core, snapshot)

@@ -224,7 +224,8 @@ class FundingPaid(Fact, frozen=True, kw_only=True):
 class WalletChanged(Fact, frozen=True, kw_only=True):
     """Money came or went for another reason than trading.
 
-    `asked_ts` belongs to the opening: executions from then on are not in its amount.
+    `asked_ts` belongs to the opening: executions from then on, by the venue's clock, are not in its
+    amount.
     """
 
     account: AccountId = MAIN

@@ -151,12 +151,14 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The venue's books of one account.
 
     `asked_ts` is our time when the first question was asked: what happened later may or may
-    not be inside. `orders` are all open ones, conditional orders included; `trades` and
+    not be inside. `sure_ts` is the same in the venue's time, as early as it can have been; 0 where
+    the clocks are one. `orders` are all open ones, conditional orders included; `trades` and
     `changes` all since the time that was asked for, oldest first.
     """
 
     account: AccountId = MAIN
     asked_ts: int
+    sure_ts: int = 0
     taken_ts: int
     orders: tuple[ExecutionReport, ...]
     positions: tuple[VenuePosition, ...]

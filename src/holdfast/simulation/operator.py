@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..engine.order import Order
 from ..model import messages as msg
 from ..model.errors import TradingError
-from ..model.instrument import Instrument
 from ..model.values import ClOrdId, NewOrder, OrderRole, OrderType, Side, Symbol
 from .bourse import ACCOUNT
 
@@ -56,13 +55,10 @@ class Operator:
 
         world.loop.create_task(attempt(), context=process.context)
 
-    def _instrument(self, symbol: Symbol) -> Instrument:
-        return next(i for i in self._world.bourse.exchange.instruments() if i.symbol == symbol)
-
     async def place(self, symbol: Symbol) -> None:
         lots, live = self._lots, self._world.live
         assert live is not None
-        instrument = self._instrument(symbol)
+        instrument = self._world.instrument(symbol)
         price = Decimal(repr(self._world.market.prices[symbol]))
         side = lots.choice((Side.BUY, Side.SELL))
         kind = lots.choice((OrderType.LIMIT, OrderType.LIMIT, OrderType.MARKET))
@@ -98,7 +94,7 @@ class Operator:
         order = self._entry()
         if order is None or order.price is None:
             return
-        instrument = self._instrument(order.request.symbol)
+        instrument = self._world.instrument(order.request.symbol)
         move = Decimal(self._lots.choice(("-0.002", "0", "0.002")))
         qty = instrument.round_qty(order.qty * Decimal(self._lots.choice(("0.5", "1", "2"))))
         price = instrument.round_price(order.price * (1 + move))
@@ -109,7 +105,7 @@ class Operator:
         """Ask for as much as the limit lets through, and once more."""
         world, live = self._world, self._world.live
         assert live is not None
-        instrument = self._instrument(symbol)
+        instrument = self._world.instrument(symbol)
         price = Decimal(repr(world.market.prices[symbol]))
         limit = world.config.position_size_pct * world.bourse.exchange.margin(ACCOUNT).balance
         qty = instrument.round_qty(limit * Decimal(self._lots.choice(("0.45", "0.9"))) / price)
@@ -139,7 +135,7 @@ class Operator:
 
     async def adjust(self, symbol: Symbol) -> None:
         price = Decimal(repr(self._world.market.prices[symbol]))
-        target = self._instrument(symbol).round_qty(Decimal(500) / price)
+        target = self._world.instrument(symbol).round_qty(Decimal(500) / price)
         sign = self._lots.choice((-1, 0, 1))
         self._ask(msg.AdjustRequest(symbol=symbol, target_qty=target * sign), "adjust")
 
@@ -152,7 +148,7 @@ class Operator:
             return
         self._numbers += 1
         price = Decimal(repr(self._world.market.prices[symbol]))
-        instrument = self._instrument(symbol)
+        instrument = self._world.instrument(symbol)
         side = self._lots.choice((Side.BUY, Side.SELL))
         order = NewOrder(
             cl_ord_id=ClOrdId(f"{STRANGER}{self._numbers}"),

@@ -65,7 +65,7 @@ class Oracles:
         self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
         self._numbers = itertools.count()
         self._closed: list[tuple[int, Symbol, Side, Decimal]] = []  # by exits, each's number
-        self._strange: dict[str, tuple[Symbol, Decimal]] = {}  # fills that nobody told of
+        self._strange: dict[str, tuple[Symbol, Decimal, int]] = {}  # fills that nobody told of
         self._shadow = State()
         self._folded = 0
 
@@ -156,8 +156,10 @@ class Oracles:
                 number, report = self._asked[order.cl_ord_id], output.report
                 self._closed.append((number, order.symbol, order.side, report.last_qty))
             elif order.cl_ord_id.startswith(STRANGER):
-                trade = trade_name(MAIN, order.symbol, output.report.trade_id)
-                self._strange[trade] = (order.symbol, order.side.sign * output.report.last_qty)
+                report = output.report
+                trade = trade_name(MAIN, order.symbol, report.trade_id)
+                signed = order.side.sign * report.last_qty
+                self._strange[trade] = (order.symbol, signed, report.venue_ts)
             fired["partial_fill"] += order.leaves_qty > ZERO
             fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
@@ -187,6 +189,8 @@ class Oracles:
 
     def _judge_limit(self, output: OrderUpdate) -> None:
         world, order = self._world, output.order
+        if order.symbol in world.meddler.amended:
+            return  # what others made of our orders is nobody's decision here
         exchange = world.bourse.exchange
         held = world.venue_qty(order.symbol) - self._unheard(order.symbol)
         working = sum(
@@ -221,9 +225,15 @@ class Oracles:
     def _unheard(self, symbol: Symbol) -> Decimal:
         """Return how far strangers have moved a position without the session's hearing of it."""
         live = self._world.live
-        seen = {} if live is None else live.engine.state.trades_seen
-        self._strange = {trade: to for trade, to in self._strange.items() if trade not in seen}
-        return sum((qty for where, qty in self._strange.values() if where == symbol), ZERO)
+        if live is not None:
+            state = live.engine.state
+            seen, opened_ts = state.trades_seen, state.account(MAIN).opened_ts
+            self._strange = {
+                trade: to
+                for trade, to in self._strange.items()
+                if trade not in seen and (to[2] >= opened_ts or not opened_ts)
+            }
+        return sum((qty for where, qty, _ in self._strange.values() if where == symbol), ZERO)
 
     # Now and then
 

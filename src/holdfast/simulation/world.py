@@ -13,10 +13,11 @@ from typing import Protocol
 
 import msgspec
 
-from ..exchange import Liquidity, OrderKey, VenueOrder
+from ..exchange import Liquidity, OrderKey, Output, VenueOrder
 from ..model import messages as msg
 from ..model.errors import TradingError
 from ..model.events import Event
+from ..model.instrument import Instrument
 from ..model.market import MarketData
 from ..model.values import NS_PER_S, ZERO, ClOrdId, Symbol
 from ..runtime.live import LiveSession
@@ -29,6 +30,7 @@ from .hearing import Hearing
 from .live_feed import has_live_feed
 from .loop import SimLoop
 from .market import SYMBOLS, Market, SimFeed
+from .meddler import Meddler, has_meddler
 from .network import Road
 from .operator import Operator
 from .oracles import Oracles
@@ -111,10 +113,10 @@ class World:
         self.timing = Timing(self.loop.time, self._repaired)
         self.bourse.dropped = self.timing.on_dropped
         self._operator = Operator(self)
+        self.meddler = Meddler(self)
         self._kills = list(spec.kills)
         self._arm_kill()
-        self.bourse.on_outputs(self.oracles.hear_venue)
-        self.bourse.on_outputs(lambda outputs, _: self.timing.hear_venue(outputs))
+        self.bourse.on_outputs(self._hear_venue)
         self.market.shows += [self.bourse.show, self._show_feeds]
 
     @property
@@ -161,9 +163,16 @@ class World:
 
     # The venue's side
 
+    def _hear_venue(self, outputs: Sequence[Output], now: int) -> None:
+        self.oracles.hear_venue(outputs, now)
+        self.timing.hear_venue(outputs)
+
     def venue_qty(self, symbol: Symbol) -> Decimal:
         held = self.bourse.exchange.positions(ACCOUNT)
         return next((each.qty for each in held if each.symbol == symbol), ZERO)
+
+    def instrument(self, symbol: Symbol) -> Instrument:
+        return next(i for i in self.bourse.exchange.instruments() if i.symbol == symbol)
 
     def at_venue(self, symbol: Symbol, cl_ord_id: str) -> VenueOrder | None:
         found: VenueOrder | None = self.bourse.exchange.query(
@@ -301,15 +310,18 @@ class World:
             create(self.market.run()),
             create(self._pulse()),
             create(self._supervise()),
-            create(self._operator.run()),
         ]
+        people = [create(self._operator.run())]
+        if self.spec.has_plan and self.spec.kinds - ALONE and has_meddler(self.seed):
+            people.append(create(self.meddler.run()))
         await self._storm()
-        tasks[-1].cancel()
+        for task in people:
+            task.cancel()
         self._gather_fired()
         self._calm_down()
         await self._settle()
         self.is_over = True
-        for task in tasks:
+        for task in tasks + people:
             task.cancel()
 
     async def _pulse(self) -> None:

@@ -220,3 +220,11 @@ def act_on_wishes_under_one_intent(patch: Patch) -> None:
 
 def count_open_orders_for_nothing(patch: Patch) -> None:
     _leaves(patch, lambda order, qty: ZERO if order.role is OrderRole.ENTRY else qty)
+
+
+def believe_every_size(patch: Patch) -> None:
+    patch.attr(reports, "is_size_known", lambda _core, _order, _report: True)
+
+
+def begin_books_that_move(patch: Patch) -> None:
+    patch.attr(reconcile, "_is_unsure", lambda _core, _snapshot: False)

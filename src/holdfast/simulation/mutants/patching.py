@@ -30,10 +30,11 @@ class Patch:
 
 
 class Known(NamedTuple):
-    """A run in which something rare has happened: all faults, so long a storm."""
+    """A run in which something rare has happened: so long a storm, no kinds meaning all faults."""
 
     seed: int
     storm_s: float
+    kinds: tuple[str, ...] = ()
 
 
 class Mutant(NamedTuple):

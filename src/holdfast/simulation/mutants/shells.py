@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -149,3 +150,7 @@ def let_two_owners_write(patch: Patch) -> None:
 
 def leave_a_torn_tail(patch: Patch) -> None:
     patch.attr(disk, "torn_facts", lambda _tables: [])
+
+
+def book_what_nobody_names(patch: Patch) -> None:
+    patch.attr(Books, "_settled_until", lambda _self: sys.maxsize)

@@ -154,6 +154,24 @@ MUTANTS = (
         ("stops", "at rest"),
         known=(Known(10_003_577, 18),),
     ),
+    Mutant(
+        "a size is learned before it is booked past",
+        engine.believe_every_size,
+        ("at rest", "crash"),
+        known=(Known(30_006_985, 12, ("power_cut",)),),
+    ),
+    Mutant(
+        "books are begun at rest",
+        engine.begin_books_that_move,
+        ("at rest",),
+        known=(Known(40_000_473, 18),),
+    ),
+    Mutant(
+        "no fill before its order has a name",
+        shells.book_what_nobody_names,
+        ("at rest",),
+        known=(Known(10_077_045, 18),),
+    ),
     Mutant("a trade comes once", feeds.show_what_is_repeated, HEARD, (), needs_feed=True),
     Mutant(
         "what was shown is not shown again",

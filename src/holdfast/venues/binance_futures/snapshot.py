@@ -71,7 +71,8 @@ class Books:
         An audit is cheaper and waits for others: orders in symbols that are neither ours nor
         held are not listed.
         """
-        asked_ts = self.asker.clock.now()
+        asked_ts, offset = self.asker.clock.now(), self.asker.offset
+        sure_ts = offset.venue_time(asked_ts) - offset.error_ns
         urgency = Urgency.READ if is_audit else Urgency.TRADE
         held, wallets = await asyncio.gather(
             self._get(reads.positions(), urgency), self._get(reads.account(), urgency)
@@ -89,7 +90,8 @@ class Books:
         return VenueSnapshot(
             account=self.account,
             asked_ts=asked_ts,
-            taken_ts=max(now, self.asker.offset.venue_time(now) + self.asker.offset.error_ns),
+            sure_ts=sure_ts,
+            taken_ts=max(now, offset.venue_time(now) + offset.error_ns),
             orders=tuple(orders),
             positions=positions,
             balances=codec.balances(wallets.reply.body),
