@@ -16,6 +16,7 @@ from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     MAIN,
     NS_PER_S,
+    OPERATOR,
     OrderRole,
     OrderStatus,
     OrderType,
@@ -456,6 +457,68 @@ def test_a_fill_of_an_order_of_ours_that_the_journal_lost_is_booked_and_told_onc
     assert rig.alarms() == ["order_lost"]
     assert "it has no stop" in rig.ever(ev.AlarmRaised)[-1].text
     assert rig.qty() == 2
+
+
+@pytest.fixture
+def guarding():
+    """A session whose wishes have a stop 2 % away where they name none."""
+    return Rig(stop_loss_pct=Decimal("0.02"), take_profit_pct=Decimal(0))
+
+
+def test_what_a_lost_entry_of_a_strategy_fills_has_the_default_stop(guarding):
+    lost = own_id(role=OrderRole.ENTRY)
+
+    guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
+
+    [stop] = guarding.submitted()
+    assert (stop.role, stop.side, stop.qty) == (OrderRole.STOP_LOSS, Side.SELL, 2)
+    assert (stop.trigger_price, stop.strategy_id) == (Decimal("96.0"), S)
+    assert guarding.queried() == [lost]
+    assert "its stop is at 96" in guarding.ever(ev.AlarmRaised)[-1].text
+    filled = {"qty": Decimal(3), "price": None, "cum_qty": Decimal(3)}
+    guarding.status(lost, OrderStatus.FILLED, **filled)
+    guarding.trade(lost, "1", "98", side=Side.BUY, trade_id=TradeId("t2"))
+    assert guarding.order(lost).status is OrderStatus.FILLED
+    [parent] = guarding.state.live_parents_of((MAIN, "BTCUSDT"))
+    assert (parent.open_qty, guarding.qty()) == (3, 3)
+
+
+def test_a_lost_entry_that_is_open_has_its_default_stop_from_its_first_fill(guarding):
+    lost = own_id(role=OrderRole.ENTRY)
+    guarding.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))
+    assert guarding.submitted() == []
+
+    guarding.trade(lost, "1", "95", trade_id=TradeId("t1"))
+
+    [stop] = guarding.submitted()
+    assert (stop.qty, stop.trigger_price) == (1, Decimal("93.1"))
+
+
+def test_a_lost_entry_that_ends_without_a_fill_leaves_no_parent_at_work(guarding):
+    lost = own_id(role=OrderRole.ENTRY)
+    guarding.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))
+    assert len(guarding.state.live_parents_of((MAIN, "BTCUSDT"))) == 1
+
+    guarding.cancel(lost)
+
+    assert guarding.state.live_parents_of((MAIN, "BTCUSDT")) == []
+
+
+@pytest.mark.parametrize("changes", [{"reduce_only": True}, {"symbol": "DOGEUSDT"}])
+def test_a_lost_order_that_can_have_no_default_stop_is_told_as_such(guarding, changes):
+    guarding.trade(own_id(role=OrderRole.ENTRY), "2", trade_id=TradeId("t1"), **changes)
+
+    assert guarding.submitted() == []
+    assert "it has no stop" in guarding.ever(ev.AlarmRaised)[-1].text
+
+
+def test_an_order_by_hand_that_the_journal_lost_is_given_no_stop(guarding):
+    lost = own_id(role=OrderRole.ENTRY, strategy=OPERATOR)
+
+    guarding.trade(lost, "2", trade_id=TradeId("t1"))
+
+    assert guarding.submitted() == []
+    assert "it has no stop" in guarding.ever(ev.AlarmRaised)[-1].text
 
 
 def test_an_exit_that_the_journal_lost_is_told_without_a_word_of_stops(rig):

@@ -13,12 +13,14 @@ from ..model import events as ev
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import OrderStatus
 from .core import Core
-from .forgetting import trade_name
 from .order import Order, RequestState
 
 
-def is_size_known(core: Core, order: Order, report: ExecutionReport) -> bool:
+def is_size_known(core: Core, order: Order, report: ExecutionReport, *, is_news: bool) -> bool:
     """Take an order to be as large as the venue says, where the journal has it smaller.
+
+    Args:
+        is_news: the report is an execution that has to be booked.
 
     Returns:
         False where an execution exceeds the order, and does not say how large that is: it can be
@@ -30,10 +32,7 @@ def is_size_known(core: Core, order: Order, report: ExecutionReport) -> bool:
     if report.qty > known_qty and _is_proof(order, report):
         _take_size(core, order, report)
         return True
-    if report.exec_type is not ExecType.TRADE or report.qty:
-        return True
-    name = trade_name(report.account, report.symbol, report.trade_id)
-    return name in core.state.trades_seen or order.cum_qty + report.last_qty <= known_qty
+    return not is_news or bool(report.qty) or order.cum_qty + report.last_qty <= known_qty
 
 
 def _is_proof(order: Order, report: ExecutionReport) -> bool:

@@ -142,6 +142,7 @@ def _adopted(state: State, fact: ev.OrderAdopted) -> None:
     _open(state, order)
     parent = state.parents.get(fact.order.parent_id)
     if parent is not None:
+        parent.attempts = max(parent.attempts, 1)
         parent.children.append(order.cl_ord_id)
 
 

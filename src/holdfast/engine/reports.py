@@ -26,7 +26,7 @@ from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import trade_name
 from .order import Order, RequestState
-from .strangers import meet_stranger, tell_of_lost
+from .strangers import meet_lost, meet_stranger
 
 _ABSENT = (OrderStatus.NEVER_ARRIVED, OrderStatus.REJECTED)
 
@@ -41,13 +41,16 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     order = core.state.orders.get(report.cl_ord_id)
     if order is None:
         order = meet_stranger(core, report)
-    # One that was there once and was refused when it triggered is over, whatever comes late.
-    if order is not None and not is_size_known(core, order, report):
+    is_news = report.exec_type is ExecType.TRADE and _is_news(core, report)
+    if order is None and is_news:
+        order = meet_lost(core, report)
+    if order is not None and not is_size_known(core, order, report, is_news=is_news):
         core.query(order)
         return
+    # One that was there once and was refused when it triggered is over, whatever comes late.
     was_absent = order is not None and order.status in _ABSENT and not order.venue_order_id
-    if report.exec_type is ExecType.TRADE and _book_trade(core, report) and order is None:
-        tell_of_lost(core, report)
+    if is_news:
+        _book_trade(core, report)
     if order is None:
         return
     if was_absent:
@@ -68,11 +71,13 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 # Fills
 
 
-def _book_trade(core: Core, report: ExecutionReport) -> bool:
-    """Book an execution, once; tell whether this was the time."""
+def _is_news(core: Core, report: ExecutionReport) -> bool:
+    """Tell whether an execution has to be booked: each is once, whichever road it comes."""
     name = trade_name(report.account, report.symbol, report.trade_id)
-    if name in core.state.trades_seen or is_before_the_books(core, report):
-        return False
+    return name not in core.state.trades_seen and not is_before_the_books(core, report)
+
+
+def _book_trade(core: Core, report: ExecutionReport) -> None:
     realized = report.realized_pnl
     if realized is None:
         position = core.state.position((report.account, report.symbol))
@@ -96,7 +101,6 @@ def _book_trade(core: Core, report: ExecutionReport) -> bool:
             venue_ts=report.venue_ts,
         )
     )
-    return True
 
 
 def is_before_the_books(core: Core, report: ExecutionReport) -> bool:

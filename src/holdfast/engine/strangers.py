@@ -2,55 +2,148 @@
 
 Rule 1: what is open is taken on and counted, and told of; a closed one is history.
 Rule 2: an id of ours names its owner, but a parent only where it can be meant.
-Rule 3: an id of a later epoch than ours means that another process has taken the account over.
+Rule 3: an entry of ours whose wish is gone has the stop that the settings give to wishes without.
+Rule 4: an id of a later epoch than ours means that another process has taken the account over.
 """
 
 from __future__ import annotations
+
+import msgspec
 
 from ..model import events as ev
 from ..model.errors import Fenced
 from ..model.ids import Owner, parse_cl_ord_id
 from ..model.messages import ExecType, ExecutionReport
-from ..model.values import OPERATOR, NewOrder, OrderRole, ParentId, StrategyId
+from ..model.values import (
+    OPERATOR,
+    ZERO,
+    ClOrdId,
+    NewOrder,
+    OrderRole,
+    OrderStatus,
+    ParentId,
+    StrategyId,
+)
 from .core import Core
 from .order import Order
+from .sizing import stop_price
 
 
 def meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
     """Take on an open order that the journal does not know; a closed one is history."""
-    owner = parse_cl_ord_id(report.cl_ord_id)
-    is_ours = owner is not None and owner.prefix == core.settings.order_prefix
-    if is_ours and owner is not None and owner.epoch > core.state.epoch:
-        raise Fenced(
-            f"order {report.cl_ord_id} is of epoch {owner.epoch}, this process owns "
-            f"{core.state.epoch}: another one has taken {report.account} over"
-        )
+    owner = _ours(core, report)
     if not report.status.is_open or report.exec_type is ExecType.TRADE:
         return None
-    role, parent_id, strategy = OrderRole.ENTRY, ParentId(""), OPERATOR
-    if is_ours and owner is not None:
-        role, strategy = owner.role, owner.strategy
-        parent_id = _parent_of(core, report, owner)
-    core.emit(
-        ev.OrderAdopted(
-            ts=core.now,
-            order=_as_order(report, role, parent_id, strategy),
-            venue_order_id=report.venue_order_id,
-            status=report.status,
-            cum_qty=report.cum_qty,
-            is_ours=is_ours,
-        )
-    )
-    order = core.state.orders[report.cl_ord_id]
-    whose = "of ours that the journal does not know" if is_ours else "of somebody else"
+    order = _adopt(core, report, owner)
+    whose = "of ours that the journal does not know" if owner else "of somebody else"
     core.alarm(
         "order_adopted",
-        f"{report.symbol}: open order {report.cl_ord_id} {whose}",
+        f"{report.symbol}: open order {report.cl_ord_id} {whose}{_its_stop(core, order)}",
         report.account,
         report.symbol,
     )
     _treat_foreign(core, order)
     return order
+
+
+def meet_lost(core: Core, report: ExecutionReport) -> Order | None:
+    """Take on an entry of ours that has filled and whose facts are gone, as a power cut takes them.
+
+    It is asked after: how large it is and how it ended is not known. Of another's order, or an
+    exit of ours, the fill alone is booked.
+    """
+    owner = _ours(core, report)
+    if owner is None:
+        return None
+    order = None
+    if owner.role is OrderRole.ENTRY:
+        order = _adopt(core, report, owner)
+        core.query(order)
+    what = f"{report.cl_ord_id}, an order of ours that the journal does not know"
+    core.alarm(
+        "order_lost",
+        f"{report.symbol}: {report.last_qty:f} filled by {what}{_its_stop(core, order)}",
+        report.account,
+        report.symbol,
+    )
+    return order
+
+
+def _ours(core: Core, report: ExecutionReport) -> Owner | None:
+    """Return whose an order of ours is; None for another's.
+
+    Raises:
+        Fenced: it is of a later epoch than this process's.
+    """
+    owner = parse_cl_ord_id(report.cl_ord_id)
+    if owner is None or owner.prefix != core.settings.order_prefix:
+        return None
+    if owner.epoch > core.state.epoch:
+        raise Fenced(
+            f"order {report.cl_ord_id} is of epoch {owner.epoch}, this process owns "
+            f"{core.state.epoch}: another one has taken {report.account} over"
+        )
+    return owner
+
+
+def _adopt(core: Core, report: ExecutionReport, owner: Owner | None) -> Order:
+    role, parent_id, strategy = OrderRole.ENTRY, ParentId(""), OPERATOR
+    if owner is not None:
+        role, strategy = owner.role, owner.strategy
+        parent_id = _parent_of(core, report, owner) or _begin_parent(core, report, owner)
+    core.emit(
+        ev.OrderAdopted(
+            ts=core.now,
+            order=_as_order(report, role, parent_id, strategy),
+            venue_order_id=report.venue_order_id,
+            status=report.status if report.status.is_open else OrderStatus.PARTIALLY_FILLED,
+            cum_qty=ZERO if report.exec_type is ExecType.TRADE else report.cum_qty,
+            is_ours=owner is not None,
+        )
+    )
+    return core.state.orders[report.cl_ord_id]
+
+
+def _begin_parent(core: Core, report: ExecutionReport, owner: Owner) -> ParentId:
+    """Begin a parent for a strategy's entry whose wish is gone, with the stop that the settings
+    give to wishes that name none; return "" where they give none.
+    """
+    instrument = core.state.instruments.get((report.account, report.symbol))
+    entry = report.price or report.last_px
+    is_wish = owner.role is OrderRole.ENTRY and owner.strategy != OPERATOR
+    if not is_wish or report.reduce_only or instrument is None or not entry:
+        return ParentId("")
+    stop_loss = stop_price(report.side, entry, None, instrument, core.settings)
+    if stop_loss is None:
+        return ParentId("")
+    parent_id = core.next_parent()
+    pattern = _as_order(report, OrderRole.ENTRY, ParentId(""), owner.strategy)
+    core.emit(
+        ev.ParentStarted(
+            ts=core.now,
+            parent_id=parent_id,
+            intent_id=core.next_intent(),
+            account=report.account,
+            symbol=report.symbol,
+            side=report.side,
+            qty=pattern.qty,
+            algo="bracket",
+            strategy_id=owner.strategy,
+            order=msgspec.structs.replace(pattern, cl_ord_id=ClOrdId("")),
+            stop_loss=stop_loss,
+        )
+    )
+    return parent_id
+
+
+def _its_stop(core: Core, order: Order | None) -> str:
+    """Say which stop an entry's fills have, after the wish for it is gone."""
+    if order is None or not order.is_ours or order.role is not OrderRole.ENTRY:
+        return ""
+    parent = core.state.parents.get(order.request.parent_id)
+    if parent is None or parent.start.stop_loss is None:
+        return ": it has no stop"
+    return f": its stop is at {parent.start.stop_loss:f}"
 
 
 def _parent_of(core: Core, report: ExecutionReport, owner: Owner) -> ParentId:
@@ -82,7 +175,7 @@ def _as_order(
         account=report.account,
         symbol=report.symbol,
         side=report.side,
-        qty=report.qty,
+        qty=report.qty or report.last_qty,
         order_type=report.order_type,
         price=report.price,
         trigger_price=report.trigger_price,
@@ -93,20 +186,3 @@ def _as_order(
         strategy_id=strategy,
         parent_id=parent_id,
     )
-
-
-def tell_of_lost(core: Core, report: ExecutionReport) -> None:
-    """Say that an order of ours has filled whose facts are gone, as a power cut takes them.
-
-    What it opened is counted, and has no stop: which one was wished for is not known any more.
-    """
-    owner = parse_cl_ord_id(report.cl_ord_id)
-    if owner is not None and owner.prefix == core.settings.order_prefix:
-        order = f"{report.cl_ord_id}, an order of ours that the journal does not know"
-        unprotected = ": it has no stop" if owner.role is OrderRole.ENTRY else ""
-        core.alarm(
-            "order_lost",
-            f"{report.symbol}: {report.last_qty:f} filled by {order}{unprotected}",
-            report.account,
-            report.symbol,
-        )
