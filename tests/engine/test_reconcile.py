@@ -108,6 +108,35 @@ def test_deposits_that_the_venue_still_remembers_are_part_of_the_opening():
     assert opening.amount == 50
 
 
+def test_books_whose_beginning_was_cut_off_anywhere_are_begun_anew():
+    rig = new()
+    before = len(rig.facts)
+    balances = {"BNB": Decimal(3), "USDT": Decimal(500)}
+    held = msg.VenuePosition(symbol=BTC, qty=Decimal(2), entry_price=Decimal(100))
+
+    def look(one):
+        one.hear(
+            msg.VenueSnapshot(
+                asked_ts=one.now,
+                taken_ts=one.now,
+                orders=(),
+                positions=(held,),
+                balances=balances,
+            )
+        )
+        account = one.state.account(MAIN)
+        return one.qty(), account.wallet("BNB"), account.wallet("USDT"), one.session()
+
+    whole = look(rig)
+    opened = next(n for n, f in enumerate(rig.facts) if getattr(f, "reason", "") == "opening"
+                  and isinstance(f, ev.WalletChanged))  # fmt: skip
+    for kept in range(before, opened + 2):
+        later = Rig(start=False, facts=rig.facts[:kept])
+        later.epoch = 1
+        later.begin(is_resumed=True)
+        assert look(later) == whole == (2, 3, 500, Status.RUNNING)
+
+
 def test_an_account_without_money_is_opened_all_the_same():
     rig = new()
 

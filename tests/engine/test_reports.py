@@ -483,6 +483,17 @@ def test_what_a_lost_entry_of_a_strategy_fills_has_the_default_stop(guarding):
     assert (parent.open_qty, guarding.qty()) == (3, 3)
 
 
+def test_a_lost_entry_that_has_filled_in_part_stays_open(guarding):
+    lost = own_id(role=OrderRole.ENTRY)
+    guarding.trade(lost, "1", "95", of=0, cum_qty=Decimal(0), trade_id=TradeId("t1"))
+
+    there = {"qty": Decimal(3), "price": Decimal(95), "cum_qty": Decimal(1)}
+    guarding.status(lost, OrderStatus.PARTIALLY_FILLED, **there)
+
+    assert [each.cl_ord_id for each in guarding.working(OrderRole.ENTRY)] == [lost]
+    assert (guarding.order(lost).leaves_qty, guarding.order(lost).price) == (2, 95)
+
+
 def test_a_lost_entry_that_is_open_has_its_default_stop_from_its_first_fill(guarding):
     lost = own_id(role=OrderRole.ENTRY)
     guarding.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))

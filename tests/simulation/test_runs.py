@@ -52,6 +52,19 @@ def test_books_are_not_begun_with_a_balance_that_moved_while_it_was_read():
     assert play(Spec(seed=40_000_473, storm_s=18)).violations == ()
 
 
+@pytest.mark.parametrize("seed", [30_040_278, 30_045_529], ids=["books", "in part"])
+def test_a_beginning_and_an_order_that_a_power_cut_took_in_the_midst_are_made_good(seed):
+    kinds = frozenset({"power_cut"})
+    assert play(Spec(seed=seed, storm_s=12, kinds=kinds)).violations == ()
+
+
+def test_whatever_happened_while_the_machine_was_off_for_long_is_made_good(monkeypatch):
+    monkeypatch.setattr("holdfast.simulation.absence.ABSENT", 1.0)
+    verdict = play(Spec(seed=52_000_001, storm_s=18))
+
+    assert (verdict.fired["machine_off"], verdict.violations) == (1, ())
+
+
 def test_what_a_zombie_wishes_is_not_judged_by_where_its_successor_is():
     assert play(Spec(seed=10_044_186, storm_s=18)).violations == ()
 

@@ -27,7 +27,11 @@ def is_size_known(core: Core, order: Order, report: ExecutionReport, *, is_news:
         booked once the order has been asked after.
     """
     known_qty = max(order.qty, order.replace_qty)
-    if order.is_adopted or order.price is None:
+    if order.is_adopted:
+        if order.is_open and report.qty > known_qty and report.venue_ts >= order.replaced_ts:
+            core.emit(_replaced(core, order, report))  # of a lost one a fill alone was known
+        return True
+    if order.price is None:
         return True
     if report.qty > known_qty and _is_proof(order, report):
         _take_size(core, order, report)

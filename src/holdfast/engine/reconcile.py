@@ -82,29 +82,31 @@ def _looks_again(core: Core, account: AccountId) -> bool:
 
 
 def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
-    """Begin an account's books with what the venue has: the past before is not ours."""
+    """Begin an account's books with what the venue has: the past before is not ours.
+
+    What says that they have begun comes last: where a power cut takes it, they are begun anew.
+    """
     account = snapshot.account
     for change in snapshot.changes:
         if isinstance(change, WalletChange):
             on_wallet_change(core, change)
-    books = core.state.account(account)
-    assets = {*snapshot.balances, *books.assets(), core.exposure.margin_asset(account)}
-    for asset in sorted(assets):
+    theirs, ours = _positions(core, snapshot)
+    for symbol in sorted({*theirs, *ours}):
+        if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO):
+            _adopt_position(core, snapshot, symbol, OPENING)
+    books, main = core.state.account(account), core.exposure.margin_asset(account)
+    for asset in (*sorted({*snapshot.balances, *books.assets()} - {main}), main):
         core.emit(
             ev.WalletChanged(
                 ts=core.now,
                 account=account,
                 asset=asset,
                 amount=snapshot.balances.get(asset, ZERO) - books.wallet(asset),
-                reason=OPENING,
+                reason=OPENING if asset == main else f"{OPENING} balance",
                 change_id=f"opening-{asset}-{core.state.epoch}",
                 asked_ts=snapshot.sure_ts or min(snapshot.asked_ts, core.now),
             )
         )
-    theirs, ours = _positions(core, snapshot)
-    for symbol in sorted({*theirs, *ours}):
-        if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO):
-            _adopt_position(core, snapshot, symbol, OPENING)
 
 
 def _positions(

@@ -46,12 +46,16 @@ class Meddler:
         """Meddle until cancelled."""
         while True:
             await asyncio.sleep(round(self._lots.uniform(*PAUSE_S), 3))
-            act = self._lots.choice(_ACTS)
-            symbol = self._lots.choice(self._world.market.symbols)
-            if not self._world.bourse.is_down and act(self, symbol):
-                self._world.log(f"somebody else: {act.__name__} {symbol}")
-                self._world.fired["meddling"] += 1
-                self._world.count(f"somebody else: {act.__name__}")
+            self.act()
+
+    def act(self) -> None:
+        """Do one thing, where it can be done."""
+        act = self._lots.choice(_ACTS)
+        symbol = self._lots.choice(self._world.market.symbols)
+        if not self._world.bourse.is_down and act(self, symbol):
+            self._world.log(f"somebody else: {act.__name__} {symbol}")
+            self._world.fired["meddling"] += 1
+            self._world.count(f"somebody else: {act.__name__}")
 
     def _ours(self, *roles: OrderRole) -> VenueOrder | None:
         """Choose one of our open orders; None where there is none of these roles."""

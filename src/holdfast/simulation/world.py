@@ -22,6 +22,7 @@ from ..model.market import MarketData
 from ..model.values import NS_PER_S, ZERO, ClOrdId, Symbol
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
+from .absence import Absence
 from .bourse import ACCOUNT, Bourse, settings_of
 from .deeds import Deeds
 from .disk import Disk, Killing
@@ -113,7 +114,7 @@ class World:
         self.timing = Timing(self.loop.time, self._repaired)
         self.bourse.dropped = self.timing.on_dropped
         self._operator = Operator(self)
-        self.meddler = Meddler(self)
+        self.meddler, self.absence = Meddler(self), Absence(self)
         self._kills = list(spec.kills)
         self._arm_kill()
         self.bourse.on_outputs(self._hear_venue)
@@ -211,6 +212,7 @@ class World:
                 self.live = self.lives = None
             if not process.is_frozen:  # else somebody has taken over already
                 await asyncio.sleep(round(self.lots.uniform(*RESTART_S), 3))
+                await self.absence.pass_time()
 
     def _ended(self, process: Process) -> None:
         if process is self.process:
@@ -312,8 +314,10 @@ class World:
             create(self._supervise()),
         ]
         people = [create(self._operator.run())]
-        if self.spec.has_plan and self.spec.kinds - ALONE and has_meddler(self.seed):
-            people.append(create(self.meddler.run()))
+        if self.spec.has_plan and self.spec.kinds - ALONE:
+            tasks.append(create(self.absence.run()))
+            if has_meddler(self.seed):
+                people.append(create(self.meddler.run()))
         await self._storm()
         for task in people:
             task.cancel()
@@ -357,8 +361,9 @@ class World:
                 process.thaw()
 
     async def _settle(self) -> None:
-        still = 0
-        for second in range(SETTLE_S_MAX):
+        still, second = 0, -1
+        while second < SETTLE_S_MAX + self.absence.settle_s:
+            second += 1
             await asyncio.sleep(1.0)
             if second % 20 == 5:
                 self.ask(msg.ReleaseKillSwitch(operator="somebody"))
