@@ -69,7 +69,9 @@ def test_what_a_zombie_wishes_is_not_judged_by_where_its_successor_is():
     assert play(Spec(seed=10_044_186, storm_s=18)).violations == ()
 
 
-@pytest.mark.parametrize("seed", [8_007_444, 11_000_790], ids=["unheard", "heard"])
+@pytest.mark.parametrize(
+    "seed", [8_007_444, 11_000_790, 30_060_016], ids=["unheard", "heard", "just heard"]
+)
 def test_what_a_stranger_filled_is_no_order_of_ours_past_its_limit(seed):
     assert play(Spec(seed=seed, storm_s=18)).violations == ()
 

@@ -66,6 +66,7 @@ class Oracles:
         self._numbers = itertools.count()
         self._closed: list[tuple[int, Symbol, Side, Decimal]] = []  # by exits, each's number
         self._strange: dict[str, tuple[Symbol, Decimal, int]] = {}  # fills that nobody told of
+        self._heard: dict[str, int] = {}  # when these were told of, in numbers
         self._shadow = State()
         self._folded = 0
 
@@ -102,6 +103,10 @@ class Oracles:
             self._asked[fact.order.cl_ord_id] = next(self._numbers)
         elif isinstance(fact, ev.ReplaceRequested):
             self._asked[fact.cl_ord_id] = next(self._numbers)
+        elif isinstance(fact, ev.OrderFilled):
+            name = trade_name(MAIN, fact.symbol, fact.trade_id)
+            if name in self._strange:
+                self._heard[name] = next(self._numbers)
 
     def _judge_submit(self, fact: ev.OrderSubmitted) -> None:
         live = self._world.live
@@ -192,7 +197,7 @@ class Oracles:
         if order.symbol in world.meddler.amended:
             return  # what others made of our orders is nobody's decision here
         exchange = world.bourse.exchange
-        held = world.venue_qty(order.symbol) - self._unheard(order.symbol)
+        held = world.venue_qty(order.symbol) - self._unheard(order)
         working = sum(
             (
                 each.leaves_qty
@@ -222,18 +227,23 @@ class Oracles:
             text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"
             self.say("worst case", text)
 
-    def _unheard(self, symbol: Symbol) -> Decimal:
-        """Return how far strangers have moved a position without the session's hearing of it."""
-        live = self._world.live
-        if live is not None:
-            state = live.engine.state
-            seen, opened_ts = state.trades_seen, state.account(MAIN).opened_ts
-            self._strange = {
-                trade: to
-                for trade, to in self._strange.items()
-                if trade not in seen and (to[2] >= opened_ts or not opened_ts)
-            }
-        return sum((qty for where, qty, _ in self._strange.values() if where == symbol), ZERO)
+    def _unheard(self, order: VenueOrder) -> Decimal:
+        """Return how far strangers have moved a position that the session knew nothing of when it
+        decided on an order.
+        """
+        live, decided = self._world.live, self._asked.get(order.cl_ord_id, 0)
+        seen = {} if live is None else live.engine.state.trades_seen
+        opened_ts = 0 if live is None else live.engine.state.account(MAIN).opened_ts
+        return sum(
+            (
+                qty
+                for trade, (symbol, qty, ts) in self._strange.items()
+                if symbol == order.symbol
+                and (trade not in seen or self._heard.get(trade, 0) > decided)
+                and (ts >= opened_ts or not opened_ts)
+            ),
+            ZERO,
+        )
 
     # Now and then
 
