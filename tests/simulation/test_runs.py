@@ -52,6 +52,11 @@ def test_books_are_not_begun_with_a_balance_that_moved_while_it_was_read():
     assert play(Spec(seed=40_000_473, storm_s=18)).violations == ()
 
 
+def test_what_a_stranger_filled_stays_known_to_the_judge_when_the_process_is_gone():
+    kinds = frozenset({"power_cut"})
+    assert play(Spec(seed=30_070_504, storm_s=12, kinds=kinds)).violations == ()
+
+
 @pytest.mark.parametrize("seed", [30_040_278, 30_045_529], ids=["books", "in part"])
 def test_a_beginning_and_an_order_that_a_power_cut_took_in_the_midst_are_made_good(seed):
     kinds = frozenset({"power_cut"})

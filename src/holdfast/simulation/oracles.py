@@ -67,6 +67,7 @@ class Oracles:
         self._closed: list[tuple[int, Symbol, Side, Decimal]] = []  # by exits, each's number
         self._strange: dict[str, tuple[Symbol, Decimal, int]] = {}  # fills that nobody told of
         self._heard: dict[str, int] = {}  # when these were told of, in numbers
+        self._opened_ts = 0  # what happened before is in the session's first balances
         self._shadow = State()
         self._folded = 0
 
@@ -107,6 +108,8 @@ class Oracles:
             name = trade_name(MAIN, fact.symbol, fact.trade_id)
             if name in self._strange:
                 self._heard[name] = next(self._numbers)
+        elif isinstance(fact, ev.WalletChanged) and fact.asked_ts:
+            self._opened_ts = fact.asked_ts
 
     def _judge_submit(self, fact: ev.OrderSubmitted) -> None:
         live = self._world.live
@@ -231,16 +234,14 @@ class Oracles:
         """Return how far strangers have moved a position that the session knew nothing of when it
         decided on an order.
         """
-        live, decided = self._world.live, self._asked.get(order.cl_ord_id, 0)
-        seen = {} if live is None else live.engine.state.trades_seen
-        opened_ts = 0 if live is None else live.engine.state.account(MAIN).opened_ts
+        decided = self._asked.get(order.cl_ord_id, 0)
         return sum(
             (
                 qty
                 for trade, (symbol, qty, ts) in self._strange.items()
                 if symbol == order.symbol
-                and (trade not in seen or self._heard.get(trade, 0) > decided)
-                and (ts >= opened_ts or not opened_ts)
+                and self._heard.get(trade, decided + 1) > decided
+                and ts >= self._opened_ts
             ),
             ZERO,
         )
