@@ -203,6 +203,21 @@ def test_what_is_in_the_first_balances_goes_by_the_venues_clock():
     assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
 
 
+@pytest.mark.parametrize("kind", ["trades", "changes"])
+def test_what_happened_in_the_very_instant_of_the_first_question_is_looked_at_again(kind):
+    rig = new()
+    there = {"trades": (execution(rig, "manual", "1", "t1"),), "changes": (funding(rig),)}
+    told = {kind: there[kind]}
+
+    rig.snapshot(balance="500", positions={BTC: "1"}, **told)
+    assert rig.session() is Status.STARTING
+    rig.now += 2 * NS_PER_S
+    rig.snapshot(balance="500", positions={BTC: "1"}, **told)
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
+    assert rig.ever(ev.BooksDiffered) == []
+
+
 def test_an_account_that_others_trade_without_a_pause_is_begun_in_the_end():
     rig = new()
     looks = 0

@@ -70,7 +70,13 @@ def _is_unsure(core: Core, snapshot: VenueSnapshot) -> bool:
     """Tell whether something happened of which nobody knows if it is in the balances already."""
     since = snapshot.sure_ts or snapshot.asked_ts
     has_booked = core.state.account(snapshot.account).moved_ts > snapshot.asked_ts
-    return has_booked or any(e.venue_ts > since for e in (*snapshot.trades, *snapshot.changes))
+    # A transfer of that very instant is in either way: its amount is reckoned with the balance.
+    booked = [*snapshot.trades, *(c for c in snapshot.changes if isinstance(c, FundingPayment))]
+    return (
+        has_booked
+        or any(each.venue_ts >= since for each in booked)
+        or any(each.venue_ts > since for each in snapshot.changes)
+    )
 
 
 def _looks_again(core: Core, account: AccountId) -> bool:
