@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.engine.order import RequestState
@@ -253,6 +254,45 @@ def test_a_fill_that_exceeds_its_order_waits_until_the_venue_says_how_large_that
     assert rig.resyncs() == 1
     rig.trade(order, "5", "98", **listed)
     assert (rig.order(order).status, rig.order(order).qty, rig.qty()) == (OrderStatus.FILLED, 5, 5)
+
+
+def larger(rig, order):
+    """The venue's books, with a fill of 5 of an order that has 3 here."""
+    fill = rig.row(order, OrderStatus.PARTIALLY_FILLED, qty=Decimal(0))
+    fill = msgspec.structs.replace(
+        fill,
+        exec_type=ExecType.TRADE,
+        last_qty=Decimal(5),
+        last_px=Decimal(98),
+        trade_id=TradeId("t1"),
+    )
+    rig.snapshot(orders=[], positions={"BTCUSDT": 5}, trades=(fill,))
+
+
+def test_books_are_not_compared_while_a_fill_waits_for_its_orders_size(rig, order):
+    rig.accept(order)
+    rig.restart()
+
+    for _ in range(2):
+        larger(rig, order)
+        assert (rig.session(), rig.ever(ev.BooksDiffered)) == (Status.STARTING, [])
+        rig.now += 2 * NS_PER_S
+    filled = {"qty": Decimal(5), "price": Decimal(98), "cum_qty": Decimal(5)}
+    rig.status(order, OrderStatus.FILLED, **filled)
+    larger(rig, order)
+
+    assert (rig.session(), rig.qty()) == (Status.RUNNING, 5)
+
+
+def test_a_size_that_the_venue_never_tells_stops_the_session_in_the_end(rig, order):
+    rig.accept(order)
+    rig.restart()
+    for _ in range(10):
+        larger(rig, order)
+        rig.now += 2 * NS_PER_S
+
+    assert (rig.session(), rig.qty()) == (Status.ERROR, 0)
+    assert "books differ" in rig.state.status_reason
 
 
 def test_a_fill_that_says_how_large_its_order_is_is_booked_at_once(rig, order):

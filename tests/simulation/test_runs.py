@@ -58,7 +58,9 @@ def test_what_a_stranger_filled_stays_known_to_the_judge_when_the_process_is_gon
 
 
 @pytest.mark.parametrize(
-    "seed", [30_040_278, 30_045_529, 30_089_445], ids=["books", "in part", "instant"]
+    "seed",
+    [30_040_278, 30_045_529, 30_089_445, 30_091_266],
+    ids=["books", "in part", "instant", "held back"],
 )
 def test_a_beginning_and_an_order_that_a_power_cut_took_in_the_midst_are_made_good(seed):
     kinds = frozenset({"power_cut"})

@@ -39,7 +39,8 @@ class Core:
 
     `read_lag_ns` is how far the venue's answers to queries may trail its books. `asked_after` is
     when each open order was last asked after, `opening_looks` how often an account's first look was
-    in vain: a restart asks anew, so they are no facts.
+    in vain, `unbooked_looks` how often a look was not compared: a restart asks anew, so they are no
+    facts.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Core:
         "read_lag_ns",
         "settings",
         "state",
+        "unbooked_looks",
     )
 
     def __init__(self, state: State, settings: EngineSettings, read_lag_ns: int) -> None:
@@ -66,6 +68,7 @@ class Core:
         self.now = 0
         self.asked_after: dict[ClOrdId, int] = {}
         self.opening_looks: Counter[AccountId] = Counter()
+        self.unbooked_looks: Counter[AccountId] = Counter()
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 

@@ -217,6 +217,8 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     housekeeping.verify_kill(core)
     if core.state.status is not TradingSessionStatus.STARTING or core.state.differences:
         return
+    if reconcile.has_unbooked(core, snapshot):
+        return  # the session is not to run beside an execution that nobody has booked
     if all(core.state.account(a).opened_ts for a in core.state.accounts):
         if core.state.was_stopping:
             requests.stop_on(core)

@@ -26,11 +26,14 @@ from . import exits
 from .core import Core
 from .folds import OPENING
 from .parents import start_parent
-from .reports import doubt, is_before_the_books, on_report
+from .reports import doubt, is_before_the_books, is_news, on_report
 from .signals import close_plan
 
 OPENING_LOOKS_MAX = 10
 """How often an account that others trade is looked at anew before its books are begun anyway."""
+
+UNBOOKED_LOOKS_MAX = 5
+"""How often in a row nothing is compared, since an execution waits for its order's size."""
 
 SIGHTINGS_MAX = 2
 """How often in a row the books may differ by one amount before new risk is stopped.
@@ -62,21 +65,25 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     for report in snapshot.orders:
         on_report(core, msgspec.structs.replace(report, asked_ts=snapshot.asked_ts))
     _ask_after_missing(core, snapshot)
-    if not has_moved and not _owes_fills(core, snapshot.account):
+    if (
+        not has_moved
+        and not _owes_fills(core, snapshot.account)
+        and not _holds_back(core, snapshot)
+    ):
         _compare(core, snapshot)
 
 
 def _is_unsure(core: Core, snapshot: VenueSnapshot) -> bool:
     """Tell whether something happened of which nobody knows if it is in the balances already."""
     since = snapshot.sure_ts or snapshot.asked_ts
-    has_booked = core.state.account(snapshot.account).moved_ts > snapshot.asked_ts
     # A transfer of that very instant is in either way: its amount is reckoned with the balance.
-    booked = [*snapshot.trades, *(c for c in snapshot.changes if isinstance(c, FundingPayment))]
-    return (
-        has_booked
-        or any(each.venue_ts >= since for each in booked)
-        or any(each.venue_ts > since for each in snapshot.changes)
+    at_once = (t.venue_ts >= since for t in snapshot.trades)
+    later = (
+        c.venue_ts >= since if isinstance(c, FundingPayment) else c.venue_ts > since
+        for c in snapshot.changes
     )
+    has_booked = core.state.account(snapshot.account).moved_ts > snapshot.asked_ts
+    return has_booked or any(at_once) or any(later)
 
 
 def _looks_again(core: Core, account: AccountId) -> bool:
@@ -234,6 +241,20 @@ def _owes_fills(core: Core, account: AccountId) -> bool:
         for order in core.state.all_open_orders()
         if order.request.account == account
     )
+
+
+def has_unbooked(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Tell whether executions wait for their order's size: see `amendments`."""
+    return any(t.venue_ts <= snapshot.taken_ts and is_news(core, t) for t in snapshot.trades)
+
+
+def _holds_back(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Tell whether to compare later, since there are such executions; not for ever."""
+    if not has_unbooked(core, snapshot):
+        del core.unbooked_looks[snapshot.account]
+        return False
+    core.unbooked_looks[snapshot.account] += 1
+    return core.unbooked_looks[snapshot.account] <= UNBOOKED_LOOKS_MAX
 
 
 def _differences(core: Core, snapshot: VenueSnapshot) -> list[tuple[str, Decimal, Decimal]]:

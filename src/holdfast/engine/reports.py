@@ -41,15 +41,15 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     order = core.state.orders.get(report.cl_ord_id)
     if order is None:
         order = meet_stranger(core, report)
-    is_news = report.exec_type is ExecType.TRADE and _is_news(core, report)
-    if order is None and is_news:
+    has_news = report.exec_type is ExecType.TRADE and is_news(core, report)
+    if order is None and has_news:
         order = meet_lost(core, report)
-    if order is not None and not is_size_known(core, order, report, is_news=is_news):
+    if order is not None and not is_size_known(core, order, report, is_news=has_news):
         core.query(order)
         return
     # One that was there once and was refused when it triggered is over, whatever comes late.
     was_absent = order is not None and order.status in _ABSENT and not order.venue_order_id
-    if is_news:
+    if has_news:
         _book_trade(core, report)
     if order is None:
         return
@@ -71,7 +71,7 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 # Fills
 
 
-def _is_news(core: Core, report: ExecutionReport) -> bool:
+def is_news(core: Core, report: ExecutionReport) -> bool:
     """Tell whether an execution has to be booked: each is once, whichever road it comes."""
     name = trade_name(report.account, report.symbol, report.trade_id)
     return name not in core.state.trades_seen and not is_before_the_books(core, report)
