@@ -390,6 +390,39 @@ def test_adjusting_a_short(rig):
     ]
 
 
+@pytest.mark.parametrize(
+    ("held", "first", "second", "sent"),
+    [
+        ("5", "3", "3", []),
+        ("2", "5", "5", []),
+        ("5", "3", "2", [(Side.SELL, 1, True)]),
+        ("2", "5", "6", [(Side.BUY, 1, False)]),
+        ("2", "5", "0", [(Side.SELL, 5, True)]),
+        ("2", "-3", "-3", []),
+        ("2", "0", "1", [(Side.BUY, 1, False)]),
+    ],
+)
+def test_an_adjustment_counts_what_another_has_under_way(rig, held, first, second, sent):
+    rig.hold(held)
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(first)))
+    for order in rig.submitted():
+        rig.unknown(order.cl_ord_id)
+    rig.wait(2)  # nothing is just sent any more, and nobody knows what became of it
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(second)))
+
+    assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == sent
+
+
+def test_exits_under_way_close_no_more_than_there_is(rig):
+    rig.hold("2")
+    rig.place(Side.SELL, "9", reduce_only=True)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1)))
+
+    assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == [(Side.BUY, 1, False)]
+
+
 def test_an_adjustment_that_cannot_be_says_why(rig):
     refused(
         rig,
