@@ -20,7 +20,10 @@ from holdfast.model.values import (
     OrderRole,
     OrderStatus,
     OrderType,
+    SessionId,
     Side,
+    SignalType,
+    StrategyId,
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
@@ -481,6 +484,50 @@ def test_what_a_lost_entry_of_a_strategy_fills_has_the_default_stop(guarding):
     assert guarding.order(lost).status is OrderStatus.FILLED
     [parent] = guarding.state.live_parents_of((MAIN, "BTCUSDT"))
     assert (parent.open_qty, guarding.qty()) == (3, 3)
+
+
+LONG = StrategyId("bollinger_reversion")  # more than an id has room for
+
+
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_what_a_lost_entry_fills_is_closed_by_its_strategy_however_long_its_name(
+    guarding, is_attached
+):
+    if is_attached:
+        guarding.hear(msg.StrategyAttached(strategy_id=LONG, description="d"))
+    else:  # the venue is looked at before strategies are attached
+        guarding.hear(
+            msg.StartSession(
+                session_id=SessionId("y"), portfolio_id="p", epoch=2, strategies=(LONG, S)
+            )
+        )
+        guarding.snapshot()
+    lost = own_id(role=OrderRole.ENTRY, strategy=LONG)
+    guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
+
+    guarding.signal(SignalType.CLOSE, strategy_id=LONG)
+
+    assert [(o.side, o.qty, o.strategy_id) for o in guarding.submitted()] == [(Side.SELL, 2, LONG)]
+
+
+def test_an_order_whose_name_two_strategies_could_have_is_neithers(guarding):
+    for name in (LONG, StrategyId(f"{LONG}-2")):
+        guarding.hear(msg.StrategyAttached(strategy_id=name, description="d"))
+    lost = own_id(role=OrderRole.ENTRY, strategy=LONG)
+
+    guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
+
+    assert guarding.order(lost).request.strategy_id == "bollinger_re"
+
+
+def test_an_adopted_order_of_a_known_parent_is_of_its_strategy(rig):
+    rig.signal(SignalType.BUY, strategy_id=LONG, quantity=Decimal(2), stop_loss=Decimal(90))
+    [entry] = rig.submitted()
+    lost = own_id(parent=int(entry.parent_id), role=OrderRole.ENTRY, strategy=LONG)
+
+    rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+
+    assert rig.order(lost).request.strategy_id == LONG
 
 
 def test_a_lost_entry_that_has_filled_in_part_stays_open(guarding):

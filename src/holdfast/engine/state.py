@@ -59,6 +59,7 @@ class State(msgspec.Struct):
     intents: dict[str, IntentId] = {}  # "strategy signal id" -> its intent
     strategies: dict[StrategyId, str] = {}  # running ones -> description
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason
+    named_strategies: tuple[str, ...] = ()  # that this epoch began with
     breakers: dict[str, Breaker] = {}  # "account failure"
     message_times: list[int] = []
     execution_times: dict[StrategyId, list[int]] = {}
