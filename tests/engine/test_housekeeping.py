@@ -77,6 +77,56 @@ def test_a_restart_on_the_same_day_keeps_the_day(rig):
     assert len(rig.ever(ev.TradingDayStarted)) == 1
 
 
+def losses(rig):
+    """What a new order's verdicts say of the day's loss and of the fall from the peak."""
+    rig.place(Side.BUY, "1")
+    [denied] = rig.told(ev.OrderDenied)
+    return {v.rule: v.value for v in denied.verdicts if v.rule in {"daily_loss", "drawdown"}}
+
+
+def money(rig, amount, reason, asset="USDT"):
+    rig.hear(
+        msg.WalletChange(
+            asset=asset,
+            amount=Decimal(amount),
+            reason=reason,
+            change_id=f"{reason}{amount}",
+            venue_ts=rig.now,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason", "share"),
+    [
+        ("2500", "TRANSFER", "0.02"),
+        ("-5000", "TRANSFER", "0.05"),
+        ("2500", "REFERRAL_KICKBACK", "0.02"),
+        ("-250", "INSURANCE_CLEAR", "0.05"),
+    ],
+)
+def test_money_that_was_moved_hides_no_loss_and_is_none(amount, reason, share):
+    rig = Rig(limits={"max_drawdown_pct": Decimal("0.02")}, stop_loss_pct=Decimal(0))
+    rig.hold("5")
+    rig.wait(61)
+    rig.price(Decimal("50.002"))  # 250 lost, the fee included
+    money(rig, amount, reason)
+    rig.wait(61)  # the curve has a point with the money
+
+    assert losses(rig) == {
+        "daily_loss": Decimal(share),
+        "drawdown": pytest.approx(Decimal(share), abs=Decimal("0.00001")),
+    }
+
+
+def test_money_in_an_asset_that_no_contract_settles_in_moves_no_limit(rig):
+    before = rig.state.account(MAIN).day_equity
+
+    money(rig, "7", "TRANSFER", "BNB")
+
+    assert rig.state.account(MAIN).day_equity == before
+
+
 # The equity curve
 
 

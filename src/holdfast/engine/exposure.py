@@ -84,10 +84,7 @@ class Exposure:
 
     def margin_asset(self, account: AccountId) -> str:
         """Return the asset that the account's contracts are settled in."""
-        for key, instrument in self._state.instruments.items():
-            if key[0] == account:
-                return instrument.margin_asset
-        return "USDT"
+        return self._state.margin_asset(account)
 
     def reach(self, key: Key, extra: NewOrder | None = None) -> Reach:
         """Return the worst case of a symbol, with one more order if given.

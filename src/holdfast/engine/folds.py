@@ -289,6 +289,8 @@ def _funding_paid(state: State, fact: ev.FundingPaid) -> None:
 def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_wallet(fact)
+    if account.opened_ts and fact.asset == state.margin_asset(fact.account):
+        account.apply_flow(fact)
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
     account.changes_seen[fact.change_id] = fact.ts

@@ -78,6 +78,13 @@ class State(msgspec.Struct):
         """Return an account, empty when nothing was ever booked on it."""
         return self.accounts.get(account) or AccountState()
 
+    def margin_asset(self, account: AccountId) -> str:
+        """Return the asset that the account's contracts are settled in."""
+        for key, instrument in self.instruments.items():
+            if key[0] == account:
+                return instrument.margin_asset
+        return "USDT"
+
     def position(self, key: Key) -> PositionState:
         """Return a position, flat when there is none."""
         return self.positions.get(key) or PositionState()
