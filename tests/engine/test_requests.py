@@ -320,6 +320,33 @@ def test_closing_by_hand_takes_entries_back_and_closes_the_whole_position(rig):
     assert (order.side, order.qty, order.reduce_only) == (Side.SELL, 2, True)
 
 
+def large(rig):
+    """Hold 8 of a contract of which the venue takes 5 at once."""
+    for _ in range(2):
+        rig.hold("4")
+    instrument = contract(max_market_qty=Decimal(5))
+    rig.hear(msg.InstrumentListed(instrument=instrument, leverage=10))
+
+
+@pytest.mark.parametrize(
+    ("request_", "sent"),
+    [
+        (msg.CloseRequest(symbol=BTC), [5, 3]),
+        (msg.EngageKillSwitch(reason="x", flatten=True), [5, 3]),
+        (msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1)), [5, 2]),
+    ],
+)
+def test_a_position_larger_than_the_largest_order_is_closed_in_parts(rig, request_, sent):
+    large(rig)
+
+    rig.hear(request_)
+
+    assert [(o.qty, o.reduce_only) for o in rig.submitted()] == [(qty, True) for qty in sent]
+    assert len({o.intent_id for o in rig.submitted()}) == 1
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    assert sum(o.qty for o in rig.submitted()) == 8 - sum(sent)
+
+
 def test_closing_leaves_other_symbols_and_foreign_orders_alone(rig):
     rig.hold("2")
     limit(rig, Side.BUY, "1", "95", symbol=ETH)

@@ -27,7 +27,7 @@ from .core import Core
 from .folds import OPENING
 from .parents import start_parent
 from .reports import doubt, is_before_the_books, on_report
-from .signals import close_plan
+from .signals import close_plans
 
 OPENING_LOOKS_MAX = 10
 """How often an account that others trade is looked at anew before its books are begun anyway."""
@@ -306,6 +306,6 @@ def _adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason:
 
 
 def _flatten(core: Core, account: AccountId, symbol: Symbol) -> None:
-    plan = close_plan(core.state, (account, symbol), OPERATOR)
-    if plan is not None:
-        start_parent(core, plan, core.next_intent())
+    intent = core.next_intent()
+    for plan in close_plans(core.state, (account, symbol), OPERATOR):
+        start_parent(core, plan, intent)

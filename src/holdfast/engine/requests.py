@@ -30,8 +30,8 @@ from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
 from .risk import first_refusal
-from .signals import close_plan
-from .sizing import misplaced_exit
+from .signals import close_plans
+from .sizing import market_parts, misplaced_exit
 
 CUT_OFF = "the stop goes on that was asked for before the process ended"
 
@@ -213,9 +213,9 @@ def on_close(core: Core, request: msg.CloseRequest) -> None:
 
 def close_position(core: Core, key: Key) -> None:
     """Send what is left to close of a position; nothing when exits already cover it."""
-    plan = close_plan(core.state, key, OPERATOR)
-    if plan is not None:
-        start_parent(core, plan, core.next_intent())
+    intent = core.next_intent()
+    for plan in close_plans(core.state, key, OPERATOR):
+        start_parent(core, plan, intent)
 
 
 def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
@@ -239,8 +239,8 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     side = Side.BUY if delta > ZERO else Side.SELL
     closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
     intent = core.next_intent()
-    if closing:
-        start_parent(core, exit_plan(_market(request, side, closing)), intent)
+    for part in market_parts(closing, instrument):
+        start_parent(core, exit_plan(_market(request, side, part)), intent)
     if abs(delta) > closing:
         _open_rest(core, _market(request, side, abs(delta) - closing), intent)
 
