@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.engine.order import RequestState
 from holdfast.engine.reconcile import FILLS_PATIENCE_NS, OPENING_LOOKS_MAX, SIGHTINGS_BELIEVED
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
@@ -28,7 +29,7 @@ from holdfast.model.values import (
 from holdfast.model.values import TradingSessionStatus as Status
 from tests.engine.rig import BTC, KEY, Rig, contract
 
-LIMIT = OrderType.LIMIT
+LIMIT, STOP = OrderType.LIMIT, OrderRole.STOP_LOSS
 
 
 @pytest.fixture
@@ -515,6 +516,20 @@ def test_adopting_flat_lets_go_of_what_was_held():
     assert rig.qty() == 0
     assert parent.open_qty == 0
     assert len(rig.canceled()) == 1  # the stop has nothing to protect
+
+
+@pytest.mark.parametrize(("qty", "held"), [("4", (0, 4)), ("1", (0, 1)), ("7", (2, 4))])
+def test_adopting_less_leaves_no_holding_that_is_not_there(qty, held):
+    rig = Rig(mismatch_policy="adopt")
+    parents = rig.hold("2", stop_loss="90"), rig.hold("4", stop_loss="95")
+
+    differ_twice(rig, positions={BTC: qty})
+
+    assert tuple(parent.open_qty for parent in parents) == held
+    rig.accept(*[order.cl_ord_id for order in rig.submitted()])
+    rig.hold("2", stop_loss="80")  # of which nothing is theirs
+    stops = [stop for stop in rig.working(STOP) if stop.cancel is RequestState.NONE]
+    assert sum(stop.leaves_qty for stop in stops) == sum(held) + 2
 
 
 def test_a_position_that_the_venue_does_not_even_list_is_adopted_as_flat():

@@ -650,6 +650,44 @@ def test_a_foreign_fill_closes_the_oldest_holdings_first(rig):
     assert (first.open_qty, second.open_qty) == (0, Decimal("0.5"))
 
 
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_what_is_nobodys_is_closed_before_a_strategys_holding(rig, is_ours):
+    parent = rig.hold("3", stop_loss="90", strategy_id="a")
+    rig.trade("page-1", "5")  # somebody buys at the exchange's own page
+    seller = "page-2"
+    if is_ours:
+        seller = rig.place(Side.SELL, "6", reduce_only=True)
+
+    rig.trade(seller, "4", side=Side.SELL)
+
+    assert (parent.open_qty, rig.canceled()) == (3, [])
+    rig.trade(seller, "2", side=Side.SELL)
+    assert (parent.open_qty, rig.qty()) == (2, 2)
+    assert [o.qty for o in rig.submitted()] == [2]  # its stop is made as small
+
+
+def test_an_exit_that_the_journal_lost_closes_its_strategys_holding(rig):
+    parent = rig.hold("3", stop_loss="90", strategy_id=LONG)
+    rig.trade("page-1", "5")
+    lost = own_id(role=OrderRole.EXIT, strategy=LONG)
+
+    rig.trade(lost, "3", side=Side.SELL)
+
+    assert (parent.open_qty, rig.qty()) == (0, 5)
+
+
+def test_a_strangers_order_that_is_known_closes_what_is_nobodys_too(rig):
+    parent = rig.hold("3", stop_loss="90")
+    rig.trade("page-1", "5")
+    rig.report(
+        "page-2", ExecType.NEW, OrderStatus.NEW, side=Side.SELL, qty=Decimal(5), price=Decimal(99)
+    )
+
+    rig.trade("page-2", "5")
+
+    assert (parent.open_qty, rig.qty()) == (3, 3)
+
+
 def test_an_exit_closes_its_own_strategys_holding_before_anothers(rig):
     first = rig.hold("2", strategy_id="a")
     second = rig.hold("1.5", strategy_id="b")
