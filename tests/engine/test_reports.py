@@ -641,6 +641,17 @@ def test_an_amendment_by_others_that_was_not_heard_of_is_caught_up_with(rig):
     assert not rig.order("manual-1").is_open
 
 
+def test_profit_in_a_symbol_that_is_not_traded_here_is_none_of_the_fees_asset(rig):
+    fees = {"symbol": "DOGEUSDT", "fee": Decimal("0.001"), "fee_asset": "BNB"}
+    before = rig.state.account(MAIN).wallet("USDT")
+
+    rig.trade("page-1", "2", side=Side.BUY, realized_pnl=Decimal(0), **fees)
+    rig.trade("page-2", "2", side=Side.SELL, realized_pnl=Decimal(7), **fees)
+
+    books = rig.state.account(MAIN)
+    assert (books.wallet("USDT") - before, books.wallet("BNB")) == (7, Decimal("-0.002"))
+
+
 def test_a_foreign_fill_closes_the_oldest_holdings_first(rig):
     first = rig.hold("2", stop_loss="90")
     second = rig.hold("1.5", stop_loss="80")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..model import events as ev
+from ..model.instrument import split_symbol
 from ..model.values import (
     IntentId,
     NewOrder,
@@ -209,7 +210,7 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     position.apply_fill(fact)
     exits.traded(state, fact, is_late=is_late)
     instrument = state.instruments.get(key)
-    margin_asset = instrument.margin_asset if instrument else fact.fee_asset
+    margin_asset = instrument.margin_asset if instrument else split_symbol(fact.symbol)[1]
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_fill(fact, margin_asset)
     if order is not None:
