@@ -418,6 +418,20 @@ def test_a_stop_that_could_not_flatten_at_once_tries_again(rig):
     assert rig.session() is Status.STOPPED
 
 
+def test_a_stop_still_flattens_when_the_kill_switch_is_released_meanwhile(rig):
+    rig.hold("2")
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    [order] = rig.submitted()
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    rig.hear(msg.ReleaseKillSwitch(operator="ann"))
+
+    rig.reject(order.cl_ord_id)
+
+    assert rig.session() is Status.STOPPING
+    rig.wait(1)
+    assert [o.qty for o in rig.submitted()] == [2]
+
+
 # Parents and timers
 
 

@@ -56,7 +56,9 @@ def killed(state: State, fact: ev.KillSwitchEngaged) -> None:
 
 
 def released(state: State, _: ev.KillSwitchReleased) -> None:
-    state.is_killed, state.kill_reason, state.is_flattening = False, "", False
+    state.is_killed, state.kill_reason = False, ""
+    is_stopping = state.status is TradingSessionStatus.STOPPING
+    state.is_flattening = state.is_flattening and is_stopping  # a stop's word ends with it
 
 
 def kill_verified(state: State, _: ev.KillSwitchVerified) -> None:
