@@ -282,6 +282,11 @@ def _agreed(state: State, fact: ev.BooksAgreed) -> None:
     state.differences = {k: v for k, v in state.differences.items() if not k.startswith(prefix)}
 
 
+def _read(state: State, fact: ev.TradesRead) -> None:
+    account = state.accounts.setdefault(fact.account, AccountState())
+    account.trades_until = max(account.trades_until, fact.trades_until)
+
+
 def _protection_missing(state: State, fact: ev.ProtectionMissing) -> None:
     if parent := state.parents.get(fact.parent_id):
         parent.is_alarmed = True
@@ -322,6 +327,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.PositionAdopted: _position_adopted,
     ev.BooksDiffered: _differed,
     ev.BooksAgreed: _agreed,
+    ev.TradesRead: _read,
     ev.ProtectionMissing: _protection_missing,
     ev.ProtectionRestored: _protection_restored,
     **dict.fromkeys(

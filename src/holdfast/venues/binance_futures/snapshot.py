@@ -97,6 +97,7 @@ class Books:
             balances=codec.balances(wallets.reply.body),
             trades=trades,
             changes=changes,
+            trades_since=start,
         )
 
     async def _orders(
