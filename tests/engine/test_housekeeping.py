@@ -21,6 +21,7 @@ from holdfast.model.values import (
     ParentId,
     SessionId,
     Side,
+    Symbol,
 )
 from holdfast.model.values import TradingSessionStatus as Status
 from tests.engine.rig import BTC, ETH, Rig, contract
@@ -194,6 +195,34 @@ def test_the_largest_position_is_closed_before_the_venue_does_it(rig):
     [order] = rig.submitted()
     assert (order.symbol, order.qty, order.reduce_only) == (BTC, 1000, True)
     assert rig.alarms() == ["emergency_close"]
+
+
+def test_each_margin_asset_stands_for_its_own_positions_alone(rig):
+    other = Symbol("BTCUSDC")
+    rig.hear(msg.InstrumentListed(instrument=contract(other, margin_asset="USDC"), leverage=10))
+    rig.price(100, other)
+    money(rig, "200", "TRANSFER", "USDC")
+    rig.trade("manual-1", "500", symbol=BTC, fee=Decimal(0))  # 10,000 USDT back it
+    rig.trade("manual-2", "100", symbol=other, fee=Decimal(0))
+    rig.tick()
+    assert rig.submitted() == []
+
+    rig.price("99.1", other)  # 110 USDC are left, and 99.1 are needed
+    rig.tick()
+
+    assert [(o.symbol, o.qty) for o in rig.submitted()] == [(other, 100)]
+
+
+def test_a_full_wallet_elsewhere_closes_no_healthy_position(rig):
+    other = Symbol("BTCUSDC")
+    rig.hear(msg.InstrumentListed(instrument=contract(other, margin_asset="USDC"), leverage=10))
+    rig.price(100, other)
+    money(rig, "90000", "TRANSFER", "USDC")
+    rig.trade("manual", "9000", symbol=other, fee=Decimal(0))  # 9,000 of 90,000 are needed
+
+    rig.tick()
+
+    assert rig.submitted() == []
 
 
 def test_the_emergency_close_is_not_repeated_while_it_is_under_way(rig):

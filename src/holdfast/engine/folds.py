@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..model import events as ev
-from ..model.instrument import split_symbol
 from ..model.values import (
     IntentId,
     NewOrder,
@@ -209,10 +208,8 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     is_late = fact.venue_ts <= position.traded_ts
     position.apply_fill(fact)
     exits.traded(state, fact, is_late=is_late)
-    instrument = state.instruments.get(key)
-    margin_asset = instrument.margin_asset if instrument else split_symbol(fact.symbol)[1]
     account = state.accounts.setdefault(fact.account, AccountState())
-    account.apply_fill(fact, margin_asset)
+    account.apply_fill(fact, state.settled_in(key))
     if order is not None:
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
