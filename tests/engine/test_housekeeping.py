@@ -21,6 +21,7 @@ from holdfast.model.values import (
     ParentId,
     SessionId,
     Side,
+    Symbol,
 )
 from holdfast.model.values import TradingSessionStatus as Status
 from tests.engine.rig import BTC, ETH, Rig, contract
@@ -75,6 +76,56 @@ def test_a_restart_on_the_same_day_keeps_the_day(rig):
     rig.snapshot()
 
     assert len(rig.ever(ev.TradingDayStarted)) == 1
+
+
+def losses(rig):
+    """What a new order's verdicts say of the day's loss and of the fall from the peak."""
+    rig.place(Side.BUY, "1")
+    [denied] = rig.told(ev.OrderDenied)
+    return {v.rule: v.value for v in denied.verdicts if v.rule in {"daily_loss", "drawdown"}}
+
+
+def money(rig, amount, reason, asset="USDT"):
+    rig.hear(
+        msg.WalletChange(
+            asset=asset,
+            amount=Decimal(amount),
+            reason=reason,
+            change_id=f"{reason}{amount}",
+            venue_ts=rig.now,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason", "share"),
+    [
+        ("2500", "TRANSFER", "0.02"),
+        ("-5000", "TRANSFER", "0.05"),
+        ("2500", "REFERRAL_KICKBACK", "0.02"),
+        ("-250", "INSURANCE_CLEAR", "0.05"),
+    ],
+)
+def test_money_that_was_moved_hides_no_loss_and_is_none(amount, reason, share):
+    rig = Rig(limits={"max_drawdown_pct": Decimal("0.02")}, stop_loss_pct=Decimal(0))
+    rig.hold("5")
+    rig.wait(61)
+    rig.price(Decimal("50.002"))  # 250 lost, the fee included
+    money(rig, amount, reason)
+    rig.wait(61)  # the curve has a point with the money
+
+    assert losses(rig) == {
+        "daily_loss": Decimal(share),
+        "drawdown": pytest.approx(Decimal(share), abs=Decimal("0.00001")),
+    }
+
+
+def test_money_in_an_asset_that_no_contract_settles_in_moves_no_limit(rig):
+    before = rig.state.account(MAIN).day_equity
+
+    money(rig, "7", "TRANSFER", "BNB")
+
+    assert rig.state.account(MAIN).day_equity == before
 
 
 # The equity curve
@@ -144,6 +195,34 @@ def test_the_largest_position_is_closed_before_the_venue_does_it(rig):
     [order] = rig.submitted()
     assert (order.symbol, order.qty, order.reduce_only) == (BTC, 1000, True)
     assert rig.alarms() == ["emergency_close"]
+
+
+def test_each_margin_asset_stands_for_its_own_positions_alone(rig):
+    other = Symbol("BTCUSDC")
+    rig.hear(msg.InstrumentListed(instrument=contract(other, margin_asset="USDC"), leverage=10))
+    rig.price(100, other)
+    money(rig, "200", "TRANSFER", "USDC")
+    rig.trade("manual-1", "500", symbol=BTC, fee=Decimal(0))  # 10,000 USDT back it
+    rig.trade("manual-2", "100", symbol=other, fee=Decimal(0))
+    rig.tick()
+    assert rig.submitted() == []
+
+    rig.price("99.1", other)  # 110 USDC are left, and 99.1 are needed
+    rig.tick()
+
+    assert [(o.symbol, o.qty) for o in rig.submitted()] == [(other, 100)]
+
+
+def test_a_full_wallet_elsewhere_closes_no_healthy_position(rig):
+    other = Symbol("BTCUSDC")
+    rig.hear(msg.InstrumentListed(instrument=contract(other, margin_asset="USDC"), leverage=10))
+    rig.price(100, other)
+    money(rig, "90000", "TRANSFER", "USDC")
+    rig.trade("manual", "9000", symbol=other, fee=Decimal(0))  # 9,000 of 90,000 are needed
+
+    rig.tick()
+
+    assert rig.submitted() == []
 
 
 def test_the_emergency_close_is_not_repeated_while_it_is_under_way(rig):
@@ -366,6 +445,20 @@ def test_a_stop_that_could_not_flatten_at_once_tries_again(rig):
     assert [o.qty for o in rig.submitted()] == [2]
     rig.trade(rig.submitted()[0].cl_ord_id, "2")
     assert rig.session() is Status.STOPPED
+
+
+def test_a_stop_still_flattens_when_the_kill_switch_is_released_meanwhile(rig):
+    rig.hold("2")
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    [order] = rig.submitted()
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    rig.hear(msg.ReleaseKillSwitch(operator="ann"))
+
+    rig.reject(order.cl_ord_id)
+
+    assert rig.session() is Status.STOPPING
+    rig.wait(1)
+    assert [o.qty for o in rig.submitted()] == [2]
 
 
 # Parents and timers

@@ -123,6 +123,28 @@ def test_a_bar_is_news_until_the_next_one_is_due(market):
     assert market.age_ns(X, T + 61 * NS_PER_S) == NS_PER_S
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        trade(101.0, T + 1),
+        quote(100.0, 102.0, T + 1),
+        BookSnapshot(symbol=X, ts=T + 1, bids=((100.0, 1.0),), asks=((102.0, 1.0),)),
+    ],
+)
+def test_what_is_traded_behind_a_bar_of_the_past_grows_old_at_once(market, message):
+    market.see(bar(100.0, T))  # a live session begins with history
+    market.see(message)
+
+    assert market.age_ns(X, T + 1 + 11 * NS_PER_S) == 11 * NS_PER_S
+
+
+def test_a_mark_price_beside_bars_leaves_them_what_they_are(market):
+    market.see(bar(100.0, T))
+    market.see(MarkPrice(symbol=X, ts=T + 1, mark_price=101.0))
+
+    assert market.age_ns(X, T + 50 * NS_PER_S) == 0
+
+
 def test_a_bar_closes_the_period_that_it_ends(market):
     start = T - T % (60 * NS_PER_S)
     market.see(bar(100.0, start))

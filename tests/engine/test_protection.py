@@ -12,7 +12,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import Request
 from holdfast.model.values import NS_PER_S, OrderRole, OrderStatus, OrderType, Side
-from tests.engine.rig import BTC, Rig
+from tests.engine.rig import BTC, Rig, contract
 
 STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
 
@@ -317,6 +317,16 @@ def test_a_price_that_is_passed_closes_at_the_market_at_once(rig, role):
 
     assert roles(rig) == [EXIT]
     assert "protection_closed" in rig.alarms()
+
+
+def test_what_is_closed_for_want_of_a_stop_goes_out_in_orders_that_the_venue_takes(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.hear(msg.InstrumentListed(instrument=contract(max_market_qty=Decimal("1.5")), leverage=10))
+    rig.trade(entry, "2")
+
+    rig.reject(only(rig, STOP).cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert [order.qty for order in rig.submitted()] == [Decimal("1.5"), Decimal("0.5")]
 
 
 def test_a_position_that_is_being_closed_is_not_closed_twice_nor_protected_anew(rig):

@@ -7,7 +7,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.engine.reconcile import FILLS_PATIENCE_NS, OPENING_LOOKS_MAX, SIGHTINGS_BELIEVED
+from holdfast.engine.order import RequestState
+from holdfast.engine.reconcile import (
+    FILLS_PATIENCE_NS,
+    OPENING_LOOKS_MAX,
+    READ_MARGIN_NS,
+    RESTLESS_NS,
+    SIGHTINGS_BELIEVED,
+)
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -28,7 +35,7 @@ from holdfast.model.values import (
 from holdfast.model.values import TradingSessionStatus as Status
 from tests.engine.rig import BTC, KEY, Rig, contract
 
-LIMIT = OrderType.LIMIT
+LIMIT, STOP = OrderType.LIMIT, OrderRole.STOP_LOSS
 
 
 @pytest.fixture
@@ -377,6 +384,53 @@ def test_what_is_asked_for_reaches_back_before_what_is_known(rig):
     assert command.trades_since == agreed.trades_until - NS_PER_S
 
 
+def restless(rig, minutes, since=None):
+    """An account that trades while each look at it is under way."""
+    asked = cmd.Resync(account=MAIN, reason="", trades_since=rig.now - 2 * NS_PER_S)
+    for second in range(0, minutes * 60, 10):
+        rig.now += 10 * NS_PER_S
+        asked_ts = rig.now
+        rig.now += 1
+        rig.trade(f"page-{second}", "0.001", fee=Decimal(0))
+        rig.snapshot(
+            asked_ts=asked_ts, trades_since=asked.trades_since if since is None else since(rig)
+        )
+        rig.hear(msg.AuditDue())
+        [asked] = rig.asked
+        yield rig.now - asked.trades_since
+
+
+def test_the_known_past_follows_an_account_that_never_rests(rig):
+    trailed = list(restless(rig, 60))
+
+    assert max(trailed) < RESTLESS_NS + 20 * NS_PER_S
+    assert max(trailed[100:]) > READ_MARGIN_NS
+    assert len(rig.ever(ev.BooksAgreed)) == 1  # at the start
+    assert len(rig.ever(ev.TradesRead)) == 11
+
+
+@pytest.mark.parametrize("since", [lambda _: 0, lambda rig: rig.now - 120 * NS_PER_S])
+def test_the_known_past_does_not_move_over_what_was_not_asked_for(rig, since):
+    trailed = list(restless(rig, 15, since))
+
+    assert trailed[-1] > RESTLESS_NS + 60 * NS_PER_S
+    assert rig.ever(ev.TradesRead) == []
+
+
+@pytest.mark.parametrize("why", ["a difference", "a fill that is missing"])
+def test_the_known_past_does_not_move_over_what_is_open(rig, why):
+    rig.now += NS_PER_S
+    if why == "a difference":
+        rig.snapshot(positions={BTC: "2"})
+    else:
+        order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+        rig.status(order, OrderStatus.PARTIALLY_FILLED, cum_qty=Decimal(1))
+
+    trailed = list(restless(rig, 15))
+
+    assert trailed[-1] > RESTLESS_NS + 60 * NS_PER_S
+
+
 # Orders
 
 
@@ -530,6 +584,20 @@ def test_adopting_flat_lets_go_of_what_was_held():
     assert rig.qty() == 0
     assert parent.open_qty == 0
     assert len(rig.canceled()) == 1  # the stop has nothing to protect
+
+
+@pytest.mark.parametrize(("qty", "held"), [("4", (0, 4)), ("1", (0, 1)), ("7", (2, 4))])
+def test_adopting_less_leaves_no_holding_that_is_not_there(qty, held):
+    rig = Rig(mismatch_policy="adopt")
+    parents = rig.hold("2", stop_loss="90"), rig.hold("4", stop_loss="95")
+
+    differ_twice(rig, positions={BTC: qty})
+
+    assert tuple(parent.open_qty for parent in parents) == held
+    rig.accept(*[order.cl_ord_id for order in rig.submitted()])
+    rig.hold("2", stop_loss="80")  # of which nothing is theirs
+    stops = [stop for stop in rig.working(STOP) if stop.cancel is RequestState.NONE]
+    assert sum(stop.leaves_qty for stop in stops) == sum(held) + 2
 
 
 def test_a_position_that_the_venue_does_not_even_list_is_adopted_as_flat():

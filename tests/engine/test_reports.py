@@ -21,7 +21,10 @@ from holdfast.model.values import (
     OrderRole,
     OrderStatus,
     OrderType,
+    SessionId,
     Side,
+    SignalType,
+    StrategyId,
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
@@ -523,6 +526,50 @@ def test_what_a_lost_entry_of_a_strategy_fills_has_the_default_stop(guarding):
     assert (parent.open_qty, guarding.qty()) == (3, 3)
 
 
+LONG = StrategyId("bollinger_reversion")  # more than an id has room for
+
+
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_what_a_lost_entry_fills_is_closed_by_its_strategy_however_long_its_name(
+    guarding, is_attached
+):
+    if is_attached:
+        guarding.hear(msg.StrategyAttached(strategy_id=LONG, description="d"))
+    else:  # the venue is looked at before strategies are attached
+        guarding.hear(
+            msg.StartSession(
+                session_id=SessionId("y"), portfolio_id="p", epoch=2, strategies=(LONG, S)
+            )
+        )
+        guarding.snapshot()
+    lost = own_id(role=OrderRole.ENTRY, strategy=LONG)
+    guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
+
+    guarding.signal(SignalType.CLOSE, strategy_id=LONG)
+
+    assert [(o.side, o.qty, o.strategy_id) for o in guarding.submitted()] == [(Side.SELL, 2, LONG)]
+
+
+def test_an_order_whose_name_two_strategies_could_have_is_neithers(guarding):
+    for name in (LONG, StrategyId(f"{LONG}-2")):
+        guarding.hear(msg.StrategyAttached(strategy_id=name, description="d"))
+    lost = own_id(role=OrderRole.ENTRY, strategy=LONG)
+
+    guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
+
+    assert guarding.order(lost).request.strategy_id == "bollinger_re"
+
+
+def test_an_adopted_order_of_a_known_parent_is_of_its_strategy(rig):
+    rig.signal(SignalType.BUY, strategy_id=LONG, quantity=Decimal(2), stop_loss=Decimal(90))
+    [entry] = rig.submitted()
+    lost = own_id(parent=int(entry.parent_id), role=OrderRole.ENTRY, strategy=LONG)
+
+    rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+
+    assert rig.order(lost).request.strategy_id == LONG
+
+
 def test_a_lost_entry_that_has_filled_in_part_stays_open(guarding):
     lost = own_id(role=OrderRole.ENTRY)
     guarding.trade(lost, "1", "95", of=0, cum_qty=Decimal(0), trade_id=TradeId("t1"))
@@ -634,6 +681,17 @@ def test_an_amendment_by_others_that_was_not_heard_of_is_caught_up_with(rig):
     assert not rig.order("manual-1").is_open
 
 
+def test_profit_in_a_symbol_that_is_not_traded_here_is_none_of_the_fees_asset(rig):
+    fees = {"symbol": "DOGEUSDT", "fee": Decimal("0.001"), "fee_asset": "BNB"}
+    before = rig.state.account(MAIN).wallet("USDT")
+
+    rig.trade("page-1", "2", side=Side.BUY, realized_pnl=Decimal(0), **fees)
+    rig.trade("page-2", "2", side=Side.SELL, realized_pnl=Decimal(7), **fees)
+
+    books = rig.state.account(MAIN)
+    assert (books.wallet("USDT") - before, books.wallet("BNB")) == (7, Decimal("-0.002"))
+
+
 def test_a_foreign_fill_closes_the_oldest_holdings_first(rig):
     first = rig.hold("2", stop_loss="90")
     second = rig.hold("1.5", stop_loss="80")
@@ -641,6 +699,44 @@ def test_a_foreign_fill_closes_the_oldest_holdings_first(rig):
     rig.trade("liquidation-1", "3", side=Side.SELL)
 
     assert (first.open_qty, second.open_qty) == (0, Decimal("0.5"))
+
+
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_what_is_nobodys_is_closed_before_a_strategys_holding(rig, is_ours):
+    parent = rig.hold("3", stop_loss="90", strategy_id="a")
+    rig.trade("page-1", "5")  # somebody buys at the exchange's own page
+    seller = "page-2"
+    if is_ours:
+        seller = rig.place(Side.SELL, "6", reduce_only=True)
+
+    rig.trade(seller, "4", side=Side.SELL)
+
+    assert (parent.open_qty, rig.canceled()) == (3, [])
+    rig.trade(seller, "2", side=Side.SELL)
+    assert (parent.open_qty, rig.qty()) == (2, 2)
+    assert [o.qty for o in rig.submitted()] == [2]  # its stop is made as small
+
+
+def test_an_exit_that_the_journal_lost_closes_its_strategys_holding(rig):
+    parent = rig.hold("3", stop_loss="90", strategy_id=LONG)
+    rig.trade("page-1", "5")
+    lost = own_id(role=OrderRole.EXIT, strategy=LONG)
+
+    rig.trade(lost, "3", side=Side.SELL)
+
+    assert (parent.open_qty, rig.qty()) == (0, 5)
+
+
+def test_a_strangers_order_that_is_known_closes_what_is_nobodys_too(rig):
+    parent = rig.hold("3", stop_loss="90")
+    rig.trade("page-1", "5")
+    rig.report(
+        "page-2", ExecType.NEW, OrderStatus.NEW, side=Side.SELL, qty=Decimal(5), price=Decimal(99)
+    )
+
+    rig.trade("page-2", "5")
+
+    assert (parent.open_qty, rig.qty()) == (3, 3)
 
 
 def test_an_exit_closes_its_own_strategys_holding_before_anothers(rig):

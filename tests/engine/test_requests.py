@@ -320,6 +320,33 @@ def test_closing_by_hand_takes_entries_back_and_closes_the_whole_position(rig):
     assert (order.side, order.qty, order.reduce_only) == (Side.SELL, 2, True)
 
 
+def large(rig):
+    """Hold 8 of a contract of which the venue takes 5 at once."""
+    for _ in range(2):
+        rig.hold("4")
+    instrument = contract(max_market_qty=Decimal(5))
+    rig.hear(msg.InstrumentListed(instrument=instrument, leverage=10))
+
+
+@pytest.mark.parametrize(
+    ("request_", "sent"),
+    [
+        (msg.CloseRequest(symbol=BTC), [5, 3]),
+        (msg.EngageKillSwitch(reason="x", flatten=True), [5, 3]),
+        (msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1)), [5, 2]),
+    ],
+)
+def test_a_position_larger_than_the_largest_order_is_closed_in_parts(rig, request_, sent):
+    large(rig)
+
+    rig.hear(request_)
+
+    assert [(o.qty, o.reduce_only) for o in rig.submitted()] == [(qty, True) for qty in sent]
+    assert len({o.intent_id for o in rig.submitted()}) == 1
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    assert sum(o.qty for o in rig.submitted()) == 8 - sum(sent)
+
+
 def test_closing_leaves_other_symbols_and_foreign_orders_alone(rig):
     rig.hold("2")
     limit(rig, Side.BUY, "1", "95", symbol=ETH)
@@ -388,6 +415,39 @@ def test_adjusting_a_short(rig):
         (Side.BUY, 2, True),
         (Side.BUY, 1, False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("held", "first", "second", "sent"),
+    [
+        ("5", "3", "3", []),
+        ("2", "5", "5", []),
+        ("5", "3", "2", [(Side.SELL, 1, True)]),
+        ("2", "5", "6", [(Side.BUY, 1, False)]),
+        ("2", "5", "0", [(Side.SELL, 5, True)]),
+        ("2", "-3", "-3", []),
+        ("2", "0", "1", [(Side.BUY, 1, False)]),
+    ],
+)
+def test_an_adjustment_counts_what_another_has_under_way(rig, held, first, second, sent):
+    rig.hold(held)
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(first)))
+    for order in rig.submitted():
+        rig.unknown(order.cl_ord_id)
+    rig.wait(2)  # nothing is just sent any more, and nobody knows what became of it
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(second)))
+
+    assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == sent
+
+
+def test_exits_under_way_close_no_more_than_there_is(rig):
+    rig.hold("2")
+    rig.place(Side.SELL, "9", reduce_only=True)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1)))
+
+    assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == [(Side.BUY, 1, False)]
 
 
 def test_an_adjustment_that_cannot_be_says_why(rig):

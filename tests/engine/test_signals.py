@@ -21,7 +21,7 @@ from holdfast.model.values import (
     Symbol,
     TimeInForce,
 )
-from tests.engine.rig import BTC, Rig, S
+from tests.engine.rig import BTC, Rig, S, contract
 
 BUY, SELL, CLOSE = SignalType.BUY, SignalType.SELL, SignalType.CLOSE
 
@@ -269,6 +269,17 @@ def test_a_close_sells_what_the_strategy_holds(rig):
     [order] = rig.submitted()
     assert (order.side, order.qty, order.reduce_only) == (Side.SELL, 3, True)
     assert order.strategy_id == S
+
+
+def test_a_close_of_more_than_the_venue_takes_at_once_goes_out_in_parts(rig):
+    enter(rig, quantity=Decimal(3))
+    rig.hear(msg.InstrumentListed(instrument=contract(max_market_qty=Decimal(2)), leverage=10))
+
+    rig.signal(CLOSE)
+
+    assert [(o.qty, o.reduce_only) for o in rig.submitted()] == [(2, True), (1, True)]
+    rig.signal(CLOSE)
+    assert rig.submitted() == []
 
 
 def test_a_short_is_closed_by_buying(rig):

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.engine.sizing import misplaced_exit, size_of_equity, stop_price, target_price
+from holdfast.engine.sizing import (
+    PARTS_MAX,
+    market_parts,
+    misplaced_exit,
+    size_of_equity,
+    stop_price,
+    target_price,
+)
 from holdfast.model.settings import EngineSettings
 from holdfast.model.values import Side
 from tests.engine.rig import contract
@@ -24,6 +31,25 @@ def size(equity="10000", price="100", strength=1.0, share="0.1"):
 def test_a_share_of_equity_is_bought_and_rounded_down_onto_the_lot():
     assert size() == 10
     assert size(price="7") == Decimal("142.857")
+
+
+@pytest.mark.parametrize(
+    ("qty", "most", "parts"),
+    [
+        ("0", "5", []),
+        ("-1", "5", []),
+        ("5", "5", [5]),
+        ("5.001", "5", [5, Decimal("0.001")]),
+        ("15", "5.0005", [5, 5, 5]),
+        ("7", "0.0005", [7]),  # a largest order below the lot says nothing
+        ("7", None, [7]),
+        ("1000", "5", [5] * PARTS_MAX),
+    ],
+)
+def test_what_closes_is_cut_into_orders_that_the_venue_takes(qty, most, parts):
+    instrument = None if most is None else contract(max_market_qty=Decimal(most))
+
+    assert market_parts(Decimal(qty), instrument) == parts
 
 
 def test_strength_scales_the_size():

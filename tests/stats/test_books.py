@@ -56,6 +56,17 @@ def test_profit_goes_to_the_margin_asset_and_a_fee_to_its_own():
     assert books.balance(MAIN, "USDT") == D("-0.5")
 
 
+def test_profit_of_a_contract_that_is_not_traded_here_is_in_its_quote_asset():
+    ledger = Ledger()
+    ledger.buy("1", "100", fee="0.01", fee_asset="BNB")
+    ledger.sell("1", "105", fee="0.02", fee_asset="BNB")
+
+    books = fold_books(ledger.facts)
+
+    assert books.balance(MAIN, "USDT") == 5
+    assert books.balance(MAIN, "BNB") == D("-0.03")
+
+
 def test_an_adopted_position_replaces_what_was():
     ledger = Ledger()
     ledger.buy("2", "100")

@@ -12,12 +12,26 @@ import msgspec
 from ..model import events as ev
 from ..model.values import ZERO
 
+TRANSFERS = frozenset(
+    {
+        "TRANSFER",
+        "INTERNAL_TRANSFER",
+        "CROSS_COLLATERAL_TRANSFER",
+        "STRATEGY_UMFUTURES_TRANSFER",
+        "COIN_SWAP_DEPOSIT",
+        "COIN_SWAP_WITHDRAW",
+        "deposit",
+    }
+)
+"""Reasons of money that somebody moved (Binance's words, and the simulated exchange's)."""
+
 
 class AccountState(msgspec.Struct):
     """Balances and running totals, keyed by asset.
 
     `day` and `day_equity` say when (days since 1970-01-01, UTC) and with how much the trading
-    day began, -1 before the first; `peak_equity` is the session's highest.
+    day began, -1 before the first; `peak_equity` is the session's highest. What was paid in or
+    taken out since is in both.
     """
 
     deposits: dict[str, Decimal] = {}
@@ -61,6 +75,18 @@ class AccountState(msgspec.Struct):
         """Book money that came or went for another reason than trading."""
         self.moved_ts = fact.ts
         _add(self.deposits, fact.asset, fact.amount)
+
+    def apply_flow(self, fact: ev.WalletChanged) -> None:
+        """Count losses from where money that came or was moved out leaves the account.
+
+        What comes is no gain, whatever brought it; what goes is a loss unless it was moved.
+        """
+        if fact.amount < ZERO and fact.reason not in TRANSFERS:
+            return
+        if self.day >= 0:
+            self.day_equity += fact.amount
+        if self.peak_equity > ZERO:
+            self.peak_equity += fact.amount
 
 
 def _add(totals: dict[str, Decimal], asset: str, amount: Decimal) -> None:

@@ -84,10 +84,7 @@ class Exposure:
 
     def margin_asset(self, account: AccountId) -> str:
         """Return the asset that the account's contracts are settled in."""
-        for key, instrument in self._state.instruments.items():
-            if key[0] == account:
-                return instrument.margin_asset
-        return "USDT"
+        return self._state.margin_asset(account)
 
     def reach(self, key: Key, extra: NewOrder | None = None) -> Reach:
         """Return the worst case of a symbol, with one more order if given.
@@ -165,18 +162,30 @@ class Exposure:
 
     def maintenance_margin(self, account: AccountId) -> Decimal:
         """Return what the positions as they are must keep to stay open."""
-        total = ZERO
-        for key in self._state.open_keys():
-            instrument = self._state.instruments.get(key)
-            if key[0] == account and instrument is not None:
-                notional = abs(self._state.position(key).qty) * self.mark(key)
-                total += maintenance_margin(instrument.brackets, notional)
-        return total
+        keys = [key for key in self._state.open_keys() if key[0] == account]
+        return sum(map(self._maintenance, keys), ZERO)
+
+    def _maintenance(self, key: Key) -> Decimal:
+        instrument = self._state.instruments.get(key)
+        if instrument is None:
+            return ZERO
+        notional = abs(self._state.position(key).qty) * self.mark(key)
+        return maintenance_margin(instrument.brackets, notional)
 
     def margin_ratio(self, account: AccountId) -> Decimal:
-        """Return maintenance margin over equity; liquidation comes at 1."""
-        needed = self.maintenance_margin(account)
-        if not needed:
-            return ZERO
-        equity = self.equity(account)
-        return needed / equity if equity > ZERO else Decimal(1)
+        """Return maintenance margin over what backs it, where it is worst; see `margin_ratios`."""
+        return max(self.margin_ratios(account).values(), default=ZERO)
+
+    def margin_ratios(self, account: AccountId) -> dict[str, Decimal]:
+        """Return maintenance margin over wallet and open profit; liquidation comes at 1.
+
+        By margin asset: each stands for the positions that are settled in it, and for no other's.
+        """
+        found = {}
+        for asset, keys in self._state.open_keys_by_asset(account).items():
+            needed = sum(map(self._maintenance, keys), ZERO)
+            wallet = self._state.account(account).wallet(asset)
+            equity = wallet + sum(map(self.unrealized, keys), ZERO)
+            short = Decimal(1) if needed else ZERO
+            found[asset] = needed / equity if equity > ZERO else short
+        return found

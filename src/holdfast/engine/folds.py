@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..model import events as ev
 from ..model.values import (
-    ZERO,
     IntentId,
-    Key,
     NewOrder,
     OrderRole,
     OrderStatus,
 )
-from . import exits, forgetting, session_folds
+from . import exits, forgetting, holdings, session_folds
 from .account import AccountState
 from .difference import Difference
 from .forgetting import bound, bury, retire, retire_all, trade_name
@@ -207,14 +204,12 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     state.trades_seen[trade_name(fact.account, fact.symbol, fact.trade_id)] = fact.ts
     bound(state.trades_seen, forgetting.TRADES_REMEMBERED)
     position = state.positions.setdefault(key, PositionState())
-    _attribute(state, fact, order, position.qty)
+    holdings.attribute(state, fact, order, position.qty)
     is_late = fact.venue_ts <= position.traded_ts
     position.apply_fill(fact)
     exits.traded(state, fact, is_late=is_late)
-    instrument = state.instruments.get(key)
-    margin_asset = instrument.margin_asset if instrument else fact.fee_asset
     account = state.accounts.setdefault(fact.account, AccountState())
-    account.apply_fill(fact, margin_asset)
+    account.apply_fill(fact, state.settled_in(key))
     if order is not None:
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
@@ -239,41 +234,6 @@ def _count_execution(state: State, order: Order, ts: int) -> None:
             del times[: -forgetting.EXECUTION_TIMES_KEPT]
 
 
-def _attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: Decimal) -> None:
-    """Say whose holding a fill closes, and whose it opens.
-
-    What it closes is taken from its own parent first, then from the same strategy's, then
-    from anybody's, the oldest first.
-    """
-    opened = fill.qty
-    if before * fill.side.sign < ZERO:
-        closed = min(fill.qty, abs(before))
-        opened -= closed
-        _close_holdings(state, (fill.account, fill.symbol), fill, order, closed)
-    parent = state.parents.get(order.request.parent_id) if order else None
-    if order is None or parent is None or order.role is not OrderRole.ENTRY:
-        return
-    parent.filled_qty += fill.qty
-    parent.open_qty += opened
-    parent.opened_ts = fill.ts
-    if parent.parent_id in state.closed_parents:  # a fill after the end: there is work again
-        state.closed_parents.remove(parent.parent_id)
-        state.live_parents[parent.key].append(parent.parent_id)
-
-
-def _close_holdings(
-    state: State, key: Key, fill: ev.OrderFilled, order: Order | None, closed: Decimal
-) -> None:
-    holders = [p for p in state.live_parents_of(key) if p.open_qty and p.side is fill.side.opposite]
-    if order is not None:
-        own, strategy = order.request.parent_id, order.request.strategy_id
-        holders.sort(key=lambda p: (p.parent_id != own, p.strategy_id != strategy))
-    for parent in holders:
-        part = min(closed, parent.open_qty)
-        parent.open_qty -= part
-        closed -= part
-
-
 # Folding: money, positions, protection
 
 
@@ -289,6 +249,8 @@ def _funding_paid(state: State, fact: ev.FundingPaid) -> None:
 def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_wallet(fact)
+    if account.opened_ts and fact.asset == state.margin_asset(fact.account):
+        account.apply_flow(fact)
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
     account.changes_seen[fact.change_id] = fact.ts
@@ -299,9 +261,7 @@ def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).adopt(fact)
     exits.adopted(state, key)
-    for parent in state.live_parents_of(key):
-        if parent.open_qty and parent.side.sign * fact.qty <= ZERO:
-            parent.open_qty = ZERO
+    holdings.trim(state, key)
     retire_all(state, key)
 
 
@@ -317,6 +277,11 @@ def _agreed(state: State, fact: ev.BooksAgreed) -> None:
     exits.agreed(state, fact.account)
     prefix = f"{fact.account} "
     state.differences = {k: v for k, v in state.differences.items() if not k.startswith(prefix)}
+
+
+def _read(state: State, fact: ev.TradesRead) -> None:
+    account = state.accounts.setdefault(fact.account, AccountState())
+    account.trades_until = max(account.trades_until, fact.trades_until)
 
 
 def _protection_missing(state: State, fact: ev.ProtectionMissing) -> None:
@@ -359,6 +324,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.PositionAdopted: _position_adopted,
     ev.BooksDiffered: _differed,
     ev.BooksAgreed: _agreed,
+    ev.TradesRead: _read,
     ev.ProtectionMissing: _protection_missing,
     ev.ProtectionRestored: _protection_restored,
     **dict.fromkeys(

@@ -8,6 +8,7 @@ from ..model import events as ev
 from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
+    ZERO,
     AccountId,
     OrderRole,
     OrderStatus,
@@ -101,10 +102,11 @@ def sample_equity(core: Core, account: AccountId) -> None:
 
 def _avoid_liquidation(core: Core, account: AccountId) -> None:
     """Close the largest position while the margin is nearly used up."""
-    ratio = core.exposure.margin_ratio(account)
+    ratios = core.exposure.margin_ratios(account)
+    asset, ratio = max(ratios.items(), key=lambda each: each[1], default=("", ZERO))
     if ratio < MARGIN_RATIO_MAX:
         return
-    keys = [k for k in core.state.open_keys() if k[0] == account]
+    keys = core.state.open_keys_by_asset(account)[asset]
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
     before = len(core.facts)
     close_position(core, worst)

@@ -34,7 +34,8 @@ class SymbolMarket:
 
     `cut_off` says what of its data does not come, "" where all comes.
     `valid_ns` is for how long the source stays silent by design: a bar says nothing more until
-    the next one. Prices are 0.0 and `last_ts` 0 before the first message.
+    the next one, unless trades or quotes come too. Prices are 0.0 and `last_ts` 0 before the
+    first message.
     """
 
     __slots__ = (
@@ -123,7 +124,7 @@ class Market:
         """Take in one market message."""
         market = self._symbols.get(message.symbol) or self.of(message.symbol)
         if type(message) is Trade:  # by far the most: few calls are made for them
-            ts, closes = message.ts, market.closes
+            ts, closes, market.valid_ns = message.ts, market.closes, 0
             market.last = closes[ts // self._sample_ns] = message.price
             if len(closes) > SAMPLES_KEPT:
                 del closes[next(iter(closes))]
@@ -162,7 +163,7 @@ class Market:
 def _take_in(market: SymbolMarket, message: MarketData) -> bool:
     """Note what a message says of the price, if it says anything."""
     if type(message) is Quote:
-        market.bid, market.ask = message.bid, message.ask
+        market.bid, market.ask, market.valid_ns = message.bid, message.ask, 0
         if not market.last:  # a source without trades: the middle stands for them
             market.see_price((message.bid + message.ask) / 2, message.ts)
     elif type(message) is Bar:
@@ -174,7 +175,7 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
     elif type(message) is BookSnapshot:
         if not message.bids or not message.asks:
             return False  # a book that is not known
-        market.bid, market.ask = message.bids[0][0], message.asks[0][0]
+        market.bid, market.ask, market.valid_ns = message.bids[0][0], message.asks[0][0], 0
     return type(message) not in _SAY_NO_PRICE
 
 

@@ -26,6 +26,7 @@ from ..model.values import (
 from .core import Core
 from .order import Order, RequestState
 from .parent import Parent
+from .sizing import market_parts
 from .state import State
 
 REFUSALS_MAX = 3
@@ -197,7 +198,8 @@ def _do(core: Core, parent: Parent, step: Step) -> None:
                 parent.start.account,
                 parent.start.symbol,
             )
-            core.submit(_exit(core, parent, step.qty))
+            for part in market_parts(step.qty, core.state.instruments.get(parent.key)):
+                core.submit(_exit(core, parent, part))
 
 
 def _protective(core: Core, parent: Parent, step: Place) -> NewOrder:

@@ -89,16 +89,15 @@ def band(core: Core, symbol: Symbol) -> Band:
     """
     low, high = EVERYWHERE
     for account in core.state.accounts:
-        keys = [key for key in core.state.open_keys() if key[0] == account]
-        if keys:
-            floor, ceiling = _safe(core, keys, symbol)
+        for asset, keys in core.state.open_keys_by_asset(account).items():
+            floor, ceiling = _safe(core, keys, asset, symbol)
             low, high = max(low, floor), min(high, ceiling)
     return low, high
 
 
-def _safe(core: Core, keys: list[Key], symbol: Symbol) -> Band:
+def _safe(core: Core, keys: list[Key], asset: str, symbol: Symbol) -> Band:
     state, account = core.state, keys[0][0]
-    left = _SAFE * float(state.account(account).wallet(core.exposure.margin_asset(account)))
+    left = _SAFE * float(state.account(account).wallet(asset))
     slope, ceiling = 0.0, float("inf")
     for key in keys:
         position, mark = state.position(key), float(core.exposure.mark(key))

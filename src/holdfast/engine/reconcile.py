@@ -25,9 +25,10 @@ from ..model.values import (
 from . import exits
 from .core import Core
 from .folds import OPENING
+from .order import Order
 from .parents import start_parent
 from .reports import doubt, is_before_the_books, is_news, on_report
-from .signals import close_plan
+from .signals import close_plans
 
 OPENING_LOOKS_MAX = 10
 """How often an account that others trade is looked at anew before its books are begun anyway."""
@@ -53,6 +54,12 @@ FILLS_PATIENCE_NS = 60 * NS_PER_S
 AGREEMENT_INTERVAL_NS = 60 * NS_PER_S
 """How far the known past moves before an agreement is worth a fact."""
 
+RESTLESS_NS = 600 * NS_PER_S
+"""How far the known past trails where looks can compare nothing: an account that never rests."""
+
+READ_MARGIN_NS = 300 * NS_PER_S
+"""How far it stays behind then: what is listed late has no agreement to be missed by."""
+
 
 def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     """Book what was missed, ask after what is unclear, then compare."""
@@ -71,6 +78,28 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
         and not _holds_back(core, snapshot)
     ):
         _compare(core, snapshot)
+    else:
+        _move_on(core, snapshot)
+
+
+def _move_on(core: Core, snapshot: VenueSnapshot) -> None:
+    """Let the known past follow without an agreement.
+
+    It is read anew at each look, and by names of trades of which so many alone are remembered.
+    """
+    account = snapshot.account
+    books = core.state.account(account)
+    known_until = max(books.trades_until, books.opened_ts)
+    if not 0 < snapshot.trades_since <= known_until <= snapshot.asked_ts - RESTLESS_NS:
+        return
+    is_owing = _owing(core, account) or has_unbooked(core, snapshot)
+    if not _had_differed(core, account) and not is_owing:
+        until = snapshot.asked_ts - core.overlap_ns - READ_MARGIN_NS
+        core.emit(ev.TradesRead(ts=core.now, account=account, trades_until=until))
+
+
+def _had_differed(core: Core, account: AccountId) -> bool:
+    return any(what.startswith(f"{account} ") for what in core.state.differences)
 
 
 def _is_unsure(core: Core, snapshot: VenueSnapshot) -> bool:
@@ -236,11 +265,16 @@ def _has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
 
 def _owes_fills(core: Core, account: AccountId) -> bool:
     """Tell whether fills that the venue has named are still on their way."""
-    return any(
-        order.reported_qty > order.cum_qty and core.now - order.updated_ts < FILLS_PATIENCE_NS
+    owing = _owing(core, account)
+    return any(core.now - order.updated_ts < FILLS_PATIENCE_NS for order in owing)
+
+
+def _owing(core: Core, account: AccountId) -> list[Order]:
+    return [
+        order
         for order in core.state.all_open_orders()
-        if order.request.account == account
-    )
+        if order.request.account == account and order.reported_qty > order.cum_qty
+    ]
 
 
 def has_unbooked(core: Core, snapshot: VenueSnapshot) -> bool:
@@ -278,8 +312,11 @@ def _agree(core: Core, snapshot: VenueSnapshot) -> None:
     until = snapshot.asked_ts - core.overlap_ns
     books = core.state.account(snapshot.account)
     is_news = until - books.trades_until >= AGREEMENT_INTERVAL_NS
-    had_differed = any(k.startswith(f"{snapshot.account} ") for k in core.state.differences)
-    if is_news or had_differed or exits.is_unproven(core.state, snapshot.account):
+    if (
+        is_news
+        or _had_differed(core, snapshot.account)
+        or exits.is_unproven(core.state, snapshot.account)
+    ):
         core.emit(ev.BooksAgreed(ts=core.now, account=snapshot.account, trades_until=until))
 
 
@@ -333,6 +370,6 @@ def _adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason:
 
 
 def _flatten(core: Core, account: AccountId, symbol: Symbol) -> None:
-    plan = close_plan(core.state, (account, symbol), OPERATOR)
-    if plan is not None:
-        start_parent(core, plan, core.next_intent())
+    intent = core.next_intent()
+    for plan in close_plans(core.state, (account, symbol), OPERATOR):
+        start_parent(core, plan, intent)

@@ -26,11 +26,12 @@ from ..model.values import (
 )
 from .algos import ALGOS
 from .core import Core
+from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
 from .risk import first_refusal
-from .signals import close_plan
-from .sizing import misplaced_exit
+from .signals import close_plans
+from .sizing import market_parts, misplaced_exit
 
 CUT_OFF = "the stop goes on that was asked for before the process ended"
 
@@ -212,13 +213,16 @@ def on_close(core: Core, request: msg.CloseRequest) -> None:
 
 def close_position(core: Core, key: Key) -> None:
     """Send what is left to close of a position; nothing when exits already cover it."""
-    plan = close_plan(core.state, key, OPERATOR)
-    if plan is not None:
-        start_parent(core, plan, core.next_intent())
+    intent = core.next_intent()
+    for plan in close_plans(core.state, key, OPERATOR):
+        start_parent(core, plan, intent)
 
 
 def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
-    """Trade a position to a signed target: what closes goes reduce-only, the rest as an entry."""
+    """Trade a position to a signed target: what closes goes reduce-only, the rest as an entry.
+
+    What orders under way at the market will do is not done twice.
+    """
     key = (request.account, request.symbol)
     instrument = core.state.instruments.get(key)
     if instrument is None:
@@ -228,17 +232,27 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     if not instrument.is_on_lot(request.target_qty):
         lot = instrument.lot
         raise InputError(f"target {request.target_qty:f} is no multiple of the lot {lot:f}")
-    now_qty = core.state.position(key).qty
+    now_qty = _qty_under_way(core, key)
     delta = request.target_qty - now_qty
     if not delta:
         return
     side = Side.BUY if delta > ZERO else Side.SELL
     closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
     intent = core.next_intent()
-    if closing:
-        start_parent(core, exit_plan(_market(request, side, closing)), intent)
+    for part in market_parts(closing, instrument):
+        start_parent(core, exit_plan(_market(request, side, part)), intent)
     if abs(delta) > closing:
         _open_rest(core, _market(request, side, abs(delta) - closing), intent)
+
+
+def _qty_under_way(core: Core, key: Key) -> Decimal:
+    """Return the position as it will be once the open orders at the market have filled."""
+    qty = core.state.position(key).qty
+    for order in core.state.open_orders_of(key):
+        if order.request.order_type is OrderType.MARKET:
+            most = closable(qty, order.side) if order.request.reduce_only else order.leaves_qty
+            qty += min(order.leaves_qty, most) * order.side.sign
+    return qty
 
 
 def _open_rest(core: Core, order: NewOrder, intent: IntentId) -> None:

@@ -24,7 +24,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.is_flattening = state.is_flattening and outlives
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
-    state.portfolio_id = fact.portfolio_id
+    state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
     if fact.session_id != state.session_id:
         new_session(state, fact)
     for account in fact.accounts:
@@ -56,7 +56,9 @@ def killed(state: State, fact: ev.KillSwitchEngaged) -> None:
 
 
 def released(state: State, _: ev.KillSwitchReleased) -> None:
-    state.is_killed, state.kill_reason, state.is_flattening = False, "", False
+    state.is_killed, state.kill_reason = False, ""
+    is_stopping = state.status is TradingSessionStatus.STOPPING
+    state.is_flattening = state.is_flattening and is_stopping  # a stop's word ends with it
 
 
 def kill_verified(state: State, _: ev.KillSwitchVerified) -> None:

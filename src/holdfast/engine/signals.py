@@ -29,7 +29,7 @@ from ..model.values import (
 from .algos import ALGOS
 from .core import Core
 from .parents import Plan, exit_plan, start_parent
-from .sizing import misplaced_exit, size_of_equity, stop_price, target_price
+from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
 from .state import State
 
 
@@ -70,15 +70,14 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
     if wrong := _wrong(signal):
         return [], Denial("signal", wrong)
     if signal.signal_type is SignalType.CLOSE:
-        plan = close_plan(core.state, key, signal.strategy_id, signal.quantity)
-        if plan is None:
+        plans = close_plans(core.state, key, signal.strategy_id, signal.quantity)
+        if not plans:
             return [], Denial("close", f"{signal.strategy_id} holds nothing of {signal.symbol}")
-        return [plan], None
+        return plans, None
     side = Side.BUY if signal.signal_type is SignalType.BUY else Side.SELL
     plans = []
     if holding(core.state, key, signal.strategy_id) * side.sign < ZERO:
-        closing = close_plan(core.state, key, signal.strategy_id)
-        plans = [closing] if closing else []
+        plans = close_plans(core.state, key, signal.strategy_id)
     entry = _entry_plan(core, signal, side)
     if isinstance(entry, Denial):
         return plans, entry
@@ -118,13 +117,13 @@ def holding(state: State, key: Key, strategy_id: StrategyId) -> Decimal:
     )
 
 
-def close_plan(
+def close_plans(
     state: State, key: Key, strategy_id: StrategyId, quantity: Decimal | None = None
-) -> Plan | None:
-    """Plan to close a holding, or a part of it, at the market.
+) -> list[Plan]:
+    """Plan to close a holding, or a part of it, at the market; none when nothing is left to close.
 
-    What other exits of the same owner are already closing is not closed twice. None when
-    nothing is left to close.
+    What other exits of the same owner are already closing is not closed twice. More than the
+    venue takes at once goes out in several orders.
     """
     held = holding(state, key, strategy_id)
     side = Side.SELL if held > ZERO else Side.BUY
@@ -144,9 +143,8 @@ def close_plan(
     instrument = state.instruments.get(key)
     if instrument is not None:
         qty = instrument.round_qty(qty)
-    if qty <= ZERO:
-        return None
-    return exit_plan(_pattern(key, side, qty, strategy_id))
+    parts = market_parts(qty, instrument)
+    return [exit_plan(_pattern(key, side, part, strategy_id)) for part in parts]
 
 
 def _pattern(key: Key, side: Side, qty: Decimal, strategy_id: StrategyId) -> NewOrder:

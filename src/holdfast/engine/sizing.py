@@ -8,6 +8,9 @@ from ..model.instrument import Instrument
 from ..model.settings import EngineSettings
 from ..model.values import ZERO, Side
 
+PARTS_MAX = 20
+"""Into how many orders at once a close may be cut."""
+
 
 def size_of_equity(
     equity: Decimal, price: Decimal, strength: float, instrument: Instrument, share: Decimal
@@ -15,6 +18,19 @@ def size_of_equity(
     """Return the quantity that `share` of equity buys, scaled by strength, rounded down."""
     budget = max(equity, ZERO) * share * Decimal(repr(strength))
     return instrument.round_qty(budget / price)
+
+
+def market_parts(qty: Decimal, instrument: Instrument | None) -> list[Decimal]:
+    """Cut what closes at the market into orders that the venue takes; none of nothing.
+
+    A position grows over many entries: it may be larger than the largest order.
+    """
+    most = qty if instrument is None else instrument.round_qty(instrument.max_market_qty)
+    parts: list[Decimal] = []
+    while qty > ZERO and len(parts) < PARTS_MAX:
+        parts.append(min(qty, most) if most else qty)
+        qty -= parts[-1]
+    return parts
 
 
 def stop_price(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ..model import events as ev
-from ..model.instrument import Instrument
+from ..model.instrument import Instrument, split_symbol
 from ..model.values import (
     AccountId,
     ClOrdId,
@@ -59,6 +59,7 @@ class State(msgspec.Struct):
     intents: dict[str, IntentId] = {}  # "strategy signal id" -> its intent
     strategies: dict[StrategyId, str] = {}  # running ones -> description
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason
+    named_strategies: tuple[str, ...] = ()  # that this epoch began with
     breakers: dict[str, Breaker] = {}  # "account failure"
     message_times: list[int] = []
     execution_times: dict[StrategyId, list[int]] = {}
@@ -76,6 +77,18 @@ class State(msgspec.Struct):
     def account(self, account: AccountId) -> AccountState:
         """Return an account, empty when nothing was ever booked on it."""
         return self.accounts.get(account) or AccountState()
+
+    def margin_asset(self, account: AccountId) -> str:
+        """Return the asset that the account's contracts are settled in."""
+        for key, instrument in self.instruments.items():
+            if key[0] == account:
+                return instrument.margin_asset
+        return "USDT"
+
+    def settled_in(self, key: Key) -> str:
+        """Return the asset that a contract is settled in; by its name where it is not traded."""
+        instrument = self.instruments.get(key)
+        return instrument.margin_asset if instrument else split_symbol(key[1])[1]
 
     def position(self, key: Key) -> PositionState:
         """Return a position, flat when there is none."""
@@ -100,3 +113,11 @@ class State(msgspec.Struct):
     def open_keys(self) -> list[Key]:
         """Return the keys that have a position."""
         return [key for key, position in self.positions.items() if position.qty]
+
+    def open_keys_by_asset(self, account: AccountId) -> dict[str, list[Key]]:
+        """Return an account's keys that have a position, by what they are settled in."""
+        found: dict[str, list[Key]] = {}
+        for key in self.open_keys():
+            if key[0] == account:
+                found.setdefault(self.settled_in(key), []).append(key)
+        return found

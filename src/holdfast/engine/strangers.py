@@ -1,7 +1,7 @@
 """Orders that the venue names and the journal does not know: others', and our own that were lost.
 
 Rule 1: what is open is taken on and counted, and told of; a closed one is history.
-Rule 2: an id of ours names its owner, but a parent only where it can be meant.
+Rule 2: an id of ours names its owner, cut to its first letters, and a parent where it can be meant.
 Rule 3: an entry of ours whose wish is gone has the stop that the settings give to wishes without.
 Rule 4: an id of a later epoch than ours means that another process has taken the account over.
 """
@@ -12,7 +12,7 @@ import msgspec
 
 from ..model import events as ev
 from ..model.errors import Fenced
-from ..model.ids import Owner, parse_cl_ord_id
+from ..model.ids import Owner, parse_cl_ord_id, short_name
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import (
     OPERATOR,
@@ -83,7 +83,18 @@ def _ours(core: Core, report: ExecutionReport) -> Owner | None:
             f"order {report.cl_ord_id} is of epoch {owner.epoch}, this process owns "
             f"{core.state.epoch}: another one has taken {report.account} over"
         )
-    return owner
+    return owner._replace(strategy=_strategy_of(core, owner))
+
+
+def _strategy_of(core: Core, owner: Owner) -> StrategyId:
+    """Return the strategy that an id names by its first letters; as it is where two could be meant.
+
+    Under the short name nobody would close what the order fills: its strategy asks by its own.
+    """
+    state = core.state
+    known = {*state.named_strategies, *state.strategies, *state.stopped_strategies}
+    meant = [name for name in map(StrategyId, known) if short_name(name) == owner.strategy]
+    return meant[0] if len(meant) == 1 else owner.strategy
 
 
 def _adopt(core: Core, report: ExecutionReport, owner: Owner | None) -> Order:
@@ -91,6 +102,8 @@ def _adopt(core: Core, report: ExecutionReport, owner: Owner | None) -> Order:
     if owner is not None:
         role, strategy = owner.role, owner.strategy
         parent_id = _parent_of(core, report, owner) or _begin_parent(core, report, owner)
+        if parent := core.state.parents.get(parent_id):
+            strategy = parent.strategy_id
     core.emit(
         ev.OrderAdopted(
             ts=core.now,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
-from ..model.instrument import Instrument
+from ..model.instrument import Instrument, split_symbol
 from ..model.values import Symbol
-from .names import split_symbol
 
 DECIMALS_MAX = 10
 

@@ -1,14 +1,14 @@
-"""Read a symbol, a time frame and the two assets of a contract off a name."""
+"""Read a symbol and a time frame off a name."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from ..model.instrument import QUOTE_ASSETS
 from ..model.market import timeframe_ns
 from ..model.values import Symbol
 
-QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH")
 _DELIVERY = r"(?:_(?:\d{6}|PERP))?"
 _BY_QUOTE = re.compile(rf"([A-Z0-9]+?(?:{'|'.join(QUOTE_ASSETS)}){_DELIVERY})(?=[-_.]|$)")
 _BY_DASH = re.compile(rf"([A-Z0-9]{{5,20}}{_DELIVERY})-")
@@ -48,12 +48,3 @@ def timeframe_name(length_ns: int) -> str:
         if number > 0 and not rest:
             return f"{number}{unit}"
     raise ValueError(f"bars must last whole seconds, these last {length_ns} ns")
-
-
-def split_symbol(symbol: Symbol) -> tuple[str, str]:
-    """Return the base and the quote asset; the quote is USDT where none is known."""
-    pair = symbol.split("_")[0]
-    for quote in QUOTE_ASSETS:
-        if pair.endswith(quote) and len(pair) > len(quote):
-            return pair.removesuffix(quote), quote
-    return pair, "USDT"

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..model.instrument import Instrument
+from ..model.instrument import Instrument, split_symbol
 from ..model.market import Funding, MarketData, MarkPrice, Quote, Trade
 from ..model.values import NS_PER_S, Symbol
-from .names import split_symbol
 from .noise import Floats, Ints, bell, key_of, uniform
 from .pace import ts_of
 from .settings import FeedSettings

@@ -95,6 +95,7 @@ __all__ = [
     "SignalReceived",
     "StrategyStarted",
     "StrategyStopped",
+    "TradesRead",
     "TradingDayStarted",
     "WakeScheduled",
     "WalletChanged",
@@ -267,6 +268,13 @@ class BooksAgreed(Fact, frozen=True, kw_only=True):
     trades_until: int  # every execution up to this time (ns UTC) has been booked
 
 
+class TradesRead(Fact, frozen=True, kw_only=True):
+    """The venue's lists were read while the account moved, so that nothing could be compared."""
+
+    account: AccountId = MAIN
+    trades_until: int  # as in `BooksAgreed`
+
+
 class ProtectionMissing(Fact, frozen=True, kw_only=True):
     """A position asked for a stop that the venue does not have."""
 
@@ -310,6 +318,7 @@ Event = (
     | PositionAdopted
     | BooksDiffered
     | BooksAgreed
+    | TradesRead
     | ProtectionMissing
     | ProtectionRestored
 )

@@ -55,6 +55,11 @@ def _fitting(strategy: StrategyId) -> str:
     return _FOREIGN.sub("_", strategy)[:STRATEGY_LENGTH_MAX]
 
 
+def short_name(strategy: StrategyId) -> StrategyId:
+    """Return what an id carries of a strategy's name."""
+    return StrategyId(_fitting(strategy))
+
+
 def make_cl_ord_id(owner: Owner) -> ClOrdId:
     """Compose an id. The strategy's name is cut and its odd characters replaced."""
     strategy = _fitting(owner.strategy)

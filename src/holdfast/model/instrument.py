@@ -11,6 +11,9 @@ from .values import ZERO, Side, Symbol
 CENT_OF_CENT = Decimal("0.00000001")
 """Money is booked to eight decimals, as the venue books it."""
 
+QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH")
+"""What contracts are quoted and settled in."""
+
 
 class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     """One step of the margin table.
@@ -74,3 +77,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def as_money(amount: Decimal) -> Decimal:
     """Round to the eight decimals that money is booked in."""
     return amount.quantize(CENT_OF_CENT, ROUND_HALF_EVEN)
+
+
+def split_symbol(symbol: Symbol) -> tuple[str, str]:
+    """Return the base and the quote asset; the quote is USDT where none is known."""
+    pair = symbol.split("_")[0]
+    for quote in QUOTE_ASSETS:
+        if pair.endswith(quote) and len(pair) > len(quote):
+            return pair.removesuffix(quote), quote
+    return pair, "USDT"

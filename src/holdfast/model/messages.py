@@ -153,7 +153,8 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `asked_ts` is our time when the first question was asked: what happened later may or may
     not be inside. `sure_ts` is the same in the venue's time, as early as it can have been; 0 where
     the clocks are one. `orders` are all open ones, conditional orders included; `trades` and
-    `changes` all since the time that was asked for, oldest first.
+    `changes` all since the time that was asked for, oldest first: `trades_since`, 0 where a venue
+    does not say.
     """
 
     account: AccountId = MAIN
@@ -165,6 +166,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     balances: dict[str, Decimal]
     trades: tuple[ExecutionReport, ...] = ()
     changes: tuple[FundingPayment | WalletChange, ...] = ()
+    trades_since: int = 0
 
 
 class InstrumentListed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

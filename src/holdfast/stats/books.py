@@ -79,7 +79,7 @@ class Books:
     def _fill(self, fill: OrderFilled) -> None:
         key = (fill.account, fill.symbol)
         self.positions[key] = self.positions.get(key, ZERO) + fill.qty * fill.side.sign
-        asset = self._context.margin_asset_of(key, fill.fee_asset)
+        asset = self._context.margin_asset_of(key)
         self._wallet(fill.account, asset).realized += fill.realized_pnl
         self._wallet(fill.account, fill.fee_asset).fees += fill.fee
 

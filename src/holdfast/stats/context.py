@@ -6,6 +6,7 @@ import msgspec
 
 from ..model.events import Event, InstrumentDefined, OrderAdopted, OrderSubmitted
 from ..model.ids import parse_cl_ord_id
+from ..model.instrument import split_symbol
 from ..model.values import ClOrdId, Key, StrategyId
 
 FOREIGN = StrategyId("foreign")
@@ -41,9 +42,9 @@ class Context(msgspec.Struct):
         owner = parse_cl_ord_id(cl_ord_id)
         return owner.strategy if owner else FOREIGN
 
-    def margin_asset_of(self, key: Key, otherwise: str) -> str:
-        """Return the asset that profit is booked in; `otherwise` for an undefined contract."""
-        return self._margin_assets.get(key, otherwise)
+    def margin_asset_of(self, key: Key) -> str:
+        """Return the asset that profit is booked in; by its name for an undefined contract."""
+        return self._margin_assets.get(key) or split_symbol(key[1])[1]
 
     def is_margin_asset(self, asset: str) -> bool:
         """Tell whether some contract settles in the asset; any may while none is defined."""

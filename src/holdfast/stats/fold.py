@@ -212,7 +212,7 @@ class _Tally(msgspec.Struct):
         self.fills += 1
         self.realized += fill.realized_pnl
         key = (fill.account, fill.symbol)
-        if fill.fee_asset == context.margin_asset_of(key, fill.fee_asset):
+        if fill.fee_asset == context.margin_asset_of(key):
             self.fees += fill.fee
         else:
             paid = self.other_fees.get(fill.fee_asset, ZERO)
@@ -241,7 +241,7 @@ class _Tally(msgspec.Struct):
                 self.unrealized[fact.account] = fact.unrealized
                 self.curve.sample(fact.account, fact.ts, fact.equity)
             case OrderFilled():
-                asset = context.margin_asset_of((fact.account, fact.symbol), fact.fee_asset)
+                asset = context.margin_asset_of((fact.account, fact.symbol))
                 self._follow(fact, books, fact.account, asset)
             case FundingPaid():
                 self._follow(fact, books, fact.account, fact.asset)

@@ -122,7 +122,7 @@ class RoundTrips:
 
     def _fill(self, fill: OrderFilled) -> RoundTrip | None:
         key = (fill.account, fill.symbol)
-        margin_asset = self._context.margin_asset_of(key, fill.fee_asset)
+        margin_asset = self._context.margin_asset_of(key)
         fee = fill.fee if fill.fee_asset == margin_asset else ZERO
         profit = fill.realized_pnl
         trip, opened, ended = self.open.get(key), fill.qty, None

@@ -6,7 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
 from holdfast.model.values import AccountId, OrderType, Symbol
+from tests.engine.rig import Rig, contract
 from tests.engine.risk.desk import BTC
 
 
@@ -37,6 +40,17 @@ def test_quantity_of_a_market_order_is_on_the_lot_and_within_its_bounds(desk, qt
 def test_limit_orders_have_the_larger_maximum(desk, qty, passes):
     desk.define(BTC, max_qty=Decimal(900), max_market_qty=Decimal(500))
     assert desk.check("filters", desk.buy(qty, "100")).passed is passes
+
+
+def test_what_a_stop_is_to_close_is_no_more_than_an_order_at_the_market_may_be():
+    rig = Rig(limits={"position_size_pct": Decimal(9), "max_order_notional": Decimal(10**6)})
+    rig.hear(msg.InstrumentListed(instrument=contract(max_market_qty=Decimal(5)), leverage=10))
+    limit = {"order_type": OrderType.LIMIT, "price": "99"}
+
+    assert rig.place(qty="6", stop_loss="90", **limit) is None
+    assert rig.told(ev.OrderDenied)[0].reason == "quantity 6 must be at most 5"
+    assert rig.place(qty="5", stop_loss="90", **limit)
+    assert rig.place(qty="6", **limit)
 
 
 @pytest.mark.parametrize(("price", "passes"), [("99.9", True), ("99.95", False)])

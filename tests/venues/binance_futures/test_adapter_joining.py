@@ -329,6 +329,33 @@ async def test_execution_of_an_order_that_nobody_can_name_is_called_by_the_venue
         assert found.cl_ord_id == "order-5"
 
 
+async def test_executions_are_asked_for_wherever_the_income_list_names_fills():
+    """Somebody closed what he held elsewhere while nobody listened: it is not among what is held."""
+
+    def row(kind, symbol):
+        return {
+            "symbol": symbol, "incomeType": kind, "income": "1", "asset": "USDT",
+            "time": 9_700_000_000_000, "tranId": 1,
+        }  # fmt: skip
+
+    income = [row("COMMISSION", "DOGEUSDT"), row("FUNDING_FEE", "XRPUSDT"), row("TRANSFER", "")]
+    nothing: dict[str, list] = {
+        f"GET__/fapi/{place}": [(200, [])]
+        for place in ("v3/positionRisk", "v1/openOrders", "v1/openAlgoOrders", "v1/userTrades")
+    }
+    places = nothing | {
+        "GET__/fapi/v3/account": [(200, {"assets": []})],
+        "GET__/fapi/v1/income": [(200, income)],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        since = one.clock.now() - 10**9
+        books = await books_of(one).read((BTC,), since)
+
+        asked = [p["symbol"] for _, path, p in server.requests if path.endswith("userTrades")]
+        assert sorted(asked) == ["BTCUSDT", "DOGEUSDT"]
+        assert (books.trades_since, len(books.changes)) == (since, 2)
+
+
 NOT_THERE = (400, {"code": -2013, "msg": "Order does not exist."})
 
 

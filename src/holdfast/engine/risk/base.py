@@ -185,6 +185,11 @@ class RiskContext:
         """Return the order's contract; None where the venue never listed it."""
         return self.state.instruments.get(order.key)
 
+    def protective(self, order: NewOrder) -> int:
+        """Return how many protective orders the order's fills are to have."""
+        parent = self.state.parents.get(order.parent_id)
+        return self.legs if parent is None else parent.legs
+
     def reference(self, symbol: Symbol) -> Decimal | None:
         """Return the price that orders are judged by; None while the market is silent."""
         if symbol not in self._references:

@@ -19,7 +19,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     if instrument is None:
         return refused(NAME, f"{order.symbol} is not listed on account {order.account}")
     return (
-        _check_qty(order, instrument)
+        _check_qty(order, instrument, ctx)
         or _check_ticks(order, instrument)
         or _check_notional(order, instrument, ctx)
         or _check_band(order, instrument, ctx)
@@ -27,13 +27,14 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     )
 
 
-def _check_qty(order: NewOrder, instrument: Instrument) -> Verdict | None:
+def _check_qty(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Verdict | None:
+    """Hold a quantity against the lot filters; a stop or a target of it goes at the market."""
     qty, lot = order.qty, instrument.lot
     if not instrument.is_on_lot(qty):
         return _refuse("quantity", qty, "must be a multiple of", lot)
     if qty < instrument.min_qty:
         return _refuse("quantity", qty, "must be at least", instrument.min_qty)
-    is_market = not order.order_type.has_limit_price
+    is_market = not order.order_type.has_limit_price or ctx.protective(order) > 0
     most = instrument.max_market_qty if is_market else instrument.max_qty
     return _refuse("quantity", qty, "must be at most", most) if qty > most else None
 

@@ -37,7 +37,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
             return refused(NAME, reason, Decimal(count), Decimal(limit))
     limit = limits.max_conditional_orders
     count = _conditional(order, ctx)
-    if count <= limit or not (is_conditional or _legs(order, ctx)):
+    if count <= limit or not (is_conditional or ctx.protective(order)):
         return passed(NAME, Decimal(count), Decimal(limit))
     reason = f"{count} conditional orders would be open or kept room for, at most {limit}"
     return refused(NAME, reason, Decimal(count), Decimal(limit))
@@ -56,7 +56,7 @@ def _conditional(order: NewOrder, ctx: RiskContext) -> int:
     growing = {order.parent_id}
     count = int(order.order_type.is_conditional)
     if order.parent_id not in state.parents:
-        count += AT_ONCE * _legs(order, ctx)
+        count += AT_ONCE * ctx.protective(order)
     for each in _open(ctx, order.account):
         if each.cl_ord_id == order.cl_ord_id:
             continue
@@ -90,8 +90,3 @@ def _reserved(parent: Parent, *, is_growing: bool) -> int:
     if is_growing or parent.wake_ts is not None:
         return AT_ONCE * parent.legs
     return parent.legs if parent.open_qty else 0
-
-
-def _legs(order: NewOrder, ctx: RiskContext) -> int:
-    parent = ctx.state.parents.get(order.parent_id)
-    return ctx.legs if parent is None else parent.legs

@@ -3,6 +3,9 @@
 Positions and wallets are read first and executions last: a fill in between is then found among
 the executions, and the engine sees that the books moved while they were read.
 
+Executions are listed by symbol. Besides ours they are asked for where the account holds something
+or the income list names fills: what somebody closed elsewhere while nobody listened is found so.
+
 Executions name their order by the venue's number alone, and whose it is may be listed later than
 they are. Such a one is left for the next look, which reaches further back than the venue trails:
 booked under the number, it would be no fill of the order that waits for it.
@@ -83,9 +86,8 @@ class Books:
         orders = await self._orders(asked, asked_ts, urgency)
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
-        trades, changes = await asyncio.gather(
-            self._trades(sorted(wanted), start, urgency), self.changes(start, urgency)
-        )
+        changes, traded = await self._income(start, urgency)
+        trades = await self._trades(sorted(wanted | traded), start, urgency)
         now = self.asker.clock.now()
         return VenueSnapshot(
             account=self.account,
@@ -97,6 +99,7 @@ class Books:
             balances=codec.balances(wallets.reply.body),
             trades=trades,
             changes=changes,
+            trades_since=start,
         )
 
     async def _orders(
@@ -217,20 +220,28 @@ class Books:
         self, start: int, urgency: Urgency = Urgency.TRADE
     ) -> tuple[FundingPayment | WalletChange, ...]:
         """Read what moved the wallet otherwise than by fills, oldest first, each once."""
+        return (await self._income(start, urgency))[0]
+
+    async def _income(
+        self, start: int, urgency: Urgency
+    ) -> tuple[tuple[FundingPayment | WalletChange, ...], set[Symbol]]:
+        """Read the income list: what moved the wallet, and which symbols have fills."""
         end = self._until()
         found: dict[str, FundingPayment | WalletChange] = {}
+        traded: set[Symbol] = set()
         for _ in range(PAGES_MAX):
             page = codec.income(
                 (await self._get(reads.income_since(start, end), urgency)).reply.body,
                 self.account,
             )
             found |= {_id_of(change): change for change in page.changes}
+            traded |= page.traded
             if page.row_count < reads.ROWS_MAX or page.last_ts + NS_PER_MS <= start:
                 break
             start = _behind(page, start)
         else:
             raise VenueUnavailable(f"more than {PAGES_MAX} pages of income")
-        return tuple(found.values())
+        return tuple(found.values()), traded
 
     def _until(self) -> int:
         """Return a time that nothing can be later than, in the venue's time."""

@@ -59,11 +59,15 @@ _INCOME = msgspec.json.Decoder(tuple[IncomeRow, ...], strict=False)
 
 
 class Income(NamedTuple):
-    """The income list, read. `last_ts` is its last row's time, from where a full page goes on."""
+    """The income list, read. `last_ts` is its last row's time, from where a full page goes on.
+
+    `traded` are the symbols of its fills, whoever's.
+    """
 
     changes: tuple[FundingPayment | WalletChange, ...]
     row_count: int
     last_ts: int
+    traded: frozenset[Symbol]
 
 
 def income(raw: bytes | msgspec.Raw, account: AccountId = MAIN) -> Income:
@@ -71,7 +75,10 @@ def income(raw: bytes | msgspec.Raw, account: AccountId = MAIN) -> Income:
     listed = decode(_INCOME, raw, "the income list")
     rows = sorted(listed, key=lambda row: row.time)
     changes = tuple(_change(row, account) for row in rows if row.income_type not in OF_FILLS)
-    return Income(changes, len(rows), ns(rows[-1].time) if rows else 0)
+    traded = frozenset(
+        Symbol(row.symbol) for row in rows if row.income_type in OF_FILLS and row.symbol
+    )
+    return Income(changes, len(rows), ns(rows[-1].time) if rows else 0, traded)
 
 
 def _change(row: IncomeRow, account: AccountId) -> FundingPayment | WalletChange:

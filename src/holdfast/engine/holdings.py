@@ -1,0 +1,81 @@
+"""Which parent holds what of a position: whose holding a fill closes, and whose it opens.
+
+What no parent holds is nobody's: strangers traded it, or the books were begun with it.
+Law: of one side, the parents together hold no more than the position.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ..model import events as ev
+from ..model.ids import parse_cl_ord_id, short_name
+from ..model.values import ZERO, Key, OrderRole, Side
+
+if TYPE_CHECKING:
+    from .order import Order
+    from .parent import Parent
+    from .state import State
+
+
+def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: Decimal) -> None:
+    """Say whose holding a fill closes, and whose it opens.
+
+    What it closes is taken from its own parent first, then from the same strategy's, then from
+    what is nobody's, then from anybody's, the oldest first.
+    """
+    opened = fill.qty
+    if before * fill.side.sign < ZERO:
+        closed = min(fill.qty, abs(before))
+        opened -= closed
+        holders = _holders(state, (fill.account, fill.symbol), fill.side.opposite)
+        nobodys = max(abs(before) - sum((p.open_qty for p in holders), ZERO), ZERO)
+        near, far = _by_nearness(holders, fill, order)
+        closed = _close_holdings(near, closed)
+        _close_holdings(far, max(closed - nobodys, ZERO))
+    parent = state.parents.get(order.request.parent_id) if order else None
+    if order is None or parent is None or order.role is not OrderRole.ENTRY:
+        return
+    parent.filled_qty += fill.qty
+    parent.open_qty += opened
+    parent.opened_ts = fill.ts
+    if parent.parent_id in state.closed_parents:  # a fill after the end: there is work again
+        state.closed_parents.remove(parent.parent_id)
+        state.live_parents[parent.key].append(parent.parent_id)
+
+
+def _holders(state: State, key: Key, side: Side) -> list[Parent]:
+    return [p for p in state.live_parents_of(key) if p.open_qty and p.side is side]
+
+
+def _by_nearness(
+    holders: list[Parent], fill: ev.OrderFilled, order: Order | None
+) -> tuple[list[Parent], list[Parent]]:
+    """Part holders into those whose holding an order is meant to close, and the others."""
+    near: list[Parent] = []
+    if order is not None and order.is_ours:
+        own, strategy = order.request.parent_id, order.request.strategy_id
+        near = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
+        near.sort(key=lambda p: p.parent_id != own)
+    elif order is None and (owner := parse_cl_ord_id(fill.cl_ord_id)):  # its facts are gone
+        near = [p for p in holders if short_name(p.strategy_id) == owner.strategy]
+    return near, [p for p in holders if p not in near]
+
+
+def _close_holdings(holders: list[Parent], closed: Decimal) -> Decimal:
+    """Take a quantity from holdings, the first one first; return what they do not have."""
+    for parent in holders:
+        part = min(closed, parent.open_qty)
+        parent.open_qty -= part
+        closed -= part
+    return closed
+
+
+def trim(state: State, key: Key) -> None:
+    """Let go of what a position that was taken over as it is does not have."""
+    qty = state.position(key).qty
+    for side in Side:
+        holders = _holders(state, key, side)
+        most = max(qty * side.sign, ZERO)
+        _close_holdings(holders, max(sum((p.open_qty for p in holders), ZERO) - most, ZERO))
