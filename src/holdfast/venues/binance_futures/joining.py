@@ -173,27 +173,28 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
 async def filters(
     asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
 ) -> list[tuple[Instrument, int]]:
-    """Read the filters of known contracts anew; nothing where the venue does not answer."""
+    """Read the filters of known contracts anew; nothing where the venue tells none to go by."""
     answered = await asker.read(reads.exchange_info())
     if not answered.is_ok:
         return []
     try:
         info = codec.exchange_info(answered.reply.body)
         rows = {symbol: codec.contract(info, symbol) for symbol in known}
+        return [
+            (_refiltered(rows[symbol], made), leverage)
+            for symbol, (made, leverage) in known.items()
+        ]
     except (BadFrame, ConfigError):
         return []  # a contract that is not traded any more is refused order by order
-    return [
-        (
-            codec.instrument(
-                rows[symbol],
-                brackets=made.brackets,
-                fees=codec.Fees(made.maker_fee, made.taker_fee),
-                funding_interval_h=made.funding_interval_h,
-            ),
-            leverage,
-        )
-        for symbol, (made, leverage) in known.items()
-    ]
+
+
+def _refiltered(row: codec.ContractRow, made: Instrument) -> Instrument:
+    return codec.instrument(
+        row,
+        brackets=made.brackets,
+        fees=codec.Fees(made.maker_fee, made.taker_fee),
+        funding_interval_h=made.funding_interval_h,
+    )
 
 
 async def until_up(stream: Stream, asker: Asker, patience_s: float) -> None:
