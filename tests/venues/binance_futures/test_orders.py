@@ -290,6 +290,22 @@ def test_a_conditional_orders_cancel_is_answered_without_its_side(names):
     assert report.account == MAIN
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"clientAlgoId": NAME, "code": "-2011", "msg": "Unknown order sent."},
+        {"clientAlgoId": NAME, "code": "500", "msg": "busy"},
+        {"clientAlgoId": "hf.1.9.1.S.x", "code": "200", "msg": "success"},
+    ],
+)
+def test_a_conditional_orders_cancel_that_did_not_succeed_cancels_nothing(names, told):
+    codec.open_algo_orders(raw([algo()]), names)
+    with pytest.raises(codec.BadFrame, match="was to be canceled"):
+        codec.algo_canceled(
+            raw({"algoId": 2_146_760_123, **told}), frames.cancel(is_conditional=True), names, T
+        )
+
+
 def test_a_child_is_called_by_its_parents_name_whatever_its_own(names):
     codec.algo_queried(raw(algo(algoStatus="TRIGGERED", actualOrderId="8001")), names, asked_ts=1)
     row = raw(listed(orderId=8001, clientOrderId="x-other", type="STOP_MARKET", origType="STOP"))

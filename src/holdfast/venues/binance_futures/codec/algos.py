@@ -27,7 +27,7 @@ from ....model.values import (
 )
 from .names import OrderNames
 from .orders import side_of
-from .wire import BadFrame, Said, checked, decode, ns, said
+from .wire import BadFrame, Said, checked, decode, ns, quote, said
 from .words import (
     ALGO_STATUSES,
     ORDER_TYPES,
@@ -35,6 +35,9 @@ from .words import (
     TIMES_IN_FORCE,
     WORKING_TYPES,
 )
+
+DONE = 200
+"""What the answer to a cancel says of one that was carried out."""
 
 
 class AlgoRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -68,7 +71,8 @@ class AlgoAnswer(NamedTuple):
 
 class _Canceled(msgspec.Struct, frozen=True, rename="camel"):
     algo_id: int = 0
-    code: int = 200
+    client_algo_id: str = ""
+    code: int = DONE
 
 
 _ALGO = msgspec.json.Decoder(AlgoRow, strict=False)
@@ -108,8 +112,13 @@ def algo_canceled(
 
     Returns:
         None where the order's side is not known here: query it.
+
+    Raises:
+        BadFrame: it does not say so, or of another order.
     """
     row = decode(_CANCELED, raw, "the answer to a conditional order's cancel")
+    if row.code != DONE or row.client_algo_id not in ("", command.cl_ord_id):
+        raise BadFrame(f"{command.cl_ord_id} was to be canceled, the answer is {quote(raw)}")
     side = names.side_of(command.cl_ord_id)
     if side is None:
         return None
