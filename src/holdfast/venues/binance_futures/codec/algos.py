@@ -25,6 +25,7 @@ from ....model.values import (
     TimeInForce,
     WorkingType,
 )
+from .lists import Others, read_rows
 from .names import OrderNames
 from .orders import side_of
 from .wire import BadFrame, Said, checked, decode, ns, quote, said
@@ -76,7 +77,6 @@ class _Canceled(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _ALGO = msgspec.json.Decoder(AlgoRow, strict=False)
-_ALGOS = msgspec.json.Decoder(tuple[AlgoRow, ...], strict=False)
 _CANCELED = msgspec.json.Decoder(_Canceled, strict=False)
 
 
@@ -95,11 +95,19 @@ def algo_queried(
 
 
 def open_algo_orders(
-    raw: bytes | msgspec.Raw, names: OrderNames, account: AccountId = MAIN, *, asked_ts: int = 0
+    raw: bytes | msgspec.Raw,
+    names: OrderNames,
+    account: AccountId = MAIN,
+    *,
+    asked_ts: int = 0,
+    others: Others | None = None,
 ) -> tuple[ExecutionReport, ...]:
     """Read a list of conditional orders."""
-    rows = decode(_ALGOS, raw, "a list of conditional orders")
-    return tuple(_answer(row, names, account, asked_ts).report for row in rows)
+
+    def read(row: msgspec.Raw) -> ExecutionReport:
+        return algo_queried(row, names, account, asked_ts=asked_ts).report
+
+    return tuple(read_rows(raw, read, "a list of conditional orders", others))
 
 
 def algo_canceled(

@@ -21,6 +21,7 @@ from ....model.values import (
     TradeId,
 )
 from .envelope import ErrorBody
+from .lists import Others, read_rows
 from .names import OrderNames
 from .wire import BadFrame, checked, checked_or_none, decode, ns
 from .words import (
@@ -71,7 +72,6 @@ class _BatchEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _ORDER = msgspec.json.Decoder(OrderRow, strict=False)
-_ORDERS = msgspec.json.Decoder(tuple[OrderRow, ...], strict=False)
 _TRADES = msgspec.json.Decoder(tuple[TradeRow, ...], strict=False)
 _BATCH = msgspec.json.Decoder(tuple[msgspec.Raw, ...], strict=False)
 _ENTRY = msgspec.json.Decoder(_BatchEntry, strict=False)
@@ -112,13 +112,19 @@ def queried(
 
 
 def open_orders(
-    raw: bytes | msgspec.Raw, names: OrderNames, account: AccountId = MAIN, *, asked_ts: int = 0
+    raw: bytes | msgspec.Raw,
+    names: OrderNames,
+    account: AccountId = MAIN,
+    *,
+    asked_ts: int = 0,
+    others: Others | None = None,
 ) -> tuple[ExecutionReport, ...]:
     """Read a list of orders; also of all orders, where their names alone are wanted."""
-    rows = decode(_ORDERS, raw, "a list of orders")
-    return tuple(
-        order_report(row, ExecType.STATUS, names, account, asked_ts=asked_ts) for row in rows
-    )
+
+    def read(row: msgspec.Raw) -> ExecutionReport:
+        return order_report(_row(row), ExecType.STATUS, names, account, asked_ts=asked_ts)
+
+    return tuple(read_rows(raw, read, "a list of orders", others))
 
 
 def batch(
