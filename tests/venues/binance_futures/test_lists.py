@@ -7,7 +7,7 @@ import time
 import pytest
 
 from holdfast.model.values import LARGEST_AMOUNT, MAIN, NS_PER_S, Symbol
-from holdfast.venues.binance_futures import codec
+from holdfast.venues.binance_futures import asking, codec
 from holdfast.venues.binance_futures.codec import BadFrame, OrderNames, Others
 from holdfast.venues.binance_futures.snapshot import Books
 from tests.venues.binance_futures.adapter_desk import BTC, ack, desk, scripted
@@ -76,6 +76,17 @@ async def test_every_row_is_of_concern_where_no_symbol_is_traded():
 
     with pytest.raises(BadFrame, match="side"):
         await read_with(place, row | {"symbol": ODD}, symbols=())
+
+
+async def test_open_orders_are_not_taken_for_gone_for_a_moments_gap_in_the_contracts(monkeypatch):
+    monkeypatch.setattr(asking, "SECOND_LOOK_S", 0.05)
+    gone = (400, {"code": -1121, "msg": "Invalid symbol."})
+    script = {where: [(200, body)] for where, body in BOOKS.items()}
+    script[f"{GET}/v1/openOrders"].insert(0, gone)
+    async with scripted(**script) as server, desk(server.url) as one:
+        books = await Books(one.asker, OrderNames(), MAIN, 1).read((BTC,), 1, is_audit=True)
+
+    assert len(books.orders) == 2
 
 
 @pytest.mark.parametrize(

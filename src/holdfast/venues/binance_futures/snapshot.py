@@ -23,8 +23,8 @@ from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, Wa
 from ...model.values import NS_PER_DAY, NS_PER_MS, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
-from .answers import BAD_SYMBOL, NOT_FOUND
-from .asking import Answered, Asker
+from .answers import NOT_FOUND
+from .asking import BAD_SYMBOL, Answered, Asker, twice_if_gone
 from .codec import Call, Income, OrderNames, Others, TradeRow, reads
 from .complaints import Complaints
 from .outcomes import Ask
@@ -251,7 +251,7 @@ async def fetch(asker: Asker, call: Call, urgency: Urgency) -> Answered:
         VenueUnavailable: it was not; the text says why.
         VenueError: it was refused.
     """
-    answered = await asker.read(call, ask=Ask.QUERY, urgency=urgency)
+    answered = await twice_if_gone(lambda: asker.read(call, ask=Ask.QUERY, urgency=urgency))
     if answered.is_ok:
         return answered
     text = f"{call.route.verb} {call.route.path}: {answered.outcome.reason}"
