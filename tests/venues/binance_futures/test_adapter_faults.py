@@ -245,3 +245,34 @@ async def test_dead_mans_switch_takes_entries_back_and_leaves_stops_alone():
         await one.until(lambda: E1 not in at_the_exchange(one))
         assert at_the_exchange(one) == {S1}
         assert not one.core._countdowns
+
+
+async def test_entry_that_is_not_shown_yet_stays_guarded():
+    async with town() as one, joined(one, dead_man_s=2) as venue:
+        one.goes_wrong("read_lag", "GET /fapi/v1/order", count=2, delay_ms=3000)
+        venue.submit(submit(resting()))
+        await one.report(E1, status=OrderStatus.NEW)
+        await one.until(lambda: one.core._countdowns)
+        for _ in range(2):
+            one.heard.clear()
+            venue.query(query(E1))
+            await one.has(lambda m: isinstance(m, OrderNotFound))
+
+        await venue._background.close()  # we fall silent
+
+        assert one.core._countdowns
+        await one.until(lambda: at_the_exchange(one) == set())
+
+
+async def test_entry_that_never_arrived_is_let_go_once_that_is_sure():
+    async with town() as one, joined(one, dead_man_s=30) as venue:
+        one.goes_wrong("reset_before", "POST /fapi/v1/order")
+        command = submit(resting(), window_s=0.2)
+        venue.submit(command)
+        await one.until(lambda: one.core._countdowns)
+        sure_ts = command.ts + command.recv_window_ns + 2 * NS_PER_S
+        await one.until(lambda: WallClock().now() > sure_ts)
+        venue.query(query(E1))
+        await one.has(lambda m: isinstance(m, OrderNotFound))
+
+        await one.until(lambda: not one.core._countdowns)

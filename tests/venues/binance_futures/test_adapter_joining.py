@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.model.errors import NetworkError, VenueError, VenueRefused, VenueUnavailable
 from holdfast.model.values import MAIN, NS_PER_MS
-from holdfast.venues.binance_futures import asking, joining, snapshot
+from holdfast.venues.binance_futures import asking, codec, joining, snapshot
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import OrderNames, reads
 from holdfast.venues.binance_futures.permissions import check_permissions
@@ -22,6 +22,7 @@ from holdfast.venues.binance_futures.settings import (
 )
 from holdfast.venues.binance_futures.snapshot import Books
 from tests.venues.binance_futures.adapter_desk import BTC, ack, desk, scripted
+from tests.venues.binance_futures.test_contracts import info, symbol
 
 CONFIG = "GET__/fapi/v1/accountConfig"
 GOOD = {"dualSidePosition": False, "multiAssetsMargin": False, "canTrade": True}
@@ -197,6 +198,19 @@ def test_only_the_real_venue_is_asked_for_permissions():
     assert endpoints(testnet=False).permissions_url == "https://api.binance.com"
     assert endpoints(testnet=True).permissions_url == ""
     assert endpoints(testnet=False, rest_url="http://127.0.0.1:1").permissions_url == ""
+
+
+# What a contract asks of orders
+
+
+@pytest.mark.parametrize("odd", [{"filters": []}, {"marketTakeBound": "1e40"}, {"status": "?"}])
+async def test_filters_that_are_not_told_leave_those_that_are_known(odd):
+    """It is asked in a task beside others, which end with it where it fails."""
+    known = {BTC: (codec.instrument(codec.contract(info(symbol()), BTC)), 10)}
+    told = {"rateLimits": [], "symbols": [symbol(**odd)]}
+    script = {"GET__/fapi/v1/exchangeInfo": [(200, told)]}
+    async with scripted(**script) as server, desk(server.url) as one:
+        assert await joining.filters(one.asker, known) == []
 
 
 # What a symbol is set to

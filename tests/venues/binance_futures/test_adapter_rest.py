@@ -161,6 +161,14 @@ async def test_what_was_surely_not_executed_is_sent_again_under_the_same_id_and_
     assert len({(p["newClientOrderId"], p["timestamp"]) for _, _, p in server.requests}) == 1
 
 
+async def test_proxys_page_does_not_have_an_order_sent_again():
+    page = "<html><body><h1>503 Service Unavailable</h1>No server is available.</body></html>"
+    one, server, _ = await submitted((503, page), (200, ack()))
+
+    assert [type(each) for each in one.heard] == [OutcomeUnknown]
+    assert len(server.requests) == 1
+
+
 async def test_tries_are_bounded_and_then_the_order_is_rejected():
     one, server, _ = await submitted(UNAVAILABLE, retry_attempts=2)
 
@@ -343,6 +351,32 @@ async def test_absent_order_is_reported_with_the_time_of_the_question():
     assert isinstance(answer, OrderNotFound)
     assert before <= answer.asked_ts <= one.clock.now()
     assert server.requests[0][2]["origClientOrderId"] == "hf.1.1.0.E.x"
+
+
+GONE = (400, {"code": -1121, "msg": "Invalid symbol."})
+
+
+async def test_order_is_not_taken_for_gone_for_a_moments_gap_in_the_contracts(monkeypatch):
+    monkeypatch.setattr(asking, "SECOND_LOOK_S", 0.05)
+    script = {"GET__/fapi/v1/order": [GONE, (200, ack())]}
+    async with scripted(**script) as server, desk(server.url) as one:
+        one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+    [found] = one.heard
+    assert isinstance(found, ExecutionReport)
+    assert found.status is OrderStatus.NEW
+
+
+async def test_order_whose_contract_is_gone_twice_is_gone(monkeypatch):
+    monkeypatch.setattr(asking, "SECOND_LOOK_S", 0.05)
+    script = {"GET__/fapi/v1/order": [GONE]}
+    async with scripted(**script) as server, desk(server.url) as one:
+        one.orders.query(query("hf.1.1.0.E.x"))
+        await one.done()
+
+    assert [type(each) for each in one.heard] == [OrderNotFound]
+    assert len(server.requests) == 2
 
 
 async def test_same_question_is_not_asked_twice_at_once():

@@ -27,6 +27,7 @@ from tests.venues.binance_futures.adapter_exchange import (
     settings_for,
     town,
 )
+from tests.venues.binance_futures.adapter_mangler import Manner, mangled
 from tests.venues.binance_futures.frames import fill_event
 
 E1 = ClOrdId("hf.1.1.0.E.x")
@@ -151,6 +152,30 @@ async def test_listen_key_that_is_gone_unannounced_is_replaced(monkeypatch):
         venue.submit(submit(market_order(E1)))
 
         await one.report(E1, exec_type=ExecType.TRADE)
+
+
+class Keyless(Manner):
+    """Answers the first questions after a listen key without one."""
+
+    BODIES = (b"{}", b'{"listenKey":null}', b'{"listenKey":""}')
+
+    def instead(self, verb, path):
+        if (verb, path) != ("POST", "/fapi/v1/listenKey") or self.struck == len(self.BODIES):
+            return None
+        self.struck += 1
+        return 200, self.BODIES[self.struck - 1]
+
+
+async def test_answer_without_a_listen_key_opens_no_silent_stream():
+    manner = Keyless()
+    async with town() as one, mangled(one.server.urls["rest"], manner) as proxy:
+        where = endpoints(testnet=True, rest_url=proxy.url)
+        async with joined(one, where=where) as venue:
+            venue.submit(submit(market_order(E1)))
+            await one.report(E1, exec_type=ExecType.TRADE)
+
+            assert manner.struck == len(Keyless.BODIES)
+            assert not [m for m in one.heard if isinstance(m, VenueLink)]
 
 
 async def test_leaving_keeps_the_listen_key_for_others():

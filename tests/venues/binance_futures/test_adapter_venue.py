@@ -30,6 +30,7 @@ from holdfast.model.values import (
     Symbol,
 )
 from holdfast.runtime.clock import WallClock
+from holdfast.venues.binance_futures import asking
 from holdfast.venues.binance_futures.adapter import BinanceFuturesVenue
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
@@ -364,7 +365,8 @@ async def test_funding_has_one_id_on_the_stream_and_in_the_income_list():
         assert [each.payment_id for each in listed] == [told.payment_id]
 
 
-async def test_the_books_are_read_on_though_a_contract_is_gone():
+async def test_the_books_are_read_on_though_a_contract_is_gone(monkeypatch):
+    monkeypatch.setattr(asking, "SECOND_LOOK_S", 0.05)
     async with town() as one, joined(one) as venue:
         venue.submit(submit(limit_order()))
         await one.report(E1)

@@ -278,6 +278,26 @@ def test_how_a_conditional_order_stands(names, word, qty, status):
     assert codec.algo_queried(row, names, asked_ts=1).report.status is status
 
 
+@pytest.mark.parametrize("field", ["origQty", "executedQty", "price"])
+def test_a_listed_order_of_less_than_nothing_is_refused(names, field):
+    with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+        codec.open_orders(raw([listed(**{field: "-0.5"})]), names)
+
+
+@pytest.mark.parametrize("field", ["quantity", "price", "triggerPrice"])
+def test_a_listed_stop_of_less_than_nothing_is_refused(names, field):
+    with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+        codec.open_algo_orders(raw([algo(**{field: "-0.5"})]), names)
+
+
+@pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
+def test_a_listed_orders_time_that_can_not_be_counts_as_left_out(names, time):
+    (order,) = codec.open_orders(raw([listed(updateTime=time)]), names)
+    (stop,) = codec.open_algo_orders(raw([algo(updateTime=time)]), names)
+
+    assert order.venue_ts == stop.venue_ts == 0
+
+
 def test_a_conditional_orders_cancel_is_answered_without_its_side(names):
     answer = raw({"algoId": 1, "clientAlgoId": NAME, "code": "200", "msg": "success"})
     command = frames.cancel(is_conditional=True)
@@ -288,6 +308,22 @@ def test_a_conditional_orders_cancel_is_answered_without_its_side(names):
     assert report is not None
     assert (report.status, report.side) == (OrderStatus.CANCELED, Side.SELL)
     assert report.account == MAIN
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"clientAlgoId": NAME, "code": "-2011", "msg": "Unknown order sent."},
+        {"clientAlgoId": NAME, "code": "500", "msg": "busy"},
+        {"clientAlgoId": "hf.1.9.1.S.x", "code": "200", "msg": "success"},
+    ],
+)
+def test_a_conditional_orders_cancel_that_did_not_succeed_cancels_nothing(names, told):
+    codec.open_algo_orders(raw([algo()]), names)
+    with pytest.raises(codec.BadFrame, match="was to be canceled"):
+        codec.algo_canceled(
+            raw({"algoId": 2_146_760_123, **told}), frames.cancel(is_conditional=True), names, T
+        )
 
 
 def test_a_child_is_called_by_its_parents_name_whatever_its_own(names):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import msgspec
@@ -50,6 +51,42 @@ def stream(names):
 def only(events):
     (event,) = events
     return event
+
+
+@pytest.mark.parametrize("price", [None, "", "0"])
+def test_a_fill_without_a_price_is_left_to_be_fetched(stream, price):
+    report = only(stream.read(fill_event(L=price)))
+
+    assert report.exec_type is ExecType.STATUS
+    assert report.cum_qty == Decimal("0.03")  # more than is booked: what is missing is asked for
+
+
+@pytest.mark.parametrize("field", ["q", "p", "l", "z", "L"])
+def test_what_can_not_be_less_than_nothing_is_refused(stream, field):
+    with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+        stream.read(fill_event(**{field: "-0.03"}))
+    if field in "qp":
+        with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+            stream.read(algo_event(**{field: "-0.03"}))
+
+
+NO_TIMES = pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
+
+
+@NO_TIMES
+def test_an_event_at_a_time_that_can_not_be_is_left_to_be_fetched(stream, time):
+    """Booked, it would outlast every later one, and no checkpoint could hold it."""
+    for event in (fill_event(), algo_event(), account_event("DEPOSIT", change="1")):
+        told = re.sub(rb'"T": ?\d+', b'"T":%d' % time, event)
+        with pytest.raises(codec.BadFrame, match="a time must be"):
+            stream.read(told)
+
+
+@NO_TIMES
+def test_a_key_that_expires_at_a_time_that_can_not_be_has_expired(stream, time):
+    told = {"e": "listenKeyExpired", "E": time, "listenKey": "k"}
+
+    assert only(stream.read(raw(told))) == ListenKeyExpired(0, "k")
 
 
 # Orders

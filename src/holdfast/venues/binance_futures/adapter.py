@@ -191,7 +191,7 @@ class BinanceFuturesVenue:
             self._acknowledged,
         )
         self._desk = OrderDesk(asker, self._names, account, doors)
-        self._dead_man = DeadMan(asker, settings.dead_man_s)
+        self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
         books = Books(asker, self._names, account, settings.read_lag_ns)
         self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
 
@@ -288,7 +288,7 @@ class BinanceFuturesVenue:
     # Commands
 
     def submit(self, command: SubmitOrder) -> None:
-        self._dead_man.sent(command.order)
+        self._dead_man.sent(command)
         self._desk.submit(command)
 
     def cancel(self, command: CancelOrder) -> None:
@@ -373,7 +373,7 @@ class BinanceFuturesVenue:
             case ExecutionReport():
                 self._dead_man.heard(message)
             case OrderNotFound():
-                self._dead_man.gone(message.symbol, message.cl_ord_id)
+                self._dead_man.not_found(message)
             case _:
                 pass
         self._say(message)

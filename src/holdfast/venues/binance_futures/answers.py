@@ -14,9 +14,9 @@ from ...model.messages import (
     VenueMessage,
 )
 from ...model.values import AccountId, OrderStatus
+from .asking import BAD_SYMBOL
 from .outcomes import Ask, Kind, Outcome
 
-BAD_SYMBOL = -1121
 NOT_FOUND = frozenset({-2011, -2013, BAD_SYMBOL})
 """A contract that the venue no longer has took its orders with it."""
 

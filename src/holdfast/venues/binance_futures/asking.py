@@ -33,7 +33,10 @@ ROOM_LOOKS_MAX = 200
 READING_TOLD_MAX = 3
 """How many of the questions under way are named."""
 
-TOO_MANY_ORDERS = -1015
+SECOND_LOOK_S = 5.0
+"""How long after the venue said that it has no such contract it is asked once more."""
+
+TOO_MANY_ORDERS, BAD_SYMBOL = -1015, -1121
 NO_ROOM = "not sent: no room within the venue's limits in time"
 
 
@@ -48,6 +51,18 @@ class Answered(NamedTuple):
     def is_ok(self) -> bool:
         """Tell whether `reply` has the body that was asked for."""
         return self.reply.is_ok and self.outcome.kind is Kind.TREAT_AS_SUCCESS
+
+
+async def twice_if_gone(ask: Callable[[], Awaitable[Answered]]) -> Answered:
+    """Ask, and once more after a while where the venue has no such contract.
+
+    With its contract an order is taken for gone: more than a moment's gap in a list must say so.
+    """
+    answered = await ask()
+    if answered.outcome.code != BAD_SYMBOL:
+        return answered
+    await asyncio.sleep(SECOND_LOOK_S)
+    return await ask()
 
 
 class Begun(NamedTuple):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ...model.commands import SubmitOrder
 from ...model.ids import parse_cl_ord_id
-from ...model.messages import ExecType, ExecutionReport
-from ...model.values import NS_PER_S, ClOrdId, NewOrder, OrderRole, OrderType, Symbol
+from ...model.messages import ExecType, ExecutionReport, OrderNotFound
+from ...model.values import NS_PER_S, ClOrdId, OrderRole, OrderType, Symbol
 from ..limits import Urgency
 from .asking import Asker
+from .clock_offset import SKEW_MAX_NS
 from .codec import reads
 from .outcomes import Ask
 
@@ -28,44 +30,53 @@ class DeadMan:
 
     Args:
         after_s: how long the venue waits for the next sign of life; 0 leaves it off.
+        lag_ns: how far the venue's answers may trail what has happened.
     """
 
-    def __init__(self, asker: Asker, after_s: float) -> None:
+    def __init__(self, asker: Asker, after_s: float, lag_ns: int) -> None:
         self._asker = asker
         self._after_s = after_s
-        self._entries: dict[Symbol, set[ClOrdId]] = {}
+        self._lag_ns = lag_ns
+        self._entries: dict[Symbol, dict[ClOrdId, int]] = {}  # until when absence proves nothing
         self._armed: set[Symbol] = set()
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
         self._is_over = False
 
-    def sent(self, order: NewOrder) -> None:
+    def sent(self, command: SubmitOrder) -> None:
         """Hear of an order that leaves."""
+        order = command.order
         if order.role is OrderRole.ENTRY and order.order_type is OrderType.LIMIT:
-            self._add(order.symbol, order.cl_ord_id)
+            fence_ts = command.ts + command.recv_window_ns + SKEW_MAX_NS + self._lag_ns
+            self._add(order.symbol, order.cl_ord_id, fence_ts)
 
     def heard(self, report: ExecutionReport) -> None:
         """Hear what became of an order, or that one from before is open."""
         if not report.status.is_open:
-            self.gone(report.symbol, report.cl_ord_id)
+            self._gone(report.symbol, report.cl_ord_id)
         elif report.exec_type is ExecType.STATUS and report.order_type is OrderType.LIMIT:
             owner = parse_cl_ord_id(report.cl_ord_id)
             if owner is not None and owner.role is OrderRole.ENTRY:
                 self._add(report.symbol, report.cl_ord_id)
 
-    def gone(self, symbol: Symbol, cl_ord_id: ClOrdId) -> None:
-        """Hear that an order is not there any more."""
+    def not_found(self, answer: OrderNotFound) -> None:
+        """Hear that an order is not there: one that may still appear stays guarded."""
+        fence_ts = self._entries.get(answer.symbol, {}).get(answer.cl_ord_id)
+        if fence_ts is not None and answer.asked_ts > fence_ts:
+            self._gone(answer.symbol, answer.cl_ord_id)
+
+    def _gone(self, symbol: Symbol, cl_ord_id: ClOrdId) -> None:
         entries = self._entries.get(symbol)
         if entries is not None:
-            entries.discard(cl_ord_id)
+            entries.pop(cl_ord_id, None)
             if not entries:
                 del self._entries[symbol]
                 self._news.set()
 
-    def _add(self, symbol: Symbol, cl_ord_id: ClOrdId) -> None:
+    def _add(self, symbol: Symbol, cl_ord_id: ClOrdId, fence_ts: int = 0) -> None:
         if symbol not in self._entries:
             self._news.set()
-        self._entries.setdefault(symbol, set()).add(cl_ord_id)
+        self._entries.setdefault(symbol, {}).setdefault(cl_ord_id, fence_ts)
 
     async def beat(self) -> None:
         """Wind up what guards something, and let go what does not, for ever."""

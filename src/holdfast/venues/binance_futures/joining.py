@@ -8,6 +8,7 @@ trade alone.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -18,7 +19,7 @@ from ...model.values import Symbol
 from ..limits import Urgency
 from . import codec
 from .asking import Answered, Asker
-from .codec import BadFrame, Call, reads
+from .codec import BadFrame, Call, Others, reads
 from .codec.books import SymbolConfig
 from .codec.wire import decode
 from .outcomes import Ask, Kind
@@ -44,6 +45,7 @@ WAYS_OUT = {
 WAITS_MAX = 8
 """How often a stream is waited for while no room within the limits holds it up."""
 
+_log = logging.getLogger("holdfast.venue")
 _CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...], strict=False)
 
 
@@ -98,9 +100,11 @@ async def contracts(
     info = codec.exchange_info((await require(asker, reads.exchange_info())).reply.body)
     asker.hear_limits(info.rate_limits)
     rows = {symbol: codec.contract(info, symbol) for symbol in symbols}
-    brackets = codec.leverage_brackets((await require(asker, reads.leverage_brackets())).reply.body)
+    others = Others(frozenset(symbols), _log.warning)
+    told = await require(asker, reads.leverage_brackets())
+    brackets = codec.leverage_brackets(told.reply.body, others)
     told = await asker.read(reads.funding_info())
-    hours = codec.funding_intervals(told.reply.body) if told.is_ok else {}
+    hours = codec.funding_intervals(told.reply.body, others) if told.is_ok else {}
     found = []
     for symbol in symbols:
         fees = await require(asker, reads.commission_rate(symbol))
@@ -173,27 +177,28 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
 async def filters(
     asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
 ) -> list[tuple[Instrument, int]]:
-    """Read the filters of known contracts anew; nothing where the venue does not answer."""
+    """Read the filters of known contracts anew; nothing where the venue tells none to go by."""
     answered = await asker.read(reads.exchange_info())
     if not answered.is_ok:
         return []
     try:
         info = codec.exchange_info(answered.reply.body)
         rows = {symbol: codec.contract(info, symbol) for symbol in known}
+        return [
+            (_refiltered(rows[symbol], made), leverage)
+            for symbol, (made, leverage) in known.items()
+        ]
     except (BadFrame, ConfigError):
         return []  # a contract that is not traded any more is refused order by order
-    return [
-        (
-            codec.instrument(
-                rows[symbol],
-                brackets=made.brackets,
-                fees=codec.Fees(made.maker_fee, made.taker_fee),
-                funding_interval_h=made.funding_interval_h,
-            ),
-            leverage,
-        )
-        for symbol, (made, leverage) in known.items()
-    ]
+
+
+def _refiltered(row: codec.ContractRow, made: Instrument) -> Instrument:
+    return codec.instrument(
+        row,
+        brackets=made.brackets,
+        fees=codec.Fees(made.maker_fee, made.taker_fee),
+        funding_interval_h=made.funding_interval_h,
+    )
 
 
 async def until_up(stream: Stream, asker: Asker, patience_s: float) -> None:

@@ -74,9 +74,12 @@ class UserChannel:
         if not answered.is_ok:
             raise VenueUnavailable(f"no listen key: {answered.outcome.reason}")
         try:
-            self._key = listen_key(answered.reply.body)
+            key = listen_key(answered.reply.body)
         except BadFrame:
             raise VenueUnavailable("the answer with the listen key can't be read") from None
+        if not key:  # a stream without one opens, and is silent
+            raise VenueUnavailable("the answer names no listen key")
+        self._key = key
         return f"{self._stream_url}/private/ws?listenKey={quote(self._key, safe='')}"
 
     async def keep_alive(self) -> None:

@@ -23,7 +23,7 @@ from ...model.values import AccountId, ClOrdId, OrderRole, OrderStatus
 from ..limits import Urgency
 from . import codec
 from .answers import ASKS, NOT_FOUND, answer
-from .asking import READ_WINDOW_NS, Answered, Asker, Begun
+from .asking import READ_WINDOW_NS, Answered, Asker, Begun, twice_if_gone
 from .codec import BadFrame, Call, OrderNames, requests
 from .outcomes import Ask, Kind, Outcome, Then
 from .rest import Road
@@ -242,7 +242,8 @@ class OrderDesk:
         def make(ts: int) -> Call:
             return requests.query(command, ts, READ_WINDOW_NS, order_id=order_id)
 
-        return await self._asker.ask(make, make(0).cost, Ask.QUERY, Urgency.PROTECT)
+        cost = make(0).cost
+        return await twice_if_gone(lambda: self._asker.ask(make, cost, Ask.QUERY, Urgency.PROTECT))
 
     def _absent(self, command: QueryOrder, answered: Answered) -> OrderNotFound | None:
         self._doors.follow_up(answered.outcome)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import msgspec
@@ -26,9 +26,10 @@ from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, Wa
 from ...model.values import NS_PER_DAY, NS_PER_MS, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
-from .answers import BAD_SYMBOL, NOT_FOUND
-from .asking import Answered, Asker
-from .codec import Call, Income, OrderNames, TradeRow, reads
+from .answers import NOT_FOUND
+from .asking import BAD_SYMBOL, Answered, Asker, twice_if_gone
+from .codec import Call, Income, OrderNames, Others, TradeRow, reads
+from .complaints import Complaints
 from .outcomes import Ask
 
 SPAN_NS = 7 * NS_PER_DAY
@@ -65,6 +66,7 @@ class Books:
     names: OrderNames
     account: AccountId
     lag_ns: int
+    _oddities: Complaints = field(default_factory=lambda: Complaints(_log))
 
     async def read(
         self, symbols: Sequence[Symbol], since: int, *, is_audit: bool = False
@@ -80,10 +82,14 @@ class Books:
         held, wallets = await asyncio.gather(
             self._get(reads.positions(), urgency), self._get(reads.account(), urgency)
         )
-        positions = codec.positions(held.reply.body).positions
+        # Asked without symbols, all are of concern.
+        others = Others(symbols, self._oddities.warn) if symbols else None
+        positions = codec.positions(held.reply.body, others).positions
         wanted = {*symbols, *(each.symbol for each in positions)}
+        if others is not None:
+            others = Others(frozenset(wanted), self._oddities.warn)
         asked = sorted(wanted) if is_audit and len(wanted) <= ONE_BY_ONE_MAX else [None]
-        orders = await self._orders(asked, asked_ts, urgency)
+        orders = await self._orders(asked, asked_ts, urgency, others)
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
         changes, traded = await self._income(start, urgency)
@@ -103,7 +109,11 @@ class Books:
         )
 
     async def _orders(
-        self, symbols: Sequence[Symbol | None], asked_ts: int, urgency: Urgency
+        self,
+        symbols: Sequence[Symbol | None],
+        asked_ts: int,
+        urgency: Urgency,
+        others: Others | None,
     ) -> list[ExecutionReport]:
         """Read open orders and conditional ones, symbol by symbol or (None) all at once."""
         listed, waiting = await asyncio.gather(
@@ -112,14 +122,11 @@ class Books:
                 *(self._list(reads.open_algo_orders(each), urgency) for each in symbols)
             ),
         )
-        names, account = self.names, self.account
         found: list[ExecutionReport] = []
-        for body in listed:
-            if body is not None:
-                found += codec.open_orders(body, names, account, asked_ts=asked_ts)
-        for body in waiting:
-            if body is not None:
-                found += codec.open_algo_orders(body, names, account, asked_ts=asked_ts)
+        for read, bodies in ((codec.open_orders, listed), (codec.open_algo_orders, waiting)):
+            for body in bodies:
+                if body is not None:
+                    found += read(body, self.names, self.account, asked_ts=asked_ts, others=others)
         return found
 
     async def _list(self, call: Call, urgency: Urgency) -> bytes | msgspec.Raw | None:
@@ -255,7 +262,7 @@ async def fetch(asker: Asker, call: Call, urgency: Urgency) -> Answered:
         VenueUnavailable: it was not; the text says why.
         VenueError: it was refused.
     """
-    answered = await asker.read(call, ask=Ask.QUERY, urgency=urgency)
+    answered = await twice_if_gone(lambda: asker.read(call, ask=Ask.QUERY, urgency=urgency))
     if answered.is_ok:
         return answered
     text = f"{call.route.verb} {call.route.path}: {answered.outcome.reason}"

@@ -3,7 +3,7 @@
 `requests` and `reads` make calls, `envelope` writes them signed and opens answers, `orders`,
 `algos`, `books`, `wallet` and `contracts` read what REST (and the WebSocket API, whose results
 have the same bodies) lists, `user_events` and `market_events` read streams, `names` remembers
-which order is which.
+which order is which, and `lists` tells an odd row from the others.
 """
 
 from . import reads, requests
@@ -45,6 +45,7 @@ from .envelope import (
     rest_request,
     ws_request,
 )
+from .lists import Others
 from .market_events import bars, book_snapshot, mark_price, read_market
 from .names import OrderNames
 from .orders import (
@@ -89,6 +90,7 @@ __all__ = [
     "ListenKeyExpired",
     "MarginCall",
     "OrderNames",
+    "Others",
     "PositionBooks",
     "RateLimit",
     "RestRequest",

@@ -25,9 +25,10 @@ from ....model.values import (
     TimeInForce,
     WorkingType,
 )
+from .lists import Others, read_rows
 from .names import OrderNames
 from .orders import side_of
-from .wire import BadFrame, Said, checked, decode, ns, said
+from .wire import BadFrame, Said, decode, ns_or_0, quote, said, unsigned
 from .words import (
     ALGO_STATUSES,
     ORDER_TYPES,
@@ -35,6 +36,12 @@ from .words import (
     TIMES_IN_FORCE,
     WORKING_TYPES,
 )
+
+ID_DIGITS_MAX = 100
+"""How many digits of an order id are believed; the venue's have some twenty."""
+
+DONE = 200
+"""What the answer to a cancel says of one that was carried out."""
 
 
 class AlgoRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -68,11 +75,11 @@ class AlgoAnswer(NamedTuple):
 
 class _Canceled(msgspec.Struct, frozen=True, rename="camel"):
     algo_id: int = 0
-    code: int = 200
+    client_algo_id: str = ""
+    code: int = DONE
 
 
 _ALGO = msgspec.json.Decoder(AlgoRow, strict=False)
-_ALGOS = msgspec.json.Decoder(tuple[AlgoRow, ...], strict=False)
 _CANCELED = msgspec.json.Decoder(_Canceled, strict=False)
 
 
@@ -91,11 +98,19 @@ def algo_queried(
 
 
 def open_algo_orders(
-    raw: bytes | msgspec.Raw, names: OrderNames, account: AccountId = MAIN, *, asked_ts: int = 0
+    raw: bytes | msgspec.Raw,
+    names: OrderNames,
+    account: AccountId = MAIN,
+    *,
+    asked_ts: int = 0,
+    others: Others | None = None,
 ) -> tuple[ExecutionReport, ...]:
     """Read a list of conditional orders."""
-    rows = decode(_ALGOS, raw, "a list of conditional orders")
-    return tuple(_answer(row, names, account, asked_ts).report for row in rows)
+
+    def read(row: msgspec.Raw) -> ExecutionReport:
+        return algo_queried(row, names, account, asked_ts=asked_ts).report
+
+    return tuple(read_rows(raw, read, "a list of conditional orders", others))
 
 
 def algo_canceled(
@@ -108,8 +123,13 @@ def algo_canceled(
 
     Returns:
         None where the order's side is not known here: query it.
+
+    Raises:
+        BadFrame: it does not say so, or of another order.
     """
     row = decode(_CANCELED, raw, "the answer to a conditional order's cancel")
+    if row.code != DONE or row.client_algo_id not in ("", command.cl_ord_id):
+        raise BadFrame(f"{command.cl_ord_id} was to be canceled, the answer is {quote(raw)}")
     side = names.side_of(command.cl_ord_id)
     if side is None:
         return None
@@ -134,7 +154,7 @@ def _answer(
     child_id = child_of(row.actual_order_id)
     if child_id is not None:
         names.adopt_child(name, row.symbol, child_id)
-    qty = checked(row.quantity, "quantity")
+    qty = unsigned(row.quantity, "quantity")
     status = ALGO_STATUSES.get(row.algo_status, OrderStatus.NEW)
     cum_qty = executed(row.actual_qty)
     if row.algo_status == "FINISHED" and cum_qty >= qty > ZERO:
@@ -147,13 +167,13 @@ def _answer(
         exec_type=news if asked_ts is None else ExecType.STATUS,
         status=status,
         side=side,
-        venue_ts=ns(row.update_time),
+        venue_ts=ns_or_0(row.update_time),
         venue_order_id=str(row.algo_id),
         order_type=ORDER_TYPES.get(row.order_type, OrderType.STOP_MARKET),
         time_in_force=TIMES_IN_FORCE.get(row.time_in_force, TimeInForce.GTC),
         qty=qty,
-        price=checked(row.price, "price") if row.price else None,
-        trigger_price=checked(row.trigger_price, "triggerPrice") if row.trigger_price else None,
+        price=unsigned(row.price, "price") if row.price else None,
+        trigger_price=unsigned(row.trigger_price, "triggerPrice") if row.trigger_price else None,
         working_type=WORKING_TYPES.get(row.working_type, WorkingType.CONTRACT_PRICE),
         reduce_only=row.reduce_only,
         cum_qty=cum_qty,
@@ -163,8 +183,14 @@ def _answer(
 
 
 def child_of(told: Said) -> int | None:
-    """Read a child's order id: empty before the trigger."""
+    """Read a child's order id: empty before the trigger.
+
+    Raises:
+        BadFrame: it is longer than any id.
+    """
     order_id = said(told)
+    if len(order_id) > ID_DIGITS_MAX:
+        raise BadFrame(f"an order id has {len(order_id)} digits")
     return int(order_id) if order_id.isascii() and order_id.isdigit() and int(order_id) else None
 
 
@@ -174,6 +200,6 @@ def executed(told: Said) -> Decimal:
     if not text:
         return ZERO
     try:
-        return checked(Decimal(text), "executed quantity")
+        return unsigned(Decimal(text), "executed quantity")
     except InvalidOperation:
         raise BadFrame(f"executed quantity must be a number, was {text!r}") from None

@@ -9,6 +9,7 @@ import msgspec
 
 from ....model.messages import VenuePosition
 from ....model.values import ZERO, Symbol
+from .lists import Others, read_rows
 from .wire import checked, decode
 
 
@@ -75,7 +76,7 @@ class PositionBooks(NamedTuple):
     is_hedged: bool
 
 
-_POSITIONS = msgspec.json.Decoder(tuple[PositionRow, ...], strict=False)
+_POSITION = msgspec.json.Decoder(PositionRow, strict=False)
 _ACCOUNT = msgspec.json.Decoder(_Account, strict=False)
 _ACCOUNT_CONFIG = msgspec.json.Decoder(AccountConfig, strict=False)
 _KEY_RESTRICTIONS = msgspec.json.Decoder(KeyRestrictions, strict=False)
@@ -85,20 +86,27 @@ _LISTEN_KEY = msgspec.json.Decoder(_ListenKey, strict=False)
 _SERVER_TIME = msgspec.json.Decoder(_ServerTime, strict=False)
 
 
-def positions(raw: bytes | msgspec.Raw) -> PositionBooks:
+def positions(raw: bytes | msgspec.Raw, others: Others | None = None) -> PositionBooks:
     """Read `positionRisk`, without what is flat.
 
     In hedge mode a symbol's two positions come as their sum with the larger one's entry price:
     good for an alarm, not for trading on.
     """
-    found: dict[Symbol, list[PositionRow]] = {}
-    for row in decode(_POSITIONS, raw, "the list of positions"):
-        if checked(row.position_amt, "positionAmt"):
-            found.setdefault(Symbol(row.symbol), []).append(row)
+    found: dict[Symbol, dict[str, PositionRow]] = {}
+    for row in read_rows(raw, _position_row, "the list of positions", others):
+        if row.position_amt:
+            found.setdefault(Symbol(row.symbol), {})[row.position_side] = row  # told twice is once
     return PositionBooks(
-        tuple(_position(symbol, rows) for symbol, rows in found.items()),
-        any(row.position_side != "BOTH" for rows in found.values() for row in rows),
+        tuple(_position(symbol, [*rows.values()]) for symbol, rows in found.items()),
+        any(side != "BOTH" for rows in found.values() for side in rows),
     )
+
+
+def _position_row(raw: msgspec.Raw) -> PositionRow:
+    row = decode(_POSITION, raw, "a position")
+    checked(row.position_amt, "positionAmt")
+    checked(row.entry_price, "entryPrice")
+    return row
 
 
 def _position(symbol: Symbol, rows: list[PositionRow]) -> VenuePosition:
@@ -106,7 +114,7 @@ def _position(symbol: Symbol, rows: list[PositionRow]) -> VenuePosition:
     return VenuePosition(
         symbol=symbol,
         qty=sum((row.position_amt for row in rows), ZERO),
-        entry_price=checked(largest.entry_price, "entryPrice"),
+        entry_price=largest.entry_price,
     )
 
 

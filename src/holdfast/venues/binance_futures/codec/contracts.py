@@ -14,8 +14,9 @@ import msgspec
 
 from ....model.errors import ConfigError
 from ....model.instrument import Bracket, Instrument
-from ....model.values import ZERO, OrderType, Symbol, TimeInForce
+from ....model.values import LARGEST_AMOUNT, ZERO, OrderType, Symbol, TimeInForce
 from .envelope import RateLimit
+from .lists import Others, read_rows, symbol_of
 from .wire import checked, decode
 from .words import ORDER_TYPES
 
@@ -55,10 +56,17 @@ class ContractRow(msgspec.Struct, frozen=True, rename="camel"):
     time_in_force: tuple[str, ...] = ()
 
 
-class ExchangeInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """All contracts, and the limits that go for this address and account."""
+class ExchangeInfo(NamedTuple):
+    """All contracts by symbol, still JSON: an odd one is no reason to leave the others unread.
+    And the limits that go for this address and account.
+    """
 
-    symbols: tuple[ContractRow, ...]
+    contracts: dict[str, msgspec.Raw]
+    rate_limits: tuple[RateLimit, ...]
+
+
+class _Info(msgspec.Struct, frozen=True, rename="camel"):
+    symbols: tuple[msgspec.Raw, ...]
     rate_limits: tuple[RateLimit, ...] = ()
 
 
@@ -92,16 +100,18 @@ class _FundingInfo(msgspec.Struct, frozen=True, rename="camel"):
     funding_interval_hours: int = FUNDING_INTERVAL_H
 
 
-_INFO = msgspec.json.Decoder(ExchangeInfo, strict=False)
+_INFO = msgspec.json.Decoder(_Info, strict=False)
+_CONTRACT = msgspec.json.Decoder(ContractRow, strict=False)
 _FILTER = msgspec.json.Decoder(Filter, strict=False)
-_BRACKETS = msgspec.json.Decoder(_Brackets | tuple[_Brackets, ...], strict=False)
+_BRACKETS = msgspec.json.Decoder(_Brackets, strict=False)
 _COMMISSION = msgspec.json.Decoder(_CommissionRate, strict=False)
-_FUNDING_INFO = msgspec.json.Decoder(tuple[_FundingInfo, ...], strict=False)
+_FUNDING_INFO = msgspec.json.Decoder(_FundingInfo, strict=False)
 
 
 def exchange_info(raw: bytes | msgspec.Raw) -> ExchangeInfo:
     """Read exchangeInfo."""
-    return decode(_INFO, raw, "exchangeInfo")
+    info = decode(_INFO, raw, "exchangeInfo")
+    return ExchangeInfo({symbol_of(row): row for row in info.symbols}, info.rate_limits)
 
 
 def contract(info: ExchangeInfo, symbol: Symbol) -> ContractRow:
@@ -109,13 +119,15 @@ def contract(info: ExchangeInfo, symbol: Symbol) -> ContractRow:
 
     Raises:
         ConfigError: it is not listed, or not trading.
+        BadFrame: its row can't be read.
     """
-    for row in info.symbols:
-        if row.symbol == symbol:
-            if row.status != TRADING:
-                raise ConfigError(f"{symbol} is not trading at the venue: it is {row.status}")
-            return row
-    raise ConfigError(f"{symbol} is not listed at the venue")
+    raw = info.contracts.get(symbol)
+    if raw is None:
+        raise ConfigError(f"{symbol} is not listed at the venue")
+    row = decode(_CONTRACT, raw, f"the contract {symbol}")
+    if row.status != TRADING:
+        raise ConfigError(f"{symbol} is not trading at the venue: it is {row.status}")
+    return row
 
 
 def instrument(
@@ -204,24 +216,37 @@ def times_in_force(row: ContractRow) -> frozenset[TimeInForce]:
     return frozenset(known[each] for each in row.time_in_force if each in known)
 
 
-def leverage_brackets(raw: bytes | msgspec.Raw) -> dict[Symbol, tuple[Bracket, ...]]:
+def leverage_brackets(
+    raw: bytes | msgspec.Raw, others: Others | None = None
+) -> dict[Symbol, tuple[Bracket, ...]]:
     """Read the margin tables: a list of all symbols', or a single one's, lowest notional first."""
-    found = decode(_BRACKETS, raw, "the leverage brackets")
-    rows = (found,) if isinstance(found, _Brackets) else found
-    return {Symbol(each.symbol): _brackets(each) for each in rows}
+    if bytes(raw).lstrip().startswith(b"{"):
+        return dict([_table(raw)])
+    return dict(read_rows(raw, _table, "the leverage brackets", others))
+
+
+def _table(raw: bytes | msgspec.Raw) -> tuple[Symbol, tuple[Bracket, ...]]:
+    table = decode(_BRACKETS, raw, "a table of leverage brackets")
+    return Symbol(table.symbol), _brackets(table)
 
 
 def _brackets(table: _Brackets) -> tuple[Bracket, ...]:
     return tuple(
         Bracket(
             notional_floor=checked(row.notional_floor, "notionalFloor"),
-            notional_cap=checked(row.notional_cap, "notionalCap"),
+            notional_cap=_cap(row.notional_cap),
             max_leverage=row.initial_leverage,
             maint_margin_ratio=checked(row.maint_margin_ratio, "maintMarginRatio"),
             cum=checked(row.cum, "cum"),
         )
         for row in sorted(table.brackets, key=lambda row: row.notional_floor)
     )
+
+
+def _cap(amount: Decimal) -> Decimal:
+    """Return where a bracket ends; what has no end is told as a number beyond all belief."""
+    is_endless = amount.is_finite() and amount > LARGEST_AMOUNT
+    return LARGEST_AMOUNT if is_endless else checked(amount, "notionalCap")
 
 
 def commission_rate(raw: bytes | msgspec.Raw) -> Fees:
@@ -233,7 +258,11 @@ def commission_rate(raw: bytes | msgspec.Raw) -> Fees:
     )
 
 
-def funding_intervals(raw: bytes | msgspec.Raw) -> dict[Symbol, int]:
+def funding_intervals(raw: bytes | msgspec.Raw, others: Others | None = None) -> dict[Symbol, int]:
     """Read the hours between two fundings of the symbols whose interval was adjusted."""
-    rows = decode(_FUNDING_INFO, raw, "the funding intervals")
-    return {Symbol(row.symbol): row.funding_interval_hours for row in rows}
+
+    def read(row: msgspec.Raw) -> tuple[Symbol, int]:
+        found = decode(_FUNDING_INFO, row, "a funding interval")
+        return Symbol(found.symbol), found.funding_interval_hours
+
+    return dict(read_rows(raw, read, "the funding intervals", others))

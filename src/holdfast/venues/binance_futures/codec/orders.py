@@ -21,8 +21,9 @@ from ....model.values import (
     TradeId,
 )
 from .envelope import ErrorBody
+from .lists import Others, read_rows
 from .names import OrderNames
-from .wire import BadFrame, checked, checked_or_none, decode, ns
+from .wire import BadFrame, checked, checked_or_none, decode, ns, ns_or_0, unsigned
 from .words import (
     ORDINARY_TYPES,
     SIDES,
@@ -71,7 +72,6 @@ class _BatchEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _ORDER = msgspec.json.Decoder(OrderRow, strict=False)
-_ORDERS = msgspec.json.Decoder(tuple[OrderRow, ...], strict=False)
 _TRADES = msgspec.json.Decoder(tuple[TradeRow, ...], strict=False)
 _BATCH = msgspec.json.Decoder(tuple[msgspec.Raw, ...], strict=False)
 _ENTRY = msgspec.json.Decoder(_BatchEntry, strict=False)
@@ -112,13 +112,19 @@ def queried(
 
 
 def open_orders(
-    raw: bytes | msgspec.Raw, names: OrderNames, account: AccountId = MAIN, *, asked_ts: int = 0
+    raw: bytes | msgspec.Raw,
+    names: OrderNames,
+    account: AccountId = MAIN,
+    *,
+    asked_ts: int = 0,
+    others: Others | None = None,
 ) -> tuple[ExecutionReport, ...]:
     """Read a list of orders; also of all orders, where their names alone are wanted."""
-    rows = decode(_ORDERS, raw, "a list of orders")
-    return tuple(
-        order_report(row, ExecType.STATUS, names, account, asked_ts=asked_ts) for row in rows
-    )
+
+    def read(row: msgspec.Raw) -> ExecutionReport:
+        return order_report(_row(row), ExecType.STATUS, names, account, asked_ts=asked_ts)
+
+    return tuple(read_rows(raw, read, "a list of orders", others))
 
 
 def batch(
@@ -142,8 +148,8 @@ def order_report(
     asked_ts: int = 0,
 ) -> ExecutionReport:
     """Turn a row into a report."""
-    qty = checked(row.orig_qty, "origQty")
-    cum_qty = checked(row.executed_qty, "executedQty")
+    qty = unsigned(row.orig_qty, "origQty")
+    cum_qty = unsigned(row.executed_qty, "executedQty")
     return ExecutionReport(
         account=account,
         symbol=Symbol(row.symbol),
@@ -151,12 +157,12 @@ def order_report(
         exec_type=exec_type,
         status=status_of(row.status, qty, cum_qty),
         side=side_of(row.side),
-        venue_ts=ns(row.update_time),
+        venue_ts=ns_or_0(row.update_time),
         venue_order_id=str(row.order_id),
         order_type=ORDINARY_TYPES.get(row.type, OrderType.MARKET),
         time_in_force=TIMES_IN_FORCE.get(row.time_in_force, TimeInForce.GTC),
         qty=qty,
-        price=checked(row.price, "price") or None,
+        price=unsigned(row.price, "price") or None,
         reduce_only=row.reduce_only,
         cum_qty=cum_qty,
         asked_ts=asked_ts,
@@ -210,8 +216,8 @@ def _trade(row: TradeRow, names: OrderNames, account: AccountId) -> ExecutionRep
         side=side_of(row.side),
         venue_ts=ns(row.time),
         venue_order_id=str(row.order_id),
-        last_qty=checked(row.qty, "qty"),
-        last_px=checked(row.price, "price"),
+        last_qty=unsigned(row.qty, "qty"),
+        last_px=unsigned(row.price, "price"),
         trade_id=TradeId(str(row.id)),
         fee=checked(row.commission, "commission"),
         fee_asset=row.commission_asset,

@@ -28,6 +28,9 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 PLACES_MAX = 30
 """Decimal places of an amount; the finest contract has ten."""
 
+LAST_MS = (2**63 - 1) // NS_PER_MS
+"""The latest time that nanoseconds in 64 bits can tell, in the year 2262."""
+
 _LEAST = -LARGEST_AMOUNT
 _NOTHING: tuple[object, ...] = (None, "")
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
@@ -111,14 +114,37 @@ def _places(amount: Decimal) -> int:
     return -exponent if isinstance(exponent, int) else PLACES_MAX + 1
 
 
+def unsigned(amount: Decimal, what: str) -> Decimal:
+    """Return a checked amount of what can't be less than nothing: a quantity, a price.
+
+    Raises:
+        BadFrame: it is less.
+    """
+    if checked(amount, what) < 0:
+        raise BadFrame(f"{what} must not be negative, was {amount:f}")
+    return amount
+
+
 def checked_or_none(amount: Decimal | None, what: str) -> Decimal | None:
     """Return an amount that the venue may leave out, checked where it is there."""
     return None if amount is None else checked(amount, what)
 
 
 def ns(ms: int) -> int:
-    """Turn the venue's milliseconds into nanoseconds."""
-    return ms * NS_PER_MS
+    """Turn the venue's milliseconds into nanoseconds.
+
+    Raises:
+        BadFrame: it is before 1970, or past what a journal holds: no time in milliseconds.
+    """
+    if 0 <= ms <= LAST_MS:
+        return ms * NS_PER_MS
+    told = "less" if ms < 0 else "more"
+    raise BadFrame(f"a time must be from 0 to {LAST_MS} ms since 1970, was {told}")
+
+
+def ns_or_0(ms: int) -> int:
+    """Turn a time that the venue may leave out; one that can't be counts as left out."""
+    return ms * NS_PER_MS if 0 <= ms <= LAST_MS else 0
 
 
 def ms(ns_: int) -> int:

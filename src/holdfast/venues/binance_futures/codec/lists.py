@@ -1,0 +1,66 @@
+"""Lists whose rows are read one by one, so that an odd row is told from the others.
+
+Rule 1: a row of ours that can't be read leaves the list unread: it may hide an order.
+Rule 2: one of a symbol that is not ours is left out and told: it must not keep an account from
+        its books for ever. A row that names no symbol may be ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from .wire import UNREADABLE, BadFrame, decode
+
+T = TypeVar("T")
+
+
+class Others(NamedTuple):
+    """Whose odd rows are left out: those of every symbol but `ours`. `tell` hears of each."""
+
+    ours: Container[str]
+    tell: Callable[[str], None]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    symbol: str = ""
+
+
+_ROWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def read_rows(
+    raw: bytes | msgspec.Raw,
+    read: Callable[[msgspec.Raw], T],
+    what: str,
+    others: Others | None = None,
+) -> Iterator[T]:
+    """Read a list row by row.
+
+    Args:
+        others: whose odd rows are left out; nobody's when None.
+
+    Raises:
+        BadFrame: it is no list, or a row can't be read and may be ours.
+    """
+    for row in decode(_ROWS, raw, what):
+        try:
+            found = read(row)
+        except BadFrame as error:
+            symbol = symbol_of(row)
+            if others is None or not symbol or symbol in others.ours:
+                raise
+            others.tell(f"left out of {what}: {error}")
+        else:
+            yield found
+
+
+def symbol_of(row: msgspec.Raw) -> str:
+    """Return which symbol a row is of; "" where that can't be told."""
+    try:
+        return _NAMED.decode(row).symbol
+    except UNREADABLE:
+        return ""
