@@ -315,6 +315,28 @@ async def test_a_live_feed_that_breaks_begins_a_new_life(tmp_path):
         feed._is_over = False
 
 
+async def test_a_session_that_is_given_up_after_restarts_takes_its_entries_back(
+    tmp_path, monkeypatch
+):
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        held = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        open_life, told = LiveSession.open, []
+
+        async def differing(live):
+            await open_life(live)
+            monkeypatch.setattr(live.venue, "cancel", lambda c: told.append(c.cl_ord_id))
+            raise NetworkError("the venue did not give its books in time")
+
+        monkeypatch.setattr(LiveSession, "open", differing)
+        desk.overfill(held)
+        await desk.service.wait()
+
+        assert desk.status is S.ERROR
+        assert desk.service.restarts == lives.RESTARTS_MAX
+        assert told == [resting.id]  # once, and the stop stays
+
+
 async def test_an_error_of_our_own_in_the_pass_is_a_failure_not_a_silent_end(tmp_path, monkeypatch):
     async with running(tmp_path, auto_restart=False) as desk:
 

@@ -162,8 +162,11 @@ class Lives:
         before, self._live = self._live, live
         try:
             await live.open()
-        except BaseException:
+        except BaseException as error:
             self._live = before
+            is_given_up = isinstance(error, Exception) and not self._may_go_on(error)
+            if before is not None and is_given_up and live.shell.has_begun:
+                _take_entries_back(live, error)
             await _closed(live)
             raise
         finally:
@@ -228,8 +231,7 @@ class Lives:
 
     async def _give_up(self, live: LiveSession, error: BaseException) -> None:
         """Take entries back, if the account is still ours, and put ERROR on record."""
-        if not live.is_closed and not isinstance(error, Fenced):
-            live.cancel_at_venue()
+        _take_entries_back(live, error)
         await _closed(live)
         self._final = TradingSessionStatus.ERROR
         if not isinstance(error, JournalError):
@@ -239,6 +241,11 @@ class Lives:
 
     def _blame(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"
+
+
+def _take_entries_back(live: LiveSession, error: BaseException) -> None:
+    if not live.is_closed and not isinstance(error, Fenced):
+        live.cancel_at_venue()
 
 
 async def _closed(live: LiveSession) -> None:
