@@ -337,6 +337,29 @@ async def test_a_session_that_is_given_up_after_restarts_takes_its_entries_back(
         assert told == [resting.id]  # once, and the stop stays
 
 
+class Clinging(ScriptedFeed):
+    """Fails when it is let go."""
+
+    async def messages(self, after_ts=0):
+        try:
+            async for batch in super().messages(after_ts):
+                yield batch
+        finally:
+            raise NetworkError("connection reset")
+
+
+async def test_a_feed_that_fails_behind_a_stop_begins_no_new_session(tmp_path, caplog):
+    async with running(tmp_path, feed=Clinging(is_live=True)) as desk:
+        before = desk.service.session()
+        session = await asyncio.wait_for(desk.service.stop("enough"), 10)
+
+        assert (session.id, session.status) == (before.id, S.STOPPED)
+        assert desk.service.restarts == 0
+        assert not desk.service.is_running()
+        assert books_agree(desk.service)
+        assert "after it had stopped: connection reset" in caplog.text
+
+
 async def test_an_error_of_our_own_in_the_pass_is_a_failure_not_a_silent_end(tmp_path, monkeypatch):
     async with running(tmp_path, auto_restart=False) as desk:
 

@@ -179,7 +179,7 @@ class Lives:
                 assert live is not None, "a life was begun"
                 began = asyncio.get_running_loop().time()
                 await live.run()
-                if live.outcome is None:
+                if live.outcome is None or self._was_stopped(live, live.outcome):
                     await self._end(live)
                     return
                 if asyncio.get_running_loop().time() - began >= HEALTHY_AFTER_S:
@@ -199,6 +199,14 @@ class Lives:
         self.fault = str(live.feed_error or "")
         self.books = compare_books(live.engine, await live.read_books(), live.venue.account)
         await _closed(live)
+
+    def _was_stopped(self, live: LiveSession, error: BaseException) -> bool:
+        """Tell whether a life failed on its way out alone: the next would be a new session."""
+        if live.status is not TradingSessionStatus.STOPPED or isinstance(error, _FINAL):
+            return False
+        _log.warning("the session failed after it had stopped: %s", error, exc_info=error)
+        self._final = TradingSessionStatus.STOPPED
+        return True
 
     async def _go_on(self, live: LiveSession, error: BaseException) -> bool:
         """Replace a failed life; tell whether another one runs now."""
