@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from decimal import Decimal
 
 import pytest
@@ -15,6 +16,7 @@ from holdfast import (
     LiveTradingService,
     NetworkError,
     OrderStatus,
+    RiskDenied,
     SessionStateError,
     TradingSessionStatus,
     journal,
@@ -358,6 +360,24 @@ async def test_a_feed_that_fails_behind_a_stop_begins_no_new_session(tmp_path, c
         assert not desk.service.is_running()
         assert books_agree(desk.service)
         assert "after it had stopped: connection reset" in caplog.text
+
+
+async def test_a_failure_while_in_error_leaves_the_session_in_error(tmp_path):
+    feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+    async with running(tmp_path, feed=feed) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.service.live.shell.ask(FailSession(reason="books differ"))
+        before = desk.service.live
+        feed.end(NetworkError("connection reset"))
+        await desk.until(lambda: desk.service.restarts and not desk.service.live.has_failed)
+        await desk.until(lambda: desk.status is not S.STARTING)
+
+        assert desk.service.live is not before
+        assert (desk.status, desk.service.session().reason) == (S.ERROR, "books differ")
+        with pytest.raises(RiskDenied, match="session"):
+            await desk.service.place_order(BTC, "BUY", "0.01")
+        assert (await desk.service.close_position(BTC)).quantity == 0
+        assert (await desk.service.stop("looked at")).status is S.STOPPED
 
 
 async def test_an_error_of_our_own_in_the_pass_is_a_failure_not_a_silent_end(tmp_path, monkeypatch):

@@ -160,6 +160,8 @@ class Lives:
     async def _begin(self) -> None:
         live = await self._make()
         before, self._live = self._live, live
+        if before is not None and before.status is TradingSessionStatus.ERROR:
+            live.halt = before.engine.state.status_reason
         try:
             await live.open()
         except BaseException as error:
