@@ -28,6 +28,7 @@ from holdfast import (
 from holdfast.journal import open_journal
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
+from holdfast.runtime.live import LiveSession
 from holdfast.runtime.recovery import StateRecoveryService
 from holdfast.strategies import Strategy
 from holdfast.venues import open_paper
@@ -69,6 +70,88 @@ async def test_a_second_session_beside_a_running_one_is_refused(tmp_path):
             await desk.service.start_session(feed=ScriptedFeed())
 
         assert desk.status is S.RUNNING
+
+
+@pytest.fixture
+def may_open(monkeypatch):
+    """Hold every life up before it opens."""
+    opens, gate = LiveSession.open, asyncio.Event()
+
+    async def slow(live):
+        await gate.wait()
+        await opens(live)
+
+    monkeypatch.setattr(LiveSession, "open", slow)
+    return gate
+
+
+def _has_life(service):
+    try:
+        return service.live is not None
+    except SessionStateError:
+        return False
+
+
+async def _starting(folder):
+    """Return a service whose session is on its way up, and what waits for it."""
+    service = LiveTradingService(config=config_in(folder))
+    start = service.start_session(strategies=[], symbols=[BTC], feed=ScriptedFeed())
+    starting = asyncio.create_task(start)
+    async with asyncio.timeout(10):
+        while not _has_life(service):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+    return service, starting
+
+
+async def test_a_second_session_beside_one_that_starts_is_refused_and_changes_nothing(
+    tmp_path, may_open
+):
+    service, starting = await _starting(tmp_path)
+    with pytest.raises(SessionStateError, match="stop it first"):
+        await service.start_session(strategies=[], symbols=[ETH], feed=ScriptedFeed((ETH,)))
+    may_open.set()
+    session = await starting
+    live = service.live
+    live.shell.fail(RuntimeError("by design"))
+    async with asyncio.timeout(10):
+        while service.live is live or service.session().status is not S.RUNNING:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+
+    assert service.live.plan.symbols == (BTC,)
+    assert service.session().portfolio_id == session.portfolio_id
+    await service.stop()
+
+
+async def test_a_stop_while_a_session_starts_stops_it_once_it_has_begun(tmp_path, may_open):
+    service, starting = await _starting(tmp_path)
+    stopping = asyncio.create_task(service.stop("enough"))
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    may_open.set()
+    session = await asyncio.wait_for(stopping, 10)
+    await asyncio.gather(starting, return_exceptions=True)
+
+    assert (session.status, session.reason) == (S.STOPPED, "enough")
+    assert not service.is_running()
+
+
+async def test_a_stop_while_a_session_starts_in_vain_says_that_none_was_started(
+    tmp_path, may_open, monkeypatch
+):
+    service, starting = await _starting(tmp_path)
+    stopping = asyncio.create_task(service.stop("enough"))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(service.live.venue, "connect", _unreachable)
+    may_open.set()
+
+    with pytest.raises(NetworkError):
+        await starting
+    with pytest.raises(SessionStateError, match="no session was started"):
+        await asyncio.wait_for(stopping, 10)
+
+
+async def _unreachable(*_):
+    raise NetworkError("the exchange can't be reached")
 
 
 async def test_a_second_service_on_the_same_data_is_told_who_has_it(tmp_path):

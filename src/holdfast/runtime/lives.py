@@ -56,6 +56,7 @@ class Lives:
     def __init__(self, make: Make, config: TradingConfig, notifier: Notifier) -> None:
         self.fault = ""
         self.restarts = 0
+        self.is_starting = False  # the first life opens: nothing runs yet
         self.books: BooksReport | None = None
         self._make = make
         self._config = config
@@ -91,7 +92,12 @@ class Lives:
         Raises:
             TradingError: it can't be opened; nothing is left behind.
         """
-        await self._begin()
+        self.is_starting = True
+        try:
+            await self._begin()
+        finally:
+            self.is_starting = False
+            self._turned.set()
         self._task = asyncio.create_task(self._run(), name="holdfast-session")
         self._task.add_done_callback(lambda _: self._turned.set())
 
@@ -101,7 +107,10 @@ class Lives:
             await asyncio.shield(self._task)
 
     async def stop(self, reason: str, *, flatten: bool) -> None:
-        """Bring the session to its end; a life that has just failed is waited for to do it."""
+        """Bring the session to its end; one that starts, or starts anew, is waited for to do it."""
+        while self.is_starting:
+            self._turned.clear()
+            await self._turned.wait()
         while self.is_running:
             live = self._live
             assert live is not None, "a running session has a life"

@@ -120,7 +120,7 @@ class LiveTradingService:
             SessionStateError: a session is running.
             TradingError: it can't be started; the text says what to do.
         """
-        if self.is_running():
+        if self.is_running() or (self._lives and self._lives.is_starting):
             raise SessionStateError("a session is running: stop it first")
         self._wanted = Wanted(
             portfolio_id=str(portfolio_id or uuid4()),
@@ -226,14 +226,14 @@ class LiveTradingService:
         Raises:
             SessionStateError: none was started.
         """
-        self._running()
-        assert self._lives is not None, "a life has lives"
+        if (lives := self._lives) is None:
+            raise SessionStateError("no session was started")
         wants_flat = self.config.on_stop == "flatten" if flatten is None else flatten
-        if self._lives.is_running:
-            await self._lives.stop(reason, flatten=wants_flat)
+        if lives.is_running or lives.is_starting:
+            await lives.stop(reason, flatten=wants_flat)
             await self.event_bus.drain()
-        elif self._lives.status is TradingSessionStatus.ERROR:
-            self._lives.reset(reason)
+        elif lives.status is TradingSessionStatus.ERROR:
+            lives.reset(reason)
         return self.session()
 
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
