@@ -26,6 +26,7 @@ from holdfast import (
     TradingSessionStatus,
 )
 from holdfast.journal import open_journal
+from holdfast.model.commands import CancelOrder
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime.live import LiveSession
@@ -414,6 +415,28 @@ async def test_a_flattening_stop_closes_positions_and_their_stops(tmp_path, on_s
         assert session.total_trades == 1
         assert desk.state.open_keys() == []
         assert desk.open_roles() == []
+        assert books_agree(desk.service)
+
+
+async def test_a_flattening_stop_behind_one_that_keeps_positions_closes_them(tmp_path, monkeypatch):
+    async with running(tmp_path, feed=ScriptedFeed(is_live=True, start_ts=time.time_ns())) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        await desk.service.place_order(BTC, "BUY", "0.01", "LIMIT", 44_500)
+        venue = desk.service.live.venue
+        held: list[CancelOrder] = []
+        cancels = venue.cancel
+        monkeypatch.setattr(venue, "cancel", held.append)  # on its way
+        keeping = asyncio.create_task(desk.service.stop("enough", flatten=False))
+        await desk.until(lambda: desk.status is S.STOPPING)
+        flattening = asyncio.create_task(desk.service.stop("flat, please", flatten=True))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(venue, "cancel", cancels)
+        for command in held:
+            cancels(command)
+        await asyncio.wait_for(asyncio.gather(keeping, flattening), 10)
+
+        assert desk.status is S.STOPPED
+        assert desk.state.open_keys() == []
         assert books_agree(desk.service)
 
 

@@ -327,9 +327,10 @@ class LiveSession:
 
     async def stop(self, reason: str, *, flatten: bool) -> None:
         """End the session: ERROR is reset, anything else is stopped in order."""
+        done = (TradingSessionStatus.STOPPED, None if flatten else TradingSessionStatus.STOPPING)
         if self.status is TradingSessionStatus.ERROR:
             self.shell.ask(msg.ResetSession(reason=reason))
-        elif self.status not in (TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED):
+        elif self.status not in done:
             self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
         await self.settle()
         self.leave()
