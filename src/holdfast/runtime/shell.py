@@ -212,6 +212,13 @@ class Shell:
             self._committed.set()
         if not commands or self.has_failed:
             return
+        try:
+            self._let_leave(commands, lap)
+        except Exception as error:  # a commit that is grouped has no caller who would hear of it
+            self.fail(error)
+            raise
+
+    def _let_leave(self, commands: Sequence[cmd.Command], lap: Lap | None) -> None:
         if lap is None or self.stopwatch is None:
             self._carry_out(commands)
             return
