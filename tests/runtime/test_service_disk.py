@@ -20,6 +20,7 @@ from holdfast import (
 from holdfast.journal import upkeep
 from holdfast.journal.inspect import verify
 from holdfast.journal.sqlite import SqliteStore
+from holdfast.model import messages as msg
 from tests.runtime.session_desk import BTC, running
 
 ORDERS_MAX = 300
@@ -141,6 +142,29 @@ async def test_a_kill_is_answered_when_a_grouped_commit_has_it(tmp_path, store):
 
         store.may_go.set()
         await asyncio.wait_for(killing, 10)
+
+
+async def test_a_kill_is_answered_though_later_facts_still_wait_for_their_commit(
+    tmp_path, monkeypatch
+):
+    may_go, is_inside = threading.Semaphore(0), threading.Event()
+    honest = SqliteStore.insert
+
+    def insert(self, rows):
+        is_inside.set()
+        assert may_go.acquire(timeout=30)
+        honest(self, rows)
+
+    async with running(tmp_path, durability="power") as desk:
+        monkeypatch.setattr(SqliteStore, "insert", insert)
+        killing = asyncio.create_task(desk.service.kill("enough"))
+        await desk.until(is_inside.is_set)
+        desk.service.live.shell.ask(msg.PauseSession(reason="looking"))
+        may_go.release()
+        await asyncio.wait_for(killing, 10)
+
+        assert desk.service.live.shell.has_uncommitted
+        may_go.release(100)
 
 
 async def test_a_kill_that_no_commit_has_is_not_answered_as_one(tmp_path, store):

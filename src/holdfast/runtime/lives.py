@@ -155,7 +155,7 @@ class Lives:
         if live is None or not self.is_running:
             raise SessionStateError("no session is running")
         live.shell.ask(message)
-        await live.shell.committed()
+        await live.shell.recorded()
         if live.has_failed:
             raise SessionStateError("the session failed before this was on record: ask once more")
 
