@@ -26,6 +26,7 @@ from holdfast import (
     TradingSessionStatus,
 )
 from holdfast.journal import open_journal
+from holdfast.journal.inspect import verify
 from holdfast.model.commands import CancelOrder
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
@@ -511,6 +512,16 @@ async def test_the_kill_switch_blocks_takes_back_and_outlasts_the_session(tmp_pa
         assert (await desk.service.place_order(BTC, "BUY", "0.004")).status is OrderStatus.FILLED
 
 
+@pytest.mark.parametrize("reason", [ValueError("the model is \udc80"), 17, None])
+async def test_a_kill_holds_whatever_its_reason_is(tmp_path, reason):
+    async with running(tmp_path) as desk:
+        await desk.service.kill(reason)
+
+    async with running(tmp_path) as desk:
+        assert desk.state.is_killed
+        assert desk.state.kill_reason in str(reason).replace("\udc80", "\\udc80")
+
+
 async def test_the_kill_switch_can_flatten(tmp_path):
     async with running(tmp_path) as desk:
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
@@ -555,6 +566,31 @@ async def test_a_strategy_that_fails_is_taken_off_and_its_position_keeps_its_sto
         assert (await desk.service.place_order(BTC, "BUY", "0.004")).status is OrderStatus.FILLED
         await desk.feed.price(44_000)  # 2 % below: its stop
         assert desk.state.position(("main", BTC)).qty == Decimal("0.004")  # the operator's own
+
+
+class Babbler(Strategy):
+    """Wishes for something with a reason that is none, or raises one."""
+
+    def __init__(self, reason):
+        self.reason = reason
+
+    def on_trade(self, trade):
+        if isinstance(self.reason, Exception):
+            raise self.reason
+        self.signal("BUY", BTC, "0.01", reason=self.reason)
+
+
+@pytest.mark.parametrize("reason", [None, 0.75, "\udc80", ValueError("\udc80")])
+async def test_no_words_of_a_strategy_end_the_session_or_spoil_its_record(tmp_path, reason):
+    async with running(tmp_path, strategies=[Babbler(reason)]) as desk:
+        await desk.feed.prices()
+
+        assert desk.status is S.RUNNING
+        assert list(desk.state.stopped_strategies) == ["Babbler"]
+
+    assert verify(tmp_path / "holdfast.db").is_ok
+    async with running(tmp_path) as desk:
+        assert desk.status is S.RUNNING
 
 
 async def test_one_failing_strategy_leaves_the_others_alone(tmp_path):

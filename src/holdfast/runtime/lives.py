@@ -28,6 +28,7 @@ from .assembly import own_journal
 from .books import BooksReport, compare_books
 from .live import LiveSession
 from .recovery import StateRecoveryService
+from .shell import check_values
 
 RESTARTS_MAX = 5
 """How often in a row a failed session is begun anew before it is left in ERROR."""
@@ -278,6 +279,7 @@ def record_end(config: TradingConfig, message: msg.FailSession | msg.ResetSessio
     Raises:
         TradingError: the journal can't be had, or not be written.
     """
+    check_values(message)
     journal = own_journal(config)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine

@@ -39,7 +39,7 @@ from .operations import Operations
 from .publishing import Publisher, Repository
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
-from .wanted import Templates, Wanted, symbols_of
+from .wanted import Templates, Wanted, symbols_of, words_of
 
 FIRST_PRICE_LOOKS = 100
 FIRST_PRICE_S = 0.02
@@ -238,7 +238,7 @@ class LiveTradingService:
 
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
         """Engage the kill switch: nothing new goes out until it is released, restarts included."""
-        await self._ask(msg.EngageKillSwitch(reason=reason, flatten=flatten))
+        await self._ask(msg.EngageKillSwitch(reason=words_of(reason), flatten=flatten))
 
     async def release(self, operator: str) -> None:
         """Release the kill switch; `operator` answers for it."""

@@ -17,6 +17,8 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from ..engine.engine import Engine, Outcome
 from ..model import commands as cmd
 from ..model import messages as msg
@@ -124,6 +126,7 @@ class Shell:
             raise SessionStateError("the engine is busy: ask from a task of your own")
         if self.has_failed:
             raise SessionStateError(f"the session has failed: {self.failed.result()}")
+        check_values(message)
         self._is_pumping = True
         try:
             outcome = self._handle(message)
@@ -304,6 +307,18 @@ class Shell:
             except TimeoutError:
                 return condition()
         return True
+
+
+def check_values(message: msg.Message) -> None:
+    """Refuse what could not be recorded, or be recorded and not be read back.
+
+    Raises:
+        InputError: a value is of another kind; the text names its place.
+    """
+    try:
+        msgspec.json.decode(msgspec.json.encode(message), type=type(message))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{type(message).__name__} has a value that can't be: {error}") from error
 
 
 def _is_repeatable(message: msg.Message) -> bool:
