@@ -232,6 +232,23 @@ def test_a_stop_that_flattens_waits_until_flat(rig):
     assert not rig.state.is_flattening
 
 
+def test_a_session_that_is_stopping_can_be_told_to_flatten_too(rig):
+    rig.hold("2", stop_loss="90")
+    entry = limit(rig, Side.BUY, "1", "95")
+    rig.hear(msg.StopSession(reason="done"))
+
+    rig.hear(msg.StopSession(reason="flat, please", flatten=True))
+    [exit_] = rig.submitted()
+    assert rig.canceled() == []  # it was asked for already
+    rig.cancel(entry)
+    rig.trade(exit_.cl_ord_id, "2")
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.cancel(stop.cl_ord_id)
+
+    assert rig.session() is Status.STOPPED
+    assert rig.state.open_keys() == []
+
+
 def test_a_stop_waits_until_every_position_is_protected(rig):
     entry = rig.place(Side.BUY, "2", stop_loss="90")
     rig.hear(msg.StopSession(reason="done"))

@@ -282,6 +282,23 @@ def test_former_owner_is_refused_before_its_command_leaves(tmp_path):
     assert verify(path).is_ok
 
 
+def test_former_owner_that_ends_leaves_the_files_of_the_next_alone(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    former = open_journal(path)
+    former.append([fill(1)])
+    former.sync()
+    path.with_name("a.db.lock").unlink()  # what a meddler does
+    owner = open_journal(path)
+    monkeypatch.setattr(vars(owner)["_committer"], "move", lambda: None)
+    owner.append([fill(2)])
+    former.close()
+
+    monkeypatch.undo()
+    owner.append([fill(3)])
+    owner.close()
+    assert verify(path).facts == 3
+
+
 def test_what_a_former_owner_had_written_is_known_to_the_next(tmp_path):
     """Frozen between its write and its command: the command may still leave, so it is on record."""
     path = tmp_path / "a.db"

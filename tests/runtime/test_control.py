@@ -17,13 +17,16 @@ from holdfast.model.errors import (
     RiskDenied,
     SessionStateError,
     UnknownOrderError,
+    VenueRefused,
 )
+from holdfast.model.messages import Request, RequestRefused
+from holdfast.runtime import operations
 from holdfast.runtime.control import BODY_BYTES_MAX, ControlServer
 from holdfast.runtime.control_client import ControlClient
 from holdfast.runtime.control_file import NoSessionRunning
 from holdfast.runtime.control_routes import ROUTES
 from holdfast.runtime.service import LiveTradingService
-from tests.runtime.control_desk import restarting, running
+from tests.runtime.control_desk import BTC, restarting, running
 
 
 @pytest.fixture
@@ -165,6 +168,41 @@ async def test_a_resting_order_is_amended_and_taken_back(tmp_path):
     assert (amended["order"]["price"], amended["order"]["quantity"]) == ("48900", "0.011")
     assert [o["id"] for o in cancelled["orders"]] == [placed["id"]]
     assert shown["order"]["status"] == "CANCELED"
+
+
+async def test_an_order_that_is_not_taken_back_keeps_no_other_from_it(tmp_path, monkeypatch):
+    async with running(tmp_path) as desk:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.004"}
+        placed = [
+            await desk.post("/v1/orders", **order, price=price)
+            for price in (49_000, 49_100, 49_200, 49_300)
+        ]
+        refused, silent, *others = [each["order"]["id"] for each in placed]
+        venue = desk.service.live.venue
+        honest = venue.cancel
+
+        def cancel(command):
+            if command.cl_ord_id == refused:
+                venue_says = RequestRefused(
+                    symbol=BTC,
+                    cl_ord_id=command.cl_ord_id,
+                    request=Request.CANCEL,
+                    code=-4000,
+                    reason="no",
+                )
+                desk.service.live.shell.hear(venue_says)
+            elif command.cl_ord_id != silent:
+                honest(command)
+
+        monkeypatch.setattr(venue, "cancel", cancel)
+        monkeypatch.setattr(operations, "ANSWER_PATIENCE_S", 1.0)
+        with pytest.raises(VenueRefused, match="no"):
+            await desk.post("/v1/orders/all/cancel")
+
+        left = {order.id for order in await desk.service.get_orders()}
+        assert left == {refused, silent}
+        assert others
+        monkeypatch.setattr(venue, "cancel", honest)
 
 
 async def test_a_repeated_request_id_places_nothing_twice(tmp_path):

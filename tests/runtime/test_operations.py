@@ -131,6 +131,11 @@ async def test_nonsense_is_refused_before_anything_is_recorded(tmp_path):
             service.adjust_position(BTC, "0.0005"),
             service.adjust_position("NOPEUSDT", 1),
             service.close_position(BTC),
+            service.place_order(BTC, "BUY", "0.004", request_id=17),
+            service.place_order(BTC, "BUY", "0.004", request_id="\udc80"),
+            service.pause(17),
+            service.stop(ValueError("enough")),
+            service.stop(flatten="yes"),
         )
         for ask in nonsense:
             with pytest.raises(InputError):

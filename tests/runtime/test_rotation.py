@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import sqlite3
 from contextlib import closing
 
+import msgspec
 import pytest
 
-from holdfast.journal import archiving, open_journal
+from holdfast.journal import archives, archiving, open_journal
 from holdfast.journal.inspect import verify
 from holdfast.model.values import NS_PER_DAY
+from holdfast.runtime import archiver
 from holdfast.runtime import live as live_module
 from holdfast.runtime.rotation import Rotation
 from tests.journal.samples import fills
@@ -83,6 +87,28 @@ async def test_a_session_that_ends_ends_its_archiver(tmp_path):
 
     assert not rotation.is_busy
     assert verify(path).facts == 3_000
+
+
+def test_an_archiver_that_outlives_its_session_keeps_no_other_from_starting(tmp_path, monkeypatch):
+    """Whoever kills a session with -9 leaves its archiver behind, and may start anew at once."""
+    path = tmp_path / "a.db"
+    asked = msgspec.json.encode({"where": _grown(path), "spare": SPARE})
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(asked)))
+    monkeypatch.setattr(os, "nice", lambda _: None)
+    owners = []
+
+    def write(*args, honest=archives.write):
+        owners.append(open_journal(path))
+        return honest(*args)
+
+    monkeypatch.setattr(archives, "write", write)
+    assert archiver.main() == 0
+
+    (owner,) = owners
+    owner.append(fills(1, start=3_001))
+    owner.close()
+    assert _oldest(path) > 1
+    assert verify(path).facts == 3_001
 
 
 async def test_a_session_has_its_old_facts_archived_once_it_has_saved(tmp_path, monkeypatch):

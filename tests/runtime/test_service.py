@@ -26,8 +26,11 @@ from holdfast import (
     TradingSessionStatus,
 )
 from holdfast.journal import open_journal
+from holdfast.journal.inspect import verify
+from holdfast.model.commands import CancelOrder
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
+from holdfast.runtime.live import LiveSession
 from holdfast.runtime.recovery import StateRecoveryService
 from holdfast.strategies import Strategy
 from holdfast.venues import open_paper
@@ -69,6 +72,88 @@ async def test_a_second_session_beside_a_running_one_is_refused(tmp_path):
             await desk.service.start_session(feed=ScriptedFeed())
 
         assert desk.status is S.RUNNING
+
+
+@pytest.fixture
+def may_open(monkeypatch):
+    """Hold every life up before it opens."""
+    opens, gate = LiveSession.open, asyncio.Event()
+
+    async def slow(live):
+        await gate.wait()
+        await opens(live)
+
+    monkeypatch.setattr(LiveSession, "open", slow)
+    return gate
+
+
+def _has_life(service):
+    try:
+        return service.live is not None
+    except SessionStateError:
+        return False
+
+
+async def _starting(folder):
+    """Return a service whose session is on its way up, and what waits for it."""
+    service = LiveTradingService(config=config_in(folder))
+    start = service.start_session(strategies=[], symbols=[BTC], feed=ScriptedFeed())
+    starting = asyncio.create_task(start)
+    async with asyncio.timeout(10):
+        while not _has_life(service):  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+    return service, starting
+
+
+async def test_a_second_session_beside_one_that_starts_is_refused_and_changes_nothing(
+    tmp_path, may_open
+):
+    service, starting = await _starting(tmp_path)
+    with pytest.raises(SessionStateError, match="stop it first"):
+        await service.start_session(strategies=[], symbols=[ETH], feed=ScriptedFeed((ETH,)))
+    may_open.set()
+    session = await starting
+    live = service.live
+    live.shell.fail(RuntimeError("by design"))
+    async with asyncio.timeout(10):
+        while service.live is live or service.session().status is not S.RUNNING:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+
+    assert service.live.plan.symbols == (BTC,)
+    assert service.session().portfolio_id == session.portfolio_id
+    await service.stop()
+
+
+async def test_a_stop_while_a_session_starts_stops_it_once_it_has_begun(tmp_path, may_open):
+    service, starting = await _starting(tmp_path)
+    stopping = asyncio.create_task(service.stop("enough"))
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    may_open.set()
+    session = await asyncio.wait_for(stopping, 10)
+    await asyncio.gather(starting, return_exceptions=True)
+
+    assert (session.status, session.reason) == (S.STOPPED, "enough")
+    assert not service.is_running()
+
+
+async def test_a_stop_while_a_session_starts_in_vain_says_that_none_was_started(
+    tmp_path, may_open, monkeypatch
+):
+    service, starting = await _starting(tmp_path)
+    stopping = asyncio.create_task(service.stop("enough"))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(service.live.venue, "connect", _unreachable)
+    may_open.set()
+
+    with pytest.raises(NetworkError):
+        await starting
+    with pytest.raises(SessionStateError, match="no session was started"):
+        await asyncio.wait_for(stopping, 10)
+
+
+async def _unreachable(*_):
+    raise NetworkError("the exchange can't be reached")
 
 
 async def test_a_second_service_on_the_same_data_is_told_who_has_it(tmp_path):
@@ -334,6 +419,28 @@ async def test_a_flattening_stop_closes_positions_and_their_stops(tmp_path, on_s
         assert books_agree(desk.service)
 
 
+async def test_a_flattening_stop_behind_one_that_keeps_positions_closes_them(tmp_path, monkeypatch):
+    async with running(tmp_path, feed=ScriptedFeed(is_live=True, start_ts=time.time_ns())) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        await desk.service.place_order(BTC, "BUY", "0.01", "LIMIT", 44_500)
+        venue = desk.service.live.venue
+        held: list[CancelOrder] = []
+        cancels = venue.cancel
+        monkeypatch.setattr(venue, "cancel", held.append)  # on its way
+        keeping = asyncio.create_task(desk.service.stop("enough", flatten=False))
+        await desk.until(lambda: desk.status is S.STOPPING)
+        flattening = asyncio.create_task(desk.service.stop("flat, please", flatten=True))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(venue, "cancel", cancels)
+        for command in held:
+            cancels(command)
+        await asyncio.wait_for(asyncio.gather(keeping, flattening), 10)
+
+        assert desk.status is S.STOPPED
+        assert desk.state.open_keys() == []
+        assert books_agree(desk.service)
+
+
 async def test_a_flattening_stop_works_while_paused(tmp_path):
     async with running(tmp_path) as desk:
         await desk.service.place_order(BTC, "SELL", "0.01", stop_loss=46_000)
@@ -405,6 +512,16 @@ async def test_the_kill_switch_blocks_takes_back_and_outlasts_the_session(tmp_pa
         assert (await desk.service.place_order(BTC, "BUY", "0.004")).status is OrderStatus.FILLED
 
 
+@pytest.mark.parametrize("reason", [ValueError("the model is \udc80"), 17, None])
+async def test_a_kill_holds_whatever_its_reason_is(tmp_path, reason):
+    async with running(tmp_path) as desk:
+        await desk.service.kill(reason)
+
+    async with running(tmp_path) as desk:
+        assert desk.state.is_killed
+        assert desk.state.kill_reason in str(reason).replace("\udc80", "\\udc80")
+
+
 async def test_the_kill_switch_can_flatten(tmp_path):
     async with running(tmp_path) as desk:
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
@@ -449,6 +566,31 @@ async def test_a_strategy_that_fails_is_taken_off_and_its_position_keeps_its_sto
         assert (await desk.service.place_order(BTC, "BUY", "0.004")).status is OrderStatus.FILLED
         await desk.feed.price(44_000)  # 2 % below: its stop
         assert desk.state.position(("main", BTC)).qty == Decimal("0.004")  # the operator's own
+
+
+class Babbler(Strategy):
+    """Wishes for something with a reason that is none, or raises one."""
+
+    def __init__(self, reason):
+        self.reason = reason
+
+    def on_trade(self, trade):
+        if isinstance(self.reason, Exception):
+            raise self.reason
+        self.signal("BUY", BTC, "0.01", reason=self.reason)
+
+
+@pytest.mark.parametrize("reason", [None, 0.75, "\udc80", ValueError("\udc80")])
+async def test_no_words_of_a_strategy_end_the_session_or_spoil_its_record(tmp_path, reason):
+    async with running(tmp_path, strategies=[Babbler(reason)]) as desk:
+        await desk.feed.prices()
+
+        assert desk.status is S.RUNNING
+        assert list(desk.state.stopped_strategies) == ["Babbler"]
+
+    assert verify(tmp_path / "holdfast.db").is_ok
+    async with running(tmp_path) as desk:
+        assert desk.status is S.RUNNING
 
 
 async def test_one_failing_strategy_leaves_the_others_alone(tmp_path):

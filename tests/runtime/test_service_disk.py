@@ -8,18 +8,23 @@ import os
 import subprocess
 import threading
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 
 from holdfast import (
     JournalError,
+    Order,
+    OutcomeUnknownError,
     RiskDenied,
     SessionStateError,
+    Side,
     TradingSessionStatus,
 )
 from holdfast.journal import upkeep
 from holdfast.journal.inspect import verify
 from holdfast.journal.sqlite import SqliteStore
+from holdfast.model import messages as msg
 from tests.runtime.session_desk import BTC, running
 
 ORDERS_MAX = 300
@@ -141,6 +146,62 @@ async def test_a_kill_is_answered_when_a_grouped_commit_has_it(tmp_path, store):
 
         store.may_go.set()
         await asyncio.wait_for(killing, 10)
+
+
+async def test_a_kill_is_answered_though_later_facts_still_wait_for_their_commit(
+    tmp_path, monkeypatch
+):
+    may_go, is_inside = threading.Semaphore(0), threading.Event()
+    honest = SqliteStore.insert
+
+    def insert(self, rows):
+        is_inside.set()
+        assert may_go.acquire(timeout=30)
+        honest(self, rows)
+
+    async with running(tmp_path, durability="power") as desk:
+        monkeypatch.setattr(SqliteStore, "insert", insert)
+        killing = asyncio.create_task(desk.service.kill("enough"))
+        await desk.until(is_inside.is_set)
+        desk.service.live.shell.ask(msg.PauseSession(reason="looking"))
+        may_go.release()
+        await asyncio.wait_for(killing, 10)
+
+        assert desk.service.live.shell.has_uncommitted
+        may_go.release(100)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda service, _: service.place_order(BTC, "BUY", "0.003", "LIMIT", 44_600),
+        lambda service, order: service.cancel_order(order.id),
+        lambda service, order: service.modify_order(order.id, 44_400),
+        lambda service, _: service.close_position(BTC),
+        lambda service, _: service.adjust_position(BTC, "0.005"),
+    ],
+    ids=["place", "cancel", "modify", "close", "adjust"],
+)
+async def test_what_no_commit_has_and_so_never_left_is_not_answered_as_done(tmp_path, store, asked):
+    async with running(tmp_path, durability="power", auto_restart=False) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        store.fails = True
+
+        with pytest.raises(OutcomeUnknownError, match="the disk is full"):
+            await asked(desk.service, resting)
+        store.fails = False
+
+
+async def test_an_order_that_no_commit_has_did_not_succeed(tmp_path, store):
+    order = Order(symbol=BTC, side=Side.BUY, quantity=Decimal("0.003"))
+    async with running(tmp_path, durability="power", auto_restart=False) as desk:
+        store.fails = True
+        result = await desk.service.execute_order(order)
+        store.fails = False
+
+    assert not result.success
+    assert "the disk is full" in result.error
 
 
 async def test_a_kill_that_no_commit_has_is_not_answered_as_one(tmp_path, store):

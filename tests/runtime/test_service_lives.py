@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from decimal import Decimal
 
 import pytest
@@ -15,6 +16,7 @@ from holdfast import (
     LiveTradingService,
     NetworkError,
     OrderStatus,
+    RiskDenied,
     SessionStateError,
     TradingSessionStatus,
     journal,
@@ -313,6 +315,69 @@ async def test_a_live_feed_that_breaks_begins_a_new_life(tmp_path):
 
         assert desk.service.restarts == 1
         feed._is_over = False
+
+
+async def test_a_session_that_is_given_up_after_restarts_takes_its_entries_back(
+    tmp_path, monkeypatch
+):
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        held = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        open_life, told = LiveSession.open, []
+
+        async def differing(live):
+            await open_life(live)
+            monkeypatch.setattr(live.venue, "cancel", lambda c: told.append(c.cl_ord_id))
+            raise NetworkError("the venue did not give its books in time")
+
+        monkeypatch.setattr(LiveSession, "open", differing)
+        desk.overfill(held)
+        await desk.service.wait()
+
+        assert desk.status is S.ERROR
+        assert desk.service.restarts == lives.RESTARTS_MAX
+        assert told == [resting.id]  # once, and the stop stays
+
+
+class Clinging(ScriptedFeed):
+    """Fails when it is let go."""
+
+    async def messages(self, after_ts=0):
+        try:
+            async for batch in super().messages(after_ts):
+                yield batch
+        finally:
+            raise NetworkError("connection reset")
+
+
+async def test_a_feed_that_fails_behind_a_stop_begins_no_new_session(tmp_path, caplog):
+    async with running(tmp_path, feed=Clinging(is_live=True)) as desk:
+        before = desk.service.session()
+        session = await asyncio.wait_for(desk.service.stop("enough"), 10)
+
+        assert (session.id, session.status) == (before.id, S.STOPPED)
+        assert desk.service.restarts == 0
+        assert not desk.service.is_running()
+        assert books_agree(desk.service)
+        assert "after it had stopped: connection reset" in caplog.text
+
+
+async def test_a_failure_while_in_error_leaves_the_session_in_error(tmp_path):
+    feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+    async with running(tmp_path, feed=feed) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.service.live.shell.ask(FailSession(reason="books differ"))
+        before = desk.service.live
+        feed.end(NetworkError("connection reset"))
+        await desk.until(lambda: desk.service.restarts and not desk.service.live.has_failed)
+        await desk.until(lambda: desk.status is not S.STARTING)
+
+        assert desk.service.live is not before
+        assert (desk.status, desk.service.session().reason) == (S.ERROR, "books differ")
+        with pytest.raises(RiskDenied, match="session"):
+            await desk.service.place_order(BTC, "BUY", "0.01")
+        assert (await desk.service.close_position(BTC)).quantity == 0
+        assert (await desk.service.stop("looked at")).status is S.STOPPED
 
 
 async def test_an_error_of_our_own_in_the_pass_is_a_failure_not_a_silent_end(tmp_path, monkeypatch):

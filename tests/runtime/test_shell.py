@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from decimal import Decimal
 from typing import cast
 
@@ -232,6 +233,26 @@ async def test_a_command_waits_for_a_grouped_commit_and_the_engine_does_not():
     bench.journal.commit()
     await asyncio.wait_for(waiting, 1)
     assert bench.log.lines.count("submit") == 2
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_command_that_can_not_be_given_fails_the_shell_also_behind_a_grouped_commit(
+    at_once,
+):
+    bench = Bench(at_once=at_once).start()
+    bench.journal.commit()
+    bench.venue.answer = _refuse
+    with suppress(RuntimeError):  # who is told of it depends on who commits
+        bench.shell.ask(buy())
+        bench.journal.commit()
+
+    assert str(bench.shell.failed.result()) == "by design"
+    bench.shell.hear(msg.Tick())
+    assert bench.log.lines.count("submit") == 1
+
+
+def _refuse(command):
+    raise RuntimeError("by design")
 
 
 async def test_an_answer_that_comes_at_once_is_handled_behind_its_order():

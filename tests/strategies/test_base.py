@@ -124,11 +124,33 @@ def test_zero_asks_for_no_stop_and_none_for_the_usual_one():
         ({"order_type": "LIMITED"}, "'LIMITED' is not a valid OrderType"),
         ({"time_in_force": "DAY"}, "'DAY' is not a valid TimeInForce"),
         ({"signal_type": "HOLD"}, "'HOLD' is not a valid SignalType"),
+        ({"reason": None}, "reason must be a text, was None"),
+        ({"reason": 0.75}, "reason must be a text, was 0.75"),
+        ({"reason": "\udc80"}, "reason must be text that UTF-8 can write"),
+        ({"signal_id": 17}, "signal_id must be a text, was 17"),
+        ({"algo": 17}, "algo must be a text, was 17"),
     ],
 )
 def test_an_impossible_wish_names_strategy_symbol_and_value(arguments, text):
     with pytest.raises(StrategyError, match=f"signal of mine for BTCUSDT: {text}"):
         heard(**{"signal_type": "BUY", "symbol": "BTCUSDT"} | arguments)
+
+
+def test_a_symbol_that_is_no_text_is_refused():
+    with pytest.raises(StrategyError, match="symbol must be a text, was 17"):
+        heard("BUY", 17)
+
+
+def test_a_kind_of_text_of_another_library_becomes_a_plain_one():
+    class Other(str):
+        """What a column of names holds."""
+
+        __slots__ = ()
+
+    wish = heard("BUY", Other("BTCUSDT"), reason=Other("a column"))
+
+    assert {type(wish.symbol), type(wish.reason)} == {str}
+    assert (wish.symbol, wish.reason) == ("BTCUSDT", "a column")
 
 
 def test_an_unbound_strategy_says_so():

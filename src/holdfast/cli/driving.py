@@ -80,6 +80,8 @@ async def _started(
         start.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await start
+        if service.is_running():
+            return  # it only waited for a first price: it is stopped as any other
         raise KeyboardInterrupt
     start.result()
 

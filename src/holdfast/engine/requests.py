@@ -324,9 +324,14 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
 
 
 def on_stop(core: Core, request: msg.StopSession) -> None:
-    """Take entries back; the session is STOPPED once they have ended."""
-    core.move(TradingSessionStatus.STOPPING, request.reason)
-    core.cancel_entries(f"stopping: {request.reason}")
+    """Take entries back; the session is STOPPED once they have ended.
+
+    One that is STOPPING can still be told to close its positions too.
+    """
+    is_stopping = core.state.status is TradingSessionStatus.STOPPING
+    if not (is_stopping and request.flatten):
+        core.move(TradingSessionStatus.STOPPING, request.reason)
+        core.cancel_entries(f"stopping: {request.reason}")
     if request.flatten:
         core.emit(ev.FlattenRequested(ts=core.now, reason=request.reason))
         flatten(core)

@@ -56,11 +56,12 @@ class Room:
     tidy: Callable[[], None]
 
 
-def archive(where: str | Path, *, spare: int = 0) -> Archive | None:
+def archive(where: str | Path, *, spare: int = 0, is_beside: bool = False) -> Archive | None:
     """Archive facts before the snapshot, the oldest first; None where there are too few.
 
     Args:
         spare: so many of them stay in the table beside the newest ones, a tenth more at times.
+        is_beside: never take the journal, also where it has no owner: one may come.
 
     Raises:
         ConfigError: journals are not archived there.
@@ -69,19 +70,19 @@ def archive(where: str | Path, *, spare: int = 0) -> Archive | None:
         JournalCorrupt: a fact was altered or lost.
     """
     with ExitStack() as undo:
-        room = _room(where, undo)
+        room = _room(where, undo, is_beside=is_beside)
         _drop(room, room.tables.archived())  # what a run that was cut short has left
         moved = _move(room, spare)
         room.tidy()
     return moved
 
 
-def _room(where: str | Path, undo: ExitStack) -> Room:
+def _room(where: str | Path, undo: ExitStack, *, is_beside: bool) -> Room:
     match scheme_of(where):
         case "sqlite":
             path = sqlite_path(where)
             undo.enter_context(explained(str(path)))
-            return _sqlite_room(path, undo)
+            return _sqlite_room(path, undo, is_beside=is_beside)
         case "postgresql":
             from .postgres import archiving_room  # noqa: PLC0415 - an extra
 
@@ -90,7 +91,7 @@ def _room(where: str | Path, undo: ExitStack) -> Room:
             raise ConfigError(f"a journal at {other} is not archived: it ends with its process")
 
 
-def _sqlite_room(path: Path, undo: ExitStack) -> Room:
+def _sqlite_room(path: Path, undo: ExitStack, *, is_beside: bool) -> Room:
     from .sqlite import (  # noqa: PLC0415 - either database will do
         SqliteStore,
         owner_tables,
@@ -102,11 +103,12 @@ def _sqlite_room(path: Path, undo: ExitStack) -> Room:
         undo.callback(FileLock(path.with_name(f"{path.name}.archiving"), Owner.here()).release)
     except JournalLocked as error:
         raise JournalLocked(f"journal {path} is being archived by another process") from error
-    is_alone = True
-    try:
-        undo.callback(FileLock(path.with_name(f"{path.name}.lock"), Owner.here()).release)
-    except JournalLocked:
-        is_alone = False
+    is_alone = not is_beside
+    if is_alone:
+        try:
+            undo.callback(FileLock(path.with_name(f"{path.name}.lock"), Owner.here()).release)
+        except JournalLocked:
+            is_alone = False
     tables = owner_tables(path)  # what is not in the database yet is none of ours
     undo.callback(tables.close)
     store = SqliteStore(path, tables)

@@ -72,16 +72,19 @@ class Stage:
         self._check_name()
 
     def drop(self, sequence: int) -> None:
-        """Remove full files whose rows the database has up to `sequence`. From any thread."""
-        while self._full and self._full[0][0] <= sequence:
+        """Remove full files whose rows the database has up to `sequence`. From any thread.
+
+        The next owner's files have the same names: who has lost the journal removes nothing.
+        """
+        while self._full and self._full[0][0] <= sequence and self._is_ours():
             self._full.pop(0)[1].unlink(missing_ok=True)
 
     def close(self, *, is_moved: bool) -> None:
         """Let go of the files; remove them where the database has all."""
-        os.close(self._fd)
-        if is_moved:
+        if is_moved and self._is_ours():
             self.drop(self._last)
             self._path.unlink(missing_ok=True)
+        os.close(self._fd)
 
     def _follow_on(self) -> None:
         last, path, fd = self._last, self._path, self._fd
@@ -103,12 +106,14 @@ class Stage:
 
     def _check_name(self) -> None:
         """See that the file is still the one that the next owner will read."""
-        try:
-            is_ours = os.stat(self._name).st_ino == self._inode  # noqa: PTH116 - each commit's
-        except FileNotFoundError:
-            is_ours = False
-        if not is_ours:
+        if not self._is_ours():
             raise self._fenced()
+
+    def _is_ours(self) -> bool:
+        try:
+            return os.stat(self._name).st_ino == self._inode  # noqa: PTH116 - each commit's
+        except FileNotFoundError:
+            return False
 
     def _unwritten(self, error: OSError, path: Path) -> JournalError:
         what = "the disk failed to write: check it, then start again"

@@ -115,6 +115,11 @@ class Upkeep:
             except sqlite3.Error as error:
                 self._delivery.fail(JournalError(str(explain(error, self._place))))
                 return
+            except Exception as error:  # noqa: BLE001 - a thread must not die unheard
+                self._delivery.fail(
+                    JournalError(f"journal {self._place}: its thread failed: {error!r}")
+                )
+                return
 
 
 def _nothing() -> None:

@@ -22,11 +22,14 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def main() -> int:
-    """Archive until nothing is left to do; say what was done, a line an archive."""
+    """Archive until nothing is left to do; say what was done, a line an archive.
+
+    A session that is killed leaves this process behind, and its successor finds the journal free.
+    """
     os.nice(IDLE)
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)
     try:
-        while (moved := archive(asked.where, spare=asked.spare)) is not None:
+        while moved := archive(asked.where, spare=asked.spare, is_beside=True):
             _say(f"archived facts {moved.first} to {moved.last}: {moved.file}")
     except TradingError as error:
         _say(f"old facts were not archived: {error}")

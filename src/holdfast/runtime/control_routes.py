@@ -126,14 +126,19 @@ async def cancel(request: web.Request) -> web.Response:
     service, order_id = _service(request), request.match_info["id"]
     if order_id != "all":
         return _json({"order": await service.cancel_order(order_id)})
+    # Exits and stops protect: they go with their position.
+    entries = [o.id for o in await service.get_orders() if not o.reduce_only and o.id is not None]
+    # All at once: one that is refused, or not answered, holds no other up.
+    cancels = [service.cancel_order(entry) for entry in entries]
+    answers = await asyncio.gather(*cancels, return_exceptions=True)
     cancelled, failed = [], {}
-    for found in await service.get_orders():
-        if found.reduce_only or found.id is None:
-            continue  # exits and stops protect: they go with their position
-        try:
-            cancelled.append(await service.cancel_order(found.id))
-        except SessionStateError as error:  # it has just ended by itself
-            failed[found.id] = str(error)
+    for entry, answer in zip(entries, answers, strict=True):
+        if isinstance(answer, SessionStateError):  # it has just ended by itself
+            failed[entry] = str(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            cancelled.append(answer)
     return _json({"orders": cancelled, "failed": failed})
 
 

@@ -42,7 +42,7 @@ def _text_of(error: BaseException, guard: HookGuard) -> str:
         raise
     except BaseException:  # noqa: BLE001 - it fails once more
         return "its text can't be shown"
-    return texts[0]
+    return texts[0].encode(errors="backslashreplace").decode()  # it is going to be recorded
 
 
 def _place(error: BaseException, hook: Callable[..., object]) -> str:

@@ -71,6 +71,7 @@ class LiveSession:
         self.outcome: BaseException | None = None
         self.feed_error: Exception | None = None
         self.is_closed = False
+        self.halt = ""  # why the life before was in ERROR: a person has to end that, no restart
         self._config = config
         self._clock = parts.clock
         self._clean = Redactor((*secrets_of(config), *plan.secrets)).clean
@@ -137,6 +138,8 @@ class LiveSession:
         await Start(self.engine, self.shell, self.venue).reached()
         if self.shell.has_failed:
             raise self.shell.failed.result()
+        if self.halt:
+            self.shell.ask(msg.FailSession(reason=self.halt))
         await self._attach_strategies()
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:
@@ -324,9 +327,10 @@ class LiveSession:
 
     async def stop(self, reason: str, *, flatten: bool) -> None:
         """End the session: ERROR is reset, anything else is stopped in order."""
+        done = (TradingSessionStatus.STOPPED, None if flatten else TradingSessionStatus.STOPPING)
         if self.status is TradingSessionStatus.ERROR:
             self.shell.ask(msg.ResetSession(reason=reason))
-        elif self.status not in (TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED):
+        elif self.status not in done:
             self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
         await self.settle()
         self.leave()

@@ -28,6 +28,7 @@ from .assembly import own_journal
 from .books import BooksReport, compare_books
 from .live import LiveSession
 from .recovery import StateRecoveryService
+from .shell import check_values
 
 RESTARTS_MAX = 5
 """How often in a row a failed session is begun anew before it is left in ERROR."""
@@ -56,6 +57,7 @@ class Lives:
     def __init__(self, make: Make, config: TradingConfig, notifier: Notifier) -> None:
         self.fault = ""
         self.restarts = 0
+        self.is_starting = False  # the first life opens: nothing runs yet
         self.books: BooksReport | None = None
         self._make = make
         self._config = config
@@ -91,7 +93,12 @@ class Lives:
         Raises:
             TradingError: it can't be opened; nothing is left behind.
         """
-        await self._begin()
+        self.is_starting = True
+        try:
+            await self._begin()
+        finally:
+            self.is_starting = False
+            self._turned.set()
         self._task = asyncio.create_task(self._run(), name="holdfast-session")
         self._task.add_done_callback(lambda _: self._turned.set())
 
@@ -101,7 +108,10 @@ class Lives:
             await asyncio.shield(self._task)
 
     async def stop(self, reason: str, *, flatten: bool) -> None:
-        """Bring the session to its end; a life that has just failed is waited for to do it."""
+        """Bring the session to its end; one that starts, or starts anew, is waited for to do it."""
+        while self.is_starting:
+            self._turned.clear()
+            await self._turned.wait()
         while self.is_running:
             live = self._live
             assert live is not None, "a running session has a life"
@@ -146,7 +156,7 @@ class Lives:
         if live is None or not self.is_running:
             raise SessionStateError("no session is running")
         live.shell.ask(message)
-        await live.shell.committed()
+        await live.shell.recorded()
         if live.has_failed:
             raise SessionStateError("the session failed before this was on record: ask once more")
 
@@ -160,10 +170,15 @@ class Lives:
     async def _begin(self) -> None:
         live = await self._make()
         before, self._live = self._live, live
+        if before is not None and before.status is TradingSessionStatus.ERROR:
+            live.halt = before.engine.state.status_reason
         try:
             await live.open()
-        except BaseException:
+        except BaseException as error:
             self._live = before
+            is_given_up = isinstance(error, Exception) and not self._may_go_on(error)
+            if before is not None and is_given_up and live.shell.has_begun:
+                _take_entries_back(live, error)
             await _closed(live)
             raise
         finally:
@@ -176,7 +191,7 @@ class Lives:
                 assert live is not None, "a life was begun"
                 began = asyncio.get_running_loop().time()
                 await live.run()
-                if live.outcome is None:
+                if live.outcome is None or self._was_stopped(live, live.outcome):
                     await self._end(live)
                     return
                 if asyncio.get_running_loop().time() - began >= HEALTHY_AFTER_S:
@@ -196,6 +211,14 @@ class Lives:
         self.fault = str(live.feed_error or "")
         self.books = compare_books(live.engine, await live.read_books(), live.venue.account)
         await _closed(live)
+
+    def _was_stopped(self, live: LiveSession, error: BaseException) -> bool:
+        """Tell whether a life failed on its way out alone: the next would be a new session."""
+        if live.status is not TradingSessionStatus.STOPPED or isinstance(error, _FINAL):
+            return False
+        _log.warning("the session failed after it had stopped: %s", error, exc_info=error)
+        self._final = TradingSessionStatus.STOPPED
+        return True
 
     async def _go_on(self, live: LiveSession, error: BaseException) -> bool:
         """Replace a failed life; tell whether another one runs now."""
@@ -228,8 +251,7 @@ class Lives:
 
     async def _give_up(self, live: LiveSession, error: BaseException) -> None:
         """Take entries back, if the account is still ours, and put ERROR on record."""
-        if not live.is_closed and not isinstance(error, Fenced):
-            live.cancel_at_venue()
+        _take_entries_back(live, error)
         await _closed(live)
         self._final = TradingSessionStatus.ERROR
         if not isinstance(error, JournalError):
@@ -239,6 +261,11 @@ class Lives:
 
     def _blame(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"
+
+
+def _take_entries_back(live: LiveSession, error: BaseException) -> None:
+    if not live.is_closed and not isinstance(error, Fenced):
+        live.cancel_at_venue()
 
 
 async def _closed(live: LiveSession) -> None:
@@ -252,6 +279,7 @@ def record_end(config: TradingConfig, message: msg.FailSession | msg.ResetSessio
     Raises:
         TradingError: the journal can't be had, or not be written.
     """
+    check_values(message)
     journal = own_journal(config)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from ..model import messages as msg
 from ..model.errors import (
     InputError,
     InsufficientBalanceError,
+    OutcomeUnknownError,
     RateLimitError,
     RiskDenied,
     TradingError,
@@ -61,7 +62,11 @@ Refusal = ev.CancelRejected | ev.ReplaceRejected
 
 
 class Operations:
-    """Acts on one life of a session."""
+    """Acts on one life of a session.
+
+    Raises:
+        OutcomeUnknownError: in whatever waits for the venue's word, where the life fails first.
+    """
 
     def __init__(self, live: LiveSession) -> None:
         self._live = live
@@ -102,10 +107,20 @@ class Operations:
 
     async def _answered(self, cl_ord_id: ClOrdId) -> None:
         order = self._engine.state.orders[cl_ord_id]
-        await self._shell.until(
-            lambda: order.status is not OrderStatus.PENDING_NEW or order.is_in_doubt,
-            ANSWER_PATIENCE_S,
-        )
+        await self._until(lambda: order.status is not OrderStatus.PENDING_NEW or order.is_in_doubt)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait a while for the venue's word.
+
+        Raises:
+            OutcomeUnknownError: this life failed first, perhaps before anything was sent.
+        """
+        has_come = await self._shell.until(condition, ANSWER_PATIENCE_S)
+        if not has_come and self._shell.has_failed:
+            raise OutcomeUnknownError(
+                f"the session failed before the venue had answered: {self._shell.failed.result()}; "
+                "look at what became of it before you ask once more"
+            )
 
     def _accepted(self, cl_ord_id: ClOrdId) -> Order:
         order = self._engine.state.orders[cl_ord_id]
@@ -148,9 +163,7 @@ class Operations:
         with self._refusals(cl_ord_id) as refusals:
             self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
             order = self._engine.state.orders[cl_ord_id]
-            await self._shell.until(
-                lambda: not order.is_open or order.cancel is RequestState.NONE, ANSWER_PATIENCE_S
-            )
+            await self._until(lambda: not order.is_open or order.cancel is RequestState.NONE)
         if refusals and order.is_open:
             raise VenueRefused(refusals[-1].reason, code=refusals[-1].code)
         return order_view(self._engine.state, order)
@@ -181,7 +194,7 @@ class Operations:
             if not any(isinstance(fact, ev.ReplaceRequested) for fact in outcome.facts):
                 raise RiskDenied(refusals[-1].reason if refusals else "it was not sent")
             order = self._engine.state.orders[cl_ord_id]
-            await self._shell.until(lambda: order.replace is RequestState.NONE, ANSWER_PATIENCE_S)
+            await self._until(lambda: order.replace is RequestState.NONE)
         if refusals:
             raise VenueRefused(refusals[-1].reason, code=refusals[-1].code)
         return order_view(self._engine.state, order)
@@ -242,11 +255,10 @@ class Operations:
         request = msg.CloseRequest(symbol=key[1], reason=reason, account=key[0])
         sent = self._sent(self._shell.ask(request).facts)
         orders = [state.orders[i] for i in sent]
-        await self._shell.until(
+        await self._until(
             lambda: (
                 not state.position(key).qty or bool(orders and not any(o.is_open for o in orders))
-            ),
-            ANSWER_PATIENCE_S,
+            )
         )
         for cl_ord_id in sent:
             self._check_arrived(cl_ord_id)
@@ -267,7 +279,7 @@ class Operations:
         facts = self._shell.ask(request).facts
         sent = self._sent(facts)
         orders = [self._engine.state.orders[i] for i in sent]
-        await self._shell.until(lambda: not any(o.is_open for o in orders), ANSWER_PATIENCE_S)
+        await self._until(lambda: not any(o.is_open for o in orders))
         for cl_ord_id in sent:
             self._check_arrived(cl_ord_id)
         for fact in facts:

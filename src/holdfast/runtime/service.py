@@ -39,7 +39,7 @@ from .operations import Operations
 from .publishing import Publisher, Repository
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
-from .wanted import Templates, Wanted, symbols_of
+from .wanted import Templates, Wanted, symbols_of, words_of
 
 FIRST_PRICE_LOOKS = 100
 FIRST_PRICE_S = 0.02
@@ -120,7 +120,7 @@ class LiveTradingService:
             SessionStateError: a session is running.
             TradingError: it can't be started; the text says what to do.
         """
-        if self.is_running():
+        if self.is_running() or (self._lives and self._lives.is_starting):
             raise SessionStateError("a session is running: stop it first")
         self._wanted = Wanted(
             portfolio_id=str(portfolio_id or uuid4()),
@@ -226,19 +226,19 @@ class LiveTradingService:
         Raises:
             SessionStateError: none was started.
         """
-        self._running()
-        assert self._lives is not None, "a life has lives"
+        if (lives := self._lives) is None:
+            raise SessionStateError("no session was started")
         wants_flat = self.config.on_stop == "flatten" if flatten is None else flatten
-        if self._lives.is_running:
-            await self._lives.stop(reason, flatten=wants_flat)
+        if lives.is_running or lives.is_starting:
+            await lives.stop(reason, flatten=wants_flat)
             await self.event_bus.drain()
-        elif self._lives.status is TradingSessionStatus.ERROR:
-            self._lives.reset(reason)
+        elif lives.status is TradingSessionStatus.ERROR:
+            lives.reset(reason)
         return self.session()
 
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
         """Engage the kill switch: nothing new goes out until it is released, restarts included."""
-        await self._ask(msg.EngageKillSwitch(reason=reason, flatten=flatten))
+        await self._ask(msg.EngageKillSwitch(reason=words_of(reason), flatten=flatten))
 
     async def release(self, operator: str) -> None:
         """Release the kill switch; `operator` answers for it."""

@@ -17,6 +17,8 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from ..engine.engine import Engine, Outcome
 from ..model import commands as cmd
 from ..model import messages as msg
@@ -76,7 +78,7 @@ class Shell:
         self._inbox: deque[msg.Message] = deque()
         self._is_pumping = False
         self._has_begun = False
-        self._uncommitted = 0
+        self._appended = self._uncommitted = 0  # batches of facts
         self._committed = asyncio.Event()
         self._changed = asyncio.Event()
         self._timers: list[tuple[int, int, ParentId]] = []
@@ -112,7 +114,7 @@ class Shell:
     def ask(self, message: msg.Message) -> Outcome:
         """Handle an operator's message now and return what it led to.
 
-        Where commits are grouped, and so synced, it is on record once `committed` returns.
+        Where commits are grouped, and so synced, it is on record once `recorded` returns.
 
         Raises:
             InputError, SessionStateError, UnknownOrderError: it can't be carried out; nothing
@@ -124,6 +126,7 @@ class Shell:
             raise SessionStateError("the engine is busy: ask from a task of your own")
         if self.has_failed:
             raise SessionStateError(f"the session has failed: {self.failed.result()}")
+        check_values(message)
         self._is_pumping = True
         try:
             outcome = self._handle(message)
@@ -184,7 +187,7 @@ class Shell:
             if commands or len(self._held) >= HELD_MAX:
                 self.release(commands)
             return
-        self._uncommitted += 1
+        self._count_batch()
         lap = self._lap
         if is_synced and self._journal.is_synchronous:  # else its commits are syncs
             self._journal.append(outcome.facts, lambda: self._let_go_synced(commands, lap))
@@ -195,8 +198,12 @@ class Shell:
         """Commit what was held back."""
         held, self._held = self._held, []
         if held:
-            self._uncommitted += 1
+            self._count_batch()
             self._journal.append(held, lambda: self._let_go(commands))
+
+    def _count_batch(self) -> None:
+        self._appended += 1
+        self._uncommitted += 1
 
     def _let_go_synced(self, commands: Sequence[cmd.Command], lap: Lap | None) -> None:
         """Let commands leave once no power cut can take the facts that they follow from."""
@@ -208,10 +215,16 @@ class Shell:
 
     def _let_go(self, commands: Sequence[cmd.Command], lap: Lap | None = None) -> None:
         self._uncommitted -= 1
-        if not self._uncommitted:
-            self._committed.set()
+        self._committed.set()
         if not commands or self.has_failed:
             return
+        try:
+            self._let_leave(commands, lap)
+        except Exception as error:  # a commit that is grouped has no caller who would hear of it
+            self.fail(error)
+            raise
+
+    def _let_leave(self, commands: Sequence[cmd.Command], lap: Lap | None) -> None:
         if lap is None or self.stopwatch is None:
             self._carry_out(commands)
             return
@@ -259,8 +272,15 @@ class Shell:
     # Waiting
 
     async def committed(self) -> None:
-        """Wait until every fact so far is durable and its commands have left."""
+        """Wait until every fact is durable, and what its commands led to at once is too."""
         while self._uncommitted and not self.has_failed:
+            self._committed.clear()
+            await self._committed.wait()
+
+    async def recorded(self) -> None:
+        """Wait until every fact so far is durable, however many follow meanwhile."""
+        wanted = self._appended
+        while self._appended - self._uncommitted < wanted and not self.has_failed:
             self._committed.clear()
             await self._committed.wait()
 
@@ -287,6 +307,18 @@ class Shell:
             except TimeoutError:
                 return condition()
         return True
+
+
+def check_values(message: msg.Message) -> None:
+    """Refuse what could not be recorded, or be recorded and not be read back.
+
+    Raises:
+        InputError: a value is of another kind; the text names its place.
+    """
+    try:
+        msgspec.json.decode(msgspec.json.encode(message), type=type(message))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{type(message).__name__} has a value that can't be: {error}") from error
 
 
 def _is_repeatable(message: msg.Message) -> bool:

@@ -63,6 +63,11 @@ def symbols_of(names: Sequence[str]) -> tuple[Symbol, ...]:
     return tuple(dict.fromkeys(Symbol(name.strip().upper()) for name in names))
 
 
+def words_of(reason: object) -> str:
+    """Return a reason as a text that can be recorded, whatever it is: a kill waits for no words."""
+    return f"{reason}".encode(errors="backslashreplace").decode()
+
+
 def _check_list(names: Sequence[T], what: str) -> None:
     """Refuse one name where several belong: its letters would be taken for them."""
     if isinstance(names, str) or not isinstance(names, Sequence):

@@ -141,7 +141,7 @@ class Strategy:
             return
         try:
             wish = SignalGenerated(
-                symbol=Symbol(symbol),
+                symbol=Symbol(_text(symbol, "symbol")),
                 signal_type=SignalType(signal_type),
                 strategy_id=self._strategy_id,
                 quantity=_positive(quantity, "quantity"),
@@ -151,9 +151,9 @@ class Strategy:
                 stop_loss=_not_negative(stop_loss, "stop_loss"),
                 take_profit=_not_negative(take_profit, "take_profit"),
                 strength=_strength(strength),
-                algo=algo,
-                signal_id=signal_id,
-                reason=reason,
+                algo=_text(algo, "algo"),
+                signal_id=_text(signal_id, "signal_id"),
+                reason=_text(reason, "reason"),
                 ts=self._ctx.now(),
             )
             if wish.order_type is OrderType.LIMIT and wish.price is None:
@@ -195,6 +195,17 @@ def _not_negative(amount: Amount | None, name: str) -> Decimal | None:
     if number < ZERO:
         raise ValueError(f"{name} must be >= 0, was {amount!r}")
     return number
+
+
+def _text(text: object, name: str) -> str:
+    """Return a plain text that can be recorded, and read back."""
+    if not isinstance(text, str):
+        raise ValueError(f"{name} must be a text, was {text!r:.80}")  # noqa: TRY004 - as of all values
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} must be text that UTF-8 can write, was {text!r:.80}") from None
+    return str.__str__(text)  # a subclass, such as numpy's, is not to be recorded
 
 
 def _strength(strength: object) -> float:
