@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine import forgetting
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -27,7 +28,7 @@ from holdfast.model.values import (
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import Rig, S, encoded
+from tests.engine.rig import BTC, Rig, S, encoded
 
 LIMIT = OrderType.LIMIT
 
@@ -282,6 +283,24 @@ def test_an_order_that_has_filled_here_and_is_larger_at_the_venue_goes_on(rig, o
     assert rig.order(order).leaves_qty == 2
     rig.trade(order, "2", "98", of=0)
     assert (rig.order(order).status, rig.qty()) == (OrderStatus.FILLED, 5)
+
+
+def test_a_parent_is_remembered_while_an_order_of_it_is_open_again(rig, monkeypatch):
+    monkeypatch.setattr(forgetting, "CLOSED_PARENTS_KEPT", 1)
+    parent = rig.hold("3", order_type=LIMIT, price="99", stop_loss="90")
+    [entry] = [o.cl_ord_id for o in rig.state.children(parent) if o.role is OrderRole.ENTRY]
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    rig.trade(rig.submitted()[0].cl_ord_id, "3")
+    rig.cancel(rig.canceled()[0])
+    there = {"qty": Decimal(5), "price": Decimal(99), "cum_qty": Decimal(3)}
+    rig.status(entry, OrderStatus.PARTIALLY_FILLED, **there)
+    for _ in range(3):  # others come and go
+        rig.wait(2)
+        rig.cancel(rig.place(order_type=LIMIT, price="98"))
+
+    rig.trade(entry, "2", "99")
+
+    assert [(o.role, o.qty) for o in rig.submitted()] == [(OrderRole.STOP_LOSS, 2)]
 
 
 def test_a_fill_that_comes_after_the_end_of_an_order_that_was_larger_is_booked(rig, order):
