@@ -34,7 +34,7 @@ from .config_kinds import (
     show,
     whole,
 )
-from .settings import EngineSettings, RiskLimits
+from .settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX, EngineSettings, RiskLimits
 from .values import NS_PER_S, Symbol
 
 _LIMITS = RiskLimits()
@@ -128,10 +128,10 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     max_conditional_orders: Count = _LIMITS.max_conditional_orders
     stale_after_s: Seconds = _LIMITS.stale_after_s
     duplicate_window_s: Annotated[int, whole(0, 86_400)] = _LIMITS.duplicate_window_s
-    max_messages: Count = _LIMITS.max_messages
+    max_messages: Annotated[int, whole(1, MESSAGES_COUNTED_MAX)] = _LIMITS.max_messages
     message_window_s: Seconds = _LIMITS.message_window_s
     message_reserve: Annotated[int, whole(0, 100_000)] = _LIMITS.message_reserve
-    max_executions: Count = _LIMITS.max_executions
+    max_executions: Annotated[int, whole(1, EXECUTIONS_COUNTED_MAX)] = _LIMITS.max_executions
     execution_window_s: Seconds = _LIMITS.execution_window_s
     disabled: Names = _LIMITS.disabled
 

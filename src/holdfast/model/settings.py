@@ -13,6 +13,10 @@ import msgspec
 from .ids import PREFIX
 from .values import NS_PER_S
 
+MESSAGES_COUNTED_MAX = 5_000
+EXECUTIONS_COUNTED_MAX = 1_000
+"""So many are remembered, of messages and of one strategy's fills: no limit may count further."""
+
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the risk rules compare with. None switches a limit off."""
