@@ -405,12 +405,12 @@ def test_an_order_of_a_parent_that_a_power_cut_took_is_no_child_of_the_next_of_i
 
     rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
 
-    assert rig.order(lost).request.parent_id == ""
+    assert rig.order(lost).request.parent_id != parent.parent_id
     assert lost not in parent.children
 
 
 def test_a_parent_that_begins_after_an_order_was_taken_on_is_not_the_orders(rig):
-    lost = own_id(epoch=1, parent=1, role=OrderRole.ENTRY)
+    lost = own_id(epoch=1, parent=1, role=OrderRole.ENTRY, strategy=OPERATOR)
     rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(3))
     parent = rig.hold("2", stop_loss="90")
 
@@ -426,11 +426,11 @@ def test_an_order_of_another_symbol_is_no_child_whatever_number_it_names(rig):
 
     rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2), symbol="ETHUSDT")
 
-    assert rig.order(lost).request.parent_id == ""
+    assert rig.order(lost).request.parent_id != parent.parent_id
 
 
 def test_an_adopted_order_of_ours_without_parent_has_none(rig):
-    stranger = own_id(parent=0, role=OrderRole.ENTRY)
+    stranger = own_id(parent=0, role=OrderRole.ENTRY, strategy=OPERATOR)
 
     rig.report(stranger, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
 
@@ -527,6 +527,25 @@ def test_what_a_lost_entry_fills_is_closed_by_its_strategy_however_long_its_name
     guarding.signal(SignalType.CLOSE, strategy_id=LONG)
 
     assert [(o.side, o.qty, o.strategy_id) for o in guarding.submitted()] == [(Side.SELL, 2, LONG)]
+
+
+def test_what_a_lost_entry_fills_is_its_strategys_though_it_has_no_stop(rig):
+    rig.trade(own_id(role=OrderRole.ENTRY), "2", side=Side.BUY, trade_id=TradeId("t1"))
+    assert "it has no stop" in rig.ever(ev.AlarmRaised)[-1].text
+
+    rig.signal(SignalType.CLOSE, strategy_id=S)
+
+    assert [(o.side, o.qty) for o in rig.submitted()] == [(Side.SELL, 2)]
+
+
+def test_a_lost_entry_at_the_market_that_is_open_has_a_stop_by_the_markets_price(guarding):
+    lost = own_id(role=OrderRole.ENTRY)
+    guarding.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+
+    guarding.trade(lost, "2", "100.4")
+
+    [stop] = guarding.submitted()
+    assert (stop.role, stop.trigger_price) == (OrderRole.STOP_LOSS, 98)
 
 
 def test_an_order_whose_name_two_strategies_could_have_is_neithers(guarding):
