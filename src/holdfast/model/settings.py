@@ -15,7 +15,9 @@ from .values import NS_PER_S
 
 MESSAGES_COUNTED_MAX = 5_000
 EXECUTIONS_COUNTED_MAX = 1_000
-"""So many are remembered, of messages and of one strategy's fills: no limit may count further."""
+RETURNS_COUNTED_MAX = 998
+"""So many are remembered, of messages, of one strategy's fills, and of a symbol's returns: no limit
+may count further."""
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
