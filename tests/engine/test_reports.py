@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.engine import forgetting
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -28,7 +29,7 @@ from holdfast.model.values import (
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import Rig, S, encoded
+from tests.engine.rig import BTC, Rig, S, encoded
 
 LIMIT = OrderType.LIMIT
 
@@ -324,6 +325,24 @@ def test_an_order_that_has_filled_here_and_is_larger_at_the_venue_goes_on(rig, o
     assert (rig.order(order).status, rig.qty()) == (OrderStatus.FILLED, 5)
 
 
+def test_a_parent_is_remembered_while_an_order_of_it_is_open_again(rig, monkeypatch):
+    monkeypatch.setattr(forgetting, "CLOSED_PARENTS_KEPT", 1)
+    parent = rig.hold("3", order_type=LIMIT, price="99", stop_loss="90")
+    [entry] = [o.cl_ord_id for o in rig.state.children(parent) if o.role is OrderRole.ENTRY]
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    rig.trade(rig.submitted()[0].cl_ord_id, "3")
+    rig.cancel(rig.canceled()[0])
+    there = {"qty": Decimal(5), "price": Decimal(99), "cum_qty": Decimal(3)}
+    rig.status(entry, OrderStatus.PARTIALLY_FILLED, **there)
+    for _ in range(3):  # others come and go
+        rig.wait(2)
+        rig.cancel(rig.place(order_type=LIMIT, price="98"))
+
+    rig.trade(entry, "2", "99")
+
+    assert [(o.role, o.qty) for o in rig.submitted()] == [(OrderRole.STOP_LOSS, 2)]
+
+
 def test_a_fill_that_comes_after_the_end_of_an_order_that_was_larger_is_booked(rig, order):
     rig.accept(order)
     rig.cancel(order)
@@ -426,12 +445,12 @@ def test_an_order_of_a_parent_that_a_power_cut_took_is_no_child_of_the_next_of_i
 
     rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
 
-    assert rig.order(lost).request.parent_id == ""
+    assert rig.order(lost).request.parent_id != parent.parent_id
     assert lost not in parent.children
 
 
 def test_a_parent_that_begins_after_an_order_was_taken_on_is_not_the_orders(rig):
-    lost = own_id(epoch=1, parent=1, role=OrderRole.ENTRY)
+    lost = own_id(epoch=1, parent=1, role=OrderRole.ENTRY, strategy=OPERATOR)
     rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(3))
     parent = rig.hold("2", stop_loss="90")
 
@@ -447,11 +466,11 @@ def test_an_order_of_another_symbol_is_no_child_whatever_number_it_names(rig):
 
     rig.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2), symbol="ETHUSDT")
 
-    assert rig.order(lost).request.parent_id == ""
+    assert rig.order(lost).request.parent_id != parent.parent_id
 
 
 def test_an_adopted_order_of_ours_without_parent_has_none(rig):
-    stranger = own_id(parent=0, role=OrderRole.ENTRY)
+    stranger = own_id(parent=0, role=OrderRole.ENTRY, strategy=OPERATOR)
 
     rig.report(stranger, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
 
@@ -548,6 +567,25 @@ def test_what_a_lost_entry_fills_is_closed_by_its_strategy_however_long_its_name
     guarding.signal(SignalType.CLOSE, strategy_id=LONG)
 
     assert [(o.side, o.qty, o.strategy_id) for o in guarding.submitted()] == [(Side.SELL, 2, LONG)]
+
+
+def test_what_a_lost_entry_fills_is_its_strategys_though_it_has_no_stop(rig):
+    rig.trade(own_id(role=OrderRole.ENTRY), "2", side=Side.BUY, trade_id=TradeId("t1"))
+    assert "it has no stop" in rig.ever(ev.AlarmRaised)[-1].text
+
+    rig.signal(SignalType.CLOSE, strategy_id=S)
+
+    assert [(o.side, o.qty) for o in rig.submitted()] == [(Side.SELL, 2)]
+
+
+def test_a_lost_entry_at_the_market_that_is_open_has_a_stop_by_the_markets_price(guarding):
+    lost = own_id(role=OrderRole.ENTRY)
+    guarding.report(lost, ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+
+    guarding.trade(lost, "2", "100.4")
+
+    [stop] = guarding.submitted()
+    assert (stop.role, stop.trigger_price) == (OrderRole.STOP_LOSS, 98)
 
 
 def test_an_order_whose_name_two_strategies_could_have_is_neithers(guarding):

@@ -10,6 +10,7 @@ from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
+from holdfast.model.ids import Owner, make_cl_ord_id
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     ClOrdId,
@@ -17,6 +18,7 @@ from holdfast.model.values import (
     OrderStatus,
     OrderType,
     Side,
+    StrategyId,
     Symbol,
     TimeInForce,
 )
@@ -448,6 +450,18 @@ def test_exits_under_way_close_no_more_than_there_is(rig):
     rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1)))
 
     assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == [(Side.BUY, 1, False)]
+
+
+def test_a_lost_order_that_turns_out_to_rest_is_not_under_way(rig):
+    """An execution in a list does not say of what kind its order is."""
+    lost = make_cl_ord_id(Owner("hf", 1, 999, 7, OrderRole.ENTRY, StrategyId("s")))
+    rig.trade(lost, "1", "99", side=Side.BUY, of=0, cum_qty=Decimal(0))
+    there = {"qty": Decimal(3), "price": Decimal(99), "cum_qty": Decimal(1)}
+    rig.status(lost, OrderStatus.PARTIALLY_FILLED, **there)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(2)))
+
+    assert [(o.side, o.qty) for o in rig.submitted()] == [(Side.BUY, 1)]
 
 
 def test_an_adjustment_that_cannot_be_says_why(rig):

@@ -435,6 +435,7 @@ def test_a_bad_value_that_a_stronger_source_replaces_does_no_harm():
         ({"message_reserve": 100}, "message_reserve = 100 (argument message_reserve) and max_mess"),
         ({"max_messages": 30}, "message_reserve = 30 (default) and max_messages = 30 (argument"),
         ({"correlation_returns": 10}, "the window never holds so many returns"),
+        ({"volatility_returns_min": 61}, "the window never holds so many returns"),
         ({"volatility_min": 5}, "nothing lies between the two"),
         (
             {"max_net_exposure_pct": 2, "max_gross_exposure_pct": 1},

@@ -141,6 +141,7 @@ def _adopted(state: State, fact: ev.OrderAdopted) -> None:
     if parent is not None:
         parent.attempts = max(parent.attempts, 1)
         parent.children.append(order.cl_ord_id)
+        holdings.revive(state, parent)
 
 
 def _open(state: State, order: Order) -> None:
@@ -181,6 +182,8 @@ def _moved(state: State, order: Order, *, was_open: bool) -> None:
         state.closed_orders.remove(order.cl_ord_id)
         state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
         exits.reappeared(order)
+        if parent is not None:
+            holdings.revive(state, parent)
     if parent is not None:
         _count_stop_failure(parent, order)
         retire(state, parent)

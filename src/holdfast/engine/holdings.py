@@ -40,7 +40,12 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
     parent.filled_qty += fill.qty
     parent.open_qty += opened
     parent.opened_ts = fill.ts
-    if parent.parent_id in state.closed_parents:  # a fill after the end: there is work again
+    revive(state, parent)
+
+
+def revive(state: State, parent: Parent) -> None:
+    """Put a parent back among the live ones: after its end there is work again."""
+    if parent.parent_id in state.closed_parents:
         state.closed_parents.remove(parent.parent_id)
         state.live_parents[parent.key].append(parent.parent_id)
 

@@ -22,9 +22,10 @@ from ..model.market import (
     Trade,
     timeframe_ns,
 )
+from ..model.settings import RETURNS_COUNTED_MAX
 from ..model.values import NS_PER_S, AccountId, Symbol
 
-SAMPLES_KEPT = 1_000
+SAMPLES_KEPT = RETURNS_COUNTED_MAX + 2  # the running period has no return yet
 DECIMALS_KEPT = 8
 """Prices of a symbol that are not turned into decimals again: one order asks for each often."""
 

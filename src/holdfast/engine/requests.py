@@ -249,7 +249,7 @@ def _qty_under_way(core: Core, key: Key) -> Decimal:
     """Return the position as it will be once the open orders at the market have filled."""
     qty = core.state.position(key).qty
     for order in core.state.open_orders_of(key):
-        if order.request.order_type is OrderType.MARKET:
+        if order.request.order_type is OrderType.MARKET and order.price is None:
             most = closable(qty, order.side) if order.request.reduce_only else order.leaves_qty
             qty += min(order.leaves_qty, most) * order.side.sign
     return qty

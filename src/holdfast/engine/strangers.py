@@ -2,7 +2,8 @@
 
 Rule 1: what is open is taken on and counted, and told of; a closed one is history.
 Rule 2: an id of ours names its owner, cut to its first letters, and a parent where it can be meant.
-Rule 3: an entry of ours whose wish is gone has the stop that the settings give to wishes without.
+Rule 3: an entry of ours whose wish is gone is its strategy's, and has the stop that the settings
+        give to wishes without.
 Rule 4: an id of a later epoch than ours means that another process has taken the account over.
 """
 
@@ -118,17 +119,15 @@ def _adopt(core: Core, report: ExecutionReport, owner: Owner | None) -> Order:
 
 
 def _begin_parent(core: Core, report: ExecutionReport, owner: Owner) -> ParentId:
-    """Begin a parent for a strategy's entry whose wish is gone, with the stop that the settings
-    give to wishes that name none; return "" where they give none.
+    """Begin a parent for a strategy's entry whose wish is gone, so that the strategy can close what
+    it fills; with the stop that the settings give to wishes that name none.
     """
     instrument = core.state.instruments.get((report.account, report.symbol))
-    entry = report.price or report.last_px
     is_wish = owner.role is OrderRole.ENTRY and owner.strategy != OPERATOR
-    if not is_wish or report.reduce_only or instrument is None or not entry:
+    if not is_wish or report.reduce_only or instrument is None:
         return ParentId("")
-    stop_loss = stop_price(report.side, entry, None, instrument, core.settings)
-    if stop_loss is None:
-        return ParentId("")
+    entry = report.price or report.last_px or core.market.price(report.symbol)
+    stop_loss = stop_price(report.side, entry, None, instrument, core.settings) if entry else None
     parent_id = core.next_parent()
     pattern = _as_order(report, OrderRole.ENTRY, ParentId(""), owner.strategy)
     core.emit(
@@ -140,7 +139,7 @@ def _begin_parent(core: Core, report: ExecutionReport, owner: Owner) -> ParentId
             symbol=report.symbol,
             side=report.side,
             qty=pattern.qty,
-            algo="bracket",
+            algo="direct" if stop_loss is None else "bracket",
             strategy_id=owner.strategy,
             order=msgspec.structs.replace(pattern, cl_ord_id=ClOrdId("")),
             stop_loss=stop_loss,

@@ -191,6 +191,11 @@ def _contradictions(fields: ConfigFields) -> list[tuple[tuple[str, ...], str]]:
             "the window never holds so many returns",
         ),
         (
+            fields.volatility_returns_min > fields.correlation_returns,
+            ("volatility_returns_min", "correlation_returns"),
+            "the window never holds so many returns",
+        ),
+        (
             fields.volatility_min >= fields.volatility_max,
             ("volatility_min", "volatility_max"),
             "nothing lies between the two",

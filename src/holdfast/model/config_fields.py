@@ -34,7 +34,13 @@ from .config_kinds import (
     show,
     whole,
 )
-from .settings import EngineSettings, RiskLimits
+from .settings import (
+    EXECUTIONS_COUNTED_MAX,
+    MESSAGES_COUNTED_MAX,
+    RETURNS_COUNTED_MAX,
+    EngineSettings,
+    RiskLimits,
+)
 from .values import NS_PER_S, Symbol
 
 _LIMITS = RiskLimits()
@@ -50,6 +56,7 @@ Money = Annotated[Decimal, amount("0", "1E+12", above=True)]
 MaybeLooseShare = Annotated[LooseShare | None, OR_NONE]
 Seconds = Annotated[int, whole(1, 86_400)]
 Count = Annotated[int, whole(1, 100_000)]
+Returns = Annotated[int, whole(2, RETURNS_COUNTED_MAX)]
 
 
 def _database_in(settings: Mapping[str, object]) -> str:
@@ -115,12 +122,12 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     max_gross_exposure_pct: MaybeLooseShare = _LIMITS.max_gross_exposure_pct
     max_net_exposure_pct: MaybeLooseShare = _LIMITS.max_net_exposure_pct
     max_correlation: Annotated[Decimal, amount("0", "1")] = _LIMITS.max_correlation
-    correlation_returns: Annotated[int, whole(2, 10_000)] = _LIMITS.correlation_returns
-    correlation_returns_min: Annotated[int, whole(2, 10_000)] = _LIMITS.correlation_returns_min
+    correlation_returns: Returns = _LIMITS.correlation_returns
+    correlation_returns_min: Returns = _LIMITS.correlation_returns_min
     sample_s: Seconds = _LIMITS.sample_s
     volatility_min: Annotated[Decimal, amount("0", "1000")] = _LIMITS.volatility_min
     volatility_max: LooseShare = _LIMITS.volatility_max
-    volatility_returns_min: Annotated[int, whole(2, 10_000)] = _LIMITS.volatility_returns_min
+    volatility_returns_min: Returns = _LIMITS.volatility_returns_min
     max_order_qty: Annotated[Money | None, OR_NONE] = _LIMITS.max_order_qty
     max_order_notional: Money = _LIMITS.max_order_notional
     price_collar_pct: Share = _LIMITS.price_collar_pct
@@ -128,10 +135,10 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     max_conditional_orders: Count = _LIMITS.max_conditional_orders
     stale_after_s: Seconds = _LIMITS.stale_after_s
     duplicate_window_s: Annotated[int, whole(0, 86_400)] = _LIMITS.duplicate_window_s
-    max_messages: Count = _LIMITS.max_messages
+    max_messages: Annotated[int, whole(1, MESSAGES_COUNTED_MAX)] = _LIMITS.max_messages
     message_window_s: Seconds = _LIMITS.message_window_s
     message_reserve: Annotated[int, whole(0, 100_000)] = _LIMITS.message_reserve
-    max_executions: Count = _LIMITS.max_executions
+    max_executions: Annotated[int, whole(1, EXECUTIONS_COUNTED_MAX)] = _LIMITS.max_executions
     execution_window_s: Seconds = _LIMITS.execution_window_s
     disabled: Names = _LIMITS.disabled
 

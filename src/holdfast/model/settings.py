@@ -13,6 +13,12 @@ import msgspec
 from .ids import PREFIX
 from .values import NS_PER_S
 
+MESSAGES_COUNTED_MAX = 5_000
+EXECUTIONS_COUNTED_MAX = 1_000
+RETURNS_COUNTED_MAX = 998
+"""So many are remembered, of messages, of one strategy's fills, and of a symbol's returns: no limit
+may count further."""
+
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the risk rules compare with. None switches a limit off."""

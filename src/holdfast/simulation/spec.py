@@ -8,6 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from ..model.config import TradingConfig
+from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
 from .disk import SCHEME
 from .faults import SHAPES, Fault
 
@@ -62,8 +63,8 @@ def config_of(durability: str, boldness: int) -> TradingConfig:
         max_daily_loss_pct=Decimal("0.9"),
         min_free_margin_pct=Decimal("0.01"),
         volatility_max=Decimal(1000),
-        max_executions=100_000,
-        max_messages=100_000,
+        max_executions=EXECUTIONS_COUNTED_MAX,
+        max_messages=MESSAGES_COUNTED_MAX,
         disabled=("correlation",),
         save_state_interval=45,
     )

@@ -7,6 +7,9 @@ from decimal import Decimal
 import pytest
 
 from holdfast.model import events as ev
+from holdfast.model.config import TradingConfig
+from holdfast.model.errors import ConfigError
+from holdfast.model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
 from holdfast.model.values import (
     NS_PER_S,
     AccountId,
@@ -112,6 +115,27 @@ def test_messages_leave_the_window_after_its_length():
 
 
 # Execution throttle
+
+
+def highest(name, value):
+    """A limit at the highest that may be set."""
+    with pytest.raises(ConfigError):
+        TradingConfig(**{name: value + 1})
+    return getattr(TradingConfig(**{name: value}).risk_limits(), name)
+
+
+def test_the_highest_limits_that_may_be_set_still_hold():
+    messages = highest("max_messages", MESSAGES_COUNTED_MAX)
+    executions = highest("max_executions", EXECUTIONS_COUNTED_MAX)
+    desk = Desk(max_messages=messages, message_reserve=0, max_executions=executions)
+    order = desk.rest(desk.buy("3", "99"))
+    for _ in range(executions):
+        desk.fill(order, "0.001", "99")
+    for _ in range(2 * messages):  # exits and cancels are sent past the limit
+        desk.tell(ev.CancelRequested(ts=desk.now, cl_ord_id=order.cl_ord_id))
+
+    assert not desk.check("message_throttle", desk.buy()).passed
+    assert not desk.check("execution_throttle", desk.buy()).passed
 
 
 def test_entry_fills_of_one_strategy_are_throttled_at_the_limit():

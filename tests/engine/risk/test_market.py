@@ -11,6 +11,8 @@ import pytest
 
 from holdfast.engine.risk import Samples
 from holdfast.model import events as ev
+from holdfast.model.config import TradingConfig
+from holdfast.model.errors import ConfigError
 from holdfast.model.market import MarkPrice
 from holdfast.model.values import NS_PER_MS, NS_PER_S, OrderStatus, OrderType, Symbol
 from tests.engine.risk.desk import BTC, ETH, SOL, Desk
@@ -268,6 +270,22 @@ def test_volatility_is_the_annualised_deviation_of_minute_returns():
     verdict = desk.check("volatility", desk.buy())
     assert verdict.passed
     assert float(verdict.value or 0) == pytest.approx(annual(returns), abs=1e-8)
+
+
+def test_volatility_is_judged_by_as_many_returns_as_may_be_asked_for():
+    most = TradingConfig(correlation_returns=998, volatility_returns_min=998).risk_limits()
+    with pytest.raises(ConfigError, match="998"):
+        TradingConfig(correlation_returns=999)
+    rng = random.Random(5)
+    desk = Desk(
+        correlation_returns=most.correlation_returns,
+        volatility_returns_min=most.volatility_returns_min,
+        volatility_max=Decimal("0.01"),
+    )
+    desk.history(BTC, closes([rng.gauss(0, 0.001) for _ in range(1_100)]))
+    desk.trade(BTC, 100.0)  # the running minute takes a place
+
+    assert not desk.check("volatility", desk.buy()).passed
 
 
 def test_volatility_goes_by_the_true_spacing_of_samples():
