@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from holdfast.journal import open_journal
 from holdfast.journal.inspect import verify
 from holdfast.model.errors import JournalLocked
-from tests.journal.nursery import Nursery
+from tests.journal.nursery import ROOT, Nursery
 from tests.journal.samples import commit, fills
 
 LIVES = {"process": 14, "power": 6}
@@ -87,6 +89,41 @@ def test_lock_names_a_living_owner_and_dies_with_a_killed_one(sqlite, nursery_of
     journal = sqlite.open()
     assert journal.epoch == 2
     journal.close()
+
+
+_WITH_A_WORKER = """
+import os, sys, time
+from holdfast.journal import open_journal
+
+journal = open_journal(sys.argv[1])
+if not os.fork():
+    sys.stdin.read()
+    os._exit(0)
+print("forked", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.e2e
+def test_forked_worker_that_outlives_a_killed_owner_does_not_keep_its_lock(tmp_path):
+    """A pool of processes, which a strategy may have made, is left behind by kill -9."""
+    path = tmp_path / "a.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", _WITH_A_WORKER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdin is not None
+        assert owner.stdout.readline() == b"forked\n"
+        with pytest.raises(JournalLocked):  # the worker has not given it back for its parent
+            open_journal(path)
+        owner.kill()
+        owner.wait()
+
+        open_journal(path).close()
+        owner.stdin.close()  # ends the worker
 
 
 @pytest.mark.e2e

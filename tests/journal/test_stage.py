@@ -17,7 +17,7 @@ from holdfast.journal import claim, commit, open_journal, sqlite, stage, upkeep
 from holdfast.journal.archiving import archive
 from holdfast.journal.inspect import tail, verify
 from holdfast.journal.sqlite import sqlite_tables
-from holdfast.model.errors import Fenced, JournalError
+from holdfast.model.errors import Fenced, JournalError, JournalLocked
 from tests.journal.samples import fill, fills
 
 
@@ -66,6 +66,26 @@ def test_facts_that_were_not_moved_come_back_after_a_kill(tmp_path):
     journal.append([fill(31)])
     journal.close()
     assert verify(path).last_sequence == 31
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_journal_behind_a_symbolic_link_is_the_one_that_it_leads_to(tmp_path):
+    """SQLite keeps its log beside the file itself; so are the first stage and the lock."""
+    path, link = tmp_path / "disk" / "a.db", tmp_path / "data" / "b.db"
+    path.parent.mkdir()
+    link.parent.mkdir()
+    link.symlink_to(path)
+    journal = open_journal(link)
+    journal.append(fills(3))
+
+    with pytest.raises(JournalLocked):
+        open_journal(path)
+    assert verify(link).facts == verify(path).facts == 3
+    journal.close()
+    assert [each.name for each in link.parent.iterdir()] == ["b.db"]
+    journal = open_journal(path)
+    assert list(journal.replay()) == fills(3)
+    journal.close()
 
 
 @pytest.mark.usefixtures("unmoved")

@@ -25,6 +25,7 @@ from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import assembly, lives
 from holdfast.runtime.live import LiveSession
+from holdfast.runtime.starting import Start
 from holdfast.strategies import Strategy
 from tests.runtime.session_desk import BTC, ScriptedFeed, books_agree, config_in, running
 
@@ -261,6 +262,39 @@ async def test_what_is_asked_while_a_life_opens_waits_for_its_epoch_or_is_refuse
 
         assert desk.state.is_killed
         assert desk.state.epoch == desk.service.live.journal.epoch
+
+
+async def test_a_kill_while_a_life_opens_does_not_wait_for_the_venues_books(tmp_path, monkeypatch):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        opens, reached = LiveSession.open, Start.reached
+        may_open, may_reach = asyncio.Event(), asyncio.Event()
+
+        async def slow_open(live):
+            await may_open.wait()
+            await opens(live)
+
+        async def slow_start(start):
+            await may_reach.wait()
+            await reached(start)
+
+        monkeypatch.setattr(LiveSession, "open", slow_open)
+        monkeypatch.setattr(Start, "reached", slow_start)
+        before = desk.service.live
+        desk.overfill(order)
+        await desk.until(lambda: desk.service.live is not before)
+        pausing = asyncio.create_task(desk.service.pause("looking"))
+        killing = asyncio.create_task(desk.service.kill("enough"))
+        await asyncio.sleep(0)
+        may_open.set()
+
+        await asyncio.wait({killing}, timeout=5)
+        done = killing.done(), pausing.done()
+        may_reach.set()
+
+        assert done == (True, False)
+        assert desk.state.is_killed
+        assert (await asyncio.wait_for(pausing, 5)).status is S.PAUSED
 
 
 async def test_a_stop_while_a_life_opens_stops_it_once_it_has_begun(tmp_path, monkeypatch):

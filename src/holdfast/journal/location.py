@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _ALIASES = {"postgres": "postgresql"}
@@ -20,8 +21,12 @@ def scheme_of(where: str | Path) -> str:
 
 
 def sqlite_path(where: str | Path) -> Path:
-    """Return the file of `state.db`, `sqlite:///state.db` or `sqlite:////srv/state.db`."""
-    if isinstance(where, Path):
-        return where
-    _, separator, rest = where.partition("://")
-    return Path(rest.removeprefix("/") if separator else where).expanduser()
+    """Return the file of `state.db`, `sqlite:///state.db` or `sqlite:////srv/state.db`.
+
+    Of a link it is the file that it leads to: SQLite keeps its log beside that one.
+    """
+    path = where
+    if not isinstance(path, Path):
+        _, separator, rest = path.partition("://")
+        path = Path(rest.removeprefix("/") if separator else path).expanduser()
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 - no raise

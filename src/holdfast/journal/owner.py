@@ -73,6 +73,7 @@ class FileLock:
         except BaseException:
             os.close(self._fd)
             raise
+        _held.add(self)
 
     def _take(self, path: Path, text: bytes) -> None:
         try:
@@ -87,6 +88,19 @@ class FileLock:
 
     def release(self) -> None:
         """Give the right back. The file stays: to remove it would race with the next owner."""
+        _held.discard(self)
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+_held: set[FileLock] = set()
+
+
+def _let_go() -> None:
+    """Close what a forked child was born with: it may outlive the owner, and is none itself."""
+    for lock in tuple(_held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_let_go)

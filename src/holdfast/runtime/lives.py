@@ -64,7 +64,8 @@ class Lives:
         self._notifier = notifier
         self._live: LiveSession | None = None
         self._task: asyncio.Task[None] | None = None
-        self._turned = asyncio.Event()  # another life began, or the session ended
+        self._turned = asyncio.Event()  # another life has opened, or the session ended
+        self._heard = asyncio.Event()  # the same, or the life that opens has begun
         self._in_a_row = 0
         self._final: TradingSessionStatus | None = None
 
@@ -98,9 +99,9 @@ class Lives:
             await self._begin()
         finally:
             self.is_starting = False
-            self._turned.set()
+            self._turn()
         self._task = asyncio.create_task(self._run(), name="holdfast-session")
-        self._task.add_done_callback(lambda _: self._turned.set())
+        self._task.add_done_callback(lambda _: self._turn())
 
     async def wait(self) -> None:
         """Return when the session has ended."""
@@ -116,7 +117,7 @@ class Lives:
             live = self._live
             assert live is not None, "a running session has a life"
             if live.has_failed or not live.shell.has_begun:
-                await self._next_after(live)
+                await self._next_after(live, self._turned)
                 continue
             try:
                 await live.stop(reason, flatten=flatten)
@@ -136,12 +137,16 @@ class Lives:
         record_end(self._config, msg.ResetSession(reason=reason))
         self._final = TradingSessionStatus.STOPPED
 
-    async def begun(self) -> LiveSession | None:
-        """Return the present life, once it has begun; None before the first."""
+    async def begun(self, *, is_urgent: bool = False) -> LiveSession | None:
+        """Return the present life, once it has begun; None before the first.
+
+        Args:
+            is_urgent: do not wait, behind that, until it has opened as well.
+        """
         while (live := self._live) and self.is_running:
             if live.has_failed or live.shell.has_begun:
                 break
-            await self._next_after(live)
+            await self._next_after(live, self._heard if is_urgent else self._turned)
         return live
 
     async def ask(self, message: msg.Message) -> None:
@@ -152,7 +157,7 @@ class Lives:
         Raises:
             SessionStateError: it is of no use in this state, or could not be recorded.
         """
-        live = await self.begun()
+        live = await self.begun(is_urgent=isinstance(message, msg.EngageKillSwitch))
         if live is None or not self.is_running:
             raise SessionStateError("no session is running")
         live.shell.ask(message)
@@ -160,18 +165,26 @@ class Lives:
         if live.has_failed:
             raise SessionStateError("the session failed before this was on record: ask once more")
 
-    async def _next_after(self, live: LiveSession) -> None:
+    async def _next_after(self, live: LiveSession, news: asyncio.Event) -> None:
         """Return when a life has been followed by another, has begun, or has come to nothing."""
         had_begun = live.shell.has_begun
         while self._live is live and self.is_running and live.shell.has_begun is had_begun:
-            self._turned.clear()
-            await self._turned.wait()
+            news.clear()
+            await news.wait()
+
+    def _turn(self) -> None:
+        self._turned.set()
+        self._heard.set()
+
+    def _hear(self, _: object) -> None:
+        self._heard.set()
 
     async def _begin(self) -> None:
         live = await self._make()
         before, self._live = self._live, live
         if before is not None and before.status is TradingSessionStatus.ERROR:
             live.halt = before.engine.state.status_reason
+        live.shell.listeners.append(self._hear)
         try:
             await live.open()
         except BaseException as error:
@@ -182,7 +195,8 @@ class Lives:
             await _closed(live)
             raise
         finally:
-            self._turned.set()
+            live.shell.listeners.remove(self._hear)
+            self._turn()
 
     async def _run(self) -> None:
         try:
