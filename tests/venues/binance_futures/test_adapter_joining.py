@@ -400,7 +400,7 @@ async def test_full_page_of_income_goes_on_at_its_last_rows_time(monkeypatch):
     def row(number):
         return {
             "symbol": "", "incomeType": "TRANSFER", "income": str(number), "asset": "USDT",
-            "time": 9_700_000_000_000 + number, "tranId": number,
+            "time": 9_000_000_000_000 + number, "tranId": number,
         }  # fmt: skip
 
     pages = [(200, [row(1), row(2)]), (200, [row(2), row(3)]), (200, [row(3)])]
@@ -413,7 +413,7 @@ async def test_full_page_of_income_goes_on_at_its_last_rows_time(monkeypatch):
 async def test_full_page_of_one_millisecond_of_income_does_not_hide_what_follows(monkeypatch):
     """A market order that sweeps the book makes hundreds of rows at once."""
     monkeypatch.setattr(reads, "ROWS_MAX", 2)
-    swept, later = 9_700_000_000_000, 9_700_000_000_001
+    swept, later = 9_000_000_000_000, 9_000_000_000_001
 
     def row(number, time, kind):
         return {

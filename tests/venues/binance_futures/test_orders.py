@@ -278,6 +278,14 @@ def test_how_a_conditional_order_stands(names, word, qty, status):
     assert codec.algo_queried(row, names, asked_ts=1).report.status is status
 
 
+@pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
+def test_a_listed_orders_time_that_can_not_be_counts_as_left_out(names, time):
+    (order,) = codec.open_orders(raw([listed(updateTime=time)]), names)
+    (stop,) = codec.open_algo_orders(raw([algo(updateTime=time)]), names)
+
+    assert order.venue_ts == stop.venue_ts == 0
+
+
 def test_a_conditional_orders_cancel_is_answered_without_its_side(names):
     answer = raw({"algoId": 1, "clientAlgoId": NAME, "code": "200", "msg": "success"})
     command = frames.cancel(is_conditional=True)

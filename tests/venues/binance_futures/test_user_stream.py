@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import msgspec
@@ -50,6 +51,25 @@ def stream(names):
 def only(events):
     (event,) = events
     return event
+
+
+NO_TIMES = pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
+
+
+@NO_TIMES
+def test_an_event_at_a_time_that_can_not_be_is_left_to_be_fetched(stream, time):
+    """Booked, it would outlast every later one, and no checkpoint could hold it."""
+    for event in (fill_event(), algo_event(), account_event("DEPOSIT", change="1")):
+        told = re.sub(rb'"T": ?\d+', b'"T":%d' % time, event)
+        with pytest.raises(codec.BadFrame, match="a time must be"):
+            stream.read(told)
+
+
+@NO_TIMES
+def test_a_key_that_expires_at_a_time_that_can_not_be_has_expired(stream, time):
+    told = {"e": "listenKeyExpired", "E": time, "listenKey": "k"}
+
+    assert only(stream.read(raw(told))) == ListenKeyExpired(0, "k")
 
 
 # Orders

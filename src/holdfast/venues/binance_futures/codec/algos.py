@@ -28,7 +28,7 @@ from ....model.values import (
 from .lists import Others, read_rows
 from .names import OrderNames
 from .orders import side_of
-from .wire import BadFrame, Said, checked, decode, ns, quote, said
+from .wire import BadFrame, Said, checked, decode, ns_or_0, quote, said
 from .words import (
     ALGO_STATUSES,
     ORDER_TYPES,
@@ -164,7 +164,7 @@ def _answer(
         exec_type=news if asked_ts is None else ExecType.STATUS,
         status=status,
         side=side,
-        venue_ts=ns(row.update_time),
+        venue_ts=ns_or_0(row.update_time),
         venue_order_id=str(row.algo_id),
         order_type=ORDER_TYPES.get(row.order_type, OrderType.STOP_MARKET),
         time_in_force=TIMES_IN_FORCE.get(row.time_in_force, TimeInForce.GTC),

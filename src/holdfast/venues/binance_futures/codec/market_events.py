@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ....model.market import Bar, BookDelta, BookSnapshot, MarketData, MarkPrice, Quote, Trade
-from ....model.values import NS_PER_MS, Symbol
+from ....model.values import Symbol
 from . import market_frames as frames
 from .market_frames import (
     AggTradeFrame,
@@ -85,7 +85,7 @@ def _trade(frame: TradeFrame) -> Trade | None:
 def _agg_trade(frame: TradeFrame | AggTradeFrame) -> Trade:
     return Trade(
         symbol=Symbol(frame.symbol),
-        ts=frame.time * NS_PER_MS,
+        ts=ns(frame.time),
         price=_price(frame.price),
         qty=_amount(frame.qty),
         trade_id=frame.trade_id,
@@ -96,7 +96,7 @@ def _agg_trade(frame: TradeFrame | AggTradeFrame) -> Trade:
 def _quote(frame: QuoteFrame) -> Quote:
     return Quote(
         symbol=Symbol(frame.symbol),
-        ts=frame.time * NS_PER_MS,
+        ts=ns(frame.time),
         bid=_amount(frame.bid),  # 0 where that side of the book is empty
         bid_qty=_amount(frame.bid_qty),
         ask=_amount(frame.ask),
@@ -107,7 +107,7 @@ def _quote(frame: QuoteFrame) -> Quote:
 def _depth(frame: DepthFrame) -> BookDelta:
     return BookDelta(
         symbol=Symbol(frame.symbol),
-        ts=frame.time * NS_PER_MS,
+        ts=ns(frame.time),
         first_id=frame.first_id,
         final_id=frame.final_id,
         previous_id=frame.previous_id,
@@ -127,7 +127,7 @@ def _mark_price(  # noqa: PLR0913, PLR0917 - what a mark price consists of, from
 ) -> MarkPrice:
     return MarkPrice(
         symbol=Symbol(symbol),
-        ts=time_ms * NS_PER_MS,
+        ts=ns(time_ms),
         mark_price=_price(price),
         index_price=_index(index),
         funding_rate=_number(said(rate)) if said(rate) else None,

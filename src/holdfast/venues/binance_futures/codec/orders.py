@@ -23,7 +23,7 @@ from ....model.values import (
 from .envelope import ErrorBody
 from .lists import Others, read_rows
 from .names import OrderNames
-from .wire import BadFrame, checked, checked_or_none, decode, ns
+from .wire import BadFrame, checked, checked_or_none, decode, ns, ns_or_0
 from .words import (
     ORDINARY_TYPES,
     SIDES,
@@ -157,7 +157,7 @@ def order_report(
         exec_type=exec_type,
         status=status_of(row.status, qty, cum_qty),
         side=side_of(row.side),
-        venue_ts=ns(row.update_time),
+        venue_ts=ns_or_0(row.update_time),
         venue_order_id=str(row.order_id),
         order_type=ORDINARY_TYPES.get(row.type, OrderType.MARKET),
         time_in_force=TIMES_IN_FORCE.get(row.time_in_force, TimeInForce.GTC),

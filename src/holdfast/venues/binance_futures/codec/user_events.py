@@ -40,7 +40,7 @@ from .user_frames import (
     OrderFrame,
 )
 from .wallet import WalletMoved, funding_payment
-from .wire import checked, checked_or_none, ns, said
+from .wire import checked, checked_or_none, ns, ns_or_0, said
 from .words import (
     ALGO_STATUSES,
     EXEC_TYPES,
@@ -268,11 +268,11 @@ def _only_symbol(positions: Sequence[frames.PositionFields]) -> str:
 
 def _margin_call(frame: MarginCallFrame) -> Sequence[UserEvent]:
     symbols = tuple(Symbol(each.symbol) for each in frame.positions)
-    return (MarginCall(ns(frame.event_time), symbols),)
+    return (MarginCall(ns_or_0(frame.event_time), symbols),)
 
 
 def _config(frame: ConfigFrame) -> Sequence[UserEvent]:
-    ts, events = ns(frame.event_time), list[UserEvent]()
+    ts, events = ns_or_0(frame.event_time), list[UserEvent]()
     if frame.leverage is not None:
         events.append(LeverageSet(ts, Symbol(frame.leverage.symbol), frame.leverage.leverage))
     if frame.assets is not None:
@@ -281,7 +281,7 @@ def _config(frame: ConfigFrame) -> Sequence[UserEvent]:
 
 
 def _expired(frame: ExpiredFrame) -> Sequence[UserEvent]:
-    return (ListenKeyExpired(ns(frame.event_time), frame.listen_key),)
+    return (ListenKeyExpired(ns_or_0(frame.event_time), frame.listen_key),)
 
 
 def _as_is(frame: StreamReply) -> Sequence[UserEvent]:

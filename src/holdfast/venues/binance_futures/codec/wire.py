@@ -28,6 +28,9 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 PLACES_MAX = 30
 """Decimal places of an amount; the finest contract has ten."""
 
+LAST_MS = (2**63 - 1) // NS_PER_MS
+"""The latest time that nanoseconds in 64 bits can tell, in the year 2262."""
+
 _LEAST = -LARGEST_AMOUNT
 _NOTHING: tuple[object, ...] = (None, "")
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
@@ -117,8 +120,20 @@ def checked_or_none(amount: Decimal | None, what: str) -> Decimal | None:
 
 
 def ns(ms: int) -> int:
-    """Turn the venue's milliseconds into nanoseconds."""
-    return ms * NS_PER_MS
+    """Turn the venue's milliseconds into nanoseconds.
+
+    Raises:
+        BadFrame: it is before 1970, or past what a journal holds: no time in milliseconds.
+    """
+    if 0 <= ms <= LAST_MS:
+        return ms * NS_PER_MS
+    told = "less" if ms < 0 else "more"
+    raise BadFrame(f"a time must be from 0 to {LAST_MS} ms since 1970, was {told}")
+
+
+def ns_or_0(ms: int) -> int:
+    """Turn a time that the venue may leave out; one that can't be counts as left out."""
+    return ms * NS_PER_MS if 0 <= ms <= LAST_MS else 0
 
 
 def ms(ns_: int) -> int:
