@@ -53,8 +53,9 @@ LOOK_S = 1.0
 """How often symbols are looked for of which nothing comes."""
 
 AGAIN_NS_MAX = 60 * NS_PER_S
-"""How far back a new connection may tell again what was heard; what is older is of a clock that
-was put right, and believed."""
+"""How far back a new connection may tell again what was heard. What is older is of a clock that
+was put right, and believed; what is so much later and yet numbered lower, of numbers that were.
+"""
 
 _PATHS: dict[type, str] = {Quote: PUBLIC, BookDelta: PUBLIC}
 Place = tuple[Symbol, type]
@@ -302,7 +303,8 @@ class BinanceFuturesFeed:
         if last is not None:
             is_lost = place in self._lost_places
             if number <= last[0]:
-                if not is_lost and number <= last[0] + repeated_up_to:
+                is_near = abs(ts - last[1]) <= AGAIN_NS_MAX
+                if not is_lost and is_near and number <= last[0] + repeated_up_to:
                     return True
                 # A venue that lost its memory counts anew, but its time goes on.
                 if is_lost and last[1] - AGAIN_NS_MAX <= ts <= last[1]:

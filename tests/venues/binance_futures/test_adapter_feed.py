@@ -278,6 +278,36 @@ async def test_a_venue_whose_clock_was_put_right_is_heard_after_a_lost_connectio
     assert [each.ts for each in taken] == [100_000 * 10**6, 5 * 10**6]
 
 
+LATER_MS = 120_000
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [quote(LATER_MS), quote(5)],
+        [mark(LATER_MS), mark(5)],
+        [agg_trade(2**60, ms=5), agg_trade(7, ms=LATER_MS)],
+    ],
+    ids=["quote", "mark", "trade"],
+)
+async def test_one_wrong_time_or_number_does_not_silence_a_symbol_for_good(frames):
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    for frame in frames:
+        feed._hear(frame)
+
+    assert len(taken) == 2
+
+
+async def test_time_that_can_not_be_is_not_shown():
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    for frame in (quote(10**16), mark(-1), agg_trade(7, ms=10**16)):
+        feed._hear(frame)
+
+    assert not taken
+
+
 async def test_frame_that_can_not_be_read_stops_nothing():
     feed = begun("http://127.0.0.1:1")
 
