@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.model.values import NS_PER_MS, NS_PER_S
+from holdfast.model.values import NS_PER_DAY, NS_PER_MS, NS_PER_S
+from holdfast.venues.binance_futures.clock_offset import SKEW_MAX_NS
 from holdfast.venues.limits import (
     FLIGHT_NS,
     HEARD_LONGER_NS,
@@ -107,7 +108,7 @@ def test_nothing_leaves_before_the_end_of_a_ban(length_ms, steps):
         due = taken.take(cost, urgency, now)
         if now <= end_ms * NS_PER_MS:
             assert due > end_ms * NS_PER_MS
-    assert end_ms * NS_PER_MS < until <= (end_ms + 1) * NS_PER_MS
+    assert end_ms * NS_PER_MS < until <= (end_ms + 1) * NS_PER_MS + HEARD_LONGER_NS
 
 
 # Urgencies
@@ -164,8 +165,28 @@ def test_a_429_without_a_time_waits_for_the_next_full_minute():
     taken = budget()
     until = taken.hear_refusal(429, NOW)
 
-    assert until == (NOW // MINUTE_NS + 1) * MINUTE_NS
+    assert until == (NOW // MINUTE_NS + 1) * MINUTE_NS + HEARD_LONGER_NS
     assert taken.when(CANCEL, Urgency.PROTECT, NOW) == until
+
+
+@given(st.integers(0, SKEW_MAX_NS), st.integers(0, 10**12))
+def test_nothing_leaves_early_where_our_clock_is_ahead(ahead, after):
+    """Who knocks before the end by the venue's clock is refused anew, and banned for longer."""
+    venue = NOW + after
+    minute, ten = ((venue // each + 1) * each for each in (MINUTE_NS, 10 * S))
+    ban_ms = venue // NS_PER_MS + 5_000
+    ours = venue + ahead
+    banned = budget().hear_refusal(418, ours, text=f"IP banned until {ban_ms}.")
+
+    assert budget().hear_refusal(429, ours) - ahead >= minute
+    assert budget().hear_full(ours) - ahead >= ten
+    assert banned - ahead > ban_ms * NS_PER_MS
+
+
+def test_a_ban_that_never_ends_is_not_believed():
+    until = budget().hear_refusal(418, NOW, text="IP banned until 9999999999999.")
+
+    assert until == NOW + 3 * NS_PER_DAY + HEARD_LONGER_NS
 
 
 def test_a_ban_without_an_end_lasts_two_minutes():
@@ -185,11 +206,11 @@ def test_too_many_orders_hold_back_orders_alone():
     taken = budget()
     until = taken.hear_full(NOW, "Too many new orders; current limit is 300 orders per 10 SECOND.")
 
-    assert until == NOW // (10 * S) * 10 * S + 10 * S
+    assert until == NOW // (10 * S) * 10 * S + 10 * S + HEARD_LONGER_NS
     assert taken.take(ORDER, Urgency.PROTECT, NOW) >= until
     assert taken.take(CANCEL, Urgency.PROTECT, NOW) == TAKEN
     minute = taken.hear_full(NOW, "current limit is 1200 orders per MINUTE.")
-    assert minute == (NOW // MINUTE_NS + 1) * MINUTE_NS
+    assert minute == (NOW // MINUTE_NS + 1) * MINUTE_NS + HEARD_LONGER_NS
     assert taken.when(ORDER, Urgency.TRADE, NOW) == minute
 
 

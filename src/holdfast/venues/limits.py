@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..model.values import NS_PER_MS, NS_PER_S
+from ..model.values import NS_PER_DAY, NS_PER_MS, NS_PER_S
 
 TAKEN = 0
 """What `Budget.take` answers when the request may leave now."""
@@ -27,14 +27,14 @@ JITTER_NS = 250 * NS_PER_MS
 """Those who wait for the same moment leave within this time after it."""
 
 MINUTE_NS = 60 * NS_PER_S
-BAN_LEAST_NS = 120 * NS_PER_S
-"""A ban whose end is not named lasts at least two minutes."""
+BAN_LEAST_NS, BAN_MOST_NS = 120 * NS_PER_S, 3 * NS_PER_DAY
+"""A ban whose end is not named lasts at least two minutes; one of over three days there is not."""
 
 FLIGHT_NS = 30 * NS_PER_S
 """After this a request of which nothing was heard no longer keeps others of its kind."""
 
 HEARD_LONGER_NS = NS_PER_S
-"""The venue's window may end so much later by our clock than by its own."""
+"""What ends by the venue's clock, a window or a ban, may end so much later by ours."""
 
 IN_USE = 0.95
 """The part of each limit that is used: what leaves in two windows may arrive in one."""
@@ -129,7 +129,7 @@ class Window:
         if count > self.used(now):
             length = self.limit.window_ns
             self._heard = count - self._used
-            self._heard_until = (now // length + 1) * length + HEARD_LONGER_NS
+            self._heard_until = _next(length, now)
 
     def block(self, until: int) -> int:
         """Let nothing out before this time, and return when it ends now."""
@@ -214,11 +214,12 @@ class Budget:
         if retry_after_s is not None:
             until = now + int(retry_after_s * NS_PER_S)
         elif named is None:
-            until = _next_minute(now) if status != HTTP_BANNED else now + BAN_LEAST_NS
+            until = _next(MINUTE_NS, now) if status != HTTP_BANNED else now + BAN_LEAST_NS
         else:
             until = 0
         if named is not None:
-            until = max(until, (int(named[1]) + 1) * NS_PER_MS)
+            end = min((int(named[1]) + 1) * NS_PER_MS, now + BAN_MOST_NS)
+            until = max(until, end + HEARD_LONGER_NS)
         return self._windows[0].block(until)
 
     def hear_full(self, now: int, text: str = "", *, retry_after_s: float | None = None) -> int:
@@ -239,8 +240,7 @@ class Budget:
         place = by_length[-1 if "minute" in text.casefold() else 0]
         if retry_after_s is not None:
             return self._windows[place].block(now + int(retry_after_s * NS_PER_S))
-        length = self._windows[place].limit.window_ns
-        return self._windows[place].block((now // length + 1) * length)
+        return self._windows[place].block(_next(self._windows[place].limit.window_ns, now))
 
     # One at a time
 
@@ -259,8 +259,9 @@ class Budget:
         self._flights.pop(name, None)
 
 
-def _next_minute(now: int) -> int:
-    return (now // MINUTE_NS + 1) * MINUTE_NS
+def _next(length: int, now: int) -> int:
+    """Return when the venue's window of this length is surely over."""
+    return (now // length + 1) * length + HEARD_LONGER_NS
 
 
 def backoff_ns(first_ns: int, attempt: int, random: Callable[[], float]) -> int:
