@@ -78,6 +78,12 @@ async def test_every_row_is_of_concern_where_no_symbol_is_traded():
         await read_with(place, row | {"symbol": ODD}, symbols=())
 
 
+def test_position_that_is_listed_twice_counts_once():
+    (position,) = codec.positions(raw([HELD, HELD])).positions
+
+    assert position.qty == 1
+
+
 async def test_open_orders_are_not_taken_for_gone_for_a_moments_gap_in_the_contracts(monkeypatch):
     monkeypatch.setattr(asking, "SECOND_LOOK_S", 0.05)
     gone = (400, {"code": -1121, "msg": "Invalid symbol."})

@@ -92,13 +92,13 @@ def positions(raw: bytes | msgspec.Raw, others: Others | None = None) -> Positio
     In hedge mode a symbol's two positions come as their sum with the larger one's entry price:
     good for an alarm, not for trading on.
     """
-    found: dict[Symbol, list[PositionRow]] = {}
+    found: dict[Symbol, dict[str, PositionRow]] = {}
     for row in read_rows(raw, _position_row, "the list of positions", others):
         if row.position_amt:
-            found.setdefault(Symbol(row.symbol), []).append(row)
+            found.setdefault(Symbol(row.symbol), {})[row.position_side] = row  # told twice is once
     return PositionBooks(
-        tuple(_position(symbol, rows) for symbol, rows in found.items()),
-        any(row.position_side != "BOTH" for rows in found.values() for row in rows),
+        tuple(_position(symbol, [*rows.values()]) for symbol, rows in found.items()),
+        any(side != "BOTH" for rows in found.values() for side in rows),
     )
 
 
