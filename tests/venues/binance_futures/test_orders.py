@@ -278,6 +278,18 @@ def test_how_a_conditional_order_stands(names, word, qty, status):
     assert codec.algo_queried(row, names, asked_ts=1).report.status is status
 
 
+@pytest.mark.parametrize("field", ["origQty", "executedQty", "price"])
+def test_a_listed_order_of_less_than_nothing_is_refused(names, field):
+    with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+        codec.open_orders(raw([listed(**{field: "-0.5"})]), names)
+
+
+@pytest.mark.parametrize("field", ["quantity", "price", "triggerPrice"])
+def test_a_listed_stop_of_less_than_nothing_is_refused(names, field):
+    with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+        codec.open_algo_orders(raw([algo(**{field: "-0.5"})]), names)
+
+
 @pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
 def test_a_listed_orders_time_that_can_not_be_counts_as_left_out(names, time):
     (order,) = codec.open_orders(raw([listed(updateTime=time)]), names)

@@ -53,6 +53,23 @@ def only(events):
     return event
 
 
+@pytest.mark.parametrize("price", [None, "", "0"])
+def test_a_fill_without_a_price_is_left_to_be_fetched(stream, price):
+    report = only(stream.read(fill_event(L=price)))
+
+    assert report.exec_type is ExecType.STATUS
+    assert report.cum_qty == Decimal("0.03")  # more than is booked: what is missing is asked for
+
+
+@pytest.mark.parametrize("field", ["q", "p", "l", "z", "L"])
+def test_what_can_not_be_less_than_nothing_is_refused(stream, field):
+    with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+        stream.read(fill_event(**{field: "-0.03"}))
+    if field in "qp":
+        with pytest.raises(codec.BadFrame, match=f"{field} must not be negative"):
+            stream.read(algo_event(**{field: "-0.03"}))
+
+
 NO_TIMES = pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
 
 

@@ -28,7 +28,7 @@ from ....model.values import (
 from .lists import Others, read_rows
 from .names import OrderNames
 from .orders import side_of
-from .wire import BadFrame, Said, checked, decode, ns_or_0, quote, said
+from .wire import BadFrame, Said, decode, ns_or_0, quote, said, unsigned
 from .words import (
     ALGO_STATUSES,
     ORDER_TYPES,
@@ -151,7 +151,7 @@ def _answer(
     child_id = child_of(row.actual_order_id)
     if child_id is not None:
         names.adopt_child(name, row.symbol, child_id)
-    qty = checked(row.quantity, "quantity")
+    qty = unsigned(row.quantity, "quantity")
     status = ALGO_STATUSES.get(row.algo_status, OrderStatus.NEW)
     cum_qty = executed(row.actual_qty)
     if row.algo_status == "FINISHED" and cum_qty >= qty > ZERO:
@@ -169,8 +169,8 @@ def _answer(
         order_type=ORDER_TYPES.get(row.order_type, OrderType.STOP_MARKET),
         time_in_force=TIMES_IN_FORCE.get(row.time_in_force, TimeInForce.GTC),
         qty=qty,
-        price=checked(row.price, "price") if row.price else None,
-        trigger_price=checked(row.trigger_price, "triggerPrice") if row.trigger_price else None,
+        price=unsigned(row.price, "price") if row.price else None,
+        trigger_price=unsigned(row.trigger_price, "triggerPrice") if row.trigger_price else None,
         working_type=WORKING_TYPES.get(row.working_type, WorkingType.CONTRACT_PRICE),
         reduce_only=row.reduce_only,
         cum_qty=cum_qty,
@@ -191,6 +191,6 @@ def executed(told: Said) -> Decimal:
     if not text:
         return ZERO
     try:
-        return checked(Decimal(text), "executed quantity")
+        return unsigned(Decimal(text), "executed quantity")
     except InvalidOperation:
         raise BadFrame(f"executed quantity must be a number, was {text!r}") from None

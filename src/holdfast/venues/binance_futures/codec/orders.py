@@ -23,7 +23,7 @@ from ....model.values import (
 from .envelope import ErrorBody
 from .lists import Others, read_rows
 from .names import OrderNames
-from .wire import BadFrame, checked, checked_or_none, decode, ns, ns_or_0
+from .wire import BadFrame, checked, checked_or_none, decode, ns, ns_or_0, unsigned
 from .words import (
     ORDINARY_TYPES,
     SIDES,
@@ -148,8 +148,8 @@ def order_report(
     asked_ts: int = 0,
 ) -> ExecutionReport:
     """Turn a row into a report."""
-    qty = checked(row.orig_qty, "origQty")
-    cum_qty = checked(row.executed_qty, "executedQty")
+    qty = unsigned(row.orig_qty, "origQty")
+    cum_qty = unsigned(row.executed_qty, "executedQty")
     return ExecutionReport(
         account=account,
         symbol=Symbol(row.symbol),
@@ -162,7 +162,7 @@ def order_report(
         order_type=ORDINARY_TYPES.get(row.type, OrderType.MARKET),
         time_in_force=TIMES_IN_FORCE.get(row.time_in_force, TimeInForce.GTC),
         qty=qty,
-        price=checked(row.price, "price") or None,
+        price=unsigned(row.price, "price") or None,
         reduce_only=row.reduce_only,
         cum_qty=cum_qty,
         asked_ts=asked_ts,
@@ -216,8 +216,8 @@ def _trade(row: TradeRow, names: OrderNames, account: AccountId) -> ExecutionRep
         side=side_of(row.side),
         venue_ts=ns(row.time),
         venue_order_id=str(row.order_id),
-        last_qty=checked(row.qty, "qty"),
-        last_px=checked(row.price, "price"),
+        last_qty=unsigned(row.qty, "qty"),
+        last_px=unsigned(row.price, "price"),
         trade_id=TradeId(str(row.id)),
         fee=checked(row.commission, "commission"),
         fee_asset=row.commission_asset,

@@ -40,7 +40,7 @@ from .user_frames import (
     OrderFrame,
 )
 from .wallet import WalletMoved, funding_payment
-from .wire import checked, checked_or_none, ns, ns_or_0, said
+from .wire import checked, checked_or_none, ns, ns_or_0, said, unsigned
 from .words import (
     ALGO_STATUSES,
     EXEC_TYPES,
@@ -175,14 +175,16 @@ class UserStream:
 def order_report(order: OrderFields, names: OrderNames, account: AccountId) -> ExecutionReport:
     """Turn an order's event into a report.
 
-    An execution without a trade id (seen of liquidations alone) can't be told from its repetition:
-    it is reported as a status, whose quantity has the execution fetched under its real id.
+    An execution without a trade id (seen of liquidations alone) can't be told from its repetition,
+    and one without a price would be booked at none: it is reported as a status, whose quantity has
+    the execution fetched.
     """
-    qty, cum_qty = checked(order.qty, "q"), checked(order.cum_qty, "z")
+    qty, cum_qty = unsigned(order.qty, "q"), unsigned(order.cum_qty, "z")
     status = status_of(order.status, qty, cum_qty)
     exec_type = EXEC_TYPES.get(order.exec_type, ExecType.STATUS)
     name = names.called(order.symbol, order.order_id, order.client_id)
-    if exec_type is ExecType.TRADE and not (order.trade_id and order.last_qty):
+    is_whole = order.trade_id and order.last_qty and order.last_price
+    if exec_type is ExecType.TRADE and not is_whole:
         exec_type = ExecType.STATUS
     if exec_type is ExecType.TRADE:
         return ExecutionReport(
@@ -197,11 +199,11 @@ def order_report(order: OrderFields, names: OrderNames, account: AccountId) -> E
             order_type=ORDINARY_TYPES.get(order.order_type, OrderType.MARKET),
             time_in_force=TIMES_IN_FORCE.get(order.time_in_force, TimeInForce.GTC),
             qty=qty,
-            price=checked(order.price, "p") or None,
+            price=unsigned(order.price, "p") or None,
             reduce_only=order.reduce_only,
             cum_qty=cum_qty,
-            last_qty=checked(order.last_qty, "l"),
-            last_px=checked(order.last_price, "L"),
+            last_qty=unsigned(order.last_qty, "l"),
+            last_px=unsigned(order.last_price, "L"),
             trade_id=TradeId(str(order.trade_id)),
             fee=checked(order.fee, "n"),
             fee_asset=order.fee_asset or "USDT",
@@ -220,7 +222,7 @@ def order_report(order: OrderFields, names: OrderNames, account: AccountId) -> E
         order_type=ORDINARY_TYPES.get(order.order_type, OrderType.MARKET),
         time_in_force=TIMES_IN_FORCE.get(order.time_in_force, TimeInForce.GTC),
         qty=qty,
-        price=checked(order.price, "p") or None,
+        price=unsigned(order.price, "p") or None,
         reduce_only=order.reduce_only,
         cum_qty=cum_qty,
         reason=expiry_reason(said(order.expiry_reason)),
@@ -235,7 +237,7 @@ def algo_report(frame: AlgoFrame, names: OrderNames, account: AccountId) -> Exec
     child_id = child_of(algo.child_id)
     if child_id is not None:
         names.adopt_child(name, algo.symbol, child_id)
-    qty, cum_qty = checked(algo.qty, "q"), executed(algo.executed)
+    qty, cum_qty = unsigned(algo.qty, "q"), executed(algo.executed)
     status = ALGO_STATUSES.get(algo.status, OrderStatus.NEW)
     if algo.status == "FINISHED" and cum_qty >= qty > ZERO:
         status = OrderStatus.FILLED
@@ -251,8 +253,8 @@ def algo_report(frame: AlgoFrame, names: OrderNames, account: AccountId) -> Exec
         order_type=ORDER_TYPES.get(algo.order_type, OrderType.STOP_MARKET),
         time_in_force=TIMES_IN_FORCE.get(algo.time_in_force, TimeInForce.GTC),
         qty=qty,
-        price=checked(algo.price, "p") or None,
-        trigger_price=checked(algo.trigger_price, "tp") or None,
+        price=unsigned(algo.price, "p") or None,
+        trigger_price=unsigned(algo.trigger_price, "tp") or None,
         working_type=WORKING_TYPES.get(algo.working_type, WorkingType.CONTRACT_PRICE),
         reduce_only=algo.reduce_only,
         cum_qty=cum_qty,

@@ -114,6 +114,17 @@ def _places(amount: Decimal) -> int:
     return -exponent if isinstance(exponent, int) else PLACES_MAX + 1
 
 
+def unsigned(amount: Decimal, what: str) -> Decimal:
+    """Return a checked amount of what can't be less than nothing: a quantity, a price.
+
+    Raises:
+        BadFrame: it is less.
+    """
+    if checked(amount, what) < 0:
+        raise BadFrame(f"{what} must not be negative, was {amount:f}")
+    return amount
+
+
 def checked_or_none(amount: Decimal | None, what: str) -> Decimal | None:
     """Return an amount that the venue may leave out, checked where it is there."""
     return None if amount is None else checked(amount, what)
