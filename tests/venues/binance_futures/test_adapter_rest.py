@@ -161,6 +161,14 @@ async def test_what_was_surely_not_executed_is_sent_again_under_the_same_id_and_
     assert len({(p["newClientOrderId"], p["timestamp"]) for _, _, p in server.requests}) == 1
 
 
+async def test_proxys_page_does_not_have_an_order_sent_again():
+    page = "<html><body><h1>503 Service Unavailable</h1>No server is available.</body></html>"
+    one, server, _ = await submitted((503, page), (200, ack()))
+
+    assert [type(each) for each in one.heard] == [OutcomeUnknown]
+    assert len(server.requests) == 1
+
+
 async def test_tries_are_bounded_and_then_the_order_is_rejected():
     one, server, _ = await submitted(UNAVAILABLE, retry_attempts=2)
 

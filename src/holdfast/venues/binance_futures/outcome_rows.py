@@ -140,14 +140,16 @@ RANGES: tuple[tuple[range, Row], ...] = (
 
 SERVER_TEXTS: tuple[tuple[str, Row], ...] = (
     ("unknown error, please check your request", UNKNOWN),
-    ("execution status unknown", UNKNOWN),
-    ("service unavailable", UNAVAILABLE),
+    ("service unavailable.", UNAVAILABLE),
     ("internal error; unable to process your request", ASK_FIRST),
     ("request throttled by system-level protection", OVERLOADED),
     ("server is currently overloaded", OVERLOADED),
     ("request occur unknown error", UNKNOWN),
 )
-"""Beginnings of the texts that tell answers without a code, or 5xx, apart; case folded."""
+"""Beginnings of the texts that tell answers without a code, or 5xx, apart; case folded.
+
+Another text, a page of a proxy's above all, does not tell whether the request went through.
+"""
 
 HTTP: dict[int, Row] = {
     400: REFUSED,

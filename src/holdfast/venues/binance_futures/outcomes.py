@@ -86,8 +86,9 @@ def _row(http_status: int, code: int | None, text: str) -> Row | None:
 
 
 def _by_text(text: str) -> Row | None:
-    folded = text.casefold()
-    return next((row for part, row in SERVER_TEXTS if part in folded), None)
+    """Return the row of a text of the venue's own: a proxy's page may use the same words."""
+    folded = text.strip().casefold()
+    return next((row for start, row in SERVER_TEXTS if folded.startswith(start)), None)
 
 
 def _by_class(http_status: int) -> Row:
