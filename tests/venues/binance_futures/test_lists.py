@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
+from holdfast.model.messages import VenueFailure, VenueSnapshot
 from holdfast.model.values import LARGEST_AMOUNT, MAIN, NS_PER_S, Symbol
-from holdfast.venues.binance_futures import asking, codec
+from holdfast.venues.binance_futures import asking, bookkeeping, codec
 from holdfast.venues.binance_futures.codec import BadFrame, OrderNames, Others
 from holdfast.venues.binance_futures.snapshot import Books
-from tests.venues.binance_futures.adapter_desk import BTC, ack, desk, scripted
+from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, ack, desk, scripted
 from tests.venues.binance_futures.frames import algo, raw
 from tests.venues.binance_futures.test_contracts import info, symbol
 
@@ -29,6 +31,7 @@ ODD_ROWS = {
     "side": ("v1/openOrders", ack("a", side="SHORT")),
     "amount": ("v1/openOrders", ack("a", origQty="1e40")),
     "id": ("v1/openOrders", ack("a", orderId="one")),
+    "child": ("v1/openAlgoOrders", algo(actualOrderId="9" * 5000)),
     "stop": ("v1/openAlgoOrders", algo(side="SHORT")),
     "position": ("v3/positionRisk", HELD | {"positionAmt": "much"}),
     "entry": ("v3/positionRisk", HELD | {"entryPrice": "1e40"}),
@@ -69,6 +72,33 @@ async def test_odd_order_of_a_symbol_that_is_held_is_ours():
 
     with pytest.raises(BadFrame, match="side"):
         await read_with(place, row, symbols=(Symbol("ETHUSDT"),))
+
+
+async def test_books_that_we_fail_on_are_told_and_asked_for_again(monkeypatch, caplog):
+    """The task that reads them is one of many that end together."""
+    monkeypatch.setattr(bookkeeping, "TRY_PAUSE_S", 0.0)
+    told: list[object] = []
+    script = {where: [(200, body)] for where, body in BOOKS.items()}
+    async with scripted(**script) as server, desk(server.url) as one:
+        books = Books(one.asker, OrderNames(), MAIN, 1)
+        keeper = bookkeeping.Bookkeeping(books, 0, told.append, lambda _: None)
+        task = asyncio.ensure_future(keeper.run())
+        with monkeypatch.context() as broken:
+            broken.setattr(codec, "balances", lambda _: 1 // 0)
+            keeper.want(1)
+            await heard(told, VenueFailure)
+        keeper.want(1)
+        await heard(told, VenueSnapshot)
+        task.cancel()
+
+    assert "not understood: ZeroDivisionError" in str(told[0])
+    assert "not understood" in caplog.text
+
+
+async def heard(told, kind):
+    async with asyncio.timeout(PATIENCE_S):
+        while not any(isinstance(each, kind) for each in told):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_every_row_is_of_concern_where_no_symbol_is_traded():

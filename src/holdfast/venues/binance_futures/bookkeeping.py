@@ -91,12 +91,15 @@ class Bookkeeping:
             except (VenueError, BadFrame) as error:
                 problem = str(error)
                 _log.warning("the books can't be read: %s", problem)
-                await asyncio.sleep(TRY_PAUSE_S)
-                continue
-            for report in snapshot.orders:
-                self._heard(report)
-            self._say(snapshot)
-            return
+            except Exception as error:  # noqa: BLE001 - a fault of ours; other tasks go on
+                problem = f"the books were not understood: {type(error).__name__}"
+                _log.exception("the books were not understood")
+            else:
+                for report in snapshot.orders:
+                    self._heard(report)
+                self._say(snapshot)
+                return
+            await asyncio.sleep(TRY_PAUSE_S)
         account = self._books.account
         self._say(VenueFailure(account=account, failure="venue", reason=problem))
 

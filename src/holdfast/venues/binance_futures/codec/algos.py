@@ -37,6 +37,9 @@ from .words import (
     WORKING_TYPES,
 )
 
+ID_DIGITS_MAX = 100
+"""How many digits of an order id are believed; the venue's have some twenty."""
+
 DONE = 200
 """What the answer to a cancel says of one that was carried out."""
 
@@ -180,8 +183,14 @@ def _answer(
 
 
 def child_of(told: Said) -> int | None:
-    """Read a child's order id: empty before the trigger."""
+    """Read a child's order id: empty before the trigger.
+
+    Raises:
+        BadFrame: it is longer than any id.
+    """
     order_id = said(told)
+    if len(order_id) > ID_DIGITS_MAX:
+        raise BadFrame(f"an order id has {len(order_id)} digits")
     return int(order_id) if order_id.isascii() and order_id.isdigit() and int(order_id) else None
 
 
