@@ -90,7 +90,7 @@ class Books:
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
         trades, changes = await asyncio.gather(
-            self._trades(sorted(wanted), start, urgency), self.changes(start, urgency)
+            self._trades(sorted(wanted), start, urgency), self.changes(start, urgency, others)
         )
         now = self.asker.clock.now()
         return VenueSnapshot(
@@ -221,7 +221,7 @@ class Books:
     # Income
 
     async def changes(
-        self, start: int, urgency: Urgency = Urgency.TRADE
+        self, start: int, urgency: Urgency = Urgency.TRADE, others: Others | None = None
     ) -> tuple[FundingPayment | WalletChange, ...]:
         """Read what moved the wallet otherwise than by fills, oldest first, each once."""
         end = self._until()
@@ -230,6 +230,7 @@ class Books:
             page = codec.income(
                 (await self._get(reads.income_since(start, end), urgency)).reply.body,
                 self.account,
+                others,
             )
             found |= {_id_of(change): change for change in page.changes}
             if page.row_count < reads.ROWS_MAX or page.last_ts + NS_PER_MS <= start:
