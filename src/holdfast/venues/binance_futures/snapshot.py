@@ -186,7 +186,10 @@ class Books:
             rows |= {row.id: row for row in page}
             if len(page) < reads.ROWS_MAX:
                 return rows
-            last_id = max(row.id for row in page)
+            newest = max(row.id for row in page)
+            if newest <= last_id:
+                raise VenueUnavailable(f"{symbol}: the same page of executions comes again")
+            last_id = newest
         raise VenueUnavailable(f"{symbol}: more than {PAGES_MAX} pages of executions")
 
     async def _learn_names(self, rows: Sequence[TradeRow]) -> None:
@@ -204,8 +207,9 @@ class Books:
             body = (await self._get(reads.orders_from(symbol, ids[0]))).reply.body
             page = codec.open_orders(body, self.names, self.account)
             last = max((int(order.venue_order_id) for order in page), default=0)
+            is_further = last >= ids[0]
             ids = [each for each in ids if each > last]
-            if len(page) < reads.ROWS_MAX or not ids:
+            if len(page) < reads.ROWS_MAX or not ids or not is_further:
                 return
 
     async def _learn_name(self, symbol: Symbol, order_id: int) -> None:
