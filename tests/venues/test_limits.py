@@ -183,6 +183,19 @@ def test_nothing_leaves_early_where_our_clock_is_ahead(ahead, after):
     assert banned - ahead > ban_ms * NS_PER_MS
 
 
+@given(st.integers(-2 * MINUTE_NS, 2 * MINUTE_NS), st.integers(0, 10**12))
+def test_a_clock_whose_error_is_known_waits_as_long_as_the_venue_says(ahead, after):
+    venue = NOW + after
+    ban_ms = venue // NS_PER_MS + 5_000
+    text = f"IP banned until {ban_ms}."
+    until = budget().hear_refusal(418, venue + ahead, text=text, late_ns=ahead)
+
+    assert until - ahead == (ban_ms + 1) * NS_PER_MS
+    minute = budget().hear_refusal(429, venue + ahead, late_ns=ahead) - ahead
+    assert minute % MINUTE_NS == 0
+    assert minute > venue
+
+
 def test_a_ban_that_never_ends_is_not_believed():
     until = budget().hear_refusal(418, NOW, text="IP banned until 9999999999999.")
 

@@ -198,13 +198,20 @@ class Budget:
             window.allow(amount)
 
     def hear_refusal(
-        self, status: int, now: int, *, retry_after_s: float | None = None, text: str = ""
+        self,
+        status: int,
+        now: int,
+        *,
+        retry_after_s: float | None = None,
+        text: str = "",
+        late_ns: int = HEARD_LONGER_NS,
     ) -> int:
         """Hear a 429 or 418 against the address: nothing at all leaves until its end.
 
         Args:
             retry_after_s: the header's seconds, where there is one.
             text: the venue's message, which names the end of a ban.
+            late_ns: how much later by our clock than by its own something ends, at most.
 
         Returns:
             The end (ns): the header's, the text's, else the next full minute; a ban lasts at
@@ -214,20 +221,28 @@ class Budget:
         if retry_after_s is not None:
             until = now + int(retry_after_s * NS_PER_S)
         elif named is None:
-            until = _next(MINUTE_NS, now) if status != HTTP_BANNED else now + BAN_LEAST_NS
+            until = _next(MINUTE_NS, now, late_ns) if status != HTTP_BANNED else now + BAN_LEAST_NS
         else:
             until = 0
         if named is not None:
             end = min((int(named[1]) + 1) * NS_PER_MS, now + BAN_MOST_NS)
-            until = max(until, end + HEARD_LONGER_NS)
+            until = max(until, end + late_ns)
         return self._windows[0].block(until)
 
-    def hear_full(self, now: int, text: str = "", *, retry_after_s: float | None = None) -> int:
+    def hear_full(
+        self,
+        now: int,
+        text: str = "",
+        *,
+        retry_after_s: float | None = None,
+        late_ns: int = HEARD_LONGER_NS,
+    ) -> int:
         """Hear that too many orders were sent: orders wait, the rest goes on.
 
         Args:
             text: the venue's message; the longest window is meant where it speaks of minutes.
             retry_after_s: how long to wait, where the venue says.
+            late_ns: see `hear_refusal`.
 
         Returns:
             When orders may leave again (ns): when it was said, else the venue's next window.
@@ -240,7 +255,8 @@ class Budget:
         place = by_length[-1 if "minute" in text.casefold() else 0]
         if retry_after_s is not None:
             return self._windows[place].block(now + int(retry_after_s * NS_PER_S))
-        return self._windows[place].block(_next(self._windows[place].limit.window_ns, now))
+        window = self._windows[place]
+        return window.block(_next(window.limit.window_ns, now, late_ns))
 
     # One at a time
 
@@ -259,9 +275,9 @@ class Budget:
         self._flights.pop(name, None)
 
 
-def _next(length: int, now: int) -> int:
+def _next(length: int, now: int, late_ns: int = HEARD_LONGER_NS) -> int:
     """Return when the venue's window of this length is surely over."""
-    return (now // length + 1) * length + HEARD_LONGER_NS
+    return ((now - min(late_ns, 0)) // length + 1) * length + late_ns
 
 
 def backoff_ns(first_ns: int, attempt: int, random: Callable[[], float]) -> int:

@@ -421,6 +421,27 @@ async def test_orders_behind_executions_are_listed_page_by_page(monkeypatch):
         assert asked == ["3", "9"]
 
 
+async def test_pages_that_come_again_are_not_asked_for_on_and_on(monkeypatch):
+    """Two hundred of them take half of a minute's weight."""
+    monkeypatch.setattr(reads, "ROWS_MAX", 2)
+    repeated = {"GET__/fapi/v1/userTrades": [(200, [trade(1, 9), trade(2, 9)])]}
+    async with scripted(**repeated) as server, desk(server.url) as one:
+        with pytest.raises(VenueUnavailable, match="comes again"):
+            await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        assert len(server.requests) == 2
+
+    named = [ack("hf.1.1.0.E.x", orderId=3), ack("hf.1.2.0.E.x", orderId=4)]
+    places = {
+        "GET__/fapi/v1/userTrades": [(200, [trade(1, 9)])],
+        "GET__/fapi/v1/allOrders": [(200, named)],
+        "GET__/fapi/v1/order": [(200, ack("hf.1.3.0.E.x", orderId=9))],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        (found,) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        assert found.cl_ord_id == "hf.1.3.0.E.x"
+        assert len(server.requests) == 3
+
+
 async def test_full_page_of_income_goes_on_at_its_last_rows_time(monkeypatch):
     monkeypatch.setattr(reads, "ROWS_MAX", 2)
 

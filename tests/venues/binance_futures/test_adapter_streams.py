@@ -173,6 +173,38 @@ async def test_stream_is_renewed_before_its_end_without_ever_being_down(monkeypa
         assert most == 2
 
 
+async def test_connection_that_ends_before_its_successor_is_there_was_lost(monkeypatch):
+    """What came in between was told to nobody."""
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    asked, over = 0, asyncio.Event()
+    live: list[Stream] = []
+
+    async def until_over(socket):
+        await socket.send_str("hello")
+        await over.wait()
+        await socket.close()
+
+    async def address():
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            over.set()
+            while live[0].is_up:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
+        return f"ws://127.0.0.1:{port}/ws"
+
+    async with listening(serve(until_over, talk)) as port:
+        watch = Watch(lifetime_s=0.2)
+        async with stream_to(stay_silent, watch, address=address) as (stream, heard):
+            live.append(stream)
+            await heard.has(lambda told: told.count("hello") == 2)
+
+    assert len(heard.told) == 5
+    assert heard.told[:2] == ["up", "hello"]
+    assert heard.told[2].startswith("down: the venue closed")
+    assert heard.told[3:] == ["up", "hello"]
+
+
 @pytest.mark.parametrize("is_shared", [True, False])
 async def test_connection_that_hears_nothing_while_its_successor_does_was_deaf(
     monkeypatch, is_shared

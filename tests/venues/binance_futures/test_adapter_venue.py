@@ -311,6 +311,19 @@ async def test_orders_stay_and_the_switch_is_let_go_when_the_venue_is_closed():
         assert len(one.core.exchange.open_orders(ACCOUNT)) == 1
 
 
+async def test_switch_is_let_go_though_an_order_is_unanswered_at_the_end():
+    async with town() as one:
+        async with joined(one, dead_man_s=30) as venue:
+            venue.submit(submit(limit_order()))
+            await one.report(E1, status=OrderStatus.NEW)
+            await one.until(lambda: one.core._countdowns)
+            one.goes_wrong("timeout_before", "POST /fapi/v1/order")
+            venue.submit(submit(limit_order("hf.1.2.0.E.x")))
+
+        assert not one.core._countdowns
+        assert [each.cl_ord_id for each in one.core.exchange.open_orders(ACCOUNT)] == [E1]
+
+
 async def test_deposit_is_found_in_the_income_list():
     async with town() as one, joined(one) as venue:
         await one.snapshot(venue)

@@ -25,6 +25,8 @@ FILTERS = [
     {"filterType": "OF_TOMORROW", "notional": {"by": "day"}},
 ]
 
+BARE = {"filterType": "PRICE_FILTER"}
+
 
 def symbol(**fields):
     return {
@@ -60,6 +62,24 @@ def info(*symbols, **fields):
 
 def made(**fields):
     return codec.instrument(codec.contract(info(symbol(**fields)), BTC))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"filters": [{**BARE, "tickSize": "-0.1"}, FILTERS[1]]}, "not be negative"),
+        (
+            {"filters": [FILTERS[0], {"filterType": "LOT_SIZE", "stepSize": "-1"}]},
+            "not be negative",
+        ),
+        ({"filters": [BARE, FILTERS[1]], "pricePrecision": 10**9}, "precision"),
+        ({"filters": [BARE, FILTERS[1]], "pricePrecision": -1}, "precision"),
+    ],
+)
+def test_a_contract_that_can_not_be_is_refused(fields, text):
+    row = codec.contract(info(symbol(**fields)), BTC)
+    with pytest.raises(codec.BadFrame, match=text):
+        codec.instrument(row)
 
 
 def test_filters_become_the_contract():

@@ -18,6 +18,9 @@ from tests.venues.binance_futures.test_contracts import info, symbol
 
 ODD = Symbol("ODDUSDT")
 HELD = {"symbol": "BTCUSDT", "positionAmt": "1", "entryPrice": "5"}
+PAID = {
+    "symbol": "BTCUSDT", "incomeType": "FUNDING_FEE", "income": "1", "asset": "USDT", "time": 5,
+}  # fmt: skip
 GET = "GET__/fapi"
 BOOKS = {
     f"{GET}/v3/positionRisk": [HELD],
@@ -25,13 +28,15 @@ BOOKS = {
     f"{GET}/v1/openOrders": [ack("hf.1.1.0.E.x")],
     f"{GET}/v1/openAlgoOrders": [algo()],
     f"{GET}/v1/userTrades": [],
-    f"{GET}/v1/income": [],
+    f"{GET}/v1/income": [PAID],
 }
 ODD_ROWS = {
     "side": ("v1/openOrders", ack("a", side="SHORT")),
     "amount": ("v1/openOrders", ack("a", origQty="1e40")),
     "id": ("v1/openOrders", ack("a", orderId="one")),
     "child": ("v1/openAlgoOrders", algo(actualOrderId="9" * 5000)),
+    "income": ("v1/income", PAID | {"income": "much"}),
+    "income's time": ("v1/income", PAID | {"time": 10**16}),
     "stop": ("v1/openAlgoOrders", algo(side="SHORT")),
     "position": ("v3/positionRisk", HELD | {"positionAmt": "much"}),
     "entry": ("v3/positionRisk", HELD | {"entryPrice": "1e40"}),
@@ -55,6 +60,7 @@ async def test_odd_row_of_another_symbol_does_not_keep_the_books_closed(name, ca
     assert {order.symbol for order in books.orders} == {BTC}
     assert len(books.orders) == 2
     assert [position.symbol for position in books.positions] == [BTC]
+    assert len(books.changes) == 1
     assert "left out" in caplog.text
 
 

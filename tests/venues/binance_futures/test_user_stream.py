@@ -70,6 +70,15 @@ def test_what_can_not_be_less_than_nothing_is_refused(stream, field):
             stream.read(algo_event(**{field: "-0.03"}))
 
 
+@pytest.mark.parametrize("leverage", [0, -5])
+def test_a_leverage_of_nothing_is_refused(stream, leverage):
+    """Written down, it would divide by zero at every order and after every restart."""
+    told = {"e": "ACCOUNT_CONFIG_UPDATE", "E": T, "T": T, "ac": {"s": "BTCUSDT", "l": leverage}}
+
+    with pytest.raises(codec.BadFrame, match="leverage must be 1 or more"):
+        stream.read(raw(told))
+
+
 NO_TIMES = pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
 
 

@@ -42,6 +42,17 @@ def streamed(time, amount="-0.012", symbol="BTCUSDT"):
     return codec.UserStream(codec.OrderNames()).read(frame)[0]
 
 
+def test_changes_without_ids_are_not_taken_for_one():
+    rows = [
+        row("TRANSFER", amount, time=FULL + late) for late, amount in ((0, "5"), (0, "7"), (1, "5"))
+    ]
+    for each in rows:
+        del each["tranId"]
+
+    names = {change.change_id for change in codec.income(raw(rows)).changes}  # type: ignore[union-attr]
+    assert len(names) == 3
+
+
 def test_the_same_payment_on_both_roads_counts_once():
     rig = Rig()
     hour = -(-rig.now // (HOUR_MS * MS)) * HOUR_MS

@@ -257,8 +257,7 @@ class BinanceFuturesVenue:
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
                 if self._hear is not None:
-                    await self._desk.idle()
-                    await self._dead_man.disarm()
+                    await asyncio.gather(self._desk.idle(), self._dead_man.disarm())
         except TimeoutError:
             _log.warning("requests were unanswered at the end")
         self._hear = None

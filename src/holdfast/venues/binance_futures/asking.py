@@ -222,10 +222,16 @@ class Asker:
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"not sent: {reply.text}")
         if reply.code == TOO_MANY_ORDERS:
-            self.budget.hear_full(now, reply.text, retry_after_s=reply.retry_after_s)
+            self.budget.hear_full(
+                now, reply.text, retry_after_s=reply.retry_after_s, late_ns=self.offset.late_ns
+            )
         elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
             self.budget.hear_refusal(
-                reply.status, now, retry_after_s=reply.retry_after_s, text=reply.text
+                reply.status,
+                now,
+                retry_after_s=reply.retry_after_s,
+                text=reply.text,
+                late_ns=self.offset.late_ns,
             )
         return classify(ask, reply.status, reply.code, reply.text)
 

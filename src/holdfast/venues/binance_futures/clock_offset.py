@@ -51,6 +51,11 @@ class ClockOffset:
         return 0 < self.error_ns <= SKEW_MAX_NS
 
     @property
+    def late_ns(self) -> int:
+        """How much later by ours than by the venue's own what ends by its clock ends, at most."""
+        return self.error_ns - self.offset_ns if self.is_sure else SKEW_MAX_NS
+
+    @property
     def told(self) -> str:
         """Say how far ours is off."""
         off_s = -self.offset_ns / NS_PER_S

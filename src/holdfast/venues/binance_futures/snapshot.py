@@ -92,7 +92,7 @@ class Books:
         orders = await self._orders(asked, asked_ts, urgency, others)
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
-        changes, traded = await self._income(start, urgency)
+        changes, traded = await self._income(start, urgency, others)
         trades = await self._trades(sorted(wanted | traded), start, urgency)
         now = self.asker.clock.now()
         return VenueSnapshot(
@@ -189,7 +189,10 @@ class Books:
             rows |= {row.id: row for row in page}
             if len(page) < reads.ROWS_MAX:
                 return rows
-            last_id = max(row.id for row in page)
+            newest = max(row.id for row in page)
+            if newest <= last_id:
+                raise VenueUnavailable(f"{symbol}: the same page of executions comes again")
+            last_id = newest
         raise VenueUnavailable(f"{symbol}: more than {PAGES_MAX} pages of executions")
 
     async def _learn_names(self, rows: Sequence[TradeRow]) -> None:
@@ -207,8 +210,9 @@ class Books:
             body = (await self._get(reads.orders_from(symbol, ids[0]))).reply.body
             page = codec.open_orders(body, self.names, self.account)
             last = max((int(order.venue_order_id) for order in page), default=0)
+            is_further = last >= ids[0]
             ids = [each for each in ids if each > last]
-            if len(page) < reads.ROWS_MAX or not ids:
+            if len(page) < reads.ROWS_MAX or not ids or not is_further:
                 return
 
     async def _learn_name(self, symbol: Symbol, order_id: int) -> None:
@@ -224,13 +228,13 @@ class Books:
     # Income
 
     async def changes(
-        self, start: int, urgency: Urgency = Urgency.TRADE
+        self, start: int, urgency: Urgency = Urgency.TRADE, others: Others | None = None
     ) -> tuple[FundingPayment | WalletChange, ...]:
         """Read what moved the wallet otherwise than by fills, oldest first, each once."""
-        return (await self._income(start, urgency))[0]
+        return (await self._income(start, urgency, others))[0]
 
     async def _income(
-        self, start: int, urgency: Urgency
+        self, start: int, urgency: Urgency, others: Others | None = None
     ) -> tuple[tuple[FundingPayment | WalletChange, ...], set[Symbol]]:
         """Read the income list: what moved the wallet, and which symbols have fills."""
         end = self._until()
@@ -240,6 +244,7 @@ class Books:
             page = codec.income(
                 (await self._get(reads.income_since(start, end), urgency)).reply.body,
                 self.account,
+                others,
             )
             found |= {_id_of(change): change for change in page.changes}
             traded |= page.traded

@@ -251,9 +251,7 @@ class Stream:
 
     async def _live(self, line: Line, socket: Socket) -> str:
         """Watch a connection and its successors; return why the last one ended."""
-        self._line, self._socket = line, socket
-        self._set_up()
-        line.use()
+        self._begin(line, socket)
         lifetime_s = self._watch.lifetime_s
         while True:
             reason = await self._watched(line, socket, lifetime_s)
@@ -265,15 +263,28 @@ class Stream:
                 _log.warning("%s can't be renewed: %s", self._name, error)
                 lifetime_s += ROTATION_RETRY_S
                 continue
-            self._line, self._socket = fresh, successor
-            self._ears.on_renewed()
-            fresh.use()
-            await self._watched(line, socket, line.age_s + OVERLAP_S)
-            socket.close()
-            if self._watch.is_shared and fresh.has_heard and line.heard < fresh.began:
-                self._set_down("it heard nothing while its successor did")
-                self._set_up()
+            if line.ended.is_set():  # before the next was there: what came in between is lost
+                self._set_down(line.reason)
+                self._begin(fresh, successor)
+            else:
+                await self._hand_over(line, socket, fresh, successor)
             line, socket, lifetime_s = fresh, successor, self._watch.lifetime_s
+
+    def _begin(self, line: Line, socket: Socket) -> None:
+        self._line, self._socket = line, socket
+        self._set_up()
+        line.use()
+
+    async def _hand_over(self, line: Line, socket: Socket, fresh: Line, successor: Socket) -> None:
+        """Hear a connection and its successor for a moment, and let go of the former."""
+        self._line, self._socket = fresh, successor
+        self._ears.on_renewed()
+        fresh.use()
+        await self._watched(line, socket, line.age_s + OVERLAP_S)
+        socket.close()
+        if self._watch.is_shared and fresh.has_heard and line.heard < fresh.began:
+            self._set_down("it heard nothing while its successor did")
+            self._set_up()
 
     async def _watched(self, line: Line, socket: Socket, lifetime_s: float) -> str | None:
         """Wait until the connection ends; return why, None at its lifetime's end."""

@@ -17,7 +17,7 @@ from ....model.instrument import Bracket, Instrument
 from ....model.values import LARGEST_AMOUNT, ZERO, OrderType, Symbol, TimeInForce
 from .envelope import RateLimit
 from .lists import Others, read_rows, symbol_of
-from .wire import checked, decode
+from .wire import PLACES_MAX, BadFrame, checked, decode, unsigned
 from .words import ORDER_TYPES
 
 TRADING = "TRADING"
@@ -141,6 +141,7 @@ def instrument(
 
     Raises:
         ConfigError: the venue names no tick or no lot.
+        BadFrame: an amount in a filter can't be.
     """
     filters = _filters(row)
     price = filters.get("PRICE_FILTER")
@@ -198,11 +199,13 @@ def _positive(amount: Decimal | None) -> Decimal | None:
     """Return an amount; None where it is missing or zero, which is how a filter is off."""
     if amount is None:
         return None
-    return checked(amount, "a filter's amount") or None
+    return unsigned(amount, "a filter's amount") or None
 
 
 def _unit(precision: int) -> Decimal:
-    return Decimal(1).scaleb(-precision)
+    if 0 <= precision <= PLACES_MAX:
+        return Decimal(1).scaleb(-precision)
+    raise BadFrame(f"a precision must be from 0 to {PLACES_MAX}, was another")
 
 
 def order_types(row: ContractRow) -> frozenset[OrderType]:

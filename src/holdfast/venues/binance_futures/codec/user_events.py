@@ -40,7 +40,7 @@ from .user_frames import (
     OrderFrame,
 )
 from .wallet import WalletMoved, funding_payment
-from .wire import checked, checked_or_none, ns, ns_or_0, said, unsigned
+from .wire import BadFrame, checked, checked_or_none, ns, ns_or_0, said, unsigned
 from .words import (
     ALGO_STATUSES,
     EXEC_TYPES,
@@ -276,6 +276,8 @@ def _margin_call(frame: MarginCallFrame) -> Sequence[UserEvent]:
 def _config(frame: ConfigFrame) -> Sequence[UserEvent]:
     ts, events = ns_or_0(frame.event_time), list[UserEvent]()
     if frame.leverage is not None:
+        if frame.leverage.leverage < 1:
+            raise BadFrame(f"a leverage must be 1 or more, was {frame.leverage.leverage}")
         events.append(LeverageSet(ts, Symbol(frame.leverage.symbol), frame.leverage.leverage))
     if frame.assets is not None:
         events.append(AssetModeSet(ts, frame.assets.is_multi))

@@ -21,6 +21,7 @@ import msgspec
 
 from ....model.messages import FundingPayment, WalletChange
 from ....model.values import MAIN, NS_PER_S, AccountId, Symbol, plain
+from .lists import Others, read_rows
 from .wire import checked, decode, ns
 
 HOUR_NS = 3600 * NS_PER_S
@@ -55,7 +56,7 @@ class IncomeRow(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str | None = ""
 
 
-_INCOME = msgspec.json.Decoder(tuple[IncomeRow, ...], strict=False)
+_INCOME = msgspec.json.Decoder(IncomeRow, strict=False)
 
 
 class Income(NamedTuple):
@@ -70,27 +71,45 @@ class Income(NamedTuple):
     traded: frozenset[Symbol]
 
 
-def income(raw: bytes | msgspec.Raw, account: AccountId = MAIN) -> Income:
+def income(
+    raw: bytes | msgspec.Raw, account: AccountId = MAIN, others: Others | None = None
+) -> Income:
     """Read the income list, without what belongs to fills."""
-    listed = decode(_INCOME, raw, "the income list")
+    row_count = 0
+
+    def read(each: msgspec.Raw) -> IncomeRow:
+        nonlocal row_count
+        row_count += 1
+        return _row(each)
+
+    listed = read_rows(raw, read, "the income list", others)
     rows = sorted(listed, key=lambda row: row.time)
     changes = tuple(_change(row, account) for row in rows if row.income_type not in OF_FILLS)
     traded = frozenset(
         Symbol(row.symbol) for row in rows if row.income_type in OF_FILLS and row.symbol
     )
-    return Income(changes, len(rows), ns(rows[-1].time) if rows else 0, traded)
+    return Income(changes, row_count, ns(rows[-1].time) if rows else 0, traded)
+
+
+def _row(raw: msgspec.Raw) -> IncomeRow:
+    row = decode(_INCOME, raw, "a row of income")
+    checked(row.income, "income")
+    ns(row.time)
+    return row
 
 
 def _change(row: IncomeRow, account: AccountId) -> FundingPayment | WalletChange:
-    amount, ts = checked(row.income, "income"), ns(row.time)
+    amount, ts = row.income, ns(row.time)
     if row.income_type in FUNDING_TYPES and row.symbol:
         return funding_payment(account, row.symbol, row.asset, amount, ts)
+    # An id that is left out must not make one of several changes.
+    number = row.tran_id or f"{row.time}-{row.asset}-{plain(amount)}"
     return WalletChange(
         account=account,
         asset=row.asset,
         amount=amount,
         reason=row.income_type,
-        change_id=f"{row.income_type}-{row.tran_id}",
+        change_id=f"{row.income_type}-{number}",
         venue_ts=ts,
     )
 
