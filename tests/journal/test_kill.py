@@ -104,26 +104,37 @@ time.sleep(600)
 """
 
 
-@pytest.mark.e2e
-def test_forked_worker_that_outlives_a_killed_owner_does_not_keep_its_lock(tmp_path):
-    """A pool of processes, which a strategy may have made, is left behind by kill -9."""
-    path = tmp_path / "a.db"
-    with subprocess.Popen(
-        [sys.executable, "-c", _WITH_A_WORKER, str(path)],
+def _fork_and_be_killed(where):
+    """Own a journal, fork a worker, and be killed; return what ends the worker."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", _WITH_A_WORKER, str(where)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-    ) as owner:
-        assert owner.stdout is not None
-        assert owner.stdin is not None
+    )
+    assert owner.stdout is not None
+    assert owner.stdin is not None
+    with owner.stdout:
         assert owner.stdout.readline() == b"forked\n"
         with pytest.raises(JournalLocked):  # the worker has not given it back for its parent
-            open_journal(path)
+            open_journal(where)
         owner.kill()
         owner.wait()
+    return owner.stdin
 
-        open_journal(path).close()
-        owner.stdin.close()  # ends the worker
+
+@pytest.mark.e2e
+def test_forked_worker_that_outlives_a_killed_owner_does_not_keep_its_lock(tmp_path):
+    """A pool of processes, which a strategy may have made, is left behind by kill -9."""
+    with _fork_and_be_killed(tmp_path / "a.db"):
+        open_journal(tmp_path / "a.db").close()
+
+
+@pytest.mark.e2e
+@pytest.mark.postgres
+def test_forked_worker_does_not_keep_the_connection_of_a_killed_owner(postgres):
+    with _fork_and_be_killed(postgres.where):
+        postgres.open().close()
 
 
 @pytest.mark.e2e

@@ -13,6 +13,7 @@ import msgspec
 
 from ..model.errors import ConfigError, JournalError, JournalLocked
 from ..model.values import NS_PER_S
+from .forked import keep_from_children
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +74,7 @@ class FileLock:
         except BaseException:
             os.close(self._fd)
             raise
-        _held.add(self)
+        keep_from_children(self, FileLock.release)
 
     def _take(self, path: Path, text: bytes) -> None:
         try:
@@ -88,19 +89,6 @@ class FileLock:
 
     def release(self) -> None:
         """Give the right back. The file stays: to remove it would race with the next owner."""
-        _held.discard(self)
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-_held: set[FileLock] = set()
-
-
-def _let_go() -> None:
-    """Close what a forked child was born with: it may outlive the owner, and is none itself."""
-    for lock in tuple(_held):
-        lock.release()
-
-
-os.register_at_fork(after_in_child=_let_go)

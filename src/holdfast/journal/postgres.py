@@ -40,6 +40,7 @@ from .claim import epoch_row
 from .codec import Chain, Row
 from .commit import GroupCommit
 from .delivery import Delivery
+from .forked import keep_from_children, leave_socket
 from .owner import Owner, locked_by
 from .problems import explain, explained, is_connection_lost
 from .reading import Tables, snapshot_hash
@@ -103,6 +104,7 @@ class PostgresStore:
         self._engine = engine
         self._tables = tables
         self._key = _key(f"holdfast {name}")
+        keep_from_children(self, leave_socket)
 
     def lock(self) -> bool:
         """Try to become the owner."""
