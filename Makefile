@@ -15,7 +15,7 @@ ARGS ?=
 # How long `make run` trades, for example FOR=60s; without it until interrupted.
 FOR ?=
 # Test processes: a number, or auto for one a core. Many tests wait for other processes: three for two cores keep them busy.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(-(-3 * (os.cpu_count() or 1) // 2))' 2>/dev/null || echo auto)
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null || echo auto)
 # Percent of lines and branches on floors 0 and 1 that the tests must reach, or `make coverage` fails.
 FAIL_UNDER ?= 95
 # What reaches them: their own tests, and the laws, without those that break the engine on purpose.
