@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev
 ARGS ?=
 # How long `make run` trades, for example FOR=60s; without it until interrupted.
 FOR ?=
-# Test processes: a number, or auto for one a core. Many tests wait for other processes: three for two cores keep them busy.
+# Test processes: a number, or auto for one a core. Many tests wait for other processes: two a core keep them busy.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null || echo auto)
 # Percent of lines and branches on floors 0 and 1 that the tests must reach, or `make coverage` fails.
 FAIL_UNDER ?= 95
