@@ -608,6 +608,38 @@ def test_an_adopted_order_of_a_known_parent_is_of_its_strategy(rig):
     assert rig.order(lost).request.strategy_id == LONG
 
 
+@pytest.mark.parametrize("size", ["2", "1"], ids=["exact", "too small"])
+def test_the_stop_that_was_lost_with_its_entry_is_taken_over_or_replaced(guarding, size):
+    entry, stop = own_id(seq=1, role=OrderRole.ENTRY), own_id(seq=2)
+    fill = msgspec.structs.replace(
+        guarding.row(entry, OrderStatus.PARTIALLY_FILLED, qty=Decimal(2), price=Decimal(98)),
+        exec_type=ExecType.TRADE,
+        last_qty=Decimal(2),
+        last_px=Decimal(98),
+        trade_id=TradeId("t1"),
+    )
+    there = guarding.row(
+        stop,
+        side=Side.SELL,
+        qty=Decimal(size),
+        order_type=OrderType.STOP_MARKET,
+        trigger_price=Decimal(95),
+        reduce_only=True,
+    )
+    guarding.now += 1
+
+    guarding.snapshot(positions={"BTCUSDT": 2}, orders=[there], trades=(fill,))
+
+    placed = guarding.submitted()
+    assert [(o.qty, o.trigger_price) for o in placed] == ([] if size == "2" else [(2, 96)])
+    guarding.accept(*(o.cl_ord_id for o in placed))
+    assert guarding.canceled() == ([] if size == "2" else [stop])
+    if size == "2":
+        guarding.place(Side.SELL, "2", reduce_only=True)
+        guarding.trade(guarding.submitted()[0].cl_ord_id, "2")
+        assert stop in guarding.canceled()
+
+
 def test_a_lost_entry_that_has_filled_in_part_stays_open(guarding):
     lost = own_id(role=OrderRole.ENTRY)
     guarding.trade(lost, "1", "95", of=0, cum_qty=Decimal(0), trade_id=TradeId("t1"))

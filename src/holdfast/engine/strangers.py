@@ -143,6 +143,7 @@ def _begin_parent(core: Core, report: ExecutionReport, owner: Owner) -> ParentId
             strategy_id=owner.strategy,
             order=msgspec.structs.replace(pattern, cl_ord_id=ClOrdId("")),
             stop_loss=stop_loss,
+            request_id=_lost_name(owner),
         )
     )
     return parent_id
@@ -164,10 +165,17 @@ def _parent_of(core: Core, report: ExecutionReport, owner: Owner) -> ParentId:
     A parent that the journal lost to a power cut leaves its number to the next one: that one is
     of a later epoch than the order, and what the order fills is none of its holding.
     """
+    key = (report.account, report.symbol)
     parent = core.state.parents.get(ParentId(str(owner.parent)))
-    if parent is None or parent.epoch > owner.epoch:
-        return ParentId("")
-    return parent.parent_id if parent.key == (report.account, report.symbol) else ParentId("")
+    if parent is not None and parent.epoch <= owner.epoch:
+        return parent.parent_id if parent.key == key else ParentId("")
+    begun = (p for p in core.state.live_parents_of(key) if p.start.request_id == _lost_name(owner))
+    return next((p.parent_id for p in begun), ParentId(""))
+
+
+def _lost_name(owner: Owner) -> str:
+    """Name a parent that was lost, so that all its orders come to the one that is begun for it."""
+    return f"lost-{owner.epoch}-{owner.parent}"
 
 
 def _treat_foreign(core: Core, order: Order) -> None:
