@@ -205,7 +205,13 @@ def test_what_is_in_the_first_balances_goes_by_the_venues_clock():
         execution(rig, "manual", "1", "t1"), venue_ts=rig.now + behind // 2
     )
 
-    rig.snapshot(balance="500", positions={BTC: "1"}, sure_ts=rig.now + behind, trades=(trade,))
+    rig.snapshot(
+        balance="500",
+        positions={BTC: "1"},
+        sure_ts=rig.now + behind,
+        taken_ts=rig.now + NS_PER_S,
+        trades=(trade,),
+    )
 
     assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
 
@@ -384,7 +390,7 @@ def test_what_is_asked_for_reaches_back_before_what_is_known(rig):
     assert command.trades_since == agreed.trades_until - NS_PER_S
 
 
-def restless(rig, minutes, since=None):
+def restless(rig, minutes, since=None, **books):
     """An account that trades while each look at it is under way."""
     asked = cmd.Resync(account=MAIN, reason="", trades_since=rig.now - 2 * NS_PER_S)
     for second in range(0, minutes * 60, 10):
@@ -393,10 +399,12 @@ def restless(rig, minutes, since=None):
         rig.now += 1
         rig.trade(f"page-{second}", "0.001", fee=Decimal(0))
         rig.snapshot(
-            asked_ts=asked_ts, trades_since=asked.trades_since if since is None else since(rig)
+            asked_ts=asked_ts,
+            trades_since=asked.trades_since if since is None else since(rig),
+            **books,
         )
         rig.hear(msg.AuditDue())
-        [asked] = rig.asked
+        [asked] = [each for each in rig.asked if isinstance(each, cmd.Resync)]
         yield rig.now - asked.trades_since
 
 
@@ -429,6 +437,17 @@ def test_the_known_past_does_not_move_over_what_is_open(rig, why):
     trailed = list(restless(rig, 15))
 
     assert trailed[-1] > RESTLESS_NS + 60 * NS_PER_S
+
+
+def test_the_known_past_does_not_move_over_a_fill_that_waits_for_its_orders_size(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="99")
+    rig.accept(order)
+    fill = msgspec.structs.replace(execution(rig, order, "5", "t1"), qty=ZERO, cum_qty=ZERO)
+
+    trailed = list(restless(rig, 15, trades=(fill,)))
+
+    assert trailed[-1] > RESTLESS_NS + 60 * NS_PER_S
+    assert rig.ever(ev.TradesRead) == []
 
 
 # Orders

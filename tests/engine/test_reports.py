@@ -288,6 +288,18 @@ def test_books_are_not_compared_while_a_fill_waits_for_its_orders_size(rig, orde
     assert (rig.session(), rig.qty()) == (Status.RUNNING, 5)
 
 
+def test_looks_that_waited_for_a_size_are_counted_in_a_row(rig, order):
+    rig.accept(order)
+    for _ in range(3):
+        for _ in range(3):
+            rig.now += 2 * NS_PER_S
+            larger(rig, order)
+        rig.now += 2 * NS_PER_S
+        rig.snapshot()
+
+    assert rig.ever(ev.BooksDiffered) == []
+
+
 def test_a_size_that_the_venue_never_tells_stops_the_session_in_the_end(rig, order):
     rig.accept(order)
     rig.restart()
@@ -297,6 +309,16 @@ def test_a_size_that_the_venue_never_tells_stops_the_session_in_the_end(rig, ord
 
     assert (rig.session(), rig.qty()) == (Status.ERROR, 0)
     assert "books differ" in rig.state.status_reason
+
+
+def test_somebody_elses_size_is_no_answer_to_an_amendment_of_ours(rig, order):
+    rig.accept(order)
+    amended(rig, order, "5", "98")
+
+    rig.status(order, qty=Decimal(7), price=Decimal(98))
+
+    assert rig.order(order).replace is RequestState.PENDING
+    assert rig.order(order).leaves_qty == 5
 
 
 def test_a_fill_that_says_how_large_its_order_is_is_booked_at_once(rig, order):
@@ -638,6 +660,29 @@ def test_the_stop_that_was_lost_with_its_entry_is_taken_over_or_replaced(guardin
         guarding.place(Side.SELL, "2", reduce_only=True)
         guarding.trade(guarding.submitted()[0].cl_ord_id, "2")
         assert stop in guarding.canceled()
+
+
+def test_lost_entries_of_one_number_and_two_epochs_have_a_parent_each(guarding):
+    guarding.restart()
+    guarding.snapshot()
+    first, second = (own_id(epoch, role=OrderRole.ENTRY) for epoch in (1, 2))
+
+    guarding.trade(first, "2", "98", trade_id=TradeId("t1"))
+    guarding.trade(second, "1", "98", trade_id=TradeId("t2"))
+
+    parents = [guarding.order(each).request.parent_id for each in (first, second)]
+    assert [guarding.state.parents[each].open_qty for each in parents] == [2, 1]
+
+
+def test_late_word_of_before_a_strangers_order_was_made_smaller_does_not_make_it_larger(rig):
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(3), price=Decimal(95))
+    first = rig.now
+    rig.wait(2)
+    replaced(rig, "manual-1", "2", "95")
+
+    rig.status("manual-1", qty=Decimal(3), venue_ts=first)
+
+    assert rig.order("manual-1").qty == 2
 
 
 def test_a_lost_entry_that_has_filled_in_part_stays_open(guarding):

@@ -397,6 +397,34 @@ async def test_execution_whose_order_is_past_the_lag_and_not_there_is_told_by_it
     assert await told_of(rows, [(200, [])], NOT_THERE) == [("order-5", "1")]
 
 
+async def test_how_ill_the_venues_time_is_known_makes_an_execution_wait_longer():
+    places = {
+        "GET__/fapi/v1/userTrades": [(200, [trade(1, 5, age_s=READ_LAG_NS / 10**9 + 2)])],
+        "GET__/fapi/v1/allOrders": [(200, [])],
+        "GET__/fapi/v1/order": [NOT_THERE],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.asker.offset.error_ns = 10 * 10**9
+
+        assert await books_of(one)._trades((BTC,), one.clock.now() - 10**9) == ()
+
+
+async def test_books_say_since_when_they_are_sure_by_the_venues_clock():
+    nothing: dict[str, list] = {
+        f"GET__/fapi/{place}": [(200, [])]
+        for place in ("v3/positionRisk", "v1/openOrders", "v1/openAlgoOrders", "v1/userTrades")
+    }
+    places = nothing | {
+        "GET__/fapi/v3/account": [(200, {"assets": []})],
+        "GET__/fapi/v1/income": [(200, [])],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.asker.offset.offset_ns, one.asker.offset.error_ns = 500 * NS_PER_MS, 20 * NS_PER_MS
+        books = await books_of(one).read((BTC,), one.clock.now() - 10**9)
+
+        assert books.sure_ts - books.asked_ts == 480 * NS_PER_MS
+
+
 async def test_books_are_not_read_while_the_question_who_an_order_is_goes_unanswered():
     with pytest.raises(VenueUnavailable, match="/fapi/v1/order"):
         await told_of([trade(1, 5)], [(200, [])], (503, "Service Unavailable."))
