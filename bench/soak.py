@@ -49,8 +49,8 @@ api_secret = "test"
 
 [risk]
 duplicate_window_s = 0
-max_messages = 100000
-max_executions = 100000
+max_messages = 5000
+max_executions = 1000
 stop_loss_pct = 0
 take_profit_pct = 0
 max_daily_loss_pct = 1

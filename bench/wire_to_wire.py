@@ -64,8 +64,8 @@ Program = Callable[[str, str, Path], "subprocess.Popen[bytes]"]
 LOOSE = """
 [risk]
 duplicate_window_s = 0
-max_messages = 100000
-max_executions = 100000
+max_messages = 5000
+max_executions = 1000
 stop_loss_pct = 0
 take_profit_pct = 0
 """
