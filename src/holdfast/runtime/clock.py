@@ -11,21 +11,47 @@ TICK_NS = NS_PER_S
 """How often time does its work in a session."""
 
 
+SET_BACK_NS = NS_PER_S
+"""A clock that shows this much less than before was set back; below, it is waited for."""
+
+
 class WallClock:
-    """The machine's clock, kept from going back.
+    """The machine's clock, kept from going back and, where it was set back, from standing still.
+
+    A clock that was set back by more than `SET_BACK_NS` is not believed before it has caught up:
+    until then what the monotonic clock shows is added to the last time. Audits, watches and
+    timers would wait for as long as it was set back otherwise.
 
     Args:
         read: returns the machine's time; None reads the real one.
+        passed: returns nanoseconds that only grow, at the pace of time.
     """
 
-    def __init__(self, read: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        read: Callable[[], int] | None = None,
+        passed: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._read = time.time_ns if read is None else read
+        self._passed = passed
         self._last = 0
+        self._ahead: int | None = None  # of `passed`, while the machine's clock is not believed
 
     def now(self) -> int:
         """Return nanoseconds UTC."""
-        self._last = max(self._last, self._read())
+        shown = self._read()
+        if shown >= self._last - SET_BACK_NS:
+            self._ahead = None
+        else:
+            shown = self._go_on()
+        self._last = max(self._last, shown)
         return self._last
+
+    def _go_on(self) -> int:
+        passed = self._passed()
+        if self._ahead is None:
+            self._ahead = self._last - passed
+        return passed + self._ahead
 
     def advance(self, ts: int) -> None:
         """Take no notice: the wall's time passes by itself."""
