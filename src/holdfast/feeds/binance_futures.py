@@ -1,7 +1,8 @@
 """Live market data of Binance USD-M Futures: quotes, trades, mark prices and books as they come.
 
-Two connections, because the venue routes its streams by kind: what is asked for on the wrong
-path is met with silence, not with an error. Silence is what the watchdogs look for.
+Two paths, because the venue routes its streams by kind: what is asked for on the wrong path is met
+with silence, not with an error. Silence is what the watchdogs look for. So many symbols have a
+connection to themselves on each, because what is asked for stands in its address.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ from ..venues.binance_futures.wire import Wire
 from .settings import FeedSettings
 
 DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
-SYMBOLS_MAX = 200
+SYMBOLS_MAX = 500
+GROUP = 100
+"""How many symbols share a connection: some 5 kB of address, where 8 kB are refused."""
+
 WAITING_MAX = 200_000
 """Messages that may wait for the reader; more mean that it does not keep up."""
 
@@ -220,22 +224,27 @@ class BinanceFuturesFeed:
             self._books = DepthBooks(self._symbols, asker, self._show, self._random)
             background.start(self._books.keep())
         streams = [
-            self._stream(wire, PUBLIC, self._public_kinds(), PUBLIC_SILENCE_S),
-            self._stream(wire, MARKET, MARKET_KINDS, MARKET_SILENCE_S),
+            self._stream(wire, path, group, silence_s)
+            for group in _groups(self._symbols)
+            for path, silence_s in ((PUBLIC, PUBLIC_SILENCE_S), (MARKET, MARKET_SILENCE_S))
         ]
         for stream in streams:
             background.start(stream.run())
         background.start(self._look())
         return streams
 
-    def _public_kinds(self) -> tuple[str, ...]:
+    def _kinds(self, path: str) -> tuple[str, ...]:
+        if path == MARKET:
+            return MARKET_KINDS
         return (*PUBLIC_KINDS, DEPTH_KIND) if self._has_books else PUBLIC_KINDS
 
-    def _stream(self, wire: Wire, path: str, kinds: Sequence[str], silence_s: float) -> Stream:
-        names = "/".join(f"{each.lower()}@{kind}" for each in self._symbols for kind in kinds)
+    def _stream(
+        self, wire: Wire, path: str, symbols: tuple[Symbol, ...], silence_s: float
+    ) -> Stream:
+        names = "/".join(f"{each.lower()}@{kind}" for each in symbols for kind in self._kinds(path))
         address = _Address(f"{self._where.stream_url}/{path}/stream?streams={names}")
         watch = Watch(FIRST_S, silence_s, self._lifetime_s, is_shared=True)
-        ears = Ears(self._hear, on_down=lambda _: self._lost(path))
+        ears = Ears(self._hear, on_down=lambda _: self._lost(path, symbols))
         return Stream(wire, f"the {path} stream", address, ears, self._random, watch)
 
     async def _look(self) -> None:
@@ -243,13 +252,16 @@ class BinanceFuturesFeed:
             await asyncio.sleep(LOOK_S)
             self._watch.look()
 
-    def _lost(self, path: str) -> None:
-        self._watch.lost(path)
+    def _lost(self, path: str, symbols: Sequence[Symbol]) -> None:
+        self._watch.lost(path, symbols)
+        gone = set(symbols)
         self._lost_places.update(
-            place for place in self._last if _PATHS.get(place[1], MARKET) == path
+            place
+            for place in self._last
+            if place[0] in gone and _PATHS.get(place[1], MARKET) == path
         )
         if path == PUBLIC and self._books is not None:
-            self._books.lose_all()
+            self._books.lose(symbols)
 
     def _tell_link(self, symbol: Symbol, is_up: bool, reason: str) -> None:
         _log.warning("market data of %s: %s", symbol, reason or "it is back")
@@ -352,6 +364,10 @@ def open_live(settings: FeedSettings) -> BinanceFuturesFeed:
         stream_url=stream_url,
         budget=shared_budget(where.rest_url, chance.random),
     )
+
+
+def _groups(symbols: Sequence[Symbol]) -> list[tuple[Symbol, ...]]:
+    return [tuple(symbols[i : i + GROUP]) for i in range(0, len(symbols), GROUP)]
 
 
 def _ignore(symbol: Symbol, is_up: bool, reason: str) -> None:

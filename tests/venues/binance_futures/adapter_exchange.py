@@ -34,15 +34,13 @@ class Town:
         self.heard = []
         self._news = asyncio.Event()
 
-    def price(self, price, qty=100.0, spread=0.1):
-        now = self.core.now()
-        self.core.on_market(MarkPrice(symbol=BTC, ts=now, mark_price=price))
+    def price(self, price, qty=100.0, spread=0.1, symbol=BTC):
+        now, bid, ask = self.core.now(), price - spread, price + spread
+        self.core.on_market(MarkPrice(symbol=symbol, ts=now, mark_price=price))
         self.core.on_market(
-            Quote(
-                symbol=BTC, ts=now, bid=price - spread, bid_qty=qty, ask=price + spread, ask_qty=qty
-            )
+            Quote(symbol=symbol, ts=now, bid=bid, bid_qty=qty, ask=ask, ask_qty=qty)
         )
-        self.core.on_market(Trade(symbol=BTC, ts=now, price=price, qty=qty))
+        self.core.on_market(Trade(symbol=symbol, ts=now, price=price, qty=qty))
 
     def goes_wrong(self, kind, on="*", count=1, **fields):
         rule = Rule(kind=Kind(kind), on=on, count=count, **fields)

@@ -204,7 +204,7 @@ async def test_a_venue_that_counts_its_trades_anew_after_a_restart_is_heard_at_o
         feed._hear(agg_trade(number))
     assert len(taken) == 2  # while nothing was lost, a lower number is a repeated one
 
-    feed._lost(binance_futures.MARKET)
+    feed._lost(binance_futures.MARKET, (BTC,))
     feed._hear(agg_trade(3, ms=6))
     feed._hear(agg_trade(3, ms=7))
 
@@ -223,10 +223,20 @@ async def test_trades_missed_while_a_path_was_lost_are_no_gap_of_their_own(caplo
     feed = begun("http://127.0.0.1:9")
     feed._hear(agg_trade(7))
 
-    feed._lost(binance_futures.MARKET)
+    feed._lost(binance_futures.MARKET, (BTC,))
     feed._hear(agg_trade(11))
 
     assert not any("never came" in text for text in caplog.messages)
+
+
+async def test_a_gap_is_told_though_the_connection_of_other_symbols_was_lost(caplog):
+    feed = begun("http://127.0.0.1:9")
+    feed._hear(agg_trade(7))
+
+    feed._lost(binance_futures.MARKET, ())
+    feed._hear(agg_trade(11))
+
+    assert caplog.messages == ["market data of BTCUSDT: trades 8 to 10 never came"]
 
 
 async def test_what_a_new_connection_tells_again_is_shown_once():
@@ -237,8 +247,8 @@ async def test_what_a_new_connection_tells_again_is_shown_once():
         feed._hear(frame)
     shown = list(taken)
 
-    feed._lost(binance_futures.MARKET)
-    feed._lost(binance_futures.PUBLIC)
+    feed._lost(binance_futures.MARKET, (BTC,))
+    feed._lost(binance_futures.PUBLIC, (BTC,))
     for frame in first:
         feed._hear(frame)
     assert taken == shown
@@ -256,7 +266,7 @@ async def test_what_was_told_before_a_path_was_lost_does_not_bring_a_symbol_back
     for frame in (agg_trade(9), mark(5)):
         feed._hear(frame)
 
-    feed._lost(binance_futures.MARKET)
+    feed._lost(binance_futures.MARKET, (BTC,))
     for frame in (agg_trade(9), mark(5)):
         feed._hear(frame)
     assert links == [False]
@@ -271,8 +281,8 @@ async def test_a_venue_whose_clock_was_put_right_is_heard_after_a_lost_connectio
     taken = takes_all(feed)
     feed._hear(frames[0])
 
-    feed._lost(binance_futures.MARKET)
-    feed._lost(binance_futures.PUBLIC)
+    feed._lost(binance_futures.MARKET, (BTC,))
+    feed._lost(binance_futures.PUBLIC, (BTC,))
     feed._hear(frames[1])
 
     assert [each.ts for each in taken] == [100_000 * 10**6, 5 * 10**6]
@@ -444,6 +454,6 @@ def test_feeds_are_listed_by_name():
 
 
 def test_too_many_symbols_are_refused():
-    many = tuple(Symbol(f"S{n}USDT") for n in range(201))
-    with pytest.raises(ConfigError, match="200"):
+    many = tuple(Symbol(f"S{n}USDT") for n in range(501))
+    with pytest.raises(ConfigError, match="500"):
         BinanceFuturesFeed(FeedSettings(symbols=many))

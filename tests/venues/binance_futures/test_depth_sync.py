@@ -194,7 +194,7 @@ async def test_books_ask_again_until_a_snapshot_fits(monkeypatch):
         await told.has(["book", 30])
         books.hear(delta(40, 50, 35))  # a gap
         await told.has(["book", 30, "book"])
-        books.lose_all()
+        books.lose((BTC,))
         keeping.cancel()
 
     assert len(server.requests) >= 4

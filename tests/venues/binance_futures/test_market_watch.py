@@ -27,7 +27,7 @@ def one():
 
 
 def test_lost_path_cuts_every_symbol_off_until_it_tells_of_that_symbol(one):
-    one.watch.lost("public")
+    one.watch.lost("public", (A, B))
     one.watch.heard(A, "market")
     assert one.told == [(A, False), (B, False)]
 
@@ -40,9 +40,14 @@ def test_lost_path_cuts_every_symbol_off_until_it_tells_of_that_symbol(one):
     assert not one.watch.misses
 
 
+def test_a_lost_connection_cuts_off_only_the_symbols_that_came_on_it(one):
+    one.watch.lost("public", (B,))
+    assert one.told == [(B, False)]
+
+
 def test_two_lost_paths_are_told_once_and_both_must_come_back(one):
-    one.watch.lost("public")
-    one.watch.lost("market")
+    one.watch.lost("public", (A, B))
+    one.watch.lost("market", (A, B))
     one.watch.heard(A, "public")
     assert one.told == [(A, False), (B, False)]
 
@@ -62,7 +67,7 @@ def test_symbol_without_mark_prices_is_cut_off_alone(one):
 
 def test_symbol_that_nobody_asked_for_is_of_no_concern(one):
     other = Symbol("CUSDT")
-    one.watch.lost("public")
+    one.watch.lost("public", (A, B))
     one.watch.heard(other, "public")
     one.watch.marked(other)
 

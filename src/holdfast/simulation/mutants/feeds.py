@@ -9,6 +9,7 @@ from ...feeds import binance_futures
 from ...feeds.binance_futures import BinanceFuturesFeed
 from ...model.bars import BarBuilder
 from ...model.market import Bar, Trade
+from ...model.values import Symbol
 from ...runtime.bar_routes import BarRoutes
 from ...venues.binance_futures.market_watch import MarketWatch
 from ...venues.binance_futures.streams import Line, Watch
@@ -25,8 +26,8 @@ def forget_what_was_shown(patch: Patch) -> None:
     """Begin with an empty memory behind each lost connection."""
     original = BinanceFuturesFeed._lost  # noqa: SLF001 - what is taken apart
 
-    def lost(self: BinanceFuturesFeed, path: str) -> None:
-        original(self, path)
+    def lost(self: BinanceFuturesFeed, path: str, symbols: Sequence[Symbol]) -> None:
+        original(self, path, symbols)
         self._last.clear()
 
     patch.attr(BinanceFuturesFeed, "_lost", lost)
@@ -35,8 +36,8 @@ def forget_what_was_shown(patch: Patch) -> None:
 def believe_no_new_count(patch: Patch) -> None:
     """Take a lower number for a repeated one for ever, also behind a lost connection."""
 
-    def lost(self: BinanceFuturesFeed, path: str) -> None:
-        self._watch.lost(path)
+    def lost(self: BinanceFuturesFeed, path: str, symbols: Sequence[Symbol]) -> None:
+        self._watch.lost(path, symbols)
 
     patch.attr(BinanceFuturesFeed, "_lost", lost)
 
@@ -68,7 +69,7 @@ def believe_the_deaf(patch: Patch) -> None:
 
 
 def tell_no_loss(patch: Patch) -> None:
-    patch.attr(MarketWatch, "lost", lambda _self, _path: None)
+    patch.attr(MarketWatch, "lost", lambda _self, _path, _symbols: None)
 
 
 def miss_no_marks(patch: Patch) -> None:

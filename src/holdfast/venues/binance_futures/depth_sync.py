@@ -134,11 +134,11 @@ class DepthBooks:
             self._complaints.warn(f"the book of {delta.symbol} has a gap before {delta.first_id}")
         self._wanted.set()
 
-    def lose_all(self) -> None:
-        """Begin every book anew: the stream was lost."""
+    def lose(self, symbols: Sequence[Symbol]) -> None:
+        """Begin the books of these anew: their stream was lost."""
         now = self._asker.clock.now()
-        for book in self._books.values():
-            for message in book.lose(now):
+        for symbol in symbols:
+            for message in self._books[symbol].lose(now):
                 self._show(message)
 
     async def keep(self) -> None:

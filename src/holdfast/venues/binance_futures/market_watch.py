@@ -34,9 +34,9 @@ class MarketWatch:
         self.misses = False
         """Whether anything is missing at all: where not, `heard` need not be called."""
 
-    def lost(self, path: str) -> None:
-        """Hear that a path was lost."""
-        for symbol in self._missing:
+    def lost(self, path: str, symbols: Sequence[Symbol]) -> None:
+        """Hear that a path was lost, for these of the symbols."""
+        for symbol in symbols:
             self._cut(symbol, path)
 
     def heard(self, symbol: Symbol, path: str) -> None:
