@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from holdfast import (
     InputError,
     InsufficientBalanceError,
+    NetworkError,
     Order,
     OrderStatus,
     OrderType,
@@ -26,7 +27,8 @@ from holdfast.model.events import OrderDenied
 from holdfast.model.messages import Request, RequestRefused
 from holdfast.model.settings import RiskLimits
 from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, Verdict
-from holdfast.runtime.operations import refusal_of, request_of
+from holdfast.runtime.operations import request_of
+from holdfast.runtime.refusals import denial_error
 from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
 
 KEY = ("main", BTC)
@@ -372,6 +374,7 @@ async def test_orders_that_come_too_fast_are_told_when_to_come_again(tmp_path):
         ("margin", Decimal("-0.1"), InsufficientBalanceError),
         ("position_size", Decimal("-0.1"), InsufficientBalanceError),
         ("message_throttle", Decimal("0.5"), RateLimitError),
+        ("link", Decimal("0.5"), NetworkError),
     ],
 )
 def test_a_denial_becomes_the_error_of_who_must_act(rule, free, kind):
@@ -383,4 +386,4 @@ def test_a_denial_becomes_the_error_of_who_must_act(rule, free, kind):
         verdicts=(Verdict(rule="margin", passed=free > 0, value=free),),
     )
 
-    assert type(refusal_of(denied, RiskLimits())) is kind
+    assert type(denial_error(denied, RiskLimits())) is kind

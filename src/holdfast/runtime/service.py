@@ -292,6 +292,7 @@ class LiveTradingService:
             RiskDenied: a rule refused; nothing was sent.
             InputError: the order contradicts itself.
             InsufficientBalanceError, VenueRefused: the venue declined.
+            RateLimitError, NetworkError, VenueUnavailable: nothing was done; come again.
         """
         order = Order(
             symbol=symbol,
