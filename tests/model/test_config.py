@@ -576,3 +576,12 @@ def test_the_model_is_imported_without_pydantic():
     )  # fmt: skip
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["my data", "a?b", "50%", "a#b", "tab\tline\n", "a@b:c"])
+def test_a_folder_may_have_any_name(name):
+    config = TradingConfig(data_dir=name)
+
+    assert config.data_dir == Path(name.strip())
+    assert config.database_url == f"sqlite:///{name.strip()}/holdfast.db"
+    assert "my data" not in name or "my data" in repr(config.database_url)
