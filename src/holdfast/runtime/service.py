@@ -6,7 +6,6 @@ lives follow each other that of `lives`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -14,7 +13,7 @@ from uuid import UUID, uuid4
 from ..engine.engine import Explanation
 from ..model import messages as msg
 from ..model.config import TradingConfig
-from ..model.errors import SessionStateError
+from ..model.errors import InputError, SessionStateError
 from ..model.signal import SignalGenerated
 from ..model.values import (
     Amount,
@@ -31,6 +30,7 @@ from .books import BooksReport
 from .broker import LiveBrokerAdapter
 from .bus import EventBus
 from .figures import Figures
+from .first_prices import hear_prices
 from .live import LiveSession
 from .lives import Lives
 from .making import make_life
@@ -40,10 +40,6 @@ from .publishing import Publisher, Repository
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, symbols_of, words_of
-
-FIRST_PRICE_LOOKS = 100
-FIRST_PRICE_S = 0.02
-"""How long a start waits for the market to speak: two seconds in all."""
 
 
 class LiveTradingService:
@@ -89,7 +85,10 @@ class LiveTradingService:
 
         Raises:
             SessionStateError: a session is running.
+            InputError: it is no broker.
         """
+        if not isinstance(broker, LiveBrokerAdapter):
+            raise InputError(f"a broker is one like PaperBroker(), was {broker!r:.80}")
         if self.is_running():
             raise SessionStateError("stop the session before the broker is changed")
         self._broker = broker
@@ -137,20 +136,11 @@ class LiveTradingService:
         except BaseException:
             self._lives = before
             raise
-        await self._hear_prices()
+        if (live := self._running()).feed.is_live or self.config.speed:
+            await hear_prices(live, self.is_running)  # else the feed outruns every clock
         return self.session()
 
-    async def _hear_prices(self) -> None:
-        """Wait a little for the first prices, unless the feed outruns every clock."""
-        live = self._running()
-        if self.config.speed == 0 and not live.feed.is_live:
-            return
-        market, begun = live.engine.core.market, live.now()  # history's prices are older
-        for _ in range(FIRST_PRICE_LOOKS):
-            spoken = all(market.of(s).last_ts > begun for s in live.plan.symbols)
-            if spoken or not self.is_running():
-                return
-            await asyncio.sleep(FIRST_PRICE_S)
+    start = start_session
 
     async def _make_life(self) -> LiveSession:
         assert self._wanted is not None, "start_session says what is wanted"
@@ -235,6 +225,17 @@ class LiveTradingService:
         elif lives.status is TradingSessionStatus.ERROR:
             lives.reset(reason)
         return self.session()
+
+    async def reset(self, reason: str = "operator") -> TradingSession:
+        """Leave ERROR for STOPPED, on record.
+
+        Raises:
+            SessionStateError: the session is not in ERROR, or none was started.
+        """
+        status = self.session().status
+        if status is not TradingSessionStatus.ERROR:
+            raise SessionStateError(f"a session that is {status.value} has nothing to reset")
+        return await self.stop(reason)
 
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
         """Engage the kill switch: nothing new goes out until it is released, restarts included."""
@@ -326,8 +327,7 @@ class LiveTradingService:
 
     async def get_order_status(self, order_id: str | None) -> OrderStatus:
         """Return how far an order has come."""
-        status = self.operations.order(order_id).status
-        return status or OrderStatus.PENDING_NEW
+        return self.operations.order(order_id).status or OrderStatus.PENDING_NEW
 
     async def get_order(self, order_id: str | None) -> Order:
         """Return an order."""
