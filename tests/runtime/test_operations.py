@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,10 +17,12 @@ from holdfast import (
     Order,
     OrderStatus,
     OrderType,
+    PretradeRiskValidator,
     RateLimitError,
     RiskDenied,
     SessionStateError,
     Side,
+    SignalGenerated,
     TimeInForce,
     UnknownOrderError,
     VenueRefused,
@@ -213,6 +217,9 @@ async def test_cancelling(tmp_path):
             await desk.service.get_order_status("nope")
         with pytest.raises(UnknownOrderError, match="never placed"):
             await desk.service.cancel_order(Order(BTC, Side.BUY, 1).id)
+        for ask in (desk.service.cancel_order, desk.service.get_order_status):
+            with pytest.raises(InputError, match="named by its id, was Order"):
+                await ask(order)
 
 
 async def test_modifying(tmp_path):
@@ -387,3 +394,40 @@ def test_a_denial_becomes_the_error_of_who_must_act(rule, free, kind):
     )
 
     assert type(denial_error(denied, RiskLimits())) is kind
+
+
+async def test_symbols_are_taken_in_capitals(tmp_path):
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order("btcusdt", "BUY", "0.01")
+        assert order.symbol == BTC
+        assert (await service.adjust_position(" btcusdt ", "0.005")).symbol == BTC
+        assert (await service.close_position("btcusdt")).quantity == 0
+
+
+async def test_a_signal_of_floats_can_be_asked_about(tmp_path):
+    async with running(tmp_path) as desk:
+        validator = PretradeRiskValidator(desk.service)
+
+        given: dict[str, Any] = {"signal_type": "BUY", "quantity": 0.01, "stop_loss": 44_000.0}
+        assert await validator.validate_signal(SignalGenerated(symbol=BTC, **given))
+
+
+async def test_another_thread_must_ask_on_the_session_s_loop(tmp_path):
+    async with running(tmp_path) as desk:
+        loop, sequence = asyncio.get_running_loop(), desk.service.live.journal.sequence
+
+        def place():
+            return desk.service.place_order(BTC, "BUY", "0.004")
+
+        def on_a_loop_of_its_own(ask):
+            return asyncio.run(ask())
+
+        for ask in (place, desk.service.pause, desk.service.kill):
+            with pytest.raises(SessionStateError, match="run_coroutine_threadsafe"):
+                await asyncio.to_thread(on_a_loop_of_its_own, ask)
+        assert desk.service.live.journal.sequence == sequence
+        order = await asyncio.to_thread(
+            lambda: asyncio.run_coroutine_threadsafe(place(), loop).result(10)
+        )
+        assert order.status is OrderStatus.FILLED

@@ -30,7 +30,6 @@ from ..model.values import (
     OrderType,
     Side,
     StrategyId,
-    Symbol,
     TimeInForce,
 )
 from .live import LiveSession
@@ -47,6 +46,7 @@ from .views import (
     order_view,
     position_view,
 )
+from .wanted import symbol_of
 
 ANSWER_PATIENCE_S = 10.0
 """How long a call waits for the venue's word on an order; later it comes by events."""
@@ -243,10 +243,10 @@ class Operations:
             VenueRefused: the venue declined.
             VenueUnavailable: the order never reached the venue.
         """
-        key = (self._live.venue.account, Symbol(symbol))
+        key = (self._live.venue.account, symbol_of(symbol))
         state = self._engine.state
         if not state.position(key).qty:
-            raise InputError(f"there is no position in {symbol}")
+            raise InputError(f"there is no position in {key[1]}")
         request = msg.CloseRequest(symbol=key[1], reason=reason, account=key[0])
         sent = self._sent(self._shell.ask(request).facts)
         orders = [state.orders[i] for i in sent]
@@ -268,7 +268,7 @@ class Operations:
             VenueRefused: the venue declined.
             VenueUnavailable: the order never reached the venue.
         """
-        key = (self._live.venue.account, Symbol(symbol))
+        key = (self._live.venue.account, symbol_of(symbol))
         target = amount(target_quantity, "target_quantity")
         request = msg.AdjustRequest(symbol=key[1], target_qty=target, account=key[0])
         facts = self._shell.ask(request).facts
@@ -300,6 +300,8 @@ def _shortfall(placed: Order) -> str:
 def _placed(order_id: str | None) -> ClOrdId:
     if order_id is None:
         raise UnknownOrderError("the order was never placed: it has no id")
+    if not isinstance(order_id, str):
+        raise InputError(f"an order is named by its id, was {order_id!r:.80}")
     return ClOrdId(order_id)
 
 
@@ -311,7 +313,7 @@ def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
     """
     given = {name: getattr(order, name) for name in AMOUNTS}
     request = msg.PlaceRequest(
-        symbol=Symbol(order.symbol),
+        symbol=symbol_of(order.symbol),
         side=choice(Side, order.side, "side"),
         qty=positive(order.quantity, "quantity"),
         order_type=choice(OrderType, order.order_type, "order_type"),
