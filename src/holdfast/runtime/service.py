@@ -31,6 +31,7 @@ from .broker import LiveBrokerAdapter
 from .bus import EventBus
 from .figures import Figures
 from .first_prices import hear_prices
+from .handover import Handover
 from .live import LiveSession
 from .lives import Lives
 from .making import make_life
@@ -44,6 +45,9 @@ from .wanted import Templates, Wanted, symbols_of, words_of
 
 class LiveTradingService:
     """Runs a trading session and answers for it.
+
+    What needs a session raises SessionStateError where none is running, or none was started.
+    All of it belongs to the thread and the loop that the session was started on.
 
     Args:
         portfolio_repository: told of the account's figures; anything with `save`.
@@ -149,7 +153,7 @@ class LiveTradingService:
             self._wanted,
             self._broker,
             self._notifier,
-            hands_over=self._hands_over,
+            hands_over=Handover(self.event_bus, executes=self._wanted.executes),
             publish=self._publisher.publish,
         )
         live, engine = made.live, made.live.engine
@@ -157,13 +161,6 @@ class LiveTradingService:
         live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
         self._figures, self._operations = made.figures, Operations(live)
         return live
-
-    def _hands_over(self, signal: SignalGenerated) -> bool:
-        """Give a signal to subscribers that execute signals themselves, if there are any."""
-        executes = self._wanted.executes if self._wanted else None
-        takes_over = self.event_bus.is_subscribed("signal.generated")
-        self.event_bus.publish("signal.generated", signal)
-        return executes is False or (executes is None and takes_over)
 
     def _running(self) -> LiveSession:
         live = self._lives.live if self._lives else None
