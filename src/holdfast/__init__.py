@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .model.errors import (
         CircuitOpenError,
         ConfigError,
+        FeedError,
         Fenced,
         IllegalTransition,
         InputError,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from .runtime.views import Metrics, Order, OrderResult, Position, TradingSession
     from .stats import SessionStats
     from .strategies import (
+        Context,
         MacdMomentumStrategy,
         OrderUpdate,
         RSIStrategy,
@@ -87,6 +89,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.errors": (
         "CircuitOpenError",
         "ConfigError",
+        "FeedError",
         "Fenced",
         "IllegalTransition",
         "InputError",
@@ -140,6 +143,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "runtime.views": ("Metrics", "Order", "OrderResult", "Position", "TradingSession"),
     "stats": ("SessionStats",),
     "strategies": (
+        "Context",
         "MacdMomentumStrategy",
         "OrderUpdate",
         "RSIStrategy",
@@ -161,9 +165,11 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
     "ConfigError",
+    "Context",
     "Difference",
     "EventBus",
     "Explanation",
+    "FeedError",
     "FeedSettings",
     "Fenced",
     "IllegalTransition",

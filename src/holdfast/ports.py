@@ -14,6 +14,12 @@ from .model.market import Bar, MarketData
 from .model.messages import VenueMessage
 from .model.values import AccountId, OrderType, Symbol, TimeInForce
 
+NOT_SENT = "not sent: "
+"""How a venue begins the reason of a refusal where no byte has left."""
+
+NOT_CONNECTED = f"{NOT_SENT}no connection: "
+NO_ROOM = f"{NOT_SENT}no room within the venue's limits in time"
+
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue can do. The engine and the shells ask this, never the venue's name."""
@@ -43,9 +49,10 @@ class Venue(Protocol):
     Requests never raise for what the exchange or the road to it did: every outcome, refusals
     and unknown outcomes included, comes as a message to the callback given to `connect`, in the
     order in which it was learned. A request of which no byte was written is tried again under
-    the same id a bounded number of times and then reported as refused. A command's `ts` and
-    `recv_window_ns` go on the wire as they stand; what ends risk goes in the exchange's time where
-    ours is known to be off. Fills come with the exchange's trade ids.
+    the same id a bounded number of times and then reported as refused, for a reason that begins
+    with `NOT_SENT`. A command's `ts` and `recv_window_ns` go on the wire as they stand; what ends
+    risk goes in the exchange's time where ours is known to be off. Fills come with the exchange's
+    trade ids.
     """
 
     @property

@@ -576,3 +576,39 @@ def test_the_model_is_imported_without_pydantic():
     )  # fmt: skip
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["my data", "a?b", "50%", "a#b", "tab\tline\n", "a@b:c"])
+def test_a_folder_may_have_any_name(name):
+    config = TradingConfig(data_dir=name)
+
+    assert config.data_dir == Path(name.strip())
+    assert config.database_url == f"sqlite:///{name.strip()}/holdfast.db"
+    assert "my data" not in name or "my data" in repr(config.database_url)
+
+
+def test_the_listing_s_settings_can_be_given_by_place():
+    listed = ("key", "secret", False, True, 3, 0.2, 0.01, 0.04, 0.03, False, 0.002, 5, False, 30)
+    names = (
+        "api_key",
+        "api_secret",
+        "testnet",
+        "dry_run",
+        "max_positions",
+        "position_size_pct",
+        "stop_loss_pct",
+        "take_profit_pct",
+        "max_daily_loss_pct",
+        "use_market_orders",
+        "slippage_tolerance",
+        "retry_attempts",
+        "auto_restart",
+        "save_state_interval",
+    )
+
+    assert TradingConfig(*listed) == TradingConfig(**dict(zip(names, listed, strict=True)))
+    assert TradingConfig("key", "secret", dry_run=True).api_secret == "secret"
+    with pytest.raises(TypeError, match="takes at most 14"):
+        TradingConfig(*listed, 1)
+    with pytest.raises(TypeError, match="api_key"):
+        TradingConfig("key", "secret", api_key="other")

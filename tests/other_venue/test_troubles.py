@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.model.errors import TradingError, VenueRefused, VenueUnavailable
+from holdfast.model.errors import RateLimitError, TradingError, VenueUnavailable
 from tests.other_venue.street import BTC, QUICK, session, street
 
 TEXTS = ("unknown", "unavailable", "internal", "throttled", "mistimed", "too_many", "banned")
@@ -71,7 +71,7 @@ async def one_goes_wrong(one, market, kind, place):
     [
         ("reset", VenueUnavailable),
         ("unknown", VenueUnavailable),
-        ("banned", VenueRefused),
+        ("banned", RateLimitError),
         ("unknown_done", None),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast import CircuitBreaker, CircuitOpenError
+from holdfast import CircuitBreaker, CircuitOpenError, InputError
 
 
 class Clock:
@@ -144,3 +144,54 @@ def test_it_is_open_exactly_when_the_last_failures_in_a_row_reached_the_threshol
             assert breaker.failure_count == row
 
     asyncio.run(play())
+
+
+async def test_of_calls_at_the_same_time_one_alone_is_the_trial(breaker, clock):
+    await trip(breaker)
+    clock.now += 10
+    begun = []
+
+    async def slow():
+        begun.append(breaker.state)
+        await asyncio.sleep(0)
+        return 42
+
+    results = await asyncio.gather(*[breaker.call(slow) for _ in range(5)], return_exceptions=True)
+
+    assert begun == ["HALF_OPEN"]
+    assert [type(each) for each in results] == [int, *[CircuitOpenError] * 4]
+    assert breaker.state == "CLOSED"
+
+
+async def test_its_parts_can_be_set_as_those_of_the_listing(breaker, clock):
+    breaker.state = "OPEN"
+    breaker.failure_count = 4
+    breaker.last_failure_time = clock.now
+    with pytest.raises(CircuitOpenError, match="4 failures"):
+        await breaker.call(fine)
+
+    clock.now += 10
+    assert await breaker.call(fine) == 42
+    assert (breaker.state, breaker.failure_count) == ("CLOSED", 0)
+    breaker.state = "HALF_OPEN"
+    with pytest.raises(ValueError, match="by design"):
+        await breaker.call(broken)
+    assert breaker.state == "OPEN"
+    with pytest.raises(InputError, match="state must be one of CLOSED, OPEN, HALF_OPEN"):
+        breaker.state = "AJAR"
+
+
+async def test_a_call_that_fails_before_it_can_be_awaited_counts(breaker):
+    def refuses():
+        raise ValueError("by design")
+
+    with pytest.raises(ValueError, match="by design"):
+        await breaker.call(refuses)
+
+    assert breaker.failure_count == 1
+
+
+@pytest.mark.parametrize("wrong", [{"failure_threshold": 0}, {"recovery_timeout": -1}])
+def test_a_breaker_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} must be"):
+        CircuitBreaker(**wrong)

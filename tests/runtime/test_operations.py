@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,13 +13,16 @@ from hypothesis import strategies as st
 from holdfast import (
     InputError,
     InsufficientBalanceError,
+    NetworkError,
     Order,
     OrderStatus,
     OrderType,
+    PretradeRiskValidator,
     RateLimitError,
     RiskDenied,
     SessionStateError,
     Side,
+    SignalGenerated,
     TimeInForce,
     UnknownOrderError,
     VenueRefused,
@@ -26,7 +31,8 @@ from holdfast.model.events import OrderDenied
 from holdfast.model.messages import Request, RequestRefused
 from holdfast.model.settings import RiskLimits
 from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, Verdict
-from holdfast.runtime.operations import refusal_of, request_of
+from holdfast.runtime.operations import request_of
+from holdfast.runtime.refusals import denial_error
 from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
 
 KEY = ("main", BTC)
@@ -211,6 +217,9 @@ async def test_cancelling(tmp_path):
             await desk.service.get_order_status("nope")
         with pytest.raises(UnknownOrderError, match="never placed"):
             await desk.service.cancel_order(Order(BTC, Side.BUY, 1).id)
+        for ask in (desk.service.cancel_order, desk.service.get_order_status):
+            with pytest.raises(InputError, match="named by its id, was Order"):
+                await ask(order)
 
 
 async def test_modifying(tmp_path):
@@ -372,6 +381,7 @@ async def test_orders_that_come_too_fast_are_told_when_to_come_again(tmp_path):
         ("margin", Decimal("-0.1"), InsufficientBalanceError),
         ("position_size", Decimal("-0.1"), InsufficientBalanceError),
         ("message_throttle", Decimal("0.5"), RateLimitError),
+        ("link", Decimal("0.5"), NetworkError),
     ],
 )
 def test_a_denial_becomes_the_error_of_who_must_act(rule, free, kind):
@@ -383,4 +393,41 @@ def test_a_denial_becomes_the_error_of_who_must_act(rule, free, kind):
         verdicts=(Verdict(rule="margin", passed=free > 0, value=free),),
     )
 
-    assert type(refusal_of(denied, RiskLimits())) is kind
+    assert type(denial_error(denied, RiskLimits())) is kind
+
+
+async def test_symbols_are_taken_in_capitals(tmp_path):
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order("btcusdt", "BUY", "0.01")
+        assert order.symbol == BTC
+        assert (await service.adjust_position(" btcusdt ", "0.005")).symbol == BTC
+        assert (await service.close_position("btcusdt")).quantity == 0
+
+
+async def test_a_signal_of_floats_can_be_asked_about(tmp_path):
+    async with running(tmp_path) as desk:
+        validator = PretradeRiskValidator(desk.service)
+
+        given: dict[str, Any] = {"signal_type": "BUY", "quantity": 0.01, "stop_loss": 44_000.0}
+        assert await validator.validate_signal(SignalGenerated(symbol=BTC, **given))
+
+
+async def test_another_thread_must_ask_on_the_session_s_loop(tmp_path):
+    async with running(tmp_path) as desk:
+        loop, sequence = asyncio.get_running_loop(), desk.service.live.journal.sequence
+
+        def place():
+            return desk.service.place_order(BTC, "BUY", "0.004")
+
+        def on_a_loop_of_its_own(ask):
+            return asyncio.run(ask())
+
+        for ask in (place, desk.service.pause, desk.service.kill):
+            with pytest.raises(SessionStateError, match="run_coroutine_threadsafe"):
+                await asyncio.to_thread(on_a_loop_of_its_own, ask)
+        assert desk.service.live.journal.sequence == sequence
+        order = await asyncio.to_thread(
+            lambda: asyncio.run_coroutine_threadsafe(place(), loop).result(10)
+        )
+        assert order.status is OrderStatus.FILLED

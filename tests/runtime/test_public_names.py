@@ -99,3 +99,8 @@ def test_importing_values_imports_no_database_and_no_settings():
     loaded = _modules_after("from holdfast import Bar, Strategy, SignalType, TradingError")
 
     assert loaded.isdisjoint({"pydantic", "sqlalchemy", "aiohttp", "asyncio", "plotly"})
+
+
+def test_what_public_hooks_are_given_and_public_calls_raise_is_public():
+    assert holdfast.Context.__name__ in holdfast.__all__
+    assert issubclass(holdfast.FeedError, holdfast.InputError)

@@ -260,6 +260,24 @@ class Negative(Strategy):
     warmup_bars = -1
 
 
+class Yes(Strategy):
+    warmup_bars = True
+
+
+class NoFrames(Strategy):
+    timeframes = None  # type: ignore[assignment]  # the mistake meant
+
+
+class Mute(Recorder):
+    def __init__(self) -> None:
+        vars(self)["signal"] = 9  # the mistake meant
+
+
+class Deaf(Strategy):
+    def on_bar(self) -> None:  # type: ignore[override]  # the mistake meant
+        pass
+
+
 @pytest.mark.parametrize(
     ("strategy", "text"),
     [
@@ -268,6 +286,10 @@ class Negative(Strategy):
         (OneName(), r"bad\.timeframes must be names .* was '1m'"),
         (Recorder("1 minute"), "bad: timeframe must be like"),
         (Negative(), r"bad\.warmup_bars must be a count, was -1"),
+        (Yes(), r"bad\.warmup_bars must be a count, was True"),
+        (NoFrames(), r"bad\.timeframes must be names .* was None"),
+        (Mute(), r"bad\.signal must be what strategies wish with, was 9"),
+        (Deaf(), r"bad\.on_bar must be written as def on_bar\(self, bar\)"),
         (SmaCrossStrategy, "bad must be an instance of a Strategy"),
     ],
 )

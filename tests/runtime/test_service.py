@@ -20,6 +20,7 @@ from holdfast import (
     LiveTradingService,
     NetworkError,
     OrderStatus,
+    PaperBroker,
     RiskDenied,
     SessionStateError,
     StrategyError,
@@ -329,6 +330,30 @@ async def test_every_move_of_the_diagram(tmp_path):
         assert service.is_running()
         assert (await service.stop("looked at")).status is S.STOPPED
     assert moves == [S.STARTING, S.RUNNING, S.ERROR, S.STOPPED]
+
+
+async def test_a_session_has_the_diagram_s_own_words_for_its_moves(tmp_path):
+    service = LiveTradingService(config=config_in(tmp_path))
+    with pytest.raises(SessionStateError, match="no session was started"):
+        await service.reset()
+    session = await service.start(strategies=[], symbols=[BTC], feed=ScriptedFeed())
+    assert session.status is S.RUNNING
+    with pytest.raises(SessionStateError, match="RUNNING has nothing to reset"):
+        await service.reset()
+
+    service.live.shell.ask(FailSession(reason="cannot be explained"))
+    assert service.session().status is S.ERROR
+    ended = await service.reset("looked at")
+    assert (ended.status, ended.reason) == (S.STOPPED, "looked at")
+    with pytest.raises(SessionStateError, match="STOPPED has nothing to reset"):
+        await service.reset()
+
+
+def test_what_is_no_broker_is_refused_at_once(tmp_path):
+    service = LiveTradingService(config=config_in(tmp_path))
+
+    with pytest.raises(InputError, match=r"was <class 'holdfast.runtime.broker.PaperBroker'>"):
+        service.set_broker(PaperBroker)  # type: ignore[arg-type]  # the mistake meant
 
 
 async def test_moves_that_the_diagram_does_not_have_are_refused_and_change_nothing(tmp_path):

@@ -386,6 +386,14 @@ def test_shipped_strategies_pass_the_check_for_strategies_made_by_hand():
         check_strategy(make(), name)
 
 
+def test_a_strategy_that_keeps_a_number_as_its_signal_is_refused():
+    strategy = SmaCrossStrategy()
+    vars(strategy)["signal"] = 9
+
+    with pytest.raises(StrategyError, match=r"signal is 9, .* such as signal_period"):
+        check_strategy(strategy, "macd")
+
+
 def test_the_template_is_a_strategy_that_trades(write):
     path = write(new_strategy_source("MyBreakout"))
     name, strategy = load_strategy(f"{path}:MyBreakout:period=3")

@@ -71,3 +71,12 @@ def test_a_position_by_hand_reckons_its_profit():
     assert view.unrealized_pnl == 500
     assert view.roi_percentage == Decimal(500) / (22_500 / Decimal(10)) * 100
     assert Position(BTC, 0, 0).roi_percentage == 0
+
+
+async def test_a_plain_function_may_hear_of_an_emergency_too():
+    rung: list[str] = []
+    tracker = PositionTracker(on_emergency=lambda position: rung.append(position.symbol))
+
+    await tracker.update(Position("BTCUSDT", 1, 100, margin_ratio=Decimal("0.9")))
+
+    assert rung == ["BTCUSDT"]

@@ -125,6 +125,17 @@ async def test_execution_can_be_said_outright(tmp_path, executes, held):
         assert [type(event) for event in heard] == [SignalGenerated]
 
 
+async def test_who_takes_signals_over_is_told_once(tmp_path, caplog):
+    service = LiveTradingService(config=config_in(tmp_path))
+    service.event_bus.subscribe("signal.generated", lambda signal: None)
+    async with running(tmp_path, service=service) as desk:
+        for _ in range(2):
+            await desk.wish("BUY", BTC, quantity="0.01")
+
+    told = [line for line in caplog.messages if "execute_signals=True" in line]
+    assert len(told) == 1
+
+
 async def test_order_management(tmp_path, capsys):
     async with running(tmp_path) as desk:
         service = desk.service

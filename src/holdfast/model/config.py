@@ -36,6 +36,24 @@ __all__ = ["LoadedConfig", "TradingConfig"]
 
 TOML_FILE = "holdfast.toml"
 DOTENV_FILE = ".env"
+BY_PLACE = (
+    "api_key",
+    "api_secret",
+    "testnet",
+    "dry_run",
+    "max_positions",
+    "position_size_pct",
+    "stop_loss_pct",
+    "take_profit_pct",
+    "max_daily_loss_pct",
+    "use_market_orders",
+    "slippage_tolerance",
+    "retry_attempts",
+    "auto_restart",
+    "save_state_interval",
+)
+"""The settings that may be given without their names, in this order."""
+
 SHOWN_LENGTH_MAX = 60
 """How much of a wrong value an error message shows."""
 
@@ -45,12 +63,15 @@ class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's b
 
     `api_key` and `api_secret` are usable strings that `repr`, `str`, errors and dumps mask.
 
+    Args:
+        by_place: settings in the order of `BY_PLACE`.
+
     Raises:
         ConfigError: the text lists every mistake, not the first alone.
     """
 
-    def __init__(self, **settings: object) -> None:
-        reading = read_arguments(settings)
+    def __init__(self, *by_place: object, **settings: object) -> None:
+        reading = read_arguments(_named(by_place, settings))
         mistakes = reading.mistakes + _mistakes(reading.settings)
         if mistakes:
             raise _error(mistakes)
@@ -106,6 +127,16 @@ class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's b
             read_environment(environment),
             read_flags(overrides or {}),
         )
+
+
+def _named(by_place: tuple[object, ...], settings: Mapping[str, object]) -> dict[str, object]:
+    """Join the settings that came without their names to the others, as a call does."""
+    if len(by_place) > len(BY_PLACE):
+        raise TypeError(f"TradingConfig takes at most {len(BY_PLACE)} settings without their names")
+    placed = dict(zip(BY_PLACE, by_place, strict=False))
+    if twice := sorted(placed.keys() & settings.keys()):
+        raise TypeError(f"TradingConfig got {', '.join(twice)} twice")
+    return {**placed, **settings}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ _UNITS_NS = {
     "m": 60 * NS_PER_S,
     "h": 3600 * NS_PER_S,
 }
-_URL = re.compile(r"[a-z][a-z0-9+]*://\S*")
+# A file's path may hold whatever a folder's name does.
+_URL = re.compile(r"(?s:sqlite:///.*)|[a-z][a-z0-9+]*://\S*")
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^/@]*?):(?P<password>.*)(?=@)")
 _PASSWORD_OPTION = re.compile(r"(?P<name>[?&](?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 from decimal import Decimal
 
 import msgspec
 
+from .errors import InputError
 from .values import (
     MAIN,
     OPERATOR,
     AccountId,
+    Amount,
     OrderType,
     SignalType,
     StrategyId,
     Symbol,
     TimeInForce,
+    to_decimal,
 )
 
 
@@ -26,6 +30,12 @@ class SignalGenerated(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     asks for none. `algo` names how the quantity is worked ("" chooses: bracket when there is
     something to protect, else direct). `signal_id` makes a repeated wish harmless: the same
     strategy's same id is acted on once; empty ids are told apart by arrival.
+
+    Amounts may be given as Decimal, str, int or float and words by name; they are exact from
+    there on.
+
+    Raises:
+        InputError: a number or a word can't be used; the text names it.
     """
 
     symbol: Symbol
@@ -43,3 +53,37 @@ class SignalGenerated(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     reason: str = ""
     ts: int = 0
     account: AccountId = MAIN
+
+    def __post_init__(self) -> None:
+        for name in _AMOUNTS:
+            number: Amount | None = getattr(self, name)
+            if number is not None and type(number) is not Decimal:
+                _set(self, name, _exact(number, name))
+        for name, kind in _WORDS:
+            word: object = getattr(self, name)
+            if type(word) is not kind:
+                _set(self, name, _named(kind, word, name))
+
+
+_AMOUNTS = ("quantity", "price", "stop_loss", "take_profit")
+_WORDS: tuple[tuple[str, type[enum.Enum]], ...] = (
+    ("signal_type", SignalType),
+    ("order_type", OrderType),
+    ("time_in_force", TimeInForce),
+)
+_set = msgspec.structs.force_setattr
+
+
+def _exact(number: Amount, name: str) -> Decimal:
+    try:
+        return to_decimal(number, name)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _named(kind: type[enum.Enum], word: object, name: str) -> enum.Enum:
+    try:
+        return kind(word)
+    except ValueError:
+        known = ", ".join(str(one.value) for one in kind)
+        raise InputError(f"{name} must be one of {known}, was {word!r}") from None

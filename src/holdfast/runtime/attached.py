@@ -178,6 +178,11 @@ def _hooks_of(strategy_id: StrategyId, strategy: Strategy) -> dict[str, Callable
         raise StrategyError(
             f"{strategy_id} must be an instance of a Strategy, was {strategy!r:.80}"
         )
+    wish: object = strategy.signal
+    if not callable(wish):
+        raise StrategyError(
+            f"{strategy_id}.signal must be what strategies wish with, was {wish!r:.80}"
+        )
     names = overridden_hooks(strategy)
     hooks = {name: getattr(strategy, name) for name in HOOKS if name in names}
     for name, hook in hooks.items():
@@ -188,12 +193,25 @@ def _hooks_of(strategy_id: StrategyId, strategy: Strategy) -> dict[str, Callable
                 f"{strategy_id}.{name} must be a plain function, without async and yield: "
                 "nobody would wait for it"
             )
+        _check_takes(strategy_id, name, hook)
     return hooks
 
 
-def _timeframes(strategy_id: StrategyId, named: Sequence[object]) -> tuple[str, ...]:
-    names = [] if isinstance(named, str) else [name for name in named if isinstance(name, str)]
-    if len(names) != len(named):
+def _check_takes(strategy_id: StrategyId, name: str, hook: Callable[..., object]) -> None:
+    given = list(inspect.signature(getattr(Strategy, name)).parameters)[1:]
+    try:
+        inspect.signature(hook).bind(*given)
+    except TypeError:
+        wanted = ", ".join(["self", *given])
+        raise StrategyError(
+            f"{strategy_id}.{name} must be written as def {name}({wanted})"
+        ) from None
+
+
+def _timeframes(strategy_id: StrategyId, named: object) -> tuple[str, ...]:
+    given = named if isinstance(named, tuple | list) else None
+    names = [name for name in given or () if isinstance(name, str)]
+    if given is None or len(names) != len(given):
         raise StrategyError(
             f'{strategy_id}.timeframes must be names as in ("1m", "1h"), was {named!r}'
         )
@@ -206,6 +224,6 @@ def _timeframes(strategy_id: StrategyId, named: Sequence[object]) -> tuple[str, 
 
 
 def _bar_count(strategy_id: StrategyId, count: object) -> int:
-    if not isinstance(count, int) or count < 0:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise StrategyError(f"{strategy_id}.warmup_bars must be a count, was {count!r}")
     return count

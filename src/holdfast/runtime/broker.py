@@ -13,7 +13,7 @@ from pathlib import Path
 from ..feeds import FeedSettings
 from ..model.commands import Resync
 from ..model.config import TradingConfig
-from ..model.errors import NetworkError, SessionStateError
+from ..model.errors import NetworkError, OutcomeUnknownError, SessionStateError
 from ..model.messages import (
     ExecutionReport,
     VenueFailure,
@@ -21,12 +21,12 @@ from ..model.messages import (
     VenuePosition,
     VenueSnapshot,
 )
-from ..model.values import OPERATOR, Amount
+from ..model.values import OPERATOR, Amount, OrderStatus
 from ..ports import Venue
 from ..venues import Opener, Wiring, open_paper
 from .clock import WallClock
 from .live import LiveSession
-from .operations import Operations
+from .operations import UNANSWERED, Operations
 from .views import Order, OrderResult, Position, amount, when
 
 BOOKS_PATIENCE_S = 30.0
@@ -85,12 +85,17 @@ class LiveBrokerAdapter:
             InputError: the order contradicts itself.
             RiskDenied: a rule refused; nothing was sent.
             InsufficientBalanceError: the margin does not cover it.
-            RateLimitError: too many requests in too short a time; nothing was sent.
+            RateLimitError: too many requests in too short a time; nothing was done.
+            NetworkError: there is no connection; nothing was sent.
+            VenueUnavailable: the order never reached the exchange.
             VenueRefused: the exchange declined.
+            OutcomeUnknownError: no answer came, and it is asked after; do not send it again.
         """
         operations = self._operations()
         placed = await operations.submit(order)
         order.follow(placed)
+        if placed.status is OrderStatus.PENDING_NEW:
+            raise OutcomeUnknownError(f"{placed.id}: {UNANSWERED}")
         return OrderResult(success=True, order_id=placed.id, order=placed)
 
     async def cancel_order(self, order_id: str | None) -> Order:

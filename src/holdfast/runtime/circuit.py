@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 from ..engine.breaker import Breaker, BreakerState
-from ..model.errors import CircuitOpenError
+from ..model.errors import CircuitOpenError, InputError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,7 +19,10 @@ class CircuitBreaker:
     Args:
         failure_threshold: failures in a row that open it.
         recovery_timeout: seconds after which one call is tried again.
-        clock: returns seconds that never go back.
+        clock: returns seconds that never go back; `last_failure_time` is by it.
+
+    Raises:
+        InputError: the threshold is under 1, or the timeout under 0.
     """
 
     def __init__(
@@ -29,21 +32,37 @@ class CircuitBreaker:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if not failure_threshold >= 1:
+            raise InputError(f"failure_threshold must be at least 1, was {failure_threshold!r}")
+        if not recovery_timeout >= 0:
+            raise InputError(f"recovery_timeout must be at least 0, was {recovery_timeout!r}")
         self.failure_threshold = failure_threshold
         self.recovery_timeout = recovery_timeout
         self.last_failure_time: float | None = None
         self._clock = clock
         self._breaker = Breaker()
+        self._is_trying = False
 
     @property
     def state(self) -> str:
-        """Return CLOSED, OPEN or HALF_OPEN."""
+        """Return CLOSED, OPEN or HALF_OPEN. It may be set: to open it by hand, above all."""
         return self._breaker.state.value
+
+    @state.setter
+    def state(self, name: str) -> None:
+        if name not in BreakerState.__members__:
+            known = ", ".join(BreakerState.__members__)
+            raise InputError(f"state must be one of {known}, was {name!r}")
+        self._breaker.state = BreakerState[name]
 
     @property
     def failure_count(self) -> int:
         """Return the failures in a row so far."""
         return self._breaker.failure_count
+
+    @failure_count.setter
+    def failure_count(self, count: int) -> None:
+        self._breaker.failure_count = count
 
     def should_attempt_reset(self) -> bool:
         """Tell whether an open breaker has waited long enough to try one call."""
@@ -51,10 +70,10 @@ class CircuitBreaker:
         return since is None or self._clock() - since >= self.recovery_timeout
 
     async def call(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call through the breaker.
+        """Call through the breaker. A half-open one lets a single call try.
 
         Raises:
-            CircuitOpenError: the breaker is open; nothing was called.
+            CircuitOpenError: the breaker is open, or another call is trying; nothing was called.
         """
         if self._breaker.state is BreakerState.OPEN:
             if not self.should_attempt_reset():
@@ -63,6 +82,17 @@ class CircuitBreaker:
                     f"next try {self.recovery_timeout:g} s after the last one"
                 )
             self._breaker.state = BreakerState.HALF_OPEN
+        if self._breaker.state is not BreakerState.HALF_OPEN:
+            return await self._count(func, *args, **kwargs)
+        if self._is_trying:
+            raise CircuitOpenError("circuit half open: another call is trying whether it may close")
+        self._is_trying = True
+        try:
+            return await self._count(func, *args, **kwargs)
+        finally:
+            self._is_trying = False
+
+    async def _count(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             result = await func(*args, **kwargs)
         except Exception:

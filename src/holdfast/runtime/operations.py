@@ -10,22 +10,16 @@ from decimal import Decimal
 import msgspec
 
 from ..engine.order import RequestState
-from ..engine.risk.margin import NAME as MARGIN
-from ..engine.risk.message_throttle import NAME as THROTTLE
 from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import (
     InputError,
-    InsufficientBalanceError,
     OutcomeUnknownError,
-    RateLimitError,
     RiskDenied,
     TradingError,
     UnknownOrderError,
-    VenueRefused,
     VenueUnavailable,
 )
-from ..model.settings import RiskLimits
 from ..model.values import (
     NS_PER_S,
     OPERATOR,
@@ -36,10 +30,10 @@ from ..model.values import (
     OrderType,
     Side,
     StrategyId,
-    Symbol,
     TimeInForce,
 )
 from .live import LiveSession
+from .refusals import denial_error, venue_error
 from .views import (
     AMOUNTS,
     Metrics,
@@ -52,11 +46,12 @@ from .views import (
     order_view,
     position_view,
 )
+from .wanted import symbol_of
 
 ANSWER_PATIENCE_S = 10.0
 """How long a call waits for the venue's word on an order; later it comes by events."""
 
-INSUFFICIENT_MARGIN = (-2018, -2019, -4050, -4051)
+UNANSWERED = "no answer yet: it may be at the venue, and is asked after; do not send it again"
 
 Refusal = ev.CancelRejected | ev.ReplaceRejected
 
@@ -76,17 +71,22 @@ class Operations:
     async def place(self, request: msg.PlaceRequest) -> Order:
         """Take an order on and wait for the venue's first word.
 
+        An order in doubt is waited for too, a while: it comes back with `is_in_doubt` where
+        nobody knows yet whether it arrived.
+
         Raises:
             InputError: the request contradicts itself.
             RiskDenied: a rule refused; nothing was sent.
             InsufficientBalanceError: the margin does not cover it, by our books or the venue's.
-            RateLimitError: our own throttle refused; nothing was sent.
+            RateLimitError: our own throttle refused, or the venue's limits; nothing was done.
+            NetworkError: there is no connection; nothing was sent.
+            VenueUnavailable: it never reached the venue.
             VenueRefused: the venue declined.
         """
         outcome = self._shell.ask(request)
         for fact in outcome.facts:
             if isinstance(fact, ev.OrderDenied):
-                raise refusal_of(fact, self._engine.core.settings.limits)
+                raise denial_error(fact, self._engine.core.settings.limits)
         sent = self._sent(outcome.facts) or self._known(request)
         if not sent:
             raise TradingError(f"nothing came of {request.side.value} {request.symbol}")
@@ -107,7 +107,7 @@ class Operations:
 
     async def _answered(self, cl_ord_id: ClOrdId) -> None:
         order = self._engine.state.orders[cl_ord_id]
-        await self._until(lambda: order.status is not OrderStatus.PENDING_NEW or order.is_in_doubt)
+        await self._until(lambda: order.status is not OrderStatus.PENDING_NEW)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait a while for the venue's word.
@@ -125,13 +125,10 @@ class Operations:
     def _accepted(self, cl_ord_id: ClOrdId) -> Order:
         order = self._engine.state.orders[cl_ord_id]
         if order.status is OrderStatus.REJECTED:
-            kind = InsufficientBalanceError if order.code in INSUFFICIENT_MARGIN else VenueRefused
-            raise kind(order.reason, code=order.code)
-        return order_view(self._engine.state, order)
-
-    def _check_arrived(self, cl_ord_id: ClOrdId) -> None:
-        if self._accepted(cl_ord_id).status is OrderStatus.NEVER_ARRIVED:
+            raise venue_error(order.reason, order.code)
+        if order.status is OrderStatus.NEVER_ARRIVED:
             raise VenueUnavailable(f"{cl_ord_id} never reached the venue: nothing was done")
+        return order_view(self._engine.state, order)
 
     async def submit(self, order: Order, request_id: str = "") -> Order:
         """Take a user's order on and wait for the venue's first word."""
@@ -144,11 +141,9 @@ class Operations:
         except (TradingError, ValueError) as error:
             return OrderResult(success=False, order_id=None, error=str(error), order=order)
         order.follow(placed)
-        has_ended = placed.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED)
-        came_to_nothing = has_ended and not placed.filled_quantity
-        error_text = (placed.reason or "it ended without a fill") if came_to_nothing else ""
+        error_text = _shortfall(placed)
         return OrderResult(
-            success=not came_to_nothing, order_id=placed.id, error=error_text, order=placed
+            success=not error_text, order_id=placed.id, error=error_text, order=placed
         )
 
     async def cancel(self, order_id: str | None, reason: str = "operator") -> Order:
@@ -157,7 +152,7 @@ class Operations:
         Raises:
             UnknownOrderError: no such order.
             SessionStateError: it has ended already.
-            VenueRefused: the venue would not, and the order is still open.
+            VenueError: the venue would not, or was not reached, and the order is still open.
         """
         cl_ord_id = _placed(order_id)
         with self._refusals(cl_ord_id) as refusals:
@@ -165,7 +160,7 @@ class Operations:
             order = self._engine.state.orders[cl_ord_id]
             await self._until(lambda: not order.is_open or order.cancel is RequestState.NONE)
         if refusals and order.is_open:
-            raise VenueRefused(refusals[-1].reason, code=refusals[-1].code)
+            raise venue_error(refusals[-1].reason, refusals[-1].code)
         return order_view(self._engine.state, order)
 
     async def modify(
@@ -181,7 +176,7 @@ class Operations:
             SessionStateError: it has ended, is in doubt, or is being amended.
             InputError: it is no limit order, or nothing would change.
             RiskDenied: a rule refused the larger order.
-            VenueRefused: the venue would not; the order stands as it was.
+            VenueError: the venue would not, or was not reached; the order stands as it was.
         """
         cl_ord_id = _placed(order_id)
         request = msg.ModifyRequest(
@@ -196,7 +191,7 @@ class Operations:
             order = self._engine.state.orders[cl_ord_id]
             await self._until(lambda: order.replace is RequestState.NONE)
         if refusals:
-            raise VenueRefused(refusals[-1].reason, code=refusals[-1].code)
+            raise venue_error(refusals[-1].reason, refusals[-1].code)
         return order_view(self._engine.state, order)
 
     @contextmanager
@@ -248,10 +243,10 @@ class Operations:
             VenueRefused: the venue declined.
             VenueUnavailable: the order never reached the venue.
         """
-        key = (self._live.venue.account, Symbol(symbol))
+        key = (self._live.venue.account, symbol_of(symbol))
         state = self._engine.state
         if not state.position(key).qty:
-            raise InputError(f"there is no position in {symbol}")
+            raise InputError(f"there is no position in {key[1]}")
         request = msg.CloseRequest(symbol=key[1], reason=reason, account=key[0])
         sent = self._sent(self._shell.ask(request).facts)
         orders = [state.orders[i] for i in sent]
@@ -261,7 +256,7 @@ class Operations:
             )
         )
         for cl_ord_id in sent:
-            self._check_arrived(cl_ord_id)
+            self._accepted(cl_ord_id)
         return position_view(self._engine, key)
 
     async def adjust(self, symbol: str, target_quantity: Amount) -> Position:
@@ -273,7 +268,7 @@ class Operations:
             VenueRefused: the venue declined.
             VenueUnavailable: the order never reached the venue.
         """
-        key = (self._live.venue.account, Symbol(symbol))
+        key = (self._live.venue.account, symbol_of(symbol))
         target = amount(target_quantity, "target_quantity")
         request = msg.AdjustRequest(symbol=key[1], target_qty=target, account=key[0])
         facts = self._shell.ask(request).facts
@@ -281,10 +276,10 @@ class Operations:
         orders = [self._engine.state.orders[i] for i in sent]
         await self._until(lambda: not any(o.is_open for o in orders))
         for cl_ord_id in sent:
-            self._check_arrived(cl_ord_id)
+            self._accepted(cl_ord_id)
         for fact in facts:
             if isinstance(fact, ev.OrderDenied):
-                raise refusal_of(fact, self._engine.core.settings.limits)
+                raise denial_error(fact, self._engine.core.settings.limits)
         return position_view(self._engine, key)
 
     def metrics(self, now: int) -> Metrics:
@@ -292,9 +287,21 @@ class Operations:
         return metrics_view(self._engine, self._live.venue.account, now)
 
 
+def _shortfall(placed: Order) -> str:
+    """Say why an order that was taken on did not succeed, or not yet; "" where it did."""
+    if placed.status is OrderStatus.PENDING_NEW:
+        return UNANSWERED
+    has_ended = placed.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED)
+    if has_ended and not placed.filled_quantity:
+        return placed.reason or "it ended without a fill"
+    return ""
+
+
 def _placed(order_id: str | None) -> ClOrdId:
     if order_id is None:
         raise UnknownOrderError("the order was never placed: it has no id")
+    if not isinstance(order_id, str):
+        raise InputError(f"an order is named by its id, was {order_id!r:.80}")
     return ClOrdId(order_id)
 
 
@@ -306,7 +313,7 @@ def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
     """
     given = {name: getattr(order, name) for name in AMOUNTS}
     request = msg.PlaceRequest(
-        symbol=Symbol(order.symbol),
+        symbol=symbol_of(order.symbol),
         side=choice(Side, order.side, "side"),
         qty=positive(order.quantity, "quantity"),
         order_type=choice(OrderType, order.order_type, "order_type"),
@@ -341,18 +348,3 @@ def positive(value: Amount, name: str) -> Decimal:
     if number <= ZERO:
         raise InputError(f"{name} must be above 0, was {value!r}")
     return number
-
-
-def refusal_of(denied: ev.OrderDenied, limits: RiskLimits) -> TradingError:
-    """Turn a denial into the error that says who must act.
-
-    An order that the account's margin does not cover is short of balance whichever rule spoke
-    first; one that came too fast may come again.
-    """
-    text = f"{denied.rule}: {denied.reason}"
-    margins = [v.value for v in denied.verdicts if v.rule == MARGIN and v.value is not None]
-    if any(free < ZERO for free in margins):
-        return InsufficientBalanceError(text)
-    if denied.rule == THROTTLE:
-        return RateLimitError(text, retry_after=float(limits.message_window_s))
-    return RiskDenied(text)

@@ -6,7 +6,6 @@ lives follow each other that of `lives`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -14,7 +13,7 @@ from uuid import UUID, uuid4
 from ..engine.engine import Explanation
 from ..model import messages as msg
 from ..model.config import TradingConfig
-from ..model.errors import SessionStateError
+from ..model.errors import InputError, SessionStateError
 from ..model.signal import SignalGenerated
 from ..model.values import (
     Amount,
@@ -31,6 +30,8 @@ from .books import BooksReport
 from .broker import LiveBrokerAdapter
 from .bus import EventBus
 from .figures import Figures
+from .first_prices import hear_prices
+from .handover import Handover
 from .live import LiveSession
 from .lives import Lives
 from .making import make_life
@@ -41,13 +42,12 @@ from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, symbols_of, words_of
 
-FIRST_PRICE_LOOKS = 100
-FIRST_PRICE_S = 0.02
-"""How long a start waits for the market to speak: two seconds in all."""
-
 
 class LiveTradingService:
     """Runs a trading session and answers for it.
+
+    What needs a session raises SessionStateError where none is running, or none was started.
+    All of it belongs to the thread and the loop that the session was started on.
 
     Args:
         portfolio_repository: told of the account's figures; anything with `save`.
@@ -89,7 +89,10 @@ class LiveTradingService:
 
         Raises:
             SessionStateError: a session is running.
+            InputError: it is no broker.
         """
+        if not isinstance(broker, LiveBrokerAdapter):
+            raise InputError(f"a broker is one like PaperBroker(), was {broker!r:.80}")
         if self.is_running():
             raise SessionStateError("stop the session before the broker is changed")
         self._broker = broker
@@ -137,20 +140,11 @@ class LiveTradingService:
         except BaseException:
             self._lives = before
             raise
-        await self._hear_prices()
+        if (live := self._running()).feed.is_live or self.config.speed:
+            await hear_prices(live, self.is_running)  # else the feed outruns every clock
         return self.session()
 
-    async def _hear_prices(self) -> None:
-        """Wait a little for the first prices, unless the feed outruns every clock."""
-        live = self._running()
-        if self.config.speed == 0 and not live.feed.is_live:
-            return
-        market, begun = live.engine.core.market, live.now()  # history's prices are older
-        for _ in range(FIRST_PRICE_LOOKS):
-            spoken = all(market.of(s).last_ts > begun for s in live.plan.symbols)
-            if spoken or not self.is_running():
-                return
-            await asyncio.sleep(FIRST_PRICE_S)
+    start = start_session
 
     async def _make_life(self) -> LiveSession:
         assert self._wanted is not None, "start_session says what is wanted"
@@ -159,7 +153,7 @@ class LiveTradingService:
             self._wanted,
             self._broker,
             self._notifier,
-            hands_over=self._hands_over,
+            hands_over=Handover(self.event_bus, executes=self._wanted.executes),
             publish=self._publisher.publish,
         )
         live, engine = made.live, made.live.engine
@@ -167,13 +161,6 @@ class LiveTradingService:
         live.needs_ticks = lambda: self.event_bus.has_subscribers("position_update")
         self._figures, self._operations = made.figures, Operations(live)
         return live
-
-    def _hands_over(self, signal: SignalGenerated) -> bool:
-        """Give a signal to subscribers that execute signals themselves, if there are any."""
-        executes = self._wanted.executes if self._wanted else None
-        takes_over = self.event_bus.is_subscribed("signal.generated")
-        self.event_bus.publish("signal.generated", signal)
-        return executes is False or (executes is None and takes_over)
 
     def _running(self) -> LiveSession:
         live = self._lives.live if self._lives else None
@@ -236,6 +223,17 @@ class LiveTradingService:
             lives.reset(reason)
         return self.session()
 
+    async def reset(self, reason: str = "operator") -> TradingSession:
+        """Leave ERROR for STOPPED, on record.
+
+        Raises:
+            SessionStateError: the session is not in ERROR, or none was started.
+        """
+        status = self.session().status
+        if status is not TradingSessionStatus.ERROR:
+            raise SessionStateError(f"a session that is {status.value} has nothing to reset")
+        return await self.stop(reason)
+
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
         """Engage the kill switch: nothing new goes out until it is released, restarts included."""
         await self._ask(msg.EngageKillSwitch(reason=words_of(reason), flatten=flatten))
@@ -292,6 +290,7 @@ class LiveTradingService:
             RiskDenied: a rule refused; nothing was sent.
             InputError: the order contradicts itself.
             InsufficientBalanceError, VenueRefused: the venue declined.
+            RateLimitError, NetworkError, VenueUnavailable: nothing was done; come again.
         """
         order = Order(
             symbol=symbol,
@@ -325,8 +324,7 @@ class LiveTradingService:
 
     async def get_order_status(self, order_id: str | None) -> OrderStatus:
         """Return how far an order has come."""
-        status = self.operations.order(order_id).status
-        return status or OrderStatus.PENDING_NEW
+        return self.operations.order(order_id).status or OrderStatus.PENDING_NEW
 
     async def get_order(self, order_id: str | None) -> Order:
         """Return an order."""

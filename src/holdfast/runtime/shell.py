@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -77,6 +78,7 @@ class Shell:
         self._held: list[Event] = []
         self._inbox: deque[msg.Message] = deque()
         self._is_pumping = False
+        self._thread = threading.get_ident()
         self._has_begun = False
         self._appended = self._uncommitted = 0  # batches of facts
         self._committed = asyncio.Event()
@@ -120,6 +122,11 @@ class Shell:
             InputError, SessionStateError, UnknownOrderError: it can't be carried out; nothing
                 was changed.
         """
+        if threading.get_ident() != self._thread:
+            raise SessionStateError(
+                "the session belongs to another thread: ask on its loop, as "
+                "asyncio.run_coroutine_threadsafe does"
+            )
         if not self.has_begun and type(message) is not msg.StartSession:
             raise SessionStateError("the session is starting: it takes nothing on yet")
         if self._is_pumping:

@@ -62,6 +62,12 @@ def check_strategy(strategy: Strategy, name: str) -> None:
         raise StrategyError(f"{name} has none of the hooks{hint}; known: {', '.join(HOOKS)}")
     for hook in sorted(hooks):
         _check_hook(strategy, name, hook)
+    wish: object = strategy.signal
+    if not callable(wish):
+        raise StrategyError(
+            f"{name}.signal is {wish!r:.80}, but strategies wish with self.signal(...): keep it "
+            "under another name, such as signal_period"
+        )
     _check_wants(strategy, name)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from .views import Position
 EMERGENCY_MARGIN_RATIO = Decimal("0.8")
 """Maintenance margin over margin balance from which a position should be closed."""
 
-OnChange = Callable[[Position], Awaitable[None]]
+OnChange = Callable[[Position], object]
 
 
 class Books(Protocol):
@@ -27,8 +28,8 @@ class PositionTracker:
 
     Args:
         service: whose books tell what an update leaves out: leverage, margin and its ratio.
-        on_emergency: awaited with a position whose margin is nearly used up, once each time it
-            crosses the line.
+        on_emergency: a plain or an asynchronous function, called with a position whose margin is
+            nearly used up, once each time it crosses the line.
     """
 
     def __init__(self, service: Books | None = None, on_emergency: OnChange | None = None) -> None:
@@ -51,7 +52,9 @@ class PositionTracker:
         elif symbol not in self._alarmed:
             self._alarmed.add(symbol)
             if self._on_emergency is not None:
-                await self._on_emergency(position)
+                answer = self._on_emergency(position)
+                if inspect.isawaitable(answer):
+                    await answer
 
     async def _complete(self, position: Position) -> None:
         if self._service is None or not self._service.is_running():

@@ -150,7 +150,11 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OrderResult:
-    """What `execute_order` came to. `error` is "" when it succeeded."""
+    """What `execute_order` came to.
+
+    `error` is "" when it succeeded. Without success but with an `order_id`, the order was taken
+    on: it ended without a fill, or nobody knows yet whether it arrived (`order.is_in_doubt`).
+    """
 
     success: bool
     order_id: ClOrdId | None

@@ -60,7 +60,12 @@ def symbols_of(names: Sequence[str]) -> tuple[Symbol, ...]:
         InputError: it is no list of names.
     """
     _check_list(names, "symbols")
-    return tuple(dict.fromkeys(Symbol(name.strip().upper()) for name in names))
+    return tuple(dict.fromkeys(symbol_of(name) for name in names))
+
+
+def symbol_of(name: str) -> Symbol:
+    """Return a symbol in capitals."""
+    return Symbol(name.strip().upper())
 
 
 def words_of(reason: object) -> str:

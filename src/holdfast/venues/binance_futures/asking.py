@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ...model.values import NS_PER_MS, NS_PER_S
-from ...ports import Clock
+from ...ports import NO_ROOM, NOT_CONNECTED, Clock
 from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Budget, Urgency, backoff_ns
 from .clock_offset import SAMPLES, ClockOffset
 from .codec import BadFrame, Call, Cost, RateLimit, reads, server_time_ms
@@ -37,7 +37,6 @@ SECOND_LOOK_S = 5.0
 """How long after the venue said that it has no such contract it is asked once more."""
 
 TOO_MANY_ORDERS, BAD_SYMBOL = -1015, -1121
-NO_ROOM = "not sent: no room within the venue's limits in time"
 
 
 class Answered(NamedTuple):
@@ -220,7 +219,7 @@ class Asker:
                 self.budget.hear_count(place, count, now)
         self.hear_limits(reply.limits)
         if not reply.was_sent:
-            return Outcome(Kind.FINAL, failure="venue", reason=f"not sent: {reply.text}")
+            return Outcome(Kind.FINAL, failure="venue", reason=f"{NOT_CONNECTED}{reply.text}")
         if reply.code == TOO_MANY_ORDERS:
             self.budget.hear_full(
                 now, reply.text, retry_after_s=reply.retry_after_s, late_ns=self.offset.late_ns

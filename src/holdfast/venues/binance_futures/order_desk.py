@@ -20,6 +20,7 @@ import msgspec
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
 from ...model.messages import ExecutionReport, OrderNotFound, VenueMessage
 from ...model.values import AccountId, ClOrdId, OrderRole, OrderStatus
+from ...ports import NOT_CONNECTED, NOT_SENT
 from ..limits import Urgency
 from . import codec
 from .answers import ASKS, NOT_FOUND, answer
@@ -30,7 +31,7 @@ from .rest import Road
 
 Order = SubmitOrder | CancelOrder | ReplaceOrder
 
-CLOSED = Outcome(Kind.FINAL, reason="not sent: the venue is closed")
+CLOSED = Outcome(Kind.FINAL, reason=f"{NOT_CONNECTED}the venue is closed")
 _log = logging.getLogger("holdfast.venue")
 
 
@@ -71,7 +72,7 @@ class OrderDesk:
         adds_risk = order.role is OrderRole.ENTRY and not order.reduce_only
         urgency = Urgency.TRADE if adds_risk else Urgency.PROTECT
         if adds_risk and self._asker.offset.is_off:
-            reason = f"not sent: {self._asker.offset.told}"
+            reason = f"{NOT_SENT}{self._asker.offset.told}"
             self._conclude(command, Outcome(Kind.FINAL, reason=reason))
             return
         self._begin(command, urgency)

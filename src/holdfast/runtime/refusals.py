@@ -1,0 +1,65 @@
+"""What a refusal becomes for the caller: the error that says who must act, and when."""
+
+from __future__ import annotations
+
+from ..engine.risk.link import NAME as LINK
+from ..engine.risk.margin import NAME as MARGIN
+from ..engine.risk.message_throttle import NAME as THROTTLE
+from ..model import events as ev
+from ..model.errors import (
+    InsufficientBalanceError,
+    NetworkError,
+    RateLimitError,
+    RiskDenied,
+    TradingError,
+    VenueError,
+    VenueRefused,
+    VenueUnavailable,
+)
+from ..model.settings import RiskLimits
+from ..model.values import ZERO
+from ..ports import NO_ROOM, NOT_CONNECTED, NOT_SENT
+
+INSUFFICIENT_MARGIN = (-2018, -2019, -4050, -4051)
+
+RETRY_AFTER_S = {-1003: 60.0, -1008: 1.0, -1015: 10.0}
+"""When to come again, by the venue's code: it counts requests by the minute and orders in ten
+seconds; overload passes sooner."""
+
+NO_ROOM_S = 10.0
+
+
+def denial_error(denied: ev.OrderDenied, limits: RiskLimits) -> TradingError:
+    """Turn a denial of our own into the error that says who must act.
+
+    An order that the account's margin does not cover is short of balance whichever rule spoke
+    first; one that came too fast, or while nobody tells us of our orders, may come again.
+    """
+    text = f"{denied.rule}: {denied.reason}"
+    margins = [v.value for v in denied.verdicts if v.rule == MARGIN and v.value is not None]
+    if any(free < ZERO for free in margins):
+        return InsufficientBalanceError(text)
+    if denied.rule == THROTTLE:
+        return RateLimitError(text, retry_after=float(limits.message_window_s))
+    if denied.rule == LINK:
+        return NetworkError(text)
+    return RiskDenied(text)
+
+
+def venue_error(reason: str, code: int | None) -> VenueError:
+    """Turn what became of a request at the venue, or on the road to it, into an error.
+
+    Args:
+        code: the venue's own; None where it said nothing.
+    """
+    if code in INSUFFICIENT_MARGIN:
+        return InsufficientBalanceError(reason, code=code)
+    if code in RETRY_AFTER_S:
+        return RateLimitError(reason, retry_after=RETRY_AFTER_S[code], code=code)
+    if reason == NO_ROOM:
+        return RateLimitError(reason, retry_after=NO_ROOM_S)
+    if reason.startswith(NOT_CONNECTED):
+        return NetworkError(reason)
+    if reason.startswith(NOT_SENT):
+        return VenueUnavailable(reason)
+    return VenueRefused(reason, code=code)

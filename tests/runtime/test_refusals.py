@@ -1,0 +1,158 @@
+"""What callers are told of orders that the venue declined, or that never got there."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from holdfast import (
+    BinanceFuturesBroker,
+    InsufficientBalanceError,
+    LiveTradingService,
+    NetworkError,
+    Order,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    OutcomeUnknownError,
+    RateLimitError,
+    TradingConfig,
+    VenueRefused,
+    VenueUnavailable,
+)
+from holdfast.exchange_server.settings import DEFAULT_KEY
+from holdfast.ports import NO_ROOM, NOT_CONNECTED, NOT_SENT
+from holdfast.runtime import operations
+from holdfast.runtime.refusals import RETRY_AFTER_S, venue_error
+from tests.runtime.session_desk import BTC
+from tests.venues.binance_futures.adapter_street import street
+
+POST = "POST *order*"
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "kind"),
+    [
+        ("Margin is insufficient.", -2019, InsufficientBalanceError),
+        ("Too many requests", -1003, RateLimitError),
+        ("Too many new orders", -1015, RateLimitError),
+        ("Server is currently overloaded", -1008, RateLimitError),
+        (NO_ROOM, None, RateLimitError),
+        (f"{NOT_CONNECTED}the connection is down", None, NetworkError),
+        (f"{NOT_SENT}this machine's clock is off", None, VenueUnavailable),
+        ("Filter failure: LOT_SIZE", -1013, VenueRefused),
+        ("no", None, VenueRefused),
+    ],
+)
+def test_what_became_of_a_request_is_the_error_of_who_must_act(reason, code, kind):
+    error = venue_error(reason, code)
+
+    assert type(error) is kind
+    assert (str(error), error.code) == (reason, code)
+    assert not isinstance(error, RateLimitError) or error.retry_after > 0
+
+
+@asynccontextmanager
+async def trading(folder, market, **settings):
+    """Run a session at an exchange on a port, until its market has spoken."""
+    config = TradingConfig(
+        data_dir=folder,
+        log_trades=False,
+        recv_window_ns="1s",
+        clock_skew_ns="100ms",
+        query_interval_ns="100ms",
+        disabled=["duplicate"],
+        **settings,
+    )
+    broker = BinanceFuturesBroker(DEFAULT_KEY, DEFAULT_KEY, rest_url=market.url, read_lag_s=0.05)
+    service = LiveTradingService(config=config)
+    service.set_broker(broker)
+    await service.start_session(strategies=[], symbols=[BTC])
+    try:
+        async with asyncio.timeout(10):
+            while not service.live.engine.core.market.of(BTC).bid:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.01)
+        yield service, broker
+    finally:
+        await service.stop()
+
+
+def bid():
+    return Order(BTC, OrderSide.BUY, "0.004", OrderType.LIMIT, 49_000)
+
+
+async def test_an_order_that_the_venue_s_limits_turned_away_says_when_to_come_again(tmp_path):
+    with street() as market:
+        async with trading(tmp_path, market, retry_attempts=0) as (service, broker):
+            order = bid()
+            await asyncio.to_thread(market.goes_wrong, "overloaded", POST)
+
+            with pytest.raises(RateLimitError) as caught:
+                await broker.place_order(order)
+            assert caught.value.retry_after == RETRY_AFTER_S[-1008]
+            assert caught.value.code == -1008
+            assert [o.status for o in await service.get_orders(open_only=False)] == [
+                OrderStatus.REJECTED
+            ]
+
+
+async def test_an_order_that_never_arrived_is_no_success(tmp_path):
+    with street() as market:
+        async with trading(tmp_path, market) as (service, broker):
+            await asyncio.to_thread(market.goes_wrong, "unknown_not_executed", POST, count=None)
+
+            result = await service.execute_order(bid())
+            assert (result.success, result.order_id) == (False, None)
+            assert "never reached the venue" in result.error
+            with pytest.raises(VenueUnavailable, match="never reached the venue"):
+                await broker.place_order(bid())
+            with pytest.raises(VenueUnavailable, match="never reached the venue"):
+                await service.place_order(BTC, "BUY", "0.004", "LIMIT", 49_000)
+
+
+async def test_an_order_that_did_arrive_without_a_word_is_waited_for(tmp_path):
+    with street() as market:
+        async with trading(tmp_path, market) as (service, broker):
+            await asyncio.to_thread(market.goes_wrong, "unknown_executed", POST, count=None)
+
+            result = await broker.place_order(bid())
+            assert result.order is not None
+            assert result.order.status is OrderStatus.NEW
+            assert (await service.execute_order(bid())).success
+
+
+async def test_an_order_of_which_nobody_knows_yet_is_no_success_but_has_an_id(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(operations, "ANSWER_PATIENCE_S", 0.2)
+    with street() as market:
+        async with trading(tmp_path, market) as (service, broker):
+            await asyncio.to_thread(market.goes_wrong, "unknown_not_executed", POST, count=None)
+
+            order = bid()
+            result = await service.execute_order(order)
+            assert not result.success
+            assert result.order_id == order.id is not None
+            assert result.error == operations.UNANSWERED
+            assert order.is_in_doubt
+            order = bid()
+            with pytest.raises(OutcomeUnknownError, match="do not send it again"):
+                await broker.place_order(order)
+            assert order.id is not None
+            assert (await service.place_order(BTC, "BUY", "0.004", "LIMIT", 49_000)).is_in_doubt
+
+
+async def test_an_order_without_a_connection_is_a_network_error(tmp_path):
+    with street() as market:
+        async with trading(tmp_path, market) as (service, broker):
+            account = service.live.engine.core.market.accounts_cut_off
+            await asyncio.to_thread(market.goes_wrong, "refuse_connections", "*", delay_ms=500)
+            async with asyncio.timeout(10):
+                while not account:  # noqa: ASYNC110 - no event tells of it
+                    await asyncio.sleep(0.01)
+
+            with pytest.raises(NetworkError):
+                await broker.place_order(bid())
+            assert not (await service.execute_order(bid())).success
