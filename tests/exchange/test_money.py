@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.exchange import AccountUpdate, messages
@@ -9,7 +10,7 @@ from holdfast.model.instrument import Instrument, as_money
 from holdfast.model.market import Funding
 from holdfast.model.messages import FundingPayment, WalletChange
 from holdfast.model.values import MAIN, OrderType
-from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, story
+from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, instrument, story
 
 
 def test_a_taker_pays_the_taker_fee_and_a_maker_the_maker_fee():
@@ -264,6 +265,15 @@ def test_the_other_account_is_left_alone():
 
     assert desk.qty() == 0
     assert desk.qty(account=OTHER) == d("0.01")
+
+
+def test_brackets_that_come_later_liquidate():
+    desk = Desk(msgspec.structs.replace(instrument(), brackets=()), balance=1_000)
+    desk.exchange.add_instrument(instrument())
+    desk.trade(50_000)
+    desk.buy("0.3")
+
+    assert story(desk.trade(46_500)) == ["autoclose-1 0.3@46500", "WalletChange"]
 
 
 # Reduce-only
