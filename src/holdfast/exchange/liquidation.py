@@ -93,10 +93,9 @@ def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
     balance = float(account.wallets.get(asset, ZERO)) - rough.isolated
     maintenance = 0.0
     for market, qty, entry in rough.held:
-        mark = market.display.mark_float()
-        if mark > 0.0:
-            balance += qty * (mark - entry)
-            maintenance += rough_maintenance(market, abs(qty) * mark)
+        mark = market.display.mark_float() or entry
+        balance += qty * (mark - entry)
+        maintenance += rough_maintenance(market, abs(qty) * mark)
     return maintenance > 0.0 and balance < maintenance * _CLOSE
 
 

@@ -80,18 +80,21 @@ class Display:
         self.book: Book | None = None
         self.quote: Quote | None = None
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
-        self.last = 0.0  # of the tape; 0 before its first trade
+        self.last = 0.0  # of the tape, or of bars; 0 before the first
         self.mark = 0.0  # of the mark stream
         self.has_tape = False
         self.has_mark = False
 
     def contract_price(self) -> Decimal | None:
         """Return the last trade's price; without a tape the middle of the touch."""
-        if self.last > 0.0:
-            return to_decimal(self.last)
-        if self.bid > 0.0 and self.ask > 0.0:
+        if self._has_middle:
             return (to_decimal(self.bid) + to_decimal(self.ask)) / 2
-        return None
+        return to_decimal(self.last) if self.last > 0.0 else None
+
+    @property
+    def _has_middle(self) -> bool:
+        """Tell whether the touch says more than the last price, which is a bar's then."""
+        return not self.has_tape and self.bid > 0.0 and self.ask > 0.0
 
     def mark_price(self) -> Decimal | None:
         """Return what margin goes by: the mark; where none is heard the contract's price."""
@@ -101,7 +104,7 @@ class Display:
         """Return the mark for quick looks; 0 where there is none."""
         if self.has_mark:
             return self.mark
-        return self.last or (self.bid + self.ask) / 2
+        return (self.bid + self.ask) / 2 if self._has_middle else self.last
 
     def show(self, quote: Quote) -> None:
         """Take a quote in. A side that did not change stays as far eaten as it is."""
