@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.exchange.admission import MAX_CONDITIONAL_ORDERS, MAX_OPEN_ORDERS
 from holdfast.model.messages import RequestRefused
 from holdfast.model.values import AccountId, OrderType, Side, Symbol, TimeInForce
-from tests.exchange.desk import BTC, START, Desk, S, d, story
+from tests.exchange.desk import BTC, START, Desk, S, d, instrument, story
 
 STOP, TRAIL = OrderType.STOP_MARKET, OrderType.TRAILING_STOP_MARKET
 
@@ -208,6 +209,23 @@ def test_leverage_must_suit_the_contract_and_the_position():
     assert refusal(BTC, 150) == -2027
     assert refusal(BTC, 75) is None
     assert desk.exchange.leverage(main, BTC) == 75
+
+
+def test_the_default_leverage_is_no_more_than_the_contract_allows():
+    """It found no bracket that fits, and took that for no limit at all."""
+    brackets = tuple(each for each in instrument().brackets if each.max_leverage <= 10)
+    low = msgspec.structs.replace(instrument(), brackets=brackets)
+    desk = Desk(low, balance=100_000_000)
+    desk.trade(50_000)
+
+    assert desk.exchange.leverage(AccountId("main"), BTC) == 10
+    desk.buy(100)
+    assert desk.exchange.symbol_margin(AccountId("main"), BTC).position_margin == 500_000
+    desk.buy(1_000, 49_000)
+    desk.buy(1_000, 49_000)
+    desk.buy(1_000, 49_000)
+    desk.buy(1_000, 49_000)
+    assert story(desk.buy(1_000, 49_000)) == ["o6 REJECTED -2027"]
 
 
 def test_a_filter_is_checked_before_the_account():

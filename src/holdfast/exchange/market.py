@@ -43,6 +43,7 @@ class Market:
         "low",
         "mark_high",
         "mark_low",
+        "max_leverage",
         "next_funding_ts",
         "rate",
         "recent_deltas",
@@ -74,6 +75,7 @@ class Market:
         self.first_bracket = (
             None if first is None else (float(first.notional_cap), float(first.maint_margin_ratio))
         )
+        self.max_leverage = max((each.max_leverage for each in instrument.brackets), default=None)
         self.disturb()
 
     def side(self, side: Side) -> list[VenueOrder]:

@@ -16,7 +16,15 @@ from ..model.values import ZERO, AccountId, Side, Symbol
 from . import liquidation, matching, modes
 from .answers import report
 from .books import Books
-from .ledger import AccountMargin, Position, SymbolMargin, account_margin, symbol_margin
+from .ledger import (
+    Account,
+    AccountMargin,
+    Position,
+    SymbolMargin,
+    account_margin,
+    leverage_of,
+    symbol_margin,
+)
 from .orders import OrderKey, PositionSide, VenueOrder
 from .rows import MarginMove
 from .shown import shown, touch
@@ -54,9 +62,12 @@ class Questions:
         return opened is not None and symbol in opened.isolated
 
     def leverage(self, account: AccountId, symbol: Symbol) -> int:
-        opened = self._books.accounts.get(account)
-        default = self._books.default_leverage
-        return opened.leverages.get(symbol, default) if opened else default
+        market, default = self._markets.get(symbol), self._books.default_leverage
+        return leverage_of(self._seen(account), market, default) if market else default
+
+    def _seen(self, account: AccountId) -> Account:
+        """Return an account to look at, an empty one where there is none."""
+        return self._books.accounts.get(account) or Account(account)
 
     # Orders and money
 
