@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from holdfast.exchange import PositionSide
 from holdfast.exchange.admission import MAX_CONDITIONAL_ORDERS, MAX_OPEN_ORDERS
 from holdfast.model.messages import RequestRefused
 from holdfast.model.values import AccountId, OrderType, Side, Symbol, TimeInForce
@@ -226,6 +227,18 @@ def test_the_default_leverage_is_no_more_than_the_contract_allows():
     desk.buy(1_000, 49_000)
     desk.buy(1_000, 49_000)
     assert story(desk.buy(1_000, 49_000)) == ["o6 REJECTED -2027"]
+
+
+def test_a_question_opens_no_account():
+    exchange, nobody = Desk().exchange, AccountId("nobody")
+    exchange.drain_changes()
+
+    assert exchange.margin(nobody).balance == 0
+    assert exchange.symbol_margin(nobody, BTC).notional == 0
+    assert exchange.liquidation_price(nobody, BTC) is None
+    assert exchange.sides(nobody) == (PositionSide.BOTH,)
+    assert not exchange.has_account(nobody)
+    assert not exchange.has_changes
 
 
 def test_a_filter_is_checked_before_the_account():

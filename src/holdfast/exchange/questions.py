@@ -55,7 +55,7 @@ class Questions:
 
     def sides(self, account: AccountId) -> tuple[PositionSide, ...]:
         """Return which positions of a symbol the account can have."""
-        return self._books.account(account).sides
+        return self._seen(account).sides
 
     def is_isolated(self, account: AccountId, symbol: Symbol) -> bool:
         opened = self._books.accounts.get(account)
@@ -130,7 +130,7 @@ class Questions:
     def margin(self, account: AccountId, asset: str = "USDT") -> AccountMargin:
         """Sum the account up: balance, margin tied up, maintenance, what is available."""
         books = self._books
-        return account_margin(books.account(account), self._markets, asset, books.default_leverage)
+        return account_margin(self._seen(account), self._markets, asset, books.default_leverage)
 
     def symbol_margin(
         self, account: AccountId, symbol: Symbol, side: PositionSide = PositionSide.BOTH
@@ -141,13 +141,13 @@ class Questions:
             KeyError: the symbol is not traded here.
         """
         books, market = self._books, self._markets[symbol]
-        return symbol_margin(books.account(account), market, books.default_leverage, side)
+        return symbol_margin(self._seen(account), market, books.default_leverage, side)
 
     def liquidation_price(
         self, account: AccountId, symbol: Symbol, side: PositionSide = PositionSide.BOTH
     ) -> Decimal | None:
         """Return the mark that liquidates a position, all else as it is; None: no such price."""
-        opened = self._books.account(account)
+        opened = self._seen(account)
         return liquidation.level(self._books, self._markets[symbol], opened, side)
 
     def offered(
