@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.exchange import AccountUpdate, messages
 from holdfast.model.instrument import Instrument, as_money
-from holdfast.model.market import Funding
+from holdfast.model.market import Funding, MarkPrice
 from holdfast.model.messages import FundingPayment, WalletChange
 from holdfast.model.values import MAIN, OrderType
 from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, instrument, story
@@ -180,6 +180,36 @@ def test_funding_that_fell_due_is_paid_before_the_next_is_announced():
     (payment,) = desk.mark(60_000, rate=0.05, next_ts=due + 8 * 3600 * S)
 
     assert payment.amount == d("-0.5")
+
+
+def test_funding_is_paid_when_the_venues_clock_is_ahead():
+    """The next one was announced before our clock came to the due time, and it was forgotten."""
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    due = desk.now + 100 * S
+    desk.mark(50_000, rate=0.0001, next_ts=due)
+    late = MarkPrice(
+        symbol=BTC, ts=due, mark_price=60_000.0, funding_rate=0.05, next_funding_ts=due + 28_800 * S
+    )
+    outputs = desk.exchange.on_market(late, due - 5_000_000)
+    (payment,) = [each for each in messages(outputs) if isinstance(each, FundingPayment)]
+
+    assert payment.amount == d("-0.5")
+    assert desk.tick(due) == []
+
+
+def test_fundings_of_a_market_sixty_times_as_fast_are_all_paid():
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    first = desk.now + 100 * S
+    paid = []
+    for number in range(5):
+        desk.mark(50_000, rate=0.0001, next_ts=first + number * 480 * S)
+        paid += desk.tick(first + number * 480 * S)
+
+    assert len(paid) == 5
 
 
 def test_a_flat_account_pays_no_funding():

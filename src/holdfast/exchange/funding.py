@@ -10,8 +10,11 @@ from .books import Books
 from .market import Market
 from .orders import PositionSide
 
-SAME_FUNDING_NS = 1800 * NS_PER_S
-"""Two announcements nearer than this mean the same funding: recorded times jitter."""
+SAME_FUNDING_NS = 60 * NS_PER_S
+"""Two announcements nearer than this mean the same funding: recorded times jitter.
+
+Less than an hour at the pace of a market that is shown sixty times as fast.
+"""
 
 
 def announce(market: Market, message: MarkPrice) -> None:

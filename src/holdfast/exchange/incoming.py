@@ -102,6 +102,8 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
     mark, display = message.mark_price, market.display
     if not 0.0 < mark < PRICE_MAX:
         return
+    if funding.is_due(market, message.ts):  # the venue's clock is ahead of ours
+        funding.pay(books, market, market.rate, market.next_funding_ts, now)
     display.mark = mark
     if not display.has_mark:
         display.has_mark = True
