@@ -373,6 +373,30 @@ def test_a_message_with_numbers_that_cannot_be_changes_nothing():
     assert desk.now > START
 
 
+@pytest.mark.parametrize("volume", ["inf", "nan", "-1", "1e300"])
+def test_a_bar_whose_volume_cannot_be_changes_nothing(volume):
+    desk = Desk()
+    desk.bar(50_000, 50_100, 49_900, 50_000)
+    desk.buy(1, 49_500)
+
+    assert desk.bar(50_000, 50_100, 49_000, 49_100, volume=volume) == []
+    assert desk.exchange.mark_price(BTC) == 50_000
+
+
+@pytest.mark.parametrize("rate", ["inf", "nan", "-1.5"])
+def test_an_announced_rate_that_cannot_be_is_not_remembered(rate):
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    due = desk.now + 100 * S
+    desk.mark(50_000, rate=0.0001, next_ts=due)
+    desk.mark(50_000, rate=float(rate), next_ts=due)
+
+    (payment,) = desk.tick(due)
+
+    assert payment.amount == d("-0.5")
+
+
 def test_bars_count_only_while_nothing_finer_was_heard():
     desk = Desk()
     desk.bar(50_000, 50_100, 49_900, 50_000)

@@ -17,10 +17,16 @@ Less than an hour at the pace of a market that is shown sixty times as fast.
 """
 
 
+def is_possible(rate: float) -> bool:
+    """Tell whether a rate can be one; what is not a number can't."""
+    return -1.0 < rate < 1.0
+
+
 def announce(market: Market, message: MarkPrice) -> None:
     """Remember the rate that is forecast for the next funding."""
-    if message.next_funding_ts is not None and message.funding_rate is not None:
-        market.rate = message.funding_rate
+    rate = message.funding_rate
+    if message.next_funding_ts is not None and rate is not None and is_possible(rate):
+        market.rate = rate
         market.next_funding_ts = message.next_funding_ts
 
 

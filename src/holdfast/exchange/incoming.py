@@ -118,7 +118,7 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
 
 
 def on_funding(books: Books, market: Market, message: Funding, now: int) -> None:
-    if not -1.0 < message.rate < 1.0:
+    if not funding.is_possible(message.rate):
         return
     funding.pay(books, market, message.rate, message.ts, now)
     consequences.on_balance(books, market, now)
@@ -127,7 +127,8 @@ def on_funding(books: Books, market: Market, message: Funding, now: int) -> None
 def on_bar(books: Books, market: Market, bar: Bar, now: int) -> None:
     if not 0.0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         return
-    if not bar.high < PRICE_MAX or not bars.counts(market, bar):
+    is_possible = bar.high < PRICE_MAX and 0.0 <= bar.volume < PRICE_MAX
+    if not is_possible or not bars.counts(market, bar):
         return
     is_concerned = market.buys or market.sells or market.waiting or market.holders
     if is_concerned and not quiet.stays(books, market, bar):
