@@ -246,6 +246,32 @@ def test_fill_or_kill_fills_whole_where_it_can():
     assert reports[-1].status is OrderStatus.FILLED
 
 
+@pytest.mark.parametrize("mode", [SelfTrade.EXPIRE_TAKER, SelfTrade.EXPIRE_BOTH])
+def test_fill_or_kill_is_refused_where_the_accounts_own_order_would_end_it(mode):
+    """It was filled in part and then expired on its own account's order."""
+    desk = Desk()
+    desk.book([(49_990, 5)], [(50_010, 1), (50_020, 5)])
+    desk.sell("0.1", 50_015)
+
+    order = desk.order(Side.BUY, 2, 50_020, time_in_force=TimeInForce.FOK, cl_ord_id="fok")
+
+    assert story(desk.submit(order, mode)) == ["fok REJECTED -5021"]
+    assert story(desk.submit(order, SelfTrade.EXPIRE_MAKER))[-1] == "fok 1@50020"
+
+
+def test_fill_or_kill_counts_a_position_once_that_several_orders_reduce():
+    desk = Desk(balance=100_000, liquidity=Liquidity(half_spread=d(0), beyond_touch=None))
+    desk.quote(50_000, 50_000)
+    desk.buy(1)
+    desk.quote(49_000, 52_000, 1, 1)
+    desk.sell("0.8", 50_010, reduce_only=True)
+    desk.sell("0.8", 50_020, reduce_only=True)
+    terms = {"account": OTHER, "time_in_force": TimeInForce.FOK}
+
+    assert story(desk.buy("1.5", 50_020, **terms)) == ["o4 REJECTED -5021"]
+    assert desk.buy(1, 50_020, **terms)[-2].status is OrderStatus.FILLED
+
+
 def test_a_post_only_order_that_does_not_cross_rests():
     desk = Desk()
     desk.quote(49_999, 50_000)
