@@ -114,6 +114,17 @@ def test_without_partial_fills_a_print_through_fills_whole():
     assert story(desk.trade(49_890, "0.5")) == ["o1 2@49900"]
 
 
+def test_without_partial_fills_the_queue_still_comes_first():
+    """A print of a thousandth filled an order whole behind five that stood before it."""
+    desk = Desk(liquidity=Liquidity(half_spread=Decimal(0), partial_fills=False))
+    desk.quote(50_000, 50_001, bid_qty=5)
+    desk.buy(1, 50_000)
+
+    assert desk.trade(50_000, "0.001") == []
+    assert desk.trade(50_000, "4.999") == []
+    assert story(desk.trade(50_000, "0.001")) == ["o1 1@50000"]
+
+
 def test_one_trade_is_shared_by_price_and_then_time():
     desk = Desk()
     desk.trade(50_000)

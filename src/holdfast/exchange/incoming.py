@@ -49,8 +49,7 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
     display.last, display.has_tape, market.fine_data = trade.price, True, True
     if market.buys or market.sells:
         qty = market.instrument.round_qty(to_decimal(trade.qty))
-        budget = qty if books.model.partial_fills else None
-        making.on_print(books, market, to_decimal(trade.price), budget, now)
+        making.on_print(books, market, to_decimal(trade.price), qty, now)
     consequences.on_price(books, market, now)
 
 

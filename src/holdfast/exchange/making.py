@@ -18,7 +18,7 @@ def on_print(
     """Let resting orders take part in a trade.
 
     Args:
-        budget: the trade's quantity; None where fills are not bounded by it.
+        budget: the trade's quantity; None where it is not known and bounds nothing.
 
     Returns:
         What of the budget is left.
@@ -30,6 +30,10 @@ def on_print(
             if through < ZERO:
                 break
             can = budget if through > ZERO else _behind_queue(books, order, budget)
+            if not books.model.partial_fills:
+                can = None if through > ZERO or can is None or can > ZERO else ZERO
+                _fill(books, order, can, now)
+                continue
             qty = _fill(books, order, can, now)
             budget = None if budget is None else budget - qty
     return budget
