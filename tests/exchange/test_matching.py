@@ -92,6 +92,21 @@ def test_a_gap_in_the_deltas_drops_the_book():
     assert desk.buy(1)[1].last_px == d(51_000)
 
 
+def test_after_a_gap_a_quote_of_before_the_book_is_not_taken_for_the_present_one():
+    """The book's last touch went with the old quote's quantities, and the same quote again did
+    not renew it."""
+    desk = Desk()
+    desk.quote(50_000, 50_001)
+    desk.book([(60_000, 5)], [(60_001, 5)], update_id=5)
+    desk.delta(bids=[(60_000, 4)], ids=(9, 9, 8))
+
+    assert story(desk.buy("0.1")) == ["o1 REJECTED -2020"]
+
+    desk.quote(50_000, 50_001)
+
+    assert story(desk.buy("0.1"))[1] == "o2 0.1@50001"
+
+
 def test_without_any_price_a_market_order_is_refused():
     assert story(Desk().buy(1)) == ["o1 REJECTED -2020"]
 

@@ -72,6 +72,7 @@ def on_snapshot(books: Books, market: Market, snapshot: BookSnapshot, now: int) 
     is_whole = all(book.apply(delta) for delta in recent)
     market.display.book = book if is_whole else None
     if is_whole:
+        market.display.quote = None  # none is heard while there is a book: it would be an old one
         market.display.show_top()
         _on_touch(books, market, now)
 
