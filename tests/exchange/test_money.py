@@ -256,6 +256,34 @@ def test_insurance_covers_what_a_gap_left_below_zero():
     assert desk.wallet == 0
 
 
+def test_insurance_covers_what_a_stop_lost_in_a_gap():
+    """Protected by a stop the account owed 2,000; without one it owed nothing."""
+    desk = Desk(balance=1_000)
+    desk.trade(50_000)
+    desk.buy("0.3")
+    desk.sell("0.3", kind=OrderType.STOP_MARKET, trigger_price=49_000, reduce_only=True)
+
+    reports = desk.trade(40_000)
+
+    assert story(reports) == ["o2 TRIGGERED", "o2 NEW", "o2 0.3@40000", "WalletChange"]
+    assert reports[-1].reason == "insurance"
+    assert desk.wallet == 0
+
+
+def test_an_open_position_stands_for_a_wallet_below_zero():
+    desk = Desk(balance=1_500)
+    desk.trade(50_000)
+    desk.trade(3_000, symbol=ETH)
+    desk.buy("0.4")
+    desk.buy(3, symbol=ETH)
+    desk.sell("0.4", kind=OrderType.STOP_MARKET, trigger_price=49_000, reduce_only=True)
+    desk.trade(4_000, symbol=ETH)
+    desk.trade(46_000)
+
+    assert desk.wallet < 0
+    assert desk.qty(ETH) == 3
+
+
 def test_liquidation_looks_across_positions():
     desk = Desk(balance=2_600)
     desk.trade(50_000)

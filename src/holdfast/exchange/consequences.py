@@ -89,6 +89,8 @@ def _trim_all(books: Books, now: int) -> None:
         account, symbol = next(iter(books.moved))
         del books.moved[account, symbol]
         trim(books, account, symbol, now)
+        asset = books.markets[symbol].instrument.margin_asset
+        liquidation.cover(books, books.accounts[account], asset, now)
 
 
 def trim(books: Books, account: AccountId, symbol: Symbol, now: int) -> None:

@@ -145,6 +145,19 @@ def liquidate(books: Books, account: Account, asset: str, now: int) -> None:
         books.move_wallet(account, asset, -left, "insurance", now)
 
 
+def cover(books: Books, account: Account, asset: str, now: int) -> None:
+    """Let insurance make up for what an account owes that has nothing left to stand for it.
+
+    A stop that was triggered past a gap may lose more than there is before liquidation comes.
+    """
+    owed = -account.wallets.get(asset, ZERO)
+    if owed <= ZERO:
+        return
+    held = (books.markets[each.symbol].instrument.margin_asset for each in account.held())
+    if asset not in held:
+        books.move_wallet(account, asset, owed, "insurance", now)
+
+
 def liquidate_isolated(books: Books, account: Account, position: Position, now: int) -> None:
     """End the position's orders and close it; what it lost beyond its wallet is not its owner's."""
     asset = books.markets[position.symbol].instrument.margin_asset
