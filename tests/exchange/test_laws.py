@@ -76,6 +76,8 @@ steps = st.one_of(
     st.tuples(st.just("quote"), PRICES, st.sampled_from(["0.05", "0.5"])),
     st.tuples(st.just("bar"), st.lists(PRICES, min_size=4, max_size=4), st.just(None)),
     st.tuples(st.just("book"), levels, levels),
+    st.tuples(st.just("delta"), levels, st.sampled_from([False, False, True])),
+    st.tuples(st.just("delta"), levels, st.sampled_from([False, False, True])),
     st.tuples(st.just("mark"), PRICES, st.just(None)),
     st.tuples(st.just("mark"), JUMPS, st.just(None)),
     st.tuples(st.just("trade"), JUMPS, st.just("0.5")),
@@ -167,7 +169,12 @@ def move_market(desk, kind, one, two):
         case "bar":
             return desk.bar(one[0], max(one), min(one), one[3], volume=2)
         case "book":
-            return desk.book(one, two)
+            desk.updates += 1
+            return desk.book(one, two, update_id=desk.updates)
+        case "delta":
+            before = desk.updates + (5 if two else 0)  # some are missing then
+            desk.updates = before + 1
+            return desk.delta(one, ids=(before + 1, before + 1, before))
         case "mark":
             return desk.mark(one)
         case _:
@@ -179,7 +186,7 @@ def perform(desk, step):
     match kind:
         case "order":
             return place_order(desk, one, two)
-        case "trade" | "quote" | "bar" | "book" | "mark" | "funding":
+        case "trade" | "quote" | "bar" | "book" | "delta" | "mark" | "funding":
             return move_market(desk, kind, one, two)
         case "cancel":
             return desk.cancel(open_id(desk, one, two), account=two)

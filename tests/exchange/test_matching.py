@@ -107,6 +107,17 @@ def test_after_a_gap_a_quote_of_before_the_book_is_not_taken_for_the_present_one
     assert story(desk.buy("0.1"))[1] == "o2 0.1@50001"
 
 
+def test_after_a_gap_a_bar_of_before_the_book_is_no_price():
+    """A market order got the close of a bar that could be hours old."""
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.book([(60_000, 5)], [(60_001, 5)], update_id=5)
+    desk.delta(bids=[(60_000, 4)], ids=(9, 9, 8))
+
+    assert story(desk.buy("0.1")) == ["o1 REJECTED -2020"]
+    assert desk.exchange.touch(BTC, Side.BUY) is None
+
+
 def test_without_any_price_a_market_order_is_refused():
     assert story(Desk().buy(1)) == ["o1 REJECTED -2020"]
 

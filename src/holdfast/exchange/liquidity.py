@@ -4,7 +4,8 @@
 
 1. a book (snapshots and deltas): level by level, and no further than the book goes;
 2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there);
-3. the last trade or bar: any quantity at `half_spread` from it, against the taker.
+3. the last trade or bar: any quantity at `half_spread` from it, against the taker. A bar is too
+   old for that once a quote or a book was heard, even if both are gone.
 
 What was taken from a displayed quantity is gone until the market shows that level anew. Orders
 of other accounts that rest here are taken in line with it: better price first, and at the same
@@ -127,7 +128,7 @@ class Display:
                 yield Level(to_decimal(key), self._on_lot(qty), key)
         elif self.quote is not None:
             yield from self._quoted(taker)
-        elif self.last > 0.0:
+        elif self.last > 0.0 and not self._has_middle:
             price = to_decimal(self.last) * (1 + taker.sign * self.model.half_spread)
             yield Level(self.instrument.round_price(price, taker.opposite), None, 0.0)
 
