@@ -136,12 +136,23 @@ def change(desk, kind, what, place):
 
 def prepared(desk, mode):
     """Set a desk's accounts up, and let the market have prices."""
+    return opened(desk, mode, "trade")
+
+
+def opened(desk, mode, opening):
+    """Set a desk's accounts up, and let prices come from one source alone."""
     for account in mode["hedged"]:
         desk.hedge(account)
     for symbol, account in mode["isolated"]:
         desk.isolate(symbol, account)
-    desk.trade(50_000)
-    desk.trade(50_000, symbol=ETH)
+    for symbol in (BTC, ETH):
+        match opening:
+            case "trade":
+                desk.trade(50_000, symbol=symbol)
+            case "quote":
+                desk.quote(49_950, 50_000, symbol=symbol)
+            case _:
+                desk.bar(50_000, 50_000, 50_000, 50_000, symbol=symbol)
     return desk
 
 
@@ -323,6 +334,19 @@ def test_what_the_exchange_says_of_an_order_is_what_a_query_finds(model, mode, s
         for order in desk.exchange.open_orders(account):
             key = OrderKey(account, order.symbol, order.cl_ord_id)
             assert desk.exchange.query(key) is order
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(models, modes, st.sampled_from(["trade", "quote", "bar"]), scripts)
+def test_a_close_look_at_every_message_finds_no_more(model, mode, opening, script):
+    """The bands of prices at which nothing happens are never too wide."""
+    quick, close = (opened(Desk(liquidity=model), mode, opening) for _ in range(2))
+    for step in script:
+        for market in close.exchange._books.markets.values():
+            market.disturb()
+
+        assert perform(quick, step) == perform(close, step)
+        assert contents(quick.exchange) == contents(close.exchange)
 
 
 def test_outputs_without_news_are_empty():

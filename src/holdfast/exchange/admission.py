@@ -138,7 +138,7 @@ def _executable(books: Books, order: VenueOrder) -> Refusal | None:
 
 def would_trigger(order: VenueOrder, market: Market) -> Refusal | None:
     """Refuse a conditional order that the present price would trigger at once."""
-    price = conditional.watched(market.display, order)
+    price = conditional.watched(conditional.prices(market.display), order)
     if price is None:
         return None
     start = order.asked.activation_price

@@ -94,8 +94,11 @@ def _on_touch(books: Books, market: Market, now: int) -> None:
     if market.buys or market.sells:
         making.on_touch(books, market, now)
     is_price = not market.display.has_tape and bool(market.waiting or market.holders)
-    if is_price or books.moved:
+    is_inside = market.low < market.display.contract_float() < market.high
+    if books.moved or (is_price and not is_inside):
         consequences.on_price(books, market, now)
+    elif is_price and not market.display.has_mark:
+        consequences.on_balance(books, market, now)
 
 
 def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:

@@ -92,6 +92,10 @@ class Display:
             return (to_decimal(self.bid) + to_decimal(self.ask)) / 2
         return to_decimal(self.last) if self.last > 0.0 else None
 
+    def contract_float(self) -> float:
+        """Return the contract's price for quick looks; 0 where there is none."""
+        return (self.bid + self.ask) / 2 if self._has_middle else self.last
+
     @property
     def _has_middle(self) -> bool:
         """Tell whether the touch says more than the last price, which is a bar's then."""
@@ -103,9 +107,7 @@ class Display:
 
     def mark_float(self) -> float:
         """Return the mark for quick looks; 0 where there is none."""
-        if self.has_mark:
-            return self.mark
-        return (self.bid + self.ask) / 2 if self._has_middle else self.last
+        return self.mark if self.has_mark else self.contract_float()
 
     def show(self, quote: Quote) -> None:
         """Take a quote in. A side that did not change stays as far eaten as it is."""
@@ -156,17 +158,27 @@ class Display:
 
     def displayed_at(self, side: Side, price: Decimal) -> Decimal | None:
         """Return the quantity shown on `side` at a price; None where it can't be known."""
-        key = float(price)
+        qty = self.qty_at(side, float(price))
+        return None if qty is None else self._on_lot(qty)
+
+    def qty_at(self, side: Side, price: float) -> float | None:
+        """Return what `displayed_at` rounds to the lot, quickly."""
         if self.book is not None:
-            ladder = self.book.bids if side is Side.BUY else self.book.asks
-            return self._on_lot(ladder.qty_at(key))
+            return (self.book.bids if side is Side.BUY else self.book.asks).qty_at(price)
         if self.quote is None:
             return None
         touch, qty = (self.bid, self.bid_left) if side is Side.BUY else (self.ask, self.ask_left)
-        if key == touch:
-            return self._on_lot(qty)
-        is_inside = key > touch if side is Side.BUY else key < touch
-        return Decimal(0) if is_inside else None
+        if price == touch:
+            return qty
+        is_inside = price > touch if side is Side.BUY else price < touch
+        return 0.0 if is_inside else None
+
+    def may_reach(self, taker: Side, price: Decimal) -> bool:
+        """Tell quickly whether the touch may be at a price that an order on its side bears."""
+        touch = self.ask if taker is Side.BUY else self.bid
+        if not touch > 0.0:
+            return False
+        return touch <= float(price) if taker is Side.BUY else touch >= float(price)
 
     def _on_lot(self, qty: float) -> Decimal:
         return self.instrument.round_qty(to_decimal(qty))

@@ -74,6 +74,8 @@ def on_touch(books: Books, market: Market, now: int) -> None:
     for side in (Side.BUY, Side.SELL):
         for order in tuple(market.side(side)):
             assert order.price is not None
+            if not market.display.may_reach(side, order.price):
+                break
             if not _cross(books, market, order, now):
                 break
         _shorten_queues(books, market, side)
@@ -108,7 +110,10 @@ def _shorten_queues(books: Books, market: Market, side: Side) -> None:
     """What is displayed at a price now bounds what can still stand before an order there."""
     for order in market.side(side):
         assert order.price is not None
+        ahead, qty = order.queue_ahead, market.display.qty_at(side, float(order.price))
+        if qty is None or (ahead is not None and qty >= float(ahead)):
+            continue
         shown = market.display.displayed_at(side, order.price)
-        if shown is not None and (order.queue_ahead is None or shown < order.queue_ahead):
+        if shown is not None and (ahead is None or shown < ahead):
             order.queue_ahead = shown
             books.mark_order(order)
