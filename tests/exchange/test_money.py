@@ -199,6 +199,21 @@ def test_funding_is_paid_when_the_venues_clock_is_ahead():
     assert desk.tick(due) == []
 
 
+@pytest.mark.parametrize("late", [0, S])
+def test_funding_that_is_first_announced_when_it_is_due_is_paid(late):
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    due = desk.now + S - late
+    assert desk.mark(50_000, rate=0.0001, next_ts=due) == []
+
+    (payment,) = desk.tick(desk.now + 1)
+
+    assert payment.amount == d("-0.5")
+    assert desk.mark(50_000, rate=0.0001, next_ts=due) == []
+    assert desk.tick(desk.now + S) == []
+
+
 def test_fundings_of_a_market_sixty_times_as_fast_are_all_paid():
     desk = Desk()
     desk.trade(50_000)

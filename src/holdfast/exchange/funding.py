@@ -32,7 +32,12 @@ def announce(market: Market, message: MarkPrice) -> None:
 
 def is_due(market: Market, now: int) -> bool:
     """Tell whether an announced funding has come and has not been paid."""
-    return 0 < market.next_funding_ts <= now and _is_new(market, market.next_funding_ts)
+    return market.next_funding_ts <= now and is_unpaid(market)
+
+
+def is_unpaid(market: Market) -> bool:
+    """Tell whether a funding is announced that has not been paid."""
+    return market.next_funding_ts > 0 and _is_new(market, market.next_funding_ts)
 
 
 def _is_new(market: Market, ts: int) -> bool:

@@ -112,7 +112,7 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
         display.has_mark = True
         market.disturb()
     funding.announce(market, message)
-    if now < market.next_funding_ts < books.alarm:
+    if market.next_funding_ts < books.alarm and funding.is_unpaid(market):
         books.alarm = market.next_funding_ts
     if not market.mark_low < mark < market.mark_high:
         consequences.on_price(books, market, now)
