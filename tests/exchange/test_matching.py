@@ -486,6 +486,19 @@ def test_a_bars_volume_bounds_what_resting_orders_fill():
     assert story(desk.bar(50_000, 50_100, 49_000, 50_000, volume="0.8")) == ["o1 0.8@49500"]
 
 
+def test_a_bars_volume_works_a_queue_off_once():
+    """It did so at each corner: a bar of 4 at one price traded through 10 that stood before."""
+    desk = Desk(liquidity=Liquidity(half_spread=Decimal(0), unknown_queue=d(10)))
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy(1, 49_000)
+    flat = [49_000] * 4
+
+    assert desk.bar(*flat, volume=4) == []
+    assert desk.exchange.open_orders(MAIN)[0].queue_ahead == 6
+    assert desk.bar(*flat, volume=4) == []
+    assert story(desk.bar(*flat, volume=3)) == ["o1 1@49000"]
+
+
 def test_inside_a_bar_the_nearer_extreme_comes_first():
     stops = {"kind": OrderType.STOP_MARKET, "reduce_only": True}
     limits = {"reduce_only": True}

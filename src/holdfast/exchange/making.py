@@ -21,8 +21,9 @@ def on_print(
         budget: the trade's quantity; None where it is not known and bounds nothing.
 
     Returns:
-        What of the budget is left.
+        What of the budget is left; what traded before the orders' turn came is not.
     """
+    before_us = ZERO
     for orders in (market.buys, market.sells):
         for order in tuple(orders):
             assert order.price is not None
@@ -30,13 +31,15 @@ def on_print(
             if through < ZERO:
                 break
             can = budget if through > ZERO else _behind_queue(books, order, budget)
+            if through == ZERO and budget is not None and order.queue_ahead is not None:
+                before_us = max(before_us, budget - (can or ZERO))
             if not books.model.partial_fills:
                 can = None if through > ZERO or can is None or can > ZERO else ZERO
                 _fill(books, order, can, now)
                 continue
             qty = _fill(books, order, can, now)
             budget = None if budget is None else budget - qty
-    return budget
+    return None if budget is None else max(ZERO, budget - before_us)
 
 
 def _behind_queue(books: Books, order: VenueOrder, budget: Decimal | None) -> Decimal | None:
