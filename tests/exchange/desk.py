@@ -61,7 +61,7 @@ class Desk:
         )
         self.now = START
         self.outputs: list = []
-        self.count = 0
+        self.count = self.updates = 0
         for account in (MAIN, OTHER):
             self.exchange.deposit(account, d(balance), self.now)
 

@@ -117,6 +117,17 @@ def test_without_a_tape_the_middle_of_the_quote_triggers():
     assert story(desk.quote(49_499, 49_501)) == [*FIRED, "o1 0.1@49499"]
 
 
+def test_quotes_after_bars_move_the_price():
+    """A bar is the finest thing known until a quote is heard; no later bar counts then."""
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.quote(50_999, 51_001)
+    assert desk.exchange.mark_price(BTC) == 51_000
+    desk.sell("0.1", kind=OrderType.STOP_MARKET, trigger_price=49_500)
+
+    assert story(desk.quote(49_499, 49_501)) == [*FIRED, "o1 0.1@49499"]
+
+
 def test_there_is_no_margin_check_before_the_trigger_but_one_at_it():
     desk = Desk()
     desk.trade(50_000)

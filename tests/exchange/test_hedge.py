@@ -65,6 +65,20 @@ def test_closing_more_than_there_is_is_refused():
     assert desk.buy("0.1", position_side=SHORT)[0].code == REDUCE_ONLY
 
 
+def test_a_close_is_not_amended_to_more_than_there_is():
+    desk = Desk()
+    desk.trade(50_000)
+    desk.hedge()
+    desk.buy("0.2", position_side=LONG)
+    desk.sell("0.2", 51_000, position_side=LONG, cl_ord_id="close")
+
+    (refusal,) = desk.amend("close", "0.3", 51_000)
+
+    assert refusal.code == REDUCE_ONLY
+    assert desk.amend("close", "0.1", 52_000)[0].qty == d("0.1")
+    assert desk.amend("close", "0.2", 52_000)[0].qty == d("0.2")
+
+
 def test_reduce_only_on_an_order_that_adds_is_a_conflict():
     desk = hedged()
 

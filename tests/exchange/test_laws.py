@@ -76,6 +76,8 @@ steps = st.one_of(
     st.tuples(st.just("quote"), PRICES, st.sampled_from(["0.05", "0.5"])),
     st.tuples(st.just("bar"), st.lists(PRICES, min_size=4, max_size=4), st.just(None)),
     st.tuples(st.just("book"), levels, levels),
+    st.tuples(st.just("delta"), levels, st.sampled_from([False, False, True])),
+    st.tuples(st.just("delta"), levels, st.sampled_from([False, False, True])),
     st.tuples(st.just("mark"), PRICES, st.just(None)),
     st.tuples(st.just("mark"), JUMPS, st.just(None)),
     st.tuples(st.just("trade"), JUMPS, st.just("0.5")),
@@ -134,12 +136,23 @@ def change(desk, kind, what, place):
 
 def prepared(desk, mode):
     """Set a desk's accounts up, and let the market have prices."""
+    return opened(desk, mode, "trade")
+
+
+def opened(desk, mode, opening):
+    """Set a desk's accounts up, and let prices come from one source alone."""
     for account in mode["hedged"]:
         desk.hedge(account)
     for symbol, account in mode["isolated"]:
         desk.isolate(symbol, account)
-    desk.trade(50_000)
-    desk.trade(50_000, symbol=ETH)
+    for symbol in (BTC, ETH):
+        match opening:
+            case "trade":
+                desk.trade(50_000, symbol=symbol)
+            case "quote":
+                desk.quote(49_950, 50_000, symbol=symbol)
+            case _:
+                desk.bar(50_000, 50_000, 50_000, 50_000, symbol=symbol)
     return desk
 
 
@@ -167,7 +180,12 @@ def move_market(desk, kind, one, two):
         case "bar":
             return desk.bar(one[0], max(one), min(one), one[3], volume=2)
         case "book":
-            return desk.book(one, two)
+            desk.updates += 1
+            return desk.book(one, two, update_id=desk.updates)
+        case "delta":
+            before = desk.updates + (5 if two else 0)  # some are missing then
+            desk.updates = before + 1
+            return desk.delta(one, ids=(before + 1, before + 1, before))
         case "mark":
             return desk.mark(one)
         case _:
@@ -179,7 +197,7 @@ def perform(desk, step):
     match kind:
         case "order":
             return place_order(desk, one, two)
-        case "trade" | "quote" | "bar" | "book" | "mark" | "funding":
+        case "trade" | "quote" | "bar" | "book" | "delta" | "mark" | "funding":
             return move_market(desk, kind, one, two)
         case "cancel":
             return desk.cancel(open_id(desk, one, two), account=two)
@@ -316,6 +334,19 @@ def test_what_the_exchange_says_of_an_order_is_what_a_query_finds(model, mode, s
         for order in desk.exchange.open_orders(account):
             key = OrderKey(account, order.symbol, order.cl_ord_id)
             assert desk.exchange.query(key) is order
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(models, modes, st.sampled_from(["trade", "quote", "bar"]), scripts)
+def test_a_close_look_at_every_message_finds_no_more(model, mode, opening, script):
+    """The bands of prices at which nothing happens are never too wide."""
+    quick, close = (opened(Desk(liquidity=model), mode, opening) for _ in range(2))
+    for step in script:
+        for market in close.exchange._books.markets.values():
+            market.disturb()
+
+        assert perform(quick, step) == perform(close, step)
+        assert contents(quick.exchange) == contents(close.exchange)
 
 
 def test_outputs_without_news_are_empty():

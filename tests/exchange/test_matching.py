@@ -92,6 +92,32 @@ def test_a_gap_in_the_deltas_drops_the_book():
     assert desk.buy(1)[1].last_px == d(51_000)
 
 
+def test_after_a_gap_a_quote_of_before_the_book_is_not_taken_for_the_present_one():
+    """The book's last touch went with the old quote's quantities, and the same quote again did
+    not renew it."""
+    desk = Desk()
+    desk.quote(50_000, 50_001)
+    desk.book([(60_000, 5)], [(60_001, 5)], update_id=5)
+    desk.delta(bids=[(60_000, 4)], ids=(9, 9, 8))
+
+    assert story(desk.buy("0.1")) == ["o1 REJECTED -2020"]
+
+    desk.quote(50_000, 50_001)
+
+    assert story(desk.buy("0.1"))[1] == "o2 0.1@50001"
+
+
+def test_after_a_gap_a_bar_of_before_the_book_is_no_price():
+    """A market order got the close of a bar that could be hours old."""
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.book([(60_000, 5)], [(60_001, 5)], update_id=5)
+    desk.delta(bids=[(60_000, 4)], ids=(9, 9, 8))
+
+    assert story(desk.buy("0.1")) == ["o1 REJECTED -2020"]
+    assert desk.exchange.touch(BTC, Side.BUY) is None
+
+
 def test_without_any_price_a_market_order_is_refused():
     assert story(Desk().buy(1)) == ["o1 REJECTED -2020"]
 
@@ -112,6 +138,17 @@ def test_without_partial_fills_a_print_through_fills_whole():
     desk.buy(2, 49_900)
 
     assert story(desk.trade(49_890, "0.5")) == ["o1 2@49900"]
+
+
+def test_without_partial_fills_the_queue_still_comes_first():
+    """A print of a thousandth filled an order whole behind five that stood before it."""
+    desk = Desk(liquidity=Liquidity(half_spread=Decimal(0), partial_fills=False))
+    desk.quote(50_000, 50_001, bid_qty=5)
+    desk.buy(1, 50_000)
+
+    assert desk.trade(50_000, "0.001") == []
+    assert desk.trade(50_000, "4.999") == []
+    assert story(desk.trade(50_000, "0.001")) == ["o1 1@50000"]
 
 
 def test_one_trade_is_shared_by_price_and_then_time():
@@ -246,6 +283,32 @@ def test_fill_or_kill_fills_whole_where_it_can():
     assert reports[-1].status is OrderStatus.FILLED
 
 
+@pytest.mark.parametrize("mode", [SelfTrade.EXPIRE_TAKER, SelfTrade.EXPIRE_BOTH])
+def test_fill_or_kill_is_refused_where_the_accounts_own_order_would_end_it(mode):
+    """It was filled in part and then expired on its own account's order."""
+    desk = Desk()
+    desk.book([(49_990, 5)], [(50_010, 1), (50_020, 5)])
+    desk.sell("0.1", 50_015)
+
+    order = desk.order(Side.BUY, 2, 50_020, time_in_force=TimeInForce.FOK, cl_ord_id="fok")
+
+    assert story(desk.submit(order, mode)) == ["fok REJECTED -5021"]
+    assert story(desk.submit(order, SelfTrade.EXPIRE_MAKER))[-1] == "fok 1@50020"
+
+
+def test_fill_or_kill_counts_a_position_once_that_several_orders_reduce():
+    desk = Desk(balance=100_000, liquidity=Liquidity(half_spread=d(0), beyond_touch=None))
+    desk.quote(50_000, 50_000)
+    desk.buy(1)
+    desk.quote(49_000, 52_000, 1, 1)
+    desk.sell("0.8", 50_010, reduce_only=True)
+    desk.sell("0.8", 50_020, reduce_only=True)
+    terms = {"account": OTHER, "time_in_force": TimeInForce.FOK}
+
+    assert story(desk.buy("1.5", 50_020, **terms)) == ["o4 REJECTED -5021"]
+    assert desk.buy(1, 50_020, **terms)[-2].status is OrderStatus.FILLED
+
+
 def test_a_post_only_order_that_does_not_cross_rests():
     desk = Desk()
     desk.quote(49_999, 50_000)
@@ -373,6 +436,30 @@ def test_a_message_with_numbers_that_cannot_be_changes_nothing():
     assert desk.now > START
 
 
+@pytest.mark.parametrize("volume", ["inf", "nan", "-1", "1e300"])
+def test_a_bar_whose_volume_cannot_be_changes_nothing(volume):
+    desk = Desk()
+    desk.bar(50_000, 50_100, 49_900, 50_000)
+    desk.buy(1, 49_500)
+
+    assert desk.bar(50_000, 50_100, 49_000, 49_100, volume=volume) == []
+    assert desk.exchange.mark_price(BTC) == 50_000
+
+
+@pytest.mark.parametrize("rate", ["inf", "nan", "-1.5"])
+def test_an_announced_rate_that_cannot_be_is_not_remembered(rate):
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    due = desk.now + 100 * S
+    desk.mark(50_000, rate=0.0001, next_ts=due)
+    desk.mark(50_000, rate=float(rate), next_ts=due)
+
+    (payment,) = desk.tick(due)
+
+    assert payment.amount == d("-0.5")
+
+
 def test_bars_count_only_while_nothing_finer_was_heard():
     desk = Desk()
     desk.bar(50_000, 50_100, 49_900, 50_000)
@@ -397,6 +484,19 @@ def test_a_bars_volume_bounds_what_resting_orders_fill():
     desk.buy(2, 49_500)
 
     assert story(desk.bar(50_000, 50_100, 49_000, 50_000, volume="0.8")) == ["o1 0.8@49500"]
+
+
+def test_a_bars_volume_works_a_queue_off_once():
+    """It did so at each corner: a bar of 4 at one price traded through 10 that stood before."""
+    desk = Desk(liquidity=Liquidity(half_spread=Decimal(0), unknown_queue=d(10)))
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy(1, 49_000)
+    flat = [49_000] * 4
+
+    assert desk.bar(*flat, volume=4) == []
+    assert desk.exchange.open_orders(MAIN)[0].queue_ahead == 6
+    assert desk.bar(*flat, volume=4) == []
+    assert story(desk.bar(*flat, volume=3)) == ["o1 1@49000"]
 
 
 def test_inside_a_bar_the_nearer_extreme_comes_first():

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.exchange import AccountUpdate, messages
 from holdfast.model.instrument import Instrument, as_money
-from holdfast.model.market import Funding
+from holdfast.model.market import Funding, MarkPrice
 from holdfast.model.messages import FundingPayment, WalletChange
 from holdfast.model.values import MAIN, OrderType
-from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, story
+from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, instrument, story
+from tests.exchange.shelf import Shelf
 
 
 def test_a_taker_pays_the_taker_fee_and_a_maker_the_maker_fee():
@@ -180,6 +182,51 @@ def test_funding_that_fell_due_is_paid_before_the_next_is_announced():
     assert payment.amount == d("-0.5")
 
 
+def test_funding_is_paid_when_the_venues_clock_is_ahead():
+    """The next one was announced before our clock came to the due time, and it was forgotten."""
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    due = desk.now + 100 * S
+    desk.mark(50_000, rate=0.0001, next_ts=due)
+    late = MarkPrice(
+        symbol=BTC, ts=due, mark_price=60_000.0, funding_rate=0.05, next_funding_ts=due + 28_800 * S
+    )
+    outputs = desk.exchange.on_market(late, due - 5_000_000)
+    (payment,) = [each for each in messages(outputs) if isinstance(each, FundingPayment)]
+
+    assert payment.amount == d("-0.5")
+    assert desk.tick(due) == []
+
+
+@pytest.mark.parametrize("late", [0, S])
+def test_funding_that_is_first_announced_when_it_is_due_is_paid(late):
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    due = desk.now + S - late
+    assert desk.mark(50_000, rate=0.0001, next_ts=due) == []
+
+    (payment,) = desk.tick(desk.now + 1)
+
+    assert payment.amount == d("-0.5")
+    assert desk.mark(50_000, rate=0.0001, next_ts=due) == []
+    assert desk.tick(desk.now + S) == []
+
+
+def test_fundings_of_a_market_sixty_times_as_fast_are_all_paid():
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    first = desk.now + 100 * S
+    paid = []
+    for number in range(5):
+        desk.mark(50_000, rate=0.0001, next_ts=first + number * 480 * S)
+        paid += desk.tick(first + number * 480 * S)
+
+    assert len(paid) == 5
+
+
 def test_a_flat_account_pays_no_funding():
     desk = Desk()
     desk.trade(50_000)
@@ -224,6 +271,34 @@ def test_insurance_covers_what_a_gap_left_below_zero():
     assert desk.wallet == 0
 
 
+def test_insurance_covers_what_a_stop_lost_in_a_gap():
+    """Protected by a stop the account owed 2,000; without one it owed nothing."""
+    desk = Desk(balance=1_000)
+    desk.trade(50_000)
+    desk.buy("0.3")
+    desk.sell("0.3", kind=OrderType.STOP_MARKET, trigger_price=49_000, reduce_only=True)
+
+    reports = desk.trade(40_000)
+
+    assert story(reports) == ["o2 TRIGGERED", "o2 NEW", "o2 0.3@40000", "WalletChange"]
+    assert reports[-1].reason == "insurance"
+    assert desk.wallet == 0
+
+
+def test_an_open_position_stands_for_a_wallet_below_zero():
+    desk = Desk(balance=1_500)
+    desk.trade(50_000)
+    desk.trade(3_000, symbol=ETH)
+    desk.buy("0.4")
+    desk.buy(3, symbol=ETH)
+    desk.sell("0.4", kind=OrderType.STOP_MARKET, trigger_price=49_000, reduce_only=True)
+    desk.trade(4_000, symbol=ETH)
+    desk.trade(46_000)
+
+    assert desk.wallet < 0
+    assert desk.qty(ETH) == 3
+
+
 def test_liquidation_looks_across_positions():
     desk = Desk(balance=2_600)
     desk.trade(50_000)
@@ -240,6 +315,33 @@ def test_liquidation_looks_across_positions():
         "autoclose-2",
         "WalletChange",
     ]
+    assert desk.exchange.positions(MAIN) == []
+
+
+def test_a_side_without_a_quote_is_no_half_price():
+    """The rough look took half the bid for the mark, and a short there for very rich."""
+    desk = Desk(balance=3_000)
+    desk.quote(50_000, 50_001)
+    desk.quote(3_000, 3_001, symbol=ETH)
+    desk.buy("0.4")
+    desk.sell(3, symbol=ETH)
+    desk.quote(3_000, 0, symbol=ETH)
+
+    assert desk.exchange.mark_price(ETH) is None
+    assert story(desk.quote(42_600, 42_601))[0].startswith("autoclose-1")
+
+
+def test_a_position_without_a_price_counts_at_its_entry():
+    desk, shelf = Desk(balance=2_000), Shelf()
+    desk.trade(50_000)
+    desk.trade(3_000, symbol=ETH)
+    desk.buy("0.2")
+    desk.buy("4", symbol=ETH)
+    shelf.put(desk.exchange.drain_changes())
+    desk.exchange = shelf.exchange(desk.exchange._books.model, desk.now)
+
+    # What is left covers the 32 that BTC must keep, but not the 48 of ETH beside it.
+    assert story(desk.trade(40_350)) != []
     assert desk.exchange.positions(MAIN) == []
 
 
@@ -264,6 +366,15 @@ def test_the_other_account_is_left_alone():
 
     assert desk.qty() == 0
     assert desk.qty(account=OTHER) == d("0.01")
+
+
+def test_brackets_that_come_later_liquidate():
+    desk = Desk(msgspec.structs.replace(instrument(), brackets=()), balance=1_000)
+    desk.exchange.add_instrument(instrument())
+    desk.trade(50_000)
+    desk.buy("0.3")
+
+    assert story(desk.trade(46_500)) == ["autoclose-1 0.3@46500", "WalletChange"]
 
 
 # Reduce-only

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from holdfast.exchange import PositionSide
 from holdfast.exchange.admission import MAX_CONDITIONAL_ORDERS, MAX_OPEN_ORDERS
 from holdfast.model.messages import RequestRefused
 from holdfast.model.values import AccountId, OrderType, Side, Symbol, TimeInForce
-from tests.exchange.desk import BTC, START, Desk, S, d, story
+from tests.exchange.desk import BTC, START, Desk, S, d, instrument, story
 
 STOP, TRAIL = OrderType.STOP_MARKET, OrderType.TRAILING_STOP_MARKET
 
@@ -208,6 +210,73 @@ def test_leverage_must_suit_the_contract_and_the_position():
     assert refusal(BTC, 150) == -2027
     assert refusal(BTC, 75) is None
     assert desk.exchange.leverage(main, BTC) == 75
+
+
+def test_a_leverage_that_the_margin_does_not_bear_is_refused():
+    desk, main = Desk(balance=1_000), AccountId("main")
+    desk.trade(50_000)
+    desk.buy("0.1")
+    desk.buy("0.1", 49_000)
+    before = desk.exchange.margin(main)
+
+    refusal = desk.exchange.set_leverage(main, BTC, 9)
+
+    assert refusal is not None
+    assert refusal.code == -2028
+    assert desk.exchange.margin(main) == before
+    assert desk.exchange.set_leverage(main, BTC, 11) is None
+    assert desk.exchange.margin(main).headroom > 0
+
+
+def test_open_orders_count_towards_what_a_leverage_allows():
+    """Filled, they made a position past its cap: 5 million at 125x, where 300,000 are allowed."""
+    desk, main = Desk(balance=1_000_000), AccountId("main")
+    desk.trade(50_000)
+    desk.buy(100, 49_990)
+
+    refusal = desk.exchange.set_leverage(main, BTC, 125)
+
+    assert refusal is not None
+    assert refusal.code == -2027
+
+
+def test_the_leverage_that_holds_can_always_be_set():
+    desk, main = Desk(balance=30_000), AccountId("main")
+    desk.exchange.set_leverage(main, BTC, 125)
+    desk.trade(50_000)
+    desk.buy("5.9")
+    desk.trade(52_000)  # worth more by now than 125x would let in
+
+    assert desk.exchange.set_leverage(main, BTC, 125) is None
+
+
+def test_the_default_leverage_is_no_more_than_the_contract_allows():
+    """It found no bracket that fits, and took that for no limit at all."""
+    brackets = tuple(each for each in instrument().brackets if each.max_leverage <= 10)
+    low = msgspec.structs.replace(instrument(), brackets=brackets)
+    desk = Desk(low, balance=100_000_000)
+    desk.trade(50_000)
+
+    assert desk.exchange.leverage(AccountId("main"), BTC) == 10
+    desk.buy(100)
+    assert desk.exchange.symbol_margin(AccountId("main"), BTC).position_margin == 500_000
+    desk.buy(1_000, 49_000)
+    desk.buy(1_000, 49_000)
+    desk.buy(1_000, 49_000)
+    desk.buy(1_000, 49_000)
+    assert story(desk.buy(1_000, 49_000)) == ["o6 REJECTED -2027"]
+
+
+def test_a_question_opens_no_account():
+    exchange, nobody = Desk().exchange, AccountId("nobody")
+    exchange.drain_changes()
+
+    assert exchange.margin(nobody).balance == 0
+    assert exchange.symbol_margin(nobody, BTC).notional == 0
+    assert exchange.liquidation_price(nobody, BTC) is None
+    assert exchange.sides(nobody) == (PositionSide.BOTH,)
+    assert not exchange.has_account(nobody)
+    assert not exchange.has_changes
 
 
 def test_a_filter_is_checked_before_the_account():

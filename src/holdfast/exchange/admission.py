@@ -79,17 +79,24 @@ def _reduce_only(books: Books, order: VenueOrder) -> Refusal | None:
     held = -books.account(order.account).qty(order.symbol, order.position_side) * order.side.sign
     if held <= ZERO:
         return Refusal(no.REDUCE_ONLY, f"there is no position in {order.symbol} to reduce")
-    is_named = order.position_side is not PositionSide.BOTH
-    if is_named and not order.algo_id and order.qty > held:
-        side = order.position_side.value
-        return Refusal(
-            no.REDUCE_ONLY, f"{plain(order.qty)} is more than the {side} position of {plain(held)}"
-        )
+    refusal = None if order.algo_id else closing_refusal(books, order, order.qty)
+    if refusal is not None:
+        return refusal
     if order.rests and held <= _reduced_before(books, order):
         return Refusal(
             no.REDUCE_ONLY, f"open reduce-only orders already reduce all of {plain(held)}"
         )
     return None
+
+
+def closing_refusal(books: Books, order: VenueOrder, qty: Decimal) -> Refusal | None:
+    """Refuse to close more of one side of a hedge than there is."""
+    held = abs(books.account(order.account).qty(order.symbol, order.position_side))
+    if order.position_side is PositionSide.BOTH or qty <= held:
+        return None
+    side = order.position_side.value
+    text = f"{plain(qty)} is more than the {side} position of {plain(held)}"
+    return Refusal(no.REDUCE_ONLY, text)
 
 
 def _reduced_before(books: Books, order: VenueOrder) -> Decimal:
@@ -131,7 +138,7 @@ def _executable(books: Books, order: VenueOrder) -> Refusal | None:
 
 def would_trigger(order: VenueOrder, market: Market) -> Refusal | None:
     """Refuse a conditional order that the present price would trigger at once."""
-    price = conditional.watched(market.display, order)
+    price = conditional.watched(conditional.prices(market.display), order)
     if price is None:
         return None
     start = order.asked.activation_price

@@ -45,8 +45,10 @@ def _filters(books: Books, order: VenueOrder, qty: Decimal, price: Decimal) -> R
 
 def _admission(books: Books, order: VenueOrder, qty: Decimal, price: Decimal) -> Refusal | None:
     """Judge what stays as if it were a new order, in place of the old one."""
-    if qty <= order.cum_qty or order.asked.reduce_only:
+    if qty <= order.cum_qty:
         return None
+    if order.asked.reduce_only:
+        return admission.closing_refusal(books, order, qty - order.cum_qty)
     market, account = books.markets[order.symbol], books.account(order.account)
     line = market.side(order.side)
     others = [each for each in line if each is not order]

@@ -31,8 +31,7 @@ def corners(bar: Bar) -> tuple[float, float, float, float]:
 
 def walk(books: Books, market: Market, bar: Bar, now: int) -> None:
     """Lead the price through the bar, stopping wherever a conditional order waits."""
-    is_bounded = books.model.partial_fills and bar.volume > 0.0
-    budget = market.instrument.round_qty(to_decimal(bar.volume)) if is_bounded else None
+    budget = market.instrument.round_qty(to_decimal(bar.volume)) if bar.volume > 0.0 else None
     path = [to_decimal(price) for price in corners(bar)]
     budget = _reach(books, market, path[0], budget, now)
     for start, end in itertools.pairwise(path):

@@ -19,7 +19,7 @@ from ..model.messages import ExecType, ExecutionReport, FundingPayment, WalletCh
 from ..model.values import ZERO, AccountId, OrderStatus, Symbol, TradeId
 from . import rows
 from .answers import report
-from .ledger import Account, Position, cross_wallet
+from .ledger import Account, Position, cross_wallet, leverage_of
 from .liquidity import Liquidity
 from .market import Market
 from .orders import Expiry, PositionSide, VenueOrder
@@ -182,7 +182,7 @@ class Books:
         before = position.qty
         realized = position.book(qty * order.side.sign, price, fee)
         if order.symbol in account.isolated:
-            leverage = account.leverages.get(order.symbol, self.default_leverage)
+            leverage = leverage_of(account, market, self.default_leverage)
             position.isolate(before, price, leverage)
         self.pay(account, instrument.margin_asset, realized - fee)
         self.mark_position(position)

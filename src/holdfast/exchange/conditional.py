@@ -62,11 +62,18 @@ def is_hit(order: VenueOrder, price: Decimal) -> bool:
     return price <= level if waits_for_fall(order) else price >= level
 
 
-def watched(display: Display, order: VenueOrder) -> Decimal | None:
+Prices = tuple[Decimal | None, Decimal | None]
+"""The contract's price and the mark; None while there is none."""
+
+
+def prices(display: Display) -> Prices:
+    """Return what orders go by at present."""
+    return display.contract_price(), display.mark_price()
+
+
+def watched(now: Prices, order: VenueOrder) -> Decimal | None:
     """Return the price that the order goes by; None while there is none."""
-    if order.asked.working_type is WorkingType.MARK_PRICE:
-        return display.mark_price()
-    return display.contract_price()
+    return now[order.asked.working_type is WorkingType.MARK_PRICE]
 
 
 def bounds(order: VenueOrder) -> tuple[float, float]:

@@ -42,15 +42,21 @@ def settle(books: Books, market: Market, now: int) -> None:
 
 def _observe(books: Books, market: Market) -> None:
     """Let trailing stops see the price."""
+    if not market.waiting:
+        return
+    prices = conditional.prices(market.display)
     for order in market.waiting:
-        price = conditional.watched(market.display, order)
+        price = conditional.watched(prices, order)
         if price is not None and conditional.observe(order, price):
             books.mark_order(order)
 
 
 def _next_triggered(market: Market) -> VenueOrder | None:
+    if not market.waiting:
+        return None
+    prices = conditional.prices(market.display)
     for order in market.waiting:
-        price = conditional.watched(market.display, order)
+        price = conditional.watched(prices, order)
         if price is not None and conditional.is_hit(order, price):
             return order
     return None
@@ -89,6 +95,8 @@ def _trim_all(books: Books, now: int) -> None:
         account, symbol = next(iter(books.moved))
         del books.moved[account, symbol]
         trim(books, account, symbol, now)
+        asset = books.markets[symbol].instrument.margin_asset
+        liquidation.cover(books, books.accounts[account], asset, now)
 
 
 def trim(books: Books, account: AccountId, symbol: Symbol, now: int) -> None:

@@ -77,7 +77,7 @@ class Exchange(Questions):
         elif known.instrument == instrument:
             return
         else:
-            known.instrument = known.display.instrument = instrument
+            known.list_as(instrument)
         self._books.mark_market(instrument.symbol)
 
     def deposit(

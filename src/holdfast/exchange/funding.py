@@ -10,20 +10,34 @@ from .books import Books
 from .market import Market
 from .orders import PositionSide
 
-SAME_FUNDING_NS = 1800 * NS_PER_S
-"""Two announcements nearer than this mean the same funding: recorded times jitter."""
+SAME_FUNDING_NS = 60 * NS_PER_S
+"""Two announcements nearer than this mean the same funding: recorded times jitter.
+
+Less than an hour at the pace of a market that is shown sixty times as fast.
+"""
+
+
+def is_possible(rate: float) -> bool:
+    """Tell whether a rate can be one; what is not a number can't."""
+    return -1.0 < rate < 1.0
 
 
 def announce(market: Market, message: MarkPrice) -> None:
     """Remember the rate that is forecast for the next funding."""
-    if message.next_funding_ts is not None and message.funding_rate is not None:
-        market.rate = message.funding_rate
+    rate = message.funding_rate
+    if message.next_funding_ts is not None and rate is not None and is_possible(rate):
+        market.rate = rate
         market.next_funding_ts = message.next_funding_ts
 
 
 def is_due(market: Market, now: int) -> bool:
     """Tell whether an announced funding has come and has not been paid."""
-    return 0 < market.next_funding_ts <= now and _is_new(market, market.next_funding_ts)
+    return market.next_funding_ts <= now and is_unpaid(market)
+
+
+def is_unpaid(market: Market) -> bool:
+    """Tell whether a funding is announced that has not been paid."""
+    return market.next_funding_ts > 0 and _is_new(market, market.next_funding_ts)
 
 
 def _is_new(market: Market, ts: int) -> bool:

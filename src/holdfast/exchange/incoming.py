@@ -49,8 +49,7 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
     display.last, display.has_tape, market.fine_data = trade.price, True, True
     if market.buys or market.sells:
         qty = market.instrument.round_qty(to_decimal(trade.qty))
-        budget = qty if books.model.partial_fills else None
-        making.on_print(books, market, to_decimal(trade.price), budget, now)
+        making.on_print(books, market, to_decimal(trade.price), qty, now)
     consequences.on_price(books, market, now)
 
 
@@ -73,6 +72,7 @@ def on_snapshot(books: Books, market: Market, snapshot: BookSnapshot, now: int) 
     is_whole = all(book.apply(delta) for delta in recent)
     market.display.book = book if is_whole else None
     if is_whole:
+        market.display.quote = None  # none is heard while there is a book: it would be an old one
         market.display.show_top()
         _on_touch(books, market, now)
 
@@ -94,20 +94,25 @@ def _on_touch(books: Books, market: Market, now: int) -> None:
     if market.buys or market.sells:
         making.on_touch(books, market, now)
     is_price = not market.display.has_tape and bool(market.waiting or market.holders)
-    if is_price or books.moved:
+    is_inside = market.low < market.display.contract_float() < market.high
+    if books.moved or (is_price and not is_inside):
         consequences.on_price(books, market, now)
+    elif is_price and not market.display.has_mark:
+        consequences.on_balance(books, market, now)
 
 
 def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
     mark, display = message.mark_price, market.display
     if not 0.0 < mark < PRICE_MAX:
         return
+    if funding.is_due(market, message.ts):  # the venue's clock is ahead of ours
+        funding.pay(books, market, market.rate, market.next_funding_ts, now)
     display.mark = mark
     if not display.has_mark:
         display.has_mark = True
         market.disturb()
     funding.announce(market, message)
-    if now < market.next_funding_ts < books.alarm:
+    if market.next_funding_ts < books.alarm and funding.is_unpaid(market):
         books.alarm = market.next_funding_ts
     if not market.mark_low < mark < market.mark_high:
         consequences.on_price(books, market, now)
@@ -116,7 +121,7 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
 
 
 def on_funding(books: Books, market: Market, message: Funding, now: int) -> None:
-    if not -1.0 < message.rate < 1.0:
+    if not funding.is_possible(message.rate):
         return
     funding.pay(books, market, message.rate, message.ts, now)
     consequences.on_balance(books, market, now)
@@ -125,7 +130,8 @@ def on_funding(books: Books, market: Market, message: Funding, now: int) -> None
 def on_bar(books: Books, market: Market, bar: Bar, now: int) -> None:
     if not 0.0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         return
-    if not bar.high < PRICE_MAX or not bars.counts(market, bar):
+    is_possible = bar.high < PRICE_MAX and 0.0 <= bar.volume < PRICE_MAX
+    if not is_possible or not bars.counts(market, bar):
         return
     is_concerned = market.buys or market.sells or market.waiting or market.holders
     if is_concerned and not quiet.stays(books, market, bar):

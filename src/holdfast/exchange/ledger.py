@@ -200,6 +200,12 @@ def tied_up(notional: Decimal, bids: Decimal, asks: Decimal, leverage: int) -> D
     return initial_margin(max(abs(notional + bids), abs(notional - asks)), leverage)
 
 
+def leverage_of(account: Account, market: Market, default: int) -> int:
+    """Return a symbol's leverage: what was chosen, and no more than the contract allows."""
+    chosen = account.leverages.get(market.instrument.symbol, default)
+    return chosen if market.max_leverage is None else min(chosen, market.max_leverage)
+
+
 def symbol_margin(
     account: Account,
     market: Market,
@@ -209,7 +215,7 @@ def symbol_margin(
     """Work out one position. Without any price the entry price stands in for the mark."""
     symbol = market.instrument.symbol
     position = account.seen(symbol, side)
-    leverage = account.leverages.get(symbol, default_leverage)
+    leverage = leverage_of(account, market, default_leverage)
     mark = market.display.mark_price() or position.entry_price
     notional = position.qty * mark
     bids, asks = _open_notional(market, account.account_id, side)

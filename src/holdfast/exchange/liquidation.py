@@ -93,10 +93,9 @@ def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
     balance = float(account.wallets.get(asset, ZERO)) - rough.isolated
     maintenance = 0.0
     for market, qty, entry in rough.held:
-        mark = market.display.mark_float()
-        if mark > 0.0:
-            balance += qty * (mark - entry)
-            maintenance += rough_maintenance(market, abs(qty) * mark)
+        mark = market.display.mark_float() or entry
+        balance += qty * (mark - entry)
+        maintenance += rough_maintenance(market, abs(qty) * mark)
     return maintenance > 0.0 and balance < maintenance * _CLOSE
 
 
@@ -144,6 +143,19 @@ def liquidate(books: Books, account: Account, asset: str, now: int) -> None:
     left = cross_wallet(account, books.markets, asset)
     if left < ZERO:
         books.move_wallet(account, asset, -left, "insurance", now)
+
+
+def cover(books: Books, account: Account, asset: str, now: int) -> None:
+    """Let insurance make up for what an account owes that has nothing left to stand for it.
+
+    A stop that was triggered past a gap may lose more than there is before liquidation comes.
+    """
+    owed = -account.wallets.get(asset, ZERO)
+    if owed <= ZERO:
+        return
+    held = (books.markets[each.symbol].instrument.margin_asset for each in account.held())
+    if asset not in held:
+        books.move_wallet(account, asset, owed, "insurance", now)
 
 
 def liquidate_isolated(books: Books, account: Account, position: Position, now: int) -> None:

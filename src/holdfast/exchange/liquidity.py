@@ -4,7 +4,8 @@
 
 1. a book (snapshots and deltas): level by level, and no further than the book goes;
 2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there);
-3. the last trade or bar: any quantity at `half_spread` from it, against the taker.
+3. the last trade or bar: any quantity at `half_spread` from it, against the taker. A bar is too
+   old for that once a quote or a book was heard, even if both are gone.
 
 What was taken from a displayed quantity is gone until the market shows that level anew. Orders
 of other accounts that rest here are taken in line with it: better price first, and at the same
@@ -80,18 +81,25 @@ class Display:
         self.book: Book | None = None
         self.quote: Quote | None = None
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
-        self.last = 0.0  # of the tape; 0 before its first trade
+        self.last = 0.0  # of the tape, or of bars; 0 before the first
         self.mark = 0.0  # of the mark stream
         self.has_tape = False
         self.has_mark = False
 
     def contract_price(self) -> Decimal | None:
         """Return the last trade's price; without a tape the middle of the touch."""
-        if self.last > 0.0:
-            return to_decimal(self.last)
-        if self.bid > 0.0 and self.ask > 0.0:
+        if self._has_middle:
             return (to_decimal(self.bid) + to_decimal(self.ask)) / 2
-        return None
+        return to_decimal(self.last) if self.last > 0.0 else None
+
+    def contract_float(self) -> float:
+        """Return the contract's price for quick looks; 0 where there is none."""
+        return (self.bid + self.ask) / 2 if self._has_middle else self.last
+
+    @property
+    def _has_middle(self) -> bool:
+        """Tell whether the touch says more than the last price, which is a bar's then."""
+        return not self.has_tape and self.bid > 0.0 and self.ask > 0.0
 
     def mark_price(self) -> Decimal | None:
         """Return what margin goes by: the mark; where none is heard the contract's price."""
@@ -99,9 +107,7 @@ class Display:
 
     def mark_float(self) -> float:
         """Return the mark for quick looks; 0 where there is none."""
-        if self.has_mark:
-            return self.mark
-        return self.last or (self.bid + self.ask) / 2
+        return self.mark if self.has_mark else self.contract_float()
 
     def show(self, quote: Quote) -> None:
         """Take a quote in. A side that did not change stays as far eaten as it is."""
@@ -124,7 +130,7 @@ class Display:
                 yield Level(to_decimal(key), self._on_lot(qty), key)
         elif self.quote is not None:
             yield from self._quoted(taker)
-        elif self.last > 0.0:
+        elif self.last > 0.0 and not self._has_middle:
             price = to_decimal(self.last) * (1 + taker.sign * self.model.half_spread)
             yield Level(self.instrument.round_price(price, taker.opposite), None, 0.0)
 
@@ -152,17 +158,27 @@ class Display:
 
     def displayed_at(self, side: Side, price: Decimal) -> Decimal | None:
         """Return the quantity shown on `side` at a price; None where it can't be known."""
-        key = float(price)
+        qty = self.qty_at(side, float(price))
+        return None if qty is None else self._on_lot(qty)
+
+    def qty_at(self, side: Side, price: float) -> float | None:
+        """Return what `displayed_at` rounds to the lot, quickly."""
         if self.book is not None:
-            ladder = self.book.bids if side is Side.BUY else self.book.asks
-            return self._on_lot(ladder.qty_at(key))
+            return (self.book.bids if side is Side.BUY else self.book.asks).qty_at(price)
         if self.quote is None:
             return None
         touch, qty = (self.bid, self.bid_left) if side is Side.BUY else (self.ask, self.ask_left)
-        if key == touch:
-            return self._on_lot(qty)
-        is_inside = key > touch if side is Side.BUY else key < touch
-        return Decimal(0) if is_inside else None
+        if price == touch:
+            return qty
+        is_inside = price > touch if side is Side.BUY else price < touch
+        return 0.0 if is_inside else None
+
+    def may_reach(self, taker: Side, price: Decimal) -> bool:
+        """Tell quickly whether the touch may be at a price that an order on its side bears."""
+        touch = self.ask if taker is Side.BUY else self.bid
+        if not touch > 0.0:
+            return False
+        return touch <= float(price) if taker is Side.BUY else touch >= float(price)
 
     def _on_lot(self, qty: float) -> Decimal:
         return self.instrument.round_qty(to_decimal(qty))

@@ -18,11 +18,12 @@ def on_print(
     """Let resting orders take part in a trade.
 
     Args:
-        budget: the trade's quantity; None where fills are not bounded by it.
+        budget: the trade's quantity; None where it is not known and bounds nothing.
 
     Returns:
-        What of the budget is left.
+        What of the budget is left; what traded before the orders' turn came is not.
     """
+    before_us = ZERO
     for orders in (market.buys, market.sells):
         for order in tuple(orders):
             assert order.price is not None
@@ -30,9 +31,15 @@ def on_print(
             if through < ZERO:
                 break
             can = budget if through > ZERO else _behind_queue(books, order, budget)
+            if through == ZERO and budget is not None and order.queue_ahead is not None:
+                before_us = max(before_us, budget - (can or ZERO))
+            if not books.model.partial_fills:
+                can = None if through > ZERO or can is None or can > ZERO else ZERO
+                _fill(books, order, can, now)
+                continue
             qty = _fill(books, order, can, now)
             budget = None if budget is None else budget - qty
-    return budget
+    return None if budget is None else max(ZERO, budget - before_us)
 
 
 def _behind_queue(books: Books, order: VenueOrder, budget: Decimal | None) -> Decimal | None:
@@ -70,6 +77,8 @@ def on_touch(books: Books, market: Market, now: int) -> None:
     for side in (Side.BUY, Side.SELL):
         for order in tuple(market.side(side)):
             assert order.price is not None
+            if not market.display.may_reach(side, order.price):
+                break
             if not _cross(books, market, order, now):
                 break
         _shorten_queues(books, market, side)
@@ -104,7 +113,10 @@ def _shorten_queues(books: Books, market: Market, side: Side) -> None:
     """What is displayed at a price now bounds what can still stand before an order there."""
     for order in market.side(side):
         assert order.price is not None
+        ahead, qty = order.queue_ahead, market.display.qty_at(side, float(order.price))
+        if qty is None or (ahead is not None and qty >= float(ahead)):
+            continue
         shown = market.display.displayed_at(side, order.price)
-        if shown is not None and (order.queue_ahead is None or shown < order.queue_ahead):
+        if shown is not None and (ahead is None or shown < ahead):
             order.queue_ahead = shown
             books.mark_order(order)

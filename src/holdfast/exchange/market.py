@@ -43,6 +43,7 @@ class Market:
         "low",
         "mark_high",
         "mark_low",
+        "max_leverage",
         "next_funding_ts",
         "rate",
         "recent_deltas",
@@ -51,7 +52,6 @@ class Market:
     )
 
     def __init__(self, instrument: Instrument, model: Liquidity) -> None:
-        self.instrument = instrument
         self.display = Display(instrument, model)
         self.buys: list[VenueOrder] = []  # resting, best first
         self.sells: list[VenueOrder] = []
@@ -59,10 +59,7 @@ class Market:
         self.holders: dict[Holder, Decimal] = {}  # open positions
         self.low, self.high = PRICE_MAX, PRICE_MAX  # the first message looks closely
         self.mark_low, self.mark_high = PRICE_MAX, PRICE_MAX
-        first = next(iter(instrument.brackets), None)
-        self.first_bracket = (
-            None if first is None else (float(first.notional_cap), float(first.maint_margin_ratio))
-        )
+        self.list_as(instrument)
         self.fine_data = False  # a trade, quote or book was heard: bars no longer count
         self.recent_deltas: deque[BookDelta] = deque(maxlen=RECENT_DELTAS)
         self.bar_ns = 0
@@ -70,6 +67,16 @@ class Market:
         self.rate = 0.0
         self.next_funding_ts = 0
         self.funded_ts = 0
+
+    def list_as(self, instrument: Instrument) -> None:
+        """Trade by a contract's filters and brackets from now on."""
+        self.instrument = self.display.instrument = instrument
+        first = next(iter(instrument.brackets), None)
+        self.first_bracket = (
+            None if first is None else (float(first.notional_cap), float(first.maint_margin_ratio))
+        )
+        self.max_leverage = max((each.max_leverage for each in instrument.brackets), default=None)
+        self.disturb()
 
     def side(self, side: Side) -> list[VenueOrder]:
         """Return what rests on a side, best first."""

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..model.messages import ExecType
-from ..model.values import ZERO, OrderStatus, OrderType, Side, TimeInForce
+from ..model.values import ZERO, AccountId, OrderStatus, OrderType, Side, TimeInForce
 from .books import Books, Fill
 from .liquidity import Level
 from .market import Market
-from .orders import ORDINARY, Expiry, Fate, SelfTrade, VenueOrder
+from .orders import ORDINARY, Expiry, Fate, PositionSide, SelfTrade, VenueOrder
 
 
 class Offer(NamedTuple):
@@ -60,8 +60,12 @@ def crosses(market: Market, side: Side, price: Decimal) -> bool:
 
 
 def obtainable(books: Books, order: VenueOrder, worst: Decimal | None) -> Decimal:
-    """Return how much of an order would fill at once; the account's own orders do not count."""
+    """Return how much of an order would fill at once.
+
+    The account's own orders do not count; where the order gives way to them, it ends there.
+    """
     total = ZERO
+    reduced: dict[tuple[AccountId, PositionSide], Decimal] = {}  # by what was counted already
     for offer in offers(books.markets[order.symbol], order.side, worst):
         if offer.order is None:
             assert offer.level is not None
@@ -69,19 +73,28 @@ def obtainable(books: Books, order: VenueOrder, worst: Decimal | None) -> Decima
                 return order.leaves_qty
             total += offer.level.qty
         elif offer.order.account != order.account:
-            total += room(books, offer.order)
+            maker = offer.order.account, offer.order.position_side
+            qty = room(books, offer.order, reduced.get(maker, ZERO))
+            reduced[maker] = reduced.get(maker, ZERO) + qty
+            total += qty
+        elif order.self_trade is not SelfTrade.EXPIRE_MAKER:
+            break
         if total >= order.leaves_qty:
             return order.leaves_qty
     return total
 
 
-def room(books: Books, order: VenueOrder) -> Decimal:
-    """Return how much of an order may still fill: a reduce-only order ends with its position."""
+def room(books: Books, order: VenueOrder, reduced: Decimal = ZERO) -> Decimal:
+    """Return how much of an order may still fill: a reduce-only order ends with its position.
+
+    Args:
+        reduced: what other orders are about to take of the position before it.
+    """
     if not order.asked.reduce_only:
         return order.leaves_qty
     account = books.accounts[order.account]
     held = -account.qty(order.symbol, order.position_side) * order.side.sign
-    return min(order.leaves_qty, max(ZERO, held))
+    return min(order.leaves_qty, max(ZERO, held - reduced))
 
 
 def worst_price(market: Market, order: VenueOrder) -> Decimal | None:

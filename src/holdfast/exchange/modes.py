@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..model.margin import max_notional_at
+from ..model.margin import initial_margin, max_notional_at
 from ..model.values import ZERO, AccountId, Symbol, plain
 from . import refusals as no
 from .books import Books
-from .ledger import Account, SymbolMargin, account_margin, symbol_margin
+from .ledger import Account, SymbolMargin, account_margin, leverage_of, symbol_margin
 from .market import Market
 from .orders import VenueOrder
 from .refusals import Refusal
@@ -24,23 +24,45 @@ def set_leverage(books: Books, account: Account, market: Market, leverage: int) 
     most = max((bracket.max_leverage for bracket in instrument.brackets), default=leverage)
     if not 1 <= leverage <= most:
         return Refusal(no.BAD_LEVERAGE, f"leverage must be 1 to {most}, was {leverage}")
+    if leverage != leverage_of(account, market, books.default_leverage):
+        refusal = _leverage_refusal(books, account, market, leverage)
+        if refusal is not None:
+            return refusal
+    account.leverages[instrument.symbol] = leverage
+    books.mark_account(account.account_id)
+    return None
+
+
+def _leverage_refusal(
+    books: Books, account: Account, market: Market, leverage: int
+) -> Refusal | None:
+    """Check that what is held, were all orders of a side to fill, is allowed and paid for."""
+    instrument, default, more = market.instrument, books.default_leverage, ZERO
     allowed = max_notional_at(instrument.brackets, leverage)
     for side in account.sides:
-        row = symbol_margin(account, market, books.default_leverage, side)
+        row = symbol_margin(account, market, default, side)
         if row.is_isolated and row.position.qty and leverage < row.leverage:
             return Refusal(
                 no.ISOLATED_LEVERAGE,
                 f"{leverage}x is below {row.leverage}x, and the isolated position is open",
             )
-        if allowed is not None and abs(row.notional) > allowed:
+        reach = max(abs(row.notional + row.bid_notional), abs(row.notional - row.ask_notional))
+        if allowed is not None and reach > allowed:
             return Refusal(
                 no.MAX_POSITION,
-                f"notional {plain(abs(row.notional))} is above {plain(allowed)}, "
-                f"the most at {leverage}x",
+                f"notional {plain(reach)} is above {plain(allowed)}, the most at {leverage}x",
             )
-    account.leverages[instrument.symbol] = leverage
-    books.mark_account(account.account_id)
-    return None
+        more += initial_margin(reach, leverage) - row.position_margin - row.order_margin
+    if more <= ZERO:
+        return None
+    total = account_margin(account, books.markets, instrument.margin_asset, default)
+    if more <= total.headroom:
+        return None
+    asset = instrument.margin_asset
+    return Refusal(
+        no.LEVERAGE_LACKS_MARGIN,
+        f"{leverage}x ties up {plain(more)} {asset} more, {plain(total.available)} is available",
+    )
 
 
 def set_margin_type(

@@ -16,7 +16,15 @@ from ..model.values import ZERO, AccountId, Side, Symbol
 from . import liquidation, matching, modes
 from .answers import report
 from .books import Books
-from .ledger import AccountMargin, Position, SymbolMargin, account_margin, symbol_margin
+from .ledger import (
+    Account,
+    AccountMargin,
+    Position,
+    SymbolMargin,
+    account_margin,
+    leverage_of,
+    symbol_margin,
+)
 from .orders import OrderKey, PositionSide, VenueOrder
 from .rows import MarginMove
 from .shown import shown, touch
@@ -47,16 +55,19 @@ class Questions:
 
     def sides(self, account: AccountId) -> tuple[PositionSide, ...]:
         """Return which positions of a symbol the account can have."""
-        return self._books.account(account).sides
+        return self._seen(account).sides
 
     def is_isolated(self, account: AccountId, symbol: Symbol) -> bool:
         opened = self._books.accounts.get(account)
         return opened is not None and symbol in opened.isolated
 
     def leverage(self, account: AccountId, symbol: Symbol) -> int:
-        opened = self._books.accounts.get(account)
-        default = self._books.default_leverage
-        return opened.leverages.get(symbol, default) if opened else default
+        market, default = self._markets.get(symbol), self._books.default_leverage
+        return leverage_of(self._seen(account), market, default) if market else default
+
+    def _seen(self, account: AccountId) -> Account:
+        """Return an account to look at, an empty one where there is none."""
+        return self._books.accounts.get(account) or Account(account)
 
     # Orders and money
 
@@ -119,7 +130,7 @@ class Questions:
     def margin(self, account: AccountId, asset: str = "USDT") -> AccountMargin:
         """Sum the account up: balance, margin tied up, maintenance, what is available."""
         books = self._books
-        return account_margin(books.account(account), self._markets, asset, books.default_leverage)
+        return account_margin(self._seen(account), self._markets, asset, books.default_leverage)
 
     def symbol_margin(
         self, account: AccountId, symbol: Symbol, side: PositionSide = PositionSide.BOTH
@@ -130,13 +141,13 @@ class Questions:
             KeyError: the symbol is not traded here.
         """
         books, market = self._books, self._markets[symbol]
-        return symbol_margin(books.account(account), market, books.default_leverage, side)
+        return symbol_margin(self._seen(account), market, books.default_leverage, side)
 
     def liquidation_price(
         self, account: AccountId, symbol: Symbol, side: PositionSide = PositionSide.BOTH
     ) -> Decimal | None:
         """Return the mark that liquidates a position, all else as it is; None: no such price."""
-        opened = self._books.account(account)
+        opened = self._seen(account)
         return liquidation.level(self._books, self._markets[symbol], opened, side)
 
     def offered(

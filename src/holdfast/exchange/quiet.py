@@ -87,7 +87,8 @@ def _solvent(books: Books, market: Market, account: Account) -> Band:
             left -= qty * entry
             slope += qty - _SAFE * ratio * abs(qty)
             ceiling = min(ceiling, cap / abs(qty))
-        elif (mark := there.display.mark_float()) > 0.0:
+        else:
+            mark = there.display.mark_float() or entry
             left += qty * (mark - entry) - _SAFE * rough_maintenance(there, abs(qty) * mark)
     if slope > 0.0:
         return max(0.0, -left / slope), ceiling

@@ -46,6 +46,8 @@ def touch(market: Market, taker: Side) -> tuple[float, float] | None:
         ladder = display.book.asks if taker is Side.BUY else display.book.bids
         price = ladder.best()
         qty = ladder.qty_at(price)
+    elif display.quote is None:
+        return None
     elif taker is Side.BUY:
         price, qty = display.ask, display.ask_left
     else:

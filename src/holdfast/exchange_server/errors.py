@@ -99,6 +99,7 @@ TEXTS: dict[int, str] = {
     REDUCE_ONLY: "ReduceOnly Order is rejected.",
     -2025: "Reach max open order limit.",
     -2027: "Exceeded the maximum allowable position at current leverage.",
+    -2028: "Leverage is smaller than permitted: insufficient margin balance.",
     -4001: "Price less than 0.",
     -4003: "Quantity less than zero.",
     -4004: "Quantity less than min quantity.",
