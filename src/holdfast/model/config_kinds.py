@@ -33,7 +33,7 @@ _UNITS_NS = {
 }
 _URL = re.compile(r"[a-z][a-z0-9+]*://\S*")
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^/@]*?):(?P<password>.*)(?=@)")
-_PASSWORD_OPTION = re.compile(r"(?P<name>[?&](?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile(r"(?P<name>[?&](?:ssl)?(?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
 
 
 class Secret(str):
