@@ -607,3 +607,13 @@ def test_the_model_is_imported_without_pydantic():
     )  # fmt: skip
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["1e99999999", "1e-99999999", "nan", "-inf"])
+def test_an_absurd_number_is_a_mistake_like_any_other(text):
+    write("holdfast.toml", f"max_order_notional = {text}\n")
+
+    message = refusal(lambda: TradingConfig.load(env={}))
+    assert "holdfast.toml:1: max_order_notional = " in message
+    assert "expected a number above 0 up to 1E+12" in message
+    assert len(message) < 300

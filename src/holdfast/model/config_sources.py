@@ -59,7 +59,7 @@ class Reading:
         """Keep a setting. The same one twice is a mistake where the values differ."""
         setting = Setting(key, _veil(key, value), where)
         earlier = self.settings.setdefault(key, setting)
-        if earlier.value != setting.value:
+        if earlier is not setting and earlier.value != setting.value:  # NaN is not NaN
             self.mistakes.append(f"{label(where, key)} has another value at {earlier.where}")
 
 
