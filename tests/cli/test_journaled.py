@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
 
 from holdfast.cli import main
 from holdfast.journal import open_journal
+from holdfast.model import events as ev
 from holdfast.runtime.recovery import StateRecoveryService
-from tests.cli.desk import run_json, start
+from tests.cli.desk import environment, run_json, start
 
 
 def test_status_answers_from_the_journal_and_says_so(capsys, finished):
@@ -226,3 +230,17 @@ def test_a_reader_that_has_had_enough_is_no_error(finished):
 
     assert json.loads(first)["sequence"] == 1
     assert (process.wait(), err) == (0, "")
+
+
+def test_an_amount_that_was_booked_twice_fails_programs_too(capsys, tmp_path):
+    twice = ev.WalletChanged(ts=2, asset="USDT", amount=Decimal(5), reason="opening", change_id="o")
+    journal = open_journal(tmp_path / "holdfast.db")
+    journal.append([twice, twice])
+    journal.close()
+    folder = ["--data-dir", tmp_path]
+
+    code, document, _ = run_json(capsys, "journal", "verify", *folder)
+    assert (code, document["exit_code"], document["is_ok"]) == (5, 5, False)
+    assert document["booked_twice"] == ["payment o of account main: booked 2 times"]
+    assert main(["journal", "verify", *map(str, folder)]) == 5
+    assert "booked more than once: payment o" in capsys.readouterr().out

@@ -34,14 +34,17 @@ def verify(
         at = f" at fact {report.broken_at}" if report.broken_at is not None else ""
         raise JournalCorrupt(f"the journal is damaged{at}: {report.problem}")
     books, repeated = _books(where)
-    if as_json:
-        print_json(_verified(report, books, repeated))
-        return
-    _print_verified(report, books)
-    for name in repeated:
-        print(f"  booked more than once: {name}")
+    if not as_json:
+        _print_verified(report, books)
+        for name in repeated:
+            print(f"  booked more than once: {name}")
+    document = _verified(report, books, repeated)
     if repeated:
-        raise JournalCorrupt(f"{len(repeated)} amounts were booked more than once")
+        error = JournalCorrupt(f"{len(repeated)} amounts were booked more than once")
+        error.document = document  # type: ignore[attr-defined]  # told by entry.py
+        raise error
+    if as_json:
+        print_json(document)
 
 
 def _books(where: str) -> tuple[Books, list[str]]:

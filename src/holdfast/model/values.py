@@ -36,7 +36,7 @@ LARGEST_AMOUNT = Decimal(10) ** 15
 """No price, quantity or balance past this is believed."""
 
 EXPONENT_MAX = 400
-"""Either way; 5E-324 is the finest float. Written out, a number has about so many digits at most."""
+"""Either way; 5E-324 is the finest float. So many digits are not too long to be written out."""
 
 Amount = Decimal | str | int | float
 """What a user may write where a number of money, price or quantity is asked for."""
