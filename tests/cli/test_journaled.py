@@ -244,3 +244,21 @@ def test_an_amount_that_was_booked_twice_fails_programs_too(capsys, tmp_path):
     assert document["booked_twice"] == ["payment o of account main: booked 2 times"]
     assert main(["journal", "verify", *map(str, folder)]) == 5
     assert "booked more than once: payment o" in capsys.readouterr().out
+
+
+def test_the_figures_of_another_journal_are_read_there(capsys, finished, tmp_path):
+    where = ["--database-url", f"sqlite:///{finished.data / 'holdfast.db'}"]
+    code, document, err = run_json(capsys, "stats", *where, "--data-dir", tmp_path)
+
+    assert code == 0
+    assert document["stats"]["fills"] == json.loads(finished.text)["fills"]
+    assert ("note" in document, err) == (False, "")
+
+
+def test_kill_and_release_reach_the_journal_that_the_session_was_given(capsys, tmp_path):
+    where = ["--data-dir", str(tmp_path / "d"), "--database-url", f"sqlite:///{tmp_path}/other.db"]
+    assert main(["kill", *where]) == 0
+    capsys.readouterr()
+
+    assert not (tmp_path / "d" / "holdfast.db").exists()
+    assert main(["release", "--yes", "--operator", "ann", *where]) == 0
