@@ -262,3 +262,32 @@ def test_kill_and_release_reach_the_journal_that_the_session_was_given(capsys, t
 
     assert not (tmp_path / "d" / "holdfast.db").exists()
     assert main(["release", "--yes", "--operator", "ann", *where]) == 0
+
+
+def test_a_kill_that_met_nobody_says_so_and_where(capsys, tmp_path):
+    """The data folder is relative by default: a kill from elsewhere must not look like one."""
+    assert main(["kill"]) == 0
+    assert "NO SESSION RUNS in holdfast-data: nothing was cancelled" in capsys.readouterr().out
+
+    document = run_json(capsys, "kill", "--data-dir", tmp_path / "d")[1]
+    assert (document["is_running"], document["data_dir"]) == (False, str(tmp_path / "d"))
+
+
+@pytest.mark.parametrize("arguments", [["status", "--json"], ["journal", "tail", "--json"]])
+def test_a_failure_that_nobody_reads_keeps_its_code_and_is_no_traceback(tmp_path, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast", *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+
+    assert done.returncode in (2, 6)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -26,13 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except BrokenPipeError:
-        # Whoever read our output has had enough; the interpreter must not write to it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fall_silent()
         return ExitCode.OK
     except BaseException as error:
         if shows_traceback:
             raise
         return _fail(error, arguments)
+
+
+def _fall_silent() -> None:
+    """Whoever read our output has had enough; the interpreter must not write to it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -105,6 +109,14 @@ def _group() -> None:
 def _fail(error: BaseException, arguments: Sequence[str]) -> int:
     """Say what went wrong: to people on stderr, to programs on stdout too."""
     code, text = _explained(error)
+    try:
+        _tell(error, code, text, arguments)
+    except BrokenPipeError:
+        _fall_silent()
+    return code
+
+
+def _tell(error: BaseException, code: ExitCode, text: str, arguments: Sequence[str]) -> None:
     if text:
         _say(f"holdfast: {text}")
     if code is ExitCode.VENUE and arguments[:1] == ["run"]:
@@ -119,7 +131,6 @@ def _fail(error: BaseException, arguments: Sequence[str]) -> int:
             "exit_code": int(code),
         }
         print_json({**getattr(error, "document", {}), **document})
-    return code
 
 
 def _explained(error: BaseException) -> tuple[ExitCode, str]:
