@@ -14,6 +14,7 @@ from typing import Any
 from ..model.errors import InputError, TradingError
 from .commands import all_commands, overview
 from .exit_codes import ExitCode, code_of, is_of_the_disk
+from .output import NEWLINE, never_fail_on_letters, print_json, visible
 
 Function = Callable[..., object]
 
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     shows_traceback = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    never_fail_on_letters()
     try:
         return _run(arguments)
     except BrokenPipeError:
@@ -122,8 +124,6 @@ def _tell(error: BaseException, code: ExitCode, text: str, arguments: Sequence[s
     if code is ExitCode.VENUE and arguments[:1] == ["run"]:
         _say("holdfast doctor, with the same settings, examines the way to the venue")
     if "--json" in arguments:
-        from .output import print_json
-
         document: dict[str, Any] = {
             "status": "ERROR",
             "error": text,
@@ -165,4 +165,4 @@ def _is_usage_error(error: BaseException) -> bool:
 
 def _say(text: str) -> None:
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text, keep=NEWLINE), file=sys.stderr, flush=True)
