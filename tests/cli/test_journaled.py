@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -291,3 +293,33 @@ def test_a_failure_that_nobody_reads_keeps_its_code_and_is_no_traceback(tmp_path
     assert done.returncode in (2, 6)
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+CLOSED = (
+    ["trace", "x", "--database-url", "sqlite:///closed/holdfast.db"],
+    ["journal", "tail", "--database-url", "sqlite:///closed/holdfast.db"],
+    ["doctor", "--database-url", "sqlite:///closed/holdfast.db"],
+    ["doctor", "--data-dir", "closed/data"],
+)
+
+
+def test_a_folder_that_is_closed_to_this_user_is_told_in_words(capsys, tmp_path, monkeypatch):
+    """Root may read all, so the system's answer is given in its place."""
+    closed = tmp_path / "closed"
+    ask = os.stat
+
+    def refuse(path, *arguments, **named):
+        if closed in Path(os.fsdecode(path)).absolute().parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return ask(path, *arguments, **named)
+
+    closed.mkdir()
+    monkeypatch.setattr("os.stat", refuse)
+    codes = [main(arguments) for arguments in CLOSED]
+
+    out, err = capsys.readouterr()
+    assert codes == [2, 2, 5, 5]
+    assert "unexpected" not in err
+    assert err.count("closed/holdfast.db can't be reached: Permission denied") == 2
+    assert "closed/holdfast.db can't be reached: Permission denied" in out
+    assert "closed/data/holdfast.db can't be reached: Permission denied" in out
