@@ -84,9 +84,9 @@ async def test_no_other_origin_is_allowed_anything(bare):
 
 async def test_a_body_past_its_bound_is_refused(bare):
     body = b"x" * (BODY_BYTES_MAX + 1)
-    status, _ = await ask(bare, "POST", "/v1/pause", headers=bearing(bare), data=body)
+    status, answer = await ask(bare, "POST", "/v1/pause", headers=bearing(bare), data=body)
 
-    assert status == 413
+    assert (status, answer["kind"]) == (413, "InputError")
 
 
 @pytest.mark.parametrize(
