@@ -66,6 +66,14 @@ def test_a_group_alone_lists_its_commands(capsys, group):
         (["explain", "BTCUSDT", "BUY", "--strength", "7"], "--strength"),
         (["cancel"], "an id, or --all"),
         (["release", "--yes"], "--operator NAME"),
+        (["close", ""], "which symbol: it was empty"),
+        (["adjust", " ", "1"], "which symbol: it was empty"),
+        (["modify", "", "--price", "1"], "which order: its id was empty"),
+        (["replay", "x.csv", "--half-spread", "-1bp"], "--half-spread must not be negative"),
+        (["replay", "x.csv", "--queue", "-5"], "--queue must not be negative, was -5"),
+        (["replay", "x.csv", "--from", "9999-12-31"], "--from takes a time from 1970 to 2200"),
+        (["replay", "x.csv", "--to", "0001-01-01"], "--to takes a time from 1970 to 2200"),
+        (["replay", "x.csv", "--from", "2025-05-05", "--to", "2025-05-04"], "later than --from"),
     ],
 )
 def test_wrong_usage_is_one_line_and_code_2(capsys, arguments, said):

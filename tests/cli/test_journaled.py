@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from holdfast.cli import main
 from holdfast.journal import open_journal
+from holdfast.model import events as ev
 from holdfast.runtime.recovery import StateRecoveryService
-from tests.cli.desk import run_json, start
+from tests.cli.desk import environment, run_json, start
 
 
 def test_status_answers_from_the_journal_and_says_so(capsys, finished):
@@ -226,3 +232,94 @@ def test_a_reader_that_has_had_enough_is_no_error(finished):
 
     assert json.loads(first)["sequence"] == 1
     assert (process.wait(), err) == (0, "")
+
+
+def test_an_amount_that_was_booked_twice_fails_programs_too(capsys, tmp_path):
+    twice = ev.WalletChanged(ts=2, asset="USDT", amount=Decimal(5), reason="opening", change_id="o")
+    journal = open_journal(tmp_path / "holdfast.db")
+    journal.append([twice, twice])
+    journal.close()
+    folder = ["--data-dir", tmp_path]
+
+    code, document, _ = run_json(capsys, "journal", "verify", *folder)
+    assert (code, document["exit_code"], document["is_ok"]) == (5, 5, False)
+    assert document["booked_twice"] == ["payment o of account main: booked 2 times"]
+    assert main(["journal", "verify", *map(str, folder)]) == 5
+    assert "booked more than once: payment o" in capsys.readouterr().out
+
+
+def test_the_figures_of_another_journal_are_read_there(capsys, finished, tmp_path):
+    where = ["--database-url", f"sqlite:///{finished.data / 'holdfast.db'}"]
+    code, document, err = run_json(capsys, "stats", *where, "--data-dir", tmp_path)
+
+    assert code == 0
+    assert document["stats"]["fills"] == json.loads(finished.text)["fills"]
+    assert ("note" in document, err) == (False, "")
+
+
+def test_kill_and_release_reach_the_journal_that_the_session_was_given(capsys, tmp_path):
+    where = ["--data-dir", str(tmp_path / "d"), "--database-url", f"sqlite:///{tmp_path}/other.db"]
+    assert main(["kill", *where]) == 0
+    capsys.readouterr()
+
+    assert not (tmp_path / "d" / "holdfast.db").exists()
+    assert main(["release", "--yes", "--operator", "ann", *where]) == 0
+
+
+def test_a_kill_that_met_nobody_says_so_and_where(capsys, tmp_path):
+    """The data folder is relative by default: a kill from elsewhere must not look like one."""
+    assert main(["kill"]) == 0
+    assert "NO SESSION RUNS in holdfast-data: nothing was cancelled" in capsys.readouterr().out
+
+    document = run_json(capsys, "kill", "--data-dir", tmp_path / "d")[1]
+    assert (document["is_running"], document["data_dir"]) == (False, str(tmp_path / "d"))
+
+
+@pytest.mark.parametrize("arguments", [["status", "--json"], ["journal", "tail", "--json"]])
+def test_a_failure_that_nobody_reads_keeps_its_code_and_is_no_traceback(tmp_path, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast", *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+
+    assert done.returncode in (2, 6)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+CLOSED = (
+    ["trace", "x", "--database-url", "sqlite:///closed/holdfast.db"],
+    ["journal", "tail", "--database-url", "sqlite:///closed/holdfast.db"],
+    ["doctor", "--database-url", "sqlite:///closed/holdfast.db"],
+    ["doctor", "--data-dir", "closed/data"],
+)
+
+
+def test_a_folder_that_is_closed_to_this_user_is_told_in_words(capsys, tmp_path, monkeypatch):
+    """Root may read all, so the system's answer is given in its place."""
+    closed = tmp_path / "closed"
+    ask = os.stat
+
+    def refuse(path, *arguments, **named):
+        if closed in Path(os.fsdecode(path)).absolute().parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return ask(path, *arguments, **named)
+
+    closed.mkdir()
+    monkeypatch.setattr("os.stat", refuse)
+    codes = [main(arguments) for arguments in CLOSED]
+
+    out, err = capsys.readouterr()
+    assert codes == [2, 2, 5, 5]
+    assert "unexpected" not in err
+    assert err.count("closed/holdfast.db can't be reached: Permission denied") == 2
+    assert "closed/holdfast.db can't be reached: Permission denied" in out
+    assert "closed/data/holdfast.db can't be reached: Permission denied" in out

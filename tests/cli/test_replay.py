@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli import main
+from holdfast.cli.replay import _time
 from holdfast.journal import open_journal
 from holdfast.model.events import OrderFilled, OrderSubmitted
 from holdfast.model.values import OrderRole
@@ -285,3 +286,18 @@ def test_trades_are_packed_and_replayed_alike(capsys, tmp_path):
     assert runs[0]["fills"] > 0
     for name in ("fills", "pnl", "fees", "equity_end"):
         assert runs[0][name] == runs[1][name]
+
+
+def test_a_time_is_taken_to_the_microsecond():
+    """Rounded to seconds, --from would leave out what it names."""
+    assert _time("2025-05-04T12:30:00.75", "--from") == 1_746_361_800_750_000_000
+
+
+def test_a_sweep_of_which_every_point_failed_has_not_gone_well(capsys, bars):
+    code, found = replayed(capsys, bars, "--no-report", "--grid", "nosuch=3,4")
+    assert code == 7
+    assert all("no parameter 'nosuch'" in point["error"] for point in found["points"])
+
+    code, found = replayed(capsys, bars, "--no-report", "--grid", "fast=5,-1")
+    assert code == 0
+    assert [bool(point["error"]) for point in found["points"]] == [False, True]

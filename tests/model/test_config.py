@@ -14,6 +14,7 @@ from holdfast.model.config_fields import SECTION_OF, ConfigFields
 from holdfast.model.errors import ConfigError
 from holdfast.model.settings import EngineSettings, RiskLimits
 from holdfast.model.values import NS_PER_S, Symbol
+from holdfast.runtime.redaction import Redactor
 
 KEY, SECRET = "k3y-of-the-venue", "s3cret-of-the-venue"
 
@@ -343,6 +344,22 @@ def test_a_file_that_was_named_must_exist_and_one_that_was_not_need_not():
     assert "other.toml: no such file" in refusal(lambda: TradingConfig.load(env=named))
 
 
+def test_what_the_exchanges_own_options_are_read_from_is_no_setting_and_no_mistake():
+    env = {"HOLDFAST_EXCHANGE_ADMIN_TOKEN": "x", "HOLDFAST_EXCHANGE_FEED_URL": "http://h"}
+
+    assert TradingConfig.load(env=env).warnings == ()
+    assert "EXCHANGE_PORT is no setting" in refusal(
+        lambda: TradingConfig.load(env={"HOLDFAST_EXCHANGE_PORT": "1"})
+    )
+
+
+def test_a_virtual_environment_called_dotenv_is_no_settings_file():
+    Path(".env").mkdir()
+
+    assert TradingConfig.load(env={}).config == TradingConfig()
+    assert "Is a directory" in refusal(lambda: TradingConfig.load(env={}, dotenv=".env"))
+
+
 def test_without_being_told_it_reads_the_environment_of_the_process(monkeypatch):
     monkeypatch.setenv("HOLDFAST_SEED", "77")
 
@@ -364,12 +381,12 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place():
 
     assert message.splitlines() == [
         "10 mistakes in the configuration:",
-        "  holdfast.toml:1: max_positionss: unknown setting; did you mean max_positions?",
+        "  holdfast.toml:1: max_positionss is no setting; did you mean max_positions?",
         "  holdfast.toml:4: [rsik]: unknown section; did you mean risk?",
         "  .env:5: expected NAME=value",
-        "  .env:4: STOP_LOSS_PC: unknown setting; did you mean STOP_LOSS_PCT?",
-        "  environment HOLDFAST_MAX_DAILY_LOS_PCT: unknown setting; did you mean MAX_DAILY_LOSS_PCT?",
-        "  --sede: unknown setting; did you mean seed?",
+        "  .env:4: STOP_LOSS_PC is no setting; did you mean STOP_LOSS_PCT?",
+        "  environment HOLDFAST_MAX_DAILY_LOS_PCT is no setting; did you mean MAX_DAILY_LOSS_PCT?",
+        "  --sede is no setting; did you mean seed?",
         "  .env:1: dry_run = 'perhaps': expected true or false",
         "  environment LEVERAGE = '500': expected a whole number from 1 to 125",
         "  holdfast.toml:3: max_positions = 'many': expected a whole number from 1 to 1000",
@@ -386,7 +403,7 @@ def test_a_broken_toml_file_names_the_line():
 def test_a_dotenv_name_without_a_value_names_the_line():
     write(".env", "\nSEED\n")
 
-    assert ".env:2: SEED: expected a value behind =" in refusal(lambda: TradingConfig.load(env={}))
+    assert ".env:2: SEED needs a value behind =" in refusal(lambda: TradingConfig.load(env={}))
 
 
 def test_a_toml_file_that_ends_too_early_names_its_last_line():
@@ -412,8 +429,8 @@ def test_a_setting_given_twice_with_different_values_is_a_mistake():
 
     message = refusal(lambda: TradingConfig.load(env={"TESTNET": "1", "USE_TESTNET": "0"}))
 
-    assert "holdfast.toml:3: seed: another value was given at holdfast.toml:1" in message
-    assert "USE_TESTNET: testnet: another value was given at environment TESTNET" in message
+    assert "holdfast.toml:3: seed has another value at holdfast.toml:1" in message
+    assert "USE_TESTNET: testnet has another value at environment TESTNET" in message
 
 
 def test_a_bad_value_that_a_stronger_source_replaces_does_no_harm():
@@ -456,11 +473,26 @@ def test_names_of_others_are_left_alone_and_near_misses_warned_of():
 
     assert loaded.config == TradingConfig()
     assert loaded.warnings == (
-        "environment TAKE_PROFIT_PC: unknown setting; did you mean TAKE_PROFIT_PCT?",
+        "environment TAKE_PROFIT_PC is no setting; did you mean TAKE_PROFIT_PCT?",
     )
 
 
 # Secrets
+
+
+def test_what_is_wrong_with_a_keys_name_can_be_read_where_secrets_are_masked():
+    write("holdfast.toml", f'api_keys = "{KEY}"\n')
+    write(".env", f"BINANCE_API_SECRET=\nHOLDFAST_API_SECRETS={SECRET}\nAPI_SECRET\n")
+    env = {"HOLDFAST_API_KEYY": KEY, "BINANCE_API_KEY": KEY, "API_KEY": f"{KEY}x"}
+    message = refusal(lambda: TradingConfig.load(env=env))
+
+    shown = Redactor().clean(message)
+    assert "holdfast.toml:1: api_keys is no setting; did you mean api_key?" in shown
+    assert ".env:2: HOLDFAST_API_SECRETS is no setting; did you mean API_SECRET?" in shown
+    assert ".env:3: API_SECRET needs a value behind =" in shown
+    assert "environment HOLDFAST_API_KEYY is no setting; did you mean API_KEY?" in shown
+    assert " has another value at environment API_KEY" in shown
+    assert KEY not in shown
 
 
 def shown_everywhere(config):
@@ -475,15 +507,14 @@ def shown_everywhere(config):
 
 
 def test_secrets_can_be_used_and_are_never_shown():
-    config = TradingConfig(
-        api_key=KEY, api_secret=SECRET, database_url="postgresql://me:pa55@host/db?password=pa66"
-    )
+    url = "postgresql://me:pa55@host/db?password=pa66&sslpassword=pa77"
+    config = TradingConfig(api_key=KEY, api_secret=SECRET, database_url=url)
 
     assert f"{config.api_key}" == KEY
     assert config.api_secret == SECRET
-    assert config.database_url == "postgresql://me:pa55@host/db?password=pa66"
+    assert config.database_url == url
     for text in shown_everywhere(config):
-        assert not [secret for secret in (KEY, SECRET, "pa55", "pa66") if secret in text]
+        assert not [secret for secret in (KEY, SECRET, "pa55", "pa66", "pa77") if secret in text]
         assert "********" in text
 
 
@@ -612,3 +643,13 @@ def test_the_listing_s_settings_can_be_given_by_place():
         TradingConfig(*listed, 1)
     with pytest.raises(TypeError, match="api_key"):
         TradingConfig("key", "secret", api_key="other")
+
+
+@pytest.mark.parametrize("text", ["1e99999999", "1e-99999999", "nan", "-inf"])
+def test_an_absurd_number_is_a_mistake_like_any_other(text):
+    write("holdfast.toml", f"max_order_notional = {text}\n")
+
+    message = refusal(lambda: TradingConfig.load(env={}))
+    assert "holdfast.toml:1: max_order_notional = " in message
+    assert "expected a number above 0 up to 1E+12" in message
+    assert len(message) < 300

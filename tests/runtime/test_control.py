@@ -84,9 +84,9 @@ async def test_no_other_origin_is_allowed_anything(bare):
 
 async def test_a_body_past_its_bound_is_refused(bare):
     body = b"x" * (BODY_BYTES_MAX + 1)
-    status, _ = await ask(bare, "POST", "/v1/pause", headers=bearing(bare), data=body)
+    status, answer = await ask(bare, "POST", "/v1/pause", headers=bearing(bare), data=body)
 
-    assert status == 413
+    assert (status, answer["kind"]) == (413, "InputError")
 
 
 @pytest.mark.parametrize(
@@ -229,6 +229,18 @@ async def test_refusals_come_back_as_the_errors_they_were(tmp_path):
             await desk.post("/v1/positions/BTCUSDT/close")
         with pytest.raises(InputError, match="number"):
             await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="many")
+
+
+@pytest.mark.parametrize("number", ["1e99999999", "1e-99999999", "0e-99999999"])
+async def test_a_number_that_can_not_be_written_out_is_refused_at_the_door(tmp_path, number):
+    async with running(tmp_path) as desk:
+        for name in ("quantity", "price", "trigger_price", "stop_loss", "take_profit"):
+            given = {"symbol": BTC, "side": "BUY", "quantity": "0.01", name: number}
+            with pytest.raises(InputError, match=f"{name} must be at most"):
+                await desk.post("/v1/orders", **given)
+        with pytest.raises(InputError, match="must be at most"):
+            await desk.post("/v1/adjust", symbol=BTC, target=number)
+        assert (await desk.get("/v1/orders?all=1"))["orders"] == []
 
 
 async def test_an_explanation_shows_every_rule_and_leaves_no_trace(tmp_path):

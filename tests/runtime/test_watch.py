@@ -13,7 +13,7 @@ from holdfast.journal import open_journal
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
 from holdfast.model.config_keys import watch_keys_of
-from holdfast.model.errors import ConfigError, NetworkError
+from holdfast.model.errors import ConfigError, JournalError, NetworkError
 from holdfast.model.messages import ExecType, ExecutionReport
 from holdfast.model.values import (
     MAIN,
@@ -275,6 +275,51 @@ async def test_a_venue_that_can_not_be_asked_is_an_alarm_in_time(desk):
             await desk.look()
 
     assert [sight.kind for sight in desk.watch.alarms] == ["blind"]
+
+
+async def test_an_alarm_is_not_called_off_by_a_venue_that_does_not_answer(desk):
+    desk.show(positions={BTC: Decimal(1)})
+    assert await desk.kinds_after(1, PATIENCE_S) == {"position_differs"}
+
+    desk.view.error = NetworkError("one frame was lost")
+    with pytest.raises(NetworkError):
+        await desk.look()
+
+    assert not [text for _, text in desk.told if "it is over" in text]
+    assert [sight.kind for sight in desk.watch.alarms] == ["position_differs"]
+
+
+async def test_a_session_that_died_is_noticed_while_the_venue_can_not_be_asked(desk):
+    desk.view.error = NetworkError("no route")
+    desk.journal.close()
+    for _ in range(3):
+        with pytest.raises(NetworkError):
+            await desk.look()
+
+    assert {sight.kind for sight in desk.watch.alarms} == {"blind", "nobody"}
+
+
+async def test_a_journal_that_can_not_be_read_is_an_alarm_in_time(desk, monkeypatch):
+    desk.show(positions={BTC: Decimal(1)})
+    await desk.kinds_after(1, PATIENCE_S)
+    readable = desk.watch._fold
+
+    def fail():
+        raise JournalError("the server is gone")
+
+    monkeypatch.setattr(desk.watch, "_fold", fail)
+    for _ in range(3):
+        with pytest.raises(JournalError):
+            await desk.look()
+    found = {sight.kind for sight in desk.watch.alarms}
+
+    assert found == {"position_differs", "journal_unread"}
+    assert not [text for _, text in desk.told if "it is over" in text]
+    monkeypatch.setattr(desk.watch, "_fold", readable)
+    await desk.look()
+    assert [text for _, text in desk.told if "it is over" in text] == [
+        "watch: it is over: the journal can't be read: the server is gone"
+    ]
 
 
 async def test_the_wire_lets_nothing_out_but_questions():

@@ -14,6 +14,7 @@ from typing import Any
 from ..model.errors import InputError, TradingError
 from .commands import all_commands, overview
 from .exit_codes import ExitCode, code_of, is_of_the_disk
+from .output import NEWLINE, never_fail_on_letters, print_json, visible
 
 Function = Callable[..., object]
 
@@ -23,16 +24,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     shows_traceback = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    never_fail_on_letters()
     try:
         return _run(arguments)
     except BrokenPipeError:
-        # Whoever read our output has had enough; the interpreter must not write to it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fall_silent()
         return ExitCode.OK
     except BaseException as error:
         if shows_traceback:
             raise
         return _fail(error, arguments)
+
+
+def _fall_silent() -> None:
+    """Whoever read our output has had enough; the interpreter must not write to it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -105,13 +111,19 @@ def _group() -> None:
 def _fail(error: BaseException, arguments: Sequence[str]) -> int:
     """Say what went wrong: to people on stderr, to programs on stdout too."""
     code, text = _explained(error)
+    try:
+        _tell(error, code, text, arguments)
+    except BrokenPipeError:
+        _fall_silent()
+    return code
+
+
+def _tell(error: BaseException, code: ExitCode, text: str, arguments: Sequence[str]) -> None:
     if text:
         _say(f"holdfast: {text}")
     if code is ExitCode.VENUE and arguments[:1] == ["run"]:
         _say("holdfast doctor, with the same settings, examines the way to the venue")
     if "--json" in arguments:
-        from .output import print_json
-
         document: dict[str, Any] = {
             "status": "ERROR",
             "error": text,
@@ -119,7 +131,6 @@ def _fail(error: BaseException, arguments: Sequence[str]) -> int:
             "exit_code": int(code),
         }
         print_json({**getattr(error, "document", {}), **document})
-    return code
 
 
 def _explained(error: BaseException) -> tuple[ExitCode, str]:
@@ -154,4 +165,4 @@ def _is_usage_error(error: BaseException) -> bool:
 
 def _say(text: str) -> None:
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text, keep=NEWLINE), file=sys.stderr, flush=True)

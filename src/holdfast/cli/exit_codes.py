@@ -7,7 +7,7 @@
      4  the venue refused or can't be reached, or an outcome is unknown
      5  the journal can't be used: locked, damaged, or its disk or server fails
      6  no session is running in that data folder
-     7  the session ended in ERROR
+     7  the session ended in ERROR, or every replay of a sweep did
      8  holdfast watch found that the venue's books and the journal differ, or nobody at work
    130  interrupted: before the session ran, or a second time while it stopped
 

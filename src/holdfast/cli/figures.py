@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from ..runtime.control_file import NoSessionRunning
-from .options import AsJson, ConfigFile, DataDir, Place
+from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import amount, money, print_json, print_pairs, share, text_of, time_of, warn
 
 
-def stats(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show the figures of the running session, or of the last one."""
-    place = Place(data_dir, config)
-    try:
-        found = place.client().get("/v1/stats")
-    except NoSessionRunning:
-        from ..runtime.control_wire import builtins
-        from . import journaled
-
-        found = {"note": journaled.NOTE, "stats": builtins(journaled.stats(place.config()))}
+def stats(
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the figures of the running session, or of the last one; with --database-url of the last
+    one in that journal, such as a replay's.
+    """
+    found = _stats(Place(data_dir, config, database_url))
     if as_json:
         print_json(found)
         return
     if "note" in found:
         warn(found["note"])
     print(report_of(found["stats"]))
+
+
+def _stats(place: Place) -> dict[str, Any]:
+    if place.database_url is None:
+        with suppress(NoSessionRunning):
+            return place.client().get("/v1/stats")
+    from ..runtime.control_wire import builtins
+    from . import journaled
+
+    found = {"stats": builtins(journaled.stats(place.config()))}
+    return found if place.database_url else {"note": journaled.NOTE, **found}
 
 
 def report_of(figures: dict[str, Any]) -> str:

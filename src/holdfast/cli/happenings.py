@@ -17,6 +17,7 @@ from ..model.values import NS_PER_S, ClOrdId, NewOrder, OrderRole, plain
 from ..runtime.notices import LogNotifier
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
+from .output import visible
 
 LINES_KEPT = 50
 _ROLES = {
@@ -98,7 +99,7 @@ class Happenings:
 
     def add(self, ts: int, kind: str, text: str) -> None:
         """Keep a line and tell the listener."""
-        line = Line(ts, kind, text)
+        line = Line(ts, kind, visible(text))
         self.lines.append(line)
         self.counts[kind] += 1
         if self.listener is not None:

@@ -12,7 +12,7 @@ import typer
 
 from ..model.errors import JournalCorrupt
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
-from .output import print_json, print_pairs, print_table
+from .output import print_json, print_pairs, print_table, visible, write_utf8
 
 if TYPE_CHECKING:
     from ..journal.inspect import Record, VerifyReport
@@ -34,14 +34,17 @@ def verify(
         at = f" at fact {report.broken_at}" if report.broken_at is not None else ""
         raise JournalCorrupt(f"the journal is damaged{at}: {report.problem}")
     books, repeated = _books(where)
-    if as_json:
-        print_json(_verified(report, books, repeated))
-        return
-    _print_verified(report, books)
-    for name in repeated:
-        print(f"  booked more than once: {name}")
+    if not as_json:
+        _print_verified(report, books)
+        for name in repeated:
+            print(f"  booked more than once: {name}")
+    document = _verified(report, books, repeated)
     if repeated:
-        raise JournalCorrupt(f"{len(repeated)} amounts were booked more than once")
+        error = JournalCorrupt(f"{len(repeated)} amounts were booked more than once")
+        error.document = document  # type: ignore[attr-defined]  # told by entry.py
+        raise error
+    if as_json:
+        print_json(document)
 
 
 def _books(where: str) -> tuple[Books, list[str]]:
@@ -119,6 +122,8 @@ def tail(
 
     where = Place(data_dir, config, database_url).config().database_url
     write = _json_line if as_json else _line
+    if as_json:
+        write_utf8()
     try:
         for record in last(where, count, follow=follow):
             print(write(record), flush=follow)
@@ -137,7 +142,7 @@ def _line(record: Record) -> str:
     shown = " ".join(
         f"{k}={v}" for k, v in fields.items() if k not in hidden and not isinstance(v, dict)
     )
-    return f"{record.sequence:>8} {_time(record.ts)} {record.kind:<20} {shown}"
+    return f"{record.sequence:>8} {_time(record.ts)} {record.kind:<20} {visible(shown)}"
 
 
 def _json_line(record: Record) -> str:
@@ -164,6 +169,7 @@ def export(
     where = Place(data_dir, config, database_url).config().database_url
     chosen = form or ("csv" if out.suffix == ".csv" else "jsonl")
     if str(out) == "-":
+        write_utf8()
         write(where, chosen, sys.stdout)
         return
     count = write(where, chosen, out)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ..engine.engine import Engine
 from ..journal import OwnedJournal, open_journal
 from ..journal.location import scheme_of, sqlite_path
+from ..journal.sqlite import is_there
 from ..model.config import TradingConfig
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning, nothing_runs
@@ -30,7 +30,7 @@ def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
         JournalError: it can't be read.
     """
     where = config.database_url
-    if scheme_of(where) == "sqlite" and not Path(sqlite_path(where)).exists():
+    if scheme_of(where) == "sqlite" and not is_there(sqlite_path(where)):
         raise NoSessionRunning(f"{nothing_runs(config.data_dir)} (none ever ran there)")
     journal = open_journal(where, read_only=True)
     try:

@@ -9,7 +9,7 @@ import typer
 
 from ..model.errors import InputError, JournalLocked
 from ..runtime.control_file import NoSessionRunning
-from .options import AsJson, ConfigFile, DataDir, Place
+from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json
 
 TRIES_MAX = 40
@@ -22,6 +22,7 @@ def kill(
     flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions too.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; for the journal.")] = "operator",
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -29,13 +30,16 @@ def kill(
 
     Where no session runs, the block is written to the journal, and the next start obeys it.
     """
-    found = _kill(Place(data_dir, config), reason, flatten=flatten)
+    found = _kill(Place(data_dir, config, database_url), reason, flatten=flatten)
     if as_json:
         print_json(found)
     elif found["is_running"]:
         print("kill switch engaged; entries are being cancelled. holdfast release lifts it")
     else:
-        print("kill switch engaged in the journal; the next session will start blocked")
+        print(
+            f"NO SESSION RUNS in {found['data_dir']}: nothing was cancelled. The kill switch is "
+            "engaged in its journal, and the next session there will start blocked"
+        )
 
 
 def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
@@ -57,8 +61,9 @@ def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
     from ..model.messages import EngageKillSwitch
     from .latch import engage
 
-    engage(place.config(), EngageKillSwitch(reason=reason, flatten=flatten))
-    return {"is_killed": True, "is_running": False}
+    config = place.config()
+    engage(config, EngageKillSwitch(reason=reason, flatten=flatten))
+    return {"is_killed": True, "is_running": False, "data_dir": str(config.data_dir)}
 
 
 def release(
@@ -68,12 +73,13 @@ def release(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; needs --operator.")] = False,
     data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Release the kill switch: orders may go out again."""
     who = _confirmed(operator, is_sure=yes)
-    place = Place(data_dir, config)
+    place = Place(data_dir, config, database_url)
     try:
         found = place.client().post("/v1/release", operator=who)
     except NoSessionRunning:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..model.errors import InputError
+
 if TYPE_CHECKING:  # pydantic takes a fifth of a second to import
     from ..model.config import LoadedConfig, TradingConfig
     from ..runtime.control_client import ControlClient
@@ -66,5 +68,11 @@ class Place:
 
 
 def symbol_of(text: str) -> str:
-    """Return a symbol as venues write it."""
-    return text.strip().upper()
+    """Return a symbol as venues write it.
+
+    Raises:
+        InputError: it is empty, as a variable of the shell that is not set.
+    """
+    if not (symbol := text.strip().upper()):
+        raise InputError("say which symbol: it was empty")
+    return symbol

@@ -149,6 +149,8 @@ def modify(
     as_json: AsJson = False,
 ) -> None:
     """Amend a resting limit order. What is not given stays as it is."""
+    if not order_id:
+        raise InputError("say which order: its id was empty")
     client = Place(data_dir, config).client()
     path = f"/v1/orders/{quote(order_id, safe='')}/modify"
     _tell(client.post(path, price=price, quantity=quantity), as_json=as_json)

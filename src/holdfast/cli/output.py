@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +10,45 @@ from datetime import datetime
 from typing import Any
 
 WIDTH_IN_FILES = 400
+NEWLINE = "\n"
 
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Write one JSON document to stdout: one line, or indented on a terminal."""
     indent = 2 if sys.stdout.isatty() else None
-    sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=False) + "\n")
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:  # a locale that has no such letter, or a path that is no text
+        text = json.dumps(document, indent=indent)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def write_utf8() -> None:
+    """Have stdout take every letter as it is, whatever the locale: lines for programs follow."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def never_fail_on_letters() -> None:
+    """Have stdout and stderr write what the locale has no letter for as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def visible(text: str, keep: str = "") -> str:
+    """Write what would steer a terminal as an escape: texts may be the venue's, or a file's.
+
+    Args:
+        keep: control characters that are meant, such as a line's end.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -32,7 +65,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         name = column.removesuffix(">")
         table.add_column(name, justify="right" if column != name else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     # A file or a pipe has no width: no line is broken there.
     Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_FILES).print(table)
 
@@ -44,12 +77,12 @@ def print_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
     if title:
         print(title)
     for name, value in shown:
-        print(f"  {name:<{width}}  {value}")
+        print(f"  {name:<{width}}  {visible(value)}")
 
 
 def warn(text: str) -> None:
     """Tell a person something beside the answer."""
-    print(f"holdfast: {text}", file=sys.stderr)
+    print(f"holdfast: {visible(text, keep=NEWLINE)}", file=sys.stderr)
 
 
 def text_of(value: object) -> str:

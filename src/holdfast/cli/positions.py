@@ -79,9 +79,9 @@ def adjust(
     as_json: AsJson = False,
 ) -> None:
     """Trade a position to a signed target at the market. What it opens passes the risk rules."""
-    client = Place(data_dir, config).client()
-    found = client.post("/v1/adjust", symbol=symbol_of(symbol), target=target)
-    _tell(found, symbol_of(symbol), as_json=as_json)
+    name = symbol_of(symbol)
+    found = Place(data_dir, config).client().post("/v1/adjust", symbol=name, target=target)
+    _tell(found, name, as_json=as_json)
 
 
 def _tell(found: dict[str, Any], symbol: str, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ..model.config import TradingConfig
     from ..runtime.replay import Terms
     from ..runtime.replay_sweep import Job
+
+
+YEARS_MAX = timedelta(days=230 * 365)
+"""Past 1970: times are nanoseconds in 64 bits."""
 
 
 def replay(
@@ -104,6 +108,8 @@ def replay(
         start_ts=0 if from_ is None else _time(from_, "--from"),
         end_ts=None if to is None else _time(to, "--to"),
     )
+    if job.end_ts is not None and job.end_ts <= job.start_ts:
+        raise InputError(f"--to must be later than --from, was {to!r}")
     place = Place(loaded, out, wants_report=not no_report, keeps_journal=not no_journal)
     if compare is not None:
         from .replay_compare import compared
@@ -157,9 +163,9 @@ def _terms(
 
     given: Told = {}
     if half_spread is not None:
-        given["half_spread"] = _fraction(half_spread, "--half-spread")
+        given["half_spread"] = _from_0(_fraction(half_spread, "--half-spread"), "--half-spread")
     if queue is not None:
-        given["unknown_queue"] = _number(queue, "--queue")
+        given["unknown_queue"] = _from_0(_number(queue, "--queue"), "--queue")
     maker = taker = None
     if fees is not None:
         parts = fees.split(",")
@@ -173,6 +179,12 @@ def _terms(
         taker_fee=taker,
         liquidity=Liquidity(**given),
     )
+
+
+def _from_0(value: Decimal, option: str) -> Decimal:
+    if value < 0:
+        raise InputError(f"{option} must not be negative, was {value}")
+    return value
 
 
 def _fraction(text: str, option: str) -> Decimal:
@@ -202,4 +214,7 @@ def _time(text: str, option: str) -> int:
     except ValueError:
         raise InputError(f"{option} takes a time such as 2025-05-04T12:30, was {text!r}") from None
     aware = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return round(aware.timestamp()) * 1_000_000_000
+    passed = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    if not timedelta(0) <= passed < YEARS_MAX:
+        raise InputError(f"{option} takes a time from 1970 to 2200, was {text!r}")
+    return passed // timedelta(microseconds=1) * 1_000

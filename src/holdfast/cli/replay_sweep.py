@@ -42,7 +42,12 @@ def swept(
         print(f"\n{len(rows)} replays, {sum(bool(row.fault) for row in rows)} failed")
         if report:
             print(f"Report: {report}")
-    return ExitCode.OK
+    return _code_of(rows)
+
+
+def _code_of(rows: list[Row]) -> ExitCode:
+    """Tell whether anything can be chosen by what was found."""
+    return ExitCode.SESSION_ERROR if all(row.fault for row in rows) else ExitCode.OK
 
 
 def walked(
@@ -77,7 +82,7 @@ def walked(
         _print_rows("Out of sample", [fold.tested for fold in folds], by)
         if report:
             print(f"\nReport: {report}")
-    return ExitCode.OK
+    return _code_of([fold.tested for fold in folds])
 
 
 def _fold(fold: Fold, by: str) -> Told:

@@ -8,7 +8,7 @@ import typer
 
 from ..runtime.control_file import NoSessionRunning
 from .options import AsJson, ConfigFile, DataDir, Place
-from .output import money, print_json, print_pairs, share, text_of, time_of
+from .output import money, print_json, print_pairs, share, text_of, time_of, visible
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
 
@@ -112,4 +112,4 @@ def _tell(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
     else:
         session = found["session"]
-        print(f"{session['status']}{_because(session['reason'])}")
+        print(visible(f"{session['status']}{_because(session['reason'])}"))

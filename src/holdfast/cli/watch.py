@@ -13,8 +13,11 @@ from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..model.config import TradingConfig
     from ..runtime.watch import Look, Watch
+    from ..runtime.watch_sights import Sight
 
 INTERVAL_S = 5.0
 REFRESH_S = 1.0
@@ -84,7 +87,7 @@ async def _look_on(made: Watch, interval: float, *, is_once: bool, as_json: bool
             except TradingError as error:
                 if is_once and (made.alarms or not isinstance(error, VenueError)):
                     raise
-                shown.fail(error)
+                shown.fail(error, made.alarms)
             else:
                 shown.show(look)
                 if is_once and look.is_decided:
@@ -113,10 +116,17 @@ class _Shown:
         elif not self._is_live:
             print(_line(look, 0.0), flush=True)
 
-    def fail(self, error: TradingError) -> None:
-        """Tell that a look came to nothing."""
+    def fail(self, error: TradingError, alarms: Sequence[Sight]) -> None:
+        """Tell that a look came to nothing. What the last one showed is no longer written anew."""
+        if self._is_live and self._look is not None:
+            print()
+        self._look = None
         if self._as_json:
-            print_json({"is_ok": None, "error": str(error), "kind": type(error).__name__})
+            import msgspec
+
+            told = {"error": str(error), "kind": type(error).__name__}
+            is_ok = False if alarms else None
+            print_json({"is_ok": is_ok, **told, "alarms": msgspec.to_builtins(alarms)})
         else:
             warn(f"no look was possible: {error}")
 

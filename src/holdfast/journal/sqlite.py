@@ -150,7 +150,7 @@ def read_sqlite(path: Path) -> ReadJournal:
 
 def sqlite_tables(path: Path) -> Tables:
     _check_directory(path)
-    if not path.exists():
+    if not is_there(path):
         raise JournalError(f"there is no journal {path}")
 
     def staged(sequence: int, head: bytes) -> list[StoredRow]:
@@ -164,6 +164,18 @@ def sqlite_tables(path: Path) -> Tables:
 def owner_tables(path: Path) -> Tables:
     """Return what the database alone says: its owner sees to the first stage."""
     return Tables(_engine(path, read_only=True), str(path), Folder(path))
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a journal's file is there.
+
+    Raises:
+        ConfigError: its directory is closed to this user.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigError(f"journal {path} can't be reached: {error.strerror}") from error
 
 
 def _check_directory(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from .values import NS_PER_MS, NS_PER_S, Symbol, plain, to_decimal
+from .values import NS_PER_MS, NS_PER_S, Symbol, is_short, plain, to_decimal
 
 MASK = "********"
 LEVERAGE_MAX = 125
@@ -34,7 +34,7 @@ _UNITS_NS = {
 # A file's path may hold whatever a folder's name does.
 _URL = re.compile(r"(?s:sqlite:///.*)|[a-z][a-z0-9+]*://\S*")
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^/@]*?):(?P<password>.*)(?=@)")
-_PASSWORD_OPTION = re.compile(r"(?P<name>[?&](?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile(r"(?P<name>[?&](?:ssl)?(?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
 
 
 class Secret(str):
@@ -83,7 +83,7 @@ def show(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case Decimal():
-            return plain(value) if value.is_finite() else str(value)
+            return plain(value) if value.is_finite() and is_short(value) else str(value)
         case tuple() | list():
             return ", ".join(show(item) for item in value)
         case dict():

@@ -31,7 +31,9 @@ _NAMES = {**{key: key for key in SECTION_OF}, **ALIASES}
 _SECTIONS = tuple(dict.fromkeys(SECTION_OF.values()))
 _NAMED_BY_SECTION = {("venue", "name"): "venue", ("feed", "name"): "feed"}
 # A Kubernetes service called holdfast puts these into the environment of every pod.
-_KUBERNETES = re.compile(r"HOLDFAST_(SERVICE_.*|PORT(_.*)?)")
+_KUBERNETES = r"SERVICE_.*|PORT(_.*)?"
+_OF_THE_EXCHANGE = r"EXCHANGE_(FEED_URL|ADMIN_TOKEN)"  # options of `holdfast exchange`
+_NO_SETTING = re.compile(rf"{PREFIX}({_KUBERNETES}|{_OF_THE_EXCHANGE})")
 _TOML_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _TOML_KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+(?:\s*\.\s*[A-Za-z0-9_\"'-]+)*)\s*=")
 _TOML_AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -57,12 +59,15 @@ class Reading:
         """Keep a setting. The same one twice is a mistake where the values differ."""
         setting = Setting(key, _veil(key, value), where)
         earlier = self.settings.setdefault(key, setting)
-        if earlier.value != setting.value:
-            self.mistakes.append(f"{label(where, key)}: another value was given at {earlier.where}")
+        if earlier is not setting and earlier.value != setting.value:  # NaN is not NaN
+            self.mistakes.append(f"{label(where, key)} has another value at {earlier.where}")
 
 
 def label(where: str, name: str) -> str:
-    """Name a place and a setting; the setting only where the place does not say it already."""
+    """Name a place and a setting; the setting only where the place does not say it already.
+
+    No colon goes behind it: what follows the name of a key and a colon is masked as its value.
+    """
     said = where.rpartition(" ")[2].lstrip("-").replace("-", "_")
     return where if said.casefold() == name.casefold() else f"{where}: {name}"
 
@@ -100,6 +105,8 @@ def read_dotenv(path: Path, *, must_exist: bool) -> Reading:
     to one of ours and has not our prefix.
     """
     reading = Reading()
+    if path.is_dir() and not must_exist:
+        return reading  # a virtual environment goes by that name too
     text = _text_of(path, reading, must_exist=must_exist)
     variables: list[tuple[str, str, str]] = []
     for binding in parse_stream(io.StringIO(text or "")):
@@ -109,7 +116,7 @@ def read_dotenv(path: Path, *, must_exist: bool) -> Reading:
         if binding.error:
             reading.mistakes.append(f"{where}: expected NAME=value")
         elif binding.key is not None and binding.value is None:
-            reading.mistakes.append(f"{where}: {binding.key}: expected a value behind =")
+            reading.mistakes.append(f"{where}: {binding.key} needs a value behind =")
         elif binding.key is not None and binding.value is not None:
             variables.append((binding.key, binding.value, where))
     doubts = _take_variables(reading, variables)
@@ -124,7 +131,7 @@ def read_environment(env: Mapping[str, str]) -> Reading:
     They are not ours alone: a name that is close to one of ours is a warning, no mistake.
     """
     reading = Reading()
-    names = sorted(name for name in env if not _KUBERNETES.fullmatch(name))
+    names = sorted(name for name in env if not _NO_SETTING.fullmatch(name))
     variables = ((name, env[name], f"environment {name}") for name in names)
     reading.warnings += _take_variables(reading, variables)
     return reading
@@ -158,7 +165,7 @@ def _take_named(reading: Reading, name: str, value: object, where: str) -> None:
     if name in _NAMES:
         reading.take(_NAMES[name], value, where)
     else:  # without the value: it may be a secret under a mistyped name
-        reading.mistakes.append(f"{label(where, name)}: unknown setting{_closest(name, _NAMES)}")
+        reading.mistakes.append(f"{label(where, name)} is no setting{_closest(name, _NAMES)}")
 
 
 def _take_variables(reading: Reading, variables: Iterable[tuple[str, str, str]]) -> list[str]:
@@ -177,7 +184,7 @@ def _take_variables(reading: Reading, variables: Iterable[tuple[str, str, str]])
             (ours if is_ours else bare).take(_NAMES[key], value, where)
             continue
         hint = _closest(key, _NAMES, cutoff=0.6 if is_ours else 0.88, upper=True)
-        what = f"{label(where, name)}: unknown setting{hint}"
+        what = f"{label(where, name)} is no setting{hint}"
         if is_ours:
             reading.mistakes.append(what)
         elif hint:

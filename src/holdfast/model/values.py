@@ -35,6 +35,9 @@ NS_PER_DAY = 86_400 * NS_PER_S
 LARGEST_AMOUNT = Decimal(10) ** 15
 """No price, quantity or balance past this is believed."""
 
+EXPONENT_MAX = 400
+"""Either way; 5E-324 is the finest float. So many digits are not too long to be written out."""
+
 Amount = Decimal | str | int | float
 """What a user may write where a number of money, price or quantity is asked for."""
 
@@ -216,7 +219,8 @@ def to_decimal(value: Amount, name: str = "amount") -> Decimal:
     A float counts as the shortest text that denotes it: 0.1 is one tenth.
 
     Raises:
-        ValueError: it is no number, not finite, or past `LARGEST_AMOUNT` either way.
+        ValueError: it is no number, not finite, past `LARGEST_AMOUNT` either way, or finer than
+            any number is.
     """
     try:
         number = Decimal(repr(value) if isinstance(value, float) else value)
@@ -226,9 +230,17 @@ def to_decimal(value: Amount, name: str = "amount") -> Decimal:
         raise ValueError(f"{name} must be a number, was {value!r}")  # noqa: TRY004
     if not number.is_finite():
         raise ValueError(f"{name} must be finite, was {value!r}")
-    if abs(number) > LARGEST_AMOUNT:
-        raise ValueError(f"{name} must be at most {LARGEST_AMOUNT:f} in size, was {value!r}")
+    if not (is_short(number) and -LARGEST_AMOUNT <= number <= LARGEST_AMOUNT):
+        raise ValueError(
+            f"{name} must be at most {LARGEST_AMOUNT:f} in size, and not finer than "
+            f"1E-{EXPONENT_MAX}, was {value!r}"
+        )
     return number
+
+
+def is_short(number: Decimal) -> bool:
+    """Tell whether a finite number can be written out; 1E-99999999 would fill the memory."""
+    return -EXPONENT_MAX <= number.adjusted() <= EXPONENT_MAX
 
 
 def plain(number: Decimal) -> str:

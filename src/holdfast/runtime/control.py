@@ -152,7 +152,7 @@ async def _errors_told(request: web.Request, handler: _Next) -> web.StreamRespon
     try:
         return await handler(request)
     except web.HTTPException as error:
-        return _failure(error.status, "HTTP", f"{error.status} {error.reason}")
+        return _failure(error.status, "InputError", f"{error.status} {error.reason}")
     except (TradingError, ValueError) as error:
         code = next((code for kind, code in HTTP_CODES if isinstance(error, kind)), 500)
         kind = type(error).__name__ if isinstance(error, TradingError) else "InputError"

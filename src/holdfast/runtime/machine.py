@@ -13,6 +13,7 @@ from pathlib import Path
 from ..journal import open_journal
 from ..journal.location import scheme_of, sqlite_path
 from ..journal.owner import parse_owner
+from ..journal.sqlite import is_there
 from ..model.config import TradingConfig
 from ..model.errors import TradingError
 from ..venues import Area, Finding, Health
@@ -36,7 +37,8 @@ def examine_machine(config: TradingConfig) -> Iterator[Finding]:
 
 def _existing(folder: Path) -> Path:
     """Return the folder, or the nearest one above that is there."""
-    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    # Not Path.exists, which raises where a folder above is closed to this user.
+    return next(p for p in (folder.absolute(), *folder.absolute().parents) if os.path.exists(p))  # noqa: PTH110
 
 
 def _space(folder: Path) -> Finding:
@@ -91,7 +93,7 @@ def _is_made(where: str) -> bool:
         from ..journal.postgres import look_at_postgres  # noqa: PLC0415 - loads SQLAlchemy
 
         return look_at_postgres(where).is_made
-    return scheme != "sqlite" or sqlite_path(where).exists()
+    return scheme != "sqlite" or is_there(sqlite_path(where))
 
 
 def _owner(where: str) -> Finding:

@@ -18,7 +18,7 @@ from ..journal import OwnedJournal, open_journal
 from ..journal.owner import Owner
 from ..model import events as ev
 from ..model.config import TradingConfig
-from ..model.errors import JournalError, VenueError
+from ..model.errors import ConfigError, JournalError, VenueError
 from ..model.values import TradingSessionStatus, plain
 from ..ports import Notifier
 from .recovery import StateRecoveryService
@@ -39,6 +39,11 @@ QUIET_S_MIN = 60.0
 
 _BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.WalletChanged, ev.PositionAdopted)
 _ENDED = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
+
+_OF_BOOKS = ("position_differs", "balance_differs", "stop_missing")
+_OF_VENUE = (*_OF_BOOKS, "unknown_order", "missing_order", "journal_still")
+_OF_JOURNAL = (*_OF_VENUE, "nobody", "journal_quiet", "blind")
+"""Kinds of sights by what must be read to find them; unread, they stay as they were."""
 
 
 class Standing(msgspec.Struct):
@@ -110,29 +115,49 @@ class Watch:
 
         Raises:
             JournalError: the journal can't be read.
-            VenueError: the venue can't be asked; that it can't is a sight too, and counts.
+            ConfigError: it is not there.
+            VenueError: the venue can't be asked. That a side can't be read is a sight too, and
+                counts; what was seen before stays until it can be looked at again.
         """
-        owner = await asyncio.to_thread(owner_of, self._config.database_url)
-        await asyncio.to_thread(self._fold)
+        owner = await self._read_journal()
         before = self._booked
         try:
             seen = await self._see()
         except VenueError as error:
             text = f"the venue can't be asked: {error}"
-            self._note([Sight(kind="blind", what="venue", gap="", told=text)], ())
+            blind = Sight(kind="blind", what="venue", gap="", told=text)
+            self._note([blind, *self._owner_sights(owner)], _OF_VENUE)
             raise
-        await asyncio.to_thread(self._fold)
-        owner = owner or await asyncio.to_thread(owner_of, self._config.database_url)
+        owner = await self._read_journal() or owner
         account = self._view.account
-        found = [*order_sights(self._state, seen, account), *self._engine_sights(owner, seen)]
+        found = [*order_sights(self._state, seen, account), *self._still_sights(seen)]
+        found += self._owner_sights(owner)
         kept: tuple[str, ...] = ()
         if self._booked == before:
             found += book_sights(self._state, seen, account)
             found += stop_sights(self._state, seen, account)
         else:  # the books moved while they were read: nothing compares, and nothing is cleared
-            kept = ("position_differs", "balance_differs", "stop_missing")
+            kept = _OF_BOOKS
         self._note(found, kept)
         return self._told(owner, seen)
+
+    async def _read_journal(self) -> Owner | None:
+        """Take in what is new, and return who owns the journal.
+
+        Raises:
+            JournalError: it can't be read; that it can't is a sight, and nothing is cleared.
+            ConfigError: it is not there.
+        """
+        where = self._config.database_url
+        try:
+            owner = await asyncio.to_thread(owner_of, where)
+            await asyncio.to_thread(self._fold)
+            return owner or await asyncio.to_thread(owner_of, where)
+        except (JournalError, ConfigError) as error:
+            text = f"the journal can't be read: {error}"
+            unread = Sight(kind="journal_unread", what="journal", gap="", told=text)
+            self._note([unread], _OF_JOURNAL)
+            raise
 
     async def _see(self) -> Seen:
         if not self._is_open:
@@ -161,13 +186,17 @@ class Watch:
             self._close_journal()  # folded anew at the next look
             raise
 
-    def _engine_sights(self, owner: Owner | None, seen: Seen) -> Iterable[Sight]:
-        """See whether somebody is at work: owns the journal, and writes into it."""
-        state, age_s = self._state, self._now() - self._grew
+    def _still_sights(self, seen: Seen) -> Iterable[Sight]:
+        """See whether the venue's books move while the journal stands still."""
+        age_s = self._now() - self._grew
         then, self._then = self._then, self._then or seen
         if then is not None and then.traces != seen.traces:
             text = f"the venue's books moved, and the journal has not grown for {age_s:.0f} s"
             yield Sight(kind="journal_still", what="journal", gap=str(self._sequence), told=text)
+
+    def _owner_sights(self, owner: Owner | None) -> Iterable[Sight]:
+        """See whether somebody is at work: owns the journal, and writes into it."""
+        state, age_s = self._state, self._now() - self._grew
         if state.status in _ENDED:
             return
         what = f"the session of epoch {state.epoch} is {state.status.value} in the journal"

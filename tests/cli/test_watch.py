@@ -1,0 +1,52 @@
+"""What a watcher shows of its looks, and of those that came to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from holdfast.cli.watch import _Shown
+from holdfast.model.errors import NetworkError
+from holdfast.runtime.watch import Look
+from holdfast.runtime.watch_sights import Sight
+
+LOOK = Look(
+    ts=1,
+    sequence=7,
+    epoch=1,
+    status="RUNNING",
+    owner="process 1",
+    facts_age_s=0.0,
+    positions=0,
+    open_orders=0,
+    balances={},
+    sights=[],
+    alarms=[],
+)
+LOST = NetworkError("no route")
+
+
+def test_a_look_that_failed_leaves_no_older_one_on_the_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shown = _Shown(as_json=False)
+    shown.show(LOOK)
+    asyncio.run(shown.wait(0.01))
+    before = capsys.readouterr().out
+
+    shown.fail(LOST, [])
+    asyncio.run(shown.wait(0.01))
+
+    assert "the books agree" in before
+    out, err = capsys.readouterr()
+    assert "no route" in err
+    assert "the books agree" not in out
+
+
+def test_a_look_that_failed_tells_programs_the_alarms_that_stand(capsys):
+    shown = _Shown(as_json=True)
+    shown.fail(LOST, [])
+    shown.fail(LOST, [Sight(kind="blind", what="venue", gap="", told="no route")])
+
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["is_ok"], first["alarms"]) == (None, [])
+    assert (second["is_ok"], second["alarms"][0]["kind"]) == (False, "blind")
