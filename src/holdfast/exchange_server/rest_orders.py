@@ -102,7 +102,7 @@ def named(ctx: RequestContext, params: Params) -> VenueOrder | None:
     if order_id is not None:
         order = records.by_id(order_id)
     else:
-        order = records.by_client_id(params.need("origClientOrderId"))
+        order = records.by_client_id(symbol, params.need("origClientOrderId"))
     if order is None or order.symbol != symbol or not order.order_id:
         return None
     return order
