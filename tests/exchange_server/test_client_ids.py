@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+
+import pytest
+
 from tests.exchange_server.rest_desk import BTC, ETH, rest_desk
 
 ORDER, ALGO = "/fapi/v1/order", "/fapi/v1/algoOrder"
@@ -47,3 +52,29 @@ async def test_an_ordinary_order_under_a_conditional_ones_id_hides_neither():
 
         assert found["orderId"] == order["orderId"]
         assert (algo["algoId"], algo["algoStatus"]) == (stop["algoId"], "CANCELED")
+
+
+async def amend(desk, order, modify_id):
+    """Amend an order with an id of raw bytes."""
+    body = (
+        f"symbol={BTC}&side=BUY&orderId={order['orderId']}&quantity=0.01&price=48000"
+        f"&timestamp={desk.now_ms()}&modifyId="
+    ).encode() + modify_id
+    signature = hmac.new(desk.secret.encode(), body, hashlib.sha256).hexdigest()
+    sent = body + f"&signature={signature}".encode()
+    url, headers = f"{desk.server.urls['rest']}{ORDER}", {"X-MBX-APIKEY": desk.key}
+    async with desk.session.put(url, data=sent, headers=headers) as found:
+        return found.status, await found.read()
+
+
+@pytest.mark.parametrize("modify_id", [b"\xff", b"7\xc3\xa9", b"7" * 10_000, b"a b"])
+async def test_an_amendments_id_that_is_none_is_refused_and_nothing_is_amended(modify_id, tmp_path):
+    async with rest_desk(data_dir=tmp_path) as desk:
+        order = await desk.order(price="49000")
+        status, content = await amend(desk, order, modify_id)
+        live = await desk.call("GET", ORDER, symbol=BTC, orderId=order["orderId"])
+    async with rest_desk(data_dir=tmp_path) as desk:
+        kept = await desk.call("GET", ORDER, symbol=BTC, orderId=order["orderId"])
+
+    assert (status, b'"code":-1130' in content) == (400, True)
+    assert live["price"] == kept["price"] == "49000.0"

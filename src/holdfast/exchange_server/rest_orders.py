@@ -210,6 +210,7 @@ def amend(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
     qty = order_params.quantity(params, tape)
     match = order_params.match_of(params)
+    modify_id = order_params.modify_id(params)
     if match == "NONE":
         price = order_params.limit(params, tape)
     if order is None or not order.is_open:
@@ -218,7 +219,6 @@ def amend(ctx: RequestContext, params: Params) -> object:
         raise ApiError(NOT_REDUCE_ONLY)
     if match != "NONE":
         price = order_params.matched_price(ctx.venue, tape, order.side, match)
-    modify_id = params.text("modifyId") or ""
     told = _told(ctx, ctx.venue.replace(order, qty, price, modify_id), order)
     answer = order_answers.acknowledgement(ctx.venue, told) | {"pair": order.symbol}
     if modify_id:
