@@ -49,7 +49,8 @@ Place = tuple[str, str]
 class Method(NamedTuple):
     """One method of the API.
 
-    `orders` is what it counts on the order limits. `is_order` tells requests that the matching
+    `orders` is what it counts on the order limit of ten seconds, and one on the minute's where
+    it counts at all. `is_order` tells requests that the matching
     itself takes in, which may fail on their way. `pool` is what it counts in beside its weight.
     """
 
