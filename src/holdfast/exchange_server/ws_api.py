@@ -18,6 +18,7 @@ from .errors import INTERNAL, ApiError
 from .faults import Kind
 from .frames import encode, ms
 from .heartbeat import StreamLimits
+from .listing import NO_LIMIT
 from .methods import Broken, Call, Method, Methods, Security, perform, spend
 from .outbox import Outbox, text_frame
 from .params import UNREADABLE, Params
@@ -86,7 +87,10 @@ class WsApi:
             self._venue.limits.spend(address, CONNECT_WEIGHT, now)
         except ApiError as error:
             return web.Response(
-                status=error.status, body=encode(error.body), content_type="application/json"
+                status=error.status,
+                body=encode(error.body),
+                headers={"Retry-After": str(error.retry_after or 1)},
+                content_type="application/json",
             )
         wish = parse_qs(request.rel_url.raw_query_string).get("returnRateLimits", ["true"])[0]
         session = Session(self._venue.keys, now, returns_limits=wish.lower() != "false")
@@ -213,6 +217,6 @@ def _row(kind: str, interval: str, number: int, limit: int, count: int) -> dict[
         "rateLimitType": kind,
         "interval": interval,
         "intervalNum": number,
-        "limit": limit,
+        "limit": limit or NO_LIMIT,
         "count": count,
     }
