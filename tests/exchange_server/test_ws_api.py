@@ -194,6 +194,9 @@ async def test_who_may_not_ask_is_told_why(change, status, code):
         ('{"id":5,"method":"order.shout"}', 5),
         ('{"id":"x","params":{}}', "x"),
         ('{"id":6,"method":"openOrders.status"}', 6),
+        ('{"id":"a","method":"order.place","params":[]}', "a"),
+        ('{"id":8,"method":["order.place"],"params":{}}', 8),
+        ('{"id":9,"method":"depth","params":{"symbol":"BTCUSDT","limit":"²"}}', 9),
     ],
 )
 async def test_what_is_no_request_is_refused_and_the_socket_lives(message, id_):

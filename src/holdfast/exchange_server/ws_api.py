@@ -51,7 +51,22 @@ class Asked(msgspec.Struct):
         return self.params or {}
 
 
+class _Head(msgspec.Struct):
+    """What can be read of a request whose other fields are not what they should be."""
+
+    id: msgspec.Raw = msgspec.Raw(b"null")
+
+
 _read = msgspec.json.Decoder(Asked).decode
+_read_head = msgspec.json.Decoder(_Head).decode
+
+
+def _id_of(message: str | bytes) -> msgspec.Raw | None:
+    """Return the id of a request that can't be carried out; None where it is no JSON object."""
+    try:
+        return _read_head(message).id
+    except UNREADABLE:
+        return None
 
 
 class WsApi:
@@ -134,7 +149,7 @@ class Talk:
             asked = _read(message)
         except UNREADABLE as error:
             failure = ApiError(BAD_REQUEST, f"Invalid JSON request: {error}")
-            self._send({"id": None} | self._failed(failure))
+            self._send({"id": _id_of(message)} | self._failed(failure))
             return
         head: dict[str, object] = {"id": asked.id}
         account = AccountId("")
