@@ -287,3 +287,20 @@ async def test_executions_are_told_with_price_fee_and_profit():
         assert trades[1]["realizedPnl"] == "19.98000000"
         assert [each["id"] for each in later] == [2]
         assert (trades[0]["buyer"], trades[0]["maker"], trades[0]["baseQty"]) == (True, False, "0")
+
+
+async def test_a_long_word_that_is_none_is_refused_in_a_header_that_can_be_read():
+    async with rest_desk() as desk:
+        found = await desk.order(side="B" * 100_000, in_body=True)
+
+        assert (found.status, found.code) == (400, -1117)
+        assert found.headers["X-Holdfast-Why"].startswith("side was 'BBB")
+        assert len(found.headers["X-Holdfast-Why"]) < 1000
+
+
+async def test_trades_are_asked_for_by_number_or_by_time_and_not_by_both():
+    async with rest_desk() as desk:
+        both = {"fromId": 1, "startTime": desk.now_ms() - 1000}
+        found = await desk.call("GET", "/fapi/v1/userTrades", symbol=BTC, **both)
+
+        assert (found.status, found.code) == (400, -1128)
