@@ -55,6 +55,9 @@ ADMIN = {**admin.ROUTES, **admin_force.ROUTES}
 
 KEY_HEADER = "X-MBX-APIKEY"
 BODY_BYTES_MAX = 1024 * 1024
+WHY_LENGTH = 500
+"""Of a header: clients refuse an answer with one of some thousand characters."""
+
 TICK_S = 0.01
 """How often the exchange looks at what is due; the venue says about so."""
 
@@ -123,7 +126,7 @@ class Door:
             if error.retry_after is not None:
                 headers["Retry-After"] = str(error.retry_after)
             if error.why:
-                headers["X-Holdfast-Why"] = " ".join(error.why.split())
+                headers["X-Holdfast-Why"] = " ".join(error.why.split())[:WHY_LENGTH]
             return Reply(error.status, error.body, headers)
         except Broken:
             raise
