@@ -36,6 +36,9 @@ CONNECT_WEIGHT = 5
 IN_FLIGHT_MAX = 200
 """How many requests of one socket may be held up at a time, by faults alone."""
 
+ORPHANS_MAX = 10_000
+"""How many requests may be held up whose socket has gone."""
+
 BAD_REQUEST = -1135
 _SESSION_METHOD = Method(lambda _ctx, _params: None, weight=2, security=Security.NONE)
 
@@ -84,13 +87,18 @@ class WsApi:
         # What comes in is bounded by weights here, not by the streams' count of messages.
         bounds = msgspec.structs.replace(limits or StreamLimits(), messages_per_s=0)
         self._sockets = Sockets(bounds, count)
+        self._orphans: set[asyncio.Task[None]] = set()
+        self._is_open = True
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get(PATH, self._handle)]
 
     async def close(self) -> None:
-        """Close every socket."""
+        """Close every socket, and give up what is held up."""
+        self._is_open = False
         await self._sockets.close()
+        for task in self._orphans:
+            task.cancel()
 
     async def end_lifetimes(self) -> None:
         """Close every socket as if its time were over."""
@@ -114,8 +122,16 @@ class WsApi:
         try:
             await self._sockets.listen(link, talk.hear)
         finally:
-            talk.close()
+            self._adopt(talk)
         return link.socket
+
+    def _adopt(self, talk: Talk) -> None:
+        """Let what a socket had asked for be carried out though it has gone."""
+        if not self._is_open or len(self._orphans) + len(talk.held) > ORPHANS_MAX:
+            talk.close()
+        for task in talk.held:
+            self._orphans.add(task)
+            task.add_done_callback(self._orphans.discard)
 
 
 class Talk:
@@ -129,20 +145,20 @@ class Talk:
         self._session = session
         self._outbox = outbox
         self._address = address
-        self._held: set[asyncio.Task[None]] = set()
+        self.held: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """Give up what is held up."""
-        for task in self._held:
+        for task in self.held:
             task.cancel()
 
     async def hear(self, message: str | bytes) -> None:
-        if self._venue.faults.is_quiet or len(self._held) >= IN_FLIGHT_MAX:
+        if self._venue.faults.is_quiet or len(self.held) >= IN_FLIGHT_MAX:
             await self._answer(message)
             return
         task = asyncio.create_task(self._answer(message))  # one that is held up holds up no other
-        self._held.add(task)
-        task.add_done_callback(self._held.discard)
+        self.held.add(task)
+        task.add_done_callback(self.held.discard)
 
     async def _answer(self, message: str | bytes) -> None:
         try:
