@@ -272,3 +272,15 @@ def test_time_never_goes_back():
     clock.ahead = -10 * NS_PER_S
 
     assert venue.now() >= first
+
+
+@pytest.mark.parametrize("name", ["tick", "on_market"])
+async def test_an_exchange_whose_clock_or_market_stops_says_so(name, monkeypatch):
+    def stumble(*_):
+        raise ArithmeticError("a number of no kind")
+
+    monkeypatch.setattr(venue.Venue, name, stumble)
+    async with rest_desk(feed=FeedSettings(source="synthetic")) as desk:
+        await asyncio.wait_for(desk.server.failed.wait(), 5)
+
+        assert "a number of no kind" in str(desk.server.failure)

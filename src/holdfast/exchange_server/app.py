@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 from aiohttp import web
 
-from ..model.errors import ConfigError, InputError, TradingError
+from ..model.errors import ConfigError, InputError, TradingError, VenueError
 from ..ports import Feed
 from . import (
     admin,
@@ -300,6 +300,8 @@ class Server:
             _log.info("the feed %s has ended", feed.name)
         except TradingError as error:
             self._fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            self._stumble("market", error)
 
     async def _keep_time(self) -> None:
         try:
@@ -311,6 +313,13 @@ class Server:
                 self._forced.look()
         except TradingError as error:
             self._fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            self._stumble("clock", error)
+
+    def _stumble(self, what: str, error: Exception) -> None:
+        """Give up where something is broken: no customer may trade on as if it went on."""
+        _log.exception("the exchange's %s has stopped", what)
+        self._fail(VenueError(f"its {what} has stopped: {error!r}"))
 
     def _fail(self, error: Exception) -> None:
         _log.error("the exchange can't go on: %s", error)
