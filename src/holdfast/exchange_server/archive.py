@@ -159,6 +159,11 @@ class Records:
         yield from (order for order in self.orders.values() if order.algo_id)
 
 
+def booked_ts(order: VenueOrder) -> int:
+    """Return when an order came into the book: a conditional one when it was triggered."""
+    return order.triggered_ts or order.created_ts
+
+
 def is_visible(order: VenueOrder, now: int) -> bool:
     """Tell whether the venue still answers for an order: unfilled ones are forgotten sooner."""
     if order.is_open:

@@ -16,7 +16,7 @@ from ..exchange.filters import refusal_of
 from ..model.messages import ExecType, ExecutionReport, RequestRefused
 from ..model.values import OrderStatus, OrderType, Symbol, plain
 from . import order_answers, order_params
-from .archive import is_visible
+from .archive import booked_ts, is_visible
 from .errors import (
     BAD_BATCH_SIZE,
     BAD_COMBINATION,
@@ -148,8 +148,8 @@ def all_orders(ctx: RequestContext, params: Params) -> object:
         order
         for order in ctx.venue.archive.of(ctx.account).ordinary(ctx.now)
         if (symbol is None or order.symbol == symbol)
-        and (order.order_id >= least if least is not None else start <= order.created_ts <= end)
-        and not lags(ctx, order.created_ts, "GET /fapi/v1/allOrders")
+        and (order.order_id >= least if least is not None else start <= booked_ts(order) <= end)
+        and not lags(ctx, booked_ts(order), "GET /fapi/v1/allOrders")
     ]
     from_first = least is not None or params.has("startTime")
     chosen = found[:limit] if from_first else found[-limit:]
