@@ -271,3 +271,27 @@ async def test_each_place_lags_as_long_as_its_own_rule_says():
         assert [each["orderId"] for each in listed] == [ack["orderId"]]
         assert found.code == -2013
         assert [row["positionAmt"] for row in rows if row["symbol"] == BTC] == []
+
+
+async def test_every_way_to_ask_after_an_order_lags_on_order():
+    async with rest_desk() as desk:
+        await give(desk, {"kind": "read_lag", "delay_ms": 30_000})
+        ack = await desk.order(price="49000")
+        await desk.stop()
+        ids = {"symbol": BTC, "orderId": ack["orderId"]}
+        single = [await desk.call("GET", f"/fapi/v1/{n}", **ids) for n in ("order", "openOrder")]
+        names = ("openOrders", "allOrders", "openAlgoOrders", "allAlgoOrders")
+        lists = [(await desk.call("GET", f"/fapi/v1/{name}", symbol=BTC)).body for name in names]
+
+        assert [each.code for each in single] == [-2013, -2013]
+        assert lists == [[], [], [], []]
+
+
+async def test_a_lag_of_one_place_is_not_that_of_its_neighbour():
+    async with rest_desk() as desk:
+        await give(desk, {"kind": "read_lag", "on": "GET /fapi/v1/openOrder", "delay_ms": 30_000})
+        ack = await desk.order(price="49000")
+        ids = {"symbol": BTC, "orderId": ack["orderId"]}
+
+        assert (await desk.call("GET", "/fapi/v1/openOrder", **ids)).code == -2013
+        assert (await desk.call("GET", "/fapi/v1/order", **ids))["status"] == "NEW"

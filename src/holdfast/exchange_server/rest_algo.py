@@ -81,6 +81,7 @@ def all_orders(ctx: RequestContext, params: Params) -> object:
             if least is not None
             else start <= order.created_ts <= end
         )
+        and not lags(ctx, order.created_ts, "GET /fapi/v1/allAlgoOrders")
     ]
     chosen = found[:limit] if least is not None or params.has("startTime") else found[-limit:]
     return [order_answers.algo_row(ctx.venue, order) for order in chosen]

@@ -110,20 +110,20 @@ def named(ctx: RequestContext, params: Params) -> VenueOrder | None:
 
 def query(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
-    if order is None or not _is_shown(ctx, order):
+    if order is None or not _is_shown(ctx, order, "GET /fapi/v1/order"):
         raise ApiError(NO_SUCH_ORDER)
     return order_answers.row(ctx.venue, order)
 
 
 def query_open(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
-    if order is None or not order.is_open or not _is_shown(ctx, order):
+    if order is None or not order.is_open or not _is_shown(ctx, order, "GET /fapi/v1/openOrder"):
         raise ApiError(NO_SUCH_ORDER)
     return order_answers.row(ctx.venue, order)
 
 
-def _is_shown(ctx: RequestContext, order: VenueOrder) -> bool:
-    return is_visible(order, ctx.now) and not lags(ctx, order.created_ts, "GET /fapi/v1/order")
+def _is_shown(ctx: RequestContext, order: VenueOrder, place: str) -> bool:
+    return is_visible(order, ctx.now) and not lags(ctx, booked_ts(order), place)
 
 
 def open_orders(ctx: RequestContext, params: Params) -> object:
@@ -134,7 +134,7 @@ def open_orders(ctx: RequestContext, params: Params) -> object:
     return [
         order_answers.row(ctx.venue, order)
         for order in orders
-        if order.order_id and not lags(ctx, order.created_ts, place)
+        if order.order_id and not lags(ctx, booked_ts(order), place)
     ]
 
 
