@@ -50,6 +50,14 @@ class Amendment(NamedTuple):
     modify_id: str
 
 
+class Past(NamedTuple):
+    """What was answered about an account's books from a time on, by place and symbol."""
+
+    ts: int
+    moves: int
+    answers: dict[tuple[tuple[str, str], str], object]
+
+
 class Records:
     """One account's."""
 

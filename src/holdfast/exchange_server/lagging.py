@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Mapping
 
 from ..model.values import NS_PER_MS, AccountId
+from .archive import Past
 from .faults import Kind
 from .methods import Handler, Place, RequestContext
 from .params import Params
-from .venue import Past, Venue
+from .venue import Venue
 
 PAST_KEPT = 500
 """How many past answers are kept of one account: a longer lag is as long as they reach."""
