@@ -121,3 +121,13 @@ def test_a_key_belongs_to_one_account_and_an_account_to_one_key(steps):
                 heard[account] = now + VALIDITY_NS
                 assert listen_keys.account_of(key) == account
                 assert listen_keys.key_of(account) == key
+
+
+def test_a_key_replaced_before_anybody_looked_is_told_as_expired_all_the_same():
+    listen_keys = keys()
+    listen_keys.start(A, NOW)
+    listen_keys.start(A, NOW + VALIDITY_NS)
+
+    assert listen_keys.expire_due(NOW + VALIDITY_NS) == [("key1", A)]
+    assert listen_keys.expire_due(NOW + VALIDITY_NS) == []
+    assert listen_keys.key_of(A) == "key2"

@@ -217,3 +217,19 @@ async def test_what_the_sinks_hear_of_a_close_order_adds_up():
         assert {str(each.order.qty) for each in updates} == {"0.06"}
         assert [each.order.status.value for each in updates[2:]] == ["PARTIALLY_FILLED", "FILLED"]
         assert updates[-1].report.status.value == "FILLED"
+
+
+async def test_a_triggered_order_is_listed_by_the_time_it_came_into_the_book():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.02")
+        await desk.stop(clientAlgoId="old", reduceOnly="true")
+        desk.clock.pass_s(8 * 86_400)
+        begin = desk.now_ms()
+        desk.quote("48990", "48991")
+        desk.trade("48990.5")
+        recent = (await desk.call("GET", "/fapi/v1/allOrders", symbol=BTC)).body
+        since = (await desk.call("GET", "/fapi/v1/allOrders", symbol=BTC, startTime=begin)).body
+
+        assert [each["clientOrderId"] for each in recent] == ["old"]
+        assert [each["clientOrderId"] for each in since] == ["old"]
+        assert since[0]["time"] >= begin

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from holdfast.exchange_server import ApiKey, parse_account
+from holdfast.exchange_server import ApiKey, ServerSettings, parse_account
 from holdfast.exchange_server.auth import Keys, split_signature
 from holdfast.exchange_server.errors import ApiError
 from holdfast.model.errors import ConfigError
@@ -179,3 +179,31 @@ async def test_public_keys_check_rsa_and_ed25519(tmp_path):
             bad = await desk.raw("GET", ACCOUNT, query=f"{stamp}&signature=AAAA", headers=headers)
 
             assert (good.status, bad.code) == (200, -1022)
+
+
+async def test_a_signature_of_other_letters_is_wrong_for_every_kind_of_key(tmp_path):
+    pytest.importorskip("cryptography", reason="public keys need the package cryptography")
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    pem = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(*pem)
+    (tmp_path / "ed").write_bytes(public)
+    keys = (parse_account(f"ed:@{tmp_path / 'ed'}"), parse_account("plain:secret"))
+    async with rest_desk(keys=keys) as desk:
+        for key in ("ed", "plain"):
+            query = f"timestamp={desk.now_ms()}&signature=%C3%A9"
+            found = await desk.raw("GET", ACCOUNT, query=query, headers={"X-MBX-APIKEY": key})
+
+            assert (found.status, found.code) == (400, -1022)
+
+
+def test_secrets_are_in_no_repr_and_in_no_message():
+    key = ApiKey(key="k", secret="very-secret", account=AccountId("k"))
+    shown = repr(ServerSettings(keys=(key,), admin_token="door-token"))
+    with pytest.raises(ConfigError) as caught:
+        parse_account("k=very-secret")
+
+    for text in (repr(key), shown, str(caught.value)):
+        assert "very-secret" not in text
+        assert "door-token" not in text

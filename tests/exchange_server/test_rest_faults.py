@@ -234,3 +234,64 @@ def test_scripts_are_read_from_toml_and_json_and_rules_from_words(tmp_path):
     text.write_text("{")
     with pytest.raises(ConfigError, match=r"f\.json"):
         load_script(text)
+
+
+async def test_rules_of_several_kinds_are_tried_in_the_order_they_were_given():
+    async with rest_desk() as desk:
+        kinds = ("unknown_not_executed", "service_unavailable", "bad_timestamp", "overloaded")
+        await give(desk, *({"kind": kind, "on": ORDER, "count": 1} for kind in kinds))
+        codes = [(await desk.order(price="49000")).code for _ in kinds]
+
+        assert codes == [-1000, -1001, -1021, -1008]
+
+
+async def test_what_gets_through_an_overload_uses_none_of_it_up():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.02")
+        await give(desk, {"kind": "overloaded", "count": 1})
+        reducing = await desk.order(side="SELL", qty="0.01", reduceOnly="true")
+        opening = await desk.order(qty="0.01")
+
+        assert (reducing.status, opening.code) == (200, -1008)
+
+
+async def test_each_place_lags_as_long_as_its_own_rule_says():
+    async with rest_desk() as desk:
+        quick = {"kind": "read_lag", "on": "GET /fapi/v1/openOrders", "delay_ms": 1000}
+        slow = {"kind": "read_lag", "on": "GET /fapi/v1/order", "delay_ms": 30_000}
+        slow_books = {**slow, "on": "GET /fapi/v3/*"}
+        await give(desk, quick, slow, slow_books)
+        ack = await desk.order(price="49000")
+        await desk.order(qty="0.02")
+        desk.clock.pass_s(10)
+        found = await desk.call("GET", "/fapi/v1/order", symbol=BTC, orderId=ack["orderId"])
+        listed = (await desk.call("GET", "/fapi/v1/openOrders")).body
+        rows = (await desk.call("GET", "/fapi/v3/positionRisk")).body
+
+        assert [each["orderId"] for each in listed] == [ack["orderId"]]
+        assert found.code == -2013
+        assert [row["positionAmt"] for row in rows if row["symbol"] == BTC] == []
+
+
+async def test_every_way_to_ask_after_an_order_lags_on_order():
+    async with rest_desk() as desk:
+        await give(desk, {"kind": "read_lag", "delay_ms": 30_000})
+        ack = await desk.order(price="49000")
+        await desk.stop()
+        ids = {"symbol": BTC, "orderId": ack["orderId"]}
+        single = [await desk.call("GET", f"/fapi/v1/{n}", **ids) for n in ("order", "openOrder")]
+        names = ("openOrders", "allOrders", "openAlgoOrders", "allAlgoOrders")
+        lists = [(await desk.call("GET", f"/fapi/v1/{name}", symbol=BTC)).body for name in names]
+
+        assert [each.code for each in single] == [-2013, -2013]
+        assert lists == [[], [], [], []]
+
+
+async def test_a_lag_of_one_place_is_not_that_of_its_neighbour():
+    async with rest_desk() as desk:
+        await give(desk, {"kind": "read_lag", "on": "GET /fapi/v1/openOrder", "delay_ms": 30_000})
+        ack = await desk.order(price="49000")
+        ids = {"symbol": BTC, "orderId": ack["orderId"]}
+
+        assert (await desk.call("GET", "/fapi/v1/openOrder", **ids)).code == -2013
+        assert (await desk.call("GET", "/fapi/v1/order", **ids))["status"] == "NEW"

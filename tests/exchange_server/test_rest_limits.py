@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from holdfast.exchange_server import LimitSettings
+from holdfast.exchange_server.listing import NO_LIMIT
 from tests.exchange_server.rest_desk import BTC, Clock, rest_desk
 
 MINUTE_NS = 60_000_000_000
@@ -111,3 +114,41 @@ async def test_the_limits_of_orders_can_be_asked_for():
         assert [(row["interval"], row["limit"], row["count"]) for row in rows] == [
             ("SECOND", 300, 1), ("MINUTE", 1200, 1),
         ]  # fmt: skip
+
+
+async def test_a_batch_counts_five_in_ten_seconds_and_one_in_the_minute():
+    async with rest_desk(limits=LimitSettings(), clock=at_full_minute()) as desk:
+        order = {"symbol": BTC, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+        order |= {"quantity": "0.01", "price": "49000"}
+        found = await desk.call(
+            "POST", "/fapi/v1/batchOrders", batchOrders=json.dumps([order, order])
+        )
+        counts = [found.headers[f"X-MBX-ORDER-COUNT-{window}"] for window in ("10S", "1M")]
+
+        assert [each["status"] for each in found.body] == ["NEW", "NEW"]
+        assert counts == ["5", "1"]
+
+
+async def test_a_refused_handshake_says_when_to_come_again():
+    limits = LimitSettings(weight_1m=4, warnings=1, ban_s=120)
+    async with rest_desk(limits=limits, clock=at_full_minute()) as desk:
+        found = []
+        for _ in range(2):
+            async with desk.session.get(f"{desk.server.urls['rest']}/ws-fapi/v1") as answer:
+                found.append((answer.status, int(answer.headers["Retry-After"])))
+
+        assert [status for status, _ in found] == [429, 418]
+        assert 50 <= found[0][1] <= 60
+        assert 118 <= found[1][1] <= 120
+
+
+async def test_where_nothing_is_limited_the_limits_are_told_as_large_numbers():
+    async with rest_desk() as desk:
+        listed = (await desk.public("/fapi/v1/exchangeInfo"))["rateLimits"]
+        orders = (await desk.call("GET", "/fapi/v1/rateLimit/order")).body
+        url = desk.server.urls["ws_api"]
+        async with desk.session.ws_connect(url) as socket:
+            await socket.send_json({"id": 1, "method": "ticker.price", "params": {"symbol": BTC}})
+            told = (await socket.receive_json())["rateLimits"]
+
+        assert {row["limit"] for row in (*listed, *orders, *told)} == {NO_LIMIT}

@@ -204,3 +204,35 @@ async def test_open_interest_is_what_the_accounts_hold():
 
         found = (await desk.public("/fapi/v1/openInterest", symbol=BTC)).body
         assert found["openInterest"] == "0.050"
+
+
+@pytest.mark.parametrize("limit", ["²", "٣", "0"])
+async def test_a_limit_that_is_no_number_of_the_venues_is_refused(limit):
+    async with rest_desk() as desk:
+        depth = await desk.public("/fapi/v1/depth", symbol=BTC, limit=limit)
+        klines = await desk.public("/fapi/v1/klines", symbol=BTC, interval="1m", limit=limit)
+
+        assert (depth.status, klines.status) == (400, 400)
+
+
+async def test_grouped_trades_are_asked_for_an_hour_at_a_time():
+    async with rest_desk() as desk:
+        end, path = desk.now_ms(), "/fapi/v1/aggTrades"
+        hour = await desk.public(path, symbol=BTC, startTime=end - 3_600_000, endTime=end)
+        more = await desk.public(path, symbol=BTC, startTime=end - 3_600_001, endTime=end)
+        open_ended = await desk.public(path, symbol=BTC, startTime=end - 7_200_000)
+
+        assert (hour.status, open_ended.status) == (200, 200)
+        assert (more.status, more.code) == (400, -1127)
+        assert more["msg"] == "More than 1 hours between startTime and endTime."
+
+
+async def test_a_contract_nobody_has_traded_is_answered_with_one_row_all_the_same():
+    async with rest_desk() as desk:
+        day = (await desk.public("/fapi/v1/ticker/24hr", symbol=ETH)).body
+        price = (await desk.public("/fapi/v1/ticker/price", symbol=ETH)).body
+        traded = (await desk.public("/fapi/v1/ticker/24hr", symbol=BTC)).body
+
+        assert set(day) == set(traded)
+        assert (day["symbol"], day["count"], day["lastPrice"]) == (ETH, 0, "0.00")
+        assert (price["symbol"], price["price"]) == (ETH, "0.00")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.exchange_server.rest_desk import BTC, rest_desk
 
 ACK = {
@@ -287,3 +289,34 @@ async def test_executions_are_told_with_price_fee_and_profit():
         assert trades[1]["realizedPnl"] == "19.98000000"
         assert [each["id"] for each in later] == [2]
         assert (trades[0]["buyer"], trades[0]["maker"], trades[0]["baseQty"]) == (True, False, "0")
+
+
+async def test_a_long_word_that_is_none_is_refused_in_a_header_that_can_be_read():
+    async with rest_desk() as desk:
+        found = await desk.order(side="B" * 100_000, in_body=True)
+
+        assert (found.status, found.code) == (400, -1117)
+        assert found.headers["X-Holdfast-Why"].startswith("side was 'BBB")
+        assert len(found.headers["X-Holdfast-Why"]) < 1000
+
+
+async def test_trades_are_asked_for_by_number_or_by_time_and_not_by_both():
+    async with rest_desk() as desk:
+        both = {"fromId": 1, "startTime": desk.now_ms() - 1000}
+        found = await desk.call("GET", "/fapi/v1/userTrades", symbol=BTC, **both)
+
+        assert (found.status, found.code) == (400, -1128)
+
+
+@pytest.mark.parametrize("qty", ["0_0.01", " 0.01", "0.01\n", "\u0660.\u0660\u0661", "0x1", "."])
+async def test_a_number_that_only_python_can_read_is_refused(qty):
+    async with rest_desk() as desk:
+        found = await desk.order(qty=qty)
+
+        assert (found.status, found.code) == (400, -1102)
+
+
+@pytest.mark.parametrize("qty", ["0.01", "0.010", "1e-2", "+.01", "1E-2"])
+async def test_a_number_may_be_written_as_clients_write_it(qty):
+    async with rest_desk() as desk:
+        assert (await desk.order(qty=qty))["origQty"] == "0.010"

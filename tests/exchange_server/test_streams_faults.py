@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import WSMsgType
 
-from tests.exchange_server.stream_desk import BOB, open_desk
+from tests.exchange_server.stream_desk import ALICE, BOB, open_desk
 
 TRADE = "btcusdt@trade"
 
@@ -174,3 +174,12 @@ async def test_the_same_seed_drops_the_same_frames():
 
     assert runs[0] == runs[1]
     assert len(set(runs[0])) < 60
+
+
+async def test_the_word_that_a_listen_key_expired_can_get_lost_too():
+    async with open_desk() as desk:
+        client = await desk.user()
+        desk.fault("drop_frame", on="listenKeyExpired")
+        assert desk.broadcast.expire_listen_key(ALICE)
+
+        assert await client.heard() == []

@@ -467,3 +467,18 @@ async def test_a_whole_server_streams_its_feed_in_the_walls_time():
     times = [f["data"]["E"] for f in frames if f["data"]["e"] == "trade"]
     assert times == sorted(times)
     assert abs(times[-1] - time.time_ns() // MS) < 30_000
+
+
+async def test_a_group_that_is_open_when_somebody_subscribes_is_told_when_it_is_over():
+    async with open_desk() as desk:
+        desk.trade(50_000, 0.01)
+        client = await desk.connect("/market/ws/btcusdt@aggTrade")
+        assert await client.heard() == []
+        desk.now += 20 * MS
+        desk.trade(50_000, 0.02)
+        desk.advance(200)
+
+        frames = await client.heard()
+        assert [(each["e"], each["q"], each["f"], each["l"]) for each in frames] == [
+            ("aggTrade", "0.030", 1, 2)
+        ]

@@ -17,7 +17,7 @@ from holdfast.exchange_server import (
 )
 from holdfast.exchange_server.driver import Redater, listed
 from holdfast.feeds import FeedSettings
-from holdfast.model.errors import ConfigError
+from holdfast.model.errors import ConfigError, VenueError
 from holdfast.model.market import Bar, MarkPrice, Quote, Trade
 from holdfast.model.values import NS_PER_S, Symbol
 from tests.exchange_server.rest_desk import BTC, Clock, rest_desk
@@ -272,3 +272,38 @@ def test_time_never_goes_back():
     clock.ahead = -10 * NS_PER_S
 
     assert venue.now() >= first
+
+
+@pytest.mark.parametrize("name", ["tick", "on_market"])
+async def test_an_exchange_whose_clock_or_market_stops_says_so(name, monkeypatch):
+    def stumble(*_):
+        raise ArithmeticError("a number of no kind")
+
+    monkeypatch.setattr(venue.Venue, name, stumble)
+    async with rest_desk(feed=FeedSettings(source="synthetic")) as desk:
+        await asyncio.wait_for(desk.server.failed.wait(), 5)
+
+        assert "a number of no kind" in str(desk.server.failure)
+
+
+async def test_a_countdown_that_ran_out_is_forgotten_only_once_its_orders_are_gone(tmp_path):
+    async with rest_desk(data_dir=tmp_path) as desk:
+        await desk.order(price="49000")
+        await desk.call("POST", "/fapi/v1/countdownCancelAll", symbol=BTC, countdownTime=5000)
+        storage = desk.venue._storage
+        written: list = []
+
+        def commit_once(rows, commit=storage.commit):
+            if written:
+                raise VenueError("the disk is full")
+            if rows:
+                written.append(rows)
+            commit(rows)
+
+        storage.commit = commit_once
+        desk.clock.pass_s(6)
+        await asyncio.wait_for(desk.server.failed.wait(), 5)
+    async with rest_desk(data_dir=tmp_path, clock=desk.clock) as desk:
+        desk.venue.tick()
+
+        assert (await desk.call("GET", "/fapi/v1/openOrders")).body == []

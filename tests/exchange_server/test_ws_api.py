@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -194,6 +195,9 @@ async def test_who_may_not_ask_is_told_why(change, status, code):
         ('{"id":5,"method":"order.shout"}', 5),
         ('{"id":"x","params":{}}', "x"),
         ('{"id":6,"method":"openOrders.status"}', 6),
+        ('{"id":"a","method":"order.place","params":[]}', "a"),
+        ('{"id":8,"method":["order.place"],"params":{}}', 8),
+        ('{"id":9,"method":"depth","params":{"symbol":"BTCUSDT","limit":"²"}}', 9),
     ],
 )
 async def test_what_is_no_request_is_refused_and_the_socket_lives(message, id_):
@@ -441,3 +445,34 @@ async def test_the_reply_leaves_before_the_events_of_the_same_turn(monkeypatch):
         await stream.next()
 
         assert [b"rateLimits" in frame for frame in left] == [True, False]
+
+
+async def test_an_order_that_is_held_up_is_carried_out_though_its_socket_has_gone():
+    async with open_desk() as desk:
+        client = await api(desk)
+        desk.fault("delay", on="POST /fapi/v1/order", delay_ms=100)
+        done = asyncio.Event()
+        desk.venue.sinks.append(lambda *_: done.set())
+        params = stamped(desk, **LIMIT, price="48000", quantity="0.01")
+        params["signature"] = sign("sa", params)
+        await client.socket.send_json({"id": 1, "method": "order.place", "params": params})
+        await client.socket.close()
+
+        await asyncio.wait_for(done.wait(), 5)
+        assert [each.qty for each in desk.venue.exchange.open_orders(ALICE)] == [Decimal("0.01")]
+
+
+async def test_orders_that_are_held_up_do_not_outlive_the_door():
+    async with open_desk() as desk:
+        client = await api(desk)
+        desk.fault("delay", on="POST /fapi/v1/order", delay_ms=3_600_000)
+        params = stamped(desk, **LIMIT, price="48000", quantity="0.01")
+        params["signature"] = sign("sa", params)
+        await client.socket.send_json({"id": 1, "method": "order.place", "params": params})
+        assert (await client.call("ticker.price", 2, symbol="BTCUSDT"))["id"] == 2
+        before = asyncio.all_tasks()
+        await client.socket.close()
+        await desk.broadcast.close()
+        await asyncio.sleep(0)
+
+        assert len([task for task in before if "_answer" in repr(task) and not task.done()]) == 0

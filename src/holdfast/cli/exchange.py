@@ -159,7 +159,7 @@ def _account(key: ApiKey) -> dict[str, str]:
     """Show a key; its secret only where that is the one that everybody knows."""
     from ..exchange_server.settings import DEFAULT_KEY
 
-    shown = key.secret if key.secret == key.key == DEFAULT_KEY else HIDDEN
+    shown = DEFAULT_KEY if key.secret == key.key == DEFAULT_KEY else HIDDEN
     return {"account": key.account, "key": key.key, "secret": shown}
 
 

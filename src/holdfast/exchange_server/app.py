@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 from aiohttp import web
 
-from ..model.errors import ConfigError, InputError, TradingError
+from ..model.errors import ConfigError, InputError, TradingError, VenueError
 from ..ports import Feed
 from . import (
     admin,
@@ -55,6 +55,9 @@ ADMIN = {**admin.ROUTES, **admin_force.ROUTES}
 
 KEY_HEADER = "X-MBX-APIKEY"
 BODY_BYTES_MAX = 1024 * 1024
+WHY_LENGTH = 500
+"""Of a header: clients refuse an answer with one of some thousand characters."""
+
 TICK_S = 0.01
 """How often the exchange looks at what is due; the venue says about so."""
 
@@ -123,7 +126,7 @@ class Door:
             if error.retry_after is not None:
                 headers["Retry-After"] = str(error.retry_after)
             if error.why:
-                headers["X-Holdfast-Why"] = " ".join(error.why.split())
+                headers["X-Holdfast-Why"] = " ".join(error.why.split())[:WHY_LENGTH]
             return Reply(error.status, error.body, headers)
         except Broken:
             raise
@@ -297,6 +300,8 @@ class Server:
             _log.info("the feed %s has ended", feed.name)
         except TradingError as error:
             self._fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            self._stumble("market", error)
 
     async def _keep_time(self) -> None:
         try:
@@ -308,6 +313,13 @@ class Server:
                 self._forced.look()
         except TradingError as error:
             self._fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            self._stumble("clock", error)
+
+    def _stumble(self, what: str, error: Exception) -> None:
+        """Give up where something is broken: no customer may trade on as if it went on."""
+        _log.exception("the exchange's %s has stopped", what)
+        self._fail(VenueError(f"its {what} has stopped: {error!r}"))
 
     def _fail(self, error: Exception) -> None:
         _log.error("the exchange can't go on: %s", error)

@@ -50,13 +50,22 @@ class Amendment(NamedTuple):
     modify_id: str
 
 
+class Past(NamedTuple):
+    """What was answered about an account's books from a time on, by place and symbol."""
+
+    ts: int
+    moves: int
+    answers: dict[tuple[tuple[str, str], str], object]
+
+
 class Records:
     """One account's."""
 
     def __init__(self) -> None:
         self.orders: dict[int, VenueOrder] = {}  # by the id that they had first, oldest first
         self.children: dict[int, int] = {}  # order ids of triggered conditional orders
-        self.newest: dict[ClOrdId, int] = {}
+        self.newest: dict[tuple[Symbol, ClOrdId], int] = {}  # of those that were in the book
+        self.newest_algo: dict[ClOrdId, int] = {}
         self.trades: deque[ExecutionReport] = deque(maxlen=RECORDS_KEPT)
         self.incomes: deque[FundingPayment | WalletChange] = deque(maxlen=RECORDS_KEPT)
         self.amendments: deque[Amendment] = deque(maxlen=RECORDS_KEPT)
@@ -78,7 +87,10 @@ class Records:
     def keep(self, order: VenueOrder) -> None:
         """Put an order in, or in the place of what was known of it."""
         self.orders[order.uid] = order
-        self.newest[order.cl_ord_id] = order.uid
+        if order.order_id:
+            self.newest[order.symbol, order.cl_ord_id] = order.uid
+        if order.algo_id:
+            self.newest_algo[order.cl_ord_id] = order.uid
         if order.algo_id and order.order_id:
             self.children[order.order_id] = order.algo_id
         if len(self.orders) > ORDERS_KEPT:
@@ -118,8 +130,11 @@ class Records:
         del self.orders[gone.uid]
         self.children.pop(gone.order_id, None)
         self.modify_ids.pop(gone.order_id, None)
-        if self.newest.get(gone.cl_ord_id) == gone.uid:
-            del self.newest[gone.cl_ord_id]
+        name = (gone.symbol, gone.cl_ord_id)
+        if self.newest.get(name) == gone.uid:
+            del self.newest[name]
+        if self.newest_algo.get(gone.cl_ord_id) == gone.uid:
+            del self.newest_algo[gone.cl_ord_id]
 
     # Questions
 
@@ -132,9 +147,14 @@ class Records:
         order = self.orders.get(algo_id)
         return order if order is not None and order.algo_id else None
 
-    def by_client_id(self, cl_ord_id: str) -> VenueOrder | None:
-        """Return the newest order that had this client id."""
-        uid = self.newest.get(ClOrdId(cl_ord_id))
+    def by_client_id(self, symbol: Symbol, cl_ord_id: str) -> VenueOrder | None:
+        """Return the newest order of a symbol's book that had this client id."""
+        uid = self.newest.get((symbol, ClOrdId(cl_ord_id)))
+        return None if uid is None else self.orders[uid]
+
+    def by_client_algo_id(self, cl_ord_id: str) -> VenueOrder | None:
+        """Return the newest conditional order that had this client id."""
+        uid = self.newest_algo.get(ClOrdId(cl_ord_id))
         return None if uid is None else self.orders[uid]
 
     def ordinary(self, now: int) -> Iterator[VenueOrder]:
@@ -145,6 +165,11 @@ class Records:
     def conditional(self) -> Iterator[VenueOrder]:
         """Yield the conditional orders, triggered ones too, oldest first."""
         yield from (order for order in self.orders.values() if order.algo_id)
+
+
+def booked_ts(order: VenueOrder) -> int:
+    """Return when an order came into the book: a conditional one when it was triggered."""
+    return order.triggered_ts or order.created_ts
 
 
 def is_visible(order: VenueOrder, now: int) -> bool:

@@ -96,10 +96,11 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class _Order:
     """A rule in force, and how it has fared."""
 
-    __slots__ = ("fired", "lot", "rule", "seen", "since")
+    __slots__ = ("fired", "lot", "number", "rule", "seen", "since")
 
-    def __init__(self, rule: Rule, lot: random.Random, since: int) -> None:
+    def __init__(self, rule: Rule, number: int, lot: random.Random, since: int) -> None:
         self.rule = rule
+        self.number = number
         self.lot = lot
         self.since = since
         self.seen = 0
@@ -143,27 +144,35 @@ class Faults:
         seed = self._seed if script.seed is None else script.seed
         for rule in script.faults:
             lot = random.Random(f"{seed}/{self._given}")
+            order = _Order(rule, self._given, lot, now)
             self._given += 1
-            self._orders.setdefault(rule.kind, []).append(_Order(rule, lot, now))
+            self._orders.setdefault(rule.kind, []).append(order)
 
     def clear(self) -> None:
         """Lift every rule; the next ones begin their lotteries anew."""
         self._orders = {}
         self._given = 0
 
-    def draw(self, kind: Kind, place: str, now: int) -> Rule | None:
-        """Return the rule that strikes here and now; None when all goes well."""
+    def draw(self, kind: Kind, place: str, now: int, age_ms: int | None = None) -> Rule | None:
+        """Return the rule that strikes here and now; None when all goes well.
+
+        Args:
+            age_ms: of what is looked at; rules that delay it by less are not asked.
+        """
         for order in self._orders.get(kind, ()):
+            if age_ms is not None and age_ms > order.rule.delay_ms:
+                continue
             if order.strikes(place, now):
                 return order.rule
         return None
 
     def draw_first(self, kinds: Sequence[Kind], place: str, now: int) -> Rule | None:
-        """Return the first rule of several kinds that strikes."""
+        """Return the first rule of several kinds that strikes, in the order they were given."""
         if not self._orders:
             return None
-        found = (self.draw(kind, place, now) for kind in kinds)
-        return next((rule for rule in found if rule is not None), None)
+        asked = [order for kind in kinds for order in self._orders.get(kind, ())]
+        asked.sort(key=lambda order: order.number)
+        return next((order.rule for order in asked if order.strikes(place, now)), None)
 
     def roll(self, kind: str | Kind, place: str = "", now: int = 0) -> bool:
         """Tell whether a fault strikes here.
@@ -179,9 +188,9 @@ class Faults:
         return any(order.strikes(place, order.since) for order in self._orders.get(kind, ()))
 
     def delay_ns(self, kind: Kind) -> int:
-        """Return how long the first rule of a kind delays; 0 without one."""
-        orders = self._orders.get(kind)
-        return orders[0].rule.delay_ms * NS_PER_MS if orders else 0
+        """Return how long the rules of a kind delay at most; 0 without one."""
+        delays = (order.rule.delay_ms for order in self._orders.get(kind, ()))
+        return max(delays, default=0) * NS_PER_MS
 
     def account_for(self) -> list[dict[str, object]]:
         """Return every rule in force, how often it was asked and how often it struck."""

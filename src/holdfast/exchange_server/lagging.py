@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from ..model.values import AccountId
+from ..model.values import NS_PER_MS, AccountId
+from .archive import Past
 from .faults import Kind
 from .methods import Handler, Place, RequestContext
 from .params import Params
-from .venue import Past, Venue
+from .venue import Venue
 
 PAST_KEPT = 500
 """How many past answers are kept of one account: a longer lag is as long as they reach."""
@@ -62,9 +63,10 @@ def _then(ctx: RequestContext, place: Place) -> Past | None:
     past = ctx.venue.past.get(AccountId(ctx.account))
     if not past or ctx.is_truth:
         return None
-    lag = ctx.venue.faults.delay_ns(Kind.READ_LAG)
-    if past[-1].moves == ctx.venue.archive.of(ctx.account).moves and ctx.now - past[-1].ts > lag:
+    is_newest = past[-1].moves == ctx.venue.archive.of(ctx.account).moves
+    age_ms = (ctx.now - past[-1].ts) // NS_PER_MS if is_newest else 0
+    rule = ctx.venue.faults.draw(Kind.READ_LAG, " ".join(place), ctx.now, age_ms)
+    if rule is None:
         return None
-    if ctx.venue.faults.draw(Kind.READ_LAG, " ".join(place), ctx.now) is None:
-        return None
-    return next((each for each in reversed(past) if each.ts <= ctx.now - lag), past[0])
+    then = ctx.now - rule.delay_ms * NS_PER_MS
+    return next((each for each in reversed(past) if each.ts <= then), past[0])

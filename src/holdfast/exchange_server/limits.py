@@ -107,21 +107,21 @@ class Limits:
         return _banned(found.banned_until, now)
 
     def count_orders(self, account: AccountId, count: int, now: int) -> None:
-        """Count new orders and amendments of an account; batches count each of theirs.
+        """Count a request that places or amends: by `count` in ten seconds, by one in a minute.
 
         Raises:
-            ApiError: they are too many; none of them is counted then.
+            ApiError: that is too much; it is counted in neither then.
         """
         short, long = self._windows(account)
-        for window, most, name in (
-            (short, self.settings.orders_10s, "10 SECOND"),
-            (long, self.settings.orders_1m, "1 MINUTE"),
+        for window, added, most, name in (
+            (short, count, self.settings.orders_10s, "10 SECOND"),
+            (long, 1, self.settings.orders_1m, "1 MINUTE"),
         ):
-            if most and window.at(now) + count > most:
+            if most and window.at(now) + added > most:
                 text = f"Too many new orders; current limit is {most} orders per {name}."
                 raise ApiError(TOO_MANY_ORDERS, text, retry_after=window.seconds_left(now))
         short.count = short.at(now) + count
-        long.count = long.at(now) + count
+        long.count = long.at(now) + 1
 
     def order_counts(self, account: AccountId, now: int) -> tuple[int, int]:
         """Return the counts of the last 10 seconds' and the minute's window."""

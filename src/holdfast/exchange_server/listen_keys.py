@@ -39,6 +39,7 @@ class ListenKeys:
         self._keys: dict[AccountId, str] = {}
         self._accounts: dict[str, AccountId] = {}
         self._ends: dict[AccountId, int] = {}
+        self._untold: list[ExpiredKey] = []  # replaced before anybody heard that they expired
         self.on_change: Callable[[AccountId, str | None, int], None] = lambda *_: None
 
     def restore(self, account: AccountId, key: str, end: int) -> None:
@@ -49,7 +50,8 @@ class ListenKeys:
         """Return the account's key, the same one while it is good, and extend it."""
         key = self.keep_alive(account, now)
         if key is None:
-            self.close(account)
+            if (expired := self.expire(account)) is not None:
+                self._untold.append(expired)
             key = self._keys[account] = self._draw()
             self._accounts[key] = account
             self._extend(account, now)
@@ -85,7 +87,8 @@ class ListenKeys:
     def expire_due(self, now: int) -> list[ExpiredKey]:
         """Forget the keys whose time is up and return them, to be told to their streams."""
         due = [account for account, end in self._ends.items() if now >= end]
-        return [expired for account in due if (expired := self.expire(account)) is not None]
+        untold, self._untold = self._untold, []
+        return untold + [key for account in due if (key := self.expire(account)) is not None]
 
     def expire(self, account: AccountId) -> ExpiredKey | None:
         """Let an account's key expire before its time; None when there is none."""

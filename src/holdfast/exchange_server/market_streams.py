@@ -116,7 +116,8 @@ class MarketStreams:
             self._due[channel] = now - now % period + period
         if channel.kind == "aggTrade":
             lane = self._lane(channel.symbol)
-            lane.told_group = max(lane.told_group, lane.tape.aggregates.number)
+            over = next(lane.tape.aggregates.over(self._venue.now()), None)
+            lane.told_group = max(lane.told_group, over.number if over is not None else 0)
         if channel.kind in _OF_DIFFS and channel not in self._taps:
             self._taps[channel] = self._lane(channel.symbol).watch.tap()
 

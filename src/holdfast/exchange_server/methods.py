@@ -49,7 +49,8 @@ Place = tuple[str, str]
 class Method(NamedTuple):
     """One method of the API.
 
-    `orders` is what it counts on the order limits. `is_order` tells requests that the matching
+    `orders` is what it counts on the order limit of ten seconds, and one on the minute's where
+    it counts at all. `is_order` tells requests that the matching
     itself takes in, which may fail on their way. `pool` is what it counts in beside its weight.
     """
 
@@ -87,6 +88,7 @@ _UNDONE = (
     Kind.TIMEOUT_BEFORE,
     Kind.RESET_BEFORE,
 )
+_UNDONE_OVERLOADED = tuple(kind for kind in _UNDONE if kind is not Kind.OVERLOADED)
 _CLOSES = (("LONG", "SELL"), ("SHORT", "BUY"))
 _DONE = (
     Kind.UNKNOWN_EXECUTED,
@@ -120,9 +122,7 @@ def lags(ctx: RequestContext, since: int, place: str) -> bool:
     if faults.is_quiet or ctx.is_truth:
         return False
     age_ms = (ctx.now - since) // NS_PER_MS
-    if age_ms * NS_PER_MS > faults.delay_ns(Kind.READ_LAG):
-        return False
-    return faults.draw(Kind.READ_LAG, place, ctx.now) is not None
+    return faults.draw(Kind.READ_LAG, place, ctx.now, age_ms) is not None
 
 
 async def perform(venue: Venue, call: Call, params: Params) -> object:
@@ -135,8 +135,8 @@ async def perform(venue: Venue, call: Call, params: Params) -> object:
     if venue.faults.is_quiet:
         return _execute(venue, call, params)
     now, faults = venue.now(), venue.faults
-    undone = faults.draw_first(_UNDONE, call.place, now)
-    if undone is not None and not _is_exempt(undone, call, params):
+    undone = faults.draw_first(_undone(call, params), call.place, now)
+    if undone is not None:
         raise _failure(venue, undone, call)
     held = faults.draw(Kind.DELAY, call.place, now)
     if held is not None:
@@ -166,13 +166,13 @@ def _execute(venue: Venue, call: Call, params: Params) -> object:
         raise ApiError(INTERNAL, why=str(error)) from error
 
 
-def _is_exempt(rule: Rule, call: Call, params: Params) -> bool:
-    """Tell whether a request is let through an overloaded system."""
-    if rule.kind is not Kind.OVERLOADED:
-        return False
+def _undone(call: Call, params: Params) -> tuple[Kind, ...]:
+    """Return what can keep a request from being done: what reduces is let through an overload."""
+    asked = [(params.text(name) or "").lower() for name in ("reduceOnly", "closePosition")]
     hedged = (params.text("positionSide"), params.text("side"))
-    reduces = params.flag("reduceOnly") or params.flag("closePosition") or hedged in _CLOSES
-    return reduces or call.place.startswith("DELETE ")
+    reduces = "true" in asked or "1" in asked or hedged in _CLOSES
+    is_exempt = reduces or call.place.startswith("DELETE ")
+    return _UNDONE_OVERLOADED if is_exempt else _UNDONE
 
 
 def _failure(venue: Venue, rule: Rule, call: Call) -> Exception:

@@ -10,6 +10,7 @@ from ..exchange import VenueOrder
 from ..exchange.orders import Expiry
 from ..model.instrument import as_money
 from ..model.values import ZERO, OrderStatus, TimeInForce, plain
+from .archive import booked_ts
 from .frames import ms
 from .tape import Tape
 from .venue import Venue, algo_id_of
@@ -45,7 +46,7 @@ def row(venue: Venue, order: VenueOrder) -> Json:
     """Write an order as the answer to a query."""
     answer = _common(venue, order, venue.tapes[order.symbol])
     answer |= _filled(order)
-    answer["time"] = ms(order.triggered_ts or order.created_ts)
+    answer["time"] = ms(booked_ts(order))
     if order.asked.callback_rate is not None:
         answer["activatePrice"] = plain(order.asked.activation_price or ZERO)
         answer["priceRate"] = plain(order.asked.callback_rate)

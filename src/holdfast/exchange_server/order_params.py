@@ -43,6 +43,7 @@ from .errors import (
     REDUCE_ONLY_WITH_CLOSE,
     USE_ALGO_ORDER,
     ApiError,
+    invalid,
     missing,
 )
 from .params import Params
@@ -111,6 +112,18 @@ def client_id(params: Params, name: str) -> ClOrdId:
         text = f"Illegal characters found in parameter '{name}'; legal range is "
         raise ApiError(ILLEGAL_CHARS, text + r"'^[\.A-Z\:/a-z0-9_-]{1,36}$'.")
     return ClOrdId(text)
+
+
+def modify_id(params: Params) -> str:
+    """Return the id that an amendment was given, "" where it has none.
+
+    Raises:
+        ApiError: it is longer than a client id, or of other characters.
+    """
+    text = params.text("modifyId") or ""
+    if len(text) > CLIENT_ID_LENGTH or not _CLIENT_ID.fullmatch(text):
+        raise invalid("modifyId")
+    return text
 
 
 def ordinary(venue: Venue, account: AccountId, params: Params) -> Wanted:

@@ -45,6 +45,11 @@ class Outbox:
         self._unsent: list[bytes] = []
         self._is_due = False
 
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether the client has not taken everything that has left."""
+        return self._transport.get_write_buffer_size() > 0
+
     def send(self, frame: bytes) -> None:
         """Take a frame; it leaves at the end of this turn of the loop."""
         self._unsent.append(frame)

@@ -6,6 +6,7 @@ A name in both counts as the query has it. Unknown names are ignored, as the ven
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
@@ -30,6 +31,7 @@ SMALLEST_EXPONENT = -30
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 """What reading JSON that somebody sent may raise: too deep, or not Unicode, it is none."""
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 _INT_MAX = 2**63 - 1
 
@@ -121,13 +123,13 @@ class Params:
         text = self.text(name)
         if text is None:
             return None
-        if len(text) > DIGITS_MAX:
+        if len(text) > DIGITS_MAX or not _NUMBER.fullmatch(text):
             raise missing(name)
         try:
             number = Decimal(text)
-        except InvalidOperation:
+        except InvalidOperation:  # of an exponent
             raise missing(name) from None
-        if not number.is_finite() or not -LARGEST_AMOUNT <= number <= LARGEST_AMOUNT:
+        if not -LARGEST_AMOUNT <= number <= LARGEST_AMOUNT:
             raise missing(name)
         if not number:
             return ZERO

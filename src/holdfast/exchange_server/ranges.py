@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..model.values import NS_PER_DAY, NS_PER_MS
+from ..model.values import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from .errors import ApiError
 from .params import Params
 
 BACKWARD = -1023
+MORE_HOURS = -1127
 TOO_LONG = -4165
+NS_PER_HOUR = 3600 * NS_PER_S
 
 
 class TimeRange(NamedTuple):
@@ -45,6 +47,17 @@ def time_range(params: Params, now: int, *, days: int | None, bounded: bool = Tr
         return TimeRange(begin, _end(end) if end is not None else begin + longest)
     until = _end(end) if end is not None else now
     return TimeRange(until - longest, until)
+
+
+def check_hours(params: Params, most: int) -> None:
+    """Check that `startTime` and `endTime`, where both are sent, are no further apart.
+
+    Raises:
+        ApiError: they are.
+    """
+    start, end = params.integer("startTime"), params.integer("endTime")
+    if start is not None and end is not None and (end - start) * NS_PER_MS > most * NS_PER_HOUR:
+        raise ApiError(MORE_HOURS, f"More than {most} hours between startTime and endTime.")
 
 
 def _end(millisecond: int) -> int:

@@ -12,6 +12,7 @@ from ..model.margin import max_notional_at
 from ..model.values import ZERO, AccountId, Symbol, plain
 from .frames import ms
 from .lagging import late
+from .listing import NO_LIMIT
 from .methods import Handler, Method, Methods, Place, RequestContext
 from .order_answers import Json
 from .params import Params
@@ -333,7 +334,7 @@ def order_counts(ctx: RequestContext, _params: Params) -> object:
             "rateLimitType": "ORDERS",
             "interval": interval,
             "intervalNum": number,
-            "limit": limit,
+            "limit": limit or NO_LIMIT,
             "count": count,
         }
         for interval, number, limit, count in (

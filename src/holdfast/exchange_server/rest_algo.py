@@ -44,12 +44,7 @@ def named(ctx: RequestContext, params: Params) -> VenueOrder | None:
     algo_id = params.integer("algoId")
     if algo_id is not None:
         return records.by_algo_id(algo_id - ALGO_ID_BASE)
-    client_id = params.need("clientAlgoId")
-    order = records.by_client_id(client_id)
-    if order is not None and order.algo_id:
-        return order
-    same = [each for each in records.conditional() if each.cl_ord_id == client_id]
-    return same[-1] if same else None
+    return records.by_client_algo_id(params.need("clientAlgoId"))
 
 
 def query(ctx: RequestContext, params: Params) -> object:
@@ -86,6 +81,7 @@ def all_orders(ctx: RequestContext, params: Params) -> object:
             if least is not None
             else start <= order.created_ts <= end
         )
+        and not lags(ctx, order.created_ts, "GET /fapi/v1/allAlgoOrders")
     ]
     chosen = found[:limit] if least is not None or params.has("startTime") else found[-limit:]
     return [order_answers.algo_row(ctx.venue, order) for order in chosen]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..exchange import PositionSide, position_side_of
 from ..model.messages import ExecutionReport, FundingPayment, WalletChange
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, Side, Symbol, plain
+from .errors import BAD_COMBINATION, ApiError
 from .frames import ms
 from .methods import Method, Methods, RequestContext, lags
 from .order_answers import Json
@@ -23,6 +24,8 @@ INCOME_RANGE_DAYS = 7
 def user_trades(ctx: RequestContext, params: Params, most: int | None = None) -> object:
     symbol = ctx.venue.tape(params.need("symbol")).symbol
     order_id, from_id = params.integer("orderId"), params.integer("fromId")
+    if from_id is not None and (params.has("startTime") or params.has("endTime")):
+        raise ApiError(BAD_COMBINATION, why="fromId stands in the place of times")
     limit = most or params.limit(500, 1000)
     start, end = time_range(params, ctx.now, days=TRADES_RANGE_DAYS, bounded=from_id is None)
     found = [

@@ -14,14 +14,16 @@ from .methods import Handler, Method, Methods, RequestContext, Security, Weight
 from .order_answers import Json
 from .params import Params
 from .price_candles import INDEX, MARK, PREMIUM
-from .ranges import time_range
+from .ranges import check_hours, time_range
 from .samples import Sides
-from .tape import INTERVALS, Candle, Series, Tape
+from .tape import DAY_MINUTES, INTERVALS, MINUTE_NS, Candle, Day, Series, Span, Tape
 
 DEPTH_LIMITS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 """Levels that may be asked for, and the weight of asking."""
 
+DEPTH_DEFAULT = 500
 FUNDING_LIMIT = 100
+AGGREGATES_HOURS = 1
 _ALL_TICKERS = 40
 
 
@@ -40,7 +42,8 @@ def listing(ctx: RequestContext, _params: Params) -> object:
 def depth(ctx: RequestContext, params: Params) -> object:
     """Show the book: what a taker could have, quotes and resting orders of everyone together."""
     tape = ctx.venue.tape(params.need("symbol"))
-    limit = params.integer("limit") or 500
+    limit = params.integer("limit")
+    limit = DEPTH_DEFAULT if limit is None else limit
     if limit not in DEPTH_LIMITS:
         raise ApiError(BAD_DEPTH_LIMIT, f"'{limit}' is not valid depth limit.")
     return {
@@ -85,6 +88,7 @@ def agg_trades(ctx: RequestContext, params: Params) -> object:
     tape = ctx.venue.tape(params.need("symbol"))
     limit, from_id = params.limit(500, 1000), params.integer("fromId")
     start, end = time_range(params, ctx.now, days=None)
+    check_hours(params, AGGREGATES_HOURS)
     found = [
         each
         for each in tape.aggregates.over(ctx.now)
@@ -195,14 +199,21 @@ def _one_or_all(params: Params, rows: list[Json]) -> object:
 
 
 def ticker_24hr(ctx: RequestContext, params: Params) -> object:
-    rows = [row for tape in _chosen(ctx, params) if (row := _day(ctx, tape)) is not None]
-    return _one_or_all(params, rows)
+    days = [(tape, tape.day(ctx.now)) for tape in _chosen(ctx, params)]
+    if params.has("symbol"):
+        tape, day = days[0]
+        return _day(tape, day or _empty_day(tape, ctx.now))
+    return [_day(tape, day) for tape, day in days if day is not None]
 
 
-def _day(ctx: RequestContext, tape: Tape) -> Json | None:
-    day = tape.day(ctx.now)
-    if day is None:
-        return None
+def _empty_day(tape: Tape, now: int) -> Day:
+    """Return a day without trades, at the last price that is known."""
+    span = Span(now - DAY_MINUTES * MINUTE_NS, now)
+    candle = Candle(span, tape.last_price() or 0.0)
+    return Day(candle, candle, *span)
+
+
+def _day(tape: Tape, day: Day) -> Json:
     whole, digits = day.whole, tape.digits
     change = whole.close - whole.open
     last = tape.trades[-1].qty if tape.trades else 0.0
@@ -210,7 +221,7 @@ def _day(ctx: RequestContext, tape: Tape) -> Json | None:
     return {
         "symbol": tape.symbol,
         "priceChange": digits.px(change),
-        "priceChangePercent": f"{change / whole.open * 100:.3f}",
+        "priceChangePercent": f"{change / (whole.open or 1.0) * 100:.3f}",
         "weightedAvgPrice": digits.px(mean),
         "lastPrice": digits.px(whole.close),
         "lastQty": digits.amount(last),
@@ -232,8 +243,8 @@ def ticker_price(ctx: RequestContext, params: Params) -> object:
     for tape in _chosen(ctx, params):
         price = tape.last_price()
         shown = ctx.venue.exchange.mark_price(tape.symbol) if price is None else to_decimal(price)
-        if shown is not None:
-            text = tape.digits.px(shown)
+        if shown is not None or params.has("symbol"):
+            text = tape.digits.px(shown or ZERO)
             rows.append({"symbol": tape.symbol, "price": text, "time": ms(ctx.now)})
     return _one_or_all(params, rows)
 
@@ -323,14 +334,20 @@ def open_interest(ctx: RequestContext, params: Params) -> object:
 # Weights
 
 
+def _limit_asked(params: Params) -> int | None:
+    """Return the limit that a weight goes by; one that is no number is refused after that."""
+    text = params.text("limit") or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
+
+
 def _depth_weight(params: Params) -> int:
-    text = params.text("limit")
-    return DEPTH_LIMITS.get(int(text), 20) if text and text.isdigit() and len(text) < 9 else 10
+    limit = _limit_asked(params)
+    return 10 if limit is None else DEPTH_LIMITS.get(limit, 20)
 
 
 def _kline_weight(params: Params) -> int:
-    text = params.text("limit")
-    limit = int(text) if text and text.isdigit() and len(text) < 9 else 500
+    limit = _limit_asked(params)
+    limit = 500 if limit is None else limit
     for most, weight in ((99, 1), (499, 2), (1000, 5)):
         if limit <= most:
             return weight

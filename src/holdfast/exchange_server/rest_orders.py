@@ -16,7 +16,7 @@ from ..exchange.filters import refusal_of
 from ..model.messages import ExecType, ExecutionReport, RequestRefused
 from ..model.values import OrderStatus, OrderType, Symbol, plain
 from . import order_answers, order_params
-from .archive import is_visible
+from .archive import booked_ts, is_visible
 from .errors import (
     BAD_BATCH_SIZE,
     BAD_COMBINATION,
@@ -102,7 +102,7 @@ def named(ctx: RequestContext, params: Params) -> VenueOrder | None:
     if order_id is not None:
         order = records.by_id(order_id)
     else:
-        order = records.by_client_id(params.need("origClientOrderId"))
+        order = records.by_client_id(symbol, params.need("origClientOrderId"))
     if order is None or order.symbol != symbol or not order.order_id:
         return None
     return order
@@ -110,20 +110,20 @@ def named(ctx: RequestContext, params: Params) -> VenueOrder | None:
 
 def query(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
-    if order is None or not _is_shown(ctx, order):
+    if order is None or not _is_shown(ctx, order, "GET /fapi/v1/order"):
         raise ApiError(NO_SUCH_ORDER)
     return order_answers.row(ctx.venue, order)
 
 
 def query_open(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
-    if order is None or not order.is_open or not _is_shown(ctx, order):
+    if order is None or not order.is_open or not _is_shown(ctx, order, "GET /fapi/v1/openOrder"):
         raise ApiError(NO_SUCH_ORDER)
     return order_answers.row(ctx.venue, order)
 
 
-def _is_shown(ctx: RequestContext, order: VenueOrder) -> bool:
-    return is_visible(order, ctx.now) and not lags(ctx, order.created_ts, "GET /fapi/v1/order")
+def _is_shown(ctx: RequestContext, order: VenueOrder, place: str) -> bool:
+    return is_visible(order, ctx.now) and not lags(ctx, booked_ts(order), place)
 
 
 def open_orders(ctx: RequestContext, params: Params) -> object:
@@ -134,7 +134,7 @@ def open_orders(ctx: RequestContext, params: Params) -> object:
     return [
         order_answers.row(ctx.venue, order)
         for order in orders
-        if order.order_id and not lags(ctx, order.created_ts, place)
+        if order.order_id and not lags(ctx, booked_ts(order), place)
     ]
 
 
@@ -148,8 +148,8 @@ def all_orders(ctx: RequestContext, params: Params) -> object:
         order
         for order in ctx.venue.archive.of(ctx.account).ordinary(ctx.now)
         if (symbol is None or order.symbol == symbol)
-        and (order.order_id >= least if least is not None else start <= order.created_ts <= end)
-        and not lags(ctx, order.created_ts, "GET /fapi/v1/allOrders")
+        and (order.order_id >= least if least is not None else start <= booked_ts(order) <= end)
+        and not lags(ctx, booked_ts(order), "GET /fapi/v1/allOrders")
     ]
     from_first = least is not None or params.has("startTime")
     chosen = found[:limit] if from_first else found[-limit:]
@@ -210,6 +210,7 @@ def amend(ctx: RequestContext, params: Params) -> object:
     order = named(ctx, params)
     qty = order_params.quantity(params, tape)
     match = order_params.match_of(params)
+    modify_id = order_params.modify_id(params)
     if match == "NONE":
         price = order_params.limit(params, tape)
     if order is None or not order.is_open:
@@ -218,7 +219,6 @@ def amend(ctx: RequestContext, params: Params) -> object:
         raise ApiError(NOT_REDUCE_ONLY)
     if match != "NONE":
         price = order_params.matched_price(ctx.venue, tape, order.side, match)
-    modify_id = params.text("modifyId") or ""
     told = _told(ctx, ctx.venue.replace(order, qty, price, modify_id), order)
     answer = order_answers.acknowledgement(ctx.venue, told) | {"pair": order.symbol}
     if modify_id:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..exchange import Liquidity
 from ..feeds import FeedSettings
+from ..model.config_kinds import Secret
 from ..model.errors import ConfigError
 from ..model.values import AccountId, Symbol
 from .faults import Rule
@@ -31,6 +32,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountId
     secret: str = ""
     public_key: str = ""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "secret", Secret(self.secret))
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +74,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     legacy_acks: bool = False
     admin_token: str = ""  # needed where the server listens beyond the loopback
 
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "admin_token", Secret(self.admin_token))
+
     def all_keys(self) -> tuple[ApiKey, ...]:
         """Return the keys given, or the default one."""
         default = ApiKey(key=DEFAULT_KEY, secret=DEFAULT_KEY, account=AccountId(DEFAULT_KEY))
@@ -84,8 +91,9 @@ def parse_account(text: str) -> ApiKey:
     """
     key, colon, secret = text.partition(":")
     if not colon or not key or not secret:
-        text = "an account is a key, a colon, and a secret or @ with a public key's file"
-        raise ConfigError(f"{text}; one began with {key!r}")
+        found = f"one of {len(text)} characters has {'no colon' if not colon else 'half of it'}"
+        expected = "an account is a key, a colon, and a secret or @ with a public key's file"
+        raise ConfigError(f"{expected}; {found}")  # not shown: it may be the secret
     account = AccountId(key)
     if not secret.startswith("@"):
         return ApiKey(key=key, secret=secret, account=account)

@@ -78,8 +78,7 @@ class Sockets:
 
     async def close(self) -> None:
         """Close every socket."""
-        for link in tuple(self._links):
-            await link.socket.close(code=WSCloseCode.GOING_AWAY)
+        await asyncio.gather(*(_end(link, WSCloseCode.GOING_AWAY) for link in tuple(self._links)))
 
     async def end_lifetimes(self) -> None:
         """Close every socket as if its time were over."""
@@ -123,4 +122,15 @@ class Sockets:
     async def _cut_off(self, link: Link, why: str) -> None:
         self._count(why)
         link.outbox.flush()
-        await link.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=why.encode())
+        await _end(link, WSCloseCode.POLICY_VIOLATION, why.encode())
+
+
+async def _end(link: Link, code: int, message: bytes = b"") -> None:
+    """Close a socket; whoever does not read what is on its way to him is not waited for long."""
+    try:
+        await link.socket.close(code=code, message=message, drain=False)
+        if link.outbox.is_behind:
+            await asyncio.sleep(CLOSE_WITHIN_S)
+    finally:
+        if link.outbox.is_behind:
+            link.outbox.abort()

@@ -12,6 +12,9 @@ from .stream_names import PRIVATE, PUBLIC, parse
 ALL: frozenset[str] = frozenset()
 """No filter: every kind of user event."""
 
+UNFILTERED = ("", "listenKeyExpired")
+"""What everyone hears, whatever kinds he asked for; market data has no kind."""
+
 
 class Way(Protocol):
     """How frames leave for one client; must not block."""
@@ -134,7 +137,7 @@ class Hub:
         is_quiet = self.delivery.is_quiet
         bare = wrapped = b""
         for connection in tuple(wanted):
-            events = connection.filters[name] if kind else ALL
+            events = connection.filters[name] if kind not in UNFILTERED else ALL
             if (events and kind not in events) or connection.is_silent:
                 continue
             if connection.is_combined:

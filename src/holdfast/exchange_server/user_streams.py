@@ -72,7 +72,7 @@ class UserStreams:
 
     def _say_expired(self, expired: ExpiredKey, now: int) -> None:
         frame = wire.ListenKeyExpired(sent=ms(now), listen_key=expired.key)
-        self._hub.publish(expired.key, encode(frame))
+        self._hub.publish(expired.key, encode(frame), "listenKeyExpired")
 
     def _tell(self, events: Iterable[UserEvent], now: int) -> None:
         for event in events:

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 
@@ -31,15 +30,17 @@ from ..exchange import (
 from ..exchange.orders import ORDINARY
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import Instrument
-from ..model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade
+from ..model.market import Bar, MarketData, MarkPrice
 from ..model.messages import FundingPayment
 from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
 from . import close_orders, kept, terms
-from .archive import RECORDS_KEPT, Archive
+from .archive import RECORDS_KEPT, Archive, Past
 from .auth import Keys
 from .bar_trades import trades_of_bar
+from .countdowns import Countdowns
 from .errors import BAD_SYMBOL, ApiError
 from .faults import Faults, Kind, Script, load_script
+from .intake import note
 from .limits import Limits
 from .listen_keys import ListenKeys
 from .price_candles import PriceCandles
@@ -64,14 +65,6 @@ ALGO_ID_BASE = 10**15
 FORGET_EVERY_NS = NS_PER_S
 PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
 """What faults of an order's fate go by, whichever request it came with."""
-
-
-class Past(NamedTuple):
-    """What was answered about an account's books from a time on, by place and symbol."""
-
-    ts: int
-    moves: int
-    answers: dict[tuple[tuple[str, str], str], object]
 
 
 class Venue:
@@ -101,7 +94,7 @@ class Venue:
         self._clock = clock
         self._last = 0
         self._forgotten_ts = 0
-        self._countdowns: dict[tuple[AccountId, Symbol], int] = {}
+        self._countdowns = Countdowns()
         self._failure: VenueError | None = None
         self.started_ts = self.now()
         self.samples = Samples(self.started_ts)
@@ -134,7 +127,7 @@ class Venue:
         for key in found.keys:
             self.listen_keys.restore(key.account, key.key, key.end)
         for countdown in found.countdowns:
-            self._countdowns[countdown.account, countdown.symbol] = countdown.due
+            self._countdowns.restore(countdown)
         for amendment in found.amendments:
             self.archive.of(amendment.order.account).restore(amendment)
         for symbol, sample in found.samples:
@@ -169,10 +162,9 @@ class Venue:
         outputs = self.exchange.tick(now)
         if outputs:
             self._settle(outputs, now)
-        for (account, symbol), due in tuple(self._countdowns.items()):
-            if due <= now:
-                self.set_countdown(account, symbol, 0)
-                self.cancel_all(account, symbol, is_conditional=False)
+        for account, symbol in self._countdowns.over(now):
+            self.cancel_all(account, symbol, is_conditional=False)
+            self.set_countdown(account, symbol, 0)  # after that: its orders must not outlive it
         if now - self._forgotten_ts > FORGET_EVERY_NS:
             self._forgotten_ts = now
             self._keep()
@@ -284,12 +276,8 @@ class Venue:
 
     def set_countdown(self, account: AccountId, symbol: Symbol, countdown_ms: int) -> None:
         """Cancel a symbol's orders so much later unless this is called again; 0 lifts it."""
-        had = self._countdowns.pop((account, symbol), None)
         due = self.now() + countdown_ms * NS_PER_MS if countdown_ms else None
-        if due is not None:
-            self._countdowns[account, symbol] = due
-        if due != had:
-            self._commit([kept.countdown_row(account, symbol, due)])
+        self._commit(self._countdowns.run((account, symbol), due))
 
     def keep_sample(self, symbol: Symbol, sample: Sample) -> None:
         """Keep what was seen of a symbol at the end of a period."""
@@ -305,7 +293,7 @@ class Venue:
         tape = self.tapes.get(message.symbol)
         if tape is None:
             return
-        message = self._note(tape, message)
+        message = note(self.exchange, tape, self.prices[tape.symbol], message)
         outputs = self.exchange.on_market(message, now)
         if outputs or (self._storage.is_kept and self.exchange.has_changes):
             self._settle(outputs, now)
@@ -313,26 +301,6 @@ class Venue:
         for each in shown:
             for sink in self.market_sinks:
                 sink(each)
-
-    def _note(self, tape: Tape, message: MarketData) -> MarketData:
-        """Write a message into the tape; a trade gets the id that the public sees."""
-        if isinstance(message, Trade):
-            if message.trade_id < tape.draw_trade_id():
-                message = msgspec.structs.replace(message, trade_id=tape.draw_trade_id())
-            tape.on_trade(message)
-            return message
-        if isinstance(message, MarkPrice):
-            tape.mark = message
-            self.prices[tape.symbol].on_mark(message)
-            return message
-        if isinstance(message, Funding):
-            mark = self.exchange.mark_price(tape.symbol)
-            tape.fundings.append((message, float(mark or 0)))
-            return message
-        if isinstance(message, Quote):
-            tape.quote = message
-        tape.touch()
-        return message
 
     # Settling
 

@@ -18,6 +18,7 @@ from .errors import INTERNAL, ApiError
 from .faults import Kind
 from .frames import encode, ms
 from .heartbeat import StreamLimits
+from .listing import NO_LIMIT
 from .methods import Broken, Call, Method, Methods, Security, perform, spend
 from .outbox import Outbox, text_frame
 from .params import UNREADABLE, Params
@@ -35,6 +36,9 @@ CONNECT_WEIGHT = 5
 IN_FLIGHT_MAX = 200
 """How many requests of one socket may be held up at a time, by faults alone."""
 
+ORPHANS_MAX = 10_000
+"""How many requests may be held up whose socket has gone."""
+
 BAD_REQUEST = -1135
 _SESSION_METHOD = Method(lambda _ctx, _params: None, weight=2, security=Security.NONE)
 
@@ -50,7 +54,22 @@ class Asked(msgspec.Struct):
         return self.params or {}
 
 
+class _Head(msgspec.Struct):
+    """What can be read of a request whose other fields are not what they should be."""
+
+    id: msgspec.Raw = msgspec.Raw(b"null")
+
+
 _read = msgspec.json.Decoder(Asked).decode
+_read_head = msgspec.json.Decoder(_Head).decode
+
+
+def _id_of(message: str | bytes) -> msgspec.Raw | None:
+    """Return the id of a request that can't be carried out; None where it is no JSON object."""
+    try:
+        return _read_head(message).id
+    except UNREADABLE:
+        return None
 
 
 class WsApi:
@@ -68,13 +87,18 @@ class WsApi:
         # What comes in is bounded by weights here, not by the streams' count of messages.
         bounds = msgspec.structs.replace(limits or StreamLimits(), messages_per_s=0)
         self._sockets = Sockets(bounds, count)
+        self._orphans: set[asyncio.Task[None]] = set()
+        self._is_open = True
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get(PATH, self._handle)]
 
     async def close(self) -> None:
-        """Close every socket."""
+        """Close every socket, and give up what is held up."""
+        self._is_open = False
         await self._sockets.close()
+        for task in self._orphans:
+            task.cancel()
 
     async def end_lifetimes(self) -> None:
         """Close every socket as if its time were over."""
@@ -86,7 +110,10 @@ class WsApi:
             self._venue.limits.spend(address, CONNECT_WEIGHT, now)
         except ApiError as error:
             return web.Response(
-                status=error.status, body=encode(error.body), content_type="application/json"
+                status=error.status,
+                body=encode(error.body),
+                headers={"Retry-After": str(error.retry_after or 1)},
+                content_type="application/json",
             )
         wish = parse_qs(request.rel_url.raw_query_string).get("returnRateLimits", ["true"])[0]
         session = Session(self._venue.keys, now, returns_limits=wish.lower() != "false")
@@ -95,8 +122,16 @@ class WsApi:
         try:
             await self._sockets.listen(link, talk.hear)
         finally:
-            talk.close()
+            self._adopt(talk)
         return link.socket
+
+    def _adopt(self, talk: Talk) -> None:
+        """Let what a socket had asked for be carried out though it has gone."""
+        if not self._is_open or len(self._orphans) + len(talk.held) > ORPHANS_MAX:
+            talk.close()
+        for task in talk.held:
+            self._orphans.add(task)
+            task.add_done_callback(self._orphans.discard)
 
 
 class Talk:
@@ -110,27 +145,27 @@ class Talk:
         self._session = session
         self._outbox = outbox
         self._address = address
-        self._held: set[asyncio.Task[None]] = set()
+        self.held: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """Give up what is held up."""
-        for task in self._held:
+        for task in self.held:
             task.cancel()
 
     async def hear(self, message: str | bytes) -> None:
-        if self._venue.faults.is_quiet or len(self._held) >= IN_FLIGHT_MAX:
+        if self._venue.faults.is_quiet or len(self.held) >= IN_FLIGHT_MAX:
             await self._answer(message)
             return
         task = asyncio.create_task(self._answer(message))  # one that is held up holds up no other
-        self._held.add(task)
-        task.add_done_callback(self._held.discard)
+        self.held.add(task)
+        task.add_done_callback(self.held.discard)
 
     async def _answer(self, message: str | bytes) -> None:
         try:
             asked = _read(message)
         except UNREADABLE as error:
             failure = ApiError(BAD_REQUEST, f"Invalid JSON request: {error}")
-            self._send({"id": None} | self._failed(failure))
+            self._send({"id": _id_of(message)} | self._failed(failure))
             return
         head: dict[str, object] = {"id": asked.id}
         account = AccountId("")
@@ -213,6 +248,6 @@ def _row(kind: str, interval: str, number: int, limit: int, count: int) -> dict[
         "rateLimitType": kind,
         "interval": interval,
         "intervalNum": number,
-        "limit": limit,
+        "limit": limit or NO_LIMIT,
         "count": count,
     }
