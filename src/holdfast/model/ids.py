@@ -17,8 +17,8 @@ STRATEGY_LENGTH_MAX = 12
 PREFIX = "hf"
 NAMES_KEPT = 256
 EPOCHS_FROM_NS = 1_767_225_600 * NS_PER_S  # 2026-01-01
-EPOCH_NS = 10 * NS_PER_S
-"""Nobody starts a session anew more often than that for long."""
+EPOCH_NS = NS_PER_S
+"""No process starts anew more often than that for long: a start asks the venue a dozen things."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
