@@ -313,6 +313,25 @@ def test_a_failed_try_opens_it_for_another_while(rig):
     assert rig.state.breakers["main venue"].state.value == "HALF_OPEN"
 
 
+def test_a_breaker_that_opens_is_told_of_once_however_long_it_takes(rig):
+    fail(rig, 4)
+    assert rig.alarms() == []
+    fail(rig, 3)
+    for _ in range(3):
+        rig.wait(61)
+        fail(rig, 2)
+
+    assert rig.alarms() == ["breaker_open"]
+
+
+def test_a_breaker_that_opens_again_much_later_is_told_of_anew(rig):
+    fail(rig, 5)
+    rig.wait(600)
+    fail(rig, 1)
+
+    assert rig.alarms() == ["breaker_open", "breaker_open"]
+
+
 def test_a_success_forgets_failures_below_the_threshold(rig):
     order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
     fail(rig, 4)

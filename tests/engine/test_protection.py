@@ -128,6 +128,20 @@ def test_a_stop_is_resized_when_a_part_is_closed(rig):
     assert stop in rig.canceled()
 
 
+def test_a_stop_and_a_target_go_onto_the_tick_that_the_venue_has_by_now(rig):
+    entry = bracket(rig, stop_loss="90.3", take_profit="110.4")
+    rig.trade(entry, "0.5")
+    for child in [only(rig, STOP), only(rig, TARGET)]:
+        rig.accept(child.cl_ord_id)
+    rig.hear(msg.InstrumentListed(instrument=contract(tick=Decimal("0.5")), leverage=10))
+
+    rig.trade(entry, "1.5")
+
+    assert rig.working(EXIT) == []
+    assert only(rig, STOP).trigger_price == Decimal("90.5")
+    assert only(rig, TARGET).trigger_price == Decimal("110.5")
+
+
 def test_two_parents_of_one_symbol_have_each_their_own_stop(rig):
     for level in ("90", "85"):
         entry = rig.place(Side.BUY, "2", stop_loss=level)

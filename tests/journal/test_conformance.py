@@ -67,6 +67,16 @@ def test_facts_and_epochs_outlive_the_owner(place):
     journal.close()
 
 
+def test_an_epoch_is_at_least_what_its_owner_asks_for(database):
+    for least, epoch in ((1_000, 1_000), (7, 1_001), (2_000, 2_000)):
+        journal = database.open(epoch_min=least)
+        assert journal.epoch == epoch
+        journal.append(fills(1, start=epoch))
+        journal.close()
+
+    assert verify(database.where).problem == ""
+
+
 def test_equal_histories_have_equal_heads(place, journal):
     journal.append(fills(2))
     reference = open_journal("memory:")

@@ -15,7 +15,7 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from .asking import ANSWER_PATIENCE_NS, is_due
-from .breaker import BreakerState
+from .breaker import Breaker, BreakerState
 from .core import Core
 from .order import Order, RequestState
 from .protection import guard, is_settled
@@ -136,7 +136,18 @@ def on_failure(core: Core, account: AccountId, failure: str, reason: str) -> Non
         after = BreakerState.OPEN if threshold <= 1 else BreakerState.CLOSED
     else:
         after = breaker.after_failure(threshold)
+    is_told = breaker is not None and _was_open(core, breaker)
     _move_breaker(core, name, after, count + 1, reason)
+    if after is BreakerState.OPEN and not is_told:
+        text = f"nothing new is opened, for {count + 1} failures in a row, the last: {reason}"
+        core.alarm("breaker_open", text, account)
+
+
+def _was_open(core: Core, breaker: Breaker) -> bool:
+    """Tell whether it is open, or was until it let one through just now: a person knows of it."""
+    if breaker.state is BreakerState.HALF_OPEN:
+        return core.now - breaker.opened_ts <= 2 * core.settings.breaker_recovery_ns
+    return breaker.state is BreakerState.OPEN
 
 
 def on_success(core: Core, account: AccountId) -> None:

@@ -204,6 +204,9 @@ def _do(core: Core, parent: Parent, step: Step) -> None:
 
 def _protective(core: Core, parent: Parent, step: Place) -> NewOrder:
     start = parent.start
+    price, instrument = step.trigger_price, core.state.instruments.get(parent.key)
+    if instrument is not None:  # its tick may be another since the wish
+        price = instrument.round_price(price) or price
     return NewOrder(
         cl_ord_id=core.next_cl_ord_id(parent.parent_id, step.role, start.strategy_id),
         account=start.account,
@@ -211,7 +214,7 @@ def _protective(core: Core, parent: Parent, step: Place) -> NewOrder:
         side=start.side.opposite,
         qty=step.qty,
         order_type=_TYPES[step.role],
-        trigger_price=step.trigger_price,
+        trigger_price=price,
         reduce_only=True,
         role=step.role,
         strategy_id=start.strategy_id,

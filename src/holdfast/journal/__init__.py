@@ -23,6 +23,7 @@ def open_journal(
     *,
     durability: str = "process",
     owner: Owner | None = None,
+    epoch_min: int = 1,
     read_only: bool = False,
 ) -> OwnedJournal:
     """Open a journal, made where there is none, as its only owner or to read beside it.
@@ -32,6 +33,7 @@ def open_journal(
     Args:
         durability: "process" survives kill -9, "power" a power cut too. A server's always does.
         owner: what other processes are told of this one.
+        epoch_min: the epoch is this at least, whatever the journal remembers of those before.
         read_only: take no lock, and change nothing.
 
     Raises:
@@ -46,13 +48,13 @@ def open_journal(
     if scheme not in JOURNALS:
         raise ConfigError(f"no journal is kept at {scheme}: expected {', '.join(JOURNALS)}")
     own, read = JOURNALS[scheme]
-    return read(where) if read_only else own(where, durability, owner)
+    return read(where) if read_only else own(where, durability, owner, epoch_min)
 
 
 # A database's library is imported by those who use it: SQLAlchemy alone takes half a second.
 
 
-def _own_memory(_: str | Path, __: str, ___: Owner | None) -> OwnedJournal:
+def _own_memory(*_: object) -> OwnedJournal:
     return MemoryJournal()
 
 
@@ -60,10 +62,14 @@ def _read_memory(_: str | Path) -> OwnedJournal:
     raise JournalError("a journal in memory is known to its owner alone")
 
 
-def _own_sqlite(where: str | Path, durability: str, owner: Owner | None) -> OwnedJournal:
+def _own_sqlite(
+    where: str | Path, durability: str, owner: Owner | None, epoch_min: int
+) -> OwnedJournal:
     from .sqlite import open_sqlite  # noqa: PLC0415
 
-    return open_sqlite(sqlite_path(where), syncs_commits=durability == "power", owner=owner)
+    is_synced = durability == "power"
+    path = sqlite_path(where)
+    return open_sqlite(path, syncs_commits=is_synced, owner=owner, epoch_min=epoch_min)
 
 
 def _read_sqlite(where: str | Path) -> OwnedJournal:
@@ -72,10 +78,10 @@ def _read_sqlite(where: str | Path) -> OwnedJournal:
     return read_sqlite(sqlite_path(where))
 
 
-def _own_postgres(where: str | Path, _: str, owner: Owner | None) -> OwnedJournal:
+def _own_postgres(where: str | Path, _: str, owner: Owner | None, epoch_min: int) -> OwnedJournal:
     from .postgres import open_postgres  # noqa: PLC0415
 
-    return open_postgres(str(where), owner=owner)
+    return open_postgres(str(where), owner=owner, epoch_min=epoch_min)
 
 
 def _read_postgres(where: str | Path) -> OwnedJournal:
@@ -84,7 +90,7 @@ def _read_postgres(where: str | Path) -> OwnedJournal:
     return read_postgres(str(where))
 
 
-Own = Callable[[str | Path, str, Owner | None], OwnedJournal]
+Own = Callable[[str | Path, str, Owner | None, int], OwnedJournal]
 Read = Callable[[str | Path], OwnedJournal]
 
 JOURNALS: dict[str, tuple[Own, Read]] = {

@@ -50,10 +50,12 @@ def repair(path: Path, store: ClaimedStore, tables: Tables) -> list[str]:
     return findings + _move_staged(path, store)
 
 
-def next_epoch(path: Path, store: ClaimedStore, tables: Tables, owner: Owner) -> Chain:
+def next_epoch(
+    path: Path, store: ClaimedStore, tables: Tables, owner: Owner, epoch_min: int = 1
+) -> Chain:
     """Raise the epoch, durably: even a lost log can't make an epoch come again."""
     sequence = tables.last_sequence()
-    chain = Chain(sequence, tables.hash_at(sequence), tables.epoch() + 1)
+    chain = Chain(sequence, tables.hash_at(sequence), max(tables.epoch() + 1, epoch_min))
     row = epoch_row(chain.epoch, owner)
     with store.transaction() as sql:
         sql.execute(update(meta).values(epoch=chain.epoch, schema_version=upcast.VERSION))

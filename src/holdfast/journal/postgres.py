@@ -227,7 +227,7 @@ class _ConnectionLost(Exception):
     """Whether the statement was carried out is unknown."""
 
 
-def open_postgres(url: str, *, owner: Owner | None = None) -> StoredJournal:
+def open_postgres(url: str, *, owner: Owner | None = None, epoch_min: int = 1) -> StoredJournal:
     """Own a journal on a server, made where there is none. Every commit is synced there."""
     address, name = _parse(url)
     owner = owner or Owner.here()
@@ -243,7 +243,7 @@ def open_postgres(url: str, *, owner: Owner | None = None) -> StoredJournal:
         if torn := torn_facts(tables):
             # A server commits whole or not at all: this is damage, and none of ours to cut.
             raise JournalCorrupt(f"journal {tables.place}: fact {torn[0][0]} is damaged")
-        chain = _next_epoch(store, tables, owner)
+        chain = _next_epoch(store, tables, owner, epoch_min)
         store.epoch = chain.epoch
         committer = GroupCommit(store, chain, delivery)
         close = undo.pop_all().close
@@ -340,10 +340,11 @@ def _make_tables(store: PostgresStore, name: str) -> None:
             sql.execute(insert(meta), row)
 
 
-def _next_epoch(store: PostgresStore, tables: Tables, owner: Owner) -> Chain:
+def _next_epoch(store: PostgresStore, tables: Tables, owner: Owner, epoch_min: int) -> Chain:
     with store.transaction() as sql:
         # Waits for an insert of the last owner's that is under way; later ones find no lease.
-        values = {"epoch": meta.c.epoch + 1, "schema_version": upcast.VERSION}
+        next_one = func.greatest(meta.c.epoch + 1, epoch_min)
+        values = {"epoch": next_one, "schema_version": upcast.VERSION}
         epoch = sql.scalar(update(meta).values(values).returning(meta.c.epoch))
         assert epoch is not None
         sql.execute(insert(epochs), epoch_row(epoch, owner))

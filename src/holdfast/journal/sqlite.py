@@ -113,7 +113,7 @@ class SqliteStore:
 
 
 def open_sqlite(
-    path: Path, *, syncs_commits: bool = False, owner: Owner | None = None
+    path: Path, *, syncs_commits: bool = False, owner: Owner | None = None, epoch_min: int = 1
 ) -> StoredJournal:
     """Own the journal in a file, made where there is none."""
     _check_directory(path)
@@ -126,7 +126,7 @@ def open_sqlite(
         store = SqliteStore(path, tables)
         undo.callback(store.close)
         findings = claim.repair(path, store, tables)
-        chain = claim.next_epoch(path, store, tables, owner)
+        chain = claim.next_epoch(path, store, tables, owner, epoch_min)
         store.epoch = chain.epoch
         store.pragma(f"synchronous = {'FULL' if syncs_commits else 'NORMAL'}")
         upkeep = Upkeep(path, store, delivery, syncs=not syncs_commits)

@@ -10,18 +10,31 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from .values import ClOrdId, OrderRole, StrategyId
+from .values import NS_PER_S, ClOrdId, OrderRole, StrategyId
 
 LENGTH_MAX = 36
 STRATEGY_LENGTH_MAX = 12
 PREFIX = "hf"
 NAMES_KEPT = 256
+EPOCHS_FROM_NS = 1_767_225_600 * NS_PER_S  # 2026-01-01
+EPOCH_NS = NS_PER_S
+"""No process starts anew more often than that for long: a start asks the venue a dozen things."""
+
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _SHAPE = re.compile(
     r"(?P<prefix>[A-Za-z0-9_-]+)\.(?P<epoch>[0-9a-z]+)\.(?P<seq>[0-9a-z]+)"
     r"\.(?P<parent>[0-9a-z]+)\.(?P<role>[EXST])\.(?P<strategy>[A-Za-z0-9_-]*)"
 )
+
+
+def epoch_at(now: int) -> int:
+    """Return the least epoch of a process that starts now.
+
+    It grows with time, faster than by starts: where a journal was lost, or an older copy of it has
+    taken its place, no epoch and so no id comes again.
+    """
+    return max((now - EPOCHS_FROM_NS) // EPOCH_NS, 1)
 
 
 class Owner(NamedTuple):

@@ -18,6 +18,7 @@ from ..feeds.known import check_known
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError, StrategyError
+from ..model.ids import epoch_at
 from ..model.values import NS_PER_S, SessionId, StrategyId, Symbol, TradingSessionStatus
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
@@ -51,14 +52,15 @@ def database_of(config: TradingConfig) -> str:
     return url
 
 
-def own_journal(config: TradingConfig) -> OwnedJournal:
-    """Open the journal as its owner.
+def own_journal(config: TradingConfig, epoch_min: int = 1) -> OwnedJournal:
+    """Open the journal as its owner; see `open_journal`.
 
     Raises:
         JournalLocked: another process owns it; the text says which.
         TradingError: it can't be had.
     """
-    return open_journal(database_of(config), durability=config.durability)
+    where, durability = database_of(config), config.durability
+    return open_journal(where, durability=durability, epoch_min=epoch_min)
 
 
 async def assemble(  # noqa: PLR0913 - what may be given instead of what is configured
@@ -90,7 +92,8 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     check_disabled_rules(config)
     is_dry = config.dry_run if is_dry is None else is_dry
     open_venue = open_paper if is_dry else broker.open if broker else opener_of(config)
-    journal = own_journal(config)
+    now = clock.now() if clock else time.time_ns()
+    journal = own_journal(config, 1 if is_dry else epoch_at(now))
     venue: Venue | None = None
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())

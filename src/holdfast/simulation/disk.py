@@ -52,6 +52,7 @@ class Disk:
     now: Callable[[], float]
     rows: list[StoredRow] = field(default_factory=list)
     epoch: int = 0
+    lives: int = 0  # how often somebody has owned it
     owner: Process | None = None
     snapshot: tuple[int, bytes, bytes] | None = None
     older_snapshot: tuple[int, bytes, bytes] | None = None
@@ -103,6 +104,14 @@ class Disk:
             self.on_undurable(f"{lost} facts were lost that had been synced, as their sender knew")
         elif self.promises and self.now() - since > SYNC_WITHIN_S:
             self.on_undurable(f"{lost} facts were lost, {self.now() - since:.3f} s old")
+
+    def restore(self, count: int, epoch: int) -> None:
+        """Be as it was when there were so many rows, all of it on the disk."""
+        del self.rows[count:]
+        if self.snapshot is not None and self.snapshot[0] > count:
+            self.snapshot = None
+        self.epoch = epoch
+        self.sync()
 
     def tear(self, row: StoredRow) -> StoredRow:
         """Return a row of which the end never reached the disk."""
@@ -292,7 +301,7 @@ class PowerCommit:
         """Nothing to stop."""
 
 
-def open_disk(disk: Disk, durability: str) -> OwnedJournal:
+def open_disk(disk: Disk, durability: str, epoch_min: int = 1) -> OwnedJournal:
     """Own the journal on a disk as the running process.
 
     Raises:
@@ -310,7 +319,8 @@ def open_disk(disk: Disk, durability: str) -> OwnedJournal:
     if torn:
         del disk.rows[len(disk.rows) - len(torn) :]
         disk.found += len(torn)
-    disk.owner, disk.epoch = process, disk.epoch + 1
+    disk.owner, disk.epoch = process, max(disk.epoch + 1, epoch_min)
+    disk.lives += 1
     keep_epoch(disk)
     head = disk.rows[-1][6] if disk.rows else GENESIS
     chain, delivery = Chain(len(disk.rows), head, disk.epoch), Delivery()

@@ -209,7 +209,7 @@ def _sync_error(world: World, fault: Fault) -> None:
     world.disk.fails_to_sync = True
     world.fire("sync_error")
     live, process = world.live, world.process
-    if world.durability == "process" and live and process and not process.is_dead:
+    if world.setup.config.durability == "process" and live and process and not process.is_dead:
         world.loop.call_soon(_upkeep_fails, live, context=process.context)
     world.later(fault.for_s, mend)
 

@@ -20,6 +20,9 @@ FEED = "feed"
 """The group of faults that has a plan of its own."""
 
 
+ALONE = frozenset({"drop_frame"})
+"""The one fault under which its repair is judged by its time."""
+
 RESTART = "exchange_restart"
 RESTARTS = 0.1
 """The share of seeds in which the exchange is started again, where all kinds may strike."""

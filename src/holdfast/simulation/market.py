@@ -129,16 +129,19 @@ class SimFeed:
     pace = 1.0
     is_live = True
 
-    def __init__(self, market: Market, start_ts: int) -> None:
+    def __init__(self, market: Market, start_ts: int, symbols: Sequence[Symbol]) -> None:
         self.start_ts = start_ts
+        self._symbols = frozenset(symbols)
         self._market = market
         self._news: asyncio.Queue[MarketData] = asyncio.Queue()
 
     def put(self, message: MarketData) -> None:
-        self._news.put_nowait(message)
+        if message.symbol in self._symbols:
+            self._news.put_nowait(message)
 
     def instruments(self) -> Sequence[Instrument]:
-        found = (known_instrument(symbol) for symbol in self._market.symbols)
+        shown = (each for each in self._market.symbols if each in self._symbols)
+        found = (known_instrument(symbol) for symbol in shown)
         return [each for each in found if each is not None]
 
     def history(self, symbol: Symbol, timeframe: str, before_ts: int, count: int) -> Sequence[Bar]:

@@ -107,7 +107,7 @@ class Operator:
         assert live is not None
         instrument = self._world.instrument(symbol)
         price = Decimal(repr(world.market.prices[symbol]))
-        limit = world.config.position_size_pct * world.bourse.exchange.margin(ACCOUNT).balance
+        limit = world.setup.config.position_size_pct * world.bourse.exchange.margin(ACCOUNT).balance
         qty = instrument.round_qty(limit * Decimal(self._lots.choice(("0.45", "0.9"))) / price)
         side = self._lots.choice((Side.BUY, Side.SELL))
         is_limit = self._lots.random() < 0.5

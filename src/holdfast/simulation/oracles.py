@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..engine.breaker import BreakerState
 from ..engine.forgetting import trade_name
 from ..engine.order import RequestState
 from ..engine.protection import cover
@@ -225,7 +226,7 @@ class Oracles:
         since = output.report.venue_ts - HEARD_NS_MAX
         price = Decimal(repr(world.market.lowest(order.symbol, since)))
         equity = exchange.margin(ACCOUNT).balance
-        limit = world.config.position_size_pct * equity * SLACK
+        limit = world.setup.boldest * equity * SLACK
         if reach * price > limit:
             text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"
             self.say("worst case", text)
@@ -282,10 +283,12 @@ class Oracles:
     def _look_at_stops(self, state: State) -> None:
         now = self._world.loop.time()
         naked = {}
+        is_failing = any(b.state is not BreakerState.CLOSED for b in state.breakers.values())
+        is_silent = is_failing and "breaker_open" in self._alarmed  # of which is told once
         for parent_id, text in self._naked_parents(state, is_exact=False):
             since = self._naked.get(parent_id, now)
             naked[parent_id] = since
-            is_told = any(told >= since for told in self._alarmed.values())
+            is_told = is_silent or any(told >= since for told in self._alarmed.values())
             if now - since > NAKED_S_MAX and not is_told:
                 self.say("stops", f"{text} for {now - since:.0f} s, and no alarm")
         self._naked = naked
@@ -302,7 +305,9 @@ class Oracles:
                 continue
             there = [self._world.at_venue(parent.key[1], child) for child in parent.children]
             orders = [order for order in there if order is not None]
-            if not is_exact and any(_is_news(order, state) for order in orders):
+            known = [state.orders.get(order.cl_ord_id) for order in orders]
+            booked = [None if each is None else each.cum_qty for each in known]
+            if not is_exact and booked != [order.cum_qty for order in orders]:
                 continue
             stops = [o for o in orders if o.is_open and role_of(o.cl_ord_id) is OrderRole.STOP_LOSS]
             sizes = [stop.leaves_qty for stop in stops]
@@ -386,11 +391,6 @@ class Oracles:
         for name, count in booked.items():
             if count > 1:
                 self.say("one booking per trade", f"{name} was booked {count} times")
-
-
-def _is_news(order: VenueOrder, state: State) -> bool:
-    known = state.orders.get(order.cl_ord_id)
-    return known is None or known.cum_qty != order.cum_qty
 
 
 def role_of(cl_ord_id: str) -> OrderRole | None:

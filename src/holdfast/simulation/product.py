@@ -24,6 +24,7 @@ from .live_feed import live_feed
 from .market import SimFeed
 from .network import SimWire
 from .process import Process
+from .unruly import Misrule
 
 if TYPE_CHECKING:
     from .world import World
@@ -34,10 +35,11 @@ REST_URL = "http://exchange"
 async def make_life(world: World, process: Process) -> LiveSession:
     """Return one life of the session, not yet begun."""
     ear = None if world.hearing is None else world.hearing.ear(process)
-    broker = LiveBrokerAdapter(lambda wiring: _venue(world, wiring, process), world.config)
+    config = world.setup.config
+    broker = LiveBrokerAdapter(lambda wiring: _venue(world, wiring, process), config)
     parts = await assemble(
-        world.config,
-        world.market.symbols,
+        config,
+        world.setup.symbols,
         feed=_feed(world, process, ear),
         broker=broker,
         session_id=SessionId(f"session-{world.disk.epoch + 1}"),
@@ -53,7 +55,7 @@ async def make_life(world: World, process: Process) -> LiveSession:
     listeners = [world.oracles.hear_facts, world.hear_facts]
     if ear is not None:
         listeners.append(ear.hear_facts)
-    live = LiveSession(world.config, plan, parts, world, listeners=listeners)
+    live = LiveSession(config, plan, parts, world, listeners=listeners)
     live.runner.guard = ear or _NoGuard()  # type: ignore[assignment]
     if ear is not None:
         ear.live = live
@@ -63,7 +65,7 @@ async def make_life(world: World, process: Process) -> LiveSession:
 def _feed(world: World, process: Process, ear: Ear | None) -> Feed:
     """Return what a process sees of the market: straight, or over the exchange's streams."""
     if ear is None:
-        feed = SimFeed(world.market, world.machine_now())
+        feed = SimFeed(world.market, world.machine_now(), world.setup.symbols)
         world.feeds.append((feed, process))
         return feed
     return live_feed(world.market.symbols, REST_URL, world.machine_now, world.road, ear)
@@ -73,17 +75,21 @@ def _strategies(world: World) -> list[str | Strategy]:
     if world.spec.strategy:
         return [world.spec.strategy]
     first = Listener if world.has_live_feed else Churner
-    return [first(f"{world.seed}/a"), Churner(f"{world.seed}/b", 0.08)]
+    made: list[str | Strategy] = [first(f"{world.seed}/a"), Churner(f"{world.seed}/b", 0.08)]
+    unruly = [each.strategy() for each in world.against if isinstance(each, Misrule)]
+    return [*made[world.setup.strategies_left_out :], *unruly]
 
 
 def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenue:
+    config = wiring.config
     return BinanceFuturesVenue(
         KEY,
         SECRET,
         clock=wiring.clock,
         settings=BinanceSettings(
             endpoints=endpoints(testnet=True, rest_url=REST_URL),
-        ).set_by(world.config.leverage, {}, world.config.retry_attempts),
+            orders_over_ws=config.orders_over_ws,
+        ).set_by(config.leverage, {}, config.retry_attempts),
         open_wire=lambda: SimWire(world.road, process),
         random=random.Random(f"{world.seed}/jitter/{process.number}").random,
     )

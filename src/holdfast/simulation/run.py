@@ -34,7 +34,7 @@ def play(spec: Spec) -> Verdict:
 def _play(spec: Spec) -> Verdict:
     world = World(spec, strike)
     JOURNALS[SCHEME] = (
-        lambda _where, durability, _owner: open_disk(_disk_of(world), durability),
+        lambda _where, durability, _owner, least: open_disk(_disk_of(world), durability, least),
         lambda _where: open_disk(world.disk, "process"),
     )
     ear = _Ear(world)
@@ -131,7 +131,7 @@ def _verdict(world: World) -> Verdict:
         deeds=dict(sorted(world.deeds.counts.items())),
         seconds=world.loop.time(),
         writes=world.disk.writes,
-        lives=world.disk.epoch,
+        lives=world.disk.lives,
         orders=len(world.oracles._seen),  # noqa: SLF001
         fills=len(exchange.trades_since(ACCOUNT)),
         plan=world.plan,

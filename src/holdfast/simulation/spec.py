@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
 
 import msgspec
 
-from ..model.config import TradingConfig
-from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
-from .disk import SCHEME
 from .faults import SHAPES, Fault
 
 
@@ -51,20 +47,3 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 BOLDNESS = (Decimal("0.15"), Decimal("0.3"), Decimal("0.6"))
 """How large a position may be, of equity."""
-
-
-@lru_cache(maxsize=16)
-def config_of(durability: str, boldness: int) -> TradingConfig:
-    """Return the settings of a run."""
-    return TradingConfig(
-        database_url=f"{SCHEME}://disk",
-        durability=durability,
-        position_size_pct=BOLDNESS[boldness],
-        max_daily_loss_pct=Decimal("0.9"),
-        min_free_margin_pct=Decimal("0.01"),
-        volatility_max=Decimal(1000),
-        max_executions=EXECUTIONS_COUNTED_MAX,
-        max_messages=MESSAGES_COUNTED_MAX,
-        disabled=("correlation",),
-        save_state_interval=45,
-    )

@@ -23,10 +23,11 @@ from ..model.values import NS_PER_S, ZERO, ClOrdId, Symbol
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
 from .absence import Absence
+from .against import adversaries_of
 from .bourse import ACCOUNT, Bourse, settings_of
 from .deeds import Deeds
 from .disk import Disk, Killing
-from .faults import Fault, draw_plan, kind_of
+from .faults import ALONE, Fault, draw_plan, kind_of
 from .hearing import Hearing
 from .live_feed import has_live_feed
 from .loop import SimLoop
@@ -37,7 +38,8 @@ from .operator import Operator
 from .oracles import Oracles
 from .process import Process
 from .product import make_life
-from .spec import BOLDNESS, Spec, config_of
+from .setup import Setup
+from .spec import BOLDNESS, Spec
 from .stale import StaleReads
 from .timing import REPAIR_S_MAX, Timing
 
@@ -49,9 +51,6 @@ STILL_S = 15
 """How long nothing must be under way before the world counts as at rest."""
 
 RESTART_S = (0.3, 3.0)
-ALONE = frozenset({"drop_frame"})
-"""The one fault under which its repair is judged by its time."""
-
 MAX_LOG = 20_000
 
 
@@ -63,6 +62,9 @@ class Strike(Protocol):
 
 class World:
     """Everything that surrounds the product, and the product in it."""
+
+    is_calm = is_over = False
+    skew_ns = 0
 
     def __init__(self, spec: Spec, strike: Strike) -> None:
         self.strike = strike
@@ -79,11 +81,9 @@ class World:
         self.processes: list[Process] = []
         self.lives: Lives | None = None
         self.live: LiveSession | None = None
-        self.is_calm = False
-        self.is_over = False
         self.has_strangers = self.lots.random() < 0.3
-        self.durability = self.lots.choice(("process", "process", "power"))
-        self.config = config_of(self.durability, self.lots.randrange(len(BOLDNESS)))
+        durability = self.lots.choice(("process", "process", "power"))
+        self.setup = Setup(durability, self.lots.randrange(len(BOLDNESS)))
         self.market = Market(self.seed, SYMBOLS, self.venue_now)
         self.disk = Disk(
             lots=random.Random(f"{self.seed}/disk"),
@@ -96,7 +96,6 @@ class World:
             if spec.has_plan
             else ()
         )
-        self.skew_ns = 0
         self.starting_kill: Fault | None = None
         self.wake = asyncio.Event()
         self.feeds: list[tuple[SimFeed, Process]] = []
@@ -115,6 +114,8 @@ class World:
         self.bourse.dropped = self.timing.on_dropped
         self._operator = Operator(self)
         self.meddler, self.absence = Meddler(self), Absence(self)
+        self.ends_s = spec.storm_s
+        self.against = adversaries_of(self)
         self._kills = list(spec.kills)
         self._arm_kill()
         self.bourse.on_outputs(self._hear_venue)
@@ -194,6 +195,8 @@ class World:
         """Start the product, and start it again whenever it has ended."""
         while not self.is_over:
             self.wake.clear()
+            for each in self.against:
+                each.between() if self.processes else each.begin()
             process = Process(self.loop, len(self.processes) + 1, self._ended)
             self.process = process
             self.processes.append(process)
@@ -220,7 +223,7 @@ class World:
 
     async def _live(self, process: Process) -> None:
         """The product's main: lives of a session, one after the other."""
-        lives = Lives(lambda: self._make(process), self.config, self)
+        lives = Lives(lambda: self._make(process), self.setup.config, self)
         await lives.start()
         if process is self.process:
             self.lives = lives
@@ -255,7 +258,7 @@ class World:
             if fault.number not in self.spec.without:
                 self.log(f"plan: {fault}")
             self.strike(self, fault, is_left_out=fault.number in self.spec.without)
-        await asyncio.sleep(max(0.0, self.spec.storm_s - self.loop.time()))
+        await asyncio.sleep(max(0.0, self.ends_s - self.loop.time()))
 
     def _arm_kill(self) -> None:
         """Die at the next of the writes that were asked for, counted from the last death on."""
@@ -313,7 +316,7 @@ class World:
             create(self._pulse()),
             create(self._supervise()),
         ]
-        people = [create(self._operator.run())]
+        people = [create(self._operator.run()), *(create(each.run()) for each in self.against)]
         if self.spec.has_plan and self.spec.kinds - ALONE:
             tasks.append(create(self.absence.run()))
             if has_meddler(self.seed):
@@ -342,6 +345,8 @@ class World:
     def _calm_down(self) -> None:
         self.log("the storm is over")
         self.is_calm = self.market.is_calm = True
+        for each in self.against:
+            each.calm_down()
         if self.hearing is not None:
             self.hearing.calm_down()
         self.bourse.venue.faults.clear()

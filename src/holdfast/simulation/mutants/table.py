@@ -124,6 +124,12 @@ MUTANTS = (
     Mutant("commits are synced", shells.sync_nothing, ("durable",), ("kill",)),
     Mutant("an epoch is synced", shells.give_an_epoch_out_unsynced, ("durable",), ("kill",)),
     Mutant(
+        "no epoch comes twice",
+        shells.count_epochs_by_the_journal_alone,
+        ("one order per id",),
+        known=(Known(60_400_119, 18),),
+    ),
+    Mutant(
         "one owner writes",
         shells.let_two_owners_write,
         ("fold", "crash", "facts first", "at rest", "run"),

@@ -1,0 +1,34 @@
+"""The table of adversaries, and who of them is in a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .adversaries import Adversary
+from .amnesia import Amnesia
+from .contracts import Contracts
+from .faults import ALONE
+from .hard_times import HardTimes
+from .heritage import Heritage
+from .second_thoughts import SecondThoughts
+from .unruly import Misrule
+
+if TYPE_CHECKING:
+    from .world import World
+
+ADVERSARIES: tuple[type[Adversary], ...] = (
+    Heritage,
+    SecondThoughts,
+    Amnesia,
+    Misrule,
+    Contracts,
+    HardTimes,
+)
+
+
+def adversaries_of(world: World) -> tuple[Adversary, ...]:
+    """Return those that a seed has; where one fault alone is judged, or none, there are none."""
+    if not world.spec.has_plan or not world.spec.kinds - ALONE:
+        return ()
+    made = [each(world) for each in ADVERSARIES]
+    return tuple(each for each in made if each.is_on)
