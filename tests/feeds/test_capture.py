@@ -214,7 +214,7 @@ def test_trades_that_come_in_two_streams_count_once(tmp_path):
         put(tmp_path, wrapped(tape(4)), wrapped(agg), wrapped({**agg, "s": "ETHUSDT"}))
     )
 
-    trades = [message for chunk in feed.read() for message in chunk]
+    trades = [each for chunk in feed.read() for each in chunk if isinstance(each, Trade)]
     assert [(trade.symbol, trade.trade_id) for trade in trades] == [("BTCUSDT", 7), ("ETHUSDT", 5)]
     assert feed.skips == {"aggTrade beside another tape": 1}
 

@@ -223,7 +223,7 @@ def test_a_week_that_begins_on_a_monday_keeps_its_days():
 def test_a_bar_that_was_told_of_late_does_not_make_the_next_one_late():
     builder = BarBuilder(SYMBOL, ["1s"])
     late = NS_PER_S // 200
-    closed = []
+    closed: list[Bar] = []
     for number in range(3):
         start, end = number * NS_PER_S, (number + 1) * NS_PER_S
         bar = Bar(symbol=SYMBOL, timeframe="1s", open_ts=start, ts=end + late, open=1, high=2,
