@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..model.config import TradingConfig
     from ..runtime.replay import Terms
     from ..runtime.replay_sweep import Job
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def replay(
@@ -158,8 +161,10 @@ def _terms(
     given: Told = {}
     if half_spread is not None:
         given["half_spread"] = _fraction(half_spread, "--half-spread")
+        _check_sign(given["half_spread"], half_spread, "--half-spread")
     if queue is not None:
         given["unknown_queue"] = _number(queue, "--queue")
+        _check_sign(given["unknown_queue"], queue, "--queue")
     maker = taker = None
     if fees is not None:
         parts = fees.split(",")
@@ -195,6 +200,11 @@ def _number(text: str, option: str) -> Decimal:
     return value
 
 
+def _check_sign(value: Decimal, text: str, option: str) -> None:
+    if value < 0:
+        raise InputError(f"{option} must be 0 or more, was {text!r}")
+
+
 def _time(text: str, option: str) -> int:
     """Read a time; without a zone it is UTC."""
     try:
@@ -202,4 +212,4 @@ def _time(text: str, option: str) -> int:
     except ValueError:
         raise InputError(f"{option} takes a time such as 2025-05-04T12:30, was {text!r}") from None
     aware = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return round(aware.timestamp()) * 1_000_000_000
+    return (aware - _EPOCH) // timedelta(microseconds=1) * 1_000

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..model.bars import BarBuilder
-from ..model.errors import ConfigError
+from ..model.errors import ConfigError, FeedError
 from ..model.instrument import Instrument
 from ..model.market import Bar, MarketData, Trade, timeframe_ns
 from ..model.values import NS_PER_S, Symbol
@@ -43,7 +44,7 @@ class RecordingFeed:
         end_ts: messages from here on are left out.
 
     Raises:
-        ConfigError: no such file, or a symbol that none of them has.
+        ConfigError: no such file, a symbol that none of them has, or a time before they begin.
         FeedError: a file's head is no market data.
     """
 
@@ -77,6 +78,11 @@ class RecordingFeed:
         self._end_ts = _NEVER if end_ts is None else end_ts
         if duration_s is not None:
             self._end_ts = min(self._end_ts, self._start_ts + round(duration_s * NS_PER_S))
+        if self._end_ts <= self._start_ts:
+            raise ConfigError(
+                f"there is nothing from {_time(self._start_ts)} to {_time(self._end_ts)}: "
+                f"the recording begins at {_time(self._first_ts)}"
+            )
 
     @classmethod
     def from_settings(cls, settings: FeedSettings) -> RecordingFeed:
@@ -136,8 +142,19 @@ class RecordingFeed:
         Funding rates are shown from the first price on and until the last.
 
         Raises:
-            FeedError: a line is torn, out of order or impossible; it names file and line.
+            FeedError: a line is torn, out of order or impossible; it names file and line. Or there
+                is nothing at all between the times asked for.
         """
+        chunks = self._read(after_ts)
+        first = next(chunks, None)
+        if first is not None:
+            yield first
+        elif after_ts < self._start_ts:
+            end = "on" if self._end_ts == _NEVER else f"to {_time(self._end_ts)}"
+            raise FeedError(f"no market data from {_time(self._start_ts)} {end}")
+        yield from chunks
+
+    def _read(self, after_ts: int) -> Iterator[Chunk]:
         self.skips.clear()
         reading = Reading(self._wanted, self.skips)
         since = max(after_ts, self._start_ts - 1)
@@ -165,6 +182,10 @@ def read_recording(
 ) -> Iterator[MarketData]:
     """Yield a recording's messages one by one; see `RecordingFeed` for what may go wrong."""
     return itertools.chain.from_iterable(RecordingFeed(paths, symbols).read(after_ts))
+
+
+def _time(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _open(path: Path, only: Symbol | None) -> Source:
