@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from ..model.events import (
     AlarmRaised,
     Event,
@@ -20,6 +22,7 @@ from ..model.events import (
     OrderInDoubt,
     OrderNeverArrived,
     OrderRejected,
+    OrderReplaced,
     OrderSubmitted,
     SignalDenied,
     SignalReceived,
@@ -63,10 +66,18 @@ class OrderRow:
         """Count one execution; a fill may come after the cancel."""
         self.cum_qty += fill.qty
         self.quote += fill.qty * fill.price
+        if self.status not in _ENDS.values():
+            self.status = OrderStatus.PARTIALLY_FILLED.value
+        self._look_whether_filled()
+
+    def replace(self, fact: OrderReplaced) -> None:
+        """Take the venue's word on quantity and price."""
+        self.order = replace(self.order, qty=fact.qty, price=fact.price)
+        self._look_whether_filled()
+
+    def _look_whether_filled(self) -> None:
         if self.cum_qty >= self.order.qty:
             self.status = OrderStatus.FILLED.value
-        elif self.status not in _ENDS.values():
-            self.status = OrderStatus.PARTIALLY_FILLED.value
 
 
 @dataclass
@@ -104,6 +115,9 @@ class Rows:
                 self.fills.append(fact)
                 if row := self.orders.get(fact.cl_ord_id):
                     row.fill(fact)
+            case OrderReplaced():
+                if row := self.orders.get(fact.cl_ord_id):
+                    row.replace(fact)
             case SignalReceived():
                 self.wishes[fact.intent_id] = fact
                 _bound(self.wishes)
