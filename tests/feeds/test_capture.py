@@ -226,6 +226,30 @@ def test_only_the_symbols_asked_for_are_shown(tmp_path):
     assert {m.symbol for m in read(path, "ETHUSDT")} == {"ETHUSDT"}
 
 
+def both(at, *, first=BTC):
+    second = ETH if first == BTC else BTC
+    return [wrapped(tape(at, symbol=first)), wrapped(tape(at + 1, symbol=second))]
+
+
+def test_days_of_a_capture_are_one_whichever_symbol_is_heard_first(tmp_path):
+    """History is made of all of them, and days that overlap are refused."""
+    minute = 60_000
+    days = [
+        put(tmp_path, *both(0), *both(minute), name="all_1.gz"),
+        put(tmp_path, *both(2 * minute, first=ETH), *both(3 * minute), name="all_2.gz"),
+        put(tmp_path, *both(4 * minute)[:1], *both(5 * minute)[:1], name="all_3.gz"),
+    ]
+    now = (T + 5 * minute) * MS
+    feed = RecordingFeed(days, start_ts=now)
+
+    bars = feed.history(BTC, "1m", now, 10)
+
+    assert [(bar.open_ts // MS - T) // minute for bar in bars] == [0, 1, 2, 3, 4]
+    assert len(feed.history(ETH, "1m", now, 10)) == 4
+    with pytest.raises(FeedError, match="overlaps in time"):
+        read([days[0], put(tmp_path, *both(1, first=ETH), name="all_4.gz")])
+
+
 def test_a_symbol_that_comes_late_in_a_capture_is_found(tmp_path):
     lines = [wrapped(ticker(i)) for i in range(5000)]
     path = put(tmp_path, *lines, wrapped(ticker(9000, symbol=ETH)))

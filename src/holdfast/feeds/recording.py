@@ -120,18 +120,20 @@ class RecordingFeed:
             ValueError: the time frame is not like 5s, 1m, 4h or 1d.
         """
         length = timeframe_ns(timeframe)
-        strand = self._strand_for(symbol, length)
-        if strand is None or count <= 0:
+        strands = self._strands_for(symbol, length)
+        if not strands or count <= 0:
             return []
         since = before_ts - before_ts % length - count * length
         builder = BarBuilder(symbol, [timeframe])
         bars: deque[Bar] = deque(maxlen=count)
+        has_bars = bool(strands[0].timeframe)
         # A bar that ends at `since` is too early, a trade at that time is just in time.
-        chunks = strand.chunks(Reading(frozenset([symbol])), since - (not strand.timeframe))
+        reading, after_ts = Reading(frozenset([symbol])), since - (not has_bars)
+        chunks = merge([strand.chunks(reading, after_ts) for strand in strands], [])
         for message in itertools.chain.from_iterable(before(chunks, before_ts + 1)):
-            if isinstance(message, Trade) and not strand.timeframe:
+            if isinstance(message, Trade) and not has_bars:
                 bars.extend(builder.on_trade(message))
-            elif isinstance(message, Bar) and strand.timeframe:
+            elif isinstance(message, Bar) and has_bars:
                 bars.extend(builder.on_bar(message))
         bars.extend(builder.on_time(before_ts))
         return list(bars)
@@ -168,13 +170,17 @@ class RecordingFeed:
         async for batch in paced(batches(self.read(after_ts)), self.pace):
             yield batch
 
-    def _strand_for(self, symbol: Symbol, length: int) -> Strand | None:
-        """Return what bars of a length are best made of; None where nothing fits."""
+    def _strands_for(self, symbol: Symbol, length: int) -> list[Strand]:
+        """Return what bars of a length are best made of; nothing where nothing fits.
+
+        Captures may be many: of one day a symbol is heard early, of another late.
+        """
         known = [strand for strand in self._strands if strand.has(symbol)]
         fitting = [s for s in known if s.timeframe and length % timeframe_ns(s.timeframe) == 0]
         if fitting:
-            return max(fitting, key=lambda strand: timeframe_ns(strand.timeframe))
-        return next((strand for strand in known if strand.kind in ("trades", "capture")), None)
+            return [max(fitting, key=lambda strand: timeframe_ns(strand.timeframe))]
+        tapes = [strand for strand in known if strand.kind in ("trades", "capture")]
+        return [s for s in tapes if s.kind == tapes[0].kind == "capture"] or tapes[:1]
 
 
 def read_recording(
