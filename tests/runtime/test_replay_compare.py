@@ -151,3 +151,19 @@ def test_the_nearest_trades_are_paired_where_one_made_a_trade_more():
     for drift in (compare(fewer, more), compare(more, fewer)):
         assert [abs(pair.entry_ms) for pair in drift.both()] == [300, 300]
         assert len(drift.pairs) == 3
+
+
+def test_an_exit_without_a_price_is_not_laid_beside_another():
+    gone = ev.PositionAdopted(
+        ts=START + 10 * NS_PER_S,
+        symbol=BTC,
+        qty=Decimal(0),
+        entry_price=Decimal(0),
+        reason="policy",
+    )
+    taken_away = [trip(0, "100", "101")[0], gone]
+
+    for drift in (compare(taken_away, trip(0, "100", "101")),
+                  compare(trip(0, "100", "101"), taken_away)):  # fmt: skip
+        assert drift.pairs[0].exit_bp is None
+        assert drift.pairs[0].entry_bp == 0

@@ -73,6 +73,8 @@ class Pair:
         if self.session is None or self.replay is None:
             return None
         real, made = getattr(self.session, name), getattr(self.replay, name)
+        if not (real and made):
+            return None  # it left without a fill
         return float((real - made) / made * self.session.side.sign * sign * 10_000)
 
     @property

@@ -55,12 +55,14 @@ class OrderRow:
     status: str = OrderStatus.PENDING_NEW.value
     cum_qty: Decimal = ZERO
     quote: Decimal = ZERO
+    unpriced: Decimal = ZERO  # filled before it was adopted, at nobody knows what price
     reason: str = ""
 
     @property
     def avg_px(self) -> Decimal | None:
-        """Return the average price of what was filled; None before the first fill."""
-        return self.quote / self.cum_qty if self.cum_qty else None
+        """Return the average price of the fills that were heard; None before the first."""
+        priced = self.cum_qty - self.unpriced
+        return self.quote / priced if priced else None
 
     def fill(self, fill: OrderFilled) -> None:
         """Count one execution; a fill may come after the cancel."""
@@ -108,9 +110,9 @@ class Rows:
             case OrderSubmitted():
                 self._add(OrderRow(fact.ts, fact.order))
             case OrderAdopted():
-                quote = fact.cum_qty * (fact.order.price or ZERO)
-                status = fact.status.value
-                self._add(OrderRow(fact.ts, fact.order, status, fact.cum_qty, quote))
+                row = OrderRow(fact.ts, fact.order, fact.status.value)
+                row.cum_qty = row.unpriced = fact.cum_qty
+                self._add(row)
             case OrderFilled():
                 self.fills.append(fact)
                 if row := self.orders.get(fact.cl_ord_id):
