@@ -110,9 +110,9 @@ class Rows:
             case OrderSubmitted():
                 self._add(OrderRow(fact.ts, fact.order))
             case OrderAdopted():
-                row = OrderRow(fact.ts, fact.order, fact.status.value)
-                row.cum_qty = row.unpriced = fact.cum_qty
-                self._add(row)
+                adopted = OrderRow(fact.ts, fact.order, fact.status.value)
+                adopted.cum_qty = adopted.unpriced = fact.cum_qty
+                self._add(adopted)
             case OrderFilled():
                 self.fills.append(fact)
                 if row := self.orders.get(fact.cl_ord_id):
