@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,13 @@ import pytest
 from holdfast.cli import main
 from holdfast.cli.replay import _time
 from holdfast.journal import open_journal
+from holdfast.model.config import TradingConfig
 from holdfast.model.events import OrderFilled, OrderSubmitted
 from holdfast.model.values import OrderRole
+from holdfast.runtime.replay import Terms
+from holdfast.runtime.replay_report import write_walk
+from holdfast.runtime.replay_sweep import Fold, Job, Row
+from holdfast.stats import SessionStats
 
 START_MS = 1_746_374_400_000
 
@@ -92,6 +98,39 @@ def test_from_and_to_cut_the_recording(capsys, bars):
 
     assert found["started_at"].startswith("2025-05-04T17:0")
     assert found["feed_duration_s"] <= 3600
+
+
+def test_a_time_behind_the_recordings_end_is_an_error(capsys, bars):
+    code, found = replayed(capsys, bars, "--no-report", "--from", "2025-06-01")
+
+    assert code != 0
+    assert "no market data from 2025-06-01T00:00:00" in found["error"]
+
+
+def test_a_part_of_a_second_counts_in_a_time():
+    assert _time("2025-05-04T16:00:00.750", "--from") == START_MS * 10**6 + 750 * 10**6
+
+
+def test_a_walk_forward_ends_with_the_recording(capsys, bars):
+    arguments = ("--grid", "fast=5,10", "--walk-forward", "2", "--jobs", "1", "--no-report")
+    _, whole = replayed(capsys, bars, *arguments)
+    _, asked_too_far = replayed(capsys, bars, *arguments, "--to", "2025-06-01")
+
+    assert asked_too_far == whole
+
+
+def test_the_profit_out_of_sample_is_that_of_the_folds(tmp_path):
+    def tested(realized, open_):
+        job = Job(TradingConfig(), "sma_cross", (), Terms(), (("fast", "5"),), 1, 2)
+        return Row(job, SessionStats(total_pnl=Decimal(realized), unrealized_pnl=Decimal(open_)))
+
+    folds = [Fold(each, each) for each in (tested(10, -4), tested(5, 20))]
+    write_walk(tmp_path / "walk.html", folds, "pnl")
+
+    page = (tmp_path / "walk.html").read_text()
+    assert "+6.00" in page
+    assert "+25.00" in page
+    assert '<span>Profit out of sample</span><b class="good">+31.00</b>' in page
 
 
 def test_latency_moves_every_fill(capsys, bars):
@@ -187,6 +226,15 @@ def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):
         (["--walk-forward", "3"], "needs a --grid"),
         (["--by", "luck", "--grid", "fast=5,6"], "--by must be one of pnl"),
         (["--queue", "much"], "--queue must be a number"),
+        (["--queue=-5"], "--queue must not be negative, was -5"),
+        (["--half-spread=-1bp"], "--half-spread must not be negative"),
+        (["--latency=-1s"], "--latency"),
+        (["--grid", "fast=,"], "NAME=FROM:TO:STEP"),
+        (["--grid", "fast=nan:5:1"], "in numbers, was 'fast=nan:5:1'"),
+        (["--grid", "fast=1:5:inf"], "in numbers, was 'fast=1:5:inf'"),
+        (["--grid", "fast=5,10,5"], "names 5 twice, was 'fast=5,10,5'"),
+        (["--to", "2025-05-04T16:00"], "begins at 2025-05-04T16:01:00"),
+        (["--from", "2025-05-04T18:00", "--to", "2025-05-04T17:00"], "--to must be later than --from"),
     ],
 )
 def test_wrong_options_are_told_with_what_was_expected(capsys, bars, arguments, what):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from holdfast.feeds import RecordingFeed, read_recording
+from holdfast.model.bars import BarBuilder
 from holdfast.model.errors import ConfigError, FeedError
 from holdfast.model.market import Bar, BookDelta, BookSnapshot, MarkPrice, Quote, Trade
 from holdfast.model.values import Symbol
@@ -63,7 +64,7 @@ def read(path, *symbols):
 def test_each_kind_of_message_becomes_its_market_data(tmp_path):
     mark = {"e": "markPriceUpdate", "E": T + 61000, "s": "BTCUSDT", "p": "60000.5", "P": "1",
             "i": "60001.5", "r": "0.0001", "T": T + 3_600_000}  # fmt: skip
-    agg = {"e": "aggTrade", "E": T + 62000, "a": 5, "s": "BTCUSDT", "p": "60000.3", "q": "1",
+    agg = {"e": "aggTrade", "E": T + 62000, "a": 5, "s": "ETHUSDT", "p": "60000.3", "q": "1",
            "f": 1, "l": 2, "T": T + 62000, "m": False}  # fmt: skip
     events = [wrapped(e) for e in (ticker(0), tape(1), depth(2), KLINE, mark, agg)]
 
@@ -109,7 +110,7 @@ def test_each_kind_of_message_becomes_its_market_data(tmp_path):
             funding_rate=0.0001,
             next_funding_ts=(T + 3_600_000) * MS,
         ),
-        Trade(symbol=BTC, ts=(T + 62000) * MS, price=60000.3, qty=1.0, trade_id=5),
+        Trade(symbol=ETH, ts=(T + 62000) * MS, price=60000.3, qty=1.0, trade_id=5),
     ]
 
 
@@ -166,11 +167,87 @@ def test_what_no_feed_shows_is_counted_and_skipped(tmp_path):
     }
 
 
+def minute(number, sent=60_003, *, is_closed=True):
+    start = T + number * 60_000
+    body = {**KLINE["k"], "t": start, "T": start + 59_999, "x": is_closed}
+    return wrapped({**KLINE, "E": start + sent, "k": body})
+
+
+def test_a_bar_in_the_making_moves_no_time(tmp_path):
+    path = put(tmp_path, wrapped(ticker(0)), minute(0, 250, is_closed=False), wrapped(ticker(300)))
+
+    assert [m.ts for m in read(path)] == [T * MS, (T + 300) * MS]
+
+
+def test_a_bar_may_be_told_of_long_after_its_end(tmp_path):
+    path = put(tmp_path, wrapped(ticker(62_000)), minute(0, 62_100), wrapped(ticker(62_200)))
+
+    assert [m.ts - T * MS for m in read(path)] == [62_000 * MS, 62_000 * MS, 62_200 * MS]
+
+
+def test_every_bar_between_quotes_counts(tmp_path):
+    events = [
+        event
+        for n in range(5)
+        for event in (
+            wrapped(ticker(n * 60_000 + 1)),
+            wrapped(ticker(n * 60_000 + 60_002)),
+            minute(n),
+        )
+    ]
+    builder = BarBuilder(BTC, ["1m", "5m"])
+    bars = [
+        bar
+        for message in read(put(tmp_path, *events[1:]))
+        if isinstance(message, Bar)
+        for bar in builder.on_bar(message)
+    ]
+
+    assert [(bar.timeframe, bar.volume) for bar in bars] == [("1m", 10)] * 5 + [("5m", 50)]
+    assert builder.late_count == 0
+
+
+def test_trades_that_come_in_two_streams_count_once(tmp_path):
+    agg = {"e": "aggTrade", "E": T + 5, "a": 5, "s": "BTCUSDT", "p": "60000.1", "q": "0.002",
+           "f": 7, "l": 7, "T": T + 4, "m": True}  # fmt: skip
+    feed = RecordingFeed(
+        put(tmp_path, wrapped(tape(4)), wrapped(agg), wrapped({**agg, "s": "ETHUSDT"}))
+    )
+
+    trades = [each for chunk in feed.read() for each in chunk if isinstance(each, Trade)]
+    assert [(trade.symbol, trade.trade_id) for trade in trades] == [("BTCUSDT", 7), ("ETHUSDT", 5)]
+    assert feed.skips == {"aggTrade beside another tape": 1}
+
+
 def test_only_the_symbols_asked_for_are_shown(tmp_path):
     path = put(tmp_path, wrapped(ticker()), wrapped(ticker(symbol=ETH)), wrapped(tape()))
 
     assert {m.symbol for m in read(path)} == {"BTCUSDT", "ETHUSDT"}
     assert {m.symbol for m in read(path, "ETHUSDT")} == {"ETHUSDT"}
+
+
+def both(at, *, first=BTC):
+    second = ETH if first == BTC else BTC
+    return [wrapped(tape(at, symbol=first)), wrapped(tape(at + 1, symbol=second))]
+
+
+def test_days_of_a_capture_are_one_whichever_symbol_is_heard_first(tmp_path):
+    """History is made of all of them, and days that overlap are refused."""
+    minute = 60_000
+    days = [
+        put(tmp_path, *both(0), *both(minute), name="all_1.gz"),
+        put(tmp_path, *both(2 * minute, first=ETH), *both(3 * minute), name="all_2.gz"),
+        put(tmp_path, *both(4 * minute)[:1], *both(5 * minute)[:1], name="all_3.gz"),
+    ]
+    now = (T + 5 * minute) * MS
+    feed = RecordingFeed(days, start_ts=now)
+
+    bars = feed.history(BTC, "1m", now, 10)
+
+    assert [(bar.open_ts // MS - T) // minute for bar in bars] == [0, 1, 2, 3, 4]
+    assert len(feed.history(ETH, "1m", now, 10)) == 4
+    with pytest.raises(FeedError, match="overlaps in time"):
+        read([days[0], put(tmp_path, *both(1, first=ETH), name="all_4.gz")])
 
 
 def test_a_symbol_that_comes_late_in_a_capture_is_found(tmp_path):

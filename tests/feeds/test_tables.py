@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.feeds import RecordingFeed, read_recording
+from holdfast.feeds.files import BLOCK_BYTES
 from holdfast.model.errors import ConfigError, FeedError
 from holdfast.model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade
 from holdfast.model.values import Symbol
@@ -80,6 +81,34 @@ def test_times_are_milli_micro_or_nanoseconds(tmp_path, unit):
     text = TRADES.replace(f"{T},", f"{T}{unit},").replace(f"{T + 5},", f"{T + 5}{unit},")
 
     assert read(put(tmp_path, "BTCUSDT-trades.csv", text)) == TWO_TRADES
+
+
+MIXED = {
+    "BTCUSDT-trades.csv": f"1,60000.1,1,1,{T},true\n2,60000.1,1,1,{T + 5}000,true\n",
+    "BTCUSDT-bookTicker.csv": (
+        f"1,1.0,1,2.0,1,{T},{T}\n2,1.0,1,2.0,1,{T + 5}000000,{T + 5}000000\n"
+    ),
+    "BTCUSDT-1m.csv": f"{T},1.5,2,1,1.75,10\n{T + 60_000}000,1.5,2,1,1.75,10\n",
+    "BTCUSDT-funding.csv": f"{T},0.0001\n{T + 28_800_000}000,0.0001\n",
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_time_in_another_unit_than_the_first_is_refused(tmp_path, name):
+    """Joined files of before and after Binance's change of units must not end at the seam."""
+    with pytest.raises(FeedError, match=r":2: time \d+ is past the year 2262 .* milliseconds"):
+        read(put(tmp_path, name, MIXED[name]))
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n", "\r\n\r\n", "\n" * (BLOCK_BYTES * 2)])
+def test_empty_lines_at_the_end_do_no_harm_wherever_a_block_ends(tmp_path, end):
+    row = f"501,60000.1,0.002,120.0,{T},true\n"
+    count = BLOCK_BYTES // len(row)
+    last = row.replace("120.0", "120." + "0" * (1 + BLOCK_BYTES - count * len(row)))
+
+    found = read(put(tmp_path, "BTCUSDT.csv", row * (count - 1) + last + end))
+
+    assert len(found) == count
 
 
 @pytest.mark.parametrize("header", [KLINES_12_HEADER, ""])
@@ -300,6 +329,23 @@ def test_torn_zip_is_an_error(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
 
     with pytest.raises(FeedError, match="torn"):
+        read(path)
+
+
+def test_a_locked_zip_and_an_empty_one_are_refused(tmp_path):
+    path = tmp_path / "BTCUSDT-trades.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.csv", TRADES)
+    data = bytearray(path.read_bytes())
+    data[6] |= 1  # the flag of a file that a password guards, in its head ...
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # ... and in the list of files
+    path.write_bytes(data)
+    with pytest.raises(FeedError, match=r"trades\.zip: .*encrypted"):
+        read(path)
+
+    with zipfile.ZipFile(path, "w"):
+        pass
+    with pytest.raises(FeedError, match="expected one file in the archive, found 0"):
         read(path)
 
 

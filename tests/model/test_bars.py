@@ -212,6 +212,27 @@ def test_a_bar_of_a_wanted_time_frame_comes_back_as_it_is():
     assert list(BarBuilder(SYMBOL, ["1m"]).on_bar(bar)) == [bar]
 
 
+def test_a_week_that_begins_on_a_monday_keeps_its_days():
+    monday = 4 * 86_400 * NS_PER_S  # 1970-01-05
+    week = Bar(symbol=SYMBOL, timeframe="7d", open_ts=monday, ts=monday + timeframe_ns("7d"),
+               open=1, high=2, low=1, close=2, volume=3)  # fmt: skip
+
+    assert BarBuilder(SYMBOL, ["7d"]).on_bar(week) == [week]
+
+
+def test_a_bar_that_was_told_of_late_does_not_make_the_next_one_late():
+    builder = BarBuilder(SYMBOL, ["1s"])
+    late = NS_PER_S // 200
+    closed: list[Bar] = []
+    for number in range(3):
+        start, end = number * NS_PER_S, (number + 1) * NS_PER_S
+        bar = Bar(symbol=SYMBOL, timeframe="1s", open_ts=start, ts=end + late, open=1, high=2,
+                  low=1, close=2, volume=3)  # fmt: skip
+        closed += builder.on_bar(bar)
+
+    assert [bar.ts // NS_PER_S for bar in closed] == [1, 2, 3]
+
+
 def test_bars_can_not_be_made_of_parts_that_do_not_fit():
     (bar,) = run(["1m"], [trade(T0)])
 

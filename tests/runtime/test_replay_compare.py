@@ -9,7 +9,9 @@ import pytest
 from holdfast.model import events as ev
 from holdfast.model.errors import InputError
 from holdfast.model.values import NS_PER_MS, NS_PER_S, ClOrdId, Side, Symbol, TradeId
-from holdfast.runtime.replay_compare import compare, recorded
+from holdfast.runtime.replay_compare import compare as compare_trips
+from holdfast.runtime.replay_compare import recorded
+from holdfast.stats import round_trips
 
 START = 1_700_000_000 * NS_PER_S
 BTC = Symbol("BTCUSDT")
@@ -37,6 +39,24 @@ def fill(ts, side, price, pnl, role):
         fee=Decimal(0),
         realized_pnl=pnl,
         venue_ts=ts,
+    )
+
+
+def compare(session, replay):
+    return compare_trips(round_trips(session), round_trips(replay))
+
+
+def begun(session_id, ts):
+    return ev.EpochStarted(
+        ts=ts,
+        epoch=1,
+        session_id=session_id,
+        portfolio_id="p",
+        accounts=(),
+        strategies=(),
+        symbols=(BTC,),
+        venue="paper",
+        is_resumed=False,
     )
 
 
@@ -75,23 +95,75 @@ def test_trades_of_opposite_sides_are_never_the_same():
 
 
 def test_a_session_is_found_by_the_beginning_of_its_id():
-    def begun(session_id, ts):
-        return ev.EpochStarted(
-            ts=ts,
-            epoch=1,
-            session_id=session_id,
-            portfolio_id="p",
-            accounts=(),
-            strategies=(),
-            symbols=(BTC,),
-            venue="paper",
-            is_resumed=False,
-        )
-
     facts = [begun("aa-1", START), *trip(1, "100", "101"), begun("bb-2", START + 99)]
 
     assert recorded(facts, "aa").session_id == "aa-1"
-    assert len(recorded(facts, "aa").facts) == 3
+    assert (recorded(facts, "aa").started_ts, recorded(facts, "aa").ended_ts) == (
+        START,
+        START + 11 * NS_PER_S,
+    )
+    assert len(recorded(facts, "aa").trips) == 1
     assert recorded(facts, "last").session_id == "bb-2"
     with pytest.raises(InputError, match="it has aa-1, bb-2"):
         recorded(facts, "cc")
+
+
+def test_what_an_earlier_session_left_open_ends_in_this_one():
+    """The fill that closes it must not be taken for one that opens the opposite."""
+    entry, exit_ = trip(0, "100", "104")
+    later = [trip(at, "104", "105") for at in (100, 200)]
+    facts = [begun("aa", START), entry, begun("bb", exit_.ts), exit_, *later[0], *later[1]]
+
+    found = recorded(facts, "bb").trips
+
+    assert [(each.side, each.net_pnl) for each in found] == [
+        (Side.BUY, Decimal(4)),
+        (Side.BUY, Decimal(1)),
+        (Side.BUY, Decimal(1)),
+    ]
+
+
+def test_a_second_session_of_a_day_begins_with_its_own_equity():
+    def sampled(ts, equity):
+        zero = Decimal(0)
+        return ev.EquitySampled(
+            ts=ts, equity=Decimal(equity), wallet=zero, unrealized=zero, exposure=zero
+        )
+
+    facts = [
+        begun("aa", START),
+        ev.TradingDayStarted(ts=START + 1, day=1, equity=Decimal(100)),
+        sampled(START + 1, 100),
+        begun("bb", START + 50),
+        sampled(START + 51, 90),
+        ev.TradingDayStarted(ts=START + 99, day=2, equity=Decimal(70)),
+    ]
+
+    assert recorded(facts, "aa").equity == 100
+    assert recorded(facts, "bb").equity == 90
+
+
+def test_the_nearest_trades_are_paired_where_one_made_a_trade_more():
+    times = (0, 20, 40)
+    more = [fact for at in times for fact in trip(at, "100", "101")]
+    fewer = [fact for at in times[1:] for fact in trip(at, "100", "101", late_ms=300)]
+
+    for drift in (compare(fewer, more), compare(more, fewer)):
+        assert [abs(pair.entry_ms) for pair in drift.both()] == [300, 300]
+        assert len(drift.pairs) == 3
+
+
+def test_an_exit_without_a_price_is_not_laid_beside_another():
+    gone = ev.PositionAdopted(
+        ts=START + 10 * NS_PER_S,
+        symbol=BTC,
+        qty=Decimal(0),
+        entry_price=Decimal(0),
+        reason="policy",
+    )
+    taken_away = [trip(0, "100", "101")[0], gone]
+
+    for drift in (compare(taken_away, trip(0, "100", "101")),
+                  compare(trip(0, "100", "101"), taken_away)):  # fmt: skip
+        assert drift.pairs[0].exit_bp is None
+        assert drift.pairs[0].entry_bp == 0

@@ -196,6 +196,52 @@ def test_an_orders_row_counts_fills_even_after_the_cancel():
     assert whole.orders[order.cl_ord_id].avg_px == 107
 
 
+def test_what_an_adopted_order_filled_before_has_no_price():
+    ledger = Ledger()
+    order = ledger.submit(Side.BUY, "3")
+    ledger.facts.clear()
+    ledger.add(
+        ev.OrderAdopted, order=order, venue_order_id="9", status=OrderStatus.NEW, cum_qty=D(1),
+        is_ours=True,
+    )  # fmt: skip
+    _, adopted = collect(ledger.facts, None)
+    ledger.buy("2", "100", cl_ord_id=order.cl_ord_id)
+    _, filled = collect(ledger.facts, None)
+
+    assert adopted.orders[order.cl_ord_id].avg_px is None
+    assert filled.orders[order.cl_ord_id].avg_px == 100
+    assert filled.orders[order.cl_ord_id].status == "FILLED"
+
+
+def test_an_amended_orders_row_shows_what_it_became():
+    ledger = Ledger()
+    order = ledger.submit(Side.BUY, "10")
+    ledger.add(ev.OrderAccepted, cl_ord_id=order.cl_ord_id)
+    ledger.buy("2", "100", cl_ord_id=order.cl_ord_id)
+    ledger.add(ev.OrderReplaced, cl_ord_id=order.cl_ord_id, qty=D(5), price=D(99))
+    _, amended = collect(ledger.facts, None)
+    ledger.buy("3", "99", cl_ord_id=order.cl_ord_id)
+    _, filled = collect(ledger.facts, None)
+    ledger.add(ev.OrderReplaced, cl_ord_id=order.cl_ord_id, qty=D(5), price=D(98))
+    _, late = collect(ledger.facts, None)
+
+    row = amended.orders[order.cl_ord_id]
+    assert (row.order.qty, row.order.price, row.status) == (D(5), D(99), "PARTIALLY_FILLED")
+    assert filled.orders[order.cl_ord_id].status == "FILLED"
+    assert late.orders[order.cl_ord_id].status == "FILLED"
+
+
+def test_an_order_that_is_amended_to_what_was_filled_is_filled():
+    ledger = Ledger()
+    order = ledger.submit(Side.BUY, "10")
+    ledger.buy("2", "100", cl_ord_id=order.cl_ord_id)
+    ledger.add(ev.OrderReplaced, cl_ord_id=order.cl_ord_id, qty=D(2), price=D(99))
+
+    _, rows = collect(ledger.facts, None)
+
+    assert rows.orders[order.cl_ord_id].status == "FILLED"
+
+
 def test_adopted_orders_and_denied_wishes_are_shown():
     ledger = Ledger()
     order = ledger.submit(Side.BUY, "3")

@@ -73,6 +73,21 @@ def test_with_enough_whole_days_ratios_go_by_days():
     assert close(curve.sortino(), empyrical.sortino_ratio(returns, annualization=365))
 
 
+@given(st.sets(st.integers(0, 400), min_size=2, max_size=60), st.data())
+def test_days_on_which_nothing_was_heard_are_days_without_a_return(days, data):
+    """A year has 365 days, whatever the week: a session that rests on Sundays is no riskier."""
+    seen = sorted(days)
+    closes = {day: data.draw(st.integers(900, 1100)) for day in seen}
+    curve = EquityCurve()
+    for day in seen:
+        curve.sample(MAIN, (day + 100) * NS_PER_DAY + MINUTE, Decimal(closes[day]))
+
+    filled = [closes[max(d for d in seen if d <= day)] for day in range(seen[0], seen[-1])]
+    returns = returns_of(filled)
+    if len(returns) >= DAILY_RETURNS_MIN and np.std(returns) > 1e-9:
+        assert close(curve.sharpe(), empyrical.sharpe_ratio(returns, annualization=365))
+
+
 @given(equities, st.data())
 def test_deposits_and_withdrawals_change_neither_returns_nor_drawdown(equities, data):
     """The same growth on other money: each sample's gain is scaled to what was there."""

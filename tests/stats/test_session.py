@@ -118,6 +118,37 @@ def test_fees_in_another_asset_stand_apart():
     assert (stats.fees, stats.total_pnl, stats.other_fees) == (D(0), D(0), {"BNB": D("0.5")})
 
 
+@pytest.mark.parametrize(
+    ("reason", "amount", "drawdown"),
+    [
+        ("INSURANCE_CLEAR", "-100", 0.1),  # what a liquidation costs beside its fill
+        ("TRANSFER", "-100", 0),
+        ("deposit", "-100", 0),
+        ("INSURANCE_CLEAR", "100", 0),
+    ],
+)
+@pytest.mark.parametrize("is_sampled", [True, False])
+def test_what_leaves_the_wallet_and_was_not_moved_out_is_a_loss(
+    reason, amount, drawdown, is_sampled
+):
+    ledger = Ledger()
+    ledger.deposit("1000")
+    ledger.buy("1", "100")
+    if is_sampled:
+        ledger.equity("1000", after_s=0)
+    ledger.add(
+        ev.WalletChanged, asset="USDT", amount=D(amount), reason=reason, change_id="once"
+    )  # fmt: skip
+    ledger.sell("1", "100")
+    if is_sampled:
+        ledger.equity(D(1000) + D(amount))
+
+    stats = fold_session(ledger.facts)
+
+    assert stats.max_drawdown == pytest.approx(drawdown)
+    assert stats.equity_end == 1000 + D(amount)
+
+
 # Which facts are a session's
 
 

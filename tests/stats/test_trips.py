@@ -3,7 +3,7 @@ from decimal import Decimal
 from hypothesis import given
 
 from holdfast.model import events as ev
-from holdfast.model.values import ClOrdId, Side, StrategyId
+from holdfast.model.values import MAIN, ClOrdId, Side, StrategyId
 from holdfast.stats import RoundTrip, RoundTrips, round_trips
 from holdfast.stats.context import FOREIGN
 from holdfast.stats.trips import OpenTrip
@@ -169,3 +169,18 @@ def test_profit_is_what_the_average_prices_say(ledger):
         expected = (trip.exit_price - trip.entry_price) * trip.qty * trip.side.sign
 
         assert abs(trip.gross_pnl - expected) < Decimal("0.00001")
+
+
+def test_what_was_adopted_away_has_no_exit_price():
+    ledger = Ledger()
+    ledger.buy("2", "100")
+    ledger.add(ev.PositionAdopted, symbol=BTC, qty=D(1), entry_price=D(100), reason="policy")
+    ledger.held[MAIN, BTC] = (D(1), D(100))
+    ledger.sell("1", "110")
+    ledger.buy("1", "100")
+    ledger.add(ev.PositionAdopted, symbol=BTC, qty=D(0), entry_price=D(0), reason="policy")
+
+    first, second = round_trips(ledger.facts)
+
+    assert (first.qty, first.exit_price, first.gross_pnl) == (D(2), D(110), D(10))
+    assert second.exit_price == 0

@@ -24,6 +24,7 @@ def compared(
     from ..runtime.control_wire import builtins
     from ..runtime.replay_compare import compare, recorded
     from ..runtime.replay_report import write_drift
+    from ..stats import round_trips
     from . import journaled
 
     with journaled.reading(job.config) as journal:
@@ -40,7 +41,7 @@ def compared(
     report, place.report = place.report, None
     names = tuple(strategy or session.strategies)
     done, document, facts = played(job, names, place, is_quiet=as_json)
-    drift = compare(session.facts, facts())
+    drift = compare(session.trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
     if report is not None:
         write_drift(report, drift, title)

@@ -23,7 +23,7 @@ def swept(
     from dataclasses import replace
 
     from ..runtime.replay_report import write_sweep
-    from ..runtime.replay_sweep import points, sweep
+    from ..runtime.replay_sweep import in_order, points, sweep
 
     todo = [replace(job, point=point) for point in points(axes)]
     rows: list[Row] = []
@@ -31,7 +31,7 @@ def swept(
         for row in sweep(todo, workers):
             rows.append(row)
             advance()
-    rows.sort(key=lambda row: -row.figure(by))
+    rows = sorted(in_order(rows, axes), key=lambda row: -row.figure(by))
     if place.report is not None:
         write_sweep(place.report, axes, rows, by)
     report = str(place.report) if place.report else None
@@ -68,7 +68,8 @@ def walked(
 
     symbols = job.config.symbols
     start = RecordingFeed(job.files, symbols, start_ts=job.start_ts).start_ts
-    cuts = spans(start, job.end_ts or end_of(job.files, symbols), count)
+    end = end_of(job.files, symbols)
+    cuts = spans(start, min(end, job.end_ts or end), count)
     size = len(cuts) * (math.prod(len(values) for values in axes.values()) + 1)
     with counting(size, is_quiet=as_json) as advance:
         folds = walk_forward(job, axes, cuts, by=by, workers=workers, on_row=lambda _: advance())

@@ -81,12 +81,17 @@ class AccountState(msgspec.Struct):
 
         What comes is no gain, whatever brought it; what goes is a loss unless it was moved.
         """
-        if fact.amount < ZERO and fact.reason not in TRANSFERS:
+        if is_loss(fact):
             return
         if self.day >= 0:
             self.day_equity += fact.amount
         if self.peak_equity > ZERO:
             self.peak_equity += fact.amount
+
+
+def is_loss(fact: ev.WalletChanged) -> bool:
+    """Tell whether money went that nobody moved, and that no fill or funding tells of."""
+    return fact.amount < ZERO and fact.reason not in TRANSFERS
 
 
 def _add(totals: dict[str, Decimal], asset: str, amount: Decimal) -> None:

@@ -4,7 +4,8 @@ Messages are Binance's, wrapped as `{"stream", "data"}` or bare; depth snapshots
 REST requests. A message's time is the exchange's own: T, when the books changed, else E, when
 it was sent; for want of both, the time it was received. Streams overtake each other by some
 milliseconds and an engine's time never goes back: a message that is older than one above it is
-given that one's time. More than `BACKSTEP_NS_MAX` back is an error.
+given that one's time. More than `BACKSTEP_NS_MAX` back is an error, but for a bar: it may be told
+of as late as the venue likes.
 """
 
 from __future__ import annotations
@@ -25,12 +26,25 @@ from .guess import Decimals
 from .names import symbol_of
 from .source import SAMPLE_ROWS, Chunk, Reading, Source
 from .translate import TRANSLATIONS, snapshot
-from .wire import KNOWN, DepthUpdate, WireEvent, depth_decoder, envelope_decoder, event_decoder
+from .wire import (
+    KNOWN,
+    AggTrade,
+    DepthUpdate,
+    Kline,
+    TapeTrade,
+    WireEvent,
+    depth_decoder,
+    envelope_decoder,
+    event_decoder,
+)
 
 BACKSTEP_NS_MAX = NS_PER_S
 _LINE = re.compile(rb"\d{16,20} ")
 _PARTIAL = re.compile(r"@depth\d")
 """Streams of the best levels alone: as changes to a book they would be wrong."""
+
+_TAPES = (TapeTrade, AggTrade)
+"""Both tell of the same trades: of a symbol that came in both the first counts."""
 
 
 def is_capture(line: bytes) -> bool:
@@ -86,6 +100,7 @@ class _Capture:
         self._wanted = reading.symbols
         self._skips = reading.skips
         self._last = 0
+        self._tapes: dict[str, type[WireEvent]] = {}  # which of the two streams counts
 
     def read(self, rows: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]]) -> Chunk:
         messages: list[MarketData] = []
@@ -115,8 +130,13 @@ class _Capture:
     def _event(self, event: WireEvent, received: int) -> MarketData | None:
         if self._wanted and event.symbol not in self._wanted:
             return None
-        ts = self._monotone((event.transacted or event.sent) * NS_PER_MS or received)
-        message = TRANSLATIONS[type(event)](event, Symbol(event.symbol), ts)
+        kind = type(event)
+        if kind in _TAPES and self._tapes.setdefault(event.symbol, kind) is not kind:
+            self._skips[f"{event.__struct_config__.tag} beside another tape"] += 1
+            return None
+        told = event.sent if kind is Kline else 0  # a bar ends before anybody can tell of it
+        ts = self._monotone((event.transacted or event.sent) * NS_PER_MS or received, told)
+        message = TRANSLATIONS[kind](event, Symbol(event.symbol), ts)
         if message is None:
             self._skips[f"{event.__struct_config__.tag} without market data"] += 1
         return message
@@ -155,9 +175,10 @@ class _Capture:
         name = fields.get("stream") or fields.get("e") or "a message of no stream"
         self._skips[str(name)] += 1
 
-    def _monotone(self, ts: int) -> int:
+    def _monotone(self, ts: int, told_ms: int = 0) -> int:
+        """Return a time, or the latest shown; `told_ms` is when it was told of, if later."""
         if ts < self._last:
-            if self._last - ts > BACKSTEP_NS_MAX:
+            if self._last - max(ts, told_ms * NS_PER_MS) > BACKSTEP_NS_MAX:
                 raise ValueError(
                     f"its time is {(self._last - ts) / NS_PER_S:.3f} s before that of a line "
                     "above; sort the capture by its first column"

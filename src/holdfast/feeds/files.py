@@ -20,7 +20,7 @@ LINE_BYTES_MAX = 1 << 24
 SUFFIXES = (".csv", ".gz", ".zip", ".parquet", ".npy")
 """What a directory or a glob is searched for; a file named in full may be called anything."""
 
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_GZIP, _ZIPS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")  # the second is empty
 
 
 class Block(NamedTuple):
@@ -114,6 +114,8 @@ def read_blocks(path: Path) -> Iterator[Block]:
         fail(path, line, f"the compressed data is torn after this line ({error}); fetch it again")
     except OSError as error:
         fail(path, line, f"can't be read: {error.strerror or error}")
+    except RuntimeError as error:  # so zipfile says what it can't unpack
+        fail(path, 0, f"can't be unpacked: {error}")
     if rest:
         yield Block(rest, line)
 
@@ -124,7 +126,7 @@ def _open(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     if head.startswith(_GZIP):
         with gzip.open(path, "rb") as packed:
             yield packed
-    elif head == _ZIP:
+    elif head in _ZIPS:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if len(names) != 1:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..model.bars import BarBuilder
-from ..model.errors import ConfigError
+from ..model.errors import ConfigError, FeedError
 from ..model.instrument import Instrument
 from ..model.market import Bar, MarketData, Trade, timeframe_ns
 from ..model.values import NS_PER_S, Symbol
@@ -43,7 +44,7 @@ class RecordingFeed:
         end_ts: messages from here on are left out.
 
     Raises:
-        ConfigError: no such file, or a symbol that none of them has.
+        ConfigError: no such file, a symbol that none of them has, or a time before they begin.
         FeedError: a file's head is no market data.
     """
 
@@ -77,6 +78,11 @@ class RecordingFeed:
         self._end_ts = _NEVER if end_ts is None else end_ts
         if duration_s is not None:
             self._end_ts = min(self._end_ts, self._start_ts + round(duration_s * NS_PER_S))
+        if self._end_ts <= self._start_ts:
+            raise ConfigError(
+                f"there is nothing from {_time(self._start_ts)} to {_time(self._end_ts)}: "
+                f"the recording begins at {_time(self._first_ts)}"
+            )
 
     @classmethod
     def from_settings(cls, settings: FeedSettings) -> RecordingFeed:
@@ -114,18 +120,20 @@ class RecordingFeed:
             ValueError: the time frame is not like 5s, 1m, 4h or 1d.
         """
         length = timeframe_ns(timeframe)
-        strand = self._strand_for(symbol, length)
-        if strand is None or count <= 0:
+        strands = self._strands_for(symbol, length)
+        if not strands or count <= 0:
             return []
         since = before_ts - before_ts % length - count * length
         builder = BarBuilder(symbol, [timeframe])
         bars: deque[Bar] = deque(maxlen=count)
+        has_bars = bool(strands[0].timeframe)
         # A bar that ends at `since` is too early, a trade at that time is just in time.
-        chunks = strand.chunks(Reading(frozenset([symbol])), since - (not strand.timeframe))
+        reading, after_ts = Reading(frozenset([symbol])), since - (not has_bars)
+        chunks = merge([strand.chunks(reading, after_ts) for strand in strands], [])
         for message in itertools.chain.from_iterable(before(chunks, before_ts + 1)):
-            if isinstance(message, Trade) and not strand.timeframe:
+            if isinstance(message, Trade) and not has_bars:
                 bars.extend(builder.on_trade(message))
-            elif isinstance(message, Bar) and strand.timeframe:
+            elif isinstance(message, Bar) and has_bars:
                 bars.extend(builder.on_bar(message))
         bars.extend(builder.on_time(before_ts))
         return list(bars)
@@ -136,8 +144,19 @@ class RecordingFeed:
         Funding rates are shown from the first price on and until the last.
 
         Raises:
-            FeedError: a line is torn, out of order or impossible; it names file and line.
+            FeedError: a line is torn, out of order or impossible; it names file and line. Or there
+                is nothing at all between the times asked for.
         """
+        chunks = self._read(after_ts)
+        first = next(chunks, None)
+        if first is not None:
+            yield first
+        elif after_ts < self._start_ts:
+            end = "on" if self._end_ts == _NEVER else f"to {_time(self._end_ts)}"
+            raise FeedError(f"no market data from {_time(self._start_ts)} {end}")
+        yield from chunks
+
+    def _read(self, after_ts: int) -> Iterator[Chunk]:
         self.skips.clear()
         reading = Reading(self._wanted, self.skips)
         since = max(after_ts, self._start_ts - 1)
@@ -151,13 +170,17 @@ class RecordingFeed:
         async for batch in paced(batches(self.read(after_ts)), self.pace):
             yield batch
 
-    def _strand_for(self, symbol: Symbol, length: int) -> Strand | None:
-        """Return what bars of a length are best made of; None where nothing fits."""
+    def _strands_for(self, symbol: Symbol, length: int) -> list[Strand]:
+        """Return what bars of a length are best made of; nothing where nothing fits.
+
+        Captures may be many: of one day a symbol is heard early, of another late.
+        """
         known = [strand for strand in self._strands if strand.has(symbol)]
         fitting = [s for s in known if s.timeframe and length % timeframe_ns(s.timeframe) == 0]
         if fitting:
-            return max(fitting, key=lambda strand: timeframe_ns(strand.timeframe))
-        return next((strand for strand in known if strand.kind in ("trades", "capture")), None)
+            return [max(fitting, key=lambda strand: timeframe_ns(strand.timeframe))]
+        tapes = [strand for strand in known if strand.kind in ("trades", "capture")]
+        return [s for s in tapes if s.kind == tapes[0].kind == "capture"] or tapes[:1]
 
 
 def read_recording(
@@ -165,6 +188,10 @@ def read_recording(
 ) -> Iterator[MarketData]:
     """Yield a recording's messages one by one; see `RecordingFeed` for what may go wrong."""
     return itertools.chain.from_iterable(RecordingFeed(paths, symbols).read(after_ts))
+
+
+def _time(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _open(path: Path, only: Symbol | None) -> Source:

@@ -16,6 +16,11 @@ Row = tuple[Any, ...]
 LIMIT = float(LARGEST_AMOUNT)
 """No price or quantity from here on is believed."""
 
+TIME_LIMIT_NS = 1 << 63
+"""No time from here on, in the year 2262, is believed: it is in another unit than the first."""
+
+_UNIT_NAMES = {1_000_000: "milliseconds", 1_000: "microseconds", 1: "nanoseconds"}
+
 
 class BadRow(Exception):
     """Row `index` of those given is impossible; the text says why."""
@@ -31,6 +36,43 @@ class Subject(NamedTuple):
     symbol: Symbol
     unit_ns: int
     timeframe: str = ""
+
+    @property
+    def end(self) -> int:
+        """Return the time, in the file's unit, from which on none is believed."""
+        return TIME_LIMIT_NS // self.unit_ns
+
+    def check(
+        self,
+        index: int,
+        time: int,
+        last: int,
+        prices: dict[str, float],
+        qtys: tuple[float, ...] = (),
+    ) -> None:
+        """Hold that a row can be.
+
+        Raises:
+            BadRow: it can't; the text says why.
+        """
+        if time < last:
+            raise BadRow(
+                index,
+                f"time {time} is before {last}, the earliest that can follow the row above; "
+                "sort the file by time and drop what is doubled",
+            )
+        if time >= self.end:
+            raise BadRow(
+                index,
+                f"time {time} is past the year 2262 in {_UNIT_NAMES[self.unit_ns]}, the unit of "
+                "the file's first time; part a file that changes its unit",
+            )
+        for name, price in prices.items():
+            if not 0.0 < price < LIMIT:
+                raise BadRow(index, f"{name} must be above 0 and below {LIMIT:.0e}, was {price!r}")
+        for qty in qtys:
+            if not 0.0 <= qty < LIMIT:
+                raise BadRow(index, f"a quantity must be 0 to {LIMIT:.0e}, was {qty!r}")
 
 
 class RowReader(Protocol):
@@ -53,12 +95,12 @@ class TradeRows:
 
     def read(self, rows: Iterable[Row]) -> list[MarketData]:
         symbol, unit, _ = self._subject
-        last = self._last
+        last, end = self._last, self._subject.end
         trades: list[MarketData] = []
         append = trades.append
         for time, price, qty, trade_id, is_buyer_maker in rows:
-            if not (time >= last and 0.0 < price < LIMIT and 0.0 < qty < LIMIT):
-                _check(len(trades), time, last, {"price": price, "quantity": qty})
+            if not (last <= time < end and 0.0 < price < LIMIT and 0.0 < qty < LIMIT):
+                self._subject.check(len(trades), time, last, {"price": price, "quantity": qty})
             last = time
             append(
                 Trade(
@@ -86,7 +128,8 @@ class QuoteRows:
         quotes: list[MarketData] = []
         for time, bid, bid_qty, ask, ask_qty in rows:
             index = len(quotes)
-            _check(index, time, self._last, {"bid": bid, "ask": ask}, (bid_qty, ask_qty))
+            prices = {"bid": bid, "ask": ask}
+            self._subject.check(index, time, self._last, prices, (bid_qty, ask_qty))
             if bid >= ask:
                 raise BadRow(index, f"the bid {bid!r} is not below the ask {ask!r}")
             self._last = time
@@ -117,7 +160,7 @@ class BarRows:
         for time, open_, high, low, close, volume, *count in rows:
             index, ts = len(bars), time * unit
             prices = {"open": open_, "high": high, "low": low, "close": close}
-            _check(index, time, self._last // unit, prices, (volume,))
+            self._subject.check(index, time, self._last // unit, prices, (volume,))
             if not (high >= max(open_, close) and low <= min(open_, close)):
                 raise BadRow(index, f"open or close outside of low {low!r} to high {high!r}")
             self._last = ts + self._length
@@ -163,7 +206,7 @@ class FundingRows:
         symbol, unit, _ = self._subject
         fundings: list[MarketData] = []
         for time, rate in rows:
-            _check(len(fundings), time, self._last, {})
+            self._subject.check(len(fundings), time, self._last, {})
             if not -1.0 < rate < 1.0:
                 raise BadRow(len(fundings), f"rate must be a fraction below 1, was {rate!r}")
             self._last = time
@@ -178,20 +221,3 @@ ROW_READERS: dict[str, Callable[[Subject], RowReader]] = {
     "marks": MarkRows,
     "funding": FundingRows,
 }
-
-
-def _check(
-    index: int, time: int, last: int, prices: dict[str, float], qtys: tuple[float, ...] = ()
-) -> None:
-    if time < last:
-        raise BadRow(
-            index,
-            f"time {time} is before {last}, the earliest that can follow the row above; "
-            "sort the file by time and drop what is doubled",
-        )
-    for name, price in prices.items():
-        if not 0.0 < price < LIMIT:
-            raise BadRow(index, f"{name} must be above 0 and below {LIMIT:.0e}, was {price!r}")
-    for qty in qtys:
-        if not 0.0 <= qty < LIMIT:
-            raise BadRow(index, f"a quantity must be 0 to {LIMIT:.0e}, was {qty!r}")

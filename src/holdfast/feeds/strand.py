@@ -47,5 +47,6 @@ def make_strands(sources: Sequence[Source]) -> list[Strand]:
     """Sort files into strands, in the order in which the strands' first files are named."""
     groups: dict[tuple[object, ...], list[Source]] = {}
     for source in sources:
-        groups.setdefault((source.kind, source.timeframe, source.symbols), []).append(source)
+        key = (source.kind, source.timeframe, frozenset(source.symbols))
+        groups.setdefault(key, []).append(source)
     return [Strand(group) for group in groups.values()]

@@ -132,7 +132,8 @@ def _read(path: Path, layout: Layout, subject: Subject, reading: Reading) -> Ite
     for block in blocks:
         rows = _decode(decoder, block.text)
         if rows is None:
-            yield _read_lines(path, layout, reader, block)
+            if messages := _read_lines(path, layout, reader, block):
+                yield messages
             continue
         try:
             yield reader.read(map(pick, rows))

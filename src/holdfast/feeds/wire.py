@@ -107,7 +107,8 @@ class Kline(Struct, tag_field="e", tag="kline"):
 
     @property
     def transacted(self) -> int:
-        return self.body.end + 1
+        """Return when the bar ended; 0 while it has not."""
+        return self.body.end + 1 if self.body.is_closed else 0
 
 
 WireEvent = BookTicker | TapeTrade | AggTrade | DepthUpdate | MarkUpdate | Kline

@@ -1,6 +1,7 @@
 """Build the bars of several time frames out of trades or of smaller bars.
 
-Rule 1: bars lie on multiples of their length since 1970-01-01 UTC and end exclusively.
+Rule 1: bars lie on multiples of their length since 1970-01-01 UTC and end exclusively. One that
+        comes whole keeps the place that it has: a venue's weeks begin on Mondays.
 Rule 2: a period without trades has no bar.
 Rule 3: a closed bar never changes, and bars never overlap. A trade from before a bar that was
         opened, or from before the end of one that was closed, is refused in every time frame and
@@ -64,7 +65,7 @@ class BarBuilder:
         price, qty = trade.price, trade.qty
         for frame in self._open:
             if not frame.end:
-                self._start(frame, ts)
+                self._start(frame, _start_of(ts, frame))
                 frame.open = frame.high = frame.low = price
             elif price > frame.high:
                 frame.high = price
@@ -115,11 +116,13 @@ class BarBuilder:
             return closed
         for frame in self._open:
             if not frame.end:
-                self._start(frame, bar.open_ts)
+                is_whole = frame.length == part
+                self._start(frame, bar.open_ts if is_whole else _start_of(bar.open_ts, frame))
                 frame.open, frame.high, frame.low = bar.open, bar.high, bar.low
             frame.add(bar)
-        self._floor_ts = bar.ts
-        closed.extend(self.on_time(bar.ts))
+        end = bar.open_ts + part  # its own time may be later: that at which it was told of
+        self._floor_ts = end
+        closed.extend(self.on_time(end))
         return closed
 
     def on_time(self, now: int) -> Sequence[Bar]:
@@ -137,8 +140,7 @@ class BarBuilder:
         self._open = [frame for frame in self._open if frame.timeframe != timeframe]
         self._due_ts = min((frame.end for frame in self._open if frame.end), default=_NEVER)
 
-    def _start(self, frame: _OpenBar, ts: int) -> None:
-        start = ts - ts % frame.length
+    def _start(self, frame: _OpenBar, start: int) -> None:
         frame.end = start + frame.length
         self._due_ts = min(self._due_ts, frame.end)
         self._alarm.ts = min(self._alarm.ts, frame.end)
@@ -193,6 +195,10 @@ class _OpenBar:
         self.volume = 0.0
         self.end = self.count = 0
         return bar
+
+
+def _start_of(ts: int, frame: _OpenBar) -> int:
+    return ts - ts % frame.length
 
 
 def _end(bar: Bar) -> int:

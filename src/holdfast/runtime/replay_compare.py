@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ..model import events as ev
 from ..model.errors import InputError
 from ..model.values import NS_PER_S, ZERO, SessionId, Symbol
-from ..stats import RoundTrip, round_trips
+from ..stats import RoundTrip, RoundTrips
 
 PAIR_NS = 60 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the journal says of a session. `ended_ts` is its last fact's time."""
+    """What the journal says of a session.
+
+    `ended_ts` is its last fact's time, `equity` its first; `trips` are those that ended in it,
+    also where an earlier session began them.
+    """
 
     session_id: SessionId
     strategies: tuple[str, ...]  # as they were named
@@ -29,7 +33,7 @@ class Recorded:
     started_ts: int
     ended_ts: int
     equity: Decimal | None
-    facts: list[ev.Event]
+    trips: list[RoundTrip]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class Pair:
         if self.session is None or self.replay is None:
             return None
         real, made = getattr(self.session, name), getattr(self.replay, name)
+        if not (real and made):
+            return None  # it left without a fill
         return float((real - made) / made * self.session.side.sign * sign * 10_000)
 
     @property
@@ -116,29 +122,52 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
     Raises:
         InputError: the journal has no such session; the text names those that there are.
     """
-    sessions: dict[str, list[ev.Event]] = {}
-    current: list[ev.Event] = []
+    sessions: dict[str, _Sheet] = {}
+    fold, sheet = RoundTrips(), None
     for fact in facts:
         if isinstance(fact, ev.EpochStarted):
-            current = sessions.setdefault(fact.session_id, [])
-        current.append(fact)
+            sheet = sessions.setdefault(fact.session_id, _Sheet(fact))
+        trip = fold.apply(fact)
+        if sheet is not None:
+            sheet.note(fact, trip)
     found = _named(sessions, session_id)
     own = sessions[found]
-    epochs = [fact for fact in own if isinstance(fact, ev.EpochStarted)]
-    started = [fact for fact in own if isinstance(fact, ev.StrategyStarted)]
-    days = [fact for fact in own if isinstance(fact, ev.TradingDayStarted)]
     return Recorded(
         session_id=SessionId(found),
-        strategies=tuple(dict.fromkeys(fact.description for fact in started)),
-        symbols=epochs[0].symbols,
-        started_ts=own[0].ts,
-        ended_ts=own[-1].ts,
-        equity=days[0].equity if days else None,
-        facts=own,
+        strategies=tuple(own.strategies),
+        symbols=own.begun.symbols,
+        started_ts=own.begun.ts,
+        ended_ts=own.ended_ts,
+        equity=own.equity,
+        trips=own.trips,
     )
 
 
-def _named(sessions: dict[str, list[ev.Event]], wanted: str) -> str:
+@dataclass
+class _Sheet:
+    """What is noted of one session while the journal is read."""
+
+    begun: ev.EpochStarted
+    ended_ts: int = 0
+    equity: Decimal | None = None
+    strategies: dict[str, None] = field(default_factory=dict)
+    trips: list[RoundTrip] = field(default_factory=list)
+
+    def note(self, fact: ev.Event, trip: RoundTrip | None) -> None:
+        """Take one of its facts in, and the trip that it ended."""
+        self.ended_ts = fact.ts
+        if trip is not None:
+            self.trips.append(trip)
+        match fact:
+            case ev.StrategyStarted():
+                self.strategies[fact.description] = None
+            case ev.TradingDayStarted() | ev.EquitySampled() if self.equity is None:
+                self.equity = fact.equity
+            case _:
+                pass
+
+
+def _named(sessions: dict[str, _Sheet], wanted: str) -> str:
     if wanted == "last" and sessions:
         return next(reversed(sessions))
     fitting = [known for known in sessions if known.startswith(wanted)]
@@ -150,7 +179,7 @@ def _named(sessions: dict[str, list[ev.Event]], wanted: str) -> str:
     return fitting[0]
 
 
-def compare(session: Iterable[ev.Event], replay: Iterable[ev.Event]) -> Drift:
+def compare(session: Iterable[RoundTrip], replay: Iterable[RoundTrip]) -> Drift:
     """Pair the trades of a session with those of its replay."""
     real, made = _by_kind(session), _by_kind(replay)
     pairs = [
@@ -170,9 +199,9 @@ def _entry(pair: Pair) -> int:
 Kind = tuple[str, str, str]
 
 
-def _by_kind(facts: Iterable[ev.Event]) -> dict[Kind, list[RoundTrip]]:
+def _by_kind(all_trips: Iterable[RoundTrip]) -> dict[Kind, list[RoundTrip]]:
     found: dict[Kind, list[RoundTrip]] = defaultdict(list)
-    for trip in round_trips(facts):
+    for trip in all_trips:
         found[trip.strategy_id, trip.symbol, trip.side.value].append(trip)
     for trips in found.values():
         trips.sort(key=lambda trip: trip.entry_ts)
@@ -184,14 +213,21 @@ def _pairs(real: Sequence[RoundTrip], made: Sequence[RoundTrip]) -> Iterator[Pai
     i = j = 0
     while i < len(real) and j < len(made):
         apart = real[i].entry_ts - made[j].entry_ts
-        if abs(apart) <= PAIR_NS:
-            yield Pair(real[i], made[j])
-            i, j = i + 1, j + 1
-        elif apart < 0:
+        if apart < -PAIR_NS or _is_next_nearer(real, i, made[j]):
             yield Pair(real[i], None)
             i += 1
-        else:
+        elif apart > PAIR_NS or _is_next_nearer(made, j, real[i]):
             yield Pair(None, made[j])
             j += 1
+        else:
+            yield Pair(real[i], made[j])
+            i, j = i + 1, j + 1
     yield from (Pair(each, None) for each in real[i:])
     yield from (Pair(None, each) for each in made[j:])
+
+
+def _is_next_nearer(trips: Sequence[RoundTrip], place: int, to: RoundTrip) -> bool:
+    """Tell whether the trip behind a place began nearer to another than the one at it."""
+    following = trips[place + 1 : place + 2]
+    apart = abs(trips[place].entry_ts - to.entry_ts)
+    return bool(following) and abs(following[0].entry_ts - to.entry_ts) < apart

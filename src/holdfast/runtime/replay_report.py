@@ -49,7 +49,7 @@ def write_walk(path: Path, folds: Sequence[Fold], by: str) -> None:
         span = f"{_time(fold.tested.job.start_ts)} to {_time(fold.tested.job.end_ts or 0)}"
         trained = Cell(f"{fold.trained.figure(by):,.4g}")
         rows.append([Cell(span), Cell(given), trained, *_cells(fold.tested)])
-    total = sum((fold.tested.figures.total_pnl for fold in folds), Decimal(0))
+    total = sum((_profit(fold.tested) for fold in folds), Decimal(0))
     said = [("Folds", Cell(f"{len(folds)}")), ("Profit out of sample", _signed(total))]
     titles = ["Tested", "Best in training", f"{by} in training>", *COLUMNS]
     _write(path, page("Walk-forward", [], [cards(said), table("Folds", titles, rows)], ""))
@@ -130,7 +130,7 @@ def _cells(row: Row) -> list[Cell]:
     if row.fault:
         return [Cell("")] * (len(COLUMNS) - 1) + [Cell(row.fault)]
     return [
-        _signed(stats.total_pnl + stats.unrealized_pnl),
+        _signed(_profit(row)),
         Cell(f"{stats.total_trades:,}"),
         Cell(f"{stats.win_rate:.1%}"),
         Cell("∞" if math.isinf(stats.profit_factor) else f"{stats.profit_factor:.2f}"),
@@ -139,6 +139,11 @@ def _cells(row: Row) -> list[Cell]:
         Cell(f"{stats.fees:,.2f}"),
         Cell(""),
     ]
+
+
+def _profit(row: Row) -> Decimal:
+    """Return what a replay made, what is still open at its end included."""
+    return row.figures.total_pnl + row.figures.unrealized_pnl
 
 
 def _signed(amount: Decimal) -> Cell:

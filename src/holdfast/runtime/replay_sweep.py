@@ -97,22 +97,31 @@ def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
             raise InputError(f"--grid takes NAME=FROM:TO:STEP or NAME=A,B,C, was {text!r}")
         if name.strip() in axes:
             raise InputError(f"--grid names {name.strip()} twice")
-        axes[name.strip()] = _range(text, values) if ":" in values else _listed(values)
+        axes[name.strip()] = _range(text, values) if ":" in values else _listed(text, values)
     size = math.prod(len(values) for values in axes.values())
     if size > POINTS_MAX:
         raise InputError(f"the grid has {size} points; at most {POINTS_MAX}")
     return axes
 
 
-def _listed(values: str) -> list[str]:
-    return [value.strip() for value in values.split(",") if value.strip()]
+def _listed(text: str, values: str) -> list[str]:
+    found = [value.strip() for value in values.split(",") if value.strip()]
+    if not found:
+        raise InputError(f"--grid takes NAME=FROM:TO:STEP or NAME=A,B,C, was {text!r}")
+    for value in found:
+        if found.count(value) > 1:
+            raise InputError(f"--grid names {value} twice, was {text!r}")
+    return found
 
 
 def _range(text: str, values: str) -> list[str]:
     try:
-        start, stop, step = (Decimal(part) for part in values.split(":"))
-    except (InvalidOperation, ValueError):
-        raise InputError(f"--grid takes NAME=FROM:TO:STEP in numbers, was {text!r}") from None
+        numbers = [Decimal(part) for part in values.split(":")]
+    except InvalidOperation:
+        numbers = []
+    if len(numbers) != 3 or not all(number.is_finite() for number in numbers):
+        raise InputError(f"--grid takes NAME=FROM:TO:STEP in numbers, was {text!r}")
+    start, stop, step = numbers
     if not step > 0 or stop < start or (stop - start) / step >= POINTS_MAX:
         raise InputError(f"--grid must go up, in at most {POINTS_MAX} steps, was {text!r}")
     count = int((stop - start) / step) + 1
@@ -151,6 +160,12 @@ def sweep(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
         pool.shutdown(cancel_futures=True)
 
 
+def in_order(rows: Iterable[Row], axes: dict[str, list[str]]) -> list[Row]:
+    """Return rows in the grid's order: they come as they are done, and ties go by it."""
+    places = {point: place for place, point in enumerate(points(axes))}
+    return sorted(rows, key=lambda row: places[row.job.point])
+
+
 def spans(start_ts: int, end_ts: int, folds: int) -> list[tuple[int, int, int]]:
     """Cut a time into equal parts; return where each fold trains from, tests from, and ends.
 
@@ -185,7 +200,7 @@ def walk_forward(  # noqa: PLR0913 - a sweep, and how to cut it
         for row in sweep(jobs, workers):
             on_row(row)
             rows.append(row)
-        rows.sort(key=lambda row: jobs.index(row.job))  # ties go by the grid's order
+        rows = in_order(rows, axes)
         best = max(rows, key=lambda row: row.figure(by))
         tested = run_job(replace(best.job, start_ts=test_ts, end_ts=end_ts))
         on_row(tested)

@@ -212,7 +212,7 @@ def _trip_row(trip: RoundTrip) -> list[Cell]:
         Cell(str(held)),
         Cell(plain(trip.qty)),
         Cell(_price(trip.entry_price)),
-        Cell(_price(trip.exit_price)),
+        Cell(_price(trip.exit_price or None)),
         Cell(_money(trip.fees)),
         _signed(trip.net_pnl),
     ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from ..model.events import (
     AlarmRaised,
     Event,
@@ -20,6 +22,7 @@ from ..model.events import (
     OrderInDoubt,
     OrderNeverArrived,
     OrderRejected,
+    OrderReplaced,
     OrderSubmitted,
     SignalDenied,
     SignalReceived,
@@ -52,21 +55,31 @@ class OrderRow:
     status: str = OrderStatus.PENDING_NEW.value
     cum_qty: Decimal = ZERO
     quote: Decimal = ZERO
+    unpriced: Decimal = ZERO  # filled before it was adopted, at nobody knows what price
     reason: str = ""
 
     @property
     def avg_px(self) -> Decimal | None:
-        """Return the average price of what was filled; None before the first fill."""
-        return self.quote / self.cum_qty if self.cum_qty else None
+        """Return the average price of the fills that were heard; None before the first."""
+        priced = self.cum_qty - self.unpriced
+        return self.quote / priced if priced else None
 
     def fill(self, fill: OrderFilled) -> None:
         """Count one execution; a fill may come after the cancel."""
         self.cum_qty += fill.qty
         self.quote += fill.qty * fill.price
+        if self.status not in _ENDS.values():
+            self.status = OrderStatus.PARTIALLY_FILLED.value
+        self._look_whether_filled()
+
+    def replace(self, fact: OrderReplaced) -> None:
+        """Take the venue's word on quantity and price."""
+        self.order = replace(self.order, qty=fact.qty, price=fact.price)
+        self._look_whether_filled()
+
+    def _look_whether_filled(self) -> None:
         if self.cum_qty >= self.order.qty:
             self.status = OrderStatus.FILLED.value
-        elif self.status not in _ENDS.values():
-            self.status = OrderStatus.PARTIALLY_FILLED.value
 
 
 @dataclass
@@ -97,13 +110,16 @@ class Rows:
             case OrderSubmitted():
                 self._add(OrderRow(fact.ts, fact.order))
             case OrderAdopted():
-                quote = fact.cum_qty * (fact.order.price or ZERO)
-                status = fact.status.value
-                self._add(OrderRow(fact.ts, fact.order, status, fact.cum_qty, quote))
+                adopted = OrderRow(fact.ts, fact.order, fact.status.value)
+                adopted.cum_qty = adopted.unpriced = fact.cum_qty
+                self._add(adopted)
             case OrderFilled():
                 self.fills.append(fact)
                 if row := self.orders.get(fact.cl_ord_id):
                     row.fill(fact)
+            case OrderReplaced():
+                if row := self.orders.get(fact.cl_ord_id):
+                    row.replace(fact)
             case SignalReceived():
                 self.wishes[fact.intent_id] = fact
                 _bound(self.wishes)

@@ -96,6 +96,7 @@ class EquityCurve(msgspec.Struct):
         day = ts // NS_PER_DAY
         if day != self._day:
             self._close_day()
+            self._daily.add_zeros(day - self._day - 1)  # days of which no sample tells
             self._day = day
         base = before + self._flow
         change = float(self._total / base - 1) if base > ZERO else 0.0

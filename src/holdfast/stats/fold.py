@@ -10,6 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
+from ..engine.account import is_loss
+from ..engine.folds import OPENING
 from ..model.errors import InputError
 from ..model.events import (
     EpochStarted,
@@ -245,11 +247,14 @@ class _Tally(msgspec.Struct):
                 self._follow(fact, books, fact.account, asset)
             case FundingPaid():
                 self._follow(fact, books, fact.account, fact.asset)
+            case WalletChanged() if not context.is_margin_asset(fact.asset):
+                books.apply(fact)
+            case WalletChanged() if is_loss(fact) and not fact.reason.startswith(OPENING):
+                self._follow(fact, books, fact.account, fact.asset)
             case WalletChanged():
                 books.apply(fact)
-                if context.is_margin_asset(fact.asset):
-                    self.curve.flow(fact.account, fact.amount)
-                    self.wallet_curve.flow(_purse(fact.account, fact.asset), fact.amount)
+                self.curve.flow(fact.account, fact.amount)
+                self.wallet_curve.flow(_purse(fact.account, fact.asset), fact.amount)
             case _:
                 books.apply(fact)
 

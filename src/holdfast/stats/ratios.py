@@ -32,6 +32,14 @@ class Moments(msgspec.Struct):
         self._squares += delta * (value - self.mean)
         self._losses += min(value, 0.0) ** 2
 
+    def add_zeros(self, count: int) -> None:
+        """Count so many returns of zero at once."""
+        if count > 0:
+            whole = self.count + count
+            self._squares += self.mean**2 * self.count * count / whole
+            self.mean *= self.count / whole
+            self.count = whole
+
     def sharpe(self, periods_per_year: float) -> float:
         """Return mean over standard deviation, annualised; 0 where there is no deviation."""
         if self.count < 2:

@@ -20,8 +20,8 @@ from .context import FOREIGN, Context
 class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     """One trip that has ended. `side` is the entry's; prices are averages over the fills.
 
-    `gross_pnl` is what was booked to the wallet before fees. `fees` are those paid in the
-    margin asset. Funding is in neither.
+    An exit price of zero: nothing of it left by a fill. `gross_pnl` is what was booked to the
+    wallet before fees, `fees` are those paid in the margin asset. Funding is in neither.
     """
 
     account: AccountId
@@ -55,6 +55,7 @@ class OpenTrip(msgspec.Struct):
     exit_quote: Decimal = ZERO
     gross_pnl: Decimal = ZERO
     fees: Decimal = ZERO
+    unpriced: Decimal = ZERO  # of what left: it went without a fill
 
     @property
     def qty(self) -> Decimal:
@@ -70,6 +71,11 @@ class OpenTrip(msgspec.Struct):
         """Take from the position."""
         self.left += qty
         self.exit_quote += qty * price
+
+    def lose(self, qty: Decimal) -> None:
+        """Take from the position what left it without a fill."""
+        self.left += qty
+        self.unpriced += qty
 
     def book(self, profit: Decimal, fee: Decimal) -> None:
         """Count what the wallet saw."""
@@ -87,7 +93,7 @@ class OpenTrip(msgspec.Struct):
             exit_ts=ts,
             qty=self.entered,
             entry_price=self.entry_quote / self.entered if self.entered else ZERO,
-            exit_price=self.exit_quote / self.left if self.left else ZERO,
+            exit_price=self.exit_quote / sold if (sold := self.left - self.unpriced) else ZERO,
             gross_pnl=self.gross_pnl,
             fees=self.fees,
         )
@@ -152,7 +158,10 @@ class RoundTrips:
         if fact.qty:
             trip = self.open.setdefault(key, OpenTrip(key, side, FOREIGN, fact.ts))
             change = abs(fact.qty) - trip.qty
-            (trip.enter if change > ZERO else trip.leave)(abs(change), fact.entry_price)
+            if change > ZERO:
+                trip.enter(change, fact.entry_price)
+            else:
+                trip.lose(-change)
         return ended
 
 
