@@ -63,7 +63,7 @@ class Stage:
             Fenced: another process has taken the journal over.
         """
         body = _encode(rows)
-        frame = _LENGTH.pack(len(body)) + body
+        frame = len(body).to_bytes(_LENGTH.size, "big") + body
         if self._size and self._size + len(frame) > STAGE_BYTES:
             self._follow_on()
         try:
