@@ -381,7 +381,7 @@ def test_full_disk_is_told_before_a_command_leaves(tmp_path):
     done, _, problem = said.partition(" ")
 
     assert 10 < int(done) < 999
-    assert "the disk is full: free some space, then start again (a.db.stage-1: " in problem
+    assert "the disk is full: free some space, then start again (a.db.stage-1000001: " in problem
     journal = open_journal(path)
     assert list(journal.replay()) == fills(int(done))
     journal.close()
@@ -392,16 +392,16 @@ def test_full_disk_is_told_before_a_command_leaves(tmp_path):
 def test_next_file_that_cannot_be_made_ends_the_journal_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "STAGE_BYTES", 1_000)
     journal = open_journal(tmp_path / "a.db")
-    (tmp_path / "a.db.stage-2").mkdir()  # in its way
+    (tmp_path / "a.db.stage-1000002").mkdir()  # in its way
 
     def append_all():
         for fact in fills(20):
             journal.append([fact])
 
-    with pytest.raises(JournalError, match=r"the disk failed to write.*a\.db\.stage-2"):
+    with pytest.raises(JournalError, match=r"the disk failed to write.*a\.db\.stage-1000002"):
         append_all()
     journal.close()
-    (tmp_path / "a.db.stage-2").rmdir()
+    (tmp_path / "a.db.stage-1000002").rmdir()
     journal = open_journal(tmp_path / "a.db")
 
     assert 0 < journal.sequence < 20

@@ -385,9 +385,8 @@ async def test_timers_wake_their_parents_when_they_fall_due():
     bench.shell.engine = type("Watched", (), {"handle": staticmethod(watched)})()
     from holdfast.model.commands import SetTimer
 
-    bench.shell._carry_out(
-        [SetTimer(parent_id=ParentId("2"), due_ts=20), SetTimer(parent_id=ParentId("1"), due_ts=10)]
-    )
+    bench.shell._carry_out(SetTimer(parent_id=ParentId("2"), due_ts=20))
+    bench.shell._carry_out(SetTimer(parent_id=ParentId("1"), due_ts=10))
     bench.shell.fire_timers(9)
     assert fired == []
     bench.shell.fire_timers(20)

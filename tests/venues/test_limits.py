@@ -81,6 +81,25 @@ def test_who_waits_as_told_gets_through(steps):
             now = due
 
 
+told = st.sampled_from(["", "", "", "count", "ban", "full"])
+any_costs = st.one_of(costs, st.tuples(st.integers(0, 50), st.integers(0, 12), st.just(1)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4_000), any_costs, st.sampled_from(list(Urgency)), told)))
+def test_what_fits_is_what_need_not_wait(steps):
+    taken, now = budget(SMALL), NOW
+    for wait_ms, cost, urgency, news in steps:
+        now += wait_ms * NS_PER_MS
+        if news == "count":
+            taken.hear_count(1, 8, now)
+        elif news == "ban":
+            taken.hear_refusal(429, now, retry_after_s=1)
+        elif news == "full":
+            taken.hear_full(now, retry_after_s=1)
+        assert taken.fits(cost, urgency, now) is (taken.when(cost, urgency, now) <= now)
+        taken.spend(cost, now)
+
+
 @given(st.lists(st.integers(0, 4_000), min_size=1, max_size=60), st.sampled_from([0, 5]))
 def test_cancels_get_through_while_new_orders_wait(waits_ms, weight):
     taken, now = budget(), NOW

@@ -5,8 +5,8 @@ for it. So rows are written here in one piece, at once, and moved to the databas
 
 Rule 1: what was written here survives kill -9, whether the database has it yet or not.
 Rule 2: who takes a journal over renames these files before reading them, and a writer looks for
-        its file's name after each write. So a former owner's rows are either read by the new one,
-        or refused to the former.
+        its file's name, which no other owner's has, after each write. So a former owner's rows are
+        either read by the new one, or refused to the former.
 Rule 3: rows count by the chain of hashes alone. What does not follow the database's last fact is
         what it has already, or was never whole.
 """
@@ -24,6 +24,9 @@ import msgspec
 from ..model.errors import Fenced, JournalError
 from .codec import Row, StoredRow, fault
 
+FILES_OF_EPOCH = 1_000_000
+"""Files are numbered from the epoch times this on."""
+
 STAGE_BYTES = 1024 * 1024
 """A file of this size is followed by the next; it goes once the database has all of it."""
 
@@ -40,15 +43,17 @@ class Stage:
 
     Args:
         path: the database's.
+        epoch: the owner's.
         fenced: returns the error for one who has lost the journal.
     """
 
-    def __init__(self, path: Path, fenced: Callable[[], Fenced]) -> None:
+    def __init__(self, path: Path, epoch: int, fenced: Callable[[], Fenced]) -> None:
         self._database = path
         self._fenced = fenced
         self._full: list[tuple[int, Path]] = []  # files that are full, by their last sequence
         self._last = 0
-        self._begin(max((_number(each) for each in stage_files(path)), default=0) + 1)
+        before = max((_number(each) for each in stage_files(path)), default=0)
+        self._begin(max(before, epoch * FILES_OF_EPOCH) + 1)
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write rows, all or none.
@@ -58,7 +63,7 @@ class Stage:
             Fenced: another process has taken the journal over.
         """
         body = _encode(rows)
-        frame = _LENGTH.pack(len(body)) + body
+        frame = len(body).to_bytes(_LENGTH.size, "big") + body
         if self._size and self._size + len(frame) > STAGE_BYTES:
             self._follow_on()
         try:
@@ -69,12 +74,13 @@ class Stage:
             raise self._unwritten(OSError(errno.ENOSPC, "not all was written"), self._path)
         self._size += written
         self._last = rows[-1][0]
-        self._check_name()
+        if not os.access(self._name, os.F_OK) and not self._is_ours():  # the first is the cheaper
+            raise self._fenced()
 
     def drop(self, sequence: int) -> None:
         """Remove full files whose rows the database has up to `sequence`. From any thread.
 
-        The next owner's files have the same names: who has lost the journal removes nothing.
+        Who has lost the journal removes nothing.
         """
         while self._full and self._full[0][0] <= sequence and self._is_ours():
             self._full.pop(0)[1].unlink(missing_ok=True)
@@ -104,14 +110,10 @@ class Stage:
         self._name = str(self._path)
         self._size = 0
 
-    def _check_name(self) -> None:
-        """See that the file is still the one that the next owner will read."""
-        if not self._is_ours():
-            raise self._fenced()
-
     def _is_ours(self) -> bool:
+        """Tell whether the file is still the one that the next owner will read."""
         try:
-            return os.stat(self._name).st_ino == self._inode  # noqa: PTH116 - each commit's
+            return self._path.stat().st_ino == self._inode
         except FileNotFoundError:
             return False
 

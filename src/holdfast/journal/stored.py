@@ -67,7 +67,8 @@ class StoredJournal:
         self._delivery.listener = call
 
     def append(self, facts: Sequence[Event], on_commit: Callable[[], None] | None = None) -> None:
-        self._check()
+        if self._is_closed or self._delivery.failure is not None:
+            self._check()
         self._committer.rows(self._chain.rows(facts), on_commit)
 
     def sync(self) -> None:

@@ -245,7 +245,9 @@ def is_short(number: Decimal) -> bool:
 
 def plain(number: Decimal) -> str:
     """Write a decimal without exponent or trailing zeros: `Decimal("1E+2")` is "100"."""
-    text = f"{number:f}"
+    text = str(number)
+    if "E" in text:
+        text = f"{number:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

@@ -79,7 +79,7 @@ class EventBus:
 
     def is_subscribed(self, topic: str) -> bool:
         """Tell whether a handler asked for this very topic; one that hears everything did not."""
-        return any(subscription.topic == topic for subscription in self._subscriptions)
+        return topic in self._routes
 
     def publish(self, topic: str, event: object) -> None:
         """Call the topic's handlers; asynchronous ones run later, on the loop."""

@@ -206,7 +206,7 @@ class LiveSession:
     @property
     def has_failed(self) -> bool:
         """Tell whether this life is over and another one must go on."""
-        return self.shell.has_failed or self.outcome is not None
+        return self.outcome is not None or self.shell.failed.done()
 
     async def run(self) -> None:
         """Run until the session is STOPPED or this life fails; then `outcome` says which."""

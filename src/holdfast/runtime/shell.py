@@ -17,6 +17,7 @@ import heapq
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -80,7 +81,7 @@ class Shell:
         self._is_pumping = False
         self._thread = threading.get_ident()
         self._has_begun = False
-        self._appended = self._uncommitted = 0  # batches of facts
+        self._appended = self._recorded = 0  # batches of facts
         self._committed = asyncio.Event()
         self._changed = asyncio.Event()
         self._timers: list[tuple[int, int, ParentId]] = []
@@ -104,13 +105,13 @@ class Shell:
         What comes before the session has begun waits for that. A shell that has failed hears
         nothing any more.
         """
-        if self.has_failed:
+        if self.failed.done():
             return
         if len(self._inbox) >= INBOX_MAX:
             self.fail(RuntimeError(f"{INBOX_MAX} messages are waiting: something feeds itself"))
             return
         self._inbox.append(message)
-        if not self._is_pumping and self.has_begun:
+        if not self._is_pumping and (self._has_begun or self.has_begun):
             self._pump()
 
     def ask(self, message: msg.Message) -> Outcome:
@@ -150,10 +151,10 @@ class Shell:
         return outcome
 
     def _pump(self) -> None:
-        inbox = self._inbox
+        inbox, failed = self._inbox, self.failed
         self._is_pumping = True
         try:
-            while inbox and not self.has_failed:
+            while inbox and not failed.done():
                 self._handle(inbox.popleft())
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing more may leave
             self.fail(error)
@@ -175,18 +176,19 @@ class Shell:
         if watch is not None and outcome.commands:
             self._lap = watch.lap(begun)
         if outcome.facts:
-            self._record(outcome, is_synced=_is_repeatable(message))
+            self._record(outcome, message)
             for listener in self.listeners:
                 listener(outcome.facts)
             self._changed.set()
         elif outcome.commands:
-            self._carry_out(outcome.commands)
+            for command in outcome.commands:
+                self._carry_out(command)
         if type(message) is msg.VenueSnapshot:
             self.last_snapshot[message.account] = message
             self._changed.set()
         return outcome
 
-    def _record(self, outcome: Outcome, *, is_synced: bool) -> None:
+    def _record(self, outcome: Outcome, message: msg.Message) -> None:
         """Commit facts; those that no command waits for may be held back a little."""
         commands = outcome.commands
         if self.holds_back:
@@ -194,75 +196,67 @@ class Shell:
             if commands or len(self._held) >= HELD_MAX:
                 self.release(commands)
             return
-        self._count_batch()
-        lap = self._lap
-        if is_synced and self._journal.is_synchronous:  # else its commits are syncs
-            self._journal.append(outcome.facts, lambda: self._let_go_synced(commands, lap))
-        else:
-            self._journal.append(outcome.facts, lambda: self._let_go(commands, lap))
+        self._appended += 1
+        # A request that somebody who got no answer may send again, to be acted on once.
+        is_synced = type(message) is msg.PlaceRequest and message.request_id
+        let_go = self._let_go_synced if is_synced else self._let_go
+        self._journal.append(outcome.facts, partial(let_go, commands, self._lap))
 
     def release(self, commands: Sequence[cmd.Command] = ()) -> None:
         """Commit what was held back."""
         held, self._held = self._held, []
         if held:
-            self._count_batch()
-            self._journal.append(held, lambda: self._let_go(commands))
-
-    def _count_batch(self) -> None:
-        self._appended += 1
-        self._uncommitted += 1
+            self._appended += 1
+            self._journal.append(held, partial(self._let_go, commands))
 
     def _let_go_synced(self, commands: Sequence[cmd.Command], lap: Lap | None) -> None:
         """Let commands leave once no power cut can take the facts that they follow from."""
-        try:
-            self._journal.sync()
-        except JournalError as error:
-            self.fail(error)
+        if self._journal.is_synchronous:  # else its commits are syncs
+            try:
+                self._journal.sync()
+            except JournalError as error:
+                self.fail(error)
         self._let_go(commands, lap)
 
     def _let_go(self, commands: Sequence[cmd.Command], lap: Lap | None = None) -> None:
-        self._uncommitted -= 1
+        self._recorded += 1
+        if commands and not self.failed.done():
+            try:
+                self._let_leave(commands, lap)
+            except Exception as error:  # where commits are grouped, no caller would hear of it
+                self.fail(error)
+                raise
         self._committed.set()
-        if not commands or self.has_failed:
-            return
-        try:
-            self._let_leave(commands, lap)
-        except Exception as error:  # a commit that is grouped has no caller who would hear of it
-            self.fail(error)
-            raise
 
     def _let_leave(self, commands: Sequence[cmd.Command], lap: Lap | None) -> None:
-        if lap is None or self.stopwatch is None:
-            self._carry_out(commands)
-            return
-        recorded = self.stopwatch.now()
+        watch = self.stopwatch
+        recorded = watch.now() if watch is not None else 0
         timed = []
         for command in commands:
-            self._carry_out((command,))
-            if type(command) is cmd.SubmitOrder:
-                timed.append(self.stopwatch.timed(command.order.cl_ord_id, lap, recorded))
+            self._carry_out(command)
+            if watch is not None and lap is not None and type(command) is cmd.SubmitOrder:
+                timed.append(watch.timed(command.order.cl_ord_id, lap, recorded))
         for message in timed:
             self.hear(message)
 
-    def _carry_out(self, commands: Sequence[cmd.Command]) -> None:
-        for command in commands:
-            match command:
-                case cmd.SubmitOrder():
-                    self._venues[command.order.account].submit(command)
-                case cmd.CancelOrder():
-                    self._venues[command.account].cancel(command)
-                case cmd.ReplaceOrder():
-                    self._venues[command.account].replace(command)
-                case cmd.QueryOrder():
-                    self._venues[command.account].query(command)
-                case cmd.Resync():
-                    self._venues[command.account].resync(command)
-                case cmd.SetTimer():
-                    self._timer_number += 1
-                    entry = (command.due_ts, self._timer_number, command.parent_id)
-                    heapq.heappush(self._timers, entry)
-                case cmd.Notify():
-                    self._notifier.notify(command.level, command.text)
+    def _carry_out(self, command: cmd.Command) -> None:
+        match command:
+            case cmd.SubmitOrder():
+                self._venues[command.order.account].submit(command)
+            case cmd.CancelOrder():
+                self._venues[command.account].cancel(command)
+            case cmd.ReplaceOrder():
+                self._venues[command.account].replace(command)
+            case cmd.QueryOrder():
+                self._venues[command.account].query(command)
+            case cmd.Resync():
+                self._venues[command.account].resync(command)
+            case cmd.SetTimer():
+                self._timer_number += 1
+                entry = (command.due_ts, self._timer_number, command.parent_id)
+                heapq.heappush(self._timers, entry)
+            case cmd.Notify():
+                self._notifier.notify(command.level, command.text)
 
     # Time
 
@@ -280,26 +274,26 @@ class Shell:
 
     async def committed(self) -> None:
         """Wait until every fact is durable, and what its commands led to at once is too."""
-        while self._uncommitted and not self.has_failed:
+        while self.has_uncommitted and not self.has_failed:
             self._committed.clear()
             await self._committed.wait()
 
     async def recorded(self) -> None:
         """Wait until every fact so far is durable, however many follow meanwhile."""
         wanted = self._appended
-        while self._appended - self._uncommitted < wanted and not self.has_failed:
+        while self._recorded < wanted and not self.has_failed:
             self._committed.clear()
             await self._committed.wait()
 
     @property
     def is_backed_up(self) -> bool:
         """Tell whether the journal is so far behind that the feed should wait."""
-        return self._uncommitted > UNCOMMITTED_MAX
+        return self._appended - self._recorded > UNCOMMITTED_MAX
 
     @property
     def has_uncommitted(self) -> bool:
         """Tell whether commands wait for a commit."""
-        return self._uncommitted > 0
+        return self._recorded < self._appended
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for facts to make a condition true; tell whether they did in time."""
@@ -326,8 +320,3 @@ def check_values(message: msg.Message) -> None:
         msgspec.json.decode(msgspec.json.encode(message), type=type(message))
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{type(message).__name__} has a value that can't be: {error}") from error
-
-
-def _is_repeatable(message: msg.Message) -> bool:
-    """Tell whether somebody who got no answer may send a request again, to be acted on once."""
-    return type(message) is msg.PlaceRequest and bool(message.request_id)

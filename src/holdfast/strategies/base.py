@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from decimal import Decimal
+from typing import TypeVar
 
 from ..model.errors import StrategyError
 from ..model.events import OrderFilled
@@ -35,6 +37,7 @@ HOOKS = (
     "on_stop",
 )
 
+E = TypeVar("E", bound=enum.Enum)
 Emit = Callable[[SignalGenerated], None]
 
 
@@ -142,12 +145,14 @@ class Strategy:
         try:
             wish = SignalGenerated(
                 symbol=Symbol(_text(symbol, "symbol")),
-                signal_type=SignalType(signal_type),
+                signal_type=_member(SignalType, signal_type),
                 strategy_id=self._strategy_id,
                 quantity=_positive(quantity, "quantity"),
-                order_type=OrderType.MARKET if order_type is None else OrderType(order_type),
+                order_type=OrderType.MARKET
+                if order_type is None
+                else _member(OrderType, order_type),
                 price=_positive(price, "price"),
-                time_in_force=TimeInForce(time_in_force),
+                time_in_force=_member(TimeInForce, time_in_force),
                 stop_loss=_not_negative(stop_loss, "stop_loss"),
                 take_profit=_not_negative(take_profit, "take_profit"),
                 strength=_strength(strength),
@@ -179,6 +184,11 @@ def overridden_hooks(strategy: Strategy) -> frozenset[str]:
     )
 
 
+def _member(kind: type[E], value: E | str) -> E:
+    """Return a member of an enumeration, which may be given by name."""
+    return value if type(value) is kind else kind(value)
+
+
 def _positive(amount: Amount | None, name: str) -> Decimal | None:
     if amount is None:
         return None
@@ -201,6 +211,8 @@ def _text(text: object, name: str) -> str:
     """Return a plain text that can be recorded, and read back."""
     if not isinstance(text, str):
         raise ValueError(f"{name} must be a text, was {text!r:.80}")  # noqa: TRY004 - as of all values
+    if type(text) is str and text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

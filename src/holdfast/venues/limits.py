@@ -107,6 +107,13 @@ class Window:
             self._spent.append((now, cost))
             self._used += cost
 
+    def has_room(self, cost: int, urgency: Urgency, now: int) -> bool:
+        """Tell whether this much may leave now: `free_at` and `blocked_until` in one look."""
+        if now < self.blocked_until:
+            return False
+        used = self.used(now)
+        return not used or used + cost <= self._rooms[urgency]
+
     def free_at(self, cost: int, urgency: Urgency, now: int) -> int:
         """Return when this much fits into what the urgency may use: `now`, or later.
 
@@ -169,9 +176,22 @@ class Budget:
         due = self.when(cost, urgency, now)
         if due > now:
             return due + int(self._random() * JITTER_NS)
+        self.spend(cost, now)
+        return TAKEN
+
+    def fits(self, cost: Sequence[int], urgency: Urgency, now: int) -> bool:
+        """Tell whether a request may leave now, taking nothing; see `spend`."""
+        if now < self._windows[0].blocked_until:
+            return False
+        for window, each in zip(self._windows, cost, strict=True):
+            if each and not window.has_room(each, urgency, now):
+                return False
+        return True
+
+    def spend(self, cost: Sequence[int], now: int) -> None:
+        """Take the cost of what leaves now, and fits, out of every limit."""
         for window, each in zip(self._windows, cost, strict=True):
             window.spend(each, now)
-        return TAKEN
 
     def when(self, cost: Sequence[int], urgency: Urgency, now: int) -> int:
         """Return the earliest time at which it may leave, taking nothing: `now` or later."""

@@ -25,7 +25,8 @@ from .patching import Patch
 def send_before_the_journal(patch: Patch) -> None:
     def handle(self: Shell, message: msg.Message) -> Outcome:
         outcome = self.engine.handle(message, self._clock.now())
-        self._carry_out(outcome.commands)
+        for command in outcome.commands:
+            self._carry_out(command)
         if outcome.facts:
             self._journal.append(outcome.facts)
             for listener in self.listeners:

@@ -184,7 +184,7 @@ class BinanceFuturesVenue:
         start = self._background.start
         doors = Doors(
             self._road,
-            lambda: self._background.is_open,
+            self._background.is_open,
             start,
             self._tell,
             self._follow_up,
@@ -300,7 +300,7 @@ class BinanceFuturesVenue:
         self._desk.query(command)
 
     def resync(self, command: Resync) -> None:
-        if self._background.is_open:
+        if self._background.is_open():
             self._books.want(command.trades_since, is_audit=command.reason == AUDIT)
             return
         reason = "the books can't be read: the venue is closed"
@@ -318,7 +318,7 @@ class BinanceFuturesVenue:
 
     def _road(self, call: codec.Call) -> Road:
         orders = self._orders
-        if orders is not None and orders.is_up and call.route.ws_method:
+        if orders is not None and orders.stream.is_up and call.route.ws_method:
             return orders
         return self._rest
 

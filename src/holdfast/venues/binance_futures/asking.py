@@ -134,13 +134,13 @@ class Asker:
         Returns:
             None where it can't: nothing was written, and `ask` will see to it.
         """
-        now = self.clock.now()
-        if now >= fence_ts or self.budget.when(call.cost, urgency, now) > now:
+        now, cost = self.clock.now(), call.route.cost
+        if now >= fence_ts or not self.budget.fits(cost, urgency, now):
             return None
         answer = road.begin(call)
         if answer is None:
             return None
-        self.budget.take(call.cost, urgency, now)
+        self.budget.spend(cost, now)
         return Begun(answer, now)
 
     async def ask(  # noqa: PLR0913 - what a request consists of

@@ -31,7 +31,6 @@ class Background:
         self._over = asyncio.Event()
         self._running = 0
 
-    @property
     def is_open(self) -> bool:
         """Tell whether a task may be started."""
         return self._group is not None and self._running < TASKS_MAX
@@ -63,7 +62,7 @@ class Background:
 
     def start(self, work: Coroutine[Any, Any, None]) -> bool:
         """Start a task; False, and the work is dropped, where there is no group."""
-        if self._group is None or not self.is_open:
+        if self._group is None or not self.is_open():
             work.close()
             return False
         self._running += 1

@@ -46,7 +46,7 @@ class DeadMan:
     def sent(self, command: SubmitOrder) -> None:
         """Hear of an order that leaves."""
         order = command.order
-        if order.role is OrderRole.ENTRY and order.order_type is OrderType.LIMIT:
+        if order.order_type is OrderType.LIMIT and order.role is OrderRole.ENTRY:
             fence_ts = command.ts + command.recv_window_ns + SKEW_MAX_NS + self._lag_ns
             self._add(order.symbol, order.cl_ord_id, fence_ts)
 

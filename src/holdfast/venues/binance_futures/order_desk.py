@@ -104,10 +104,10 @@ class OrderDesk:
         if not self._doors.is_open():
             self._conclude(command, CLOSED)
             return
+        begun = self._asker.begin(call, urgency, _fence(command), self._doors.road(call))
         self._under_way += 1
         self._is_idle.clear()
         left = asyncio.get_running_loop().time()  # here: its event may outrun the task
-        begun = self._asker.begin(call, urgency, _fence(command), self._doors.road(call))
         self._doors.start(self._carry_out(command, call, urgency, begun, left))
 
     def _in_venue_time(self, command: Order) -> Order:
@@ -253,13 +253,14 @@ class OrderDesk:
 
 
 def _call(command: Order) -> Call:
-    match command:
-        case SubmitOrder():
-            return requests.submit(command)
-        case CancelOrder():
-            return requests.cancel(command)
-        case ReplaceOrder():
-            return requests.replace(command)
+    return _CALLS[type(command)](command)
+
+
+_CALLS: dict[type, Callable[[Any], Call]] = {
+    SubmitOrder: requests.submit,
+    CancelOrder: requests.cancel,
+    ReplaceOrder: requests.replace,
+}
 
 
 def _fence(command: Order) -> int:

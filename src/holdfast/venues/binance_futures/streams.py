@@ -89,6 +89,7 @@ class Line:
         "ended",
         "has_heard",
         "heard",
+        "is_over",
         "reason",
     )
 
@@ -98,6 +99,7 @@ class Line:
         self.began = self.heard = self.alive = self._loop.time()
         self.has_heard = False
         self.reason = ""
+        self.is_over = False
         self.ended = asyncio.Event()
         self._pinged: float | None = None
         self._early: list[bytes] | None = []  # what came while the socket was being opened
@@ -127,6 +129,7 @@ class Line:
     def end(self, reason: str) -> None:
         """Say that the connection is over; the first reason stays."""
         self.reason = self.reason or reason
+        self.is_over = True
         self.ended.set()
 
     @property
@@ -185,7 +188,7 @@ class Stream:
     @property
     def is_up(self) -> bool:
         """Tell whether there is a connection to send over."""
-        return self._was_told_up and self._line is not None and not self._line.ended.is_set()
+        return self._was_told_up and self._line is not None and not self._line.is_over
 
     async def run(self) -> None:
         """Connect, hear, and connect again, for ever."""

@@ -44,7 +44,7 @@ class _Depth(msgspec.Struct, frozen=True):
 
 
 class _PremiumIndex(msgspec.Struct, frozen=True, rename="camel"):
-    symbol: str
+    symbol: Symbol
     mark_price: float
     time: int
     index_price: Said = ""
@@ -64,14 +64,12 @@ def read_market(raw: Frame) -> Sequence[MarketData | StreamReply]:
         BadFrame: it can't be read, or a price in it is none.
     """
     frame = frames.read(raw)
-    if frame is None:
-        return ()
-    if isinstance(frame, StreamReply):
-        return (frame,)
+    if type(frame) in _READERS:
+        message = _one(frame)  # type: ignore[arg-type]  # by its type it is one
+        return () if message is None else (message,)
     if isinstance(frame, tuple):
         return [message for each in frame if (message := _one(each)) is not None]
-    message = _one(frame)
-    return () if message is None else (message,)
+    return (frame,) if isinstance(frame, StreamReply) else ()
 
 
 def _one(frame: MarketFrame) -> MarketData | None:
@@ -84,7 +82,7 @@ def _trade(frame: TradeFrame) -> Trade | None:
 
 def _agg_trade(frame: TradeFrame | AggTradeFrame) -> Trade:
     return Trade(
-        symbol=Symbol(frame.symbol),
+        symbol=frame.symbol,
         ts=ns(frame.time),
         price=_price(frame.price),
         qty=_amount(frame.qty),
@@ -95,7 +93,7 @@ def _agg_trade(frame: TradeFrame | AggTradeFrame) -> Trade:
 
 def _quote(frame: QuoteFrame) -> Quote:
     return Quote(
-        symbol=Symbol(frame.symbol),
+        symbol=frame.symbol,
         ts=ns(frame.time),
         bid=_amount(frame.bid),  # 0 where that side of the book is empty
         bid_qty=_amount(frame.bid_qty),
@@ -106,7 +104,7 @@ def _quote(frame: QuoteFrame) -> Quote:
 
 def _depth(frame: DepthFrame) -> BookDelta:
     return BookDelta(
-        symbol=Symbol(frame.symbol),
+        symbol=frame.symbol,
         ts=ns(frame.time),
         first_id=frame.first_id,
         final_id=frame.final_id,
@@ -123,10 +121,10 @@ def _mark(frame: MarkFrame) -> MarkPrice:
 
 
 def _mark_price(  # noqa: PLR0913, PLR0917 - what a mark price consists of, from two places
-    symbol: str, time_ms: int, price: float, index: Said, rate: Said, next_funding_ms: int
+    symbol: Symbol, time_ms: int, price: float, index: Said, rate: Said, next_funding_ms: int
 ) -> MarkPrice:
     return MarkPrice(
-        symbol=Symbol(symbol),
+        symbol=symbol,
         ts=ns(time_ms),
         mark_price=_price(price),
         index_price=_index(index),
@@ -146,7 +144,7 @@ def _closed_bar(frame: BarFrame) -> Bar | None:
     if not bar.is_closed or bar.interval.endswith("M"):
         return None
     return Bar(
-        symbol=Symbol(frame.symbol),
+        symbol=frame.symbol,
         timeframe=TIMEFRAMES.get(bar.interval, bar.interval),
         open_ts=ns(bar.open_ms),
         ts=ns(bar.last_ms + 1),

@@ -7,6 +7,7 @@ import contextlib
 import msgspec
 from msgspec import field
 
+from ....model.values import Symbol
 from .stream_frames import Frame, StreamReply, is_wrapped, read_tagged, shown
 from .wire import UNREADABLE, BadFrame, Said, without_empties
 
@@ -16,7 +17,7 @@ Levels = tuple[tuple[float, float], ...]
 class TradeFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="trade"):
     """One trade. `kind` is MARKET for what traded in the book."""
 
-    symbol: str = field(name="s")
+    symbol: Symbol = field(name="s")
     time: int = field(name="T")
     trade_id: int = field(name="t")
     price: float = field(name="p")
@@ -29,7 +30,7 @@ class TradeFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="trad
 class AggTradeFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="aggTrade"):
     """Trades of one taker order at one price."""
 
-    symbol: str = field(name="s")
+    symbol: Symbol = field(name="s")
     time: int = field(name="T")
     trade_id: int = field(name="a")
     price: float = field(name="p")
@@ -41,7 +42,7 @@ class AggTradeFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="a
 class QuoteFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="bookTicker"):
     """The best bid and ask."""
 
-    symbol: str = field(name="s")
+    symbol: Symbol = field(name="s")
     time: int = field(name="T")
     bid: float = field(name="b")
     bid_qty: float = field(name="B")
@@ -53,7 +54,7 @@ class QuoteFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="book
 class DepthFrame(msgspec.Struct, frozen=True, tag_field="e", tag="depthUpdate"):
     """Changed levels."""
 
-    symbol: str = field(name="s")
+    symbol: Symbol = field(name="s")
     time: int = field(name="T")
     first_id: int = field(name="U")
     final_id: int = field(name="u")
@@ -66,7 +67,7 @@ class DepthFrame(msgspec.Struct, frozen=True, tag_field="e", tag="depthUpdate"):
 class MarkFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="markPriceUpdate"):
     """The mark price. Index and rate are text: empty for contracts without funding."""
 
-    symbol: str = field(name="s")
+    symbol: Symbol = field(name="s")
     time: int = field(name="E")
     price: float = field(name="p")
     index: Said = field(name="i", default="")
@@ -93,7 +94,7 @@ class BarFields(msgspec.Struct, frozen=True, gc=False):
 class BarFrame(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="kline"):
     """A bar, open or closed."""
 
-    symbol: str = field(name="s")
+    symbol: Symbol = field(name="s")
     bar: BarFields = field(name="k")
     market: int = field(name="st", default=1)
 

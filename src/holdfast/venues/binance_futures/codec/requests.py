@@ -46,12 +46,12 @@ def submit(command: SubmitOrder, *, position_side: str = "", response: str = "AC
     params["recvWindow"] = ms(command.recv_window_ns)
     if order.reduce_only and not position_side:
         params["reduceOnly"] = "true"
-    params["side"] = order.side.value
+    params["side"] = order.side._value_
     params["symbol"] = order.symbol
     if order.order_type is OrderType.LIMIT:
         _add_time_in_force(params, order)
     params["timestamp"] = ms(command.ts)
-    params["type"] = order.order_type.value
+    params["type"] = order.order_type._value_
     return Call(PLACE, params)
 
 
@@ -62,10 +62,10 @@ def _conditional(command: SubmitOrder, position_side: str) -> Params:
         "clientAlgoId": order.cl_ord_id,
         "quantity": plain(order.qty),
         "recvWindow": ms(command.recv_window_ns),
-        "side": order.side.value,
+        "side": order.side._value_,
         "symbol": order.symbol,
         "timestamp": ms(command.ts),
-        "type": order.order_type.value,
+        "type": order.order_type._value_,
         "workingType": order.working_type.value,
     }
     if position_side:

@@ -11,7 +11,7 @@ Frame = bytes | bytearray | memoryview | str
 
 _MARK = b'{"stream"'
 _MARK_TEXT = '{"stream"'
-_MARK_LENGTH = len(_MARK)
+_MARK_PART = slice(len(_MARK))
 
 
 class StreamReply(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ _HEAD = msgspec.json.Decoder(_Head | tuple[_Tag, ...], strict=False)
 
 def is_wrapped(raw: Frame) -> bool:
     """Tell whether a frame carries its stream's name around it."""
-    return raw[:_MARK_LENGTH] == (_MARK_TEXT if isinstance(raw, str) else _MARK)
+    return raw[_MARK_PART] == (_MARK_TEXT if type(raw) is str else _MARK)
 
 
 def shown(raw: Frame) -> bytes | str:
