@@ -26,8 +26,7 @@ from .market import CutOff
 from .state import State
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What one message led to. The shell journals the facts, then carries out the commands."""
 
     facts: list[ev.Event]

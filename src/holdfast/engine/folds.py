@@ -100,8 +100,9 @@ def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
     )
     _open(state, order)
     _count_attempt(state, fact.order)
-    state.recent_orders.append(order.cl_ord_id)
-    del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
+    state.recent_orders.append(fact.order.cl_ord_id)
+    if len(state.recent_orders) > forgetting.RECENT_ORDERS_KEPT:
+        del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
     _count_message(state, fact.ts)
 
 

@@ -27,6 +27,9 @@ MAIN = AccountId("main")
 OPERATOR = StrategyId("operator")
 """The owner of orders that a person or a program placed by hand."""
 
+NO_ID = ClOrdId("")
+"""Of an order that is only planned."""
+
 ZERO = Decimal(0)
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -59,6 +62,10 @@ class Side(enum.Enum):
 for _side, _sign, _other in ((Side.BUY, 1, Side.SELL), (Side.SELL, -1, Side.BUY)):
     _side.sign, _side.opposite = _sign, _other
 
+BUY, SELL = Side.BUY, Side.SELL
+# Names of their own, here and below, for what every order asks: on Python 3.11 a member that is
+# read off its class costs as much as a call.
+
 
 class SignalType(enum.Enum):
     """What a strategy wishes for."""
@@ -90,6 +97,8 @@ class OrderType(enum.Enum):
 for _type in OrderType:
     _type.is_conditional = _type not in (OrderType.MARKET, OrderType.LIMIT)
     _type.has_limit_price = _type in (OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT)
+
+MARKET, LIMIT = OrderType.MARKET, OrderType.LIMIT
 
 
 class TimeInForce(enum.Enum):
@@ -144,12 +153,22 @@ for _status in OrderStatus:
 
 
 class OrderRole(enum.Enum):
-    """What an order is for: decides whether it may go out past a limit or outside RUNNING."""
+    """What an order is for: decides whether it may go out past a limit or outside RUNNING.
+
+    `letter` is what ids say of it.
+    """
+
+    letter: str
 
     ENTRY = "E"  # may add risk
     EXIT = "X"  # reduce-only: closes on purpose
     STOP_LOSS = "S"  # reduce-only: protects
     TAKE_PROFIT = "T"  # reduce-only: protects
+
+
+for _role in OrderRole:
+    _role.letter = _role.value
+ENTRY, EXIT = OrderRole.ENTRY, OrderRole.EXIT
 
 
 class TradingSessionStatus(enum.Enum):
@@ -161,6 +180,9 @@ class TradingSessionStatus(enum.Enum):
     PAUSED = "PAUSED"
     STOPPING = "STOPPING"
     ERROR = "ERROR"
+
+
+RUNNING = TradingSessionStatus.RUNNING
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
