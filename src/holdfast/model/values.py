@@ -128,6 +128,8 @@ class OrderStatus(enum.Enum):
 
     is_open: bool
 
+    __hash__ = object.__hash__  # there is one of each; `Enum` hashes the name, in Python
+
     PENDING_NEW = "PENDING_NEW"  # journaled, perhaps sent, not yet answered
     NEW = "NEW"  # resting at the venue, conditional orders before their trigger included
     TRIGGERED = "TRIGGERED"  # a conditional order whose child order is in the book
