@@ -53,7 +53,7 @@ def market():
 def test_nothing_is_known_before_the_first_message(market):
     assert market.price(X) is None
     assert market.mark(X) is None
-    assert market.age_ns(X, T) is None
+    assert market.of(X).age_ns(T) is None
 
 
 def test_the_reference_is_the_middle_of_the_quote_else_the_last_trade_else_the_mark(market):
@@ -104,23 +104,23 @@ def test_what_says_nothing_of_the_price_is_no_news(market, message):
     market.see(message)
 
     assert market.price(X) is None
-    assert market.age_ns(X, T) is None
+    assert market.of(X).age_ns(T) is None
 
 
 def test_news_age_and_late_messages_do_not_make_them_younger(market):
     market.see(trade(100.0, T))
     market.see(trade(99.0, T - NS_PER_S))
 
-    assert market.age_ns(X, T + 3 * NS_PER_S) == 3 * NS_PER_S
-    assert market.age_ns(X, T - NS_PER_S) == 0
+    assert market.of(X).age_ns(T + 3 * NS_PER_S) == 3 * NS_PER_S
+    assert market.of(X).age_ns(T - NS_PER_S) == 0
 
 
 def test_a_bar_is_news_until_the_next_one_is_due(market):
     market.see(bar(100.0, T))
 
     assert market.price(X) == 100
-    assert market.age_ns(X, T + 60 * NS_PER_S) == 0
-    assert market.age_ns(X, T + 61 * NS_PER_S) == NS_PER_S
+    assert market.of(X).age_ns(T + 60 * NS_PER_S) == 0
+    assert market.of(X).age_ns(T + 61 * NS_PER_S) == NS_PER_S
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_what_is_traded_behind_a_bar_of_the_past_grows_old_at_once(market, messa
     market.see(bar(100.0, T))  # a live session begins with history
     market.see(message)
 
-    assert market.age_ns(X, T + 1 + 11 * NS_PER_S) == 11 * NS_PER_S
+    assert market.of(X).age_ns(T + 1 + 11 * NS_PER_S) == 11 * NS_PER_S
 
 
 def test_a_mark_price_beside_bars_leaves_them_what_they_are(market):
     market.see(bar(100.0, T))
     market.see(MarkPrice(symbol=X, ts=T + 1, mark_price=101.0))
 
-    assert market.age_ns(X, T + 50 * NS_PER_S) == 0
+    assert market.of(X).age_ns(T + 50 * NS_PER_S) == 0
 
 
 def test_a_bar_closes_the_period_that_it_ends(market):
@@ -166,4 +166,4 @@ def test_a_book_that_is_not_known_is_no_news(market):
     market.see(BookSnapshot(symbol=X, ts=T + NS_PER_S, bids=(), asks=()))
 
     assert market.price(X) == Decimal(100)
-    assert market.age_ns(X, T + NS_PER_S) == NS_PER_S
+    assert market.of(X).age_ns(T + NS_PER_S) == NS_PER_S

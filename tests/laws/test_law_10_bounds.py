@@ -33,6 +33,20 @@ def test_nothing_grows_past_its_bound(seed, monkeypatch):
     assert at_rest(world) == []
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_not_closed_is_open(seed, monkeypatch):
+    """The rule on open orders counts so: what is remembered, less what has ended."""
+    for name, bound in SMALL.items():
+        monkeypatch.setattr(forgetting, name, bound)
+
+    state = World(bad(seed)).run(script(seed, 150)).state
+
+    listed = [i for ids in state.open_orders.values() for i in ids]
+    living = [i for ids in state.live_parents.values() for i in ids]
+    assert len(state.orders) - len(state.closed_orders) == len(listed)
+    assert len(state.parents) - len(state.closed_parents) == len(living)
+
+
 def test_small_bounds_are_reached(monkeypatch):
     """Else the test above would prove nothing."""
     for name, bound in SMALL.items():

@@ -141,12 +141,12 @@ class Core:
         """Name a new order, so that its owner can be read off the name."""
         return make_cl_ord_id(
             Owner(
-                prefix=self.settings.order_prefix,
-                epoch=self.state.epoch,
-                seq=self.state.order_seq + 1,
-                parent=int(parent_id) if parent_id else 0,
-                role=role,
-                strategy=strategy,
+                self.settings.order_prefix,
+                self.state.epoch,
+                self.state.order_seq + 1,
+                int(parent_id) if parent_id else 0,
+                role,
+                strategy,
             )
         )
 
@@ -164,6 +164,8 @@ class Core:
         Args:
             legs: how many protective orders it would bring, where it has no parent yet.
         """
+        if order.reduce_only:
+            return ()
         context = self.risk_context()
         context.legs = legs
         return assess(order, context) if context.adds_risk(order) else ()

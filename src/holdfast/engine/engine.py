@@ -26,8 +26,7 @@ from .market import CutOff
 from .state import State
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What one message led to. The shell journals the facts, then carries out the commands."""
 
     facts: list[ev.Event]
@@ -141,7 +140,10 @@ def _follow_up(core: Core) -> None:
     for fact in facts:  # what an algorithm does next adds to them
         if type(fact) in _ENDINGS:
             _child_ended(core, fact)  # type: ignore[arg-type]  # by its type it is one
-    touched = dict.fromkeys([key for fact in facts if (key := _key_of(core, fact))])
+    touched: dict[Key, None] = {}
+    for fact in facts:
+        if key := _key_of(core, fact):
+            touched[key] = None
     for key in touched:
         protection.guard(core, key)
     if touched:

@@ -26,8 +26,9 @@ def closable(qty: Decimal, side: Side) -> Decimal:
 
 def opened(state: State, order: Order) -> None:
     """Begin with what there is to close."""
-    if order.request.reduce_only:
-        order.may_close = closable(state.position(order.key).qty, order.side)
+    request = order.request
+    if request.reduce_only:
+        order.may_close = closable(state.position(request.key).qty, request.side)
 
 
 def reappeared(order: Order) -> None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..model.margin import initial_margin, maintenance_margin, unrealized_pnl
-from ..model.values import ZERO, AccountId, Key, NewOrder, Side
+from ..model.values import BUY, ZERO, AccountId, Key, NewOrder
 from .market import Market
 from .state import State
 
@@ -54,31 +54,35 @@ class Exposure:
         Limits go by it: a mark that is wrong, or late, must make no position small.
         """
         market = self._market.of(key[1])
-        price = market.decimal(max(market.mark, market.reference))
+        mark, reference = market.mark, market.reference
+        price = market.decimal(max(reference, mark))
         return price or self._state.position(key).entry_price
 
     def unrealized(self, key: Key) -> Decimal:
         """Return the open profit of one position, in the margin asset."""
-        position = self._state.position(key)
-        if not position.qty:
+        position = self._state.positions.get(key)
+        if position is None or not position.qty:
             return ZERO
-        return unrealized_pnl(position.qty, position.entry_price, self.mark(key))
+        mark = self._market.mark(key[1]) or position.entry_price
+        return unrealized_pnl(position.qty, position.entry_price, mark)
 
     def keys(self, account: AccountId) -> list[Key]:
         """Return the keys of an account that have a position or an open order."""
-        state = self._state
-        keys = {k: None for k, held in state.positions.items() if held.qty and k[0] == account}
-        for k, ids in state.open_orders.items():
-            if ids and k[0] == account:
-                keys[k] = None
+        state, keys = self._state, dict[Key, None]()
+        for key, held in state.positions.items():
+            if held.qty and key[0] == account:
+                keys[key] = None
+        for key, ids in state.open_orders.items():
+            if ids and key[0] == account:
+                keys[key] = None
         return list(keys)
 
     def equity(self, account: AccountId) -> Decimal:
         """Return wallet and open profit, in the margin asset of the account's contracts."""
         state = self._state
-        total = state.account(account).wallet(self.margin_asset(account))
-        for key in state.open_keys():
-            if key[0] == account:
+        total = state.account(account).wallet(state.margin_asset(account))
+        for key, held in state.positions.items():
+            if held.qty and key[0] == account:
                 total += self.unrealized(key)
         return total
 
@@ -97,9 +101,10 @@ class Exposure:
         closing, held = [ZERO, ZERO], [ZERO, ZERO]  # of exits: their sum, and the most of one
         price = self.dearest(key)
         for order in self._state.open_orders_of(key):
-            if extra and order.cl_ord_id == extra.cl_ord_id:
+            request = order.request
+            if extra is not None and request.cl_ord_id == extra.cl_ord_id:
                 continue
-            is_buy, request = order.side is Side.BUY, order.request
+            is_buy = request.side is BUY
             if not request.reduce_only:
                 sells_buys[is_buy] += order.leaves_qty
                 asked = order.price or request.trigger_price or ZERO
@@ -108,7 +113,7 @@ class Exposure:
             closing[is_buy] += min(order.leaves_qty, order.may_close)
             held[is_buy] = max(held[is_buy], order.may_close)
         if extra is not None and not extra.reduce_only:
-            sells_buys[extra.side is Side.BUY] += extra.qty
+            sells_buys[extra.side is BUY] += extra.qty
             price = max(price, extra.price or extra.trigger_price or ZERO)
         qty = self._state.position(key).qty
         longest = qty + min(closing[True], held[True]) + sells_buys[True]
@@ -120,7 +125,7 @@ class Exposure:
         longest = shortest = self._state.position(key).qty
         price = self.dearest(key)
         if extra is not None and not extra.reduce_only:
-            if extra.side is Side.BUY:
+            if extra.side is BUY:
                 longest += extra.qty
             else:
                 shortest -= extra.qty

@@ -72,7 +72,7 @@ def _remember_intent(state: State, name: str, intent_id: IntentId) -> None:
 def _parent_started(state: State, fact: ev.ParentStarted) -> None:
     parent = Parent(fact)
     state.parents[fact.parent_id] = parent
-    state.live_parents.setdefault(parent.key, []).append(fact.parent_id)
+    state.live_parents.setdefault(fact.order.key, []).append(fact.parent_id)
     state.parent_seq += 1
     _count_intent(state, fact.intent_id)
     if fact.request_id:
@@ -100,8 +100,9 @@ def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
     )
     _open(state, order)
     _count_attempt(state, fact.order)
-    state.recent_orders.append(order.cl_ord_id)
-    del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
+    state.recent_orders.append(fact.order.cl_ord_id)
+    if len(state.recent_orders) > forgetting.RECENT_ORDERS_KEPT:
+        del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
     _count_message(state, fact.ts)
 
 
@@ -145,8 +146,9 @@ def _adopted(state: State, fact: ev.OrderAdopted) -> None:
 
 
 def _open(state: State, order: Order) -> None:
-    state.orders[order.cl_ord_id] = order
-    state.open_orders.setdefault(order.key, []).append(order.cl_ord_id)
+    cl_ord_id = order.request.cl_ord_id
+    state.orders[cl_ord_id] = order
+    state.open_orders.setdefault(order.request.key, []).append(cl_ord_id)
     exits.opened(state, order)
 
 

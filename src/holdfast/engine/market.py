@@ -79,6 +79,12 @@ class SymbolMarket:
             return (self.bid + self.ask) / 2
         return self.last or self.mark
 
+    def age_ns(self, now: int) -> int | None:
+        """Return how long ago news was last due; None before the first message."""
+        if not self.last_ts:
+            return None
+        return max(0, now - self.last_ts - self.valid_ns)
+
     def see_price(self, price: float, ts: int) -> None:
         """Take a price as the close, so far, of its sampling period."""
         closes = self.closes
@@ -152,13 +158,6 @@ class Market:
         """Return the mark price positions are valued at; the reference where none is sent."""
         market = self.of(symbol)
         return market.decimal(market.mark or market.reference)
-
-    def age_ns(self, symbol: Symbol, now: int) -> int | None:
-        """Return how long ago news was last due; None before the first message."""
-        market = self.of(symbol)
-        if not market.last_ts:
-            return None
-        return max(0, now - market.last_ts - market.valid_ns)
 
 
 def _take_in(market: SymbolMarket, message: MarketData) -> bool:

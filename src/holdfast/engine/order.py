@@ -20,6 +20,8 @@ from ..model.values import ZERO, ClOrdId, Key, NewOrder, OrderRole, OrderStatus,
 class Trigger(enum.Enum):
     """What may move an order."""
 
+    __hash__ = object.__hash__  # there is one of each; `Enum` hashes the name, in Python
+
     ACCEPT = "ACCEPT"
     TRIGGER = "TRIGGER"
     REJECT = "REJECT"

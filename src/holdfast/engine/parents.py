@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from ..model import commands as cmd
 from ..model import events as ev
 from ..model.values import ClOrdId, IntentId, NewOrder, OrderRole, ParentId
-from .algos import ALGOS, Cause, SendChild
+from .algos import ALGOS, STARTED, Cause, SendChild
 from .core import Core
+from .parent import Parent
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """A parent that could be started: its pattern, its size and its exits.
 
     The pattern's ids are empty; its quantity is the whole one.
@@ -52,7 +52,7 @@ def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = 
             request_id=request_id,
         )
     )
-    advance(core, parent_id, Cause.STARTED)
+    advance(core, parent_id, STARTED)
     return parent_id
 
 
@@ -63,28 +63,29 @@ def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
         return
     for action in ALGOS[parent.start.algo](parent, core.state.children(parent), cause):
         if isinstance(action, SendChild):
-            core.submit(first_child(core, parent.start.order, parent_id, action.qty))
+            core.submit(_child(core, parent, action.qty))
         else:
             due_ts = core.now + action.delay_ns
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
 
 
-def first_child(core: Core, pattern: NewOrder, parent_id: ParentId, qty: Decimal) -> NewOrder:
+def _child(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
     """Make an order of the parent's pattern."""
-    parent = core.state.parents[parent_id]
-    return msgspec.structs.replace(
+    start = parent.start
+    pattern, parent_id = start.order, start.parent_id
+    return replace(
         pattern,
         cl_ord_id=core.next_cl_ord_id(parent_id, pattern.role, pattern.strategy_id),
         qty=qty,
         parent_id=parent_id,
-        intent_id=parent.start.intent_id,
+        intent_id=start.intent_id,
     )
 
 
 def unnamed(pattern: NewOrder) -> NewOrder:
     """Give a pattern an id that no order of ours can have, for checks that send nothing."""
-    return msgspec.structs.replace(pattern, cl_ord_id=ClOrdId("?"))
+    return replace(pattern, cl_ord_id=ClOrdId("?"))
 
 
 def wake(core: Core, parent_id: ParentId) -> None:
@@ -99,6 +100,6 @@ def wake(core: Core, parent_id: ParentId) -> None:
 def exit_plan(pattern: NewOrder) -> Plan:
     """Plan a reduce-only order: no exits of its own."""
     return Plan(
-        pattern=msgspec.structs.replace(pattern, reduce_only=True, role=OrderRole.EXIT),
+        pattern=replace(pattern, reduce_only=True, role=OrderRole.EXIT),
         algo="direct",
     )

@@ -5,30 +5,32 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
-
 from ..model import events as ev
 from ..model.instrument import Instrument
 from ..model.signal import SignalGenerated
 from ..model.values import (
+    BUY,
+    EXIT,
     LARGEST_AMOUNT,
+    LIMIT,
+    MARKET,
+    NO_ID,
     OPERATOR,
+    RUNNING,
+    SELL,
     ZERO,
-    ClOrdId,
     Key,
     NewOrder,
-    OrderRole,
     OrderType,
     Side,
     SignalType,
     StrategyId,
     TimeInForce,
-    TradingSessionStatus,
     to_decimal,
 )
 from .algos import ALGOS
 from .core import Core
-from .parents import Plan, exit_plan, start_parent
+from .parents import Plan, start_parent
 from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
 from .state import State
 
@@ -40,11 +42,19 @@ class Denial(NamedTuple):
     reason: str
 
 
+class Terms(NamedTuple):
+    """How an entry meets the market."""
+
+    order_type: OrderType
+    price: Decimal | None
+    time_in_force: TimeInForce
+
+
 def on_signal(core: Core, signal: SignalGenerated) -> None:
     """Act on a wish once."""
     intent_id = core.next_intent()
-    known = f"{signal.strategy_id} {signal.signal_id}"
-    is_repeated = bool(signal.signal_id) and known in core.state.intents
+    named = signal.signal_id
+    is_repeated = bool(named) and f"{signal.strategy_id} {named}" in core.state.intents
     core.emit(ev.SignalReceived(ts=core.now, intent_id=intent_id, signal=signal))
     if is_repeated:
         denial: Denial | None = Denial("duplicate", f"signal {signal.signal_id} was heard before")
@@ -63,25 +73,27 @@ def on_signal(core: Core, signal: SignalGenerated) -> None:
 
 def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | None]:
     """Turn a wish into plans, changing nothing. A turn closes first and opens then."""
-    key = (signal.account, signal.symbol)
-    if signal.strategy_id in core.state.stopped_strategies:
-        reason = core.state.stopped_strategies[signal.strategy_id]
+    state, key = core.state, (signal.account, signal.symbol)
+    if signal.strategy_id in state.stopped_strategies:
+        reason = state.stopped_strategies[signal.strategy_id]
         return [], Denial("strategy", f"{signal.strategy_id} was stopped: {reason}")
     if wrong := _wrong(signal):
         return [], Denial("signal", wrong)
     if signal.signal_type is SignalType.CLOSE:
-        plans = close_plans(core.state, key, signal.strategy_id, signal.quantity)
+        plans = close_plans(state, key, signal.strategy_id, signal.quantity)
         if not plans:
             return [], Denial("close", f"{signal.strategy_id} holds nothing of {signal.symbol}")
         return plans, None
-    side = Side.BUY if signal.signal_type is SignalType.BUY else Side.SELL
+    side = BUY if signal.signal_type is SignalType.BUY else SELL
+    held = holding(state, key, signal.strategy_id)
     plans = []
-    if holding(core.state, key, signal.strategy_id) * side.sign < ZERO:
-        plans = close_plans(core.state, key, signal.strategy_id)
-    entry = _entry_plan(core, signal, side)
+    if held * side.sign < ZERO:
+        plans = _plans_to_close(state, key, signal.strategy_id, held)
+    entry = _entry_plan(core, signal, key, side)
     if isinstance(entry, Denial):
         return plans, entry
-    return [*plans, entry], None
+    plans.append(entry)
+    return plans, None
 
 
 def _wrong(signal: SignalGenerated) -> str:
@@ -90,9 +102,16 @@ def _wrong(signal: SignalGenerated) -> str:
         return f"strength must be in (0, 1], was {signal.strength}"
     if signal.algo and signal.algo not in ALGOS:
         return f"there is no algorithm {signal.algo}; there are {', '.join(ALGOS)}"
+    for value in (signal.quantity, signal.price, signal.stop_loss, signal.take_profit):
+        if value is not None and not (value.is_finite() and ZERO <= value <= LARGEST_AMOUNT):
+            return _wrong_amount(signal)
+    return ""
+
+
+def _wrong_amount(signal: SignalGenerated) -> str:
     for name in ("quantity", "price", "stop_loss", "take_profit"):
         value: Decimal | None = getattr(signal, name)
-        if value is None or (value.is_finite() and ZERO <= value <= LARGEST_AMOUNT):
+        if value is None:
             continue
         try:
             to_decimal(value, name)
@@ -107,14 +126,12 @@ def holding(state: State, key: Key, strategy_id: StrategyId) -> Decimal:
     """Return what a strategy holds of a symbol, signed; the operator holds the position."""
     if strategy_id == OPERATOR:
         return state.position(key).qty
-    return sum(
-        (
-            parent.open_qty * parent.side.sign
-            for parent in state.live_parents_of(key)
-            if parent.strategy_id == strategy_id
-        ),
-        ZERO,
-    )
+    held = ZERO
+    for parent_id in state.live_parents.get(key, ()):
+        parent = state.parents[parent_id]
+        if parent.start.strategy_id == strategy_id:
+            held += parent.open_qty * parent.start.side.sign
+    return held
 
 
 def close_plans(
@@ -125,42 +142,52 @@ def close_plans(
     What other exits of the same owner are already closing is not closed twice. More than the
     venue takes at once goes out in several orders.
     """
-    held = holding(state, key, strategy_id)
-    side = Side.SELL if held > ZERO else Side.BUY
-    closing = sum(
-        (
-            order.leaves_qty
-            for order in state.open_orders_of(key)
-            if order.role is OrderRole.EXIT
-            and order.side is side
-            and order.request.order_type is OrderType.MARKET
-            and strategy_id in (OPERATOR, order.request.strategy_id)
-        ),
-        ZERO,
-    )
-    left = abs(held) - closing
+    return _plans_to_close(state, key, strategy_id, holding(state, key, strategy_id), quantity)
+
+
+def _plans_to_close(
+    state: State,
+    key: Key,
+    strategy_id: StrategyId,
+    held: Decimal,
+    quantity: Decimal | None = None,
+) -> list[Plan]:
+    side = SELL if held > ZERO else BUY
+    left = abs(held) - _closing(state, key, side, strategy_id)
     qty = left if quantity is None else min(quantity, left)
     instrument = state.instruments.get(key)
     if instrument is not None:
         qty = instrument.round_qty(qty)
     parts = market_parts(qty, instrument)
-    return [exit_plan(_pattern(key, side, part, strategy_id)) for part in parts]
+    return [Plan(_exit(key, side, part, strategy_id), "direct") for part in parts]
 
 
-def _pattern(key: Key, side: Side, qty: Decimal, strategy_id: StrategyId) -> NewOrder:
+def _closing(state: State, key: Key, side: Side, strategy_id: StrategyId) -> Decimal:
+    """Return what exits at the market are closing already."""
+    closing = ZERO
+    for order in state.open_orders_of(key):
+        request = order.request
+        is_ours = strategy_id in (OPERATOR, request.strategy_id)
+        if is_ours and request.role is EXIT and request.order_type is MARKET:
+            closing += order.leaves_qty if request.side is side else ZERO
+    return closing
+
+
+def _exit(key: Key, side: Side, qty: Decimal, strategy_id: StrategyId) -> NewOrder:
     return NewOrder(
-        cl_ord_id=ClOrdId(""),
+        cl_ord_id=NO_ID,
         account=key[0],
         symbol=key[1],
         side=side,
         qty=qty,
+        reduce_only=True,
+        role=EXIT,
         strategy_id=strategy_id,
     )
 
 
-def _entry_plan(core: Core, signal: SignalGenerated, side: Side) -> Plan | Denial:
-    key = (signal.account, signal.symbol)
-    if core.state.status is not TradingSessionStatus.RUNNING:
+def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Plan | Denial:
+    if core.state.status is not RUNNING:
         return Denial("session", f"the session is {core.state.status.value}, not RUNNING")
     instrument = core.state.instruments.get(key)
     if instrument is None:
@@ -170,11 +197,11 @@ def _entry_plan(core: Core, signal: SignalGenerated, side: Side) -> Plan | Denia
         return Denial("stale_data", f"no price of {signal.symbol} yet")
     if price <= ZERO:
         return Denial("signal", f"price must be above 0, was {price:f}")
-    order = _priced(core, signal, instrument, price, side)
-    if isinstance(order, Denial):
-        return order
+    terms = _terms(core, signal, instrument, price, side)
+    if isinstance(terms, Denial):
+        return terms
     # Worth the most that the risk rules may value it at, or its own size would refuse it.
-    dearest = max(price, core.exposure.dearest(key), order.price or ZERO)
+    dearest = max(price, core.exposure.dearest(key), terms.price or ZERO)
     qty = _quantity(core, signal, instrument, dearest)
     if qty <= ZERO:
         return Denial("sizing", f"the size comes to less than the lot {instrument.lot:f}")
@@ -183,7 +210,21 @@ def _entry_plan(core: Core, signal: SignalGenerated, side: Side) -> Plan | Denia
     if fault := misplaced_exit(side, price, stop, target):
         return Denial("protection", fault)
     algo = signal.algo or ("bracket" if stop or target else "direct")
-    return Plan(msgspec.structs.replace(order, qty=qty), algo, stop, target)
+    return Plan(_entry(signal, side, qty, terms), algo, stop, target)
+
+
+def _entry(signal: SignalGenerated, side: Side, qty: Decimal, terms: Terms) -> NewOrder:
+    return NewOrder(
+        cl_ord_id=NO_ID,
+        account=signal.account,
+        symbol=signal.symbol,
+        side=side,
+        qty=qty,
+        order_type=terms.order_type,
+        price=terms.price,
+        time_in_force=terms.time_in_force,
+        strategy_id=signal.strategy_id,
+    )
 
 
 def _quantity(
@@ -200,33 +241,18 @@ def _quantity(
     )
 
 
-def _priced(
+def _terms(
     core: Core, signal: SignalGenerated, instrument: Instrument, price: Decimal, side: Side
-) -> NewOrder | Denial:
-    """Make the order, but for its quantity: at the price asked, or the tolerance's."""
-    order = NewOrder(
-        cl_ord_id=ClOrdId(""),
-        account=signal.account,
-        symbol=signal.symbol,
-        side=side,
-        qty=ZERO,
-        order_type=signal.order_type,
-        time_in_force=signal.time_in_force,
-        strategy_id=signal.strategy_id,
-    )
-    if signal.order_type not in (OrderType.MARKET, OrderType.LIMIT):
-        kind = signal.order_type.value
-        return Denial("signal", f"a signal's order is MARKET or LIMIT, was {kind}")
-    if signal.order_type is OrderType.LIMIT:
-        if signal.price is None:
-            return Denial("signal", "a LIMIT signal needs a price")
-        return msgspec.structs.replace(order, price=instrument.round_price(price, side))
-    if core.settings.use_market_orders:
-        return order
-    worst = price * (1 + side.sign * core.settings.slippage_tolerance)
-    return msgspec.structs.replace(
-        order,
-        order_type=OrderType.LIMIT,
-        price=instrument.round_price(worst, side),
-        time_in_force=TimeInForce.IOC,
-    )
+) -> Terms | Denial:
+    """Say how the order meets the market: at the price asked, or the tolerance's."""
+    kind = signal.order_type
+    if kind is MARKET and core.settings.use_market_orders:
+        return Terms(MARKET, None, signal.time_in_force)
+    if kind is MARKET:
+        worst = price * (1 + side.sign * core.settings.slippage_tolerance)
+        return Terms(LIMIT, instrument.round_price(worst, side), TimeInForce.IOC)
+    if kind is not LIMIT:
+        return Denial("signal", f"a signal's order is MARKET or LIMIT, was {kind.value}")
+    if signal.price is None:
+        return Denial("signal", "a LIMIT signal needs a price")
+    return Terms(LIMIT, instrument.round_price(price, side), signal.time_in_force)

@@ -50,17 +50,11 @@ class Owner(NamedTuple):
 
 def base36(number: int) -> str:
     """Write a number that is not negative in base 36."""
-    if number < 36:
-        return _DIGITS[number]
-    text = ""
-    while True:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-        if not number:
-            return text
-
-
-_few = lru_cache(maxsize=NAMES_KEPT)(base36)
+    text = _DIGITS[number % 36]
+    while number >= 36:
+        number //= 36
+        text = _DIGITS[number % 36] + text
+    return text
 
 
 @lru_cache(maxsize=NAMES_KEPT)
@@ -75,9 +69,9 @@ def short_name(strategy: StrategyId) -> StrategyId:
 
 def make_cl_ord_id(owner: Owner) -> ClOrdId:
     """Compose an id. The strategy's name is cut and its odd characters replaced."""
-    strategy = _fitting(owner.strategy)
-    head = f"{owner.prefix}.{_few(owner.epoch)}.{base36(owner.seq)}.{base36(owner.parent)}"
-    return ClOrdId(f"{head}.{owner.role.value}.{strategy}"[:LENGTH_MAX])
+    prefix, epoch, seq, parent, role, strategy = owner
+    head = f"{prefix}.{base36(epoch)}.{base36(seq)}.{base36(parent)}"
+    return ClOrdId(f"{head}.{role.letter}.{_fitting(strategy)}"[:LENGTH_MAX])
 
 
 def parse_cl_ord_id(text: str) -> Owner | None:

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 
 import msgspec
 
-from .values import ZERO, Side, Symbol
+from .values import BUY, ZERO, Side, Symbol
 
 CENT_OF_CENT = Decimal("0.00000001")
 """Money is booked to eight decimals, as the venue books it."""
@@ -62,7 +62,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def round_price(self, price: Decimal, side: Side | None = None) -> Decimal:
         """Round onto the tick: a buy down, a sell up, None to the nearest."""
-        mode = {Side.BUY: ROUND_FLOOR, Side.SELL: ROUND_CEILING, None: ROUND_HALF_EVEN}[side]
+        mode = ROUND_HALF_EVEN
+        if side is not None:
+            mode = ROUND_FLOOR if side is BUY else ROUND_CEILING
         return (price / self.tick).to_integral_value(mode) * self.tick
 
     def is_on_tick(self, price: Decimal) -> bool:

@@ -27,6 +27,9 @@ MAIN = AccountId("main")
 OPERATOR = StrategyId("operator")
 """The owner of orders that a person or a program placed by hand."""
 
+NO_ID = ClOrdId("")
+"""Of an order that is only planned."""
+
 ZERO = Decimal(0)
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -62,6 +65,10 @@ class Side(enum.Enum):
 for _side, _sign, _other in ((Side.BUY, 1, Side.SELL), (Side.SELL, -1, Side.BUY)):
     _side.sign, _side.opposite = _sign, _other
 
+BUY, SELL = Side.BUY, Side.SELL
+# Names of their own, here and below, for what every order asks: on Python 3.11 a member that is
+# read off its class costs as much as a call.
+
 
 class SignalType(enum.Enum):
     """What a strategy wishes for."""
@@ -94,6 +101,8 @@ for _type in OrderType:
     _type.is_conditional = _type not in (OrderType.MARKET, OrderType.LIMIT)
     _type.has_limit_price = _type in (OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT)
 
+MARKET, LIMIT = OrderType.MARKET, OrderType.LIMIT
+
 
 class TimeInForce(enum.Enum):
     """How long an order may rest."""
@@ -122,6 +131,8 @@ class OrderStatus(enum.Enum):
 
     is_open: bool
 
+    __hash__ = object.__hash__  # there is one of each; `Enum` hashes the name, in Python
+
     PENDING_NEW = "PENDING_NEW"  # journaled, perhaps sent, not yet answered
     NEW = "NEW"  # resting at the venue, conditional orders before their trigger included
     TRIGGERED = "TRIGGERED"  # a conditional order whose child order is in the book
@@ -147,12 +158,22 @@ for _status in OrderStatus:
 
 
 class OrderRole(enum.Enum):
-    """What an order is for: decides whether it may go out past a limit or outside RUNNING."""
+    """What an order is for: decides whether it may go out past a limit or outside RUNNING.
+
+    `letter` is what ids say of it.
+    """
+
+    letter: str
 
     ENTRY = "E"  # may add risk
     EXIT = "X"  # reduce-only: closes on purpose
     STOP_LOSS = "S"  # reduce-only: protects
     TAKE_PROFIT = "T"  # reduce-only: protects
+
+
+for _role in OrderRole:
+    _role.letter = _role.value
+ENTRY, EXIT = OrderRole.ENTRY, OrderRole.EXIT
 
 
 class TradingSessionStatus(enum.Enum):
@@ -164,6 +185,9 @@ class TradingSessionStatus(enum.Enum):
     PAUSED = "PAUSED"
     STOPPING = "STOPPING"
     ERROR = "ERROR"
+
+
+RUNNING = TradingSessionStatus.RUNNING
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

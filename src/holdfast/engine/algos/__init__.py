@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import bracket, direct
-from .base import Action, Algo, Cause, SendChild, WakeIn
+from .base import STARTED, Action, Algo, Cause, SendChild, WakeIn
 
-__all__ = ["ALGOS", "Action", "Algo", "Cause", "SendChild", "WakeIn"]
+__all__ = ["ALGOS", "STARTED", "Action", "Algo", "Cause", "SendChild", "WakeIn"]
 
 ALGOS: dict[str, Algo] = {
     "direct": direct.react,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from ..order import Order
 from ..parent import Parent
@@ -23,15 +24,16 @@ class Cause(enum.Enum):
     CHILD_CLOSED = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class SendChild:
+STARTED = Cause.STARTED
+
+
+class SendChild(msgspec.Struct, frozen=True):
     """Send one order of the parent's pattern for `qty`, base units."""
 
     qty: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class WakeIn:
+class WakeIn(msgspec.Struct, frozen=True):
     """Ask again after `delay_ns`."""
 
     delay_ns: int

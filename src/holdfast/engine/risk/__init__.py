@@ -85,4 +85,7 @@ def assess(order: NewOrder, ctx: RiskContext) -> tuple[Verdict, ...]:
 
 def first_refusal(verdicts: Iterable[Verdict]) -> Verdict | None:
     """Return the first verdict that refuses; None where all pass."""
-    return next((verdict for verdict in verdicts if not verdict.passed), None)
+    for verdict in verdicts:
+        if not verdict.passed:
+            return verdict
+    return None

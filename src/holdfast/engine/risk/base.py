@@ -15,11 +15,13 @@ from itertools import pairwise
 from operator import mul
 from typing import NamedTuple
 
+import msgspec
+
 from ...model.instrument import Instrument
 from ...model.settings import EngineSettings, RiskLimits
-from ...model.values import NS_PER_S, ZERO, AccountId, Key, NewOrder, Side, Symbol, Verdict, plain
+from ...model.values import BUY, NS_PER_S, ZERO, Key, NewOrder, Symbol, Verdict, plain
 from ..exposure import Exposure, Reach
-from ..market import Market
+from ..market import Market, SymbolMarket
 from ..state import State
 
 PAIRS_KEPT = 10_000
@@ -29,18 +31,31 @@ FLAT = 1e-12
 """Returns that spread less than this are a price that stands still, not a measurement."""
 
 
-class Worst(NamedTuple):
-    """An account's worst case with one more order, by symbol.
+class Case(msgspec.Struct, frozen=True, gc=False):
+    """One order under judgement, with what many rules look at: reckoned once.
 
-    `gross` is the sum of the notionals, `positions` how many symbols could hold something, and
-    `unpriced` one of those that nobody can value yet.
+    `market` is what its symbol shows, `reference` the price that orders are judged by, None while
+    the market is silent. `price` is what a unit of it is valued at: its own limit or trigger
+    price, else the reference. `equity` is its account's.
+
+    The rest is the account's worst case with this order, by symbol: `notional` is the one of its
+    own, `gross` the sum of all, `positions` how many symbols could hold something. `missing` says
+    why nothing can be said in shares of equity; it is "" where it can.
     """
 
+    order: NewOrder
+    key: Key
+    instrument: Instrument | None  # None where the venue never listed it
+    market: SymbolMarket
+    reference: Decimal | None
+    price: Decimal | None
+    equity: Decimal
     reaches: dict[Key, Reach]
     notionals: dict[Key, Decimal]
+    notional: Decimal
     gross: Decimal
     positions: int
-    unpriced: Symbol | None
+    missing: str
 
 
 class Window(NamedTuple):
@@ -139,13 +154,9 @@ class RiskContext:
     """
 
     __slots__ = (
-        "_equities",
-        "_missing",
-        "_order",
+        "_case",
         "_own",
-        "_references",
         "_windows",
-        "_worst",
         "exposure",
         "legs",
         "limits",
@@ -173,50 +184,23 @@ class RiskContext:
         self.now = now
         self.legs = 0  # protective orders that an order without a parent would bring
         self.samples = samples if samples is not None else Samples(market)
-        self._equities: dict[AccountId, Decimal] = {}
-        self._references: dict[Symbol, Decimal | None] = {}
         self._windows: dict[Symbol, Window] = {}
-        self._order: NewOrder | None = None
-        self._worst = Worst({}, {}, ZERO, 0, None)
         self._own: tuple[NewOrder, Reach] | None = None
-        self._missing: tuple[NewOrder, str] | None = None
+        self._case: Case | None = None
 
-    def instrument(self, order: NewOrder) -> Instrument | None:
-        """Return the order's contract; None where the venue never listed it."""
-        return self.state.instruments.get(order.key)
+    def case(self, order: NewOrder) -> Case:
+        """Return the order with what is known of it."""
+        case = self._case
+        if case is None or case.order is not order:
+            case = self._case = self._open_case(order)
+        return case
 
     def protective(self, order: NewOrder) -> int:
         """Return how many protective orders the order's fills are to have."""
         parent = self.state.parents.get(order.parent_id)
         return self.legs if parent is None else parent.legs
 
-    def reference(self, symbol: Symbol) -> Decimal | None:
-        """Return the price that orders are judged by; None while the market is silent."""
-        if symbol not in self._references:
-            self._references[symbol] = self.market.price(symbol)
-        return self._references[symbol]
-
-    def price(self, order: NewOrder) -> Decimal | None:
-        """Return what a unit of the order is valued at.
-
-        Its own limit or trigger price, else the reference; None while the market is silent.
-        """
-        return order.price or order.trigger_price or self.reference(order.symbol)
-
-    def equity(self, account: AccountId) -> Decimal:
-        """Return wallet and open profit of an account."""
-        equity = self._equities.get(account)
-        if equity is None:
-            equity = self._equities[account] = self.exposure.equity(account)
-        return equity
-
-    def worst(self, order: NewOrder) -> Worst:
-        """Return the worst case of the order's account, the order included."""
-        if self._order is not order:
-            self._worst, self._order = self._reckon(order), order
-        return self._worst
-
-    def reach(self, order: NewOrder) -> Reach:
+    def _reach(self, order: NewOrder) -> Reach:
         """Return the worst case of the order's symbol, the order included."""
         if self._own is None or self._own[0] is not order:
             self._own = (order, self.exposure.reach(order.key, order))
@@ -226,16 +210,17 @@ class RiskContext:
         """Tell whether an order could do more than close: open, add to, or turn a position."""
         if order.reduce_only:
             return False
-        reach = self.reach(order)
-        return (reach.longest if order.side is Side.BUY else -reach.shortest) > ZERO
+        reach = self._reach(order)
+        return (reach.longest if order.side is BUY else -reach.shortest) > ZERO
 
-    def _reckon(self, order: NewOrder) -> Worst:
+    def _open_case(self, order: NewOrder) -> Case:
         exposure, own = self.exposure, order.key
-        reaches = {k: exposure.reach(k) for k in exposure.keys(order.account) if k != own}
-        reaches[own] = self.reach(order)
-        notionals: dict[Key, Decimal] = {}
+        market, equity = self.market.of(order.symbol), exposure.equity(order.account)
+        reference = market.decimal(market.reference)
+        price = order.price or order.trigger_price or reference
+        reaches, notionals = self._reaches(order, own), dict[Key, Decimal]()
         gross, positions = ZERO, 0
-        unpriced = None if self.price(order) else order.symbol
+        unpriced = None if price else order.symbol
         for key, reach in reaches.items():
             size = reach.size
             notionals[key] = notional = size * reach.price
@@ -244,7 +229,31 @@ class RiskContext:
                 positions += 1
                 if not notional:
                     unpriced = unpriced or key[1]
-        return Worst(reaches, notionals, gross, positions, unpriced)
+        missing = _missing(equity, unpriced)
+        instrument, notional = self.state.instruments.get(own), notionals[own]
+        return Case(
+            order,
+            own,
+            instrument,
+            market,
+            reference,
+            price,
+            equity,
+            reaches,
+            notionals,
+            notional,
+            gross,
+            positions,
+            missing,
+        )
+
+    def _reaches(self, order: NewOrder, own: Key) -> dict[Key, Reach]:
+        reaches = {}
+        for key in self.exposure.keys(order.account):
+            if key != own:
+                reaches[key] = self.exposure.reach(key)
+        reaches[own] = self._reach(order)
+        return reaches
 
     def window(self, symbol: Symbol) -> Window:
         """Return a symbol's latest returns."""
@@ -259,18 +268,11 @@ class RiskContext:
         a, b = self.window(one), self.window(other)
         return self.samples.correlation((one, other), a, b, self.limits.sample_s)
 
-    def missing(self, order: NewOrder) -> str:
-        """Return why nothing can be said in shares of equity; "" where it can."""
-        if self._missing is None or self._missing[0] is not order:
-            self._missing = (order, self._what_is_missing(order))
-        return self._missing[1]
 
-    def _what_is_missing(self, order: NewOrder) -> str:
-        equity = self.equity(order.account)
-        if equity <= ZERO:
-            return f"equity is {plain(equity)}, there is nothing to risk"
-        unpriced = self.worst(order).unpriced
-        return f"no price of {unpriced} yet to value it at" if unpriced else ""
+def _missing(equity: Decimal, unpriced: Symbol | None) -> str:
+    if equity <= ZERO:
+        return f"equity is {plain(equity)}, there is nothing to risk"
+    return f"no price of {unpriced} yet to value it at" if unpriced else ""
 
 
 Rule = Callable[[NewOrder, RiskContext], Verdict]

@@ -24,7 +24,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     highest, nearest = -2.0, ""
     if limit >= 1:
         return passed(NAME, limit=limit)
-    for key, reach in ctx.worst(order).reaches.items():
+    for key, reach in ctx.case(order).reaches.items():
         if key == order.key or not reach.size:
             continue
         count, together = ctx.correlation(order.symbol, key[1])
@@ -61,7 +61,7 @@ def _refuse_unmeasured(order: NewOrder, other: Symbol, count: int, ctx: RiskCont
     least, pair = ctx.limits.correlation_returns_min, f"{order.symbol} and {other}"
     if count < least:
         reason = f"{least - count} of {least} common returns of {pair} are missing"
-        if ctx.reference(other) is None:
+        if ctx.market.price(other) is None:
             reason += f", and {other}, where there is a position or an order, shows no price"
     else:
         reason = f"a price of {pair} stood still over {count} returns"

@@ -19,7 +19,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
         return passed(NAME, ZERO, limit)
     if account.day_equity <= ZERO:
         return refused(NAME, f"the day began with an equity of {account.day_equity}", limit=limit)
-    loss = (account.day_equity - ctx.equity(order.account)) / account.day_equity
+    loss = (account.day_equity - ctx.case(order).equity) / account.day_equity
     if loss < limit:
         return passed(NAME, loss, limit)
     return refused(NAME, f"{percent(loss)} lost today, the limit is {percent(limit)}", loss, limit)

@@ -21,7 +21,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     peak = ctx.state.account(order.account).peak_equity
     if peak <= ZERO:  # no point of the equity curve yet
         return passed(NAME, ZERO, limit)
-    fall = max((peak - ctx.equity(order.account)) / peak, ZERO)
+    fall = max((peak - ctx.case(order).equity) / peak, ZERO)
     if fall < limit:
         return passed(NAME, fall, limit)
     reason = f"equity is {percent(fall)} below its peak, the limit is {percent(limit)}"

@@ -6,23 +6,26 @@ from decimal import Decimal
 
 from ...model.instrument import Instrument
 from ...model.values import NewOrder, OrderType, Side, Verdict, plain
-from .base import RiskContext, passed, refused
+from .base import Case, RiskContext, passed, refused
 
 NAME = "filters"
 
 _PASSED = passed(NAME)
+_NONE = (None, None, None)
 
 
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Hold the order against its contract."""
-    instrument = ctx.instrument(order)
+    case = ctx.case(order)
+    instrument = case.instrument
     if instrument is None:
         return refused(NAME, f"{order.symbol} is not listed on account {order.account}")
+    named = (order.price, order.trigger_price, order.activation_price)
     return (
         _check_qty(order, instrument, ctx)
-        or _check_ticks(order, instrument)
-        or _check_notional(order, instrument, ctx)
-        or _check_band(order, instrument, ctx)
+        or (named != _NONE and _check_ticks(named, instrument))
+        or _check_notional(case, instrument)
+        or (order.price is not None and _check_band(order, instrument, ctx))
         or _PASSED
     )
 
@@ -30,7 +33,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
 def _check_qty(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Verdict | None:
     """Hold a quantity against the lot filters; a stop or a target of it goes at the market."""
     qty, lot = order.qty, instrument.lot
-    if not instrument.is_on_lot(qty):
+    if qty % lot:
         return _refuse("quantity", qty, "must be a multiple of", lot)
     if qty < instrument.min_qty:
         return _refuse("quantity", qty, "must be at least", instrument.min_qty)
@@ -39,18 +42,18 @@ def _check_qty(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Ver
     return _refuse("quantity", qty, "must be at most", most) if qty > most else None
 
 
-def _check_ticks(order: NewOrder, instrument: Instrument) -> Verdict | None:
-    for price in (order.price, order.trigger_price, order.activation_price):
+def _check_ticks(named: tuple[Decimal | None, ...], instrument: Instrument) -> Verdict | None:
+    for price in named:
         if price is not None and not instrument.is_on_tick(price):
             return _refuse("price", price, "must be a multiple of", instrument.tick)
     return None
 
 
-def _check_notional(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Verdict | None:
-    price, least = ctx.price(order), instrument.min_notional
-    if price is None:
+def _check_notional(case: Case, instrument: Instrument) -> Verdict | None:
+    order, least = case.order, instrument.min_notional
+    if case.price is None:
         return refused(NAME, f"no price of {order.symbol} yet to value it at", limit=least)
-    notional = order.qty * price
+    notional = order.qty * case.price
     return _refuse("notional", notional, "must be at least", least) if notional < least else None
 
 

@@ -15,9 +15,10 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     limit = ctx.limits.max_gross_exposure_pct
     if limit is None:
         return _OFF
-    if missing := ctx.missing(order):
-        return refused(NAME, missing, limit=limit)
-    share = ctx.worst(order).gross / ctx.equity(order.account)
+    case = ctx.case(order)
+    if case.missing:
+        return refused(NAME, case.missing, limit=limit)
+    share = case.gross / case.equity
     if share <= limit:
         return passed(NAME, share, limit)
     reason = f"gross exposure could reach {percent(share)} of equity, at most {percent(limit)}"

@@ -12,11 +12,11 @@ NAME = "margin"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare what would stay free, as a fraction of equity, with the least that must."""
     least = ctx.limits.min_free_margin_pct
-    if missing := ctx.missing(order):
-        return refused(NAME, missing, limit=least)
-    equity, leverages = ctx.equity(order.account), ctx.state.leverages
-    tied = ZERO
-    for key, notional in ctx.worst(order).notionals.items():
+    case, leverages = ctx.case(order), ctx.state.leverages
+    if case.missing:
+        return refused(NAME, case.missing, limit=least)
+    equity, tied = case.equity, ZERO
+    for key, notional in case.notionals.items():
         tied += initial_margin(notional, leverages.get(key, 1))
     free = (equity - tied) / equity
     if free >= least:

@@ -13,7 +13,7 @@ NAME = "max_positions"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Count symbols, the order's included."""
     limit = ctx.limits.max_positions
-    count = ctx.worst(order).positions
+    count = ctx.case(order).positions
     if count <= limit:
         return passed(NAME, Decimal(count), Decimal(limit))
     reason = f"{count} symbols could hold a position, at most {limit}"

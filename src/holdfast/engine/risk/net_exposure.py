@@ -22,12 +22,13 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     limit = ctx.limits.max_net_exposure_pct
     if limit is None:
         return _OFF
-    if missing := ctx.missing(order):
-        return refused(NAME, missing, limit=limit)
+    case = ctx.case(order)
+    if case.missing:
+        return refused(NAME, case.missing, limit=limit)
     net = ZERO
-    for key, reach in ctx.worst(order).reaches.items():
+    for key, reach in case.reaches.items():
         net += _towards(order.side, key, reach, ctx)
-    share = max(net, ZERO) / ctx.equity(order.account)
+    share = max(net, ZERO) / case.equity
     if share <= limit:
         return passed(NAME, share, limit)
     reason = f"net exposure could reach {percent(share)} of equity, at most {percent(limit)}"

@@ -45,8 +45,9 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
 
 def _most(state: State) -> int:
     """Return what the counts can't exceed, reckoned in no time: it settles almost every case."""
-    live = sum(map(len, state.live_parents.values()))
-    return sum(map(len, state.open_orders.values())) + 1 + AT_ONCE * len(_PROTECTIVE) * (live + 1)
+    live = len(state.parents) - len(state.closed_parents)
+    open_ones = len(state.orders) - len(state.closed_orders)
+    return open_ones + 1 + AT_ONCE * len(_PROTECTIVE) * (live + 1)
 
 
 def _conditional(order: NewOrder, ctx: RiskContext) -> int:

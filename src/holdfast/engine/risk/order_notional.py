@@ -14,10 +14,10 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     At the higher of the order's own price and the reference: a sell may fill above its limit.
     """
     limit = ctx.limits.max_order_notional
-    own = ctx.price(order)
-    if own is None:
+    case = ctx.case(order)
+    if case.price is None:
         return refused(NAME, f"no price of {order.symbol} yet to value it at", limit=limit)
-    notional = order.qty * max(own, ctx.reference(order.symbol) or ZERO)
+    notional = order.qty * max(case.price, case.reference or ZERO)
     if notional <= limit:
         return passed(NAME, notional, limit)
     reason = f"notional {plain(notional)}, at most {plain(limit)} in one order"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ...model.values import LARGEST_AMOUNT, NewOrder, OrderType, Verdict
+from ...model.values import LARGEST_AMOUNT, MARKET, NewOrder, OrderType, Verdict
 from .base import passed, refused
 
 NAME = "order_shape"
@@ -17,10 +17,14 @@ SMALLEST_AMOUNT = Decimal("1e-15")
 
 _EXPECTED = f"from {SMALLEST_AMOUNT} to {LARGEST_AMOUNT:f}"
 _PASSED = passed(NAME)
+_NONE = (None, None, None)
 
 
 def check(order: NewOrder) -> Verdict:
     """Ask for finite amounts above zero, and for the prices that the type calls for."""
+    named = (order.price, order.trigger_price, order.activation_price)
+    if named == _NONE and order.order_type is MARKET and _is_amount(order.qty):
+        return _PASSED  # most are like this
     wrong = _wrong_amount(order) or _wrong_prices(order)
     return refused(NAME, wrong) if wrong else _PASSED
 

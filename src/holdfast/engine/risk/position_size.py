@@ -11,9 +11,10 @@ NAME = "position_size"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare the notional that the position could reach with equity."""
     limit = ctx.limits.position_size_pct
-    if missing := ctx.missing(order):
-        return refused(NAME, missing, limit=limit)
-    share = ctx.worst(order).notionals[order.key] / ctx.equity(order.account)
+    case = ctx.case(order)
+    if case.missing:
+        return refused(NAME, case.missing, limit=limit)
+    share = case.notional / case.equity
     if share <= limit:
         return passed(NAME, share, limit)
     reason = f"{order.symbol} could reach {percent(share)} of equity, at most {percent(limit)}"

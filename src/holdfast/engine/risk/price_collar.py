@@ -14,14 +14,15 @@ from .base import RiskContext, passed, percent, refused
 NAME = "price_collar"
 
 _NO_PRICE = passed(NAME)
+_NONE = (None, None, None)
 
 
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare limit, trigger and activation price with the reference."""
     named = (order.price, order.trigger_price, order.activation_price)
-    prices = [price for price in named if price is not None]
-    if not prices:
+    if named == _NONE:
         return _NO_PRICE
+    prices = [price for price in named if price is not None]
     limit = ctx.limits.price_collar_pct
     reference = _fresh_reference(order, ctx)
     if reference is None:
@@ -39,7 +40,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
 
 
 def _fresh_reference(order: NewOrder, ctx: RiskContext) -> Decimal | None:
-    age_ns = ctx.market.age_ns(order.symbol, ctx.now)
+    age_ns = ctx.case(order).market.age_ns(ctx.now)
     if age_ns is None or age_ns > ctx.limits.stale_after_s * NS_PER_S:
         return None
-    return ctx.reference(order.symbol)
+    return ctx.case(order).reference

@@ -10,9 +10,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ...model.values import (
+    BUY,
     NewOrder,
     OrderStatus,
-    OrderType,
     Side,
     TimeInForce,
     Verdict,
@@ -30,12 +30,13 @@ _IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
 
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Look for a resting order of the account that this one would reach."""
-    others = ctx.state.open_orders_of(order.key)
-    if not others or order.order_type not in (OrderType.MARKET, OrderType.LIMIT):
+    others = ctx.state.open_orders.get(ctx.case(order).key)
+    if not others or order.order_type.is_conditional:
         return _PASSED
     price = order.price or _market_bound(order, ctx)
-    for other in others:
-        if other.side is order.side or other.cl_ord_id == order.cl_ord_id:
+    for cl_ord_id in others:
+        other = ctx.state.orders[cl_ord_id]
+        if other.request.side is order.side or cl_ord_id == order.cl_ord_id:
             continue
         resting = _nearest_price(other)
         if resting is not None and _reaches(order.side, price, resting):
@@ -65,8 +66,8 @@ def _nearest_price(order: Order) -> Decimal | None:
 
 
 def _market_bound(order: NewOrder, ctx: RiskContext) -> Decimal | None:
-    market = ctx.market.of(order.symbol)
-    best = (market.ask if order.side is Side.BUY else market.bid) or market.reference
+    market = ctx.case(order).market
+    best = (market.ask if order.side is BUY else market.bid) or market.reference
     price = market.decimal(best)
     if price is None:
         return None

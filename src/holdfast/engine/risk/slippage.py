@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...model.values import ZERO, NewOrder, OrderType, Verdict
+from ...model.values import MARKET, ZERO, NewOrder, Verdict
 from .base import RiskContext, passed, percent, refused
 
 NAME = "slippage"
@@ -15,8 +15,8 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
 
     Passes where no quote is known: bars and trades tell of no spread.
     """
-    market = ctx.market.of(order.symbol)
-    if order.order_type is not OrderType.MARKET or not (market.bid > 0.0 and market.ask > 0.0):
+    market = ctx.case(order).market
+    if order.order_type is not MARKET or not (market.bid > 0.0 and market.ask > 0.0):
         return _PASSED
     limit = ctx.settings.slippage_tolerance
     bid, ask = market.decimal(market.bid) or ZERO, market.decimal(market.ask) or ZERO

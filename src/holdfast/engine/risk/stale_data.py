@@ -13,10 +13,10 @@ NAME = "stale_data"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare the age of the last news, in seconds, with the limit."""
     limit = Decimal(ctx.limits.stale_after_s)
-    cut_off = ctx.market.of(order.symbol).cut_off
-    if cut_off:
-        return refused(NAME, f"market data is cut off: {cut_off}", limit=limit)
-    age_ns = ctx.market.age_ns(order.symbol, ctx.now)
+    market = ctx.case(order).market
+    if market.cut_off:
+        return refused(NAME, f"market data is cut off: {market.cut_off}", limit=limit)
+    age_ns = market.age_ns(ctx.now)
     if age_ns is None:
         return refused(NAME, f"nothing heard of {order.symbol} yet", limit=limit)
     age_s = Decimal(age_ns) / NS_PER_S
