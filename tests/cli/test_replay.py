@@ -234,7 +234,10 @@ def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):
         (["--grid", "fast=1:5:inf"], "in numbers, was 'fast=1:5:inf'"),
         (["--grid", "fast=5,10,5"], "names 5 twice, was 'fast=5,10,5'"),
         (["--to", "2025-05-04T16:00"], "begins at 2025-05-04T16:01:00"),
-        (["--from", "2025-05-04T18:00", "--to", "2025-05-04T17:00"], "--to must be later than --from"),
+        (
+            ["--from", "2025-05-04T18:00", "--to", "2025-05-04T17:00"],
+            "--to must be later than --from",
+        ),
     ],
 )
 def test_wrong_options_are_told_with_what_was_expected(capsys, bars, arguments, what):
