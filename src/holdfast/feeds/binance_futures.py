@@ -20,7 +20,7 @@ from typing import Any
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
 from ..model.market import Bar, BookDelta, MarketData, MarkPrice, Quote, Trade
-from ..model.values import NS_PER_S, Symbol
+from ..model.values import Symbol
 from ..ports import Wanted
 from ..venues.binance_futures import market_history
 from ..venues.binance_futures.asking import Asker
@@ -35,6 +35,7 @@ from ..venues.binance_futures.rest import RestClient
 from ..venues.binance_futures.settings import Endpoints, endpoints
 from ..venues.binance_futures.streams import LIFETIME_S, Ears, Stream, Watch
 from ..venues.binance_futures.wire import Wire
+from .repeats import Repeats
 from .settings import FeedSettings
 
 DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
@@ -56,13 +57,7 @@ OPEN_PATIENCE_S = 30.0
 LOOK_S = 1.0
 """How often symbols are looked for of which nothing comes."""
 
-AGAIN_NS_MAX = 60 * NS_PER_S
-"""How far back a new connection may tell again what was heard. What is older is of a clock that
-was put right, and believed; what is so much later and yet numbered lower, of numbers that were.
-"""
-
 _PATHS: dict[type, str] = {Quote: PUBLIC, BookDelta: PUBLIC}
-Place = tuple[Symbol, type]
 
 _ts = attrgetter("ts")
 _log = logging.getLogger("holdfast.feed")
@@ -125,8 +120,7 @@ class BinanceFuturesFeed:
         self._batch: list[MarketData] = []
         self._news = asyncio.Event()
         self._problem = ""
-        self._last: dict[Place, tuple[int, int]] = {}  # number and time of what was shown
-        self._lost_places: set[Place] = set()  # of whose path nothing new was heard since
+        self._repeats = Repeats(self._tell_gap)
         self._has_books = settings is not None and settings.books
         self._books: DepthBooks | None = None
         self._complaints, self._gaps = Complaints(_log), Complaints(_log)
@@ -254,12 +248,7 @@ class BinanceFuturesFeed:
 
     def _lost(self, path: str, symbols: Sequence[Symbol]) -> None:
         self._watch.lost(path, symbols)
-        gone = set(symbols)
-        self._lost_places.update(
-            place
-            for place in self._last
-            if place[0] in gone and _PATHS.get(place[1], MARKET) == path
-        )
+        self._repeats.lose(symbols, (Quote,) if path == PUBLIC else (Trade, MarkPrice))
         if path == PUBLIC and self._books is not None:
             self._books.lose(symbols)
 
@@ -283,7 +272,7 @@ class BinanceFuturesFeed:
     def _hear_one(self, message: MarketData) -> None:
         if message.symbol not in self._wanted:
             return  # nobody asked for it, and what is kept by symbol must not grow
-        if self._is_repeated(message):
+        if self._repeats.is_repeated(message):
             return
         kind = type(message)
         if kind is MarkPrice:
@@ -294,39 +283,6 @@ class BinanceFuturesFeed:
             self._show(message)
         elif self._books is not None:
             self._books.hear(message)
-
-    def _is_repeated(self, message: MarketData) -> bool:
-        """Tell whether what a message says was heard, or is older than what was heard.
-
-        While a connection replaces another, both tell the same, one later than the other; and
-        one that follows a lost connection may begin with what was told before.
-        """
-        kind, ts = type(message), message.ts
-        if isinstance(message, Trade):
-            number, repeated_up_to = message.trade_id, 0
-        elif kind is Quote:
-            number, repeated_up_to = ts, -1  # several quotes share a millisecond
-        elif kind is MarkPrice:
-            number, repeated_up_to = ts, 0
-        else:
-            return False
-        place = (message.symbol, kind)
-        last = self._last.get(place)
-        if last is not None:
-            is_lost = place in self._lost_places
-            if number <= last[0]:
-                is_near = abs(ts - last[1]) <= AGAIN_NS_MAX
-                if not is_lost and is_near and number <= last[0] + repeated_up_to:
-                    return True
-                # A venue that lost its memory counts anew, but its time goes on.
-                if is_lost and last[1] - AGAIN_NS_MAX <= ts <= last[1]:
-                    return True
-            elif kind is Trade and number > last[0] + 1 and not is_lost:
-                self._tell_gap(message.symbol, last[0] + 1, number - 1)
-            if is_lost:
-                self._lost_places.discard(place)
-        self._last[place] = number, ts
-        return False
 
     def _tell_gap(self, symbol: Symbol, first: int, last: int) -> None:
         """Tell of trades that never came though no connection was lost, as far as is known.

@@ -336,7 +336,7 @@ async def test_symbol_that_nobody_asked_for_is_not_shown_and_leaves_nothing_behi
     feed._hear(QUOTE)
 
     assert [each.symbol for each in taken] == [BTC]
-    assert len(feed._last) == 1
+    assert len(feed._repeats._last) == 1
 
 
 async def test_thousands_of_unreadable_frames_are_one_warning_and_then_a_number(caplog):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...engine.risk import RULES
 from ...feeds import binance_futures
 from ...feeds.binance_futures import BinanceFuturesFeed
+from ...feeds.repeats import Repeats
 from ...model.bars import BarBuilder
 from ...model.market import Bar, Trade
 from ...model.values import Symbol
@@ -19,7 +20,7 @@ from .patching import Patch
 
 
 def show_what_is_repeated(patch: Patch) -> None:
-    patch.attr(BinanceFuturesFeed, "_is_repeated", lambda _self, _message: False)
+    patch.attr(Repeats, "is_repeated", lambda _self, _message: False)
 
 
 def forget_what_was_shown(patch: Patch) -> None:
@@ -28,7 +29,7 @@ def forget_what_was_shown(patch: Patch) -> None:
 
     def lost(self: BinanceFuturesFeed, path: str, symbols: Sequence[Symbol]) -> None:
         original(self, path, symbols)
-        self._last.clear()
+        self._repeats.forget()
 
     patch.attr(BinanceFuturesFeed, "_lost", lost)
 
