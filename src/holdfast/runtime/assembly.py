@@ -93,7 +93,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     is_dry = config.dry_run if is_dry is None else is_dry
     open_venue = open_paper if is_dry else broker.open if broker else opener_of(config)
     now = clock.now() if clock else time.time_ns()
-    journal = own_journal(config, 1 if is_dry else epoch_at(now))
+    journal = own_journal(config, 1 if open_venue is open_paper else epoch_at(now))
     venue: Venue | None = None
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())
