@@ -246,11 +246,19 @@ async def test_leverage_that_the_venue_sets_otherwise_is_refused():
         await set_up(CROSSED_10, leverage=20, **{LEVERAGE: [(200, told)]})
 
 
-@pytest.mark.parametrize(("code", "way_out"), [(-4161, "isolated position"), (-4028, "allow")])
-async def test_leverage_that_is_declined_says_what_to_do(code, way_out):
-    declined = (400, {"code": code, "msg": "Leverage reduction is not supported."})
-    with pytest.raises(VenueRefused, match=way_out):
+async def test_leverage_that_is_declined_says_what_to_do():
+    declined = (400, {"code": -4028, "msg": "Leverage is not valid."})
+    with pytest.raises(VenueRefused, match="allow"):
         await set_up(CROSSED_10, leverage=5, **{LEVERAGE: [declined]})
+
+
+@pytest.mark.parametrize("code", [-2028, -4161])
+async def test_leverage_that_a_position_holds_up_is_gone_by_and_told(code, caplog):
+    declined = (400, {"code": code, "msg": "Leverage is smaller than permitted."})
+    leverage, _ = await set_up(CROSSED_10, leverage=5, **{LEVERAGE: [declined]})
+
+    assert leverage == 10
+    assert "BTCUSDT: leverage 5 is wanted, but what is open holds it at 10" in caplog.text
 
 
 @pytest.mark.parametrize(("code", "way_out"), [(-4047, "cancel"), (-4048, "close")])

@@ -2,7 +2,8 @@
 
 One-way mode and a single margin asset are required, and not switched to unless that is asked
 for: other positions may hang on them. Margin mode and leverage are set, for the symbols that we
-trade alone.
+trade alone. A leverage that an open position holds up is gone by: a position that nobody looks
+after is worse than one with more leverage than was wished for.
 """
 
 from __future__ import annotations
@@ -37,10 +38,12 @@ WAYS_OUT = {
     -4067: "cancel all orders of the account first",
     -4068: "close all positions of the account first",
     -4028: "the symbol does not allow so much",
-    -4161: "an isolated position holds the leverage up: close it, or configure what it has",
     -4531: "the coin-margined side of the account can't follow: close its positions and orders",
 }
 """What a person can do about a setting that was declined."""
+
+HELD_UP = (-2028, -4161)
+"""The leverage can't be lowered: the margin would not cover what is open, or it is isolated."""
 
 WAITS_MAX = 8
 """How often a stream is waited for while no room within the limits holds it up."""
@@ -129,7 +132,15 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
     wanted = settings.leverage_of(symbol)
     if now is not None and now.leverage == wanted:
         return wanted
-    set_to = codec.leverage((await _set(asker, reads.set_leverage(symbol, wanted))).reply.body)
+    try:
+        answered = await _set(asker, reads.set_leverage(symbol, wanted))
+    except VenueRefused as error:
+        if now is None or error.code not in HELD_UP:
+            raise
+        text = "%s: leverage %d is wanted, but what is open holds it at %d, which is gone by: %s"
+        _log.warning(text, symbol, wanted, now.leverage, error)
+        return now.leverage
+    set_to = codec.leverage(answered.reply.body)
     if set_to != wanted:
         raise VenueRefused(f"{symbol}: leverage {wanted} was asked for, the venue set {set_to}")
     return set_to
