@@ -73,6 +73,7 @@ class World:
         self.loop = SimLoop(self.seed)  # type: ignore[abstract]  # what is missing is not used
         self.lots = random.Random(f"{self.seed}/world")
         self.fired: Counter[str] = Counter()
+        self.withdrawn: list[tuple[Decimal, int]] = []  # by others, and when
         self.counts: Counter[str] = Counter()
         self.facts: Counter[str] = Counter()
         self.deeds = Deeds()
