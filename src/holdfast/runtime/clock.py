@@ -19,7 +19,7 @@ class WallClock:
     """The machine's clock, kept from going back and, where it was set back, from standing still.
 
     A clock that was set back by more than `SET_BACK_NS` is not believed before it has caught up:
-    until then what the monotonic clock shows is added to the last time. Audits, watches and
+    until then what passes by the monotonic clock is added to the last time. Audits, watches and
     timers would wait for as long as it was set back otherwise.
 
     Args:
@@ -40,17 +40,18 @@ class WallClock:
     def now(self) -> int:
         """Return nanoseconds UTC."""
         shown = self._read()
-        if shown >= self._last - SET_BACK_NS:
-            self._ahead = None
-        else:
-            shown = self._go_on()
+        if self._ahead is not None or shown < self._last - SET_BACK_NS:
+            shown = self._go_on(shown)
         self._last = max(self._last, shown)
         return self._last
 
-    def _go_on(self) -> int:
+    def _go_on(self, shown: int) -> int:
         passed = self._passed()
         if self._ahead is None:
             self._ahead = self._last - passed
+        elif shown >= passed + self._ahead:
+            self._ahead = None
+            return shown
         return passed + self._ahead
 
     def advance(self, ts: int) -> None:
