@@ -149,7 +149,7 @@ async def test_who_waits_for_a_commit_is_let_go_when_the_journal_fails(tmp_path)
     """Else a session whose disk fills up while it starts hangs for ever, in its own `close`."""
     async with running(tmp_path, auto_restart=False) as desk:
         live = desk.service.live
-        live.shell._uncommitted += 1  # a group that is being committed
+        live.shell._appended += 1  # a group that is being committed
         waiting = asyncio.ensure_future(live.shell.committed())
         await asyncio.sleep(0)
         live.journal.on_failure(JournalError("the disk is full"))

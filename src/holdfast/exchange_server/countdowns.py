@@ -15,6 +15,9 @@ class Countdowns:
     def __init__(self) -> None:
         self._due: dict[Place, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._due)
+
     def restore(self, countdown: kept.KeptCountdown) -> None:
         """Take back one of before a restart."""
         self._due[countdown.account, countdown.symbol] = countdown.due
