@@ -573,6 +573,30 @@ def test_the_same_gap_behind_a_fill_that_explains_it_is_another_difference(rig):
     assert rig.session() is Status.ERROR
 
 
+@pytest.mark.parametrize("told", [deposit, funding])
+def test_the_same_gap_behind_money_that_explains_it_is_another_difference(rig, told):
+    """Two transfers of one amount, each in the balance before it is in the list."""
+    held = wallet(rig)
+    rig.snapshot(balance=str(held + 25))
+    rig.hear(told(rig, "25", "c1"))
+    for _ in range(2):
+        rig.now += NS_PER_S
+        rig.snapshot(balance=str(held + 50))
+
+    assert [f.sightings for f in rig.ever(ev.BooksDiffered)] == [1, 1, 2]
+    assert rig.session() is Status.ERROR
+
+
+def test_money_of_another_amount_explains_no_difference(rig):
+    held = wallet(rig)
+    rig.snapshot(balance=str(held + 25))
+    rig.hear(deposit(rig, "20", "c1"))
+    rig.now += NS_PER_S
+    rig.snapshot(balance=str(held + 45))
+
+    assert [f.sightings for f in rig.ever(ev.BooksDiffered)] == [1, 2]
+
+
 def test_books_that_never_agree_stop_new_risk_though_they_differ_otherwise_each_time(rig):
     for position in ("1", "3", "2", "5", "4"):
         rig.now += NS_PER_S

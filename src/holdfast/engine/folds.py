@@ -231,6 +231,14 @@ def _explain(state: State, fill: ev.OrderFilled) -> None:
             state.differences[name] = msgspec.structs.replace(found, sightings=0)
 
 
+def _explain_money(state: State, change: ev.WalletChanged | ev.FundingPaid) -> None:
+    """Begin anew with a difference that money which is told of only now was the whole of."""
+    name = f"{change.account} balance {change.asset}"
+    found = state.differences.get(name)
+    if found is not None and found.gap == change.amount:
+        state.differences[name] = msgspec.structs.replace(found, sightings=0)
+
+
 def _count_execution(state: State, order: Order, ts: int) -> None:
     if order.role is OrderRole.ENTRY:
         times = state.execution_times.setdefault(order.request.strategy_id, [])
@@ -249,6 +257,7 @@ def _funding_paid(state: State, fact: ev.FundingPaid) -> None:
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
     position = state.positions.setdefault((fact.account, fact.symbol), PositionState())
     position.funding += fact.amount
+    _explain_money(state, fact)
 
 
 def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
@@ -258,6 +267,7 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
         account.apply_flow(fact)
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
+    _explain_money(state, fact)
     account.changes_seen[fact.change_id] = fact.ts
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
 
