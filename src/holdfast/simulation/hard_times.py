@@ -73,7 +73,7 @@ class HardTimes(Adversary):
         taken = (free * (1 - self.lots.choice(KEPT))).quantize(Decimal("0.01"))
         if taken > ZERO:
             self.world.bourse.venue.deposit(ACCOUNT, -taken)
-            self.world.withdrawn.append((taken, self.world.venue_now()))
+            self.world.withdrawals.take(taken, self.world.venue_now())
             self.strike("money is taken out")
 
     def _gap(self) -> None:

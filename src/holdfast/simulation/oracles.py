@@ -225,8 +225,8 @@ class Oracles:
             return
         since = output.report.venue_ts - HEARD_NS_MAX
         price = Decimal(repr(world.market.lowest(order.symbol, since)))
-        unheard = sum((taken for taken, ts in world.withdrawn if ts >= since), ZERO)
-        limit = world.setup.boldest * (exchange.margin(ACCOUNT).balance + unheard) * SLACK
+        equity = exchange.margin(ACCOUNT).balance + world.withdrawals.unheard(since)
+        limit = world.setup.boldest * equity * SLACK
         if reach * price > limit:
             text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"
             self.say("worst case", text)

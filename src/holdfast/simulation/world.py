@@ -42,6 +42,7 @@ from .setup import Setup
 from .spec import BOLDNESS, Spec
 from .stale import StaleReads
 from .timing import REPAIR_S_MAX, Timing
+from .withdrawals import Withdrawals
 
 START_NS = 1_790_000_000 * NS_PER_S
 SETTLE_S_MAX = 240
@@ -73,7 +74,7 @@ class World:
         self.loop = SimLoop(self.seed)  # type: ignore[abstract]  # what is missing is not used
         self.lots = random.Random(f"{self.seed}/world")
         self.fired: Counter[str] = Counter()
-        self.withdrawn: list[tuple[Decimal, int]] = []  # by others, and when
+        self.withdrawals = Withdrawals()
         self.counts: Counter[str] = Counter()
         self.facts: Counter[str] = Counter()
         self.deeds = Deeds()
