@@ -591,6 +591,29 @@ def test_what_a_lost_entry_fills_is_closed_by_its_strategy_however_long_its_name
     assert [(o.side, o.qty, o.strategy_id) for o in guarding.submitted()] == [(Side.SELL, 2, LONG)]
 
 
+def crowded():
+    """Eight letters before an epoch of a real account leave fewer than twelve for a strategy."""
+    rig = Rig(order_prefix="tradebot")
+    rig.hear(
+        msg.StartSession(
+            session_id=SessionId("y"), portfolio_id="p", epoch=30_000_000, strategies=(LONG, S)
+        )
+    )
+    rig.snapshot()
+    return rig
+
+
+def test_what_a_lost_entry_fills_is_its_strategys_where_its_id_had_no_room_for_the_name():
+    rig = crowded()
+    lost = make_cl_ord_id(Owner("tradebot", 29_000_000, 5_000, 2_000, OrderRole.ENTRY, LONG))
+    rig.trade(lost, "2", side=Side.BUY, trade_id=TradeId("t1"))
+
+    rig.signal(SignalType.CLOSE, strategy_id=LONG)
+
+    assert lost.endswith(".bollinger_r")
+    assert [(o.side, o.qty, o.strategy_id) for o in rig.submitted()] == [(Side.SELL, 2, LONG)]
+
+
 def test_what_a_lost_entry_fills_is_its_strategys_though_it_has_no_stop(rig):
     rig.trade(own_id(role=OrderRole.ENTRY), "2", side=Side.BUY, trade_id=TradeId("t1"))
     assert "it has no stop" in rig.ever(ev.AlarmRaised)[-1].text
@@ -836,6 +859,17 @@ def test_an_exit_that_the_journal_lost_closes_its_strategys_holding(rig):
     parent = rig.hold("3", stop_loss="90", strategy_id=LONG)
     rig.trade("page-1", "5")
     lost = own_id(role=OrderRole.EXIT, strategy=LONG)
+
+    rig.trade(lost, "3", side=Side.SELL)
+
+    assert (parent.open_qty, rig.qty()) == (0, 5)
+
+
+def test_an_exit_that_the_journal_lost_is_its_strategys_where_its_id_had_no_room_for_the_name():
+    rig = crowded()
+    parent = rig.hold("3", stop_loss="90", strategy_id=LONG)
+    rig.trade("page-1", "5")
+    lost = make_cl_ord_id(Owner("tradebot", 29_000_000, 5_000, 2_000, OrderRole.EXIT, LONG))
 
     rig.trade(lost, "3", side=Side.SELL)
 
