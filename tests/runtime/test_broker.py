@@ -65,6 +65,14 @@ async def test_a_broker_trades_through_the_session_and_tells_the_exchange_s_book
         assert desk.status.value == "RUNNING"
 
 
+async def test_ids_on_a_paper_broker_are_the_same_every_time(tmp_path, trading):
+    _, service = trading
+    async with running(tmp_path, service=service):
+        order = await service.place_order(BTC, "BUY", "0.01")
+
+    assert order.id == "hf.1.1.1.E.operator"
+
+
 async def test_books_can_be_asked_for_after_the_session_and_before_any(tmp_path, trading):
     broker, service = trading
     async with running(tmp_path, service=service):

@@ -93,7 +93,8 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     is_dry = config.dry_run if is_dry is None else is_dry
     open_venue = open_paper if is_dry else broker.open if broker else opener_of(config)
     now = clock.now() if clock else time.time_ns()
-    journal = own_journal(config, 1 if open_venue is open_paper else epoch_at(now))
+    is_paper = broker.is_simulated if broker and not is_dry else open_venue is open_paper
+    journal = own_journal(config, 1 if is_paper else epoch_at(now))
     venue: Venue | None = None
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())

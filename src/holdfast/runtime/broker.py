@@ -41,6 +41,9 @@ class LiveBrokerAdapter:
         config: settings for questions asked before any session; the defaults when None.
     """
 
+    is_simulated = False
+    """Whether its orders reach no market."""
+
     def __init__(self, make: Opener, config: TradingConfig | None = None) -> None:
         self._make = make
         self._config = config or TradingConfig()
@@ -150,6 +153,8 @@ class PaperBroker(LiveBrokerAdapter):
         initial_balance: put in once, when the account is opened; None takes the setting.
         data_dir: where its books are kept; None takes the setting.
     """
+
+    is_simulated = True
 
     def __init__(
         self,
