@@ -23,7 +23,7 @@ from ..model.messages import (
 )
 from ..model.values import OPERATOR, Amount, OrderStatus
 from ..ports import Venue
-from ..venues import Opener, Wiring, open_paper
+from ..venues import Opener, Wiring, open_paper, paper_books
 from .clock import WallClock
 from .live import LiveSession
 from .operations import UNANSWERED, Operations
@@ -41,9 +41,6 @@ class LiveBrokerAdapter:
         config: settings for questions asked before any session; the defaults when None.
     """
 
-    is_simulated = False
-    """Whether its orders reach no market."""
-
     def __init__(self, make: Opener, config: TradingConfig | None = None) -> None:
         self._make = make
         self._config = config or TradingConfig()
@@ -60,6 +57,11 @@ class LiveBrokerAdapter:
             is_named: whether somebody chose the feed that `settings` names.
         """
         return settings
+
+    def paper_books(self, config: TradingConfig) -> Path | None:
+        """Return where a session's simulated account is kept; None for a real one."""
+        del config
+        return None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -154,8 +156,6 @@ class PaperBroker(LiveBrokerAdapter):
         data_dir: where its books are kept; None takes the setting.
     """
 
-    is_simulated = True
-
     def __init__(
         self,
         initial_balance: Amount | None = None,
@@ -168,6 +168,10 @@ class PaperBroker(LiveBrokerAdapter):
             None if initial_balance is None else amount(initial_balance, "initial_balance")
         )
         self._data_dir = None if data_dir is None else Path(data_dir)
+
+    def paper_books(self, config: TradingConfig) -> Path | None:
+        """Return where the account is kept."""
+        return paper_books(self._data_dir or config.data_dir)
 
     def _open_paper(self, wiring: Wiring) -> Venue:
         return open_paper(wiring, initial_balance=self._balance, data_dir=self._data_dir)
