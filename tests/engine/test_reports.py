@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.engine import forgetting
+from holdfast.engine import forgetting, quiet
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -939,6 +939,19 @@ def test_what_was_declared_absent_and_appears_is_cancelled_booked_and_alarmed(ri
     assert rig.canceled() == [order]
     assert rig.alarms() == ["order_appeared"]
     assert rig.engine.core.exposure.reach((MAIN, "BTCUSDT")).longest == 3
+
+
+@pytest.mark.parametrize("how", ["refused", "absent"])
+def test_what_was_declared_absent_and_survived_its_cancel_is_called_back_again(rig, how):
+    order = buried(rig, how)
+    rig.accept(order)
+    rig.refuse(order, msg.Request.CANCEL)
+    assert quiet.until(rig.engine.core) == 0  # the next tick counts
+
+    rig.wait(1)
+
+    assert rig.canceled() == [order]
+    assert rig.alarms() == ["order_appeared"]
 
 
 @pytest.mark.parametrize("qty", ["1", "3"])

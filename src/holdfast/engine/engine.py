@@ -310,7 +310,7 @@ def _strategy_failed(core: Core, message: msg.StrategyFailed) -> None:
         ev.StrategyStopped(ts=core.now, strategy_id=message.strategy_id, reason=message.reason)
     )
     core.alarm("strategy_stopped", f"{message.strategy_id}: {message.reason}")
-    housekeeping.take_back_left_entries(core)
+    housekeeping.take_back_unwanted(core)
 
 
 # Each handler takes its own kind of message, which no single signature can say.

@@ -48,7 +48,7 @@ def on_tick(core: Core) -> None:
         flatten(core)
     if _wants_no_entries(core):
         core.cancel_entries(state.kill_reason or state.status_reason)
-    take_back_left_entries(core)
+    take_back_unwanted(core)
     finish_stop(core)
 
 
@@ -60,21 +60,22 @@ def _wants_no_entries(core: Core) -> bool:
     return core.state.is_killed or is_paused or status in ends
 
 
-def take_back_left_entries(core: Core) -> None:
-    """Ask for what stopped strategies could still open, as often as it takes."""
-    for order in left_entries(core.state):
-        core.cancel(order, "its strategy was stopped")
+def take_back_unwanted(core: Core) -> None:
+    """Ask for what nobody is left to answer for, as often as it takes."""
+    for order in unwanted(core.state):
+        appeared = order.is_unwanted
+        reason = "appeared after it was declared absent" if appeared else "its strategy was stopped"
+        core.cancel(order, reason)
 
 
-def left_entries(state: State) -> list[Order]:
-    """Return the open entries of strategies that were stopped."""
+def unwanted(state: State) -> list[Order]:
+    """Return the open entries of stopped strategies, and what appeared after it was given up."""
     stopped = state.stopped_strategies
-    if not stopped:
-        return []
     return [
         order
         for order in state.all_open_orders()
-        if order.role is OrderRole.ENTRY and order.request.strategy_id in stopped
+        if order.is_unwanted
+        or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
     ]
 
 
