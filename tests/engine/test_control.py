@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine import quiet
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError
@@ -352,3 +353,26 @@ def test_a_failed_strategys_entries_are_taken_back_and_its_stops_stay(rig):
     assert rig.canceled() == [mine]
     assert "strategy_stopped" in rig.alarms()
     assert [o.role for o in rig.state.open_orders_of(KEY)].count(OrderRole.STOP_LOSS) == 1
+
+
+def test_a_failed_strategys_entry_that_survived_its_cancel_is_called_back_again(rig):
+    mine = limit(rig, Side.BUY, "1", "95", strategy_id="a")
+    limit(rig, Side.BUY, "1.5", "95", strategy_id="b")
+    rig.hear(msg.StrategyFailed(strategy_id=StrategyId("a"), reason="it hung"))
+    rig.refuse(mine, msg.Request.CANCEL)
+    assert quiet.until(rig.engine.core) == 0  # the next tick counts
+
+    rig.wait(1)
+
+    assert rig.canceled() == [mine]
+
+
+def test_an_entry_of_a_strategy_that_was_started_again_is_left_alone(rig):
+    mine = limit(rig, Side.BUY, "1", "95", strategy_id="a")
+    rig.hear(msg.StrategyFailed(strategy_id=StrategyId("a"), reason="it hung"))
+    rig.refuse(mine, msg.Request.CANCEL)
+    rig.hear(msg.StrategyAttached(strategy_id=StrategyId("a"), description="d"))
+
+    rig.wait(1)
+
+    assert rig.canceled() == []

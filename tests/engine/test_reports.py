@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.engine import forgetting
+from holdfast.engine import forgetting, quiet
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -591,6 +591,29 @@ def test_what_a_lost_entry_fills_is_closed_by_its_strategy_however_long_its_name
     assert [(o.side, o.qty, o.strategy_id) for o in guarding.submitted()] == [(Side.SELL, 2, LONG)]
 
 
+def crowded():
+    """Eight letters before an epoch of a real account leave fewer than twelve for a strategy."""
+    rig = Rig(order_prefix="tradebot")
+    rig.hear(
+        msg.StartSession(
+            session_id=SessionId("y"), portfolio_id="p", epoch=30_000_000, strategies=(LONG, S)
+        )
+    )
+    rig.snapshot()
+    return rig
+
+
+def test_what_a_lost_entry_fills_is_its_strategys_where_its_id_had_no_room_for_the_name():
+    rig = crowded()
+    lost = make_cl_ord_id(Owner("tradebot", 29_000_000, 5_000, 2_000, OrderRole.ENTRY, LONG))
+    rig.trade(lost, "2", side=Side.BUY, trade_id=TradeId("t1"))
+
+    rig.signal(SignalType.CLOSE, strategy_id=LONG)
+
+    assert lost.endswith(".bollinger_r")
+    assert [(o.side, o.qty, o.strategy_id) for o in rig.submitted()] == [(Side.SELL, 2, LONG)]
+
+
 def test_what_a_lost_entry_fills_is_its_strategys_though_it_has_no_stop(rig):
     rig.trade(own_id(role=OrderRole.ENTRY), "2", side=Side.BUY, trade_id=TradeId("t1"))
     assert "it has no stop" in rig.ever(ev.AlarmRaised)[-1].text
@@ -842,6 +865,17 @@ def test_an_exit_that_the_journal_lost_closes_its_strategys_holding(rig):
     assert (parent.open_qty, rig.qty()) == (0, 5)
 
 
+def test_an_exit_that_the_journal_lost_is_its_strategys_where_its_id_had_no_room_for_the_name():
+    rig = crowded()
+    parent = rig.hold("3", stop_loss="90", strategy_id=LONG)
+    rig.trade("page-1", "5")
+    lost = make_cl_ord_id(Owner("tradebot", 29_000_000, 5_000, 2_000, OrderRole.EXIT, LONG))
+
+    rig.trade(lost, "3", side=Side.SELL)
+
+    assert (parent.open_qty, rig.qty()) == (0, 5)
+
+
 def test_a_strangers_order_that_is_known_closes_what_is_nobodys_too(rig):
     parent = rig.hold("3", stop_loss="90")
     rig.trade("page-1", "5")
@@ -905,6 +939,19 @@ def test_what_was_declared_absent_and_appears_is_cancelled_booked_and_alarmed(ri
     assert rig.canceled() == [order]
     assert rig.alarms() == ["order_appeared"]
     assert rig.engine.core.exposure.reach((MAIN, "BTCUSDT")).longest == 3
+
+
+@pytest.mark.parametrize("how", ["refused", "absent"])
+def test_what_was_declared_absent_and_survived_its_cancel_is_called_back_again(rig, how):
+    order = buried(rig, how)
+    rig.accept(order)
+    rig.refuse(order, msg.Request.CANCEL)
+    assert quiet.until(rig.engine.core) == 0  # the next tick counts
+
+    rig.wait(1)
+
+    assert rig.canceled() == [order]
+    assert rig.alarms() == ["order_appeared"]
 
 
 @pytest.mark.parametrize("qty", ["1", "3"])

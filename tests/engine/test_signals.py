@@ -162,6 +162,7 @@ def test_without_market_orders_a_limit_wish_stays_as_it_is():
         ({"quantity": Decimal(-1)}, "signal", "quantity must not be below 0, was -1"),
         ({"price": Decimal("Infinity")}, "signal", "price must be finite, was Decimal('Infinity')"),
         ({"stop_loss": Decimal(-5)}, "signal", "stop_loss must not be below 0, was -5"),
+        ({"price": Decimal("1E-500")}, "signal", "not finer than 1E-400, was Decimal('1E-500')"),
         ({"algo": "guess"}, "signal", "there is no algorithm guess"),
         ({"symbol": Symbol("NEWUSDT")}, "instrument", "NEWUSDT is not traded in this session"),
         ({"price": Decimal(0)}, "signal", "price must be above 0, was 0"),

@@ -22,10 +22,11 @@ from holdfast import (
     Side,
 )
 from holdfast.model.messages import VenueFailure
+from holdfast.model.values import NS_PER_S
 from holdfast.ports import Venue
 from holdfast.runtime import broker as broker_module
 from holdfast.venues import Opener, Wiring
-from tests.runtime.session_desk import BTC, config_in, running
+from tests.runtime.session_desk import BTC, ScriptedFeed, books_agree, config_in, running
 
 
 @pytest.fixture
@@ -63,6 +64,37 @@ async def test_a_broker_trades_through_the_session_and_tells_the_exchange_s_book
         resting = await broker.place_order(Order(BTC, Side.BUY, "0.004", OrderType.LIMIT, 44_000))
         assert (await broker.cancel_order(resting.order_id)).status.value == "CANCELED"
         assert desk.status.value == "RUNNING"
+
+
+async def test_ids_on_a_paper_broker_are_the_same_every_time(tmp_path, trading):
+    _, service = trading
+    async with running(tmp_path, service=service):
+        order = await service.place_order(BTC, "BUY", "0.01")
+
+    assert order.id == "hf.1.1.1.E.operator"
+
+
+@pytest.mark.parametrize("is_broker", [True, False])
+async def test_a_new_journal_on_the_books_of_a_paper_account_repeats_no_id(tmp_path, is_broker):
+    def service(number):
+        url = f"sqlite:///{tmp_path}/{number}.db"
+        config = config_in(tmp_path / "data", database_url=url, dry_run=not is_broker)
+        made = LiveTradingService(config=config)
+        if is_broker:
+            made.set_broker(PaperBroker(data_dir=tmp_path / "books"))
+        return made
+
+    async with running(tmp_path, service=service(1)) as desk:
+        before = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+    later = ScriptedFeed(start_ts=desk.feed.now + NS_PER_S)
+    async with running(tmp_path, service=service(2), feed=later) as after:
+        order = await after.service.place_order(BTC, "BUY", "0.005", stop_loss=44_100)
+        await later.price(45_000.0)
+
+        assert order.id != before.id
+        assert after.open_roles() == ["STOP_LOSS", "STOP_LOSS"]
+        assert after.state.position(("main", BTC)).qty == Decimal("0.015")
+    assert books_agree(after.service)
 
 
 async def test_books_can_be_asked_for_after_the_session_and_before_any(tmp_path, trading):

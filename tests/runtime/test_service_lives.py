@@ -211,6 +211,24 @@ async def test_without_auto_restart_a_failure_leaves_error_and_gives_the_journal
             assert after.service.session().id != desk.service.session().id
 
 
+async def test_an_entry_that_was_triggered_is_taken_back_where_it_rests(tmp_path):
+    async with running(tmp_path, auto_restart=False) as desk:
+        held = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        waiting = await desk.service.place_order(
+            BTC, "BUY", "0.004", "TAKE_PROFIT", 44_500, trigger_price=44_900
+        )
+        await desk.feed.price(44_890.0)
+        assert desk.state.orders[waiting.id].status is OrderStatus.TRIGGERED
+        await failed(desk, held)
+        await desk.service.wait()
+
+        other = LiveTradingService(config=config_in(tmp_path, auto_restart=False))
+        later = ScriptedFeed(start_ts=desk.feed.now + NS_PER_S)
+        async with running(tmp_path, service=other, feed=later) as after:
+            assert after.state.orders[waiting.id].status is OrderStatus.CANCELED
+            assert after.open_roles() == ["STOP_LOSS"]
+
+
 async def test_stop_resets_an_error_that_ended_the_session(tmp_path):
     async with running(tmp_path, auto_restart=False) as desk:
         await failed(desk, await desk.service.place_order(BTC, "BUY", "0.01"))

@@ -18,7 +18,7 @@ from ..model import market as mkt
 from ..model import messages as msg
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
-from ..model.values import Key, OrderRole, TradingSessionStatus, Verdict
+from ..model.values import Key, TradingSessionStatus, Verdict
 from . import housekeeping, parents, protection, reconcile, reports, requests, signals
 from .algos import Cause
 from .core import Core
@@ -310,10 +310,7 @@ def _strategy_failed(core: Core, message: msg.StrategyFailed) -> None:
         ev.StrategyStopped(ts=core.now, strategy_id=message.strategy_id, reason=message.reason)
     )
     core.alarm("strategy_stopped", f"{message.strategy_id}: {message.reason}")
-    for order in core.state.all_open_orders():
-        is_its_own = order.request.strategy_id == message.strategy_id
-        if is_its_own and order.role is OrderRole.ENTRY:
-            core.cancel(order, "its strategy was stopped")
+    housekeeping.take_back_unwanted(core)
 
 
 # Each handler takes its own kind of message, which no single signature can say.

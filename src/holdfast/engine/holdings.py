@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
-from ..model.ids import parse_cl_ord_id, short_name
+from ..model.ids import parse_cl_ord_id
 from ..model.values import ZERO, Key, OrderRole, Side
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _by_nearness(
         near = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
         near.sort(key=lambda p: p.parent_id != own)
     elif order is None and (owner := parse_cl_ord_id(fill.cl_ord_id)):  # its facts are gone
-        near = [p for p in holders if short_name(p.strategy_id) == owner.strategy]
+        near = [p for p in holders if owner.may_be(p.strategy_id)]
     return near, [p for p in holders if p not in near]
 
 

@@ -21,6 +21,7 @@ from .order import Order, RequestState
 from .protection import guard, is_settled
 from .reports import doubt_unanswered
 from .requests import close_position, flatten
+from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
 """Maintenance margin over equity at which positions are closed before the venue does it."""
@@ -47,6 +48,7 @@ def on_tick(core: Core) -> None:
         flatten(core)
     if _wants_no_entries(core):
         core.cancel_entries(state.kill_reason or state.status_reason)
+    take_back_unwanted(core)
     finish_stop(core)
 
 
@@ -56,6 +58,25 @@ def _wants_no_entries(core: Core) -> bool:
     is_paused = status is TradingSessionStatus.PAUSED and core.settings.cancel_entries_on_pause
     ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
     return core.state.is_killed or is_paused or status in ends
+
+
+def take_back_unwanted(core: Core) -> None:
+    """Ask for what nobody is left to answer for, as often as it takes."""
+    for order in unwanted(core.state):
+        appeared = order.is_unwanted
+        reason = "appeared after it was declared absent" if appeared else "its strategy was stopped"
+        core.cancel(order, reason)
+
+
+def unwanted(state: State) -> list[Order]:
+    """Return the open entries of stopped strategies, and what appeared after it was given up."""
+    stopped = state.stopped_strategies
+    return [
+        order
+        for order in state.all_open_orders()
+        if order.is_unwanted
+        or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
+    ]
 
 
 def _ask_after_doubts(core: Core) -> None:

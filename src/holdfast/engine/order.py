@@ -104,6 +104,10 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
 }
 
 
+ABSENT = frozenset({S.NEVER_ARRIVED, S.REJECTED})
+"""What says that the venue does not have it."""
+
+
 class RequestState(enum.Enum):
     """How a cancel or an amendment of ours stands."""
 
@@ -151,6 +155,7 @@ class Order(msgspec.Struct):
     is_ours: bool = True
     is_adopted: bool = False  # met half way: the venue's count alone tells how far it has come
     may_close: Decimal = ZERO
+    is_unwanted: bool = False  # it was declared absent, and appeared: nobody counts on it any more
 
     @property
     def cl_ord_id(self) -> ClOrdId:
@@ -322,7 +327,9 @@ class Order(msgspec.Struct):
             ) from None
 
     def _move(self, trigger: Trigger) -> None:
-        self.status = self._target(trigger)
+        was_absent, self.status = self.status in ABSENT, self._target(trigger)
+        if was_absent and self.is_open:
+            self.is_unwanted = True
         self.fence_ts = None
         if not self.is_open:
             self.ending = None

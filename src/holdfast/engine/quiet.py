@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..model.values import NS_PER_DAY, Key, OrderStatus, Symbol, TradingSessionStatus
 from .breaker import BreakerState
 from .core import Core
-from .housekeeping import MARGIN_RATIO_MAX
+from .housekeeping import MARGIN_RATIO_MAX, unwanted
 from .order import Order, RequestState
 from .parent import Parent
 from .protection import is_covered, is_settled, plan
@@ -41,6 +41,8 @@ def until(core: Core) -> int:
     if state.status is not TradingSessionStatus.RUNNING or state.is_killed or state.is_flattening:
         return 0
     if core.asked_after or not all(_is_at_rest(order) for order in state.all_open_orders()):
+        return 0
+    if unwanted(state):
         return 0
     if any(each.state is not BreakerState.CLOSED for each in state.breakers.values()):
         return 0

@@ -25,10 +25,8 @@ from ..model.values import OrderStatus
 from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import trade_name
-from .order import Order, RequestState
+from .order import ABSENT, Order, RequestState
 from .strangers import meet_lost, meet_stranger
-
-_ABSENT = (OrderStatus.NEVER_ARRIVED, OrderStatus.REJECTED)
 
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
@@ -48,7 +46,7 @@ def on_report(core: Core, report: ExecutionReport) -> None:
         core.query(order)
         return
     # One that was there once and was refused when it triggered is over, whatever comes late.
-    was_absent = order is not None and order.status in _ABSENT and not order.venue_order_id
+    was_absent = order is not None and order.status in ABSENT and not order.venue_order_id
     if has_news:
         _book_trade(core, report)
     if order is None:
@@ -123,7 +121,7 @@ def _revive(core: Core, order: Order, report: ExecutionReport) -> None:
     """An order that was declared absent and shows up is taken back at once."""
     if not report.status.is_open and not report.cum_qty:
         return
-    if order.status in _ABSENT and report.status.is_open:
+    if order.status in ABSENT and report.status.is_open:
         _accept(core, order, report)
     core.alarm(
         "order_appeared",

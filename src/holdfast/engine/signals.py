@@ -26,6 +26,7 @@ from ..model.values import (
     SignalType,
     StrategyId,
     TimeInForce,
+    is_short,
     to_decimal,
 )
 from .algos import ALGOS
@@ -103,7 +104,9 @@ def _wrong(signal: SignalGenerated) -> str:
     if signal.algo and signal.algo not in ALGOS:
         return f"there is no algorithm {signal.algo}; there are {', '.join(ALGOS)}"
     for value in (signal.quantity, signal.price, signal.stop_loss, signal.take_profit):
-        if value is not None and not (value.is_finite() and ZERO <= value <= LARGEST_AMOUNT):
+        if value is None:
+            continue
+        if not (value.is_finite() and ZERO <= value <= LARGEST_AMOUNT and is_short(value)):
             return _wrong_amount(signal)
     return ""
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ..model import events as ev
 from ..model.errors import Fenced
-from ..model.ids import Owner, parse_cl_ord_id, short_name
+from ..model.ids import Owner, parse_cl_ord_id
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import (
     OPERATOR,
@@ -94,7 +94,7 @@ def _strategy_of(core: Core, owner: Owner) -> StrategyId:
     """
     state = core.state
     known = {*state.named_strategies, *state.strategies, *state.stopped_strategies}
-    meant = [name for name in map(StrategyId, known) if short_name(name) == owner.strategy]
+    meant = [name for name in map(StrategyId, known) if owner.may_be(name)]
     return meant[0] if len(meant) == 1 else owner.strategy
 
 

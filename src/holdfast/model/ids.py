@@ -45,7 +45,11 @@ class Owner(NamedTuple):
     seq: int
     parent: int
     role: OrderRole
-    strategy: StrategyId  # shortened to `STRATEGY_LENGTH_MAX`
+    strategy: StrategyId  # shortened to `STRATEGY_LENGTH_MAX`, or to the room that was left
+
+    def may_be(self, strategy: StrategyId) -> bool:
+        """Tell whether a strategy's orders have ids like this one."""
+        return make_cl_ord_id(self._replace(strategy=strategy)) == make_cl_ord_id(self)
 
 
 def base36(number: int) -> str:
@@ -60,11 +64,6 @@ def base36(number: int) -> str:
 @lru_cache(maxsize=NAMES_KEPT)
 def _fitting(strategy: StrategyId) -> str:
     return _FOREIGN.sub("_", strategy)[:STRATEGY_LENGTH_MAX]
-
-
-def short_name(strategy: StrategyId) -> StrategyId:
-    """Return what an id carries of a strategy's name."""
-    return StrategyId(_fitting(strategy))
 
 
 def make_cl_ord_id(owner: Owner) -> ClOrdId:

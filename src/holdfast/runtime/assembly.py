@@ -22,7 +22,7 @@ from ..model.ids import epoch_at
 from ..model.values import NS_PER_S, SessionId, StrategyId, Symbol, TradingSessionStatus
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
-from ..venues import VENUES, Opener, Wiring, open_paper
+from ..venues import VENUES, Opener, Wiring, open_paper, paper_books
 from .account_mark import account_text, claim_folder
 from .broker import LiveBrokerAdapter
 from .clock import FeedClock, WallClock
@@ -63,6 +63,24 @@ def own_journal(config: TradingConfig, epoch_min: int = 1) -> OwnedJournal:
     return open_journal(where, durability=durability, epoch_min=epoch_min)
 
 
+def _own_for(config: TradingConfig, paper: Path | None, now: int) -> OwnedJournal:
+    """Open the journal for an account, which has seen no id of its epoch before.
+
+    Epochs of a simulated account count from one, so that a recording gives the same ids each
+    time; but a new journal for one that has traded can't know which were used.
+
+    Args:
+        paper: where the simulated account is kept; None for a real one.
+    """
+    if paper is None:
+        return own_journal(config, epoch_at(now))
+    journal = own_journal(config)
+    if journal.sequence or not paper.exists():
+        return journal
+    journal.close()
+    return own_journal(config, epoch_at(now))
+
+
 async def assemble(  # noqa: PLR0913 - what may be given instead of what is configured
     config: TradingConfig,
     symbols: Sequence[Symbol],
@@ -93,7 +111,11 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     is_dry = config.dry_run if is_dry is None else is_dry
     open_venue = open_paper if is_dry else broker.open if broker else opener_of(config)
     now = clock.now() if clock else time.time_ns()
-    journal = own_journal(config, 1 if open_venue is open_paper else epoch_at(now))
+    if broker and not is_dry:
+        books_at = broker.paper_books(config)
+    else:
+        books_at = paper_books(config.data_dir) if open_venue is open_paper else None
+    journal = _own_for(config, books_at, now)
     venue: Venue | None = None
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())

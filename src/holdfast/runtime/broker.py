@@ -23,7 +23,7 @@ from ..model.messages import (
 )
 from ..model.values import OPERATOR, Amount, OrderStatus
 from ..ports import Venue
-from ..venues import Opener, Wiring, open_paper
+from ..venues import Opener, Wiring, open_paper, paper_books
 from .clock import WallClock
 from .live import LiveSession
 from .operations import UNANSWERED, Operations
@@ -57,6 +57,11 @@ class LiveBrokerAdapter:
             is_named: whether somebody chose the feed that `settings` names.
         """
         return settings
+
+    def paper_books(self, config: TradingConfig) -> Path | None:
+        """Return where a session's simulated account is kept; None for a real one."""
+        del config
+        return None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -163,6 +168,10 @@ class PaperBroker(LiveBrokerAdapter):
             None if initial_balance is None else amount(initial_balance, "initial_balance")
         )
         self._data_dir = None if data_dir is None else Path(data_dir)
+
+    def paper_books(self, config: TradingConfig) -> Path | None:
+        """Return where the account is kept."""
+        return paper_books(self._data_dir or config.data_dir)
 
     def _open_paper(self, wiring: Wiring) -> Venue:
         return open_paper(wiring, initial_balance=self._balance, data_dir=self._data_dir)

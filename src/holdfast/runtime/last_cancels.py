@@ -22,7 +22,7 @@ def cancel_entries(state: State, venue: Venue, now: int, recv_window_ns: int) ->
             account=order.request.account,
             symbol=order.request.symbol,
             cl_ord_id=order.cl_ord_id,
-            is_conditional=order.request.order_type.is_conditional,
+            is_conditional=order.is_waiting,
             ts=now,
             recv_window_ns=recv_window_ns,
         )

@@ -12,6 +12,11 @@ from .wiring import Wiring
 BOOKS = "paper.db"
 
 
+def paper_books(folder: Path) -> Path:
+    """Return where a folder's account keeps its books."""
+    return folder / BOOKS
+
+
 def open_paper(
     wiring: Wiring, *, initial_balance: Decimal | None = None, data_dir: Path | None = None
 ) -> PaperVenue:
@@ -27,7 +32,7 @@ def open_paper(
     folder = data_dir or config.data_dir
     folder.mkdir(parents=True, exist_ok=True)
     return PaperVenue(
-        path=folder / BOOKS,
+        path=paper_books(folder),
         instruments=[instrument for instrument in known.values() if instrument],
         clock=wiring.clock,
         settings=PaperSettings(
