@@ -52,10 +52,19 @@ class Contracts(Adversary):
             what, terms = "as before", msgspec.structs.asdict(before)
         else:
             terms = self._terms(before)[what]
-        venue, made = self.world.bourse.venue, msgspec.structs.replace(now, **terms)
-        venue.exchange.add_instrument(made)
-        venue.tapes[symbol].instrument = made
+        self._list(msgspec.structs.replace(now, **terms))
         self.strike(what)
+
+    def calm_down(self) -> None:
+        """Let what is held be enough for an order again: else nothing could close or guard it."""
+        for symbol, before in self._before.items():
+            now = self.world.instrument(symbol)
+            self._list(msgspec.structs.replace(now, min_qty=before.min_qty))
+
+    def _list(self, made: Instrument) -> None:
+        venue = self.world.bourse.venue
+        venue.exchange.add_instrument(made)
+        venue.tapes[made.symbol].instrument = made
 
     def _terms(self, before: Instrument) -> dict[str, dict[str, object]]:
         draw, price = self.lots.choice, Decimal(repr(self.world.market.prices[before.symbol]))
