@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from ..model.errors import Fenced, JournalCorrupt, JournalError
+from ..model.errors import ConfigError, Fenced, JournalCorrupt, JournalError
 from ..model.events import Event
 from . import upcast
 from .archives import Archive, Shelf, read
@@ -200,9 +200,13 @@ class Tables:
 
     def fenced(self, epoch: int) -> Fenced:
         """Return the error for a writer of `epoch` that is no longer the owner."""
-        owner = parse_owner(self.owner_text()) or "another process"
-        newest = self.epoch()
-        whom = f"epoch {newest}, {owner}" if newest > epoch else "a process that takes it over"
+        whom = "a process that takes it over"
+        try:
+            owner, newest = parse_owner(self.owner_text()) or "another process", self.epoch()
+        except ConfigError:
+            whom = "whoever moved its files"
+        else:
+            whom = f"epoch {newest}, {owner}" if newest > epoch else whom
         return Fenced(
             f"journal {self.place}: epoch {epoch} has lost it to {whom}: this process must stop"
         )
