@@ -551,3 +551,24 @@ def test_owner_whose_folder_was_moved_away_stops(tmp_path, is_file):
     with pytest.raises(Fenced):
         journal.append([fill(2)])
     journal.close()
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_process_that_goes_to_another_folder_keeps_its_journal(tmp_path, monkeypatch, durability):
+    """A strategy may change the folder that relative names begin at."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "STAGE_BYTES", 1_000)
+    journal = open_journal("a.db", durability=durability)
+    place = vars(journal)["_sync"].__self__
+    journal.append(fills(3))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for fact in fills(20, start=4):
+        journal.append([fact])
+    place.check_place()
+
+    journal.sync()
+    journal.close()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert _stages(tmp_path / "a.db") == []
+    assert verify(tmp_path / "a.db").facts == 23
