@@ -91,15 +91,18 @@ ODD_FILLS = {
 }
 
 
-async def read_fills(fill, order=None, symbols=(BTC,)):
+GONE = (400, {"code": -2013, "msg": "Order does not exist."})
+
+
+async def read_fills(fill, order=None, symbols=(BTC,), alone=GONE):
     told = BOOKS | {
         f"{GET}/v1/income": [PAID, FEE],
         f"{GET}/v1/userTrades": [fill],
         f"{GET}/v1/allOrders": [order] if order is not None else [],
     }
     script = {where: [(200, body)] for where, body in told.items()}
-    gone = {f"{GET}/v1/order": [(400, {"code": -2013, "msg": "Order does not exist."})]}
-    async with scripted(**script, **gone) as server, desk(server.url) as one:
+    script |= {f"{GET}/v1/order": [alone]}
+    async with scripted(**script) as server, desk(server.url) as one:
         send = one.asker.road.send
 
         async def send_of_symbol(call):
@@ -128,15 +131,19 @@ async def test_odd_execution_of_ours_leaves_the_books_unread(name):
         await read_fills(ODD_FILLS[name], symbols=(BTC, ODD))
 
 
-async def test_odd_order_behind_an_execution_of_another_symbol_leaves_it_without_a_name(caplog):
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_odd_order_behind_an_execution_of_another_symbol_leaves_it_without_a_name(
+    caplog, is_listed
+):
     order = ack("a", origQty="1e40") | {"symbol": ODD, "orderId": 2}
+    how = {"order": order} if is_listed else {"alone": (200, order)}
 
-    books = await read_fills(FILL, order)
+    books = await read_fills(FILL, **how)
 
     assert {trade.cl_ord_id for trade in books.trades} == {"order-2"}
     assert "left out" in caplog.text
     with pytest.raises(BadFrame):
-        await read_fills(FILL, order, symbols=(BTC, ODD))
+        await read_fills(FILL, **how, symbols=(BTC, ODD))
 
 
 async def test_odd_order_of_a_symbol_that_is_held_is_ours():

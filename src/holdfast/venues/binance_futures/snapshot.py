@@ -209,14 +209,17 @@ class Books:
         """Ask what we called the orders behind executions: page by page, then one by one."""
         for symbol, ids in codec.unnamed_orders(rows, self.names).items():
             try:
-                await self._list_names(symbol, ids)
+                await self._learn_names_of(symbol, ids)
             except BadFrame as error:
                 _leave_out(symbol, others, error)
-            left = [each for each in ids if self.names.known(symbol, each) is None]
-            for order_id in left[:NAMES_ASKED_MAX]:
-                await self._learn_name(symbol, order_id)
-            if len(left) > NAMES_ASKED_MAX:
-                _log.warning("%s: %d orders of executions are not listed", symbol, len(left))
+
+    async def _learn_names_of(self, symbol: Symbol, ids: Sequence[int]) -> None:
+        await self._list_names(symbol, ids)
+        left = [each for each in ids if self.names.known(symbol, each) is None]
+        for order_id in left[:NAMES_ASKED_MAX]:
+            await self._learn_name(symbol, order_id)
+        if len(left) > NAMES_ASKED_MAX:
+            _log.warning("%s: %d orders of executions are not listed", symbol, len(left))
 
     async def _list_names(self, symbol: Symbol, ids: Sequence[int]) -> None:
         for _ in range(PAGES_MAX):
