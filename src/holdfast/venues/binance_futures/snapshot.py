@@ -144,7 +144,11 @@ class Books:
     # Executions
 
     async def _trades(
-        self, symbols: Sequence[Symbol], start: int, urgency: Urgency, others: Others | None
+        self,
+        symbols: Sequence[Symbol],
+        start: int,
+        urgency: Urgency = Urgency.TRADE,
+        others: Others | None = None,
     ) -> tuple[ExecutionReport, ...]:
         found = await asyncio.gather(
             *(self._trades_if_read(symbol, start, urgency, others) for symbol in symbols)
