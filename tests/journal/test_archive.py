@@ -20,6 +20,7 @@ from holdfast.journal.archiving import archive
 from holdfast.journal.export import export
 from holdfast.journal.inspect import tail, verify
 from holdfast.journal.owner import FileLock, Owner
+from holdfast.journal.reading import Tables
 from holdfast.model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
 from tests.journal.samples import fill, fills
 
@@ -342,3 +343,20 @@ def test_a_kill_at_any_line_loses_nothing_and_doubles_nothing(tmp_path):
     assert archive(path) is None
     # Killed before there was a file, with a file that was on no record yet, and after that.
     assert states == {(1, True), (2, True), (2, False)}
+
+
+def test_facts_that_the_database_has_lost_end_the_archiving(tmp_path, monkeypatch):
+    path, pages = tmp_path / "a.db", []
+    _grow(path, 50, 45)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM facts WHERE sequence <= 40")
+
+    def page(self, *places, honest=Tables._page):
+        pages.append(places)
+        assert len(pages) < 100, "it is looked for them without end"
+        return honest(self, *places)
+
+    monkeypatch.setattr(Tables, "_page", page)
+
+    with pytest.raises(JournalCorrupt, match="fact 1 is missing"):
+        archive(path, is_beside=True)

@@ -466,3 +466,109 @@ def test_what_a_locked_database_did_not_take_goes_in_ahead_of_what_follows(tmp_p
     journal.close()
     assert _count(path) == 5
     assert verify(path).facts == 5
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_former_owner_is_refused_where_it_goes_on_to_its_next_file(tmp_path, monkeypatch):
+    """The next owner has read what there was, and looks for no further file."""
+    monkeypatch.setattr(stage, "STAGE_BYTES", 2_000)
+    path = tmp_path / "a.db"
+    former = open_journal(path)
+    former.append(fills(3))
+    path.with_name("a.db.lock").unlink()  # what a meddler does
+    owner = open_journal(path)
+    owner.append([fill(4)])
+    before, sent = _stages(path), []
+
+    with pytest.raises(Fenced, match="epoch 1 has lost it to epoch 2"):
+        former.append(fills(5, start=4), lambda: sent.append("order"))
+    assert sent == []
+    assert _stages(path) == before
+    former.close()
+    image = _crash(owner, path, tmp_path.with_name(f"{tmp_path.name}-image"))
+    journal = open_journal(image)
+    assert list(journal.replay()) == fills(4)
+    journal.close()
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_no_file_that_a_former_owner_makes_meanwhile_escapes_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "STAGE_BYTES", 2_000)
+    path = tmp_path / "a.db"
+    former = open_journal(path)
+    former.append(fills(3))
+    looks = []
+
+    def stage_files(of, honest=stage.stage_files):
+        found = honest(of)
+        looks.append(found)
+        if len(looks) == 1:
+            former.append(fills(5, start=4))  # goes on to its next file
+        return found
+
+    monkeypatch.setattr(stage, "stage_files", stage_files)
+    taken = stage.take_over(path)
+
+    assert len(taken) == 2
+    with pytest.raises(Fenced):
+        former.append([fill(9)])
+    assert [each.name for each in taken] == _stages(path)
+    former.close()
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_owner_whose_file_gave_way_to_a_copy_stops(tmp_path):
+    """A backup was put in its place: what it writes on is in no file that a start would read."""
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    journal.append([fill(1)])
+    (name,) = _stages(path)
+    copy = shutil.copy(path.with_name(name), tmp_path / "copy")
+    copy.rename(path.with_name(name))
+
+    with pytest.raises(Fenced, match="epoch 1 has lost it to a process that takes it over"):
+        journal.sync()
+    with pytest.raises(Fenced):
+        journal.append([fill(2)])
+    journal.close()
+    assert _stages(path) == [name]
+
+
+@pytest.mark.usefixtures("unmoved")
+@pytest.mark.parametrize("is_file", [False, True])
+def test_owner_whose_folder_was_moved_away_stops(tmp_path, is_file):
+    path = tmp_path / "live" / "a.db"
+    path.parent.mkdir()
+    journal = open_journal(path)
+    journal.append([fill(1)])
+    path.parent.rename(tmp_path / "elsewhere")
+    if is_file:
+        path.parent.touch()
+
+    with pytest.raises(Fenced, match="epoch 1 has lost it to whoever moved its files"):
+        journal.append([fill(2)])
+    assert isinstance(journal.failure, Fenced)
+    with pytest.raises(Fenced):
+        journal.append([fill(2)])
+    journal.close()
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_process_that_goes_to_another_folder_keeps_its_journal(tmp_path, monkeypatch, durability):
+    """A strategy may change the folder that relative names begin at."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "STAGE_BYTES", 1_000)
+    journal = open_journal("a.db", durability=durability)
+    place = vars(journal)["_sync"].__self__
+    journal.append(fills(3))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for fact in fills(20, start=4):
+        journal.append([fact])
+    place.check_place()
+
+    journal.sync()
+    journal.close()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert _stages(tmp_path / "a.db") == []
+    assert verify(tmp_path / "a.db").facts == 23

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.journal import open_journal, stage, upkeep
-from holdfast.model.errors import JournalError
+from holdfast.model.errors import Fenced, JournalError
 from tests.journal.samples import commit, fill, fills
 
 
@@ -169,3 +170,32 @@ def test_one_commit_is_quick(tmp_path):
     journal.close()
 
     assert sorted(costs)[len(costs) // 4] < 150_000
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_owner_whose_folder_gave_way_to_another_hears_of_it(
+    tmp_path, monkeypatch, durability, is_restored
+):
+    """What it writes goes on to the folder's old files, which no start would read."""
+    path = tmp_path / "live" / "a.db"
+    path.parent.mkdir()
+    journal = open_journal(path, durability=durability)
+    delivery, failed = vars(journal)["_delivery"], threading.Event()
+    fail = delivery.fail
+
+    def fail_and_tell(error, **how):
+        fail(error, **how)
+        failed.set()
+
+    monkeypatch.setattr(delivery, "fail", fail_and_tell)
+    shutil.copytree(path.parent, tmp_path / "backup")
+    path.parent.rename(tmp_path / "elsewhere")
+    if is_restored:
+        (tmp_path / "backup").rename(path.parent)
+
+    assert failed.wait(5)
+    with pytest.raises(Fenced, match="moved away"):
+        journal.append([fill(1)])
+    with suppress(Fenced):
+        journal.close()

@@ -41,7 +41,7 @@ from .settings import FeedSettings
 DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
 SYMBOLS_MAX = 500
 GROUP = 100
-"""How many symbols share a connection: some 5 kB of address, where 8 kB are refused."""
+"""How many symbols share a connection at most: some 5 kB of address, where 8 kB are refused."""
 
 WAITING_MAX = 200_000
 """Messages that may wait for the reader; more mean that it does not keep up."""
@@ -323,7 +323,9 @@ def open_live(settings: FeedSettings) -> BinanceFuturesFeed:
 
 
 def _groups(symbols: Sequence[Symbol]) -> list[tuple[Symbol, ...]]:
-    return [tuple(symbols[i : i + GROUP]) for i in range(0, len(symbols), GROUP)]
+    """Part symbols evenly: the last of many must not have a connection to itself."""
+    size = -(-len(symbols) // -(-len(symbols) // GROUP))
+    return [tuple(symbols[i : i + size]) for i in range(0, len(symbols), size)]
 
 
 def _ignore(symbol: Symbol, is_up: bool, reason: str) -> None:

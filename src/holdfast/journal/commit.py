@@ -131,6 +131,7 @@ class StagedCommit:
         Raises:
             JournalError: the store failed; what waits is still in the files, and waits on, ahead
                 of all that follows it: whoever moves next takes it too, or fails as well.
+            Fenced: another process has taken the journal over.
         """
         with self._lock:
             self._stage.drop(self._moved)  # the store has been synced since
@@ -138,6 +139,7 @@ class StagedCommit:
             for _ in range(len(waiting)):  # others append meanwhile
                 taken += waiting.popleft()
             if taken:
+                self._stage.check()
                 self._store.insert(taken)
                 self._moved = taken[-1][0]
                 taken.clear()

@@ -7,32 +7,25 @@ that a process that lost the lock without noticing inserts nothing.
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from typing import NamedTuple
 
 from sqlalchemy import (
-    URL,
     Connection,
     Engine,
-    create_engine,
     delete,
     func,
     insert,
-    make_url,
     select,
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DBAPIError
 
-from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
+from ..model.errors import JournalCorrupt, JournalError, JournalLocked
 from . import upcast
 from .archiving import Room
 from .bodies import ServerShelf
@@ -46,10 +39,9 @@ from .problems import explain, explained, is_connection_lost
 from .reading import Tables, snapshot_hash
 from .schema import epochs, facts, meta, snapshots
 from .schema import tables as schema
+from .server import engine_of, lock_key, parse, place_of, tables_of
 from .stored import Backing, ReadJournal, StoredJournal
 from .torn import torn_facts
-
-DEFAULT_NAME = "holdfast"
 
 LOCK_WAIT_S = 2.0
 """How long a new owner waits: the server may not have noticed yet that the last one died."""
@@ -62,24 +54,6 @@ RETRY_EVERY_S = 0.1
 RETRY_EVERY_S_MAX = 1.6
 """Losses in a row double the pause up to this: a server that restarts drops more than one."""
 
-STATEMENT_TIMEOUT_S = 10
-"""How long the server may take over one statement."""
-
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-
-# The server drops the lock of an owner whose machine vanished: after about 5 + 3 * 2 seconds.
-_OPTIONS = (
-    "-c search_path={name} -c synchronous_commit=on -c client_encoding=UTF8 "
-    f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} "
-    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
-)
-_KEEPALIVES = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 _IS_LOCKED = text(
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
     "AND classid = :high AND objid = :low "
@@ -103,7 +77,7 @@ class PostgresStore:
         self.sql: Connection = engine.connect()
         self._engine = engine
         self._tables = tables
-        self._key = _key(f"holdfast {name}")
+        self._key = lock_key(f"holdfast {name}")
         keep_from_children(self, leave_socket)
 
     def lock(self) -> bool:
@@ -112,7 +86,7 @@ class PostgresStore:
 
     def lock_archives(self, name: str) -> bool:
         """Try to be the only one that archives."""
-        key = _key(f"holdfast archives {name}")
+        key = lock_key(f"holdfast archives {name}")
         return bool(self.sql.scalar(select(func.pg_try_advisory_lock(key))))
 
     def insert(self, rows: Sequence[Row]) -> None:
@@ -229,13 +203,13 @@ class _ConnectionLost(Exception):
 
 def open_postgres(url: str, *, owner: Owner | None = None, epoch_min: int = 1) -> StoredJournal:
     """Own a journal on a server, made where there is none. Every commit is synced there."""
-    address, name = _parse(url)
+    address, name = parse(url)
     owner = owner or Owner.here()
     delivery = Delivery()
-    with ExitStack() as undo, explained(_place(address, name)):
-        tables = _tables(address, name)
+    with ExitStack() as undo, explained(place_of(address, name)):
+        tables = tables_of(address, name)
         undo.callback(tables.close)
-        store = PostgresStore(_engine(address, name), tables, name)
+        store = PostgresStore(engine_of(address, name), tables, name)
         undo.callback(store.close)
         _own(store, tables)
         _make_tables(store, name)
@@ -268,9 +242,9 @@ def look_at_postgres(url: str) -> Looked:
     Raises:
         JournalError: the server does not answer; ConfigError: the URL can't be used.
     """
-    address, name = _parse(url)
-    key = _key(f"holdfast {name}") % 2**64
-    engine, tables = _engine(address, name), _tables(address, name)
+    address, name = parse(url)
+    key = lock_key(f"holdfast {name}") % 2**64
+    engine, tables = engine_of(address, name), tables_of(address, name)
     try:
         with explained(tables.place), engine.connect() as sql:
             held = sql.scalar(_IS_LOCKED, {"high": key >> 32, "low": key % 2**32})
@@ -283,8 +257,8 @@ def look_at_postgres(url: str) -> Looked:
 
 
 def postgres_tables(url: str) -> Tables:
-    address, name = _parse(url)
-    tables = _tables(address, name)
+    address, name = parse(url)
+    tables = tables_of(address, name)
     try:
         tables.check_version()
     except BaseException:
@@ -299,21 +273,16 @@ def archiving_room(url: str, undo: ExitStack) -> Room:
     Raises:
         JournalLocked: somebody else is archiving it.
     """
-    address, name = _parse(url)
-    undo.enter_context(explained(_place(address, name)))
+    address, name = parse(url)
+    undo.enter_context(explained(place_of(address, name)))
     tables = postgres_tables(url)
     undo.callback(tables.close)
-    store = PostgresStore(_engine(address, name), tables, name)
+    store = PostgresStore(engine_of(address, name), tables, name)
     undo.callback(store.close)
     if not store.lock_archives(name):
         raise JournalLocked(f"journal {tables.place} is being archived by somebody else")
-    shelf = ServerShelf(_engine(address, name), tables.place)
+    shelf = ServerShelf(engine_of(address, name), tables.place)
     return Room(tables, shelf, store.transaction, is_alone=True, tidy=lambda: None)
-
-
-def _key(text: str) -> int:
-    """Return the number of an advisory lock."""
-    return int.from_bytes(sha256(text.encode()).digest()[:8], signed=True)
 
 
 def _own(store: PostgresStore, tables: Tables) -> None:
@@ -350,52 +319,3 @@ def _next_epoch(store: PostgresStore, tables: Tables, owner: Owner, epoch_min: i
         sql.execute(insert(epochs), epoch_row(epoch, owner))
     sequence = tables.last_sequence()
     return Chain(sequence, tables.hash_at(sequence), epoch)
-
-
-def _parse(url: str) -> tuple[URL, str]:
-    """Return the server's address and the journal's name."""
-    if importlib.util.find_spec("psycopg") is None:
-        raise ConfigError("a PostgreSQL journal needs psycopg: pip install 'holdfast[postgres]'")
-    try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):
-        # Its text quotes the URL, password and all.
-        raise ConfigError(
-            "the journal's URL can't be read: postgresql://user@host:5432/database is the form"
-        ) from None
-    name = address.query.get("journal", DEFAULT_NAME)
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"the journal's name must be up to 40 of a-z, 0-9 and _, a letter first: was {name!r}"
-        )
-    return address.difference_update_query(["journal"]).set(drivername="postgresql+psycopg"), name
-
-
-def _place(address: URL, name: str) -> str:
-    return f"{name} at {address.host or address.query.get('host', 'localhost')}/{address.database}"
-
-
-def _tables(address: URL, name: str) -> Tables:
-    engine = create_engine(
-        address,
-        isolation_level="AUTOCOMMIT",
-        connect_args=_connect_args(name),
-        pool_size=1,
-        max_overflow=3,
-        pool_pre_ping=True,
-    )
-    place = _place(address, name)
-    return Tables(engine, place, ServerShelf(engine, place))
-
-
-def _engine(address: URL, name: str) -> Engine:
-    return create_engine(
-        address,
-        isolation_level="AUTOCOMMIT",
-        connect_args=_connect_args(name),
-        poolclass=NullPool,
-    )
-
-
-def _connect_args(name: str) -> dict[str, str | int]:
-    return {**_KEEPALIVES, "options": _OPTIONS.format(name=name)}

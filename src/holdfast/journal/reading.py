@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from ..model.errors import Fenced, JournalCorrupt, JournalError
+from ..model.errors import ConfigError, Fenced, JournalCorrupt, JournalError
 from ..model.events import Event
 from . import upcast
 from .archives import Archive, Shelf, read
@@ -86,7 +86,12 @@ class Tables:
             )
 
     def rows(self, after: int = 0, until: int | None = None) -> Iterator[StoredRow]:
-        """Yield rows in order, unchecked; `until` is the last one."""
+        """Yield rows in order, unchecked; `until` is the last one.
+
+        Raises:
+            JournalCorrupt: all that were to come are missing.
+        """
+        looks = 0  # in a row that brought nothing
         while until is None or after < until:
             page: Iterable[StoredRow] = self._page(after, until)
             begins = next((row[0] for row in page), None)
@@ -95,8 +100,11 @@ class Tables:
                 page = self._archived_rows(archive, after)
             elif begins is None:
                 last, staged = self._end()
-                if last > after:
+                looks += 1
+                if last > after and looks < READS_TRIED:
                     continue  # they have come into the table meanwhile
+                if last > after:
+                    raise JournalCorrupt(f"journal {self.place}: fact {after + 1} is missing")
                 page = [row for row in staged if row[0] > after]
                 if not page:
                     return
@@ -104,7 +112,7 @@ class Tables:
                 if until is not None and row[0] > until:
                     return
                 yield row
-                after = row[0]
+                after, looks = row[0], 0
 
     def last_rows(self, count: int) -> list[StoredRow]:
         """Return the last rows, oldest first."""
@@ -200,9 +208,13 @@ class Tables:
 
     def fenced(self, epoch: int) -> Fenced:
         """Return the error for a writer of `epoch` that is no longer the owner."""
-        owner = parse_owner(self.owner_text()) or "another process"
-        newest = self.epoch()
-        whom = f"epoch {newest}, {owner}" if newest > epoch else "a process that takes it over"
+        whom = "a process that takes it over"
+        try:
+            owner, newest = parse_owner(self.owner_text()) or "another process", self.epoch()
+        except ConfigError:
+            whom = "whoever moved its files"
+        else:
+            whom = f"epoch {newest}, {owner}" if newest > epoch else whom
         return Fenced(
             f"journal {self.place}: epoch {epoch} has lost it to {whom}: this process must stop"
         )

@@ -135,7 +135,7 @@ def open_sqlite(
         if syncs_commits:
             committer = GroupCommit(store, chain, delivery)
         else:
-            stage = Stage(path, chain.epoch, lambda: tables.fenced(chain.epoch))
+            stage = Stage(path.absolute(), chain.epoch, lambda: tables.fenced(chain.epoch))
             committer = StagedCommit(store, chain, delivery, stage)
             upkeep.fill = committer.move
         close = undo.pop_all().close

@@ -6,7 +6,8 @@ for it. So rows are written here in one piece, at once, and moved to the databas
 Rule 1: what was written here survives kill -9, whether the database has it yet or not.
 Rule 2: who takes a journal over renames these files before reading them, and a writer looks for
         its file's name, which no other owner's has, after each write. So a former owner's rows are
-        either read by the new one, or refused to the former.
+        either read by the new one, or refused to the former. Whoever goes on to a next file
+        looks for the name of the one before, too: nobody may look for a further one any more.
 Rule 3: rows count by the chain of hashes alone. What does not follow the database's last fact is
         what it has already, or was never whole.
 """
@@ -17,6 +18,7 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -29,6 +31,9 @@ FILES_OF_EPOCH = 1_000_000
 
 STAGE_BYTES = 1024 * 1024
 """A file of this size is followed by the next; it goes once the database has all of it."""
+
+LOOKS_MAX = 10
+"""How often files are looked for: a former owner that is not dead may make one more meanwhile."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says where no more may be written."""
@@ -69,12 +74,21 @@ class Stage:
         try:
             written = os.write(self._fd, frame)
         except OSError as error:
-            raise self._unwritten(error, self._path) from error
+            raise self._unwritten(error, self._file[0]) from error
         if written != len(frame):
-            raise self._unwritten(OSError(errno.ENOSPC, "not all was written"), self._path)
+            raise self._unwritten(OSError(errno.ENOSPC, "not all was written"), self._file[0])
         self._size += written
         self._last = rows[-1][0]
         if not os.access(self._name, os.F_OK) and not self._is_ours():  # the first is the cheaper
+            raise self._fenced()
+
+    def check(self) -> None:
+        """See that the file is still the one that the next owner will read. From any thread.
+
+        Raises:
+            Fenced: another one, a copy perhaps, has its name.
+        """
+        if not self._is_ours():
             raise self._fenced()
 
     def drop(self, sequence: int) -> None:
@@ -89,14 +103,17 @@ class Stage:
         """Let go of the files; remove them where the database has all."""
         if is_moved and self._is_ours():
             self.drop(self._last)
-            self._path.unlink(missing_ok=True)
+            self._file[0].unlink(missing_ok=True)
         os.close(self._fd)
 
     def _follow_on(self) -> None:
-        last, path, fd = self._last, self._path, self._fd
-        self._begin(_number(path) + 1)  # where it can't, the old one stays ours to close
+        last, former, fd = self._last, self._file, self._fd
+        self._begin(_number(former[0]) + 1)  # where it can't, the old one stays ours to close
         os.close(fd)
-        self._full.append((last, path))
+        if not _is_at(*former):
+            self._file[0].unlink(missing_ok=True)
+            raise self._fenced()
+        self._full.append((last, former[0]))
 
     def _begin(self, number: int) -> None:
         path = self._database.with_name(f"{self._database.name}.stage-{number}")
@@ -105,23 +122,26 @@ class Stage:
             self._fd = os.open(path, flags, 0o644)
         except OSError as error:
             raise self._unwritten(error, path) from error
-        self._path = path
-        self._inode = os.fstat(self._fd).st_ino
-        self._name = str(self._path)
+        self._file = path, os.fstat(self._fd).st_ino
+        self._name = str(path)
         self._size = 0
 
     def _is_ours(self) -> bool:
-        """Tell whether the file is still the one that the next owner will read."""
-        try:
-            return self._path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            return False
+        return _is_at(*self._file)
 
     def _unwritten(self, error: OSError, path: Path) -> JournalError:
         what = "the disk failed to write: check it, then start again"
         if error.errno in FULL:
             what = "the disk is full: free some space, then start again"
         return JournalError(f"journal {self._database}: {what} ({path.name}: {error.strerror})")
+
+
+def _is_at(path: Path, inode: int) -> bool:
+    """Tell whether a file has its name still, as far as that can be seen."""
+    try:
+        return path.stat().st_ino == inode
+    except OSError:
+        return False
 
 
 class Staged:
@@ -175,11 +195,20 @@ def _rows(body: bytes) -> list[Row]:
 
 
 def take_over(path: Path) -> list[Path]:
-    """Rename what a former owner wrote, so that it can't write on; return what is to be read."""
-    for file in stage_files(path):
-        if not file.name.endswith(TAKEN):
-            file.rename(file.with_name(f"{file.name}{TAKEN}"))
-    return stage_files(path)
+    """Rename what a former owner wrote, so that it can't write on; return what is to be read.
+
+    Raises:
+        JournalError: it writes on, from file to file.
+    """
+    for _ in range(LOOKS_MAX):
+        files = stage_files(path)
+        left = [each for each in files if not each.name.endswith(TAKEN)]
+        if not left:
+            return files
+        for file in left:
+            with suppress(FileNotFoundError):  # its rows have been moved meanwhile
+                file.rename(file.with_name(f"{file.name}{TAKEN}"))
+    raise JournalError(f"journal {path}: another process keeps making files of it: stop that one")
 
 
 TAKEN = ".taken"

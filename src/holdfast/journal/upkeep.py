@@ -1,5 +1,5 @@
-"""A thread beside an SQLite journal: fills it from its first stage, syncs its log, and moves the
-log's pages to the database.
+"""A thread beside an SQLite journal: fills it from its first stage, syncs its log, moves the log's
+pages to the database, and sees that the files are still in their place.
 
 None of them may happen on the loop's thread, where an unlucky fsync would hold up trading for
 milliseconds.
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ..model.errors import JournalError
+from ..model.errors import Fenced, JournalError
 from .delivery import Delivery
 from .problems import explain
 
@@ -53,7 +53,9 @@ class Upkeep:
         self._synced = store.commits
         self._checkpointed = store.inserted
         # The database file itself must not be opened here: closing it would drop SQLite's locks.
-        self._log = os.open(f"{path}-wal", os.O_RDWR)
+        self._log_path = f"{path.absolute()}-wal"  # the process may go to another folder
+        self._log = os.open(self._log_path, os.O_RDWR)
+        self._inode = os.fstat(self._log).st_ino
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._page_size: int = self._connection.execute("PRAGMA page_size").fetchone()[0]
         self._sync_lock = threading.Lock()
@@ -96,6 +98,22 @@ class Upkeep:
             )
         self._checkpointed = inserted
 
+    def check_place(self) -> None:
+        """See that the log is still in its place: whoever starts now would read another.
+
+        Raises:
+            Fenced: it was moved away, and perhaps a backup put there.
+        """
+        try:
+            is_ours = os.stat(self._log_path).st_ino == self._inode  # noqa: PTH116 - a string
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            raise Fenced(
+                f"journal {self._place}: its files were moved away or replaced: this process must "
+                "stop"
+            )
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
@@ -105,6 +123,7 @@ class Upkeep:
     def _run(self) -> None:
         while not self._stop.wait(SYNC_EVERY_S):
             try:
+                self.check_place()
                 self.fill()
                 self.sync()
                 if self._store.inserted - self._checkpointed >= CHECKPOINT_FACTS:

@@ -205,6 +205,57 @@ async def test_connection_that_ends_before_its_successor_is_there_was_lost(monke
     assert heard.told[3:] == ["up", "hello"]
 
 
+async def test_connection_that_was_given_up_while_it_was_renewed_is_let_go_of(monkeypatch):
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    asked, gone = 0, asyncio.Event()
+    live: list[Stream] = []
+
+    async def until_gone(socket):
+        await talk(socket)
+        gone.set()
+
+    async def address():
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            live[0].give_up("the listen key is over")
+        return f"ws://127.0.0.1:{port}/ws"
+
+    async with listening(serve(until_gone, talk)) as port:
+        watch = Watch(lifetime_s=0.2)
+        async with stream_to(stay_silent, watch, address=address) as (stream, heard):
+            live.append(stream)
+            await heard.has(lambda told: told.count("hello") == 2)
+            async with asyncio.timeout(PATIENCE_S):
+                await gone.wait()
+
+
+async def test_stream_that_ends_while_it_is_renewed_lets_go_of_both_connections(monkeypatch):
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    left: set[int] = set()
+    gone = asyncio.Event()
+
+    def until_gone(number):
+        async def life(socket):
+            await talk(socket)
+            left.add(number)
+            if len(left) == 2:
+                gone.set()
+
+        return life
+
+    handler = serve(until_gone(1), until_gone(2))
+    async with listening(handler) as port:
+
+        async def address():
+            return f"ws://127.0.0.1:{port}/ws"
+
+        async with stream_to(stay_silent, Watch(lifetime_s=0.2), address=address) as (_, heard):
+            await heard.has(lambda told: "renewed" in told)
+        async with asyncio.timeout(PATIENCE_S):
+            await gone.wait()
+
+
 @pytest.mark.parametrize("is_shared", [True, False])
 async def test_connection_that_hears_nothing_while_its_successor_does_was_deaf(
     monkeypatch, is_shared

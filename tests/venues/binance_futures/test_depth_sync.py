@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.exchange.book import Book
 from holdfast.model.market import BookDelta, BookSnapshot
+from holdfast.model.values import Symbol
 from holdfast.venues.binance_futures import depth_sync
 from holdfast.venues.binance_futures.depth_sync import DepthBooks, DepthSync
 from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, desk, no_jitter, scripted
@@ -199,6 +201,59 @@ async def test_books_ask_again_until_a_snapshot_fits(monkeypatch):
 
     assert len(server.requests) >= 4
     assert {params["limit"] for _, _, params in server.requests} == {"1000"}
+
+
+ETH = Symbol("ETHUSDT")
+
+
+def of_eth(message):
+    return msgspec.structs.replace(message, symbol=ETH)
+
+
+async def test_no_book_is_asked_for_while_its_stream_is_lost():
+    """A hundred of them would take a minute's weight, and be shown though nothing follows."""
+    answers = [(200, depth(20)), (200, depth(20)), (200, depth(45))]
+    async with scripted(**{"GET__/fapi/v1/depth": answers}) as server, desk(server.url) as one:
+        told = Asked()
+        books = DepthBooks((BTC, ETH), one.asker, told.show, no_jitter)
+        keeping = asyncio.ensure_future(books.keep())
+        books.hear(delta(15, 30, 10))
+        books.hear(of_eth(delta(15, 30, 10)))
+        await told.has(["book", 30, "book", 30])
+        books.lose((ETH,))
+        books.hear(delta(40, 50, 35))  # a gap
+        await told.has(["book", 30, "book", 30, "book", "book", "book", 50])
+        await asyncio.sleep(0.05)
+        assert [params["symbol"] for _, _, params in server.requests] == [BTC, ETH, BTC]
+
+        books.hear(of_eth(delta(40, 50, 35)))
+        await told.has(["book", 30, "book", 30, "book", "book", "book", 50, "book", 50])
+        keeping.cancel()
+
+
+async def test_book_whose_stream_was_lost_before_its_snapshot_came_is_not_shown(monkeypatch):
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def read(symbol):
+        asked.set()
+        await answer.wait()
+        return snapshot(20)
+
+    async with scripted() as server, desk(server.url) as one:
+        told = Asked()
+        books = DepthBooks((BTC,), one.asker, told.show, no_jitter)
+        monkeypatch.setattr(books, "_read", read)
+        keeping = asyncio.ensure_future(books.keep())
+        books.hear(delta(15, 30, 10))
+        await asked.wait()
+        books.lose((BTC,))
+        answer.set()
+        await asyncio.sleep(0.05)
+        assert told.shown == []
+
+        books.hear(delta(15, 30, 10))
+        await told.has(["book", 30])
+        keeping.cancel()
 
 
 @pytest.mark.parametrize("lost", [True, False])

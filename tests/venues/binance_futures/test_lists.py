@@ -11,6 +11,7 @@ from holdfast.model.messages import VenueFailure, VenueSnapshot
 from holdfast.model.values import LARGEST_AMOUNT, MAIN, NS_PER_S, Symbol
 from holdfast.venues.binance_futures import asking, bookkeeping, codec
 from holdfast.venues.binance_futures.codec import BadFrame, OrderNames, Others
+from holdfast.venues.binance_futures.rest import Reply
 from holdfast.venues.binance_futures.snapshot import Books
 from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, ack, desk, scripted
 from tests.venues.binance_futures.frames import algo, raw
@@ -71,6 +72,78 @@ async def test_odd_row_that_may_be_ours_leaves_the_books_unread(name, whose):
 
     with pytest.raises(BadFrame):
         await read_with(place, row | {"symbol": whose})
+
+
+FEE = {
+    "symbol": ODD, "incomeType": "COMMISSION", "income": "-1", "asset": "USDT", "time": 5,
+}  # fmt: skip
+FILL = {
+    "symbol": ODD, "id": 1, "orderId": 2, "side": "BUY", "price": "1", "qty": "1", "time": 5,
+}  # fmt: skip
+ODD_FILLS = {
+    "side": FILL | {"side": "SHORT"},
+    "amount": FILL | {"qty": "1e40"},
+    "price": FILL | {"price": "-1"},
+    "fee": FILL | {"commission": "1e40"},
+    "profit": FILL | {"realizedPnl": "1e40"},
+    "time": FILL | {"time": 10**16},
+    "id": FILL | {"id": "one"},
+}
+
+
+GONE = (400, {"code": -2013, "msg": "Order does not exist."})
+
+
+async def read_fills(fill, order=None, symbols=(BTC,), alone=GONE):
+    told = BOOKS | {
+        f"{GET}/v1/income": [PAID, FEE],
+        f"{GET}/v1/userTrades": [fill],
+        f"{GET}/v1/allOrders": [order] if order is not None else [],
+    }
+    script = {where: [(200, body)] for where, body in told.items()}
+    script |= {f"{GET}/v1/order": [alone]}
+    async with scripted(**script) as server, desk(server.url) as one:
+        send = one.asker.road.send
+
+        async def send_of_symbol(call):
+            if call.route.path.endswith("userTrades") and call.params["symbol"] != ODD:
+                return Reply(200, b"[]")
+            return await send(call)
+
+        one.asker.road.send = send_of_symbol
+        books = Books(one.asker, OrderNames(), MAIN, 1)
+        return await books.read(symbols, time.time_ns() - NS_PER_S)
+
+
+@pytest.mark.parametrize("name", ODD_FILLS)
+async def test_odd_execution_of_another_symbol_does_not_keep_the_books_closed(name, caplog):
+    """The income list names its fee, so its executions are asked for."""
+    books = await read_fills(ODD_FILLS[name])
+
+    assert books.trades == ()
+    assert len(books.orders) == 2
+    assert "left out" in caplog.text
+
+
+@pytest.mark.parametrize("name", ODD_FILLS)
+async def test_odd_execution_of_ours_leaves_the_books_unread(name):
+    with pytest.raises(BadFrame):
+        await read_fills(ODD_FILLS[name], symbols=(BTC, ODD))
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_odd_order_behind_an_execution_of_another_symbol_leaves_it_without_a_name(
+    caplog, is_listed
+):
+    order = ack("a", origQty="1e40") | {"symbol": ODD, "orderId": 2}
+    how = {"order": order} if is_listed else {"alone": (200, order)}
+
+    books = await read_fills(FILL, **how)
+
+    assert {trade.cl_ord_id for trade in books.trades} == {"order-2"}
+    assert "left out" in caplog.text
+    with pytest.raises(BadFrame):
+        await read_fills(FILL, **how, symbols=(BTC, ODD))
 
 
 async def test_odd_order_of_a_symbol_that_is_held_is_ours():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+import pytest
+
 from holdfast.exchange_server import ServerSettings, create_server
 from holdfast.feeds import FeedSettings, binance_futures
 from holdfast.feeds.binance_futures import SYMBOLS_MAX, BinanceFuturesFeed
@@ -66,3 +68,15 @@ async def test_every_one_of_many_symbols_is_heard():
     finally:
         showing.cancel()
         await server.stop()
+
+
+@pytest.mark.parametrize("count", [1, 2, 100, 101, 201, 399, 500])
+def test_no_symbol_is_left_with_a_connection_that_is_silent_when_it_is(count):
+    """A quiet one alone would be taken for lost every minute; others keep its connection alive."""
+    groups = binance_futures._groups(LONG_NAMES[:count])
+
+    assert [symbol for group in groups for symbol in group] == list(LONG_NAMES[:count])
+    sizes = [len(group) for group in groups]
+    assert max(sizes) <= binance_futures.GROUP
+    assert max(sizes) - min(sizes) < len(groups)
+    assert len(groups) == (count + binance_futures.GROUP - 1) // binance_futures.GROUP

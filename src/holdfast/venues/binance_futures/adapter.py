@@ -24,13 +24,7 @@ from ...model.messages import (
     VenueLink,
     VenueMessage,
 )
-from ...model.values import (
-    MAIN,
-    AccountId,
-    OrderType,
-    Symbol,
-    TimeInForce,
-)
+from ...model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ...ports import Capabilities, Clock
 from ..limits import Budget, Urgency
 from . import codec, joining

@@ -118,6 +118,7 @@ class DepthBooks:
         self._show = show
         self._random = random
         self._wanted = asyncio.Event()
+        self._lost: set[Symbol] = set()  # of whose stream nothing was heard since
         self._complaints = Complaints(_log)
 
     def hear(self, delta: BookDelta) -> None:
@@ -125,6 +126,7 @@ class DepthBooks:
         book = self._books.get(delta.symbol)
         if book is None:
             return
+        self._lost.discard(delta.symbol)
         was_whole = not book.needs_snapshot
         for message in book.hear(delta):
             self._show(message)
@@ -135,7 +137,8 @@ class DepthBooks:
         self._wanted.set()
 
     def lose(self, symbols: Sequence[Symbol]) -> None:
-        """Begin the books of these anew: their stream was lost."""
+        """Begin the books of these anew, once their stream, which was lost, is heard again."""
+        self._lost.update(symbols)
         now = self._asker.clock.now()
         for symbol in symbols:
             for message in self._books[symbol].lose(now):
@@ -147,11 +150,14 @@ class DepthBooks:
             await self._wanted.wait()
             self._wanted.clear()
             for book in self._books.values():
-                if book.needs_snapshot:
+                if self._is_due(book):
                     await self._begin(book)
-            if any(book.needs_snapshot for book in self._books.values()):
+            if any(map(self._is_due, self._books.values())):
                 await asyncio.sleep(PAUSE_S * (1 + self._random()))
                 self._wanted.set()
+
+    def _is_due(self, book: DepthSync) -> bool:
+        return book.needs_snapshot and book.symbol not in self._lost
 
     async def _begin(self, book: DepthSync) -> None:
         try:
@@ -159,6 +165,8 @@ class DepthBooks:
         except VenueError as error:
             self._complaints.warn(f"the book of {book.symbol} can't be read: {error}")
             return
+        if not self._is_due(book):
+            return  # its stream was lost meanwhile: nothing would follow
         for message in book.begin(snapshot):
             self._show(message)
 

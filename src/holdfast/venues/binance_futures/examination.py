@@ -22,6 +22,7 @@ from .asking import READ_WINDOW_NS, Asker
 from .clock_offset import SKEW_MAX_NS
 from .codec import BadFrame, Call, reads, ws_request
 from .counters import LIMITS
+from .listen_key import ask_for_key
 from .net import NetWire
 from .opening import endpoints_of
 from .permissions import check_permissions
@@ -214,11 +215,10 @@ class _Doors:
         if self._credentials is None:
             return skipped(name, "it needs a key that the venue takes")
         try:
-            answered = await joining.require(self._asker, reads.start_listen_key())
-            key = quote(codec.listen_key(answered.reply.body), safe="")
+            key = quote(await ask_for_key(self._asker), safe="")
             url = f"{self._where.stream_url}/private/ws?listenKey={key}"
             took_s, _ = await first_frame(self._wire, url, pings=True)
-        except (VenueError, BadFrame) as error:
+        except VenueError as error:
             return failed(name, f"{self._where.stream_url}: {error}", f"{ROUTES}; {ROADS}")
         return ok(name, f"open; a ping was answered after {took_s * 1000:.0f} ms")
 

@@ -28,6 +28,24 @@ GAPS_S = 1.0
 _log = logging.getLogger("holdfast.venue")
 
 
+async def ask_for_key(asker: Asker) -> str:
+    """Ask for a listen key, the same one while it lives.
+
+    Raises:
+        VenueUnavailable: there is none; the text does not quote the answer.
+    """
+    answered = await asker.read(reads.start_listen_key(), ask=Ask.SETTING, urgency=Urgency.PROTECT)
+    if not answered.is_ok:
+        raise VenueUnavailable(f"no listen key: {answered.outcome.reason}")
+    try:
+        key = listen_key(answered.reply.body)
+    except BadFrame:
+        raise VenueUnavailable("the answer with the listen key can't be read") from None
+    if not key:  # a stream without one opens, and is silent
+        raise VenueUnavailable("the answer names no listen key")
+    return key
+
+
 class UserChannel:
     """Hears the account's events. Run `stream.run` and `keep_alive` in tasks.
 
@@ -67,19 +85,8 @@ class UserChannel:
         return f"UserChannel({self._stream_url}, is_up={self.stream.is_up})"
 
     async def _address(self) -> str:
-        """Ask for a key, the same one while it lives, and return where it is to be used."""
-        answered = await self._asker.read(
-            reads.start_listen_key(), ask=Ask.SETTING, urgency=Urgency.PROTECT
-        )
-        if not answered.is_ok:
-            raise VenueUnavailable(f"no listen key: {answered.outcome.reason}")
-        try:
-            key = listen_key(answered.reply.body)
-        except BadFrame:
-            raise VenueUnavailable("the answer with the listen key can't be read") from None
-        if not key:  # a stream without one opens, and is silent
-            raise VenueUnavailable("the answer names no listen key")
-        self._key = key
+        """Ask for a key, and return where it is to be used."""
+        self._key = await ask_for_key(self._asker)
         return f"{self._stream_url}/private/ws?listenKey={quote(self._key, safe='')}"
 
     async def keep_alive(self) -> None:

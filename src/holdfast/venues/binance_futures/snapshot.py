@@ -28,7 +28,7 @@ from ..limits import Urgency
 from . import codec
 from .answers import NOT_FOUND
 from .asking import BAD_SYMBOL, Answered, Asker, twice_if_gone
-from .codec import Call, Income, OrderNames, Others, TradeRow, reads
+from .codec import BadFrame, Call, Income, OrderNames, Others, TradeRow, reads
 from .complaints import Complaints
 from .outcomes import Ask
 
@@ -93,7 +93,7 @@ class Books:
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
         changes, traded = await self._income(start, urgency, others)
-        trades = await self._trades(sorted(wanted | traded), start, urgency)
+        trades = await self._trades(sorted(wanted | traded), start, urgency, others)
         now = self.asker.clock.now()
         return VenueSnapshot(
             account=self.account,
@@ -144,14 +144,18 @@ class Books:
     # Executions
 
     async def _trades(
-        self, symbols: Sequence[Symbol], start: int, urgency: Urgency = Urgency.TRADE
+        self,
+        symbols: Sequence[Symbol],
+        start: int,
+        urgency: Urgency = Urgency.TRADE,
+        others: Others | None = None,
     ) -> tuple[ExecutionReport, ...]:
         found = await asyncio.gather(
-            *(self._trades_of(symbol, start, urgency) for symbol in symbols)
+            *(self._trades_if_read(symbol, start, urgency, others) for symbol in symbols)
         )
         rows = sorted((row for rows in found for row in rows), key=lambda row: (row.time, row.id))
         settled_ts = self._settled_until()
-        await self._learn_names(rows)
+        await self._learn_names(rows, others)
         told = [row for row in rows if self._is_named(row) or row.time * NS_PER_MS <= settled_ts]
         if len(told) < len(rows):
             _log.info("%d executions wait for their orders to be listed", len(rows) - len(told))
@@ -164,6 +168,16 @@ class Books:
         """Return the venue's time before which all is listed that will be, asked now."""
         offset = self.asker.offset
         return offset.venue_time(self.asker.clock.now()) - offset.error_ns - self.lag_ns
+
+    async def _trades_if_read(
+        self, symbol: Symbol, start: int, urgency: Urgency, others: Others | None
+    ) -> list[TradeRow]:
+        """Read a symbol's executions; none where one is odd and the symbol not ours."""
+        try:
+            return await self._trades_of(symbol, start, urgency)
+        except BadFrame as error:
+            _leave_out(symbol, others, error)
+            return []
 
     async def _trades_of(self, symbol: Symbol, start: int, urgency: Urgency) -> list[TradeRow]:
         """Read a symbol's executions: by time, and past a full page by id."""
@@ -195,15 +209,21 @@ class Books:
             last_id = newest
         raise VenueUnavailable(f"{symbol}: more than {PAGES_MAX} pages of executions")
 
-    async def _learn_names(self, rows: Sequence[TradeRow]) -> None:
+    async def _learn_names(self, rows: Sequence[TradeRow], others: Others | None) -> None:
         """Ask what we called the orders behind executions: page by page, then one by one."""
         for symbol, ids in codec.unnamed_orders(rows, self.names).items():
-            await self._list_names(symbol, ids)
-            left = [each for each in ids if self.names.known(symbol, each) is None]
-            for order_id in left[:NAMES_ASKED_MAX]:
-                await self._learn_name(symbol, order_id)
-            if len(left) > NAMES_ASKED_MAX:
-                _log.warning("%s: %d orders of executions are not listed", symbol, len(left))
+            try:
+                await self._learn_names_of(symbol, ids)
+            except BadFrame as error:
+                _leave_out(symbol, others, error)
+
+    async def _learn_names_of(self, symbol: Symbol, ids: Sequence[int]) -> None:
+        await self._list_names(symbol, ids)
+        left = [each for each in ids if self.names.known(symbol, each) is None]
+        for order_id in left[:NAMES_ASKED_MAX]:
+            await self._learn_name(symbol, order_id)
+        if len(left) > NAMES_ASKED_MAX:
+            _log.warning("%s: %d orders of executions are not listed", symbol, len(left))
 
     async def _list_names(self, symbol: Symbol, ids: Sequence[int]) -> None:
         for _ in range(PAGES_MAX):
@@ -274,6 +294,17 @@ async def fetch(asker: Asker, call: Call, urgency: Urgency) -> Answered:
     if answered.outcome.code is None:
         raise VenueUnavailable(text)
     raise VenueError(text, code=answered.outcome.code)
+
+
+def _leave_out(symbol: Symbol, others: Others | None, error: BadFrame) -> None:
+    """Tell of what can't be read of a symbol that is not ours; see `codec.lists`.
+
+    Raises:
+        BadFrame: it is ours.
+    """
+    if others is None or symbol in others.ours:
+        raise error
+    others.tell(f"left out of the executions of {symbol}: {error}")
 
 
 def _behind(page: Income, start: int) -> int:

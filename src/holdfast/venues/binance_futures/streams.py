@@ -267,6 +267,7 @@ class Stream:
                 lifetime_s += ROTATION_RETRY_S
                 continue
             if line.ended.is_set():  # before the next was there: what came in between is lost
+                socket.close()
                 self._set_down(line.reason)
                 self._begin(fresh, successor)
             else:
@@ -283,8 +284,10 @@ class Stream:
         self._line, self._socket = fresh, successor
         self._ears.on_renewed()
         fresh.use()
-        await self._watched(line, socket, line.age_s + OVERLAP_S)
-        socket.close()
+        try:
+            await self._watched(line, socket, line.age_s + OVERLAP_S)
+        finally:
+            socket.close()
         if self._watch.is_shared and fresh.has_heard and line.heard < fresh.began:
             self._set_down("it heard nothing while its successor did")
             self._set_up()

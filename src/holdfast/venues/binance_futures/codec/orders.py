@@ -71,8 +71,9 @@ class _BatchEntry(msgspec.Struct, frozen=True, rename="camel"):
     msg: str = ""
 
 
+NO_NAMES = OrderNames(0)
 _ORDER = msgspec.json.Decoder(OrderRow, strict=False)
-_TRADES = msgspec.json.Decoder(tuple[TradeRow, ...], strict=False)
+_TRADE_ROW = msgspec.json.Decoder(TradeRow, strict=False)
 _BATCH = msgspec.json.Decoder(tuple[msgspec.Raw, ...], strict=False)
 _ENTRY = msgspec.json.Decoder(_BatchEntry, strict=False)
 
@@ -185,9 +186,19 @@ def side_of(word: str) -> Side:
 
 
 def trade_rows(raw: bytes | msgspec.Raw) -> tuple[TradeRow, ...]:
-    """Read executions, oldest first."""
-    rows = decode(_TRADES, raw, "a list of executions")
+    """Read executions, oldest first.
+
+    Raises:
+        BadFrame: it is no list, or a row is none that could be booked.
+    """
+    rows = read_rows(raw, _trade_row, "a list of executions")
     return tuple(sorted(rows, key=lambda row: (row.time, row.id)))
+
+
+def _trade_row(raw: msgspec.Raw) -> TradeRow:
+    row = decode(_TRADE_ROW, raw, "an execution")
+    _trade(row, NO_NAMES, MAIN)
+    return row
 
 
 def unnamed_orders(rows: Iterable[TradeRow], names: OrderNames) -> dict[Symbol, list[int]]:

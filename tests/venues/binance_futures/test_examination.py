@@ -1,0 +1,41 @@
+"""The doors that are knocked at before a session: what is said of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.model.config import TradingConfig
+from holdfast.runtime.clock import WallClock
+from holdfast.venues.binance_futures.examination import _Doors
+from holdfast.venues.binance_futures.net import NetWire
+from holdfast.venues.binance_futures.sign import Credentials
+from holdfast.venues.findings import Health
+from holdfast.venues.wiring import Wiring
+from tests.venues.binance_futures.adapter_desk import BTC, KEY, SECRET, scripted
+
+LISTEN_KEY = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1"
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"listenKey": [LISTEN_KEY]}, "can't be read"),
+        ({"listenKey": ""}, "names no listen key"),
+        ({}, "names no listen key"),
+    ],
+)
+async def test_private_stream_without_a_key_is_told_and_shows_none(told, why):
+    """Without one it opens too, answers pings, and is silent for ever."""
+    wire = NetWire()
+    async with scripted(**{"POST__/fapi/v1/listenKey": [(200, told)]}) as server:
+        config = TradingConfig(rest_url=server.url)
+        wiring = Wiring(config=config, clock=WallClock(), symbols=(BTC,), instruments=lambda: ())
+        doors = _Doors(wiring, wire)
+        doors._credentials = Credentials(KEY, SECRET)
+        doors._asker = doors._ask_with(doors._credentials)
+        found = await doors._private_stream()
+    await wire.close()
+
+    assert found.health is Health.FAILED
+    assert why in found.told
+    assert LISTEN_KEY not in f"{found}"
