@@ -60,7 +60,12 @@ MUTANTS = (
         ("fog", "cut_early", "delay_answer"),
         400,
     ),
-    Mutant("silence is doubted", engine.never_doubt_what_is_not_answered, ("at rest",), (), 400),
+    Mutant(
+        "silence is doubted",
+        engine.never_doubt_what_is_not_answered,
+        ("at rest",),
+        known=(Known(656, 42),),
+    ),
     Mutant("entries in RUNNING alone", engine.trade_outside_running, ("new risk",)),
     Mutant("the kill switch", engine.trade_under_the_kill_switch, ("new risk",)),
     Mutant("limits", engine.check_no_limit, ("worst case", "new risk")),
