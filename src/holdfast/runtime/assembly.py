@@ -22,7 +22,7 @@ from ..model.ids import epoch_at
 from ..model.values import NS_PER_S, SessionId, StrategyId, Symbol, TradingSessionStatus
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
-from ..venues import VENUES, Opener, Wiring, open_paper, paper_books
+from ..venues import VENUES, Opener, Wiring, open_paper, paper_path
 from .account_mark import account_text, claim_folder
 from .broker import LiveBrokerAdapter
 from .clock import FeedClock, WallClock
@@ -114,7 +114,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     if broker and not is_dry:
         books_at = broker.paper_books(config)
     else:
-        books_at = paper_books(config.data_dir) if open_venue is open_paper else None
+        books_at = paper_path(config.data_dir) if open_venue is open_paper else None
     journal = _own_for(config, books_at, now)
     venue: Venue | None = None
     try:

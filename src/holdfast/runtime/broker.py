@@ -23,7 +23,7 @@ from ..model.messages import (
 )
 from ..model.values import OPERATOR, Amount, OrderStatus
 from ..ports import Venue
-from ..venues import Opener, Wiring, open_paper, paper_books
+from ..venues import Opener, Wiring, open_paper, paper_path
 from .clock import WallClock
 from .live import LiveSession
 from .operations import UNANSWERED, Operations
@@ -171,7 +171,7 @@ class PaperBroker(LiveBrokerAdapter):
 
     def paper_books(self, config: TradingConfig) -> Path | None:
         """Return where the account is kept."""
-        return paper_books(self._data_dir or config.data_dir)
+        return paper_path(self._data_dir or config.data_dir)
 
     def _open_paper(self, wiring: Wiring) -> Venue:
         return open_paper(wiring, initial_balance=self._balance, data_dir=self._data_dir)

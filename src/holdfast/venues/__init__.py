@@ -10,7 +10,7 @@ from __future__ import annotations
 from .examiners import EXAMINERS
 from .findings import Area, Examiner, Finding, Health
 from .paper import PaperSettings, PaperVenue
-from .paper_account import open_paper, paper_books
+from .paper_account import open_paper, paper_path
 from .paper_faults import Fault, Faults
 from .wiring import Opener, Wiring, later
 
@@ -39,5 +39,5 @@ __all__ = [
     "Wiring",
     "later",
     "open_paper",
-    "paper_books",
+    "paper_path",
 ]

@@ -12,7 +12,7 @@ from .wiring import Wiring
 BOOKS = "paper.db"
 
 
-def paper_books(folder: Path) -> Path:
+def paper_path(folder: Path) -> Path:
     """Return where a folder's account keeps its books."""
     return folder / BOOKS
 
@@ -32,7 +32,7 @@ def open_paper(
     folder = data_dir or config.data_dir
     folder.mkdir(parents=True, exist_ok=True)
     return PaperVenue(
-        path=paper_books(folder),
+        path=paper_path(folder),
         instruments=[instrument for instrument in known.values() if instrument],
         clock=wiring.clock,
         settings=PaperSettings(
