@@ -377,6 +377,19 @@ def test_brackets_that_come_later_liquidate():
     assert story(desk.trade(46_500)) == ["autoclose-1 0.3@46500", "WalletChange"]
 
 
+def test_brackets_that_become_harsher_liquidate_at_a_price_that_was_heard_before():
+    desk = Desk(msgspec.structs.replace(instrument(), brackets=()), balance=1_000)
+    desk.trade(50_000)
+    desk.buy("0.3")
+    assert story(desk.trade(46_700)) == []
+    assert story(desk.trade(46_700)) == []
+
+    harsh = [msgspec.structs.replace(b, maint_margin_ratio=d("0.1")) for b in instrument().brackets]
+    desk.exchange.add_instrument(msgspec.structs.replace(instrument(), brackets=tuple(harsh)))
+
+    assert story(desk.trade(46_700)) == ["autoclose-1 0.3@46700", "WalletChange"]
+
+
 # Reduce-only
 
 

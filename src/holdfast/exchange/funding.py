@@ -36,8 +36,8 @@ def is_due(market: Market, now: int) -> bool:
 
 
 def is_unpaid(market: Market) -> bool:
-    """Tell whether a funding is announced that has not been paid."""
-    return market.next_funding_ts > 0 and _is_new(market, market.next_funding_ts)
+    """Tell whether a funding is announced (else its time is 0) that has not been paid."""
+    return _is_new(market, market.next_funding_ts)
 
 
 def _is_new(market: Market, ts: int) -> bool:
