@@ -107,7 +107,7 @@ class Heard:
             self._say(f"trade {number} of {symbol} was heard twice")
         elif place < before:
             self._say(f"trade {number} of {symbol} was heard behind {before[1]}")
-        elif place != (before[0], before[1] + 1):
+        elif number != before[1] + 1:  # a tape that began anew may go on by chance: who could tell?
             self._judge_gap(symbol, f"behind {before[1]} and before {number}", is_told=cuts != told)
             self._judge_newest(symbol, life, number - 1)
         if self._hears_bars:
