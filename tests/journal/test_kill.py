@@ -97,9 +97,9 @@ from holdfast.journal import open_journal
 
 journal = open_journal(sys.argv[1])
 if not os.fork():
+    print("forked", flush=True)
     sys.stdin.read()
     os._exit(0)
-print("forked", flush=True)
 time.sleep(600)
 """
 

@@ -22,6 +22,8 @@ SOON = (
     "a trade comes once",
     "a lost market is told",
     "a bar has each of its trades",
+    "a stop is tried again",
+    "the margin is spent before it is saved",
 )
 """Those that die within a few runs."""
 

@@ -80,12 +80,16 @@ class Market:
 
     def lowest(self, symbol: Symbol, since: int) -> float:
         """Return the lowest price of late: who hears of it with a delay goes by any of them."""
-        found = self.prices[symbol]
+        return self.range_since(symbol, since)[0]
+
+    def range_since(self, symbol: Symbol, since: int) -> tuple[float, float]:
+        """Return the lowest and the highest price of late."""
+        low = high = self.prices[symbol]
         for ts, price in reversed(self._past[symbol]):
-            found = min(found, price)
+            low, high = min(low, price), max(high, price)
             if ts <= since:
                 break
-        return found
+        return low, high
 
     def mark(self, symbol: Symbol, price: float) -> None:
         self._show(MarkPrice(symbol=symbol, ts=self._now(), mark_price=round(price, 2)))

@@ -52,7 +52,8 @@ async def make_life(world: World, process: Process) -> LiveSession:
     made, described = load_strategies(_strategies(world))
     # Once the storm is over nobody wishes for anything: the world must come to rest.
     plan = plan_of(parts, "portfolio", made, described, lambda _: world.is_calm)
-    listeners = [world.oracles.hear_facts, world.hear_facts, world.withdrawals.hear_facts]
+    judges = (world.oracles, world, world.withdrawals, world.needless)
+    listeners = [judge.hear_facts for judge in judges]
     if ear is not None:
         listeners.append(ear.hear_facts)
     live = LiveSession(config, plan, parts, world, listeners=listeners)

@@ -33,6 +33,7 @@ from .live_feed import has_live_feed
 from .loop import SimLoop
 from .market import SYMBOLS, Market, SimFeed
 from .meddler import Meddler, has_meddler
+from .needless import Needless
 from .network import Road
 from .operator import Operator
 from .oracles import Oracles
@@ -110,7 +111,7 @@ class World:
         )
         self.stale = StaleReads(self.bourse.venue, self._count_stale)
         self.road = Road(self.bourse, self.seed, self.loop.time)
-        self.oracles = Oracles(self)
+        self.oracles, self.needless = Oracles(self), Needless(self)
         self.hearing = Hearing(self, is_wild=not spec.strategy) if self.has_live_feed else None
         self.timing = Timing(self.loop.time, self._repaired)
         self.bourse.dropped = self.timing.on_dropped

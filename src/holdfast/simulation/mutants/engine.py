@@ -7,7 +7,16 @@ from decimal import Decimal
 
 import msgspec
 
-from ...engine import engine, folds, housekeeping, protection, reconcile, reports, strangers
+from ...engine import (
+    engine,
+    folds,
+    housekeeping,
+    protection,
+    quiet,
+    reconcile,
+    reports,
+    strangers,
+)
 from ...engine.core import Core
 from ...engine.exposure import Exposure
 from ...engine.order import Order, RequestState
@@ -141,6 +150,23 @@ def place_no_stops(patch: Patch) -> None:
 
 def leave_old_stops(patch: Patch) -> None:
     _without(patch, lambda steps: [s for s in steps if not isinstance(s, protection.Withdraw)])
+
+
+def close_at_any_refusal(patch: Patch) -> None:
+    """As if a stop that was refused, or never arrived, were one that the price is past."""
+    original = protection._failure  # noqa: SLF001 - what is taken apart
+
+    def failure(parent: Parent, children: list[Order]) -> str | None:
+        refused = (o for o in children if o.role is OrderRole.STOP_LOSS)
+        is_refused = any(o.status is OrderStatus.REJECTED for o in refused)
+        return "its stop was refused" if is_refused else original(parent, children)
+
+    patch.attr(protection, "_failure", failure)
+
+
+def close_long_before_the_margin_is_used_up(patch: Patch) -> None:
+    patch.attr(housekeeping, "MARGIN_RATIO_MAX", Decimal("0.001"))
+    patch.attr(quiet, "_SAFE", 0.0)
 
 
 def use_ids_again(patch: Patch) -> None:

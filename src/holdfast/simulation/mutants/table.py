@@ -254,4 +254,10 @@ MUTANTS = (
     Mutant(
         "a bar has each of its trades", feeds.leave_out_what_closes_a_bar, HEARD, needs_feed=True
     ),
+    Mutant("a stop is tried again", engine.close_at_any_refusal, ("needless",), LOST),
+    Mutant(
+        "the margin is spent before it is saved",
+        engine.close_long_before_the_margin_is_used_up,
+        ("needless",),
+    ),
 )

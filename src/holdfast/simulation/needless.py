@@ -1,0 +1,84 @@
+"""Did it have to? What the session closes at the market of itself costs money, so it needs a cause.
+
+Two closings are nobody's wish: of a position that can't be protected, and of one whose margin is
+nearly used up. The cause must be there at the exchange, within what a price may be late by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ..engine.housekeeping import MARGIN_RATIO_MAX
+from ..engine.order import Order
+from ..engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
+from ..model.events import AlarmRaised, Event, OrderSubmitted
+from ..model.values import NS_PER_S, OrderRole, OrderStatus, Symbol
+from .bourse import ACCOUNT
+
+if TYPE_CHECKING:
+    from .world import World
+
+LATE_NS_MAX = 15 * NS_PER_S
+"""How old the price may be that an order was refused by."""
+
+RATIO_MIN = MARGIN_RATIO_MAX / 2
+"""A margin that is used up no further at the exchange was no cause, whatever the last prices."""
+
+
+class Needless:
+    """Judges the closings of one run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._unprotected: set[Symbol] = set()  # told of, the order has not been heard of yet
+
+    def hear_facts(self, facts: Iterable[Event]) -> None:
+        for fact in facts:
+            if isinstance(fact, AlarmRaised):
+                if fact.code == "protection_closed":
+                    self._unprotected.add(fact.symbol)
+                elif fact.code == "emergency_close":
+                    self._judge_emergency(fact)
+            elif isinstance(fact, OrderSubmitted) and fact.order.symbol in self._unprotected:
+                self._unprotected.discard(fact.order.symbol)
+                self._judge_unprotected(fact)
+
+    def _judge_unprotected(self, fact: OrderSubmitted) -> None:
+        live = self._world.live
+        parent = None if live is None else live.engine.state.parents.get(fact.order.parent_id)
+        if live is None or parent is None:
+            return
+        tried = [o for o in live.engine.state.children(parent) if o.role in _PROTECTIVE]
+        refused = [o for o in tried if o.status is OrderStatus.REJECTED]
+        past = [o for o in refused if o.code == WOULD_TRIGGER_AT_ONCE]
+        if not past and len(refused) < REFUSALS_MAX:
+            self._say(f"{fact.order.cl_ord_id} closes what no refusal left without a stop")
+        elif past and not self._was_past(past[-1]):
+            self._say(
+                f"{fact.order.cl_ord_id} closes for a price past {past[-1].request.trigger_price}"
+            )
+
+    def _was_past(self, order: Order) -> bool:
+        """Tell whether the market was where the order would trigger, when it was sent or later."""
+        request, since = order.request, order.created_ts - LATE_NS_MAX
+        low, high = self._world.market.range_since(request.symbol, since)
+        is_stop = request.role is OrderRole.STOP_LOSS
+        trigger = request.trigger_price
+        if trigger is None:
+            return False
+        falls = (request.side.sign < 0) == is_stop
+        return low <= float(trigger) if falls else high >= float(trigger)
+
+    def _judge_emergency(self, fact: AlarmRaised) -> None:
+        margin = self._world.bourse.exchange.margin(ACCOUNT)
+        ratio = margin.maintenance / margin.balance if margin.balance > 0 else Decimal(1)
+        if ratio < RATIO_MIN and not self._world.withdrawals.unheard(0):
+            self._say(f"{fact.text}, but it is {ratio:.2f} at the exchange")
+
+    def _say(self, text: str) -> None:
+        self._world.oracles.say("needless", text)
+
+
+_PROTECTIVE = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
