@@ -16,7 +16,7 @@ from ..runtime.parts import plan_of
 from ..strategies import Strategy
 from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
-from ..venues.binance_futures.settings import BinanceSettings, endpoints
+from ..venues.binance_futures.settings import ONE_BY_ONE_MAX, BinanceSettings, endpoints
 from .bourse import KEY, SECRET
 from .churner import Churner, Listener
 from .hearing import Ear
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .world import World
 
 REST_URL = "http://exchange"
+MANY = 0.5
+"""In how many of the runs audits are those of a session with many symbols."""
 
 
 async def make_life(world: World, process: Process) -> LiveSession:
@@ -90,10 +92,16 @@ def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenu
         settings=BinanceSettings(
             endpoints=endpoints(testnet=True, rest_url=REST_URL),
             orders_over_ws=config.orders_over_ws,
+            one_by_one_max=0 if _audits_as_of_many(world.seed) else ONE_BY_ONE_MAX,
         ).set_by(config.leverage, {}, config.retry_attempts),
         open_wire=lambda: SimWire(world.road, process),
         random=random.Random(f"{world.seed}/jitter/{process.number}").random,
     )
+
+
+def _audits_as_of_many(seed: str) -> bool:
+    """Tell whether audits are those of a session with more symbols than a simulation has."""
+    return random.Random(f"{seed}/many").random() < MANY
 
 
 class _NoGuard:

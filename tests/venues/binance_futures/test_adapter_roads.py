@@ -16,7 +16,7 @@ from holdfast.exchange_server.settings import ApiKey
 from holdfast.model.commands import Resync
 from holdfast.model.errors import VenueRefused
 from holdfast.model.messages import ExecType, VenueLink, VenueSnapshot
-from holdfast.model.values import MAIN, AccountId, ClOrdId, OrderStatus, OrderType
+from holdfast.model.values import MAIN, NS_PER_S, AccountId, ClOrdId, OrderStatus, OrderType, Side
 from holdfast.venues.binance_futures import adapter, listen_key
 from holdfast.venues.binance_futures.settings import endpoints
 from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, scripted, submit
@@ -30,7 +30,7 @@ from tests.venues.binance_futures.adapter_exchange import (
 from tests.venues.binance_futures.adapter_mangler import Manner, mangled
 from tests.venues.binance_futures.frames import fill_event
 
-E1 = ClOrdId("hf.1.1.0.E.x")
+E1, E2 = ClOrdId("hf.1.1.0.E.x"), ClOrdId("hf.1.2.0.E.x")
 
 
 def watched(venue, monkeypatch):
@@ -256,3 +256,34 @@ async def test_audit_weighs_less_than_a_recovery(monkeypatch, reason, weight_max
         assert [params.get("symbol") for params in asked] == (
             [BTC, BTC] if reason == "audit" else [None, None]
         )
+
+
+async def test_audit_of_many_symbols_reads_executions_only_where_something_happened(monkeypatch):
+    async with town() as one, joined(one, one_by_one_max=0) as venue:
+        asked: list[str] = []
+        send = venue._rest.send
+
+        async def note(call):
+            asked.append(call.route.path)
+            return await send(call)
+
+        async def audit():
+            asked.clear()
+            since = one.core.now() - 10 * NS_PER_S
+            one.heard.clear()
+            venue.resync(Resync(account=MAIN, reason="audit", trades_since=since))
+            return await one.has(lambda m: isinstance(m, VenueSnapshot))
+
+        monkeypatch.setattr(venue._rest, "send", note)
+        assert (await audit()).trades == ()
+        assert "/fapi/v1/userTrades" not in asked
+
+        venue.submit(submit(market_order(E1)))
+        await one.report(E1, exec_type=ExecType.TRADE)
+        assert [trade.cl_ord_id for trade in (await audit()).trades] == [E1]
+
+        venue.submit(submit(market_order(E2, side=Side.SELL)))
+        await one.report(E2, exec_type=ExecType.TRADE)
+        flat = await audit()
+        assert flat.positions == ()
+        assert [trade.cl_ord_id for trade in flat.trades] == [E1, E2]

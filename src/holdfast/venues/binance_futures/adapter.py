@@ -186,8 +186,9 @@ class BinanceFuturesVenue:
         )
         self._desk = OrderDesk(asker, self._names, account, doors)
         self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
-        books = Books(asker, self._names, account, settings.read_lag_ns)
-        self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
+        lag_ns, apart_max = settings.read_lag_ns, settings.one_by_one_max
+        books = Books(asker, self._names, account, lag_ns, apart_max)
+        self._books = Bookkeeping(books, lag_ns, self._say, self._dead_man.heard)
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""

@@ -76,13 +76,18 @@ def _checked(url: str, name: str, schemes: tuple[str, ...]) -> str:
     return url.rstrip("/")
 
 
+ONE_BY_ONE_MAX = 20
+"""Up to so many symbols an audit asks after each: above it all at once weighs less."""
+
+
 class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How an account is traded. Leverage and margin mode are set when the venue is joined.
 
     `retry_attempts` is how often a request is tried again of which nothing was carried out.
     `dead_man_s` is after how long without us the venue cancels entry orders; 0 never.
     `allow_withdrawals` takes a key that may withdraw. `switch_to_one_way` leaves hedge mode where
-    the account is flat; otherwise an account in hedge mode is refused.
+    the account is flat; otherwise an account in hedge mode is refused. Of more symbols than
+    `one_by_one_max` an audit reads executions only where something happened.
     """
 
     endpoints: Endpoints = TESTNET
@@ -93,6 +98,7 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     orders_over_ws: bool = True
     dead_man_s: int = 120
     read_lag_ns: int = READ_LAG_NS
+    one_by_one_max: int = ONE_BY_ONE_MAX
     allow_withdrawals: bool = False
     switch_to_one_way: bool = False
 

@@ -31,6 +31,7 @@ from .asking import BAD_SYMBOL, Answered, Asker, twice_if_gone
 from .codec import BadFrame, Call, Income, OrderNames, Others, TradeRow, reads
 from .complaints import Complaints
 from .outcomes import Ask
+from .settings import ONE_BY_ONE_MAX
 
 SPAN_NS = 7 * NS_PER_DAY
 """The longest time that one question after executions may cover."""
@@ -40,9 +41,6 @@ HISTORY_NS = 89 * NS_PER_DAY
 
 PAGES_MAX = 200
 """How many pages of one list are read."""
-
-ONE_BY_ONE_MAX = 20
-"""Symbols whose orders are asked for one by one: above it all at once weighs less."""
 
 NAMES_ASKED_MAX = 50
 """How many orders' names are asked for one by one."""
@@ -56,6 +54,7 @@ class Books:
 
     Args:
         lag_ns: how far the venue's answers may trail what has happened.
+        one_by_one_max: see `BinanceSettings`.
 
     Raises (each method):
         VenueUnavailable: a question was not answered; the text names it.
@@ -66,6 +65,7 @@ class Books:
     names: OrderNames
     account: AccountId
     lag_ns: int
+    one_by_one_max: int = ONE_BY_ONE_MAX
     _oddities: Complaints = field(default_factory=lambda: Complaints(_log))
 
     async def read(
@@ -73,8 +73,10 @@ class Books:
     ) -> VenueSnapshot:
         """Read everything; `since` is the time from which executions and income are wanted.
 
-        An audit is cheaper and waits for others: orders in symbols that are neither ours nor
-        held are not listed.
+        An audit is cheaper and waits for others. Of few symbols it lists the orders one by one,
+        and none of other people's. Of many it lists them all at once, and executions only where
+        something is held, open or in the income list: what that misses makes the books differ,
+        and the next look at a difference is no audit.
         """
         asked_ts, offset = self.asker.clock.now(), self.asker.offset
         sure_ts = offset.venue_time(asked_ts) - offset.error_ns
@@ -88,8 +90,11 @@ class Books:
         wanted = {*symbols, *(each.symbol for each in positions)}
         if others is not None:
             others = Others(frozenset(wanted), self._oddities.warn)
-        asked = sorted(wanted) if is_audit and len(wanted) <= ONE_BY_ONE_MAX else [None]
+        is_narrow = is_audit and len(wanted) > self.one_by_one_max
+        asked = sorted(wanted) if is_audit and not is_narrow else [None]
         orders = await self._orders(asked, asked_ts, urgency, others)
+        if is_narrow:
+            wanted = {each.symbol for each in positions}
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
         changes, traded = await self._income(start, urgency, others)
