@@ -1,7 +1,8 @@
-"""Did it have to? What the session closes at the market of itself costs money, so it needs a cause.
+"""Did it have to? What the session does of itself costs money, so it needs a cause.
 
 Two closings are nobody's wish: of a position that can't be protected, and of one whose margin is
-nearly used up. The cause must be there at the exchange, within what a price may be late by.
+nearly used up. The cause must be there at the exchange, within what a price may be late by. That
+books can't be explained stops a session; here everything that moves them can be explained.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Needless:
                     self._unprotected.add(fact.symbol)
                 elif fact.code == "emergency_close":
                     self._judge_emergency(fact)
+                elif fact.code == "session_error":
+                    self._say(f"the session halts: {fact.text}")
             elif isinstance(fact, OrderSubmitted) and fact.order.symbol in self._unprotected:
                 self._unprotected.discard(fact.order.symbol)
                 self._judge_unprotected(fact)
