@@ -42,8 +42,8 @@ class Needless:
                     self._unprotected.add(fact.symbol)
                 elif fact.code == "emergency_close":
                     self._judge_emergency(fact)
-                elif fact.code == "session_error":
-                    self._say(f"the session halts: {fact.text}")
+                elif fact.code in _UNEXPLAINED:
+                    self._say(fact.text)
             elif isinstance(fact, OrderSubmitted) and fact.order.symbol in self._unprotected:
                 self._unprotected.discard(fact.order.symbol)
                 self._judge_unprotected(fact)
@@ -84,4 +84,5 @@ class Needless:
         self._world.oracles.say("needless", text)
 
 
+_UNEXPLAINED = ("session_error", "books_differ")
 _PROTECTIVE = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
