@@ -25,11 +25,12 @@ from ..exchange import (
     Refusal,
     Row,
     SelfTrade,
+    SettlementTerms,
     VenueOrder,
 )
 from ..exchange.orders import ORDINARY
 from ..model.errors import ConfigError, VenueError
-from ..model.instrument import Instrument
+from ..model.instrument import UNLISTED, Instrument
 from ..model.market import Bar, MarketData, MarkPrice
 from ..model.messages import FundingPayment
 from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
@@ -274,6 +275,22 @@ class Venue:
         outputs = self._settle(self.exchange.force_funding(symbol, rate, now), now)
         return sum(1 for each in outputs if isinstance(each, FundingPayment))
 
+    def list_as(self, instrument: Instrument) -> None:
+        """List a contract by other terms, or with another status, from now on."""
+        self._ready()
+        self.exchange.add_instrument(instrument)
+        self.tapes[instrument.symbol].instrument = instrument
+        self._keep()
+
+    def settle(self, symbol: Symbol, how: SettlementTerms, status: str) -> int:
+        """End a contract; returns how many positions were closed."""
+        now, tape = self._ready(), self.tapes[symbol]
+        count = self.exchange.holders(symbol)
+        outputs = self.exchange.settle(symbol, how, status, now)
+        tape.instrument = msgspec.structs.replace(tape.instrument, status=status)
+        self._settle(outputs, now)
+        return count
+
     def set_countdown(self, account: AccountId, symbol: Symbol, countdown_ms: int) -> None:
         """Cancel a symbol's orders so much later unless this is called again; 0 lifts it."""
         due = self.now() + countdown_ms * NS_PER_MS if countdown_ms else None
@@ -291,7 +308,7 @@ class Venue:
         """Take in what the market shows; its time is the wall's already."""
         now = self._ready()
         tape = self.tapes.get(message.symbol)
-        if tape is None:
+        if tape is None or not tape.instrument.can_be_closed:
             return
         message = note(self.exchange, tape, self.prices[tape.symbol], message)
         outputs = self.exchange.on_market(message, now)
@@ -358,7 +375,7 @@ class Venue:
             ApiError: it is not traded here.
         """
         found = self.tapes.get(Symbol(symbol))
-        if found is None:
+        if found is None or found.instrument.status == UNLISTED:
             raise ApiError(BAD_SYMBOL)
         return found
 

@@ -139,6 +139,27 @@ class WalletChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     venue_ts: int
 
 
+class SettlementPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What the venue's ledger says that the end of a contract brought: profit, or a fee of it.
+
+    `trade_id` names the execution that it is the money of, where the ledger names one: what is
+    booked with its execution is not booked again. Without one the position itself was settled.
+    """
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    amount: Decimal
+    settlement_id: str
+    venue_ts: int
+    asset: str = "USDT"
+    trade_id: TradeId = TradeId("")
+    is_fee: bool = False
+
+
+AccountChange = FundingPayment | WalletChange | SettlementPayment
+"""What moves a wallet otherwise than by fills."""
+
+
 class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
     """A position as the venue counts it; `qty` is signed."""
 
@@ -165,7 +186,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     positions: tuple[VenuePosition, ...]
     balances: dict[str, Decimal]
     trades: tuple[ExecutionReport, ...] = ()
-    changes: tuple[FundingPayment | WalletChange, ...] = ()
+    changes: tuple[AccountChange, ...] = ()
     trades_since: int = 0
 
 
@@ -377,6 +398,7 @@ VenueMessage = (
     | OrderNotFound
     | FundingPayment
     | WalletChange
+    | SettlementPayment
     | VenueSnapshot
     | InstrumentListed
     | VenueLink
