@@ -17,6 +17,7 @@ from ..model.values import (
     AccountId,
     ClOrdId,
     IntentId,
+    Key,
     NewOrder,
     OrderRole,
     OrderType,
@@ -39,8 +40,8 @@ class Core:
 
     `read_lag_ns` is how far the venue's answers to queries may trail its books. `asked_after` is
     when each open order was last asked after, `opening_looks` how often an account's first look was
-    in vain, `unbooked_looks` how often a look was not compared: a restart asks anew, so they are no
-    facts.
+    in vain, `unbooked_looks` how often a look was not compared, `unlisted_ts` when a contract was
+    first heard to be off the venue's list: a restart asks anew, so they are no facts.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Core:
         "settings",
         "state",
         "unbooked_looks",
+        "unlisted_ts",
     )
 
     def __init__(self, state: State, settings: EngineSettings, read_lag_ns: int) -> None:
@@ -69,6 +71,7 @@ class Core:
         self.asked_after: dict[ClOrdId, int] = {}
         self.opening_looks: Counter[AccountId] = Counter()
         self.unbooked_looks: Counter[AccountId] = Counter()
+        self.unlisted_ts: dict[Key, int] = {}
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 

@@ -16,6 +16,7 @@ from ..model.values import (
 )
 from .asking import ANSWER_PATIENCE_NS, is_due
 from .breaker import Breaker, BreakerState
+from .contracts import closable_keys, halted, is_stuck
 from .core import Core
 from .order import Order, RequestState
 from .protection import guard, is_settled
@@ -63,20 +64,35 @@ def _wants_no_entries(core: Core) -> bool:
 def take_back_unwanted(core: Core) -> None:
     """Ask for what nobody is left to answer for, as often as it takes."""
     for order in unwanted(core.state):
-        appeared = order.is_unwanted
-        reason = "appeared after it was declared absent" if appeared else "its strategy was stopped"
-        core.cancel(order, reason)
+        core.cancel(order, _why_unwanted(core.state, order))
+
+
+def _why_unwanted(state: State, order: Order) -> str:
+    if order.is_unwanted:
+        return "appeared after it was declared absent"
+    instrument = state.instruments.get(order.key)
+    if instrument is not None and not instrument.is_trading:
+        return halted(instrument)
+    return "its strategy was stopped"
 
 
 def unwanted(state: State) -> list[Order]:
-    """Return the open entries of stopped strategies, and what appeared after it was given up."""
+    """Return the open entries of stopped strategies, in contracts that do not trade, and what
+    appeared after it was given up.
+    """
     stopped = state.stopped_strategies
     return [
         order
         for order in state.all_open_orders()
         if order.is_unwanted
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
+        or (order.is_ours and order.role is OrderRole.ENTRY and _is_halted(state, order))
     ]
+
+
+def _is_halted(state: State, order: Order) -> bool:
+    instrument = state.instruments.get(order.key)
+    return instrument is not None and not instrument.is_trading
 
 
 def _ask_after_doubts(core: Core) -> None:
@@ -128,6 +144,9 @@ def _avoid_liquidation(core: Core, account: AccountId) -> None:
     if ratio < MARGIN_RATIO_MAX:
         return
     keys = core.state.open_keys_by_asset(account)[asset]
+    keys = [key for key in keys if not is_stuck(core.state, key)]
+    if not keys:
+        return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
     before = len(core.facts)
     close_position(core, worst)
@@ -203,7 +222,7 @@ def finish_stop(core: Core) -> None:
     if state.status is not TradingSessionStatus.STOPPING:
         return
     working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
-    if working or (state.is_flattening and state.open_keys()):
+    if working or (state.is_flattening and closable_keys(state)):
         return
     held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
     if not all(is_settled(state, parent) for parent in held):

@@ -23,6 +23,7 @@ from ..model.values import (
     OrderStatus,
     OrderType,
 )
+from .contracts import is_stuck
 from .core import Core
 from .order import Order, RequestState
 from .parent import Parent
@@ -37,6 +38,9 @@ RETRY_NS = NS_PER_S
 
 RETRY_MAX_NS = 10 * NS_PER_S
 """The same after many refusals in a row: from the `REFUSALS_MAX`-th on the wait doubles."""
+
+HALTED_RETRY_NS = 60 * NS_PER_S
+"""The same in a contract that does not trade."""
 
 WOULD_TRIGGER_AT_ONCE = -2021
 """What every adapter reports when a trigger price is already passed (Binance's number)."""
@@ -95,14 +99,17 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
     """Return what is to be done for one parent; nothing while answers are awaited."""
     qty = cover(state, parent)
     children = state.children(parent)
-    if qty and (failure := _failure(parent, children)):
+    stuck = is_stuck(state, parent.key)
+    if qty and not stuck and (failure := _failure(parent, children)):
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
         must_wait = is_closing or _was_just_refused(_refused(exits), now)
         return [] if must_wait else [CloseNow(qty, failure)]
     steps: list[Step] = []
     for role in _TYPES:
-        steps += _plan_role(parent, role, qty, [o for o in children if o.role is role], now)
+        orders = [o for o in children if o.role is role]
+        if not (stuck and _was_refused_within(_refused(orders), now, HALTED_RETRY_NS)):
+            steps += _plan_role(parent, role, qty, orders, now)
     return steps
 
 
@@ -159,7 +166,11 @@ def _was_just_refused(refused: list[Order], now: int) -> bool:
     if not refused:
         return False
     doublings = min(max(len(refused) - REFUSALS_MAX, 0), 10)
-    return now - refused[0].updated_ts < min(RETRY_NS << doublings, RETRY_MAX_NS)
+    return _was_refused_within(refused, now, min(RETRY_NS << doublings, RETRY_MAX_NS))
+
+
+def _was_refused_within(refused: list[Order], now: int, span_ns: int) -> bool:
+    return bool(refused) and now - refused[0].updated_ts < span_ns
 
 
 def is_covered(state: State, parent: Parent) -> bool:
@@ -176,6 +187,8 @@ def is_settled(state: State, parent: Parent) -> bool:
 
     A target may be missing: the venue may have refused it for good.
     """
+    if is_stuck(state, parent.key):
+        return True  # the venue has the last word on what is open there
     qty, children = cover(state, parent), state.children(parent)
     for role in _TYPES:
         there = [order.leaves_qty for order in children if order.role is role and order.is_open]

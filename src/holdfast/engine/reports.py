@@ -268,11 +268,14 @@ def on_not_found(core: Core, answer: OrderNotFound) -> None:
             core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
     if answer.asked_ts > core.fence_after(order.updated_ts):
-        _forget(core, order)
+        forget(core, order)
 
 
-def _forget(core: Core, order: Order) -> None:
+def forget(core: Core, order: Order) -> None:
     """The venue had the order and has no memory of it: it is gone, with what was reported."""
+    if order.status is OrderStatus.PENDING_NEW:
+        core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
+        return
     booked: Decimal = order.cum_qty
     core.emit(
         ev.OrderExpired(

@@ -25,6 +25,7 @@ from ..model.values import (
     to_decimal,
 )
 from .algos import ALGOS
+from .contracts import closable_keys
 from .core import Core
 from .exits import closable
 from .order import Order, RequestState
@@ -294,8 +295,8 @@ def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
 
 
 def flatten(core: Core) -> None:
-    """Close every position."""
-    for key in core.state.open_keys():
+    """Close every position that can be closed."""
+    for key in closable_keys(core.state):
         close_position(core, key)
 
 

@@ -30,6 +30,7 @@ from ..model.values import (
     to_decimal,
 )
 from .algos import ALGOS
+from .contracts import halted
 from .core import Core
 from .parents import Plan, start_parent
 from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
@@ -195,6 +196,8 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     instrument = core.state.instruments.get(key)
     if instrument is None:
         return Denial("instrument", f"{signal.symbol} is not traded in this session")
+    if not instrument.is_trading:
+        return Denial("contract", halted(instrument))
     price = core.market.price(signal.symbol) if signal.price is None else signal.price
     if price is None:
         return Denial("stale_data", f"no price of {signal.symbol} yet")

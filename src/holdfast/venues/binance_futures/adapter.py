@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import logging
 import random as chance
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ...model.errors import ConfigError
-from ...model.instrument import Instrument
+from ...model.instrument import UNLISTED, Instrument
 from ...model.messages import (
     ExecutionReport,
     FundingPayment,
@@ -58,6 +58,10 @@ ORDERS_PATIENCE_S = 3.0
 EVENT_PATIENCE_S = 5.0
 """How long the stream may be silent about an order that was acknowledged."""
 
+CONTRACTS_EVERY_S = 300.0
+CONTRACTS_OFF_EVERY_S = 30.0
+"""How often the venue's list of contracts is read, and how often while one does not trade."""
+
 AUDIT = "audit"
 """The reason of a resync that nothing but time asks for: it may wait, and be cheap."""
 
@@ -77,6 +81,7 @@ class BinanceFuturesVenue:
         clock: must be the wall's: the venue compares.
         random: draws from 0 to 1, for jitter.
         open_wire: opens what everything is sent and heard through.
+        known: contracts that were traded before: one that is gone by now does not end a start.
         budget: of the venue's limits, where others draw from it too; its own when None.
 
     Raises:
@@ -97,6 +102,7 @@ class BinanceFuturesVenue:
         random: Callable[[], float] = chance.random,
         open_wire: Callable[[], Wire] = NetWire,
         budget: Budget | None = None,
+        known: Mapping[Symbol, Instrument] | None = None,
     ) -> None:
         if not api_key:
             raise ConfigError("the API key is empty")
@@ -107,6 +113,7 @@ class BinanceFuturesVenue:
         self._random = random
         self._open_wire = open_wire
         self._budget = budget
+        self._known = known or {}
         self._names = OrderNames()
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
@@ -155,9 +162,10 @@ class BinanceFuturesVenue:
             self._background.start(self._books.run())
             if not symbols:
                 return []
-            found = await joining.contracts(self._asker, self._settings, symbols)
+            found = await joining.contracts(self._asker, self._settings, symbols, self._known)
             self._contracts = {made.symbol: (made, leverage) for made, leverage in found}
             self._books.symbols = tuple(symbols)
+            self._note_unlisted()
             await self._open_streams(wire)
         except BaseException:
             await self.close()
@@ -221,6 +229,7 @@ class BinanceFuturesVenue:
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
         start(self._keep_time())
+        start(self._keep_contracts())
         if self._settings.orders_over_ws:
             self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
@@ -271,6 +280,17 @@ class BinanceFuturesVenue:
             if self._asker.offset.is_off or now() - measured >= CLOCK_EVERY_S:
                 measured = now()
                 await self._sync_clock()
+
+    async def _keep_contracts(self) -> None:
+        """Read the venue's list now and then, and soon again while a contract does not trade."""
+        now = asyncio.get_running_loop().time
+        read = now()
+        while True:
+            await asyncio.sleep(CONTRACTS_OFF_EVERY_S)
+            is_whole = all(made.is_trading for made, _ in self._contracts.values())
+            if not is_whole or now() - read >= CONTRACTS_EVERY_S:
+                read = now()
+                await self._refresh_contracts()
 
     async def _sync_clock(self) -> None:
         await self._asker.sync_clock()
@@ -347,8 +367,13 @@ class BinanceFuturesVenue:
         try:
             for made, leverage in await joining.filters(self._asker, self._contracts):
                 self._list(made, leverage)
+            self._note_unlisted()
         finally:
             self._asker.budget.end("contracts")
+
+    def _note_unlisted(self) -> None:
+        gone = (made.symbol for made, _ in self._contracts.values() if made.status == UNLISTED)
+        self._books.unlisted = frozenset(gone)
 
     def _list(self, made: Instrument, leverage: int) -> None:
         self._contracts[made.symbol] = (made, leverage)
