@@ -14,6 +14,7 @@ from ..model import events as ev
 from ..model.ids import Owner, make_cl_ord_id
 from ..model.settings import EngineSettings
 from ..model.values import (
+    NS_PER_S,
     AccountId,
     ClOrdId,
     IntentId,
@@ -34,14 +35,18 @@ from .risk import RiskContext, Samples, assess, first_refusal
 from .session import TRANSITIONS, check_move
 from .state import State
 
+TRY_AGAIN_NS = 60 * NS_PER_S
+"""How long to wait before what the venue has probably no way to do is tried again."""
+
 
 class Core:
     """The hands of the engine. One message is handled at a time.
 
-    `read_lag_ns` is how far the venue's answers to queries may trail its books. `asked_after` is
-    when each open order was last asked after, `opening_looks` how often an account's first look was
-    in vain, `unbooked_looks` how often a look was not compared, `unlisted_ts` when a contract was
-    first heard to be off the venue's list: a restart asks anew, so they are no facts.
+    `read_lag_ns` is how far the venue's answers to queries may trail its books. What a restart asks
+    anew is no fact: when each open order was last asked after (`asked_after`), how often an
+    account's first look was in vain (`opening_looks`) and a look was not compared
+    (`unbooked_looks`), when a contract was first heard to be off the venue's list (`unlisted_ts`),
+    and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -56,6 +61,7 @@ class Core:
         "read_lag_ns",
         "settings",
         "state",
+        "tried_ts",
         "unbooked_looks",
         "unlisted_ts",
     )
@@ -72,6 +78,7 @@ class Core:
         self.opening_looks: Counter[AccountId] = Counter()
         self.unbooked_looks: Counter[AccountId] = Counter()
         self.unlisted_ts: dict[Key, int] = {}
+        self.tried_ts: dict[Key, int] = {}
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 
@@ -129,6 +136,13 @@ class Core:
             is_resting_exit = order.role is OrderRole.EXIT and is_limit
             if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
                 self.cancel(order, reason)
+
+    def is_time_to_try(self, key: Key) -> bool:
+        """Tell whether to try once more what the venue has probably no way to do, and note it."""
+        if self.now - self.tried_ts.get(key, 0) < TRY_AGAIN_NS:
+            return False
+        self.tried_ts[key] = self.now
+        return True
 
     # Ids
 

@@ -25,7 +25,7 @@ from ..model.values import (
     to_decimal,
 )
 from .algos import ALGOS
-from .contracts import closable_keys
+from .contracts import is_stuck
 from .core import Core
 from .exits import closable
 from .order import Order, RequestState
@@ -295,9 +295,10 @@ def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
 
 
 def flatten(core: Core) -> None:
-    """Close every position that can be closed."""
-    for key in closable_keys(core.state):
-        close_position(core, key)
+    """Close every position; where the contract's status says that it can't be, try now and then."""
+    for key in core.state.open_keys():
+        if not is_stuck(core.state, key) or core.is_time_to_try(key):
+            close_position(core, key)
 
 
 def on_resume(core: Core, request: msg.ResumeSession) -> None:
