@@ -128,6 +128,8 @@ def test_a_session_stops_though_a_position_is_stuck_in_a_halted_contract(rig):
         rig.reject(order.cl_ord_id, code=-4141)
 
     rig.hear(msg.StopSession(reason="enough", flatten=True))
+    (closing,) = rig.submitted()
+    rig.reject(closing.cl_ord_id, code=-4141)
     rig.wait(3)
 
     assert rig.session() is S.STOPPED

@@ -70,6 +70,8 @@ def take_back_unwanted(core: Core) -> None:
 def _why_unwanted(state: State, order: Order) -> str:
     if order.is_unwanted:
         return "appeared after it was declared absent"
+    if _closes_nothing(state, order):
+        return "nothing is left to close"
     instrument = state.instruments.get(order.key)
     if instrument is not None and not instrument.is_trading:
         return halted(instrument)
@@ -85,9 +87,16 @@ def unwanted(state: State) -> list[Order]:
         order
         for order in state.all_open_orders()
         if order.is_unwanted
+        or _closes_nothing(state, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
         or (order.is_ours and order.role is OrderRole.ENTRY and _is_halted(state, order))
     ]
+
+
+def _closes_nothing(state: State, order: Order) -> bool:
+    """Tell whether an order was to close dust that is gone: its twin has closed it."""
+    is_exit = order.is_ours and order.role is OrderRole.EXIT and order.request.close_position
+    return is_exit and order.is_waiting and not state.position(order.key).qty
 
 
 def _is_halted(state: State, order: Order) -> bool:

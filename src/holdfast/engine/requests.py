@@ -27,6 +27,7 @@ from ..model.values import (
 from .algos import ALGOS
 from .contracts import is_stuck
 from .core import Core
+from .dust import closing_plans
 from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
@@ -215,7 +216,8 @@ def on_close(core: Core, request: msg.CloseRequest) -> None:
 def close_position(core: Core, key: Key) -> None:
     """Send what is left to close of a position; nothing when exits already cover it."""
     intent = core.next_intent()
-    for plan in close_plans(core.state, key, OPERATOR):
+    plans = close_plans(core.state, key, OPERATOR) or closing_plans(core, key, OPERATOR)
+    for plan in plans:
         start_parent(core, plan, intent)
 
 

@@ -66,6 +66,7 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     trigger_price: Decimal | None = None
     working_type: WorkingType = WorkingType.CONTRACT_PRICE
     reduce_only: bool = False
+    close_position: bool = False
     cum_qty: Decimal = ZERO
     last_qty: Decimal = ZERO
     last_px: Decimal = ZERO

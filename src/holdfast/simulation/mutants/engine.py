@@ -125,9 +125,9 @@ def _without(patch: Patch, kept: Callable[[list[protection.Step]], list[protecti
     original = protection._plan_role  # noqa: SLF001 - what is taken apart
 
     def plan_role(
-        parent: Parent, role: OrderRole, qty: Decimal, orders: list[Order], now: int
+        parent: Parent, role: OrderRole, size: tuple[Decimal, bool], orders: list[Order], now: int
     ) -> list[protection.Step]:
-        steps = original(parent, role, qty, orders, now)
+        steps = original(parent, role, size, orders, now)
         return kept(steps) if role is OrderRole.STOP_LOSS else steps
 
     patch.attr(protection, "_plan_role", plan_role)
