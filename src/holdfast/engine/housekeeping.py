@@ -8,6 +8,7 @@ from ..model import events as ev
 from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
+    NS_PER_S,
     ZERO,
     AccountId,
     OrderRole,
@@ -26,6 +27,9 @@ from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
 """Maintenance margin over equity at which positions are closed before the venue does it."""
+
+CANCEL_AGAIN_NS = 5 * NS_PER_S
+"""How long to wait where the venue may well go on refusing: others' orders, halted contracts."""
 
 QUERIES_PER_TICK = 20
 """How many orders are asked after at once; the others wait their turn."""
@@ -63,13 +67,18 @@ def _wants_no_entries(core: Core) -> bool:
 
 def take_back_unwanted(core: Core) -> None:
     """Ask for what nobody is left to answer for, as often as it takes."""
-    for order in unwanted(core.state):
+    for order in unwanted(core):
+        may_stay = not order.is_ours or _is_halted(core.state, order)
+        if may_stay and core.now - order.cancel_rejected_ts < CANCEL_AGAIN_NS:
+            continue
         core.cancel(order, _why_unwanted(core.state, order))
 
 
 def _why_unwanted(state: State, order: Order) -> str:
     if order.is_unwanted:
         return "appeared after it was declared absent"
+    if not order.is_ours:
+        return "foreign order"
     if _closes_nothing(state, order):
         return "nothing is left to close"
     instrument = state.instruments.get(order.key)
@@ -78,15 +87,17 @@ def _why_unwanted(state: State, order: Order) -> str:
     return "its strategy was stopped"
 
 
-def unwanted(state: State) -> list[Order]:
+def unwanted(core: Core) -> list[Order]:
     """Return the open entries of stopped strategies, in contracts that do not trade, and what
-    appeared after it was given up.
+    appeared after it was given up; and others' orders, where the policy is to cancel them.
     """
+    state, others = core.state, core.settings.foreign_order_policy == "cancel"
     stopped = state.stopped_strategies
     return [
         order
         for order in state.all_open_orders()
         if order.is_unwanted
+        or (others and not order.is_ours)
         or _closes_nothing(state, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
         or (order.is_ours and order.role is OrderRole.ENTRY and _is_halted(state, order))
