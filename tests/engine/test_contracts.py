@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.instrument import UNLISTED
@@ -239,6 +240,23 @@ def test_an_order_of_a_contract_that_is_listed_stays_open_until_it_was_asked_aft
 
     assert rig.order(stop.cl_ord_id).is_open
     assert rig.queried() == [stop.cl_ord_id]
+
+
+@pytest.mark.parametrize("asked_by", ["list", "query"])
+def test_asking_for_an_order_back_does_not_keep_it_from_being_gone(rig, asked_by):
+    """Each refused cancel counted as a sign of life: it stayed open for ever."""
+    entry = limit(rig)
+    halt(rig, UNLISTED if asked_by == "list" else "SETTLING")
+    for _ in range(60):
+        rig.wait(1)
+        if rig.order(entry).cancel is not RequestState.NONE:
+            rig.refuse(entry, msg.Request.CANCEL)
+            if asked_by == "query":
+                rig.not_found(entry)
+        if asked_by == "list":
+            rig.snapshot(orders=[])
+
+    assert not rig.order(entry).is_open
 
 
 def test_a_halted_contract_is_told_of_again_after_a_restart(rig):

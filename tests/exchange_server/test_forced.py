@@ -375,6 +375,15 @@ async def test_a_halt_that_can_not_be_is_refused(wish):
         assert found.status == 400
 
 
+async def test_a_position_of_a_finer_lot_is_shown_as_it_is():
+    """It was rounded to the present lot: 0.015 was shown as 0.02."""
+    async with rest_desk() as desk:
+        await desk.order(qty="0.015")
+        await status(desk, "TRADING", lot="0.01")
+
+        assert await position(desk) == "0.015"
+
+
 async def test_dust_is_closed_by_an_order_that_closes_the_position():
     async with rest_desk() as desk:
         await desk.order(qty="0.015")

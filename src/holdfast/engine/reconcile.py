@@ -235,7 +235,7 @@ def _is_off_the_list(core: Core, order: Order, asked_ts: int) -> bool:
     unlisted_ts = core.unlisted_ts.get(order.key)
     if unlisted_ts is None:
         return False
-    return asked_ts > max(unlisted_ts + core.overlap_ns, core.fence_after(order.updated_ts))
+    return asked_ts > max(unlisted_ts + core.overlap_ns, core.fence_after(order.known_ts))
 
 
 def _is_unanswered(core: Core, created_ts: int) -> bool:

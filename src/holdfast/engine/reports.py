@@ -267,7 +267,7 @@ def on_not_found(core: Core, answer: OrderNotFound) -> None:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:
             core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
-    if answer.asked_ts > core.fence_after(order.updated_ts):
+    if answer.asked_ts > core.fence_after(order.known_ts):
         forget(core, order)
 
 

@@ -58,7 +58,7 @@ ORDERS_PATIENCE_S = 3.0
 EVENT_PATIENCE_S = 5.0
 """How long the stream may be silent about an order that was acknowledged."""
 
-CONTRACTS_EVERY_S = 300.0
+CONTRACTS_EVERY_S = 120.0
 CONTRACTS_OFF_EVERY_S = 30.0
 """How often the venue's list of contracts is read, and how often while one does not trade."""
 
