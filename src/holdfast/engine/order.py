@@ -252,8 +252,7 @@ class Order(msgspec.Struct):
             case _:
                 self._apply_request(fact)
         self.updated_ts = fact.ts
-        if type(fact) not in _REQUESTS:
-            self.heard_ts = fact.ts
+        self.heard_ts = self.heard_ts if type(fact) in _REQUESTS else fact.ts
 
     @property
     def known_ts(self) -> int:

@@ -87,9 +87,13 @@ class Delisting(Adversary):
         self.strike(f"settled, {'by orders' if terms.is_trade else 'by income'}, {status}")
 
     def calm_down(self) -> None:
-        """Let what is left be traded: its stop must be had."""
+        """Let what is left be traded: its stop must be had. Who was told reads the list again."""
         if not self._is_over:
             self._list(status=TRADING, lot=self._before.lot, min_qty=self._before.min_qty)
+        elif self.world.instrument(self._symbol).status == UNLISTED:
+            # Where no journal knows it every start ends, and a person is told why.
+            setup = self.world.setup
+            setup.symbols = tuple(each for each in setup.symbols if each != self._symbol)
 
     def _list(self, **terms: object) -> None:
         now = self.world.instrument(self._symbol)

@@ -228,3 +228,13 @@ def believe_every_size(patch: Patch) -> None:
 
 def begin_books_that_move(patch: Patch) -> None:
     patch.attr(reconcile, "_is_unsure", lambda _core, _snapshot: False)
+
+
+def take_no_settlement_at_its_word(patch: Patch) -> None:
+    """Book what the ledger says, and keep the position."""
+    patch.attr(reconcile, "take_settled", lambda _core, _snapshot: None)
+
+
+def take_requests_for_signs_of_life(patch: Patch) -> None:
+    """Put off the time at which an order may be gone whenever something is asked of it."""
+    patch.attr(Order, "known_ts", property(lambda order: order.updated_ts))

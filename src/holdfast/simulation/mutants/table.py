@@ -254,4 +254,16 @@ MUTANTS = (
     Mutant(
         "a bar has each of its trades", feeds.leave_out_what_closes_a_bar, HEARD, needs_feed=True
     ),
+    Mutant(
+        "a settlement is taken at its word",
+        engine.take_no_settlement_at_its_word,
+        ("at rest",),
+        known=(Known(20_000_183, 40),),
+    ),
+    Mutant(
+        "what we ask for is no sign of life",
+        engine.take_requests_for_signs_of_life,
+        ("at rest",),
+        known=(Known(20_005_146, 40),),
+    ),
 )
