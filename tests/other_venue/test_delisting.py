@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.model.errors import ConfigError, TradingError
 from holdfast.model.values import MAIN, Symbol
-from holdfast.venues.binance_futures import adapter, asking, joining
+from holdfast.venues.binance_futures import asking, contract_list, joining
 from tests.other_venue.street import session, street
 
 BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
@@ -19,8 +19,8 @@ BOTH = (BTC, ETH)
 def _quick(monkeypatch):
     monkeypatch.setattr(asking, "SECOND_LOOK_S", 0.05)
     monkeypatch.setattr(joining, "SECOND_LOOK_S", 0.05)
-    monkeypatch.setattr(adapter, "CONTRACTS_EVERY_S", 0.2)
-    monkeypatch.setattr(adapter, "CONTRACTS_OFF_EVERY_S", 0.2)
+    monkeypatch.setattr(contract_list, "EVERY_S", 0.2)
+    monkeypatch.setattr(contract_list, "OFF_EVERY_S", 0.2)
 
 
 async def hold_both(one, market):

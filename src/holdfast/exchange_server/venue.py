@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -35,7 +35,7 @@ from ..model.market import Bar, MarketData, MarkPrice
 from ..model.messages import FundingPayment
 from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
 from . import close_orders, kept, terms
-from .archive import RECORDS_KEPT, Archive, Past
+from .archive import Archive, Past
 from .auth import Keys
 from .bar_trades import trades_of_bar
 from .countdowns import Countdowns
@@ -59,9 +59,6 @@ MarketSink = Callable[[MarketData], None]
 
 LeverageSink = Callable[[AccountId, Symbol, int, int], None]
 """Hears of an account's new leverage in a symbol, and the time."""
-
-ALGO_ID_BASE = 10**15
-"""Conditional orders are numbered from here on the wire; in the core they share one count."""
 
 FORGET_EVERY_NS = NS_PER_S
 PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
@@ -347,17 +344,7 @@ class Venue:
         return outputs
 
     def _keep(self) -> None:
-        self._commit([*self.exchange.drain_changes(), *self._fresh_amendments()])
-
-    def _fresh_amendments(self) -> Iterator[Row]:
-        """Return the rows of amendments since the last time, and of those forgotten for them."""
-        for account in self.archive.accounts():
-            records = self.archive.of(account)
-            fresh, records.fresh_amendments = records.fresh_amendments, []
-            for each in fresh:
-                yield kept.amendment_row(account, each.number, each)
-                if each.number > RECORDS_KEPT:
-                    yield kept.amendment_row(account, each.number - RECORDS_KEPT, None)
+        self._commit([*self.exchange.drain_changes(), *kept.fresh_amendments(self.archive)])
 
     def _commit(self, rows: Sequence[Row]) -> None:
         try:
@@ -407,8 +394,3 @@ class Venue:
         px, amount, most = tape.digits.px, tape.digits.amount, tape.instrument.max_market_qty
         offered = self.exchange.offered(symbol, taker, levels_max)
         return [(px(price), amount(most if qty is None else qty)) for price, qty in offered]
-
-
-def algo_id_of(order: VenueOrder) -> int:
-    """Return a conditional order's id as the wire has it."""
-    return ALGO_ID_BASE + order.algo_id

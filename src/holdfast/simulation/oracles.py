@@ -355,9 +355,9 @@ class Oracles:
                 text = f"{order.status.value}, {order.cancel.value}, {order.replace.value}"
                 found.append(f"{order.cl_ord_id} is {text}")
             there = self._world.at_venue(order.key[1], order.cl_ord_id)
-            if there is None or is_close_order(there):
+            if there and is_close_order(there):
                 continue  # of a whole position no size is told
-            if (there.qty, there.price) != (order.qty, order.price):
+            if there and (there.qty, there.price) != (order.qty, order.price):
                 found.append(f"{order.cl_ord_id} is amended differently here and there")
         return found
 
@@ -386,11 +386,9 @@ class Oracles:
 
     def _judge_trades(self) -> None:
         booked: Counter[str] = Counter()
-        for row in self._world.disk.rows:
-            if row[4] == b"OrderFilled":
-                fact = decode(row)
-                assert isinstance(fact, ev.OrderFilled)
-                booked[f"{fact.symbol} {fact.trade_id}"] += 1
+        for fact in (decode(row) for row in self._world.disk.rows if row[4] == b"OrderFilled"):
+            assert isinstance(fact, ev.OrderFilled)
+            booked[f"{fact.symbol} {fact.trade_id}"] += 1
         for name, count in booked.items():
             if count > 1:
                 self.say("one booking per trade", f"{name} was booked {count} times")

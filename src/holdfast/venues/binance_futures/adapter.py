@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ...model.errors import ConfigError
-from ...model.instrument import UNLISTED, Instrument
+from ...model.instrument import Instrument
 from ...model.messages import (
     ExecutionReport,
     FundingPayment,
@@ -35,6 +35,7 @@ from .bookkeeping import Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
 from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
+from .contract_list import ContractList
 from .counters import CONNECTING
 from .dead_man import DeadMan
 from .listen_key import UserChannel
@@ -57,10 +58,6 @@ ORDERS_PATIENCE_S = 3.0
 
 EVENT_PATIENCE_S = 5.0
 """How long the stream may be silent about an order that was acknowledged."""
-
-CONTRACTS_EVERY_S = 120.0
-CONTRACTS_OFF_EVERY_S = 30.0
-"""How often the venue's list of contracts is read, and how often while one does not trade."""
 
 AUDIT = "audit"
 """The reason of a resync that nothing but time asks for: it may wait, and be cheap."""
@@ -118,7 +115,6 @@ class BinanceFuturesVenue:
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
         self._wire: Wire | None = None
-        self._contracts: dict[Symbol, tuple[Instrument, int]] = {}
         self._has_been_up = False
         self._orders: OrdersSocket | None = None
         self._channel: UserChannel | None = None
@@ -163,9 +159,8 @@ class BinanceFuturesVenue:
             if not symbols:
                 return []
             found = await joining.contracts(self._asker, self._settings, symbols, self._known)
-            self._contracts = {made.symbol: (made, leverage) for made, leverage in found}
+            self._contracts.begin(found)
             self._books.symbols = tuple(symbols)
-            self._note_unlisted()
             await self._open_streams(wire)
         except BaseException:
             await self.close()
@@ -196,6 +191,8 @@ class BinanceFuturesVenue:
         self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
         books = Books(asker, self._names, account, settings.read_lag_ns)
         self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
+        self._contracts = ContractList(asker, self._list)
+        self._books.unlisted = lambda: self._contracts.unlisted
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
@@ -229,7 +226,7 @@ class BinanceFuturesVenue:
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
         start(self._keep_time())
-        start(self._keep_contracts())
+        start(self._contracts.keep())
         if self._settings.orders_over_ws:
             self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
@@ -280,17 +277,6 @@ class BinanceFuturesVenue:
             if self._asker.offset.is_off or now() - measured >= CLOCK_EVERY_S:
                 measured = now()
                 await self._sync_clock()
-
-    async def _keep_contracts(self) -> None:
-        """Read the venue's list now and then, and soon again while a contract does not trade."""
-        now = asyncio.get_running_loop().time
-        read = now()
-        while True:
-            await asyncio.sleep(CONTRACTS_OFF_EVERY_S)
-            is_whole = all(made.is_trading for made, _ in self._contracts.values())
-            if not is_whole or now() - read >= CONTRACTS_EVERY_S:
-                read = now()
-                await self._refresh_contracts()
 
     async def _sync_clock(self) -> None:
         await self._asker.sync_clock()
@@ -350,7 +336,7 @@ class BinanceFuturesVenue:
             case Then.RESYNC:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:
-                self._background.start(self._refresh_contracts())
+                self._background.start(self._contracts.refresh())
             case Then.CHECK_MODE | Then.REDUCE_ONLY:
                 _log.warning("the venue restricts us: %s", outcome.reason)
             case _:
@@ -360,26 +346,10 @@ class BinanceFuturesVenue:
         """Have the books compared: to the engine, a link that is up asks for that."""
         self._say(VenueLink(account=self._account, is_up=True, reason=reason))
 
-    async def _refresh_contracts(self) -> None:
-        """Read the filters anew."""
-        if not self._asker.budget.begin("contracts", self._clock.now()):
-            return
-        try:
-            for made, leverage in await joining.filters(self._asker, self._contracts):
-                self._list(made, leverage)
-            self._note_unlisted()
-        finally:
-            self._asker.budget.end("contracts")
-
-    def _note_unlisted(self) -> None:
-        gone = (made.symbol for made, _ in self._contracts.values() if made.status == UNLISTED)
-        self._books.unlisted = frozenset(gone)
+    # Telling
 
     def _list(self, made: Instrument, leverage: int) -> None:
-        self._contracts[made.symbol] = (made, leverage)
         self._say(InstrumentListed(account=self._account, instrument=made, leverage=leverage))
-
-    # Telling
 
     def _say(self, message: VenueMessage) -> None:
         if self._hear is not None:
@@ -409,8 +379,7 @@ class BinanceFuturesVenue:
                 case codec.WalletMoved():
                     self._books.heard_of(event)
                 case LeverageSet(symbol=symbol, leverage=leverage):
-                    if symbol in self._contracts:
-                        self._list(self._contracts[symbol][0], leverage)
+                    self._contracts.set_leverage(symbol, leverage)
                 case MarginCall(symbols=symbols):
                     _log.error("margin call: %s", ", ".join(symbols))
                 case AssetModeSet(is_multi_assets=True):

@@ -41,7 +41,7 @@ class Bookkeeping:
         heard: Callable[[ExecutionReport], None],
     ) -> None:
         self.symbols: tuple[Symbol, ...] = ()
-        self.unlisted: frozenset[Symbol] = frozenset()
+        self.unlisted: Callable[[], frozenset[Symbol]] = frozenset
         self._books = books
         self._gap_s = gap_ns / NS_PER_S
         self._say = say
@@ -89,7 +89,7 @@ class Bookkeeping:
         for _ in range(TRIES_MAX):
             try:
                 snapshot = await self._books.read(
-                    self.symbols, since, is_audit=is_audit, unlisted=self.unlisted
+                    self.symbols, since, is_audit=is_audit, unlisted=self.unlisted()
                 )
             except (VenueError, BadFrame) as error:
                 problem = str(error)
