@@ -9,9 +9,11 @@ import pytest
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import ExecType
+from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import OrderRole, OrderStatus, OrderType, Side, SignalType
 from holdfast.model.values import TradingSessionStatus as S
 from tests.engine.rig import BTC, Rig, contract
+from tests.engine.rig import S as RIG_S
 
 STOP, EXIT = OrderRole.STOP_LOSS, OrderRole.EXIT
 
@@ -135,6 +137,19 @@ def test_dust_is_not_asked_to_be_closed_again_and_again(rig):
         <= 6
     )
     assert rig.session() is S.STOPPING
+
+
+def test_explaining_how_dust_would_be_closed_does_not_keep_it_from_being_closed(rig):
+    rig.signal(quantity=Decimal("0.5"), stop_loss=Decimal(0))
+    entry = rig.submitted()[0].cl_ord_id
+    rig.accept(entry)
+    rig.trade(entry, "0.5")
+    relist(rig, lot=Decimal(1), min_qty=Decimal(1))
+    wish = SignalGenerated(signal_type=SignalType.CLOSE, symbol=BTC, strategy_id=RIG_S)
+
+    assert len(rig.engine.explain(wish, rig.now).plans) == 2
+    rig.hear(wish)
+    assert len(rig.submitted()) == 2
 
 
 def test_a_strategy_closes_its_dust(rig):

@@ -138,11 +138,8 @@ class Core:
                 self.cancel(order, reason)
 
     def is_time_to_try(self, key: Key) -> bool:
-        """Tell whether to try once more what the venue has probably no way to do, and note it."""
-        if self.now - self.tried_ts.get(key, 0) < TRY_AGAIN_NS:
-            return False
-        self.tried_ts[key] = self.now
-        return True
+        """Tell whether to try once more what the venue has probably no way to do."""
+        return self.now - self.tried_ts.get(key, 0) >= TRY_AGAIN_NS
 
     # Ids
 

@@ -299,8 +299,11 @@ def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
 def flatten(core: Core) -> None:
     """Close every position; where the contract's status says that it can't be, try now and then."""
     for key in core.state.open_keys():
-        if not is_stuck(core.state, key) or core.is_time_to_try(key):
+        stuck = is_stuck(core.state, key)
+        if not stuck or core.is_time_to_try(key):
             close_position(core, key)
+        if stuck and core.is_time_to_try(key):
+            core.tried_ts[key] = core.now
 
 
 def on_resume(core: Core, request: msg.ResumeSession) -> None:

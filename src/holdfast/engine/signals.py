@@ -88,7 +88,9 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
         if not plans and signal.quantity is None:
             plans = closing_plans(core, key, signal.strategy_id)
         if not plans:
-            return [], Denial("close", f"{signal.strategy_id} holds nothing of {signal.symbol}")
+            held = holding(state, key, signal.strategy_id)
+            what = "has nothing left to close" if held else "holds nothing"
+            return [], Denial("close", f"{signal.strategy_id} {what} of {signal.symbol}")
         return plans, None
     side = BUY if signal.signal_type is SignalType.BUY else SELL
     held = holding(state, key, signal.strategy_id)
