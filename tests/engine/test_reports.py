@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.engine import forgetting, quiet
 from holdfast.engine.order import RequestState
+from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import Fenced, IllegalTransition
@@ -515,6 +516,49 @@ def test_a_foreign_order_is_counted_and_not_touched():
 
 def test_a_foreign_order_may_be_cancelled_by_policy():
     assert foreign(foreign_order_policy="cancel").canceled() == ["manual-1"]
+
+
+def test_a_foreign_order_that_is_to_be_cancelled_is_asked_for_until_it_is_gone():
+    rig = foreign(foreign_order_policy="cancel")
+    for _ in range(3):
+        rig.refuse("manual-1", msg.Request.CANCEL)
+        rig.wait(4)
+        assert rig.canceled() == []  # not in a storm
+        rig.wait(2)
+        assert [c.cl_ord_id for c in rig.commands if isinstance(c, cmd.CancelOrder)][-1:] == [
+            "manual-1"
+        ]
+    asked = sum(isinstance(c, cmd.CancelOrder) for c in rig.commands)
+    rig.cancel("manual-1")
+    rig.wait(20)
+
+    assert asked == 4
+    assert sum(isinstance(c, cmd.CancelOrder) for c in rig.commands) == 4
+
+
+def test_a_foreign_order_whose_cancel_was_lost_is_asked_for_again():
+    rig = foreign(foreign_order_policy="cancel")
+    rig.wait(40)
+    rig.status("manual-1")
+    rig.wait(6)
+
+    assert sum(isinstance(c, cmd.CancelOrder) for c in rig.commands) == 2
+
+
+def test_an_entry_of_a_strategy_that_stopped_is_asked_for_until_it_is_gone(rig):
+    rig.signal(quantity=Decimal(1), order_type=LIMIT, price=Decimal(95))
+    entry = rig.submitted()[0].cl_ord_id
+    rig.accept(entry)
+    rig.hear(msg.StrategyFailed(strategy_id=S, reason="it raised"))
+    for _ in range(3):
+        rig.refuse(entry, msg.Request.CANCEL)
+        rig.wait(6)
+    rig.unknown(entry, msg.Request.CANCEL)
+    rig.wait(30)
+    rig.status(entry)
+    rig.wait(6)
+
+    assert sum(isinstance(c, cmd.CancelOrder) for c in rig.commands) == 5
 
 
 def test_a_foreign_order_may_halt_the_session_by_policy():

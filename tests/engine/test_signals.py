@@ -307,7 +307,7 @@ def test_what_is_being_closed_already_is_not_closed_twice(rig):
 
     rig.signal(CLOSE)
 
-    assert denial(rig) == ("close", "s holds nothing of BTCUSDT")
+    assert denial(rig) == ("close", "s has nothing left to close of BTCUSDT")
 
 
 def test_a_strategy_closes_its_own_holding_alone_and_the_operator_the_position(rig):

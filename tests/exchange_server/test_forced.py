@@ -243,3 +243,154 @@ async def test_connections_are_refused_for_a_while():
         await until(is_back)
         (fared,) = (await desk.raw("GET", "/admin/faults"))["faults"]
         assert fared["fired"] == 1
+
+
+# Contracts that end
+
+
+async def status(desk, word, symbol=BTC, **more):
+    return await do(desk, "status", symbol=symbol, status=word, **more)
+
+
+async def listed(desk):
+    rows = (await desk.public("/fapi/v1/exchangeInfo")).body["symbols"]
+    return {row["symbol"]: row["status"] for row in rows}
+
+
+async def code(call):
+    return (await call).body.get("code")
+
+
+async def test_a_halted_contract_takes_no_orders_until_it_is_traded_again():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.1")
+        resting = (await desk.order(price="49000")).body["orderId"]
+        await status(desk, "BREAK")
+
+        assert (await listed(desk))[BTC] == "BREAK"
+        assert await code(desk.order()) == -4140
+        assert await code(desk.order("SELL", reduceOnly="true")) == -4141
+        assert await code(desk.stop()) == -4140
+        amended = desk.call(
+            "PUT",
+            "/fapi/v1/order",
+            symbol=BTC,
+            orderId=resting,
+            side="BUY",
+            quantity="0.02",
+            price="48000",
+        )
+        assert await code(amended) == -5024
+        done = await desk.call("DELETE", "/fapi/v1/order", symbol=BTC, orderId=resting)
+        assert done.body["status"] == "CANCELED"
+
+        await status(desk, "TRADING")
+        assert (await desk.order()).body["status"] == "NEW"
+
+
+async def test_a_contract_that_is_about_to_end_can_be_closed():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.1")
+        await status(desk, "PRE_SETTLE")
+
+        assert await code(desk.order()) == -4140
+        await desk.order("SELL", qty="0.1", reduceOnly="true")
+        assert await position(desk) == "0"
+
+
+async def test_a_halted_market_stands_still_and_triggers_nothing():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.1")
+        await desk.stop(trigger="49000", reduceOnly="true")
+        await status(desk, "SETTLING")
+        desk.trade("48000")
+
+        (stop,) = (await desk.call("GET", "/fapi/v1/openAlgoOrders")).body
+        assert stop["algoStatus"] == "NEW"
+
+
+async def test_a_settlement_ends_orders_and_closes_positions_by_orders_of_the_exchanges():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.1")
+        await desk.order(price="40000", newClientOrderId="mine")
+        await desk.stop(reduceOnly="true")
+        done = await do(desk, "settlement", symbol=BTC, price="51000")
+        trades = (await desk.call("GET", "/fapi/v1/userTrades", symbol=BTC)).body
+        order = await desk.call("GET", "/fapi/v1/order", symbol=BTC, origClientOrderId="mine")
+
+        assert done["count"] == 1
+        assert await position(desk) == "0"
+        assert order.body["status"] == "EXPIRED"
+        assert (await desk.call("GET", "/fapi/v1/openAlgoOrders")).body == []
+        last = trades[-1]
+        assert (last["side"], last["price"], last["qty"]) == ("SELL", "51000.0", "0.100")
+        assert (await listed(desk))[BTC] == "SETTLING"
+
+
+async def test_a_settlement_may_be_told_of_by_the_income_list_alone():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.1")
+        before = len((await desk.call("GET", "/fapi/v1/userTrades", symbol=BTC)).body)
+        await do(desk, "settlement", symbol=BTC, price="49001", is_trade=False)
+        (row,) = (await desk.call("GET", "/fapi/v1/income", incomeType="DELIVERED_SETTELMENT")).body
+
+        assert (row["symbol"], row["income"]) == (BTC, "-100.00000000")
+        assert len((await desk.call("GET", "/fapi/v1/userTrades", symbol=BTC)).body) == before
+        assert await position(desk) == "0"
+
+
+async def test_a_contract_off_the_list_is_no_symbol_and_what_it_brought_is_listed_still():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.1")
+        await do(desk, "settlement", symbol=BTC, price="51001", status="UNLISTED")
+
+        assert BTC not in await listed(desk)
+        assert await code(desk.order()) == -1121
+        assert (await desk.call("GET", "/fapi/v1/userTrades", symbol=BTC)).body["code"] == -1121
+        kinds = {row["incomeType"] for row in (await desk.call("GET", "/fapi/v1/income")).body}
+        assert "REALIZED_PNL" in kinds
+
+
+async def test_a_status_and_sizes_outlive_a_restart(tmp_path):
+    async with rest_desk(data_dir=tmp_path) as desk:
+        await status(desk, "BREAK")
+    async with rest_desk(data_dir=tmp_path) as desk:
+        assert (await listed(desk))[BTC] == "BREAK"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"do": "status", "symbol": BTC, "status": "GONE"},
+        {"do": "status", "symbol": "NOPE", "status": "BREAK"},
+        {"do": "status", "symbol": BTC, "lot": "NaN"},
+        {"do": "settlement", "symbol": BTC, "price": "-1"},
+        {"do": "settlement", "symbol": BTC, "fee_rate": "2"},
+    ],
+)
+async def test_a_halt_that_can_not_be_is_refused(wish):
+    async with rest_desk() as desk:
+        found = await desk.raw("POST", "/admin/force", body=msgspec.json.encode(wish))
+
+        assert found.status == 400
+
+
+async def test_a_position_of_a_finer_lot_is_shown_as_it_is():
+    """It was rounded to the present lot: 0.015 was shown as 0.02."""
+    async with rest_desk() as desk:
+        await desk.order(qty="0.015")
+        await status(desk, "TRADING", lot="0.01")
+
+        assert await position(desk) == "0.015"
+
+
+async def test_dust_is_closed_by_an_order_that_closes_the_position():
+    async with rest_desk() as desk:
+        await desk.order(qty="0.015")
+        await status(desk, "TRADING", lot="0.01")
+        assert await code(desk.order("SELL", qty="0.015", reduceOnly="true")) == -4023
+        await desk.stop(trigger="49000", quantity=None, closePosition="true")
+        desk.quote("48990", "48991")
+        desk.trade("48990")
+
+        assert await position(desk) == "0"

@@ -115,7 +115,7 @@ async def test_amendments_outlive_the_process_and_are_numbered_on(tmp_path):
 
 
 async def test_the_oldest_amendments_are_forgotten_in_storage_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(venue, "RECORDS_KEPT", 3)
+    monkeypatch.setattr(kept, "RECORDS_KEPT", 3)
     monkeypatch.setattr(archive, "RECORDS_KEPT", 3)
     async with rest_desk(data_dir=tmp_path) as desk:
         placed = await desk.order(price="49000")

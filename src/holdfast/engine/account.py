@@ -71,6 +71,14 @@ class AccountState(msgspec.Struct):
         self.moved_ts = fact.ts
         _add(self.funding, fact.asset, fact.amount)
 
+    def apply_settlement(self, fact: ev.SettlementPaid) -> None:
+        """Book what the end of a contract brought."""
+        self.moved_ts = fact.ts
+        if fact.is_fee:
+            _add(self.fees, fact.asset, -fact.amount)
+        else:
+            _add(self.realized, fact.asset, fact.amount)
+
     def apply_wallet(self, fact: ev.WalletChanged) -> None:
         """Book money that came or went for another reason than trading."""
         self.moved_ts = fact.ts

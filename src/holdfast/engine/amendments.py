@@ -31,7 +31,7 @@ def is_size_known(core: Core, order: Order, report: ExecutionReport, *, is_news:
         if order.is_open and report.qty > known_qty and report.venue_ts >= order.replaced_ts:
             core.emit(_replaced(core, order, report))  # of a lost one a fill alone was known
         return True
-    if order.price is None:
+    if order.price is None and not order.request.close_position:
         return True
     if report.qty > known_qty and _is_proof(order, report):
         _take_size(core, order, report)
@@ -51,6 +51,8 @@ def _is_proof(order: Order, report: ExecutionReport) -> bool:
 def _take_size(core: Core, order: Order, report: ExecutionReport) -> None:
     text = f"{order.cl_ord_id}: {report.qty:f} at the venue, {order.qty:f} in the journal"
     core.emit(_replaced(core, order, report))
+    if order.request.close_position:
+        return  # it closes what is held, and more is held by now
     core.alarm(
         "order_larger",
         f"{text}: it was amended by somebody else, or a power cut took the wish",

@@ -14,9 +14,11 @@ from ..model import events as ev
 from ..model.ids import Owner, make_cl_ord_id
 from ..model.settings import EngineSettings
 from ..model.values import (
+    NS_PER_S,
     AccountId,
     ClOrdId,
     IntentId,
+    Key,
     NewOrder,
     OrderRole,
     OrderType,
@@ -33,14 +35,18 @@ from .risk import RiskContext, Samples, assess, first_refusal
 from .session import TRANSITIONS, check_move
 from .state import State
 
+TRY_AGAIN_NS = 60 * NS_PER_S
+"""How long to wait before what the venue has probably no way to do is tried again."""
+
 
 class Core:
     """The hands of the engine. One message is handled at a time.
 
-    `read_lag_ns` is how far the venue's answers to queries may trail its books. `asked_after` is
-    when each open order was last asked after, `opening_looks` how often an account's first look was
-    in vain, `unbooked_looks` how often a look was not compared: a restart asks anew, so they are no
-    facts.
+    `read_lag_ns` is how far the venue's answers to queries may trail its books. What a restart asks
+    anew is no fact: when each open order was last asked after (`asked_after`), how often an
+    account's first look was in vain (`opening_looks`) and a look was not compared
+    (`unbooked_looks`), when a contract was first heard to be off the venue's list (`unlisted_ts`),
+    and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -55,7 +61,9 @@ class Core:
         "read_lag_ns",
         "settings",
         "state",
+        "tried_ts",
         "unbooked_looks",
+        "unlisted_ts",
     )
 
     def __init__(self, state: State, settings: EngineSettings, read_lag_ns: int) -> None:
@@ -69,6 +77,8 @@ class Core:
         self.asked_after: dict[ClOrdId, int] = {}
         self.opening_looks: Counter[AccountId] = Counter()
         self.unbooked_looks: Counter[AccountId] = Counter()
+        self.unlisted_ts: dict[Key, int] = {}
+        self.tried_ts: dict[Key, int] = {}
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 
@@ -126,6 +136,10 @@ class Core:
             is_resting_exit = order.role is OrderRole.EXIT and is_limit
             if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
                 self.cancel(order, reason)
+
+    def is_time_to_try(self, key: Key) -> bool:
+        """Tell whether to try once more what the venue has probably no way to do."""
+        return self.now - self.tried_ts.get(key, 0) >= TRY_AGAIN_NS
 
     # Ids
 

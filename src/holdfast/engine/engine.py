@@ -19,7 +19,7 @@ from ..model import messages as msg
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
 from ..model.values import Key, TradingSessionStatus, Verdict
-from . import housekeeping, parents, protection, reconcile, reports, requests, signals
+from . import contracts, housekeeping, parents, protection, reconcile, reports, requests, signals
 from .algos import Cause
 from .core import Core
 from .market import CutOff
@@ -245,20 +245,6 @@ def _report(core: Core, report: msg.ExecutionReport) -> None:
         housekeeping.on_success(core, report.account)
 
 
-def _listed(core: Core, message: msg.InstrumentListed) -> None:
-    key = (message.account, message.instrument.symbol)
-    known = (core.state.instruments.get(key), core.state.leverages.get(key))
-    if known != (message.instrument, message.leverage):
-        core.emit(
-            ev.InstrumentDefined(
-                ts=core.now,
-                account=message.account,
-                instrument=message.instrument,
-                leverage=message.leverage,
-            )
-        )
-
-
 def _market_link(core: Core, link: msg.MarketLink) -> None:
     core.market.of(link.symbol).cut_off = "" if link.is_up else link.reason or "nothing comes"
 
@@ -322,8 +308,9 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.OrderNotFound: reports.on_not_found,
     msg.FundingPayment: reconcile.on_funding,
     msg.WalletChange: reconcile.on_wallet_change,
+    msg.SettlementPayment: contracts.on_settlement,
     msg.VenueSnapshot: _snapshot,
-    msg.InstrumentListed: _listed,
+    msg.InstrumentListed: contracts.on_listed,
     msg.VenueLink: _link,
     msg.MarketLink: _market_link,
     msg.VenueFailure: _failure,

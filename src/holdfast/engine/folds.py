@@ -17,7 +17,7 @@ from ..model.values import (
 from . import exits, forgetting, holdings, session_folds
 from .account import AccountState
 from .difference import Difference
-from .forgetting import bound, bury, retire, retire_all, trade_name
+from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name
 from .order import Order
 from .parent import Parent
 from .position import PositionState
@@ -231,7 +231,9 @@ def _explain(state: State, fill: ev.OrderFilled) -> None:
             state.differences[name] = msgspec.structs.replace(found, sightings=0)
 
 
-def _explain_money(state: State, change: ev.WalletChanged | ev.FundingPaid) -> None:
+def _explain_money(
+    state: State, change: ev.WalletChanged | ev.FundingPaid | ev.SettlementPaid
+) -> None:
     """Begin anew with a difference that money which is told of only now was the whole of."""
     name = f"{change.account} balance {change.asset}"
     found = state.differences.get(name)
@@ -257,6 +259,20 @@ def _funding_paid(state: State, fact: ev.FundingPaid) -> None:
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
     position = state.positions.setdefault((fact.account, fact.symbol), PositionState())
     position.funding += fact.amount
+    _explain_money(state, fact)
+
+
+def _settlement_paid(state: State, fact: ev.SettlementPaid) -> None:
+    account = state.accounts.setdefault(fact.account, AccountState())
+    account.apply_settlement(fact)
+    account.changes_seen[fact.settlement_id] = fact.ts
+    if fact.trade_id:  # should its execution be listed after all: its money is booked
+        account.changes_seen[settled_name(fact.symbol, fact.trade_id)] = fact.ts
+        state.trades_seen[trade_name(fact.account, fact.symbol, fact.trade_id)] = fact.ts
+        bound(state.trades_seen, forgetting.TRADES_REMEMBERED)
+    bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
+    key = (fact.account, fact.symbol)
+    state.positions.setdefault(key, PositionState()).apply_settlement(fact)
     _explain_money(state, fact)
 
 
@@ -335,6 +351,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.OrderAdopted: _adopted,
     ev.OrderFilled: _filled,
     ev.FundingPaid: _funding_paid,
+    ev.SettlementPaid: _settlement_paid,
     ev.WalletChanged: _wallet_changed,
     ev.PositionAdopted: _position_adopted,
     ev.BooksDiffered: _differed,

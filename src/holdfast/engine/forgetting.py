@@ -54,6 +54,11 @@ def forget_order(state: State, cl_ord_id: ClOrdId) -> None:
         parent.children.remove(cl_ord_id)
 
 
+def settled_name(symbol: str, trade_id: str) -> str:
+    """Name an execution that the ledger alone told of, among the changes that were seen."""
+    return f"settled-{symbol}-{trade_id}"
+
+
 def trade_name(account: AccountId, symbol: str, trade_id: str) -> str:
     """Name an execution so that its second report is known for what it is."""
     return f"{account} {symbol} {trade_id}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
-from ..model.values import ZERO, Key, OrderRole, Side
+from ..model.values import OPERATOR, ZERO, Key, OrderRole, Side, StrategyId
 
 if TYPE_CHECKING:
     from .order import Order
@@ -41,6 +41,18 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
     parent.open_qty += opened
     parent.opened_ts = fill.ts
     revive(state, parent)
+
+
+def holding(state: State, key: Key, strategy_id: StrategyId) -> Decimal:
+    """Return what a strategy holds of a symbol, signed; the operator holds the position."""
+    if strategy_id == OPERATOR:
+        return state.position(key).qty
+    held = ZERO
+    for parent_id in state.live_parents.get(key, ()):
+        parent = state.parents[parent_id]
+        if parent.start.strategy_id == strategy_id:
+            held += parent.open_qty * parent.start.side.sign
+    return held
 
 
 def revive(state: State, parent: Parent) -> None:

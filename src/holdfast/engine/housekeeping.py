@@ -8,6 +8,7 @@ from ..model import events as ev
 from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
+    NS_PER_S,
     ZERO,
     AccountId,
     OrderRole,
@@ -16,6 +17,7 @@ from ..model.values import (
 )
 from .asking import ANSWER_PATIENCE_NS, is_due
 from .breaker import Breaker, BreakerState
+from .contracts import closable_keys, halted, is_stuck
 from .core import Core
 from .order import Order, RequestState
 from .protection import guard, is_settled
@@ -25,6 +27,9 @@ from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
 """Maintenance margin over equity at which positions are closed before the venue does it."""
+
+CANCEL_AGAIN_NS = 5 * NS_PER_S
+"""How long to wait where the venue may well go on refusing: others' orders, halted contracts."""
 
 QUERIES_PER_TICK = 20
 """How many orders are asked after at once; the others wait their turn."""
@@ -62,21 +67,52 @@ def _wants_no_entries(core: Core) -> bool:
 
 def take_back_unwanted(core: Core) -> None:
     """Ask for what nobody is left to answer for, as often as it takes."""
-    for order in unwanted(core.state):
-        appeared = order.is_unwanted
-        reason = "appeared after it was declared absent" if appeared else "its strategy was stopped"
-        core.cancel(order, reason)
+    for order in unwanted(core):
+        may_stay = not order.is_ours or _is_halted(core.state, order)
+        if may_stay and core.now - order.cancel_rejected_ts < CANCEL_AGAIN_NS:
+            continue
+        core.cancel(order, _why_unwanted(core.state, order))
 
 
-def unwanted(state: State) -> list[Order]:
-    """Return the open entries of stopped strategies, and what appeared after it was given up."""
+def _why_unwanted(state: State, order: Order) -> str:
+    if order.is_unwanted:
+        return "appeared after it was declared absent"
+    if not order.is_ours:
+        return "foreign order"
+    if _closes_nothing(state, order):
+        return "nothing is left to close"
+    instrument = state.instruments.get(order.key)
+    if instrument is not None and not instrument.is_trading:
+        return halted(instrument)
+    return "its strategy was stopped"
+
+
+def unwanted(core: Core) -> list[Order]:
+    """Return the open entries of stopped strategies, in contracts that do not trade, and what
+    appeared after it was given up; and others' orders, where the policy is to cancel them.
+    """
+    state, others = core.state, core.settings.foreign_order_policy == "cancel"
     stopped = state.stopped_strategies
     return [
         order
         for order in state.all_open_orders()
         if order.is_unwanted
+        or (others and not order.is_ours)
+        or _closes_nothing(state, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
+        or (order.is_ours and order.role is OrderRole.ENTRY and _is_halted(state, order))
     ]
+
+
+def _closes_nothing(state: State, order: Order) -> bool:
+    """Tell whether an order was to close dust that is gone: its twin has closed it."""
+    is_exit = order.is_ours and order.role is OrderRole.EXIT and order.request.close_position
+    return is_exit and order.is_waiting and not state.position(order.key).qty
+
+
+def _is_halted(state: State, order: Order) -> bool:
+    instrument = state.instruments.get(order.key)
+    return instrument is not None and not instrument.is_trading
 
 
 def _ask_after_doubts(core: Core) -> None:
@@ -128,6 +164,9 @@ def _avoid_liquidation(core: Core, account: AccountId) -> None:
     if ratio < MARGIN_RATIO_MAX:
         return
     keys = core.state.open_keys_by_asset(account)[asset]
+    keys = [key for key in keys if not is_stuck(core.state, key)]
+    if not keys:
+        return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
     before = len(core.facts)
     close_position(core, worst)
@@ -203,7 +242,7 @@ def finish_stop(core: Core) -> None:
     if state.status is not TradingSessionStatus.STOPPING:
         return
     working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
-    if working or (state.is_flattening and state.open_keys()):
+    if working or (state.is_flattening and closable_keys(state)):
         return
     held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
     if not all(is_settled(state, parent) for parent in held):

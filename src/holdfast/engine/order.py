@@ -116,6 +116,18 @@ class RequestState(enum.Enum):
     IN_DOUBT = "IN_DOUBT"  # no answer will come: asked after until the fence
 
 
+_REQUESTS = frozenset(
+    {
+        ev.CancelRequested,
+        ev.CancelRejected,
+        ev.CancelInDoubt,
+        ev.ReplaceRequested,
+        ev.ReplaceRejected,
+        ev.ReplaceInDoubt,
+    }
+)
+
+
 class Order(msgspec.Struct):
     """One order and everything that has happened to it.
 
@@ -132,6 +144,7 @@ class Order(msgspec.Struct):
     qty: Decimal
     price: Decimal | None
     updated_ts: int = 0
+    heard_ts: int = 0  # when the venue last said something of it; what we ask for is no word of it
     venue_order_id: str = ""
     cum_qty: Decimal = ZERO
     cum_quote: Decimal = ZERO
@@ -239,6 +252,12 @@ class Order(msgspec.Struct):
             case _:
                 self._apply_request(fact)
         self.updated_ts = fact.ts
+        self.heard_ts = self.heard_ts if type(fact) in _REQUESTS else fact.ts
+
+    @property
+    def known_ts(self) -> int:
+        """Return when it was last known to be there, or on its way."""
+        return max(self.created_ts, self.heard_ts)
 
     def _apply_request(self, fact: ev.OrderFact) -> None:
         match fact:

@@ -35,6 +35,8 @@ class Plan(msgspec.Struct, frozen=True):
 def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = "") -> ParentId:
     """Take a quantity on and let its algorithm act for the first time."""
     pattern, parent_id = plan.pattern, core.next_parent()
+    if pattern.close_position:
+        core.tried_ts[pattern.key] = core.now
     core.emit(
         ev.ParentStarted(
             ts=core.now,

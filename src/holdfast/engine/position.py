@@ -21,6 +21,7 @@ class PositionState(msgspec.Struct):
     funding: Decimal = ZERO
     opened_ts: int = 0
     updated_ts: int = 0
+    settled_ts: int = 0  # when the venue's ledger last told of a settlement
     traded_ts: int = 0  # the venue's time of its latest execution
 
     def apply_fill(self, fill: ev.OrderFilled) -> None:
@@ -34,6 +35,14 @@ class PositionState(msgspec.Struct):
         self.traded_ts = max(self.traded_ts, fill.venue_ts)
         if before * self.qty <= ZERO:
             self.opened_ts = fill.ts if self.qty else 0
+
+    def apply_settlement(self, fact: ev.SettlementPaid) -> None:
+        """Book what the end of the contract brought; that the position is gone comes apart."""
+        if fact.is_fee:
+            self.fees -= fact.amount
+        else:
+            self.realized_pnl += fact.amount
+        self.settled_ts = max(self.settled_ts, fact.venue_ts)
 
     def adopt(self, fact: ev.PositionAdopted) -> None:
         """Take over what the venue has."""

@@ -23,9 +23,12 @@ from ..model.values import (
     OrderStatus,
     OrderType,
 )
+from .contracts import is_stuck
 from .core import Core
+from .dust import closing_plans, is_whole
 from .order import Order, RequestState
 from .parent import Parent
+from .parents import start_parent
 from .sizing import market_parts
 from .state import State
 
@@ -37,6 +40,9 @@ RETRY_NS = NS_PER_S
 
 RETRY_MAX_NS = 10 * NS_PER_S
 """The same after many refusals in a row: from the `REFUSALS_MAX`-th on the wait doubles."""
+
+HALTED_RETRY_NS = 60 * NS_PER_S
+"""The same in a contract that does not trade."""
 
 WOULD_TRIGGER_AT_ONCE = -2021
 """What every adapter reports when a trigger price is already passed (Binance's number)."""
@@ -50,11 +56,12 @@ _LIVE = (OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Put a protective order of this size at the venue."""
+    """Put a protective order of this size at the venue, or one that closes whatever is held."""
 
     role: OrderRole
     qty: Decimal
     trigger_price: Decimal
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +98,41 @@ def cover(state: State, parent: Parent) -> Decimal:
     return min(parent.open_qty, max(held, ZERO))
 
 
+def _wanted(state: State, parent: Parent, qty: Decimal) -> tuple[Decimal, bool]:
+    """Return the size that a protective order can have, and whether it closes a whole position.
+
+    What the venue takes no quantity of is guarded whole where nobody else holds a part; else as
+    much of it as is on the lot.
+    """
+    instrument = state.instruments.get(parent.key)
+    if not qty or instrument is None or instrument.takes(qty):
+        return qty, False
+    if is_whole(state, parent.key, qty):
+        return qty, True
+    part = instrument.round_qty(qty)
+    return (part if part >= instrument.min_qty else ZERO), False
+
+
+def _covers(order: Order, qty: Decimal) -> Decimal:
+    """Return how much of a quantity an open order closes when it triggers."""
+    return qty if order.request.close_position else order.leaves_qty
+
+
 def plan(state: State, parent: Parent, now: int) -> list[Step]:
     """Return what is to be done for one parent; nothing while answers are awaited."""
     qty = cover(state, parent)
     children = state.children(parent)
-    if qty and (failure := _failure(parent, children)):
+    stuck = is_stuck(state, parent.key)
+    if qty and not stuck and (failure := _failure(parent, children)):
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
         must_wait = is_closing or _was_just_refused(_refused(exits), now)
         return [] if must_wait else [CloseNow(qty, failure)]
     steps: list[Step] = []
     for role in _TYPES:
-        steps += _plan_role(parent, role, qty, [o for o in children if o.role is role], now)
+        orders = [o for o in children if o.role is role]
+        if not (stuck and _was_refused_within(_refused(orders), now, HALTED_RETRY_NS)):
+            steps += _plan_role(parent, role, _wanted(state, parent, qty), orders, now)
     return steps
 
 
@@ -120,22 +150,29 @@ def _failure(parent: Parent, children: list[Order]) -> str | None:
 
 
 def _plan_role(
-    parent: Parent, role: OrderRole, qty: Decimal, orders: list[Order], now: int
+    parent: Parent, role: OrderRole, size: tuple[Decimal, bool], orders: list[Order], now: int
 ) -> list[Step]:
-    price = parent.protective_price(role)
+    (qty, whole), price = size, parent.protective_price(role)
     working = [o for o in orders if o.is_open and not o.ending and o.cancel is RequestState.NONE]
     # An order that is not yet answered may not be there yet: it is taken back once it is.
     removable = [o for o in working if o.status in _LIVE and now - o.cancel_rejected_ts >= RETRY_NS]
     if not qty or price is None:
         return [Withdraw(o) for o in removable]
-    exact = [o for o in working if o.leaves_qty == qty and o.status in _LIVE]
+    exact = [o for o in working if o.status in _LIVE and _is_exact(o, qty, is_whole=whole)]
     if exact:
         return [Withdraw(o) for o in removable if o is not exact[-1]]
     if any(o.status is OrderStatus.PENDING_NEW for o in orders if o.is_open):
         return []  # its answer comes, or its fence passes
     if any(o.status is not OrderStatus.NEW for o in working):
         return []  # it has triggered: it is closing the position right now
-    return [] if _must_wait(role, orders, now) else [Place(role, qty, price)]
+    return [] if _must_wait(role, orders, now) else [Place(role, qty, price, whole)]
+
+
+def _is_exact(order: Order, qty: Decimal, *, is_whole: bool) -> bool:
+    """Tell whether an order guards what is to be guarded, and nothing besides."""
+    if order.request.close_position:
+        return is_whole
+    return order.leaves_qty == qty
 
 
 def _must_wait(role: OrderRole, orders: list[Order], now: int) -> bool:
@@ -159,7 +196,11 @@ def _was_just_refused(refused: list[Order], now: int) -> bool:
     if not refused:
         return False
     doublings = min(max(len(refused) - REFUSALS_MAX, 0), 10)
-    return now - refused[0].updated_ts < min(RETRY_NS << doublings, RETRY_MAX_NS)
+    return _was_refused_within(refused, now, min(RETRY_NS << doublings, RETRY_MAX_NS))
+
+
+def _was_refused_within(refused: list[Order], now: int, span_ns: int) -> bool:
+    return bool(refused) and now - refused[0].updated_ts < span_ns
 
 
 def is_covered(state: State, parent: Parent) -> bool:
@@ -168,7 +209,7 @@ def is_covered(state: State, parent: Parent) -> bool:
     if not qty or parent.start.stop_loss is None:
         return True
     stops = [o for o in state.children(parent) if o.role is OrderRole.STOP_LOSS and o.is_open]
-    return sum((o.leaves_qty for o in stops if o.status in _LIVE), ZERO) >= qty
+    return sum((_covers(o, qty) for o in stops if o.status in _LIVE), ZERO) >= qty
 
 
 def is_settled(state: State, parent: Parent) -> bool:
@@ -176,10 +217,13 @@ def is_settled(state: State, parent: Parent) -> bool:
 
     A target may be missing: the venue may have refused it for good.
     """
+    if is_stuck(state, parent.key):
+        return True  # the venue has the last word on what is open there
     qty, children = cover(state, parent), state.children(parent)
     for role in _TYPES:
-        there = [order.leaves_qty for order in children if order.role is role and order.is_open]
-        wanted = [qty] if qty and parent.protective_price(role) is not None else []
+        there = [_covers(o, qty) for o in children if o.role is role and o.is_open]
+        size = _wanted(state, parent, qty)[0]
+        wanted = [size] if size and parent.protective_price(role) is not None else []
         if there != wanted and (there or role is OrderRole.STOP_LOSS):
             return False
     return True
@@ -192,14 +236,28 @@ def _do(core: Core, parent: Parent, step: Step) -> None:
         case Withdraw():
             core.cancel(step.order, "protection")
         case CloseNow():
-            core.alarm(
-                "protection_closed",
-                f"{parent.start.symbol}: closing {step.qty:f} at the market, {step.reason}",
-                parent.start.account,
-                parent.start.symbol,
-            )
-            for part in market_parts(step.qty, core.state.instruments.get(parent.key)):
-                core.submit(_exit(core, parent, part))
+            _close_now(core, parent, step)
+
+
+def _close_now(core: Core, parent: Parent, step: CloseNow) -> None:
+    """Close a holding at the market; told once, however often the venue refuses that."""
+    instrument, qty = core.state.instruments.get(parent.key), step.qty
+    if instrument is not None:
+        qty = instrument.round_qty(qty)
+        qty = qty if qty >= instrument.min_qty else ZERO
+    plans = [] if qty else closing_plans(core, parent.key, parent.start.strategy_id)
+    exits = [o for o in core.state.children(parent) if o.role is OrderRole.EXIT]
+    if (qty or plans) and not _refused(exits):
+        core.alarm(
+            "protection_closed",
+            f"{parent.start.symbol}: closing {step.qty:f} at the market, {step.reason}",
+            parent.start.account,
+            parent.start.symbol,
+        )
+    for part in market_parts(qty, instrument):
+        core.submit(_exit(core, parent, part))
+    for plan in plans:
+        start_parent(core, plan, parent.start.intent_id)
 
 
 def _protective(core: Core, parent: Parent, step: Place) -> NewOrder:
@@ -216,6 +274,7 @@ def _protective(core: Core, parent: Parent, step: Place) -> NewOrder:
         order_type=_TYPES[step.role],
         trigger_price=price,
         reduce_only=True,
+        close_position=step.is_whole,
         role=step.role,
         strategy_id=start.strategy_id,
         parent_id=parent.parent_id,

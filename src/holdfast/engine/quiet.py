@@ -42,7 +42,7 @@ def until(core: Core) -> int:
         return 0
     if core.asked_after or not all(_is_at_rest(order) for order in state.all_open_orders()):
         return 0
-    if unwanted(state):
+    if unwanted(core):
         return 0
     if any(each.state is not BreakerState.CLOSED for each in state.breakers.values()):
         return 0

@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from ..model import events as ev
-from ..model.messages import FundingPayment, VenueSnapshot, WalletChange
+from ..model.messages import FundingPayment, SettlementPayment, VenueSnapshot, WalletChange
 from ..model.values import (
     NS_PER_S,
     OPERATOR,
@@ -23,11 +23,12 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from . import exits
+from .contracts import on_settlement, take_settled
 from .core import Core
 from .folds import OPENING
 from .order import Order
 from .parents import start_parent
-from .reports import doubt, is_before_the_books, is_news, on_report
+from .reports import doubt, forget, is_before_the_books, is_news, on_report
 from .signals import close_plans
 
 OPENING_LOOKS_MAX = 10
@@ -170,6 +171,8 @@ def _book_missed(core: Core, snapshot: VenueSnapshot) -> None:
             continue
         if isinstance(change, FundingPayment):
             on_funding(core, change)
+        elif isinstance(change, SettlementPayment):
+            on_settlement(core, change)
         else:
             on_wallet_change(core, change)
 
@@ -215,9 +218,24 @@ def _ask_after_missing(core: Core, snapshot: VenueSnapshot) -> None:
             continue
         if snapshot.asked_ts < order.created_ts <= core.now:
             continue  # younger than the question
+        if _is_off_the_list(core, order, snapshot.asked_ts):
+            forget(core, order)
+            continue
         if order.status is OrderStatus.PENDING_NEW and _is_unanswered(core, order.created_ts):
             doubt(core, order, "no answer is known")
         core.query(order)
+
+
+def _is_off_the_list(core: Core, order: Order, asked_ts: int) -> bool:
+    """Tell whether an order that is not listed ended with its contract, which is not listed either.
+
+    Both lists were asked for once nothing of it could be on its way any more: there is nobody left
+    to ask after it.
+    """
+    unlisted_ts = core.unlisted_ts.get(order.key)
+    if unlisted_ts is None:
+        return False
+    return asked_ts > max(unlisted_ts + core.overlap_ns, core.fence_after(order.known_ts))
 
 
 def _is_unanswered(core: Core, created_ts: int) -> bool:
@@ -228,6 +246,7 @@ def _is_unanswered(core: Core, created_ts: int) -> bool:
 
 def _compare(core: Core, snapshot: VenueSnapshot) -> None:
     """Hold positions and balances against the venue's, exactly."""
+    take_settled(core, snapshot)
     found = _differences(core, snapshot)
     if not found:
         _agree(core, snapshot)

@@ -267,12 +267,15 @@ def on_not_found(core: Core, answer: OrderNotFound) -> None:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:
             core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
-    if answer.asked_ts > core.fence_after(order.updated_ts):
-        _forget(core, order)
+    if answer.asked_ts > core.fence_after(order.known_ts):
+        forget(core, order)
 
 
-def _forget(core: Core, order: Order) -> None:
+def forget(core: Core, order: Order) -> None:
     """The venue had the order and has no memory of it: it is gone, with what was reported."""
+    if order.status is OrderStatus.PENDING_NEW:
+        core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
+        return
     booked: Decimal = order.cum_qty
     core.emit(
         ev.OrderExpired(

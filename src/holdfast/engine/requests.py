@@ -25,7 +25,9 @@ from ..model.values import (
     to_decimal,
 )
 from .algos import ALGOS
+from .contracts import is_stuck
 from .core import Core
+from .dust import closing_plans
 from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
@@ -214,7 +216,8 @@ def on_close(core: Core, request: msg.CloseRequest) -> None:
 def close_position(core: Core, key: Key) -> None:
     """Send what is left to close of a position; nothing when exits already cover it."""
     intent = core.next_intent()
-    for plan in close_plans(core.state, key, OPERATOR):
+    plans = close_plans(core.state, key, OPERATOR) or closing_plans(core, key, OPERATOR)
+    for plan in plans:
         start_parent(core, plan, intent)
 
 
@@ -294,9 +297,13 @@ def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
 
 
 def flatten(core: Core) -> None:
-    """Close every position."""
+    """Close every position; where the contract's status says that it can't be, try now and then."""
     for key in core.state.open_keys():
-        close_position(core, key)
+        stuck = is_stuck(core.state, key)
+        if not stuck or core.is_time_to_try(key):
+            close_position(core, key)
+        if stuck and core.is_time_to_try(key):
+            core.tried_ts[key] = core.now
 
 
 def on_resume(core: Core, request: msg.ResumeSession) -> None:

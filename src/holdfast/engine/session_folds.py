@@ -89,4 +89,8 @@ def strategy_stopped(state: State, fact: ev.StrategyStopped) -> None:
 
 def instrument_defined(state: State, fact: ev.InstrumentDefined) -> None:
     key = (fact.account, fact.instrument.symbol)
+    known = state.instruments.get(key)
+    if known is not None and not known.is_trading and fact.instrument.is_trading:
+        for parent in state.live_parents_of(key):
+            parent.stop_failures = 0  # what was refused meanwhile says nothing of now
     state.instruments[key], state.leverages[key] = fact.instrument, fact.leverage

@@ -30,7 +30,10 @@ from ..model.values import (
     to_decimal,
 )
 from .algos import ALGOS
+from .contracts import halted
 from .core import Core
+from .dust import closing_plans
+from .holdings import holding
 from .parents import Plan, start_parent
 from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
 from .state import State
@@ -82,8 +85,12 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
         return [], Denial("signal", wrong)
     if signal.signal_type is SignalType.CLOSE:
         plans = close_plans(state, key, signal.strategy_id, signal.quantity)
+        if not plans and signal.quantity is None:
+            plans = closing_plans(core, key, signal.strategy_id)
         if not plans:
-            return [], Denial("close", f"{signal.strategy_id} holds nothing of {signal.symbol}")
+            held = holding(state, key, signal.strategy_id)
+            what = "has nothing left to close" if held else "holds nothing"
+            return [], Denial("close", f"{signal.strategy_id} {what} of {signal.symbol}")
         return plans, None
     side = BUY if signal.signal_type is SignalType.BUY else SELL
     held = holding(state, key, signal.strategy_id)
@@ -125,18 +132,6 @@ def _wrong_amount(signal: SignalGenerated) -> str:
     return ""
 
 
-def holding(state: State, key: Key, strategy_id: StrategyId) -> Decimal:
-    """Return what a strategy holds of a symbol, signed; the operator holds the position."""
-    if strategy_id == OPERATOR:
-        return state.position(key).qty
-    held = ZERO
-    for parent_id in state.live_parents.get(key, ()):
-        parent = state.parents[parent_id]
-        if parent.start.strategy_id == strategy_id:
-            held += parent.open_qty * parent.start.side.sign
-    return held
-
-
 def close_plans(
     state: State, key: Key, strategy_id: StrategyId, quantity: Decimal | None = None
 ) -> list[Plan]:
@@ -161,6 +156,7 @@ def _plans_to_close(
     instrument = state.instruments.get(key)
     if instrument is not None:
         qty = instrument.round_qty(qty)
+        qty = qty if qty >= instrument.min_qty else ZERO
     parts = market_parts(qty, instrument)
     return [Plan(_exit(key, side, part, strategy_id), "direct") for part in parts]
 
@@ -195,6 +191,8 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     instrument = core.state.instruments.get(key)
     if instrument is None:
         return Denial("instrument", f"{signal.symbol} is not traded in this session")
+    if not instrument.is_trading:
+        return Denial("contract", halted(instrument))
     price = core.market.price(signal.symbol) if signal.price is None else signal.price
     if price is None:
         return Denial("stale_data", f"no price of {signal.symbol} yet")

@@ -202,6 +202,7 @@ def _as_order(
         working_type=report.working_type,
         time_in_force=report.time_in_force,
         reduce_only=report.reduce_only,
+        close_position=report.close_position,
         role=role,
         strategy_id=strategy,
         parent_id=parent_id,

@@ -18,11 +18,14 @@ from .outputs import (
 )
 from .refusals import Refusal
 from .rows import MarginMove, Row
+from .settlement import SETTLEMENT_PREFIX
+from .settlement import Terms as SettlementTerms
 
 __all__ = [
     "ADL_PREFIX",
     "KNOWN_SYMBOLS",
     "LIQUIDATION_PREFIX",
+    "SETTLEMENT_PREFIX",
     "AccountMargin",
     "AccountUpdate",
     "Exchange",
@@ -40,6 +43,7 @@ __all__ = [
     "Refusal",
     "Row",
     "SelfTrade",
+    "SettlementTerms",
     "SymbolMargin",
     "VenueNews",
     "VenueOrder",

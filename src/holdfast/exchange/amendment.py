@@ -21,6 +21,9 @@ def refusal_of(
     """Return why the order stays as it is; None when it may be amended."""
     if order is None or order.is_waiting:
         return Refusal(no.NO_SUCH_ORDER, "there is no such open order")
+    instrument = books.markets[order.symbol].instrument
+    if not instrument.is_trading:
+        return Refusal(no.AMEND_NOT_TRADING, f"{order.symbol} is {instrument.status}")
     if order.order_type is not OrderType.LIMIT:
         return Refusal(no.AMEND_LIMIT_ONLY, f"a {order.order_type.value} order can't be amended")
     if order.amendments >= MAX_AMENDMENTS:

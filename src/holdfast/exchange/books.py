@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..model.instrument import Instrument, as_money
-from ..model.messages import ExecType, ExecutionReport, FundingPayment, WalletChange
+from ..model.messages import AccountChange, ExecType, ExecutionReport, WalletChange
 from ..model.values import ZERO, AccountId, OrderStatus, Symbol, TradeId
 from . import rows
 from .answers import report
@@ -65,7 +65,7 @@ class Books:
         self.by_id: dict[int, VenueOrder] = {}
         self.counters = rows.Counters()
         self.trades: deque[ExecutionReport] = deque(maxlen=TRADES_KEPT)
-        self.incomes: deque[FundingPayment | WalletChange] = deque(maxlen=TRADES_KEPT)
+        self.incomes: deque[AccountChange] = deque(maxlen=TRADES_KEPT)
         self.margin_moves: dict[int, rows.MarginMove] = {}  # oldest first
         self.moved: dict[tuple[AccountId, Symbol], None] = {}  # positions, since the last look
         self.alarm = NEVER  # when an order expires or funding is due, at the earliest
@@ -166,7 +166,7 @@ class Books:
             del self.margin_moves[gone]
             self._dirty[rows.MARGIN_MOVE, str(gone)] = None
 
-    def record_income(self, income: FundingPayment | WalletChange) -> None:
+    def record_income(self, income: AccountChange) -> None:
         self.incomes.append(income)
         self._appended.append(rows.appended(rows.INCOME, income))
         self.say(income)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model.messages import ExecType
 from ..model.values import ZERO, AccountId, OrderStatus, OrderType, Side, Symbol
-from . import admission, conditional, filters, liquidation, matching
+from . import admission, conditional, filters, liquidation, matching, settlement
 from .books import Books
 from .market import Market
 from .orders import Expiry, PositionSide, VenueOrder
@@ -81,6 +81,9 @@ def fire(books: Books, market: Market, order: VenueOrder, now: int) -> None:
 
 
 def _refusal(books: Books, market: Market, order: VenueOrder) -> Refusal | None:
+    refusal = settlement.refusal_of(order.asked, order.position_side, market)
+    if refusal is not None:
+        return refusal
     if order.order_type is OrderType.LIMIT:
         assert order.price is not None
         mark = market.display.mark_price()

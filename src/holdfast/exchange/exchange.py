@@ -31,6 +31,7 @@ from . import (
     modes,
     quiet,
     rows,
+    settlement,
     storage,
     timetable,
 )
@@ -167,7 +168,8 @@ class Exchange(Questions):
             return Refusal(no.BAD_ACCOUNT, f"there is no account {order.account}")
         mark = market.display.mark_price()
         return (
-            filters.refusal_of(order.asked, market.instrument, mark, now)
+            settlement.refusal_of(order.asked, order.position_side, market)
+            or filters.refusal_of(order.asked, market.instrument, mark, now)
             or modes.mode_refusal(account, order)
             or admission.slot_refusal(self._books, order.asked)
         )
@@ -276,6 +278,15 @@ class Exchange(Questions):
         consequences.on_balance(self._books, market, now)
         return self._books.flush()
 
+    def settle(
+        self, symbol: Symbol, terms: settlement.Terms, status: str, now: int
+    ) -> Sequence[Output]:
+        """End a contract's orders, close its positions at a price, and give it its last status."""
+        market = self._markets[symbol]
+        settlement.settle(self._books, market, terms, now)
+        self.add_instrument(msgspec.structs.replace(market.instrument, status=status))
+        return self._books.flush()
+
     # Time and the market
 
     def tick(self, now: int) -> Sequence[Output]:
@@ -291,7 +302,7 @@ class Exchange(Questions):
         if now >= books.alarm:
             timetable.be_due(books, now)
         market = self._markets.get(message.symbol)
-        if market is None:
+        if market is None or not market.instrument.can_be_closed:
             return books.flush()
         display = market.display
         if type(message) is Trade and market.low < message.price < market.high and display.has_tape:

@@ -75,7 +75,7 @@ def _client_id(text: str) -> Refusal | None:
 def _amounts(order: NewOrder, instrument: Instrument) -> Refusal | None:
     is_market = not order.order_type.has_limit_price
     return (
-        qty_refusal(order.qty, instrument, is_market=is_market)
+        (None if order.close_position else qty_refusal(order.qty, instrument, is_market=is_market))
         or (price_refusal(order.price, instrument) if order.price is not None else None)
         or _positive(order.trigger_price, "trigger price", no.TRIGGER_BELOW_ZERO)
         or _positive(order.activation_price, "activation price", no.BAD_ACTIVATION)

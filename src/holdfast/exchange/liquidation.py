@@ -39,13 +39,14 @@ LIQUIDATION_PREFIX = "autoclose-"
 ADL_PREFIX = "adl_autoclose"
 
 
-class _Closing(NamedTuple):
+class Closing(NamedTuple):
     """How the exchange itself closes a position."""
 
     cl_ord_id: ClOrdId
     qty: Decimal
     fee_rate: Decimal
     reason: str
+    price: Decimal | None = None  # where it is not the mark
 
 
 _CLOSE = 1.05
@@ -173,7 +174,7 @@ def deleverage(books: Books, position: Position, qty: Decimal, now: int) -> None
     """Close a part of a position at its mark, without a fee, and end the orders around it."""
     _end_orders(books, books.accounts[position.account], _of(position), now)
     qty = min(qty, abs(position.qty))
-    _close(books, position, _Closing(ClOrdId(ADL_PREFIX), qty, ZERO, "deleveraging"), now)
+    close(books, position, Closing(ClOrdId(ADL_PREFIX), qty, ZERO, "deleveraging"), now)
 
 
 def _of(position: Position) -> Callable[[VenueOrder], bool]:
@@ -192,15 +193,16 @@ def _end_orders(
 def _take_over(books: Books, position: Position, now: int) -> None:
     cl_ord_id = ClOrdId(f"{LIQUIDATION_PREFIX}{books.next_id('autoclose')}")
     rate = books.markets[position.symbol].instrument.liquidation_fee
-    _close(books, position, _Closing(cl_ord_id, abs(position.qty), rate, "liquidation"), now)
+    close(books, position, Closing(cl_ord_id, abs(position.qty), rate, "liquidation"), now)
 
 
-def _close(books: Books, position: Position, how: _Closing, now: int) -> None:
+def close(books: Books, position: Position, how: Closing, now: int) -> None:
+    """Close a position, or a part of it, by an order of the exchange's own."""
     market = books.markets[position.symbol]
     side = Side.SELL if position.qty > ZERO else Side.BUY
     # A mark that was never heard: the entry price counted as it.
     mark = market.display.mark_price() or position.entry_price
-    price = market.instrument.round_price(mark, side.opposite)
+    price = how.price or market.instrument.round_price(mark, side.opposite)
     asked = NewOrder(
         cl_ord_id=how.cl_ord_id,
         symbol=position.symbol,

@@ -73,6 +73,7 @@ class Expiry(enum.Enum):
     UNFILLED = 2  # what an IOC, or a quote that ran out, left over
     REDUCE_ONLY = 4  # nothing left to reduce, or better orders reduce it all
     LIQUIDATION = 5
+    DELISTED = 7
     TRIGGER_REFUSED = 8  # a conditional order was triggered and then refused
     MARKET_REMAINDER = 9
     TIME = 10  # good till a date that has come; Binance has no code for it

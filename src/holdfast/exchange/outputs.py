@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ..model.messages import ExecutionReport, FundingPayment, RequestRefused, WalletChange
+from ..model.messages import AccountChange, ExecutionReport, RequestRefused
 from ..model.values import ZERO, AccountId, Symbol
 from .orders import PositionSide, VenueOrder
 
@@ -62,7 +62,7 @@ class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     positions: tuple[PositionShown, ...] = ()
 
 
-VenueNews = ExecutionReport | RequestRefused | FundingPayment | WalletChange
+VenueNews = ExecutionReport | RequestRefused | AccountChange
 Output = VenueNews | OrderUpdate | AccountUpdate
 
 

@@ -6,11 +6,10 @@ from decimal import Decimal
 
 from ..model.instrument import Instrument
 from ..model.messages import (
+    AccountChange,
     ExecType,
     ExecutionReport,
-    FundingPayment,
     VenuePosition,
-    WalletChange,
 )
 from ..model.values import ZERO, AccountId, Side, Symbol
 from . import liquidation, matching, modes
@@ -106,9 +105,13 @@ class Questions:
         """Return the account's executions from `ts` on that memory still holds, oldest first."""
         return [t for t in self._books.trades if t.account == account and t.venue_ts >= ts]
 
-    def incomes_since(self, account: AccountId, ts: int = 0) -> list[FundingPayment | WalletChange]:
+    def incomes_since(self, account: AccountId, ts: int = 0) -> list[AccountChange]:
         """Return funding and wallet changes from `ts` on that memory still holds."""
         return [i for i in self._books.incomes if i.account == account and i.venue_ts >= ts]
+
+    def holders(self, symbol: Symbol) -> int:
+        """Return how many positions are open in a symbol."""
+        return len(self._books.markets[symbol].holders)
 
     def balances(self, account: AccountId) -> dict[str, Decimal]:
         """Return the wallet balance of each asset."""

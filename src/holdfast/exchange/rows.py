@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..model.instrument import Instrument
-from ..model.messages import ExecutionReport, FundingPayment, WalletChange
+from ..model.messages import AccountChange, ExecutionReport
 from ..model.values import AccountId, Symbol
 from .ledger import Account, Position, PositionKey
 from .market import Market
@@ -36,7 +36,7 @@ class Row(NamedTuple):
     ts: int = 0
 
 
-def appended(kind: str, thing: ExecutionReport | FundingPayment | WalletChange) -> Row:
+def appended(kind: str, thing: ExecutionReport | AccountChange) -> Row:
     return Row(kind, thing.account, encode(thing), thing.venue_ts)
 
 
@@ -113,8 +113,7 @@ Payload = (
     | Counters
     | MarginMove
     | ExecutionReport
-    | FundingPayment
-    | WalletChange
+    | AccountChange
 )
 _ENCODER = msgspec.json.Encoder()
 

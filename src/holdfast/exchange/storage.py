@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ..model.messages import ExecutionReport, FundingPayment, WalletChange
+from ..model.messages import AccountChange, ExecutionReport
 from . import rows
 from .books import Books
 from .ledger import Position
@@ -21,7 +21,7 @@ _MARKET = msgspec.json.Decoder(rows.MarketRow)
 _COUNTERS = msgspec.json.Decoder(rows.Counters)
 _TRADE = msgspec.json.Decoder(ExecutionReport | HedgedReport)
 _MARGIN_MOVE = msgspec.json.Decoder(rows.MarginMove)
-_INCOME = msgspec.json.Decoder(FundingPayment | WalletChange)
+_INCOME = msgspec.json.Decoder(AccountChange)
 
 _FIRST_TO_LAST = (
     rows.COUNTERS,
@@ -95,6 +95,8 @@ def _take_market(books: Books, row: rows.MarketRow) -> None:
     if market is None:  # else what was given on this start holds
         market = books.markets[row.instrument.symbol] = Market(row.instrument, books.model)
     market.funded_ts = row.funded_ts
+    if market.instrument.status != row.instrument.status:
+        market.list_as(msgspec.structs.replace(market.instrument, status=row.instrument.status))
 
 
 def _take_position(books: Books, position: Position) -> None:

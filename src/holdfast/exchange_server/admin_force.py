@@ -7,9 +7,10 @@ from decimal import Decimal
 import msgspec
 from aiohttp import web
 
-from ..exchange import PositionSide
+from ..exchange import PositionSide, SettlementTerms
 from ..model.errors import InputError
-from ..model.values import AccountId, Symbol
+from ..model.instrument import CLOSING_ONLY, TRADING, UNLISTED, Instrument
+from ..model.values import LARGEST_AMOUNT, ZERO, AccountId, Symbol
 from .admin import Answer
 from .faults import RATE_MAX
 from .forced import Forced
@@ -19,6 +20,11 @@ from .venue import Venue
 FORCED = web.AppKey("forced", Forced)
 
 AWAY_MS_MAX = 600_000
+STATUSES = (
+    *(TRADING, *sorted(CLOSING_ONLY), UNLISTED),
+    *("PENDING_TRADING", "BREAK", "DELIVERING", "DELIVERED", "SETTLING", "CLOSE"),
+)
+"""Binance's words; `UNLISTED` takes the contract off the list."""
 
 
 class _Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
@@ -49,6 +55,28 @@ class Fund(_Wish, frozen=True, kw_only=True, tag="funding"):
     rate: float | None = None
 
 
+class ListAs(_Wish, frozen=True, kw_only=True, tag="status"):
+    """Give a contract another status, and other sizes where they are named."""
+
+    symbol: Symbol
+    status: str = TRADING
+    lot: Decimal | None = None
+    min_qty: Decimal | None = None
+
+
+class Settle(_Wish, frozen=True, kw_only=True, tag="settlement"):
+    """End a contract at a price, without one at the mark; then it has `status`.
+
+    `is_trade` false lets positions be gone, and the income list alone tells of it.
+    """
+
+    symbol: Symbol
+    price: Decimal | None = None
+    fee_rate: Decimal = ZERO
+    is_trade: bool = True
+    status: str = "SETTLING"
+
+
 class Disconnect(_Wish, frozen=True, kw_only=True, tag="disconnect"):
     """Close every socket, as after 24 hours."""
 
@@ -59,7 +87,7 @@ class Refuse(_Wish, frozen=True, kw_only=True, tag="refuse"):
     delay_ms: int = 1000
 
 
-Wish = Liquidate | Deleverage | Fund | Disconnect | Refuse
+Wish = Liquidate | Deleverage | Fund | ListAs | Settle | Disconnect | Refuse
 _read = msgspec.json.Decoder(Wish).decode
 
 
@@ -85,6 +113,13 @@ def _carry_out(venue: Venue, forced: Forced, wish: Wish) -> int:
             if wish.rate is not None and not -RATE_MAX <= wish.rate <= RATE_MAX:
                 raise InputError(f"rate must be within {RATE_MAX}, was {wish.rate}")
             return forced.fund(wish.symbol, wish.rate)
+        case ListAs(symbol=symbol):
+            _check(venue, symbol)
+            venue.list_as(_relisted(venue.tapes[symbol].instrument, wish))
+        case Settle(symbol=symbol):
+            _check(venue, symbol)
+            terms = SettlementTerms(_price(venue, wish), wish.fee_rate, wish.is_trade)
+            return venue.settle(symbol, terms, _status(wish.status))
         case Disconnect():
             forced.close_sockets()
         case Refuse():
@@ -99,6 +134,29 @@ def _check(venue: Venue, symbol: Symbol, account: AccountId | None = None) -> No
         raise InputError(f"there is no symbol {symbol}")
     if account is not None and not venue.exchange.has_account(account):
         raise InputError(f"there is no account {account}")
+
+
+def _relisted(now: Instrument, wish: ListAs) -> Instrument:
+    sizes = {"lot": wish.lot or now.lot, "min_qty": wish.min_qty or wish.lot or now.min_qty}
+    for name, size in sizes.items():
+        if not size.is_finite() or not ZERO < size <= now.max_market_qty:
+            raise InputError(f"{name} must be above 0 and at most {now.max_market_qty}, was {size}")
+    return msgspec.structs.replace(now, status=_status(wish.status), **sizes)
+
+
+def _status(word: str) -> str:
+    if word not in STATUSES:
+        raise InputError(f"status must be one of {', '.join(STATUSES)}, was {word!r}")
+    return word
+
+
+def _price(venue: Venue, wish: Settle) -> Decimal:
+    price = wish.price or venue.exchange.mark_price(wish.symbol)
+    if price is None or not price.is_finite() or not ZERO < price <= LARGEST_AMOUNT:
+        raise InputError(f"price must be above 0 and at most {LARGEST_AMOUNT:f}, was {price}")
+    if not wish.fee_rate.is_finite() or not ZERO <= wish.fee_rate < 1:
+        raise InputError(f"fee_rate must be 0 to 1, was {wish.fee_rate}")
+    return price
 
 
 def _qty(venue: Venue, wish: Deleverage) -> Decimal:

@@ -15,7 +15,7 @@ import msgspec
 
 from ..exchange import AccountUpdate, HedgedReport, OrderUpdate, Output, VenueOrder
 from ..exchange.rows import INCOME, ORDER, TRADE, Row
-from ..model.messages import ExecType, ExecutionReport, FundingPayment, WalletChange
+from ..model.messages import AccountChange, ExecType, ExecutionReport
 from ..model.values import (
     NS_PER_DAY,
     ZERO,
@@ -36,7 +36,7 @@ VISIBLE_NS = 90 * NS_PER_DAY
 
 _ORDER = msgspec.json.Decoder(VenueOrder)
 _TRADE = msgspec.json.Decoder(ExecutionReport | HedgedReport)
-_INCOME = msgspec.json.Decoder(FundingPayment | WalletChange)
+_INCOME = msgspec.json.Decoder(AccountChange)
 
 
 class Amendment(NamedTuple):
@@ -67,7 +67,7 @@ class Records:
         self.newest: dict[tuple[Symbol, ClOrdId], int] = {}  # of those that were in the book
         self.newest_algo: dict[ClOrdId, int] = {}
         self.trades: deque[ExecutionReport] = deque(maxlen=RECORDS_KEPT)
-        self.incomes: deque[FundingPayment | WalletChange] = deque(maxlen=RECORDS_KEPT)
+        self.incomes: deque[AccountChange] = deque(maxlen=RECORDS_KEPT)
         self.amendments: deque[Amendment] = deque(maxlen=RECORDS_KEPT)
         self.modify_ids: dict[int, str] = {}
         self.moved_ts: dict[Symbol, int] = {}  # positions; "" is the wallet
@@ -81,7 +81,7 @@ class Records:
             self.moved_ts[output.symbol] = output.venue_ts
             self.moved_ts[Symbol("")] = output.venue_ts
             self.moves += 1
-        elif isinstance(output, FundingPayment | WalletChange):
+        elif isinstance(output, AccountChange):
             self.incomes.append(output)
 
     def keep(self, order: VenueOrder) -> None:
@@ -201,7 +201,7 @@ class Archive:
         for output in outputs:
             if isinstance(output, OrderUpdate):
                 self.of(output.report.account).take(output)
-            elif isinstance(output, AccountUpdate | FundingPayment | WalletChange):
+            elif isinstance(output, AccountUpdate | AccountChange):
                 self.of(output.account).take(output)
 
     def load(self, rows: Iterable[Row]) -> None:

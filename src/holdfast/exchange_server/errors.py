@@ -139,6 +139,8 @@ TEXTS: dict[int, str] = {
     -4135: "Invalid activation price",
     QTY_WITH_CLOSE: "Quantity must be zero with closePosition equals true",
     REDUCE_ONLY_WITH_CLOSE: "Reduce only must be true with closePosition equals true",
+    -4140: "Invalid symbol status for opening position",
+    -4141: "Symbol is closed",
     -4161: ("Leverage reduction is not supported in Isolated Margin Mode with open positions"),
     -4164: "Order's notional must be no smaller than {least} (unless you choose reduce only)",
     ASSETS_HAVE_OPEN_ORDERS: (
@@ -159,6 +161,7 @@ TEXTS: dict[int, str] = {
         "Due to the order could not be executed as maker, the Post Only order will be rejected. "
         "The order will not be recorded in the order history."
     ),
+    -5024: "Symbol is not in trading status. Order amendment is not permitted.",
     -5025: "Only limit order is supported.",
     -5026: "Exceed maximum modify order limit.",
     -5027: "No need to modify the order.",

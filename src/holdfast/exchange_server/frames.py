@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..model.instrument import Instrument
-from ..model.values import NS_PER_MS
+from ..model.values import NS_PER_MS, plain
 
 USD_M = 1
 """The `st` of USD-margined contracts; 2 would be coin-margined."""
@@ -35,7 +35,11 @@ class Digits(NamedTuple):
         return f"{price:.{self.price}f}"
 
     def amount(self, qty: float | Decimal) -> str:
-        return f"{qty:.{self.qty}f}"
+        """Write a quantity; exactly where it is of a finer lot than the present one."""
+        text = f"{qty:.{self.qty}f}"
+        if isinstance(qty, Decimal) and decimals(qty) > self.qty:
+            return plain(qty)
+        return text
 
     def value(self, notional: float | Decimal) -> str:
         """Write a price times a quantity, exactly for one trade."""

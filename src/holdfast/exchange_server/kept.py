@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from ..exchange import Row
 from ..model.values import AccountId, Symbol
-from .archive import Amendment
+from .archive import RECORDS_KEPT, Amendment, Archive
 from .samples import Sample
 
 LISTEN_KEY, COUNTDOWN, AMENDMENT, SAMPLE = "listen key", "countdown", "amendment", "sample"
@@ -63,6 +63,17 @@ def amendment_row(account: AccountId, number: int, amendment: Amendment | None) 
     """Return the row of an amendment by its number; None: it is forgotten."""
     payload = None if amendment is None else _ENCODE(amendment)
     return Row(AMENDMENT, f"{account}\n{number}", payload)
+
+
+def fresh_amendments(archive: Archive) -> Iterator[Row]:
+    """Yield the rows of amendments since the last time, and of those forgotten for them."""
+    for account in archive.accounts():
+        records = archive.of(account)
+        fresh, records.fresh_amendments = records.fresh_amendments, []
+        for each in fresh:
+            yield amendment_row(account, each.number, each)
+            if each.number > RECORDS_KEPT:
+                yield amendment_row(account, each.number - RECORDS_KEPT, None)
 
 
 def sample_row(symbol: Symbol, ts: int, sample: Sample | None) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..model.instrument import Instrument
+from ..model.instrument import UNLISTED, Instrument
 from ..model.values import OrderType, plain
 from .frames import decimals, ms
 from .order_answers import Json
@@ -33,7 +33,11 @@ def exchange_info(venue: Venue) -> Json:
         "assets": [
             {"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"} for asset in assets
         ],
-        "symbols": [contract(tape.instrument) for tape in venue.tapes.values()],
+        "symbols": [
+            contract(tape.instrument)
+            for tape in venue.tapes.values()
+            if tape.instrument.status != UNLISTED
+        ],
     }
 
 
@@ -64,7 +68,7 @@ def contract(instrument: Instrument) -> Json:
         "contractType": "PERPETUAL",
         "deliveryDate": PERPETUAL_DELIVERY_MS,
         "onboardDate": ONBOARD_MS,
-        "status": "TRADING",
+        "status": instrument.status,
         "maintMarginPercent": f"{maintenance:.4f}",
         "requiredMarginPercent": "5.0000",
         "baseAsset": instrument.base_asset,

@@ -13,7 +13,8 @@ from ..model.values import ZERO, OrderStatus, TimeInForce, plain
 from .archive import booked_ts
 from .frames import ms
 from .tape import Tape
-from .venue import Venue, algo_id_of
+from .terms import algo_id_of
+from .venue import Venue
 
 Json = dict[str, object]
 

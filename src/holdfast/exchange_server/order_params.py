@@ -213,7 +213,8 @@ def _closing_qty(params: Params, tape: Tape, kind: OrderType) -> Decimal:
         raise ApiError(QTY_WITH_CLOSE)
     if params.has("reduceOnly") and not params.flag("reduceOnly"):
         raise ApiError(REDUCE_ONLY_WITH_CLOSE)
-    return tape.instrument.max_market_qty
+    most = tape.instrument.round_qty(tape.instrument.max_market_qty)
+    return max(most, tape.instrument.lot)
 
 
 # Single parameters

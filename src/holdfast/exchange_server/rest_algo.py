@@ -15,8 +15,7 @@ from .methods import Method, Methods, RequestContext, lags
 from .params import Params
 from .ranges import time_range
 from .rest_orders import placed
-from .terms import read
-from .venue import ALGO_ID_BASE
+from .terms import ALGO_ID_BASE, read
 
 RANGE_DAYS = 7
 

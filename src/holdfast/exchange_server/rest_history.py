@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..exchange import PositionSide, position_side_of
-from ..model.messages import ExecutionReport, FundingPayment, WalletChange
+from ..model.messages import AccountChange, ExecutionReport, FundingPayment, SettlementPayment
 from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, Side, Symbol, plain
 from .errors import BAD_COMBINATION, ApiError
 from .frames import ms
@@ -142,7 +142,7 @@ def _incomes(ctx: RequestContext) -> Iterator[_Income]:
         yield _other_income(each, symbols)
 
 
-def _other_income(income: FundingPayment | WalletChange, symbols: list[Symbol]) -> _Income:
+def _other_income(income: AccountChange, symbols: list[Symbol]) -> _Income:
     if isinstance(income, FundingPayment):
         due_ms = int(income.payment_id.rpartition("-")[2]) // NS_PER_MS
         is_short = f"-{PositionSide.SHORT.value}-" in income.payment_id
@@ -150,6 +150,10 @@ def _other_income(income: FundingPayment | WalletChange, symbols: list[Symbol]) 
         return _Income(
             income.venue_ts, "FUNDING_FEE", income.symbol, income.amount, income.asset, tran_id, ""
         )
+    if isinstance(income, SettlementPayment):
+        number = int(income.settlement_id.rpartition("-")[2])
+        kind, symbol = "DELIVERED_SETTELMENT", income.symbol
+        return _Income(income.venue_ts, kind, symbol, income.amount, income.asset, number, "")
     kind = _INCOME_TYPES.get(income.reason, income.reason.upper())
     tran_id = int(income.change_id.rpartition("-")[2])
     return _Income(income.venue_ts, kind, "", income.amount, income.asset, tran_id, "")

@@ -8,6 +8,9 @@ from ..exchange import VenueOrder
 from ..model.values import IntentId
 from .user_events import PLAIN_TERMS, Terms
 
+ALGO_ID_BASE = 10**15
+"""Conditional orders are numbered from here on the wire; in the core they share one count."""
+
 _decode = msgspec.json.Decoder(Terms).decode
 
 
@@ -21,3 +24,8 @@ def read(order: VenueOrder) -> Terms:
     """Return the terms that an order was placed with."""
     text = order.asked.intent_id
     return _decode(text) if text else PLAIN_TERMS
+
+
+def algo_id_of(order: VenueOrder) -> int:
+    """Return a conditional order's id as the wire has it."""
+    return ALGO_ID_BASE + order.algo_id

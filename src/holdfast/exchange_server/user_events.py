@@ -16,6 +16,7 @@ import msgspec
 from ..exchange import (
     ADL_PREFIX,
     LIQUIDATION_PREFIX,
+    SETTLEMENT_PREFIX,
     AccountUpdate,
     Exchange,
     OrderUpdate,
@@ -331,8 +332,12 @@ def is_liquidation(order: VenueOrder) -> bool:
 
 
 def is_forced(order: VenueOrder) -> bool:
-    """Tell whether the exchange itself placed an order: in a liquidation, or to deleverage."""
-    return is_liquidation(order) or order.cl_ord_id == ADL_PREFIX
+    """Tell whether the exchange itself placed an order: to liquidate, deleverage or settle."""
+    return (
+        is_liquidation(order)
+        or order.cl_ord_id == ADL_PREFIX
+        or order.cl_ord_id.startswith(SETTLEMENT_PREFIX)
+    )
 
 
 def _exec_word(update: OrderUpdate) -> str:

@@ -14,8 +14,9 @@ from .frames import encode, ms
 from .listen_keys import ExpiredKey
 from .margin_calls import MarginCalls
 from .subscriptions import Hub
+from .terms import algo_id_of
 from .user_events import UserEvent, UserEvents
-from .venue import Venue, algo_id_of
+from .venue import Venue
 
 LOOK_EVERY_NS = NS_PER_S
 WAITING_MAX = 10_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -25,16 +25,17 @@ from ..exchange import (
     Refusal,
     Row,
     SelfTrade,
+    SettlementTerms,
     VenueOrder,
 )
 from ..exchange.orders import ORDINARY
 from ..model.errors import ConfigError, VenueError
-from ..model.instrument import Instrument
+from ..model.instrument import UNLISTED, Instrument
 from ..model.market import Bar, MarketData, MarkPrice
 from ..model.messages import FundingPayment
 from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
 from . import close_orders, kept, terms
-from .archive import RECORDS_KEPT, Archive, Past
+from .archive import Archive, Past
 from .auth import Keys
 from .bar_trades import trades_of_bar
 from .countdowns import Countdowns
@@ -58,9 +59,6 @@ MarketSink = Callable[[MarketData], None]
 
 LeverageSink = Callable[[AccountId, Symbol, int, int], None]
 """Hears of an account's new leverage in a symbol, and the time."""
-
-ALGO_ID_BASE = 10**15
-"""Conditional orders are numbered from here on the wire; in the core they share one count."""
 
 FORGET_EVERY_NS = NS_PER_S
 PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
@@ -274,6 +272,22 @@ class Venue:
         outputs = self._settle(self.exchange.force_funding(symbol, rate, now), now)
         return sum(1 for each in outputs if isinstance(each, FundingPayment))
 
+    def list_as(self, instrument: Instrument) -> None:
+        """List a contract by other terms, or with another status, from now on."""
+        self._ready()
+        self.exchange.add_instrument(instrument)
+        self.tapes[instrument.symbol].instrument = instrument
+        self._keep()
+
+    def settle(self, symbol: Symbol, how: SettlementTerms, status: str) -> int:
+        """End a contract; returns how many positions were closed."""
+        now, tape = self._ready(), self.tapes[symbol]
+        count = self.exchange.holders(symbol)
+        outputs = self.exchange.settle(symbol, how, status, now)
+        tape.instrument = msgspec.structs.replace(tape.instrument, status=status)
+        self._settle(outputs, now)
+        return count
+
     def set_countdown(self, account: AccountId, symbol: Symbol, countdown_ms: int) -> None:
         """Cancel a symbol's orders so much later unless this is called again; 0 lifts it."""
         due = self.now() + countdown_ms * NS_PER_MS if countdown_ms else None
@@ -291,7 +305,7 @@ class Venue:
         """Take in what the market shows; its time is the wall's already."""
         now = self._ready()
         tape = self.tapes.get(message.symbol)
-        if tape is None:
+        if tape is None or not tape.instrument.can_be_closed:
             return
         message = note(self.exchange, tape, self.prices[tape.symbol], message)
         outputs = self.exchange.on_market(message, now)
@@ -330,17 +344,7 @@ class Venue:
         return outputs
 
     def _keep(self) -> None:
-        self._commit([*self.exchange.drain_changes(), *self._fresh_amendments()])
-
-    def _fresh_amendments(self) -> Iterator[Row]:
-        """Return the rows of amendments since the last time, and of those forgotten for them."""
-        for account in self.archive.accounts():
-            records = self.archive.of(account)
-            fresh, records.fresh_amendments = records.fresh_amendments, []
-            for each in fresh:
-                yield kept.amendment_row(account, each.number, each)
-                if each.number > RECORDS_KEPT:
-                    yield kept.amendment_row(account, each.number - RECORDS_KEPT, None)
+        self._commit([*self.exchange.drain_changes(), *kept.fresh_amendments(self.archive)])
 
     def _commit(self, rows: Sequence[Row]) -> None:
         try:
@@ -358,7 +362,7 @@ class Venue:
             ApiError: it is not traded here.
         """
         found = self.tapes.get(Symbol(symbol))
-        if found is None:
+        if found is None or found.instrument.status == UNLISTED:
             raise ApiError(BAD_SYMBOL)
         return found
 
@@ -390,8 +394,3 @@ class Venue:
         px, amount, most = tape.digits.px, tape.digits.amount, tape.instrument.max_market_qty
         offered = self.exchange.offered(symbol, taker, levels_max)
         return [(px(price), amount(most if qty is None else qty)) for price, qty in offered]
-
-
-def algo_id_of(order: VenueOrder) -> int:
-    """Return a conditional order's id as the wire has it."""
-    return ALGO_ID_BASE + order.algo_id

@@ -46,6 +46,7 @@ from .values import (
     SessionId,
     StrategyId,
     Symbol,
+    TradeId,
     TradingSessionStatus,
 )
 
@@ -91,6 +92,7 @@ __all__ = [
     "ReplaceRejected",
     "ReplaceRequested",
     "SessionChanged",
+    "SettlementPaid",
     "SignalDenied",
     "SignalReceived",
     "StrategyStarted",
@@ -222,6 +224,19 @@ class FundingPaid(Fact, frozen=True, kw_only=True):
     venue_ts: int
 
 
+class SettlementPaid(Fact, frozen=True, kw_only=True):
+    """The venue's ledger said what the end of a contract brought; see `SettlementPayment`."""
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    amount: Decimal
+    settlement_id: str
+    asset: str = "USDT"
+    trade_id: TradeId = TradeId("")
+    is_fee: bool = False
+    venue_ts: int
+
+
 class WalletChanged(Fact, frozen=True, kw_only=True):
     """Money came or went for another reason than trading.
 
@@ -314,6 +329,7 @@ Event = (
     | WakeScheduled
     | ParentWoken
     | FundingPaid
+    | SettlementPaid
     | WalletChanged
     | PositionAdopted
     | BooksDiffered

@@ -11,6 +11,15 @@ from .values import BUY, ZERO, Side, Symbol
 CENT_OF_CENT = Decimal("0.00000001")
 """Money is booked to eight decimals, as the venue books it."""
 
+TRADING = "TRADING"
+"""The status of a contract that is traded; the others are the venue's words, taken as they come."""
+
+UNLISTED = "UNLISTED"
+"""Our word for a contract that the venue's list does not name any more."""
+
+CLOSING_ONLY = frozenset({"PRE_SETTLE", "PRE_DELIVERING"})
+"""What a contract is called that is about to end, and can still be closed."""
+
 QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH")
 """What contracts are quoted and settled in."""
 
@@ -55,6 +64,21 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     liquidation_fee: Decimal = Decimal("0.0125")
     funding_interval_h: int = 8
     brackets: tuple[Bracket, ...] = ()
+    status: str = TRADING
+
+    @property
+    def is_trading(self) -> bool:
+        """Tell whether positions may be opened."""
+        return self.status == TRADING
+
+    @property
+    def can_be_closed(self) -> bool:
+        """Tell whether positions may be closed, as far as the status says."""
+        return self.status == TRADING or self.status in CLOSING_ONLY
+
+    def takes(self, qty: Decimal) -> bool:
+        """Tell whether the venue's filters would take a quantity that reduces."""
+        return qty >= self.min_qty and self.is_on_lot(qty)
 
     def round_qty(self, qty: Decimal) -> Decimal:
         """Round towards zero onto the lot."""

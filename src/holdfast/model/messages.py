@@ -9,6 +9,10 @@ import msgspec
 
 from .instrument import Instrument
 from .market import MarketData
+from .money import AccountChange as AccountChange  # noqa: PLC0414 - told like all else
+from .money import FundingPayment as FundingPayment  # noqa: PLC0414 - told like all else
+from .money import SettlementPayment as SettlementPayment  # noqa: PLC0414 - told like all else
+from .money import WalletChange as WalletChange  # noqa: PLC0414 - told like all else
 from .signal import SignalGenerated
 from .values import (
     MAIN,
@@ -66,6 +70,7 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     trigger_price: Decimal | None = None
     working_type: WorkingType = WorkingType.CONTRACT_PRICE
     reduce_only: bool = False
+    close_position: bool = False
     cum_qty: Decimal = ZERO
     last_qty: Decimal = ZERO
     last_px: Decimal = ZERO
@@ -117,28 +122,6 @@ class OrderNotFound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     asked_ts: int
 
 
-class FundingPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Funding booked to the wallet. `amount` is signed: what we paid is negative."""
-
-    account: AccountId = MAIN
-    symbol: Symbol
-    amount: Decimal
-    payment_id: str
-    venue_ts: int
-    asset: str = "USDT"
-
-
-class WalletChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Money that moved for another reason than trading: deposit, withdrawal, insurance."""
-
-    account: AccountId = MAIN
-    asset: str
-    amount: Decimal
-    reason: str
-    change_id: str
-    venue_ts: int
-
-
 class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
     """A position as the venue counts it; `qty` is signed."""
 
@@ -165,7 +148,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     positions: tuple[VenuePosition, ...]
     balances: dict[str, Decimal]
     trades: tuple[ExecutionReport, ...] = ()
-    changes: tuple[FundingPayment | WalletChange, ...] = ()
+    changes: tuple[AccountChange, ...] = ()
     trades_since: int = 0
 
 
@@ -377,6 +360,7 @@ VenueMessage = (
     | OrderNotFound
     | FundingPayment
     | WalletChange
+    | SettlementPayment
     | VenueSnapshot
     | InstrumentListed
     | VenueLink

@@ -211,6 +211,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_in_force: TimeInForce = TimeInForce.GTC
     expire_ts: int | None = None
     reduce_only: bool = False
+    close_position: bool = False  # all that is held when it triggers; `qty` is what was held
     role: OrderRole = OrderRole.ENTRY
     account: AccountId = MAIN
     strategy_id: StrategyId = OPERATOR

@@ -127,7 +127,13 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         clock = clock or _clock(config, feed, state if is_resumed else None)
         listed = functools.cache(feed.instruments)
         venue = open_venue(
-            Wiring(config=config, clock=clock, symbols=tuple(symbols), instruments=listed)
+            Wiring(
+                config=config,
+                clock=clock,
+                symbols=tuple(symbols),
+                known={key[1]: instrument for key, instrument in state.instruments.items()},
+                instruments=listed,
+            )
         )
         _check_time(feed, venue)
         if keeps_files:

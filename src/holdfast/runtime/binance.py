@@ -117,6 +117,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
             self._secret,
             clock=wiring.clock,
             password=self._password,
+            known=wiring.known,
             settings=self._settings.set_by(
                 config.leverage, dict(config.leverages), config.retry_attempts
             ),

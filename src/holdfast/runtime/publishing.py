@@ -30,6 +30,7 @@ TOPICS: dict[type[ev.Fact], str] = {
     ev.OrderInDoubt: "order.in_doubt",
     ev.OrderNeverArrived: "order.never_arrived",
     ev.FundingPaid: "funding.paid",
+    ev.SettlementPaid: "settlement.paid",
     ev.SessionChanged: "session.changed",
     ev.StrategyStarted: "strategy.started",
     ev.StrategyStopped: "strategy.stopped",

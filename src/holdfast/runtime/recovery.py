@@ -14,7 +14,7 @@ from ..engine.engine import Engine
 from ..engine.forgetting import trade_name
 from ..engine.state import State
 from ..model.events import Event
-from ..model.messages import FundingPayment, VenueSnapshot, WalletChange
+from ..model.messages import AccountChange, FundingPayment, SettlementPayment, VenueSnapshot
 from ..model.settings import EngineSettings
 from ..model.values import TradingSessionStatus
 from ..ports import Journal
@@ -163,5 +163,7 @@ class StateRecoveryService:
         self._journal.save_snapshot(self._journal.sequence, _encode(snapshot))
 
 
-def _id_of(change: FundingPayment | WalletChange) -> str:
+def _id_of(change: AccountChange) -> str:
+    if isinstance(change, SettlementPayment):
+        return change.settlement_id
     return change.payment_id if isinstance(change, FundingPayment) else change.change_id

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..engine.engine import Engine
+from ..engine.holdings import holding
 from ..engine.order import Order
-from ..engine.signals import holding
 from ..model.values import MAIN, AccountId, ClOrdId, StrategyId, Symbol
 from .attached import Behind
 

@@ -37,7 +37,7 @@ QUIET_SAMPLES = 3
 QUIET_S_MIN = 60.0
 """A session that runs puts its equity on record now and then; so many of them may be missing."""
 
-_BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.WalletChanged, ev.PositionAdopted)
+_BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.SettlementPaid, ev.WalletChanged, ev.PositionAdopted)
 _ENDED = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
 
 _OF_BOOKS = ("position_differs", "balance_differs", "stop_missing")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .adversaries import Adversary
 from .amnesia import Amnesia
 from .contracts import Contracts
+from .delisting import Delisting
 from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
@@ -23,6 +24,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Misrule,
     Contracts,
     HardTimes,
+    Delisting,
 )
 
 

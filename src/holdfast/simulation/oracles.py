@@ -16,6 +16,7 @@ from ..engine.order import RequestState
 from ..engine.protection import cover
 from ..engine.state import State
 from ..exchange import OrderUpdate, Output, VenueOrder
+from ..exchange_server.close_orders import is_close_order
 from ..journal.codec import decode
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
@@ -310,7 +311,7 @@ class Oracles:
             if not is_exact and booked != [order.cum_qty for order in orders]:
                 continue
             stops = [o for o in orders if o.is_open and role_of(o.cl_ord_id) is OrderRole.STOP_LOSS]
-            sizes = [stop.leaves_qty for stop in stops]
+            sizes = [held if is_close_order(stop) else stop.leaves_qty for stop in stops]
             covered = sum(sizes, ZERO)
             if covered != held if is_exact else covered < held:
                 text = f"parent {parent.parent_id} holds {held}, its stops are {sizes}"
@@ -354,6 +355,8 @@ class Oracles:
                 text = f"{order.status.value}, {order.cancel.value}, {order.replace.value}"
                 found.append(f"{order.cl_ord_id} is {text}")
             there = self._world.at_venue(order.key[1], order.cl_ord_id)
+            if there and is_close_order(there):
+                continue  # of a whole position no size is told
             if there and (there.qty, there.price) != (order.qty, order.price):
                 found.append(f"{order.cl_ord_id} is amended differently here and there")
         return found
@@ -383,11 +386,9 @@ class Oracles:
 
     def _judge_trades(self) -> None:
         booked: Counter[str] = Counter()
-        for row in self._world.disk.rows:
-            if row[4] == b"OrderFilled":
-                fact = decode(row)
-                assert isinstance(fact, ev.OrderFilled)
-                booked[f"{fact.symbol} {fact.trade_id}"] += 1
+        for fact in (decode(row) for row in self._world.disk.rows if row[4] == b"OrderFilled"):
+            assert isinstance(fact, ev.OrderFilled)
+            booked[f"{fact.symbol} {fact.trade_id}"] += 1
         for name, count in booked.items():
             if count > 1:
                 self.say("one booking per trade", f"{name} was booked {count} times")

@@ -89,6 +89,7 @@ def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenu
         KEY,
         SECRET,
         clock=wiring.clock,
+        known=wiring.known,
         settings=BinanceSettings(
             endpoints=endpoints(testnet=True, rest_url=REST_URL),
             orders_over_ws=config.orders_over_ws,

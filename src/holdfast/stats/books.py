@@ -17,6 +17,7 @@ from ..model.events import (
     FundingPaid,
     OrderFilled,
     PositionAdopted,
+    SettlementPaid,
     WalletChanged,
 )
 from ..model.values import ZERO, AccountId, Key, Symbol, plain
@@ -71,6 +72,10 @@ class Books:
                 self.positions[fact.account, fact.symbol] = fact.qty
             case FundingPaid():
                 self._wallet(fact.account, fact.asset).funding += fact.amount
+            case SettlementPaid() if fact.is_fee:
+                self._wallet(fact.account, fact.asset).fees -= fact.amount
+            case SettlementPaid():
+                self._wallet(fact.account, fact.asset).realized += fact.amount
             case WalletChanged():
                 self._wallet(fact.account, fact.asset).deposits += fact.amount
             case _:
@@ -134,6 +139,8 @@ def _id_of(fact: Event) -> str | None:
             return f"trade {fact.trade_id} of {fact.symbol}, account {fact.account}"
         case FundingPaid():
             return f"payment {fact.payment_id} of account {fact.account}"
+        case SettlementPaid():
+            return f"payment {fact.settlement_id} of account {fact.account}"
         case WalletChanged():
             return f"payment {fact.change_id} of account {fact.account}"
         case _:

@@ -22,6 +22,7 @@ from ..model.events import (
     OrderFilled,
     OrderRejected,
     OrderSubmitted,
+    SettlementPaid,
     SignalDenied,
     SignalReceived,
     WalletChanged,
@@ -199,6 +200,10 @@ class _Tally(msgspec.Struct):
                 self._count_fill(fact, context)
             case FundingPaid():
                 self.funding += fact.amount
+            case SettlementPaid() if not fact.is_fee:
+                self.realized += fact.amount
+            case SettlementPaid():
+                self.fees -= fact.amount
             case SignalReceived():
                 self.signals += 1
             case OrderSubmitted():
@@ -245,7 +250,7 @@ class _Tally(msgspec.Struct):
             case OrderFilled():
                 asset = context.margin_asset_of((fact.account, fact.symbol))
                 self._follow(fact, books, fact.account, asset)
-            case FundingPaid():
+            case FundingPaid() | SettlementPaid():
                 self._follow(fact, books, fact.account, fact.asset)
             case WalletChanged() if not context.is_margin_asset(fact.asset):
                 books.apply(fact)

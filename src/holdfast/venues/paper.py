@@ -29,15 +29,14 @@ from ..model.errors import ConfigError, VenueError
 from ..model.instrument import Instrument
 from ..model.market import MarketData, Trade
 from ..model.messages import (
+    AccountChange,
     ExecutionReport,
-    FundingPayment,
     OrderNotFound,
     OutcomeUnknown,
     Request,
     RequestRefused,
     VenueMessage,
     VenueSnapshot,
-    WalletChange,
 )
 from ..model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ..ports import Capabilities, Clock
@@ -49,7 +48,7 @@ NEVER = 2**63 - 1
 Command = SubmitOrder | CancelOrder | ReplaceOrder
 
 _TRADES = msgspec.json.Decoder(ExecutionReport)
-_INCOMES = msgspec.json.Decoder(FundingPayment | WalletChange)
+_INCOMES = msgspec.json.Decoder(AccountChange)
 _REQUESTS: dict[type[Command], Request] = {
     SubmitOrder: Request.SUBMIT,
     CancelOrder: Request.CANCEL,

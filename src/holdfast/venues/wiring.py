@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..model.instrument import Instrument
@@ -20,12 +20,14 @@ class Wiring:
     """What a venue is opened with.
 
     `symbols` empty means all of `instruments`, which tells what the feed knows of its contracts
-    and may have to ask for it. `clock` is the session's: the wall's wherever the feed is live.
+    and may have to ask for it. `known` are the contracts of the journal. `clock` is the session's:
+    the wall's wherever the feed is live.
     """
 
     config: TradingConfig
     clock: Clock
     symbols: tuple[Symbol, ...] = ()
+    known: Mapping[Symbol, Instrument] = field(default_factory=dict)
     instruments: Callable[[], Sequence[Instrument]] = tuple
 
 

@@ -203,7 +203,7 @@ def test_only_the_real_venue_is_asked_for_permissions():
 # What a contract asks of orders
 
 
-@pytest.mark.parametrize("odd", [{"filters": []}, {"marketTakeBound": "1e40"}, {"status": "?"}])
+@pytest.mark.parametrize("odd", [{"filters": []}, {"marketTakeBound": "1e40"}])
 async def test_filters_that_are_not_told_leave_those_that_are_known(odd):
     """It is asked in a task beside others, which end with it where it fails."""
     known = {BTC: (codec.instrument(codec.contract(info(symbol()), BTC)), 10)}
@@ -211,6 +211,26 @@ async def test_filters_that_are_not_told_leave_those_that_are_known(odd):
     script = {"GET__/fapi/v1/exchangeInfo": [(200, told)]}
     async with scripted(**script) as server, desk(server.url) as one:
         assert await joining.filters(one.asker, known) == []
+
+
+async def test_contract_that_has_stopped_trading_is_told_once_two_looks_agree(monkeypatch):
+    monkeypatch.setattr(joining, "SECOND_LOOK_S", 0.01)
+    known = {BTC: (codec.instrument(codec.contract(info(symbol()), BTC)), 10)}
+    halted = {"rateLimits": [], "symbols": [symbol(status="BREAK")]}
+    fine = {"rateLimits": [], "symbols": [symbol()]}
+    other = {"rateLimits": [], "symbols": [symbol(symbol="ETHUSDT")]}
+    cases: list[tuple[list[object], list[str]]] = [
+        ([halted, fine], []),
+        ([halted, halted], ["BREAK"]),
+        ([other, fine], []),
+        ([other, other], ["UNLISTED"]),
+        ([{"symbols": []}], []),
+    ]
+    for looks, found in cases:
+        script = {"GET__/fapi/v1/exchangeInfo": [(200, each) for each in looks]}
+        async with scripted(**script) as server, desk(server.url) as one:
+            listed = await joining.filters(one.asker, known)
+            assert [made.status for made, _ in listed if made.status != "TRADING"] == found
 
 
 # What a symbol is set to

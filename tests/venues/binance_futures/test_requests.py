@@ -112,6 +112,18 @@ def test_conditional_orders_go_to_the_algo_service_under_our_id(fields, expected
     assert "closePosition" not in call.params
 
 
+def test_what_closes_a_whole_position_names_neither_quantity_nor_reduce_only():
+    """The venue refuses either beside it: -4137, -4138."""
+    fields = {"order_type": OrderType.STOP_MARKET, "trigger_price": Decimal(60_000)}
+    call = requests.submit(
+        frames.submit(side=Side.SELL, reduce_only=True, close_position=True, **fields)
+    )
+
+    assert call.params["closePosition"] == "true"
+    assert "quantity" not in call.params
+    assert "reduceOnly" not in call.params
+
+
 def test_cancel_goes_to_where_the_order_is():
     times = {"recvWindow": 5000, "timestamp": T}
     waiting = requests.cancel(frames.cancel(is_conditional=True))

@@ -20,6 +20,9 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     instrument = case.instrument
     if instrument is None:
         return refused(NAME, f"{order.symbol} is not listed on account {order.account}")
+    if not instrument.is_trading:
+        text = f"{order.symbol} takes no new orders at the venue: it is {instrument.status}"
+        return refused(NAME, text)
     named = (order.price, order.trigger_price, order.activation_price)
     return (
         _check_qty(order, instrument, ctx)

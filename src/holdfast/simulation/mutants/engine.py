@@ -134,9 +134,9 @@ def _without(patch: Patch, kept: Callable[[list[protection.Step]], list[protecti
     original = protection._plan_role  # noqa: SLF001 - what is taken apart
 
     def plan_role(
-        parent: Parent, role: OrderRole, qty: Decimal, orders: list[Order], now: int
+        parent: Parent, role: OrderRole, size: tuple[Decimal, bool], orders: list[Order], now: int
     ) -> list[protection.Step]:
-        steps = original(parent, role, qty, orders, now)
+        steps = original(parent, role, size, orders, now)
         return kept(steps) if role is OrderRole.STOP_LOSS else steps
 
     patch.attr(protection, "_plan_role", plan_role)
@@ -254,3 +254,13 @@ def believe_every_size(patch: Patch) -> None:
 
 def begin_books_that_move(patch: Patch) -> None:
     patch.attr(reconcile, "_is_unsure", lambda _core, _snapshot: False)
+
+
+def take_no_settlement_at_its_word(patch: Patch) -> None:
+    """Book what the ledger says, and keep the position."""
+    patch.attr(reconcile, "take_settled", lambda _core, _snapshot: None)
+
+
+def take_requests_for_signs_of_life(patch: Patch) -> None:
+    """Put off the time at which an order may be gone whenever something is asked of it."""
+    patch.attr(Order, "known_ts", property(lambda order: order.updated_ts))

@@ -260,4 +260,16 @@ MUTANTS = (
         engine.close_long_before_the_margin_is_used_up,
         ("needless",),
     ),
+    Mutant(
+        "a settlement is taken at its word",
+        engine.take_no_settlement_at_its_word,
+        ("at rest",),
+        known=(Known(20_000_183, 40),),
+    ),
+    Mutant(
+        "what we ask for is no sign of life",
+        engine.take_requests_for_signs_of_life,
+        ("at rest",),
+        known=(Known(20_005_146, 40),),
+    ),
 )

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random as chance
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ...model.errors import ConfigError
@@ -35,6 +35,7 @@ from .bookkeeping import Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
 from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
+from .contract_list import ContractList
 from .counters import CONNECTING
 from .dead_man import DeadMan
 from .listen_key import UserChannel
@@ -77,6 +78,7 @@ class BinanceFuturesVenue:
         clock: must be the wall's: the venue compares.
         random: draws from 0 to 1, for jitter.
         open_wire: opens what everything is sent and heard through.
+        known: contracts that were traded before: one that is gone by now does not end a start.
         budget: of the venue's limits, where others draw from it too; its own when None.
 
     Raises:
@@ -97,6 +99,7 @@ class BinanceFuturesVenue:
         random: Callable[[], float] = chance.random,
         open_wire: Callable[[], Wire] = NetWire,
         budget: Budget | None = None,
+        known: Mapping[Symbol, Instrument] | None = None,
     ) -> None:
         if not api_key:
             raise ConfigError("the API key is empty")
@@ -107,11 +110,11 @@ class BinanceFuturesVenue:
         self._random = random
         self._open_wire = open_wire
         self._budget = budget
+        self._known = known or {}
         self._names = OrderNames()
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
         self._wire: Wire | None = None
-        self._contracts: dict[Symbol, tuple[Instrument, int]] = {}
         self._has_been_up = False
         self._orders: OrdersSocket | None = None
         self._channel: UserChannel | None = None
@@ -155,8 +158,8 @@ class BinanceFuturesVenue:
             self._background.start(self._books.run())
             if not symbols:
                 return []
-            found = await joining.contracts(self._asker, self._settings, symbols)
-            self._contracts = {made.symbol: (made, leverage) for made, leverage in found}
+            found = await joining.contracts(self._asker, self._settings, symbols, self._known)
+            self._contracts.begin(found)
             self._books.symbols = tuple(symbols)
             await self._open_streams(wire)
         except BaseException:
@@ -189,6 +192,8 @@ class BinanceFuturesVenue:
         lag_ns, apart_max = settings.read_lag_ns, settings.one_by_one_max
         books = Books(asker, self._names, account, lag_ns, apart_max)
         self._books = Bookkeeping(books, lag_ns, self._say, self._dead_man.heard)
+        self._contracts = ContractList(asker, self._list)
+        self._books.unlisted = lambda: self._contracts.unlisted
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
@@ -222,6 +227,7 @@ class BinanceFuturesVenue:
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
         start(self._keep_time())
+        start(self._contracts.keep())
         if self._settings.orders_over_ws:
             self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
@@ -331,7 +337,7 @@ class BinanceFuturesVenue:
             case Then.RESYNC:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:
-                self._background.start(self._refresh_contracts())
+                self._background.start(self._contracts.refresh())
             case Then.CHECK_MODE | Then.REDUCE_ONLY:
                 _log.warning("the venue restricts us: %s", outcome.reason)
             case _:
@@ -341,21 +347,10 @@ class BinanceFuturesVenue:
         """Have the books compared: to the engine, a link that is up asks for that."""
         self._say(VenueLink(account=self._account, is_up=True, reason=reason))
 
-    async def _refresh_contracts(self) -> None:
-        """Read the filters anew."""
-        if not self._asker.budget.begin("contracts", self._clock.now()):
-            return
-        try:
-            for made, leverage in await joining.filters(self._asker, self._contracts):
-                self._list(made, leverage)
-        finally:
-            self._asker.budget.end("contracts")
+    # Telling
 
     def _list(self, made: Instrument, leverage: int) -> None:
-        self._contracts[made.symbol] = (made, leverage)
         self._say(InstrumentListed(account=self._account, instrument=made, leverage=leverage))
-
-    # Telling
 
     def _say(self, message: VenueMessage) -> None:
         if self._hear is not None:
@@ -385,8 +380,7 @@ class BinanceFuturesVenue:
                 case codec.WalletMoved():
                     self._books.heard_of(event)
                 case LeverageSet(symbol=symbol, leverage=leverage):
-                    if symbol in self._contracts:
-                        self._list(self._contracts[symbol][0], leverage)
+                    self._contracts.set_leverage(symbol, leverage)
                 case MarginCall(symbols=symbols):
                     _log.error("margin call: %s", ", ".join(symbols))
                 case AssetModeSet(is_multi_assets=True):

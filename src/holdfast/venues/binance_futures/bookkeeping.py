@@ -41,6 +41,7 @@ class Bookkeeping:
         heard: Callable[[ExecutionReport], None],
     ) -> None:
         self.symbols: tuple[Symbol, ...] = ()
+        self.unlisted: Callable[[], frozenset[Symbol]] = frozenset
         self._books = books
         self._gap_s = gap_ns / NS_PER_S
         self._say = say
@@ -87,7 +88,9 @@ class Bookkeeping:
         problem = ""
         for _ in range(TRIES_MAX):
             try:
-                snapshot = await self._books.read(self.symbols, since, is_audit=is_audit)
+                snapshot = await self._books.read(
+                    self.symbols, since, is_audit=is_audit, unlisted=self.unlisted()
+                )
             except (VenueError, BadFrame) as error:
                 problem = str(error)
                 _log.warning("the books can't be read: %s", problem)

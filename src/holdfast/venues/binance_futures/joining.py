@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ...model.errors import ConfigError, NetworkError, VenueRefused
-from ...model.instrument import Instrument
+from ...model.instrument import TRADING, UNLISTED, Instrument
 from ...model.values import Symbol
 from ..limits import Urgency
 from . import codec
-from .asking import Answered, Asker
+from .asking import SECOND_LOOK_S, Answered, Asker
 from .codec import BadFrame, Call, Others, reads
 from .codec.books import SymbolConfig
 from .codec.wire import decode
@@ -91,18 +91,30 @@ async def check_account(asker: Asker, *, switch_to_one_way: bool = False) -> Non
 
 
 async def contracts(
-    asker: Asker, settings: BinanceSettings, symbols: Sequence[Symbol]
+    asker: Asker,
+    settings: BinanceSettings,
+    symbols: Sequence[Symbol],
+    known: Mapping[Symbol, Instrument],
 ) -> list[tuple[Instrument, int]]:
     """Read the contracts and set margin mode and leverage; return both in the symbols' order.
 
+    A contract that does not trade any more is taken as it is, so that what is open in others is
+    looked after.
+
+    Args:
+        known: contracts that were traded before.
+
     Raises:
-        ConfigError: a symbol is not traded there.
+        ConfigError: none of the symbols is traded there, or one is not listed and was never known.
         VenueRefused: a setting was declined.
         NetworkError: there was no answer.
     """
-    info = codec.exchange_info((await require(asker, reads.exchange_info())).reply.body)
+    info = await _list_of(asker)
     asker.hear_limits(info.rate_limits)
-    rows = {symbol: codec.contract(info, symbol) for symbol in symbols}
+    if not all(_trades(codec.listed(info, symbol)) for symbol in symbols):
+        await asyncio.sleep(SECOND_LOOK_S)
+        info = await _list_of(asker)
+    rows = _rows(info, symbols, known)
     others = Others(frozenset(symbols), _log.warning)
     told = await require(asker, reads.leverage_brackets())
     brackets = codec.leverage_brackets(told.reply.body, others)
@@ -110,15 +122,55 @@ async def contracts(
     hours = codec.funding_intervals(told.reply.body, others) if told.is_ok else {}
     found = []
     for symbol in symbols:
-        fees = await require(asker, reads.commission_rate(symbol))
+        row = rows[symbol]
+        if row is None:
+            found.append((unlisted(known[symbol]), settings.leverage_of(symbol)))
+            continue
         made = codec.instrument(
-            rows[symbol],
+            row,
             brackets=brackets.get(symbol, ()),
-            fees=codec.commission_rate(fees.reply.body),
+            fees=await _fees(asker, symbol, is_needed=_trades(row)),
             funding_interval_h=hours.get(symbol, codec.contracts.FUNDING_INTERVAL_H),
         )
-        found.append((made, await _set_up(asker, settings, symbol)))
+        set_up = _set_up if made.is_trading else _leverage_as_it_is
+        found.append((made, await set_up(asker, settings, symbol)))
     return found
+
+
+async def _list_of(asker: Asker) -> codec.ExchangeInfo:
+    return codec.exchange_info((await require(asker, reads.exchange_info())).reply.body)
+
+
+def _trades(row: codec.ContractRow | None) -> bool:
+    return row is not None and row.status == TRADING
+
+
+def _rows(
+    info: codec.ExchangeInfo, symbols: Sequence[Symbol], known: Mapping[Symbol, Instrument]
+) -> dict[Symbol, codec.ContractRow | None]:
+    """Return each symbol's row; None where it was known and is not listed any more."""
+    rows = {symbol: codec.listed(info, symbol) for symbol in symbols}
+    is_worth_it = any(map(_trades, rows.values()))
+    for symbol, row in rows.items():
+        if symbol in known or (is_worth_it and row is not None):
+            continue
+        codec.contract(info, symbol)  # says what is wrong with it
+    return rows
+
+
+def unlisted(known: Instrument) -> Instrument:
+    """Return a contract that the venue does not list any more."""
+    return msgspec.structs.replace(known, status=UNLISTED)
+
+
+async def _fees(asker: Asker, symbol: Symbol, *, is_needed: bool) -> codec.Fees | None:
+    """Read a symbol's commission rates; None where nothing is traded and nothing is told."""
+    if is_needed:
+        return codec.commission_rate(
+            (await require(asker, reads.commission_rate(symbol))).reply.body
+        )
+    answered = await asker.read(reads.commission_rate(symbol))
+    return codec.commission_rate(answered.reply.body) if answered.is_ok else None
 
 
 async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int:
@@ -144,6 +196,16 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
     if set_to != wanted:
         raise VenueRefused(f"{symbol}: leverage {wanted} was asked for, the venue set {set_to}")
     return set_to
+
+
+async def _leverage_as_it_is(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int:
+    """Return the leverage of a contract that takes no settings any more."""
+    answered = await asker.read(reads.symbol_config(symbol))
+    if answered.is_ok:
+        for row in decode(_CONFIGS, answered.reply.body, "the symbol's settings"):
+            if row.symbol == symbol:
+                return row.leverage
+    return settings.leverage_of(symbol)
 
 
 async def _set(asker: Asker, call: Call) -> Answered:
@@ -188,19 +250,36 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
 async def filters(
     asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
 ) -> list[tuple[Instrument, int]]:
-    """Read the filters of known contracts anew; nothing where the venue tells none to go by."""
+    """Read the filters of known contracts anew; nothing where the venue tells none to go by.
+
+    That one has stopped trading is believed when it is told twice: what is open there is left to
+    the venue then.
+    """
+    found = await _filters(asker, known)
+    if not any(made.status != known[made.symbol][0].status for made, _ in found):
+        return found
+    await asyncio.sleep(SECOND_LOOK_S)
+    told = {made.symbol: made.status for made, _ in found}
+    return [each for each in await _filters(asker, known) if told[each[0].symbol] == each[0].status]
+
+
+async def _filters(
+    asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
+) -> list[tuple[Instrument, int]]:
     answered = await asker.read(reads.exchange_info())
     if not answered.is_ok:
         return []
     try:
         info = codec.exchange_info(answered.reply.body)
-        rows = {symbol: codec.contract(info, symbol) for symbol in known}
+        if not info.contracts:
+            return []  # an empty list is no word of a contract's end
+        rows = {symbol: codec.listed(info, symbol) for symbol in known}
         return [
-            (_refiltered(rows[symbol], made), leverage)
-            for symbol, (made, leverage) in known.items()
+            (unlisted(made) if row is None else _refiltered(row, made), leverage)
+            for (made, leverage), row in zip(known.values(), rows.values(), strict=True)
         ]
     except (BadFrame, ConfigError):
-        return []  # a contract that is not traded any more is refused order by order
+        return []
 
 
 def _refiltered(row: codec.ContractRow, made: Instrument) -> Instrument:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...model.bars import BarBuilder
-from ...model.errors import NetworkError
-from ...model.instrument import Instrument
+from ...model.errors import NetworkError, VenueRefused
+from ...model.instrument import TRADING, Instrument
 from ...model.market import Bar, timeframe_ns
 from ...model.values import Symbol
 from ..limits import Urgency
 from . import codec
-from .asking import Asker
+from .asking import BAD_SYMBOL, Asker
 from .codec import BadFrame, reads
 from .joining import require
 
@@ -23,12 +23,12 @@ _BY_LENGTH = sorted(INTERVALS, key=timeframe_ns, reverse=True)
 
 
 async def instruments(asker: Asker, symbols: Sequence[Symbol]) -> list[Instrument]:
-    """Return contracts without brackets and with the usual fees.
+    """Return contracts without brackets and with the usual fees, those that are traded.
 
     Raises:
         NetworkError: there was no answer.
         VenueRefused: the venue declined.
-        ConfigError: a symbol is not traded there.
+        ConfigError: none of the symbols is traded there.
     """
     raw = (await require(asker, reads.exchange_info(), Urgency.TRADE)).reply.body
     try:
@@ -36,7 +36,11 @@ async def instruments(asker: Asker, symbols: Sequence[Symbol]) -> list[Instrumen
     except BadFrame as error:
         raise NetworkError(str(error)) from error
     asker.hear_limits(info.rate_limits)
-    return [codec.instrument(codec.contract(info, symbol)) for symbol in symbols]
+    rows = [codec.listed(info, symbol) for symbol in symbols]
+    traded = [row for row in rows if row is not None and row.status == TRADING]
+    if symbols and not traded:
+        codec.contract(info, symbols[0])  # says what is wrong with it
+    return [codec.instrument(row) for row in traded]
 
 
 async def bars(
@@ -56,7 +60,12 @@ async def bars(
         return []
     until = before_ts - before_ts % length
     parts = count * (length // timeframe_ns(interval))
-    found = await _parts(asker, symbol, interval, until, min(parts, PAGE_MAX * PAGES_MAX))
+    try:
+        found = await _parts(asker, symbol, interval, until, min(parts, PAGE_MAX * PAGES_MAX))
+    except VenueRefused as error:
+        if error.code != BAD_SYMBOL:
+            raise
+        return []  # it is gone from the venue
     builder = BarBuilder(symbol, [timeframe])
     whole = [bar for part in found for bar in builder.on_bar(part)]
     if found and found[0].open_ts % length and whole:

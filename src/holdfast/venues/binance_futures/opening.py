@@ -61,6 +61,7 @@ def open_venue(wiring: Wiring) -> BinanceFuturesVenue:
         keys.api_secret,
         clock=wiring.clock,
         password=keys.password,
+        known=wiring.known,
         settings=settings,
         budget=shared_budget(settings.endpoints.rest_url, random.random),
     )

@@ -22,7 +22,13 @@ from itertools import pairwise
 import msgspec
 
 from ...model.errors import VenueError, VenueUnavailable
-from ...model.messages import ExecutionReport, FundingPayment, VenueSnapshot, WalletChange
+from ...model.messages import (
+    AccountChange,
+    ExecutionReport,
+    FundingPayment,
+    SettlementPayment,
+    VenueSnapshot,
+)
 from ...model.values import NS_PER_DAY, NS_PER_MS, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
@@ -69,7 +75,12 @@ class Books:
     _oddities: Complaints = field(default_factory=lambda: Complaints(_log))
 
     async def read(
-        self, symbols: Sequence[Symbol], since: int, *, is_audit: bool = False
+        self,
+        symbols: Sequence[Symbol],
+        since: int,
+        *,
+        is_audit: bool = False,
+        unlisted: frozenset[Symbol] = frozenset(),
     ) -> VenueSnapshot:
         """Read everything; `since` is the time from which executions and income are wanted.
 
@@ -77,6 +88,10 @@ class Books:
         and none of other people's. Of many it lists them all at once, and executions only where
         something is held, open or in the income list: what that misses makes the books differ,
         and the next look at a difference is no audit.
+
+        Args:
+            unlisted: symbols that the venue does not list any more: of their orders and executions
+                it says nothing, and of their end what its income list says.
         """
         asked_ts, offset = self.asker.clock.now(), self.asker.offset
         sure_ts = offset.venue_time(asked_ts) - offset.error_ns
@@ -90,15 +105,19 @@ class Books:
         wanted = {*symbols, *(each.symbol for each in positions)}
         if others is not None:
             others = Others(frozenset(wanted), self._oddities.warn)
-        is_narrow = is_audit and len(wanted) > self.one_by_one_max
-        asked = sorted(wanted) if is_audit and not is_narrow else [None]
+        listed = wanted - unlisted
+        is_narrow = is_audit and len(listed) > self.one_by_one_max
+        asked = sorted(listed) if is_audit and not is_narrow else [None]
         orders = await self._orders(asked, asked_ts, urgency, others)
         if is_narrow:
             wanted = {each.symbol for each in positions}
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
-        changes, traded = await self._income(start, urgency, others)
-        trades = await self._trades(sorted(wanted | traded), start, urgency, others)
+        income = await self._income(start, urgency, others)
+        named = (wanted | income.traded) - unlisted
+        silent = set(unlisted)
+        trades = await self._trades(sorted(named), start, urgency, others, silent)
+        ends = tuple(each for each in income.fills if each.symbol in silent)
         now = self.asker.clock.now()
         return VenueSnapshot(
             account=self.account,
@@ -109,7 +128,7 @@ class Books:
             positions=positions,
             balances=codec.balances(wallets.reply.body),
             trades=trades,
-            changes=changes,
+            changes=(*income.changes, *ends),
             trades_since=start,
         )
 
@@ -154,11 +173,17 @@ class Books:
         start: int,
         urgency: Urgency = Urgency.TRADE,
         others: Others | None = None,
+        silent: set[Symbol] | None = None,
     ) -> tuple[ExecutionReport, ...]:
+        """Read executions; add the symbols to `silent` that the venue does not know any more."""
         found = await asyncio.gather(
             *(self._trades_if_read(symbol, start, urgency, others) for symbol in symbols)
         )
-        rows = sorted((row for rows in found for row in rows), key=lambda row: (row.time, row.id))
+        if silent is not None:
+            silent |= {symbol for symbol, rows in zip(symbols, found, strict=True) if rows is None}
+        rows = sorted(
+            (row for rows in found for row in rows or ()), key=lambda row: (row.time, row.id)
+        )
         settled_ts = self._settled_until()
         await self._learn_names(rows, others)
         told = [row for row in rows if self._is_named(row) or row.time * NS_PER_MS <= settled_ts]
@@ -176,7 +201,7 @@ class Books:
 
     async def _trades_if_read(
         self, symbol: Symbol, start: int, urgency: Urgency, others: Others | None
-    ) -> list[TradeRow]:
+    ) -> list[TradeRow] | None:
         """Read a symbol's executions; none where one is odd and the symbol not ours."""
         try:
             return await self._trades_of(symbol, start, urgency)
@@ -184,14 +209,16 @@ class Books:
             _leave_out(symbol, others, error)
             return []
 
-    async def _trades_of(self, symbol: Symbol, start: int, urgency: Urgency) -> list[TradeRow]:
-        """Read a symbol's executions: by time, and past a full page by id."""
+    async def _trades_of(
+        self, symbol: Symbol, start: int, urgency: Urgency
+    ) -> list[TradeRow] | None:
+        """Read a symbol's executions: by time, and past a full page by id; None of one unknown."""
         end = self._until()
         rows: dict[int, TradeRow] = {}
         for begin, until in pairwise([*range(start, end, SPAN_NS), end]):
             body = await self._list(reads.trades_since(symbol, begin, until), urgency)
             if body is None:
-                break
+                return None
             page = codec.trade_rows(body)
             rows |= {row.id: row for row in page}
             if len(page) >= reads.ROWS_MAX:
@@ -254,17 +281,16 @@ class Books:
 
     async def changes(
         self, start: int, urgency: Urgency = Urgency.TRADE, others: Others | None = None
-    ) -> tuple[FundingPayment | WalletChange, ...]:
+    ) -> tuple[AccountChange, ...]:
         """Read what moved the wallet otherwise than by fills, oldest first, each once."""
-        return (await self._income(start, urgency, others))[0]
+        return (await self._income(start, urgency, others)).changes
 
-    async def _income(
-        self, start: int, urgency: Urgency, others: Others | None = None
-    ) -> tuple[tuple[FundingPayment | WalletChange, ...], set[Symbol]]:
-        """Read the income list: what moved the wallet, and which symbols have fills."""
+    async def _income(self, start: int, urgency: Urgency, others: Others | None = None) -> Income:
+        """Read the income list, all pages as one."""
         end = self._until()
-        found: dict[str, FundingPayment | WalletChange] = {}
-        traded: set[Symbol] = set()
+        found: dict[str, AccountChange] = {}
+        fills: dict[str, SettlementPayment] = {}
+        count = 0
         for _ in range(PAGES_MAX):
             page = codec.income(
                 (await self._get(reads.income_since(start, end), urgency)).reply.body,
@@ -272,13 +298,14 @@ class Books:
                 others,
             )
             found |= {_id_of(change): change for change in page.changes}
-            traded |= page.traded
+            fills |= {fill.settlement_id: fill for fill in page.fills}
+            count += page.row_count
             if page.row_count < reads.ROWS_MAX or page.last_ts + NS_PER_MS <= start:
                 break
             start = _behind(page, start)
         else:
             raise VenueUnavailable(f"more than {PAGES_MAX} pages of income")
-        return tuple(found.values()), traded
+        return Income(tuple(found.values()), count, start, tuple(fills.values()))
 
     def _until(self) -> int:
         """Return a time that nothing can be later than, in the venue's time."""
@@ -320,5 +347,7 @@ def _behind(page: Income, start: int) -> int:
     return page.last_ts + NS_PER_MS
 
 
-def _id_of(change: FundingPayment | WalletChange) -> str:
+def _id_of(change: AccountChange) -> str:
+    if isinstance(change, SettlementPayment):
+        return change.settlement_id
     return change.payment_id if isinstance(change, FundingPayment) else change.change_id

@@ -32,6 +32,7 @@ from .contracts import (
     funding_intervals,
     instrument,
     leverage_brackets,
+    listed,
     order_types,
     times_in_force,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "leverage",
     "leverage_brackets",
     "leverages",
+    "listed",
     "listen_key",
     "mark_price",
     "open_algo_orders",

@@ -59,6 +59,7 @@ class AlgoRow(msgspec.Struct, frozen=True, rename="camel"):
     price: Decimal | None = ZERO
     working_type: str = ""
     reduce_only: bool = False
+    close_position: bool = False
     update_time: int = 0
     actual_order_id: Said = ""
     actual_qty: Said = ""  # "" until the child is in the book
@@ -176,6 +177,7 @@ def _answer(
         trigger_price=unsigned(row.trigger_price, "triggerPrice") if row.trigger_price else None,
         working_type=WORKING_TYPES.get(row.working_type, WorkingType.CONTRACT_PRICE),
         reduce_only=row.reduce_only,
+        close_position=row.close_position,
         cum_qty=cum_qty,
         asked_ts=asked_ts or 0,
     )

@@ -13,14 +13,13 @@ from typing import NamedTuple
 import msgspec
 
 from ....model.errors import ConfigError
-from ....model.instrument import Bracket, Instrument
+from ....model.instrument import TRADING, Bracket, Instrument
 from ....model.values import LARGEST_AMOUNT, ZERO, OrderType, Symbol, TimeInForce
 from .envelope import RateLimit
 from .lists import Others, read_rows, symbol_of
 from .wire import PLACES_MAX, BadFrame, checked, decode, unsigned
 from .words import ORDER_TYPES
 
-TRADING = "TRADING"
 FUNDING_INTERVAL_H = 8
 """The interval of symbols that `fundingInfo` does not name."""
 
@@ -114,6 +113,16 @@ def exchange_info(raw: bytes | msgspec.Raw) -> ExchangeInfo:
     return ExchangeInfo({symbol_of(row): row for row in info.symbols}, info.rate_limits)
 
 
+def listed(info: ExchangeInfo, symbol: Symbol) -> ContractRow | None:
+    """Return a symbol's row, whether it is trading or not; None where there is none.
+
+    Raises:
+        BadFrame: its row can't be read.
+    """
+    raw = info.contracts.get(symbol)
+    return None if raw is None else decode(_CONTRACT, raw, f"the contract {symbol}")
+
+
 def contract(info: ExchangeInfo, symbol: Symbol) -> ContractRow:
     """Return a symbol's row.
 
@@ -121,10 +130,9 @@ def contract(info: ExchangeInfo, symbol: Symbol) -> ContractRow:
         ConfigError: it is not listed, or not trading.
         BadFrame: its row can't be read.
     """
-    raw = info.contracts.get(symbol)
-    if raw is None:
+    row = listed(info, symbol)
+    if row is None:
         raise ConfigError(f"{symbol} is not listed at the venue")
-    row = decode(_CONTRACT, raw, f"the contract {symbol}")
     if row.status != TRADING:
         raise ConfigError(f"{symbol} is not trading at the venue: it is {row.status}")
     return row
@@ -172,6 +180,7 @@ def instrument(
         min_qty=_positive(lot.min_qty) or step,
         funding_interval_h=funding_interval_h,
         brackets=tuple(brackets),
+        status=row.status,
     )
     return msgspec.structs.replace(
         made, **{name: value for name, value in known.items() if value is not None}

@@ -1,6 +1,7 @@
 """Commands of the engine as the venue's requests.
 
-Conditional orders go to the algo service; quantities are always named, never "close position".
+Conditional orders go to the algo service. Quantities are named, but where a whole position is to
+be closed that no quantity can be named of.
 The command's own times go on the wire: cut to milliseconds, the venue's fence is never later
 than the engine's.
 """
@@ -60,7 +61,6 @@ def _conditional(command: SubmitOrder, position_side: str) -> Params:
     params: Params = {
         "algoType": "CONDITIONAL",
         "clientAlgoId": order.cl_ord_id,
-        "quantity": plain(order.qty),
         "recvWindow": ms(command.recv_window_ns),
         "side": order.side._value_,
         "symbol": order.symbol,
@@ -68,9 +68,13 @@ def _conditional(command: SubmitOrder, position_side: str) -> Params:
         "type": order.order_type._value_,
         "workingType": order.working_type.value,
     }
+    if order.close_position:
+        params["closePosition"] = "true"
+    else:
+        params["quantity"] = plain(order.qty)
     if position_side:
         params["positionSide"] = position_side
-    elif order.reduce_only:
+    elif order.reduce_only and not order.close_position:
         params["reduceOnly"] = "true"
     if order.trigger_price is not None:
         params["triggerPrice"] = plain(order.trigger_price)

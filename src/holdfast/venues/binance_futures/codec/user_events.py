@@ -257,6 +257,7 @@ def algo_report(frame: AlgoFrame, names: OrderNames, account: AccountId) -> Exec
         trigger_price=unsigned(algo.trigger_price, "tp") or None,
         working_type=WORKING_TYPES.get(algo.working_type, WorkingType.CONTRACT_PRICE),
         reduce_only=algo.reduce_only,
+        close_position=algo.close_position,
         cum_qty=cum_qty,
         reason=algo.refusal,
     )

@@ -62,6 +62,7 @@ class AlgoFields(msgspec.Struct, frozen=True, gc=False):
     price: Decimal = field(name="p", default=ZERO)
     working_type: str = field(name="wt", default="")
     reduce_only: bool = field(name="R", default=False)
+    close_position: bool = field(name="cp", default=False)
     refusal: str = field(name="rm", default="")
 
 

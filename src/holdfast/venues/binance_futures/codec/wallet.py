@@ -19,12 +19,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from ....model.messages import FundingPayment, WalletChange
-from ....model.values import MAIN, NS_PER_S, AccountId, Symbol, plain
+from ....model.messages import AccountChange, FundingPayment, SettlementPayment, WalletChange
+from ....model.values import MAIN, NS_PER_S, AccountId, Symbol, TradeId, plain
 from .lists import Others, read_rows
-from .wire import checked, decode, ns
+from .wire import checked, decode, ns, said
 
 HOUR_NS = 3600 * NS_PER_S
+SETTLEMENT = "DELIVERED_SETTELMENT"
+"""The end of a contract, in the venue's spelling."""
+
 FUNDING_TYPES = frozenset({"FUNDING_FEE", "SPECIAL_FUNDING_FEE"})
 OF_FILLS = frozenset({"REALIZED_PNL", "COMMISSION"})
 """Rows that executions carry themselves."""
@@ -54,6 +57,7 @@ class IncomeRow(msgspec.Struct, frozen=True, rename="camel"):
     time: int
     tran_id: int | str = 0
     symbol: str | None = ""
+    trade_id: int | str = ""
 
 
 _INCOME = msgspec.json.Decoder(IncomeRow, strict=False)
@@ -62,13 +66,18 @@ _INCOME = msgspec.json.Decoder(IncomeRow, strict=False)
 class Income(NamedTuple):
     """The income list, read. `last_ts` is its last row's time, from where a full page goes on.
 
-    `traded` are the symbols of its fills, whoever's.
+    `fills` are the rows of executions, whoever's.
     """
 
-    changes: tuple[FundingPayment | WalletChange, ...]
+    changes: tuple[AccountChange, ...]
     row_count: int
     last_ts: int
-    traded: frozenset[Symbol]
+    fills: tuple[SettlementPayment, ...] = ()
+
+    @property
+    def traded(self) -> frozenset[Symbol]:
+        """Return the symbols that have fills."""
+        return frozenset(fill.symbol for fill in self.fills)
 
 
 def income(
@@ -85,10 +94,8 @@ def income(
     listed = read_rows(raw, read, "the income list", others)
     rows = sorted(listed, key=lambda row: row.time)
     changes = tuple(_change(row, account) for row in rows if row.income_type not in OF_FILLS)
-    traded = frozenset(
-        Symbol(row.symbol) for row in rows if row.income_type in OF_FILLS and row.symbol
-    )
-    return Income(changes, row_count, ns(rows[-1].time) if rows else 0, traded)
+    fills = (_of_fill(row, account) for row in rows if row.income_type in OF_FILLS and row.symbol)
+    return Income(changes, row_count, ns(rows[-1].time) if rows else 0, tuple(fills))
 
 
 def _row(raw: msgspec.Raw) -> IncomeRow:
@@ -98,12 +105,41 @@ def _row(raw: msgspec.Raw) -> IncomeRow:
     return row
 
 
-def _change(row: IncomeRow, account: AccountId) -> FundingPayment | WalletChange:
+def _of_fill(row: IncomeRow, account: AccountId) -> SettlementPayment:
+    """Read the profit or the fee of an execution, which counts where nothing else tells of it."""
+    trade_id = said(row.trade_id)
+    number = trade_id or f"{row.time}-{plain(row.income)}"
+    return SettlementPayment(
+        account=account,
+        symbol=Symbol(row.symbol or ""),
+        amount=row.income,
+        settlement_id=f"{row.income_type}-{row.symbol}-{number}",
+        venue_ts=ns(row.time),
+        asset=row.asset,
+        trade_id=TradeId(trade_id),
+        is_fee=row.income_type == "COMMISSION",
+    )
+
+
+def _settlement(row: IncomeRow, account: AccountId, number: object) -> SettlementPayment:
+    return SettlementPayment(
+        account=account,
+        symbol=Symbol(row.symbol or ""),
+        amount=row.income,
+        settlement_id=f"{row.income_type}-{row.symbol}-{number}",
+        venue_ts=ns(row.time),
+        asset=row.asset,
+    )
+
+
+def _change(row: IncomeRow, account: AccountId) -> AccountChange:
     amount, ts = row.income, ns(row.time)
     if row.income_type in FUNDING_TYPES and row.symbol:
         return funding_payment(account, row.symbol, row.asset, amount, ts)
     # An id that is left out must not make one of several changes.
     number = row.tran_id or f"{row.time}-{row.asset}-{plain(amount)}"
+    if row.income_type == SETTLEMENT and row.symbol:
+        return _settlement(row, account, number)
     return WalletChange(
         account=account,
         asset=row.asset,
@@ -153,7 +189,7 @@ class Unlisted:
         self._moves.append(moved)
         del self._moves[:-UNLISTED_MAX]
 
-    def strike(self, changes: tuple[FundingPayment | WalletChange, ...]) -> None:
+    def strike(self, changes: tuple[AccountChange, ...]) -> None:
         """Cross out what the list shows; each row answers for one change.
 
         Lists overlap: a row that was seen once and is listed again may cross out a later, equal

@@ -1,0 +1,75 @@
+"""The venue's list of contracts, read now and then: what changed is told, what stopped too.
+
+Rule: that a contract has stopped trading is believed when two looks agree (see `joining`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from ...model.instrument import UNLISTED, Instrument
+from ...model.values import Symbol
+from . import joining
+from .asking import Asker
+
+EVERY_S = 120.0
+OFF_EVERY_S = 30.0
+"""How often the list is read, and how often while a contract does not trade."""
+
+Listed = tuple[Instrument, int]
+"""A contract and its leverage."""
+
+
+class ContractList:
+    """What is known of the contracts that are traded.
+
+    Args:
+        tell: is given each contract that was read anew, with its leverage.
+    """
+
+    def __init__(self, asker: Asker, tell: Callable[[Instrument, int], None]) -> None:
+        self._asker = asker
+        self._tell = tell
+        self._known: dict[Symbol, Listed] = {}
+
+    def begin(self, found: Iterable[Listed]) -> None:
+        """Take what a start has read."""
+        self._known = {made.symbol: (made, leverage) for made, leverage in found}
+
+    @property
+    def unlisted(self) -> frozenset[Symbol]:
+        """Return the symbols that the venue does not list any more."""
+        all_of_them = self._known.values()
+        return frozenset(made.symbol for made, _ in all_of_them if made.status == UNLISTED)
+
+    def set_leverage(self, symbol: Symbol, leverage: int) -> None:
+        """Hear of a symbol's new leverage."""
+        if symbol in self._known:
+            self._list(self._known[symbol][0], leverage)
+
+    async def keep(self) -> None:
+        """Read the list now and then, for ever; soon again while a contract does not trade."""
+        now = asyncio.get_running_loop().time
+        read = now()
+        while True:
+            await asyncio.sleep(OFF_EVERY_S)
+            is_whole = all(made.is_trading for made, _ in self._known.values())
+            if not is_whole or now() - read >= EVERY_S:
+                read = now()
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read the list anew, unless that is being done."""
+        budget = self._asker.budget
+        if not budget.begin("contracts", self._asker.clock.now()):
+            return
+        try:
+            for made, leverage in await joining.filters(self._asker, self._known):
+                self._list(made, leverage)
+        finally:
+            budget.end("contracts")
+
+    def _list(self, made: Instrument, leverage: int) -> None:
+        self._known[made.symbol] = (made, leverage)
+        self._tell(made, leverage)
