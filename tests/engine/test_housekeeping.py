@@ -121,11 +121,11 @@ def test_money_that_was_moved_hides_no_loss_and_is_none(amount, reason, share):
 
 
 def test_money_in_an_asset_that_no_contract_settles_in_moves_no_limit(rig):
-    before = rig.state.account(MAIN).day_equity
+    before = rig.state.account(MAIN).benchmark("USDT").day_equity
 
     money(rig, "7", "TRANSFER", "BNB")
 
-    assert rig.state.account(MAIN).day_equity == before
+    assert rig.state.account(MAIN).benchmark("USDT").day_equity == before
 
 
 # The equity curve
@@ -158,7 +158,7 @@ def test_the_highest_equity_of_the_session_is_remembered(rig):
         rig.price(price)
         rig.wait(61)
 
-    assert rig.state.account(MAIN).peak_equity == Decimal("10099.99")
+    assert rig.state.account(MAIN).benchmark("USDT").peak_equity == Decimal("10099.99")
 
 
 def test_nothing_happens_to_a_session_that_is_stopped():

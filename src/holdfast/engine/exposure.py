@@ -11,6 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from ..model.instrument import is_worth
 from ..model.margin import initial_margin, maintenance_margin, unrealized_pnl
 from ..model.values import BUY, ZERO, AccountId, Key, NewOrder
 from .market import Market
@@ -77,18 +78,32 @@ class Exposure:
                 keys[key] = None
         return list(keys)
 
-    def equity(self, account: AccountId) -> Decimal:
-        """Return wallet and open profit, in the margin asset of the account's contracts."""
+    def equity(self, account: AccountId, asset: str) -> Decimal:
+        """Return wallet and open profit in one margin asset: what backs its contracts."""
         state = self._state
-        total = state.account(account).wallet(state.margin_asset(account))
+        total = state.account(account).wallet(asset)
         for key, held in state.positions.items():
-            if held.qty and key[0] == account:
+            if held.qty and key[0] == account and state.settled_in(key) == asset:
                 total += self.unrealized(key)
         return total
 
-    def margin_asset(self, account: AccountId) -> str:
-        """Return the asset that the account's contracts are settled in."""
-        return self._state.margin_asset(account)
+    def backing(self, key: Key) -> Decimal:
+        """Return the equity that a contract's limits are shares of: its margin asset's."""
+        return self.equity(key[0], self._state.settled_in(key))
+
+    def shown_assets(self, account: AccountId) -> list[str]:
+        """Return the margin assets whose sum is shown of an account: those worth the first."""
+        assets = self._state.margin_assets(account)
+        return [asset for asset in assets if is_worth(asset, assets[0])]
+
+    def shown_wallet(self, account: AccountId) -> Decimal:
+        """Return the wallets of all margin assets, dollars one for one. No limit goes by it."""
+        books = self._state.account(account)
+        return sum(map(books.wallet, self.shown_assets(account)), ZERO)
+
+    def shown_equity(self, account: AccountId) -> Decimal:
+        """Return the equity in all margin assets, dollars one for one. No limit goes by it."""
+        return sum((self.equity(account, a) for a in self.shown_assets(account)), ZERO)
 
     def reach(self, key: Key, extra: NewOrder | None = None) -> Reach:
         """Return the worst case of a symbol, with one more order if given.
@@ -142,14 +157,14 @@ class Exposure:
             ZERO,
         )
 
-    def gross_now(self, account: AccountId) -> Decimal:
-        """Return the sum of absolute notionals of the positions as they are."""
+    def gross_now(self, account: AccountId, asset: str | None = None) -> Decimal:
+        """Return the sum of absolute notionals of the positions as they are; of one asset's."""
         state = self._state
         return sum(
             (
                 abs(state.position(k).qty) * self.mark(k)
                 for k in state.open_keys()
-                if k[0] == account
+                if k[0] == account and asset in {None, state.settled_in(k)}
             ),
             ZERO,
         )
@@ -189,8 +204,7 @@ class Exposure:
         found = {}
         for asset, keys in self._state.open_keys_by_asset(account).items():
             needed = sum(map(self._maintenance, keys), ZERO)
-            wallet = self._state.account(account).wallet(asset)
-            equity = wallet + sum(map(self.unrealized, keys), ZERO)
+            equity = self.equity(account, asset)
             short = Decimal(1) if needed else ZERO
             found[asset] = needed / equity if equity > ZERO else short
         return found

@@ -94,10 +94,14 @@ def _ask_after_doubts(core: Core) -> None:
 
 def _turn_day(core: Core, account: AccountId) -> None:
     """Begin the trading day at 00:00 UTC, or at the session's first sight of it."""
-    day = core.now // NS_PER_DAY
-    if core.state.account(account).day != day:
-        equity = as_money(core.exposure.equity(account))
-        core.emit(ev.TradingDayStarted(ts=core.now, account=account, day=day, equity=equity))
+    day, books = core.now // NS_PER_DAY, core.state.account(account)
+    for asset in core.state.margin_assets(account):
+        if books.benchmark(asset).day == day:
+            continue
+        equity = as_money(core.exposure.equity(account, asset))
+        core.emit(
+            ev.TradingDayStarted(ts=core.now, account=account, day=day, equity=equity, asset=asset)
+        )
 
 
 def _sample_equity(core: Core, account: AccountId) -> None:
@@ -106,19 +110,21 @@ def _sample_equity(core: Core, account: AccountId) -> None:
 
 
 def sample_equity(core: Core, account: AccountId) -> None:
-    """Put one point on the equity curve."""
-    wallet = core.state.account(account).wallet(core.exposure.margin_asset(account))
-    equity = as_money(core.exposure.equity(account))
-    core.emit(
-        ev.EquitySampled(
-            ts=core.now,
-            account=account,
-            equity=equity,
-            wallet=wallet,
-            unrealized=equity - wallet,
-            exposure=as_money(core.exposure.gross_now(account)),
+    """Put one point on the equity curve of each margin asset."""
+    for asset in core.state.margin_assets(account):
+        wallet = core.state.account(account).wallet(asset)
+        equity = as_money(core.exposure.equity(account, asset))
+        core.emit(
+            ev.EquitySampled(
+                ts=core.now,
+                account=account,
+                equity=equity,
+                wallet=wallet,
+                unrealized=equity - wallet,
+                exposure=as_money(core.exposure.gross_now(account, asset)),
+                asset=asset,
+            )
         )
-    )
 
 
 def _avoid_liquidation(core: Core, account: AccountId) -> None:

@@ -49,9 +49,10 @@ def until(core: Core) -> int:
     if not all(_is_guarded(state, parent) for parent in _guarded_parents(state)):
         return 0
     due = NEVER
-    for account in map(state.account, state.accounts):
+    for name, account in state.accounts.items():
         if account.opened_ts:
-            next_day = (account.day + 1) * NS_PER_DAY
+            day = min(account.benchmark(asset).day for asset in state.margin_assets(name))
+            next_day = (day + 1) * NS_PER_DAY
             due = min(due, next_day, account.sampled_ts + core.settings.equity_interval_ns)
     return due
 

@@ -136,7 +136,7 @@ def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
     for symbol in sorted({*theirs, *ours}):
         if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO):
             _adopt_position(core, snapshot, symbol, OPENING)
-    books, main = core.state.account(account), core.exposure.margin_asset(account)
+    books, main = core.state.account(account), core.state.first_margin_asset(account)
     for asset in (*sorted({*snapshot.balances, *books.assets()} - {main}), main):
         core.emit(
             ev.WalletChanged(

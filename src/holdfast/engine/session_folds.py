@@ -25,6 +25,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
+    state.symbols = fact.symbols
     if fact.session_id != state.session_id:
         new_session(state, fact)
     for account in fact.accounts:
@@ -37,10 +38,12 @@ def new_session(state: State, fact: ev.EpochStarted) -> None:
     state.strategies, state.stopped_strategies = {}, {}
     state.message_times, state.execution_times, state.recent_orders = [], {}, []
     for account in state.accounts.values():
-        account.sampled_ts, account.peak_equity = 0, ZERO
+        account.sampled_ts = 0
+        for known in account.benchmarks.values():
+            known.peak_equity = ZERO
         if fact.ts < state.last_ts:  # another recording: its past is not what we have booked
-            account.day, account.opened_ts, account.trades_until = -1, 0, 0
-            account.moved_ts = 0
+            account.benchmarks = {}
+            account.opened_ts, account.trades_until, account.moved_ts = 0, 0, 0
 
 
 def session_changed(state: State, fact: ev.SessionChanged) -> None:

@@ -182,21 +182,27 @@ class InstrumentDefined(Fact, frozen=True, kw_only=True):
 
 
 class TradingDayStarted(Fact, frozen=True, kw_only=True):
-    """Equity at the day's first sight (from 00:00 UTC); the daily loss counts from it."""
+    """Equity at the day's first sight (from 00:00 UTC); the daily loss counts from it.
+
+    Of what is settled in one margin asset; "" is the first contract's, in facts from before it was
+    told.
+    """
 
     account: AccountId = MAIN
     day: int  # days since 1970-01-01
     equity: Decimal
+    asset: str = ""
 
 
 class EquitySampled(Fact, frozen=True, kw_only=True):
-    """One point of the equity curve."""
+    """One point of the equity curve of one margin asset; see `TradingDayStarted`."""
 
     account: AccountId = MAIN
     equity: Decimal
     wallet: Decimal
     unrealized: Decimal
     exposure: Decimal  # sum of absolute notionals at the mark
+    asset: str = ""
 
 
 class AlarmRaised(Fact, frozen=True, kw_only=True):

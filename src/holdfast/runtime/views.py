@@ -310,7 +310,7 @@ def position_view(engine: Engine, key: Key) -> Position:
     notional = abs(position.qty) * mark
     instrument = state.instruments.get(key)
     brackets = instrument.brackets if instrument else ()
-    equity = exposure.equity(key[0])
+    equity = exposure.backing(key)
     needed = maintenance_margin(brackets, notional)
     return Position(
         symbol=key[1],
@@ -328,19 +328,22 @@ def position_view(engine: Engine, key: Key) -> Position:
     )
 
 
+def _daily_pnl(engine: Engine, name: AccountId, asset: str) -> Decimal:
+    known = engine.state.account(name).benchmark(asset)
+    return engine.core.exposure.equity(name, asset) - known.day_equity if known.day >= 0 else ZERO
+
+
 def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
     """Show how an account stands."""
     state, exposure = engine.state, engine.core.exposure
-    equity = exposure.equity(name)
-    books = state.account(name)
-    wallet = books.wallet(exposure.margin_asset(name))
+    equity, wallet = exposure.shown_equity(name), exposure.shown_wallet(name)
     gross = exposure.gross_now(name)
     orders = state.all_open_orders()
     return Metrics(
         position_count=len([k for k in state.open_keys() if k[0] == name]),
         total_exposure=gross,
         unrealized_pnl=equity - wallet,
-        daily_pnl=equity - books.day_equity if books.day >= 0 else ZERO,
+        daily_pnl=sum((_daily_pnl(engine, name, a) for a in exposure.shown_assets(name)), ZERO),
         equity=equity,
         wallet=wallet,
         free_margin=equity - exposure.initial_margin(name),
