@@ -282,6 +282,24 @@ def test_a_threshold_of_one_opens_at_once():
     assert rig.told(ev.BreakerChanged)[0].state == "OPEN"
 
 
+def test_a_failure_a_day_never_opens_the_breaker(rig):
+    for _ in range(10):
+        fail(rig, 1)
+        rig.now += NS_PER_DAY
+
+    assert rig.state.breakers["main venue"].state.value == "CLOSED"
+    assert rig.alarms() == []
+
+
+def test_failures_of_an_hour_add_up_over_a_restart(rig):
+    fail(rig, 4)
+    rig.restart()
+    rig.snapshot()
+    fail(rig, 1)
+
+    assert rig.state.breakers["main venue"].state.value == "OPEN"
+
+
 def test_kinds_of_failure_are_counted_apart(rig):
     fail(rig, 4, "venue")
     fail(rig, 4, "limits")

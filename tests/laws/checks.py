@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.engine import forgetting
+from holdfast.engine.breaker import FAILURES_KEPT
 from holdfast.engine.folds import OPENING
 from holdfast.engine.order import RequestState
 from holdfast.engine.protection import cover
@@ -211,6 +212,7 @@ def _things(state: State) -> Iterator[tuple[str, msgspec.Struct]]:
     yield "State", state
     yield from (("AccountState", each) for each in state.accounts.values())
     yield from (("Order", each) for each in state.orders.values())
+    yield from (("Breaker", each) for each in state.breakers.values())
     yield from (("Parent", each) for each in state.parents.values())
 
 
@@ -247,6 +249,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "AccountState.funding": lambda: ASSETS_MAX,
     "AccountState.benchmarks": lambda: ASSETS_MAX,
     "AccountState.changes_seen": lambda: forgetting.CHANGES_REMEMBERED,
+    "Breaker.failures": lambda: FAILURES_KEPT,
     "Order.trade_ids": lambda: TRADES_OF_AN_ORDER_MAX,
     "Parent.children": lambda: forgetting.CLOSED_ORDERS_KEPT + OPEN_MAX,
 }

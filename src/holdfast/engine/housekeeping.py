@@ -156,17 +156,13 @@ def _let_breakers_recover(core: Core) -> None:
 def on_failure(core: Core, account: AccountId, failure: str, reason: str) -> None:
     """Count a failure of the venue against its breaker."""
     name = f"{account} {failure}"
-    breaker = core.state.breakers.get(name)
-    count = breaker.failure_count if breaker else 0
-    threshold = core.settings.breaker_threshold
-    if breaker is None:
-        after = BreakerState.OPEN if threshold <= 1 else BreakerState.CLOSED
-    else:
-        after = breaker.after_failure(threshold)
-    is_told = breaker is not None and _was_open(core, breaker)
-    _move_breaker(core, name, after, count + 1, reason)
+    breaker = core.state.breakers.get(name) or Breaker()
+    count = breaker.count_at(core.now)
+    after = breaker.after_failure(count, core.settings.breaker_threshold)
+    is_told = _was_open(core, breaker)
+    _move_breaker(core, name, after, count, reason)
     if after is BreakerState.OPEN and not is_told:
-        text = f"nothing new is opened, for {count + 1} failures in a row, the last: {reason}"
+        text = f"nothing new is opened, for {count} failures within an hour, the last: {reason}"
         core.alarm("breaker_open", text, account)
 
 

@@ -75,7 +75,9 @@ def flatten_asked(state: State, _: ev.FlattenRequested) -> None:
 def breaker_changed(state: State, fact: ev.BreakerChanged) -> None:
     breaker = state.breakers.setdefault(f"{fact.account} {fact.failure}", Breaker())
     was_open = breaker.state is BreakerState.OPEN
-    breaker.state, breaker.failure_count = BreakerState(fact.state), fact.failure_count
+    breaker.state = BreakerState(fact.state)
+    if breaker.state is not BreakerState.HALF_OPEN:  # which time alone brings about
+        breaker.count(fact.ts, fact.failure_count)
     if breaker.state is BreakerState.OPEN and not was_open:
         breaker.opened_ts = fact.ts
 

@@ -34,6 +34,7 @@ from .background import Background
 from .bookkeeping import Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
+from .codec.requests import ORDER_COST
 from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
 from .counters import CONNECTING
 from .dead_man import DeadMan
@@ -309,6 +310,10 @@ class BinanceFuturesVenue:
     def held(self) -> str:
         """Say what a limit holds requests back for; see `Telling`."""
         return self._asker.awaits if self._asker.is_held else ""
+
+    def order_room_at(self, now: int) -> int:
+        """Return when a new order may leave; see `Limited`."""
+        return self._asker.budget.when(ORDER_COST, Urgency.TRADE, now)
 
     def _road(self, call: codec.Call) -> Road:
         orders = self._orders
