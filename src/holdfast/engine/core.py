@@ -17,6 +17,7 @@ from ..model.values import (
     AccountId,
     ClOrdId,
     IntentId,
+    Key,
     NewOrder,
     OrderRole,
     OrderType,
@@ -126,6 +127,13 @@ class Core:
             is_resting_exit = order.role is OrderRole.EXIT and is_limit
             if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
                 self.cancel(order, reason)
+
+    def isolate(self, key: Key, wallet: Decimal) -> None:
+        """Note what stands for a position alone; 0 where the cross wallet does."""
+        if wallet:
+            self.market.isolated[key] = wallet
+        else:
+            self.market.isolated.pop(key, None)
 
     # Ids
 

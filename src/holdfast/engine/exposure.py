@@ -36,6 +36,17 @@ class Reach(NamedTuple):
         return self.size * self.price
 
 
+class Pool(NamedTuple):
+    """Positions that one purse stands for: `wallet` and their open profit.
+
+    `ratio` is the maintenance margin that they need over both; liquidation comes at 1.
+    """
+
+    keys: list[Key]
+    wallet: Decimal
+    ratio: Decimal
+
+
 class Exposure:
     """Values an engine's state at the market's prices. Holds nothing of its own."""
 
@@ -177,8 +188,17 @@ class Exposure:
         total = ZERO
         for key in keys:
             reach = self.reach(key, extra if extra and key == extra.key else None)
-            total += initial_margin(reach.notional, self._state.leverages.get(key, 1))
+            total += self.tied(key, reach.notional)
         return total
+
+    def tied(self, key: Key, notional: Decimal) -> Decimal:
+        """Return the margin that so much of a contract ties up: what is isolated, at least."""
+        needed = initial_margin(notional, self._state.leverages.get(key, 1))
+        return max(needed, self._market.isolated.get(key, ZERO) if self._holds(key) else ZERO)
+
+    def _holds(self, key: Key) -> bool:
+        held = self._state.positions.get(key)
+        return held is not None and bool(held.qty)
 
     def maintenance_margin(self, account: AccountId) -> Decimal:
         """Return what the positions as they are must keep to stay open."""
@@ -193,18 +213,31 @@ class Exposure:
         return maintenance_margin(instrument.brackets, notional)
 
     def margin_ratio(self, account: AccountId) -> Decimal:
-        """Return maintenance margin over what backs it, where it is worst; see `margin_ratios`."""
-        return max(self.margin_ratios(account).values(), default=ZERO)
+        """Return maintenance margin over what backs it, where it is worst."""
+        return max((pool.ratio for pool in self.margin_pools(account)), default=ZERO)
 
-    def margin_ratios(self, account: AccountId) -> dict[str, Decimal]:
-        """Return maintenance margin over wallet and open profit; liquidation comes at 1.
+    def margin_pools(self, account: AccountId) -> list[Pool]:
+        """Return an account's positions by what stands for them.
 
-        By margin asset: each stands for the positions that are settled in it, and for no other's.
+        The cross ones of a margin asset have its wallet, less what is isolated; each isolated one
+        has that part alone, and no other's loss or profit is its own.
         """
-        found = {}
+        pools = []
         for asset, keys in self._state.open_keys_by_asset(account).items():
-            needed = sum(map(self._maintenance, keys), ZERO)
-            equity = self.equity(account, asset)
-            short = Decimal(1) if needed else ZERO
-            found[asset] = needed / equity if equity > ZERO else short
-        return found
+            isolated = {k: self._market.isolated[k] for k in keys if k in self._market.isolated}
+            wallet = self._state.account(account).wallet(asset) - sum(isolated.values(), ZERO)
+            if cross := [key for key in keys if key not in isolated]:
+                pools.append(self._pool(cross, wallet))
+            pools += [self._pool([key], own) for key, own in isolated.items()]
+        return pools
+
+    def pool_of(self, key: Key) -> Pool:
+        """Return what stands for a position, with all that it stands for; for a flat one, 0."""
+        found = (pool for pool in self.margin_pools(key[0]) if key in pool.keys)
+        return next(found, Pool([key], ZERO, ZERO))
+
+    def _pool(self, keys: list[Key], wallet: Decimal) -> Pool:
+        needed = sum(map(self._maintenance, keys), ZERO)
+        equity = wallet + sum(map(self.unrealized, keys), ZERO)
+        short = Decimal(1) if needed else ZERO
+        return Pool(keys, wallet, needed / equity if equity > ZERO else short)

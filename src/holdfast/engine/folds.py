@@ -323,6 +323,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.KillSwitchVerified: session_folds.kill_verified,
     ev.FlattenRequested: session_folds.flatten_asked,
     ev.BreakerChanged: session_folds.breaker_changed,
+    ev.AccountModeChanged: session_folds.mode_changed,
     ev.StrategyStarted: session_folds.strategy_started,
     ev.StrategyStopped: session_folds.strategy_stopped,
     ev.InstrumentDefined: session_folds.instrument_defined,

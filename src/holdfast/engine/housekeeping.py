@@ -8,7 +8,6 @@ from ..model import events as ev
 from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
-    ZERO,
     AccountId,
     OrderRole,
     OrderStatus,
@@ -128,19 +127,18 @@ def sample_equity(core: Core, account: AccountId) -> None:
 
 
 def _avoid_liquidation(core: Core, account: AccountId) -> None:
-    """Close the largest position while the margin is nearly used up."""
-    ratios = core.exposure.margin_ratios(account)
-    asset, ratio = max(ratios.items(), key=lambda each: each[1], default=("", ZERO))
-    if ratio < MARGIN_RATIO_MAX:
+    """Close the largest position of a purse whose margin is nearly used up."""
+    pools = core.exposure.margin_pools(account)
+    pool = max(pools, key=lambda each: each.ratio, default=None)
+    if pool is None or pool.ratio < MARGIN_RATIO_MAX:
         return
-    keys = core.state.open_keys_by_asset(account)[asset]
-    worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
+    worst = max(pool.keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
     before = len(core.facts)
     close_position(core, worst)
     if len(core.facts) > before:
         core.alarm(
             "emergency_close",
-            f"margin ratio {ratio:.2f}: closing {worst[1]}",
+            f"margin ratio {pool.ratio:.2f}: closing {worst[1]}",
             account,
             worst[1],
         )

@@ -26,6 +26,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.epoch, state.order_seq = fact.epoch, 0
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
     state.symbols = fact.symbols
+    state.odd_modes = {}  # a venue is not joined while its account is set so
     if fact.session_id != state.session_id:
         new_session(state, fact)
     for account in fact.accounts:
@@ -80,6 +81,13 @@ def breaker_changed(state: State, fact: ev.BreakerChanged) -> None:
         breaker.count(fact.ts, fact.failure_count)
     if breaker.state is BreakerState.OPEN and not was_open:
         breaker.opened_ts = fact.ts
+
+
+def mode_changed(state: State, fact: ev.AccountModeChanged) -> None:
+    if fact.problem:
+        state.odd_modes[fact.account] = fact.problem
+    else:
+        state.odd_modes.pop(fact.account, None)
 
 
 def strategy_started(state: State, fact: ev.StrategyStarted) -> None:

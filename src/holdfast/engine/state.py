@@ -63,6 +63,7 @@ class State(msgspec.Struct):
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
     symbols: tuple[Symbol, ...] = ()  # that this epoch trades; () where all that are listed
     breakers: dict[str, Breaker] = {}  # "account failure"
+    odd_modes: dict[AccountId, str] = {}  # how an account is set that is not as we trade it
     message_times: list[int] = []
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: list[ClOrdId] = []

@@ -50,6 +50,7 @@ from .values import (
 )
 
 __all__ = [
+    "AccountModeChanged",
     "AlarmRaised",
     "BooksAgreed",
     "BooksDiffered",
@@ -157,6 +158,13 @@ class BreakerChanged(Fact, frozen=True, kw_only=True):
     state: str
     failure_count: int
     reason: str
+
+
+class AccountModeChanged(Fact, frozen=True, kw_only=True):
+    """The account was set otherwise than we trade it: nothing new is opened. "" is as we do."""
+
+    account: AccountId = MAIN
+    problem: str
 
 
 class StrategyStarted(Fact, frozen=True, kw_only=True):
@@ -308,6 +316,7 @@ Event = (
     | KillSwitchVerified
     | FlattenRequested
     | BreakerChanged
+    | AccountModeChanged
     | StrategyStarted
     | StrategyStopped
     | InstrumentDefined

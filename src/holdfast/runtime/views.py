@@ -310,7 +310,8 @@ def position_view(engine: Engine, key: Key) -> Position:
     notional = abs(position.qty) * mark
     instrument = state.instruments.get(key)
     brackets = instrument.brackets if instrument else ()
-    equity = exposure.backing(key)
+    purse = exposure.pool_of(key)
+    equity = purse.wallet + sum(map(exposure.unrealized, purse.keys), ZERO)
     needed = maintenance_margin(brackets, notional)
     return Position(
         symbol=key[1],
@@ -323,7 +324,7 @@ def position_view(engine: Engine, key: Key) -> Position:
         fees=position.fees,
         funding=position.funding,
         margin=initial_margin(notional, leverage),
-        margin_ratio=needed / equity if equity > ZERO else Decimal(1),
+        margin_ratio=needed / equity if equity > ZERO else Decimal(1 if needed else 0),
         opened_at=when(position.opened_ts) if position.opened_ts else None,
     )
 

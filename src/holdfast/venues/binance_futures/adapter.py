@@ -18,7 +18,6 @@ from ...model.instrument import Instrument
 from ...model.messages import (
     ExecutionReport,
     FundingPayment,
-    InstrumentListed,
     OrderNotFound,
     VenueFailure,
     VenueLink,
@@ -28,6 +27,7 @@ from ...model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ...ports import Capabilities, Clock
 from ..limits import Budget, Urgency
 from . import codec, joining
+from .account_settings import AccountSettings
 from .answers import failure
 from .asking import Asker
 from .background import Background
@@ -35,7 +35,7 @@ from .bookkeeping import Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
 from .codec.requests import ORDER_COST
-from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
+from .codec.user_events import AssetModeSet, BooksMoved, LeverageSet, MarginCall
 from .counters import CONNECTING
 from .dead_man import DeadMan
 from .listen_key import UserChannel
@@ -112,7 +112,6 @@ class BinanceFuturesVenue:
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
         self._wire: Wire | None = None
-        self._contracts: dict[Symbol, tuple[Instrument, int]] = {}
         self._has_been_up = False
         self._orders: OrdersSocket | None = None
         self._channel: UserChannel | None = None
@@ -157,7 +156,9 @@ class BinanceFuturesVenue:
             if not symbols:
                 return []
             found = await joining.contracts(self._asker, self._settings, symbols)
-            self._contracts = {made.symbol: (made, leverage) for made, leverage in found}
+            self._account_settings.contracts |= {
+                made.symbol: (made, leverage) for made, leverage in found
+            }
             self._books.symbols = tuple(symbols)
             await self._open_streams(wire)
         except BaseException:
@@ -189,6 +190,7 @@ class BinanceFuturesVenue:
         self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
         books = Books(asker, self._names, account, settings.read_lag_ns)
         self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
+        self._account_settings = AccountSettings(asker, account, settings, self._say)
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
@@ -222,6 +224,7 @@ class BinanceFuturesVenue:
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
         start(self._keep_time())
+        start(self._account_settings.run())
         if self._settings.orders_over_ws:
             self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
@@ -335,8 +338,10 @@ class BinanceFuturesVenue:
             case Then.RESYNC:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:
-                self._background.start(self._refresh_contracts())
-            case Then.CHECK_MODE | Then.REDUCE_ONLY:
+                self._background.start(self._account_settings.refresh_contracts())
+            case Then.CHECK_MODE:
+                self._account_settings.want()
+            case Then.REDUCE_ONLY:
                 _log.warning("the venue restricts us: %s", outcome.reason)
             case _:
                 pass
@@ -344,20 +349,6 @@ class BinanceFuturesVenue:
     def _fetch_missed(self, reason: str) -> None:
         """Have the books compared: to the engine, a link that is up asks for that."""
         self._say(VenueLink(account=self._account, is_up=True, reason=reason))
-
-    async def _refresh_contracts(self) -> None:
-        """Read the filters anew."""
-        if not self._asker.budget.begin("contracts", self._clock.now()):
-            return
-        try:
-            for made, leverage in await joining.filters(self._asker, self._contracts):
-                self._list(made, leverage)
-        finally:
-            self._asker.budget.end("contracts")
-
-    def _list(self, made: Instrument, leverage: int) -> None:
-        self._contracts[made.symbol] = (made, leverage)
-        self._say(InstrumentListed(account=self._account, instrument=made, leverage=leverage))
 
     # Telling
 
@@ -379,6 +370,8 @@ class BinanceFuturesVenue:
     def _on_link(self, is_up: bool, reason: str) -> None:
         if not is_up or self._has_been_up:
             self._say(VenueLink(account=self._account, is_up=is_up, reason=reason))
+        if is_up and self._has_been_up:
+            self._account_settings.want()
         self._has_been_up = True
 
     def _on_events(self, events: Sequence[UserEvent]) -> None:
@@ -388,14 +381,14 @@ class BinanceFuturesVenue:
                     self._tell(event)
                 case codec.WalletMoved():
                     self._books.heard_of(event)
+                case BooksMoved():
+                    self._account_settings.heard(event)
                 case LeverageSet(symbol=symbol, leverage=leverage):
-                    if symbol in self._contracts:
-                        self._list(self._contracts[symbol][0], leverage)
+                    self._account_settings.relist(symbol, leverage)
                 case MarginCall(symbols=symbols):
                     _log.error("margin call: %s", ", ".join(symbols))
-                case AssetModeSet(is_multi_assets=True):
-                    reason = "the account was switched to multi-assets mode"
-                    self._say(VenueFailure(account=self._account, failure="auth", reason=reason))
+                case AssetModeSet(is_multi_assets=is_multi_assets):
+                    self._account_settings.switched(is_multi_assets=is_multi_assets)
                 case FundingPayment():
                     self._say(event)
                 case _:

@@ -16,10 +16,10 @@ from .books import (
     balances,
     key_restrictions,
     leverage,
-    leverages,
     listen_key,
     positions,
     server_time_ms,
+    symbol_configs,
 )
 from .calls import Call, Cost, Route, Security
 from .contracts import (
@@ -61,6 +61,7 @@ from .orders import (
 )
 from .stream_frames import StreamReply
 from .user_events import (
+    MARGIN_TYPE_CHANGE,
     AssetModeSet,
     BooksMoved,
     LeverageSet,
@@ -73,6 +74,7 @@ from .wallet import Income, Unlisted, WalletMoved, funding_id, income
 from .wire import BadFrame
 
 __all__ = [
+    "MARGIN_TYPE_CHANGE",
     "AccountConfig",
     "AlgoAnswer",
     "AssetModeSet",
@@ -123,7 +125,6 @@ __all__ = [
     "key_restrictions",
     "leverage",
     "leverage_brackets",
-    "leverages",
     "listen_key",
     "mark_price",
     "open_algo_orders",
@@ -138,6 +139,7 @@ __all__ = [
     "requests",
     "rest_request",
     "server_time_ms",
+    "symbol_configs",
     "times_in_force",
     "trade_rows",
     "trades",
