@@ -11,6 +11,7 @@ from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
 from .second_thoughts import SecondThoughts
+from .settings_at_hand import SettingsAtHand
 from .unruly import Misrule
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Misrule,
     Contracts,
     HardTimes,
+    SettingsAtHand,
 )
 
 

@@ -178,3 +178,16 @@ async def test_a_start_goes_by_a_margin_mode_that_a_position_holds_up():
         async with joined(one) as venue:
             [held] = (await one.snapshot(venue)).positions
             assert held.isolated_wallet > 0
+
+
+async def test_what_was_set_while_a_session_began_comes_with_the_first_books():
+    """It lists the contracts that `connect` returned, behind what the stream told meanwhile."""
+    async with town() as one, joined(one) as venue:
+        assert one.core.set_leverage(ACCOUNT, BTC, 3) is None
+        await one.has(is_told(InstrumentListed, leverage=3))
+        one.heard.clear()
+
+        await one.snapshot(venue)
+        await one.snapshot(venue)
+
+        assert [m.leverage for m in one.heard if isinstance(m, InstrumentListed)] == [3]

@@ -21,6 +21,7 @@ from ...model.messages import (
     IsolatedWallets,
     MarginModeSet,
     VenueMessage,
+    VenueSnapshot,
 )
 from ...model.values import AccountId, Symbol
 from ..limits import Urgency
@@ -61,6 +62,7 @@ class AccountSettings:
         self._settings = settings
         self._say = say
         self._news = asyncio.Event()
+        self._has_listed = False
         self._problem = ""
         self._told: set[Symbol] = set()  # whose margin mode is not ours, and can't be
         self._isolated: dict[Symbol, Decimal] = {}
@@ -83,6 +85,18 @@ class AccountSettings:
         if is_multi_assets:
             self._tell_mode(MULTI_ASSETS)
         self.want()
+
+    def say_books(self, message: VenueMessage) -> None:
+        """Pass on what was read of the books: with the first, the contracts as they are now.
+
+        A session lists those that `connect` returned as it begins, and something may have been set
+        since.
+        """
+        if isinstance(message, VenueSnapshot) and not self._has_listed:
+            self._has_listed = True
+            for made, leverage in tuple(self.contracts.values()):
+                self._list(made, leverage)
+        self._say(message)
 
     def relist(self, symbol: Symbol, leverage: int) -> None:
         """Say that one of our contracts has this leverage now."""

@@ -189,8 +189,8 @@ class BinanceFuturesVenue:
         self._desk = OrderDesk(asker, self._names, account, doors)
         self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
         books = Books(asker, self._names, account, settings.read_lag_ns)
-        self._books = Bookkeeping(books, settings.read_lag_ns, self._say, self._dead_man.heard)
-        self._account_settings = AccountSettings(asker, account, settings, self._say)
+        self._account_settings = own = AccountSettings(asker, account, settings, self._say)
+        self._books = Bookkeeping(books, settings.read_lag_ns, own.say_books, self._dead_man.heard)
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
