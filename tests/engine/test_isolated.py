@@ -63,6 +63,16 @@ def test_an_isolated_position_near_its_end_is_closed_though_the_account_is_rich(
     assert rig.alarms() == ["emergency_close"]
 
 
+def test_each_purse_that_is_nearly_used_up_is_seen_to_at_once(rig):
+    isolate(rig, BTCUSDT="20", ETHUSDT="10")
+    rig.price("96")
+    rig.price("96", ETH)
+
+    rig.tick()
+
+    assert {order.symbol for order in rig.submitted()} == {BTC, ETH}
+
+
 def test_an_isolated_loss_closes_no_cross_position(rig):
     """What the isolated one may lose beyond its purse is not the account's."""
     isolate(rig, ETHUSDT="9990")

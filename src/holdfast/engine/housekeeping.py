@@ -16,6 +16,7 @@ from ..model.values import (
 from .asking import ANSWER_PATIENCE_NS, is_due
 from .breaker import Breaker, BreakerState
 from .core import Core
+from .exposure import Pool
 from .order import Order, RequestState
 from .protection import guard, is_settled
 from .reports import doubt_unanswered
@@ -127,11 +128,13 @@ def sample_equity(core: Core, account: AccountId) -> None:
 
 
 def _avoid_liquidation(core: Core, account: AccountId) -> None:
-    """Close the largest position of a purse whose margin is nearly used up."""
-    pools = core.exposure.margin_pools(account)
-    pool = max(pools, key=lambda each: each.ratio, default=None)
-    if pool is None or pool.ratio < MARGIN_RATIO_MAX:
-        return
+    """Close the largest position of each purse whose margin is nearly used up."""
+    for pool in core.exposure.margin_pools(account):
+        if pool.ratio >= MARGIN_RATIO_MAX:
+            _close_largest(core, account, pool)
+
+
+def _close_largest(core: Core, account: AccountId, pool: Pool) -> None:
     worst = max(pool.keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
     before = len(core.facts)
     close_position(core, worst)
