@@ -18,6 +18,7 @@ from ...model import events as ev
 from ...model import messages as msg
 from ...model.ids import Owner
 from ...model.values import ZERO, OrderRole, OrderStatus, ParentId, Verdict
+from ..settings_at_hand import SettingsAtHand
 from .patching import Patch
 
 
@@ -228,3 +229,9 @@ def believe_every_size(patch: Patch) -> None:
 
 def begin_books_that_move(patch: Patch) -> None:
     patch.attr(reconcile, "_is_unsure", lambda _core, _snapshot: False)
+
+
+def know_nothing_isolated(patch: Patch) -> None:
+    """Let the whole account stand for a position that somebody isolated."""
+    patch.attr(Core, "isolate", lambda _self, _key, _wallet: None)
+    patch.attr(SettingsAtHand, "share", 1.0)

@@ -254,4 +254,6 @@ MUTANTS = (
     Mutant(
         "a bar has each of its trades", feeds.leave_out_what_closes_a_bar, HEARD, needs_feed=True
     ),
+    Mutant("settings are read", shells.read_no_settings, ("at rest",), LOST),
+    Mutant("what is isolated is known", engine.know_nothing_isolated, ("at rest",), LOST),
 )
