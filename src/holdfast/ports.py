@@ -106,6 +106,14 @@ class Telling(Protocol):
         """Return what the venue's limits hold requests back for; "" where they hold none."""
 
 
+@runtime_checkable
+class Limited(Protocol):
+    """A venue that knows its limits, and what it was told of them."""
+
+    def order_room_at(self, now: int) -> int:
+        """Return when a new order may leave, nanoseconds UTC: `now`, or later."""
+
+
 class Journal(Protocol):
     """An append-only record of facts, in one order, owned by one process at a time."""
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from holdfast.engine.breaker import TRANSITIONS, Breaker
+from holdfast.engine.breaker import FAILURES_KEPT, FAILURES_WINDOW_NS, TRANSITIONS, Breaker
 from holdfast.engine.breaker import BreakerState as S
 from holdfast.engine.breaker import BreakerTrigger as G
 
@@ -29,12 +29,30 @@ def test_every_pair_leads_where_the_table_says_or_nowhere(state, trigger):
 
 
 def test_it_opens_at_the_failure_that_reaches_the_threshold():
-    assert Breaker(failure_count=3).after_failure(5) is S.CLOSED
-    assert Breaker(failure_count=4).after_failure(5) is S.OPEN
+    assert Breaker().after_failure(4, 5) is S.CLOSED
+    assert Breaker().after_failure(5, 5) is S.OPEN
 
 
 def test_one_failure_while_half_open_opens_it_again():
-    assert Breaker(state=S.HALF_OPEN).after_failure(5) is S.OPEN
+    assert Breaker(state=S.HALF_OPEN).after_failure(1, 5) is S.OPEN
+
+
+def test_failures_count_for_a_while_and_no_longer():
+    breaker = Breaker()
+    for ts in (0, 10, FAILURES_WINDOW_NS + 5):
+        breaker.count(ts, breaker.count_at(ts))
+
+    assert breaker.failures == [10, FAILURES_WINDOW_NS + 5]
+    assert breaker.count_at(FAILURES_WINDOW_NS + 9) == 3
+    assert breaker.count_at(FAILURES_WINDOW_NS + 10) == 2
+
+
+def test_no_more_failures_are_kept_than_can_count():
+    breaker = Breaker()
+    for ts in range(FAILURES_KEPT + 10):
+        breaker.count(ts, breaker.count_at(ts))
+
+    assert breaker.failure_count == len(breaker.failures) == FAILURES_KEPT
 
 
 def test_a_success_closes_a_half_open_breaker_and_leaves_an_open_one():

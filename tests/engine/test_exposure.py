@@ -321,10 +321,10 @@ def test_equity_is_the_wallet_and_the_open_profit_of_the_account(rig):
     rig.price(110)
     exposure = rig.engine.core.exposure
 
-    assert exposure.equity(MAIN) == Decimal(10000) - Decimal("0.01") + 20
+    assert exposure.equity(MAIN, "USDT") == Decimal(10000) - Decimal("0.01") + 20
     assert exposure.unrealized(KEY) == 20
     assert exposure.unrealized((MAIN, ETH)) == 0
-    assert exposure.equity(AccountId("other")) == 0
+    assert exposure.equity(AccountId("other"), "USDT") == 0
 
 
 def test_sums_run_over_every_symbol_of_one_account_and_no_other(rig):
@@ -372,7 +372,7 @@ def test_the_margin_ratio_is_what_is_needed_over_what_is_there(rig):
 
 
 def test_an_account_without_contracts_is_taken_to_settle_in_usdt():
-    assert Rig(start=False).engine.core.exposure.margin_asset(MAIN) == "USDT"
+    assert Rig(start=False).engine.core.exposure.shown_assets(MAIN) == ["USDT"]
 
 
 def test_a_position_without_a_contract_ties_up_no_margin():

@@ -121,11 +121,11 @@ def test_money_that_was_moved_hides_no_loss_and_is_none(amount, reason, share):
 
 
 def test_money_in_an_asset_that_no_contract_settles_in_moves_no_limit(rig):
-    before = rig.state.account(MAIN).day_equity
+    before = rig.state.account(MAIN).benchmark("USDT").day_equity
 
     money(rig, "7", "TRANSFER", "BNB")
 
-    assert rig.state.account(MAIN).day_equity == before
+    assert rig.state.account(MAIN).benchmark("USDT").day_equity == before
 
 
 # The equity curve
@@ -158,7 +158,7 @@ def test_the_highest_equity_of_the_session_is_remembered(rig):
         rig.price(price)
         rig.wait(61)
 
-    assert rig.state.account(MAIN).peak_equity == Decimal("10099.99")
+    assert rig.state.account(MAIN).benchmark("USDT").peak_equity == Decimal("10099.99")
 
 
 def test_nothing_happens_to_a_session_that_is_stopped():
@@ -280,6 +280,24 @@ def test_a_threshold_of_one_opens_at_once():
     fail(rig, 1)
 
     assert rig.told(ev.BreakerChanged)[0].state == "OPEN"
+
+
+def test_a_failure_a_day_never_opens_the_breaker(rig):
+    for _ in range(10):
+        fail(rig, 1)
+        rig.now += NS_PER_DAY
+
+    assert rig.state.breakers["main venue"].state.value == "CLOSED"
+    assert rig.alarms() == []
+
+
+def test_failures_of_an_hour_add_up_over_a_restart(rig):
+    fail(rig, 4)
+    rig.restart()
+    rig.snapshot()
+    fail(rig, 1)
+
+    assert rig.state.breakers["main venue"].state.value == "OPEN"
 
 
 def test_kinds_of_failure_are_counted_apart(rig):

@@ -654,7 +654,7 @@ def test_what_a_lost_entry_fills_is_its_strategys_where_its_id_had_no_room_for_t
 
     rig.signal(SignalType.CLOSE, strategy_id=LONG)
 
-    assert lost.endswith(".bollinger_r")
+    assert lost.endswith(".bolling-t2v")
     assert [(o.side, o.qty, o.strategy_id) for o in rig.submitted()] == [(Side.SELL, 2, LONG)]
 
 
@@ -677,14 +677,41 @@ def test_a_lost_entry_at_the_market_that_is_open_has_a_stop_by_the_markets_price
     assert (stop.role, stop.trigger_price) == (OrderRole.STOP_LOSS, 98)
 
 
-def test_an_order_whose_name_two_strategies_could_have_is_neithers(guarding):
+OLD_LONG = StrategyId("bollinger_re")
+"""How ids named it when they were cut, and no more."""
+
+
+def with_two_that_begin_alike(rig):
     for name in (LONG, StrategyId(f"{LONG}-2")):
-        guarding.hear(msg.StrategyAttached(strategy_id=name, description="d"))
-    lost = own_id(role=OrderRole.ENTRY, strategy=LONG)
+        rig.hear(msg.StrategyAttached(strategy_id=name, description="d"))
+
+
+@pytest.mark.parametrize("name", [LONG, StrategyId(f"{LONG}-2")])
+def test_orders_of_strategies_whose_names_begin_alike_are_told_apart(guarding, name):
+    with_two_that_begin_alike(guarding)
+    lost = own_id(role=OrderRole.ENTRY, strategy=name)
 
     guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
 
-    assert guarding.order(lost).request.strategy_id == "bollinger_re"
+    assert guarding.order(lost).request.strategy_id == name
+
+
+def test_an_old_order_whose_name_two_strategies_could_have_is_neithers(guarding):
+    with_two_that_begin_alike(guarding)
+    lost = own_id(role=OrderRole.ENTRY, strategy=OLD_LONG)
+
+    guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
+
+    assert guarding.order(lost).request.strategy_id == OLD_LONG
+
+
+def test_an_old_order_is_of_the_one_strategy_whose_name_begins_like_it(guarding):
+    guarding.hear(msg.StrategyAttached(strategy_id=LONG, description="d"))
+    lost = own_id(role=OrderRole.ENTRY, strategy=OLD_LONG)
+
+    guarding.trade(lost, "2", "98", side=Side.BUY, trade_id=TradeId("t1"))
+
+    assert guarding.order(lost).request.strategy_id == LONG
 
 
 def test_an_adopted_order_of_a_known_parent_is_of_its_strategy(rig):

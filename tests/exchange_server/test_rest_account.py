@@ -88,7 +88,6 @@ async def test_leverage_is_set_and_shown_and_told_to_the_streams():
         ("positionSide/dual", {"dualSidePosition": "False"}, -4059),
         ("positionSide/dual", {}, -1102),
         ("multiAssetsMargin", {"multiAssetsMargin": "false"}, -4171),
-        ("multiAssetsMargin", {"multiAssetsMargin": "true"}, -1020),
         ("positionMargin", {"symbol": BTC, "amount": "1", "type": 1}, -4049),
         ("feeBurn", {"feeBurn": "true"}, -1020),
     ],

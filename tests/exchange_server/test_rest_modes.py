@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
+from holdfast.model.values import AccountId
 from tests.exchange_server.rest_desk import BTC, ETH, rest_desk
+
+ACCOUNT = AccountId("test")
 
 
 async def hedge(desk):
@@ -176,3 +181,52 @@ async def truth(desk):
     config = await desk.call("GET", "/fapi/v1/symbolConfig", symbol=BTC)
     mode = await desk.call("GET", "/fapi/v1/positionSide/dual")
     return [books[name] for name in names], history.body, config.body, mode.body
+
+
+# All dollars as one
+
+
+async def switch(desk, *, is_on):
+    flag = "true" if is_on else "false"
+    return await desk.call("POST", "/fapi/v1/multiAssetsMargin", multiAssetsMargin=flag)
+
+
+async def test_multi_assets_mode_is_set_shown_and_told_of():
+    async with rest_desk() as desk:
+        heard = []
+        desk.venue.asset_mode_sinks.append(lambda account, is_on, _: heard.append((account, is_on)))
+        codes = [(await switch(desk, is_on=is_on)).code for is_on in (False, True, True)]
+        (mode, config, two) = [
+            (await desk.call("GET", f"/fapi/{path}")).body
+            for path in ("v1/multiAssetsMargin", "v1/accountConfig", "v2/account")
+        ]
+
+        assert codes == [-4171, 200, -4171]
+        assert mode == {"multiAssetsMargin": True}
+        assert config["multiAssetsMargin"] is two["multiAssetsMargin"] is True
+        assert heard == [("test", True)]
+
+
+async def test_in_multi_assets_mode_what_is_available_is_counted_once():
+    async with rest_desk() as desk:
+        desk.venue.deposit(ACCOUNT, Decimal(500), "USDC")
+        assert (await switch(desk, is_on=True)).status == 200
+        account = (await desk.call("GET", "/fapi/v3/account")).body
+
+        assert {each["availableBalance"] for each in account["assets"]} == {
+            account["availableBalance"]
+        }
+        assert account["totalWalletBalance"] == account["availableBalance"]
+
+
+async def test_what_stands_in_the_way_of_multi_assets_mode_and_of_leaving_it():
+    async with rest_desk() as desk:
+        await isolate(desk)
+        assert (await switch(desk, is_on=True)).code == -4167
+        await desk.call("POST", "/fapi/v1/marginType", symbol=BTC, marginType="CROSSED")
+        assert (await switch(desk, is_on=True)).status == 200
+
+        isolated = await desk.call("POST", "/fapi/v1/marginType", symbol=BTC, marginType="ISOLATED")
+        assert isolated.code == -4168
+        await desk.order(price="49000")
+        assert (await switch(desk, is_on=False)).code == -4170

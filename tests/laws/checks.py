@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.engine import forgetting
+from holdfast.engine.breaker import FAILURES_KEPT
 from holdfast.engine.folds import OPENING
 from holdfast.engine.order import RequestState
 from holdfast.engine.protection import cover
@@ -211,6 +212,7 @@ def _things(state: State) -> Iterator[tuple[str, msgspec.Struct]]:
     yield "State", state
     yield from (("AccountState", each) for each in state.accounts.values())
     yield from (("Order", each) for each in state.orders.values())
+    yield from (("Breaker", each) for each in state.breakers.values())
     yield from (("Parent", each) for each in state.parents.values())
 
 
@@ -237,16 +239,18 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.strategies": lambda: STRATEGIES_MAX,
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
     "State.breakers": lambda: 3,  # one for each kind of failure
+    "State.odd_modes": lambda: 1,
     "State.message_times": lambda: 2 * forgetting.MESSAGE_TIMES_KEPT,
     "State.execution_times": lambda: STRATEGIES_MAX,
     "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,
     "State.differences": lambda: len(SYMBOLS) + ASSETS_MAX,
-    "State.foreign_seen": lambda: 0,
     "AccountState.deposits": lambda: ASSETS_MAX,
     "AccountState.realized": lambda: ASSETS_MAX,
     "AccountState.fees": lambda: ASSETS_MAX,
     "AccountState.funding": lambda: ASSETS_MAX,
+    "AccountState.benchmarks": lambda: ASSETS_MAX,
     "AccountState.changes_seen": lambda: forgetting.CHANGES_REMEMBERED,
+    "Breaker.failures": lambda: FAILURES_KEPT,
     "Order.trade_ids": lambda: TRADES_OF_AN_ORDER_MAX,
     "Parent.children": lambda: forgetting.CLOSED_ORDERS_KEPT + OPEN_MAX,
 }

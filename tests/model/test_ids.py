@@ -1,6 +1,15 @@
 """Ids of orders: what they carry, and that none comes twice."""
 
-from holdfast.model.ids import LENGTH_MAX, Owner, epoch_at, make_cl_ord_id, parse_cl_ord_id
+import pytest
+
+from holdfast.model.ids import (
+    LENGTH_MAX,
+    Owner,
+    epoch_at,
+    make_cl_ord_id,
+    parse_cl_ord_id,
+    short_name,
+)
 from holdfast.model.values import NS_PER_S, OrderRole, StrategyId
 
 NOW = 1_796_000_000 * NS_PER_S  # November 2026
@@ -22,3 +31,24 @@ def test_an_id_of_ten_years_from_now_has_room_for_its_strategy():
 
     assert len(text) <= LENGTH_MAX
     assert parse_cl_ord_id(text) == named
+
+
+NAMES = ("donchian_breakout", "donchian_breakout-2", "donchian_br", "sma cross", "sma_cross")
+
+
+def test_names_that_begin_alike_are_not_alike_in_ids():
+    shorts = [short_name(StrategyId(name)) for name in NAMES]
+
+    assert shorts == ["donchian-w5m", "donchian-2ce", "donchian_br", "sma_cros-5g7", "sma_cross"]
+    assert all(len(short) <= 12 for short in shorts)
+
+
+@pytest.mark.parametrize("prefix", ["hf", "tradebot"])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_id_is_its_own_strategys_and_no_others(prefix, name):
+    owner = Owner(prefix, 30_000_000, 5_000, 2_000, OrderRole.ENTRY, StrategyId(name))
+
+    read = parse_cl_ord_id(make_cl_ord_id(owner))
+
+    assert read is not None
+    assert read.meant_among(map(StrategyId, NAMES)) == name

@@ -3,9 +3,12 @@ from datetime import UTC, datetime
 import pytest
 
 from holdfast import ConfigError, InputError, Order, OrderSide, TradingConfig
-from holdfast.model.values import NS_PER_S, Symbol
-from holdfast.runtime.assembly import assemble, check_disabled_rules
+from holdfast.model.errors import StrategyError
+from holdfast.model.ids import short_name
+from holdfast.model.values import NS_PER_S, StrategyId, Symbol
+from holdfast.runtime.assembly import assemble, check_disabled_rules, load_strategies
 from holdfast.runtime.operations import request_of, since_1970
+from holdfast.strategies import SmaCrossStrategy
 
 
 def test_an_unknown_rule_cannot_be_switched_off():
@@ -54,3 +57,27 @@ async def test_a_symbol_may_be_invented_where_that_is_said(tmp_path):
     parts.journal.close()
 
     assert parts.symbols == ("NOPE",)
+
+
+def alike_in_ids():
+    """Two long names that even their checksums do not tell apart, as one pair of many thousands."""
+    seen: dict[str, str] = {}
+    for number in range(2_000):
+        name = f"BreakoutOfTheRange{number}"
+        other = seen.setdefault(short_name(StrategyId(name)), name)
+        if other != name:
+            return other, name
+    raise AssertionError("no such pair")
+
+
+def test_strategies_whose_orders_could_not_be_told_apart_are_refused():
+    both = [type(name, (SmaCrossStrategy,), {})() for name in alike_in_ids()]
+
+    with pytest.raises(StrategyError, match="could not be told apart: both are 'Breakout-"):
+        load_strategies(both)
+
+
+def test_two_of_one_long_name_are_told_apart():
+    made, _ = load_strategies(["donchian_breakout", "donchian_breakout"])
+
+    assert len({short_name(each) for each in made}) == len(made) == 2

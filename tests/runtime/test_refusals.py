@@ -19,6 +19,7 @@ from holdfast import (
     OutcomeUnknownError,
     RateLimitError,
     TradingConfig,
+    TradingSessionStatus,
     VenueRefused,
     VenueUnavailable,
 )
@@ -79,6 +80,16 @@ async def trading(folder, market, **settings):
         await service.stop()
 
 
+class Hears:
+    """Notes what a person would be told."""
+
+    def __init__(self, told):
+        self._told = told
+
+    def notify(self, level, text):
+        self._told.append(text)
+
+
 def bid():
     return Order(BTC, OrderSide.BUY, "0.004", OrderType.LIMIT, 49_000)
 
@@ -96,6 +107,43 @@ async def test_an_order_that_the_venue_s_limits_turned_away_says_when_to_come_ag
             assert [o.status for o in await service.get_orders(open_only=False)] == [
                 OrderStatus.REJECTED
             ]
+
+
+async def test_an_order_in_a_ban_says_when_that_ends_and_a_stop_does_not_wait_for_it(
+    tmp_path, caplog
+):
+    with street() as market:
+        async with trading(tmp_path, market, retry_attempts=0) as (service, broker):
+            await asyncio.to_thread(market.goes_wrong, "banned", POST, count=1, delay_ms=25_000)
+
+            with pytest.raises(RateLimitError) as caught:
+                await broker.place_order(bid())
+            assert 15 < caught.value.retry_after < 30
+
+            began = asyncio.get_running_loop().time()
+            await service.stop()
+            assert asyncio.get_running_loop().time() - began < 10
+            assert service.session().status is TradingSessionStatus.STOPPED
+            assert service.books is None
+            assert "the books are not compared at the end" in caplog.text
+
+
+async def test_a_stop_that_a_ban_makes_wait_says_what_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("holdfast.runtime.live.STOP_PATIENCE_S", 2.0)
+    with street() as market:
+        async with trading(tmp_path, market, retry_attempts=0) as (service, broker):
+            told: list[str] = []
+            service.live._notifier = Hears(told)
+            order = await broker.place_order(bid())
+            assert order.order is not None
+            await asyncio.to_thread(market.goes_wrong, "banned", "*", count=1, delay_ms=25_000)
+            with pytest.raises(RateLimitError):
+                await broker.place_order(bid())
+
+            await service.stop()
+            assert service.session().status is not TradingSessionStatus.STOPPED
+            [waits] = [text for text in told if "stop waits" in text]
+            assert waits.startswith("the stop waits, up to 2 s, for room within the venue's limits")
 
 
 async def test_an_order_that_never_arrived_is_no_success(tmp_path):

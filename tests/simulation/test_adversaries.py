@@ -7,8 +7,10 @@ import re
 import pytest
 
 from holdfast.model.ids import epoch_at
+from holdfast.simulation import market
 from holdfast.simulation.against import ADVERSARIES
 from holdfast.simulation.run import play
+from holdfast.simulation.settings_at_hand import SettingsAtHand
 from holdfast.simulation.spec import Spec
 from holdfast.simulation.world import START_NS
 
@@ -50,3 +52,33 @@ def test_a_journal_that_was_lost_gives_no_epoch_anew(only):
     assert len(epochs) > 1
     assert epochs == sorted(set(epochs))
     assert epochs[0] >= epoch_at(START_NS)
+
+
+@pytest.mark.parametrize("seed", [60_000_001, 60_000_002])
+def test_contracts_of_two_dollars_are_traded_beside_each_other(monkeypatch, seed):
+    monkeypatch.setattr(market, "TWO_ASSETS_SHARE", 1.0)
+    verdict = play(Spec(seed=seed, storm_s=30, keeps_log=True))
+
+    assert verdict.violations == ()
+    assert any("fee_asset=USDC" in line for line in verdict.log)
+    assert any("asset=USDC" in line for line in verdict.log if "TradingDayStarted" in line)
+
+
+def test_a_leverage_that_was_set_while_a_session_began_is_the_one_it_goes_by(monkeypatch):
+    # It was told of, and then undone by the list that had been read before.
+    monkeypatch.setattr(SettingsAtHand, "share", 1.0)
+    monkeypatch.setattr(market, "TWO_ASSETS_SHARE", 0.5)
+
+    assert play(Spec(seed=73_000_091, storm_s=45)).violations == ()
+
+
+def test_a_session_hears_of_the_modes_that_somebody_sets(only):
+    only("settings_at_hand")
+    told = re.compile(r"  AccountModeChanged problem=(the account is in .*?-.*? mode|$)")
+    found = set()
+    for seed in (70_000_000, 70_000_002, 70_000_004):
+        verdict = play(Spec(seed=seed, storm_s=40, keeps_log=True))
+        assert verdict.violations == ()
+        found |= {said[1] for line in verdict.log if (said := told.search(line))}
+
+    assert "the account is in multi-assets mode" in found

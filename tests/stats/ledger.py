@@ -90,10 +90,10 @@ class Ledger:
     def sell(self, qty, price, **fields):
         return self.fill(Side.SELL, qty, price, **fields)
 
-    def equity(self, amount, after_s=60, account=MAIN, unrealized="0"):
+    def equity(self, amount, after_s=60, account=MAIN, unrealized="0", asset=""):
         return self.add(
             ev.EquitySampled, after_s, account=account, equity=D(amount), wallet=D(amount),
-            unrealized=D(unrealized), exposure=D(0),
+            unrealized=D(unrealized), exposure=D(0), asset=asset,
         )  # fmt: skip
 
     def deposit(self, amount, asset="USDT", account=MAIN):

@@ -229,6 +229,63 @@ def test_money_in_an_asset_that_nothing_settles_in_does_not_touch_the_curve():
     assert fold_session(ledger.facts).max_drawdown == 0
 
 
+def with_two_assets():
+    ledger = Ledger()
+    ledger.define(BTC)
+    ledger.define("BTCUSDC", "USDC")
+    return ledger
+
+
+def test_the_curve_is_the_sum_of_all_margin_assets_in_dollars():
+    ledger = with_two_assets()
+    for usdt, usdc in (("1000", "500"), ("1000", "350")):
+        ledger.equity(usdt, asset="USDT")
+        ledger.equity(usdc, asset="USDC", after_s=0, unrealized="-7")
+
+    stats = fold_session(ledger.facts)
+
+    assert (stats.equity_end, stats.unrealized_pnl) == (D(1350), D(-7))
+    assert stats.max_drawdown == pytest.approx(0.1)
+
+
+def test_money_that_comes_in_another_margin_asset_is_no_profit():
+    ledger = with_two_assets()
+    ledger.equity("1000", asset="USDT")
+    ledger.deposit("500", "USDC")
+    ledger.equity("1000", asset="USDT")  # the deposit was before the asset's first sample
+    ledger.equity("500", asset="USDC", after_s=0)
+    ledger.deposit("250", "USDC")
+    ledger.equity("1000", asset="USDT")
+    ledger.equity("750", asset="USDC", after_s=0)
+
+    stats = fold_session(ledger.facts)
+
+    assert (stats.equity_end, stats.max_drawdown, stats.sharpe_ratio) == (D(1750), 0, 0)
+
+
+def test_a_curve_goes_on_where_samples_did_not_name_their_asset():
+    ledger = with_two_assets()
+    ledger.equity("1000")
+    ledger.equity("990", asset="USDT")
+    ledger.equity("500", asset="USDC", after_s=0)
+
+    stats = fold_session(ledger.facts)
+
+    assert (stats.equity_start, stats.equity_end) == (D(1000), D(1490))
+    assert stats.max_drawdown == pytest.approx(0.01)
+
+
+def test_an_asset_that_is_no_dollar_is_not_added_to_dollars():
+    ledger = with_two_assets()
+    ledger.define("ETHBTC", "BTC")
+    ledger.equity("1000", asset="USDT")
+    ledger.equity("2", asset="BTC", after_s=0)
+    ledger.equity("1000", asset="USDT")
+    ledger.equity("3", asset="BTC", after_s=0)
+
+    assert fold_session(ledger.facts).equity_end == 1000
+
+
 # Laws
 
 

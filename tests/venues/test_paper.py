@@ -3,21 +3,26 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from holdfast.exchange import Liquidity
 from holdfast.exchange.catalog import known_instrument
+from holdfast.model.commands import Resync, SubmitOrder
 from holdfast.model.errors import ConfigError
-from holdfast.model.market import Funding
+from holdfast.model.market import Funding, Trade
 from holdfast.model.messages import (
     ExecType,
     FundingPayment,
+    IsolatedWallets,
     OrderNotFound,
     OutcomeUnknown,
     Request,
     RequestRefused,
+    VenueMessage,
     WalletChange,
 )
-from holdfast.model.values import MAIN, ClOrdId, OrderStatus, OrderType, Side, Symbol
+from holdfast.model.values import MAIN, ClOrdId, NewOrder, OrderStatus, OrderType, Side, Symbol
 from holdfast.ports import Venue
 from holdfast.runtime.clock import FeedClock
 from holdfast.venues import VENUES, Fault, Faults, PaperSettings
@@ -217,3 +222,59 @@ def test_one_report_of_the_stream_can_be_lost():
 
     assert kinds(desk.submit("a")) == [ExecType.NEW]
     assert kinds(desk.submit("b")) == [ExecType.NEW, ExecType.TRADE]
+
+
+# Margin of its own, and several dollars
+
+
+COIN = Symbol("BTCUSDC")
+
+
+def coin():
+    known = known_instrument(BTC)
+    assert known is not None
+    return msgspec.structs.replace(known, symbol=COIN, quote_asset="USDC", margin_asset="USDC")
+
+
+def joined(symbols, **settings):
+    heard: list[VenueMessage] = []
+    settings = {"liquidity": Liquidity(half_spread=Decimal(0)), **settings}
+    venue = paper_venue(instruments=[coin()], settings=PaperSettings(**settings))
+    asyncio.run(venue.connect(symbols, heard.append))
+    return venue, heard
+
+
+@pytest.mark.parametrize(
+    ("symbols", "assets"),
+    [([BTC], {"USDT"}), ([COIN], {"USDC"}), ([BTC, COIN], {"USDT", "USDC"}), ([], {"USDT"})],
+)
+def test_each_dollar_that_something_is_settled_in_is_put_in_once(symbols, assets):
+    venue, heard = joined(symbols)
+    asyncio.run(venue.connect(symbols, heard.append))
+
+    assert venue.exchange.balances(MAIN) == dict.fromkeys(assets, 10_000)
+
+
+def test_isolated_margin_is_set_where_it_is_asked_for_and_told_with_each_fill():
+    venue, heard = joined([BTC], is_isolated=True, leverage=10)
+    assert venue.exchange.is_isolated(MAIN, BTC)
+    venue.on_market(Trade(symbol=BTC, ts=START, price=50_000.0, qty=1000.0))
+    order = NewOrder(cl_ord_id=ClOrdId("o"), symbol=BTC, side=Side.BUY, qty=Decimal("0.1"))
+    venue.submit(SubmitOrder(order=order, ts=START, recv_window_ns=WINDOW))
+
+    assert IsolatedWallets(wallets={BTC: Decimal(500)}) in heard
+    venue.resync(Resync(account=MAIN, reason="test", trades_since=0))
+    [held] = heard[-1].positions
+    assert held.isolated_wallet == 500
+
+
+def test_a_margin_mode_that_a_position_holds_up_stays():
+    venue, heard = joined([BTC], is_isolated=True)
+    venue.on_market(Trade(symbol=BTC, ts=START, price=50_000.0, qty=1000.0))
+    order = NewOrder(cl_ord_id=ClOrdId("o"), symbol=BTC, side=Side.BUY, qty=Decimal("0.1"))
+    venue.submit(SubmitOrder(order=order, ts=START, recv_window_ns=WINDOW))
+    venue._settings = PaperSettings()
+
+    asyncio.run(venue.connect([BTC], heard.append))
+
+    assert venue.exchange.is_isolated(MAIN, BTC)

@@ -83,7 +83,7 @@ class Camera:
         live, config = self._service.live, self._service.config
         state, exposure = live.engine.state, live.engine.core.exposure
         account = live.venue.account
-        equity = exposure.equity(account)
+        equity = exposure.shown_equity(account)
         self._curve.append(float(equity))
         keys = state.open_keys()
         working = [o for o in state.all_open_orders() if not _protects(o)]

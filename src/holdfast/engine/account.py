@@ -26,22 +26,32 @@ TRANSFERS = frozenset(
 """Reasons of money that somebody moved (Binance's words, and the simulated exchange's)."""
 
 
-class AccountState(msgspec.Struct):
-    """Balances and running totals, keyed by asset.
+class Benchmark(msgspec.Struct):
+    """What the equity in one margin asset is compared with.
 
     `day` and `day_equity` say when (days since 1970-01-01, UTC) and with how much the trading
     day began, -1 before the first; `peak_equity` is the session's highest. What was paid in or
     taken out since is in both.
     """
 
+    day: int = -1
+    day_equity: Decimal = ZERO
+    peak_equity: Decimal = ZERO
+
+
+NO_BENCHMARK = Benchmark()
+"""Of an asset in which no contract is settled, or not yet. Read it, never change it."""
+
+
+class AccountState(msgspec.Struct):
+    """Balances and running totals, keyed by asset; `benchmarks` by margin asset alone."""
+
     deposits: dict[str, Decimal] = {}
     realized: dict[str, Decimal] = {}
     fees: dict[str, Decimal] = {}
     funding: dict[str, Decimal] = {}
     opened_ts: int = 0  # when the books were begun; 0 before
-    day: int = -1
-    day_equity: Decimal = ZERO
-    peak_equity: Decimal = ZERO
+    benchmarks: dict[str, Benchmark] = {}
     sampled_ts: int = 0
     moved_ts: int = 0  # when a fill, funding or a transfer was last booked
     changes_seen: dict[str, int] = {}  # ids of funding and wallet changes -> when
@@ -55,6 +65,10 @@ class AccountState(msgspec.Struct):
             - self.fees.get(asset, ZERO)
             + self.funding.get(asset, ZERO)
         )
+
+    def benchmark(self, asset: str) -> Benchmark:
+        """Return what the equity in a margin asset is compared with."""
+        return self.benchmarks.get(asset, NO_BENCHMARK)
 
     def assets(self) -> set[str]:
         """Return every asset that was ever touched."""
@@ -89,12 +103,13 @@ class AccountState(msgspec.Struct):
 
         What comes is no gain, whatever brought it; what goes is a loss unless it was moved.
         """
-        if is_loss(fact):
+        known = self.benchmarks.get(fact.asset)
+        if known is None or is_loss(fact):
             return
-        if self.day >= 0:
-            self.day_equity += fact.amount
-        if self.peak_equity > ZERO:
-            self.peak_equity += fact.amount
+        if known.day >= 0:
+            known.day_equity += fact.amount
+        if known.peak_equity > ZERO:
+            known.peak_equity += fact.amount
 
 
 def is_loss(fact: ev.WalletChanged) -> bool:

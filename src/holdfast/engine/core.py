@@ -141,6 +141,13 @@ class Core:
         """Tell whether to try once more what the venue has probably no way to do."""
         return self.now - self.tried_ts.get(key, 0) >= TRY_AGAIN_NS
 
+    def isolate(self, key: Key, wallet: Decimal) -> None:
+        """Note what stands for a position alone; 0 where the cross wallet does."""
+        if wallet:
+            self.market.isolated[key] = wallet
+        else:
+            self.market.isolated.pop(key, None)
+
     # Ids
 
     def next_intent(self) -> IntentId:

@@ -245,6 +245,23 @@ def _report(core: Core, report: msg.ExecutionReport) -> None:
         housekeeping.on_success(core, report.account)
 
 
+def _mode(core: Core, message: msg.AccountMode) -> None:
+    if message.problem == core.state.odd_modes.get(message.account, ""):
+        return
+    core.emit(ev.AccountModeChanged(ts=core.now, account=message.account, problem=message.problem))
+    if message.problem:
+        core.alarm("account_mode", f"nothing new is opened: {message.problem}", message.account)
+
+
+def _isolated(core: Core, message: msg.IsolatedWallets) -> None:
+    for symbol, wallet in message.wallets.items():
+        core.isolate((message.account, symbol), wallet)
+
+
+def _margin_mode(core: Core, message: msg.MarginModeSet) -> None:
+    core.alarm("margin_mode", message.text, message.account, message.symbol)
+
+
 def _market_link(core: Core, link: msg.MarketLink) -> None:
     core.market.of(link.symbol).cut_off = "" if link.is_up else link.reason or "nothing comes"
 
@@ -311,6 +328,9 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.SettlementPayment: contracts.on_settlement,
     msg.VenueSnapshot: _snapshot,
     msg.InstrumentListed: contracts.on_listed,
+    msg.IsolatedWallets: _isolated,
+    msg.AccountMode: _mode,
+    msg.MarginModeSet: _margin_mode,
     msg.VenueLink: _link,
     msg.MarketLink: _market_link,
     msg.VenueFailure: _failure,

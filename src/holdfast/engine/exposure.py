@@ -11,6 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from ..model.instrument import is_worth
 from ..model.margin import initial_margin, maintenance_margin, unrealized_pnl
 from ..model.values import BUY, ZERO, AccountId, Key, NewOrder
 from .market import Market
@@ -33,6 +34,17 @@ class Reach(NamedTuple):
     def notional(self) -> Decimal:
         """Return the value of that size."""
         return self.size * self.price
+
+
+class Pool(NamedTuple):
+    """Positions that one purse stands for: `wallet` and their open profit.
+
+    `ratio` is the maintenance margin that they need over both; liquidation comes at 1.
+    """
+
+    keys: list[Key]
+    wallet: Decimal
+    ratio: Decimal
 
 
 class Exposure:
@@ -77,18 +89,32 @@ class Exposure:
                 keys[key] = None
         return list(keys)
 
-    def equity(self, account: AccountId) -> Decimal:
-        """Return wallet and open profit, in the margin asset of the account's contracts."""
+    def equity(self, account: AccountId, asset: str) -> Decimal:
+        """Return wallet and open profit in one margin asset: what backs its contracts."""
         state = self._state
-        total = state.account(account).wallet(state.margin_asset(account))
+        total = state.account(account).wallet(asset)
         for key, held in state.positions.items():
-            if held.qty and key[0] == account:
+            if held.qty and key[0] == account and state.settled_in(key) == asset:
                 total += self.unrealized(key)
         return total
 
-    def margin_asset(self, account: AccountId) -> str:
-        """Return the asset that the account's contracts are settled in."""
-        return self._state.margin_asset(account)
+    def backing(self, key: Key) -> Decimal:
+        """Return the equity that a contract's limits are shares of: its margin asset's."""
+        return self.equity(key[0], self._state.settled_in(key))
+
+    def shown_assets(self, account: AccountId) -> list[str]:
+        """Return the margin assets whose sum is shown of an account: those worth the first."""
+        assets = self._state.margin_assets(account)
+        return [asset for asset in assets if is_worth(asset, assets[0])]
+
+    def shown_wallet(self, account: AccountId) -> Decimal:
+        """Return the wallets of all margin assets, dollars one for one. No limit goes by it."""
+        books = self._state.account(account)
+        return sum(map(books.wallet, self.shown_assets(account)), ZERO)
+
+    def shown_equity(self, account: AccountId) -> Decimal:
+        """Return the equity in all margin assets, dollars one for one. No limit goes by it."""
+        return sum((self.equity(account, a) for a in self.shown_assets(account)), ZERO)
 
     def reach(self, key: Key, extra: NewOrder | None = None) -> Reach:
         """Return the worst case of a symbol, with one more order if given.
@@ -142,14 +168,14 @@ class Exposure:
             ZERO,
         )
 
-    def gross_now(self, account: AccountId) -> Decimal:
-        """Return the sum of absolute notionals of the positions as they are."""
+    def gross_now(self, account: AccountId, asset: str | None = None) -> Decimal:
+        """Return the sum of absolute notionals of the positions as they are; of one asset's."""
         state = self._state
         return sum(
             (
                 abs(state.position(k).qty) * self.mark(k)
                 for k in state.open_keys()
-                if k[0] == account
+                if k[0] == account and asset in {None, state.settled_in(k)}
             ),
             ZERO,
         )
@@ -162,8 +188,17 @@ class Exposure:
         total = ZERO
         for key in keys:
             reach = self.reach(key, extra if extra and key == extra.key else None)
-            total += initial_margin(reach.notional, self._state.leverages.get(key, 1))
+            total += self.tied(key, reach.notional)
         return total
+
+    def tied(self, key: Key, notional: Decimal) -> Decimal:
+        """Return the margin that so much of a contract ties up: what is isolated, at least."""
+        needed = initial_margin(notional, self._state.leverages.get(key, 1))
+        return max(needed, self._market.isolated.get(key, ZERO) if self._holds(key) else ZERO)
+
+    def _holds(self, key: Key) -> bool:
+        held = self._state.positions.get(key)
+        return held is not None and bool(held.qty)
 
     def maintenance_margin(self, account: AccountId) -> Decimal:
         """Return what the positions as they are must keep to stay open."""
@@ -178,19 +213,31 @@ class Exposure:
         return maintenance_margin(instrument.brackets, notional)
 
     def margin_ratio(self, account: AccountId) -> Decimal:
-        """Return maintenance margin over what backs it, where it is worst; see `margin_ratios`."""
-        return max(self.margin_ratios(account).values(), default=ZERO)
+        """Return maintenance margin over what backs it, where it is worst."""
+        return max((pool.ratio for pool in self.margin_pools(account)), default=ZERO)
 
-    def margin_ratios(self, account: AccountId) -> dict[str, Decimal]:
-        """Return maintenance margin over wallet and open profit; liquidation comes at 1.
+    def margin_pools(self, account: AccountId) -> list[Pool]:
+        """Return an account's positions by what stands for them.
 
-        By margin asset: each stands for the positions that are settled in it, and for no other's.
+        The cross ones of a margin asset have its wallet, less what is isolated; each isolated one
+        has that part alone, and no other's loss or profit is its own.
         """
-        found = {}
+        pools = []
         for asset, keys in self._state.open_keys_by_asset(account).items():
-            needed = sum(map(self._maintenance, keys), ZERO)
-            wallet = self._state.account(account).wallet(asset)
-            equity = wallet + sum(map(self.unrealized, keys), ZERO)
-            short = Decimal(1) if needed else ZERO
-            found[asset] = needed / equity if equity > ZERO else short
-        return found
+            isolated = {k: self._market.isolated[k] for k in keys if k in self._market.isolated}
+            wallet = self._state.account(account).wallet(asset) - sum(isolated.values(), ZERO)
+            if cross := [key for key in keys if key not in isolated]:
+                pools.append(self._pool(cross, wallet))
+            pools += [self._pool([key], own) for key, own in isolated.items()]
+        return pools
+
+    def pool_of(self, key: Key) -> Pool:
+        """Return what stands for a position, with all that it stands for; for a flat one, 0."""
+        found = (pool for pool in self.margin_pools(key[0]) if key in pool.keys)
+        return next(found, Pool([key], ZERO, ZERO))
+
+    def _pool(self, keys: list[Key], wallet: Decimal) -> Pool:
+        needed = sum(map(self._maintenance, keys), ZERO)
+        equity = wallet + sum(map(self.unrealized, keys), ZERO)
+        short = Decimal(1) if needed else ZERO
+        return Pool(keys, wallet, needed / equity if equity > ZERO else short)

@@ -15,7 +15,7 @@ from ..model.values import (
     OrderStatus,
 )
 from . import exits, forgetting, holdings, session_folds
-from .account import AccountState
+from .account import AccountState, Benchmark
 from .difference import Difference
 from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name
 from .order import Order
@@ -32,14 +32,19 @@ OPENING = "opening"
 
 
 def _day_started(state: State, fact: ev.TradingDayStarted) -> None:
-    account = state.accounts[fact.account]
-    account.day, account.day_equity = fact.day, fact.equity
+    known = _benchmark(state, fact)
+    known.day, known.day_equity = fact.day, fact.equity
 
 
 def _equity_sampled(state: State, fact: ev.EquitySampled) -> None:
-    account = state.accounts[fact.account]
-    account.sampled_ts = fact.ts
-    account.peak_equity = max(account.peak_equity, fact.equity)
+    state.accounts[fact.account].sampled_ts = fact.ts
+    known = _benchmark(state, fact)
+    known.peak_equity = max(known.peak_equity, fact.equity)
+
+
+def _benchmark(state: State, fact: ev.TradingDayStarted | ev.EquitySampled) -> Benchmark:
+    asset = fact.asset or state.first_margin_asset(fact.account)
+    return state.accounts[fact.account].benchmarks.setdefault(asset, Benchmark())
 
 
 def _noted(state: State, fact: ev.Event) -> None:
@@ -279,7 +284,7 @@ def _settlement_paid(state: State, fact: ev.SettlementPaid) -> None:
 def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_wallet(fact)
-    if account.opened_ts and fact.asset == state.margin_asset(fact.account):
+    if account.opened_ts:
         account.apply_flow(fact)
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
@@ -334,6 +339,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.KillSwitchVerified: session_folds.kill_verified,
     ev.FlattenRequested: session_folds.flatten_asked,
     ev.BreakerChanged: session_folds.breaker_changed,
+    ev.AccountModeChanged: session_folds.mode_changed,
     ev.StrategyStarted: session_folds.strategy_started,
     ev.StrategyStopped: session_folds.strategy_stopped,
     ev.InstrumentDefined: session_folds.instrument_defined,

@@ -9,7 +9,6 @@ from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
     NS_PER_S,
-    ZERO,
     AccountId,
     OrderRole,
     OrderStatus,
@@ -19,6 +18,7 @@ from .asking import ANSWER_PATIENCE_NS, is_due
 from .breaker import Breaker, BreakerState
 from .contracts import closable_keys, halted, is_stuck
 from .core import Core
+from .exposure import Pool
 from .order import Order, RequestState
 from .protection import guard, is_settled
 from .reports import doubt_unanswered
@@ -130,10 +130,14 @@ def _ask_after_doubts(core: Core) -> None:
 
 def _turn_day(core: Core, account: AccountId) -> None:
     """Begin the trading day at 00:00 UTC, or at the session's first sight of it."""
-    day = core.now // NS_PER_DAY
-    if core.state.account(account).day != day:
-        equity = as_money(core.exposure.equity(account))
-        core.emit(ev.TradingDayStarted(ts=core.now, account=account, day=day, equity=equity))
+    day, books = core.now // NS_PER_DAY, core.state.account(account)
+    for asset in core.state.margin_assets(account):
+        if books.benchmark(asset).day == day:
+            continue
+        equity = as_money(core.exposure.equity(account, asset))
+        core.emit(
+            ev.TradingDayStarted(ts=core.now, account=account, day=day, equity=equity, asset=asset)
+        )
 
 
 def _sample_equity(core: Core, account: AccountId) -> None:
@@ -142,29 +146,32 @@ def _sample_equity(core: Core, account: AccountId) -> None:
 
 
 def sample_equity(core: Core, account: AccountId) -> None:
-    """Put one point on the equity curve."""
-    wallet = core.state.account(account).wallet(core.exposure.margin_asset(account))
-    equity = as_money(core.exposure.equity(account))
-    core.emit(
-        ev.EquitySampled(
-            ts=core.now,
-            account=account,
-            equity=equity,
-            wallet=wallet,
-            unrealized=equity - wallet,
-            exposure=as_money(core.exposure.gross_now(account)),
+    """Put one point on the equity curve of each margin asset."""
+    for asset in core.state.margin_assets(account):
+        wallet = core.state.account(account).wallet(asset)
+        equity = as_money(core.exposure.equity(account, asset))
+        core.emit(
+            ev.EquitySampled(
+                ts=core.now,
+                account=account,
+                equity=equity,
+                wallet=wallet,
+                unrealized=equity - wallet,
+                exposure=as_money(core.exposure.gross_now(account, asset)),
+                asset=asset,
+            )
         )
-    )
 
 
 def _avoid_liquidation(core: Core, account: AccountId) -> None:
-    """Close the largest position while the margin is nearly used up."""
-    ratios = core.exposure.margin_ratios(account)
-    asset, ratio = max(ratios.items(), key=lambda each: each[1], default=("", ZERO))
-    if ratio < MARGIN_RATIO_MAX:
-        return
-    keys = core.state.open_keys_by_asset(account)[asset]
-    keys = [key for key in keys if not is_stuck(core.state, key)]
+    """Close the largest position of each purse whose margin is nearly used up."""
+    for pool in core.exposure.margin_pools(account):
+        if pool.ratio >= MARGIN_RATIO_MAX:
+            _close_largest(core, account, pool)
+
+
+def _close_largest(core: Core, account: AccountId, pool: Pool) -> None:
+    keys = [key for key in pool.keys if not is_stuck(core.state, key)]
     if not keys:
         return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
@@ -173,7 +180,7 @@ def _avoid_liquidation(core: Core, account: AccountId) -> None:
     if len(core.facts) > before:
         core.alarm(
             "emergency_close",
-            f"margin ratio {ratio:.2f}: closing {worst[1]}",
+            f"margin ratio {pool.ratio:.2f}: closing {worst[1]}",
             account,
             worst[1],
         )
@@ -189,17 +196,13 @@ def _let_breakers_recover(core: Core) -> None:
 def on_failure(core: Core, account: AccountId, failure: str, reason: str) -> None:
     """Count a failure of the venue against its breaker."""
     name = f"{account} {failure}"
-    breaker = core.state.breakers.get(name)
-    count = breaker.failure_count if breaker else 0
-    threshold = core.settings.breaker_threshold
-    if breaker is None:
-        after = BreakerState.OPEN if threshold <= 1 else BreakerState.CLOSED
-    else:
-        after = breaker.after_failure(threshold)
-    is_told = breaker is not None and _was_open(core, breaker)
-    _move_breaker(core, name, after, count + 1, reason)
+    breaker = core.state.breakers.get(name) or Breaker()
+    count = breaker.count_at(core.now)
+    after = breaker.after_failure(count, core.settings.breaker_threshold)
+    is_told = _was_open(core, breaker)
+    _move_breaker(core, name, after, count, reason)
     if after is BreakerState.OPEN and not is_told:
-        text = f"nothing new is opened, for {count + 1} failures in a row, the last: {reason}"
+        text = f"nothing new is opened, for {count} failures within an hour, the last: {reason}"
         core.alarm("breaker_open", text, account)
 
 

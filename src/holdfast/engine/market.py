@@ -23,7 +23,7 @@ from ..model.market import (
     timeframe_ns,
 )
 from ..model.settings import RETURNS_COUNTED_MAX
-from ..model.values import NS_PER_S, AccountId, Symbol
+from ..model.values import NS_PER_S, AccountId, Key, Symbol
 
 SAMPLES_KEPT = RETURNS_COUNTED_MAX + 2  # the running period has no return yet
 DECIMALS_KEPT = 8
@@ -109,7 +109,9 @@ class CutOff(NamedTuple):
 
 
 class Market:
-    """All symbols' prices, and which accounts' reports do not come.
+    """All symbols' prices, which accounts' reports do not come, and what is isolated.
+
+    `isolated` is what stands for a position alone, as the venue told last.
 
     Args:
         sample_s: length of a sampling period of returns, seconds.
@@ -119,6 +121,7 @@ class Market:
         self._sample_ns = sample_s * NS_PER_S
         self._symbols: dict[Symbol, SymbolMarket] = {}
         self.accounts_cut_off: dict[AccountId, CutOff] = {}
+        self.isolated: dict[Key, Decimal] = {}
 
     def of(self, symbol: Symbol) -> SymbolMarket:
         """Return a symbol's prices; empty ones at its first mention."""

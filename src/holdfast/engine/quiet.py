@@ -11,6 +11,7 @@ from __future__ import annotations
 from ..model.values import NS_PER_DAY, Key, OrderStatus, Symbol, TradingSessionStatus
 from .breaker import BreakerState
 from .core import Core
+from .exposure import Pool
 from .housekeeping import MARGIN_RATIO_MAX, unwanted
 from .order import Order, RequestState
 from .parent import Parent
@@ -49,9 +50,10 @@ def until(core: Core) -> int:
     if not all(_is_guarded(state, parent) for parent in _guarded_parents(state)):
         return 0
     due = NEVER
-    for account in map(state.account, state.accounts):
+    for name, account in state.accounts.items():
         if account.opened_ts:
-            next_day = (account.day + 1) * NS_PER_DAY
+            day = min(account.benchmark(asset).day for asset in state.margin_assets(name))
+            next_day = (day + 1) * NS_PER_DAY
             due = min(due, next_day, account.sampled_ts + core.settings.equity_interval_ns)
     return due
 
@@ -91,17 +93,17 @@ def band(core: Core, symbol: Symbol) -> Band:
     """
     low, high = EVERYWHERE
     for account in core.state.accounts:
-        for asset, keys in core.state.open_keys_by_asset(account).items():
-            floor, ceiling = _safe(core, keys, asset, symbol)
+        for pool in core.exposure.margin_pools(account):
+            floor, ceiling = _safe(core, pool, symbol)
             low, high = max(low, floor), min(high, ceiling)
     return low, high
 
 
-def _safe(core: Core, keys: list[Key], asset: str, symbol: Symbol) -> Band:
-    state, account = core.state, keys[0][0]
-    left = _SAFE * float(state.account(account).wallet(asset))
+def _safe(core: Core, pool: Pool, symbol: Symbol) -> Band:
+    state = core.state
+    left = _SAFE * float(pool.wallet)
     slope, ceiling = 0.0, float("inf")
-    for key in keys:
+    for key in pool.keys:
         position, mark = state.position(key), float(core.exposure.mark(key))
         qty, entry = float(position.qty), float(position.entry_price)
         cap, ratio = _bracket(core, key, abs(qty) * mark)

@@ -65,6 +65,7 @@ READ_MARGIN_NS = 300 * NS_PER_S
 def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     """Book what was missed, ask after what is unclear, then compare."""
     has_moved = _has_moved(core, snapshot)
+    _note_isolated(core, snapshot)
     if not core.state.account(snapshot.account).opened_ts:
         if _is_unsure(core, snapshot) and _looks_again(core, snapshot.account):
             return
@@ -81,6 +82,14 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
         _compare(core, snapshot)
     else:
         _move_on(core, snapshot)
+
+
+def _note_isolated(core: Core, snapshot: VenueSnapshot) -> None:
+    """Take over which positions have margin of their own, all at once."""
+    for key in [key for key in core.market.isolated if key[0] == snapshot.account]:
+        core.isolate(key, ZERO)
+    for each in snapshot.positions:
+        core.isolate((snapshot.account, each.symbol), each.isolated_wallet)
 
 
 def _move_on(core: Core, snapshot: VenueSnapshot) -> None:
@@ -137,7 +146,7 @@ def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
     for symbol in sorted({*theirs, *ours}):
         if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO):
             _adopt_position(core, snapshot, symbol, OPENING)
-    books, main = core.state.account(account), core.exposure.margin_asset(account)
+    books, main = core.state.account(account), core.state.first_margin_asset(account)
     for asset in (*sorted({*snapshot.balances, *books.assets()} - {main}), main):
         core.emit(
             ev.WalletChanged(

@@ -25,6 +25,8 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
+    state.symbols = fact.symbols
+    state.odd_modes = {}  # a venue is not joined while its account is set so
     if fact.session_id != state.session_id:
         new_session(state, fact)
     for account in fact.accounts:
@@ -37,10 +39,12 @@ def new_session(state: State, fact: ev.EpochStarted) -> None:
     state.strategies, state.stopped_strategies = {}, {}
     state.message_times, state.execution_times, state.recent_orders = [], {}, []
     for account in state.accounts.values():
-        account.sampled_ts, account.peak_equity = 0, ZERO
+        account.sampled_ts = 0
+        for known in account.benchmarks.values():
+            known.peak_equity = ZERO
         if fact.ts < state.last_ts:  # another recording: its past is not what we have booked
-            account.day, account.opened_ts, account.trades_until = -1, 0, 0
-            account.moved_ts = 0
+            account.benchmarks = {}
+            account.opened_ts, account.trades_until, account.moved_ts = 0, 0, 0
 
 
 def session_changed(state: State, fact: ev.SessionChanged) -> None:
@@ -72,9 +76,18 @@ def flatten_asked(state: State, _: ev.FlattenRequested) -> None:
 def breaker_changed(state: State, fact: ev.BreakerChanged) -> None:
     breaker = state.breakers.setdefault(f"{fact.account} {fact.failure}", Breaker())
     was_open = breaker.state is BreakerState.OPEN
-    breaker.state, breaker.failure_count = BreakerState(fact.state), fact.failure_count
+    breaker.state = BreakerState(fact.state)
+    if breaker.state is not BreakerState.HALF_OPEN:  # which time alone brings about
+        breaker.count(fact.ts, fact.failure_count)
     if breaker.state is BreakerState.OPEN and not was_open:
         breaker.opened_ts = fact.ts
+
+
+def mode_changed(state: State, fact: ev.AccountModeChanged) -> None:
+    if fact.problem:
+        state.odd_modes[fact.account] = fact.problem
+    else:
+        state.odd_modes.pop(fact.account, None)
 
 
 def strategy_started(state: State, fact: ev.StrategyStarted) -> None:

@@ -234,7 +234,7 @@ def _quantity(
     if signal.quantity is not None:
         return instrument.round_qty(signal.quantity * Decimal(repr(signal.strength)))
     return size_of_equity(
-        core.exposure.equity(signal.account),
+        core.exposure.backing((signal.account, signal.symbol)),
         price,
         signal.strength,
         instrument,

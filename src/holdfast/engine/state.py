@@ -14,6 +14,7 @@ from ..model.values import (
     ParentId,
     SessionId,
     StrategyId,
+    Symbol,
     TradingSessionStatus,
 )
 from .account import AccountState
@@ -60,12 +61,13 @@ class State(msgspec.Struct):
     strategies: dict[StrategyId, str] = {}  # running ones -> description
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
+    symbols: tuple[Symbol, ...] = ()  # that this epoch trades; () where all that are listed
     breakers: dict[str, Breaker] = {}  # "account failure"
+    odd_modes: dict[AccountId, str] = {}  # how an account is set that is not as we trade it
     message_times: list[int] = []
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: list[ClOrdId] = []
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found
-    foreign_seen: dict[str, int] = {}
 
     def apply(self, fact: ev.Event) -> None:
         """Fold one fact in. The only method that changes trading state."""
@@ -78,12 +80,26 @@ class State(msgspec.Struct):
         """Return an account, empty when nothing was ever booked on it."""
         return self.accounts.get(account) or AccountState()
 
-    def margin_asset(self, account: AccountId) -> str:
-        """Return the asset that the account's contracts are settled in."""
+    def first_margin_asset(self, account: AccountId) -> str:
+        """Return the asset that the first contract ever listed is settled in."""
         for key, instrument in self.instruments.items():
             if key[0] == account:
                 return instrument.margin_asset
         return "USDT"
+
+    def margin_assets(self, account: AccountId) -> list[str]:
+        """Return the assets that what is traded, and what is held, is settled in; one at least.
+
+        Each stands for its own contracts alone. The first is the first contract's.
+        """
+        found = dict[str, None]()
+        for key, instrument in self.instruments.items():
+            if key[0] == account and (not self.symbols or key[1] in self.symbols):
+                found[instrument.margin_asset] = None
+        for key, position in self.positions.items():
+            if position.qty and key[0] == account:
+                found[self.settled_in(key)] = None
+        return list(found) or [self.first_margin_asset(account)]
 
     def settled_in(self, key: Key) -> str:
         """Return the asset that a contract is settled in; by its name where it is not traded."""

@@ -1,7 +1,7 @@
 """Orders that the venue names and the journal does not know: others', and our own that were lost.
 
 Rule 1: what is open is taken on and counted, and told of; a closed one is history.
-Rule 2: an id of ours names its owner, cut to its first letters, and a parent where it can be meant.
+Rule 2: an id of ours names its owner, shortened, and a parent where it can be meant.
 Rule 3: an entry of ours whose wish is gone is its strategy's, and has the stop that the settings
         give to wishes without.
 Rule 4: an id of a later epoch than ours means that another process has taken the account over.
@@ -94,8 +94,7 @@ def _strategy_of(core: Core, owner: Owner) -> StrategyId:
     """
     state = core.state
     known = {*state.named_strategies, *state.strategies, *state.stopped_strategies}
-    meant = [name for name in map(StrategyId, known) if owner.may_be(name)]
-    return meant[0] if len(meant) == 1 else owner.strategy
+    return owner.meant_among(map(StrategyId, known)) or owner.strategy
 
 
 def _adopt(core: Core, report: ExecutionReport, owner: Owner | None) -> Order:

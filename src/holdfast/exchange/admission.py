@@ -10,9 +10,10 @@ from ..model.values import ZERO, NewOrder, OrderType, Side, TimeInForce, plain
 from . import conditional, matching
 from . import refusals as no
 from .books import Books
-from .ledger import Account, SymbolMargin, account_margin, symbol_margin, tied_up
+from .ledger import Account, SymbolMargin, symbol_margin, tied_up
 from .market import Market
 from .orders import PositionSide, VenueOrder
+from .pools import pool_margin
 from .refusals import Refusal
 
 MAX_OPEN_ORDERS = 200
@@ -184,7 +185,7 @@ def _margin_refusal(books: Books, wish: Wish, row: SymbolMargin) -> Refusal | No
     mark = wish.market.display.mark_price() or wish.price
     needed = more + max(ZERO, wish.qty * (wish.price - mark) * side.sign)
     asset = wish.market.instrument.margin_asset
-    total = account_margin(wish.account, books.markets, asset, books.default_leverage)
+    total = pool_margin(books, wish.account, asset)
     if needed <= total.headroom:
         return None
     return Refusal(

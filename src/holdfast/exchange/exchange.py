@@ -110,6 +110,11 @@ class Exchange(Questions):
         opened = self._books.account(account)
         return modes.set_position_mode(self._books, opened, is_hedged=is_hedged)
 
+    def set_asset_mode(self, account: AccountId, *, is_multi_assets: bool) -> Refusal | None:
+        """Let all dollars stand for all that settles in dollars, or each asset for its own."""
+        opened = self._books.account(account)
+        return modes.set_asset_mode(self._books, opened, is_multi_assets=is_multi_assets)
+
     def move_margin(
         self, account: AccountId, symbol: Symbol, side: PositionSide, amount: Decimal, now: int
     ) -> Refusal | Sequence[Output]:

@@ -90,6 +90,7 @@ class Account:
         "account_id",
         "closed",
         "is_hedged",
+        "is_multi_assets",
         "isolated",
         "leverages",
         "orders",
@@ -101,6 +102,7 @@ class Account:
     def __init__(self, account_id: AccountId) -> None:
         self.account_id = account_id
         self.is_hedged = False
+        self.is_multi_assets = False
         self.wallets: dict[str, Decimal] = {}
         self.leverages: dict[Symbol, int] = {}
         self.isolated: dict[Symbol, None] = {}  # symbols whose margin is
@@ -171,6 +173,13 @@ class AccountMargin(msgspec.Struct, frozen=True, kw_only=True):
     order_margin: Decimal
     maintenance: Decimal
     cross_maintenance: Decimal
+
+    def __add__(self, other: AccountMargin) -> AccountMargin:
+        """Take two assets as one."""
+        both = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return AccountMargin(
+            **{f: a + b for f, (a, b) in zip(self.__struct_fields__, both, strict=True)}
+        )
 
     @property
     def balance(self) -> Decimal:

@@ -20,6 +20,7 @@ from ..model.values import (
     OrderStatus,
     OrderType,
     Side,
+    Symbol,
     TimeInForce,
 )
 from .books import Books, Fill
@@ -27,13 +28,13 @@ from .ledger import (
     Account,
     Position,
     Rough,
-    account_margin,
     cross_wallet,
     liquidation_at,
     symbol_margin,
 )
 from .market import Market
 from .orders import Expiry, PositionSide, VenueOrder
+from .pools import make_up, pool_margin, pool_of
 
 LIQUIDATION_PREFIX = "autoclose-"
 ADL_PREFIX = "adl_autoclose"
@@ -58,7 +59,7 @@ def level(books: Books, market: Market, account: Account, side: PositionSide) ->
     asset, default = market.instrument.margin_asset, books.default_leverage
     rows = [symbol_margin(account, market, default, each) for each in account.sides]
     row = symbol_margin(account, market, default, side)
-    total = account_margin(account, books.markets, asset, default)
+    total = pool_margin(books, account, asset)
     return liquidation_at(rows, row, total, market.instrument)
 
 
@@ -71,10 +72,10 @@ def watch(books: Books, market: Market, now: int) -> None:
         account = books.accounts[holder[0]]
         if symbol in account.isolated:
             _watch_isolated(books, market, account.position(symbol, holder[1]), now)
-        elif may_be_bankrupt(books, account, asset):
-            margin = account_margin(account, books.markets, asset, books.default_leverage)
-            if margin.is_bankrupt:
-                liquidate(books, account, asset, now)
+            continue
+        may_be = may_be_bankrupt(books, account, asset)
+        if may_be and pool_margin(books, account, asset).is_bankrupt:
+            liquidate(books, account, asset, now)
 
 
 def _watch_isolated(books: Books, market: Market, position: Position, now: int) -> None:
@@ -90,13 +91,14 @@ def _watch_isolated(books: Books, market: Market, position: Position, now: int) 
 
 def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
     """Tell, roughly and on the safe side, whether the exact sums must be worked out."""
-    rough = cross_positions(books, account, asset)
-    balance = float(account.wallets.get(asset, ZERO)) - rough.isolated
-    maintenance = 0.0
-    for market, qty, entry in rough.held:
-        mark = market.display.mark_float() or entry
-        balance += qty * (mark - entry)
-        maintenance += rough_maintenance(market, abs(qty) * mark)
+    balance = maintenance = 0.0
+    for each in pool_of(books, account, asset):
+        rough = cross_positions(books, account, each)
+        balance += float(account.wallets.get(each, ZERO)) - rough.isolated
+        for market, qty, entry in rough.held:
+            mark = market.display.mark_float() or entry
+            balance += qty * (mark - entry)
+            maintenance += rough_maintenance(market, abs(qty) * mark)
     return maintenance > 0.0 and balance < maintenance * _CLOSE
 
 
@@ -130,20 +132,23 @@ def rough_maintenance(market: Market, notional: float) -> float:
 
 
 def liquidate(books: Books, account: Account, asset: str, now: int) -> None:
-    """End every order, close every cross position at its mark, let insurance cover what lacks."""
-    _end_orders(
-        books,
-        account,
-        lambda each: books.markets[each.symbol].instrument.margin_asset == asset,
-        now,
-    )
+    """End every order, close every cross position at its mark, let insurance cover what lacks.
+
+    All that the same wallets stand for: see `pools`.
+    """
+    assets = pool_of(books, account, asset)
+
+    def is_meant(symbol: Symbol) -> bool:
+        return books.markets[symbol].instrument.margin_asset in assets
+
+    _end_orders(books, account, lambda each: is_meant(each.symbol), now)
     for position in account.held():
-        instrument = books.markets[position.symbol].instrument
-        if instrument.margin_asset == asset and position.symbol not in account.isolated:
+        if is_meant(position.symbol) and position.symbol not in account.isolated:
             _take_over(books, position, now)
-    left = cross_wallet(account, books.markets, asset)
-    if left < ZERO:
-        books.move_wallet(account, asset, -left, "insurance", now)
+    for each in assets:
+        left = cross_wallet(account, books.markets, each)
+        if left < ZERO and (owed := make_up(books, account, each, -left, now)):
+            books.move_wallet(account, each, owed, "insurance", now)
 
 
 def cover(books: Books, account: Account, asset: str, now: int) -> None:
@@ -154,8 +159,10 @@ def cover(books: Books, account: Account, asset: str, now: int) -> None:
     owed = -account.wallets.get(asset, ZERO)
     if owed <= ZERO:
         return
-    held = (books.markets[each.symbol].instrument.margin_asset for each in account.held())
+    held = {books.markets[each.symbol].instrument.margin_asset for each in account.held()}
     if asset not in held:
+        owed = make_up(books, account, asset, owed, now)
+    if owed and held.isdisjoint(pool_of(books, account, asset)):
         books.move_wallet(account, asset, owed, "insurance", now)
 
 

@@ -14,6 +14,7 @@ from .books import Books
 from .ledger import Account, SymbolMargin, account_margin, leverage_of, symbol_margin
 from .market import Market
 from .orders import VenueOrder
+from .pools import pool_margin, pool_of
 from .refusals import Refusal
 from .rows import MarginMove
 
@@ -55,7 +56,7 @@ def _leverage_refusal(
         more += initial_margin(reach, leverage) - row.position_margin - row.order_margin
     if more <= ZERO:
         return None
-    total = account_margin(account, books.markets, instrument.margin_asset, default)
+    total = pool_margin(books, account, instrument.margin_asset)
     if more <= total.headroom:
         return None
     asset = instrument.margin_asset
@@ -76,6 +77,8 @@ def set_margin_type(
         return Refusal(no.HAS_OPEN_ORDERS, f"orders in {symbol} are open")
     if any(each.symbol == symbol for each in account.held()):
         return Refusal(no.HAS_POSITION, f"a position in {symbol} is open")
+    if is_isolated and account.is_multi_assets:
+        return Refusal(no.ISOLATED_HAS_ASSETS, "the account is in multi-assets mode")
     if is_isolated:
         account.isolated[symbol] = None
     else:
@@ -98,6 +101,24 @@ def set_position_mode(books: Books, account: Account, *, is_hedged: bool) -> Ref
     if account.held():
         return Refusal(no.MODE_HAS_POSITION, f"{len(account.held())} positions are open")
     account.is_hedged = is_hedged
+    books.mark_account(account.account_id)
+    return None
+
+
+def set_asset_mode(books: Books, account: Account, *, is_multi_assets: bool) -> Refusal | None:
+    """Let all dollars stand for all that settles in dollars, or each asset for its own."""
+    if is_multi_assets is account.is_multi_assets:
+        return Refusal(no.SAME_ASSET_MODE, "it is that already")
+    if account.orders:
+        return Refusal(no.ASSETS_HAVE_OPEN_ORDERS, f"{len(account.orders)} orders are open")
+    if is_multi_assets and account.isolated:
+        return Refusal(no.ASSETS_HAVE_ISOLATED, f"{', '.join(account.isolated)} is isolated")
+    for asset in () if is_multi_assets else pool_of(books, account, "USDT"):
+        own = account_margin(account, books.markets, asset, books.default_leverage)
+        if own.wallet < ZERO or own.headroom < ZERO:
+            text = f"what settles in {asset} lacks {plain(max(-own.headroom, -own.wallet))}"
+            return Refusal(no.ASSETS_LACK_MARGIN, text)
+    account.is_multi_assets = is_multi_assets
     books.mark_account(account.account_id)
     return None
 
@@ -154,7 +175,7 @@ def _move_refusal(
     if amount < ZERO:
         return _removal_refusal(row, -amount)
     asset = books.markets[row.position.symbol].instrument.margin_asset
-    total = account_margin(account, books.markets, asset, books.default_leverage)
+    total = pool_margin(books, account, asset)
     if amount > total.available:
         return Refusal(
             no.CROSS_LACKS, f"{plain(amount)} {asset} is above {plain(total.available)} available"

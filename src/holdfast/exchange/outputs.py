@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ..model.messages import AccountChange, ExecutionReport, RequestRefused
+from ..model.messages import AccountChange, ExecutionReport, IsolatedWallets, RequestRefused
 from ..model.values import ZERO, AccountId, Symbol
 from .orders import PositionSide, VenueOrder
 
@@ -62,7 +62,7 @@ class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     positions: tuple[PositionShown, ...] = ()
 
 
-VenueNews = ExecutionReport | RequestRefused | AccountChange
+VenueNews = ExecutionReport | RequestRefused | AccountChange | IsolatedWallets
 Output = VenueNews | OrderUpdate | AccountUpdate
 
 
@@ -76,5 +76,9 @@ def messages(outputs: Iterable[Output]) -> Iterator[VenueNews]:
     for output in outputs:
         if isinstance(output, OrderUpdate):
             yield output.report
-        elif not isinstance(output, AccountUpdate):
+        elif isinstance(output, AccountUpdate):
+            if output.is_isolated and output.positions:
+                wallet = sum((each.isolated_wallet for each in output.positions), ZERO)
+                yield IsolatedWallets(account=output.account, wallets={output.symbol: wallet})
+        else:
             yield output

@@ -25,6 +25,7 @@ from .ledger import (
     symbol_margin,
 )
 from .orders import OrderKey, PositionSide, VenueOrder
+from .pools import pool_margin, pool_of
 from .rows import MarginMove
 from .shown import shown, touch
 
@@ -47,6 +48,18 @@ class Questions:
     def margin_moves(self, account: AccountId, symbol: Symbol) -> list[MarginMove]:
         """Return what was moved in and out of a symbol's isolated positions, oldest first."""
         return modes.margin_moves(self._books, account, symbol)
+
+    def is_multi_assets(self, account: AccountId) -> bool:
+        opened = self._books.accounts.get(account)
+        return opened is not None and opened.is_multi_assets
+
+    def pool(self, account: AccountId, asset: str) -> tuple[str, ...]:
+        """Return the assets that stand for an asset's cross positions, itself first."""
+        return pool_of(self._books, self._seen(account), asset)
+
+    def pool_margin(self, account: AccountId, asset: str) -> AccountMargin:
+        """Sum up all that the same wallets stand for; see `margin`."""
+        return pool_margin(self._books, self._seen(account), asset)
 
     def is_hedged(self, account: AccountId) -> bool:
         opened = self._books.accounts.get(account)
@@ -121,7 +134,12 @@ class Questions:
     def positions(self, account: AccountId) -> list[VenuePosition]:
         """Return the open positions."""
         return [
-            VenuePosition(symbol=each.symbol, qty=each.qty, entry_price=each.entry_price)
+            VenuePosition(
+                symbol=each.symbol,
+                qty=each.qty,
+                entry_price=each.entry_price,
+                isolated_wallet=each.isolated_wallet,
+            )
             for each in self.held(account)
         ]
 

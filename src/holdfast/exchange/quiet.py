@@ -71,7 +71,7 @@ def _solvent(books: Books, market: Market, account: Account) -> Band:
     Inside the first bracket both sides are straight lines of the price.
     """
     symbol, asset = market.instrument.symbol, market.instrument.margin_asset
-    if symbol in account.isolated:
+    if symbol in account.isolated or account.is_multi_assets:
         return NOWHERE
     cap, ratio = market.first_bracket or (PRICE_MAX, 0.0)
     left, slope, ceiling = float(account.wallets.get(asset, ZERO)), 0.0, PRICE_MAX

@@ -82,6 +82,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     leverages: dict[Symbol, int]
     is_hedged: bool = False
     isolated: tuple[Symbol, ...] = ()
+    is_multi_assets: bool = False
 
     @classmethod
     def of(cls, account: Account) -> AccountRow:
@@ -91,6 +92,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
             leverages=account.leverages,
             is_hedged=account.is_hedged,
             isolated=tuple(account.isolated),
+            is_multi_assets=account.is_multi_assets,
         )
 
 

@@ -76,6 +76,7 @@ def _take(books: Books, kind: str, payload: bytes) -> None:
         account.wallets.update(row.wallets)
         account.leverages.update(row.leverages)
         account.is_hedged = row.is_hedged
+        account.is_multi_assets = row.is_multi_assets
         account.isolated = dict.fromkeys(row.isolated)
     elif kind == rows.POSITION:
         _take_position(books, _POSITION.decode(payload))

@@ -49,8 +49,6 @@ USE_ALGO_ORDER = -4120
 CLOSE_ORDER_EXISTS = -4130
 QTY_WITH_CLOSE = -4137
 REDUCE_ONLY_WITH_CLOSE = -4138
-SAME_ASSET_MODE = -4171
-ASSETS_HAVE_OPEN_ORDERS = -4170
 NO_POSITION_FOR_GTE = -4509
 NO_SUCH_PATH = -5000
 LATE_AT_MATCHING = -5028
@@ -143,12 +141,16 @@ TEXTS: dict[int, str] = {
     -4141: "Symbol is closed",
     -4161: ("Leverage reduction is not supported in Isolated Margin Mode with open positions"),
     -4164: "Order's notional must be no smaller than {least} (unless you choose reduce only)",
-    ASSETS_HAVE_OPEN_ORDERS: (
-        "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures."
+    -4167: (
+        "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under "
+        "isolated-margin mode."
     ),
-    SAME_ASSET_MODE: (
-        "Adjusted asset mode is currently set and does not need to be adjusted repeatedly."
+    -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
+    -4169: (
+        "Unable to adjust Multi-Assets Mode with insufficient margin balance in USDⓈ-M Futures."
     ),
+    -4170: ("Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures."),
+    -4171: ("Adjusted asset mode is currently set and does not need to be adjusted repeatedly."),
     NO_POSITION_FOR_GTE: (
         "Time in Force (TIF) GTE can only be used with open positions. "
         "Please ensure that positions are available."

@@ -31,12 +31,15 @@ class MarginCalls:
                 asset = self._assets()[row.position.symbol]
                 yield self._call(account, asset, [row], now)
         for asset in self._exchange.balances(account):
-            margin = self._exchange.margin(account, asset)
+            pool = self._exchange.pool(account, asset)
+            if asset != min(pool):
+                continue  # told of with the pool's first
+            margin = self._exchange.pool_margin(account, asset)
             if self._is_new(account, asset, margin.cross_maintenance, margin.cross_balance):
                 cross = [
                     row
                     for row in self._rows(account)
-                    if not row.is_isolated and self._assets()[row.position.symbol] == asset
+                    if not row.is_isolated and self._assets()[row.position.symbol] in pool
                 ]
                 yield self._call(account, asset, cross, now)
 

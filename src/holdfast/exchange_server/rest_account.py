@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from ..exchange import AccountMargin, SymbolMargin
+from ..exchange import SymbolMargin
 from ..model.instrument import as_money
 from ..model.margin import max_notional_at
 from ..model.values import ZERO, AccountId, Symbol, plain
@@ -73,8 +73,11 @@ def _moved_ms(ctx: RequestContext, symbol: Symbol = WALLET) -> int:
     return ms(ctx.venue.archive.of(ctx.account).moved_ts.get(symbol, 0))
 
 
-def _amounts(total: AccountMargin) -> dict[str, str]:
-    withdrawable = max(ZERO, min(total.available, total.cross_wallet))
+def _amounts(ctx: RequestContext, asset: str) -> dict[str, str]:
+    exchange = ctx.venue.exchange
+    total = exchange.margin(ctx.account, asset)
+    available = exchange.pool_margin(ctx.account, asset).available
+    withdrawable = max(ZERO, min(available, total.cross_wallet))
     return {
         "walletBalance": money(total.wallet),
         "unrealizedProfit": money(total.unrealized),
@@ -85,21 +88,20 @@ def _amounts(total: AccountMargin) -> dict[str, str]:
         "openOrderInitialMargin": money(total.order_margin),
         "crossWalletBalance": money(total.cross_wallet),
         "crossUnPnl": money(total.cross_unrealized),
-        "availableBalance": money(total.available),
+        "availableBalance": money(available),
         "maxWithdrawAmount": money(withdrawable),
     }
 
 
 def _account(ctx: RequestContext) -> Json:
     """Return totals and assets, which both versions of the account have."""
-    amounts = {
-        asset: _amounts(ctx.venue.exchange.margin(ctx.account, asset))
-        for asset in _assets(ctx.venue, ctx.account)
-    }
+    amounts = {asset: _amounts(ctx, asset) for asset in _assets(ctx.venue, ctx.account)}
     totals = {
         total: money(sum((Decimal(each[name]) for each in amounts.values()), ZERO))
         for name, total in _TOTALS.items()
     }
+    if ctx.venue.exchange.is_multi_assets(ctx.account):  # the dollars' is one and the same
+        totals["availableBalance"] = amounts[USDT]["availableBalance"]
     moved = _moved_ms(ctx)
     assets = [{"asset": a, **each, "updateTime": moved} for a, each in amounts.items()]
     return {**totals, "assets": assets}
@@ -174,7 +176,7 @@ def _config(ctx: RequestContext) -> Json:
         "canWithdraw": True,
         "dualSidePosition": ctx.venue.exchange.is_hedged(ctx.account),
         "updateTime": 0,
-        "multiAssetsMargin": False,
+        "multiAssetsMargin": ctx.venue.exchange.is_multi_assets(ctx.account),
         "tradeGroupId": -1,
     }
 
@@ -186,7 +188,7 @@ def account_config(ctx: RequestContext, _params: Params) -> object:
 def balance(ctx: RequestContext, _params: Params) -> object:
     rows: list[Json] = []
     for asset in _assets(ctx.venue, ctx.account):
-        amounts = _amounts(ctx.venue.exchange.margin(ctx.account, asset))
+        amounts = _amounts(ctx, asset)
         rows.append(
             {
                 "accountAlias": _alias(ctx.account),

@@ -69,7 +69,11 @@ def _trade(ctx: RequestContext, trade: ExecutionReport) -> Json:
 
 # What moved the wallet
 
-_INCOME_TYPES = {"deposit": "TRANSFER", "insurance": "INSURANCE_CLEAR"}
+_INCOME_TYPES = {
+    "deposit": "TRANSFER",
+    "insurance": "INSURANCE_CLEAR",
+    "auto_exchange": "AUTO_EXCHANGE",
+}
 
 
 class _Income(NamedTuple):

@@ -1,6 +1,6 @@
-"""How an account trades: leverage, margin and position mode.
+"""How an account trades: leverage, margin, position and asset mode.
 
-All assets as one margin, and fees in another asset, are refused, never pretended.
+Fees in another asset are refused, never pretended.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from ..model.instrument import as_money
 from ..model.values import ZERO, Symbol, plain
 from .errors import (
     AMOUNT_NOT_POSITIVE,
-    ASSETS_HAVE_OPEN_ORDERS,
     BAD_LEVERAGE,
     NOT_SUPPORTED,
     OTHER_POSITION_SIDE,
-    SAME_ASSET_MODE,
     ApiError,
     invalid,
 )
@@ -131,16 +129,16 @@ def set_position_mode(ctx: RequestContext, params: Params) -> object:
     return DONE
 
 
-def asset_mode(_ctx: RequestContext, _params: Params) -> object:
-    return {"multiAssetsMargin": False}
+def asset_mode(ctx: RequestContext, _params: Params) -> object:
+    return {"multiAssetsMargin": ctx.venue.exchange.is_multi_assets(ctx.account)}
 
 
 def set_asset_mode(ctx: RequestContext, params: Params) -> object:
-    if not params.need_flag("multiAssetsMargin"):
-        raise ApiError(SAME_ASSET_MODE)
-    if ctx.venue.exchange.open_orders(ctx.account):
-        raise ApiError(ASSETS_HAVE_OPEN_ORDERS)
-    raise ApiError(NOT_SUPPORTED, why="multi-assets margin is not simulated")
+    wanted = params.need_flag("multiAssetsMargin")
+    refusal = ctx.venue.set_asset_mode(ctx.account, is_multi_assets=wanted)
+    if refusal is not None:
+        raise ApiError(refusal.code, why=refusal.text)
+    return DONE
 
 
 def fee_burn(_ctx: RequestContext, _params: Params) -> object:

@@ -36,6 +36,7 @@ class UserStreams:
         hub.is_listen_key = lambda name: venue.listen_keys.account_of(name) is not None
         venue.sinks.append(self.on_outputs)
         venue.leverage_sinks.append(self.on_leverage)
+        venue.asset_mode_sinks.append(self._on_asset_mode)
 
     def on_outputs(self, outputs: Sequence[Output], now: int) -> None:
         """Hear what one call set off."""
@@ -46,6 +47,14 @@ class UserStreams:
             sent=ms(now),
             transacted=ms(now),
             leverage=wire.Leverage(symbol=symbol, leverage=leverage),
+        )
+        self._tell([UserEvent(account, "ACCOUNT_CONFIG_UPDATE", encode(frame))], now)
+
+    def _on_asset_mode(self, account: AccountId, is_multi_assets: bool, now: int) -> None:
+        frame = wire.AccountConfigUpdate(
+            sent=ms(now),
+            transacted=ms(now),
+            multi_assets=wire.MultiAssets(is_on=is_multi_assets),
         )
         self._tell([UserEvent(account, "ACCOUNT_CONFIG_UPDATE", encode(frame))], now)
 

@@ -60,6 +60,9 @@ MarketSink = Callable[[MarketData], None]
 LeverageSink = Callable[[AccountId, Symbol, int, int], None]
 """Hears of an account's new leverage in a symbol, and the time."""
 
+AssetModeSink = Callable[[AccountId, bool, int], None]
+"""Hears whether all dollars of an account are one margin now, and the time."""
+
 FORGET_EVERY_NS = NS_PER_S
 PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
 """What faults of an order's fate go by, whichever request it came with."""
@@ -89,6 +92,7 @@ class Venue:
         self.sinks: list[Sink] = []
         self.market_sinks: list[MarketSink] = []
         self.leverage_sinks: list[LeverageSink] = []
+        self.asset_mode_sinks: list[AssetModeSink] = []
         self._clock = clock
         self._last = 0
         self._forgotten_ts = 0
@@ -243,6 +247,15 @@ class Venue:
         self._ready()
         refusal = self.exchange.set_position_mode(account, is_hedged=is_hedged)
         self._keep()
+        return refusal
+
+    def set_asset_mode(self, account: AccountId, *, is_multi_assets: bool) -> Refusal | None:
+        now = self._ready()
+        refusal = self.exchange.set_asset_mode(account, is_multi_assets=is_multi_assets)
+        self._keep()
+        if refusal is None:
+            for sink in self.asset_mode_sinks:
+                sink(account, is_multi_assets, now)
         return refusal
 
     def _settled(self, found: Refusal | Sequence[Output], now: int) -> Refusal | None:

@@ -51,6 +51,7 @@ from .values import (
 )
 
 __all__ = [
+    "AccountModeChanged",
     "AlarmRaised",
     "BooksAgreed",
     "BooksDiffered",
@@ -161,6 +162,13 @@ class BreakerChanged(Fact, frozen=True, kw_only=True):
     reason: str
 
 
+class AccountModeChanged(Fact, frozen=True, kw_only=True):
+    """The account was set otherwise than we trade it: nothing new is opened. "" is as we do."""
+
+    account: AccountId = MAIN
+    problem: str
+
+
 class StrategyStarted(Fact, frozen=True, kw_only=True):
     """A strategy was attached."""
 
@@ -184,21 +192,27 @@ class InstrumentDefined(Fact, frozen=True, kw_only=True):
 
 
 class TradingDayStarted(Fact, frozen=True, kw_only=True):
-    """Equity at the day's first sight (from 00:00 UTC); the daily loss counts from it."""
+    """Equity at the day's first sight (from 00:00 UTC); the daily loss counts from it.
+
+    Of what is settled in one margin asset; "" is the first contract's, in facts from before it was
+    told.
+    """
 
     account: AccountId = MAIN
     day: int  # days since 1970-01-01
     equity: Decimal
+    asset: str = ""
 
 
 class EquitySampled(Fact, frozen=True, kw_only=True):
-    """One point of the equity curve."""
+    """One point of the equity curve of one margin asset; see `TradingDayStarted`."""
 
     account: AccountId = MAIN
     equity: Decimal
     wallet: Decimal
     unrealized: Decimal
     exposure: Decimal  # sum of absolute notionals at the mark
+    asset: str = ""
 
 
 class AlarmRaised(Fact, frozen=True, kw_only=True):
@@ -317,6 +331,7 @@ Event = (
     | KillSwitchVerified
     | FlattenRequested
     | BreakerChanged
+    | AccountModeChanged
     | StrategyStarted
     | StrategyStopped
     | InstrumentDefined

@@ -1,19 +1,23 @@
 """Client order ids: who owns an order can be read off its id, without any lookup.
 
 `hf.2.1a.7.E.sma_cross` is prefix, epoch, sequence, parent's sequence, role and strategy, numbers
-in base 36. It fits the alphabet and the 36 characters of Binance's client ids.
+in base 36. It fits the alphabet and the 36 characters of Binance's client ids. A strategy's name
+that is too long for it ends in a checksum: two that begin alike have ids of their own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
+from zlib import crc32
 
 from .values import NS_PER_S, ClOrdId, OrderRole, StrategyId
 
 LENGTH_MAX = 36
 STRATEGY_LENGTH_MAX = 12
+CHECKSUM_LENGTH = 3
 PREFIX = "hf"
 NAMES_KEPT = 256
 EPOCHS_FROM_NS = 1_767_225_600 * NS_PER_S  # 2026-01-01
@@ -47,9 +51,17 @@ class Owner(NamedTuple):
     role: OrderRole
     strategy: StrategyId  # shortened to `STRATEGY_LENGTH_MAX`, or to the room that was left
 
+    def meant_among(self, known: Iterable[StrategyId]) -> StrategyId | None:
+        """Return the one of these strategies that is meant; None where two could be, or none is."""
+        names, own = list(known), _cut_id(self)
+        meant = [s for s in names if make_cl_ord_id(self._replace(strategy=s)) == own]
+        meant = meant or [s for s in names if self.may_be(s)]
+        return meant[0] if len(meant) == 1 else None
+
     def may_be(self, strategy: StrategyId) -> bool:
-        """Tell whether a strategy's orders have ids like this one."""
-        return make_cl_ord_id(self._replace(strategy=strategy)) == make_cl_ord_id(self)
+        """Tell whether a strategy's orders have ids like this one, or once had."""
+        own, other = _cut_id(self), self._replace(strategy=strategy)
+        return own in (make_cl_ord_id(other), _cut_id(other))
 
 
 def base36(number: int) -> str:
@@ -62,15 +74,31 @@ def base36(number: int) -> str:
 
 
 @lru_cache(maxsize=NAMES_KEPT)
-def _fitting(strategy: StrategyId) -> str:
-    return _FOREIGN.sub("_", strategy)[:STRATEGY_LENGTH_MAX]
+def short_name(strategy: StrategyId, room: int = STRATEGY_LENGTH_MAX) -> str:
+    """Return a strategy's name as ids carry it: as it is, or its beginning and a checksum."""
+    cut = _FOREIGN.sub("_", strategy)[:room]
+    if cut == strategy:
+        return cut
+    checksum = base36(crc32(strategy.encode()) % 36**CHECKSUM_LENGTH).rjust(CHECKSUM_LENGTH, "0")
+    return f"{cut[: max(room - CHECKSUM_LENGTH - 1, 0)]}-{checksum}"[:room]
 
 
 def make_cl_ord_id(owner: Owner) -> ClOrdId:
-    """Compose an id. The strategy's name is cut and its odd characters replaced."""
-    prefix, epoch, seq, parent, role, strategy = owner
-    head = f"{prefix}.{base36(epoch)}.{base36(seq)}.{base36(parent)}"
-    return ClOrdId(f"{head}.{role.letter}.{_fitting(strategy)}"[:LENGTH_MAX])
+    """Compose an id. The strategy's name is shortened and its odd characters replaced."""
+    head = _head(owner)
+    room = min(max(LENGTH_MAX - len(head), 0), STRATEGY_LENGTH_MAX)
+    return ClOrdId(f"{head}{short_name(owner.strategy, room)}"[:LENGTH_MAX])
+
+
+def _cut_id(owner: Owner) -> str:
+    """Compose an id as it once was: two names that begin alike were one."""
+    name = _FOREIGN.sub("_", owner.strategy)[:STRATEGY_LENGTH_MAX]
+    return f"{_head(owner)}{name}"[:LENGTH_MAX]
+
+
+def _head(owner: Owner) -> str:
+    prefix, epoch, seq, parent, role, _ = owner
+    return f"{prefix}.{base36(epoch)}.{base36(seq)}.{base36(parent)}.{role.letter}."
 
 
 def parse_cl_ord_id(text: str) -> Owner | None:

@@ -24,6 +24,15 @@ QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH")
 """What contracts are quoted and settled in."""
 
 
+DOLLARS = frozenset({"USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD"})
+"""Assets that stand for a dollar; where several are added up, they count one for one."""
+
+
+def is_worth(asset: str, other: str) -> bool:
+    """Tell whether amounts in two assets may be added up: the same one, or dollars both."""
+    return asset == other or (asset in DOLLARS and other in DOLLARS)
+
+
 class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     """One step of the margin table.
 

@@ -123,11 +123,15 @@ class OrderNotFound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
-    """A position as the venue counts it; `qty` is signed."""
+    """A position as the venue counts it; `qty` is signed.
+
+    `isolated_wallet` is what stands for it alone; 0 where the whole cross wallet does.
+    """
 
     symbol: Symbol
     qty: Decimal
     entry_price: Decimal
+    isolated_wallet: Decimal = ZERO
 
 
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -158,6 +162,28 @@ class InstrumentListed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     account: AccountId = MAIN
     instrument: Instrument
     leverage: int
+
+
+class IsolatedWallets(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What stands for each of these positions alone, as of now; 0 where the cross wallet does."""
+
+    account: AccountId = MAIN
+    wallets: dict[Symbol, Decimal]
+
+
+class AccountMode(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The account is set otherwise than we trade it; or, with no `problem`, as we do again."""
+
+    account: AccountId = MAIN
+    problem: str = ""
+
+
+class MarginModeSet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Somebody set a symbol to cross or to isolated margin, other than ours; and what we did."""
+
+    account: AccountId = MAIN
+    symbol: Symbol
+    text: str
 
 
 class VenueLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -363,6 +389,9 @@ VenueMessage = (
     | SettlementPayment
     | VenueSnapshot
     | InstrumentListed
+    | IsolatedWallets
+    | AccountMode
+    | MarginModeSet
     | VenueLink
     | VenueFailure
 )

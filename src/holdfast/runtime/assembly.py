@@ -18,7 +18,7 @@ from ..feeds.known import check_known
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError, StrategyError
-from ..model.ids import epoch_at
+from ..model.ids import epoch_at, short_name
 from ..model.values import NS_PER_S, SessionId, StrategyId, Symbol, TradingSessionStatus
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
@@ -248,15 +248,22 @@ def load_strategies(
     """Make the strategies; two of one name are told apart by a number.
 
     Raises:
-        StrategyError: one can't be found or made.
+        StrategyError: one can't be found or made, or its orders' ids would be another's.
     """
     made: dict[StrategyId, Strategy] = {}
     descriptions: dict[StrategyId, str] = {}
+    on_wire: dict[str, StrategyId] = {}
     for spec in specs:
         name, strategy = _load(spec)
         strategy_id, number = StrategyId(name), 2
         while strategy_id in made:
             strategy_id, number = StrategyId(f"{name}-{number}"), number + 1
+        other = on_wire.setdefault(short_name(strategy_id), strategy_id)
+        if other != strategy_id:
+            raise StrategyError(
+                f"orders of {other!r} and {strategy_id!r} could not be told apart: both are "
+                f"{short_name(strategy_id)!r} in their ids; give one another name"
+            )
         made[strategy_id] = strategy
         descriptions[strategy_id] = spec if isinstance(spec, str) else name
     return made, descriptions

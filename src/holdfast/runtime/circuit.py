@@ -109,6 +109,8 @@ class CircuitBreaker:
 
     def on_failure(self) -> None:
         """Count a failure."""
-        self._breaker.state = self._breaker.after_failure(self.failure_threshold)
-        self._breaker.failure_count += 1
+        self.failure_count += 1
+        self._breaker.state = self._breaker.after_failure(
+            self.failure_count, self.failure_threshold
+        )
         self.last_failure_time = self._clock()

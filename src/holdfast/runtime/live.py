@@ -21,7 +21,7 @@ from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
 from ..model.values import NS_PER_S, StrategyId, TradingSessionStatus
-from ..ports import Notifier, Venue
+from ..ports import Notifier, Telling, Venue
 from .clock import TICK_NS, FeedClock
 from .feeding import Feeding
 from .fetching import fetch_history
@@ -42,6 +42,10 @@ AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 
 SNAPSHOT_FACTS = 5_000
 """So many facts after the last snapshot the next is due: what a start folds stays short."""
+
+HELD_LOOK_S = 0.25
+HELD_LOOKS_MAX = 8
+"""How often it is looked whether the venue's limits hold back what the end alone wants to know."""
 
 STOP_PATIENCE_S = 30.0
 """How long a stop waits for the venue's answers before it leaves the rest to the next start."""
@@ -332,7 +336,8 @@ class LiveSession:
             self.shell.ask(msg.ResetSession(reason=reason))
         elif self.status not in done:
             self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
-        await self.settle()
+        with telling_waits(self.venue, self._notifier, "stop", STOP_PATIENCE_S):
+            await self.settle()
         self.leave()
 
     async def settle(self) -> None:
@@ -381,6 +386,21 @@ class LiveSession:
         )
         after = self.shell.last_snapshot.get(account)
         return after if after is not before else None
+
+    async def last_books(self) -> msg.VenueSnapshot | None:
+        """Read the venue's books at the end; None, and said, where its limits hold that back."""
+        reading, held_looks = asyncio.ensure_future(self.read_books()), 0
+        try:
+            while held_looks < HELD_LOOKS_MAX:  # a read ends by itself
+                await asyncio.wait((reading,), timeout=HELD_LOOK_S)
+                if reading.done():
+                    return await reading
+                held = self.venue.held if isinstance(self.venue, Telling) else ""
+                held_looks += 1 if held else 0
+            _log.warning("the books are not compared at the end: that waits for %s", held)
+            return None
+        finally:
+            reading.cancel()
 
     async def close(self) -> None:
         """End the strategies, leave the venue, save, and give the journal back. Once."""

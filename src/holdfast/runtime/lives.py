@@ -223,7 +223,7 @@ class Lives:
     async def _end(self, live: LiveSession) -> None:
         """Close a life that ended in order, its books compared with the venue's."""
         self.fault = str(live.feed_error or "")
-        self.books = compare_books(live.engine, await live.read_books(), live.venue.account)
+        self.books = compare_books(live.engine, await live.last_books(), live.venue.account)
         await _closed(live)
 
     def _was_stopped(self, live: LiveSession, error: BaseException) -> bool:

@@ -18,6 +18,7 @@ from ..model.errors import (
     RiskDenied,
     TradingError,
     UnknownOrderError,
+    VenueError,
     VenueUnavailable,
 )
 from ..model.values import (
@@ -33,7 +34,7 @@ from ..model.values import (
     TimeInForce,
 )
 from .live import LiveSession
-from .refusals import denial_error, venue_error
+from .refusals import denial_error, room_in_s, venue_error
 from .views import (
     AMOUNTS,
     Metrics,
@@ -125,10 +126,14 @@ class Operations:
     def _accepted(self, cl_ord_id: ClOrdId) -> Order:
         order = self._engine.state.orders[cl_ord_id]
         if order.status is OrderStatus.REJECTED:
-            raise venue_error(order.reason, order.code)
+            raise self._error(order.reason, order.code)
         if order.status is OrderStatus.NEVER_ARRIVED:
             raise VenueUnavailable(f"{cl_ord_id} never reached the venue: nothing was done")
         return order_view(self._engine.state, order)
+
+    def _error(self, reason: str, code: int | None) -> VenueError:
+        venue, now = self._live.venue, self._live.now()
+        return venue_error(reason, code, room_in_s(venue, now))
 
     async def submit(self, order: Order, request_id: str = "") -> Order:
         """Take a user's order on and wait for the venue's first word."""
@@ -160,7 +165,7 @@ class Operations:
             order = self._engine.state.orders[cl_ord_id]
             await self._until(lambda: not order.is_open or order.cancel is RequestState.NONE)
         if refusals and order.is_open:
-            raise venue_error(refusals[-1].reason, refusals[-1].code)
+            raise self._error(refusals[-1].reason, refusals[-1].code)
         return order_view(self._engine.state, order)
 
     async def modify(
@@ -191,7 +196,7 @@ class Operations:
             order = self._engine.state.orders[cl_ord_id]
             await self._until(lambda: order.replace is RequestState.NONE)
         if refusals:
-            raise venue_error(refusals[-1].reason, refusals[-1].code)
+            raise self._error(refusals[-1].reason, refusals[-1].code)
         return order_view(self._engine.state, order)
 
     @contextmanager

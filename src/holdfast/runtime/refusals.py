@@ -17,14 +17,14 @@ from ..model.errors import (
     VenueUnavailable,
 )
 from ..model.settings import RiskLimits
-from ..model.values import ZERO
-from ..ports import NO_ROOM, NOT_CONNECTED, NOT_SENT
+from ..model.values import NS_PER_S, ZERO
+from ..ports import NO_ROOM, NOT_CONNECTED, NOT_SENT, Limited, Venue
 
 INSUFFICIENT_MARGIN = (-2018, -2019, -4050, -4051)
 
 RETRY_AFTER_S = {-1003: 60.0, -1008: 1.0, -1015: 10.0}
-"""When to come again, by the venue's code: it counts requests by the minute and orders in ten
-seconds; overload passes sooner."""
+"""When to come again, by the venue's code, where it did not say: it counts requests by the minute
+and orders in ten seconds; overload passes sooner."""
 
 NO_ROOM_S = 10.0
 
@@ -46,18 +46,24 @@ def denial_error(denied: ev.OrderDenied, limits: RiskLimits) -> TradingError:
     return RiskDenied(text)
 
 
-def venue_error(reason: str, code: int | None) -> VenueError:
+def room_in_s(venue: Venue, now: int) -> float:
+    """Return how long a venue lets no order leave, by what it was told; 0 where it may be tried."""
+    return (venue.order_room_at(now) - now) / NS_PER_S if isinstance(venue, Limited) else 0.0
+
+
+def venue_error(reason: str, code: int | None, room_s: float = 0.0) -> VenueError:
     """Turn what became of a request at the venue, or on the road to it, into an error.
 
     Args:
         code: the venue's own; None where it said nothing.
+        room_s: how long no order may leave by the venue's own word; 0 where it gave none.
     """
     if code in INSUFFICIENT_MARGIN:
         return InsufficientBalanceError(reason, code=code)
     if code in RETRY_AFTER_S:
-        return RateLimitError(reason, retry_after=RETRY_AFTER_S[code], code=code)
+        return RateLimitError(reason, retry_after=room_s or RETRY_AFTER_S[code], code=code)
     if reason == NO_ROOM:
-        return RateLimitError(reason, retry_after=NO_ROOM_S)
+        return RateLimitError(reason, retry_after=room_s or NO_ROOM_S)
     if reason.startswith(NOT_CONNECTED):
         return NetworkError(reason)
     if reason.startswith(NOT_SENT):

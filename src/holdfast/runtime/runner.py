@@ -28,7 +28,7 @@ from ..model.signal import SignalGenerated
 from ..model.values import StrategyId, Symbol
 from ..ports import Feed
 from ..strategies.base import Strategy
-from .attached import Attached, Behind, View, id_on_wire
+from .attached import Attached, Behind, View
 from .bar_routes import NEVER
 from .bus import EventBus
 from .failure import reason_of
@@ -388,8 +388,7 @@ class LiveStrategyRunner:
         owner = parse_cl_ord_id(cl_ord_id)
         if owner is None:
             return None
-        named = [key for key in self._all if id_on_wire(key) == owner.strategy]
-        return named[0] if len(named) == 1 else None
+        return owner.meant_among(self._all)
 
 
 def _end(bar: Bar) -> int:

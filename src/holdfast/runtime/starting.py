@@ -39,9 +39,15 @@ WHAT = "start"
 
 
 @contextlib.contextmanager
-def telling_waits(venue: Venue, notifier: Notifier) -> Iterator[None]:
-    """Say meanwhile what the venue's limits make a start wait for, once for each."""
-    telling = asyncio.ensure_future(_tell(venue, lambda text: notifier.notify("warning", text)))
+def telling_waits(
+    venue: Venue, notifier: Notifier, what: str = WHAT, patience_s: float = START_PATIENCE_S
+) -> Iterator[None]:
+    """Say meanwhile what the venue's limits make a start, or a stop, wait for, once for each."""
+
+    def tell(held: str) -> None:
+        notifier.notify("warning", f"the {what} waits, up to {patience_s:g} s, for {held}")
+
+    telling = asyncio.ensure_future(_tell(venue, tell))
     try:
         yield
     finally:
@@ -53,7 +59,7 @@ async def _tell(venue: Venue, tell: Callable[[str], None]) -> None:
     while isinstance(venue, Telling) and len(told) < TOLD_MAX:
         held = venue.held
         if held and held not in told:
-            tell(f"the start waits, up to {START_PATIENCE_S:g} s, for {held}")
+            tell(held)
             told.add(held)
         await asyncio.sleep(LOOK_S)
 

@@ -24,10 +24,10 @@ class StrategyView:
         return holding(self._engine.state, (self._account, symbol), strategy_id)
 
     def equity(self) -> Decimal:
-        """Return the account's wallet and open profit."""
+        """Return the account's wallets and open profit, dollars of all kinds one for one."""
         if self.behind is not None:
             self.behind.catch_up()
-        return self._engine.core.exposure.equity(self._account)
+        return self._engine.core.exposure.shown_equity(self._account)
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:
         """Return an order, None when it is not remembered."""

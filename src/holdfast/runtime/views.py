@@ -310,7 +310,8 @@ def position_view(engine: Engine, key: Key) -> Position:
     notional = abs(position.qty) * mark
     instrument = state.instruments.get(key)
     brackets = instrument.brackets if instrument else ()
-    equity = exposure.equity(key[0])
+    purse = exposure.pool_of(key)
+    equity = purse.wallet + sum(map(exposure.unrealized, purse.keys), ZERO)
     needed = maintenance_margin(brackets, notional)
     return Position(
         symbol=key[1],
@@ -323,24 +324,27 @@ def position_view(engine: Engine, key: Key) -> Position:
         fees=position.fees,
         funding=position.funding,
         margin=initial_margin(notional, leverage),
-        margin_ratio=needed / equity if equity > ZERO else Decimal(1),
+        margin_ratio=needed / equity if equity > ZERO else Decimal(1 if needed else 0),
         opened_at=when(position.opened_ts) if position.opened_ts else None,
     )
+
+
+def _daily_pnl(engine: Engine, name: AccountId, asset: str) -> Decimal:
+    known = engine.state.account(name).benchmark(asset)
+    return engine.core.exposure.equity(name, asset) - known.day_equity if known.day >= 0 else ZERO
 
 
 def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
     """Show how an account stands."""
     state, exposure = engine.state, engine.core.exposure
-    equity = exposure.equity(name)
-    books = state.account(name)
-    wallet = books.wallet(exposure.margin_asset(name))
+    equity, wallet = exposure.shown_equity(name), exposure.shown_wallet(name)
     gross = exposure.gross_now(name)
     orders = state.all_open_orders()
     return Metrics(
         position_count=len([k for k in state.open_keys() if k[0] == name]),
         total_exposure=gross,
         unrealized_pnl=equity - wallet,
-        daily_pnl=equity - books.day_equity if books.day >= 0 else ZERO,
+        daily_pnl=sum((_daily_pnl(engine, name, a) for a in exposure.shown_assets(name)), ZERO),
         equity=equity,
         wallet=wallet,
         free_margin=equity - exposure.initial_margin(name),

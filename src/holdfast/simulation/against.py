@@ -12,6 +12,7 @@ from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
 from .second_thoughts import SecondThoughts
+from .settings_at_hand import SettingsAtHand
 from .unruly import Misrule
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Contracts,
     HardTimes,
     Delisting,
+    SettingsAtHand,
 )
 
 

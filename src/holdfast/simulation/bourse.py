@@ -15,7 +15,6 @@ import msgspec
 
 from ..exchange import Exchange, Liquidity, VenueOrder
 from ..exchange.books import Fill
-from ..exchange.catalog import known_instrument
 from ..exchange_server import ApiKey, ServerSettings
 from ..exchange_server.app import KEY_HEADER, METHODS, Asked, Door, Reply
 from ..exchange_server.broadcast import Broadcast
@@ -42,6 +41,7 @@ from ..model.values import (
 )
 from .answer import Answer
 from .dropping import HeardDelivery
+from .market import listed
 
 ACCOUNT = AccountId("test")
 KEY, SECRET = "test", "test"
@@ -106,8 +106,10 @@ class Bourse:
         settings: ServerSettings,
         draw_key: Callable[[], str],
     ) -> None:
-        instruments = [found for s in symbols if (found := known_instrument(s)) is not None]
-        self.venue = Venue(settings, instruments, clock=clock)
+        contracts = [listed(symbol) for symbol in symbols]
+        self.venue = Venue(settings, contracts, clock=clock)
+        for asset in {each.margin_asset: None for each in contracts if each.margin_asset != "USDT"}:
+            self.venue.deposit(ACCOUNT, settings.balance, asset)
         self.venue.listen_keys = ListenKeys(draw=draw_key)
         self.is_down = False
         self.restarts = 0

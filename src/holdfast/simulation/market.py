@@ -7,14 +7,21 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from random import Random
 
+import msgspec
+
 from ..exchange.catalog import known_instrument
 from ..model.instrument import Instrument
 from ..model.market import Bar, Funding, MarketData, MarkPrice, Quote, Trade, timeframe_ns
 from ..model.values import Symbol
 
 SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT"))
-HOME = {SYMBOLS[0]: 50_000.0, SYMBOLS[1]: 3_000.0, SYMBOLS[2]: 150.0}
-DIGITS = {SYMBOLS[0]: 1, SYMBOLS[1]: 2, SYMBOLS[2]: 2}
+OTHER_DOLLAR = "USDC"
+TWO_ASSETS = (SYMBOLS[0], Symbol("ETHUSDC"), SYMBOLS[2])
+"""What is traded in seeds whose contracts are settled in one dollar or the other."""
+
+HOME = {SYMBOLS[0]: 50_000.0, SYMBOLS[1]: 3_000.0, TWO_ASSETS[1]: 3_000.0, SYMBOLS[2]: 150.0}
+DIGITS = {SYMBOLS[0]: 1, SYMBOLS[1]: 2, TWO_ASSETS[1]: 2, SYMBOLS[2]: 2}
+TWO_ASSETS_SHARE = 0.03
 STEP_S = (0.4, 2.2)
 RANGE = (0.6, 1.6)
 """How far a price strays from where it began."""
@@ -25,6 +32,24 @@ PAST_KEPT = 100
 STEP_MOVE = 0.0006
 THIN, DEEP = (0.02, 0.3), (5.0, 40.0)
 """What is shown at the touch, as a multiple of what 1,000 in money buys."""
+
+
+def symbols_of(seed: str) -> tuple[Symbol, ...]:
+    """Return what is traded in a seed."""
+    has_two = Random(f"{seed}/two assets").random() < TWO_ASSETS_SHARE
+    return TWO_ASSETS if has_two else SYMBOLS
+
+
+def listed(symbol: Symbol) -> Instrument:
+    """Return a contract: one that is known, or its like in the other dollar."""
+    found = known_instrument(symbol)
+    if found is None:
+        alike = known_instrument(Symbol(symbol.replace(OTHER_DOLLAR, "USDT")))
+        assert alike is not None, f"{symbol} is like nothing that is known"
+        found = msgspec.structs.replace(
+            alike, symbol=symbol, quote_asset=OTHER_DOLLAR, margin_asset=OTHER_DOLLAR
+        )
+    return found
 
 
 class Market:
@@ -144,9 +169,7 @@ class SimFeed:
             self._news.put_nowait(message)
 
     def instruments(self) -> Sequence[Instrument]:
-        shown = (each for each in self._market.symbols if each in self._symbols)
-        found = (known_instrument(symbol) for symbol in shown)
-        return [each for each in found if each is not None]
+        return [listed(each) for each in self._market.symbols if each in self._symbols]
 
     def history(self, symbol: Symbol, timeframe: str, before_ts: int, count: int) -> Sequence[Bar]:
         return self._market.history(symbol, timeframe, before_ts, count)

@@ -15,7 +15,7 @@ from ..engine.housekeeping import MARGIN_RATIO_MAX
 from ..engine.order import Order
 from ..engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
 from ..model.events import AlarmRaised, Event, OrderSubmitted
-from ..model.values import NS_PER_S, OrderRole, OrderStatus, Symbol
+from ..model.values import NS_PER_S, ZERO, OrderRole, OrderStatus, Symbol
 from .bourse import ACCOUNT
 
 if TYPE_CHECKING:
@@ -75,10 +75,19 @@ class Needless:
         return low <= float(trigger) if falls else high >= float(trigger)
 
     def _judge_emergency(self, fact: AlarmRaised) -> None:
-        margin = self._world.bourse.exchange.margin(ACCOUNT)
-        ratio = margin.maintenance / margin.balance if margin.balance > 0 else Decimal(1)
+        needed, backed = self._margin(fact.symbol)
+        ratio = needed / backed if backed > ZERO else Decimal(1)
         if ratio < RATIO_MIN and not self._world.withdrawals.unheard(0):
             self._say(f"{fact.text}, but it is {ratio:.2f} at the exchange")
+
+    def _margin(self, symbol: Symbol) -> tuple[Decimal, Decimal]:
+        """Return the maintenance margin of what stands or falls with a symbol, and what backs it."""
+        exchange = self._world.bourse.exchange
+        own = exchange.symbol_margin(ACCOUNT, symbol)
+        if own.is_isolated:
+            return own.maintenance, own.isolated_margin
+        pool = exchange.pool_margin(ACCOUNT, self._world.instrument(symbol).margin_asset)
+        return pool.cross_maintenance, pool.cross_balance
 
     def _say(self, text: str) -> None:
         self._world.oracles.say("needless", text)

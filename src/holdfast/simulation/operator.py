@@ -107,7 +107,8 @@ class Operator:
         assert live is not None
         instrument = self._world.instrument(symbol)
         price = Decimal(repr(world.market.prices[symbol]))
-        limit = world.setup.config.position_size_pct * world.bourse.exchange.margin(ACCOUNT).balance
+        own = world.bourse.exchange.margin(ACCOUNT, instrument.margin_asset)
+        limit = world.setup.config.position_size_pct * own.balance
         qty = instrument.round_qty(limit * Decimal(self._lots.choice(("0.45", "0.9"))) / price)
         side = self._lots.choice((Side.BUY, Side.SELL))
         is_limit = self._lots.random() < 0.5

@@ -33,6 +33,7 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from .bourse import ACCOUNT
+from .odd_account import odd_settings, odd_wallets
 from .operator import STRANGER
 
 if TYPE_CHECKING:
@@ -226,7 +227,9 @@ class Oracles:
             return
         since = output.report.venue_ts - HEARD_NS_MAX
         price = Decimal(repr(world.market.lowest(order.symbol, since)))
-        equity = exchange.margin(ACCOUNT).balance + world.withdrawals.unheard(since)
+        asset = world.instrument(order.symbol).margin_asset
+        equity = exchange.margin(ACCOUNT, asset).balance
+        equity += world.withdrawals.unheard(since) if asset == "USDT" else ZERO
         limit = world.setup.boldest * equity * SLACK
         if reach * price > limit:
             text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"
@@ -339,6 +342,7 @@ class Oracles:
         found += [text for _, text in self._naked_parents(state)]
         if state.differences:
             found.append(f"the books differ: {state.differences}")
+        found += odd_settings(world, live.engine)
         if world.hearing is not None:
             found += world.hearing.restless()
         return found
@@ -363,16 +367,11 @@ class Oracles:
 
     def _books(self, state: State) -> list[str]:
         found = []
-        exchange = self._world.bourse.exchange
         for symbol in self._world.market.symbols:
             ours, theirs = state.position((MAIN, symbol)).qty, self._world.venue_qty(symbol)
             if ours != theirs:
                 found.append(f"position of {symbol}: ours {ours}, the venue's {theirs}")
-        wallet = state.account(MAIN).wallet("USDT")
-        balance = exchange.balances(ACCOUNT).get("USDT", ZERO)
-        if wallet != balance:
-            found.append(f"wallet: ours {wallet}, the venue's {balance}")
-        return found
+        return found + odd_wallets(self._world, state)
 
     def judge_rest(self) -> None:
         """Say what is wrong with a world that had its time to come to rest."""

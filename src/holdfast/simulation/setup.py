@@ -9,19 +9,18 @@ from ..model.config import TradingConfig
 from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
 from ..model.values import Symbol
 from .disk import SCHEME
-from .market import SYMBOLS
 from .spec import BOLDNESS
 
 
 class Setup:
     """The user's settings. `boldest` is the largest limit of a position that there ever was."""
 
-    def __init__(self, durability: str, boldness: int) -> None:
+    def __init__(self, durability: str, boldness: int, symbols: tuple[Symbol, ...]) -> None:
         self._settings: dict[str, object] = {
             "durability": durability,
             "position_size_pct": BOLDNESS[boldness],
         }
-        self.symbols: tuple[Symbol, ...] = SYMBOLS
+        self.symbols = symbols
         self.strategies_left_out = 0
         self.config = _config(**self._settings)
         self.boldest = self.config.position_size_pct

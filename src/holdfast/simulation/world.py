@@ -31,7 +31,7 @@ from .faults import ALONE, Fault, draw_plan, kind_of
 from .hearing import Hearing
 from .live_feed import has_live_feed
 from .loop import SimLoop
-from .market import SYMBOLS, Market, SimFeed
+from .market import SYMBOLS, Market, SimFeed, symbols_of
 from .meddler import Meddler, has_meddler
 from .needless import Needless
 from .network import Road
@@ -86,8 +86,9 @@ class World:
         self.live: LiveSession | None = None
         self.has_strangers = self.lots.random() < 0.3
         durability = self.lots.choice(("process", "process", "power"))
-        self.setup = Setup(durability, self.lots.randrange(len(BOLDNESS)))
-        self.market = Market(self.seed, SYMBOLS, self.venue_now)
+        symbols = symbols_of(self.seed) if spec.has_plan and spec.kinds - ALONE else SYMBOLS
+        self.market = Market(self.seed, symbols, self.venue_now)
+        self.setup = Setup(durability, self.lots.randrange(len(BOLDNESS)), symbols)
         self.disk = Disk(
             lots=random.Random(f"{self.seed}/disk"),
             now=self.loop.time,
@@ -100,13 +101,12 @@ class World:
             else ()
         )
         self.starting_kill: Fault | None = None
-        self.wake = asyncio.Event()
-        self.feeds: list[tuple[SimFeed, Process]] = []
+        self.wake, self.feeds = asyncio.Event(), list[tuple[SimFeed, Process]]()
         keys = random.Random(f"{self.seed}/keys")
         self.bourse = Bourse(
-            SYMBOLS,
+            symbols,
             self.venue_now,
-            settings_of(SYMBOLS, Decimal(10_000), Liquidity()),
+            settings_of(symbols, Decimal(10_000), Liquidity()),
             lambda: f"{keys.getrandbits(256):064x}",
         )
         self.stale = StaleReads(self.bourse.venue, self._count_stale)

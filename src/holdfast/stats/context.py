@@ -7,7 +7,7 @@ import msgspec
 from ..model.events import Event, InstrumentDefined, OrderAdopted, OrderSubmitted
 from ..model.ids import parse_cl_ord_id
 from ..model.instrument import split_symbol
-from ..model.values import ClOrdId, Key, StrategyId
+from ..model.values import AccountId, ClOrdId, Key, StrategyId
 
 FOREIGN = StrategyId("foreign")
 """The owner of fills that are no order of ours: liquidations, other programs."""
@@ -45,6 +45,13 @@ class Context(msgspec.Struct):
     def margin_asset_of(self, key: Key) -> str:
         """Return the asset that profit is booked in; by its name for an undefined contract."""
         return self._margin_assets.get(key) or split_symbol(key[1])[1]
+
+    def first_margin_asset(self, account: AccountId) -> str:
+        """Return the asset of the first contract; what is shown of an account is in it."""
+        for key, asset in self._margin_assets.items():
+            if key[0] == account:
+                return asset
+        return "USDT"
 
     def is_margin_asset(self, asset: str) -> bool:
         """Tell whether some contract settles in the asset; any may while none is defined."""

@@ -40,7 +40,7 @@ class EquityCurve(msgspec.Struct):
     points: list[Point] = []
     max_drawdown: float = 0.0
     _equity: dict[AccountId, Decimal] = {}
-    _flow: Decimal = ZERO
+    _flows: dict[AccountId, Decimal] = {}
     _index: float = 1.0
     _peak: float = 1.0
     _first_ts: int = 0
@@ -72,35 +72,32 @@ class EquityCurve(msgspec.Struct):
         return account in self._equity
 
     def flow(self, account: AccountId, amount: Decimal) -> None:
-        """Note money that came or went, before the next sample shows it."""
+        """Note money that came or went, before the account's next sample shows it."""
         if account in self._equity:
-            self._flow += amount
+            self._flows[account] = self._flows.get(account, ZERO) + amount
 
     def sample(self, account: AccountId, ts: int, equity: Decimal) -> None:
         """Take one account's equity in."""
         is_first = not self._equity
-        if account not in self._equity and not is_first:
-            self._flow += equity
+        flow = self._flows.pop(account, ZERO) if account in self._equity else equity
         self._equity[account] = equity
         before, self._total = self._total, sum(self._equity.values(), ZERO)
         if is_first:
             self._first_ts, self._start, self._day = ts, self._total, ts // NS_PER_DAY
         else:
-            self._grow(ts, before)
+            self._grow(ts, before + flow)
         self._last_ts = ts
         drawdown = 1.0 - self._index / self._peak
         self.max_drawdown = max(self.max_drawdown, drawdown)
         self._keep(Point(ts, self._total, drawdown))
 
-    def _grow(self, ts: int, before: Decimal) -> None:
+    def _grow(self, ts: int, base: Decimal) -> None:
         day = ts // NS_PER_DAY
         if day != self._day:
             self._close_day()
             self._daily.add_zeros(day - self._day - 1)  # days of which no sample tells
             self._day = day
-        base = before + self._flow
         change = float(self._total / base - 1) if base > ZERO else 0.0
-        self._flow = ZERO
         change = max(change, -1.0)  # what is lost past everything is a debt, no return
         self._returns.add(change)
         self._index *= 1.0 + change

@@ -27,6 +27,7 @@ from ..model.events import (
     SignalReceived,
     WalletChanged,
 )
+from ..model.instrument import is_worth
 from ..model.values import ZERO, AccountId, ClOrdId, Key, SessionId, StrategyId, Symbol
 from .books import AssetKey, Books, Wallet
 from .context import Context
@@ -34,6 +35,8 @@ from .equity import EquityCurve
 from .latency import Latencies
 from .session import Breakdown, SessionStats
 from .trips import OpenTrip, RoundTrip, RoundTrips
+
+Booking = OrderFilled | FundingPaid | WalletChanged | SettlementPaid
 
 NOT_BEGUN = SessionId("")
 """The session of facts that stand before the first `EpochStarted`."""
@@ -245,26 +248,37 @@ class _Tally(msgspec.Struct):
         """Book one fact and follow equity and wallet with it."""
         match fact:
             case EquitySampled():
-                self.unrealized[fact.account] = fact.unrealized
-                self.curve.sample(fact.account, fact.ts, fact.equity)
+                self._sample(fact, context)
             case OrderFilled():
                 asset = context.margin_asset_of((fact.account, fact.symbol))
-                self._follow(fact, books, fact.account, asset)
+                self._follow(fact, books, context, asset)
             case FundingPaid() | SettlementPaid():
-                self._follow(fact, books, fact.account, fact.asset)
+                self._follow(fact, books, context, fact.asset)
             case WalletChanged() if not context.is_margin_asset(fact.asset):
                 books.apply(fact)
             case WalletChanged() if is_loss(fact) and not fact.reason.startswith(OPENING):
-                self._follow(fact, books, fact.account, fact.asset)
+                self._follow(fact, books, context, fact.asset)
             case WalletChanged():
                 books.apply(fact)
-                self.curve.flow(fact.account, fact.amount)
+                self.curve.flow(_share(context, fact.account, fact.asset), fact.amount)
                 self.wallet_curve.flow(_purse(fact.account, fact.asset), fact.amount)
             case _:
                 books.apply(fact)
 
-    def _follow(self, fact: Event, books: Books, account: AccountId, asset: str) -> None:
-        """Add the wallet before (when new) and after a fact to its curve."""
+    def _sample(self, fact: EquitySampled, context: Context) -> None:
+        """Take a margin asset's equity in, where it can be added to the first one's."""
+        first = context.first_margin_asset(fact.account)
+        if is_worth(fact.asset or first, first):
+            share = _share(context, fact.account, fact.asset)
+            self.unrealized[share] = fact.unrealized
+            self.curve.sample(share, fact.ts, fact.equity)
+
+    def _follow(self, fact: Booking, books: Books, context: Context, asset: str) -> None:
+        """Add the wallet before (when new) and after a fact to its curve; see `_sample`."""
+        account = fact.account
+        if not is_worth(asset, context.first_margin_asset(account)):
+            books.apply(fact)
+            return
         purse = _purse(account, asset)
         if not self.wallet_curve.knows(purse):
             self.wallet_curve.sample(purse, fact.ts, books.balance(account, asset))
@@ -316,6 +330,15 @@ class _Tally(msgspec.Struct):
             by_strategy={key: copy(part) for key, part in self.by_strategy.items()},
             by_symbol={key: copy(part) for key, part in self.by_symbol.items()},
         )
+
+
+def _share(context: Context, account: AccountId, asset: str) -> AccountId:
+    """Return what the curve keeps a margin asset under: the first is the account's own name.
+
+    So it goes on where facts told of one asset alone, and did not name it.
+    """
+    is_first = asset in {"", context.first_margin_asset(account)}
+    return account if is_first else _purse(account, asset)
 
 
 def _purse(account: AccountId, asset: str) -> AccountId:

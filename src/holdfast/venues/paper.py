@@ -26,7 +26,7 @@ from ..exchange.refusals import BAD_TIMESTAMP, Refusal
 from ..exchange.rows import INCOME, TRADE
 from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ..model.errors import ConfigError, VenueError
-from ..model.instrument import Instrument
+from ..model.instrument import DOLLARS, Instrument
 from ..model.market import MarketData, Trade
 from ..model.messages import (
     AccountChange,
@@ -59,9 +59,10 @@ _REQUESTS: dict[type[Command], Request] = {
 class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the simulated account and its exchange are like."""
 
-    initial_balance: Decimal = Decimal(10_000)  # USDT, put in once, when the account is opened
+    initial_balance: Decimal = Decimal(10_000)  # put in once, of each dollar that settles something
     leverage: int = 20
     leverages: dict[Symbol, int] = {}  # where a symbol's differs
+    is_isolated: bool = False
     liquidity: Liquidity = Liquidity()
     faults: Faults = Faults()
 
@@ -130,7 +131,7 @@ class PaperVenue:
     async def connect(
         self, symbols: Sequence[Symbol], hear: Callable[[VenueMessage], None]
     ) -> Sequence[tuple[Instrument, int]]:
-        """List the symbols, open the account with its first deposit if it is new, and listen."""
+        """List the symbols, put the first deposit into what is new, and listen."""
         listed = {each.symbol: each for each in self.exchange.instruments()}
         for symbol in symbols:
             instrument = listed.get(symbol) or known_instrument(symbol)
@@ -140,13 +141,26 @@ class PaperVenue:
                 )
             listed[symbol] = instrument
             self.exchange.add_instrument(instrument)
-        if not self.exchange.has_account(self._account):
-            self.exchange.deposit(self._account, self._settings.initial_balance, self._time())
+        self._put_in({listed[symbol].margin_asset: None for symbol in symbols} or {"USDT": None})
         for symbol in symbols:
+            self._set_margin_mode(symbol)
             self.set_leverage(symbol, self._settings.leverages.get(symbol, self._settings.leverage))
         self._keep()
         self._hear = hear
         return [(listed[s], self.exchange.leverage(self._account, s)) for s in symbols]
+
+    def _put_in(self, assets: Iterable[str]) -> None:
+        known = self.exchange.balances(self._account)
+        for asset in assets:
+            if asset not in known and asset in DOLLARS:
+                self.exchange.deposit(
+                    self._account, self._settings.initial_balance, self._time(), asset
+                )
+
+    def _set_margin_mode(self, symbol: Symbol) -> None:
+        """Isolate a symbol or make it cross; one that something open holds up stays as it is."""
+        is_isolated = self._settings.is_isolated
+        self.exchange.set_margin_type(self._account, symbol, self._time(), is_isolated=is_isolated)
 
     def set_leverage(self, symbol: Symbol, leverage: int) -> None:
         """Change a symbol's leverage.

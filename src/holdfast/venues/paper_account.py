@@ -39,5 +39,6 @@ def open_paper(
             initial_balance=initial_balance or config.initial_balance,
             leverage=config.leverage,
             leverages=dict(config.leverages),
+            is_isolated=config.isolated,
         ),
     )

@@ -182,7 +182,7 @@ def test_verdicts_are_those_of_an_independent_reckoning(history, limits, proposa
     for step in [*history[0], *history[1]]:
         enact(desk, book, step)
     order = propose(desk, proposal)
-    assert desk.exposure.equity(order.account) == book.equity
+    assert desk.exposure.equity(order.account, "USDT") == book.equity
 
     notionals = {symbol: book.notional(symbol, order) for symbol in SYMBOLS}
     equity = book.equity

@@ -281,23 +281,26 @@ async def test_leverage_that_a_position_holds_up_is_gone_by_and_told(code, caplo
     assert "BTCUSDT: leverage 5 is wanted, but what is open holds it at 10" in caplog.text
 
 
-@pytest.mark.parametrize(("code", "way_out"), [(-4047, "cancel"), (-4048, "close")])
-async def test_margin_mode_that_is_held_says_what_to_do(code, way_out):
+MARGIN_TYPE = "POST__/fapi/v1/marginType"
+ISOLATED_10 = CROSSED_10 | {"marginType": "ISOLATED"}
+
+
+@pytest.mark.parametrize("code", [-4047, -4048])
+@pytest.mark.parametrize(("config", "is_isolated"), [(CROSSED_10, True), (ISOLATED_10, False)])
+async def test_margin_mode_that_something_open_holds_up_is_gone_by_and_told(
+    code, config, is_isolated, caplog
+):
     declined = (400, {"code": code, "msg": "Margin type cannot be changed."})
-    with pytest.raises(VenueRefused, match=way_out):
-        await set_up(CROSSED_10, is_isolated=True, **{"POST__/fapi/v1/marginType": [declined]})
+    places = {MARGIN_TYPE: [declined]}
+
+    assert (await set_up(config, is_isolated=is_isolated, **places))[0] == 10
+    assert "BTCUSDT: its margin mode is held up by what is open, and gone by" in caplog.text
 
 
-async def test_margin_mode_that_can_not_be_changed_is_refused():
-    config = [{"symbol": BTC, "leverage": 5, "marginType": "ISOLATED"}]
-    body = {"code": -4048, "msg": "Margin type cannot be changed if there exists position."}
-    places = {
-        "GET__/fapi/v1/symbolConfig": [(200, config)],
-        "POST__/fapi/v1/marginType": [(400, body)],
-    }
-    async with scripted(**places) as server, desk(server.url) as one:
-        with pytest.raises(VenueRefused, match="cannot be changed"):
-            await joining._set_up(one.asker, BinanceSettings(leverage=5), BTC)
+async def test_margin_mode_that_can_not_be_changed_at_all_is_refused():
+    declined = (400, {"code": -4168, "msg": "Unable to adjust to isolated-margin mode."})
+    with pytest.raises(VenueRefused, match="Unable to adjust"):
+        await set_up(CROSSED_10, is_isolated=True, **{MARGIN_TYPE: [declined]})
 
 
 def test_one_host_serves_all_three_doors_and_each_may_be_named():

@@ -16,7 +16,6 @@ from holdfast.model.messages import (
     OrderNotFound,
     OutcomeUnknown,
     RequestRefused,
-    VenueFailure,
     VenueLink,
 )
 from holdfast.model.values import (
@@ -267,14 +266,6 @@ async def test_expired_listen_key_is_renewed_and_the_link_told_down_and_up():
         venue.submit(submit(market_order(E1)))
 
         await one.report(E1, exec_type=ExecType.TRADE)
-
-
-async def test_account_that_is_switched_to_multi_assets_mode_stops_trading():
-    async with town() as one, joined(one) as venue:
-        venue._channel._on_frame(b'{"e":"ACCOUNT_CONFIG_UPDATE","E":1,"T":1,"ai":{"j":true}}')
-
-        told = await one.has(lambda m: isinstance(m, VenueFailure))
-        assert (told.failure, "multi-assets" in told.reason) == ("auth", True)
 
 
 async def test_lost_stream_comes_back():

@@ -156,7 +156,7 @@ READERS: dict[str, tuple[Callable, Any]] = {
         codec.account_config,
         {"canTrade": True, "dualSidePosition": False, "multiAssetsMargin": False},
     ),
-    "symbol settings": (codec.leverages, [{"symbol": "BTCUSDT", "leverage": 5}]),
+    "symbol settings": (codec.symbol_configs, [{"symbol": "BTCUSDT", "leverage": 5}]),
     "leverage": (codec.leverage, {"leverage": 5}),
     "listen key": (codec.listen_key, {"listenKey": "k"}),
     "time": (codec.server_time_ms, {"serverTime": T}),

@@ -283,7 +283,16 @@ def test_a_fill_moves_wallet_and_position_and_changes_nothing_else(stream):
         reason="ORDER",
         wallets={"USDT": Decimal("1001.5")},
         qtys={(BTC, "BOTH"): Decimal("0.03")},
+        isolated={BTC: Decimal(0)},
     )
+
+
+@pytest.mark.parametrize("reason", ["ORDER", "MARGIN_TRANSFER", "MARGIN_TYPE_CHANGE"])
+def test_what_is_isolated_is_told_and_no_money_moved(stream, reason):
+    row = position() | {"mt": "isolated", "iw": "12.5"}
+    moved = only(stream.read(account_event(reason, bc="-12.5", positions=[row])))
+
+    assert moved.isolated == {BTC: Decimal("12.5")}
 
 
 def test_hedge_mode_rows_are_told_apart(stream):

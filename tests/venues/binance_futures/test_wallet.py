@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from holdfast.model.events import FundingPaid, WalletChanged
 from holdfast.model.messages import FundingPayment, WalletChange
-from holdfast.model.values import MAIN, NS_PER_S, Symbol
+from holdfast.model.values import MAIN, NS_PER_S
 from holdfast.venues.binance_futures import codec
 from holdfast.venues.binance_futures.codec import Unlisted, WalletMoved, funding_id
 from tests.engine.rig import BTC, Rig
@@ -244,7 +244,8 @@ def test_settings_are_read():
     symbols = [
         {"symbol": "BTCUSDT", "marginType": "CROSSED", "leverage": 21, "maxNotionalValue": "1"}
     ]
-    assert codec.leverages(raw(symbols)) == {Symbol("BTCUSDT"): 21}
+    [row] = codec.symbol_configs(raw(symbols))
+    assert (row.symbol, row.leverage, row.is_isolated) == ("BTCUSDT", 21, False)
     assert codec.leverage(raw({"leverage": 5, "maxNotionalValue": "1", "symbol": "X"})) == 5
     assert codec.listen_key(raw({"listenKey": "abc"})) == "abc"
     assert codec.server_time_ms(raw({"serverTime": FULL})) == FULL

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ...model.values import NewOrder, Verdict
 from . import (
+    account_mode,
     breaker,
     correlation,
     daily_loss,
@@ -44,6 +45,7 @@ RULES: dict[str, Rule] = {
     strategy.NAME: strategy.check,
     breaker.NAME: breaker.check,
     link.NAME: link.check,
+    account_mode.NAME: account_mode.check,
     filters.NAME: filters.check,
     position_size.NAME: position_size.check,
     leverage.NAME: leverage.check,

@@ -36,11 +36,12 @@ class Case(msgspec.Struct, frozen=True, gc=False):
 
     `market` is what its symbol shows, `reference` the price that orders are judged by, None while
     the market is silent. `price` is what a unit of it is valued at: its own limit or trigger
-    price, else the reference. `equity` is its account's.
+    price, else the reference. `equity` is its account's, in the asset that it is settled in.
 
-    The rest is the account's worst case with this order, by symbol: `notional` is the one of its
-    own, `gross` the sum of all, `positions` how many symbols could hold something. `missing` says
-    why nothing can be said in shares of equity; it is "" where it can.
+    The rest is the account's worst case with this order, by symbol: `reaches` is of all that could
+    hold something, `positions` how many those are. `notionals` is of those that the same equity
+    stands for, `notional` the one of its own, `gross` their sum. `missing` says why nothing can be
+    said in shares of equity; it is "" where it can.
     """
 
     order: NewOrder
@@ -215,7 +216,8 @@ class RiskContext:
 
     def _open_case(self, order: NewOrder) -> Case:
         exposure, own = self.exposure, order.key
-        market, equity = self.market.of(order.symbol), exposure.equity(order.account)
+        asset, market = self.state.settled_in(own), self.market.of(order.symbol)
+        equity = exposure.equity(order.account, asset)
         reference = market.decimal(market.reference)
         price = order.price or order.trigger_price or reference
         reaches, notionals = self._reaches(order, own), dict[Key, Decimal]()
@@ -223,10 +225,12 @@ class RiskContext:
         unpriced = None if price else order.symbol
         for key, reach in reaches.items():
             size = reach.size
+            positions += 1 if size else 0
+            if key != own and self.state.settled_in(key) != asset:
+                continue
             notionals[key] = notional = size * reach.price
             if size:
                 gross += notional
-                positions += 1
                 if not notional:
                     unpriced = unpriced or key[1]
         missing = _missing(equity, unpriced)

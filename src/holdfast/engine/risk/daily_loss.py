@@ -14,12 +14,12 @@ NAME = "daily_loss"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare the loss since the day's start with the limit."""
     limit = ctx.limits.max_daily_loss_pct
-    account = ctx.state.account(order.account)
-    if account.day < 0:
+    known = ctx.state.account(order.account).benchmark(ctx.state.settled_in(order.key))
+    if known.day < 0:
         return passed(NAME, ZERO, limit)
-    if account.day_equity <= ZERO:
-        return refused(NAME, f"the day began with an equity of {account.day_equity}", limit=limit)
-    loss = (account.day_equity - ctx.case(order).equity) / account.day_equity
+    if known.day_equity <= ZERO:
+        return refused(NAME, f"the day began with an equity of {known.day_equity}", limit=limit)
+    loss = (known.day_equity - ctx.case(order).equity) / known.day_equity
     if loss < limit:
         return passed(NAME, loss, limit)
     return refused(NAME, f"{percent(loss)} lost today, the limit is {percent(limit)}", loss, limit)

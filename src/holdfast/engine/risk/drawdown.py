@@ -18,7 +18,8 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     limit = ctx.limits.max_drawdown_pct
     if limit is None:
         return _OFF
-    peak = ctx.state.account(order.account).peak_equity
+    books, asset = ctx.state.account(order.account), ctx.state.settled_in(order.key)
+    peak = books.benchmark(asset).peak_equity
     if peak <= ZERO:  # no point of the equity curve yet
         return passed(NAME, ZERO, limit)
     fall = max((peak - ctx.case(order).equity) / peak, ZERO)

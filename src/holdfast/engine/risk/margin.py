@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...model.margin import initial_margin
 from ...model.values import ZERO, NewOrder, Verdict
 from .base import RiskContext, passed, percent, refused
 
@@ -12,12 +11,12 @@ NAME = "margin"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare what would stay free, as a fraction of equity, with the least that must."""
     least = ctx.limits.min_free_margin_pct
-    case, leverages = ctx.case(order), ctx.state.leverages
+    case = ctx.case(order)
     if case.missing:
         return refused(NAME, case.missing, limit=least)
     equity, tied = case.equity, ZERO
     for key, notional in case.notionals.items():
-        tied += initial_margin(notional, leverages.get(key, 1))
+        tied += ctx.exposure.tied(key, notional)
     free = (equity - tied) / equity
     if free >= least:
         return passed(NAME, free, least)

@@ -26,8 +26,8 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     if case.missing:
         return refused(NAME, case.missing, limit=limit)
     net = ZERO
-    for key, reach in case.reaches.items():
-        net += _towards(order.side, key, reach, ctx)
+    for key in case.notionals:
+        net += _towards(order.side, key, case.reaches[key], ctx)
     share = max(net, ZERO) / case.equity
     if share <= limit:
         return passed(NAME, share, limit)

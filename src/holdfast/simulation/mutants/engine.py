@@ -27,6 +27,7 @@ from ...model import events as ev
 from ...model import messages as msg
 from ...model.ids import Owner
 from ...model.values import ZERO, OrderRole, OrderStatus, ParentId, Verdict
+from ..settings_at_hand import SettingsAtHand
 from .patching import Patch
 
 
@@ -264,3 +265,9 @@ def take_no_settlement_at_its_word(patch: Patch) -> None:
 def take_requests_for_signs_of_life(patch: Patch) -> None:
     """Put off the time at which an order may be gone whenever something is asked of it."""
     patch.attr(Order, "known_ts", property(lambda order: order.updated_ts))
+
+
+def know_nothing_isolated(patch: Patch) -> None:
+    """Let the whole account stand for a position that somebody isolated."""
+    patch.attr(Core, "isolate", lambda _self, _key, _wallet: None)
+    patch.attr(SettingsAtHand, "share", 1.0)

@@ -16,9 +16,11 @@ from ...runtime.live import LiveSession
 from ...runtime.recovery import StateRecoveryService
 from ...runtime.shell import Shell
 from ...venues.binance_futures import outcome_rows, outcomes
+from ...venues.binance_futures.account_settings import AccountSettings
 from ...venues.binance_futures.asking import Asker
 from ...venues.binance_futures.snapshot import Books
 from .. import disk
+from ..settings_at_hand import SettingsAtHand
 from .patching import Patch
 
 
@@ -160,3 +162,12 @@ def book_what_nobody_names(patch: Patch) -> None:
 
 def count_epochs_by_the_journal_alone(patch: Patch) -> None:
     patch.attr(assembly, "epoch_at", lambda _: 1)
+
+
+def read_no_settings(patch: Patch) -> None:
+    """Believe the stream alone, where somebody sets the account otherwise."""
+
+    async def look(_self: AccountSettings) -> None: ...
+
+    patch.attr(AccountSettings, "look", look)
+    patch.attr(SettingsAtHand, "share", 1.0)

@@ -272,4 +272,6 @@ MUTANTS = (
         ("at rest",),
         known=(Known(20_005_146, 40),),
     ),
+    Mutant("settings are read", shells.read_no_settings, ("at rest",), LOST),
+    Mutant("what is isolated is known", engine.know_nothing_isolated, ("at rest",), LOST),
 )

@@ -28,13 +28,15 @@ from ...model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ...ports import Capabilities, Clock
 from ..limits import Budget, Urgency
 from . import codec, joining
+from .account_settings import AccountSettings
 from .answers import failure
 from .asking import Asker
 from .background import Background
 from .bookkeeping import Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
-from .codec.user_events import AssetModeSet, LeverageSet, MarginCall
+from .codec.requests import ORDER_COST
+from .codec.user_events import AssetModeSet, BooksMoved, LeverageSet, MarginCall
 from .contract_list import ContractList
 from .counters import CONNECTING
 from .dead_man import DeadMan
@@ -189,11 +191,12 @@ class BinanceFuturesVenue:
         )
         self._desk = OrderDesk(asker, self._names, account, doors)
         self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
+        self._contracts = listed = ContractList(asker, self._list)
+        self._account_settings = own = AccountSettings(asker, account, settings, listed, self._say)
         lag_ns, apart_max = settings.read_lag_ns, settings.one_by_one_max
         books = Books(asker, self._names, account, lag_ns, apart_max)
-        self._books = Bookkeeping(books, lag_ns, self._say, self._dead_man.heard)
-        self._contracts = ContractList(asker, self._list)
-        self._books.unlisted = lambda: self._contracts.unlisted
+        self._books = Bookkeeping(books, lag_ns, own.say_books, self._dead_man.heard)
+        self._books.unlisted = lambda: listed.unlisted
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
@@ -228,6 +231,7 @@ class BinanceFuturesVenue:
         start(self._dead_man.beat())
         start(self._keep_time())
         start(self._contracts.keep())
+        start(self._account_settings.run())
         if self._settings.orders_over_ws:
             self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
             start(orders.stream.run())
@@ -317,6 +321,10 @@ class BinanceFuturesVenue:
         """Say what a limit holds requests back for; see `Telling`."""
         return self._asker.awaits if self._asker.is_held else ""
 
+    def order_room_at(self, now: int) -> int:
+        """Return when a new order may leave; see `Limited`."""
+        return self._asker.budget.when(ORDER_COST, Urgency.TRADE, now)
+
     def _road(self, call: codec.Call) -> Road:
         orders = self._orders
         if orders is not None and orders.stream.is_up and call.route.ws_method:
@@ -338,7 +346,9 @@ class BinanceFuturesVenue:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:
                 self._background.start(self._contracts.refresh())
-            case Then.CHECK_MODE | Then.REDUCE_ONLY:
+            case Then.CHECK_MODE:
+                self._account_settings.want()
+            case Then.REDUCE_ONLY:
                 _log.warning("the venue restricts us: %s", outcome.reason)
             case _:
                 pass
@@ -370,6 +380,8 @@ class BinanceFuturesVenue:
     def _on_link(self, is_up: bool, reason: str) -> None:
         if not is_up or self._has_been_up:
             self._say(VenueLink(account=self._account, is_up=is_up, reason=reason))
+        if is_up and self._has_been_up:
+            self._account_settings.want()
         self._has_been_up = True
 
     def _on_events(self, events: Sequence[UserEvent]) -> None:
@@ -379,13 +391,14 @@ class BinanceFuturesVenue:
                     self._tell(event)
                 case codec.WalletMoved():
                     self._books.heard_of(event)
+                case BooksMoved():
+                    self._account_settings.heard(event)
                 case LeverageSet(symbol=symbol, leverage=leverage):
                     self._contracts.set_leverage(symbol, leverage)
                 case MarginCall(symbols=symbols):
                     _log.error("margin call: %s", ", ".join(symbols))
-                case AssetModeSet(is_multi_assets=True):
-                    reason = "the account was switched to multi-assets mode"
-                    self._say(VenueFailure(account=self._account, failure="auth", reason=reason))
+                case AssetModeSet(is_multi_assets=is_multi_assets):
+                    self._account_settings.switched(is_multi_assets=is_multi_assets)
                 case FundingPayment():
                     self._say(event)
                 case _:

@@ -43,6 +43,16 @@ class ContractList:
         all_of_them = self._known.values()
         return frozenset(made.symbol for made, _ in all_of_them if made.status == UNLISTED)
 
+    def leverage(self, symbol: Symbol) -> int | None:
+        """Return a contract's leverage; None where it is not traded."""
+        known = self._known.get(symbol)
+        return None if known is None else known[1]
+
+    def tell_all(self) -> None:
+        """Tell all of them."""
+        for made, leverage in tuple(self._known.values()):
+            self._tell(made, leverage)
+
     def set_leverage(self, symbol: Symbol, leverage: int) -> None:
         """Hear of a symbol's new leverage."""
         if symbol in self._known:

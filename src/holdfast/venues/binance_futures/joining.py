@@ -2,8 +2,8 @@
 
 One-way mode and a single margin asset are required, and not switched to unless that is asked
 for: other positions may hang on them. Margin mode and leverage are set, for the symbols that we
-trade alone. A leverage that an open position holds up is gone by: a position that nobody looks
-after is worse than one with more leverage than was wished for.
+trade alone. A leverage, or a margin mode, that an open position holds up is gone by: a position
+that nobody looks after is worse than one with more leverage than was wished for.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ from .outcomes import Ask, Kind
 from .settings import BinanceSettings
 from .streams import Stream
 
-ISOLATED, CROSSED = "ISOLATED", "CROSSED"
 TO_ONE_WAY = (
     "close all positions and orders, then choose it under Preferences, Position Mode, or set "
     "switch_to_one_way"
+)
+HEDGED = f"the account is in hedge mode; one-way mode is needed: {TO_ONE_WAY}"
+MULTI_ASSETS = (
+    "the account is in multi-assets mode; single-asset mode is needed: close cross "
+    "positions and orders, then choose it under Preferences, Asset Mode"
 )
 WAYS_OUT = {
     -4047: "cancel the symbol's orders first, or trade it in the mode that it is in",
@@ -44,6 +48,9 @@ WAYS_OUT = {
 
 HELD_UP = (-2028, -4161)
 """The leverage can't be lowered: the margin would not cover what is open, or it is isolated."""
+
+MODE_HELD_UP = (-4047, -4048)
+"""The margin mode can't be changed: orders are open in the symbol, or a position is."""
 
 WAITS_MAX = 8
 """How often a stream is waited for while no room within the limits holds it up."""
@@ -79,15 +86,10 @@ async def check_account(asker: Asker, *, switch_to_one_way: bool = False) -> Non
         raise VenueRefused("the account may not trade: the key or the account is restricted")
     if config.dual_side_position:
         if not switch_to_one_way:
-            raise VenueRefused(
-                f"the account is in hedge mode; one-way mode is needed: {TO_ONE_WAY}"
-            )
-        await _set(asker, reads.set_hedge_mode(is_on=False))
+            raise VenueRefused(HEDGED)
+        await change(asker, reads.set_hedge_mode(is_on=False))
     if config.multi_assets_margin:
-        raise VenueRefused(
-            "the account is in multi-assets mode; single-asset mode is needed: close cross "
-            "positions and orders, then choose it under Preferences, Asset Mode"
-        )
+        raise VenueRefused(MULTI_ASSETS)
 
 
 async def contracts(
@@ -178,14 +180,13 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
     answered = await require(asker, reads.symbol_config(symbol))
     rows = decode(_CONFIGS, answered.reply.body, "the symbol's settings")
     now = next((row for row in rows if row.symbol == symbol), None)
-    margin = ISOLATED if settings.is_isolated else CROSSED
-    if now is None or now.margin_type.upper() not in (margin, margin.removesuffix("ED")):
-        await _set(asker, reads.set_margin_type(symbol, is_isolated=settings.is_isolated))
+    if now is None or now.is_isolated is not settings.is_isolated:
+        await _set_margin_mode(asker, settings, symbol, now)
     wanted = settings.leverage_of(symbol)
     if now is not None and now.leverage == wanted:
         return wanted
     try:
-        answered = await _set(asker, reads.set_leverage(symbol, wanted))
+        answered = await change(asker, reads.set_leverage(symbol, wanted))
     except VenueRefused as error:
         if now is None or error.code not in HELD_UP:
             raise
@@ -208,14 +209,28 @@ async def _leverage_as_it_is(asker: Asker, settings: BinanceSettings, symbol: Sy
     return settings.leverage_of(symbol)
 
 
-async def _set(asker: Asker, call: Call) -> Answered:
+async def _set_margin_mode(
+    asker: Asker, settings: BinanceSettings, symbol: Symbol, now: SymbolConfig | None
+) -> None:
+    """Set a symbol to cross or isolated margin; one that an open position holds up is gone by."""
+    try:
+        await change(asker, reads.set_margin_type(symbol, is_isolated=settings.is_isolated))
+    except VenueRefused as error:
+        if now is None or error.code not in MODE_HELD_UP:
+            raise
+        _log.warning(
+            "%s: its margin mode is held up by what is open, and gone by: %s", symbol, error
+        )
+
+
+async def change(asker: Asker, call: Call, urgency: Urgency = Urgency.PROTECT) -> Answered:
     """Change a setting, unless it is so already.
 
     Raises:
         VenueRefused: the venue declined; the text says what to do where that is known.
         NetworkError: there was no answer.
     """
-    answered = await asker.read(call, ask=Ask.SETTING, urgency=Urgency.PROTECT)
+    answered = await asker.read(call, ask=Ask.SETTING, urgency=urgency)
     if answered.outcome.kind is not Kind.TREAT_AS_SUCCESS:
         raise refusal(answered, call)
     return answered

@@ -16,10 +16,10 @@ from .books import (
     balances,
     key_restrictions,
     leverage,
-    leverages,
     listen_key,
     positions,
     server_time_ms,
+    symbol_configs,
 )
 from .calls import Call, Cost, Route, Security
 from .contracts import (
@@ -62,6 +62,7 @@ from .orders import (
 )
 from .stream_frames import StreamReply
 from .user_events import (
+    MARGIN_TYPE_CHANGE,
     AssetModeSet,
     BooksMoved,
     LeverageSet,
@@ -74,6 +75,7 @@ from .wallet import Income, Unlisted, WalletMoved, funding_id, income
 from .wire import BadFrame
 
 __all__ = [
+    "MARGIN_TYPE_CHANGE",
     "AccountConfig",
     "AlgoAnswer",
     "AssetModeSet",
@@ -140,6 +142,7 @@ __all__ = [
     "requests",
     "rest_request",
     "server_time_ms",
+    "symbol_configs",
     "times_in_force",
     "trade_rows",
     "trades",

@@ -20,6 +20,7 @@ class PositionRow(msgspec.Struct, frozen=True, rename="camel"):
     position_amt: Decimal
     entry_price: Decimal = ZERO
     position_side: str = "BOTH"
+    isolated_wallet: Decimal = ZERO
 
 
 class AssetRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -55,6 +56,11 @@ class SymbolConfig(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str
     leverage: int
     margin_type: str = "CROSSED"
+
+    @property
+    def is_isolated(self) -> bool:
+        """Tell whether each of its positions has margin of its own."""
+        return self.margin_type.upper() == "ISOLATED"
 
 
 class _Leverage(msgspec.Struct, frozen=True):
@@ -106,6 +112,7 @@ def _position_row(raw: msgspec.Raw) -> PositionRow:
     row = decode(_POSITION, raw, "a position")
     checked(row.position_amt, "positionAmt")
     checked(row.entry_price, "entryPrice")
+    checked(row.isolated_wallet, "isolatedWallet")
     return row
 
 
@@ -115,6 +122,7 @@ def _position(symbol: Symbol, rows: list[PositionRow]) -> VenuePosition:
         symbol=symbol,
         qty=sum((row.position_amt for row in rows), ZERO),
         entry_price=largest.entry_price,
+        isolated_wallet=sum((row.isolated_wallet for row in rows), ZERO),
     )
 
 
@@ -137,10 +145,9 @@ def key_restrictions(raw: bytes | msgspec.Raw) -> KeyRestrictions:
     return decode(_KEY_RESTRICTIONS, raw, "what the key may do")
 
 
-def leverages(raw: bytes | msgspec.Raw) -> dict[Symbol, int]:
-    """Read each symbol's leverage from `symbolConfig`."""
-    rows = decode(_SYMBOL_CONFIGS, raw, "the symbols' settings")
-    return {Symbol(row.symbol): row.leverage for row in rows}
+def symbol_configs(raw: bytes | msgspec.Raw) -> tuple[SymbolConfig, ...]:
+    """Read each symbol's leverage and margin mode from `symbolConfig`."""
+    return decode(_SYMBOL_CONFIGS, raw, "the symbols' settings")
 
 
 def leverage(raw: bytes | msgspec.Raw) -> int:

@@ -57,17 +57,22 @@ FUNDING = "FUNDING_FEE"
 TRADING = "ORDER"
 """The reason under which fills move a wallet: they carry profit and fee themselves."""
 
+MARGIN_TYPE_CHANGE, MARGIN_TRANSFER = "MARGIN_TYPE_CHANGE", "MARGIN_TRANSFER"
+"""The reasons under which a wallet stays as it is, and what stands for a position changes."""
+
 
 class BooksMoved(msgspec.Struct, frozen=True):
     """Wallets and positions after something happened, as the venue counts them.
 
     `qtys` is signed and by (symbol, position side). It comes before the fill that moved it.
+    `isolated` is what stands for a symbol's positions alone; 0 where the cross wallet does.
     """
 
     venue_ts: int
     reason: str
     wallets: dict[str, Decimal]
     qtys: dict[tuple[Symbol, str], Decimal]
+    isolated: dict[Symbol, Decimal] = {}
 
 
 class MarginCall(msgspec.Struct, frozen=True):
@@ -155,8 +160,9 @@ class UserStream:
                 (Symbol(each.symbol), each.position_side): checked(each.qty, "pa")
                 for each in books.positions
             },
+            isolated=_isolated(books.positions),
         )
-        if books.reason == TRADING:
+        if books.reason in {TRADING, MARGIN_TYPE_CHANGE, MARGIN_TRANSFER}:
             return (moved,)
         symbol = books.symbol or _only_symbol(books.positions)
         changes = [
@@ -267,6 +273,16 @@ def _only_symbol(positions: Sequence[frames.PositionFields]) -> str:
     """Return the symbol of an isolated position's funding; "" where it is not plain."""
     symbols = {each.symbol for each in positions}
     return symbols.pop() if len(symbols) == 1 else ""
+
+
+def _isolated(positions: Sequence[frames.PositionFields]) -> dict[Symbol, Decimal]:
+    """Return what stands for each symbol's positions alone, both sides together."""
+    found: dict[Symbol, Decimal] = {}
+    for each in positions:
+        symbol, wallet = Symbol(each.symbol), checked(each.isolated_wallet, "iw")
+        own = wallet if each.margin_type.upper() == "ISOLATED" else ZERO
+        found[symbol] = found.get(symbol, ZERO) + own
+    return found
 
 
 def _margin_call(frame: MarginCallFrame) -> Sequence[UserEvent]:

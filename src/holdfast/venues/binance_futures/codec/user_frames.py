@@ -87,6 +87,8 @@ class PositionFields(msgspec.Struct, frozen=True, gc=False):
     symbol: str = field(name="s")
     qty: Decimal = field(name="pa")
     position_side: str = field(name="ps", default="BOTH")
+    margin_type: str = field(name="mt", default="")
+    isolated_wallet: Decimal = field(name="iw", default=ZERO)
 
 
 class AccountFields(msgspec.Struct, frozen=True):

@@ -1,0 +1,193 @@
+"""What somebody else sets at the exchange while we trade is noticed, and seen to."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.exchange import PositionSide
+from holdfast.model.errors import VenueRefused
+from holdfast.model.messages import (
+    AccountMode,
+    ExecType,
+    InstrumentListed,
+    IsolatedWallets,
+    MarginModeSet,
+    VenueLink,
+)
+from holdfast.model.values import OrderType
+from holdfast.venues.binance_futures import account_settings
+from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, submit
+from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
+
+ENTRY = "hf.1.1.0.E.x"
+
+
+@pytest.fixture(autouse=True)
+def _eager(monkeypatch):
+    """Nobody is to wait for a look."""
+    monkeypatch.setattr(account_settings, "LOOK_LEAST_S", 0.02)
+
+
+def limit_order(name):
+    return order(name, OrderType.LIMIT, price=amount("49000"))
+
+
+def looking_often(monkeypatch):
+    monkeypatch.setattr(account_settings, "LOOK_EVERY_S", 0.05)
+
+
+def is_told(kind, **fields):
+    def fits(message):
+        return isinstance(message, kind) and all(
+            getattr(message, key) == value for key, value in fields.items()
+        )
+
+    return fits
+
+
+def isolate(one, *, is_isolated=True):
+    assert one.core.set_margin_type(ACCOUNT, BTC, is_isolated=is_isolated) is None
+
+
+async def test_a_symbol_that_somebody_isolates_is_set_back_and_told_of():
+    async with town() as one, joined(one):
+        isolate(one)
+
+        told = await one.has(is_told(MarginModeSet, symbol=BTC))
+        assert told.text == "BTCUSDT was set to isolated margin, and has been set back"
+        assert not one.core.exchange.is_isolated(ACCOUNT, BTC)
+
+
+async def test_a_symbol_that_somebody_sets_to_cross_is_isolated_again():
+    async with town() as one, joined(one, is_isolated=True):
+        assert one.core.exchange.is_isolated(ACCOUNT, BTC)
+        isolate(one, is_isolated=False)
+
+        told = await one.has(is_told(MarginModeSet, symbol=BTC))
+        assert told.text == "BTCUSDT was set to cross margin, and has been set back"
+        assert one.core.exchange.is_isolated(ACCOUNT, BTC)
+
+
+async def test_a_margin_mode_that_can_not_be_set_back_is_told_of_once(monkeypatch):
+    async with town() as one:
+        one.goes_wrong("drop_frame", "ACCOUNT_UPDATE")  # nobody hears of the change
+        async with joined(one) as venue:
+            isolate(one)
+            venue.submit(submit(limit_order(ENTRY)))
+            await one.report(ENTRY, exec_type=ExecType.NEW)
+            looking_often(monkeypatch)
+            venue._account_settings.want()
+
+            told = await one.has(is_told(MarginModeSet))
+            assert "which is gone by: POST /fapi/v1/marginType" in told.text
+            assert "open orders" in told.text
+            rounds = one.core.now() + 300_000_000
+            await one.until(lambda: one.core.now() > rounds)
+            assert len([m for m in one.heard if isinstance(m, MarginModeSet)]) == 1
+
+
+async def test_what_stands_for_an_isolated_position_is_told_with_every_move():
+    async with town() as one, joined(one, is_isolated=True) as venue:
+        venue.submit(submit(market_order(ENTRY)))
+        await one.report(ENTRY, exec_type=ExecType.TRADE)
+        opened = await one.has(is_told(IsolatedWallets))
+        assert list(opened.wallets) == [BTC]
+        wallet = opened.wallets[BTC]
+        assert wallet > 0
+
+        assert one.core.move_margin(ACCOUNT, BTC, PositionSide.BOTH, amount("25")) is None
+        await one.has(is_told(IsolatedWallets, wallets={BTC: wallet + 25}))
+        [held] = (await one.snapshot(venue)).positions
+        assert held.isolated_wallet == wallet + 25
+
+
+async def test_moving_margin_is_no_money_that_came_or_went(caplog):
+    async with town() as one, joined(one, is_isolated=True) as venue:
+        venue.submit(submit(market_order(ENTRY)))
+        await one.report(ENTRY, exec_type=ExecType.TRADE)
+        before = await one.snapshot(venue)
+        assert one.core.move_margin(ACCOUNT, BTC, PositionSide.BOTH, amount("25")) is None
+        await one.has(lambda m: isinstance(m, IsolatedWallets) and m.wallets[BTC] > 25)
+
+        assert venue._books.awaits == ""
+        after = await one.snapshot(venue)
+        assert (after.balances, after.changes) == (before.balances, before.changes)
+
+
+async def test_a_leverage_that_was_set_while_nobody_listened_is_read():
+    async with town() as one:
+        one.goes_wrong("drop_frame", "ACCOUNT_CONFIG_UPDATE")
+        async with joined(one) as venue:
+            assert one.core.set_leverage(ACCOUNT, BTC, 3) is None
+            one.goes_wrong("disconnect")
+            venue.submit(submit(limit_order(ENTRY)))
+            await one.has(is_told(VenueLink, is_up=True))
+
+            await one.has(is_told(InstrumentListed, leverage=3))
+
+
+async def test_hedge_mode_is_told_of_when_an_order_is_refused_for_it_and_when_it_is_left(
+    monkeypatch,
+):
+    async with town() as one, joined(one) as venue:
+        assert one.core.set_position_mode(ACCOUNT, is_hedged=True) is None
+        venue.submit(submit(market_order(ENTRY)))
+        await one.report(ENTRY, exec_type=ExecType.REJECTED)
+        told = await one.has(is_told(AccountMode))
+        assert told.problem.startswith("the account is in hedge mode")
+
+        assert one.core.set_position_mode(ACCOUNT, is_hedged=False) is None
+        looking_often(monkeypatch)
+        venue._account_settings.want()
+        await one.has(is_told(AccountMode, problem=""))
+
+
+async def test_hedge_mode_is_left_where_that_is_asked_for():
+    async with town() as one, joined(one, switch_to_one_way=True) as venue:
+        assert one.core.set_position_mode(ACCOUNT, is_hedged=True) is None
+        venue._account_settings.want()
+
+        await one.until(lambda: not one.core.exchange.is_hedged(ACCOUNT))
+        assert not [m for m in one.heard if isinstance(m, AccountMode)]
+
+
+async def test_multi_assets_mode_is_told_of_at_once_and_when_it_is_left():
+    async with town() as one, joined(one):
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=True) is None
+        told = await one.has(is_told(AccountMode))
+        assert told.problem.startswith("the account is in multi-assets mode")
+
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=False) is None
+        await one.has(is_told(AccountMode, problem=""))
+
+
+async def test_an_account_in_multi_assets_mode_is_not_joined():
+    async with town() as one:
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=True) is None
+        with pytest.raises(VenueRefused, match=r"multi-assets mode; single-asset mode is needed"):
+            async with joined(one):
+                pass
+
+
+async def test_a_start_goes_by_a_margin_mode_that_a_position_holds_up():
+    async with town() as one:
+        async with joined(one, is_isolated=True) as venue:
+            venue.submit(submit(market_order(ENTRY)))
+            await one.report(ENTRY, exec_type=ExecType.TRADE)
+
+        async with joined(one) as venue:
+            [held] = (await one.snapshot(venue)).positions
+            assert held.isolated_wallet > 0
+
+
+async def test_what_was_set_while_a_session_began_comes_with_the_first_books():
+    """It lists the contracts that `connect` returned, behind what the stream told meanwhile."""
+    async with town() as one, joined(one) as venue:
+        assert one.core.set_leverage(ACCOUNT, BTC, 3) is None
+        await one.has(is_told(InstrumentListed, leverage=3))
+        one.heard.clear()
+
+        await one.snapshot(venue)
+        await one.snapshot(venue)
+
+        assert [m.leverage for m in one.heard if isinstance(m, InstrumentListed)] == [3]
