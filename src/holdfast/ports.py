@@ -184,6 +184,17 @@ class Feed(Protocol):
 
 
 @runtime_checkable
+class Complete(Protocol):
+    """A feed that knows whether it shows everything that happened."""
+
+    def whole_from(self, symbol: Symbol) -> int:
+        """Return since when it has all of a symbol's trades; `UNKNOWN` where nothing says so."""
+
+    def is_numbered(self, symbol: Symbol) -> bool:
+        """Tell whether the trades have numbers one by one: one that lacks is a missing trade."""
+
+
+@runtime_checkable
 class Recorded(Protocol):
     """A feed that is all there: it can be read as fast as the reader likes, without waiting."""
 

@@ -85,6 +85,17 @@ def trade_on_what_is_cut_off(patch: Patch) -> None:
     patch.item(RULES, "stale_data", passes("stale_data"))
 
 
+def show_parts_of_bars(patch: Patch) -> None:
+    """Take what was heard of a bar for all of it."""
+    original = BarBuilder.on_time
+
+    def on_time(self: BarBuilder, now: int) -> Sequence[Bar]:
+        self.known_from = 0
+        return original(self, now)
+
+    patch.attr(BarBuilder, "on_time", on_time)
+
+
 def wait_for_a_trade_to_close_bars(patch: Patch) -> None:
     patch.attr(BarRoutes, "on_time", lambda _self, _now: ())
 

@@ -251,6 +251,7 @@ MUTANTS = (
         ("feed", "road"),
         needs_feed=True,
     ),
+    Mutant("a part of a bar is none", feeds.show_parts_of_bars, HEARD, needs_feed=True),
     Mutant(
         "a bar has each of its trades", feeds.leave_out_what_closes_a_bar, HEARD, needs_feed=True
     ),
