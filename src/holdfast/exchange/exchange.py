@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from ..model.instrument import Instrument
-from ..model.market import MarketData, Trade
+from ..model.market import Funding, MarketData, Trade
 from ..model.messages import (
     ExecType,
     Request,
@@ -284,6 +284,17 @@ class Exchange(Questions):
             return NOTHING
         timetable.be_due(self._books, now)
         return self._books.flush()
+
+    def pay_missed(self, missed: Funding) -> Sequence[Output]:
+        """Book a funding that fell due while nobody heard of it."""
+        market = self._markets.get(missed.symbol)
+        if market is not None:
+            funding.pay_missed(self._books, market, missed)
+        return self._books.flush()
+
+    def funded_ts(self, symbol: Symbol) -> int:
+        """Return when a symbol's last funding was charged; 0 for never."""
+        return self._markets[symbol].funded_ts
 
     def on_market(self, message: MarketData, now: int) -> Sequence[Output]:
         """Take market data in and return what it set off; mostly nothing, and then at once."""

@@ -20,7 +20,7 @@ from typing import Any
 from ..model.bars import UNKNOWN
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
-from ..model.market import Bar, BookDelta, MarketData, MarkPrice, Quote, Trade
+from ..model.market import Bar, BookDelta, Funding, MarketData, MarkPrice, Quote, Trade
 from ..model.values import Symbol
 from ..ports import Wanted
 from ..venues.binance_futures import market_history
@@ -183,6 +183,11 @@ class BinanceFuturesFeed:
                     asker, *each, before_ts=over_ts, can_wait=self._is_heard
                 )
                 self._fetched[each, before_ts] = found
+
+    async def fetch_fundings(self, symbol: Symbol, since: int, until: int) -> list[Funding]:
+        """Ask what funding was charged; see `FundingHistory`."""
+        async with self._asking() as asker:
+            return await market_history.fundings(asker, symbol, since, until)
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[Asker]:

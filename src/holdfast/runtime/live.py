@@ -27,6 +27,7 @@ from .feeding import Feeding
 from .fetching import fetch_history
 from .figures import Figures
 from .last_cancels import cancel_entries
+from .missed_funding import settle_missed
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .redaction import Redactor
@@ -115,6 +116,7 @@ class LiveSession:
         goes_on = plan.is_resumed and self.venue.capabilities.is_simulated
         hear = self._hear_simulated if goes_on else self.shell.hear
         contracts = await self.venue.connect(plan.symbols, hear)
+        await settle_missed(self.feed, self.venue, self._clock.now(), self._notifier)
         await self._warm_up_market()
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()

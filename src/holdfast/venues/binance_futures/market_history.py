@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...model.bars import BarBuilder
 from ...model.errors import NetworkError
 from ...model.instrument import Instrument
-from ...model.market import Bar, timeframe_ns
+from ...model.market import Bar, Funding, timeframe_ns
 from ...model.values import NS_PER_MS, Symbol
 from ..limits import Urgency
 from . import codec
@@ -88,6 +88,21 @@ async def bars(  # noqa: PLR0913 - which bars, and how they are asked for
     builder = BarBuilder(symbol, [timeframe], known_from=known_from)
     built = [bar for part in found for bar in builder.on_bar(part)]
     return [*built, *builder.on_time(until)][-count:]  # its last part may have no trade
+
+
+async def fundings(asker: Asker, symbol: Symbol, since: int, until: int) -> list[Funding]:
+    """Return up to `ROWS_MAX` settlements between two times, oldest first.
+
+    Raises:
+        NetworkError: there was no answer.
+        VenueRefused: the venue declined.
+    """
+    call = reads.funding_rates(symbol, since, until)
+    raw = (await require(asker, call, Urgency.TRADE)).reply.body
+    try:
+        return codec.fundings(raw, symbol)
+    except BadFrame as error:
+        raise NetworkError(str(error)) from error
 
 
 async def _parts(  # noqa: PLR0913, PLR0917 - as above
