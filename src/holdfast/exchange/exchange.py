@@ -306,7 +306,7 @@ class Exchange(Questions):
             return books.flush()
         display = market.display
         if type(message) is Trade and market.low < message.price < market.high and display.has_tape:
-            display.last = message.price  # no order can be concerned
+            display.last, display.last_ts = message.price, message.ts  # no order is concerned
             if market.holders and not display.has_mark:
                 consequences.on_balance(books, market, now)
             return books.flush()
@@ -329,7 +329,7 @@ class Exchange(Questions):
         """Take the last of some trades inside the band, which were not looked at."""
         market = self._markets.get(trade.symbol)
         if market is not None:
-            market.display.last = trade.price
+            market.display.last, market.display.last_ts = trade.price, trade.ts
 
     # Storage
 
