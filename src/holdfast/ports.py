@@ -10,7 +10,7 @@ import msgspec
 from .model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from .model.events import Event
 from .model.instrument import Instrument
-from .model.market import Bar, MarketData
+from .model.market import Bar, Funding, MarketData
 from .model.messages import VenueMessage
 from .model.values import AccountId, OrderType, Symbol, TimeInForce
 
@@ -192,6 +192,17 @@ class Feed(Protocol):
 
 
 @runtime_checkable
+class Complete(Protocol):
+    """A feed that knows whether it shows everything that happened."""
+
+    def whole_from(self, symbol: Symbol) -> int:
+        """Return since when it has all of a symbol's trades; `UNKNOWN` where nothing says so."""
+
+    def is_numbered(self, symbol: Symbol) -> bool:
+        """Tell whether the trades have numbers one by one: one that lacks is a missing trade."""
+
+
+@runtime_checkable
 class Recorded(Protocol):
     """A feed that is all there: it can be read as fast as the reader likes, without waiting."""
 
@@ -217,6 +228,18 @@ class Fetching(Protocol):
 
     async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
         """Ask for bars, so that `Feed.history` hands each out at once, and once.
+
+        Raises:
+            NetworkError: there was no answer.
+        """
+
+
+@runtime_checkable
+class FundingHistory(Protocol):
+    """A feed that can ask what funding was charged."""
+
+    async def fetch_fundings(self, symbol: Symbol, since: int, until: int) -> list[Funding]:
+        """Return the settlements between two times, both inclusive, oldest first.
 
         Raises:
             NetworkError: there was no answer.

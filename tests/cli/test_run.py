@@ -8,13 +8,17 @@ import signal
 import socket
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.cli import main
-from holdfast.cli.ending import FIELDS
+from holdfast.cli.ending import FIELDS, books_code
+from holdfast.cli.exit_codes import ExitCode
 from holdfast.cli.run import seconds_of
 from holdfast.journal import open_journal
 from holdfast.model.errors import InputError
+from holdfast.model.messages import VenueSnapshot
+from holdfast.venues import PaperVenue
 from tests.cli.desk import FAST, recording, rows, run_json, start
 
 
@@ -55,6 +59,45 @@ def test_the_report_is_written_and_the_control_file_is_gone(finished):
     assert document["report"] == str(report)
     assert "Equity and drawdown" in report.read_text()
     assert not (finished.data / "control.json").exists()
+
+
+def test_books_that_differ_at_the_end_are_named_and_end_in_another_code(
+    capsys, tmp_path, monkeypatch
+):
+    calls = []
+
+    def read_wrong(self, command):
+        """Answer as an exchange whose balance somebody moved since the start."""
+        hear = self._hear
+        calls.append(command)
+
+        def add(message):
+            if isinstance(message, VenueSnapshot) and len(calls) > 1:
+                balances = {"USDT": message.balances["USDT"] + 5}
+                message = msgspec.structs.replace(message, balances=balances)
+            hear(message)
+
+        self._hear = add
+        try:
+            read(self, command)
+        finally:
+            self._hear = hear
+
+    read = PaperVenue.resync
+    monkeypatch.setattr(PaperVenue, "resync", read_wrong)
+    code, document, err = run_json(capsys, *play(recording(tmp_path, rows(9)), "--no-report"))
+
+    assert code == ExitCode.ALARM
+    assert document["books"]["balance_diff"] == "5"
+    assert re.fullmatch(
+        r"balance USDT is [0-9.]+ here and [0-9.]+ at the venue", *document["differences"]
+    )
+    assert f"the books differ: {document['differences'][0]}" in err
+
+
+def test_books_that_can_not_be_read_at_the_end_are_no_success(capsys):
+    assert books_code(None) is ExitCode.VENUE
+    assert "could not be read" in capsys.readouterr().err
 
 
 def test_a_report_goes_where_it_is_asked_for_or_nowhere(capsys, tmp_path):

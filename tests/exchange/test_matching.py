@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.exchange import AccountUpdate, Liquidity, OrderUpdate, SelfTrade
+from holdfast.exchange.liquidity import QUOTE_AGE_NS_MAX
 from holdfast.model.market import BookDelta, BookSnapshot
 from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TimeInForce
 from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, story
@@ -80,6 +81,27 @@ def test_a_quote_whose_ask_did_not_change_does_not_renew_it():
     desk.quote("49999.5", 50_000, ask_qty="0.4")
 
     assert story(desk.buy(1))[1] == "o2 0.1@50000"
+
+
+@pytest.mark.parametrize("trades", [1, 3])
+def test_a_quote_whose_stream_is_silent_while_trades_go_on_is_not_taken_for_ever(trades):
+    desk = Desk()
+    desk.quote(49_999, 50_000)
+    desk.now += QUOTE_AGE_NS_MAX
+    for _ in range(trades):  # all but the first change nothing but the last price
+        desk.trade(51_000)
+
+    assert desk.exchange.touch(BTC, Side.BUY) is None
+    assert story(desk.buy(1))[1] == "o1 1@51000"
+
+
+def test_a_quote_may_be_as_old_as_the_bound():
+    desk = Desk()
+    desk.quote(49_999, 50_000)
+    desk.now += QUOTE_AGE_NS_MAX - S
+    desk.trade(51_000)
+
+    assert story(desk.buy(1))[1] == "o1 1@50000"
 
 
 def test_a_gap_in_the_deltas_drops_the_book():

@@ -173,13 +173,18 @@ def everything(feed) -> Iterator[MarketData]:
     return iter(asyncio.run(read()))
 
 
-def synthetic(*symbols: Symbol, duration_s: float = 600.0, rate: float = 4.0) -> SyntheticFeed:
+def synthetic(
+    *symbols: Symbol,
+    duration_s: float = 600.0,
+    rate: float = 4.0,
+    start_ts: int = START + 20 * MINUTE,
+) -> SyntheticFeed:
     return SyntheticFeed(
         FeedSettings(
             symbols=symbols or (BTC,),
             seed=7,
             speed=0,
-            start_ts=START + 20 * MINUTE,
+            start_ts=start_ts,
             duration_s=duration_s,
             rate=rate,
         )

@@ -32,7 +32,14 @@ def test_differences_are_summed_whatever_their_sign():
     engine = Engine(EngineSettings())
     report = compare_books(engine, snapshot("-0.5", "12.5"), MAIN)
 
-    assert report == BooksReport(Decimal("0.5"), Decimal("12.5"))
+    assert report == BooksReport(
+        Decimal("0.5"),
+        Decimal("12.5"),
+        (
+            "position BTCUSDT is 0 here and -0.5 at the venue",
+            "balance USDT is 0 here and 12.5 at the venue",
+        ),
+    )
     assert compare_books(engine, None, MAIN) is None
 
 

@@ -100,7 +100,7 @@ async def test_strategies_hear_of_bars_whose_end_has_passed_without_a_trade(tmp_
 
     bars = Bars()
     async with running(tmp_path, strategies=[bars]) as desk:
-        await desk.feed.pass_time(11)
+        await desk.feed.pass_time(16)
 
     assert [bar.timeframe for bar in bars.bars][:2] == ["5s", "5s"]
 

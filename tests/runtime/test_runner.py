@@ -124,7 +124,7 @@ def test_strategy_that_overrides_nothing_costs_no_bars():
 
 def test_time_closes_a_bar_that_no_trade_closes():
     recorder = Recorder("1m")
-    session = Session(synthetic(), {"r": recorder}).begin()
+    session = Session(synthetic(start_ts=START), {"r": recorder}).begin()
     session.show([Trade(symbol=BTC, ts=START + 30 * NS_PER_S, price=1.0, qty=1.0)])
 
     session.runner.on_time(START + MINUTE - 1)

@@ -11,9 +11,10 @@ from holdfast.model.values import NS_PER_S, Symbol
 from holdfast.simulation.batch import judge
 from holdfast.simulation.churner import Listener
 from holdfast.simulation.events import strike
-from holdfast.simulation.hearing import Ear, Rebuilt
+from holdfast.simulation.hearing import Ear
 from holdfast.simulation.live_feed import HeardFeed, has_live_feed
 from holdfast.simulation.run import play
+from holdfast.simulation.seen_bars import UNSURE_NS, SeenBars
 from holdfast.simulation.spec import Spec
 from holdfast.simulation.world import World
 
@@ -119,38 +120,55 @@ def test_quotes_go_forward_and_are_what_the_touch_was(said):
     assert "the touch was never that" in said[1]
 
 
-def test_a_bar_is_what_was_heard_of_it_before_it_was_closed(said):
-    bars = Rebuilt(said.append)
-    for number, price in enumerate((10.0, 12.0, 9.0)):
-        bars.trade(trade(number, ts=FIVE_S + number, price=price))
+def seen(said, *candles, since=-UNSURE_NS):
+    tape: Any = Tape()
+    tape.candle = lambda _symbol, open_ts, _end_ts: dict(candles).get(open_ts, ())
+    return SeenBars(said.append, tape, lambda: since)
 
+
+def test_a_bar_is_the_exchanges_own_though_not_all_of_it_was_heard(said):
+    own = (10.0, 12.0, 9.0, 9.0, 6.0, 3)
+    bars = seen(said, (FIVE_S, own), (2 * FIVE_S, (8.0, 8.0, 8.0, 8.0, 2.0, 1)))
+
+    bars.trade(trade(2, ts=FIVE_S + 1))
     bars.bar(bar(2 * FIVE_S, (10.0, 12.0, 9.0, 9.0), 6.0, 3))
-    bars.trade(trade(3, ts=2 * FIVE_S - 1))  # late: in no bar
     bars.trade(trade(4, ts=2 * FIVE_S, price=8.0))
     bars.bar(bar(3 * FIVE_S, (8.0, 8.0, 8.0, 8.0), 2.0, 1))
 
     assert said == []
 
 
+ONE = (10.0, 10.0, 10.0, 10.0)
+
+
 @pytest.mark.parametrize(
     ("bars", "word"),
     [
-        ([bar(FIVE_S, (10.0, 10.0, 10.0, 10.0), 4.0, 2)], "heard was"),
-        ([bar(2 * FIVE_S, (10.0, 10.0, 10.0, 10.0), 2.0, 1)], "of which no trade"),
-        ([bar(FIVE_S, (10.0, 10.0, 10.0, 10.0), 2.0, 1)] * 2, "of which no trade"),
+        ([bar(FIVE_S, ONE, 4.0, 2)], "the exchange's is"),
+        ([bar(2 * FIVE_S, ONE, 2.0, 1)], "the exchange's is []"),
+        ([bar(FIVE_S, ONE, 2.0, 1)] * 2, "behind one to"),
         ([], "its next one has begun"),
     ],
     ids=["other trades", "nothing in it", "twice", "missing"],
 )
 def test_bars_that_are_wrong_or_missing_are_told(said, bars, word):
-    heard = Rebuilt(said.append)
+    heard = seen(said, (0, (*ONE, 2.0, 1)))
     heard.trade(trade(1))
 
     for each in bars:
         heard.bar(each)
     heard.trade(trade(2, ts=FIVE_S))
 
-    assert any(word in each for each in said)
+    assert len(said) == 1
+    assert word in said[0]
+
+
+def test_no_bar_is_missed_behind_a_break(said):
+    heard = seen(said, since=0)
+    heard.trade(trade(1))
+    heard.trade(trade(2, ts=FIVE_S))
+
+    assert said == []
 
 
 def test_market_data_that_stays_away_in_the_calm_is_told(monkeypatch):

@@ -11,11 +11,13 @@ from ..journal import open_journal
 from ..model.errors import TradingError
 from ..model.market import Bar, timeframe_ns
 from ..model.values import NS_PER_S, SessionId, Symbol, TradingSessionStatus
+from ..runtime.books import BooksReport
 from ..runtime.control_wire import builtins
 from ..runtime.report import text_report, write_report
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
 from .driving import Ending
+from .exit_codes import ExitCode
 from .output import warn
 
 BARS_MAX = 600
@@ -26,7 +28,7 @@ _FRAMES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
 FIELDS = (
     "session_id", "status", "reason", "error", "duration_s", "signals", "denied", "orders", "fills",
     "trades", "pnl", "fees", "funding", "unrealized", "equity_start", "equity_end", "max_drawdown",
-    "books", "report", "venue", "feed", "symbols", "strategies", "restarts",
+    "books", "differences", "report", "venue", "feed", "symbols", "strategies", "restarts",
 )  # fmt: skip
 
 
@@ -62,6 +64,16 @@ def _books_told(books: dict[str, str | None]) -> str:
         return "the books agree with the venue's"
     positions, balance = books["positions_diff"], books["balance_diff"]
     return f"THE BOOKS DIFFER from the venue's: positions by {positions}, balance by {balance}"
+
+
+def books_code(books: BooksReport | None) -> ExitCode:
+    """Say what differs between the books, where something does, and return the exit code for it."""
+    if books is None:
+        warn("the venue's books could not be read at the end")
+        return ExitCode.VENUE
+    for difference in books.differences:
+        warn(f"the books differ: {difference}")
+    return ExitCode.ALARM if books.differences else ExitCode.OK
 
 
 def finish(
@@ -106,6 +118,7 @@ def finish(
                 "positions_diff": books.positions_diff if books else None,
                 "balance_diff": books.balance_diff if books else None,
             },
+            "differences": books.differences if books else None,
             "report": str(path) if wants_report else None,
             "venue": service.live.venue.name,
             "feed": config.feed,

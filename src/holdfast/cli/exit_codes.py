@@ -4,11 +4,12 @@
      1  an unexpected error: a bug of Holdfast or of the machine
      2  wrong usage, bad input, bad configuration, or not possible in the session's state
      3  our own risk rules refused
-     4  the venue refused or can't be reached, or an outcome is unknown
+     4  the venue refused or can't be reached, or an outcome or, at the end, its books are unknown
      5  the journal can't be used: locked, damaged, or its disk or server fails
      6  no session is running in that data folder
      7  the session ended in ERROR, or every replay of a sweep did
-     8  holdfast watch found that the venue's books and the journal differ, or nobody at work
+     8  the venue's books and ours differ: at a session's end, or as holdfast watch found, which
+        says so too where nobody is at work
    130  interrupted: before the session ran, or a second time while it stopped
 
 `holdfast --help` shows this list. `holdfast doctor` ends with 0 where no check failed, else with

@@ -19,6 +19,7 @@ from .output import print_json, warn
 
 if TYPE_CHECKING:
     from ..model.config import LoadedConfig
+    from ..runtime.books import BooksReport
     from ..runtime.service import LiveTradingService
     from .driving import Ending
     from .happenings import View
@@ -151,11 +152,14 @@ def _run(
         print_json(result.document)
     else:
         result.print()
-    return _exit_code(ending)
+    return _exit_code(ending, service.books)
 
 
-def _exit_code(ending: Ending) -> ExitCode:
-    return ExitCode.SESSION_ERROR if ending.is_error else ExitCode.OK
+def _exit_code(ending: Ending, books: BooksReport | None) -> ExitCode:
+    from .ending import books_code
+
+    code = books_code(books)
+    return ExitCode.SESSION_ERROR if ending.is_error else code
 
 
 async def _session(

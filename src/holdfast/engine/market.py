@@ -26,6 +26,9 @@ from ..model.settings import RETURNS_COUNTED_MAX
 from ..model.values import NS_PER_S, AccountId, Key, Symbol
 
 SAMPLES_KEPT = RETURNS_COUNTED_MAX + 2  # the running period has no return yet
+QUOTE_LAG_NS_MAX = 60 * NS_PER_S
+"""How much older than the last trade a quote may be: trades change what is quoted."""
+
 DECIMALS_KEPT = 8
 """Prices of a symbol that are not turned into decimals again: one order asks for each often."""
 
@@ -49,12 +52,14 @@ class SymbolMarket:
         "last",
         "last_ts",
         "mark",
+        "quoted_ts",
+        "traded_ts",
         "valid_ns",
     )
 
     def __init__(self, sample_ns: int) -> None:
         self.last = self.bid = self.ask = self.mark = 0.0
-        self.last_ts = 0
+        self.last_ts = self.quoted_ts = self.traded_ts = 0
         self.valid_ns = 0
         self.cut_off = ""
         self.closes: dict[int, float] = {}  # number of the period since 1970 -> last price in it
@@ -84,6 +89,11 @@ class SymbolMarket:
         if not self.last_ts:
             return None
         return max(0, now - self.last_ts - self.valid_ns)
+
+    @property
+    def lags_behind(self) -> bool:
+        """Tell whether quotes have fallen silent while trades go on."""
+        return 0 < self.quoted_ts < self.traded_ts - QUOTE_LAG_NS_MAX
 
     def see_price(self, price: float, ts: int) -> None:
         """Take a price as the close, so far, of its sampling period."""
@@ -139,6 +149,7 @@ class Market:
             if len(closes) > SAMPLES_KEPT:
                 del closes[next(iter(closes))]
             market.last_ts = max(market.last_ts, ts)
+            market.traded_ts = ts
         elif _take_in(market, message):
             market.last_ts = max(market.last_ts, message.ts)
 
@@ -167,6 +178,7 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
     """Note what a message says of the price, if it says anything."""
     if type(message) is Quote:
         market.bid, market.ask, market.valid_ns = message.bid, message.ask, 0
+        market.quoted_ts = message.ts
         if not market.last:  # a source without trades: the middle stands for them
             market.see_price((message.bid + message.ask) / 2, message.ts)
     elif type(message) is Bar:

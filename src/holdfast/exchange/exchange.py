@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from ..model.instrument import Instrument
-from ..model.market import MarketData, Trade
+from ..model.market import Funding, MarketData, Trade
 from ..model.messages import (
     ExecType,
     Request,
@@ -301,6 +301,17 @@ class Exchange(Questions):
         timetable.be_due(self._books, now)
         return self._books.flush()
 
+    def pay_missed(self, missed: Funding) -> Sequence[Output]:
+        """Book a funding that fell due while nobody heard of it."""
+        market = self._markets.get(missed.symbol)
+        if market is not None:
+            funding.pay_missed(self._books, market, missed)
+        return self._books.flush()
+
+    def funded_ts(self, symbol: Symbol) -> int:
+        """Return when a symbol's last funding was charged; 0 for never."""
+        return self._markets[symbol].funded_ts
+
     def on_market(self, message: MarketData, now: int) -> Sequence[Output]:
         """Take market data in and return what it set off; mostly nothing, and then at once."""
         books = self._books
@@ -311,7 +322,7 @@ class Exchange(Questions):
             return books.flush()
         display = market.display
         if type(message) is Trade and market.low < message.price < market.high and display.has_tape:
-            display.last = message.price  # no order can be concerned
+            display.last, display.last_ts = message.price, message.ts  # no order is concerned
             if market.holders and not display.has_mark:
                 consequences.on_balance(books, market, now)
             return books.flush()
@@ -334,7 +345,7 @@ class Exchange(Questions):
         """Take the last of some trades inside the band, which were not looked at."""
         market = self._markets.get(trade.symbol)
         if market is not None:
-            market.display.last = trade.price
+            market.display.last, market.display.last_ts = trade.price, trade.ts
 
     # Storage
 

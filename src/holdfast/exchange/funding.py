@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from ..model.instrument import as_money
-from ..model.market import MarkPrice
+from ..model.market import Funding, MarkPrice
 from ..model.messages import FundingPayment
 from ..model.values import NS_PER_S, ZERO, to_decimal
 from .books import Books
+from .liquidity import PRICE_MAX
 from .market import Market
 from .orders import PositionSide
 
@@ -52,11 +55,27 @@ def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> Non
         pay_out_of_turn(books, market, rate, due_ts, now)
 
 
+def pay_missed(books: Books, market: Market, missed: Funding) -> None:
+    """Book a funding of the past, at its own time and mark, once."""
+    told = missed.mark_price
+    is_usable = told is not None and 0.0 < told < PRICE_MAX and is_possible(missed.rate)
+    if told is not None and is_usable and _is_new(market, missed.ts):
+        market.funded_ts = missed.ts
+        books.mark_market(market.instrument.symbol)
+        _pay(books, market, missed.rate, to_decimal(told), missed.ts, missed.ts)
+
+
 def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
     """Book a funding whether or not its time has come; the next one comes all the same."""
-    mark, symbol = market.display.mark_price(), market.instrument.symbol
-    if mark is None:
-        return
+    mark = market.display.mark_price()
+    if mark is not None:
+        _pay(books, market, rate, mark, due_ts, now)
+
+
+def _pay(  # noqa: PLR0913, PLR0917 - what a funding consists of
+    books: Books, market: Market, rate: float, mark: Decimal, due_ts: int, now: int
+) -> None:
+    symbol = market.instrument.symbol
     for (account_id, side), qty in tuple(market.holders.items()):
         amount = as_money(-qty * mark * to_decimal(rate))
         if amount == ZERO:

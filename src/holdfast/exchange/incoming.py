@@ -46,7 +46,8 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
     if not (0.0 < trade.price < PRICE_MAX and 0.0 < trade.qty < PRICE_MAX):
         return
     display = market.display
-    display.last, display.has_tape, market.fine_data = trade.price, True, True
+    display.last, display.last_ts = trade.price, trade.ts
+    display.has_tape, market.fine_data = True, True
     if market.buys or market.sells:
         qty = market.instrument.round_qty(to_decimal(trade.qty))
         making.on_print(books, market, to_decimal(trade.price), qty, now)

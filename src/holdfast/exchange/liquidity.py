@@ -3,7 +3,9 @@
 **Takers** (market orders and crossing limits) take from the finest thing known:
 
 1. a book (snapshots and deltas): level by level, and no further than the book goes;
-2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there);
+2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there).
+   One that is older than `QUOTE_AGE_NS_MAX` when trades go on is gone: a trade changes what is
+   displayed, so that its stream must have fallen silent;
 3. the last trade or bar: any quantity at `half_spread` from it, against the taker. A bar is too
    old for that once a quote or a book was heard, even if both are gone.
 
@@ -34,10 +36,13 @@ import msgspec
 
 from ..model.instrument import Instrument
 from ..model.market import Quote
-from ..model.values import LARGEST_AMOUNT, Side, to_decimal
+from ..model.values import LARGEST_AMOUNT, NS_PER_S, Side, to_decimal
 from .book import Book
 
 PRICE_MAX = float(LARGEST_AMOUNT)
+
+QUOTE_AGE_NS_MAX = 60 * NS_PER_S
+"""How much older than the last trade a quote may be."""
 
 
 class Liquidity(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +75,7 @@ class Display:
         "has_tape",
         "instrument",
         "last",
+        "last_ts",
         "mark",
         "model",
         "quote",
@@ -82,6 +88,7 @@ class Display:
         self.quote: Quote | None = None
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
         self.last = 0.0  # of the tape, or of bars; 0 before the first
+        self.last_ts = 0  # of the last trade on the tape
         self.mark = 0.0  # of the mark stream
         self.has_tape = False
         self.has_mark = False
@@ -122,8 +129,15 @@ class Display:
         assert self.book is not None
         self.bid, self.ask = self.book.bids.best(), self.book.asks.best()
 
+    def forget_old_quote(self) -> None:
+        """Take a quote away whose stream has fallen silent while trades went on."""
+        if self.quote is not None and self.last_ts > self.quote.ts + QUOTE_AGE_NS_MAX:
+            self.quote = None
+            self.bid = self.bid_left = self.ask = self.ask_left = 0.0
+
     def levels(self, taker: Side) -> Iterator[Level]:
         """Yield what a taker may have, best first."""
+        self.forget_old_quote()
         if self.book is not None:
             ladder = self.book.asks if taker is Side.BUY else self.book.bids
             for key, qty in ladder.levels():
@@ -163,6 +177,7 @@ class Display:
 
     def qty_at(self, side: Side, price: float) -> float | None:
         """Return what `displayed_at` rounds to the lot, quickly."""
+        self.forget_old_quote()
         if self.book is not None:
             return (self.book.bids if side is Side.BUY else self.book.asks).qty_at(price)
         if self.quote is None:
@@ -175,6 +190,7 @@ class Display:
 
     def may_reach(self, taker: Side, price: Decimal) -> bool:
         """Tell quickly whether the touch may be at a price that an order on its side bears."""
+        self.forget_old_quote()
         touch = self.ask if taker is Side.BUY else self.bid
         if not touch > 0.0:
             return False

@@ -17,9 +17,10 @@ from contextlib import asynccontextmanager
 from operator import attrgetter
 from typing import Any
 
+from ..model.bars import UNKNOWN
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
-from ..model.market import Bar, BookDelta, MarketData, MarkPrice, Quote, Trade
+from ..model.market import Bar, BookDelta, Funding, MarketData, MarkPrice, Quote, Trade
 from ..model.values import Symbol
 from ..ports import Wanted
 from ..venues.binance_futures import market_history
@@ -121,6 +122,7 @@ class BinanceFuturesFeed:
         self._news = asyncio.Event()
         self._problem = ""
         self._repeats = Repeats(self._tell_gap)
+        self._is_heard = False
         self._has_books = settings is not None and settings.books
         self._books: DepthBooks | None = None
         self._complaints, self._gaps = Complaints(_log), Complaints(_log)
@@ -155,6 +157,14 @@ class BinanceFuturesFeed:
             _wait_for(self.fetch_history([wanted], before_ts))
         return self._fetched.pop((wanted, before_ts))
 
+    def whole_from(self, symbol: Symbol) -> int:
+        """Tell that nothing is known before it is heard."""
+        return UNKNOWN
+
+    def is_numbered(self, symbol: Symbol) -> bool:
+        """Tell that the venue numbers its trades one by one."""
+        return True
+
     async def fetch_instruments(self) -> None:
         """Ask for the contracts, so that `instruments` need not wait; see `Fetching`."""
         async with self._asking() as asker:
@@ -164,9 +174,20 @@ class BinanceFuturesFeed:
         """Ask for bars, so that `history` need not wait; see `Fetching`."""
         self._fetched.clear()
         async with self._asking() as asker:
-            for symbol, timeframe, count in dict.fromkeys(wanted):
-                found = await market_history.bars(asker, symbol, timeframe, before_ts, count)
-                self._fetched[(symbol, timeframe, count), before_ts] = found
+            over_ts = before_ts
+            asks = any(market_history.interval_of(each[1]) for each in wanted)
+            if asks and not self._is_heard:  # and so our clock alone says what is over
+                over_ts = min(before_ts, await market_history.now(asker))
+            for each in dict.fromkeys(wanted):
+                found = await market_history.bars(
+                    asker, *each, before_ts=over_ts, can_wait=self._is_heard
+                )
+                self._fetched[each, before_ts] = found
+
+    async def fetch_fundings(self, symbol: Symbol, since: int, until: int) -> list[Funding]:
+        """Ask what funding was charged; see `FundingHistory`."""
+        async with self._asking() as asker:
+            return await market_history.fundings(asker, symbol, since, until)
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[Asker]:
@@ -194,6 +215,7 @@ class BinanceFuturesFeed:
         try:
             await background.open()
             await _until_up(self._begin(wire, background))
+            self._is_heard = True
             while True:
                 await self._news.wait()
                 self._news.clear()
@@ -205,6 +227,7 @@ class BinanceFuturesFeed:
                     batch.sort(key=_ts)
                     yield batch
         finally:
+            self._is_heard = False
             await background.close()
             await wire.close()
 

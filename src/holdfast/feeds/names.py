@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..model.instrument import QUOTE_ASSETS
 from ..model.market import timeframe_ns
-from ..model.values import Symbol
+from ..model.values import NS_PER_S, Symbol
 
 _DELIVERY = r"(?:_(?:\d{6}|PERP))?"
 _BY_QUOTE = re.compile(rf"([A-Z0-9]+?(?:{'|'.join(QUOTE_ASSETS)}){_DELIVERY})(?=[-_.]|$)")
 _BY_DASH = re.compile(rf"([A-Z0-9]{{5,20}}{_DELIVERY})-")
+_DAY = re.compile(r"-(20\d\d)-(\d\d)(?:-(\d\d))?(?=[-.]|$)")
 _INTERVAL = re.compile(r"(?<=-)(\d+)(s|m|h|d|w|mo)(?=[-.]|$)")
 
 
@@ -35,6 +37,21 @@ def timeframe_of(path: Path) -> str | None:
     if unit == "mo":
         raise ValueError("bars of a month have no fixed length; use 1d")
     return timeframe_name(timeframe_ns(f"{number * 7}d" if unit == "w" else f"{number}{unit}"))
+
+
+def day_of(path: Path) -> int | None:
+    """Return when the day or month in a file's name begins, ns UTC; None without one.
+
+    As in BTCUSDT-aggTrades-2024-08-08.zip: such a file has all of that day.
+    """
+    match = _DAY.search(path.name)
+    if match is None:
+        return None
+    try:
+        day = datetime(int(match[1]), int(match[2]), int(match[3] or 1), tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(day.timestamp()) * NS_PER_S
 
 
 def timeframe_name(length_ns: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..model.bars import BarBuilder
+from ..model.bars import UNKNOWN, BarBuilder
 from ..model.errors import ConfigError, FeedError
 from ..model.instrument import Instrument
 from ..model.market import Bar, MarketData, Trade, timeframe_ns
@@ -106,6 +106,22 @@ class RecordingFeed:
     def start_ts(self) -> int:
         return self._start_ts
 
+    def whole_from(self, symbol: Symbol) -> int:
+        """Return since when all trades of a symbol are there; see `Complete`.
+
+        A capture may have been told to hear it at any time: that it does shows at its first trade.
+        """
+        tapes = self._tapes_of(symbol)
+        if not tapes:
+            return UNKNOWN
+        if min(tape.first_ts for tape in tapes) < self._start_ts:
+            return self._start_ts
+        return UNKNOWN if tapes[0].kind == "capture" else tapes[0].whole_from
+
+    def is_numbered(self, symbol: Symbol) -> bool:
+        """Tell that a capture has the venue's own numbers; who knows what a table has."""
+        return any(tape.kind == "capture" for tape in self._tapes_of(symbol))
+
     def instruments(self) -> Sequence[Instrument]:
         """Return each symbol's contract, its tick and lot guessed by the decimals written."""
         return [decimals.instrument(symbol) for symbol, decimals in self._decimals.items()]
@@ -114,7 +130,8 @@ class RecordingFeed:
         """Return up to `count` closed bars that end at or before `before_ts`, oldest first.
 
         They are the recording's own, or made of its longest bars that fit, or of its trades;
-        fewer where it begins later, pauses, or has nothing that they could be made of.
+        fewer where it begins later, pauses, or has nothing that they could be made of. A bar of
+        which the recording has a part alone is none.
 
         Raises:
             ValueError: the time frame is not like 5s, 1m, 4h or 1d.
@@ -124,16 +141,24 @@ class RecordingFeed:
         if not strands or count <= 0:
             return []
         since = before_ts - before_ts % length - count * length
-        builder = BarBuilder(symbol, [timeframe])
         bars: deque[Bar] = deque(maxlen=count)
-        has_bars = bool(strands[0].timeframe)
+        has_bars, is_captured = bool(strands[0].timeframe), strands[0].kind == "capture"
+        if is_captured:
+            since -= length  # where it begins to tell of the symbol is seen by its first trade
+        is_open = has_bars or is_captured
+        known_from = UNKNOWN if is_open else max(since, strands[0].whole_from)
+        builder = BarBuilder(symbol, [timeframe], known_from=known_from, is_numbered=is_captured)
         # A bar that ends at `since` is too early, a trade at that time is just in time.
         reading, after_ts = Reading(frozenset([symbol])), since - (not has_bars)
         chunks = merge([strand.chunks(reading, after_ts) for strand in strands], [])
         for message in itertools.chain.from_iterable(before(chunks, before_ts + 1)):
             if isinstance(message, Trade) and not has_bars:
+                if builder.known_from == UNKNOWN:
+                    builder.known_from = message.ts
                 bars.extend(builder.on_trade(message))
             elif isinstance(message, Bar) and has_bars:
+                if builder.known_from == UNKNOWN:
+                    builder.known_from = message.open_ts
                 bars.extend(builder.on_bar(message))
         bars.extend(builder.on_time(before_ts))
         return list(bars)
@@ -179,6 +204,11 @@ class RecordingFeed:
         fitting = [s for s in known if s.timeframe and length % timeframe_ns(s.timeframe) == 0]
         if fitting:
             return [max(fitting, key=lambda strand: timeframe_ns(strand.timeframe))]
+        return self._tapes_of(symbol)
+
+    def _tapes_of(self, symbol: Symbol) -> list[Strand]:
+        """Return what has a symbol's trades."""
+        known = [strand for strand in self._strands if strand.has(symbol)]
         tapes = [strand for strand in known if strand.kind in ("trades", "capture")]
         return [s for s in tapes if s.kind == tapes[0].kind == "capture"] or tapes[:1]
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ..model.market import timeframe_ns
 from ..model.values import Symbol
 from .files import fail
 from .merge import after
+from .names import day_of
 from .source import Chunk, Reading, Source
+
+DAY_NS = timeframe_ns("1d")
 
 
 class Strand:
@@ -19,6 +23,7 @@ class Strand:
         self.kind = first.kind
         self.timeframe = first.timeframe
         self.first_ts = first.first_ts
+        self.whole_from = _whole_from(first)
 
     def has(self, symbol: Symbol) -> bool:
         return any(symbol in source.symbols for source in self._sources)
@@ -41,6 +46,14 @@ class Strand:
         """Return the number of files that are followed by one that begins early enough."""
         later = self._sources[1:]
         return sum(source.first_ts <= after_ts for source in later)
+
+
+def _whole_from(first: Source) -> int:
+    """Return since when a table has everything: from its first row, or the day that it names."""
+    day = day_of(first.path)
+    if day is not None and 0 <= first.first_ts - day < DAY_NS:
+        return day
+    return first.first_ts
 
 
 def make_strands(sources: Sequence[Source]) -> list[Strand]:

@@ -61,6 +61,16 @@ class SyntheticFeed:
     def start_ts(self) -> int:
         return self._start_ts
 
+    def whole_from(self, symbol: Symbol) -> int:
+        """Return when the feed begins: there is nothing else of any of its symbols."""
+        assert symbol in self._tapes, f"no {symbol} here"
+        return self._start_ts
+
+    def is_numbered(self, symbol: Symbol) -> bool:
+        """Tell that numbers say nothing: quotes have some of them."""
+        assert symbol in self._tapes, f"no {symbol} here"
+        return False
+
     def instruments(self) -> Sequence[Instrument]:
         return [traits_of(symbol).instrument(symbol) for symbol in self._symbols]
 

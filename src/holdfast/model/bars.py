@@ -7,6 +7,9 @@ Rule 3: a closed bar never changes, and bars never overlap. A trade from before 
         opened, or from before the end of one that was closed, is refused in every time frame and
         counted as late, so that the time frames stay sums of each other.
 Rule 4: inside the open bars trades count in the order in which they arrive.
+Rule 5: a bar is handed on only where all of it was there to be counted: one that began before
+        `known_from` is left out. Where trades are numbered one by one, a missing number is a
+        missing trade, and what lies before is not known any more.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from itertools import accumulate
 from .market import Bar, Trade, timeframe_ns
 from .values import Symbol
 
-_NEVER = 1 << 63
+UNKNOWN = _NEVER = 1 << 63
+"""As `known_from`: of nothing is it known yet that it comes in full."""
 
 
 class Alarm:
@@ -32,21 +36,41 @@ class Alarm:
 class BarBuilder:
     """The open bars of one symbol. Feed it trades or bars, not both: they would count twice.
 
-    The first bar holds what was seen of it, which may be less than the whole.
-
     Args:
         alarm: is set forward to the end of each bar that is opened.
+        known_from: from when on everything that happened is counted; whoever feeds the builder
+            may move it. Moved, it holds for the open bars too.
+        is_numbered: trades are numbered one by one.
 
     Raises:
         ValueError: a time frame is not like 5s, 1m, 4h or 1d.
     """
 
-    __slots__ = ("_alarm", "_due_ts", "_floor_ts", "_open", "late_count", "symbol")
+    __slots__ = (
+        "_alarm",
+        "_due_ts",
+        "_floor_ts",
+        "_next_id",
+        "_open",
+        "is_numbered",
+        "known_from",
+        "late_count",
+        "symbol",
+    )
 
     def __init__(
-        self, symbol: Symbol, timeframes: Sequence[str], alarm: Alarm | None = None
+        self,
+        symbol: Symbol,
+        timeframes: Sequence[str],
+        alarm: Alarm | None = None,
+        known_from: int = 0,
+        *,
+        is_numbered: bool = False,
     ) -> None:
         self.symbol = symbol
+        self.is_numbered = is_numbered
+        self.known_from = known_from
+        self._next_id = 0  # of the next trade, where trades are numbered
         self._alarm = alarm or Alarm()
         self.late_count = 0
         frames = [_OpenBar(symbol, name) for name in dict.fromkeys(timeframes)]
@@ -58,6 +82,8 @@ class BarBuilder:
         """Count a trade and return the bars that it shows to be over, the earliest end first."""
         ts = trade.ts
         assert trade.symbol == self.symbol, f"a trade of {trade.symbol} in bars of {self.symbol}"
+        if self.is_numbered:
+            self._count_off(trade.trade_id, trade.trade_id, 1, ts)
         closed = self.on_time(ts) if ts >= self._due_ts else ()
         if ts < self._floor_ts:
             self.late_count += 1
@@ -86,8 +112,12 @@ class BarBuilder:
         """Tell whether every time frame has a bar in the making."""
         return all(frame.end for frame in self._open)
 
-    def on_trades(self, prices: Sequence[float], qtys: Sequence[float]) -> None:
+    def on_trades(
+        self, prices: Sequence[float], qtys: Sequence[float], first: Trade, last: Trade
+    ) -> None:
         """Count trades of which none is late, starts a bar, or shows one to be over."""
+        if self.is_numbered:
+            self._count_off(first.trade_id, last.trade_id, len(prices), last.ts)
         high, low = max(prices), min(prices)
         for frame in self._open:
             frame.high, frame.low = max(frame.high, high), min(frame.low, low)
@@ -133,12 +163,19 @@ class BarBuilder:
         closed.sort(key=_end)  # stable: of one end, the shorter first
         self._floor_ts = max(self._floor_ts, closed[-1].ts)
         self._due_ts = min((frame.end for frame in self._open if frame.end), default=_NEVER)
-        return closed
+        return [bar for bar in closed if bar.open_ts >= self.known_from]
 
     def drop(self, timeframe: str) -> None:
         """Build a time frame no longer; its open bar is lost."""
         self._open = [frame for frame in self._open if frame.timeframe != timeframe]
         self._due_ts = min((frame.end for frame in self._open if frame.end), default=_NEVER)
+
+    def _count_off(self, first: int, last: int, count: int, ts: int) -> None:
+        """See whether so many trades up to a time are all that there were since the last ones."""
+        is_gap = first > self._next_id > 0 or last - first >= count
+        self._next_id = last + 1
+        if is_gap:  # some of that very time may be missing too
+            self.known_from = max(self.known_from, ts + 1)
 
     def _start(self, frame: _OpenBar, start: int) -> None:
         frame.end = start + frame.length

@@ -69,11 +69,15 @@ class MarkPrice(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
 
 
 class Funding(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
-    """A funding rate that is due at `ts`: longs pay shorts when it is positive."""
+    """A funding rate that is due at `ts`: longs pay shorts when it is positive.
+
+    `mark_price` is the price it is charged at, where that is told with it.
+    """
 
     symbol: Symbol
     ts: int
     rate: float
+    mark_price: float | None = None
 
 
 class BookSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -112,6 +112,11 @@ class Window:
         self._shown_ts = bar.ts
         return True
 
+    def last_ts(self, symbol: Symbol, timeframe: str) -> int:
+        """Return the end of the last bar that was shown; 0 for none."""
+        bars = self._bars[symbol, timeframe]
+        return bars[-1].ts if bars else 0
+
 
 class Attached:
     """A strategy and its hooks; those that do nothing are None."""
@@ -171,6 +176,12 @@ def id_on_wire(strategy_id: StrategyId) -> StrategyId:
     parsed = parse_cl_ord_id(make_cl_ord_id(owner))
     assert parsed is not None, f"{strategy_id!r} makes an id that can't be read"
     return parsed.strategy
+
+
+def named_by(cl_ord_id: str, strategies: Iterable[StrategyId]) -> StrategyId | None:
+    """Return the strategy that an id names, which may be cut; None where two could be meant."""
+    owner = parse_cl_ord_id(cl_ord_id)
+    return None if owner is None else owner.meant_among(strategies)
 
 
 def _hooks_of(strategy_id: StrategyId, strategy: Strategy) -> dict[str, Callable[..., object]]:

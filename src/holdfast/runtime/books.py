@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -12,10 +13,11 @@ from ..model.values import ZERO, AccountId
 
 @dataclass(frozen=True, slots=True)
 class BooksReport:
-    """Sums of absolute differences; zero when the books agree."""
+    """Sums of absolute differences; zero when the books agree. `differences` names each."""
 
     positions_diff: Decimal
     balance_diff: Decimal
+    differences: tuple[str, ...] = ()
 
 
 def compare_books(
@@ -25,10 +27,24 @@ def compare_books(
     if snapshot is None:
         return None
     state = engine.state
-    theirs = {p.symbol: p.qty for p in snapshot.positions}
-    ours = {k[1]: p.qty for k, p in state.positions.items() if k[0] == account}
-    positions = sum((abs(ours.get(s, ZERO) - theirs.get(s, ZERO)) for s in {*ours, *theirs}), ZERO)
+    theirs: dict[str, Decimal] = {p.symbol: p.qty for p in snapshot.positions}
+    ours: dict[str, Decimal] = {k[1]: p.qty for k, p in state.positions.items() if k[0] == account}
     books = state.account(account)
-    assets = {*books.assets(), *snapshot.balances}
-    balances = sum((abs(books.wallet(a) - snapshot.balances.get(a, ZERO)) for a in assets), ZERO)
-    return BooksReport(positions_diff=positions, balance_diff=balances)
+    wallets: dict[str, Decimal] = {a: books.wallet(a) for a in books.assets()}
+    positions, balances = _apart(ours, theirs), _apart(wallets, dict(snapshot.balances))
+    return BooksReport(
+        positions_diff=sum((abs(a - b) for _, a, b in positions), ZERO),
+        balance_diff=sum((abs(a - b) for _, a, b in balances), ZERO),
+        differences=tuple(
+            [f"position {name} is {a:f} here and {b:f} at the venue" for name, a, b in positions]
+            + [f"balance {name} is {a:f} here and {b:f} at the venue" for name, a, b in balances]
+        ),
+    )
+
+
+def _apart(
+    ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
+) -> list[tuple[str, Decimal, Decimal]]:
+    """Return what differs, and how much of it each side has."""
+    pairs = ((name, ours.get(name, ZERO), theirs.get(name, ZERO)) for name in {*ours, *theirs})
+    return sorted(each for each in pairs if each[1] != each[2])

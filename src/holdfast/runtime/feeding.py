@@ -84,6 +84,7 @@ class Feeding:
         """Tell the engine whether a symbol's market data comes."""
         session = self._session
         if not session.has_failed and not session.is_closed:
+            session.runner.on_link(symbol, is_up=is_up)
             session.shell.hear(MarketLink(symbol=symbol, is_up=is_up, reason=reason))
 
     async def _next_batch(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..model.bars import UNKNOWN
 from ..model.values import Symbol
-from ..ports import Feed, Fetching, Wanted
+from ..ports import Complete, Feed, Fetching, Wanted
 from .attached import Attached
 
 
@@ -27,6 +28,12 @@ async def fetch_history(feed: Feed, wanted: Sequence[Wanted], before_ts: int) ->
     """
     if isinstance(feed, Fetching):
         await feed.fetch_history(wanted, before_ts)
+
+
+def known_from(feed: Feed, symbol: Symbol, now: int) -> int:
+    """Return since when a session that begins at a time is shown all of a symbol's trades."""
+    since = feed.whole_from(symbol) if isinstance(feed, Complete) else UNKNOWN
+    return since if now <= feed.start_ts else max(since, now + 1)
 
 
 def warmups(strategies: Iterable[Attached], symbols: Sequence[Symbol], feed: Feed) -> list[Wanted]:

@@ -27,6 +27,7 @@ from .feeding import Feeding
 from .fetching import fetch_history
 from .figures import Figures
 from .last_cancels import cancel_entries
+from .missed_funding import settle_missed
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .redaction import Redactor
@@ -100,7 +101,7 @@ class LiveSession:
         self._see_venue = getattr(self.venue, "on_market", None)
         self._tick_venue = getattr(self.venue, "tick", None)
         self._pass_time = getattr(self.venue, "pass_time", None)
-        self.on_turn: Callable[[], None] = lambda: None  # now and then, while a recording plays
+        self.on_turn: Callable[[], None] = lambda: None  # while a recording plays
         self.journal.on_failure = self.shell.fail
 
     # Start
@@ -119,6 +120,7 @@ class LiveSession:
         goes_on = plan.is_resumed and self.venue.capabilities.is_simulated
         hear = self._hear_simulated if goes_on else self.shell.hear
         contracts = await self.venue.connect(plan.symbols, hear)
+        await settle_missed(self.feed, self.venue, self._clock.now(), self._notifier)
         await self._warm_up_market()
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
@@ -220,8 +222,9 @@ class LiveSession:
         beat = asyncio.ensure_future(self._beat())
         left = asyncio.ensure_future(self._left.wait())
         stop = asyncio.ensure_future(self._stop_on())
+        beside = [asyncio.ensure_future(each) for each in self.runner.beside()]
         try:
-            ends: set[asyncio.Future[Any]] = {pump, beat, left, self.shell.failed}
+            ends: set[asyncio.Future[Any]] = {pump, beat, left, self.shell.failed, *beside}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             has_fed = pump.done() and pump.exception() is None and self.feed_error is None
             if has_fed and not self.shell.has_failed:
@@ -229,9 +232,9 @@ class LiveSession:
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             self.outcome = error
         finally:
-            for task in (pump, beat, left, stop):
+            for task in (tasks := (pump, beat, left, stop, *beside)):
                 task.cancel()
-            ended = await asyncio.gather(pump, beat, left, stop, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
         for result in ended:
             if isinstance(result, Exception):
                 self.outcome = result

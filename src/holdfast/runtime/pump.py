@@ -6,9 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..model.market import MarketData
 from ..ports import Feed
+
+if TYPE_CHECKING:
+    from .runner import LiveStrategyRunner
 
 TICK_S = 1.0
 """How often bars of a live feed are looked at when no trade comes."""
@@ -20,21 +23,18 @@ class FeedPump:
     """Reads in a task of its own, which ends with the feed.
 
     Args:
-        show: is given each message.
-        tick: is given the wall clock's time each `TICK_S`, where the feed is live.
+        runner: is given each message, and the wall clock's time each `TICK_S` of a live feed.
         fail: is told why the feed failed.
     """
 
     def __init__(
         self,
         feed: Feed,
-        show: Callable[[MarketData], None],
-        tick: Callable[[int], None],
+        runner: LiveStrategyRunner,
         fail: Callable[[Exception], None],
     ) -> None:
         self._feed = feed
-        self._show = show
-        self._tick = tick
+        self._runner = runner
         self._fail = fail
         self._task: asyncio.Task[None] | None = None
 
@@ -56,23 +56,26 @@ class FeedPump:
             await asyncio.wait({self._task})
 
     async def _run(self) -> None:
-        ticking = asyncio.create_task(self._keep_time()) if self._feed.is_live else None
+        beside: list[asyncio.Task[None]] = []
+        if self._feed.is_live:
+            work = (self._keep_time(), *self._runner.beside())
+            beside = [asyncio.create_task(each) for each in work]
         try:
             async for batch in self._feed.messages():
                 for message in batch:
-                    self._show(message)
+                    self._runner.on_market(message)
         except Exception as error:
             _LOG.error("the feed %s failed: %s", self._feed.name, error)
             self._fail(error)
             raise
         finally:
-            if ticking is not None:
-                ticking.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _keep_time(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            self._tick(time.time_ns())
+            self._runner.on_time(time.time_ns())
 
 
 def _mark_as_seen(task: asyncio.Task[None]) -> None:

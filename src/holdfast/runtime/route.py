@@ -6,22 +6,36 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..model.bars import Alarm
+from ..model.market import timeframe_ns
 from ..model.order_book import OrderBook
 from ..model.values import Symbol
+from ..ports import Complete, Feed
 from .attached import Attached
 from .bar_routes import BarRoutes
+from .fetching import known_from
+from .series import Series
 
 if TYPE_CHECKING:
     from .block import Block
 
 
 class Route:
-    """The strategies that hear a symbol, in the order of adding, and its bars."""
+    """The strategies that hear a symbol, in the order of adding, and its bars.
 
-    __slots__ = ("bars", "bars_of", "book", "books", "quotes", "trades")
+    Args:
+        feed: where the session hears of the symbol.
+        now: up to when the strategies were shown what there was.
+    """
+
+    __slots__ = ("bars", "bars_of", "book", "books", "quotes", "series", "trades")
 
     def __init__(
-        self, symbol: Symbol, strategies: Sequence[Attached], alarm: Alarm, *, is_live: bool
+        self,
+        symbol: Symbol,
+        strategies: Sequence[Attached],
+        alarm: Alarm,
+        feed: Feed,
+        now: int,
     ) -> None:
         self.trades = tuple(one for one in strategies if one.on_trade is not None)
         self.quotes = tuple(one for one in strategies if one.on_quote is not None)
@@ -31,7 +45,18 @@ class Route:
         self.bars_of = {
             name: tuple(one for one in strategies if name in one.timeframes) for name in wanted
         }
-        self.bars = BarRoutes(symbol, tuple(wanted), alarm, is_live=is_live)
+        self.bars = BarRoutes(
+            symbol,
+            tuple(wanted),
+            alarm,
+            known_from(feed, symbol, now),
+            is_numbered=isinstance(feed, Complete) and feed.is_numbered(symbol),
+            is_live=feed.is_live,
+        )
+        self.series = {
+            name: Series(symbol, name, _shown_ts(symbol, name, self.bars_of[name], now))
+            for name in wanted
+        }
 
     @property
     def can_run(self) -> bool:
@@ -44,7 +69,8 @@ class Route:
         builder = self.bars.trades
         if builder is not None:
             prices: list[float] = block.prices[start:stop].tolist()
-            builder.on_trades(prices, block.qtys(start, stop))
+            first, last = block.at(start), block.at(stop - 1)
+            builder.on_trades(prices, block.qtys(start, stop), first, last)
 
     def drop(self, one: Attached) -> None:
         """Forget a strategy, and the bars that nobody else wants."""
@@ -56,3 +82,9 @@ class Route:
             self.bars_of[timeframe] = left
             if not left:
                 self.bars.drop(timeframe)
+
+
+def _shown_ts(symbol: Symbol, timeframe: str, strategies: Sequence[Attached], now: int) -> int:
+    """Return where the first bar begins that nobody was shown."""
+    shown = [one.window.last_ts(symbol, timeframe) for one in strategies]
+    return max(shown, default=0) or now - now % timeframe_ns(timeframe)

@@ -9,34 +9,36 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
 from ..model.events import Event, OrderFilled
-from ..model.ids import parse_cl_ord_id
 from ..model.market import (
     Bar,
     BookDelta,
     BookSnapshot,
     MarketData,
+    MarkPrice,
     Quote,
     Trade,
-    timeframe_ns,
 )
 from ..model.signal import SignalGenerated
 from ..model.values import StrategyId, Symbol
 from ..ports import Feed
 from ..strategies.base import Strategy
-from .attached import Attached, Behind, View
+from .attached import Attached, Behind, View, named_by
 from .bar_routes import NEVER
 from .bus import EventBus
 from .failure import reason_of
 from .fetching import fetch_history, warmups
+from .filling import Filler
 from .hooks import HookGuard
 from .order_updates import order_of, update_of
 from .route import Route
 from .standalone import Standing, StrategyConfig, stand_alone
+from .warming import warm_up
 
 __all__ = ["LiveStrategyRunner", "View"]
 
@@ -84,6 +86,7 @@ class LiveStrategyRunner:
         self._emit: Emit
         self._on_failed: OnFailed | None = None
         self._alone: Standing | None = None
+        self.filler: Filler
 
     def add_strategy(self, strategy_id: str, strategy: Strategy) -> None:
         """Take a strategy on, before the session begins.
@@ -155,9 +158,9 @@ class LiveStrategyRunner:
             self.guard.stop()
             raise
         live = [one for one in self._all.values() if one.is_live]
-        self._routes = {
-            symbol: Route(symbol, live, self._alarm, is_live=feed.is_live) for symbol in symbols
-        }
+        self._routes = {symbol: Route(symbol, live, self._alarm, feed, now) for symbol in symbols}
+        self.filler = Filler(feed, self._routes, self.now, self._show_in_turn)
+        self._set_alarm()
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
         self._emit_wishes()
 
@@ -172,6 +175,8 @@ class LiveStrategyRunner:
             return
         self._latest = message
         if type(message) is Trade:
+            if route.bars.is_deaf:
+                route.bars.hear(message.ts)
             builder = route.bars.trades
             if builder is not None and (closed := builder.on_trade(message)):
                 self._show_bars(route, closed)
@@ -185,15 +190,29 @@ class LiveStrategyRunner:
         else:
             self._show_seldom(route, message)
 
+    def on_link(self, symbol: Symbol, *, is_up: bool) -> None:
+        """Hear that a symbol's market data does not come any more, or comes again."""
+        route = self._routes.get(symbol)
+        if route is not None and is_up:
+            route.bars.come_back(self.now())
+        elif route is not None:
+            route.bars.lose()
+
     def on_time(self, now: int) -> None:
         """Close the bars whose end has passed; a live feed's trades are waited for a little."""
         self._now = max(self.now(), now)
-        if now < self._alarm.ts:
+        if self._now < self._alarm.ts:
             return
         for route in tuple(self._routes.values()):
-            if closed := route.bars.on_time(now):
+            if closed := route.bars.on_time(self._now):
                 self._show_bars(route, closed)
+        if self._routes:
+            self.filler.look()
         self._set_alarm()
+
+    def beside(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what is to be done beside, while the market is shown."""
+        return [self.filler.run()] if self.filler.asks else []
 
     def route(self, symbol: Symbol) -> Route | None:
         """Return who hears what of a symbol; None where nobody does."""
@@ -211,7 +230,8 @@ class LiveStrategyRunner:
         return self._alarm.ts
 
     def _set_alarm(self) -> None:
-        self._alarm.ts = min((r.bars.due_ts for r in self._routes.values()), default=NEVER)
+        due = (min(r.bars.due_ts, self.filler.due_ts(r)) for r in self._routes.values())
+        self._alarm.ts = min(due, default=NEVER)
 
     def on_fact(self, fact: Event) -> None:
         """Tell the owner of an order what became of it, once the view shows it."""
@@ -221,7 +241,7 @@ class LiveStrategyRunner:
         if cl_ord_id is None:
             return
         order = self._view.order(cl_ord_id)
-        owner = self._by_wire(cl_ord_id) if order is None else order.request.strategy_id
+        owner = named_by(cl_ord_id, self._all) if order is None else order.request.strategy_id
         one = None if owner is None else self._all.get(owner)
         if one is None:
             return
@@ -280,31 +300,17 @@ class LiveStrategyRunner:
 
     def _introduce(self, one: Attached, feed: Feed, now: int) -> None:
         """Call `on_start`, then show the history, as it happened over all time frames."""
-        window = one.window
         if one.on_start is not None:
-            self.call(one, one.on_start, window)
+            self.call(one, one.on_start, one.window)
         if one.is_live and one.warmup_bars:
-            self._warm_up(one, feed, now)
-
-    def _warm_up(self, one: Attached, feed: Feed, now: int) -> None:
-        window = one.window
-        bars = [
-            bar
-            for symbol in window.symbols
-            for timeframe in sorted(window.timeframes, key=timeframe_ns)
-            for bar in feed.history(symbol, timeframe, now, one.warmup_bars)
-        ]
-        bars.sort(key=_end)  # stable: of one end, the shorter first, as they come live
-        window.is_warming_up = True
-        for bar in bars:
-            if one.is_live and window.show(bar) and one.on_bar is not None:
-                self.call(one, one.on_bar, bar)
-        window.is_warming_up = False
-        _LOG.info("strategy %s warmed up with %d bars", one.strategy_id, len(bars))
+            count = warm_up(one, feed, now, self.call)
+            _LOG.info("strategy %s warmed up with %d bars", one.strategy_id, count)
 
     def _show_seldom(self, route: Route, message: MarketData) -> None:
         if type(message) is Bar:
             self._show_bars(route, route.bars.on_bar(message))
+        elif type(message) is MarkPrice:
+            route.bars.on_mark(message.ts)
         elif not route.books:
             return
         elif isinstance(message, BookSnapshot | BookDelta) and route.book.apply(message):
@@ -314,9 +320,16 @@ class LiveStrategyRunner:
 
     def _show_bars(self, route: Route, bars: Iterable[Bar]) -> None:
         for bar in bars:
+            if route.bars_of.get(bar.timeframe):
+                self.filler.pass_on(route, bar)
+
+    def _show_in_turn(self, route: Route, bars: Sequence[Bar], past_ts: int) -> None:
+        for bar in bars:
             for one in route.bars_of.get(bar.timeframe, ()):
                 if one.is_live and one.window.show(bar) and one.on_bar is not None:
+                    one.window.is_warming_up = bar.ts <= past_ts
                     self.call(one, one.on_bar, bar)
+                    one.window.is_warming_up = False
 
     def call_each(self, one: Attached, trades: Iterator[Trade]) -> None:
         """Show a strategy one trade after the other, until it has said something or failed."""
@@ -382,14 +395,3 @@ class LiveStrategyRunner:
         _LOG.error("strategy %s was taken off: %s", one.strategy_id, reason)
         if self._on_failed is not None:
             self._on_failed(one.strategy_id, reason)
-
-    def _by_wire(self, cl_ord_id: str) -> StrategyId | None:
-        """Return the strategy that an id names, which may be cut; None where two could be meant."""
-        owner = parse_cl_ord_id(cl_ord_id)
-        if owner is None:
-            return None
-        return owner.meant_among(self._all)
-
-
-def _end(bar: Bar) -> int:
-    return bar.ts

@@ -10,7 +10,7 @@ from ..model.errors import ConfigError
 from ..model.events import OrderFilled
 from ..model.messages import StrategyFailed
 from ..model.values import StrategyId, Symbol
-from ..ports import Feed
+from ..ports import Direct, Feed
 from .bus import EventBus
 from .fetching import fetch_instruments
 from .pump import FeedPump
@@ -60,9 +60,9 @@ async def stand_alone(
     def tell_failure(strategy_id: StrategyId, reason: str) -> None:
         bus.publish("strategy.failed", StrategyFailed(strategy_id=strategy_id, reason=reason))
 
-    pump = FeedPump(
-        feed, runner.on_market, runner.on_time, lambda error: bus.publish("feed.failed", error)
-    )
+    if isinstance(feed, Direct):
+        feed.on_link = lambda symbol, is_up, _: runner.on_link(symbol, is_up=is_up)
+    pump = FeedPump(feed, runner, lambda error: bus.publish("feed.failed", error))
     now = time.time_ns() if feed.is_live else feed.start_ts
     await runner.fetch_history(feed, symbols, now)
     runner.begin(

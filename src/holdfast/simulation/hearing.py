@@ -6,8 +6,8 @@ Rule 1: a trade comes once, in the venue's order, and as the market showed it; a
         touch was, and none comes behind a later one.
 Rule 2: trades that never came are told: a lost connection's by cutting the symbol off until it is
         heard again, and no entry is sent on it meanwhile. None is made up for.
-Rule 3: a bar has the trades that were heard of it before it was closed, all of them, and is shown
-        once, soon after its end.
+Rule 3: a bar is the exchange's own, and is shown once, in order; where the market was heard without
+        a break, soon after its end.
 Rule 4: a symbol whose mark prices stay away is told to be cut off, though the rest may come.
 Rule 5: once nothing goes wrong any more, market data soon flows again.
 """
@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..model import events as ev
-from ..model.market import Bar, Quote, Trade, timeframe_ns
+from ..model.market import Bar, Quote, Trade
 from ..model.values import MAIN, NS_PER_S, ZERO, OrderRole, Symbol, TradingSessionStatus
-from .churner import TIMEFRAME, Listener
+from .churner import Listener
 from .process import Process
+from .seen_bars import SeenBars
 from .shown import Shown
 
 if TYPE_CHECKING:
@@ -42,44 +44,11 @@ noticed within 60 s, and the longest wait between two attempts to connect is 30 
 MARKS_NS_MAX = 16 * NS_PER_S
 """How long a symbol may be without mark prices before it is told to be cut off: 10 s, and looks."""
 
+BREAK_NS = 2 * NS_PER_S
+"""How long mark prices, which come every second, may stay away without a break."""
+
 _UNDER_WAY = (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED)
 Say = Callable[[str], None]
-
-
-class Rebuilt:
-    """The bars of one symbol, made once more of the trades that a strategy heard."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._floor_ts = 0  # what is older is late, and in no bar
-        self.end_ts = 0  # of the open bar; 0 where none is open
-        self._made: list[float] = []  # open, high, low, close, volume, count
-
-    def trade(self, trade: Trade) -> None:
-        ts, price = trade.ts, trade.price
-        if ts < self._floor_ts:
-            return
-        if self.end_ts and ts >= self.end_ts:
-            self._say(f"no bar of {trade.symbol} to {self.end_ts}, and its next one has begun")
-            self.end_ts = 0
-        if not self.end_ts:
-            length = timeframe_ns(TIMEFRAME)
-            self._floor_ts = ts - ts % length
-            self.end_ts = self._floor_ts + length
-            self._made = [price, price, price, price, 0.0, 0]
-        made = self._made
-        made[1], made[2], made[3] = max(made[1], price), min(made[2], price), price
-        made[4] += trade.qty
-        made[5] += 1
-
-    def bar(self, bar: Bar) -> None:
-        if bar.ts != self.end_ts:
-            self._say(f"a bar of {bar.symbol} to {bar.ts} of which no trade was heard in time")
-            return
-        self.end_ts, self._floor_ts = 0, bar.ts
-        told = [bar.open, bar.high, bar.low, bar.close, bar.volume, bar.trade_count]
-        if told != self._made:
-            self._say(f"the bar of {bar.symbol} to {bar.ts} is {told}, heard was {self._made}")
 
 
 class Heard:
@@ -92,7 +61,7 @@ class Heard:
         self._hears_bars = hears_bars
         self._last: dict[Symbol, tuple[tuple[int, int], int]] = {}  # trade, and cuts told by then
         self._quoted: dict[Symbol, int] = {}
-        self.bars: dict[Symbol, Rebuilt] = {}
+        self.bars: dict[Symbol, SeenBars] = {}
 
     def trade(self, trade: Trade) -> None:
         symbol, number = trade.symbol, trade.trade_id
@@ -111,9 +80,7 @@ class Heard:
             self._judge_gap(symbol, f"behind {before[1]} and before {number}", is_told=cuts != told)
             self._judge_newest(symbol, life, number - 1)
         if self._hears_bars:
-            if symbol not in self.bars:
-                self.bars[symbol] = Rebuilt(self._say)
-            self.bars[symbol].trade(trade)
+            self._bars_of(symbol).trade(trade)
 
     def _judge_gap(self, symbol: Symbol, missing: str, *, is_told: bool) -> None:
         if not is_told:
@@ -137,7 +104,13 @@ class Heard:
 
     def bar(self, bar: Bar) -> None:
         if self._hears_bars:
-            self.bars.setdefault(bar.symbol, Rebuilt(self._say)).bar(bar)
+            self._bars_of(bar.symbol).bar(bar)
+
+    def _bars_of(self, symbol: Symbol) -> SeenBars:
+        if symbol not in self.bars:
+            since = partial(self._ear.since, symbol)
+            self.bars[symbol] = SeenBars(self._say, self._shown, since)
+        return self.bars[symbol]
 
 
 _JUDGES: dict[type, Callable[[Heard, Any], None]] = {
@@ -163,6 +136,7 @@ class Ear:
         self.up_ts: dict[Symbol, int] = {}  # when it came back, or a gap was told
         self.last: dict[tuple[Symbol, type], int] = {}  # when what was heard
         self.marked: dict[Symbol, int] = {}  # when the last mark price came
+        self._whole: dict[Symbol, int] = {}  # since when they came without a break
         self._say = say
         self._shown = shown
         self._now = now
@@ -208,7 +182,17 @@ class Ear:
 
     def hear_mark(self, symbol: Symbol) -> None:
         """Hear that a mark price was handed to the session."""
-        self.marked[symbol] = self._now()
+        now = self._now()
+        if now > self.marked.get(symbol, 0) + BREAK_NS:
+            self._whole[symbol] = now
+        self.marked[symbol] = now
+
+    def since(self, symbol: Symbol) -> int:
+        """Return since when a symbol is heard without a break; far off while it is not."""
+        now = self._now()
+        if symbol in self.cut_off or now > self.marked.get(symbol, 0) + BREAK_NS:
+            return now
+        return max(self._whole[symbol], self.up_ts.get(symbol, 0))
 
     def hear_facts(self, facts: Sequence[ev.Event]) -> None:
         for fact in facts:
@@ -285,7 +269,7 @@ class Hearing:
         """Yield what should have come: twice in a row, and it is missing."""
         for number, heard in ear.heard.items():
             for symbol, bars in heard.bars.items():
-                if 0 < bars.end_ts < now - BAR_LATE_NS_MAX:
+                if bars.is_due and bars.end_ts < now - BAR_LATE_NS_MAX:
                     yield symbol, f"no bar to {bars.end_ts}, and that is long over", number
         for symbol, missed in ear.doubts.items():
             number = missed.trade_id

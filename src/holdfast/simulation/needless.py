@@ -81,7 +81,7 @@ class Needless:
             self._say(f"{fact.text}, but it is {ratio:.2f} at the exchange")
 
     def _margin(self, symbol: Symbol) -> tuple[Decimal, Decimal]:
-        """Return the maintenance margin of what stands or falls with a symbol, and what backs it."""
+        """Return the maintenance margin of what falls with a symbol, and what backs it."""
         exchange = self._world.bourse.exchange
         own = exchange.symbol_margin(ACCOUNT, symbol)
         if own.is_isolated:

@@ -50,6 +50,21 @@ class Shown:
             found.is_buyer_maker,
         )
 
+    def candle(self, symbol: Symbol, open_ts: int, end_ts: int) -> Sequence[float]:
+        """Return open, high, low, close, volume and count of a time; nothing where none traded."""
+        found = [
+            trade
+            for life, told in enumerate(self._lives)
+            for number, raw in told[symbol].items()
+            if open_ts <= raw.ts < end_ts and (trade := self.trade(symbol, number, life))
+        ]
+        if not found:
+            return ()
+        prices, volume = [trade.price for trade in found], 0.0
+        for trade in found:  # one by one, as bars are made: `sum` is more exact in later Pythons
+            volume += trade.qty
+        return prices[0], max(prices), min(prices), prices[-1], volume, len(found)
+
     def has_touched(self, quote: Quote) -> bool:
         """Tell whether the best bid and ask were these at that millisecond."""
         digits = self._venue.tapes[quote.symbol].digits

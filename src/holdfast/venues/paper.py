@@ -27,7 +27,7 @@ from ..exchange.rows import INCOME, TRADE
 from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import DOLLARS, Instrument
-from ..model.market import MarketData, Trade
+from ..model.market import Funding, MarketData, Trade
 from ..model.messages import (
     AccountChange,
     ExecutionReport,
@@ -172,6 +172,27 @@ class PaperVenue:
         if refusal is not None:
             raise ConfigError(f"{symbol}: {refusal.text}")
         self._keep()
+
+    # Funding of the time in which nobody was there
+
+    def unpaid_since(self) -> dict[Symbol, int]:
+        """Return since when funding of the open positions may be unpaid: see `settle_missed`.
+
+        What a position had to pay while its session lived was charged then.
+        """
+        held = {each.symbol for each in self.exchange.positions(self._account)}
+        since = {symbol: self.exchange.funded_ts(symbol) for symbol in held}
+        for payload in self._books.since(TRADE, self._account, min(since.values(), default=0)):
+            report = _TRADES.decode(payload)
+            if report.symbol in held:
+                since[report.symbol] = max(since[report.symbol], report.venue_ts)
+        return {symbol: ts + 1 for symbol, ts in since.items()}
+
+    def pay_missed(self, fundings: list[Funding]) -> None:
+        """Book settlements of the past, each once, at the marks that they name."""
+        for each in fundings:
+            self.exchange.pay_missed(each)
+        self._keep()  # the books that are asked for next tell of them
 
     # The market and time
 

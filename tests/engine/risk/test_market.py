@@ -9,6 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from holdfast.engine.market import QUOTE_LAG_NS_MAX
 from holdfast.engine.risk import Samples
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
@@ -407,6 +408,22 @@ def test_data_is_stale_past_its_limit(desk):
     verdict = desk.check("stale_data", desk.buy())
     assert not verdict.passed
     assert "10.001 s old" in verdict.reason
+
+
+def test_a_quote_that_is_silent_while_trades_go_on_is_no_price_to_open_at(desk):
+    desk.quote(BTC, 99.0, 101.0)
+    desk.now += QUOTE_LAG_NS_MAX
+    desk.trade(BTC, 100.0)
+    assert desk.check("stale_data", desk.buy()).passed
+
+    desk.now += NS_PER_S
+    desk.trade(BTC, 100.0)
+    verdict = desk.check("stale_data", desk.buy())
+    assert (verdict.passed, verdict.value, verdict.limit) == (False, Decimal(61), Decimal(60))
+    assert "older than its last trade" in verdict.reason
+
+    desk.quote(BTC, 99.0, 101.0)
+    assert desk.check("stale_data", desk.buy()).passed
 
 
 def test_a_bar_is_fresh_until_the_next_is_late():

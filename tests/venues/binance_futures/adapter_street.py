@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import contextmanager
 
 from holdfast.exchange_server import ServerSettings, create_server
@@ -67,14 +68,14 @@ class Street:
 
 
 @contextmanager
-def street(**fields):
+def street(clock=time.time_ns, **fields):
     settings = ServerSettings(
         feed=FeedSettings(source="none"), symbols=(BTC,), strict_routing=True, **fields
     )
     ready, over, made = threading.Event(), asyncio.Event(), []
 
     async def live():
-        server = create_server(settings)
+        server = create_server(settings, clock=clock)
         await server.start()
         one = Street(server, asyncio.get_running_loop())
         one.town.price(one.last)

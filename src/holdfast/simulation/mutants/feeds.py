@@ -11,7 +11,6 @@ from ...feeds.repeats import Repeats
 from ...model.bars import BarBuilder
 from ...model.market import Bar, Trade
 from ...model.values import Symbol
-from ...runtime.bar_routes import BarRoutes
 from ...venues.binance_futures.market_watch import MarketWatch
 from ...venues.binance_futures.streams import Line, Watch
 from ..live_feed import HeardFeed
@@ -85,8 +84,15 @@ def trade_on_what_is_cut_off(patch: Patch) -> None:
     patch.item(RULES, "stale_data", passes("stale_data"))
 
 
-def wait_for_a_trade_to_close_bars(patch: Patch) -> None:
-    patch.attr(BarRoutes, "on_time", lambda _self, _now: ())
+def show_parts_of_bars(patch: Patch) -> None:
+    """Take what was heard of a bar for all of it."""
+    original = BarBuilder.on_time
+
+    def on_time(self: BarBuilder, now: int) -> Sequence[Bar]:
+        self.known_from = 0
+        return original(self, now)
+
+    patch.attr(BarBuilder, "on_time", on_time)
 
 
 def leave_out_what_closes_a_bar(patch: Patch) -> None:

@@ -244,13 +244,7 @@ MUTANTS = (
         ("feed",),
         needs_feed=True,
     ),
-    Mutant(
-        "time closes bars",
-        feeds.wait_for_a_trade_to_close_bars,
-        ("heard",),
-        ("feed", "road"),
-        needs_feed=True,
-    ),
+    Mutant("a part of a bar is none", feeds.show_parts_of_bars, HEARD, needs_feed=True),
     Mutant(
         "a bar has each of its trades", feeds.leave_out_what_closes_a_bar, HEARD, needs_feed=True
     ),

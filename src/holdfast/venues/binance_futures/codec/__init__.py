@@ -47,7 +47,7 @@ from .envelope import (
     ws_request,
 )
 from .lists import Others
-from .market_events import bars, book_snapshot, mark_price, read_market
+from .market_events import bars, book_snapshot, fundings, mark_price, read_market
 from .names import OrderNames
 from .orders import (
     TradeRow,
@@ -121,6 +121,7 @@ __all__ = [
     "exchange_info",
     "funding_id",
     "funding_intervals",
+    "fundings",
     "income",
     "instrument",
     "key_restrictions",

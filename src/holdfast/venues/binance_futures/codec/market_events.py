@@ -13,7 +13,16 @@ from typing import Any
 
 import msgspec
 
-from ....model.market import Bar, BookDelta, BookSnapshot, MarketData, MarkPrice, Quote, Trade
+from ....model.market import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    MarketData,
+    MarkPrice,
+    Quote,
+    Trade,
+)
 from ....model.values import Symbol
 from . import market_frames as frames
 from .market_frames import (
@@ -52,6 +61,15 @@ class _PremiumIndex(msgspec.Struct, frozen=True, rename="camel"):
     next_funding_time: int = 0
 
 
+class _Funding(msgspec.Struct, frozen=True, rename="camel"):
+    symbol: Symbol
+    funding_rate: float
+    funding_time: int
+    mark_price: Said = ""
+    rate_type: str = "FUNDING"
+
+
+_FUNDINGS = msgspec.json.Decoder(tuple[_Funding, ...], strict=False)
 _DEPTH = msgspec.json.Decoder(_Depth, strict=False)
 _PREMIUM = msgspec.json.Decoder(_PremiumIndex, strict=False)
 _KLINES = msgspec.json.Decoder(tuple[tuple[int | float | str, ...], ...])
@@ -208,6 +226,22 @@ def _bar(row: tuple[int | float | str, ...], symbol: Symbol, timeframe: str) -> 
         volume=_amount(volume),
         trade_count=_whole(row[8]),
     )
+
+
+def fundings(raw: bytes | msgspec.Raw, symbol: Symbol) -> list[Funding]:
+    """Read GET fundingRate, oldest first. Old ones have no mark price."""
+    rows = decode(_FUNDINGS, raw, "the fundings")
+    found = [
+        Funding(
+            symbol=symbol,
+            ts=ns(row.funding_time),
+            rate=_number(row.funding_rate),
+            mark_price=_price(float(row.mark_price)) if row.mark_price else None,
+        )
+        for row in rows
+        if row.symbol == symbol and row.rate_type == "FUNDING"
+    ]
+    return sorted(found, key=lambda each: each.ts)
 
 
 def mark_price(raw: bytes | msgspec.Raw) -> MarkPrice:

@@ -19,6 +19,7 @@ _EXCHANGE_INFO = Route("GET", "/fapi/v1/exchangeInfo", security=OPEN)
 _FUNDING_INFO = Route("GET", "/fapi/v1/fundingInfo", cost=Cost(0), security=OPEN)
 _DEPTH = Route("GET", "/fapi/v1/depth", "depth", Cost(20), OPEN)
 _KLINES = Route("GET", "/fapi/v1/klines", cost=Cost(10), security=OPEN)
+_FUNDING_RATE = Route("GET", "/fapi/v1/fundingRate", cost=Cost(0), security=OPEN)
 _PREMIUM_INDEX = Route("GET", "/fapi/v1/premiumIndex", security=OPEN)
 _LEVERAGE_BRACKET = Route("GET", "/fapi/v1/leverageBracket")
 _COMMISSION_RATE = Route("GET", "/fapi/v1/commissionRate", cost=Cost(20))
@@ -83,6 +84,17 @@ def klines(symbol: Symbol, interval: str, end_ts: int, count: int) -> Call:
         "symbol": symbol,
     }
     return Call(_KLINES, params)
+
+
+def funding_rates(symbol: Symbol, start_ts: int, end_ts: int) -> Call:
+    """Ask for the settlements between two times, both inclusive."""
+    params: Params = {
+        "endTime": ms(end_ts),
+        "limit": ROWS_MAX,
+        "startTime": ms(start_ts),
+        "symbol": symbol,
+    }
+    return Call(_FUNDING_RATE, params)
 
 
 def premium_index(symbol: Symbol) -> Call:
