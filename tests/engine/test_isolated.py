@@ -63,6 +63,19 @@ def test_an_isolated_position_near_its_end_is_closed_though_the_account_is_rich(
     assert rig.alarms() == ["emergency_close"]
 
 
+def test_a_position_that_has_grown_since_its_purse_was_told_has_what_it_ties_up(rig):
+    """What was told of a small position would have the large one closed without need."""
+    isolate(rig, BTCUSDT="1")
+    entry = rig.place(Side.BUY, "1")
+    rig.report(entry, msg.ExecType.NEW, OrderStatus.NEW)
+    rig.trade(entry, "1", fee=ZERO)
+    rig.tick()
+
+    leverage = rig.state.leverages.get(KEY, 1)
+    assert pools(rig)[BTC,][0] == Decimal(5 * 100) / leverage
+    assert rig.alarms() == []
+
+
 def test_each_purse_that_is_nearly_used_up_is_seen_to_at_once(rig):
     isolate(rig, BTCUSDT="20", ETHUSDT="10")
     rig.price("96")

@@ -29,7 +29,7 @@ from ..model.values import (
     Verdict,
 )
 from .exposure import Exposure
-from .market import Market
+from .market import Isolated, Market
 from .order import Order, RequestState
 from .risk import RiskContext, Samples, assess, first_refusal
 from .session import TRANSITIONS, check_move
@@ -144,7 +144,7 @@ class Core:
     def isolate(self, key: Key, wallet: Decimal) -> None:
         """Note what stands for a position alone; 0 where the cross wallet does."""
         if wallet:
-            self.market.isolated[key] = wallet
+            self.market.isolated[key] = Isolated(wallet, self.state.position(key).qty)
         else:
             self.market.isolated.pop(key, None)
 

@@ -194,7 +194,8 @@ class Exposure:
     def tied(self, key: Key, notional: Decimal) -> Decimal:
         """Return the margin that so much of a contract ties up: what is isolated, at least."""
         needed = initial_margin(notional, self._state.leverages.get(key, 1))
-        return max(needed, self._market.isolated.get(key, ZERO) if self._holds(key) else ZERO)
+        is_apart = key in self._market.isolated and self._holds(key)
+        return max(needed, self._isolated(key)) if is_apart else needed
 
     def _holds(self, key: Key) -> bool:
         held = self._state.positions.get(key)
@@ -224,12 +225,19 @@ class Exposure:
         """
         pools = []
         for asset, keys in self._state.open_keys_by_asset(account).items():
-            isolated = {k: self._market.isolated[k] for k in keys if k in self._market.isolated}
+            isolated = {k: self._isolated(k) for k in keys if k in self._market.isolated}
             wallet = self._state.account(account).wallet(asset) - sum(isolated.values(), ZERO)
             if cross := [key for key in keys if key not in isolated]:
                 pools.append(self._pool(cross, wallet))
             pools += [self._pool([key], own) for key, own in isolated.items()]
         return pools
+
+    def _isolated(self, key: Key) -> Decimal:
+        """Return what stands for a position alone: where it has moved since, what it ties up."""
+        told, held = self._market.isolated[key], self._state.position(key)
+        if held.qty == told.qty:
+            return told.wallet
+        return initial_margin(abs(held.qty) * held.entry_price, self._state.leverages.get(key, 1))
 
     def pool_of(self, key: Key) -> Pool:
         """Return what stands for a position, with all that it stands for; for a flat one, 0."""

@@ -118,10 +118,17 @@ class CutOff(NamedTuple):
     up_ts: int
 
 
+class Isolated(NamedTuple):
+    """What stands for a position alone, and the quantity that was held when that was told."""
+
+    wallet: Decimal
+    qty: Decimal
+
+
 class Market:
     """All symbols' prices, which accounts' reports do not come, and what is isolated.
 
-    `isolated` is what stands for a position alone, as the venue told last.
+    `isolated` is what stands for a position alone, as the venue told last, and of what size.
 
     Args:
         sample_s: length of a sampling period of returns, seconds.
@@ -131,7 +138,7 @@ class Market:
         self._sample_ns = sample_s * NS_PER_S
         self._symbols: dict[Symbol, SymbolMarket] = {}
         self.accounts_cut_off: dict[AccountId, CutOff] = {}
-        self.isolated: dict[Key, Decimal] = {}
+        self.isolated: dict[Key, Isolated] = {}
 
     def of(self, symbol: Symbol) -> SymbolMarket:
         """Return a symbol's prices; empty ones at its first mention."""

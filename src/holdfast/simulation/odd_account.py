@@ -29,7 +29,8 @@ def odd_settings(world: World, engine: Engine) -> list[str]:
     exchange, state = world.bourse.exchange, engine.state
     found = [f"{account} is left alone: {why}" for account, why in state.odd_modes.items()]
     for held in exchange.held(ACCOUNT):
-        ours = engine.core.market.isolated.get((MAIN, held.symbol), ZERO)
+        told = engine.core.market.isolated.get((MAIN, held.symbol))
+        ours = ZERO if told is None else told.wallet
         if ours != held.isolated_wallet:
             text = f"ours {ours}, the venue's {held.isolated_wallet}"
             found.append(f"what is isolated of {held.symbol}: {text}")
