@@ -17,7 +17,7 @@ from holdfast.exchange.refusals import (
     SAME_MARGIN_TYPE,
 )
 from holdfast.model.margin import liquidation_price
-from holdfast.model.messages import FundingPayment, WalletChange
+from holdfast.model.messages import FundingPayment, IsolatedWallets, WalletChange
 from holdfast.model.values import MAIN
 from tests.exchange.desk import BTC, ETH, LONG, SHORT, Desk, d, instrument
 
@@ -126,9 +126,10 @@ def test_funding_is_the_isolated_wallets():
     desk = isolated()
     desk.buy("0.1")
     cross = desk.exchange.margin(MAIN).cross_wallet
-    (payment,) = desk.funding(0.001)
+    told, payment = desk.funding(0.001)
     update = [each for each in desk.outputs if isinstance(each, AccountUpdate)][-1]
 
+    assert told == IsolatedWallets(wallets={BTC: d(495)})
     assert isinstance(payment, FundingPayment)
     assert (payment.amount, wallet_of(desk)) == (d(-5), d(495))
     assert desk.exchange.margin(MAIN).cross_wallet == cross
