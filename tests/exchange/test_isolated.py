@@ -129,6 +129,7 @@ def test_funding_is_the_isolated_wallets():
     told, payment = desk.funding(0.001)
     update = [each for each in desk.outputs if isinstance(each, AccountUpdate)][-1]
 
+    assert told == IsolatedWallets(wallets={BTC: d(495)})
     assert isinstance(payment, FundingPayment)
     assert isinstance(told, IsolatedWallets)
     assert told.wallets == {BTC: d(495)}
