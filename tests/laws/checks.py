@@ -237,7 +237,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.strategies": lambda: STRATEGIES_MAX,
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
     "State.breakers": lambda: 3,  # one for each kind of failure
-    "State.message_times": lambda: 2 * forgetting.MESSAGE_TIMES_KEPT,
+    "State.message_times": lambda: 1,
     "State.execution_times": lambda: STRATEGIES_MAX,
     "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,
     "State.differences": lambda: len(SYMBOLS) + ASSETS_MAX,

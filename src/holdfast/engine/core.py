@@ -39,8 +39,9 @@ class Core:
 
     `read_lag_ns` is how far the venue's answers to queries may trail its books. `asked_after` is
     when each open order was last asked after, `opening_looks` how often an account's first look was
-    in vain, `unbooked_looks` how often a look was not compared: a restart asks anew, so they are no
-    facts.
+    in vain, `unbooked_looks` how often a look was not compared, `kill_looks` which accounts were
+    looked at since the kill switch was engaged, `start_looks` whose books have agreed since the
+    start: a restart asks anew, so they are no facts.
     """
 
     __slots__ = (
@@ -49,11 +50,13 @@ class Core:
         "commands",
         "exposure",
         "facts",
+        "kill_looks",
         "market",
         "now",
         "opening_looks",
         "read_lag_ns",
         "settings",
+        "start_looks",
         "state",
         "unbooked_looks",
     )
@@ -69,6 +72,8 @@ class Core:
         self.asked_after: dict[ClOrdId, int] = {}
         self.opening_looks: Counter[AccountId] = Counter()
         self.unbooked_looks: Counter[AccountId] = Counter()
+        self.kill_looks: set[AccountId] = set()
+        self.start_looks: set[AccountId] = set()
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 
@@ -100,7 +105,9 @@ class Core:
                 symbol=Symbol(symbol),
             )
         )
-        self.send(cmd.Notify(level="alarm", text=f"{code}: {text}"))
+        has_several = account is not None and len(self.state.named_accounts) > 1
+        where = f" on account {account}" if has_several else ""
+        self.send(cmd.Notify(level="alarm", text=f"{code}{where}: {text}"))
 
     def move(self, status: TradingSessionStatus, reason: str) -> None:
         """Move the session.

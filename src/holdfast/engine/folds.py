@@ -9,6 +9,7 @@ import msgspec
 
 from ..model import events as ev
 from ..model.values import (
+    AccountId,
     IntentId,
     NewOrder,
     OrderRole,
@@ -103,7 +104,7 @@ def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
     state.recent_orders.append(fact.order.cl_ord_id)
     if len(state.recent_orders) > forgetting.RECENT_ORDERS_KEPT:
         del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
-    _count_message(state, fact.ts)
+    _count_message(state, fact.order.account, fact.ts)
 
 
 def _denied(state: State, fact: ev.OrderDenied) -> None:
@@ -160,10 +161,11 @@ def _count_attempt(state: State, order: NewOrder) -> None:
         parent.children.append(order.cl_ord_id)
 
 
-def _count_message(state: State, ts: int) -> None:
-    state.message_times.append(ts)
-    if len(state.message_times) > 2 * forgetting.MESSAGE_TIMES_KEPT:
-        del state.message_times[: -forgetting.MESSAGE_TIMES_KEPT]
+def _count_message(state: State, account: AccountId, ts: int) -> None:
+    times = state.message_times.setdefault(account, [])
+    times.append(ts)
+    if len(times) > 2 * forgetting.MESSAGE_TIMES_KEPT:
+        del times[: -forgetting.MESSAGE_TIMES_KEPT]
 
 
 def _order_changed(state: State, fact: ev.OrderFact) -> None:
@@ -172,7 +174,7 @@ def _order_changed(state: State, fact: ev.OrderFact) -> None:
     order.apply(fact)
     _moved(state, order, was_open=was_open)
     if isinstance(fact, ev.CancelRequested | ev.ReplaceRequested):
-        _count_message(state, fact.ts)
+        _count_message(state, order.request.account, fact.ts)
 
 
 def _moved(state: State, order: Order, *, was_open: bool) -> None:

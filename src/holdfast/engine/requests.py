@@ -275,7 +275,8 @@ def on_kill(core: Core, request: msg.EngageKillSwitch) -> None:
     core.cancel_entries(f"kill switch: {request.reason}")
     if request.flatten:
         flatten(core)
-    for account in core.state.accounts:
+    core.kill_looks.clear()
+    for account in core.state.named_accounts:
         core.resync(account, "kill switch")
 
 

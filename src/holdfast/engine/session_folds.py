@@ -25,17 +25,23 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
+    state.named_accounts = fact.accounts
     if fact.session_id != state.session_id:
         new_session(state, fact)
     for account in fact.accounts:
         state.accounts.setdefault(account, AccountState())
+    state.differences = {  # of an account that is not traded any more nobody looks for them
+        what: found
+        for what, found in state.differences.items()
+        if what.partition(" ")[0] in fact.accounts
+    }
 
 
 def new_session(state: State, fact: ev.EpochStarted) -> None:
     """A new session's clock may be a recording's: what was timed before says nothing."""
     state.session_id, state.session_started_ts = fact.session_id, fact.ts
     state.strategies, state.stopped_strategies = {}, {}
-    state.message_times, state.execution_times, state.recent_orders = [], {}, []
+    state.message_times, state.execution_times, state.recent_orders = {}, {}, []
     for account in state.accounts.values():
         account.sampled_ts, account.peak_equity = 0, ZERO
         if fact.ts < state.last_ts:  # another recording: its past is not what we have booked

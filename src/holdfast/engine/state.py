@@ -60,8 +60,9 @@ class State(msgspec.Struct):
     strategies: dict[StrategyId, str] = {}  # running ones -> description
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
+    named_accounts: tuple[AccountId, ...] = ()  # the same: those that are traded
     breakers: dict[str, Breaker] = {}  # "account failure"
-    message_times: list[int] = []
+    message_times: dict[AccountId, list[int]] = {}
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: list[ClOrdId] = []
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from ..engine.engine import Engine
 from ..model.messages import VenueSnapshot
 from ..model.values import ZERO, AccountId
+
+if TYPE_CHECKING:
+    from .live import LiveSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +37,22 @@ def compare_books(
     assets = {*books.assets(), *snapshot.balances}
     balances = sum((abs(books.wallet(a) - snapshot.balances.get(a, ZERO)) for a in assets), ZERO)
     return BooksReport(positions_diff=positions, balance_diff=balances)
+
+
+async def read_and_compare(live: LiveSession) -> BooksReport | None:
+    """Hold a session's books against each account's venue; None where one does not answer."""
+    main, *others = live.accounts.names
+    reading = [asyncio.ensure_future(live.read_books(name)) for name in others]
+    snapshots = {main: await live.read_books()}
+    for name, answer in zip(others, reading, strict=True):
+        snapshots[name] = await answer
+    found = []
+    for name, snapshot in snapshots.items():
+        report = compare_books(live.engine, snapshot, name)
+        if report is None:
+            return None
+        found.append(report)
+    return BooksReport(
+        positions_diff=sum((report.positions_diff for report in found), ZERO),
+        balance_diff=sum((report.balance_diff for report in found), ZERO),
+    )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..engine.engine import Engine
+from ..model.settings import RiskLimits
 from ..model.values import Symbol
 from ..ports import Feed, Fetching, Wanted
 from .attached import Attached
+from .seats import Seats
 
 
 async def fetch_instruments(feed: Feed) -> None:
@@ -29,12 +32,33 @@ async def fetch_history(feed: Feed, wanted: Sequence[Wanted], before_ts: int) ->
         await feed.fetch_history(wanted, before_ts)
 
 
-def warmups(strategies: Iterable[Attached], symbols: Sequence[Symbol], feed: Feed) -> list[Wanted]:
+def warmups(
+    strategies: Iterable[Attached],
+    symbols: Sequence[Symbol],
+    feed: Feed,
+    seats: Seats,
+) -> list[Wanted]:
     """Return the bars that strategies are warmed up with."""
+    own = {strategy_id: seat.symbols for strategy_id, seat in seats.items()}
     return [
         (symbol, timeframe, one.warmup_bars)
         for one in strategies
         if one.warmup_bars
-        for symbol in symbols
+        for symbol in own.get(one.strategy_id, symbols)
         for timeframe in one.timeframes or (feed.default_timeframe,)
     ]
+
+
+async def warm_up_market(
+    engine: Engine, feed: Feed, symbols: Sequence[Symbol], limits: RiskLimits, now: int
+) -> None:
+    """Fill the windows that correlation and volatility look back over.
+
+    Raises:
+        TradingError: the feed can't have them.
+    """
+    sample, count = f"{limits.sample_s}s", limits.correlation_returns + 1
+    await fetch_history(feed, [(symbol, sample, count) for symbol in symbols], now)
+    for symbol in symbols:
+        for bar in feed.history(symbol, sample, now, count):
+            engine.handle(bar, bar.ts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
@@ -36,6 +37,7 @@ from .fetching import fetch_history, warmups
 from .hooks import HookGuard
 from .order_updates import order_of, update_of
 from .route import Route
+from .seats import NO_SEATS, Seat, Seats
 from .standalone import Standing, StrategyConfig, stand_alone
 
 __all__ = ["LiveStrategyRunner", "View"]
@@ -124,6 +126,7 @@ class LiveStrategyRunner:
         emit: Emit,
         view: View,
         on_failed: OnFailed | None = None,
+        seats: Seats = NO_SEATS,
     ) -> None:
         """Start the strategies and warm each up, one after the other, in the order of adding.
 
@@ -134,6 +137,7 @@ class LiveStrategyRunner:
             now: where history ends; later the market's messages and `on_time` tell the time.
             emit: is given each wish, never while a hook runs.
             on_failed: is told which strategy was taken off and why, from here on.
+            seats: what those see for whom it is not `symbols` and `view`.
 
         Raises:
             SessionStateError: the runner has begun already.
@@ -148,22 +152,25 @@ class LiveStrategyRunner:
         self.guard.start()
         try:
             for one in self._all.values():
-                one.open(tuple(symbols), feed.default_timeframe, self.now, view)
+                seat = seats.get(one.strategy_id) or Seat(tuple(symbols), view)
+                one.open(seat.symbols, feed.default_timeframe, self.now, seat.view)
                 self._introduce(one, feed, now)
         except BaseException:
             self._is_over = True
             self.guard.stop()
             raise
         live = [one for one in self._all.values() if one.is_live]
-        self._routes = {
-            symbol: Route(symbol, live, self._alarm, is_live=feed.is_live) for symbol in symbols
-        }
+        for symbol in symbols:
+            shown = [one for one in live if symbol in one.window.symbols]
+            self._routes[symbol] = Route(symbol, shown, self._alarm, is_live=feed.is_live)
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
         self._emit_wishes()
 
-    async def fetch_history(self, feed: Feed, symbols: Sequence[Symbol], now: int) -> None:
+    async def fetch_history(
+        self, feed: Feed, symbols: Sequence[Symbol], now: int, seats: Seats = NO_SEATS
+    ) -> None:
         """Have the feed ask for what `begin` will show."""
-        await fetch_history(feed, warmups(self._all.values(), symbols, feed), now)
+        await fetch_history(feed, warmups(self._all.values(), symbols, feed, seats), now)
 
     def on_market(self, message: MarketData) -> None:
         """Show a message to those who want it; bars that a trade closes come before the trade."""
@@ -294,7 +301,7 @@ class LiveStrategyRunner:
             for timeframe in sorted(window.timeframes, key=timeframe_ns)
             for bar in feed.history(symbol, timeframe, now, one.warmup_bars)
         ]
-        bars.sort(key=_end)  # stable: of one end, the shorter first, as they come live
+        bars.sort(key=attrgetter("ts"))  # stable: of one end, the shorter first, as they come live
         window.is_warming_up = True
         for bar in bars:
             if one.is_live and window.show(bar) and one.on_bar is not None:
@@ -390,7 +397,3 @@ class LiveStrategyRunner:
             return None
         named = [key for key in self._all if id_on_wire(key) == owner.strategy]
         return named[0] if len(named) == 1 else None
-
-
-def _end(bar: Bar) -> int:
-    return bar.ts

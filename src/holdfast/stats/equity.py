@@ -54,7 +54,7 @@ class EquityCurve(msgspec.Struct):
 
     @property
     def start(self) -> Decimal:
-        """Return the first equity; 0 where there is none."""
+        """Return the sum of each account's first equity; 0 where there is none."""
         return self._start
 
     @property
@@ -81,6 +81,7 @@ class EquityCurve(msgspec.Struct):
         is_first = not self._equity
         if account not in self._equity and not is_first:
             self._flow += equity
+            self._start += equity
         self._equity[account] = equity
         before, self._total = self._total, sum(self._equity.values(), ZERO)
         if is_first:

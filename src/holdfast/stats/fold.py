@@ -187,6 +187,7 @@ class _Tally(msgspec.Struct):
     denials: dict[str, int] = {}
     by_strategy: dict[StrategyId, Breakdown] = {}
     by_symbol: dict[Symbol, Breakdown] = {}
+    by_account: dict[AccountId, Breakdown] = {}
 
     def count(self, fact: Event, context: Context) -> None:
         """Count one fact of the session."""
@@ -222,6 +223,7 @@ class _Tally(msgspec.Struct):
         owner = context.owner_of(fill.cl_ord_id)
         self.by_strategy.setdefault(owner, Breakdown()).count_fill(fill)
         self.by_symbol.setdefault(fill.symbol, Breakdown()).count_fill(fill)
+        self.by_account.setdefault(fill.account, Breakdown()).count_fill(fill)
 
     def count_trip(self, trip: RoundTrip) -> None:
         """Count a round trip that ended in the session."""
@@ -235,6 +237,7 @@ class _Tally(msgspec.Struct):
             self.losses, self.lost = self.losses + 1, self.lost - net
         self.by_strategy.setdefault(trip.strategy_id, Breakdown()).count_trip(trip)
         self.by_symbol.setdefault(trip.symbol, Breakdown()).count_trip(trip)
+        self.by_account.setdefault(trip.account, Breakdown()).count_trip(trip)
 
     def book(self, fact: Event, books: Books, context: Context) -> None:
         """Book one fact and follow equity and wallet with it."""
@@ -310,6 +313,7 @@ class _Tally(msgspec.Struct):
             to_fill=self.latencies.to_fill(),
             by_strategy={key: copy(part) for key, part in self.by_strategy.items()},
             by_symbol={key: copy(part) for key, part in self.by_symbol.items()},
+            by_account={key: copy(part) for key, part in self.by_account.items()},
         )
 
 
