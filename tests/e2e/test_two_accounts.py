@@ -128,6 +128,7 @@ def ask(folder, *words):
 async def at_the_exchange(ready, config, account):
     """Return positions and balance of an account as the exchange tells them, by a key of its own."""
     keys = keys_of(config.of_account(AccountId(account)))
+    assert keys is not None
     broker = BinanceFuturesBroker(
         keys.api_key, keys.api_secret, rest_url=ready["rest"], config=config
     )

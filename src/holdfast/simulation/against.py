@@ -10,6 +10,7 @@ from .contracts import Contracts
 from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
+from .one_cut_off import OneCutOff
 from .second_thoughts import SecondThoughts
 from .unruly import Misrule
 
@@ -23,6 +24,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Misrule,
     Contracts,
     HardTimes,
+    OneCutOff,
 )
 
 
