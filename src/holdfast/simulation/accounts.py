@@ -23,6 +23,8 @@ SECOND = AccountId("second")
 
 def has_two(spec: Spec) -> bool:
     """Tell whether a run has two; where one fault alone is judged, or none, there is one."""
+    if spec.accounts:
+        return spec.accounts > 1
     is_stormy = spec.has_plan and bool(spec.kinds - ALONE)
     return is_stormy and Random(f"{spec.seed}/accounts/coin").random() < PAIRS
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CUT_OFF = 0.5
 """The share of seeds with two accounts in which this is done."""
 
-PAUSE_S = (5.0, 40.0)
+PAUSE_S = (1.0, 17.0)
 LASTS_S = (3.0, 60.0)
 
 
