@@ -243,7 +243,8 @@ def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dic
 
     pairs = _pairs(settings or [])
     for name in pairs:
-        if ALIASES.get(name, name) in SECRETS:  # without the value
+        last = name.rpartition(".")[2]
+        if ALIASES.get(last, last) in SECRETS:  # without the value
             raise ConfigError(
                 f"--set takes no {name}, because every user of this machine can read a command "
                 f"line; put it into the environment, .env, or a file of mode 0600"
@@ -257,7 +258,14 @@ def _pairs(settings: list[str]) -> dict[str, object]:
     for name, sign, _ in parts:
         if not sign or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, was {name!r}")
-    return {name.strip().rpartition(".")[2]: value for name, _, value in parts}
+    return {_key(name.strip()): value for name, _, value in parts}
+
+
+def _key(name: str) -> str:
+    """Return a setting's name without its section; an account's keeps its account."""
+    from ..model.config_accounts import is_of_account
+
+    return name if is_of_account(name) else name.rpartition(".")[2]
 
 
 def _speed(text: str | None) -> float | None:

@@ -90,6 +90,11 @@ def key_of_variable(name: str) -> str | None:
     return None if found is None else f"{ACCOUNTS}.{found['name']}.{found['inner']}"
 
 
+def is_of_account(key: str) -> bool:
+    """Tell whether a name is one of an account's settings, as in `accounts.second.leverage`."""
+    return key.startswith(f"{ACCOUNTS}.") and key.count(".") == 2
+
+
 def mistake_in(key: str) -> str:
     """Say what is wrong with the key of an account's setting; "" where nothing is."""
     _, name, inner = key.split(".", 2)

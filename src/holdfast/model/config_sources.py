@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from dotenv.parser import parse_stream
 
-from .config_accounts import ACCOUNTS, key_of_variable, mistake_in
+from .config_accounts import ACCOUNTS, is_of_account, key_of_variable, mistake_in
 from .config_fields import ALIASES, SECRETS, SECTION_OF
 from .config_kinds import DatabaseUrl, Secret
 
@@ -197,6 +197,8 @@ def _take_of_account(reading: Reading, key: str, value: object, where: str) -> N
 def _take_named(reading: Reading, name: str, value: object, where: str) -> None:
     if name == ACCOUNTS:
         _take_accounts(reading, value, where)
+    elif is_of_account(name):
+        _take_of_account(reading, name, value, where)
     elif name in _NAMES:
         reading.take(_NAMES[name], value, where)
     else:  # without the value: it may be a secret under a mistyped name
