@@ -241,6 +241,8 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.execution_times": lambda: STRATEGIES_MAX,
     "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,
     "State.differences": lambda: len(SYMBOLS) + ASSETS_MAX,
+    "State.sampled_equity": lambda: 1,
+    "State.portfolio_peaks": lambda: 1,
     "State.foreign_seen": lambda: 0,
     "AccountState.deposits": lambda: ASSETS_MAX,
     "AccountState.realized": lambda: ASSETS_MAX,

@@ -9,14 +9,19 @@ import pytest
 
 from holdfast import ConfigError, InputError, LiveTradingService, StrategyError
 from holdfast.journal import open_journal
-from holdfast.model.values import AccountId, Side, TradingSessionStatus
+from holdfast.model.events import OrderFilled
+from holdfast.model.market import Trade
+from holdfast.model.values import NS_PER_S, AccountId, Side, TradingSessionStatus
 from holdfast.runtime.accounts import check_keys
+from holdfast.runtime.books import BooksReport
 from holdfast.runtime.trading_state import TradingState
 from holdfast.stats import fold_session
+from tests.runtime.replays import Listed, Scripted, replayed, settings
 from tests.runtime.session_desk import (
     BTC,
     ETH,
     PRICES,
+    START,
     ScriptedFeed,
     Wisher,
     books_agree,
@@ -108,6 +113,30 @@ async def test_an_account_with_symbols_of_its_own_shows_its_strategies_these_alo
 
         with pytest.raises(InputError, match="BTCUSDT is not traded"):
             await desk.service.place_order(BTC, "BUY", "0.02", account="second")
+
+
+async def test_a_symbol_of_another_account_alone_is_not_shown_to_the_main_ones_strategies(tmp_path):
+    first, other = On(), On("second")
+    accounts = {"second": {"symbols": "ETHUSDT"}}
+    config = config_in(tmp_path, symbols=[BTC], accounts=accounts)
+    service = LiveTradingService(config=config)
+    feed = ScriptedFeed((BTC, ETH))
+    await service.start_session(strategies=[first, other], feed=feed)
+    try:
+        await feed.prices()
+        assert (first.ctx.symbols, other.ctx.symbols) == ((BTC,), (ETH,))
+        assert (first.trades, other.trades) == (1, 1)
+        assert ("main", ETH) not in service.live.engine.state.instruments
+    finally:
+        await service.stop()
+
+
+async def test_a_symbol_of_an_account_that_the_feed_does_not_show_is_refused(tmp_path):
+    config = config_in(tmp_path, accounts={"second": {"symbols": "XRPUSDT"}})
+    service = LiveTradingService(config=config)
+
+    with pytest.raises(ConfigError, match=r"accounts.second.symbols: the feed shows no XRPUSDT"):
+        await service.start_session(strategies=[On()], feed=ScriptedFeed((BTC,)))
 
 
 async def test_a_process_that_was_killed_goes_on_with_both_accounts(tmp_path):
@@ -236,6 +265,23 @@ async def test_a_limit_over_all_accounts_refuses_what_each_alone_would_let_pass(
         figures = await desk.service.get_session_stats()
 
     assert figures.denials == {"portfolio_exposure": 1}
+
+
+def test_a_replay_trades_each_account_by_its_own_strategies():
+    trades = [
+        Trade(symbol=BTC, ts=START + number * NS_PER_S, price=100.0, qty=1.0)
+        for number in range(20)
+    ]
+    first = Scripted({3: ("BUY", {"quantity": "1"})})
+    other = Scripted({5: ("SELL", {"quantity": "2"})})
+    other.account = "second"
+
+    ended, facts = replayed(Listed(trades), [first, other], settings(accounts=TWO))
+
+    assert ended.books == BooksReport(positions_diff=Decimal(0), balance_diff=Decimal(0))
+    fills = [fact for fact in facts if isinstance(fact, OrderFilled)]
+    assert [str(fill.account) for fill in fills] == ["main", "second"]
+    assert [fill.qty * fill.side.sign for fill in fills] == [1, -2]
 
 
 def test_one_key_of_two_accounts_is_refused_wherever_it_comes_from(tmp_path):

@@ -15,8 +15,8 @@ from ..model.values import (
     OrderRole,
     OrderStatus,
 )
-from . import exits, forgetting, holdings, session_folds
-from .account import AccountState
+from . import exits, forgetting, holdings, portfolio, session_folds
+from .account import AccountState, is_loss
 from .difference import Difference
 from .forgetting import bound, bury, retire, retire_all, trade_name
 from .order import Order
@@ -41,6 +41,7 @@ def _equity_sampled(state: State, fact: ev.EquitySampled) -> None:
     account = state.accounts[fact.account]
     account.sampled_ts = fact.ts
     account.peak_equity = max(account.peak_equity, fact.equity)
+    portfolio.sampled(state, fact)
 
 
 def _noted(state: State, fact: ev.Event) -> None:
@@ -267,6 +268,8 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     account.apply_wallet(fact)
     if account.opened_ts and fact.asset == state.margin_asset(fact.account):
         account.apply_flow(fact)
+        if not is_loss(fact):
+            portfolio.moved(state, fact.account, fact.asset, fact.amount)
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
     _explain_money(state, fact)

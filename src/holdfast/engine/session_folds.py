@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.values import ZERO, TradingSessionStatus
+from . import portfolio
 from .account import AccountState
 from .breaker import Breaker, BreakerState
 
@@ -25,6 +26,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
+    portfolio.begun(state, fact.accounts, is_new=fact.session_id != state.session_id)
     state.named_accounts = fact.accounts
     if fact.session_id != state.session_id:
         new_session(state, fact)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from ..model import events as ev
@@ -66,6 +68,8 @@ class State(msgspec.Struct):
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: list[ClOrdId] = []
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found
+    sampled_equity: dict[AccountId, Decimal] = {}  # see `portfolio`
+    portfolio_peaks: dict[str, Decimal] = {}
     foreign_seen: dict[str, int] = {}
 
     def apply(self, fact: ev.Event) -> None:

@@ -126,6 +126,9 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     max_portfolio_daily_loss_pct: Annotated[Share | None, OR_NONE] = (
         _LIMITS.max_portfolio_daily_loss_pct
     )
+    max_portfolio_drawdown_pct: Annotated[Share | None, OR_NONE] = (
+        _LIMITS.max_portfolio_drawdown_pct
+    )
     max_correlation: Annotated[Decimal, amount("0", "1")] = _LIMITS.max_correlation
     correlation_returns: Returns = _LIMITS.correlation_returns
     correlation_returns_min: Returns = _LIMITS.correlation_returns_min

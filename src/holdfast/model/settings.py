@@ -33,6 +33,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_net_exposure_pct: Decimal | None = None  # of equity
     max_portfolio_exposure_pct: Decimal | None = None  # gross, over the session's accounts
     max_portfolio_daily_loss_pct: Decimal | None = None  # the same, of their equity at 00:00 UTC
+    max_portfolio_drawdown_pct: Decimal | None = None  # of the highest equity they had together
     max_correlation: Decimal = Decimal("0.7")
     correlation_returns: int = 60  # window, in samples of `sample_s`
     correlation_returns_min: int = 20
@@ -57,8 +58,11 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_portfolio(self) -> bool:
         """Tell whether a limit looks across accounts."""
-        exposure, loss = self.max_portfolio_exposure_pct, self.max_portfolio_daily_loss_pct
-        return exposure is not None or loss is not None
+        return (
+            self.max_portfolio_exposure_pct is not None
+            or self.max_portfolio_daily_loss_pct is not None
+            or self.max_portfolio_drawdown_pct is not None
+        )
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -144,6 +144,20 @@ def all_symbols(config: TradingConfig, symbols: Sequence[Symbol]) -> tuple[Symbo
     return tuple(dict.fromkeys((*symbols, *own)))
 
 
+def check_shown(config: TradingConfig, shown: Sequence[Symbol]) -> None:
+    """Refuse symbols of an account that the market does not show.
+
+    Raises:
+        ConfigError: naming the first account, and its symbols.
+    """
+    for name, account in config.accounts.items():
+        if missing := [symbol for symbol in account.symbols if symbol not in shown]:
+            raise ConfigError(
+                f"accounts.{name}.symbols: the feed shows no {', '.join(missing)}, only "
+                f"{', '.join(shown)}: name all in symbols"
+            )
+
+
 def check_keys(config: TradingConfig, names: Sequence[AccountId]) -> None:
     """Refuse one key for two real accounts: their books would be the same, booked twice.
 

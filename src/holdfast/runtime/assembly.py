@@ -36,6 +36,7 @@ from .accounts import (
     all_symbols,
     check_keys,
     check_left_behind,
+    check_shown,
     close_all,
     symbols_by_account,
 )
@@ -158,6 +159,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
             claim_folder(config.data_dir, texts, has_records=bool(state.session_id))
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
         traded = shown or tuple(instrument.symbol for instrument in feed.instruments())
+        check_shown(config, traded)
     except BaseException:
         await close_all(venues)
         journal.close()

@@ -25,7 +25,7 @@ from ..stats import SessionStats
 from ..strategies import Strategy
 from ..venues import PaperSettings, PaperVenue
 from ..venues.paper_latency import DistantVenue
-from .accounts import all_symbols, symbols_by_account
+from .accounts import all_symbols, check_shown, symbols_by_account
 from .assembly import check_disabled_rules, load_strategies
 from .books import BooksReport, read_and_compare
 from .clock import FeedClock
@@ -35,6 +35,7 @@ from .notices import LogNotifier
 from .parts import Parts, plan_of
 from .recovery import StateRecoveryService
 from .replay_journal import BlockJournal
+from .seats import bindings_of
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +92,7 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
     check_disabled_rules(config)
     config = config.model_copy(update={"speed": 0.0, "dry_run": True})
     made, descriptions = load_strategies(strategies)
+    bindings_of(made, config.account_names)  # said before anything is opened
     parts = _parts(config, feed, terms or Terms(), journal or MemoryJournal(), session_id)
     plan = plan_of(parts, "replay", made, descriptions, lambda _: False)
     figures = Figures(parts.session_id)
@@ -132,6 +134,7 @@ def _parts(
     listed = [_on_terms(each, terms) for each in _contracts(wanted, feed.instruments())]
     clock = FeedClock(feed.start_ts, 0)
     symbols = tuple(each.symbol for each in listed)
+    check_shown(config, symbols)
     venues = [
         _venue(config.of_account(name), name, listed, terms, clock) for name in config.account_names
     ]
@@ -146,7 +149,7 @@ def _parts(
         clock=clock,
         venues=tuple(venues),
         symbols=symbols,
-        symbols_of=symbols_by_account(config, symbols),
+        symbols_of=symbols_by_account(config, config.symbols or symbols),
         session_id=SessionId(session_id or str(uuid4())),
         is_resumed=False,
     )

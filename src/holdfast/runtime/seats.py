@@ -31,11 +31,12 @@ NO_SEATS: Seats = {}
 def seats_of(
     engine: Engine, accounts: Accounts, bindings: Mapping[StrategyId, AccountId]
 ) -> dict[StrategyId, Seat]:
-    """Return what strategies see that are bound to another account than the main one."""
+    """Return what each strategy sees; nothing where one account has all of the session."""
+    if len(accounts.names) == 1:
+        return {}
     return {
         strategy_id: Seat(accounts.symbols[account], StrategyView(engine, account))
         for strategy_id, account in bindings.items()
-        if account != accounts.main.account
     }
 
 

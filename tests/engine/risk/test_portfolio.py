@@ -94,6 +94,79 @@ def test_the_days_loss_counts_all_accounts_of_one_margin_asset(price, loss, pass
     assert (verdict.passed, verdict.value) == (passes, Decimal(loss))
 
 
+def sample(desk, account, equity):
+    desk.tell(
+        ev.EquitySampled(
+            ts=desk.now,
+            account=account,
+            equity=Decimal(equity),
+            wallet=Decimal(equity),
+            unrealized=Decimal(0),
+            exposure=Decimal(0),
+        )
+    )
+
+
+def test_the_fall_from_the_peak_counts_what_the_accounts_had_together():
+    """Their highest were at other times: together they never had the sum of both."""
+    desk = desk_of_three(max_portfolio_drawdown_pct=Decimal("0.1"))
+    sample(desk, MAIN, "12000")
+    assert check(desk, "portfolio_drawdown", desk.buy()).value == 0  # not each was sampled yet
+    sample(desk, OTHER, "8000")
+    sample(desk, MAIN, "10000")
+    sample(desk, OTHER, "12000")
+    sample(desk, APART, "90000")
+
+    fallen = check(desk, "portfolio_drawdown", desk.buy(account=OTHER))
+    assert desk.state.portfolio_peaks["USDT"] == 22_000
+    assert (fallen.passed, fallen.value) == (True, Decimal(2000) / 22_000)
+    desk.hold(BTC, "-100")
+    desk.trade(BTC, 105.0)
+    assert not check(desk, "portfolio_drawdown", desk.buy(account=OTHER)).passed
+
+
+def test_money_that_is_moved_out_is_no_fall():
+    desk = desk_of_three(max_portfolio_drawdown_pct=Decimal("0.1"))
+    for account in (MAIN, OTHER):
+        sample(desk, account, "10000")
+    desk.state.account(OTHER).opened_ts = 1
+    desk.tell(
+        ev.WalletChanged(
+            ts=desk.now,
+            account=OTHER,
+            asset="USDT",
+            amount=Decimal(-5000),
+            reason="TRANSFER",
+            change_id="out",
+        )
+    )
+
+    assert desk.state.portfolio_peaks["USDT"] == 15_000
+    assert check(desk, "portfolio_drawdown", desk.buy()).value == 0
+
+
+def test_the_peak_begins_anew_with_other_accounts_and_in_another_session():
+    desk = desk_of_three()
+    sample(desk, MAIN, "10000")
+    sample(desk, OTHER, "10000")
+    began = ev.EpochStarted(
+        ts=desk.now,
+        epoch=3,
+        session_id=SessionId("s"),
+        portfolio_id="p",
+        accounts=(MAIN, OTHER, APART),
+        strategies=(),
+        symbols=(),
+        venue="paper",
+        is_resumed=True,
+    )
+    desk.tell(began)
+    assert desk.state.portfolio_peaks == {"USDT": 20_000}
+
+    desk.tell(msgspec.structs.replace(began, accounts=(MAIN,)))
+    assert desk.state.portfolio_peaks == {}
+
+
 def test_without_such_limits_the_rules_are_not_asked():
     desk = desk_of_three()
     asked = {verdict.rule for verdict in desk.assess(desk.buy())}
@@ -109,4 +182,4 @@ def test_with_one_limit_each_is_asked_and_can_be_disabled():
     limits = msgspec.structs.replace(desk.settings.limits, disabled=("portfolio_loss",))
     desk.settings = msgspec.structs.replace(desk.settings, limits=limits)
     asked = {verdict.rule for verdict in assess(desk.buy(), desk.context())}
-    assert asked & set(PORTFOLIO_RULES) == {"portfolio_exposure"}
+    assert asked & set(PORTFOLIO_RULES) == {"portfolio_exposure", "portfolio_drawdown"}

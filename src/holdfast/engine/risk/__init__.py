@@ -25,6 +25,7 @@ from . import (
     order_notional,
     order_qty,
     order_shape,
+    portfolio_drawdown,
     portfolio_exposure,
     portfolio_loss,
     position_size,
@@ -82,6 +83,7 @@ RULES: dict[str, Rule] = {
 PORTFOLIO_RULES: dict[str, Rule] = {
     portfolio_exposure.NAME: portfolio_exposure.check,
     portfolio_loss.NAME: portfolio_loss.check,
+    portfolio_drawdown.NAME: portfolio_drawdown.check,
 }
 """Those that look across accounts; asked behind the others, where such a limit is set."""
 
