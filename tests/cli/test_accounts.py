@@ -85,6 +85,15 @@ def test_set_gives_a_setting_to_the_account_alone_and_no_secret(capsys):
     assert "--set takes no accounts.second.api_secret" in capsys.readouterr().err
 
 
+def test_an_unknown_venue_of_an_account_names_its_place(capsys):
+    Path("holdfast.toml").write_text('[accounts.second]\nvenue = "papr"\n')
+
+    assert main(["run", "--data-dir", "d"]) == 2
+    told = capsys.readouterr().err
+    assert "holdfast.toml:2: venue must be one of" in told
+    assert "was 'papr'; did you mean paper?" in told
+
+
 def test_a_strategy_of_no_account_is_a_mistake_of_the_user(capsys, tmp_path):
     words = ["run", "--feed", str(recording(tmp_path)), "--strategy", f"{FAST},account=nobody"]
 

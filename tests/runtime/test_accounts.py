@@ -11,7 +11,8 @@ from holdfast import ConfigError, InputError, LiveTradingService, StrategyError
 from holdfast.journal import open_journal
 from holdfast.model.events import OrderFilled
 from holdfast.model.market import Trade
-from holdfast.model.values import NS_PER_S, AccountId, Side, TradingSessionStatus
+from holdfast.model.signal import SignalGenerated
+from holdfast.model.values import NS_PER_S, AccountId, Side, SignalType, TradingSessionStatus
 from holdfast.runtime.accounts import check_keys
 from holdfast.runtime.books import BooksReport
 from holdfast.runtime.trading_state import TradingState
@@ -208,6 +209,18 @@ async def test_figures_count_each_account(tmp_path):
     assert figures.equity_start == 15_000
     assert other.position_count == 0
     assert other.equity < 5_000
+
+
+async def test_what_is_wished_for_on_an_account_that_was_left_out_is_denied(tmp_path):
+    async with two_accounts(tmp_path) as desk:
+        feed = desk.feed.again()
+    async with running(tmp_path, feed=feed) as desk:
+        wish = SignalGenerated(symbol=BTC, signal_type=SignalType.BUY, account=SECOND)
+        desk.service.live.shell.hear(wish)
+        figures = await desk.service.get_session_stats()
+
+        assert figures.denials == {"instrument": 1}
+        assert desk.status is S.RUNNING
 
 
 async def test_a_strategy_of_an_unknown_account_is_refused_before_anything_is_opened(tmp_path):

@@ -215,10 +215,15 @@ def check_venue(loaded: LoadedConfig) -> None:
     from ..venues import PAPER, VENUES
 
     venue, where = loaded.config.venue, loaded.source_of("venue")
-    if venue not in VENUES:
-        close = get_close_matches(venue, VENUES, n=1, cutoff=CLOSE)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError(f"{where}: venue must be one of {', '.join(VENUES)}, was {venue!r}{hint}")
+    named = {where: venue}
+    for name, account in loaded.config.accounts.items():
+        named[loaded.source_of(f"accounts.{name}.venue")] = account.venue or venue
+    for place, each in named.items():
+        if each not in VENUES:
+            close = get_close_matches(each, VENUES, n=1, cutoff=CLOSE)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            known = ", ".join(VENUES)
+            raise ConfigError(f"{place}: venue must be one of {known}, was {each!r}{hint}")
     if venue == PAPER and loaded.source_of("dry_run") == "--dry-run" and not loaded.config.dry_run:
         others = " or ".join(f"--venue {name}" for name in VENUES if name != PAPER)
         raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")

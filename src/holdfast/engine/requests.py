@@ -99,7 +99,7 @@ def _check(core: Core, request: msg.PlaceRequest) -> None:
         raise InputError(f"there is no algorithm {request.algo}; there are {', '.join(ALGOS)}")
     if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
         raise InputError("GTD, and GTD alone, needs the time at which the order expires")
-    if (request.account, request.symbol) not in core.state.instruments:
+    if core.state.traded((request.account, request.symbol)) is None:
         raise InputError(f"{request.symbol} is not traded in this session")
     _check_books(core, request.account)
     _check_exits(core, request)
@@ -224,7 +224,7 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     What orders under way at the market will do is not done twice.
     """
     key = (request.account, request.symbol)
-    instrument = core.state.instruments.get(key)
+    instrument = core.state.traded(key)
     if instrument is None:
         raise InputError(f"{request.symbol} is not traded in this session")
     _check_books(core, request.account)

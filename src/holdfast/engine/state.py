@@ -95,6 +95,10 @@ class State(msgspec.Struct):
         instrument = self.instruments.get(key)
         return instrument.margin_asset if instrument else split_symbol(key[1])[1]
 
+    def traded(self, key: Key) -> Instrument | None:
+        """Return a contract that is traded in this session; None for others, known ones too."""
+        return self.instruments.get(key) if key[0] in self.named_accounts else None
+
     def position(self, key: Key) -> PositionState:
         """Return a position, flat when there is none."""
         return self.positions.get(key) or PositionState()
