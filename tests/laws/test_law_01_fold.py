@@ -46,4 +46,6 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("now", "facts", "commands"),  # of the message at hand
         "asked_after",  # when questions were last asked: nothing that is booked hangs on it
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
+        "unlisted_ts",  # what is off the venue's list: told anew at each start
+        "tried_ts",  # when what is hard to close was last tried: a restart tries anew
     }
