@@ -131,8 +131,6 @@ def test_funding_is_the_isolated_wallets():
 
     assert told == IsolatedWallets(wallets={BTC: d(495)})
     assert isinstance(payment, FundingPayment)
-    assert isinstance(told, IsolatedWallets)
-    assert told.wallets == {BTC: d(495)}
     assert (payment.amount, wallet_of(desk)) == (d(-5), d(495))
     assert desk.exchange.margin(MAIN).cross_wallet == cross
     assert (update.reason, update.change) == ("FUNDING_FEE", d(-5))

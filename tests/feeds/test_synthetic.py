@@ -48,7 +48,7 @@ def hour():
 
 def test_one_seed_makes_the_same_market_on_every_machine():
     assert (
-        digest(read(feed())) == "e697241a222bf4ce9dbcae5ad0968d6328413275c47f5e84a20b25b19c441fea"
+        digest(read(feed())) == "b606ae66345c575dc49febe433a01d613291e8bc214545d1086c2c7df643d85e"
     )
 
 

@@ -100,7 +100,7 @@ def test_it_trades_hedged(seen):
         ("off_the_grid", "BadRequest", -1111),
         ("post_only", "OrderNotFillable", -5022),
         ("same_margin", "MarginModeAlreadySet", -4046),
-        ("multi_assets", "BadRequest", -1020),
+        ("same_assets", "OperationRejected", -4171),
         ("signature", "AuthenticationError", -1022),
         ("too_many", "DDoSProtection", -1003),
         ("unknown", "OperationFailed", -1000),

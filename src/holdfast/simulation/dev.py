@@ -32,7 +32,7 @@ class Kill(NamedTuple):
         """Tell whether it was noticed by an oracle that should, and by its own fault alone."""
         return (
             self.seed is not None
-            and oracle_of(self.violation) in self.mutant.noticed_by
+            and oracle_of(self.violation) in self.mutant.oracles
             and self.is_clean_without
         )
 
@@ -58,11 +58,11 @@ def hunt(mutant: Mutant, jobs: int, storm_s: float, seeds: int | None = None) ->
 
     def hear(verdict: Verdict) -> bool:
         seen.append(verdict)
-        return not any(oracle_of(each) in mutant.noticed_by for each in verdict.violations)
+        return not any(oracle_of(each) in mutant.oracles for each in verdict.violations)
 
     sweep(specs, jobs, hear, mutant.name)
     last = seen[-1]
-    said = [each for each in last.violations if oracle_of(each) in mutant.noticed_by]
+    said = [each for each in last.violations if oracle_of(each) in mutant.oracles]
     if not said:
         return Kill(mutant, None, len(seen), "", is_clean_without=True)
     is_clean = not judge(last.spec).violations

@@ -141,7 +141,7 @@ seen["errors"] = {
     "same_margin": error(
         ex.fapiPrivatePostMarginType, {"symbol": "BTCUSDT", "marginType": "ISOLATED"}
     ),
-    "multi_assets": error(ex.fapiPrivatePostMultiAssetsMargin, {"multiAssetsMargin": "true"}),
+    "same_assets": error(ex.fapiPrivatePostMultiAssetsMargin, {"multiAssetsMargin": "false"}),
     "too_many": error(ex.fetch_open_interest, SYMBOL),
     "unknown": error(
         ex.fapiPrivatePostCountdownCancelAll, {"symbol": "BTCUSDT", "countdownTime": 0}

@@ -54,6 +54,12 @@ class Mutant(NamedTuple):
     known: tuple[Known, ...] = ()
     needs_feed: bool = False
 
+    @property
+    def oracles(self) -> tuple[str, ...]:
+        """Return who may notice it: books that differ are told of before the world is at rest."""
+        early = ("needless",) if "at rest" in self.noticed_by else ()
+        return (*self.noticed_by, *early)
+
 
 @contextmanager
 def applied(mutant: Mutant | None) -> Iterator[None]:
