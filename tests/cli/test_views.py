@@ -137,7 +137,8 @@ def test_a_curve_spans_from_its_lowest_to_its_highest(values, bars):
 def test_where_orders_go_is_said_and_real_money_is_called_so(settings, is_simulated, said):
     venue = SimpleNamespace(name="paper", capabilities=SimpleNamespace(is_simulated=is_simulated))
     service: Any = SimpleNamespace(
-        config=TradingConfig(**settings), live=SimpleNamespace(venue=venue)
+        config=TradingConfig(**settings),
+        live=SimpleNamespace(accounts=SimpleNamespace(venues={"main": venue})),
     )
 
     assert place_of(service) == said

@@ -240,10 +240,12 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
     "State.breakers": lambda: 3,  # one for each kind of failure
     "State.odd_modes": lambda: 1,
-    "State.message_times": lambda: 2 * forgetting.MESSAGE_TIMES_KEPT,
+    "State.message_times": lambda: 1,
     "State.execution_times": lambda: STRATEGIES_MAX,
     "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,
     "State.differences": lambda: len(SYMBOLS) + ASSETS_MAX,
+    "State.sampled_equity": lambda: ASSETS_MAX,
+    "State.portfolio_peaks": lambda: ASSETS_MAX,
     "AccountState.deposits": lambda: ASSETS_MAX,
     "AccountState.realized": lambda: ASSETS_MAX,
     "AccountState.fees": lambda: ASSETS_MAX,

@@ -45,6 +45,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("market", "exposure", "_samples"),  # the market as seen, and views of both
         *("now", "facts", "commands"),  # of the message at hand
         "asked_after",  # when questions were last asked: nothing that is booked hangs on it
+        *("start_looks", "kill_looks"),  # which accounts were looked at: a restart looks anew
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
         "unlisted_ts",  # what is off the venue's list: told anew at each start
         "tried_ts",  # when what is hard to close was last tried: a restart tries anew

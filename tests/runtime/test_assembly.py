@@ -53,7 +53,7 @@ async def test_a_made_up_market_knows_the_symbols_that_exist_alone(tmp_path):
 async def test_a_symbol_may_be_invented_where_that_is_said(tmp_path):
     config = TradingConfig(data_dir=tmp_path, invented_symbols=True)
     parts = await assemble(config, [Symbol("NOPE")])
-    await parts.venue.close()
+    await parts.venues[0].close()
     parts.journal.close()
 
     assert parts.symbols == ("NOPE",)

@@ -13,6 +13,7 @@ from holdfast.model.errors import JournalError
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import live as live_module
 from holdfast.runtime import starting
+from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.clock import FeedClock, WallClock
 from holdfast.strategies import Strategy
 from tests.runtime.session_desk import BTC, START, ScriptedFeed, config_in, running
@@ -193,10 +194,12 @@ async def test_a_strategy_sees_its_own_holding_and_the_account(tmp_path):
 async def test_a_start_whose_first_report_can_not_be_recorded_blames_the_journal(
     tmp_path, monkeypatch
 ):
-    async def fail(self):
-        self.shell.fail(JournalError("the disk is full"))
+    async def fail(self, hear_of):
+        hear_of(self.main).__self__.fail(JournalError("the disk is full"))
+        return await connect(self, hear_of)
 
-    monkeypatch.setattr(live_module.LiveSession, "_warm_up_market", fail)
+    connect = Accounts.connect
+    monkeypatch.setattr(Accounts, "connect", fail)
 
     with pytest.raises(JournalError, match="the disk is full"):
         async with running(tmp_path):

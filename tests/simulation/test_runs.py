@@ -75,14 +75,14 @@ def test_whatever_happened_while_the_machine_was_off_for_long_is_made_good(monke
 
 
 def test_what_a_zombie_wishes_is_not_judged_by_where_its_successor_is():
-    assert play(Spec(seed=10_044_186, storm_s=18)).violations == ()
+    assert play(Spec(seed=10_044_186, storm_s=18, accounts=1)).violations == ()
 
 
 @pytest.mark.parametrize(
     "seed", [8_007_444, 11_000_790, 30_060_016], ids=["unheard", "heard", "just heard"]
 )
 def test_what_a_stranger_filled_is_no_order_of_ours_past_its_limit(seed):
-    assert play(Spec(seed=seed, storm_s=18)).violations == ()
+    assert play(Spec(seed=seed, storm_s=18, accounts=1)).violations == ()
 
 
 def test_a_price_that_jumps_behind_an_order_makes_it_no_larger_than_it_was_judged():
@@ -91,11 +91,11 @@ def test_a_price_that_jumps_behind_an_order_makes_it_no_larger_than_it_was_judge
 
 def test_a_first_order_is_booked_where_our_clock_is_ahead_of_the_venues():
     # By our clock its fills were older than the books: they were taken to be in them already.
-    assert play(Spec(seed=8_009_783, storm_s=18)).violations == ()
+    assert play(Spec(seed=8_009_783, storm_s=18, accounts=1)).violations == ()
 
 
 def test_a_mark_that_stays_wrong_for_a_second_makes_no_position_small():
-    assert play(Spec(seed=11_000_806, storm_s=18)).violations == ()
+    assert play(Spec(seed=11_000_806, storm_s=18, accounts=1)).violations == ()
 
 
 def test_two_fills_of_one_size_that_are_listed_late_are_no_difference_seen_twice():
@@ -133,6 +133,16 @@ def test_a_market_that_comes_over_the_exchanges_streams_is_traded_on():
 
     assert verdict.violations == ()
     assert verdict.fills > 5
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, 5, 6])  # in 2 and 4 one is cut off for nearly all of it
+def test_two_accounts_of_one_session_lose_nothing(seed):
+    verdict = play(Spec(seed=seed, storm_s=40, accounts=2, keeps_log=True))
+
+    assert verdict.violations == ()
+    fills = [line for line in verdict.log if "  OrderFilled " in line]
+    assert any("account=second" in line for line in fills)
+    assert not all("account=second" in line for line in fills)
 
 
 def test_one_seed_is_one_history():

@@ -111,7 +111,7 @@ def test_accounts_add_up_and_a_new_one_is_no_profit():
     curve.sample(OTHER, 2, Decimal(900))
     curve.sample(MAIN, 3, Decimal(50))
 
-    assert (curve.start, curve.end) == (Decimal(100), Decimal(950))
+    assert (curve.start, curve.end) == (Decimal(1000), Decimal(950))
     assert close(curve.max_drawdown, 0.05)
 
 

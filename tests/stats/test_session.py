@@ -271,7 +271,7 @@ def test_a_curve_goes_on_where_samples_did_not_name_their_asset():
 
     stats = fold_session(ledger.facts)
 
-    assert (stats.equity_start, stats.equity_end) == (D(1000), D(1490))
+    assert (stats.equity_start, stats.equity_end) == (D(1500), D(1490))
     assert stats.max_drawdown == pytest.approx(0.01)
 
 

@@ -69,7 +69,8 @@ async def _examine(loaded: LoadedConfig, *, as_json: bool) -> int:
     try:
         redactor = Redactor(secrets_of(loaded.config))
     except ConfigError:  # the examination says so, and shows no secret
-        redactor = Redactor((loaded.config.api_key, loaded.config.api_secret))
+        each = [loaded.config.of_account(name) for name in loaded.config.account_names]
+        redactor = Redactor(text for one in each for text in (one.api_key, one.api_secret))
     found = [finding async for finding in examine(loaded)]
     code = exit_code(found)
     rows = [

@@ -10,7 +10,7 @@ from typing import Any
 from ..journal import open_journal
 from ..model.errors import TradingError
 from ..model.market import Bar, timeframe_ns
-from ..model.values import NS_PER_S, SessionId, Symbol, TradingSessionStatus
+from ..model.values import MAIN, NS_PER_S, SessionId, Symbol, TradingSessionStatus
 from ..runtime.books import BooksReport
 from ..runtime.control_wire import builtins
 from ..runtime.report import text_report, write_report
@@ -121,6 +121,7 @@ def finish(
             "differences": books.differences if books else None,
             "report": str(path) if wants_report else None,
             "venue": service.live.venue.name,
+            **_accounts(service),
             "feed": config.feed,
             "speed": config.speed,
             "symbols": session.symbols,
@@ -132,10 +133,17 @@ def finish(
     return Result(document, figures, _open_positions(service))
 
 
+def _accounts(service: LiveTradingService) -> dict[str, object]:
+    """Return each account's venue, where there is more than one."""
+    venues = service.live.accounts.venues
+    return {"accounts": {n: v.name for n, v in venues.items()}} if len(venues) > 1 else {}
+
+
 def _open_positions(service: LiveTradingService) -> list[str]:
     state = service.live.engine.state
     return [
         f"{state.position(key).qty:+f} {key[1]} @ {state.position(key).entry_price:.8g}"
+        + ("" if key[0] == MAIN else f" on {key[0]}")
         for key in state.open_keys()
     ]
 

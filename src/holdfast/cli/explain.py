@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import AsJson, ConfigFile, DataDir, Place, symbol_of
+from ..model.values import MAIN
+from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
 from .output import amount, print_json, print_table
 
 Plan = dict[str, Any]
@@ -23,6 +24,7 @@ def explain(
     take_profit: Annotated[str | None, typer.Option("--take-profit", help="Price.")] = None,
     strategy: Annotated[str, typer.Option("--strategy", help="Whose signal it is.")] = "operator",
     strength: Annotated[float, typer.Option("--strength", help="0 to 1.", min=0, max=1)] = 1.0,
+    account: Account = MAIN,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -42,6 +44,7 @@ def explain(
             take_profit=take_profit,
             strategy=strategy,
             strength=strength,
+            account=account,
         )
     )
     if as_json:

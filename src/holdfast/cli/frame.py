@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from ..engine.order import Order
-from ..model.values import NS_PER_S, ZERO, Key, OrderRole, plain
+from ..model.values import MAIN, NS_PER_S, ZERO, Key, OrderRole, plain
+from ..ports import Venue
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
 from .happenings import Happenings, Line
@@ -82,8 +83,8 @@ class Camera:
         """Look at the session once."""
         live, config = self._service.live, self._service.config
         state, exposure = live.engine.state, live.engine.core.exposure
-        account = live.venue.account
-        equity = exposure.shown_equity(account)
+        names = exposure.addable(live.accounts.names)
+        equity = sum(map(exposure.shown_equity, names), ZERO)
         self._curve.append(float(equity))
         keys = state.open_keys()
         working = [o for o in state.all_open_orders() if not _protects(o)]
@@ -101,8 +102,8 @@ class Camera:
             strategies=tuple(state.strategies),
             stopped_strategies=tuple(state.stopped_strategies),
             equity=equity,
-            free_margin=equity - exposure.initial_margin(account),
-            exposure=exposure.gross_now(account),
+            free_margin=equity - sum(map(exposure.initial_margin, names), ZERO),
+            exposure=sum(map(exposure.gross_now, names), ZERO),
             unrealized=sum((exposure.unrealized(k) for k in keys), ZERO),
             figures=figures,
             positions=[self._position(key) for key in keys[:POSITIONS_SHOWN]],
@@ -118,7 +119,7 @@ class Camera:
         position = engine.state.position(key)
         orders = engine.state.open_orders_of(key)
         return PositionRow(
-            symbol=key[1],
+            symbol=_label(key),
             qty=position.qty,
             entry=position.entry_price,
             mark=engine.core.exposure.mark(key),
@@ -130,11 +131,24 @@ class Camera:
 
 def place_of(service: LiveTradingService) -> str:
     """Say where orders go, and whether that is real money."""
-    config, venue = service.config, service.live.venue
+    venues = service.live.accounts.venues
+    if len(venues) == 1:
+        return _place(service, *venues.values())
+    return ", ".join(f"{name} at {_place(service, venue)}" for name, venue in venues.items())
+
+
+def _place(service: LiveTradingService, venue: Venue) -> str:
+    config = service.config
     if venue.capabilities.is_simulated:
         return f"{venue.name} (simulated)"
     where = config.rest_url or ("testnet" if config.testnet else "REAL MONEY")
     return f"{venue.name} ({where})"
+
+
+def _label(key: Key) -> str:
+    """Name a position: its symbol, and its account where that is not the main one."""
+    account, symbol = key
+    return symbol if account == MAIN else f"{symbol} {account}"
 
 
 def _protects(order: Order) -> bool:
@@ -153,4 +167,6 @@ def _order_row(order: Order) -> OrderRow:
     at = f" @ {plain(price)}" if price else ""
     what = f"{request.side.value} {plain(order.qty)} {request.order_type.value}{at}"
     doubt = ", in doubt" if order.is_in_doubt else ""
-    return OrderRow(request.symbol, what, f"{order.status.value.lower().replace('_', ' ')}{doubt}")
+    return OrderRow(
+        _label(order.key), what, f"{order.status.value.lower().replace('_', ' ')}{doubt}"
+    )

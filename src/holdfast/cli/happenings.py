@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ..model import events as ev
 from ..model.errors import SessionStateError
-from ..model.values import NS_PER_S, ClOrdId, NewOrder, OrderRole, plain
+from ..model.values import MAIN, NS_PER_S, ClOrdId, NewOrder, OrderRole, plain
 from ..runtime.notices import LogNotifier
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
@@ -136,6 +136,8 @@ class Happenings:
         order = self._order(fill.cl_ord_id)
         what = _ROLES[order.role] if order else "not ours"
         notes = [what, str(order.strategy_id) if order else ""]
+        if fill.account != MAIN:
+            notes.append(f"account {fill.account}")
         if fill.realized_pnl:
             notes.append(f"{fill.realized_pnl:+,.2f}")
         notes.append(f"fee {fill.fee:,.2f}")

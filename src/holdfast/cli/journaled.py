@@ -68,9 +68,19 @@ def status(config: TradingConfig) -> dict[str, Any]:
         "time": when(state.last_ts),
         "is_killed": state.is_killed,
         "kill_reason": state.kill_reason,
+        **_accounts(engine),
     }
     found: dict[str, Any] = builtins(document)
     return found
+
+
+def _accounts(engine: Engine) -> dict[str, Any]:
+    """Return how each account stands, where there is more than one."""
+    state = engine.state
+    if len(state.named_accounts) < 2:
+        return {}
+    found = {name: metrics_view(engine, name, state.last_ts) for name in state.named_accounts}
+    return {"accounts": {name: {"metrics": metrics} for name, metrics in found.items()}}
 
 
 def _metrics(engine: Engine, figures: SessionStats) -> dict[str, Any]:

@@ -23,6 +23,9 @@ ConfigFile = Annotated[
     typer.Option("--config", help="TOML file instead of holdfast.toml.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+Account = Annotated[
+    str, typer.Option("--account", help="Which account, where the session has several.")
+]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option("--database-url", help="Journal: sqlite:///FILE or postgresql://..."),

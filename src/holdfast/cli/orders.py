@@ -8,9 +8,11 @@ from urllib.parse import quote
 import typer
 
 from ..model.errors import InputError
+from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning
-from .options import AsJson, ConfigFile, DataDir, Place, symbol_of
+from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
 from .output import amount, print_json, print_table, time_of, warn
+from .positions import account_column
 
 
 def orders(
@@ -42,17 +44,19 @@ def print_orders(found: list[dict[str, Any]], *, empty: str = "no orders") -> No
     if not found:
         print(empty)
         return
+    account = account_column(found)
     columns = [
-        "Id", "Symbol", "Side", "Type", "Quantity>", "Price>", "Trigger>", "Filled>", "Average>",
-        "Status", "Strategy", "Since", "Reason",
+        "Id", *account, "Symbol", "Side", "Type", "Quantity>", "Price>", "Trigger>", "Filled>",
+        "Average>", "Status", "Strategy", "Since", "Reason",
     ]  # fmt: skip
-    print_table("", columns, [_row(order) for order in found])
+    print_table("", columns, [_row(order, is_named=bool(account)) for order in found])
 
 
-def _row(order: dict[str, Any]) -> list[str]:
+def _row(order: dict[str, Any], *, is_named: bool) -> list[str]:
     doubt = " (in doubt)" if order["is_in_doubt"] else ""
     return [
         order["id"] or "",
+        *([order["account"]] if is_named else []),
         order["symbol"],
         order["side"] + (" reduce" if order["reduce_only"] else ""),
         order["order_type"],
@@ -92,6 +96,7 @@ def place(
     request_id: Annotated[
         str, typer.Option("--request-id", help="A repeated id places nothing a second time.")
     ] = "",
+    account: Account = MAIN,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -113,6 +118,7 @@ def place(
             take_profit=take_profit,
             reduce_only=reduce_only,
             request_id=request_id,
+            account=account,
         )
     )
     _tell(found, as_json=as_json)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 
-from ..model.values import NS_PER_S
+from ..model.values import NS_PER_S, ZERO
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
 from .frame import place_of
@@ -66,7 +66,9 @@ class PlainView(Silent):
         self._next_progress = now + self._progress_s
         self._tell_left_out()
         live = self._service.live
-        equity = live.engine.core.exposure.shown_equity(live.venue.account)
+        exposure = live.engine.core.exposure
+        names = exposure.addable(live.accounts.names)
+        equity = sum(map(exposure.shown_equity, names), ZERO)
         clock = f"{datetime.fromtimestamp(live.now() / NS_PER_S, UTC):%Y-%m-%d %H:%M:%S}"
         self._write(
             f"{clock} {live.status.value:<8} equity {equity:,.2f}  P&L {figures.total_pnl:+,.2f}  "

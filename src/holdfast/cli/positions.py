@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import typer
 
+from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning
-from .options import AsJson, ConfigFile, DataDir, Place, symbol_of
+from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
 from .output import amount, money, print_json, print_table, share, time_of, warn
 
 
@@ -34,15 +35,22 @@ def print_positions(found: list[dict[str, Any]]) -> None:
     if not found:
         print("no open positions")
         return
+    account = account_column(found)
     columns = [
-        "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Realized>", "Fees>", "Funding>",
-        "Leverage>", "Margin>", "Liquidation at 100%>", "Since",
+        *account, "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Realized>", "Fees>",
+        "Funding>", "Leverage>", "Margin>", "Liquidation at 100%>", "Since",
     ]  # fmt: skip
-    print_table("", columns, [_row(position) for position in found])
+    print_table("", columns, [_row(position, is_named=bool(account)) for position in found])
 
 
-def _row(position: dict[str, Any]) -> list[str]:
+def account_column(found: list[dict[str, Any]]) -> list[str]:
+    """Return the name of a column for accounts where some row is of another than the main one."""
+    return ["Account"] if any(row["account"] != MAIN for row in found) else []
+
+
+def _row(position: dict[str, Any], *, is_named: bool) -> list[str]:
     return [
+        *([position["account"]] if is_named else []),
         position["symbol"],
         amount(position["quantity"]),
         amount(position["entry_price"]),
@@ -61,26 +69,29 @@ def _row(position: dict[str, Any]) -> list[str]:
 def close(
     symbol: Annotated[str, typer.Argument(help="For example BTCUSDT.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; for the journal.")] = "operator",
+    account: Account = MAIN,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Close a position at the market: in every state of the session, and past every limit."""
     path = f"/v1/positions/{quote(symbol_of(symbol), safe='')}/close"
-    found = Place(data_dir, config).client().post(path, reason=reason)
+    found = Place(data_dir, config).client().post(path, reason=reason, account=account)
     _tell(found, symbol_of(symbol), as_json=as_json)
 
 
 def adjust(
     symbol: Annotated[str, typer.Argument(help="For example BTCUSDT.")],
     target: Annotated[str, typer.Argument(help="Signed quantity; write -- before a negative one.")],
+    account: Account = MAIN,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Trade a position to a signed target at the market. What it opens passes the risk rules."""
     name = symbol_of(symbol)
-    found = Place(data_dir, config).client().post("/v1/adjust", symbol=name, target=target)
+    client = Place(data_dir, config).client()
+    found = client.post("/v1/adjust", symbol=name, target=target, account=account)
     _tell(found, name, as_json=as_json)
 
 

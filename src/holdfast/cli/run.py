@@ -219,10 +219,15 @@ def check_venue(loaded: LoadedConfig) -> None:
     from ..venues import PAPER, VENUES
 
     venue, where = loaded.config.venue, loaded.source_of("venue")
-    if venue not in VENUES:
-        close = get_close_matches(venue, VENUES, n=1, cutoff=CLOSE)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError(f"{where}: venue must be one of {', '.join(VENUES)}, was {venue!r}{hint}")
+    named = {where: venue}
+    for name, account in loaded.config.accounts.items():
+        named[loaded.source_of(f"accounts.{name}.venue")] = account.venue or venue
+    for place, each in named.items():
+        if each not in VENUES:
+            close = get_close_matches(each, VENUES, n=1, cutoff=CLOSE)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            known = ", ".join(VENUES)
+            raise ConfigError(f"{place}: venue must be one of {known}, was {each!r}{hint}")
     if venue == PAPER and loaded.source_of("dry_run") == "--dry-run" and not loaded.config.dry_run:
         others = " or ".join(f"--venue {name}" for name in VENUES if name != PAPER)
         raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")
@@ -247,7 +252,8 @@ def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dic
 
     pairs = _pairs(settings or [])
     for name in pairs:
-        if ALIASES.get(name, name) in SECRETS:  # without the value
+        last = name.rpartition(".")[2]
+        if ALIASES.get(last, last) in SECRETS:  # without the value
             raise ConfigError(
                 f"--set takes no {name}, because every user of this machine can read a command "
                 f"line; put it into the environment, .env, or a file of mode 0600"
@@ -261,7 +267,14 @@ def _pairs(settings: list[str]) -> dict[str, object]:
     for name, sign, _ in parts:
         if not sign or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, was {name!r}")
-    return {name.strip().rpartition(".")[2]: value for name, _, value in parts}
+    return {_key(name.strip()): value for name, _, value in parts}
+
+
+def _key(name: str) -> str:
+    """Return a setting's name without its section; an account's keeps its account."""
+    from ..model.config_accounts import is_of_account
+
+    return name if is_of_account(name) else name.rpartition(".")[2]
 
 
 def _speed(text: str | None) -> float | None:

@@ -31,6 +31,7 @@ def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson 
 def print_status(found: dict[str, Any]) -> None:
     """Write a status for people."""
     session, metrics = found["session"], found["metrics"] or {}
+    metrics = {} if found.get("accounts") else metrics  # each has its own line
     killed = f"ENGAGED: {found['kill_reason']}" if found["is_killed"] else ""
     stopped = found.get("stopped_strategies", {})
     print_pairs(
@@ -42,11 +43,12 @@ def print_status(found: dict[str, Any]) -> None:
             ("Started", time_of(session["started_at"])),
             ("Feed time", time_of(found["time"])),
             ("Feed", text_of(found.get("feed_source"))),
-            ("Venue", text_of(found.get("venue"))),
+            ("Venue", "" if "accounts" in found else text_of(found.get("venue"))),
             ("Symbols", text_of(session["symbols"])),
             ("Strategies", text_of(session["strategies"])),
             ("Stopped", "; ".join(f"{name}: {reason}" for name, reason in stopped.items())),
             ("Restarts", text_of(found.get("restarts") or None)),
+            *_accounts(found.get("accounts", {})),
             ("Equity", money(metrics.get("equity"))),
             ("P&L", money(session["total_pnl"], signed=True)),
             ("Unrealized", money(metrics.get("unrealized_pnl"), signed=True)),
@@ -60,6 +62,28 @@ def print_status(found: dict[str, Any]) -> None:
             ("Trades", text_of(session["total_trades"])),
         ],
     )
+
+
+def _accounts(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a line for each account; none where there is one alone."""
+    return [(f"Account {name}", _account(row)) for name, row in found.items()]
+
+
+def _account(row: dict[str, Any]) -> str:
+    metrics = row["metrics"]
+    parts = [
+        row.get("venue", ""),
+        f"equity {money(metrics['equity'])}",
+        f"unrealized {money(metrics['unrealized_pnl'], signed=True)}",
+        f"today {money(metrics['daily_pnl'], signed=True)}",
+        f"free margin {money(metrics['free_margin'])}",
+        f"margin ratio {share(metrics['margin_ratio'])}",
+        f"positions {text_of(metrics['position_count'])}",
+        f"open orders {text_of(metrics['open_orders'])}",
+        f"in doubt {metrics['orders_in_doubt']}" if metrics["orders_in_doubt"] else "",
+        f"without stop {metrics['unprotected']}" if metrics["unprotected"] else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _because(reason: str) -> str:

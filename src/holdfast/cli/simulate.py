@@ -35,6 +35,10 @@ def simulate(
     strategy: Annotated[
         str, typer.Option("--strategy", help="file.py:Class or a name, instead of a wild one.")
     ] = "",
+    accounts: Annotated[
+        int,
+        typer.Option("--accounts", min=0, max=2, help="Of the session; 0 leaves it to the seed."),
+    ] = 0,
     first: Annotated[int, typer.Option("--first", min=0, help="The first seed.")] = 0,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Play this one alone, and tell of it.")
@@ -80,6 +84,7 @@ def simulate(
         kinds=kinds,
         faults=faults,
         strategy=strategy,
+        accounts=accounts,
         without=frozenset(_number(word) for word in without.split(",") if word),
         kills=tuple(_killing(word) for word in kills.split(",") if word),
     )

@@ -45,8 +45,10 @@ class Core:
     `read_lag_ns` is how far the venue's answers to queries may trail its books. What a restart asks
     anew is no fact: when each open order was last asked after (`asked_after`), how often an
     account's first look was in vain (`opening_looks`) and a look was not compared
-    (`unbooked_looks`), when a contract was first heard to be off the venue's list (`unlisted_ts`),
-    and when what is hard to close was last tried (`tried_ts`).
+    (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
+    (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
+    first heard to be off the venue's list (`unlisted_ts`), and when what is hard to close was last
+    tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -55,11 +57,13 @@ class Core:
         "commands",
         "exposure",
         "facts",
+        "kill_looks",
         "market",
         "now",
         "opening_looks",
         "read_lag_ns",
         "settings",
+        "start_looks",
         "state",
         "tried_ts",
         "unbooked_looks",
@@ -77,6 +81,8 @@ class Core:
         self.asked_after: dict[ClOrdId, int] = {}
         self.opening_looks: Counter[AccountId] = Counter()
         self.unbooked_looks: Counter[AccountId] = Counter()
+        self.kill_looks: set[AccountId] = set()
+        self.start_looks: set[AccountId] = set()
         self.unlisted_ts: dict[Key, int] = {}
         self.tried_ts: dict[Key, int] = {}
         self.facts: list[ev.Event] = []
@@ -110,7 +116,9 @@ class Core:
                 symbol=Symbol(symbol),
             )
         )
-        self.send(cmd.Notify(level="alarm", text=f"{code}: {text}"))
+        has_several = account is not None and len(self.state.named_accounts) > 1
+        where = f" on account {account}" if has_several else ""
+        self.send(cmd.Notify(level="alarm", text=f"{code}{where}: {text}"))
 
     def move(self, status: TradingSessionStatus, reason: str) -> None:
         """Move the session.

@@ -199,6 +199,7 @@ def _start(core: Core, message: msg.StartSession) -> None:
         )
     )
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
+    core.start_looks.clear()
     for account in message.accounts:
         core.resync(account, "start")
 
@@ -216,12 +217,12 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     cut_off = core.market.accounts_cut_off.get(snapshot.account)
     if cut_off and cut_off.up_ts and snapshot.asked_ts >= cut_off.up_ts:
         del core.market.accounts_cut_off[snapshot.account]
-    housekeeping.verify_kill(core)
-    if core.state.status is not TradingSessionStatus.STARTING or core.state.differences:
+    housekeeping.verify_kill(core, snapshot.account)
+    if core.state.status is not TradingSessionStatus.STARTING:
         return
-    if reconcile.has_unbooked(core, snapshot):
-        return  # the session is not to run beside an execution that nobody has booked
-    if all(core.state.account(a).opened_ts for a in core.state.accounts):
+    _look_at_start(core, snapshot)
+    has_all = core.start_looks.issuperset(core.state.named_accounts)
+    if has_all and not core.state.differences:
         if core.state.was_stopping:
             requests.stop_on(core)
         else:
@@ -230,6 +231,15 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
             core.move(status, "reconciled with the venue")
         housekeeping.on_tick(core)
         _rearm(core)
+
+
+def _look_at_start(core: Core, snapshot: msg.VenueSnapshot) -> None:
+    """Note whether an account is ready: its books begun, and no execution that nobody booked."""
+    account = snapshot.account
+    core.start_looks.discard(account)
+    is_begun = core.state.account(account).opened_ts and not reconcile.has_differed(core, account)
+    if is_begun and not reconcile.has_unbooked(core, snapshot):
+        core.start_looks.add(account)
 
 
 def _rearm(core: Core) -> None:

@@ -8,6 +8,7 @@ may have done so unheard before fills that we have heard of: see `exits`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -115,6 +116,11 @@ class Exposure:
     def shown_equity(self, account: AccountId) -> Decimal:
         """Return the equity in all margin assets, dollars one for one. No limit goes by it."""
         return sum((self.equity(account, a) for a in self.shown_assets(account)), ZERO)
+
+    def addable(self, accounts: Sequence[AccountId]) -> list[AccountId]:
+        """Return the accounts whose shown equity may be added to the first one's."""
+        firsts = {account: self.shown_assets(account)[0] for account in accounts}
+        return [each for each in accounts if is_worth(firsts[each], firsts[accounts[0]])]
 
     def reach(self, key: Key, extra: NewOrder | None = None) -> Reach:
         """Return the worst case of a symbol, with one more order if given.

@@ -9,13 +9,14 @@ import msgspec
 
 from ..model import events as ev
 from ..model.values import (
+    AccountId,
     IntentId,
     NewOrder,
     OrderRole,
     OrderStatus,
 )
-from . import exits, forgetting, holdings, session_folds
-from .account import AccountState, Benchmark
+from . import exits, forgetting, holdings, portfolio, session_folds
+from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name
 from .order import Order
@@ -40,6 +41,7 @@ def _equity_sampled(state: State, fact: ev.EquitySampled) -> None:
     state.accounts[fact.account].sampled_ts = fact.ts
     known = _benchmark(state, fact)
     known.peak_equity = max(known.peak_equity, fact.equity)
+    portfolio.sampled(state, fact)
 
 
 def _benchmark(state: State, fact: ev.TradingDayStarted | ev.EquitySampled) -> Benchmark:
@@ -108,7 +110,7 @@ def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
     state.recent_orders.append(fact.order.cl_ord_id)
     if len(state.recent_orders) > forgetting.RECENT_ORDERS_KEPT:
         del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
-    _count_message(state, fact.ts)
+    _count_message(state, fact.order.account, fact.ts)
 
 
 def _denied(state: State, fact: ev.OrderDenied) -> None:
@@ -165,10 +167,11 @@ def _count_attempt(state: State, order: NewOrder) -> None:
         parent.children.append(order.cl_ord_id)
 
 
-def _count_message(state: State, ts: int) -> None:
-    state.message_times.append(ts)
-    if len(state.message_times) > 2 * forgetting.MESSAGE_TIMES_KEPT:
-        del state.message_times[: -forgetting.MESSAGE_TIMES_KEPT]
+def _count_message(state: State, account: AccountId, ts: int) -> None:
+    times = state.message_times.setdefault(account, [])
+    times.append(ts)
+    if len(times) > 2 * forgetting.MESSAGE_TIMES_KEPT:
+        del times[: -forgetting.MESSAGE_TIMES_KEPT]
 
 
 def _order_changed(state: State, fact: ev.OrderFact) -> None:
@@ -177,7 +180,7 @@ def _order_changed(state: State, fact: ev.OrderFact) -> None:
     order.apply(fact)
     _moved(state, order, was_open=was_open)
     if isinstance(fact, ev.CancelRequested | ev.ReplaceRequested):
-        _count_message(state, fact.ts)
+        _count_message(state, order.request.account, fact.ts)
 
 
 def _moved(state: State, order: Order, *, was_open: bool) -> None:
@@ -286,6 +289,8 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
     account.apply_wallet(fact)
     if account.opened_ts:
         account.apply_flow(fact)
+        if not is_loss(fact):
+            portfolio.moved(state, fact.account, fact.asset, fact.amount)
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
     _explain_money(state, fact)

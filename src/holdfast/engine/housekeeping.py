@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 from ..model import events as ev
@@ -32,7 +33,7 @@ CANCEL_AGAIN_NS = 5 * NS_PER_S
 """How long to wait where the venue may well go on refusing: others' orders, halted contracts."""
 
 QUERIES_PER_TICK = 20
-"""How many orders are asked after at once; the others wait their turn."""
+"""How many orders of an account are asked after at once; the others wait their turn."""
 
 
 def on_tick(core: Core) -> None:
@@ -43,7 +44,7 @@ def on_tick(core: Core) -> None:
     _ask_after_doubts(core)
     for key in [k for k, parents in state.live_parents.items() if parents]:
         guard(core, key)
-    for account in state.accounts:
+    for account in state.named_accounts:
         if state.account(account).opened_ts:
             _turn_day(core, account)
             _sample_equity(core, account)
@@ -117,12 +118,14 @@ def _is_halted(state: State, order: Order) -> bool:
 
 def _ask_after_doubts(core: Core) -> None:
     before, core.asked_after = core.asked_after, {}
-    left = QUERIES_PER_TICK
+    asked: Counter[AccountId] = Counter()
     for order in core.state.all_open_orders():
         doubt_unanswered(core, order, core.now - ANSWER_PATIENCE_NS)
-        asked_ts = before.get(order.cl_ord_id, 0)
-        if left and is_due(order, asked_ts, core.now, core.settings.query_interval_ns):
-            left, asked_ts = left - 1, core.now
+        asked_ts, account = before.get(order.cl_ord_id, 0), order.request.account
+        has_room = asked[account] < QUERIES_PER_TICK
+        if has_room and is_due(order, asked_ts, core.now, core.settings.query_interval_ns):
+            asked[account] += 1
+            asked_ts = core.now
             core.query(order)
         if asked_ts:
             core.asked_after[order.cl_ord_id] = asked_ts
@@ -250,7 +253,7 @@ def finish_stop(core: Core) -> None:
     held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
     if not all(is_settled(state, parent) for parent in held):
         return
-    for account in state.accounts:
+    for account in state.named_accounts:
         if state.account(account).opened_ts:
             sample_equity(core, account)
     core.move(TradingSessionStatus.STOPPED, state.status_reason)
@@ -263,10 +266,13 @@ def _delays_stop(order: Order) -> bool:
     return not is_protecting or order.status is not OrderStatus.NEW or is_asked
 
 
-def verify_kill(core: Core) -> None:
-    """Once the venue's own books show it: nothing of ours is left that could add risk."""
+def verify_kill(core: Core, account: AccountId) -> None:
+    """Once the venues' own books show it: nothing of ours is left that could add risk."""
     state = core.state
     if not state.is_killed or state.is_kill_verified:
+        return
+    core.kill_looks.add(account)
+    if not core.kill_looks.issuperset(state.named_accounts):
         return
     risky = [o for o in state.all_open_orders() if o.is_ours and o.role is OrderRole.ENTRY]
     open_keys = state.open_keys()

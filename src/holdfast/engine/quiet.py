@@ -50,7 +50,8 @@ def until(core: Core) -> int:
     if not all(_is_guarded(state, parent) for parent in _guarded_parents(state)):
         return 0
     due = NEVER
-    for name, account in state.accounts.items():
+    for name in state.named_accounts:
+        account = state.account(name)
         if account.opened_ts:
             day = min(account.benchmark(asset).day for asset in state.margin_assets(name))
             next_day = (day + 1) * NS_PER_DAY
@@ -92,7 +93,7 @@ def band(core: Core, symbol: Symbol) -> Band:
     Inside a bracket both sides are straight lines of the price; below it less is needed.
     """
     low, high = EVERYWHERE
-    for account in core.state.accounts:
+    for account in core.state.named_accounts:
         for pool in core.exposure.margin_pools(account):
             floor, ceiling = _safe(core, pool, symbol)
             low, high = max(low, floor), min(high, ceiling)

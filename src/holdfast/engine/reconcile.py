@@ -103,12 +103,13 @@ def _move_on(core: Core, snapshot: VenueSnapshot) -> None:
     if not 0 < snapshot.trades_since <= known_until <= snapshot.asked_ts - RESTLESS_NS:
         return
     is_owing = _owing(core, account) or has_unbooked(core, snapshot)
-    if not _had_differed(core, account) and not is_owing:
+    if not has_differed(core, account) and not is_owing:
         until = snapshot.asked_ts - core.overlap_ns - READ_MARGIN_NS
         core.emit(ev.TradesRead(ts=core.now, account=account, trades_until=until))
 
 
-def _had_differed(core: Core, account: AccountId) -> bool:
+def has_differed(core: Core, account: AccountId) -> bool:
+    """Tell whether an account's books differed when they were compared last."""
     return any(what.startswith(f"{account} ") for what in core.state.differences)
 
 
@@ -342,7 +343,7 @@ def _agree(core: Core, snapshot: VenueSnapshot) -> None:
     is_news = until - books.trades_until >= AGREEMENT_INTERVAL_NS
     if (
         is_news
-        or _had_differed(core, snapshot.account)
+        or has_differed(core, snapshot.account)
         or exits.is_unproven(core.state, snapshot.account)
     ):
         core.emit(ev.BooksAgreed(ts=core.now, account=snapshot.account, trades_until=until))

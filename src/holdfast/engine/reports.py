@@ -37,6 +37,13 @@ _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
 def on_report(core: Core, report: ExecutionReport) -> None:
     """Take in one execution report, whatever its order of arrival."""
     order = core.state.orders.get(report.cl_ord_id)
+    if order is not None and order.request.account != report.account:
+        _fail_for_twins(core, order, report)
+    else:
+        _take_in(core, report, order)
+
+
+def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
     if order is None:
         order = meet_stranger(core, report)
     has_news = report.exec_type is ExecType.TRADE and is_news(core, report)
@@ -64,6 +71,14 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     is_missing = order.reported_qty > max(order.cum_qty, named)
     if is_missing and report.exec_type is not ExecType.TRADE:
         core.resync(report.account, f"fills of {report.cl_ord_id} are missing")
+
+
+def _fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
+    """Stop where two accounts of ours are one at the venue: all of it would be booked twice."""
+    core.fail(
+        f"order {order.cl_ord_id} of account {order.request.account} is reported on the account "
+        f"{report.account} too: two keys of one account at the venue"
+    )
 
 
 # Fills

@@ -101,7 +101,7 @@ def _check(core: Core, request: msg.PlaceRequest) -> None:
         raise InputError(f"there is no algorithm {request.algo}; there are {', '.join(ALGOS)}")
     if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
         raise InputError("GTD, and GTD alone, needs the time at which the order expires")
-    if (request.account, request.symbol) not in core.state.instruments:
+    if core.state.traded((request.account, request.symbol)) is None:
         raise InputError(f"{request.symbol} is not traded in this session")
     _check_books(core, request.account)
     _check_exits(core, request)
@@ -227,7 +227,7 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     What orders under way at the market will do is not done twice.
     """
     key = (request.account, request.symbol)
-    instrument = core.state.instruments.get(key)
+    instrument = core.state.traded(key)
     if instrument is None:
         raise InputError(f"{request.symbol} is not traded in this session")
     _check_books(core, request.account)
@@ -278,7 +278,8 @@ def on_kill(core: Core, request: msg.EngageKillSwitch) -> None:
     core.cancel_entries(f"kill switch: {request.reason}")
     if request.flatten:
         flatten(core)
-    for account in core.state.accounts:
+    core.kill_looks.clear()
+    for account in core.state.named_accounts:
         core.resync(account, "kill switch")
 
 

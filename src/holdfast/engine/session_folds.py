@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.values import ZERO, TradingSessionStatus
+from . import portfolio
 from .account import AccountState
 from .breaker import Breaker, BreakerState
 
@@ -27,17 +28,24 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
     state.symbols = fact.symbols
     state.odd_modes = {}  # a venue is not joined while its account is set so
+    portfolio.begun(state, fact.accounts, is_new=fact.session_id != state.session_id)
+    state.named_accounts = fact.accounts
     if fact.session_id != state.session_id:
         new_session(state, fact)
     for account in fact.accounts:
         state.accounts.setdefault(account, AccountState())
+    state.differences = {  # of an account that is not traded any more nobody looks for them
+        what: found
+        for what, found in state.differences.items()
+        if what.partition(" ")[0] in fact.accounts
+    }
 
 
 def new_session(state: State, fact: ev.EpochStarted) -> None:
     """A new session's clock may be a recording's: what was timed before says nothing."""
     state.session_id, state.session_started_ts = fact.session_id, fact.ts
     state.strategies, state.stopped_strategies = {}, {}
-    state.message_times, state.execution_times, state.recent_orders = [], {}, []
+    state.message_times, state.execution_times, state.recent_orders = {}, {}, []
     for account in state.accounts.values():
         account.sampled_ts = 0
         for known in account.benchmarks.values():

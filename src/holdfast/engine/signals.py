@@ -188,7 +188,7 @@ def _exit(key: Key, side: Side, qty: Decimal, strategy_id: StrategyId) -> NewOrd
 def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Plan | Denial:
     if core.state.status is not RUNNING:
         return Denial("session", f"the session is {core.state.status.value}, not RUNNING")
-    instrument = core.state.instruments.get(key)
+    instrument = core.state.traded(key)
     if instrument is None:
         return Denial("instrument", f"{signal.symbol} is not traded in this session")
     if not instrument.is_trading:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from ..model import events as ev
@@ -62,12 +64,15 @@ class State(msgspec.Struct):
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
     symbols: tuple[Symbol, ...] = ()  # that this epoch trades; () where all that are listed
+    named_accounts: tuple[AccountId, ...] = ()  # the same: those that are traded
     breakers: dict[str, Breaker] = {}  # "account failure"
     odd_modes: dict[AccountId, str] = {}  # how an account is set that is not as we trade it
-    message_times: list[int] = []
+    message_times: dict[AccountId, list[int]] = {}
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: list[ClOrdId] = []
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found
+    sampled_equity: dict[str, Decimal] = {}  # "account asset"; see `portfolio`
+    portfolio_peaks: dict[str, Decimal] = {}  # by margin asset
 
     def apply(self, fact: ev.Event) -> None:
         """Fold one fact in. The only method that changes trading state."""
@@ -105,6 +110,15 @@ class State(msgspec.Struct):
         """Return the asset that a contract is settled in; by its name where it is not traded."""
         instrument = self.instruments.get(key)
         return instrument.margin_asset if instrument else split_symbol(key[1])[1]
+
+    def known_to(self, account: AccountId) -> dict[Symbol, Instrument]:
+        """Return all contracts that were ever traded, as they are on an account or on another."""
+        own = {key[1]: each for key, each in self.instruments.items() if key[0] == account}
+        return {key[1]: each for key, each in self.instruments.items()} | own
+
+    def traded(self, key: Key) -> Instrument | None:
+        """Return a contract that is traded in this session; None for others, known ones too."""
+        return self.instruments.get(key) if key[0] in self.named_accounts else None
 
     def position(self, key: Key) -> PositionState:
         """Return a position, flat when there is none."""

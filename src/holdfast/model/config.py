@@ -15,6 +15,15 @@ from pathlib import Path
 import msgspec
 from pydantic import BaseModel, ValidationError
 
+from .config_accounts import (
+    ACCOUNTS,
+    ACCOUNTS_MAX,
+    AccountFields,
+    gathered,
+    key_at,
+    keys_twice,
+    taken,
+)
 from .config_fields import SECRETS, SECTION_OF, ConfigFields
 from .config_kinds import MASK, show
 from .config_sources import (
@@ -30,7 +39,7 @@ from .config_sources import (
 )
 from .errors import ConfigError
 from .settings import EngineSettings, RiskLimits
-from .values import NS_PER_S, Symbol
+from .values import MAIN, NS_PER_S, AccountId, Symbol
 
 __all__ = ["LoadedConfig", "TradingConfig"]
 
@@ -75,12 +84,23 @@ class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's b
         mistakes = reading.mistakes + _mistakes(reading.settings)
         if mistakes:
             raise _error(mistakes)
-        BaseModel.__init__(self, **{key: item.value for key, item in reading.settings.items()})
+        BaseModel.__init__(self, **_values(reading.settings))
 
     @property
     def use_testnet(self) -> bool:
         """Return `testnet`, by its other name."""
         return self.testnet
+
+    @property
+    def account_names(self) -> tuple[AccountId, ...]:
+        """Return the session's accounts, the main one first."""
+        return (MAIN, *map(AccountId, self.accounts))
+
+    def of_account(self, name: AccountId) -> TradingConfig:
+        """Return the settings that one account goes by."""
+        if name == MAIN:
+            return self
+        return self.model_copy(update=taken(self.accounts[name]))
 
     def leverage_of(self, symbol: Symbol) -> int:
         """Return the leverage a symbol is traded at."""
@@ -153,9 +173,15 @@ class LoadedConfig:
 
     def table(self) -> list[tuple[str, str, str]]:
         """Return (section.key, shown value, source) of every setting; secrets are masked."""
-        return [
+        rows = [
             (f"{section}.{key}", show(getattr(self.config, key)), self.source_of(key))
             for key, section in SECTION_OF.items()
+            if key != ACCOUNTS
+        ]
+        return rows + [
+            (key, show(_value(self.config, key)), self.source_of(key))
+            for key in self.sources
+            if key.startswith(f"{ACCOUNTS}.")
         ]
 
 
@@ -169,10 +195,22 @@ def _combine(*readings: Reading) -> LoadedConfig:
     if mistakes:
         raise _error(mistakes)
     return LoadedConfig(
-        config=TradingConfig(**{key: setting.value for key, setting in given.items()}),
+        config=TradingConfig(**_values(given)),
         sources={key: setting.where for key, setting in given.items()},
         warnings=tuple(warning for reading in readings for warning in reading.warnings),
     )
+
+
+def _values(given: Mapping[str, Setting]) -> dict[str, object]:
+    return gathered((key, setting.value) for key, setting in given.items())
+
+
+def _value(fields: ConfigFields, key: str) -> object:
+    """Return a setting by its key, which may be an account's."""
+    if not key.startswith(f"{ACCOUNTS}."):
+        return getattr(fields, key)
+    _, name, inner = key.split(".", 2)
+    return getattr(fields.accounts[name], inner)
 
 
 def _error(mistakes: list[str]) -> ConfigError:
@@ -184,8 +222,8 @@ def _mistakes(given: Mapping[str, Setting]) -> list[str]:
     """Check each value, and the good ones against each other."""
     expected = _wrong_values(given)
     found = [f"{_place(given[key])}: expected {what}" for key, what in expected.items()]
-    good = {key: setting.value for key, setting in given.items() if key not in expected}
-    fields = ConfigFields.model_validate(good)
+    good = {key: setting for key, setting in given.items() if key not in expected}
+    fields = ConfigFields.model_validate(_values(good))
     for keys, what in _contradictions(fields):
         if not set(keys) & set(expected):
             sides = " and ".join(_side(fields, key, given) for key in keys)
@@ -196,12 +234,13 @@ def _mistakes(given: Mapping[str, Setting]) -> list[str]:
 def _wrong_values(given: Mapping[str, Setting]) -> dict[str, str]:
     """Return what was expected, by the key of each value that is not."""
     try:
-        ConfigFields.model_validate({key: setting.value for key, setting in given.items()})
+        ConfigFields.model_validate(_values(given))
     except ValidationError as error:
         return {
-            str(item["loc"][0]): item["msg"].removeprefix("Value error, ")
+            key: item["msg"].removeprefix("Value error, ")
             for item in error.errors(include_input=False, include_url=False)
-            if item["loc"][0] in given  # defaults made from others are not tried then, and say so
+            # Defaults made from others are not tried then, and say so.
+            if (key := key_at(item["loc"])) in given
         }
     return {}
 
@@ -211,6 +250,7 @@ def _contradictions(fields: ConfigFields) -> list[tuple[tuple[str, ...], str]]:
     gross, net = fields.max_gross_exposure_pct, fields.max_net_exposure_pct
     rules: list[tuple[bool, tuple[str, ...], str]] = [
         *_key_rules(fields),
+        *_account_rules(fields),
         (
             fields.message_reserve >= fields.max_messages,
             ("message_reserve", "max_messages"),
@@ -240,7 +280,23 @@ def _contradictions(fields: ConfigFields) -> list[tuple[tuple[str, ...], str]]:
     return [(keys, what) for is_broken, keys, what in rules if is_broken]
 
 
-def _key_rules(fields: ConfigFields) -> list[tuple[bool, tuple[str, ...], str]]:
+def _account_rules(fields: ConfigFields) -> list[tuple[bool, tuple[str, ...], str]]:
+    """Hold that each account has a key of its own."""
+    is_crowded = len(fields.accounts) > ACCOUNTS_MAX
+    rules: list[tuple[bool, tuple[str, ...], str]] = [
+        (is_crowded, (ACCOUNTS,), f"at most {ACCOUNTS_MAX} accounts beside {MAIN}")
+    ]
+    for name, account in fields.accounts.items():
+        for is_broken, keys, what in _key_rules(account):
+            rules.append((is_broken, tuple(f"{ACCOUNTS}.{name}.{key}" for key in keys), what))
+    twice = keys_twice((fields.venue, fields.api_key, fields.api_keyring), fields.accounts)
+    rules += [(True, pair, "one account twice: each needs a key of its own") for pair in twice]
+    return rules
+
+
+def _key_rules(
+    fields: ConfigFields | AccountFields,
+) -> list[tuple[bool, tuple[str, ...], str]]:
     """Hold that an account has one key and one secret, from one place."""
     has_file, has_ring = fields.api_secret_file is not None, bool(fields.api_keyring)
     return [
@@ -263,13 +319,13 @@ def _key_rules(fields: ConfigFields) -> list[tuple[bool, tuple[str, ...], str]]:
 
 
 def _place(setting: Setting) -> str:
-    shown = MASK if setting.key in SECRETS else _clip(setting.value)
+    shown = MASK if setting.key.rpartition(".")[2] in SECRETS else _clip(setting.value)
     return f"{label(setting.where, setting.key)} = {shown}"
 
 
 def _side(fields: ConfigFields, key: str, given: Mapping[str, Setting]) -> str:
     where = given[key].where if key in given else "default"
-    return f"{key} = {_clip(getattr(fields, key))} ({where})"
+    return f"{key} = {_clip(_value(fields, key))} ({where})"
 
 
 def _clip(value: object) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
+from .config_accounts import ACCOUNTS, AccountFields
 from .config_kinds import (
     LEVERAGE_MAX,
     OR_NONE,
@@ -121,6 +122,13 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     max_positions: Annotated[int, whole(1, 1000)] = _LIMITS.max_positions
     max_gross_exposure_pct: MaybeLooseShare = _LIMITS.max_gross_exposure_pct
     max_net_exposure_pct: MaybeLooseShare = _LIMITS.max_net_exposure_pct
+    max_portfolio_exposure_pct: MaybeLooseShare = _LIMITS.max_portfolio_exposure_pct
+    max_portfolio_daily_loss_pct: Annotated[Share | None, OR_NONE] = (
+        _LIMITS.max_portfolio_daily_loss_pct
+    )
+    max_portfolio_drawdown_pct: Annotated[Share | None, OR_NONE] = (
+        _LIMITS.max_portfolio_drawdown_pct
+    )
     max_correlation: Annotated[Decimal, amount("0", "1")] = _LIMITS.max_correlation
     correlation_returns: Returns = _LIMITS.correlation_returns
     correlation_returns_min: Returns = _LIMITS.correlation_returns_min
@@ -186,6 +194,11 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     invented_symbols: YesNo = False  # the synthetic feed also makes up symbols that nobody lists
     books: YesNo = False  # a live feed's whole order books, also where no strategy hears them
 
+    # Section accounts
+    accounts: dict[str, AccountFields] = Field(  # beside the main one: see `config_accounts`
+        default_factory=dict[str, AccountFields]
+    )
+
     @field_serializer(*SECRETS, "database_url")
     def _mask(self, value: str) -> str:
         return show(value)
@@ -199,6 +212,7 @@ SECTION_STARTS = {
     "auto_restart": "session",
     "data_dir": "journal",
     "feed": "feed",
+    ACCOUNTS: ACCOUNTS,
 }
 """The first setting of each section; the others follow it in the order of the fields."""
 

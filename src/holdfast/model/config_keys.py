@@ -13,6 +13,7 @@ from .config_kinds import MASK, Secret
 from .errors import ConfigError
 
 if TYPE_CHECKING:
+    from .config_accounts import AccountFields
     from .config_fields import ConfigFields
 
 OTHERS = 0o077  # mode bits: what the group or everyone may do
@@ -34,7 +35,7 @@ class KeyPair(NamedTuple):
         return f"KeyPair({MASK})"
 
 
-def keys_of(config: ConfigFields) -> KeyPair | None:
+def keys_of(config: ConfigFields | AccountFields) -> KeyPair | None:
     """Fetch the key that the settings name; None where they name none.
 
     Raises:
@@ -79,8 +80,11 @@ def secrets_of(config: ConfigFields) -> tuple[str, ...]:
     """Return all that no text of ours may show. Raises what `keys_of` raises."""
     keys = keys_of(config) or ()
     ours = (config.api_key, config.api_secret, config.api_secret_password, config.database_url)
-    given = (*ours, config.watch_api_key, config.watch_api_secret)
-    return tuple(text for text in {*given, *keys} if text)
+    given = {*ours, config.watch_api_key, config.watch_api_secret, *keys}
+    for account in config.accounts.values():
+        given |= {account.api_key, account.api_secret, account.api_secret_password}
+        given |= {*(keys_of(account) or ())}
+    return tuple(text for text in given if text)
 
 
 def read_secret(path: Path) -> Secret:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from dotenv.parser import parse_stream
 
+from .config_accounts import ACCOUNTS, is_of_account, key_of_variable, mistake_in
 from .config_fields import ALIASES, SECRETS, SECTION_OF
 from .config_kinds import DatabaseUrl, Secret
 
@@ -26,8 +27,11 @@ PREFIX = "HOLDFAST_"
 CONFIG_VARIABLE = "HOLDFAST_CONFIG"
 """Names the TOML file; the one variable of ours that is no setting."""
 
+NOTHING_SAID = {"venue": None}
+"""What the table of an account says that is all as the session has it."""
+
 OTHERS_READ = 0o044  # mode bits: the group, or everyone, may read
-_NAMES = {**{key: key for key in SECTION_OF}, **ALIASES}
+_NAMES = {**{key: key for key in SECTION_OF if key != ACCOUNTS}, **ALIASES}
 _SECTIONS = tuple(dict.fromkeys(SECTION_OF.values()))
 _NAMED_BY_SECTION = {("venue", "name"): "venue", ("feed", "name"): "feed"}
 # A Kubernetes service called holdfast puts these into the environment of every pod.
@@ -85,7 +89,10 @@ def read_toml(path: Path, *, must_exist: bool) -> Reading:
         return reading
     lines = _toml_lines(text)
     for name, value in document.items():
-        if isinstance(value, dict) and name in _SECTIONS:
+        if name == ACCOUNTS:
+            where = f"{path}:{lines.get((name,), '?')}"
+            _take_accounts(reading, value, where, lambda at: f"{path}:{lines.get(at, '?')}")
+        elif isinstance(value, dict) and name in _SECTIONS:
             for inner, item in value.items():
                 where = f"{path}:{lines.get((name, inner), '?')}"
                 _take_toml(
@@ -161,8 +168,38 @@ def _take_toml(reading: Reading, name: str, value: object, where: str) -> None:
         _take_named(reading, name, value, where)
 
 
+def _take_accounts(
+    reading: Reading,
+    value: object,
+    where: str,
+    place_of: Callable[[tuple[str, ...]], str] | None = None,
+) -> None:
+    """Take further accounts: a table of tables, each setting by itself."""
+    if not isinstance(value, Mapping):
+        reading.mistakes.append(f"{label(where, ACCOUNTS)}: expected a table for each account")
+        return
+    for name, table in value.items():
+        if not isinstance(table, Mapping):  # without the value: it may be a secret
+            reading.mistakes.append(f"{where}: expected a table [{ACCOUNTS}.{name}]")
+            continue
+        for inner, item in (table or NOTHING_SAID).items():
+            at = place_of((ACCOUNTS, str(name), str(inner))) if place_of else where
+            _take_of_account(reading, f"{ACCOUNTS}.{name}.{inner}", item, at)
+
+
+def _take_of_account(reading: Reading, key: str, value: object, where: str) -> None:
+    if mistake := mistake_in(key):
+        reading.mistakes.append(f"{where}: {mistake}")
+    else:
+        reading.take(key, value, where)
+
+
 def _take_named(reading: Reading, name: str, value: object, where: str) -> None:
-    if name in _NAMES:
+    if name == ACCOUNTS:
+        _take_accounts(reading, value, where)
+    elif is_of_account(name):
+        _take_of_account(reading, name, value, where)
+    elif name in _NAMES:
         reading.take(_NAMES[name], value, where)
     else:  # without the value: it may be a secret under a mistyped name
         reading.mistakes.append(f"{label(where, name)} is no setting{_closest(name, _NAMES)}")
@@ -179,6 +216,9 @@ def _take_variables(reading: Reading, variables: Iterable[tuple[str, str, str]])
         is_ours = name.startswith(PREFIX)
         key = name.removeprefix(PREFIX).lower()
         if not value or name == CONFIG_VARIABLE or not name.isupper():
+            continue
+        if is_ours and (of_account := key_of_variable(key)):
+            _take_of_account(ours, of_account, value, where)
             continue
         if key in _NAMES:
             (ours if is_ours else bare).take(_NAMES[key], value, where)
@@ -203,7 +243,7 @@ def _closest(name: str, known: Iterable[str], *, cutoff: float = 0.6, upper: boo
 
 def _veil(key: str, value: object) -> object:
     """Wrap what must not be seen before anything can print it."""
-    if isinstance(value, str) and key in SECRETS:
+    if isinstance(value, str) and key.rpartition(".")[2] in SECRETS:
         return Secret(value)
     return DatabaseUrl(value) if isinstance(value, str) and key == "database_url" else value
 

@@ -31,6 +31,9 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_positions: int = 10
     max_gross_exposure_pct: Decimal | None = None  # of equity
     max_net_exposure_pct: Decimal | None = None  # of equity
+    max_portfolio_exposure_pct: Decimal | None = None  # gross, over the session's accounts
+    max_portfolio_daily_loss_pct: Decimal | None = None  # the same, of their equity at 00:00 UTC
+    max_portfolio_drawdown_pct: Decimal | None = None  # of the highest equity they had together
     max_correlation: Decimal = Decimal("0.7")
     correlation_returns: int = 60  # window, in samples of `sample_s`
     correlation_returns_min: int = 20
@@ -51,6 +54,15 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_executions: int = 30  # entry fills of one strategy ...
     execution_window_s: int = 60  # ... in this time
     disabled: tuple[str, ...] = ()  # names of rules that are not applied
+
+    @property
+    def has_portfolio(self) -> bool:
+        """Tell whether a limit looks across accounts."""
+        return (
+            self.max_portfolio_exposure_pct is not None
+            or self.max_portfolio_daily_loss_pct is not None
+            or self.max_portfolio_drawdown_pct is not None
+        )
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

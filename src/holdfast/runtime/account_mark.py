@@ -1,15 +1,17 @@
-"""Keep a folder's journal to one account: facts of two can't be folded into one state."""
+"""Keep a folder's journal to its accounts: an account's facts are of one venue and market."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..feeds import FeedSettings
 from ..model.errors import ConfigError
+from ..model.values import MAIN, AccountId
 from ..ports import Venue
 
 FILE = "account"
-TEXT_MAX = 200
+TEXT_MAX = 4_000
 
 
 def account_text(venue: Venue, market: FeedSettings) -> str:
@@ -21,8 +23,10 @@ def account_text(venue: Venue, market: FeedSettings) -> str:
     return f"{venue.name} {'testnet' if market.testnet else 'mainnet'}"
 
 
-def claim_folder(folder: Path, account: str, *, has_records: bool) -> None:
-    """Mark a data folder as an account's; the first that left records there has it.
+def claim_folder(folder: Path, accounts: Mapping[AccountId, str], *, has_records: bool) -> None:
+    """Mark a data folder as these accounts'; the first that left records there has it.
+
+    An account that joins later is noted beside them, and one that is left out stays noted.
 
     Raises:
         ConfigError: it is another's, or can't be written to.
@@ -30,13 +34,34 @@ def claim_folder(folder: Path, account: str, *, has_records: bool) -> None:
     path = folder / FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        known = path.read_text()[:TEXT_MAX].strip() if path.exists() else ""
-        if not known or not has_records:
-            path.write_text(account + "\n")
+        known = _read(path.read_text()) if path.exists() else {}
+        known = known if has_records else {}
+        for name, account in accounts.items():
+            _check(folder, name, known.get(name, account), account)
+        path.write_text(_written({**known, **accounts}))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be used: {error}; name another --data-dir") from error
-    if has_records and known and known != account:
+
+
+def _check(folder: Path, name: AccountId, known: str, account: str) -> None:
+    if known != account:
+        whose = "" if name == MAIN else f", as the account {name}"
         raise ConfigError(
-            f"the folder {folder} holds the records of {known}; {account} needs one of its own: "
-            "name another with --data-dir"
+            f"the folder {folder} holds the records of {known}{whose}; {account} needs one of its "
+            "own: name another with --data-dir"
         )
+
+
+def _read(text: str) -> dict[AccountId, str]:
+    """Return what is noted: the main account's line first, then the others' with their names."""
+    first, *others = [line.strip() for line in text[:TEXT_MAX].splitlines()] or [""]
+    found = {MAIN: first} if first else {}
+    for line in others:
+        name, _, account = line.partition(": ")
+        found[AccountId(name)] = account
+    return found
+
+
+def _written(accounts: Mapping[AccountId, str]) -> str:
+    others = (f"{name}: {account}" for name, account in accounts.items() if name != MAIN)
+    return "\n".join((accounts.get(MAIN, ""), *others)) + "\n"

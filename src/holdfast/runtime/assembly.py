@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from uuid import uuid4
 
 import msgspec
 
-from ..engine.risk import RULES
+from ..engine.risk import ALL_RULES
 from ..engine.state import State
 from ..feeds import FEEDS, FeedSettings, open_feed
 from ..feeds.known import check_known
@@ -19,11 +19,27 @@ from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError, StrategyError
 from ..model.ids import epoch_at, short_name
-from ..model.values import NS_PER_S, SessionId, StrategyId, Symbol, TradingSessionStatus
+from ..model.values import (
+    MAIN,
+    NS_PER_S,
+    AccountId,
+    SessionId,
+    StrategyId,
+    Symbol,
+    TradingSessionStatus,
+)
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
 from ..venues import VENUES, Opener, Wiring, open_paper, paper_path
 from .account_mark import account_text, claim_folder
+from .accounts import (
+    all_symbols,
+    check_keys,
+    check_left_behind,
+    check_shown,
+    close_all,
+    symbols_by_account,
+)
 from .broker import LiveBrokerAdapter
 from .clock import FeedClock, WallClock
 from .fetching import fetch_instruments
@@ -63,19 +79,19 @@ def own_journal(config: TradingConfig, epoch_min: int = 1) -> OwnedJournal:
     return open_journal(where, durability=durability, epoch_min=epoch_min)
 
 
-def _own_for(config: TradingConfig, paper: Path | None, now: int) -> OwnedJournal:
-    """Open the journal for an account, which has seen no id of its epoch before.
+def _own_for(config: TradingConfig, books: Sequence[Path | None], now: int) -> OwnedJournal:
+    """Open the journal for accounts, which have seen no id of its epoch before.
 
     Epochs of a simulated account count from one, so that a recording gives the same ids each
     time; but a new journal for one that has traded can't know which were used.
 
     Args:
-        paper: where the simulated account is kept; None for a real one.
+        books: where each simulated account is kept; None for a real one.
     """
-    if paper is None:
+    if None in books:
         return own_journal(config, epoch_at(now))
     journal = own_journal(config)
-    if journal.sequence or not paper.exists():
+    if journal.sequence or not any(path.exists() for path in books if path):
         return journal
     journal.close()
     return own_journal(config, epoch_at(now))
@@ -92,15 +108,17 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     clock: Clock | None = None,
     keeps_files: bool = True,
     books: bool = False,
+    openers: Mapping[AccountId, Opener] | None = None,
 ) -> Parts:
     """Open and fold the journal, and build around it what the session needs.
 
     Args:
         feed: market data; None opens the configured one.
-        broker: the account that is traded; None takes the configured venue's.
+        broker: the main account; None takes the configured venue's.
         is_dry: True trades on the simulated account; None takes the setting.
         session_id: of a new session; None makes one up.
         clock: tells the session's time; None takes the feed's kind.
+        openers: what opens other accounts, where it is not the venue that the settings name.
         books: a live feed shows whole order books, whatever the setting says.
         keeps_files: False leaves the data folder untouched: the records are elsewhere.
 
@@ -109,46 +127,96 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     """
     check_disabled_rules(config)
     is_dry = config.dry_run if is_dry is None else is_dry
-    open_venue = open_paper if is_dry else broker.open if broker else opener_of(config)
+    given = openers_of(config, None if is_dry else broker, openers or {}, is_dry=is_dry)
     now = clock.now() if clock else time.time_ns()
-    if broker and not is_dry:
-        books_at = broker.paper_books(config)
-    else:
-        books_at = paper_path(config.data_dir) if open_venue is open_paper else None
-    journal = _own_for(config, books_at, now)
-    venue: Venue | None = None
+    journal = _own_for(config, _books_at(config, given, broker), now)
+    venues: list[Venue] = []
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())
         state = recovered.engine.state
+        check_left_behind(state, config.account_names)
         is_resumed = config.auto_restart and _was_cut_off(state)
-        market = feed_settings(config, tuple(symbols), broker)
+        shown = all_symbols(config, symbols)
+        market = feed_settings(config, shown, broker)
         market = msgspec.structs.replace(market, books=market.books or books)
         feed = feed or _open_feed(market, config, state, is_resumed=is_resumed)
         clock = clock or _clock(config, feed, state if is_resumed else None)
         listed = functools.cache(feed.instruments)
-        venue = open_venue(
-            Wiring(
-                config=config,
+        wanted = symbols_by_account(config, tuple(symbols))
+        for name, open_venue in given.items():
+            settings = config.of_account(name)
+            wiring = Wiring(
+                config=settings,
+                account=name,
                 clock=clock,
-                symbols=tuple(symbols),
-                known={key[1]: instrument for key, instrument in state.instruments.items()},
+                symbols=wanted[name],
+                known=state.known_to(name),
                 instruments=listed,
             )
-        )
-        _check_time(feed, venue)
+            venues.append(open_venue(wiring))
+            _check_time(feed, venues[-1])
         if keeps_files:
-            account = account_text(venue, market)
-            claim_folder(config.data_dir, account, has_records=bool(state.session_id))
+            texts = {venue.account: account_text(venue, market) for venue in venues}
+            claim_folder(config.data_dir, texts, has_records=bool(state.session_id))
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
-        traded = tuple(symbols) or tuple(instrument.symbol for instrument in feed.instruments())
+        traded = shown or tuple(instrument.symbol for instrument in feed.instruments())
+        check_shown(config, traded)
     except BaseException:
-        if venue is not None:
-            await venue.close()
+        await close_all(venues)
         journal.close()
         raise
     known = state.session_id if is_resumed else session_id or SessionId(str(uuid4()))
-    recovered.engine.core.read_lag_ns = venue.capabilities.read_lag_ns
-    return Parts(journal, recovered, feed, clock, venue, traded, known, is_resumed)
+    recovered.engine.core.read_lag_ns = max(each.capabilities.read_lag_ns for each in venues)
+    return Parts(
+        journal=journal,
+        recovered=recovered,
+        feed=feed,
+        clock=clock,
+        venues=tuple(venues),
+        symbols=traded,
+        symbols_of=symbols_by_account(config, tuple(symbols) or traded),
+        session_id=known,
+        is_resumed=is_resumed,
+    )
+
+
+def openers_of(
+    config: TradingConfig,
+    broker: LiveBrokerAdapter | None,
+    openers: Mapping[AccountId, Opener],
+    *,
+    is_dry: bool,
+) -> dict[AccountId, Opener]:
+    """Return what opens each account, the main one first.
+
+    Raises:
+        ConfigError: there is no such venue, or two accounts have one key.
+    """
+    if is_dry:
+        return dict.fromkeys(config.account_names, open_paper)
+    given = dict(openers)
+    if broker is not None:
+        given[MAIN] = broker.open
+    check_keys(config, [name for name in config.account_names if name not in given])
+    return {
+        name: given.get(name) or opener_of(config.of_account(name)) for name in config.account_names
+    }
+
+
+def _books_at(
+    config: TradingConfig,
+    openers: Mapping[AccountId, Opener],
+    broker: LiveBrokerAdapter | None,
+) -> list[Path | None]:
+    """Return where each simulated account is kept; None for a real one."""
+    found: list[Path | None] = []
+    for name, opener in openers.items():
+        if broker and opener == broker.open:
+            found.append(broker.paper_books(config))
+        else:
+            is_paper = opener is open_paper
+            found.append(paper_path(config.data_dir, name) if is_paper else None)
+    return found
 
 
 def opener_of(config: TradingConfig) -> Opener:
@@ -178,10 +246,10 @@ def check_disabled_rules(config: TradingConfig) -> None:
     Raises:
         ConfigError: naming each such rule, and the rules there are.
     """
-    unknown = sorted(set(config.disabled) - set(RULES))
+    unknown = sorted(set(config.disabled) - set(ALL_RULES))
     if unknown:
         raise ConfigError(
-            f"disabled: there is no rule {', '.join(unknown)}; rules are {', '.join(RULES)}"
+            f"disabled: there is no rule {', '.join(unknown)}; rules are {', '.join(ALL_RULES)}"
         )
     kept = sorted(set(config.disabled) & INDISPENSABLE)
     if kept:

@@ -14,6 +14,7 @@ from ..stats import SessionStats
 from .control_file import NoSessionRunning
 from .control_wire import (
     AdjustBody,
+    CloseBody,
     ExplainBody,
     KillBody,
     ModifyBody,
@@ -69,7 +70,20 @@ def status_of(service: LiveTradingService) -> dict[str, object]:
         "is_killed": live.engine.state.is_killed,
         "kill_reason": live.engine.state.kill_reason,
         "stopped_strategies": dict(live.engine.state.stopped_strategies),
+        **_accounts_of(service),
     }
+
+
+def _accounts_of(service: LiveTradingService) -> dict[str, object]:
+    """Return how each account stands, where there is more than one."""
+    accounts, now = service.live.accounts, service.now()
+    if len(accounts.names) == 1 or not service.is_running():
+        return {}
+    rows = {
+        name: {"venue": venue.name, "metrics": service.operations.metrics(now, name)}
+        for name, venue in accounts.venues.items()
+    }
+    return {"accounts": rows}
 
 
 async def orders(request: web.Request) -> web.Response:
@@ -97,7 +111,9 @@ async def metrics(request: web.Request) -> web.Response:
 
 async def explain(request: web.Request) -> web.Response:
     body: ExplainBody = parse(await request.read(), ExplainBody)
-    return _json({"explanation": explained(_service(request).explain(body.signal()))})
+    service = _service(request)
+    service.operations.account(body.account)
+    return _json({"explanation": explained(service.explain(body.signal()))})
 
 
 # Orders
@@ -117,6 +133,7 @@ async def place(request: web.Request) -> web.Response:
         take_profit=body.take_profit,
         reduce_only=body.reduce_only,
         request_id=body.request_id,
+        account=body.account,
     )
     return _json({"order": placed})
 
@@ -153,14 +170,16 @@ async def modify(request: web.Request) -> web.Response:
 
 
 async def close(request: web.Request) -> web.Response:
-    body: ReasonBody = parse(await request.read(), ReasonBody)
-    symbol = request.match_info["symbol"]
-    return _json({"position": await _service(request).close_position(symbol, body.reason)})
+    body: CloseBody = parse(await request.read(), CloseBody)
+    symbol, service = request.match_info["symbol"], _service(request)
+    return _json({"position": await service.close_position(symbol, body.reason, body.account)})
 
 
 async def adjust(request: web.Request) -> web.Response:
     body: AdjustBody = parse(await request.read(), AdjustBody)
-    return _json({"position": await _service(request).adjust_position(body.symbol, body.target)})
+    service = _service(request)
+    position = await service.adjust_position(body.symbol, body.target, body.account)
+    return _json({"position": position})
 
 
 # The session

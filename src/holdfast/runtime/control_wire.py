@@ -13,7 +13,9 @@ from ..engine.engine import Explanation
 from ..model.errors import InputError
 from ..model.signal import SignalGenerated
 from ..model.values import (
+    MAIN,
     OPERATOR,
+    AccountId,
     NewOrder,
     OrderType,
     SignalType,
@@ -45,6 +47,7 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     take_profit: Amount | None = None
     reduce_only: bool = False
     request_id: str = ""
+    account: str = MAIN
 
 
 class ModifyBody(_Body, frozen=True, kw_only=True):
@@ -59,10 +62,18 @@ class AdjustBody(_Body, frozen=True, kw_only=True):
 
     symbol: str
     target: Amount
+    account: str = MAIN
+
+
+class CloseBody(_Body, frozen=True, kw_only=True):
+    """Why a position is closed, and on which account."""
+
+    reason: str = "operator"
+    account: str = MAIN
 
 
 class ReasonBody(_Body, frozen=True, kw_only=True):
-    """Why a session is paused or resumed, or a position closed."""
+    """Why a session is paused or resumed."""
 
     reason: str = "operator"
 
@@ -99,6 +110,7 @@ class ExplainBody(_Body, frozen=True, kw_only=True):
     take_profit: Amount | None = None
     strategy: str = OPERATOR
     strength: float = 1.0
+    account: str = MAIN
 
     def signal(self) -> SignalGenerated:
         """Return the wish.
@@ -116,6 +128,7 @@ class ExplainBody(_Body, frozen=True, kw_only=True):
             stop_loss=_amount(self.stop_loss, "stop_loss"),
             take_profit=_amount(self.take_profit, "take_profit"),
             strength=self.strength,
+            account=AccountId(self.account),
         )
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from ..model.config import LoadedConfig
+import msgspec
+
+from ..model.config import LoadedConfig, TradingConfig
 from ..model.errors import TradingError
+from ..model.values import MAIN, AccountId
 from ..venues import EXAMINERS, PAPER, Area, Finding, Wiring
 from ..venues.findings import failed, ok, skipped, warned
 from .assembly import opener_of
@@ -22,9 +25,18 @@ async def examine(loaded: LoadedConfig) -> AsyncIterator[Finding]:
         yield ok("settings", f"{len(loaded.sources)} given, and they hold together")
     for finding in examine_machine(config):
         yield finding
+    async for finding in _account(config, MAIN):
+        yield finding
+    for name in config.account_names[1:]:
+        async for finding in _account(config.of_account(name), name):
+            yield msgspec.structs.replace(finding, check=f"{finding.check} ({name})")
+
+
+async def _account(config: TradingConfig, account: AccountId) -> AsyncIterator[Finding]:
+    """Examine one account, by its own settings."""
     name = config.feed if config.venue == PAPER else config.venue
-    wiring = Wiring(config=config, clock=WallClock(), symbols=config.symbols)
-    if name in EXAMINERS:
+    wiring = Wiring(config=config, account=account, clock=WallClock(), symbols=config.symbols)
+    if name in EXAMINERS and (account == MAIN or config.venue != PAPER):
         async for finding in EXAMINERS[name](wiring):
             yield finding
     elif config.venue == PAPER or config.dry_run:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..engine.engine import Engine
 from ..model.bars import UNKNOWN
+from ..model.settings import RiskLimits
 from ..model.values import Symbol
 from ..ports import Complete, Feed, Fetching, Wanted
 from .attached import Attached
+from .seats import Seats
 
 
 async def fetch_instruments(feed: Feed) -> None:
@@ -36,12 +39,33 @@ def known_from(feed: Feed, symbol: Symbol, now: int) -> int:
     return since if now <= feed.start_ts else max(since, now + 1)
 
 
-def warmups(strategies: Iterable[Attached], symbols: Sequence[Symbol], feed: Feed) -> list[Wanted]:
+def warmups(
+    strategies: Iterable[Attached],
+    symbols: Sequence[Symbol],
+    feed: Feed,
+    seats: Seats,
+) -> list[Wanted]:
     """Return the bars that strategies are warmed up with."""
+    own = {strategy_id: seat.symbols for strategy_id, seat in seats.items()}
     return [
         (symbol, timeframe, one.warmup_bars)
         for one in strategies
         if one.warmup_bars
-        for symbol in symbols
+        for symbol in own.get(one.strategy_id, symbols)
         for timeframe in one.timeframes or (feed.default_timeframe,)
     ]
+
+
+async def warm_up_market(
+    engine: Engine, feed: Feed, symbols: Sequence[Symbol], limits: RiskLimits, now: int
+) -> None:
+    """Fill the windows that correlation and volatility look back over.
+
+    Raises:
+        TradingError: the feed can't have them.
+    """
+    sample, count = f"{limits.sample_s}s", limits.correlation_returns + 1
+    await fetch_history(feed, [(symbol, sample, count) for symbol in symbols], now)
+    for symbol in symbols:
+        for bar in feed.history(symbol, sample, now, count):
+            engine.handle(bar, bar.ts)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from ..engine.state import State
 from ..model.commands import CancelOrder
 from ..model.errors import TradingError
 from ..model.values import OrderRole
-from ..ports import Venue
 
 _log = logging.getLogger("holdfast.session")
 
 
-def cancel_entries(state: State, venue: Venue, now: int, recv_window_ns: int) -> None:
+def cancel_entries(
+    state: State, cancel: Callable[[CancelOrder], None], now: int, recv_window_ns: int
+) -> None:
     """Cancel what could add risk; what can't be taken back is logged."""
     for order in state.all_open_orders():
         if order.role is not OrderRole.ENTRY or not order.is_ours:
@@ -27,6 +29,6 @@ def cancel_entries(state: State, venue: Venue, now: int, recv_window_ns: int) ->
             recv_window_ns=recv_window_ns,
         )
         try:
-            venue.cancel(command)
+            cancel(command)
         except (TradingError, OSError) as error:
             _log.error("order %s can't be taken back: %s", order.cl_ord_id, error)

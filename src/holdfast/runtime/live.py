@@ -20,19 +20,20 @@ from ..model.config_keys import secrets_of
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, StrategyId, TradingSessionStatus
+from ..model.values import NS_PER_S, AccountId, StrategyId, TradingSessionStatus
 from ..ports import Notifier, Telling, Venue
+from .accounts import Accounts
 from .clock import TICK_NS, FeedClock
 from .feeding import Feeding
-from .fetching import fetch_history
+from .fetching import warm_up_market
 from .figures import Figures
-from .last_cancels import cancel_entries
 from .missed_funding import settle_missed
 from .parts import Parts, Plan
 from .recovery import StateRecoveryService
 from .redaction import Redactor
 from .rotation import Rotation
 from .runner import LiveStrategyRunner
+from .seats import seats_of
 from .shell import Shell
 from .starting import Start, telling_waits
 from .strategy_view import StrategyView
@@ -69,7 +70,8 @@ class LiveSession:
         listeners: Sequence[Callable[[Sequence[Event]], None]] = (),
     ) -> None:
         self.plan = plan
-        self.venue: Venue = parts.venue
+        self.accounts = Accounts(parts.venues, parts.symbols_of)
+        self.venue = self.accounts.main
         self.feed = parts.feed
         self.journal = parts.journal
         self.engine: Engine = parts.recovered.engine
@@ -80,8 +82,8 @@ class LiveSession:
         self._config = config
         self._clock = parts.clock
         self._clean = Redactor((*secrets_of(config), *plan.secrets)).clean
-        venues = {self.venue.account: self.venue}
         self._notifier = notifier
+        venues = self.accounts.venues
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
         self.figures: Figures | None = None  # kept with the state, where somebody counts
@@ -98,9 +100,6 @@ class LiveSession:
         self._next_save = 0.0
         self._saved_at = parts.recovered.from_snapshot
         self._see = self.engine.core.market.see
-        self._see_venue = getattr(self.venue, "on_market", None)
-        self._tick_venue = getattr(self.venue, "tick", None)
-        self._pass_time = getattr(self.venue, "pass_time", None)
         self.on_turn: Callable[[], None] = lambda: None  # while a recording plays
         self.journal.on_failure = self.shell.fail
 
@@ -112,16 +111,16 @@ class LiveSession:
         Raises:
             TradingError: the venue can't be reached or declines, or its books can't be explained.
         """
-        with telling_waits(self.venue, self._notifier):
+        with telling_waits(self.accounts, self._notifier):
             await self._open()
 
     async def _open(self) -> None:
-        plan, account = self.plan, self.venue.account
-        goes_on = plan.is_resumed and self.venue.capabilities.is_simulated
-        hear = self._hear_simulated if goes_on else self.shell.hear
-        contracts = await self.venue.connect(plan.symbols, hear)
-        await settle_missed(self.feed, self.venue, self._clock.now(), self._notifier)
-        await self._warm_up_market()
+        plan = self.plan
+        contracts = await self.accounts.connect(self._ear_for)
+        for venue in self.accounts.venues.values():
+            await settle_missed(self.feed, venue, self._clock.now(), self._notifier)
+        limits, symbols = self._config.risk_limits(), self.plan.symbols
+        await warm_up_market(self.engine, self.feed, symbols, limits, self._clock.now())
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
         self.shell.ask(
@@ -129,24 +128,26 @@ class LiveSession:
                 session_id=plan.session_id,
                 portfolio_id=plan.portfolio_id,
                 epoch=self.journal.epoch,
-                accounts=(account,),
+                accounts=self.accounts.names,
                 strategies=tuple(plan.strategies),
                 symbols=plan.symbols,
                 venue=self.venue.name,
                 is_resumed=plan.is_resumed,
             )
         )
-        for instrument, leverage in contracts:
-            self.shell.hear(
-                msg.InstrumentListed(account=account, instrument=instrument, leverage=leverage)
-            )
+        for listed in contracts:
+            self.shell.hear(msg.InstrumentListed(**listed._asdict()))
         self.journal.sync()
-        await Start(self.engine, self.shell, self.venue).reached()
+        await Start(self.engine, self.shell, self.accounts).reached()
         if self.shell.has_failed:
             raise self.shell.failed.result()
         if self.halt:
             self.shell.ask(msg.FailSession(reason=self.halt))
         await self._attach_strategies()
+
+    def _ear_for(self, venue: Venue) -> Callable[[msg.VenueMessage], None]:
+        goes_on = self.plan.is_resumed and venue.capabilities.is_simulated
+        return self._hear_simulated if goes_on else self.shell.hear
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:
         """Go to the time up to which a simulated exchange has lived, where it is ahead of ours."""
@@ -161,25 +162,14 @@ class LiveSession:
     def _is_starting(self) -> bool:
         return self.status is TradingSessionStatus.STARTING
 
-    async def _warm_up_market(self) -> None:
-        """Fill the windows that correlation and volatility look back over."""
-        limits = self._config.risk_limits()
-        sample = f"{limits.sample_s}s"
-        count = limits.correlation_returns + 1
-        now = self._clock.now()
-        wanted = [(symbol, sample, count) for symbol in self.plan.symbols]
-        await fetch_history(self.feed, wanted, now)
-        for symbol in self.plan.symbols:
-            for bar in self.feed.history(symbol, sample, now, count):
-                self.engine.handle(bar, bar.ts)
-
     async def _attach_strategies(self) -> None:
         for strategy_id, strategy in self.plan.strategies.items():
             self.runner.add_strategy(strategy_id, strategy)
             text = self.plan.descriptions.get(strategy_id, type(strategy).__name__)
             self.shell.hear(msg.StrategyAttached(strategy_id=strategy_id, description=text))
         now = self._clock.now()
-        await self.runner.fetch_history(self.feed, self.plan.symbols, now)
+        seats = seats_of(self.engine, self.accounts, self.plan.accounts)
+        await self.runner.fetch_history(self.feed, self.plan.symbols, now, seats)
         self.runner.begin(
             symbols=self.plan.symbols,
             feed=self.feed,
@@ -187,11 +177,15 @@ class LiveSession:
             emit=self._on_signal,
             view=self.view,
             on_failed=self._on_strategy_failed,
+            seats=seats,
         )
 
     def _on_signal(self, signal: SignalGenerated) -> None:
         if self.shell.stopwatch is not None:
             self.shell.stopwatch.wished()
+        account = self.plan.accounts.get(signal.strategy_id, signal.account)
+        if account != signal.account:
+            signal = msgspec.structs.replace(signal, account=account)
         if not self.plan.hands_signals_over(signal):
             self.shell.hear(signal)
 
@@ -253,8 +247,7 @@ class LiveSession:
         The engine decides nothing about it, so that it need not go through the shell.
         """
         ts = message.ts
-        if self._pass_time is not None:
-            self._pass_time(ts)
+        self.accounts.pass_time(ts)
         self._clock.advance(ts)
         if ts >= self.next_tick:
             self.tick()
@@ -262,8 +255,7 @@ class LiveSession:
             self._see(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             self.shell.fail(error)
-        if self._see_venue is not None:
-            self._see_venue(message)
+        self.accounts.see(message)
         self.runner.on_market(message)
 
     def tick(self) -> None:
@@ -271,8 +263,7 @@ class LiveSession:
         now = self._clock.now()
         self.next_tick = now + TICK_NS
         self.shell.fire_timers(now)
-        if self._tick_venue is not None:
-            self._tick_venue(now)
+        self.accounts.tick(now)
         self.shell.hear(msg.Tick())
         self.runner.on_time(now)
         if self.on_tick is not None:
@@ -289,7 +280,8 @@ class LiveSession:
         is_first = not self.next_audit
         self.next_audit = now + interval
         if not is_first:
-            self.shell.hear(msg.AuditDue(account=self.venue.account))
+            for account in self.accounts.names:
+                self.shell.hear(msg.AuditDue(account=account))
 
     async def _beat(self) -> None:
         """Keep time passing while the feed is silent, and save the state now and then."""
@@ -339,7 +331,7 @@ class LiveSession:
             self.shell.ask(msg.ResetSession(reason=reason))
         elif self.status not in done:
             self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
-        with telling_waits(self.venue, self._notifier, "stop", STOP_PATIENCE_S):
+        with telling_waits(self.accounts, self._notifier, "stop", STOP_PATIENCE_S):
             await self.settle()
         self.leave()
 
@@ -373,15 +365,20 @@ class LiveSession:
 
     def cancel_at_venue(self) -> None:
         """Ask the venue for every entry back without a record: this life can make none."""
-        cancel_entries(
-            self.engine.state, self.venue, self._clock.now(), self._config.recv_window_ns
-        )
+        window = self._config.recv_window_ns
+        self.accounts.cancel_entries(self.engine.state, self._clock.now(), window)
 
-    async def read_books(self, timeout_s: float = STOP_PATIENCE_S) -> msg.VenueSnapshot | None:
-        """Ask the venue for its books once more; None when it does not answer."""
+    async def read_books(
+        self, account: AccountId | None = None, timeout_s: float = STOP_PATIENCE_S
+    ) -> msg.VenueSnapshot | None:
+        """Ask a venue for its books once more; None when it does not answer.
+
+        Args:
+            account: whose; the main one's when None.
+        """
         if self.is_closed or self.shell.has_failed:
             return None
-        account = self.venue.account
+        account = account or self.venue.account
         before = self.shell.last_snapshot.get(account)
         self.shell.hear(msg.AuditDue(account=account, reason="books"))
         await self.shell.until(
@@ -390,15 +387,16 @@ class LiveSession:
         after = self.shell.last_snapshot.get(account)
         return after if after is not before else None
 
-    async def last_books(self) -> msg.VenueSnapshot | None:
-        """Read the venue's books at the end; None, and said, where its limits hold that back."""
-        reading, held_looks = asyncio.ensure_future(self.read_books()), 0
+    async def last_books(self, account: AccountId) -> msg.VenueSnapshot | None:
+        """Read an account's books at the end; None, and said, where limits hold that back."""
+        venue = self.accounts.venues[account]
+        reading, held_looks = asyncio.ensure_future(self.read_books(account)), 0
         try:
             while held_looks < HELD_LOOKS_MAX:  # a read ends by itself
                 await asyncio.wait((reading,), timeout=HELD_LOOK_S)
                 if reading.done():
                     return await reading
-                held = self.venue.held if isinstance(self.venue, Telling) else ""
+                held = venue.held if isinstance(venue, Telling) else ""
                 held_looks += 1 if held else 0
             _log.warning("the books are not compared at the end: that waits for %s", held)
             return None
@@ -418,6 +416,6 @@ class LiveSession:
                 await self.save()
         finally:
             try:
-                await self.venue.close()
+                await self.accounts.close()
             finally:
                 self.journal.close()

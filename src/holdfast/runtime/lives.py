@@ -25,7 +25,7 @@ from ..model.errors import (
 from ..model.values import TradingSessionStatus
 from ..ports import Notifier
 from .assembly import own_journal
-from .books import BooksReport, compare_books
+from .books import BooksReport, read_and_compare
 from .live import LiveSession
 from .recovery import StateRecoveryService
 from .shell import check_values
@@ -223,7 +223,7 @@ class Lives:
     async def _end(self, live: LiveSession) -> None:
         """Close a life that ended in order, its books compared with the venue's."""
         self.fault = str(live.feed_error or "")
-        self.books = compare_books(live.engine, await live.last_books(), live.venue.account)
+        self.books = await read_and_compare(live)
         await _closed(live)
 
     def _was_stopped(self, live: LiveSession, error: BaseException) -> bool:

@@ -18,6 +18,7 @@ from .figures import Figures
 from .live import LiveSession
 from .parts import plan_of
 from .rotation import Rotation
+from .seats import bindings_of
 from .stopwatch import Stopwatch
 from .wanted import Wanted
 
@@ -48,6 +49,7 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
         TradingError: a part can't be had; what was opened has been given back.
     """
     strategies, descriptions = load_strategies(wanted.strategies.fresh())
+    bindings_of(strategies, config.account_names)  # said before anything is opened
     parts = await assemble(
         config,
         wanted.symbols,

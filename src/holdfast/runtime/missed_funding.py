@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from ..model.errors import TradingError
 from ..model.market import Funding
-from ..model.values import NS_PER_S, Symbol
+from ..model.values import MAIN, NS_PER_S, Symbol
 from ..ports import Feed, FundingHistory, Notifier, Venue
 
 LOOK_BACK_NS = 30 * 86_400 * NS_PER_S
@@ -54,7 +54,8 @@ async def settle_missed(feed: Feed, venue: Venue, now: int, notifier: Notifier) 
         venue.pay_missed(known)
         if problem:
             span = f"{_time(unpaid)} to {_time(now)} UTC"
-            text = f"funding of {symbol} from {span} is not charged as far as it is unknown"
+            where = "" if venue.account == MAIN else f" on account {venue.account}"
+            text = f"funding of {symbol}{where} from {span} is not charged as far as it is unknown"
             notifier.notify("alarm", f"{text}: {problem}")
 
 

@@ -25,8 +25,10 @@ from ..model.values import (
     NS_PER_S,
     OPERATOR,
     ZERO,
+    AccountId,
     Amount,
     ClOrdId,
+    Key,
     OrderStatus,
     OrderType,
     Side,
@@ -137,6 +139,7 @@ class Operations:
 
     async def submit(self, order: Order, request_id: str = "") -> Order:
         """Take a user's order on and wait for the venue's first word."""
+        self.account(order.account)
         return await self.place(request_of(order, request_id))
 
     async def execute(self, order: Order) -> OrderResult:
@@ -240,7 +243,24 @@ class Operations:
         """Return the open positions."""
         return [position_view(self._engine, key) for key in self._engine.state.open_keys()]
 
-    async def close(self, symbol: str, reason: str) -> Position:
+    def account(self, name: str) -> AccountId:
+        """Return the account that a caller names; the main one for "".
+
+        Raises:
+            InputError: the session has none of that name.
+        """
+        names = self._live.accounts.names
+        if name and name not in names:
+            raise InputError(f"there is no account {name!r:.40}; accounts are {', '.join(names)}")
+        return AccountId(name) if name else self._live.venue.account
+
+    def _elsewhere(self, key: Key) -> str:
+        """Say which other accounts have a position of a symbol; "" where none has."""
+        held = self._engine.state.open_keys()
+        others = [account for account, symbol in held if symbol == key[1]]
+        return f" on {key[0]}; there is one on {', '.join(others)}" if others else ""
+
+    async def close(self, symbol: str, reason: str, account: str = "") -> Position:
         """Close a position at the market; entries in that symbol are taken back.
 
         Raises:
@@ -248,10 +268,10 @@ class Operations:
             VenueRefused: the venue declined.
             VenueUnavailable: the order never reached the venue.
         """
-        key = (self._live.venue.account, symbol_of(symbol))
+        key = (self.account(account), symbol_of(symbol))
         state = self._engine.state
         if not state.position(key).qty:
-            raise InputError(f"there is no position in {key[1]}")
+            raise InputError(f"there is no position in {key[1]}{self._elsewhere(key)}")
         request = msg.CloseRequest(symbol=key[1], reason=reason, account=key[0])
         sent = self._sent(self._shell.ask(request).facts)
         orders = [state.orders[i] for i in sent]
@@ -264,7 +284,7 @@ class Operations:
             self._accepted(cl_ord_id)
         return position_view(self._engine, key)
 
-    async def adjust(self, symbol: str, target_quantity: Amount) -> Position:
+    async def adjust(self, symbol: str, target_quantity: Amount, account: str = "") -> Position:
         """Trade a position to a signed target at the market.
 
         Raises:
@@ -273,7 +293,7 @@ class Operations:
             VenueRefused: the venue declined.
             VenueUnavailable: the order never reached the venue.
         """
-        key = (self._live.venue.account, symbol_of(symbol))
+        key = (self.account(account), symbol_of(symbol))
         target = amount(target_quantity, "target_quantity")
         request = msg.AdjustRequest(symbol=key[1], target_qty=target, account=key[0])
         facts = self._shell.ask(request).facts
@@ -287,9 +307,9 @@ class Operations:
                 raise denial_error(fact, self._engine.core.settings.limits)
         return position_view(self._engine, key)
 
-    def metrics(self, now: int) -> Metrics:
-        """Return how the account stands."""
-        return metrics_view(self._engine, self._live.venue.account, now)
+    def metrics(self, now: int, account: str = "") -> Metrics:
+        """Return how an account stands."""
+        return metrics_view(self._engine, self.account(account), now)
 
 
 def _shortfall(placed: Order) -> str:
@@ -327,6 +347,7 @@ def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
         expire_ts=None if order.expire_at is None else since_1970(order.expire_at),
         strategy_id=StrategyId(order.strategy_id or OPERATOR),
         request_id=request_id,
+        account=AccountId(order.account),
     )
     values = {name: positive(value, name) for name, value in given.items() if value is not None}
     return msgspec.structs.replace(request, **values)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from ..journal import OwnedJournal
 from ..model.signal import SignalGenerated
-from ..model.values import SessionId, StrategyId, Symbol
+from ..model.values import AccountId, SessionId, StrategyId, Symbol
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
 from .recovery import Recovered
+from .seats import bindings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,25 @@ class Plan:
     descriptions: dict[StrategyId, str] = field(default_factory=dict)
     is_resumed: bool = False
     hands_signals_over: Callable[[SignalGenerated], bool] = lambda _: False
+    accounts: dict[StrategyId, AccountId] = field(default_factory=dict)  # of each strategy
     secrets: tuple[str, ...] = field(default=(), repr=False)  # that no text may show
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything that was opened for it."""
+    """Everything that was opened for it.
+
+    `venues` has the main account's first. `symbols` are all that the session trades, `symbols_of`
+    those of each account.
+    """
 
     journal: OwnedJournal
     recovered: Recovered
     feed: Feed
     clock: Clock
-    venue: Venue
+    venues: tuple[Venue, ...]
     symbols: tuple[Symbol, ...]
+    symbols_of: dict[AccountId, tuple[Symbol, ...]]
     session_id: SessionId
     is_resumed: bool
 
@@ -48,7 +55,11 @@ def plan_of(
     descriptions: dict[StrategyId, str],
     hands_signals_over: Callable[[SignalGenerated], bool],
 ) -> Plan:
-    """Plan a life; a session that goes on keeps its portfolio."""
+    """Plan a life; a session that goes on keeps its portfolio.
+
+    Raises:
+        StrategyError: one is bound to an account that there is not.
+    """
     known = parts.recovered.engine.state.portfolio_id
     return Plan(
         session_id=parts.session_id,
@@ -58,4 +69,5 @@ def plan_of(
         descriptions=descriptions,
         is_resumed=parts.is_resumed,
         hands_signals_over=hands_signals_over,
+        accounts=bindings_of(strategies, [venue.account for venue in parts.venues]),
     )

@@ -10,7 +10,7 @@ from typing import Protocol
 from ..engine.engine import Engine
 from ..engine.order import Order
 from ..model import events as ev
-from ..model.values import ClOrdId, Key, plain
+from ..model.values import MAIN, ClOrdId, Key, plain
 from .bus import EventBus
 from .order_updates import order_of
 from .views import Position, metrics_view, order_view, position_view
@@ -175,7 +175,7 @@ def position_update(view: Position) -> dict[str, object]:
 def log_trade(fill: ev.OrderFilled) -> None:
     """Write one line of the trade log."""
     _trades.info(
-        "%s %s %s @ %s fee %s realized %s trade %s order %s",
+        "%s %s %s @ %s fee %s realized %s trade %s order %s%s",
         fill.side.value,
         plain(fill.qty),
         fill.symbol,
@@ -184,4 +184,5 @@ def log_trade(fill: ev.OrderFilled) -> None:
         plain(fill.realized_pnl),
         fill.trade_id,
         fill.cl_ord_id,
+        "" if fill.account == MAIN else f" account {fill.account}",
     )

@@ -19,14 +19,15 @@ from ..journal import MemoryJournal, OwnedJournal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
 from ..model.instrument import Instrument
-from ..model.values import SessionId, Symbol, TradingSessionStatus
+from ..model.values import AccountId, SessionId, Symbol, TradingSessionStatus
 from ..ports import Feed, Notifier, Venue
 from ..stats import SessionStats
 from ..strategies import Strategy
 from ..venues import PaperSettings, PaperVenue
 from ..venues.paper_latency import DistantVenue
+from .accounts import all_symbols, check_shown, symbols_by_account
 from .assembly import check_disabled_rules, load_strategies
-from .books import BooksReport, compare_books
+from .books import BooksReport, read_and_compare
 from .clock import FeedClock
 from .figures import Figures
 from .live import LiveSession
@@ -34,6 +35,7 @@ from .notices import LogNotifier
 from .parts import Parts, plan_of
 from .recovery import StateRecoveryService
 from .replay_journal import BlockJournal
+from .seats import bindings_of
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
     check_disabled_rules(config)
     config = config.model_copy(update={"speed": 0.0, "dry_run": True})
     made, descriptions = load_strategies(strategies)
+    bindings_of(made, config.account_names)  # said before anything is opened
     parts = _parts(config, feed, terms or Terms(), journal or MemoryJournal(), session_id)
     plan = plan_of(parts, "replay", made, descriptions, lambda _: False)
     figures = Figures(parts.session_id)
@@ -103,7 +106,7 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
         began, cpu_began = time.perf_counter(), time.process_time()
         await live.run()
         seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
-        books = compare_books(live.engine, await live.read_books(), live.venue.account)
+        books = await read_and_compare(live)
         now = live.now()
     finally:
         gc.unfreeze()
@@ -127,19 +130,14 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
 def _parts(
     config: TradingConfig, feed: Feed, terms: Terms, journal: OwnedJournal, session_id: str
 ) -> Parts:
-    listed = [_on_terms(each, terms) for each in _contracts(config.symbols, feed.instruments())]
+    wanted = all_symbols(config, config.symbols)
+    listed = [_on_terms(each, terms) for each in _contracts(wanted, feed.instruments())]
     clock = FeedClock(feed.start_ts, 0)
-    near = PaperVenue(
-        instruments=listed,
-        settings=PaperSettings(
-            initial_balance=config.initial_balance,
-            leverage=config.leverage,
-            leverages=dict(config.leverages),
-            liquidity=terms.liquidity,
-        ),
-    )
-    near.tick(feed.start_ts)
-    venue: Venue = DistantVenue(near, clock, terms.latency_ns) if terms.latency_ns else near
+    symbols = tuple(each.symbol for each in listed)
+    check_shown(config, symbols)
+    venues = [
+        _venue(config.of_account(name), name, listed, terms, clock) for name in config.account_names
+    ]
     record = journal if isinstance(journal, MemoryJournal) else BlockJournal(journal)
     recovered = StateRecoveryService(record).recover(config.engine_settings())
     if recovered.engine.state.session_id:
@@ -149,11 +147,33 @@ def _parts(
         recovered=recovered,
         feed=feed,
         clock=clock,
-        venue=venue,
-        symbols=tuple(each.symbol for each in listed),
+        venues=tuple(venues),
+        symbols=symbols,
+        symbols_of=symbols_by_account(config, config.symbols or symbols),
         session_id=SessionId(session_id or str(uuid4())),
         is_resumed=False,
     )
+
+
+def _venue(
+    config: TradingConfig,
+    account: AccountId,
+    listed: Sequence[Instrument],
+    terms: Terms,
+    clock: FeedClock,
+) -> Venue:
+    near = PaperVenue(
+        account=account,
+        instruments=listed,
+        settings=PaperSettings(
+            initial_balance=config.initial_balance,
+            leverage=config.leverage,
+            leverages=dict(config.leverages),
+            liquidity=terms.liquidity,
+        ),
+    )
+    near.tick(clock.now())
+    return DistantVenue(near, clock, terms.latency_ns) if terms.latency_ns else near
 
 
 def _contracts(symbols: Sequence[Symbol], guessed: Iterable[Instrument]) -> list[Instrument]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..model.errors import InputError
 from ..model.events import Event
 from ..model.market import Bar
-from ..model.values import NS_PER_S, ZERO, SessionId, Symbol, plain
+from ..model.values import MAIN, NS_PER_S, ZERO, AccountId, SessionId, Symbol, plain
 from ..stats import Breakdown, RoundTrip, SessionStats
 from .report_page import Cell, cards, chart, page, table
 from .report_rows import OrderRow, Rows, collect
@@ -57,18 +57,31 @@ def write_report(
 
 
 def text_report(stats: SessionStats) -> str:
-    """Return the headline figures as aligned lines, and a line for each strategy and symbol."""
+    """Return the headline figures as aligned lines, and a line for each strategy and symbol, and
+    for each account where there are several.
+    """
     figures = [(name, cell.text) for name, cell in _headline(stats)]
     width = max(len(name) for name, _ in figures)
     lines = [f"Session {stats.session_id or '(unnamed)'}"]
     lines += [f"  {name:<{width}}  {text:>16}" for name, text in figures]
-    for title, parts in (("Strategy", stats.by_strategy), ("Symbol", stats.by_symbol)):
-        lines += _breakdown_lines(title, {str(name): part for name, part in parts.items()})
+    parted: list[tuple[str, Mapping[str, Breakdown]]] = [
+        ("Strategy", {str(k): v for k, v in stats.by_strategy.items()}),
+        ("Symbol", {str(k): v for k, v in stats.by_symbol.items()}),
+        ("Account", _by_account(stats)),
+    ]
+    for title, parts in parted:
+        lines += _breakdown_lines(title, parts)
     if stats.denials:
         ranked = sorted(stats.denials.items(), key=lambda item: (-item[1], item[0]))
         lines += ["", "Denied by rule"]
         lines += [f"  {rule:<30}  {count:>8}" for rule, count in ranked]
     return "\n".join(lines)
+
+
+def _by_account(stats: SessionStats) -> dict[str, Breakdown]:
+    """Return each account's part; nothing where only the main one has traded."""
+    parts = {str(k): v for k, v in stats.by_account.items()}
+    return {} if set(parts) <= {MAIN} else parts
 
 
 def _breakdown_lines(title: str, parts: Mapping[str, Breakdown]) -> list[str]:
@@ -117,6 +130,7 @@ def _tables(stats: SessionStats, rows: Rows) -> list[str]:
     return [
         _breakdown_table("Strategies", {str(k): v for k, v in stats.by_strategy.items()}),
         _breakdown_table("Symbols", {str(k): v for k, v in stats.by_symbol.items()}),
+        _breakdown_table("Accounts", _by_account(stats)),
         table(
             "Round trips",
             [
@@ -206,7 +220,7 @@ def _trip_row(trip: RoundTrip) -> list[Cell]:
     held = timedelta(seconds=(trip.exit_ts - trip.entry_ts) // NS_PER_S)
     return [
         Cell(_time(trip.exit_ts)),
-        Cell(trip.symbol),
+        Cell(_traded(trip.account, trip.symbol)),
         Cell("long" if trip.side.sign > 0 else "short"),
         Cell(trip.strategy_id),
         Cell(str(held)),
@@ -223,7 +237,7 @@ def _order_row(row: OrderRow) -> list[Cell]:
     price = order.price if order.price is not None else order.trigger_price
     return [
         Cell(_time(row.ts)),
-        Cell(order.symbol),
+        Cell(_traded(order.account, order.symbol)),
         Cell(order.side.value),
         Cell(order.order_type.value),
         Cell(order.role.name.lower().replace("_", " ")),
@@ -236,6 +250,10 @@ def _order_row(row: OrderRow) -> list[Cell]:
         Cell(row.reason),
         Cell(order.cl_ord_id),
     ]
+
+
+def _traded(account: AccountId, symbol: Symbol) -> str:
+    return symbol if account == MAIN else f"{symbol} ({account})"
 
 
 def _time(ts: int) -> str:

@@ -37,6 +37,7 @@ from .filling import Filler
 from .hooks import HookGuard
 from .order_updates import order_of, update_of
 from .route import Route
+from .seats import NO_SEATS, Seat, Seats
 from .standalone import Standing, StrategyConfig, stand_alone
 from .warming import warm_up
 
@@ -127,6 +128,7 @@ class LiveStrategyRunner:
         emit: Emit,
         view: View,
         on_failed: OnFailed | None = None,
+        seats: Seats = NO_SEATS,
     ) -> None:
         """Start the strategies and warm each up, one after the other, in the order of adding.
 
@@ -137,6 +139,7 @@ class LiveStrategyRunner:
             now: where history ends; later the market's messages and `on_time` tell the time.
             emit: is given each wish, never while a hook runs.
             on_failed: is told which strategy was taken off and why, from here on.
+            seats: what those see for whom it is not `symbols` and `view`.
 
         Raises:
             SessionStateError: the runner has begun already.
@@ -151,22 +154,27 @@ class LiveStrategyRunner:
         self.guard.start()
         try:
             for one in self._all.values():
-                one.open(tuple(symbols), feed.default_timeframe, self.now, view)
+                seat = seats.get(one.strategy_id) or Seat(tuple(symbols), view)
+                one.open(seat.symbols, feed.default_timeframe, self.now, seat.view)
                 self._introduce(one, feed, now)
         except BaseException:
             self._is_over = True
             self.guard.stop()
             raise
         live = [one for one in self._all.values() if one.is_live]
-        self._routes = {symbol: Route(symbol, live, self._alarm, feed, now) for symbol in symbols}
+        for symbol in symbols:
+            shown = [one for one in live if symbol in one.window.symbols]
+            self._routes[symbol] = Route(symbol, shown, self._alarm, feed, now)
         self.filler = Filler(feed, self._routes, self.now, self._show_in_turn)
         self._set_alarm()
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
         self._emit_wishes()
 
-    async def fetch_history(self, feed: Feed, symbols: Sequence[Symbol], now: int) -> None:
+    async def fetch_history(
+        self, feed: Feed, symbols: Sequence[Symbol], now: int, seats: Seats = NO_SEATS
+    ) -> None:
         """Have the feed ask for what `begin` will show."""
-        await fetch_history(feed, warmups(self._all.values(), symbols, feed), now)
+        await fetch_history(feed, warmups(self._all.values(), symbols, feed, seats), now)
 
     def on_market(self, message: MarketData) -> None:
         """Show a message to those who want it; bars that a trade closes come before the trade."""

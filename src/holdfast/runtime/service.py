@@ -16,6 +16,7 @@ from ..model.config import TradingConfig
 from ..model.errors import InputError, SessionStateError
 from ..model.signal import SignalGenerated
 from ..model.values import (
+    MAIN,
     Amount,
     OrderStatus,
     OrderType,
@@ -85,11 +86,9 @@ class LiveTradingService:
         self._figures: Figures | None = None
 
     def set_broker(self, broker: LiveBrokerAdapter) -> None:
-        """Trade this account instead of the configured venue's; not in a dry run.
+        """Trade this account as the main one, not the configured venue's; not in a dry run.
 
-        Raises:
-            SessionStateError: a session is running.
-            InputError: it is no broker.
+        Raises InputError where it is none, and SessionStateError while a session is running.
         """
         if not isinstance(broker, LiveBrokerAdapter):
             raise InputError(f"a broker is one like PaperBroker(), was {broker!r:.80}")
@@ -170,11 +169,7 @@ class LiveTradingService:
 
     @property
     def operations(self) -> Operations:
-        """Return what acts on the running session.
-
-        Raises:
-            SessionStateError: none is running.
-        """
+        """Return what acts on the running session; a SessionStateError where none runs."""
         if self._operations is None or not self.is_running():
             raise SessionStateError("no session is running")
         return self._operations
@@ -274,6 +269,7 @@ class LiveTradingService:
         take_profit: Amount | None = None,
         reduce_only: bool = False,
         request_id: str = "",
+        account: str = MAIN,
     ) -> Order:
         """Place an order by hand and return it as the venue's first word left it.
 
@@ -285,6 +281,7 @@ class LiveTradingService:
             stop_loss: a price; a stop rests at the exchange for whatever fills.
             take_profit: a price; whichever of the two closes the position ends the other.
             request_id: a repeated id places nothing and returns the first order.
+            account: by its name in the settings.
 
         Raises:
             RiskDenied: a rule refused; nothing was sent.
@@ -306,6 +303,7 @@ class LiveTradingService:
             stop_loss=stop_loss,
             take_profit=take_profit,
             reduce_only=reduce_only,
+            account=account,
         )
         return await self.operations.submit(order, request_id)
 
@@ -340,13 +338,17 @@ class LiveTradingService:
         """Return the open positions."""
         return self.operations.positions()
 
-    async def close_position(self, symbol: str, reason: str = "operator") -> Position:
+    async def close_position(
+        self, symbol: str, reason: str = "operator", account: str = MAIN
+    ) -> Position:
         """Close a position at the market, in every state and past every limit."""
-        return await self.operations.close(symbol, reason)
+        return await self.operations.close(symbol, reason, account)
 
-    async def adjust_position(self, symbol: str, target_quantity: Amount) -> Position:
+    async def adjust_position(
+        self, symbol: str, target_quantity: Amount, account: str = MAIN
+    ) -> Position:
         """Trade a position to a signed target quantity."""
-        return await self.operations.adjust(symbol, target_quantity)
+        return await self.operations.adjust(symbol, target_quantity, account)
 
     async def get_session_stats(self) -> SessionStats:
         """Return the session's figures, also after it has ended."""
@@ -354,9 +356,9 @@ class LiveTradingService:
             raise SessionStateError("no session was started")
         return self._figures.stats()
 
-    async def get_metrics(self) -> Metrics:
-        """Return how the account stands at this moment."""
-        return self.operations.metrics(self.now())
+    async def get_metrics(self, account: str = MAIN) -> Metrics:
+        """Return how an account stands at this moment."""
+        return self.operations.metrics(self.now(), account)
 
     def explain(self, signal: SignalGenerated) -> Explanation:
         """Show the whole pipeline of a wish without sending anything."""

@@ -16,8 +16,9 @@ from ..engine.engine import Engine
 from ..model import messages as msg
 from ..model.errors import NetworkError
 from ..model.events import BreakerChanged, Event
-from ..model.values import TradingSessionStatus
+from ..model.values import AccountId, TradingSessionStatus
 from ..ports import Notifier, Telling, Venue
+from .accounts import Accounts
 from .shell import Shell
 
 START_PATIENCE_S = 180.0
@@ -40,22 +41,23 @@ WHAT = "start"
 
 @contextlib.contextmanager
 def telling_waits(
-    venue: Venue, notifier: Notifier, what: str = WHAT, patience_s: float = START_PATIENCE_S
+    accounts: Accounts, notifier: Notifier, what: str = WHAT, patience_s: float = START_PATIENCE_S
 ) -> Iterator[None]:
-    """Say meanwhile what the venue's limits make a start, or a stop, wait for, once for each."""
+    """Say meanwhile what the venues' limits make a start, or a stop, wait for, once for each."""
 
     def tell(held: str) -> None:
         notifier.notify("warning", f"the {what} waits, up to {patience_s:g} s, for {held}")
 
-    telling = asyncio.ensure_future(_tell(venue, tell))
+    told, venues = set[str](), accounts.venues.values()
+    telling = [asyncio.ensure_future(_tell(venue, told, tell)) for venue in venues]
     try:
         yield
     finally:
-        telling.cancel()
+        for each in telling:
+            each.cancel()
 
 
-async def _tell(venue: Venue, tell: Callable[[str], None]) -> None:
-    told: set[str] = set()
+async def _tell(venue: Venue, told: set[str], tell: Callable[[str], None]) -> None:
     while isinstance(venue, Telling) and len(told) < TOLD_MAX:
         held = venue.held
         if held and held not in told:
@@ -67,10 +69,10 @@ async def _tell(venue: Venue, tell: Callable[[str], None]) -> None:
 class Start:
     """One session on its way from STARTING: `reached` waits for its end."""
 
-    def __init__(self, engine: Engine, shell: Shell, venue: Venue) -> None:
+    def __init__(self, engine: Engine, shell: Shell, accounts: Accounts) -> None:
         self._engine = engine
         self._shell = shell
-        self._venue = venue
+        self._accounts = accounts
         self._problem = ""
 
     def _is_over(self) -> bool:
@@ -97,17 +99,28 @@ class Start:
             if self._awaits() or self._seen() != seen:
                 stalls, seen = now() + STALL_S, self._seen()
             if now() >= min(end, stalls):
-                raise NetworkError(
-                    f"{self._venue.name} did not give its books in time: {self._missing()}"
-                )
-            if not self._awaits():
-                self._shell.hear(msg.AuditDue(account=self._venue.account, reason=WHAT))
+                names = " and ".join(map(self._accounts.label, self._waited_for()))
+                raise NetworkError(f"{names} did not give its books in time: {self._missing()}")
+            for account in self._waited_for():
+                if not self._awaited_by(account):
+                    self._shell.hear(msg.AuditDue(account=account, reason=WHAT))
+
+    def _waited_for(self) -> list[AccountId]:
+        """Return the accounts whose books have not agreed since the start."""
+        agreed = self._engine.core.start_looks
+        left = [account for account in self._accounts.names if account not in agreed]
+        return left or [self._accounts.main.account]
 
     def _seen(self) -> object:
-        return self._shell.last_snapshot.get(self._venue.account)
+        return [self._shell.last_snapshot.get(account) for account in self._accounts.names]
 
     def _awaits(self) -> str:
-        return self._venue.awaits if isinstance(self._venue, Telling) else ""
+        told = {account: self._awaited_by(account) for account in self._waited_for()}
+        return "; ".join(text for text in told.values() if text)
+
+    def _awaited_by(self, account: AccountId) -> str:
+        venue = self._accounts.venues[account]
+        return venue.awaits if isinstance(venue, Telling) else ""
 
     def _listen(self, facts: Sequence[Event]) -> None:
         for fact in facts:

@@ -17,6 +17,8 @@ from ..strategies.base import Strategy
 Argument = object
 """What a parameter may become: a number, a text, a choice or None."""
 
+ACCOUNT = "account"
+
 _BOOLEANS = {
     "true": True,
     "yes": True,
@@ -60,6 +62,19 @@ def arguments_for(cls: type[Strategy], name: str, text: str) -> dict[str, Argume
         if parameter.default is parameter.empty and key not in found:
             raise StrategyError(f"{name} needs parameter {key}: write {name}:{key}=VALUE")
     return found
+
+
+def account_in(cls: type[Strategy], text: str) -> tuple[str, str]:
+    """Part the account that a strategy is to trade from its parameters; "" where none is named.
+
+    A constructor that has a parameter of that name is given it instead.
+    """
+    parts = text.split(",")
+    named = [part for part in parts if part.partition("=")[0].strip() == ACCOUNT]
+    if len(named) != 1 or ACCOUNT in inspect.signature(cls).parameters:
+        return "", text
+    account = named[0].partition("=")[2].strip()
+    return account, ",".join(part for part in parts if part is not named[0])
 
 
 def way_out(word: str, known: Iterable[str]) -> str:

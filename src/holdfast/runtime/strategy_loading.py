@@ -3,6 +3,7 @@
 A spec is one of
     sma_cross                     a strategy that comes with Holdfast, or with an installed package
     sma_cross:fast=5,slow=20      the same, with parameters
+    sma_cross:fast=5,account=b    the same, trading the account b of the settings
     path/to/mine.py:Mine          a class in a file; parameters follow behind another colon
     package.module:Mine           a class in a module; package.module.Mine does as well
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 from ..model.errors import StrategyError
 from ..model.market import timeframe_ns
 from ..strategies import HOOKS, STRATEGIES, Strategy, overridden_hooks
-from .strategy_arguments import arguments_for, way_out
+from .strategy_arguments import account_in, arguments_for, way_out
 from .strategy_template import new_strategy_source
 
 __all__ = ["check_strategy", "load_strategy", "new_strategy_source"]
@@ -39,12 +40,15 @@ def load_strategy(spec: str) -> tuple[str, Strategy]:
         StrategyError: it can't be found, read or made; the text says where and the way out.
     """
     name, cls, text = _find(spec.strip())
+    account, text = account_in(cls, text)
     arguments = arguments_for(cls, name, text)
     try:
         strategy = cls(**arguments)
     except Exception as error:  # the user's own code may raise anything
         shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise StrategyError(f"{name}({shown}): {_told(error, _file_of(cls))}") from error
+    if account:
+        strategy.account = account
     check_strategy(strategy, name)
     return name, strategy
 
@@ -69,6 +73,9 @@ def check_strategy(strategy: Strategy, name: str) -> None:
             "under another name, such as signal_period"
         )
     _check_wants(strategy, name)
+    account: object = strategy.account
+    if not isinstance(account, str):
+        raise StrategyError(f"{name}.account must be an account's name, was {account!r:.80}")
 
 
 def _check_hook(strategy: Strategy, name: str, hook: str) -> None:

@@ -80,6 +80,8 @@ def tape_for(session: LiveSession, clock: Clock) -> Tape | None:
     feed, venue = session.feed, session.venue
     if not isinstance(feed, Recorded) or not isinstance(venue, Quiet):
         return None
+    if len(session.accounts.names) > 1:
+        return None  # it looks after one account's orders
     return Tape(session, feed, venue, clock) if session.journal.is_synchronous else None
 
 

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from ..engine.engine import Engine
 from ..engine.parent import Parent
+from ..engine.state import State
 from ..journal import open_journal
 from ..model.config import TradingConfig
 from ..model.errors import InputError
 from ..model.signal import SignalGenerated
-from ..model.values import ZERO, OrderRole, Side, SignalType, TradingSessionStatus
+from ..model.values import MAIN, ZERO, OrderRole, Side, SignalType, TradingSessionStatus
 from .live import LiveSession
 from .recovery import StateRecoveryService
 from .views import Order, Position, order_view, position_view, when
@@ -22,7 +23,7 @@ from .views import Order, Position, order_view, position_view, when
 
 @dataclass(frozen=True, slots=True)
 class PortfolioState:
-    """The account's money, by asset, and whose portfolio it is."""
+    """The money by asset, of all accounts together, and whose portfolio it is."""
 
     portfolio_id: str
     balances: dict[str, Decimal]
@@ -91,11 +92,7 @@ def state_of(engine: Engine, live: LiveSession | None = None) -> TradingState:
         status=state.status,
         portfolio_state=PortfolioState(
             portfolio_id=state.portfolio_id,
-            balances={
-                asset: books.wallet(asset)
-                for books in state.accounts.values()
-                for asset in sorted(books.assets())
-            },
+            balances=_balances(state),
             realized_pnl=sum((p.realized_pnl for p in positions), ZERO),
             fees=sum((p.fees for p in positions), ZERO),
             funding=sum((p.funding for p in positions), ZERO),
@@ -106,6 +103,15 @@ def state_of(engine: Engine, live: LiveSession | None = None) -> TradingState:
         last_update=when(state.last_ts),
         _live=live,
     )
+
+
+def _balances(state: State) -> dict[str, Decimal]:
+    """Return what all accounts have of each asset."""
+    found: dict[str, Decimal] = {}
+    for books in state.accounts.values():
+        for asset in sorted(books.assets()):
+            found[asset] = found.get(asset, ZERO) + books.wallet(asset)
+    return found
 
 
 def _pending(engine: Engine) -> list[SignalGenerated]:
@@ -163,13 +169,19 @@ def _executed(order: Order | None) -> str | None:
 
 def reconcile_positions(ours: Sequence[Position], theirs: Sequence[Position]) -> list[Difference]:
     """Compare positions by symbol, exactly."""
-    mine = {p.symbol: Decimal(p.quantity) for p in ours if p.quantity}
-    yours = {p.symbol: Decimal(p.quantity) for p in theirs if p.quantity}
+    mine = {_name(p): Decimal(p.quantity) for p in ours if p.quantity}
+    yours = {_name(p): Decimal(p.quantity) for p in theirs if p.quantity}
     return [
         Difference(f"position {symbol}", _amount(mine.get(symbol)), _amount(yours.get(symbol)))
         for symbol in sorted({*mine, *yours})
         if mine.get(symbol) != yours.get(symbol)
     ]
+
+
+def _name(position: Position) -> str:
+    """Name a position: its symbol, and its account where that is not the main one."""
+    symbol, account = position.symbol, position.account
+    return symbol if account == MAIN else f"{symbol} of account {account}"
 
 
 def _amount(number: Decimal | None) -> str | None:

@@ -16,6 +16,7 @@ from ..engine.state import State
 from ..model.errors import InputError
 from ..model.margin import initial_margin, maintenance_margin
 from ..model.values import (
+    MAIN,
     NS_PER_S,
     OPERATOR,
     ZERO,
@@ -81,6 +82,7 @@ class Order:
     is_in_doubt: bool = False
     margin_required: Decimal | None = None
     created_at: datetime | None = None
+    account: str = MAIN
 
     def __post_init__(self) -> None:
         self.side = choice(Side, self.side, "side")
@@ -178,6 +180,7 @@ class Position:
     margin: Decimal = ZERO
     margin_ratio: Decimal = ZERO  # maintenance margin over margin balance; liquidation at 1
     opened_at: datetime | None = None
+    account: str = MAIN
 
     def __post_init__(self) -> None:
         self.quantity = amount(self.quantity, "quantity")
@@ -298,6 +301,7 @@ def order_view(state: State, order: EngineOrder) -> Order:
         is_in_doubt=order.is_in_doubt,
         margin_required=initial_margin(order.qty * price, leverage) if price and is_entry else ZERO,
         created_at=when(order.created_ts),
+        account=request.account,
     )
 
 
@@ -326,6 +330,7 @@ def position_view(engine: Engine, key: Key) -> Position:
         margin=initial_margin(notional, leverage),
         margin_ratio=needed / equity if equity > ZERO else Decimal(1 if needed else 0),
         opened_at=when(position.opened_ts) if position.opened_ts else None,
+        account=key[0],
     )
 
 
@@ -339,7 +344,7 @@ def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
     state, exposure = engine.state, engine.core.exposure
     equity, wallet = exposure.shown_equity(name), exposure.shown_wallet(name)
     gross = exposure.gross_now(name)
-    orders = state.all_open_orders()
+    orders = [order for order in state.all_open_orders() if order.request.account == name]
     return Metrics(
         position_count=len([k for k in state.open_keys() if k[0] == name]),
         total_exposure=gross,
@@ -351,7 +356,7 @@ def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
         margin_ratio=exposure.margin_ratio(name),
         open_orders=len(orders),
         orders_in_doubt=sum(order.is_in_doubt for order in orders),
-        unprotected=sum(p.is_alarmed for p in state.parents.values()),
+        unprotected=sum(p.is_alarmed for p in state.parents.values() if p.key[0] == name),
         leverage=gross / equity if equity > ZERO else ZERO,
         is_killed=state.is_killed,
         time=when(now),

@@ -11,6 +11,7 @@ from .delisting import Delisting
 from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
+from .one_cut_off import OneCutOff
 from .second_thoughts import SecondThoughts
 from .settings_at_hand import SettingsAtHand
 from .unruly import Misrule
@@ -27,6 +28,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     HardTimes,
     Delisting,
     SettingsAtHand,
+    OneCutOff,
 )
 
 

@@ -43,8 +43,8 @@ from .answer import Answer
 from .dropping import HeardDelivery
 from .market import listed
 
-ACCOUNT = AccountId("test")
-KEY, SECRET = "test", "test"
+ACCOUNT, OTHER = AccountId("test"), AccountId("other")
+SECRET = "test"  # noqa: S105 - of accounts that nobody has
 ADDRESS = "10.0.0.1"
 API_PATH = "/ws-fapi/v1"
 PULSE_S = 1.0
@@ -93,7 +93,7 @@ class FarEnd:
 
 
 class Bourse:
-    """One exchange with one account, on the loop's time.
+    """One exchange with its accounts, on the loop's time.
 
     Args:
         draw_key: draws listen keys.
@@ -109,7 +109,8 @@ class Bourse:
         contracts = [listed(symbol) for symbol in symbols]
         self.venue = Venue(settings, contracts, clock=clock)
         for asset in {each.margin_asset: None for each in contracts if each.margin_asset != "USDT"}:
-            self.venue.deposit(ACCOUNT, settings.balance, asset)
+            for key in settings.keys:
+                self.venue.deposit(key.account, settings.balance, asset)
         self.venue.listen_keys = ListenKeys(draw=draw_key)
         self.is_down = False
         self.restarts = 0
@@ -152,7 +153,8 @@ class Bourse:
         if not self.is_down:
             return
         venue = self.venue
-        venue.listen_keys.close(ACCOUNT)
+        for key in venue.settings.keys:
+            venue.listen_keys.close(key.account)
         venue.limits = Limits(venue.settings.limits)
         for tape in tuple(venue.tapes.values()):
             venue.tapes[tape.symbol] = Tape(tape.instrument)
@@ -169,15 +171,15 @@ class Bourse:
         self.venue.tick()
         self._broadcast.pulse()
 
-    def deleverage(self, symbol: Symbol, price: Decimal) -> None:
+    def deleverage(self, account: AccountId, symbol: Symbol, price: Decimal) -> None:
         """Close half of a position at a price, as automatic deleveraging does."""
         books, now = self.exchange._books, self.venue.now()  # noqa: SLF001 - it has none of its own
-        held = next(p.qty for p in self.exchange.positions(ACCOUNT) if p.symbol == symbol)
+        held = next(p.qty for p in self.exchange.positions(account) if p.symbol == symbol)
         instrument = next(i for i in self.exchange.instruments() if i.symbol == symbol)
         qty = max(instrument.round_qty(abs(held) / 2), instrument.lot)
         asked = NewOrder(
             cl_ord_id=ClOrdId("adl_autoclose"),
-            account=ACCOUNT,
+            account=account,
             symbol=symbol,
             side=Side.SELL if held > ZERO else Side.BUY,
             qty=qty,
@@ -259,12 +261,15 @@ class Bourse:
 
 
 def settings_of(
-    symbols: tuple[Symbol, ...], balance: Decimal, liquidity: Liquidity
+    symbols: tuple[Symbol, ...],
+    balance: Decimal,
+    liquidity: Liquidity,
+    accounts: Sequence[AccountId] = (ACCOUNT,),
 ) -> ServerSettings:
     return ServerSettings(
         feed=FeedSettings(source="none"),
         symbols=symbols,
-        keys=(ApiKey(key=KEY, secret=SECRET, account=ACCOUNT),),
+        keys=tuple(ApiKey(key=name, secret=SECRET, account=name) for name in accounts),
         balance=balance,
         liquidity=liquidity,
     )

@@ -44,7 +44,12 @@ def hunt(mutant: Mutant, jobs: int, storm_s: float, seeds: int | None = None) ->
     numbers = (n for n in itertools.count() if not mutant.needs_feed or has_live_feed(str(n)))
     specs = itertools.chain(
         (
-            Spec(seed=known.seed, storm_s=known.storm_s, kinds=chosen(known.kinds))
+            Spec(
+                seed=known.seed,
+                storm_s=known.storm_s,
+                kinds=chosen(known.kinds),
+                accounts=known.accounts,
+            )
             for known in mutant.known
         ),
         (Spec(seed=n, storm_s=storm_s, kinds=kinds) for n in itertools.islice(numbers, count)),

@@ -238,7 +238,7 @@ def _fund(world: World, fault: Fault) -> None:
 def _liquidate(world: World, _: Fault) -> None:
     """The mark goes where the account can't follow, and comes back."""
     for symbol in world.market.symbols:
-        held = world.venue_qty(symbol)
+        held = world.accounts.qty(symbol)
         if held:
             price = world.market.prices[symbol]
             world.market.mark(symbol, price * (0.01 if held > 0 else 20.0))
@@ -250,8 +250,9 @@ def _liquidate(world: World, _: Fault) -> None:
 def _deleverage(world: World, fault: Fault) -> None:
     """Take part of a position away, for another account's sake."""
     symbol = random.Random(f"{world.seed}/{fault.number}").choice(world.market.symbols)
-    if world.venue_qty(symbol) and not world.bourse.is_down:
-        world.bourse.deleverage(symbol, Decimal(str(world.market.prices[symbol])))
+    if world.accounts.qty(symbol) and not world.bourse.is_down:
+        price = Decimal(str(world.market.prices[symbol]))
+        world.bourse.deleverage(world.accounts.victim, symbol, price)
         world.fire("deleveraging")
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar
 from ..exchange_server.faults import Kind, Rule, Script
 from ..model.values import ZERO, OrderStatus
 from .adversaries import Adversary
-from .bourse import ACCOUNT
 
 if TYPE_CHECKING:
     from .world import World
@@ -62,17 +61,17 @@ class HardTimes(Adversary):
         """End open orders, as at a delisting or a purge."""
         bourse = self.world.bourse
         books, now = bourse.exchange._books, bourse.venue.now()  # noqa: SLF001 - as `deleverage`
-        for order in bourse.exchange.open_orders(ACCOUNT):
+        for order in bourse.exchange.open_orders(self.world.accounts.victim):
             if self.lots.random() < 0.5:
                 books.end(order, OrderStatus.EXPIRED, now)
                 self.strike("an order expires")
         bourse.venue._settle(books.flush(), now)  # noqa: SLF001 - as every change of the core is
 
     def _withdraw(self) -> None:
-        free = self.world.bourse.exchange.margin(ACCOUNT).available
+        free = self.world.bourse.exchange.margin(self.world.accounts.victim).available
         taken = (free * (1 - self.lots.choice(KEPT))).quantize(Decimal("0.01"))
         if taken > ZERO:
-            self.world.bourse.venue.deposit(ACCOUNT, -taken)
+            self.world.bourse.venue.deposit(self.world.accounts.victim, -taken)
             self.world.withdrawals.take(taken, self.world.venue_now())
             self.strike("money is taken out")
 
@@ -83,9 +82,11 @@ class HardTimes(Adversary):
 
     def _hedge(self) -> None:
         is_hedged = self.lots.random() < 0.6
-        refusal = self.world.bourse.venue.set_position_mode(ACCOUNT, is_hedged=is_hedged)
+        refusal = self.world.bourse.venue.set_position_mode(
+            self.world.accounts.victim, is_hedged=is_hedged
+        )
         if refusal is None:
             self.strike("hedge mode" if is_hedged else "one-way mode")
 
     def calm_down(self) -> None:
-        self.world.bourse.venue.set_position_mode(ACCOUNT, is_hedged=False)
+        self.world.bourse.venue.set_position_mode(self.world.accounts.victim, is_hedged=False)

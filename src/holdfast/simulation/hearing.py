@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model import events as ev
 from ..model.market import Bar, Quote, Trade
-from ..model.values import MAIN, NS_PER_S, ZERO, OrderRole, Symbol, TradingSessionStatus
+from ..model.values import NS_PER_S, ZERO, OrderRole, Symbol, TradingSessionStatus
 from .churner import Listener
 from .process import Process
 from .seen_bars import SeenBars
@@ -203,7 +203,7 @@ class Ear:
         order, live = fact.order, self.live
         if live is None or order.reduce_only or order.role is not OrderRole.ENTRY:
             return
-        held = live.engine.state.position((MAIN, order.symbol)).qty
+        held = live.engine.state.position(order.key).qty
         if held * order.side.sign >= ZERO or abs(held) < order.qty:
             text = f"{order.cl_ord_id} was submitted while {order.symbol} was cut off"
             self._say(text)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..model.values import ZERO, ClOrdId, NewOrder, OrderType, Side, Symbol
 from .adversaries import Adversary
-from .bourse import ACCOUNT
 from .operator import STRANGER
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Heritage(Adversary):
                 self._inherit(symbol)
         for asset, amount in OTHER_ASSETS:
             if self.lots.random() < 0.5:
-                self.world.bourse.venue.deposit(ACCOUNT, amount, asset)
+                self.world.bourse.venue.deposit(self.world.accounts.victim, amount, asset)
                 self.strike(f"{asset} are there")
 
     def _inherit(self, symbol: Symbol) -> None:
@@ -49,7 +48,7 @@ class Heritage(Adversary):
         worth = self.lots.choice(HELD)
         qty = self._qty(symbol, worth) if worth else self.world.instrument(symbol).min_qty
         self._submit(symbol, side, qty)
-        held = abs(self.world.venue_qty(symbol))
+        held = abs(self.world.accounts.qty(symbol))
         if held and self.lots.random() < 0.6:
             price = self._price(symbol, -side.sign * Decimal("0.01"))
             stop = OrderType.STOP_MARKET
@@ -64,7 +63,7 @@ class Heritage(Adversary):
 
     def reduce(self, symbol: Symbol) -> None:
         """Ask for a part of a position, at a limit, to be closed."""
-        held = self.world.venue_qty(symbol)
+        held = self.world.accounts.qty(symbol)
         if not held:
             return
         far = Decimal(self.lots.choice(("0.0004", "0.002", "0.01")))
@@ -101,7 +100,7 @@ class Heritage(Adversary):
         kind = order_type or (OrderType.MARKET if price is None else OrderType.LIMIT)
         order = NewOrder(
             cl_ord_id=ClOrdId(f"{STRANGER}h{self._numbers}"),
-            account=ACCOUNT,
+            account=self.world.accounts.victim,
             symbol=symbol,
             side=side,
             qty=qty,

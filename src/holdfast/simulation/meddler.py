@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from ..exchange import OrderKey, VenueOrder
 from ..model.ids import parse_cl_ord_id
 from ..model.values import ZERO, ClOrdId, NewOrder, OrderRole, OrderType, Side, Symbol
-from .bourse import ACCOUNT
 from .operator import STRANGER
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Meddler:
         """Choose one of our open orders; None where there is none of these roles."""
         found = [
             order
-            for order in self._world.bourse.exchange.open_orders(ACCOUNT)
+            for order in self._world.bourse.exchange.open_orders(self._world.accounts.victim)
             if (owner := parse_cl_ord_id(order.cl_ord_id)) is not None and owner.role in roles
         ]
         return self._lots.choice(found) if found else None
@@ -69,7 +68,7 @@ class Meddler:
     def _cancel(self, order: VenueOrder | None) -> bool:
         if order is None:
             return False
-        key = OrderKey(ACCOUNT, order.symbol, order.cl_ord_id)
+        key = OrderKey(self._world.accounts.victim, order.symbol, order.cl_ord_id)
         self._world.bourse.venue.cancel(key, is_conditional=bool(order.algo_id))
         return True
 
@@ -81,7 +80,9 @@ class Meddler:
 
     def cancel_all(self, symbol: Symbol) -> bool:
         for is_conditional in (False, True):
-            self._world.bourse.venue.cancel_all(ACCOUNT, symbol, is_conditional=is_conditional)
+            self._world.bourse.venue.cancel_all(
+                self._world.accounts.victim, symbol, is_conditional=is_conditional
+            )
         return True
 
     def amend(self, _: Symbol) -> bool:
@@ -105,14 +106,14 @@ class Meddler:
 
     def close(self, symbol: Symbol) -> bool:
         """Close a position, or half of it."""
-        held = self._world.venue_qty(symbol)
+        held = self._world.accounts.qty(symbol)
         side = Side.SELL if held > ZERO else Side.BUY
         part = Decimal(self._lots.choice(("0.5", "1")))
         return bool(held) and self._submit(symbol, side, abs(held) * part, reduce_only=True)
 
     def guard(self, symbol: Symbol) -> bool:
         """Put a stop under a position."""
-        held = self._world.venue_qty(symbol)
+        held = self._world.accounts.qty(symbol)
         sign = 1 if held > ZERO else -1
         price = Decimal(repr(self._world.market.prices[symbol])) * (1 - sign * Decimal("0.004"))
         return bool(held) and self._submit(
@@ -128,7 +129,7 @@ class Meddler:
         self._numbers += 1
         order = NewOrder(
             cl_ord_id=ClOrdId(f"{STRANGER}m{self._numbers}"),
-            account=ACCOUNT,
+            account=self._world.accounts.victim,
             symbol=symbol,
             side=side,
             qty=self._world.instrument(symbol).round_qty(qty),
@@ -141,13 +142,15 @@ class Meddler:
 
     def transfer(self, _: Symbol) -> bool:
         """Move money in or out."""
-        self._world.bourse.venue.deposit(ACCOUNT, Decimal(self._lots.choice((-40, -15, 25))))
+        self._world.bourse.venue.deposit(
+            self._world.accounts.victim, Decimal(self._lots.choice((-40, -15, 25)))
+        )
         return True
 
     def leverage(self, symbol: Symbol) -> bool:
         """Change what a symbol's margin is reckoned with."""
         return not self._world.bourse.venue.set_leverage(
-            ACCOUNT, symbol, self._lots.choice(LEVERAGES)
+            self._world.accounts.victim, symbol, self._lots.choice(LEVERAGES)
         )
 
 

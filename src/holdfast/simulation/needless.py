@@ -15,8 +15,7 @@ from ..engine.housekeeping import MARGIN_RATIO_MAX
 from ..engine.order import Order
 from ..engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
 from ..model.events import AlarmRaised, Event, OrderSubmitted
-from ..model.values import NS_PER_S, ZERO, OrderRole, OrderStatus, Symbol
-from .bourse import ACCOUNT
+from ..model.values import NS_PER_S, ZERO, Key, OrderRole, OrderStatus
 
 if TYPE_CHECKING:
     from .world import World
@@ -29,23 +28,23 @@ RATIO_MIN = MARGIN_RATIO_MAX / 2
 
 
 class Needless:
-    """Judges the closings of one run."""
+    """Judges the closings of one run, each by its own account."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._unprotected: set[Symbol] = set()  # told of, the order has not been heard of yet
+        self._unprotected: set[Key] = set()  # told of, the order has not been heard of yet
 
     def hear_facts(self, facts: Iterable[Event]) -> None:
         for fact in facts:
             if isinstance(fact, AlarmRaised):
                 if fact.code == "protection_closed":
-                    self._unprotected.add(fact.symbol)
+                    self._unprotected.add((fact.account, fact.symbol))
                 elif fact.code == "emergency_close":
                     self._judge_emergency(fact)
                 elif fact.code in _UNEXPLAINED:
                     self._say(fact.text)
-            elif isinstance(fact, OrderSubmitted) and fact.order.symbol in self._unprotected:
-                self._unprotected.discard(fact.order.symbol)
+            elif isinstance(fact, OrderSubmitted) and fact.order.key in self._unprotected:
+                self._unprotected.discard(fact.order.key)
                 self._judge_unprotected(fact)
 
     def _judge_unprotected(self, fact: OrderSubmitted) -> None:
@@ -75,18 +74,20 @@ class Needless:
         return low <= float(trigger) if falls else high >= float(trigger)
 
     def _judge_emergency(self, fact: AlarmRaised) -> None:
-        needed, backed = self._margin(fact.symbol)
+        account = self._world.accounts.venue_names[fact.account]
+        needed, backed = self._margin((account, fact.symbol))
         ratio = needed / backed if backed > ZERO else Decimal(1)
-        if ratio < RATIO_MIN and not self._world.withdrawals.unheard(0):
+        is_victim = account == self._world.accounts.victim
+        if ratio < RATIO_MIN and not (is_victim and self._world.withdrawals.unheard(0)):
             self._say(f"{fact.text}, but it is {ratio:.2f} at the exchange")
 
-    def _margin(self, symbol: Symbol) -> tuple[Decimal, Decimal]:
-        """Return the maintenance margin of what falls with a symbol, and what backs it."""
-        exchange = self._world.bourse.exchange
-        own = exchange.symbol_margin(ACCOUNT, symbol)
+    def _margin(self, key: Key) -> tuple[Decimal, Decimal]:
+        """Return the maintenance margin of what falls with a position, and what backs it."""
+        (account, symbol), exchange = key, self._world.bourse.exchange
+        own = exchange.symbol_margin(account, symbol)
         if own.is_isolated:
             return own.maintenance, own.isolated_margin
-        pool = exchange.pool_margin(ACCOUNT, self._world.instrument(symbol).margin_asset)
+        pool = exchange.pool_margin(account, self._world.instrument(symbol).margin_asset)
         return pool.cross_maintenance, pool.cross_balance
 
     def _say(self, text: str) -> None:

@@ -44,6 +44,7 @@ class Road:
         self.cuts_after = 0  # so many after they were carried out
         self.cuts_early = 0  # so many at once, and they arrive all the same, later
         self.late_s = 0.0
+        self.cut_off_until: dict[str, float] = {}  # by account: connections and requests
         self.fired: Counter[str] = Counter()
         self.strange = Strange(Random(f"{seed}/strange"), now, self.fired)
         self.sockets: list[SimSocket] = []
@@ -54,9 +55,10 @@ class Road:
         most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]
         return self.lots.randint(LATENCY_MS[0], most) * GRAIN_S
 
-    def is_refused(self) -> bool:
+    def is_refused(self, account: str = "") -> bool:
         """Tell whether nobody takes a connection: for a while, or because nobody is there."""
-        return self._now() < self.refuses_until or self.bourse.is_down
+        until = max(self.refuses_until, self.cut_off_until.get(account, 0.0))
+        return self._now() < until or self.bourse.is_down
 
     def cut_sockets(self) -> int:
         """Break every connection that is open; return how many."""
@@ -64,6 +66,12 @@ class Road:
         for each in sockets:
             each.break_off("connection reset")
         return len(sockets)
+
+    def cut_off(self, account: str, seconds: float) -> None:
+        """Break an account's connections, and let nobody take one for a while."""
+        self.cut_off_until[account] = self._now() + seconds
+        for socket in [each for each in self.sockets if each.account == account]:
+            socket.break_off("connection reset")
 
     def takes(self, counter: str) -> bool:
         """Use one of a number of faults up; False when there is none left."""
@@ -78,23 +86,24 @@ class Road:
 class SimWire:
     """One process's way to the exchange."""
 
-    def __init__(self, road: Road, process: Process) -> None:
+    def __init__(self, road: Road, process: Process, account: str = "") -> None:
         self._road = road
         self._process = process
+        self._account = account
         self._sockets: list[SimSocket] = []
 
     async def open_socket(self, url: str, ears: Ears) -> Socket:
         road = self._road
         loop = asyncio.get_running_loop()
         await asyncio.sleep(road.latency())
-        if road.is_refused():
+        if road.is_refused(self._account):
             road.fired["refused"] += 1
             raise VenueUnavailable("connection refused")
         if loop.time() < road.swallows_until:
             road.fired["swallowed"] += 1
             await asyncio.sleep(HANG_S)
             raise VenueUnavailable("it took too long")
-        socket = SimSocket(road, self._process, url, ears)
+        socket = SimSocket(road, self._process, url, ears, self._account)
         self._sockets.append(socket)
         await asyncio.sleep(road.latency())
         return socket
@@ -104,7 +113,7 @@ class SimWire:
     ) -> HttpReply:
         road, loop = self._road, asyncio.get_running_loop()
         self._process.check()
-        if road.is_refused():
+        if road.is_refused(self._account):
             await asyncio.sleep(road.latency())
             road.fired["refused"] += 1
             raise VenueUnavailable("connection refused")
@@ -189,7 +198,9 @@ class SimSocket:
     Those of a user's stream that arrive at the same instant are heard in any order.
     """
 
-    def __init__(self, road: Road, process: Process, url: str, ears: Ears) -> None:
+    def __init__(
+        self, road: Road, process: Process, url: str, ears: Ears, account: str = ""
+    ) -> None:
         self._road = road
         self._process = process
         self._ears = ears
@@ -200,7 +211,8 @@ class SimSocket:
         self._is_swallowed = False
         self._is_api = API_PATH in url
         self._is_market = MARKET_PATH in url
-        self._path = url.partition("?")[0]
+        self.account = account
+        self._path = f"{url.partition('?')[0]} {account}"
         self._far: FarEnd = road.bourse.open(url, self._from_them, self._ended_there)
         road.sockets.append(self)
         if not self._is_api:

@@ -1,4 +1,4 @@
-"""What a session at rest takes its account to be, beside what it is."""
+"""What a session at rest takes its accounts to be, beside what they are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..engine.engine import Engine
 from ..engine.state import State
-from ..model.values import MAIN, ZERO
-from .bourse import ACCOUNT
+from ..model.values import ZERO, AccountId
 
 if TYPE_CHECKING:
     from .world import World
@@ -15,28 +14,36 @@ if TYPE_CHECKING:
 
 def odd_wallets(world: World, state: State) -> list[str]:
     """Say which wallets are not ours to the last decimal."""
-    found, books = [], state.account(MAIN)
-    balances = world.bourse.exchange.balances(ACCOUNT)
-    for asset in sorted({*books.assets(), *balances}):
-        wallet, balance = books.wallet(asset), balances.get(asset, ZERO)
-        if wallet != balance:
-            found.append(f"wallet of {asset}: ours {wallet}, the venue's {balance}")
+    found = []
+    for name, account in world.accounts.venue_names.items():
+        books, balances = state.account(name), world.bourse.exchange.balances(account)
+        for asset in sorted({*books.assets(), *balances}):
+            wallet, balance = books.wallet(asset), balances.get(asset, ZERO)
+            if wallet != balance:
+                found.append(f"{name}: wallet of {asset}: ours {wallet}, the venue's {balance}")
     return found
 
 
 def odd_settings(world: World, engine: Engine) -> list[str]:
     """Say of which leverage, isolated wallet or mode the session does not know."""
+    found = [f"{name} is left alone: {why}" for name, why in engine.state.odd_modes.items()]
+    for name, account in world.accounts.venue_names.items():
+        found += [f"{name}: {text}" for text in _odd_margins(world, engine, name, account)]
+    return found
+
+
+def _odd_margins(world: World, engine: Engine, name: AccountId, account: AccountId) -> list[str]:
+    """Say it of one account, by the session's name and the exchange's."""
     exchange, state = world.bourse.exchange, engine.state
-    found = [f"{account} is left alone: {why}" for account, why in state.odd_modes.items()]
-    for held in exchange.held(ACCOUNT):
-        told = engine.core.market.isolated.get((MAIN, held.symbol))
+    found = []
+    for held in exchange.held(account):
+        told = engine.core.market.isolated.get((name, held.symbol))
         ours = ZERO if told is None else told.wallet
         if ours != held.isolated_wallet:
             text = f"ours {ours}, the venue's {held.isolated_wallet}"
             found.append(f"what is isolated of {held.symbol}: {text}")
     for symbol in state.symbols:
-        known = state.leverages.get((MAIN, symbol))
-        theirs = exchange.leverage(ACCOUNT, symbol)
+        known, theirs = state.leverages.get((name, symbol)), exchange.leverage(account, symbol)
         if known is not None and known != theirs:
             found.append(f"leverage of {symbol}: ours {known}, the venue's {theirs}")
     return found

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from ..engine.order import Order
 from ..model import messages as msg
 from ..model.errors import TradingError
-from ..model.values import ClOrdId, NewOrder, OrderRole, OrderType, Side, Symbol
-from .bourse import ACCOUNT
+from ..model.values import MAIN, ClOrdId, NewOrder, OrderRole, OrderType, Side, Symbol
 
 if TYPE_CHECKING:
     from .world import World
@@ -31,6 +30,7 @@ class Operator:
         self._world = world
         self._lots = Random(f"{world.seed}/operator")
         self._numbers = 0
+        self._account = MAIN  # of the request at hand
         self.hurries_until = 0.0
 
     async def run(self) -> None:
@@ -45,9 +45,10 @@ class Operator:
         process, live = world.process, world.live
         if process is None or process.is_dead or process.is_frozen or live is None:
             return
-        symbol = self._lots.choice(world.market.symbols)
+        symbol, account = self._lots.choice(world.market.symbols), world.accounts.choose()
 
         async def attempt() -> None:
+            self._account = account
             try:
                 await act(self, symbol)
             except TradingError as error:
@@ -75,6 +76,7 @@ class Operator:
                 price=near if kind is OrderType.LIMIT else None,
                 reduce_only=reduces,
                 stop_loss=None if reduces or stop is None else instrument.round_price(stop),
+                account=self._account,
             )
         )
         self._world.count("by hand: place")
@@ -107,7 +109,8 @@ class Operator:
         assert live is not None
         instrument = self._world.instrument(symbol)
         price = Decimal(repr(world.market.prices[symbol]))
-        own = world.bourse.exchange.margin(ACCOUNT, instrument.margin_asset)
+        account = world.accounts.venue_names[self._account]
+        own = world.bourse.exchange.margin(account, instrument.margin_asset)
         limit = world.setup.config.position_size_pct * own.balance
         qty = instrument.round_qty(limit * Decimal(self._lots.choice(("0.45", "0.9"))) / price)
         side = self._lots.choice((Side.BUY, Side.SELL))
@@ -120,6 +123,7 @@ class Operator:
             qty=qty,
             order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
             price=near if is_limit else None,
+            account=self._account,
         )
         self._ask(request, "crowd")
 
@@ -132,13 +136,15 @@ class Operator:
         self._ask(request, "enlarge")
 
     async def close(self, symbol: Symbol) -> None:
-        self._ask(msg.CloseRequest(symbol=symbol), "close")
+        self._ask(msg.CloseRequest(symbol=symbol, account=self._account), "close")
 
     async def adjust(self, symbol: Symbol) -> None:
         price = Decimal(repr(self._world.market.prices[symbol]))
         target = self._world.instrument(symbol).round_qty(Decimal(500) / price)
         sign = self._lots.choice((-1, 0, 1))
-        self._ask(msg.AdjustRequest(symbol=symbol, target_qty=target * sign), "adjust")
+        qty = target * sign
+        request = msg.AdjustRequest(symbol=symbol, target_qty=qty, account=self._account)
+        self._ask(request, "adjust")
 
     async def resume(self, symbol: Symbol) -> None:
         self._ask(msg.ResumeSession(reason="operator"), "resume")
@@ -153,7 +159,7 @@ class Operator:
         side = self._lots.choice((Side.BUY, Side.SELL))
         order = NewOrder(
             cl_ord_id=ClOrdId(f"{STRANGER}{self._numbers}"),
-            account=ACCOUNT,
+            account=self._world.accounts.victim,
             symbol=symbol,
             side=side,
             qty=instrument.round_qty(Decimal(150) / price),

@@ -22,19 +22,18 @@ from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
 from ..model.messages import ExecType
 from ..model.values import (
-    MAIN,
     NS_PER_S,
     ZERO,
+    AccountId,
     ClOrdId,
+    Key,
     OrderRole,
-    OrderStatus,
     Side,
-    Symbol,
     TradingSessionStatus,
 )
-from .bourse import ACCOUNT
-from .odd_account import odd_settings, odd_wallets
+from .odd_account import odd_settings
 from .operator import STRANGER
+from .rest import books_apart, orders_apart
 
 if TYPE_CHECKING:
     from .world import World
@@ -59,6 +58,8 @@ class Oracles:
         self.violations: list[str] = []
         self._world = world
         self._attempts: dict[str, tuple[str, int]] = {}  # order -> intent, and its generation
+        self._homes: dict[str, AccountId] = {}  # order -> the exchange's name of its account
+        self.accepted: Counter[str] = Counter()  # orders, by the exchange's name of the account
         self._generations: Counter[str] = Counter()
         self._accepted: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._seen: set[str] = set()
@@ -67,10 +68,12 @@ class Oracles:
         self._canceled: dict[int, float] = {}
         self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
         self._numbers = itertools.count()
-        self._closed: list[tuple[int, Symbol, Side, Decimal]] = []  # by exits, each's number
-        self._strange: dict[str, tuple[Symbol, Decimal, int]] = {}  # fills that nobody told of
+        self._closed: list[tuple[int, Key, Side, Decimal]] = []  # by exits, each's number
+        self._strange: dict[str, tuple[Key, Decimal, int]] = {}  # fills that nobody told of
         self._heard: dict[str, int] = {}  # when these were told of, in numbers
-        self._opened_ts = 0  # what happened before is in the session's first balances
+        self._opened_ts: dict[
+            AccountId, int
+        ] = {}  # what happened before is in the session's first balances
         self._shadow = State()
         self._folded = 0
 
@@ -92,6 +95,7 @@ class Oracles:
                 case ev.OrderSubmitted(order=order):
                     intent = order.intent_id
                     self._attempts[order.cl_ord_id] = (intent, self._generations[intent])
+                    self._homes[order.cl_ord_id] = self._world.accounts.venue_names[order.account]
                     self._judge_submit(fact)
                 case ev.OrderCanceled() | ev.OrderExpired():
                     self._judge_end(fact)
@@ -108,11 +112,11 @@ class Oracles:
         elif isinstance(fact, ev.ReplaceRequested):
             self._asked[fact.cl_ord_id] = next(self._numbers)
         elif isinstance(fact, ev.OrderFilled):
-            name = trade_name(MAIN, fact.symbol, fact.trade_id)
+            name = trade_name(fact.account, fact.symbol, fact.trade_id)
             if name in self._strange:
                 self._heard[name] = next(self._numbers)
         elif isinstance(fact, ev.WalletChanged) and fact.asked_ts:
-            self._opened_ts = fact.asked_ts
+            self._opened_ts[fact.account] = fact.asked_ts
 
     def _judge_submit(self, fact: ev.OrderSubmitted) -> None:
         live = self._world.live
@@ -126,7 +130,7 @@ class Oracles:
             return  # a zombie's, which knows of no successor; what leaves of it is judged elsewhere
         if state.status is TradingSessionStatus.RUNNING and not state.is_killed:
             return
-        held = state.position((MAIN, order.symbol)).qty
+        held = state.position(order.key).qty
         if held * order.side.sign < ZERO and abs(held) >= order.qty:
             return
         where = "under the kill switch" if state.is_killed else state.status.value
@@ -148,7 +152,7 @@ class Oracles:
             if not isinstance(output, OrderUpdate):
                 continue
             report = output.report
-            if report.account != ACCOUNT:
+            if report.account not in self._world.accounts.session_names:
                 continue
             self._note(output)
             if report.exec_type is ExecType.NEW and report.cl_ord_id not in self._seen:
@@ -162,19 +166,24 @@ class Oracles:
     def _note(self, output: OrderUpdate) -> None:
         """Count what the market did of itself."""
         order, fired = output.order, self._world.fired
+        key = self._key_of(order)
         if output.report.exec_type is ExecType.TRADE:
             if order.asked.reduce_only and order.cl_ord_id in self._asked:
                 number, report = self._asked[order.cl_ord_id], output.report
-                self._closed.append((number, order.symbol, order.side, report.last_qty))
+                self._closed.append((number, key, order.side, report.last_qty))
             elif order.cl_ord_id.startswith(STRANGER):
                 report = output.report
-                trade = trade_name(MAIN, order.symbol, report.trade_id)
+                trade = trade_name(*key, report.trade_id)
                 signed = order.side.sign * report.last_qty
-                self._strange[trade] = (order.symbol, signed, report.venue_ts)
+                self._strange[trade] = (key, signed, report.venue_ts)
             fired["partial_fill"] += order.leaves_qty > ZERO
             fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
         fired["self_trade_expiry"] += order.expiry.name == "SELF_TRADE"
+
+    def _key_of(self, order: VenueOrder) -> Key:
+        """Return what the session keeps an order's position under."""
+        return self._world.accounts.session_names[order.asked.account], order.symbol
 
     def _is_called_back(self, cl_ord_id: str) -> bool:
         live = self._world.live
@@ -190,6 +199,9 @@ class Oracles:
         if attempt is None:
             self.say("facts first", f"{order.cl_ord_id} reached the venue without a fact")
             return
+        self.accepted[order.asked.account] += 1
+        if self._homes[order.cl_ord_id] != order.asked.account:
+            self.say("its own account", f"{order.cl_ord_id} is at {order.asked.account}")
         if owner.role is OrderRole.ENTRY:
             orders = self._accepted[attempt]
             orders.append(order.cl_ord_id)
@@ -200,27 +212,29 @@ class Oracles:
 
     def _judge_limit(self, output: OrderUpdate) -> None:
         world, order = self._world, output.order
-        if order.symbol in world.meddler.amended:
+        account, key = order.asked.account, self._key_of(order)
+        is_victim = account == world.accounts.victim
+        if is_victim and order.symbol in world.meddler.amended:
             return  # what others made of our orders is nobody's decision here
         exchange = world.bourse.exchange
-        held = world.venue_qty(order.symbol) - self._unheard(order)
+        held = world.accounts.qty(order.symbol, account) - self._unheard(order)
         working = sum(
             (
                 each.leaves_qty
-                for each in exchange.open_orders(ACCOUNT, order.symbol)
+                for each in exchange.open_orders(account, order.symbol)
                 if each.side is order.side
                 and not each.asked.reduce_only
                 and each.cl_ord_id != order.cl_ord_id
                 and parse_cl_ord_id(each.cl_ord_id)
             ),
-            now.leaves_qty if (now := world.at_venue(order.symbol, order.cl_ord_id)) else ZERO,
+            now.leaves_qty if (now := self._there(order)) else ZERO,
         )
         # What closes is never refused: an exit that was sent later may bring others further.
         number = self._asked.get(order.cl_ord_id, 0)
         later = (
             qty
-            for when, symbol, side, qty in self._closed
-            if when > number and (symbol, side) == (order.symbol, order.side)
+            for when, closed, side, qty in self._closed
+            if when > number and (closed, side) == (key, order.side)
         )
         reach = held * order.side.sign + working - sum(later, ZERO)
         if abs(held) >= working and held * order.side.sign < ZERO:
@@ -228,25 +242,30 @@ class Oracles:
         since = output.report.venue_ts - HEARD_NS_MAX
         price = Decimal(repr(world.market.lowest(order.symbol, since)))
         asset = world.instrument(order.symbol).margin_asset
-        equity = exchange.margin(ACCOUNT, asset).balance
-        equity += world.withdrawals.unheard(since) if asset == "USDT" else ZERO
+        is_taken = is_victim and asset == "USDT"
+        equity = exchange.margin(account, asset).balance
+        equity += world.withdrawals.unheard(since) if is_taken else ZERO
         limit = world.setup.boldest * equity * SLACK
         if reach * price > limit:
             text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"
             self.say("worst case", text)
 
+    def _there(self, order: VenueOrder) -> VenueOrder | None:
+        return self._world.accounts.order(order.symbol, order.cl_ord_id, order.asked.account)
+
     def _unheard(self, order: VenueOrder) -> Decimal:
         """Return how far strangers have moved a position that the session knew nothing of when it
         decided on an order.
         """
-        decided = self._asked.get(order.cl_ord_id, 0)
+        decided, key = self._asked.get(order.cl_ord_id, 0), self._key_of(order)
+        opened_ts = self._opened_ts.get(key[0], 0)
         return sum(
             (
                 qty
-                for trade, (symbol, qty, ts) in self._strange.items()
-                if symbol == order.symbol
+                for trade, (where, qty, ts) in self._strange.items()
+                if where == key
                 and self._heard.get(trade, decided + 1) > decided
-                and ts >= self._opened_ts
+                and ts >= opened_ts
             ),
             ZERO,
         )
@@ -307,7 +326,9 @@ class Oracles:
             held = cover(state, parent)
             if parent.start.stop_loss is None or not held:
                 continue
-            there = [self._world.at_venue(parent.key[1], child) for child in parent.children]
+            account = self._world.accounts.venue_names[parent.key[0]]
+            find = self._world.accounts.order
+            there = [find(parent.key[1], child, account) for child in parent.children]
             orders = [order for order in there if order is not None]
             known = [state.orders.get(order.cl_ord_id) for order in orders]
             booked = [None if each is None else each.cum_qty for each in known]
@@ -337,8 +358,8 @@ class Oracles:
             found.append(f"the session is {state.status.value}: {state.status_reason}")
         if live.shell.has_uncommitted:
             found.append("facts are not committed")
-        found += self._open_orders(state)
-        found += self._books(state)
+        found += orders_apart(world, state)
+        found += books_apart(world, state)
         found += [text for _, text in self._naked_parents(state)]
         if state.differences:
             found.append(f"the books differ: {state.differences}")
@@ -346,32 +367,6 @@ class Oracles:
         if world.hearing is not None:
             found += world.hearing.restless()
         return found
-
-    def _open_orders(self, state: State) -> list[str]:
-        found = []
-        theirs = {o.cl_ord_id for o in self._world.bourse.exchange.open_orders(ACCOUNT)}
-        ours = state.all_open_orders()
-        if odd := sorted(theirs ^ {order.cl_ord_id for order in ours}):
-            found.append(f"open orders on one side alone: {', '.join(odd)}")
-        for order in ours:
-            is_asked = (order.cancel, order.replace) != (RequestState.NONE, RequestState.NONE)
-            if order.status is OrderStatus.PENDING_NEW or order.is_in_doubt or is_asked:
-                text = f"{order.status.value}, {order.cancel.value}, {order.replace.value}"
-                found.append(f"{order.cl_ord_id} is {text}")
-            there = self._world.at_venue(order.key[1], order.cl_ord_id)
-            if there and is_close_order(there):
-                continue  # of a whole position no size is told
-            if there and (there.qty, there.price) != (order.qty, order.price):
-                found.append(f"{order.cl_ord_id} is amended differently here and there")
-        return found
-
-    def _books(self, state: State) -> list[str]:
-        found = []
-        for symbol in self._world.market.symbols:
-            ours, theirs = state.position((MAIN, symbol)).qty, self._world.venue_qty(symbol)
-            if ours != theirs:
-                found.append(f"position of {symbol}: ours {ours}, the venue's {theirs}")
-        return found + odd_wallets(self._world, state)
 
     def judge_rest(self) -> None:
         """Say what is wrong with a world that had its time to come to rest."""
@@ -387,7 +382,7 @@ class Oracles:
         booked: Counter[str] = Counter()
         for fact in (decode(row) for row in self._world.disk.rows if row[4] == b"OrderFilled"):
             assert isinstance(fact, ev.OrderFilled)
-            booked[f"{fact.symbol} {fact.trade_id}"] += 1
+            booked[f"{fact.account} {fact.symbol} {fact.trade_id}"] += 1
         for name, count in booked.items():
             if count > 1:
                 self.say("one booking per trade", f"{name} was booked {count} times")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..model.values import SessionId
+from ..model.values import MAIN, SessionId
 from ..ports import Feed
 from ..runtime.assembly import assemble, load_strategies
 from ..runtime.broker import LiveBrokerAdapter
@@ -17,7 +17,8 @@ from ..strategies import Strategy
 from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.settings import ONE_BY_ONE_MAX, BinanceSettings, endpoints
-from .bourse import KEY, SECRET
+from .accounts import SECOND
+from .bourse import SECRET
 from .churner import Churner, Listener
 from .hearing import Ear
 from .live_feed import live_feed
@@ -39,6 +40,7 @@ async def make_life(world: World, process: Process) -> LiveSession:
     ear = None if world.hearing is None else world.hearing.ear(process)
     config = world.setup.config
     broker = LiveBrokerAdapter(lambda wiring: _venue(world, wiring, process), config)
+    openers = {name: broker.open for name in world.accounts.venue_names if name != MAIN}
     parts = await assemble(
         config,
         world.setup.symbols,
@@ -47,6 +49,7 @@ async def make_life(world: World, process: Process) -> LiveSession:
         session_id=SessionId(f"session-{world.disk.epoch + 1}"),
         clock=WallClock(world.machine_now),
         keeps_files=False,
+        openers=openers,
     )
     for finding in parts.journal.findings:
         world.notify("alarm", finding)
@@ -80,23 +83,29 @@ def _strategies(world: World) -> list[str | Strategy]:
     first = Listener if world.has_live_feed else Churner
     made: list[str | Strategy] = [first(f"{world.seed}/a"), Churner(f"{world.seed}/b", 0.08)]
     unruly = [each.strategy() for each in world.against if isinstance(each, Misrule)]
-    return [*made[world.setup.strategies_left_out :], *unruly]
+    others = [Churner(f"{world.seed}/c", 0.12)] if world.accounts.are_two else []
+    for other in others:
+        other.account = SECOND
+    return [*made[world.setup.strategies_left_out :], *unruly, *others]
 
 
 def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenue:
     config = wiring.config
+    name = world.accounts.venue_names[wiring.account]
+    lots = f"{world.seed}/jitter/{process.number}"
     return BinanceFuturesVenue(
-        KEY,
+        name,
         SECRET,
         clock=wiring.clock,
+        account=wiring.account,
         known=wiring.known,
         settings=BinanceSettings(
             endpoints=endpoints(testnet=True, rest_url=REST_URL),
             orders_over_ws=config.orders_over_ws,
             one_by_one_max=0 if _audits_as_of_many(world.seed) else ONE_BY_ONE_MAX,
         ).set_by(config.leverage, {}, config.retry_attempts),
-        open_wire=lambda: SimWire(world.road, process),
-        random=random.Random(f"{world.seed}/jitter/{process.number}").random,
+        open_wire=lambda: SimWire(world.road, process, name),
+        random=random.Random(lots if wiring.account == MAIN else f"{lots}/{name}").random,
     )
 
 

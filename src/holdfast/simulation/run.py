@@ -15,7 +15,6 @@ import msgspec
 
 from ..journal import JOURNALS
 from ..model.errors import IllegalTransition, JournalCorrupt, TradingError
-from .bourse import ACCOUNT
 from .disk import SCHEME, Disk, open_disk
 from .events import strike
 from .process import running
@@ -133,7 +132,7 @@ def _verdict(world: World) -> Verdict:
         writes=world.disk.writes,
         lives=world.disk.lives,
         orders=len(world.oracles._seen),  # noqa: SLF001
-        fills=len(exchange.trades_since(ACCOUNT)),
+        fills=sum(len(exchange.trades_since(each)) for each in world.accounts.session_names),
         plan=world.plan,
         log=tuple(world.lines),
         ticks=world.loop.steps,

@@ -1,4 +1,4 @@
-"""Somebody at the exchange's page sets the account otherwise, in the midst and between two lives.
+"""Somebody at the exchange's page sets one account otherwise, in the midst and between two lives.
 
 Symbols are isolated and made cross again, isolated margin is moved, leverage is changed, hedge and
 multi-assets mode are switched on and off. Each is tried as a person would: most are refused while
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 from ..exchange import PositionSide, Refusal
 from ..model.values import ClOrdId, NewOrder, OrderRole, Side, Symbol
 from .adversaries import Adversary
-from .bourse import ACCOUNT
 from .operator import STRANGER
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ class SettingsAtHand(Adversary):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._numbers = 0
+        self._account = world.accounts.victim
 
     async def run(self) -> None:
         while True:
@@ -67,28 +67,33 @@ class SettingsAtHand(Adversary):
         is_isolated = self.lots.random() < 0.7
         if self.lots.random() < BOLD:
             self._clear(symbol)
-        refusal = venue.set_margin_type(ACCOUNT, symbol, is_isolated=is_isolated)
+        refusal = venue.set_margin_type(self._account, symbol, is_isolated=is_isolated)
         self._done(refusal, "isolated" if is_isolated else "cross")
 
     def _move_margin(self, symbol: Symbol) -> None:
         amount = Decimal(self.lots.choice(MOVES))
-        found = self.world.bourse.venue.move_margin(ACCOUNT, symbol, PositionSide.BOTH, amount)
+        found = self.world.bourse.venue.move_margin(
+            self._account, symbol, PositionSide.BOTH, amount
+        )
         self._done(found, "margin is moved")
 
     def _leverage(self, symbol: Symbol) -> None:
         leverage = self.lots.choice(LEVERAGES)
-        self._done(self.world.bourse.venue.set_leverage(ACCOUNT, symbol, leverage), "leverage")
+        self._done(
+            self.world.bourse.venue.set_leverage(self._account, symbol, leverage),
+            "leverage",
+        )
 
     def _asset_mode(self, _: Symbol) -> None:
         is_on = self.lots.random() < 0.3
         if self.lots.random() < BOLD:
             self._cancel_all()
-        refusal = self.world.bourse.venue.set_asset_mode(ACCOUNT, is_multi_assets=is_on)
+        refusal = self.world.bourse.venue.set_asset_mode(self._account, is_multi_assets=is_on)
         self._done(refusal, "multi-assets mode" if is_on else "single-asset mode")
 
     def _position_mode(self, _: Symbol) -> None:
         is_on = self.lots.random() < 0.3
-        refusal = self.world.bourse.venue.set_position_mode(ACCOUNT, is_hedged=is_on)
+        refusal = self.world.bourse.venue.set_position_mode(self._account, is_hedged=is_on)
         self._done(refusal, "hedge mode" if is_on else "one-way mode")
 
     def _trade(self, symbol: Symbol) -> None:
@@ -100,7 +105,7 @@ class SettingsAtHand(Adversary):
 
     def _clear(self, symbol: Symbol) -> None:
         self._cancel(symbol)
-        held = self.world.venue_qty(symbol)
+        held = self.world.accounts.qty(symbol)
         if held:
             side = Side.SELL if held > 0 else Side.BUY
             self._submit(symbol, side, abs(held), reduce_only=True)
@@ -111,7 +116,7 @@ class SettingsAtHand(Adversary):
 
     def _cancel(self, symbol: Symbol) -> None:
         for is_conditional in (False, True):
-            self.world.bourse.venue.cancel_all(ACCOUNT, symbol, is_conditional=is_conditional)
+            self.world.bourse.venue.cancel_all(self._account, symbol, is_conditional=is_conditional)
 
     def _submit(
         self, symbol: Symbol, side: Side, qty: Decimal, *, reduce_only: bool = False
@@ -119,7 +124,7 @@ class SettingsAtHand(Adversary):
         self._numbers += 1
         order = NewOrder(
             cl_ord_id=ClOrdId(f"{STRANGER}p{self._numbers}"),
-            account=ACCOUNT,
+            account=self._account,
             symbol=symbol,
             side=side,
             qty=self.world.instrument(symbol).round_qty(qty),
@@ -132,9 +137,9 @@ class SettingsAtHand(Adversary):
     def calm_down(self) -> None:
         """Leave the modes that a start refuses, whatever stands in the way of it."""
         venue = self.world.bourse.venue
-        venue.set_position_mode(ACCOUNT, is_hedged=False)
-        account = venue.exchange._books.account(ACCOUNT)  # noqa: SLF001 - else stops had to go
-        if venue.set_asset_mode(ACCOUNT, is_multi_assets=False) and account.is_multi_assets:
+        venue.set_position_mode(self._account, is_hedged=False)
+        account = venue.exchange._books.account(self._account)  # noqa: SLF001 - else stops had to go
+        if venue.set_asset_mode(self._account, is_multi_assets=False) and account.is_multi_assets:
             account.is_multi_assets = False
             for tell in venue.asset_mode_sinks:
-                tell(ACCOUNT, False, venue.now())
+                tell(self._account, False, venue.now())

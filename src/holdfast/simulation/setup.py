@@ -15,25 +15,28 @@ from .spec import BOLDNESS
 class Setup:
     """The user's settings. `boldest` is the largest limit of a position that there ever was."""
 
-    def __init__(self, durability: str, boldness: int, symbols: tuple[Symbol, ...]) -> None:
+    def __init__(
+        self, durability: str, boldness: int, symbols: tuple[Symbol, ...], *, are_two: bool = False
+    ) -> None:
+        self._are_two = are_two
         self._settings: dict[str, object] = {
             "durability": durability,
             "position_size_pct": BOLDNESS[boldness],
         }
         self.symbols = symbols
         self.strategies_left_out = 0
-        self.config = _config(**self._settings)
+        self.config = _config(are_two, **self._settings)
         self.boldest = self.config.position_size_pct
 
     def change(self, settings: dict[str, object]) -> None:
         """Set some things anew; the next life goes by them."""
         self._settings |= settings
-        self.config = _config(**self._settings)
+        self.config = _config(self._are_two, **self._settings)
         self.boldest = max(self.boldest, self.config.position_size_pct)
 
 
 @lru_cache(maxsize=64)
-def _config(**settings: object) -> TradingConfig:
+def _config(are_two: bool, /, **settings: object) -> TradingConfig:
     base: dict[str, object] = {
         "database_url": f"{SCHEME}://disk",
         "max_daily_loss_pct": Decimal("0.9"),
@@ -43,5 +46,6 @@ def _config(**settings: object) -> TradingConfig:
         "max_messages": MESSAGES_COUNTED_MAX,
         "disabled": ("correlation",),
         "save_state_interval": 45,
+        **({"accounts": {"second": {"leverage": 10}}} if are_two else {}),
     }
     return TradingConfig(**{**base, **settings})

@@ -10,7 +10,10 @@ from .faults import SHAPES, Fault
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. `without` are numbers of faults that are left out, to make a plan smaller."""
+    """What to run. `without` are numbers of faults that are left out, to make a plan smaller.
+
+    `accounts` is how many the session has, 1 or 2; 0 leaves it to the seed.
+    """
 
     seed: int
     storm_s: float = 300.0
@@ -20,6 +23,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str = ""
     kills: tuple[tuple[int, str], ...] = ()  # writes of the whole run to die at, and phases
     has_plan: bool = True
+    accounts: int = 0
     keeps_log: bool = False
 
 

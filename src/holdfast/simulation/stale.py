@@ -14,7 +14,6 @@ from ..exchange_server.methods import Handler, Place, RequestContext
 from ..exchange_server.params import Params
 from ..exchange_server.venue import Venue
 from ..model.values import NS_PER_MS
-from .bourse import ACCOUNT
 
 LAG_S_MAX = 1.9
 """How far answers trail at most: the adapter counts on 2 s."""
@@ -34,15 +33,17 @@ class StaleReads:
     def __init__(self, venue: Venue, fired: Callable[[], None]) -> None:
         self._venue = venue
         self._fired = fired
-        self._kept: dict[Place, object] = {}
+        self._kept: dict[tuple[str, Place], object] = {}
         self._since_ms = 0
         self._plain = {place: METHODS[place].handler for place in (*_LISTS, *_TIMED)}
 
     def begin(self) -> None:
         """Let time stand still for those who ask."""
-        context = RequestContext(self._venue, ACCOUNT, self._venue.now())
-        self._since_ms = context.now // NS_PER_MS
-        self._kept = {place: self._plain[place](context, Params({})) for place in _LISTS}
+        self._since_ms = self._venue.now() // NS_PER_MS
+        for key in self._venue.settings.keys:
+            context = RequestContext(self._venue, key.account, self._venue.now())
+            for place in _LISTS:
+                self._kept[key.account, place] = self._plain[place](context, Params({}))
 
     def end(self) -> None:
         self._kept = {}
@@ -65,7 +66,7 @@ class StaleReads:
         plain = self._plain[place]
 
         def answer(context: RequestContext, params: Params) -> object:
-            kept = self._kept.get(place)
+            kept = self._kept.get((context.account, place))
             if kept is None:
                 return plain(context, params)
             self._fired()

@@ -16,7 +16,7 @@ from ..exchange import OrderUpdate, Output
 from ..model import events as ev
 from ..model.messages import ExecType
 from ..model.values import NS_PER_S, TradingSessionStatus
-from .bourse import ACCOUNT
+from .bourse import ACCOUNT, OTHER
 
 DOUBT = "doubt resolved, past its fence"
 FILL = "fill booked"
@@ -37,6 +37,7 @@ RESOLVED = (
 )
 """What ends a doubt."""
 
+TRADED = (ACCOUNT, OTHER)
 _OVER = (ExecType.CANCELED, ExecType.EXPIRED)
 
 
@@ -68,7 +69,7 @@ class Timing:
     def hear_venue(self, outputs: Sequence[Output]) -> None:
         """Hear what the exchange did, before its frames leave."""
         for output in outputs:
-            if isinstance(output, OrderUpdate) and output.report.account == ACCOUNT:
+            if isinstance(output, OrderUpdate) and output.report.account in TRADED:
                 report = output.report
                 if report.exec_type is ExecType.TRADE:
                     self._due[f"{report.symbol} {report.trade_id}"] = self._now()

@@ -13,18 +13,19 @@ from typing import Protocol
 
 import msgspec
 
-from ..exchange import Liquidity, OrderKey, Output, VenueOrder
+from ..exchange import Liquidity, Output
 from ..model import messages as msg
 from ..model.errors import TradingError
 from ..model.events import Event
 from ..model.instrument import Instrument
 from ..model.market import MarketData
-from ..model.values import NS_PER_S, ZERO, ClOrdId, Symbol
+from ..model.values import NS_PER_S, Symbol
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
 from .absence import Absence
+from .accounts import Accounts, names_of
 from .against import adversaries_of
-from .bourse import ACCOUNT, Bourse, settings_of
+from .bourse import Bourse, settings_of
 from .deeds import Deeds
 from .disk import Disk, Killing
 from .faults import ALONE, Fault, draw_plan, kind_of
@@ -69,8 +70,7 @@ class World:
     skew_ns = 0
 
     def __init__(self, spec: Spec, strike: Strike) -> None:
-        self.strike = strike
-        self.spec = spec
+        self.strike, self.spec = strike, spec
         self.seed = str(spec.seed)
         self.loop = SimLoop(self.seed)  # type: ignore[abstract]  # what is missing is not used
         self.lots = random.Random(f"{self.seed}/world")
@@ -88,7 +88,8 @@ class World:
         durability = self.lots.choice(("process", "process", "power"))
         symbols = symbols_of(self.seed) if spec.has_plan and spec.kinds - ALONE else SYMBOLS
         self.market = Market(self.seed, symbols, self.venue_now)
-        self.setup = Setup(durability, self.lots.randrange(len(BOLDNESS)), symbols)
+        names, bold = names_of(spec), self.lots.randrange(len(BOLDNESS))
+        self.setup = Setup(durability, bold, symbols, are_two=len(names) > 1)
         self.disk = Disk(
             lots=random.Random(f"{self.seed}/disk"),
             now=self.loop.time,
@@ -106,17 +107,17 @@ class World:
         self.bourse = Bourse(
             symbols,
             self.venue_now,
-            settings_of(symbols, Decimal(10_000), Liquidity()),
+            settings_of(symbols, Decimal(10_000), Liquidity(), names),
             lambda: f"{keys.getrandbits(256):064x}",
         )
+        self.accounts = Accounts(self.seed, self.bourse, names)
         self.stale = StaleReads(self.bourse.venue, self._count_stale)
         self.road = Road(self.bourse, self.seed, self.loop.time)
         self.oracles, self.needless = Oracles(self), Needless(self)
         self.hearing = Hearing(self, is_wild=not spec.strategy) if self.has_live_feed else None
         self.timing = Timing(self.loop.time, self._repaired)
         self.bourse.dropped = self.timing.on_dropped
-        self._operator = Operator(self)
-        self.meddler, self.absence = Meddler(self), Absence(self)
+        self._operator, self.meddler, self.absence = Operator(self), Meddler(self), Absence(self)
         self.ends_s = spec.storm_s
         self.against = adversaries_of(self)
         self._kills = list(spec.kills)
@@ -172,18 +173,8 @@ class World:
         self.oracles.hear_venue(outputs, now)
         self.timing.hear_venue(outputs)
 
-    def venue_qty(self, symbol: Symbol) -> Decimal:
-        held = self.bourse.exchange.positions(ACCOUNT)
-        return next((each.qty for each in held if each.symbol == symbol), ZERO)
-
     def instrument(self, symbol: Symbol) -> Instrument:
         return next(i for i in self.bourse.exchange.instruments() if i.symbol == symbol)
-
-    def at_venue(self, symbol: Symbol, cl_ord_id: str) -> VenueOrder | None:
-        found: VenueOrder | None = self.bourse.exchange.query(
-            OrderKey(ACCOUNT, symbol, ClOrdId(cl_ord_id))
-        )
-        return found
 
     def _show_feeds(self, message: MarketData) -> None:
         if self.bourse.is_down:

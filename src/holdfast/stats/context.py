@@ -53,6 +53,10 @@ class Context(msgspec.Struct):
                 return asset
         return "USDT"
 
+    def shown_asset(self) -> str:
+        """Return the asset of the very first contract: what is shown of all accounts is in it."""
+        return next(iter(self._margin_assets.values()), "USDT")
+
     def is_margin_asset(self, asset: str) -> bool:
         """Tell whether some contract settles in the asset; any may while none is defined."""
         return not self._margin_assets or asset in self._margin_assets.values()

@@ -54,7 +54,7 @@ class EquityCurve(msgspec.Struct):
 
     @property
     def start(self) -> Decimal:
-        """Return the first equity; 0 where there is none."""
+        """Return the sum of each account's first equity; 0 where there is none."""
         return self._start
 
     @property
@@ -80,6 +80,8 @@ class EquityCurve(msgspec.Struct):
         """Take one account's equity in."""
         is_first = not self._equity
         flow = self._flows.pop(account, ZERO) if account in self._equity else equity
+        if account not in self._equity and not is_first:
+            self._start += equity
         self._equity[account] = equity
         before, self._total = self._total, sum(self._equity.values(), ZERO)
         if is_first:

@@ -191,6 +191,7 @@ class _Tally(msgspec.Struct):
     denials: dict[str, int] = {}
     by_strategy: dict[StrategyId, Breakdown] = {}
     by_symbol: dict[Symbol, Breakdown] = {}
+    by_account: dict[AccountId, Breakdown] = {}
 
     def count(self, fact: Event, context: Context) -> None:
         """Count one fact of the session."""
@@ -230,6 +231,7 @@ class _Tally(msgspec.Struct):
         owner = context.owner_of(fill.cl_ord_id)
         self.by_strategy.setdefault(owner, Breakdown()).count_fill(fill)
         self.by_symbol.setdefault(fill.symbol, Breakdown()).count_fill(fill)
+        self.by_account.setdefault(fill.account, Breakdown()).count_fill(fill)
 
     def count_trip(self, trip: RoundTrip) -> None:
         """Count a round trip that ended in the session."""
@@ -243,6 +245,7 @@ class _Tally(msgspec.Struct):
             self.losses, self.lost = self.losses + 1, self.lost - net
         self.by_strategy.setdefault(trip.strategy_id, Breakdown()).count_trip(trip)
         self.by_symbol.setdefault(trip.symbol, Breakdown()).count_trip(trip)
+        self.by_account.setdefault(trip.account, Breakdown()).count_trip(trip)
 
     def book(self, fact: Event, books: Books, context: Context) -> None:
         """Book one fact and follow equity and wallet with it."""
@@ -266,9 +269,9 @@ class _Tally(msgspec.Struct):
                 books.apply(fact)
 
     def _sample(self, fact: EquitySampled, context: Context) -> None:
-        """Take a margin asset's equity in, where it can be added to the first one's."""
-        first = context.first_margin_asset(fact.account)
-        if is_worth(fact.asset or first, first):
+        """Take a margin asset's equity in, where it can be added to the very first one's."""
+        asset = fact.asset or context.first_margin_asset(fact.account)
+        if is_worth(asset, context.shown_asset()):
             share = _share(context, fact.account, fact.asset)
             self.unrealized[share] = fact.unrealized
             self.curve.sample(share, fact.ts, fact.equity)
@@ -276,7 +279,7 @@ class _Tally(msgspec.Struct):
     def _follow(self, fact: Booking, books: Books, context: Context, asset: str) -> None:
         """Add the wallet before (when new) and after a fact to its curve; see `_sample`."""
         account = fact.account
-        if not is_worth(asset, context.first_margin_asset(account)):
+        if not is_worth(asset, context.shown_asset()):
             books.apply(fact)
             return
         purse = _purse(account, asset)
@@ -329,6 +332,7 @@ class _Tally(msgspec.Struct):
             to_fill=self.latencies.to_fill(),
             by_strategy={key: copy(part) for key, part in self.by_strategy.items()},
             by_symbol={key: copy(part) for key, part in self.by_symbol.items()},
+            by_account={key: copy(part) for key, part in self.by_account.items()},
         )
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from ..model.events import OrderFilled
-from ..model.values import ZERO, SessionId, StrategyId, Symbol
+from ..model.values import ZERO, AccountId, SessionId, StrategyId, Symbol
 from .latency import Spread
 from .trips import RoundTrip
 
@@ -86,3 +86,4 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     to_fill: Spread = Spread()
     by_strategy: dict[StrategyId, Breakdown] = {}
     by_symbol: dict[Symbol, Breakdown] = {}
+    by_account: dict[AccountId, Breakdown] = {}

@@ -56,6 +56,9 @@ class Strategy:
     warmup_bars: int = 0
     """Bars of history wanted before the first live one, for each symbol and timeframe."""
 
+    account: str = ""
+    """The account that is traded, by its name in the settings; empty takes the main one."""
+
     # On the class, so that a subclass whose constructor forgets `super().__init__()` works too.
     _strategy_id: StrategyId | None = None
     _emit: Emit | None = None

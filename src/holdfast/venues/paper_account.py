@@ -6,15 +6,16 @@ from decimal import Decimal
 from pathlib import Path
 
 from ..exchange import known_instrument
+from ..model.values import MAIN, AccountId
 from .paper import PaperSettings, PaperVenue
 from .wiring import Wiring
 
 BOOKS = "paper.db"
 
 
-def paper_path(folder: Path) -> Path:
+def paper_path(folder: Path, account: AccountId = MAIN) -> Path:
     """Return where a folder's account keeps its books."""
-    return folder / BOOKS
+    return folder / (BOOKS if account == MAIN else f"paper-{account}.db")
 
 
 def open_paper(
@@ -32,7 +33,8 @@ def open_paper(
     folder = data_dir or config.data_dir
     folder.mkdir(parents=True, exist_ok=True)
     return PaperVenue(
-        path=paper_path(folder),
+        account=wiring.account,
+        path=paper_path(folder, wiring.account),
         instruments=[instrument for instrument in known.values() if instrument],
         clock=wiring.clock,
         settings=PaperSettings(

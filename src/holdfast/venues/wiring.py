@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..model.instrument import Instrument
-from ..model.values import Symbol
+from ..model.values import MAIN, AccountId, Symbol
 from ..ports import Clock, Venue
 
 if TYPE_CHECKING:  # pydantic takes a fifth of a second to import
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # pydantic takes a fifth of a second to import
 class Wiring:
     """What a venue is opened with.
 
+    `config` is the account's own, as `TradingConfig.of_account` gives it, and `account` its name.
     `symbols` empty means all of `instruments`, which tells what the feed knows of its contracts
     and may have to ask for it. `known` are the contracts of the journal. `clock` is the session's:
     the wall's wherever the feed is live.
@@ -26,6 +27,7 @@ class Wiring:
 
     config: TradingConfig
     clock: Clock
+    account: AccountId = MAIN
     symbols: tuple[Symbol, ...] = ()
     known: Mapping[Symbol, Instrument] = field(default_factory=dict)
     instruments: Callable[[], Sequence[Instrument]] = tuple

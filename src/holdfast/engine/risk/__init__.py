@@ -26,6 +26,9 @@ from . import (
     order_notional,
     order_qty,
     order_shape,
+    portfolio_drawdown,
+    portfolio_exposure,
+    portfolio_loss,
     position_size,
     price_collar,
     self_match,
@@ -37,7 +40,16 @@ from . import (
 )
 from .base import RiskContext, Rule, Samples
 
-__all__ = ["RULES", "RiskContext", "Rule", "Samples", "assess", "first_refusal"]
+__all__ = [
+    "ALL_RULES",
+    "PORTFOLIO_RULES",
+    "RULES",
+    "RiskContext",
+    "Rule",
+    "Samples",
+    "assess",
+    "first_refusal",
+]
 
 RULES: dict[str, Rule] = {
     kill_switch.NAME: kill_switch.check,
@@ -68,7 +80,17 @@ RULES: dict[str, Rule] = {
     execution_throttle.NAME: execution_throttle.check,
     self_match.NAME: self_match.check,
 }
-"""Every rule that can be disabled, in the order in which verdicts are reported."""
+"""Every rule about an order and its account, in the order in which verdicts are reported."""
+
+PORTFOLIO_RULES: dict[str, Rule] = {
+    portfolio_exposure.NAME: portfolio_exposure.check,
+    portfolio_loss.NAME: portfolio_loss.check,
+    portfolio_drawdown.NAME: portfolio_drawdown.check,
+}
+"""Those that look across accounts; asked behind the others, where such a limit is set."""
+
+ALL_RULES = {**RULES, **PORTFOLIO_RULES}
+"""Every rule that can be disabled."""
 
 
 def assess(order: NewOrder, ctx: RiskContext) -> tuple[Verdict, ...]:
@@ -79,10 +101,10 @@ def assess(order: NewOrder, ctx: RiskContext) -> tuple[Verdict, ...]:
     shape = order_shape.check(order)
     if not shape.passed:
         return (shape,)
-    disabled = ctx.limits.disabled
+    disabled, rules = ctx.limits.disabled, ALL_RULES if ctx.limits.has_portfolio else RULES
     if disabled:
-        return tuple([check(order, ctx) for name, check in RULES.items() if name not in disabled])
-    return tuple([check(order, ctx) for check in RULES.values()])
+        return tuple([check(order, ctx) for name, check in rules.items() if name not in disabled])
+    return tuple([check(order, ctx) for check in rules.values()])
 
 
 def first_refusal(verdicts: Iterable[Verdict]) -> Verdict | None:

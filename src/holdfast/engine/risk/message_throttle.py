@@ -1,4 +1,7 @@
-"""Limit how many messages go to venues in a while, and keep room for cancels and exits."""
+"""Limit how many messages go out for an account in a while; keep room for cancels and exits.
+
+Venues count by account.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from .base import RiskContext, passed, refused
 NAME = "message_throttle"
 
 
-def check(order: NewOrder, ctx: RiskContext) -> Verdict:  # noqa: ARG001 - a rule's shape
+def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Count orders, cancels and amendments in the window, this order included.
 
     A message exactly a window old no longer counts.
     """
-    limits, times = ctx.limits, ctx.state.message_times
+    limits, times = ctx.limits, ctx.state.message_times.get(order.account, ())
     start = ctx.now - limits.message_window_s * NS_PER_S
     count = len(times) - bisect_right(times, start) + 1
     limit = limits.max_messages - limits.message_reserve

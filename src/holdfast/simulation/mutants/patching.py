@@ -35,6 +35,7 @@ class Known(NamedTuple):
     seed: int
     storm_s: float
     kinds: tuple[str, ...] = ()
+    accounts: int = 1
 
 
 class Mutant(NamedTuple):

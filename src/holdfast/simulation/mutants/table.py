@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from . import engine, feeds, shells
+from . import accounts, engine, feeds, shells
 from .patching import Known, Mutant
 
 BOOKS = ("at rest", "one booking per trade", "fold", "crash")
 HEARD = ("heard", "at rest")
+APART = ("its own account", "at rest", "stops", "new risk")
 LOST = ("stream", "request", "road")
+PAIR = (Known(90, 40.0, accounts=2),)
+"""A run with two accounts."""
+
 MUTANTS = (
     Mutant("trade-id dedupe", engine.forget_trade_ids, BOOKS),
     Mutant(
@@ -268,4 +272,14 @@ MUTANTS = (
     ),
     Mutant("settings are read", shells.read_no_settings, ("at rest",), LOST),
     Mutant("what is isolated is known", engine.know_nothing_isolated, ("at rest",), LOST),
+    Mutant("each account's own venue", accounts.send_all_to_the_main_venue, APART, known=PAIR),
+    Mutant(
+        "each account's own reports",
+        accounts.hear_all_as_of_the_main_account,
+        APART,
+        known=PAIR,
+    ),
+    Mutant(
+        "each account is audited", accounts.audit_the_main_account_alone, APART, LOST, known=PAIR
+    ),
 )

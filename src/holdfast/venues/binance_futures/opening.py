@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...model.config_keys import keys_of
 from ...model.errors import ConfigError
+from ...model.values import MAIN, AccountId
 from ..wiring import Wiring
 from .adapter import BinanceFuturesVenue
 from .counters import shared_budget
@@ -14,6 +15,22 @@ from .settings import BinanceSettings, Endpoints, endpoints
 
 if TYPE_CHECKING:
     from ...model.config import TradingConfig
+
+
+_NO_KEY = (
+    "the venue binance_futures needs an API key; put BINANCE_API_KEY and "
+    "BINANCE_API_SECRET into the environment or .env, or name a file of mode 0600 with "
+    "api_secret_file, or take --dry-run for a simulated account on its prices"
+)
+
+
+def _no_key_of(account: AccountId) -> str:
+    names = f"HOLDFAST_ACCOUNTS_{account.upper()}_API_KEY and the same with _API_SECRET"
+    return (
+        f"the account {account} at binance_futures needs an API key of its own: put {names} into "
+        f"the environment or .env, or api_key and api_secret_file below [accounts.{account}], or "
+        'say venue = "paper" there for a simulated account'
+    )
 
 
 def endpoints_of(config: TradingConfig) -> Endpoints:
@@ -50,16 +67,13 @@ def open_venue(wiring: Wiring) -> BinanceFuturesVenue:
     """
     keys = keys_of(wiring.config)
     if keys is None:
-        raise ConfigError(
-            "the venue binance_futures needs an API key; put BINANCE_API_KEY and "
-            "BINANCE_API_SECRET into the environment or .env, or name a file of mode 0600 with "
-            "api_secret_file, or take --dry-run for a simulated account on its prices"
-        )
+        raise ConfigError(_NO_KEY if wiring.account == MAIN else _no_key_of(wiring.account))
     settings = settings_of(wiring.config)
     return BinanceFuturesVenue(
         keys.api_key,
         keys.api_secret,
         clock=wiring.clock,
+        account=wiring.account,
         password=keys.password,
         known=wiring.known,
         settings=settings,

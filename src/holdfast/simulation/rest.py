@@ -1,0 +1,51 @@
+"""What must be equal on both sides, account by account, once a world has come to rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..engine.order import RequestState
+from ..engine.state import State
+from ..exchange_server.close_orders import is_close_order
+from ..model.values import OrderStatus
+from .odd_account import odd_wallets
+
+if TYPE_CHECKING:
+    from .world import World
+
+
+def orders_apart(world: World, state: State) -> list[str]:
+    """Say which open orders are on one side alone, or otherwise there than here."""
+    found = []
+    accounts, exchange = world.accounts, world.bourse.exchange
+    theirs = {
+        (name, o.cl_ord_id) for name in accounts.session_names for o in exchange.open_orders(name)
+    }
+    ours = state.all_open_orders()
+    known = {(accounts.venue_names[o.request.account], o.cl_ord_id) for o in ours}
+    if odd := sorted(theirs ^ known):
+        found.append(f"open orders on one side alone: {', '.join(map(' '.join, odd))}")
+    for order in ours:
+        is_asked = (order.cancel, order.replace) != (RequestState.NONE, RequestState.NONE)
+        if order.status is OrderStatus.PENDING_NEW or order.is_in_doubt or is_asked:
+            text = f"{order.status.value}, {order.cancel.value}, {order.replace.value}"
+            found.append(f"{order.cl_ord_id} is {text}")
+        name = accounts.venue_names[order.request.account]
+        there = accounts.order(order.key[1], order.cl_ord_id, name)
+        if there and is_close_order(there):
+            continue  # of a whole position no size is told
+        if there and (there.qty, there.price) != (order.qty, order.price):
+            found.append(f"{order.cl_ord_id} is amended differently here and there")
+    return found
+
+
+def books_apart(world: World, state: State) -> list[str]:
+    """Say where positions and wallets of an account are not the exchange's."""
+    found = []
+    for name, account in world.accounts.venue_names.items():
+        for symbol in world.market.symbols:
+            ours = state.position((name, symbol)).qty
+            theirs = world.accounts.qty(symbol, account)
+            if ours != theirs:
+                found.append(f"{name}: position of {symbol}: ours {ours}, theirs {theirs}")
+    return found + odd_wallets(world, state)

@@ -1,0 +1,185 @@
+"""Limits that look across the accounts of a session."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from holdfast.engine.risk import PORTFOLIO_RULES, assess
+from holdfast.model import events as ev
+from holdfast.model.values import MAIN, AccountId, SessionId
+from tests.engine.risk.desk import BTC, ETH, Desk
+
+OTHER, APART = AccountId("other"), AccountId("apart")
+
+
+def desk_of_three(**limits):
+    """Two accounts that have USDT, 10,000 each, and one whose contract another asset settles."""
+    desk = Desk(**limits)
+    desk.tell(
+        ev.EpochStarted(
+            ts=desk.now,
+            epoch=2,
+            session_id=SessionId("s"),
+            portfolio_id="p",
+            accounts=(MAIN, OTHER, APART),
+            strategies=(),
+            symbols=(),
+            venue="paper",
+            is_resumed=True,
+        )
+    )
+    desk.define(BTC, account=OTHER)
+    desk.define(ETH, account=APART, margin_asset="USDC")
+    for account, asset in ((OTHER, "USDT"), (APART, "USDC")):
+        desk.tell(
+            ev.WalletChanged(
+                ts=desk.now,
+                account=account,
+                asset=asset,
+                amount=Decimal(10_000),
+                reason="deposit",
+                change_id=f"of-{account}",
+            )
+        )
+    return desk
+
+
+def check(desk, rule, order):
+    verdict = PORTFOLIO_RULES[rule](order, desk.context())
+    assert bool(verdict.reason) is not verdict.passed
+    return verdict
+
+
+def begin_day(desk, account, equity="10000"):
+    desk.tell(ev.TradingDayStarted(ts=desk.now, account=account, day=1, equity=Decimal(equity)))
+
+
+@pytest.mark.parametrize(("qty", "share", "passes"), [("20", "0.25", True), ("21", "0.255", False)])
+def test_gross_exposure_counts_all_accounts_of_one_margin_asset(qty, share, passes):
+    desk = desk_of_three(max_portfolio_exposure_pct=Decimal("0.25"))
+    desk.hold(BTC, "-20", account=OTHER)
+    desk.hold(ETH, "90", account=APART)
+    desk.rest(desk.buy("10"))
+
+    verdict = check(desk, "portfolio_exposure", desk.buy(qty))
+
+    assert (verdict.passed, verdict.value) == (passes, Decimal(share))
+
+
+def test_open_orders_of_another_account_count_as_if_each_filled():
+    desk = desk_of_three(max_portfolio_exposure_pct=Decimal("0.25"))
+    desk.rest(desk.buy("40", account=OTHER))
+
+    assert not check(desk, "portfolio_exposure", desk.buy("11")).passed
+    assert check(desk, "portfolio_exposure", desk.buy("10")).passed
+
+
+@pytest.mark.parametrize(
+    ("price", "loss", "passes"),
+    [("105", "0.05", True), ("110", "0.1", False), ("90", "-0.1", True)],
+)
+def test_the_days_loss_counts_all_accounts_of_one_margin_asset(price, loss, passes):
+    desk = desk_of_three(max_portfolio_daily_loss_pct=Decimal("0.1"))
+    for account in (MAIN, OTHER, APART):
+        begin_day(desk, account)
+    desk.hold(BTC, "-100", account=MAIN)
+    desk.hold(BTC, "-100", account=OTHER)
+    desk.trade(BTC, float(price))
+
+    verdict = check(desk, "portfolio_loss", desk.buy())
+
+    assert (verdict.passed, verdict.value) == (passes, Decimal(loss))
+
+
+def sample(desk, account, equity):
+    desk.tell(
+        ev.EquitySampled(
+            ts=desk.now,
+            account=account,
+            equity=Decimal(equity),
+            wallet=Decimal(equity),
+            unrealized=Decimal(0),
+            exposure=Decimal(0),
+        )
+    )
+
+
+def test_the_fall_from_the_peak_counts_what_the_accounts_had_together():
+    """Their highest were at other times: together they never had the sum of both."""
+    desk = desk_of_three(max_portfolio_drawdown_pct=Decimal("0.1"))
+    sample(desk, MAIN, "12000")
+    assert check(desk, "portfolio_drawdown", desk.buy()).value == 0  # not each was sampled yet
+    sample(desk, OTHER, "8000")
+    sample(desk, MAIN, "10000")
+    sample(desk, OTHER, "12000")
+    sample(desk, APART, "90000")
+
+    fallen = check(desk, "portfolio_drawdown", desk.buy(account=OTHER))
+    assert desk.state.portfolio_peaks["USDT"] == 22_000
+    assert (fallen.passed, fallen.value) == (True, Decimal(2000) / 22_000)
+    desk.hold(BTC, "-100")
+    desk.trade(BTC, 105.0)
+    assert not check(desk, "portfolio_drawdown", desk.buy(account=OTHER)).passed
+
+
+def test_money_that_is_moved_out_is_no_fall():
+    desk = desk_of_three(max_portfolio_drawdown_pct=Decimal("0.1"))
+    for account in (MAIN, OTHER):
+        sample(desk, account, "10000")
+    desk.state.account(OTHER).opened_ts = 1
+    desk.tell(
+        ev.WalletChanged(
+            ts=desk.now,
+            account=OTHER,
+            asset="USDT",
+            amount=Decimal(-5000),
+            reason="TRANSFER",
+            change_id="out",
+        )
+    )
+
+    assert desk.state.portfolio_peaks["USDT"] == 15_000
+    assert check(desk, "portfolio_drawdown", desk.buy()).value == 0
+
+
+def test_the_peak_begins_anew_with_other_accounts_and_in_another_session():
+    desk = desk_of_three()
+    sample(desk, MAIN, "10000")
+    sample(desk, OTHER, "10000")
+    began = ev.EpochStarted(
+        ts=desk.now,
+        epoch=3,
+        session_id=SessionId("s"),
+        portfolio_id="p",
+        accounts=(MAIN, OTHER, APART),
+        strategies=(),
+        symbols=(),
+        venue="paper",
+        is_resumed=True,
+    )
+    desk.tell(began)
+    assert desk.state.portfolio_peaks == {"USDT": 20_000}
+
+    desk.tell(msgspec.structs.replace(began, accounts=(MAIN,)))
+    assert desk.state.portfolio_peaks == {}
+
+
+def test_without_such_limits_the_rules_are_not_asked():
+    desk = desk_of_three()
+    asked = {verdict.rule for verdict in desk.assess(desk.buy())}
+
+    assert not asked & set(PORTFOLIO_RULES)
+
+
+def test_with_one_limit_each_is_asked_and_can_be_disabled():
+    desk = desk_of_three(max_portfolio_exposure_pct=Decimal(5))
+    asked = {verdict.rule for verdict in desk.assess(desk.buy())}
+    assert asked >= set(PORTFOLIO_RULES)
+
+    limits = msgspec.structs.replace(desk.settings.limits, disabled=("portfolio_loss",))
+    desk.settings = msgspec.structs.replace(desk.settings, limits=limits)
+    asked = {verdict.rule for verdict in assess(desk.buy(), desk.context())}
+    assert asked & set(PORTFOLIO_RULES) == {"portfolio_exposure", "portfolio_drawdown"}

@@ -1,0 +1,254 @@
+"""Two accounts of one engine: books, troubles and limits of each are its own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.engine import housekeeping
+from holdfast.model import commands as cmd
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    MAIN,
+    AccountId,
+    OrderStatus,
+    OrderType,
+    SessionId,
+    Side,
+)
+from tests.engine.rig import BTC, Rig, contract
+
+OTHER = AccountId("other")
+PLAIN = {"stop_loss_pct": Decimal(0), "take_profit_pct": Decimal(0)}
+
+
+class TwoAccounts(Rig):
+    """The rig with a second account, 5,000 USDT on it, whose venue is asked by itself."""
+
+    def begin(self, *, is_resumed=False):
+        self.epoch += 1
+        self.hear(
+            msg.StartSession(
+                session_id=SessionId("x"),
+                portfolio_id="p",
+                epoch=self.epoch,
+                accounts=(MAIN, OTHER),
+                symbols=self.symbols,
+                is_resumed=is_resumed,
+            )
+        )
+
+    def start(self):
+        self.begin()
+        for account in (MAIN, OTHER):
+            for symbol in self.symbols:
+                listed = msg.InstrumentListed(
+                    account=account, instrument=contract(symbol), leverage=10
+                )
+                self.hear(listed)
+                self.price(100.0, symbol)
+        self.books(MAIN, "10000")
+        self.books(OTHER, "5000")
+
+    def books(self, account, balance=None):
+        """An account's books at its venue, as ours are."""
+        state = self.state
+        positions = [
+            msg.VenuePosition(symbol=key[1], qty=held.qty, entry_price=held.entry_price)
+            for key, held in state.positions.items()
+            if key[0] == account
+        ]
+        orders = [
+            self.row(order.cl_ord_id, account=account)
+            for order in state.all_open_orders()
+            if order.request.account == account
+        ]
+        wallet = state.account(account).wallet("USDT") if balance is None else Decimal(balance)
+        self.hear(
+            msg.VenueSnapshot(
+                account=account,
+                asked_ts=self.now,
+                taken_ts=self.now,
+                orders=tuple(orders),
+                positions=tuple(positions),
+                balances={"USDT": wallet},
+            )
+        )
+
+    def fill(self, account, qty, side=Side.BUY):
+        """Open a position by hand."""
+        order = self.place(side, qty, account=account)
+        self.report(order, ExecType.NEW, OrderStatus.NEW, account=account)
+        self.trade(order, qty, account=account)
+
+
+@pytest.fixture
+def rig():
+    return TwoAccounts(**PLAIN)
+
+
+def qty(rig, account):
+    return rig.state.position((account, BTC)).qty
+
+
+def test_the_session_runs_once_the_books_of_each_account_have_agreed():
+    rig = TwoAccounts(start=False, **PLAIN)
+    rig.begin()
+    assert [command.account for command in rig.asked if isinstance(command, cmd.Resync)] == [
+        MAIN,
+        OTHER,
+    ]
+
+    rig.books(OTHER, "5000")
+    rig.books(OTHER)
+    assert rig.state.status.name == "STARTING"
+    rig.books(MAIN, "10000")
+
+    assert rig.state.status.name == "RUNNING"
+
+
+def test_after_a_restart_an_account_that_differs_holds_the_start_up(rig):
+    rig.fill(OTHER, "2")
+    rig.restart()
+    rig.books(MAIN)
+    rig.hear(
+        msg.VenueSnapshot(
+            account=OTHER,
+            asked_ts=rig.now,
+            taken_ts=rig.now,
+            orders=(),
+            positions=(),
+            balances={"USDT": rig.state.account(OTHER).wallet("USDT")},
+        )
+    )
+    assert rig.state.status.name == "STARTING"
+    rig.books(MAIN)
+    assert rig.state.status.name == "STARTING"
+
+    rig.books(OTHER)
+    assert rig.state.status.name == "RUNNING"
+    assert (qty(rig, MAIN), qty(rig, OTHER)) == (0, 2)
+
+
+def test_positions_and_wallets_are_each_accounts_own(rig):
+    rig.fill(MAIN, "2")
+    rig.fill(OTHER, "1", Side.SELL)
+
+    assert (qty(rig, MAIN), qty(rig, OTHER)) == (2, -1)
+    assert rig.state.account(MAIN).wallet("USDT") == Decimal("9999.99")
+    assert rig.state.account(OTHER).wallet("USDT") == Decimal("4999.99")
+
+
+def test_trades_of_one_number_on_two_accounts_are_two(rig):
+    for account in (MAIN, OTHER):
+        order = rig.place(qty="1", account=account)
+        rig.trade(order, "1", account=account, trade_id="7")
+
+    assert (qty(rig, MAIN), qty(rig, OTHER)) == (1, 1)
+
+
+@pytest.mark.parametrize("trouble", ["breaker", "link"])
+def test_trouble_of_one_account_stops_neither_the_others_entries_nor_its_own_exits(rig, trouble):
+    rig.fill(MAIN, "1")
+    rig.fill(OTHER, "1")
+    if trouble == "breaker":
+        for _ in range(rig.settings.breaker_threshold):
+            rig.hear(msg.VenueFailure(account=OTHER, failure="venue", reason="503"))
+    else:
+        rig.hear(msg.VenueLink(account=OTHER, is_up=False, reason="gone"))
+
+    assert rig.place(qty="2", account=OTHER) is None
+    assert rig.told(ev.OrderDenied)[0].rule == trouble
+    assert rig.place(qty="2", account=MAIN) is not None
+    for account in (MAIN, OTHER):
+        rig.hear(msg.CloseRequest(symbol=BTC, account=account))
+        assert [order.account for order in rig.submitted()] == [account]
+
+
+def test_messages_are_counted_by_account():
+    rig = TwoAccounts(
+        limits={"max_messages": 3, "message_reserve": 1, "duplicate_window_s": 0}, **PLAIN
+    )
+    for _ in range(2):
+        assert rig.place(qty="1", account=OTHER) is not None
+    assert rig.place(qty="1", account=OTHER) is None
+    assert rig.told(ev.OrderDenied)[0].rule == "message_throttle"
+
+    assert rig.place(qty="1", account=MAIN) is not None
+
+
+def test_the_kill_switch_closes_every_account_and_is_verified_at_each(rig):
+    rig.fill(MAIN, "1")
+    rig.fill(OTHER, "2", Side.SELL)
+    entry = rig.place(qty="1", order_type=OrderType.LIMIT, price="90", account=OTHER)
+
+    rig.hear(msg.EngageKillSwitch(reason="panic", flatten=True))
+    exits = {order.account: order for order in rig.submitted()}
+    assert rig.canceled() == [entry]
+    assert {name: (o.side, o.qty) for name, o in exits.items()} == {
+        MAIN: (Side.SELL, 1),
+        OTHER: (Side.BUY, 2),
+    }
+    rig.report(entry, ExecType.CANCELED, OrderStatus.CANCELED, account=OTHER)
+    for account, order in exits.items():
+        rig.trade(order.cl_ord_id, str(order.qty), account=account)
+
+    rig.books(MAIN)
+    assert not rig.state.is_kill_verified
+    rig.books(OTHER)
+    assert rig.state.is_kill_verified
+
+
+def test_an_order_reported_on_another_account_shows_two_keys_of_one_and_stops_trading(rig):
+    order = rig.place(qty="1", account=MAIN)
+    rig.trade(order, "1", account=OTHER)
+
+    assert rig.state.status.name == "ERROR"
+    assert "two keys of one account" in rig.state.status_reason
+    assert (qty(rig, MAIN), qty(rig, OTHER)) == (0, 0)
+
+
+def test_doubts_of_one_account_do_not_keep_the_others_from_being_asked_after(rig, monkeypatch):
+    monkeypatch.setattr(housekeeping, "QUERIES_PER_TICK", 1)
+    for account in (OTHER, MAIN):
+        order = rig.place(qty="1", account=account)
+        rig.hear(
+            msg.OutcomeUnknown(
+                account=account, symbol=BTC, cl_ord_id=order, request=msg.Request.SUBMIT, reason="?"
+            )
+        )
+    rig.wait(1)
+    asked = [command.account for command in rig.asked if isinstance(command, cmd.QueryOrder)]
+
+    assert sorted(asked) == [MAIN, OTHER]
+
+
+def test_an_alarm_names_its_account_where_there_are_two(rig):
+    rig.hear(msg.VenueLink(account=OTHER, is_up=False, reason="gone"))
+
+    told = [command.text for command in rig.asked if isinstance(command, cmd.Notify)]
+    assert told == ["link_down on account other: gone"]
+
+
+def test_a_difference_of_an_account_that_is_not_traded_any_more_holds_no_start_up(rig):
+    rig.hear(
+        msg.VenueSnapshot(
+            account=OTHER,
+            asked_ts=rig.now,
+            taken_ts=rig.now,
+            orders=(),
+            positions=(),
+            balances={"USDT": Decimal(1)},
+        )
+    )
+    assert rig.state.differences
+    later = Rig(start=False, facts=rig.facts, **PLAIN)
+    later.epoch = rig.epoch
+    later.now = rig.now
+    later.begin(is_resumed=True)
+    later.snapshot()
+
+    assert later.state.status.name == "RUNNING"
