@@ -222,7 +222,7 @@ MUTANTS = (
         ("heard",),
         ("feed", "exchange"),
         needs_feed=True,
-        known=(Known(20_000_757, 18),),
+        known=(Known(20_000_757, 18, ("feed", "exchange")),),
     ),
     Mutant(
         "a lost market is told", feeds.tell_no_loss, ("heard",), ("market_cut",), needs_feed=True
