@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.values import MAIN, NS_PER_DAY, NS_PER_S, ZERO, OrderStatus, Side, Symbol
+from holdfast.model.values import (
+    MAIN,
+    NS_PER_DAY,
+    NS_PER_S,
+    ZERO,
+    AccountId,
+    OrderStatus,
+    Side,
+    Symbol,
+)
 from tests.engine.rig import BTC, Rig, contract
+from tests.engine.risk.desk import Desk
 
 COIN = Symbol("BTCUSDC")
 OTHER = (MAIN, COIN)
@@ -238,6 +248,16 @@ def test_what_is_shown_of_the_account_adds_dollars_one_for_one(rig):
 
     assert exposure.shown_wallet(MAIN) == Decimal("9999.99") + 1000
     assert exposure.shown_equity(MAIN) == Decimal("9999.99") + 1000 + 20
+
+
+def test_accounts_are_shown_together_where_their_equities_can_be_added():
+    desk = Desk()
+    for account, asset in (("dollars", "USDC"), ("coins", "BTC")):
+        desk.define("ETHUSDT", account=AccountId(account), margin_asset=asset)
+    names = (MAIN, AccountId("dollars"), AccountId("coins"))
+
+    assert desk.exposure.addable(names) == [MAIN, "dollars"]
+    assert desk.exposure.addable(names[2:]) == ["coins"]
 
 
 @given(

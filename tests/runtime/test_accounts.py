@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,9 @@ from holdfast.model.events import OrderFilled
 from holdfast.model.market import Trade
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import NS_PER_S, AccountId, Side, SignalType, TradingSessionStatus
-from holdfast.runtime.accounts import check_keys
+from holdfast.runtime.accounts import Accounts, check_keys
 from holdfast.runtime.books import BooksReport
+from holdfast.runtime.starting import telling_waits
 from holdfast.runtime.trading_state import TradingState
 from holdfast.stats import fold_session
 from tests.runtime.replays import Listed, Scripted, replayed, settings
@@ -326,3 +329,34 @@ async def test_each_account_is_marked_in_the_data_folder(tmp_path):
         assert fold_session(journal.replay()).equity_start == 15_000
     finally:
         journal.close()
+
+
+class Held:
+    """What a venue tells of its waits."""
+
+    awaits, held = "", "room"
+
+    def __init__(self, account):
+        self.account = account
+
+
+class Told:
+    def __init__(self):
+        self.lines = []
+
+    def notify(self, level, text):
+        self.lines.append((level, text))
+
+
+async def test_a_limit_that_holds_two_accounts_up_is_told_once(monkeypatch):
+    monkeypatch.setattr("holdfast.runtime.starting.LOOK_S", 0.001)
+    told, venues = Told(), list[Any]([Held("main"), Held("second")])
+    accounts = Accounts(venues, {})
+    with telling_waits(accounts, told, "stop", 2.0):
+        for _ in range(5):
+            await asyncio.sleep(0.002)
+        venues[1].held = "a ban's end"
+        await asyncio.sleep(0.02)
+
+    waits = [text.removeprefix("the stop waits, up to 2 s, for ") for _, text in told.lines]
+    assert waits == ["room", "a ban's end"]

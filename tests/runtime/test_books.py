@@ -11,7 +11,7 @@ from holdfast import LiveTradingService, TradingSessionStatus
 from holdfast.engine.engine import Engine
 from holdfast.model.messages import VenuePosition, VenueSnapshot
 from holdfast.model.settings import EngineSettings
-from holdfast.model.values import MAIN
+from holdfast.model.values import MAIN, AccountId
 from holdfast.runtime.books import BooksReport, compare_books
 from tests.runtime.session_desk import BTC, ETH, books_agree, config_in, running
 
@@ -41,6 +41,15 @@ def test_differences_are_summed_whatever_their_sign():
         ),
     )
     assert compare_books(engine, None, MAIN) is None
+
+
+def test_what_differs_on_another_account_is_told_with_its_name():
+    report = compare_books(Engine(EngineSettings()), snapshot("1", "0"), AccountId("second"))
+
+    assert report is not None
+    assert report.differences == (
+        "position BTCUSDT of account second is 0 here and 1 at the venue",
+    )
 
 
 async def test_books_are_compared_at_the_end_and_agree_with_a_position_left(tmp_path):

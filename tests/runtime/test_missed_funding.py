@@ -12,7 +12,7 @@ from holdfast.model.commands import Resync
 from holdfast.model.errors import NetworkError
 from holdfast.model.market import Funding, MarkPrice, Trade
 from holdfast.model.messages import FundingPayment, VenueSnapshot
-from holdfast.model.values import MAIN, Side
+from holdfast.model.values import MAIN, AccountId, Side
 from holdfast.runtime.missed_funding import LOOK_BACK_NS, settle_missed
 from tests.runtime.session_desk import ScriptedFeed, books_agree, crash_image, running
 from tests.venues.paper_desk import BTC, START, PaperDesk, S
@@ -176,6 +176,35 @@ async def test_a_session_goes_on_from_a_crash_with_its_funding_booked_and_its_br
         assert after.open_roles() == ["ENTRY", "STOP_LOSS", "TAKE_PROFIT"]
         await after.service.stop()
         assert books_agree(after.service)
+
+
+async def test_each_account_of_a_session_is_charged_what_fell_due_while_it_was_down(tmp_path):
+    two = {"accounts": {"second": {"leverage": 3}}}
+    async with running(tmp_path / "a", feed=LiveFeed(), **two) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        await desk.service.place_order(BTC, "SELL", "0.004", account="second")
+        image = crash_image(tmp_path / "a", tmp_path / "b")
+    due = Funding(symbol=BTC, ts=time.time_ns(), rate=0.001, mark_price=50_000.0)
+
+    async with running(image, feed=LiveFeed(due), **two) as after:
+        assert after.state.account(MAIN).funding == {"USDT": Decimal("-0.5")}
+        assert after.state.account(AccountId("second")).funding == {"USDT": Decimal("0.2")}
+        await after.service.stop()
+        assert books_agree(after.service)
+
+
+async def test_what_is_not_known_of_another_account_is_told_with_its_name(tmp_path, caplog):
+    two = {"accounts": {"second": {"leverage": 3}}}
+    for folder in ("a", "b"):
+        feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+        path = tmp_path / folder
+        async with running(path, feed=feed, **two) as desk:
+            if folder == "a":
+                await desk.service.place_order(BTC, "SELL", "0.004", account="second")
+                crash_image(path, tmp_path / "b")
+
+    assert "funding of BTCUSDT on account second from" in caplog.text
+    assert "funding of BTCUSDT from" not in caplog.text
 
 
 async def test_an_order_that_is_filled_in_part_goes_on_filling_behind_a_crash(tmp_path):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from holdfast.simulation.bourse import OTHER
 from holdfast.simulation.events import strike
 from holdfast.simulation.faults import chosen
 from holdfast.simulation.run import play
 from holdfast.simulation.spec import Spec
 from holdfast.simulation.world import World
+
+SECOND_IS_STRUCK = (
+    (12_074_004, "settings_at_hand"),
+    (12_074_014, "settings_at_hand"),
+    (12_074_072, "hard_times"),
+    (12_074_081, "heritage"),
+)
 
 
 def test_a_quiet_hour_hand_has_nothing_to_hide():
@@ -143,6 +151,28 @@ def test_two_accounts_of_one_session_lose_nothing(seed):
     fills = [line for line in verdict.log if "  OrderFilled " in line]
     assert any("account=second" in line for line in fills)
     assert not all("account=second" in line for line in fills)
+
+
+def test_what_two_accounts_trade_with_each_other_is_a_last_price():
+    assert play(Spec(seed=12_072_119, storm_s=18, accounts=2)).violations == ()
+
+
+@pytest.mark.parametrize(("seed", "name"), SECOND_IS_STRUCK)
+def test_adversaries_strike_the_second_account_too_and_it_is_judged(seed, name):
+    world = World(Spec(seed=seed, storm_s=18, accounts=2), strike)
+    assert world.accounts.victim == OTHER
+
+    verdict = play(world.spec)
+    assert verdict.violations == ()
+    assert verdict.fired[name] > 0
+
+
+@pytest.mark.parametrize("seed", [12_074_006, 12_074_011, 12_074_023])
+def test_contracts_that_end_for_two_accounts_are_judged_on_each(seed):
+    verdict = play(Spec(seed=seed, storm_s=18, accounts=2))
+
+    assert verdict.violations == ()
+    assert verdict.fired["delisting"] > 0
 
 
 def test_one_seed_is_one_history():

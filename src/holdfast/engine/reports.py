@@ -75,9 +75,10 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
 
 def _fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
     """Stop where two accounts of ours are one at the venue: all of it would be booked twice."""
+    others = "" if order.is_ours else ", or orders of others that have one name"
     core.fail(
         f"order {order.cl_ord_id} of account {order.request.account} is reported on the account "
-        f"{report.account} too: two keys of one account at the venue"
+        f"{report.account} too: two keys of one account at the venue{others}"
     )
 
 

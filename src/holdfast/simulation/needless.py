@@ -63,9 +63,17 @@ class Needless:
             )
 
     def _was_past(self, order: Order) -> bool:
-        """Tell whether the market was where the order would trigger, when it was sent or later."""
+        """Tell whether the last price was past the trigger when the order was sent, or later.
+
+        What the accounts trade with each other is a last price too, wherever the market is.
+        """
         request, since = order.request, order.created_ts - LATE_NS_MAX
         low, high = self._world.market.range_since(request.symbol, since)
+        for name in self._world.accounts.session_names:
+            for trade in self._world.bourse.exchange.trades_since(name, since):
+                if trade.symbol == request.symbol:
+                    price = float(trade.last_px)
+                    low, high = min(low, price), max(high, price)
         is_stop = request.role is OrderRole.STOP_LOSS
         trigger = request.trigger_price
         if trigger is None:

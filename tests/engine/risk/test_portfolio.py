@@ -9,10 +9,11 @@ import pytest
 
 from holdfast.engine.risk import PORTFOLIO_RULES, assess
 from holdfast.model import events as ev
-from holdfast.model.values import MAIN, AccountId, SessionId
+from holdfast.model.values import MAIN, AccountId, SessionId, Symbol
 from tests.engine.risk.desk import BTC, ETH, Desk
 
 OTHER, APART = AccountId("other"), AccountId("apart")
+USDC_BTC = Symbol("BTCUSDC")
 
 
 def desk_of_three(**limits):
@@ -53,8 +54,12 @@ def check(desk, rule, order):
     return verdict
 
 
-def begin_day(desk, account, equity="10000"):
-    desk.tell(ev.TradingDayStarted(ts=desk.now, account=account, day=1, equity=Decimal(equity)))
+def begin_day(desk, account, equity="10000", asset=""):
+    desk.tell(
+        ev.TradingDayStarted(
+            ts=desk.now, account=account, day=1, equity=Decimal(equity), asset=asset
+        )
+    )
 
 
 @pytest.mark.parametrize(("qty", "share", "passes"), [("20", "0.25", True), ("21", "0.255", False)])
@@ -94,10 +99,51 @@ def test_the_days_loss_counts_all_accounts_of_one_margin_asset(price, loss, pass
     assert (verdict.passed, verdict.value) == (passes, Decimal(loss))
 
 
-def sample(desk, account, equity):
+def test_the_days_loss_is_of_the_contracts_margin_asset_alone():
+    desk = desk_of_three(max_portfolio_daily_loss_pct=Decimal("0.1"))
+    desk.define(USDC_BTC, margin_asset="USDC")  # main has contracts of both now
+    for account, asset in ((MAIN, "USDT"), (MAIN, "USDC"), (OTHER, "USDT"), (APART, "USDC")):
+        begin_day(desk, account, "10000", asset)
+    desk.hold(BTC, "-200")
+    desk.trade(BTC, 110.0)
+    desk.trade(USDC_BTC, 110.0)
+
+    assert check(desk, "portfolio_loss", desk.buy()).value == Decimal("0.1")
+    # Of main's USDC nothing was ever there: its day began with more than it has.
+    assert check(desk, "portfolio_loss", desk.buy(symbol=USDC_BTC)).value == Decimal("0.5")
+
+
+def test_gross_exposure_of_an_account_with_two_margin_assets_counts_each_by_itself():
+    desk = desk_of_three(max_portfolio_exposure_pct=Decimal("0.25"))
+    desk.define(USDC_BTC, account=OTHER, margin_asset="USDC")
+    desk.trade(USDC_BTC, 100.0)
+    desk.hold(USDC_BTC, "50", account=OTHER)
+    desk.hold(BTC, "20", account=OTHER)
+
+    assert check(desk, "portfolio_exposure", desk.buy("30")).value == Decimal("0.25")
+    apart = check(desk, "portfolio_exposure", desk.buy("10", symbol=ETH, account=APART))
+    assert apart.value == Decimal("0.6")
+
+
+def test_an_account_that_comes_to_an_asset_later_is_no_gain_of_the_others():
+    desk = desk_of_three(max_portfolio_drawdown_pct=Decimal("0.1"))
+    sample(desk, APART, "10000", "USDC")
+    assert desk.state.portfolio_peaks == {"USDC": 10_000}
+    desk.define(USDC_BTC, account=OTHER, margin_asset="USDC")
+    sample(desk, APART, "9000", "USDC")
+    sample(desk, OTHER, "500", "USDC")
+    assert desk.state.portfolio_peaks == {"USDC": 10_500}
+
+    sample(desk, APART, "9800", "USDC")
+    sample(desk, OTHER, "400", "USDC")
+    assert desk.state.portfolio_peaks == {"USDC": 10_500}
+
+
+def sample(desk, account, equity, asset=""):
     desk.tell(
         ev.EquitySampled(
             ts=desk.now,
+            asset=asset,
             account=account,
             equity=Decimal(equity),
             wallet=Decimal(equity),

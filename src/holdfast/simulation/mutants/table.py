@@ -9,7 +9,7 @@ BOOKS = ("at rest", "one booking per trade", "fold", "crash")
 HEARD = ("heard", "at rest")
 APART = ("its own account", "at rest", "stops", "new risk")
 LOST = ("stream", "request", "road")
-PAIR = (Known(90, 40.0, accounts=2),)
+PAIR = (Known(83, 40.0, accounts=2),)
 """A run with two accounts."""
 
 MUTANTS = (
