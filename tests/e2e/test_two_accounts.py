@@ -16,6 +16,7 @@ from holdfast import TradingConfig
 from holdfast.journal import open_journal
 from holdfast.model import events as ev
 from holdfast.model.config_keys import keys_of
+from holdfast.model.errors import JournalError
 from holdfast.model.values import AccountId
 from holdfast.runtime.binance import BinanceFuturesBroker
 from holdfast.stats import fold_books, repeated_ids
@@ -92,6 +93,15 @@ def start(folder, *more):
 
 
 def facts_of(folder):
+    """Return the facts so far; none while the journal is being made."""
+    try:
+        return _read(folder)
+    except JournalError as error:
+        assert "is no journal" in str(error)  # noqa: PT017 - not yet
+        return []
+
+
+def _read(folder):
     journal = open_journal(f"sqlite:///{folder}/holdfast-data/holdfast.db", read_only=True)
     try:
         return list(journal.replay())

@@ -254,6 +254,18 @@ def test_silence_of_the_connection_closes_no_bar():
     assert [bar.trade_count for bar in recorder.live] == [2]
 
 
+def test_time_closes_no_bar_while_no_mark_price_has_come():
+    """Of trades that are numbered the last ones may be missing: the next one shows it, time not."""
+    recorder = Recorder("1m")
+    session = Session(Exchange(DAY, START - MINUTE, answers=False), {"r": recorder}).begin()
+    session.show([at(-2, 1), at(3, 2), at(20, 3)])
+
+    session.runner.on_time(START + 65 * NS_PER_S)
+    session.show([at(66, 9)])
+
+    assert recorder.live == []
+
+
 def test_a_connection_that_was_silent_unnoticed_leaves_its_bar_out():
     """Another one took its place before anybody asked where the mark prices were."""
     session, recorder = heard_since_before(at(54, 1))

@@ -122,8 +122,13 @@ class BarRoutes:
         return builder.known_from
 
     def clock(self, now: int) -> int:
-        """Return the time as the venue's messages tell it, ours where they do not."""
-        return self._marked_ts or now
+        """Return the time as the venue's messages tell it, ours where they do not.
+
+        Of a live market whose trades are numbered time stands still until a mark price comes: the
+        next trade's number tells whether one is missing, and time would be faster.
+        """
+        is_numbered = self.trades is not None and self.trades.is_numbered
+        return self._marked_ts or (0 if self._grace_ns and is_numbered else now)
 
     # Bars
 

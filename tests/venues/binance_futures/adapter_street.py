@@ -68,7 +68,8 @@ class Street:
 
 
 @contextmanager
-def street(clock=time.time_ns, **fields):
+def street(clock=time.time_ns, *, beats=True, **fields):
+    """Without beats the market stands still between what the test shows."""
     settings = ServerSettings(
         feed=FeedSettings(source="none"), symbols=(BTC,), strict_routing=True, **fields
     )
@@ -79,7 +80,7 @@ def street(clock=time.time_ns, **fields):
         await server.start()
         one = Street(server, asyncio.get_running_loop())
         one.town.price(one.last)
-        beat = asyncio.create_task(one.beat())
+        beat = asyncio.create_task(one.beat() if beats else over.wait())
         made.append(one)
         ready.set()
         await over.wait()
