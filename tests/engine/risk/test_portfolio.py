@@ -113,6 +113,16 @@ def test_the_days_loss_is_of_the_contracts_margin_asset_alone():
     assert check(desk, "portfolio_loss", desk.buy(symbol=USDC_BTC)).value == Decimal("0.5")
 
 
+def test_the_day_of_an_asset_that_an_account_trades_no_more_is_no_loss_of_the_others():
+    desk = desk_of_three(max_portfolio_daily_loss_pct=Decimal("0.1"))
+    desk.define(USDC_BTC, account=OTHER, margin_asset="USDC")
+    for account in (OTHER, APART):
+        begin_day(desk, account, "10000", "USDC")
+    desk.state.symbols = (BTC, ETH)
+
+    assert check(desk, "portfolio_loss", desk.buy(symbol=ETH, account=APART)).value == 0
+
+
 def test_gross_exposure_of_an_account_with_two_margin_assets_counts_each_by_itself():
     desk = desk_of_three(max_portfolio_exposure_pct=Decimal("0.25"))
     desk.define(USDC_BTC, account=OTHER, margin_asset="USDC")
