@@ -163,6 +163,22 @@ def test_bars_that_are_wrong_or_missing_are_told(said, bars, word):
     assert word in said[0]
 
 
+def test_a_bar_may_end_with_the_last_trade_heard_if_no_other_comes_behind_it(said):
+    """The exchange has swallowed its last one: the next one's number will tell."""
+    tape: Any = Tape()
+    whole, heard_of = (10.0, 11.0, 10.0, 11.0, 4.0, 2), (*ONE, 2.0, 1)
+    tape.candle = lambda _symbol, _open, end_ts: whole if end_ts == FIVE_S else heard_of
+    bars = SeenBars(said.append, tape, lambda: -UNSURE_NS)
+
+    bars.trade(trade(1, ts=1))
+    bars.bar(bar(FIVE_S, ONE, 2.0, 1))
+    assert said == []
+    bars.trade(trade(2, ts=2, price=11.0))
+
+    assert len(said) == 1
+    assert "came behind its bar" in said[0]
+
+
 def test_no_bar_is_missed_behind_a_break(said):
     heard = seen(said, since=0)
     heard.trade(trade(1))

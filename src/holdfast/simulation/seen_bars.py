@@ -27,6 +27,9 @@ class Candles(Protocol):
 class SeenBars:
     """Judges the bars of one symbol.
 
+    An exchange that swallows trades may swallow the last ones of a bar, and only the next one's
+    number tells. So a bar may end with the last trade heard, if no other one comes behind it.
+
     Args:
         since: returns since when the symbol is heard without a break.
     """
@@ -37,6 +40,8 @@ class SeenBars:
         self._since = since
         self._shown_ts = 0
         self._open_ts = 0
+        self._heard_ts = 0  # of the last trade
+        self._short: tuple[int, int] = (0, 0)  # the last trade and the end of such a bar
         self.end_ts = 0  # of the bar that trades were heard of and that was not shown; 0 for none
 
     @property
@@ -46,7 +51,11 @@ class SeenBars:
 
     def trade(self, trade: Trade) -> None:
         if trade.ts < self._shown_ts:
-            return  # late: the bar that lacks it is told of
+            last_ts, end_ts = self._short
+            if last_ts < trade.ts < end_ts:
+                self._say(f"a trade of {trade.symbol} of {trade.ts} came behind its bar")
+            return  # late: else the bar that lacks it is told of
+        self._heard_ts = trade.ts
         if self.end_ts and trade.ts >= self.end_ts:
             if self.is_due:
                 self._say(f"no bar of {trade.symbol} to {self.end_ts}, and its next one has begun")
@@ -64,5 +73,9 @@ class SeenBars:
             self.end_ts = 0
         told = [bar.open, bar.high, bar.low, bar.close, bar.volume, bar.trade_count]
         true = list(self._candles.candle(bar.symbol, bar.open_ts, bar.ts))
-        if told != true:
+        if told == true:
+            return
+        heard = self._candles.candle(bar.symbol, bar.open_ts, min(self._heard_ts + 1, bar.ts))
+        self._short = (self._heard_ts, bar.ts)
+        if told != list(heard):
             self._say(f"the bar of {bar.symbol} to {bar.ts} is {told}, the exchange's is {true}")
