@@ -76,6 +76,7 @@ class SeenBars:
         if told == true:
             return
         heard = self._candles.candle(bar.symbol, bar.open_ts, min(self._heard_ts + 1, bar.ts))
-        self._short = (self._heard_ts, bar.ts)
-        if told != list(heard):
+        if told == list(heard):
+            self._short = (self._heard_ts, bar.ts)
+        else:
             self._say(f"the bar of {bar.symbol} to {bar.ts} is {told}, the exchange's is {true}")
