@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from holdfast.feeds import RecordingFeed
@@ -169,6 +169,11 @@ def test_bars_shown_are_true_ones_in_order(trades, lost, begun_ms):
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    [Trade(BTC, START + NS_PER_MS, 90.0, 0.125, 1)],
+    [(START + 2 * NS_PER_MS, START + 81_001 * NS_PER_MS, 0)],
+    1,
+)
 @given(tapes(), cuts(), st.integers(0, 150_000))
 def test_bars_are_without_a_hole_where_the_exchange_answers(trades, lost, begun_ms):
     start = START + begun_ms * NS_PER_MS

@@ -122,9 +122,13 @@ class BarRoutes:
         return builder.known_from
 
     def clock(self, now: int) -> int:
-        """Return the time as the venue's messages tell it, ours where they do not.
+        """Return the time as the venue's messages tell it, ours where they do not."""
+        return self._marked_ts or now
 
-        Of a live market whose trades are numbered time stands still until a mark price comes: the
+    def _heard_until(self, now: int) -> int:
+        """Return up to when all is heard that there is to hear.
+
+        Of a live market whose trades are numbered that is not known before a mark price comes: the
         next trade's number tells whether one is missing, and time would be faster.
         """
         is_numbered = self.trades is not None and self.trades.is_numbered
@@ -149,7 +153,7 @@ class BarRoutes:
         """Close the bars that are over, though nothing came to show it."""
         closed: list[Bar] = []
         if self.trades is not None and not (self._is_lost or self.is_deaf):
-            closed.extend(self.trades.on_time(self.clock(now) - self._grace_ns))
+            closed.extend(self.trades.on_time(self._heard_until(now) - self._grace_ns))
         for part, fold in self._folds.items():
             # The last part of a larger bar comes when it is over itself, or a little later.
             closed.extend(fold.on_time(now - timeframe_ns(part) - self._grace_ns))
