@@ -17,6 +17,7 @@ import pytest
 from holdfast.harness import scene
 from holdfast.harness.spec import Spec
 from holdfast.harness.stage import Stage
+from holdfast.model.values import OrderRole, OrderStatus
 
 WORDS = ("watch", "--once", "--json", "--interval", "0.3", "--patience", "1.5")
 KEYS = {"HOLDFAST_WATCH_API_KEY": scene.KEY, "HOLDFAST_WATCH_API_SECRET": scene.SECRET}
@@ -53,9 +54,17 @@ async def until(condition):
 
 
 async def until_rests(stage):
+    """Wait until the stop rests at the exchange, and the journal has heard so."""
     async with asyncio.timeout(PATIENCE_S):
         while len((await stage.truth()).open) != 1:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
+        while await stage.read_journal() or not knows_a_stop(stage):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+
+
+def knows_a_stop(stage):
+    working = [o.role for o in stage.ledger.state.all_open_orders() if o.status is OrderStatus.NEW]
+    return working == [OrderRole.STOP_LOSS]
 
 
 async def watched(stage, *words, keys=KEYS):
