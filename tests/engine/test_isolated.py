@@ -76,6 +76,16 @@ def test_a_position_that_has_grown_since_its_purse_was_told_has_what_it_ties_up(
     assert rig.alarms() == []
 
 
+def test_what_is_told_late_of_a_smaller_position_is_not_the_purse_of_the_larger_one(rig):
+    """Frames overtake each other: the first fill's word comes behind the second fill."""
+    rig.hear(msg.IsolatedWallets(wallets={BTC: Decimal(1)}, qtys={BTC: Decimal("0.1")}))
+
+    rig.tick()
+
+    assert pools(rig)[BTC,][0] == Decimal(4 * 100) / rig.state.leverages.get(KEY, 1)
+    assert rig.alarms() == []
+
+
 def test_each_purse_that_is_nearly_used_up_is_seen_to_at_once(rig):
     isolate(rig, BTCUSDT="20", ETHUSDT="10")
     rig.price("96")

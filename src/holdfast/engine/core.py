@@ -149,10 +149,14 @@ class Core:
         """Tell whether to try once more what the venue has probably no way to do."""
         return self.now - self.tried_ts.get(key, 0) >= TRY_AGAIN_NS
 
-    def isolate(self, key: Key, wallet: Decimal) -> None:
-        """Note what stands for a position alone; 0 where the cross wallet does."""
+    def isolate(self, key: Key, wallet: Decimal, qty: Decimal | None = None) -> None:
+        """Note what stands for a position alone; 0 where the cross wallet does.
+
+        `qty` is the position that it stands for, the one known where that is not told.
+        """
         if wallet:
-            self.market.isolated[key] = Isolated(wallet, self.state.position(key).qty)
+            held = self.state.position(key).qty if qty is None else qty
+            self.market.isolated[key] = Isolated(wallet, held)
         else:
             self.market.isolated.pop(key, None)
 

@@ -265,7 +265,7 @@ def _mode(core: Core, message: msg.AccountMode) -> None:
 
 def _isolated(core: Core, message: msg.IsolatedWallets) -> None:
     for symbol, wallet in message.wallets.items():
-        core.isolate((message.account, symbol), wallet)
+        core.isolate((message.account, symbol), wallet, message.qtys.get(symbol))
 
 
 def _margin_mode(core: Core, message: msg.MarginModeSet) -> None:

@@ -119,7 +119,7 @@ class CutOff(NamedTuple):
 
 
 class Isolated(NamedTuple):
-    """What stands for a position alone, and the quantity that was held when that was told."""
+    """What stands for a position alone, and the quantity that it was told of."""
 
     wallet: Decimal
     qty: Decimal

@@ -89,7 +89,7 @@ def _note_isolated(core: Core, snapshot: VenueSnapshot) -> None:
     for key in [key for key in core.market.isolated if key[0] == snapshot.account]:
         core.isolate(key, ZERO)
     for each in snapshot.positions:
-        core.isolate((snapshot.account, each.symbol), each.isolated_wallet)
+        core.isolate((snapshot.account, each.symbol), each.isolated_wallet, each.qty)
 
 
 def _move_on(core: Core, snapshot: VenueSnapshot) -> None:

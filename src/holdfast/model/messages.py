@@ -165,10 +165,14 @@ class InstrumentListed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class IsolatedWallets(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What stands for each of these positions alone, as of now; 0 where the cross wallet does."""
+    """What stands for each of these positions alone, as of now; 0 where the cross wallet does.
+
+    `qtys` are the positions that it stood for, signed; where one is not told, it is the one known.
+    """
 
     account: AccountId = MAIN
     wallets: dict[Symbol, Decimal]
+    qtys: dict[Symbol, Decimal] = {}
 
 
 class AccountMode(msgspec.Struct, frozen=True, kw_only=True, tag=True):

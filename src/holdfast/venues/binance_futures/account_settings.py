@@ -78,7 +78,8 @@ class AccountSettings:
         news = {s: w for s, w in books.isolated.items() if w or self._isolated.get(s)}
         if news:
             self._isolated |= news
-            self._say(IsolatedWallets(account=self._account, wallets=news))
+            qtys = {s: qty for (s, _), qty in books.qtys.items() if s in news}
+            self._say(IsolatedWallets(account=self._account, wallets=news, qtys=qtys))
 
     def switched(self, *, is_multi_assets: bool) -> None:
         """Hear that the asset mode was set: what opens next must know at once."""
