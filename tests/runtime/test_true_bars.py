@@ -24,6 +24,15 @@ FRAMES = ("1m", "5m")
 END = START + 12 * MINUTE
 
 
+@pytest.fixture(autouse=True)
+def sessions() -> Iterator[list[Session]]:
+    """End the sessions that a test has left open: their guards hold the process's timer."""
+    Session.all = []
+    yield Session.all
+    for session in Session.all:
+        session.runner.end("the test is over")
+
+
 def true_bars(trades: Sequence[Trade], timeframe: str) -> list[Bar]:
     """Make bars of all trades in the plainest way."""
     length = timeframe_ns(timeframe)
