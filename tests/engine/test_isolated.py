@@ -86,6 +86,23 @@ def test_what_is_told_late_of_a_smaller_position_is_not_the_purse_of_the_larger_
     assert rig.alarms() == []
 
 
+def test_a_purse_in_the_books_goes_with_the_position_in_them(rig):
+    small = msg.VenuePosition(
+        symbol=BTC, qty=Decimal("0.1"), entry_price=Decimal(100), isolated_wallet=Decimal(1)
+    )
+    rig.hear(
+        msg.VenueSnapshot(
+            asked_ts=rig.now,
+            taken_ts=rig.now,
+            orders=(),
+            positions=(small,),
+            balances={"USDT": rig.state.account(MAIN).wallet("USDT")},
+        )
+    )
+
+    assert pools(rig)[BTC,][0] == Decimal(4 * 100) / rig.state.leverages.get(KEY, 1)
+
+
 def test_each_purse_that_is_nearly_used_up_is_seen_to_at_once(rig):
     isolate(rig, BTCUSDT="20", ETHUSDT="10")
     rig.price("96")

@@ -92,6 +92,7 @@ async def test_what_stands_for_an_isolated_position_is_told_with_every_move():
         await one.report(ENTRY, exec_type=ExecType.TRADE)
         opened = await one.has(is_told(IsolatedWallets))
         assert list(opened.wallets) == [BTC]
+        assert opened.qtys == {BTC: one.core.exchange.positions(ACCOUNT)[0].qty}
         wallet = opened.wallets[BTC]
         assert wallet > 0
 

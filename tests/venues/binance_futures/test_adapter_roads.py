@@ -267,20 +267,25 @@ async def test_audit_of_many_symbols_reads_executions_only_where_something_happe
             asked.append(call.route.path)
             return await send(call)
 
-        async def audit():
+        async def audit(reason="audit", back_ns=10 * NS_PER_S):
             asked.clear()
-            since = one.core.now() - 10 * NS_PER_S
+            since = one.core.now() - back_ns
             one.heard.clear()
-            venue.resync(Resync(account=MAIN, reason="audit", trades_since=since))
+            venue.resync(Resync(account=MAIN, reason=reason, trades_since=since))
             return await one.has(lambda m: isinstance(m, VenueSnapshot))
 
         monkeypatch.setattr(venue._rest, "send", note)
         assert (await audit()).trades == ()
         assert "/fapi/v1/userTrades" not in asked
+        await audit("another look at a difference")
+        assert "/fapi/v1/userTrades" in asked  # what is no audit reads all
 
         venue.submit(submit(market_order(E1)))
         await one.report(E1, exec_type=ExecType.TRADE)
         assert [trade.cl_ord_id for trade in (await audit()).trades] == [E1]
+        await one.until(lambda: not venue._books._is_reading)
+        await audit(back_ns=-NS_PER_S)
+        assert "/fapi/v1/userTrades" in asked  # it is held, whatever the income list says
 
         venue.submit(submit(market_order(E2, side=Side.SELL)))
         await one.report(E2, exec_type=ExecType.TRADE)
