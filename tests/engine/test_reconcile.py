@@ -7,14 +7,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.engine.order import RequestState
-from holdfast.engine.reconcile import (
+from holdfast.engine.comparing import (
     FILLS_PATIENCE_NS,
-    OPENING_LOOKS_MAX,
     READ_MARGIN_NS,
     RESTLESS_NS,
     SIGHTINGS_BELIEVED,
 )
+from holdfast.engine.order import RequestState
+from holdfast.engine.reconcile import OPENING_LOOKS_MAX
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg

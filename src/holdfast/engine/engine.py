@@ -19,7 +19,17 @@ from ..model import messages as msg
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
 from ..model.values import Key, TradingSessionStatus, Verdict
-from . import contracts, housekeeping, parents, protection, reconcile, reports, requests, signals
+from . import (
+    comparing,
+    contracts,
+    housekeeping,
+    parents,
+    protection,
+    reconcile,
+    reports,
+    requests,
+    signals,
+)
 from .algos import Cause
 from .core import Core
 from .market import CutOff
@@ -237,8 +247,8 @@ def _look_at_start(core: Core, snapshot: msg.VenueSnapshot) -> None:
     """Note whether an account is ready: its books begun, and no execution that nobody booked."""
     account = snapshot.account
     core.start_looks.discard(account)
-    is_begun = core.state.account(account).opened_ts and not reconcile.has_differed(core, account)
-    if is_begun and not reconcile.has_unbooked(core, snapshot):
+    is_begun = core.state.account(account).opened_ts and not comparing.has_differed(core, account)
+    if is_begun and not comparing.has_unbooked(core, snapshot):
         core.start_looks.add(account)
 
 

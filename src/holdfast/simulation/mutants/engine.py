@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from ...engine import (
+    comparing,
     engine,
     folds,
     housekeeping,
@@ -259,7 +260,7 @@ def begin_books_that_move(patch: Patch) -> None:
 
 def take_no_settlement_at_its_word(patch: Patch) -> None:
     """Book what the ledger says, and keep the position."""
-    patch.attr(reconcile, "take_settled", lambda _core, _snapshot: None)
+    patch.attr(comparing, "take_settled", lambda _core, _snapshot: None)
 
 
 def take_requests_for_signs_of_life(patch: Patch) -> None:
