@@ -8,7 +8,6 @@ queue. A strategy that raises or hangs in a hook is taken off; the others go on.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +39,7 @@ from .route import Route
 from .seats import NO_SEATS, Seat, Seats
 from .standalone import Standing, StrategyConfig, stand_alone
 from .warming import warm_up
+from .wishes import Wishes
 
 __all__ = ["LiveStrategyRunner", "View"]
 
@@ -77,8 +77,7 @@ class LiveStrategyRunner:
         self._all: dict[StrategyId, Attached] = {}
         self._routes: dict[Symbol, Route] = {}
         self._alarm = Alarm()  # so that bars of many symbols are not looked at in vain
-        self._wishes: deque[tuple[Attached, SignalGenerated]] = deque()
-        self._is_passing_on = False
+        self._wishes = Wishes()
         self._now = 0
         self._latest: MarketData | None = None
         self._has_begun = self._is_over = False
@@ -150,7 +149,6 @@ class LiveStrategyRunner:
         self._has_begun = True
         self._view, self._emit, self._on_failed = view, emit, on_failed
         self._now = now
-        self._is_passing_on = True  # what is wished for waits until all are ready
         self.guard.start()
         try:
             for one in self._all.values():
@@ -168,7 +166,7 @@ class LiveStrategyRunner:
         self.filler = Filler(feed, self._routes, self.now, self._show_in_turn)
         self._set_alarm()
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
-        self._emit_wishes()
+        self._wishes.let_go(emit)  # they waited until all were ready
 
     async def fetch_history(
         self, feed: Feed, symbols: Sequence[Symbol], now: int, seats: Seats = NO_SEATS
@@ -366,11 +364,7 @@ class LiveStrategyRunner:
                 self._pass_on(one)
 
     def _pass_on(self, one: Attached) -> None:
-        """Log a strategy's lines and emit its wishes.
-
-        What is emitted may come back as a fill and make the next wish: the outermost call emits
-        them all, so that this never gets deep.
-        """
+        """Log a strategy's lines and emit its wishes."""
         if self.behind is not None:
             self.behind.catch_up()
         said = one.said.copy()
@@ -379,19 +373,8 @@ class LiveStrategyRunner:
             if isinstance(what, str):
                 _LOG.info("%s: %s", one.strategy_id, self.clean(what))
             elif not self._is_over:
-                self._wishes.append((one, what))
-        if not self._is_passing_on:
-            self._emit_wishes()
-
-    def _emit_wishes(self) -> None:
-        self._is_passing_on = True
-        try:
-            while self._wishes:
-                wisher, wish = self._wishes.popleft()
-                if wisher.is_live:
-                    self._emit(wish)
-        finally:
-            self._is_passing_on = False
+                self._wishes.add(one, what)
+        self._wishes.hand_over(self._emit)
 
     def _fail(self, one: Attached, hook: Callable[..., object], error: BaseException) -> None:
         """Take a strategy off. The wishes of the hook that failed are forgotten."""
