@@ -25,6 +25,7 @@ from holdfast import (
 )
 from holdfast.model.messages import VenueLink
 from holdfast.model.values import MAIN, Symbol
+from holdfast.runtime.books import read_books
 
 BTC = Symbol("BTCUSDT")
 PATIENCE_S = 30.0
@@ -78,7 +79,7 @@ class Desk:
 
     async def books(self):
         """Return the venue's word: positions and ids of open orders."""
-        snapshot = await self.service.live.read_books()
+        snapshot = await read_books(self.service.live)
         assert snapshot is not None
         held = {p.symbol: p.qty for p in snapshot.positions if p.qty}
         return held, {order.cl_ord_id for order in snapshot.orders}

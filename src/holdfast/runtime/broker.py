@@ -24,6 +24,7 @@ from ..model.messages import (
 from ..model.values import OPERATOR, Amount, OrderStatus
 from ..ports import Venue
 from ..venues import Opener, Wiring, open_paper, paper_path
+from .books import read_books
 from .clock import WallClock
 from .live import LiveSession
 from .operations import UNANSWERED, Operations
@@ -121,7 +122,7 @@ class LiveBrokerAdapter:
 
     async def _books(self) -> VenueSnapshot:
         live = self._session()
-        snapshot = await (self._read_alone() if live is None else live.read_books())
+        snapshot = await (self._read_alone() if live is None else read_books(live))
         if snapshot is None:
             raise NetworkError("the exchange did not give its books in time")
         return snapshot

@@ -20,8 +20,8 @@ from ..model.config_keys import secrets_of
 from ..model.events import Event
 from ..model.market import MarketData
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, AccountId, StrategyId, TradingSessionStatus
-from ..ports import Notifier, Telling, Venue
+from ..model.values import NS_PER_S, StrategyId, TradingSessionStatus
+from ..ports import Notifier, Venue
 from .accounts import Accounts
 from .clock import TICK_NS, FeedClock
 from .feeding import Feeding
@@ -44,10 +44,6 @@ AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 
 SNAPSHOT_FACTS = 5_000
 """So many facts after the last snapshot the next is due: what a start folds stays short."""
-
-HELD_LOOK_S = 0.25
-HELD_LOOKS_MAX = 8
-"""How often it is looked whether the venue's limits hold back what the end alone wants to know."""
 
 STOP_PATIENCE_S = 30.0
 """How long a stop waits for the venue's answers before it leaves the rest to the next start."""
@@ -367,41 +363,6 @@ class LiveSession:
         """Ask the venue for every entry back without a record: this life can make none."""
         window = self._config.recv_window_ns
         self.accounts.cancel_entries(self.engine.state, self._clock.now(), window)
-
-    async def read_books(
-        self, account: AccountId | None = None, timeout_s: float = STOP_PATIENCE_S
-    ) -> msg.VenueSnapshot | None:
-        """Ask a venue for its books once more; None when it does not answer.
-
-        Args:
-            account: whose; the main one's when None.
-        """
-        if self.is_closed or self.shell.has_failed:
-            return None
-        account = account or self.venue.account
-        before = self.shell.last_snapshot.get(account)
-        self.shell.hear(msg.AuditDue(account=account, reason="books"))
-        await self.shell.until(
-            lambda: self.shell.last_snapshot.get(account) is not before, timeout_s
-        )
-        after = self.shell.last_snapshot.get(account)
-        return after if after is not before else None
-
-    async def last_books(self, account: AccountId) -> msg.VenueSnapshot | None:
-        """Read an account's books at the end; None, and said, where limits hold that back."""
-        venue = self.accounts.venues[account]
-        reading, held_looks = asyncio.ensure_future(self.read_books(account)), 0
-        try:
-            while held_looks < HELD_LOOKS_MAX:  # a read ends by itself
-                await asyncio.wait((reading,), timeout=HELD_LOOK_S)
-                if reading.done():
-                    return await reading
-                held = venue.held if isinstance(venue, Telling) else ""
-                held_looks += 1 if held else 0
-            _log.warning("the books are not compared at the end: that waits for %s", held)
-            return None
-        finally:
-            reading.cancel()
 
     async def close(self) -> None:
         """End the strategies, leave the venue, save, and give the journal back. Once."""
