@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.exchange import Liquidity, OrderKey
-from holdfast.exchange_server import ServerSettings, create_server
+from holdfast.exchange_server import ServerSettings, create_server, levels
 from holdfast.feeds import FeedSettings
 from holdfast.model.market import Bar
 from holdfast.model.values import ClOrdId
@@ -444,11 +444,11 @@ async def test_diffs_on_a_snapshot_make_the_exchanges_book(beyond, before, after
         desk.advance(500)
         mirror.hear(await client.heard())
 
-        venue = desk.venue
+        exchange, tape = desk.venue.exchange, desk.venue.tape(BTC)
         assert mirror.is_chained
         assert mirror.sides == tuple(
-            {Decimal(p): Decimal(q) for p, q in side(BTC, 10_000)}
-            for side in (venue.bids, venue.asks)
+            {Decimal(p): Decimal(q) for p, q in side(exchange, tape, 10_000)}
+            for side in (levels.bids, levels.asks)
         )
 
 

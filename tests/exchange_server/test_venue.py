@@ -13,6 +13,7 @@ from holdfast.exchange_server import (
     archive,
     create_server,
     kept,
+    levels,
     venue,
 )
 from holdfast.exchange_server.driver import Redater, listed
@@ -230,7 +231,7 @@ async def test_a_made_up_market_runs_in_the_walls_time():
     assert tape.quote is not None
     assert abs(tape.quote.ts - server.venue.now()) < 20 * NS_PER_S
     assert len(tape.series("1m").candles) >= 400
-    assert server.venue.bids(BTC, 5)
+    assert levels.bids(server.venue.exchange, tape, 5)
 
 
 def test_another_time_is_moved_to_the_walls_at_the_feeds_pace():

@@ -20,6 +20,7 @@ from .depth import DepthWatch, DiffTap
 from .faults import Kind
 from .frames import encode, ms
 from .frames_market import ContinuousKlineBody, ContinuousKlineFrame, DepthFrame, KlineFrame
+from .levels import offered_to
 from .market_frames import Touch
 from .stream_names import Channel, parse
 from .subscriptions import Hub
@@ -204,8 +205,7 @@ class MarketStreams:
         quick = self._venue.exchange.touch(tape.symbol, taker)
         if quick is not None:
             return digits.px(quick[0]), digits.amount(quick[1])
-        look = self._venue.asks if taker is Side.BUY else self._venue.bids
-        found = look(tape.symbol, 1)
+        found = offered_to(self._venue.exchange, tape, taker, 1)
         return found[0] if found else (digits.px(0.0), digits.amount(0.0))
 
     # Every so often

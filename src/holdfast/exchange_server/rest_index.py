@@ -10,6 +10,7 @@ from decimal import Decimal
 from ..exchange import LIQUIDATION_PREFIX
 from ..model.messages import WalletChange
 from ..model.values import ZERO
+from . import levels
 from .errors import BAD_SYMBOL, ApiError
 from .frames import ms
 from .methods import Handler, Method, Methods, RequestContext, Security, Weight
@@ -36,8 +37,8 @@ def rpi_depth(ctx: RequestContext, params: Params) -> object:
         "lastUpdateId": tape.look(),
         "E": ms(ctx.now),
         "T": ms(ctx.now),
-        "bids": ctx.venue.bids(tape.symbol, limit),
-        "asks": ctx.venue.asks(tape.symbol, limit),
+        "bids": levels.bids(ctx.venue.exchange, tape, limit),
+        "asks": levels.asks(ctx.venue.exchange, tape, limit),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ..model.market import Trade
 from ..model.values import ZERO, to_decimal
+from . import levels
 from .errors import BAD_DEPTH_LIMIT, BAD_INTERVAL, ApiError, invalid
 from .frames import ms
 from .limits import Pool
@@ -50,8 +51,8 @@ def depth(ctx: RequestContext, params: Params) -> object:
         "lastUpdateId": tape.look(),  # a diff after this reaches over it
         "E": ms(ctx.now),
         "T": ms(ctx.now),
-        "bids": ctx.venue.bids(tape.symbol, limit),
-        "asks": ctx.venue.asks(tape.symbol, limit),
+        "bids": levels.bids(ctx.venue.exchange, tape, limit),
+        "asks": levels.asks(ctx.venue.exchange, tape, limit),
     }
 
 
@@ -252,7 +253,8 @@ def ticker_price(ctx: RequestContext, params: Params) -> object:
 def book_ticker(ctx: RequestContext, params: Params) -> object:
     rows: list[Json] = []
     for tape in _chosen(ctx, params):
-        bids, asks = ctx.venue.bids(tape.symbol, 1), ctx.venue.asks(tape.symbol, 1)
+        exchange = ctx.venue.exchange
+        bids, asks = levels.bids(exchange, tape, 1), levels.asks(exchange, tape, 1)
         bid, bid_qty = bids[0] if bids else ("0", "0")
         ask, ask_qty = asks[0] if asks else ("0", "0")
         rows.append(

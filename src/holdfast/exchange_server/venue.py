@@ -33,7 +33,7 @@ from ..model.errors import ConfigError, VenueError
 from ..model.instrument import UNLISTED, Instrument
 from ..model.market import Bar, MarketData, MarkPrice
 from ..model.messages import FundingPayment
-from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Side, Symbol, to_decimal
+from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Symbol, to_decimal
 from . import close_orders, kept, terms
 from .archive import Archive, Past
 from .auth import Keys
@@ -393,17 +393,3 @@ class Venue:
         found = terms.read(order)
         modify_id = self.archive.of(order.account).modify_ids.get(order.order_id, "")
         return msgspec.structs.replace(found, modify_id=modify_id) if modify_id else found
-
-    def bids(self, symbol: Symbol, levels_max: int) -> list[tuple[str, str]]:
-        """Return the book's bids as texts, best first."""
-        return self._levels(symbol, Side.SELL, levels_max)
-
-    def asks(self, symbol: Symbol, levels_max: int) -> list[tuple[str, str]]:
-        return self._levels(symbol, Side.BUY, levels_max)
-
-    def _levels(self, symbol: Symbol, taker: Side, levels_max: int) -> list[tuple[str, str]]:
-        """Show what a taker can have, and no more: where any quantity can be had, the largest."""
-        tape = self.tapes[symbol]
-        px, amount, most = tape.digits.px, tape.digits.amount, tape.instrument.max_market_qty
-        offered = self.exchange.offered(symbol, taker, levels_max)
-        return [(px(price), amount(most if qty is None else qty)) for price, qty in offered]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ..exchange import OrderUpdate, Output
+from ..exchange_server.levels import offered_to
 from ..exchange_server.tape import Tape
 from ..exchange_server.venue import Venue
 from ..model.market import MarketData, MarkPrice, Quote, Trade
@@ -102,6 +103,5 @@ class Shown:
         found = self._venue.exchange.touch(tape.symbol, taker)
         if found is not None:
             return found
-        look = self._venue.asks if taker is Side.BUY else self._venue.bids
-        levels = look(tape.symbol, 1)
+        levels = offered_to(self._venue.exchange, tape, taker, 1)
         return (float(levels[0][0]), float(levels[0][1])) if levels else (0.0, 0.0)

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from holdfast import LiveTradingService, Strategy
+from holdfast.exchange_server.levels import asks, bids
 from holdfast.model.config import TradingConfig
 from tests.venues.binance_futures.adapter_desk import BTC
 from tests.venues.binance_futures.adapter_exchange import ACCOUNT
@@ -34,8 +35,10 @@ class Silent(Strategy):
 def levels(market):
     """Return the exchange's own book, as numbers."""
     core = market.town.core
-    bids, asks = market.call(lambda: (core.bids(BTC, LEVELS), core.asks(BTC, LEVELS)))
-    return tuple([(float(p), float(q)) for p, q in side] for side in (bids, asks))
+    sides = market.call(
+        lambda: [side(core.exchange, core.tape(BTC), LEVELS) for side in (bids, asks)]
+    )
+    return tuple([(float(p), float(q)) for p, q in side] for side in sides)
 
 
 @asynccontextmanager
