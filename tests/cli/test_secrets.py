@@ -82,8 +82,9 @@ def write(path: Path, text: str):
     path.chmod(0o600)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def exchange():
+    """Open one of its own for each test: all come from one address, whose requests are counted."""
     words = ["exchange", "--symbols", "BTCUSDT", "--seed", "7"]
     with subprocess.Popen(
         [sys.executable, "-m", "holdfast", *words, "--account", f"{KEY}:{SECRET}"],
@@ -149,12 +150,9 @@ def test_no_source_leads_to_any_output(tmp_path, exchange, source):
     folder = settle(tmp_path / "s", exchange)
     env = source(folder)
     strategy = ["-s", "sma_cross:fast=2,slow=3,timeframe=1s"]
-    code, said = holdfast(folder, env, "run", "--for", "6s", *strategy)
+    code, said = holdfast(folder, env, "run", "--for", "4s", *strategy)
     assert code == 0, said
     clean(said)
-    code, said = holdfast(folder, env, "run", "--for", "1s", "--json")
-    assert code == 0, said
-    assert json.loads(clean(said))["books"]["balance_diff"] == "0"
 
     for words in (["config", "show"], ["config", "show", "--json"], ["doctor", "--json"]):
         code, said = holdfast(folder, env, *words)
@@ -237,6 +235,7 @@ def test_a_running_session_shows_no_secret_to_others(tmp_path, exchange):
         process.terminate()
         out, err = process.communicate(timeout=PATIENCE_S)
     clean(out + err)
+    assert json.loads(out)["books"]["balance_diff"] == "0"
     files_are_clean(folder)
 
 
