@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -157,7 +158,7 @@ def test_a_locked_database_can_be_written_by_nobody_else(tmp_path):
     path = tmp_path / "holdfast.db"
     locker = SqliteDatabase(path)
     assert not locker.lock("EXCLUSIVE")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE facts (n)")
     other = sqlite3.connect(path, timeout=0)
 
