@@ -196,8 +196,9 @@ class Books:
         self._tell_algo(algo, "TRIGGERING")
         held = self.position(algo.symbol).qty
         sign = 1 if algo.side == "BUY" else -1
-        if algo.reduce_only and held * sign >= 0:
-            self._tell_algo(algo, "REJECTED")
+        is_refused = "refuses_children" in self.habits
+        if is_refused or (algo.reduce_only and held * sign >= 0):
+            self._tell_algo(algo, "FINISHED" if "silent_refusals" in self.habits else "REJECTED")
             return
         kind = "LIMIT" if algo.kind in ("STOP", "TAKE_PROFIT") else "MARKET"
         name = algo.client_id if "other_child_names" not in self.habits else f"{algo.algo_id}c"
@@ -206,8 +207,9 @@ class Books:
         given = {"symbol": algo.symbol, "side": algo.side, "quantity": qty, "price": algo.price}
         child = self._make(given, name, kind, algo.tif)
         child.reduce_only, algo.child = algo.reduce_only, child
-        self._tell_algo(algo, "TRIGGERED")
-        self._enter(child)
+        steps = [lambda: self._tell_algo(algo, "TRIGGERED"), lambda: self._enter(child)]
+        for step in reversed(steps) if "children_first" in self.habits else steps:
+            step()
         self._tell_algo(algo, "FINISHED")
 
     def _tell_algo(self, algo, status):
