@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.model.values import OrderStatus
-from tests.other_venue.street import BTC, session, street
+from tests.other_venue.street import BTC, QUICK, session, street
 
 
 async def hold(one, market, qty="0.01"):
@@ -42,3 +42,17 @@ async def test_a_child_under_a_name_of_its_own_ends_its_parent_however_it_is_hea
             await hold(one, market, "0.02")  # and no second stop beside it
             assert one.status == "RUNNING"
             assert not one.state.differences
+
+
+@pytest.mark.parametrize("how", ["told", "silent"])
+async def test_a_stop_whose_child_the_venue_refused_is_followed_by_a_close(tmp_path, how):
+    """Silent: the conditional order is said to have finished, and no child is named."""
+    habits = {"refuses_children", *(["silent_refusals"] if how == "silent" else [])}
+    with street(*habits) as market:
+        async with session(tmp_path, market, **QUICK) as one:
+            await hold(one, market)
+            market.price(48_900)
+
+            await one.until(lambda: not market.books()[1] and not market.books()[2])
+            await one.agree()
+            assert one.status == "RUNNING"
