@@ -37,6 +37,9 @@ SLOW_S = 2.0
 DEAF_S = 60.0
 """For how long they are, once one had no answer at all."""
 
+UNKNOWN_KEY, UNSIGNED = 401, frozenset({-1022, -1102, -2014, -2015})
+"""What an unsigned request is answered on a session that is not logged on: status, or codes."""
+
 _log = logging.getLogger("holdfast.venue")
 
 
@@ -45,6 +48,7 @@ class _Asked(NamedTuple):
 
     answer: asyncio.Future[Reply]
     left: float
+    is_signed: bool
 
 
 class OrdersSocket:
@@ -107,7 +111,8 @@ class OrdersSocket:
         if not self.stream.send(ws_request(call, number, signer)):
             return None
         loop = asyncio.get_running_loop()
-        asked = self._waiting[number] = _Asked(loop.create_future(), loop.time())
+        asked = _Asked(loop.create_future(), loop.time(), is_signed=signer is not None)
+        self._waiting[number] = asked
         return self._answer(number, asked)
 
     async def _answer(self, number: int, asked: _Asked) -> Reply:
@@ -169,11 +174,19 @@ class OrdersSocket:
             self._heard = asyncio.get_running_loop().time()
             asked = self._waiting.get(number)
             if asked is not None and not asked.answer.done():
-                asked.answer.set_result(_as_reply(reply))
+                asked.answer.set_result(self._heard_of(asked, reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
             text = reply.error.msg if reply.error is not None else f"status {reply.status}"
             self._complaints.warn(f"the WebSocket API says: {text}")
+
+    def _heard_of(self, asked: _Asked, reply: WsReply) -> Reply:
+        """Return an answer; of what was refused for want of a signature, that nothing was sent."""
+        code = reply.error.code if reply.error is not None else None
+        if asked.is_signed or reply.is_ok or (reply.status != UNKNOWN_KEY and code not in UNSIGNED):
+            return _as_reply(reply)
+        self._is_logged_on = False
+        return Reply(NO_ANSWER, text="the session was not logged on any more", was_sent=False)
 
 
 def _number(told: int | str | None) -> int | None:
