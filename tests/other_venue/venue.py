@@ -265,6 +265,8 @@ class OtherVenue:
     # The user stream
 
     def _tell(self, frame):
+        if "wrapped" in self.habits:
+            frame = {"stream": self.api.listen_key, "data": frame}
         text = write(frame, self.habits)
         self.said.append(text)
         loop = asyncio.get_running_loop()
