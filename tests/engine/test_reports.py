@@ -545,6 +545,23 @@ def test_a_foreign_order_whose_cancel_was_lost_is_asked_for_again():
     assert sum(isinstance(c, cmd.CancelOrder) for c in rig.commands) == 2
 
 
+def test_a_fill_that_was_booked_under_its_childs_name_is_recognized_once(rig):
+    stop = rig.hold("2", stop_loss="90").children[-1]
+    rig.accept(stop)
+    of_child: dict = {"trade_id": TradeId("t9"), "realized_pnl": Decimal(-20)}
+    rig.trade("web_7", "2", "90", side=Side.SELL, **of_child)
+    wallet = rig.state.account(MAIN).wallet("USDT")
+    rig.report(stop, ExecType.STATUS, OrderStatus.FILLED, cum_qty=Decimal(2))
+    assert rig.order(stop).is_open
+
+    for _ in range(2):
+        rig.trade(stop, "2", "90", cum_qty=Decimal(2), **of_child)
+
+    assert len(rig.ever(ev.FillRecognized)) == 1
+    assert rig.order(stop).status is OrderStatus.FILLED
+    assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (0, wallet)
+
+
 def test_an_entry_of_a_strategy_that_stopped_is_asked_for_until_it_is_gone(rig):
     rig.signal(quantity=Decimal(1), order_type=LIMIT, price=Decimal(95))
     entry = rig.submitted()[0].cl_ord_id

@@ -267,17 +267,23 @@ class Api:
         until = int(p.get("endTime", 10**15))
         if "startTime" in p and until - since > WEEK_MS:
             raise Refused(-4166, "Search window is restricted to recent 7 days only.")
-        return [
+        found = [
             rows.trade_row(each)
             for each in self.books.fills
             if each.order.symbol == p["symbol"] and each.trade_id >= first
             and since <= each.at <= until
-        ][:ROWS_MAX]  # fmt: skip
+        ]  # fmt: skip
+        return self._page(found, p, is_newest="fromId" not in p)
+
+    def _page(self, found, p, *, is_newest=True):
+        """Cut a list: which end of a span is left out where it has too much, nobody promises."""
+        limit = min(int(p.get("limit", 500)), ROWS_MAX)
+        return found[-limit:] if is_newest and "newest_first" in self.habits else found[:limit]
 
     def get_income(self, p):
         since, until = int(p.get("startTime", 0)), int(p.get("endTime", 10**15))
         found = [each for each in self.books.income if since <= each["time"] <= until]
-        return found[: int(p.get("limit", 100))]
+        return self._page(found, {"limit": 100, **p})
 
     # Conditional orders
 

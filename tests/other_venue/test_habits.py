@@ -19,6 +19,7 @@ HABITS = (
     "close_silently numbers odd_contracts unknown_events late_events",
     "texts sparse stale_times flat_rows late_replies text_ids lite_late",
     "nulls ascii foreign_frames other_child_names replays fills_first",
+    "binary three_trades bnb_fees own_numbers wrapped children_first newest_first",
     "close_each until_closed resets wide_ids more_fields spaced shrinks results",
 )
 """Words for what the venue does, see `sockets`, `writing`, `books` and `venue`: some together."""

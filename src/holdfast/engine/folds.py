@@ -375,6 +375,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
             ev.OrderAccepted,
             ev.OrderRejected,
             ev.OrderTriggered,
+            ev.FillRecognized,
             ev.OrderCanceled,
             ev.OrderExpired,
             ev.OrderReported,

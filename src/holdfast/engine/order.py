@@ -227,7 +227,7 @@ class Order(msgspec.Struct):
             IllegalTransition: the fact has no meaning in the present status.
         """
         match fact:
-            case ev.OrderFilled():
+            case ev.OrderFilled() | ev.FillRecognized():
                 self._fill(fact)
             case ev.OrderAccepted():
                 self.venue_order_id = fact.venue_order_id or self.venue_order_id
@@ -291,7 +291,7 @@ class Order(msgspec.Struct):
     def _forget_replace(self) -> None:
         self.replace, self.replace_qty, self.replace_price = RequestState.NONE, ZERO, ZERO
 
-    def _fill(self, fill: ev.OrderFilled) -> None:
+    def _fill(self, fill: ev.OrderFilled | ev.FillRecognized) -> None:
         if self.is_adopted:
             return
         done = self.cum_qty + fill.qty

@@ -98,6 +98,16 @@ def test_a_key_that_expires_at_a_time_that_can_not_be_has_expired(stream, time):
     assert only(stream.read(raw(told))) == ListenKeyExpired(0, "k")
 
 
+def test_what_matters_without_its_time_is_heard_where_the_time_is_left_out(stream):
+    told = {"s": "BTCUSDT", "l": 25}
+
+    assert only(stream.read(raw({"e": "listenKeyExpired"}))) == ListenKeyExpired(0, "")
+    assert only(stream.read(raw({"e": "ACCOUNT_CONFIG_UPDATE", "ac": told}))) == LeverageSet(
+        0, BTC, 25
+    )
+    assert only(stream.read(raw({"e": "MARGIN_CALL", "E": None, "p": []}))) == MarginCall(0, ())
+
+
 # Orders
 
 

@@ -135,7 +135,7 @@ def test_income_comes_oldest_first():
     listed = codec.income(raw([row(time=FULL + 5, tranId=2), row(time=FULL, tranId=1)]))
 
     assert [each.venue_ts for each in listed.changes] == [FULL * MS, (FULL + 5) * MS]
-    assert codec.income(b"[]") == ((), 0, 0, ())
+    assert codec.income(b"[]") == ((), 0, 0, (), 0)
 
 
 # Waiting for the list

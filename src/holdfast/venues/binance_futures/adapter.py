@@ -327,7 +327,7 @@ class BinanceFuturesVenue:
 
     def _road(self, call: codec.Call) -> Road:
         orders = self._orders
-        if orders is not None and orders.stream.is_up and call.route.ws_method:
+        if orders is not None and orders.is_up and call.route.ws_method:
             return orders
         return self._rest
 

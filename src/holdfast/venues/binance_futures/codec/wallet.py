@@ -64,7 +64,8 @@ _INCOME = msgspec.json.Decoder(IncomeRow, strict=False)
 
 
 class Income(NamedTuple):
-    """The income list, read. `last_ts` is its last row's time, from where a full page goes on.
+    """The income list, read. `first_ts` and `last_ts` are the times of its first row and its last,
+    from where a full page goes on.
 
     `fills` are the rows of executions, whoever's.
     """
@@ -73,6 +74,7 @@ class Income(NamedTuple):
     row_count: int
     last_ts: int
     fills: tuple[SettlementPayment, ...] = ()
+    first_ts: int = 0
 
     @property
     def traded(self) -> frozenset[Symbol]:
@@ -95,7 +97,8 @@ def income(
     rows = sorted(listed, key=lambda row: row.time)
     changes = tuple(_change(row, account) for row in rows if row.income_type not in OF_FILLS)
     fills = (_of_fill(row, account) for row in rows if row.income_type in OF_FILLS and row.symbol)
-    return Income(changes, row_count, ns(rows[-1].time) if rows else 0, tuple(fills))
+    first, last = (ns(rows[0].time), ns(rows[-1].time)) if rows else (0, 0)
+    return Income(changes, row_count, last, tuple(fills), first)
 
 
 def _row(raw: msgspec.Raw) -> IncomeRow:
