@@ -202,6 +202,12 @@ class Order(msgspec.Struct):
         return self.request.order_type.is_conditional and self.status in before_trigger
 
     @property
+    def is_closing(self) -> bool:
+        """Tell whether it is a conditional order that trades right now."""
+        has_triggered = self.status in {OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED}
+        return self.request.order_type.is_conditional and has_triggered
+
+    @property
     def is_in_doubt(self) -> bool:
         """Tell whether it is unknown if the order ever arrived."""
         return self.fence_ts is not None
