@@ -11,7 +11,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
 from holdfast.model.ids import Owner, make_cl_ord_id
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     ClOrdId,
     OrderRole,
@@ -203,6 +203,35 @@ def test_a_cancel_names_the_order_and_is_asked_once(rig):
 
     rig.hear(msg.CancelRequest(cl_ord_id=cl_ord_id))
     assert rig.asked == []
+
+
+def test_a_cancel_that_was_there_before_its_order_is_asked_for_again(rig):
+    order = rig.place(qty="1", order_type=LIMIT, price="99")
+    rig.hear(msg.CancelRequest(cl_ord_id=order, reason="x"))
+    rig.refuse(order, Request.CANCEL)
+    rig.unknown(order)
+    rig.wait(3)
+    assert not [c for c in rig.commands if isinstance(c, cmd.CancelOrder)][1:]
+
+    rig.accept(order)
+    assert rig.canceled() == [order]
+
+    rig.refuse(order, Request.CANCEL)
+    assert rig.canceled() == []
+    rig.tick()
+    assert rig.canceled() == [order]
+
+
+def test_an_entry_that_comes_behind_its_cancel_does_not_open_a_closed_position_again(rig):
+    rig.hold("1")
+    order = rig.place(qty="2", order_type=LIMIT, price="99")
+    rig.hear(msg.CloseRequest(symbol=BTC, reason="x"))
+    rig.refuse(order, Request.CANCEL)
+
+    rig.trade(order, "1", price="99")
+    rig.tick()
+
+    assert rig.canceled() == [order]
 
 
 def test_a_conditional_order_is_cancelled_as_one(rig):

@@ -22,7 +22,7 @@ from .core import Core
 from .exposure import Pool
 from .order import Order, RequestState
 from .protection import guard, is_settled
-from .reports import doubt_unanswered
+from .reports import UNWANTED, doubt_unanswered
 from .requests import close_position, flatten
 from .state import State
 
@@ -77,7 +77,7 @@ def take_back_unwanted(core: Core) -> None:
 
 def _why_unwanted(state: State, order: Order) -> str:
     if order.is_unwanted:
-        return "appeared after it was declared absent"
+        return UNWANTED
     if not order.is_ours:
         return "foreign order"
     if _closes_nothing(state, order):
@@ -90,14 +90,15 @@ def _why_unwanted(state: State, order: Order) -> str:
 
 def unwanted(core: Core) -> list[Order]:
     """Return the open entries of stopped strategies, in contracts that do not trade, and what
-    appeared after it was given up; and others' orders, where the policy is to cancel them.
+    appeared after it was given up or asked back; and others' orders, where the policy is to cancel
+    them.
     """
     state, others = core.state, core.settings.foreign_order_policy == "cancel"
     stopped = state.stopped_strategies
     return [
         order
         for order in state.all_open_orders()
-        if order.is_unwanted
+        if (order.is_unwanted and order.status is not OrderStatus.PENDING_NEW)
         or (others and not order.is_ours)
         or _closes_nothing(state, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
