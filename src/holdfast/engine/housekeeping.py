@@ -241,23 +241,26 @@ def _move_breaker(core: Core, name: str, state: BreakerState, count: int, reason
 
 
 def finish_stop(core: Core) -> None:
-    """End a session whose entries have ended, and which is flat if that was asked for.
-
-    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt.
-    """
+    """End a session that can be left."""
     state = core.state
-    if state.status is not TradingSessionStatus.STOPPING:
-        return
-    working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
-    if working or (state.is_flattening and closable_keys(state)):
-        return
-    held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
-    if not all(is_settled(state, parent) for parent in held):
+    if state.status is not TradingSessionStatus.STOPPING or not can_be_left(state):
         return
     for account in state.named_accounts:
         if state.account(account).opened_ts:
             sample_equity(core, account)
     core.move(TradingSessionStatus.STOPPED, state.status_reason)
+
+
+def can_be_left(state: State) -> bool:
+    """Tell whether a session's entries have ended, and it is flat if that was asked for.
+
+    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt.
+    """
+    working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
+    if working or (state.is_flattening and closable_keys(state)):
+        return False
+    held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
+    return all(is_settled(state, parent) for parent in held)
 
 
 def _delays_stop(order: Order) -> bool:

@@ -334,10 +334,10 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
 def on_stop(core: Core, request: msg.StopSession) -> None:
     """Take entries back; the session is STOPPED once they have ended.
 
-    One that is STOPPING can still be told to close its positions too.
+    One that is STOPPING, or in ERROR, can still be told to close its positions too.
     """
-    is_stopping = core.state.status is TradingSessionStatus.STOPPING
-    if not (is_stopping and request.flatten):
+    ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
+    if not (request.flatten and core.state.status in ends):
         core.move(TradingSessionStatus.STOPPING, request.reason)
         core.cancel_entries(f"stopping: {request.reason}")
     if request.flatten:
