@@ -330,6 +330,19 @@ def test_what_cannot_be_amended_says_why(rig):
     refused(rig, modify(cl_ord_id, "3"), SessionStateError, "is CANCELED already")
 
 
+def test_an_entry_is_not_amended_past_its_own_stop_or_target(rig):
+    order = limit(rig, price="99", stop_loss="97", take_profit="101")
+
+    for price, text in (
+        ("97", "stop_loss 97 must be below the price 97"),
+        ("101.5", "take_profit"),
+    ):
+        request = msg.ModifyRequest(cl_ord_id=order, price=Decimal(price))
+        refused(rig, request, InputError, text)
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, price=Decimal("97.1")))
+    assert rig.told(ev.ReplaceRequested)
+
+
 def test_an_order_in_doubt_is_not_amended(rig):
     cl_ord_id = rig.place(qty="2", order_type=LIMIT, price="99")
     rig.unknown(cl_ord_id)

@@ -160,7 +160,8 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     Raises:
         UnknownOrderError: no such order.
         SessionStateError: the order has ended, is in doubt, or is being amended.
-        InputError: it is no limit order, or the amendment changes nothing or is no number.
+        InputError: it is no limit order, or the amendment changes nothing, is no number, or goes
+            past the order's own stop or target.
     """
     order = _open_order(core, request.cl_ord_id)
     if order.request.order_type is not OrderType.LIMIT or order.price is None:
@@ -175,6 +176,11 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
         raise InputError(
             f"an amendment needs more than the executed {order.cum_qty:f}, was {qty:f}"
         )
+    parent = core.state.parents.get(order.request.parent_id)
+    if parent is not None and price != order.price:
+        start = parent.start
+        if fault := misplaced_exit(start.side, price, start.stop_loss, start.take_profit):
+            raise InputError(fault)
     if (qty, price) == (order.qty, order.price):
         raise InputError(f"{order.cl_ord_id} is {qty:f} at {price:f} already")
     _amend(core, order, qty, price)
