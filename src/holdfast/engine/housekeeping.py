@@ -264,10 +264,15 @@ def can_be_left(state: State) -> bool:
 
 
 def _delays_stop(order: Order) -> bool:
-    """Only what protects, and is known to rest at the venue, may outlive the session."""
+    """Only what protects, and is known to rest at the venue, may outlive the session.
+
+    One with a limit price rests on in the book when it has triggered.
+    """
     is_protecting = order.role is not OrderRole.ENTRY and order.request.order_type.is_conditional
     is_asked = order.cancel is not RequestState.NONE
-    return not is_protecting or order.status is not OrderStatus.NEW or is_asked
+    is_in_book = order.is_closing and order.price is not None and order.ending is None
+    rests = order.status is OrderStatus.NEW or is_in_book
+    return not is_protecting or not rests or is_asked
 
 
 def verify_kill(core: Core, account: AccountId) -> None:
