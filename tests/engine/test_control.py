@@ -292,6 +292,21 @@ def test_a_stop_does_not_wait_for_a_conditional_exit_that_rests_by_hand(rig):
     assert rig.session() is Status.STOPPED
 
 
+def test_a_stop_does_not_wait_for_a_triggered_exit_that_rests_in_the_book(rig):
+    rig.hold("2")
+    fields = {"order_type": OrderType.STOP, "trigger_price": "95", "price": "94.9"}
+    exit_ = rig.place(Side.SELL, "1", reduce_only=True, **fields)
+    rig.accept(exit_)
+    rig.trigger(exit_)
+    rig.trade(exit_, "0.4", price="94.9")
+
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.wait(1)
+
+    assert rig.session() is Status.STOPPED
+    assert rig.order(exit_).status is OrderStatus.PARTIALLY_FILLED
+
+
 def test_a_foreign_order_does_not_keep_a_session_from_ending(rig):
     rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(1), price=Decimal(90))
 

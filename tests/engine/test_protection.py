@@ -355,6 +355,63 @@ def test_a_position_that_is_being_closed_is_not_closed_twice_nor_protected_anew(
     assert rig.submitted() == []
 
 
+def beside_another(rig, role, exits):
+    """Fill half of a bracket beside another parent's holding, let its exits rest, then fill it."""
+    rig.hold("2", stop_loss="80")
+    entry = rig.place(Side.BUY, "3", **exits)
+    rig.accept(entry)
+    rig.trade(entry, "1")
+    resting = only(rig, role).cl_ord_id
+    rig.accept(*[order.cl_ord_id for order in rig.submitted()])
+    rig.trade(entry, "2")
+    return resting, only(rig, role).cl_ord_id
+
+
+@pytest.mark.parametrize("role", [STOP, TARGET])
+def test_what_a_passed_order_closes_itself_is_not_closed_from_anothers_holding(rig, role):
+    resting, larger = beside_another(rig, role, {"stop_loss": "90", "take_profit": "120"})
+
+    rig.reject(larger, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert only(rig, EXIT).qty == 2
+    rig.trigger(resting)
+    assert rig.submitted() == []
+    rig.trade(only_open(rig, EXIT), "2")
+    rig.trade(resting, "1")
+    assert rig.qty() == 2
+
+
+def test_a_triggered_stop_closes_its_part_beside_a_close_after_refusals(rig):
+    resting, larger = beside_another(rig, STOP, {"stop_loss": "90"})
+    for _ in range(REFUSALS_MAX - 1):
+        rig.reject(larger, code=-4045)
+        rig.wait(1)
+        larger = only(rig, STOP).cl_ord_id
+    rig.trigger(resting)
+
+    rig.reject(larger, code=-4045)
+
+    assert only(rig, EXIT).qty == 2
+
+
+def test_a_passed_stop_that_ends_unfilled_leaves_nothing_open(rig):
+    resting, larger = beside_another(rig, STOP, {"stop_loss": "90"})
+    rig.reject(larger, code=WOULD_TRIGGER_AT_ONCE)
+    rig.trade(only(rig, EXIT).cl_ord_id, "2")
+    rig.trigger(resting)
+
+    rig.expire(resting)
+    rig.wait(1)
+
+    assert only_open(rig, EXIT)
+    assert rig.working(EXIT)[0].qty == 1
+
+
+def only_open(rig, role):
+    [order] = rig.working(role)
+    return order.cl_ord_id
+
+
 def test_a_close_that_is_refused_is_tried_again_by_the_clock(rig):
     entry = bracket(rig)
     rig.trade(entry, "2")

@@ -198,6 +198,18 @@ def test_books_are_not_begun_with_balances_that_moved_while_they_were_read(kind)
     assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
 
 
+def test_funding_that_is_told_late_is_in_the_first_balances():
+    rig = new()
+    rig.snapshot(balance="500", positions={BTC: "-2"})
+
+    rig.now += NS_PER_S
+    rig.hear(funding(rig, ago=1.2))
+    assert wallet(rig) == 500
+
+    rig.hear(funding(rig, name="f2"))
+    assert wallet(rig) == 498
+
+
 def test_what_is_in_the_first_balances_goes_by_the_venues_clock():
     rig = new()
     behind = NS_PER_S // 2  # our clock, so that what is over looks as if it were to come

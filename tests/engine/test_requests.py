@@ -11,7 +11,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
 from holdfast.model.ids import Owner, make_cl_ord_id
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     ClOrdId,
     OrderRole,
@@ -205,6 +205,35 @@ def test_a_cancel_names_the_order_and_is_asked_once(rig):
     assert rig.asked == []
 
 
+def test_a_cancel_that_was_there_before_its_order_is_asked_for_again(rig):
+    order = rig.place(qty="1", order_type=LIMIT, price="99")
+    rig.hear(msg.CancelRequest(cl_ord_id=order, reason="x"))
+    rig.refuse(order, Request.CANCEL)
+    rig.unknown(order)
+    rig.wait(3)
+    assert not [c for c in rig.commands if isinstance(c, cmd.CancelOrder)][1:]
+
+    rig.accept(order)
+    assert rig.canceled() == [order]
+
+    rig.refuse(order, Request.CANCEL)
+    assert rig.canceled() == []
+    rig.tick()
+    assert rig.canceled() == [order]
+
+
+def test_an_entry_that_comes_behind_its_cancel_does_not_open_a_closed_position_again(rig):
+    rig.hold("1")
+    order = rig.place(qty="2", order_type=LIMIT, price="99")
+    rig.hear(msg.CloseRequest(symbol=BTC, reason="x"))
+    rig.refuse(order, Request.CANCEL)
+
+    rig.trade(order, "1", price="99")
+    rig.tick()
+
+    assert rig.canceled() == [order]
+
+
 def test_a_conditional_order_is_cancelled_as_one(rig):
     cl_ord_id = rig.place(Side.BUY, "1", order_type=STOP, trigger_price="105")
 
@@ -299,6 +328,19 @@ def test_what_cannot_be_amended_says_why(rig):
     refused(rig, modify(cl_ord_id, "2"), SessionStateError, "in doubt or being amended")
     rig.cancel(cl_ord_id)
     refused(rig, modify(cl_ord_id, "3"), SessionStateError, "is CANCELED already")
+
+
+def test_an_entry_is_not_amended_past_its_own_stop_or_target(rig):
+    order = limit(rig, price="99", stop_loss="97", take_profit="101")
+
+    for price, text in (
+        ("97", "stop_loss 97 must be below the price 97"),
+        ("101.5", "take_profit"),
+    ):
+        request = msg.ModifyRequest(cl_ord_id=order, price=Decimal(price))
+        refused(rig, request, InputError, text)
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, price=Decimal("97.1")))
+    assert rig.told(ev.ReplaceRequested)
 
 
 def test_an_order_in_doubt_is_not_amended(rig):

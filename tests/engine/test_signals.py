@@ -310,6 +310,20 @@ def test_what_is_being_closed_already_is_not_closed_twice(rig):
     assert denial(rig) == ("close", "s has nothing left to close of BTCUSDT")
 
 
+def test_what_a_triggered_stop_is_closing_is_not_closed_from_anothers_holding(rig):
+    enter(rig, quantity=Decimal(3), strategy_id=StrategyId("t"))
+    enter(rig, quantity=Decimal(2))
+    [stop] = [o for o in rig.working(OrderRole.STOP_LOSS) if o.request.strategy_id == S]
+    rig.trigger(stop.cl_ord_id)
+
+    rig.signal(CLOSE)
+
+    assert denial(rig) == ("close", "s has nothing left to close of BTCUSDT")
+    rig.expire(stop.cl_ord_id)
+    rig.signal(CLOSE)
+    assert [order.qty for order in rig.submitted()] == [2]
+
+
 def test_a_strategy_closes_its_own_holding_alone_and_the_operator_the_position(rig):
     enter(rig, quantity=Decimal(3))
     enter(rig, quantity=Decimal(2), strategy_id=StrategyId("t"))

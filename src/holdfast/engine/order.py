@@ -168,7 +168,7 @@ class Order(msgspec.Struct):
     is_ours: bool = True
     is_adopted: bool = False  # met half way: the venue's count alone tells how far it has come
     may_close: Decimal = ZERO
-    is_unwanted: bool = False  # it was declared absent, and appeared: nobody counts on it any more
+    is_unwanted: bool = False  # nobody counts on it any more: see `_move` and `_refuse_cancel`
 
     @property
     def cl_ord_id(self) -> ClOrdId:
@@ -200,6 +200,12 @@ class Order(msgspec.Struct):
         """Tell whether the venue keeps it among its untriggered conditional orders."""
         before_trigger = (OrderStatus.PENDING_NEW, OrderStatus.NEW)
         return self.request.order_type.is_conditional and self.status in before_trigger
+
+    @property
+    def is_closing(self) -> bool:
+        """Tell whether it is a conditional order that trades right now."""
+        has_triggered = self.status in {OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED}
+        return self.request.order_type.is_conditional and has_triggered
 
     @property
     def is_in_doubt(self) -> bool:
@@ -264,7 +270,7 @@ class Order(msgspec.Struct):
             case ev.CancelRequested():
                 self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
             case ev.CancelRejected():
-                self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
+                self._refuse_cancel(fact)
             case ev.CancelInDoubt():
                 self.cancel, self.cancel_fence_ts = RequestState.IN_DOUBT, fact.fence_ts
             case ev.ReplaceRequested():
@@ -280,6 +286,11 @@ class Order(msgspec.Struct):
                 self.replace, self.replace_fence_ts = RequestState.IN_DOUBT, fact.fence_ts
             case _:
                 raise IllegalTransition(f"{self.cl_ord_id}: no order fact {type(fact).__name__}")
+
+    def _refuse_cancel(self, fact: ev.CancelRejected) -> None:
+        self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
+        if self.status is OrderStatus.PENDING_NEW:  # the cancel was there first
+            self.is_unwanted = True
 
     def _answer_replace(self) -> None:
         self._forget_replace()
@@ -347,7 +358,7 @@ class Order(msgspec.Struct):
 
     def _move(self, trigger: Trigger) -> None:
         was_absent, self.status = self.status in ABSENT, self._target(trigger)
-        if was_absent and self.is_open:
+        if was_absent and self.is_open:  # it was declared absent, and it appeared
             self.is_unwanted = True
         self.fence_ts = None
         if not self.is_open:

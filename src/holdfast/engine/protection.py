@@ -3,7 +3,8 @@
 Rule 1: a parent with a stop has, for what it holds, exactly one working stop order at the venue.
 Rule 2: a stop is replaced by placing the new one first; the old one goes when the new one works.
 Rule 3: a stop that can't be placed (its price is passed, or the venue keeps refusing) means
-that the position is closed at the market: that is what the stop was for.
+that the position is closed at the market: that is what the stop was for. What one that has
+triggered closes already is not closed twice: beside it may lie what another parent holds.
 The same rules hold for targets; only stops raise alarms.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import takewhile
+from typing import NamedTuple
 
 from ..model import events as ev
 from ..model.values import (
@@ -82,6 +84,13 @@ class CloseNow:
 Step = Place | Withdraw | CloseNow
 
 
+class Failure(NamedTuple):
+    """Why a parent can't be protected, and which of its orders' triggers the price has passed."""
+
+    reason: str
+    passed: OrderRole | None = None
+
+
 def guard(core: Core, key: Key) -> None:
     """Bring every parent's protective orders of one symbol to where they must be."""
     for parent in core.state.live_parents_of(key):
@@ -126,8 +135,10 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
     if qty and not stuck and (failure := _failure(parent, children)):
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
-        must_wait = is_closing or _was_just_refused(_refused(exits), now)
-        return [] if must_wait else [CloseNow(qty, failure)]
+        if is_closing or _was_just_refused(_refused(exits), now):
+            return []
+        if (left := qty - _triggered(children, failure.passed)) > ZERO:
+            return [CloseNow(left, failure.reason)]
     steps: list[Step] = []
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
@@ -136,14 +147,22 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
     return steps
 
 
-def _failure(parent: Parent, children: list[Order]) -> str | None:
+def _triggered(children: list[Order], passed: OrderRole | None) -> Decimal:
+    """Return what protective orders are closing: those that have triggered, and those that the
+    price has passed, whether or not that has been heard.
+    """
+    found = (o for o in children if o.role in _TYPES and o.is_open and o.status in _LIVE)
+    return sum((o.leaves_qty for o in found if o.is_closing or o.role is passed), ZERO)
+
+
+def _failure(parent: Parent, children: list[Order]) -> Failure | None:
     """Say why the parent can't be protected; None when it can."""
     if parent.stop_failures >= REFUSALS_MAX:
-        return f"the venue refused its stop {parent.stop_failures} times"
+        return Failure(f"the venue refused its stop {parent.stop_failures} times")
     for order in reversed(children):
         if order.role in _TYPES:
             if order.status is OrderStatus.REJECTED and order.code == WOULD_TRIGGER_AT_ONCE:
-                return f"the price is past its {order.role.name.lower()}"
+                return Failure(f"the price is past its {order.role.name.lower()}", order.role)
             if order.status in _LIVE and order.role is OrderRole.STOP_LOSS:
                 return None
     return None

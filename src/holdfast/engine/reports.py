@@ -4,7 +4,8 @@ Rule 1: a report that says nothing new makes no fact.
 Rule 2: an execution counts once, by the venue's trade id, from whichever road it comes.
 Rule 3: what the venue counts as executed and we have not booked is fetched, never made up.
 Rule 4: "not found" ends an order in doubt only when asked after its fence.
-Rule 5: what makes an order larger than the journal has it is booked once the venue says its size.
+Rule 5: a cancel that was there before its order is asked for again once the order is.
+Rule 6: what makes an order larger than the journal has it is booked once the venue says its size.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
     OrderStatus.EXPIRED: ev.OrderExpired,
 }
+
+UNWANTED = "it came after it was given up, or asked back"
 
 
 def on_report(core: Core, report: ExecutionReport) -> None:
@@ -208,6 +211,8 @@ def _take_status(core: Core, order: Order, report: ExecutionReport) -> None:
         core.emit(ev.OrderTriggered(ts=core.now, cl_ord_id=order.cl_ord_id))
     elif order.status is OrderStatus.PENDING_NEW or order.is_in_doubt:
         _accept(core, order, report)
+        if order.is_unwanted:
+            core.cancel(order, UNWANTED)
 
 
 def _accept(core: Core, order: Order, report: ExecutionReport) -> None:

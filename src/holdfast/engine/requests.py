@@ -160,7 +160,8 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     Raises:
         UnknownOrderError: no such order.
         SessionStateError: the order has ended, is in doubt, or is being amended.
-        InputError: it is no limit order, or the amendment changes nothing or is no number.
+        InputError: it is no limit order, or the amendment changes nothing, is no number, or goes
+            past the order's own stop or target.
     """
     order = _open_order(core, request.cl_ord_id)
     if order.request.order_type is not OrderType.LIMIT or order.price is None:
@@ -175,6 +176,11 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
         raise InputError(
             f"an amendment needs more than the executed {order.cum_qty:f}, was {qty:f}"
         )
+    parent = core.state.parents.get(order.request.parent_id)
+    if parent is not None and price != order.price:
+        start = parent.start
+        if fault := misplaced_exit(start.side, price, start.stop_loss, start.take_profit):
+            raise InputError(fault)
     if (qty, price) == (order.qty, order.price):
         raise InputError(f"{order.cl_ord_id} is {qty:f} at {price:f} already")
     _amend(core, order, qty, price)
@@ -334,10 +340,10 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
 def on_stop(core: Core, request: msg.StopSession) -> None:
     """Take entries back; the session is STOPPED once they have ended.
 
-    One that is STOPPING can still be told to close its positions too.
+    One that is STOPPING, or in ERROR, can still be told to close its positions too.
     """
-    is_stopping = core.state.status is TradingSessionStatus.STOPPING
-    if not (is_stopping and request.flatten):
+    ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
+    if not (request.flatten and core.state.status in ends):
         core.move(TradingSessionStatus.STOPPING, request.reason)
         core.cancel_entries(f"stopping: {request.reason}")
     if request.flatten:

@@ -21,6 +21,7 @@ from ..model.values import (
     ZERO,
     Key,
     NewOrder,
+    OrderRole,
     OrderType,
     Side,
     SignalType,
@@ -37,6 +38,8 @@ from .holdings import holding
 from .parents import Plan, start_parent
 from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
 from .state import State
+
+_PROTECTIVE = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
 
 
 class Denial(NamedTuple):
@@ -162,13 +165,17 @@ def _plans_to_close(
 
 
 def _closing(state: State, key: Key, side: Side, strategy_id: StrategyId) -> Decimal:
-    """Return what exits at the market are closing already."""
-    closing = ZERO
+    """Return what exits at the market are closing already, and a strategy's stops and targets that
+    have triggered. Whoever closes all of a position need not wait for what may come of those.
+    """
+    closing, is_operator = ZERO, strategy_id == OPERATOR
     for order in state.open_orders_of(key):
         request = order.request
-        is_ours = strategy_id in (OPERATOR, request.strategy_id)
-        if is_ours and request.role is EXIT and request.order_type is MARKET:
-            closing += order.leaves_qty if request.side is side else ZERO
+        if request.side is not side or not (is_operator or strategy_id == request.strategy_id):
+            continue
+        is_exit = request.role is EXIT and request.order_type is MARKET
+        if is_exit or (order.is_closing and request.role in _PROTECTIVE and not is_operator):
+            closing += order.leaves_qty
     return closing
 
 
