@@ -77,7 +77,7 @@ def take_back_unwanted(core: Core) -> None:
 
 def _why_unwanted(state: State, order: Order) -> str:
     if order.is_unwanted:
-        return "appeared after it was declared absent"
+        return "appeared after it counted as gone"
     if not order.is_ours:
         return "foreign order"
     if _closes_nothing(state, order):

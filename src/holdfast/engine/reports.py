@@ -26,7 +26,7 @@ from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import trade_name
 from .order import ABSENT, Order, RequestState
-from .strangers import meet_lost, meet_stranger
+from .strangers import is_back, meet_again, meet_lost, meet_stranger, tell_appeared
 
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
@@ -44,11 +44,8 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 
 
 def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
-    if order is None:
-        order = meet_stranger(core, report)
     has_news = report.exec_type is ExecType.TRADE and is_news(core, report)
-    if order is None and has_news:
-        order = meet_lost(core, report)
+    order = _met(core, report, order, is_news=has_news)
     if order is not None and not is_size_known(core, order, report, is_news=has_news):
         core.query(order)
         return
@@ -71,6 +68,17 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
     is_missing = order.reported_qty > max(order.cum_qty, named)
     if is_missing and report.exec_type is not ExecType.TRADE:
         core.resync(report.account, f"fills of {report.cl_ord_id} are missing")
+
+
+def _met(
+    core: Core, report: ExecutionReport, order: Order | None, *, is_news: bool
+) -> Order | None:
+    """Return the order that a report is of, taken on where the journal has none open."""
+    if order is None:
+        order = meet_stranger(core, report)
+    elif is_back(core, order, report):
+        order = meet_again(core, order, report)
+    return meet_lost(core, report) if order is None and is_news else order
 
 
 def _fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
@@ -139,13 +147,7 @@ def _revive(core: Core, order: Order, report: ExecutionReport) -> None:
         return
     if order.status in ABSENT and report.status.is_open:
         _accept(core, order, report)
-    core.alarm(
-        "order_appeared",
-        f"{order.cl_ord_id} was taken for absent and is at the venue; cancelling it",
-        order.request.account,
-        order.request.symbol,
-    )
-    core.cancel(order, "appeared after it was declared absent")
+    tell_appeared(core, order, "absent")
 
 
 # Status
