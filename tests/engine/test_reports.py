@@ -1120,6 +1120,22 @@ def test_a_stop_that_counted_as_over_and_is_listed_again_goes_and_its_successor_
     assert encoded(Rig(facts=rig.facts, start=False).state) == encoded(rig.state)
 
 
+def test_lists_that_stay_blind_get_no_stop_for_each_look(rig):
+    rig.hold("1", stop_loss="90")
+    for _ in range(60):  # ten minutes
+        rig.wait(10, step=5)
+        rig.snapshot(orders=[])
+        for cl_ord_id in rig.queried():
+            rig.not_found(cl_ord_id)
+        for order in rig.submitted():
+            rig.accept(order.cl_ord_id)
+
+    stops = [o for o in rig.state.orders.values() if o.role is OrderRole.STOP_LOSS]
+    assert len(stops) == 3
+    assert rig.alarms() == ["order_forgotten"] * 2
+    assert len(rig.working(OrderRole.STOP_LOSS)) == 1
+
+
 def test_an_id_that_others_use_again_is_counted_where_it_is_listed_open(rig):
     fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
     rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)

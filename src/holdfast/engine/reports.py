@@ -21,12 +21,18 @@ from ..model.messages import (
     Request,
     RequestRefused,
 )
-from ..model.values import OrderStatus
+from ..model.values import NS_PER_S, OrderStatus
 from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import trade_name
 from .order import ABSENT, Order, RequestState
 from .strangers import is_back, meet_again, meet_lost, meet_stranger, tell_appeared
+
+FORGOTTEN = "the venue no longer knows it"
+
+FORGETFUL_NS = 300 * NS_PER_S
+"""How much longer an order is believed in whose forerunner the venue has forgotten: else each audit
+of a venue whose lists are blind would put one more stop beside those that it does not show."""
 
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
@@ -285,8 +291,20 @@ def on_not_found(core: Core, answer: OrderNotFound) -> None:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:
             core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
-    if answer.asked_ts > core.fence_after(order.known_ts):
+    patience_ns = FORGETFUL_NS if _follows_forgotten(core, order) else 0
+    if answer.asked_ts > core.fence_after(order.known_ts) + patience_ns:
         forget(core, order)
+
+
+def _follows_forgotten(core: Core, order: Order) -> bool:
+    """Tell whether the venue forgot the one before: then it is blind, rather than this one gone."""
+    parent = core.state.parents.get(order.request.parent_id)
+    children = core.state.children(parent) if parent else []
+    return any(
+        each.reason == FORGOTTEN and core.now - each.updated_ts < 2 * FORGETFUL_NS
+        for each in children
+        if each.role is order.role and each is not order
+    )
 
 
 def forget(core: Core, order: Order) -> None:
@@ -300,7 +318,7 @@ def forget(core: Core, order: Order) -> None:
             ts=core.now,
             cl_ord_id=order.cl_ord_id,
             cum_qty=booked,
-            reason="the venue no longer knows it",
+            reason=FORGOTTEN,
         )
     )
     core.alarm(
