@@ -223,10 +223,11 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     position = state.positions.setdefault(key, PositionState())
     holdings.attribute(state, fact, order, position.qty)
     is_late = fact.venue_ts <= position.traded_ts
-    position.apply_fill(fact)
+    margin_asset = state.settled_in(key)
+    position.apply_fill(fact, margin_asset)
     exits.traded(state, fact, is_late=is_late)
     account = state.accounts.setdefault(fact.account, AccountState())
-    account.apply_fill(fact, state.settled_in(key))
+    account.apply_fill(fact, margin_asset)
     if order is not None:
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
