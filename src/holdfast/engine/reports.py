@@ -30,9 +30,11 @@ from .strangers import is_back, meet_again, meet_lost, meet_stranger, tell_appea
 
 FORGOTTEN = "the venue no longer knows it"
 
-FORGETFUL_NS = 300 * NS_PER_S
-"""How much longer an order is believed in whose forerunner the venue has forgotten: else each audit
-of a venue whose lists are blind would put one more stop beside those that it does not show."""
+FORGETFUL_NS = 10 * NS_PER_S
+FORGETFUL_MAX_NS = 300 * NS_PER_S
+"""How much longer an order is believed in whose forerunner the venue has forgotten, twice as long
+after each: else every audit of a venue whose lists are blind puts one more stop beside the others.
+"""
 
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
@@ -291,20 +293,19 @@ def on_not_found(core: Core, answer: OrderNotFound) -> None:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:
             core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
-    patience_ns = FORGETFUL_NS if _follows_forgotten(core, order) else 0
-    if answer.asked_ts > core.fence_after(order.known_ts) + patience_ns:
+    if answer.asked_ts > core.fence_after(order.known_ts) + _extra_patience(core, order):
         forget(core, order)
 
 
-def _follows_forgotten(core: Core, order: Order) -> bool:
-    """Tell whether the venue forgot the one before: then it is blind, rather than this one gone."""
+def _extra_patience(core: Core, order: Order) -> int:
+    """Return how long an order is believed in because the ones before it were forgotten too."""
     parent = core.state.parents.get(order.request.parent_id)
-    children = core.state.children(parent) if parent else []
-    return any(
-        each.reason == FORGOTTEN and core.now - each.updated_ts < 2 * FORGETFUL_NS
-        for each in children
+    count = sum(
+        each.reason == FORGOTTEN and core.now - each.updated_ts < 2 * FORGETFUL_MAX_NS
+        for each in (core.state.children(parent) if parent else ())
         if each.role is order.role and each is not order
     )
+    return min(FORGETFUL_NS << min(count - 1, 10), FORGETFUL_MAX_NS) if count else 0
 
 
 def forget(core: Core, order: Order) -> None:
