@@ -333,6 +333,7 @@ def test_a_kill_that_flattens_is_not_forgotten_by_the_next_life(rig):
     rig.hear(msg.EngageKillSwitch(reason="panic", flatten=True))
     rig.reject(rig.submitted()[0].cl_ord_id)
 
+    rig.now += NS_PER_S
     rig.restart()
     rig.snapshot()
 

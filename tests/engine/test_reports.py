@@ -30,7 +30,7 @@ from holdfast.model.values import (
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, Rig, S, encoded
+from tests.engine.rig import BTC, KEY, Rig, S, encoded
 
 LIMIT = OrderType.LIMIT
 
@@ -1077,6 +1077,92 @@ def test_an_order_the_venue_has_forgotten_is_over_and_alarmed(rig, order):
     assert rig.order(order).status is OrderStatus.EXPIRED
     assert rig.order(order).cum_qty == 1
     assert rig.alarms() == ["order_forgotten"]
+
+
+def forgotten(rig, order):
+    """One that rests there and is listed no more, as lists of the venue have lost orders."""
+    rig.accept(order)
+    rig.trade(order, "1", "99")
+    rig.wait(10)
+    rig.snapshot(orders=[])
+    rig.not_found(order)
+    assert rig.order(order).status is OrderStatus.EXPIRED
+
+
+def test_an_order_that_counts_as_over_and_is_listed_past_its_fence_is_taken_back(rig, order):
+    forgotten(rig, order)
+    back = rig.row(order, qty=Decimal(3), price=Decimal(99), cum_qty=Decimal(1))
+
+    rig.wait(6)
+    rig.snapshot(orders=[back])
+    assert not rig.order(order).is_open  # the list may trail what ended it
+    rig.wait(1)
+    rig.snapshot(orders=[back])
+
+    assert rig.alarms() == ["order_forgotten", "order_appeared"]
+    assert rig.canceled() == [order]
+    assert rig.engine.core.exposure.reach(KEY).longest == 3
+
+    rig.refuse(order, msg.Request.CANCEL)
+    rig.wait(1)
+    assert rig.canceled() == [order]  # as often as it takes
+    rig.cancel(order, cum_qty=Decimal(1))
+    assert rig.order(order).status is OrderStatus.CANCELED
+    assert rig.qty() == 1
+
+
+def test_an_order_whose_cancel_was_answered_and_that_rests_all_the_same_is_taken_back(rig, order):
+    rig.accept(order)
+    rig.cancel(order)
+    rig.wait(9)
+
+    rig.snapshot(orders=[rig.row(order, qty=Decimal(3), price=Decimal(99))])
+
+    assert rig.canceled() == [order]
+
+
+def test_a_stop_that_counted_as_over_and_is_listed_again_goes_and_its_successor_stays(rig):
+    rig.hold("1", stop_loss="90")
+    (lost,) = rig.working(OrderRole.STOP_LOSS)
+    rig.wait(10)
+    rig.snapshot(orders=[])
+    rig.not_found(lost.cl_ord_id)
+    (successor,) = rig.working(OrderRole.STOP_LOSS)
+    rig.accept(successor.cl_ord_id)
+    rig.wait(9)
+
+    rig.snapshot(orders=[rig.row(lost.cl_ord_id), rig.row(successor.cl_ord_id)])
+
+    assert rig.canceled() == [lost.cl_ord_id]
+    assert encoded(Rig(facts=rig.facts, start=False).state) == encoded(rig.state)
+
+
+def test_lists_that_stay_blind_get_no_stop_for_each_look(rig):
+    rig.hold("1", stop_loss="90")
+    for _ in range(60):  # ten minutes
+        rig.wait(10, step=5)
+        rig.snapshot(orders=[])
+        for cl_ord_id in rig.queried():
+            rig.not_found(cl_ord_id)
+        for order in rig.submitted():
+            rig.accept(order.cl_ord_id)
+
+    stops = [o for o in rig.state.orders.values() if o.role is OrderRole.STOP_LOSS]
+    assert len(stops) <= 7  # 61 looks
+    assert rig.alarms() == ["order_forgotten"] * (len(stops) - 1)
+    assert len(rig.working(OrderRole.STOP_LOSS)) == 1
+
+
+def test_an_id_that_others_use_again_is_counted_where_it_is_listed_open(rig):
+    fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)
+    rig.cancel("manual-1")
+    rig.wait(9)
+
+    rig.snapshot(orders=[rig.row("manual-1", **fields)])
+
+    assert rig.engine.core.exposure.reach(KEY).longest == 3
+    assert rig.canceled() == []
 
 
 def test_not_found_says_nothing_of_ended_and_unknown_orders(rig, order):

@@ -46,6 +46,7 @@ class Api:
         self.books, self.now, self.habits = books, now, habits
         self.keys = 0
         self.is_key_live = False
+        self.maint_margin_ratio = 0.004
 
     def ask(self, verb, path, query):
         """Answer a REST request.
@@ -178,7 +179,7 @@ class Api:
             "notionalCap": 10**9,
             "notionalFloor": 0,
         }
-        bracket |= {"maintMarginRatio": 0.004, "cum": 0.0}
+        bracket |= {"maintMarginRatio": self.maint_margin_ratio, "cum": 0.0}
         return [{"symbol": name, "brackets": [bracket]} for name in self.books.contracts]
 
     def get_commissionrate(self, p):

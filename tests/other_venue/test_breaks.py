@@ -15,7 +15,7 @@ from holdfast.model.errors import (
     VenueUnavailable,
 )
 from holdfast.model.values import MAIN
-from holdfast.venues.binance_futures import orders_ws
+from holdfast.venues.binance_futures import contract_list, orders_ws
 from tests.other_venue.street import BTC, QUICK, session, street
 
 CLOSES = (1000, 1001, 1008, 1011, 0, None)
@@ -134,6 +134,24 @@ async def test_filters_that_change_are_read_again_and_the_next_order_fits_them(t
             await one.until(lambda: instrument[MAIN, BTC].tick == 5)
             await one.service.place_order(BTC, "BUY", "0.01", "LIMIT", "49900", stop_loss="48000")
             await one.agree()
+            await leave(one, market)
+
+
+async def test_a_margin_table_that_changes_is_read_again_while_the_session_runs(
+    tmp_path, monkeypatch
+):
+    """A session runs for months; by an old table the last margin would seem to be there still."""
+    monkeypatch.setattr(contract_list, "EVERY_S", 0.2)
+    monkeypatch.setattr(contract_list, "OFF_EVERY_S", 0.2)
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            await hold(one, market)
+            needed = one.service.live.engine.core.exposure.maintenance_margin(MAIN)
+            market.venue.api.maint_margin_ratio = 0.02
+
+            await one.until(
+                lambda: one.service.live.engine.core.exposure.maintenance_margin(MAIN) == 5 * needed
+            )
             await leave(one, market)
 
 

@@ -23,7 +23,7 @@ from .exposure import Pool
 from .order import Order, RequestState
 from .protection import guard, is_settled
 from .reports import UNWANTED, doubt_unanswered
-from .requests import close_position, flatten
+from .requests import flatten, insist_on_closing
 from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
@@ -179,9 +179,7 @@ def _close_largest(core: Core, account: AccountId, pool: Pool) -> None:
     if not keys:
         return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
-    before = len(core.facts)
-    close_position(core, worst)
-    if len(core.facts) > before:
+    if insist_on_closing(core, worst):
         core.alarm(
             "emergency_close",
             f"margin ratio {pool.ratio:.2f}: closing {worst[1]}",

@@ -135,14 +135,14 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
     if qty and not stuck and (failure := _failure(parent, children)):
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
-        if is_closing or _was_just_refused(_refused(exits), now):
+        if is_closing or was_just_refused(refused_of(exits), now):
             return []
         if (left := qty - _triggered(children, failure.passed)) > ZERO:
             return [CloseNow(left, failure.reason)]
     steps: list[Step] = []
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
-        if not (stuck and _was_refused_within(_refused(orders), now, HALTED_RETRY_NS)):
+        if not (stuck and _was_refused_within(refused_of(orders), now, HALTED_RETRY_NS)):
             steps += _plan_role(parent, role, _wanted(state, parent, qty), orders, now)
     return steps
 
@@ -199,19 +199,19 @@ def _must_wait(role: OrderRole, orders: list[Order], now: int) -> bool:
 
     A stop is never given up: what its refusals lead to is `_failure`'s to say.
     """
-    refused = _refused(orders)
+    refused = refused_of(orders)
     by_venue = sum(1 for order in refused if order.code is not None)
     if role is OrderRole.TAKE_PROFIT and by_venue >= REFUSALS_MAX:
         return True
-    return _was_just_refused(refused, now)
+    return was_just_refused(refused, now)
 
 
-def _refused(orders: list[Order]) -> list[Order]:
+def refused_of(orders: list[Order]) -> list[Order]:
     """Return the refused ones since the last that was not, newest first."""
     return list(takewhile(lambda o: o.status is OrderStatus.REJECTED, reversed(orders)))
 
 
-def _was_just_refused(refused: list[Order], now: int) -> bool:
+def was_just_refused(refused: list[Order], now: int) -> bool:
     if not refused:
         return False
     doublings = min(max(len(refused) - REFUSALS_MAX, 0), 10)
@@ -266,7 +266,7 @@ def _close_now(core: Core, parent: Parent, step: CloseNow) -> None:
         qty = qty if qty >= instrument.min_qty else ZERO
     plans = [] if qty else closing_plans(core, parent.key, parent.start.strategy_id)
     exits = [o for o in core.state.children(parent) if o.role is OrderRole.EXIT]
-    if (qty or plans) and not _refused(exits):
+    if (qty or plans) and not refused_of(exits):
         core.alarm(
             "protection_closed",
             f"{parent.start.symbol}: closing {step.qty:f} at the market, {step.reason}",

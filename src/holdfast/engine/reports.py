@@ -22,12 +22,20 @@ from ..model.messages import (
     Request,
     RequestRefused,
 )
-from ..model.values import OrderStatus
+from ..model.values import NS_PER_S, OrderStatus
 from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import settled_name, trade_name
 from .order import ABSENT, Order, RequestState
-from .strangers import meet_lost, meet_stranger
+from .strangers import is_back, meet_again, meet_lost, meet_stranger, tell_appeared
+
+FORGOTTEN = "the venue no longer knows it"
+
+FORGETFUL_NS = 10 * NS_PER_S
+FORGETFUL_MAX_NS = 300 * NS_PER_S
+"""How much longer an order is believed in whose forerunner the venue has forgotten, twice as long
+after each: else every audit of a venue whose lists are blind puts one more stop beside the others.
+"""
 
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
@@ -47,11 +55,8 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 
 
 def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
-    if order is None:
-        order = meet_stranger(core, report)
     has_news = report.exec_type is ExecType.TRADE and is_news(core, report)
-    if order is None and has_news:
-        order = meet_lost(core, report)
+    order = _met(core, report, order, is_news=has_news)
     if order is not None and not is_size_known(core, order, report, is_news=has_news):
         core.query(order)
         return
@@ -75,6 +80,17 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
     is_missing = order.reported_qty > max(order.cum_qty, named)
     if is_missing and report.exec_type is not ExecType.TRADE:
         core.resync(report.account, f"fills of {report.cl_ord_id} are missing")
+
+
+def _met(
+    core: Core, report: ExecutionReport, order: Order | None, *, is_news: bool
+) -> Order | None:
+    """Return the order that a report is of, taken on where the journal has none open."""
+    if order is None:
+        order = meet_stranger(core, report)
+    elif is_back(core, order, report):
+        order = meet_again(core, order, report)
+    return meet_lost(core, report) if order is None and is_news else order
 
 
 def _fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
@@ -169,13 +185,7 @@ def _revive(core: Core, order: Order, report: ExecutionReport) -> None:
         return
     if order.status in ABSENT and report.status.is_open:
         _accept(core, order, report)
-    core.alarm(
-        "order_appeared",
-        f"{order.cl_ord_id} was taken for absent and is at the venue; cancelling it",
-        order.request.account,
-        order.request.symbol,
-    )
-    core.cancel(order, "appeared after it was declared absent")
+    tell_appeared(core, order, "absent")
 
 
 # Status
@@ -315,8 +325,19 @@ def on_not_found(core: Core, answer: OrderNotFound) -> None:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:
             core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
-    if answer.asked_ts > core.fence_after(order.known_ts):
+    if answer.asked_ts > core.fence_after(order.known_ts) + _extra_patience(core, order):
         forget(core, order)
+
+
+def _extra_patience(core: Core, order: Order) -> int:
+    """Return how long an order is believed in because the ones before it were forgotten too."""
+    parent = core.state.parents.get(order.request.parent_id)
+    count = sum(
+        each.reason == FORGOTTEN and core.now - each.updated_ts < 2 * FORGETFUL_MAX_NS
+        for each in (core.state.children(parent) if parent else ())
+        if each.role is order.role and each is not order
+    )
+    return min(FORGETFUL_NS << min(count - 1, 10), FORGETFUL_MAX_NS) if count else 0
 
 
 def forget(core: Core, order: Order) -> None:
@@ -330,7 +351,7 @@ def forget(core: Core, order: Order) -> None:
             ts=core.now,
             cl_ord_id=order.cl_ord_id,
             cum_qty=booked,
-            reason="the venue no longer knows it",
+            reason=FORGOTTEN,
         )
     )
     core.alarm(

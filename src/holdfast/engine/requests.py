@@ -10,6 +10,7 @@ from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError, UnknownOrderError
 from ..model.values import (
+    NS_PER_S,
     OPERATOR,
     ZERO,
     AccountId,
@@ -31,11 +32,15 @@ from .dust import closing_plans
 from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
+from .protection import REFUSALS_MAX, refused_of, was_just_refused
 from .risk import first_refusal
 from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
 
 CUT_OFF = "the stop goes on that was asked for before the process ended"
+
+REFUSALS_REMEMBERED_NS = 60 * NS_PER_S
+"""How long a refused close counts: the next one, much later, is of another occasion."""
 
 
 def on_place(core: Core, request: msg.PlaceRequest) -> None:
@@ -227,6 +232,41 @@ def close_position(core: Core, key: Key) -> None:
         start_parent(core, plan, intent)
 
 
+def insist_on_closing(core: Core, key: Key, *, at_once: bool = False) -> bool:
+    """Close a position because the session wants it closed; less often where that is refused.
+
+    Args:
+        at_once: a person wants it now, whatever was refused a moment ago.
+
+    Returns:
+        Whether something went out, and nothing of the kind was refused of late.
+    """
+    refused = _refused_closes(core, key)
+    if was_just_refused(refused, core.now) and not at_once:
+        return False
+    before = len(core.facts)
+    if len(refused) == REFUSALS_MAX:
+        core.alarm(
+            "close_refused",
+            f"{key[1]}: a close was refused {len(refused)} times, the last: {refused[0].reason}",
+            *key,
+        )
+    close_position(core, key)
+    return len(core.facts) > before and not refused
+
+
+def _refused_closes(core: Core, key: Key) -> list[Order]:
+    """Return the closes at the market that were refused since one was taken, newest first."""
+    closes = [
+        order
+        for order in core.state.orders.values()
+        if order.role is OrderRole.EXIT and order.key == key and order.price is None
+    ]
+    refused = refused_of(closes)
+    is_over = bool(refused) and core.now - refused[0].updated_ts > REFUSALS_REMEMBERED_NS
+    return [] if is_over else refused
+
+
 def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     """Trade a position to a signed target: what closes goes reduce-only, the rest as an entry.
 
@@ -283,7 +323,7 @@ def on_kill(core: Core, request: msg.EngageKillSwitch) -> None:
     core.emit(ev.KillSwitchEngaged(ts=core.now, reason=request.reason, flatten=request.flatten))
     core.cancel_entries(f"kill switch: {request.reason}")
     if request.flatten:
-        flatten(core)
+        flatten(core, at_once=True)
     core.kill_looks.clear()
     for account in core.state.named_accounts:
         core.resync(account, "kill switch")
@@ -303,12 +343,12 @@ def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
     core.emit(ev.KillSwitchReleased(ts=core.now, operator=request.operator))
 
 
-def flatten(core: Core) -> None:
+def flatten(core: Core, *, at_once: bool = False) -> None:
     """Close every position; where the contract's status says that it can't be, try now and then."""
     for key in core.state.open_keys():
         stuck = is_stuck(core.state, key)
         if not stuck or core.is_time_to_try(key):
-            close_position(core, key)
+            insist_on_closing(core, key, at_once=at_once)
         if stuck and core.is_time_to_try(key):
             core.tried_ts[key] = core.now
 
@@ -348,7 +388,7 @@ def on_stop(core: Core, request: msg.StopSession) -> None:
         core.cancel_entries(f"stopping: {request.reason}")
     if request.flatten:
         core.emit(ev.FlattenRequested(ts=core.now, reason=request.reason))
-        flatten(core)
+        flatten(core, at_once=True)
 
 
 def stop_on(core: Core) -> None:
