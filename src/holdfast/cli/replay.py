@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..model.errors import InputError
-from .exit_codes import ExitCode
 from .options import AsJson, ConfigFile, DataDir
 from .output import print_json, warn
-from .replaying import Place, Told, played
+from .replaying import Place, Told, code_of, played
 from .run import DEFAULT_STRATEGY, overrides_of, seconds_of
 
 if TYPE_CHECKING:
@@ -150,9 +149,7 @@ def _one(job: Job, names: tuple[str, ...], place: Place, *, as_json: bool) -> in
         for name in ("journal", "report"):
             if document[name]:
                 print(f"{name.capitalize()}: {document[name]}")
-        if done.fault:
-            warn(done.fault)
-    return ExitCode.SESSION_ERROR if done.fault else ExitCode.OK
+    return code_of(done)
 
 
 def _terms(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .exit_codes import ExitCode
 from .output import print_json, print_pairs, print_table, text_of
-from .replaying import Place, Told, played
+from .replaying import Place, Told, code_of, played
 
 if TYPE_CHECKING:
     from ..runtime.replay_compare import Drift, Pair
@@ -56,7 +55,7 @@ def compared(
         _print_drift(title, drift, document["drift"])
         if report:
             print(f"Report: {report}")
-    return ExitCode.SESSION_ERROR if done.fault else ExitCode.OK
+    return code_of(done)
 
 
 def _pair(pair: Pair) -> Told:

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ..model.errors import TradingError
+from ..model.values import TradingSessionStatus
+from .exit_codes import ExitCode
+from .output import warn
 from .run import execute
+from .telling import telling
 
 if TYPE_CHECKING:
     from ..feeds import RecordingFeed
@@ -57,7 +61,7 @@ def played(
     if place.journal is not None:
         place.folder.mkdir(parents=True, exist_ok=True)
     journal = memory if place.journal is None else open_journal(place.journal)
-    with _progress(feed.start_ts, job.end_ts, is_quiet=is_quiet) as on_turn:
+    with _progress(feed.start_ts, job.end_ts, is_quiet=is_quiet) as on_turn, telling():
         done = execute(
             play(
                 job.config,
@@ -114,7 +118,8 @@ def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) ->
             "session_id": done.session_id,
             "status": done.status,
             "reason": done.reason,
-            "error": done.fault or None,
+            "error": done.flaw or None,
+            "stopped_strategies": done.stopped,
             "duration_s": round(done.seconds, 3),
             "cpu_s": round(done.cpu_s, 3),
             "feed_duration_s": stats.duration.total_seconds(),
@@ -125,6 +130,7 @@ def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) ->
                 "positions_diff": books.positions_diff if books else None,
                 "balance_diff": books.balance_diff if books else None,
             },
+            "differences": books.differences if books else None,
             "report": str(place.report) if place.report else None,
             "journal": str(place.journal) if place.journal else None,
             "files": job.files,
@@ -136,6 +142,18 @@ def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) ->
     span = str(stats.duration).split(".", maxsplit=1)[0]
     found["messages_told"] = f"{span} of market in {done.seconds:.1f} s; {_books(found['books'])}"
     return found
+
+
+def code_of(done: Replayed) -> ExitCode:
+    """Say what is wrong with a replay, where something is, and return its exit code."""
+    from .ending import books_code
+
+    code = books_code(done.books)
+    if done.status is TradingSessionStatus.ERROR:
+        warn(done.flaw)
+    elif not done.stopped:
+        return code
+    return ExitCode.SESSION_ERROR
 
 
 def figures_of(stats: SessionStats) -> Told:
