@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.cli import main
+from holdfast.model.values import TradingSessionStatus
 from holdfast.runtime import replay as replay_module
 from holdfast.runtime.books import BooksReport
 
@@ -126,10 +127,8 @@ def test_books_that_differ_give_the_code_that_a_session_ends_with(
 
 def test_a_session_that_halts_in_a_replay_is_an_error(capsys, monkeypatch):
     """It ends as a session does, when the recording is over: halted, and not in an exception."""
-    kind = type(replay_module.TradingSessionStatus.ERROR)
-    monkeypatch.setattr(
-        replay_module.LiveSession, "status", property(lambda _: kind.ERROR), raising=True
-    )
+    halted = property(lambda _: TradingSessionStatus.ERROR)
+    monkeypatch.setattr("holdfast.runtime.replay.LiveSession.status", halted)
 
     assert _replay("--json") == 7
     assert json.loads(capsys.readouterr().out)["status"] == "ERROR"
