@@ -68,6 +68,8 @@ def test_a_group_alone_lists_its_commands(capsys, group):
         (["release", "--yes"], "--operator NAME"),
         (["close", ""], "which symbol: it was empty"),
         (["adjust", " ", "1"], "which symbol: it was empty"),
+        (["adjust", " ", "-0.02"], "which symbol: it was empty"),
+        (["adjust", "BTCUSDT", "1", "--acount", "x"], "unexpected extra argument"),
         (["modify", "", "--price", "1"], "which order: its id was empty"),
         (["replay", "x.csv", "--half-spread", "-1bp"], "--half-spread must not be negative"),
         (["replay", "x.csv", "--queue", "-5"], "--queue must not be negative, was -5"),

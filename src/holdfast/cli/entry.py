@@ -55,6 +55,10 @@ def _run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else ExitCode.OK
 
 
+SIGNED = frozenset({"adjust"})
+"""Commands with an argument that may be negative: it is no option."""
+
+
 def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -90,7 +94,8 @@ def _load(name: str) -> Callable[..., object]:
         for inner, function in found.items():
             app.command(inner)(function)
     else:
-        app.command(name)(found)
+        is_signed = name in SIGNED
+        app.command(name, context_settings={"ignore_unknown_options": is_signed})(found)
 
     def call(arguments: list[str], prog_name: str) -> object:
         given = arguments or (["--help"] if isinstance(found, dict) else [])

@@ -87,10 +87,10 @@ def _by_account(stats: SessionStats) -> dict[str, Breakdown]:
 def _breakdown_lines(title: str, parts: Mapping[str, Breakdown]) -> list[str]:
     if not parts:
         return []
-    head = f"{title:<20}  {'trades':>6}  {'won':>7}  {'net P&L':>14}  {'fills':>6}"
+    head = f"{title:<20}  {'trades':>6}  {'won':>7}  {'net P&L':>13}  {'fills':>6}"
     return ["", head] + [
         f"{name[:20]:<20}  {part.total_trades:>6}  {part.win_rate:>7.1%}  "
-        f"{part.net_pnl:>+14,.2f}  {part.fills:>6}"
+        f"{part.net_pnl:>+13,.2f}  {part.fills:>6}"
         for name, part in sorted(parts.items())
     ]
 
