@@ -162,6 +162,7 @@ def figures_of(stats: SessionStats) -> Told:
         "signals": stats.signals,
         "denied": stats.denied,
         "denials": stats.denials,
+        "denial_reasons": stats.denial_reasons,
         "orders": stats.orders,
         "rejected": stats.rejected,
         "fills": stats.fills,
