@@ -21,7 +21,7 @@ def _examples():
                 yield pytest.param(code, name, id=name)
 
 
-@pytest.mark.parametrize(("code", "name"), _examples())
+@pytest.mark.parametrize(("code", "name"), list(_examples()))
 def test_an_example_is_a_strategy(tmp_path, code, name):
     (tmp_path / "mine.py").write_text(code)
 

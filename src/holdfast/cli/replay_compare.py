@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .output import print_json, print_pairs, print_table, text_of
+from .output import print_json, print_pairs, print_table
 from .replaying import Place, Told, code_of, played
 
 if TYPE_CHECKING:
@@ -91,7 +91,12 @@ def _print_drift(title: str, drift: Drift, summary: Told) -> None:
         )
     columns = ["Entered", "Symbol", "Side", "In", "ms>", "Worse, bp>", "Exit ms>", "Worse, bp>"]
     print_table(title, [*columns, "P&L apart>"], rows)
-    print_pairs("", [(name, text_of(value)) for name, value in summary.items()])
+    print_pairs("", [(name.replace("_", " "), _figure_told(summary[name])) for name in summary])
+
+
+def _figure_told(value: float | str | None) -> str:
+    """Write a count as it is, a mean and a profit with two decimals."""
+    return "-" if value is None else f"{value}" if type(value) is int else f"{float(value):+,.2f}"
 
 
 def _number_told(value: float | None) -> str:
