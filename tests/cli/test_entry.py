@@ -189,3 +189,11 @@ def test_an_interrupt_inside_a_command_has_it_too(capsys, monkeypatch):
 def test_the_version_is_told(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("holdfast ")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_error(closed):
+    """A cron job may have none."""
+    command = f"{sys.executable} -m holdfast strategies {closed}"
+
+    assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == 0

@@ -132,3 +132,14 @@ def test_a_session_that_halts_in_a_replay_is_an_error(capsys, monkeypatch):
 
     assert _replay("--json") == 7
     assert json.loads(capsys.readouterr().out)["status"] == "ERROR"
+
+
+@pytest.mark.parametrize("more", [[], ["--grid", "fast=5,6", "--jobs", "1"]], ids=["one", "sweep"])
+def test_a_report_that_can_not_be_written_costs_no_figures(capsys, more):
+    arguments = ["replay", "BTCUSDT-1m.csv", "--no-journal", "--out", "/proc/no/x.html", *more]
+
+    assert main(arguments) == 0
+    told = capsys.readouterr()
+    assert "0:29:01 of market" in told.out or "2 replays, 0 failed" in told.out
+    assert "no report: /proc/no/x.html" in told.err
+    assert "Report:" not in told.out

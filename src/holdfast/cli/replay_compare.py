@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from .output import print_json, print_pairs, print_table
@@ -37,24 +38,24 @@ def compared(
         start_ts=max(job.start_ts, session.started_ts),
         end_ts=min(job.end_ts or session.ended_ts + 1, session.ended_ts + 1),
     )
-    report, place.report = place.report, None
     names = tuple(strategy or session.strategies)
-    done, document, facts = played(job, names, place, is_quiet=as_json)
+    alone = copy(place)
+    alone.report = None
+    done, document, facts = played(job, names, alone, is_quiet=as_json)
     drift = compare(session.trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
-    if report is not None:
-        write_drift(report, drift, title)
+    place.have(lambda path: write_drift(path, drift, title))
     document |= {
         "compared": session.session_id,
-        "report": str(report) if report else None,
+        "report": str(place.report) if place.report else None,
         "drift": builtins(drift.summary()),
     }
     if as_json:
         print_json({**document, "pairs": builtins([_pair(pair) for pair in drift.pairs])})
     else:
         _print_drift(title, drift, document["drift"])
-        if report:
-            print(f"Report: {report}")
+        if place.report:
+            print(f"Report: {place.report}")
     return code_of(done)
 
 

@@ -33,8 +33,7 @@ def swept(
             rows.append(row)
             advance()
     rows = sorted(in_order(rows, axes), key=lambda row: -row.figure(by))
-    if place.report is not None:
-        write_sweep(place.report, axes, rows, by)
+    place.have(lambda path: write_sweep(path, axes, rows, by))
     report = str(place.report) if place.report else None
     if as_json:
         print_json({"points": [_row(row, by) for row in rows], "by": by, "report": report})
@@ -74,8 +73,7 @@ def walked(
     size = len(cuts) * (math.prod(len(values) for values in axes.values()) + 1)
     with counting(size, is_quiet=as_json) as advance, hushed():
         folds = walk_forward(job, axes, cuts, by=by, workers=workers, on_row=lambda _: advance())
-    if place.report is not None:
-        write_walk(place.report, folds, by)
+    place.have(lambda path: write_walk(path, folds, by))
     report = str(place.report) if place.report else None
     if as_json:
         told = [_fold(fold, by) for fold in folds]

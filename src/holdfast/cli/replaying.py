@@ -44,6 +44,16 @@ class Place:
         self.report = (out or self.folder / f"{self.session_id}.html") if wants_report else None
         self.journal = self.folder / f"{self.session_id}.db" if keeps_journal else None
 
+    def have(self, write: Callable[[Path], object]) -> None:
+        """Have the report written, where one is wanted. A failure is told, and costs no figures."""
+        if self.report is None:
+            return
+        try:
+            write(self.report)
+        except (TradingError, OSError) as error:
+            warn(f"no report: {error}")
+            self.report = None
+
 
 def played(
     job: Job, names: tuple[str, ...], place: Place, *, is_quiet: bool
@@ -74,9 +84,12 @@ def played(
             )
         )
     facts = _facts(place, memory)
-    if place.report is not None:
+
+    def write(path: Path) -> None:
         bars = _bars(feed, done)
-        write_report(place.report, facts(), bars=bars, session_id=done.session_id, title="Replay")
+        write_report(path, facts(), bars=bars, session_id=done.session_id, title="Replay")
+
+    place.have(write)
     return done, _document(done, job, names, place), facts
 
 
