@@ -196,14 +196,20 @@ def test_a_new_session_on_a_paused_ones_journal_runs(rig):
 
 
 @pytest.mark.parametrize(
-    ("message", "status"),
+    ("message", "why"),
     [
-        (msg.ResumeSession(), Status.RUNNING),
-        (msg.ResetSession(reason="x"), Status.STOPPED),
+        (msg.ResumeSession(), "is RUNNING already"),
+        (msg.ResetSession(reason="x"), "can't become STOPPED"),
     ],
 )
-def test_a_move_that_the_table_does_not_have_is_refused(rig, message, status):
-    refused(rig, message, SessionStateError, f"can't become {status.value}")
+def test_a_move_that_the_table_does_not_have_is_refused(rig, message, why):
+    refused(rig, message, SessionStateError, why)
+
+
+def test_who_resumes_a_session_that_is_killed_hears_of_the_kill_switch(rig):
+    rig.hear(msg.EngageKillSwitch(reason="x"))
+
+    refused(rig, msg.ResumeSession(), SessionStateError, "the kill switch is engaged")
 
 
 def test_a_stop_waits_for_its_entries_and_leaves_stops_at_the_venue(rig):

@@ -105,7 +105,8 @@ def test_a_live_feed_without_a_network_is_told(capsys):
         (["--balance", "much"], "balance must be a number"),
         (["--balance", "-1"], "balance must not be negative"),
         (["--feed", "/nowhere/at.csv"], "no such file"),
-        (["--faults", "/nowhere/at.toml"], "can't be read"),
+        (["--fault", "delay:2"], "fault 'delay:2': probability of delay must be 0 to 1, was 2.0\n"),
+        (["--faults", "/nowhere/at.toml"], "at.toml can't be read: No such file or directory\n"),
         (["--feed", "binance", "--feed-url", "ftp://host"], "must begin with http://"),
     ],
 )

@@ -24,8 +24,16 @@ def show(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = 
 
 
 def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check the settings and list every mistake; exit code 2 if there is one."""
+    """Check the settings, and what they name, and list every mistake; exit code 2 if there is one.
+
+    Strategies are loaded, as a start does.
+    """
+    from ..model.config import as_error
+    from .refusals import refusals
+
     loaded = Place(data_dir, config).load()
+    if mistakes := refusals(loaded):
+        raise as_error(mistakes)
     if as_json:
         print_json({"is_ok": True, "given": len(loaded.sources), "warnings": list(loaded.warnings)})
         return

@@ -126,7 +126,7 @@ class Core:
         Raises:
             SessionStateError: the table does not have that move.
         """
-        check_move(self.state.status, status)
+        check_move(self.state.status, status, is_killed=self.state.is_killed)
         self.emit(ev.SessionChanged(ts=self.now, status=status, reason=reason))
 
     def fail(self, reason: str) -> None:

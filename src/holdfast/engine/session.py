@@ -25,12 +25,15 @@ TRANSITIONS: dict[S, frozenset[S]] = {
 }
 
 
-def check_move(status: S, target: S) -> None:
+def check_move(status: S, target: S, *, is_killed: bool = False) -> None:
     """Refuse a move that the table does not have.
 
     Raises:
         SessionStateError: naming both states and what is possible instead.
     """
+    if target is status:
+        more = "; the kill switch is engaged, and is released by itself" if is_killed else ""
+        raise SessionStateError(f"the session is {status.value} already{more}")
     if target not in TRANSITIONS[status]:
         possible = ", ".join(sorted(s.value for s in TRANSITIONS[status]))
         raise SessionStateError(

@@ -47,6 +47,7 @@ Emit = Callable[[SignalGenerated], None]
 OnFailed = Callable[[StrategyId, str], None]
 
 _LOG = logging.getLogger("holdfast.runner")
+_SAID = logging.getLogger("holdfast.runner.said")  # by strategies
 
 
 class LiveStrategyRunner:
@@ -371,7 +372,7 @@ class LiveStrategyRunner:
         one.said.clear()
         for what in said:
             if isinstance(what, str):
-                _LOG.info("%s: %s", one.strategy_id, self.clean(what))
+                _SAID.info("%s: %s", one.strategy_id, self.clean(what))
             elif not self._is_over:
                 self._wishes.add(one, what)
         self._wishes.hand_over(self._emit)
