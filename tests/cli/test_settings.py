@@ -111,3 +111,9 @@ def test_shares_that_are_written_in_percent_are_told_so(capsys, tmp_path):
     assert "take_profit_pct = 5 is 500% of the price; it is a fraction: 0.02 is 2 %" in (
         capsys.readouterr().err
     )
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(capsys):
+    """A journal's address, and all that is said of it, is text."""
+    assert main(["run", "--for", "1s", "--data-dir", "bad\udce4"]) == 2
+    assert "--data-dir = bad\\udce4: expected a folder's name in UTF-8" in capsys.readouterr().err

@@ -209,7 +209,12 @@ def test_a_move_that_the_table_does_not_have_is_refused(rig, message, why):
 def test_who_resumes_a_session_that_is_killed_hears_of_the_kill_switch(rig):
     rig.hear(msg.EngageKillSwitch(reason="x"))
 
-    refused(rig, msg.ResumeSession(), SessionStateError, "the kill switch is engaged")
+    refused(
+        rig,
+        msg.ResumeSession(),
+        SessionStateError,
+        "the kill switch is engaged: an operator must release it",
+    )
 
 
 def test_a_stop_waits_for_its_entries_and_leaves_stops_at_the_venue(rig):

@@ -31,12 +31,14 @@ def check_move(status: S, target: S, *, is_killed: bool = False) -> None:
     Raises:
         SessionStateError: naming both states and what is possible instead.
     """
+    if target in TRANSITIONS[status]:
+        return
+    possible = ", ".join(sorted(s.value for s in TRANSITIONS[status]))
     if target is status:
-        more = "; the kill switch is engaged, and is released by itself" if is_killed else ""
-        raise SessionStateError(f"the session is {status.value} already{more}")
-    if target not in TRANSITIONS[status]:
-        possible = ", ".join(sorted(s.value for s in TRANSITIONS[status]))
-        raise SessionStateError(
-            f"a session that is {status.value} can't become {target.value}; "
-            f"it can become {possible}"
+        wrong = f"the session is {status.value} already"
+        wrong += (
+            ", and the kill switch is engaged: an operator must release it" if is_killed else ""
         )
+    else:
+        wrong = f"a session that is {status.value} can't become {target.value}"
+    raise SessionStateError(f"{wrong}; it can become {possible}")

@@ -232,7 +232,10 @@ def rule_of(text: str) -> Rule:
     try:
         rule = Rule(kind=kind, probability=float(probability or 1), on=pattern or "*")
         _check(rule)
-    except (ValueError, InputError) as error:
+    except ValueError as error:
+        expected = f"a probability is a number from 0 to 1, was {probability!r}"
+        raise ConfigError(f"fault {text!r}: {expected}") from error
+    except InputError as error:
         raise ConfigError(f"fault {text!r}: {error}") from error
     return rule
 
