@@ -244,9 +244,9 @@ class Api:
             raise Refused(code, text)
         return order
 
-    def _is_hidden(self, made):
+    def _is_hidden(self, made, habit="lags"):
         """Tell whether lists do not show yet what was made then."""
-        return "lags" in self.habits and self.now() - made < LAG_MS
+        return habit in self.habits and self.now() - made < LAG_MS
 
     def get_openorders(self, p):
         found = self.books.open_orders(p.get("symbol"))
@@ -272,7 +272,7 @@ class Api:
             rows.trade_row(each)
             for each in self.books.fills
             if each.order.symbol == p["symbol"] and each.trade_id >= first
-            and since <= each.at <= until
+            and since <= each.at <= until and not self._is_hidden(each.at, "late_trades")
         ]  # fmt: skip
         return self._page(found, p, is_newest="fromId" not in p)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from . import rows
@@ -272,6 +272,8 @@ class Books:
         self.fills.append(fill)
         self._pay(profit, "REALIZED_PNL", order.symbol, f"{fill.trade_id}")
         self._pay(-fee, "COMMISSION", order.symbol, f"{fill.trade_id}", fill.fee_asset)
+        if "no_trade_ids" in self.habits and what == "CALCULATED":
+            fill = replace(fill, trade_id=0)
         lite, moved = rows.lite_event(fill), rows.moved_event(self, order.symbol, now)
         told = rows.order_event(order, what, now, fill)
         if "lite_late" in self.habits:
@@ -280,6 +282,10 @@ class Books:
             frames = [told, moved, new, lite, told]  # of one kind in order but for the NEW
         else:
             frames = [lite, new, moved, told]
+        if "no_trade_events" in self.habits:
+            whole = rows.order_event(order, "NEW", now)
+            whole["o"]["X"] = order.status
+            frames = [moved, whole]
         for frame in frames:
             if frame is not None:
                 self.tell(frame)

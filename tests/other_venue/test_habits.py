@@ -77,6 +77,21 @@ async def fill_in_parts(one, market):
     await one.agree()
 
 
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+async def test_counters_beyond_the_limits_hold_nothing_back(tmp_path, over_ws):
+    """A venue that refuses nothing has not counted so much in the time that it speaks of."""
+    with street("odd_counters") as market:
+        async with session(tmp_path, market, over_ws=over_ws) as one:
+            async with asyncio.timeout(10):
+                await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+                await one.until(lambda: market.protected() == market.books()[1] != {})
+                await one.agree()
+                await one.service.close_position(BTC)
+                await one.until(lambda: not market.books()[1] and not market.books()[2])
+            await one.agree()
+            assert one.status == "RUNNING"
+
+
 async def test_a_stop_that_the_venue_makes_as_small_as_what_is_held_is_over_when_it_filled(
     tmp_path,
 ):

@@ -134,6 +134,8 @@ class OtherVenue:
         if "all_well" in self.habits and "code" in value:  # says so with HTTP 200
             status, value = 200, {"msg": value["msg"], "code": value["code"]}
         counters = {"X-MBX-USED-WEIGHT-1M": str(self.weight), "X-MBX-ORDER-COUNT-10S": "1"}
+        if "odd_counters" in self.habits:  # not of a minute: of all its life
+            counters = {"X-MBX-USED-WEIGHT-1M": "99999999", "X-MBX-ORDER-COUNT-10S": "5000"}
         shown = {} if "no_counters" in self.habits else counters
         return Answer(status, write(value, self.habits).encode(), {**shown, **(headers or {})})
 
