@@ -197,6 +197,21 @@ def test_the_largest_position_is_closed_before_the_venue_does_it(rig):
     assert rig.alarms() == ["emergency_close"]
 
 
+def test_what_is_closed_for_want_of_margin_is_not_opened_once_more(rig):
+    rig.price(100, ETH)
+    resting = {
+        symbol: rig.place(Side.BUY, "5", symbol=symbol, order_type=OrderType.LIMIT, price="96")
+        for symbol in (BTC, ETH)
+    }
+    rig.accept(*resting.values())
+    nearly_liquidated(rig)
+
+    rig.tick()
+
+    assert [order.symbol for order in rig.submitted()] == [BTC]
+    assert rig.canceled() == [resting[BTC]]
+
+
 def test_each_margin_asset_stands_for_its_own_positions_alone(rig):
     other = Symbol("BTCUSDC")
     rig.hear(msg.InstrumentListed(instrument=contract(other, margin_asset="USDC"), leverage=10))

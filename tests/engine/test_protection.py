@@ -333,6 +333,18 @@ def test_a_price_that_is_passed_closes_at_the_market_at_once(rig, role):
     assert "protection_closed" in rig.alarms()
 
 
+def test_what_is_closed_for_want_of_a_stop_is_not_bought_once_more(rig):
+    entry = bracket(rig, qty="3", order_type=OrderType.LIMIT, price="99", stop_loss="90")
+    other = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price="98", stop_loss="90")
+    rig.accept(other)
+    rig.trade(entry, "1", "99", of="3")
+
+    rig.reject(only(rig, STOP).cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert only(rig, EXIT).qty == 1
+    assert rig.canceled() == [entry]
+
+
 def test_what_is_closed_for_want_of_a_stop_goes_out_in_orders_that_the_venue_takes(rig):
     entry = bracket(rig, stop_loss="90")
     rig.hear(msg.InstrumentListed(instrument=contract(max_market_qty=Decimal("1.5")), leverage=10))

@@ -30,7 +30,7 @@ from holdfast.model.values import (
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, KEY, Rig, S, encoded
+from tests.engine.rig import BTC, ETH, KEY, Rig, S, encoded
 
 LIMIT = OrderType.LIMIT
 
@@ -512,6 +512,27 @@ def test_a_foreign_order_is_counted_and_not_touched():
     assert not rig.order("manual-1").is_ours
     assert rig.canceled() == []
     assert rig.engine.core.exposure.reach((MAIN, "BTCUSDT")).longest == 2
+
+
+def test_orders_of_another_program_are_told_of_once_in_a_while():
+    rig = foreign(foreign_order_policy="adopt")
+    for number in range(2, 50):  # a grid, say, beside us
+        rig.wait(30, step=10)
+        name = f"grid-{number}"
+        rig.report(name, ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))
+        rig.cancel(name)
+    assert rig.alarms() == ["order_adopted"]
+
+    rig.report("web-1", ExecType.NEW, OrderStatus.NEW, symbol=ETH, qty=Decimal(2))
+    assert rig.alarms() == ["order_adopted"] * 2  # of another symbol
+
+    rig.report(own_id(), ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+    assert rig.alarms() == ["order_adopted"] * 3  # one of ours is never a matter of course
+
+    rig.wait(610, step=10)
+    rig.report("web-2", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))
+    assert rig.alarms() == ["order_adopted"] * 4
+    assert rig.engine.core.exposure.reach(KEY).longest == 6
 
 
 def test_a_foreign_order_may_be_cancelled_by_policy():
@@ -1139,7 +1160,7 @@ def test_a_stop_that_counted_as_over_and_is_listed_again_goes_and_its_successor_
 
 def test_lists_that_stay_blind_get_no_stop_for_each_look(rig):
     rig.hold("1", stop_loss="90")
-    for _ in range(60):  # ten minutes
+    for _ in range(180):  # half an hour
         rig.wait(10, step=5)
         rig.snapshot(orders=[])
         for cl_ord_id in rig.queried():
@@ -1148,7 +1169,7 @@ def test_lists_that_stay_blind_get_no_stop_for_each_look(rig):
             rig.accept(order.cl_ord_id)
 
     stops = [o for o in rig.state.orders.values() if o.role is OrderRole.STOP_LOSS]
-    assert len(stops) <= 7  # 61 looks
+    assert len(stops) <= 11
     assert rig.alarms() == ["order_forgotten"] * (len(stops) - 1)
     assert len(rig.working(OrderRole.STOP_LOSS)) == 1
 

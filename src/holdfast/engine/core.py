@@ -145,6 +145,12 @@ class Core:
             if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
                 self.cancel(order, reason)
 
+    def cancel_openers(self, orders: list[Order], reason: str) -> None:
+        """Ask for our entries among these back: what is being closed is not opened once more."""
+        for order in orders:
+            if order.is_ours and order.role is OrderRole.ENTRY:
+                self.cancel(order, reason)
+
     def is_time_to_try(self, key: Key) -> bool:
         """Tell whether to try once more what the venue has probably no way to do."""
         return self.now - self.tried_ts.get(key, 0) >= TRY_AGAIN_NS

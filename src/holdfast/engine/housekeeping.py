@@ -179,6 +179,7 @@ def _close_largest(core: Core, account: AccountId, pool: Pool) -> None:
     if not keys:
         return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
+    core.cancel_openers(core.state.open_orders_of(worst), "emergency close")
     if insist_on_closing(core, worst):
         core.alarm(
             "emergency_close",

@@ -259,7 +259,11 @@ def _do(core: Core, parent: Parent, step: Step) -> None:
 
 
 def _close_now(core: Core, parent: Parent, step: CloseNow) -> None:
-    """Close a holding at the market; told once, however often the venue refuses that."""
+    """Close a holding at the market; told once, however often the venue refuses that.
+
+    What is left of its entry is taken back: it would be closed for the same want of a stop.
+    """
+    core.cancel_openers(core.state.children(parent), step.reason)
     instrument, qty = core.state.instruments.get(parent.key), step.qty
     if instrument is not None:
         qty = instrument.round_qty(qty)

@@ -37,6 +37,9 @@ FORGETFUL_MAX_NS = 300 * NS_PER_S
 after each: else every audit of a venue whose lists are blind puts one more stop beside the others.
 """
 
+FORGOTTEN_COUNTS_NS = 3600 * NS_PER_S
+"""How long it is remembered that one was forgotten: a venue has been blind for half an hour."""
+
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
     OrderStatus.EXPIRED: ev.OrderExpired,
@@ -333,7 +336,7 @@ def _extra_patience(core: Core, order: Order) -> int:
     """Return how long an order is believed in because the ones before it were forgotten too."""
     parent = core.state.parents.get(order.request.parent_id)
     count = sum(
-        each.reason == FORGOTTEN and core.now - each.updated_ts < 2 * FORGETFUL_MAX_NS
+        each.reason == FORGOTTEN and core.now - each.updated_ts < FORGOTTEN_COUNTS_NS
         for each in (core.state.children(parent) if parent else ())
         if each.role is order.role and each is not order
     )

@@ -218,9 +218,7 @@ def _open_order(core: Core, cl_ord_id: ClOrdId) -> Order:
 def on_close(core: Core, request: msg.CloseRequest) -> None:
     """Close a position at the market; entries that would open it again are taken back."""
     key = (request.account, request.symbol)
-    for order in core.state.open_orders_of(key):
-        if order.role is OrderRole.ENTRY and order.is_ours:
-            core.cancel(order, request.reason)
+    core.cancel_openers(core.state.open_orders_of(key), request.reason)
     close_position(core, key)
 
 

@@ -17,9 +17,11 @@ from ..model.errors import Fenced
 from ..model.ids import Owner, parse_cl_ord_id
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import (
+    NS_PER_S,
     OPERATOR,
     ZERO,
     ClOrdId,
+    Key,
     NewOrder,
     OrderRole,
     OrderStatus,
@@ -30,22 +32,38 @@ from .core import Core
 from .order import Order
 from .sizing import stop_price
 
+USUAL_NS = 600 * NS_PER_S
+"""How long an order of somebody else's is told of for the next ones in its symbol too: another
+program on the account may place hundreds an hour."""
+
 
 def meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
     """Take on an open order that the journal does not know; a closed one is history."""
     owner = _ours(core, report)
     if not report.status.is_open or report.exec_type is ExecType.TRADE:
         return None
+    is_news = owner is not None or not _is_usual(core, (report.account, report.symbol))
     order = _adopt(core, report, owner)
     whose = "of ours that the journal does not know" if owner else "of somebody else"
-    core.alarm(
-        "order_adopted",
-        f"{report.symbol}: open order {report.cl_ord_id} {whose}{_its_stop(core, order)}",
-        report.account,
-        report.symbol,
-    )
+    if is_news:
+        core.alarm(
+            "order_adopted",
+            f"{report.symbol}: open order {report.cl_ord_id} {whose}{_its_stop(core, order)}",
+            report.account,
+            report.symbol,
+        )
     _treat_foreign(core, order)
     return order
+
+
+def _is_usual(core: Core, key: Key) -> bool:
+    """Tell whether somebody else placed an order in a symbol of late: a person knows by then."""
+    for order in reversed(core.state.orders.values()):
+        if core.now - order.created_ts >= USUAL_NS:
+            return False
+        if not order.is_ours and order.key == key:
+            return True
+    return False
 
 
 def meet_lost(core: Core, report: ExecutionReport) -> Order | None:
