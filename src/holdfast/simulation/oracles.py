@@ -160,7 +160,7 @@ class Oracles:
                 self._judge_accepted(output)
             elif report.exec_type is ExecType.NEW and not output.order.algo_id:
                 self.say("one order per id", f"{report.cl_ord_id} was accepted twice")
-            elif report.exec_type is ExecType.REPLACED and _may_open(output.order):
+            elif report.exec_type is ExecType.REPLACED and may_open(output.order):
                 self._judge_limit(output)
 
     def _note(self, output: OrderUpdate) -> None:
@@ -394,6 +394,6 @@ def role_of(cl_ord_id: str) -> OrderRole | None:
     return None if owner is None else owner.role
 
 
-def _may_open(order: VenueOrder) -> bool:
+def may_open(order: VenueOrder) -> bool:
     """Tell whether an order is one of ours that could do more than close."""
     return parse_cl_ord_id(order.cl_ord_id) is not None and not order.asked.reduce_only
