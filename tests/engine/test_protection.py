@@ -12,7 +12,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import Request
 from holdfast.model.values import NS_PER_S, OrderRole, OrderStatus, OrderType, Side
-from tests.engine.rig import BTC, Rig, contract
+from tests.engine.rig import BTC, START, Rig, contract
 
 STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
 
@@ -533,6 +533,23 @@ def test_an_alarm_is_raised_once_when_the_stop_is_missing_too_long_and_called_of
     assert len(rig.told(ev.ProtectionRestored)) == 1
     rig.wait(2)
     assert len(rig.ever(ev.ProtectionRestored)) == 1
+
+
+@pytest.mark.parametrize(("patience_s", "code"), [(5, None), (20, None), (60, -4045)])
+def test_a_stop_that_is_tried_again_and_again_delays_no_alarm(patience_s, code):
+    rig = Rig(protection_alarm_ns=patience_s * NS_PER_S)
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    for _ in range(patience_s + 2):
+        assert rig.ever(ev.ProtectionMissing) == []
+        for order in rig.working(STOP) + rig.working(EXIT):
+            rig.reject(order.cl_ord_id, code=code, reason="no")
+        rig.wait(1)
+        if rig.ever(ev.ProtectionMissing):
+            break
+
+    [missing] = rig.ever(ev.ProtectionMissing)
+    assert missing.ts - START <= (patience_s + 1) * NS_PER_S
 
 
 def test_a_target_raises_no_alarm(rig):

@@ -792,3 +792,16 @@ def test_a_wallet_in_another_asset_is_compared_too(rig):
 
     [fact] = rig.told(ev.BooksDiffered)
     assert (fact.what, fact.ours, fact.theirs) == ("balance BNB", ZERO, 1)
+
+
+def test_a_difference_that_halted_a_session_is_told_of_once_and_so_is_another():
+    rig = Rig()
+    for _ in range(10):
+        rig.snapshot(balance="9000")
+        rig.wait(10)
+    assert rig.alarms() == ["books_differ", "session_error"]
+
+    for _ in range(10):
+        rig.snapshot(balance="8000")
+        rig.wait(10)
+    assert rig.alarms() == ["books_differ", "session_error", "books_differ"]

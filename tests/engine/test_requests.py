@@ -330,6 +330,16 @@ def test_what_cannot_be_amended_says_why(rig):
     refused(rig, modify(cl_ord_id, "3"), SessionStateError, "is CANCELED already")
 
 
+def test_an_order_that_has_nearly_filled_can_be_amended(rig):
+    large = contract(min_notional=Decimal(50), min_qty=Decimal("0.5"))
+    rig.hear(msg.InstrumentListed(instrument=large, leverage=10))
+    order = limit(rig, qty="2")
+    rig.trade(order, "1.9", price="99")
+
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, price=Decimal(98)))
+    assert rig.told(ev.ReplaceRequested)
+
+
 def test_an_entry_is_not_amended_past_its_own_stop_or_target(rig):
     order = limit(rig, price="99", stop_loss="97", take_profit="101")
 

@@ -20,6 +20,7 @@ from holdfast.model.values import (
     StrategyId,
     Symbol,
     TimeInForce,
+    TradingSessionStatus,
 )
 from tests.engine.rig import BTC, Rig, S, contract
 
@@ -211,6 +212,18 @@ def test_outside_running_an_entry_is_denied_and_a_close_goes_out(rig):
 
     rig.signal(CLOSE)
     assert [o.role for o in rig.submitted()] == [OrderRole.EXIT]
+
+
+def test_nothing_goes_out_behind_the_end_of_a_session(rig):
+    enter(rig, quantity=Decimal(3))
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.tick()
+    assert rig.session() is TradingSessionStatus.STOPPED
+
+    rig.signal(CLOSE)
+
+    assert rig.submitted() == []
+    assert denial(rig) == ("session", "the session is STOPPED: nobody would hear what comes of it")
 
 
 def test_a_stopped_strategys_wishes_are_not_heard_until_it_is_attached_again(rig):

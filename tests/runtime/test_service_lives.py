@@ -444,6 +444,25 @@ async def test_a_stop_in_error_that_is_to_flatten_does(tmp_path):
         assert books_agree(desk.service)
 
 
+async def test_a_session_in_error_can_be_stopped_twice_at_once(tmp_path):
+    feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+    async with running(tmp_path, feed=feed) as desk:
+        service, venue = desk.service, desk.service.live.venue
+        await service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        service.live.shell.ask(FailSession(reason="books differ"))
+        submit, late = venue.submit, asyncio.Queue[SubmitOrder]()
+        venue.submit = late.put_nowait
+        stops = [asyncio.create_task(service.stop(each, flatten=True)) for each in ("a", "b")]
+        closing = await late.get()
+        await asyncio.sleep(0)
+        submit(closing)
+
+        ended = await asyncio.gather(*stops)
+
+        assert [session.status for session in ended] == [S.STOPPED, S.STOPPED]
+        assert desk.state.open_keys() == []
+
+
 async def test_a_reset_leaves_positions_to_their_stops_whatever_a_stop_would_do(tmp_path):
     async with running(tmp_path, on_stop="flatten") as desk:
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)

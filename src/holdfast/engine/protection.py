@@ -53,6 +53,12 @@ _TYPES = {
     OrderRole.STOP_LOSS: OrderType.STOP_MARKET,
     OrderRole.TAKE_PROFIT: OrderType.TAKE_PROFIT_MARKET,
 }
+_NEVER_WORKED = (
+    OrderStatus.PENDING_NEW,
+    OrderStatus.REJECTED,
+    OrderStatus.NEVER_ARRIVED,
+    OrderStatus.DENIED,
+)
 _LIVE = (OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
 
@@ -327,11 +333,9 @@ def _watch(core: Core, parent: Parent) -> None:
         if parent.is_alarmed:
             core.emit(ev.ProtectionRestored(ts=core.now, parent_id=parent.parent_id))
         return
-    since = max(
-        parent.opened_ts,
-        *(o.updated_ts for o in core.state.children(parent) if o.role is OrderRole.STOP_LOSS),
-        0,
-    )
+    stops = (o for o in core.state.children(parent) if o.role is OrderRole.STOP_LOSS)
+    since = max((o.updated_ts for o in stops if o.status not in _NEVER_WORKED), default=0)
+    since = max(since, parent.opened_ts)
     if parent.is_alarmed or core.now - since < core.settings.protection_alarm_ns:
         return
     reason = f"{cover(core.state, parent):f} {parent.start.symbol} held without a working stop"

@@ -322,7 +322,7 @@ def doubt(core: Core, order: Order, reason: str) -> None:
 def on_not_found(core: Core, answer: OrderNotFound) -> None:
     """The venue does not know an order: final for one in doubt, past its fence alone."""
     order = core.state.orders.get(answer.cl_ord_id)
-    if order is None or not order.is_open:
+    if order is None or not order.is_open or order.ending is not None:
         return
     if order.status is OrderStatus.PENDING_NEW:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:

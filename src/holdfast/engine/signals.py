@@ -27,6 +27,7 @@ from ..model.values import (
     SignalType,
     StrategyId,
     TimeInForce,
+    TradingSessionStatus,
     is_short,
     to_decimal,
 )
@@ -84,6 +85,8 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
     if signal.strategy_id in state.stopped_strategies:
         reason = state.stopped_strategies[signal.strategy_id]
         return [], Denial("strategy", f"{signal.strategy_id} was stopped: {reason}")
+    if state.status is TradingSessionStatus.STOPPED:
+        return [], Denial("session", "the session is STOPPED: nobody would hear what comes of it")
     if wrong := _wrong(signal):
         return [], Denial("signal", wrong)
     if signal.signal_type is SignalType.CLOSE:

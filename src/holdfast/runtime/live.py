@@ -342,7 +342,8 @@ class LiveSession:
     async def _reset(self, reason: str) -> None:
         if not await self._until(lambda: can_be_left(self.engine.state)):
             self._notifier.notify("warning", "the session ends before all it asked for was done")
-        self.shell.ask(msg.ResetSession(reason=reason))
+        if self.status is TradingSessionStatus.ERROR:  # nobody else has meanwhile
+            self.shell.ask(msg.ResetSession(reason=reason))
 
     async def settle(self) -> None:
         """Wait, within bounds, until a session that is stopping has stopped."""
