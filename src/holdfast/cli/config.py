@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..model.errors import ConfigError, TradingError
 from .options import AsJson, ConfigFile, DataDir, Place
 from .output import print_json, print_table, warn
+
+if TYPE_CHECKING:
+    from ..model.config import LoadedConfig
 
 
 def show(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -26,12 +31,27 @@ def show(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = 
 def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the settings and list every mistake; exit code 2 if there is one."""
     loaded = Place(data_dir, config).load()
+    _check_as_a_start_does(loaded)
     if as_json:
         print_json({"is_ok": True, "given": len(loaded.sources), "warnings": list(loaded.warnings)})
         return
     for warning in loaded.warnings:
         warn(warning)
     print(f"the settings are sound: {len(loaded.sources)} given, the others have their defaults")
+
+
+def _check_as_a_start_does(loaded: LoadedConfig) -> None:
+    """Ask what a start asks, but for the symbols: which there are depends on its feed."""
+    from .run import check_rules, check_venue
+
+    mistakes = []
+    for each in (check_venue, check_rules):
+        try:
+            each(loaded)
+        except TradingError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ConfigError("\n  ".join(mistakes))
 
 
 def path(config: ConfigFile = None, as_json: AsJson = False) -> None:
