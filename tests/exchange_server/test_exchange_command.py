@@ -107,6 +107,8 @@ def test_a_live_feed_without_a_network_is_told(capsys):
         (["--feed", "/nowhere/at.csv"], "no such file"),
         (["--faults", "/nowhere/at.toml"], "can't be read"),
         (["--feed", "binance", "--feed-url", "ftp://host"], "must begin with http://"),
+        (["--feed", "binance", "--speed", "60"], "speed must be 1, was 60"),
+        (["--feed", "binance", "--speed", "max"], "speed must be 1, was max"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(arguments, text, capsys):
