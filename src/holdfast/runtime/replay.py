@@ -169,6 +169,7 @@ def _venue(
             initial_balance=config.initial_balance,
             leverage=config.leverage,
             leverages=dict(config.leverages),
+            is_isolated=config.isolated,
             liquidity=terms.liquidity,
         ),
     )
