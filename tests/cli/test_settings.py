@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.runtime.strategy_loading import load_strategy
-from tests.cli.desk import run_json
+from tests.cli.desk import recording, run_json
 
 
 def test_show_says_where_each_setting_came_from_and_hides_secrets(capsys, tmp_path, monkeypatch):
@@ -30,6 +30,27 @@ def test_check_lists_every_mistake(capsys, tmp_path):
     err = capsys.readouterr().err
     assert "holdfast.toml:1" in err
     assert "did you mean max_positions?" in err
+
+
+def test_check_refuses_what_a_start_would(capsys, tmp_path):
+    (tmp_path / "holdfast.toml").write_text('disabled = "leverge"\nvenue = "binance"\n')
+
+    assert main(["config", "check"]) == 2
+    err = capsys.readouterr().err
+    assert "holdfast.toml:1: disabled: there is no rule leverge" in err
+    assert "holdfast.toml:2: venue must be one of" in err
+
+
+def test_the_log_is_where_and_as_loud_as_settings_say(capsys, tmp_path):
+    for level in ("debug", "warning"):
+        words = ["--set", f"log_dir={level}", "--set", f"log_level={level}", "--set", "seed=3"]
+        run_json(capsys, "run", "--feed", recording(tmp_path), "--speed", "max", *words)
+
+    loud, quiet = (
+        (tmp_path / level / "holdfast.log").read_text() for level in ("debug", "warning")
+    )
+    assert " INFO " in loud
+    assert " INFO " not in quiet
 
 
 def test_check_is_content_with_nothing_given(capsys):

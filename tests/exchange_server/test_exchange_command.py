@@ -108,6 +108,8 @@ def test_a_live_feed_without_a_network_is_told(capsys):
         (["--fault", "delay:2"], "fault 'delay:2': probability of delay must be 0 to 1, was 2.0\n"),
         (["--faults", "/nowhere/at.toml"], "at.toml can't be read: No such file or directory\n"),
         (["--feed", "binance", "--feed-url", "ftp://host"], "must begin with http://"),
+        (["--feed", "binance", "--speed", "60"], "speed must be 1, was 60"),
+        (["--feed", "binance", "--speed", "max"], "speed must be 1, was max"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(arguments, text, capsys):

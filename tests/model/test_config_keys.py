@@ -10,7 +10,13 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 
 from holdfast.model.config import TradingConfig
-from holdfast.model.config_keys import keys_of, read_secret, secrets_of
+from holdfast.model.config_keys import (
+    keys_of,
+    read_secret,
+    secrets_in,
+    secrets_of,
+    watch_keys_of,
+)
 from holdfast.model.errors import ConfigError
 
 KEY, SECRET = "canary-key-4711", "canary-secret-0815"
@@ -158,3 +164,34 @@ def test_a_pair_of_keys_does_not_show_itself():
 
     assert KEY not in repr(keys)
     assert SECRET not in f"{keys}"
+
+
+def test_a_watcher_asks_with_a_key_of_its_own(secret_file):
+    given = TradingConfig(watch_api_key="w", watch_api_secret="ws", api_key=KEY, api_secret=SECRET)
+    filed = TradingConfig(watch_api_key="w", watch_api_secret_file=secret_file)
+
+    assert watch_keys_of(given)[:2] == ("w", "ws")
+    assert watch_keys_of(filed)[:2] == ("w", SECRET)
+    refusal(lambda: watch_keys_of(TradingConfig(watch_api_key="w")))
+
+
+def test_a_watcher_takes_no_key_that_trades_wherever_it_is_named(ring):
+    keyring.set_password("holdfast", "api_key", "traded")
+    keyring.set_password("holdfast", "api_secret", SECRET)
+    watching = {"watch_api_key": "traded", "watch_api_secret": SECRET}
+    second = {"api_key": "traded", "api_secret": SECRET}
+
+    for named in (
+        {"api_key": "traded", "api_secret": SECRET},
+        {"api_keyring": "holdfast"},
+        {"accounts": {"second": second}},
+    ):
+        said = refusal(lambda named=named: watch_keys_of(TradingConfig(**watching, **named)))
+        assert "is the key that the session trades with" in said
+
+
+def test_what_settings_hold_is_known_without_fetching_anything(secret_file):
+    secret_file.chmod(0o000)
+    config = TradingConfig(api_key=KEY, api_secret_file=secret_file, watch_api_key="w")
+
+    assert {KEY, "w"} <= set(secrets_in(config))

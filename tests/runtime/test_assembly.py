@@ -81,3 +81,18 @@ def test_two_of_one_long_name_are_told_apart():
     made, _ = load_strategies(["donchian_breakout", "donchian_breakout"])
 
     assert len({short_name(each) for each in made}) == len(made) == 2
+
+
+@pytest.mark.parametrize("where", [{"testnet": False}, {"rest_url": "http://127.0.0.1:9"}])
+async def test_a_real_account_is_not_traded_by_the_testnets_prices(tmp_path, where):
+    config = TradingConfig(
+        data_dir=tmp_path,
+        venue="binance_futures",
+        feed="binance_futures_testnet",
+        api_key="k",
+        api_secret="s",
+        **where,
+    )
+
+    with pytest.raises(ConfigError, match="is not one of the testnet"):
+        await assemble(config, [Symbol("BTCUSDT")])

@@ -20,12 +20,16 @@ from holdfast import (
     RiskDenied,
     SessionStateError,
     Side,
+    TradingConfig,
 )
 from holdfast.model.messages import VenueFailure
 from holdfast.model.values import NS_PER_S
 from holdfast.ports import Venue
 from holdfast.runtime import broker as broker_module
+from holdfast.runtime.clock import WallClock
 from holdfast.venues import Opener, Wiring
+from holdfast.venues.binance_futures.opening import settings_of
+from holdfast.venues.binance_futures.settings import endpoints
 from tests.runtime.session_desk import BTC, ScriptedFeed, books_agree, config_in, running
 
 
@@ -122,6 +126,8 @@ async def test_a_broker_s_balance_and_folder_are_its_own(tmp_path):
 
     with pytest.raises(InputError, match="initial_balance"):
         PaperBroker(float("nan"))
+    with pytest.raises(InputError, match="above 0, was 0"):
+        PaperBroker(0)
 
 
 async def test_a_dry_run_leaves_the_broker_s_account_alone(tmp_path):
@@ -146,6 +152,55 @@ def test_a_broker_of_a_real_account_brings_the_market_that_its_orders_go_to(is_n
     market = broker.market(FeedSettings(source="binance", testnet=False), is_named=is_named)
 
     assert (market.source, market.testnet, market.rest_url) == (source, True, "http://127.0.0.1:1")
+
+
+OF_THE_ACCOUNT = {
+    "isolated": True,
+    "orders_over_ws": False,
+    "dead_man_s": 0,
+    "read_lag_ns": 7,
+    "clock_skew_ns": 8,
+    "allow_withdrawals": True,
+    "switch_to_one_way": True,
+    "retry_attempts": 9,
+    "leverage": 3,
+    "leverages": {BTC: 4},
+}
+
+
+def settings_at(broker, **settings):
+    wiring = Wiring(config=TradingConfig(**settings), clock=WallClock())
+    return broker.open(wiring)._settings
+
+
+def test_what_a_broker_does_not_say_is_as_the_session_s_settings_have_it():
+    broker = BinanceFuturesBroker("k", "s", testnet=False)
+    found = settings_at(broker, **OF_THE_ACCOUNT)
+
+    names = {"isolated": "is_isolated"}
+    for key, value in OF_THE_ACCOUNT.items():
+        assert getattr(found, names.get(key, key)) == value, key
+    assert found.endpoints == endpoints(testnet=False)
+    assert settings_at(broker) == settings_of(TradingConfig(testnet=False))
+
+
+def test_what_a_broker_says_holds_whatever_the_settings_are():
+    broker = BinanceFuturesBroker(
+        "k",
+        "s",
+        isolated=False,
+        orders_over_ws=True,
+        dead_man_s=60,
+        read_lag_s=0.5,
+        allow_withdrawals=False,
+        switch_to_one_way=False,
+    )
+    found = settings_at(broker, **OF_THE_ACCOUNT, rest_url="http://127.0.0.1:1")
+
+    assert (found.is_isolated, found.orders_over_ws, found.dead_man_s) == (False, True, 60)
+    assert (found.allow_withdrawals, found.switch_to_one_way) == (False, False)
+    assert found.read_lag_ns == NS_PER_S // 2
+    assert found.endpoints == endpoints(testnet=True)
 
 
 def test_a_simulated_account_has_no_market_of_its_own():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from holdfast.model.errors import ConfigError
 from holdfast.runtime import logs
 from holdfast.runtime.logs import logging_to
+from holdfast.runtime.notices import LogNotifier
 from holdfast.runtime.redaction import MASK, Redactor
 
 CANARY = "cAn4ry/with+odd=chars"
@@ -159,6 +160,18 @@ def test_a_disk_that_fails_is_told_once(tmp_path, capsys, monkeypatch):
         log.info("two")
 
     assert capsys.readouterr().err.count("No space left") == 1
+
+
+def test_no_level_is_so_high_that_it_hides_an_alarm(tmp_path, capsys):
+    with logging_to(tmp_path, level="CRITICAL", console_level="WARNING"):
+        log.error("not said")
+        LogNotifier().notify("warning", "not said")
+        LogNotifier().notify("alarm", "the books differ")
+
+    assert "the books differ" in (tmp_path / "holdfast.log").read_text()
+    told = capsys.readouterr().err
+    assert "the books differ" in told
+    assert "not said" not in told
 
 
 def test_logging_is_as_it_was_afterwards(tmp_path):

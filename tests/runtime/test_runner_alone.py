@@ -14,6 +14,7 @@ from holdfast.model.errors import ConfigError, FeedError
 from holdfast.model.market import Bar
 from holdfast.model.messages import StrategyFailed
 from holdfast.model.signal import SignalGenerated
+from holdfast.model.values import NS_PER_MS
 from holdfast.runtime.bus import EventBus
 from holdfast.runtime.runner import LiveStrategyRunner
 from holdfast.strategies import RSIStrategy, SmaCrossStrategy, Strategy
@@ -148,3 +149,11 @@ async def test_stop_before_the_start_does_nothing():
     await runner.stop()
     await runner.start()
     await runner.stop()
+
+
+def test_a_hook_has_the_time_that_the_settings_give_it():
+    config = TradingConfig(hook_budget_ms=20)
+
+    assert LiveStrategyRunner(config).guard.budget_ns == 20 * NS_PER_MS
+    assert LiveStrategyRunner(config, hook_budget_ms=30).guard.budget_ns == 30 * NS_PER_MS
+    assert LiveStrategyRunner().guard.budget_ns == 250 * NS_PER_MS

@@ -268,13 +268,16 @@ def test_isolated_margin_is_set_where_it_is_asked_for_and_told_with_each_fill():
     assert held.isolated_wallet == 500
 
 
-def test_a_margin_mode_that_a_position_holds_up_stays():
+def test_a_margin_mode_that_a_position_holds_up_stays_and_is_told(caplog):
     venue, heard = joined([BTC], is_isolated=True)
     venue.on_market(Trade(symbol=BTC, ts=START, price=50_000.0, qty=1000.0))
     order = NewOrder(cl_ord_id=ClOrdId("o"), symbol=BTC, side=Side.BUY, qty=Decimal("0.1"))
     venue.submit(SubmitOrder(order=order, ts=START, recv_window_ns=WINDOW))
+    asyncio.run(venue.connect([BTC], heard.append))
+    assert caplog.text == ""
     venue._settings = PaperSettings()
 
     asyncio.run(venue.connect([BTC], heard.append))
 
     assert venue.exchange.is_isolated(MAIN, BTC)
+    assert "BTCUSDT: its margin mode is held up by what is open" in caplog.text

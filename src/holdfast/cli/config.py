@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .options import AsJson, ConfigFile, DataDir, Place
 from .output import print_json, print_table, warn
+
+if TYPE_CHECKING:
+    pass
 
 
 def show(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:

@@ -43,7 +43,7 @@ def doctor(
     Nothing is traded or set. The exit code is that of the first check that failed.
     """
     from ..model.config import TradingConfig
-    from .run import check_symbols, check_venue, execute, overrides_of
+    from .run import CHECKS, execute, overrides_of
 
     flags = {
         "symbols": symbols,
@@ -55,8 +55,8 @@ def doctor(
         "database_url": database_url,
     }
     loaded = TradingConfig.load(config, overrides=overrides_of(settings, flags))
-    check_venue(loaded)
-    check_symbols(loaded)
+    for check in CHECKS:
+        check(loaded)
     return execute(_examine(loaded, as_json=as_json))
 
 

@@ -129,8 +129,8 @@ def _run(
     if loaded.config.feed == "synthetic" and loaded.source_of("speed") == "default":
         loaded = TradingConfig.load(config, overrides={**overrides, "speed": SYNTHETIC_SPEED})
     settings = loaded.config
-    check_venue(loaded)
-    check_symbols(loaded)
+    for check in CHECKS:
+        check(loaded)
     for warning in loaded.warnings:
         warn(warning)
     with ExitStack() as stack:
@@ -233,6 +233,20 @@ def check_venue(loaded: LoadedConfig) -> None:
         raise ConfigError(f"--live needs a real venue, and venue is paper ({where}): {others}")
 
 
+def check_rules(loaded: LoadedConfig) -> None:
+    """See that no rule is switched off that does not exist, or that nothing may go without.
+
+    Raises:
+        ConfigError: naming the place of the setting.
+    """
+    from ..runtime.assembly import check_disabled_rules
+
+    try:
+        check_disabled_rules(loaded.config)
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.source_of('disabled')}: {error}") from None
+
+
 def check_symbols(loaded: LoadedConfig) -> None:
     """See that a made-up market is not asked for symbols that nobody lists.
 
@@ -244,6 +258,10 @@ def check_symbols(loaded: LoadedConfig) -> None:
     config = loaded.config
     if config.feed == "synthetic" and not config.invented_symbols:
         check_known(config.symbols, loaded.source_of("symbols"))
+
+
+CHECKS: tuple[Callable[[LoadedConfig], None], ...] = (check_venue, check_symbols, check_rules)
+"""What a start asks of the settings beside that they hold together."""
 
 
 def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dict[str, object]:

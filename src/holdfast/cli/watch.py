@@ -56,7 +56,7 @@ def watch(
 def _execute(
     settings: TradingConfig, interval: float, patience: float, *, is_once: bool, as_json: bool
 ) -> int:
-    from ..model.config_keys import secrets_of, watch_keys_of
+    from ..model.config_keys import secrets_in, watch_keys_of
     from ..runtime.logs import logging_to
     from ..runtime.notices import LogNotifier
     from ..runtime.watch import Watch
@@ -64,7 +64,7 @@ def _execute(
     from .run import execute
 
     view = open_view(settings)
-    secrets = (*secrets_of(settings), *watch_keys_of(settings)[:2])
+    secrets = (*secrets_in(settings), *watch_keys_of(settings)[:2])  # the session's stay its own
     with logging_to(
         settings.log_dir / "watch",
         level=settings.log_level,

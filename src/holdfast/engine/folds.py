@@ -107,9 +107,8 @@ def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
     )
     _open(state, order)
     _count_attempt(state, fact.order)
-    state.recent_orders.append(fact.order.cl_ord_id)
-    if len(state.recent_orders) > forgetting.RECENT_ORDERS_KEPT:
-        del state.recent_orders[: -forgetting.RECENT_ORDERS_KEPT]
+    state.recent_orders[fact.order.cl_ord_id] = fact.ts
+    forgetting.bound(state.recent_orders, forgetting.RECENT_ORDERS_KEPT)
     _count_message(state, fact.order.account, fact.ts)
 
 

@@ -18,8 +18,9 @@ INTENTS_REMEMBERED = 10_000
 CHANGES_REMEMBERED = 10_000
 MESSAGE_TIMES_KEPT = MESSAGES_COUNTED_MAX
 EXECUTION_TIMES_KEPT = EXECUTIONS_COUNTED_MAX
-RECENT_ORDERS_KEPT = 64
+RECENT_ORDERS_KEPT = 1_000
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -73,6 +74,6 @@ def trade_name(account: AccountId, symbol: str, trade_id: str) -> str:
     return f"{account} {symbol} {trade_id}"
 
 
-def bound(remembered: dict[str, V], most: int) -> None:
+def bound(remembered: dict[K, V], most: int) -> None:
     if len(remembered) > most:
         del remembered[next(iter(remembered))]

@@ -45,7 +45,7 @@ def new_session(state: State, fact: ev.EpochStarted) -> None:
     """A new session's clock may be a recording's: what was timed before says nothing."""
     state.session_id, state.session_started_ts = fact.session_id, fact.ts
     state.strategies, state.stopped_strategies = {}, {}
-    state.message_times, state.execution_times, state.recent_orders = {}, {}, []
+    state.message_times, state.execution_times, state.recent_orders = {}, {}, {}
     for account in state.accounts.values():
         account.sampled_ts = 0
         for known in account.benchmarks.values():

@@ -69,7 +69,7 @@ class State(msgspec.Struct):
     odd_modes: dict[AccountId, str] = {}  # how an account is set that is not as we trade it
     message_times: dict[AccountId, list[int]] = {}
     execution_times: dict[StrategyId, list[int]] = {}
-    recent_orders: list[ClOrdId] = []
+    recent_orders: dict[ClOrdId, int] = {}  # when they went, the newest last
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found
     sampled_equity: dict[str, Decimal] = {}  # "account asset"; see `portfolio`
     portfolio_peaks: dict[str, Decimal] = {}  # by margin asset

@@ -8,6 +8,7 @@ import msgspec
 
 from ..exchange import guess_instrument, known_instrument
 from ..feeds import open_feed
+from ..model.errors import ConfigError
 from ..model.instrument import Instrument
 from ..model.market import Bar, MarketData, MarkPrice
 from ..model.values import Symbol
@@ -31,7 +32,7 @@ def open_source(settings: ServerSettings, now: int) -> Feed | None:
     """Open the feed; a made-up one begins now. None where the market is moved by hand.
 
     Raises:
-        ConfigError: there is no such feed, or it has not the symbols wanted.
+        ConfigError: there is no such feed, it has not the symbols or the speed wanted.
     """
     feed = settings.feed
     if feed.source == NO_FEED:
@@ -42,6 +43,11 @@ def open_source(settings: ServerSettings, now: int) -> Feed | None:
     is_testnet = LIVE_FEEDS.get(feed.source)
     if is_testnet is None:
         return open_feed(feed)
+    if feed.speed != 1:
+        raise ConfigError(
+            f"the feed {feed.source} is live and can't be hurried: speed must be 1, "
+            f"was {feed.speed or 'max'}"
+        )
     from ..feeds.binance_futures import BinanceFuturesFeed  # noqa: PLC0415 - loads the adapter
 
     return BinanceFuturesFeed(feed, testnet=is_testnet, rest_url=settings.feed_url or None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FEEDS",
     "MAX_SPEED",
+    "TESTNET_FEED",
     "FeedSettings",
     "RecordingFeed",
     "SyntheticFeed",
@@ -59,11 +60,14 @@ def _binance_futures_testnet(settings: FeedSettings) -> Feed:
     )
 
 
+TESTNET_FEED = "binance_futures_testnet"
+"""Of the testnet, whatever other settings say."""
+
 FEEDS: dict[str, Callable[[FeedSettings], Feed]] = {
     "synthetic": _synthetic,
     "binance": _binance_futures,
     "binance_futures": _binance_futures,
-    "binance_futures_testnet": _binance_futures_testnet,
+    TESTNET_FEED: _binance_futures_testnet,
 }
 """Feeds by name. Any other source is the name of recorded files."""
 

@@ -6,6 +6,7 @@ name of the place, never by what was found there.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,7 +69,7 @@ def watch_keys_of(config: ConfigFields) -> KeyPair:
             "holdfast watch asks with a key of its own, which may read and nothing else: set "
             "HOLDFAST_WATCH_API_KEY, and HOLDFAST_WATCH_API_SECRET or watch_api_secret_file"
         )
-    if key == config.api_key:
+    if key in _trading_keys(config):
         raise ConfigError(
             "watch_api_key is the key that the session trades with: make another one at the "
             "venue that may only read"
@@ -76,14 +77,34 @@ def watch_keys_of(config: ConfigFields) -> KeyPair:
     return KeyPair(Secret(key), Secret(secret))
 
 
+def _each(config: ConfigFields) -> list[ConfigFields | AccountFields]:
+    return [config, *config.accounts.values()]
+
+
+def _trading_keys(config: ConfigFields) -> set[str]:
+    """Return the keys that the session trades with, as far as they can be had from here."""
+    found = set()
+    for account in _each(config):
+        found.add(account.api_key)
+        if account.api_keyring:
+            with contextlib.suppress(ConfigError):  # another user's, or another machine's
+                found.add(_from_keyring(account.api_keyring)[0])
+    return found
+
+
 def secrets_of(config: ConfigFields) -> tuple[str, ...]:
     """Return all that no text of ours may show. Raises what `keys_of` raises."""
-    keys = keys_of(config) or ()
-    ours = (config.api_key, config.api_secret, config.api_secret_password, config.database_url)
-    given = {*ours, config.watch_api_key, config.watch_api_secret, *keys}
-    for account in config.accounts.values():
-        given |= {account.api_key, account.api_secret, account.api_secret_password}
+    given = set(secrets_in(config))
+    for account in _each(config):
         given |= {*(keys_of(account) or ())}
+    return tuple(text for text in given if text)
+
+
+def secrets_in(config: ConfigFields) -> tuple[str, ...]:
+    """Return the secrets that the settings themselves hold: nothing is fetched for it."""
+    given = {config.database_url, config.watch_api_key, config.watch_api_secret}
+    for account in _each(config):
+        given |= {account.api_key, account.api_secret, account.api_secret_password}
     return tuple(text for text in given if text)
 
 

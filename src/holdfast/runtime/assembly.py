@@ -13,7 +13,7 @@ import msgspec
 
 from ..engine.risk import ALL_RULES
 from ..engine.state import State
-from ..feeds import FEEDS, FeedSettings, open_feed
+from ..feeds import FEEDS, TESTNET_FEED, FeedSettings, open_feed
 from ..feeds.known import check_known
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
@@ -155,6 +155,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
             )
             venues.append(open_venue(wiring))
             _check_time(feed, venues[-1])
+            _check_market(market, venues[-1])
         if keeps_files:
             texts = {venue.account: account_text(venue, market) for venue in venues}
             claim_folder(config.data_dir, texts, has_records=bool(state.session_id))
@@ -237,6 +238,16 @@ def _check_time(feed: Feed, venue: Venue) -> None:
         raise ConfigError(
             f"the account at {venue.name} needs a live feed, and {feed.name} is none: recorded "
             "time can't place orders; leave --feed out, or take --dry-run"
+        )
+
+
+def _check_market(market: FeedSettings, venue: Venue) -> None:
+    """Refuse to trade one market's account by the other's prices."""
+    is_own = market.testnet and market.rest_url is None
+    if market.source == TESTNET_FEED and not is_own and not venue.capabilities.is_simulated:
+        raise ConfigError(
+            f"the account at {venue.name} is not one of the testnet, whose prices the feed "
+            f"{market.source} shows: leave --feed out, or take --testnet or --dry-run"
         )
 
 

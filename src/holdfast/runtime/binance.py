@@ -16,12 +16,8 @@ from ..ports import Venue
 from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.counters import shared_budget
-from ..venues.binance_futures.settings import (
-    LEVERAGE,
-    READ_LAG_NS,
-    BinanceSettings,
-    endpoints,
-)
+from ..venues.binance_futures.opening import settings_of
+from ..venues.binance_futures.settings import endpoints
 from ..venues.binance_futures.sign import make_signer
 from .broker import LiveBrokerAdapter
 
@@ -31,7 +27,8 @@ FEED = "binance_futures"
 class BinanceFuturesBroker(LiveBrokerAdapter):
     """A live account, or one of the testnet. It trades on the live market of the same place.
 
-    Leverage is the configuration's, and so is how often a request is tried again.
+    Where it is (`testnet` and addresses) and its key are the broker's own. How it is traded is the
+    session's configuration, but for what is said here: None takes the setting of that name.
 
     Args:
         api_key: as the venue shows it.
@@ -42,7 +39,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         orders_over_ws: False sends every order over REST.
         dead_man_s: after how long a silence of ours the venue cancels entry orders; 0 never.
         read_lag_s: how far the venue's answers to questions may trail its books; it is part of
-            every fence, and of the pause between two reads of the books.
+            every fence, and of the pause between two reads of the books. None: `read_lag_ns`.
         allow_withdrawals: takes a key that may withdraw funds, which is refused otherwise.
         switch_to_one_way: leaves hedge mode where the account has no positions and orders; an
             account in hedge mode is refused otherwise.
@@ -61,12 +58,12 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         rest_url: str | None = None,
         stream_url: str | None = None,
         ws_api_url: str | None = None,
-        isolated: bool = False,
-        orders_over_ws: bool = True,
-        dead_man_s: int = 120,
-        read_lag_s: float = READ_LAG_NS / NS_PER_S,
-        allow_withdrawals: bool = False,
-        switch_to_one_way: bool = False,
+        isolated: bool | None = None,
+        orders_over_ws: bool | None = None,
+        dead_man_s: int | None = None,
+        read_lag_s: float | None = None,
+        allow_withdrawals: bool | None = None,
+        switch_to_one_way: bool | None = None,
         password: str | None = None,
         config: TradingConfig | None = None,
     ) -> None:
@@ -76,21 +73,21 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         make_signer(api_secret, password=password)  # what is wrong with it is said at once
         self._key, self._secret, self._password = api_key, api_secret, password
         self._is_testnet, self._rest_url, self._stream_url = testnet, rest_url, stream_url
-        self._settings = BinanceSettings(
-            endpoints=endpoints(
-                testnet=testnet, rest_url=rest_url, stream_url=stream_url, ws_api_url=ws_api_url
-            ),
-            leverage=LEVERAGE,
-            is_isolated=isolated,
-            orders_over_ws=orders_over_ws,
-            dead_man_s=dead_man_s,
-            allow_withdrawals=allow_withdrawals,
-            switch_to_one_way=switch_to_one_way,
-            read_lag_ns=round(read_lag_s * NS_PER_S),
+        self._where = endpoints(
+            testnet=testnet, rest_url=rest_url, stream_url=stream_url, ws_api_url=ws_api_url
         )
+        said: dict[str, object] = {
+            "is_isolated": isolated,
+            "orders_over_ws": orders_over_ws,
+            "dead_man_s": dead_man_s,
+            "allow_withdrawals": allow_withdrawals,
+            "switch_to_one_way": switch_to_one_way,
+            "read_lag_ns": None if read_lag_s is None else round(read_lag_s * NS_PER_S),
+        }
+        self._said = {name: value for name, value in said.items() if value is not None}
 
     def __repr__(self) -> str:
-        return f"BinanceFuturesBroker({self._settings.endpoints.rest_url})"
+        return f"BinanceFuturesBroker({self._where.rest_url})"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -111,15 +108,13 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         )
 
     def _open_venue(self, wiring: Wiring) -> Venue:
-        config = wiring.config
+        settings = settings_of(wiring.config)
         return BinanceFuturesVenue(
             self._key,
             self._secret,
             clock=wiring.clock,
             password=self._password,
             known=wiring.known,
-            settings=self._settings.set_by(
-                config.leverage, dict(config.leverages), config.retry_attempts
-            ),
-            budget=shared_budget(self._settings.endpoints.rest_url, random.random),
+            settings=msgspec.structs.replace(settings, endpoints=self._where, **self._said),
+            budget=shared_budget(self._where.rest_url, random.random),
         )

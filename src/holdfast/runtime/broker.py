@@ -13,7 +13,7 @@ from pathlib import Path
 from ..feeds import FeedSettings
 from ..model.commands import Resync
 from ..model.config import TradingConfig
-from ..model.errors import NetworkError, OutcomeUnknownError, SessionStateError
+from ..model.errors import InputError, NetworkError, OutcomeUnknownError, SessionStateError
 from ..model.messages import (
     ExecutionReport,
     VenueFailure,
@@ -155,6 +155,9 @@ class PaperBroker(LiveBrokerAdapter):
     Args:
         initial_balance: put in once, when the account is opened; None takes the setting.
         data_dir: where its books are kept; None takes the setting.
+
+    Raises:
+        InputError: the balance is no amount above zero.
     """
 
     def __init__(
@@ -168,6 +171,8 @@ class PaperBroker(LiveBrokerAdapter):
         self._balance = (
             None if initial_balance is None else amount(initial_balance, "initial_balance")
         )
+        if self._balance is not None and self._balance <= 0:
+            raise InputError(f"initial_balance must be above 0, was {self._balance}")
         self._data_dir = None if data_dir is None else Path(data_dir)
 
     def paper_books(self, config: TradingConfig) -> Path | None:

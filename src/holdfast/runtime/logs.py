@@ -18,6 +18,7 @@ from typing import TextIO
 import structlog
 
 from ..model.errors import ConfigError
+from .notices import NOTICES
 from .redaction import Redactor
 
 FILE_NAME = "holdfast.log"
@@ -61,6 +62,8 @@ def logging_to(
     logging.captureWarnings(True)
     root.addHandler(handler)
     root.setLevel(level)
+    notices = logging.getLogger(NOTICES)
+    notices.setLevel(min(root.level, logging.ERROR))  # no level is so high that it hides an alarm
     _join_structlog(redactor)
     listener.start()
     try:
@@ -69,6 +72,7 @@ def logging_to(
         structlog.reset_defaults()
         root.removeHandler(handler)
         root.setLevel(before)
+        notices.setLevel(logging.NOTSET)
         logging.captureWarnings(False)
         listener.stop()
         for target in targets:

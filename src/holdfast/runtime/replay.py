@@ -185,6 +185,7 @@ def _venue(
             initial_balance=config.initial_balance,
             leverage=config.leverage,
             leverages=dict(config.leverages),
+            is_isolated=config.isolated,
             liquidity=terms.liquidity,
         ),
     )

@@ -46,6 +46,8 @@ __all__ = ["LiveStrategyRunner", "View"]
 Emit = Callable[[SignalGenerated], None]
 OnFailed = Callable[[StrategyId, str], None]
 
+HOOK_BUDGET_MS = 250
+
 _LOG = logging.getLogger("holdfast.runner")
 _SAID = logging.getLogger("holdfast.runner.said")  # by strategies
 
@@ -54,11 +56,12 @@ class LiveStrategyRunner:
     """Runs strategies once, from `begin` or `start` to `end` or `stop`.
 
     Args:
-        strategy_config: whose `symbols` to show; None shows all of the feed's.
+        strategy_config: whose `symbols` to show, and whose `hook_budget_ms` holds; None shows all
+            of the feed's.
         market_data_service: the feed that `start` pumps.
         event_bus: where "signal.generated", "strategy.failed" and "feed.failed" are told, and
             "order.filled" is heard, when the runner stands alone; None makes one.
-        hook_budget_ms: a hook that takes longer is cut off.
+        hook_budget_ms: a hook that takes longer is cut off; None takes the setting.
     """
 
     def __init__(
@@ -67,12 +70,13 @@ class LiveStrategyRunner:
         market_data_service: Feed | None = None,
         event_bus: EventBus | None = None,
         *,
-        hook_budget_ms: float = 250,
+        hook_budget_ms: float | None = None,
     ) -> None:
         self.event_bus = EventBus() if event_bus is None else event_bus
         self._config = strategy_config
         self._feed = market_data_service
-        self.guard = HookGuard(hook_budget_ms)
+        said = getattr(strategy_config, "hook_budget_ms", HOOK_BUDGET_MS)
+        self.guard = HookGuard(said if hook_budget_ms is None else hook_budget_ms)
         self.behind: Behind | None = None
         self.clean: Callable[[str], str] = str  # takes secrets out of what strategies say
         self._all: dict[StrategyId, Attached] = {}

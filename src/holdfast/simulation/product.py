@@ -104,7 +104,9 @@ def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenu
             endpoints=endpoints(testnet=True, rest_url=REST_URL),
             orders_over_ws=config.orders_over_ws,
             one_by_one_max=0 if _audits_as_of_many(world.seed) else ONE_BY_ONE_MAX,
-        ).set_by(config.leverage, {}, config.retry_attempts),
+            leverage=config.leverage,
+            retry_attempts=config.retry_attempts,
+        ),
         open_wire=lambda: SimWire(world.road, process, name),
         random=random.Random(lots if wiring.account == MAIN else f"{lots}/{name}").random,
     )

@@ -6,6 +6,7 @@ before it is heard, so that the end of the process loses nothing the exchange ha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..exchange import (
     messages,
 )
 from ..exchange.answers import refused, rejected
-from ..exchange.refusals import BAD_TIMESTAMP, Refusal
+from ..exchange.refusals import BAD_TIMESTAMP, SAME_MARGIN_TYPE, Refusal
 from ..exchange.rows import INCOME, TRADE
 from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ..model.errors import ConfigError, VenueError
@@ -46,6 +47,8 @@ from .paper_faults import Fault, Faults
 NEVER = 2**63 - 1
 
 Command = SubmitOrder | CancelOrder | ReplaceOrder
+
+_log = logging.getLogger("holdfast.venue")
 
 _TRADES = msgspec.json.Decoder(ExecutionReport)
 _INCOMES = msgspec.json.Decoder(AccountChange)
@@ -159,8 +162,11 @@ class PaperVenue:
 
     def _set_margin_mode(self, symbol: Symbol) -> None:
         """Isolate a symbol or make it cross; one that something open holds up stays as it is."""
-        is_isolated = self._settings.is_isolated
-        self.exchange.set_margin_type(self._account, symbol, self._time(), is_isolated=is_isolated)
+        mode, is_isolated = self.exchange.set_margin_type, self._settings.is_isolated
+        done = mode(self._account, symbol, self._time(), is_isolated=is_isolated)
+        if isinstance(done, Refusal) and done.code != SAME_MARGIN_TYPE:
+            text = "%s: its margin mode is held up by what is open, and gone by: %s"
+            _log.warning(text, symbol, done.text)
 
     def set_leverage(self, symbol: Symbol, leverage: int) -> None:
         """Change a symbol's leverage.

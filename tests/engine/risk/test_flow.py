@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine import forgetting
+from holdfast.engine.forgetting import RECENT_ORDERS_KEPT
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
 from holdfast.model.errors import ConfigError
@@ -87,6 +89,35 @@ def test_a_window_of_nothing_switches_duplicates_off():
     desk = Desk(duplicate_window_s=0)
     desk.send(desk.buy())
     assert desk.check("duplicate", desk.buy()).passed
+
+
+def test_a_repeat_is_found_however_many_went_in_between():
+    desk = Desk(duplicate_window_s=60)
+    first = desk.send(desk.buy("1", "99"))
+    for number in range(RECENT_ORDERS_KEPT - 2):
+        desk.send(desk.buy(str(number + 2), "98"))
+    verdict = desk.check("duplicate", desk.buy("1", "99"))
+    assert first.cl_ord_id in verdict.reason
+    assert desk.check("duplicate", desk.buy("0.5")).passed
+
+
+def test_what_can_not_be_compared_any_more_is_refused():
+    desk = Desk(duplicate_window_s=60)
+    for number in range(RECENT_ORDERS_KEPT):
+        desk.send(desk.buy(str(number + 1), "98"))
+    assert "are remembered" in desk.check("duplicate", desk.buy("0.5")).reason
+    desk.now += 60 * NS_PER_S
+    assert desk.check("duplicate", desk.buy("0.5")).passed
+
+
+def test_an_order_that_is_forgotten_within_the_window_may_have_been_the_same(monkeypatch):
+    monkeypatch.setattr(forgetting, "CLOSED_ORDERS_KEPT", 1)
+    desk = Desk(duplicate_window_s=60)
+    for qty in ("1", "2"):
+        desk.cancel(desk.rest(desk.buy(qty, "99")))
+    assert "are remembered" in desk.check("duplicate", desk.buy("1", "99")).reason
+    desk.now += 60 * NS_PER_S
+    assert desk.check("duplicate", desk.buy("1", "99")).passed
 
 
 # Message throttle

@@ -1,6 +1,7 @@
 """Refuse an order that repeats another just sent: a loop, a double click.
 
-The children of one parent may be alike. An order exactly a window old is no longer "just".
+The children of one parent may be alike. An order exactly a window old is no longer "just". Where
+more went within the window than are remembered, what can't be compared is refused.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ...model.values import NS_PER_S, NewOrder, Verdict, plain
+from .. import forgetting
 from .base import RiskContext, passed, refused
 
 NAME = "duplicate"
@@ -17,19 +19,27 @@ _PASSED = passed(NAME)
 
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Look for the same order within the window; `value` is how many seconds ago it went."""
-    window_s, orders = ctx.limits.duplicate_window_s, ctx.state.orders
-    for cl_ord_id in reversed(ctx.state.recent_orders):
-        earlier = orders.get(cl_ord_id)
-        if earlier is None:
-            continue
-        age_ns = ctx.now - earlier.created_ts
+    window_s, state = ctx.limits.duplicate_window_s, ctx.state
+    if not window_s:
+        return _PASSED
+    for cl_ord_id, sent_ts in reversed(state.recent_orders.items()):
+        age_ns = ctx.now - sent_ts
         if age_ns >= window_s * NS_PER_S:
-            break  # the rest is older still
+            return _PASSED  # the rest is older still
+        earlier = state.orders.get(cl_ord_id)
+        if earlier is None:
+            return _refuse_unseen(window_s)
         if _is_same(order, earlier.request):
             age_s = Decimal(age_ns) / NS_PER_S
             reason = f"{cl_ord_id} is the same, sent {plain(age_s)} s ago; wait {window_s} s"
             return refused(NAME, reason, age_s, Decimal(window_s))
-    return _PASSED
+    is_full = len(state.recent_orders) >= forgetting.RECENT_ORDERS_KEPT
+    return _refuse_unseen(window_s) if is_full else _PASSED
+
+
+def _refuse_unseen(window_s: int) -> Verdict:
+    reason = f"more orders went within {window_s} s than are remembered to compare with"
+    return refused(NAME, reason, limit=Decimal(window_s))
 
 
 def _is_same(order: NewOrder, earlier: NewOrder) -> bool:

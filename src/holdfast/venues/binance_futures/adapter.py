@@ -180,6 +180,7 @@ class BinanceFuturesVenue:
             retry_attempts=settings.retry_attempts,
             budget=self._budget,
         )
+        asker.offset = ClockOffset(settings.clock_skew_ns)
         start = self._background.start
         doors = Doors(
             self._road,

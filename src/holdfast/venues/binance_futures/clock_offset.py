@@ -14,11 +14,16 @@ SKEW_MAX_NS = 1000 * NS_PER_MS
 
 
 class ClockOffset:
-    """The best that is known of the venue's time."""
+    """The best that is known of the venue's time.
 
-    __slots__ = ("_best", "error_ns", "offset_ns")
+    Args:
+        most_ns: how far ours may be off, at most `SKEW_MAX_NS`: what fences reckon with.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_best", "error_ns", "most_ns", "offset_ns")
+
+    def __init__(self, most_ns: int = SKEW_MAX_NS) -> None:
+        self.most_ns = min(most_ns, SKEW_MAX_NS)
         self.offset_ns = 0
         self.error_ns = 0
         self._best: int | None = None
@@ -43,7 +48,7 @@ class ClockOffset:
     @property
     def is_off(self) -> bool:
         """Tell whether ours is provably wrong by more than orders and fences allow."""
-        return abs(self.offset_ns) - self.error_ns > SKEW_MAX_NS
+        return abs(self.offset_ns) - self.error_ns > self.most_ns
 
     @property
     def is_sure(self) -> bool:
@@ -62,5 +67,5 @@ class ClockOffset:
         where = "ahead of" if off_s > 0 else "behind"
         return (
             f"this machine's clock is {abs(off_s):.1f} s {where} the venue's, and may be off by "
-            f"{SKEW_MAX_NS // NS_PER_S} s at most: set it"
+            f"{self.most_ns / NS_PER_S:g} s at most: set it"
         )

@@ -19,7 +19,7 @@ from ..findings import Area, Finding, Health, failed, ok, skipped, warned
 from ..wiring import Wiring
 from . import codec, joining
 from .asking import READ_WINDOW_NS, Asker
-from .clock_offset import SKEW_MAX_NS
+from .clock_offset import ClockOffset
 from .codec import BadFrame, Call, reads, ws_request
 from .counters import LIMITS
 from .listen_key import ask_for_key
@@ -85,7 +85,9 @@ class _Doors:
 
     def _ask_with(self, credentials: Credentials | None, url: str = "") -> Asker:
         rest = RestClient(self._wire, url or self._where.rest_url, credentials)
-        return Asker(rest, self._wiring.clock, random.random, retry_attempts=1)
+        asker = Asker(rest, self._wiring.clock, random.random, retry_attempts=1)
+        asker.offset = ClockOffset(self._wiring.config.clock_skew_ns)
+        return asker
 
     async def rest(self) -> Finding:
         """See that the venue answers at all."""
@@ -111,7 +113,7 @@ class _Doors:
             f"{'behind' if offset.offset_ns > 0 else 'ahead of'} the venue's, "
             f"known to {offset.error_ns / NS_PER_MS:.0f} ms"
         )
-        if abs(offset.offset_ns) - offset.error_ns > SKEW_MAX_NS // 2:
+        if abs(offset.offset_ns) - offset.error_ns > offset.most_ns // 2:
             return warned("clock", told, way_out)
         return ok("clock", told)
 

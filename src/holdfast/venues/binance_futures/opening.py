@@ -56,6 +56,7 @@ def settings_of(config: TradingConfig) -> BinanceSettings:
         allow_withdrawals=config.allow_withdrawals,
         switch_to_one_way=config.switch_to_one_way,
         read_lag_ns=config.read_lag_ns,
+        clock_skew_ns=config.clock_skew_ns,
     )
 
 

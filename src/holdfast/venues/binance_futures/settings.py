@@ -6,6 +6,7 @@ import msgspec
 
 from ...model.errors import ConfigError
 from ...model.values import NS_PER_S, Symbol
+from .clock_offset import SKEW_MAX_NS
 
 LEVERAGE = 5
 READ_LAG_NS = 2 * NS_PER_S
@@ -86,8 +87,9 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     `retry_attempts` is how often a request is tried again of which nothing was carried out.
     `dead_man_s` is after how long without us the venue cancels entry orders; 0 never.
     `allow_withdrawals` takes a key that may withdraw. `switch_to_one_way` leaves hedge mode where
-    the account is flat; otherwise an account in hedge mode is refused. Of more symbols than
-    `one_by_one_max` an audit reads executions only where something happened.
+    the account is flat; otherwise an account in hedge mode is refused. `clock_skew_ns` is how far
+    off the engine's fences take our clock to be: further off, nothing new is opened. Of more
+    symbols than `one_by_one_max` an audit reads executions only where something happened.
     """
 
     endpoints: Endpoints = TESTNET
@@ -98,6 +100,7 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     orders_over_ws: bool = True
     dead_man_s: int = 120
     read_lag_ns: int = READ_LAG_NS
+    clock_skew_ns: int = SKEW_MAX_NS
     one_by_one_max: int = ONE_BY_ONE_MAX
     allow_withdrawals: bool = False
     switch_to_one_way: bool = False
@@ -105,11 +108,3 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     def leverage_of(self, symbol: Symbol) -> int:
         """Return the leverage a symbol is to be traded at."""
         return self.leverages.get(symbol, self.leverage)
-
-    def set_by(
-        self, leverage: int, leverages: dict[Symbol, int], retry_attempts: int
-    ) -> BinanceSettings:
-        """Return the same with what a session's configuration says."""
-        return msgspec.structs.replace(
-            self, leverage=leverage, leverages=leverages, retry_attempts=retry_attempts
-        )
