@@ -225,6 +225,21 @@ async def test_an_exit_takes_rest_where_the_websocket_api_carries_nothing_out(tm
             assert one.status == "RUNNING"
 
 
+@pytest.mark.parametrize("kind", ["unknown", "internal"])
+async def test_an_exit_takes_rest_where_the_websocket_api_fails_again_and_again(tmp_path, kind):
+    with street() as market:
+        given = {"breaker_threshold": 1000, **QUICK}
+        async with session(tmp_path, market, **given) as one:
+            await hold(one, market)
+            market.trouble(kind, "order.*", count=1000)
+            for _ in range(orders_ws.FAILURES_MAX):
+                with pytest.raises(VenueUnavailable):
+                    await one.service.close_position(BTC)
+            await leave(one, market)
+            assert market.venue.orders
+            assert one.status == "RUNNING"
+
+
 async def test_a_stop_takes_rest_where_the_websocket_api_carries_nothing_out(tmp_path):
     with street() as market:
         async with session(tmp_path, market, **QUICK) as one:

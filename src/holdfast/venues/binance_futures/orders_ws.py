@@ -4,7 +4,8 @@ Rule 1: what was written and is unanswered when the connection ends may have bee
 Rule 2: where a session can be logged on (Ed25519), no request is signed; else each one is. Until
         the logon is answered, each one is signed too.
 Rule 3: a connection may be open, answer pings, and carry nothing out. While a request waits for its
-        answer for long, and for a while after one that had none, others are sent elsewhere.
+        answer for long, and for a while after one that had none or several in a row that failed,
+        others are sent elsewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .clock_offset import ClockOffset
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
 from .complaints import Complaints
 from .counters import counts_of, retry_after_of
-from .outcomes import NO_ANSWER
+from .outcomes import HTTP_SERVER, NO_ANSWER
 from .rest import ANSWER_S, Reply
 from .sign import Credentials
 from .streams import Ears, Stream, Watch
@@ -36,6 +37,9 @@ SLOW_S = 2.0
 
 DEAF_S = 60.0
 """For how long they are, once one had no answer at all."""
+
+FAILURES_MAX = 3
+"""Answers in a row that the venue failed, from which on it is the same."""
 
 UNKNOWN_KEY, UNSIGNED = 401, frozenset({-1022, -1102, -2014, -2015})
 """What an unsigned request is answered on a session that is not logged on: status, or codes."""
@@ -79,6 +83,7 @@ class OrdersSocket:
         self._waiting: dict[int, _Asked] = {}  # the oldest first
         self._heard = 0.0
         self._deaf_until = 0.0
+        self._failures = 0
         self._is_logged_on = False
         self._complaints = Complaints(_log)
         ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down)
@@ -127,10 +132,20 @@ class OrdersSocket:
 
     def _doubt(self, asked: _Asked) -> None:
         """Have others sent elsewhere; of a connection that said nothing since, make a new one."""
-        self._deaf_until = asyncio.get_running_loop().time() + DEAF_S
-        _log.warning("the WebSocket API did not answer: orders go over REST for %g s", DEAF_S)
+        self._shun("did not answer")
         if self._heard < asked.left:
             self.stream.give_up("a request was not answered")
+
+    def _count_failures(self, reply: WsReply) -> None:
+        """Have others sent elsewhere where the venue fails again and again on this way."""
+        self._failures = self._failures + 1 if reply.status in HTTP_SERVER else 0
+        if self._failures >= FAILURES_MAX:
+            self._shun("fails again and again")
+
+    def _shun(self, why: str) -> None:
+        self._failures = 0
+        self._deaf_until = asyncio.get_running_loop().time() + DEAF_S
+        _log.warning("the WebSocket API %s: orders go over REST for %g s", why, DEAF_S)
 
     async def send(self, call: Call) -> Reply:
         """Send once; see `Road`."""
@@ -174,6 +189,7 @@ class OrdersSocket:
             self._heard = asyncio.get_running_loop().time()
             asked = self._waiting.get(number)
             if asked is not None and not asked.answer.done():
+                self._count_failures(reply)
                 asked.answer.set_result(self._heard_of(asked, reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
