@@ -8,12 +8,11 @@ from typing import Any
 
 from ..engine.engine import Engine
 from ..journal import OwnedJournal, open_journal
-from ..journal.location import scheme_of, sqlite_path
-from ..journal.sqlite import is_there
 from ..model.config import TradingConfig
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning, nothing_runs
 from ..runtime.control_wire import builtins
+from ..runtime.machine import is_made
 from ..runtime.recovery import StateRecoveryService
 from ..runtime.views import metrics_view, order_view, position_view, when
 from ..stats import SessionStats, fold_session
@@ -30,7 +29,7 @@ def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
         JournalError: it can't be read.
     """
     where = config.database_url
-    if scheme_of(where) == "sqlite" and not is_there(sqlite_path(where)):
+    if not is_made(where):
         raise NoSessionRunning(f"{nothing_runs(config.data_dir)} (none ever ran there)")
     journal = open_journal(where, read_only=True)
     try:
