@@ -273,6 +273,18 @@ def test_a_command_waits_longer_than_a_stop_may_take():
     assert control_client.TIMEOUT_S > live.STOP_PATIENCE_S + books.READ_PATIENCE_S
 
 
+async def test_a_trailing_stop_is_placed_by_the_command(tmp_path):
+    trailing = ["place", "BTCUSDT", "SELL", "0.004", "--type", "TRAILING_STOP_MARKET"]
+    options = ["--callback-rate", "1", "--activation-price", "51000", "--reduce-only"]
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.004")
+        command = [*trailing, *options, "--data-dir", str(tmp_path)]
+        assert await asyncio.to_thread(main, command) == 0
+        (order,) = await desk.service.get_orders()
+
+    assert (order.callback_rate, order.activation_price) == (1, 51_000)
+
+
 async def test_a_repeated_request_id_places_nothing_twice(tmp_path):
     async with running(tmp_path) as desk:
         order = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "request_id": "one"}

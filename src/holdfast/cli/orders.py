@@ -84,6 +84,12 @@ def place(
     trigger_price: Annotated[
         str | None, typer.Option("--trigger-price", help="Where a conditional order wakes up.")
     ] = None,
+    callback_rate: Annotated[
+        str | None, typer.Option("--callback-rate", help="Of a trailing stop, percent: 1 is 1 %.")
+    ] = None,
+    activation_price: Annotated[
+        str | None, typer.Option("--activation-price", help="Where a trailing stop begins.")
+    ] = None,
     tif: Annotated[str, typer.Option("--tif", help="GTC, IOC, FOK or GTX (post-only).")] = "GTC",
     stop_loss: Annotated[
         str | None, typer.Option("--stop-loss", help="Price of a stop for what fills.")
@@ -114,6 +120,8 @@ def place(
             type=type_ or ("LIMIT" if price is not None and trigger_price is None else "MARKET"),
             price=price,
             trigger_price=trigger_price,
+            callback_rate=callback_rate,
+            activation_price=activation_price,
             tif=tif,
             stop_loss=stop_loss,
             take_profit=take_profit,

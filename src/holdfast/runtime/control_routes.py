@@ -129,6 +129,8 @@ async def place(request: web.Request) -> web.Response:
         body.price,
         time_in_force=one_of(TimeInForce, body.tif, "tif"),
         trigger_price=body.trigger_price,
+        callback_rate=body.callback_rate,
+        activation_price=body.activation_price,
         stop_loss=body.stop_loss,
         take_profit=body.take_profit,
         reduce_only=body.reduce_only,

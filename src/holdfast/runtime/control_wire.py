@@ -42,6 +42,8 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     type: str = "MARKET"
     price: Amount | None = None
     trigger_price: Amount | None = None
+    callback_rate: Amount | None = None
+    activation_price: Amount | None = None
     tif: str = "GTC"
     stop_loss: Amount | None = None
     take_profit: Amount | None = None
