@@ -140,10 +140,13 @@ def _check_exits(core: Core, request: msg.PlaceRequest) -> None:
         _check_amount(name, price)
         if price is not None and not instrument.is_on_tick(price):
             raise InputError(f"{name} {price:f} is no multiple of the tick {instrument.tick:f}")
-    entry = request.price or request.trigger_price or core.market.price(request.symbol)
+    market = core.market.price(request.symbol)
+    entry = request.price or request.trigger_price or request.activation_price or market
     if entry is None:
         raise InputError(f"no price of {request.symbol} yet to place stop_loss and take_profit by")
-    fault = misplaced_exit(request.side, entry, request.stop_loss, request.take_profit)
+    if request.order_type is not OrderType.LIMIT:
+        market = None  # it waits for its own
+    fault = misplaced_exit(request.side, entry, request.stop_loss, request.take_profit, market)
     if fault:
         raise InputError(fault)
 
@@ -184,7 +187,9 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     parent = core.state.parents.get(order.request.parent_id)
     if parent is not None and price != order.price:
         start = parent.start
-        if fault := misplaced_exit(start.side, price, start.stop_loss, start.take_profit):
+        market = core.market.price(order.request.symbol)
+        exits = start.stop_loss, start.take_profit
+        if fault := misplaced_exit(start.side, price, *exits, market):
             raise InputError(fault)
     if (qty, price) == (order.qty, order.price):
         raise InputError(f"{order.cl_ord_id} is {qty:f} at {price:f} already")
