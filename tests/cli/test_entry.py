@@ -68,6 +68,8 @@ def test_a_group_alone_lists_its_commands(capsys, group):
         (["release", "--yes"], "--operator NAME"),
         (["close", ""], "which symbol: it was empty"),
         (["adjust", " ", "1"], "which symbol: it was empty"),
+        (["adjust", " ", "-0.02"], "which symbol: it was empty"),
+        (["adjust", "BTCUSDT", "1", "--acount", "x"], "unexpected extra argument"),
         (["modify", "", "--price", "1"], "which order: its id was empty"),
         (["replay", "x.csv", "--half-spread", "-1bp"], "--half-spread must not be negative"),
         (["replay", "x.csv", "--queue", "-5"], "--queue must not be negative, was -5"),
@@ -187,3 +189,11 @@ def test_an_interrupt_inside_a_command_has_it_too(capsys, monkeypatch):
 def test_the_version_is_told(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("holdfast ")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_error(closed):
+    """A cron job may have none."""
+    command = f"{sys.executable} -m holdfast strategies {closed}"
+
+    assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == 0

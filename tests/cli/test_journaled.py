@@ -202,6 +202,8 @@ def test_tail_shows_the_last_facts(capsys, finished):
     assert len(lines) == 3
     assert any("SessionChanged" in line and "status=STOPPED" in line for line in lines)
 
+    main(["journal", "tail", "-n", "9", "--data-dir", str(finished.data)])
+    assert "0E-" not in capsys.readouterr().out
     main(["journal", "tail", "-n", "2", "--data-dir", str(finished.data), "--json"])
     facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [fact["sequence"] for fact in facts] == [facts[0]["sequence"], facts[0]["sequence"] + 1]

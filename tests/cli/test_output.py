@@ -61,8 +61,8 @@ def test_a_document_is_json_in_every_locale(worded, encoding):
 def test_a_folder_whose_name_is_no_text_is_told_as_json(tmp_path):
     done = told(f"{tmp_path}/\udcff", "utf-8", "status", "--json")
 
-    assert done.returncode == 6
-    assert "\udcff" in json.loads(done.stdout)["error"]
+    assert done.returncode == 2
+    assert "expected a folder's name in UTF-8" in json.loads(done.stdout)["error"]
 
 
 def test_no_text_of_others_steers_the_terminal(capsys, monkeypatch, tmp_path):

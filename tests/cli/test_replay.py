@@ -229,6 +229,7 @@ def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):
         (["--queue=-5"], "--queue must not be negative, was -5"),
         (["--half-spread=-1bp"], "--half-spread must not be negative"),
         (["--latency=-1s"], "--latency"),
+        (["--latency", "50"], "with its unit, such as 50ms or 1s, was '50'"),
         (["--grid", "fast=,"], "NAME=FROM:TO:STEP"),
         (["--grid", "fast=nan:5:1"], "in numbers, was 'fast=nan:5:1'"),
         (["--grid", "fast=1:5:inf"], "in numbers, was 'fast=1:5:inf'"),

@@ -97,3 +97,44 @@ def test_strategies_are_listed_with_their_parameters(capsys):
     assert all(one["description"] for one in document["strategies"])
     assert main(["strategies"]) == 0
     assert "sma_cross" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('venue = "binance"', "holdfast.toml:1: venue must be one of paper, binance_futures"),
+        ('symbols = "BTC/USDT"', "holdfast.toml:1: the synthetic feed does not know BTC/USDT"),
+        ('strategies = ["sma_crss"]', "holdfast.toml:1: no strategy 'sma_crss'"),
+        ('strategies = ["sma_cross:fst=3"]', "holdfast.toml:1: sma_cross has no parameter 'fst'"),
+        ('feed = "none.csv"', "holdfast.toml:1: no such file: none.csv"),
+        ('database_url = "mysql://x"', "holdfast.toml:1: no journal is kept at mysql"),
+        ('disabled = ["fees"]', "holdfast.toml:1: disabled: there is no rule fees"),
+        ('strategies = ["rsi:account=other"]', "holdfast.toml:1: rsi is bound to the account"),
+    ],
+)
+def test_check_looks_for_what_the_settings_name(capsys, tmp_path, line, said):
+    """A start would refuse it."""
+    (tmp_path / "holdfast.toml").write_text(line)
+
+    assert main(["config", "check"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_shares_that_are_written_in_percent_are_told_so(capsys, tmp_path):
+    (tmp_path / "holdfast.toml").write_text("max_daily_loss_pct = 2\n")
+    assert main(["config", "check"]) == 2
+    assert "max_daily_loss_pct = 2: expected a number above 0 up to 1; it is a fraction" in (
+        capsys.readouterr().err
+    )
+
+    (tmp_path / "holdfast.toml").write_text("take_profit_pct = 5\n")
+    assert main(["config", "check"]) == 0
+    assert "take_profit_pct = 5 is 500% of the price; it is a fraction: 0.02 is 2 %" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(capsys):
+    """A journal's address, and all that is said of it, is text."""
+    assert main(["run", "--for", "1s", "--data-dir", "bad\udce4"]) == 2
+    assert "--data-dir = bad\\udce4: expected a folder's name in UTF-8" in capsys.readouterr().err

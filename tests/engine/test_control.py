@@ -196,14 +196,25 @@ def test_a_new_session_on_a_paused_ones_journal_runs(rig):
 
 
 @pytest.mark.parametrize(
-    ("message", "status"),
+    ("message", "why"),
     [
-        (msg.ResumeSession(), Status.RUNNING),
-        (msg.ResetSession(reason="x"), Status.STOPPED),
+        (msg.ResumeSession(), "is RUNNING already"),
+        (msg.ResetSession(reason="x"), "can't become STOPPED"),
     ],
 )
-def test_a_move_that_the_table_does_not_have_is_refused(rig, message, status):
-    refused(rig, message, SessionStateError, f"can't become {status.value}")
+def test_a_move_that_the_table_does_not_have_is_refused(rig, message, why):
+    refused(rig, message, SessionStateError, why)
+
+
+def test_who_resumes_a_session_that_is_killed_hears_of_the_kill_switch(rig):
+    rig.hear(msg.EngageKillSwitch(reason="x"))
+
+    refused(
+        rig,
+        msg.ResumeSession(),
+        SessionStateError,
+        "the kill switch is engaged: an operator must release it",
+    )
 
 
 def test_a_stop_waits_for_its_entries_and_leaves_stops_at_the_venue(rig):
@@ -292,6 +303,21 @@ def test_a_stop_does_not_wait_for_a_conditional_exit_that_rests_by_hand(rig):
     assert rig.session() is Status.STOPPED
 
 
+def test_a_stop_does_not_wait_for_a_triggered_exit_that_rests_in_the_book(rig):
+    rig.hold("2")
+    fields = {"order_type": OrderType.STOP, "trigger_price": "95", "price": "94.9"}
+    exit_ = rig.place(Side.SELL, "1", reduce_only=True, **fields)
+    rig.accept(exit_)
+    rig.trigger(exit_)
+    rig.trade(exit_, "0.4", price="94.9")
+
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.wait(1)
+
+    assert rig.session() is Status.STOPPED
+    assert rig.order(exit_).status is OrderStatus.PARTIALLY_FILLED
+
+
 def test_a_foreign_order_does_not_keep_a_session_from_ending(rig):
     rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(1), price=Decimal(90))
 
@@ -318,6 +344,7 @@ def test_a_kill_that_flattens_is_not_forgotten_by_the_next_life(rig):
     rig.hear(msg.EngageKillSwitch(reason="panic", flatten=True))
     rig.reject(rig.submitted()[0].cl_ord_id)
 
+    rig.now += NS_PER_S
     rig.restart()
     rig.snapshot()
 

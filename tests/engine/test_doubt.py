@@ -203,6 +203,18 @@ def test_an_order_of_an_earlier_life_that_was_never_answered_is_doubted_at_the_s
     assert order in rig.queried()
 
 
+def test_an_order_that_the_venue_forgot_before_its_fills_were_heard_is_told_of_once(rig, order):
+    rig.accept(order)
+    rig.status(order, OrderStatus.PARTIALLY_FILLED, cum_qty=Decimal("0.5"))
+    for _ in range(60):
+        rig.wait(1)
+        rig.not_found(order)
+
+    assert rig.alarms() == ["order_forgotten"]
+    rig.trade(order, "0.5", cum_qty=Decimal("0.5"))
+    assert rig.order(order).status is OrderStatus.EXPIRED
+
+
 def test_no_order_is_ever_sent_twice(rig, order):
     rig.unknown(order)
     rig.wait(30)

@@ -197,6 +197,21 @@ def test_the_largest_position_is_closed_before_the_venue_does_it(rig):
     assert rig.alarms() == ["emergency_close"]
 
 
+def test_what_is_closed_for_want_of_margin_is_not_opened_once_more(rig):
+    rig.price(100, ETH)
+    resting = {
+        symbol: rig.place(Side.BUY, "5", symbol=symbol, order_type=OrderType.LIMIT, price="96")
+        for symbol in (BTC, ETH)
+    }
+    rig.accept(*resting.values())
+    nearly_liquidated(rig)
+
+    rig.tick()
+
+    assert [order.symbol for order in rig.submitted()] == [BTC]
+    assert rig.canceled() == [resting[BTC]]
+
+
 def test_each_margin_asset_stands_for_its_own_positions_alone(rig):
     other = Symbol("BTCUSDC")
     rig.hear(msg.InstrumentListed(instrument=contract(other, margin_asset="USDC"), leverage=10))
@@ -244,6 +259,69 @@ def test_a_refused_emergency_close_is_tried_again(rig):
     rig.tick()
 
     assert len(rig.submitted()) == 1
+
+
+def refuse_closes(rig, seconds):
+    """Let time pass at a venue that takes no close; return how often one was asked for."""
+    asked = 0
+    for _ in range(seconds):
+        for order in rig.submitted():
+            rig.reject(order.cl_ord_id, code=-4131, reason="PERCENT_PRICE")
+        rig.wait(1)
+        asked += len(rig.submitted())
+    return asked
+
+
+@pytest.mark.parametrize("why", ["margin", "kill switch", "stop"])
+def test_a_close_of_the_sessions_own_that_is_refused_is_told_once_and_asked_for_less_often(
+    rig, why
+):
+    if why == "margin":
+        nearly_liquidated(rig)
+        rig.tick()
+    else:
+        rig.hold("2")
+        asks = {
+            "kill switch": msg.EngageKillSwitch(reason="x", flatten=True),
+            "stop": msg.StopSession(reason="x", flatten=True),
+        }
+        rig.hear(asks[why])
+    told = ["emergency_close"] if why == "margin" else []
+
+    assert refuse_closes(rig, 60) <= 11
+    assert rig.alarms() == [*told, "close_refused"]
+    [alarm] = [fact for fact in rig.ever(ev.AlarmRaised) if fact.code == "close_refused"]
+    assert "BTCUSDT" in alarm.text
+    assert "PERCENT_PRICE" in alarm.text
+
+    rig.wait(10)
+    [order] = [c.order for c in rig.commands if isinstance(c, cmd.SubmitOrder)][-1:]
+    rig.trade(order.cl_ord_id, str(order.qty))
+    assert not rig.qty()
+
+
+def test_a_person_who_wants_all_closed_waits_for_no_refusal(rig):
+    nearly_liquidated(rig)
+    rig.tick()
+    refuse_closes(rig, 40)
+    rig.tick()
+    assert rig.submitted() == []
+
+    rig.hear(msg.EngageKillSwitch(reason="now", flatten=True))
+
+    assert (BTC, 1000) in [(o.symbol, o.qty) for o in rig.submitted()]
+
+
+def test_a_refusal_of_long_ago_hides_no_emergency(rig):
+    rig.hold("1")
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    rig.reject(rig.submitted()[0].cl_ord_id, code=-2022)
+    rig.wait(120, step=60)
+    nearly_liquidated(rig)
+
+    rig.tick()
+
+    assert rig.alarms() == ["emergency_close"]
 
 
 @pytest.mark.parametrize("message", [msg.PauseSession(reason="x"), msg.FailSession(reason="x")])

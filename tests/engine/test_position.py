@@ -15,7 +15,7 @@ from holdfast.model.values import ZERO, ClOrdId, Side, Symbol, TradeId
 CENT = Decimal("0.00000001")
 
 
-def book(position, side, qty, price, fee="0", *, ts=1):
+def book(position, side, qty, price, fee="0", *, fee_asset="USDT", ts=1):
     qty, price = Decimal(qty), Decimal(price)
     signed = qty * side.sign
     realized = book_fill(position.qty, position.entry_price, signed, price).realized
@@ -29,9 +29,11 @@ def book(position, side, qty, price, fee="0", *, ts=1):
             qty=qty,
             price=price,
             fee=Decimal(fee),
+            fee_asset=fee_asset,
             realized_pnl=realized,
             venue_ts=ts,
-        )
+        ),
+        "USDT",
     )
     return position
 
@@ -40,6 +42,13 @@ def test_adding_averages_the_entry_price():
     position = book(book(PositionState(), Side.BUY, 1, 100), Side.BUY, 3, 108)
 
     assert (position.qty, position.entry_price, position.realized_pnl) == (4, 106, 0)
+
+
+def test_a_fee_in_another_asset_is_no_fee_in_the_margin_asset():
+    position = book(PositionState(), Side.BUY, 1, 600, "0.3")
+    book(position, Side.SELL, 1, 600, "0.0005", fee_asset="BNB")
+
+    assert position.fees == Decimal("0.3")
 
 
 def test_reducing_realizes_profit_and_keeps_the_entry_price():

@@ -12,7 +12,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import Request
 from holdfast.model.values import NS_PER_S, OrderRole, OrderStatus, OrderType, Side
-from tests.engine.rig import BTC, Rig, contract
+from tests.engine.rig import BTC, START, Rig, contract
 
 STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
 
@@ -333,6 +333,18 @@ def test_a_price_that_is_passed_closes_at_the_market_at_once(rig, role):
     assert "protection_closed" in rig.alarms()
 
 
+def test_what_is_closed_for_want_of_a_stop_is_not_bought_once_more(rig):
+    entry = bracket(rig, qty="3", order_type=OrderType.LIMIT, price="99", stop_loss="90")
+    other = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price="98", stop_loss="90")
+    rig.accept(other)
+    rig.trade(entry, "1", "99", of="3")
+
+    rig.reject(only(rig, STOP).cl_ord_id, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert only(rig, EXIT).qty == 1
+    assert rig.canceled() == [entry]
+
+
 def test_what_is_closed_for_want_of_a_stop_goes_out_in_orders_that_the_venue_takes(rig):
     entry = bracket(rig, stop_loss="90")
     rig.hear(msg.InstrumentListed(instrument=contract(max_market_qty=Decimal("1.5")), leverage=10))
@@ -353,6 +365,63 @@ def test_a_position_that_is_being_closed_is_not_closed_twice_nor_protected_anew(
     assert rig.asked == []
     rig.wait(1)
     assert rig.submitted() == []
+
+
+def beside_another(rig, role, exits):
+    """Fill half of a bracket beside another parent's holding, let its exits rest, then fill it."""
+    rig.hold("2", stop_loss="80")
+    entry = rig.place(Side.BUY, "3", **exits)
+    rig.accept(entry)
+    rig.trade(entry, "1")
+    resting = only(rig, role).cl_ord_id
+    rig.accept(*[order.cl_ord_id for order in rig.submitted()])
+    rig.trade(entry, "2")
+    return resting, only(rig, role).cl_ord_id
+
+
+@pytest.mark.parametrize("role", [STOP, TARGET])
+def test_what_a_passed_order_closes_itself_is_not_closed_from_anothers_holding(rig, role):
+    resting, larger = beside_another(rig, role, {"stop_loss": "90", "take_profit": "120"})
+
+    rig.reject(larger, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert only(rig, EXIT).qty == 2
+    rig.trigger(resting)
+    assert rig.submitted() == []
+    rig.trade(only_open(rig, EXIT), "2")
+    rig.trade(resting, "1")
+    assert rig.qty() == 2
+
+
+def test_a_triggered_stop_closes_its_part_beside_a_close_after_refusals(rig):
+    resting, larger = beside_another(rig, STOP, {"stop_loss": "90"})
+    for _ in range(REFUSALS_MAX - 1):
+        rig.reject(larger, code=-4045)
+        rig.wait(1)
+        larger = only(rig, STOP).cl_ord_id
+    rig.trigger(resting)
+
+    rig.reject(larger, code=-4045)
+
+    assert only(rig, EXIT).qty == 2
+
+
+def test_a_passed_stop_that_ends_unfilled_leaves_nothing_open(rig):
+    resting, larger = beside_another(rig, STOP, {"stop_loss": "90"})
+    rig.reject(larger, code=WOULD_TRIGGER_AT_ONCE)
+    rig.trade(only(rig, EXIT).cl_ord_id, "2")
+    rig.trigger(resting)
+
+    rig.expire(resting)
+    rig.wait(1)
+
+    assert only_open(rig, EXIT)
+    assert rig.working(EXIT)[0].qty == 1
+
+
+def only_open(rig, role):
+    [order] = rig.working(role)
+    return order.cl_ord_id
 
 
 def test_a_close_that_is_refused_is_tried_again_by_the_clock(rig):
@@ -464,6 +533,23 @@ def test_an_alarm_is_raised_once_when_the_stop_is_missing_too_long_and_called_of
     assert len(rig.told(ev.ProtectionRestored)) == 1
     rig.wait(2)
     assert len(rig.ever(ev.ProtectionRestored)) == 1
+
+
+@pytest.mark.parametrize(("patience_s", "code"), [(5, None), (20, None), (60, -4045)])
+def test_a_stop_that_is_tried_again_and_again_delays_no_alarm(patience_s, code):
+    rig = Rig(protection_alarm_ns=patience_s * NS_PER_S)
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    for _ in range(patience_s + 2):
+        assert rig.ever(ev.ProtectionMissing) == []
+        for order in rig.working(STOP) + rig.working(EXIT):
+            rig.reject(order.cl_ord_id, code=code, reason="no")
+        rig.wait(1)
+        if rig.ever(ev.ProtectionMissing):
+            break
+
+    [missing] = rig.ever(ev.ProtectionMissing)
+    assert missing.ts - START <= (patience_s + 1) * NS_PER_S
 
 
 def test_a_target_raises_no_alarm(rig):

@@ -198,6 +198,18 @@ def test_books_are_not_begun_with_balances_that_moved_while_they_were_read(kind)
     assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
 
 
+def test_funding_that_is_told_late_is_in_the_first_balances():
+    rig = new()
+    rig.snapshot(balance="500", positions={BTC: "-2"})
+
+    rig.now += NS_PER_S
+    rig.hear(funding(rig, ago=1.2))
+    assert wallet(rig) == 500
+
+    rig.hear(funding(rig, name="f2"))
+    assert wallet(rig) == 498
+
+
 def test_what_is_in_the_first_balances_goes_by_the_venues_clock():
     rig = new()
     behind = NS_PER_S // 2  # our clock, so that what is over looks as if it were to come
@@ -780,3 +792,16 @@ def test_a_wallet_in_another_asset_is_compared_too(rig):
 
     [fact] = rig.told(ev.BooksDiffered)
     assert (fact.what, fact.ours, fact.theirs) == ("balance BNB", ZERO, 1)
+
+
+def test_a_difference_that_halted_a_session_is_told_of_once_and_so_is_another():
+    rig = Rig()
+    for _ in range(10):
+        rig.snapshot(balance="9000")
+        rig.wait(10)
+    assert rig.alarms() == ["books_differ", "session_error"]
+
+    for _ in range(10):
+        rig.snapshot(balance="8000")
+        rig.wait(10)
+    assert rig.alarms() == ["books_differ", "session_error", "books_differ"]

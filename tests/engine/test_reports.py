@@ -30,7 +30,7 @@ from holdfast.model.values import (
     TradeId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, Rig, S, encoded
+from tests.engine.rig import BTC, ETH, KEY, Rig, S, encoded
 
 LIMIT = OrderType.LIMIT
 
@@ -514,6 +514,27 @@ def test_a_foreign_order_is_counted_and_not_touched():
     assert rig.engine.core.exposure.reach((MAIN, "BTCUSDT")).longest == 2
 
 
+def test_orders_of_another_program_are_told_of_once_in_a_while():
+    rig = foreign(foreign_order_policy="adopt")
+    for number in range(2, 50):  # a grid, say, beside us
+        rig.wait(30, step=10)
+        name = f"grid-{number}"
+        rig.report(name, ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))
+        rig.cancel(name)
+    assert rig.alarms() == ["order_adopted"]
+
+    rig.report("web-1", ExecType.NEW, OrderStatus.NEW, symbol=ETH, qty=Decimal(2))
+    assert rig.alarms() == ["order_adopted"] * 2  # of another symbol
+
+    rig.report(own_id(), ExecType.STATUS, OrderStatus.NEW, qty=Decimal(2))
+    assert rig.alarms() == ["order_adopted"] * 3  # one of ours is never a matter of course
+
+    rig.wait(610, step=10)
+    rig.report("web-2", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), price=Decimal(95))
+    assert rig.alarms() == ["order_adopted"] * 4
+    assert rig.engine.core.exposure.reach(KEY).longest == 6
+
+
 def test_a_foreign_order_may_be_cancelled_by_policy():
     assert foreign(foreign_order_policy="cancel").canceled() == ["manual-1"]
 
@@ -543,6 +564,23 @@ def test_a_foreign_order_whose_cancel_was_lost_is_asked_for_again():
     rig.wait(6)
 
     assert sum(isinstance(c, cmd.CancelOrder) for c in rig.commands) == 2
+
+
+def test_a_fill_that_was_booked_under_its_childs_name_is_recognized_once(rig):
+    stop = rig.hold("2", stop_loss="90").children[-1]
+    rig.accept(stop)
+    of_child: dict = {"trade_id": TradeId("t9"), "realized_pnl": Decimal(-20)}
+    rig.trade("web_7", "2", "90", side=Side.SELL, **of_child)
+    wallet = rig.state.account(MAIN).wallet("USDT")
+    rig.report(stop, ExecType.STATUS, OrderStatus.FILLED, cum_qty=Decimal(2))
+    assert rig.order(stop).is_open
+
+    for _ in range(2):
+        rig.trade(stop, "2", "90", cum_qty=Decimal(2), **of_child)
+
+    assert len(rig.ever(ev.FillRecognized)) == 1
+    assert rig.order(stop).status is OrderStatus.FILLED
+    assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (0, wallet)
 
 
 def test_an_entry_of_a_strategy_that_stopped_is_asked_for_until_it_is_gone(rig):
@@ -1060,6 +1098,92 @@ def test_an_order_the_venue_has_forgotten_is_over_and_alarmed(rig, order):
     assert rig.order(order).status is OrderStatus.EXPIRED
     assert rig.order(order).cum_qty == 1
     assert rig.alarms() == ["order_forgotten"]
+
+
+def forgotten(rig, order):
+    """One that rests there and is listed no more, as lists of the venue have lost orders."""
+    rig.accept(order)
+    rig.trade(order, "1", "99")
+    rig.wait(10)
+    rig.snapshot(orders=[])
+    rig.not_found(order)
+    assert rig.order(order).status is OrderStatus.EXPIRED
+
+
+def test_an_order_that_counts_as_over_and_is_listed_past_its_fence_is_taken_back(rig, order):
+    forgotten(rig, order)
+    back = rig.row(order, qty=Decimal(3), price=Decimal(99), cum_qty=Decimal(1))
+
+    rig.wait(6)
+    rig.snapshot(orders=[back])
+    assert not rig.order(order).is_open  # the list may trail what ended it
+    rig.wait(1)
+    rig.snapshot(orders=[back])
+
+    assert rig.alarms() == ["order_forgotten", "order_appeared"]
+    assert rig.canceled() == [order]
+    assert rig.engine.core.exposure.reach(KEY).longest == 3
+
+    rig.refuse(order, msg.Request.CANCEL)
+    rig.wait(1)
+    assert rig.canceled() == [order]  # as often as it takes
+    rig.cancel(order, cum_qty=Decimal(1))
+    assert rig.order(order).status is OrderStatus.CANCELED
+    assert rig.qty() == 1
+
+
+def test_an_order_whose_cancel_was_answered_and_that_rests_all_the_same_is_taken_back(rig, order):
+    rig.accept(order)
+    rig.cancel(order)
+    rig.wait(9)
+
+    rig.snapshot(orders=[rig.row(order, qty=Decimal(3), price=Decimal(99))])
+
+    assert rig.canceled() == [order]
+
+
+def test_a_stop_that_counted_as_over_and_is_listed_again_goes_and_its_successor_stays(rig):
+    rig.hold("1", stop_loss="90")
+    (lost,) = rig.working(OrderRole.STOP_LOSS)
+    rig.wait(10)
+    rig.snapshot(orders=[])
+    rig.not_found(lost.cl_ord_id)
+    (successor,) = rig.working(OrderRole.STOP_LOSS)
+    rig.accept(successor.cl_ord_id)
+    rig.wait(9)
+
+    rig.snapshot(orders=[rig.row(lost.cl_ord_id), rig.row(successor.cl_ord_id)])
+
+    assert rig.canceled() == [lost.cl_ord_id]
+    assert encoded(Rig(facts=rig.facts, start=False).state) == encoded(rig.state)
+
+
+def test_lists_that_stay_blind_get_no_stop_for_each_look(rig):
+    rig.hold("1", stop_loss="90")
+    for _ in range(180):  # half an hour
+        rig.wait(10, step=5)
+        rig.snapshot(orders=[])
+        for cl_ord_id in rig.queried():
+            rig.not_found(cl_ord_id)
+        for order in rig.submitted():
+            rig.accept(order.cl_ord_id)
+
+    stops = [o for o in rig.state.orders.values() if o.role is OrderRole.STOP_LOSS]
+    assert len(stops) <= 11
+    assert rig.alarms() == ["order_forgotten"] * (len(stops) - 1)
+    assert len(rig.working(OrderRole.STOP_LOSS)) == 1
+
+
+def test_an_id_that_others_use_again_is_counted_where_it_is_listed_open(rig):
+    fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)
+    rig.cancel("manual-1")
+    rig.wait(9)
+
+    rig.snapshot(orders=[rig.row("manual-1", **fields)])
+
+    assert rig.engine.core.exposure.reach(KEY).longest == 3
+    assert rig.canceled() == []
 
 
 def test_not_found_says_nothing_of_ended_and_unknown_orders(rig, order):

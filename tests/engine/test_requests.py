@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
 from holdfast.model.ids import Owner, make_cl_ord_id
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     ClOrdId,
     OrderRole,
@@ -162,6 +163,39 @@ def test_a_request_that_contradicts_itself_is_refused(rig, fields, text):
     refused(rig, msg.PlaceRequest(**(plain | fields)), InputError, text)
 
 
+def test_the_stop_of_a_limit_order_that_reaches_the_market_is_judged_by_the_market(rig):
+    passed = msg.PlaceRequest(
+        symbol=BTC,
+        side=Side.BUY,
+        qty=Decimal(1),
+        order_type=LIMIT,
+        price=Decimal(104),
+        stop_loss=Decimal(102),
+    )
+    refused(rig, passed, InputError, "stop_loss 102 must be below the price 100")
+    order = rig.place(order_type=LIMIT, price="98", stop_loss="97.5")
+    rig.accept(order)
+    rig.price(97.2)
+    moved = msg.ModifyRequest(cl_ord_id=order, price=Decimal(99))
+    refused(rig, moved, InputError, "stop_loss 97.5 must be below the price 97.2")
+
+
+def test_exits_of_a_trailing_stop_are_judged_by_the_price_that_activates_it(rig):
+    trailing = msg.PlaceRequest(
+        symbol=BTC,
+        side=Side.SELL,
+        qty=Decimal(1),
+        order_type=OrderType.TRAILING_STOP_MARKET,
+        callback_rate=Decimal(1),
+        activation_price=Decimal(104),
+        stop_loss=Decimal(103),
+    )
+
+    refused(rig, trailing, InputError, "stop_loss 103 must be above the price 104")
+    rig.hear(replace(trailing, stop_loss=Decimal(106), take_profit=Decimal(101)))
+    assert rig.submitted()
+
+
 def test_exits_need_a_price_to_be_judged_by(rig):
     rig.restart()
     rig.snapshot()
@@ -203,6 +237,35 @@ def test_a_cancel_names_the_order_and_is_asked_once(rig):
 
     rig.hear(msg.CancelRequest(cl_ord_id=cl_ord_id))
     assert rig.asked == []
+
+
+def test_a_cancel_that_was_there_before_its_order_is_asked_for_again(rig):
+    order = rig.place(qty="1", order_type=LIMIT, price="99")
+    rig.hear(msg.CancelRequest(cl_ord_id=order, reason="x"))
+    rig.refuse(order, Request.CANCEL)
+    rig.unknown(order)
+    rig.wait(3)
+    assert not [c for c in rig.commands if isinstance(c, cmd.CancelOrder)][1:]
+
+    rig.accept(order)
+    assert rig.canceled() == [order]
+
+    rig.refuse(order, Request.CANCEL)
+    assert rig.canceled() == []
+    rig.tick()
+    assert rig.canceled() == [order]
+
+
+def test_an_entry_that_comes_behind_its_cancel_does_not_open_a_closed_position_again(rig):
+    rig.hold("1")
+    order = rig.place(qty="2", order_type=LIMIT, price="99")
+    rig.hear(msg.CloseRequest(symbol=BTC, reason="x"))
+    rig.refuse(order, Request.CANCEL)
+
+    rig.trade(order, "1", price="99")
+    rig.tick()
+
+    assert rig.canceled() == [order]
 
 
 def test_a_conditional_order_is_cancelled_as_one(rig):
@@ -299,6 +362,29 @@ def test_what_cannot_be_amended_says_why(rig):
     refused(rig, modify(cl_ord_id, "2"), SessionStateError, "in doubt or being amended")
     rig.cancel(cl_ord_id)
     refused(rig, modify(cl_ord_id, "3"), SessionStateError, "is CANCELED already")
+
+
+def test_an_order_that_has_nearly_filled_can_be_amended(rig):
+    large = contract(min_notional=Decimal(50), min_qty=Decimal("0.5"))
+    rig.hear(msg.InstrumentListed(instrument=large, leverage=10))
+    order = limit(rig, qty="2")
+    rig.trade(order, "1.9", price="99")
+
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, price=Decimal(98)))
+    assert rig.told(ev.ReplaceRequested)
+
+
+def test_an_entry_is_not_amended_past_its_own_stop_or_target(rig):
+    order = limit(rig, price="99", stop_loss="97", take_profit="101")
+
+    for price, text in (
+        ("97", "stop_loss 97 must be below the price 97"),
+        ("101.5", "take_profit"),
+    ):
+        request = msg.ModifyRequest(cl_ord_id=order, price=Decimal(price))
+        refused(rig, request, InputError, text)
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, price=Decimal("97.1")))
+    assert rig.told(ev.ReplaceRequested)
 
 
 def test_an_order_in_doubt_is_not_amended(rig):

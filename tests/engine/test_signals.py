@@ -20,6 +20,7 @@ from holdfast.model.values import (
     StrategyId,
     Symbol,
     TimeInForce,
+    TradingSessionStatus,
 )
 from tests.engine.rig import BTC, Rig, S, contract
 
@@ -102,6 +103,12 @@ def test_a_limit_wish_goes_out_at_its_price_on_the_tick_and_its_time_in_force(ri
 
     [order] = rig.submitted()
     assert (order.price, order.time_in_force) == (Decimal("99.1"), TimeInForce.GTX)
+
+
+def test_a_limit_wish_that_reaches_the_market_has_its_stop_behind_the_market(rig):
+    rig.signal(order_type=OrderType.LIMIT, price=Decimal(103), stop_loss=Decimal(101))
+
+    assert denial(rig) == ("protection", "stop_loss 101 must be below the price 100.0")
 
 
 def test_a_limit_sale_is_rounded_up(rig):
@@ -213,6 +220,18 @@ def test_outside_running_an_entry_is_denied_and_a_close_goes_out(rig):
     assert [o.role for o in rig.submitted()] == [OrderRole.EXIT]
 
 
+def test_nothing_goes_out_behind_the_end_of_a_session(rig):
+    enter(rig, quantity=Decimal(3))
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.tick()
+    assert rig.session() is TradingSessionStatus.STOPPED
+
+    rig.signal(CLOSE)
+
+    assert rig.submitted() == []
+    assert denial(rig) == ("session", "the session is STOPPED: nobody would hear what comes of it")
+
+
 def test_a_stopped_strategys_wishes_are_not_heard_until_it_is_attached_again(rig):
     rig.hear(msg.StrategyFailed(strategy_id=S, reason="it raised"))
     rig.signal()
@@ -308,6 +327,20 @@ def test_what_is_being_closed_already_is_not_closed_twice(rig):
     rig.signal(CLOSE)
 
     assert denial(rig) == ("close", "s has nothing left to close of BTCUSDT")
+
+
+def test_what_a_triggered_stop_is_closing_is_not_closed_from_anothers_holding(rig):
+    enter(rig, quantity=Decimal(3), strategy_id=StrategyId("t"))
+    enter(rig, quantity=Decimal(2))
+    [stop] = [o for o in rig.working(OrderRole.STOP_LOSS) if o.request.strategy_id == S]
+    rig.trigger(stop.cl_ord_id)
+
+    rig.signal(CLOSE)
+
+    assert denial(rig) == ("close", "s has nothing left to close of BTCUSDT")
+    rig.expire(stop.cl_ord_id)
+    rig.signal(CLOSE)
+    assert [order.qty for order in rig.submitted()] == [2]
 
 
 def test_a_strategy_closes_its_own_holding_alone_and_the_operator_the_position(rig):

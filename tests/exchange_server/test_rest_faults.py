@@ -228,8 +228,9 @@ def test_scripts_are_read_from_toml_and_json_and_rules_from_words(tmp_path):
 
     assert load_script(toml) == load_script(text) == Script(faults=[rule_of("delay:0.5")], seed=3)
     assert rule_of("delay@POST *") == Rule(kind=Kind.DELAY, on="POST *")
-    for bad in ("nothing", "delay:often", "delay:2"):
-        with pytest.raises(ConfigError, match="kinds:"):
+    expected = {"nothing": "kinds:", "delay:often": "a number from 0 to 1", "delay:2": "0 to 1"}
+    for bad, what in expected.items():
+        with pytest.raises(ConfigError, match=what):
             rule_of(bad)
     text.write_text("{")
     with pytest.raises(ConfigError, match=r"f\.json"):

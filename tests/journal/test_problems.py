@@ -340,3 +340,10 @@ def test_complaint_that_quotes_damaged_text_is_corruption():
     """SQLite names a bad table in bytes that need not be UTF-8; the driver trips over them."""
     with pytest.raises(JournalCorrupt, match="damaged"), explained("a.db"):
         b"malformed schema (f\xe3cts)".decode()
+
+
+def test_a_servers_text_is_one_line():
+    """Drivers write hints on lines of their own."""
+    told = explain(RuntimeError("connection refused\n\tIs the server running?\n"), "here")
+
+    assert str(told) == "journal here: connection refused Is the server running?"

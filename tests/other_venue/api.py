@@ -46,6 +46,7 @@ class Api:
         self.books, self.now, self.habits = books, now, habits
         self.keys = 0
         self.is_key_live = False
+        self.maint_margin_ratio = 0.004
 
     def ask(self, verb, path, query):
         """Answer a REST request.
@@ -178,7 +179,7 @@ class Api:
             "notionalCap": 10**9,
             "notionalFloor": 0,
         }
-        bracket |= {"maintMarginRatio": 0.004, "cum": 0.0}
+        bracket |= {"maintMarginRatio": self.maint_margin_ratio, "cum": 0.0}
         return [{"symbol": name, "brackets": [bracket]} for name in self.books.contracts]
 
     def get_commissionrate(self, p):
@@ -243,9 +244,9 @@ class Api:
             raise Refused(code, text)
         return order
 
-    def _is_hidden(self, made):
+    def _is_hidden(self, made, habit="lags"):
         """Tell whether lists do not show yet what was made then."""
-        return "lags" in self.habits and self.now() - made < LAG_MS
+        return habit in self.habits and self.now() - made < LAG_MS
 
     def get_openorders(self, p):
         found = self.books.open_orders(p.get("symbol"))
@@ -267,17 +268,23 @@ class Api:
         until = int(p.get("endTime", 10**15))
         if "startTime" in p and until - since > WEEK_MS:
             raise Refused(-4166, "Search window is restricted to recent 7 days only.")
-        return [
+        found = [
             rows.trade_row(each)
             for each in self.books.fills
             if each.order.symbol == p["symbol"] and each.trade_id >= first
-            and since <= each.at <= until
-        ][:ROWS_MAX]  # fmt: skip
+            and since <= each.at <= until and not self._is_hidden(each.at, "late_trades")
+        ]  # fmt: skip
+        return self._page(found, p, is_newest="fromId" not in p)
+
+    def _page(self, found, p, *, is_newest=True):
+        """Cut a list: which end of a span is left out where it has too much, nobody promises."""
+        limit = min(int(p.get("limit", 500)), ROWS_MAX)
+        return found[-limit:] if is_newest and "newest_first" in self.habits else found[:limit]
 
     def get_income(self, p):
         since, until = int(p.get("startTime", 0)), int(p.get("endTime", 10**15))
         found = [each for each in self.books.income if since <= each["time"] <= until]
-        return found[: int(p.get("limit", 100))]
+        return self._page(found, {"limit": 100, **p})
 
     # Conditional orders
 

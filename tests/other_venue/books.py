@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from . import rows
@@ -50,11 +50,21 @@ class Books:
         self.prices = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(2_000), LIFE: Decimal("0.5")}
         first = 2**62 if "wide_ids" in self.habits else 8_389_765_000
         self.number_from(first)
-        self._trades = itertools.count(first // 3)
+        self._trades = self._numbers(first // 3)
 
     def number_from(self, first):
         """Count orders from here on."""
-        self._ids = itertools.count(first)
+        self._ids = self._numbers(first)
+
+    def _numbers(self, first):
+        """Return what counts: each symbol by itself, or all together."""
+        counts: dict = {}
+
+        def number(symbol):
+            key = symbol if "own_numbers" in self.habits else ""
+            return next(counts.setdefault(key, itertools.count(first)))
+
+        return number
 
     # What is asked for
 
@@ -99,7 +109,7 @@ class Books:
     def _make(self, p, name, kind, tif):
         now = self.now()
         return Order(
-            next(self._ids), p["symbol"], name, p["side"], kind, Decimal(p["quantity"]),
+            self._ids(p["symbol"]), p["symbol"], name, p["side"], kind, Decimal(p["quantity"]),
             Decimal(p.get("price") or 0), tif, p.get("reduceOnly") == "true", now, changed=now,
         )  # fmt: skip
 
@@ -127,7 +137,7 @@ class Books:
         if qty % contract["lot"]:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
         algo = Algo(
-            next(self._ids) + 10**15, p["symbol"], name, p["side"], p["type"], qty,
+            self._ids(p["symbol"]) + 10**15, p["symbol"], name, p["side"], p["type"], qty,
             Decimal(p.get("price", 0)), trigger, p.get("timeInForce", "GTC"),
             p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
         )  # fmt: skip
@@ -155,7 +165,7 @@ class Books:
     def guarded_by_hand(self, symbol, side, kind, trigger):
         """Guard the whole position: such a conditional order has no quantity."""
         algo = Algo(
-            next(self._ids) + 10**15, symbol, f"ios_{len(self.algos)}", side, kind, ZERO, ZERO,
+            self._ids(symbol) + 10**15, symbol, f"ios_{len(self.algos)}", side, kind, ZERO, ZERO,
             trigger, "GTE_GTC", True, "MARK_PRICE", self.now(), changed=self.now(),
         )  # fmt: skip
         self.algos[algo.algo_id] = algo
@@ -196,8 +206,9 @@ class Books:
         self._tell_algo(algo, "TRIGGERING")
         held = self.position(algo.symbol).qty
         sign = 1 if algo.side == "BUY" else -1
-        if algo.reduce_only and held * sign >= 0:
-            self._tell_algo(algo, "REJECTED")
+        is_refused = "refuses_children" in self.habits
+        if is_refused or (algo.reduce_only and held * sign >= 0):
+            self._tell_algo(algo, "FINISHED" if "silent_refusals" in self.habits else "REJECTED")
             return
         kind = "LIMIT" if algo.kind in ("STOP", "TAKE_PROFIT") else "MARKET"
         name = algo.client_id if "other_child_names" not in self.habits else f"{algo.algo_id}c"
@@ -206,8 +217,9 @@ class Books:
         given = {"symbol": algo.symbol, "side": algo.side, "quantity": qty, "price": algo.price}
         child = self._make(given, name, kind, algo.tif)
         child.reduce_only, algo.child = algo.reduce_only, child
-        self._tell_algo(algo, "TRIGGERED")
-        self._enter(child)
+        steps = [lambda: self._tell_algo(algo, "TRIGGERED"), lambda: self._enter(child)]
+        for step in reversed(steps) if "children_first" in self.habits else steps:
+            step()
         self._tell_algo(algo, "FINISHED")
 
     def _tell_algo(self, algo, status):
@@ -254,10 +266,14 @@ class Books:
         order.status = "FILLED" if order.done == order.qty else "PARTIALLY_FILLED"
         asset = "BNB" if "bnb_fees" in self.habits else "USDT"
         fee = exact(fee / 600) if asset == "BNB" else fee
-        fill = Fill(next(self._trades), order, qty, price, profit, fee, asset, is_maker, now)
+        fill = Fill(
+            self._trades(order.symbol), order, qty, price, profit, fee, asset, is_maker, now
+        )
         self.fills.append(fill)
         self._pay(profit, "REALIZED_PNL", order.symbol, f"{fill.trade_id}")
         self._pay(-fee, "COMMISSION", order.symbol, f"{fill.trade_id}", fill.fee_asset)
+        if "no_trade_ids" in self.habits and what == "CALCULATED":
+            fill = replace(fill, trade_id=0)
         lite, moved = rows.lite_event(fill), rows.moved_event(self, order.symbol, now)
         told = rows.order_event(order, what, now, fill)
         if "lite_late" in self.habits:
@@ -266,6 +282,10 @@ class Books:
             frames = [told, moved, new, lite, told]  # of one kind in order but for the NEW
         else:
             frames = [lite, new, moved, told]
+        if "no_trade_events" in self.habits:
+            whole = rows.order_event(order, "NEW", now)
+            whole["o"]["X"] = order.status
+            frames = [moved, whole]
         for frame in frames:
             if frame is not None:
                 self.tell(frame)

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass, field
 
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 418: "I'm a teapot", 503: "Busy"}
 HANGUP_AFTER = 3
 SLOW_S = 0.05
@@ -183,9 +183,9 @@ class Socket:
     def send(self, text):
         if not self.is_open:
             return
-        data = text.encode()
+        data, opcode = text.encode(), BINARY if "binary" in self._habits else TEXT
         if "fragments" not in self._habits or len(data) < 3:
-            self._frame(TEXT, data)
+            self._frame(opcode, data)
             return
         third = len(data) // 3
         self._frame(TEXT, data[:third], is_last=False)

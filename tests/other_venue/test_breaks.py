@@ -7,8 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.model.errors import InputError, RiskDenied, TradingError, VenueRefused
+from holdfast.model.errors import (
+    InputError,
+    RiskDenied,
+    TradingError,
+    VenueRefused,
+    VenueUnavailable,
+)
 from holdfast.model.values import MAIN
+from holdfast.venues.binance_futures import contract_list, orders_ws
 from tests.other_venue.street import BTC, QUICK, session, street
 
 CLOSES = (1000, 1001, 1008, 1011, 0, None)
@@ -130,6 +137,24 @@ async def test_filters_that_change_are_read_again_and_the_next_order_fits_them(t
             await leave(one, market)
 
 
+async def test_a_margin_table_that_changes_is_read_again_while_the_session_runs(
+    tmp_path, monkeypatch
+):
+    """A session runs for months; by an old table the last margin would seem to be there still."""
+    monkeypatch.setattr(contract_list, "EVERY_S", 0.2)
+    monkeypatch.setattr(contract_list, "OFF_EVERY_S", 0.2)
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            await hold(one, market)
+            needed = one.service.live.engine.core.exposure.maintenance_margin(MAIN)
+            market.venue.api.maint_margin_ratio = 0.02
+
+            await one.until(
+                lambda: one.service.live.engine.core.exposure.maintenance_margin(MAIN) == 5 * needed
+            )
+            await leave(one, market)
+
+
 async def test_a_contract_that_settles_may_be_left_and_not_entered(tmp_path):
     with street() as market:
         async with session(tmp_path, market) as one:
@@ -179,6 +204,51 @@ async def test_orders_go_over_rest_while_the_websocket_api_is_not_to_be_had(tmp_
             assert not market.venue.orders
             await hold(one, market)
             await leave(one, market)
+
+
+def deafen(market):
+    """Let the WebSocket API be open, answer pings, and carry nothing out."""
+    for method in ("order.*", "algoOrder.*"):
+        market.trouble("mute", method, count=1000)
+
+
+async def test_an_exit_takes_rest_where_the_websocket_api_carries_nothing_out(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market, **QUICK) as one:
+            await hold(one, market)
+            deafen(market)
+            with pytest.raises(VenueUnavailable):
+                await one.service.close_position(BTC)
+            await asyncio.sleep(orders_ws.SLOW_S)  # and the answer may come yet
+            await leave(one, market)
+            assert market.venue.orders
+            assert one.status == "RUNNING"
+
+
+@pytest.mark.parametrize("kind", ["unknown", "internal"])
+async def test_an_exit_takes_rest_where_the_websocket_api_fails_again_and_again(tmp_path, kind):
+    with street() as market:
+        given = {"breaker_threshold": 1000, **QUICK}
+        async with session(tmp_path, market, **given) as one:
+            await hold(one, market)
+            market.trouble(kind, "order.*", count=1000)
+            for _ in range(orders_ws.FAILURES_MAX):
+                with pytest.raises(VenueUnavailable):
+                    await one.service.close_position(BTC)
+            await leave(one, market)
+            assert market.venue.orders
+            assert one.status == "RUNNING"
+
+
+async def test_a_stop_takes_rest_where_the_websocket_api_carries_nothing_out(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market, **QUICK) as one:
+            market.trouble("mute", "algoOrder.*", count=1000)
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: market.protected() == market.books()[1] != {})
+            await one.agree()
+            await leave(one, market)
+            assert one.status == "RUNNING"
 
 
 @pytest.mark.parametrize("is_gone", [False, True], ids=["liquidated", "delisted"])

@@ -19,6 +19,7 @@ HABITS = (
     "close_silently numbers odd_contracts unknown_events late_events",
     "texts sparse stale_times flat_rows late_replies text_ids lite_late",
     "nulls ascii foreign_frames other_child_names replays fills_first",
+    "binary three_trades bnb_fees own_numbers wrapped children_first newest_first",
     "close_each until_closed resets wide_ids more_fields spaced shrinks results",
 )
 """Words for what the venue does, see `sockets`, `writing`, `books` and `venue`: some together."""
@@ -74,6 +75,21 @@ async def fill_in_parts(one, market):
     market.price(49_600)
     await one.until(lambda: market.protected() == market.books()[1] == {BTC: Decimal("0.03")})
     await one.agree()
+
+
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+async def test_counters_beyond_the_limits_hold_nothing_back(tmp_path, over_ws):
+    """A venue that refuses nothing has not counted so much in the time that it speaks of."""
+    with street("odd_counters") as market:
+        async with session(tmp_path, market, over_ws=over_ws) as one:
+            async with asyncio.timeout(10):
+                await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+                await one.until(lambda: market.protected() == market.books()[1] != {})
+                await one.agree()
+                await one.service.close_position(BTC)
+                await one.until(lambda: not market.books()[1] and not market.books()[2])
+            await one.agree()
+            assert one.status == "RUNNING"
 
 
 async def test_a_stop_that_the_venue_makes_as_small_as_what_is_held_is_over_when_it_filled(

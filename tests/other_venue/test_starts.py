@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.model.errors import VenueRefused
 from tests.cli.desk import environment
 from tests.other_venue.api import KEY, SECRET
 from tests.other_venue.street import BTC, session, street
@@ -111,6 +112,16 @@ async def test_a_secret_that_is_not_the_keys_is_refused_at_the_start(tmp_path):
         assert code == 4
         assert "the venue does not accept the API key" in complaints
         assert "another" not in complaints
+
+
+async def test_a_failure_that_is_told_as_a_success_is_no_word_on_the_accounts_mode(tmp_path):
+    with street("all_well") as market:
+        market.call(lambda: hedged(market))
+        trouble = market.trouble("unknown", "GET /fapi/v1/accountConfig")
+        with pytest.raises(VenueRefused, match="hedge mode"):
+            async with session(tmp_path, market):
+                pass
+        assert trouble.fired == 1
 
 
 def strange(books, symbol):

@@ -39,6 +39,17 @@ async def test_no_order_is_lost_or_sent_twice(tmp_path, kind, what, over_ws):
                 await one_goes_wrong(one, market, kind, PLACES[what, over_ws])
 
 
+@pytest.mark.parametrize("habit", ["wordless", "all_well"])
+@pytest.mark.parametrize("kind", ["bus_done", "timeout_done", "throttled", "unknown_done"])
+async def test_a_refusal_counts_by_its_code_however_it_is_told(tmp_path, kind, habit):
+    """Without words, or as a success whose code comes last."""
+    async with asyncio.timeout(30):
+        with street(habit, "late_events") as market:
+            given = {"over_ws": False, "breaker_threshold": 1000, **QUICK}
+            async with session(tmp_path, market, **given) as one:
+                await one_goes_wrong(one, market, kind, PLACES["entry", False])
+
+
 async def one_goes_wrong(one, market, kind, place):
     trouble = market.trouble(kind, place)
     outcomes = [(0, 0), (1, Decimal("0.01"))]

@@ -37,11 +37,17 @@ CODES = {
     "banned": (418, -1003, "Way too many requests; IP banned until {ban}."),
     "too_many": (429, -1003, "Too many requests; current limit is 2400 per minute."),
     "timeout": (408, -1007, "Timeout waiting for response from backend server."),
+    "bus": (
+        400,
+        -1006,
+        "An unexpected response was received from the message bus. Execution status unknown.",
+    ),
     "throttled": (503, -1008, "Request throttled by system-level protection."),
     "mistimed": (400, -1021, "Timestamp for this request is outside of the recvWindow."),
 }
 NOT_DONE = frozenset({*CODES, "unavailable", "internal", "unknown", "page", "reset", "mute"}) - {
-    "timeout"
+    "timeout",
+    "bus",
 }
 """What may go wrong before anything is done; with `_done` behind it, it goes wrong afterwards."""
 
@@ -123,7 +129,13 @@ class OtherVenue:
         return Answer(502, PAGE % 502, {"Content-Type": "text/html"})
 
     def _said(self, status, value, headers=None):
+        if "wordless" in self.habits and "code" in value and status != 200:
+            value = {"msg": None, "code": value["code"]}
+        if "all_well" in self.habits and "code" in value:  # says so with HTTP 200
+            status, value = 200, {"msg": value["msg"], "code": value["code"]}
         counters = {"X-MBX-USED-WEIGHT-1M": str(self.weight), "X-MBX-ORDER-COUNT-10S": "1"}
+        if "odd_counters" in self.habits:  # not of a minute: of all its life
+            counters = {"X-MBX-USED-WEIGHT-1M": "99999999", "X-MBX-ORDER-COUNT-10S": "5000"}
         shown = {} if "no_counters" in self.habits else counters
         return Answer(status, write(value, self.habits).encode(), {**shown, **(headers or {})})
 
@@ -255,6 +267,8 @@ class OtherVenue:
     # The user stream
 
     def _tell(self, frame):
+        if "wrapped" in self.habits:
+            frame = {"stream": self.api.listen_key, "data": frame}
         text = write(frame, self.habits)
         self.said.append(text)
         loop = asyncio.get_running_loop()

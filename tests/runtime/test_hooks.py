@@ -484,3 +484,26 @@ def test_what_a_hook_raises_in_a_run_comes_out_as_it_is(guard):
         guard.call_each(lambda number: 1 / number, run, [])
 
     assert list(run) == [2]
+
+
+@pytest.mark.parametrize("is_watched", [False, True], ids=["alarm", "watchdog"])
+def test_what_a_hook_returns_is_told_once(caplog, is_watched):
+    """Who comes from an engine that takes signals so would wait for a trade in vain."""
+    guard = HookGuard(1_000)
+
+    def run():
+        guard.start()
+        for _ in range(3):
+            guard.call(lambda: ("BUY", 1))
+            guard.call(lambda: None)
+        guard.stop()
+
+    if is_watched:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    else:
+        run()
+
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "returned ('BUY', 1), which nobody reads" in said

@@ -27,6 +27,7 @@ from holdfast import (
     UnknownOrderError,
     VenueRefused,
 )
+from holdfast.model.commands import SubmitOrder
 from holdfast.model.events import OrderDenied
 from holdfast.model.messages import Request, RequestRefused
 from holdfast.model.settings import RiskLimits
@@ -220,6 +221,23 @@ async def test_cancelling(tmp_path):
         for ask in (desk.service.cancel_order, desk.service.get_order_status):
             with pytest.raises(InputError, match="named by its id, was Order"):
                 await ask(order)
+
+
+async def test_a_cancel_that_is_ahead_of_its_order_waits_for_it(tmp_path):
+    async with running(tmp_path) as desk:
+        service, venue = desk.service, desk.service.live.venue
+        submit, late = venue.submit, asyncio.Queue[SubmitOrder]()
+        venue.submit = late.put_nowait
+        placing = asyncio.create_task(service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000))
+        command = await late.get()
+        del venue.submit
+        cancelling = asyncio.create_task(service.cancel_order(command.order.cl_ord_id))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        submit(command)
+
+        assert (await cancelling).status is OrderStatus.CANCELED
+        assert (await placing).status is OrderStatus.CANCELED
 
 
 async def test_modifying(tmp_path):

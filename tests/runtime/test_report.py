@@ -1,3 +1,4 @@
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +11,7 @@ from holdfast.model.values import IntentId, OrderStatus, SessionId, Side, Signal
 from holdfast.runtime.report import text_report, write_report
 from holdfast.runtime.report_charts import CANDLES_MAX
 from holdfast.runtime.report_rows import ROWS_MAX, collect
-from holdfast.stats import fold_session
+from holdfast.stats import SessionStats, fold_session
 from tests.stats.ledger import BTC, ETH, SMA, D, Ledger
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -276,8 +277,25 @@ def test_the_text_for_the_terminal_lines_up():
     assert len({len(line) for line in lines[1:19]}) == 1
     assert any(line.startswith("sma_cross") and "+29.00" in line for line in lines)
     assert any(line.startswith("BTCUSDT") for line in lines)
-    assert lines[-1].split() == ["max_notional", "1"]
+    assert lines[-1].split() == ["max_notional", "1", "notional", "11", ">", "10"]
 
 
 def test_the_text_of_nothing_is_defined():
     assert "Profit factor" in text_report(fold_session([]))
+
+
+@pytest.mark.parametrize(("days", "shown"), [(0.9, "n/a"), (2, "-1.")])
+def test_ratios_of_a_year_are_not_made_of_minutes(days, shown):
+    text = text_report(
+        SessionStats(duration=timedelta(days=days), sharpe_ratio=-1.5, sortino_ratio=-1.7)
+    )
+
+    for name in ("Sharpe", "Sortino"):
+        (line,) = [line for line in text.splitlines() if name in line]
+        assert shown in line
+
+
+def test_a_denial_is_shown_with_its_last_reason():
+    text = text_report(fold_session(session(reason="notional 11 > 10").facts))
+
+    assert "max_notional               1  notional 11 > 10" in text

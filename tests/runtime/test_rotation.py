@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.journal import archives, archiving, open_journal
 from holdfast.journal.inspect import verify
+from holdfast.model.config_kinds import DatabaseUrl
 from holdfast.model.values import NS_PER_DAY
 from holdfast.runtime import archiver
 from holdfast.runtime import live as live_module
@@ -59,6 +60,16 @@ async def test_old_facts_are_archived_once_a_day(tmp_path, caplog):
     rotation.look(6 * NS_PER_DAY)
     assert rotation.is_busy
     await rotation.close()
+
+
+async def test_the_address_is_taken_as_settings_hold_it(tmp_path):
+    path = tmp_path / "a.db"
+    rotation = Rotation(DatabaseUrl(_grown(path)), SPARE)
+    rotation.look(NS_PER_DAY)
+    await _until_idle(rotation)
+    await rotation.close()
+
+    assert _oldest(path) > 1
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from holdfast import (
     TradingSessionStatus,
     journal,
 )
+from holdfast.model.commands import SubmitOrder
 from holdfast.model.messages import FailSession
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import assembly, lives
@@ -430,6 +431,68 @@ async def test_a_failure_while_in_error_leaves_the_session_in_error(tmp_path):
             await desk.service.place_order(BTC, "BUY", "0.01")
         assert (await desk.service.close_position(BTC)).quantity == 0
         assert (await desk.service.stop("looked at")).status is S.STOPPED
+
+
+async def test_a_stop_in_error_that_is_to_flatten_does(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.service.live.shell.ask(FailSession(reason="books differ"))
+
+        assert (await desk.service.stop("enough", flatten=True)).status is S.STOPPED
+        assert desk.state.open_keys() == []
+        assert desk.open_roles() == []
+        assert books_agree(desk.service)
+
+
+async def test_a_session_in_error_can_be_stopped_twice_at_once(tmp_path):
+    feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+    async with running(tmp_path, feed=feed) as desk:
+        service, venue = desk.service, desk.service.live.venue
+        await service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        service.live.shell.ask(FailSession(reason="books differ"))
+        submit, late = venue.submit, asyncio.Queue[SubmitOrder]()
+        venue.submit = late.put_nowait
+        stops = [asyncio.create_task(service.stop(each, flatten=True)) for each in ("a", "b")]
+        closing = await late.get()
+        await asyncio.sleep(0)
+        submit(closing)
+
+        ended = await asyncio.gather(*stops)
+
+        assert [session.status for session in ended] == [S.STOPPED, S.STOPPED]
+        assert desk.state.open_keys() == []
+
+
+async def test_a_reset_leaves_positions_to_their_stops_whatever_a_stop_would_do(tmp_path):
+    async with running(tmp_path, on_stop="flatten") as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.service.live.shell.ask(FailSession(reason="books differ"))
+
+        assert (await desk.service.reset("looked at")).status is S.STOPPED
+        assert desk.open_roles() == ["STOP_LOSS"]
+
+
+async def test_a_session_in_error_is_left_once_its_stop_is_at_the_venue(tmp_path):
+    async with running(tmp_path) as desk:
+        service, venue = desk.service, desk.service.live.venue
+        submit, late = venue.submit, list[SubmitOrder]()
+        await service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        [stop] = desk.state.all_open_orders()
+        venue.submit = late.append
+        await service.cancel_order(stop.cl_ord_id)
+        service.live.shell.ask(FailSession(reason="books differ"))
+        tick = service.live.on_tick
+
+        def arrive():
+            venue.submit = submit
+            while late:
+                submit(late.pop(0))
+            tick()
+
+        service.live.on_tick = arrive
+        assert (await service.stop("looked at")).status is S.STOPPED
+        assert desk.open_roles() == ["STOP_LOSS"]
+        assert [o.status for o in desk.state.all_open_orders()] == [OrderStatus.NEW]
 
 
 async def test_an_error_of_our_own_in_the_pass_is_a_failure_not_a_silent_end(tmp_path, monkeypatch):

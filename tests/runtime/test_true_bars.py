@@ -208,6 +208,17 @@ def test_a_bar_that_began_before_the_start_is_not_taken_for_a_whole_one():
     assert recorder.live[0].open_ts == START + MINUTE
 
 
+def test_what_a_new_connection_tells_of_before_is_not_heard_in_full():
+    recorder = Recorder("1m")
+    feed = Exchange(DAY, START + 30 * NS_PER_S, answers=False)
+    session = Session(feed, {"r": recorder}).begin()
+
+    session.show([mark(-5), mark(-4), at(40, 2), at(70, 3), mark(71)])
+    session.runner.on_time(START + 75 * NS_PER_S)
+
+    assert recorder.live == []
+
+
 def test_the_first_bar_after_a_start_is_the_exchanges_own():
     feed = Exchange(DAY, START + 30 * NS_PER_S)
     recorder = play(DAY, [], START + 30 * NS_PER_S, feed)

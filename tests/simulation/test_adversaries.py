@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 
+from holdfast.exchange import VenueOrder
 from holdfast.model.ids import epoch_at
+from holdfast.model.values import MAIN, ClOrdId, NewOrder, Side, Symbol
 from holdfast.simulation import market
 from holdfast.simulation.against import ADVERSARIES
+from holdfast.simulation.oracles import may_open
 from holdfast.simulation.run import play
 from holdfast.simulation.settings_at_hand import SettingsAtHand
 from holdfast.simulation.spec import Spec
@@ -34,6 +38,26 @@ def test_an_adversary_strikes_and_nothing_is_lost(only, name):
 
     assert verdict.violations == ()
     assert verdict.fired[name] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reduce_only", "expected"),
+    [("hf.1.1.1.E.s", False, True), ("hf.1.1.1.X.s", True, False), ("manual-1", False, False)],
+)
+def test_the_judge_of_limits_minds_no_exit_that_is_amended(name, reduce_only, expected):
+    asked = NewOrder(
+        cl_ord_id=ClOrdId(name),
+        account=MAIN,
+        symbol=Symbol("BTCUSDT"),
+        side=Side.SELL,
+        qty=Decimal(1),
+        reduce_only=reduce_only,
+    )
+    order = VenueOrder(
+        asked=asked, order_type=asked.order_type, qty=asked.qty, created_ts=0, updated_ts=0
+    )
+
+    assert may_open(order) is expected
 
 
 def test_one_fault_that_is_judged_alone_has_no_adversary_beside_it(only):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import msgspec
 import pytest
@@ -39,7 +40,7 @@ def test_one_seed_is_told_with_its_faults(capsys):
 
     said = capsys.readouterr().out
     assert "Seed 5" in said
-    assert "Survived 1 runs" in said
+    assert "Survived 1 run:" in said
 
 
 def test_a_bot_of_ones_own_is_taken(tmp_path, capsys):
@@ -66,6 +67,21 @@ def test_a_bot_is_told_what_it_did_and_whether_it_lived(tmp_path, capsys, body, 
 
     assert main(["simulate", "--seeds", "1", *QUICK, "--strategy", f"{path}:Bot"]) == code
     assert said in capsys.readouterr().out
+
+
+def test_a_bot_hears_bars_of_a_minute(tmp_path, capsys):
+    """Were a symbol silent for seconds, none of its longer bars would have been heard whole."""
+    path = tmp_path / "bot.py"
+    path.write_text(
+        "from holdfast import Strategy\n\nclass Bot(Strategy):\n"
+        "    timeframes = ('1m',)\n\n    def on_bar(self, bar):\n"
+        "        self.signal('BUY', bar.symbol)\n"
+    )
+    arguments = ["--seed", "1", "--minutes", "3.5", "--faults", "none"]
+
+    assert main(["simulate", *arguments, "--strategy", f"{path}:Bot"]) == ExitCode.OK
+    (wishes,) = re.findall(r"wishes +(\d+)", capsys.readouterr().out)
+    assert int(wishes) >= 2 * 3
 
 
 def test_a_bot_that_is_not_there_is_told_before_anything_runs(tmp_path, capsys):

@@ -51,6 +51,10 @@ def test_a_fill_whose_order_is_not_listed_yet_is_booked_under_its_name():
     assert play(Spec(seed=10_077_045, storm_s=18)).violations == ()
 
 
+def test_a_process_that_froze_in_its_start_is_not_judged_by_what_its_successor_wrote():
+    assert play(Spec(seed=12_121_025, storm_s=18)).violations == ()
+
+
 def test_what_an_amendment_filled_that_a_power_cut_took_is_booked():
     kinds = frozenset({"power_cut"})
     assert play(Spec(seed=30_006_985, storm_s=12, kinds=kinds)).violations == ()

@@ -95,16 +95,17 @@ def test_what_was_asked_and_refused_is_counted_by_rule():
     wish = SignalGenerated(symbol=BTC, signal_type=SignalType.BUY)
     for number in range(3):
         ledger.add(ev.SignalReceived, intent_id=IntentId(str(number)), signal=wish)
-    ledger.add(ev.SignalDenied, intent_id=IntentId("0"), rule="volatility", reason="")
-    for rule in ("margin", "margin"):
+    ledger.add(ev.SignalDenied, intent_id=IntentId("0"), rule="volatility", reason="wild")
+    for reason in ("short", "shorter"):
         order = ledger.submit(Side.BUY, "1")
-        ledger.add(ev.OrderDenied, order=order, rule=rule, reason="", verdicts=())
+        ledger.add(ev.OrderDenied, order=order, rule="margin", reason=reason, verdicts=())
     ledger.add(ev.OrderRejected, cl_ord_id=order.cl_ord_id, reason="")
 
     stats = fold_session(ledger.facts)
 
     assert (stats.signals, stats.orders, stats.denied, stats.rejected) == (3, 2, 3, 1)
     assert stats.denials == {"volatility": 1, "margin": 2}
+    assert stats.denial_reasons == {"volatility": "wild", "margin": "shorter"}
 
 
 def test_fees_in_another_asset_stand_apart():

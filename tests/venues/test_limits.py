@@ -269,7 +269,17 @@ def test_what_we_used_ourselves_is_not_counted_again_when_the_venue_tells_it():
     assert taken.used(NOW + 60 * S)["weight"] == 0
 
 
-@given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 60)), max_size=40))
+def test_a_count_beyond_the_limit_is_not_believed():
+    """It counts more than a window, or the limit is larger than was told; else it would refuse."""
+    taken = budget()
+    taken.hear_count(0, 2401, NOW)
+    taken.hear_count(1, 5000, NOW)
+
+    assert set(taken.used(NOW).values()) == {0}
+    assert taken.take(CANCEL, Urgency.PROTECT, NOW) == TAKEN
+
+
+@given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 40)), max_size=40))
 def test_what_is_counted_is_never_less_than_what_the_venue_said_last(steps):
     taken, now = budget(SMALL), NOW
     for wait_ms, count in steps:

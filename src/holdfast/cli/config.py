@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..model.errors import ConfigError, TradingError
 from .options import AsJson, ConfigFile, DataDir, Place
 from .output import print_json, print_table, warn
 
 if TYPE_CHECKING:
-    from ..model.config import LoadedConfig
+    pass
 
 
 def show(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -29,29 +28,22 @@ def show(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = 
 
 
 def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check the settings and list every mistake; exit code 2 if there is one."""
+    """Check the settings, and what they name, and list every mistake; exit code 2 if there is one.
+
+    Strategies are loaded, as a start does.
+    """
+    from ..model.config import as_error
+    from .refusals import refusals
+
     loaded = Place(data_dir, config).load()
-    _check_as_a_start_does(loaded)
+    if mistakes := refusals(loaded):
+        raise as_error(mistakes)
     if as_json:
         print_json({"is_ok": True, "given": len(loaded.sources), "warnings": list(loaded.warnings)})
         return
     for warning in loaded.warnings:
         warn(warning)
     print(f"the settings are sound: {len(loaded.sources)} given, the others have their defaults")
-
-
-def _check_as_a_start_does(loaded: LoadedConfig) -> None:
-    """Ask what a start asks, but for the symbols: which there are depends on its feed."""
-    from .run import check_rules, check_venue
-
-    mistakes = []
-    for each in (check_venue, check_rules):
-        try:
-            each(loaded)
-        except TradingError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise ConfigError("\n  ".join(mistakes))
 
 
 def path(config: ConfigFile = None, as_json: AsJson = False) -> None:

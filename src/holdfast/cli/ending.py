@@ -98,6 +98,7 @@ def finish(
             "signals": figures.signals,
             "denied": figures.denied,
             "denials": figures.denials,
+            "denial_reasons": figures.denial_reasons,
             "orders": figures.orders,
             "rejected": figures.rejected,
             "fills": figures.fills,

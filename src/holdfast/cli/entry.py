@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from ..model.errors import InputError, TradingError
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     shows_traceback = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    _have_streams()
     never_fail_on_letters()
     try:
         return _run(arguments)
@@ -34,6 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if shows_traceback:
             raise
         return _fail(error, arguments)
+
+
+def _have_streams() -> None:
+    """Write into nothing where there is nobody to write to: a cron job may close its streams."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _fall_silent() -> None:
@@ -53,6 +62,10 @@ def _run(arguments: list[str]) -> int:
     if result == ExitCode.INTERRUPTED:  # some versions of typer turn Ctrl-C into its code
         raise KeyboardInterrupt
     return result if isinstance(result, int) else ExitCode.OK
+
+
+SIGNED = frozenset({"adjust"})
+"""Commands with an argument that may be negative: it is no option."""
 
 
 def _version() -> str:
@@ -90,7 +103,8 @@ def _load(name: str) -> Callable[..., object]:
         for inner, function in found.items():
             app.command(inner)(function)
     else:
-        app.command(name)(found)
+        is_signed = name in SIGNED
+        app.command(name, context_settings={"ignore_unknown_options": is_signed})(found)
 
     def call(arguments: list[str], prog_name: str) -> object:
         given = arguments or (["--help"] if isinstance(found, dict) else [])

@@ -7,9 +7,10 @@
      4  the venue refused or can't be reached, or an outcome or, at the end, its books are unknown
      5  the journal can't be used: locked, damaged, or its disk or server fails
      6  no session is running in that data folder
-     7  the session ended in ERROR, or every replay of a sweep did
-     8  the venue's books and ours differ: at a session's end, or as holdfast watch found, which
-        says so too where nobody is at work
+     7  the session ended in ERROR; or a replay did, or had a strategy taken off, or every one of
+        a sweep had
+     8  the venue's books and ours differ: at the end of a session or replay, or as holdfast watch
+        found, which says so too where nobody is at work
    130  interrupted: before the session ran, or a second time while it stopped
 
 `holdfast --help` shows this list. `holdfast doctor` ends with 0 where no check failed, else with

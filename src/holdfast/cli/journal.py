@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,12 +136,16 @@ def tail(
 def _line(record: Record) -> str:
     import msgspec
 
-    fact = msgspec.to_builtins(record.fact)
+    from ..model.values import plain
+
+    fact = msgspec.to_builtins(record.fact, builtin_types=(Decimal,))
     inner = fact.pop("order", None) or fact.pop("signal", None) or {}
     fields = {**inner, **fact}
     hidden = ("type", "ts", "verdicts")
     shown = " ".join(
-        f"{k}={v}" for k, v in fields.items() if k not in hidden and not isinstance(v, dict)
+        f"{k}={plain(v) if isinstance(v, Decimal) else v}"
+        for k, v in fields.items()
+        if k not in hidden and not isinstance(v, dict)
     )
     return f"{record.sequence:>8} {_time(record.ts)} {record.kind:<20} {visible(shown)}"
 

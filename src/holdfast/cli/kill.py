@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Annotated, Any
 
@@ -105,6 +106,7 @@ def _confirmed(operator: str | None, *, is_sure: bool) -> str:
             raise InputError("not released: the word was not typed")
         return operator or str(typer.prompt("Your name", err=True)).strip()
     except typer.Abort:
+        print(file=sys.stderr)  # the question's line has no end
         raise InputError(
             "not released: nothing was typed; --yes --operator NAME asks nothing"
         ) from None

@@ -122,7 +122,7 @@ def _account(frame: Frame) -> RenderableType:
     )
     change = frame.figures.total_pnl
     pairs.add_row("Equity", equity)
-    pairs.add_row("P&L", _signed(change))
+    pairs.add_row("Realized", _signed(change))
     pairs.add_row("Unrealized", _signed(frame.unrealized))
     pairs.add_row("Exposure", f"{frame.exposure:,.2f}")
     pairs.add_row("Free margin", f"{frame.free_margin:,.2f}")

@@ -71,8 +71,9 @@ class PlainView(Silent):
         equity = sum(map(exposure.shown_equity, names), ZERO)
         clock = f"{datetime.fromtimestamp(live.now() / NS_PER_S, UTC):%Y-%m-%d %H:%M:%S}"
         self._write(
-            f"{clock} {live.status.value:<8} equity {equity:,.2f}  P&L {figures.total_pnl:+,.2f}  "
-            f"signals {figures.signals:,}  denied {figures.denied:,}  orders {figures.orders:,}  "
+            f"{clock} {live.status.value:<8} equity {equity:,.2f}  "
+            f"realized {figures.total_pnl:+,.2f}  signals {figures.signals:,}  "
+            f"denied {figures.denied:,}  orders {figures.orders:,}  "
             f"fills {figures.fills:,}  positions {len(live.engine.state.open_keys())}"
         )
 

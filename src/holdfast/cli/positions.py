@@ -82,7 +82,7 @@ def close(
 
 def adjust(
     symbol: Annotated[str, typer.Argument(help="For example BTCUSDT.")],
-    target: Annotated[str, typer.Argument(help="Signed quantity; write -- before a negative one.")],
+    target: Annotated[str, typer.Argument(help="Signed quantity: 0.02 long, -0.02 short.")],
     account: Account = MAIN,
     data_dir: DataDir = None,
     config: ConfigFile = None,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..model.errors import InputError
-from .exit_codes import ExitCode
 from .options import AsJson, ConfigFile, DataDir
 from .output import print_json, warn
-from .replaying import Place, Told, played
+from .replaying import Place, Told, code_of, played
 from .run import DEFAULT_STRATEGY, overrides_of, seconds_of
 
 if TYPE_CHECKING:
@@ -150,9 +149,7 @@ def _one(job: Job, names: tuple[str, ...], place: Place, *, as_json: bool) -> in
         for name in ("journal", "report"):
             if document[name]:
                 print(f"{name.capitalize()}: {document[name]}")
-        if done.fault:
-            warn(done.fault)
-    return ExitCode.SESSION_ERROR if done.fault else ExitCode.OK
+    return code_of(done)
 
 
 def _terms(
@@ -172,13 +169,22 @@ def _terms(
         if len(parts) != 2:
             raise InputError(f"--fees takes MAKER,TAKER, was {fees!r}")
         maker, taker = (_fraction(part, "--fees") for part in parts)
-    seconds = 0.0 if latency is None else seconds_of(latency, "--latency")
     return Terms(
-        latency_ns=round(seconds * 1e9),
+        latency_ns=0 if latency is None else _latency(latency),
         maker_fee=maker,
         taker_fee=taker,
         liquidity=Liquidity(**given),
     )
+
+
+def _latency(text: str) -> int:
+    """Read a way's length. It needs its unit: people who write 50 mean milliseconds."""
+    example = "50ms or 1s"
+    if text.strip().replace(".", "").isdigit() and float(text) != 0:
+        raise InputError(f"--latency takes a time with its unit, such as {example}, was {text!r}")
+    if text.strip().rstrip("ms") in {"0", "0.0"}:
+        return 0
+    return round(seconds_of(text, "--latency", example=example) * 1e9)
 
 
 def _from_0(value: Decimal, option: str) -> Decimal:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
-from .exit_codes import ExitCode
-from .output import print_json, print_pairs, print_table, text_of
-from .replaying import Place, Told, played
+from .output import print_json, print_pairs, print_table
+from .replaying import Place, Told, code_of, played
 
 if TYPE_CHECKING:
     from ..runtime.replay_compare import Drift, Pair
@@ -38,25 +38,25 @@ def compared(
         start_ts=max(job.start_ts, session.started_ts),
         end_ts=min(job.end_ts or session.ended_ts + 1, session.ended_ts + 1),
     )
-    report, place.report = place.report, None
     names = tuple(strategy or session.strategies)
-    done, document, facts = played(job, names, place, is_quiet=as_json)
+    alone = copy(place)
+    alone.report = None
+    done, document, facts = played(job, names, alone, is_quiet=as_json)
     drift = compare(session.trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
-    if report is not None:
-        write_drift(report, drift, title)
+    place.have(lambda path: write_drift(path, drift, title))
     document |= {
         "compared": session.session_id,
-        "report": str(report) if report else None,
+        "report": str(place.report) if place.report else None,
         "drift": builtins(drift.summary()),
     }
     if as_json:
         print_json({**document, "pairs": builtins([_pair(pair) for pair in drift.pairs])})
     else:
         _print_drift(title, drift, document["drift"])
-        if report:
-            print(f"Report: {report}")
-    return ExitCode.SESSION_ERROR if done.fault else ExitCode.OK
+        if place.report:
+            print(f"Report: {place.report}")
+    return code_of(done)
 
 
 def _pair(pair: Pair) -> Told:
@@ -92,7 +92,12 @@ def _print_drift(title: str, drift: Drift, summary: Told) -> None:
         )
     columns = ["Entered", "Symbol", "Side", "In", "ms>", "Worse, bp>", "Exit ms>", "Worse, bp>"]
     print_table(title, [*columns, "P&L apart>"], rows)
-    print_pairs("", [(name, text_of(value)) for name, value in summary.items()])
+    print_pairs("", [(name.replace("_", " "), _figure_told(summary[name])) for name in summary])
+
+
+def _figure_told(value: float | str | None) -> str:
+    """Write a count as it is, a mean and a profit with two decimals."""
+    return "-" if value is None else f"{value}" if type(value) is int else f"{float(value):+,.2f}"
 
 
 def _number_told(value: float | None) -> str:

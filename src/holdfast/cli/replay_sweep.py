@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .exit_codes import ExitCode
 from .output import print_json, print_table
 from .replaying import Place, Told, figures_of
+from .telling import hushed
 
 if TYPE_CHECKING:
     from ..runtime.replay_sweep import Fold, Job, Row
@@ -27,13 +28,12 @@ def swept(
 
     todo = [replace(job, point=point) for point in points(axes)]
     rows: list[Row] = []
-    with counting(len(todo), is_quiet=as_json) as advance:
+    with counting(len(todo), is_quiet=as_json) as advance, hushed():
         for row in sweep(todo, workers):
             rows.append(row)
             advance()
     rows = sorted(in_order(rows, axes), key=lambda row: -row.figure(by))
-    if place.report is not None:
-        write_sweep(place.report, axes, rows, by)
+    place.have(lambda path: write_sweep(path, axes, rows, by))
     report = str(place.report) if place.report else None
     if as_json:
         print_json({"points": [_row(row, by) for row in rows], "by": by, "report": report})
@@ -71,10 +71,9 @@ def walked(
     end = end_of(job.files, symbols)
     cuts = spans(start, min(end, job.end_ts or end), count)
     size = len(cuts) * (math.prod(len(values) for values in axes.values()) + 1)
-    with counting(size, is_quiet=as_json) as advance:
+    with counting(size, is_quiet=as_json) as advance, hushed():
         folds = walk_forward(job, axes, cuts, by=by, workers=workers, on_row=lambda _: advance())
-    if place.report is not None:
-        write_walk(place.report, folds, by)
+    place.have(lambda path: write_walk(path, folds, by))
     report = str(place.report) if place.report else None
     if as_json:
         told = [_fold(fold, by) for fold in folds]
@@ -121,16 +120,25 @@ def _print_rows(title: str, rows: list[Row], by: str) -> None:
         [
             [
                 *(value for _, value in row.job.point),
-                f"{row.figure(by):,.4g}",
-                f"{row.figures.total_pnl:+,.2f}",
-                f"{row.figures.total_trades}",
-                f"{row.figures.win_rate:.1%}",
-                f"{row.figures.max_drawdown:.2%}",
+                *(_figures_told(row, by) if not row.fault else [""] * len(figures)),
                 row.fault,
             ]
             for row in rows
         ],
     )
+
+
+def _figures_told(row: Row, by: str) -> list[str]:
+    from ..runtime.replay_sweep import written
+
+    found = row.figures
+    return [
+        written(row.figure(by), by),
+        f"{found.total_pnl:+,.2f}",
+        f"{found.total_trades}",
+        f"{found.win_rate:.1%}",
+        f"{found.max_drawdown:.2%}",
+    ]
 
 
 @contextmanager

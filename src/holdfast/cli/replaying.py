@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ..model.errors import TradingError
+from ..model.values import TradingSessionStatus
+from .exit_codes import ExitCode
+from .output import warn
 from .run import execute
+from .telling import telling
 
 if TYPE_CHECKING:
     from ..feeds import RecordingFeed
@@ -40,6 +44,16 @@ class Place:
         self.report = (out or self.folder / f"{self.session_id}.html") if wants_report else None
         self.journal = self.folder / f"{self.session_id}.db" if keeps_journal else None
 
+    def have(self, write: Callable[[Path], object]) -> None:
+        """Have the report written, where one is wanted. A failure is told, and costs no figures."""
+        if self.report is None:
+            return
+        try:
+            write(self.report)
+        except (TradingError, OSError) as error:
+            warn(f"no report: {error}")
+            self.report = None
+
 
 def played(
     job: Job, names: tuple[str, ...], place: Place, *, is_quiet: bool
@@ -57,7 +71,7 @@ def played(
     if place.journal is not None:
         place.folder.mkdir(parents=True, exist_ok=True)
     journal = memory if place.journal is None else open_journal(place.journal)
-    with _progress(feed.start_ts, job.end_ts, is_quiet=is_quiet) as on_turn:
+    with _progress(feed.start_ts, job.end_ts, is_quiet=is_quiet) as on_turn, telling():
         done = execute(
             play(
                 job.config,
@@ -70,9 +84,12 @@ def played(
             )
         )
     facts = _facts(place, memory)
-    if place.report is not None:
+
+    def write(path: Path) -> None:
         bars = _bars(feed, done)
-        write_report(place.report, facts(), bars=bars, session_id=done.session_id, title="Replay")
+        write_report(path, facts(), bars=bars, session_id=done.session_id, title="Replay")
+
+    place.have(write)
     return done, _document(done, job, names, place), facts
 
 
@@ -114,7 +131,8 @@ def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) ->
             "session_id": done.session_id,
             "status": done.status,
             "reason": done.reason,
-            "error": done.fault or None,
+            "error": done.flaw or None,
+            "stopped_strategies": done.stopped,
             "duration_s": round(done.seconds, 3),
             "cpu_s": round(done.cpu_s, 3),
             "feed_duration_s": stats.duration.total_seconds(),
@@ -125,6 +143,7 @@ def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) ->
                 "positions_diff": books.positions_diff if books else None,
                 "balance_diff": books.balance_diff if books else None,
             },
+            "differences": books.differences if books else None,
             "report": str(place.report) if place.report else None,
             "journal": str(place.journal) if place.journal else None,
             "files": job.files,
@@ -138,12 +157,25 @@ def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) ->
     return found
 
 
+def code_of(done: Replayed) -> ExitCode:
+    """Say what is wrong with a replay, where something is, and return its exit code."""
+    from .ending import books_code
+
+    code = books_code(done.books)
+    if done.status is TradingSessionStatus.ERROR:
+        warn(done.flaw)
+    elif not done.stopped:
+        return code
+    return ExitCode.SESSION_ERROR
+
+
 def figures_of(stats: SessionStats) -> Told:
     """Return the figures under the names that `run --json` gives them."""
     return {
         "signals": stats.signals,
         "denied": stats.denied,
         "denials": stats.denials,
+        "denial_reasons": stats.denial_reasons,
         "orders": stats.orders,
         "rejected": stats.rejected,
         "fills": stats.fills,

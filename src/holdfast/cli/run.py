@@ -284,7 +284,7 @@ def _pairs(settings: list[str]) -> dict[str, object]:
     parts = [text.partition("=") for text in settings]
     for name, sign, _ in parts:
         if not sign or not name.strip():
-            raise InputError(f"--set takes NAME=VALUE, was {name!r}")
+            raise InputError(f"--set takes NAME=VALUE, such as leverage=3, was {name!r}")
     return {_key(name.strip()): value for name, _, value in parts}
 
 
@@ -303,7 +303,7 @@ def _speed(text: str | None) -> float | None:
     return parse_speed(text)
 
 
-def seconds_of(text: str, option: str) -> float:
+def seconds_of(text: str, option: str, *, example: str = "60s, 5m or 2h") -> float:
     """Read a length of time such as 60s, 5m or 2h."""
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
     number, unit = text.strip(), "s"
@@ -316,5 +316,5 @@ def seconds_of(text: str, option: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < 1e9:
-        raise InputError(f"{option} takes a time such as 60s, 5m or 2h, was {text!r}")
+        raise InputError(f"{option} takes a time such as {example}, was {text!r}")
     return seconds

@@ -50,7 +50,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("Restarts", text_of(found.get("restarts") or None)),
             *_accounts(found.get("accounts", {})),
             ("Equity", money(metrics.get("equity"))),
-            ("P&L", money(session["total_pnl"], signed=True)),
+            ("Realized P&L", money(session["total_pnl"], signed=True)),
             ("Unrealized", money(metrics.get("unrealized_pnl"), signed=True)),
             ("Today", money(metrics.get("daily_pnl"), signed=True)),
             ("Free margin", money(metrics.get("free_margin"))),

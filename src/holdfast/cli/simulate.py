@@ -267,22 +267,28 @@ def _tell_deeds(tally: Tally) -> None:
 
 def _survived(tally: Tally, strategy: str = "") -> str:
     kept = (
-        f"Survived {tally.runs:,} runs: no order lost or doubled, positions and balances equal "
+        f"Survived {_runs(tally)}: no order lost or doubled, positions and balances equal "
         "to the last digit, every stop where it belongs."
     )
     if not strategy:
         return kept
     if tally.was_taken_off:
         return (
-            f"The account survived {tally.runs:,} runs; your strategy did not: it failed, was "
+            f"The account survived {_runs(tally)}; your strategy did not: it failed, was "
             "taken off, and its positions were left to their stops. See above for its errors."
         )
-    if not tally.deeds.get("wishes"):
+    if not tally.deeds.get("fills"):
+        done = "had no fill" if tally.deeds.get("wishes") else "wished for nothing"
         return (
-            f"Nothing was tried: in {tally.runs:,} runs your strategy wished for nothing. "
-            "Bars are of 5 s: give it longer runs with --minutes, or shorter windows."
+            f"Nothing was tried: in {_runs(tally)} your strategy {done}. Its bars are as long as "
+            "its timeframes say, 5 s where it names none, and a run of --minutes has few of them: "
+            "give it longer runs, or shorter windows."
         )
     return f"{kept}\nYour strategy would have survived; whether it earns, nobody asked."
+
+
+def _runs(tally: Tally) -> str:
+    return "1 run" if tally.runs == 1 else f"{tally.runs:,} runs"
 
 
 def _tell_failure(spec: Spec) -> None:

@@ -113,6 +113,9 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
                 in_a_row=in_a_row,
             )
         )
+        has_halted = core.state.status is TradingSessionStatus.ERROR
+        if has_halted and seen != SIGHTINGS_MAX:
+            continue  # it is on record, and was told
         if seen >= SIGHTINGS_MAX or in_a_row >= CHANGING_MAX:
             _settle_difference(core, snapshot, what, ours, theirs)
         if in_a_row > SIGHTINGS_BELIEVED:

@@ -126,7 +126,7 @@ class Core:
         Raises:
             SessionStateError: the table does not have that move.
         """
-        check_move(self.state.status, status)
+        check_move(self.state.status, status, is_killed=self.state.is_killed)
         self.emit(ev.SessionChanged(ts=self.now, status=status, reason=reason))
 
     def fail(self, reason: str) -> None:
@@ -143,6 +143,12 @@ class Core:
             is_limit = order.request.order_type is OrderType.LIMIT
             is_resting_exit = order.role is OrderRole.EXIT and is_limit
             if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
+                self.cancel(order, reason)
+
+    def cancel_openers(self, orders: list[Order], reason: str) -> None:
+        """Ask for our entries among these back: what is being closed is not opened once more."""
+        for order in orders:
+            if order.is_ours and order.role is OrderRole.ENTRY:
                 self.cancel(order, reason)
 
     def is_time_to_try(self, key: Key) -> bool:

@@ -18,7 +18,7 @@ from ..model.values import (
 from . import exits, forgetting, holdings, portfolio, session_folds
 from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
-from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name
+from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name, unbury
 from .order import Order
 from .parent import Parent
 from .position import PositionState
@@ -130,6 +130,7 @@ def _denied(state: State, fact: ev.OrderDenied) -> None:
 
 
 def _adopted(state: State, fact: ev.OrderAdopted) -> None:
+    is_back = unbury(state, fact.order.cl_ord_id)
     order = Order(
         request=fact.order,
         status=fact.status,
@@ -142,8 +143,11 @@ def _adopted(state: State, fact: ev.OrderAdopted) -> None:
         reported_qty=fact.cum_qty,
         is_ours=fact.is_ours,
         is_adopted=True,
+        is_unwanted=is_back and fact.is_ours,
     )
     _open(state, order)
+    if is_back:
+        exits.reappeared(order)
     parent = state.parents.get(fact.order.parent_id)
     if parent is not None:
         parent.attempts = max(parent.attempts, 1)
@@ -218,10 +222,11 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     position = state.positions.setdefault(key, PositionState())
     holdings.attribute(state, fact, order, position.qty)
     is_late = fact.venue_ts <= position.traded_ts
-    position.apply_fill(fact)
+    margin_asset = state.settled_in(key)
+    position.apply_fill(fact, margin_asset)
     exits.traded(state, fact, is_late=is_late)
     account = state.accounts.setdefault(fact.account, AccountState())
-    account.apply_fill(fact, state.settled_in(key))
+    account.apply_fill(fact, margin_asset)
     if order is not None:
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
@@ -374,6 +379,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
             ev.OrderAccepted,
             ev.OrderRejected,
             ev.OrderTriggered,
+            ev.FillRecognized,
             ev.OrderCanceled,
             ev.OrderExpired,
             ev.OrderReported,

@@ -55,6 +55,15 @@ def forget_order(state: State, cl_ord_id: ClOrdId) -> None:
         parent.children.remove(cl_ord_id)
 
 
+def unbury(state: State, cl_ord_id: ClOrdId) -> bool:
+    """Forget an order that counted as over and is open; tell whether there was one."""
+    if cl_ord_id not in state.orders:
+        return False
+    state.closed_orders.remove(cl_ord_id)
+    forget_order(state, cl_ord_id)
+    return True
+
+
 def settled_name(symbol: str, trade_id: str) -> str:
     """Name an execution that the ledger alone told of, among the changes that were seen."""
     return f"settled-{symbol}-{trade_id}"

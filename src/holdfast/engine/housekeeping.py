@@ -22,8 +22,8 @@ from .core import Core
 from .exposure import Pool
 from .order import Order, RequestState
 from .protection import guard, is_settled
-from .reports import doubt_unanswered
-from .requests import close_position, flatten
+from .reports import UNWANTED, doubt_unanswered
+from .requests import flatten, insist_on_closing
 from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
@@ -77,7 +77,7 @@ def take_back_unwanted(core: Core) -> None:
 
 def _why_unwanted(state: State, order: Order) -> str:
     if order.is_unwanted:
-        return "appeared after it was declared absent"
+        return UNWANTED
     if not order.is_ours:
         return "foreign order"
     if _closes_nothing(state, order):
@@ -90,14 +90,15 @@ def _why_unwanted(state: State, order: Order) -> str:
 
 def unwanted(core: Core) -> list[Order]:
     """Return the open entries of stopped strategies, in contracts that do not trade, and what
-    appeared after it was given up; and others' orders, where the policy is to cancel them.
+    appeared after it was given up or asked back; and others' orders, where the policy is to cancel
+    them.
     """
     state, others = core.state, core.settings.foreign_order_policy == "cancel"
     stopped = state.stopped_strategies
     return [
         order
         for order in state.all_open_orders()
-        if order.is_unwanted
+        if (order.is_unwanted and order.status is not OrderStatus.PENDING_NEW)
         or (others and not order.is_ours)
         or _closes_nothing(state, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
@@ -178,9 +179,8 @@ def _close_largest(core: Core, account: AccountId, pool: Pool) -> None:
     if not keys:
         return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
-    before = len(core.facts)
-    close_position(core, worst)
-    if len(core.facts) > before:
+    core.cancel_openers(core.state.open_orders_of(worst), "emergency close")
+    if insist_on_closing(core, worst):
         core.alarm(
             "emergency_close",
             f"margin ratio {pool.ratio:.2f}: closing {worst[1]}",
@@ -240,18 +240,9 @@ def _move_breaker(core: Core, name: str, state: BreakerState, count: int, reason
 
 
 def finish_stop(core: Core) -> None:
-    """End a session whose entries have ended, and which is flat if that was asked for.
-
-    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt.
-    """
+    """End a session that can be left."""
     state = core.state
-    if state.status is not TradingSessionStatus.STOPPING:
-        return
-    working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
-    if working or (state.is_flattening and closable_keys(state)):
-        return
-    held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
-    if not all(is_settled(state, parent) for parent in held):
+    if state.status is not TradingSessionStatus.STOPPING or not can_be_left(state):
         return
     for account in state.named_accounts:
         if state.account(account).opened_ts:
@@ -259,11 +250,28 @@ def finish_stop(core: Core) -> None:
     core.move(TradingSessionStatus.STOPPED, state.status_reason)
 
 
+def can_be_left(state: State) -> bool:
+    """Tell whether a session's entries have ended, and it is flat if that was asked for.
+
+    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt.
+    """
+    working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
+    if working or (state.is_flattening and closable_keys(state)):
+        return False
+    held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
+    return all(is_settled(state, parent) for parent in held)
+
+
 def _delays_stop(order: Order) -> bool:
-    """Only what protects, and is known to rest at the venue, may outlive the session."""
+    """Only what protects, and is known to rest at the venue, may outlive the session.
+
+    One with a limit price rests on in the book when it has triggered.
+    """
     is_protecting = order.role is not OrderRole.ENTRY and order.request.order_type.is_conditional
     is_asked = order.cancel is not RequestState.NONE
-    return not is_protecting or order.status is not OrderStatus.NEW or is_asked
+    is_in_book = order.is_closing and order.price is not None and order.ending is None
+    rests = order.status is OrderStatus.NEW or is_in_book
+    return not is_protecting or not rests or is_asked
 
 
 def verify_kill(core: Core, account: AccountId) -> None:

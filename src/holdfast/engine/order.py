@@ -168,7 +168,7 @@ class Order(msgspec.Struct):
     is_ours: bool = True
     is_adopted: bool = False  # met half way: the venue's count alone tells how far it has come
     may_close: Decimal = ZERO
-    is_unwanted: bool = False  # it was declared absent, and appeared: nobody counts on it any more
+    is_unwanted: bool = False  # nobody counts on it any more: see `_move` and `_refuse_cancel`
 
     @property
     def cl_ord_id(self) -> ClOrdId:
@@ -202,6 +202,12 @@ class Order(msgspec.Struct):
         return self.request.order_type.is_conditional and self.status in before_trigger
 
     @property
+    def is_closing(self) -> bool:
+        """Tell whether it is a conditional order that trades right now."""
+        has_triggered = self.status in {OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED}
+        return self.request.order_type.is_conditional and has_triggered
+
+    @property
     def is_in_doubt(self) -> bool:
         """Tell whether it is unknown if the order ever arrived."""
         return self.fence_ts is not None
@@ -227,7 +233,7 @@ class Order(msgspec.Struct):
             IllegalTransition: the fact has no meaning in the present status.
         """
         match fact:
-            case ev.OrderFilled():
+            case ev.OrderFilled() | ev.FillRecognized():
                 self._fill(fact)
             case ev.OrderAccepted():
                 self.venue_order_id = fact.venue_order_id or self.venue_order_id
@@ -264,7 +270,7 @@ class Order(msgspec.Struct):
             case ev.CancelRequested():
                 self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
             case ev.CancelRejected():
-                self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
+                self._refuse_cancel(fact)
             case ev.CancelInDoubt():
                 self.cancel, self.cancel_fence_ts = RequestState.IN_DOUBT, fact.fence_ts
             case ev.ReplaceRequested():
@@ -281,6 +287,11 @@ class Order(msgspec.Struct):
             case _:
                 raise IllegalTransition(f"{self.cl_ord_id}: no order fact {type(fact).__name__}")
 
+    def _refuse_cancel(self, fact: ev.CancelRejected) -> None:
+        self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
+        if self.status is OrderStatus.PENDING_NEW:  # the cancel was there first
+            self.is_unwanted = True
+
     def _answer_replace(self) -> None:
         self._forget_replace()
         if self.is_open and self.cum_qty >= self.qty:
@@ -291,7 +302,7 @@ class Order(msgspec.Struct):
     def _forget_replace(self) -> None:
         self.replace, self.replace_qty, self.replace_price = RequestState.NONE, ZERO, ZERO
 
-    def _fill(self, fill: ev.OrderFilled) -> None:
+    def _fill(self, fill: ev.OrderFilled | ev.FillRecognized) -> None:
         if self.is_adopted:
             return
         done = self.cum_qty + fill.qty
@@ -347,7 +358,7 @@ class Order(msgspec.Struct):
 
     def _move(self, trigger: Trigger) -> None:
         was_absent, self.status = self.status in ABSENT, self._target(trigger)
-        if was_absent and self.is_open:
+        if was_absent and self.is_open:  # it was declared absent, and it appeared
             self.is_unwanted = True
         self.fence_ts = None
         if not self.is_open:

@@ -12,7 +12,10 @@ from ..model.values import ZERO
 
 
 class PositionState(msgspec.Struct):
-    """Signed quantity (short is negative), average entry price, and running totals in quote."""
+    """Signed quantity (short is negative), average entry price, and totals in the margin asset.
+
+    Fees that were paid in another asset are in the account's books alone.
+    """
 
     qty: Decimal = ZERO
     entry_price: Decimal = ZERO
@@ -24,13 +27,14 @@ class PositionState(msgspec.Struct):
     settled_ts: int = 0  # when the venue's ledger last told of a settlement
     traded_ts: int = 0  # the venue's time of its latest execution
 
-    def apply_fill(self, fill: ev.OrderFilled) -> None:
+    def apply_fill(self, fill: ev.OrderFilled, margin_asset: str) -> None:
         """Book one execution. The profit is the venue's figure, which is what the wallet saw."""
         before = self.qty
         booked = book_fill(before, self.entry_price, fill.qty * fill.side.sign, fill.price)
         self.qty, self.entry_price = booked.qty, booked.entry_price
         self.realized_pnl += fill.realized_pnl
-        self.fees += fill.fee
+        if fill.fee_asset == margin_asset:
+            self.fees += fill.fee
         self.updated_ts = fill.ts
         self.traded_ts = max(self.traded_ts, fill.venue_ts)
         if before * self.qty <= ZERO:

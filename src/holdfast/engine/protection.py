@@ -3,7 +3,8 @@
 Rule 1: a parent with a stop has, for what it holds, exactly one working stop order at the venue.
 Rule 2: a stop is replaced by placing the new one first; the old one goes when the new one works.
 Rule 3: a stop that can't be placed (its price is passed, or the venue keeps refusing) means
-that the position is closed at the market: that is what the stop was for.
+that the position is closed at the market: that is what the stop was for. What one that has
+triggered closes already is not closed twice: beside it may lie what another parent holds.
 The same rules hold for targets; only stops raise alarms.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import takewhile
+from typing import NamedTuple
 
 from ..model import events as ev
 from ..model.values import (
@@ -51,6 +53,12 @@ _TYPES = {
     OrderRole.STOP_LOSS: OrderType.STOP_MARKET,
     OrderRole.TAKE_PROFIT: OrderType.TAKE_PROFIT_MARKET,
 }
+_NEVER_WORKED = (
+    OrderStatus.PENDING_NEW,
+    OrderStatus.REJECTED,
+    OrderStatus.NEVER_ARRIVED,
+    OrderStatus.DENIED,
+)
 _LIVE = (OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
 
@@ -80,6 +88,13 @@ class CloseNow:
 
 
 Step = Place | Withdraw | CloseNow
+
+
+class Failure(NamedTuple):
+    """Why a parent can't be protected, and which of its orders' triggers the price has passed."""
+
+    reason: str
+    passed: OrderRole | None = None
 
 
 def guard(core: Core, key: Key) -> None:
@@ -126,24 +141,34 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
     if qty and not stuck and (failure := _failure(parent, children)):
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
-        must_wait = is_closing or _was_just_refused(_refused(exits), now)
-        return [] if must_wait else [CloseNow(qty, failure)]
+        if is_closing or was_just_refused(refused_of(exits), now):
+            return []
+        if (left := qty - _triggered(children, failure.passed)) > ZERO:
+            return [CloseNow(left, failure.reason)]
     steps: list[Step] = []
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
-        if not (stuck and _was_refused_within(_refused(orders), now, HALTED_RETRY_NS)):
+        if not (stuck and _was_refused_within(refused_of(orders), now, HALTED_RETRY_NS)):
             steps += _plan_role(parent, role, _wanted(state, parent, qty), orders, now)
     return steps
 
 
-def _failure(parent: Parent, children: list[Order]) -> str | None:
+def _triggered(children: list[Order], passed: OrderRole | None) -> Decimal:
+    """Return what protective orders are closing: those that have triggered, and those that the
+    price has passed, whether or not that has been heard.
+    """
+    found = (o for o in children if o.role in _TYPES and o.is_open and o.status in _LIVE)
+    return sum((o.leaves_qty for o in found if o.is_closing or o.role is passed), ZERO)
+
+
+def _failure(parent: Parent, children: list[Order]) -> Failure | None:
     """Say why the parent can't be protected; None when it can."""
     if parent.stop_failures >= REFUSALS_MAX:
-        return f"the venue refused its stop {parent.stop_failures} times"
+        return Failure(f"the venue refused its stop {parent.stop_failures} times")
     for order in reversed(children):
         if order.role in _TYPES:
             if order.status is OrderStatus.REJECTED and order.code == WOULD_TRIGGER_AT_ONCE:
-                return f"the price is past its {order.role.name.lower()}"
+                return Failure(f"the price is past its {order.role.name.lower()}", order.role)
             if order.status in _LIVE and order.role is OrderRole.STOP_LOSS:
                 return None
     return None
@@ -180,19 +205,19 @@ def _must_wait(role: OrderRole, orders: list[Order], now: int) -> bool:
 
     A stop is never given up: what its refusals lead to is `_failure`'s to say.
     """
-    refused = _refused(orders)
+    refused = refused_of(orders)
     by_venue = sum(1 for order in refused if order.code is not None)
     if role is OrderRole.TAKE_PROFIT and by_venue >= REFUSALS_MAX:
         return True
-    return _was_just_refused(refused, now)
+    return was_just_refused(refused, now)
 
 
-def _refused(orders: list[Order]) -> list[Order]:
+def refused_of(orders: list[Order]) -> list[Order]:
     """Return the refused ones since the last that was not, newest first."""
     return list(takewhile(lambda o: o.status is OrderStatus.REJECTED, reversed(orders)))
 
 
-def _was_just_refused(refused: list[Order], now: int) -> bool:
+def was_just_refused(refused: list[Order], now: int) -> bool:
     if not refused:
         return False
     doublings = min(max(len(refused) - REFUSALS_MAX, 0), 10)
@@ -240,14 +265,18 @@ def _do(core: Core, parent: Parent, step: Step) -> None:
 
 
 def _close_now(core: Core, parent: Parent, step: CloseNow) -> None:
-    """Close a holding at the market; told once, however often the venue refuses that."""
+    """Close a holding at the market; told once, however often the venue refuses that.
+
+    What is left of its entry is taken back: it would be closed for the same want of a stop.
+    """
+    core.cancel_openers(core.state.children(parent), step.reason)
     instrument, qty = core.state.instruments.get(parent.key), step.qty
     if instrument is not None:
         qty = instrument.round_qty(qty)
         qty = qty if qty >= instrument.min_qty else ZERO
     plans = [] if qty else closing_plans(core, parent.key, parent.start.strategy_id)
     exits = [o for o in core.state.children(parent) if o.role is OrderRole.EXIT]
-    if (qty or plans) and not _refused(exits):
+    if (qty or plans) and not refused_of(exits):
         core.alarm(
             "protection_closed",
             f"{parent.start.symbol}: closing {step.qty:f} at the market, {step.reason}",
@@ -304,11 +333,9 @@ def _watch(core: Core, parent: Parent) -> None:
         if parent.is_alarmed:
             core.emit(ev.ProtectionRestored(ts=core.now, parent_id=parent.parent_id))
         return
-    since = max(
-        parent.opened_ts,
-        *(o.updated_ts for o in core.state.children(parent) if o.role is OrderRole.STOP_LOSS),
-        0,
-    )
+    stops = (o for o in core.state.children(parent) if o.role is OrderRole.STOP_LOSS)
+    since = max((o.updated_ts for o in stops if o.status not in _NEVER_WORKED), default=0)
+    since = max(since, parent.opened_ts)
     if parent.is_alarmed or core.now - since < core.settings.protection_alarm_ns:
         return
     reason = f"{cover(core.state, parent):f} {parent.start.symbol} held without a working stop"

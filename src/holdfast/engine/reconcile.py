@@ -117,8 +117,9 @@ def _book_missed(core: Core, snapshot: VenueSnapshot) -> None:
 
 
 def on_funding(core: Core, payment: FundingPayment) -> None:
-    """Book a funding payment once."""
-    if payment.payment_id in core.state.account(payment.account).changes_seen:
+    """Book a funding payment once; one of before the books began is in their first balance."""
+    books = core.state.account(payment.account)
+    if payment.payment_id in books.changes_seen or payment.venue_ts < books.opened_ts:
         return
     core.emit(
         ev.FundingPaid(

@@ -4,7 +4,8 @@ Rule 1: a report that says nothing new makes no fact.
 Rule 2: an execution counts once, by the venue's trade id, from whichever road it comes.
 Rule 3: what the venue counts as executed and we have not booked is fetched, never made up.
 Rule 4: "not found" ends an order in doubt only when asked after its fence.
-Rule 5: what makes an order larger than the journal has it is booked once the venue says its size.
+Rule 5: a cancel that was there before its order is asked for again once the order is.
+Rule 6: what makes an order larger than the journal has it is booked once the venue says its size.
 """
 
 from __future__ import annotations
@@ -21,17 +22,30 @@ from ..model.messages import (
     Request,
     RequestRefused,
 )
-from ..model.values import OrderStatus
+from ..model.values import NS_PER_S, OrderStatus
 from .amendments import is_size_known, settle_replace
 from .core import Core
-from .forgetting import trade_name
+from .forgetting import settled_name, trade_name
 from .order import ABSENT, Order, RequestState
-from .strangers import meet_lost, meet_stranger
+from .strangers import is_back, meet_again, meet_lost, meet_stranger, tell_appeared
+
+FORGOTTEN = "the venue no longer knows it"
+
+FORGETFUL_NS = 10 * NS_PER_S
+FORGETFUL_MAX_NS = 300 * NS_PER_S
+"""How much longer an order is believed in whose forerunner the venue has forgotten, twice as long
+after each: else every audit of a venue whose lists are blind puts one more stop beside the others.
+"""
+
+FORGOTTEN_COUNTS_NS = 3600 * NS_PER_S
+"""How long it is remembered that one was forgotten: a venue has been blind for half an hour."""
 
 _ENDS: dict[OrderStatus, type[ev.OrderCanceled | ev.OrderExpired]] = {
     OrderStatus.CANCELED: ev.OrderCanceled,
     OrderStatus.EXPIRED: ev.OrderExpired,
 }
+
+UNWANTED = "it came after it was given up, or asked back"
 
 
 def on_report(core: Core, report: ExecutionReport) -> None:
@@ -44,11 +58,8 @@ def on_report(core: Core, report: ExecutionReport) -> None:
 
 
 def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
-    if order is None:
-        order = meet_stranger(core, report)
     has_news = report.exec_type is ExecType.TRADE and is_news(core, report)
-    if order is None and has_news:
-        order = meet_lost(core, report)
+    order = _met(core, report, order, is_news=has_news)
     if order is not None and not is_size_known(core, order, report, is_news=has_news):
         core.query(order)
         return
@@ -58,6 +69,7 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
         _book_trade(core, report)
     if order is None:
         return
+    _recognize(core, order, report)
     if was_absent:
         _revive(core, order, report)
     named = order.reported_qty
@@ -71,6 +83,17 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
     is_missing = order.reported_qty > max(order.cum_qty, named)
     if is_missing and report.exec_type is not ExecType.TRADE:
         core.resync(report.account, f"fills of {report.cl_ord_id} are missing")
+
+
+def _met(
+    core: Core, report: ExecutionReport, order: Order | None, *, is_news: bool
+) -> Order | None:
+    """Return the order that a report is of, taken on where the journal has none open."""
+    if order is None:
+        order = meet_stranger(core, report)
+    elif is_back(core, order, report):
+        order = meet_again(core, order, report)
+    return meet_lost(core, report) if order is None and is_news else order
 
 
 def _fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
@@ -117,6 +140,32 @@ def _book_trade(core: Core, report: ExecutionReport) -> None:
     )
 
 
+def _recognize(core: Core, order: Order, report: ExecutionReport) -> None:
+    """Count for a conditional order what its child had filled under a name of the venue's own.
+
+    Whose child it is may be told later than what it fills.
+    """
+    is_parent = order.request.order_type.is_conditional and not order.is_adopted
+    if report.exec_type is not ExecType.TRADE or not is_parent or not order.is_open:
+        return
+    account, symbol, trade_id = report.account, report.symbol, report.trade_id
+    seen = core.state.account(account).changes_seen
+    is_booked = trade_name(account, symbol, trade_id) in core.state.trades_seen
+    if not is_booked or trade_id in order.trade_ids or settled_name(symbol, trade_id) in seen:
+        return
+    if order.cum_qty + report.last_qty <= order.qty:
+        core.emit(
+            ev.FillRecognized(
+                ts=core.now,
+                cl_ord_id=order.cl_ord_id,
+                trade_id=trade_id,
+                qty=report.last_qty,
+                price=report.last_px,
+                fee=report.fee,
+            )
+        )
+
+
 def is_before_the_books(core: Core, report: ExecutionReport) -> bool:
     """Tell whether an execution is in the balances that the account's books begin with.
 
@@ -139,13 +188,7 @@ def _revive(core: Core, order: Order, report: ExecutionReport) -> None:
         return
     if order.status in ABSENT and report.status.is_open:
         _accept(core, order, report)
-    core.alarm(
-        "order_appeared",
-        f"{order.cl_ord_id} was taken for absent and is at the venue; cancelling it",
-        order.request.account,
-        order.request.symbol,
-    )
-    core.cancel(order, "appeared after it was declared absent")
+    tell_appeared(core, order, "absent")
 
 
 # Status
@@ -181,6 +224,8 @@ def _take_status(core: Core, order: Order, report: ExecutionReport) -> None:
         core.emit(ev.OrderTriggered(ts=core.now, cl_ord_id=order.cl_ord_id))
     elif order.status is OrderStatus.PENDING_NEW or order.is_in_doubt:
         _accept(core, order, report)
+        if order.is_unwanted:
+            core.cancel(order, UNWANTED)
 
 
 def _accept(core: Core, order: Order, report: ExecutionReport) -> None:
@@ -277,14 +322,25 @@ def doubt(core: Core, order: Order, reason: str) -> None:
 def on_not_found(core: Core, answer: OrderNotFound) -> None:
     """The venue does not know an order: final for one in doubt, past its fence alone."""
     order = core.state.orders.get(answer.cl_ord_id)
-    if order is None or not order.is_open:
+    if order is None or not order.is_open or order.ending is not None:
         return
     if order.status is OrderStatus.PENDING_NEW:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:
             core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
-    if answer.asked_ts > core.fence_after(order.known_ts):
+    if answer.asked_ts > core.fence_after(order.known_ts) + _extra_patience(core, order):
         forget(core, order)
+
+
+def _extra_patience(core: Core, order: Order) -> int:
+    """Return how long an order is believed in because the ones before it were forgotten too."""
+    parent = core.state.parents.get(order.request.parent_id)
+    count = sum(
+        each.reason == FORGOTTEN and core.now - each.updated_ts < FORGOTTEN_COUNTS_NS
+        for each in (core.state.children(parent) if parent else ())
+        if each.role is order.role and each is not order
+    )
+    return min(FORGETFUL_NS << min(count - 1, 10), FORGETFUL_MAX_NS) if count else 0
 
 
 def forget(core: Core, order: Order) -> None:
@@ -298,7 +354,7 @@ def forget(core: Core, order: Order) -> None:
             ts=core.now,
             cl_ord_id=order.cl_ord_id,
             cum_qty=booked,
-            reason="the venue no longer knows it",
+            reason=FORGOTTEN,
         )
     )
     core.alarm(

@@ -10,6 +10,7 @@ from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError, UnknownOrderError
 from ..model.values import (
+    NS_PER_S,
     OPERATOR,
     ZERO,
     AccountId,
@@ -31,11 +32,15 @@ from .dust import closing_plans
 from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
+from .protection import REFUSALS_MAX, refused_of, was_just_refused
 from .risk import first_refusal
 from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
 
 CUT_OFF = "the stop goes on that was asked for before the process ended"
+
+REFUSALS_REMEMBERED_NS = 60 * NS_PER_S
+"""How long a refused close counts: the next one, much later, is of another occasion."""
 
 
 def on_place(core: Core, request: msg.PlaceRequest) -> None:
@@ -135,10 +140,13 @@ def _check_exits(core: Core, request: msg.PlaceRequest) -> None:
         _check_amount(name, price)
         if price is not None and not instrument.is_on_tick(price):
             raise InputError(f"{name} {price:f} is no multiple of the tick {instrument.tick:f}")
-    entry = request.price or request.trigger_price or core.market.price(request.symbol)
+    market = core.market.price(request.symbol)
+    entry = request.price or request.trigger_price or request.activation_price or market
     if entry is None:
         raise InputError(f"no price of {request.symbol} yet to place stop_loss and take_profit by")
-    fault = misplaced_exit(request.side, entry, request.stop_loss, request.take_profit)
+    if request.order_type is not OrderType.LIMIT:
+        market = None  # it waits for its own
+    fault = misplaced_exit(request.side, entry, request.stop_loss, request.take_profit, market)
     if fault:
         raise InputError(fault)
 
@@ -160,7 +168,8 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     Raises:
         UnknownOrderError: no such order.
         SessionStateError: the order has ended, is in doubt, or is being amended.
-        InputError: it is no limit order, or the amendment changes nothing or is no number.
+        InputError: it is no limit order, or the amendment changes nothing, is no number, or goes
+            past the order's own stop or target.
     """
     order = _open_order(core, request.cl_ord_id)
     if order.request.order_type is not OrderType.LIMIT or order.price is None:
@@ -175,6 +184,13 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
         raise InputError(
             f"an amendment needs more than the executed {order.cum_qty:f}, was {qty:f}"
         )
+    parent = core.state.parents.get(order.request.parent_id)
+    if parent is not None and price != order.price:
+        start = parent.start
+        market = core.market.price(order.request.symbol)
+        exits = start.stop_loss, start.take_profit
+        if fault := misplaced_exit(start.side, price, *exits, market):
+            raise InputError(fault)
     if (qty, price) == (order.qty, order.price):
         raise InputError(f"{order.cl_ord_id} is {qty:f} at {price:f} already")
     _amend(core, order, qty, price)
@@ -207,9 +223,7 @@ def _open_order(core: Core, cl_ord_id: ClOrdId) -> Order:
 def on_close(core: Core, request: msg.CloseRequest) -> None:
     """Close a position at the market; entries that would open it again are taken back."""
     key = (request.account, request.symbol)
-    for order in core.state.open_orders_of(key):
-        if order.role is OrderRole.ENTRY and order.is_ours:
-            core.cancel(order, request.reason)
+    core.cancel_openers(core.state.open_orders_of(key), request.reason)
     close_position(core, key)
 
 
@@ -219,6 +233,41 @@ def close_position(core: Core, key: Key) -> None:
     plans = close_plans(core.state, key, OPERATOR) or closing_plans(core, key, OPERATOR)
     for plan in plans:
         start_parent(core, plan, intent)
+
+
+def insist_on_closing(core: Core, key: Key, *, at_once: bool = False) -> bool:
+    """Close a position because the session wants it closed; less often where that is refused.
+
+    Args:
+        at_once: a person wants it now, whatever was refused a moment ago.
+
+    Returns:
+        Whether something went out, and nothing of the kind was refused of late.
+    """
+    refused = _refused_closes(core, key)
+    if was_just_refused(refused, core.now) and not at_once:
+        return False
+    before = len(core.facts)
+    if len(refused) == REFUSALS_MAX:
+        core.alarm(
+            "close_refused",
+            f"{key[1]}: a close was refused {len(refused)} times, the last: {refused[0].reason}",
+            *key,
+        )
+    close_position(core, key)
+    return len(core.facts) > before and not refused
+
+
+def _refused_closes(core: Core, key: Key) -> list[Order]:
+    """Return the closes at the market that were refused since one was taken, newest first."""
+    closes = [
+        order
+        for order in core.state.orders.values()
+        if order.role is OrderRole.EXIT and order.key == key and order.price is None
+    ]
+    refused = refused_of(closes)
+    is_over = bool(refused) and core.now - refused[0].updated_ts > REFUSALS_REMEMBERED_NS
+    return [] if is_over else refused
 
 
 def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
@@ -277,7 +326,7 @@ def on_kill(core: Core, request: msg.EngageKillSwitch) -> None:
     core.emit(ev.KillSwitchEngaged(ts=core.now, reason=request.reason, flatten=request.flatten))
     core.cancel_entries(f"kill switch: {request.reason}")
     if request.flatten:
-        flatten(core)
+        flatten(core, at_once=True)
     core.kill_looks.clear()
     for account in core.state.named_accounts:
         core.resync(account, "kill switch")
@@ -297,12 +346,12 @@ def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
     core.emit(ev.KillSwitchReleased(ts=core.now, operator=request.operator))
 
 
-def flatten(core: Core) -> None:
+def flatten(core: Core, *, at_once: bool = False) -> None:
     """Close every position; where the contract's status says that it can't be, try now and then."""
     for key in core.state.open_keys():
         stuck = is_stuck(core.state, key)
         if not stuck or core.is_time_to_try(key):
-            close_position(core, key)
+            insist_on_closing(core, key, at_once=at_once)
         if stuck and core.is_time_to_try(key):
             core.tried_ts[key] = core.now
 
@@ -334,15 +383,15 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
 def on_stop(core: Core, request: msg.StopSession) -> None:
     """Take entries back; the session is STOPPED once they have ended.
 
-    One that is STOPPING can still be told to close its positions too.
+    One that is STOPPING, or in ERROR, can still be told to close its positions too.
     """
-    is_stopping = core.state.status is TradingSessionStatus.STOPPING
-    if not (is_stopping and request.flatten):
+    ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
+    if not (request.flatten and core.state.status in ends):
         core.move(TradingSessionStatus.STOPPING, request.reason)
         core.cancel_entries(f"stopping: {request.reason}")
     if request.flatten:
         core.emit(ev.FlattenRequested(ts=core.now, reason=request.reason))
-        flatten(core)
+        flatten(core, at_once=True)
 
 
 def stop_on(core: Core) -> None:

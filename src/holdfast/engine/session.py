@@ -25,15 +25,20 @@ TRANSITIONS: dict[S, frozenset[S]] = {
 }
 
 
-def check_move(status: S, target: S) -> None:
+def check_move(status: S, target: S, *, is_killed: bool = False) -> None:
     """Refuse a move that the table does not have.
 
     Raises:
         SessionStateError: naming both states and what is possible instead.
     """
-    if target not in TRANSITIONS[status]:
-        possible = ", ".join(sorted(s.value for s in TRANSITIONS[status]))
-        raise SessionStateError(
-            f"a session that is {status.value} can't become {target.value}; "
-            f"it can become {possible}"
+    if target in TRANSITIONS[status]:
+        return
+    possible = ", ".join(sorted(s.value for s in TRANSITIONS[status]))
+    if target is status:
+        wrong = f"the session is {status.value} already"
+        wrong += (
+            ", and the kill switch is engaged: an operator must release it" if is_killed else ""
         )
+    else:
+        wrong = f"a session that is {status.value} can't become {target.value}"
+    raise SessionStateError(f"{wrong}; it can become {possible}")

@@ -21,11 +21,13 @@ from ..model.values import (
     ZERO,
     Key,
     NewOrder,
+    OrderRole,
     OrderType,
     Side,
     SignalType,
     StrategyId,
     TimeInForce,
+    TradingSessionStatus,
     is_short,
     to_decimal,
 )
@@ -37,6 +39,8 @@ from .holdings import holding
 from .parents import Plan, start_parent
 from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
 from .state import State
+
+_PROTECTIVE = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
 
 
 class Denial(NamedTuple):
@@ -81,6 +85,8 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
     if signal.strategy_id in state.stopped_strategies:
         reason = state.stopped_strategies[signal.strategy_id]
         return [], Denial("strategy", f"{signal.strategy_id} was stopped: {reason}")
+    if state.status is TradingSessionStatus.STOPPED:
+        return [], Denial("session", "the session is STOPPED: nobody would hear what comes of it")
     if wrong := _wrong(signal):
         return [], Denial("signal", wrong)
     if signal.signal_type is SignalType.CLOSE:
@@ -162,13 +168,17 @@ def _plans_to_close(
 
 
 def _closing(state: State, key: Key, side: Side, strategy_id: StrategyId) -> Decimal:
-    """Return what exits at the market are closing already."""
-    closing = ZERO
+    """Return what exits at the market are closing already, and a strategy's stops and targets that
+    have triggered. Whoever closes all of a position need not wait for what may come of those.
+    """
+    closing, is_operator = ZERO, strategy_id == OPERATOR
     for order in state.open_orders_of(key):
         request = order.request
-        is_ours = strategy_id in (OPERATOR, request.strategy_id)
-        if is_ours and request.role is EXIT and request.order_type is MARKET:
-            closing += order.leaves_qty if request.side is side else ZERO
+        if request.side is not side or not (is_operator or strategy_id == request.strategy_id):
+            continue
+        is_exit = request.role is EXIT and request.order_type is MARKET
+        if is_exit or (order.is_closing and request.role in _PROTECTIVE and not is_operator):
+            closing += order.leaves_qty
     return closing
 
 
@@ -208,7 +218,8 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
         return Denial("sizing", f"the size comes to less than the lot {instrument.lot:f}")
     stop = stop_price(side, price, signal.stop_loss, instrument, core.settings)
     target = target_price(side, price, signal.take_profit, instrument, core.settings)
-    if fault := misplaced_exit(side, price, stop, target):
+    market = None if signal.price is None else core.market.price(signal.symbol)
+    if fault := misplaced_exit(side, price, stop, target, market):
         return Denial("protection", fault)
     algo = signal.algo or ("bracket" if stop or target else "direct")
     return Plan(_entry(signal, side, qty, terms), algo, stop, target)

@@ -1,6 +1,7 @@
 """Orders that the venue names and the journal does not know: others', and our own that were lost.
 
-Rule 1: what is open is taken on and counted, and told of; a closed one is history.
+Rule 1: what is open is taken on and counted, and told of; a closed one is history. One that the
+        journal knows as over is open where the venue lists it past the fence of its end.
 Rule 2: an id of ours names its owner, shortened, and a parent where it can be meant.
 Rule 3: an entry of ours whose wish is gone is its strategy's, and has the stop that the settings
         give to wishes without.
@@ -16,9 +17,11 @@ from ..model.errors import Fenced
 from ..model.ids import Owner, parse_cl_ord_id
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import (
+    NS_PER_S,
     OPERATOR,
     ZERO,
     ClOrdId,
+    Key,
     NewOrder,
     OrderRole,
     OrderStatus,
@@ -29,22 +32,38 @@ from .core import Core
 from .order import Order
 from .sizing import stop_price
 
+USUAL_NS = 600 * NS_PER_S
+"""How long an order of somebody else's is told of for the next ones in its symbol too: another
+program on the account may place hundreds an hour."""
+
 
 def meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
     """Take on an open order that the journal does not know; a closed one is history."""
     owner = _ours(core, report)
     if not report.status.is_open or report.exec_type is ExecType.TRADE:
         return None
+    is_news = owner is not None or not _is_usual(core, (report.account, report.symbol))
     order = _adopt(core, report, owner)
     whose = "of ours that the journal does not know" if owner else "of somebody else"
-    core.alarm(
-        "order_adopted",
-        f"{report.symbol}: open order {report.cl_ord_id} {whose}{_its_stop(core, order)}",
-        report.account,
-        report.symbol,
-    )
+    if is_news:
+        core.alarm(
+            "order_adopted",
+            f"{report.symbol}: open order {report.cl_ord_id} {whose}{_its_stop(core, order)}",
+            report.account,
+            report.symbol,
+        )
     _treat_foreign(core, order)
     return order
+
+
+def _is_usual(core: Core, key: Key) -> bool:
+    """Tell whether somebody else placed an order in a symbol of late: a person knows by then."""
+    for order in reversed(core.state.orders.values()):
+        if core.now - order.created_ts >= USUAL_NS:
+            return False
+        if not order.is_ours and order.key == key:
+            return True
+    return False
 
 
 def meet_lost(core: Core, report: ExecutionReport) -> Order | None:
@@ -68,6 +87,46 @@ def meet_lost(core: Core, report: ExecutionReport) -> Order | None:
         report.symbol,
     )
     return order
+
+
+def is_back(core: Core, order: Order, report: ExecutionReport) -> bool:
+    """Tell whether what counts as over is open: asked so late that no list trails its end."""
+    is_over = order.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
+    is_listed = report.exec_type is ExecType.STATUS and report.status.is_open
+    return is_over and is_listed and report.asked_ts > core.fence_after(order.updated_ts)
+
+
+def meet_again(core: Core, order: Order, report: ExecutionReport) -> Order:
+    """Take on anew what counted as over and is open; one of ours nobody counts on any more."""
+    request = msgspec.structs.replace(
+        order.request, qty=report.qty or order.qty, price=report.price or order.price
+    )
+    core.emit(
+        ev.OrderAdopted(
+            ts=core.now,
+            order=request,
+            venue_order_id=report.venue_order_id or order.venue_order_id,
+            status=report.status,
+            cum_qty=max(report.cum_qty, order.cum_qty),
+            is_ours=order.is_ours,
+        )
+    )
+    found = core.state.orders[order.cl_ord_id]
+    if found.is_ours:
+        tell_appeared(core, found, order.status.value)
+    _treat_foreign(core, found)
+    return found
+
+
+def tell_appeared(core: Core, order: Order, was: str) -> None:
+    """Tell of an order that is there though it counted as gone, and take it back."""
+    core.alarm(
+        "order_appeared",
+        f"{order.cl_ord_id} was taken for {was} and is at the venue; cancelling it",
+        order.request.account,
+        order.request.symbol,
+    )
+    core.cancel(order, "appeared after it counted as gone")
 
 
 def _ours(core: Core, report: ExecutionReport) -> Owner | None:

@@ -224,10 +224,19 @@ def rule_of(text: str) -> Rule:
     what, _, pattern = text.partition("@")
     name, _, probability = what.partition(":")
     try:
-        rule = Rule(kind=Kind(name), probability=float(probability or 1), on=pattern or "*")
+        kind = Kind(name)
+    except ValueError as error:
+        raise ConfigError(
+            f"fault {text!r}: there is no kind {name!r}; kinds: {_kinds()}"
+        ) from error
+    try:
+        rule = Rule(kind=kind, probability=float(probability or 1), on=pattern or "*")
         _check(rule)
-    except (ValueError, InputError) as error:
-        raise ConfigError(f"fault {text!r}: {error}; kinds: {_kinds()}") from error
+    except ValueError as error:
+        expected = f"a probability is a number from 0 to 1, was {probability!r}"
+        raise ConfigError(f"fault {text!r}: {expected}") from error
+    except InputError as error:
+        raise ConfigError(f"fault {text!r}: {error}") from error
     return rule
 
 
@@ -256,9 +265,12 @@ def load_script(path: Path) -> Script:
         return msgspec.convert(tomllib.loads(content.decode()), type=Script)
     except InputError as error:
         raise ConfigError(str(error)) from error
-    except (OSError, ValueError) as error:
-        text = f"faults {path} can't be read: {error}; kinds: {_kinds()}"
-        raise ConfigError(text) from error
+    except OSError as error:
+        raise ConfigError(f"faults {path} can't be read: {error.strerror}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path} is no list of faults: {error}; kinds: {_kinds()}") from error
+    except ValueError as error:
+        raise ConfigError(f"faults {path} can't be read: {error}") from error
 
 
 def _kinds(kinds: Iterable[Kind] = Kind) -> str:

@@ -15,7 +15,7 @@ from .location import scheme_of, sqlite_path
 from .memory import MemoryJournal
 from .owner import Owner
 
-__all__ = ["JOURNALS", "MemoryJournal", "OwnedJournal", "Owner", "open_journal"]
+__all__ = ["JOURNALS", "MemoryJournal", "OwnedJournal", "Owner", "check_kept", "open_journal"]
 
 
 def open_journal(
@@ -44,11 +44,20 @@ def open_journal(
     """
     if durability not in ("process", "power"):
         raise ConfigError(f"durability must be process or power, was {durability!r}")
+    own, read = JOURNALS[check_kept(where)]
+    return read(where) if read_only else own(where, durability, owner, epoch_min)
+
+
+def check_kept(where: str | Path) -> str:
+    """Return the scheme of a place where journals are kept.
+
+    Raises:
+        ConfigError: none are kept there.
+    """
     scheme = scheme_of(where)
     if scheme not in JOURNALS:
         raise ConfigError(f"no journal is kept at {scheme}: expected {', '.join(JOURNALS)}")
-    own, read = JOURNALS[scheme]
-    return read(where) if read_only else own(where, durability, owner, epoch_min)
+    return scheme
 
 
 # A database's library is imported by those who use it: SQLAlchemy alone takes half a second.

@@ -52,7 +52,7 @@ def explain(error: BaseException, place: str) -> TradingError:
     for beginning, (kind, text) in _SQLITE.items():
         if name.startswith(beginning):
             return kind(f"journal {place}: {text} ({error})")
-    return JournalError(f"journal {place}: {str(error).strip() or type(error).__name__}")
+    return JournalError(f"journal {place}: {_one_line(error)}")
 
 
 def is_connection_lost(error: DBAPIError) -> bool:
@@ -79,3 +79,8 @@ def explained(place: str) -> Iterator[None]:
         raise explain(error.orig or error, place) from error
     except UnicodeDecodeError as error:  # SQLite quotes a damaged text in its own complaint
         raise JournalCorrupt(f"journal {place}: {_DAMAGED} ({error})") from error
+
+
+def _one_line(error: BaseException) -> str:
+    """Write a driver's text, which may have several lines, as one."""
+    return " ".join(str(error).split()) or type(error).__name__

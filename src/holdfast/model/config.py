@@ -8,8 +8,9 @@ reads all sources. Importing this module loads pydantic (about 0.2 s): import it
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -83,7 +84,7 @@ class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's b
         reading = read_arguments(_named(by_place, settings))
         mistakes = reading.mistakes + _mistakes(reading.settings)
         if mistakes:
-            raise _error(mistakes)
+            raise as_error(mistakes)
         BaseModel.__init__(self, **_values(reading.settings))
 
     @property
@@ -193,12 +194,25 @@ def _combine(*readings: Reading) -> LoadedConfig:
     mistakes = [mistake for reading in readings for mistake in reading.mistakes]
     mistakes += _mistakes(given)
     if mistakes:
-        raise _error(mistakes)
+        raise as_error(mistakes)
     return LoadedConfig(
         config=TradingConfig(**_values(given)),
         sources={key: setting.where for key, setting in given.items()},
-        warnings=tuple(warning for reading in readings for warning in reading.warnings),
+        warnings=(
+            *(warning for reading in readings for warning in reading.warnings),
+            *_doubts(given),
+        ),
     )
+
+
+FRACTION = "; it is a fraction: 0.02 is 2 %"
+
+
+def _doubts(given: Mapping[str, Setting]) -> Iterator[str]:
+    """Yield what may be meant otherwise: a distance to the target of 5 is no 5 %."""
+    target = given.get("take_profit_pct")
+    if target is not None and Decimal(str(target.value)) >= 1:
+        yield f"{_place(target)} is {Decimal(str(target.value)):.0%} of the price{FRACTION}"
 
 
 def _values(given: Mapping[str, Setting]) -> dict[str, object]:
@@ -213,7 +227,8 @@ def _value(fields: ConfigFields, key: str) -> object:
     return getattr(fields.accounts[name], inner)
 
 
-def _error(mistakes: list[str]) -> ConfigError:
+def as_error(mistakes: list[str]) -> ConfigError:
+    """Return one error that lists every mistake."""
     count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     return ConfigError("\n  ".join([f"{count} in the configuration:", *mistakes]))
 
@@ -221,7 +236,10 @@ def _error(mistakes: list[str]) -> ConfigError:
 def _mistakes(given: Mapping[str, Setting]) -> list[str]:
     """Check each value, and the good ones against each other."""
     expected = _wrong_values(given)
-    found = [f"{_place(given[key])}: expected {what}" for key, what in expected.items()]
+    found = [
+        f"{_place(given[key])}: expected {what}{FRACTION if key.endswith('_pct') else ''}"
+        for key, what in expected.items()
+    ]
     good = {key: setting for key, setting in given.items() if key not in expected}
     fields = ConfigFields.model_validate(_values(good))
     for keys, what in _contradictions(fields):

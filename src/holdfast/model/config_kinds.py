@@ -274,6 +274,10 @@ def _prefix(value: object) -> str:
 def _folder(value: object) -> Path:
     if not isinstance(value, str | Path) or not str(value).strip():
         raise ValueError("a folder's path")
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a folder's name in UTF-8") from None
     return Path(value.strip() if isinstance(value, str) else value).expanduser()
 
 

@@ -220,7 +220,10 @@ class ResumeSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class StopSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Take entries back and end. `flatten` closes the positions too; else their stops stay."""
+    """Take entries back and end. `flatten` closes the positions too; else their stops stay.
+
+    In ERROR `flatten` alone is heard: that state is ended by `ResetSession`.
+    """
 
     reason: str
     flatten: bool = False

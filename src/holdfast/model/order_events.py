@@ -143,6 +143,19 @@ class OrderFilled(Fact, frozen=True, kw_only=True):
     venue_ts: int
 
 
+class FillRecognized(Fact, frozen=True, kw_only=True):
+    """An execution that was booked under another name was this order's: its child's.
+
+    Position and wallet have it already.
+    """
+
+    cl_ord_id: ClOrdId
+    trade_id: TradeId
+    qty: Decimal
+    price: Decimal
+    fee: Decimal
+
+
 class OrderCanceled(Fact, frozen=True, kw_only=True):
     """The order is off the book. Final once the `cum_qty` that it names has been booked."""
 
@@ -248,6 +261,7 @@ OrderFact = (
     OrderAccepted
     | OrderRejected
     | OrderTriggered
+    | FillRecognized
     | OrderCanceled
     | OrderExpired
     | OrderReported

@@ -30,6 +30,7 @@ from time import monotonic, monotonic_ns, thread_time_ns
 from types import FrameType
 
 from ..model.values import NS_PER_MS, NS_PER_S
+from .returned import Returned
 
 STRIKES_MAX = 40
 """Ten budgets long. A hook that survives so many has defeated us, and the loop waits for it."""
@@ -78,6 +79,7 @@ class HookGuard:
         "_struck",
         "_watchdog",
         "budget_ns",
+        "returned",
     )
 
     def __init__(self, budget_ms: float) -> None:
@@ -92,6 +94,7 @@ class HookGuard:
         self._began = 0  # ... and the thread's processor time before that call
         self._ran = 0  # the thread's processor time at the last ring; 0: there was none
         self._forgiven: list[int] = []  # when hooks came back late that had run little
+        self.returned = Returned()
         self._chase: _Chase | None = None
         self._watchdog: _Watchdog | None = None
         self._run: Iterator[object] | None = None  # what `call_each` hands out ...
@@ -138,11 +141,13 @@ class HookGuard:
             return
         self._deadline = deadline = monotonic_ns() + self.budget_ns
         try:
-            hook(*args)
+            returned = hook(*args)
         finally:
             self._deadline = 0
             if self._chase is not None:
                 self._end_chase()
+        if returned is not None:
+            self.returned.tell(hook, returned)
         if monotonic_ns() > deadline and not self._is_forgiven(deadline):
             raise self.late(deadline)
 
@@ -357,7 +362,7 @@ class _Watchdog:
     def call(self, hook: Callable[..., object], args: tuple[object, ...]) -> None:
         self._deadline = deadline = monotonic_ns() + self._guard.budget_ns
         try:
-            hook(*args)
+            returned = hook(*args)
         finally:
             # A strike that has not arrived yet shall not do so later. No function of its own:
             # one could arrive at its first line, before its `try`.
@@ -375,6 +380,8 @@ class _Watchdog:
                         pass
                 except HookTimeout:
                     continue
+        if returned is not None:
+            self._guard.returned.tell(hook, returned)
         if monotonic_ns() > deadline:
             raise self._guard.late(deadline)
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ..engine.engine import Engine
+from ..engine.housekeeping import can_be_left
 from ..model import messages as msg
 from ..model.config import TradingConfig
 from ..model.config_keys import secrets_of
@@ -50,6 +51,13 @@ STOP_PATIENCE_S = 30.0
 
 STOP_TICKS_MAX = 120
 """How many seconds of its own time a session without a wall clock waits for its end."""
+
+_ENDING = (
+    TradingSessionStatus.STOPPED,
+    TradingSessionStatus.STOPPING,
+    TradingSessionStatus.ERROR,
+)
+"""Where a stop has nothing more to ask of the engine, unless it is to flatten."""
 
 _log = logging.getLogger("holdfast.session")
 
@@ -321,29 +329,37 @@ class LiveSession:
         await self.settle()
 
     async def stop(self, reason: str, *, flatten: bool) -> None:
-        """End the session: ERROR is reset, anything else is stopped in order."""
-        done = (TradingSessionStatus.STOPPED, None if flatten else TradingSessionStatus.STOPPING)
-        if self.status is TradingSessionStatus.ERROR:
-            self.shell.ask(msg.ResetSession(reason=reason))
-        elif self.status not in done:
+        """End the session in order; ERROR is reset, once what is left behind is safe there too."""
+        is_in_error = self.status is TradingSessionStatus.ERROR
+        if self.status not in ((TradingSessionStatus.STOPPED,) if flatten else _ENDING):
             self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
         with telling_waits(self.accounts, self._notifier, "stop", STOP_PATIENCE_S):
+            if is_in_error:
+                await self._reset(reason)
             await self.settle()
         self.leave()
 
+    async def _reset(self, reason: str) -> None:
+        if not await self._until(lambda: can_be_left(self.engine.state)):
+            self._notifier.notify("warning", "the session ends before all it asked for was done")
+        if self.status is TradingSessionStatus.ERROR:  # nobody else has meanwhile
+            self.shell.ask(msg.ResetSession(reason=reason))
+
     async def settle(self) -> None:
         """Wait, within bounds, until a session that is stopping has stopped."""
-        if self._config.speed == 0 and not self.feed.is_live:
-            for _ in range(STOP_TICKS_MAX):
-                if self.status is not TradingSessionStatus.STOPPING or self.shell.has_failed:
-                    return
-                self._clock.advance(self._clock.now() + TICK_NS)
-                self.tick()
-                await self.shell.committed()
-            return
-        await self.shell.until(
-            lambda: self.status is not TradingSessionStatus.STOPPING, STOP_PATIENCE_S
-        )
+        await self._until(lambda: self.status is not TradingSessionStatus.STOPPING)
+
+    async def _until(self, condition: Callable[[], bool]) -> bool:
+        """Wait, within bounds, for something to become true; tell whether it has."""
+        if self._config.speed or self.feed.is_live:
+            return await self.shell.until(condition, STOP_PATIENCE_S)
+        for _ in range(STOP_TICKS_MAX):
+            if condition() or self.shell.has_failed:
+                break
+            self._clock.advance(self._clock.now() + TICK_NS)
+            self.tick()
+            await self.shell.committed()
+        return condition()
 
     async def _stop_on(self) -> None:
         """Leave once the stop is carried out that an earlier life was asked for."""

@@ -166,7 +166,12 @@ class Operations:
         with self._refusals(cl_ord_id) as refusals:
             self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
             order = self._engine.state.orders[cl_ord_id]
-            await self._until(lambda: not order.is_open or order.cancel is RequestState.NONE)
+            await self._until(
+                lambda: (
+                    not order.is_open
+                    or (order.cancel is RequestState.NONE and not order.is_unwanted)
+                )
+            )
         if refusals and order.is_open:
             raise self._error(refusals[-1].reason, refusals[-1].code)
         return order_view(self._engine.state, order)

@@ -98,7 +98,8 @@ def _found(facts: Iterable[ev.Event], cl_ord_id: ClOrdId) -> OrderTrace:
             verdicts = () if isinstance(fact, ev.OrderAdopted) else fact.verdicts
             return OrderTrace(fact.order, verdicts)
     raise UnknownOrderError(
-        f"the journal has no order {cl_ord_id}; holdfast orders --all lists the latest"
+        f"the journal has no order {cl_ord_id}; holdfast orders --all lists a session's latest, "
+        "holdfast journal tail those of any journal"
     )
 
 

@@ -53,6 +53,7 @@ _VENUE_NEWS = (
     ev.OrderRejected,
     ev.OrderTriggered,
     ev.OrderFilled,
+    ev.FillRecognized,
     ev.OrderCanceled,
     ev.OrderExpired,
     ev.OrderNeverArrived,

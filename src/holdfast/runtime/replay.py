@@ -19,7 +19,7 @@ from ..journal import MemoryJournal, OwnedJournal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
 from ..model.instrument import Instrument
-from ..model.values import AccountId, SessionId, Symbol, TradingSessionStatus
+from ..model.values import AccountId, SessionId, StrategyId, Symbol, TradingSessionStatus
 from ..ports import Feed, Notifier, Venue
 from ..stats import SessionStats
 from ..strategies import Strategy
@@ -53,12 +53,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of a replay. `fault` is "" where nothing went wrong."""
+    """What became of a replay. `fault` is "" where its session came to its end.
+
+    `stopped` names the strategies that were taken off, each with its reason.
+    """
 
     session_id: SessionId
     status: TradingSessionStatus
     reason: str
     fault: str
+    stopped: dict[StrategyId, str]
     figures: SessionStats
     books: BooksReport | None
     symbols: tuple[Symbol, ...]
@@ -66,6 +70,17 @@ class Replayed:
     seconds: float
     cpu_s: float  # of playing alone
     now: int
+
+    @property
+    def flaw(self) -> str:
+        """Return why the figures are not what the strategies make; "" where they are."""
+        if self.status is TradingSessionStatus.ERROR:
+            return self.fault or self.reason
+        if self.stopped:
+            return "; ".join(f"{name} was taken off: {why}" for name, why in self.stopped.items())
+        if self.books is None:
+            return "the exchange's books could not be read at the end"
+        return "; ".join(f"the books differ: {each}" for each in self.books.differences)
 
 
 async def replay(  # noqa: PLR0913 - what a replay is made of
@@ -117,6 +132,7 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
         status=TradingSessionStatus.ERROR if fault else live.status,
         reason=live.engine.state.status_reason,
         fault=f"{type(fault).__name__}: {fault}" if fault else "",
+        stopped=dict(live.engine.state.stopped_strategies),
         figures=figures.stats(),
         books=books,
         symbols=parts.symbols,

@@ -12,7 +12,7 @@ from ..model.errors import InputError
 from ..model.values import NS_PER_S, plain
 from ..stats import RoundTrip
 from .replay_compare import Drift, Pair
-from .replay_sweep import Fold, Row
+from .replay_sweep import Fold, Row, written
 from .report_page import Cell, cards, chart, page, table
 
 COLUMNS = (
@@ -109,7 +109,7 @@ def _told(value: object) -> str:
 def _best_told(rows: Sequence[Row], by: str) -> list[tuple[str, Cell]]:
     best = max(rows, key=lambda row: row.figure(by))
     given = ", ".join(f"{name}={value}" for name, value in best.job.point)
-    return [("Best", Cell(given)), (by, Cell(f"{best.figure(by):,.4g}"))]
+    return [("Best", Cell(given)), (by, Cell(written(best.figure(by), by)))]
 
 
 def _map(axes: Mapping[str, Sequence[str]], rows: Sequence[Row], by: str) -> str:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from ..feeds import RecordingFeed
 from ..model.config import TradingConfig
@@ -64,7 +68,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What came of a job. `fault` is "" where it ran through."""
+    """What came of a job. `fault` is "" where it ran through, and no strategy was taken off."""
 
     job: Job
     figures: SessionStats
@@ -74,6 +78,11 @@ class Row:
         """Return one of `FIGURES`; what failed or is no number is worse than anything."""
         value = -math.inf if self.fault else FIGURES[name](self.figures)
         return -math.inf if math.isnan(value) else value
+
+
+def written(value: float, by: str) -> str:
+    """Write one of `FIGURES` for people."""
+    return f"{value:,.2f}" if by == "pnl" else f"{value:,.4g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ def run_job(job: Job) -> Row:
         done = asyncio.run(replay(job.config, [job.spec], feed, terms=job.terms))
     except (TradingError, OSError) as error:
         return Row(job, SessionStats(), str(error) or type(error).__name__)
-    return Row(job, done.figures, done.fault)
+    return Row(job, done.figures, done.flaw)
 
 
 def sweep(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
@@ -152,12 +161,19 @@ def sweep(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
         yield from map(run_job, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context)
+    size = min(workers, len(jobs))
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_fall_silent)
     try:
         for future in as_completed([pool.submit(run_job, job) for job in jobs]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _fall_silent() -> None:
+    """Have a process of a sweep say nothing, its strategies included: its rows do."""
+    logging.getLogger("holdfast").addHandler(logging.NullHandler())
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for its whole life
 
 
 def in_order(rows: Iterable[Row], axes: dict[str, list[str]]) -> list[Row]:

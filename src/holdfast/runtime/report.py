@@ -15,6 +15,9 @@ from ..stats import Breakdown, RoundTrip, SessionStats
 from .report_page import Cell, cards, chart, page, table
 from .report_rows import OrderRow, Rows, collect
 
+YEARLY_FROM = timedelta(days=1)
+"""From what length on a session's ratios are shown: shorter ones tell nothing of a year."""
+
 
 def write_report(
     path: Path,
@@ -73,8 +76,11 @@ def text_report(stats: SessionStats) -> str:
         lines += _breakdown_lines(title, parts)
     if stats.denials:
         ranked = sorted(stats.denials.items(), key=lambda item: (-item[1], item[0]))
-        lines += ["", "Denied by rule"]
-        lines += [f"  {rule:<30}  {count:>8}" for rule, count in ranked]
+        lines += ["", "Denied by rule, and the last reason"]
+        lines += [
+            f"  {rule:<20}  {count:>6}  {stats.denial_reasons.get(rule, '')}".rstrip()
+            for rule, count in ranked
+        ]
     return "\n".join(lines)
 
 
@@ -87,10 +93,10 @@ def _by_account(stats: SessionStats) -> dict[str, Breakdown]:
 def _breakdown_lines(title: str, parts: Mapping[str, Breakdown]) -> list[str]:
     if not parts:
         return []
-    head = f"{title:<20}  {'trades':>6}  {'won':>7}  {'net P&L':>14}  {'fills':>6}"
+    head = f"{title:<20}  {'trades':>6}  {'won':>7}  {'net P&L':>13}  {'fills':>6}"
     return ["", head] + [
         f"{name[:20]:<20}  {part.total_trades:>6}  {part.win_rate:>7.1%}  "
-        f"{part.net_pnl:>+14,.2f}  {part.fills:>6}"
+        f"{part.net_pnl:>+13,.2f}  {part.fills:>6}"
         for name, part in sorted(parts.items())
     ]
 
@@ -102,8 +108,8 @@ def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
         ("Win rate", Cell(f"{stats.win_rate:.1%}")),
         ("Profit factor", Cell(_ratio(stats.profit_factor))),
         ("Max drawdown", Cell(f"{stats.max_drawdown:.2%}")),
-        ("Sharpe ratio", Cell(_ratio(stats.sharpe_ratio))),
-        ("Sortino ratio", Cell(_ratio(stats.sortino_ratio))),
+        ("Sharpe ratio", Cell(_yearly(stats, stats.sharpe_ratio))),
+        ("Sortino ratio", Cell(_yearly(stats, stats.sortino_ratio))),
         ("Fees", Cell(_money(stats.fees))),
         ("Funding", _signed(stats.funding)),
         ("Unrealized P&L", _signed(stats.unrealized_pnl)),
@@ -274,6 +280,11 @@ def _price(price: Decimal | None) -> str:
     if price is None:
         return ""
     return plain(price) if len(price.as_tuple().digits) <= 12 else plain(Decimal(f"{price:.8g}"))
+
+
+def _yearly(stats: SessionStats, ratio: float) -> str:
+    """Write a ratio that is made of a year: minutes do not tell of one."""
+    return _ratio(ratio) if stats.duration >= YEARLY_FROM else "n/a"
 
 
 def _ratio(value: float) -> str:

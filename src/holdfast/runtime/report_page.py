@@ -25,12 +25,12 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --page: #12151b; --card: #1b1f28; --text: #e6e8ec;
   --faint: #98a1b0; --line: #2c323e; --good: #4ade80; --bad: #f87171; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 28px 24px 64px; max-width: 1180px; background: var(--page);
+body { margin: 0 auto; padding: 28px 24px 64px; max-width: 1320px; background: var(--page);
   color: var(--text); font: 14px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { margin: 0; font-size: 24px; } h2 { margin: 32px 0 10px; font-size: 16px; }
 p { margin: 2px 0; color: var(--faint); }
 .cards { display: grid; gap: 12px; margin-top: 20px;
-  grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); }
 .card, .box { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .card { padding: 12px 14px; } .box { padding: 8px; overflow: auto; max-height: 560px; }
 .card b { display: block; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums;

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ..model.events import (
     AlarmRaised,
     Event,
+    FillRecognized,
     OrderAccepted,
     OrderAdopted,
     OrderCanceled,
@@ -64,7 +65,7 @@ class OrderRow:
         priced = self.cum_qty - self.unpriced
         return self.quote / priced if priced else None
 
-    def fill(self, fill: OrderFilled) -> None:
+    def fill(self, fill: OrderFilled | FillRecognized) -> None:
         """Count one execution; a fill may come after the cancel."""
         self.cum_qty += fill.qty
         self.quote += fill.qty * fill.price
@@ -113,10 +114,8 @@ class Rows:
                 adopted = OrderRow(fact.ts, fact.order, fact.status.value)
                 adopted.cum_qty = adopted.unpriced = fact.cum_qty
                 self._add(adopted)
-            case OrderFilled():
-                self.fills.append(fact)
-                if row := self.orders.get(fact.cl_ord_id):
-                    row.fill(fact)
+            case OrderFilled() | FillRecognized():
+                self._fill(fact)
             case OrderReplaced():
                 if row := self.orders.get(fact.cl_ord_id):
                     row.replace(fact)
@@ -129,6 +128,12 @@ class Rows:
                 self.alarms.append(fact)
             case _:
                 self._move(fact)
+
+    def _fill(self, fact: OrderFilled | FillRecognized) -> None:
+        if isinstance(fact, OrderFilled):
+            self.fills.append(fact)
+        if row := self.orders.get(fact.cl_ord_id):
+            row.fill(fact)
 
     def _add(self, row: OrderRow) -> None:
         self.orders[row.order.cl_ord_id] = row

@@ -57,7 +57,8 @@ class Rotation:
 
     async def _archive(self) -> None:
         # On standard input: an address may hold a password, and arguments are for all to see.
-        asked = msgspec.json.encode({"where": self._where, "spare": self._spare})
+        # A plain text, because the codec takes no subclass, and settings hold the address as one.
+        asked = msgspec.json.encode({"where": str(self._where), "spare": self._spare})
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,

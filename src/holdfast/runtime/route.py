@@ -53,6 +53,8 @@ class Route:
             is_numbered=isinstance(feed, Complete) and feed.is_numbered(symbol),
             is_live=feed.is_live,
         )
+        if feed.is_live:  # what a new connection tells of before is not heard in full
+            self.bars.come_back(now)
         self.series = {
             name: Series(symbol, name, _shown_ts(symbol, name, self.bars_of[name], now))
             for name in wanted

@@ -49,6 +49,7 @@ OnFailed = Callable[[StrategyId, str], None]
 HOOK_BUDGET_MS = 250
 
 _LOG = logging.getLogger("holdfast.runner")
+_SAID = logging.getLogger("holdfast.runner.said")  # by strategies
 
 
 class LiveStrategyRunner:
@@ -375,7 +376,7 @@ class LiveStrategyRunner:
         one.said.clear()
         for what in said:
             if isinstance(what, str):
-                _LOG.info("%s: %s", one.strategy_id, self.clean(what))
+                _SAID.info("%s: %s", one.strategy_id, self.clean(what))
             elif not self._is_over:
                 self._wishes.add(one, what)
         self._wishes.hand_over(self._emit)

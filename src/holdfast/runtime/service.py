@@ -227,7 +227,7 @@ class LiveTradingService:
         status = self.session().status
         if status is not TradingSessionStatus.ERROR:
             raise SessionStateError(f"a session that is {status.value} has nothing to reset")
-        return await self.stop(reason)
+        return await self.stop(reason, flatten=False)
 
     async def kill(self, reason: str = "operator", *, flatten: bool = False) -> None:
         """Engage the kill switch: nothing new goes out until it is released, restarts included."""

@@ -11,6 +11,8 @@ from .delisting import Delisting
 from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
+from .odd_orders import OddOrders
+from .odd_settings import OddSettings
 from .one_cut_off import OneCutOff
 from .second_thoughts import SecondThoughts
 from .settings_at_hand import SettingsAtHand
@@ -29,6 +31,8 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Delisting,
     SettingsAtHand,
     OneCutOff,
+    OddOrders,
+    OddSettings,
 )
 
 

@@ -119,6 +119,11 @@ class Market:
     def mark(self, symbol: Symbol, price: float) -> None:
         self._show(MarkPrice(symbol=symbol, ts=self._now(), mark_price=round(price, 2)))
 
+    def mark_all(self) -> None:
+        """Show every mark price, as the venue does each second: they prove that trades come."""
+        for symbol, price in self.prices.items():
+            self.mark(symbol, price)
+
     def fund(self, symbol: Symbol, rate: float) -> None:
         self._show(Funding(symbol=symbol, ts=self._now(), rate=rate))
 

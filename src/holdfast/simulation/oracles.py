@@ -160,7 +160,7 @@ class Oracles:
                 self._judge_accepted(output)
             elif report.exec_type is ExecType.NEW and not output.order.algo_id:
                 self.say("one order per id", f"{report.cl_ord_id} was accepted twice")
-            elif report.exec_type is ExecType.REPLACED and parse_cl_ord_id(report.cl_ord_id):
+            elif report.exec_type is ExecType.REPLACED and may_open(output.order):
                 self._judge_limit(output)
 
     def _note(self, output: OrderUpdate) -> None:
@@ -392,3 +392,8 @@ def role_of(cl_ord_id: str) -> OrderRole | None:
     """Return what an order is for, as its id says; None for others' orders."""
     owner = parse_cl_ord_id(cl_ord_id)
     return None if owner is None else owner.role
+
+
+def may_open(order: VenueOrder) -> bool:
+    """Tell whether an order is one of ours that could do more than close."""
+    return parse_cl_ord_id(order.cl_ord_id) is not None and not order.asked.reduce_only

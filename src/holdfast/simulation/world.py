@@ -331,6 +331,8 @@ class World:
             await asyncio.sleep(1.0)
             seconds += 1
             self.bourse.pulse()
+            if self.spec.strategy:  # whose bars may be long ones, which a second's silence breaks
+                self.market.mark_all()
             if seconds % 5 == 0:
                 self.oracles.look()
                 if self.hearing is not None:

@@ -189,6 +189,7 @@ class _Tally(msgspec.Struct):
     fills: int = 0
     rejected: int = 0
     denials: dict[str, int] = {}
+    denial_reasons: dict[str, str] = {}
     by_strategy: dict[StrategyId, Breakdown] = {}
     by_symbol: dict[Symbol, Breakdown] = {}
     by_account: dict[AccountId, Breakdown] = {}
@@ -216,6 +217,7 @@ class _Tally(msgspec.Struct):
                 self.rejected += 1
             case OrderDenied() | SignalDenied():
                 self.denials[fact.rule] = self.denials.get(fact.rule, 0) + 1
+                self.denial_reasons[fact.rule] = fact.reason
             case _:
                 pass
 
@@ -328,6 +330,7 @@ class _Tally(msgspec.Struct):
             denied=sum(self.denials.values()),
             rejected=self.rejected,
             denials=dict(self.denials),
+            denial_reasons=dict(self.denial_reasons),
             to_accept=self.latencies.to_accept(),
             to_fill=self.latencies.to_fill(),
             by_strategy={key: copy(part) for key, part in self.by_strategy.items()},

@@ -82,6 +82,7 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     denied: int = 0  # orders and signals
     rejected: int = 0
     denials: dict[str, int] = {}  # by rule
+    denial_reasons: dict[str, str] = {}  # the last of each rule
     to_accept: Spread = Spread()
     to_fill: Spread = Spread()
     by_strategy: dict[StrategyId, Breakdown] = {}

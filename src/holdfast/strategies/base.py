@@ -148,14 +148,14 @@ class Strategy:
         try:
             wish = SignalGenerated(
                 symbol=Symbol(_text(symbol, "symbol")),
-                signal_type=_member(SignalType, signal_type),
+                signal_type=_member(SignalType, signal_type, "signal_type"),
                 strategy_id=self._strategy_id,
                 quantity=_positive(quantity, "quantity"),
                 order_type=OrderType.MARKET
                 if order_type is None
-                else _member(OrderType, order_type),
+                else _member(OrderType, order_type, "order_type"),
                 price=_positive(price, "price"),
-                time_in_force=_member(TimeInForce, time_in_force),
+                time_in_force=_member(TimeInForce, time_in_force, "time_in_force"),
                 stop_loss=_not_negative(stop_loss, "stop_loss"),
                 take_profit=_not_negative(take_profit, "take_profit"),
                 strength=_strength(strength),
@@ -187,9 +187,15 @@ def overridden_hooks(strategy: Strategy) -> frozenset[str]:
     )
 
 
-def _member(kind: type[E], value: E | str) -> E:
+def _member(kind: type[E], value: E | str, name: str) -> E:
     """Return a member of an enumeration, which may be given by name."""
-    return value if type(value) is kind else kind(value)
+    if type(value) is kind:
+        return value
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(str(each.value) for each in kind)
+        raise ValueError(f"{name} must be one of {known}, was {value!r:.80}") from None
 
 
 def _positive(amount: Amount | None, name: str) -> Decimal | None:

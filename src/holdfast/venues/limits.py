@@ -5,7 +5,8 @@ Rule 1: what is granted never exceeds a limit in any window of its length, where
 Rule 2: each urgency leaves a part of every limit to the more urgent ones: when new orders have
         to wait, cancels and stops still go.
 Rule 3: what the venue counts beyond our own (another program on this address) is counted too,
-        until the venue's window ends: those begin at full minutes, and tens of seconds.
+        until the venue's window ends: those begin at full minutes, and tens of seconds. A count
+        beyond the limit says nothing of that window.
 Rule 4: after a 429 or 418 nothing leaves before the time that the venue named.
 """
 
@@ -132,8 +133,12 @@ class Window:
         return now
 
     def hear(self, count: int, now: int) -> None:
-        """Count what the venue counts beyond what we know of, until its window ends."""
-        if count > self.used(now):
+        """Count what the venue counts beyond what we know of, until its window ends.
+
+        More than the limit is not believed: a venue that has counted so much refuses, in words of
+        its own (`block`).
+        """
+        if self.amount >= count > self.used(now):
             length = self.limit.window_ns
             self._heard = count - self._used
             self._heard_until = _next(length, now)

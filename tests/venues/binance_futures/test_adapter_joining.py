@@ -336,7 +336,8 @@ def books_of(one):
 
 async def test_full_page_of_executions_is_followed_by_the_next_ones(monkeypatch):
     monkeypatch.setattr(reads, "ROWS_MAX", 2)
-    pages = [(200, [trade(1), trade(2)]), (200, [trade(3), trade(4)]), (200, [trade(5)])]
+    first, earlier = (200, [trade(1), trade(2)]), (200, [trade(1)])
+    pages = [first, earlier, (200, [trade(3), trade(4)]), (200, [trade(5)])]
     places = {
         "GET__/fapi/v1/userTrades": pages,
         "GET__/fapi/v1/allOrders": [(200, [ack("hf.1.1.0.E.x")])],
@@ -348,7 +349,7 @@ async def test_full_page_of_executions_is_followed_by_the_next_ones(monkeypatch)
         assert [each.trade_id for each in found] == ["1", "2", "3", "4", "5"]
         assert {each.cl_ord_id for each in found} == {"hf.1.1.0.E.x"}
         asked = [p.get("fromId") for _, path, p in server.requests if path.endswith("userTrades")]
-        assert asked == [None, "3", "5"]
+        assert asked == [None, None, "3", "5"]
 
 
 async def test_long_time_is_asked_for_in_spans_that_the_venue_takes():
@@ -487,7 +488,7 @@ async def test_pages_that_come_again_are_not_asked_for_on_and_on(monkeypatch):
     async with scripted(**repeated) as server, desk(server.url) as one:
         with pytest.raises(VenueUnavailable, match="comes again"):
             await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
-        assert len(server.requests) == 2
+        assert len(server.requests) == 3
 
     named = [ack("hf.1.1.0.E.x", orderId=3), ack("hf.1.2.0.E.x", orderId=4)]
     places = {
@@ -529,13 +530,14 @@ async def test_full_page_of_one_millisecond_of_income_does_not_hide_what_follows
         }  # fmt: skip
 
     full = [row(1, swept, "COMMISSION"), row(2, swept, "REALIZED_PNL")]
-    pages = [(200, full), (200, full), (200, [row(3, later, "TRANSFER")])]
+    earlier = (200, full)  # nothing was left out before them
+    pages = [(200, full), earlier, (200, full), (200, [row(3, later, "TRANSFER")])]
     async with scripted(**{"GET__/fapi/v1/income": pages}) as server, desk(server.url) as one:
         found = await books_of(one).changes(one.clock.now() - 10**9)
         starts = [int(query["startTime"]) for _, _, query in server.requests]
 
         assert [int(each.amount) for each in found] == [3]
-        assert starts[1:] == [swept, later]
+        assert starts[2:] == [swept, later]
 
 
 async def test_books_that_can_not_be_read_say_which_question_failed():

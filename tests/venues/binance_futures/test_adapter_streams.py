@@ -511,6 +511,28 @@ async def test_refusal_keeps_its_code_and_counts_reach_the_budget():
     assert reply.counts == (-1, 7, -1)
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, -2015), (400, -1102), (400, -1022), (401, -1000)]
+)
+async def test_a_session_that_is_logged_off_unheard_has_sent_nothing_and_signs_again(status, code):
+    """A server may forget who logged on, and says so to the next request alone."""
+    asked = []
+
+    async def forget(socket):
+        for told in ({"status": status, "error": {"code": code, "msg": "Who?"}}, {"status": 200}):
+            request = json.loads((await socket.receive()).data)
+            asked.append("signature" in request["params"])
+            await socket.send_json({"id": request["id"], "result": {}, **told})
+        await stay_silent(socket)
+
+    async with orders_to(forget) as orders:
+        orders._is_logged_on = True
+        refused, done = await orders.send(place()), await orders.send(place())
+
+    assert (refused.was_sent, done.is_ok) == (False, True)
+    assert asked == [False, True]
+
+
 async def test_unanswered_request_on_a_lost_connection_may_have_been_carried_out():
     async def vanish(socket):
         await socket.receive()

@@ -31,6 +31,7 @@ from holdfast.model.values import (
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import asking
 from holdfast.venues.binance_futures.adapter import BinanceFuturesVenue
+from holdfast.venues.binance_futures.codec import user_events, wallet
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
     cancel,
@@ -356,7 +357,9 @@ async def test_funding_that_the_stream_lost_is_fetched_with_the_books():
         assert not [m for m in one.heard if isinstance(m, FundingPayment)]
 
 
-async def test_funding_has_one_id_on_the_stream_and_in_the_income_list():
+async def test_funding_has_one_id_on_the_stream_and_in_the_income_list(monkeypatch):
+    monkeypatch.setattr(user_events, "TOLD_LATE_NS", wallet.HOUR_NS)  # any time is the hour's
+    monkeypatch.setattr(wallet, "LISTED_LATE_NS", wallet.HOUR_NS)
     async with town() as one, joined(one) as venue:
         venue.submit(submit(market_order(E1)))
         await one.report(E1, exec_type=ExecType.TRADE)

@@ -206,14 +206,14 @@ def test_recorded_fills_fold_to_the_positions_and_wallets_recorded_with_them():
     (opening,), (closing,) = fills_in(recorded["open"]), fills_in(recorded["close"])
     qty, entry, wallet = books_in(recorded["open"])
 
-    position.apply_fill(opening)
+    position.apply_fill(opening, "USDT")
     account.deposits["USDT"] = wallet + opening.fee
     account.apply_fill(opening, "USDT")
     assert (position.qty, position.entry_price) == (qty, entry)
     assert account.wallet("USDT") == wallet
 
     qty, _, wallet = books_in(recorded["close"])
-    position.apply_fill(closing)
+    position.apply_fill(closing, "USDT")
     account.apply_fill(closing, "USDT")
     assert (position.qty, position.realized_pnl) == (qty, Decimal("-1.7734"))
     assert account.wallet("USDT") == wallet
@@ -225,7 +225,7 @@ def test_every_recorded_fill_makes_the_position_that_the_venue_tells(record):
     moved = [frame["a"] for frame in frames if frame["e"] == "ACCOUNT_UPDATE"]
     position = PositionState()
     for fill in fills_in(frames):
-        position.apply_fill(fill)
+        position.apply_fill(fill, "USDT")
         told = next(each for each in moved[0]["P"] if each["s"] == fill.symbol)
         assert position.qty == Decimal(told["pa"])
         assert position.entry_price == Decimal(told["ep"])

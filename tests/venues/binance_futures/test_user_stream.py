@@ -79,6 +79,7 @@ def test_a_leverage_of_nothing_is_refused(stream, leverage):
         stream.read(raw(told))
 
 
+HOUR_MS = 3_600_000
 NO_TIMES = pytest.mark.parametrize("time", [-1, T * 1000, 10**30])
 
 
@@ -96,6 +97,16 @@ def test_a_key_that_expires_at_a_time_that_can_not_be_has_expired(stream, time):
     told = {"e": "listenKeyExpired", "E": time, "listenKey": "k"}
 
     assert only(stream.read(raw(told))) == ListenKeyExpired(0, "k")
+
+
+def test_what_matters_without_its_time_is_heard_where_the_time_is_left_out(stream):
+    told = {"s": "BTCUSDT", "l": 25}
+
+    assert only(stream.read(raw({"e": "listenKeyExpired"}))) == ListenKeyExpired(0, "")
+    assert only(stream.read(raw({"e": "ACCOUNT_CONFIG_UPDATE", "ac": told}))) == LeverageSet(
+        0, BTC, 25
+    )
+    assert only(stream.read(raw({"e": "MARGIN_CALL", "E": None, "p": []}))) == MarginCall(0, ())
 
 
 # Orders
@@ -310,11 +321,19 @@ def test_hedge_mode_rows_are_told_apart(stream):
     "more", [{"S": "BTCUSDT"}, {"positions": [position()]}], ids=["cross", "isolated"]
 )
 def test_funding_is_a_payment(stream, more):
-    payment, moved = stream.read(account_event("FUNDING_FEE", change="-0.01200000", **more))
+    told = account_event("FUNDING_FEE", change="-0.01200000", **more)
+    payment, moved = stream.read(told.replace(b"%d" % T, b"%d" % (T // HOUR_MS * HOUR_MS + 3_246)))
 
     assert isinstance(payment, FundingPayment)
     assert (payment.symbol, payment.amount, payment.asset) == ("BTCUSDT", Decimal("-0.012"), "USDT")
     assert moved.reason == "FUNDING_FEE"
+
+
+def test_funding_at_any_other_time_is_left_to_the_income_list(stream):
+    """Two of one hour may be equal, and the list alone can tell them apart."""
+    told, _ = stream.read(account_event("FUNDING_FEE", change="-0.012", S="BTCUSDT"))
+
+    assert told == WalletMoved("USDT", Decimal("-0.012"), "FUNDING_FEE", T * MS)
 
 
 def test_funding_of_an_unnamed_symbol_is_left_to_the_income_list(stream):

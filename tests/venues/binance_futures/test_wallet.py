@@ -70,12 +70,25 @@ def test_the_same_payment_on_both_roads_counts_once():
 
 
 @given(
-    st.integers(-60_000, 600_000),
+    st.integers(-60_000, 60_000),
     st.integers(-60_000, 600_000),
     st.sampled_from(["-0.012", "-0.01200000", "-1.2E-2"]),
 )
-def test_payment_ids_agree_whatever_the_delay_and_the_text(one, other, text):
-    assert streamed(FULL + one).payment_id == streamed(FULL + other, text).payment_id
+def test_payment_ids_agree_whatever_the_delay_and_the_text(told, listed, text):
+    (on_list,) = codec.income(raw([row(income=text, time=FULL + listed)])).changes
+
+    assert isinstance(on_list, FundingPayment)
+    assert streamed(FULL + told).payment_id == on_list.payment_id
+
+
+def test_equal_payments_within_an_hour_are_two_where_they_are_not_of_the_hour():
+    half = FULL + HOUR_MS // 2
+    times = (FULL, FULL + 1, half, half + 60_000)
+    listed = codec.income(raw([row(time=at, tranId=at) for at in times])).changes
+    payments = [each for each in listed if isinstance(each, FundingPayment)]
+
+    assert len(payments) == 4
+    assert len({each.payment_id for each in payments}) == 3
 
 
 def test_payments_of_another_hour_symbol_amount_or_asset_are_others():
@@ -135,7 +148,7 @@ def test_income_comes_oldest_first():
     listed = codec.income(raw([row(time=FULL + 5, tranId=2), row(time=FULL, tranId=1)]))
 
     assert [each.venue_ts for each in listed.changes] == [FULL * MS, (FULL + 5) * MS]
-    assert codec.income(b"[]") == ((), 0, 0, ())
+    assert codec.income(b"[]") == ((), 0, 0, (), 0)
 
 
 # Waiting for the list

@@ -27,7 +27,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     return (
         _check_qty(order, instrument, ctx)
         or (named != _NONE and _check_ticks(named, instrument))
-        or _check_notional(case, instrument)
+        or _check_notional(case, instrument, ctx)
         or (order.price is not None and _check_band(order, instrument, ctx))
         or _PASSED
     )
@@ -35,7 +35,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
 
 def _check_qty(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Verdict | None:
     """Hold a quantity against the lot filters; a stop or a target of it goes at the market."""
-    qty, lot = order.qty, instrument.lot
+    qty, lot = _whole_qty(order, ctx), instrument.lot
     if qty % lot:
         return _refuse("quantity", qty, "must be a multiple of", lot)
     if qty < instrument.min_qty:
@@ -45,6 +45,12 @@ def _check_qty(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Ver
     return _refuse("quantity", qty, "must be at most", most) if qty > most else None
 
 
+def _whole_qty(order: NewOrder, ctx: RiskContext) -> Decimal:
+    """Return what the venue goes by: of an amendment, what has executed too."""
+    known = ctx.state.orders.get(order.cl_ord_id)
+    return order.qty if known is None else order.qty + known.cum_qty
+
+
 def _check_ticks(named: tuple[Decimal | None, ...], instrument: Instrument) -> Verdict | None:
     for price in named:
         if price is not None and not instrument.is_on_tick(price):
@@ -52,11 +58,11 @@ def _check_ticks(named: tuple[Decimal | None, ...], instrument: Instrument) -> V
     return None
 
 
-def _check_notional(case: Case, instrument: Instrument) -> Verdict | None:
+def _check_notional(case: Case, instrument: Instrument, ctx: RiskContext) -> Verdict | None:
     order, least = case.order, instrument.min_notional
     if case.price is None:
         return refused(NAME, f"no price of {order.symbol} yet to value it at", limit=least)
-    notional = order.qty * case.price
+    notional = _whole_qty(order, ctx) * case.price
     return _refuse("notional", notional, "must be at least", least) if notional < least else None
 
 

@@ -32,8 +32,9 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     share = abs(furthest - reference) / reference
     if share <= limit:
         return passed(NAME, share, limit)
+    shown = Decimal(f"{reference:.10g}")  # a mean of floats has many digits
     reason = (
-        f"{plain(furthest)} is {percent(share)} off the price of {plain(reference)}, "
+        f"{plain(furthest)} is {percent(share)} off the price of {plain(shown)}, "
         f"at most {percent(limit)}"
     )
     return refused(NAME, reason, share, limit)

@@ -158,10 +158,11 @@ def close_at_any_refusal(patch: Patch) -> None:
     """As if a stop that was refused, or never arrived, were one that the price is past."""
     original = protection._failure  # noqa: SLF001 - what is taken apart
 
-    def failure(parent: Parent, children: list[Order]) -> str | None:
+    def failure(parent: Parent, children: list[Order]) -> protection.Failure | None:
         refused = (o for o in children if o.role is OrderRole.STOP_LOSS)
         is_refused = any(o.status is OrderStatus.REJECTED for o in refused)
-        return "its stop was refused" if is_refused else original(parent, children)
+        failed = protection.Failure("its stop was refused")
+        return failed if is_refused else original(parent, children)
 
     patch.attr(protection, "_failure", failure)
 

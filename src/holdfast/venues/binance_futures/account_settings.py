@@ -13,6 +13,8 @@ import logging
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
+
 from ...model.errors import NetworkError, VenueRefused
 from ...model.messages import (
     AccountMode,
@@ -138,7 +140,7 @@ class AccountSettings:
         if config.dual_side_position and self._settings.switch_to_one_way:
             try:
                 await change(self._asker, reads.set_hedge_mode(is_on=False), Urgency.READ)
-                config = codec.AccountConfig(multi_assets_margin=config.multi_assets_margin)
+                config = msgspec.structs.replace(config, dual_side_position=False)
             except VenueRefused as error:
                 _log.warning("hedge mode can't be left: %s", error)
         problems = (HEDGED if config.dual_side_position else "", MULTI_ASSETS)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ...model.errors import ConfigError, NetworkError, VenueRefused
-from ...model.instrument import TRADING, UNLISTED, Instrument
+from ...model.instrument import TRADING, UNLISTED, Bracket, Instrument
 from ...model.values import Symbol
 from ..limits import Urgency
 from . import codec
@@ -265,7 +265,8 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
 async def filters(
     asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
 ) -> list[tuple[Instrument, int]]:
-    """Read the filters of known contracts anew; nothing where the venue tells none to go by.
+    """Read filters and margin tables of known contracts anew; nothing where the venue tells none
+    to go by.
 
     That one has stopped trading is believed when it is told twice: what is open there is left to
     the venue then.
@@ -289,18 +290,35 @@ async def _filters(
         if not info.contracts:
             return []  # an empty list is no word of a contract's end
         rows = {symbol: codec.listed(info, symbol) for symbol in known}
+        tables = await _margin_tables(asker, known)
         return [
-            (unlisted(made) if row is None else _refiltered(row, made), leverage)
+            (unlisted(made) if row is None else _refiltered(row, made, tables), leverage)
             for (made, leverage), row in zip(known.values(), rows.values(), strict=True)
         ]
     except (BadFrame, ConfigError):
         return []
 
 
-def _refiltered(row: codec.ContractRow, made: Instrument) -> Instrument:
+async def _margin_tables(
+    asker: Asker, known: Mapping[Symbol, object]
+) -> dict[Symbol, tuple[Bracket, ...]]:
+    """Read the margin tables, which the venue changes now and then; none where they can't be."""
+    answered = await asker.read(reads.leverage_brackets())
+    if not answered.is_ok:
+        return {}
+    try:
+        return codec.leverage_brackets(answered.reply.body, Others(known, _log.debug))
+    except BadFrame as error:
+        _log.warning("the margin tables stay as they were: %s", error)
+        return {}
+
+
+def _refiltered(
+    row: codec.ContractRow, made: Instrument, tables: Mapping[Symbol, tuple[Bracket, ...]]
+) -> Instrument:
     return codec.instrument(
         row,
-        brackets=made.brackets,
+        brackets=tables.get(made.symbol) or made.brackets,
         fees=codec.Fees(made.maker_fee, made.taker_fee),
         funding_interval_h=made.funding_interval_h,
     )

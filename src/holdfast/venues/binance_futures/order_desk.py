@@ -215,16 +215,21 @@ class OrderDesk:
             answered.reply.body, self._names, self._account, asked_ts=answered.asked_ts
         )
         _check_name(found.report, command.cl_ord_id)
-        if found.child_id is None or found.report.status is OrderStatus.FILLED:
+        has_become = found.child_id is not None or found.is_over
+        if not has_become or found.report.status is OrderStatus.FILLED:
             return found.report
         child = await self._find_ordinary(command, found.child_id)
         # A child that is not shown yet leaves the conditional order as it was told.
-        return child if isinstance(child, ExecutionReport) else found.report
+        if isinstance(child, ExecutionReport) or (child is not None and found.is_over):
+            return child
+        return found.report
 
     async def _find_ordinary(
         self, command: QueryOrder, child_id: int | None = None
     ) -> ExecutionReport | OrderNotFound | None:
-        answered = await self._ask(command, child_id)
+        """Return what became of an ordinary order; a child without an id goes by its parent's."""
+        ordinary = msgspec.structs.replace(command, is_conditional=False)
+        answered = await self._ask(ordinary, child_id)
         if not answered.is_ok:
             return self._absent(command, answered)
         report = codec.queried(
@@ -232,10 +237,10 @@ class OrderDesk:
             self._names,
             self._account,
             asked_ts=answered.asked_ts,
-            called=command.cl_ord_id if child_id is not None else None,
+            called=command.cl_ord_id if command.is_conditional else None,
         )
         _check_name(report, command.cl_ord_id)
-        if child_id is not None and report.status is OrderStatus.NEW:
+        if command.is_conditional and report.status is OrderStatus.NEW:
             return msgspec.structs.replace(report, status=OrderStatus.TRIGGERED)
         return report
 

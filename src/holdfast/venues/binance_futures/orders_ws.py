@@ -3,6 +3,9 @@
 Rule 1: what was written and is unanswered when the connection ends may have been carried out.
 Rule 2: where a session can be logged on (Ed25519), no request is signed; else each one is. Until
         the logon is answered, each one is signed too.
+Rule 3: a connection may be open, answer pings, and carry nothing out. While a request waits for its
+        answer for long, and for a while after one that had none or several in a row that failed,
+        others are sent elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from ...model.errors import VenueUnavailable
 from ...ports import Clock
@@ -19,7 +23,7 @@ from .clock_offset import ClockOffset
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
 from .complaints import Complaints
 from .counters import counts_of, retry_after_of
-from .outcomes import NO_ANSWER
+from .outcomes import HTTP_SERVER, NO_ANSWER
 from .rest import ANSWER_S, Reply
 from .sign import Credentials
 from .streams import Ears, Stream, Watch
@@ -28,7 +32,27 @@ from .wire import Wire
 UNANSWERED_MAX = 1000
 """Requests under way at once; a further one is told that nothing was sent."""
 
+SLOW_S = 2.0
+"""How long a request may be unanswered before others are sent elsewhere."""
+
+DEAF_S = 60.0
+"""For how long they are, once one had no answer at all."""
+
+FAILURES_MAX = 3
+"""Answers in a row that the venue failed, from which on it is the same."""
+
+UNKNOWN_KEY, UNSIGNED = 401, frozenset({-1022, -1102, -2014, -2015})
+"""What an unsigned request is answered on a session that is not logged on: status, or codes."""
+
 _log = logging.getLogger("holdfast.venue")
+
+
+class _Asked(NamedTuple):
+    """A request that has no answer yet, and when it left, in the loop's time."""
+
+    answer: asyncio.Future[Reply]
+    left: float
+    is_signed: bool
 
 
 class OrdersSocket:
@@ -56,7 +80,10 @@ class OrdersSocket:
         self._clock = clock
         self._offset = offset
         self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, _Asked] = {}  # the oldest first
+        self._heard = 0.0
+        self._deaf_until = 0.0
+        self._failures = 0
         self._is_logged_on = False
         self._complaints = Complaints(_log)
         ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down)
@@ -68,8 +95,11 @@ class OrdersSocket:
 
     @property
     def is_up(self) -> bool:
-        """Tell whether a request may be sent."""
-        return self.stream.is_up
+        """Tell whether a request should be sent this way: it is open, and answers."""
+        now = asyncio.get_running_loop().time()
+        oldest = next(iter(self._waiting.values()), None)
+        is_slow = oldest is not None and now - oldest.left > SLOW_S
+        return self.stream.is_up and not is_slow and now >= self._deaf_until
 
     async def _address(self) -> str:
         """Return where to connect, once the limits let us."""
@@ -85,18 +115,37 @@ class OrdersSocket:
         signer = None if self._is_logged_on else self._credentials
         if not self.stream.send(ws_request(call, number, signer)):
             return None
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        return self._answer(number, answer)
+        loop = asyncio.get_running_loop()
+        asked = _Asked(loop.create_future(), loop.time(), is_signed=signer is not None)
+        self._waiting[number] = asked
+        return self._answer(number, asked)
 
-    async def _answer(self, number: int, answer: asyncio.Future[Reply]) -> Reply:
+    async def _answer(self, number: int, asked: _Asked) -> Reply:
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await answer
+                return await asked.answer
         except TimeoutError:
+            self._doubt(asked)
             return Reply(NO_ANSWER, text="no answer came in time")
         finally:
             self._waiting.pop(number, None)
+
+    def _doubt(self, asked: _Asked) -> None:
+        """Have others sent elsewhere; of a connection that said nothing since, make a new one."""
+        self._shun("did not answer")
+        if self._heard < asked.left:
+            self.stream.give_up("a request was not answered")
+
+    def _count_failures(self, reply: WsReply) -> None:
+        """Have others sent elsewhere where the venue fails again and again on this way."""
+        self._failures = self._failures + 1 if reply.status in HTTP_SERVER else 0
+        if self._failures >= FAILURES_MAX:
+            self._shun("fails again and again")
+
+    def _shun(self, why: str) -> None:
+        self._failures = 0
+        self._deaf_until = asyncio.get_running_loop().time() + DEAF_S
+        _log.warning("the WebSocket API %s: orders go over REST for %g s", why, DEAF_S)
 
     async def send(self, call: Call) -> Reply:
         """Send once; see `Road`."""
@@ -125,9 +174,9 @@ class OrdersSocket:
 
     def _on_down(self, reason: str) -> None:
         self._is_logged_on = False
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
+        for asked in self._waiting.values():
+            if not asked.answer.done():
+                asked.answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
 
     def _on_frame(self, raw: bytes) -> None:
         try:
@@ -137,13 +186,23 @@ class OrdersSocket:
             return
         number = _number(reply.id)
         if number is not None:
-            answer = self._waiting.get(number)
-            if answer is not None and not answer.done():
-                answer.set_result(_as_reply(reply))
+            self._heard = asyncio.get_running_loop().time()
+            asked = self._waiting.get(number)
+            if asked is not None and not asked.answer.done():
+                self._count_failures(reply)
+                asked.answer.set_result(self._heard_of(asked, reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
             text = reply.error.msg if reply.error is not None else f"status {reply.status}"
             self._complaints.warn(f"the WebSocket API says: {text}")
+
+    def _heard_of(self, asked: _Asked, reply: WsReply) -> Reply:
+        """Return an answer; of what was refused for want of a signature, that nothing was sent."""
+        code = reply.error.code if reply.error is not None else None
+        if asked.is_signed or reply.is_ok or (reply.status != UNKNOWN_KEY and code not in UNSIGNED):
+            return _as_reply(reply)
+        self._is_logged_on = False
+        return Reply(NO_ANSWER, text="the session was not logged on any more", was_sent=False)
 
 
 def _number(told: int | str | None) -> int | None:

@@ -104,7 +104,7 @@ _GROUPS: tuple[tuple[Row, tuple[int, ...]], ...] = (
     (MISTIMED, (-1021, -5028)),
     (REFUSED, (-1004, -1005, -1014, -1020, -1023, -1112, -1120, -1127)),
     (MISFIT, (-1013, -1111, -1121)),
-    (REFUSED, (-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1110, -1113, -1114)),
+    (REFUSED, (-1100, -1101, -1102, -1103, -1104, -1105, -1108, -1110, -1113, -1114)),
     (REFUSED, (-1115, -1116, -1117, -1118, -1119, -1122, -1126, -1128, -1130, -1136)),
     (Row(F, F, F, F, F, then=Then.RENEW_LISTEN_KEY), (-1125,)),
     (REFUSED, (-2010, -2012, -2016, -2018, -2019, -2020, -2021, -2024, -2025, -2026, -2027, -2028)),
@@ -119,7 +119,7 @@ _GROUPS: tuple[tuple[Row, tuple[int, ...]], ...] = (
     (REFUSED, (-4015, -4028, -4045, -4050, -4051, -4120, -4130, -4137, -4138, -4142, -4161)),
     (REFUSED, (-4047, -4048, -4067, -4068, -4531)),  # a mode can't be changed just now
     (UNCHANGED, (-4046, -4052, -4059, -4171)),
-    (WRONG_MODE, (-4060, -4061, -4062)),
+    (WRONG_MODE, (-1106, -4060, -4061, -4062)),  # -1106: reduceOnly, which hedge mode has none of
     (REFUSED, (-4084, -4202, -4203, -4205, -4206, -4208, -4209, -4403)),
     (Row(Q, F, F, F, F), (-4116,)),  # our id is open there: the earlier request did arrive
     (Row(F, Q, Q, F, F), (-4117,)),  # it is triggering: soon it is an ordinary order

@@ -22,6 +22,9 @@ NO_ANSWER_BUT_OK = 502
 """What a success counts as whose body is none: a page of a proxy, a refusal, or nothing."""
 
 BEGINNING = 64
+REFUSAL_MAX = 2048
+"""The most bytes of a refusal: what is longer is looked at by who wanted it."""
+
 ANSWER_S = 10.0
 """How long an answer is waited for: longer than any receive window in use."""
 
@@ -93,10 +96,10 @@ def _is_answer(body: bytes) -> bool:
     start = body[:BEGINNING].lstrip()
     if not start.startswith((b"{", b"[")):
         return False
-    if start[:1] == b"[" or b'"code"' not in start:
+    if start[:1] == b"[" or len(body) > REFUSAL_MAX or b'"code"' not in body:
         return True
     code = read_error(body).code
-    return code is None or code >= 0
+    return code is None or code > 0
 
 
 def _reply(got: HttpReply) -> Reply:

@@ -54,6 +54,23 @@ NAMES_ASKED_MAX = 50
 _log = logging.getLogger("holdfast.venue")
 
 
+@dataclass(slots=True)
+class _IncomeRead:
+    """Pages of the income list as one, each row once."""
+
+    changes: dict[str, AccountChange] = field(default_factory=dict)
+    fills: dict[str, SettlementPayment] = field(default_factory=dict)
+    row_count: int = 0
+
+    def take(self, page: Income) -> bool:
+        """Add a page; tell whether it has news."""
+        known = len(self.changes) + len(self.fills)
+        self.changes |= {_id_of(change): change for change in page.changes}
+        self.fills |= {fill.settlement_id: fill for fill in page.fills}
+        self.row_count += page.row_count
+        return len(self.changes) + len(self.fills) > known
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
     """Reads one account's books.
@@ -222,9 +239,24 @@ class Books:
             page = codec.trade_rows(body)
             rows |= {row.id: row for row in page}
             if len(page) >= reads.ROWS_MAX:
+                rows |= await self._trades_before(symbol, begin, page)
                 rows |= await self._trades_behind(symbol, max(row.id for row in page))
                 break  # ids go up to the present
         return list(rows.values())
+
+    async def _trades_before(
+        self, symbol: Symbol, begin: int, page: Sequence[TradeRow]
+    ) -> dict[int, TradeRow]:
+        """Read what a full page may have left out of the beginning of its time."""
+        rows = {row.id: row for row in page}
+        for _ in range(PAGES_MAX):
+            known, first_ts = len(rows), page[0].time * NS_PER_MS
+            call = reads.trades_since(symbol, begin, first_ts)
+            page = codec.trade_rows((await self._get(call)).reply.body)
+            rows |= {row.id: row for row in page}
+            if len(rows) == known or len(page) < reads.ROWS_MAX:
+                return rows
+        raise VenueUnavailable(f"{symbol}: more than {PAGES_MAX} pages of executions")
 
     async def _trades_behind(self, symbol: Symbol, last_id: int) -> dict[int, TradeRow]:
         rows: dict[int, TradeRow] = {}
@@ -287,25 +319,35 @@ class Books:
 
     async def _income(self, start: int, urgency: Urgency, others: Others | None = None) -> Income:
         """Read the income list, all pages as one."""
-        end = self._until()
-        found: dict[str, AccountChange] = {}
-        fills: dict[str, SettlementPayment] = {}
-        count = 0
+        end, begin, read = self._until(), start, _IncomeRead()
         for _ in range(PAGES_MAX):
-            page = codec.income(
-                (await self._get(reads.income_since(start, end), urgency)).reply.body,
-                self.account,
-                others,
-            )
-            found |= {_id_of(change): change for change in page.changes}
-            fills |= {fill.settlement_id: fill for fill in page.fills}
-            count += page.row_count
+            page = await self._income_page(start, end, urgency, others)
+            read.take(page)
             if page.row_count < reads.ROWS_MAX or page.last_ts + NS_PER_MS <= start:
                 break
+            if page.first_ts > start:
+                await self._income_before(page, start, urgency, others, read)
             start = _behind(page, start)
         else:
             raise VenueUnavailable(f"more than {PAGES_MAX} pages of income")
-        return Income(tuple(found.values()), count, start, tuple(fills.values()))
+        changes = sorted(read.changes.values(), key=lambda change: change.venue_ts)
+        return Income(tuple(changes), read.row_count, start, tuple(read.fills.values()), begin)
+
+    async def _income_page(
+        self, start: int, end: int, urgency: Urgency, others: Others | None
+    ) -> Income:
+        body = (await self._get(reads.income_since(start, end), urgency)).reply.body
+        return codec.income(body, self.account, others)
+
+    async def _income_before(
+        self, page: Income, start: int, urgency: Urgency, others: Others | None, read: _IncomeRead
+    ) -> None:
+        """Read what a full page may have left out of the beginning of its time."""
+        for _ in range(PAGES_MAX):
+            page = await self._income_page(start, page.first_ts, urgency, others)
+            if not read.take(page) or page.row_count < reads.ROWS_MAX:
+                return
+        raise VenueUnavailable(f"more than {PAGES_MAX} pages of income")
 
     def _until(self) -> int:
         """Return a time that nothing can be later than, in the venue's time."""

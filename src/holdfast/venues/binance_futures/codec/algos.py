@@ -40,6 +40,7 @@ from .words import (
 ID_DIGITS_MAX = 100
 """How many digits of an order id are believed; the venue's have some twenty."""
 
+FINISHED = "FINISHED"
 DONE = 200
 """What the answer to a cancel says of one that was carried out."""
 
@@ -67,11 +68,13 @@ class AlgoRow(msgspec.Struct, frozen=True, rename="camel"):
 
 class AlgoAnswer(NamedTuple):
     """A conditional order's state. `child_id` is the ordinary order that it became: ask after
-    that one too, how far it has come is not known here.
+    that one too, how far it has come is not known here. One that `is_over` has become an order,
+    or was refused when it was to become one.
     """
 
     report: ExecutionReport
     child_id: int | None
+    is_over: bool
 
 
 class _Canceled(msgspec.Struct, frozen=True, rename="camel"):
@@ -158,7 +161,7 @@ def _answer(
     qty = unsigned(row.quantity, "quantity")
     status = ALGO_STATUSES.get(row.algo_status, OrderStatus.NEW)
     cum_qty = executed(row.actual_qty)
-    if row.algo_status == "FINISHED" and cum_qty >= qty > ZERO:
+    if row.algo_status == FINISHED and cum_qty >= qty > ZERO:
         status = OrderStatus.FILLED
     news = STATUS_EXEC_TYPES.get(status, ExecType.STATUS)
     report = ExecutionReport(
@@ -181,7 +184,7 @@ def _answer(
         cum_qty=cum_qty,
         asked_ts=asked_ts or 0,
     )
-    return AlgoAnswer(report, child_id)
+    return AlgoAnswer(report, child_id, row.algo_status == FINISHED)
 
 
 def child_of(told: Said) -> int | None:

@@ -35,9 +35,9 @@ class _Account(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountConfig(msgspec.Struct, frozen=True, rename="camel"):
-    """What the account is set to."""
+    """What the account is set to. An answer without the position mode is none."""
 
-    dual_side_position: bool = False  # hedge mode
+    dual_side_position: bool  # hedge mode
     multi_assets_margin: bool = False
     can_trade: bool = True
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ..sign import Credentials
 from .calls import Call, Params, Security, Value
-from .wire import UNREADABLE, decode
+from .wire import UNREADABLE, BadFrame, decode
 
 KEY_HEADER = "X-MBX-APIKEY"
 OK = 200
@@ -140,8 +140,7 @@ def read_reply(raw: bytes | str) -> WsReply:
 def read_error(body: bytes | str) -> ErrorBody:
     """Read what an HTTP error says; a body that is not the venue's is quoted without a code."""
     try:
-        error = _ERROR.decode(body)
-    except UNREADABLE:
+        return decode(_ERROR, body, "a refusal")
+    except BadFrame:
         text = body if isinstance(body, str) else body.decode(errors="replace")
         return ErrorBody(msg=text.strip()[:200])
-    return error

@@ -39,7 +39,7 @@ from .user_frames import (
     OrderFields,
     OrderFrame,
 )
-from .wallet import WalletMoved, funding_payment
+from .wallet import TOLD_LATE_NS, WalletMoved, funding_payment, is_of_the_hour
 from .wire import BadFrame, checked, checked_or_none, ns, ns_or_0, said, unsigned
 from .words import (
     ALGO_STATUSES,
@@ -165,9 +165,10 @@ class UserStream:
         if books.reason in {TRADING, MARGIN_TYPE_CHANGE, MARGIN_TRANSFER}:
             return (moved,)
         symbol = books.symbol or _only_symbol(books.positions)
+        is_payment = books.reason == FUNDING and symbol and is_of_the_hour(ts, TOLD_LATE_NS)
         changes = [
             funding_payment(self._account, symbol, each.asset, each.change, ts)
-            if books.reason == FUNDING and symbol
+            if is_payment
             else WalletMoved(asset=each.asset, amount=each.change, reason=books.reason, venue_ts=ts)
             for each in books.balances
             if checked(each.change, "bc")

@@ -116,7 +116,7 @@ class CalledFields(msgspec.Struct, frozen=True, gc=False):
 class MarginCallFrame(msgspec.Struct, frozen=True, tag_field="e", tag="MARGIN_CALL"):
     """The venue's warning."""
 
-    event_time: int = field(name="E")
+    event_time: int = field(name="E", default=0)
     positions: tuple[CalledFields, ...] = field(name="p", default=())
 
 
@@ -136,7 +136,7 @@ class AssetsFields(msgspec.Struct, frozen=True, gc=False):
 class ConfigFrame(msgspec.Struct, frozen=True, tag_field="e", tag="ACCOUNT_CONFIG_UPDATE"):
     """A setting was changed."""
 
-    event_time: int = field(name="E")
+    event_time: int = field(name="E", default=0)
     leverage: LeverageFields | None = field(name="ac", default=None)
     assets: AssetsFields | None = field(name="ai", default=None)
 
@@ -144,7 +144,7 @@ class ConfigFrame(msgspec.Struct, frozen=True, tag_field="e", tag="ACCOUNT_CONFI
 class ExpiredFrame(msgspec.Struct, frozen=True, tag_field="e", tag="listenKeyExpired"):
     """The stream's key is over."""
 
-    event_time: int = field(name="E")
+    event_time: int = field(name="E", default=0)
     listen_key: str = field(name="listenKey", default="")
 
 

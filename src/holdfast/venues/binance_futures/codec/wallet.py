@@ -6,6 +6,8 @@ told twice must count once, also across a restart: an id has to follow from each
 
 Funding falls on full hours, so hour, symbol, asset and amount name a payment on both roads alike.
 The amount is part of it because one hour may bring two (a special one beside the usual one).
+A payment at another time (a venue whose interval is none of hours) is named by the list alone, as
+other changes are: two of them may be equal.
 
 Other changes come at any time: no bucket of time is safe at its edge, and two equal deposits
 within one are no rarity. They have one road: the stream's word is the occasion to read the list
@@ -27,6 +29,12 @@ from .wire import checked, decode, ns, said
 HOUR_NS = 3600 * NS_PER_S
 SETTLEMENT = "DELIVERED_SETTELMENT"
 """The end of a contract, in the venue's spelling."""
+
+EARLY_NS = 60 * NS_PER_S
+TOLD_LATE_NS, LISTED_LATE_NS = 60 * NS_PER_S, 600 * NS_PER_S
+"""How far before and behind a full hour a payment may be told, or listed, that is named by it. One
+that is told farther off waits for the list; one that is not may be listed a good deal later.
+"""
 
 FUNDING_TYPES = frozenset({"FUNDING_FEE", "SPECIAL_FUNDING_FEE"})
 OF_FILLS = frozenset({"REALIZED_PNL", "COMMISSION"})
@@ -64,7 +72,8 @@ _INCOME = msgspec.json.Decoder(IncomeRow, strict=False)
 
 
 class Income(NamedTuple):
-    """The income list, read. `last_ts` is its last row's time, from where a full page goes on.
+    """The income list, read. `first_ts` and `last_ts` are the times of its first row and its last,
+    from where a full page goes on.
 
     `fills` are the rows of executions, whoever's.
     """
@@ -73,6 +82,7 @@ class Income(NamedTuple):
     row_count: int
     last_ts: int
     fills: tuple[SettlementPayment, ...] = ()
+    first_ts: int = 0
 
     @property
     def traded(self) -> frozenset[Symbol]:
@@ -95,7 +105,8 @@ def income(
     rows = sorted(listed, key=lambda row: row.time)
     changes = tuple(_change(row, account) for row in rows if row.income_type not in OF_FILLS)
     fills = (_of_fill(row, account) for row in rows if row.income_type in OF_FILLS and row.symbol)
-    return Income(changes, row_count, ns(rows[-1].time) if rows else 0, tuple(fills))
+    first, last = (ns(rows[0].time), ns(rows[-1].time)) if rows else (0, 0)
+    return Income(changes, row_count, last, tuple(fills), first)
 
 
 def _row(raw: msgspec.Raw) -> IncomeRow:
@@ -134,10 +145,14 @@ def _settlement(row: IncomeRow, account: AccountId, number: object) -> Settlemen
 
 def _change(row: IncomeRow, account: AccountId) -> AccountChange:
     amount, ts = row.income, ns(row.time)
-    if row.income_type in FUNDING_TYPES and row.symbol:
-        return funding_payment(account, row.symbol, row.asset, amount, ts)
     # An id that is left out must not make one of several changes.
     number = row.tran_id or f"{row.time}-{row.asset}-{plain(amount)}"
+    if row.income_type in FUNDING_TYPES and row.symbol:
+        payment = funding_payment(account, row.symbol, row.asset, amount, ts)
+        if is_of_the_hour(ts, LISTED_LATE_NS):
+            return payment
+        named = f"{row.income_type}-{row.symbol}-{number}"
+        return msgspec.structs.replace(payment, payment_id=named)
     if row.income_type == SETTLEMENT and row.symbol:
         return _settlement(row, account, number)
     return WalletChange(
@@ -162,6 +177,11 @@ def funding_payment(
         venue_ts=venue_ts,
         asset=asset,
     )
+
+
+def is_of_the_hour(venue_ts: int, late_ns: int) -> bool:
+    """Tell whether a time is about a full hour, no later than this behind it."""
+    return (venue_ts + EARLY_NS) % HOUR_NS <= EARLY_NS + late_ns
 
 
 def funding_id(symbol: str, asset: str, amount: Decimal, venue_ts: int) -> str:

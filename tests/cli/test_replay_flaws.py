@@ -1,0 +1,145 @@
+"""A replay whose figures are not those of its strategies says so, and ends with a code for it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from holdfast.cli import main
+from holdfast.model.values import TradingSessionStatus
+from holdfast.runtime import replay as replay_module
+from holdfast.runtime.books import BooksReport
+
+STRATEGIES = '''
+from holdfast import Strategy
+
+
+class Dies(Strategy):
+    """Buys, and raises an error some bars later."""
+
+    def __init__(self, after: int = 5) -> None:
+        self.after, self.count = after, 0
+
+    def on_bar(self, bar):
+        self.count += 1
+        if self.count == 2:
+            self.signal("BUY", bar.symbol, 0.001, stop_loss=0)
+        if self.count > self.after:
+            raise ValueError("out of luck")
+
+
+class Talks(Strategy):
+    """Says something in every way there is."""
+
+    def on_bar(self, bar):
+        print("printed")
+        self.ctx.log("logged")
+'''
+
+
+@pytest.fixture(autouse=True)
+def _recording(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(STRATEGIES)
+    lines = ["open_time,open,high,low,close,volume"]
+    for minute in range(30):
+        opened = 60_000 + 10 * minute
+        row = (opened, opened + 15, opened - 5, opened + 10, 10)
+        lines.append(",".join(map(str, (1_746_374_400_000 + minute * 60_000, *row))))
+    (tmp_path / "BTCUSDT-1m.csv").write_text("\n".join(lines))
+
+
+def _replay(*arguments):
+    return main(["replay", "BTCUSDT-1m.csv", "--no-report", "--no-journal", *arguments])
+
+
+def test_a_strategy_that_was_taken_off_is_told_once_and_in_the_exit_code(capsys):
+    assert _replay("-s", "mine.py:Dies") == 7
+
+    said = capsys.readouterr().err
+    assert said == (
+        "holdfast: strategy dies was taken off: ValueError: out of luck in on_bar at mine.py:16\n"
+    )
+
+
+def test_a_program_hears_which_strategy_was_taken_off(capsys):
+    assert _replay("-s", "mine.py:Dies", "--json") == 7
+
+    found = json.loads(capsys.readouterr().out)
+    why = "ValueError: out of luck in on_bar at mine.py:16"
+    assert found["stopped_strategies"] == {"dies": why}
+    assert found["error"] == f"dies was taken off: {why}"
+
+
+def test_a_point_whose_strategy_was_taken_off_is_never_the_best(capsys):
+    """It holds what it bought for ever, and may look better than those that ran through."""
+    assert _replay("-s", "mine.py:Dies", "--grid", "after=5,100", "--jobs", "1", "--json") == 0
+
+    told = capsys.readouterr()
+    found = json.loads(told.out)["points"]
+    assert [point["point"]["after"] for point in found] == ["100", "5"]
+    assert [bool(point["error"]) for point in found] == [False, True]
+    assert told.err == ""
+
+
+def test_what_a_strategy_says_goes_to_stderr(capsys):
+    assert _replay("-s", "mine.py:Talks", "--json") == 0
+
+    told = capsys.readouterr()
+    assert json.loads(told.out)["stopped_strategies"] == {}
+    assert "printed\n" in told.err
+    assert "talks: logged\n" in told.err
+
+
+def test_a_time_without_data_is_told_in_one_line(capsys):
+    assert _replay("--from", "2030-01-01") == 7
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "holdfast: FeedError: no market data from 2030-01-01T00:00:00 on"
+
+
+@pytest.mark.parametrize(
+    ("books", "code", "said"),
+    [
+        (None, 4, "the venue's books could not be read at the end"),
+        (
+            BooksReport(Decimal(1), Decimal(0), ("position BTCUSDT is 1 here and 0 at the venue",)),
+            8,
+            "the books differ: position BTCUSDT is 1 here and 0 at the venue",
+        ),
+    ],
+    ids=["unread", "differ"],
+)
+def test_books_that_differ_give_the_code_that_a_session_ends_with(
+    capsys, monkeypatch, books, code, said
+):
+    async def compared(_):
+        return books
+
+    monkeypatch.setattr(replay_module, "read_and_compare", compared)
+
+    assert _replay() == code
+    assert said in capsys.readouterr().err
+    assert _replay("--grid", "fast=5,6", "--jobs", "1") == 7
+
+
+def test_a_session_that_halts_in_a_replay_is_an_error(capsys, monkeypatch):
+    """It ends as a session does, when the recording is over: halted, and not in an exception."""
+    halted = property(lambda _: TradingSessionStatus.ERROR)
+    monkeypatch.setattr("holdfast.runtime.replay.LiveSession.status", halted)
+
+    assert _replay("--json") == 7
+    assert json.loads(capsys.readouterr().out)["status"] == "ERROR"
+
+
+@pytest.mark.parametrize("more", [[], ["--grid", "fast=5,6", "--jobs", "1"]], ids=["one", "sweep"])
+def test_a_report_that_can_not_be_written_costs_no_figures(capsys, more):
+    arguments = ["replay", "BTCUSDT-1m.csv", "--no-journal", "--out", "/proc/no/x.html", *more]
+
+    assert main(arguments) == 0
+    told = capsys.readouterr()
+    assert "0:29:01 of market" in told.out or "2 replays, 0 failed" in told.out
+    assert "no report: /proc/no/x.html" in told.err
+    assert "Report:" not in told.out
