@@ -172,7 +172,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     auto_restart: YesNo = True
     save_state_interval: Seconds = 60  # between two points of the equity curve
     equity_interval_ns: Annotated[Annotated[int, duration("100ms", "24h")] | None, OR_NONE] = (
-        None  # instead of `save_state_interval`, where seconds are too coarse
+        None  # instead of `save_state_interval`; looked at once a second of the session
     )
     hook_budget_ms: Annotated[int, whole(1, 60_000)] = 250  # a strategy's hook is cut off past it
     on_stop: Annotated[str, choice("keep", "flatten")] = "keep"  # open positions, with their stops
