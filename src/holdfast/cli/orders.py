@@ -77,13 +77,25 @@ def place(
     side: Annotated[str, typer.Argument(help="BUY or SELL.")],
     quantity: Annotated[str, typer.Argument(help="In base units, a multiple of the lot.")],
     type_: Annotated[
-        str, typer.Option("--type", help="MARKET, LIMIT, STOP_MARKET, TAKE_PROFIT_MARKET ...")
+        str, typer.Option("--type", help="MARKET, LIMIT, STOP_MARKET, TRAILING_STOP_MARKET ...")
     ] = "",
     price: Annotated[str | None, typer.Option("--price", help="Limit price.")] = None,
     trigger_price: Annotated[
         str | None, typer.Option("--trigger-price", help="Where a conditional order wakes up.")
     ] = None,
-    tif: Annotated[str, typer.Option("--tif", help="GTC, IOC, FOK or GTX (post-only).")] = "GTC",
+    callback_rate: Annotated[
+        str | None, typer.Option("--callback-rate", help="Of a trailing stop, percent: 1 is 1 %.")
+    ] = None,
+    activation_price: Annotated[
+        str | None,
+        typer.Option("--activation-price", help="Where a trailing stop sets out."),
+    ] = None,
+    tif: Annotated[
+        str, typer.Option("--tif", help="GTC, IOC, FOK, GTX (post-only) or GTD.")
+    ] = "GTC",
+    expire_at: Annotated[
+        str | None, typer.Option("--expire-at", help="When GTD ends: 2026-12-01T08:00:00Z.")
+    ] = None,
     stop_loss: Annotated[
         str | None, typer.Option("--stop-loss", help="Price of a stop for what fills.")
     ] = None,
@@ -113,7 +125,10 @@ def place(
             type=type_ or ("LIMIT" if price is not None and trigger_price is None else "MARKET"),
             price=price,
             trigger_price=trigger_price,
+            callback_rate=callback_rate,
+            activation_price=activation_price,
             tif=tif,
+            expire_at=expire_at,
             stop_loss=stop_loss,
             take_profit=take_profit,
             reduce_only=reduce_only,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any, TypeVar
@@ -42,7 +43,10 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     type: str = "MARKET"
     price: Amount | None = None
     trigger_price: Amount | None = None
+    callback_rate: Amount | None = None
+    activation_price: Amount | None = None
     tif: str = "GTC"
+    expire_at: datetime | None = None
     stop_loss: Amount | None = None
     take_profit: Amount | None = None
     reduce_only: bool = False
