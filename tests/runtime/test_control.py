@@ -318,6 +318,18 @@ async def test_pause_resume_kill_and_release_steer_the_session(tmp_path):
     assert placed["order"]["status"] == "FILLED"
 
 
+async def test_metrics_are_of_the_account_that_is_named(tmp_path):
+    async with running(tmp_path, accounts={"second": {"initial_balance": 5000}}) as desk:
+        shown = [
+            (await desk.get(f"/v1/metrics{query}"))["metrics"]["wallet"]
+            for query in ("", "?account=main", "?account=second")
+        ]
+        with pytest.raises(InputError, match="no account 'third'"):
+            await desk.get("/v1/metrics?account=third")
+
+    assert shown == ["10000", "10000", "5000"]
+
+
 async def test_adjust_trades_to_the_target_and_stop_flattens(tmp_path):
     async with running(tmp_path) as desk:
         long = await desk.post("/v1/adjust", symbol="BTCUSDT", target="0.015")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from ..model.errors import InputError, SessionStateError
-from ..model.values import OrderType, Side, TimeInForce
+from ..model.values import MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
 from .control_file import NoSessionRunning
 from .control_wire import (
@@ -106,7 +106,8 @@ async def stats(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    return _json({"metrics": await _service(request).get_metrics()})
+    account = request.query.get("account", MAIN)
+    return _json({"metrics": await _service(request).get_metrics(account)})
 
 
 async def explain(request: web.Request) -> web.Response:
