@@ -53,7 +53,7 @@ def asked_by_commands():
         for quoted in re.findall(r'f?"(/v1/(?:[^"{]|\{[^}]*\})*)"', text):
             plain = re.sub(r"\{'\?all=1'[^}]*\}", "", quoted)
             name = "{symbol}" if plain.startswith("/v1/positions/") else "{id}"
-            found.add(re.sub(r"\{[^}]*\}", name, plain))
+            found.add(re.sub(r"\{[^}]*\}", name, plain).partition("?")[0])
     return found
 
 
