@@ -205,6 +205,13 @@ def test_a_value_out_of_its_range_says_what_was_expected(key, value, expected):
     [
         ("symbols", "btcusdt, ETHUSDT ,btcusdt", ("BTCUSDT", "ETHUSDT")),
         ("strategies", ["sma_cross"], ("sma_cross",)),
+        ("strategies", "rsi, sma_cross", ("rsi", "sma_cross")),
+        (
+            "strategies",
+            "sma_cross:fast=5,slow=20, rsi, m.py:Mine:at=12:30,n=2",
+            ("sma_cross:fast=5,slow=20", "rsi", "m.py:Mine:at=12:30,n=2"),
+        ),
+        ("strategies", "fast=5", ("fast=5",)),
         ("leverages", "btcusdt=10, ETHUSDT=5", {"BTCUSDT": 10, "ETHUSDT": 5}),
         ("leverages", '{"BTCUSDT": 10}', {"BTCUSDT": 10}),
         ("recv_window_ns", "2.5s", 2_500_000_000),

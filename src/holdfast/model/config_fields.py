@@ -24,6 +24,7 @@ from .config_kinds import (
     PrefixText,
     SecretText,
     SocketUrl,
+    Strategies,
     Symbols,
     Text,
     UrlText,
@@ -85,7 +86,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     dry_run: YesNo = False  # True: no order leaves, the simulated exchange fills on live prices
     log_trades: YesNo = True
     symbols: Symbols = ()
-    strategies: Names = ()
+    strategies: Strategies = ()
     leverage: Annotated[int, whole(1, LEVERAGE_MAX)] = 5
     leverages: BySymbol = Field(default_factory=dict[Symbol, int])  # where it differs
     initial_balance: Money = Decimal(10_000)  # of a simulated account
