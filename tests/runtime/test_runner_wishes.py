@@ -157,7 +157,7 @@ def test_a_strategy_sees_its_open_entries_as_on_order_shows_them():
     )
 
 
-def test_an_order_at_rest_is_neither_canceling_nor_amending():
+def test_an_order_is_canceling_from_the_asking_until_its_end():
     seen: list[OrderUpdate] = []
 
     class Looking(Strategy):
@@ -170,8 +170,13 @@ def test_an_order_at_rest_is_neither_canceling_nor_amending():
     session.runner.on_fact(OrderAccepted(ts=1, cl_ord_id=order.cl_ord_id))
     order.ending = OrderStatus.CANCELED  # all but a fill that the venue has named
     session.runner.on_fact(OrderAccepted(ts=1, cl_ord_id=order.cl_ord_id))
+    order.ending, order.is_unwanted = None, True  # its cancel was there before it
+    session.runner.on_fact(OrderAccepted(ts=1, cl_ord_id=order.cl_ord_id))
+    order.status = OrderStatus.CANCELED
+    session.runner.on_fact(OrderAccepted(ts=1, cl_ord_id=order.cl_ord_id))
 
-    assert [(one.is_canceling, one.is_amending) for one in seen] == [(False, False), (True, False)]
+    assert [one.is_canceling for one in seen] == [False, True, True, False]
+    assert not any(one.is_amending for one in seen)
 
 
 @pytest.mark.parametrize("what", ["cancel", "signal"])

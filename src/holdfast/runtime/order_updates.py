@@ -37,6 +37,12 @@ def shown(order: Order, reason: str = "") -> OrderUpdate:
         avg_px=order.avg_px,
         reason=reason or order.reason,
         price=order.price,
-        is_canceling=order.cancel is not RequestState.NONE or order.ending is not None,
+        is_canceling=_is_on_its_way_out(order),
         is_amending=order.replace is not RequestState.NONE,
     )
+
+
+def _is_on_its_way_out(order: Order) -> bool:
+    """Tell whether it ends without a further word: one that a cancel outran is taken back later."""
+    is_asked = order.cancel is not RequestState.NONE
+    return is_asked or order.ending is not None or (order.is_open and order.is_unwanted)

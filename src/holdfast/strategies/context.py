@@ -15,8 +15,8 @@ from ..model.values import ZERO, ClOrdId, OrderStatus, Side, StrategyId, Symbol
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """How one of the strategy's orders stands now. `avg_px` is None before the first fill.
 
-    `price` is the present limit, None of an order at the market. `is_canceling` and `is_amending`
-    tell that a cancel or an amendment was asked for and not answered yet.
+    `price` is the present limit, None of an order at the market. `is_canceling` tells that it is
+    being taken back, `is_amending` that an amendment was asked for and not answered yet.
     """
 
     cl_ord_id: ClOrdId
