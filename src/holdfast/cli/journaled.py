@@ -21,6 +21,12 @@ from ..stats import SessionStats, fold_session
 NOTE = "no session is running; this is what the journal says"
 
 
+def has_journal(config: TradingConfig) -> bool:
+    """Tell whether there is a journal; of one on a server that is taken for granted."""
+    where = config.database_url
+    return scheme_of(where) != "sqlite" or is_there(sqlite_path(where))
+
+
 @contextmanager
 def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
     """Open the journal to read it.
@@ -29,10 +35,9 @@ def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
         NoSessionRunning: there is none yet.
         JournalError: it can't be read.
     """
-    where = config.database_url
-    if scheme_of(where) == "sqlite" and not is_there(sqlite_path(where)):
+    if not has_journal(config):
         raise NoSessionRunning(f"{nothing_runs(config.data_dir)} (none ever ran there)")
-    journal = open_journal(where, read_only=True)
+    journal = open_journal(config.database_url, read_only=True)
     try:
         yield journal
     finally:

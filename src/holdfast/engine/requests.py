@@ -99,9 +99,9 @@ def _check(core: Core, request: msg.PlaceRequest) -> None:
         if is_needed != (value is not None):
             verb = "needs a" if is_needed else "takes no"
             raise InputError(f"a {kind.value} order {verb} {name}, was {value}")
-        _check_amount(name, value)
-    _check_amount("quantity", request.qty)
-    _check_amount("activation_price", request.activation_price)
+        check_amount(name, value)
+    check_amount("quantity", request.qty)
+    check_amount("activation_price", request.activation_price)
     if request.algo and request.algo not in ALGOS:
         raise InputError(f"there is no algorithm {request.algo}; there are {', '.join(ALGOS)}")
     if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
@@ -118,7 +118,7 @@ def _check_books(core: Core, account: AccountId) -> None:
         raise SessionStateError(f"the books of {account} are not open: wait for the venue's answer")
 
 
-def _check_amount(name: str, value: Decimal | None) -> None:
+def check_amount(name: str, value: Decimal | None) -> None:
     if value is None:
         return
     try:
@@ -137,7 +137,7 @@ def _check_exits(core: Core, request: msg.PlaceRequest) -> None:
     instrument = core.state.instruments[request.account, request.symbol]
     for name in ("stop_loss", "take_profit"):
         price: Decimal | None = getattr(request, name)
-        _check_amount(name, price)
+        check_amount(name, price)
         if price is not None and not instrument.is_on_tick(price):
             raise InputError(f"{name} {price:f} is no multiple of the tick {instrument.tick:f}")
     market = core.market.price(request.symbol)
@@ -177,8 +177,8 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
         raise InputError(f"only LIMIT orders can be amended, {order.cl_ord_id} is {kind}")
     if order.is_in_doubt or order.replace is not RequestState.NONE:
         raise SessionStateError(f"{order.cl_ord_id} is in doubt or being amended: wait for it")
-    _check_amount("quantity", request.qty)
-    _check_amount("price", request.price)
+    check_amount("quantity", request.qty)
+    check_amount("price", request.price)
     qty, price = request.qty or order.qty, request.price or order.price
     if qty <= order.cum_qty:
         raise InputError(
@@ -280,7 +280,7 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     if instrument is None:
         raise InputError(f"{request.symbol} is not traded in this session")
     _check_books(core, request.account)
-    _check_amount("target", abs(request.target_qty) or None)
+    check_amount("target", abs(request.target_qty) or None)
     if not instrument.is_on_lot(request.target_qty):
         lot = instrument.lot
         raise InputError(f"target {request.target_qty:f} is no multiple of the lot {lot:f}")

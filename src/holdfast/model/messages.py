@@ -15,7 +15,7 @@ from .money import AccountChange as AccountChange  # noqa: PLC0414 - told like a
 from .money import FundingPayment as FundingPayment  # noqa: PLC0414 - told like all else
 from .money import SettlementPayment as SettlementPayment  # noqa: PLC0414 - told like all else
 from .money import WalletChange as WalletChange  # noqa: PLC0414 - told like all else
-from .signal import SignalGenerated
+from .order_wish import Wish
 from .values import (
     MAIN,
     OPERATOR,
@@ -353,7 +353,7 @@ VenueMessage = (
 )
 Message = (
     MarketData
-    | SignalGenerated
+    | Wish
     | VenueMessage
     | MarketLink
     | OperatorMessage

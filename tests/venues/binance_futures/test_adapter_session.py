@@ -67,14 +67,14 @@ def broker_at(market, **settings):
 
 
 @asynccontextmanager
-async def session(folder, market, *, broker=None, notifier=None, **settings):
+async def session(folder, market, *, broker=None, notifier=None, strategies=(), **settings):
     given = {"dry_run": False, "data_dir": folder, "log_trades": False, "leverage": 10}
     given |= {"position_size_pct": "1", "take_profit_pct": "0", "audit_interval_ns": "2s"}
     config = TradingConfig(**(given | settings))
     service = LiveTradingService(config=config, notifier=notifier)
     service.set_broker(broker or broker_at(market))
     feed = BinanceFuturesFeed(FeedSettings(symbols=(BTC,)), rest_url=market.url)
-    await service.start_session("p", [], [BTC], feed=feed)
+    await service.start_session("p", list(strategies), [BTC], feed=feed)
     one = Session(service, market)
     try:
         market_seen = service.live.engine.core.market
