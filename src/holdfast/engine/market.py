@@ -198,6 +198,8 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
         if not message.bids or not message.asks:
             return False  # a book that is not known
         market.bid, market.ask, market.valid_ns = message.bids[0][0], message.asks[0][0], 0
+    elif type(message) is BookDelta and not market.quoted_ts:
+        market.bid = market.ask = 0.0  # of the book before, and no quote says the one behind
     return type(message) not in _SAY_NO_PRICE
 
 
