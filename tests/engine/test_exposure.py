@@ -22,6 +22,7 @@ from holdfast.model.values import (
     Symbol,
 )
 from tests.engine.rig import BTC, ETH, KEY, Rig
+from tests.engine.risk.desk import Desk
 
 LIMIT = OrderType.LIMIT
 STOP = OrderType.STOP_MARKET
@@ -380,3 +381,27 @@ def test_a_position_without_a_contract_ties_up_no_margin():
     rig.trade("manual", "1", symbol=Symbol("NEWUSDT"), side=Side.BUY)
 
     assert rig.engine.core.exposure.maintenance_margin(MAIN) == 0
+
+
+WAITING_ABOVE = [
+    {"order_type": OrderType.TAKE_PROFIT, "price": "100", "trigger_price": Decimal(130)},
+    {
+        "order_type": OrderType.TRAILING_STOP_MARKET,
+        "callback_rate": Decimal(1),
+        "activation_price": Decimal(130),
+    },
+]
+
+
+@pytest.mark.parametrize("fields", WAITING_ABOVE)
+def test_a_sell_that_waits_for_a_higher_price_is_worth_that(fields):
+    desk = Desk(price_collar_pct=Decimal(1), max_order_notional=Decimal(1_250))
+    waiting = desk.sell("10", **fields)
+
+    assert desk.exposure.reach(KEY, waiting).notional == 1_300
+    assert desk.check("position_size", waiting).value == Decimal("0.13")
+    assert not desk.check("order_notional", waiting).passed
+
+    desk.rest(waiting)
+    assert desk.exposure.reach(KEY).notional == 1_300
+    assert desk.exposure.reach(KEY, desk.sell("1")).notional == 1_430
