@@ -327,3 +327,13 @@ def test_a_bar_that_does_not_last_its_time_frame_is_refused(tmp_path):
 def test_a_capture_of_nothing_that_is_shown_is_refused(tmp_path):
     with pytest.raises(FeedError, match="no market data in the first 1 lines"):
         read(put(tmp_path, {"result": None, "id": 1}))
+
+
+def test_a_settlement_on_the_tape_makes_no_bar_incomplete(tmp_path):
+    trades = [wrapped(tape(i * 1000, t=i + 1)) for i in range(190) if i != 150]  # one is missing
+    trades[70] = wrapped(tape(70_000, t=71, X="INSURANCE_FUND", p="0", q="0"))
+    feed = RecordingFeed(put(tmp_path, *trades))
+
+    bars = feed.history(BTC, "30s", (T + 180_000) * MS, 10)
+
+    assert [(bar.open_ts - T * MS) // (1000 * MS) for bar in bars] == [0, 30, 60, 90]
