@@ -191,6 +191,8 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
     elif type(message) is Bar:
         market.last = message.close
         market.valid_ns = timeframe_ns(message.timeframe)
+        if market.quoted_ts < message.open_ts:
+            market.bid = market.ask = 0.0  # of before all that the bar tells of
         market.see_price(message.close, message.ts - 1)
     elif type(message) is MarkPrice:
         market.mark = message.mark_price
