@@ -16,8 +16,11 @@ from .market import Market
 def counts(market: Market, bar: Bar) -> bool:
     """Tell whether the bar is the finest thing known of its time, and note that it was seen."""
     length = timeframe_ns(bar.timeframe)
-    if market.fine_data or bar.ts <= market.bar_ts or (market.bar_ns and length > market.bar_ns):
+    if bar.ts <= market.bar_ts or (market.bar_ns and length > market.bar_ns):
         return False
+    fine_ts = max(market.display.last_ts, market.touched_ts)
+    if fine_ts and (fine_ts >= bar.open_ts or not bar.volume):
+        return False  # where the tape is known, what did not trade says nothing
     market.bar_ns, market.bar_ts = length, bar.ts
     return True
 
