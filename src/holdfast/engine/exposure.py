@@ -58,17 +58,17 @@ class Exposure:
         self._market = market
 
     def mark(self, key: Key) -> Decimal:
-        """Return the mark price; the entry price while the market is silent."""
+        """Return the mark price; the entry price where none was heard, nor told with the books."""
         return self._market.mark(key[1]) or self._state.position(key).entry_price
 
     def dearest(self, key: Key) -> Decimal:
-        """Return the higher of mark and reference price; the entry price while both are silent.
+        """Return the higher of mark and reference price; while both are silent what `mark` is.
 
         Limits go by it: a mark that is wrong, or late, must make no position small.
         """
         market = self._market.of(key[1])
         mark, reference = market.mark, market.reference
-        price = market.decimal(max(reference, mark))
+        price = market.decimal(max(reference, mark) or market.told)
         return price or self._state.position(key).entry_price
 
     def unrealized(self, key: Key) -> Decimal:
