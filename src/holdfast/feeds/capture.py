@@ -4,8 +4,8 @@ Messages are Binance's, wrapped as `{"stream", "data"}` or bare; depth snapshots
 REST requests. A message's time is the exchange's own: T, when the books changed, else E, when
 it was sent; for want of both, the time it was received. Streams overtake each other by some
 milliseconds and an engine's time never goes back: a message that is older than one above it is
-given that one's time. More than `BACKSTEP_NS_MAX` back is an error, but for a bar: it may be told
-of as late as the venue likes.
+given that one's time, also where the one above is in the file before. More than `BACKSTEP_NS_MAX`
+back is an error, but for a bar: it may be told of as late as the venue likes.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class _Capture:
         self._own = own  # whose the depth snapshots are
         self._wanted = reading.symbols
         self._skips = reading.skips
-        self._last = 0
+        self._last = reading.last_ts
         self._tapes: dict[str, type[WireEvent]] = {}  # which of the two streams counts
         self._next_ids: dict[str, int] = {}  # of the next trade, by symbol
         self._unshown: Counter[str] = Counter()
