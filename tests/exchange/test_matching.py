@@ -544,6 +544,15 @@ def test_a_bars_volume_bounds_what_resting_orders_fill():
     assert story(desk.bar(50_000, 50_100, 49_000, 50_000, volume="0.8")) == ["o1 0.8@49500"]
 
 
+def test_in_a_bar_that_stands_still_without_volume_nothing_fills():
+    desk = Desk(liquidity=Liquidity(unknown_queue=d(10)))
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy(1, 49_000)
+
+    assert desk.bar(49_000, 49_000, 49_000, 49_000, volume=0) == []
+    assert story(desk.bar(49_000, 49_000, 48_900, 49_000, volume=0)) == ["o1 1@49000"]  # not told
+
+
 def test_a_bars_volume_works_a_queue_off_once():
     """It did so at each corner: a bar of 4 at one price traded through 10 that stood before."""
     desk = Desk(liquidity=Liquidity(half_spread=Decimal(0), unknown_queue=d(10)))

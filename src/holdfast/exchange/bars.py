@@ -34,7 +34,8 @@ def corners(bar: Bar) -> tuple[float, float, float, float]:
 
 def walk(books: Books, market: Market, bar: Bar, now: int) -> None:
     """Lead the price through the bar, stopping wherever a conditional order waits."""
-    budget = market.instrument.round_qty(to_decimal(bar.volume)) if bar.volume > 0.0 else None
+    is_told = bar.volume > 0.0 or bar.high == bar.low  # no price moves where nothing trades
+    budget = market.instrument.round_qty(to_decimal(bar.volume)) if is_told else None
     path = [to_decimal(price) for price in corners(bar)]
     budget = _reach(books, market, path[0], budget, now)
     for start, end in itertools.pairwise(path):
