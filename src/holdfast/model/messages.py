@@ -75,12 +75,14 @@ class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
     """A position as the venue counts it; `qty` is signed.
 
     `isolated_wallet` is what stands for it alone; 0 where the whole cross wallet does.
+    `mark_price` is what the venue values it at; 0 where it does not say.
     """
 
     symbol: Symbol
     qty: Decimal
     entry_price: Decimal
     isolated_wallet: Decimal = ZERO
+    mark_price: float = 0.0
 
 
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
