@@ -109,6 +109,15 @@ def test_the_switch_makes_no_journal_where_there_is_none(capsys, tmp_path, comma
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.postgres
+def test_a_server_without_a_journal_is_one_where_nothing_ever_ran(
+    capsys, tmp_path, monkeypatch, postgres_url
+):
+    monkeypatch.setenv("HOLDFAST_DATABASE_URL", postgres_url)
+    assert main(["status", "--data-dir", str(tmp_path)]) == 6
+    assert "none ever ran there" in capsys.readouterr().err
+
+
 def test_kill_and_release_are_latched_in_the_journal(capsys, tmp_path):
     folder = ["--data-dir", str(tmp_path / "d")]
     made(tmp_path / "d" / "holdfast.db")

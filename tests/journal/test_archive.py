@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.journal import archiving, open_journal
+from holdfast.journal import archives, archiving, open_journal
 from holdfast.journal.archiving import archive
 from holdfast.journal.export import export
 from holdfast.journal.inspect import tail, verify
@@ -274,6 +274,30 @@ def test_a_full_disk_leaves_everything_in_the_database(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert verify(path).facts == 50
     assert _archives(path) == []
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_archive_leaves_the_session_the_room_that_it_needs(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    _grow(path, 50, 50)
+    monkeypatch.setattr(archives, "ROOM_BYTES", 2**62)
+
+    with pytest.raises(JournalError, match="MB are free beside it"):
+        archive(path)
+    assert sorted(each.name for each in tmp_path.iterdir() if "archive-" in each.name) == []
+
+
+def test_what_a_killed_archiver_has_begun_does_not_stay(tmp_path):
+    path = tmp_path / "a.db"
+    _grow(path, 50, 50)
+    begun = tmp_path / "a.db.archive-000000000001-000000000030.gz.part"
+    begun.write_bytes(b"half")
+    other = tmp_path / "b.db.archive-000000000001-000000000030.gz.part"
+    other.write_bytes(b"of another journal")
+    archive(path)
+
+    assert not begun.exists()
+    assert other.exists()
 
 
 _KILLED_AT_EACH_LINE = """

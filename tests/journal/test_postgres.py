@@ -206,3 +206,25 @@ def test_journals_of_one_database_do_not_meet(postgres_url):
     assert list(second.replay()) == [fill(7)]
     first.close()
     second.close()
+
+
+@pytest.fixture
+def poor(postgres):
+    """The journal's address for a role that may make no schema."""
+    name = postgres.execute("SELECT current_database()")[0][0]
+    postgres.execute(f"CREATE ROLE poor_{name} LOGIN")
+    yield postgres.where.replace("postgres:@", f"poor_{name}:@"), f"poor_{name}"
+    postgres.execute(f"DROP OWNED BY poor_{name} CASCADE")
+    postgres.execute(f"DROP ROLE poor_{name}")
+
+
+def test_a_schema_that_was_made_for_the_role_is_taken(postgres, poor):
+    where, role = poor
+    with pytest.raises(JournalError, match=r"permission denied.*a schema of the journal's name"):
+        open_journal(where)
+    postgres.execute(f"CREATE SCHEMA holdfast AUTHORIZATION {role}")
+    journal = open_journal(where)
+    journal.append(fills(2))
+    journal.close()
+
+    assert verify(where).facts == 2

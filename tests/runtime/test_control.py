@@ -11,11 +11,13 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from holdfast.cli import main
 from holdfast.model.config import TradingConfig
 from holdfast.model.errors import (
     ConfigError,
     InputError,
     InsufficientBalanceError,
+    OutcomeUnknownError,
     RiskDenied,
     SessionStateError,
     UnknownOrderError,
@@ -23,7 +25,7 @@ from holdfast.model.errors import (
 )
 from holdfast.model.messages import Request, RequestRefused
 from holdfast.model.values import NS_PER_S
-from holdfast.runtime import operations
+from holdfast.runtime import live, operations
 from holdfast.runtime.control import BODY_BYTES_MAX, ControlServer
 from holdfast.runtime.control_client import ControlClient
 from holdfast.runtime.control_file import NoSessionRunning
@@ -234,6 +236,48 @@ async def test_an_order_that_is_not_taken_back_keeps_no_other_from_it(tmp_path, 
         assert left == {refused, silent}
         assert others
         monkeypatch.setattr(venue, "cancel", honest)
+
+
+def deafen(venue, monkeypatch):
+    """Let the venue hear nothing more of orders."""
+    for name in ("submit", "cancel", "replace"):
+        monkeypatch.setattr(venue, name, lambda _: None)
+    monkeypatch.setattr(operations, "ANSWER_PATIENCE_S", 0.2)
+    monkeypatch.setattr(live, "STOP_PATIENCE_S", 0.2)
+
+
+async def test_what_the_venue_has_not_answered_is_told_as_unknown(tmp_path, monkeypatch):
+    async with running(tmp_path) as desk:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.004"}
+        await desk.post("/v1/orders", **order)
+        amended, cancelled = [
+            (await desk.post("/v1/orders", **order, type="LIMIT", price=price))["order"]["id"]
+            for price in (49_000, 49_100)
+        ]
+        deafen(desk.service.live.venue, monkeypatch)
+        unanswered: dict[str, dict[str, str | int]] = {
+            f"/v1/orders/{amended}/modify": {"price": 48_000},
+            f"/v1/orders/{cancelled}/cancel": {},
+            "/v1/adjust": {"symbol": "BTCUSDT", "target": "0.002"},
+            "/v1/positions/BTCUSDT/close": {},
+            "/v1/orders/all/cancel": {},
+        }
+        for path, body in unanswered.items():
+            with pytest.raises(OutcomeUnknownError, match=r"no answer within 0\.2 s"):
+                await desk.post(path, **body)
+
+
+async def test_an_order_without_an_answer_is_no_success_of_the_command(
+    tmp_path, monkeypatch, capsys
+):
+    def place(quantity):
+        return main(["place", "BTCUSDT", "BUY", quantity, "--data-dir", str(tmp_path)])
+
+    async with running(tmp_path) as desk:
+        assert await asyncio.to_thread(place, "0.004") == 0
+        deafen(desk.service.live.venue, monkeypatch)
+        assert await asyncio.to_thread(place, "0.005") == 4
+    assert "the venue has not answered" in capsys.readouterr().err
 
 
 async def test_a_repeated_request_id_places_nothing_twice(tmp_path):

@@ -6,6 +6,8 @@ import asyncio
 import io
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import msgspec
@@ -98,6 +100,47 @@ async def test_a_session_that_ends_ends_its_archiver(tmp_path):
 
     assert not rotation.is_busy
     assert verify(path).facts == 3_000
+
+
+async def test_the_archiver_takes_no_module_from_the_folder_it_runs_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gzip.py").write_text("raise SystemExit('a notebook of the desk')")
+    path = tmp_path / "a.db"
+    rotation = Rotation(_grown(path), SPARE)
+    rotation.look(NS_PER_DAY)
+    await _until_idle(rotation)
+
+    assert _oldest(path) > 1
+
+
+_INTERRUPTED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from holdfast.runtime.rotation import Rotation
+
+async def main():
+    rotation = Rotation(sys.argv[1], 20)
+    rotation.look(1)
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while not children.read_text():
+        await asyncio.sleep(0)
+    os.killpg(0, signal.SIGINT)
+    while rotation.is_busy:
+        await asyncio.sleep(0.01)
+
+signal.signal(signal.SIGINT, lambda *_: None)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are looked for in /proc")
+def test_a_ctrl_c_does_not_reach_the_archiver(tmp_path):
+    path = tmp_path / "a.db"
+    where = _grown(path)
+    command = [sys.executable, "-c", _INTERRUPTED, where]
+    subprocess.run(command, check=True, start_new_session=True, timeout=PATIENCE_S)
+
+    assert _oldest(path) > 1
 
 
 def test_an_archiver_that_outlives_its_session_keeps_no_other_from_starting(tmp_path, monkeypatch):

@@ -8,12 +8,11 @@ from typing import Any
 
 from ..engine.engine import Engine
 from ..journal import OwnedJournal, open_journal
-from ..journal.location import scheme_of, sqlite_path
-from ..journal.sqlite import is_there
 from ..model.config import TradingConfig
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning, nothing_runs
 from ..runtime.control_wire import builtins
+from ..runtime.machine import is_made
 from ..runtime.recovery import StateRecoveryService
 from ..runtime.views import metrics_view, order_view, position_view, when
 from ..stats import SessionStats, fold_session
@@ -22,9 +21,8 @@ NOTE = "no session is running; this is what the journal says"
 
 
 def has_journal(config: TradingConfig) -> bool:
-    """Tell whether there is a journal; of one on a server that is taken for granted."""
-    where = config.database_url
-    return scheme_of(where) != "sqlite" or is_there(sqlite_path(where))
+    """Tell whether there is a journal."""
+    return is_made(config.database_url)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import typer
 
 from ..model.errors import InputError
-from ..model.values import MAIN
+from ..model.values import MAIN, OrderStatus
 from ..runtime.control_file import NoSessionRunning
+from .exit_codes import ExitCode
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
 from .output import amount, print_json, print_table, time_of, warn
 from .positions import account_column
@@ -112,7 +113,7 @@ def place(
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Place an order. It passes the same risk rules as a strategy's."""
     found = (
         Place(data_dir, config)
@@ -137,6 +138,14 @@ def place(
         )
     )
     _tell(found, as_json=as_json)
+    if not _is_unanswered(found["order"]):
+        return ExitCode.OK
+    warn("the venue has not answered: the order may or may not be there; it counts in full")
+    return ExitCode.VENUE
+
+
+def _is_unanswered(order: dict[str, Any]) -> bool:
+    return bool(order["is_in_doubt"]) or order["status"] == OrderStatus.PENDING_NEW.value
 
 
 def cancel(
@@ -182,5 +191,3 @@ def _tell(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
         return
     print_orders([found["order"]])
-    if found["order"]["is_in_doubt"]:
-        warn("the venue has not answered: the order may or may not be there; it counts in full")

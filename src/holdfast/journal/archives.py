@@ -9,12 +9,14 @@ of a table, so that whoever takes the journal over has them.
 
 from __future__ import annotations
 
+import glob
 import gzip
 import os
+import shutil
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
@@ -25,6 +27,9 @@ from .codec import StoredRow, fault
 
 LEVEL = 6
 """How hard gzip tries."""
+
+ROOM_BYTES = 100_000_000
+"""With less room beside the journal no archive is begun: the session needs what there is."""
 
 
 class Archive(NamedTuple):
@@ -164,6 +169,7 @@ class Folder:
         place = self._database.with_name(name)
         part = place.with_name(f"{name}.part")
         try:
+            self._make_room()
             with part.open("wb") as raw:
                 yield raw
                 raw.flush()
@@ -173,10 +179,23 @@ class Folder:
             part.rename(place)
             sync_directory(place.parent)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise JournalError(
                 f"journal {self._database}: the archive {name} can't be written: "
                 f"{error.strerror}; nothing was moved"
             ) from error
+
+    def _make_room(self) -> None:
+        """Remove what archivers that were killed have left: there is one at a time."""
+        folder = self._database.parent
+        for left in folder.glob(f"{glob.escape(self._database.name)}.archive-*.gz.part"):
+            left.unlink(missing_ok=True)
+        if (free := shutil.disk_usage(folder).free) < ROOM_BYTES:
+            raise JournalError(
+                f"journal {self._database}: {free // 1_000_000} MB are free beside it, an archive "
+                f"is begun with {ROOM_BYTES // 1_000_000} MB: free some space"
+            )
 
     def open(self, archive: Archive) -> IO[bytes]:
         try:

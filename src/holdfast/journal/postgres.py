@@ -35,7 +35,7 @@ from .commit import GroupCommit
 from .delivery import Delivery
 from .forked import keep_from_children, leave_socket
 from .owner import Owner, locked_by
-from .problems import explain, explained, is_connection_lost
+from .problems import explain, explained, is_connection_lost, one_line
 from .reading import Tables, snapshot_hash
 from .schema import epochs, facts, meta, snapshots
 from .schema import tables as schema
@@ -59,6 +59,7 @@ _IS_LOCKED = text(
     "AND classid = :high AND objid = :low "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_HAS_SCHEMA = text("SELECT to_regnamespace(:name) IS NOT NULL")
 _IS_MADE = text("SELECT to_regclass(:table)")
 _INSERT = text(
     "WITH lease AS (SELECT 1 FROM meta WHERE id = 1 AND epoch = :epoch FOR SHARE) "
@@ -159,12 +160,12 @@ class PostgresStore:
             yield
         except DBAPIError as error:
             if is_connection_lost(error):
-                raise _ConnectionLost(str(error.orig).strip()) from error
+                raise _ConnectionLost(one_line(error.orig or error)) from error
             raise explain(error.orig or error, self._tables.place) from error
         except JournalError as error:  # a read on the way has put it into our words already
             cause = error.__cause__
             if isinstance(cause, DBAPIError) and is_connection_lost(cause):
-                raise _ConnectionLost(str(cause.orig).strip()) from error
+                raise _ConnectionLost(one_line(cause.orig or cause)) from error
             raise
 
     def _reconnect(self, lost: _ConnectionLost, deadline: float) -> None:
@@ -302,7 +303,9 @@ def _locked(tables: Tables) -> JournalLocked:
 
 def _make_tables(store: PostgresStore, name: str) -> None:
     with store.transaction() as sql:
-        sql.execute(text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
+        # Where it exists, IF NOT EXISTS asks for the right to make one all the same.
+        if not sql.scalar(_HAS_SCHEMA, {"name": name}):
+            sql.execute(text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
         schema.create_all(sql)
         if sql.scalar(select(meta.c.id)) is None:
             row = {"id": 1, "name": name, "schema_version": upcast.VERSION, "epoch": 0}

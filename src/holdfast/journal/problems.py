@@ -16,6 +16,13 @@ BUSY_TIMEOUT_S = 2.0
 LEAVING = ("57P", "08")
 """SQLSTATE classes by which a server ends a connection: shutdown, crash, broken protocol."""
 
+NO_PRIVILEGE = "42501"
+"""SQLSTATE of what the server's role may not do."""
+
+_GRANTS = (
+    "its role needs CREATE on the database, or a schema of the journal's name that it owns; to "
+    "read, USAGE and SELECT there"
+)
 _DAMAGED = "pages of the database are damaged: restore a backup, or move the file away"
 
 # The beginning of SQLite's name of the error -> class and text.
@@ -49,10 +56,12 @@ _SQLITE: dict[str, tuple[type[TradingError], str]] = {
 def explain(error: BaseException, place: str) -> TradingError:
     """Return the error to raise for what a database driver raised."""
     name: str = getattr(error, "sqlite_errorname", "")
+    if getattr(error, "sqlstate", None) == NO_PRIVILEGE:
+        return JournalError(f"journal {place}: {one_line(error)}: {_GRANTS}")
     for beginning, (kind, text) in _SQLITE.items():
         if name.startswith(beginning):
             return kind(f"journal {place}: {text} ({error})")
-    return JournalError(f"journal {place}: {_one_line(error)}")
+    return JournalError(f"journal {place}: {one_line(error)}")
 
 
 def is_connection_lost(error: DBAPIError) -> bool:
@@ -81,6 +90,6 @@ def explained(place: str) -> Iterator[None]:
         raise JournalCorrupt(f"journal {place}: {_DAMAGED} ({error})") from error
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Write a driver's text, which may have several lines, as one."""
     return " ".join(str(error).split()) or type(error).__name__

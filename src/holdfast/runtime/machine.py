@@ -74,7 +74,7 @@ def _writing(folder: Path) -> Finding:
 def _journal(where: str) -> Finding:
     """Open the journal beside its owner and see that its last fact can be read."""
     try:
-        if not _is_made(where):
+        if not is_made(where):
             return _local(skipped("journal", "not there yet: the first session makes it"))
         journal = open_journal(where, read_only=True)
         try:
@@ -87,7 +87,12 @@ def _journal(where: str) -> Finding:
     return _local(ok("journal", told))
 
 
-def _is_made(where: str) -> bool:
+def is_made(where: str) -> bool:
+    """Tell whether there is a journal yet.
+
+    Raises:
+        TradingError: its server does not say.
+    """
     scheme = scheme_of(where)
     if scheme.startswith("postgres"):
         from ..journal.postgres import look_at_postgres  # noqa: PLC0415 - loads SQLAlchemy
@@ -142,4 +147,4 @@ def _local(finding: Finding) -> Finding:
     return Finding(check=finding.check, health=finding.health, told=finding.told, area=Area.JOURNAL)
 
 
-__all__ = ["Area", "Finding", "Health", "examine_machine"]
+__all__ = ["Area", "Finding", "Health", "examine_machine", "is_made"]

@@ -63,7 +63,8 @@ class Operations:
     """Acts on one life of a session.
 
     Raises:
-        OutcomeUnknownError: in whatever waits for the venue's word, where the life fails first.
+        OutcomeUnknownError: in whatever waits for the venue's word, where the life fails first, and
+            in all but `place` where none has come in `ANSWER_PATIENCE_S`.
     """
 
     def __init__(self, live: LiveSession) -> None:
@@ -110,10 +111,22 @@ class Operations:
 
     async def _answered(self, cl_ord_id: ClOrdId) -> None:
         order = self._engine.state.orders[cl_ord_id]
-        await self._until(lambda: order.status is not OrderStatus.PENDING_NEW)
+        await self._has_come(lambda: order.status is not OrderStatus.PENDING_NEW)
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        """Wait a while for the venue's word.
+    async def _until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for the venue's word.
+
+        Raises:
+            OutcomeUnknownError: it has not come; or this life failed first.
+        """
+        if not await self._has_come(condition):
+            raise OutcomeUnknownError(
+                f"{what}: no answer within {ANSWER_PATIENCE_S:g} s, and nobody knows yet what came "
+                "of it; look at what became of it before you ask once more"
+            )
+
+    async def _has_come(self, condition: Callable[[], bool]) -> bool:
+        """Wait a while for the venue's word, and tell whether it came.
 
         Raises:
             OutcomeUnknownError: this life failed first, perhaps before anything was sent.
@@ -124,6 +137,7 @@ class Operations:
                 f"the session failed before the venue had answered: {self._shell.failed.result()}; "
                 "look at what became of it before you ask once more"
             )
+        return has_come
 
     def _accepted(self, cl_ord_id: ClOrdId) -> Order:
         order = self._engine.state.orders[cl_ord_id]
@@ -170,7 +184,8 @@ class Operations:
                 lambda: (
                     not order.is_open
                     or (order.cancel is RequestState.NONE and not order.is_unwanted)
-                )
+                ),
+                f"the cancel of {cl_ord_id}",
             )
         if refusals and order.is_open:
             raise self._error(refusals[-1].reason, refusals[-1].code)
@@ -202,7 +217,9 @@ class Operations:
             if not any(isinstance(fact, ev.ReplaceRequested) for fact in outcome.facts):
                 raise RiskDenied(refusals[-1].reason if refusals else "it was not sent")
             order = self._engine.state.orders[cl_ord_id]
-            await self._until(lambda: order.replace is RequestState.NONE)
+            await self._until(
+                lambda: order.replace is RequestState.NONE, f"the amendment of {cl_ord_id}"
+            )
         if refusals:
             raise self._error(refusals[-1].reason, refusals[-1].code)
         return order_view(self._engine.state, order)
@@ -283,7 +300,8 @@ class Operations:
         await self._until(
             lambda: (
                 not state.position(key).qty or bool(orders and not any(o.is_open for o in orders))
-            )
+            ),
+            f"the close of {key[1]}",
         )
         for cl_ord_id in sent:
             self._accepted(cl_ord_id)
@@ -304,7 +322,7 @@ class Operations:
         facts = self._shell.ask(request).facts
         sent = self._sent(facts)
         orders = [self._engine.state.orders[i] for i in sent]
-        await self._until(lambda: not any(o.is_open for o in orders))
+        await self._until(lambda: not any(o.is_open for o in orders), f"the adjustment of {key[1]}")
         for cl_ord_id in sent:
             self._accepted(cl_ord_id)
         for fact in facts:

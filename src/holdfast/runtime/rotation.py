@@ -62,10 +62,11 @@ class Rotation:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "holdfast.runtime.archiver"),
+                *("-P", "-m", "holdfast.runtime.archiver"),  # whatever lies in the folder it is in
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in a terminal is the session's
             )
         except OSError as error:
             _log.warning("old facts were not archived: %s", error)
