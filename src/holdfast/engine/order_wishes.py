@@ -18,7 +18,8 @@ from ..model.order_wish import OrderWish
 from ..model.values import OrderRole
 from .core import Core
 from .order import Order, RequestState
-from .requests import check_amount, on_modify
+from .request_checks import check_amount
+from .requests import on_modify
 
 
 def on_order_wish(core: Core, wish: OrderWish) -> None:
