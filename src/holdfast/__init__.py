@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .model.instrument import Instrument
     from .model.market import Bar, BookSnapshot, MarkPrice, Quote, Trade
     from .model.order_book import OrderBook
+    from .model.order_wish import OrderWish
     from .model.signal import SignalGenerated
     from .model.signal import SignalGenerated as Signal
     from .model.values import (
@@ -113,6 +114,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.instrument": ("Instrument",),
     "model.market": ("Bar", "BookSnapshot", "MarkPrice", "Quote", "Trade"),
     "model.order_book": ("OrderBook",),
+    "model.order_wish": ("OrderWish",),
     "model.signal": ("SignalGenerated",),
     "model.values": (
         "OrderStatus",
@@ -195,6 +197,7 @@ __all__ = [
     "OrderStatus",
     "OrderType",
     "OrderUpdate",
+    "OrderWish",
     "OutcomeUnknownError",
     "PaperBroker",
     "PortfolioState",

@@ -89,6 +89,26 @@ def test_status_of_a_folder_where_nothing_ever_ran(capsys, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def made(path):
+    """Make an empty journal, as a session that never began leaves it."""
+    path.parent.mkdir(exist_ok=True)
+    open_journal(path).close()
+
+
+@pytest.mark.parametrize("command", [["kill"], ["release", "--yes", "--operator", "ann"]])
+def test_the_switch_makes_no_journal_where_there_is_none(capsys, tmp_path, command):
+    folder = tmp_path / "tpyo"
+
+    assert main([*command, "--data-dir", str(folder)]) == 6
+    assert f"no session runs in {folder}, and there is no journal there" in capsys.readouterr().err
+    assert not folder.exists()
+
+    folder.mkdir()
+    code, document, _ = run_json(capsys, *command, "--data-dir", folder)
+    assert (code, document["exit_code"]) == (6, 6)
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.postgres
 def test_a_server_without_a_journal_is_one_where_nothing_ever_ran(
     capsys, tmp_path, monkeypatch, postgres_url
@@ -100,6 +120,7 @@ def test_a_server_without_a_journal_is_one_where_nothing_ever_ran(
 
 def test_kill_and_release_are_latched_in_the_journal(capsys, tmp_path):
     folder = ["--data-dir", str(tmp_path / "d")]
+    made(tmp_path / "d" / "holdfast.db")
     assert main(["kill", "--reason", "smoke", *folder]) == 0
     killed = run_json(capsys_drained(capsys), "status", *folder)[1]
     assert main(["release", "--yes", "--operator", "ann", *folder]) == 0
@@ -143,6 +164,7 @@ def test_release_without_anybody_to_ask_says_how(capsys, tmp_path, monkeypatch):
 
 def test_release_asks_and_takes_no_for_an_answer(capsys, tmp_path, monkeypatch):
     folder = ["--data-dir", str(tmp_path)]
+    made(tmp_path / "holdfast.db")
     main(["kill", *folder])
     answers = iter(["no"])
     monkeypatch.setattr("typer.prompt", lambda *_, **__: next(answers))
@@ -270,6 +292,7 @@ def test_the_figures_of_another_journal_are_read_there(capsys, finished, tmp_pat
 
 def test_kill_and_release_reach_the_journal_that_the_session_was_given(capsys, tmp_path):
     where = ["--data-dir", str(tmp_path / "d"), "--database-url", f"sqlite:///{tmp_path}/other.db"]
+    made(tmp_path / "other.db")
     assert main(["kill", *where]) == 0
     capsys.readouterr()
 
@@ -279,6 +302,8 @@ def test_kill_and_release_reach_the_journal_that_the_session_was_given(capsys, t
 
 def test_a_kill_that_met_nobody_says_so_and_where(capsys, tmp_path):
     """The data folder is relative by default: a kill from elsewhere must not look like one."""
+    made(Path("holdfast-data/holdfast.db"))
+    made(tmp_path / "d" / "holdfast.db")
     assert main(["kill"]) == 0
     assert "NO SESSION RUNS in holdfast-data: nothing was cancelled" in capsys.readouterr().out
 

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -170,6 +171,8 @@ def test_what_is_no_time_is_refused(text):
 
 
 def test_a_killed_journal_blocks_the_next_session(capsys, tmp_path):
+    Path("d").mkdir()
+    open_journal(Path("d/holdfast.db")).close()
     assert main(["kill", "--data-dir", "d", "--reason", "smoke"]) == 0
     capsys.readouterr()
     document = run_json(capsys, *play(recording(tmp_path), "--no-report"))[1]

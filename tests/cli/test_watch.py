@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+from holdfast.cli import main
 from holdfast.cli.watch import _Shown
 from holdfast.model.errors import NetworkError
 from holdfast.runtime.watch import Look
@@ -50,3 +51,18 @@ def test_a_look_that_failed_tells_programs_the_alarms_that_stand(capsys):
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["is_ok"], first["alarms"]) == (None, [])
     assert (second["is_ok"], second["alarms"][0]["kind"]) == (False, "blind")
+
+
+def test_a_watcher_needs_no_secret_of_the_session(tmp_path, monkeypatch, capsys):
+    """It is to run as a user of its own, who can't read what the session signs with."""
+    monkeypatch.setenv("HOLDFAST_WATCH_API_KEY", "cAn4ry-key")
+    monkeypatch.setenv("HOLDFAST_WATCH_API_SECRET", "cAn4ry-secret")
+    (tmp_path / "holdfast.toml").write_text(
+        'api_key = "traded"\napi_secret_file = "/nowhere/secret"\n'
+        '[venue]\nname = "binance_futures"\nrest_url = "http://127.0.0.1:9"\n'
+    )
+
+    assert main(["watch", "--once"]) == 5
+    told = capsys.readouterr().err
+    assert "there is no journal" in told
+    assert "secret" not in told

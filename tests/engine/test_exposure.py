@@ -13,6 +13,7 @@ from holdfast.model.market import MarkPrice
 from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     MAIN,
+    NS_PER_DAY,
     AccountId,
     ClOrdId,
     NewOrder,
@@ -22,6 +23,7 @@ from holdfast.model.values import (
     Symbol,
 )
 from tests.engine.rig import BTC, ETH, KEY, Rig
+from tests.engine.risk.desk import Desk
 
 LIMIT = OrderType.LIMIT
 STOP = OrderType.STOP_MARKET
@@ -380,3 +382,67 @@ def test_a_position_without_a_contract_ties_up_no_margin():
     rig.trade("manual", "1", symbol=Symbol("NEWUSDT"), side=Side.BUY)
 
     assert rig.engine.core.exposure.maintenance_margin(MAIN) == 0
+
+
+WAITING_ABOVE = [
+    {"order_type": OrderType.TAKE_PROFIT, "price": "100", "trigger_price": Decimal(130)},
+    {
+        "order_type": OrderType.TRAILING_STOP_MARKET,
+        "callback_rate": Decimal(1),
+        "activation_price": Decimal(130),
+    },
+]
+
+
+@pytest.mark.parametrize("fields", WAITING_ABOVE)
+def test_a_sell_that_waits_for_a_higher_price_is_worth_that(fields):
+    desk = Desk(price_collar_pct=Decimal(1), max_order_notional=Decimal(1_250))
+    waiting = desk.sell("10", **fields)
+
+    assert desk.exposure.reach(KEY, waiting).notional == 1_300
+    assert desk.check("position_size", waiting).value == Decimal("0.13")
+    assert not desk.check("order_notional", waiting).passed
+
+    desk.rest(waiting)
+    assert desk.exposure.reach(KEY).notional == 1_300
+    assert desk.exposure.reach(KEY, desk.sell("1")).notional == 1_430
+
+
+def told(rig, mark, symbol=BTC):
+    """The venue's books, with what they value the one position at."""
+    held = rig.state.position((MAIN, symbol))
+    qty, entry_price = held.qty or Decimal(5), held.entry_price or Decimal(100)
+    row = msg.VenuePosition(symbol=symbol, qty=qty, entry_price=entry_price, mark_price=mark)
+    balances = {"USDT": rig.state.account(MAIN).wallet("USDT")}
+    look = {"asked_ts": rig.now, "taken_ts": rig.now, "orders": (), "positions": (row,)}
+    rig.hear(msg.VenueSnapshot(**look, balances=balances))
+
+
+def test_a_day_that_begins_while_the_market_is_silent_counts_what_the_venue_tells(rig):
+    rig.hold("5")
+    rig.now = (rig.now // NS_PER_DAY + 1) * NS_PER_DAY
+    rig.restart()
+    told(rig, 150.0)
+
+    rig.tick()
+
+    _, day = rig.ever(ev.TradingDayStarted)
+    assert day.equity == rig.state.account(MAIN).wallet("USDT") + 250
+    assert reach(rig).notional == 750
+    assert rig.engine.core.market.price(BTC) is None  # orders need a price of the market itself
+
+    rig.price(120)
+    told(rig, 150.0)
+    assert rig.engine.core.exposure.equity(MAIN, "USDT") == day.equity - 150
+
+
+@pytest.mark.parametrize(("mark", "worth"), [(300.0, 1_500), (30.0, 150), (0.0, 500)])
+def test_a_position_in_a_contract_that_nobody_shows_is_worth_what_the_venue_tells(mark, worth):
+    rig, sol = Rig(mismatch_policy="adopt"), Symbol("SOLUSDT")
+    for _ in range(3):
+        rig.wait(10)
+        told(rig, mark, sol)
+    exposure = rig.engine.core.exposure
+
+    assert exposure.reach((MAIN, sol)).notional == worth
+    assert exposure.equity(MAIN, "USDT") == 10_000 + worth - 500

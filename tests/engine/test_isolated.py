@@ -154,15 +154,18 @@ def test_a_wallet_of_nothing_makes_a_position_cross_again(rig):
 
 def test_the_venues_books_say_anew_what_is_isolated(rig):
     isolate(rig, BTCUSDT="40")
-    row = {"entry_price": Decimal(100)}
+    entry = Decimal(100)
+    own = Decimal(30)
     rig.hear(
         msg.VenueSnapshot(
             asked_ts=rig.now,
             taken_ts=rig.now,
             orders=(),
             positions=(
-                msg.VenuePosition(symbol=BTC, qty=Decimal(4), **row),
-                msg.VenuePosition(symbol=ETH, qty=Decimal(2), isolated_wallet=Decimal(30), **row),
+                msg.VenuePosition(symbol=BTC, qty=Decimal(4), entry_price=entry),
+                msg.VenuePosition(
+                    symbol=ETH, qty=Decimal(2), entry_price=entry, isolated_wallet=own
+                ),
             ),
             balances={"USDT": Decimal(10_000)},
         )

@@ -93,6 +93,30 @@ def test_a_book_says_what_a_quote_says(market):
     assert market.price(X) == 100  # half a book has no middle
 
 
+def test_a_quote_from_before_a_whole_bar_is_no_price(market):
+    market.see(quote(99.0, 101.0, T - 61 * NS_PER_S))
+    market.see(bar(150.0))
+    assert market.price(X) == 150
+
+    market.see(quote(99.0, 101.0, T))
+    market.see(bar(160.0, T + 30 * NS_PER_S))
+    assert market.price(X) == 100  # it came within the bar
+
+
+def test_the_top_of_a_book_that_has_changed_since_is_no_price(market):
+    change = BookDelta(symbol=X, ts=T, first_id=2, final_id=2, previous_id=1, bids=(), asks=())
+    market.see(BookSnapshot(symbol=X, ts=T, bids=((99.0, 1.0),), asks=((101.0, 2.0),)))
+    market.see(trade(150.0))
+    assert market.price(X) == 100
+
+    market.see(change)
+    assert market.price(X) == 150  # of the book nobody keeps the top
+
+    market.see(quote(160.0, 162.0))
+    market.see(change)
+    assert market.price(X) == 161  # quotes go on telling it
+
+
 @pytest.mark.parametrize(
     "message",
     [

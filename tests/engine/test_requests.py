@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
@@ -160,6 +161,39 @@ def test_a_request_that_contradicts_itself_is_refused(rig, fields, text):
     plain = {"symbol": BTC, "side": Side.BUY, "qty": Decimal(1)}
 
     refused(rig, msg.PlaceRequest(**(plain | fields)), InputError, text)
+
+
+def test_the_stop_of_a_limit_order_that_reaches_the_market_is_judged_by_the_market(rig):
+    passed = msg.PlaceRequest(
+        symbol=BTC,
+        side=Side.BUY,
+        qty=Decimal(1),
+        order_type=LIMIT,
+        price=Decimal(104),
+        stop_loss=Decimal(102),
+    )
+    refused(rig, passed, InputError, "stop_loss 102 must be below the price 100")
+    order = rig.place(order_type=LIMIT, price="98", stop_loss="97.5")
+    rig.accept(order)
+    rig.price(97.2)
+    moved = msg.ModifyRequest(cl_ord_id=order, price=Decimal(99))
+    refused(rig, moved, InputError, "stop_loss 97.5 must be below the price 97.2")
+
+
+def test_exits_of_a_trailing_stop_are_judged_by_the_price_that_activates_it(rig):
+    trailing = msg.PlaceRequest(
+        symbol=BTC,
+        side=Side.SELL,
+        qty=Decimal(1),
+        order_type=OrderType.TRAILING_STOP_MARKET,
+        callback_rate=Decimal(1),
+        activation_price=Decimal(104),
+        stop_loss=Decimal(103),
+    )
+
+    refused(rig, trailing, InputError, "stop_loss 103 must be above the price 104")
+    rig.hear(replace(trailing, stop_loss=Decimal(106), take_profit=Decimal(101)))
+    assert rig.submitted()
 
 
 def test_exits_need_a_price_to_be_judged_by(rig):

@@ -105,6 +105,12 @@ def test_a_limit_wish_goes_out_at_its_price_on_the_tick_and_its_time_in_force(ri
     assert (order.price, order.time_in_force) == (Decimal("99.1"), TimeInForce.GTX)
 
 
+def test_a_limit_wish_that_reaches_the_market_has_its_stop_behind_the_market(rig):
+    rig.signal(order_type=OrderType.LIMIT, price=Decimal(103), stop_loss=Decimal(101))
+
+    assert denial(rig) == ("protection", "stop_loss 101 must be below the price 100.0")
+
+
 def test_a_limit_sale_is_rounded_up(rig):
     rig.signal(SELL, order_type=OrderType.LIMIT, price=Decimal("101.11"))
 

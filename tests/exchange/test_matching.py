@@ -104,6 +104,22 @@ def test_a_quote_may_be_as_old_as_the_bound():
     assert story(desk.buy(1))[1] == "o1 1@50000"
 
 
+def test_a_book_whose_stream_is_silent_while_trades_go_on_is_not_taken_for_ever():
+    desk = Desk()
+    desk.book([(49_999, 5)], [(50_000, 5)], update_id=5)
+    desk.delta(asks=[(50_001, 5)], ids=(6, 6, 5))
+    desk.now += QUOTE_AGE_NS_MAX - S
+    desk.trade(51_000)
+    assert story(desk.buy(1))[1] == "o1 1@50000"
+
+    desk.trade(51_000)
+    assert desk.exchange.touch(BTC, Side.BUY) is None
+    assert story(desk.buy(1))[1] == "o2 1@51000"
+
+    desk.quote(51_000, 51_001)
+    assert story(desk.buy(1))[1] == "o3 1@51001"
+
+
 def test_a_gap_in_the_deltas_drops_the_book():
     desk = Desk()
     desk.trade(51_000)
@@ -491,6 +507,26 @@ def test_bars_count_only_while_nothing_finer_was_heard():
     assert desk.bar(50_000, 50_100, 40_000, 50_000) == []
 
 
+@pytest.mark.parametrize("finer", ["trade", "quote", "book"])
+def test_bars_count_again_where_nothing_finer_is_heard(finer):
+    desk = Desk()
+    desk.trade(50_000)
+    if finer == "quote":
+        desk.quote(49_999, 50_001)
+    if finer == "book":
+        desk.book([(49_999, 5)], [(50_001, 5)], update_id=5)
+    desk.buy(1, 48_000)
+    desk.now += S
+
+    assert desk.bar(50_000, 50_000, 48_500, 49_000, volume=0) == []
+    assert desk.exchange.mark_price(BTC) == 50_000
+    assert desk.bar(50_000, 50_000, 48_500, 49_000) == []
+
+    assert desk.exchange.mark_price(BTC) == 49_000
+    assert story(desk.buy(1))[1] == "o2 1@49000"
+    assert story(desk.bar(49_000, 49_000, 47_500, 49_000)) == ["o1 1@48000"]
+
+
 def test_only_the_smallest_timeframe_counts():
     desk = Desk()
     desk.bar(50_000, 50_100, 49_900, 50_000)
@@ -506,6 +542,15 @@ def test_a_bars_volume_bounds_what_resting_orders_fill():
     desk.buy(2, 49_500)
 
     assert story(desk.bar(50_000, 50_100, 49_000, 50_000, volume="0.8")) == ["o1 0.8@49500"]
+
+
+def test_in_a_bar_that_stands_still_without_volume_nothing_fills():
+    desk = Desk(liquidity=Liquidity(unknown_queue=d(10)))
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy(1, 49_000)
+
+    assert desk.bar(49_000, 49_000, 49_000, 49_000, volume=0) == []
+    assert story(desk.bar(49_000, 49_000, 48_900, 49_000, volume=0)) == ["o1 1@49000"]  # not told
 
 
 def test_a_bars_volume_works_a_queue_off_once():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -327,3 +328,35 @@ def test_a_bar_that_does_not_last_its_time_frame_is_refused(tmp_path):
 def test_a_capture_of_nothing_that_is_shown_is_refused(tmp_path):
     with pytest.raises(FeedError, match="no market data in the first 1 lines"):
         read(put(tmp_path, {"result": None, "id": 1}))
+
+
+def test_a_settlement_on_the_tape_makes_no_bar_incomplete(tmp_path):
+    trades = [wrapped(tape(i * 1000, t=i + 1)) for i in range(190) if i != 150]  # one is missing
+    trades[70] = wrapped(tape(70_000, t=71, X="INSURANCE_FUND", p="0", q="0"))
+    feed = RecordingFeed(put(tmp_path, *trades))
+
+    bars = feed.history(BTC, "30s", (T + 180_000) * MS, 10)
+
+    assert [(bar.open_ts - T * MS) // (1000 * MS) for bar in bars] == [0, 30, 60, 90]
+
+
+def test_a_capture_goes_on_in_the_next_file_though_streams_overtake_each_other(tmp_path):
+    put(tmp_path, wrapped(tape(0, t=1)), wrapped(ticker(1000)), name="btcusdt_1.gz")
+    put(tmp_path, wrapped(tape(995, t=2)), wrapped(ticker(1010)), name="btcusdt_2.gz")
+
+    shown = list(chain.from_iterable(RecordingFeed(tmp_path).read()))
+
+    assert [(type(m), m.ts // MS - T) for m in shown] == [
+        (Trade, 0),
+        (Quote, 1000),
+        (Trade, 1000),
+        (Quote, 1010),
+    ]
+
+
+def test_captures_of_the_same_time_are_refused(tmp_path):
+    put(tmp_path, wrapped(tape(0, t=1)), wrapped(ticker(5000)), name="btcusdt_1.gz")
+    put(tmp_path, wrapped(tape(3999, t=2)), wrapped(ticker(6000)), name="btcusdt_2.gz")
+
+    with pytest.raises(FeedError, match="overlaps in time"):
+        list(RecordingFeed(tmp_path).read())

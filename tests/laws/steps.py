@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.model import messages as msg
 from holdfast.model.market import Funding
+from holdfast.model.order_wish import OrderWish
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import (
     NS_PER_MS,
     NS_PER_S,
+    OPERATOR,
     ZERO,
     ClOrdId,
     NewOrder,
@@ -27,6 +29,8 @@ from holdfast.model.values import (
 from holdfast.runtime.recovery import StateRecoveryService
 
 if TYPE_CHECKING:
+    from holdfast.engine.order import Order
+
     from .world import World
 
 BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
@@ -129,8 +133,19 @@ def _some_entry(world: World, pick: int):
 
 def cancel(world: World, step: Step) -> None:
     order = _some_entry(world, step.a)
-    if order is not None:
+    if order is None:
+        return
+    if wisher := _wisher_of(order, step):
+        world.hear(OrderWish(strategy_id=wisher, cl_ord_id=order.cl_ord_id, is_cancel=True))
+    else:
         world.hear(msg.CancelRequest(cl_ord_id=order.cl_ord_id))
+
+
+def _wisher_of(order: Order, step: Step) -> StrategyId | None:
+    """Return the strategy that asks, seldom another than the order's own; None for an operator."""
+    if order.request.strategy_id == OPERATOR or step.c % 5 == 0:
+        return None
+    return StrategyId("a") if step.c % 5 == 1 else order.request.strategy_id
 
 
 def modify(world: World, step: Step) -> None:
@@ -140,11 +155,15 @@ def modify(world: World, step: Step) -> None:
     move = (Decimal("-0.002"), ZERO, Decimal("0.002"), Decimal("0.01"))[step.b % 4]
     instrument = world.instruments[order.request.symbol]
     qty = (order.qty, order.qty * 2, order.qty / 2, order.qty + instrument.lot)[step.c % 4]
+    price = order.price * (1 + move)
+    if wisher := _wisher_of(order, step):
+        world.hear(OrderWish(strategy_id=wisher, cl_ord_id=order.cl_ord_id, qty=qty, price=price))
+        return
     world.hear(
         msg.ModifyRequest(
             cl_ord_id=order.cl_ord_id,
             qty=instrument.round_qty(qty),
-            price=instrument.round_price(order.price * (1 + move)),
+            price=instrument.round_price(price),
         )
     )
 

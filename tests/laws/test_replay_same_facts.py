@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.feeds import RecordingFeed
-from holdfast.model.events import OrderFilled
+from holdfast.model.events import OrderCanceled, OrderFilled, OrderReplaced
 from holdfast.model.market import Bar, Funding, MarkPrice, Quote, Trade
 from holdfast.model.values import NS_PER_MS, NS_PER_S
 from holdfast.runtime.live import LiveSession
@@ -45,7 +46,17 @@ GIVEN = st.sampled_from(
         lambda trade: {"quantity": "0.02", "stop_loss": f"{trade.price - 2:.1f}"},
     ]
 )
-SCRIPT = st.dictionaries(st.integers(0, 390), st.tuples(KIND, GIVEN), max_size=12)
+ORDER_WISH = st.tuples(
+    st.sampled_from(["CANCEL", "MODIFY"]),
+    st.builds(
+        lambda count, move: lambda trade: {"count": count, "price": f"{trade.price + move:.1f}"},
+        st.integers(1, 3),
+        st.sampled_from([-30, -2, -0.1, 5]),
+    ),
+)
+SCRIPT = st.dictionaries(
+    st.integers(0, 390), st.one_of(st.tuples(KIND, GIVEN), ORDER_WISH), max_size=12
+)
 
 
 def tape(steps, repeats):
@@ -173,6 +184,36 @@ def test_a_liquidation_comes_at_the_same_trade():
     assert quick[1] == careful[1]
     fills = [fact for fact in quick[1] if isinstance(fact, OrderFilled)]
     assert [fill.cl_ord_id.partition("-")[0] for fill in fills][-1] == "autoclose"
+
+
+@pytest.mark.parametrize("latency_ms", [0, 30, 1500])
+def test_a_maker_that_follows_the_price_gives_the_same_facts(latency_ms):
+    """It rests, is amended at some trades, taken back at others, and filled now and then."""
+    bid = {"quantity": "0.002", "order_type": "LIMIT", "stop_loss": "0", "take_profit": "0"}
+
+    def below(distance, **given):
+        return lambda trade: {**given, "price": f"{trade.price - distance:.1f}"}
+
+    script = {}
+    for number in range(0, 2_000, 200):
+        script[number] = ("BUY", below(20, **bid))
+        for step, at in enumerate(range(number + 20, number + 150, 37)):
+            is_near = step == 3 and number % 400 == 0
+            script[at] = ("MODIFY", below(1 if is_near else 15 - step, count=1))
+        script[number + 170] = ("CANCEL", {"count": 3})
+    steps = [(0.5, 40), (-0.1, 10), (0.1, 400), (-3.0, 10), (3.0, 999), (-0.5, 10)]
+
+    quick, careful = both_ways(
+        Listed(tape(steps, 2_000), chunk=300),
+        lambda: [Scripted(script)],
+        terms=Terms(latency_ns=latency_ms * NS_PER_MS),
+    )
+
+    assert quick[1] == careful[1]
+    assert quick[2][0].seen == careful[2][0].seen
+    kinds = Counter(type(fact) for fact in quick[1])
+    assert min(kinds[kind] for kind in (OrderReplaced, OrderCanceled, OrderFilled)) > 2
+    assert quick[0].books == careful[0].books
 
 
 def test_trades_are_passed_over_at_all(monkeypatch):

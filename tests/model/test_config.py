@@ -205,6 +205,13 @@ def test_a_value_out_of_its_range_says_what_was_expected(key, value, expected):
     [
         ("symbols", "btcusdt, ETHUSDT ,btcusdt", ("BTCUSDT", "ETHUSDT")),
         ("strategies", ["sma_cross"], ("sma_cross",)),
+        ("strategies", "rsi, sma_cross", ("rsi", "sma_cross")),
+        (
+            "strategies",
+            "sma_cross:fast=5,slow=20, rsi, m.py:Mine:at=12:30,n=2",
+            ("sma_cross:fast=5,slow=20", "rsi", "m.py:Mine:at=12:30,n=2"),
+        ),
+        ("strategies", "fast=5", ("fast=5",)),
         ("leverages", "btcusdt=10, ETHUSDT=5", {"BTCUSDT": 10, "ETHUSDT": 5}),
         ("leverages", '{"BTCUSDT": 10}', {"BTCUSDT": 10}),
         ("recv_window_ns", "2.5s", 2_500_000_000),
@@ -478,6 +485,22 @@ def test_names_of_others_are_left_alone_and_near_misses_warned_of():
 
 
 # Secrets
+
+
+def test_a_setting_in_small_letters_is_not_ignored_without_a_word():
+    dotenv = write(".env", "max_daily_loss_pct=0.01\nother=1\n")
+    said = refusal(lambda: TradingConfig.load(env={}, dotenv=dotenv))
+    assert ".env:1: max_daily_loss_pct is no setting; did you mean MAX_DAILY_LOSS_PCT?" in said
+    assert "other" not in said
+
+    said = refusal(lambda: TradingConfig.load(env={"Holdfast_Leverage": "3"}))
+    assert "did you mean HOLDFAST_LEVERAGE?" in said
+    said = refusal(lambda: TradingConfig.load(env={"holdfast_accounts_b_leverage": "3"}))
+    assert "did you mean HOLDFAST_ACCOUNTS_B_LEVERAGE?" in said
+
+    Path(".env").unlink()
+    loaded = TradingConfig.load(env={"leverage": "3", "http_proxy": "x"})
+    assert (loaded.config.leverage, loaded.warnings) == (5, ())
 
 
 def test_what_is_wrong_with_a_keys_name_can_be_read_where_secrets_are_masked():

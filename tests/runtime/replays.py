@@ -55,6 +55,12 @@ class Streamed:
             setattr(self, method, getattr(feed, method))
 
 
+ORDER_WISHES = {
+    "CANCEL": lambda one, order, given: one.cancel(order.cl_ord_id),
+    "MODIFY": lambda one, order, given: one.modify(order.cl_ord_id, given["price"]),
+}
+
+
 class Scripted(Strategy):
     """Wishes at the trades whose numbers the script names; looks around while it does."""
 
@@ -70,7 +76,16 @@ class Scripted(Strategy):
             self.seen.append((self.ctx.now(), self.ctx.equity(), self.ctx.position(trade.symbol)))
         if (wish := self.script.get(number)) is not None:
             kind, given = wish
-            self.signal(kind, trade.symbol, **given(trade) if callable(given) else given)
+            given = given(trade) if callable(given) else given
+            if kind in ORDER_WISHES:
+                self.seen.append(resting := self.ctx.orders(trade.symbol))
+                for order in resting[: given["count"]]:
+                    ORDER_WISHES[kind](self, order, given)
+            else:
+                self.signal(kind, trade.symbol, **given)
+
+    def on_order(self, update):
+        self.seen.append((self.ctx.now(), update))
 
     def on_fill(self, fill):
         self.seen.append((self.ctx.now(), fill.qty, fill.price, self.ctx.equity()))

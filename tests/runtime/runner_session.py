@@ -14,7 +14,7 @@ from holdfast.feeds import FeedSettings, SyntheticFeed
 from holdfast.model import events as ev
 from holdfast.model.ids import Owner, make_cl_ord_id
 from holdfast.model.market import Bar, MarketData, Quote, Trade
-from holdfast.model.signal import SignalGenerated
+from holdfast.model.order_wish import Wish
 from holdfast.model.values import (
     NS_PER_S,
     ClOrdId,
@@ -41,7 +41,7 @@ class Books:
     """The view of a desk with the orders that it is given."""
 
     def __init__(self) -> None:
-        self.orders: dict[ClOrdId, Order] = {}
+        self.known: dict[ClOrdId, Order] = {}
         self.held: dict[tuple[StrategyId, Symbol], Decimal] = {}
 
     def position(self, strategy_id: StrategyId, symbol: Symbol) -> Decimal:
@@ -50,8 +50,12 @@ class Books:
     def equity(self) -> Decimal:
         return Decimal(10_000)
 
+    def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Order]:
+        own = [o for o in self.known.values() if o.request.strategy_id == strategy_id]
+        return [o for o in own if symbol in (None, o.request.symbol)]
+
     def order(self, cl_ord_id: ClOrdId) -> Order | None:
-        return self.orders.get(cl_ord_id)
+        return self.known.get(cl_ord_id)
 
 
 class Session:
@@ -64,9 +68,9 @@ class Session:
         self.feed = feed
         self.symbols = symbols
         self.books = Books()
-        self.wishes: list[SignalGenerated] = []
+        self.wishes: list[Wish] = []
         self.failed: dict[str, str] = {}
-        self.react: Callable[[SignalGenerated], None] = lambda wish: None
+        self.react: Callable[[Wish], None] = lambda wish: None
         self.runner = LiveStrategyRunner(hook_budget_ms=budget_ms)
         for name, strategy in strategies.items():
             self.runner.add_strategy(name, strategy)
@@ -87,7 +91,7 @@ class Session:
         self.runner.end("the feed has ended")
         return self
 
-    def _emit(self, wish: SignalGenerated) -> None:
+    def _emit(self, wish: Wish) -> None:
         self.wishes.append(wish)
         self.react(wish)
 

@@ -9,13 +9,20 @@ from typing import Any
 
 import pytest
 
-from holdfast import ConfigError, InputError, LiveTradingService, StrategyError
+from holdfast import (
+    BinanceFuturesBroker,
+    ConfigError,
+    InputError,
+    LiveTradingService,
+    StrategyError,
+)
 from holdfast.journal import open_journal
 from holdfast.model.events import OrderFilled
 from holdfast.model.market import Trade
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import NS_PER_S, AccountId, Side, SignalType, TradingSessionStatus
 from holdfast.runtime.accounts import Accounts, check_keys
+from holdfast.runtime.assembly import assemble, openers_of
 from holdfast.runtime.books import BooksReport
 from holdfast.runtime.starting import telling_waits
 from holdfast.runtime.trading_state import TradingState
@@ -317,6 +324,38 @@ def test_one_key_of_two_accounts_is_refused_wherever_it_comes_from(tmp_path):
     twins = config.model_copy(update={"api_key": "another"})
     with pytest.raises(ConfigError, match="accounts main and b have one key at binance_futures"):
         check_keys(twins, twins.account_names)
+
+
+SECOND_AT_BINANCE = {"second": {"venue": "binance_futures", "api_key": "k", "api_secret": "s"}}
+
+
+@pytest.mark.parametrize(
+    ("broker", "settings"),
+    [
+        ({"testnet": True}, {"testnet": False}),
+        ({"testnet": False}, {}),
+        ({"rest_url": "http://127.0.0.1:9"}, {}),
+        ({}, {"rest_url": "http://127.0.0.1:9"}),
+    ],
+)
+async def test_an_account_elsewhere_than_the_broker_s_is_refused(tmp_path, broker, settings):
+    """Its orders would be judged by another market's prices; one of the two may be real money."""
+    config = config_in(tmp_path, dry_run=False, speed=1.0, accounts=SECOND_AT_BINANCE, **settings)
+    with pytest.raises(ConfigError, match="the account second is traded where the settings say"):
+        await assemble(
+            config,
+            [BTC],
+            feed=ScriptedFeed(is_live=True),
+            broker=BinanceFuturesBroker("other", "s", **broker),
+        )
+
+
+def test_a_key_of_the_broker_s_is_no_other_account_s(tmp_path):
+    config = config_in(tmp_path, dry_run=False, accounts=SECOND_AT_BINANCE)
+    with pytest.raises(ConfigError, match="the accounts main and second have one key"):
+        openers_of(config, BinanceFuturesBroker("k", "s"), {}, is_dry=False)
+
+    openers_of(config, BinanceFuturesBroker("other", "s"), {}, is_dry=False)
 
 
 async def test_each_account_is_marked_in_the_data_folder(tmp_path):

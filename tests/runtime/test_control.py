@@ -6,6 +6,8 @@ import asyncio
 import os
 import socket
 import stat
+from datetime import datetime
+from decimal import Decimal
 
 import aiohttp
 import pytest
@@ -23,6 +25,7 @@ from holdfast.model.errors import (
     VenueRefused,
 )
 from holdfast.model.messages import Request, RequestRefused
+from holdfast.model.values import NS_PER_S
 from holdfast.runtime import books, control_client, live, operations
 from holdfast.runtime.control import BODY_BYTES_MAX, ControlServer
 from holdfast.runtime.control_client import ControlClient
@@ -30,6 +33,8 @@ from holdfast.runtime.control_file import Endpoint, NoSessionRunning, write_endp
 from holdfast.runtime.control_routes import ROUTES
 from holdfast.runtime.service import LiveTradingService
 from tests.runtime.control_desk import BTC, restarting, running
+
+ENDS = "2040-01-01T08:00:00+00:00"
 
 
 @pytest.fixture
@@ -153,6 +158,32 @@ async def test_an_order_by_hand_goes_its_whole_way(tmp_path):
     assert closed["position"]["quantity"] == "0"
     assert after["orders"] == []
     assert len(everything["orders"]) == 3
+
+
+async def test_trailing_stops_and_orders_with_an_end_are_placed(tmp_path):
+    async with running(tmp_path) as desk:
+        buy = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.004"}
+        await desk.post("/v1/orders", **buy)
+        trailing = await desk.post(
+            "/v1/orders",
+            **buy | {"side": "SELL", "type": "TRAILING_STOP_MARKET", "reduce_only": True},
+            callback_rate="1.5",
+            activation_price="51000",
+        )
+        ending = {"type": "LIMIT", "price": "48000", "tif": "GTD", "expire_at": ENDS}
+        limited = await desk.post("/v1/orders", **buy | ending)
+        known = desk.service.live.engine.state.orders
+        requests = [known[each["order"]["id"]].request for each in (trailing, limited)]
+        with pytest.raises(InputError, match="time zone"):
+            await desk.post("/v1/orders", **buy | ending | {"expire_at": ENDS[:19]})
+        with pytest.raises(InputError, match="expire_at"):
+            await desk.post("/v1/orders", **buy | ending | {"expire_at": "tomorrow"})
+
+    assert (requests[0].callback_rate, requests[0].activation_price) == (
+        Decimal("1.5"),
+        Decimal(51000),
+    )
+    assert requests[1].expire_ts == int(datetime.fromisoformat(ENDS).timestamp()) * NS_PER_S
 
 
 async def test_a_resting_order_is_amended_and_taken_back(tmp_path):
@@ -365,6 +396,18 @@ async def test_pause_resume_kill_and_release_steer_the_session(tmp_path):
     assert resumed["session"]["status"] == "RUNNING"
     assert (status["is_killed"], status["kill_reason"]) == (True, "smoke")
     assert placed["order"]["status"] == "FILLED"
+
+
+async def test_metrics_are_of_the_account_that_is_named(tmp_path):
+    async with running(tmp_path, accounts={"second": {"initial_balance": 5000}}) as desk:
+        shown = [
+            (await desk.get(f"/v1/metrics{query}"))["metrics"]["wallet"]
+            for query in ("", "?account=main", "?account=second")
+        ]
+        with pytest.raises(InputError, match="no account 'third'"):
+            await desk.get("/v1/metrics?account=third")
+
+    assert shown == ["10000", "10000", "5000"]
 
 
 async def test_adjust_trades_to_the_target_and_stop_flattens(tmp_path):

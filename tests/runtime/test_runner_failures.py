@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.model.market import Trade
-from holdfast.model.signal import SignalGenerated
+from holdfast.model.order_wish import Wish
 from holdfast.strategies import Strategy
 from tests.runtime.runner_session import (
     BTC,
@@ -47,7 +47,7 @@ def test_strategy_that_fails_in_a_hook_is_taken_off_and_the_others_go_on(hook, a
     bad, good, alone = Misbehaving(hook, act), Tape("1m"), Tape("1m")
     session = Session(feed, {"bad": bad, "good": good}, budget_ms=BUDGET_MS).begin()
     order = order_of("bad")
-    session.books.orders[order.cl_ord_id] = order
+    session.books.known[order.cl_ord_id] = order
 
     session.show(everything(feed))
     session.runner.on_fact(fill_of(order))
@@ -185,7 +185,7 @@ def test_failure_of_who_takes_the_wish_is_not_the_strategys():
 
     session = Session(synthetic(), {"w": Wishing()})
 
-    def react(wish: SignalGenerated) -> None:
+    def react(wish: Wish) -> None:
         raise OSError("disk full")
 
     session.react = react

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.engine.order import Order
 from holdfast.model import events as ev
-from holdfast.model.signal import SignalGenerated
+from holdfast.model.order_wish import Wish
 from holdfast.model.values import (
     ClOrdId,
     NewOrder,
@@ -48,7 +48,7 @@ def test_owner_hears_how_its_order_fares_and_nobody_else():
     name = "a_name_longer_than_an_id_can_carry"
     session = Session(synthetic(), {name: mine, "a_name_longer_too": other}).begin()
     order = order_of(name)
-    session.books.orders[order.cl_ord_id] = order
+    session.books.known[order.cl_ord_id] = order
     cl_ord_id = order.cl_ord_id
     fill = fill_of(order)
     facts: list[ev.OrderFact | ev.OrderFilled] = [
@@ -85,7 +85,7 @@ def test_denied_order_tells_its_owner_the_rule():
     session = Session(synthetic(), {"mine": mine}).begin()
     order = order_of("mine")
     order.status, order.reason = OrderStatus.DENIED, "margin: too little"
-    session.books.orders[order.cl_ord_id] = order
+    session.books.known[order.cl_ord_id] = order
 
     session.runner.on_fact(
         ev.OrderDenied(ts=1, order=order.request, rule="margin", reason="too little", verdicts=())
@@ -131,7 +131,7 @@ def test_wish_that_comes_back_as_a_fill_makes_the_next_without_getting_deep():
     strategy = PingPong()
     session = Session(synthetic(), {"p": strategy})
 
-    def react(wish: SignalGenerated) -> None:
+    def react(wish: Wish) -> None:
         nonlocal depth, deepest
         depth += 1
         deepest = max(deepest, depth)

@@ -323,6 +323,15 @@ async def test_files_are_where_the_settings_say(tmp_path):
     assert found == {"one/holdfast.db", "one/paper.db", "other/facts.db", "two/paper.db"}
 
 
+@pytest.mark.parametrize(("on_stop", "is_held"), [("keep", True), ("flatten", False)])
+async def test_a_feed_that_ends_leaves_what_the_setting_says(tmp_path, on_stop, is_held):
+    async with running(tmp_path, on_stop=on_stop) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        desk.feed.end()
+        await desk.service.wait()
+        assert bool(desk.state.open_keys()) is is_held
+
+
 # What the engine goes by, in every kind of session
 
 

@@ -49,7 +49,9 @@ def test_a_bot_of_ones_own_is_taken(tmp_path, capsys):
     arguments = ["--seed", "1", "--minutes", "0.3", "--strategy", f"{path}:Bot", "--json"]
 
     assert main(["simulate", *arguments]) == ExitCode.OK
-    assert json.loads(capsys.readouterr().out)["orders"] > 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["orders"] > 0
+    assert document["strategies_tried_nothing"] is False
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_a_bot_of_ones_own_is_taken(tmp_path, capsys):
     [
         ("self.signal('BUY', trade.symbol)", ExitCode.OK, "Your strategy would have survived"),
         ("1 / 0", ExitCode.UNEXPECTED, "ZeroDivisionError"),
-        ("pass", ExitCode.OK, "Nothing was tried"),
+        ("pass", ExitCode.UNEXPECTED, "Nothing was tried"),
     ],
 )
 def test_a_bot_is_told_what_it_did_and_whether_it_lived(tmp_path, capsys, body, code, said):
@@ -67,6 +69,17 @@ def test_a_bot_is_told_what_it_did_and_whether_it_lived(tmp_path, capsys, body, 
 
     assert main(["simulate", "--seeds", "1", *QUICK, "--strategy", f"{path}:Bot"]) == code
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("runs", [["--seeds", "1"], ["--seed", "0"]], ids=["batch", "one seed"])
+def test_a_document_says_that_nothing_was_tried(tmp_path, capsys, runs):
+    path = tmp_path / "bot.py"
+    path.write_text(BOT.replace("if not", "if False and"))
+    arguments = [*runs, *QUICK, "--strategy", f"{path}:Bot", "--json"]
+
+    assert main(["simulate", *arguments]) == ExitCode.UNEXPECTED
+    document = json.loads(capsys.readouterr().out)
+    assert (document["strategies_tried_nothing"], document["exit_code"]) == (True, 1)
 
 
 def test_a_bot_hears_bars_of_a_minute(tmp_path, capsys):

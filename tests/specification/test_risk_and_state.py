@@ -26,8 +26,10 @@ from holdfast import (
     reconcile_orders,
     reconcile_positions,
 )
+from holdfast.engine.housekeeping import MARGIN_RATIO_MAX
 from holdfast.engine.session import TRANSITIONS
 from holdfast.feeds import FeedSettings
+from holdfast.model.values import NS_PER_S
 from holdfast.model.values import TradingSessionStatus as S
 from tests.runtime.session_desk import BTC, START, books_agree, config_in, crash_image, running
 
@@ -238,6 +240,18 @@ async def test_circuit_breaker_listing():
     assert breaker.state == "OPEN"
     with pytest.raises(CircuitOpenError):
         await breaker.call(func, 1)
+
+
+def test_a_breaker_has_the_defaults_of_the_listing_by_itself_and_in_a_session():
+    alone, settings = CircuitBreaker(), TradingConfig().engine_settings()
+
+    assert (alone.failure_threshold, alone.recovery_timeout) == (5, 60)
+    assert settings.breaker_threshold == alone.failure_threshold
+    assert settings.breaker_recovery_ns == alone.recovery_timeout * NS_PER_S
+
+
+def test_positions_are_closed_past_the_margin_ratio_of_the_listing():
+    assert Decimal("0.8") == MARGIN_RATIO_MAX
 
 
 # Configuration

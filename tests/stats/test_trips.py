@@ -50,6 +50,20 @@ def test_a_fill_past_zero_ends_one_trip_and_begins_the_next():
     assert first.exit_ts == second.entry_ts == flip.ts
 
 
+def test_what_the_end_of_a_contract_brought_belongs_to_the_trip_that_it_ends():
+    ledger = Ledger()
+    ledger.buy("2", "100", fee="0.1")
+    paid = {"symbol": BTC, "venue_ts": ledger.ts}
+    ledger.add(ev.SettlementPaid, **paid, amount=D(30), settlement_id="1")
+    ledger.add(ev.SettlementPaid, **paid, amount=D("-0.5"), settlement_id="2", is_fee=True)
+    ledger.add(ev.PositionAdopted, symbol=BTC, qty=D(0), entry_price=D(0), reason="settled")
+
+    (trip,) = round_trips(ledger.facts)
+
+    assert (trip.qty, trip.exit_price) == (D(2), D(0))
+    assert (trip.gross_pnl, trip.fees, trip.net_pnl) == (D(30), D("0.6"), D("29.4"))
+
+
 def test_a_fee_finer_than_a_wallet_books_is_not_rounded():
     ledger = Ledger()
     ledger.buy("1", "100", fee="0.00000000001")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from holdfast.model.market import Bar
+from holdfast.model.order_wish import OrderWish, Wish
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import SignalType, StrategyId, Symbol
-from holdfast.strategies import Strategy
+from holdfast.strategies import OrderUpdate, Strategy
 from tests.indicators.series import Series
 
 BTC = Symbol("BTCUSDT")
@@ -27,6 +28,7 @@ class Desk:
         self.is_warming_up = False
         self.held: dict[Symbol, Decimal] = {}
         self.signals: list[SignalGenerated] = []
+        self.order_wishes: list[OrderWish] = []
         self.heard: list[tuple[int, str]] = []  # number of the bar, what was wished for
         self.logged: list[str] = []
         self._time = 0
@@ -42,6 +44,9 @@ class Desk:
     def equity(self) -> Decimal:
         return Decimal(10_000)
 
+    def orders(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
+        return []
+
     def history(self, symbol: Symbol, timeframe: str, count: int) -> list[Bar]:
         return []
 
@@ -55,7 +60,10 @@ class Desk:
             self._bars += 1
         return self.heard
 
-    def _hear(self, wish: SignalGenerated) -> None:
+    def _hear(self, wish: Wish) -> None:
+        if isinstance(wish, OrderWish):
+            self.order_wishes.append(wish)
+            return
         self.signals.append(wish)
         self.heard.append((self._bars, wish.signal_type.value))
         self.held[wish.symbol] = TARGETS[wish.signal_type]

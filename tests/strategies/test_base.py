@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.model.errors import StrategyError
 from holdfast.model.market import Bar
+from holdfast.model.order_wish import OrderWish
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import OrderType, SignalType, StrategyId, TimeInForce
 from holdfast.strategies import HOOKS, Context, Strategy, overridden_hooks
@@ -170,6 +172,56 @@ def test_signals_are_swallowed_while_warming_up():
     desk.run(bars_at([3.0]))
 
     assert [wish.quantity for wish in desk.signals] == [Decimal(1)]
+
+
+def test_an_order_is_wished_back_or_amended_by_its_id():
+    desk = Desk(Silent())
+    desk._time = 123
+
+    desk.strategy.cancel("hf.1", "the quote moved")
+    desk.strategy.modify("hf.2", 99.5)
+    desk.strategy.modify("hf.3", quantity="0.2")
+
+    def wish(cl_ord_id: str, **given: object) -> OrderWish:
+        known = {"strategy_id": "mine", "cl_ord_id": cl_ord_id, "ts": 123}
+        return msgspec.convert(known | given, OrderWish, strict=False)
+
+    assert desk.order_wishes == [
+        wish("hf.1", is_cancel=True, reason="the quote moved"),
+        wish("hf.2", price="99.5"),
+        wish("hf.3", qty="0.2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wish", "text"),
+    [
+        (lambda s: s.cancel(None), "cancel of mine: order_id must be a text, was None"),
+        (lambda s: s.cancel("x", 1), "cancel of mine: reason must be a text, was 1"),
+        (lambda s: s.modify("x"), "modify of mine: a price or a quantity is needed, both were"),
+        (lambda s: s.modify("x", 0), "modify of mine: price must be > 0, was 0"),
+        (lambda s: s.modify("x", None, "-1"), "modify of mine: quantity must be > 0, was '-1'"),
+        (lambda s: s.modify("x", float("nan")), "modify of mine: price must be finite"),
+    ],
+)
+def test_an_impossible_wish_for_an_order_names_the_value(wish, text):
+    desk = Desk(Silent())
+
+    with pytest.raises(StrategyError) as caught:
+        wish(desk.strategy)
+
+    assert text in str(caught.value)
+    assert desk.order_wishes == []
+
+
+def test_wishes_for_orders_need_a_runner_and_are_swallowed_while_warming_up():
+    for wish in (lambda s: s.cancel("x"), lambda s: s.modify("x", 1)):
+        with pytest.raises(StrategyError, match="before a runner bound"):
+            wish(Silent())
+        desk = Desk(Silent())
+        desk.is_warming_up = True
+        wish(desk.strategy)
+        assert desk.order_wishes == []
 
 
 def test_two_strategies_of_a_class_do_not_share_a_runner():

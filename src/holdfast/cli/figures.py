@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlencode
 
+from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning
-from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
+from .options import Account, AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import amount, money, print_json, print_pairs, share, text_of, time_of, warn
 
 
@@ -52,9 +54,15 @@ def report_of(figures: dict[str, Any]) -> str:
     return text_report(msgspec.convert(given, SessionStats, str_keys=True, strict=False))
 
 
-def metrics(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show how the account of the running session stands at this moment."""
-    found = Place(data_dir, config).client().get("/v1/metrics")
+def metrics(
+    account: Account = MAIN,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how an account of the running session stands at this moment."""
+    query = urlencode({"account": account})
+    found = Place(data_dir, config).client().get(f"/v1/metrics?{query}")
     if as_json:
         print_json(found)
         return

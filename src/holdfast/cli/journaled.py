@@ -20,6 +20,11 @@ from ..stats import SessionStats, fold_session
 NOTE = "no session is running; this is what the journal says"
 
 
+def has_journal(config: TradingConfig) -> bool:
+    """Tell whether there is a journal."""
+    return is_made(config.database_url)
+
+
 @contextmanager
 def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
     """Open the journal to read it.
@@ -28,10 +33,9 @@ def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
         NoSessionRunning: there is none yet.
         JournalError: it can't be read.
     """
-    where = config.database_url
-    if not is_made(where):
+    if not has_journal(config):
         raise NoSessionRunning(f"{nothing_runs(config.data_dir)} (none ever ran there)")
-    journal = open_journal(where, read_only=True)
+    journal = open_journal(config.database_url, read_only=True)
     try:
         yield journal
     finally:

@@ -29,7 +29,8 @@ def kill(
 ) -> None:
     """Block new orders and cancel all entries at once, until `holdfast release`.
 
-    Where no session runs, the block is written to the journal, and the next start obeys it.
+    Where no session runs, the block is written to the journal, and the next start obeys it. Where
+    there is no journal either, nothing is done, and the exit code is 6.
     """
     found = _kill(Place(data_dir, config, database_url), reason, flatten=flatten)
     if as_json:

@@ -6,19 +6,28 @@ from ..model.config import TradingConfig
 from ..model.events import KillSwitchEngaged, KillSwitchReleased
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
 from ..runtime.assembly import own_journal
+from ..runtime.control_file import NoSessionRunning
 from ..runtime.recovery import StateRecoveryService
+from .journaled import has_journal
 
 
 def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch) -> None:
     """Record the operator's word, durably.
 
     Only the switch itself is recorded: what follows from it (cancels, closing orders) is asked
-    of the venue by the session that starts next, which the switch tells to.
+    of the venue by the session that starts next, which the switch tells to. No journal is made for
+    it: a mistyped folder would look like a switch that is engaged.
 
     Raises:
+        NoSessionRunning: there is no journal.
         JournalLocked: a session owns the journal after all.
         SessionStateError: there is nothing to release.
     """
+    if not has_journal(config):
+        raise NoSessionRunning(
+            f"no session runs in {config.data_dir}, and there is no journal there: nothing was "
+            "blocked or released, and nothing was made; is the folder right?"
+        )
     journal = own_journal(config)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine

@@ -78,7 +78,7 @@ def place(
     side: Annotated[str, typer.Argument(help="BUY or SELL.")],
     quantity: Annotated[str, typer.Argument(help="In base units, a multiple of the lot.")],
     type_: Annotated[
-        str, typer.Option("--type", help="MARKET, LIMIT, STOP_MARKET, TAKE_PROFIT_MARKET ...")
+        str, typer.Option("--type", help="MARKET, LIMIT, STOP_MARKET, TRAILING_STOP_MARKET ...")
     ] = "",
     price: Annotated[str | None, typer.Option("--price", help="Limit price.")] = None,
     trigger_price: Annotated[
@@ -88,9 +88,15 @@ def place(
         str | None, typer.Option("--callback-rate", help="Of a trailing stop, percent: 1 is 1 %.")
     ] = None,
     activation_price: Annotated[
-        str | None, typer.Option("--activation-price", help="Where a trailing stop begins.")
+        str | None,
+        typer.Option("--activation-price", help="Where a trailing stop sets out."),
     ] = None,
-    tif: Annotated[str, typer.Option("--tif", help="GTC, IOC, FOK or GTX (post-only).")] = "GTC",
+    tif: Annotated[
+        str, typer.Option("--tif", help="GTC, IOC, FOK, GTX (post-only) or GTD.")
+    ] = "GTC",
+    expire_at: Annotated[
+        str | None, typer.Option("--expire-at", help="When GTD ends: 2026-12-01T08:00:00Z.")
+    ] = None,
     stop_loss: Annotated[
         str | None, typer.Option("--stop-loss", help="Price of a stop for what fills.")
     ] = None,
@@ -123,6 +129,7 @@ def place(
             callback_rate=callback_rate,
             activation_price=activation_price,
             tif=tif,
+            expire_at=expire_at,
             stop_loss=stop_loss,
             take_profit=take_profit,
             reduce_only=reduce_only,

@@ -68,6 +68,8 @@ def simulate(
 
     Every order must be accounted for: none lost, none doubled, positions and balances equal to
     the last digit, every position with its stop, whatever was dropped, delayed, killed or lost.
+    With --strategy the exit code is 1 also where it was taken off, or had no fill: then nothing
+    was tried.
     """
     from ..runtime.assembly import load_strategies
     from ..simulation.faults import chosen
@@ -206,8 +208,7 @@ def _tell(tally: Tally, base: Spec, *, as_json: bool) -> int:
     import msgspec
 
     idle = tally.idle_kinds(base.kinds)
-    is_well = not (tally.failures or idle or (base.strategy and tally.was_taken_off))
-    code = ExitCode.OK if is_well else ExitCode.UNEXPECTED
+    code = ExitCode.UNEXPECTED if idle else _code_of(tally, base.strategy)
     if as_json:
         print_json(tally.document(base.kinds) | {"exit_code": int(code)})
         return code
@@ -226,6 +227,12 @@ def _tell(tally: Tally, base: Spec, *, as_json: bool) -> int:
     for failure in tally.failed[:SHOWN_MAX]:
         _tell_failure(msgspec.structs.replace(base, seed=failure.seed, kills=failure.kills))
     return code
+
+
+def _code_of(tally: Tally, strategy: str) -> ExitCode:
+    """Say whether all runs went well; of a strategy of the caller's, whether it was tried too."""
+    fell_short = bool(strategy) and (tally.was_taken_off or tally.tried_nothing)
+    return ExitCode.UNEXPECTED if tally.failures or fell_short else ExitCode.OK
 
 
 def _world_rows(tally: Tally) -> list[tuple[str, str]]:
@@ -277,7 +284,7 @@ def _survived(tally: Tally, strategy: str = "") -> str:
             f"The account survived {_runs(tally)}; your strategy did not: it failed, was "
             "taken off, and its positions were left to their stops. See above for its errors."
         )
-    if not tally.deeds.get("fills"):
+    if tally.tried_nothing:
         done = "had no fill" if tally.deeds.get("wishes") else "wished for nothing"
         return (
             f"Nothing was tried: in {_runs(tally)} your strategy {done}. Its bars are as long as "
@@ -322,7 +329,7 @@ def _play_one(spec: Spec, *, as_json: bool) -> int:
     verdict = judge(spec)
     tally = Tally()
     tally.add(verdict)
-    code = ExitCode.UNEXPECTED if verdict.violations else ExitCode.OK
+    code = _code_of(tally, spec.strategy)
     if as_json:
         document = tally.document(()) | {"seed": spec.seed, "journal_hash": verdict.head}
         print_json(document | {"replay": replay_command(spec), "exit_code": int(code)})

@@ -16,6 +16,7 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model import market as mkt
 from ..model import messages as msg
+from ..model.order_wish import OrderWish
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
 from ..model.values import Key, TradingSessionStatus, Verdict
@@ -23,6 +24,7 @@ from . import (
     comparing,
     contracts,
     housekeeping,
+    order_wishes,
     parents,
     protection,
     reconcile,
@@ -339,6 +341,7 @@ def _strategy_failed(core: Core, message: msg.StrategyFailed) -> None:
 # Each handler takes its own kind of message, which no single signature can say.
 _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     SignalGenerated: signals.on_signal,
+    OrderWish: order_wishes.on_order_wish,
     msg.ExecutionReport: _report,
     msg.RequestRefused: reports.on_refused,
     msg.OutcomeUnknown: reports.on_outcome_unknown,

@@ -58,17 +58,17 @@ class Exposure:
         self._market = market
 
     def mark(self, key: Key) -> Decimal:
-        """Return the mark price; the entry price while the market is silent."""
+        """Return the mark price; the entry price where none was heard, nor told with the books."""
         return self._market.mark(key[1]) or self._state.position(key).entry_price
 
     def dearest(self, key: Key) -> Decimal:
-        """Return the higher of mark and reference price; the entry price while both are silent.
+        """Return the higher of mark and reference price; while both are silent what `mark` is.
 
         Limits go by it: a mark that is wrong, or late, must make no position small.
         """
         market = self._market.of(key[1])
         mark, reference = market.mark, market.reference
-        price = market.decimal(max(reference, mark))
+        price = market.decimal(max(reference, mark) or market.told)
         return price or self._state.position(key).entry_price
 
     def unrealized(self, key: Key) -> Decimal:
@@ -139,14 +139,14 @@ class Exposure:
             is_buy = request.side is BUY
             if not request.reduce_only:
                 sells_buys[is_buy] += order.leaves_qty
-                asked = order.price or request.trigger_price or ZERO
-                price = max(price, asked, order.replace_price)
+                waits_for = request.dearest if request.order_type.is_conditional else ZERO
+                price = max(price, waits_for, order.price or ZERO, order.replace_price)
                 continue
             closing[is_buy] += min(order.leaves_qty, order.may_close)
             held[is_buy] = max(held[is_buy], order.may_close)
         if extra is not None and not extra.reduce_only:
             sells_buys[extra.side is BUY] += extra.qty
-            price = max(price, extra.price or extra.trigger_price or ZERO)
+            price = max(price, extra.dearest)
         qty = self._state.position(key).qty
         longest = qty + min(closing[True], held[True]) + sells_buys[True]
         shortest = qty - min(closing[False], held[False]) - sells_buys[False]
@@ -161,7 +161,7 @@ class Exposure:
                 longest += extra.qty
             else:
                 shortest -= extra.qty
-            price = max(price, extra.price or extra.trigger_price or ZERO)
+            price = max(price, extra.dearest)
         return Reach(longest, shortest, price)
 
     def gross(self, account: AccountId, extra: NewOrder | None = None) -> Decimal:

@@ -36,7 +36,8 @@ DECIMALS_KEPT = 8
 class SymbolMarket:
     """One symbol's prices (float64) and the closes of its sampling periods.
 
-    `cut_off` says what of its data does not come, "" where all comes.
+    `cut_off` says what of its data does not come, "" where all comes. `told` is the mark price that
+    the venue's books named last: it counts for what is held, while the market itself is silent.
     `valid_ns` is for how long the source stays silent by design: a bar says nothing more until
     the next one, unless trades or quotes come too. Prices are 0.0 and `last_ts` 0 before the
     first message.
@@ -53,12 +54,13 @@ class SymbolMarket:
         "last_ts",
         "mark",
         "quoted_ts",
+        "told",
         "traded_ts",
         "valid_ns",
     )
 
     def __init__(self, sample_ns: int) -> None:
-        self.last = self.bid = self.ask = self.mark = 0.0
+        self.last = self.bid = self.ask = self.mark = self.told = 0.0
         self.last_ts = self.quoted_ts = self.traded_ts = 0
         self.valid_ns = 0
         self.cut_off = ""
@@ -178,7 +180,7 @@ class Market:
     def mark(self, symbol: Symbol) -> Decimal | None:
         """Return the mark price positions are valued at; the reference where none is sent."""
         market = self.of(symbol)
-        return market.decimal(market.mark or market.reference)
+        return market.decimal(market.mark or market.reference or market.told)
 
 
 def _take_in(market: SymbolMarket, message: MarketData) -> bool:
@@ -191,6 +193,8 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
     elif type(message) is Bar:
         market.last = message.close
         market.valid_ns = timeframe_ns(message.timeframe)
+        if market.quoted_ts < message.open_ts:
+            market.bid = market.ask = 0.0  # of before all that the bar tells of
         market.see_price(message.close, message.ts - 1)
     elif type(message) is MarkPrice:
         market.mark = message.mark_price
@@ -198,6 +202,8 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
         if not message.bids or not message.asks:
             return False  # a book that is not known
         market.bid, market.ask, market.valid_ns = message.bids[0][0], message.asks[0][0], 0
+    elif type(message) is BookDelta and not market.quoted_ts:
+        market.bid = market.ask = 0.0  # of the book before, and no quote says the one behind
     return type(message) not in _SAY_NO_PRICE
 
 

@@ -32,6 +32,8 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     """Book what was missed, ask after what is unclear, then compare."""
     is_stale = has_moved(core, snapshot)
     _note_isolated(core, snapshot)
+    for each in snapshot.positions:
+        core.market.of(each.symbol).told = each.mark_price
     if not core.state.account(snapshot.account).opened_ts:
         if _is_unsure(core, snapshot) and _looks_again(core, snapshot.account):
             return

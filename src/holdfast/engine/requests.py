@@ -13,7 +13,6 @@ from ..model.values import (
     NS_PER_S,
     OPERATOR,
     ZERO,
-    AccountId,
     ClOrdId,
     IntentId,
     Key,
@@ -21,11 +20,8 @@ from ..model.values import (
     OrderRole,
     OrderType,
     Side,
-    TimeInForce,
     TradingSessionStatus,
-    to_decimal,
 )
-from .algos import ALGOS
 from .contracts import is_stuck
 from .core import Core
 from .dust import closing_plans
@@ -33,6 +29,7 @@ from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
+from .request_checks import check_amount, check_books, check_request
 from .risk import first_refusal
 from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
@@ -62,7 +59,7 @@ def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
     Raises:
         InputError: the request contradicts itself.
     """
-    _check(core, request)
+    check_request(core, request)
     order = NewOrder(
         cl_ord_id=ClOrdId(""),
         account=request.account,
@@ -83,69 +80,6 @@ def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
         return exit_plan(order)
     algo = request.algo or ("bracket" if request.stop_loss or request.take_profit else "direct")
     return Plan(order, algo, request.stop_loss, request.take_profit)
-
-
-def _check(core: Core, request: msg.PlaceRequest) -> None:
-    kind = request.order_type
-    wants = {
-        "price": (request.price, kind.has_limit_price),
-        "trigger_price": (
-            request.trigger_price,
-            kind.is_conditional and kind is not OrderType.TRAILING_STOP_MARKET,
-        ),
-        "callback_rate": (request.callback_rate, kind is OrderType.TRAILING_STOP_MARKET),
-    }
-    for name, (value, is_needed) in wants.items():
-        if is_needed != (value is not None):
-            verb = "needs a" if is_needed else "takes no"
-            raise InputError(f"a {kind.value} order {verb} {name}, was {value}")
-        _check_amount(name, value)
-    _check_amount("quantity", request.qty)
-    _check_amount("activation_price", request.activation_price)
-    if request.algo and request.algo not in ALGOS:
-        raise InputError(f"there is no algorithm {request.algo}; there are {', '.join(ALGOS)}")
-    if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
-        raise InputError("GTD, and GTD alone, needs the time at which the order expires")
-    if core.state.traded((request.account, request.symbol)) is None:
-        raise InputError(f"{request.symbol} is not traded in this session")
-    _check_books(core, request.account)
-    _check_exits(core, request)
-
-
-def _check_books(core: Core, account: AccountId) -> None:
-    """Refuse to trade on an account of which nothing is known yet."""
-    if not core.state.account(account).opened_ts:
-        raise SessionStateError(f"the books of {account} are not open: wait for the venue's answer")
-
-
-def _check_amount(name: str, value: Decimal | None) -> None:
-    if value is None:
-        return
-    try:
-        to_decimal(value, name)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    if value <= ZERO:
-        raise InputError(f"{name} must be above 0, was {value:f}")
-
-
-def _check_exits(core: Core, request: msg.PlaceRequest) -> None:
-    if request.stop_loss is None and request.take_profit is None:
-        return
-    if request.reduce_only:
-        raise InputError("a reduce-only order takes no stop_loss or take_profit")
-    instrument = core.state.instruments[request.account, request.symbol]
-    for name in ("stop_loss", "take_profit"):
-        price: Decimal | None = getattr(request, name)
-        _check_amount(name, price)
-        if price is not None and not instrument.is_on_tick(price):
-            raise InputError(f"{name} {price:f} is no multiple of the tick {instrument.tick:f}")
-    entry = request.price or request.trigger_price or core.market.price(request.symbol)
-    if entry is None:
-        raise InputError(f"no price of {request.symbol} yet to place stop_loss and take_profit by")
-    fault = misplaced_exit(request.side, entry, request.stop_loss, request.take_profit)
-    if fault:
-        raise InputError(fault)
 
 
 def on_cancel(core: Core, request: msg.CancelRequest) -> None:
@@ -174,8 +108,8 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
         raise InputError(f"only LIMIT orders can be amended, {order.cl_ord_id} is {kind}")
     if order.is_in_doubt or order.replace is not RequestState.NONE:
         raise SessionStateError(f"{order.cl_ord_id} is in doubt or being amended: wait for it")
-    _check_amount("quantity", request.qty)
-    _check_amount("price", request.price)
+    check_amount("quantity", request.qty)
+    check_amount("price", request.price)
     qty, price = request.qty or order.qty, request.price or order.price
     if qty <= order.cum_qty:
         raise InputError(
@@ -184,7 +118,9 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     parent = core.state.parents.get(order.request.parent_id)
     if parent is not None and price != order.price:
         start = parent.start
-        if fault := misplaced_exit(start.side, price, start.stop_loss, start.take_profit):
+        market = core.market.price(order.request.symbol)
+        exits = start.stop_loss, start.take_profit
+        if fault := misplaced_exit(start.side, price, *exits, market):
             raise InputError(fault)
     if (qty, price) == (order.qty, order.price):
         raise InputError(f"{order.cl_ord_id} is {qty:f} at {price:f} already")
@@ -274,8 +210,8 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     instrument = core.state.traded(key)
     if instrument is None:
         raise InputError(f"{request.symbol} is not traded in this session")
-    _check_books(core, request.account)
-    _check_amount("target", abs(request.target_qty) or None)
+    check_books(core, request.account)
+    check_amount("target", abs(request.target_qty) or None)
     if not instrument.is_on_lot(request.target_qty):
         lot = instrument.lot
         raise InputError(f"target {request.target_qty:f} is no multiple of the lot {lot:f}")

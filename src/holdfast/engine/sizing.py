@@ -60,11 +60,20 @@ def _exit_price(
 
 
 def misplaced_exit(
-    side: Side, entry: Decimal, stop: Decimal | None, target: Decimal | None
+    side: Side,
+    entry: Decimal,
+    stop: Decimal | None,
+    target: Decimal | None,
+    market: Decimal | None = None,
 ) -> str | None:
-    """Say what is wrong with a stop or a target; None when they lie on their sides."""
-    if stop is not None and (entry - stop) * side.sign <= ZERO:
-        return f"stop_loss {stop:f} must be {_beyond(side, 'stop')} the price {entry:f}"
+    """Say what is wrong with a stop or a target; None when they lie on their sides.
+
+    Args:
+        market: the market's price, where `entry` is a limit: one that reaches it fills there.
+    """
+    first = entry if market is None or (entry - market) * side.sign <= ZERO else market
+    if stop is not None and (first - stop) * side.sign <= ZERO:
+        return f"stop_loss {stop:f} must be {_beyond(side, 'stop')} the price {first:f}"
     if target is not None and (target - entry) * side.sign <= ZERO:
         return f"take_profit {target:f} must be {_beyond(side, 'target')} the price {entry:f}"
     return None

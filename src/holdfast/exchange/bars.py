@@ -16,8 +16,11 @@ from .market import Market
 def counts(market: Market, bar: Bar) -> bool:
     """Tell whether the bar is the finest thing known of its time, and note that it was seen."""
     length = timeframe_ns(bar.timeframe)
-    if market.fine_data or bar.ts <= market.bar_ts or (market.bar_ns and length > market.bar_ns):
+    if bar.ts <= market.bar_ts or (market.bar_ns and length > market.bar_ns):
         return False
+    fine_ts = max(market.display.last_ts, market.touched_ts)
+    if fine_ts and (fine_ts >= bar.open_ts or not bar.volume):
+        return False  # where the tape is known, what did not trade says nothing
     market.bar_ns, market.bar_ts = length, bar.ts
     return True
 
@@ -31,7 +34,8 @@ def corners(bar: Bar) -> tuple[float, float, float, float]:
 
 def walk(books: Books, market: Market, bar: Bar, now: int) -> None:
     """Lead the price through the bar, stopping wherever a conditional order waits."""
-    budget = market.instrument.round_qty(to_decimal(bar.volume)) if bar.volume > 0.0 else None
+    is_told = bar.volume > 0.0 or bar.high == bar.low  # no price moves where nothing trades
+    budget = market.instrument.round_qty(to_decimal(bar.volume)) if is_told else None
     path = [to_decimal(price) for price in corners(bar)]
     budget = _reach(books, market, path[0], budget, now)
     for start, end in itertools.pairwise(path):

@@ -47,7 +47,7 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
         return
     display = market.display
     display.last, display.last_ts = trade.price, trade.ts
-    display.has_tape, market.fine_data = True, True
+    display.has_tape = True
     if market.buys or market.sells:
         qty = market.instrument.round_qty(to_decimal(trade.qty))
         making.on_print(books, market, to_decimal(trade.price), qty, now)
@@ -55,6 +55,7 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
 
 
 def on_quote(books: Books, market: Market, quote: Quote, now: int) -> None:
+    market.display.forget_old_touch()
     if market.display.book is not None or not (
         0.0 <= quote.bid < PRICE_MAX
         and 0.0 <= quote.ask < PRICE_MAX
@@ -63,7 +64,7 @@ def on_quote(books: Books, market: Market, quote: Quote, now: int) -> None:
     ):
         return
     market.display.show(quote)
-    _on_touch(books, market, now)
+    _on_touch(books, market, quote.ts, now)
 
 
 def on_snapshot(books: Books, market: Market, snapshot: BookSnapshot, now: int) -> None:
@@ -71,11 +72,11 @@ def on_snapshot(books: Books, market: Market, snapshot: BookSnapshot, now: int) 
     # A snapshot is asked for and comes late: the deltas since it may have been heard already.
     recent = market.recent_deltas if snapshot.last_update_id else ()
     is_whole = all(book.apply(delta) for delta in recent)
-    market.display.book = book if is_whole else None
+    market.display.book, market.display.book_ts = (book if is_whole else None), snapshot.ts
     if is_whole:
         market.display.quote = None  # none is heard while there is a book: it would be an old one
         market.display.show_top()
-        _on_touch(books, market, now)
+        _on_touch(books, market, snapshot.ts, now)
 
 
 def on_delta(books: Books, market: Market, delta: BookDelta, now: int) -> None:
@@ -86,12 +87,13 @@ def on_delta(books: Books, market: Market, delta: BookDelta, now: int) -> None:
     if not display.book.apply(delta):
         display.book = None  # a gap: until the next snapshot, quotes and the tape must do
         return
+    display.book_ts = delta.ts
     display.show_top()
-    _on_touch(books, market, now)
+    _on_touch(books, market, delta.ts, now)
 
 
-def _on_touch(books: Books, market: Market, now: int) -> None:
-    market.fine_data = True
+def _on_touch(books: Books, market: Market, ts: int, now: int) -> None:
+    market.touched_ts = ts
     if market.buys or market.sells:
         making.on_touch(books, market, now)
     is_price = not market.display.has_tape and bool(market.waiting or market.holders)
@@ -134,6 +136,7 @@ def on_bar(books: Books, market: Market, bar: Bar, now: int) -> None:
     is_possible = bar.high < PRICE_MAX and 0.0 <= bar.volume < PRICE_MAX
     if not is_possible or not bars.counts(market, bar):
         return
+    market.display.forget_touch()  # it is from before the bar
     is_concerned = market.buys or market.sells or market.waiting or market.holders
     if is_concerned and not quiet.stays(books, market, bar):
         bars.walk(books, market, bar, now)

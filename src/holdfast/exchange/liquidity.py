@@ -4,8 +4,8 @@
 
 1. a book (snapshots and deltas): level by level, and no further than the book goes;
 2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there).
-   One that is older than `QUOTE_AGE_NS_MAX` when trades go on is gone: a trade changes what is
-   displayed, so that its stream must have fallen silent;
+   It, or a book, that is older than `QUOTE_AGE_NS_MAX` when trades go on is gone: a trade changes
+   what is displayed, so that its stream must have fallen silent;
 3. the last trade or bar: any quantity at `half_spread` from it, against the taker. A bar is too
    old for that once a quote or a book was heard, even if both are gone.
 
@@ -20,10 +20,10 @@ price what the market displays comes before what rests here.
   came has traded or has gone. Where nothing was displayed it is `unknown_queue`;
 - when the opposite quote or book crosses the price, up to the quantity displayed.
 
-**Bars** count only for a symbol of which no trade, quote or book was heard, and then only those
-of the smallest timeframe. Inside a bar the price goes from the open to the nearer extreme, to
-the other extreme and to the close, through every price between; the bar's volume bounds what
-resting orders fill.
+**Bars** count only for a time in which no trade, quote or book of the symbol was heard, and then
+only those of the smallest timeframe; what was quoted before them is gone. Inside a bar the price
+goes from the open to the nearer extreme, to the other extreme and to the close, through every
+price between; the bar's volume bounds what resting orders fill.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .book import Book
 PRICE_MAX = float(LARGEST_AMOUNT)
 
 QUOTE_AGE_NS_MAX = 60 * NS_PER_S
-"""How much older than the last trade a quote may be."""
+"""How much older than the last trade a quote, or a book's last change, may be."""
 
 
 class Liquidity(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +71,7 @@ class Display:
         "bid",
         "bid_left",
         "book",
+        "book_ts",
         "has_mark",
         "has_tape",
         "instrument",
@@ -85,6 +86,7 @@ class Display:
         self.instrument = instrument
         self.model = model
         self.book: Book | None = None
+        self.book_ts = 0  # of its last change
         self.quote: Quote | None = None
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
         self.last = 0.0  # of the tape, or of bars; 0 before the first
@@ -129,15 +131,21 @@ class Display:
         assert self.book is not None
         self.bid, self.ask = self.book.bids.best(), self.book.asks.best()
 
-    def forget_old_quote(self) -> None:
-        """Take a quote away whose stream has fallen silent while trades went on."""
-        if self.quote is not None and self.last_ts > self.quote.ts + QUOTE_AGE_NS_MAX:
-            self.quote = None
-            self.bid = self.bid_left = self.ask = self.ask_left = 0.0
+    def forget_old_touch(self) -> None:
+        """Take a quote or a book away whose stream has fallen silent while trades went on."""
+        oldest_ts = self.last_ts - QUOTE_AGE_NS_MAX
+        is_old_quote = self.quote is not None and self.quote.ts < oldest_ts
+        if is_old_quote or (self.book is not None and self.book_ts < oldest_ts):
+            self.forget_touch()
+
+    def forget_touch(self) -> None:
+        """Take away what was displayed."""
+        self.book = self.quote = None
+        self.bid = self.bid_left = self.ask = self.ask_left = 0.0
 
     def levels(self, taker: Side) -> Iterator[Level]:
         """Yield what a taker may have, best first."""
-        self.forget_old_quote()
+        self.forget_old_touch()
         if self.book is not None:
             ladder = self.book.asks if taker is Side.BUY else self.book.bids
             for key, qty in ladder.levels():
@@ -177,7 +185,7 @@ class Display:
 
     def qty_at(self, side: Side, price: float) -> float | None:
         """Return what `displayed_at` rounds to the lot, quickly."""
-        self.forget_old_quote()
+        self.forget_old_touch()
         if self.book is not None:
             return (self.book.bids if side is Side.BUY else self.book.asks).qty_at(price)
         if self.quote is None:
@@ -190,7 +198,7 @@ class Display:
 
     def may_reach(self, taker: Side, price: Decimal) -> bool:
         """Tell quickly whether the touch may be at a price that an order on its side bears."""
-        self.forget_old_quote()
+        self.forget_old_touch()
         touch = self.ask if taker is Side.BUY else self.bid
         if not touch > 0.0:
             return False

@@ -34,7 +34,6 @@ class Market:
         "bar_ts",
         "buys",
         "display",
-        "fine_data",
         "first_bracket",
         "funded_ts",
         "high",
@@ -48,6 +47,7 @@ class Market:
         "rate",
         "recent_deltas",
         "sells",
+        "touched_ts",
         "waiting",
     )
 
@@ -60,7 +60,7 @@ class Market:
         self.low, self.high = PRICE_MAX, PRICE_MAX  # the first message looks closely
         self.mark_low, self.mark_high = PRICE_MAX, PRICE_MAX
         self.list_as(instrument)
-        self.fine_data = False  # a trade, quote or book was heard: bars no longer count
+        self.touched_ts = 0  # of the last quote or book
         self.recent_deltas: deque[BookDelta] = deque(maxlen=RECENT_DELTAS)
         self.bar_ns = 0
         self.bar_ts = 0

@@ -139,6 +139,7 @@ class Questions:
                 qty=each.qty,
                 entry_price=each.entry_price,
                 isolated_wallet=each.isolated_wallet,
+                mark_price=self._books.markets[each.symbol].display.mark_float(),
             )
             for each in self.held(account)
         ]

@@ -42,7 +42,7 @@ def touch(market: Market, taker: Side) -> tuple[float, float] | None:
     None where it takes a closer look: nothing is displayed, or less than a lot.
     """
     display, lot = market.display, float(market.instrument.lot)
-    display.forget_old_quote()
+    display.forget_old_touch()
     if display.book is not None:
         ladder = display.book.asks if taker is Side.BUY else display.book.bids
         price = ladder.best()

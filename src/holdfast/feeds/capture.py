@@ -4,14 +4,15 @@ Messages are Binance's, wrapped as `{"stream", "data"}` or bare; depth snapshots
 REST requests. A message's time is the exchange's own: T, when the books changed, else E, when
 it was sent; for want of both, the time it was received. Streams overtake each other by some
 milliseconds and an engine's time never goes back: a message that is older than one above it is
-given that one's time. More than `BACKSTEP_NS_MAX` back is an error, but for a bar: it may be told
-of as late as the venue likes.
+given that one's time, also where the one above is in the file before. More than `BACKSTEP_NS_MAX`
+back is an error, but for a bar: it may be told of as late as the venue likes.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from .source import SAMPLE_ROWS, Chunk, Reading, Source
 from .translate import TRANSLATIONS, snapshot
 from .wire import (
     KNOWN,
+    MARKET_ORIGIN,
     AggTrade,
     DepthUpdate,
     Kline,
@@ -99,8 +101,10 @@ class _Capture:
         self._own = own  # whose the depth snapshots are
         self._wanted = reading.symbols
         self._skips = reading.skips
-        self._last = 0
+        self._last = reading.last_ts
         self._tapes: dict[str, type[WireEvent]] = {}  # which of the two streams counts
+        self._next_ids: dict[str, int] = {}  # of the next trade, by symbol
+        self._unshown: Counter[str] = Counter()
 
     def read(self, rows: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]]) -> Chunk:
         messages: list[MarketData] = []
@@ -136,10 +140,21 @@ class _Capture:
             return None
         told = event.sent if kind is Kline else 0  # a bar ends before anybody can tell of it
         ts = self._monotone((event.transacted or event.sent) * NS_PER_MS or received, told)
+        if isinstance(event, TapeTrade):
+            self._number(event)
         message = TRANSLATIONS[kind](event, Symbol(event.symbol), ts)
         if message is None:
             self._skips[f"{event.__struct_config__.tag} without market data"] += 1
         return message
+
+    def _number(self, event: TapeTrade) -> None:
+        """Number the trades that are shown without a gap: one that is not has a number too."""
+        symbol, number = event.symbol, event.trade_id
+        is_next = number == self._next_ids.get(symbol)
+        self._next_ids[symbol] = number + 1
+        if is_next and event.origin != MARKET_ORIGIN:
+            self._unshown[symbol] += 1
+        event.trade_id = number - self._unshown[symbol]
 
     def _other(self, received: int, body: bytes) -> MarketData | None:
         """Sort out what is no wrapped message of a kind that is shown."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from ..model.market import timeframe_ns
 from ..model.values import Symbol
+from .capture import BACKSTEP_NS_MAX
 from .files import fail
 from .merge import after
 from .names import day_of
@@ -34,11 +37,12 @@ class Strand:
         Raises:
             FeedError: two files overlap in time, so that trades or bars would count twice.
         """
-        last = 0
+        last, slack = 0, BACKSTEP_NS_MAX if self.kind == "capture" else 0
         for source in self._sources[self._place(after_ts) :]:
-            if source.first_ts < last or (source.kind == "klines" and source.first_ts == last):
+            is_same_bar = source.kind == "klines" and source.first_ts == last
+            if is_same_bar or source.first_ts + slack < last:
                 fail(source.path, 0, "overlaps in time with the file before it; leave one out")
-            for chunk in source.read(reading):
+            for chunk in source.read(msgspec.structs.replace(reading, last_ts=last)):
                 last = chunk[-1].ts
                 yield from after([chunk], after_ts)
 

@@ -23,6 +23,7 @@ from ..model.market import (
 )
 from ..model.values import NS_PER_MS, Symbol
 from .wire import (
+    MARKET_ORIGIN,
     AggTrade,
     BookTicker,
     DepthAnswer,
@@ -47,7 +48,7 @@ def _quote(event: BookTicker, symbol: Symbol, ts: int) -> Quote:
 
 
 def _trade(event: TapeTrade | AggTrade, symbol: Symbol, ts: int) -> Trade | None:
-    if isinstance(event, TapeTrade) and event.origin != "MARKET":
+    if isinstance(event, TapeTrade) and event.origin != MARKET_ORIGIN:
         return None
     if not (event.price and event.qty):
         raise ValueError(f"price and qty must be above 0, were {event.price!r}, {event.qty!r}")

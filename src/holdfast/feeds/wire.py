@@ -30,6 +30,9 @@ class BookTicker(Struct, tag_field="e", tag="bookTicker", gc=False):
     sent: int = field(name="E", default=0)
 
 
+MARKET_ORIGIN = "MARKET"
+
+
 class TapeTrade(Struct, tag_field="e", tag="trade", gc=False):
     """One trade. Of another `origin` than MARKET it is a settlement that met no order book."""
 
@@ -40,7 +43,7 @@ class TapeTrade(Struct, tag_field="e", tag="trade", gc=False):
     is_buyer_maker: bool = field(name="m")
     transacted: int = field(name="T", default=0)
     sent: int = field(name="E", default=0)
-    origin: str = field(name="X", default="MARKET")
+    origin: str = field(name="X", default=MARKET_ORIGIN)
 
 
 class AggTrade(Struct, tag_field="e", tag="aggTrade", gc=False):

@@ -24,6 +24,7 @@ from .config_kinds import (
     PrefixText,
     SecretText,
     SocketUrl,
+    Strategies,
     Symbols,
     Text,
     UrlText,
@@ -85,7 +86,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     dry_run: YesNo = False  # True: no order leaves, the simulated exchange fills on live prices
     log_trades: YesNo = True
     symbols: Symbols = ()
-    strategies: Names = ()
+    strategies: Strategies = ()
     leverage: Annotated[int, whole(1, LEVERAGE_MAX)] = 5
     leverages: BySymbol = Field(default_factory=dict[Symbol, int])  # where it differs
     initial_balance: Money = Decimal(10_000)  # of a simulated account
@@ -172,7 +173,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     auto_restart: YesNo = True
     save_state_interval: Seconds = 60  # between two points of the equity curve
     equity_interval_ns: Annotated[Annotated[int, duration("100ms", "24h")] | None, OR_NONE] = (
-        None  # instead of `save_state_interval`, where seconds are too coarse
+        None  # instead of `save_state_interval`; looked at once a second of the session
     )
     hook_budget_ms: Annotated[int, whole(1, 60_000)] = 250  # a strategy's hook is cut off past it
     on_stop: Annotated[str, choice("keep", "flatten")] = "keep"  # open positions, with their stops

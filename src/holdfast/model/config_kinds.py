@@ -203,6 +203,19 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
+def _strategies(value: object) -> tuple[str, ...]:
+    """Take strategies; what follows a comma as `name=value` is a parameter of the one before."""
+    if not isinstance(value, str):
+        return _names(value)
+    given: list[str] = []
+    for item in value.split(","):
+        if given and item.partition(":")[0].count("="):
+            given[-1] += f",{item.strip()}"
+        else:
+            given.append(item)
+    return _names(given)
+
+
 def _symbols(value: object) -> tuple[str, ...]:
     return _names([item.upper() for item in _names(value)])
 
@@ -292,6 +305,7 @@ YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Text = Annotated[str, BeforeValidator(_text)]
 PrefixText = Annotated[str, BeforeValidator(_prefix)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Strategies = Annotated[tuple[str, ...], BeforeValidator(_strategies)]
 Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_symbols)]
 BySymbol = Annotated[dict[Symbol, int], BeforeValidator(_by_symbol)]
 Folder = Annotated[Path, BeforeValidator(_folder)]

@@ -126,7 +126,7 @@ def read_dotenv(path: Path, *, must_exist: bool) -> Reading:
             reading.mistakes.append(f"{where}: {binding.key} needs a value behind =")
         elif binding.key is not None and binding.value is not None:
             variables.append((binding.key, binding.value, where))
-    doubts = _take_variables(reading, variables)
+    doubts = _take_variables(reading, variables, is_our_file=True)
     reading.mistakes += doubts
     _warn_if_readable(path, reading)
     return reading
@@ -140,7 +140,7 @@ def read_environment(env: Mapping[str, str]) -> Reading:
     reading = Reading()
     names = sorted(name for name in env if not _NO_SETTING.fullmatch(name))
     variables = ((name, env[name], f"environment {name}") for name in names)
-    reading.warnings += _take_variables(reading, variables)
+    reading.warnings += _take_variables(reading, variables, is_our_file=False)
     return reading
 
 
@@ -205,17 +205,26 @@ def _take_named(reading: Reading, name: str, value: object, where: str) -> None:
         reading.mistakes.append(f"{label(where, name)} is no setting{_closest(name, _NAMES)}")
 
 
-def _take_variables(reading: Reading, variables: Iterable[tuple[str, str, str]]) -> list[str]:
+def _take_variables(
+    reading: Reading, variables: Iterable[tuple[str, str, str]], *, is_our_file: bool
+) -> list[str]:
     """Take variables in their upper-case names; those with our prefix win over those without.
+
+    A limit that is ignored for its small letters is no limit: that is said.
 
     Returns:
         What to say of the names that are none of ours and look like it.
     """
     bare, ours, doubts = Reading(), Reading(), list[str]()
     for name, value, where in variables:
-        is_ours = name.startswith(PREFIX)
-        key = name.removeprefix(PREFIX).lower()
-        if not value or name == CONFIG_VARIABLE or not name.isupper():
+        is_ours = name.upper().startswith(PREFIX)
+        key = name.upper().removeprefix(PREFIX).lower()
+        if not value or name == CONFIG_VARIABLE:
+            continue
+        if not name.isupper():  # another program's, unless it is ours in all but its letters
+            if (key in _NAMES and (is_ours or is_our_file)) or (is_ours and key_of_variable(key)):
+                what = f"{label(where, name)} is no setting; did you mean {name.upper()}?"
+                reading.mistakes.append(what)
             continue
         if is_ours and (of_account := key_of_variable(key)):
             _take_of_account(ours, of_account, value, where)

@@ -15,7 +15,7 @@ from .money import AccountChange as AccountChange  # noqa: PLC0414 - told like a
 from .money import FundingPayment as FundingPayment  # noqa: PLC0414 - told like all else
 from .money import SettlementPayment as SettlementPayment  # noqa: PLC0414 - told like all else
 from .money import WalletChange as WalletChange  # noqa: PLC0414 - told like all else
-from .signal import SignalGenerated
+from .order_wish import Wish
 from .values import (
     MAIN,
     OPERATOR,
@@ -75,12 +75,14 @@ class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
     """A position as the venue counts it; `qty` is signed.
 
     `isolated_wallet` is what stands for it alone; 0 where the whole cross wallet does.
+    `mark_price` is what the venue values it at; 0 where it does not say.
     """
 
     symbol: Symbol
     qty: Decimal
     entry_price: Decimal
     isolated_wallet: Decimal = ZERO
+    mark_price: float = 0.0
 
 
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -353,7 +355,7 @@ VenueMessage = (
 )
 Message = (
     MarketData
-    | SignalGenerated
+    | Wish
     | VenueMessage
     | MarketLink
     | OperatorMessage

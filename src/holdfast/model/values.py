@@ -223,6 +223,18 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the (account, symbol) pair that limits and positions are kept under."""
         return (self.account, self.symbol)
 
+    @property
+    def dearest(self) -> Decimal:
+        """Return the highest price that it names and may fill at; 0 where it names none.
+
+        A limit is the most that a buy pays and the least that a sell gets: one that waits for a
+        higher price fills there.
+        """
+        price = self.price or ZERO
+        if price and self.side is BUY:
+            return price
+        return max(price, self.trigger_price or self.activation_price or ZERO)
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one risk rule said of one order.

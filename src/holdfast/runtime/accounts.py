@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..engine.state import State
+from ..feeds import FeedSettings
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
 from ..model.config_keys import keys_of
@@ -158,8 +159,11 @@ def check_shown(config: TradingConfig, shown: Sequence[Symbol]) -> None:
             )
 
 
-def check_keys(config: TradingConfig, names: Sequence[AccountId]) -> None:
+def check_keys(config: TradingConfig, names: Sequence[AccountId], held: Sequence[str] = ()) -> None:
     """Refuse one key for two real accounts: their books would be the same, booked twice.
+
+    Args:
+        held: what the broker of the main account signs with, where one was given.
 
     Raises:
         ConfigError: naming both accounts; or a key can't be fetched.
@@ -170,11 +174,30 @@ def check_keys(config: TradingConfig, names: Sequence[AccountId]) -> None:
         keys = None if settings.venue == PAPER else keys_of(settings)
         if keys is None:
             continue
-        first = owners.setdefault((settings.venue, str(keys.api_key)), name)
+        of_broker = MAIN if str(keys.api_key) in held else name
+        first = owners.setdefault((settings.venue, str(keys.api_key)), of_broker)
         if first != name:
             raise ConfigError(
                 f"the accounts {first} and {name} have one key at {settings.venue}: each needs a "
                 "key of its own, of an account of its own"
+            )
+
+
+def check_one_market(config: TradingConfig, market: FeedSettings, venue: Venue) -> None:
+    """Refuse a further account that is elsewhere than the market that its orders are judged by.
+
+    Raises:
+        ConfigError: the settings say one place, and the broker of the main account another.
+    """
+    if venue.account == MAIN or venue.capabilities.is_simulated:
+        return
+    for name in ("testnet", "rest_url", "stream_url"):
+        ours, theirs = getattr(market, name), getattr(config, name)
+        if ours != theirs:
+            raise ConfigError(
+                f"the account {venue.account} is traded where the settings say, {name} = {theirs}, "
+                f"and the broker's is at {name} = {ours}: all accounts of a session are traded on "
+                "one market"
             )
 
 

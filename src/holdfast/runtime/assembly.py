@@ -36,6 +36,7 @@ from .accounts import (
     all_symbols,
     check_keys,
     check_left_behind,
+    check_one_market,
     check_shown,
     close_all,
     symbols_by_account,
@@ -156,6 +157,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
             venues.append(open_venue(wiring))
             _check_time(feed, venues[-1])
             _check_market(market, venues[-1])
+            check_one_market(config, market, venues[-1])
         if keeps_files:
             texts = {venue.account: account_text(venue, market) for venue in venues}
             claim_folder(config.data_dir, texts, has_records=bool(state.session_id))
@@ -198,7 +200,8 @@ def openers_of(
     given = dict(openers)
     if broker is not None:
         given[MAIN] = broker.open
-    check_keys(config, [name for name in config.account_names if name not in given])
+    held = () if broker is None else broker.secrets
+    check_keys(config, [name for name in config.account_names if name not in given], held)
     return {
         name: given.get(name) or opener_of(config.of_account(name)) for name in config.account_names
     }

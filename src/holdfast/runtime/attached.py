@@ -16,9 +16,10 @@ from ..engine.order import Order
 from ..model.errors import StrategyError
 from ..model.ids import PREFIX, Owner, make_cl_ord_id, parse_cl_ord_id
 from ..model.market import Bar, timeframe_ns
-from ..model.signal import SignalGenerated
+from ..model.order_wish import Wish
 from ..model.values import ClOrdId, OrderRole, StrategyId, Symbol
-from ..strategies.base import HOOKS, Strategy, overridden_hooks
+from ..strategies.base import HOOKS, OrderUpdate, Strategy, overridden_hooks
+from .order_updates import shown
 
 HISTORY_BARS = 1000
 """Bars that `ctx.history` reaches back, of each symbol and time frame; more where a strategy
@@ -26,6 +27,10 @@ warms up with more."""
 
 SAID_MAX = 1000
 """Wishes and log lines that one hook may utter."""
+
+WISHES_MAX = 10_000
+"""Wishes of a strategy at one moment of the market's time. One that says more answers what comes of
+its own wishes with further ones, and nobody else would have a turn."""
 
 
 class Behind(Protocol):
@@ -45,6 +50,9 @@ class View(Protocol):
         """Return the quantity that a strategy holds, short negative."""
 
     def equity(self) -> Decimal: ...
+
+    def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> Sequence[Order]:
+        """Return a strategy's open entries, oldest first; None: of all symbols."""
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:
         """Return one of our orders as it stands now; None for others'."""
@@ -66,7 +74,8 @@ class Window:
         self.symbols = symbols
         self.timeframes = timeframes
         self.is_warming_up = False
-        self.said: list[SignalGenerated | str] = []
+        self.said: list[Wish | str] = []
+        self._wished_ts = self._wishes = 0  # when it wished last, and how often then
         self._clock = clock
         self._view = view
         self._shown_ts = 0  # of the last bar
@@ -85,6 +94,9 @@ class Window:
     def equity(self) -> Decimal:
         return self._view.equity()
 
+    def orders(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
+        return [shown(order) for order in self._view.orders(self.strategy_id, symbol)]
+
     def history(self, symbol: Symbol, timeframe: str, count: int) -> list[Bar]:
         bars = self._bars.get((symbol, timeframe))
         if bars is None:
@@ -97,7 +109,16 @@ class Window:
     def log(self, text: str) -> None:
         self.say(str(text))
 
-    def say(self, what: SignalGenerated | str) -> None:
+    def wish(self, wish: Wish) -> None:
+        """Keep a wish until the hook has returned."""
+        now = self._clock()
+        self._wishes = self._wishes + 1 if now == self._wished_ts else 1
+        self._wished_ts = now
+        if self._wishes > WISHES_MAX:
+            raise StrategyError(f"more than {WISHES_MAX} wishes at one moment: it answers itself")
+        self.say(wish)
+
+    def say(self, what: Wish | str) -> None:
         """Keep a wish or a line until the hook has returned."""
         if len(self.said) >= SAID_MAX:
             raise StrategyError(f"one hook said more than {SAID_MAX} things")
@@ -155,7 +176,7 @@ class Attached:
         self.on_order = hooks.get("on_order")
         self.on_stop = hooks.get("on_stop")
         self.window: Window
-        self.said: list[SignalGenerated | str] = []
+        self.said: list[Wish | str] = []
 
     def open(
         self, symbols: Sequence[Symbol], timeframe: str, clock: Callable[[], int], view: View
@@ -167,7 +188,7 @@ class Attached:
             self.strategy_id, symbols, self.timeframes, self.warmup_bars, clock, view
         )
         self.said = self.window.said
-        self.strategy.bind(self.strategy_id, self.window.say, self.window)
+        self.strategy.bind(self.strategy_id, self.window.wish, self.window)
 
 
 def id_on_wire(strategy_id: StrategyId) -> StrategyId:

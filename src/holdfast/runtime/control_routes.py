@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from ..model.errors import InputError, SessionStateError
-from ..model.values import OrderType, Side, TimeInForce
+from ..model.values import MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
 from .control_file import NoSessionRunning
 from .control_wire import (
@@ -106,7 +106,8 @@ async def stats(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    return _json({"metrics": await _service(request).get_metrics()})
+    account = request.query.get("account", MAIN)
+    return _json({"metrics": await _service(request).get_metrics(account)})
 
 
 async def explain(request: web.Request) -> web.Response:
@@ -131,6 +132,7 @@ async def place(request: web.Request) -> web.Response:
         trigger_price=body.trigger_price,
         callback_rate=body.callback_rate,
         activation_price=body.activation_price,
+        expire_at=body.expire_at,
         stop_loss=body.stop_loss,
         take_profit=body.take_profit,
         reduce_only=body.reduce_only,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any, TypeVar
@@ -45,6 +46,7 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     callback_rate: Amount | None = None
     activation_price: Amount | None = None
     tif: str = "GTC"
+    expire_at: datetime | None = None
     stop_loss: Amount | None = None
     take_profit: Amount | None = None
     reduce_only: bool = False

@@ -26,17 +26,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sized
 from operator import length_hint
-from time import monotonic, monotonic_ns, thread_time_ns
+from time import monotonic_ns, thread_time_ns
 from types import FrameType
 
 from ..model.values import NS_PER_MS, NS_PER_S
+from .hook_timer import INTERVAL_MIN_S, TIMER
 from .returned import Returned
 
 STRIKES_MAX = 40
 """Ten budgets long. A hook that survives so many has defeated us, and the loop waits for it."""
 
 STRIKES_PER_BUDGET = 4
-INTERVAL_MIN_S = 0.001
 
 RINGS_OF_GRACE = STRIKES_PER_BUDGET
 """A budget long while the machine runs. Of rings that fell due while it stood, one is heard."""
@@ -112,12 +112,12 @@ class HookGuard:
 
     def start(self) -> None:
         """Begin to cut off. Starting twice is starting once."""
-        if self._watchdog is not None or self in _ALARM.guards:
+        if self._watchdog is not None or self in TIMER.guards:
             return
         in_main = threading.current_thread() is threading.main_thread()
         if in_main and hasattr(signal, "setitimer"):
             self._ran = thread_time_ns()
-            _ALARM.join(self)
+            TIMER.join(self)
         else:
             self._watchdog = _Watchdog(self)
 
@@ -126,8 +126,8 @@ class HookGuard:
         if self._watchdog is not None:
             self._watchdog.stop()
             self._watchdog = None
-        elif self in _ALARM.guards:
-            _ALARM.leave(self)
+        elif self in TIMER.guards:
+            TIMER.leave(self)
 
     def call(self, hook: Callable[..., object], *args: object) -> None:
         """Call a hook.
@@ -285,61 +285,6 @@ def _frames_inside(frame: FrameType) -> list[FrameType]:
 
 
 _CALLERS = (HookGuard.call.__code__, HookGuard.call_each.__code__)
-
-
-class _Alarm:
-    """The process's one interval timer, shared by all guards of the main thread."""
-
-    def __init__(self) -> None:
-        self.guards: tuple[HookGuard, ...] = ()
-        self._before: _Handler = signal.SIG_DFL  # who had the signal
-        self._before_due_s = 0.0  # when that one's timer is due; 0: it had none
-        self._before_interval_s = 0.0
-
-    def join(self, guard: HookGuard) -> None:
-        self.guards = (*self.guards, guard)
-        if not self._has_signal:
-            self._before = signal.signal(signal.SIGALRM, self._ring) or signal.SIG_DFL
-            delay, self._before_interval_s = signal.setitimer(signal.ITIMER_REAL, 0)
-            self._before_due_s = monotonic() + delay if delay else 0.0
-        self._set_timer()
-
-    def leave(self, guard: HookGuard) -> None:
-        self.guards = tuple(other for other in self.guards if other is not guard)
-        if not self._has_signal:
-            return  # somebody took it from us, and the timer with it
-        self._set_timer()
-        if not self.guards:
-            signal.signal(signal.SIGALRM, self._before)
-            if self._before_due_s:
-                delay = max(self._before_due_s - monotonic(), INTERVAL_MIN_S)
-                signal.setitimer(signal.ITIMER_REAL, delay, self._before_interval_s)
-
-    @property
-    def _has_signal(self) -> bool:
-        return signal.getsignal(signal.SIGALRM) == self._ring
-
-    def _set_timer(self) -> None:
-        interval = min((guard.interval_s for guard in self.guards), default=0.0)
-        signal.setitimer(signal.ITIMER_REAL, interval, interval)
-
-    def _ring(self, signum: int, frame: FrameType | None) -> None:
-        if self._before_due_s and monotonic() >= self._before_due_s:
-            self._ring_before(signum, frame)
-        now = monotonic_ns()
-        for guard in self.guards:
-            guard.ring(now, frame)
-
-    def _ring_before(self, signum: int, frame: FrameType | None) -> None:
-        """Give an alarm to whom it was set for; ours has taken its place."""
-        interval = self._before_interval_s
-        self._before_due_s = monotonic() + interval if interval else 0.0
-        if callable(self._before):
-            self._before(signum, frame)
-
-
-_Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers
-_ALARM = _Alarm()
 
 
 class _Watchdog:

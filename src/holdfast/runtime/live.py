@@ -20,6 +20,7 @@ from ..model.config import TradingConfig
 from ..model.config_keys import secrets_of
 from ..model.events import Event
 from ..model.market import MarketData
+from ..model.order_wish import Wish
 from ..model.signal import SignalGenerated
 from ..model.values import NS_PER_S, StrategyId, TradingSessionStatus
 from ..ports import Notifier, Venue
@@ -178,20 +179,20 @@ class LiveSession:
             symbols=self.plan.symbols,
             feed=self.feed,
             now=now,
-            emit=self._on_signal,
+            emit=self._on_wish,
             view=self.view,
             on_failed=self._on_strategy_failed,
             seats=seats,
         )
 
-    def _on_signal(self, signal: SignalGenerated) -> None:
-        if self.shell.stopwatch is not None:
+    def _on_wish(self, wish: Wish) -> None:
+        if self.shell.stopwatch is not None and type(wish) is SignalGenerated:
             self.shell.stopwatch.wished()
-        account = self.plan.accounts.get(signal.strategy_id, signal.account)
-        if account != signal.account:
-            signal = msgspec.structs.replace(signal, account=account)
-        if not self.plan.hands_signals_over(signal):
-            self.shell.hear(signal)
+        account = self.plan.accounts.get(wish.strategy_id, wish.account)
+        if account != wish.account:
+            wish = msgspec.structs.replace(wish, account=account)
+        if not self.plan.hands_over(wish):
+            self.shell.hear(wish)
 
     def _on_strategy_failed(self, strategy_id: StrategyId, reason: str) -> None:
         self.shell.hear(msg.StrategyFailed(strategy_id=strategy_id, reason=reason))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..engine.engine import Engine
 from ..model.config import TradingConfig
 from ..model.events import Event
-from ..model.signal import SignalGenerated
+from ..model.order_wish import Wish
 from ..ports import Notifier
 from ..strategies import overridden_hooks
 from .assembly import assemble, load_strategies
@@ -36,13 +36,13 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
     broker: LiveBrokerAdapter | None,
     notifier: Notifier,
     *,
-    hands_over: Callable[[SignalGenerated], bool],
+    hands_over: Callable[[Wish], bool],
     publish: Callable[[Sequence[Event], Engine], None],
 ) -> Made:
     """Open what a life needs and put it together.
 
     Args:
-        hands_over: takes a signal, or says that the session itself is to act on it.
+        hands_over: takes a wish, or says that the session itself is to act on it.
         publish: hears of all facts, behind the figures.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine.order import Order
+from ..engine.order import Order, RequestState
 from ..model import events as ev
 from ..model.values import ClOrdId
 from ..strategies.context import OrderUpdate
@@ -22,6 +22,11 @@ def order_of(fact: ev.Event) -> ClOrdId | None:
 
 def update_of(order: Order, fact: ev.Event) -> OrderUpdate:
     """Return how an order stands after a fact; the fact's reason goes before the order's own."""
+    return shown(order, getattr(fact, "reason", ""))
+
+
+def shown(order: Order, reason: str = "") -> OrderUpdate:
+    """Return how an order stands."""
     return OrderUpdate(
         cl_ord_id=order.cl_ord_id,
         symbol=order.request.symbol,
@@ -30,5 +35,14 @@ def update_of(order: Order, fact: ev.Event) -> OrderUpdate:
         qty=order.qty,
         cum_qty=order.cum_qty,
         avg_px=order.avg_px,
-        reason=getattr(fact, "reason", "") or order.reason,
+        reason=reason or order.reason,
+        price=order.price,
+        is_canceling=_is_on_its_way_out(order),
+        is_amending=order.replace is not RequestState.NONE,
     )
+
+
+def _is_on_its_way_out(order: Order) -> bool:
+    """Tell whether it ends without a further word: one that a cancel outran is taken back later."""
+    is_asked = order.cancel is not RequestState.NONE
+    return is_asked or order.ending is not None or (order.is_open and order.is_unwanted)

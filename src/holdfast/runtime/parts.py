@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..journal import OwnedJournal
-from ..model.signal import SignalGenerated
+from ..model.order_wish import Wish
 from ..model.values import AccountId, SessionId, StrategyId, Symbol
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
@@ -24,7 +24,7 @@ class Plan:
     strategies: dict[StrategyId, Strategy]
     descriptions: dict[StrategyId, str] = field(default_factory=dict)
     is_resumed: bool = False
-    hands_signals_over: Callable[[SignalGenerated], bool] = lambda _: False
+    hands_over: Callable[[Wish], bool] = lambda _: False
     accounts: dict[StrategyId, AccountId] = field(default_factory=dict)  # of each strategy
     secrets: tuple[str, ...] = field(default=(), repr=False)  # that no text may show
 
@@ -53,7 +53,7 @@ def plan_of(
     portfolio_id: str,
     strategies: dict[StrategyId, Strategy],
     descriptions: dict[StrategyId, str],
-    hands_signals_over: Callable[[SignalGenerated], bool],
+    hands_over: Callable[[Wish], bool],
 ) -> Plan:
     """Plan a life; a session that goes on keeps its portfolio.
 
@@ -68,6 +68,6 @@ def plan_of(
         strategies=strategies,
         descriptions=descriptions,
         is_resumed=parts.is_resumed,
-        hands_signals_over=hands_signals_over,
+        hands_over=hands_over,
         accounts=bindings_of(strategies, [venue.account for venue in parts.venues]),
     )

@@ -43,7 +43,7 @@ TOPICS: dict[type[ev.Fact], str] = {
 """Where each fact is published. Beside these, "order_update" and "position_update" carry the
 venue's own field names (positions also about every second, at the market's new prices),
 "order.changed", "position.changed" and "portfolio.changed" carry views, and "signal.generated"
-the wishes of strategies."""
+and "order.wished" the wishes of strategies."""
 
 _VENUE_NEWS = (
     ev.OrderSubmitted,

@@ -23,7 +23,7 @@ from ..model.market import (
     Quote,
     Trade,
 )
-from ..model.signal import SignalGenerated
+from ..model.order_wish import Wish
 from ..model.values import StrategyId, Symbol
 from ..ports import Feed
 from ..strategies.base import Strategy
@@ -43,7 +43,7 @@ from .wishes import Wishes
 
 __all__ = ["LiveStrategyRunner", "View"]
 
-Emit = Callable[[SignalGenerated], None]
+Emit = Callable[[Wish], None]
 OnFailed = Callable[[StrategyId, str], None]
 
 HOOK_BUDGET_MS = 250
@@ -59,8 +59,8 @@ class LiveStrategyRunner:
         strategy_config: whose `symbols` to show, and whose `hook_budget_ms` holds; None shows all
             of the feed's.
         market_data_service: the feed that `start` pumps.
-        event_bus: where "signal.generated", "strategy.failed" and "feed.failed" are told, and
-            "order.filled" is heard, when the runner stands alone; None makes one.
+        event_bus: where "signal.generated", "order.wished", "strategy.failed" and "feed.failed"
+            are told, and "order.filled" is heard, when the runner stands alone; None makes one.
         hook_budget_ms: a hook that takes longer is cut off; None takes the setting.
     """
 

@@ -115,8 +115,8 @@ class LiveTradingService:
             symbols: None takes the settings', else all that the feed shows.
             dry_run: True trades on the simulated account; None takes the setting.
             feed: market data; None opens the configured one, or the broker's where none is.
-            execute_signals: False leaves strategies' signals to the subscribers of
-                "signal.generated"; None does so as soon as there is one.
+            execute_signals: False leaves strategies' wishes to the subscribers of
+                "signal.generated" and "order.wished"; None does so as soon as there is one.
 
         Raises:
             SessionStateError: a session is running.

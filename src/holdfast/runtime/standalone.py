@@ -13,6 +13,7 @@ from ..model.values import StrategyId, Symbol
 from ..ports import Direct, Feed
 from .bus import EventBus
 from .fetching import fetch_instruments
+from .handover import TOPICS
 from .pump import FeedPump
 from .tally import FillTally
 
@@ -69,7 +70,7 @@ async def stand_alone(
         symbols=symbols,
         feed=feed,
         now=now,
-        emit=lambda wish: bus.publish("signal.generated", wish),
+        emit=lambda wish: bus.publish(TOPICS[type(wish)], wish),
         view=books,
         on_failed=tell_failure,
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from ..engine.engine import Engine
 from ..engine.holdings import holding
 from ..engine.order import Order
-from ..model.values import MAIN, AccountId, ClOrdId, StrategyId, Symbol
+from ..model.values import MAIN, AccountId, ClOrdId, OrderRole, StrategyId, Symbol
 from .attached import Behind
 
 
@@ -28,6 +28,20 @@ class StrategyView:
         if self.behind is not None:
             self.behind.catch_up()
         return self._engine.core.exposure.shown_equity(self._account)
+
+    def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Order]:
+        """Return a strategy's open entries, oldest first; None: of all symbols."""
+        state = self._engine.state
+        if symbol is None:
+            found = sorted(state.all_open_orders(), key=lambda order: order.created_ts)
+        else:
+            found = state.open_orders_of((self._account, symbol))
+        return [order for order in found if self._is_entry_of(strategy_id, order)]
+
+    def _is_entry_of(self, strategy_id: StrategyId, order: Order) -> bool:
+        request = order.request
+        is_its_own = request.strategy_id == strategy_id and request.account == self._account
+        return is_its_own and request.role is OrderRole.ENTRY and order.is_ours
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:
         """Return an order, None when it is not remembered."""

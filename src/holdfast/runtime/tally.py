@@ -30,5 +30,8 @@ class FillTally:
     def equity(self) -> Decimal:
         return ZERO
 
+    def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Order]:
+        return []
+
     def order(self, cl_ord_id: ClOrdId) -> Order | None:
         return None

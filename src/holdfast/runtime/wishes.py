@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from ..model.signal import SignalGenerated
+from ..model.order_wish import Wish
 from .attached import Attached
 
 
@@ -17,19 +17,19 @@ class Wishes:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Attached, SignalGenerated]] = deque()
+        self._waiting: deque[tuple[Attached, Wish]] = deque()
         self._is_held = True
 
-    def add(self, wisher: Attached, wish: SignalGenerated) -> None:
+    def add(self, wisher: Attached, wish: Wish) -> None:
         """Take a wish in. One whose strategy is off by its turn goes nowhere."""
         self._waiting.append((wisher, wish))
 
-    def hand_over(self, emit: Callable[[SignalGenerated], None]) -> None:
+    def hand_over(self, emit: Callable[[Wish], None]) -> None:
         """Hand over what waits, unless a call above this one does."""
         if not self._is_held:
             self.let_go(emit)
 
-    def let_go(self, emit: Callable[[SignalGenerated], None]) -> None:
+    def let_go(self, emit: Callable[[Wish], None]) -> None:
         """Hand over what was held, and from here on what comes."""
         self._is_held = True
         try:

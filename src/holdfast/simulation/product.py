@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..model.values import MAIN, SessionId
 from ..ports import Feed
 from ..runtime.assembly import assemble, load_strategies
@@ -16,7 +18,8 @@ from ..runtime.parts import plan_of
 from ..strategies import Strategy
 from ..venues import Wiring
 from ..venues.binance_futures.adapter import BinanceFuturesVenue
-from ..venues.binance_futures.settings import ONE_BY_ONE_MAX, BinanceSettings, endpoints
+from ..venues.binance_futures.opening import settings_of
+from ..venues.binance_futures.settings import ONE_BY_ONE_MAX, endpoints
 from .accounts import SECOND
 from .bourse import SECRET
 from .churner import Churner, Listener
@@ -100,12 +103,10 @@ def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenu
         clock=wiring.clock,
         account=wiring.account,
         known=wiring.known,
-        settings=BinanceSettings(
+        settings=msgspec.structs.replace(
+            settings_of(config),
             endpoints=endpoints(testnet=True, rest_url=REST_URL),
-            orders_over_ws=config.orders_over_ws,
             one_by_one_max=0 if _audits_as_of_many(world.seed) else ONE_BY_ONE_MAX,
-            leverage=config.leverage,
-            retry_attempts=config.retry_attempts,
         ),
         open_wire=lambda: SimWire(world.road, process, name),
         random=random.Random(lots if wiring.account == MAIN else f"{lots}/{name}").random,

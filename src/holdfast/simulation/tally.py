@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ..model.errors import InputError
-from .deeds import TAKEN_OFF
+from .deeds import FILLS, TAKEN_OFF
 from .faults import HOW_IT_SHOWS
 from .spec import Spec, Verdict
 from .timing import DOUBT
@@ -110,6 +110,11 @@ class Tally(msgspec.Struct, kw_only=True):
         return any(name.startswith(TAKEN_OFF) for name in self.deeds)
 
     @property
+    def tried_nothing(self) -> bool:
+        """Tell whether no strategy had a fill: then nothing was proved of it."""
+        return not self.deeds.get(FILLS)
+
+    @property
     def years(self) -> float:
         return self.seconds / _YEAR_S
 
@@ -160,6 +165,7 @@ class Tally(msgspec.Struct, kw_only=True):
             "faults": dict(sorted(self.fired.items())),
             "faults_that_never_struck": self.idle_kinds(kinds),
             "strategies_did": dict(sorted(self.deeds.items())),
+            "strategies_tried_nothing": self.tried_nothing,
             "strategies_taken_off": self.facts.get("StrategyStopped", 0),
             "failed": [
                 {"seed": f.seed, "kills": list(f.kills), "violations": list(f.violations)}

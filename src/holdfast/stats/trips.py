@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ..model.events import Event, OrderFilled, PositionAdopted
+from ..model.events import Event, OrderFilled, PositionAdopted, SettlementPaid
 from ..model.instrument import as_money
 from ..model.values import ZERO, AccountId, Key, Side, StrategyId, Symbol
 from .context import FOREIGN, Context
@@ -123,6 +123,9 @@ class RoundTrips:
                 return self._fill(fact)
             case PositionAdopted():
                 return self._adopt(fact)
+            case SettlementPaid():
+                self._settle(fact)
+                return None
             case _:
                 return None
 
@@ -147,6 +150,17 @@ class RoundTrips:
             trip.enter(opened, fill.price)
             trip.book(profit, fee)
         return ended
+
+    def _settle(self, fact: SettlementPaid) -> None:
+        """Count what the end of the contract brought; that the position is gone comes behind it."""
+        key = (fact.account, fact.symbol)
+        trip = self.open.get(key)
+        if trip is None or fact.asset != self._context.margin_asset_of(key):
+            return
+        if fact.is_fee:
+            trip.book(ZERO, -fact.amount)
+        else:
+            trip.book(fact.amount, ZERO)
 
     def _adopt(self, fact: PositionAdopted) -> RoundTrip | None:
         """Follow a position that was set without a fill."""

@@ -1,4 +1,4 @@
-"""What users subclass: hooks that hear the market, and `signal` to wish for something."""
+"""What users subclass: hooks that hear the market, and the ways to wish for something."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from ..model.errors import StrategyError
 from ..model.events import OrderFilled
 from ..model.market import Bar, Quote, Trade
 from ..model.order_book import OrderBook
+from ..model.order_wish import OrderWish, Wish
 from ..model.signal import SignalGenerated
 from ..model.values import (
     ZERO,
     Amount,
+    ClOrdId,
     OrderType,
     SignalType,
     StrategyId,
@@ -38,7 +40,7 @@ HOOKS = (
 )
 
 E = TypeVar("E", bound=enum.Enum)
-Emit = Callable[[SignalGenerated], None]
+Emit = Callable[[Wish], None]
 
 
 class Strategy:
@@ -168,6 +170,68 @@ class Strategy:
                 raise ValueError("a LIMIT needs a price, was None")  # noqa: TRY301
         except ValueError as error:
             raise StrategyError(f"signal of {self._strategy_id} for {symbol}: {error}") from error
+        self._emit(wish)
+
+    def cancel(self, order_id: str, reason: str = "") -> None:
+        """Wish for an open entry of this strategy back. Nothing happens while it warms up.
+
+        A wish for an order of others, for a stop or a target, is refused, and so the log says; one
+        for an order that has ended meanwhile comes to nothing.
+
+        Args:
+            order_id: as `ctx.orders` and `on_order` name it (`cl_ord_id`).
+
+        Raises:
+            StrategyError: a value can't be used, or no runner has bound this strategy.
+        """
+        self._wish_for("cancel", order_id, is_cancel=True, reason=reason)
+
+    def modify(
+        self, order_id: str, price: Amount | None = None, quantity: Amount | None = None
+    ) -> None:
+        """Wish for another price or quantity of an open limit entry of this strategy.
+
+        The risk rules look at the larger of old and new; what they or the exchange refuse leaves
+        the order as it is, and `on_order` hears why. Nothing happens while it warms up.
+
+        Args:
+            order_id: as `ctx.orders` and `on_order` name it (`cl_ord_id`).
+            price: above 0, rounded to the tick as a signal's is; None keeps it.
+            quantity: of the whole order, above what has executed; None keeps it.
+
+        Raises:
+            StrategyError: a value can't be used, or no runner has bound this strategy.
+        """
+        self._wish_for("modify", order_id, price=price, quantity=quantity)
+
+    def _wish_for(  # noqa: PLR0913 - what may be said of an order
+        self,
+        what: str,
+        order_id: str,
+        *,
+        is_cancel: bool = False,
+        price: Amount | None = None,
+        quantity: Amount | None = None,
+        reason: str = "",
+    ) -> None:
+        if self._emit is None or self._ctx is None or self._strategy_id is None:
+            raise self._unbound(what)
+        if self._ctx.is_warming_up:
+            return
+        try:
+            if not is_cancel and price is None and quantity is None:
+                raise ValueError("a price or a quantity is needed, both were None")  # noqa: TRY301
+            wish = OrderWish(
+                strategy_id=self._strategy_id,
+                cl_ord_id=ClOrdId(_text(order_id, "order_id")),
+                is_cancel=is_cancel,
+                qty=_positive(quantity, "quantity"),
+                price=_positive(price, "price"),
+                reason=_text(reason, "reason"),
+                ts=self._ctx.now(),
+            )
+        except ValueError as error:
+            raise StrategyError(f"{what} of {self._strategy_id}: {error}") from error
         self._emit(wish)
 
     def _unbound(self, what: str) -> StrategyError:

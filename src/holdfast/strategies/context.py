@@ -13,7 +13,11 @@ from ..model.values import ZERO, ClOrdId, OrderStatus, Side, StrategyId, Symbol
 
 
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """How one of the strategy's orders stands now. `avg_px` is None before the first fill."""
+    """How one of the strategy's orders stands now. `avg_px` is None before the first fill.
+
+    `price` is the present limit, None of an order at the market. `is_canceling` tells that it is
+    being taken back, `is_amending` that an amendment was asked for and not answered yet.
+    """
 
     cl_ord_id: ClOrdId
     symbol: Symbol
@@ -23,6 +27,9 @@ class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
     cum_qty: Decimal = ZERO
     avg_px: Decimal | None = None
     reason: str = ""
+    price: Decimal | None = None
+    is_canceling: bool = False
+    is_amending: bool = False
 
 
 class Context(Protocol):
@@ -49,6 +56,9 @@ class Context(Protocol):
         """Return the quantity held, short negative."""
 
     def equity(self) -> Decimal: ...
+
+    def orders(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
+        """Return the strategy's own open entries, oldest first; None: of all its symbols."""
 
     def history(self, symbol: Symbol, timeframe: str, count: int) -> list[Bar]:
         """Return up to `count` of the last closed bars, oldest first, this one included."""

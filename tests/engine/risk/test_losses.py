@@ -62,6 +62,12 @@ def test_day_that_began_with_nothing_refuses(desk):
     assert not desk.check("daily_loss", desk.buy()).passed
 
 
+def test_winnings_of_the_day_that_were_taken_out_are_no_loss(desk):
+    begin_day(desk, "-500")  # 1,000 less 1,500 that were taken out; 10,000 are left
+    verdict = desk.check("daily_loss", desk.buy())
+    assert (verdict.passed, verdict.value) == (True, Decimal(0))
+
+
 def test_drawdown_is_off_by_default(desk):
     sample(desk, "1000000")
     verdict = desk.check("drawdown", desk.buy())

@@ -20,7 +20,7 @@ from holdfast.model.errors import ConfigError, TradingError, VenueRefused, Venue
 from holdfast.model.market import Funding
 from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TradingSessionStatus
 from holdfast.runtime import starting
-from holdfast.venues.binance_futures import adapter
+from holdfast.venues.binance_futures import time_keeping
 from tests.venues.binance_futures.adapter_desk import BTC
 from tests.venues.binance_futures.adapter_street import street
 
@@ -67,14 +67,14 @@ def broker_at(market, **settings):
 
 
 @asynccontextmanager
-async def session(folder, market, *, broker=None, notifier=None, **settings):
+async def session(folder, market, *, broker=None, notifier=None, strategies=(), **settings):
     given = {"dry_run": False, "data_dir": folder, "log_trades": False, "leverage": 10}
     given |= {"position_size_pct": "1", "take_profit_pct": "0", "audit_interval_ns": "2s"}
     config = TradingConfig(**(given | settings))
     service = LiveTradingService(config=config, notifier=notifier)
     service.set_broker(broker or broker_at(market))
     feed = BinanceFuturesFeed(FeedSettings(symbols=(BTC,)), rest_url=market.url)
-    await service.start_session("p", [], [BTC], feed=feed)
+    await service.start_session("p", list(strategies), [BTC], feed=feed)
     one = Session(service, market)
     try:
         market_seen = service.live.engine.core.market
@@ -274,7 +274,7 @@ async def test_clock_that_runs_away_stops_new_risk_alone_until_it_is_right(
     tmp_path, monkeypatch, skew_ms, over_ws
 ):
     """The venue's clock is moved, which is the same. What ends risk leaves, and is taken."""
-    monkeypatch.setattr(adapter, "CLOCK_OFF_EVERY_S", 0.3)
+    monkeypatch.setattr(time_keeping, "CLOCK_OFF_EVERY_S", 0.3)
     with street() as market:
         broker = broker_at(market, orders_over_ws=over_ws)
         async with session(tmp_path, market, broker=broker) as one:

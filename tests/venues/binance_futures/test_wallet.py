@@ -207,6 +207,15 @@ def test_waiting_is_bounded():
 # The rest of the books
 
 
+@pytest.mark.parametrize("mark", ["", None, "NaN", "-1", "1e99", "much", 0])
+def test_a_position_counts_whatever_is_told_of_its_worth(mark):
+    row = {"symbol": "BTCUSDT", "positionAmt": "2", "entryPrice": "1", "markPrice": mark}
+
+    (position,) = codec.positions(raw([row])).positions
+
+    assert (position.qty, position.mark_price) == (Decimal(2), 0.0)
+
+
 def test_positions_that_are_flat_are_left_out():
     def risk(symbol, qty, side="BOTH", entry="60000"):
         return {
@@ -226,6 +235,7 @@ def test_positions_that_are_flat_are_left_out():
         Decimal("-0.03"),
         Decimal(60_000),
     )
+    assert position.mark_price == 61_000
     assert not books.is_hedged
 
     hedged = codec.positions(

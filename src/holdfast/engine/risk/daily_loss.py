@@ -1,6 +1,7 @@
 """Stop opening once the day has cost a fraction of the equity that it began with.
 
-Open losses count. The limit itself refuses. Before a day has been started nothing is lost.
+Open losses count. The limit itself refuses. Before a day has been started nothing is lost, nor
+where more was taken out since than the day began with: that was won.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     known = ctx.state.account(order.account).benchmark(ctx.state.settled_in(order.key))
     if known.day < 0:
         return passed(NAME, ZERO, limit)
+    equity = ctx.case(order).equity
+    if known.day_equity < ZERO < equity:
+        return passed(NAME, ZERO, limit)
     if known.day_equity <= ZERO:
         return refused(NAME, f"the day began with an equity of {known.day_equity}", limit=limit)
-    loss = (known.day_equity - ctx.case(order).equity) / known.day_equity
+    loss = (known.day_equity - equity) / known.day_equity
     if loss < limit:
         return passed(NAME, loss, limit)
     return refused(NAME, f"{percent(loss)} lost today, the limit is {percent(limit)}", loss, limit)

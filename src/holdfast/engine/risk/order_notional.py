@@ -11,13 +11,13 @@ NAME = "order_notional"
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare the notional, in quote currency, with the limit.
 
-    At the higher of the order's own price and the reference: a sell may fill above its limit.
+    At the highest of the order's own prices and the reference: a sell may fill above its limit.
     """
     limit = ctx.limits.max_order_notional
     case = ctx.case(order)
     if case.price is None:
         return refused(NAME, f"no price of {order.symbol} yet to value it at", limit=limit)
-    notional = order.qty * max(case.price, case.reference or ZERO)
+    notional = order.qty * max(case.price, order.dearest, case.reference or ZERO)
     if notional <= limit:
         return passed(NAME, notional, limit)
     reason = f"notional {plain(notional)}, at most {plain(limit)} in one order"

@@ -50,6 +50,7 @@ from .rest import RestClient, Road
 from .settings import BinanceSettings
 from .sign import Credentials
 from .snapshot import Books
+from .time_keeping import keep_time, measure
 from .wire import Wire
 
 STREAM_PATIENCE_S = 15.0
@@ -65,9 +66,6 @@ AUDIT = "audit"
 """The reason of a resync that nothing but time asks for: it may wait, and be cheap."""
 
 CLOSE_PATIENCE_S = 2.0
-CLOCK_EVERY_S = 300.0
-CLOCK_OFF_EVERY_S = 10.0
-"""How often the venue's time is measured, and how often while ours is too far from it."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -230,7 +228,7 @@ class BinanceFuturesVenue:
         start(self._channel.stream.run())
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
-        start(self._keep_time())
+        start(keep_time(self._asker, self._clock_is_off))
         start(self._contracts.keep())
         start(self._account_settings.run())
         if self._settings.orders_over_ws:
@@ -274,21 +272,8 @@ class BinanceFuturesVenue:
     def _failed(self, reason: str) -> None:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))
 
-    async def _keep_time(self) -> None:
-        """Measure the venue's time now and then, and soon again once ours was found to be off."""
-        now = asyncio.get_running_loop().time
-        measured = now()
-        while True:
-            await asyncio.sleep(CLOCK_OFF_EVERY_S)
-            if self._asker.offset.is_off or now() - measured >= CLOCK_EVERY_S:
-                measured = now()
-                await self._sync_clock()
-
-    async def _sync_clock(self) -> None:
-        await self._asker.sync_clock()
-        if self._asker.offset.is_off:
-            reason = self._asker.offset.told
-            self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
+    def _clock_is_off(self, reason: str) -> None:
+        self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
 
     # Commands
 
@@ -342,7 +327,7 @@ class BinanceFuturesVenue:
             self._say(counted)
         match outcome.then:
             case Then.SYNC_CLOCK:
-                self._background.start(self._sync_clock())
+                self._background.start(measure(self._asker, self._clock_is_off))
             case Then.RESYNC:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:

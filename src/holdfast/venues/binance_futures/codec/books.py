@@ -8,9 +8,9 @@ from typing import NamedTuple
 import msgspec
 
 from ....model.messages import VenuePosition
-from ....model.values import ZERO, Symbol
+from ....model.values import LARGEST_AMOUNT, ZERO, Symbol
 from .lists import Others, read_rows
-from .wire import checked, decode
+from .wire import Said, checked, decode, said
 
 
 class PositionRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -21,6 +21,7 @@ class PositionRow(msgspec.Struct, frozen=True, rename="camel"):
     entry_price: Decimal = ZERO
     position_side: str = "BOTH"
     isolated_wallet: Decimal = ZERO
+    mark_price: Said = ""
 
 
 class AssetRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -123,7 +124,17 @@ def _position(symbol: Symbol, rows: list[PositionRow]) -> VenuePosition:
         qty=sum((row.position_amt for row in rows), ZERO),
         entry_price=largest.entry_price,
         isolated_wallet=sum((row.isolated_wallet for row in rows), ZERO),
+        mark_price=_mark(largest.mark_price),
     )
+
+
+def _mark(told: Said) -> float:
+    """Return a mark price, 0 for what is none: a position counts whatever is told of its worth."""
+    try:
+        mark = float(said(told))
+    except ValueError:
+        return 0.0
+    return mark if 0.0 < mark < float(LARGEST_AMOUNT) else 0.0
 
 
 def balances(raw: bytes | msgspec.Raw) -> dict[str, Decimal]:

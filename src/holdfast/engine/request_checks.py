@@ -1,0 +1,85 @@
+"""What is wrong with a request before anything is recorded of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..model import messages as msg
+from ..model.errors import InputError, SessionStateError
+from ..model.values import ZERO, AccountId, OrderType, TimeInForce, to_decimal
+from .algos import ALGOS
+from .core import Core
+from .sizing import misplaced_exit
+
+
+def check_request(core: Core, request: msg.PlaceRequest) -> None:
+    """Refuse what contradicts itself, or its contract.
+
+    Raises:
+        InputError: the text says what is wrong.
+        SessionStateError: the account's books are not open yet.
+    """
+    kind = request.order_type
+    wants = {
+        "price": (request.price, kind.has_limit_price),
+        "trigger_price": (
+            request.trigger_price,
+            kind.is_conditional and kind is not OrderType.TRAILING_STOP_MARKET,
+        ),
+        "callback_rate": (request.callback_rate, kind is OrderType.TRAILING_STOP_MARKET),
+    }
+    for name, (value, is_needed) in wants.items():
+        if is_needed != (value is not None):
+            verb = "needs a" if is_needed else "takes no"
+            raise InputError(f"a {kind.value} order {verb} {name}, was {value}")
+        check_amount(name, value)
+    check_amount("quantity", request.qty)
+    check_amount("activation_price", request.activation_price)
+    if request.algo and request.algo not in ALGOS:
+        raise InputError(f"there is no algorithm {request.algo}; there are {', '.join(ALGOS)}")
+    if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
+        raise InputError("GTD, and GTD alone, needs the time at which the order expires")
+    if core.state.traded((request.account, request.symbol)) is None:
+        raise InputError(f"{request.symbol} is not traded in this session")
+    check_books(core, request.account)
+    _check_exits(core, request)
+
+
+def check_books(core: Core, account: AccountId) -> None:
+    """Refuse to trade on an account of which nothing is known yet."""
+    if not core.state.account(account).opened_ts:
+        raise SessionStateError(f"the books of {account} are not open: wait for the venue's answer")
+
+
+def check_amount(name: str, value: Decimal | None) -> None:
+    """Refuse what is no number above 0; None is nothing to refuse."""
+    if value is None:
+        return
+    try:
+        to_decimal(value, name)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if value <= ZERO:
+        raise InputError(f"{name} must be above 0, was {value:f}")
+
+
+def _check_exits(core: Core, request: msg.PlaceRequest) -> None:
+    if request.stop_loss is None and request.take_profit is None:
+        return
+    if request.reduce_only:
+        raise InputError("a reduce-only order takes no stop_loss or take_profit")
+    instrument = core.state.instruments[request.account, request.symbol]
+    for name in ("stop_loss", "take_profit"):
+        price: Decimal | None = getattr(request, name)
+        check_amount(name, price)
+        if price is not None and not instrument.is_on_tick(price):
+            raise InputError(f"{name} {price:f} is no multiple of the tick {instrument.tick:f}")
+    market = core.market.price(request.symbol)
+    entry = request.price or request.trigger_price or request.activation_price or market
+    if entry is None:
+        raise InputError(f"no price of {request.symbol} yet to place stop_loss and take_profit by")
+    if request.order_type is not OrderType.LIMIT:
+        market = None  # it waits for its own
+    fault = misplaced_exit(request.side, entry, request.stop_loss, request.take_profit, market)
+    if fault:
+        raise InputError(fault)
