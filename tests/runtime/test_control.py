@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import stat
 from datetime import datetime
@@ -25,10 +26,10 @@ from holdfast.model.errors import (
 )
 from holdfast.model.messages import Request, RequestRefused
 from holdfast.model.values import NS_PER_S
-from holdfast.runtime import live, operations
+from holdfast.runtime import books, control_client, live, operations
 from holdfast.runtime.control import BODY_BYTES_MAX, ControlServer
 from holdfast.runtime.control_client import ControlClient
-from holdfast.runtime.control_file import NoSessionRunning
+from holdfast.runtime.control_file import Endpoint, NoSessionRunning, write_endpoint
 from holdfast.runtime.control_routes import ROUTES
 from holdfast.runtime.service import LiveTradingService
 from tests.runtime.control_desk import BTC, restarting, running
@@ -278,6 +279,41 @@ async def test_an_order_without_an_answer_is_no_success_of_the_command(
         deafen(desk.service.live.venue, monkeypatch)
         assert await asyncio.to_thread(place, "0.005") == 4
     assert "the venue has not answered" in capsys.readouterr().err
+
+
+async def test_a_stop_that_leaves_something_unanswered_is_no_success_of_the_command(
+    tmp_path, monkeypatch, capsys
+):
+    async with running(tmp_path) as desk:
+        deafen(desk.service.live.venue, monkeypatch)
+        await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.004")
+        assert await asyncio.to_thread(main, ["stop", "--data-dir", str(tmp_path)]) == 4
+    assert "the next start carries the stop out" in capsys.readouterr().err
+
+
+def test_a_session_that_does_not_answer_leaves_the_outcome_unknown(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        write_endpoint(tmp_path, Endpoint(url=url, token="t", pid=os.getpid(), session="s"))
+        client = ControlClient(tmp_path, timeout_s=0.1)
+        with pytest.raises(OutcomeUnknownError, match=r"did not answer within 0\.1 s"):
+            client.post("/v1/stop")
+
+
+def test_a_command_waits_longer_than_a_stop_may_take():
+    assert control_client.TIMEOUT_S > live.STOP_PATIENCE_S + books.READ_PATIENCE_S
+
+
+async def test_a_trailing_stop_is_placed_by_the_command(tmp_path):
+    trailing = ["place", "BTCUSDT", "SELL", "0.004", "--type", "TRAILING_STOP_MARKET"]
+    options = ["--callback-rate", "1", "--activation-price", "51000", "--reduce-only"]
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.004")
+        command = [*trailing, *options, "--data-dir", str(tmp_path)]
+        assert await asyncio.to_thread(main, command) == 0
+        (order,) = await desk.service.get_orders()
+
+    assert (order.callback_rate, order.activation_price) == (1, 51_000)
 
 
 async def test_a_repeated_request_id_places_nothing_twice(tmp_path):

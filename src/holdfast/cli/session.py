@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from ..model.values import TradingSessionStatus
 from ..runtime.control_file import NoSessionRunning
+from .exit_codes import ExitCode
 from .options import AsJson, ConfigFile, DataDir, Place
-from .output import money, print_json, print_pairs, share, text_of, time_of, visible
+from .output import money, print_json, print_pairs, share, text_of, time_of, visible, warn
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
 
@@ -125,10 +127,14 @@ def stop(
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Take entries back, end the session, and return when it has ended."""
     found = Place(data_dir, config).client().post("/v1/stop", reason=reason, flatten=flatten)
     _tell(found, as_json=as_json)
+    if found["session"]["status"] != TradingSessionStatus.STOPPING.value:
+        return ExitCode.OK
+    warn("it ended before all it asked for was answered: the next start carries the stop out")
+    return ExitCode.VENUE
 
 
 def _tell(found: dict[str, Any], *, as_json: bool) -> None:

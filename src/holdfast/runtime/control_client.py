@@ -12,8 +12,9 @@ from ..model import errors
 from ..model.errors import TradingError
 from .control_file import Endpoint, NoSessionRunning, nothing_runs, read_endpoint
 
-TIMEOUT_S = 60.0
-"""How long an answer is waited for: a session that flattens needs some of it."""
+TIMEOUT_S = 90.0
+"""How long an answer is waited for: a stop may wait 30 s for the venue's answers, and 30 s for its
+books."""
 
 ANSWER_BYTES_MAX = 64_000_000
 
@@ -45,7 +46,8 @@ class ControlClient:
         """Have the session do something; values of None are left out.
 
         Raises:
-            TradingError: of the kind that the session raised.
+            TradingError: of the kind that the session raised; OutcomeUnknownError where it does
+                not answer.
         """
         given = {name: value for name, value in body.items() if value is not None}
         return self._ask("POST", path, json.dumps(given).encode())
@@ -65,7 +67,8 @@ class ControlClient:
         except ConnectionRefusedError:
             raise nothing_runs(self.data_dir) from None
         except TimeoutError:
-            raise TradingError(
+            kind = TradingError if body is None else errors.OutcomeUnknownError
+            raise kind(
                 f"the session did not answer within {self._timeout_s:g} s; look at it with: "
                 "holdfast status"
             ) from None

@@ -289,6 +289,8 @@ def order_view(state: State, order: EngineOrder) -> Order:
         strategy_id=request.strategy_id,
         time_in_force=request.time_in_force,
         trigger_price=request.trigger_price,
+        callback_rate=request.callback_rate,
+        activation_price=request.activation_price,
         stop_loss=parent.start.stop_loss if parent and is_entry else None,
         take_profit=parent.start.take_profit if parent and is_entry else None,
         reduce_only=request.reduce_only,

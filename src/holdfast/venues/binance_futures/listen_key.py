@@ -36,7 +36,7 @@ async def ask_for_key(asker: Asker) -> str:
     """
     answered = await asker.read(reads.start_listen_key(), ask=Ask.SETTING, urgency=Urgency.PROTECT)
     if not answered.is_ok:
-        raise VenueUnavailable(f"no listen key: {answered.outcome.reason}")
+        raise VenueUnavailable(f"no listen key was given: {answered.outcome.reason}")
     try:
         key = listen_key(answered.reply.body)
     except BadFrame:
