@@ -14,8 +14,8 @@ DEV := $(VENV)/.dev
 ARGS ?=
 # How long `make run` trades, for example FOR=60s; without it until interrupted.
 FOR ?=
-# Test processes: a number, or auto for one a core. Many tests wait for other processes: two a core keep them busy.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null || echo auto)
+# Test processes: a number, or auto for one a core. Many tests wait for other processes: five for two cores keep them busy.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(5 * (os.cpu_count() or 1) // 2)' 2>/dev/null || echo auto)
 # Percent of lines and branches on floors 0 and 1 that the tests must reach, or `make coverage` fails.
 FAIL_UNDER ?= 95
 # What reaches them: their own tests, and the laws, without those that break the engine on purpose.
