@@ -9,8 +9,8 @@ import pytest
 from holdfast.simulation.batch import judge
 from holdfast.simulation.spec import Spec
 
-SEEDS = int(os.environ.get("HOLDFAST_SEEDS", "1000"))
-BATCHES = 20
+SEEDS = int(os.environ.get("HOLDFAST_SEEDS", "2000"))
+BATCHES = 40
 FIRST = 60_000_000
 
 
