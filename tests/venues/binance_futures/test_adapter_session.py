@@ -284,6 +284,9 @@ async def test_clock_that_runs_away_stops_new_risk_alone_until_it_is_right(
             with pytest.raises(VenueRefused, match=r"recvWindow|Timestamp"):
                 await one.service.place_order(BTC, "BUY", "0.011", stop_loss="49000")
             await one.until(lambda: one.venue._asker.offset.is_off)
+            told: list[str] = []
+            await time_keeping.measure(one.venue._asker, told.append)
+            assert [text.startswith("this machine's clock is") for text in told] == [True]
             with pytest.raises(VenueUnavailable, match="not sent: this machine's clock is"):
                 await one.service.place_order(BTC, "BUY", "0.012", stop_loss="49000")
             assert len(market.books()[2]) == 1

@@ -1,0 +1,44 @@
+"""What commands hand on to a running session, in another thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime
+from decimal import Decimal
+
+from holdfast.cli import main
+from holdfast.model.values import NS_PER_S
+from tests.runtime.control_desk import running
+
+ENDS = "2040-01-01T08:00:00+00:00"
+
+
+async def said(capsys, *words):
+    code = await asyncio.to_thread(main, [str(word) for word in words])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    return json.loads(told.out)
+
+
+async def test_place_hands_on_the_end_and_the_trail_of_an_order(tmp_path, capsys):
+    async with running(tmp_path) as desk:
+        buy = ["place", "BTCUSDT", "BUY", "0.004", "--data-dir", tmp_path, "--json"]
+        ending = ["--price", "48000", "--tif", "GTD", "--expire-at", ENDS]
+        trail = ["--type", "TRAILING_STOP_MARKET", "--callback-rate", "1.5"]
+        trail += ["--activation-price", "49000"]
+        placed = [(await said(capsys, *buy, *words))["order"] for words in (ending, trail)]
+        known = desk.service.live.engine.state.orders
+        limited, trailing = (known[each["id"]].request for each in placed)
+
+    assert limited.expire_ts == int(datetime.fromisoformat(ENDS).timestamp()) * NS_PER_S
+    assert (trailing.callback_rate, trailing.activation_price) == (Decimal("1.5"), Decimal(49000))
+
+
+async def test_metrics_are_of_the_account_that_is_named(tmp_path, capsys):
+    async with running(tmp_path, accounts={"second": {"initial_balance": 5000}}):
+        words = ["metrics", "--data-dir", tmp_path, "--json"]
+        main_one = await said(capsys, *words)
+        second = await said(capsys, *words, "--account", "second")
+
+    assert [each["metrics"]["wallet"] for each in (main_one, second)] == ["10000", "5000"]
