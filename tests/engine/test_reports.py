@@ -1132,6 +1132,24 @@ def test_an_order_that_counts_as_over_and_is_listed_past_its_fence_is_taken_back
     assert rig.qty() == 1
 
 
+def test_an_order_that_is_back_counts_with_the_size_and_price_that_the_venue_shows(rig, order):
+    forgotten(rig, order)
+    rig.wait(7)
+    rig.snapshot(orders=[rig.row(order, qty=Decimal(5), price=Decimal(98), cum_qty=Decimal(1))])
+
+    assert (rig.order(order).qty, rig.order(order).price) == (5, 98)
+    assert rig.engine.core.exposure.reach(KEY).longest == 5
+
+
+def test_an_order_that_is_back_forgets_none_of_its_fills_for_a_list_that_trails(rig, order):
+    forgotten(rig, order)
+    rig.wait(7)
+    rig.snapshot(orders=[rig.row(order, qty=Decimal(3), price=Decimal(99), cum_qty=Decimal(0))])
+
+    assert rig.order(order).cum_qty == 1
+    assert rig.engine.core.exposure.reach(KEY).longest == 3
+
+
 def test_an_order_whose_cancel_was_answered_and_that_rests_all_the_same_is_taken_back(rig, order):
     rig.accept(order)
     rig.cancel(order)
@@ -1172,6 +1190,22 @@ def test_lists_that_stay_blind_get_no_stop_for_each_look(rig):
     assert len(stops) <= 11
     assert rig.alarms() == ["order_forgotten"] * (len(stops) - 1)
     assert len(rig.working(OrderRole.STOP_LOSS)) == 1
+
+
+def test_a_forgotten_target_makes_nobody_believe_longer_in_a_stop(rig):
+    rig.hold("1", stop_loss="90", take_profit="120")
+    (stop,), (target,) = (
+        rig.working(role) for role in (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
+    )
+    rig.wait(10)
+    rig.snapshot(orders=[rig.row(stop.cl_ord_id)])
+    rig.not_found(target.cl_ord_id)
+    assert not rig.order(target.cl_ord_id).is_open
+    rig.snapshot(orders=[])
+    rig.not_found(stop.cl_ord_id)
+
+    assert not rig.order(stop.cl_ord_id).is_open
+    assert [o.cl_ord_id for o in rig.working(OrderRole.STOP_LOSS)] != [stop.cl_ord_id]
 
 
 def test_an_id_that_others_use_again_is_counted_where_it_is_listed_open(rig):
