@@ -6,8 +6,11 @@ held against. Both are read afresh, and the journal is folded by code that is no
 
 import asyncio
 import contextlib
+import fcntl
 import json
+import os
 import random
+import shutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
@@ -132,9 +135,22 @@ async def run_through_kills(root: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def killed_run(tmp_path_factory):
-    """The folder of one session that was killed `KILLS` times, and its last words."""
-    root = tmp_path_factory.mktemp("kill")
-    return root / "data", asyncio.run(run_through_kills(root))
+    """The folder of one session that was killed `KILLS` times, and its last words.
+
+    It takes a minute: processes of tests that share this module's tests share it, and each has a
+    copy of the folder.
+    """
+    root, base = tmp_path_factory.mktemp("kill"), tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    told = shared / "killed_run.json"
+    with (shared / "killed_run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            report = asyncio.run(run_through_kills(root))
+            told.write_text(json.dumps({"folder": str(root / "data"), "report": report}))
+    found = json.loads(told.read_text())
+    shutil.copytree(found["folder"], root / "copy")
+    return root / "copy", found["report"]
 
 
 @pytest.fixture
