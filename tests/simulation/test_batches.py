@@ -1,4 +1,4 @@
-"""Many short runs. `HOLDFAST_SEEDS=5000 pytest tests/simulation/test_batches.py` plays more."""
+"""Many short runs. `HOLDFAST_SEEDS=20000 pytest tests/simulation/test_batches.py` plays more."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from holdfast.simulation.batch import judge
 from holdfast.simulation.spec import Spec
 
-SEEDS = int(os.environ.get("HOLDFAST_SEEDS", "2000"))
-BATCHES = 40
+SEEDS = int(os.environ.get("HOLDFAST_SEEDS", "5000"))
+BATCHES = 100
 FIRST = 60_000_000
 
 
