@@ -917,6 +917,19 @@ def test_an_id_that_others_use_again_stops_nobody(rig):
     assert rig.qty() == 2
 
 
+def test_an_id_that_others_use_in_two_symbols_at_once_is_of_two_orders(rig):
+    for symbol, size, number in ((BTC, "1", "71"), (ETH, "20", "72")):
+        fields = {"symbol": symbol, "venue_order_id": number}
+        rig.report("adl_autoclose", ExecType.NEW, OrderStatus.NEW, qty=Decimal(size), **fields)
+    for symbol, size, number in ((BTC, "1", "71"), (ETH, "20", "72")):
+        fields = {"symbol": symbol, "venue_order_id": number, "of": size}
+        filled = {"cum_qty": Decimal(size), "status": OrderStatus.FILLED}
+        rig.trade("adl_autoclose", size, side=Side.BUY, **filled, **fields)
+
+    assert (rig.qty(), rig.state.position((MAIN, ETH)).qty) == (1, 20)
+    assert list(rig.state.all_open_orders()) == []
+
+
 def test_an_amendment_by_others_that_was_not_heard_of_is_caught_up_with(rig):
     fields = {"price": Decimal(99), "order_type": LIMIT}
     rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(3), **fields)

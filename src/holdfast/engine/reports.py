@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from ..model import events as ev
 from ..model.margin import book_fill
 from ..model.messages import (
@@ -27,7 +29,7 @@ from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import settled_name, trade_name
 from .order import ABSENT, Order, RequestState
-from .strangers import is_back, meet_again, meet_lost, meet_stranger, tell_appeared
+from .strangers import is_back, meet_again, meet_lost, meet_stranger, namesake, tell_appeared
 
 FORGOTTEN = "the venue no longer knows it"
 
@@ -51,10 +53,33 @@ UNWANTED = "it came after it was given up, or asked back"
 def on_report(core: Core, report: ExecutionReport) -> None:
     """Take in one execution report, whatever its order of arrival."""
     order = core.state.orders.get(report.cl_ord_id)
-    if order is not None and order.request.account != report.account:
-        _fail_for_twins(core, order, report)
-    else:
+    if order is None or order.key == (report.account, report.symbol):
         _take_in(core, report, order)
+    elif order.request.account != report.account and _is_seen_twice(order, report):
+        _fail_for_twins(core, order, report)
+    elif order.is_ours:
+        _take_in(core, report, order)
+    else:
+        _take_in_namesake(core, report)
+
+
+def _is_seen_twice(order: Order, report: ExecutionReport) -> bool:
+    """Tell whether two accounts show one order, and not two of somebody else's of one name."""
+    is_one = order.request.symbol == report.symbol and order.venue_order_id == report.venue_order_id
+    return order.is_ours or is_one
+
+
+def _take_in_namesake(core: Core, report: ExecutionReport) -> None:
+    """Take in what is said of an order of somebody else's under a name that another one has.
+
+    Binance gives every deleveraging the same one, and who copies trades may name them alike.
+    """
+    name = namesake(report)
+    known = core.state.orders.get(name)
+    if known is None and core.settings.foreign_order_policy == "cancel" and report.status.is_open:
+        core.fail(f"{report.cl_ord_id} is the name of two orders of others: cancel one of them")
+        return
+    _take_in(core, msgspec.structs.replace(report, cl_ord_id=name), known)
 
 
 def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
@@ -98,10 +123,9 @@ def _met(
 
 def _fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
     """Stop where two accounts of ours are one at the venue: all of it would be booked twice."""
-    others = "" if order.is_ours else ", or orders of others that have one name"
     core.fail(
         f"order {order.cl_ord_id} of account {order.request.account} is reported on the account "
-        f"{report.account} too: two keys of one account at the venue{others}"
+        f"{report.account} too: two keys of one account at the venue"
     )
 
 

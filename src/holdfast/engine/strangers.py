@@ -89,6 +89,11 @@ def meet_lost(core: Core, report: ExecutionReport) -> Order | None:
     return order
 
 
+def namesake(report: ExecutionReport) -> ClOrdId:
+    """Return what an order of somebody else's is called here whose name another one has."""
+    return ClOrdId(f"order-{report.venue_order_id}")
+
+
 def is_back(core: Core, order: Order, report: ExecutionReport) -> bool:
     """Tell whether what counts as over is open: asked so late that no list trails its end."""
     is_over = order.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
