@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from ..model.instrument import Bracket, Instrument
 from ..model.values import Symbol, plain, to_decimal
 
@@ -178,6 +180,24 @@ def guess_instrument(
         min_qty=lot,
         brackets=_brackets(_OTHERS),
     )
+
+
+def completed_instrument(
+    symbol: Symbol, seen: Instrument | None, *, is_listed: bool = False
+) -> Instrument:
+    """Return a contract with a margin table, of which only those who trade are told.
+
+    Args:
+        seen: what its market tells of it.
+        is_listed: that is the venue's own word, no guess, and goes before what is known here.
+    """
+    known = known_instrument(symbol)
+    if known is not None and (seen is None or not is_listed):
+        return known
+    if seen is None:
+        return guess_instrument(symbol, ())
+    tables = known.brackets if known is not None else _brackets(_OTHERS)
+    return msgspec.structs.replace(seen, brackets=seen.brackets or tables)
 
 
 def _finest(values: Iterable[float], default: str) -> Decimal:
