@@ -46,6 +46,9 @@ WAYS_OUT = {
 }
 """What a person can do about a setting that was declined."""
 
+BAD_KEY = -2015
+PORTFOLIO_MARGIN = "; it refuses every key of a portfolio margin account, which can't be traded"
+
 HELD_UP = (-2028, -4161)
 """The leverage can't be lowered: the margin would not cover what is open, or it is isolated."""
 
@@ -255,7 +258,9 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
     about = ", ".join(f"{key} {value}" for key, value in call.params.items() if key != "listenKey")
     text = f"{call.route.verb} {call.route.path}{f' ({about})' if about else ''}: {outcome.reason}"
     if outcome.kind is Kind.STOP:
-        return VenueRefused(f"the venue does not accept the API key ({text})", code=outcome.code)
+        why = PORTFOLIO_MARGIN if outcome.code == BAD_KEY else ""
+        refused = f"the venue does not accept the API key ({text}){why}"
+        return VenueRefused(refused, code=outcome.code)
     if outcome.kind is Kind.FINAL and answered.reply.was_sent and outcome.code is not None:
         way_out = WAYS_OUT.get(outcome.code, "")
         return VenueRefused(f"{text} {way_out}".rstrip(), code=outcome.code)
