@@ -41,6 +41,7 @@ def _quick(monkeypatch):
     [
         ({"dualSidePosition": True}, "hedge mode"),
         ({"multiAssetsMargin": True}, "multi-assets"),
+        ({"multiAssetsMargin": True}, "BNFCR"),  # accounts in the EU have no other mode
         ({"canTrade": False}, "may not trade"),
     ],
 )

@@ -34,7 +34,8 @@ TO_ONE_WAY = (
 HEDGED = f"the account is in hedge mode; one-way mode is needed: {TO_ONE_WAY}"
 MULTI_ASSETS = (
     "the account is in multi-assets mode; single-asset mode is needed: close cross "
-    "positions and orders, then choose it under Preferences, Asset Mode"
+    "positions and orders, then choose it under Preferences, Asset Mode; where there is no choice, "
+    "as in the EU's credits mode (BNFCR), the account can't be traded"
 )
 WAYS_OUT = {
     -4047: "cancel the symbol's orders first, or trade it in the mode that it is in",
