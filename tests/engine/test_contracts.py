@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.engine import quiet
 from holdfast.engine.order import RequestState
+from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.instrument import UNLISTED
@@ -355,3 +356,15 @@ def test_no_tick_is_left_out_that_would_tell_of_an_end(rig):
             assert is_due
     assert rig.now >= due
     assert rig.alarms().count("contract_ends") == 2
+
+
+def test_an_exit_that_rests_in_a_contract_that_ends_can_be_amended(rig):
+    rig.hold("1", stop_loss="90")
+    fields = {"side": Side.SELL, "order_type": OrderType.LIMIT, "reduce_only": True}
+    resting = rig.place(qty="1", price="110", **fields)
+    rig.accept(resting)
+    announce(rig, 12)
+
+    rig.hear(msg.ModifyRequest(cl_ord_id=resting, price=Decimal(105)))
+
+    assert [command.price for command in rig.asked if isinstance(command, cmd.ReplaceOrder)] == [105]
