@@ -367,4 +367,6 @@ def test_an_exit_that_rests_in_a_contract_that_ends_can_be_amended(rig):
 
     rig.hear(msg.ModifyRequest(cl_ord_id=resting, price=Decimal(105)))
 
-    assert [command.price for command in rig.asked if isinstance(command, cmd.ReplaceOrder)] == [105]
+    assert [command.price for command in rig.asked if isinstance(command, cmd.ReplaceOrder)] == [
+        105
+    ]

@@ -239,7 +239,7 @@ def leverage_brackets(
     """Read the margin tables: a list of all symbols', or a single one's, lowest notional first."""
     if bytes(raw).lstrip().startswith(b"{"):
         return dict([_table(raw)])
-    return dict(read_rows(raw, _table, "the leverage brackets", others))
+    return dict(read_rows(raw, _table, "the leverage brackets", others, is_vast=True))
 
 
 def _table(raw: bytes | msgspec.Raw) -> tuple[Symbol, tuple[Bracket, ...]]:
