@@ -242,6 +242,20 @@ def test_brackets_of_other_symbols_are_passed_over_odd_or_not():
         codec.leverage_brackets(told, Others({BTC, ODD}, left_out.append))
 
 
+def test_odd_settings_of_another_symbol_keep_nobody_from_ours():
+    told = raw(
+        [
+            {"symbol": ODD, "leverage": "1.5", "marginType": "CROSSED"},
+            {"symbol": BTC, "leverage": 7, "marginType": "ISOLATED"},
+        ]
+    )
+
+    (ours,) = codec.symbol_configs(told, Others({BTC}, lambda _: None))
+    assert (ours.leverage, ours.is_isolated) == (7, True)
+    with pytest.raises(BadFrame):
+        codec.symbol_configs(told)
+
+
 def test_odd_funding_interval_of_another_symbol_is_left_out():
     told = raw(
         [

@@ -22,7 +22,6 @@ from . import codec
 from .asking import SECOND_LOOK_S, Answered, Asker
 from .codec import BadFrame, Call, Others, reads
 from .codec.books import SymbolConfig
-from .codec.wire import decode
 from .outcomes import Ask, Kind
 from .settings import BinanceSettings
 from .streams import Stream
@@ -60,7 +59,6 @@ WAITS_MAX = 8
 """How often a stream is waited for while no room within the limits holds it up."""
 
 _log = logging.getLogger("holdfast.venue")
-_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...], strict=False)
 
 
 async def check_clock(asker: Asker) -> None:
@@ -182,7 +180,7 @@ async def _fees(asker: Asker, symbol: Symbol, *, is_needed: bool) -> codec.Fees 
 async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int:
     """Set a symbol's margin mode and leverage where they differ; return the leverage."""
     answered = await require(asker, reads.symbol_config(symbol))
-    rows = decode(_CONFIGS, answered.reply.body, "the symbol's settings")
+    rows = codec.symbol_configs(answered.reply.body)
     now = next((row for row in rows if row.symbol == symbol), None)
     if now is None or now.is_isolated is not settings.is_isolated:
         await _set_margin_mode(asker, settings, symbol, now)
@@ -207,7 +205,7 @@ async def _leverage_as_it_is(asker: Asker, settings: BinanceSettings, symbol: Sy
     """Return the leverage of a contract that takes no settings any more."""
     answered = await asker.read(reads.symbol_config(symbol))
     if answered.is_ok:
-        for row in decode(_CONFIGS, answered.reply.body, "the symbol's settings"):
+        for row in codec.symbol_configs(answered.reply.body):
             if row.symbol == symbol:
                 return row.leverage
     return settings.leverage_of(symbol)
