@@ -254,6 +254,8 @@ def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(rig):
     assert rig.state.status.name == "RUNNING"
     assert (qty(rig, MAIN), qty(rig, OTHER)) == (1, 1)
     assert list(rig.state.all_open_orders()) == []
+    told = [f.account for f in rig.ever(ev.AlarmRaised) if f.code == "closed_by_venue"]
+    assert told == [MAIN, OTHER]
 
 
 def test_orders_of_others_that_have_one_name_are_told_apart(rig):

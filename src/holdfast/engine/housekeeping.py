@@ -6,6 +6,7 @@ from collections import Counter
 from decimal import Decimal
 
 from ..model import events as ev
+from ..model.ids import venue_closing
 from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
@@ -98,7 +99,7 @@ def unwanted(core: Core) -> list[Order]:
         order
         for order in state.all_open_orders()
         if (order.is_unwanted and order.status is not OrderStatus.PENDING_NEW)
-        or (others and not order.is_ours)
+        or (others and not order.is_ours and not venue_closing(order.cl_ord_id))
         or _closes_nothing(state, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
         or (order.is_ours and order.role is OrderRole.ENTRY and _why_shut(core, order))
