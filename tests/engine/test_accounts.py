@@ -211,6 +211,97 @@ def test_an_order_reported_on_another_account_shows_two_keys_of_one_and_stops_tr
     assert (qty(rig, MAIN), qty(rig, OTHER)) == (0, 0)
 
 
+def test_an_order_of_others_that_both_accounts_show_is_of_two_keys_of_one_too(rig):
+    for account in (MAIN, OTHER):
+        rig.report(
+            "phone-1",
+            ExecType.NEW,
+            OrderStatus.NEW,
+            account=account,
+            venue_order_id="71",
+            qty=Decimal(2),
+        )
+
+    assert "two keys of one account" in rig.state.status_reason
+
+
+@pytest.mark.parametrize("policy", ["cancel", "halt"])
+def test_an_order_of_others_that_can_not_be_named_does_not_stay_where_none_may(policy):
+    rig = TwoAccounts(**PLAIN, foreign_order_policy=policy)
+    for account, number in ((MAIN, "71"), (OTHER, "72")):
+        where = {"account": account, "venue_order_id": number}
+        rig.report("copy-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), **where)
+
+    assert rig.state.status.name == "ERROR"
+
+
+def deleverage(rig, account, qty, number, *, symbol=BTC):
+    """Let the venue take a part of a long position: each such order has the same client id."""
+    where = {"account": account, "symbol": symbol, "side": Side.SELL, "venue_order_id": number}
+    amount = Decimal(qty)
+    rig.report("adl_autoclose", ExecType.NEW, OrderStatus.NEW, qty=amount, **where)
+    rig.trade("adl_autoclose", qty, cum_qty=amount, status=OrderStatus.FILLED, of=qty, **where)
+
+
+def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(rig):
+    rig.fill(MAIN, "3")
+    rig.fill(OTHER, "3")
+
+    deleverage(rig, MAIN, "1", "71")
+    deleverage(rig, OTHER, "2", "72")
+    deleverage(rig, MAIN, "1", "73")
+
+    assert rig.state.status.name == "RUNNING"
+    assert (qty(rig, MAIN), qty(rig, OTHER)) == (1, 1)
+    assert list(rig.state.all_open_orders()) == []
+    told = [f.account for f in rig.ever(ev.AlarmRaised) if f.code == "closed_by_venue"]
+    assert told == [MAIN, OTHER]
+
+
+def test_orders_of_others_that_have_one_name_are_told_apart(rig):
+    """Somebody copies trades to both accounts, and names them alike."""
+    where = {MAIN: "71", OTHER: "72"}
+    for account, number in where.items():
+        rig.report(
+            "copy-1",
+            ExecType.NEW,
+            OrderStatus.NEW,
+            account=account,
+            venue_order_id=number,
+            order_type=OrderType.LIMIT,
+            qty=Decimal(2),
+            price=Decimal(90),
+        )
+    rig.trade("copy-1", "1", account=OTHER, venue_order_id="72", of="2")
+
+    found = {o.request.account: o for o in rig.state.all_open_orders()}
+    assert {name: (o.venue_order_id, o.leaves_qty) for name, o in found.items()} == {
+        MAIN: ("71", 2),
+        OTHER: ("72", 1),
+    }
+    assert (rig.state.status.name, qty(rig, OTHER)) == ("RUNNING", 1)
+
+    listed = [
+        rig.row("copy-1", account=account, venue_order_id=number)
+        for account, number in where.items()
+    ]
+    rig.now += 60_000_000_000
+    for account, row in zip(where, listed, strict=True):
+        held = [msg.VenuePosition(symbol=BTC, qty=qty(rig, account), entry_price=Decimal(100))]
+        rig.hear(
+            msg.VenueSnapshot(
+                account=account,
+                asked_ts=rig.now,
+                taken_ts=rig.now,
+                orders=(row,),
+                positions=tuple(each for each in held if each.qty),
+                balances={"USDT": rig.state.account(account).wallet("USDT")},
+            )
+        )
+        assert [c for c in rig.asked if isinstance(c, cmd.QueryOrder)] == []
+    assert len(list(rig.state.all_open_orders())) == 2
+
+
 def test_doubts_of_one_account_do_not_keep_the_others_from_being_asked_after(rig, monkeypatch):
     monkeypatch.setattr(housekeeping, "QUERIES_PER_TICK", 1)
     for account in (OTHER, MAIN):

@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine import quiet
 from holdfast.engine.order import RequestState
+from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.instrument import UNLISTED
@@ -277,3 +279,94 @@ def test_closing_by_hand_goes_out_in_every_status(rig):
     rig.hear(msg.CloseRequest(symbol=BTC))
 
     assert [o.order_type for o in rig.submitted()] == [OrderType.MARKET]
+
+
+HOUR_NS = 3600 * NS_PER_S
+
+
+def announce(rig, hours, symbol=BTC):
+    """Let the venue say when it settles a contract."""
+    ends = contract(symbol, delivery_ts=rig.now + int(hours * HOUR_NS))
+    rig.hear(msg.InstrumentListed(instrument=ends, leverage=10))
+
+
+def test_an_announced_end_is_told_when_it_is_heard_and_again_a_day_ahead(rig):
+    rig.hold("1", stop_loss="90")
+    announce(rig, 48)
+    announce_text = rig.told(ev.AlarmRaised)[0].text
+    rig.now += 23 * HOUR_NS
+    rig.tick()
+    before = rig.alarms().count("contract_ends")
+
+    rig.now += 2 * HOUR_NS
+    rig.tick()
+    rig.tick()
+
+    assert (before, rig.alarms().count("contract_ends")) == (1, 2)
+    assert "2023-11-16 22:14 UTC" in announce_text
+    assert "1 held" in announce_text
+
+
+def test_a_day_ahead_of_its_end_nothing_is_opened_in_a_contract_and_all_can_be_closed(rig):
+    rig.hold("1", stop_loss="90")
+    entry = limit(rig)
+    announce(rig, 25)
+    assert rig.place(qty="1")
+    rig.now += 2 * HOUR_NS
+    rig.price(100.0)
+    rig.price(100.0, ETH)
+
+    rig.tick()
+    assert entry in rig.canceled()
+    rig.signal(quantity=Decimal(1))
+    assert "settled by the venue at" in rig.told(ev.SignalDenied)[-1].reason
+    rig.place(qty="1")
+    assert "settled by the venue at" in rig.told(ev.OrderDenied)[-1].reason
+    assert rig.place(qty="1", symbol=ETH)
+    assert rig.place(qty="1", side=Side.SELL, reduce_only=True)
+    assert [o.request.trigger_price for o in rig.working(STOP)] == [90]
+
+
+def test_a_day_of_settlement_that_is_long_past_keeps_nothing_out(rig):
+    announce(rig, -25)
+
+    assert rig.place(qty="1")
+
+
+def test_a_start_tells_of_an_end_that_is_near_and_of_no_other():
+    for hours, count in ((12, 1), (24 * 90, 0)):
+        rig = Rig(start=False)
+        rig.begin()
+        announce(rig, hours)
+        rig.tick()
+
+        assert rig.alarms().count("contract_ends") == count
+
+
+def test_no_tick_is_left_out_that_would_tell_of_an_end(rig):
+    announce(rig, 30)
+    rig.tick()
+    due = rig.now + 6 * HOUR_NS
+    for _ in range(6 * 60):
+        before = rig.alarms().count("contract_ends")
+        rig.now += 60 * NS_PER_S
+        is_due = quiet.until(rig.engine.core) <= rig.now
+        rig.tick()
+        if rig.alarms().count("contract_ends") > before:
+            assert is_due
+    assert rig.now >= due
+    assert rig.alarms().count("contract_ends") == 2
+
+
+def test_an_exit_that_rests_in_a_contract_that_ends_can_be_amended(rig):
+    rig.hold("1", stop_loss="90")
+    fields = {"side": Side.SELL, "order_type": OrderType.LIMIT, "reduce_only": True}
+    resting = rig.place(qty="1", price="110", **fields)
+    rig.accept(resting)
+    announce(rig, 12)
+
+    rig.hear(msg.ModifyRequest(cl_ord_id=resting, price=Decimal(105)))
+
+    assert [command.price for command in rig.asked if isinstance(command, cmd.ReplaceOrder)] == [
+        105
+    ]

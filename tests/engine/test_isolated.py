@@ -10,7 +10,7 @@ from holdfast.engine import quiet
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.values import MAIN, ZERO, OrderRole, OrderStatus, Side, Symbol
+from holdfast.model.values import MAIN, NS_PER_S, ZERO, OrderRole, OrderStatus, Side, Symbol
 from tests.engine.rig import BTC, ETH, KEY, Rig
 
 OTHER = (MAIN, ETH)
@@ -237,3 +237,12 @@ def test_a_margin_mode_that_somebody_set_is_an_alarm_and_no_more(rig):
 
     assert [(fact.code, fact.symbol) for fact in rig.told(ev.AlarmRaised)] == [("margin_mode", ETH)]
     assert [type(command) for command in rig.asked] == [cmd.Notify]
+
+
+def test_a_margin_call_is_an_alarm_and_one_that_is_repeated_is_told_once(rig):
+    for seconds in (0, 60, 700):
+        rig.now += seconds * NS_PER_S
+        rig.hear(msg.MarginCalled(symbols=(BTC, ETH)))
+
+    told = [fact.text for fact in rig.ever(ev.AlarmRaised) if fact.code == "margin_call"]
+    assert told == ["the venue warns of the liquidation of BTCUSDT, ETHUSDT"] * 2

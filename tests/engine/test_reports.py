@@ -917,6 +917,51 @@ def test_an_id_that_others_use_again_stops_nobody(rig):
     assert rig.qty() == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("autoclose-1768962991505050083", "liquidated"),
+        ("adl_autoclose", "deleveraged"),
+        ("adl_autoclose-123", "deleveraged"),
+        ("settlement_autoclose-7", "settled"),
+        ("delivery_autoclose-7", "settled"),
+    ],
+)
+def test_what_the_venue_closes_of_itself_is_told_once(rig, name, why):
+    rig.hold("3")
+    for _ in range(2):
+        rig.trade(name, "1", "80", side=Side.SELL, of="2")
+
+    told = [fact.text for fact in rig.ever(ev.AlarmRaised) if fact.code == "closed_by_venue"]
+    assert told == [f"BTCUSDT: the venue has closed 1 at 80, the position is {why}"]
+    assert rig.qty() == 1
+    assert rig.session().name == "RUNNING"
+
+
+@pytest.mark.parametrize("policy", ["cancel", "halt"])
+def test_an_order_of_the_venue_s_own_is_nobody_else_s(policy):
+    rig = Rig(foreign_order_policy=policy)
+    rig.hold("3")
+    rig.report("autoclose-1", ExecType.NEW, OrderStatus.NEW, side=Side.SELL, qty=Decimal(2))
+    rig.tick()
+
+    assert (rig.session().name, rig.canceled()) == ("RUNNING", [])
+    assert "order_adopted" not in rig.alarms()
+
+
+def test_an_id_that_others_use_in_two_symbols_at_once_is_of_two_orders(rig):
+    for symbol, size, number in ((BTC, "1", "71"), (ETH, "20", "72")):
+        fields = {"symbol": symbol, "venue_order_id": number}
+        rig.report("adl_autoclose", ExecType.NEW, OrderStatus.NEW, qty=Decimal(size), **fields)
+    for symbol, size, number in ((BTC, "1", "71"), (ETH, "20", "72")):
+        fields = {"symbol": symbol, "venue_order_id": number, "of": size}
+        filled = {"cum_qty": Decimal(size), "status": OrderStatus.FILLED}
+        rig.trade("adl_autoclose", size, side=Side.BUY, **filled, **fields)
+
+    assert (rig.qty(), rig.state.position((MAIN, ETH)).qty) == (1, 20)
+    assert list(rig.state.all_open_orders()) == []
+
+
 def test_an_amendment_by_others_that_was_not_heard_of_is_caught_up_with(rig):
     fields = {"price": Decimal(99), "order_type": LIMIT}
     rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(3), **fields)

@@ -26,7 +26,7 @@ from holdfast.model.values import (
     OrderType,
     Symbol,
 )
-from tests.engine.rig import Rig
+from tests.engine.rig import Rig, contract
 from tests.engine.risk.desk import BTC, ETH, Desk
 from tests.engine.risk.test_market import closes, mixed
 
@@ -311,6 +311,13 @@ def breaker(failures, seconds=0):
     return see
 
 
+def ending(settings):
+    rig = rig_with(settings)
+    ends = contract(delivery_ts=rig.now + 30 * 3600 * NS_PER_S)
+    rig.hear(msg.InstrumentListed(instrument=ends, leverage=10))
+    return rig.place() is not None
+
+
 FREE = {"disabled": "correlation"}
 OUR_FENCE = 8 * NS_PER_S
 ENGINE: dict[str, Row] = {
@@ -359,6 +366,7 @@ ENGINE: dict[str, Row] = {
     "cancel_entries_on_pause": Row(pause, {"true": YES, "false": NO}),
     "breaker_threshold": Row(breaker(3), {"5": "CLOSED", "3": "OPEN"}),
     "breaker_recovery_ns": Row(breaker(5, 20), {"60s": "OPEN", "10s": "HALF_OPEN"}),
+    "end_notice_ns": Row(ending, {"24h": YES, "48h": NO, "0s": YES}),
 }
 ELSEWHERE = {"audit_interval_ns": "tests/runtime/test_settings_act.py"}
 TABLE = LIMITS | ENGINE

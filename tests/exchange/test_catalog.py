@@ -76,3 +76,11 @@ def test_whole_numbers_give_a_tick_of_one():
 
 def test_a_known_contract_is_not_guessed():
     assert guess_instrument(Symbol("BTCUSDT"), [1.23456]) == known_instrument(Symbol("BTCUSDT"))
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDC", "BTCUSDT_260327"])
+def test_another_contract_of_a_known_asset_has_that_asset_s_margin_table(symbol):
+    guess, known = guess_instrument(Symbol(symbol), [50_000.1]), known_instrument(Symbol("BTCUSDT"))
+
+    assert known is not None
+    assert (guess.base_asset, guess.brackets) == ("BTC", known.brackets)

@@ -351,6 +351,23 @@ async def test_a_contract_off_the_list_is_no_symbol_and_what_it_brought_is_liste
         assert "REALIZED_PNL" in kinds
 
 
+async def test_an_announced_end_is_listed_until_it_is_taken_back():
+    async def told(desk):
+        rows = (await desk.public("/fapi/v1/exchangeInfo")).body["symbols"]
+        return next(row["deliveryDate"] for row in rows if row["symbol"] == BTC)
+
+    async with rest_desk() as desk:
+        usual = await told(desk)
+        await status(desk, "TRADING", delivery_ms=1_795_251_600_000)
+        announced = await told(desk)
+        await status(desk, "PRE_SETTLE")
+        kept = await told(desk)
+        await status(desk, "TRADING", delivery_ms=0)
+
+        assert (announced, kept) == (1_795_251_600_000, 1_795_251_600_000)
+        assert await told(desk) == usual == 4_133_404_800_000
+
+
 async def test_a_status_and_sizes_outlive_a_restart(tmp_path):
     async with rest_desk(data_dir=tmp_path) as desk:
         await status(desk, "BREAK")
@@ -364,6 +381,7 @@ async def test_a_status_and_sizes_outlive_a_restart(tmp_path):
         {"do": "status", "symbol": BTC, "status": "GONE"},
         {"do": "status", "symbol": "NOPE", "status": "BREAK"},
         {"do": "status", "symbol": BTC, "lot": "NaN"},
+        {"do": "status", "symbol": BTC, "delivery_ms": -1},
         {"do": "settlement", "symbol": BTC, "price": "-1"},
         {"do": "settlement", "symbol": BTC, "fee_rate": "2"},
     ],

@@ -61,10 +61,10 @@ def odd_row(number):
     return row
 
 
-def symbol_row(name, tick, lot, status):
+def symbol_row(name, tick, lot, status, ends=PERPETUAL_END):
     base = name.removesuffix("USDT")
     return {
-        "symbol": name, "pair": name, "contractType": "PERPETUAL", "deliveryDate": PERPETUAL_END,
+        "symbol": name, "pair": name, "contractType": "PERPETUAL", "deliveryDate": ends,
         "onboardDate": 1_569_398_400_000, "status": status, "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000", "baseAsset": base, "quoteAsset": "USDT",
         "marginAsset": "USDT", "pricePrecision": 2, "quantityPrecision": 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,22 @@ def relist(market, symbol, status):
             contracts[symbol]["status"] = status
 
     market.call(change)
+
+
+async def test_an_announced_end_stops_entries_a_day_ahead_and_nothing_else(tmp_path):
+    with street() as market:
+        async with session(tmp_path, market, symbols=BOTH, disabled=("correlation",)) as one:
+            await hold_both(one, market)
+            end_ms = int((time.time() + 12 * 3600) * 1000)
+            market.call(lambda: market.venue.books.contracts[ETH].update(ends=end_ms))
+            await one.until(lambda: one.state.instruments[MAIN, ETH].delivery_ts)
+
+            with pytest.raises(TradingError, match="settled by the venue at"):
+                await one.service.place_order(ETH, "BUY", "0.2", stop_loss="1900")
+            await one.service.place_order(BTC, "BUY", "0.02", stop_loss="49000")
+            await one.service.close_position(ETH)
+            await one.until(lambda: set(market.books()[1]) == {BTC})
+            assert one.status == "RUNNING"
 
 
 @pytest.mark.parametrize("status", ["SETTLING", "BREAK", "CLOSE", "PENDING_TRADING"])

@@ -1,7 +1,8 @@
 """Contracts that stop trading: what is told of them, what still can be done, how they end.
 
-Rule 1: in a contract that does not trade nothing is opened, and entries that rest there are taken
-        back; what protects is kept, and put there as far as the venue takes it.
+Rule 1: in a contract that does not trade, or that the venue settles soon, nothing is opened, and
+        entries that rest there are taken back; what protects is kept, and put there as far as the
+        venue takes it.
 Rule 2: a position that the venue settled goes by two of its own words, the list of positions that
         does not name it any more and the ledger that says what it brought; never by a made-up fill.
 """
@@ -14,6 +15,7 @@ from ..model.instrument import UNLISTED, Instrument
 from ..model.messages import InstrumentListed, SettlementPayment, VenueSnapshot
 from ..model.values import ZERO, Key, Symbol, TradingSessionStatus
 from .core import Core
+from .endings import ending, halted
 from .forgetting import settled_name, trade_name
 from .state import State
 
@@ -40,6 +42,8 @@ def on_listed(core: Core, message: InstrumentListed) -> None:
         )
     before = known.status if known is not None else ""
     is_starting = core.state.status is TradingSessionStatus.STARTING
+    if known is not None and not is_starting and known.delivery_ts != instrument.delivery_ts:
+        _tell_ending(core, key, instrument)
     if not instrument.is_trading and (before != instrument.status or is_starting):
         _tell_halted(core, key, instrument)
     elif instrument.is_trading and known is not None and not known.is_trading:
@@ -47,17 +51,50 @@ def on_listed(core: Core, message: InstrumentListed) -> None:
 
 
 def _tell_halted(core: Core, key: Key, instrument: Instrument) -> None:
-    held, orders = core.state.position(key).qty, core.state.open_orders_of(key)
-    open_ones = f"{held:f} held, {len(orders)} orders open" if held or orders else "nothing is open"
-    text = f"{halted(instrument)}: {open_ones}"
+    text = f"{halted(instrument)}: {_open_ones(core.state, key)}"
     core.alarm("contract_halted", text, key[0], key[1])
 
 
-def halted(instrument: Instrument) -> str:
-    """Say that a contract takes no new orders, and what the venue calls that."""
-    if instrument.status == UNLISTED:
-        return f"{instrument.symbol} is not listed at the venue any more"
-    return f"{instrument.symbol} takes no new orders at the venue: it is {instrument.status}"
+def _open_ones(state: State, key: Key) -> str:
+    held, orders = state.position(key).qty, state.open_orders_of(key)
+    return f"{held:f} held, {len(orders)} orders open" if held or orders else "nothing is open"
+
+
+def tell_endings(core: Core) -> None:
+    """Tell of each contract that the venue is about to settle, once."""
+    for key in _untold_endings(core):
+        _tell_ending(core, key, core.state.instruments[key])
+
+
+def _untold_endings(core: Core) -> list[Key]:
+    notice_ns = core.settings.end_notice_ns
+    return [
+        key
+        for key, each in core.state.instruments.items()
+        if each.delivery_ts and each.is_trading and each.is_ending(core.now, notice_ns)
+        if core.endings_told.get(key) != each.delivery_ts
+    ]
+
+
+def ending_due(core: Core) -> int | None:
+    """Return when a contract's end is to be told of next; None where none is."""
+    if _untold_endings(core):
+        return 0
+    notice_ns = core.settings.end_notice_ns
+    begins = (each.delivery_ts - notice_ns for each in core.state.instruments.values())
+    return min((ts for ts in begins if ts > core.now), default=None)
+
+
+def _tell_ending(core: Core, key: Key, instrument: Instrument) -> None:
+    if not instrument.delivery_ts:
+        core.send(cmd.Notify(level="info", text=f"{instrument.symbol} goes on: it is not settled"))
+        return
+    is_near = instrument.is_ending(core.now, core.settings.end_notice_ns)
+    if is_near:
+        core.endings_told[key] = instrument.delivery_ts
+    rule = "nothing is opened there any more" if is_near else "it can be closed until then"
+    text = f"{ending(instrument)}, {rule}: {_open_ones(core.state, key)}"
+    core.alarm("contract_ends", text, key[0], key[1])
 
 
 def is_stuck(state: State, key: Key) -> bool:

@@ -19,7 +19,7 @@ from ..model import messages as msg
 from ..model.order_wish import OrderWish
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
-from ..model.values import Key, TradingSessionStatus, Verdict
+from ..model.values import NS_PER_S, Key, TradingSessionStatus, Verdict
 from . import (
     comparing,
     contracts,
@@ -46,6 +46,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 _NOTHING = Outcome([], [])
+
+MARGIN_CALL_NS = 600 * NS_PER_S
+"""How long a margin call of an account is not told of again."""
 
 
 class Engine:
@@ -284,6 +287,14 @@ def _margin_mode(core: Core, message: msg.MarginModeSet) -> None:
     core.alarm("margin_mode", message.text, message.account, message.symbol)
 
 
+def _margin_call(core: Core, message: msg.MarginCalled) -> None:
+    told_ts = core.calls_told.get(message.account)
+    if told_ts is None or core.now - told_ts >= MARGIN_CALL_NS:
+        core.calls_told[message.account] = core.now
+        text = f"the venue warns of the liquidation of {', '.join(message.symbols)}"
+        core.alarm("margin_call", text, message.account)
+
+
 def _market_link(core: Core, link: msg.MarketLink) -> None:
     core.market.of(link.symbol).cut_off = "" if link.is_up else link.reason or "nothing comes"
 
@@ -354,6 +365,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.IsolatedWallets: _isolated,
     msg.AccountMode: _mode,
     msg.MarginModeSet: _margin_mode,
+    msg.MarginCalled: _margin_call,
     msg.VenueLink: _link,
     msg.MarketLink: _market_link,
     msg.VenueFailure: _failure,

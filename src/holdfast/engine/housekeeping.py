@@ -6,6 +6,7 @@ from collections import Counter
 from decimal import Decimal
 
 from ..model import events as ev
+from ..model.ids import venue_closing
 from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
@@ -17,8 +18,9 @@ from ..model.values import (
 )
 from .asking import ANSWER_PATIENCE_NS, is_due
 from .breaker import Breaker, BreakerState
-from .contracts import closable_keys, halted, is_stuck
+from .contracts import closable_keys, is_stuck, tell_endings
 from .core import Core
+from .endings import shut
 from .exposure import Pool
 from .order import Order, RequestState
 from .protection import guard, is_settled
@@ -50,6 +52,7 @@ def on_tick(core: Core) -> None:
             _sample_equity(core, account)
             _avoid_liquidation(core, account)
     _let_breakers_recover(core)
+    tell_endings(core)
     if state.is_flattening:
         flatten(core)
     if _wants_no_entries(core):
@@ -69,29 +72,26 @@ def _wants_no_entries(core: Core) -> bool:
 def take_back_unwanted(core: Core) -> None:
     """Ask for what nobody is left to answer for, as often as it takes."""
     for order in unwanted(core):
-        may_stay = not order.is_ours or _is_halted(core.state, order)
+        may_stay = not order.is_ours or bool(_why_shut(core, order))
         if may_stay and core.now - order.cancel_rejected_ts < CANCEL_AGAIN_NS:
             continue
-        core.cancel(order, _why_unwanted(core.state, order))
+        core.cancel(order, _why_unwanted(core, order))
 
 
-def _why_unwanted(state: State, order: Order) -> str:
+def _why_unwanted(core: Core, order: Order) -> str:
     if order.is_unwanted:
         return UNWANTED
     if not order.is_ours:
         return "foreign order"
-    if _closes_nothing(state, order):
+    if _closes_nothing(core.state, order):
         return "nothing is left to close"
-    instrument = state.instruments.get(order.key)
-    if instrument is not None and not instrument.is_trading:
-        return halted(instrument)
-    return "its strategy was stopped"
+    return _why_shut(core, order) or "its strategy was stopped"
 
 
 def unwanted(core: Core) -> list[Order]:
-    """Return the open entries of stopped strategies, in contracts that do not trade, and what
-    appeared after it was given up or asked back; and others' orders, where the policy is to cancel
-    them.
+    """Return the open entries of stopped strategies, those in contracts that do not trade or soon
+    end, and what appeared after it was given up or asked back; and others' orders, where the policy
+    is to cancel them.
     """
     state, others = core.state, core.settings.foreign_order_policy == "cancel"
     stopped = state.stopped_strategies
@@ -99,10 +99,10 @@ def unwanted(core: Core) -> list[Order]:
         order
         for order in state.all_open_orders()
         if (order.is_unwanted and order.status is not OrderStatus.PENDING_NEW)
-        or (others and not order.is_ours)
+        or (others and not order.is_ours and not venue_closing(order.cl_ord_id))
         or _closes_nothing(state, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
-        or (order.is_ours and order.role is OrderRole.ENTRY and _is_halted(state, order))
+        or (order.is_ours and order.role is OrderRole.ENTRY and _why_shut(core, order))
     ]
 
 
@@ -112,9 +112,9 @@ def _closes_nothing(state: State, order: Order) -> bool:
     return is_exit and order.is_waiting and not state.position(order.key).qty
 
 
-def _is_halted(state: State, order: Order) -> bool:
-    instrument = state.instruments.get(order.key)
-    return instrument is not None and not instrument.is_trading
+def _why_shut(core: Core, order: Order) -> str:
+    instrument = core.state.instruments.get(order.key)
+    return "" if instrument is None else shut(instrument, core.now, core.settings.end_notice_ns)
 
 
 def _ask_after_doubts(core: Core) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ..model.values import NS_PER_DAY, Key, OrderStatus, Symbol, TradingSessionStatus
 from .breaker import BreakerState
+from .contracts import ending_due
 from .core import Core
 from .exposure import Pool
 from .housekeeping import MARGIN_RATIO_MAX, unwanted
@@ -49,7 +50,8 @@ def until(core: Core) -> int:
         return 0
     if not all(_is_guarded(state, parent) for parent in _guarded_parents(state)):
         return 0
-    due = NEVER
+    ends = ending_due(core)
+    due = NEVER if ends is None else ends
     for name in state.named_accounts:
         account = state.account(name)
         if account.opened_ts:

@@ -23,6 +23,7 @@ from .core import Core
 from .folds import OPENING
 from .order import Order
 from .reports import doubt, forget, is_before_the_books, on_report
+from .strangers import namesake
 
 OPENING_LOOKS_MAX = 10
 """How often an account that others trade is looked at anew before its books are begun anyway."""
@@ -154,7 +155,7 @@ def on_wallet_change(core: Core, change: WalletChange) -> None:
 
 def _ask_after_missing(core: Core, snapshot: VenueSnapshot) -> None:
     """What we hold for open and the venue does not list has ended, or never arrived."""
-    listed = {report.cl_ord_id for report in snapshot.orders}
+    listed = {name for each in snapshot.orders for name in (each.cl_ord_id, namesake(each))}
     for order in core.state.all_open_orders():
         if order.request.account != snapshot.account or order.cl_ord_id in listed:
             continue

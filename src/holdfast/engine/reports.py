@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from ..model import events as ev
+from ..model.ids import venue_closing
 from ..model.margin import book_fill
 from ..model.messages import (
     ExecType,
@@ -27,7 +30,17 @@ from .amendments import is_size_known, settle_replace
 from .core import Core
 from .forgetting import settled_name, trade_name
 from .order import ABSENT, Order, RequestState
-from .strangers import is_back, meet_again, meet_lost, meet_stranger, tell_appeared
+from .strangers import (
+    fail_for_twins,
+    is_back,
+    is_seen_twice,
+    meet_again,
+    meet_lost,
+    meet_stranger,
+    namesake,
+    tell_appeared,
+    tell_closing,
+)
 
 FORGOTTEN = "the venue no longer knows it"
 
@@ -51,10 +64,31 @@ UNWANTED = "it came after it was given up, or asked back"
 def on_report(core: Core, report: ExecutionReport) -> None:
     """Take in one execution report, whatever its order of arrival."""
     order = core.state.orders.get(report.cl_ord_id)
-    if order is not None and order.request.account != report.account:
-        _fail_for_twins(core, order, report)
-    else:
+    is_others = order is None or not order.is_ours
+    if is_others and report.exec_type is ExecType.TRADE and is_news(core, report):
+        tell_closing(core, report)
+    if order is None or order.key == (report.account, report.symbol):
         _take_in(core, report, order)
+    elif is_seen_twice(order, report):
+        fail_for_twins(core, order, report)
+    elif order.is_ours:
+        _take_in(core, report, order)
+    else:
+        _take_in_namesake(core, report)
+
+
+def _take_in_namesake(core: Core, report: ExecutionReport) -> None:
+    """Take in what is said of an order of somebody else's under a name that another one has.
+
+    Binance gives every deleveraging the same one, and who copies trades may name them alike.
+    """
+    name, policy = namesake(report), core.settings.foreign_order_policy
+    known = core.state.orders.get(name)
+    is_unwanted = policy == "cancel" and not venue_closing(report.cl_ord_id)
+    if known is None and is_unwanted and report.status.is_open:
+        core.fail(f"{report.cl_ord_id} is the name of two orders of others: cancel one of them")
+        return
+    _take_in(core, msgspec.structs.replace(report, cl_ord_id=name), known)
 
 
 def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
@@ -94,15 +128,6 @@ def _met(
     elif is_back(core, order, report):
         order = meet_again(core, order, report)
     return meet_lost(core, report) if order is None and is_news else order
-
-
-def _fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
-    """Stop where two accounts of ours are one at the venue: all of it would be booked twice."""
-    others = "" if order.is_ours else ", or orders of others that have one name"
-    core.fail(
-        f"order {order.cl_ord_id} of account {order.request.account} is reported on the account "
-        f"{report.account} too: two keys of one account at the venue{others}"
-    )
 
 
 # Fills

@@ -32,9 +32,9 @@ from ..model.values import (
     to_decimal,
 )
 from .algos import ALGOS
-from .contracts import halted
 from .core import Core
 from .dust import closing_plans
+from .endings import shut
 from .holdings import holding
 from .parents import Plan, start_parent
 from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
@@ -201,8 +201,8 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     instrument = core.state.traded(key)
     if instrument is None:
         return Denial("instrument", f"{signal.symbol} is not traded in this session")
-    if not instrument.is_trading:
-        return Denial("contract", halted(instrument))
+    if why := shut(instrument, core.now, core.settings.end_notice_ns):
+        return Denial("contract", why)
     price = core.market.price(signal.symbol) if signal.price is None else signal.price
     if price is None:
         return Denial("stale_data", f"no price of {signal.symbol} yet")

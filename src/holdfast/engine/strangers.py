@@ -14,7 +14,7 @@ import msgspec
 
 from ..model import events as ev
 from ..model.errors import Fenced
-from ..model.ids import Owner, parse_cl_ord_id
+from ..model.ids import Owner, parse_cl_ord_id, venue_closing
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import (
     NS_PER_S,
@@ -32,6 +32,9 @@ from .core import Core
 from .order import Order
 from .sizing import stop_price
 
+CLOSINGS_NS = 60 * NS_PER_S
+"""Of what the venue closes of itself in a symbol in so long the first execution is told of."""
+
 USUAL_NS = 600 * NS_PER_S
 """How long an order of somebody else's is told of for the next ones in its symbol too: another
 program on the account may place hundreds an hour."""
@@ -42,6 +45,8 @@ def meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
     owner = _ours(core, report)
     if not report.status.is_open or report.exec_type is ExecType.TRADE:
         return None
+    if owner is None and venue_closing(report.cl_ord_id):
+        return _adopt(core, report, None)  # what it fills is told of
     is_news = owner is not None or not _is_usual(core, (report.account, report.symbol))
     order = _adopt(core, report, owner)
     whose = "of ours that the journal does not know" if owner else "of somebody else"
@@ -87,6 +92,36 @@ def meet_lost(core: Core, report: ExecutionReport) -> Order | None:
         report.symbol,
     )
     return order
+
+
+def is_seen_twice(order: Order, report: ExecutionReport) -> bool:
+    """Tell whether two accounts show one order, and not two of somebody else's of one name."""
+    is_one = order.request.symbol == report.symbol and order.venue_order_id == report.venue_order_id
+    return order.request.account != report.account and (order.is_ours or is_one)
+
+
+def fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
+    """Stop where two accounts of ours are one at the venue: all of it would be booked twice."""
+    core.fail(
+        f"order {order.cl_ord_id} of account {order.request.account} is reported on the account "
+        f"{report.account} too: two keys of one account at the venue"
+    )
+
+
+def tell_closing(core: Core, report: ExecutionReport) -> None:
+    """Tell of an execution by which the venue itself closes a position."""
+    what, key = venue_closing(report.cl_ord_id), (report.account, report.symbol)
+    told_ts = core.closings_told.get(key)
+    if not what or (told_ts is not None and core.now - told_ts < CLOSINGS_NS):
+        return
+    core.closings_told[key] = core.now
+    text = f"the venue has closed {report.last_qty:f} at {report.last_px:f}, the position is {what}"
+    core.alarm("closed_by_venue", f"{report.symbol}: {text}", *key)
+
+
+def namesake(report: ExecutionReport) -> ClOrdId:
+    """Return what an order of somebody else's is called here whose name another one has."""
+    return ClOrdId(f"order-{report.venue_order_id}")
 
 
 def is_back(core: Core, order: Order, report: ExecutionReport) -> bool:

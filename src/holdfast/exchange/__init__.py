@@ -1,6 +1,11 @@
 """Floor 1: the simulated exchange. Pure: no I/O, no clock, no randomness."""
 
-from .catalog import KNOWN_SYMBOLS, guess_instrument, known_instrument
+from .catalog import (
+    KNOWN_SYMBOLS,
+    completed_instrument,
+    guess_instrument,
+    known_instrument,
+)
 from .exchange import Exchange
 from .ledger import AccountMargin, Position, SymbolMargin
 from .liquidation import ADL_PREFIX, LIQUIDATION_PREFIX
@@ -47,6 +52,7 @@ __all__ = [
     "SymbolMargin",
     "VenueNews",
     "VenueOrder",
+    "completed_instrument",
     "guess_instrument",
     "known_instrument",
     "messages",

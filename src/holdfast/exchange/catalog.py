@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from ..model.instrument import Bracket, Instrument
 from ..model.values import Symbol, plain, to_decimal
 
@@ -166,18 +168,47 @@ def guess_instrument(
     known = known_instrument(symbol)
     if known is not None:
         return known
-    quote = next((q for q in _QUOTES if symbol.endswith(q) and symbol != q), "USDT")
+    base, quote = _parts(symbol)
     lot = _finest(quantities, "0.001")
     return Instrument(
         symbol=symbol,
-        base_asset=symbol.removesuffix(quote) or symbol,
+        base_asset=base,
         quote_asset=quote,
         margin_asset=quote,
         tick=_finest(prices, "0.01"),
         lot=lot,
         min_qty=lot,
-        brackets=_brackets(_OTHERS),
+        brackets=_usual_brackets(symbol),
     )
+
+
+def completed_instrument(
+    symbol: Symbol, seen: Instrument | None, *, is_listed: bool = False
+) -> Instrument:
+    """Return a contract with a margin table, of which only those who trade are told.
+
+    Args:
+        seen: what its market tells of it.
+        is_listed: that is the venue's own word, no guess, and goes before what is known here.
+    """
+    known = known_instrument(symbol)
+    if known is not None and (seen is None or not is_listed):
+        return known
+    if seen is None:
+        return guess_instrument(symbol, ())
+    return msgspec.structs.replace(seen, brackets=seen.brackets or _usual_brackets(symbol))
+
+
+def _usual_brackets(symbol: Symbol) -> tuple[Bracket, ...]:
+    """Return the margin table of the base asset in USDT, a middling one where that is not known."""
+    return _brackets(_STEPS.get(_parts(symbol)[0], _OTHERS))
+
+
+def _parts(symbol: Symbol) -> tuple[str, str]:
+    """Return the base and the quote asset."""
+    pair = symbol.partition("_")[0]
+    quote = next((q for q in _QUOTES if pair.endswith(q) and pair != q), "USDT")
+    return pair.removesuffix(quote) or pair, quote
 
 
 def _finest(values: Iterable[float], default: str) -> Decimal:

@@ -10,10 +10,11 @@ from aiohttp import web
 from ..exchange import PositionSide, SettlementTerms
 from ..model.errors import InputError
 from ..model.instrument import CLOSING_ONLY, TRADING, UNLISTED, Instrument
-from ..model.values import LARGEST_AMOUNT, ZERO, AccountId, Symbol
+from ..model.values import LARGEST_AMOUNT, NS_PER_MS, ZERO, AccountId, Symbol
 from .admin import Answer
 from .faults import RATE_MAX
 from .forced import Forced
+from .listing import PERPETUAL_DELIVERY_MS
 from .params import UNREADABLE
 from .venue import Venue
 
@@ -56,12 +57,16 @@ class Fund(_Wish, frozen=True, kw_only=True, tag="funding"):
 
 
 class ListAs(_Wish, frozen=True, kw_only=True, tag="status"):
-    """Give a contract another status, and other sizes where they are named."""
+    """Give a contract another status, and other sizes and an end where they are named.
+
+    `delivery_ms` is when it will be settled, as far as it is told; 0 takes that back.
+    """
 
     symbol: Symbol
     status: str = TRADING
     lot: Decimal | None = None
     min_qty: Decimal | None = None
+    delivery_ms: int | None = None
 
 
 class Settle(_Wish, frozen=True, kw_only=True, tag="settlement"):
@@ -141,7 +146,12 @@ def _relisted(now: Instrument, wish: ListAs) -> Instrument:
     for name, size in sizes.items():
         if not size.is_finite() or not ZERO < size <= now.max_market_qty:
             raise InputError(f"{name} must be above 0 and at most {now.max_market_qty}, was {size}")
-    return msgspec.structs.replace(now, status=_status(wish.status), **sizes)
+    end_ts = now.delivery_ts
+    if wish.delivery_ms is not None:
+        if not 0 <= wish.delivery_ms < PERPETUAL_DELIVERY_MS:
+            raise InputError(f"delivery_ms must be 0 or a time, was {wish.delivery_ms}")
+        end_ts = wish.delivery_ms * NS_PER_MS
+    return msgspec.structs.replace(now, status=_status(wish.status), delivery_ts=end_ts, **sizes)
 
 
 def _status(word: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from ..exchange import guess_instrument, known_instrument
+from ..exchange import completed_instrument
 from ..feeds import open_feed
 from ..model.errors import ConfigError
 from ..model.instrument import Instrument
@@ -64,16 +64,8 @@ def listed(feed: Feed | None, symbols: Sequence[Symbol]) -> list[Instrument]:
     """
     found = {each.symbol: each for each in feed.instruments()} if feed is not None else {}
     wanted = symbols or tuple(found) or (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
-    if feed is not None and feed.is_live:
-        return [_completed(symbol, found.get(symbol)) for symbol in wanted]
-    return [known_instrument(symbol) or _completed(symbol, found.get(symbol)) for symbol in wanted]
-
-
-def _completed(symbol: Symbol, seen: Instrument | None) -> Instrument:
-    guess = known_instrument(symbol) or guess_instrument(symbol, ())
-    if seen is None or seen.brackets:
-        return seen or guess
-    return msgspec.structs.replace(seen, brackets=guess.brackets)
+    is_live = feed is not None and feed.is_live
+    return [completed_instrument(symbol, found.get(symbol), is_listed=is_live) for symbol in wanted]
 
 
 class Redater:

@@ -66,7 +66,7 @@ def contract(instrument: Instrument) -> Json:
         "symbol": instrument.symbol,
         "pair": instrument.symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": PERPETUAL_DELIVERY_MS,
+        "deliveryDate": ms(instrument.delivery_ts) or PERPETUAL_DELIVERY_MS,
         "onboardDate": ONBOARD_MS,
         "status": instrument.status,
         "maintMarginPercent": f"{maintenance:.4f}",

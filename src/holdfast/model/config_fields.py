@@ -168,6 +168,7 @@ class ConfigFields(BaseModel):  # type: ignore[explicit-any]  # pydantic's own b
     cancel_entries_on_pause: YesNo = _ENGINE.cancel_entries_on_pause
     breaker_threshold: Annotated[int, whole(1, 1000)] = _ENGINE.breaker_threshold
     breaker_recovery_ns: Annotated[int, duration("1s", "24h")] = _ENGINE.breaker_recovery_ns
+    end_notice_ns: Annotated[int, duration("0s", "720h")] = _ENGINE.end_notice_ns
 
     # Section session
     auto_restart: YesNo = True

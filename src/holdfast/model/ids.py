@@ -24,6 +24,14 @@ EPOCHS_FROM_NS = 1_767_225_600 * NS_PER_S  # 2026-01-01
 EPOCH_NS = NS_PER_S
 """No process starts anew more often than that for long: a start asks the venue a dozen things."""
 
+VENUE_CLOSINGS = (
+    ("autoclose-", "liquidated"),
+    ("adl_autoclose", "deleveraged"),
+    ("settlement_autoclose", "settled"),
+    ("delivery_autoclose", "settled"),
+)
+"""How Binance begins the ids of orders of its own, and what becomes of a position by them."""
+
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _SHAPE = re.compile(
@@ -39,6 +47,11 @@ def epoch_at(now: int) -> int:
     taken its place, no epoch and so no id comes again.
     """
     return max((now - EPOCHS_FROM_NS) // EPOCH_NS, 1)
+
+
+def venue_closing(cl_ord_id: ClOrdId) -> str:
+    """Return what becomes of a position by an order of the venue's own; "" by any other."""
+    return next((what for start, what in VENUE_CLOSINGS if cl_ord_id.startswith(start)), "")
 
 
 class Owner(NamedTuple):

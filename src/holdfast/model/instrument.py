@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
-from .values import BUY, ZERO, Side, Symbol
+from .values import BUY, NS_PER_S, ZERO, Side, Symbol
 
 CENT_OF_CENT = Decimal("0.00000001")
 """Money is booked to eight decimals, as the venue books it."""
@@ -48,7 +49,7 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One perpetual contract and its filters.
+    """One contract and its filters.
 
     Fees are fractions of the notional (0.0005 is 5 basis points). `price_up` and
     `price_down` bound limit prices as multiples of the mark price; `market_take_bound`
@@ -74,6 +75,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     funding_interval_h: int = 8
     brackets: tuple[Bracket, ...] = ()
     status: str = TRADING
+    delivery_ts: int = 0  # when the venue settles it; 0 where it does not say
 
     @property
     def is_trading(self) -> bool:
@@ -84,6 +86,16 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def can_be_closed(self) -> bool:
         """Tell whether positions may be closed, as far as the status says."""
         return self.status == TRADING or self.status in CLOSING_ONLY
+
+    @property
+    def delivery_time(self) -> str:
+        """Return when the venue settles it, to the minute."""
+        when = datetime.fromtimestamp(self.delivery_ts // NS_PER_S, UTC)
+        return f"{when:%Y-%m-%d %H:%M} UTC"
+
+    def is_ending(self, now: int, notice_ns: int) -> bool:
+        """Tell whether the venue settles it soon; a day that is long past says nothing."""
+        return bool(self.delivery_ts) and abs(self.delivery_ts - now) <= notice_ns
 
     def takes(self, qty: Decimal) -> bool:
         """Tell whether the venue's filters would take a quantity that reduces."""

@@ -141,6 +141,13 @@ class MarginModeSet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
 
 
+class MarginCalled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue warns that these positions are near their liquidation."""
+
+    account: AccountId = MAIN
+    symbols: tuple[Symbol, ...]
+
+
 class VenueLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The road to a venue broke or came back; back means: resync."""
 
@@ -350,6 +357,7 @@ VenueMessage = (
     | IsolatedWallets
     | AccountMode
     | MarginModeSet
+    | MarginCalled
     | VenueLink
     | VenueFailure
 )

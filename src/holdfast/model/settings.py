@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from .ids import PREFIX
-from .values import NS_PER_S
+from .values import NS_PER_DAY, NS_PER_S
 
 MESSAGES_COUNTED_MAX = 5_000
 EXECUTIONS_COUNTED_MAX = 1_000
@@ -85,3 +85,4 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     cancel_entries_on_pause: bool = True
     breaker_threshold: int = 5
     breaker_recovery_ns: int = 60 * NS_PER_S
+    end_notice_ns: int = NS_PER_DAY  # ahead of a contract's end nothing is opened in it

@@ -153,6 +153,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
                 symbols=wanted[name],
                 known=state.known_to(name),
                 instruments=listed,
+                is_listed=feed.is_live,
             )
             venues.append(open_venue(wiring))
             _check_time(feed, venues[-1])

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
-from ..exchange import Liquidity, known_instrument
+from ..exchange import Liquidity, completed_instrument, known_instrument
 from ..journal import MemoryJournal, OwnedJournal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
@@ -196,8 +196,8 @@ def _venue(
 def _contracts(symbols: Sequence[Symbol], guessed: Iterable[Instrument]) -> list[Instrument]:
     """Return the contracts to trade: the known one where there is one, else the guess."""
     found = {each.symbol: each for each in guessed}
-    contracts = [known_instrument(s) or found.get(s) for s in symbols or found]
-    return [each for each in contracts if each is not None]
+    wanted = [s for s in symbols or found if s in found or known_instrument(s)]
+    return [completed_instrument(s, found.get(s)) for s in wanted]
 
 
 def _on_terms(instrument: Instrument, terms: Terms) -> Instrument:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from ..exchange import known_instrument
+from ..exchange import completed_instrument, known_instrument
 from ..model.values import MAIN, AccountId
 from .paper import PaperSettings, PaperVenue
 from .wiring import Wiring
@@ -29,13 +29,15 @@ def open_paper(
     """
     config = wiring.config
     guessed = {i.symbol: i for i in wiring.instruments()}
-    known = {s: known_instrument(s) or guessed.get(s) for s in wiring.symbols or guessed}
+    wanted = [s for s in wiring.symbols or guessed if s in guessed or known_instrument(s)]
     folder = data_dir or config.data_dir
     folder.mkdir(parents=True, exist_ok=True)
     return PaperVenue(
         account=wiring.account,
         path=paper_path(folder, wiring.account),
-        instruments=[instrument for instrument in known.values() if instrument],
+        instruments=[
+            completed_instrument(s, guessed.get(s), is_listed=wiring.is_listed) for s in wanted
+        ],
         clock=wiring.clock,
         settings=PaperSettings(
             initial_balance=initial_balance or config.initial_balance,

@@ -21,8 +21,9 @@ class Wiring:
 
     `config` is the account's own, as `TradingConfig.of_account` gives it, and `account` its name.
     `symbols` empty means all of `instruments`, which tells what the feed knows of its contracts
-    and may have to ask for it. `known` are the contracts of the journal. `clock` is the session's:
-    the wall's wherever the feed is live.
+    and may have to ask for it; `is_listed` where that is the venue's own word, and no guess.
+    `known` are the contracts of the journal. `clock` is the session's: the wall's wherever the feed
+    is live.
     """
 
     config: TradingConfig
@@ -31,6 +32,7 @@ class Wiring:
     symbols: tuple[Symbol, ...] = ()
     known: Mapping[Symbol, Instrument] = field(default_factory=dict)
     instruments: Callable[[], Sequence[Instrument]] = tuple
+    is_listed: bool = False
 
 
 Opener = Callable[[Wiring], Venue]

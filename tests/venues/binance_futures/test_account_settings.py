@@ -11,6 +11,7 @@ from holdfast.model.messages import (
     ExecType,
     InstrumentListed,
     IsolatedWallets,
+    MarginCalled,
     MarginModeSet,
     VenueLink,
 )
@@ -100,6 +101,15 @@ async def test_what_stands_for_an_isolated_position_is_told_with_every_move():
         await one.has(is_told(IsolatedWallets, wallets={BTC: wallet + 25}))
         [held] = (await one.snapshot(venue)).positions
         assert held.isolated_wallet == wallet + 25
+
+
+async def test_a_margin_call_is_passed_on():
+    async with town() as one, joined(one, is_isolated=True) as venue:
+        venue.submit(submit(market_order(ENTRY)))
+        await one.report(ENTRY, exec_type=ExecType.TRADE)
+        one.price(45_215.0)
+
+        await one.has(is_told(MarginCalled, symbols=(BTC,)))
 
 
 async def test_moving_margin_is_no_money_that_came_or_went(caplog):

@@ -10,9 +10,12 @@ import pytest
 from holdfast.model.errors import NetworkError, VenueError, VenueRefused, VenueUnavailable
 from holdfast.model.values import MAIN, NS_PER_MS
 from holdfast.venues.binance_futures import asking, codec, joining, snapshot
+from holdfast.venues.binance_futures.asking import Answered
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import OrderNames, reads
+from holdfast.venues.binance_futures.outcomes import Ask, classify
 from holdfast.venues.binance_futures.permissions import check_permissions
+from holdfast.venues.binance_futures.rest import Reply
 from holdfast.venues.binance_futures.settings import (
     MAINNET,
     READ_LAG_NS,
@@ -38,6 +41,7 @@ def _quick(monkeypatch):
     [
         ({"dualSidePosition": True}, "hedge mode"),
         ({"multiAssetsMargin": True}, "multi-assets"),
+        ({"multiAssetsMargin": True}, "BNFCR"),  # accounts in the EU have no other mode
         ({"canTrade": False}, "may not trade"),
     ],
 )
@@ -545,3 +549,12 @@ async def test_books_that_can_not_be_read_say_which_question_failed():
     async with scripted(**{"GET__/fapi/v1/income": [refused]}) as server, desk(server.url) as one:
         with pytest.raises(VenueError, match="/fapi/v1/income"):
             await books_of(one).changes(one.clock.now() - 10**9)
+
+
+def test_a_key_that_is_not_taken_may_be_a_portfolio_margin_account_s():
+    text = "Invalid API-key, IP, or permissions for action"
+    outcome = classify(Ask.QUERY, 401, -2015, text)
+    told = str(joining.refusal(Answered(outcome, Reply(401, code=-2015), 0), reads.account()))
+
+    assert text in told
+    assert "portfolio margin" in told

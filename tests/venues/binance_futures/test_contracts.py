@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.model.errors import ConfigError
-from holdfast.model.values import OrderType, Symbol, TimeInForce
+from holdfast.model.values import NS_PER_S, OrderType, Symbol, TimeInForce
 from holdfast.venues.binance_futures import codec
 from tests.venues.binance_futures.frames import BTC, raw
 
@@ -100,6 +100,23 @@ def test_filters_become_the_contract():
         Decimal("0.0125"),
     )
     assert contract.is_on_tick(Decimal("60000.1"))
+
+
+@pytest.mark.parametrize(
+    ("told", "delivery_ts"),
+    [
+        (1_795_251_600_000, 1_795_251_600 * NS_PER_S),  # announced, or a quarterly contract's
+        ("1795251600000", 1_795_251_600 * NS_PER_S),
+        (4_133_404_800_000, 0),
+        (4_133_404_802_000, 0),  # of some perpetuals
+        (0, 0),
+        (None, 0),
+        ("", 0),
+        (-1, 0),
+    ],
+)
+def test_the_day_of_settlement_is_read_where_there_is_one(told, delivery_ts):
+    assert made(deliveryDate=told).delivery_ts == delivery_ts
 
 
 def test_fees_brackets_and_interval_are_added():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from holdfast.model.config import TradingConfig
@@ -12,6 +14,7 @@ from holdfast.venues.binance_futures.sign import Credentials
 from holdfast.venues.findings import Health
 from holdfast.venues.wiring import Wiring
 from tests.venues.binance_futures.adapter_desk import BTC, KEY, SECRET, scripted
+from tests.venues.binance_futures.test_contracts import symbol
 
 LISTEN_KEY = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1"
 
@@ -39,3 +42,16 @@ async def test_private_stream_without_a_key_is_told_and_shows_none(told, why):
     assert found.health is Health.FAILED
     assert why in found.told
     assert LISTEN_KEY not in f"{found}"
+
+
+@pytest.mark.parametrize(("hours", "health"), [(12, Health.WARNING), (48, Health.OK)])
+async def test_a_contract_that_ends_soon_is_warned_of(hours, health):
+    ends = symbol(deliveryDate=int((time.time() + hours * 3600) * 1000))
+    wire = NetWire()
+    async with scripted(**{"GET__/fapi/v1/exchangeInfo": [(200, {"symbols": [ends]})]}) as server:
+        config = TradingConfig(rest_url=server.url)
+        wiring = Wiring(config=config, clock=WallClock(), symbols=(BTC,), instruments=lambda: ())
+        (found,) = [each async for each in _Doors(wiring, wire).contracts()]
+    await wire.close()
+
+    assert found.health is health

@@ -231,14 +231,29 @@ def brackets(whose, cap):
     return {"symbol": whose, "brackets": [step]}
 
 
-def test_odd_brackets_of_another_symbol_are_left_out():
+def test_brackets_of_other_symbols_are_passed_over_odd_or_not():
+    """Reading all of them, some 700 tables, holds up whatever else there is to do."""
     left_out: list[str] = []
-    told = raw([brackets(ODD, "all"), brackets(BTC, 100)])
+    told = raw([brackets(ODD, "all"), brackets(BTC, 100), brackets("ETHUSDT", 100)])
 
     assert set(codec.leverage_brackets(told, Others({BTC}, left_out.append))) == {BTC}
-    assert len(left_out) == 1
+    assert left_out == []
     with pytest.raises(BadFrame):
         codec.leverage_brackets(told, Others({BTC, ODD}, left_out.append))
+
+
+def test_odd_settings_of_another_symbol_keep_nobody_from_ours():
+    told = raw(
+        [
+            {"symbol": ODD, "leverage": "1.5", "marginType": "CROSSED"},
+            {"symbol": BTC, "leverage": 7, "marginType": "ISOLATED"},
+        ]
+    )
+
+    (ours,) = codec.symbol_configs(told, Others({BTC}, lambda _: None))
+    assert (ours.leverage, ours.is_isolated) == (7, True)
+    with pytest.raises(BadFrame):
+        codec.symbol_configs(told)
 
 
 def test_odd_funding_interval_of_another_symbol_is_left_out():

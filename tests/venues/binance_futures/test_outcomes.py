@@ -162,6 +162,9 @@ def test_what_is_to_be_done_besides(code, then):
         (NO_ANSWER, None, "venue"),
         (400, -2019, ""),
         (400, -2011, ""),
+        (400, -4400, "limits"),  # the account may reduce alone, for a while
+        (400, -4192, "limits"),
+        (400, -4105, ""),  # the symbol alone
     ],
 )
 def test_what_a_circuit_breaker_counts(status, code, failure):

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from ...model.instrument import Instrument
 from ...model.values import NewOrder, OrderType, Side, Verdict, plain
+from ..endings import shut
 from .base import Case, RiskContext, passed, refused
 
 NAME = "filters"
@@ -20,9 +21,8 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     instrument = case.instrument
     if instrument is None:
         return refused(NAME, f"{order.symbol} is not listed on account {order.account}")
-    if not instrument.is_trading:
-        text = f"{order.symbol} takes no new orders at the venue: it is {instrument.status}"
-        return refused(NAME, text)
+    if why := shut(instrument, ctx.now, ctx.settings.end_notice_ns):
+        return refused(NAME, why)
     named = (order.price, order.trigger_price, order.activation_price)
     return (
         _check_qty(order, instrument, ctx)

@@ -27,7 +27,7 @@ from ...model.values import AccountId, Symbol
 from ..limits import Urgency
 from . import codec
 from .asking import Asker
-from .codec import BadFrame, reads
+from .codec import BadFrame, Others, reads
 from .codec.books import SymbolConfig
 from .codec.user_events import BooksMoved
 from .contract_list import ContractList
@@ -127,7 +127,8 @@ class AccountSettings:
         answered = await self._asker.read(reads.symbol_config())
         if not answered.is_ok:
             return
-        for row in codec.symbol_configs(answered.reply.body):
+        ours = Others(self._contracts.symbols, _log.debug)
+        for row in codec.symbol_configs(answered.reply.body, ours):
             symbol = Symbol(row.symbol)
             leverage = self._contracts.leverage(symbol)
             if leverage is None:

@@ -19,6 +19,7 @@ from ...model.messages import (
     ExecutionReport,
     FundingPayment,
     InstrumentListed,
+    MarginCalled,
     OrderNotFound,
     VenueFailure,
     VenueLink,
@@ -382,7 +383,7 @@ class BinanceFuturesVenue:
                 case LeverageSet(symbol=symbol, leverage=leverage):
                     self._contracts.set_leverage(symbol, leverage)
                 case MarginCall(symbols=symbols):
-                    _log.error("margin call: %s", ", ".join(symbols))
+                    self._say(MarginCalled(account=self._account, symbols=symbols))
                 case AssetModeSet(is_multi_assets=is_multi_assets):
                     self._account_settings.switched(is_multi_assets=is_multi_assets)
                 case FundingPayment():

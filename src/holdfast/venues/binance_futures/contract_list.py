@@ -38,6 +38,11 @@ class ContractList:
         self._known = {made.symbol: (made, leverage) for made, leverage in found}
 
     @property
+    def symbols(self) -> frozenset[Symbol]:
+        """Return the symbols that are traded."""
+        return frozenset(self._known)
+
+    @property
     def unlisted(self) -> frozenset[Symbol]:
         """Return the symbols that the venue does not list any more."""
         all_of_them = self._known.values()

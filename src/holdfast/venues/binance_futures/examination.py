@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from ...model.config_keys import keys_of
 from ...model.errors import ConfigError, NetworkError, VenueError, VenueUnavailable
+from ...model.instrument import Instrument
 from ...model.values import NS_PER_MS, Symbol, plain
 from ..findings import Area, Finding, Health, failed, ok, skipped, warned
 from ..wiring import Wiring
@@ -133,11 +134,17 @@ class _Doors:
             except (ConfigError, BadFrame) as error:
                 yield failed(symbol, str(error), "see the setting symbols", Area.SETTINGS)
             else:
-                yield ok(
-                    symbol,
-                    f"tick {made.tick}, lot {made.lot}, quantity from {made.min_qty}, "
-                    f"notional from {made.min_notional}",
-                )
+                yield self._contract(made)
+
+    def _contract(self, made: Instrument) -> Finding:
+        if made.is_ending(self._wiring.clock.now(), self._wiring.config.end_notice_ns):
+            told = f"settled by the venue at {made.delivery_time}, nothing is opened there"
+            return warned(made.symbol, told, "close what is open, and take it out of symbols")
+        return ok(
+            made.symbol,
+            f"tick {made.tick}, lot {made.lot}, quantity from {made.min_qty}, "
+            f"notional from {made.min_notional}",
+        )
 
     def credentials(self) -> Credentials | Finding:
         """Return what signs; a finding where there is nothing, or it can't be used."""

@@ -22,7 +22,6 @@ from . import codec
 from .asking import SECOND_LOOK_S, Answered, Asker
 from .codec import BadFrame, Call, Others, reads
 from .codec.books import SymbolConfig
-from .codec.wire import decode
 from .outcomes import Ask, Kind
 from .settings import BinanceSettings
 from .streams import Stream
@@ -34,7 +33,8 @@ TO_ONE_WAY = (
 HEDGED = f"the account is in hedge mode; one-way mode is needed: {TO_ONE_WAY}"
 MULTI_ASSETS = (
     "the account is in multi-assets mode; single-asset mode is needed: close cross "
-    "positions and orders, then choose it under Preferences, Asset Mode"
+    "positions and orders, then choose it under Preferences, Asset Mode; where there is no choice, "
+    "as in the EU's credits mode (BNFCR), the account can't be traded"
 )
 WAYS_OUT = {
     -4047: "cancel the symbol's orders first, or trade it in the mode that it is in",
@@ -46,6 +46,9 @@ WAYS_OUT = {
 }
 """What a person can do about a setting that was declined."""
 
+BAD_KEY = -2015
+PORTFOLIO_MARGIN = "; it refuses every key of a portfolio margin account, which can't be traded"
+
 HELD_UP = (-2028, -4161)
 """The leverage can't be lowered: the margin would not cover what is open, or it is isolated."""
 
@@ -56,7 +59,6 @@ WAITS_MAX = 8
 """How often a stream is waited for while no room within the limits holds it up."""
 
 _log = logging.getLogger("holdfast.venue")
-_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...], strict=False)
 
 
 async def check_clock(asker: Asker) -> None:
@@ -178,7 +180,7 @@ async def _fees(asker: Asker, symbol: Symbol, *, is_needed: bool) -> codec.Fees 
 async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int:
     """Set a symbol's margin mode and leverage where they differ; return the leverage."""
     answered = await require(asker, reads.symbol_config(symbol))
-    rows = decode(_CONFIGS, answered.reply.body, "the symbol's settings")
+    rows = codec.symbol_configs(answered.reply.body)
     now = next((row for row in rows if row.symbol == symbol), None)
     if now is None or now.is_isolated is not settings.is_isolated:
         await _set_margin_mode(asker, settings, symbol, now)
@@ -203,7 +205,7 @@ async def _leverage_as_it_is(asker: Asker, settings: BinanceSettings, symbol: Sy
     """Return the leverage of a contract that takes no settings any more."""
     answered = await asker.read(reads.symbol_config(symbol))
     if answered.is_ok:
-        for row in decode(_CONFIGS, answered.reply.body, "the symbol's settings"):
+        for row in codec.symbol_configs(answered.reply.body):
             if row.symbol == symbol:
                 return row.leverage
     return settings.leverage_of(symbol)
@@ -255,7 +257,9 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
     about = ", ".join(f"{key} {value}" for key, value in call.params.items() if key != "listenKey")
     text = f"{call.route.verb} {call.route.path}{f' ({about})' if about else ''}: {outcome.reason}"
     if outcome.kind is Kind.STOP:
-        return VenueRefused(f"the venue does not accept the API key ({text})", code=outcome.code)
+        why = PORTFOLIO_MARGIN if outcome.code == BAD_KEY else ""
+        refused = f"the venue does not accept the API key ({text}){why}"
+        return VenueRefused(refused, code=outcome.code)
     if outcome.kind is Kind.FINAL and answered.reply.was_sent and outcome.code is not None:
         way_out = WAYS_OUT.get(outcome.code, "")
         return VenueRefused(f"{text} {way_out}".rstrip(), code=outcome.code)

@@ -93,6 +93,8 @@ RECHECK = Row(F, F, F, F, F, then=Then.RESYNC)
 MISFIT = Row(F, F, F, F, F, then=Then.REFRESH_CONTRACTS)
 WRONG_MODE = Row(F, F, F, F, F, then=Then.CHECK_MODE)
 RESTRICTED = Row(F, F, F, F, F, then=Then.REDUCE_ONLY)
+CLOSING_ALONE = Row(F, F, F, F, F, then=Then.REDUCE_ONLY, failure="limits")
+"""All of the account may only reduce: asking on gains nothing, and a person must hear of it."""
 
 _GROUPS: tuple[tuple[Row, tuple[int, ...]], ...] = (
     (UNKNOWN, (-1000, -1006, -1007, -1010)),
@@ -110,9 +112,9 @@ _GROUPS: tuple[tuple[Row, tuple[int, ...]], ...] = (
     (REFUSED, (-2010, -2012, -2016, -2018, -2019, -2020, -2021, -2024, -2025, -2026, -2027, -2028)),
     (NOT_THERE, (-2011, -2013)),
     (RECHECK, (-2022, -4118)),
-    (RESTRICTED, (-2023, -4087, -4088, -4105, -4106, -4107, -4189, -4192)),
+    (RESTRICTED, (-4105, -4106, -4107, -4189, -4401, -4402)),
+    (CLOSING_ALONE, (-2023, -4087, -4088, -4192, -4400)),
     (MISFIT, (-4140, -4141, -4144, -5024)),
-    (RESTRICTED, (-4400, -4401, -4402)),
     (MISFIT, (-4001, -4002, -4003, -4004, -4005, -4006, -4007, -4013, -4014, -4016, -4023, -4024)),
     (MISFIT, (-4183, -4184, -4210, -4211)),
     (REFUSED, (-4131, -4164, -5029)),  # too little on the other side, or of it

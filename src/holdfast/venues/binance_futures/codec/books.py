@@ -87,7 +87,7 @@ _POSITION = msgspec.json.Decoder(PositionRow, strict=False)
 _ACCOUNT = msgspec.json.Decoder(_Account, strict=False)
 _ACCOUNT_CONFIG = msgspec.json.Decoder(AccountConfig, strict=False)
 _KEY_RESTRICTIONS = msgspec.json.Decoder(KeyRestrictions, strict=False)
-_SYMBOL_CONFIGS = msgspec.json.Decoder(tuple[SymbolConfig, ...], strict=False)
+_SYMBOL_CONFIG = msgspec.json.Decoder(SymbolConfig, strict=False)
 _LEVERAGE = msgspec.json.Decoder(_Leverage, strict=False)
 _LISTEN_KEY = msgspec.json.Decoder(_ListenKey, strict=False)
 _SERVER_TIME = msgspec.json.Decoder(_ServerTime, strict=False)
@@ -156,9 +156,15 @@ def key_restrictions(raw: bytes | msgspec.Raw) -> KeyRestrictions:
     return decode(_KEY_RESTRICTIONS, raw, "what the key may do")
 
 
-def symbol_configs(raw: bytes | msgspec.Raw) -> tuple[SymbolConfig, ...]:
-    """Read each symbol's leverage and margin mode from `symbolConfig`."""
-    return decode(_SYMBOL_CONFIGS, raw, "the symbols' settings")
+def symbol_configs(
+    raw: bytes | msgspec.Raw, others: Others | None = None
+) -> tuple[SymbolConfig, ...]:
+    """Read each symbol's leverage and margin mode from `symbolConfig`; not those of others."""
+    return tuple(read_rows(raw, _symbol_config, "the symbols' settings", others, is_vast=True))
+
+
+def _symbol_config(raw: msgspec.Raw) -> SymbolConfig:
+    return decode(_SYMBOL_CONFIG, raw, "a symbol's settings")
 
 
 def leverage(raw: bytes | msgspec.Raw) -> int:

@@ -17,11 +17,14 @@ from ....model.instrument import TRADING, Bracket, Instrument
 from ....model.values import LARGEST_AMOUNT, ZERO, OrderType, Symbol, TimeInForce
 from .envelope import RateLimit
 from .lists import Others, read_rows, symbol_of
-from .wire import PLACES_MAX, BadFrame, checked, decode, unsigned
+from .wire import PLACES_MAX, BadFrame, checked, decode, ns, unsigned
 from .words import ORDER_TYPES
 
 FUNDING_INTERVAL_H = 8
 """The interval of symbols that `fundingInfo` does not name."""
+
+NEVER_MS = 4_102_444_800_000
+"""The year 2100: a perpetual contract is delivered behind it, until its end is announced."""
 
 
 class Filter(msgspec.Struct, frozen=True, rename="camel"):
@@ -43,6 +46,7 @@ class ContractRow(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str
     status: str = ""
     contract_type: str = ""
+    delivery_date: int = 0
     base_asset: str = ""
     quote_asset: str = ""
     margin_asset: str = ""
@@ -181,6 +185,7 @@ def instrument(
         funding_interval_h=funding_interval_h,
         brackets=tuple(brackets),
         status=row.status,
+        delivery_ts=ns(row.delivery_date) if 0 < row.delivery_date < NEVER_MS else 0,
     )
     return msgspec.structs.replace(
         made, **{name: value for name, value in known.items() if value is not None}
@@ -234,7 +239,7 @@ def leverage_brackets(
     """Read the margin tables: a list of all symbols', or a single one's, lowest notional first."""
     if bytes(raw).lstrip().startswith(b"{"):
         return dict([_table(raw)])
-    return dict(read_rows(raw, _table, "the leverage brackets", others))
+    return dict(read_rows(raw, _table, "the leverage brackets", others, is_vast=True))
 
 
 def _table(raw: bytes | msgspec.Raw) -> tuple[Symbol, tuple[Bracket, ...]]:

@@ -37,25 +37,34 @@ def read_rows(
     read: Callable[[msgspec.Raw], T],
     what: str,
     others: Others | None = None,
+    *,
+    is_vast: bool = False,
 ) -> Iterator[T]:
     """Read a list row by row.
 
     Args:
         others: whose odd rows are left out; nobody's when None.
+        is_vast: all rows of others are passed over: reading them would hold up orders.
 
     Raises:
         BadFrame: it is no list, or a row can't be read and may be ours.
     """
     for row in decode(_ROWS, raw, what):
+        if is_vast and others is not None and _is_of_others(row, others):
+            continue
         try:
             found = read(row)
         except BadFrame as error:
-            symbol = symbol_of(row)
-            if others is None or not symbol or symbol in others.ours:
+            if others is None or not _is_of_others(row, others):
                 raise
             others.tell(f"left out of {what}: {error}")
         else:
             yield found
+
+
+def _is_of_others(row: msgspec.Raw, others: Others) -> bool:
+    symbol = symbol_of(row)
+    return bool(symbol) and symbol not in others.ours
 
 
 def symbol_of(row: msgspec.Raw) -> str:
