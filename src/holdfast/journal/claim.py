@@ -21,6 +21,7 @@ from . import upcast
 from .archives import sync_directory
 from .codec import GENESIS, Chain
 from .owner import Owner
+from .problems import WAY_OUT
 from .reading import Tables
 from .schema import archives, bodies, epochs, facts, meta, snapshots
 from .schema import tables as schema
@@ -88,7 +89,7 @@ def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
     if health != ("ok",):
         raise JournalCorrupt(
             f"journal {path}: {problem}, and the database is damaged ({health[0]}); "
-            f"the log is kept in {kept.name}; restore a backup, or move the journal away"
+            f"the log is kept in {kept.name}; {WAY_OUT}"
         )
     return [f"{problem}: facts committed last may be lost; the log is kept in {kept.name}"]
 

@@ -23,7 +23,13 @@ _GRANTS = (
     "its role needs CREATE on the database, or a schema of the journal's name that it owns; to "
     "read, USAGE and SELECT there"
 )
-_DAMAGED = "pages of the database are damaged: restore a backup, or move the file away"
+WAY_OUT = (
+    "move the journal away (of a file: its -wal, -shm and .stage- files too, which would spoil "
+    "another), then restore a backup or start a new one"
+)
+"""What to do about a damaged journal. SQLite plays a log that was left into whatever it finds."""
+
+_DAMAGED = f"pages of the database are damaged: {WAY_OUT}"
 
 # The beginning of SQLite's name of the error -> class and text.
 _SQLITE: dict[str, tuple[type[TradingError], str]] = {
