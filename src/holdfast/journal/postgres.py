@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from ..model.errors import JournalCorrupt, JournalError, JournalLocked
+from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
 from . import upcast
 from .archiving import Room
 from .bodies import ServerShelf
@@ -325,11 +325,22 @@ def _make_tables(store: PostgresStore, name: str) -> None:
     with store.transaction() as sql:
         # Where it exists, IF NOT EXISTS asks for the right to make one all the same.
         if not sql.scalar(_HAS_SCHEMA, {"name": name}):
-            sql.execute(text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
+            sql.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{name}"'))
         schema.create_all(sql)
         if sql.scalar(select(meta.c.id)) is None:
+            _check_letters(sql, name)
             row = {"id": 1, "name": name, "schema_version": upcast.VERSION, "epoch": 0}
             sql.execute(insert(meta), row)
+
+
+def _check_letters(sql: Connection, name: str) -> None:
+    """Refuse a new journal where a fact could not be kept for a letter in it."""
+    encoding = sql.scalar(text("SHOW server_encoding"))
+    if encoding not in ("UTF8", "SQL_ASCII"):
+        raise ConfigError(
+            f"journal {place_of(sql.engine.url, name)}: the database's encoding is {encoding}, "
+            "which lacks letters that contracts and texts have: make one with ENCODING 'UTF8'"
+        )
 
 
 def _next_epoch(store: PostgresStore, tables: Tables, owner: Owner, epoch_min: int) -> Chain:
