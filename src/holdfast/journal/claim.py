@@ -55,10 +55,10 @@ def next_epoch(
     path: Path, store: ClaimedStore, tables: Tables, owner: Owner, epoch_min: int = 1
 ) -> Chain:
     """Raise the epoch, durably: even a lost log can't make an epoch come again."""
-    sequence = tables.last_sequence()
-    chain = Chain(sequence, tables.hash_at(sequence), max(tables.epoch() + 1, epoch_min))
-    row = epoch_row(chain.epoch, owner)
-    with store.transaction() as sql:
+    with store.transaction() as sql:  # a former owner that is not dead may be committing
+        sequence = tables.last_sequence()
+        chain = Chain(sequence, tables.hash_at(sequence), max(tables.epoch() + 1, epoch_min))
+        row = epoch_row(chain.epoch, owner)
         sql.execute(update(meta).values(epoch=chain.epoch, schema_version=upcast.VERSION))
         sql.execute(insert(epochs), row)
     store.pragma("wal_checkpoint(TRUNCATE)")
@@ -129,12 +129,11 @@ def _move_staged(path: Path, store: ClaimedStore) -> list[str]:
     files = take_over(path)
     if not files:
         return []
-    columns = (facts.c.sequence, facts.c.hash)
-    end = store.sql.execute(select(*columns).order_by(facts.c.sequence.desc()).limit(1)).first()
-    left = Staged(path, *(end or (0, GENESIS)))
-    if left.rows:
-        names = ("sequence", "epoch", "ts", "version", "kind", "payload", "hash")
-        with store.transaction() as sql:
+    last = select(facts.c.sequence, facts.c.hash).order_by(facts.c.sequence.desc()).limit(1)
+    with store.transaction() as sql:  # a former owner that is not dead may be moving the same
+        left = Staged(path, *(sql.execute(last).first() or (0, GENESIS)))
+        if left.rows:
+            names = ("sequence", "epoch", "ts", "version", "kind", "payload", "hash")
             sql.execute(insert(facts), [dict(zip(names, row, strict=True)) for row in left.rows])
     for file in files:
         if file not in left.torn:
