@@ -85,7 +85,7 @@ def is_connection_lost(error: DBAPIError) -> bool:
 
 @contextmanager
 def explained(place: str) -> Iterator[None]:
-    """Raise what databases raise as errors of ours."""
+    """Raise what databases raise, and files beside them, as errors of ours."""
     try:
         yield
     except sqlite3.Error as error:
@@ -94,6 +94,9 @@ def explained(place: str) -> Iterator[None]:
         raise explain(error.orig or error, place) from error
     except UnicodeDecodeError as error:  # SQLite quotes a damaged text in its own complaint
         raise JournalCorrupt(f"journal {place}: {_DAMAGED} ({error})") from error
+    except OSError as error:  # of a first stage's file, a lock's, a copy's
+        named = f"{error.filename}: " if error.filename else ""
+        raise JournalError(f"journal {place}: {named}{error.strerror or error}") from error
 
 
 def one_line(error: BaseException) -> str:
