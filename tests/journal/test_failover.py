@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from holdfast.journal.inspect import verify
@@ -74,3 +75,21 @@ def test_an_owner_that_has_all_goes_on_over_the_new_server(postgres):
     journal.close()
 
     assert verify(postgres.where).facts == 7
+
+
+def test_a_replica_that_is_not_yet_a_server_is_waited_for(postgres):
+    journal = postgres.open()
+    commit(journal, fills(2))
+    name = postgres.execute("SELECT current_database()")[0][0]
+    _fail_over(postgres, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    journal.append([fill(3)])
+    seen = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^WITH lease'"
+    while not postgres.execute(seen)[0][0]:
+        assert journal.failure is None
+    with psycopg.connect(postgres.where, autocommit=True) as admin:
+        admin.execute("SET default_transaction_read_only = off")
+        admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    journal.sync()
+
+    assert list(journal.replay()) == fills(3)
+    journal.close()

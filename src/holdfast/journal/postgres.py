@@ -36,7 +36,7 @@ from .commit import GroupCommit
 from .delivery import Delivery
 from .forked import keep_from_children, leave_socket
 from .owner import Owner, locked_by
-from .problems import explain, explained, is_connection_lost, one_line
+from .problems import explain, explained, is_connection_lost, is_read_only, one_line
 from .reading import Tables, snapshot_hash
 from .schema import epochs, facts, meta, snapshots
 from .schema import tables as schema
@@ -175,11 +175,11 @@ class PostgresStore:
 
     @contextmanager
     def _found_out(self) -> Iterator[None]:
-        """Tell a lost connection from an answer."""
+        """Tell a lost connection, or one to a replica, from an answer."""
         try:
             yield
         except DBAPIError as error:
-            if is_connection_lost(error):
+            if is_connection_lost(error) or is_read_only(error):
                 raise _ConnectionLost(one_line(error.orig or error)) from error
             raise explain(error.orig or error, self._tables.place) from error
         except JournalError as error:  # a read on the way has put it into our words already

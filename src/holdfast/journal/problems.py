@@ -16,6 +16,9 @@ BUSY_TIMEOUT_S = 2.0
 LEAVING = ("57P", "08")
 """SQLSTATE classes by which a server ends a connection: shutdown, crash, broken protocol."""
 
+READ_ONLY = "25006"
+"""SQLSTATE of a replica that is no server yet."""
+
 NO_PRIVILEGE = "42501"
 """SQLSTATE of what the server's role may not do."""
 
@@ -81,6 +84,11 @@ def is_connection_lost(error: DBAPIError) -> bool:
         return False
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return not state or state.startswith(LEAVING)
+
+
+def is_read_only(error: DBAPIError) -> bool:
+    """Tell whether a server took nothing since it is a replica, perhaps for a moment more."""
+    return getattr(error.orig, "sqlstate", None) == READ_ONLY
 
 
 @contextmanager
