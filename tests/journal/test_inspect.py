@@ -203,3 +203,25 @@ def test_export_may_go_beside_the_journal(tmp_path):
     open_journal(path).close()
 
     assert export(path, "jsonl", tmp_path / "a.jsonl") == 0
+
+
+def test_reader_whose_journal_gave_way_to_another_is_told_so(tmp_path):
+    """Who folds on and on, as the watch does, would put one journal's facts onto another's."""
+    path = tmp_path / "live" / "a.db"
+    path.parent.mkdir()
+    journal = open_journal(path)
+    commit(journal, fills(3))
+    reader = open_journal(path, read_only=True)
+    assert list(reader.replay()) == fills(3)
+    journal.close()
+    path.parent.rename(tmp_path / "old")
+    path.parent.mkdir()
+    journal = open_journal(path)
+    commit(journal, fills(5, start=11))
+
+    with pytest.raises(JournalCorrupt, match="fact 3 is not the one that was read before"):
+        list(reader.replay(3))
+    assert list(reader.replay()) == fills(5, start=11)
+    assert list(reader.replay(5)) == []
+    reader.close()
+    journal.close()
