@@ -21,13 +21,16 @@ from . import upcast
 from .archives import sync_directory
 from .codec import GENESIS, Chain
 from .owner import Owner
-from .problems import WAY_OUT
+from .problems import BUSY_TIMEOUT_S, KEPT_LOCKED, WAY_OUT
 from .reading import Tables
 from .schema import archives, bodies, epochs, facts, meta, snapshots
 from .schema import tables as schema
 from .stage import Staged, take_over
 from .torn import set_aside, torn_facts
 from .wal import lost_frames
+
+LOOK_EVERY_S = 0.01
+"""How often a log is looked at that another program is moving."""
 
 
 class ClaimedStore(Protocol):
@@ -78,8 +81,8 @@ def epoch_row(epoch: int, owner: Owner) -> dict[str, int | str | None]:
 def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
     log = path.with_name(f"{path.name}-wal")
     was_there = log.exists() and log.stat().st_size > 0
-    _, recovered, _ = store.pragma("wal_checkpoint(PASSIVE)")
-    problem = lost_frames(log, int(recovered)) if was_there else ""
+    recovered = _recovered(path, store)
+    problem = lost_frames(log, recovered) if was_there else ""
     if not problem:
         return []
     kept = log.with_name(f"{log.name}.cut-{time.time_ns()}")
@@ -92,6 +95,22 @@ def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
             f"the log is kept in {kept.name}; {WAY_OUT}"
         )
     return [f"{problem}: facts committed last may be lost; the log is kept in {kept.name}"]
+
+
+def _recovered(path: Path, store: ClaimedStore) -> int:
+    """Move the log's frames, and return how many were recovered.
+
+    Raises:
+        JournalError: another program has been moving them for too long.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        is_busy, recovered, _ = store.pragma("wal_checkpoint(PASSIVE)")
+        if not is_busy or int(recovered) >= 0:
+            return int(recovered)
+        if time.monotonic() > deadline:
+            raise JournalError(f"journal {path}: {KEPT_LOCKED}")
+        time.sleep(LOOK_EVERY_S)
 
 
 def _make_tables(path: Path, store: ClaimedStore) -> None:

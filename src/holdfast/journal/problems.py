@@ -34,13 +34,12 @@ WAY_OUT = (
 
 _DAMAGED = f"pages of the database are damaged: {WAY_OUT}"
 
+KEPT_LOCKED = f"another program has kept the database locked for {BUSY_TIMEOUT_S:g} s: close it"
+
 # The beginning of SQLite's name of the error -> class and text.
 _SQLITE: dict[str, tuple[type[TradingError], str]] = {
     "SQLITE_FULL": (JournalError, "the disk is full: free some space, then start again"),
-    "SQLITE_BUSY": (
-        JournalError,
-        f"another program has kept the database locked for {BUSY_TIMEOUT_S:g} s: close it",
-    ),
+    "SQLITE_BUSY": (JournalError, KEPT_LOCKED),
     "SQLITE_LOCKED": (JournalError, "another connection has locked a table: close it"),
     "SQLITE_READONLY": (
         ConfigError,
