@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import threading
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from holdfast.journal import open_journal
 from holdfast.journal.inspect import verify
 from holdfast.journal.torn import TAIL_FACTS
 from holdfast.journal.wal import lost_frames
-from holdfast.model.errors import JournalCorrupt
+from holdfast.model.errors import JournalCorrupt, JournalError
 from tests.journal.samples import commit, fill, fills
 
 WAL_HEADER = 32
@@ -278,6 +280,58 @@ def test_commit_that_was_under_way_is_no_loss(tmp_path):
     assert journal.findings == []
     assert journal.sequence == 5
     journal.close()
+
+
+@pytest.fixture
+def moved_by_another(tmp_path):
+    """A killed owner's journal whose log another program is moving, for as long as is said."""
+    live = tmp_path / "live"
+    live.mkdir()
+    journal = open_journal(live / "a.db")
+    commit(journal, fills(5))
+    path = shutil.copytree(live, tmp_path / "image") / "a.db"
+    journal.close()
+    reader = sqlite3.connect(path, isolation_level=None)  # who moves waits for it
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM facts").fetchall()
+    mover = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    beside = sqlite3.connect(path, isolation_level=None, timeout=0)
+
+    def begin(seconds):
+        mover.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        moving.append(
+            threading.Thread(target=mover.execute, args=("PRAGMA wal_checkpoint(RESTART)",))
+        )
+        moving[0].start()
+        with suppress(sqlite3.OperationalError):
+            while True:  # it lets nobody write while it waits
+                beside.execute("BEGIN IMMEDIATE")
+                beside.execute("ROLLBACK")
+        return path
+
+    moving: list[threading.Thread] = []
+    yield begin
+    moving[0].join()
+    for each in (reader, mover, beside):
+        each.close()
+
+
+def test_log_that_another_program_is_moving_is_waited_for(moved_by_another):
+    """An archiver that outlived its session, or a program that copies databases."""
+    journal = open_journal(moved_by_another(0.3))
+
+    assert journal.findings == []
+    assert journal.sequence == 5
+    journal.close()
+
+
+def test_log_that_another_program_keeps_on_moving_is_no_damage(moved_by_another, monkeypatch):
+    monkeypatch.setattr("holdfast.journal.claim.BUSY_TIMEOUT_S", 0.05)
+    path = moved_by_another(1)
+
+    with pytest.raises(JournalError, match="another program has kept the database locked"):
+        open_journal(path)
+    assert list(path.parent.glob("*.cut-*")) == []
 
 
 def test_commit_that_was_under_way_and_is_garbled_is_reported(tmp_path):

@@ -11,13 +11,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.journal import OwnedJournal, open_journal
 from holdfast.journal.export import export
 from holdfast.journal.inspect import Record, tail, verify
 from holdfast.journal.reading import Tables
 from holdfast.model.errors import ConfigError, JournalCorrupt, JournalError
 from holdfast.model.events import Event, OrderSubmitted
 from holdfast.model.values import ClOrdId, NewOrder, Side, Symbol
-from tests.journal.samples import fill, fills
+from tests.journal.samples import commit, fill, fills
 
 
 @pytest.fixture
@@ -151,3 +152,76 @@ def test_export_to_a_bad_form_or_place_is_a_setting_to_change(database, running,
         export(database.where, "xml", io.StringIO())
     with pytest.raises(ConfigError, match="can't write"):
         export(database.where, "csv", tmp_path / "none" / "facts.csv")
+
+
+@pytest.mark.parametrize("name", ["rows", "epochs", "snapshot"])
+def test_what_can_not_be_read_is_not_told_to_be_damaged(database, running, monkeypatch, name):
+    """Who is told of damage puts a backup in the place of a journal that is whole."""
+
+    def fail(*_):
+        raise JournalError("the server is away")
+
+    monkeypatch.setattr(Tables, name, fail)
+
+    with pytest.raises(JournalError, match="the server is away"):
+        verify(database.where)
+
+
+def test_verify_beside_a_takeover_finds_nothing_wrong(sqlite, monkeypatch):
+    """The next owner comes between two questions."""
+    sqlite.open().close()
+    epochs = Tables.epochs
+    owners: list[OwnedJournal] = []
+
+    def epochs_and_another(self):
+        found = epochs(self)
+        if not owners:
+            owners.append(sqlite.open())
+        return found
+
+    monkeypatch.setattr(Tables, "epochs", epochs_and_another)
+
+    assert verify(sqlite.where).problem == ""
+    owners[0].close()
+
+
+@pytest.mark.parametrize("name", ["a.db", "a.db-wal", "a.db.lock", "link"])
+def test_export_does_not_write_over_the_journal_itself(tmp_path, name):
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    commit(journal, fills(3))
+    (tmp_path / "link").symlink_to(path)
+
+    with pytest.raises(ConfigError, match=r"is a file of the journal"):
+        export(path, "jsonl", tmp_path / name)
+    assert verify(path).facts == 3
+    journal.close()
+
+
+def test_export_may_go_beside_the_journal(tmp_path):
+    path = tmp_path / "a.db"
+    open_journal(path).close()
+
+    assert export(path, "jsonl", tmp_path / "a.jsonl") == 0
+
+
+def test_reader_whose_journal_gave_way_to_another_is_told_so(tmp_path):
+    """Who folds on and on, as the watch does, would put one journal's facts onto another's."""
+    path = tmp_path / "live" / "a.db"
+    path.parent.mkdir()
+    journal = open_journal(path)
+    commit(journal, fills(3))
+    reader = open_journal(path, read_only=True)
+    assert list(reader.replay()) == fills(3)
+    journal.close()
+    path.parent.rename(tmp_path / "old")
+    path.parent.mkdir()
+    journal = open_journal(path)
+    commit(journal, fills(5, start=11))
+
+    with pytest.raises(JournalCorrupt, match="fact 3 is not the one that was read before"):
+        list(reader.replay(3))
+    assert list(reader.replay()) == fills(5, start=11)
+    assert list(reader.replay(5)) == []
+    reader.close()
+    journal.close()

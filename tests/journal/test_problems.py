@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -347,3 +348,63 @@ def test_a_servers_text_is_one_line():
     told = explain(RuntimeError("connection refused\n\tIs the server running?\n"), "here")
 
     assert str(told) == "journal here: connection refused Is the server running?"
+
+
+_OPEN_AS_ANOTHER = """
+import os, sys
+from holdfast.journal import open_journal
+from holdfast.journal.inspect import verify
+from holdfast.model.errors import JournalCorrupt, JournalError
+import holdfast.journal.sqlite
+os.setuid(65534)
+for act in (open_journal, verify):
+    try:
+        if problem := getattr(act(sys.argv[1]), "problem", ""):
+            print(act.__name__, True, problem)
+    except JournalError as error:
+        print(act.__name__, isinstance(error, JournalCorrupt), error)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user is needed")
+@pytest.mark.parametrize("kind", ["stage", "archive"])
+def test_file_of_another_user_is_named_and_not_told_to_be_damaged(open_directory, kind):
+    """Somebody ran one command as another user, such as root."""
+    path = open_directory / "a.db"
+    journal = open_journal(path)
+    commit(journal, fills(50))
+    journal.close()
+    closed = path.with_name(f"a.db.{kind}-1")
+    if kind == "stage":
+        closed.write_bytes(b"facts")
+    else:
+        closed.write_bytes(b"old facts")
+        with closing(sqlite3.connect(path)) as database, database:
+            row = "SELECT 1, 40, ?, hash FROM facts WHERE sequence = 40"
+            database.execute(f"INSERT INTO archives {row}", (closed.name,))
+            database.execute("DELETE FROM facts WHERE sequence <= 40")
+    for each in open_directory.iterdir():
+        each.chmod(0o666)
+    closed.chmod(0o600)
+    open_directory.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, "-c", _OPEN_AS_ANOTHER, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+
+    told = done.stdout.splitlines()
+    assert told, done.stderr
+    assert all(re.search(rf"False .*{closed.name}.*: Permission denied", line) for line in told)
+
+
+def test_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("holdfast.journal.owner.fcntl.flock", no_locks)
+
+    with pytest.raises(JournalError, match=r"a\.db\.lock can't be locked: No locks available"):
+        open_journal(tmp_path / "a.db")

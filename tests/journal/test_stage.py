@@ -18,6 +18,7 @@ from holdfast.journal.archiving import archive
 from holdfast.journal.inspect import tail, verify
 from holdfast.journal.sqlite import sqlite_tables
 from holdfast.model.errors import Fenced, JournalError, JournalLocked
+from tests.journal.samples import commit as commit_all
 from tests.journal.samples import fill, fills
 
 
@@ -443,6 +444,52 @@ def test_former_owner_that_moves_while_the_next_one_begins_is_told_so(tmp_path, 
 
     assert told
     assert list(owner.replay()) == fills(2)
+    former.close()
+    owner.close()
+    assert verify(path).is_ok
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_former_owner_that_moves_while_the_next_one_does_does_not_stop_it(tmp_path, monkeypatch):
+    """It had looked for its file just before that was taken, and what it moves is the same."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    path = tmp_path / "a.db"
+    former = open_journal(path)
+    former.append(fills(2))
+    monkeypatch.setattr(vars(vars(former)["_committer"])["_stage"], "check", lambda: None)
+
+    def staged(*place, honest=stage.Staged):
+        with suppress(JournalError):  # the database is the next one's by now
+            former.sync()
+        return honest(*place)
+
+    monkeypatch.setattr(claim, "Staged", staged)
+    path.with_name("a.db.lock").unlink()  # what a meddler does
+    owner = open_journal(path)
+
+    assert list(owner.replay()) == fills(2)
+    former.close()
+    owner.close()
+    assert verify(path).is_ok
+
+
+def test_former_owner_that_commits_while_the_epoch_is_raised_is_followed(tmp_path, monkeypatch):
+    """What it commits is in the next owner's chain, or is refused."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    path = tmp_path / "a.db"
+    former = open_journal(path, durability="power")
+
+    def epoch_row(*row, honest=claim.epoch_row):
+        with suppress(JournalError):  # the database is the next one's by now
+            commit_all(former, fills(2))
+        return honest(*row)
+
+    monkeypatch.setattr(claim, "epoch_row", epoch_row)
+    path.with_name("a.db.lock").unlink()  # what a meddler does
+    owner = open_journal(path, durability="power")
+    commit_all(owner, [fill(3)])
+
+    assert owner.sequence == len(list(owner.replay()))
     former.close()
     owner.close()
     assert verify(path).is_ok

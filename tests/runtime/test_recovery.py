@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import msgspec
 import pytest
 
@@ -91,6 +93,21 @@ def test_a_snapshot_of_other_code_is_not_used(facts, monkeypatch):
 
     assert recovered.from_snapshot == 0
     assert recovered.facts_folded == len(facts)
+    assert StateRecoveryService(journal).check() == ""
+
+
+def test_a_snapshot_of_an_earlier_build_is_not_used(facts, monkeypatch, tmp_path):
+    """It is of the same version and shape, and folds a fact otherwise."""
+    folder = shutil.copytree(recovery.FOLDING[0], tmp_path / "engine")
+    monkeypatch.setattr(recovery, "FOLDING", (folder,))
+    monkeypatch.setattr(recovery, "form", recovery.form.__wrapped__)
+    journal = _saved_at(facts, 20)
+    assert StateRecoveryService(journal).recover().from_snapshot == 20
+    with (folder / "folds.py").open("a") as file:
+        file.write("changed = True\n")
+    recovered = StateRecoveryService(journal).recover()
+
+    assert recovered.from_snapshot == 0
     assert StateRecoveryService(journal).check() == ""
 
 

@@ -642,3 +642,18 @@ async def test_a_failure_is_logged_with_its_traceback(tmp_path, caplog):
             await failed(desk, await desk.service.place_order(BTC, "BUY", "0.01"))
 
     assert any(r.exc_info and "IllegalTransition" in r.getMessage() for r in caplog.records)
+
+
+async def test_a_life_that_follows_in_another_folder_has_the_same_journal(tmp_path, monkeypatch):
+    """A strategy has gone to the folder of its model; the settings' folder is a relative one."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with running("data") as desk:
+        session = desk.service.session()
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        await failed(desk, order)
+
+        assert desk.service.session().id == session.id
+        assert desk.open_roles() == ["STOP_LOSS"]
+    assert list((tmp_path / "elsewhere").iterdir()) == []

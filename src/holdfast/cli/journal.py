@@ -56,7 +56,10 @@ def _books(where: str) -> tuple[Books, list[str]]:
     journal = open_journal(where, read_only=True)
     try:
         if problem := StateRecoveryService(journal).check():
-            raise JournalCorrupt(f"{problem}: delete it, and the next start folds all facts")
+            raise JournalCorrupt(
+                f"{problem}: empty the table of snapshots while no session runs, and the next "
+                "start folds all facts"
+            )
         return fold_books(journal.replay()), repeated_ids(journal.replay())
     finally:
         journal.close()

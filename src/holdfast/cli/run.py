@@ -178,7 +178,7 @@ async def _session(
     service = LiveTradingService(config=config, notifier=TellingNotifier(happenings))
     happenings.follow(service)
     happenings.listener = view.hear_early
-    control = ControlServer(service, config.data_dir, config.control_port)
+    control = ControlServer(service, service.config.data_dir, config.control_port)
     hide(control.token)
     names = config.strategies or (DEFAULT_STRATEGY,)
     ending = await drive(service, control, view, happenings, strategies=names, seconds=seconds)

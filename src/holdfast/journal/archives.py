@@ -110,6 +110,7 @@ def read(shelf: Shelf, archive: Archive, after: int = 0) -> Iterator[StoredRow]:
 
     Raises:
         JournalCorrupt: it is not there, is damaged or ends too soon.
+        JournalError: it can't be read, which says nothing of how whole it is.
     """
     place, sequence = shelf.place(archive), archive.first - 1
     try:
@@ -120,6 +121,8 @@ def read(shelf: Shelf, archive: Archive, after: int = 0) -> Iterator[StoredRow]:
                 if sequence > after:
                     yield _row(line)
     except (OSError, EOFError, zlib.error, msgspec.MsgspecError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # gzip's own have none
+            raise JournalError(f"journal archive {place}: {error.strerror}") from error
         raise JournalCorrupt(
             f"journal archive {place} is damaged behind fact {sequence}: {error}; restore a backup"
         ) from error

@@ -21,12 +21,16 @@ from . import upcast
 from .archives import sync_directory
 from .codec import GENESIS, Chain
 from .owner import Owner
+from .problems import BUSY_TIMEOUT_S, KEPT_LOCKED, WAY_OUT
 from .reading import Tables
 from .schema import archives, bodies, epochs, facts, meta, snapshots
 from .schema import tables as schema
 from .stage import Staged, take_over
 from .torn import set_aside, torn_facts
 from .wal import lost_frames
+
+LOOK_EVERY_S = 0.01
+"""How often a log is looked at that another program is moving."""
 
 
 class ClaimedStore(Protocol):
@@ -54,10 +58,10 @@ def next_epoch(
     path: Path, store: ClaimedStore, tables: Tables, owner: Owner, epoch_min: int = 1
 ) -> Chain:
     """Raise the epoch, durably: even a lost log can't make an epoch come again."""
-    sequence = tables.last_sequence()
-    chain = Chain(sequence, tables.hash_at(sequence), max(tables.epoch() + 1, epoch_min))
-    row = epoch_row(chain.epoch, owner)
-    with store.transaction() as sql:
+    with store.transaction() as sql:  # a former owner that is not dead may be committing
+        sequence = tables.last_sequence()
+        chain = Chain(sequence, tables.hash_at(sequence), max(tables.epoch() + 1, epoch_min))
+        row = epoch_row(chain.epoch, owner)
         sql.execute(update(meta).values(epoch=chain.epoch, schema_version=upcast.VERSION))
         sql.execute(insert(epochs), row)
     store.pragma("wal_checkpoint(TRUNCATE)")
@@ -77,8 +81,8 @@ def epoch_row(epoch: int, owner: Owner) -> dict[str, int | str | None]:
 def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
     log = path.with_name(f"{path.name}-wal")
     was_there = log.exists() and log.stat().st_size > 0
-    _, recovered, _ = store.pragma("wal_checkpoint(PASSIVE)")
-    problem = lost_frames(log, int(recovered)) if was_there else ""
+    recovered = _recovered(path, store)
+    problem = lost_frames(log, recovered) if was_there else ""
     if not problem:
         return []
     kept = log.with_name(f"{log.name}.cut-{time.time_ns()}")
@@ -88,9 +92,25 @@ def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
     if health != ("ok",):
         raise JournalCorrupt(
             f"journal {path}: {problem}, and the database is damaged ({health[0]}); "
-            f"the log is kept in {kept.name}; restore a backup, or move the journal away"
+            f"the log is kept in {kept.name}; {WAY_OUT}"
         )
     return [f"{problem}: facts committed last may be lost; the log is kept in {kept.name}"]
+
+
+def _recovered(path: Path, store: ClaimedStore) -> int:
+    """Move the log's frames, and return how many were recovered.
+
+    Raises:
+        JournalError: another program has been moving them for too long.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        is_busy, recovered, _ = store.pragma("wal_checkpoint(PASSIVE)")
+        if not is_busy or int(recovered) >= 0:
+            return int(recovered)
+        if time.monotonic() > deadline:
+            raise JournalError(f"journal {path}: {KEPT_LOCKED}")
+        time.sleep(LOOK_EVERY_S)
 
 
 def _make_tables(path: Path, store: ClaimedStore) -> None:
@@ -128,12 +148,11 @@ def _move_staged(path: Path, store: ClaimedStore) -> list[str]:
     files = take_over(path)
     if not files:
         return []
-    columns = (facts.c.sequence, facts.c.hash)
-    end = store.sql.execute(select(*columns).order_by(facts.c.sequence.desc()).limit(1)).first()
-    left = Staged(path, *(end or (0, GENESIS)))
-    if left.rows:
-        names = ("sequence", "epoch", "ts", "version", "kind", "payload", "hash")
-        with store.transaction() as sql:
+    last = select(facts.c.sequence, facts.c.hash).order_by(facts.c.sequence.desc()).limit(1)
+    with store.transaction() as sql:  # a former owner that is not dead may be moving the same
+        left = Staged(path, *(sql.execute(last).first() or (0, GENESIS)))
+        if left.rows:
+            names = ("sequence", "epoch", "ts", "version", "kind", "payload", "hash")
             sql.execute(insert(facts), [dict(zip(names, row, strict=True)) for row in left.rows])
     for file in files:
         if file not in left.torn:

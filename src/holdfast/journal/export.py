@@ -13,6 +13,7 @@ import msgspec
 from ..model.errors import ConfigError
 from .codec import decode, payload_of
 from .inspect import Record, open_tables
+from .location import scheme_of, sqlite_path
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,11 +44,13 @@ def export(where: str | Path, form: str, out: Path | TextIO) -> int:
     """Write all facts as "jsonl" or "csv" and return how many.
 
     Raises:
-        ConfigError: the form is unknown, or the file can't be written.
+        ConfigError: the form is unknown, or the file can't be written, or is the journal's own.
         JournalCorrupt: a fact was altered or lost; those before it have been written.
     """
     if form not in FORMS:
         raise ConfigError(f"the form of an export must be {' or '.join(FORMS)}, was {form!r}")
+    if isinstance(out, Path):
+        _check_apart(out, where)
     tables = open_tables(where)
     try:
         records = (Record(row[0], row[1], row[2], decode(row)) for row in tables.checked_rows())
@@ -57,6 +60,19 @@ def export(where: str | Path, form: str, out: Path | TextIO) -> int:
             return FORMS[form](records, file)
     finally:
         tables.close()
+
+
+def _check_apart(out: Path, where: str | Path) -> None:
+    """Refuse to write over the journal, or over a file that belongs to it."""
+    if scheme_of(where) != "sqlite":
+        return
+    place, database = out.resolve(), sqlite_path(where).resolve()
+    beside = tuple(
+        f"{database.name}{mark}" for mark in ("-", ".lock", ".stage-", ".archive", ".cut-")
+    )
+    is_named = place.name == database.name or place.name.startswith(beside)
+    if place.parent == database.parent and is_named:
+        raise ConfigError(f"{out} is a file of the journal itself: name another one")
 
 
 def _created(path: Path) -> TextIO:

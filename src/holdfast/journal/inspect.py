@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..model.errors import ConfigError, JournalError, TradingError
+from ..model.errors import ConfigError, JournalCorrupt
 from ..model.events import Event
 from .codec import GENESIS, StoredRow, decode, fault
 from .location import scheme_of, sqlite_path
@@ -67,7 +67,11 @@ def open_tables(where: str | Path) -> Tables:
 
 
 def verify(where: str | Path) -> VerifyReport:
-    """Check every fact's hash and shape, the epochs and the snapshot."""
+    """Check every fact's hash and shape, the epochs and the snapshot.
+
+    Raises:
+        JournalError: it can't be read now, which says nothing of how whole it is.
+    """
     tables = open_tables(where)
     try:
         return _verify(tables)
@@ -141,7 +145,7 @@ def _verify(tables: Tables) -> VerifyReport:
             if problem := seen.problem_of(row):
                 return seen.report(0, seen.sequence + 1, problem)
             seen.add(row)
-    except JournalError as error:  # a page or a payload can't be read
+    except JournalCorrupt as error:  # a page or a payload
         return seen.report(0, seen.sequence + 1, str(error))
     return _verify_around(tables, seen)
 
@@ -149,13 +153,23 @@ def _verify(tables: Tables) -> VerifyReport:
 def _verify_around(tables: Tables, seen: _Tally) -> VerifyReport:
     """Check what stands beside the facts."""
     try:
-        epochs = [epoch for epoch, _, _ in tables.epochs()]
         _, problem = tables.snapshot(tables.last_sequence())
         if problem:  # a living owner may have gone on, and saved, between the two questions
             _, problem = tables.snapshot(tables.last_sequence())
-        newest = tables.epoch()
-    except TradingError as error:
+    except JournalCorrupt as error:
         return seen.report(0, None, str(error))
-    if epochs and (newest != epochs[-1] or seen.epoch > newest):
-        problem = f"the newest epoch is {newest}, but {max(epochs[-1], seen.epoch)} is recorded"
-    return seen.report(len(epochs), None, problem)
+    epochs, differs = _epochs(tables, seen.epoch)
+    if differs:  # another owner may have come between the two questions
+        epochs, differs = _epochs(tables, seen.epoch)
+    return seen.report(epochs, None, differs or problem)
+
+
+def _epochs(tables: Tables, seen: int) -> tuple[int, str]:
+    """Return how many epochs there are, and how they differ from the newest, and from a fact's."""
+    recorded = [epoch for epoch, _, _ in tables.epochs()]
+    newest = tables.epoch()
+    if recorded and (newest != recorded[-1] or seen > newest):
+        return len(
+            recorded
+        ), f"the newest epoch is {newest}, but {max(recorded[-1], seen)} is recorded"
+    return len(recorded), ""

@@ -59,6 +59,7 @@ class FileLock:
     Raises:
         JournalLocked: another process has it.
         ConfigError: the file can't be made.
+        JournalError: it can't be locked, or written.
     """
 
     def __init__(self, path: Path, owner: Owner) -> None:
@@ -81,6 +82,11 @@ class FileLock:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise locked_by(str(path.with_suffix("")), os.pread(self._fd, 4096, 0)) from None
+        except OSError as error:
+            raise JournalError(
+                f"{path} can't be locked: {error.strerror}; "
+                "the journal needs a file system with locks"
+            ) from error
         try:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, text, 0)

@@ -2,7 +2,8 @@
 
 A thread commits many appends at a time. An advisory lock, held by the connection that writes,
 makes its process the owner; the statement that inserts checks the epoch under a row lock, so
-that a process that lost the lock without noticing inserts nothing.
+that a process that lost the lock without noticing inserts nothing. It looks for the fact before,
+too: a replica that took the server's place may lack what was confirmed.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from ..model.errors import JournalCorrupt, JournalError, JournalLocked
+from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
 from . import upcast
 from .archiving import Room
 from .bodies import ServerShelf
 from .claim import epoch_row
-from .codec import Chain, Row
+from .codec import GENESIS, Chain, Row
 from .commit import GroupCommit
 from .delivery import Delivery
 from .forked import keep_from_children, leave_socket
 from .owner import Owner, locked_by
-from .problems import explain, explained, is_connection_lost, one_line
+from .problems import explain, explained, is_connection_lost, is_read_only, one_line
 from .reading import Tables, snapshot_hash
 from .schema import epochs, facts, meta, snapshots
 from .schema import tables as schema
@@ -62,7 +63,9 @@ _IS_LOCKED = text(
 _HAS_SCHEMA = text("SELECT to_regnamespace(:name) IS NOT NULL")
 _IS_MADE = text("SELECT to_regclass(:table)")
 _INSERT = text(
-    "WITH lease AS (SELECT 1 FROM meta WHERE id = 1 AND epoch = :epoch FOR SHARE) "
+    "WITH lease AS (SELECT 1 FROM meta WHERE id = 1 AND epoch = :epoch "
+    "AND (CAST(:last AS bigint) = 0 OR EXISTS (SELECT 1 FROM facts "
+    "WHERE sequence = CAST(:last AS bigint) AND hash = CAST(:head AS bytea))) FOR SHARE) "
     "INSERT INTO facts (sequence, epoch, ts, version, kind, payload, hash) "
     "SELECT f.* FROM lease, unnest(CAST(:c0 AS bigint[]), CAST(:c1 AS bigint[]), "
     "CAST(:c2 AS bigint[]), CAST(:c3 AS bigint[]), CAST(:c4 AS text[]), CAST(:c5 AS text[]), "
@@ -75,6 +78,8 @@ class PostgresStore:
 
     def __init__(self, engine: Engine, tables: Tables, name: str) -> None:
         self.epoch = 0
+        self.last = 0  # the last fact that the server has confirmed, and its hash
+        self.head = GENESIS
         self.sql: Connection = engine.connect()
         self._engine = engine
         self._tables = tables
@@ -92,6 +97,7 @@ class PostgresStore:
 
     def insert(self, rows: Sequence[Row]) -> None:
         self._surely(lambda: self._insert(rows), lambda: self._has(rows[-1]))
+        self.last, self.head = rows[-1][0], rows[-1][6]
 
     def keep_snapshot(self, sequence: int, payload: bytes) -> None:
         self._surely(lambda: self._keep_snapshot(sequence, payload), lambda: False)
@@ -139,9 +145,23 @@ class PostgresStore:
 
     def _insert(self, rows: Sequence[Row]) -> None:
         columns = {f"c{i}": list(values) for i, values in enumerate(zip(*rows, strict=True))}
-        inserted = self.sql.execute(_INSERT, {"epoch": self.epoch, **columns}).rowcount
+        stands_on = {"epoch": self.epoch, "last": self.last, "head": self.head}
+        inserted = self.sql.execute(_INSERT, {**stands_on, **columns}).rowcount
         if inserted != len(rows):
-            raise self._tables.fenced(self.epoch)
+            raise self._refusal()
+
+    def _refusal(self) -> JournalError:
+        """Say why the server takes nothing: it has another owner, or less than it had."""
+        newest = self._tables.epoch()
+        if newest > self.epoch:
+            return self._tables.fenced(self.epoch)
+        what = f"does not have fact {self.last} any more"
+        if newest < self.epoch:
+            what = f"has gone back to epoch {newest} behind {self.epoch}"
+        return JournalError(
+            f"journal {self._tables.place}: facts up to {self.last} were confirmed, and the server "
+            f"{what}: did it give way to a replica that lags? start again: the venue's books decide"
+        )
 
     def _has(self, row: Row) -> bool:
         return self.sql.scalar(select(facts.c.hash).where(facts.c.sequence == row[0])) == row[6]
@@ -155,11 +175,11 @@ class PostgresStore:
 
     @contextmanager
     def _found_out(self) -> Iterator[None]:
-        """Tell a lost connection from an answer."""
+        """Tell a lost connection, or one to a replica, from an answer."""
         try:
             yield
         except DBAPIError as error:
-            if is_connection_lost(error):
+            if is_connection_lost(error) or is_read_only(error):
                 raise _ConnectionLost(one_line(error.orig or error)) from error
             raise explain(error.orig or error, self._tables.place) from error
         except JournalError as error:  # a read on the way has put it into our words already
@@ -173,7 +193,7 @@ class PostgresStore:
 
         Raises:
             Fenced: another process became the owner.
-            JournalError: the server did not come back in time.
+            JournalError: the server did not come back in time, or not with what it had.
         """
         while time.monotonic() < deadline:
             try:
@@ -194,7 +214,7 @@ class PostgresStore:
         self.sql = self._engine.connect()
         is_ours = self.lock()
         if self.sql.scalar(select(meta.c.epoch)) != self.epoch:
-            raise self._tables.fenced(self.epoch)
+            raise self._refusal()
         return is_ours
 
 
@@ -219,7 +239,7 @@ def open_postgres(url: str, *, owner: Owner | None = None, epoch_min: int = 1) -
             # A server commits whole or not at all: this is damage, and none of ours to cut.
             raise JournalCorrupt(f"journal {tables.place}: fact {torn[0][0]} is damaged")
         chain = _next_epoch(store, tables, owner, epoch_min)
-        store.epoch = chain.epoch
+        store.epoch, store.last, store.head = chain.epoch, chain.sequence, chain.head
         committer = GroupCommit(store, chain, delivery)
         close = undo.pop_all().close
     return StoredJournal(tables, chain, committer, Backing(delivery, [], committer.flush, close))
@@ -305,11 +325,22 @@ def _make_tables(store: PostgresStore, name: str) -> None:
     with store.transaction() as sql:
         # Where it exists, IF NOT EXISTS asks for the right to make one all the same.
         if not sql.scalar(_HAS_SCHEMA, {"name": name}):
-            sql.execute(text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
+            sql.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{name}"'))
         schema.create_all(sql)
         if sql.scalar(select(meta.c.id)) is None:
+            _check_letters(sql, name)
             row = {"id": 1, "name": name, "schema_version": upcast.VERSION, "epoch": 0}
             sql.execute(insert(meta), row)
+
+
+def _check_letters(sql: Connection, name: str) -> None:
+    """Refuse a new journal where a fact could not be kept for a letter in it."""
+    encoding = sql.scalar(text("SHOW server_encoding"))
+    if encoding not in ("UTF8", "SQL_ASCII"):
+        raise ConfigError(
+            f"journal {place_of(sql.engine.url, name)}: the database's encoding is {encoding}, "
+            "which lacks letters that contracts and texts have: make one with ENCODING 'UTF8'"
+        )
 
 
 def _next_epoch(store: PostgresStore, tables: Tables, owner: Owner, epoch_min: int) -> Chain:

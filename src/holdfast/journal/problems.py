@@ -16,6 +16,9 @@ BUSY_TIMEOUT_S = 2.0
 LEAVING = ("57P", "08")
 """SQLSTATE classes by which a server ends a connection: shutdown, crash, broken protocol."""
 
+READ_ONLY = "25006"
+"""SQLSTATE of a replica that is no server yet."""
+
 NO_PRIVILEGE = "42501"
 """SQLSTATE of what the server's role may not do."""
 
@@ -23,15 +26,20 @@ _GRANTS = (
     "its role needs CREATE on the database, or a schema of the journal's name that it owns; to "
     "read, USAGE and SELECT there"
 )
-_DAMAGED = "pages of the database are damaged: restore a backup, or move the file away"
+WAY_OUT = (
+    "move the journal away (of a file: its -wal, -shm and .stage- files too, which would spoil "
+    "another), then restore a backup or start a new one"
+)
+"""What to do about a damaged journal. SQLite plays a log that was left into whatever it finds."""
+
+_DAMAGED = f"pages of the database are damaged: {WAY_OUT}"
+
+KEPT_LOCKED = f"another program has kept the database locked for {BUSY_TIMEOUT_S:g} s: close it"
 
 # The beginning of SQLite's name of the error -> class and text.
 _SQLITE: dict[str, tuple[type[TradingError], str]] = {
     "SQLITE_FULL": (JournalError, "the disk is full: free some space, then start again"),
-    "SQLITE_BUSY": (
-        JournalError,
-        f"another program has kept the database locked for {BUSY_TIMEOUT_S:g} s: close it",
-    ),
+    "SQLITE_BUSY": (JournalError, KEPT_LOCKED),
     "SQLITE_LOCKED": (JournalError, "another connection has locked a table: close it"),
     "SQLITE_READONLY": (
         ConfigError,
@@ -77,9 +85,14 @@ def is_connection_lost(error: DBAPIError) -> bool:
     return not state or state.startswith(LEAVING)
 
 
+def is_read_only(error: DBAPIError) -> bool:
+    """Tell whether a server took nothing since it is a replica, perhaps for a moment more."""
+    return getattr(error.orig, "sqlstate", None) == READ_ONLY
+
+
 @contextmanager
 def explained(place: str) -> Iterator[None]:
-    """Raise what databases raise as errors of ours."""
+    """Raise what databases raise, and files beside them, as errors of ours."""
     try:
         yield
     except sqlite3.Error as error:
@@ -88,6 +101,9 @@ def explained(place: str) -> Iterator[None]:
         raise explain(error.orig or error, place) from error
     except UnicodeDecodeError as error:  # SQLite quotes a damaged text in its own complaint
         raise JournalCorrupt(f"journal {place}: {_DAMAGED} ({error})") from error
+    except OSError as error:  # of a first stage's file, a lock's, a copy's
+        named = f"{error.filename}: " if error.filename else ""
+        raise JournalError(f"journal {place}: {named}{error.strerror or error}") from error
 
 
 def one_line(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from . import upcast
 from .archives import Archive, Shelf, read
 from .codec import GENESIS, StoredRow, decode, fault
 from .owner import parse_owner
-from .problems import explained, is_connection_lost
+from .problems import WAY_OUT, explained, is_connection_lost
 from .schema import archives, epochs, facts, meta, snapshots
 
 PAGE_FACTS = 1_000
@@ -134,10 +134,7 @@ class Tables:
         for row in self.rows(after, until):
             sequence += 1
             if problem := fault(row, sequence, head):
-                raise JournalCorrupt(
-                    f"journal {self.place}: {problem}; restore a backup, or move the journal away "
-                    "and start a new one"
-                )
+                raise JournalCorrupt(f"journal {self.place}: {problem}; {WAY_OUT}")
             head = row[6]
             yield row
 

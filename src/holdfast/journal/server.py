@@ -6,7 +6,8 @@ import importlib.util
 import re
 from hashlib import sha256
 
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
@@ -74,17 +75,37 @@ def tables_of(address: URL, name: str) -> Tables:
         pool_pre_ping=True,
     )
     place = place_of(address, name)
+    _check_each(engine, place, name)
     return Tables(engine, place, ServerShelf(engine, place))
 
 
 def engine_of(address: URL, name: str) -> Engine:
-    return create_engine(
+    engine = create_engine(
         address,
         isolation_level="AUTOCOMMIT",
         connect_args=_connect_args(name),
         poolclass=NullPool,
     )
+    _check_each(engine, place_of(address, name), name)
+    return engine
 
 
 def _connect_args(name: str) -> dict[str, str | int]:
     return {**_KEEPALIVES, "options": _OPTIONS.format(name=name)}
+
+
+def _check_each(engine: Engine, place: str, name: str) -> None:
+    """See that each connection is set as it was asked to be: a pooler may leave that out."""
+
+    def check(connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SHOW search_path")
+        (found,) = cursor.fetchone() or ("",)
+        cursor.close()
+        if found != name:
+            raise ConfigError(
+                f"journal {place}: its settings do not reach the server (there search_path is "
+                f"{found}): a pooler is in between; connect to the server itself"
+            )
+
+    event.listen(engine, "connect", check)

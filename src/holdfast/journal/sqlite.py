@@ -154,7 +154,8 @@ def sqlite_tables(path: Path) -> Tables:
         raise JournalError(f"there is no journal {path}")
 
     def staged(sequence: int, head: bytes) -> list[StoredRow]:
-        return [as_stored(row) for row in Staged(path, sequence, head).rows]
+        with explained(str(path)):
+            return [as_stored(row) for row in Staged(path, sequence, head).rows]
 
     tables = Tables(_engine(path, read_only=True), str(path), Folder(path), staged)
     tables.check_version()

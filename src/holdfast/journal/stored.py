@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..model.errors import JournalError
+from ..model.errors import JournalCorrupt, JournalError
 from ..model.events import Event
-from .codec import Chain
+from .codec import GENESIS, Chain, decode
 from .commit import Committer
 from .delivery import Delivery
 from .reading import Tables
@@ -128,6 +128,7 @@ class ReadJournal:
         self.findings: list[str] = []
         self.on_failure: Callable[[JournalError], None] | None = None
         self._tables = tables
+        self._seen = 0, GENESIS  # the last fact that was read, and its hash
 
     @property
     def epoch(self) -> int:
@@ -149,7 +150,14 @@ class ReadJournal:
         """Nothing was written."""
 
     def replay(self, after: int = 0) -> Iterator[Event]:
-        yield from self._tables.replay(after)
+        if after and after == self._seen[0] and self._tables.hash_at(after) != self._seen[1]:
+            raise JournalCorrupt(
+                f"journal {self._tables.place}: fact {after} is not the one that was read before: "
+                "another journal is in its place"
+            )
+        for row in self._tables.checked_rows(after):
+            self._seen = row[0], row[6]
+            yield decode(row)
 
     def save_snapshot(self, sequence: int, payload: bytes) -> None:
         raise self._refusal()

@@ -14,6 +14,7 @@ import msgspec
 
 from ..model.errors import JournalCorrupt
 from .codec import StoredRow, fault
+from .problems import WAY_OUT
 from .reading import Tables
 
 TAIL_FACTS = 100
@@ -50,10 +51,7 @@ def torn_facts(tables: Tables) -> list[StoredRow]:
 
 
 def _corrupt(tables: Tables, problem: str) -> JournalCorrupt:
-    return JournalCorrupt(
-        f"journal {tables.place}: {problem}; restore a backup, or move the journal away and start "
-        "a new one"
-    )
+    return JournalCorrupt(f"journal {tables.place}: {problem}; {WAY_OUT}")
 
 
 def set_aside(path: Path, rows: Sequence[StoredRow]) -> None:

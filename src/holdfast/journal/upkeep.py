@@ -55,7 +55,8 @@ class Upkeep:
         # The database file itself must not be opened here: closing it would drop SQLite's locks.
         self._log_path = f"{path.absolute()}-wal"  # the process may go to another folder
         self._log = os.open(self._log_path, os.O_RDWR)
-        self._inode = os.fstat(self._log).st_ino
+        # Strings: they are looked for 30 times a second.
+        self._files = {name: _inode(name) for name in (self._log_path, str(path.absolute()))}
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._page_size: int = self._connection.execute("PRAGMA page_size").fetchone()[0]
         self._sync_lock = threading.Lock()
@@ -99,19 +100,15 @@ class Upkeep:
         self._checkpointed = inserted
 
     def check_place(self) -> None:
-        """See that the log is still in its place: whoever starts now would read another.
+        """See that log and database are still in their place: a start would read what is there.
 
         Raises:
-            Fenced: it was moved away, and perhaps a backup put there.
+            Fenced: one was moved away or removed, and perhaps a backup put there.
         """
-        try:
-            is_ours = os.stat(self._log_path).st_ino == self._inode  # noqa: PTH116 - a string
-        except OSError:
-            is_ours = False
-        if not is_ours:
+        if any(_inode(name) != ours for name, ours in self._files.items()):
             raise Fenced(
                 f"journal {self._place}: its files were moved away or replaced: this process must "
-                "stop"
+                "stop; see that no -wal of before is beside a database that you put there"
             )
 
     def close(self) -> None:
@@ -139,6 +136,14 @@ class Upkeep:
                     JournalError(f"journal {self._place}: its thread failed: {error!r}")
                 )
                 return
+
+
+def _inode(name: str) -> int:
+    """Return which file has a name; 0 where none has."""
+    try:
+        return os.stat(name).st_ino  # noqa: PTH116 - a string
+    except OSError:
+        return 0
 
 
 def _nothing() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
@@ -23,6 +24,11 @@ from ..stats.context import OWNERS_REMEMBERED
 
 TAIL_KEPT = 10_000
 """So many facts behind a snapshot are kept for whoever else folds them; more are read twice."""
+
+
+_HOUSE = Path(__file__).parents[1]
+FOLDING = (_HOUSE / "engine", _HOUSE / "model", _HOUSE / "stats")
+"""Where the code is that facts are folded by."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -49,10 +55,14 @@ def form() -> str:
     """Return what tells this code's snapshots from those of another version.
 
     A field that is new would read back with its default, though the facts say otherwise; and how
-    much is remembered is a part of the fold.
+    much is remembered is a part of the fold, as is what the code makes of a fact: two builds of
+    one version may differ in that.
     """
     shapes = f"{msgspec.inspect.multi_type_info([State, AtRest])} {OWNERS_REMEMBERED}"
-    return f"{__version__} {sha256(shapes.encode()).hexdigest()[:16]}"
+    digest = sha256(shapes.encode())
+    for file in sorted(each for folder in FOLDING for each in folder.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return f"{__version__} {digest.hexdigest()[:16]}"
 
 
 @dataclass(slots=True)

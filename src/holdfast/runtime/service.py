@@ -41,7 +41,7 @@ from .operations import Operations
 from .publishing import Publisher, Repository
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
-from .wanted import Templates, Wanted, symbols_of, words_of
+from .wanted import Templates, Wanted, anchored, symbols_of, words_of
 
 
 class LiveTradingService:
@@ -69,7 +69,7 @@ class LiveTradingService:
         *,
         notifier: Notifier | None = None,
     ) -> None:
-        self.config = config or TradingConfig(dry_run=True)
+        self.config = anchored(config or TradingConfig(dry_run=True))
         self.event_bus = event_bus or EventBus()
         self._publisher = Publisher(
             self.event_bus,

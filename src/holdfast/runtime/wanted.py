@@ -5,8 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
+from ..journal.location import scheme_of, sqlite_path
+from ..model.config import TradingConfig
+from ..model.config_kinds import DatabaseUrl
 from ..model.errors import InputError
 from ..model.values import Symbol
 from ..ports import Feed
@@ -51,6 +55,31 @@ class Wanted:
     is_dry: bool
     feed: Feed | None
     executes: bool | None
+
+
+def anchored(config: TradingConfig) -> TradingConfig:
+    """Return the same settings with absolute names of files in the place of relative ones.
+
+    A strategy may change the folder that relative ones begin at, to that of its model for one. A
+    life that follows a failed one would open another journal there, and know of nothing.
+    """
+    found: dict[str, object] = {**_absolute(config, _FILES)}
+    if scheme_of(config.database_url) == "sqlite":
+        database = sqlite_path(config.database_url).absolute()
+        found["database_url"] = DatabaseUrl(f"sqlite:///{database}")
+    found["accounts"] = {
+        name: each.model_copy(update=_absolute(each, ("api_secret_file",)))
+        for name, each in config.accounts.items()
+    }
+    return config.model_copy(update=found)
+
+
+_FILES = ("data_dir", "log_dir", "api_secret_file", "watch_api_secret_file")
+
+
+def _absolute(settings: object, names: Sequence[str]) -> dict[str, Path]:
+    found: dict[str, Path | None] = {name: getattr(settings, name) for name in names}
+    return {name: path.absolute() for name, path in found.items() if path is not None}
 
 
 def symbols_of(names: Sequence[str]) -> tuple[Symbol, ...]:
