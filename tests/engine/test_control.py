@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.engine import quiet
+from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError
@@ -166,6 +167,21 @@ def test_a_resumed_session_takes_new_risk_again(rig):
 
     assert rig.told(ev.SessionChanged)[0].reason == "resumed"
     assert rig.place(qty="1")
+
+
+def test_a_session_that_runs_under_the_kill_switch_says_that_nothing_new_is_opened(rig):
+    """Resumed, or begun: RUNNING alone would say that it trades."""
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.hear(msg.EngageKillSwitch(reason="smoke"))
+
+    rig.hear(msg.ResumeSession())
+    told = [each for each in rig.asked if isinstance(each, cmd.Notify)]
+    rig.restart()
+    rig.snapshot()
+    told += [each for each in rig.asked if isinstance(each, cmd.Notify)]
+
+    assert [each.level for each in told] == ["warning", "warning"]
+    assert all("nothing new is opened: the kill switch is engaged (smoke)" in t.text for t in told)
 
 
 @pytest.mark.parametrize("message", [msg.PauseSession(reason="x"), msg.ResumeSession()])

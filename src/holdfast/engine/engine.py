@@ -241,6 +241,7 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
             paused = core.state.was_paused
             status = TradingSessionStatus.PAUSED if paused else TradingSessionStatus.RUNNING
             core.move(status, "reconciled with the venue")
+            requests.tell_block(core)
         housekeeping.on_tick(core)
         _rearm(core)
 
