@@ -278,7 +278,7 @@ class Order(msgspec.Struct):
                 self.replace_qty, self.replace_price = fact.qty, fact.price
             case ev.OrderReplaced():
                 self.qty, self.price = fact.qty, fact.price
-                self.replaced_ts = fact.venue_ts
+                self.replaced_ts = fact.venue_ts or self.replaced_ts
                 self._answer_replace()
             case ev.ReplaceRejected():
                 self._answer_replace()

@@ -11,12 +11,13 @@ from holdfast.model.commands import CancelOrder, QueryOrder, ReplaceOrder, Submi
 from holdfast.model.messages import (
     ExecType,
     ExecutionReport,
+    ModifyRequest,
     OrderNotFound,
     OutcomeUnknown,
     Request,
     RequestRefused,
 )
-from holdfast.model.values import MAIN, OrderRole, OrderStatus, OrderType, Side
+from holdfast.model.values import MAIN, NS_PER_S, OrderRole, OrderStatus, OrderType, Side
 from holdfast.venues.binance_futures.answers import ASKS, answer, failure
 from holdfast.venues.binance_futures.outcomes import NO_ANSWER, classify
 from tests.engine.rig import Rig
@@ -69,6 +70,23 @@ def test_an_amendment_that_changes_nothing_is_done():
 
     assert report.exec_type is ExecType.REPLACED
     assert (report.qty, report.price) == (Decimal("0.04"), Decimal("61000.1"))
+
+
+def test_an_amendment_that_changes_nothing_hides_no_later_one():
+    """Its answer names no time of the exchange's, and our clock may be ahead of that."""
+    rig = Rig()
+    order = rig.place(order_type=OrderType.LIMIT, price="99")
+    rig.accept(order)
+    rig.hear(ModifyRequest(cl_ord_id=order, price=Decimal(98)))
+    (command,) = rig.asked
+    nothing = classify(ASKS[ReplaceOrder], 400, -5027)
+    rig.hear(answer(command, nothing, rig.now + NS_PER_S))
+    at_once = rig.order(order).price
+
+    rig.hear(ModifyRequest(cl_ord_id=order, price=Decimal(97)))
+    rig.report(order, ExecType.REPLACED, OrderStatus.NEW, price=Decimal(97))
+
+    assert (at_once, rig.order(order).price) == (98, 97)
 
 
 def test_not_found_names_the_time_of_the_question():
