@@ -426,7 +426,7 @@ async def test_a_venue_that_is_away_is_no_bug_and_is_waited_for(tmp_path, monkey
             assert desk.service.is_running()
             await failed(desk, order)
         await desk.service.wait()
-        assert desk.status is S.ERROR
+        assert desk.service.session().status is S.ERROR
 
 
 async def test_a_venue_is_not_waited_for_for_ever(tmp_path, monkeypatch):

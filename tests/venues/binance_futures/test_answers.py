@@ -78,9 +78,10 @@ def test_an_amendment_that_changes_nothing_hides_no_later_one():
     order = rig.place(order_type=OrderType.LIMIT, price="99")
     rig.accept(order)
     rig.hear(ModifyRequest(cl_ord_id=order, price=Decimal(98)))
-    (command,) = rig.asked
-    nothing = classify(ASKS[ReplaceOrder], 400, -5027)
-    rig.hear(answer(command, nothing, rig.now + NS_PER_S))
+    (command,) = (each for each in rig.asked if isinstance(each, ReplaceOrder))
+    told = answer(command, classify(ASKS[ReplaceOrder], 400, -5027), rig.now + NS_PER_S)
+    assert told is not None
+    rig.hear(told)
     at_once = rig.order(order).price
 
     rig.hear(ModifyRequest(cl_ord_id=order, price=Decimal(97)))
