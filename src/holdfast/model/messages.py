@@ -53,13 +53,18 @@ class RequestRefused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class OutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A request left and no usable answer came: it may or may not have happened."""
+    """A request left and no usable answer came: it may or may not have happened.
+
+    `code` is the venue's where it declined in a way that it does not document: should the order
+    be proven absent, that was a refusal.
+    """
 
     account: AccountId = MAIN
     symbol: Symbol
     cl_ord_id: ClOrdId
     request: Request
     reason: str = ""
+    code: int | None = None
 
 
 class OrderNotFound(msgspec.Struct, frozen=True, kw_only=True, tag=True):

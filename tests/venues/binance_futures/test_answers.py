@@ -48,6 +48,23 @@ def test_an_order_that_may_have_arrived_is_in_doubt(status, code):
     assert unknown.request is Request.SUBMIT
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (400, -9001, -9001),
+        (400, -1007, None),
+        (400, -1050, None),
+        (503, -9001, None),
+        (0, None, None),
+    ],
+)
+def test_a_refusal_that_nobody_documented_is_in_doubt_and_names_its_code(status, code, told):
+    unknown = said(frames.submit(), status, code)
+
+    assert isinstance(unknown, OutcomeUnknown)
+    assert unknown.code == told
+
+
 def test_tries_that_are_over_are_a_refusal():
     assert said(frames.submit(), 503, -1008).status is OrderStatus.REJECTED
     assert isinstance(said(frames.cancel(), 429, -1003), RequestRefused)

@@ -83,6 +83,7 @@ def _submitted(command: SubmitOrder, outcome: Outcome, now: int) -> VenueMessage
             cl_ord_id=order.cl_ord_id,
             request=Request.SUBMIT,
             reason=outcome.reason,
+            code=None if outcome.is_documented else outcome.code,
         )
     return ExecutionReport(
         account=order.account,
