@@ -47,8 +47,9 @@ class Core:
     account's first look was in vain (`opening_looks`) and a look was not compared
     (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
-    first heard to be off the venue's list (`unlisted_ts`), and when what is hard to close was last
-    tried (`tried_ts`).
+    first heard to be off the venue's list (`unlisted_ts`), when what is hard to close was last
+    tried (`tried_ts`), and which exits by hand that outlive their position were told of
+    (`told_left`).
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Core:
         "settings",
         "start_looks",
         "state",
+        "told_left",
         "tried_ts",
         "unbooked_looks",
         "unlisted_ts",
@@ -85,6 +87,7 @@ class Core:
         self.start_looks: set[AccountId] = set()
         self.unlisted_ts: dict[Key, int] = {}
         self.tried_ts: dict[Key, int] = {}
+        self.told_left: set[ClOrdId] = set()
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 

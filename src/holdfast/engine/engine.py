@@ -24,6 +24,7 @@ from . import (
     comparing,
     contracts,
     housekeeping,
+    left_behind,
     order_wishes,
     parents,
     protection,
@@ -159,6 +160,9 @@ def _follow_up(core: Core) -> None:
             touched[key] = None
     for key in touched:
         protection.guard(core, key)
+    for fact in facts:
+        if type(fact) is ev.OrderFilled:
+            left_behind.tell_left(core, (fact.account, fact.symbol))
     if touched:
         housekeeping.finish_stop(core)
 
