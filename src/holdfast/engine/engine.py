@@ -214,6 +214,7 @@ def _start(core: Core, message: msg.StartSession) -> None:
             symbols=message.symbols,
             venue=message.venue,
             is_resumed=message.is_resumed,
+            is_recorded=message.is_recorded,
         )
     )
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")

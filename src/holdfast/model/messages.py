@@ -202,7 +202,10 @@ class OrderTimed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Begin, or go on after a restart: resync with the venue, then run."""
+    """Begin, or go on after a restart: resync with the venue, then run.
+
+    `is_recorded`: its time is a recording's, which may be older than what was traded before.
+    """
 
     session_id: SessionId
     portfolio_id: str
@@ -212,6 +215,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     symbols: tuple[Symbol, ...] = ()
     venue: str = ""
     is_resumed: bool = False
+    is_recorded: bool = False
 
 
 class PauseSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
