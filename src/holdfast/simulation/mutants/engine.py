@@ -51,7 +51,7 @@ def measure_the_fence_at_the_answer(patch: Patch) -> None:
 
 
 def take_a_time_out_for_a_failure(patch: Patch) -> None:
-    def doubt(core: Core, order: Order, reason: str) -> None:
+    def doubt(core: Core, order: Order, reason: str, _: int | None = None) -> None:
         if order.status is OrderStatus.PENDING_NEW:
             core.emit(ev.OrderRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason=reason))
 
@@ -62,9 +62,9 @@ def take_a_time_out_for_a_failure(patch: Patch) -> None:
 def try_again_under_a_new_id(patch: Patch) -> None:
     original = reports.doubt
 
-    def doubt(core: Core, order: Order, reason: str) -> None:
+    def doubt(core: Core, order: Order, reason: str, code: int | None = None) -> None:
         is_new = order.status is OrderStatus.PENDING_NEW and not order.is_in_doubt
-        original(core, order, reason)
+        original(core, order, reason, code)
         if is_new and order.role is OrderRole.ENTRY:
             asked = order.request
             name = core.next_cl_ord_id(asked.parent_id, asked.role, asked.strategy_id)
