@@ -478,7 +478,9 @@ def test_a_turn_whose_entry_came_before_its_exit_is_told_to_have_ended_flat(rig,
 
     assert rig.qty() == 0
     assert rig.alarms() == ["turn_short"]
-    assert "1 of 1" in rig.ever(ev.AlarmRaised)[-1].text
+    text = rig.ever(ev.AlarmRaised)[-1].text
+    assert "1 of an entry of 1 " in text
+    assert "ReduceOnly Order is rejected." in text
 
 
 def test_a_turn_that_went_well_is_not_told_of(rig):

@@ -2,7 +2,8 @@
 
 They leave one behind the other, and nothing makes the venue take them up in that order: an entry
 that comes first closes what the exit was to close, and the exit is refused, since nothing is left
-to reduce. What was to be turned is flat then: no risk, but not what was wished for either.
+to reduce. So it does where the exit is refused, is lost or finds no taker. What was to be turned is
+flat then, or less than was wished for: no risk, but not the wish either.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def tell_short(core: Core, ended: Order) -> None:
     if missing > ZERO:
         core.alarm(
             "turn_short",
-            f"{parent.start.symbol}: {missing:f} of {entry.start.qty:f} was closed and not turned: "
-            f"the entry came to the venue before its exit, which is over ({ended.reason})",
+            f"{parent.start.symbol}: {missing:f} of an entry of {entry.start.qty:f} closed what its "
+            f"exit had left{_why(core.state, exits)}, and so did not open",
             parent.start.account,
             parent.start.symbol,
         )
@@ -48,6 +49,12 @@ def _of_one_wish(state: State, parent: Parent) -> list[Parent]:
             found.append(each)
             number += step
     return found
+
+
+def _why(state: State, exits: list[Parent]) -> str:
+    reasons = (o.reason for each in exits for o in state.children(each) if o.role is OrderRole.EXIT)
+    found = next((reason for reason in reasons if reason), "")
+    return f" ({found})" if found else ""
 
 
 def _role(parent: Parent) -> OrderRole:
