@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..model.values import ZERO, OrderRole, ParentId
+from ..model.values import ZERO, OrderRole, ParentId, plain
 from .core import Core
 from .order import Order
 from .parent import Parent
@@ -31,8 +31,8 @@ def tell_short(core: Core, ended: Order) -> None:
     if missing > ZERO:
         core.alarm(
             "turn_short",
-            f"{parent.start.symbol}: {missing:f} of an entry of {entry.start.qty:f} closed what its "
-            f"exit had left{_why(core.state, exits)}, and so did not open",
+            f"{parent.start.symbol}: {plain(missing)} of an entry of {plain(entry.start.qty)} closed "
+            f"what its exit had left{_why(core.state, exits)}, and so did not open",
             parent.start.account,
             parent.start.symbol,
         )
