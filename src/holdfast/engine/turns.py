@@ -31,8 +31,8 @@ def tell_short(core: Core, ended: Order) -> None:
     if missing > ZERO:
         core.alarm(
             "turn_short",
-            f"{parent.start.symbol}: {plain(missing)} of an entry of {plain(entry.start.qty)} closed "
-            f"what its exit had left{_why(core.state, exits)}, and so did not open",
+            f"{parent.start.symbol}: {plain(missing)} of an entry of {plain(entry.start.qty)} "
+            f"closed what its exit had left{_why(core.state, exits)}, and so did not open",
             parent.start.account,
             parent.start.symbol,
         )

@@ -11,6 +11,7 @@ from ...engine import (
     comparing,
     engine,
     folds,
+    holdings,
     housekeeping,
     protection,
     quiet,
@@ -213,6 +214,10 @@ def round_fees(patch: Patch) -> None:
 def book_no_funding(patch: Patch) -> None:
     patch.attr(reconcile, "on_funding", lambda _core, _payment: None)
     patch.item(engine._HANDLERS, msg.FundingPayment, lambda _core, _payment: None)  # noqa: SLF001
+
+
+def leave_to_nobody_what_a_turn_opened(patch: Patch) -> None:
+    patch.attr(holdings, "_give_to_turned", lambda _state, _fill, _opened: None)
 
 
 def go_by_the_venues_clock_alone(patch: Patch) -> None:
