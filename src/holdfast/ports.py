@@ -26,9 +26,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
-    can_amend: bool
     has_dead_man_switch: bool
-    has_hedge_mode: bool
     read_lag_ns: int  # how far its answers to queries may trail its books
     is_simulated: bool  # no real money
 

@@ -42,3 +42,18 @@ async def test_metrics_are_of_the_account_that_is_named(tmp_path, capsys):
         second = await said(capsys, *words, "--account", "second")
 
     assert [each["metrics"]["wallet"] for each in (main_one, second)] == ["10000", "5000"]
+
+
+async def test_resume_and_status_say_that_the_kill_switch_blocks_what_is_new(tmp_path, capsys):
+    async with running(tmp_path):
+        for words in (["pause"], ["kill", "--reason", "smoke"], ["resume"], ["status"]):
+            code = await asyncio.to_thread(main, [*words, "--data-dir", str(tmp_path)])
+            told = capsys.readouterr()
+            assert code == 0, told.err
+            if words == ["resume"]:
+                resumed = told
+
+    assert "nothing new is opened" in resumed.err
+    assert "smoke" in resumed.err
+    assert "holdfast release" in resumed.err
+    assert "nothing new is opened" in told.out

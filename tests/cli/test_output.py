@@ -44,7 +44,7 @@ def test_no_locale_keeps_an_answer_back(worded, encoding):
     done = told(worded, encoding, "status")
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"ENGAGED: Gr" in done.stdout
+    assert b"nothing new is opened: Gr" in done.stdout
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

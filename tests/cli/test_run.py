@@ -200,6 +200,14 @@ def failed(capsys, *arguments):
         (["--for", "never"], "--for takes a time"),
         (["--balance", "-1"], "--initial-balance"),
         (["--set", "max_positions"], "NAME=VALUE"),
+        (
+            ["--set", "max_positions=3", "--set", "limits.max_positions=4", "--for", "1s"],
+            "max_positions twice",
+        ),
+        (
+            ["--set", "testnet=true", "--set", "use_testnet=false", "--for", "1s"],
+            "testnet twice",
+        ),
         (["--set", "max_postions=3"], "did you mean max_positions?"),
         (["--set", "venue=nyse"], "venue must be one of paper"),
         (

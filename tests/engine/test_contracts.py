@@ -219,6 +219,19 @@ def test_a_fill_whose_money_the_ledger_told_of_is_not_booked_again(rig):
     assert rig.state.account(MAIN).wallet("USDT") == before
 
 
+def test_a_stops_fill_that_the_ledger_alone_told_of_ends_no_stop(rig):
+    """Its money is booked and its quantity is not: the position goes with the list alone."""
+    rig.hold("1", stop_loss="90")
+    (stop,) = rig.working(STOP)
+    halt(rig, UNLISTED)
+    rig.hear(settled(rig, "-10", settlement_id="REALIZED_PNL-BTCUSDT-99", trade_id="99"))
+
+    rig.trade(stop.cl_ord_id, "1", "90", trade_id="99")
+
+    assert rig.ever(ev.FillRecognized) == []
+    assert (rig.qty(), stop.cum_qty, stop.is_open) == (1, 0, True)
+
+
 def test_an_order_of_a_contract_that_is_off_the_list_ends_once_no_list_names_it(rig):
     rig.hold("1", stop_loss="90")
     (stop,) = rig.working(STOP)

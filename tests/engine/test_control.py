@@ -7,9 +7,12 @@ from decimal import Decimal
 import pytest
 
 from holdfast.engine import quiet
+from holdfast.engine.market import MARK_LAG_NS
+from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError
+from holdfast.model.market import MarkPrice
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     NS_PER_S,
@@ -20,7 +23,7 @@ from holdfast.model.values import (
     StrategyId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import KEY, Rig, limit, refused
+from tests.engine.rig import BTC, KEY, Rig, limit, refused
 
 STOP = OrderType.STOP_MARKET
 
@@ -166,6 +169,21 @@ def test_a_resumed_session_takes_new_risk_again(rig):
 
     assert rig.told(ev.SessionChanged)[0].reason == "resumed"
     assert rig.place(qty="1")
+
+
+def test_a_session_that_runs_under_the_kill_switch_says_that_nothing_new_is_opened(rig):
+    """Resumed, or begun: RUNNING alone would say that it trades."""
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.hear(msg.EngageKillSwitch(reason="smoke"))
+
+    rig.hear(msg.ResumeSession())
+    told = [each for each in rig.asked if isinstance(each, cmd.Notify)]
+    rig.restart()
+    rig.snapshot()
+    told += [each for each in rig.asked if isinstance(each, cmd.Notify)]
+
+    assert [each.level for each in told] == ["warning", "warning"]
+    assert all("nothing new is opened: the kill switch is engaged (smoke)" in t.text for t in told)
 
 
 @pytest.mark.parametrize("message", [msg.PauseSession(reason="x"), msg.ResumeSession()])
@@ -403,3 +421,17 @@ def test_an_entry_of_a_strategy_that_was_started_again_is_left_alone(rig):
     rig.wait(1)
 
     assert rig.canceled() == []
+
+
+def test_a_mark_that_will_be_too_old_makes_ticks_count_from_then_on():
+    rig = Rig(equity_interval_ns=3600 * NS_PER_S, stop_loss_pct=0, take_profit_pct=0)
+    rig.hold("9", Side.SELL)
+    rig.tick()
+    rig.hear(MarkPrice(symbol=BTC, ts=rig.now, mark_price=100.0))
+    core, marked_ts = rig.engine.core, rig.now
+    assert quiet.band(core, BTC) == quiet.EVERYWHERE  # the mark stands, whatever is traded
+    assert quiet.until(core) == marked_ts + MARK_LAG_NS + 1
+
+    rig.wait(61)
+
+    assert quiet.band(core, BTC) < (0.0, float("inf"))

@@ -436,6 +436,20 @@ def test_a_day_that_begins_while_the_market_is_silent_counts_what_the_venue_tell
     assert rig.engine.core.exposure.equity(MAIN, "USDT") == day.equity - 150
 
 
+def test_a_loss_is_seen_though_mark_prices_are_sent_no_more(rig):
+    """Trades go on: equity at the last mark would hide it from the limits on losses."""
+    rig.hold("5")
+    rig.hear(MarkPrice(symbol=BTC, ts=rig.now, mark_price=100.0))
+    rig.price(50)
+    equity = rig.engine.core.exposure.equity(MAIN, "USDT")
+
+    rig.wait(61)
+
+    assert rig.engine.core.exposure.equity(MAIN, "USDT") == equity - 250
+    assert rig.place(Side.BUY, "1") is None
+    assert rig.told(ev.OrderDenied)[0].rule == "daily_loss"
+
+
 @pytest.mark.parametrize(("mark", "worth"), [(300.0, 1_500), (30.0, 150), (0.0, 500)])
 def test_a_position_in_a_contract_that_nobody_shows_is_worth_what_the_venue_tells(mark, worth):
     rig, sol = Rig(mismatch_policy="adopt"), Symbol("SOLUSDT")

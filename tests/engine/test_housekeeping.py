@@ -71,6 +71,42 @@ def test_a_new_day_forgets_the_daily_loss(rig):
     assert rig.place(Side.BUY, "1")
 
 
+def begin_earlier(rig, by_ns, **fields):
+    """Lose 2.5 % of the day, and begin a new session by a clock that was set back."""
+    rig.hold("5")
+    rig.price(50)
+    rig.tick()
+    rig.now -= by_ns
+    named = {"session_id": SessionId("y"), "portfolio_id": "p", "symbols": rig.symbols}
+    rig.hear(msg.StartSession(epoch=rig.epoch + 1, **named, **fields))
+    for symbol in rig.symbols:
+        rig.price(50, symbol)
+    rig.snapshot()
+
+
+@pytest.mark.parametrize("by_s", [60, 3600, 24 * 3600])
+def test_a_clock_that_was_set_back_between_sessions_forgets_no_loss(rig, by_s):
+    begin_earlier(rig, by_s * NS_PER_S)
+    rig.wait(2)
+
+    assert rig.place(Side.BUY, "1") is None
+    assert rig.told(ev.OrderDenied)[0].rule == "daily_loss"
+    assert rig.session() is Status.RUNNING
+
+
+def test_another_recording_knows_nothing_of_the_days_before_it(rig):
+    begin_earlier(rig, 3600 * NS_PER_S, is_recorded=True)
+
+    assert rig.place(Side.BUY, "1")
+
+
+def test_a_clock_that_was_days_ahead_keeps_no_day_of_its_own(rig):
+    begin_earlier(rig, 3 * NS_PER_DAY)
+
+    assert rig.state.account(MAIN).benchmark("USDT").day == rig.now // NS_PER_DAY
+    assert rig.place(Side.BUY, "1")
+
+
 def test_a_restart_on_the_same_day_keeps_the_day(rig):
     rig.restart()
     rig.snapshot()

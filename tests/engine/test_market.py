@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.engine import market as market_module
-from holdfast.engine.market import Market
+from holdfast.engine.market import MARK_LAG_NS, Market
 from holdfast.model.market import (
     Bar,
     BookDelta,
@@ -74,6 +74,35 @@ def test_positions_are_valued_at_the_mark_where_one_is_sent(market):
     market.see(MarkPrice(symbol=X, ts=T, mark_price=99.5))
     assert market.mark(X) == Decimal("99.5")
     assert market.price(X) == 100
+
+
+def test_a_mark_that_is_sent_no_more_is_no_value_while_the_market_goes_on(market):
+    market.see(MarkPrice(symbol=X, ts=T, mark_price=99.5))
+    market.see(trade(100.0, T + MARK_LAG_NS))
+    assert market.mark(X) == Decimal("99.5")
+
+    market.see(trade(80.0, T + MARK_LAG_NS + 1))
+    assert market.mark(X) == 80
+
+    market.see(MarkPrice(symbol=X, ts=T + MARK_LAG_NS + 2, mark_price=81.0))
+    assert market.mark(X) == 81
+
+
+def test_a_mark_stands_while_the_whole_market_is_silent(market):
+    market.see(trade(100.0))
+    market.see(MarkPrice(symbol=X, ts=T, mark_price=99.5))
+
+    assert market.mark(X) == Decimal("99.5")
+
+
+def test_the_mark_that_the_venues_books_name_stands_in_for_one_that_is_sent_no_more(market):
+    market.see(MarkPrice(symbol=X, ts=T, mark_price=99.5))
+    market.see(trade(80.0, T + 2 * MARK_LAG_NS))
+    market.tell_mark(X, 82.0, T + 2 * MARK_LAG_NS)
+    assert market.mark(X) == 82
+
+    market.see(trade(70.0, T + 3 * MARK_LAG_NS + 1))
+    assert market.mark(X) == 70
 
 
 def test_a_price_becomes_the_decimal_that_it_shows(market):

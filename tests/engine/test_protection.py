@@ -12,7 +12,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import Request
 from holdfast.model.values import NS_PER_S, OrderRole, OrderStatus, OrderType, Side
-from tests.engine.rig import BTC, START, Rig, contract
+from tests.engine.rig import BTC, KEY, START, Rig, contract
 
 STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
 
@@ -293,6 +293,54 @@ def test_a_stop_that_never_left_is_no_refusal_of_the_venue(rig):
     assert rig.working(EXIT) == []
     assert [o.qty for o in rig.working(STOP)] == [2]
     assert "protection_missing" in rig.alarms()
+
+
+def lose(rig, cl_ord_id, code):
+    """Leave an order in doubt until it is proven that the venue has none of it."""
+    rig.hear(msg.OutcomeUnknown(symbol=BTC, cl_ord_id=cl_ord_id, request=Request.SUBMIT, code=code))
+    assert rig.order(cl_ord_id).is_in_doubt
+    rig.wait(20)
+    rig.not_found(cl_ord_id)
+
+
+def test_a_stop_refused_in_a_way_nobody_knows_counts_once_it_is_proven_absent(rig):
+    """A code that is not documented leaves a stop in doubt; that the venue said no is known then."""
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+
+    for number in range(REFUSALS_MAX):
+        stop = only(rig, STOP) if not number else rig.working(STOP)[0]
+        lose(rig, stop.cl_ord_id, -9001)
+        rig.wait(1)
+
+    assert [(o.side, o.qty, o.request.reduce_only) for o in rig.working(EXIT)] == [
+        (Side.SELL, 2, True)
+    ]
+    assert rig.alarms()[-1] == "protection_closed"
+
+
+def test_a_stop_of_which_no_word_came_is_no_refusal_however_often(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+
+    for _ in range(2 * REFUSALS_MAX):
+        lose(rig, rig.working(STOP)[0].cl_ord_id, None)
+        rig.wait(1)
+
+    assert rig.working(EXIT) == []
+    assert [o.qty for o in rig.working(STOP)] == [2]
+
+
+def test_a_stop_refused_in_a_way_nobody_knows_that_is_there_after_all_protects(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    stop = only(rig, STOP).cl_ord_id
+    rig.hear(msg.OutcomeUnknown(symbol=BTC, cl_ord_id=stop, request=Request.SUBMIT, code=-9001))
+    rig.status(stop)
+    rig.wait(20)
+
+    assert [o.cl_ord_id for o in rig.working(STOP)] == [stop]
+    assert rig.state.live_parents_of(KEY)[0].stop_failures == 0
 
 
 def test_what_is_refused_again_and_again_is_asked_for_less_and_less_often(rig):

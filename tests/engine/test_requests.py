@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from holdfast.engine.order import RequestState
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -569,3 +570,42 @@ def test_an_adjustment_that_cannot_be_says_why(rig):
         InputError,
         "target must be finite",
     )
+
+
+# What rests on when a position is gone
+
+
+def warnings(rig):
+    return [c.text for c in rig.commands if isinstance(c, cmd.Notify) and c.level == "warning"]
+
+
+def in_and_out(rig):
+    rig.trade(rig.place(Side.BUY, "1"), "1")
+    rig.wait(2)
+    rig.trade(rig.place(Side.SELL, "1", reduce_only=True), "1")
+
+
+def test_a_stop_by_hand_that_outlives_its_position_is_told_of_once_and_stays(rig):
+    """It is the operator's: but it would close what is opened next, at a price of long ago."""
+    rig.trade(rig.place(Side.BUY, "1"), "1")
+    by_hand = {"reduce_only": True, "order_type": OrderType.STOP_MARKET, "trigger_price": "90"}
+    stop = rig.place(Side.SELL, "1", **by_hand)
+    rig.accept(stop)
+    rig.wait(2)
+    assert warnings(rig) == []
+
+    rig.trade(rig.place(Side.SELL, "1", reduce_only=True), "1")
+    in_and_out(rig)
+
+    [text] = warnings(rig)
+    assert BTC in text
+    assert stop in text
+    assert rig.order(stop).is_open
+    assert rig.order(stop).cancel is RequestState.NONE
+
+
+def test_a_position_that_goes_with_its_own_stops_leaves_nothing_to_tell(rig):
+    rig.hold("1", stop_loss="90", take_profit="120")
+    rig.trade(rig.place(Side.SELL, "1", reduce_only=True), "1")
+
+    assert warnings(rig) == []

@@ -20,6 +20,7 @@ from holdfast.model.messages import ExecType
 from holdfast.model.settings import EngineSettings, RiskLimits
 from holdfast.model.values import (
     MAIN,
+    NS_PER_DAY,
     NS_PER_S,
     OrderRole,
     OrderStatus,
@@ -66,7 +67,8 @@ def refuses(rule, order=lambda desk: desk.buy("10"), before=lambda desk: None):
 
 
 def began_richer(desk):
-    desk.tell(ev.TradingDayStarted(ts=desk.now, account=MAIN, day=1, equity=Decimal(10_300)))
+    today = desk.now // NS_PER_DAY
+    desk.tell(ev.TradingDayStarted(ts=desk.now, account=MAIN, day=today, equity=Decimal(10_300)))
 
 
 def was_richer(desk):

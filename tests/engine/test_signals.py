@@ -6,6 +6,8 @@ from decimal import ROUND_DOWN, Decimal
 
 import pytest
 
+from holdfast.engine.holdings import holding
+from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.market import MarkPrice
@@ -22,7 +24,7 @@ from holdfast.model.values import (
     TimeInForce,
     TradingSessionStatus,
 )
-from tests.engine.rig import BTC, Rig, S, contract
+from tests.engine.rig import BTC, KEY, Rig, S, contract
 
 BUY, SELL, CLOSE = SignalType.BUY, SignalType.SELL, SignalType.CLOSE
 
@@ -391,6 +393,102 @@ def test_a_turn_whose_close_is_under_way_already_only_opens(rig):
     rig.signal(SELL, quantity=Decimal(4))
 
     assert [o.role for o in rig.submitted()] == [OrderRole.ENTRY]
+
+
+def turn(rig, qty=1):
+    """Hold 1, with a stop, and turn it; return the ids of the exit and of the entry."""
+    enter(rig, quantity=Decimal(1), stop_loss=Decimal(90))
+    rig.wait(2)
+    rig.signal(SELL, quantity=Decimal(qty), stop_loss=Decimal(110))
+    closing, opening = (order.cl_ord_id for order in rig.submitted())
+    rig.accept(closing, opening)
+    rig.now += NS_PER_S
+    return closing, opening
+
+
+def short_stops(rig):
+    stops = [o for o in rig.working(OrderRole.STOP_LOSS) if o.cancel is RequestState.NONE]
+    return [o.leaves_qty for o in stops if o.side is Side.BUY]
+
+
+@pytest.mark.parametrize("parts", [("1",), ("0.4", "0.6")])
+@pytest.mark.parametrize("qty", [1, 2])
+def test_a_turn_whose_exit_is_heard_behind_its_entry_has_its_stop(rig, parts, qty):
+    """The exit came first at the venue: what it filled is told late, as of a frame that was lost.
+
+    By our books alone the entry closed what the exit had closed already, and the exit opened.
+    """
+    closing, opening = turn(rig, qty)
+    at_venue = rig.now
+    rig.trade(opening, str(qty), venue_ts=at_venue + len(parts))
+    stops = [order.cl_ord_id for order in rig.submitted()]
+    rig.accept(*stops)
+
+    for number, part in enumerate(parts):
+        rig.trade(closing, part, venue_ts=at_venue + number)
+        rig.accept(*(order.cl_ord_id for order in rig.submitted()))
+    rig.wait(2)
+
+    assert (rig.qty(), holding(rig.state, KEY, S)) == (-qty, -qty)
+    assert short_stops(rig) == [qty]
+    assert "turn_short" not in rig.alarms()
+
+
+def test_a_stop_that_went_off_before_a_turn_and_is_heard_behind_it_takes_nothing_from_it(rig):
+    closing, opening = turn(rig)
+    (stop,) = [o.cl_ord_id for o in rig.working(OrderRole.STOP_LOSS)]
+    at_venue = rig.now
+    rig.trade(opening, "1", venue_ts=at_venue + 1)
+    rig.trade(stop, "1", venue_ts=at_venue)
+    rig.reject(closing, -2022, "ReduceOnly Order is rejected.")
+    rig.accept(*(o.cl_ord_id for o in rig.working(OrderRole.STOP_LOSS) if o.side is Side.BUY))
+
+    assert (rig.qty(), short_stops(rig)) == (-1, [1])
+    assert "turn_short" not in rig.alarms()
+
+
+def test_what_is_closed_later_than_a_turn_is_not_taken_for_what_its_entry_opened(rig):
+    closing, opening = turn(rig)
+    rig.trade(opening, "1")
+    rig.reject(closing, -2022, "ReduceOnly Order is rejected.")
+    enter(rig, quantity=Decimal(1))
+    rig.now += NS_PER_S
+    rig.signal(CLOSE)
+    (out,) = (order.cl_ord_id for order in rig.submitted())
+    rig.trade(out, "1")
+
+    assert not rig.qty()
+    assert not holding(rig.state, KEY, S)
+    assert not short_stops(rig)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_turn_whose_entry_came_before_its_exit_is_told_to_have_ended_flat(rig, is_first):
+    closing, opening = turn(rig)
+
+    def fill():
+        rig.trade(opening, "1")
+
+    def refuse():
+        rig.reject(closing, -2022, "ReduceOnly Order is rejected.")
+
+    for step in (refuse, fill) if is_first else (fill, refuse):
+        assert "turn_short" not in rig.alarms()
+        step()
+
+    assert rig.qty() == 0
+    assert rig.alarms() == ["turn_short"]
+    text = rig.ever(ev.AlarmRaised)[-1].text
+    assert "1 of an entry of 1 " in text
+    assert "ReduceOnly Order is rejected." in text
+
+
+def test_a_turn_that_went_well_is_not_told_of(rig):
+    closing, opening = turn(rig)
+    rig.trade(closing, "1")
+    rig.trade(opening, "1")
+
+    assert (rig.qty(), rig.alarms()) == (-1, [])
 
 
 def test_adding_to_a_position_is_no_turn(rig):

@@ -49,4 +49,5 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
         "unlisted_ts",  # what is off the venue's list: told anew at each start
         "tried_ts",  # when what is hard to close was last tried: a restart tries anew
+        "told_left",  # which exits by hand were told of: a restart tells once more
     }

@@ -62,7 +62,7 @@ def believe_not_found_at_once(patch):
 
 
 def take_a_time_out_for_a_failure(patch):
-    def doubt(core, order, reason):
+    def doubt(core, order, reason, _=None):
         if order.status is OrderStatus.PENDING_NEW:
             core.emit(ev.OrderRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason=reason))
 

@@ -385,6 +385,8 @@ async def test_pause_resume_kill_and_release_steer_the_session(tmp_path):
         status = await desk.get("/v1/status")
         with pytest.raises(RiskDenied, match="kill_switch"):
             await desk.post("/v1/orders", **order)
+        await desk.post("/v1/pause")
+        blocked = await desk.post("/v1/resume")
         with pytest.raises(InputError, match="operator"):
             await desk.post("/v1/release", operator=" ")
         await desk.post("/v1/release", operator="ann")
@@ -394,6 +396,8 @@ async def test_pause_resume_kill_and_release_steer_the_session(tmp_path):
 
     assert (paused["session"]["status"], paused["session"]["reason"]) == ("PAUSED", "lunch")
     assert resumed["session"]["status"] == "RUNNING"
+    assert (resumed["is_killed"], resumed["kill_reason"]) == (False, "")
+    assert (blocked["session"]["status"], blocked["kill_reason"]) == ("RUNNING", "smoke")
     assert (status["is_killed"], status["kill_reason"]) == (True, "smoke")
     assert placed["order"]["status"] == "FILLED"
 

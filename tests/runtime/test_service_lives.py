@@ -19,6 +19,7 @@ from holdfast import (
     RiskDenied,
     SessionStateError,
     TradingSessionStatus,
+    VenueError,
     journal,
 )
 from holdfast.model.commands import SubmitOrder
@@ -347,7 +348,7 @@ async def test_a_restart_that_fails_is_tried_again(tmp_path, monkeypatch):
         async def unreachable(live):
             tries.append(live)
             if len(tries) < 3:
-                raise NetworkError("the exchange can't be reached")
+                raise VenueError("its books can't be read")
             await open_life(live)
 
         monkeypatch.setattr(LiveSession, "open", unreachable)
@@ -381,7 +382,7 @@ async def test_a_session_that_is_given_up_after_restarts_takes_its_entries_back(
         async def differing(live):
             await open_life(live)
             monkeypatch.setattr(live.venue, "cancel", lambda c: told.append(c.cl_ord_id))
-            raise NetworkError("the venue did not give its books in time")
+            raise VenueError("the venue's books can't be read")
 
         monkeypatch.setattr(LiveSession, "open", differing)
         desk.overfill(held)
@@ -390,6 +391,96 @@ async def test_a_session_that_is_given_up_after_restarts_takes_its_entries_back(
         assert desk.status is S.ERROR
         assert desk.service.restarts == lives.RESTARTS_MAX
         assert told == [resting.id]  # once, and the stop stays
+
+
+# A venue that is away
+
+
+class Away:
+    """The venue can't be reached for so many opened lives; `tries` counts them."""
+
+    def __init__(self, monkeypatch, most=1_000_000):
+        self.tries, self.most, open_life = 0, most, LiveSession.open
+
+        async def opened(live):
+            if self.tries < self.most:
+                self.tries += 1
+                raise NetworkError("no route to the exchange")
+            await open_life(live)
+
+        monkeypatch.setattr(LiveSession, "open", opened)
+
+
+async def test_a_venue_that_is_away_is_no_bug_and_is_waited_for(tmp_path, monkeypatch):
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        away = Away(monkeypatch, 4 * lives.RESTARTS_MAX)
+        await failed(desk, order)
+
+        assert desk.status is S.RUNNING
+        assert away.tries == 4 * lives.RESTARTS_MAX
+        assert desk.service.restarts == 1
+        assert desk.open_roles() == ["STOP_LOSS"]
+
+        for _ in range(lives.RESTARTS_MAX):  # of which the first is counted already
+            assert desk.service.is_running()
+            await failed(desk, order)
+        await desk.service.wait()
+        assert desk.service.session().status is S.ERROR
+
+
+async def test_a_venue_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(lives, "OUTAGE_S_MAX", 0.0)
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01")
+        away = Away(monkeypatch)
+        await failed(desk, order)
+        await desk.service.wait()
+
+        assert desk.status is S.ERROR
+        assert away.tries == lives.RESTARTS_MAX
+
+
+async def test_a_stop_while_the_venue_is_away_is_on_record_and_carried_out_later(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.01)
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        away = Away(monkeypatch)
+        desk.overfill(order)
+        await desk.until(lambda: away.tries > 2)
+        session = await asyncio.wait_for(desk.service.stop("enough"), 5)
+
+        assert session.status is S.STOPPING
+        assert not desk.service.is_running()
+        later = ScriptedFeed(start_ts=desk.feed.now + NS_PER_S)
+    away.most = 0
+
+    service = LiveTradingService(config=config_in(tmp_path))
+    async with running(tmp_path, service=service, feed=later) as desk:
+        await desk.until(lambda: desk.status is S.STOPPED)
+        assert desk.state.orders[resting.id].status is OrderStatus.CANCELED
+        assert desk.open_roles() == ["STOP_LOSS"]
+
+
+async def test_the_kill_switch_is_on_record_at_once_while_the_venue_is_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.01)
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        held = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        away = Away(monkeypatch)
+        desk.overfill(held)
+        await desk.until(lambda: away.tries > 2)
+        await asyncio.wait_for(desk.service.kill("smoke"), 5)
+        away.most = 0
+        await desk.until(lambda: desk.status is S.RUNNING)
+
+        assert desk.state.kill_reason == "smoke"
+        await desk.until(lambda: desk.state.orders[resting.id].status is OrderStatus.CANCELED)
+        with pytest.raises(RiskDenied, match="kill"):
+            await desk.service.place_order(BTC, "BUY", "0.01")
 
 
 class Clinging(ScriptedFeed):

@@ -285,14 +285,20 @@ def _pairs(settings: list[str]) -> dict[str, object]:
     for name, sign, _ in parts:
         if not sign or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, such as leverage=3, was {name!r}")
-    return {_key(name.strip()): value for name, _, value in parts}
+    given: dict[str, object] = {}
+    for key, value in ((_key(name.strip()), value) for name, _, value in parts):
+        if given.setdefault(key, value) != value:
+            raise InputError(f"--set was given {key} twice, with two values: leave one of them out")
+    return given
 
 
 def _key(name: str) -> str:
-    """Return a setting's name without its section; an account's keeps its account."""
+    """Return a setting's one name, without its section; an account's keeps its account."""
     from ..model.config_accounts import is_of_account
+    from ..model.config_fields import ALIASES
 
-    return name if is_of_account(name) else name.rpartition(".")[2]
+    last = name.rpartition(".")[2]
+    return name if is_of_account(name) else ALIASES.get(last, last)
 
 
 def _speed(text: str | None) -> float | None:

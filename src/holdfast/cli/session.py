@@ -34,7 +34,7 @@ def print_status(found: dict[str, Any]) -> None:
     """Write a status for people."""
     session, metrics = found["session"], found["metrics"] or {}
     metrics = {} if found.get("accounts") else metrics  # each has its own line
-    killed = f"ENGAGED: {found['kill_reason']}" if found["is_killed"] else ""
+    killed = f"ENGAGED, {_blocked(found)}" if found["is_killed"] else ""
     stopped = found.get("stopped_strategies", {})
     print_pairs(
         found.get("note", ""),
@@ -88,6 +88,10 @@ def _account(row: dict[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
+def _blocked(found: dict[str, Any]) -> str:
+    return f"nothing new is opened: {found['kill_reason']}"
+
+
 def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
@@ -112,6 +116,8 @@ def resume(
     """Take new risk again."""
     found = Place(data_dir, config).client().post("/v1/resume", reason=reason)
     _tell(found, as_json=as_json)
+    if found["is_killed"]:
+        warn(f"the kill switch is engaged, {_blocked(found)}. holdfast release lifts it")
 
 
 def stop(

@@ -81,7 +81,8 @@ def settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
     shows_new = (report.qty, report.price) == (order.replace_qty, order.replace_price)
     differs = (report.qty, report.price) != (order.qty, order.price)
     is_asked = order.replace is not RequestState.NONE
-    is_late = report.venue_ts < order.replaced_ts  # overtaken by a later amendment's report
+    # Overtaken by a later amendment's report; an answer without a time is of this moment.
+    is_late = 0 < report.venue_ts < order.replaced_ts
     if not is_late and ((is_asked and shows_new) or (not is_asked and differs)):
         core.emit(_replaced(core, order, report))
     elif is_asked and report.status is OrderStatus.FILLED:

@@ -48,8 +48,9 @@ class Core:
     (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
     first heard to be off the venue's list (`unlisted_ts`), of which contract's end people were told
-    (`endings_told`), when of what the venue closed (`closings_told`) and of
-    its margin calls (`calls_told`), and when what is hard to close was last tried (`tried_ts`).
+    (`endings_told`), when of what the venue closed (`closings_told`) and of its margin calls
+    (`calls_told`), when what is hard to close was last tried (`tried_ts`), and which exits by hand
+    that outlive their position were told of (`told_left`).
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Core:
         "settings",
         "start_looks",
         "state",
+        "told_left",
         "tried_ts",
         "unbooked_looks",
         "unlisted_ts",
@@ -92,6 +94,7 @@ class Core:
         self.closings_told: dict[Key, int] = {}
         self.calls_told: dict[AccountId, int] = {}
         self.tried_ts: dict[Key, int] = {}
+        self.told_left: set[ClOrdId] = set()
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
 

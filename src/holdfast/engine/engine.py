@@ -24,6 +24,7 @@ from . import (
     comparing,
     contracts,
     housekeeping,
+    left_behind,
     order_wishes,
     parents,
     protection,
@@ -31,6 +32,7 @@ from . import (
     reports,
     requests,
     signals,
+    turns,
 )
 from .algos import Cause
 from .core import Core
@@ -161,6 +163,9 @@ def _follow_up(core: Core) -> None:
             touched[key] = None
     for key in touched:
         protection.guard(core, key)
+    for fact in facts:
+        if type(fact) is ev.OrderFilled:
+            left_behind.tell_left(core, (fact.account, fact.symbol))
     if touched:
         housekeeping.finish_stop(core)
 
@@ -180,6 +185,7 @@ def _child_ended(core: Core, fact: ev.OrderFilled | ev.OrderFact) -> None:
     order = core.state.orders.get(fact.cl_ord_id)
     if order is not None and not order.is_open and order.request.parent_id:
         parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
+        turns.tell_short(core, order)
 
 
 def _key_of(core: Core, fact: ev.Event) -> Key | None:
@@ -211,6 +217,7 @@ def _start(core: Core, message: msg.StartSession) -> None:
             symbols=message.symbols,
             venue=message.venue,
             is_resumed=message.is_resumed,
+            is_recorded=message.is_recorded,
         )
     )
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
@@ -244,6 +251,7 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
             paused = core.state.was_paused
             status = TradingSessionStatus.PAUSED if paused else TradingSessionStatus.RUNNING
             core.move(status, "reconciled with the venue")
+            requests.tell_block(core)
         housekeeping.on_tick(core)
         _rearm(core)
 

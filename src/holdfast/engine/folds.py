@@ -205,7 +205,7 @@ def _moved(state: State, order: Order, *, was_open: bool) -> None:
 def _count_stop_failure(parent: Parent, order: Order) -> None:
     if order.role is not OrderRole.STOP_LOSS:
         return
-    if order.status is OrderStatus.REJECTED and order.code is not None:  # else it never left
+    if order.is_refused and order.code is not None:  # else it never left
         parent.stop_failures += 1
     elif order.status is OrderStatus.NEW:
         parent.stop_failures = 0

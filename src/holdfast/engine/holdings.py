@@ -34,13 +34,44 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         near, far = _by_nearness(holders, fill, order)
         closed = _close_holdings(near, closed)
         _close_holdings(far, max(closed - nobodys, ZERO))
-    parent = state.parents.get(order.request.parent_id) if order else None
-    if order is None or parent is None or order.role is not OrderRole.ENTRY:
+    if order is None:
         return
-    parent.filled_qty += fill.qty
-    parent.open_qty += opened
-    parent.opened_ts = fill.ts
+    parent = state.parents.get(order.request.parent_id)
+    if parent is not None and order.role is OrderRole.ENTRY:
+        parent.filled_qty += fill.qty
+        if opened < fill.qty:
+            parent.turned_qty += fill.qty - opened
+            parent.turned_ts = fill.venue_ts
+        _open_holding(state, parent, opened, fill.ts)
+    elif opened and order.request.reduce_only:
+        _give_to_turned(state, fill, opened)
+
+
+def _open_holding(state: State, parent: Parent, qty: Decimal, ts: int) -> None:
+    parent.open_qty += qty
+    parent.opened_ts = ts
     revive(state, parent)
+
+
+def _give_to_turned(state: State, fill: ev.OrderFilled, opened: Decimal) -> None:
+    """Give what an exit opens by our books to the entries that had closed in its stead.
+
+    No exit opens anything at the venue: it closed, entries came behind it, and those were heard
+    of first. The entry that came last has it first.
+    """
+    key = (fill.account, fill.symbol)
+    live = [*state.live_parents_of(key), *(state.parents[i] for i in state.closed_parents)]
+    turned = [
+        each
+        for each in live
+        if each.key == key and each.side is fill.side and each.turned_ts >= fill.venue_ts
+    ]
+    for parent in sorted(turned, key=lambda each: -each.turned_ts):
+        part = min(opened, parent.turned_qty)
+        if part:
+            parent.turned_qty -= part
+            opened -= part
+            _open_holding(state, parent, part, fill.ts)
 
 
 def holding(state: State, key: Key, strategy_id: StrategyId) -> Decimal:

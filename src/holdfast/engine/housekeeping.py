@@ -136,7 +136,7 @@ def _turn_day(core: Core, account: AccountId) -> None:
     """Begin the trading day at 00:00 UTC, or at the session's first sight of it."""
     day, books = core.now // NS_PER_DAY, core.state.account(account)
     for asset in core.state.margin_assets(account):
-        if books.benchmark(asset).day == day:
+        if books.benchmark(asset).day >= day:  # a clock may have been set back over midnight
             continue
         equity = as_money(core.exposure.equity(account, asset))
         core.emit(

@@ -29,6 +29,11 @@ SAMPLES_KEPT = RETURNS_COUNTED_MAX + 2  # the running period has no return yet
 QUOTE_LAG_NS_MAX = 60 * NS_PER_S
 """How much older than the last trade a quote may be: trades change what is quoted."""
 
+MARK_LAG_NS = 60 * NS_PER_S
+"""How much older than the last news of its market a mark price may be: else it would hide what is
+lost since. A market that is silent as a whole keeps its mark.
+"""
+
 DECIMALS_KEPT = 8
 """Prices of a symbol that are not turned into decimals again: one order asks for each often."""
 
@@ -37,7 +42,8 @@ class SymbolMarket:
     """One symbol's prices (float64) and the closes of its sampling periods.
 
     `cut_off` says what of its data does not come, "" where all comes. `told` is the mark price that
-    the venue's books named last: it counts for what is held, while the market itself is silent.
+    the venue's books named last: it counts for what is held, while the market itself is silent,
+    or where its mark prices are.
     `valid_ns` is for how long the source stays silent by design: a bar says nothing more until
     the next one, unless trades or quotes come too. Prices are 0.0 and `last_ts` 0 before the
     first message.
@@ -53,15 +59,17 @@ class SymbolMarket:
         "last",
         "last_ts",
         "mark",
+        "marked_ts",
         "quoted_ts",
         "told",
+        "told_ts",
         "traded_ts",
         "valid_ns",
     )
 
     def __init__(self, sample_ns: int) -> None:
         self.last = self.bid = self.ask = self.mark = self.told = 0.0
-        self.last_ts = self.quoted_ts = self.traded_ts = 0
+        self.last_ts = self.quoted_ts = self.traded_ts = self.marked_ts = self.told_ts = 0
         self.valid_ns = 0
         self.cut_off = ""
         self.closes: dict[int, float] = {}  # number of the period since 1970 -> last price in it
@@ -85,6 +93,13 @@ class SymbolMarket:
         if self.bid > 0.0 and self.ask > 0.0:
             return (self.bid + self.ask) / 2
         return self.last or self.mark
+
+    @property
+    def marked(self) -> float:
+        """Return the mark price that is not too old; 0.0 where there is none."""
+        if not self.mark or self.last_ts - self.marked_ts <= MARK_LAG_NS:
+            return self.mark
+        return self.told if self.last_ts - self.told_ts <= MARK_LAG_NS else 0.0
 
     def age_ns(self, now: int) -> int | None:
         """Return how long ago news was last due; None before the first message."""
@@ -180,7 +195,12 @@ class Market:
     def mark(self, symbol: Symbol) -> Decimal | None:
         """Return the mark price positions are valued at; the reference where none is sent."""
         market = self.of(symbol)
-        return market.decimal(market.mark or market.reference or market.told)
+        return market.decimal(market.marked or market.reference or market.told)
+
+    def tell_mark(self, symbol: Symbol, price: float, ts: int) -> None:
+        """Note the mark price that the venue's books name."""
+        market = self.of(symbol)
+        market.told, market.told_ts = price, ts
 
 
 def _take_in(market: SymbolMarket, message: MarketData) -> bool:
@@ -197,7 +217,7 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
             market.bid = market.ask = 0.0  # of before all that the bar tells of
         market.see_price(message.close, message.ts - 1)
     elif type(message) is MarkPrice:
-        market.mark = message.mark_price
+        market.mark, market.marked_ts = message.mark_price, message.ts
     elif type(message) is BookSnapshot:
         if not message.bids or not message.asks:
             return False  # a book that is not known

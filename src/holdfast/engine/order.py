@@ -213,6 +213,12 @@ class Order(msgspec.Struct):
         return self.fence_ts is not None
 
     @property
+    def is_refused(self) -> bool:
+        """Tell whether the venue declined it: it said so, or what nobody knows and has none."""
+        is_absent = self.status is OrderStatus.NEVER_ARRIVED and self.code is not None
+        return self.status is OrderStatus.REJECTED or is_absent
+
+    @property
     def leaves_qty(self) -> Decimal:
         """Return the most that may still execute, an amendment under way included."""
         if not self.is_open:
@@ -252,7 +258,7 @@ class Order(msgspec.Struct):
                 self.fence_ts = None
                 self._count_as_reported()
             case ev.OrderInDoubt():
-                self.fence_ts = fact.fence_ts
+                self.fence_ts, self.code = fact.fence_ts, fact.code
             case ev.OrderNeverArrived():
                 self._move(Trigger.LOSE)
             case _:
@@ -278,7 +284,7 @@ class Order(msgspec.Struct):
                 self.replace_qty, self.replace_price = fact.qty, fact.price
             case ev.OrderReplaced():
                 self.qty, self.price = fact.qty, fact.price
-                self.replaced_ts = fact.venue_ts
+                self.replaced_ts = fact.venue_ts or self.replaced_ts
                 self._answer_replace()
             case ev.ReplaceRejected():
                 self._answer_replace()

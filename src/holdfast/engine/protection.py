@@ -214,7 +214,7 @@ def _must_wait(role: OrderRole, orders: list[Order], now: int) -> bool:
 
 def refused_of(orders: list[Order]) -> list[Order]:
     """Return the refused ones since the last that was not, newest first."""
-    return list(takewhile(lambda o: o.status is OrderStatus.REJECTED, reversed(orders)))
+    return list(takewhile(lambda o: o.is_refused, reversed(orders)))
 
 
 def was_just_refused(refused: list[Order], now: int) -> bool:

@@ -14,6 +14,7 @@ from .contracts import ending_due
 from .core import Core
 from .exposure import Pool
 from .housekeeping import MARGIN_RATIO_MAX, unwanted
+from .market import MARK_LAG_NS
 from .order import Order, RequestState
 from .parent import Parent
 from .protection import is_covered, is_settled, plan
@@ -58,7 +59,16 @@ def until(core: Core) -> int:
             day = min(account.benchmark(asset).day for asset in state.margin_assets(name))
             next_day = (day + 1) * NS_PER_DAY
             due = min(due, next_day, account.sampled_ts + core.settings.equity_interval_ns)
-    return due
+    return min([due, *(_marked_until(core, key) for key in state.open_keys())])
+
+
+def _marked_until(core: Core, key: Key) -> int:
+    """Return from when on the mark price that values a position may be too old for that."""
+    market = core.market.of(key[1])
+    if not market.marked:
+        return NEVER
+    is_fresh = market.last_ts - market.marked_ts <= MARK_LAG_NS
+    return (market.marked_ts if is_fresh else market.told_ts) + MARK_LAG_NS + 1
 
 
 def _is_at_rest(order: Order) -> bool:
@@ -111,7 +121,7 @@ def _safe(core: Core, pool: Pool, symbol: Symbol) -> Band:
         qty, entry = float(position.qty), float(position.entry_price)
         cap, ratio = _bracket(core, key, abs(qty) * mark)
         own = core.market.of(key[1])
-        if key[1] != symbol or own.mark or (own.bid > 0.0 and own.ask > 0.0):
+        if key[1] != symbol or own.marked or (own.bid > 0.0 and own.ask > 0.0):
             left += _SAFE * qty * (mark - entry) - ratio * abs(qty) * mark
             continue
         left -= _SAFE * qty * entry

@@ -299,7 +299,7 @@ def on_outcome_unknown(core: Core, unknown: OutcomeUnknown) -> None:
         return
     match unknown.request:
         case Request.SUBMIT:
-            doubt(core, order, unknown.reason)
+            doubt(core, order, unknown.reason, unknown.code)
         case Request.CANCEL:
             _doubt_cancel(core, order, core.fence_after(core.now))
         case Request.REPLACE:
@@ -330,7 +330,7 @@ def doubt_unanswered(core: Core, order: Order, since_ts: int) -> None:
         _doubt_replace(core, order, core.fence_after(order.replace_asked_ts))
 
 
-def doubt(core: Core, order: Order, reason: str) -> None:
+def doubt(core: Core, order: Order, reason: str, code: int | None = None) -> None:
     """Put an unanswered order in doubt until its fence."""
     if order.status is not OrderStatus.PENDING_NEW or order.is_in_doubt:
         return
@@ -340,6 +340,7 @@ def doubt(core: Core, order: Order, reason: str) -> None:
             cl_ord_id=order.cl_ord_id,
             fence_ts=core.fence_after(order.created_ts),
             reason=reason,
+            code=code,
         )
     )
 

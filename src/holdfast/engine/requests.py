@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from ..model import commands as cmd
 from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError, UnknownOrderError
@@ -291,6 +292,15 @@ def on_resume(core: Core, request: msg.ResumeSession) -> None:
     """Take new risk again."""
     _check_started(core)
     core.move(TradingSessionStatus.RUNNING, request.reason or "resumed")
+    tell_block(core)
+
+
+def tell_block(core: Core) -> None:
+    """Say that the kill switch goes on blocking a session that runs: its status alone does not."""
+    if core.state.is_killed and core.state.status is TradingSessionStatus.RUNNING:
+        why = core.state.kill_reason
+        text = f"nothing new is opened: the kill switch is engaged ({why}) until it is released"
+        core.send(cmd.Notify(level="warning", text=f"the session is RUNNING, but {text}"))
 
 
 def _check_started(core: Core) -> None:

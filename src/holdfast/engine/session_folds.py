@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
-from ..model.values import ZERO, TradingSessionStatus
+from ..model.values import NS_PER_DAY, ZERO, TradingSessionStatus
 from . import portfolio
 from .account import AccountState
 from .breaker import Breaker, BreakerState
@@ -50,9 +50,19 @@ def new_session(state: State, fact: ev.EpochStarted) -> None:
         account.sampled_ts = 0
         for known in account.benchmarks.values():
             known.peak_equity = ZERO
-        if fact.ts < state.last_ts:  # another recording: its past is not what we have booked
-            account.benchmarks = {}
+        if fact.ts < state.last_ts:  # by this clock, what was booked has yet to come
+            _forget_days(account, fact)
             account.opened_ts, account.trades_until, account.moved_ts = 0, 0, 0
+
+
+def _forget_days(account: AccountState, fact: ev.EpochStarted) -> None:
+    """Forget the days of another recording, and those of a clock that was far ahead.
+
+    One that was set back a little forgets no loss: its day is this one, or the next.
+    """
+    tomorrow = fact.ts // NS_PER_DAY + 1
+    known = {} if fact.is_recorded else account.benchmarks
+    account.benchmarks = {asset: each for asset, each in known.items() if each.day <= tomorrow}
 
 
 def session_changed(state: State, fact: ev.SessionChanged) -> None:

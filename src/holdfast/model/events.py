@@ -120,6 +120,7 @@ class EpochStarted(Fact, frozen=True, kw_only=True):
     symbols: tuple[Symbol, ...]
     venue: str
     is_resumed: bool
+    is_recorded: bool = False  # its time is a recording's
 
 
 class SessionChanged(Fact, frozen=True, kw_only=True):

@@ -41,7 +41,8 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     `qty` and `price` are the order's own; `cum_qty` is what has executed so far as the venue
     counts it. The `last_*` fields, `trade_id`, `fee` and `realized_pnl` belong to a TRADE
     alone; `realized_pnl` None leaves the profit for us to work out. A fill that we never
-    ordered (liquidation, another program) comes with the venue's own client id.
+    ordered (liquidation, another program) comes with the venue's own client id. `venue_ts` is 0
+    in an answer that names no time of the venue's.
     """
 
     account: AccountId = MAIN

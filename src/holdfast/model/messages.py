@@ -53,13 +53,18 @@ class RequestRefused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class OutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A request left and no usable answer came: it may or may not have happened."""
+    """A request left and no usable answer came: it may or may not have happened.
+
+    `code` is the venue's where it declined in a way that it does not document: should the order
+    be proven absent, that was a refusal.
+    """
 
     account: AccountId = MAIN
     symbol: Symbol
     cl_ord_id: ClOrdId
     request: Request
     reason: str = ""
+    code: int | None = None
 
 
 class OrderNotFound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -204,7 +209,10 @@ class OrderTimed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Begin, or go on after a restart: resync with the venue, then run."""
+    """Begin, or go on after a restart: resync with the venue, then run.
+
+    `is_recorded`: its time is a recording's, which may be older than what was traded before.
+    """
 
     session_id: SessionId
     portfolio_id: str
@@ -214,6 +222,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     symbols: tuple[Symbol, ...] = ()
     venue: str = ""
     is_resumed: bool = False
+    is_recorded: bool = False
 
 
 class PauseSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -180,11 +180,15 @@ class OrderReported(Fact, frozen=True, kw_only=True):
 
 
 class OrderInDoubt(Fact, frozen=True, kw_only=True):
-    """The order's outcome is unknown; it counts in full. Past `fence_ts` it can't arrive."""
+    """The order's outcome is unknown; it counts in full. Past `fence_ts` it can't arrive.
+
+    `code` is the venue's where it declined in a way that it does not document.
+    """
 
     cl_ord_id: ClOrdId
     fence_ts: int
     reason: str = ""
+    code: int | None = None
 
 
 class OrderNeverArrived(Fact, frozen=True, kw_only=True):

@@ -67,11 +67,15 @@ def status_of(service: LiveTradingService) -> dict[str, object]:
         "time": when(service.now()),
         "asked_at": datetime.now(UTC),
         "restarts": service.restarts,
-        "is_killed": live.engine.state.is_killed,
-        "kill_reason": live.engine.state.kill_reason,
+        **_kill_switch(service),
         "stopped_strategies": dict(live.engine.state.stopped_strategies),
         **_accounts_of(service),
     }
+
+
+def _kill_switch(service: LiveTradingService) -> dict[str, object]:
+    state = service.live.engine.state
+    return {"is_killed": state.is_killed, "kill_reason": state.kill_reason}
 
 
 def _accounts_of(service: LiveTradingService) -> dict[str, object]:
@@ -196,7 +200,9 @@ async def pause(request: web.Request) -> web.Response:
 
 async def resume(request: web.Request) -> web.Response:
     body: ReasonBody = parse(await request.read(), ReasonBody)
-    return _json({"session": await _service(request).resume(body.reason)})
+    service = _service(request)
+    session = await service.resume(body.reason)
+    return _json({"session": session, **_kill_switch(service)})
 
 
 async def stop(request: web.Request) -> web.Response:

@@ -138,6 +138,7 @@ class LiveSession:
                 symbols=plan.symbols,
                 venue=self.venue.name,
                 is_resumed=plan.is_resumed,
+                is_recorded=not self.feed.is_live,
             )
         )
         for listed in contracts:

@@ -21,20 +21,25 @@ from ..model.errors import (
     JournalError,
     SessionStateError,
     TradingError,
+    VenueUnavailable,
 )
 from ..model.values import TradingSessionStatus
 from ..ports import Notifier
-from .assembly import own_journal
 from .books import BooksReport, read_and_compare
+from .last_words import record_end, record_switch
 from .live import LiveSession
-from .recovery import StateRecoveryService
-from .shell import check_values
 
 RESTARTS_MAX = 5
 """How often in a row a failed session is begun anew before it is left in ERROR."""
 
 RESTART_DELAY_S = 1.0
 """How long the first restart waits; each further one waits that much longer."""
+
+OUTAGE_S_MAX = 24 * 3600.0
+"""How long a venue that can't be reached is waited for: that is no failing of this process."""
+
+OUTAGE_DELAY_S_MAX = 60.0
+"""The longest wait between two tries to reach it; the first ones are shorter."""
 
 HEALTHY_AFTER_S = 600.0
 """A life that lasted so long makes the restarts before it forgotten."""
@@ -67,6 +72,10 @@ class Lives:
         self._turned = asyncio.Event()  # another life has opened, or the session ended
         self._heard = asyncio.Event()  # the same, or the life that opens has begun
         self._in_a_row = 0
+        self._is_away = False  # the venue is, and the next try is waited for
+        self._away_until = 0.0
+        self._stop_word: msg.StopSession | None = None  # given while it is
+        self._has_stop_word = asyncio.Event()
         self._final: TradingSessionStatus | None = None
 
     @property
@@ -116,6 +125,10 @@ class Lives:
         while self.is_running:
             live = self._live
             assert live is not None, "a running session has a life"
+            if self._is_away:
+                self._stop_word = msg.StopSession(reason=reason, flatten=flatten)
+                self._has_stop_word.set()
+                break
             if live.has_failed or not live.shell.has_begun:
                 await self._next_after(live, self._turned)
                 continue
@@ -157,6 +170,9 @@ class Lives:
         Raises:
             SessionStateError: it is of no use in this state, or could not be recorded.
         """
+        if self._is_away and isinstance(message, msg.EngageKillSwitch | msg.ReleaseKillSwitch):
+            record_switch(self._config, message)
+            return
         live = await self.begun(is_urgent=isinstance(message, msg.EngageKillSwitch))
         if live is None or not self.is_running:
             raise SessionStateError("no session is running")
@@ -166,9 +182,14 @@ class Lives:
             raise SessionStateError("the session failed before this was on record: ask once more")
 
     async def _next_after(self, live: LiveSession, news: asyncio.Event) -> None:
-        """Return when a life has been followed by another, has begun, or has come to nothing."""
+        """Return when a life has been followed by another, has begun, or has come to nothing.
+
+        And when the next one has to wait for the venue.
+        """
         had_begun = live.shell.has_begun
         while self._live is live and self.is_running and live.shell.has_begun is had_begun:
+            if self._is_away:
+                return
             news.clear()
             await news.wait()
 
@@ -189,7 +210,8 @@ class Lives:
             await live.open()
         except BaseException as error:
             self._live = before
-            is_given_up = isinstance(error, Exception) and not self._may_go_on(error)
+            goes_on = self._is_outage(error) or self._may_go_on(error)
+            is_given_up = isinstance(error, Exception) and not goes_on
             if before is not None and is_given_up and live.shell.has_begun:
                 _take_entries_back(live, error)
             await _closed(live)
@@ -243,21 +265,75 @@ class Lives:
             await self._give_up(live, error)
             return False
         await _closed(live)
-        while self._may_go_on(error):
-            self._in_a_row += 1
-            self.restarts += 1
-            await asyncio.sleep(RESTART_DELAY_S * self._in_a_row)
-            try:
-                await self._begin()
-            except Exception as failure:  # noqa: BLE001 - whatever it is, the session is down
-                self._blame(failure)
-                _log.error("the session can't be restarted: %s", self.fault)
-                error = failure
-                continue
+        failure = await self._begin_anew()
+        if failure is None:
             self.fault = ""
             return True
-        await self._give_up(live, error)
+        if self._stop_word is not None:
+            self._leave_stop(self._stop_word)
+        else:
+            await self._give_up(live, failure)
         return False
+
+    async def _begin_anew(self) -> Exception | None:
+        """Open lives until one runs; return what is in the way of that for good, None for nothing.
+
+        A try that the venue is away for does not count.
+        """
+        self._away_until, tries_away = asyncio.get_running_loop().time() + OUTAGE_S_MAX, 0
+        await self._wait_after_failure()
+        while (failure := await self._try()) is not None:
+            if self._is_outage(failure):
+                await self._wait_for_venue(tries_away)
+                tries_away += 1
+                if self._stop_word is not None:
+                    return failure
+            elif self._may_go_on(failure):
+                await self._wait_after_failure()
+            else:
+                return failure
+        return None
+
+    async def _try(self) -> Exception | None:
+        try:
+            await self._begin()
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the session is down
+            self._blame(failure)
+            _log.error("the session can't be restarted: %s", self.fault)
+            return failure
+        return None
+
+    async def _wait_after_failure(self) -> None:
+        self._in_a_row += 1
+        self.restarts += 1
+        await asyncio.sleep(RESTART_DELAY_S * self._in_a_row)
+
+    async def _wait_for_venue(self, tries: int) -> None:
+        """Wait before the venue is tried once more, or until the session is told to stop."""
+        delay_s = min(RESTART_DELAY_S * 2 ** min(tries, 10), OUTAGE_DELAY_S_MAX)
+        if not tries:
+            hours = f"{OUTAGE_S_MAX / 3600:g} h"
+            text = f"the session waits, up to {hours}, for a venue that is away: {self.fault}"
+            self._notifier.notify("alarm", text)
+        self._is_away = True
+        self._turn()  # nobody need wait for the next life: it may be long in coming
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_stop_word.wait(), delay_s)
+        self._is_away = False
+
+    def _is_outage(self, error: BaseException) -> bool:
+        """Tell whether a life could not be opened since the venue is away, not for too long."""
+        has_time = asyncio.get_running_loop().time() < self._away_until
+        return isinstance(error, VenueUnavailable) and has_time
+
+    def _leave_stop(self, word: msg.StopSession) -> None:
+        """Put a stop on record that the next start carries out: the venue is away."""
+        self._final = record_end(self._config, word)
+        self._notifier.notify(
+            "alarm",
+            f"the session ends before its stop was carried out: the next start does it, "
+            f"since the venue is away: {self.fault}",
+        )
 
     def _may_go_on(self, error: BaseException) -> bool:
         can_mend = not isinstance(error, _FINAL)
@@ -285,26 +361,3 @@ def _take_entries_back(live: LiveSession, error: BaseException) -> None:
 async def _closed(live: LiveSession) -> None:
     with contextlib.suppress(TradingError, OSError):
         await live.close()
-
-
-def record_end(config: TradingConfig, message: msg.FailSession | msg.ResetSession) -> None:
-    """Put the end of a session that no longer runs into its journal.
-
-    Raises:
-        TradingError: the journal can't be had, or not be written.
-    """
-    check_values(message)
-    journal = own_journal(config)
-    try:
-        engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
-        if engine.state.status is TradingSessionStatus.STOPPED:
-            return
-        facts = []
-        if isinstance(message, msg.ResetSession):
-            facts += engine.handle(msg.FailSession(reason=message.reason), 0).facts
-        facts += engine.handle(message, 0).facts
-        if facts:
-            journal.append(facts)
-            journal.sync()
-    finally:
-        journal.close()

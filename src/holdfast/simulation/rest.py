@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from ..engine.order import RequestState
 from ..engine.state import State
 from ..exchange_server.close_orders import is_close_order
-from ..model.values import OrderStatus
+from ..journal.codec import decode
+from ..model.events import (
+    OrderAdopted,
+    OrderFilled,
+    OrderSubmitted,
+    PositionAdopted,
+    SettlementPaid,
+)
+from ..model.values import ZERO, Key, OrderStatus
 from .odd_account import odd_wallets
 
 if TYPE_CHECKING:
@@ -39,6 +47,39 @@ def orders_apart(world: World, state: State) -> list[str]:
     return found
 
 
+def holdings_apart(world: World, state: State) -> list[str]:
+    """Say of which position a part is nobody's, where nobody but our own orders has traded it.
+
+    An exit of ours opens nothing: what our entries opened is theirs, in whichever order all of it
+    was heard.
+    """
+    apart = {}
+    for key, position in state.positions.items():
+        held = sum((p.open_qty for p in state.parents.values() if p.key == key), ZERO)
+        if held != abs(position.qty):
+            apart[key] = f"{key[0]}: of {position.qty} {key[1]} the parents hold {held}"
+    others = _traded_by_others(world) if apart else set()
+    return [text for key, text in apart.items() if key not in others]
+
+
+def _traded_by_others(world: World) -> set[Key]:
+    """Return the keys that somebody else traded, or of which a power cut took facts."""
+    found, ours = set[Key](), set[str]()
+    for fact in map(decode, world.disk.rows):
+        match fact:
+            case OrderSubmitted():
+                ours.add(fact.order.cl_ord_id)
+            case OrderFilled() if fact.cl_ord_id not in ours:
+                found.add((fact.account, fact.symbol))
+            case PositionAdopted() | SettlementPaid():
+                found.add((fact.account, fact.symbol))
+            case OrderAdopted():
+                found.add(fact.order.key)
+            case _:
+                pass
+    return found
+
+
 def books_apart(world: World, state: State) -> list[str]:
     """Say where positions and wallets of an account are not the exchange's."""
     found = []
@@ -48,4 +89,6 @@ def books_apart(world: World, state: State) -> list[str]:
             theirs = world.accounts.qty(symbol, account)
             if ours != theirs:
                 found.append(f"{name}: position of {symbol}: ours {ours}, theirs {theirs}")
+    if not found:
+        found += holdings_apart(world, state)
     return found + odd_wallets(world, state)

@@ -124,9 +124,7 @@ class PaperVenue:
         return Capabilities(
             order_types=frozenset(OrderType),
             times_in_force=frozenset(TimeInForce),
-            can_amend=True,
             has_dead_man_switch=False,
-            has_hedge_mode=False,
             read_lag_ns=0,
             is_simulated=True,
         )

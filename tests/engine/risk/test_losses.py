@@ -7,12 +7,13 @@ from decimal import Decimal
 import pytest
 
 from holdfast.model import events as ev
-from holdfast.model.values import AccountId
+from holdfast.model.values import NS_PER_DAY, AccountId
 from tests.engine.risk.desk import ETH, Desk
 
 
 def begin_day(desk, equity="10000"):
-    desk.tell(ev.TradingDayStarted(ts=desk.now, day=1, equity=Decimal(equity)))
+    today = desk.now // NS_PER_DAY
+    desk.tell(ev.TradingDayStarted(ts=desk.now, day=today, equity=Decimal(equity)))
 
 
 def sample(desk, equity):
@@ -50,6 +51,16 @@ def test_daily_loss_counts_from_the_latest_day(desk):
     assert not desk.check("daily_loss", desk.buy()).passed
     begin_day(desk, "10000")
     assert desk.check("daily_loss", desk.buy()).passed
+
+
+def test_a_new_day_has_lost_nothing_though_it_has_not_been_begun_yet(desk):
+    """The first wish behind midnight may be heard before the tick that begins the day."""
+    begin_day(desk, "20000")
+    desk.now += NS_PER_DAY
+
+    verdict = desk.check("daily_loss", desk.buy())
+
+    assert (verdict.passed, verdict.value) == (True, Decimal(0))
 
 
 def test_daily_gain_is_a_negative_loss(desk):

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.engine.risk import PORTFOLIO_RULES, assess
 from holdfast.model import events as ev
-from holdfast.model.values import MAIN, AccountId, SessionId, Symbol
+from holdfast.model.values import MAIN, NS_PER_DAY, AccountId, SessionId, Symbol
 from tests.engine.risk.desk import BTC, ETH, Desk
 
 OTHER, APART = AccountId("other"), AccountId("apart")
@@ -55,9 +55,10 @@ def check(desk, rule, order):
 
 
 def begin_day(desk, account, equity="10000", asset=""):
+    today = desk.now // NS_PER_DAY
     desk.tell(
         ev.TradingDayStarted(
-            ts=desk.now, account=account, day=1, equity=Decimal(equity), asset=asset
+            ts=desk.now, account=account, day=today, equity=Decimal(equity), asset=asset
         )
     )
 
@@ -97,6 +98,20 @@ def test_the_days_loss_counts_all_accounts_of_one_margin_asset(price, loss, pass
     verdict = check(desk, "portfolio_loss", desk.buy())
 
     assert (verdict.passed, verdict.value) == (passes, Decimal(loss))
+
+
+def test_a_new_day_that_is_not_begun_yet_has_cost_the_accounts_nothing():
+    desk = desk_of_three(max_portfolio_daily_loss_pct=Decimal("0.1"))
+    for account in (MAIN, OTHER):
+        begin_day(desk, account)
+    desk.hold(BTC, "-300")
+    desk.trade(BTC, 110.0)
+    desk.now += NS_PER_DAY
+
+    assert check(desk, "portfolio_loss", desk.buy()).value == 0
+
+    begin_day(desk, OTHER, "12000")  # of one of them it is known what it began with
+    assert check(desk, "portfolio_loss", desk.buy()).value == Decimal(2000) / 19000
 
 
 def test_the_days_loss_is_of_the_contracts_margin_asset_alone():

@@ -11,12 +11,13 @@ from holdfast.model.commands import CancelOrder, QueryOrder, ReplaceOrder, Submi
 from holdfast.model.messages import (
     ExecType,
     ExecutionReport,
+    ModifyRequest,
     OrderNotFound,
     OutcomeUnknown,
     Request,
     RequestRefused,
 )
-from holdfast.model.values import MAIN, OrderRole, OrderStatus, OrderType, Side
+from holdfast.model.values import MAIN, NS_PER_S, OrderRole, OrderStatus, OrderType, Side
 from holdfast.venues.binance_futures.answers import ASKS, answer, failure
 from holdfast.venues.binance_futures.outcomes import NO_ANSWER, classify
 from tests.engine.rig import Rig
@@ -47,6 +48,23 @@ def test_an_order_that_may_have_arrived_is_in_doubt(status, code):
     assert unknown.request is Request.SUBMIT
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (400, -9001, -9001),
+        (400, -1007, None),
+        (400, -1050, None),
+        (503, -9001, None),
+        (0, None, None),
+    ],
+)
+def test_a_refusal_that_nobody_documented_is_in_doubt_and_names_its_code(status, code, told):
+    unknown = said(frames.submit(), status, code)
+
+    assert isinstance(unknown, OutcomeUnknown)
+    assert unknown.code == told
+
+
 def test_tries_that_are_over_are_a_refusal():
     assert said(frames.submit(), 503, -1008).status is OrderStatus.REJECTED
     assert isinstance(said(frames.cancel(), 429, -1003), RequestRefused)
@@ -69,6 +87,24 @@ def test_an_amendment_that_changes_nothing_is_done():
 
     assert report.exec_type is ExecType.REPLACED
     assert (report.qty, report.price) == (Decimal("0.04"), Decimal("61000.1"))
+
+
+def test_an_amendment_that_changes_nothing_hides_no_later_one():
+    """Its answer names no time of the exchange's, and our clock may be ahead of that."""
+    rig = Rig()
+    order = rig.place(order_type=OrderType.LIMIT, price="99")
+    rig.accept(order)
+    rig.hear(ModifyRequest(cl_ord_id=order, price=Decimal(98)))
+    (command,) = (each for each in rig.asked if isinstance(each, ReplaceOrder))
+    told = answer(command, classify(ASKS[ReplaceOrder], 400, -5027), rig.now + NS_PER_S)
+    assert told is not None
+    rig.hear(told)
+    at_once = rig.order(order).price
+
+    rig.hear(ModifyRequest(cl_ord_id=order, price=Decimal(97)))
+    rig.report(order, ExecType.REPLACED, OrderStatus.NEW, price=Decimal(97))
+
+    assert (at_once, rig.order(order).price) == (98, 97)
 
 
 def test_not_found_names_the_time_of_the_question():

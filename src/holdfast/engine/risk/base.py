@@ -19,7 +19,7 @@ import msgspec
 
 from ...model.instrument import Instrument
 from ...model.settings import EngineSettings, RiskLimits
-from ...model.values import BUY, NS_PER_S, ZERO, Key, NewOrder, Symbol, Verdict, plain
+from ...model.values import BUY, NS_PER_DAY, NS_PER_S, ZERO, Key, NewOrder, Symbol, Verdict, plain
 from ..exposure import Exposure, Reach
 from ..market import Market, SymbolMarket
 from ..state import State
@@ -195,6 +195,11 @@ class RiskContext:
         if case is None or case.order is not order:
             case = self._case = self._open_case(order)
         return case
+
+    @property
+    def today(self) -> int:
+        """Return the day of `now`, UTC: a benchmark may still be of yesterday, up to the tick."""
+        return self.now // NS_PER_DAY
 
     def protective(self, order: NewOrder) -> int:
         """Return how many protective orders the order's fills are to have."""

@@ -1,6 +1,6 @@
 """Stop opening once the day has cost a fraction of the equity that it began with.
 
-Open losses count. The limit itself refuses. Before a day has been started nothing is lost, nor
+Open losses count. The limit itself refuses. Before today has been started nothing is lost, nor
 where more was taken out since than the day began with: that was won.
 """
 
@@ -16,7 +16,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare the loss since the day's start with the limit."""
     limit = ctx.limits.max_daily_loss_pct
     known = ctx.state.account(order.account).benchmark(ctx.state.settled_in(order.key))
-    if known.day < 0:
+    if known.day < ctx.today:
         return passed(NAME, ZERO, limit)
     equity = ctx.case(order).equity
     if known.day_equity < ZERO < equity:

@@ -1,7 +1,8 @@
 """Stop opening once the day has cost all accounts together a fraction of what they began it with.
 
 Counted is the order's margin asset, on the session's accounts that have contracts of it and whose
-day has begun. Open losses count. The limit itself refuses.
+day has begun; where that was yesterday, today has cost nothing yet. Open losses count. The limit
+itself refuses.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     for account in holders(ctx.state, asset):
         known = ctx.state.account(account).benchmark(asset)
         if known.day >= 0:
-            began += known.day_equity
-            equity += ctx.exposure.equity(account, asset)
+            is_begun, own = known.day >= ctx.today, ctx.exposure.equity(account, asset)
+            began += known.day_equity if is_begun else own
+            equity += own
     if began <= ZERO:
         return passed(NAME, ZERO, limit)
     loss = (began - equity) / began

@@ -11,6 +11,7 @@ from ...engine import (
     comparing,
     engine,
     folds,
+    holdings,
     housekeeping,
     protection,
     quiet,
@@ -51,7 +52,7 @@ def measure_the_fence_at_the_answer(patch: Patch) -> None:
 
 
 def take_a_time_out_for_a_failure(patch: Patch) -> None:
-    def doubt(core: Core, order: Order, reason: str) -> None:
+    def doubt(core: Core, order: Order, reason: str, _: int | None = None) -> None:
         if order.status is OrderStatus.PENDING_NEW:
             core.emit(ev.OrderRejected(ts=core.now, cl_ord_id=order.cl_ord_id, reason=reason))
 
@@ -62,9 +63,9 @@ def take_a_time_out_for_a_failure(patch: Patch) -> None:
 def try_again_under_a_new_id(patch: Patch) -> None:
     original = reports.doubt
 
-    def doubt(core: Core, order: Order, reason: str) -> None:
+    def doubt(core: Core, order: Order, reason: str, code: int | None = None) -> None:
         is_new = order.status is OrderStatus.PENDING_NEW and not order.is_in_doubt
-        original(core, order, reason)
+        original(core, order, reason, code)
         if is_new and order.role is OrderRole.ENTRY:
             asked = order.request
             name = core.next_cl_ord_id(asked.parent_id, asked.role, asked.strategy_id)
@@ -213,6 +214,10 @@ def round_fees(patch: Patch) -> None:
 def book_no_funding(patch: Patch) -> None:
     patch.attr(reconcile, "on_funding", lambda _core, _payment: None)
     patch.item(engine._HANDLERS, msg.FundingPayment, lambda _core, _payment: None)  # noqa: SLF001
+
+
+def leave_to_nobody_what_a_turn_opened(patch: Patch) -> None:
+    patch.attr(holdings, "_give_to_turned", lambda _state, _fill, _opened: None)
 
 
 def go_by_the_venues_clock_alone(patch: Patch) -> None:

@@ -86,6 +86,13 @@ MUTANTS = (
     Mutant("profit is booked once", engine.count_profit_twice, BOOKS),
     Mutant("fees are exact", engine.round_fees, BOOKS),
     Mutant("funding is booked", engine.book_no_funding, BOOKS, ("market",)),
+    Mutant(
+        "what a turn opened is its entry's",
+        engine.leave_to_nobody_what_a_turn_opened,
+        ("at rest",),
+        ("stream", "request"),
+        known=(Known(12_320_632, 18),),
+    ),
     Mutant("strangers are taken on", engine.adopt_no_strangers, ("at rest",)),
     Mutant(
         "commit before the send",

@@ -132,9 +132,7 @@ class BinanceFuturesVenue:
         return Capabilities(
             order_types=frozenset(OrderType),
             times_in_force=frozenset(TimeInForce),
-            can_amend=True,
             has_dead_man_switch=bool(self._settings.dead_man_s),
-            has_hedge_mode=False,
             read_lag_ns=self._settings.read_lag_ns,
             is_simulated=False,
         )

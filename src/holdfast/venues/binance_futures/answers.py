@@ -56,7 +56,7 @@ def answer(command: Command, outcome: Outcome, now: int) -> VenueMessage | None:
         case CancelOrder():
             return _asked(command, Request.CANCEL, outcome)
         case ReplaceOrder() if outcome.kind is Kind.TREAT_AS_SUCCESS:
-            return _replaced(command, now)
+            return _replaced(command)
         case ReplaceOrder():
             return _asked(command, Request.REPLACE, outcome)
         case QueryOrder():
@@ -83,6 +83,7 @@ def _submitted(command: SubmitOrder, outcome: Outcome, now: int) -> VenueMessage
             cl_ord_id=order.cl_ord_id,
             request=Request.SUBMIT,
             reason=outcome.reason,
+            code=None if outcome.is_documented else outcome.code,
         )
     return ExecutionReport(
         account=order.account,
@@ -127,8 +128,10 @@ def _asked(
     )
 
 
-def _replaced(command: ReplaceOrder, now: int) -> ExecutionReport:
-    """The order is what was asked for already; how much of it has executed is not said."""
+def _replaced(command: ReplaceOrder) -> ExecutionReport:
+    """The order is what was asked for already; since when, and how much of it has executed, is
+    not said. Our clock's time would hide an amendment that the exchange's stamps behind it.
+    """
     return ExecutionReport(
         account=command.account,
         symbol=command.symbol,
@@ -136,7 +139,7 @@ def _replaced(command: ReplaceOrder, now: int) -> ExecutionReport:
         exec_type=ExecType.REPLACED,
         status=OrderStatus.NEW,
         side=command.side,
-        venue_ts=now,
+        venue_ts=0,
         qty=command.qty,
         price=command.price,
     )

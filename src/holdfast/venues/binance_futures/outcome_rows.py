@@ -74,6 +74,7 @@ F, D, R, OK, S, Q = (
 #                 submit cancel replace query setting
 REFUSED = Row(F, F, F, F, F)
 UNKNOWN = Row(D, D, D, R, R, failure="venue", delay_ms=500)
+UNDOCUMENTED = Row(D, D, D, R, R, failure="venue", delay_ms=500)
 ASK_FIRST = Row(Q, Q, Q, R, R, failure="venue", delay_ms=200)
 UNAVAILABLE = Row(R, R, R, R, R, failure="venue", delay_ms=200)
 OVERLOADED = Row(R, R, R, R, R, failure="limits", delay_ms=200)

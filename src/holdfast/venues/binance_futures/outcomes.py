@@ -15,6 +15,7 @@ from .outcome_rows import (
     HTTP,
     RANGES,
     SERVER_TEXTS,
+    UNDOCUMENTED,
     UNKNOWN,
     Ask,
     Kind,
@@ -37,7 +38,8 @@ class Outcome(NamedTuple):
 
     `delay_ns` is how long to wait at least before RETRY_LATER's first try (to be doubled with
     each); the budget in `limits` may say longer. `failure` is what a circuit breaker counts:
-    "auth", "limits", "venue" or "".
+    "auth", "limits", "venue" or "". `is_documented` is False where the venue declined with a code
+    of which nobody knows what it says.
     """
 
     kind: Kind
@@ -46,6 +48,7 @@ class Outcome(NamedTuple):
     failure: str = ""
     code: int | None = None
     reason: str = ""
+    is_documented: bool = True
 
 
 def classify(ask: Ask, http_status: int, code: int | None, text: str = "") -> Outcome:
@@ -67,6 +70,7 @@ def classify(ask: Ask, http_status: int, code: int | None, text: str = "") -> Ou
         failure=row.failure,
         code=code if code is not None and code < 0 else None,
         reason=reason,
+        is_documented=row is not UNDOCUMENTED,
     )
 
 
@@ -82,7 +86,7 @@ def _row(http_status: int, code: int | None, text: str) -> Row | None:
         return _by_text(text) or UNKNOWN
     if http_status in SEEN_BEFORE_ENGINE:
         return HTTP[http_status]
-    return next((row for codes, row in RANGES if code in codes), UNKNOWN)
+    return next((row for codes, row in RANGES if code in codes), UNDOCUMENTED)
 
 
 def _by_text(text: str) -> Row | None:

@@ -1,0 +1,72 @@
+"""Turns: the exits and the entry of one wish. Tell of one that ended short.
+
+They leave one behind the other, and nothing makes the venue take them up in that order: an entry
+that comes first closes what the exit was to close, and the exit is refused, since nothing is left
+to reduce. So it does where the exit is refused, is lost or finds no taker. What was to be turned is
+flat then, or less than was wished for: no risk, but not the wish either.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..model.values import ZERO, OrderRole, ParentId, plain
+from .core import Core
+from .order import Order
+from .parent import Parent
+from .state import State
+
+
+def tell_short(core: Core, ended: Order) -> None:
+    """Say that a turn ended short, once the last of its orders has ended."""
+    parent = core.state.parents.get(ended.request.parent_id)
+    if parent is None or ended.role is not parent.start.order.role:
+        return  # a stop or a target, or what closes for want of one
+    wish = _of_one_wish(core.state, parent)
+    entry = next((each for each in wish if _role(each) is OrderRole.ENTRY), None)
+    exits = [each for each in wish if _role(each) is OrderRole.EXIT]
+    if entry is None or not entry.turned_qty or any(_works(core.state, each) for each in wish):
+        return
+    missing = min(entry.turned_qty, sum((_left(core.state, each) for each in exits), ZERO))
+    if missing > ZERO:
+        core.alarm(
+            "turn_short",
+            f"{parent.start.symbol}: {plain(missing)} of an entry of {plain(entry.start.qty)} "
+            f"closed what its exit had left{_why(core.state, exits)}, and so did not open",
+            parent.start.account,
+            parent.start.symbol,
+        )
+
+
+def _of_one_wish(state: State, parent: Parent) -> list[Parent]:
+    """Return the parents that one wish has begun: their numbers follow one another."""
+    found = [parent]
+    for step in (-1, 1):
+        number = int(parent.parent_id) + step
+        while each := state.parents.get(ParentId(str(number))):
+            if each.start.intent_id != parent.start.intent_id or each.key != parent.key:
+                break
+            found.append(each)
+            number += step
+    return found
+
+
+def _why(state: State, exits: list[Parent]) -> str:
+    reasons = (o.reason for each in exits for o in state.children(each) if o.role is OrderRole.EXIT)
+    found = next((reason for reason in reasons if reason), "")
+    return f" ({found})" if found else ""
+
+
+def _role(parent: Parent) -> OrderRole:
+    return parent.start.order.role
+
+
+def _works(state: State, parent: Parent) -> bool:
+    """Tell whether an order of the parent's own kind is still open."""
+    return any(order.is_open and order.role is _role(parent) for order in state.children(parent))
+
+
+def _left(state: State, parent: Parent) -> Decimal:
+    """Return what an exit has not closed."""
+    done = (o.cum_qty for o in state.children(parent) if o.role is OrderRole.EXIT)
+    return parent.start.qty - sum(done, ZERO)

@@ -1,0 +1,66 @@
+"""What is put on record of a session that does not run: its end, its stop, the kill switch."""
+
+from __future__ import annotations
+
+from ..model import messages as msg
+from ..model.config import TradingConfig
+from ..model.events import KillSwitchEngaged, KillSwitchReleased
+from ..model.values import TradingSessionStatus
+from .assembly import own_journal
+from .recovery import StateRecoveryService
+from .shell import check_values
+
+_ENDING = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
+"""Where a stop has nothing more to say."""
+
+
+def record_end(
+    config: TradingConfig, message: msg.FailSession | msg.ResetSession | msg.StopSession
+) -> TradingSessionStatus:
+    """Put the end of a session that no longer runs into its journal; return where it stands then.
+
+    What a stop asks of the venue is asked by the next start, which finds that it was cut off.
+
+    Raises:
+        TradingError: the journal can't be had, or not be written.
+    """
+    check_values(message)
+    journal = own_journal(config)
+    try:
+        engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
+        if engine.state.status is TradingSessionStatus.STOPPED:
+            return engine.state.status
+        facts = []
+        if isinstance(message, msg.ResetSession):
+            facts += engine.handle(msg.FailSession(reason=message.reason), 0).facts
+        if not (isinstance(message, msg.StopSession) and engine.state.status in _ENDING):
+            facts += engine.handle(message, 0).facts
+        if facts:
+            journal.append(facts)
+            journal.sync()
+        return engine.state.status
+    finally:
+        journal.close()
+
+
+def record_switch(
+    config: TradingConfig, message: msg.EngageKillSwitch | msg.ReleaseKillSwitch
+) -> None:
+    """Put the kill switch into the journal of a session that does not run.
+
+    The switch alone: what follows from it (cancels, closing orders) is asked of the venue by the
+    session that starts next, which the switch tells to.
+
+    Raises:
+        TradingError: the journal can't be had, or not be written.
+        SessionStateError: there is nothing to release.
+    """
+    journal = own_journal(config)
+    try:
+        engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
+        outcome = engine.handle(message, 0)  # at the journal's own time
+        switch = (KillSwitchEngaged, KillSwitchReleased)
+        journal.append([fact for fact in outcome.facts if isinstance(fact, switch)])
+        journal.sync()
+    finally:
+        journal.close()
