@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -88,6 +90,34 @@ async def test_the_live_view_draws_and_leaves_the_terminal_clean(tmp_path):
     assert "RUNNING" in text
     assert text.endswith("\x1b[2K")  # the last thing done is to wipe its lines
     assert "\x1b[?25h" in text  # and the cursor is back
+
+
+async def test_a_terminal_that_is_held_holds_nothing_else_up(tmp_path):
+    """As Ctrl-S does: whoever writes to it waits, and the picture's thread is in the midst of it."""
+    is_held, may_go_on = threading.Event(), threading.Event()
+
+    class Held(io.StringIO):
+        def write(self, text):
+            if "RUNNING" in text and not may_go_on.is_set():
+                is_held.set()
+                may_go_on.wait(30)
+            return super().write(text)
+
+    out = Held()
+    view = LiveView(Console(file=out, force_terminal=True, width=80))
+    async with running(tmp_path) as desk:
+        view.begin(desk.service, Happenings())
+        view.refresh(await desk.service.get_session_stats())
+        try:
+            assert await asyncio.to_thread(is_held.wait, 10)
+            telling = threading.Thread(target=view.tell, args=["interrupted"], daemon=True)
+            telling.start()
+            await asyncio.to_thread(telling.join, 5)
+            assert not telling.is_alive()
+        finally:
+            may_go_on.set()
+            await asyncio.to_thread(view.end)
+    assert "interrupted" in out.getvalue()
 
 
 def test_a_flood_of_lines_is_counted_instead_of_written(capsys):

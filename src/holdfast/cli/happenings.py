@@ -17,7 +17,7 @@ from ..model.values import MAIN, NS_PER_S, ClOrdId, NewOrder, OrderRole, plain
 from ..runtime.notices import LogNotifier
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
-from .output import visible
+from .output import LINE_MAX, has_room, visible
 
 LINES_KEPT = 50
 _ROLES = {
@@ -71,9 +71,10 @@ class Silent:
     def refresh(self, figures: SessionStats) -> None: ...
 
     def tell(self, text: str) -> None:
-        """Write a message to stderr, whatever becomes of it."""
+        """Write a message to stderr, whatever becomes of it; none where nobody reads there."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            os.write(sys.stderr.fileno(), f"holdfast: {text}\n".encode())
+            if has_room(sys.stderr):
+                os.write(sys.stderr.fileno(), f"holdfast: {text[:LINE_MAX]}\n".encode())
 
     def end(self) -> None: ...
 

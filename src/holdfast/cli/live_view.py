@@ -23,6 +23,7 @@ from .happenings import Happenings, Line, Silent
 
 FRAMES_PER_S = 4
 WIDTH_MAX = 120
+HINT = "Ctrl-C stops in an orderly way; twice leaves at once"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STATUS_STYLES = {"RUNNING": "bold green", "PAUSED": "bold yellow", "ERROR": "bold red"}
 _LINE_STYLES = {
@@ -45,6 +46,7 @@ class LiveView(Silent):
         self._camera: Camera | None = None
         self._frame: Frame | None = None
         self._live: Live | None = None
+        self._told = ""
 
     def hear_early(self, line: Line) -> None:
         """Say at once what a start waits for; the picture shows what comes later."""
@@ -69,11 +71,10 @@ class LiveView(Silent):
             self._frame = self._camera.take(figures)
 
     def tell(self, text: str) -> None:
-        """Write a message above the picture."""
+        """Write a message below the picture, from its thread: a terminal may be held (Ctrl-S)."""
         if self._live is None:
             super().tell(text)
-        else:
-            self._live.console.print(Text(text, style="bold"))
+        self._told = text
 
     def end(self) -> None:
         """Leave the terminal as it was."""
@@ -82,17 +83,19 @@ class LiveView(Silent):
             self._live = None
 
     def _draw(self) -> RenderableType:
-        return draw(self._frame, self._console.width) if self._frame else Text("starting ...")
+        if self._frame is None:
+            return Text("starting ...")
+        return draw(self._frame, self._console.width, self._told)
 
 
-def draw(frame: Frame, width: int = WIDTH_MAX) -> RenderableType:
-    """Return a picture of one moment."""
+def draw(frame: Frame, width: int = WIDTH_MAX, told: str = "") -> RenderableType:
+    """Return a picture of one moment, with a message in the place of the hint at its foot."""
     return Group(
         _head(frame, min(width, WIDTH_MAX)),
         _positions(frame, min(width, WIDTH_MAX)),
         _orders(frame, min(width, WIDTH_MAX)),
         _happened(frame, min(width, WIDTH_MAX)),
-        Text("Ctrl-C stops in an orderly way; twice leaves at once", style="dim"),
+        Text(told, style="bold") if told else Text(HINT, style="dim"),
     )
 
 
