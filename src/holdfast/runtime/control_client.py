@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..model import errors
 from ..model.errors import TradingError
-from .control_file import Endpoint, NoSessionRunning, nothing_runs, read_endpoint
+from .control_file import AnswerLost, Endpoint, NoSessionRunning, nothing_runs, read_endpoint
 
 TIMEOUT_S = 90.0
 """How long an answer is waited for: a stop may wait 30 s for the venue's answers, and 30 s for its
@@ -47,7 +47,7 @@ class ControlClient:
 
         Raises:
             TradingError: of the kind that the session raised; OutcomeUnknownError where it does
-                not answer.
+                not answer, AnswerLost where it ends before.
         """
         given = {name: value for name, value in body.items() if value is not None}
         return self._ask("POST", path, json.dumps(given).encode())
@@ -73,8 +73,11 @@ class ControlClient:
                 "holdfast status"
             ) from None
         except (http.client.HTTPException, OSError) as error:
-            raise NoSessionRunning(
-                f"the session ended before it had answered ({type(error).__name__}: {error})"
+            why = f"the session ended before it had answered ({type(error).__name__}: {error})"
+            if body is None:
+                raise NoSessionRunning(why) from error
+            raise AnswerLost(
+                f"{why}, and nobody knows what came of it; the next start finds out"
             ) from error
         finally:
             connection.close()

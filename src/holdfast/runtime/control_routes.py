@@ -154,8 +154,8 @@ async def cancel(request: web.Request) -> web.Response:
     answers = await asyncio.gather(*cancels, return_exceptions=True)
     cancelled, failed = [], {}
     for entry, answer in zip(entries, answers, strict=True):
-        if isinstance(answer, SessionStateError):  # it has just ended by itself
-            failed[entry] = str(answer)
+        if isinstance(answer, SessionStateError) and not service.operations.is_open(entry):
+            failed[entry] = str(answer)  # it has just ended by itself
         elif isinstance(answer, BaseException):
             raise answer
         else:
