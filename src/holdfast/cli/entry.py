@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     never_fail_on_letters()
     try:
         return _run(arguments)
-    except BrokenPipeError:
+    except BrokenPipeError as error:
         _fall_silent()
-        return ExitCode.OK
+        return int(getattr(error, "exit_code", ExitCode.OK))
     except BaseException as error:
         if shows_traceback:
             raise
@@ -111,7 +111,8 @@ def _load(name: str) -> Callable[..., object]:
         try:
             return app(given, prog_name=prog_name, standalone_mode=False)
         except SystemExit as error:  # click's own answer to a pipe that was closed
-            raise BrokenPipeError from error
+            told = error.__context__
+            raise (told if isinstance(told, BrokenPipeError) else BrokenPipeError()) from error
         except typer.Abort as error:  # and to Ctrl-C
             raise KeyboardInterrupt from error
 

@@ -8,7 +8,7 @@ import typer
 
 from ..model.values import TradingSessionStatus
 from ..runtime.control_file import NoSessionRunning
-from .exit_codes import ExitCode
+from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DataDir, Place
 from .output import money, print_json, print_pairs, share, text_of, time_of, visible, warn
 
@@ -133,7 +133,7 @@ def stop(
     _tell(found, as_json=as_json)
     if found["session"]["status"] != TradingSessionStatus.STOPPING.value:
         return ExitCode.OK
-    warn("it ended before all it asked for was answered: the next start carries the stop out")
+    warn(UNFINISHED)
     return ExitCode.VENUE
 
 
