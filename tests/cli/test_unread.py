@@ -52,7 +52,7 @@ def test_a_reader_that_stopped_reading_holds_no_session_up(tmp_path, ends_by):
         try:
             until((tmp_path / "d" / "control.json").exists)
             client = ControlClient(tmp_path / "d", timeout_s=20)
-            assert client.get("/v1/status")["session"]["status"] == "RUNNING"
+            until(lambda: client.get("/v1/status")["session"]["status"] == "RUNNING")
             if ends_by == "a command":
                 assert client.post("/v1/stop")["session"]["status"] == "STOPPED"
             else:

@@ -52,10 +52,10 @@ async def drive(
         KeyboardInterrupt: it was interrupted before it ran.
     """
     wish = _Interrupts(view)
+    service.on_owned = lambda: control.announce(str(service.session().id))
     await control.bind()
     try:
         await _started(service, strategies, wish)
-        control.announce(str(service.session().id))
         began = time.monotonic()
         gc.collect()
         gc.freeze()  # what lives as long as the session need not be looked at again
