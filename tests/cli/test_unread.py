@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -86,3 +87,30 @@ def test_a_reader_that_stopped_reading_does_not_blind_a_watcher(monkeypatch, as_
         reader.read()
         looking.join(5)
     assert not is_held
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_is_closed_takes_nothing_from_a_session_s_end(tmp_path, number):
+    """Nothing can be written any more: neither the picture, nor what stops it, nor the summary."""
+    ours, terminal = pty.openpty()
+    command = [sys.executable, "-m", "holdfast", "run", "--data-dir", "d", "--speed", "600"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**environment(), "TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    ) as process:
+        os.close(terminal)
+        try:
+            shown = b""
+            while b"RUNNING" not in shown:
+                shown += os.read(ours, 65_536)
+            os.close(ours)
+            process.send_signal(number)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
+    assert len(list((tmp_path / "d" / "reports").iterdir())) == 1

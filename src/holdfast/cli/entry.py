@@ -5,6 +5,7 @@ This is the one place where errors are caught.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -180,4 +181,5 @@ def _is_usage_error(error: BaseException) -> bool:
 
 def _say(text: str) -> None:
     if sys.stderr is not None:
-        print(visible(text, keep=NEWLINE), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # who does not hear it may read the document
+            print(visible(text, keep=NEWLINE), file=sys.stderr, flush=True)

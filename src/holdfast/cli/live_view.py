@@ -5,6 +5,7 @@ The loop only takes a frame of plain values; rich draws the newest one whenever 
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 
@@ -56,14 +57,16 @@ class LiveView(Silent):
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Begin to draw."""
         self._camera = Camera(service, happenings)
-        self._live = Live(
+        live = Live(
             console=self._console,
             refresh_per_second=FRAMES_PER_S,
             get_renderable=self._draw,
             transient=True,
             redirect_stderr=False,
         )
-        self._live.start()
+        with contextlib.suppress(OSError):  # the terminal was closed: nobody looks
+            live.start()
+            self._live = live
 
     def refresh(self, figures: SessionStats) -> None:
         """Take the next frame."""
@@ -79,7 +82,8 @@ class LiveView(Silent):
     def end(self) -> None:
         """Leave the terminal as it was."""
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
             self._live = None
 
     def _draw(self) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 from collections.abc import Callable, Coroutine, Mapping
@@ -29,6 +30,9 @@ T = TypeVar("T")
 
 CLOSE = 0.4
 """How like a venue's name a mistake must be to be taken for it: names are long."""
+
+_NOBODY_READS = (errno.EPIPE, errno.EIO)
+"""What writing to a pipe, or to a terminal, says that was closed."""
 
 SYNTHETIC_SPEED = 20.0
 """How fast a made-up market runs where nobody says: nothing is gained by waiting for it."""
@@ -155,9 +159,12 @@ def _run(
         else:
             result.print()
             sys.stdout.flush()
-    except BrokenPipeError as error:  # how it ended does not depend on who reads it
-        error.exit_code = code  # type: ignore[attr-defined]  # entry.py ends with it
-        raise
+    except OSError as error:
+        if error.errno not in _NOBODY_READS:
+            raise
+        unread = BrokenPipeError()  # how a session ended does not depend on who reads it
+        unread.exit_code = code  # type: ignore[attr-defined]  # entry.py ends with it
+        raise unread from error
     return code
 
 

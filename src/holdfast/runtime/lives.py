@@ -145,7 +145,7 @@ class Lives:
     async def _stop_at_the_start(self, reason: str, *, flatten: bool) -> None:
         """Tell the life that opens to stop, as soon as it hears, and wait for it to have opened."""
         live = await self.begun(is_urgent=True)
-        if live is not None and live.status is TradingSessionStatus.STARTING:
+        if live and not live.has_failed and live.status is TradingSessionStatus.STARTING:
             live.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
         while self.is_starting:
             self._turned.clear()
