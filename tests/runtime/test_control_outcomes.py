@@ -121,3 +121,45 @@ async def test_a_kill_that_a_session_dies_with_is_in_its_journal(tmp_path, capsy
 
     assert code == 0
     assert "the next session there will start blocked" in capsys.readouterr().out
+
+
+def answer(folder, head, body):
+    """Be another program that has the port of a session that has died, and answers there."""
+    server = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    write_endpoint(folder, Endpoint(url=url, token="t", pid=os.getpid(), session="s"))
+    text = f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    def serve():
+        while True:
+            try:
+                asking, _ = server.accept()
+            except OSError:
+                return
+            with asking:
+                asking.recv(65_536)
+                asking.sendall(text)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("401 Unauthorized", '{"error": "a token is needed", "kind": "Unauthorized"}'),
+        ("200 OK", "<html>It works!</html>"),
+    ],
+)
+async def test_somebody_else_at_a_dead_session_s_port_keeps_no_kill_from_its_journal(
+    tmp_path, capsys, head, body
+):
+    """A process of the same number is alive too, as it always is in a container."""
+    async with running(tmp_path):
+        pass
+    with answer(tmp_path, head, body):
+        killed = await said("kill", "--data-dir", tmp_path)
+        status = await said("status", "--data-dir", tmp_path)
+
+    assert (killed, status) == (0, 0)
+    assert "ENGAGED" in capsys.readouterr().out

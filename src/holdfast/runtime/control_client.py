@@ -70,7 +70,8 @@ class ControlClient:
             kind = TradingError if body is None else errors.OutcomeUnknownError
             raise kind(
                 f"the session did not answer within {self._timeout_s:g} s; look at it with: "
-                "holdfast status"
+                f"holdfast status; if that hangs too, end process {self.endpoint.pid}: the next "
+                "start goes on where it was"
             ) from None
         except (http.client.HTTPException, OSError) as error:
             why = f"the session ended before it had answered ({type(error).__name__}: {error})"
@@ -88,7 +89,9 @@ def _checked(status: int, text: bytes) -> Answer:
     try:
         answer: Answer = json.loads(text)
     except ValueError as error:
-        raise TradingError(f"no session answers there: HTTP {status}, {text[:80]!r}") from error
+        raise NoSessionRunning(f"no session answers there: HTTP {status}, {text[:80]!r}") from error
+    if status == http.client.UNAUTHORIZED:
+        raise NoSessionRunning("another session answers there: the one of this folder has died")
     if status < http.client.BAD_REQUEST:
         return answer
     told = str(answer.get("error", f"HTTP {status}"))
