@@ -163,3 +163,14 @@ async def test_somebody_else_at_a_dead_session_s_port_keeps_no_kill_from_its_jou
 
     assert (killed, status) == (0, 0)
     assert "ENGAGED" in capsys.readouterr().out
+
+
+async def test_a_kill_waits_for_no_words_whatever_bytes_they_are_of(tmp_path):
+    """A terminal of another encoding hands over what is no text."""
+    odd = os.fsdecode(b"caf\xe9")
+    async with running(tmp_path) as desk:
+        assert await said("kill", "--reason", odd, "--data-dir", tmp_path) == 0
+        assert desk.service.live.engine.state.kill_reason == "caf\\udce9"
+        assert await said("release", "--yes", "--operator", odd, "--data-dir", tmp_path) == 0
+    assert await said("kill", "--reason", odd, "--data-dir", tmp_path) == 0
+    assert await said("release", "--yes", "--operator", odd, "--data-dir", tmp_path) == 0

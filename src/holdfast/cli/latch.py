@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from ..model.config import TradingConfig
 from ..model.events import KillSwitchEngaged, KillSwitchReleased
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
 from ..runtime.assembly import own_journal
 from ..runtime.control_file import NoSessionRunning
 from ..runtime.recovery import StateRecoveryService
+from ..runtime.wanted import words_of
 from .journaled import has_journal
 
 
@@ -28,6 +31,10 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
             f"no session runs in {config.data_dir}, and there is no journal there: nothing was "
             "blocked or released, and nothing was made; is the folder right?"
         )
+    if isinstance(message, EngageKillSwitch):
+        message = replace(message, reason=words_of(message.reason))
+    else:
+        message = replace(message, operator=words_of(message.operator))
     journal = own_journal(config)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine

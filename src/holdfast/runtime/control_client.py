@@ -49,7 +49,7 @@ class ControlClient:
             TradingError: of the kind that the session raised; OutcomeUnknownError where it does
                 not answer, AnswerLost where it ends before.
         """
-        given = {name: value for name, value in body.items() if value is not None}
+        given = {name: _words(value) for name, value in body.items() if value is not None}
         return self._ask("POST", path, json.dumps(given).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
@@ -83,6 +83,13 @@ class ControlClient:
         finally:
             connection.close()
         return _checked(response.status, text)
+
+
+def _words(value: object) -> object:
+    """Write bytes of a command line that are no text as escapes: nothing fails for its reason."""
+    if not isinstance(value, str):
+        return value
+    return value.encode(errors="backslashreplace").decode()
 
 
 def _checked(status: int, text: bytes) -> Answer:
