@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import signal
@@ -16,19 +15,8 @@ import pytest
 from holdfast.cli.watch import _Shown
 from holdfast.model.errors import NetworkError
 from holdfast.runtime.control_client import ControlClient
-from tests.cli.desk import environment
+from tests.cli.desk import environment, full_pipe
 from tests.cli.test_watch import LOOK
-
-
-def full_pipe():
-    """A pipe that takes nothing more, as one whose reader has stopped reading."""
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(write_end, b"." * 4096)
-    os.set_blocking(write_end, True)
-    return read_end, write_end
 
 
 def until(condition, seconds=30.0):

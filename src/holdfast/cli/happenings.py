@@ -16,8 +16,9 @@ from ..model.errors import SessionStateError
 from ..model.values import MAIN, NS_PER_S, ClOrdId, NewOrder, OrderRole, plain
 from ..runtime.notices import LogNotifier
 from ..runtime.service import LiveTradingService
+from ..runtime.unread import LINE_MAX, has_room
 from ..stats import SessionStats
-from .output import LINE_MAX, has_room, visible
+from .output import visible
 
 LINES_KEPT = 50
 _ROLES = {

@@ -5,16 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import select
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TextIO
+from typing import Any
 
 WIDTH_IN_FILES = 400
-LINE_MAX = 1_000
-"""Letters of a line that is written only where it can be: a pipe with room takes 4,096 bytes."""
-
 NEWLINE = "\n"
 
 
@@ -41,14 +37,6 @@ def never_fail_on_letters() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def has_room(stream: TextIO) -> bool:
-    """Tell whether a line of `LINE_MAX` can be written without waiting for who reads it."""
-    try:
-        return bool(select.select([], [stream.fileno()], [], 0)[1])
-    except (OSError, ValueError, AttributeError):  # it is no file, or closed: writing tells
-        return True
 
 
 def visible(text: str, keep: str = "") -> str:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from ..model.values import NS_PER_S, ZERO
 from ..runtime.service import LiveTradingService
+from ..runtime.unread import LINE_MAX, has_room
 from ..stats import SessionStats
 from .frame import place_of
 from .happenings import Happenings, Line, Silent
-from .output import LINE_MAX, has_room
 
 LINES_PER_S_MAX = 10
 PROGRESS_S = 2.0

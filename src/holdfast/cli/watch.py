@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..model.errors import TradingError, VenueError
+from ..runtime.unread import has_room
 from .exit_codes import ExitCode
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
-from .output import has_room, print_json, warn
+from .output import print_json, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
