@@ -175,9 +175,11 @@ def test_where_orders_go_is_said_and_real_money_is_called_so(settings, is_simula
 
 
 @pytest.mark.parametrize("view", [PlainView, LiveView])
-def test_what_a_start_waits_for_is_told_at_once_on_stderr(capfd, view):
+def test_what_a_start_waits_for_and_its_alarms_are_told_at_once_on_stderr(capfd, view):
     shown = view()
     shown.hear_early(Line(0, "NOTICE", "the start waits for room"))
     shown.hear_early(Line(0, "SESSION", "STARTING"))
+    shown.hear_early(Line(0, "ALARM", "the books differ"))
 
-    assert capfd.readouterr() == ("", "holdfast: the start waits for room\n")
+    told = "holdfast: the start waits for room\nholdfast: ALARM the books differ\n"
+    assert capfd.readouterr() == ("", told)

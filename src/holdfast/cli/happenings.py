@@ -42,6 +42,13 @@ class Line:
         """Return the time of day, UTC."""
         return f"{datetime.fromtimestamp(self.ts / NS_PER_S, UTC):%H:%M:%S}" if self.ts else ""
 
+    @property
+    def early(self) -> str:
+        """Return what is to be told of it while a session starts; "" where that can wait."""
+        if self.kind == "ALARM":
+            return f"ALARM {self.text}"
+        return self.text if self.kind == "NOTICE" else ""
+
 
 class View(Protocol):
     """Shows a session while it runs. Must not raise, and must not keep the loop waiting."""

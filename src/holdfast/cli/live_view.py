@@ -50,9 +50,9 @@ class LiveView(Silent):
         self._told = ""
 
     def hear_early(self, line: Line) -> None:
-        """Say at once what a start waits for; the picture shows what comes later."""
-        if self._live is None and line.kind == "NOTICE":
-            self.tell(line.text)
+        """Say at once what a start waits for, and what is amiss; the picture shows what follows."""
+        if self._live is None and (early := line.early):
+            self.tell(early)
 
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Begin to draw."""

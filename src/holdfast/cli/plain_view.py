@@ -41,9 +41,9 @@ class PlainView(Silent):
         self._is_closed = False
 
     def hear_early(self, line: Line) -> None:
-        """Say at once what a start waits for."""
-        if line.kind == "NOTICE":
-            self.tell(line.text)
+        """Say at once what a start waits for, and what is amiss: it may come to nothing."""
+        if early := line.early:
+            self.tell(early)
 
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Say what runs, and what has happened already."""

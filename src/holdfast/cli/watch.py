@@ -95,7 +95,9 @@ async def _look_on(made: Watch, interval: float, *, is_once: bool, as_json: bool
                     return ExitCode.ALARM if look.alarms else ExitCode.OK
             await shown.wait(interval)
     except asyncio.CancelledError:
-        return ExitCode.ALARM if made.alarms else ExitCode.OK
+        if made.alarms:
+            return ExitCode.ALARM
+        return ExitCode.INTERRUPTED if is_once else ExitCode.OK
     finally:
         await made.close()
 
