@@ -48,6 +48,34 @@ async def test_a_signal_before_the_first_price_stops_a_session_that_runs(tmp_pat
     assert service.session().status is TradingSessionStatus.STOPPED
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_signals_of_one_moment_are_one_wish(tmp_path, monkeypatch, is_late):
+    """`timeout` sends SIGTERM twice, the end of a login SIGHUP and SIGTERM: nobody asked twice."""
+    left: list[int] = []
+    monkeypatch.setattr("holdfast.cli.driving.os._exit", left.append)
+    monkeypatch.setattr("holdfast.cli.driving.MOMENT_S", 0.0 if is_late else 60.0)
+    service = LiveTradingService(config=config_in(tmp_path))
+    feed = ScriptedFeed(is_live=True)
+    silent = partial(service.start_session, symbols=[BTC], feed=feed)
+    monkeypatch.setattr(service, "start_session", silent)
+    control = ControlServer(service, tmp_path)
+    driving = asyncio.create_task(
+        drive(service, control, Silent(), Happenings(), strategies=(), seconds=None)
+    )
+    async with asyncio.timeout(10):
+        while not service.is_running():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGHUP)
+        before = signal.getsignal(signal.SIGTERM)
+        while signal.getsignal(signal.SIGTERM) is before:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    ending = await asyncio.wait_for(driving, 30)
+
+    assert left == ([130] if is_late else [])
+    assert (ending.reason, ending.is_error) == ("the terminal was closed", False)
+
+
 @asynccontextmanager
 async def starting(folder, monkeypatch):
     """A session that starts and waits for the venue's books, which do not come; and its driving."""

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 
 from holdfast.cli import main
+from holdfast.cli.driving import MOMENT_S
 from holdfast.cli.ending import FIELDS, books_code
 from holdfast.cli.exit_codes import ExitCode
 from holdfast.cli.run import seconds_of
@@ -377,6 +379,7 @@ def test_a_second_signal_leaves_at_once_and_the_next_start_goes_on(tmp_path, cap
         wait_for(process, "RUNNING")
         process.send_signal(signal.SIGINT)
         wait_for(process, "stopping slowly")
+        time.sleep(MOMENT_S)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
 
