@@ -16,8 +16,9 @@ from holdfast.cli.happenings import Happenings, Line
 from holdfast.cli.live_view import LiveView, draw, sparkline
 from holdfast.cli.plain_view import LINES_PER_S_MAX, PlainView
 from holdfast.model.config import TradingConfig
+from holdfast.model.messages import MarketLink
 from holdfast.stats import SessionStats
-from tests.runtime.control_desk import running
+from tests.runtime.control_desk import BTC, running
 
 
 def drawn(frame, width=100):
@@ -61,6 +62,22 @@ async def test_a_position_without_a_stop_says_so_and_a_kill_is_seen(tmp_path):
     assert "none" in text
     assert "KILL SWITCH ENGAGED" in text
     assert "kill switch engaged: smoke" in text
+
+
+async def test_figures_that_stand_still_are_marked(tmp_path, capsys):
+    """RUNNING says nothing of what is heard."""
+    async with running(tmp_path) as desk:
+        link = MarketLink(symbol=BTC, is_up=False, reason="the public stream is down")
+        desk.service.live.shell.hear(link)
+        text = drawn(Camera(desk.service, Happenings()).take(SessionStats()))
+        lines = PlainView()
+        lines.begin(desk.service, Happenings())
+        lines._next_progress = 0.0
+        lines.refresh(SessionStats())
+
+    marked = "CUT OFF: market data is cut off (the public stream is down): BTCUSDT"
+    assert marked in text
+    assert capsys.readouterr().out.splitlines()[-1].endswith(marked)
 
 
 async def test_a_refusal_is_told_with_rule_and_reason(tmp_path):

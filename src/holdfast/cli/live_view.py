@@ -96,6 +96,7 @@ def draw(frame: Frame, width: int = WIDTH_MAX, told: str = "") -> RenderableType
     """Return a picture of one moment, with a message in the place of the hint at its foot."""
     return Group(
         _head(frame, min(width, WIDTH_MAX)),
+        *(Text(f"CUT OFF: {text}", style="bold red") for text in frame.cut_off),
         _positions(frame, min(width, WIDTH_MAX)),
         _orders(frame, min(width, WIDTH_MAX)),
         _happened(frame, min(width, WIDTH_MAX)),

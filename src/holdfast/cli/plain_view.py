@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from ..model.values import NS_PER_S, ZERO
+from ..runtime.cut_off import cut_off
 from ..runtime.service import LiveTradingService
 from ..runtime.unread import LINE_MAX, has_room
 from ..stats import SessionStats
@@ -80,6 +81,7 @@ class PlainView(Silent):
             f"realized {figures.total_pnl:+,.2f}  signals {figures.signals:,}  "
             f"denied {figures.denied:,}  orders {figures.orders:,}  "
             f"fills {figures.fills:,}  positions {len(live.engine.state.open_keys())}"
+            + "".join(f"  CUT OFF: {text}" for text in cut_off(live))
         )
 
     def end(self) -> None:

@@ -42,6 +42,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("Session", session["id"]),
             ("Status", f"{session['status']}{_because(session['reason'])}"),
             ("Kill switch", killed),
+            ("CUT OFF", "; ".join(found.get("cut_off", ()))),
             ("Started", time_of(session["started_at"])),
             ("Feed time", time_of(found["time"])),
             ("Feed", text_of(found.get("feed_source"))),

@@ -27,6 +27,7 @@ from .control_wire import (
     one_of,
     parse,
 )
+from .cut_off import cut_off
 from .service import LiveTradingService
 from .views import when
 
@@ -61,6 +62,11 @@ def _note(service: LiveTradingService) -> dict[str, str]:
     return {} if service.is_running() else {"note": NOTE}
 
 
+def _cut_off(service: LiveTradingService) -> list[str]:
+    """Return what does not come of what a running session has to see."""
+    return cut_off(service.live) if service.is_running() else []
+
+
 def _check_running(service: LiveTradingService) -> None:
     """Refuse what needs the venue's books.
 
@@ -88,6 +94,7 @@ def status_of(service: LiveTradingService) -> dict[str, object]:
         "is_killed": live.engine.state.is_killed,
         "kill_reason": live.engine.state.kill_reason,
         "stopped_strategies": dict(live.engine.state.stopped_strategies),
+        "cut_off": _cut_off(service),
         **_accounts_of(service),
     }
 
