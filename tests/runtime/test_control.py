@@ -402,7 +402,7 @@ async def test_a_status_says_what_does_not_come(tmp_path, capsys):
     async with running(tmp_path) as desk:
         hear = desk.service.live.shell.hear
         before = (await desk.get("/v1/status"))["cut_off"]
-        hear(MarketLink(symbol=BTC, is_up=False, reason="the public stream is down"))
+        hear(MarketLink(symbol=BTC, is_up=False, reason="no mark prices of BTCUSDT"))
         hear(VenueLink(is_up=False, reason="a ping was not answered"))
         found = (await desk.get("/v1/status"))["cut_off"]
         assert await asyncio.to_thread(main, ["status", "--data-dir", str(tmp_path)]) == 0
@@ -411,9 +411,9 @@ async def test_a_status_says_what_does_not_come(tmp_path, capsys):
         assert before == []
         assert found == [
             "reports of main do not come: a ping was not answered",
-            "market data is cut off (the public stream is down): BTCUSDT",
+            "market data is cut off (no mark prices): BTCUSDT",
         ]
-        assert "the public stream is down" in capsys.readouterr().out
+        assert "no mark prices" in capsys.readouterr().out
         hear(VenueLink(is_up=True))
         await asyncio.wait_for(_seen_all(desk), 10)
 

@@ -41,7 +41,7 @@ def _markets(live: LiveSession) -> Iterator[str]:
     said: dict[str, list[Symbol]] = {}
     for symbol in live.plan.symbols:
         if text := _market(core.market.of(symbol), now, limit_ns):
-            said.setdefault(text, []).append(symbol)
+            said.setdefault(text.replace(f" of {symbol}", ""), []).append(symbol)
     for text, names in said.items():
         more = len(names) - SYMBOLS_NAMED
         others = f" and {more} more" if more > 0 else ""
