@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -58,3 +59,14 @@ def start(folder, *arguments):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def full_pipe():
+    """A pipe that takes nothing more, as one whose reader has stopped reading."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_end, b"." * 4096)
+    os.set_blocking(write_end, True)
+    return read_end, write_end

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 
 from holdfast import LiveTradingService, TradingSessionStatus
+from holdfast.cli import main
 from holdfast.cli.driving import drive
 from holdfast.cli.happenings import Happenings, Silent
+from holdfast.runtime import books
 from holdfast.runtime.control import ControlServer
+from holdfast.venues import PaperVenue
 from tests.runtime.session_desk import BTC, ScriptedFeed, config_in
 
 
@@ -34,10 +39,101 @@ async def test_a_signal_before_the_first_price_stops_a_session_that_runs(tmp_pat
         drive(service, control, Silent(), Happenings(), strategies=(), seconds=None)
     )
     async with asyncio.timeout(10):
-        while not service.is_running():  # noqa: ASYNC110 - no event tells of it
+        while not service.is_running():  # noqa: ASYNC110 - no event
             await asyncio.sleep(0)
     os.kill(os.getpid(), signal.SIGTERM)
     ending = await asyncio.wait_for(driving, 30)
 
     assert (ending.reason, ending.is_error) == ("terminated", False)
     assert service.session().status is TradingSessionStatus.STOPPED
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_signals_of_one_moment_are_one_wish(tmp_path, monkeypatch, is_late):
+    """`timeout` sends SIGTERM twice, the end of a login SIGHUP and SIGTERM: nobody asked twice."""
+    left: list[int] = []
+    monkeypatch.setattr("holdfast.cli.driving.os._exit", left.append)
+    monkeypatch.setattr("holdfast.cli.driving.MOMENT_S", 0.0 if is_late else 60.0)
+    service = LiveTradingService(config=config_in(tmp_path))
+    feed = ScriptedFeed(is_live=True)
+    silent = partial(service.start_session, symbols=[BTC], feed=feed)
+    monkeypatch.setattr(service, "start_session", silent)
+    control = ControlServer(service, tmp_path)
+    driving = asyncio.create_task(
+        drive(service, control, Silent(), Happenings(), strategies=(), seconds=None)
+    )
+    async with asyncio.timeout(10):
+        while not service.is_running():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGHUP)
+        before = signal.getsignal(signal.SIGTERM)
+        while signal.getsignal(signal.SIGTERM) is before:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    ending = await asyncio.wait_for(driving, 30)
+
+    assert left == ([130] if is_late else [])
+    assert (ending.reason, ending.is_error) == ("the terminal was closed", False)
+
+
+@asynccontextmanager
+async def starting(folder, monkeypatch):
+    """A session that starts and waits for the venue's books, which do not come; and its driving."""
+    service = LiveTradingService(config=config_in(folder))
+    feed = ScriptedFeed(is_live=True)
+    start = partial(service.start_session, symbols=[BTC], feed=feed)
+    monkeypatch.setattr(service, "start_session", start)
+    control = ControlServer(service, folder)
+    with monkeypatch.context() as silent:
+        silent.setattr(PaperVenue, "resync", lambda _, command: None)
+        work = drive(service, control, Silent(), Happenings(), strategies=(), seconds=None)
+        driving = asyncio.create_task(work)
+        async with asyncio.timeout(10):
+            while not (folder / "control.json").exists():  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0)
+        yield service, driving
+    async with asyncio.timeout(10):  # the books come now
+        while not (service.is_running() or driving.done()):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
+    if not driving.done():
+        os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(driving, 30)
+
+
+async def told(capsys, *words):
+    """Run a command, as another process would, and return its code and its document."""
+    code = await asyncio.to_thread(main, [*map(str, words), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+async def test_a_session_that_starts_says_so(tmp_path, monkeypatch, capsys):
+    kinds, here = ("orders", "positions"), ("--data-dir", tmp_path)
+    async with starting(tmp_path, monkeypatch):
+        code, status = await told(capsys, "status", *here)
+        listed = [await told(capsys, kind, *here) for kind in kinds]
+        refused = [await told(capsys, *w, *here) for w in (["metrics"], ["cancel", "--all"])]
+
+    assert code == 0
+    assert (status["is_running"], status["session"]["status"]) == (False, "STARTING")
+    assert "not running yet" in status["note"]
+    for (answer, found), kind in zip(listed, kinds, strict=True):
+        assert (answer, found[kind], found["note"]) == (0, [], status["note"])
+    assert [answer for answer, _ in refused] == [2, 2]
+
+
+async def test_a_kill_reaches_a_session_that_starts(tmp_path, monkeypatch, capsys):
+    async with starting(tmp_path, monkeypatch) as (service, _):
+        code, killed = await told(capsys, "kill", "--data-dir", tmp_path)
+
+        assert (code, killed["is_running"], killed["is_killed"]) == (0, True, True)
+        assert service.live.engine.state.is_killed
+
+
+async def test_a_stop_ends_a_session_that_starts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(books, "READ_PATIENCE_S", 0.5)
+    async with starting(tmp_path, monkeypatch) as (_, driving):
+        code, stopped = await told(capsys, "stop", "--data-dir", tmp_path)
+        ending = await asyncio.wait_for(driving, 30)
+
+    assert (code, stopped["session"]["status"]) == (0, "STOPPED")
+    assert (ending.reason, ending.is_error) == ("operator", False)

@@ -18,7 +18,9 @@ import pytest
 from holdfast.cli import main
 from holdfast.journal import open_journal
 from holdfast.model import events as ev
+from holdfast.runtime.control_wire import builtins
 from holdfast.runtime.recovery import StateRecoveryService
+from holdfast.stats import fold_session
 from tests.cli.desk import environment, run_json, start
 
 
@@ -46,6 +48,34 @@ def test_orders_positions_and_stats_answer_from_the_journal(capsys, finished):
     assert len(everything["orders"]) == ran["orders"] + ran["denied"]
     assert len(positions["positions"]) <= 1
     assert stats["stats"]["fills"] == ran["fills"]
+
+
+@pytest.mark.parametrize("command", ["status", "orders", "positions", "stats"])
+def test_what_a_snapshot_tells_is_not_read_fact_by_fact(capsys, finished, monkeypatch, command):
+    """A journal of weeks has millions of them, and somebody waits for the answer."""
+    begun_behind = []
+
+    def open_watched(where, **options):
+        journal = open_journal(where, **options)
+        replay = journal.replay
+
+        def replay_watched(after=0):
+            begun_behind.append(after)
+            return replay(after)
+
+        monkeypatch.setattr(journal, "replay", replay_watched)
+        return journal
+
+    monkeypatch.setattr("holdfast.cli.journaled.open_journal", open_watched)
+    code, found, _ = run_json(capsys, command, "--data-dir", finished.data)
+
+    assert code == 0
+    assert begun_behind
+    assert min(begun_behind) > 0
+    if command == "stats":
+        journal = open_journal(finished.data / "holdfast.db", read_only=True)
+        assert found["stats"] == builtins(fold_session(journal.replay()))
+        journal.close()
 
 
 @pytest.mark.parametrize("command", ["status", "orders", "positions", "stats"])

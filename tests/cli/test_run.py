@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import msgspec
 import pytest
 
 from holdfast.cli import main
+from holdfast.cli.driving import MOMENT_S
 from holdfast.cli.ending import FIELDS, books_code
 from holdfast.cli.exit_codes import ExitCode
 from holdfast.cli.run import seconds_of
@@ -99,6 +102,29 @@ def test_books_that_differ_at_the_end_are_named_and_end_in_another_code(
 def test_books_that_can_not_be_read_at_the_end_are_no_success(capsys):
     assert books_code(None) is ExitCode.VENUE
     assert "could not be read" in capsys.readouterr().err
+
+
+def test_a_session_that_ends_before_all_was_answered_is_no_success(capsys, tmp_path, monkeypatch):
+    for name in ("submit", "query"):
+        monkeypatch.setattr(PaperVenue, name, lambda _, command: None)
+    code, document, err = run_json(capsys, *play(recording(tmp_path), "--no-report"))
+
+    assert document["status"] == "STOPPING"
+    assert code == ExitCode.VENUE
+    assert "the next start carries the stop out" in err
+
+
+def test_how_a_session_ended_does_not_depend_on_who_reads_it(tmp_path, monkeypatch):
+    """As `holdfast run | head` with the shell's pipefail."""
+    for name in ("submit", "query"):
+        monkeypatch.setattr(PaperVenue, name, lambda _, command: None)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as unread:
+        monkeypatch.setattr("sys.stdout", unread)
+        code = main([*map(str, play(recording(tmp_path), "--no-report"))])
+
+    assert code == ExitCode.VENUE
 
 
 def test_a_report_goes_where_it_is_asked_for_or_nowhere(capsys, tmp_path):
@@ -361,6 +387,7 @@ def test_a_second_signal_leaves_at_once_and_the_next_start_goes_on(tmp_path, cap
         wait_for(process, "RUNNING")
         process.send_signal(signal.SIGINT)
         wait_for(process, "stopping slowly")
+        time.sleep(MOMENT_S)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
 

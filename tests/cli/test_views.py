@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +16,9 @@ from holdfast.cli.happenings import Happenings, Line
 from holdfast.cli.live_view import LiveView, draw, sparkline
 from holdfast.cli.plain_view import LINES_PER_S_MAX, PlainView
 from holdfast.model.config import TradingConfig
+from holdfast.model.messages import MarketLink
 from holdfast.stats import SessionStats
-from tests.runtime.control_desk import running
+from tests.runtime.control_desk import BTC, running
 
 
 def drawn(frame, width=100):
@@ -61,6 +64,22 @@ async def test_a_position_without_a_stop_says_so_and_a_kill_is_seen(tmp_path):
     assert "kill switch engaged: smoke" in text
 
 
+async def test_figures_that_stand_still_are_marked(tmp_path, capsys):
+    """RUNNING says nothing of what is heard."""
+    async with running(tmp_path) as desk:
+        link = MarketLink(symbol=BTC, is_up=False, reason="the public stream is down")
+        desk.service.live.shell.hear(link)
+        text = drawn(Camera(desk.service, Happenings()).take(SessionStats()))
+        lines = PlainView()
+        lines.begin(desk.service, Happenings())
+        lines._next_progress = 0.0
+        lines.refresh(SessionStats())
+
+    marked = "CUT OFF: market data is cut off (the public stream is down): BTCUSDT"
+    assert marked in text
+    assert capsys.readouterr().out.splitlines()[-1].endswith(marked)
+
+
 async def test_a_refusal_is_told_with_rule_and_reason(tmp_path):
     async with running(tmp_path) as desk:
         happenings = Happenings()
@@ -88,6 +107,34 @@ async def test_the_live_view_draws_and_leaves_the_terminal_clean(tmp_path):
     assert "RUNNING" in text
     assert text.endswith("\x1b[2K")  # the last thing done is to wipe its lines
     assert "\x1b[?25h" in text  # and the cursor is back
+
+
+async def test_a_terminal_that_is_held_holds_nothing_else_up(tmp_path):
+    """As Ctrl-S does: whoever writes to it waits, and the picture's thread is in the midst of it."""
+    is_held, may_go_on = threading.Event(), threading.Event()
+
+    class Held(io.StringIO):
+        def write(self, text):
+            if "RUNNING" in text and not may_go_on.is_set():
+                is_held.set()
+                may_go_on.wait(30)
+            return super().write(text)
+
+    out = Held()
+    view = LiveView(Console(file=out, force_terminal=True, width=80))
+    async with running(tmp_path) as desk:
+        view.begin(desk.service, Happenings())
+        view.refresh(await desk.service.get_session_stats())
+        try:
+            assert await asyncio.to_thread(is_held.wait, 10)
+            telling = threading.Thread(target=view.tell, args=["interrupted"], daemon=True)
+            telling.start()
+            await asyncio.to_thread(telling.join, 5)
+            assert not telling.is_alive()
+        finally:
+            may_go_on.set()
+            await asyncio.to_thread(view.end)
+    assert "interrupted" in out.getvalue()
 
 
 def test_a_flood_of_lines_is_counted_instead_of_written(capsys):
@@ -145,9 +192,11 @@ def test_where_orders_go_is_said_and_real_money_is_called_so(settings, is_simula
 
 
 @pytest.mark.parametrize("view", [PlainView, LiveView])
-def test_what_a_start_waits_for_is_told_at_once_on_stderr(capfd, view):
+def test_what_a_start_waits_for_and_its_alarms_are_told_at_once_on_stderr(capfd, view):
     shown = view()
     shown.hear_early(Line(0, "NOTICE", "the start waits for room"))
     shown.hear_early(Line(0, "SESSION", "STARTING"))
+    shown.hear_early(Line(0, "ALARM", "the books differ"))
 
-    assert capfd.readouterr() == ("", "holdfast: the start waits for room\n")
+    told = "holdfast: the start waits for room\nholdfast: ALARM the books differ\n"
+    assert capfd.readouterr() == ("", told)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 from holdfast.cli import main
-from holdfast.cli.watch import _Shown
+from holdfast.cli.exit_codes import ExitCode
+from holdfast.cli.watch import _look_on, _Shown
 from holdfast.model.errors import NetworkError
 from holdfast.runtime.watch import Look
 from holdfast.runtime.watch_sights import Sight
@@ -51,6 +53,24 @@ def test_a_look_that_failed_tells_programs_the_alarms_that_stand(capsys):
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["is_ok"], first["alarms"]) == (None, [])
     assert (second["is_ok"], second["alarms"][0]["kind"]) == (False, "blind")
+
+
+async def test_a_look_that_is_interrupted_has_not_found_all_well():
+    class Undecided:
+        alarms: tuple[Sight, ...] = ()
+
+        async def look(self):
+            await asyncio.sleep(60)
+
+        async def close(self):
+            pass
+
+    watching: Any = Undecided()
+    looking = asyncio.create_task(_look_on(watching, 5.0, is_once=True, as_json=True))
+    await asyncio.sleep(0)
+    looking.cancel()
+
+    assert await looking == ExitCode.INTERRUPTED
 
 
 def test_a_watcher_needs_no_secret_of_the_session(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ from holdfast.model.errors import StrategyError
 from holdfast.model.ids import short_name
 from holdfast.model.values import NS_PER_S, StrategyId, Symbol
 from holdfast.runtime.assembly import assemble, check_disabled_rules, load_strategies
-from holdfast.runtime.operations import request_of, since_1970
+from holdfast.runtime.user_orders import request_of, since_1970
 from holdfast.strategies import SmaCrossStrategy
 
 

@@ -24,7 +24,7 @@ from holdfast.model.errors import (
     UnknownOrderError,
     VenueRefused,
 )
-from holdfast.model.messages import Request, RequestRefused
+from holdfast.model.messages import MarketLink, Request, RequestRefused, VenueLink
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import books, control_client, live, operations
 from holdfast.runtime.control import BODY_BYTES_MAX, ControlServer
@@ -400,6 +400,31 @@ async def test_pause_resume_kill_and_release_steer_the_session(tmp_path):
     assert (blocked["session"]["status"], blocked["kill_reason"]) == ("RUNNING", "smoke")
     assert (status["is_killed"], status["kill_reason"]) == (True, "smoke")
     assert placed["order"]["status"] == "FILLED"
+
+
+async def test_a_status_says_what_does_not_come(tmp_path, capsys):
+    async with running(tmp_path) as desk:
+        hear = desk.service.live.shell.hear
+        before = (await desk.get("/v1/status"))["cut_off"]
+        hear(MarketLink(symbol=BTC, is_up=False, reason="no mark prices of BTCUSDT"))
+        hear(VenueLink(is_up=False, reason="a ping was not answered"))
+        found = (await desk.get("/v1/status"))["cut_off"]
+        assert await asyncio.to_thread(main, ["status", "--data-dir", str(tmp_path)]) == 0
+        hear(MarketLink(symbol=BTC, is_up=True))
+
+        assert before == []
+        assert found == [
+            "reports of main do not come: a ping was not answered",
+            "market data is cut off (no mark prices): BTCUSDT",
+        ]
+        assert "no mark prices" in capsys.readouterr().out
+        hear(VenueLink(is_up=True))
+        await asyncio.wait_for(_seen_all(desk), 10)
+
+
+async def _seen_all(desk):
+    while (await desk.get("/v1/status"))["cut_off"]:  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(0)
 
 
 async def test_metrics_are_of_the_account_that_is_named(tmp_path):

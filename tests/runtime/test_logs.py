@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import threading
 
 import pytest
 import structlog
@@ -15,6 +17,7 @@ from holdfast.runtime import logs
 from holdfast.runtime.logs import logging_to
 from holdfast.runtime.notices import LogNotifier
 from holdfast.runtime.redaction import MASK, Redactor
+from tests.cli.desk import full_pipe
 
 CANARY = "cAn4ry/with+odd=chars"
 log = logging.getLogger("holdfast.test")
@@ -199,3 +202,27 @@ def test_loggers_that_somebody_else_shows_are_kept_off_the_console(tmp_path, cap
     assert "seen elsewhere" in written(tmp_path)
     assert "seen elsewhere" not in (shown := capsys.readouterr().err)
     assert "seen here" in shown
+
+
+def test_an_stderr_that_nobody_reads_keeps_no_line_from_the_file(tmp_path, monkeypatch):
+    """As that of `holdfast run 2>&1 | less`: the thread that writes both would wait there."""
+    read_end, write_end = full_pipe()
+    with os.fdopen(read_end, "rb") as reader, os.fdopen(write_end, "w") as unread:
+        monkeypatch.setattr("sys.stderr", unread)
+
+        def log_all():
+            with logging_to(tmp_path, console_level="WARNING"):
+                for number in range(3):
+                    log.warning("line %d", number)
+
+        logging_all = threading.Thread(target=log_all, daemon=True)
+        logging_all.start()
+        logging_all.join(5)
+        is_held = logging_all.is_alive()
+        monkeypatch.undo()
+        os.set_blocking(reader.fileno(), False)
+        while logging_all.is_alive():
+            reader.read()
+            logging_all.join(0.1)
+    assert not is_held
+    assert [f"line {number}" in written(tmp_path) for number in range(3)] == [True] * 3

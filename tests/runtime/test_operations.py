@@ -32,8 +32,8 @@ from holdfast.model.events import OrderDenied
 from holdfast.model.messages import Request, RequestRefused
 from holdfast.model.settings import RiskLimits
 from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, Verdict
-from holdfast.runtime.operations import request_of
 from holdfast.runtime.refusals import denial_error
+from holdfast.runtime.user_orders import request_of
 from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
 
 KEY = ("main", BTC)

@@ -20,6 +20,9 @@ from .exit_codes import ExitCode
 from .happenings import Happenings, Silent, View
 
 REFRESH_S = 0.25
+MOMENT_S = 0.5
+"""Signals that come together are one wish: some senders send two, as `timeout` does."""
+
 _SIGNALS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
 
 
@@ -52,10 +55,10 @@ async def drive(
         KeyboardInterrupt: it was interrupted before it ran.
     """
     wish = _Interrupts(view)
+    service.on_owned = lambda: control.announce(str(service.session().id))
     await control.bind()
     try:
         await _started(service, strategies, wish)
-        control.announce(str(service.session().id))
         began = time.monotonic()
         gc.collect()
         gc.freeze()  # what lives as long as the session need not be looked at again
@@ -123,12 +126,13 @@ async def _refresh(service: LiveTradingService, view: View) -> None:
 
 
 class _Interrupts:
-    """Turns the first signal into a wish to stop, and the second into an end at once."""
+    """Turns the first signal into a wish to stop, and one a moment later into an end at once."""
 
     def __init__(self, view: View) -> None:
         self._view = view
         self.came = asyncio.Event()
         self.reason = ""
+        self._wished_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._taken = [
             getattr(signal, name)
@@ -140,7 +144,8 @@ class _Interrupts:
             self._loop.add_signal_handler(number, self._first, number)
 
     def _first(self, number: signal.Signals) -> None:
-        self.reason = _SIGNALS[number.name]
+        self.reason = self.reason or _SIGNALS[number.name]
+        self._wished_at = self._wished_at or time.monotonic()
         self.came.set()
         if number is not signal.SIGHUP:
             self._view.tell(
@@ -149,7 +154,11 @@ class _Interrupts:
         for other in (signal.SIGINT, signal.SIGTERM):
             if other in self._taken:
                 self._loop.remove_signal_handler(other)
-                signal.signal(other, _leave)
+                signal.signal(other, self._again)
+
+    def _again(self, _: int, __: FrameType | None) -> None:
+        if time.monotonic() - self._wished_at >= MOMENT_S:
+            _leave()
 
     def forget(self) -> None:
         """Give the signals back."""
@@ -157,7 +166,7 @@ class _Interrupts:
             self._loop.remove_signal_handler(number)
 
 
-def _leave(_: int, __: FrameType | None) -> None:
+def _leave() -> None:
     """End at once. The journal has everything: the next start reconciles with the venue."""
     Silent().tell("left at once; the next start reconciles with the venue")
     os._exit(ExitCode.INTERRUPTED)

@@ -5,6 +5,7 @@ This is the one place where errors are caught.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     never_fail_on_letters()
     try:
         return _run(arguments)
-    except BrokenPipeError:
+    except BrokenPipeError as error:
         _fall_silent()
-        return ExitCode.OK
+        return int(getattr(error, "exit_code", ExitCode.OK))
     except BaseException as error:
         if shows_traceback:
             raise
@@ -111,7 +112,8 @@ def _load(name: str) -> Callable[..., object]:
         try:
             return app(given, prog_name=prog_name, standalone_mode=False)
         except SystemExit as error:  # click's own answer to a pipe that was closed
-            raise BrokenPipeError from error
+            told = error.__context__
+            raise (told if isinstance(told, BrokenPipeError) else BrokenPipeError()) from error
         except typer.Abort as error:  # and to Ctrl-C
             raise KeyboardInterrupt from error
 
@@ -179,4 +181,5 @@ def _is_usage_error(error: BaseException) -> bool:
 
 def _say(text: str) -> None:
     if sys.stderr is not None:
-        print(visible(text, keep=NEWLINE), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # who does not hear it may read the document
+            print(visible(text, keep=NEWLINE), file=sys.stderr, flush=True)

@@ -4,7 +4,8 @@
      1  an unexpected error: a bug of Holdfast or of the machine
      2  wrong usage, bad input, bad configuration, or not possible in the session's state
      3  our own risk rules refused
-     4  the venue refused or can't be reached, or an outcome or, at the end, its books are unknown
+     4  the venue refused or can't be reached, or an outcome or, at the end, its books are unknown;
+        or a session ended before all it had asked for was answered
      5  the journal can't be used: locked, damaged, or its disk or server fails
      6  no session is running in that data folder
      7  the session ended in ERROR; or a replay did, or had a strategy taken off, or every one of
@@ -40,6 +41,9 @@ class ExitCode(enum.IntEnum):
     ALARM = 8
     INTERRUPTED = 130
 
+
+UNFINISHED = "it ended before all it asked for was answered: the next start carries the stop out"
+"""What is said with `VENUE` of a session that ended while it was STOPPING."""
 
 CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (NoSessionRunning, ExitCode.NOT_RUNNING),

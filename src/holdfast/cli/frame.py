@@ -11,6 +11,7 @@ from decimal import Decimal
 from ..engine.order import Order
 from ..model.values import MAIN, NS_PER_S, ZERO, Key, OrderRole, plain
 from ..ports import Venue
+from ..runtime.cut_off import cut_off
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
 from .happenings import Happenings, Line
@@ -51,6 +52,7 @@ class Frame:
     status: str
     reason: str
     is_killed: bool
+    cut_off: tuple[str, ...]
     account: str
     feed: str
     feed_time: datetime
@@ -95,6 +97,7 @@ class Camera:
             status=state.status.value,
             reason=state.status_reason,
             is_killed=state.is_killed,
+            cut_off=tuple(cut_off(live)),
             account=place_of(self._service),
             feed=f"{config.feed} at {speed}",
             feed_time=datetime.fromtimestamp(now, UTC),

@@ -16,6 +16,7 @@ from ..model.errors import SessionStateError
 from ..model.values import MAIN, NS_PER_S, ClOrdId, NewOrder, OrderRole, plain
 from ..runtime.notices import LogNotifier
 from ..runtime.service import LiveTradingService
+from ..runtime.unread import LINE_MAX, has_room
 from ..stats import SessionStats
 from .output import visible
 
@@ -40,6 +41,13 @@ class Line:
     def clock(self) -> str:
         """Return the time of day, UTC."""
         return f"{datetime.fromtimestamp(self.ts / NS_PER_S, UTC):%H:%M:%S}" if self.ts else ""
+
+    @property
+    def early(self) -> str:
+        """Return what is to be told of it while a session starts; "" where that can wait."""
+        if self.kind == "ALARM":
+            return f"ALARM {self.text}"
+        return self.text if self.kind == "NOTICE" else ""
 
 
 class View(Protocol):
@@ -71,9 +79,10 @@ class Silent:
     def refresh(self, figures: SessionStats) -> None: ...
 
     def tell(self, text: str) -> None:
-        """Write a message to stderr, whatever becomes of it."""
+        """Write a message to stderr, whatever becomes of it; none where nobody reads there."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            os.write(sys.stderr.fileno(), f"holdfast: {text}\n".encode())
+            if has_room(sys.stderr):
+                os.write(sys.stderr.fileno(), f"holdfast: {text[:LINE_MAX]}\n".encode())
 
     def end(self) -> None: ...
 

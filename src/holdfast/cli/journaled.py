@@ -12,10 +12,11 @@ from ..model.config import TradingConfig
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning, nothing_runs
 from ..runtime.control_wire import builtins
+from ..runtime.figures import Figures
 from ..runtime.machine import is_made
-from ..runtime.recovery import StateRecoveryService
+from ..runtime.recovery import Recovered, StateRecoveryService
 from ..runtime.views import metrics_view, order_view, position_view, when
-from ..stats import SessionStats, fold_session
+from ..stats import SessionStats
 
 NOTE = "no session is running; this is what the journal says"
 
@@ -42,16 +43,24 @@ def reading(config: TradingConfig) -> Iterator[OwnedJournal]:
         journal.close()
 
 
-def engine_of(config: TradingConfig, journal: OwnedJournal) -> Engine:
+def recovered_from(config: TradingConfig, journal: OwnedJournal) -> Recovered:
     """Return the fold of a journal. Its market is silent: positions are valued at their entry."""
-    return StateRecoveryService(journal).recover(config.engine_settings()).engine
+    return StateRecoveryService(journal).recover(config.engine_settings())
+
+
+def _figures(journal: OwnedJournal, recovered: Recovered) -> SessionStats:
+    """Return the last session's figures, the snapshot's and what came behind it."""
+    figures = Figures(recovered.engine.state.session_id)
+    figures.recall(journal, recovered, is_resumed=True)
+    return figures.stats()
 
 
 def status(config: TradingConfig) -> dict[str, Any]:
     """Return how the last session ended, in the shape that a running one answers in."""
     with reading(config) as journal:
-        engine = engine_of(config, journal)
-        figures = fold_session(journal.replay())
+        recovered = recovered_from(config, journal)
+        figures = _figures(journal, recovered)
+    engine = recovered.engine
     state = engine.state
     document = {
         "is_running": False,
@@ -98,7 +107,7 @@ def _metrics(engine: Engine, figures: SessionStats) -> dict[str, Any]:
 def orders(config: TradingConfig, *, open_only: bool) -> dict[str, Any]:
     """Return the orders that the journal knows to be open, or all that are remembered."""
     with reading(config) as journal:
-        state = engine_of(config, journal).state
+        state = recovered_from(config, journal).engine.state
     chosen = state.all_open_orders() if open_only else list(state.orders.values())
     chosen.sort(key=lambda order: order.created_ts)
     return {"note": NOTE, "orders": builtins([order_view(state, order) for order in chosen])}
@@ -107,7 +116,7 @@ def orders(config: TradingConfig, *, open_only: bool) -> dict[str, Any]:
 def positions(config: TradingConfig) -> dict[str, Any]:
     """Return the positions that the journal knows to be open."""
     with reading(config) as journal:
-        engine = engine_of(config, journal)
+        engine = recovered_from(config, journal).engine
     keys = engine.state.open_keys()
     return {"note": NOTE, "positions": builtins([position_view(engine, key) for key in keys])}
 
@@ -115,4 +124,4 @@ def positions(config: TradingConfig) -> dict[str, Any]:
 def stats(config: TradingConfig) -> SessionStats:
     """Return the last session's figures."""
     with reading(config) as journal:
-        return fold_session(journal.replay())
+        return _figures(journal, recovered_from(config, journal))

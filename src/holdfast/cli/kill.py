@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..model.errors import InputError, JournalLocked
-from ..runtime.control_file import NoSessionRunning
+from ..runtime.control_file import AnswerLost, NoSessionRunning
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json
 
@@ -49,7 +49,7 @@ def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
         try:
             found = place.client().post("/v1/kill", reason=reason, flatten=flatten)
             return {**found, "is_running": True}
-        except NoSessionRunning:
+        except (NoSessionRunning, AnswerLost):
             try:
                 return _latch(place, reason, flatten=flatten)
             except JournalLocked:
@@ -84,7 +84,7 @@ def release(
     place = Place(data_dir, config, database_url)
     try:
         found = place.client().post("/v1/release", operator=who)
-    except NoSessionRunning:
+    except (NoSessionRunning, AnswerLost):
         from ..model.messages import ReleaseKillSwitch
         from .latch import engage
 

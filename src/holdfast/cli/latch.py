@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from ..model.config import TradingConfig
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
 from ..runtime.control_file import NoSessionRunning
 from ..runtime.last_words import record_switch
+from ..runtime.wanted import words_of
 from .journaled import has_journal
 
 
@@ -24,4 +27,8 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
             f"no session runs in {config.data_dir}, and there is no journal there: nothing was "
             "blocked or released, and nothing was made; is the folder right?"
         )
+    if isinstance(message, EngageKillSwitch):
+        message = replace(message, reason=words_of(message.reason))
+    else:
+        message = replace(message, operator=words_of(message.operator))
     record_switch(config, message)

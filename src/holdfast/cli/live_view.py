@@ -5,6 +5,7 @@ The loop only takes a frame of plain values; rich draws the newest one whenever 
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,6 +24,7 @@ from .happenings import Happenings, Line, Silent
 
 FRAMES_PER_S = 4
 WIDTH_MAX = 120
+HINT = "Ctrl-C stops in an orderly way; twice leaves at once"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STATUS_STYLES = {"RUNNING": "bold green", "PAUSED": "bold yellow", "ERROR": "bold red"}
 _LINE_STYLES = {
@@ -45,23 +47,26 @@ class LiveView(Silent):
         self._camera: Camera | None = None
         self._frame: Frame | None = None
         self._live: Live | None = None
+        self._told = ""
 
     def hear_early(self, line: Line) -> None:
-        """Say at once what a start waits for; the picture shows what comes later."""
-        if self._live is None and line.kind == "NOTICE":
-            self.tell(line.text)
+        """Say at once what a start waits for, and what is amiss; the picture shows what follows."""
+        if self._live is None and (early := line.early):
+            self.tell(early)
 
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Begin to draw."""
         self._camera = Camera(service, happenings)
-        self._live = Live(
+        live = Live(
             console=self._console,
             refresh_per_second=FRAMES_PER_S,
             get_renderable=self._draw,
             transient=True,
             redirect_stderr=False,
         )
-        self._live.start()
+        with contextlib.suppress(OSError):  # the terminal was closed: nobody looks
+            live.start()
+            self._live = live
 
     def refresh(self, figures: SessionStats) -> None:
         """Take the next frame."""
@@ -69,30 +74,33 @@ class LiveView(Silent):
             self._frame = self._camera.take(figures)
 
     def tell(self, text: str) -> None:
-        """Write a message above the picture."""
+        """Write a message below the picture, from its thread: a terminal may be held (Ctrl-S)."""
         if self._live is None:
             super().tell(text)
-        else:
-            self._live.console.print(Text(text, style="bold"))
+        self._told = text
 
     def end(self) -> None:
         """Leave the terminal as it was."""
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
             self._live = None
 
     def _draw(self) -> RenderableType:
-        return draw(self._frame, self._console.width) if self._frame else Text("starting ...")
+        if self._frame is None:
+            return Text("starting ...")
+        return draw(self._frame, self._console.width, self._told)
 
 
-def draw(frame: Frame, width: int = WIDTH_MAX) -> RenderableType:
-    """Return a picture of one moment."""
+def draw(frame: Frame, width: int = WIDTH_MAX, told: str = "") -> RenderableType:
+    """Return a picture of one moment, with a message in the place of the hint at its foot."""
     return Group(
         _head(frame, min(width, WIDTH_MAX)),
+        *(Text(f"CUT OFF: {text}", style="bold red") for text in frame.cut_off),
         _positions(frame, min(width, WIDTH_MAX)),
         _orders(frame, min(width, WIDTH_MAX)),
         _happened(frame, min(width, WIDTH_MAX)),
-        Text("Ctrl-C stops in an orderly way; twice leaves at once", style="dim"),
+        Text(told, style="bold") if told else Text(HINT, style="dim"),
     )
 
 

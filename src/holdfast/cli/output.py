@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
@@ -81,8 +82,9 @@ def print_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def warn(text: str) -> None:
-    """Tell a person something beside the answer."""
-    print(f"holdfast: {visible(text, keep=NEWLINE)}", file=sys.stderr)
+    """Tell a person something beside the answer; nobody may be there to hear it."""
+    with contextlib.suppress(OSError):
+        print(f"holdfast: {visible(text, keep=NEWLINE)}", file=sys.stderr)
 
 
 def text_of(value: object) -> str:

@@ -8,7 +8,9 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from ..model.values import NS_PER_S, ZERO
+from ..runtime.cut_off import cut_off
 from ..runtime.service import LiveTradingService
+from ..runtime.unread import LINE_MAX, has_room
 from ..stats import SessionStats
 from .frame import place_of
 from .happenings import Happenings, Line, Silent
@@ -24,7 +26,11 @@ _ALWAYS = frozenset({"ALARM", "SESSION", "KILL", "STRATEGY"})
 
 
 class PlainView(Silent):
-    """Writes to stdout. One that was closed, or is full, is not written to again."""
+    """Writes to stdout. One that was closed, or whose disk is full, is not written to again.
+
+    Where nobody reads, as a pager that waits for its user, lines are left out: a write would wait,
+    and the session with it.
+    """
 
     def __init__(self) -> None:
         self._budget = float(LINES_PER_S_MAX)
@@ -36,9 +42,9 @@ class PlainView(Silent):
         self._is_closed = False
 
     def hear_early(self, line: Line) -> None:
-        """Say at once what a start waits for."""
-        if line.kind == "NOTICE":
-            self.tell(line.text)
+        """Say at once what a start waits for, and what is amiss: it may come to nothing."""
+        if early := line.early:
+            self.tell(early)
 
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Say what runs, and what has happened already."""
@@ -75,6 +81,7 @@ class PlainView(Silent):
             f"realized {figures.total_pnl:+,.2f}  signals {figures.signals:,}  "
             f"denied {figures.denied:,}  orders {figures.orders:,}  "
             f"fills {figures.fills:,}  positions {len(live.engine.state.open_keys())}"
+            + "".join(f"  CUT OFF: {text}" for text in cut_off(live))
         )
 
     def end(self) -> None:
@@ -86,20 +93,21 @@ class PlainView(Silent):
         earned = (now - self._budgeted_at) * LINES_PER_S_MAX
         self._budget = min(LINES_PER_S_MAX, self._budget + earned)
         self._budgeted_at = now
-        if self._budget < 1 and line.kind not in _ALWAYS:
+        is_one_too_many = self._budget < 1 and line.kind not in _ALWAYS
+        if is_one_too_many or not has_room(sys.stdout):
             self._left_out[line.kind] += 1
             return
         self._budget -= 1
-        self._write(f"{line.clock or '--:--:--'} {line.kind:<8} {line.text}")
+        self._write(f"{line.clock or '--:--:--'} {line.kind:<8} {line.text}"[:LINE_MAX])
 
     def _tell_left_out(self) -> None:
-        if self._left_out:
+        if self._left_out and has_room(sys.stdout):
             counts = ", ".join(f"{n:,} {kind}" for kind, n in sorted(self._left_out.items()))
             self._write(f"         ... and {counts} not shown")
             self._left_out.clear()
 
     def _write(self, text: str) -> None:
-        if self._is_closed:
+        if self._is_closed or not has_room(sys.stdout):
             return
         try:
             print(text, file=sys.stdout, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 from collections.abc import Callable, Coroutine, Mapping
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from ..model.errors import ConfigError, InputError, TradingError
-from .exit_codes import ExitCode
+from ..model.values import TradingSessionStatus
+from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir
 from .output import print_json, warn
 
 if TYPE_CHECKING:
     from ..model.config import LoadedConfig
-    from ..runtime.books import BooksReport
     from ..runtime.service import LiveTradingService
     from .driving import Ending
     from .happenings import View
@@ -29,6 +30,9 @@ T = TypeVar("T")
 
 CLOSE = 0.4
 """How like a venue's name a mistake must be to be taken for it: names are long."""
+
+_NOBODY_READS = (errno.EPIPE, errno.EIO)
+"""What writing to a pipe, or to a terminal, says that was closed."""
 
 SYNTHETIC_SPEED = 20.0
 """How fast a made-up market runs where nobody says: nothing is gained by waiting for it."""
@@ -148,18 +152,32 @@ def _run(
         from .ending import Result, finish
 
         result: Result = finish(service, ending, report, wants_report=wants_report)
-    if as_json:
-        print_json(result.document)
-    else:
-        result.print()
-    return _exit_code(ending, service.books)
+    code = _exit_code(ending, service)
+    try:
+        if as_json:
+            print_json(result.document)
+        else:
+            result.print()
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _NOBODY_READS:
+            raise
+        unread = BrokenPipeError()  # how a session ended does not depend on who reads it
+        unread.exit_code = code  # type: ignore[attr-defined]  # entry.py ends with it
+        raise unread from error
+    return code
 
 
-def _exit_code(ending: Ending, books: BooksReport | None) -> ExitCode:
+def _exit_code(ending: Ending, service: LiveTradingService) -> ExitCode:
     from .ending import books_code
 
-    code = books_code(books)
-    return ExitCode.SESSION_ERROR if ending.is_error else code
+    code = books_code(service.books)
+    if ending.is_error:
+        return ExitCode.SESSION_ERROR
+    if code is ExitCode.OK and service.session().status is TradingSessionStatus.STOPPING:
+        warn(UNFINISHED)
+        return ExitCode.VENUE
+    return code
 
 
 async def _session(

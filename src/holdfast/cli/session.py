@@ -8,7 +8,7 @@ import typer
 
 from ..model.values import TradingSessionStatus
 from ..runtime.control_file import NoSessionRunning
-from .exit_codes import ExitCode
+from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DataDir, Place
 from .output import money, print_json, print_pairs, share, text_of, time_of, visible, warn
 
@@ -42,6 +42,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("Session", session["id"]),
             ("Status", f"{session['status']}{_because(session['reason'])}"),
             ("Kill switch", killed),
+            ("CUT OFF", "; ".join(found.get("cut_off", ()))),
             ("Started", time_of(session["started_at"])),
             ("Feed time", time_of(found["time"])),
             ("Feed", text_of(found.get("feed_source"))),
@@ -139,7 +140,7 @@ def stop(
     _tell(found, as_json=as_json)
     if found["session"]["status"] != TradingSessionStatus.STOPPING.value:
         return ExitCode.OK
-    warn("it ended before all it asked for was answered: the next start carries the stop out")
+    warn(UNFINISHED)
     return ExitCode.VENUE
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..model.errors import TradingError, VenueError
+from ..runtime.unread import has_room
 from .exit_codes import ExitCode
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json, warn
@@ -94,13 +95,18 @@ async def _look_on(made: Watch, interval: float, *, is_once: bool, as_json: bool
                     return ExitCode.ALARM if look.alarms else ExitCode.OK
             await shown.wait(interval)
     except asyncio.CancelledError:
-        return ExitCode.ALARM if made.alarms else ExitCode.OK
+        if made.alarms:
+            return ExitCode.ALARM
+        return ExitCode.INTERRUPTED if is_once else ExitCode.OK
     finally:
         await made.close()
 
 
 class _Shown:
-    """Writes looks: a line each, on a terminal one line that is written anew each second."""
+    """Writes looks: a line each, on a terminal one line that is written anew each second.
+
+    Where nobody reads, lines are left out: a watcher that waited for its reader would see nothing.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
@@ -109,6 +115,8 @@ class _Shown:
 
     def show(self, look: Look) -> None:
         self._look = look
+        if not has_room(sys.stdout):
+            return
         if self._as_json:
             import msgspec
 
@@ -118,9 +126,11 @@ class _Shown:
 
     def fail(self, error: TradingError, alarms: Sequence[Sight]) -> None:
         """Tell that a look came to nothing. What the last one showed is no longer written anew."""
-        if self._is_live and self._look is not None:
+        if self._is_live and self._look is not None and has_room(sys.stdout):
             print()
         self._look = None
+        if not has_room(sys.stdout if self._as_json else sys.stderr):
+            return
         if self._as_json:
             import msgspec
 
@@ -137,7 +147,7 @@ class _Shown:
 
         began = time.monotonic()
         while (passed := time.monotonic() - began) < seconds:
-            if self._is_live and self._look is not None:
+            if self._is_live and self._look is not None and has_room(sys.stdout):
                 print(f"\r\x1b[2K{_line(self._look, passed)}", end="", flush=True)
             await asyncio.sleep(min(REFRESH_S, seconds - passed))
 

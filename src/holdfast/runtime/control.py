@@ -57,7 +57,7 @@ _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class ControlServer:
     """Serves one session. `bind` takes the port before the session begins, `announce` writes
-    the control file once it runs, `close` ends both.
+    the control file once it owns the journal, `close` ends both.
 
     Args:
         port: 0 takes a free one.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..model import errors
 from ..model.errors import TradingError
-from .control_file import Endpoint, NoSessionRunning, nothing_runs, read_endpoint
+from .control_file import AnswerLost, Endpoint, NoSessionRunning, nothing_runs, read_endpoint
 
 TIMEOUT_S = 90.0
 """How long an answer is waited for: a stop may wait 30 s for the venue's answers, and 30 s for its
@@ -47,9 +47,9 @@ class ControlClient:
 
         Raises:
             TradingError: of the kind that the session raised; OutcomeUnknownError where it does
-                not answer.
+                not answer, AnswerLost where it ends before.
         """
-        given = {name: value for name, value in body.items() if value is not None}
+        given = {name: _words(value) for name, value in body.items() if value is not None}
         return self._ask("POST", path, json.dumps(given).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
@@ -70,22 +70,35 @@ class ControlClient:
             kind = TradingError if body is None else errors.OutcomeUnknownError
             raise kind(
                 f"the session did not answer within {self._timeout_s:g} s; look at it with: "
-                "holdfast status"
+                f"holdfast status; if that hangs too, end process {self.endpoint.pid}: the next "
+                "start goes on where it was"
             ) from None
         except (http.client.HTTPException, OSError) as error:
-            raise NoSessionRunning(
-                f"the session ended before it had answered ({type(error).__name__}: {error})"
+            why = f"the session ended before it had answered ({type(error).__name__}: {error})"
+            if body is None:
+                raise NoSessionRunning(why) from error
+            raise AnswerLost(
+                f"{why}, and nobody knows what came of it; the next start finds out"
             ) from error
         finally:
             connection.close()
         return _checked(response.status, text)
 
 
+def _words(value: object) -> object:
+    """Write bytes of a command line that are no text as escapes: nothing fails for its reason."""
+    if not isinstance(value, str):
+        return value
+    return value.encode(errors="backslashreplace").decode()
+
+
 def _checked(status: int, text: bytes) -> Answer:
     try:
         answer: Answer = json.loads(text)
     except ValueError as error:
-        raise TradingError(f"no session answers there: HTTP {status}, {text[:80]!r}") from error
+        raise NoSessionRunning(f"no session answers there: HTTP {status}, {text[:80]!r}") from error
+    if status == http.client.UNAUTHORIZED:
+        raise NoSessionRunning("another session answers there: the one of this folder has died")
     if status < http.client.BAD_REQUEST:
         return answer
     told = str(answer.get("error", f"HTTP {status}"))

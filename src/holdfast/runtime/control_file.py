@@ -11,7 +11,7 @@ import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..model.errors import ConfigError, SessionStateError
+from ..model.errors import ConfigError, OutcomeUnknownError, SessionStateError
 
 FILE_NAME = "control.json"
 SIZE_MAX = 4096
@@ -20,6 +20,10 @@ OWNER_ONLY = 0o600
 
 class NoSessionRunning(SessionStateError):
     """No process runs a session in that data folder."""
+
+
+class AnswerLost(OutcomeUnknownError):
+    """The session was told to do something, and ended before it had answered."""
 
 
 @dataclass(frozen=True, slots=True)

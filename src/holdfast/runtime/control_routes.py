@@ -27,6 +27,7 @@ from .control_wire import (
     one_of,
     parse,
 )
+from .cut_off import cut_off
 from .service import LiveTradingService
 from .views import when
 
@@ -34,6 +35,8 @@ KILL_PATIENCE_S = 30.0
 """How long a kill waits for a failed life's successor, which it then ends."""
 
 KILL_RETRY_S = 0.05
+
+NOTE = "the session is not running yet, or has just ended: this is what its journal says"
 
 SERVICE: web.AppKey[LiveTradingService] = web.AppKey("service", LiveTradingService)
 
@@ -54,11 +57,32 @@ async def status(request: web.Request) -> web.Response:
     return _json(status_of(_service(request)))
 
 
+def _note(service: LiveTradingService) -> dict[str, str]:
+    """Say, where it does not run, that what follows is older than the venue's books."""
+    return {} if service.is_running() else {"note": NOTE}
+
+
+def _cut_off(service: LiveTradingService) -> list[str]:
+    """Return what does not come of what a running session has to see."""
+    return cut_off(service.live) if service.is_running() else []
+
+
+def _check_running(service: LiveTradingService) -> None:
+    """Refuse what needs the venue's books.
+
+    Raises:
+        SessionStateError: they have not come yet.
+    """
+    if not service.is_running():
+        raise SessionStateError("the session is not running yet: the venue's books come first")
+
+
 def status_of(service: LiveTradingService) -> dict[str, object]:
     """Return what `status` shows of a running session."""
     live = service.live
     return {
         "is_running": service.is_running(),
+        **_note(service),
         "session": service.session(),
         "metrics": service.operations.metrics(service.now()) if service.is_running() else None,
         "venue": live.venue.name,
@@ -69,6 +93,7 @@ def status_of(service: LiveTradingService) -> dict[str, object]:
         "restarts": service.restarts,
         **_kill_switch(service),
         "stopped_strategies": dict(live.engine.state.stopped_strategies),
+        "cut_off": _cut_off(service),
         **_accounts_of(service),
     }
 
@@ -92,8 +117,9 @@ def _accounts_of(service: LiveTradingService) -> dict[str, object]:
 
 async def orders(request: web.Request) -> web.Response:
     """Return the open orders; with `?all=1` all that are remembered."""
-    wants_all = request.query.get("all", "") in ("1", "true")
-    return _json({"orders": await _service(request).get_orders(open_only=not wants_all)})
+    wants_all, service = request.query.get("all", "") in ("1", "true"), _service(request)
+    found = await service.get_orders(open_only=not wants_all)
+    return _json({**_note(service), "orders": found})
 
 
 async def order(request: web.Request) -> web.Response:
@@ -101,7 +127,8 @@ async def order(request: web.Request) -> web.Response:
 
 
 async def positions(request: web.Request) -> web.Response:
-    return _json({"positions": await _service(request).get_positions()})
+    service = _service(request)
+    return _json({**_note(service), "positions": await service.get_positions()})
 
 
 async def stats(request: web.Request) -> web.Response:
@@ -110,8 +137,9 @@ async def stats(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    account = request.query.get("account", MAIN)
-    return _json({"metrics": await _service(request).get_metrics(account)})
+    account, service = request.query.get("account", MAIN), _service(request)
+    _check_running(service)
+    return _json({"metrics": await service.get_metrics(account)})
 
 
 async def explain(request: web.Request) -> web.Response:
@@ -153,13 +181,15 @@ async def cancel(request: web.Request) -> web.Response:
         return _json({"order": await service.cancel_order(order_id)})
     # Exits and stops protect: they go with their position.
     entries = [o.id for o in await service.get_orders() if not o.reduce_only and o.id is not None]
+    if not entries:
+        _check_running(service)  # there may be some of which only the venue knows
     # All at once: one that is refused, or not answered, holds no other up.
     cancels = [service.cancel_order(entry) for entry in entries]
     answers = await asyncio.gather(*cancels, return_exceptions=True)
     cancelled, failed = [], {}
     for entry, answer in zip(entries, answers, strict=True):
-        if isinstance(answer, SessionStateError):  # it has just ended by itself
-            failed[entry] = str(answer)
+        if isinstance(answer, SessionStateError) and not service.operations.is_open(entry):
+            failed[entry] = str(answer)  # it has just ended by itself
         elif isinstance(answer, BaseException):
             raise answer
         else:

@@ -57,14 +57,22 @@ class Lives:
 
     Args:
         make: assembles a life, not yet open.
+        on_owned: called once the first life owns the journal, before it is opened.
     """
 
-    def __init__(self, make: Make, config: TradingConfig, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        make: Make,
+        config: TradingConfig,
+        notifier: Notifier,
+        on_owned: Callable[[], None] = lambda: None,
+    ) -> None:
         self.fault = ""
         self.restarts = 0
         self.is_starting = False  # the first life opens: nothing runs yet
         self.books: BooksReport | None = None
         self._make = make
+        self._on_owned = on_owned
         self._config = config
         self._notifier = notifier
         self._live: LiveSession | None = None
@@ -89,12 +97,19 @@ class Lives:
         return self._task is not None and not self._task.done()
 
     @property
+    def is_under_way(self) -> bool:
+        """Tell whether the session runs or starts."""
+        return self.is_starting or self.is_running
+
+    @property
     def status(self) -> TradingSessionStatus:
         """Return where the session stands; between two lives it is in ERROR."""
         if self._final is not None:
             return self._final
         if self._live is None:
             return TradingSessionStatus.STOPPED
+        if self.is_starting and not self._live.shell.has_begun:
+            return TradingSessionStatus.STARTING
         return TradingSessionStatus.ERROR if self._live.has_failed else self._live.status
 
     async def start(self) -> None:
@@ -118,10 +133,9 @@ class Lives:
             await asyncio.shield(self._task)
 
     async def stop(self, reason: str, *, flatten: bool) -> None:
-        """Bring the session to its end; one that starts, or starts anew, is waited for to do it."""
-        while self.is_starting:
-            self._turned.clear()
-            await self._turned.wait()
+        """Bring the session to its end; one that starts anew is waited for to do it."""
+        if self.is_starting:
+            await self._stop_at_the_start(reason, flatten=flatten)
         while self.is_running:
             live = self._live
             assert live is not None, "a running session has a life"
@@ -141,6 +155,15 @@ class Lives:
                 break
         await self.wait()
 
+    async def _stop_at_the_start(self, reason: str, *, flatten: bool) -> None:
+        """Tell the life that opens to stop, as soon as it hears, and wait for it to have opened."""
+        live = await self.begun(is_urgent=True)
+        if live and not live.has_failed and live.status is TradingSessionStatus.STARTING:
+            live.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
+        while self.is_starting:
+            self._turned.clear()
+            await self._turned.wait()
+
     def reset(self, reason: str) -> None:
         """Leave ERROR for STOPPED, on record.
 
@@ -156,7 +179,7 @@ class Lives:
         Args:
             is_urgent: do not wait, behind that, until it has opened as well.
         """
-        while (live := self._live) and self.is_running:
+        while (live := self._live) and self.is_under_way:
             if live.has_failed or live.shell.has_begun:
                 break
             await self._next_after(live, self._heard if is_urgent else self._turned)
@@ -174,7 +197,7 @@ class Lives:
             record_switch(self._config, message)
             return
         live = await self.begun(is_urgent=isinstance(message, msg.EngageKillSwitch))
-        if live is None or not self.is_running:
+        if live is None or not self.is_under_way:
             raise SessionStateError("no session is running")
         live.shell.ask(message)
         await live.shell.recorded()
@@ -187,7 +210,7 @@ class Lives:
         And when the next one has to wait for the venue.
         """
         had_begun = live.shell.has_begun
-        while self._live is live and self.is_running and live.shell.has_begun is had_begun:
+        while self._live is live and self.is_under_way and live.shell.has_begun is had_begun:
             if self._is_away:
                 return
             news.clear()
@@ -207,6 +230,8 @@ class Lives:
             live.halt = before.engine.state.status_reason
         live.shell.listeners.append(self._hear)
         try:
+            if self.is_starting:
+                self._on_owned()
             await live.open()
         except BaseException as error:
             self._live = before

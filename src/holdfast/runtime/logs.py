@@ -20,6 +20,7 @@ import structlog
 from ..model.errors import ConfigError
 from .notices import NOTICES
 from .redaction import Redactor
+from .unread import LINE_MAX, has_room
 
 FILE_NAME = "holdfast.log"
 FILE_BYTES_MAX = 10_000_000
@@ -110,7 +111,7 @@ def _file(folder: Path) -> logging.Handler:
 
 
 def _console(level: str, hidden: Collection[str]) -> logging.Handler:
-    console: logging.StreamHandler[TextIO] = logging.StreamHandler(sys.stderr)
+    console = _Console(sys.stderr)
     console.setLevel(level)
     console.addFilter(lambda record: record.name not in hidden)
     return console
@@ -147,7 +148,8 @@ class _FirstLine(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record, and say where there is more."""
         line, _, more = super().format(record).partition("\n")
-        return f"{line} (the log has more)" if more else line
+        more = more or line[LINE_MAX:]
+        return f"{line[:LINE_MAX]} (the log has more)" if more else line
 
 
 def _one_line(_: object, __: str, event: _Event) -> str:
@@ -187,6 +189,15 @@ class _BoundedHandler(QueueHandler):
             self.queue.put_nowait(record)
         except queue.Full:
             self._dropped += 1
+
+
+class _Console(logging.StreamHandler[TextIO]):
+    """Leaves out what nobody reads: the file is written by the same thread."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, if that need not wait."""
+        if has_room(self.stream):
+            super().emit(record)
 
 
 class _QuietFile(RotatingFileHandler):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from decimal import Decimal
-
-import msgspec
 
 from ..engine.order import RequestState
 from ..model import events as ev
@@ -19,32 +16,26 @@ from ..model.errors import (
     TradingError,
     UnknownOrderError,
     VenueError,
+    VenueRefused,
     VenueUnavailable,
 )
 from ..model.values import (
-    NS_PER_S,
-    OPERATOR,
     ZERO,
     AccountId,
     Amount,
     ClOrdId,
     Key,
     OrderStatus,
-    OrderType,
-    Side,
-    StrategyId,
-    TimeInForce,
 )
 from .live import LiveSession
 from .refusals import denial_error, room_in_s, venue_error
+from .user_orders import placed_id, positive, request_of
 from .views import (
-    AMOUNTS,
     Metrics,
     Order,
     OrderResult,
     Position,
     amount,
-    choice,
     metrics_view,
     order_view,
     position_view,
@@ -176,7 +167,7 @@ class Operations:
             SessionStateError: it has ended already.
             VenueError: the venue would not, or was not reached, and the order is still open.
         """
-        cl_ord_id = _placed(order_id)
+        cl_ord_id = placed_id(order_id)
         with self._refusals(cl_ord_id) as refusals:
             self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
             order = self._engine.state.orders[cl_ord_id]
@@ -206,7 +197,7 @@ class Operations:
             RiskDenied: a rule refused the larger order.
             VenueError: the venue would not, or was not reached; the order stands as it was.
         """
-        cl_ord_id = _placed(order_id)
+        cl_ord_id = placed_id(order_id)
         request = msg.ModifyRequest(
             cl_ord_id=cl_ord_id,
             qty=None if new_quantity is None else positive(new_quantity, "new_quantity"),
@@ -249,10 +240,15 @@ class Operations:
         Raises:
             UnknownOrderError: none of that id is remembered.
         """
-        order = self._engine.state.orders.get(_placed(order_id))
+        order = self._engine.state.orders.get(placed_id(order_id))
         if order is None:
             raise UnknownOrderError(f"no order {order_id} is known")
         return order_view(self._engine.state, order)
+
+    def is_open(self, cl_ord_id: ClOrdId) -> bool:
+        """Tell whether an order is known and has not ended."""
+        order = self._engine.state.orders.get(cl_ord_id)
+        return order is not None and order.is_open
 
     def orders(self, *, open_only: bool = True) -> list[Order]:
         """Return the open orders, or all that are remembered, oldest first."""
@@ -303,8 +299,7 @@ class Operations:
             ),
             f"the close of {key[1]}",
         )
-        for cl_ord_id in sent:
-            self._accepted(cl_ord_id)
+        self._done(sent, key, ZERO)
         return position_view(self._engine, key)
 
     async def adjust(self, symbol: str, target_quantity: Amount, account: str = "") -> Position:
@@ -323,12 +318,31 @@ class Operations:
         sent = self._sent(facts)
         orders = [self._engine.state.orders[i] for i in sent]
         await self._until(lambda: not any(o.is_open for o in orders), f"the adjustment of {key[1]}")
-        for cl_ord_id in sent:
-            self._accepted(cl_ord_id)
+        self._done(sent, key, target)
         for fact in facts:
             if isinstance(fact, ev.OrderDenied):
                 raise denial_error(fact, self._engine.core.settings.limits)
         return position_view(self._engine, key)
+
+    def _done(self, sent: list[ClOrdId], key: Key, target: Decimal) -> None:
+        """See that orders at the market were taken, and brought a position to where it was to be.
+
+        Raises:
+            VenueRefused: the venue declined one, or ended it before it had filled.
+            VenueUnavailable: one never reached the venue.
+        """
+        for cl_ord_id in sent:
+            held = self._engine.state.position(key).qty
+            if held == target:
+                return
+            self._accepted(cl_ord_id)
+            order = self._engine.state.orders[cl_ord_id]
+            if order.cum_qty < order.qty:
+                why = f": {order.reason}" if order.reason else ""
+                raise VenueRefused(
+                    f"{cl_ord_id} is {order.status.value} with {order.cum_qty:f} of {order.qty:f} "
+                    f"filled{why}; the position in {key[1]} is {held:f}"
+                )
 
     def metrics(self, now: int, account: str = "") -> Metrics:
         """Return how an account stands."""
@@ -343,57 +357,3 @@ def _shortfall(placed: Order) -> str:
     if has_ended and not placed.filled_quantity:
         return placed.reason or "it ended without a fill"
     return ""
-
-
-def _placed(order_id: str | None) -> ClOrdId:
-    if order_id is None:
-        raise UnknownOrderError("the order was never placed: it has no id")
-    if not isinstance(order_id, str):
-        raise InputError(f"an order is named by its id, was {order_id!r:.80}")
-    return ClOrdId(order_id)
-
-
-def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
-    """Turn a user's order into what the engine hears.
-
-    Raises:
-        InputError: a value can't be used.
-    """
-    given = {name: getattr(order, name) for name in AMOUNTS}
-    request = msg.PlaceRequest(
-        symbol=symbol_of(order.symbol),
-        side=choice(Side, order.side, "side"),
-        qty=positive(order.quantity, "quantity"),
-        order_type=choice(OrderType, order.order_type, "order_type"),
-        time_in_force=choice(TimeInForce, order.time_in_force, "time_in_force"),
-        reduce_only=order.reduce_only,
-        expire_ts=None if order.expire_at is None else since_1970(order.expire_at),
-        strategy_id=StrategyId(order.strategy_id or OPERATOR),
-        request_id=request_id,
-        account=AccountId(order.account),
-    )
-    values = {name: positive(value, name) for name, value in given.items() if value is not None}
-    return msgspec.structs.replace(request, **values)
-
-
-def since_1970(when: datetime) -> int:
-    """Return a time as nanoseconds UTC.
-
-    Raises:
-        InputError: it does not say its time zone.
-    """
-    if when.tzinfo is None:
-        raise InputError(f"expire_at must say its time zone, was {when.isoformat()}")
-    return int(when.timestamp()) * NS_PER_S
-
-
-def positive(value: Amount, name: str) -> Decimal:
-    """Take a number that must be above zero.
-
-    Raises:
-        InputError: it is not; the text names it.
-    """
-    number = amount(value, name)
-    if number <= ZERO:
-        raise InputError(f"{name} must be above 0, was {value!r}")
-    return number

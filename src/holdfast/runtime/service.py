@@ -6,7 +6,7 @@ lives follow each other that of `lives`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -84,6 +84,7 @@ class LiveTradingService:
         self._wanted: Wanted | None = None
         self._operations: Operations | None = None
         self._figures: Figures | None = None
+        self.on_owned: Callable[[], None] = lambda: None  # told by a start that owns the journal
 
     def set_broker(self, broker: LiveBrokerAdapter) -> None:
         """Trade this account as the main one, not the configured venue's; not in a dry run.
@@ -122,7 +123,7 @@ class LiveTradingService:
             SessionStateError: a session is running.
             TradingError: it can't be started; the text says what to do.
         """
-        if self.is_running() or (self._lives and self._lives.is_starting):
+        if self._lives and self._lives.is_under_way:
             raise SessionStateError("a session is running: stop it first")
         self._wanted = Wanted(
             portfolio_id=str(portfolio_id or uuid4()),
@@ -132,8 +133,8 @@ class LiveTradingService:
             feed=feed,
             executes=execute_signals,
         )
-        lives = Lives(self._make_life, self.config, self._notifier)
-        before, self._lives = self._lives, lives
+        lives = Lives(self._make_life, self.config, self._notifier, self.on_owned)
+        before, self._lives, self._operations = self._lives, lives, None
         try:
             await lives.start()
         except BaseException:
@@ -169,8 +170,8 @@ class LiveTradingService:
 
     @property
     def operations(self) -> Operations:
-        """Return what acts on the running session; a SessionStateError where none runs."""
-        if self._operations is None or not self.is_running():
+        """Return what acts on the session; a SessionStateError where none runs or starts."""
+        if self._operations is None or not (self._lives and self._lives.is_under_way):
             raise SessionStateError("no session is running")
         return self._operations
 
@@ -211,7 +212,7 @@ class LiveTradingService:
         if (lives := self._lives) is None:
             raise SessionStateError("no session was started")
         wants_flat = self.config.on_stop == "flatten" if flatten is None else flatten
-        if lives.is_running or lives.is_starting:
+        if lives.is_under_way:
             await lives.stop(reason, flatten=wants_flat)
             await self.event_bus.drain()
         elif lives.status is TradingSessionStatus.ERROR:
@@ -247,10 +248,9 @@ class LiveTradingService:
     async def execute_order(self, order: Order) -> OrderResult:
         """Check an order and take it on; what went wrong is in the result."""
         try:
-            operations = self.operations
+            return await self.operations.execute(order)
         except SessionStateError as error:
             return OrderResult(success=False, order_id=None, error=str(error), order=order)
-        return await operations.execute(order)
 
     async def place_order(  # noqa: PLR0913 - all that an order may name
         self,
@@ -397,4 +397,4 @@ class LiveTradingService:
         live = self._running()
         assert self._lives is not None, "a life has lives"
         stats = self._figures.stats() if self._figures else SessionStats()
-        return session_view(live.engine.state, live.plan, stats, self._lives.status, self.fault)
+        return session_view(live, stats, self._lives.status, self.fault)

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from ..engine.engine import Engine
@@ -33,7 +33,9 @@ from ..model.values import (
     to_decimal,
 )
 from ..stats import SessionStats
-from .parts import Plan
+
+if TYPE_CHECKING:
+    from .live import LiveSession
 
 E = TypeVar("E", bound=enum.Enum)
 
@@ -245,22 +247,24 @@ def when(ts: int) -> datetime:
 
 
 def session_view(
-    state: State, plan: Plan, stats: SessionStats, status: TradingSessionStatus, fault: str
+    live: LiveSession, stats: SessionStats, status: TradingSessionStatus, fault: str
 ) -> TradingSession:
-    """Show a session."""
+    """Show a session. Before its own epoch has begun the fold speaks of the one before it."""
+    state, plan = live.engine.state, live.plan
+    is_told = live.shell.has_begun or plan.is_resumed
     ended = status in (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
     return TradingSession(
-        id=UUID(state.session_id),
-        portfolio_id=_as_uuid(state.portfolio_id),
+        id=UUID(plan.session_id),
+        portfolio_id=_as_uuid(plan.portfolio_id),
         status=status,
-        started_at=when(state.session_started_ts),
+        started_at=when(state.session_started_ts if is_told else live.now()),
         stopped_at=when(state.last_ts) if ended else None,
         total_trades=stats.total_trades,
         winning_trades=stats.winning_trades,
         losing_trades=stats.losing_trades,
         total_pnl=stats.total_pnl,
         max_drawdown=Decimal(repr(stats.max_drawdown)),
-        reason=fault or state.status_reason,
+        reason=fault or (state.status_reason if is_told else ""),
         strategies=tuple(plan.strategies),
         symbols=plan.symbols,
     )
