@@ -132,6 +132,10 @@ def test_what_a_deaf_connection_missed_behind_a_restart_of_the_exchange_is_told(
     assert play(Spec(seed=20_000_757, storm_s=18)).violations == ()
 
 
+def test_a_trade_of_before_the_exchange_counted_anew_is_not_taken_for_the_next_one():
+    assert play(Spec(seed=23_004_004, storm_s=18)).violations == ()
+
+
 def test_trades_that_a_silent_connection_kept_back_until_it_was_replaced_are_told():
     assert play(Spec(seed=192, storm_s=18)).violations == ()
 

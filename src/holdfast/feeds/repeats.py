@@ -64,6 +64,8 @@ class Repeats:
                 # A venue that lost its memory counts anew, but its time goes on.
                 if is_lost and last[1] - AGAIN_NS_MAX <= ts <= last[1]:
                     return True
+            elif is_lost and last[1] - AGAIN_NS_MAX <= ts < last[1]:
+                return True  # numbered by the count of before; no later one is of earlier
             elif kind is Trade and number > last[0] + 1 and not is_lost:
                 self._tell_gap(message.symbol, last[0] + 1, number - 1)
             if is_lost:

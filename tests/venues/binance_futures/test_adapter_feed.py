@@ -258,6 +258,22 @@ async def test_what_a_new_connection_tells_again_is_shown_once():
     assert [each.ts for each in taken[len(shown) :]] == [9 * 10**6] * 3
 
 
+async def test_what_was_told_before_a_venue_counted_anew_goes_on_nowhere():
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    for frame in (agg_trade(2, ms=7), agg_trade(3, ms=8)):
+        feed._hear(frame)
+    feed._lost(binance_futures.MARKET, (BTC,))
+    for frame in (agg_trade(1, ms=20), agg_trade(2, ms=21)):  # it has lost its memory
+        feed._hear(frame)
+
+    feed._lost(binance_futures.MARKET, (BTC,))
+    for frame in (agg_trade(3, ms=8), agg_trade(3, ms=22)):
+        feed._hear(frame)
+
+    assert [each.ts for each in taken] == [each * 10**6 for each in (7, 8, 20, 21, 22)]
+
+
 async def test_what_was_told_before_a_path_was_lost_does_not_bring_a_symbol_back():
     feed = begun("http://127.0.0.1:9")
     takes_all(feed)
