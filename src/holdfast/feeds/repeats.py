@@ -56,19 +56,24 @@ class Repeats:
         place = (message.symbol, kind)
         last = self._last.get(place)
         if last is not None:
-            is_lost = place in self._lost
-            if number <= last[0]:
-                is_near = abs(ts - last[1]) <= AGAIN_NS_MAX
-                if not is_lost and is_near and number <= last[0] + repeated_up_to:
+            if place in self._lost:
+                if _is_told_again(number, ts, *last):
                     return True
-                # A venue that lost its memory counts anew, but its time goes on.
-                if is_lost and last[1] - AGAIN_NS_MAX <= ts <= last[1]:
-                    return True
-            elif is_lost and last[1] - AGAIN_NS_MAX <= ts < last[1]:
-                return True  # numbered by the count of before; no later one is of earlier
-            elif kind is Trade and number > last[0] + 1 and not is_lost:
-                self._tell_gap(message.symbol, last[0] + 1, number - 1)
-            if is_lost:
                 self._lost.discard(place)
+            elif number <= last[0]:
+                if abs(ts - last[1]) <= AGAIN_NS_MAX and number <= last[0] + repeated_up_to:
+                    return True
+            elif kind is Trade and number > last[0] + 1:
+                self._tell_gap(message.symbol, last[0] + 1, number - 1)
         self._last[place] = number, ts
         return False
+
+
+def _is_told_again(number: int, ts: int, last_number: int, last_ts: int) -> bool:
+    """Tell whether a new connection says what was heard before the last one was lost.
+
+    A venue that lost its memory counts anew, but its time goes on: an old number that happens to
+    follow the new ones is of an earlier time.
+    """
+    newest_ts = last_ts if number <= last_number else last_ts - 1
+    return last_ts - AGAIN_NS_MAX <= ts <= newest_ts
