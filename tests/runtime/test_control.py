@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import stat
 from datetime import datetime
@@ -230,8 +231,10 @@ async def test_an_order_that_is_not_taken_back_keeps_no_other_from_it(tmp_path, 
 
         monkeypatch.setattr(venue, "cancel", cancel)
         monkeypatch.setattr(operations, "ANSWER_PATIENCE_S", 1.0)
-        with pytest.raises(VenueRefused, match="no"):
+        told = f"2 taken back, 2 not: {refused}: no; {silent}: the cancel of {silent}: no answer"
+        with pytest.raises(VenueRefused, match=re.escape(told)) as raised:
             await desk.post("/v1/orders/all/cancel")
+        assert raised.value.code == -4000
 
         left = {order.id for order in await desk.service.get_orders()}
         assert left == {refused, silent}
