@@ -5,6 +5,7 @@ Rule: only its owner may read or write it. One that others could have read or ch
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -55,6 +56,8 @@ def write_endpoint(data_dir: Path, endpoint: Endpoint) -> Path:
             json.dump(asdict(endpoint), file)
         draft.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise ConfigError(
             f"{path} can't be written: {error.strerror}; name another folder with --data-dir"
         ) from error
@@ -85,9 +88,11 @@ def read_endpoint(data_dir: Path) -> Endpoint:
         raise nothing_runs(data_dir) from None
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
-    with os.fdopen(fd, "rb") as file:
+    try:
         _check_owner(path, os.fstat(fd))
-        endpoint = _parse(path, file.read(SIZE_MAX))
+        endpoint = _parse(path, os.read(fd, SIZE_MAX))
+    finally:
+        os.close(fd)
     if not is_alive(endpoint.pid):
         raise nothing_runs(data_dir)
     return endpoint
