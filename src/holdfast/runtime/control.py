@@ -83,13 +83,19 @@ class ControlServer:
         await self._runner.setup()
         await web.SockSite(self._runner, taken).start()
 
-    def announce(self, session_id: str) -> None:
-        """Write where the session is reached.
+    def announce(self, session_id: str, *, is_running: bool = False) -> None:
+        """Write where the session is reached, and whether it has come to run.
 
         Raises:
             ConfigError: the data folder can't be written to.
         """
-        endpoint = Endpoint(url=self.url, token=self.token, pid=os.getpid(), session=session_id)
+        endpoint = Endpoint(
+            url=self.url,
+            token=self.token,
+            pid=os.getpid(),
+            session=session_id,
+            is_running=is_running,
+        )
         write_endpoint(self._data_dir, endpoint)
 
     def withdraw(self) -> None:

@@ -29,12 +29,13 @@ class AnswerLost(OutcomeUnknownError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a session is reached. `repr` hides the token."""
+    """Where a session is reached, and whether it had come to run. `repr` hides the token."""
 
     url: str
     token: str
     pid: int
     session: str
+    is_running: bool = False
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url!r}, pid={self.pid}, session={self.session!r})"
@@ -142,6 +143,7 @@ def _parse(path: Path, text: bytes) -> Endpoint:
             token=str(found["token"]),
             pid=int(found["pid"]),
             session=str(found["session"]),
+            is_running=bool(found.get("is_running")),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} does not say where a session is; remove it") from error
