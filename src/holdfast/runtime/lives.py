@@ -308,8 +308,13 @@ def _take_entries_back(live: LiveSession, error: BaseException) -> None:
 
 
 async def _closed(live: LiveSession) -> None:
-    with contextlib.suppress(TradingError, OSError):
+    """Close a life, whatever becomes of it: its end has to be put on record."""
+    try:
         await live.close()
+    except (TradingError, OSError) as error:
+        _log.warning("the session could not be left in order: %s", error)
+    except Exception:  # noqa: BLE001 - it must not end without a word
+        _log.exception("the session could not be left in order")
 
 
 def record_end(config: TradingConfig, message: msg.FailSession | msg.ResetSession) -> None:
