@@ -417,6 +417,21 @@ async def test_an_entry_that_can_not_be_taken_back_keeps_no_other_from_it(tmp_pa
         assert any("given up" in text for level, text in notices.lines if level == "alarm")
 
 
+async def test_an_end_that_can_not_be_put_on_record_is_told_all_the_same(tmp_path, monkeypatch):
+    def record_end(config, message):
+        raise RuntimeError("our own mistake")
+
+    monkeypatch.setattr(lives, "record_end", record_end)
+    notices = Notices()
+    service = LiveTradingService(config=config_in(tmp_path, auto_restart=False), notifier=notices)
+    async with running(tmp_path, service=service) as desk:
+        desk.service.live.shell.fail(RuntimeError("a bug"))
+        await desk.service.wait()
+
+        assert any("given up" in text for level, text in notices.lines if level == "alarm")
+        assert desk.status is S.ERROR
+
+
 async def test_a_venue_that_can_not_be_left_keeps_no_end_from_the_record(tmp_path, monkeypatch):
     notices = Notices()
     service = LiveTradingService(config=config_in(tmp_path, auto_restart=False), notifier=notices)

@@ -290,13 +290,13 @@ class Lives:
 
     async def _give_up(self, live: LiveSession, error: BaseException) -> None:
         """Take entries back, if the account is still ours, and put ERROR on record."""
+        self._notifier.notify("alarm", f"the session is given up: {self.fault}")
         _take_entries_back(live, error)
         await _closed(live)
         self._final = TradingSessionStatus.ERROR
         if not isinstance(error, JournalError):
             with contextlib.suppress(TradingError, OSError):  # the next start finds it cut off
                 record_end(self._config, msg.FailSession(reason=self.fault))
-        self._notifier.notify("alarm", f"the session is given up: {self.fault}")
 
     def _blame(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"
