@@ -16,12 +16,13 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.cli.driving import MOMENT_S
-from holdfast.cli.ending import FIELDS, books_code
+from holdfast.cli.ending import FIELDS, Result, books_code
 from holdfast.cli.exit_codes import ExitCode
 from holdfast.cli.run import seconds_of
 from holdfast.journal import open_journal
 from holdfast.model.errors import InputError
 from holdfast.model.messages import VenueSnapshot
+from holdfast.stats import SessionStats
 from holdfast.venues import PaperVenue
 from tests.cli.desk import FAST, recording, rows, run_json, start
 
@@ -125,6 +126,21 @@ def test_how_a_session_ended_does_not_depend_on_who_reads_it(tmp_path, monkeypat
         code = main([*map(str, play(recording(tmp_path), "--no-report"))])
 
     assert code == ExitCode.VENUE
+
+
+def test_no_reason_steers_the_terminal_that_it_is_shown_on(capsys):
+    """It may be a venue's own text, or that of whoever stopped the session."""
+    clears = "\x1b[2J"
+    document = {
+        "status": "STOPPED",
+        "reason": clears,
+        "books": {"positions_diff": "0", "balance_diff": "0"},
+        "report": None,
+    }
+    figures = SessionStats(denials={"link": 1}, denial_reasons={"link": clears})
+    Result(document, figures, []).print()
+
+    assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_report_goes_where_it_is_asked_for_or_nowhere(capsys, tmp_path):

@@ -137,6 +137,28 @@ async def test_a_terminal_that_is_held_holds_nothing_else_up(tmp_path):
     assert "interrupted" in out.getvalue()
 
 
+async def test_a_picture_that_failed_once_is_drawn_again(tmp_path):
+    """A terminal that another program made non-blocking refuses a write now and then."""
+    has_failed, is_drawn_again = threading.Event(), threading.Event()
+
+    class Fickle(io.StringIO):
+        def write(self, text):
+            if "RUNNING" in text and not has_failed.is_set():
+                has_failed.set()
+                raise BlockingIOError("write could not complete without blocking")
+            if "RUNNING" in text:
+                is_drawn_again.set()
+            return super().write(text)
+
+    view = LiveView(Console(file=Fickle(), force_terminal=True, width=80))
+    async with running(tmp_path) as desk:
+        view.begin(desk.service, Happenings())
+        view.refresh(await desk.service.get_session_stats())
+        assert await asyncio.to_thread(has_failed.wait, 10)
+        assert await asyncio.to_thread(is_drawn_again.wait, 5)
+        view.end()
+
+
 def test_a_flood_of_lines_is_counted_instead_of_written(capsys):
     view = PlainView()
     for number in range(500):

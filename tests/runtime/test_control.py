@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import stat
 from datetime import datetime
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -27,7 +29,7 @@ from holdfast.model.errors import (
 from holdfast.model.messages import MarketLink, Request, RequestRefused, VenueLink
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import books, control_client, live, operations
-from holdfast.runtime.control import BODY_BYTES_MAX, ControlServer
+from holdfast.runtime.control import BODY_BYTES_MAX, CONNECTIONS_MAX, ControlServer
 from holdfast.runtime.control_client import ControlClient
 from holdfast.runtime.control_file import Endpoint, NoSessionRunning, write_endpoint
 from holdfast.runtime.control_routes import ROUTES
@@ -112,6 +114,24 @@ async def test_a_request_that_makes_no_sense_says_why(bare, body, said):
 
     assert (status, answer["kind"]) == (400, "InputError")
     assert said in answer["error"]
+
+
+async def test_who_holds_connections_open_takes_no_room_from_the_owner(tmp_path):
+    """Any user of the machine can reach a port of the loopback, and each connection is a file."""
+    async with running(tmp_path) as desk:
+        place = urlsplit(desk.server.url)
+        held = [
+            await asyncio.open_connection(place.hostname, place.port)
+            for _ in range(CONNECTIONS_MAX + 20)
+        ]
+        status = await desk.get("/v1/status")
+        ends = [reader.at_eof() for reader, _ in held]
+        for _, writer in held:
+            writer.close()
+
+    assert status["is_running"]
+    assert 20 <= sum(ends) <= 22
+    assert not any(ends[-CONNECTIONS_MAX + 2 :])
 
 
 async def test_a_taken_port_names_the_port_and_the_setting(tmp_path):
@@ -230,8 +250,10 @@ async def test_an_order_that_is_not_taken_back_keeps_no_other_from_it(tmp_path, 
 
         monkeypatch.setattr(venue, "cancel", cancel)
         monkeypatch.setattr(operations, "ANSWER_PATIENCE_S", 1.0)
-        with pytest.raises(VenueRefused, match="no"):
+        told = f"2 taken back, 2 not: {refused}: no; {silent}: the cancel of {silent}: no answer"
+        with pytest.raises(VenueRefused, match=re.escape(told)) as raised:
             await desk.post("/v1/orders/all/cancel")
+        assert raised.value.code == -4000
 
         left = {order.id for order in await desk.service.get_orders()}
         assert left == {refused, silent}

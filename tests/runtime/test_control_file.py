@@ -61,6 +61,16 @@ def test_a_link_is_not_followed(tmp_path):
         read_endpoint(tmp_path)
 
 
+def test_a_folder_in_its_place_is_told_and_no_token_is_left_beside_it(tmp_path):
+    (tmp_path / "control.json").mkdir()
+    with pytest.raises(ConfigError, match="can't be written"):
+        write_endpoint(tmp_path, HERE)
+    with pytest.raises(ConfigError, match="no plain file"):
+        read_endpoint(tmp_path)
+
+    assert [p.name for p in tmp_path.iterdir()] == ["control.json"]
+
+
 def test_a_pipe_in_its_place_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "control.json", 0o600)
 

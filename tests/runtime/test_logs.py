@@ -226,3 +226,24 @@ def test_an_stderr_that_nobody_reads_keeps_no_line_from_the_file(tmp_path, monke
             logging_all.join(0.1)
     assert not is_held
     assert [f"line {number}" in written(tmp_path) for number in range(3)] == [True] * 3
+
+
+def test_a_log_that_is_behind_at_the_end_is_waited_for(tmp_path, monkeypatch):
+    """Its queue is full then, and the word that nothing follows has to find room in it too."""
+    monkeypatch.setattr(logs, "QUEUE_MAX", 2)
+    writes, may_write, emit = threading.Event(), threading.Event(), logs._QuietFile.emit
+
+    def emit_late(handler, record):
+        writes.set()
+        may_write.wait(10)
+        emit(handler, record)
+
+    monkeypatch.setattr(logs._QuietFile, "emit", emit_late)
+    with logging_to(tmp_path):
+        log.info("line 0")
+        assert writes.wait(10)
+        for number in range(1, 5):
+            log.info("line %d", number)
+        threading.Timer(0.2, may_write.set).start()
+
+    assert "line 0" in written(tmp_path)

@@ -28,6 +28,7 @@ from holdfast.model.values import NS_PER_S
 from holdfast.runtime import assembly, lives
 from holdfast.runtime.live import LiveSession
 from holdfast.runtime.starting import Start
+from holdfast.runtime.trading_state import TradingState
 from holdfast.strategies import Strategy
 from tests.runtime.session_desk import BTC, ScriptedFeed, books_agree, config_in, running
 
@@ -481,6 +482,64 @@ async def test_the_kill_switch_is_on_record_at_once_while_the_venue_is_away(tmp_
         await desk.until(lambda: desk.state.orders[resting.id].status is OrderStatus.CANCELED)
         with pytest.raises(RiskDenied, match="kill"):
             await desk.service.place_order(BTC, "BUY", "0.01")
+
+
+async def test_an_entry_that_can_not_be_taken_back_keeps_no_other_from_it(tmp_path, monkeypatch):
+    """What fails may be our own, in the very life that is given up for a failure of our own."""
+    notices = Notices()
+    service = LiveTradingService(config=config_in(tmp_path, auto_restart=False), notifier=notices)
+    async with running(tmp_path, service=service) as desk:
+        first, second = [
+            await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", price)
+            for price in (44_500, 44_400)
+        ]
+        asked = []
+
+        def cancel(command):
+            asked.append(command.cl_ord_id)
+            if command.cl_ord_id == first.id:
+                raise KeyError(command.cl_ord_id)
+
+        monkeypatch.setattr(desk.service.live.venue, "cancel", cancel)
+        desk.service.live.shell.fail(RuntimeError("a bug"))
+        await desk.service.wait()
+
+        assert asked == [first.id, second.id]
+        assert any("given up" in text for level, text in notices.lines if level == "alarm")
+
+
+async def test_an_end_that_can_not_be_put_on_record_is_told_all_the_same(tmp_path, monkeypatch):
+    def record_end(config, message):
+        raise RuntimeError("our own mistake")
+
+    monkeypatch.setattr(lives, "record_end", record_end)
+    notices = Notices()
+    service = LiveTradingService(config=config_in(tmp_path, auto_restart=False), notifier=notices)
+    async with running(tmp_path, service=service) as desk:
+        desk.service.live.shell.fail(RuntimeError("a bug"))
+        await desk.service.wait()
+
+        assert any("given up" in text for level, text in notices.lines if level == "alarm")
+        assert desk.status is S.ERROR
+
+
+async def test_a_venue_that_can_not_be_left_keeps_no_end_from_the_record(tmp_path, monkeypatch):
+    notices = Notices()
+    service = LiveTradingService(config=config_in(tmp_path, auto_restart=False), notifier=notices)
+    async with running(tmp_path, service=service) as desk:
+        leave = desk.service.live.venue.close
+
+        async def close():
+            await leave()
+            raise RuntimeError("our own mistake")
+
+        monkeypatch.setattr(desk.service.live.venue, "close", close)
+        desk.service.live.shell.fail(RuntimeError("a bug"))
+        await desk.service.wait()
+
+        assert desk.service.fault == "RuntimeError: a bug"
+        assert any("given up" in text for level, text in notices.lines if level == "alarm")
+    assert TradingState.recover(desk.service.session().id, config=service.config).status is S.ERROR
 
 
 class Clinging(ScriptedFeed):

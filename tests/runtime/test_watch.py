@@ -233,6 +233,19 @@ async def test_an_order_whose_outcome_is_open_is_the_sessions_business(desk):
     assert (await desk.look()).sights == []
 
 
+@pytest.mark.parametrize("is_alive", [True, False])
+async def test_a_session_that_has_given_up_is_noticed_until_it_is_reset(desk, is_alive):
+    desk.record(desk.moved(TradingSessionStatus.ERROR))
+    if not is_alive:
+        desk.journal.close()
+    assert await desk.kinds_after(1, PATIENCE_S) == {"session_error"}
+    assert "is in ERROR: test" in desk.told[-1][1]
+
+    if is_alive:
+        desk.record(desk.moved(TradingSessionStatus.STOPPED))
+        assert await desk.kinds_after(1) == set()
+
+
 async def test_a_session_that_nobody_runs_is_noticed_and_one_that_was_stopped_is_not(desk):
     desk.journal.close()
     assert await desk.kinds_after(1, PATIENCE_S) == {"nobody"}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
 
+from ..model.errors import ConfigError
 from ..model.values import TradingSessionStatus
 from ..runtime.control import ControlServer
 from ..runtime.service import LiveTradingService
@@ -59,6 +60,8 @@ async def drive(
     await control.bind()
     try:
         await _started(service, strategies, wish)
+        with contextlib.suppress(ConfigError):  # it was written once: who asks finds the session
+            control.announce(str(service.session().id), is_running=True)
         began = time.monotonic()
         gc.collect()
         gc.freeze()  # what lives as long as the session need not be looked at again

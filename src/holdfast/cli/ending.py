@@ -18,7 +18,7 @@ from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
 from .driving import Ending
 from .exit_codes import ExitCode
-from .output import warn
+from .output import NEWLINE, visible, warn
 
 BARS_MAX = 600
 """Bars of one price chart in the report."""
@@ -48,10 +48,10 @@ class Result:
     def print(self) -> None:
         """Tell people."""
         document = self.document
-        print(text_report(self.figures))
+        print(visible(text_report(self.figures), keep=NEWLINE))
         if self.positions:
             print("\nStill open: " + "; ".join(self.positions))
-        because = f" ({document['reason']})" if document["reason"] else ""
+        because = f" ({visible(document['reason'])})" if document["reason"] else ""
         print(f"\nEnded {document['status']}{because}; {_books_told(document['books'])}")
         if document["report"]:
             print(f"Report: {document['report']}")

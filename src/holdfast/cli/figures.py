@@ -9,7 +9,18 @@ from urllib.parse import urlencode
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning
 from .options import Account, AsJson, ConfigFile, DatabaseUrl, DataDir, Place
-from .output import amount, money, print_json, print_pairs, share, text_of, time_of, warn
+from .output import (
+    NEWLINE,
+    amount,
+    money,
+    print_json,
+    print_pairs,
+    share,
+    text_of,
+    time_of,
+    visible,
+    warn,
+)
 
 
 def stats(
@@ -27,7 +38,7 @@ def stats(
         return
     if "note" in found:
         warn(found["note"])
-    print(report_of(found["stats"]))
+    print(visible(report_of(found["stats"]), keep=NEWLINE))
 
 
 def _stats(place: Place) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The loop only takes a frame of plain values; rich draws the newest one whenever 
 from __future__ import annotations
 
 import contextlib
+import logging
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,6 +24,7 @@ from .frame import Camera, Frame
 from .happenings import Happenings, Line, Silent
 
 FRAMES_PER_S = 4
+_log = logging.getLogger("holdfast.session")
 WIDTH_MAX = 120
 HINT = "Ctrl-C stops in an orderly way; twice leaves at once"
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -57,7 +59,7 @@ class LiveView(Silent):
     def begin(self, service: LiveTradingService, happenings: Happenings) -> None:
         """Begin to draw."""
         self._camera = Camera(service, happenings)
-        live = Live(
+        live = _Picture(
             console=self._console,
             refresh_per_second=FRAMES_PER_S,
             get_renderable=self._draw,
@@ -90,6 +92,17 @@ class LiveView(Silent):
         if self._frame is None:
             return Text("starting ...")
         return draw(self._frame, self._console.width, self._told)
+
+
+class _Picture(Live):
+    """Goes on after a picture that could not be drawn: one that stands still looks like news."""
+
+    def refresh(self) -> None:
+        """Draw once, if that can be."""
+        try:
+            super().refresh()
+        except Exception as error:  # noqa: BLE001 - the thread that draws must not end
+            _log.debug("the picture could not be drawn: %r", error)
 
 
 def draw(frame: Frame, width: int = WIDTH_MAX, told: str = "") -> RenderableType:

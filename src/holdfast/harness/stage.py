@@ -127,11 +127,12 @@ class Stage:
         self.proxy.source = f"127.0.{1 + self._starts // 250}.{1 + self._starts % 250}"
 
     def is_running(self) -> bool:
-        """Tell whether the session that lives now has announced itself."""
+        """Tell whether the session that lives now has come to run."""
         if self.session is None or not self.session.is_alive:
             return False
         try:
-            return read_endpoint(self.data_dir).pid == self.session.pid
+            found = read_endpoint(self.data_dir)
+            return found.is_running and found.pid == self.session.pid
         except TradingError:
             return False
 

@@ -8,6 +8,7 @@ Rule 2: a page in a browser can't reach it: no other host's name is answered to 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hmac
 import logging
@@ -30,6 +31,9 @@ from .service import LiveTradingService
 HOST = "127.0.0.1"
 BODY_BYTES_MAX = 64 * 1024
 TOKEN_BYTES = 32
+CONNECTIONS_MAX = 64
+"""Connections that have shown no token; the oldest makes room. Each is a file of the process."""
+
 LINGER_S = 2.0
 """How long the end waits for answers that are on their way."""
 
@@ -68,9 +72,11 @@ class ControlServer:
         self.url = ""
         self._data_dir = data_dir
         self._port = port
+        self._known: set[web.RequestHandler] = set()  # asking just now, with the token
         self._runner = web.AppRunner(
-            _app(service, self.token), access_log=None, shutdown_timeout=LINGER_S
+            _app(service, self.token, self._known), access_log=None, shutdown_timeout=LINGER_S
         )
+        self._listening: asyncio.Server | None = None
 
     async def bind(self) -> None:
         """Take the port.
@@ -81,15 +87,31 @@ class ControlServer:
         taken = _listen(self._port)
         self.url = f"http://{HOST}:{taken.getsockname()[1]}"
         await self._runner.setup()
-        await web.SockSite(self._runner, taken).start()
+        self._listening = await asyncio.get_running_loop().create_server(self._let_in, sock=taken)
 
-    def announce(self, session_id: str) -> None:
-        """Write where the session is reached.
+    def _let_in(self) -> web.RequestHandler:
+        """Take a connection; see `CONNECTIONS_MAX`."""
+        server = self._runner.server
+        assert server is not None, "it is set up"
+        others = [each for each in server.connections if each not in self._known]
+        open_ones = [each for each in others if each.transport is not None]
+        if len(open_ones) >= CONNECTIONS_MAX:
+            open_ones[0].force_close()
+        return server()
+
+    def announce(self, session_id: str, *, is_running: bool = False) -> None:
+        """Write where the session is reached, and whether it has come to run.
 
         Raises:
             ConfigError: the data folder can't be written to.
         """
-        endpoint = Endpoint(url=self.url, token=self.token, pid=os.getpid(), session=session_id)
+        endpoint = Endpoint(
+            url=self.url,
+            token=self.token,
+            pid=os.getpid(),
+            session=session_id,
+            is_running=is_running,
+        )
         write_endpoint(self._data_dir, endpoint)
 
     def withdraw(self) -> None:
@@ -99,6 +121,8 @@ class ControlServer:
     async def close(self) -> None:
         """Remove the control file and give the port back; answers under way are sent."""
         self.withdraw()
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
 
 
@@ -118,15 +142,18 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _app(service: LiveTradingService, token: str) -> web.Application:
-    app = web.Application(middlewares=[_errors_told, _guard(token)], client_max_size=BODY_BYTES_MAX)
+def _app(
+    service: LiveTradingService, token: str, known: set[web.RequestHandler]
+) -> web.Application:
+    guards = [_errors_told, _guard(token, known)]
+    app = web.Application(middlewares=guards, client_max_size=BODY_BYTES_MAX)
     app[SERVICE] = service
     for (method, path), handler in ROUTES.items():
         app.router.add_route(method, path, handler)
     return app
 
 
-def _guard(token: str) -> Middleware:
+def _guard(token: str, known: set[web.RequestHandler]) -> Middleware:
     expected = f"Bearer {token}".encode()
 
     @web.middleware
@@ -136,7 +163,11 @@ def _guard(token: str) -> Middleware:
             return _failure(401, "Unauthorized", "a token is needed: it is in control.json")
         if not _is_loopback(request.headers.get("Host", "")):
             return _failure(403, "ForbiddenHost", "only loopback names are answered to")
-        return await handler(request)
+        known.add(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            known.discard(request.protocol)
 
     return guard
 

@@ -5,6 +5,7 @@ Rule: only its owner may read or write it. One that others could have read or ch
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -28,12 +29,13 @@ class AnswerLost(OutcomeUnknownError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a session is reached. `repr` hides the token."""
+    """Where a session is reached, and whether it had come to run. `repr` hides the token."""
 
     url: str
     token: str
     pid: int
     session: str
+    is_running: bool = False
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url!r}, pid={self.pid}, session={self.session!r})"
@@ -55,6 +57,8 @@ def write_endpoint(data_dir: Path, endpoint: Endpoint) -> Path:
             json.dump(asdict(endpoint), file)
         draft.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise ConfigError(
             f"{path} can't be written: {error.strerror}; name another folder with --data-dir"
         ) from error
@@ -85,9 +89,11 @@ def read_endpoint(data_dir: Path) -> Endpoint:
         raise nothing_runs(data_dir) from None
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
-    with os.fdopen(fd, "rb") as file:
+    try:
         _check_owner(path, os.fstat(fd))
-        endpoint = _parse(path, file.read(SIZE_MAX))
+        endpoint = _parse(path, os.read(fd, SIZE_MAX))
+    finally:
+        os.close(fd)
     if not is_alive(endpoint.pid):
         raise nothing_runs(data_dir)
     return endpoint
@@ -137,6 +143,7 @@ def _parse(path: Path, text: bytes) -> Endpoint:
             token=str(found["token"]),
             pid=int(found["pid"]),
             session=str(found["session"]),
+            is_running=bool(found.get("is_running")),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} does not say where a session is; remove it") from error

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from ..model.errors import InputError, SessionStateError
+from ..model.errors import InputError, SessionStateError, TradingError, VenueError
 from ..model.values import MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
 from .control_file import NoSessionRunning
@@ -186,15 +186,29 @@ async def cancel(request: web.Request) -> web.Response:
     # All at once: one that is refused, or not answered, holds no other up.
     cancels = [service.cancel_order(entry) for entry in entries]
     answers = await asyncio.gather(*cancels, return_exceptions=True)
-    cancelled, failed = [], {}
+    cancelled, failed, wrong = [], dict[str, str](), dict[str, TradingError]()
     for entry, answer in zip(entries, answers, strict=True):
         if isinstance(answer, SessionStateError) and not service.operations.is_open(entry):
             failed[entry] = str(answer)  # it has just ended by itself
+        elif isinstance(answer, TradingError):
+            wrong[entry] = answer
         elif isinstance(answer, BaseException):
             raise answer
         else:
             cancelled.append(answer)
+    if wrong:
+        raise _told_of_all(wrong, len(cancelled))
     return _json({"orders": cancelled, "failed": failed})
+
+
+def _told_of_all(wrong: dict[str, TradingError], done: int) -> TradingError:
+    """Return the first error, saying of which orders it and the others are."""
+    first = next(iter(wrong.values()))
+    each = "; ".join(f"{entry}: {error}" for entry, error in wrong.items())
+    told = type(first)(f"{done} taken back, {len(wrong)} not: {each}")
+    if isinstance(first, VenueError) and isinstance(told, VenueError):
+        told.code = first.code
+    return told
 
 
 async def modify(request: web.Request) -> web.Response:

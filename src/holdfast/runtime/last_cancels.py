@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from ..engine.state import State
 from ..model.commands import CancelOrder
-from ..model.errors import TradingError
 from ..model.values import OrderRole
 
 _log = logging.getLogger("holdfast.session")
@@ -30,5 +29,5 @@ def cancel_entries(
         )
         try:
             cancel(command)
-        except (TradingError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are asked for too
             _log.error("order %s can't be taken back: %s", order.cl_ord_id, error)

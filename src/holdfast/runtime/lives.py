@@ -366,13 +366,13 @@ class Lives:
 
     async def _give_up(self, live: LiveSession, error: BaseException) -> None:
         """Take entries back, if the account is still ours, and put ERROR on record."""
+        self._notifier.notify("alarm", f"the session is given up: {self.fault}")
         _take_entries_back(live, error)
         await _closed(live)
         self._final = TradingSessionStatus.ERROR
         if not isinstance(error, JournalError):
             with contextlib.suppress(TradingError, OSError):  # the next start finds it cut off
                 record_end(self._config, msg.FailSession(reason=self.fault))
-        self._notifier.notify("alarm", f"the session is given up: {self.fault}")
 
     def _blame(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"
@@ -384,5 +384,10 @@ def _take_entries_back(live: LiveSession, error: BaseException) -> None:
 
 
 async def _closed(live: LiveSession) -> None:
-    with contextlib.suppress(TradingError, OSError):
+    """Close a life, whatever becomes of it: its end has to be put on record."""
+    try:
         await live.close()
+    except (TradingError, OSError) as error:
+        _log.warning("the session could not be left in order: %s", error)
+    except Exception:  # noqa: BLE001 - it must not end without a word
+        _log.exception("the session could not be left in order")

@@ -57,7 +57,7 @@ def logging_to(
         targets[1].setFormatter(_FirstLine(redactor))
     records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_MAX)
     handler = _BoundedHandler(records)
-    listener = QueueListener(records, *targets, respect_handler_level=True)
+    listener = _Listener(records, *targets, respect_handler_level=True)
     root = logging.getLogger()
     before = root.level
     logging.captureWarnings(True)
@@ -163,6 +163,16 @@ def _event_line(_: object, __: str, event: _Event) -> str:
     text, trace = str(event.pop("event", "")), event.pop("exception", "")
     values = "".join(f" {key}={value!r}" for key, value in event.items())
     return f"{text}{values}" + (f"\n{trace}" if trace else "")
+
+
+class _Listener(QueueListener):
+    """Waits for room to say that nothing follows: a log that is behind has none."""
+
+    queue: queue.Queue[logging.LogRecord | None]
+
+    def enqueue_sentinel(self) -> None:
+        """Put the last word on the queue."""
+        self.queue.put(None)  # what the listener's own thread ends with
 
 
 class _BoundedHandler(QueueHandler):

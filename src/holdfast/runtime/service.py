@@ -36,7 +36,7 @@ from .handover import Handover
 from .live import LiveSession
 from .lives import Lives
 from .making import make_life
-from .notices import LogNotifier
+from .notices import notifier_of
 from .operations import Operations
 from .publishing import Publisher, Repository
 from .trading_state import TradingState
@@ -78,7 +78,7 @@ class LiveTradingService:
             position_repository,
             logs_trades=self.config.log_trades,
         )
-        self._notifier = notifier or LogNotifier()
+        self._notifier = notifier_of(notifier)
         self._broker: LiveBrokerAdapter | None = None
         self._lives: Lives | None = None
         self._wanted: Wanted | None = None

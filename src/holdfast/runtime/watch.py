@@ -38,11 +38,10 @@ QUIET_S_MIN = 60.0
 """A session that runs puts its equity on record now and then; so many of them may be missing."""
 
 _BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.SettlementPaid, ev.WalletChanged, ev.PositionAdopted)
-_ENDED = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
 
 _OF_BOOKS = ("position_differs", "balance_differs", "stop_missing")
 _OF_VENUE = (*_OF_BOOKS, "unknown_order", "missing_order", "journal_still")
-_OF_JOURNAL = (*_OF_VENUE, "nobody", "journal_quiet", "blind")
+_OF_JOURNAL = (*_OF_VENUE, "session_error", "nobody", "journal_quiet", "blind")
 """Kinds of sights by what must be read to find them; unread, they stay as they were."""
 
 
@@ -197,7 +196,11 @@ class Watch:
     def _owner_sights(self, owner: Owner | None) -> Iterable[Sight]:
         """See whether somebody is at work: owns the journal, and writes into it."""
         state, age_s = self._state, self._now() - self._grew
-        if state.status in _ENDED:
+        if state.status is TradingSessionStatus.STOPPED:
+            return
+        if state.status is TradingSessionStatus.ERROR:
+            text = f"the session of epoch {state.epoch} is in ERROR: {state.status_reason}"
+            yield Sight(kind="session_error", what="session", gap=str(state.epoch), told=text)
             return
         what = f"the session of epoch {state.epoch} is {state.status.value} in the journal"
         if owner is None:
