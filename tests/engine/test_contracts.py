@@ -370,3 +370,41 @@ def test_an_exit_that_rests_in_a_contract_that_ends_can_be_amended(rig):
     assert [command.price for command in rig.asked if isinstance(command, cmd.ReplaceOrder)] == [
         105
     ]
+
+
+def test_an_order_whose_fills_nobody_lists_any_more_ends_with_its_contract(rig):
+    """They were unheard, the contract is settled, and its money came by the ledger."""
+    entry = limit(rig, stop_loss="90")
+    rig.expire(entry, cum_qty=Decimal("0.5"))
+    rig.wait(70)
+    rig.not_found(entry)
+    assert rig.order(entry).is_open  # they may be listed yet
+
+    rig.hear(settled(rig, "3"))
+    before = rig.state.account(MAIN).wallet("USDT")
+    rig.wait(1)
+    rig.not_found(entry)
+
+    order = rig.order(entry)
+    assert (order.status, order.cum_qty) == (OrderStatus.EXPIRED, Decimal("0.5"))
+    for _ in range(10):
+        rig.wait(1)
+        assert rig.submitted() == []  # nothing is held that wants a stop
+    assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (0, before)
+
+
+def test_an_order_that_waits_for_fills_is_not_forgotten_at_each_look(rig):
+    entry = limit(rig)
+    rig.expire(entry, cum_qty=Decimal("0.5"))
+    halt(rig, UNLISTED)
+    for _ in range(12):
+        rig.wait(10)
+        rig.snapshot(orders=[])
+    assert rig.alarms().count("order_forgotten") == 0
+    assert rig.order(entry).is_open
+
+    rig.hear(settled(rig, "3"))
+    rig.wait(10)
+    rig.snapshot(orders=[])
+
+    assert rig.order(entry).status is OrderStatus.EXPIRED
