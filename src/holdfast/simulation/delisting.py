@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -28,6 +29,9 @@ ENDS_IN_HOURS = (0, 1, 20, 30)
 
 HOUR_NS = 3600 * NS_PER_S
 
+ANNOUNCED = 0.3
+"""How often an end is announced, or taken back, along with something else."""
+
 LOTS = (Decimal(1), Decimal(10), Decimal(10), Decimal(100))
 """By how much the lot grows; the least quantity with it."""
 
@@ -44,6 +48,7 @@ class Delisting(Adversary):
         self._symbol = self.lots.choice(world.market.symbols)
         self._before = world.instrument(self._symbol)
         self._is_over = False
+        self._ends = Random(f"{world.seed}/{self.name}/ends")
 
     async def run(self) -> None:
         while True:
@@ -62,12 +67,13 @@ class Delisting(Adversary):
         if not now.is_trading:
             self.lots.choice((self.resume, self.resume, self.settle))()
         else:
-            acts = (self.halt, self.halt, self.resize, self.resize, self.announce, self.settle)
-            self.lots.choice(acts)()
+            self.lots.choice((self.halt, self.halt, self.resize, self.resize, self.settle))()
+        if not self._is_over and self._ends.random() < ANNOUNCED:
+            self.announce()
 
     def announce(self) -> None:
         """Say when it will be settled, or that it goes on."""
-        hours = self.lots.choice(ENDS_IN_HOURS)
+        hours = self._ends.choice(ENDS_IN_HOURS)
         end_ts = self.world.bourse.venue.now() + hours * HOUR_NS if hours else 0
         self._list(delivery_ts=end_ts)
         self.strike(f"to end in {hours} h" if hours else "to go on")
