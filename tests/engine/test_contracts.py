@@ -408,3 +408,24 @@ def test_an_order_that_waits_for_fills_is_not_forgotten_at_each_look(rig):
     rig.snapshot(orders=[])
 
     assert rig.order(entry).status is OrderStatus.EXPIRED
+
+
+def test_what_is_left_behind_the_settlement_that_was_heard_goes_too(rig):
+    """A fill of before was not heard, and is listed nowhere but in the ledger."""
+    rig.hold("3")
+    halt(rig, UNLISTED)
+    rig.now += 10 * NS_PER_S
+    rows = (
+        settled(rig, "5", settlement_id="REALIZED_PNL-BTCUSDT-99", trade_id="99"),
+        settled(rig, "-0.5", settlement_id="COMMISSION-BTCUSDT-99", trade_id="99", is_fee=True),
+    )
+    rig.now += NS_PER_S
+    rig.trade("settlement_autoclose-1", "2", "101", trade_id="100", side=Side.SELL, of="2")
+    assert rig.qty() == 1
+    before = rig.state.account(MAIN).wallet("USDT")
+    for _ in range(2):
+        rig.now += 10 * NS_PER_S
+        rig.snapshot(balance=str(before + Decimal("4.5")), positions={}, changes=rows)
+
+    assert (rig.qty(), rig.session()) == (0, S.RUNNING)
+    assert "position_settled" in rig.alarms()
