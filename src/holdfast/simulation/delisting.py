@@ -63,13 +63,13 @@ class Delisting(Adversary):
         """Do the next thing."""
         if self._is_over or self.world.bourse.is_down:
             return
+        if self._ends.random() < ANNOUNCED:
+            self.announce()
         now = self.world.instrument(self._symbol)
         if not now.is_trading:
             self.lots.choice((self.resume, self.resume, self.settle))()
         else:
             self.lots.choice((self.halt, self.halt, self.resize, self.resize, self.settle))()
-        if not self._is_over and self._ends.random() < ANNOUNCED:
-            self.announce()
 
     def announce(self) -> None:
         """Say when it will be settled, or that it goes on."""
