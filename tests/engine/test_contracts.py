@@ -383,3 +383,62 @@ def test_an_exit_that_rests_in_a_contract_that_ends_can_be_amended(rig):
     assert [command.price for command in rig.asked if isinstance(command, cmd.ReplaceOrder)] == [
         105
     ]
+
+
+def test_an_order_whose_fills_nobody_lists_any_more_ends_with_its_contract(rig):
+    """They were unheard, the contract is settled, and its money came by the ledger."""
+    entry = limit(rig, stop_loss="90")
+    rig.expire(entry, cum_qty=Decimal("0.5"))
+    rig.wait(70)
+    rig.not_found(entry)
+    assert rig.order(entry).is_open  # they may be listed yet
+
+    rig.hear(settled(rig, "3"))
+    before = rig.state.account(MAIN).wallet("USDT")
+    rig.wait(1)
+    rig.not_found(entry)
+
+    order = rig.order(entry)
+    assert (order.status, order.cum_qty) == (OrderStatus.EXPIRED, Decimal("0.5"))
+    for _ in range(10):
+        rig.wait(1)
+        assert rig.submitted() == []  # nothing is held that wants a stop
+    assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (0, before)
+
+
+def test_an_order_that_waits_for_fills_is_not_forgotten_at_each_look(rig):
+    entry = limit(rig)
+    rig.expire(entry, cum_qty=Decimal("0.5"))
+    halt(rig, UNLISTED)
+    for _ in range(12):
+        rig.wait(10)
+        rig.snapshot(orders=[])
+    assert rig.alarms().count("order_forgotten") == 0
+    assert rig.order(entry).is_open
+
+    rig.hear(settled(rig, "3"))
+    rig.wait(10)
+    rig.snapshot(orders=[])
+
+    assert rig.order(entry).status is OrderStatus.EXPIRED
+
+
+def test_what_is_left_behind_the_settlement_that_was_heard_goes_too(rig):
+    """A fill of before was not heard, and is listed nowhere but in the ledger."""
+    rig.hold("3")
+    halt(rig, UNLISTED)
+    rig.now += 10 * NS_PER_S
+    rows = (
+        settled(rig, "5", settlement_id="REALIZED_PNL-BTCUSDT-99", trade_id="99"),
+        settled(rig, "-0.5", settlement_id="COMMISSION-BTCUSDT-99", trade_id="99", is_fee=True),
+    )
+    rig.now += NS_PER_S
+    rig.trade("settlement_autoclose-1", "2", "101", trade_id="100", side=Side.SELL, of="2")
+    assert rig.qty() == 1
+    before = rig.state.account(MAIN).wallet("USDT")
+    for _ in range(2):
+        rig.now += 10 * NS_PER_S
+        rig.snapshot(balance=str(before + Decimal("4.5")), positions={}, changes=rows)
+
+    assert (rig.qty(), rig.session()) == (0, S.RUNNING)
+    assert "position_settled" in rig.alarms()

@@ -13,11 +13,15 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import UNLISTED, Instrument
 from ..model.messages import InstrumentListed, SettlementPayment, VenueSnapshot
-from ..model.values import ZERO, Key, Symbol, TradingSessionStatus
+from ..model.values import NS_PER_S, ZERO, Key, Symbol, TradeId, TradingSessionStatus
 from .core import Core
 from .endings import ending, halted
 from .forgetting import settled_name, trade_name
+from .order import Order
 from .state import State
+
+FILLS_LISTED_NS = 60 * NS_PER_S
+"""How long fills that an order's end has named may still be listed once their contract is gone."""
 
 SETTLED = "settled by the venue"
 """The reason with which a settled position goes."""
@@ -131,6 +135,25 @@ def on_settlement(core: Core, payment: SettlementPayment) -> None:
             venue_ts=payment.venue_ts,
         )
     )
+
+
+def count_settled(core: Core, order: Order, asked_ts: int) -> None:
+    """Count fills that an order's end has named, and that nobody lists any more, as the order's.
+
+    Its contract is settled, and what they brought was in the venue's ledger.
+    """
+    is_settled = core.state.position(order.key).settled_ts > 0
+    if is_settled and asked_ts > core.fence_after(order.known_ts) + FILLS_LISTED_NS:
+        core.emit(
+            ev.FillRecognized(
+                ts=core.now,
+                cl_ord_id=order.cl_ord_id,
+                trade_id=TradeId(f"settled-{order.cl_ord_id}"),
+                qty=order.reported_qty - order.cum_qty,
+                price=order.price or ZERO,
+                fee=ZERO,
+            )
+        )
 
 
 def take_settled(core: Core, snapshot: VenueSnapshot) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from ..model import events as ev
+from ..model.ids import is_settlement
 from ..model.margin import book_fill
 from ..model.values import ZERO
 
@@ -24,7 +25,7 @@ class PositionState(msgspec.Struct):
     funding: Decimal = ZERO
     opened_ts: int = 0
     updated_ts: int = 0
-    settled_ts: int = 0  # when the venue's ledger last told of a settlement
+    settled_ts: int = 0  # when the venue's ledger, or its own order, last told of a settlement
     traded_ts: int = 0  # the venue's time of its latest execution
 
     def apply_fill(self, fill: ev.OrderFilled, margin_asset: str) -> None:
@@ -37,6 +38,8 @@ class PositionState(msgspec.Struct):
             self.fees += fill.fee
         self.updated_ts = fill.ts
         self.traded_ts = max(self.traded_ts, fill.venue_ts)
+        if is_settlement(fill.cl_ord_id):
+            self.settled_ts = max(self.settled_ts, fill.venue_ts)
         if before * self.qty <= ZERO:
             self.opened_ts = fill.ts if self.qty else 0
 

@@ -18,7 +18,7 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from .comparing import adopt_position, compare, has_moved, positions_of
-from .contracts import on_settlement
+from .contracts import count_settled, on_settlement
 from .core import Core
 from .folds import OPENING
 from .order import Order
@@ -162,7 +162,10 @@ def _ask_after_missing(core: Core, snapshot: VenueSnapshot) -> None:
         if snapshot.asked_ts < order.created_ts <= core.now:
             continue  # younger than the question
         if _is_off_the_list(core, order, snapshot.asked_ts):
-            forget(core, order)
+            if order.ending is None:
+                forget(core, order)
+            else:
+                count_settled(core, order, snapshot.asked_ts)
             continue
         if order.status is OrderStatus.PENDING_NEW and _is_unanswered(core, order.created_ts):
             doubt(core, order, "no answer is known")

@@ -27,6 +27,7 @@ from ..model.messages import (
 )
 from ..model.values import NS_PER_S, OrderStatus
 from .amendments import is_size_known, settle_replace
+from .contracts import count_settled
 from .core import Core
 from .forgetting import settled_name, trade_name
 from .order import ABSENT, Order, RequestState
@@ -348,7 +349,10 @@ def doubt(core: Core, order: Order, reason: str, code: int | None = None) -> Non
 def on_not_found(core: Core, answer: OrderNotFound) -> None:
     """The venue does not know an order: final for one in doubt, past its fence alone."""
     order = core.state.orders.get(answer.cl_ord_id)
-    if order is None or not order.is_open or order.ending is not None:
+    if order is None or not order.is_open:
+        return
+    if order.ending is not None:
+        count_settled(core, order, answer.asked_ts)
         return
     if order.status is OrderStatus.PENDING_NEW:
         if order.fence_ts is not None and answer.asked_ts > order.fence_ts:

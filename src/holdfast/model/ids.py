@@ -24,11 +24,12 @@ EPOCHS_FROM_NS = 1_767_225_600 * NS_PER_S  # 2026-01-01
 EPOCH_NS = NS_PER_S
 """No process starts anew more often than that for long: a start asks the venue a dozen things."""
 
+SETTLED = "settled"
 VENUE_CLOSINGS = (
     ("autoclose-", "liquidated"),
     ("adl_autoclose", "deleveraged"),
-    ("settlement_autoclose", "settled"),
-    ("delivery_autoclose", "settled"),
+    ("settlement_autoclose", SETTLED),
+    ("delivery_autoclose", SETTLED),
 )
 """How Binance begins the ids of orders of its own, and what becomes of a position by them."""
 
@@ -52,6 +53,11 @@ def epoch_at(now: int) -> int:
 def venue_closing(cl_ord_id: ClOrdId) -> str:
     """Return what becomes of a position by an order of the venue's own; "" by any other."""
     return next((what for start, what in VENUE_CLOSINGS if cl_ord_id.startswith(start)), "")
+
+
+def is_settlement(cl_ord_id: ClOrdId) -> bool:
+    """Tell whether an order ends its contract."""
+    return venue_closing(cl_ord_id) == SETTLED
 
 
 class Owner(NamedTuple):

@@ -144,7 +144,8 @@ class OrderFilled(Fact, frozen=True, kw_only=True):
 
 
 class FillRecognized(Fact, frozen=True, kw_only=True):
-    """An execution that was booked under another name was this order's: its child's.
+    """An execution that was booked otherwise was this order's: under its child's name, or by the
+    settlement of its contract.
 
     Position and wallet have it already.
     """

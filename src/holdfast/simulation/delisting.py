@@ -1,4 +1,4 @@
-"""A contract that stops trading: halted, resumed, settled, gone; or of sizes that leave dust.
+"""A contract that stops trading: announced, halted, resumed, settled, gone; or that leaves dust.
 
 One symbol of three, in the midst of trading and while no process runs. Its end is told by orders
 of the exchange's own or by the income list alone.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from ..exchange import SettlementTerms
 from ..model.instrument import CLOSING_ONLY, TRADING, UNLISTED
+from ..model.values import NS_PER_S
 from .adversaries import Adversary
 
 if TYPE_CHECKING:
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 PAUSE_S = (1.5, 9.0)
 HALTS = ("BREAK", "SETTLING", *sorted(CLOSING_ONLY))
 ENDS = ("SETTLING", "CLOSE", UNLISTED, UNLISTED)
+ENDS_IN_HOURS = (0, 1, 20, 30)
+"""When it is announced to end; by the usual settings nothing is opened in the last 24; 0: never."""
+
+HOUR_NS = 3600 * NS_PER_S
+
+ANNOUNCED = 0.3
+"""How often an end is announced, or taken back, along with something else."""
+
 LOTS = (Decimal(1), Decimal(10), Decimal(10), Decimal(100))
 """By how much the lot grows; the least quantity with it."""
 
@@ -38,6 +48,7 @@ class Delisting(Adversary):
         self._symbol = self.lots.choice(world.market.symbols)
         self._before = world.instrument(self._symbol)
         self._is_over = False
+        self._ends = Random(f"{world.seed}/{self.name}/ends")
 
     async def run(self) -> None:
         while True:
@@ -52,11 +63,20 @@ class Delisting(Adversary):
         """Do the next thing."""
         if self._is_over or self.world.bourse.is_down:
             return
+        if self._ends.random() < ANNOUNCED:
+            self.announce()
         now = self.world.instrument(self._symbol)
         if not now.is_trading:
             self.lots.choice((self.resume, self.resume, self.settle))()
         else:
             self.lots.choice((self.halt, self.halt, self.resize, self.resize, self.settle))()
+
+    def announce(self) -> None:
+        """Say when it will be settled, or that it goes on."""
+        hours = self._ends.choice(ENDS_IN_HOURS)
+        end_ts = self.world.bourse.venue.now() + hours * HOUR_NS if hours else 0
+        self._list(delivery_ts=end_ts)
+        self.strike(f"to end in {hours} h" if hours else "to go on")
 
     def halt(self) -> None:
         status = self.lots.choice(HALTS)
@@ -89,7 +109,8 @@ class Delisting(Adversary):
     def calm_down(self) -> None:
         """Let what is left be traded: its stop must be had. Who was told reads the list again."""
         if not self._is_over:
-            self._list(status=TRADING, lot=self._before.lot, min_qty=self._before.min_qty)
+            sizes = {"lot": self._before.lot, "min_qty": self._before.min_qty}
+            self._list(status=TRADING, delivery_ts=0, **sizes)
         elif self.world.instrument(self._symbol).status == UNLISTED:
             # Where no journal knows it every start ends, and a person is told why.
             setup = self.world.setup
