@@ -9,6 +9,7 @@ from ..runtime.assembly import own_journal
 from ..runtime.control_file import NoSessionRunning
 from ..runtime.recovery import StateRecoveryService
 from .journaled import has_journal
+from .output import warn
 
 
 def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch) -> None:
@@ -29,6 +30,8 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
             "blocked or released, and nothing was made; is the folder right?"
         )
     journal = own_journal(config)
+    for finding in journal.findings:
+        warn(finding)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
         outcome = engine.handle(message, 0)  # at the journal's own time

@@ -295,6 +295,8 @@ def record_end(config: TradingConfig, message: msg.FailSession | msg.ResetSessio
     """
     check_values(message)
     journal = own_journal(config)
+    for finding in journal.findings:
+        _log.warning("%s", finding)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
         if engine.state.status is TradingSessionStatus.STOPPED:
