@@ -136,7 +136,7 @@ def test_a_folder_keeps_to_one_account(capsys, tmp_path, with_acme):
     code, document, _ = run_json(capsys, *asked, "--venue", "acme")
 
     assert code == 2
-    assert "the folder d holds the records of paper; acme needs one of its own" in document["error"]
+    assert "/d holds the records of paper; acme needs one of its own" in document["error"]
 
 
 def test_a_start_that_came_to_nothing_does_not_take_the_folder(capsys, tmp_path, monkeypatch):
