@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -389,3 +390,17 @@ def test_a_folder_that_is_closed_to_this_user_is_told_in_words(capsys, tmp_path,
     assert err.count("closed/holdfast.db can't be reached: Permission denied") == 2
     assert "closed/holdfast.db can't be reached: Permission denied" in out
     assert "closed/data/holdfast.db can't be reached: Permission denied" in out
+
+
+@pytest.mark.parametrize("command", [["kill"], ["journal", "archive"]])
+def test_whoever_finds_torn_facts_first_says_so(capsys, finished, tmp_path, command):
+    """The next session finds none: they have been set aside by then."""
+    folder = shutil.copytree(finished.data, tmp_path / "copy")
+    with closing(sqlite3.connect(folder / "holdfast.db")) as database, database:
+        last = "(SELECT max(sequence) FROM facts)"
+        database.execute(f"UPDATE facts SET hash = payload WHERE sequence = {last}")
+    main([*command, "--data-dir", str(folder)])
+
+    assert "torn at the end of the journal and cut; kept in holdfast.db.cut-" in (
+        capsys.readouterr().err
+    )

@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +35,29 @@ def _bend(place, sequence):
 
 def _kept(path):
     return sorted(path.parent.glob(f"{path.name}*.cut-*"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE facts SET hash = 'text' WHERE sequence = 10",
+        "UPDATE facts SET version = 0.5 WHERE sequence = 3",
+        "UPDATE meta SET epoch = 'text'",
+        "UPDATE meta SET schema_version = x'00'",
+        "UPDATE archives SET last = 'text'",
+        "UPDATE archives SET file = x'00'",
+    ],
+)
+def test_column_of_another_kind_is_damage_and_no_bug(sqlite, change):
+    _write(sqlite, 10)
+    sqlite.execute("INSERT INTO archives SELECT 1, 2, 'old', hash FROM facts WHERE sequence = 2")
+    sqlite.execute("DELETE FROM facts WHERE sequence < 3")
+    sqlite.execute(change)
+
+    with suppress(JournalError):
+        assert not verify(sqlite.path).is_ok
+    with suppress(JournalError), closing(sqlite.open()) as journal:
+        list(journal.replay(2))
 
 
 @pytest.mark.parametrize("torn", [1, 3])

@@ -38,6 +38,17 @@ def test_what_a_replica_has_not_heard_of_is_told_and_nothing_goes_in_behind_it(p
     assert (report.is_ok, report.facts) == (True, 5 - lost)
 
 
+def test_a_snapshot_of_what_a_replica_has_not_heard_of_is_told_alike(postgres):
+    journal = postgres.open()
+    commit(journal, fills(5))
+    _fail_over(postgres, "DELETE FROM facts WHERE sequence > 2")
+    journal.save_snapshot(5, b"state")
+
+    with pytest.raises(JournalError, match="does not have fact 5"):
+        journal.sync()
+    journal.close()
+
+
 def test_facts_that_are_others_than_were_confirmed_are_not_followed(postgres):
     """The replica was owned by another meanwhile, and that one has lost its own epoch since."""
     journal = postgres.open()

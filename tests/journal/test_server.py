@@ -93,10 +93,46 @@ def test_no_journal_is_made_in_a_database_that_can_not_hold_every_letter(latin):
         open_journal(latin)
 
 
-@pytest.mark.parametrize("name", ["user", "select", "order"])
+@pytest.mark.parametrize("name", ["user", "select", "public"])
 def test_a_journal_may_have_a_name_that_is_a_word_of_the_servers(postgres_url, name):
     journal = open_journal(f"{postgres_url}&journal={name}")
     commit(journal, [*fills(2), fill(3)])
     journal.close()
 
     assert verify(f"{postgres_url}&journal={name}").facts == 3
+
+
+@pytest.mark.parametrize(
+    "setting", ["default_transaction_isolation = serializable", "lock_timeout = '50ms'"]
+)
+def test_what_a_database_is_set_to_does_not_end_a_session(postgres, setting):
+    """Somebody holds the row of the epoch, and lets it go: a backup, a look, a script."""
+    name = postgres.execute("SELECT current_database()")[0][0]
+    postgres.execute(f"ALTER DATABASE {name} SET {setting}")
+    journal = postgres.open()
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND wait_event_type = 'Lock' AND now() - query_start > '200ms'"
+    )
+    with psycopg.connect(postgres.where, options="-c search_path=holdfast") as other:
+        other.execute("UPDATE meta SET name = name")
+        journal.append([fill(1)])
+        while not postgres.execute(waiting)[0][0]:
+            assert journal.failure is None
+        other.commit()
+    journal.sync()
+
+    assert list(journal.replay()) == [fill(1)]
+    journal.close()
+
+
+def test_options_that_a_user_gives_are_kept_beside_ours(postgres_url):
+    """Some servers are told by them which database is meant, or which role."""
+    where = f"{postgres_url}&options=-c%20work_mem%3D7MB%20-c%20search_path%3Dother"
+    journal = open_journal(where)
+    commit(journal, fills(2))
+    sql = vars(journal)["_committer"]._store.sql
+
+    assert sql.exec_driver_sql("SHOW work_mem").scalar() == "7MB"
+    assert list(journal.replay()) == fills(2)
+    journal.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -561,6 +563,28 @@ def test_no_file_that_a_former_owner_makes_meanwhile_escapes_the_next(tmp_path, 
         former.append([fill(9)])
     assert [each.name for each in taken] == _stages(path)
     former.close()
+
+
+def test_owner_that_can_not_remove_its_file_gives_the_journal_back(tmp_path, monkeypatch):
+    """The next life of a session is the same process: it would be locked out by itself."""
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    journal.append(fills(3))
+    unlink = Path.unlink
+
+    def fail(file, **how):
+        if ".stage-" in file.name:
+            raise OSError(errno.EROFS, "Read-only file system")
+        unlink(file, **how)
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(OSError, match="Read-only"):
+        journal.close()
+    monkeypatch.undo()
+    journal = open_journal(path)
+
+    assert list(journal.replay()) == fills(3)
+    journal.close()
 
 
 @pytest.mark.usefixtures("unmoved")

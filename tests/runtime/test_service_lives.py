@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -23,9 +25,9 @@ from holdfast import (
     journal,
 )
 from holdfast.model.commands import SubmitOrder
-from holdfast.model.messages import FailSession
+from holdfast.model.messages import FailSession, ResetSession
 from holdfast.model.values import NS_PER_S
-from holdfast.runtime import assembly, lives
+from holdfast.runtime import assembly, last_words, lives
 from holdfast.runtime.live import LiveSession
 from holdfast.runtime.starting import Start
 from holdfast.runtime.trading_state import TradingState
@@ -807,3 +809,17 @@ async def test_a_life_that_follows_in_another_folder_has_the_same_journal(tmp_pa
         assert desk.service.session().id == session.id
         assert desk.open_roles() == ["STOP_LOSS"]
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+async def test_torn_facts_that_a_reset_finds_are_logged(tmp_path, caplog):
+    config = config_in(tmp_path, auto_restart=False)
+    async with running(tmp_path, auto_restart=False) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.overfill(order)
+        await desk.until(lambda: not desk.service.is_running())
+    with closing(sqlite3.connect(tmp_path / "holdfast.db")) as database, database:
+        last = "(SELECT max(sequence) FROM facts)"
+        database.execute(f"UPDATE facts SET hash = payload WHERE sequence = {last}")
+    last_words.record_end(config, ResetSession(reason="enough"))
+
+    assert "torn at the end of the journal and cut" in caplog.text

@@ -13,7 +13,7 @@ import typer
 
 from ..model.errors import JournalCorrupt
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
-from .output import print_json, print_pairs, print_table, visible, write_utf8
+from .output import print_json, print_pairs, print_table, visible, warn, write_utf8
 
 if TYPE_CHECKING:
     from ..journal.inspect import Record, VerifyReport
@@ -201,7 +201,7 @@ def archive(
     from ..journal.archiving import archive as move
 
     where = Place(data_dir, config, database_url).config().database_url
-    moved = list(iter(lambda: move(where), None))
+    moved = list(iter(lambda: move(where, tell=warn), None))
     if as_json:
         told = [{"first": each.first, "last": each.last, "file": each.file} for each in moved]
         print_json({"archived": told})

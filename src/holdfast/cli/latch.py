@@ -10,6 +10,7 @@ from ..runtime.control_file import NoSessionRunning
 from ..runtime.last_words import record_switch
 from ..runtime.wanted import words_of
 from .journaled import has_journal
+from .output import warn
 
 
 def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch) -> None:
@@ -31,4 +32,5 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
         message = replace(message, reason=words_of(message.reason))
     else:
         message = replace(message, operator=words_of(message.operator))
-    record_switch(config, message)
+    for finding in record_switch(config, message):
+        warn(finding)

@@ -11,6 +11,7 @@ takes. A crash in between loses nothing and doubles nothing:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -28,6 +29,8 @@ from .problems import explained
 from .reading import Tables
 from .schema import archives as archives_table
 from .schema import facts
+
+_log = logging.getLogger("holdfast.journal")
 
 KEPT_FACTS = 1_000
 """The newest facts stay in the table: more than may ever be torn."""
@@ -56,12 +59,19 @@ class Room:
     tidy: Callable[[], None]
 
 
-def archive(where: str | Path, *, spare: int = 0, is_beside: bool = False) -> Archive | None:
+def archive(
+    where: str | Path,
+    *,
+    spare: int = 0,
+    is_beside: bool = False,
+    tell: Callable[[str], None] = _log.warning,
+) -> Archive | None:
     """Archive facts before the snapshot, the oldest first; None where there are too few.
 
     Args:
         spare: so many of them stay in the table beside the newest ones, a tenth more at times.
         is_beside: never take the journal, also where it has no owner: one may come.
+        tell: hears what was found damaged and set aside, where the journal was taken.
 
     Raises:
         ConfigError: journals are not archived there.
@@ -70,19 +80,21 @@ def archive(where: str | Path, *, spare: int = 0, is_beside: bool = False) -> Ar
         JournalCorrupt: a fact was altered or lost.
     """
     with ExitStack() as undo:
-        room = _room(where, undo, is_beside=is_beside)
+        room = _room(where, undo, tell, is_beside=is_beside)
         _drop(room, room.tables.archived())  # what a run that was cut short has left
         moved = _move(room, spare)
         room.tidy()
     return moved
 
 
-def _room(where: str | Path, undo: ExitStack, *, is_beside: bool) -> Room:
+def _room(
+    where: str | Path, undo: ExitStack, tell: Callable[[str], None], *, is_beside: bool
+) -> Room:
     match scheme_of(where):
         case "sqlite":
             path = sqlite_path(where)
             undo.enter_context(explained(str(path)))
-            return _sqlite_room(path, undo, is_beside=is_beside)
+            return _sqlite_room(path, undo, tell, is_beside=is_beside)
         case "postgresql":
             from .postgres import archiving_room  # noqa: PLC0415 - an extra
 
@@ -91,7 +103,9 @@ def _room(where: str | Path, undo: ExitStack, *, is_beside: bool) -> Room:
             raise ConfigError(f"a journal at {other} is not archived: it ends with its process")
 
 
-def _sqlite_room(path: Path, undo: ExitStack, *, is_beside: bool) -> Room:
+def _sqlite_room(
+    path: Path, undo: ExitStack, tell: Callable[[str], None], *, is_beside: bool
+) -> Room:
     from .sqlite import (  # noqa: PLC0415 - either database will do
         SqliteStore,
         owner_tables,
@@ -114,7 +128,8 @@ def _sqlite_room(path: Path, undo: ExitStack, *, is_beside: bool) -> Room:
     store = SqliteStore(path, tables)
     undo.callback(store.close)
     if is_alone:
-        claim.repair(path, store, tables)
+        for finding in claim.repair(path, store, tables):
+            tell(finding)
     # A power cut may undo the last steps, in order; the archive itself was synced before them.
     store.pragma("synchronous = NORMAL")
 

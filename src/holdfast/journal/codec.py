@@ -92,7 +92,7 @@ def decode(row: StoredRow) -> Event:
         if version != upcast.VERSION:
             payload = upcast.upcast(payload, version)
         return _decoder.decode(payload)
-    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+    except (msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
         raise JournalCorrupt(
             f"fact {sequence} ({kind.decode(errors='replace')}, version {version}) can't be read: "
             f"{error}; was it written by another version of Holdfast?"

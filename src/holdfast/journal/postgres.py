@@ -167,8 +167,15 @@ class PostgresStore:
         return self.sql.scalar(select(facts.c.hash).where(facts.c.sequence == row[0])) == row[6]
 
     def _keep_snapshot(self, sequence: int, payload: bytes) -> None:
-        digest = snapshot_hash(self._tables.hash_at(sequence), sequence, payload)
-        row = {"sequence": sequence, "payload": payload, "hash": digest}
+        try:
+            head = self._tables.hash_at(sequence)
+        except JournalCorrupt as error:  # the server has lost what it had confirmed
+            raise self._refusal() from error
+        row = {
+            "sequence": sequence,
+            "payload": payload,
+            "hash": snapshot_hash(head, sequence, payload),
+        }
         with self.transaction() as sql:
             sql.execute(delete(snapshots))
             sql.execute(insert(snapshots), row)

@@ -79,9 +79,10 @@ class Tables:
         found = self._first(select(meta.c.schema_version)) if exists else None
         if found is None:
             raise JournalError(f"{self.place} is no journal: choose another one")
-        if found[0] > upcast.VERSION:
+        version = self._whole(found[0])
+        if version > upcast.VERSION:
             raise JournalError(
-                f"journal {self.place} was written by a newer Holdfast (schema {found[0]}, this "
+                f"journal {self.place} was written by a newer Holdfast (schema {version}, this "
                 f"one knows {upcast.VERSION}): upgrade Holdfast"
             )
 
@@ -147,7 +148,7 @@ class Tables:
         for _ in range(READS_TRIED):  # it may come into the table between two looks
             found = self._first(select(facts.c.hash).where(facts.c.sequence == sequence))
             if found is not None:
-                return bytes(found[0] or b"")
+                return _bytes(found[0])
             if archive := self._archive_of(sequence):
                 if sequence == archive.last:
                     return archive.head
@@ -172,11 +173,15 @@ class Tables:
         """Return every archive on record, oldest first."""
         if "archives" not in self._read(lambda sql: inspect(sql).get_table_names()):
             return []  # no owner of this version has opened the journal yet
-        return [Archive(*row) for row in self._all(select(archives).order_by(archives.c.first))]
+        rows = self._all(select(archives).order_by(archives.c.first))
+        return [
+            Archive(self._whole(row[0]), self._whole(row[1]), str(row[2]), _bytes(row[3]))
+            for row in rows
+        ]
 
     def epoch(self) -> int:
         found = self._first(select(meta.c.epoch))
-        return int(found[0]) if found else 0
+        return self._whole(found[0]) if found else 0
 
     def owner_text(self) -> str:
         """Return the owner of the newest epoch as JSON; "" when there was none."""
@@ -231,7 +236,13 @@ class Tables:
     def _last(self) -> tuple[int, bytes]:
         query = select(facts.c.sequence, facts.c.hash).order_by(facts.c.sequence.desc()).limit(1)
         found = self._first(query)
-        return (found[0], bytes(found[1] or b"")) if found else (0, GENESIS)
+        return (found[0], _bytes(found[1])) if found else (0, GENESIS)
+
+    def _whole(self, found: object) -> int:
+        """Return a number of the tables beside the facts; damage may make it anything."""
+        if not isinstance(found, int):
+            raise JournalCorrupt(f"journal {self.place}: a number is {found!r:.40}; {WAY_OUT}")
+        return found
 
     def _archive_of(self, sequence: int) -> Archive | None:
         return next((a for a in self.archives() if a.first <= sequence <= a.last), None)
@@ -263,6 +274,11 @@ class Tables:
                         raise
             with self._engine.connect() as connection:
                 return take(connection)
+
+
+def _bytes(found: object) -> bytes:
+    """Return a hash; one that damage has made anything else fits nothing."""
+    return found if isinstance(found, bytes) else b""
 
 
 def snapshot_hash(fact_hash: bytes, sequence: int, payload: bytes) -> bytes:

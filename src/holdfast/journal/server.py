@@ -25,7 +25,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # The server drops the lock of an owner whose machine vanished: after about 5 + 3 * 2 seconds.
 _OPTIONS = (
     "-c search_path={name} -c synchronous_commit=on -c client_encoding=UTF8 "
-    f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} "
+    f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} -c lock_timeout=0 "
+    # Who waits for the row of the epoch looks at it again then, and fails in no other way.
+    r"-c default_transaction_isolation=read\ committed "
     "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
 )
 _KEEPALIVES = {
@@ -69,7 +71,7 @@ def tables_of(address: URL, name: str) -> Tables:
     engine = create_engine(
         address,
         isolation_level="AUTOCOMMIT",
-        connect_args=_connect_args(name),
+        connect_args=_connect_args(address, name),
         pool_size=1,
         max_overflow=3,
         pool_pre_ping=True,
@@ -83,15 +85,17 @@ def engine_of(address: URL, name: str) -> Engine:
     engine = create_engine(
         address,
         isolation_level="AUTOCOMMIT",
-        connect_args=_connect_args(name),
+        connect_args=_connect_args(address, name),
         poolclass=NullPool,
     )
     _check_each(engine, place_of(address, name), name)
     return engine
 
 
-def _connect_args(name: str) -> dict[str, str | int]:
-    return {**_KEEPALIVES, "options": _OPTIONS.format(name=name)}
+def _connect_args(address: URL, name: str) -> dict[str, str | int]:
+    given = address.query.get("options", ())
+    texts = (given,) if isinstance(given, str) else given
+    return {**_KEEPALIVES, "options": " ".join((*texts, _OPTIONS.format(name=name)))}
 
 
 def _check_each(engine: Engine, place: str, name: str) -> None:

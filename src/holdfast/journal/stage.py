@@ -101,10 +101,12 @@ class Stage:
 
     def close(self, *, is_moved: bool) -> None:
         """Let go of the files; remove them where the database has all."""
-        if is_moved and self._is_ours():
-            self.drop(self._last)
-            self._file[0].unlink(missing_ok=True)
-        os.close(self._fd)
+        try:
+            if is_moved and self._is_ours():
+                self.drop(self._last)
+                self._file[0].unlink(missing_ok=True)
+        finally:
+            os.close(self._fd)
 
     def _follow_on(self) -> None:
         last, former, fd = self._last, self._file, self._fd

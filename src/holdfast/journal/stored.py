@@ -109,8 +109,10 @@ class StoredJournal:
                 self._committer.flush()
                 self._sync()  # by itself a database syncs at its end only if nobody reads it
         finally:
-            self._committer.close()
-            self._close()
+            try:
+                self._committer.close()
+            finally:
+                self._close()
 
     def _check(self) -> None:
         self._delivery.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,13 +35,26 @@ def claim_folder(folder: Path, accounts: Mapping[AccountId, str], *, has_records
     path = folder / FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        known = _read(path.read_text()) if path.exists() else {}
-        known = known if has_records else {}
+        before = path.read_text() if path.exists() else ""
+        known = _read(before) if has_records else {}
         for name, account in accounts.items():
             _check(folder, name, known.get(name, account), account)
-        path.write_text(_written({**known, **accounts}))
+        if (text := _written({**known, **accounts})) != before:
+            _replace(path, text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be used: {error}; name another --data-dir") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file anew, whole or not at all: an empty one would let any account in."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _check(folder: Path, name: AccountId, known: str, account: str) -> None:

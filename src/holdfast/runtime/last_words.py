@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 from ..model import messages as msg
 from ..model.config import TradingConfig
 from ..model.events import KillSwitchEngaged, KillSwitchReleased
@@ -10,6 +13,7 @@ from .assembly import own_journal
 from .recovery import StateRecoveryService
 from .shell import check_values
 
+_log = logging.getLogger("holdfast.session")
 _ENDING = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
 """Where a stop has nothing more to say."""
 
@@ -26,6 +30,8 @@ def record_end(
     """
     check_values(message)
     journal = own_journal(config)
+    for finding in journal.findings:
+        _log.warning("%s", finding)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
         if engine.state.status is TradingSessionStatus.STOPPED:
@@ -45,8 +51,10 @@ def record_end(
 
 def record_switch(
     config: TradingConfig, message: msg.EngageKillSwitch | msg.ReleaseKillSwitch
-) -> None:
+) -> Sequence[str]:
     """Put the kill switch into the journal of a session that does not run.
+
+    Returns what was found amiss with the journal.
 
     The switch alone: what follows from it (cancels, closing orders) is asked of the venue by the
     session that starts next, which the switch tells to.
@@ -62,5 +70,6 @@ def record_switch(
         switch = (KillSwitchEngaged, KillSwitchReleased)
         journal.append([fact for fact in outcome.facts if isinstance(fact, switch)])
         journal.sync()
+        return journal.findings
     finally:
         journal.close()

@@ -194,7 +194,8 @@ class Lives:
             SessionStateError: it is of no use in this state, or could not be recorded.
         """
         if self._is_away and isinstance(message, msg.EngageKillSwitch | msg.ReleaseKillSwitch):
-            record_switch(self._config, message)
+            for finding in record_switch(self._config, message):
+                _log.warning("%s", finding)
             return
         live = await self.begun(is_urgent=isinstance(message, msg.EngageKillSwitch))
         if live is None or not self.is_under_way:
