@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model import messages as msg
 from ..model.config import TradingConfig
-from ..model.events import KillSwitchEngaged, KillSwitchReleased
+from ..model.events import Event, KillSwitchEngaged, KillSwitchReleased
 from ..model.values import TradingSessionStatus
 from .assembly import own_journal
 from .recovery import StateRecoveryService
@@ -45,8 +45,8 @@ def record_end(
 
 def record_switch(
     config: TradingConfig, message: msg.EngageKillSwitch | msg.ReleaseKillSwitch
-) -> None:
-    """Put the kill switch into the journal of a session that does not run.
+) -> list[Event]:
+    """Put the kill switch into the journal of a session that does not run; return the facts.
 
     The switch alone: what follows from it (cancels, closing orders) is asked of the venue by the
     session that starts next, which the switch tells to.
@@ -60,7 +60,9 @@ def record_switch(
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
         outcome = engine.handle(message, 0)  # at the journal's own time
         switch = (KillSwitchEngaged, KillSwitchReleased)
-        journal.append([fact for fact in outcome.facts if isinstance(fact, switch)])
+        facts: list[Event] = [fact for fact in outcome.facts if isinstance(fact, switch)]
+        journal.append(facts)
         journal.sync()
+        return facts
     finally:
         journal.close()
