@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import ExecType
@@ -119,6 +120,7 @@ def test_what_was_to_close_dust_is_taken_back_once_its_twin_has(rig):
 
     assert rig.qty() == 0
     assert rig.canceled() == [second]
+    assert not [c for c in rig.commands if isinstance(c, cmd.Notify) and c.level == "warning"]
 
 
 def test_dust_is_not_asked_to_be_closed_again_and_again(rig):

@@ -14,6 +14,7 @@ from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     MAIN,
     NS_PER_DAY,
+    NS_PER_S,
     AccountId,
     ClOrdId,
     NewOrder,
@@ -448,6 +449,42 @@ def test_a_loss_is_seen_though_mark_prices_are_sent_no_more(rig):
     assert rig.engine.core.exposure.equity(MAIN, "USDT") == equity - 250
     assert rig.place(Side.BUY, "1") is None
     assert rig.told(ev.OrderDenied)[0].rule == "daily_loss"
+
+
+def look(rig, entry_price):
+    """The venue's books: all as ours, but for the entry price."""
+    balances = {"USDT": rig.state.account(MAIN).wallet("USDT")}
+    row = msg.VenuePosition(symbol=BTC, qty=rig.qty(), entry_price=Decimal(entry_price))
+    times = {"asked_ts": rig.now, "taken_ts": rig.now}
+    rig.hear(msg.VenueSnapshot(**times, orders=(), positions=(row,), balances=balances))
+
+
+def test_what_a_late_fill_made_of_an_entry_price_is_put_right_by_the_venues(rig):
+    """The profit of a fill is the venue's: beside our own entry price it would count twice."""
+    rig.hold("1")
+    rig.price(120)
+    closing = rig.place(Side.SELL, "1", reduce_only=True)
+    opening = rig.place(Side.BUY, "1")
+    rig.trade(opening, "1", "120", venue_ts=rig.now + 1)
+    rig.trade(closing, "1", "120", venue_ts=rig.now, realized_pnl=Decimal(20))
+    wallet = rig.state.account(MAIN).wallet("USDT")
+    assert rig.engine.core.exposure.equity(MAIN, "USDT") == wallet + 10
+
+    rig.now += NS_PER_S
+    look(rig, "120")
+
+    assert rig.state.position(KEY).entry_price == 120
+    assert rig.engine.core.exposure.equity(MAIN, "USDT") == wallet
+
+
+@pytest.mark.parametrize("told", ["0", "100.005"])
+def test_an_entry_price_that_the_venue_rounds_or_does_not_tell_stays_ours(rig, told):
+    rig.hold("1")
+    rig.now += NS_PER_S
+
+    look(rig, told)
+
+    assert rig.state.position(KEY).entry_price == 100
 
 
 @pytest.mark.parametrize(("mark", "worth"), [(300.0, 1_500), (30.0, 150), (0.0, 500)])

@@ -477,6 +477,7 @@ async def test_the_kill_switch_is_on_record_at_once_while_the_venue_is_away(tmp_
         desk.overfill(held)
         await desk.until(lambda: away.tries > 2)
         await asyncio.wait_for(desk.service.kill("smoke"), 5)
+        assert desk.state.is_killed  # what is shown of the life that failed says so too
         away.most = 0
         await desk.until(lambda: desk.status is S.RUNNING)
 

@@ -32,5 +32,4 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
         message = replace(message, reason=words_of(message.reason))
     else:
         message = replace(message, operator=words_of(message.operator))
-    for finding in record_switch(config, message):
-        warn(finding)
+    record_switch(config, message, warn)

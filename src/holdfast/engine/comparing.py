@@ -43,6 +43,9 @@ FILLS_PATIENCE_NS = 60 * NS_PER_S
 AGREEMENT_INTERVAL_NS = 60 * NS_PER_S
 """How far the known past moves before an agreement is worth a fact."""
 
+ENTRY_PRICE_OFF = Decimal("0.0001")
+"""By which share an entry price may be off the venue's, which is rounded."""
+
 RESTLESS_NS = 600 * NS_PER_S
 """How far the known past trails where looks can compare nothing: an account that never rests."""
 
@@ -182,12 +185,32 @@ def _agree(core: Core, snapshot: VenueSnapshot) -> None:
     until = snapshot.asked_ts - core.overlap_ns
     books = core.state.account(snapshot.account)
     is_news = until - books.trades_until >= AGREEMENT_INTERVAL_NS
+    prices = _other_entries(core, snapshot)
     if (
         is_news
+        or prices
         or has_differed(core, snapshot.account)
         or exits.is_unproven(core.state, snapshot.account)
     ):
-        core.emit(ev.BooksAgreed(ts=core.now, account=snapshot.account, trades_until=until))
+        core.emit(
+            ev.BooksAgreed(
+                ts=core.now, account=snapshot.account, trades_until=until, entry_prices=prices
+            )
+        )
+
+
+def _other_entries(core: Core, snapshot: VenueSnapshot) -> tuple[ev.EntryPrice, ...]:
+    """Return the venue's entry prices that are not ours.
+
+    An average depends on the order of the fills; the profit in the wallet is by the venue's.
+    """
+    found = []
+    for each in snapshot.positions:
+        ours = core.state.position((snapshot.account, each.symbol)).entry_price
+        is_off = abs(each.entry_price - ours) > ours * ENTRY_PRICE_OFF
+        if each.qty and each.entry_price > ZERO and is_off:
+            found.append(ev.EntryPrice(symbol=each.symbol, price=each.entry_price))
+    return tuple(found)
 
 
 def _settle_difference(

@@ -320,6 +320,8 @@ def _agreed(state: State, fact: ev.BooksAgreed) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.trades_until = max(account.trades_until, fact.trades_until)
     exits.agreed(state, fact.account)
+    for each in fact.entry_prices:
+        state.positions[fact.account, each.symbol].entry_price = each.price
     prefix = f"{fact.account} "
     state.differences = {k: v for k, v in state.differences.items() if not k.startswith(prefix)}
 

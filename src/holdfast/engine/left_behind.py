@@ -27,6 +27,8 @@ def tell_left(core: Core, key: Key) -> None:
 
 def _rests(order: Order) -> bool:
     request = order.request
+    if request.close_position:
+        return False  # of two that were to close dust: it is taken back
     is_by_hand = order.is_ours and request.strategy_id == OPERATOR and order.role is OrderRole.EXIT
     has_price = request.price is not None or request.order_type.is_conditional
     return is_by_hand and has_price and order.cancel is RequestState.NONE and not order.ending

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from .fact import Fact
 from .instrument import Instrument
 from .order_events import (
@@ -293,11 +295,22 @@ class BooksDiffered(Fact, frozen=True, kw_only=True):
     in_a_row: int = 0  # 0 in facts from before it was counted
 
 
+class EntryPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """The average price at which the venue has a position open."""
+
+    symbol: Symbol
+    price: Decimal
+
+
 class BooksAgreed(Fact, frozen=True, kw_only=True):
-    """An audit compared positions and balances and found no difference."""
+    """An audit compared positions and balances and found no difference.
+
+    `entry_prices` are the venue's where fills that were heard out of turn had made others of ours.
+    """
 
     account: AccountId = MAIN
     trades_until: int  # every execution up to this time (ns UTC) has been booked
+    entry_prices: tuple[EntryPrice, ...] = ()
 
 
 class TradesRead(Fact, frozen=True, kw_only=True):

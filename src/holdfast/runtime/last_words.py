@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from ..model import messages as msg
 from ..model.config import TradingConfig
-from ..model.events import KillSwitchEngaged, KillSwitchReleased
+from ..model.events import Event, KillSwitchEngaged, KillSwitchReleased
 from ..model.values import TradingSessionStatus
 from .assembly import own_journal
 from .recovery import StateRecoveryService
@@ -50,26 +50,32 @@ def record_end(
 
 
 def record_switch(
-    config: TradingConfig, message: msg.EngageKillSwitch | msg.ReleaseKillSwitch
-) -> Sequence[str]:
-    """Put the kill switch into the journal of a session that does not run.
-
-    Returns what was found amiss with the journal.
+    config: TradingConfig,
+    message: msg.EngageKillSwitch | msg.ReleaseKillSwitch,
+    tell: Callable[[str], object] = _log.warning,
+) -> list[Event]:
+    """Put the kill switch into the journal of a session that does not run; return the facts.
 
     The switch alone: what follows from it (cancels, closing orders) is asked of the venue by the
     session that starts next, which the switch tells to.
+
+    Args:
+        tell: hears what was found amiss with the journal.
 
     Raises:
         TradingError: the journal can't be had, or not be written.
         SessionStateError: there is nothing to release.
     """
     journal = own_journal(config)
+    for finding in journal.findings:
+        tell(finding)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
         outcome = engine.handle(message, 0)  # at the journal's own time
         switch = (KillSwitchEngaged, KillSwitchReleased)
-        journal.append([fact for fact in outcome.facts if isinstance(fact, switch)])
+        facts: list[Event] = [fact for fact in outcome.facts if isinstance(fact, switch)]
+        journal.append(facts)
         journal.sync()
-        return journal.findings
+        return facts
     finally:
         journal.close()

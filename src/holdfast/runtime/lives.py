@@ -194,8 +194,9 @@ class Lives:
             SessionStateError: it is of no use in this state, or could not be recorded.
         """
         if self._is_away and isinstance(message, msg.EngageKillSwitch | msg.ReleaseKillSwitch):
-            for finding in record_switch(self._config, message):
-                _log.warning("%s", finding)
+            assert self._live is not None, "the life that failed"
+            for fact in record_switch(self._config, message):
+                self._live.engine.state.apply(fact)  # it is what is shown meanwhile
             return
         live = await self.begun(is_urgent=isinstance(message, msg.EngageKillSwitch))
         if live is None or not self.is_under_way:
