@@ -37,7 +37,8 @@ class SymbolMarket:
     """One symbol's prices (float64) and the closes of its sampling periods.
 
     `cut_off` says what of its data does not come, "" where all comes. `told` is the mark price that
-    the venue's books named last: it counts for what is held, while the market itself is silent.
+    the venue's books named last, at `told_ts`: it counts for what is held, while the market itself
+    has said nothing since, such as at a start, where history's last bar is a minute old.
     `valid_ns` is for how long the source stays silent by design: a bar says nothing more until
     the next one, unless trades or quotes come too. Prices are 0.0 and `last_ts` 0 before the
     first message.
@@ -55,13 +56,14 @@ class SymbolMarket:
         "mark",
         "quoted_ts",
         "told",
+        "told_ts",
         "traded_ts",
         "valid_ns",
     )
 
     def __init__(self, sample_ns: int) -> None:
         self.last = self.bid = self.ask = self.mark = self.told = 0.0
-        self.last_ts = self.quoted_ts = self.traded_ts = 0
+        self.last_ts = self.quoted_ts = self.traded_ts = self.told_ts = 0
         self.valid_ns = 0
         self.cut_off = ""
         self.closes: dict[int, float] = {}  # number of the period since 1970 -> last price in it
@@ -180,6 +182,8 @@ class Market:
     def mark(self, symbol: Symbol) -> Decimal | None:
         """Return the mark price positions are valued at; the reference where none is sent."""
         market = self.of(symbol)
+        if market.told_ts > market.last_ts and market.told:
+            return market.decimal(market.told)
         return market.decimal(market.mark or market.reference or market.told)
 
 

@@ -33,7 +33,8 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     is_stale = has_moved(core, snapshot)
     _note_isolated(core, snapshot)
     for each in snapshot.positions:
-        core.market.of(each.symbol).told = each.mark_price
+        market = core.market.of(each.symbol)
+        market.told, market.told_ts = each.mark_price, snapshot.asked_ts
     if not core.state.account(snapshot.account).opened_ts:
         if _is_unsure(core, snapshot) and _looks_again(core, snapshot.account):
             return
