@@ -12,7 +12,7 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import UNLISTED, Instrument
 from ..model.messages import InstrumentListed, SettlementPayment, VenueSnapshot
-from ..model.values import ZERO, Key, Symbol, TradingSessionStatus
+from ..model.values import ZERO, Key, Symbol
 from .core import Core
 from .forgetting import settled_name, trade_name
 from .state import State
@@ -38,9 +38,9 @@ def on_listed(core: Core, message: InstrumentListed) -> None:
                 leverage=message.leverage,
             )
         )
-    before = known.status if known is not None else ""
-    is_starting = core.state.status is TradingSessionStatus.STARTING
-    if not instrument.is_trading and (before != instrument.status or is_starting):
+    told = core.told_halts.get(key, "")
+    core.told_halts[key] = "" if instrument.is_trading else instrument.status
+    if not instrument.is_trading and told != instrument.status:
         _tell_halted(core, key, instrument)
     elif instrument.is_trading and known is not None and not known.is_trading:
         core.send(cmd.Notify(level="info", text=f"{instrument.symbol} is traded again"))

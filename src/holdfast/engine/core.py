@@ -47,8 +47,8 @@ class Core:
     account's first look was in vain (`opening_looks`) and a look was not compared
     (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
-    first heard to be off the venue's list (`unlisted_ts`), and when what is hard to close was last
-    tried (`tried_ts`).
+    first heard to be off the venue's list (`unlisted_ts`), which status of one that does not trade
+    was told (`told_halts`), and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -65,6 +65,7 @@ class Core:
         "settings",
         "start_looks",
         "state",
+        "told_halts",
         "tried_ts",
         "unbooked_looks",
         "unlisted_ts",
@@ -84,6 +85,7 @@ class Core:
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
         self.unlisted_ts: dict[Key, int] = {}
+        self.told_halts: dict[Key, str] = {}
         self.tried_ts: dict[Key, int] = {}
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
