@@ -34,6 +34,25 @@ def rig():
     return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        msg.CloseRequest(symbol=BTC),
+        msg.AdjustRequest(symbol=BTC, target_qty=Decimal(0)),
+        msg.PlaceRequest(symbol=BTC, side=Side.SELL, qty=Decimal(1), reduce_only=True),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_nobody_closes_by_hand_behind_the_end_of_a_session(rig, request_):
+    # It went out, and nobody heard what came: the stop of what it closed stayed at the venue.
+    rig.hold("1")
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.tick()
+    assert rig.session() is Status.STOPPED
+
+    refused(rig, request_, SessionStateError, "the session is STOPPED")
+
+
 # Placing
 
 
