@@ -275,6 +275,17 @@ def test_a_cancel_that_was_there_before_its_order_is_asked_for_again(rig):
     assert rig.canceled() == [order]
 
 
+def test_a_cancel_that_was_there_before_its_order_is_asked_for_again_whichever_is_heard_first(rig):
+    # The order's acceptance came over the stream before the cancel's refusal: it was forgotten.
+    order = rig.place(qty="1", order_type=LIMIT, price="99")
+    rig.hear(msg.CancelRequest(cl_ord_id=order, reason="x"))
+    rig.accept(order)
+    rig.refuse(order, Request.CANCEL)
+    rig.tick()
+
+    assert rig.canceled() == [order]
+
+
 def test_an_entry_that_comes_behind_its_cancel_does_not_open_a_closed_position_again(rig):
     rig.hold("1")
     order = rig.place(qty="2", order_type=LIMIT, price="99")
