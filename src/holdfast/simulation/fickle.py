@@ -9,15 +9,19 @@ from random import Random
 from typing import ClassVar
 from zlib import crc32
 
+from ..exchange_server.faults import Kind, Rule, Script
 from ..model.events import OrderFilled
 from ..model.market import Trade
-from ..model.values import ZERO, OrderType, SignalType
+from ..model.values import ZERO, OrderStatus, OrderType, SignalType
 from ..strategies import OrderUpdate, Strategy
 from .adversaries import Adversary
 from .churner import UINT32_MAX, Churner
 
 SHARE = 0.12
 """How often it changes its mind when it hears of an order."""
+
+EARLY = 0.5
+"""How often it takes a limit back that has only just left."""
 
 CHASES = 0.3
 """How often, of so many trades as it acts on, it runs after the market."""
@@ -30,6 +34,10 @@ class Fickle(Churner):
         super().__init__(seed, 0.06)
 
     def on_order(self, update: OrderUpdate) -> None:
+        is_on_its_way = update.status is OrderStatus.PENDING_NEW and update.price is not None
+        if is_on_its_way and self._lots_of(f"{update.cl_ord_id}", EARLY) is not None:
+            self._take_back(update, Random(0))
+            return
         lots = self._lots_of(f"{update.cl_ord_id}/{update.status}/{update.cum_qty}")
         if lots is None:
             return
@@ -64,9 +72,9 @@ class Fickle(Churner):
         elif lots is not None:
             self.signal(SignalType.CLOSE, fill.symbol)
 
-    def _lots_of(self, what: str) -> Random | None:
+    def _lots_of(self, what: str, share: float = SHARE) -> Random | None:
         drawn = crc32(f"{self._seed}/{what}".encode())
-        return None if drawn > SHARE * UINT32_MAX else Random(drawn)
+        return None if drawn > share * UINT32_MAX else Random(drawn)
 
     def _take_back(self, update: OrderUpdate, _lots: Random) -> None:
         self.cancel(update.cl_ord_id)
@@ -92,6 +100,12 @@ class SecondMind(Adversary):
 
     name = "fickle"
     share: ClassVar[float] = 0.06
+
+    async def run(self) -> None:
+        """Let orders be slow on their way, so that what follows them is there before."""
+        rule = Rule(kind=Kind.DELAY, probability=0.25, on="POST */order", delay_ms=1_500)
+        script = Script(faults=[rule], seed=self.lots.getrandbits(32))
+        self.world.bourse.venue.faults.give(script, self.world.venue_now())
 
     def strategies(self) -> tuple[Strategy, ...]:
         self.strike("a life")

@@ -39,6 +39,7 @@ HEARD_NS_MAX = 15 * NS_PER_S
 """How old the price may be that an order was judged by."""
 
 KEPT = 2_000
+NEAR = Decimal("0.1")
 
 
 class Decision(NamedTuple):
@@ -214,7 +215,8 @@ class Limits(Judge):
             self.say(f"{name}: {rule} reaches {reach:.2f} of {equity:.2f}, at most {limit}")
 
     def look(self) -> None:
-        self.losses.look()
+        if self._limits is not None and is_close(self._limits):
+            self.losses.look()
 
 
 class Book:
@@ -291,6 +293,13 @@ class Book:
             low, high = self._world.market.range_since(symbol, self._since)
             total += qty * Decimal(repr(low if qty > ZERO else high))
         return total
+
+
+def is_close(limits: RiskLimits) -> bool:
+    """Tell whether some limit of a loss is near enough to be reached, so that it is followed."""
+    together = (limits.max_portfolio_daily_loss_pct, limits.max_portfolio_drawdown_pct)
+    found = (limits.max_daily_loss_pct, limits.max_drawdown_pct, *together)
+    return any(each is not None and each < NEAR for each in found)
 
 
 def _kept() -> deque[int]:
