@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.market import MarkPrice
+from holdfast.model.market import Bar, MarkPrice
 from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     MAIN,
@@ -485,6 +485,30 @@ def test_an_entry_price_that_the_venue_rounds_or_does_not_tell_stays_ours(rig, t
     look(rig, told)
 
     assert rig.state.position(KEY).entry_price == 100
+
+
+def test_a_bar_of_history_values_nothing_that_the_venue_has_valued_since(rig):
+    # A peak, and a day's beginning, by the close of a minute ago: limits went by it for good.
+    rig.hold("5")
+    rig.now = (rig.now // NS_PER_DAY + 1) * NS_PER_DAY
+    rig.restart()
+    closed = Bar(
+        symbol=BTC,
+        ts=rig.now - 30 * NS_PER_S,
+        open_ts=rig.now - 90 * NS_PER_S,
+        timeframe="1m",
+        open=200.0,
+        high=200.0,
+        low=200.0,
+        close=200.0,
+        volume=1.0,
+    )
+    rig.hear(closed)
+    told(rig, 150.0)
+
+    rig.tick()
+
+    assert rig.ever(ev.TradingDayStarted)[-1].equity == rig.state.account(MAIN).wallet("USDT") + 250
 
 
 @pytest.mark.parametrize(("mark", "worth"), [(300.0, 1_500), (30.0, 150), (0.0, 500)])

@@ -35,6 +35,25 @@ def rig():
     return Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        msg.CloseRequest(symbol=BTC),
+        msg.AdjustRequest(symbol=BTC, target_qty=Decimal(0)),
+        msg.PlaceRequest(symbol=BTC, side=Side.SELL, qty=Decimal(1), reduce_only=True),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_nobody_closes_by_hand_behind_the_end_of_a_session(rig, request_):
+    # It went out, and nobody heard what came: the stop of what it closed stayed at the venue.
+    rig.hold("1")
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.tick()
+    assert rig.session() is Status.STOPPED
+
+    refused(rig, request_, SessionStateError, "the session is STOPPED")
+
+
 # Placing
 
 
@@ -254,6 +273,17 @@ def test_a_cancel_that_was_there_before_its_order_is_asked_for_again(rig):
     rig.refuse(order, Request.CANCEL)
     assert rig.canceled() == []
     rig.tick()
+    assert rig.canceled() == [order]
+
+
+def test_a_cancel_that_was_there_before_its_order_is_asked_for_again_whichever_is_heard_first(rig):
+    # The order's acceptance came over the stream before the cancel's refusal: it was forgotten.
+    order = rig.place(qty="1", order_type=LIMIT, price="99")
+    rig.hear(msg.CancelRequest(cl_ord_id=order, reason="x"))
+    rig.accept(order)
+    rig.refuse(order, Request.CANCEL)
+    rig.tick()
+
     assert rig.canceled() == [order]
 
 

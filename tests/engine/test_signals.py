@@ -113,6 +113,17 @@ def test_a_limit_wish_that_reaches_the_market_has_its_stop_behind_the_market(rig
     assert denial(rig) == ("protection", "stop_loss 101 must be below the price 100.0")
 
 
+@pytest.mark.parametrize(("kind", "stop"), [(BUY, "99.1"), (SELL, "99.2")])
+def test_a_limit_wish_that_lands_on_its_own_stop_on_the_tick_is_refused(rig, kind, stop):
+    # By the price before it is rounded its stop is beyond it; what fills is closed at once.
+    rig.price(99.15)
+    price = Decimal("99.15")
+    rig.signal(kind, order_type=OrderType.LIMIT, price=price, stop_loss=Decimal(stop))
+
+    assert denial(rig)[0] == "protection"
+    assert rig.submitted() == []
+
+
 def test_a_limit_sale_is_rounded_up(rig):
     rig.signal(SELL, order_type=OrderType.LIMIT, price=Decimal("101.11"))
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.model.errors import RateLimitError, TradingError, VenueUnavailable
+from holdfast.model.errors import RateLimitError, TradingError, VenueRefused, VenueUnavailable
 from tests.other_venue.street import BTC, QUICK, session, street
 
 TEXTS = ("unknown", "unavailable", "internal", "throttled", "mistimed", "too_many", "banned")
@@ -117,3 +117,36 @@ async def test_an_adjustment_that_never_arrived_is_told_too(tmp_path):
 
             assert trouble.fired == 1
             assert market.books()[1] == {BTC: Decimal("0.01")}
+
+
+def ends_early(market, share):
+    """Let the market have no more than a share of what the next orders at the market want."""
+    books = market.venue.books
+
+    def take(order, new):
+        books.tell(new)
+        qty = order.qty * Decimal(share)
+        if qty:
+            books._fill(order, qty, books.prices[order.symbol], is_maker=False)
+        books._end(order, "EXPIRED")
+
+    market.call(lambda: setattr(books, "_take", take))
+
+
+@pytest.mark.parametrize("share", ["0", "0.5"])
+async def test_a_close_that_the_venue_ends_before_it_has_filled_is_told_as_none(tmp_path, share):
+    # Self-trade prevention, or a book that is too thin: the command had told of a success.
+    with street() as market:
+        async with session(tmp_path, market, **QUICK) as one:
+            await one.service.place_order(BTC, "BUY", "0.01")
+            await one.agree()
+            ends_early(market, share)
+            with pytest.raises(VenueRefused, match=r"of 0\.01 filled"):
+                await one.service.close_position(BTC)
+            await one.agree()
+            left = Decimal("0.01") * (1 - Decimal(share))
+            with pytest.raises(VenueRefused, match="ended with"):
+                await one.service.adjust_position(BTC, -left)
+
+            assert market.books()[1].get(BTC, 0) != -left
+            await one.agree()

@@ -25,7 +25,7 @@ from holdfast import (
 )
 from holdfast.exchange_server.settings import DEFAULT_KEY
 from holdfast.ports import NO_ROOM, NOT_CONNECTED, NOT_SENT
-from holdfast.runtime import operations
+from holdfast.runtime import operations, shortfall
 from holdfast.runtime.refusals import RETRY_AFTER_S, venue_error
 from tests.runtime.session_desk import BTC
 from tests.venues.binance_futures.adapter_street import street
@@ -183,7 +183,7 @@ async def test_an_order_of_which_nobody_knows_yet_is_no_success_but_has_an_id(
             result = await service.execute_order(order)
             assert not result.success
             assert result.order_id == order.id is not None
-            assert result.error == operations.UNANSWERED
+            assert result.error == shortfall.UNANSWERED
             assert order.is_in_doubt
             order = bid()
             with pytest.raises(OutcomeUnknownError, match="do not send it again"):

@@ -91,7 +91,7 @@ def test_an_isolated_position_is_judged_by_what_stands_for_it_alone(
     monkeypatch.setattr(type(world.bourse), "exchange", property(lambda _bourse: margins))
     fact = AlarmRaised(ts=0, code="emergency_close", text="closing", symbol=BTC)
 
-    world.needless.hear_facts([fact])
+    world.judges.needless.hear_facts([fact])
 
     assert bool(world.oracles.violations) is is_needless
     assert world.withdrawals.unheard(0) == ZERO
@@ -99,6 +99,6 @@ def test_an_isolated_position_is_judged_by_what_stands_for_it_alone(
 
 @pytest.mark.parametrize("code", ["session_error", "books_differ"])
 def test_what_can_not_be_explained_is_told(world, code):
-    world.needless.hear_facts([AlarmRaised(ts=0, code=code, text="so much is missing")])
+    world.judges.needless.hear_facts([AlarmRaised(ts=0, code=code, text="so much is missing")])
 
     assert world.oracles.violations == ["needless: so much is missing"]

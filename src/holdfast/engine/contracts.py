@@ -44,11 +44,12 @@ def on_listed(core: Core, message: InstrumentListed) -> None:
                 leverage=message.leverage,
             )
         )
-    before = known.status if known is not None else ""
+    told = core.told_halts.get(key, "")
+    core.told_halts[key] = "" if instrument.is_trading else instrument.status
     is_starting = core.state.status is TradingSessionStatus.STARTING
     if known is not None and not is_starting and known.delivery_ts != instrument.delivery_ts:
         _tell_ending(core, key, instrument)
-    if not instrument.is_trading and (before != instrument.status or is_starting):
+    if not instrument.is_trading and told != instrument.status:
         _tell_halted(core, key, instrument)
     elif instrument.is_trading and known is not None and not known.is_trading:
         core.send(cmd.Notify(level="info", text=f"{instrument.symbol} is traded again"))

@@ -47,10 +47,11 @@ class Core:
     account's first look was in vain (`opening_looks`) and a look was not compared
     (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
-    first heard to be off the venue's list (`unlisted_ts`), of which contract's end people were told
-    (`endings_told`), when of what the venue closed (`closings_told`) and of its margin calls
-    (`calls_told`), when what is hard to close was last tried (`tried_ts`), and which exits by hand
-    that outlive their position were told of (`told_left`).
+    first heard to be off the venue's list (`unlisted_ts`), which status of one that does not trade
+    was told (`told_halts`), of which contract's end people were told (`endings_told`), when of what
+    the venue closed (`closings_told`) and of its margin calls (`calls_told`), when what is hard to
+    close was last tried (`tried_ts`), and which exits by hand that outlive their position were told
+    of (`told_left`).
     """
 
     __slots__ = (
@@ -70,6 +71,7 @@ class Core:
         "settings",
         "start_looks",
         "state",
+        "told_halts",
         "told_left",
         "tried_ts",
         "unbooked_looks",
@@ -93,6 +95,7 @@ class Core:
         self.endings_told: dict[Key, int] = {}
         self.closings_told: dict[Key, int] = {}
         self.calls_told: dict[AccountId, int] = {}
+        self.told_halts: dict[Key, str] = {}
         self.tried_ts: dict[Key, int] = {}
         self.told_left: set[ClOrdId] = set()
         self.facts: list[ev.Event] = []

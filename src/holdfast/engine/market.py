@@ -42,8 +42,9 @@ class SymbolMarket:
     """One symbol's prices (float64) and the closes of its sampling periods.
 
     `cut_off` says what of its data does not come, "" where all comes. `told` is the mark price that
-    the venue's books named last: it counts for what is held, while the market itself is silent,
-    or where its mark prices are.
+    the venue's books named last, at `told_ts`: it counts for what is held, while the market itself
+    has said nothing since, such as at a start, where history's last bar is a minute old, or where
+    its mark prices are silent.
     `valid_ns` is for how long the source stays silent by design: a bar says nothing more until
     the next one, unless trades or quotes come too. Prices are 0.0 and `last_ts` 0 before the
     first message.
@@ -195,6 +196,8 @@ class Market:
     def mark(self, symbol: Symbol) -> Decimal | None:
         """Return the mark price positions are valued at; the reference where none is sent."""
         market = self.of(symbol)
+        if market.told and market.told_ts > market.last_ts:
+            return market.decimal(market.told)
         return market.decimal(market.marked or market.reference or market.told)
 
     def tell_mark(self, symbol: Symbol, price: float, ts: int) -> None:

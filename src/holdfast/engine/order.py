@@ -155,6 +155,7 @@ class Order(msgspec.Struct):
     fence_ts: int | None = None
     cancel: RequestState = RequestState.NONE
     cancel_asked_ts: int = 0
+    cancel_is_early: bool = False  # it was asked for before the order was known to be there
     cancel_fence_ts: int = 0
     cancel_rejected_ts: int = 0  # the last time that the venue would not
     replace: RequestState = RequestState.NONE
@@ -275,6 +276,7 @@ class Order(msgspec.Struct):
         match fact:
             case ev.CancelRequested():
                 self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
+                self.cancel_is_early = self.status is OrderStatus.PENDING_NEW
             case ev.CancelRejected():
                 self._refuse_cancel(fact)
             case ev.CancelInDoubt():
@@ -295,7 +297,7 @@ class Order(msgspec.Struct):
 
     def _refuse_cancel(self, fact: ev.CancelRejected) -> None:
         self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
-        if self.status is OrderStatus.PENDING_NEW:  # the cancel was there first
+        if self.is_open and self.cancel_is_early:  # it was there first, whichever is heard first
             self.is_unwanted = True
 
     def _answer_replace(self) -> None:

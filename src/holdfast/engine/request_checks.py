@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError
-from ..model.values import ZERO, AccountId, OrderType, TimeInForce, to_decimal
+from ..model.values import ZERO, AccountId, OrderType, TimeInForce, TradingSessionStatus, to_decimal
 from .algos import ALGOS
 from .core import Core
 from .sizing import misplaced_exit
@@ -46,9 +46,20 @@ def check_request(core: Core, request: msg.PlaceRequest) -> None:
 
 
 def check_books(core: Core, account: AccountId) -> None:
-    """Refuse to trade on an account of which nothing is known yet."""
+    """Refuse to trade on an account of which nothing is known yet, or nobody hears any more."""
+    check_hears(core)
     if not core.state.account(account).opened_ts:
         raise SessionStateError(f"the books of {account} are not open: wait for the venue's answer")
+
+
+def check_hears(core: Core) -> None:
+    """Refuse an order of which nobody would hear what came: its stop would be left to nobody.
+
+    Raises:
+        SessionStateError: the session has ended.
+    """
+    if core.state.status is TradingSessionStatus.STOPPED:
+        raise SessionStateError("the session is STOPPED: start one to trade, or to close")
 
 
 def check_amount(name: str, value: Decimal | None) -> None:

@@ -30,7 +30,7 @@ from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
-from .request_checks import check_amount, check_books, check_request
+from .request_checks import check_amount, check_books, check_hears, check_request
 from .risk import first_refusal
 from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
@@ -153,7 +153,12 @@ def _open_order(core: Core, cl_ord_id: ClOrdId) -> Order:
 
 
 def on_close(core: Core, request: msg.CloseRequest) -> None:
-    """Close a position at the market; entries that would open it again are taken back."""
+    """Close a position at the market; entries that would open it again are taken back.
+
+    Raises:
+        SessionStateError: the session has ended.
+    """
+    check_hears(core)
     key = (request.account, request.symbol)
     core.cancel_openers(core.state.open_orders_of(key), request.reason)
     close_position(core, key)

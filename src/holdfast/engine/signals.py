@@ -219,7 +219,8 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     stop = stop_price(side, price, signal.stop_loss, instrument, core.settings)
     target = target_price(side, price, signal.take_profit, instrument, core.settings)
     market = None if signal.price is None else core.market.price(signal.symbol)
-    if fault := misplaced_exit(side, price, stop, target, market):
+    limit = price if signal.price is None else terms.price or price  # on the tick: where it fills
+    if fault := misplaced_exit(side, limit, stop, target, market):
         return Denial("protection", fault)
     algo = signal.algo or ("bracket" if stop or target else "direct")
     return Plan(_entry(signal, side, qty, terms), algo, stop, target)

@@ -27,7 +27,8 @@ from ..venues import Opener, Wiring, open_paper, paper_path
 from .books import read_books
 from .clock import WallClock
 from .live import LiveSession
-from .operations import UNANSWERED, Operations
+from .operations import Operations
+from .shortfall import UNANSWERED
 from .views import Order, OrderResult, Position, amount, when
 
 BOOKS_PATIENCE_S = 30.0

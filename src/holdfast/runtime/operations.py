@@ -16,7 +16,6 @@ from ..model.errors import (
     TradingError,
     UnknownOrderError,
     VenueError,
-    VenueRefused,
     VenueUnavailable,
 )
 from ..model.values import (
@@ -29,6 +28,8 @@ from ..model.values import (
 )
 from .live import LiveSession
 from .refusals import denial_error, room_in_s, venue_error
+from .sent import sent_for
+from .shortfall import check_filled, shortfall_of
 from .user_orders import placed_id, positive, request_of
 from .views import (
     Metrics,
@@ -44,8 +45,6 @@ from .wanted import symbol_of
 
 ANSWER_PATIENCE_S = 10.0
 """How long a call waits for the venue's word on an order; later it comes by events."""
-
-UNANSWERED = "no answer yet: it may be at the venue, and is asked after; do not send it again"
 
 Refusal = ev.CancelRejected | ev.ReplaceRejected
 
@@ -89,7 +88,7 @@ class Operations:
         return self._accepted(sent[0])
 
     def _sent(self, facts: list[ev.Event]) -> list[ClOrdId]:
-        return [fact.order.cl_ord_id for fact in facts if isinstance(fact, ev.OrderSubmitted)]
+        return sent_for(facts)
 
     def _known(self, request: msg.PlaceRequest) -> list[ClOrdId]:
         """Find the order that an earlier request of the same id led to."""
@@ -154,7 +153,7 @@ class Operations:
         except (TradingError, ValueError) as error:
             return OrderResult(success=False, order_id=None, error=str(error), order=order)
         order.follow(placed)
-        error_text = _shortfall(placed)
+        error_text = shortfall_of(placed)
         return OrderResult(
             success=not error_text, order_id=placed.id, error=error_text, order=placed
         )
@@ -283,7 +282,7 @@ class Operations:
 
         Raises:
             InputError: there is no such position.
-            VenueRefused: the venue declined.
+            VenueRefused: the venue declined, or ended the order before all of it had filled.
             VenueUnavailable: the order never reached the venue.
         """
         key = (self.account(account), symbol_of(symbol))
@@ -308,7 +307,7 @@ class Operations:
         Raises:
             InputError: the target is no multiple of the lot, or the symbol is not traded.
             RiskDenied: a rule refused what would be opened.
-            VenueRefused: the venue declined.
+            VenueRefused: the venue declined, or ended the order before all of it had filled.
             VenueUnavailable: the order never reached the venue.
         """
         key = (self.account(account), symbol_of(symbol))
@@ -336,24 +335,8 @@ class Operations:
             if held == target:
                 return
             self._accepted(cl_ord_id)
-            order = self._engine.state.orders[cl_ord_id]
-            if order.cum_qty < order.qty:
-                why = f": {order.reason}" if order.reason else ""
-                raise VenueRefused(
-                    f"{cl_ord_id} is {order.status.value} with {order.cum_qty:f} of {order.qty:f} "
-                    f"filled{why}; the position in {key[1]} is {held:f}"
-                )
+            check_filled(self._engine.state.orders[cl_ord_id], held)
 
     def metrics(self, now: int, account: str = "") -> Metrics:
         """Return how an account stands."""
         return metrics_view(self._engine, self.account(account), now)
-
-
-def _shortfall(placed: Order) -> str:
-    """Say why an order that was taken on did not succeed, or not yet; "" where it did."""
-    if placed.status is OrderStatus.PENDING_NEW:
-        return UNANSWERED
-    has_ended = placed.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED)
-    if has_ended and not placed.filled_quantity:
-        return placed.reason or "it ended without a fill"
-    return ""

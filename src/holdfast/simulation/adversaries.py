@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from ..strategies import Strategy
     from .world import World
 
 
@@ -33,6 +34,10 @@ class Adversary:
 
     async def run(self) -> None:
         """Do something while the storm lasts."""
+
+    def strategies(self) -> tuple[Strategy, ...]:
+        """Return strategies of its own for a new life."""
+        return ()
 
     def calm_down(self) -> None:
         """Put back what must be as it was before all can come to rest."""

@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING
 
 from .adversaries import Adversary
 from .amnesia import Amnesia
+from .clerk import Clerk
 from .contracts import Contracts
+from .deaf_api import DeafApi
 from .delisting import Delisting
 from .faults import ALONE
+from .fickle import SecondMind
 from .hard_times import HardTimes
 from .heritage import Heritage
 from .odd_orders import OddOrders
 from .odd_settings import OddSettings
 from .one_cut_off import OneCutOff
+from .refusals import Refusals
 from .second_thoughts import SecondThoughts
 from .settings_at_hand import SettingsAtHand
+from .tight_limits import TightLimits
 from .unruly import Misrule
 
 if TYPE_CHECKING:
@@ -33,6 +38,11 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     OneCutOff,
     OddOrders,
     OddSettings,
+    Clerk,
+    TightLimits,
+    SecondMind,
+    DeafApi,
+    Refusals,
 )
 
 

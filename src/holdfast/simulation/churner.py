@@ -6,9 +6,10 @@ from decimal import Decimal
 from random import Random
 from zlib import crc32
 
+from ..model.events import OrderFilled
 from ..model.market import Bar, Quote, Trade
 from ..model.values import OrderType, Side, SignalType, TimeInForce
-from ..strategies import Strategy
+from ..strategies import Context, OrderUpdate, Strategy
 
 _WISHES = (
     *(SignalType.BUY, SignalType.SELL) * 3,
@@ -33,6 +34,18 @@ class Churner(Strategy):
     def __init__(self, seed: str = "0", share: float = 0.15) -> None:
         self._seed = seed
         self._share = share
+
+    def on_start(self, ctx: Context) -> None:
+        """Hear it: what follows is judged."""
+
+    def on_fill(self, fill: OrderFilled) -> None:
+        """Hear it."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Hear it."""
+
+    def on_stop(self) -> None:
+        """Hear it."""
 
     def on_trade(self, trade: Trade) -> None:
         drawn = crc32(f"{self._seed}/{trade.symbol}/{trade.ts}".encode())

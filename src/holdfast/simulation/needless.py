@@ -16,6 +16,7 @@ from ..engine.order import Order
 from ..engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
 from ..model.events import AlarmRaised, Event, OrderSubmitted
 from ..model.values import NS_PER_S, ZERO, Key, OrderRole, OrderStatus
+from .judge import Judge
 
 if TYPE_CHECKING:
     from .world import World
@@ -27,11 +28,13 @@ RATIO_MIN = MARGIN_RATIO_MAX / 2
 """A margin that is used up no further at the exchange was no cause, whatever the last prices."""
 
 
-class Needless:
+class Needless(Judge):
     """Judges the closings of one run, each by its own account."""
 
+    oracle = "needless"
+
     def __init__(self, world: World) -> None:
-        self._world = world
+        super().__init__(world)
         self._unprotected: set[Key] = set()  # told of, the order has not been heard of yet
 
     def hear_facts(self, facts: Iterable[Event]) -> None:
@@ -42,13 +45,13 @@ class Needless:
                 elif fact.code == "emergency_close":
                     self._judge_emergency(fact)
                 elif fact.code in _UNEXPLAINED:
-                    self._say(fact.text)
+                    self.say(fact.text)
             elif isinstance(fact, OrderSubmitted) and fact.order.key in self._unprotected:
                 self._unprotected.discard(fact.order.key)
                 self._judge_unprotected(fact)
 
     def _judge_unprotected(self, fact: OrderSubmitted) -> None:
-        live = self._world.live
+        live = self.world.live
         parent = None if live is None else live.engine.state.parents.get(fact.order.parent_id)
         if live is None or parent is None:
             return
@@ -56,9 +59,9 @@ class Needless:
         refused = [o for o in tried if o.status is OrderStatus.REJECTED]
         past = [o for o in refused if o.code == WOULD_TRIGGER_AT_ONCE]
         if not past and len(refused) < REFUSALS_MAX:
-            self._say(f"{fact.order.cl_ord_id} closes what no refusal left without a stop")
+            self.say(f"{fact.order.cl_ord_id} closes what no refusal left without a stop")
         elif past and not self._was_past(past[-1]):
-            self._say(
+            self.say(
                 f"{fact.order.cl_ord_id} closes for a price past {past[-1].request.trigger_price}"
             )
 
@@ -68,9 +71,9 @@ class Needless:
         What the accounts trade with each other is a last price too, wherever the market is.
         """
         request, since = order.request, order.created_ts - LATE_NS_MAX
-        low, high = self._world.market.range_since(request.symbol, since)
-        for name in self._world.accounts.session_names:
-            for trade in self._world.bourse.exchange.trades_since(name, since):
+        low, high = self.world.market.range_since(request.symbol, since)
+        for name in self.world.accounts.session_names:
+            for trade in self.world.bourse.exchange.trades_since(name, since):
                 if trade.symbol == request.symbol:
                     price = float(trade.last_px)
                     low, high = min(low, price), max(high, price)
@@ -82,24 +85,21 @@ class Needless:
         return low <= float(trigger) if falls else high >= float(trigger)
 
     def _judge_emergency(self, fact: AlarmRaised) -> None:
-        account = self._world.accounts.venue_names[fact.account]
+        account = self.world.accounts.venue_names[fact.account]
         needed, backed = self._margin((account, fact.symbol))
         ratio = needed / backed if backed > ZERO else Decimal(1)
-        is_victim = account == self._world.accounts.victim
-        if ratio < RATIO_MIN and not (is_victim and self._world.withdrawals.unheard(0)):
-            self._say(f"{fact.text}, but it is {ratio:.2f} at the exchange")
+        is_victim = account == self.world.accounts.victim
+        if ratio < RATIO_MIN and not (is_victim and self.world.withdrawals.unheard(0)):
+            self.say(f"{fact.text}, but it is {ratio:.2f} at the exchange")
 
     def _margin(self, key: Key) -> tuple[Decimal, Decimal]:
         """Return the maintenance margin of what falls with a position, and what backs it."""
-        (account, symbol), exchange = key, self._world.bourse.exchange
+        (account, symbol), exchange = key, self.world.bourse.exchange
         own = exchange.symbol_margin(account, symbol)
         if own.is_isolated:
             return own.maintenance, own.isolated_margin
-        pool = exchange.pool_margin(account, self._world.instrument(symbol).margin_asset)
+        pool = exchange.pool_margin(account, self.world.instrument(symbol).margin_asset)
         return pool.cross_maintenance, pool.cross_balance
-
-    def _say(self, text: str) -> None:
-        self._world.oracles.say("needless", text)
 
 
 _UNEXPLAINED = ("session_error", "books_differ")

@@ -50,6 +50,7 @@ class Road:
         self.sockets: list[SimSocket] = []
         self.sent = 0
         self.before_send: Callable[[str, str], None] = lambda _verb, _url: None
+        self.api: Callable[[SimSocket, bytes], bytes | None] | None = None  # see `deaf_api`
 
     def latency(self) -> float:
         most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]
@@ -211,7 +212,8 @@ class SimSocket:
         self._is_swallowed = False
         self._is_api = API_PATH in url
         self._is_market = MARKET_PATH in url
-        self.account = account
+        self.is_users = not self._is_api and not self._is_market
+        self.account, self.process = account, process
         self._path = f"{url.partition('?')[0]} {account}"
         self._far: FarEnd = road.bourse.open(url, self._from_them, self._ended_there)
         road.sockets.append(self)
@@ -257,6 +259,12 @@ class SimSocket:
         return self._is_swallowed
 
     def _arrive(self, raw: bytes) -> None:
+        if self._is_api and self._road.api is not None:
+            answer = self._road.api(self, raw)
+            if answer is not None:
+                if answer and self.is_open:
+                    self._hand_on(answer)
+                return
         if self._road.takes("cuts_before"):
             self.break_off("connection reset")
             return

@@ -62,7 +62,7 @@ class Oracles:
         self.accepted: Counter[str] = Counter()  # orders, by the exchange's name of the account
         self._generations: Counter[str] = Counter()
         self._accepted: dict[tuple[str, int], list[str]] = defaultdict(list)
-        self._seen: set[str] = set()
+        self.seen: set[str] = set()
         self._naked: dict[str, float] = {}
         self._alarmed: dict[str, float] = {}
         self._canceled: dict[int, float] = {}
@@ -155,8 +155,8 @@ class Oracles:
             if report.account not in self._world.accounts.session_names:
                 continue
             self._note(output)
-            if report.exec_type is ExecType.NEW and report.cl_ord_id not in self._seen:
-                self._seen.add(report.cl_ord_id)
+            if report.exec_type is ExecType.NEW and report.cl_ord_id not in self.seen:
+                self.seen.add(report.cl_ord_id)
                 self._judge_accepted(output)
             elif report.exec_type is ExecType.NEW and not output.order.algo_id:
                 self.say("one order per id", f"{report.cl_ord_id} was accepted twice")
@@ -377,6 +377,7 @@ class Oracles:
             return
         self.check_fold(live.engine.state, "at rest")
         self._judge_trades()
+        self._world.judges.judge_rest(live)
 
     def _judge_trades(self) -> None:
         booked: Counter[str] = Counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,11 +23,11 @@ from .accounts import SECOND
 from .bourse import SECRET
 from .churner import Churner, Listener
 from .hearing import Ear
+from .judges import Guard
 from .live_feed import live_feed
 from .market import SimFeed
 from .network import SimWire
 from .process import Process
-from .unruly import Misrule
 
 if TYPE_CHECKING:
     from .world import World
@@ -61,12 +60,13 @@ async def make_life(world: World, process: Process) -> LiveSession:
     made, described = load_strategies(_strategies(world))
     # Once the storm is over nobody wishes for anything: the world must come to rest.
     plan = plan_of(parts, "portfolio", made, described, lambda _: world.is_calm)
-    judges = (world.oracles, world, world.withdrawals, world.needless)
+    judges = (world.oracles, world, world.withdrawals, world.judges)
     listeners = [judge.hear_facts for judge in judges]
     if ear is not None:
         listeners.append(ear.hear_facts)
     live = LiveSession(config, plan, parts, world, listeners=listeners)
-    live.runner.guard = ear or _NoGuard()  # type: ignore[assignment]
+    live.runner.guard = Guard(world.judges.told, ear)  # type: ignore[assignment]  # all it uses
+    world.judges.begin(live)
     if ear is not None:
         ear.live = live
     return live
@@ -86,7 +86,7 @@ def _strategies(world: World) -> list[str | Strategy]:
         return [world.spec.strategy]
     first = Listener if world.has_live_feed else Churner
     made: list[str | Strategy] = [first(f"{world.seed}/a"), Churner(f"{world.seed}/b", 0.08)]
-    unruly = [each.strategy() for each in world.against if isinstance(each, Misrule)]
+    unruly = [strategy for each in world.against for strategy in each.strategies()]
     others = [Churner(f"{world.seed}/c", 0.12)] if world.accounts.are_two else []
     for other in others:
         other.account = SECOND
@@ -116,16 +116,3 @@ def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenu
 def _audits_as_of_many(seed: str) -> bool:
     """Tell whether audits are those of a session with more symbols than a simulation has."""
     return random.Random(f"{seed}/many").random() < MANY
-
-
-class _NoGuard:
-    """Calls hooks without a look at the wall clock."""
-
-    budget_ns = 1 << 62
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def call(self, hook: Callable[..., object], *args: object) -> None:
-        hook(*args)

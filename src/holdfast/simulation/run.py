@@ -131,7 +131,7 @@ def _verdict(world: World) -> Verdict:
         seconds=world.loop.time(),
         writes=world.disk.writes,
         lives=world.disk.lives,
-        orders=len(world.oracles._seen),  # noqa: SLF001
+        orders=len(world.oracles.seen),
         fills=sum(len(exchange.trades_since(each)) for each in world.accounts.session_names),
         plan=world.plan,
         log=tuple(world.lines),

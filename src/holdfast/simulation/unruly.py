@@ -139,7 +139,7 @@ class Misrule(Adversary):
     name = "unruly"
     share: ClassVar[float] = 0.03
 
-    def strategy(self) -> Strategy:
+    def strategies(self) -> tuple[Strategy, ...]:
         """Return a new one, of each life's own."""
         fails = self.lots.random() < 0.5
-        return Unruly(f"{self.world.seed}/{self.lots.random()}", self.strike, fails=fails)
+        return (Unruly(f"{self.world.seed}/{self.lots.random()}", self.strike, fails=fails),)

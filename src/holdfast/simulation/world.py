@@ -30,11 +30,11 @@ from .deeds import Deeds
 from .disk import Disk, Killing
 from .faults import ALONE, Fault, draw_plan, kind_of
 from .hearing import Hearing
+from .judges import Judges
 from .live_feed import has_live_feed
 from .loop import SimLoop
 from .market import SYMBOLS, Market, SimFeed, symbols_of
 from .meddler import Meddler, has_meddler
-from .needless import Needless
 from .network import Road
 from .operator import Operator
 from .oracles import Oracles
@@ -113,7 +113,7 @@ class World:
         self.accounts = Accounts(self.seed, self.bourse, names)
         self.stale = StaleReads(self.bourse.venue, self._count_stale)
         self.road = Road(self.bourse, self.seed, self.loop.time)
-        self.oracles, self.needless = Oracles(self), Needless(self)
+        self.oracles, self.judges = Oracles(self), Judges(self)
         self.hearing = Hearing(self, is_wild=not spec.strategy) if self.has_live_feed else None
         self.timing = Timing(self.loop.time, self._repaired)
         self.bourse.dropped = self.timing.on_dropped
@@ -171,6 +171,7 @@ class World:
 
     def _hear_venue(self, outputs: Sequence[Output], now: int) -> None:
         self.oracles.hear_venue(outputs, now)
+        self.judges.hear_venue(outputs, now)
         self.timing.hear_venue(outputs)
 
     def instrument(self, symbol: Symbol) -> Instrument:
@@ -333,6 +334,7 @@ class World:
             self.bourse.pulse()
             if self.spec.strategy:  # whose bars may be long ones, which a second's silence breaks
                 self.market.mark_all()
+            self.judges.look()
             if seconds % 5 == 0:
                 self.oracles.look()
                 if self.hearing is not None:

@@ -1,0 +1,112 @@
+"""What a person is told, and how often: an alarm that comes again and again is read by nobody.
+
+Rule 1: one alarm is not told more than twice within a minute, in the same words, however long what
+        it tells of lasts. A connection that comes and goes is news each time.
+Rule 2: what somebody else places in a symbol is told of once in ten minutes.
+Rule 3: an account whose stream is not open is told of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..model import events as ev
+from ..model.values import AccountId, TradingSessionStatus
+from .judge import Judge
+
+if TYPE_CHECKING:
+    from ..runtime.live import LiveSession
+    from .world import World
+
+AGAIN_S, TIMES_MAX = 60.0, 2
+USUAL_S = 600.0
+DEAF_S_MAX = 20.0
+"""How long an account's stream may be gone before a person must have been told."""
+
+PARENTS_KEPT = 50
+
+_OF_A_HOLDING = ("protection_closed", "protection_missing")
+_COME_AND_GO = ("link_down", "account_mode", "margin_mode")
+_UNDER_WAY = (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED)
+
+Name = tuple[str, str, str, str]
+
+
+class Alarms(Judge):
+    """Judges the alarms of one run."""
+
+    oracle = "alarms"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._told: defaultdict[Name, list[float]] = defaultdict(list)
+        self._strangers: dict[tuple[str, str], float] = {}
+        self._deaf: dict[AccountId, float] = {}  # since when
+        self._down: dict[AccountId, float] = {}  # when it was told last, in this life
+        self._parents: defaultdict[tuple[str, str], deque[float]] = defaultdict(
+            lambda: deque(maxlen=PARENTS_KEPT)
+        )
+
+    def begin(self, live: LiveSession) -> None:
+        self._deaf, self._down = {}, {}
+
+    def hear_facts(self, facts: Iterable[ev.Event]) -> None:
+        for fact in facts:
+            if isinstance(fact, ev.AlarmRaised):
+                self._judge(fact)
+            elif isinstance(fact, ev.ParentStarted):
+                self._parents[fact.account, fact.symbol].append(self.world.loop.time())
+
+    def _judge(self, fact: ev.AlarmRaised) -> None:
+        now = self.world.loop.time()
+        if fact.code == "link_down":
+            self._down[fact.account] = now
+        if fact.code in _COME_AND_GO or self._has_forgotten:
+            return
+        told = self._told[fact.code, fact.account, fact.symbol, fact.text]
+        told[:] = [*(at for at in told if now - at < AGAIN_S), now]
+        if len(told) > TIMES_MAX + self._news(fact, now):
+            self.say(f"{fact.code} was told {len(told)} times in a minute: {fact.text}")
+        if fact.code == "order_adopted" and "of somebody else" in fact.text:
+            self._judge_stranger(fact, now)
+
+    def _news(self, fact: ev.AlarmRaised, now: float) -> int:
+        """Return how many holdings of a symbol are new: each has a stop of its own to tell of."""
+        began = self._parents[fact.account, fact.symbol] if fact.code in _OF_A_HOLDING else ()
+        return sum(1 for at in began if now - at < AGAIN_S)
+
+    def _judge_stranger(self, fact: ev.AlarmRaised, now: float) -> None:
+        key = (fact.account, fact.symbol)
+        before, self._strangers[key] = self._strangers.get(key), now
+        if before is not None and now - before < USUAL_S:
+            self.say(f"{fact.symbol}: somebody else's orders were told of {now - before:.0f} s ago")
+
+    @property
+    def _has_forgotten(self) -> bool:
+        fired = self.world.fired
+        return any(fired[each] for each in ("power_cut_lost_tail", "amnesia", "zombie"))
+
+    def look(self) -> None:
+        """See whose stream has been gone for long, and whether that was told."""
+        world, now = self.world, self.world.loop.time()
+        live, process = world.live, world.process
+        if live is None or process is None or process.is_dead or process.is_frozen:
+            self._deaf = {}
+            return
+        if live.status not in _UNDER_WAY or live.shell.has_failed:
+            self._deaf = {}
+            return
+        open_ones = {
+            each.account
+            for each in world.road.sockets
+            if each.process is process and each.is_users and each.is_open
+        }
+        for name, account in world.accounts.venue_names.items():
+            if account in open_ones:
+                self._deaf.pop(name, None)
+                continue
+            since = self._deaf.setdefault(name, now)
+            if now - since > DEAF_S_MAX and name not in self._down:
+                self.say(f"{name}: its stream has been gone for {now - since:.0f} s, and no alarm")

@@ -1,0 +1,194 @@
+"""What a person was answered, beside what the exchange did.
+
+Rule 1: what was refused, or never sent, is not at the exchange, and does not come there later.
+Rule 2: what was done is done: an order is there, one that was taken back is not open, an amended
+        one is as it was asked to be, a close has closed.
+Rule 3: a request that is told once more, under its own id, leads to no second order.
+Rule 4: the kill switch is proven, and a session STOPPED, when nothing of ours that could open rests
+        at the exchange.
+Rule 5: an order that was asked back does not rest for ever because it was not there yet.
+Nothing is said of what was told to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..exchange import OrderUpdate, Output, VenueOrder
+from ..model import events as ev
+from ..model.ids import parse_cl_ord_id
+from ..model.messages import ExecType
+from ..model.values import ZERO, ClOrdId, Key, OrderRole, TradingSessionStatus
+from .judge import Judge
+
+if TYPE_CHECKING:
+    from ..runtime.live import LiveSession
+    from .world import World
+
+UNKNOWN_CODES = (-2011, -2013)
+"""With which the exchange says that there is no such order."""
+
+
+class Wish(msgspec.Struct):
+    """What a person asked for: what for, where, and what had left for it at once."""
+
+    what: str
+    key: Key | None = None
+    sent: list[ClOrdId] = []
+    before: int = 0  # how many executions the key had
+    qty: Decimal | None = None
+    price: Decimal | None = None
+    amended: int = 0  # which amendment of its order it was
+
+
+class Answers(Judge):
+    """Judges the answers of one run."""
+
+    oracle = "answered"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.executions: Counter[Key] = Counter()  # of ours, by the session's names
+        self.amendments: Counter[ClOrdId] = Counter()
+        self._refused: list[tuple[Wish, str]] = []
+        self._of_request: dict[str, str] = {}  # parent -> the request's own id
+        self._orders_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._called_back: dict[ClOrdId, int | None] = {}  # -> the code of its last refusal
+        self._status = TradingSessionStatus.STOPPED
+
+    # What happens
+
+    def hear_facts(self, facts: Iterable[ev.Event]) -> None:
+        for fact in facts:
+            match fact:
+                case ev.ReplaceRequested():
+                    self.amendments[fact.cl_ord_id] += 1
+                case ev.CancelRequested():
+                    self._called_back[fact.cl_ord_id] = None
+                case ev.CancelRejected():
+                    self._called_back[fact.cl_ord_id] = fact.code
+                case ev.ParentStarted(request_id=name) if name:
+                    self._of_request[str(fact.parent_id)] = name
+                case ev.OrderSubmitted(order=order) if order.role is OrderRole.ENTRY:
+                    if name := self._of_request.get(str(order.parent_id), ""):
+                        self._orders_of[name].add(order.cl_ord_id)
+                case ev.KillSwitchVerified():
+                    self._judge_quiet("the kill switch is said to be proven")
+                case ev.SessionChanged():
+                    self._judge_status(fact)
+                case _:
+                    pass
+
+    def hear_venue(self, outputs: Sequence[Output], now: int) -> None:
+        for output in outputs:
+            if isinstance(output, OrderUpdate) and output.report.exec_type is ExecType.TRADE:
+                name = self.world.accounts.session_names.get(output.report.account)
+                if name is not None:
+                    self.executions[name, output.order.symbol] += 1
+
+    def _judge_status(self, fact: ev.SessionChanged) -> None:
+        before, self._status = self._status, fact.status
+        ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED)
+        if (before, fact.status) == ends:
+            self._judge_quiet("the session is told to have stopped")
+
+    def _judge_quiet(self, what: str) -> None:
+        live = self.world.live
+        if live is None or self.world.process is None:
+            return
+        for order in self._risky():
+            self.say(f"{what}, and {order.cl_ord_id} is open at the exchange")
+
+    def _risky(self) -> list[VenueOrder]:
+        """Return the entries of ours that are open at the exchange."""
+        found = []
+        for account in self.world.accounts.session_names:
+            for order in self.world.bourse.exchange.open_orders(account):
+                owner = parse_cl_ord_id(order.cl_ord_id)
+                if owner is not None and owner.role is OrderRole.ENTRY:
+                    found.append(order)
+        return found
+
+    # What is answered
+
+    def done(self, wish: Wish) -> None:
+        """Judge what was told to be done."""
+        if wish.what == "place":
+            for name in wish.sent:
+                if name not in self.world.oracles.seen:
+                    self.say(f"{name} was told to be placed, and never reached the exchange")
+        elif wish.what in {"close", "adjust"}:
+            self._judge_close(wish)
+        else:
+            self._judge_change(wish)
+
+    def refused(self, wish: Wish, error: str) -> None:
+        """Judge what was told not to be done, now and at the end."""
+        self._refused.append((wish, error))
+        self._judge_refused(wish, error)
+
+    def _judge_refused(self, wish: Wish, error: str) -> None:
+        if wish.what == "modify":
+            there = self._there(wish)
+            asked = (wish.qty, wish.price)
+            is_last = self.amendments[wish.sent[0]] == wish.amended
+            if there is not None and is_last and (there.qty, there.price) == asked:
+                self.say(f"{there.cl_ord_id} is amended though it was refused: {error:.80}")
+        elif wish.what == "cancel" or (wish.what == "adjust" and not error.startswith("Venue")):
+            return  # of what was to be opened; what closes has gone out
+        elif wish.what != "place" and " ended with " in error:
+            return  # it was taken, and did less than it was for
+        elif len(wish.sent) == 1 and wish.sent[0] in self.world.oracles.seen:
+            self.say(f"{wish.sent[0]} was told to have failed and was taken: {error:.80}")
+
+    def _judge_change(self, wish: Wish) -> None:
+        there = self._there(wish)
+        if there is None or not there.is_open:
+            return
+        if wish.what == "cancel":
+            self.say(f"{there.cl_ord_id} was told to be cancelled and is open")
+        elif self.amendments[wish.sent[0]] != wish.amended or self.world.fired["meddling"]:
+            return  # it was amended once more, here or there
+        elif (there.qty, there.price) != (wish.qty, wish.price):
+            asked = f"{wish.qty} at {wish.price}, is {there.qty} at {there.price}"
+            self.say(f"{there.cl_ord_id} was told to be amended to {asked}")
+
+    def _judge_close(self, wish: Wish) -> None:
+        assert wish.key is not None
+        for name in wish.sent:
+            if name not in self.world.oracles.seen:
+                self.say(f"{name}, which was to {wish.what}, never reached the exchange")
+        account = self.world.accounts.venue_names[wish.key[0]]
+        is_flat = not self.world.accounts.qty(wish.key[1], account)
+        if wish.what == "close" and not is_flat and self.executions[wish.key] == wish.before:
+            self.say(f"{wish.key[1]} was told to be closed, and nothing was traded")
+
+    def _there(self, wish: Wish) -> VenueOrder | None:
+        assert wish.key is not None
+        account = self.world.accounts.venue_names[wish.key[0]]
+        return self.world.accounts.order(wish.key[1], wish.sent[0], account)
+
+    # At rest
+
+    def judge_rest(self, live: LiveSession) -> None:
+        for wish, error in self._refused:
+            self._judge_refused(wish, error)
+        for name, orders in self._orders_of.items():
+            there = sorted(orders & self.world.oracles.seen)
+            if len(there) > 1 and not self._has_forgotten:
+                self.say(f"request {name} led to {', '.join(there)}")
+        for order in self._risky():
+            code = self._called_back.get(order.cl_ord_id)
+            if code in UNKNOWN_CODES and order.leaves_qty > ZERO:
+                self.say(f"{order.cl_ord_id} was asked back before it was there, and rests")
+
+    @property
+    def _has_forgotten(self) -> bool:
+        """Tell whether a journal was lost that knew of requests."""
+        fired = self.world.fired
+        return bool(fired["power_cut_lost_tail"] or fired["amnesia"])

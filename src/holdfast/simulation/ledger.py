@@ -1,0 +1,109 @@
+"""What the figures of a journal say was earned, beside the exchange's own ledger.
+
+Rule 1: profits, fees and funding in the statistics are what the exchange has booked since.
+Rule 2: trips from flat to flat leave nothing out and count nothing twice: together they have
+        earned, and paid, what the executions have.
+Judged in a share of the runs, where nobody set the books by hand and no journal was lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING
+
+from ..journal.codec import decode
+from ..model import events as ev
+from ..model.values import ZERO
+from ..stats import SessionFold
+from ..stats.trips import RoundTrips
+from .judge import Judge
+
+if TYPE_CHECKING:
+    from ..runtime.live import LiveSession
+
+SHARE = 0.25
+
+
+class Ledger(Judge):
+    """Judges the statistics of one run, at rest."""
+
+    oracle = "ledger"
+
+    def judge_rest(self, live: LiveSession) -> None:
+        world = self.world
+        is_chosen = Random(f"{world.seed}/ledger").random() < SHARE or world.fired["delisting"]
+        if not is_chosen or world.fired["amnesia"]:
+            return
+        facts = [decode(row) for row in world.disk.rows]
+        self._judge_fills(facts)
+        self._judge_trips(facts)
+        self._judge_session(facts)
+
+    def _judge_fills(self, facts: list[ev.Event]) -> None:
+        """Hold each execution that was booked against the exchange's."""
+        exchange, accounts = self.world.bourse.exchange, self.world.accounts
+        theirs = {
+            (ours, each.symbol, each.trade_id): each
+            for account, ours in accounts.session_names.items()
+            for each in exchange.trades_since(account)
+        }
+        for fact in facts:
+            if not isinstance(fact, ev.OrderFilled):
+                continue
+            there = theirs.get((fact.account, fact.symbol, fact.trade_id))
+            if there is None:
+                self.say(f"execution {fact.trade_id} of {fact.symbol} is none of the exchange's")
+                continue
+            ours = (fact.side, fact.qty, fact.price, fact.fee, fact.fee_asset)
+            real = (there.side, there.last_qty, there.last_px, there.fee, there.fee_asset)
+            if ours != real:
+                self.say(f"execution {fact.trade_id} is booked as {ours}, and was {real}")
+
+    def _judge_trips(self, facts: list[ev.Event]) -> None:
+        trips, ended = RoundTrips(), []
+        booked: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+        for fact in facts:
+            if (trip := trips.apply(fact)) is not None:
+                ended.append(trip)
+            if isinstance(fact, ev.OrderFilled):
+                booked["profit"] += fact.realized_pnl
+                booked["fees"] += fact.fee
+            elif isinstance(fact, ev.SettlementPaid):
+                booked["fees" if fact.is_fee else "profit"] += (
+                    -fact.amount if fact.is_fee else fact.amount
+                )
+        under_way = trips.open.values()
+        profit = sum((t.gross_pnl for t in ended), ZERO) + sum(
+            (t.gross_pnl for t in under_way), ZERO
+        )
+        fees = sum((t.fees for t in ended), ZERO) + sum((t.fees for t in under_way), ZERO)
+        if (profit, fees) != (booked["profit"], booked["fees"]):
+            text = f"{booked['profit']} and {booked['fees']} of fees were booked"
+            self.say(f"trips earned {profit} and paid {fees}, {text}")
+
+    def _judge_session(self, facts: list[ev.Event]) -> None:
+        fold = SessionFold()
+        begun, profit, fees, funding = False, ZERO, ZERO, ZERO
+        for fact in facts:
+            fold.apply(fact)
+            match fact:
+                case ev.EpochStarted():
+                    if not begun or not fact.is_resumed:
+                        profit = fees = funding = ZERO
+                    begun = True
+                case ev.OrderFilled():
+                    profit, fees = profit + fact.realized_pnl, fees + fact.fee
+                case ev.FundingPaid():
+                    funding += fact.amount
+                case ev.SettlementPaid() if fact.is_fee:
+                    fees -= fact.amount
+                case ev.SettlementPaid():
+                    profit += fact.amount
+                case _:
+                    pass
+        stats = fold.stats()
+        shown = (stats.realized_pnl, stats.fees, stats.funding)
+        if shown != (profit, fees, funding):
+            self.say(f"the session shows {shown}, and booked {(profit, fees, funding)}")

@@ -1,0 +1,125 @@
+"""What the accounts have lost, by the exchange's own equity: of the day, and from the peak.
+
+A loss counts where it has been one for as long as a price may be old: every second of that time.
+So does a gain. What is between the two is nobody's fault.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ..exchange import VenueOrder
+from ..model import events as ev
+from ..model.settings import RiskLimits
+from ..model.values import ZERO, AccountId
+
+if TYPE_CHECKING:
+    from .world import World
+
+SECONDS = 16
+MARGIN = Decimal("0.0002")
+"""What equity may be off by that a session goes by: fees and profits that it has not heard of."""
+
+Purse = tuple[AccountId, str]
+"""An account, by the exchange's name, and a margin asset; all accounts together are ""."""
+
+ALL = AccountId("")
+
+
+class Losses:
+    """Follows the equity of each account, and of all together, in each margin asset."""
+
+    def __init__(self, world: World, say: Callable[[str], None]) -> None:
+        self._world, self._say = world, say
+        self._began: dict[Purse, Decimal] = {}
+        self._peaks: dict[Purse, Decimal] = {}
+        self._last: dict[Purse, Decimal] = {}  # at the last sample
+        self._day: dict[Purse, deque[Decimal]] = {}
+        self._fall: dict[Purse, deque[Decimal]] = {}
+
+    def hear(self, fact: ev.Event, limits: RiskLimits | None) -> None:
+        """Note where the day begins, and the peaks."""
+        if isinstance(fact, ev.EpochStarted) and not fact.is_resumed:
+            self._peaks, self._last, self._fall = {}, {}, {}
+        elif isinstance(fact, ev.TradingDayStarted):
+            purse = self._purse(fact.account, fact.asset)
+            self._began[purse] = self._equity(purse)
+            self._day.pop(purse, None)
+        elif isinstance(fact, ev.EquitySampled):
+            self._sample(self._purse(fact.account, fact.asset))
+        elif isinstance(fact, ev.OrderDenied) and limits is not None:
+            self._judge_denial(fact, limits)
+
+    def _purse(self, account: AccountId, asset: str) -> Purse:
+        first = self._world.instrument(self._world.market.symbols[0]).margin_asset
+        return self._world.accounts.venue_names[account], asset or first
+
+    def _equity(self, purse: Purse) -> Decimal:
+        exchange, (account, asset) = self._world.bourse.exchange, purse
+        names = (account,) if account else tuple(self._world.accounts.session_names)
+        return sum((exchange.margin(each, asset).balance for each in names), ZERO)
+
+    def _sample(self, purse: Purse) -> None:
+        equity, together = self._equity(purse), (ALL, purse[1])
+        self._last[purse] = equity
+        self._peaks[purse] = max(equity, self._peaks.get(purse, ZERO))
+        names = self._world.accounts.session_names
+        if all((name, purse[1]) in self._last for name in names):
+            total = sum((self._last[name, purse[1]] for name in names), ZERO)
+            self._peaks[together] = max(total, self._peaks.get(together, ZERO))
+
+    def look(self) -> None:
+        """Note once a second what is lost."""
+        for purse, began in self._began.items():
+            _note(self._day, purse, began, self._equity(purse))
+        for asset in {asset for _, asset in self._began}:
+            names = [purse for purse in self._began if purse[1] == asset]
+            if len(names) == len(self._world.accounts.session_names):
+                total = sum((self._began[purse] for purse in names), ZERO)
+                _note(self._day, (ALL, asset), total, self._equity((ALL, asset)))
+        for purse, peak in self._peaks.items():
+            _note(self._fall, purse, peak, self._equity(purse))
+
+    def judge(self, order: VenueOrder, account: AccountId, limits: RiskLimits) -> None:
+        """Judge an order that may open."""
+        asset = self._world.instrument(order.symbol).margin_asset
+        for rule, purse, losses, limit in self._rules(account, asset, limits):
+            past = losses.get(purse)
+            if limit is None or rule in limits.disabled or past is None or len(past) < SECONDS:
+                continue
+            if (least := min(past)) > limit + MARGIN:
+                self._say(f"{order.cl_ord_id} opens, and {rule} is {least:.4f}, at most {limit}")
+
+    def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
+        order = fact.order
+        account = self._world.accounts.venue_names[order.account]
+        asset = self._world.instrument(order.symbol).margin_asset
+        for rule, purse, losses, limit in self._rules(account, asset, limits):
+            past = losses.get(purse)
+            if rule != fact.rule or limit is None or past is None or len(past) < SECONDS:
+                continue
+            if (most := max(past)) < limit - MARGIN and self._world.judges.limits.is_alone:
+                text = f"{order.cl_ord_id} is refused for {rule}: {fact.reason}"
+                self._say(f"{text}, and it is {most:.4f} at most at the exchange")
+
+    def _rules(self, account: AccountId, asset: str, limits: RiskLimits) -> tuple[Case, ...]:
+        own, together = (account, asset), (ALL, asset)
+        return (
+            ("daily_loss", own, self._day, limits.max_daily_loss_pct),
+            ("drawdown", own, self._fall, limits.max_drawdown_pct),
+            ("portfolio_loss", together, self._day, limits.max_portfolio_daily_loss_pct),
+            ("portfolio_drawdown", together, self._fall, limits.max_portfolio_drawdown_pct),
+        )
+
+
+Case = tuple[str, Purse, dict[Purse, deque[Decimal]], Decimal | None]
+
+
+def _note(
+    losses: dict[Purse, deque[Decimal]], purse: Purse, before: Decimal, equity: Decimal
+) -> None:
+    if before > ZERO:
+        losses.setdefault(purse, deque(maxlen=SECONDS)).append((before - equity) / before)
