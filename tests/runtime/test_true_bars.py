@@ -33,6 +33,10 @@ def sessions() -> Iterator[list[Session]]:
         session.runner.end("the test is over")
 
 
+def at(second: float, number: int, price: float = 100.0) -> Trade:
+    return Trade(BTC, START + round(second * 1000) * NS_PER_MS, price, 1.0, number)
+
+
 def true_bars(trades: Sequence[Trade], timeframe: str) -> list[Bar]:
     """Make bars of all trades in the plainest way."""
     length = timeframe_ns(timeframe)
@@ -183,6 +187,19 @@ def test_bars_shown_are_true_ones_in_order(trades, lost, begun_ms):
     [(START + 2 * NS_PER_MS, START + 81_001 * NS_PER_MS, 0)],
     1,
 )
+@example(  # lost again and again, and each time back right before the end of a bar
+    [at(0, 1)],
+    [
+        (START + begin * NS_PER_MS, START + end * NS_PER_MS, 0)
+        for begin, end in (
+            (0, 11_531),
+            (181_964, 298_001),
+            (398_001, 598_001),
+            (698_001, 898_001),
+        )
+    ],
+    0,
+)
 @given(tapes(), cuts(), st.integers(0, 150_000))
 def test_bars_are_without_a_hole_where_the_exchange_answers(trades, lost, begun_ms):
     start = START + begun_ms * NS_PER_MS
@@ -193,10 +210,6 @@ def test_bars_are_without_a_hole_where_the_exchange_answers(trades, lost, begun_
         begun = start - start % timeframe_ns(timeframe)
         expected = [b for b in true_bars(trades, timeframe) if b.open_ts >= begun]
         assert [bar for bar in heard if bar.timeframe == timeframe] == expected
-
-
-def at(second: float, number: int, price: float = 100.0) -> Trade:
-    return Trade(BTC, START + round(second * 1000) * NS_PER_MS, price, 1.0, number)
 
 
 DAY = [at(10, 1, 90.0), at(40, 2), at(70, 3), at(130, 4), at(190, 5), at(250, 6)]
@@ -238,11 +251,20 @@ def test_a_bar_in_which_the_connection_was_lost_is_the_exchanges_own_and_comes_o
 
 def test_what_is_missing_for_long_is_shown_as_a_warm_up_is():
     """A wish over a bar of minutes ago would be one for a market that is gone."""
-    lost = [(START + 65 * NS_PER_S, START + 200 * NS_PER_S, START + 80 * NS_PER_S)]
+    lost = [(START + 65 * NS_PER_S, START + 215 * NS_PER_S, START + 80 * NS_PER_S)]
     recorder = play(DAY, lost, START, Exchange(DAY, START))
 
     past = [bar.open_ts for bar in recorder.history if bar.timeframe == "1m"]
     assert past == [START + MINUTE, START + 2 * MINUTE]
+
+
+def test_a_bar_that_is_over_does_not_wait_for_the_one_in_which_the_connection_came_back():
+    lost = [(START + 65 * NS_PER_S, START + 190 * NS_PER_S, START + 80 * NS_PER_S)]
+    recorder = play(DAY, lost, START, Exchange(DAY, START))
+
+    past = [bar.open_ts for bar in recorder.history if bar.timeframe == "1m"]
+    assert past == [START + MINUTE]
+    assert START + 2 * MINUTE in [bar.open_ts for bar in recorder.live]  # to be acted upon
 
 
 def test_a_hole_that_nobody_answers_for_is_given_up_in_time():

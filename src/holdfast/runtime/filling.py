@@ -102,8 +102,7 @@ class Filler:
         """Ask for what is missing and over."""
         if self._asks is None:
             return
-        due = [e for e in self._over() if self._clock(e) >= e.hole.until + FILL_WAIT_NS]
-        due.sort(key=_until)
+        due = sorted(self._due(), key=_until)
         for _, group in groupby(due[:ASK_MAX], _until):
             await self._ask(self._asks, list(group))
 
@@ -149,6 +148,13 @@ class Filler:
             for each in self._holes(route):
                 if self._clock(each) >= each.hole.until:
                     yield each
+
+    def _due(self) -> Iterator[Open]:
+        """Yield what of the holes the source has to have."""
+        for route in tuple(self._routes.values()):
+            for each in self._holes(route):
+                if (hole := each.hole.over(self._clock(each) - FILL_WAIT_NS)) is not None:
+                    yield each._replace(hole=hole)
 
     def _holes(self, route: Route) -> Iterator[Open]:
         for timeframe, series in route.series.items():

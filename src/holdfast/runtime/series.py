@@ -2,7 +2,7 @@
 
 Rule 1: what was not heard in full is a hole, from the last bar that was shown to the first that was
         heard from its beginning. Bars behind a hole wait until it is filled, or given up.
-Rule 2: a hole is filled once all of it is over, with the bars that the feed's source has of it.
+Rule 2: a hole is filled as far as it is over, with the bars that the feed's source has of it.
 Rule 3: nothing waits for ever: a hole that is not filled in time is given up, and told of.
 """
 
@@ -29,17 +29,28 @@ HELD_MAX = 1000
 
 
 class Hole(NamedTuple):
-    """Bars that were not heard in full: those from `since` to `until`, the latter exclusive."""
+    """Bars that were not heard in full: those from `since` to `until`, the latter exclusive.
+
+    Behind one that `is_part` more of them are missing.
+    """
 
     symbol: Symbol
     timeframe: str
     since: int
     until: int
+    is_part: bool = False
 
     @property
     def bar_count(self) -> int:
         """Return how many bars there can be in it."""
         return min(FILL_BARS_MAX, -(-(self.until - self.since) // timeframe_ns(self.timeframe)))
+
+    def over(self, now: int) -> Hole | None:
+        """Return as much of it as was over at a time; None where no bar of it was."""
+        if self.until <= now:
+            return self
+        until = now - now % timeframe_ns(self.timeframe)
+        return self._replace(until=until, is_part=True) if until > self.since else None
 
     def pick(self, bars: Iterable[Bar]) -> list[Bar]:
         """Return those that belong into it."""
@@ -85,7 +96,7 @@ class Series:
         if hole.since != self.shown_ts:
             return []  # it was given up meanwhile
         self.shown_ts = hole.until
-        return [*hole.pick(bars), *self._release()]
+        return [*hole.pick(bars), *(() if hole.is_part else self._release())]
 
     def _release(self) -> list[Bar]:
         released, self._held = self._held, []
