@@ -47,18 +47,15 @@ class Core:
     account's first look was in vain (`opening_looks`) and a look was not compared
     (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
-    first heard to be off the venue's list (`unlisted_ts`), of which contract's end people were told
-    (`endings_told`), when of what the venue closed (`closings_told`) and of
-    its margin calls (`calls_told`), and when what is hard to close was last tried (`tried_ts`).
+    first heard to be off the venue's list (`unlisted_ts`), what people were told of that comes
+    again and again (`told`: the alarm and whose, with its time), and when what is hard to close was
+    last tried (`tried_ts`).
     """
 
     __slots__ = (
         "_samples",
         "asked_after",
-        "calls_told",
-        "closings_told",
         "commands",
-        "endings_told",
         "exposure",
         "facts",
         "kill_looks",
@@ -69,6 +66,7 @@ class Core:
         "settings",
         "start_looks",
         "state",
+        "told",
         "tried_ts",
         "unbooked_looks",
         "unlisted_ts",
@@ -88,9 +86,7 @@ class Core:
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
         self.unlisted_ts: dict[Key, int] = {}
-        self.endings_told: dict[Key, int] = {}
-        self.closings_told: dict[Key, int] = {}
-        self.calls_told: dict[AccountId, int] = {}
+        self.told: dict[tuple[str, AccountId, str], int] = {}
         self.tried_ts: dict[Key, int] = {}
         self.facts: list[ev.Event] = []
         self.commands: list[cmd.Command] = []
