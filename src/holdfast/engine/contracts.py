@@ -23,6 +23,8 @@ from .state import State
 FILLS_LISTED_NS = 60 * NS_PER_S
 """How long fills that an order's end has named may still be listed once their contract is gone."""
 
+ENDS = "contract_ends"
+
 SETTLED = "settled by the venue"
 """The reason with which a settled position goes."""
 
@@ -77,7 +79,7 @@ def _untold_endings(core: Core) -> list[Key]:
         key
         for key, each in core.state.instruments.items()
         if each.delivery_ts and each.is_trading and each.is_ending(core.now, notice_ns)
-        if core.endings_told.get(key) != each.delivery_ts
+        if core.told.get((ENDS, *key)) != each.delivery_ts
     ]
 
 
@@ -96,7 +98,7 @@ def _tell_ending(core: Core, key: Key, instrument: Instrument) -> None:
         return
     is_near = instrument.is_ending(core.now, core.settings.end_notice_ns)
     if is_near:
-        core.endings_told[key] = instrument.delivery_ts
+        core.told[ENDS, *key] = instrument.delivery_ts
     rule = "nothing is opened there any more" if is_near else "it can be closed until then"
     text = f"{ending(instrument)}, {rule}: {_open_ones(core.state, key)}"
     core.alarm("contract_ends", text, key[0], key[1])

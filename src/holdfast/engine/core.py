@@ -47,20 +47,16 @@ class Core:
     account's first look was in vain (`opening_looks`) and a look was not compared
     (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
-    first heard to be off the venue's list (`unlisted_ts`), which status of one that does not trade
-    was told (`told_halts`), of which contract's end people were told (`endings_told`), when of what
-    the venue closed (`closings_told`) and of its margin calls (`calls_told`), when what is hard to
-    close was last tried (`tried_ts`), and which exits by hand that outlive their position were told
-    of (`told_left`).
+    first heard to be off the venue's list (`unlisted_ts`), what people were told of that comes
+    again and again (`told`: the alarm and whose, with its time), which status of a contract that
+    does not trade (`told_halts`) and which exits by hand that outlive their position (`told_left`)
+    they were told of, and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
         "_samples",
         "asked_after",
-        "calls_told",
-        "closings_told",
         "commands",
-        "endings_told",
         "exposure",
         "facts",
         "kill_looks",
@@ -71,6 +67,7 @@ class Core:
         "settings",
         "start_looks",
         "state",
+        "told",
         "told_halts",
         "told_left",
         "tried_ts",
@@ -92,9 +89,7 @@ class Core:
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
         self.unlisted_ts: dict[Key, int] = {}
-        self.endings_told: dict[Key, int] = {}
-        self.closings_told: dict[Key, int] = {}
-        self.calls_told: dict[AccountId, int] = {}
+        self.told: dict[tuple[str, AccountId, str], int] = {}
         self.told_halts: dict[Key, str] = {}
         self.tried_ts: dict[Key, int] = {}
         self.told_left: set[ClOrdId] = set()

@@ -296,9 +296,10 @@ def _margin_mode(core: Core, message: msg.MarginModeSet) -> None:
 
 
 def _margin_call(core: Core, message: msg.MarginCalled) -> None:
-    told_ts = core.calls_told.get(message.account)
+    place = ("margin_call", message.account, "")
+    told_ts = core.told.get(place)
     if told_ts is None or core.now - told_ts >= MARGIN_CALL_NS:
-        core.calls_told[message.account] = core.now
+        core.told[place] = core.now
         text = f"the venue warns of the liquidation of {', '.join(message.symbols)}"
         core.alarm("margin_call", text, message.account)
 

@@ -110,13 +110,14 @@ def fail_for_twins(core: Core, order: Order, report: ExecutionReport) -> None:
 
 def tell_closing(core: Core, report: ExecutionReport) -> None:
     """Tell of an execution by which the venue itself closes a position."""
-    what, key = venue_closing(report.cl_ord_id), (report.account, report.symbol)
-    told_ts = core.closings_told.get(key)
+    what = venue_closing(report.cl_ord_id)
+    place = ("closed_by_venue", report.account, report.symbol)
+    told_ts = core.told.get(place)
     if not what or (told_ts is not None and core.now - told_ts < CLOSINGS_NS):
         return
-    core.closings_told[key] = core.now
+    core.told[place] = core.now
     text = f"the venue has closed {report.last_qty:f} at {report.last_px:f}, the position is {what}"
-    core.alarm("closed_by_venue", f"{report.symbol}: {text}", *key)
+    core.alarm("closed_by_venue", f"{report.symbol}: {text}", report.account, report.symbol)
 
 
 def namesake(report: ExecutionReport) -> ClOrdId:
