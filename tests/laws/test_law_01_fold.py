@@ -49,6 +49,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
         "unlisted_ts",  # what is off the venue's list: told anew at each start
         "told",  # what people were told of that comes again and again: told anew at each start
+        "told_halts",  # which status of a contract that does not trade: told anew at each start
         "tried_ts",  # when what is hard to close was last tried: a restart tries anew
         "told_left",  # which exits by hand were told of: a restart tells once more
     }
