@@ -331,6 +331,12 @@ MUTANTS = (
         known=(Known(12_350_186, 18),),
     ),
     Mutant(
+        "a cancel that was too early is asked for again",
+        read.forget_a_cancel_that_was_too_early,
+        ("answered",),
+        known=(Known(12_352_567, 18),),
+    ),
+    Mutant(
         "an API that is deaf is left",
         read.trust_in_an_open_api,
         ("answered",),
@@ -370,7 +376,7 @@ MUTANTS = (
         "a lost link is told",
         read.tell_no_link,
         ("alarms",),
-        known=(Known(12_354_015, 40, ("road", "stream")),),
+        known=(Known(12_354_015, 40, ("road", "stream"), 2),),
     ),
     Mutant("a strategy is told of its last fill", read.tell_no_last_fill, ("told",)),
     Mutant(
