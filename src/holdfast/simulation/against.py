@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from .adversaries import Adversary
 from .amnesia import Amnesia
-from .clerk import Clerk
+from .api_deaf import ApiDeaf
 from .contracts import Contracts
-from .deaf_api import DeafApi
 from .delisting import Delisting
 from .faults import ALONE
-from .fickle import SecondMind
 from .hard_times import HardTimes
 from .heritage import Heritage
 from .odd_orders import OddOrders
 from .odd_settings import OddSettings
 from .one_cut_off import OneCutOff
-from .refusals import Refusals
+from .petitioner import Petitioner
+from .rejections import Rejections
+from .restless import Restlessness
 from .second_thoughts import SecondThoughts
 from .settings_at_hand import SettingsAtHand
 from .tight_limits import TightLimits
@@ -38,11 +38,11 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     OneCutOff,
     OddOrders,
     OddSettings,
-    Clerk,
+    Petitioner,
     TightLimits,
-    SecondMind,
-    DeafApi,
-    Refusals,
+    Restlessness,
+    ApiDeaf,
+    Rejections,
 )
 
 

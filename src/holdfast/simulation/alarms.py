@@ -95,7 +95,8 @@ class Alarms(Judge):
         if live is None or process is None or process.is_dead or process.is_frozen:
             self._deaf = {}
             return
-        if live.status not in _UNDER_WAY or live.shell.has_failed:
+        has_begun = live.shell.has_begun and not live.shell.has_failed
+        if live.status not in _UNDER_WAY or not has_begun:
             self._deaf = {}
             return
         open_ones = {

@@ -13,16 +13,15 @@ Nothing is said of what was told to be unknown.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..exchange import OrderUpdate, Output, VenueOrder
+from ..exchange import VenueOrder
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
-from ..model.messages import ExecType
 from ..model.values import ZERO, ClOrdId, Key, OrderRole, TradingSessionStatus
 from .judge import Judge
 
@@ -40,7 +39,6 @@ class Wish(msgspec.Struct):
     what: str
     key: Key | None = None
     sent: list[ClOrdId] = []
-    before: int = 0  # how many executions the key had
     qty: Decimal | None = None
     price: Decimal | None = None
     amended: int = 0  # which amendment of its order it was
@@ -53,7 +51,6 @@ class Answers(Judge):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.executions: Counter[Key] = Counter()  # of ours, by the session's names
         self.amendments: Counter[ClOrdId] = Counter()
         self._refused: list[tuple[Wish, str]] = []
         self._of_request: dict[str, str] = {}  # parent -> the request's own id
@@ -83,13 +80,6 @@ class Answers(Judge):
                     self._judge_status(fact)
                 case _:
                     pass
-
-    def hear_venue(self, outputs: Sequence[Output], now: int) -> None:
-        for output in outputs:
-            if isinstance(output, OrderUpdate) and output.report.exec_type is ExecType.TRADE:
-                name = self.world.accounts.session_names.get(output.report.account)
-                if name is not None:
-                    self.executions[name, output.order.symbol] += 1
 
     def _judge_status(self, fact: ev.SessionChanged) -> None:
         before, self._status = self._status, fact.status
@@ -159,14 +149,19 @@ class Answers(Judge):
             self.say(f"{there.cl_ord_id} was told to be amended to {asked}")
 
     def _judge_close(self, wish: Wish) -> None:
+        """Judge a position that was to be closed, or to be of some size, `qty`."""
+        live = self.world.live
         assert wish.key is not None
+        if live is None or live.engine.state.position(wish.key).qty == (wish.qty or ZERO):
+            return  # whatever has brought it there
+        account = self.world.accounts.venue_names[wish.key[0]]
         for name in wish.sent:
+            there = self.world.accounts.order(wish.key[1], name, account)
             if name not in self.world.oracles.seen:
                 self.say(f"{name}, which was to {wish.what}, never reached the exchange")
-        account = self.world.accounts.venue_names[wish.key[0]]
-        is_flat = not self.world.accounts.qty(wish.key[1], account)
-        if wish.what == "close" and not is_flat and self.executions[wish.key] == wish.before:
-            self.say(f"{wish.key[1]} was told to be closed, and nothing was traded")
+            elif there is not None and not there.is_open and there.cum_qty < there.qty:
+                filled = f"{there.cum_qty} of {there.qty}"
+                self.say(f"{name} was to {wish.what}, ended with {filled}, and was told as done")
 
     def _there(self, wish: Wish) -> VenueOrder | None:
         assert wish.key is not None

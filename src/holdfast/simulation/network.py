@@ -50,7 +50,7 @@ class Road:
         self.sockets: list[SimSocket] = []
         self.sent = 0
         self.before_send: Callable[[str, str], None] = lambda _verb, _url: None
-        self.api: Callable[[SimSocket, bytes], bytes | None] | None = None  # see `deaf_api`
+        self.api: Callable[[SimSocket, bytes], bytes | None] | None = None  # see `api_deaf`
 
     def latency(self) -> float:
         most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]

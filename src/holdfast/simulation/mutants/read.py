@@ -6,17 +6,15 @@ The first five are limits that no oracle minded, one of them over all accounts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from ...engine import protection, request_checks, requests, signals, sizing, strangers
 from ...engine.core import Core
-from ...engine.market import Market
 from ...engine.order import Order
 from ...engine.risk import ALL_RULES, PORTFOLIO_RULES, RULES
 from ...model import events as ev
 from ...model.events import Event
-from ...model.values import AccountId, Symbol
+from ...model.values import AccountId
 from ...runtime import operations
 from ...runtime.operations import Operations
 from ...runtime.runner import LiveStrategyRunner
@@ -52,16 +50,6 @@ def hurry(patch: Patch) -> None:
 
 def look_at_one_account(patch: Patch) -> None:
     _pass(patch, *PORTFOLIO_RULES)
-
-
-def value_by_the_last_bar(patch: Patch) -> None:
-    """Believe history, a minute old, rather than the mark price that the venue has just told."""
-
-    def mark(self: Market, symbol: Symbol) -> Decimal | None:
-        market = self.of(symbol)
-        return market.decimal(market.mark or market.reference or market.told)
-
-    patch.attr(Market, "mark", mark)
 
 
 def take_no_answer_for_done(patch: Patch) -> None:

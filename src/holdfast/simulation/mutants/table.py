@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from . import accounts, engine, feeds, shells
+from . import accounts, engine, feeds, read, shells
 from .patching import Known, Mutant
 
 BOOKS = ("at rest", "one booking per trade", "fold", "crash")
 HEARD = ("heard", "at rest")
 APART = ("its own account", "at rest", "stops", "new risk")
+LIMITS = ("limits",)
 LOST = ("stream", "request", "road")
 PAIR = (Known(83, 40.0, accounts=2),)
 """A run with two accounts."""
@@ -288,5 +289,107 @@ MUTANTS = (
     ),
     Mutant(
         "each account is audited", accounts.audit_the_main_account_alone, APART, LOST, known=PAIR
+    ),
+    # What was found by reading, and the limits that no oracle minded.
+    Mutant("orders are counted", read.count_no_orders, LIMITS, known=(Known(12_350_049, 18),)),
+    Mutant("exposure is bounded", read.bound_no_exposure, LIMITS, known=(Known(12_350_002, 18),)),
+    Mutant("losses are bounded", read.bear_any_loss, LIMITS, known=(Known(12_350_921, 40),)),
+    Mutant("pace is bounded", read.hurry, LIMITS, known=(Known(12_350_002, 18),)),
+    Mutant(
+        "limits hold over all accounts",
+        read.look_at_one_account,
+        LIMITS,
+        known=(Known(12_350_093, 40, accounts=2),),
+    ),
+    Mutant(
+        "no answer is unknown",
+        read.take_no_answer_for_done,
+        ("answered",),
+        known=(Known(12_351_138, 18),),
+    ),
+    Mutant(
+        "an end is no success",
+        read.take_any_end_for_done,
+        ("answered",),
+        known=(Known(12_350_557, 18),),
+    ),
+    Mutant(
+        "what never arrived is told",
+        read.take_what_never_arrived_for_done,
+        ("answered",),
+        known=(Known(12_350_235, 18),),
+    ),
+    Mutant(
+        "a request has its own orders",
+        read.count_stops_for_a_request,
+        ("answered",),
+        known=(Known(12_350_079, 18),),
+    ),
+    Mutant(
+        "what is under way is adjusted for",
+        read.adjust_by_the_position_alone,
+        ("answered",),
+        known=(Known(12_350_003, 18),),
+    ),
+    Mutant(
+        "a request that is repeated is one",
+        read.place_again_what_is_asked_again,
+        ("answered",),
+        known=(Known(12_350_186, 18),),
+    ),
+    Mutant(
+        "a cancel that was too early is asked for again",
+        read.forget_a_cancel_that_was_too_early,
+        ("answered",),
+        known=(Known(12_352_567, 18),),
+    ),
+    Mutant(
+        "an API that is deaf is left",
+        read.trust_in_an_open_api,
+        ("answered",),
+        known=(Known(12_350_221, 18),),
+    ),
+    Mutant(
+        "no amendment goes past its own stop",
+        read.amend_past_its_own_stop,
+        ("sides",),
+        known=(Known(12_350_296, 18),),
+    ),
+    Mutant(
+        "stops are judged by where an order fills",
+        read.judge_stops_by_the_limit,
+        ("sides",),
+        known=(Known(12_350_007, 18),),
+    ),
+    Mutant(
+        "what is closed is not opened again",
+        read.leave_the_rest_of_a_closed_entry,
+        ("sides",),
+        known=(Known(12_350_081, 24),),
+    ),
+    Mutant(
+        "strangers are told of once",
+        read.tell_of_each_stranger,
+        ("alarms",),
+        known=(Known(12_350_013, 18),),
+    ),
+    Mutant(
+        "a refused close is told of once",
+        read.tell_of_each_refused_close,
+        ("alarms",),
+        known=(Known(12_350_006, 18),),
+    ),
+    Mutant(
+        "a lost link is told",
+        read.tell_no_link,
+        ("alarms",),
+        known=(Known(12_354_015, 40, ("road", "stream"), 2),),
+    ),
+    Mutant("a strategy is told of its last fill", read.tell_no_last_fill, ("told",)),
+    Mutant(
+        "settlements belong to their trades",
+        read.leave_settlements_out_of_trades,
+        ("ledger",),
+        known=(Known(12_350_374, 18),),
     ),
 )

@@ -49,10 +49,10 @@ class Desk(Operations):
         return self._wish.sent
 
 
-class Clerk(Adversary):
+class Petitioner(Adversary):
     """Asks by hand, and believes what it is told."""
 
-    name = "clerk"
+    name = "petitioner"
     share: ClassVar[float] = 0.08
 
     def __init__(self, world: World) -> None:
@@ -67,9 +67,15 @@ class Clerk(Adversary):
     def _act(self) -> None:
         world, lots = self.world, self.lots
         acts: tuple[Act, ...] = (
-            *(Clerk._place,) * 3,
-            *(Clerk._cancel, Clerk._modify, Clerk._close, Clerk._adjust, Clerk._adjust_twice),
-            Clerk._again,
+            *(Petitioner._place,) * 3,
+            *(
+                Petitioner._cancel,
+                Petitioner._modify,
+                Petitioner._close,
+                Petitioner._adjust,
+                Petitioner._adjust_twice,
+            ),
+            Petitioner._again,
         )
         act = lots.choice(acts)
         account = lots.choice((MAIN, SECOND)) if world.accounts.are_two else MAIN
@@ -77,7 +83,7 @@ class Clerk(Adversary):
         process, live = world.process, world.live
         if process is None or process.is_dead or process.is_frozen or live is None:
             return
-        wish = Wish(act.__name__.strip("_"), key, before=world.judges.answers.executions[key])
+        wish = Wish(act.__name__.strip("_"), key)
         asked = act(self, Desk(live, wish), wish)
         if asked is not None:
             world.loop.create_task(self._wait(wish, asked), context=process.context)
@@ -119,7 +125,7 @@ class Clerk(Adversary):
             price=near if is_limit else None,
             time_in_force=lots.choice(times) if is_limit else TimeInForce.GTC,
             reduce_only=lots.random() < 0.2,
-            request_id=f"clerk-{len(self._asked)}",
+            request_id=f"asked-{len(self._asked)}",
             account=account,
         )
         if is_limit and not request.reduce_only and lots.random() < CHASES:
@@ -179,12 +185,13 @@ class Clerk(Adversary):
 
     def _close(self, desk: Desk, wish: Wish) -> Awaitable[object]:
         assert wish.key is not None
-        return desk.close(wish.key[1], "clerk", wish.key[0])
+        return desk.close(wish.key[1], "petitioner", wish.key[0])
 
     def _adjust(self, desk: Desk, wish: Wish) -> Awaitable[object]:
         assert wish.key is not None
         account, symbol = wish.key
-        return desk.adjust(symbol, self._target(wish), account)
+        wish.qty = self._target(wish)
+        return desk.adjust(symbol, wish.qty, account)
 
     def _adjust_twice(self, _desk: Desk, wish: Wish) -> None:
         """Ask for one adjustment twice at the same moment: together they are no more than one."""
@@ -207,4 +214,4 @@ class Clerk(Adversary):
         return size * self.lots.choice((-1, 0, 1))
 
 
-Act = Callable[[Clerk, Desk, Wish], Awaitable[object] | None]
+Act = Callable[[Petitioner, Desk, Wish], Awaitable[object] | None]

@@ -17,17 +17,17 @@ from ..strategies import OrderUpdate, Strategy
 from .adversaries import Adversary
 from .churner import UINT32_MAX, Churner
 
-SHARE = 0.12
+SHARE = 0.2
 """How often it changes its mind when it hears of an order."""
 
-EARLY = 0.5
+EARLY = 0.35
 """How often it takes a limit back that has only just left."""
 
 CHASES = 0.3
 """How often, of so many trades as it acts on, it runs after the market."""
 
 
-class Fickle(Churner):
+class Restless(Churner):
     """Takes its orders back and amends them as soon as it hears of them."""
 
     def __init__(self, seed: str) -> None:
@@ -81,7 +81,7 @@ class Fickle(Churner):
 
     def _move(self, update: OrderUpdate, lots: Random) -> None:
         """Move a limit away from the market; at times past its own stop."""
-        far = update.side.sign * Decimal(lots.choice(("0.0004", "0.004", "0.01")))
+        far = update.side.sign * Decimal(lots.choice(("0.0004", "0.004", "0.02")))
         self.modify(update.cl_ord_id, price=(update.price or Decimal(1)) * (1 - far))
 
     def _enlarge(self, update: OrderUpdate, _lots: Random) -> None:
@@ -95,10 +95,10 @@ class Fickle(Churner):
         self.signal(SignalType.CLOSE, update.symbol)
 
 
-class SecondMind(Adversary):
+class Restlessness(Adversary):
     """Has such a strategy beside the others."""
 
-    name = "fickle"
+    name = "restless"
     share: ClassVar[float] = 0.06
 
     async def run(self) -> None:
@@ -109,4 +109,4 @@ class SecondMind(Adversary):
 
     def strategies(self) -> tuple[Strategy, ...]:
         self.strike("a life")
-        return (Fickle(f"{self.world.seed}/{self.lots.random()}"),)
+        return (Restless(f"{self.world.seed}/{self.lots.random()}"),)

@@ -23,10 +23,10 @@ CLOSES = Refusal(
 )
 
 
-class Refusals(Adversary):
+class Rejections(Adversary):
     """Has the exchange refuse stops, closes, or both."""
 
-    name = "refusals"
+    name = "rejections"
     share: ClassVar[float] = 0.05
     _refuses: tuple[str, ...] = ()
 

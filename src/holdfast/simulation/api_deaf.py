@@ -31,10 +31,10 @@ class Line(msgspec.Struct):
     noticed_at: float = 0.0
 
 
-class DeafApi(Adversary):
+class ApiDeaf(Adversary):
     """Lets the API for orders hear nothing, now and then."""
 
-    name = "deaf_api"
+    name = "api_deaf"
     share: ClassVar[float] = 0.05
     _until = 0.0
     _fails = False
