@@ -62,7 +62,7 @@ def take_no_answer_for_done(patch: Patch) -> None:
 
 
 def take_any_end_for_done(patch: Patch) -> None:
-    patch.attr(operations, "check_filled", lambda _orders: None)
+    patch.attr(operations, "check_filled", lambda _order, _held: None)
 
 
 def take_what_never_arrived_for_done(patch: Patch) -> None:
