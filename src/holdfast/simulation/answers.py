@@ -186,6 +186,6 @@ class Answers(Judge):
 
     @property
     def _has_forgotten(self) -> bool:
-        """Tell whether a journal was lost that knew of requests."""
+        """Tell whether a journal was lost that knew of requests, or two had numbers for them."""
         fired = self.world.fired
-        return bool(fired["power_cut_lost_tail"] or fired["amnesia"])
+        return any(fired[each] for each in ("power_cut_lost_tail", "amnesia", "zombie"))

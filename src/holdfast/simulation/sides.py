@@ -56,8 +56,9 @@ class Sides(Judge):
 
     def _hear_order(self, order: NewOrder) -> None:
         state = self._state
-        if state is None:
-            return
+        known = None if state is None else state.orders.get(order.cl_ord_id)
+        if state is None or known is None or known.request is not order:
+            return  # a zombie's: what leaves of it is judged elsewhere
         if state.status is TradingSessionStatus.STOPPED:
             self.say(f"{order.cl_ord_id} goes out behind the end of its session")
         if order.role is OrderRole.ENTRY and order.order_type is OrderType.LIMIT:

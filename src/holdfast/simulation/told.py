@@ -67,12 +67,17 @@ class Told(Judge):
             elif isinstance(fact, ev.OrderFilled):
                 owner = self._owners.get(fact.cl_ord_id)
                 ears = None if owner is None else self._ears.get(owner)
-                if ears is not None and self._is_under_way:
+                if ears is not None and self._is_under_way and self._is_booked(fact):
                     ears.due.append(fact)
             elif isinstance(fact, ev.OrderAdopted):
                 self._lost.add(fact.order.cl_ord_id)
             elif isinstance(fact, ev.StrategyStopped):
                 self._ears.pop(fact.strategy_id, None)
+
+    def _is_booked(self, fill: ev.OrderFilled) -> bool:
+        """Tell whether it is this life's, and no zombie's."""
+        order = None if self._live is None else self._live.engine.state.orders.get(fill.cl_ord_id)
+        return order is not None and fill.trade_id in order.trade_ids
 
     @property
     def _is_under_way(self) -> bool:
