@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..engine.forgetting import trade_name
 from ..exchange import VenueOrder
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
@@ -76,8 +77,8 @@ class Told(Judge):
 
     def _is_booked(self, fill: ev.OrderFilled) -> bool:
         """Tell whether it is this life's, and no zombie's."""
-        order = None if self._live is None else self._live.engine.state.orders.get(fill.cl_ord_id)
-        return order is not None and fill.trade_id in order.trade_ids
+        name = trade_name(fill.account, fill.symbol, fill.trade_id)
+        return self._live is not None and self._live.engine.state.trades_seen.get(name) == fill.ts
 
     @property
     def _is_under_way(self) -> bool:
