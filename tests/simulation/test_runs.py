@@ -188,3 +188,10 @@ def test_one_seed_is_one_history():
 
     assert runs[0].head == runs[1].head
     assert runs[0].writes > 20
+
+
+@pytest.mark.parametrize(
+    ("seed", "storm_s"), [(12_343_925, 12), (12_370_322, 12), (12_370_721, 12), (12_410_006, 18)]
+)
+def test_the_judges_of_answers_sides_and_stops_mind_nothing_that_is_none(seed, storm_s):
+    assert play(Spec(seed=seed, storm_s=storm_s)).violations == ()

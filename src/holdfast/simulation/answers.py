@@ -119,7 +119,9 @@ class Answers(Judge):
 
     def refused(self, wish: Wish, error: str) -> None:
         """Judge what was told not to be done, now and at the end."""
-        self._refused.append((wish, error))
+        was_sent = wish.what != "modify" or self.amendments[wish.sent[0]] >= wish.amended
+        if was_sent:  # else the next amendment has its number
+            self._refused.append((wish, error))
         self._judge_refused(wish, error)
 
     def _judge_refused(self, wish: Wish, error: str) -> None:
@@ -184,6 +186,6 @@ class Answers(Judge):
 
     @property
     def _has_forgotten(self) -> bool:
-        """Tell whether a journal was lost that knew of requests."""
+        """Tell whether a journal was lost that knew of requests, or two had numbers for them."""
         fired = self.world.fired
-        return bool(fired["power_cut_lost_tail"] or fired["amnesia"])
+        return any(fired[each] for each in ("power_cut_lost_tail", "amnesia", "zombie"))

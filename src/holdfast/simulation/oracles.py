@@ -33,7 +33,7 @@ from ..model.values import (
 )
 from .odd_account import odd_settings
 from .operator import STRANGER
-from .rest import books_apart, orders_apart
+from .rest import books_apart, is_cut_off, orders_apart
 
 if TYPE_CHECKING:
     from .world import World
@@ -307,7 +307,7 @@ class Oracles:
         now = self._world.loop.time()
         naked = {}
         is_failing = any(b.state is not BreakerState.CLOSED for b in state.breakers.values())
-        is_silent = is_failing and "breaker_open" in self._alarmed  # of which is told once
+        is_silent = (is_failing and "breaker_open" in self._alarmed) or is_cut_off(self._world)
         for parent_id, text in self._naked_parents(state, is_exact=False):
             since = self._naked.get(parent_id, now)
             naked[parent_id] = since

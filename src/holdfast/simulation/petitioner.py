@@ -21,6 +21,7 @@ from ..model.events import Event, OrderDenied, OrderSubmitted
 from ..model.instrument import Instrument
 from ..model.values import MAIN, ClOrdId, Key, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from ..runtime.operations import Operations
+from ..runtime.sent import sent_for
 from ..runtime.views import Order as Shown
 from .accounts import SECOND
 from .adversaries import Adversary
@@ -202,7 +203,9 @@ class Petitioner(Adversary):
             return
         with contextlib.suppress(TradingError):
             first, second = (live.shell.ask(request).facts for _ in range(2))
-            is_whole = not any(isinstance(fact, OrderDenied) for fact in first)
+            orders = [fact for fact in first if isinstance(fact, OrderSubmitted)]
+            is_denied = any(isinstance(fact, OrderDenied) for fact in first)
+            is_whole = not is_denied and len(orders) == len(sent_for(first))  # no stop acts too
             if is_whole and any(isinstance(fact, OrderSubmitted) for fact in second):
                 self.world.judges.answers.say(f"{symbol} was adjusted twice, as it was asked twice")
             self.strike("adjust twice")

@@ -92,3 +92,9 @@ def books_apart(world: World, state: State) -> list[str]:
     if not found:
         found += holdings_apart(world, state)
     return found + odd_wallets(world, state)
+
+
+def is_cut_off(world: World) -> bool:
+    """Tell whether an account's books are not known, which was told once when its link was lost."""
+    live = world.live
+    return live is not None and bool(live.engine.core.market.accounts_cut_off)

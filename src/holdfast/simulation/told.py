@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..engine.forgetting import trade_name
 from ..exchange import VenueOrder
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
@@ -67,12 +68,17 @@ class Told(Judge):
             elif isinstance(fact, ev.OrderFilled):
                 owner = self._owners.get(fact.cl_ord_id)
                 ears = None if owner is None else self._ears.get(owner)
-                if ears is not None and self._is_under_way:
+                if ears is not None and self._is_under_way and self._is_booked(fact):
                     ears.due.append(fact)
             elif isinstance(fact, ev.OrderAdopted):
                 self._lost.add(fact.order.cl_ord_id)
             elif isinstance(fact, ev.StrategyStopped):
                 self._ears.pop(fact.strategy_id, None)
+
+    def _is_booked(self, fill: ev.OrderFilled) -> bool:
+        """Tell whether it is this life's, and no zombie's."""
+        name = trade_name(fill.account, fill.symbol, fill.trade_id)
+        return self._live is not None and self._live.engine.state.trades_seen.get(name) == fill.ts
 
     @property
     def _is_under_way(self) -> bool:
