@@ -412,3 +412,13 @@ async def test_dust_is_closed_by_an_order_that_closes_the_position():
         desk.trade("48990")
 
         assert await position(desk) == "0"
+
+
+async def test_orders_of_a_finer_lot_are_taken_once_it_is_listed():
+    """They were refused (-1111), as after a restart with a coarser lot that was taken back."""
+    async with rest_desk() as desk:
+        await status(desk, "TRADING", lot="0.0001", min_qty="0.0001")
+
+        await desk.order(qty="0.0125")
+
+        assert await position(desk) == "0.0125"

@@ -194,6 +194,12 @@ class Tape:
         self._minutes = Series("1m", MINUTES_KEPT)
         self._series: dict[str, Series] = {}
 
+    def relist(self, instrument: Instrument) -> None:
+        """Take other terms; what was told by a finer tick or lot can still be written."""
+        finer = Digits.of(instrument)
+        self.instrument = instrument
+        self.digits = Digits(max(self.digits.price, finer.price), max(self.digits.qty, finer.qty))
+
     def touch(self) -> None:
         """Draw the next update id of the book: it may have changed."""
         self.update_id += UPDATE_STEP

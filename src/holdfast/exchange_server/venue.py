@@ -289,7 +289,7 @@ class Venue:
         """List a contract by other terms, or with another status, from now on."""
         self._ready()
         self.exchange.add_instrument(instrument)
-        self.tapes[instrument.symbol].instrument = instrument
+        self.tapes[instrument.symbol].relist(instrument)
         self._keep()
 
     def settle(self, symbol: Symbol, how: SettlementTerms, status: str) -> int:

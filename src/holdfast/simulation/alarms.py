@@ -12,6 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..journal.codec import decode
 from ..model import events as ev
 from ..model.values import AccountId, TradingSessionStatus
 from .judge import Judge
@@ -42,7 +43,7 @@ class Alarms(Judge):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._told: defaultdict[Name, list[float]] = defaultdict(list)
-        self._strangers: dict[tuple[str, str], float] = {}
+        self._strangers: dict[tuple[str, str], tuple[float, int]] = {}  # when, by which clock
         self._deaf: dict[AccountId, float] = {}  # since when
         self._down: dict[AccountId, float] = {}  # when it was told last, in this life
         self._parents: defaultdict[tuple[str, str], deque[float]] = defaultdict(
@@ -51,6 +52,14 @@ class Alarms(Judge):
 
     def begin(self, live: LiveSession) -> None:
         self._deaf, self._down = {}, {}
+        kept = {
+            (fact.account, fact.symbol, fact.ts)
+            for fact in map(decode, self.world.disk.rows)
+            if isinstance(fact, ev.AlarmRaised)
+        }  # what a process that was killed did not put on record was told to nobody
+        self._strangers = {
+            key: told for key, told in self._strangers.items() if (*key, told[1]) in kept
+        }
 
     def hear_facts(self, facts: Iterable[ev.Event]) -> None:
         for fact in facts:
@@ -79,9 +88,10 @@ class Alarms(Judge):
 
     def _judge_stranger(self, fact: ev.AlarmRaised, now: float) -> None:
         key = (fact.account, fact.symbol)
-        before, self._strangers[key] = self._strangers.get(key), now
-        if before is not None and now - before < USUAL_S:
-            self.say(f"{fact.symbol}: somebody else's orders were told of {now - before:.0f} s ago")
+        before, self._strangers[key] = self._strangers.get(key), (now, fact.ts)
+        if before is not None and now - before[0] < USUAL_S:
+            ago = now - before[0]
+            self.say(f"{fact.symbol}: somebody else's orders were told of {ago:.0f} s ago")
 
     @property
     def _has_forgotten(self) -> bool:

@@ -15,7 +15,7 @@ from ..engine.housekeeping import MARGIN_RATIO_MAX
 from ..engine.order import Order
 from ..engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
 from ..model.events import AlarmRaised, Event, OrderSubmitted
-from ..model.values import NS_PER_S, ZERO, Key, OrderRole, OrderStatus
+from ..model.values import NS_PER_S, ZERO, Key, OrderRole
 from .judge import Judge
 
 if TYPE_CHECKING:
@@ -55,8 +55,16 @@ class Needless(Judge):
         parent = None if live is None else live.engine.state.parents.get(fact.order.parent_id)
         if live is None or parent is None:
             return
-        tried = [o for o in live.engine.state.children(parent) if o.role in _PROTECTIVE]
-        refused = [o for o in tried if o.status is OrderStatus.REJECTED]
+        wish = parent.start.intent_id  # what is below the lot is closed for it by one of its own
+        state = live.engine.state
+        tried = [
+            order
+            for each in state.parents.values()
+            if each.start.intent_id == wish
+            for order in state.children(each)
+            if order.role in _PROTECTIVE
+        ]
+        refused = [o for o in tried if o.is_refused]
         past = [o for o in refused if o.code == WOULD_TRIGGER_AT_ONCE]
         if not past and len(refused) < REFUSALS_MAX:
             self.say(f"{fact.order.cl_ord_id} closes what no refusal left without a stop")

@@ -309,9 +309,9 @@ class Oracles:
         is_failing = any(b.state is not BreakerState.CLOSED for b in state.breakers.values())
         is_silent = (is_failing and "breaker_open" in self._alarmed) or is_cut_off(self._world)
         for parent_id, text in self._naked_parents(state, is_exact=False):
-            since = self._naked.get(parent_id, now)
+            since = now if is_silent else self._naked.get(parent_id, now)  # nobody can mend it
             naked[parent_id] = since
-            is_told = is_silent or any(told >= since for told in self._alarmed.values())
+            is_told = any(told >= since for told in self._alarmed.values())
             if now - since > NAKED_S_MAX and not is_told:
                 self.say("stops", f"{text} for {now - since:.0f} s, and no alarm")
         self._naked = naked
