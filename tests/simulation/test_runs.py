@@ -195,3 +195,11 @@ def test_one_seed_is_one_history():
 )
 def test_the_judges_of_answers_sides_and_stops_mind_nothing_that_is_none(seed, storm_s):
     assert play(Spec(seed=seed, storm_s=storm_s)).violations == ()
+
+
+def test_fills_of_four_owners_heard_out_of_turn_leave_no_part_of_a_position_to_nobody():
+    assert play(Spec(seed=12_500_881, storm_s=12)).violations == ()
+
+
+def test_an_order_before_the_first_quote_is_judged_by_what_was_known():
+    assert play(Spec(seed=12_502_431, storm_s=12)).violations == ()

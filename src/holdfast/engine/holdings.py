@@ -32,8 +32,8 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         holders = _holders(state, (fill.account, fill.symbol), fill.side.opposite)
         nobodys = max(abs(before) - sum((p.open_qty for p in holders), ZERO), ZERO)
         near, far = _by_nearness(holders, fill, order)
-        closed = _close_holdings(near, closed)
-        _close_holdings(far, max(closed - nobodys, ZERO))
+        closed = _close_holdings(near, closed, fill.venue_ts)
+        _close_holdings(far, max(closed - nobodys, ZERO), fill.venue_ts)
     if order is None:
         return
     parent = state.parents.get(order.request.parent_id)
@@ -111,12 +111,19 @@ def _by_nearness(
     return near, [p for p in holders if p not in near]
 
 
-def _close_holdings(holders: list[Parent], closed: Decimal) -> Decimal:
-    """Take a quantity from holdings, the first one first; return what they do not have."""
+def _close_holdings(holders: list[Parent], closed: Decimal, ts: int | None = None) -> Decimal:
+    """Take a quantity from holdings, the first one first; return what they do not have.
+
+    Args:
+        ts: the venue's, of the fill that closes: an entry that turned the position later stands in
+            for what was there then.
+    """
     for parent in holders:
         part = min(closed, parent.open_qty)
         parent.open_qty -= part
         closed -= part
+        if ts is not None and parent.turned_ts > ts:
+            parent.turned_qty += part
     return closed
 
 

@@ -80,6 +80,9 @@ class Sides(Judge):
         parent = state.parents.get(order.parent_id)
         if parent is None or price is None or parent.start.stop_loss is None:
             return
+        live = self._live
+        if live is None or not live.engine.core.market.of(order.symbol).quoted_ts:
+            return  # nothing was heard in this life yet: it goes by the last bar of history
         stop, sign = parent.start.stop_loss, order.side.sign
         since = self.world.venue_now() - LATE_NS_MAX
         low, high = self.world.market.range_since(order.symbol, since)
