@@ -445,6 +445,17 @@ def test_a_turn_whose_exit_is_heard_behind_its_entry_has_its_stop(rig, parts, qt
     assert "turn_short" not in rig.alarms()
 
 
+def test_a_turn_whose_entry_fills_in_parts_that_are_heard_out_of_turn_is_no_less_turned(rig):
+    closing, opening = turn(rig)
+    at_venue = rig.now
+    rig.trade(opening, "0.4", venue_ts=at_venue + 2)  # behind the exit
+    rig.trade(opening, "0.6", venue_ts=at_venue)  # before it
+
+    rig.trade(closing, "1", venue_ts=at_venue + 1)
+
+    assert (rig.qty(), holding(rig.state, KEY, S)) == (-1, -1)
+
+
 def test_a_stop_that_went_off_before_a_turn_and_is_heard_behind_it_takes_nothing_from_it(rig):
     closing, opening = turn(rig)
     (stop,) = [o.cl_ord_id for o in rig.working(OrderRole.STOP_LOSS)]

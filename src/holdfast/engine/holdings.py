@@ -41,7 +41,7 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         parent.filled_qty += fill.qty
         if opened < fill.qty:
             parent.turned_qty += fill.qty - opened
-            parent.turned_ts = fill.venue_ts
+            parent.turned_ts = max(parent.turned_ts, fill.venue_ts)
         _open_holding(state, parent, opened, fill.ts)
     elif opened and order.request.reduce_only:
         _give_to_turned(state, fill, opened)

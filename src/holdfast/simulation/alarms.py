@@ -28,7 +28,7 @@ DEAF_S_MAX = 20.0
 
 PARENTS_KEPT = 50
 
-_OF_A_HOLDING = ("protection_closed", "protection_missing")
+_OF_A_HOLDING = ("protection_closed", "protection_missing", "turn_short")
 _COME_AND_GO = ("link_down", "account_mode", "margin_mode")
 _UNDER_WAY = (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED)
 

@@ -117,7 +117,9 @@ class Told(Judge):
         name = update.cl_ord_id
         seen = ears.orders.get(name)
         if seen is None:
-            filled = update.cum_qty - ears.fills[name]
+            # Of executions that come at once the sum is told with the first.
+            coming = sum((fill.qty for fill in ears.due if fill.cl_ord_id == name), ZERO)
+            filled = update.cum_qty - ears.fills[name] - coming
             ears.orders[name] = Seen(filled, update)
             return
         before, seen.last = seen.last, update
