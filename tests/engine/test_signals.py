@@ -453,7 +453,8 @@ def test_a_turn_whose_entry_fills_in_parts_that_are_heard_out_of_turn_is_no_less
 
     rig.trade(closing, "1", venue_ts=at_venue + 1)
 
-    assert (rig.qty(), holding(rig.state, KEY, S)) == (-1, -1)
+    assert rig.qty() == -1
+    assert holding(rig.state, KEY, S) == -1
 
 
 def test_a_stop_that_went_off_before_a_turn_and_is_heard_behind_it_takes_nothing_from_it(rig):
