@@ -21,7 +21,8 @@ SLOW_S = 4.0
 SHUNNED_S = 55.0
 """How long it must stay away, short of a minute."""
 
-FAILURES = 3
+FAILURES = 4
+"""Three in a row, and one more: a good answer of before may come in between."""
 
 
 class Line(msgspec.Struct):
