@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 def ready():
     """The addresses of an exchange with two accounts."""
     accounts = [f"--account={name}:{secret}" for name, secret in SECRETS.items()]
-    words = ["exchange", "--symbols", SYMBOLS, "--seed", "7", *accounts]
+    words = ["exchange", "--unlimited", "--symbols", SYMBOLS, "--seed", "7", *accounts]
     with subprocess.Popen(
         [sys.executable, "-m", "holdfast", *words],
         env=environment(),
