@@ -72,13 +72,13 @@ async def test_a_position_that_the_market_left_as_it_was_is_no_success(
     assert "0.004" in err
 
 
-def lose_answers(folder):
-    """Be a session that dies with each request half done."""
+def serve(folder, text):
+    """Be at a session's port, and say this to each request before the connection ends."""
     server = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{server.getsockname()[1]}"
     write_endpoint(folder, Endpoint(url=url, token="t", pid=os.getpid(), session="s"))
 
-    def serve():
+    def answer_all():
         while True:
             try:
                 asking, _ = server.accept()
@@ -86,9 +86,15 @@ def lose_answers(folder):
                 return
             with asking:
                 asking.recv(65_536)
+                asking.sendall(text)
 
-    threading.Thread(target=serve, daemon=True).start()
+    threading.Thread(target=answer_all, daemon=True).start()
     return server
+
+
+def lose_answers(folder):
+    """Be a session that dies with each request half done."""
+    return serve(folder, b"")
 
 
 @pytest.mark.parametrize(
@@ -125,23 +131,8 @@ async def test_a_kill_that_a_session_dies_with_is_in_its_journal(tmp_path, capsy
 
 def answer(folder, head, body):
     """Be another program that has the port of a session that has died, and answers there."""
-    server = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{server.getsockname()[1]}"
-    write_endpoint(folder, Endpoint(url=url, token="t", pid=os.getpid(), session="s"))
-    text = f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-
-    def serve():
-        while True:
-            try:
-                asking, _ = server.accept()
-            except OSError:
-                return
-            with asking:
-                asking.recv(65_536)
-                asking.sendall(text)
-
-    threading.Thread(target=serve, daemon=True).start()
-    return server
+    text = f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    return serve(folder, text.encode())
 
 
 @pytest.mark.parametrize(
