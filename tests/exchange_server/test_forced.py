@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from decimal import Decimal
 
 import aiohttp
 import msgspec
 import pytest
 
-from holdfast.exchange import OrderKey
+from holdfast.exchange import OrderKey, known_instrument
+from holdfast.exchange_server.tape import Tape
 from holdfast.model.market import MarkPrice
 from tests.exchange_server.rest_desk import BTC, Clock, rest_desk
 from tests.exchange_server.stream_desk import ALICE, open_desk
@@ -422,3 +424,18 @@ async def test_orders_of_a_finer_lot_are_taken_once_it_is_listed():
         await desk.order(qty="0.0125")
 
         assert await position(desk) == "0.0125"
+
+
+@pytest.mark.parametrize(("finer", "coarser"), [("tick", "lot"), ("lot", "tick")])
+def test_what_was_of_a_finer_tick_or_lot_can_still_be_written(finer, coarser):
+    instrument = known_instrument(BTC)
+    assert instrument is not None
+    tape = Tape(instrument)
+    before = tape.digits
+    sizes = {finer: Decimal("0.00001"), coarser: Decimal(1)}
+
+    tape.relist(msgspec.structs.replace(tape.instrument, **sizes))
+
+    digits = {"tick": tape.digits.price, "lot": tape.digits.qty}
+    kept = {"tick": before.price, "lot": before.qty}
+    assert (digits[finer], digits[coarser]) == (5, kept[coarser])

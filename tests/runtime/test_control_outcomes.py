@@ -6,14 +6,16 @@ import asyncio
 import os
 import socket
 import threading
+from decimal import Decimal
 
 import pytest
 
 from holdfast.cli import main
 from holdfast.model.messages import ExecType, ExecutionReport
-from holdfast.model.values import OrderStatus
+from holdfast.model.values import ZERO, ClOrdId, OrderStatus, TradeId
 from holdfast.runtime.control_client import ControlClient
 from holdfast.runtime.control_file import Endpoint, NoSessionRunning, write_endpoint
+from holdfast.venues import PaperVenue
 from tests.runtime.control_desk import START, restarting, running
 
 
@@ -70,6 +72,44 @@ async def test_a_position_that_the_market_left_as_it_was_is_no_success(
     err = capsys.readouterr().err
     assert "nobody to trade with" in err
     assert "0.004" in err
+
+
+async def test_a_position_that_somebody_else_brought_there_is_a_success(tmp_path, monkeypatch):
+    """A close by hand at the venue, or a stop, was faster: what was asked for is so."""
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.004")
+        venue = desk.service.live.venue
+        assert isinstance(venue, PaperVenue)
+        hear = venue._hear
+        assert hear is not None
+        with monkeypatch.context() as patch:
+            let_expire(venue, patch)
+            expire = venue.submit
+
+            def submit(command):
+                order = command.order
+                hear(
+                    ExecutionReport(
+                        symbol=order.symbol,
+                        cl_ord_id=ClOrdId("by-hand"),
+                        exec_type=ExecType.TRADE,
+                        status=OrderStatus.FILLED,
+                        side=order.side,
+                        venue_ts=desk.service.live.now(),
+                        qty=order.qty,
+                        cum_qty=order.qty,
+                        last_qty=order.qty,
+                        last_px=Decimal(50_000),
+                        trade_id=TradeId("900"),
+                        fee=ZERO,
+                    )
+                )
+                expire(command)
+
+            patch.setattr(venue, "submit", submit)
+            code = await said("adjust", "BTCUSDT", "0.002", "--data-dir", tmp_path)
+
+    assert code == 0
 
 
 def serve(folder, text):

@@ -415,3 +415,21 @@ def test_a_file_that_names_its_day_has_all_of_it(tmp_path, name, count):
     session.runner.on_time(day_start + 10 * MINUTE)
 
     assert len(recorder.live) == count
+
+
+def test_a_bar_behind_a_hole_waits_for_all_of_it():
+    series = Series(BTC, "1m", START)
+    first, second, third = true_bars([at(10, 1), at(70, 2), at(130, 3)], "1m")
+    known_from = START + 90 * NS_PER_S
+    assert series.take(third, known_from) == ()
+
+    hole = series.hole(known_from)
+    assert hole is not None
+    part = hole.over(START + 100 * NS_PER_S)
+    assert part is not None
+    assert series.close(part, [first, second]) == [first]
+
+    rest = series.hole(known_from)
+    assert rest is not None
+    assert rest.over(START + 100 * NS_PER_S) is None
+    assert series.close(rest, [first, second]) == [second, third]

@@ -258,6 +258,17 @@ async def test_what_a_new_connection_tells_again_is_shown_once():
     assert [each.ts for each in taken[len(shown) :]] == [9 * 10**6] * 3
 
 
+async def test_the_next_trade_of_the_same_millisecond_is_shown_behind_a_lost_connection():
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    feed._hear(agg_trade(7, ms=8))
+    feed._lost(binance_futures.MARKET, (BTC,))
+
+    feed._hear(agg_trade(8, ms=8))
+
+    assert [each.trade_id for each in taken] == [7, 8]
+
+
 async def test_what_was_told_before_a_venue_counted_anew_goes_on_nowhere():
     feed = begun("http://127.0.0.1:9")
     taken = takes_all(feed)
