@@ -197,8 +197,9 @@ def test_the_judges_of_answers_sides_and_stops_mind_nothing_that_is_none(seed, s
     assert play(Spec(seed=seed, storm_s=storm_s)).violations == ()
 
 
-def test_fills_of_four_owners_heard_out_of_turn_leave_no_part_of_a_position_to_nobody():
-    assert play(Spec(seed=12_500_881, storm_s=12)).violations == ()
+@pytest.mark.parametrize(("seed", "storm_s"), [(12_500_881, 12), (12_712_086, 18)])
+def test_fills_heard_out_of_turn_leave_no_part_of_a_position_to_nobody(seed, storm_s):
+    assert play(Spec(seed=seed, storm_s=storm_s)).violations == ()
 
 
 def test_an_order_before_the_first_quote_is_judged_by_what_was_known():

@@ -39,9 +39,8 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
     parent = state.parents.get(order.request.parent_id)
     if parent is not None and order.role is OrderRole.ENTRY:
         parent.filled_qty += fill.qty
-        if opened < fill.qty:
-            parent.turned_qty += fill.qty - opened
-            parent.turned_ts = max(parent.turned_ts, fill.venue_ts)
+        parent.turned_qty += fill.qty - opened
+        parent.entered_ts = max(parent.entered_ts, fill.venue_ts)
         _open_holding(state, parent, opened, fill.ts)
     elif opened and order.request.reduce_only:
         _give_to_turned(state, fill, opened)
@@ -64,9 +63,9 @@ def _give_to_turned(state: State, fill: ev.OrderFilled, opened: Decimal) -> None
     turned = [
         each
         for each in live
-        if each.key == key and each.side is fill.side and each.turned_ts >= fill.venue_ts
+        if each.key == key and each.side is fill.side and each.entered_ts >= fill.venue_ts
     ]
-    for parent in sorted(turned, key=lambda each: -each.turned_ts):
+    for parent in sorted(turned, key=lambda each: -each.entered_ts):
         part = min(opened, parent.turned_qty)
         if part:
             parent.turned_qty -= part
@@ -115,14 +114,14 @@ def _close_holdings(holders: list[Parent], closed: Decimal, ts: int | None = Non
     """Take a quantity from holdings, the first one first; return what they do not have.
 
     Args:
-        ts: the venue's, of the fill that closes: an entry that turned the position later stands in
-            for what was there then.
+        ts: the venue's, of the fill that closes: an entry that came later stands in for what was
+            there then.
     """
     for parent in holders:
         part = min(closed, parent.open_qty)
         parent.open_qty -= part
         closed -= part
-        if ts is not None and parent.turned_ts > ts:
+        if ts is not None and parent.entered_ts > ts:
             parent.turned_qty += part
     return closed
 

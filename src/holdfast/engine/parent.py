@@ -16,8 +16,8 @@ class Parent(msgspec.Struct):
     `open_qty` is what its entries have filled and nothing has closed yet: the quantity that
     its stop must cover. `attempts` counts children sent and children denied; `stop_failures`
     the protective orders that the venue refused in a row. `turned_qty` is what its entries closed
-    by our books instead of opening, `turned_ts` when at the venue: what closed it there before that
-    may be told later.
+    by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
+    them filled at the venue: what was closed there before that may be told later.
     """
 
     start: ParentStarted
@@ -26,7 +26,7 @@ class Parent(msgspec.Struct):
     open_qty: Decimal = ZERO
     opened_ts: int = 0  # of the last fill that it must protect
     turned_qty: Decimal = ZERO
-    turned_ts: int = 0
+    entered_ts: int = 0
     attempts: int = 0
     wake_ts: int | None = None
     stop_failures: int = 0
