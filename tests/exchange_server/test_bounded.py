@@ -25,7 +25,7 @@ BOUNDS = [
     (tape, "TRADES_KEPT"),
 ]
 KEPT = 10
-FULL, MORE = 12, 120  # weeks and months fill up later, as many as the date has it
+FULL, MORE = 80, 120  # until samples of every kind are full; what is under way varies by some 20
 DAY_NS = 86_400 * 10**9
 NOT_STATE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 
@@ -89,4 +89,4 @@ async def test_more_trading_leaves_no_more_behind(monkeypatch):
             sizes.append(held(desk.venue))
 
     assert sizes[0] > 200, "the count sees the books"
-    assert sizes[1] - sizes[0] < MORE, "not one more for each round"
+    assert sizes[1] - sizes[0] < MORE / 2, "not one more for each round"
