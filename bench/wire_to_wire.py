@@ -48,7 +48,7 @@ CCXT = HERE.parent / ".venv-clients" / "ccxt" / "bin" / "python"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ORDERS = int(os.environ.get("BENCH_ORDERS", "100"))
 SPACING_S = 0.005
-EVERY = 16
+EVERY = int(os.environ.get("BENCH_EVERY", "16"))
 """A marked trade among so many: 12 orders a second stay within the venue's limits."""
 
 QTY = "0.002"
