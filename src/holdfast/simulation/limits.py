@@ -43,10 +43,12 @@ NEAR = Decimal("0.1")
 
 
 class Decision(NamedTuple):
-    """When an order was decided on, in numbers of decisions, and by which limits."""
+    """When an order was decided on, in numbers of decisions, by which limits, and as what."""
 
     number: int
     limits: RiskLimits
+    qty: Decimal
+    price: Decimal | None
 
 
 class Limits(Judge):
@@ -77,12 +79,12 @@ class Limits(Judge):
                 case ev.OrderSubmitted(order=order):
                     if order.role is OrderRole.ENTRY and not order.reduce_only:
                         self._judge_pace(fact)
-                    self._decide(order.cl_ord_id)
+                    self._decide(order.cl_ord_id, order.qty, order.price)
                     self._owners[order.cl_ord_id] = order.strategy_id
                     self._messages[order.account].append(fact.ts)
                 case ev.ReplaceRequested() | ev.CancelRequested():
                     if isinstance(fact, ev.ReplaceRequested):
-                        self._decide(fact.cl_ord_id)
+                        self._decide(fact.cl_ord_id, fact.qty, fact.price)
                     if (account := self._account_of(fact.cl_ord_id)) is not None:
                         self._messages[account].append(fact.ts)
                 case ev.OrderFilled():
@@ -97,10 +99,10 @@ class Limits(Judge):
                 case _:
                     self.losses.hear(fact, self._limits)
 
-    def _decide(self, cl_ord_id: str) -> None:
+    def _decide(self, cl_ord_id: str, qty: Decimal, price: Decimal | None) -> None:
         assert self._limits is not None
         self._numbers += 1
-        self._decided[cl_ord_id] = Decision(self._numbers, self._limits)
+        self._decided[cl_ord_id] = Decision(self._numbers, self._limits, qty, price)
 
     def _account_of(self, cl_ord_id: str) -> AccountId | None:
         live = self.world.live
@@ -152,13 +154,18 @@ class Limits(Judge):
                 is_first = order.cl_ord_id not in self._seen
                 self._seen.add(order.cl_ord_id)
             else:
-                is_first = report.exec_type is ExecType.REPLACED
+                is_first = report.exec_type is ExecType.REPLACED and self._is_as_decided(order)
             if is_first and order.cl_ord_id in self._decided:
                 self._judge_taken(output)
 
+    def _is_as_decided(self, order: VenueOrder) -> bool:
+        """Tell whether an amended order is what its session made of it, and nobody else."""
+        decided = self._decided.get(order.cl_ord_id)
+        return decided is not None and (order.qty, order.price) == (decided.qty, decided.price)
+
     def _judge_taken(self, output: OrderUpdate) -> None:
         order, account = output.order, output.order.asked.account
-        number, limits = self._decided[order.cl_ord_id]
+        number, limits, *_ = self._decided[order.cl_ord_id]
         is_late = number < self._newest.get(account, 0)
         self._newest[account] = max(number, self._newest.get(account, 0))
         owner = parse_cl_ord_id(order.cl_ord_id)
