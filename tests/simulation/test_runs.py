@@ -101,6 +101,10 @@ def test_a_price_that_jumps_behind_an_order_makes_it_no_larger_than_it_was_judge
     assert play(Spec(seed=9_000_427, storm_s=18)).violations == ()
 
 
+def test_a_session_whose_ticks_fall_on_the_looks_at_it_comes_to_rest():
+    assert play(Spec(seed=13_013_348, storm_s=18)).violations == ()
+
+
 def test_what_others_make_of_an_order_of_ours_is_not_held_against_the_session():
     assert play(Spec(seed=13_007_801, storm_s=18)).violations == ()
 

@@ -33,7 +33,7 @@ from ..model.values import (
 )
 from .odd_account import odd_settings
 from .operator import STRANGER
-from .rest import books_apart, is_cut_off, orders_apart
+from .rest import UNCOMMITTED, books_apart, is_cut_off, orders_apart
 
 if TYPE_CHECKING:
     from .world import World
@@ -357,7 +357,7 @@ class Oracles:
         if state.status is not TradingSessionStatus.RUNNING:
             found.append(f"the session is {state.status.value}: {state.status_reason}")
         if live.shell.has_uncommitted:
-            found.append("facts are not committed")
+            found.append(UNCOMMITTED)
         found += orders_apart(world, state)
         found += books_apart(world, state)
         found += [text for _, text in self._naked_parents(state)]

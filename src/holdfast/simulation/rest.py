@@ -21,6 +21,9 @@ from .odd_account import odd_wallets
 if TYPE_CHECKING:
     from .world import World
 
+UNCOMMITTED = "facts are not committed"
+"""What a session whose ticks fall on the very moments of the looks always says."""
+
 
 def orders_apart(world: World, state: State) -> list[str]:
     """Say which open orders are on one side alone, or otherwise there than here."""

@@ -40,6 +40,7 @@ from .operator import Operator
 from .oracles import Oracles
 from .process import Process
 from .product import make_life
+from .rest import UNCOMMITTED
 from .setup import Setup
 from .spec import BOLDNESS, Spec
 from .stale import StaleReads
@@ -49,6 +50,9 @@ from .withdrawals import Withdrawals
 START_NS = 1_790_000_000 * NS_PER_S
 SETTLE_S_MAX = 240
 """How long a world may take to come to rest once nothing goes wrong any more."""
+
+COMMIT_S = 0.05
+"""How long a commit may take: one that began at the moment of a look is over then."""
 
 STILL_S = 15
 """How long nothing must be under way before the world counts as at rest."""
@@ -373,6 +377,8 @@ class World:
                 self.ask(msg.ResumeSession(reason="the storm is over"))
             if self.oracles.violations:
                 return
+            if self.oracles.restless() == [UNCOMMITTED]:
+                await asyncio.sleep(COMMIT_S)
             still = 0 if self.oracles.restless() else still + 1
             if still >= STILL_S:
                 self.counts["seconds to rest"] += second
