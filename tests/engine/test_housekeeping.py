@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.engine.algos import ALGOS, Cause, SendChild, WakeIn
+from holdfast.engine.algos import ALGOS, Algo, Cause, SendChild, WakeIn
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -644,12 +644,13 @@ def test_a_wake_that_was_scheduled_is_armed_again_after_a_restart(rig):
 
 
 def test_an_algorithm_may_ask_to_be_woken_and_send_then(rig, monkeypatch):
-    def nap(parent, children, cause):
-        if cause is Cause.STARTED:
+    def nap(moment, terms):
+        if moment.cause is Cause.STARTED:
             return [WakeIn(5 * NS_PER_S)]
-        return [SendChild(parent.start.qty)] if cause is Cause.WOKEN else []
+        is_due = moment.cause is Cause.WOKEN
+        return [SendChild(moment.parent.start.qty)] if is_due and not terms else []
 
-    monkeypatch.setitem(ALGOS, "nap", nap)
+    monkeypatch.setitem(ALGOS, "nap", Algo(nap))
     assert rig.place(Side.BUY, "1", algo="nap") is None
     [timer] = rig.asked
     assert isinstance(timer, cmd.SetTimer)

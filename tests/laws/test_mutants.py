@@ -13,7 +13,16 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from holdfast.engine import exits, folds, forgetting, housekeeping, protection, reconcile, reports
+from holdfast.engine import (
+    exits,
+    folds,
+    forgetting,
+    housekeeping,
+    protection,
+    reconcile,
+    reports,
+    wish_folds,
+)
 from holdfast.engine.core import Core
 from holdfast.engine.order import Order, RequestState
 from holdfast.engine.risk import RULES, RiskContext
@@ -151,11 +160,11 @@ def leave_the_second_stop(patch):
 
 
 def act_on_a_wish_as_often_as_it_is_heard(patch):
-    patch.setattr(folds, "_remember_intent", lambda *_: None)
+    patch.setattr(wish_folds, "_remember_intent", lambda *_: None)
 
 
 def give_two_wishes_one_intent(patch):
-    patch.setattr(folds, "_count_intent", lambda state, intent_id: None)
+    patch.setattr(wish_folds, "_count_intent", lambda state, intent_id: None)
 
 
 def use_ids_again(patch):

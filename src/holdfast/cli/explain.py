@@ -22,6 +22,10 @@ def explain(
     price: Annotated[str | None, typer.Option("--price", help="Limit price.")] = None,
     stop_loss: Annotated[str | None, typer.Option("--stop-loss", help="Price.")] = None,
     take_profit: Annotated[str | None, typer.Option("--take-profit", help="Price.")] = None,
+    algo: Annotated[
+        str,
+        typer.Option("--algo", help="In parts: twap:over=10m,slices=6 or iceberg:show=0.5."),
+    ] = "",
     strategy: Annotated[str, typer.Option("--strategy", help="Whose signal it is.")] = "operator",
     strength: Annotated[float, typer.Option("--strength", help="0 to 1.", min=0, max=1)] = 1.0,
     account: Account = MAIN,
@@ -42,6 +46,7 @@ def explain(
             price=price,
             stop_loss=stop_loss,
             take_profit=take_profit,
+            algo=algo,
             strategy=strategy,
             strength=strength,
             account=account,

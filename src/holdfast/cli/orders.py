@@ -106,6 +106,12 @@ def place(
     reduce_only: Annotated[
         bool, typer.Option("--reduce-only", help="Close only; never open or turn.")
     ] = False,
+    algo: Annotated[
+        str,
+        typer.Option(
+            "--algo", help="Work it in parts: twap:over=10m,slices=6 or iceberg:show=0.5."
+        ),
+    ] = "",
     request_id: Annotated[
         str, typer.Option("--request-id", help="A repeated id places nothing a second time.")
     ] = "",
@@ -133,6 +139,7 @@ def place(
             stop_loss=stop_loss,
             take_profit=take_profit,
             reduce_only=reduce_only,
+            algo=algo,
             request_id=request_id,
             account=account,
         )

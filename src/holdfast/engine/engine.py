@@ -116,7 +116,7 @@ class Engine:
         core = self._core
         core.begin(max(now, self.state.last_ts))
         plans, denial = signals.prepare(core, signal)
-        orders = [(parents.unnamed(plan.pattern), plan.legs) for plan in plans]
+        orders = [(parents.first_part(plan, core.now), plan.legs) for plan in plans]
         return Explanation(
             plans=tuple(plans),
             verdicts=tuple(core.verdicts(order, legs) for order, legs in orders),
@@ -253,7 +253,7 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
             core.move(status, "reconciled with the venue")
             requests.tell_block(core)
         housekeeping.on_tick(core)
-        _rearm(core)
+        parents.rearm(core)
 
 
 def _look_at_start(core: Core, snapshot: msg.VenueSnapshot) -> None:
@@ -263,13 +263,6 @@ def _look_at_start(core: Core, snapshot: msg.VenueSnapshot) -> None:
     is_begun = core.state.account(account).opened_ts and not comparing.has_differed(core, account)
     if is_begun and not comparing.has_unbooked(core, snapshot):
         core.start_looks.add(account)
-
-
-def _rearm(core: Core) -> None:
-    for ids in core.state.live_parents.values():
-        for parent in (core.state.parents[i] for i in ids):
-            if parent.wake_ts is not None:
-                core.send(cmd.SetTimer(parent_id=parent.parent_id, due_ts=parent.wake_ts))
 
 
 def _report(core: Core, report: msg.ExecutionReport) -> None:

@@ -10,12 +10,11 @@ import msgspec
 from ..model import events as ev
 from ..model.values import (
     AccountId,
-    IntentId,
     NewOrder,
     OrderRole,
     OrderStatus,
 )
-from . import exits, forgetting, holdings, portfolio, session_folds
+from . import exits, forgetting, holdings, portfolio, session_folds, wish_folds
 from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name, unbury
@@ -53,47 +52,7 @@ def _noted(state: State, fact: ev.Event) -> None:
     """A fact for people and for statistics: the engine decides nothing by it."""
 
 
-# Folding: wishes, parents, orders
-
-
-def _signal_received(state: State, fact: ev.SignalReceived) -> None:
-    _count_intent(state, fact.intent_id)
-    if fact.signal.signal_id:
-        _remember_intent(
-            state, f"{fact.signal.strategy_id} {fact.signal.signal_id}", fact.intent_id
-        )
-
-
-def _count_intent(state: State, intent_id: IntentId) -> None:
-    """Several parents may serve one intent: it is counted at its first mention."""
-    if intent_id != state.last_intent:
-        state.last_intent = intent_id
-        state.intent_seq += 1
-
-
-def _remember_intent(state: State, name: str, intent_id: IntentId) -> None:
-    state.intents[name] = intent_id
-    bound(state.intents, forgetting.INTENTS_REMEMBERED)
-
-
-def _parent_started(state: State, fact: ev.ParentStarted) -> None:
-    parent = Parent(fact)
-    state.parents[fact.parent_id] = parent
-    state.live_parents.setdefault(fact.order.key, []).append(fact.parent_id)
-    state.parent_seq += 1
-    _count_intent(state, fact.intent_id)
-    if fact.request_id:
-        _remember_intent(state, f"{fact.strategy_id} {fact.request_id}", fact.intent_id)
-
-
-def _wake_scheduled(state: State, fact: ev.WakeScheduled) -> None:
-    state.parents[fact.parent_id].wake_ts = fact.due_ts
-
-
-def _parent_woken(state: State, fact: ev.ParentWoken) -> None:
-    parent = state.parents[fact.parent_id]
-    parent.wake_ts = None
-    retire(state, parent)
+# Orders and what they fill
 
 
 def _submitted(state: State, fact: ev.OrderSubmitted) -> None:
@@ -168,6 +127,8 @@ def _count_attempt(state: State, order: NewOrder) -> None:
     if parent is not None:
         parent.attempts += 1
         parent.children.append(order.cl_ord_id)
+        if parent.attempts > 1 and order.role is OrderRole.ENTRY:
+            holdings.revive(state, parent)
 
 
 def _count_message(state: State, account: AccountId, ts: int) -> None:
@@ -358,11 +319,11 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.EquitySampled: _equity_sampled,
     ev.AlarmRaised: _noted,
     ev.OrderTimed: _noted,
-    ev.SignalReceived: _signal_received,
+    ev.SignalReceived: wish_folds.signal_received,
     ev.SignalDenied: _noted,
-    ev.ParentStarted: _parent_started,
-    ev.WakeScheduled: _wake_scheduled,
-    ev.ParentWoken: _parent_woken,
+    ev.ParentStarted: wish_folds.parent_started,
+    ev.WakeScheduled: wish_folds.wake_scheduled,
+    ev.ParentWoken: wish_folds.parent_woken,
     ev.OrderSubmitted: _submitted,
     ev.OrderDenied: _denied,
     ev.OrderAdopted: _adopted,

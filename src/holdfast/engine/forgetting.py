@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
-from ..model.values import AccountId, ClOrdId, Key
+from ..model.values import AccountId, ClOrdId, Key, StrategyId
 from .parent import Parent
 
 if TYPE_CHECKING:
@@ -40,6 +40,15 @@ def retire(state: State, parent: Parent) -> None:
     state.closed_parents.append(parent.parent_id)
     if len(state.closed_parents) > CLOSED_PARENTS_KEPT:
         state.parents.pop(state.closed_parents.pop(0), None)
+
+
+def call_off(state: State, strategy_id: StrategyId | None = None) -> None:
+    """Wake no parent any more; or none of a strategy's."""
+    for ids in state.live_parents.values():
+        for parent in [state.parents[i] for i in ids]:
+            if parent.wake_ts is not None and strategy_id in {None, parent.strategy_id}:
+                parent.wake_ts = None
+                retire(state, parent)
 
 
 def bury(state: State, cl_ord_id: ClOrdId) -> None:

@@ -9,8 +9,19 @@ from msgspec.structs import replace
 
 from ..model import commands as cmd
 from ..model import events as ev
-from ..model.values import ClOrdId, IntentId, NewOrder, OrderRole, ParentId
-from .algos import ALGOS, STARTED, Cause, SendChild
+from ..model.instrument import Instrument
+from ..model.values import (
+    RUNNING,
+    ZERO,
+    ClOrdId,
+    IntentId,
+    NewOrder,
+    OrderRole,
+    ParentId,
+    TradingSessionStatus,
+    plain,
+)
+from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
 from .core import Core
 from .parent import Parent
 
@@ -58,18 +69,109 @@ def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = 
     return parent_id
 
 
+def unfit(algo: str, order: NewOrder, instrument: Instrument, price: Decimal) -> str:
+    """Say why an algorithm, as a wish names it, can't work an order; "" where it can.
+
+    Args:
+        order: its quantity is the whole one.
+        price: what a unit is worth.
+    """
+    try:
+        found, terms = find(algo)
+        found.check(terms, order, instrument, price)
+    except ValueError as error:
+        return f"{algo}: {error}"
+    return ""
+
+
+def first_part(plan: Plan, now: int) -> NewOrder:
+    """Return the first order that a plan would send, without an id; what it begins with."""
+    pattern = replace(plan.pattern, cl_ord_id=ClOrdId("?"))
+    start = ev.ParentStarted(
+        ts=now,
+        parent_id=ParentId("?"),
+        intent_id=IntentId("?"),
+        symbol=pattern.symbol,
+        side=pattern.side,
+        qty=pattern.qty,
+        algo=plan.algo,
+        order=pattern,
+    )
+    algo, terms = find(plan.algo)
+    actions = algo.react(Moment(Parent(start), (), STARTED, now), terms)
+    parts = [action.qty for action in actions if isinstance(action, SendChild)]
+    return replace(pattern, qty=parts[0]) if parts else pattern
+
+
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
     """Ask a parent's algorithm what to do now, and do it."""
     parent = core.state.parents.get(parent_id)
     if parent is None:
         return
-    for action in ALGOS[parent.start.algo](parent, core.state.children(parent), cause):
-        if isinstance(action, SendChild):
-            core.submit(_child(core, parent, action.qty))
-        else:
-            due_ts = core.now + action.delay_ns
+    algo, terms = find(parent.start.algo)
+    actions = algo.react(Moment(parent, core.state.children(parent), cause, core.now), terms)
+    if cause is not STARTED and actions and _must_wait(core, parent):
+        return
+    for action in actions:
+        _act(core, parent, action)
+
+
+def _must_wait(core: Core, parent: Parent) -> bool:
+    """Tell whether a parent is not worked on now; it is asked again when the session runs.
+
+    What ends its work (the kill switch, a stop, the end of its strategy) has called its wakes
+    off; what it would do next, because an order of it has ended, is not done either.
+    """
+    state = core.state
+    if state.is_killed or state.status in _ENDING or parent.strategy_id in state.stopped_strategies:
+        return True
+    if state.status is RUNNING:
+        return False
+    if parent.wake_ts is None:
+        core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent.parent_id, due_ts=core.now))
+    return True
+
+
+_ENDING = frozenset({TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED})
+
+
+def _act(core: Core, parent: Parent, action: Action) -> None:
+    match action:
+        case SendChild():
+            if (qty := _on_the_lot(core, parent, action.qty)) > ZERO:
+                core.submit(_child(core, parent, qty))
+        case WakeIn():
+            due_ts, parent_id = core.now + action.delay_ns, parent.parent_id
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
+        case End():
+            if parent.wake_ts is not None:  # nothing is to be done then any more
+                core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id))
+            _tell_short(core, parent, action.reason)
+
+
+def _tell_short(core: Core, parent: Parent, reason: str) -> None:
+    start, name = parent.start, parent.start.algo.partition(":")[0]
+    filled = f"{plain(parent.filled_qty)} of {plain(start.qty)} filled"
+    text = f"{start.symbol}: {name} ended with {filled}: {reason}"
+    core.alarm("algo_short", text, start.account, start.symbol)
+
+
+def _on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
+    """Round a part of a parent down to the lot; the whole is as it was asked for."""
+    instrument = core.state.instruments.get(parent.key)
+    if instrument is None or qty == parent.start.qty:
+        return qty
+    qty = instrument.round_qty(qty)
+    return qty if qty >= instrument.min_qty else ZERO
+
+
+def rearm(core: Core) -> None:
+    """Set the timers of what is to be worked on at a time, past or to come."""
+    for ids in core.state.live_parents.values():
+        for parent in (core.state.parents[i] for i in ids):
+            if parent.wake_ts is not None:
+                core.send(cmd.SetTimer(parent_id=parent.parent_id, due_ts=parent.wake_ts))
 
 
 def _child(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
@@ -85,16 +187,13 @@ def _child(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
     )
 
 
-def unnamed(pattern: NewOrder) -> NewOrder:
-    """Give a pattern an id that no order of ours can have, for checks that send nothing."""
-    return replace(pattern, cl_ord_id=ClOrdId("?"))
-
-
 def wake(core: Core, parent_id: ParentId) -> None:
-    """Let a parent's algorithm act at its time."""
+    """Let a parent's algorithm act at its time; where the session does not run, when it does."""
     parent = core.state.parents.get(parent_id)
     if parent is None or parent.wake_ts is None or parent.wake_ts > core.now:
         return  # ended meanwhile, or woken by an earlier timer
+    if core.state.status is not RUNNING:
+        return
     core.emit(ev.ParentWoken(ts=core.now, parent_id=parent_id))
     advance(core, parent_id, Cause.WOKEN)
 

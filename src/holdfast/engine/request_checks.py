@@ -6,9 +6,17 @@ from decimal import Decimal
 
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError
-from ..model.values import ZERO, AccountId, OrderType, TimeInForce, TradingSessionStatus, to_decimal
-from .algos import ALGOS
+from ..model.values import (
+    ZERO,
+    AccountId,
+    NewOrder,
+    OrderType,
+    TimeInForce,
+    TradingSessionStatus,
+    to_decimal,
+)
 from .core import Core
+from .parents import unfit
 from .sizing import misplaced_exit
 
 
@@ -35,14 +43,30 @@ def check_request(core: Core, request: msg.PlaceRequest) -> None:
         check_amount(name, value)
     check_amount("quantity", request.qty)
     check_amount("activation_price", request.activation_price)
-    if request.algo and request.algo not in ALGOS:
-        raise InputError(f"there is no algorithm {request.algo}; there are {', '.join(ALGOS)}")
     if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
         raise InputError("GTD, and GTD alone, needs the time at which the order expires")
     if core.state.traded((request.account, request.symbol)) is None:
         raise InputError(f"{request.symbol} is not traded in this session")
     check_books(core, request.account)
     _check_exits(core, request)
+
+
+def check_algo(core: Core, request: msg.PlaceRequest, order: NewOrder) -> None:
+    """Refuse an algorithm that there is not, or that can't work the order.
+
+    Raises:
+        InputError: the text says why.
+    """
+    instrument = core.state.traded(order.key)
+    if not request.algo or instrument is None:
+        return
+    if request.reduce_only and request.algo != "direct":
+        raise InputError(f"a reduce-only order goes out at once, not by {request.algo}")
+    price = request.price or core.market.price(request.symbol)
+    if price is None:
+        raise InputError(f"no price of {request.symbol} yet")
+    if wrong := unfit(request.algo, order, instrument, price):
+        raise InputError(wrong)
 
 
 def check_books(core: Core, account: AccountId) -> None:

@@ -28,9 +28,9 @@ from .core import Core
 from .dust import closing_plans
 from .exits import closable
 from .order import Order, RequestState
-from .parents import Plan, exit_plan, start_parent
+from .parents import Plan, exit_plan, rearm, start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
-from .request_checks import check_amount, check_books, check_hears, check_request
+from .request_checks import check_algo, check_amount, check_books, check_hears, check_request
 from .risk import first_refusal
 from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
@@ -77,6 +77,7 @@ def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
         expire_ts=request.expire_ts,
         strategy_id=request.strategy_id,
     )
+    check_algo(core, request, order)
     if request.reduce_only:
         return exit_plan(order)
     algo = request.algo or ("bracket" if request.stop_loss or request.take_profit else "direct")
@@ -297,6 +298,7 @@ def on_resume(core: Core, request: msg.ResumeSession) -> None:
     """Take new risk again."""
     _check_started(core)
     core.move(TradingSessionStatus.RUNNING, request.reason or "resumed")
+    rearm(core)
     tell_block(core)
 
 

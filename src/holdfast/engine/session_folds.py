@@ -9,6 +9,7 @@ from ..model.values import NS_PER_DAY, ZERO, TradingSessionStatus
 from . import portfolio
 from .account import AccountState
 from .breaker import Breaker, BreakerState
+from .forgetting import call_off
 
 if TYPE_CHECKING:
     from .state import State
@@ -45,6 +46,7 @@ def new_session(state: State, fact: ev.EpochStarted) -> None:
     """A new session's clock may be a recording's: what was timed before says nothing."""
     state.session_id, state.session_started_ts = fact.session_id, fact.ts
     state.strategies, state.stopped_strategies = {}, {}
+    call_off(state)
     state.message_times, state.execution_times, state.recent_orders = {}, {}, {}
     for account in state.accounts.values():
         account.sampled_ts = 0
@@ -67,6 +69,8 @@ def _forget_days(account: AccountState, fact: ev.EpochStarted) -> None:
 
 def session_changed(state: State, fact: ev.SessionChanged) -> None:
     state.status, state.status_reason = fact.status, fact.reason
+    if fact.status in {TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED}:
+        call_off(state)
     if fact.status is TradingSessionStatus.STOPPED and not state.is_killed:
         state.is_flattening = False
 
@@ -74,6 +78,7 @@ def session_changed(state: State, fact: ev.SessionChanged) -> None:
 def killed(state: State, fact: ev.KillSwitchEngaged) -> None:
     state.is_killed, state.kill_reason = True, fact.reason
     state.is_kill_verified = False
+    call_off(state)
     state.is_flattening = state.is_flattening or fact.flatten
 
 
@@ -116,6 +121,7 @@ def strategy_started(state: State, fact: ev.StrategyStarted) -> None:
 def strategy_stopped(state: State, fact: ev.StrategyStopped) -> None:
     state.strategies.pop(fact.strategy_id, None)
     state.stopped_strategies[fact.strategy_id] = fact.reason
+    call_off(state, fact.strategy_id)
 
 
 def instrument_defined(state: State, fact: ev.InstrumentDefined) -> None:

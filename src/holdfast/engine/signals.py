@@ -31,12 +31,12 @@ from ..model.values import (
     is_short,
     to_decimal,
 )
-from .algos import ALGOS
+from .algos import find
 from .core import Core
 from .dust import closing_plans
 from .endings import shut
 from .holdings import holding
-from .parents import Plan, start_parent
+from .parents import Plan, start_parent, unfit
 from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
 from .state import State
 
@@ -114,8 +114,11 @@ def _wrong(signal: SignalGenerated) -> str:
     """Say which field of a wish makes no sense; "" where all do."""
     if not 0 < signal.strength <= 1:
         return f"strength must be in (0, 1], was {signal.strength}"
-    if signal.algo and signal.algo not in ALGOS:
-        return f"there is no algorithm {signal.algo}; there are {', '.join(ALGOS)}"
+    if signal.algo:
+        try:
+            find(signal.algo)
+        except ValueError as error:
+            return str(error)
     for value in (signal.quantity, signal.price, signal.stop_loss, signal.take_profit):
         if value is None:
             continue
@@ -222,8 +225,11 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     limit = price if signal.price is None else terms.price or price  # on the tick: where it fills
     if fault := misplaced_exit(side, limit, stop, target, market):
         return Denial("protection", fault)
+    order = _entry(signal, side, qty, terms)
+    if signal.algo and (wrong := unfit(signal.algo, order, instrument, dearest)):
+        return Denial("algo", wrong)
     algo = signal.algo or ("bracket" if stop or target else "direct")
-    return Plan(_entry(signal, side, qty, terms), algo, stop, target)
+    return Plan(order, algo, stop, target)
 
 
 def _entry(signal: SignalGenerated, side: Side, qty: Decimal, terms: Terms) -> NewOrder:

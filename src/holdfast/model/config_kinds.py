@@ -15,22 +15,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from .values import NS_PER_MS, NS_PER_S, Symbol, is_short, plain, to_decimal
+from .durations import duration_ns
+from .values import Symbol, is_short, plain, to_decimal
 
 MASK = "********"
 LEVERAGE_MAX = 125
 _NONE = frozenset({"none", "off", "null"})
 _YES = frozenset({"true", "yes", "on", "1"})
 _NO = frozenset({"false", "no", "off", "0"})
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|ms|s|m|h)")
-_UNITS_NS = {
-    "ns": 1,
-    "us": 1_000,
-    "ms": NS_PER_MS,
-    "s": NS_PER_S,
-    "m": 60 * NS_PER_S,
-    "h": 3600 * NS_PER_S,
-}
 # A file's path may hold whatever a folder's name does.
 _URL = re.compile(r"(?s:sqlite:///.*)|[a-z][a-z0-9+]*://\S*")
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^/@]*?):(?P<password>.*)(?=@)")
@@ -179,8 +171,8 @@ def _duration_ns(value: object) -> int:
     text = value.strip() if isinstance(value, str) else ""
     if text.isascii() and text.isdigit():
         return int(text)
-    match = _DURATION.fullmatch(text)
-    return int(Decimal(match[1]) * _UNITS_NS[match[2]]) if match else -1
+    found = duration_ns(text)
+    return -1 if found is None else found
 
 
 def _yes_or_no(value: object) -> bool:

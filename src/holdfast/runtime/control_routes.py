@@ -168,6 +168,7 @@ async def place(request: web.Request) -> web.Response:
         stop_loss=body.stop_loss,
         take_profit=body.take_profit,
         reduce_only=body.reduce_only,
+        algo=body.algo,
         request_id=body.request_id,
         account=body.account,
     )

@@ -50,6 +50,7 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     stop_loss: Amount | None = None
     take_profit: Amount | None = None
     reduce_only: bool = False
+    algo: str = ""
     request_id: str = ""
     account: str = MAIN
 
@@ -112,6 +113,7 @@ class ExplainBody(_Body, frozen=True, kw_only=True):
     price: Amount | None = None
     stop_loss: Amount | None = None
     take_profit: Amount | None = None
+    algo: str = ""
     strategy: str = OPERATOR
     strength: float = 1.0
     account: str = MAIN
@@ -132,6 +134,7 @@ class ExplainBody(_Body, frozen=True, kw_only=True):
             stop_loss=_amount(self.stop_loss, "stop_loss"),
             take_profit=_amount(self.take_profit, "take_profit"),
             strength=self.strength,
+            algo=self.algo,
             account=AccountId(self.account),
         )
 

@@ -268,18 +268,17 @@ class LiveTradingService:
         stop_loss: Amount | None = None,
         take_profit: Amount | None = None,
         reduce_only: bool = False,
+        algo: str = "",
         request_id: str = "",
         account: str = MAIN,
     ) -> Order:
-        """Place an order by hand and return it as the venue's first word left it.
+        """Place an order by hand (`quantity` on the lot), and return the venue's first word of it.
 
         Args:
-            quantity: base units, a multiple of the lot.
-            callback_rate: of a trailing stop, percent: 1 is 1 %.
-            activation_price: of a trailing stop; None activates it at once.
+            callback_rate: of a trailing stop, percent; without `activation_price` it is active.
             expire_at: when a GTD order ends; must say its time zone.
-            stop_loss: a price; a stop rests at the exchange for whatever fills.
-            take_profit: a price; whichever of the two closes the position ends the other.
+            stop_loss, take_profit: prices; they rest for whatever fills, and one ends the other.
+            algo: works it in parts, as "twap:over=10m,slices=6" does; the first is returned.
             request_id: a repeated id places nothing and returns the first order.
             account: by its name in the settings.
 
@@ -303,6 +302,7 @@ class LiveTradingService:
             stop_loss=stop_loss,
             take_profit=take_profit,
             reduce_only=reduce_only,
+            algo=algo,
             account=account,
         )
         return await self.operations.submit(order, request_id)

@@ -121,7 +121,8 @@ def _pending(engine: Engine) -> list[SignalGenerated]:
     return [
         _wish(parent)
         for parent in live
-        if any(o.is_open and o.role is OrderRole.ENTRY for o in state.children(parent))
+        if parent.wake_ts is not None
+        or any(o.is_open and o.role is OrderRole.ENTRY for o in state.children(parent))
     ]
 
 

@@ -53,6 +53,7 @@ def request_of(order: Order, request_id: str = "") -> msg.PlaceRequest:
         order_type=choice(OrderType, order.order_type, "order_type"),
         time_in_force=choice(TimeInForce, order.time_in_force, "time_in_force"),
         reduce_only=order.reduce_only,
+        algo=order.algo,
         expire_ts=None if order.expire_at is None else since_1970(order.expire_at),
         strategy_id=StrategyId(order.strategy_id or OPERATOR),
         request_id=request_id,

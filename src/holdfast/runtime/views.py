@@ -75,6 +75,7 @@ class Order:
     stop_loss: Amount | None = None
     take_profit: Amount | None = None
     reduce_only: bool = False
+    algo: str = ""  # how it is worked, such as "twap:over=10m,slices=6"; "" at once
     id: ClOrdId | None = None
     status: OrderStatus | None = None
     filled_quantity: Decimal = ZERO

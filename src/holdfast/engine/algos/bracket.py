@@ -6,14 +6,10 @@ every parent that names a stop or a target, and takes one back when the other ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ..order import Order
-from ..parent import Parent
-from .base import Action, Cause
+from .base import Action, Moment, Terms
 from .direct import react as send_all
 
 
-def react(parent: Parent, children: Sequence[Order], cause: Cause) -> list[Action]:
+def react(moment: Moment, terms: Terms) -> list[Action]:
     """Work the entry like a direct order."""
-    return send_all(parent, children, cause)
+    return send_all(moment, terms)

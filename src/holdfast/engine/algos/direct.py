@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ..order import Order
-from ..parent import Parent
-from .base import STARTED, Action, Cause, SendChild
+from .base import STARTED, Action, Moment, SendChild, Terms
 
 
-def react(parent: Parent, children: Sequence[Order], cause: Cause) -> list[Action]:
+def react(moment: Moment, terms: Terms) -> list[Action]:
     """Send everything at the start; what comes back unfilled is not sent again."""
-    del children
-    return [SendChild(parent.start.qty)] if cause is STARTED else []
+    del terms
+    return [SendChild(moment.parent.start.qty)] if moment.cause is STARTED else []

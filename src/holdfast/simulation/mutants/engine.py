@@ -10,7 +10,6 @@ import msgspec
 from ...engine import (
     comparing,
     engine,
-    folds,
     holdings,
     housekeeping,
     protection,
@@ -18,6 +17,7 @@ from ...engine import (
     reconcile,
     reports,
     strangers,
+    wish_folds,
 )
 from ...engine.core import Core
 from ...engine.exposure import Exposure
@@ -249,7 +249,7 @@ def adopt_no_strangers(patch: Patch) -> None:
 
 
 def act_on_wishes_under_one_intent(patch: Patch) -> None:
-    patch.attr(folds, "_count_intent", lambda _state, _intent_id: None)
+    patch.attr(wish_folds, "_count_intent", lambda _state, _intent_id: None)
 
 
 def count_open_orders_for_nothing(patch: Patch) -> None:
