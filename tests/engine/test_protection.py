@@ -514,6 +514,27 @@ def test_a_target_that_keeps_being_refused_is_left_out_and_the_stop_stays(rig):
     assert [o.status for o in rig.working(STOP)] == [OrderStatus.NEW]
 
 
+def test_a_target_too_large_goes_where_the_venue_has_none_in_its_place(rig):
+    stop, target = protected(rig)
+    close = rig.place(Side.SELL, "1", reduce_only=True)
+    rig.accept(close)
+    rig.trade(close, "1")
+    for _ in range(20):
+        for order in rig.state.all_open_orders():
+            if order.status is OrderStatus.PENDING_NEW and order.role is TARGET:
+                rig.reject(order.cl_ord_id, code=-4045)
+            elif order.status is OrderStatus.PENDING_NEW:
+                rig.accept(order.cl_ord_id)
+        rig.wait(2)
+
+    assert target in [c.cl_ord_id for c in rig.commands if isinstance(c, cmd.CancelOrder)]
+    rig.cancel(target)
+    rig.cancel(stop)
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.wait(1)
+    assert rig.session().value == "STOPPED"
+
+
 # What others do to them
 
 

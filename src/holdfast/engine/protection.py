@@ -190,6 +190,8 @@ def _plan_role(
         return []  # its answer comes, or its fence passes
     if any(o.status is not OrderStatus.NEW for o in working):
         return []  # it has triggered: it is closing the position right now
+    if _is_given_up(role, orders):  # of what is there, none may close what others hold
+        return [Withdraw(o) for o in removable if o.leaves_qty > qty or o.request.close_position]
     return [] if _must_wait(role, orders, now) else [Place(role, qty, price, whole)]
 
 
@@ -201,15 +203,17 @@ def _is_exact(order: Order, qty: Decimal, *, is_whole: bool) -> bool:
 
 
 def _must_wait(role: OrderRole, orders: list[Order], now: int) -> bool:
-    """Tell whether the last one was refused a moment ago, or the venue wants no target at all.
+    """Tell whether the last one was refused a moment ago, or the venue wants no target at all."""
+    return _is_given_up(role, orders) or was_just_refused(refused_of(orders), now)
+
+
+def _is_given_up(role: OrderRole, orders: list[Order]) -> bool:
+    """Tell whether the venue wants no target at all.
 
     A stop is never given up: what its refusals lead to is `_failure`'s to say.
     """
-    refused = refused_of(orders)
-    by_venue = sum(1 for order in refused if order.code is not None)
-    if role is OrderRole.TAKE_PROFIT and by_venue >= REFUSALS_MAX:
-        return True
-    return was_just_refused(refused, now)
+    by_venue = sum(1 for order in refused_of(orders) if order.code is not None)
+    return role is OrderRole.TAKE_PROFIT and by_venue >= REFUSALS_MAX
 
 
 def refused_of(orders: list[Order]) -> list[Order]:
@@ -240,15 +244,18 @@ def is_covered(state: State, parent: Parent) -> bool:
 def is_settled(state: State, parent: Parent) -> bool:
     """Tell whether the parent can be left alone: its stop as it must be, and no order too many.
 
-    A target may be missing: the venue may have refused it for good.
+    A target may be missing, or be of a part: the venue may have refused it for good.
     """
     if is_stuck(state, parent.key):
         return True  # the venue has the last word on what is open there
     qty, children = cover(state, parent), state.children(parent)
     for role in _TYPES:
-        there = [_covers(o, qty) for o in children if o.role is role and o.is_open]
+        orders = [o for o in children if o.role is role]
+        there = [_covers(o, qty) for o in orders if o.is_open]
         size = _wanted(state, parent, qty)[0]
         wanted = [size] if size and parent.protective_price(role) is not None else []
+        if _is_given_up(role, orders) and sum(there, ZERO) <= sum(wanted, ZERO):
+            continue
         if there != wanted and (there or role is OrderRole.STOP_LOSS):
             return False
     return True
