@@ -190,7 +190,7 @@ def test_it_ends_when_a_slice_is_taken_back_or_refused_and_says_so(rig, end):
 
     assert sizes(rig) == [1]
     [text] = shorts(rig)
-    assert text.startswith(f"BTCUSDT: twap ended with 0 of 6 filled: {first} was ")
+    assert text.startswith(f"BTCUSDT: twap 1 of s ended with 0 of 6 filled: {first} was ")
 
 
 def test_what_is_left_when_its_time_is_over_is_told(rig):
@@ -208,7 +208,7 @@ def test_what_is_left_when_its_time_is_over_is_told(rig):
             rig.expire(order.cl_ord_id)
 
     assert shorts(rig) == [
-        "BTCUSDT: twap ended with 0 of 6 filled: its time is over, and 6 is left"
+        "BTCUSDT: twap 1 of s ended with 0 of 6 filled: its time is over, and 6 is left"
     ]
     assert max(sizes(rig)) == 2  # no slice is more than two of the first
 
@@ -392,6 +392,80 @@ def test_an_iceberg_ends_with_a_part_that_is_gone(rig, end):
     go(rig, 30)
 
     assert sizes(rig) == [1]
+    assert len(shorts(rig)) == 1
+
+
+def test_a_part_that_fills_while_it_is_amended_is_followed_by_the_next(rig):
+    iceberg(rig)
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.ModifyRequest(cl_ord_id=first.cl_ord_id, qty=Decimal(2)))
+    rig.trade(first.cl_ord_id, "1", status=OrderStatus.PARTIALLY_FILLED)
+    assert sizes(rig) == [1]
+
+    rig.unknown(first.cl_ord_id, msg.Request.REPLACE)
+    rig.status(first.cl_ord_id, OrderStatus.FILLED, qty=Decimal(1), cum_qty=Decimal(1))
+
+    assert rig.order(first.cl_ord_id).status is OrderStatus.FILLED
+    assert sizes(rig) == [1, 1]
+
+
+def test_a_slice_that_none_took_leaves_the_rest_to_a_restart(rig):
+    rig.signal(
+        quantity=Decimal(6),
+        algo=TWAP,
+        order_type=OrderType.LIMIT,
+        price=Decimal(100),
+        time_in_force=TimeInForce.IOC,
+    )
+    for _ in range(2):  # with nothing open and nothing held, the parent counts as over in between
+        [order] = [o for o in entries(rig) if o.is_open]
+        rig.accept(order.cl_ord_id)
+        rig.expire(order.cl_ord_id)
+        go(rig, 10, fills=False)
+    rig.restart()
+    rig.snapshot()
+    go(rig, 70)
+
+    assert rig.qty() == 6
+
+
+def test_a_part_that_never_left_is_tried_again(rig):
+    iceberg(rig)
+    rig.reject(entries(rig)[0].cl_ord_id, code=-1003, reason="Too many requests")
+    assert sizes(rig) == [1]
+    go(rig, 20)
+
+    assert rig.qty() == 3
+    assert shorts(rig) == []
+
+
+@pytest.mark.parametrize("algo", [TWAP, "iceberg:show=1"])
+def test_nothing_is_bought_past_the_stop_that_it_would_have(rig, algo):
+    terms = {"order_type": OrderType.LIMIT, "price": Decimal(100), "stop_loss": Decimal(95)}
+    rig.signal(quantity=Decimal(6), algo=algo, **terms)
+    [first] = entries(rig)
+    rig.reject(first.cl_ord_id, code=-1003, reason="Too many requests")
+    rig.price(94)
+    go(rig, 30, fills=False)
+
+    assert sizes(rig) == [1]
+    [text] = shorts(rig)
+    assert "stop_loss 95 must be below the price 94" in text
+
+
+def test_the_end_of_a_stop_is_no_end_of_a_part(rig):
+    iceberg(rig, stop_loss=Decimal(90))
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.trade(first.cl_ord_id, "0.5")
+    rig.cancel(first.cl_ord_id)
+    for _ in range(3):
+        for stop in rig.working(OrderRole.STOP_LOSS):
+            rig.accept(stop.cl_ord_id)
+            rig.cancel(stop.cl_ord_id)
+        rig.wait(2)
+
     assert len(shorts(rig)) == 1
 
 

@@ -105,6 +105,15 @@ def test_a_session_whose_ticks_fall_on_the_looks_at_it_comes_to_rest():
     assert play(Spec(seed=13_013_348, storm_s=18)).violations == ()
 
 
+@pytest.mark.parametrize("seed", [13_010_845, 13_014_684, 13_014_822])
+def test_entries_of_another_account_and_settlements_are_not_a_strategys_to_be_told(seed):
+    assert play(Spec(seed=seed, storm_s=18)).violations == ()
+
+
+def test_a_target_that_is_refused_for_good_keeps_no_session_from_ending():
+    assert play(Spec(seed=13_012_780, storm_s=18)).violations == ()
+
+
 def test_what_others_make_of_an_order_of_ours_is_not_held_against_the_session():
     assert play(Spec(seed=13_007_801, storm_s=18)).violations == ()
 

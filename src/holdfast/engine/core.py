@@ -39,6 +39,10 @@ TRY_AGAIN_NS = 60 * NS_PER_S
 """How long to wait before what the venue has probably no way to do is tried again."""
 
 
+_MAY_SETTLE = (ev.ReplaceRejected, ev.OrderReplaced, ev.OrderReported, ev.FillRecognized)
+"""What shows an order to have filled, or to owe nothing any more, where that was open."""
+
+
 class Core:
     """The hands of the engine. One message is handled at a time.
 
@@ -65,6 +69,7 @@ class Core:
         "opening_looks",
         "read_lag_ns",
         "settings",
+        "settled",
         "start_looks",
         "state",
         "told",
@@ -94,17 +99,30 @@ class Core:
         self.tried_ts: dict[Key, int] = {}
         self.told_left: set[ClOrdId] = set()
         self.facts: list[ev.Event] = []
+        self.settled: list[ev.Event] = []  # of them, what an order ended by and does not say so
         self.commands: list[cmd.Command] = []
 
     def begin(self, now: int) -> None:
         """Make ready for one message."""
         self.now = now
         self.facts, self.commands = [], []
+        self.settled = []
 
     def emit(self, fact: ev.Event) -> None:
         """Record a fact and fold it."""
-        self.state.apply(fact)
+        if isinstance(fact, _MAY_SETTLE):
+            self._settle(fact)
+        else:
+            self.state.apply(fact)
         self.facts.append(fact)
+
+    def _settle(self, fact: ev.Event) -> None:
+        """Fold a fact that says nothing of an end, and note the order that ends by it."""
+        order = self.state.orders.get(fact.cl_ord_id)  # type: ignore[union-attr]  # by its type
+        was_open = order is not None and order.is_open
+        self.state.apply(fact)
+        if order is not None and was_open and not order.is_open:
+            self.settled.append(fact)
 
     def send(self, command: cmd.Command) -> None:
         """Ask the outside world for something, once the facts so far are safe."""

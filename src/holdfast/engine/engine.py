@@ -19,7 +19,7 @@ from ..model import messages as msg
 from ..model.order_wish import OrderWish
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, Key, TradingSessionStatus, Verdict
+from ..model.values import ENTRY, NS_PER_S, Key, TradingSessionStatus, Verdict
 from . import (
     comparing,
     contracts,
@@ -155,7 +155,7 @@ def _follow_up(core: Core) -> None:
     """After the facts of one message: work parents on, protect positions, end what has ended."""
     facts = core.facts
     for fact in facts:  # what an algorithm does next adds to them
-        if type(fact) in _ENDINGS:
+        if type(fact) in _ENDINGS or fact in core.settled:
             _child_ended(core, fact)  # type: ignore[arg-type]  # by its type it is one
     touched: dict[Key, None] = {}
     for fact in facts:
@@ -184,7 +184,8 @@ _ENDINGS: frozenset[type[ev.Fact]] = frozenset(
 def _child_ended(core: Core, fact: ev.OrderFilled | ev.OrderFact) -> None:
     order = core.state.orders.get(fact.cl_ord_id)
     if order is not None and not order.is_open and order.request.parent_id:
-        parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
+        if order.role is ENTRY:
+            parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
         turns.tell_short(core, order)
 
 

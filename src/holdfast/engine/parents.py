@@ -24,6 +24,7 @@ from ..model.values import (
 from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
 from .core import Core
 from .parent import Parent
+from .sizing import misplaced_exit
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -138,8 +139,7 @@ _ENDING = frozenset({TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED
 def _act(core: Core, parent: Parent, action: Action) -> None:
     match action:
         case SendChild():
-            if (qty := _on_the_lot(core, parent, action.qty)) > ZERO:
-                core.submit(_child(core, parent, qty))
+            _send(core, parent, action.qty)
         case WakeIn():
             due_ts, parent_id = core.now + action.delay_ns, parent.parent_id
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
@@ -150,10 +150,27 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             _tell_short(core, parent, action.reason)
 
 
+def _send(core: Core, parent: Parent, qty: Decimal) -> None:
+    if parent.attempts and (wrong := _misplaced(core, parent)):
+        _act(core, parent, End(wrong))  # an entry would be closed at once
+    elif (part := _on_the_lot(core, parent, qty)) > ZERO:
+        core.submit(_child(core, parent, part))
+
+
+def _misplaced(core: Core, parent: Parent) -> str | None:
+    """Say what is wrong with a later part's stop or target, by where the market is now."""
+    start, market = parent.start, core.market.price(parent.start.symbol)
+    entry = start.order.price or market
+    if entry is None:
+        return None
+    return misplaced_exit(start.side, entry, start.stop_loss, start.take_profit, market)
+
+
 def _tell_short(core: Core, parent: Parent, reason: str) -> None:
     start, name = parent.start, parent.start.algo.partition(":")[0]
     filled = f"{plain(parent.filled_qty)} of {plain(start.qty)} filled"
-    text = f"{start.symbol}: {name} ended with {filled}: {reason}"
+    text = f"{start.symbol}: {name} {start.parent_id} of {start.strategy_id} ended"
+    text = f"{text} with {filled}: {reason}"
     core.alarm("algo_short", text, start.account, start.symbol)
 
 

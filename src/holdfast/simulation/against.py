@@ -12,6 +12,7 @@ from .delisting import Delisting
 from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
+from .in_parts import InParts
 from .odd_orders import OddOrders
 from .odd_settings import OddSettings
 from .one_cut_off import OneCutOff
@@ -43,6 +44,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Restlessness,
     ApiDeaf,
     Rejections,
+    InParts,
 )
 
 

@@ -13,6 +13,7 @@ from .judge import Judge
 from .ledger import Ledger
 from .limits import Limits
 from .needless import Needless
+from .parts import Parts
 from .sides import Sides
 from .told import Told
 
@@ -26,10 +27,10 @@ class Judges:
 
     def __init__(self, world: World) -> None:
         self.needless, self.answers = Needless(world), Answers(world)
-        self.limits, self.told = Limits(world), Told(world)
+        self.limits, self.told, self.parts = Limits(world), Told(world), Parts(world)
         everybody: tuple[Judge, ...] = (
             *(self.needless, self.answers, self.limits, self.told),
-            *(Alarms(world), Sides(world), Ledger(world)),
+            *(Alarms(world), Sides(world), Ledger(world), self.parts),
         )
         self._all = everybody
         self._on_facts = [each.hear_facts for each in everybody if _wants(each, "hear_facts")]

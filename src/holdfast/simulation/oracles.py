@@ -202,7 +202,7 @@ class Oracles:
         self.accepted[order.asked.account] += 1
         if self._homes[order.cl_ord_id] != order.asked.account:
             self.say("its own account", f"{order.cl_ord_id} is at {order.asked.account}")
-        if owner.role is OrderRole.ENTRY:
+        if owner.role is OrderRole.ENTRY and not self._world.judges.parts.works(order.cl_ord_id):
             orders = self._accepted[attempt]
             orders.append(order.cl_ord_id)
             if len(orders) > 1:

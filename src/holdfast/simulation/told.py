@@ -19,7 +19,7 @@ from ..engine.forgetting import trade_name
 from ..exchange import VenueOrder
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
-from ..model.values import ZERO, ClOrdId, OrderRole, StrategyId
+from ..model.values import MAIN, ZERO, AccountId, ClOrdId, OrderRole, StrategyId
 from ..strategies import OrderUpdate, Strategy
 from .churner import Churner
 from .judge import Judge
@@ -56,6 +56,7 @@ class Told(Judge):
         self._live: LiveSession | None = None
         self._ears: dict[StrategyId, Ears] = {}
         self._owners: dict[ClOrdId, StrategyId] = {}
+        self._foreign: set[ClOrdId] = set()  # and taken on as somebody else's
         self._lost: set[ClOrdId] = set()  # and taken on: of their past the venue alone knows
 
     def begin(self, live: LiveSession) -> None:
@@ -72,6 +73,10 @@ class Told(Judge):
                     ears.due.append(fact)
             elif isinstance(fact, ev.OrderAdopted):
                 self._lost.add(fact.order.cl_ord_id)
+                if not fact.is_ours:
+                    self._foreign.add(fact.order.cl_ord_id)
+            elif isinstance(fact, ev.FillRecognized):  # what a settled contract's ledger had booked
+                self._lost.add(fact.cl_ord_id)
             elif isinstance(fact, ev.StrategyStopped):
                 self._ears.pop(fact.strategy_id, None)
 
@@ -161,7 +166,17 @@ class Told(Judge):
     def _judge_orders(self, own: StrategyId, ears: Ears) -> None:
         there = self._open()
         shown = {update.cl_ord_id: update for update in ears.strategy.ctx.orders()}
-        mine = {name for name in there if self._owners.get(name) == own and _is_entry(name)}
+        home = self.world.accounts.venue_names[AccountId(ears.strategy.account or MAIN)]
+        mine = {
+            name
+            for name, order in there.items()
+            if self._owners.get(name) == own and _is_entry(name) and order.asked.account == home
+        }
+        fired = self.world.fired
+        if (
+            fired["power_cut_lost_tail"] or fired["amnesia"]
+        ):  # under another prefix they are nobody's
+            mine -= self._foreign
         if odd := sorted(mine ^ set(shown)):
             known = [name for name in odd if name in self._owners]
             if known:

@@ -79,11 +79,21 @@ class Moment(NamedTuple):
     def refusal(self) -> str:
         """Say which entry was taken back, or refused by the venue; "" where none was."""
         for child in self.entries:
-            if child.status is OrderStatus.CANCELED or child.is_refused:
+            is_refused = child.is_refused and not is_put_off(child)
+            if child.status is OrderStatus.CANCELED or is_refused:
                 how = "taken back" if child.status is OrderStatus.CANCELED else "refused"
                 why = f": {child.reason}" if child.reason else ""
                 return f"{child.cl_ord_id} was {how}{why}"
         return ""
+
+
+PASSING = frozenset({None, -1003, -1008, -1015})
+"""Codes of refusals that are of the moment: it never left, or the venue wants fewer requests."""
+
+
+def is_put_off(order: Order) -> bool:
+    """Tell whether an order did not come about for a reason that may be over soon."""
+    return order.status is OrderStatus.DENIED or (order.is_refused and order.code in PASSING)
 
 
 Action = SendChild | WakeIn | End

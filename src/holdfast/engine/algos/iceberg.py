@@ -16,6 +16,7 @@ from ..order import Order
 from .base import (
     STARTED,
     Action,
+    Cause,
     End,
     Moment,
     SendChild,
@@ -23,6 +24,7 @@ from .base import (
     WakeIn,
     check_names,
     check_part,
+    is_put_off,
 )
 
 RETRY_NS = 5 * NS_PER_S
@@ -70,8 +72,11 @@ def react(moment: Moment, terms: Terms) -> list[Action]:
         return []
     if refusal := moment.refusal or _expiry(entries):
         return [End(refusal)]
-    if _denials(entries) >= DENIALS_MAX:
+    denials = _denials(entries)
+    if denials >= DENIALS_MAX:
         return [End(f"a part was denied {DENIALS_MAX} times: {entries[-1].reason}")]
+    if denials and moment.cause is Cause.CHILD_CLOSED:
+        return [] if moment.parent.wake_ts is not None else [WakeIn(RETRY_NS)]
     show = read(terms)
     return [WakeIn(RETRY_NS), SendChild(left if left <= show * _LAST else show)]
 
@@ -82,10 +87,10 @@ def _expiry(entries: list[Order]) -> str:
 
 
 def _denials(entries: list[Order]) -> int:
-    """Count the denied parts since the last that was sent."""
+    """Count the parts that were put off since the last that came about."""
     count = 0
     for each in reversed(entries):
-        if each.status is not OrderStatus.DENIED:
+        if not is_put_off(each):
             break
         count += 1
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import accounts, engine, feeds, read, shells
+from .parts import PARTS
 from .patching import Known, Mutant
 
 BOOKS = ("at rest", "one booking per trade", "fold", "crash")
@@ -392,4 +393,5 @@ MUTANTS = (
         ("ledger",),
         known=(Known(12_350_374, 18),),
     ),
+    *PARTS,
 )
