@@ -44,6 +44,13 @@ GIVEN = st.sampled_from(
             "price": f"{trade.price - 1:.1f}",
         },
         lambda trade: {"quantity": "0.02", "stop_loss": f"{trade.price - 2:.1f}"},
+        {"quantity": "0.06", "algo": "twap:over=6s,slices=3"},
+        lambda trade: {
+            "quantity": "0.06",
+            "order_type": "LIMIT",
+            "price": f"{trade.price - 1:.1f}",
+            "algo": "iceberg:show=0.02",
+        },
     ]
 )
 ORDER_WISH = st.tuples(
