@@ -387,4 +387,5 @@ async def _until_up(streams: Sequence[Stream]) -> None:
             for stream in streams:
                 await stream.went_up.wait()
     except TimeoutError:
-        raise NetworkError(f"the streams did not open in {OPEN_PATIENCE_S:g} s") from None
+        why = next((f": {each.problem}" for each in streams if each.problem), "")
+        raise NetworkError(f"the streams did not open in {OPEN_PATIENCE_S:g} s{why}") from None

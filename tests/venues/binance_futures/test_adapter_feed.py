@@ -415,6 +415,13 @@ async def test_venue_that_is_not_there_is_a_network_error(monkeypatch):
         await asyncio.to_thread(feed.history, BTC, "1m", 10**18, 5)
 
 
+async def test_streams_that_do_not_open_say_why(monkeypatch):
+    monkeypatch.setattr(binance_futures, "OPEN_PATIENCE_S", 0.2)
+    async with scripted() as server:
+        with pytest.raises(NetworkError, match=r"did not open in 0.2 s: HTTP \d\d\d"):
+            await anext(feed_of(server.url).messages())
+
+
 async def test_history_is_the_venues_closed_bars_under_the_name_that_was_asked_for():
     async with scripted(**{"GET__/fapi/v1/klines": [(200, klines(3))]}) as server:
         before = (START_MS + 3 * 60_000 + 5) * 10**6

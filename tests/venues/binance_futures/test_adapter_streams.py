@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from holdfast.model.errors import VenueUnavailable
+from holdfast.model.errors import RateLimitError, VenueUnavailable
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import orders_ws, streams, wire
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
@@ -403,6 +403,42 @@ async def test_lost_connection_sends_nothing_from_that_moment_on():
 
         assert not stream.is_up
         assert not stream.send("too late")
+
+
+async def test_an_address_that_is_banned_does_not_knock_before_the_ban_is_over(monkeypatch):
+    class Banned(Road):
+        knocks = 0
+
+        async def open_socket(self, url, ears):
+            self.knocks += 1
+            raise RateLimitError("HTTP 418: banned", retry_after=700.0)
+
+    pauses = []
+    slept = asyncio.Event()
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+        slept.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(streams, "asyncio", _Sleeping(sleep))
+    road = Banned(answers_pings=True)
+    async with stream_over(road) as (stream, _):
+        await asyncio.wait_for(slept.wait(), PATIENCE_S)
+
+        assert pauses == [700.0]
+        assert road.knocks == 1
+        assert stream.problem == "HTTP 418: banned"
+
+
+class _Sleeping:
+    """Asyncio, with a sleep of one's own."""
+
+    def __init__(self, sleep):
+        self.sleep = sleep
+
+    def __getattr__(self, name):
+        return getattr(asyncio, name)
 
 
 # The WebSocket API

@@ -163,4 +163,5 @@ HTTP: dict[int, Row] = {
     408: UNKNOWN,
     418: SLOW_DOWN,
     429: SLOW_DOWN,
+    451: WALLED_OFF,  # not served where this address is
 }

@@ -29,7 +29,7 @@ HTTP_SERVER = range(500, 600)
 NO_ANSWER = 0
 """The HTTP status of a request that was written and never answered."""
 
-SEEN_BEFORE_ENGINE = frozenset({401, 403, 408, 418, 429})
+SEEN_BEFORE_ENGINE = frozenset({401, 403, 408, 418, 429, 451})
 """Statuses that say more than a code of no known meaning."""
 
 

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ...model.errors import VenueUnavailable
+from ...model.errors import RateLimitError, VenueUnavailable
 from ...model.values import NS_PER_S
 from ..limits import backoff_ns
 from . import wire
@@ -202,7 +202,7 @@ class Stream:
                     self.problem = str(error)
                     attempt = min(attempt + 1, BACKOFF_STEPS)
                     _log.warning("%s can't be opened: %s", self._name, error)
-                    await self._pause(attempt)
+                    await self._pause(attempt, _least_s(error))
                     continue
                 self.problem = ""
                 began = now()
@@ -264,7 +264,7 @@ class Stream:
                 fresh, successor = await self._open(OPEN_S)
             except VenueUnavailable as error:
                 _log.warning("%s can't be renewed: %s", self._name, error)
-                lifetime_s += ROTATION_RETRY_S
+                lifetime_s += max(ROTATION_RETRY_S, _least_s(error))
                 continue
             if line.ended.is_set():  # before the next was there: what came in between is lost
                 socket.close()
@@ -331,12 +331,17 @@ class Stream:
         self.went_up.clear()
         self._ears.on_down(reason)
 
-    async def _pause(self, attempt: int) -> None:
+    async def _pause(self, attempt: int, least_s: float = 0.0) -> None:
         self._close()
         wait_ns = min(backoff_ns(FIRST_BACKOFF_NS, attempt, self._random), BACKOFF_MAX_NS)
-        await asyncio.sleep(wait_ns / NS_PER_S)
+        await asyncio.sleep(max(wait_ns / NS_PER_S, least_s))
 
     def _close(self) -> None:
         if self._socket is not None:
             self._socket.close()
         self._line = self._socket = None
+
+
+def _least_s(error: VenueUnavailable) -> float:
+    """Return how long to stay away at least: what the venue said, where it refused us."""
+    return error.retry_after if isinstance(error, RateLimitError) else 0.0
