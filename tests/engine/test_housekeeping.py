@@ -464,6 +464,18 @@ def test_a_breaker_that_opens_again_much_later_is_told_of_anew(rig):
     assert rig.alarms() == ["breaker_open", "breaker_open"]
 
 
+def test_what_fails_while_the_breaker_is_open_is_no_news(rig):
+    fail(rig, 5)
+    told = len(rig.facts)
+    fail(rig, 1000)
+    rig.wait(61)
+    fail(rig, 1000)
+
+    moves = [fact for fact in rig.facts[told:] if isinstance(fact, ev.BreakerChanged)]
+    assert [fact.state for fact in moves] == ["HALF_OPEN", "OPEN"]
+    assert rig.state.breakers["main venue"].failure_count == 6
+
+
 def test_a_success_forgets_failures_below_the_threshold(rig):
     order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
     fail(rig, 4)

@@ -197,9 +197,14 @@ def _let_breakers_recover(core: Core) -> None:
 
 
 def on_failure(core: Core, account: AccountId, failure: str, reason: str) -> None:
-    """Count a failure of the venue against its breaker."""
+    """Count a failure of the venue against its breaker; one that is open has counted enough.
+
+    A venue that fails everything fails some hundred requests a minute, and each fact is kept.
+    """
     name = f"{account} {failure}"
     breaker = core.state.breakers.get(name) or Breaker()
+    if breaker.state is BreakerState.OPEN:
+        return
     count = breaker.count_at(core.now)
     after = breaker.after_failure(count, core.settings.breaker_threshold)
     is_told = _was_open(core, breaker)
