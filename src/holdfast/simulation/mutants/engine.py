@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from ...engine import (
+    beginning,
     comparing,
     engine,
     folds,
@@ -261,7 +262,7 @@ def believe_every_size(patch: Patch) -> None:
 
 
 def begin_books_that_move(patch: Patch) -> None:
-    patch.attr(reconcile, "_is_unsure", lambda _core, _snapshot: False)
+    patch.attr(beginning.FirstLook, "agrees", lambda *_: True)
 
 
 def take_no_settlement_at_its_word(patch: Patch) -> None:

@@ -1,0 +1,168 @@
+"""The books of an account are begun with what the venue has: the past before is not ours.
+
+Rule 1: what happened before they begin is in the balances that they begin with, and what happened
+        later is not. One look can't tell where the books are read over a network: clocks are two,
+        and answers trail.
+Rule 2: so two looks must show the same, and nothing new that may be of their time. What the first
+        has listed is in the balances of the second, which trails by less than lies between the
+        two (see `Capabilities.read_lag_ns`); what neither has listed is later than all of that.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from ..model import events as ev
+from ..model.messages import (
+    AccountChange,
+    FundingPayment,
+    SettlementPayment,
+    VenueSnapshot,
+    WalletChange,
+)
+from ..model.values import ZERO, Symbol
+from .comparing import adopt_position, positions_of
+from .core import Core
+from .folds import OPENING
+
+LOOKS_MAX = 10
+"""How often an account that others trade is looked at anew before its books are begun anyway."""
+
+
+class FirstLook(NamedTuple):
+    """What a look has shown: what was held, and what had happened, with its time.
+
+    `since_ts` is the earliest time of the venue's that it may be of.
+    """
+
+    since_ts: int
+    positions: dict[Symbol, Decimal]
+    balances: dict[str, Decimal]
+    happened: dict[str, int]
+
+    def agrees(self, other: FirstLook) -> bool:
+        """Tell whether a later look shows the same, and nothing that may be of their time."""
+        is_same = (self.positions, self.balances) == (other.positions, other.balances)
+        news = (ts for name, ts in other.happened.items() if name not in self.happened)
+        return is_same and all(ts < self.since_ts for ts in news)
+
+    @property
+    def ends_ts(self) -> int:
+        """Return the time from which on nothing is in it."""
+        return max(self.since_ts, 1 + max(self.happened.values(), default=0))
+
+
+def has_begun(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Begin an account's books, or look again; tell whether they have begun."""
+    since = _begins_at(core, snapshot)
+    if since is None:
+        if _looks_again(core, snapshot):
+            return False
+        since = snapshot.sure_ts or snapshot.asked_ts
+    core.first_looks.pop(snapshot.account, None)
+    _begin(core, snapshot, min(since, core.now) if not snapshot.sure_ts else since)
+    return True
+
+
+def _begins_at(core: Core, snapshot: VenueSnapshot) -> int | None:
+    """Return the time from which on nothing is in what a look shows; None where nobody knows."""
+    if not snapshot.sure_ts:  # one moment, and one clock
+        return None if _is_unsure(core, snapshot) else snapshot.asked_ts
+    first, look = core.first_looks.get(snapshot.account), _look(core, snapshot)
+    core.first_looks[snapshot.account] = look
+    if first is None or not first.agrees(look) or _has_moved(core, snapshot):
+        return None
+    return first.ends_ts
+
+
+def _look(core: Core, snapshot: VenueSnapshot) -> FirstLook:
+    trades = {f"{t.symbol} {t.trade_id}": t.venue_ts for t in snapshot.trades}
+    changes = {_name_of(each): each.venue_ts for each in snapshot.changes}
+    return FirstLook(
+        snapshot.sure_ts - core.overlap_ns,
+        {each.symbol: each.qty for each in snapshot.positions if each.qty},
+        {asset: amount for asset, amount in snapshot.balances.items() if amount},
+        trades | changes,
+    )
+
+
+def _name_of(change: AccountChange) -> str:
+    match change:
+        case FundingPayment():
+            return f"funding {change.payment_id}"
+        case SettlementPayment():
+            return f"settlement {change.settlement_id}"
+        case WalletChange():
+            return f"change {change.change_id}"
+
+
+def _has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Tell whether anything was booked after the question: it may be in the answer or not."""
+    return core.state.account(snapshot.account).moved_ts > snapshot.asked_ts
+
+
+def _is_unsure(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Tell whether something happened of which nobody knows if it is in the balances already."""
+    since = snapshot.asked_ts
+    # A transfer of that very instant is in either way: its amount is reckoned with the balance.
+    at_once = (t.venue_ts >= since for t in snapshot.trades)
+    later = (
+        c.venue_ts >= since if isinstance(c, FundingPayment) else c.venue_ts > since
+        for c in snapshot.changes
+    )
+    return _has_moved(core, snapshot) or any(at_once) or any(later)
+
+
+def _looks_again(core: Core, snapshot: VenueSnapshot) -> bool:
+    account = snapshot.account
+    core.opening_looks[account] += 1
+    if core.opening_looks[account] > LOOKS_MAX:
+        return False
+    first = core.first_looks.get(account)
+    core.resync(account, "the books begin once two looks agree", first and first.since_ts)
+    return True
+
+
+def _begin(core: Core, snapshot: VenueSnapshot, since: int) -> None:
+    """Begin an account's books with what the venue has.
+
+    What says that they have begun comes last: where a power cut takes it, they are begun anew.
+    """
+    account = snapshot.account
+    for change in snapshot.changes:
+        if isinstance(change, WalletChange):
+            on_wallet_change(core, change)
+    theirs, ours = positions_of(core, snapshot)
+    for symbol in sorted({*theirs, *ours}):
+        if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO):
+            adopt_position(core, snapshot, symbol, OPENING)
+    books, main = core.state.account(account), core.state.first_margin_asset(account)
+    for asset in (*sorted({*snapshot.balances, *books.assets()} - {main}), main):
+        core.emit(
+            ev.WalletChanged(
+                ts=core.now,
+                account=account,
+                asset=asset,
+                amount=snapshot.balances.get(asset, ZERO) - books.wallet(asset),
+                reason=OPENING if asset == main else f"{OPENING} balance",
+                change_id=f"opening-{asset}-{core.state.epoch}",
+                asked_ts=since,
+            )
+        )
+
+
+def on_wallet_change(core: Core, change: WalletChange) -> None:
+    """Book money that came or went once."""
+    if change.change_id in core.state.account(change.account).changes_seen:
+        return
+    core.emit(
+        ev.WalletChanged(
+            ts=core.now,
+            account=change.account,
+            asset=change.asset,
+            amount=change.amount,
+            reason=change.reason,
+            change_id=change.change_id,
+        )
+    )
