@@ -149,6 +149,12 @@ class Window:
         return self.blocked_until
 
 
+_REFUSED: deque[Window] = deque(maxlen=8)
+"""Those that were refused last. They stay though nobody holds them: who begins anew must not ask
+before a ban is over.
+"""
+
+
 class Budget:
     """Asks: may this leave now, and if not, when to ask again. Time is handed in and never falls.
 
@@ -237,6 +243,7 @@ class Budget:
             The end (ns), see `refused_until`.
         """
         until = refused_until(status, now, retry_after_s=retry_after_s, text=text, late_ns=late_ns)
+        _REFUSED.append(self._windows[0])
         return self._windows[0].block(until)
 
     def hear_full(
