@@ -80,6 +80,9 @@ UNAVAILABLE = Row(R, R, R, R, R, failure="venue", delay_ms=200)
 OVERLOADED = Row(R, R, R, R, R, failure="limits", delay_ms=200)
 SLOW_DOWN = Row(R, R, R, R, R, failure="limits", delay_ms=1000)
 WALLED_OFF = Row(R, R, R, R, R, failure="limits", delay_ms=60_000)
+NOT_SERVED = Row(F, F, F, F, F, failure="limits")
+"""Where this address is, by law: to wait changes nothing, and is said at once."""
+
 LOCKED_OUT = Row(S, S, S, S, S, failure="auth")
 GONE = Row(F, F, F, F, F, failure="venue")
 MISTIMED = Row(F, F, F, R, R, then=Then.SYNC_CLOCK)
@@ -163,5 +166,5 @@ HTTP: dict[int, Row] = {
     408: UNKNOWN,
     418: SLOW_DOWN,
     429: SLOW_DOWN,
-    451: WALLED_OFF,  # not served where this address is
+    451: NOT_SERVED,
 }
