@@ -232,6 +232,13 @@ def test_books_that_are_read_over_a_network_begin_once_two_looks_agree():
     assert rig.state.account(MAIN).opened_ts == second - rig.engine.core.overlap_ns
 
 
+def test_where_nothing_happens_about_its_time_one_look_will_do():
+    rig = new()
+    look(rig, "500", "1", trades=(execution(rig, "manual", "1", "t1", ago=3600),))
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
+
+
 def test_what_the_first_of_two_looks_has_listed_is_in_the_books_and_not_booked_once_more():
     rig = new()
     told = {
@@ -257,9 +264,10 @@ def test_a_fill_behind_the_first_look_is_not_taken_for_older_where_our_clock_is_
 
 def test_a_fill_that_is_listed_late_is_booked_though_it_looks_older_than_the_look():
     rig = new()
-    look(rig, "500", "0")
+    open_one = rig.row("manual", qty=Decimal(3), price=Decimal(100))
+    look(rig, "500", "0", orders=[open_one])
     late = execution(rig, "manual", "1", "t1", ago=2.2)  # our clock is ahead, and lists trail
-    look(rig, "500", "0")
+    look(rig, "500", "0", orders=[open_one])
 
     rig.hear(late)
     look(rig, "499.9", "1", trades=(late,))

@@ -1,11 +1,12 @@
 """The books of an account are begun with what the venue has: the past before is not ours.
 
 Rule 1: what happened before they begin is in the balances that they begin with, and what happened
-        later is not. One look can't tell where the books are read over a network: clocks are two,
-        and answers trail.
-Rule 2: so two looks must show the same, and nothing new that may be of their time. What the first
-        has listed is in the balances of the second, which trails by less than lies between the
-        two (see `Capabilities.read_lag_ns`); what neither has listed is later than all of that.
+        later is not.
+Rule 2: where the books are read over a network, clocks are two, and answers trail: one look can't
+        tell of what happened about its time. Where anything did, or orders are open that may
+        fill, two looks must show the same, and nothing new of their time. What the first has
+        listed is in the balances of the second, which trails by less than lies between the two
+        (see `Capabilities.read_lag_ns`); what neither has listed is later than all of that.
 """
 
 from __future__ import annotations
@@ -67,13 +68,16 @@ def has_begun(core: Core, snapshot: VenueSnapshot) -> bool:
 
 def _begins_at(core: Core, snapshot: VenueSnapshot) -> int | None:
     """Return the time from which on nothing is in what a look shows; None where nobody knows."""
+    if _has_moved(core, snapshot):
+        return None
     if not snapshot.sure_ts:  # one moment, and one clock
-        return None if _is_unsure(core, snapshot) else snapshot.asked_ts
+        return None if _is_unsure(snapshot, snapshot.asked_ts, 0) else snapshot.asked_ts
     first, look = core.first_looks.get(snapshot.account), _look(core, snapshot)
     core.first_looks[snapshot.account] = look
-    if first is None or not first.agrees(look) or _has_moved(core, snapshot):
-        return None
-    return first.ends_ts
+    if first is not None:
+        return first.ends_ts if first.agrees(look) else None
+    is_lively = bool(snapshot.orders) or _is_unsure(snapshot, snapshot.sure_ts, core.overlap_ns)
+    return None if is_lively else snapshot.sure_ts
 
 
 def _look(core: Core, snapshot: VenueSnapshot) -> FirstLook:
@@ -102,16 +106,19 @@ def _has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
     return core.state.account(snapshot.account).moved_ts > snapshot.asked_ts
 
 
-def _is_unsure(core: Core, snapshot: VenueSnapshot) -> bool:
-    """Tell whether something happened of which nobody knows if it is in the balances already."""
-    since = snapshot.asked_ts
+def _is_unsure(snapshot: VenueSnapshot, since: int, apart_ns: int) -> bool:
+    """Tell whether something happened of which nobody knows if it is in the balances already.
+
+    Args:
+        apart_ns: by how much clocks and answers may differ.
+    """
     # A transfer of that very instant is in either way: its amount is reckoned with the balance.
-    at_once = (t.venue_ts >= since for t in snapshot.trades)
+    at_once = (t.venue_ts >= since - apart_ns for t in snapshot.trades)
     later = (
-        c.venue_ts >= since if isinstance(c, FundingPayment) else c.venue_ts > since
+        c.venue_ts >= since - apart_ns if isinstance(c, FundingPayment) else c.venue_ts > since
         for c in snapshot.changes
     )
-    return _has_moved(core, snapshot) or any(at_once) or any(later)
+    return any(at_once) or any(later)
 
 
 def _looks_again(core: Core, snapshot: VenueSnapshot) -> bool:
