@@ -262,7 +262,10 @@ def believe_every_size(patch: Patch) -> None:
 
 
 def begin_books_that_move(patch: Patch) -> None:
-    patch.attr(beginning.FirstLook, "agrees", lambda *_: True)
+    def at_once(_: Core, snapshot: msg.VenueSnapshot) -> int:
+        return snapshot.sure_ts or snapshot.asked_ts
+
+    patch.attr(beginning, "_begins_at", at_once)
 
 
 def take_no_settlement_at_its_word(patch: Patch) -> None:
