@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from holdfast.model.errors import RateLimitError, VenueUnavailable
+from holdfast.model.errors import VenueUnavailable
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import orders_ws, streams, wire
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import requests
+from holdfast.venues.binance_futures.handshakes import Banned
 from holdfast.venues.binance_futures.net import NetWire
 from holdfast.venues.binance_futures.orders_ws import OrdersSocket
 from holdfast.venues.binance_futures.outcomes import NO_ANSWER
@@ -330,7 +331,7 @@ class _End:
 @asynccontextmanager
 async def stream_over(road):
     async def address():
-        return "ws://here"
+        return getattr(road, "address", "ws://here")
 
     heard = Heard()
     stream = Stream(road, "test", address, heard.ears(), no_jitter)
@@ -406,13 +407,6 @@ async def test_lost_connection_sends_nothing_from_that_moment_on():
 
 
 async def test_an_address_that_is_banned_does_not_knock_before_the_ban_is_over(monkeypatch):
-    class Banned(Road):
-        knocks = 0
-
-        async def open_socket(self, url, ears):
-            self.knocks += 1
-            raise RateLimitError("HTTP 418: banned", retry_after=700.0)
-
     pauses = []
     slept = asyncio.Event()
 
@@ -422,13 +416,29 @@ async def test_an_address_that_is_banned_does_not_knock_before_the_ban_is_over(m
         await asyncio.Event().wait()
 
     monkeypatch.setattr(streams, "asyncio", _Sleeping(sleep))
-    road = Banned(answers_pings=True)
+    road = Banning("ws://banned:1/a")
     async with stream_over(road) as (stream, _):
         await asyncio.wait_for(slept.wait(), PATIENCE_S)
+        assert (pauses, stream.problem) == ([700.0], "HTTP 418: banned")
+    slept.clear()
+    async with stream_over(road) as (stream, _):  # of the session that begins anew
+        await asyncio.wait_for(slept.wait(), PATIENCE_S)
+        assert 690 < pauses[1] <= 700
+        assert stream.problem == "banned:1 has banned this address, as was heard before"
 
-        assert pauses == [700.0]
-        assert road.knocks == 1
-        assert stream.problem == "HTTP 418: banned"
+    assert road.knocks == 1
+
+
+class Banning(Road):
+    """A wire to a venue that has banned us."""
+
+    def __init__(self, address):
+        super().__init__(answers_pings=True)
+        self.address, self.knocks = address, 0
+
+    async def open_socket(self, url, ears):
+        self.knocks += 1
+        raise Banned("HTTP 418: banned", retry_after=700.0)
 
 
 class _Sleeping:

@@ -26,6 +26,10 @@ TOO_MANY = {
 }
 
 
+class Banned(RateLimitError):
+    """The venue counts our requests, and wants none of this address for a while."""
+
+
 def refused(status: int, headers: Mapping[str, str], body: bytes, now: int) -> VenueUnavailable:
     """Return what a handshake's answer means; a RateLimitError says when to come again.
 
@@ -40,5 +44,5 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, now: int) -> V
     if status in TOO_MANY:
         text = body.decode(errors="replace")
         wait_s = (refused_until(status, now, retry_after_s=named_s, text=text) - now) / NS_PER_S
-        return RateLimitError(f"HTTP {status}: {TOO_MANY[status]}", retry_after=wait_s)
+        return Banned(f"HTTP {status}: {TOO_MANY[status]}", retry_after=wait_s)
     return VenueUnavailable(f"HTTP {status}")
