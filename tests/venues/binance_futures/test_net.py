@@ -310,8 +310,8 @@ async def test_answers_headers_are_in_lower_case():
         (418, {}, "", (120, 120), "has banned this address"),
         (418, {}, "IP banned until {ahead}. Please use", (899, 902), "has banned this address"),
         (429, {}, "", (0, 62), "too many requests"),
-        (403, {}, "<html>", (60, 60), "firewall"),
-        (451, {}, "restricted location", (60, 60), "does not serve the place"),
+        (403, {}, "<html>", (30, 30), "firewall"),
+        (451, {}, "restricted location", (30, 30), "does not serve the place"),
     ],
 )
 async def test_a_handshake_that_is_refused_says_why_and_for_how_long(

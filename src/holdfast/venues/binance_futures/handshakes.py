@@ -13,7 +13,7 @@ from ...model.values import NS_PER_S
 from ..limits import HTTP_BANNED, HTTP_TOO_MANY, refused_until
 from .counters import retry_after_s
 
-SHUT_OUT_S = 60.0
+SHUT_OUT_S = 30.0
 """How long nothing is tried where it is not for the number of our requests."""
 
 SHUT_OUT = {
