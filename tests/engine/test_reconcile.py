@@ -335,6 +335,30 @@ def test_a_clock_that_went_back_during_the_first_look_hides_no_fill():
     assert rig.qty() == Decimal("0.1")
 
 
+def test_a_fill_behind_the_question_is_compared_later_where_our_clock_is_ahead():
+    """It is listed though what is held was read before it: by our own clock it looks older."""
+    rig = Rig()
+    rig.price(100)
+    rig.now += NS_PER_S
+    ahead = NS_PER_S * 4 // 10
+    fill = execution(rig, "manual", "1", "t1", ago=0.2)
+    rig.snapshot(balance="10000", positions={}, sure_ts=rig.now - ahead, trades=(fill,))
+
+    assert (rig.qty(), rig.ever(ev.BooksDiffered)) == (1, [])
+
+
+def test_a_fill_before_the_question_is_compared_at_once_where_our_clock_is_behind():
+    rig = Rig()
+    rig.price(100)
+    rig.now += NS_PER_S
+    behind = NS_PER_S * 4 // 10
+    fill = execution(rig, "manual", "1", "t1", ago=-0.2)
+    told = {"sure_ts": rig.now + behind, "taken_ts": rig.now + NS_PER_S, "trades": (fill,)}
+    rig.snapshot(balance="9999", positions={BTC: "1"}, **told)
+
+    assert [found.what for found in rig.ever(ev.BooksDiffered)] == ["balance USDT"]
+
+
 def test_open_orders_of_the_first_look_are_taken_on():
     rig = new()
 
