@@ -4,9 +4,9 @@ Rule 1: what happened before they begin is in the balances that they begin with,
         later is not.
 Rule 2: where the books are read over a network, clocks are two, and answers trail: one look can't
         tell of what happened about its time. Where anything did, or orders are open that may
-        fill, two looks must show the same, and nothing new of their time. What the first has
-        listed is in the balances of the second, which trails by less than lies between the two
-        (see `Capabilities.read_lag_ns`); what neither has listed is later than all of that.
+        fill, a second look must show what the first has, moved by just what it lists besides.
+        What the first has listed is in the balances of the second, which trails by less than lies
+        between the two (see `Capabilities.read_lag_ns`); what neither has listed is later.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import NamedTuple
 from ..model import events as ev
 from ..model.messages import (
     AccountChange,
+    ExecutionReport,
     FundingPayment,
     SettlementPayment,
     VenueSnapshot,
     WalletChange,
 )
-from ..model.values import ZERO, Symbol
+from ..model.values import ZERO
 from .comparing import adopt_position, positions_of
 from .core import Core
 from .folds import OPENING
@@ -31,27 +32,36 @@ LOOKS_MAX = 10
 """How often an account that others trade is looked at anew before its books are begun anyway."""
 
 
+class Happening(NamedTuple):
+    """Something that moved the books: when, and what by how much."""
+
+    ts: int
+    moves: dict[str, Decimal]
+
+
 class FirstLook(NamedTuple):
-    """What a look has shown: what was held, and what had happened, with its time.
+    """What a look has shown: positions and balances, and what had happened.
 
     `since_ts` is the earliest time of the venue's that it may be of.
     """
 
     since_ts: int
-    positions: dict[Symbol, Decimal]
-    balances: dict[str, Decimal]
-    happened: dict[str, int]
+    books: dict[str, Decimal]
+    happened: dict[str, Happening]
 
-    def agrees(self, other: FirstLook) -> bool:
-        """Tell whether a later look shows the same, and nothing that may be of their time."""
-        is_same = (self.positions, self.balances) == (other.positions, other.balances)
-        news = (ts for name, ts in other.happened.items() if name not in self.happened)
-        return is_same and all(ts < self.since_ts for ts in news)
+    def leads_to(self, later: FirstLook) -> bool:
+        """Tell whether what a later look lists besides is just what its books have moved by."""
+        books = self.books.copy()
+        for name, each in later.happened.items():
+            if name not in self.happened and each.ts >= self.since_ts:
+                for what, amount in each.moves.items():
+                    books[what] = books.get(what, ZERO) + amount
+        return _not_nothing(books) == later.books
 
     @property
-    def ends_ts(self) -> int:
-        """Return the time from which on nothing is in it."""
-        return max(self.since_ts, 1 + max(self.happened.values(), default=0))
+    def last_ts(self) -> int:
+        """Return when the last of what had happened did."""
+        return max((each.ts for each in self.happened.values()), default=0)
 
 
 def has_begun(core: Core, snapshot: VenueSnapshot) -> bool:
@@ -75,20 +85,40 @@ def _begins_at(core: Core, snapshot: VenueSnapshot) -> int | None:
     first, look = core.first_looks.get(snapshot.account), _look(core, snapshot)
     core.first_looks[snapshot.account] = look
     if first is not None:
-        return first.ends_ts if first.agrees(look) else None
+        return max(first.since_ts, look.last_ts + 1) if first.leads_to(look) else None
     is_lively = bool(snapshot.orders) or _is_unsure(snapshot, snapshot.sure_ts, core.overlap_ns)
     return None if is_lively else snapshot.sure_ts
 
 
 def _look(core: Core, snapshot: VenueSnapshot) -> FirstLook:
-    trades = {f"{t.symbol} {t.trade_id}": t.venue_ts for t in snapshot.trades}
-    changes = {_name_of(each): each.venue_ts for each in snapshot.changes}
+    positions = {f"position {each.symbol}": each.qty for each in snapshot.positions}
+    balances = {f"balance {asset}": amount for asset, amount in snapshot.balances.items()}
+    trades = {f"{t.symbol} {t.trade_id}": _fill(core, t) for t in snapshot.trades}
     return FirstLook(
         snapshot.sure_ts - core.overlap_ns,
-        {each.symbol: each.qty for each in snapshot.positions if each.qty},
-        {asset: amount for asset, amount in snapshot.balances.items() if amount},
-        trades | changes,
+        _not_nothing(positions | balances),
+        trades | {_name_of(each): _change(each) for each in snapshot.changes},
     )
+
+
+def _not_nothing(books: dict[str, Decimal]) -> dict[str, Decimal]:
+    return {what: amount for what, amount in books.items() if amount}
+
+
+def _fill(core: Core, trade: ExecutionReport) -> Happening:
+    """Return what a fill moves; of one whose profit is not told nobody knows."""
+    moves = {f"position {trade.symbol}": trade.last_qty * trade.side.sign}
+    profit, asset = trade.realized_pnl, core.state.settled_in((trade.account, trade.symbol))
+    moves[f"balance {asset}"] = ZERO if profit is None else profit
+    paid = f"balance {trade.fee_asset}"
+    moves[paid] = moves.get(paid, ZERO) - trade.fee
+    if profit is None:
+        moves["an untold profit"] = trade.last_qty
+    return Happening(trade.venue_ts, moves)
+
+
+def _change(change: AccountChange) -> Happening:
+    return Happening(change.venue_ts, {f"balance {change.asset}": change.amount})
 
 
 def _name_of(change: AccountChange) -> str:
