@@ -154,11 +154,20 @@ class Core:
 
     def cancel_entries(self, reason: str) -> None:
         """Ask for every order back that could add risk, and for exits that rest in the book."""
-        for order in self.state.all_open_orders():
-            is_limit = order.request.order_type is OrderType.LIMIT
-            is_resting_exit = order.role is OrderRole.EXIT and is_limit
-            if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
-                self.cancel(order, reason)
+        for order in self.entries():
+            self.cancel(order, reason)
+
+    def entries(self) -> list[Order]:
+        """Return our open orders that could add risk, and exits that rest in the book."""
+        return [
+            order
+            for order in self.state.all_open_orders()
+            if order.is_ours
+            and (
+                order.role is OrderRole.ENTRY
+                or (order.role is OrderRole.EXIT and order.request.order_type is OrderType.LIMIT)
+            )
+        ]
 
     def cancel_openers(self, orders: list[Order], reason: str) -> None:
         """Ask for our entries among these back: what is being closed is not opened once more."""
