@@ -54,3 +54,17 @@ async def test_a_contract_that_ends_is_settled_on_paper_too(tmp_path, monkeypatc
         assert desk.open_roles() == []
 
     assert books_agree(desk.service)
+
+
+async def test_a_contract_that_trades_again_does_so_soon_after_a_restart(tmp_path, monkeypatch):
+    """The books remember that it was halted, and the market is asked at once."""
+    monkeypatch.setattr(relisting, "EVERY_S", 0.01)
+    feed = ListingFeed()
+    async with running(tmp_path, feed=feed) as desk:
+        feed.changes = {"status": "BREAK"}
+        await desk.until(lambda: desk.state.instruments[MAIN, BTC].status == "BREAK")
+    monkeypatch.setattr(relisting, "EVERY_S", 3600.0)
+    again = ListingFeed()
+    again.looks, again.changes = 1, {"status": "TRADING"}
+    async with running(tmp_path, feed=again) as desk:
+        await desk.until(lambda: desk.state.instruments[MAIN, BTC].is_trading)

@@ -33,12 +33,14 @@ class Relisted(Protocol):
 
 
 async def keep_listed(feed: Feed, venues: Iterable[Venue]) -> None:
-    """Do so for ever; return at once where there is nobody to ask, or nothing to be told."""
+    """Do so for ever; return at once where there is nobody to ask, or nothing to be told.
+
+    The first time is now: an account's books remember a halt that is over.
+    """
     accounts = [venue for venue in venues if isinstance(venue, Relisted)]
     if not feed.is_live or not isinstance(feed, Listing) or not accounts:
         return
     while True:
-        await asyncio.sleep(EVERY_S)
         for account in accounts:
             try:
                 await _relist(feed, account)
@@ -46,6 +48,7 @@ async def keep_listed(feed: Feed, venues: Iterable[Venue]) -> None:
                 _log.warning("the contracts can't be read anew: %s", error)
             except Exception:  # noqa: BLE001 - a fault of ours; the session goes on by what it knows
                 _log.exception("the contracts were not understood")
+        await asyncio.sleep(EVERY_S)
 
 
 async def _relist(feed: Listing, account: Relisted) -> None:
