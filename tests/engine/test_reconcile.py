@@ -18,10 +18,12 @@ from holdfast.engine.order import RequestState
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
+from holdfast.model.ids import Owner, make_cl_ord_id
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     MAIN,
     NS_PER_S,
+    OPERATOR,
     ZERO,
     AccountId,
     ClOrdId,
@@ -230,6 +232,19 @@ def test_books_that_are_read_over_a_network_begin_once_two_looks_agree():
 
     assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
     assert rig.state.account(MAIN).opened_ts == second - rig.engine.core.overlap_ns
+
+
+def test_no_kill_is_proven_by_a_look_that_began_no_books():
+    """What rests there of ours, whose journal is lost, is taken on with the books."""
+    rig = new()
+    name = make_cl_ord_id(Owner("hf", 0, 1, 0, OrderRole.ENTRY, OPERATOR))
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    resting = rig.row(name, qty=Decimal(1), price=Decimal(90))
+    look(rig, "500", "0", orders=[resting])
+    assert rig.ever(ev.KillSwitchVerified) == []
+
+    look(rig, "500", "0", orders=[resting])
+    assert (len(rig.ever(ev.CancelRequested)), rig.ever(ev.KillSwitchVerified)) == (1, [])
 
 
 def test_where_nothing_happens_about_its_time_one_look_will_do():

@@ -304,7 +304,7 @@ def _delays_stop(order: Order) -> bool:
 def verify_kill(core: Core, account: AccountId) -> None:
     """Once the venues' own books show it: nothing of ours is left that could add risk."""
     state = core.state
-    if not state.is_killed or state.is_kill_verified:
+    if not state.is_killed or state.is_kill_verified or not state.account(account).opened_ts:
         return
     core.kill_looks.add(account)
     if not core.kill_looks.issuperset(state.named_accounts):
