@@ -234,6 +234,18 @@ def test_books_that_are_read_over_a_network_begin_once_two_looks_agree():
     assert rig.state.account(MAIN).opened_ts == second - rig.engine.core.overlap_ns
 
 
+def test_a_second_look_that_does_not_reach_back_to_the_first_begins_nothing():
+    """What the first had in its balances and did not list yet would be booked behind it."""
+    rig = new()
+    told = {"trades": (execution(rig, "manual", "1", "t1", ago=0.1),)}
+    look(rig, "500", "1", **told)
+    look(rig, "500", "1", trades_since=rig.now, **told)
+    assert rig.session() is Status.STARTING
+
+    look(rig, "500", "1", trades_since=rig.now - 10 * NS_PER_S, **told)
+    assert rig.session() is Status.RUNNING
+
+
 def test_no_kill_is_proven_by_a_look_that_began_no_books():
     """What rests there of ours, whose journal is lost, is taken on with the books."""
     rig = new()

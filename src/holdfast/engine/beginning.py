@@ -84,6 +84,8 @@ def _begins_at(core: Core, snapshot: VenueSnapshot) -> int | None:
         return None if _is_unsure(snapshot, snapshot.asked_ts, 0) else snapshot.asked_ts
     first, look = core.first_looks.get(snapshot.account), _look(core, snapshot)
     core.first_looks[snapshot.account] = look
+    if first is not None and snapshot.trades_since > first.since_ts:
+        return None  # what it lists does not reach back so far
     if first is not None:
         return max(first.since_ts, look.last_ts + 1) if first.leads_to(look) else None
     is_lively = bool(snapshot.orders) or _is_unsure(snapshot, snapshot.sure_ts, core.overlap_ns)
@@ -156,8 +158,7 @@ def _looks_again(core: Core, snapshot: VenueSnapshot) -> bool:
     core.opening_looks[account] += 1
     if core.opening_looks[account] > LOOKS_MAX:
         return False
-    first = core.first_looks.get(account)
-    core.resync(account, "the books begin once two looks agree", first and first.since_ts)
+    core.resync(account, "the books begin once two looks add up")
     return True
 
 

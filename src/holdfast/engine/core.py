@@ -300,14 +300,11 @@ class Core:
             )
         )
 
-    def resync(self, account: AccountId, reason: str, since: int | None = None) -> None:
-        """Ask for the venue's books, with every execution that we may have missed.
-
-        Args:
-            since: of which time on these are; None goes by what is booked.
-        """
-        books = self.state.account(account)
-        since = since or max(books.trades_until, books.opened_ts) or self.now
+    def resync(self, account: AccountId, reason: str) -> None:
+        """Ask for the venue's books, with every execution that we may have missed."""
+        books, first = self.state.account(account), self.first_looks.get(account)
+        begins = self.now if first is None else first.since_ts
+        since = max(books.trades_until, books.opened_ts) or begins
         self.send(cmd.Resync(account=account, reason=reason, trades_since=since - self.overlap_ns))
 
     @property
