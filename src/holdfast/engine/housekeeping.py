@@ -79,7 +79,7 @@ def _insist_on_cancels(core: Core, reason: str) -> None:
 
 
 def _was_just_refused(core: Core, order: Order) -> bool:
-    return core.now - order.cancel_rejected_ts < CANCEL_AGAIN_NS
+    return 0 <= core.now - order.cancel_rejected_ts < CANCEL_AGAIN_NS
 
 
 def _is_failing(core: Core, order: Order) -> bool:
