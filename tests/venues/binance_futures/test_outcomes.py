@@ -151,6 +151,15 @@ def test_what_is_to_be_done_besides(code, then):
     assert classify(Ask.SUBMIT, 400, code).then is then
 
 
+def test_what_shuts_us_out_is_told_in_words():
+    place = "the venue does not serve the place where this address is"
+    assert classify(Ask.QUERY, 451, None).reason == f"HTTP 451: {place}"
+    told = classify(Ask.QUERY, 451, 0, "restricted location").reason
+    assert told == f"HTTP 451: {place}: restricted location"
+    assert classify(Ask.QUERY, 403, None).reason.startswith("HTTP 403: the firewall")
+    assert classify(Ask.QUERY, 418, -1003, "IP banned until 1").reason == "IP banned until 1"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "failure"),
     [

@@ -12,18 +12,12 @@ from ...model.errors import RateLimitError, VenueUnavailable
 from ...model.values import NS_PER_S
 from ..limits import HTTP_BANNED, HTTP_TOO_MANY, refused_until
 from .counters import retry_after_s
+from .outcome_rows import HTTP_MEANINGS
 
 SHUT_OUT_S = 30.0
 """How long nothing is tried where it is not for the number of our requests."""
 
-SHUT_OUT = {
-    403: "the firewall in front of the venue refuses this address",
-    451: "the venue does not serve the place where this address is",
-}
-TOO_MANY = {
-    HTTP_TOO_MANY: "too many requests from this address",
-    HTTP_BANNED: "the venue has banned this address for too many requests",
-}
+SHUT_OUT, TOO_MANY = (403, 451), (HTTP_TOO_MANY, HTTP_BANNED)
 
 
 class Banned(RateLimitError):
@@ -37,12 +31,14 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, now: int) -> V
         headers: their names in lower case.
         now: the wall's time (ns).
     """
-    named_s = retry_after_s(headers)
+    named_s, told = retry_after_s(headers), f"HTTP {status}"
+    if status in HTTP_MEANINGS:
+        told += f": {HTTP_MEANINGS[status]}"
     if status in SHUT_OUT:
         wait_s = max(SHUT_OUT_S, named_s or 0.0)
-        return RateLimitError(f"HTTP {status}: {SHUT_OUT[status]}", retry_after=wait_s)
+        return RateLimitError(told, retry_after=wait_s)
     if status in TOO_MANY:
         text = body.decode(errors="replace")
         wait_s = (refused_until(status, now, retry_after_s=named_s, text=text) - now) / NS_PER_S
-        return Banned(f"HTTP {status}: {TOO_MANY[status]}", retry_after=wait_s)
-    return VenueUnavailable(f"HTTP {status}")
+        return Banned(told, retry_after=wait_s)
+    return VenueUnavailable(told)

@@ -168,3 +168,11 @@ HTTP: dict[int, Row] = {
     429: SLOW_DOWN,
     451: NOT_SERVED,
 }
+
+HTTP_MEANINGS = {
+    403: "the firewall in front of the venue refuses this address",
+    418: "the venue has banned this address for too many requests",
+    429: "too many requests from this address",
+    451: "the venue does not serve the place where this address is",
+}
+"""What is told where the venue itself has no words, or those of a wall in front of it."""
