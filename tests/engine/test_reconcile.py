@@ -266,31 +266,6 @@ def test_where_nothing_happens_about_its_time_one_look_will_do():
     assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
 
 
-def test_an_account_that_others_trade_all_the_time_is_begun_once_its_moves_add_up():
-    rig = new()
-    told: list[msg.ExecutionReport] = []
-    for count in (1, 2):
-        trade = execution(rig, "manual", "1", f"t{count}", ago=0.2)
-        told.append(msgspec.structs.replace(trade, realized_pnl=Decimal(count)))
-        balance = Decimal(500) + sum(range(count + 1)) - Decimal("0.1") * count
-        look(rig, balance, str(count), trades=tuple(told))
-
-    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 2, Decimal("502.8"))
-    rig.hear(told[-1])
-    assert rig.qty() == 2
-    rig.hear(execution(rig, "manual", "1", "t3", ago=2.1))  # behind the last that was listed
-    assert rig.qty() == 3
-
-
-def test_what_moved_and_is_not_listed_leaves_the_beginning_to_another_look():
-    rig = new()
-    look(rig, "500", "1", trades=(execution(rig, "manual", "1", "t1", ago=0.1),))
-    trade = msgspec.structs.replace(execution(rig, "manual", "1", "t2"), realized_pnl=Decimal(0))
-    look(rig, "499.9", "3", trades=(trade,))
-
-    assert rig.session() is Status.STARTING
-
-
 def test_what_the_first_of_two_looks_has_listed_is_in_the_books_and_not_booked_once_more():
     rig = new()
     told = {

@@ -4,9 +4,9 @@ Rule 1: what happened before they begin is in the balances that they begin with,
         later is not.
 Rule 2: where the books are read over a network, clocks are two, and answers trail: one look can't
         tell of what happened about its time. Where anything did, or orders are open that may
-        fill, a second look must show what the first has, moved by just what it lists besides.
-        What the first has listed is in the balances of the second, which trails by less than lies
-        between the two (see `Capabilities.read_lag_ns`); what neither has listed is later.
+        fill, two looks must show the same, and nothing new of their time. What the first has
+        listed is in the balances of the second, which trails by less than lies between the two
+        (see `Capabilities.read_lag_ns`); what neither has listed is later than all of that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import NamedTuple
 from ..model import events as ev
 from ..model.messages import (
     AccountChange,
-    ExecutionReport,
     FundingPayment,
     SettlementPayment,
     VenueSnapshot,
@@ -32,36 +31,29 @@ LOOKS_MAX = 10
 """How often an account that others trade is looked at anew before its books are begun anyway."""
 
 
-class Happening(NamedTuple):
-    """Something that moved the books: when, and what by how much."""
-
-    ts: int
-    moves: dict[str, Decimal]
-
-
 class FirstLook(NamedTuple):
-    """What a look has shown: positions and balances, and what had happened.
+    """What a look has shown: positions and balances, and what had happened, with its time.
 
     `since_ts` is the earliest time of the venue's that it may be of.
     """
 
     since_ts: int
     books: dict[str, Decimal]
-    happened: dict[str, Happening]
+    happened: dict[str, int]
 
-    def leads_to(self, later: FirstLook) -> bool:
-        """Tell whether what a later look lists besides is just what its books have moved by."""
-        books = self.books.copy()
-        for name, each in later.happened.items():
-            if name not in self.happened and each.ts >= self.since_ts:
-                for what, amount in each.moves.items():
-                    books[what] = books.get(what, ZERO) + amount
-        return _not_nothing(books) == later.books
+    def agrees(self, later: FirstLook) -> bool:
+        """Tell whether a later look shows the same, and nothing new that may be of their time.
+
+        That it has moved by just what is new would be no proof: who trades equal sizes may have
+        traded one more that is not listed yet.
+        """
+        news = (ts for name, ts in later.happened.items() if name not in self.happened)
+        return self.books == later.books and all(ts < self.since_ts for ts in news)
 
     @property
-    def last_ts(self) -> int:
-        """Return when the last of what had happened did."""
-        return max((each.ts for each in self.happened.values()), default=0)
+    def ends_ts(self) -> int:
+        """Return the time from which on nothing is in it."""
+        return max(self.since_ts, 1 + max(self.happened.values(), default=0))
 
 
 def has_begun(core: Core, snapshot: VenueSnapshot) -> bool:
@@ -87,7 +79,7 @@ def _begins_at(core: Core, snapshot: VenueSnapshot) -> int | None:
     if first is not None and snapshot.trades_since > first.since_ts:
         return None  # what it lists does not reach back so far
     if first is not None:
-        return max(first.since_ts, look.last_ts + 1) if first.leads_to(look) else None
+        return first.ends_ts if first.agrees(look) else None
     is_lively = bool(snapshot.orders) or _is_unsure(snapshot, snapshot.sure_ts, core.overlap_ns)
     return None if is_lively else snapshot.sure_ts
 
@@ -95,32 +87,13 @@ def _begins_at(core: Core, snapshot: VenueSnapshot) -> int | None:
 def _look(core: Core, snapshot: VenueSnapshot) -> FirstLook:
     positions = {f"position {each.symbol}": each.qty for each in snapshot.positions}
     balances = {f"balance {asset}": amount for asset, amount in snapshot.balances.items()}
-    trades = {f"{t.symbol} {t.trade_id}": _fill(core, t) for t in snapshot.trades}
+    trades = {f"{t.symbol} {t.trade_id}": t.venue_ts for t in snapshot.trades}
+    changes = {_name_of(each): each.venue_ts for each in snapshot.changes}
     return FirstLook(
         snapshot.sure_ts - core.overlap_ns,
-        _not_nothing(positions | balances),
-        trades | {_name_of(each): _change(each) for each in snapshot.changes},
+        {what: amount for what, amount in (positions | balances).items() if amount},
+        trades | changes,
     )
-
-
-def _not_nothing(books: dict[str, Decimal]) -> dict[str, Decimal]:
-    return {what: amount for what, amount in books.items() if amount}
-
-
-def _fill(core: Core, trade: ExecutionReport) -> Happening:
-    """Return what a fill moves; of one whose profit is not told nobody knows."""
-    moves = {f"position {trade.symbol}": trade.last_qty * trade.side.sign}
-    profit, asset = trade.realized_pnl, core.state.settled_in((trade.account, trade.symbol))
-    moves[f"balance {asset}"] = ZERO if profit is None else profit
-    paid = f"balance {trade.fee_asset}"
-    moves[paid] = moves.get(paid, ZERO) - trade.fee
-    if profit is None:
-        moves["an untold profit"] = trade.last_qty
-    return Happening(trade.venue_ts, moves)
-
-
-def _change(change: AccountChange) -> Happening:
-    return Happening(change.venue_ts, {f"balance {change.asset}": change.amount})
 
 
 def _name_of(change: AccountChange) -> str:
@@ -158,7 +131,7 @@ def _looks_again(core: Core, snapshot: VenueSnapshot) -> bool:
     core.opening_looks[account] += 1
     if core.opening_looks[account] > LOOKS_MAX:
         return False
-    core.resync(account, "the books begin once two looks add up")
+    core.resync(account, "the books begin once two looks agree")
     return True
 
 
