@@ -429,16 +429,27 @@ async def test_an_address_that_is_banned_does_not_knock_before_the_ban_is_over(m
     assert road.knocks == 1
 
 
+async def test_a_ban_that_is_over_lets_the_stream_in():
+    road = Banning("ws://banned:2/a", lasts_s=0.2, times=1)
+    async with stream_over(road) as (_, heard):
+        await heard.has(lambda told: "up" in told)
+
+    assert road.knocks == 2
+
+
 class Banning(Road):
     """A wire to a venue that has banned us."""
 
-    def __init__(self, address):
+    def __init__(self, address, *, lasts_s=700.0, times=1000):
         super().__init__(answers_pings=True)
         self.address, self.knocks = address, 0
+        self._lasts_s, self._times = lasts_s, times
 
     async def open_socket(self, url, ears):
         self.knocks += 1
-        raise Banned("HTTP 418: banned", retry_after=700.0)
+        if self.knocks <= self._times:
+            raise Banned("HTTP 418: banned", retry_after=self._lasts_s)
+        return await super().open_socket(url, ears)
 
 
 class _Sleeping:
