@@ -233,6 +233,17 @@ class Fetching(Protocol):
 
 
 @runtime_checkable
+class Listing(Protocol):
+    """A live feed that can ask how contracts are listed."""
+
+    async def fetch_listed(self, known: Sequence[Instrument]) -> list[Instrument]:
+        """Return known contracts as they are listed now, those that nobody can tell of left out.
+
+        What a market does not tell, margin tables and fees, stays as it was.
+        """
+
+
+@runtime_checkable
 class FundingHistory(Protocol):
     """A feed that can ask what funding was charged."""
 

@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 
 from holdfast.engine.algos import ALGOS, Algo, Cause, SendChild, WakeIn
+from holdfast.engine.order import RequestState
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     MAIN,
     NS_PER_DAY,
@@ -462,6 +463,42 @@ def test_a_breaker_that_opens_again_much_later_is_told_of_anew(rig):
     fail(rig, 1)
 
     assert rig.alarms() == ["breaker_open", "breaker_open"]
+
+
+def test_what_fails_while_the_breaker_is_open_is_no_news(rig):
+    fail(rig, 5)
+    told = len(rig.facts)
+    fail(rig, 1000)
+    rig.wait(61)
+    fail(rig, 1000)
+
+    moves = [fact for fact in rig.facts[told:] if isinstance(fact, ev.BreakerChanged)]
+    assert [fact.state for fact in moves] == ["HALF_OPEN", "OPEN"]
+    assert rig.state.breakers["main venue"].failure_count == 6
+
+
+def test_where_the_venue_fails_everything_entries_are_asked_back_now_and_then(rig):
+    order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    rig.accept(order)
+    fail(rig, 5)
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    for _ in range(60):
+        if rig.order(order).cancel is not RequestState.NONE:
+            rig.refuse(order, Request.CANCEL)
+        fail(rig, 1)
+        rig.wait(1)
+
+    assert 10 <= len(rig.ever(ev.CancelRequested)) <= 14
+
+
+def test_one_cancel_that_is_refused_is_asked_for_again_at_once_where_all_else_is_well(rig):
+    order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    rig.accept(order)
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    rig.refuse(order, Request.CANCEL)
+    rig.wait(1)
+
+    assert len(rig.ever(ev.CancelRequested)) == 2
 
 
 def test_a_success_forgets_failures_below_the_threshold(rig):

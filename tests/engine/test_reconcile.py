@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.engine.beginning import LOOKS_MAX
 from holdfast.engine.comparing import (
     FILLS_PATIENCE_NS,
     READ_MARGIN_NS,
@@ -14,14 +15,15 @@ from holdfast.engine.comparing import (
     SIGHTINGS_BELIEVED,
 )
 from holdfast.engine.order import RequestState
-from holdfast.engine.reconcile import OPENING_LOOKS_MAX
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
+from holdfast.model.ids import Owner, make_cl_ord_id
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     MAIN,
     NS_PER_S,
+    OPERATOR,
     ZERO,
     AccountId,
     ClOrdId,
@@ -210,22 +212,95 @@ def test_funding_that_is_told_late_is_in_the_first_balances():
     assert wallet(rig) == 498
 
 
-def test_what_is_in_the_first_balances_goes_by_the_venues_clock():
-    rig = new()
-    behind = NS_PER_S // 2  # our clock, so that what is over looks as if it were to come
-    trade = msgspec.structs.replace(
-        execution(rig, "manual", "1", "t1"), venue_ts=rig.now + behind // 2
-    )
+def look(rig, balance, qty, **fields):
+    """Read the books over a network, and let the time pass that is between two reads."""
+    rig.snapshot(balance=balance, positions={BTC: qty}, sure_ts=rig.now, **fields)
+    rig.now += 2 * NS_PER_S
 
-    rig.snapshot(
-        balance="500",
-        positions={BTC: "1"},
-        sure_ts=rig.now + behind,
-        taken_ts=rig.now + NS_PER_S,
-        trades=(trade,),
-    )
+
+def test_books_that_are_read_over_a_network_begin_once_two_looks_agree():
+    rig = new()
+    told = {
+        "trades": (execution(rig, "manual", "1", "t1", ago=0.5),),
+        "changes": (funding(rig, ago=0.4),),
+    }
+    look(rig, "499", "1", **told)
+    look(rig, "500", "1", **told)
+    assert (rig.session(), rig.resyncs()) == (Status.STARTING, 1)
+    second = rig.now - 2 * NS_PER_S
+    look(rig, "500", "1", **told)
 
     assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
+    assert rig.state.account(MAIN).opened_ts == second - rig.engine.core.overlap_ns
+
+
+def test_a_second_look_that_does_not_reach_back_to_the_first_begins_nothing():
+    """What the first had in its balances and did not list yet would be booked behind it."""
+    rig = new()
+    told = {"trades": (execution(rig, "manual", "1", "t1", ago=0.1),)}
+    look(rig, "500", "1", **told)
+    look(rig, "500", "1", trades_since=rig.now, **told)
+    assert rig.session() is Status.STARTING
+
+    look(rig, "500", "1", trades_since=rig.now - 10 * NS_PER_S, **told)
+    assert rig.session() is Status.RUNNING
+
+
+def test_no_kill_is_proven_by_a_look_that_began_no_books():
+    """What rests there of ours, whose journal is lost, is taken on with the books."""
+    rig = new()
+    name = make_cl_ord_id(Owner("hf", 0, 1, 0, OrderRole.ENTRY, OPERATOR))
+    rig.hear(msg.EngageKillSwitch(reason="panic"))
+    resting = rig.row(name, qty=Decimal(1), price=Decimal(90))
+    look(rig, "500", "0", orders=[resting])
+    assert rig.ever(ev.KillSwitchVerified) == []
+
+    look(rig, "500", "0", orders=[resting])
+    assert (len(rig.ever(ev.CancelRequested)), rig.ever(ev.KillSwitchVerified)) == (1, [])
+
+
+def test_where_nothing_happens_about_its_time_one_look_will_do():
+    rig = new()
+    look(rig, "500", "1", trades=(execution(rig, "manual", "1", "t1", ago=3600),))
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
+
+
+def test_what_the_first_of_two_looks_has_listed_is_in_the_books_and_not_booked_once_more():
+    rig = new()
+    told = {
+        "trades": (execution(rig, "manual", "1", "t1", ago=0.1),),
+        "changes": (funding(rig, ago=0.2),),
+    }
+    for _ in range(3):
+        look(rig, "500", "1", **told)
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, 500)
+
+
+def test_a_fill_behind_the_first_look_is_not_taken_for_older_where_our_clock_is_ahead():
+    rig = new()
+    behind = execution(rig, "manual", "1", "t1", ago=0.2)  # by the venue's clock
+    look(rig, "500", "0", trades=(behind,))
+    for _ in range(3):
+        look(rig, "499.9", "1", trades=(behind,))
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, Decimal("499.9"))
+    assert rig.ever(ev.BooksDiffered) == []
+
+
+def test_a_fill_that_is_listed_late_is_booked_though_it_looks_older_than_the_look():
+    rig = new()
+    open_one = rig.row("manual", qty=Decimal(3), price=Decimal(100))
+    look(rig, "500", "0", orders=[open_one])
+    late = execution(rig, "manual", "1", "t1", ago=2.2)  # our clock is ahead, and lists trail
+    look(rig, "500", "0", orders=[open_one])
+
+    rig.hear(late)
+    look(rig, "499.9", "1", trades=(late,))
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, Decimal("499.9"))
+    assert rig.ever(ev.BooksDiffered) == []
 
 
 @pytest.mark.parametrize("kind", ["trades", "changes"])
@@ -253,7 +328,7 @@ def test_an_account_that_others_trade_without_a_pause_is_begun_in_the_end():
         rig.snapshot(balance="500", positions={}, asked_ts=asked_ts, trades=(trade,))
         looks += 1
 
-    assert looks == OPENING_LOOKS_MAX + 1
+    assert looks == LOOKS_MAX + 1
 
 
 @pytest.mark.parametrize("is_listed", [False, True])
@@ -285,6 +360,30 @@ def test_a_clock_that_went_back_during_the_first_look_hides_no_fill():
     rig.hear(execution(rig, name, "0.1", "t1"))
 
     assert rig.qty() == Decimal("0.1")
+
+
+def test_a_fill_behind_the_question_is_compared_later_where_our_clock_is_ahead():
+    """It is listed though what is held was read before it: by our own clock it looks older."""
+    rig = Rig()
+    rig.price(100)
+    rig.now += NS_PER_S
+    ahead = NS_PER_S * 4 // 10
+    fill = execution(rig, "manual", "1", "t1", ago=0.2)
+    rig.snapshot(balance="10000", positions={}, sure_ts=rig.now - ahead, trades=(fill,))
+
+    assert (rig.qty(), rig.ever(ev.BooksDiffered)) == (1, [])
+
+
+def test_a_fill_before_the_question_is_compared_at_once_where_our_clock_is_behind():
+    rig = Rig()
+    rig.price(100)
+    rig.now += NS_PER_S
+    behind = NS_PER_S * 4 // 10
+    fill = execution(rig, "manual", "1", "t1", ago=-0.2)
+    told = {"sure_ts": rig.now + behind, "taken_ts": rig.now + NS_PER_S, "trades": (fill,)}
+    rig.snapshot(balance="9999", positions={BTC: "1"}, **told)
+
+    assert [found.what for found in rig.ever(ev.BooksDiffered)] == ["balance USDT"]
 
 
 def test_open_orders_of_the_first_look_are_taken_on():

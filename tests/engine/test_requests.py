@@ -176,6 +176,21 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("exits", "text"),
+    [
+        ({"stop_loss": Decimal(49)}, "stop_loss 49 must be at least 50"),
+        ({"take_profit": Decimal(201)}, "take_profit 201 must be at most 200"),
+    ],
+)
+def test_an_exit_that_the_contract_would_never_take_is_refused_with_its_entry(rig, exits, text):
+    bounds = {"min_price": Decimal(50), "max_price": Decimal(200)}
+    rig.hear(msg.InstrumentListed(instrument=contract(**bounds), leverage=10))
+
+    wish = msg.PlaceRequest(symbol=BTC, side=Side.BUY, qty=Decimal(1), **exits)
+    refused(rig, wish, InputError, text)
+
+
 @pytest.mark.parametrize(("fields", "text"), BAD, ids=[text for _, text in BAD])
 def test_a_request_that_contradicts_itself_is_refused(rig, fields, text):
     plain = {"symbol": BTC, "side": Side.BUY, "qty": Decimal(1)}

@@ -107,6 +107,17 @@ def test_a_limit_wish_goes_out_at_its_price_on_the_tick_and_its_time_in_force(ri
     assert (order.price, order.time_in_force) == (Decimal("99.1"), TimeInForce.GTX)
 
 
+def test_a_wish_whose_exits_the_contract_would_never_take_is_denied(rig):
+    bounds = {"min_price": Decimal(50), "max_price": Decimal(200)}
+    rig.hear(msg.InstrumentListed(instrument=contract(**bounds), leverage=10))
+    rig.signal(stop_loss=Decimal(49))
+    assert denial(rig) == ("protection", "stop_loss 49 must be at least 50")
+    rig.signal(take_profit=Decimal(201))
+    assert denial(rig) == ("protection", "take_profit 201 must be at most 200")
+    rig.signal(stop_loss=Decimal(50), take_profit=Decimal(200))
+    assert len(rig.submitted()) == 1
+
+
 def test_a_limit_wish_that_reaches_the_market_has_its_stop_behind_the_market(rig):
     rig.signal(order_type=OrderType.LIMIT, price=Decimal(103), stop_loss=Decimal(101))
 

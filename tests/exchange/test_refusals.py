@@ -41,6 +41,10 @@ REFUSALS: dict[str, Any] = {
     "a negative price": (-4001, 1, -5, {}),
     "an infinite price": (-4001, 1, "Infinity", {}),
     "a price off the tick": (-4014, 1, "50000.05", {}),
+    "a price below the least": (-4013, 1, "99.9", {}),
+    "a price above the most": (-4002, 1, "200000.1", {}),
+    "a trigger below the least": (-4013, 1, None, {"kind": STOP, "trigger_price": "99.9"}),
+    "a trigger above the most": (-4007, 1, None, {"kind": STOP, "trigger_price": "200000.1"}),
     "a buy too far above the mark": (-4016, 1, "52500.1", {}),
     "too small a notional": (-4164, "0.001", 50_000, {}),
     "reduce-only without a position": (-2022, 1, 50_000, {"reduce_only": True}),
@@ -62,7 +66,9 @@ REFUSALS: dict[str, Any] = {
 def test_refused(name):
     code, qty, price, more = REFUSALS[name]
     more = dict(more)
-    desk = Desk(balance=100_000_000 if more.pop("rich", False) else 10_000, leverage=75)
+    bounded = msgspec.structs.replace(instrument(), min_price=d(100), max_price=d(200_000))
+    balance = 100_000_000 if more.pop("rich", False) else 10_000
+    desk = Desk(bounded, balance=balance, leverage=75)
     if code == -2019:
         desk = Desk()
     desk.trade(50_000)

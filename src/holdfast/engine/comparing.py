@@ -57,7 +57,8 @@ def has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
     """Tell whether anything was booked, or traded, after the question: then nothing compares."""
     if core.state.account(snapshot.account).moved_ts > snapshot.asked_ts:
         return True
-    return any(trade.venue_ts > snapshot.asked_ts for trade in snapshot.trades)
+    since = snapshot.sure_ts or snapshot.asked_ts
+    return any(trade.venue_ts > since for trade in snapshot.trades)
 
 
 def compare(core: Core, snapshot: VenueSnapshot, *, is_stale: bool) -> None:

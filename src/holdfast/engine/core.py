@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from ..model import commands as cmd
 from ..model import events as ev
@@ -35,6 +36,9 @@ from .risk import RiskContext, Samples, assess, first_refusal
 from .session import TRANSITIONS, check_move
 from .state import State
 
+if TYPE_CHECKING:
+    from .beginning import FirstLook
+
 TRY_AGAIN_NS = 60 * NS_PER_S
 """How long to wait before what the venue has probably no way to do is tried again."""
 
@@ -47,14 +51,15 @@ class Core:
     """The hands of the engine. One message is handled at a time.
 
     `read_lag_ns` is how far the venue's answers to queries may trail its books. What a restart asks
-    anew is no fact: when each open order was last asked after (`asked_after`), how often an
-    account's first look was in vain (`opening_looks`) and a look was not compared
-    (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
-    (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
-    first heard to be off the venue's list (`unlisted_ts`), what people were told of that comes
-    again and again (`told`: the alarm and whose, with its time), which status of a contract that
-    does not trade (`told_halts`) and which exits by hand that outlive their position (`told_left`)
-    they were told of, and when what is hard to close was last tried (`tried_ts`).
+    anew is no fact: when each open order was last asked after (`asked_after`), how often an account
+    was looked at in vain to begin its books (`opening_looks`) and what that has shown
+    (`first_looks`), how often a look was not compared (`unbooked_looks`), which accounts were
+    looked at since the kill switch was engaged (`kill_looks`), whose books have agreed since the
+    start (`start_looks`), when a contract was first heard to be off the venue's list
+    (`unlisted_ts`), what people were told of that comes again and again (`told`: the alarm and
+    whose, with its time), which status of a contract that does not trade (`told_halts`) and which
+    exits by hand that outlive their position (`told_left`) they were told of, and when what is hard
+    to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -63,6 +68,7 @@ class Core:
         "commands",
         "exposure",
         "facts",
+        "first_looks",
         "kill_looks",
         "market",
         "now",
@@ -89,6 +95,7 @@ class Core:
         self._samples = Samples(self.market)
         self.now = 0
         self.asked_after: dict[ClOrdId, int] = {}
+        self.first_looks: dict[AccountId, FirstLook] = {}
         self.opening_looks: Counter[AccountId] = Counter()
         self.unbooked_looks: Counter[AccountId] = Counter()
         self.kill_looks: set[AccountId] = set()
@@ -165,11 +172,20 @@ class Core:
 
     def cancel_entries(self, reason: str) -> None:
         """Ask for every order back that could add risk, and for exits that rest in the book."""
-        for order in self.state.all_open_orders():
-            is_limit = order.request.order_type is OrderType.LIMIT
-            is_resting_exit = order.role is OrderRole.EXIT and is_limit
-            if order.is_ours and (order.role is OrderRole.ENTRY or is_resting_exit):
-                self.cancel(order, reason)
+        for order in self.entries():
+            self.cancel(order, reason)
+
+    def entries(self) -> list[Order]:
+        """Return our open orders that could add risk, and exits that rest in the book."""
+        return [
+            order
+            for order in self.state.all_open_orders()
+            if order.is_ours
+            and (
+                order.role is OrderRole.ENTRY
+                or (order.role is OrderRole.EXIT and order.request.order_type is OrderType.LIMIT)
+            )
+        ]
 
     def cancel_openers(self, orders: list[Order], reason: str) -> None:
         """Ask for our entries among these back: what is being closed is not opened once more."""
@@ -304,8 +320,9 @@ class Core:
 
     def resync(self, account: AccountId, reason: str) -> None:
         """Ask for the venue's books, with every execution that we may have missed."""
-        books = self.state.account(account)
-        since = max(books.trades_until, books.opened_ts) or self.now
+        books, first = self.state.account(account), self.first_looks.get(account)
+        begins = self.now if first is None else first.since_ts
+        since = max(books.trades_until, books.opened_ts) or begins
         self.send(cmd.Resync(account=account, reason=reason, trades_since=since - self.overlap_ns))
 
     @property

@@ -21,6 +21,7 @@ from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
 from ..model.values import ENTRY, NS_PER_S, Key, TradingSessionStatus, Verdict
 from . import (
+    beginning,
     comparing,
     contracts,
     housekeeping,
@@ -318,8 +319,7 @@ def _failure(core: Core, failure: msg.VenueFailure) -> None:
     housekeeping.on_failure(core, failure.account, failure.failure, failure.reason)
 
 
-def _tick(core: Core, message: msg.Tick) -> None:
-    del message
+def _tick(core: Core, _: msg.Tick) -> None:
     housekeeping.on_tick(core)
 
 
@@ -361,7 +361,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.OutcomeUnknown: reports.on_outcome_unknown,
     msg.OrderNotFound: reports.on_not_found,
     msg.FundingPayment: reconcile.on_funding,
-    msg.WalletChange: reconcile.on_wallet_change,
+    msg.WalletChange: beginning.on_wallet_change,
     msg.SettlementPayment: contracts.on_settlement,
     msg.VenueSnapshot: _snapshot,
     msg.InstrumentListed: contracts.on_listed,

@@ -32,7 +32,9 @@ MARGIN_RATIO_MAX = Decimal("0.8")
 """Maintenance margin over equity at which positions are closed before the venue does it."""
 
 CANCEL_AGAIN_NS = 5 * NS_PER_S
-"""How long to wait where the venue may well go on refusing: others' orders, halted contracts."""
+"""How long to wait where the venue may well go on refusing: others' orders, halted contracts, and
+whatever is asked while it fails everything.
+"""
 
 QUERIES_PER_TICK = 20
 """How many orders of an account are asked after at once; the others wait their turn."""
@@ -56,7 +58,7 @@ def on_tick(core: Core) -> None:
     if state.is_flattening:
         flatten(core)
     if _wants_no_entries(core):
-        core.cancel_entries(state.kill_reason or state.status_reason)
+        _insist_on_cancels(core, state.kill_reason or state.status_reason)
     take_back_unwanted(core)
     finish_stop(core)
 
@@ -69,11 +71,31 @@ def _wants_no_entries(core: Core) -> bool:
     return core.state.is_killed or is_paused or status in ends
 
 
+def _insist_on_cancels(core: Core, reason: str) -> None:
+    """Ask for entries back once more; where the venue fails everything, not each second."""
+    for order in core.entries():
+        if not (_is_failing(core, order) and _was_just_refused(core, order)):
+            core.cancel(order, reason)
+
+
+def _was_just_refused(core: Core, order: Order) -> bool:
+    return 0 <= core.now - order.cancel_rejected_ts < CANCEL_AGAIN_NS
+
+
+def _is_failing(core: Core, order: Order) -> bool:
+    account = f"{order.request.account} "
+    breakers = core.state.breakers.items()
+    return any(
+        name.startswith(account) and each.state is not BreakerState.CLOSED
+        for name, each in breakers
+    )
+
+
 def take_back_unwanted(core: Core) -> None:
     """Ask for what nobody is left to answer for, as often as it takes."""
     for order in unwanted(core):
         may_stay = not order.is_ours or bool(_why_shut(core, order))
-        if may_stay and core.now - order.cancel_rejected_ts < CANCEL_AGAIN_NS:
+        if (may_stay or _is_failing(core, order)) and _was_just_refused(core, order):
             continue
         core.cancel(order, _why_unwanted(core, order))
 
@@ -197,9 +219,14 @@ def _let_breakers_recover(core: Core) -> None:
 
 
 def on_failure(core: Core, account: AccountId, failure: str, reason: str) -> None:
-    """Count a failure of the venue against its breaker."""
+    """Count a failure of the venue against its breaker; one that is open has counted enough.
+
+    A venue that fails everything fails some hundred requests a minute, and each fact is kept.
+    """
     name = f"{account} {failure}"
     breaker = core.state.breakers.get(name) or Breaker()
+    if breaker.state is BreakerState.OPEN:
+        return
     count = breaker.count_at(core.now)
     after = breaker.after_failure(count, core.settings.breaker_threshold)
     is_told = _was_open(core, breaker)
@@ -277,7 +304,7 @@ def _delays_stop(order: Order) -> bool:
 def verify_kill(core: Core, account: AccountId) -> None:
     """Once the venues' own books show it: nothing of ours is left that could add risk."""
     state = core.state
-    if not state.is_killed or state.is_kill_verified:
+    if not state.is_killed or state.is_kill_verified or not state.account(account).opened_ts:
         return
     core.kill_looks.add(account)
     if not core.kill_looks.issuperset(state.named_accounts):

@@ -10,23 +10,15 @@ from __future__ import annotations
 import msgspec
 
 from ..model import events as ev
-from ..model.messages import FundingPayment, SettlementPayment, VenueSnapshot, WalletChange
-from ..model.values import (
-    ZERO,
-    AccountId,
-    OrderStatus,
-    TradingSessionStatus,
-)
-from .comparing import adopt_position, compare, has_moved, positions_of
+from ..model.messages import FundingPayment, SettlementPayment, VenueSnapshot
+from ..model.values import ZERO, OrderStatus, TradingSessionStatus
+from .beginning import has_begun, on_wallet_change
+from .comparing import compare, has_moved
 from .contracts import count_settled, on_settlement
 from .core import Core
-from .folds import OPENING
 from .order import Order
 from .reports import doubt, forget, is_before_the_books, on_report
 from .strangers import namesake
-
-OPENING_LOOKS_MAX = 10
-"""How often an account that others trade is looked at anew before its books are begun anyway."""
 
 
 def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
@@ -35,10 +27,8 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     _note_isolated(core, snapshot)
     for each in snapshot.positions:
         core.market.tell_mark(each.symbol, each.mark_price, snapshot.asked_ts)
-    if not core.state.account(snapshot.account).opened_ts:
-        if _is_unsure(core, snapshot) and _looks_again(core, snapshot.account):
-            return
-        _open_books(core, snapshot)
+    if not core.state.account(snapshot.account).opened_ts and not has_begun(core, snapshot):
+        return
     _book_missed(core, snapshot)
     for report in snapshot.orders:
         on_report(core, msgspec.structs.replace(report, asked_ts=snapshot.asked_ts))
@@ -52,55 +42,6 @@ def _note_isolated(core: Core, snapshot: VenueSnapshot) -> None:
         core.isolate(key, ZERO)
     for each in snapshot.positions:
         core.isolate((snapshot.account, each.symbol), each.isolated_wallet, each.qty)
-
-
-def _is_unsure(core: Core, snapshot: VenueSnapshot) -> bool:
-    """Tell whether something happened of which nobody knows if it is in the balances already."""
-    since = snapshot.sure_ts or snapshot.asked_ts
-    # A transfer of that very instant is in either way: its amount is reckoned with the balance.
-    at_once = (t.venue_ts >= since for t in snapshot.trades)
-    later = (
-        c.venue_ts >= since if isinstance(c, FundingPayment) else c.venue_ts > since
-        for c in snapshot.changes
-    )
-    has_booked = core.state.account(snapshot.account).moved_ts > snapshot.asked_ts
-    return has_booked or any(at_once) or any(later)
-
-
-def _looks_again(core: Core, account: AccountId) -> bool:
-    core.opening_looks[account] += 1
-    if core.opening_looks[account] > OPENING_LOOKS_MAX:
-        return False
-    core.resync(account, "the account moved while its books were read")
-    return True
-
-
-def _open_books(core: Core, snapshot: VenueSnapshot) -> None:
-    """Begin an account's books with what the venue has: the past before is not ours.
-
-    What says that they have begun comes last: where a power cut takes it, they are begun anew.
-    """
-    account = snapshot.account
-    for change in snapshot.changes:
-        if isinstance(change, WalletChange):
-            on_wallet_change(core, change)
-    theirs, ours = positions_of(core, snapshot)
-    for symbol in sorted({*theirs, *ours}):
-        if theirs.get(symbol, ZERO) != ours.get(symbol, ZERO):
-            adopt_position(core, snapshot, symbol, OPENING)
-    books, main = core.state.account(account), core.state.first_margin_asset(account)
-    for asset in (*sorted({*snapshot.balances, *books.assets()} - {main}), main):
-        core.emit(
-            ev.WalletChanged(
-                ts=core.now,
-                account=account,
-                asset=asset,
-                amount=snapshot.balances.get(asset, ZERO) - books.wallet(asset),
-                reason=OPENING if asset == main else f"{OPENING} balance",
-                change_id=f"opening-{asset}-{core.state.epoch}",
-                asked_ts=snapshot.sure_ts or min(snapshot.asked_ts, core.now),
-            )
-        )
 
 
 def _book_missed(core: Core, snapshot: VenueSnapshot) -> None:
@@ -133,22 +74,6 @@ def on_funding(core: Core, payment: FundingPayment) -> None:
             payment_id=payment.payment_id,
             asset=payment.asset,
             venue_ts=payment.venue_ts,
-        )
-    )
-
-
-def on_wallet_change(core: Core, change: WalletChange) -> None:
-    """Book money that came or went once."""
-    if change.change_id in core.state.account(change.account).changes_seen:
-        return
-    core.emit(
-        ev.WalletChanged(
-            ts=core.now,
-            account=change.account,
-            asset=change.asset,
-            amount=change.amount,
-            reason=change.reason,
-            change_id=change.change_id,
         )
     )
 

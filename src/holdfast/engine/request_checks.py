@@ -17,7 +17,7 @@ from ..model.values import (
 )
 from .core import Core
 from .parents import unfit
-from .sizing import misplaced_exit
+from .sizing import misplaced_exit, outside_exit
 
 
 def check_request(core: Core, request: msg.PlaceRequest) -> None:
@@ -109,6 +109,8 @@ def _check_exits(core: Core, request: msg.PlaceRequest) -> None:
         check_amount(name, price)
         if price is not None and not instrument.is_on_tick(price):
             raise InputError(f"{name} {price:f} is no multiple of the tick {instrument.tick:f}")
+    if outside := outside_exit(instrument, request.stop_loss, request.take_profit):
+        raise InputError(outside)
     market = core.market.price(request.symbol)
     entry = request.price or request.trigger_price or request.activation_price or market
     if entry is None:

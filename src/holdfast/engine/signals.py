@@ -37,7 +37,14 @@ from .dust import closing_plans
 from .endings import shut
 from .holdings import holding
 from .parents import Plan, start_parent, unfit
-from .sizing import market_parts, misplaced_exit, size_of_equity, stop_price, target_price
+from .sizing import (
+    market_parts,
+    misplaced_exit,
+    outside_exit,
+    size_of_equity,
+    stop_price,
+    target_price,
+)
 from .state import State
 
 _PROTECTIVE = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
@@ -223,7 +230,9 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     target = target_price(side, price, signal.take_profit, instrument, core.settings)
     market = None if signal.price is None else core.market.price(signal.symbol)
     limit = price if signal.price is None else terms.price or price  # on the tick: where it fills
-    if fault := misplaced_exit(side, limit, stop, target, market):
+    fault = outside_exit(instrument, stop, target)
+    fault = fault or misplaced_exit(side, limit, stop, target, market) or ""
+    if fault:
         return Denial("protection", fault)
     order = _entry(signal, side, qty, terms)
     if signal.algo and (wrong := unfit(signal.algo, order, instrument, dearest)):

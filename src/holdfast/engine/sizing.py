@@ -79,5 +79,13 @@ def misplaced_exit(
     return None
 
 
+def outside_exit(instrument: Instrument, stop: Decimal | None, target: Decimal | None) -> str:
+    """Say which of the two the venue would never take, whatever the market; "" where none."""
+    for name, price in (("stop_loss", stop), ("take_profit", target)):
+        if price is not None and (why := instrument.outside(price)):
+            return f"{name} {price:f} {why}"
+    return ""
+
+
 def _beyond(side: Side, what: str) -> str:
     return "below" if (side is Side.BUY) == (what == "stop") else "above"

@@ -78,6 +78,7 @@ def _amounts(order: NewOrder, instrument: Instrument) -> Refusal | None:
         (None if order.close_position else qty_refusal(order.qty, instrument, is_market=is_market))
         or (price_refusal(order.price, instrument) if order.price is not None else None)
         or _positive(order.trigger_price, "trigger price", no.TRIGGER_BELOW_ZERO)
+        or _outside(order.trigger_price, instrument, no.TRIGGER_ABOVE_MAX)
         or _positive(order.activation_price, "activation price", no.BAD_ACTIVATION)
     )
 
@@ -86,6 +87,13 @@ def _positive(price: Decimal | None, name: str, code: int) -> Refusal | None:
     if price is None or (price.is_finite() and ZERO < price <= LARGEST_AMOUNT):
         return None
     return Refusal(code, f"{name} must be > 0 and at most {LARGEST_AMOUNT:f}, was {price}")
+
+
+def _outside(price: Decimal | None, instrument: Instrument, above: int) -> Refusal | None:
+    if price is None or not (why := instrument.outside(price)):
+        return None
+    code = no.PRICE_BELOW_MIN if price < instrument.min_price else above
+    return Refusal(code, f"price {plain(price)} {why}")
 
 
 def qty_refusal(qty: Decimal, instrument: Instrument, *, is_market: bool) -> Refusal | None:
@@ -107,8 +115,10 @@ def qty_refusal(qty: Decimal, instrument: Instrument, *, is_market: bool) -> Ref
 
 
 def price_refusal(price: Decimal, instrument: Instrument) -> Refusal | None:
-    """Apply the tick filter."""
-    refusal = _positive(price, "price", no.PRICE_BELOW_ZERO)
+    """Apply the price filter: its bounds and its tick."""
+    refusal = _positive(price, "price", no.PRICE_BELOW_ZERO) or _outside(
+        price, instrument, no.PRICE_ABOVE_MAX
+    )
     if refusal is None and not instrument.is_on_tick(price):
         return Refusal(
             no.OFF_TICK, f"price {plain(price)} is no multiple of {plain(instrument.tick)}"

@@ -101,8 +101,8 @@ def _filters(instrument: Instrument, places: int) -> list[Json]:
     return [
         {
             "filterType": "PRICE_FILTER",
-            "minPrice": tick,
-            "maxPrice": "1000000000",
+            "minPrice": f"{instrument.min_price or instrument.tick:.{places}f}",
+            "maxPrice": plain(instrument.max_price),
             "tickSize": tick,
         },
         {

@@ -23,7 +23,7 @@ from ..model.instrument import Instrument
 from ..model.market import Bar, BookDelta, Funding, MarketData, MarkPrice, Quote, Trade
 from ..model.values import Symbol
 from ..ports import Wanted
-from ..venues.binance_futures import market_history
+from ..venues.binance_futures import joining, market_history
 from ..venues.binance_futures.asking import Asker
 from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
@@ -169,6 +169,12 @@ class BinanceFuturesFeed:
         """Ask for the contracts, so that `instruments` need not wait; see `Fetching`."""
         async with self._asking() as asker:
             self._instruments = await market_history.instruments(asker, self._symbols)
+
+    async def fetch_listed(self, known: Sequence[Instrument]) -> list[Instrument]:
+        """Ask how known contracts are listed now; see `Listing`."""
+        async with self._asking() as asker:
+            leveraged = {each.symbol: (each, 0) for each in known}
+            return [made for made, _ in await joining.filters(asker, leveraged, has_key=False)]
 
     async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
         """Ask for bars, so that `history` need not wait; see `Fetching`."""
@@ -387,4 +393,5 @@ async def _until_up(streams: Sequence[Stream]) -> None:
             for stream in streams:
                 await stream.went_up.wait()
     except TimeoutError:
-        raise NetworkError(f"the streams did not open in {OPEN_PATIENCE_S:g} s") from None
+        why = next((f": {each.problem}" for each in streams if each.problem), "")
+        raise NetworkError(f"the streams did not open in {OPEN_PATIENCE_S:g} s{why}") from None

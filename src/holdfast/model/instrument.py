@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 
 import msgspec
 
-from .values import BUY, NS_PER_S, ZERO, Side, Symbol
+from .values import BUY, NS_PER_S, ZERO, Side, Symbol, plain
 
 CENT_OF_CENT = Decimal("0.00000001")
 """Money is booked to eight decimals, as the venue books it."""
@@ -65,6 +65,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     min_qty: Decimal
     max_qty: Decimal = Decimal(1_000_000)
     max_market_qty: Decimal = Decimal(100_000)
+    min_price: Decimal = ZERO
+    max_price: Decimal = Decimal(1_000_000_000)
     min_notional: Decimal = Decimal(5)
     price_up: Decimal = Decimal("1.05")
     price_down: Decimal = Decimal("0.95")
@@ -115,6 +117,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_on_tick(self, price: Decimal) -> bool:
         """Tell whether the venue's price filter would take this price."""
         return price % self.tick == 0
+
+    def outside(self, price: Decimal) -> str:
+        """Say how a price is beyond what the venue takes; "" where it is not."""
+        if price < self.min_price:
+            return f"must be at least {plain(self.min_price)}"
+        return f"must be at most {plain(self.max_price)}" if price > self.max_price else ""
 
     def is_on_lot(self, qty: Decimal) -> bool:
         """Tell whether the venue's lot filter would take this quantity."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from ..model.market import MarketData
 from ..model.messages import MarketLink
 from ..model.values import Symbol, TradingSessionStatus
 from ..ports import Clock, Direct, Recorded
+from .relisting import keep_listed
 
 if TYPE_CHECKING:
     from .live import LiveSession
@@ -36,6 +38,15 @@ class Feeding:
             self._feed.take, self._feed.on_link = self._take, self._hear_link
         if self._is_fast and await self._has_played(after_ts):
             return
+        relisting = asyncio.ensure_future(
+            keep_listed(self._feed, self._session.accounts.venues.values())
+        )
+        try:
+            await self._show(after_ts)
+        finally:
+            relisting.cancel()
+
+    async def _show(self, after_ts: int) -> None:
         session, shell = self._session, self._session.shell
         stream = aiter(self._feed.messages(0 if self._feed.is_live else after_ts))
         while (batch := await self._next_batch(stream)) is not None:

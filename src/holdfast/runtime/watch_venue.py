@@ -23,10 +23,10 @@ from ..venues.binance_futures import codec, joining
 from ..venues.binance_futures.asking import Asker
 from ..venues.binance_futures.codec import BadFrame, Call, OrderNames, reads
 from ..venues.binance_futures.net import NetWire
+from ..venues.binance_futures.order_naming import fetch
 from ..venues.binance_futures.rest import RestClient
 from ..venues.binance_futures.settings import endpoints
 from ..venues.binance_futures.sign import Credentials
-from ..venues.binance_futures.snapshot import fetch
 from ..venues.binance_futures.wire import Ears, HttpReply, Socket
 from ..venues.limits import Urgency
 from .clock import WallClock

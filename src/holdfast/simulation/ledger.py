@@ -2,7 +2,8 @@
 
 Rule 1: profits, fees and funding in the statistics are what the exchange has booked since.
 Rule 2: trips from flat to flat leave nothing out and count nothing twice: together they have
-        earned, and paid, what the executions have.
+        earned, and paid, what the executions have. What the end of a contract brought for
+        executions that nobody has listed is of no trip.
 Judged in a share of the runs, where nobody set the books by hand and no journal was lost.
 """
 
@@ -70,7 +71,7 @@ class Ledger(Judge):
             if isinstance(fact, ev.OrderFilled):
                 booked["profit"] += fact.realized_pnl
                 booked["fees"] += fact.fee
-            elif isinstance(fact, ev.SettlementPaid):
+            elif isinstance(fact, ev.SettlementPaid) and (fact.account, fact.symbol) in trips.open:
                 booked["fees" if fact.is_fee else "profit"] += (
                     -fact.amount if fact.is_fee else fact.amount
                 )

@@ -149,6 +149,12 @@ class Window:
         return self.blocked_until
 
 
+_REFUSED: deque[Window] = deque(maxlen=8)
+"""Those that were refused last. They stay though nobody holds them: who begins anew must not ask
+before a ban is over.
+"""
+
+
 class Budget:
     """Asks: may this leave now, and if not, when to ask again. Time is handed in and never falls.
 
@@ -233,25 +239,11 @@ class Budget:
     ) -> int:
         """Hear a 429 or 418 against the address: nothing at all leaves until its end.
 
-        Args:
-            retry_after_s: the header's seconds, where there is one.
-            text: the venue's message, which names the end of a ban.
-            late_ns: how much later by our clock than by its own something ends, at most.
-
         Returns:
-            The end (ns): the header's, the text's, else the next full minute; a ban lasts at
-            least two minutes where nobody names its end.
+            The end (ns), see `refused_until`.
         """
-        named = _BANNED_UNTIL.search(text)
-        if retry_after_s is not None:
-            until = now + int(retry_after_s * NS_PER_S)
-        elif named is None:
-            until = _next(MINUTE_NS, now, late_ns) if status != HTTP_BANNED else now + BAN_LEAST_NS
-        else:
-            until = 0
-        if named is not None:
-            end = min((int(named[1]) + 1) * NS_PER_MS, now + BAN_MOST_NS)
-            until = max(until, end + late_ns)
+        until = refused_until(status, now, retry_after_s=retry_after_s, text=text, late_ns=late_ns)
+        _REFUSED.append(self._windows[0])
         return self._windows[0].block(until)
 
     def hear_full(
@@ -298,6 +290,38 @@ class Budget:
     def end(self, name: str) -> None:
         """Say that a request of this name has come back, whatever it brought."""
         self._flights.pop(name, None)
+
+
+def refused_until(
+    status: int,
+    now: int,
+    *,
+    retry_after_s: float | None = None,
+    text: str = "",
+    late_ns: int = HEARD_LONGER_NS,
+) -> int:
+    """Return when a 429 or 418 against the address ends (ns).
+
+    Args:
+        retry_after_s: the header's seconds, where there is one.
+        text: the venue's message, which names the end of a ban.
+        late_ns: how much later by our clock than by its own something ends, at most.
+
+    Returns:
+        The header's end, the text's, else the next full minute; a ban lasts at least two minutes
+        where nobody names its end.
+    """
+    named = _BANNED_UNTIL.search(text)
+    if retry_after_s is not None:
+        until = now + int(retry_after_s * NS_PER_S)
+    elif named is None:
+        until = _next(MINUTE_NS, now, late_ns) if status != HTTP_BANNED else now + BAN_LEAST_NS
+    else:
+        until = 0
+    if named is not None:
+        end = min((int(named[1]) + 1) * NS_PER_MS, now + BAN_MOST_NS)
+        until = max(until, end + late_ns)
+    return until
 
 
 def _next(length: int, now: int, late_ns: int = HEARD_LONGER_NS) -> int:

@@ -18,6 +18,7 @@ from ..exchange import (
     Liquidity,
     OrderKey,
     Output,
+    SettlementTerms,
     VenueOrder,
     known_instrument,
     messages,
@@ -27,15 +28,13 @@ from ..exchange.refusals import BAD_TIMESTAMP, SAME_MARGIN_TYPE, Refusal
 from ..exchange.rows import INCOME, TRADE
 from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ..model.errors import ConfigError, VenueError
-from ..model.instrument import DOLLARS, Instrument
+from ..model.instrument import DOLLARS, UNLISTED, Instrument
 from ..model.market import Funding, MarketData, Trade
 from ..model.messages import (
     AccountChange,
     ExecutionReport,
+    InstrumentListed,
     OrderNotFound,
-    OutcomeUnknown,
-    Request,
-    RequestRefused,
     VenueMessage,
     VenueSnapshot,
 )
@@ -43,20 +42,17 @@ from ..model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ..ports import Capabilities, Clock
 from .paper_books import open_books
 from .paper_faults import Fault, Faults
+from .paper_requests import REQUESTS, Command, key_of, news, unknown
 
 NEVER = 2**63 - 1
 
-Command = SubmitOrder | CancelOrder | ReplaceOrder
+GONE = frozenset({UNLISTED, "SETTLING", "DELIVERING", "DELIVERED", "CLOSE"})
+"""What a contract's status is once the venue settles what is open in it."""
 
 _log = logging.getLogger("holdfast.venue")
 
 _TRADES = msgspec.json.Decoder(ExecutionReport)
 _INCOMES = msgspec.json.Decoder(AccountChange)
-_REQUESTS: dict[type[Command], Request] = {
-    SubmitOrder: Request.SUBMIT,
-    CancelOrder: Request.CANCEL,
-    ReplaceOrder: Request.REPLACE,
-}
 
 
 class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +93,7 @@ class PaperVenue:
         self._faults = settings.faults
         self._now = clock.now() if clock is not None else 0
         self._hear: Callable[[VenueMessage], None] | None = None
+        self._symbols: tuple[Symbol, ...] = ()
         self._requests = 0
         self._reports = 0
         self._delayed: list[tuple[int, Command]] = []
@@ -147,7 +144,7 @@ class PaperVenue:
             self._set_margin_mode(symbol)
             self.set_leverage(symbol, self._settings.leverages.get(symbol, self._settings.leverage))
         self._keep()
-        self._hear = hear
+        self._hear, self._symbols = hear, tuple(symbols)
         return [(listed[s], self.exchange.leverage(self._account, s)) for s in symbols]
 
     def _put_in(self, assets: Iterable[str]) -> None:
@@ -176,6 +173,27 @@ class PaperVenue:
         if refusal is not None:
             raise ConfigError(f"{symbol}: {refusal.text}")
         self._keep()
+
+    def contracts(self) -> list[Instrument]:
+        """Return the contracts that the session trades, as they are listed now."""
+        return [each for each in self.exchange.instruments() if each.symbol in self._symbols]
+
+    def relist(self, made: Instrument) -> None:
+        """Take a contract as the market has it now; one that is gone is settled at its mark.
+
+        Raises:
+            VenueError: the books can't be written.
+        """
+        self._check()
+        mark = self.exchange.mark_price(made.symbol)
+        outputs: Sequence[Output] = ()
+        if made.status in GONE and mark is not None:
+            terms = SettlementTerms(mark)
+            outputs = self.exchange.settle(made.symbol, terms, made.status, self._time())
+        self.exchange.add_instrument(made)
+        self._settle(outputs)
+        leverage = self.exchange.leverage(self._account, made.symbol)
+        self._say(InstrumentListed(account=self._account, instrument=made, leverage=leverage))
 
     # Funding of the time in which nobody was there
 
@@ -272,18 +290,18 @@ class PaperVenue:
         elif fault is Fault.DELAYED:
             self._delayed.append((now + self._faults.delay_ns, command))
         self._keep()
-        self._say(_unknown(command))
+        self._say(unknown(command))
         if fault is Fault.EXECUTED:
-            self._settle(_news(outputs))
+            self._settle(news(outputs))
 
     def _arrive(self) -> None:
         """Let delayed requests in; the fence decides, and their answers reach nobody."""
         while self._delayed and self._delayed[0][0] <= self._now:
             _, command = self._delayed.pop(0)
-            self._settle(_news(self._execute(command)))
+            self._settle(news(self._execute(command)))
 
     def _execute(self, command: Command) -> Sequence[Output]:
-        key = _key(command)
+        key = key_of(command)
         if self._now > command.ts + command.recv_window_ns:
             late = Refusal(
                 BAD_TIMESTAMP,
@@ -292,7 +310,7 @@ class PaperVenue:
             )
             if isinstance(command, SubmitOrder):
                 return [rejected(command.order, late, self._now)]
-            return [refused(key, _REQUESTS[type(command)], late)]
+            return [refused(key, REQUESTS[type(command)], late)]
         match command:
             case SubmitOrder(order=order):
                 return self.exchange.submit(order, self._now)
@@ -373,26 +391,3 @@ class PaperVenue:
     def _say(self, message: VenueMessage) -> None:
         if self._hear is not None:
             self._hear(message)
-
-
-def _news(outputs: Sequence[Output]) -> Sequence[Output]:
-    """Return what the account's stream tells, without the answer to the request itself."""
-    return [each for each in outputs if not isinstance(each, ExecutionReport | RequestRefused)]
-
-
-def _key(command: Command) -> OrderKey:
-    if isinstance(command, SubmitOrder):
-        order = command.order
-        return OrderKey(order.account, order.symbol, order.cl_ord_id)
-    return OrderKey(command.account, command.symbol, command.cl_ord_id)
-
-
-def _unknown(command: Command) -> OutcomeUnknown:
-    key = _key(command)
-    return OutcomeUnknown(
-        account=key.account,
-        symbol=key.symbol,
-        cl_ord_id=key.cl_ord_id,
-        request=_REQUESTS[type(command)],
-        reason="no answer came",
-    )

@@ -61,6 +61,23 @@ def test_limit_price_is_on_the_tick(desk, price, passes):
         assert (verdict.value, verdict.limit) == (Decimal("99.95"), Decimal("0.1"))
 
 
+@pytest.mark.parametrize(
+    ("price", "reason"),
+    [
+        ("95", ""),
+        ("94.9", "price 94.9 must be at least 95"),
+        ("104", ""),
+        ("104.1", "price 104.1 must be at most 104"),
+    ],
+)
+def test_prices_are_within_what_the_contract_takes(desk, price, reason):
+    desk.define(BTC, min_price=Decimal(95), max_price=Decimal(104))
+    stop = desk.buy(order_type=OrderType.STOP_MARKET, trigger_price=price)
+    for order in (desk.buy("1", price), stop):
+        verdict = desk.check("filters", order)
+        assert (verdict.passed, verdict.reason) == (not reason, reason)
+
+
 def test_trigger_and_activation_price_are_on_the_tick(desk):
     stop = desk.buy(order_type=OrderType.STOP_MARKET, trigger_price="100.05")
     trailing = desk.buy(

@@ -6,9 +6,11 @@ import asyncio
 import itertools
 import json
 from contextlib import aclosing
+from decimal import Decimal
 
 import pytest
 
+from holdfast.exchange import known_instrument
 from holdfast.exchange.book import Book
 from holdfast.feeds import FEEDS, FeedSettings, binance_futures
 from holdfast.feeds.binance_futures import BinanceFuturesFeed
@@ -413,6 +415,30 @@ async def test_venue_that_is_not_there_is_a_network_error(monkeypatch):
         await feed.fetch_history([(BTC, "1m", 5)], 10**18)
     with pytest.raises(NetworkError):
         await asyncio.to_thread(feed.history, BTC, "1m", 10**18, 5)
+
+
+async def test_streams_that_do_not_open_say_why(monkeypatch):
+    monkeypatch.setattr(binance_futures, "OPEN_PATIENCE_S", 0.2)
+    async with scripted() as server:
+        with pytest.raises(NetworkError, match=r"did not open in 0.2 s: HTTP \d\d\d"):
+            await anext(feed_of(server.url).messages())
+
+
+async def test_contracts_are_told_anew_without_a_key_their_margin_tables_and_fees_as_they_were():
+    filters = [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.50"},
+        {"filterType": "LOT_SIZE", "minQty": "0.002", "maxQty": "10", "stepSize": "0.002"},
+    ]
+    row = {"symbol": BTC, "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT"}
+    script = {"GET__/fapi/v1/exchangeInfo": [(200, {"symbols": [{**row, "filters": filters}]})]}
+    known = known_instrument(BTC)
+    assert known is not None
+    async with scripted(**script) as server:
+        [made] = await feed_of(server.url).fetch_listed([known])
+
+    assert (made.tick, made.lot, made.max_qty) == (Decimal("0.5"), Decimal("0.002"), 10)
+    assert (made.brackets, made.taker_fee) == (known.brackets, known.taker_fee)
+    assert len(server.requests) == 1
 
 
 async def test_history_is_the_venues_closed_bars_under_the_name_that_was_asked_for():

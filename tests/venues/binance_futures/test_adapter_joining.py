@@ -379,6 +379,20 @@ async def test_execution_of_an_order_that_nobody_can_name_is_called_by_the_venue
         assert found.cl_ord_id == "order-5"
 
 
+async def test_liquidation_that_the_list_of_orders_leaves_out_is_known_by_its_name():
+    forced = [{**ack("autoclose-77"), "orderId": 5, "status": "FILLED", "symbol": "BTCUSDT"}]
+    places = {
+        "GET__/fapi/v1/userTrades": [(200, [trade(1, 5)])],
+        "GET__/fapi/v1/allOrders": [(200, [])],
+        "GET__/fapi/v1/order": [NOT_THERE],
+        "GET__/fapi/v1/forceOrders": [(200, forced)],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        (found,) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+
+        assert found.cl_ord_id == "autoclose-77"
+
+
 async def test_executions_are_asked_for_wherever_the_income_list_names_fills():
     """Somebody closed what he held elsewhere while nobody listened: it is not among what is held."""
 

@@ -86,6 +86,17 @@ async def test_what_the_feed_uses_leaves_less_to_the_account_and_cancels_keep_th
         assert shared_budget("http://other", no_jitter).used(now)[WEIGHT] == 0
 
 
+def test_a_ban_outlives_the_session_that_heard_of_it():
+    """Else each life that begins anew would ask once more, and a ban grows with each request."""
+    taken = shared_budget("http://banned", no_jitter)
+    taken.hear_refusal(418, NS_PER_S, retry_after_s=700)
+    del taken
+    gc.collect()
+
+    anew = shared_budget("http://banned", no_jitter)
+    assert anew.when((1, 0, 0), Urgency.PROTECT, 2 * NS_PER_S) == 701 * NS_PER_S
+
+
 def test_shared_budgets_end_with_those_who_hold_them():
     taken = shared_budget("http://here", no_jitter)
     taken.take((100, 0, 0), Urgency.READ, NS_PER_S)

@@ -14,6 +14,7 @@ from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import orders_ws, streams, wire
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import requests
+from holdfast.venues.binance_futures.handshakes import Banned
 from holdfast.venues.binance_futures.net import NetWire
 from holdfast.venues.binance_futures.orders_ws import OrdersSocket
 from holdfast.venues.binance_futures.outcomes import NO_ANSWER
@@ -330,7 +331,7 @@ class _End:
 @asynccontextmanager
 async def stream_over(road):
     async def address():
-        return "ws://here"
+        return getattr(road, "address", "ws://here")
 
     heard = Heard()
     stream = Stream(road, "test", address, heard.ears(), no_jitter)
@@ -403,6 +404,62 @@ async def test_lost_connection_sends_nothing_from_that_moment_on():
 
         assert not stream.is_up
         assert not stream.send("too late")
+
+
+async def test_an_address_that_is_banned_does_not_knock_before_the_ban_is_over(monkeypatch):
+    pauses = []
+    slept = asyncio.Event()
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+        slept.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(streams, "asyncio", _Sleeping(sleep))
+    road = Banning("ws://banned:1/a")
+    async with stream_over(road) as (stream, _):
+        await asyncio.wait_for(slept.wait(), PATIENCE_S)
+        assert (pauses, stream.problem) == ([700.0], "HTTP 418: banned")
+    slept.clear()
+    async with stream_over(road) as (stream, _):  # of the session that begins anew
+        await asyncio.wait_for(slept.wait(), PATIENCE_S)
+        assert 690 < pauses[1] <= 700
+        assert stream.problem == "banned:1 has banned this address, as was heard before"
+
+    assert road.knocks == 1
+
+
+async def test_a_ban_that_is_over_lets_the_stream_in():
+    road = Banning("ws://banned:2/a", lasts_s=0.2, times=1)
+    async with stream_over(road) as (_, heard):
+        await heard.has(lambda told: "up" in told)
+
+    assert road.knocks == 2
+
+
+class Banning(Road):
+    """A wire to a venue that has banned us."""
+
+    def __init__(self, address, *, lasts_s=700.0, times=1000):
+        super().__init__(answers_pings=True)
+        self.address, self.knocks = address, 0
+        self._lasts_s, self._times = lasts_s, times
+
+    async def open_socket(self, url, ears):
+        self.knocks += 1
+        if self.knocks <= self._times:
+            raise Banned("HTTP 418: banned", retry_after=self._lasts_s)
+        return await super().open_socket(url, ears)
+
+
+class _Sleeping:
+    """Asyncio, with a sleep of one's own."""
+
+    def __init__(self, sleep):
+        self.sleep = sleep
+
+    def __getattr__(self, name):
+        return getattr(asyncio, name)
 
 
 # The WebSocket API

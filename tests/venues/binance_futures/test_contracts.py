@@ -119,6 +119,14 @@ def test_the_day_of_settlement_is_read_where_there_is_one(told, delivery_ts):
     assert made(deliveryDate=told).delivery_ts == delivery_ts
 
 
+def test_prices_are_bounded_as_the_price_filter_says():
+    contract = made()
+    assert (contract.min_price, contract.max_price) == (Decimal("556.80"), Decimal(4529764))
+    off = {"filterType": "PRICE_FILTER", "minPrice": "0", "maxPrice": "0", "tickSize": "0.1"}
+    unbounded = made(filters=[off, *FILTERS[1:]])
+    assert (unbounded.min_price, unbounded.max_price) == (0, 10**9)
+
+
 def test_fees_brackets_and_interval_are_added():
     rates = {"makerCommissionRate": "0.000180", "takerCommissionRate": "0.000450"}
     fees = codec.commission_rate(raw({"symbol": "BTCUSDT", **rates, "rpiCommissionRate": "0"}))

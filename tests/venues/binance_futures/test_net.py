@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import WSMsgType, web
 
-from holdfast.model.errors import OutcomeUnknownError, VenueUnavailable
+from holdfast.model.errors import OutcomeUnknownError, RateLimitError, VenueUnavailable
 from holdfast.venues.binance_futures import net
 from holdfast.venues.binance_futures.net import NetWire
 from holdfast.venues.binance_futures.wire import Ears
@@ -300,3 +301,33 @@ async def test_answers_headers_are_in_lower_case():
 
     assert (reply.status, reply.body) == (200, b"{}")
     assert reply.headers["x-mbx-used-weight-1m"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "text", "waits_s", "words"),
+    [
+        (418, {"Retry-After": "700"}, "", (700, 700), "has banned this address"),
+        (418, {}, "", (120, 120), "has banned this address"),
+        (418, {}, "IP banned until {ahead}. Please use", (899, 902), "has banned this address"),
+        (429, {}, "", (0, 62), "too many requests"),
+        (403, {}, "<html>", (30, 30), "firewall"),
+        (451, {}, "restricted location", (30, 30), "does not serve the place"),
+    ],
+)
+async def test_a_handshake_that_is_refused_says_why_and_for_how_long(
+    status, headers, text, waits_s, words
+):
+    ahead = str(int(time.time() + 900) * 1000)
+
+    async def handler(request):
+        return web.Response(status=status, headers=headers, text=text.format(ahead=ahead))
+
+    wire = NetWire()
+    async with listening(handler) as port:
+        with pytest.raises(RateLimitError, match=words) as raised:
+            await wire.open_socket(f"ws://127.0.0.1:{port}/x?listenKey=canary", Heard().ears())
+        await wire.close()
+
+    assert waits_s[0] <= raised.value.retry_after <= waits_s[1]
+    assert f"HTTP {status}" in str(raised.value)
+    assert "canary" not in str(raised.value)

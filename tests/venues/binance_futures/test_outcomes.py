@@ -113,6 +113,8 @@ def test_a_refused_entry_of_an_accepted_batch_is_refused():
         (Ask.QUERY, 418, -1003, Kind.RETRY_LATER),
         (Ask.SUBMIT, 418, None, Kind.RETRY_LATER),
         (Ask.SUBMIT, 403, None, Kind.RETRY_LATER),
+        (Ask.SUBMIT, 451, 0, Kind.FINAL),
+        (Ask.QUERY, 451, None, Kind.FINAL),
         (Ask.SUBMIT, 401, -2015, Kind.STOP),
         (Ask.SUBMIT, 400, -1022, Kind.STOP),
         (Ask.CANCEL, 401, None, Kind.STOP),
@@ -149,6 +151,15 @@ def test_what_is_to_be_done_besides(code, then):
     assert classify(Ask.SUBMIT, 400, code).then is then
 
 
+def test_what_shuts_us_out_is_told_in_words():
+    place = "the venue does not serve the place where this address is"
+    assert classify(Ask.QUERY, 451, None).reason == f"HTTP 451: {place}"
+    told = classify(Ask.QUERY, 451, 0, "restricted location").reason
+    assert told == f"HTTP 451: {place}: restricted location"
+    assert classify(Ask.QUERY, 403, None).reason.startswith("HTTP 403: the firewall")
+    assert classify(Ask.QUERY, 418, -1003, "IP banned until 1").reason == "IP banned until 1"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "failure"),
     [
@@ -158,6 +169,7 @@ def test_what_is_to_be_done_besides(code, then):
         (429, -1015, "limits"),
         (503, -1008, "limits"),
         (403, None, "limits"),
+        (451, 0, "limits"),
         (503, None, "venue"),
         (NO_ANSWER, None, "venue"),
         (400, -2019, ""),

@@ -26,7 +26,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     named = (order.price, order.trigger_price, order.activation_price)
     return (
         _check_qty(order, instrument, ctx)
-        or (named != _NONE and _check_ticks(named, instrument))
+        or (named != _NONE and _check_prices(named, instrument))
         or _check_notional(case, instrument, ctx)
         or (order.price is not None and _check_band(order, instrument, ctx))
         or _PASSED
@@ -51,10 +51,16 @@ def _whole_qty(order: NewOrder, ctx: RiskContext) -> Decimal:
     return order.qty if known is None else order.qty + known.cum_qty
 
 
-def _check_ticks(named: tuple[Decimal | None, ...], instrument: Instrument) -> Verdict | None:
+def _check_prices(named: tuple[Decimal | None, ...], instrument: Instrument) -> Verdict | None:
     for price in named:
-        if price is not None and not instrument.is_on_tick(price):
+        if price is None:
+            continue
+        if not instrument.is_on_tick(price):
             return _refuse("price", price, "must be a multiple of", instrument.tick)
+        if outside := instrument.outside(price):
+            is_low = price < instrument.min_price
+            bound = instrument.min_price if is_low else instrument.max_price
+            return refused(NAME, f"price {plain(price)} {outside}", price, bound)
     return None
 
 

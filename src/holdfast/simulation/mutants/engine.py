@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from ...engine import (
+    beginning,
     comparing,
     engine,
     holdings,
@@ -261,7 +262,10 @@ def believe_every_size(patch: Patch) -> None:
 
 
 def begin_books_that_move(patch: Patch) -> None:
-    patch.attr(reconcile, "_is_unsure", lambda _core, _snapshot: False)
+    def at_once(_: Core, snapshot: msg.VenueSnapshot) -> int:
+        return snapshot.sure_ts or snapshot.asked_ts
+
+    patch.attr(beginning, "_begins_at", at_once)
 
 
 def take_no_settlement_at_its_word(patch: Patch) -> None:

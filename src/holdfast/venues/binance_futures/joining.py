@@ -267,24 +267,28 @@ def refusal(answered: Answered, call: Call) -> NetworkError | VenueRefused:
 
 
 async def filters(
-    asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
+    asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]], *, has_key: bool = True
 ) -> list[tuple[Instrument, int]]:
     """Read filters and margin tables of known contracts anew; nothing where the venue tells none
     to go by.
 
     That one has stopped trading is believed when it is told twice: what is open there is left to
     the venue then.
+
+    Args:
+        has_key: without one, margin tables stay as they were: they are told to accounts alone.
     """
-    found = await _filters(asker, known)
+    found = await _filters(asker, known, has_key)
     if not any(made.status != known[made.symbol][0].status for made, _ in found):
         return found
     await asyncio.sleep(SECOND_LOOK_S)
     told = {made.symbol: made.status for made, _ in found}
-    return [each for each in await _filters(asker, known) if told[each[0].symbol] == each[0].status]
+    again = await _filters(asker, known, has_key)
+    return [each for each in again if told[each[0].symbol] == each[0].status]
 
 
 async def _filters(
-    asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]]
+    asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]], has_key: bool
 ) -> list[tuple[Instrument, int]]:
     answered = await asker.read(reads.exchange_info())
     if not answered.is_ok:
@@ -294,7 +298,7 @@ async def _filters(
         if not info.contracts:
             return []  # an empty list is no word of a contract's end
         rows = {symbol: codec.listed(info, symbol) for symbol in known}
-        tables = await _margin_tables(asker, known)
+        tables = await _margin_tables(asker, known) if has_key else {}
         return [
             (unlisted(made) if row is None else _refiltered(row, made, tables), leverage)
             for (made, leverage), row in zip(known.values(), rows.values(), strict=True)

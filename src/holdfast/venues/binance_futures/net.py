@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Mapping
 
 import aiohttp
@@ -19,6 +20,7 @@ import yarl
 from picows import WSMsgType
 
 from ...model.errors import OutcomeUnknownError, VenueUnavailable
+from .handshakes import refused
 from .wire import Ears, HttpReply, Socket
 
 CONNECT_S = 5.0
@@ -160,6 +162,8 @@ class NetWire:
                 max_redirects=0,
                 use_aiofastnet=False,
             )
+        except picows.WSHandshakeError as error:
+            raise _refused(error) from None
         except (picows.WSError, OSError, TimeoutError) as error:
             raise VenueUnavailable(told(error)) from None
         except asyncio.CancelledError:
@@ -212,6 +216,15 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+def _refused(error: picows.WSHandshakeError) -> VenueUnavailable:
+    """Return why a handshake failed: what was answered, where anything was."""
+    answer = error.response
+    if answer is None:
+        return VenueUnavailable(told(error))
+    named = {name.lower(): value for name, value in answer.headers.items()}
+    return refused(int(answer.status), named, error.raw_body or b"", time.time_ns())
+
+
 def told(error: BaseException) -> str:
     """Say what went wrong without quoting an address or a header."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -220,8 +233,6 @@ def told(error: BaseException) -> str:
         return f"its certificate is not trusted ({error.verify_message}); {CERTIFICATES}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.host}:{error.port}: {error.os_error.strerror or type(error).__name__}"
-    if isinstance(error, picows.WSHandshakeError) and error.response is not None:
-        return f"HTTP {int(error.response.status)}"
     if isinstance(error, TimeoutError):
         return "it took too long"
     if isinstance(error, OSError) and error.strerror:

@@ -80,6 +80,9 @@ UNAVAILABLE = Row(R, R, R, R, R, failure="venue", delay_ms=200)
 OVERLOADED = Row(R, R, R, R, R, failure="limits", delay_ms=200)
 SLOW_DOWN = Row(R, R, R, R, R, failure="limits", delay_ms=1000)
 WALLED_OFF = Row(R, R, R, R, R, failure="limits", delay_ms=60_000)
+NOT_SERVED = Row(F, F, F, F, F, failure="limits")
+"""Where this address is, by law: to wait changes nothing, and is said at once."""
+
 LOCKED_OUT = Row(S, S, S, S, S, failure="auth")
 GONE = Row(F, F, F, F, F, failure="venue")
 MISTIMED = Row(F, F, F, R, R, then=Then.SYNC_CLOCK)
@@ -163,4 +166,13 @@ HTTP: dict[int, Row] = {
     408: UNKNOWN,
     418: SLOW_DOWN,
     429: SLOW_DOWN,
+    451: NOT_SERVED,
 }
+
+HTTP_MEANINGS = {
+    403: "the firewall in front of the venue refuses this address",
+    418: "the venue has banned this address for too many requests",
+    429: "too many requests from this address",
+    451: "the venue does not serve the place where this address is",
+}
+"""What is told where the venue itself has no words, or those of a wall in front of it."""

@@ -13,6 +13,7 @@ from ...model.values import NS_PER_MS
 from .outcome_rows import (
     CODES,
     HTTP,
+    HTTP_MEANINGS,
     RANGES,
     SERVER_TEXTS,
     UNDOCUMENTED,
@@ -29,7 +30,7 @@ HTTP_SERVER = range(500, 600)
 NO_ANSWER = 0
 """The HTTP status of a request that was written and never answered."""
 
-SEEN_BEFORE_ENGINE = frozenset({401, 403, 408, 418, 429})
+SEEN_BEFORE_ENGINE = frozenset({401, 403, 408, 418, 429, 451})
 """Statuses that say more than a code of no known meaning."""
 
 
@@ -62,16 +63,23 @@ def classify(ask: Ask, http_status: int, code: int | None, text: str = "") -> Ou
     row = _row(http_status, code, text)
     if row is None:
         return Outcome(Kind.TREAT_AS_SUCCESS, code=code, reason=text)
-    reason = text or (f"HTTP {http_status}" if http_status else "no answer came")
+    is_the_venues = code is not None and code < 0
     return Outcome(
         kind=row.kind(ask),
         delay_ns=row.delay_ms * NS_PER_MS,
         then=row.then,
         failure=row.failure,
-        code=code if code is not None and code < 0 else None,
-        reason=reason,
+        code=code if is_the_venues else None,
+        reason=text if is_the_venues and text else _in_words(http_status, text),
         is_documented=row is not UNDOCUMENTED,
     )
+
+
+def _in_words(http_status: int, text: str) -> str:
+    meaning = HTTP_MEANINGS.get(http_status)
+    if meaning is None:
+        return text or (f"HTTP {http_status}" if http_status else "no answer came")
+    return f"HTTP {http_status}: {meaning}{f': {text}' if text else ''}"
 
 
 def _row(http_status: int, code: int | None, text: str) -> Row | None:

@@ -32,11 +32,10 @@ from ...model.messages import (
 from ...model.values import NS_PER_DAY, NS_PER_MS, AccountId, Symbol
 from ..limits import Urgency
 from . import codec
-from .answers import NOT_FOUND
-from .asking import BAD_SYMBOL, Answered, Asker, twice_if_gone
+from .asking import BAD_SYMBOL, Answered, Asker
 from .codec import BadFrame, Call, Income, OrderNames, Others, TradeRow, reads
 from .complaints import Complaints
-from .outcomes import Ask
+from .order_naming import PAGES_MAX, OrderNaming, fetch, leave_out
 from .settings import ONE_BY_ONE_MAX
 
 SPAN_NS = 7 * NS_PER_DAY
@@ -44,12 +43,6 @@ SPAN_NS = 7 * NS_PER_DAY
 
 HISTORY_NS = 89 * NS_PER_DAY
 """How far back the venue remembers executions, with a day to spare."""
-
-PAGES_MAX = 200
-"""How many pages of one list are read."""
-
-NAMES_ASKED_MAX = 50
-"""How many orders' names are asked for one by one."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -202,7 +195,7 @@ class Books:
             (row for rows in found for row in rows or ()), key=lambda row: (row.time, row.id)
         )
         settled_ts = self._settled_until()
-        await self._learn_names(rows, others)
+        await OrderNaming(self.asker, self.names, self.account).learn(rows, others)
         told = [row for row in rows if self._is_named(row) or row.time * NS_PER_MS <= settled_ts]
         if len(told) < len(rows):
             _log.info("%d executions wait for their orders to be listed", len(rows) - len(told))
@@ -223,7 +216,7 @@ class Books:
         try:
             return await self._trades_of(symbol, start, urgency)
         except BadFrame as error:
-            _leave_out(symbol, others, error)
+            leave_out(symbol, others, error)
             return []
 
     async def _trades_of(
@@ -273,42 +266,6 @@ class Books:
             last_id = newest
         raise VenueUnavailable(f"{symbol}: more than {PAGES_MAX} pages of executions")
 
-    async def _learn_names(self, rows: Sequence[TradeRow], others: Others | None) -> None:
-        """Ask what we called the orders behind executions: page by page, then one by one."""
-        for symbol, ids in codec.unnamed_orders(rows, self.names).items():
-            try:
-                await self._learn_names_of(symbol, ids)
-            except BadFrame as error:
-                _leave_out(symbol, others, error)
-
-    async def _learn_names_of(self, symbol: Symbol, ids: Sequence[int]) -> None:
-        await self._list_names(symbol, ids)
-        left = [each for each in ids if self.names.known(symbol, each) is None]
-        for order_id in left[:NAMES_ASKED_MAX]:
-            await self._learn_name(symbol, order_id)
-        if len(left) > NAMES_ASKED_MAX:
-            _log.warning("%s: %d orders of executions are not listed", symbol, len(left))
-
-    async def _list_names(self, symbol: Symbol, ids: Sequence[int]) -> None:
-        for _ in range(PAGES_MAX):
-            body = (await self._get(reads.orders_from(symbol, ids[0]))).reply.body
-            page = codec.open_orders(body, self.names, self.account)
-            last = max((int(order.venue_order_id) for order in page), default=0)
-            is_further = last >= ids[0]
-            ids = [each for each in ids if each > last]
-            if len(page) < reads.ROWS_MAX or not ids or not is_further:
-                return
-
-    async def _learn_name(self, symbol: Symbol, order_id: int) -> None:
-        """Ask after one order; that it is not there is an answer, silence is none."""
-        try:
-            answered = await self._get(reads.order_by_id(symbol, order_id))
-        except VenueError as error:
-            if error.code not in NOT_FOUND:
-                raise
-        else:
-            codec.queried(answered.reply.body, self.names, self.account, asked_ts=0)
-
     # Income
 
     async def changes(
@@ -352,33 +309,6 @@ class Books:
     def _until(self) -> int:
         """Return a time that nothing can be later than, in the venue's time."""
         return self.asker.offset.venue_time(self.asker.clock.now()) + 60_000_000_000
-
-
-async def fetch(asker: Asker, call: Call, urgency: Urgency) -> Answered:
-    """Ask what must be answered.
-
-    Raises:
-        VenueUnavailable: it was not; the text says why.
-        VenueError: it was refused.
-    """
-    answered = await twice_if_gone(lambda: asker.read(call, ask=Ask.QUERY, urgency=urgency))
-    if answered.is_ok:
-        return answered
-    text = f"{call.route.verb} {call.route.path}: {answered.outcome.reason}"
-    if answered.outcome.code is None:
-        raise VenueUnavailable(text)
-    raise VenueError(text, code=answered.outcome.code)
-
-
-def _leave_out(symbol: Symbol, others: Others | None, error: BadFrame) -> None:
-    """Tell of what can't be read of a symbol that is not ours; see `codec.lists`.
-
-    Raises:
-        BadFrame: it is ours.
-    """
-    if others is None or symbol in others.ours:
-        raise error
-    others.tell(f"left out of the executions of {symbol}: {error}")
 
 
 def _behind(page: Income, start: int) -> int:

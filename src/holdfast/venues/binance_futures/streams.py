@@ -14,11 +14,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from ...model.errors import VenueUnavailable
+from ...model.errors import RateLimitError, VenueUnavailable
 from ...model.values import NS_PER_S
 from ..limits import backoff_ns
 from . import wire
+from .handshakes import Banned
 from .wire import Socket, Wire
 
 PING_S = 15.0
@@ -41,6 +43,12 @@ STABLE_S = 30.0
 LIFETIME_S = 23 * 3600.0
 OVERLAP_S = 2.0
 ROTATION_RETRY_S = 300.0
+
+HOSTS_MAX = 8
+_BANNED_UNTIL: dict[str, float] = {}
+"""Until when hosts want no handshake of ours, in the loop's time: a session that begins anew must
+not knock at once.
+"""
 
 EARLY_MAX = 1000
 """Frames that may come before their connection is in use."""
@@ -202,7 +210,7 @@ class Stream:
                     self.problem = str(error)
                     attempt = min(attempt + 1, BACKOFF_STEPS)
                     _log.warning("%s can't be opened: %s", self._name, error)
-                    await self._pause(attempt)
+                    await self._pause(attempt, _least_s(error))
                     continue
                 self.problem = ""
                 began = now()
@@ -245,10 +253,14 @@ class Stream:
         try:
             async with asyncio.timeout(address_s):
                 address = await self._address()
+            _check_ban(address)
             line = Line(self._on_frame)
             ears = wire.Ears(line.on_frame, line.on_pong, line.end)
             async with asyncio.timeout(OPEN_S):
                 return line, await self._wire.open_socket(address, ears)
+        except Banned as error:
+            _note_ban(address, error)
+            raise
         except TimeoutError:
             raise VenueUnavailable("it took too long") from None
 
@@ -264,7 +276,7 @@ class Stream:
                 fresh, successor = await self._open(OPEN_S)
             except VenueUnavailable as error:
                 _log.warning("%s can't be renewed: %s", self._name, error)
-                lifetime_s += ROTATION_RETRY_S
+                lifetime_s += max(ROTATION_RETRY_S, _least_s(error))
                 continue
             if line.ended.is_set():  # before the next was there: what came in between is lost
                 socket.close()
@@ -331,12 +343,37 @@ class Stream:
         self.went_up.clear()
         self._ears.on_down(reason)
 
-    async def _pause(self, attempt: int) -> None:
+    async def _pause(self, attempt: int, least_s: float = 0.0) -> None:
         self._close()
         wait_ns = min(backoff_ns(FIRST_BACKOFF_NS, attempt, self._random), BACKOFF_MAX_NS)
-        await asyncio.sleep(wait_ns / NS_PER_S)
+        await asyncio.sleep(max(wait_ns / NS_PER_S, least_s))
 
     def _close(self) -> None:
         if self._socket is not None:
             self._socket.close()
         self._line = self._socket = None
+
+
+def _least_s(error: VenueUnavailable) -> float:
+    """Return how long to stay away at least: what the venue said, where it refused us."""
+    return error.retry_after if isinstance(error, RateLimitError) else 0.0
+
+
+def _check_ban(address: str) -> None:
+    """Stay away from a host that has banned us.
+
+    Raises:
+        RateLimitError: it has, and the ban is not over.
+    """
+    host = urlsplit(address).netloc
+    left_s = _BANNED_UNTIL.get(host, 0.0) - asyncio.get_running_loop().time()
+    if left_s > 0.0:
+        text = f"{host} has banned this address, as was heard before"
+        raise RateLimitError(text, retry_after=left_s)
+
+
+def _note_ban(address: str, error: Banned) -> None:
+    host = urlsplit(address).netloc
+    _BANNED_UNTIL[host] = asyncio.get_running_loop().time() + error.retry_after
+    if len(_BANNED_UNTIL) > HOSTS_MAX:
+        del _BANNED_UNTIL[next(iter(_BANNED_UNTIL))]

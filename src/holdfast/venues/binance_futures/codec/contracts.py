@@ -31,6 +31,8 @@ class Filter(msgspec.Struct, frozen=True, rename="camel"):
     """One filter; its fields are those of all the filters that we know."""
 
     filter_type: str
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
     tick_size: Decimal | None = None
     step_size: Decimal | None = None
     min_qty: Decimal | None = None
@@ -164,6 +166,8 @@ def instrument(
         raise ConfigError(f"{row.symbol}: the venue names no {missing}")
     step = _positive(lot.step_size) or _unit(row.quantity_precision)
     known = {
+        "min_price": _positive(price.min_price),
+        "max_price": _positive(price.max_price),
         "max_qty": _positive(lot.max_qty),
         "max_market_qty": _positive(market.max_qty),
         "min_notional": _of(filters, "MIN_NOTIONAL", "notional"),

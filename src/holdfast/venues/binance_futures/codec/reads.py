@@ -13,6 +13,7 @@ from .wire import ms
 OPEN = Security.NONE
 KEY = Security.KEY
 ROWS_MAX = 1000
+FORCED_MAX = 100
 
 _TIME = Route("GET", "/fapi/v1/time", security=OPEN)
 _EXCHANGE_INFO = Route("GET", "/fapi/v1/exchangeInfo", security=OPEN)
@@ -29,6 +30,7 @@ _OPEN_ALGOS = Route("GET", "/fapi/v1/openAlgoOrders")
 _ALL_OPEN_ALGOS = Route("GET", "/fapi/v1/openAlgoOrders", cost=Cost(40))
 _ORDER = Route("GET", "/fapi/v1/order", "order.status")
 _ORDERS = Route("GET", "/fapi/v1/allOrders", cost=Cost(5))
+_FORCED_ORDERS = Route("GET", "/fapi/v1/forceOrders", cost=Cost(20))
 _POSITIONS = Route("GET", "/fapi/v3/positionRisk", "v2/account.position", Cost(5))
 _ACCOUNT = Route("GET", "/fapi/v3/account", "v2/account.status", Cost(5))
 _TRADES = Route("GET", "/fapi/v1/userTrades", cost=Cost(5))
@@ -132,6 +134,11 @@ def order_by_name(symbol: Symbol, cl_ord_id: ClOrdId) -> Call:
 def orders_from(symbol: Symbol, order_id: int) -> Call:
     """Ask for all orders, open or ended, from this id on: names for many executions at once."""
     return Call(_ORDERS, {"limit": ROWS_MAX, "orderId": order_id, "symbol": symbol})
+
+
+def forced_orders(symbol: Symbol) -> Call:
+    """Ask for the orders by which the venue itself has closed positions of late."""
+    return Call(_FORCED_ORDERS, {"limit": FORCED_MAX, "symbol": symbol})
 
 
 def positions() -> Call:
