@@ -63,6 +63,7 @@ def played(
     from ..journal import MemoryJournal, open_journal
     from ..runtime.assembly import load_strategies
     from ..runtime.replay import replay as play
+    from ..runtime.replay_said import terms_said
     from ..runtime.report import write_report
 
     feed = RecordingFeed(job.files, job.config.symbols, start_ts=job.start_ts, end_ts=job.end_ts)
@@ -87,7 +88,8 @@ def played(
 
     def write(path: Path) -> None:
         bars = _bars(feed, done)
-        write_report(path, facts(), bars=bars, session_id=done.session_id, title="Replay")
+        lines, of = terms_said(job), done.session_id
+        write_report(path, facts(), bars=bars, session_id=of, title="Replay", lines=lines)
 
     place.have(write)
     return done, _document(done, job, names, place), facts

@@ -19,18 +19,20 @@ YEARLY_FROM = timedelta(days=1)
 """From what length on a session's ratios are shown: shorter ones tell nothing of a year."""
 
 
-def write_report(
+def write_report(  # noqa: PLR0913 - what a page says beside the figures
     path: Path,
     facts: Iterable[Event],
     *,
     bars: Mapping[Symbol, Sequence[Bar]] | None = None,
     session_id: SessionId | None = None,
     title: str = "Trading session",
+    lines: Sequence[str] = (),
 ) -> SessionStats:
     """Write a session's report (None: the last session's) and return its figures.
 
     Args:
         bars: what the price charts draw; without them they draw the prices of fills.
+        lines: said under the title, behind the session's own.
 
     Raises:
         InputError: no such session is in the facts, or the file can't be written.
@@ -50,7 +52,7 @@ def write_report(
         owners = [str(fold.owner_of(fill.cl_ord_id)) for fill in fills]
         body.append(chart(symbol, price_chart((bars or {}).get(symbol, ()), fills, owners)))
     body += _tables(stats, rows)
-    document = page(title, _subtitle(stats), body, plotly_script())
+    document = page(title, [*_subtitle(stats, rows), *lines], body, plotly_script())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(document, encoding="utf-8")
@@ -126,10 +128,21 @@ def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
     return figures + others
 
 
-def _subtitle(stats: SessionStats) -> list[str]:
+def _subtitle(stats: SessionStats, rows: Rows) -> list[str]:
+    if not stats.started_ts:
+        return []
     whole = timedelta(seconds=round(stats.duration.total_seconds()))
     span = f"{_time(stats.started_ts)} to {_time(stats.ended_ts)} UTC, {whole}"
-    return [f"Session {stats.session_id or '(unnamed)'}", span] if stats.started_ts else []
+    return [f"Session {stats.session_id or '(unnamed)'}", span, *_traded_where(rows)]
+
+
+def _traded_where(rows: Rows) -> list[str]:
+    """Say which strategies traded what, as they were named, and at which venue."""
+    if (begun := rows.begun) is None:
+        return []
+    strategies = ", ".join(rows.strategies.values()) or "no strategy"
+    symbols = f" on {', '.join(begun.symbols)}" if begun.symbols else ""
+    return [f"{strategies}{symbols}, venue {begun.venue}"]
 
 
 def _tables(stats: SessionStats, rows: Rows) -> list[str]:
