@@ -162,6 +162,8 @@ def _html(figure: go.Figure, *, height: int, top: int = 16, hovermode: str = "x 
         template="none",
     )
     figure.update_xaxes(gridcolor=_GRID, linecolor=_GRID, zeroline=False)
-    figure.update_yaxes(gridcolor=_GRID, linecolor=_GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(
+        gridcolor=_GRID, linecolor=_GRID, zeroline=False, automargin=True, title_standoff=14
+    )
     figure.update_yaxes(exponentformat="none")  # a drawdown of -600µ per cent nobody reads
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG))
