@@ -95,6 +95,12 @@ def test_it_says_what_was_traded_with_which_parameters_and_where(tmp_path):
     assert "Latency 50 ms each way" in head
 
 
+def test_what_needs_a_person_stands_above_the_charts(tmp_path):
+    page, _ = written(tmp_path, session().facts)
+
+    assert page.text.index("Alarms") < page.text.index("Equity and drawdown")
+
+
 def test_a_hostile_name_is_shown_and_does_not_run(tmp_path):
     tame, _ = written(tmp_path, session().facts)
     hostile, _ = written(tmp_path, session(HOSTILE, HOSTILE).facts, title=HOSTILE)

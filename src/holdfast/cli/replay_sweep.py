@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .exit_codes import ExitCode
 from .output import print_json, print_table
-from .replaying import Place, Told, figures_of
+from .replaying import Place, Told
 from .telling import hushed
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def _fold(fold: Fold, by: str) -> Told:
 
 def _row(row: Row, by: str) -> Told:
     from ..runtime.control_wire import builtins
+    from .ending import figures_of
 
     value = row.figure(by)
     found: Told = builtins(

@@ -44,7 +44,7 @@ def write_report(  # noqa: PLR0913 - what a page says beside the figures
     if session_id is not None and not fold.was_seen:
         raise InputError(f"no session {session_id!r} in the journal")
     stats = fold.stats()
-    body = [cards(_headline(stats))]
+    body = [cards(_headline(stats)), _alarms(rows)]
     if points := fold.curve.points:
         body.append(chart("Equity and drawdown", equity_chart(points)))
     for symbol in sorted({*(bars or {}), *(fill.symbol for fill in rows.fills)}):
@@ -145,73 +145,49 @@ def _traded_where(rows: Rows) -> list[str]:
     return [f"{strategies}{symbols}, venue {begun.venue}"]
 
 
+_TRIPS = (
+    "Closed", "Symbol", "Side", "Strategy", "Held>", "Quantity>", "Entry>", "Exit>", "Fees>",
+    "Net P&L>",
+)  # fmt: skip
+_ORDERS = (
+    "Time", "Symbol", "Side", "Type", "For", "Strategy", "Quantity>", "Price>", "Filled>",
+    "Average>", "Status", "Reason*", "Id",
+)  # fmt: skip
+
+
+def _alarms(rows: Rows) -> str:
+    told = [
+        [Cell(_time(a.ts)), Cell(a.code), Cell(a.symbol), Cell(a.text)]
+        for a in reversed(rows.alarms)
+    ]
+    return table("Alarms", ["Time", "Code", "Symbol", "Text*"], told)
+
+
 def _tables(stats: SessionStats, rows: Rows) -> list[str]:
+    counts = sorted(stats.denials.items(), key=lambda item: -item[1])
+    denials = [
+        [Cell(_time(d.ts)), Cell(d.rule), Cell(d.what), Cell(d.strategy), Cell(d.reason)]
+        for d in reversed(rows.denials)
+    ]
+    trips = [_trip_row(trip) for trip in reversed(rows.trips)]
+    orders = [_order_row(row) for row in reversed(rows.orders.values())]
     return [
         _breakdown_table("Strategies", {str(k): v for k, v in stats.by_strategy.items()}),
         _breakdown_table("Symbols", {str(k): v for k, v in stats.by_symbol.items()}),
         _breakdown_table("Accounts", _by_account(stats)),
-        table(
-            "Round trips",
-            [
-                "Closed",
-                "Symbol",
-                "Side",
-                "Strategy",
-                "Held>",
-                "Quantity>",
-                "Entry>",
-                "Exit>",
-                "Fees>",
-                "Net P&L>",
-            ],
-            [_trip_row(trip) for trip in reversed(rows.trips)],
-            total=stats.total_trades,
-        ),
+        table("Round trips", _TRIPS, trips, total=stats.total_trades),
         table(
             "Denied, by rule",
             ["Rule", "Count>"],
-            [
-                [Cell(rule), Cell(f"{count:,}")]
-                for rule, count in sorted(stats.denials.items(), key=lambda item: -item[1])
-            ],
+            [[Cell(rule), Cell(f"{count:,}")] for rule, count in counts],
         ),
         table(
             "Denials",
             ["Time", "Rule", "What", "Strategy", "Reason*"],
-            [
-                [Cell(_time(d.ts)), Cell(d.rule), Cell(d.what), Cell(d.strategy), Cell(d.reason)]
-                for d in reversed(rows.denials)
-            ],
+            denials,
             total=stats.denied,
         ),
-        table(
-            "Orders",
-            [
-                "Time",
-                "Symbol",
-                "Side",
-                "Type",
-                "For",
-                "Strategy",
-                "Quantity>",
-                "Price>",
-                "Filled>",
-                "Average>",
-                "Status",
-                "Reason*",
-                "Id",
-            ],
-            [_order_row(row) for row in reversed(rows.orders.values())],
-            total=stats.orders,
-        ),
-        table(
-            "Alarms",
-            ["Time", "Code", "Symbol", "Text*"],
-            [
-                [Cell(_time(a.ts)), Cell(a.code), Cell(a.symbol), Cell(a.text)]
-                for a in reversed(rows.alarms)
-            ],
-        ),
+        table("Orders", _ORDERS, orders, total=stats.orders),
     ]
 
 
