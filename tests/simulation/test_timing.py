@@ -22,6 +22,14 @@ def test_what_a_dropped_frame_told_is_in_the_books_within_15_s():
     assert max(repairs) <= REPAIR_S_MAX
 
 
+def test_an_audit_waits_for_no_full_minute_of_the_venues_weights():
+    # Its looks had used what reads may: the next stood for 19 s, and so did a stop that lacked.
+    verdict = play(Spec(seed=185, storm_s=42, kinds=chosen(["drop_frame"])))
+
+    assert verdict.violations == ()
+    assert max(verdict.spans[REPAIR]) <= REPAIR_S_MAX
+
+
 def test_a_slow_repair_is_a_violation(monkeypatch):
     monkeypatch.setattr("holdfast.simulation.world.REPAIR_S_MAX", 0.5)
 
