@@ -15,7 +15,8 @@ from holdfast.cli.simulated import write_page
 from holdfast.simulation.batch import judge, kills_of
 from holdfast.simulation.faults import SHAPES, chosen, draw_plan
 from holdfast.simulation.spec import Spec
-from holdfast.simulation.tally import EVERY_KIND_FROM, Failure, Tally
+from holdfast.simulation.story import replay_command
+from holdfast.simulation.tally import EVERY_KIND_FROM, Failure, Tally, what_of
 
 QUICK = ["--minutes", "0.3", "--jobs", "1"]
 BOT = """
@@ -167,6 +168,13 @@ def test_a_total_of_something_else_is_not_added_to(tmp_path, capsys):
     arguments = ["--minutes", "0.4", "--jobs", "1", "--total", path]
     assert main(["simulate", "--seeds", "1", *arguments]) == ExitCode.USAGE
     assert "0.3 minutes" in capsys.readouterr().err
+
+
+def test_faults_alone_are_told_as_such_and_played_again_so():
+    spec = Spec(seed=5, storm_s=18, faults="kill", kinds=chosen(["kill"]), alone=True)
+
+    assert replay_command(spec) == "holdfast simulate --seed 5 --minutes 0.3 --faults kill --alone"
+    assert what_of(spec, "") == "0.3 minutes, kill and nobody else"
 
 
 def test_an_unknown_fault_is_answered_with_those_there_are(capsys):

@@ -33,6 +33,10 @@ def simulate(
     faults: Annotated[
         str, typer.Option("--faults", help="Kinds or groups: kill,stream. none: a calm world.")
     ] = "",
+    alone: Annotated[
+        bool,
+        typer.Option("--alone", help="The faults and nobody else: no adversaries, no meddlers."),
+    ] = False,
     strategy: Annotated[
         str, typer.Option("--strategy", help="file.py:Class or a name, instead of a wild one.")
     ] = "",
@@ -91,6 +95,7 @@ def simulate(
         faults=faults,
         strategy=strategy,
         accounts=accounts,
+        alone=alone,
         without=frozenset(_number(word) for word in without.split(",") if word),
         kills=tuple(_killing(word) for word in kills.split(",") if word),
     )
