@@ -75,6 +75,46 @@ def test_two_replays_trade_alike(capsys, bars):
     assert (first["journal"], first["report"]) == (None, None)
 
 
+TERMS = "Latency 50 ms each way; fees 0.02 % and 0.05 %; half spread 0.01 %; begun with 10,000.00"
+
+
+def head_of(found):
+    """Return what a report says before its figures, as a reader sees it."""
+    page = Path(found["report"]).read_text()
+    return page[page.rindex("<h1>") : page.rindex('<div class="cards">')].replace("&amp;", "&")
+
+
+def test_a_report_says_what_was_replayed_and_on_what_terms(capsys, bars):
+    terms = ("--latency", "50ms", "--fees", "2bp,5bp")
+    _, found = replayed(capsys, bars, *terms)
+
+    head = head_of(found)
+    assert "sma_cross on BTCUSDT, venue paper" in head
+    assert f"Recordings: {bars}" in head
+    assert TERMS in head
+
+
+@pytest.mark.parametrize("more", [(), ("--walk-forward", "2")])
+def test_a_sweeps_report_says_so_too(capsys, bars, more):
+    given = ("--from", "2025-05-04T16:30", "--latency", "50ms", "--fees", "2bp,5bp")
+    grid = ("--grid", "fast=5,10", "--jobs", "1")
+    _, found = replayed(capsys, bars, *given, *grid, *more)
+
+    head = head_of(found)
+    assert "<p>sma_cross</p>" in head
+    assert "2025-05-04 16:3" in head
+    assert f"Recordings: {bars}" in head
+    assert TERMS in head
+
+
+def test_the_contracts_own_fees_are_named_as_such(capsys, bars):
+    _, found = replayed(capsys, bars)
+
+    assert "No latency; the contract's own fees; half spread 0.01 %" in head_of(found).replace(
+        "&#x27;", "'"
+    )
+
+
 def test_people_are_told_figures_and_where_things_are(capsys, bars):
     assert main(["replay", str(bars), "--data-dir", "data"]) == 0
 
@@ -125,7 +165,7 @@ def test_the_profit_out_of_sample_is_that_of_the_folds(tmp_path):
         return Row(job, SessionStats(total_pnl=Decimal(realized), unrealized_pnl=Decimal(open_)))
 
     folds = [Fold(each, each) for each in (tested(10, -4), tested(5, 20))]
-    write_walk(tmp_path / "walk.html", folds, "pnl")
+    write_walk(tmp_path / "walk.html", folds[0].tested.job, folds, "pnl")
 
     page = (tmp_path / "walk.html").read_text()
     assert "+6.00" in page
@@ -201,6 +241,27 @@ def test_a_session_and_its_replay_are_laid_side_by_side(capsys, bars):
     assert found["drift"]["pnl_drift"] == "0"
     assert {pair["entry_bp"] for pair in found["pairs"]} == {0.0}
     assert "Session and replay" in Path(found["report"]).read_text()
+
+
+def test_the_trades_that_are_furthest_apart_are_shown_and_the_rest_counted(
+    capsys, bars, monkeypatch
+):
+    monkeypatch.setattr("holdfast.cli.replay_compare.PAIRS_SHOWN", 2)
+    run = ("run", "--feed", bars, "-s", "sma_cross", "--speed", "max", "--data-dir", "data")
+    told(capsys, *run)
+    tighter = ("--set", "position_size_pct=0.09")
+
+    code = main(
+        ["replay", str(bars), "--compare", "last", "--data-dir", "data", "--no-report", *tighter]
+    )
+
+    assert code == 0
+    out = capsys.readouterr().out
+    code, found = told(capsys, "replay", bars, "--compare", "last", "--data-dir", "data", *tighter)
+    apart = sorted((abs(Decimal(pair["pnl"])) for pair in found["pairs"]), reverse=True)
+    shown = [abs(Decimal(line.split()[-1])) for line in out.splitlines() if " BTCUSDT " in line]
+    assert f"the 2 of {len(apart)} trades that are furthest apart" in out
+    assert sorted(shown, reverse=True) == [round(pnl, 2) for pnl in apart[:2]]
 
 
 def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -197,6 +198,28 @@ async def test_the_back_door_wants_its_token_where_it_has_one():
         )
 
         assert [each.status for each in (closed, wrong, right)] == [401, 401, 200]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Host": ""}]
+)
+async def test_a_page_in_a_browser_of_this_machine_can_not_use_the_back_door(headers):
+    async with rest_desk() as desk:
+        body = '{"account":"test","amount":"-9000"}'
+        asked = await desk.raw("POST", "/admin/deposit", body=body, headers=headers)
+        read = await desk.raw("GET", "/admin/truth", headers=headers)
+        balance = (await desk.call("GET", "/fapi/v3/balance")).body[0]["balance"]
+
+        assert [asked.status, read.status] == [401, 401]
+        assert Decimal(balance) == 10_000
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:9000", "127.0.0.1:1", "[::1]:9000"])
+async def test_the_back_door_opens_to_each_name_of_the_loopback(host):
+    async with rest_desk() as desk:
+        read = await desk.raw("GET", "/admin/truth", headers={"Host": host})
+
+        assert read.status == 200
 
 
 async def test_what_one_request_sets_off_is_heard_whole_and_in_order():

@@ -83,6 +83,24 @@ def test_it_shows_figures_charts_and_tables(tmp_path):
     assert "triangle-up" in "".join(page.scripts)
 
 
+def test_it_says_what_was_traded_with_which_parameters_and_where(tmp_path):
+    ledger = session()
+    for name, given in (("sma_cross", "sma_cross:fast=5,slow=20"), ("rsi", "rsi:period=14")):
+        ledger.add(ev.StrategyStarted, strategy_id=StrategyId(name), description=given)
+
+    page, _ = written(tmp_path, ledger.facts, lines=["Latency 50 ms each way"])
+
+    head = page.text[: page.text.index("Total P&L")]
+    assert "sma_cross:fast=5,slow=20, rsi:period=14 on BTCUSDT, ETHUSDT, venue paper" in head
+    assert "Latency 50 ms each way" in head
+
+
+def test_what_needs_a_person_stands_above_the_charts(tmp_path):
+    page, _ = written(tmp_path, session().facts)
+
+    assert page.text.index("Alarms") < page.text.index("Equity and drawdown")
+
+
 def test_a_hostile_name_is_shown_and_does_not_run(tmp_path):
     tame, _ = written(tmp_path, session().facts)
     hostile, _ = written(tmp_path, session(HOSTILE, HOSTILE).facts, title=HOSTILE)

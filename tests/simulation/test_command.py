@@ -11,10 +11,12 @@ import pytest
 from holdfast.cli import main
 from holdfast.cli import simulate as command
 from holdfast.cli.exit_codes import ExitCode
+from holdfast.cli.simulated import write_page
 from holdfast.simulation.batch import judge, kills_of
 from holdfast.simulation.faults import SHAPES, chosen, draw_plan
 from holdfast.simulation.spec import Spec
-from holdfast.simulation.tally import EVERY_KIND_FROM, Tally
+from holdfast.simulation.story import replay_command
+from holdfast.simulation.tally import EVERY_KIND_FROM, Failure, Tally, what_of
 
 QUICK = ["--minutes", "0.3", "--jobs", "1"]
 BOT = """
@@ -97,6 +99,48 @@ def test_a_bot_hears_bars_of_a_minute(tmp_path, capsys):
     assert int(wishes) >= 2 * 3
 
 
+@pytest.mark.parametrize("which", [["--seeds", "2"], ["--seed", "1"]])
+def test_a_report_is_left_as_a_page(tmp_path, capsys, which):
+    bot, page = tmp_path / "bot.py", tmp_path / "reports" / "r.html"
+    bot.write_text(BOT)
+    arguments = [*which, *QUICK, "--strategy", f"{bot}:Bot", "--report", str(page)]
+
+    assert main(["simulate", *arguments]) == ExitCode.OK
+
+    text = page.read_text()
+    for said in (
+        "Your strategy would have survived",
+        f"0.3 minutes, all faults, {bot}:Bot",
+        "What your strategy did",
+        '<td class=" ">fills</td>',
+        "Faults that struck",
+        "start to trading",
+    ):
+        assert said in text
+    assert "Runs that failed" not in text
+
+
+def test_a_report_names_what_failed_and_how_to_play_it_again(tmp_path):
+    spec = Spec(seed=1, storm_s=18, faults="kill", kinds=chosen(["kill"]))
+    failed = Failure(seed=7, violations=("stops: of <b>x</b>",))
+    write_page(tmp_path / "r.html", Tally(runs=3, failures=1, failed=[failed]), spec, ())
+
+    text = (tmp_path / "r.html").read_text()
+    assert "1 of 3 runs failed" in text
+    assert "stops: of &lt;b&gt;x&lt;/b&gt;" in text
+    assert "holdfast simulate --seed 7 --minutes 0.3 --faults kill" in text
+
+
+def test_a_report_that_can_not_be_written_costs_no_verdict(tmp_path, capsys):
+    there = tmp_path / "file"
+    there.write_text("")
+
+    assert main(["simulate", "--seed", "5", *QUICK, "--report", str(there / "r.html")]) == 0
+    told = capsys.readouterr()
+    assert "no report" in told.err
+    assert "Survived 1 run:" in told.out
+
+
 def test_a_bot_that_is_not_there_is_told_before_anything_runs(tmp_path, capsys):
     path = tmp_path / "bot.py"
     path.write_text(BOT)
@@ -124,6 +168,13 @@ def test_a_total_of_something_else_is_not_added_to(tmp_path, capsys):
     arguments = ["--minutes", "0.4", "--jobs", "1", "--total", path]
     assert main(["simulate", "--seeds", "1", *arguments]) == ExitCode.USAGE
     assert "0.3 minutes" in capsys.readouterr().err
+
+
+def test_faults_alone_are_told_as_such_and_played_again_so():
+    spec = Spec(seed=5, storm_s=18, faults="kill", kinds=chosen(["kill"]), alone=True)
+
+    assert replay_command(spec) == "holdfast simulate --seed 5 --minutes 0.3 --faults kill --alone"
+    assert what_of(spec, "") == "0.3 minutes, kill and nobody else"
 
 
 def test_an_unknown_fault_is_answered_with_those_there_are(capsys):

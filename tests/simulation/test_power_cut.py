@@ -21,10 +21,13 @@ from .power.replay import build, cut, promised, record
 CUTS = int(os.environ.get("HOLDFAST_POWER_CUTS", "60"))
 """How often the power goes in each test; more by hand."""
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("cc") is None,
-    reason="writes are written down by a library that a C compiler makes, on Linux",
-)
+pytestmark = [
+    pytest.mark.timeout(max(120, CUTS)),  # seconds: one for each cut, where more are asked for
+    pytest.mark.skipif(
+        sys.platform != "linux" or shutil.which("cc") is None,
+        reason="writes are written down by a library that a C compiler makes, on Linux",
+    ),
+]
 
 
 @pytest.fixture

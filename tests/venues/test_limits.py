@@ -136,13 +136,15 @@ def test_nothing_leaves_before_the_end_of_a_ban(length_ms, steps):
 def test_each_urgency_leaves_room_to_the_more_urgent():
     taken = budget()
     reads = spend_all(taken, CANCEL, Urgency.READ)
+    audits = spend_all(taken, CANCEL, Urgency.AUDIT)
     trades = spend_all(taken, CANCEL, Urgency.TRADE)
     protections = spend_all(taken, CANCEL, Urgency.PROTECT)
 
     assert reads == int(2400 * IN_USE * 0.6)
-    assert trades > 500
+    assert audits > 300
+    assert trades > 200
     assert protections > 300
-    assert reads + trades + protections == int(2400 * IN_USE)
+    assert reads + audits + trades + protections == int(2400 * IN_USE)
 
 
 def test_what_an_order_costs_is_taken_of_all_limits_or_of_none():

@@ -76,6 +76,32 @@ def books_code(books: BooksReport | None) -> ExitCode:
     return ExitCode.ALARM if books.differences else ExitCode.OK
 
 
+def figures_of(stats: SessionStats) -> dict[str, Any]:
+    """Return the figures, each under its name in a document."""
+    return {
+        "signals": stats.signals,
+        "denied": stats.denied,
+        "denials": stats.denials,
+        "denial_reasons": stats.denial_reasons,
+        "orders": stats.orders,
+        "rejected": stats.rejected,
+        "fills": stats.fills,
+        "trades": stats.total_trades,
+        "win_rate": stats.win_rate,
+        "profit_factor": stats.profit_factor,
+        "sharpe_ratio": stats.sharpe_ratio,
+        "sortino_ratio": stats.sortino_ratio,
+        "max_drawdown": stats.max_drawdown,
+        "pnl": stats.total_pnl,
+        "realized": stats.realized_pnl,
+        "unrealized": stats.unrealized_pnl,
+        "fees": stats.fees,
+        "funding": stats.funding,
+        "equity_start": stats.equity_start,
+        "equity_end": stats.equity_end,
+    }
+
+
 def finish(
     service: LiveTradingService, ending: Ending, report: Path | None, *, wants_report: bool
 ) -> Result:
@@ -95,26 +121,8 @@ def finish(
             "feed_duration_s": figures.duration.total_seconds(),
             "started_at": session.started_at,
             "stopped_at": session.stopped_at,
-            "signals": figures.signals,
-            "denied": figures.denied,
-            "denials": figures.denials,
-            "denial_reasons": figures.denial_reasons,
-            "orders": figures.orders,
-            "rejected": figures.rejected,
-            "fills": figures.fills,
-            "trades": figures.total_trades,
-            "win_rate": figures.win_rate,
-            "profit_factor": figures.profit_factor,
-            "sharpe_ratio": figures.sharpe_ratio,
-            "sortino_ratio": figures.sortino_ratio,
+            **figures_of(figures),
             "max_drawdown": session.max_drawdown,
-            "pnl": figures.total_pnl,
-            "realized": figures.realized_pnl,
-            "unrealized": figures.unrealized_pnl,
-            "fees": figures.fees,
-            "funding": figures.funding,
-            "equity_start": figures.equity_start,
-            "equity_end": figures.equity_end,
             "books": {
                 "positions_diff": books.positions_diff if books else None,
                 "balance_diff": books.balance_diff if books else None,

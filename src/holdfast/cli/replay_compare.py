@@ -44,7 +44,7 @@ def compared(
     done, document, facts = played(job, names, alone, is_quiet=as_json)
     drift = compare(session.trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
-    place.have(lambda path: write_drift(path, drift, title))
+    place.have(lambda path: write_drift(path, job, drift, title))
     document |= {
         "compared": session.session_id,
         "report": str(place.report) if place.report else None,
@@ -75,7 +75,9 @@ def _print_drift(title: str, drift: Drift, summary: Told) -> None:
     from ..runtime.views import when
 
     rows = []
-    for pair in drift.pairs[-PAIRS_SHOWN:]:
+    if len(drift.pairs) > PAIRS_SHOWN:
+        title += f": the {PAIRS_SHOWN} of {len(drift.pairs)} trades that are furthest apart"
+    for pair in drift.furthest(PAIRS_SHOWN):
         trip = pair.session or pair.replay
         assert trip is not None, "a pair has a side"
         there = "both" if pair.session and pair.replay else "session" if pair.session else "replay"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .exit_codes import ExitCode
 from .output import print_json, print_table
-from .replaying import Place, Told, figures_of
+from .replaying import Place, Told
 from .telling import hushed
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def swept(
             rows.append(row)
             advance()
     rows = sorted(in_order(rows, axes), key=lambda row: -row.figure(by))
-    place.have(lambda path: write_sweep(path, axes, rows, by))
+    place.have(lambda path: write_sweep(path, job, axes, rows, by))
     report = str(place.report) if place.report else None
     if as_json:
         print_json({"points": [_row(row, by) for row in rows], "by": by, "report": report})
@@ -73,7 +73,7 @@ def walked(
     size = len(cuts) * (math.prod(len(values) for values in axes.values()) + 1)
     with counting(size, is_quiet=as_json) as advance, hushed():
         folds = walk_forward(job, axes, cuts, by=by, workers=workers, on_row=lambda _: advance())
-    place.have(lambda path: write_walk(path, folds, by))
+    place.have(lambda path: write_walk(path, job, folds, by))
     report = str(place.report) if place.report else None
     if as_json:
         told = [_fold(fold, by) for fold in folds]
@@ -101,6 +101,7 @@ def _fold(fold: Fold, by: str) -> Told:
 
 def _row(row: Row, by: str) -> Told:
     from ..runtime.control_wire import builtins
+    from .ending import figures_of
 
     value = row.figure(by)
     found: Told = builtins(

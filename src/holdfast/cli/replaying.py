@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..model.values import Symbol
     from ..runtime.replay import Replayed
     from ..runtime.replay_sweep import Job
-    from ..stats import SessionStats
 
     Facts = Callable[[], Iterator[Event]]
 
@@ -63,6 +62,7 @@ def played(
     from ..journal import MemoryJournal, open_journal
     from ..runtime.assembly import load_strategies
     from ..runtime.replay import replay as play
+    from ..runtime.replay_said import terms_said
     from ..runtime.report import write_report
 
     feed = RecordingFeed(job.files, job.config.symbols, start_ts=job.start_ts, end_ts=job.end_ts)
@@ -87,7 +87,8 @@ def played(
 
     def write(path: Path) -> None:
         bars = _bars(feed, done)
-        write_report(path, facts(), bars=bars, session_id=done.session_id, title="Replay")
+        lines, of = terms_said(job), done.session_id
+        write_report(path, facts(), bars=bars, session_id=of, title="Replay", lines=lines)
 
     place.have(write)
     return done, _document(done, job, names, place), facts
@@ -124,6 +125,7 @@ def _bars(feed: RecordingFeed, done: Replayed) -> dict[Symbol, Sequence[Bar]]:
 def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) -> Told:
     from ..runtime.control_wire import builtins
     from ..runtime.views import when
+    from .ending import figures_of
 
     stats, books = done.figures, done.books
     found: Told = builtins(
@@ -167,32 +169,6 @@ def code_of(done: Replayed) -> ExitCode:
     elif not done.stopped:
         return code
     return ExitCode.SESSION_ERROR
-
-
-def figures_of(stats: SessionStats) -> Told:
-    """Return the figures under the names that `run --json` gives them."""
-    return {
-        "signals": stats.signals,
-        "denied": stats.denied,
-        "denials": stats.denials,
-        "denial_reasons": stats.denial_reasons,
-        "orders": stats.orders,
-        "rejected": stats.rejected,
-        "fills": stats.fills,
-        "trades": stats.total_trades,
-        "win_rate": stats.win_rate,
-        "profit_factor": stats.profit_factor,
-        "sharpe_ratio": stats.sharpe_ratio,
-        "sortino_ratio": stats.sortino_ratio,
-        "max_drawdown": stats.max_drawdown,
-        "pnl": stats.total_pnl,
-        "realized": stats.realized_pnl,
-        "unrealized": stats.unrealized_pnl,
-        "fees": stats.fees,
-        "funding": stats.funding,
-        "equity_start": stats.equity_start,
-        "equity_end": stats.equity_end,
-    }
 
 
 def _books(books: dict[str, str | None]) -> str:

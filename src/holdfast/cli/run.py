@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..model.config import LoadedConfig
     from ..runtime.service import LiveTradingService
     from .driving import Ending
+    from .ending import Result
     from .happenings import View
 
 DEFAULT_STRATEGY = "sma_cross"
@@ -149,10 +150,16 @@ def _run(
             )
         )
         service, ending = execute(_session(loaded, view, seconds, redactor.hide))
-        from .ending import Result, finish
+        from .ending import finish
 
-        result: Result = finish(service, ending, report, wants_report=wants_report)
+        result = finish(service, ending, report, wants_report=wants_report)
     code = _exit_code(ending, service)
+    _tell(result, code, as_json=as_json)
+    return code
+
+
+def _tell(result: Result, code: ExitCode, *, as_json: bool) -> None:
+    """Tell how it ended; where nobody reads any more, entry.py ends with the code all the same."""
     try:
         if as_json:
             print_json(result.document)
@@ -165,7 +172,6 @@ def _run(
         unread = BrokenPipeError()  # how a session ended does not depend on who reads it
         unread.exit_code = code  # type: ignore[attr-defined]  # entry.py ends with it
         raise unread from error
-    return code
 
 
 def _exit_code(ending: Ending, service: LiveTradingService) -> ExitCode:

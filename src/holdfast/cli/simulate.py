@@ -12,6 +12,7 @@ import typer
 from ..model.errors import InputError
 from .exit_codes import ExitCode
 from .output import print_json, print_pairs, print_table
+from .simulated import span_of, survived, times_of, world_rows, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,10 @@ def simulate(
     faults: Annotated[
         str, typer.Option("--faults", help="Kinds or groups: kill,stream. none: a calm world.")
     ] = "",
+    alone: Annotated[
+        bool,
+        typer.Option("--alone", help="The faults and nobody else: no adversaries, no meddlers."),
+    ] = False,
     strategy: Annotated[
         str, typer.Option("--strategy", help="file.py:Class or a name, instead of a wild one.")
     ] = "",
@@ -62,6 +67,9 @@ def simulate(
         Path | None,
         typer.Option("--total", help="Add to this file, and go on with the seed behind its last."),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write an HTML report there.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")] = False,
 ) -> int:
     """Run the engine, the adapter and the journal against a hostile exchange, network and disk.
@@ -87,14 +95,17 @@ def simulate(
         faults=faults,
         strategy=strategy,
         accounts=accounts,
+        alone=alone,
         without=frozenset(_number(word) for word in without.split(",") if word),
         kills=tuple(_killing(word) for word in kills.split(",") if word),
     )
     if seed is not None and not (exhaustive or pairs):
-        return _play_one(base, as_json=json)
+        return _play_one(base, report, as_json=json)
     mode = "pairs" if pairs else "exhaustive" if exhaustive else ""
     batch = Batch(base, 1 if seed is not None else seeds, mode, every, jobs or os.cpu_count() or 1)
     tally = _sweep(batch, is_quiet=json) if total is None else _go_on(batch, total, is_quiet=json)
+    if report is not None:
+        write_page(report, tally, base, tally.idle_kinds(base.kinds))
     return _tell(tally, base, as_json=json)
 
 
@@ -192,7 +203,7 @@ def _sweep(batch: Batch, *, is_quiet: bool) -> Tally:
         def hear(verdict: Verdict) -> bool:
             tally.add(verdict)
             speed = tally.runs / max(time.monotonic() - began, 1e-9)
-            told = f"{_span(tally.seconds)}, {speed:.1f} runs/s, {tally.failures} failed"
+            told = f"{span_of(tally.seconds)}, {speed:.1f} runs/s, {tally.failures} failed"
             progress.update(task, advance=1, told=told)
             return tally.failures < FAILURES_MAX
 
@@ -212,16 +223,18 @@ def _tell(tally: Tally, base: Spec, *, as_json: bool) -> int:
     if as_json:
         print_json(tally.document(base.kinds) | {"exit_code": int(code)})
         return code
-    print_pairs("What the world did", _world_rows(tally))
+    print_pairs("What the world did", world_rows(tally))
     rows = [(name, f"{count:,}") for name, count in sorted(tally.fired.items()) if count]
     print_table("Faults that struck", ("fault", "times>"), rows)
-    print_table("How long it took", ("what", "times>", "half>", "99 %>", "longest>"), _times(tally))
+    print_table(
+        "How long it took", ("what", "times>", "half>", "99 %>", "longest>"), times_of(tally)
+    )
     if base.strategy:
         _tell_deeds(tally)
     if idle:
         print(f"These never struck, so the batch proves nothing of them: {', '.join(idle)}")
     if not tally.failures:
-        print(_survived(tally, base.strategy))
+        print(survived(tally, base.strategy))
         return code
     print(f"{tally.failures} of {tally.runs} runs failed: {dict(tally.oracles)}")
     for failure in tally.failed[:SHOWN_MAX]:
@@ -235,67 +248,9 @@ def _code_of(tally: Tally, strategy: str) -> ExitCode:
     return ExitCode.UNEXPECTED if tally.failures or fell_short else ExitCode.OK
 
 
-def _world_rows(tally: Tally) -> list[tuple[str, str]]:
-    return [
-        ("runs", f"{tally.runs:,}"),
-        ("simulated time", _span(tally.seconds)),
-        ("orders at the exchange", f"{tally.orders:,}"),
-        ("fills", f"{tally.fills:,}"),
-        ("journal writes", f"{tally.writes:,}"),
-        ("starts of the process", f"{tally.lives:,}"),
-        ("strategies taken off", f"{tally.facts.get('StrategyStopped', 0):,}"),
-        ("longest time to rest", f"{tally.longest_rest_s} s"),
-        ("work for each run", f"{tally.cpu_s / max(tally.runs, 1):.2f} s"),
-    ]
-
-
-def _times(tally: Tally) -> list[tuple[str, ...]]:
-    return [
-        (
-            name,
-            f"{tally.count_of(name):,}",
-            *(f"{tally.late(share, name):.1f} s" for share in (0.5, 0.99, 1.0)),
-        )
-        for name in sorted(tally.times)
-    ]
-
-
-def _span(seconds: float) -> str:
-    days = seconds / 86_400
-    if days >= 365:
-        return f"{days / 365:.2f} years"
-    return f"{days:.2f} days" if days >= 1 else f"{days * 24:.2f} hours"
-
-
 def _tell_deeds(tally: Tally) -> None:
     rows = [(name, f"{count:,}") for name, count in sorted(tally.deeds.items())]
     print_table("What your strategy did", ("deed", "times>"), rows)
-
-
-def _survived(tally: Tally, strategy: str = "") -> str:
-    kept = (
-        f"Survived {_runs(tally)}: no order lost or doubled, positions and balances equal "
-        "to the last digit, every stop where it belongs."
-    )
-    if not strategy:
-        return kept
-    if tally.was_taken_off:
-        return (
-            f"The account survived {_runs(tally)}; your strategy did not: it failed, was "
-            "taken off, and its positions were left to their stops. See above for its errors."
-        )
-    if tally.tried_nothing:
-        done = "had no fill" if tally.deeds.get("wishes") else "wished for nothing"
-        return (
-            f"Nothing was tried: in {_runs(tally)} your strategy {done}. Its bars are as long as "
-            "its timeframes say, 5 s where it names none, and a run of --minutes has few of them: "
-            "give it longer runs, or shorter windows."
-        )
-    return f"{kept}\nYour strategy would have survived; whether it earns, nobody asked."
-
-
-def _runs(tally: Tally) -> str:
-    return "1 run" if tally.runs == 1 else f"{tally.runs:,} runs"
 
 
 def _tell_failure(spec: Spec) -> None:
@@ -321,7 +276,7 @@ def _tell_failure(spec: Spec) -> None:
     print(f"Play it again: {replay_command(small.spec)}")
 
 
-def _play_one(spec: Spec, *, as_json: bool) -> int:
+def _play_one(spec: Spec, report: Path | None, *, as_json: bool) -> int:
     from ..simulation.batch import judge
     from ..simulation.story import replay_command, story_of
     from ..simulation.tally import Tally
@@ -330,11 +285,13 @@ def _play_one(spec: Spec, *, as_json: bool) -> int:
     tally = Tally()
     tally.add(verdict)
     code = _code_of(tally, spec.strategy)
+    if report is not None:
+        write_page(report, tally, spec, ())
     if as_json:
         document = tally.document(()) | {"seed": spec.seed, "journal_hash": verdict.head}
         print_json(document | {"replay": replay_command(spec), "exit_code": int(code)})
         return code
-    print_pairs(f"Seed {spec.seed}", [*_world_rows(tally), ("journal hash", verdict.head)])
+    print_pairs(f"Seed {spec.seed}", [*world_rows(tally), ("journal hash", verdict.head)])
     for fault in verdict.plan:
         mark = " (left out)" if fault.number in spec.without else ""
         print(f"  #{fault.number:<3} {fault}{mark}")
@@ -346,5 +303,5 @@ def _play_one(spec: Spec, *, as_json: bool) -> int:
         for line in story_of(verdict):
             print(f"  {line}")
     else:
-        print(_survived(tally, spec.strategy))
+        print(survived(tally, spec.strategy))
     return code

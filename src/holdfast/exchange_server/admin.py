@@ -1,6 +1,7 @@
 """The back door for those who test against the exchange: its books, its faults, its market.
 
-Beyond the loopback it opens to the token alone (`Authorization: Bearer TOKEN`).
+Beyond the loopback it opens to the token alone (`Authorization: Bearer TOKEN`), and so it does to
+pages in a browser of this machine: they say where they come from, or ask under a name of their own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -50,7 +52,7 @@ def is_allowed(request: web.Request, token: str) -> bool:
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if token and hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
         return True
-    return not token and _is_loopback(request.remote)
+    return not token and _is_loopback(request.remote) and not _is_of_a_page(request)
 
 
 def _is_loopback(address: str | None) -> bool:
@@ -58,6 +60,14 @@ def _is_loopback(address: str | None) -> bool:
         return ipaddress.ip_address(address or "").is_loopback
     except ValueError:
         return False
+
+
+def _is_of_a_page(request: web.Request) -> bool:
+    try:
+        name = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+    except ValueError:
+        return True
+    return "Origin" in request.headers or not (name == "localhost" or _is_loopback(name))
 
 
 async def show_faults(venue: Venue, _request: web.Request) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from uuid import uuid4
@@ -98,6 +98,30 @@ def _own_for(config: TradingConfig, books: Sequence[Path | None], now: int) -> O
     return own_journal(config, epoch_at(now))
 
 
+def _wirings(
+    config: TradingConfig,
+    state: State,
+    feed: Feed,
+    clock: Clock,
+    wanted: Mapping[AccountId, tuple[Symbol, ...]],
+) -> Callable[[AccountId], Wiring]:
+    """Return what each account's venue is opened with, by the account's name."""
+    listed = functools.cache(feed.instruments)
+
+    def wired(name: AccountId) -> Wiring:
+        return Wiring(
+            config=config.of_account(name),
+            account=name,
+            clock=clock,
+            symbols=wanted[name],
+            known=state.known_to(name),
+            instruments=listed,
+            is_listed=feed.is_live,
+        )
+
+    return wired
+
+
 async def assemble(  # noqa: PLR0913 - what may be given instead of what is configured
     config: TradingConfig,
     symbols: Sequence[Symbol],
@@ -142,20 +166,9 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         market = msgspec.structs.replace(market, books=market.books or books)
         feed = feed or _open_feed(market, config, state, is_resumed=is_resumed)
         clock = clock or _clock(config, feed, state if is_resumed else None)
-        listed = functools.cache(feed.instruments)
-        wanted = symbols_by_account(config, tuple(symbols))
+        wired = _wirings(config, state, feed, clock, symbols_by_account(config, tuple(symbols)))
         for name, open_venue in given.items():
-            settings = config.of_account(name)
-            wiring = Wiring(
-                config=settings,
-                account=name,
-                clock=clock,
-                symbols=wanted[name],
-                known=state.known_to(name),
-                instruments=listed,
-                is_listed=feed.is_live,
-            )
-            venues.append(open_venue(wiring))
+            venues.append(open_venue(wired(name)))
             _check_time(feed, venues[-1])
             _check_market(market, venues[-1])
             check_one_market(config, market, venues[-1])

@@ -92,7 +92,15 @@ class Drift:
 
     def both(self) -> list[Pair]:
         """Return the trades that both made."""
-        return [each for each in self.pairs if each.session and each.replay]
+        return [each for each in self.pairs if _is_in_both(each)]
+
+    def furthest(self, count: int) -> list[Pair]:
+        """Return the trades whose profits are furthest apart, in order of time.
+
+        Those that only one of them made come before all others.
+        """
+        far = sorted(self.pairs, key=lambda each: (_is_in_both(each), -abs(each.pnl)))[:count]
+        return sorted(far, key=_entry)
 
     def summary(self) -> dict[str, object]:
         """Return the figures: counts, mean drifts over the trades of both, profits."""
@@ -188,6 +196,10 @@ def compare(session: Iterable[RoundTrip], replay: Iterable[RoundTrip]) -> Drift:
         for pair in _pairs(real.get(kind, []), made.get(kind, []))
     ]
     return Drift(sorted(pairs, key=_entry))
+
+
+def _is_in_both(pair: Pair) -> bool:
+    return pair.session is not None and pair.replay is not None
 
 
 def _entry(pair: Pair) -> int:

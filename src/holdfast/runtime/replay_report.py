@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 from ..model.errors import InputError
-from ..model.values import NS_PER_S, plain
+from ..model.values import plain
 from ..stats import RoundTrip
 from .replay_compare import Drift, Pair
-from .replay_sweep import Fold, Row, written
+from .replay_said import job_said, terms_said, time_said
+from .replay_sweep import Fold, Job, Row, written
 from .report_page import Cell, cards, chart, page, table
 
 COLUMNS = (
@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def write_sweep(
-    path: Path, axes: Mapping[str, Sequence[str]], rows: Sequence[Row], by: str
+    path: Path, job: Job, axes: Mapping[str, Sequence[str]], rows: Sequence[Row], by: str
 ) -> None:
     """Write a sweep's page: a heat map where there are two axes, a line for one, and a table."""
     from .report_charts import plotly_script  # noqa: PLC0415 - half a second to import
@@ -38,36 +38,39 @@ def write_sweep(
             [[*(Cell(value) for _, value in row.job.point), *_cells(row)] for row in ranked],
         )
     )
-    _write(path, page("Parameter sweep", [f"{len(rows)} replays"], body, plotly_script()))
+    said = [f"{len(rows)} replays", *job_said(job, [row.figures for row in rows])]
+    _write(path, page("Parameter sweep", said, body, plotly_script()))
 
 
-def write_walk(path: Path, folds: Sequence[Fold], by: str) -> None:
+def write_walk(path: Path, job: Job, folds: Sequence[Fold], by: str) -> None:
     """Write a walk-forward's page."""
     rows = []
     for fold in folds:
         given = ", ".join(f"{name}={value}" for name, value in fold.tested.job.point)
-        span = f"{_time(fold.tested.job.start_ts)} to {_time(fold.tested.job.end_ts or 0)}"
+        span = f"{time_said(fold.tested.job.start_ts)} to {time_said(fold.tested.job.end_ts or 0)}"
         trained = Cell(f"{fold.trained.figure(by):,.4g}")
         rows.append([Cell(span), Cell(given), trained, *_cells(fold.tested)])
     total = sum((_profit(fold.tested) for fold in folds), Decimal(0))
     said = [("Folds", Cell(f"{len(folds)}")), ("Profit out of sample", _signed(total))]
     titles = ["Tested", "Best in training", f"{by} in training>", *COLUMNS]
-    _write(path, page("Walk-forward", [], [cards(said), table("Folds", titles, rows)], ""))
+    lines = job_said(job, [each.figures for fold in folds for each in (fold.trained, fold.tested)])
+    _write(path, page("Walk-forward", lines, [cards(said), table("Folds", titles, rows)], ""))
 
 
-def write_drift(path: Path, drift: Drift, title: str) -> None:
+def write_drift(path: Path, job: Job, drift: Drift, title: str) -> None:
     """Write a comparison's page."""
     said = [
         (name.replace("_", " ").capitalize(), Cell(_told(value)))
         for name, value in drift.summary().items()
     ]
     columns = [
-        "Entered", "Symbol", "Side", "Strategy", "Quantity>", "Entry>", "Replay's>", "Later, ms>",
-        "Worse, bp>", "Exit>", "Replay's>", "Later, ms>", "Worse, bp>", "Net P&L>", "Replay's>",
+        "Entered", "Symbol", "Side", "Strategy", "Quantity>", "Net P&L>", "Replay's>", "Entry>",
+        "Replay's>", "Later, ms>", "Worse, bp>", "Exit>", "Replay's>", "Later, ms>", "Worse, bp>",
     ]  # fmt: skip
     rows = [_pair_row(pair) for pair in drift.pairs]
+    lines = [title, *terms_said(job)]
     _write(
-        path, page("Session and replay", [title], [cards(said), table("Trades", columns, rows)], "")
+        path, page("Session and replay", lines, [cards(said), table("Trades", columns, rows)], "")
     )
 
 
@@ -76,11 +79,13 @@ def _pair_row(pair: Pair) -> list[Cell]:
     trip = real or made
     assert trip is not None, "a pair has a side"
     return [
-        Cell(_time(trip.entry_ts)),
+        Cell(time_said(trip.entry_ts)),
         Cell(trip.symbol),
         Cell("long" if trip.side.sign > 0 else "short"),
         Cell(trip.strategy_id),
         Cell(plain(trip.qty)),
+        _signed(real.net_pnl) if real else Cell("none"),
+        _signed(made.net_pnl) if made else Cell("none"),
         _price(real, "entry_price"),
         _price(made, "entry_price"),
         Cell(_told(pair.entry_ms)),
@@ -89,8 +94,6 @@ def _pair_row(pair: Pair) -> list[Cell]:
         _price(made, "exit_price"),
         Cell(_told(pair.exit_ms)),
         Cell(_told(pair.exit_bp)),
-        _signed(real.net_pnl) if real else Cell("none"),
-        _signed(made.net_pnl) if made else Cell("none"),
     ]
 
 
@@ -149,10 +152,6 @@ def _profit(row: Row) -> Decimal:
 def _signed(amount: Decimal) -> Cell:
     tone = "good" if amount > 0 else "bad" if amount < 0 else ""
     return Cell(f"{amount:+,.2f}" if amount else "0.00", tone)
-
-
-def _time(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts // NS_PER_S, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _write(path: Path, document: str) -> None:

@@ -19,18 +19,20 @@ YEARLY_FROM = timedelta(days=1)
 """From what length on a session's ratios are shown: shorter ones tell nothing of a year."""
 
 
-def write_report(
+def write_report(  # noqa: PLR0913 - what a page says beside the figures
     path: Path,
     facts: Iterable[Event],
     *,
     bars: Mapping[Symbol, Sequence[Bar]] | None = None,
     session_id: SessionId | None = None,
     title: str = "Trading session",
+    lines: Sequence[str] = (),
 ) -> SessionStats:
     """Write a session's report (None: the last session's) and return its figures.
 
     Args:
         bars: what the price charts draw; without them they draw the prices of fills.
+        lines: said under the title, behind the session's own.
 
     Raises:
         InputError: no such session is in the facts, or the file can't be written.
@@ -42,7 +44,7 @@ def write_report(
     if session_id is not None and not fold.was_seen:
         raise InputError(f"no session {session_id!r} in the journal")
     stats = fold.stats()
-    body = [cards(_headline(stats))]
+    body = [cards(_headline(stats)), _alarms(rows)]
     if points := fold.curve.points:
         body.append(chart("Equity and drawdown", equity_chart(points)))
     for symbol in sorted({*(bars or {}), *(fill.symbol for fill in rows.fills)}):
@@ -50,7 +52,7 @@ def write_report(
         owners = [str(fold.owner_of(fill.cl_ord_id)) for fill in fills]
         body.append(chart(symbol, price_chart((bars or {}).get(symbol, ()), fills, owners)))
     body += _tables(stats, rows)
-    document = page(title, _subtitle(stats), body, plotly_script())
+    document = page(title, [*_subtitle(stats, rows), *lines], body, plotly_script())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(document, encoding="utf-8")
@@ -126,79 +128,66 @@ def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
     return figures + others
 
 
-def _subtitle(stats: SessionStats) -> list[str]:
+def _subtitle(stats: SessionStats, rows: Rows) -> list[str]:
+    if not stats.started_ts:
+        return []
     whole = timedelta(seconds=round(stats.duration.total_seconds()))
     span = f"{_time(stats.started_ts)} to {_time(stats.ended_ts)} UTC, {whole}"
-    return [f"Session {stats.session_id or '(unnamed)'}", span] if stats.started_ts else []
+    return [f"Session {stats.session_id or '(unnamed)'}", span, *_traded_where(rows)]
+
+
+def _traded_where(rows: Rows) -> list[str]:
+    """Say which strategies traded what, as they were named, and at which venue."""
+    if (begun := rows.begun) is None:
+        return []
+    strategies = ", ".join(rows.strategies.values()) or "no strategy"
+    symbols = f" on {', '.join(begun.symbols)}" if begun.symbols else ""
+    return [f"{strategies}{symbols}, venue {begun.venue}"]
+
+
+_TRIPS = (
+    "Closed", "Symbol", "Side", "Strategy", "Held>", "Quantity>", "Entry>", "Exit>", "Fees>",
+    "Net P&L>",
+)  # fmt: skip
+_ORDERS = (
+    "Time", "Symbol", "Side", "Type", "For", "Strategy", "Quantity>", "Price>", "Filled>",
+    "Average>", "Status", "Reason*", "Id",
+)  # fmt: skip
+
+
+def _alarms(rows: Rows) -> str:
+    told = [
+        [Cell(_time(a.ts)), Cell(a.code), Cell(a.symbol), Cell(a.text)]
+        for a in reversed(rows.alarms)
+    ]
+    return table("Alarms", ["Time", "Code", "Symbol", "Text*"], told)
 
 
 def _tables(stats: SessionStats, rows: Rows) -> list[str]:
+    counts = sorted(stats.denials.items(), key=lambda item: -item[1])
+    denials = [
+        [Cell(_time(d.ts)), Cell(d.rule), Cell(d.what), Cell(d.strategy), Cell(d.reason)]
+        for d in reversed(rows.denials)
+    ]
+    trips = [_trip_row(trip) for trip in reversed(rows.trips)]
+    orders = [_order_row(row) for row in reversed(rows.orders.values())]
     return [
         _breakdown_table("Strategies", {str(k): v for k, v in stats.by_strategy.items()}),
         _breakdown_table("Symbols", {str(k): v for k, v in stats.by_symbol.items()}),
         _breakdown_table("Accounts", _by_account(stats)),
-        table(
-            "Round trips",
-            [
-                "Closed",
-                "Symbol",
-                "Side",
-                "Strategy",
-                "Held>",
-                "Quantity>",
-                "Entry>",
-                "Exit>",
-                "Fees>",
-                "Net P&L>",
-            ],
-            [_trip_row(trip) for trip in reversed(rows.trips)],
-            total=stats.total_trades,
-        ),
+        table("Round trips", _TRIPS, trips, total=stats.total_trades),
         table(
             "Denied, by rule",
             ["Rule", "Count>"],
-            [
-                [Cell(rule), Cell(f"{count:,}")]
-                for rule, count in sorted(stats.denials.items(), key=lambda item: -item[1])
-            ],
+            [[Cell(rule), Cell(f"{count:,}")] for rule, count in counts],
         ),
         table(
             "Denials",
             ["Time", "Rule", "What", "Strategy", "Reason*"],
-            [
-                [Cell(_time(d.ts)), Cell(d.rule), Cell(d.what), Cell(d.strategy), Cell(d.reason)]
-                for d in reversed(rows.denials)
-            ],
+            denials,
             total=stats.denied,
         ),
-        table(
-            "Orders",
-            [
-                "Time",
-                "Symbol",
-                "Side",
-                "Type",
-                "For",
-                "Strategy",
-                "Quantity>",
-                "Price>",
-                "Filled>",
-                "Average>",
-                "Status",
-                "Reason*",
-                "Id",
-            ],
-            [_order_row(row) for row in reversed(rows.orders.values())],
-            total=stats.orders,
-        ),
-        table(
-            "Alarms",
-            ["Time", "Code", "Symbol", "Text*"],
-            [
-                [Cell(_time(a.ts)), Cell(a.code), Cell(a.symbol), Cell(a.text)]
-                for a in reversed(rows.alarms)
-            ],
-        ),
+        table("Orders", _ORDERS, orders, total=stats.orders),
     ]
 
 

@@ -128,7 +128,7 @@ def heat_map(
     )
     figure.update_xaxes(title_text=names[0], type="category")
     figure.update_yaxes(title_text=names[1], type="category")
-    return _html(figure, height=460, hovermode="closest")
+    return _html(figure, height=480, top=40, hovermode="closest")
 
 
 def line_chart(
@@ -139,7 +139,7 @@ def line_chart(
     figure.add_scatter(x=list(across), y=list(values), mode="lines+markers", line={"color": BLUE})
     figure.update_xaxes(title_text=names[0], type="category")
     figure.update_yaxes(title_text=names[1])
-    return _html(figure, height=340)
+    return _html(figure, height=360, top=40)
 
 
 def _times(stamps: Iterable[int]) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
@@ -147,10 +147,11 @@ def _times(stamps: Iterable[int]) -> np.ndarray[tuple[int], np.dtype[np.datetime
     return np.fromiter((ts // 1000 for ts in stamps), dtype="int64").astype("datetime64[us]")
 
 
-def _html(figure: go.Figure, *, height: int, hovermode: str = "x unified") -> str:
+def _html(figure: go.Figure, *, height: int, top: int = 16, hovermode: str = "x unified") -> str:
+    """Write a chart; without a legend its buttons need a `top` of their own."""
     figure.update_layout(
         height=height,
-        margin={"l": 64, "r": 16, "t": 16, "b": 32},
+        margin={"l": 64, "r": 16, "t": top, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _GREY, "family": "system-ui, sans-serif", "size": 12},
@@ -161,6 +162,8 @@ def _html(figure: go.Figure, *, height: int, hovermode: str = "x unified") -> st
         template="none",
     )
     figure.update_xaxes(gridcolor=_GRID, linecolor=_GRID, zeroline=False)
-    figure.update_yaxes(gridcolor=_GRID, linecolor=_GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(
+        gridcolor=_GRID, linecolor=_GRID, zeroline=False, automargin=True, title_standoff=14
+    )
     figure.update_yaxes(exponentformat="none")  # a drawdown of -600µ per cent nobody reads
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG))

@@ -40,7 +40,7 @@ p { margin: 2px 0; color: var(--faint); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { position: sticky; top: -8px; background: var(--card); color: var(--faint); font-size: 12px;
   font-weight: 600; text-align: left; }
-th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.wide { white-space: normal; min-width: 220px; overflow-wrap: anywhere; }
 tr:last-child td { border-bottom: 0; } .number { text-align: right; }
 """

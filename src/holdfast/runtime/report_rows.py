@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ..model.events import (
     AlarmRaised,
+    EpochStarted,
     Event,
     FillRecognized,
     OrderAccepted,
@@ -27,8 +28,9 @@ from ..model.events import (
     OrderSubmitted,
     SignalDenied,
     SignalReceived,
+    StrategyStarted,
 )
-from ..model.values import ZERO, ClOrdId, IntentId, NewOrder, OrderStatus, SessionId
+from ..model.values import ZERO, ClOrdId, IntentId, NewOrder, OrderStatus, SessionId, StrategyId
 from ..stats import RoundTrip, SessionFold
 
 ROWS_MAX = 1000
@@ -104,6 +106,8 @@ class Rows:
     denials: deque[DenialRow] = field(default_factory=lambda: deque(maxlen=ROWS_MAX))
     alarms: deque[AlarmRaised] = field(default_factory=lambda: deque(maxlen=ROWS_MAX))
     wishes: dict[IntentId, SignalReceived] = field(default_factory=dict)
+    strategies: dict[StrategyId, str] = field(default_factory=dict)  # as they were named
+    begun: EpochStarted | None = None
 
     def apply(self, fact: Event) -> None:
         """Take one fact in."""
@@ -154,6 +158,15 @@ class Rows:
             case OrderInDoubt():
                 if row := self.orders.get(fact.cl_ord_id):
                     row.reason = f"in doubt: {fact.reason}"
+            case _:
+                self._begin(fact)
+
+    def _begin(self, fact: Event) -> None:
+        match fact:
+            case EpochStarted():
+                self.begun = fact
+            case StrategyStarted():
+                self.strategies[fact.strategy_id] = fact.description
             case _:
                 pass
 

@@ -12,7 +12,6 @@ from random import Random
 from ..exchange import OrderKey, VenueOrder
 from ..model.values import MAIN, ZERO, AccountId, ClOrdId, Symbol
 from .bourse import ACCOUNT, OTHER, Bourse
-from .faults import ALONE
 from .spec import Spec
 
 PAIRS = 0.12
@@ -25,8 +24,7 @@ def has_two(spec: Spec) -> bool:
     """Tell whether a run has two; where one fault alone is judged, or none, there is one."""
     if spec.accounts:
         return spec.accounts > 1
-    is_stormy = spec.has_plan and bool(spec.kinds - ALONE)
-    return is_stormy and Random(f"{spec.seed}/accounts/coin").random() < PAIRS
+    return spec.has_others and Random(f"{spec.seed}/accounts/coin").random() < PAIRS
 
 
 def names_of(spec: Spec) -> tuple[AccountId, ...]:

@@ -9,7 +9,6 @@ from .amnesia import Amnesia
 from .api_deaf import ApiDeaf
 from .contracts import Contracts
 from .delisting import Delisting
-from .faults import ALONE
 from .hard_times import HardTimes
 from .heritage import Heritage
 from .in_parts import InParts
@@ -50,7 +49,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
 
 def adversaries_of(world: World) -> tuple[Adversary, ...]:
     """Return those that a seed has; where one fault alone is judged, or none, there are none."""
-    if not world.spec.has_plan or not world.spec.kinds - ALONE:
+    if not world.spec.has_others:
         return ()
     made = [each(world) for each in ADVERSARIES]
     return tuple(each for each in made if each.is_on)

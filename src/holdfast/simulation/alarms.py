@@ -1,7 +1,8 @@
 """What a person is told, and how often: an alarm that comes again and again is read by nobody.
 
 Rule 1: one alarm is not told more than twice within a minute, in the same words, however long what
-        it tells of lasts. A connection that comes and goes is news each time.
+        it tells of lasts. A connection that comes and goes is news each time; that a contract takes
+        no orders is told at each start.
 Rule 2: what somebody else places in a symbol is told of once in ten minutes.
 Rule 3: an account whose stream is not open is told of.
 """
@@ -26,9 +27,10 @@ USUAL_S = 600.0
 DEAF_S_MAX = 20.0
 """How long an account's stream may be gone before a person must have been told."""
 
-PARENTS_KEPT = 50
+PARENTS_KEPT, STARTS_KEPT = 50, 50
 
 _OF_A_HOLDING = ("protection_closed", "protection_missing", "turn_short")
+_AT_EACH_START = ("contract_halted",)
 _COME_AND_GO = ("link_down", "account_mode", "margin_mode")
 _UNDER_WAY = (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED)
 
@@ -49,9 +51,11 @@ class Alarms(Judge):
         self._parents: defaultdict[tuple[str, str], deque[float]] = defaultdict(
             lambda: deque(maxlen=PARENTS_KEPT)
         )
+        self._starts: deque[float] = deque(maxlen=STARTS_KEPT)
 
     def begin(self, live: LiveSession) -> None:
         self._deaf, self._down = {}, {}
+        self._starts.append(self.world.loop.time())
         kept = {
             (fact.account, fact.symbol, fact.ts)
             for fact in map(decode, self.world.disk.rows)
@@ -82,8 +86,15 @@ class Alarms(Judge):
             self._judge_stranger(fact, now)
 
     def _news(self, fact: ev.AlarmRaised, now: float) -> int:
-        """Return how many holdings of a symbol are new: each has a stop of its own to tell of."""
-        began = self._parents[fact.account, fact.symbol] if fact.code in _OF_A_HOLDING else ()
+        """Return how many holdings of a symbol are new: each has a stop of its own to tell of.
+
+        Of what is told at each start: how many starts.
+        """
+        began: Iterable[float] = ()
+        if fact.code in _OF_A_HOLDING:
+            began = self._parents[fact.account, fact.symbol]
+        elif fact.code in _AT_EACH_START:
+            began = self._starts
         return sum(1 for at in began if now - at < AGAIN_S)
 
     def _judge_stranger(self, fact: ev.AlarmRaised, now: float) -> None:

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 import msgspec
 
-from .faults import SHAPES, Fault
+from .faults import ALONE, SHAPES, Fault
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. `without` are numbers of faults that are left out, to make a plan smaller.
 
-    `accounts` is how many the session has, 1 or 2; 0 leaves it to the seed.
+    `accounts` is how many the session has, 1 or 2; 0 leaves it to the seed. `alone` leaves out all
+    who act against it beside the faults: adversaries, meddlers, and a machine that is off.
     """
 
     seed: int
@@ -25,6 +26,12 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     has_plan: bool = True
     accounts: int = 0
     keeps_log: bool = False
+    alone: bool = False
+
+    @property
+    def has_others(self) -> bool:
+        """Tell whether anybody acts against the session beside the faults."""
+        return self.has_plan and not self.alone and bool(self.kinds - ALONE)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,6 +50,8 @@ def replay_command(spec: Spec) -> str:
         parts += [f"--strategy {spec.strategy}"]
     if spec.accounts:
         parts += [f"--accounts {spec.accounts}"]
+    if spec.alone:
+        parts += ["--alone"]
     if spec.without:
         parts += ["--without " + ",".join(str(number) for number in sorted(spec.without))]
     if spec.kills:

@@ -186,7 +186,9 @@ def oracle_of(violation: str) -> str:
 
 def what_of(spec: Spec, mode: str) -> str:
     """Return in words what a batch plays, so that only like is added to like."""
-    words = [f"{spec.storm_s / 60:g} minutes", mode, spec.faults or "all faults", spec.strategy]
+    faults = spec.faults or "all faults"
+    faults += " and nobody else" if spec.alone else ""
+    words = [f"{spec.storm_s / 60:g} minutes", mode, faults, spec.strategy]
     return ", ".join(word for word in words if word)
 
 

@@ -90,7 +90,7 @@ class World:
         self.live: LiveSession | None = None
         self.has_strangers = self.lots.random() < 0.3
         durability = self.lots.choice(("process", "process", "power"))
-        symbols = symbols_of(self.seed) if spec.has_plan and spec.kinds - ALONE else SYMBOLS
+        symbols = symbols_of(self.seed) if spec.has_others else SYMBOLS
         self.market = Market(self.seed, symbols, self.venue_now)
         names, bold = names_of(spec), self.lots.randrange(len(BOLDNESS))
         self.setup = Setup(durability, bold, symbols, are_two=len(names) > 1)
@@ -316,7 +316,7 @@ class World:
             create(self._supervise()),
         ]
         people = [create(self._operator.run()), *(create(each.run()) for each in self.against)]
-        if self.spec.has_plan and self.spec.kinds - ALONE:
+        if self.spec.has_others:
             tasks.append(create(self.absence.run()))
             if has_meddler(self.seed):
                 people.append(create(self.meddler.run()))

@@ -296,8 +296,7 @@ class _Tally(msgspec.Struct):
 
     def stats(self) -> SessionStats:
         """Return the figures as they stand."""
-        curve = self.best_curve()
-        started = self.started_ts or 0
+        curve, started = self.best_curve(), self.started_ts or 0
         return SessionStats(
             session_id=self.session_id,
             started_ts=started,

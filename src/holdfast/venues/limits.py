@@ -45,7 +45,7 @@ HTTP_BANNED = 418
 _BANNED_UNTIL = re.compile(r"until (\d{13})")
 
 
-KEPT_FREE = (0.0, 0.15, 0.4)
+KEPT_FREE = (0.0, 0.15, 0.25, 0.4)
 """The part of each limit that an urgency leaves to the more urgent ones, by its number."""
 
 
@@ -54,7 +54,8 @@ class Urgency(enum.IntEnum):
 
     PROTECT = 0  # cancels, stops, exits, queries of orders in doubt
     TRADE = 1  # new orders, amendments
-    READ = 2  # audits, history, market data
+    AUDIT = 2  # looks for what was not told: fills that have no stop yet
+    READ = 3  # history, market data
 
 
 class Limit(NamedTuple):

@@ -105,7 +105,7 @@ class Books:
         """
         asked_ts, offset = self.asker.clock.now(), self.asker.offset
         sure_ts = offset.venue_time(asked_ts) - offset.error_ns
-        urgency = Urgency.READ if is_audit else Urgency.TRADE
+        urgency = Urgency.AUDIT if is_audit else Urgency.TRADE
         held, wallets = await asyncio.gather(
             self._get(reads.positions(), urgency), self._get(reads.account(), urgency)
         )
