@@ -11,6 +11,7 @@ from ..journal import open_journal
 from ..model.errors import TradingError
 from ..model.market import Bar, timeframe_ns
 from ..model.values import MAIN, NS_PER_S, SessionId, Symbol, TradingSessionStatus
+from ..owner_only import make_file, make_folder
 from ..runtime.books import BooksReport
 from ..runtime.control_wire import builtins
 from ..runtime.report import text_report, write_report
@@ -82,7 +83,7 @@ def finish(
     """Write the report and collect what there is to tell."""
     session, config, figures = service.session(), service.config, ending.figures
     path = report or config.data_dir / "reports" / f"{session.id}.html"
-    if wants_report and not _write(service, path, figures):
+    if wants_report and not _write(service, path, figures, is_ours=report is None):
         wants_report = False
     books = service.books
     document: dict[str, Any] = builtins(
@@ -149,9 +150,14 @@ def _open_positions(service: LiveTradingService) -> list[str]:
     ]
 
 
-def _write(service: LiveTradingService, path: Path, figures: SessionStats) -> bool:
+def _write(
+    service: LiveTradingService, path: Path, figures: SessionStats, *, is_ours: bool
+) -> bool:
     """Write the HTML report; a failure is told and takes nothing else down."""
     try:
+        if is_ours:
+            make_folder(path.parent)
+            make_file(path)
         journal = open_journal(service.config.database_url, read_only=True)
         try:
             write_report(

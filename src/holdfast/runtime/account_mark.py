@@ -9,6 +9,7 @@ from pathlib import Path
 from ..feeds import FeedSettings
 from ..model.errors import ConfigError
 from ..model.values import MAIN, AccountId
+from ..owner_only import make_file, make_folder
 from ..ports import Venue
 
 FILE = "account"
@@ -34,7 +35,7 @@ def claim_folder(folder: Path, accounts: Mapping[AccountId, str], *, has_records
     """
     path = folder / FILE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         before = path.read_text() if path.exists() else ""
         known = _read(before) if has_records else {}
         for name, account in accounts.items():
@@ -49,6 +50,7 @@ def _replace(path: Path, text: str) -> None:
     """Write a file anew, whole or not at all: an empty one would let any account in."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        make_file(draft)
         draft.write_text(text)
         with draft.open("rb") as file:
             os.fsync(file.fileno())

@@ -28,6 +28,7 @@ from ..model.values import (
     Symbol,
     TradingSessionStatus,
 )
+from ..owner_only import make_folder
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
 from ..venues import VENUES, Opener, Wiring, open_paper, paper_path
@@ -61,7 +62,7 @@ def database_of(config: TradingConfig) -> str:
     if url.startswith("sqlite:///"):
         folder = Path(url.removeprefix("sqlite:///")).parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise ConfigError(
                 f"{folder} can't be made: {error.strerror}; name another with --data-dir"
