@@ -8,6 +8,7 @@ from ..model.config import TradingConfig
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
 from ..runtime.control_file import NoSessionRunning
 from ..runtime.last_words import record_switch
+from ..runtime.left_kill import record_left
 from ..runtime.wanted import words_of
 from .journaled import has_journal
 from .output import warn
@@ -32,4 +33,5 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
         message = replace(message, reason=words_of(message.reason))
     else:
         message = replace(message, operator=words_of(message.operator))
+    record_left(config)  # before a release, which is of that too
     record_switch(config, message, warn)
