@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.runtime import control_client
+from holdfast.runtime.control_client import ControlClient
 from holdfast.runtime.control_file import FILE_NAME, read_endpoint
 from holdfast.runtime.left_kill import leave_kill
 from tests.cli.desk import run_json, start
@@ -31,6 +32,7 @@ def standing(tmp_path):
     process = start(tmp_path, "run", "--data-dir", data, "--no-report")
     try:
         until(lambda: (data / FILE_NAME).exists() and read_endpoint(data).is_running)
+        ControlClient(data).get("/v1/status")  # its loop has turned
         process.send_signal(signal.SIGSTOP)
         yield data, process
     finally:
@@ -115,3 +117,12 @@ def test_a_kill_whose_words_can_t_be_read_is_obeyed_all_the_same(tmp_path, capsy
     assert main(["run", "--data-dir", str(data), "--for", "1s", "--no-report"]) == 0
 
     assert is_killed(capsys, data)
+
+
+def test_a_process_that_goes_on_says_how_long_it_stood(tmp_path):
+    with standing(tmp_path) as (data, process):
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        log = data / "logs" / "trading" / "holdfast.log"
+
+        until(lambda: "the session stood still for" in log.read_text())

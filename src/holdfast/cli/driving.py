@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -16,9 +16,10 @@ from ..model.errors import ConfigError
 from ..model.values import TradingSessionStatus
 from ..runtime.control import ControlServer
 from ..runtime.service import LiveTradingService
+from ..runtime.stalls import StallWatch
 from ..stats import SessionStats
 from .exit_codes import ExitCode
-from .happenings import Happenings, Silent, View
+from .happenings import Happenings, Silent, TellingNotifier, View
 
 REFRESH_S = 0.25
 MOMENT_S = 0.5
@@ -67,7 +68,8 @@ async def drive(
         gc.freeze()  # what lives as long as the session need not be looked at again
         view.begin(service, happenings)
         try:
-            return await _run_on(service, view, wish, began, seconds)
+            with _watched(service, happenings):
+                return await _run_on(service, view, wish, began, seconds)
         finally:
             view.end()
     finally:
@@ -120,6 +122,19 @@ async def _run_on(
     is_error = was_error or session.status is TradingSessionStatus.ERROR
     figures = await service.get_session_stats()
     return Ending(elapsed, is_error, why if was_error else session.reason, figures)
+
+
+@contextlib.contextmanager
+def _watched(service: LiveTradingService, happenings: Happenings) -> Iterator[None]:
+    """Tell where the session stands still; one that outruns the clock has none to be late by."""
+    if not (service.live.feed.is_live or service.config.speed):
+        yield
+        return
+    watch = asyncio.ensure_future(StallWatch(TellingNotifier(happenings).notify).run())
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 async def _refresh(service: LiveTradingService, view: View) -> None:
