@@ -812,6 +812,22 @@ async def test_a_life_that_follows_in_another_folder_has_the_same_journal(tmp_pa
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+async def test_a_life_that_follows_in_another_folder_has_the_same_strategies(tmp_path, monkeypatch):
+    source = (
+        "from holdfast import Strategy\n\nclass Mine(Strategy):\n    on_bar = lambda s, b: None\n"
+    )
+    (tmp_path / "mine.py").write_text(source)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with running(tmp_path / "data", strategies=["mine.py:Mine"]) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        await failed(desk, order)
+
+        assert desk.service.session().status is TradingSessionStatus.RUNNING
+        assert [*desk.service.session().strategies] == ["mine"]
+
+
 async def test_torn_facts_that_a_reset_finds_are_logged(tmp_path, caplog):
     config = config_in(tmp_path, auto_restart=False)
     async with running(tmp_path, auto_restart=False) as desk:

@@ -15,6 +15,7 @@ from ..model.errors import InputError
 from ..model.values import Symbol
 from ..ports import Feed
 from ..strategies import Strategy
+from .strategy_loading import anchored_spec
 
 T = TypeVar("T")
 
@@ -24,11 +25,12 @@ class Templates:
 
     The first life gets the very objects that were given, so that whoever made them can look at
     them; later ones get copies of what those were like at first. A strategy that can't be
-    copied is used again as it is.
+    copied is used again as it is. Files keep their places when the process goes to another folder.
     """
 
     def __init__(self, specs: Sequence[str | Strategy]) -> None:
         _check_list(specs, "strategies")
+        specs = [anchored_spec(spec) if isinstance(spec, str) else spec for spec in specs]
         self._next = tuple(specs)
         self._kept = tuple(_copied(spec) for spec in specs)
 
