@@ -128,6 +128,7 @@ def _run(
     from ..model.config import TradingConfig
     from ..model.config_keys import secrets_of
     from ..runtime.logs import logging_to
+    from ..runtime.proxies import unused_proxy
 
     loaded = TradingConfig.load(config, overrides=overrides)
     if loaded.config.feed == "synthetic" and loaded.source_of("speed") == "default":
@@ -135,7 +136,7 @@ def _run(
     settings = loaded.config
     for check in CHECKS:
         check(loaded)
-    for warning in loaded.warnings:
+    for warning in filter(None, (*loaded.warnings, unused_proxy(settings))):
         warn(warning)
     with ExitStack() as stack:
         view, console_level = _view(as_json=as_json)
