@@ -108,11 +108,13 @@ async def _run_on(
         waited = {ended, interrupt}
         await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         was_error = service.session().status is TradingSessionStatus.ERROR
-        why = service.session().reason
+        why = service.session().reason if was_error else ""
         if ended.done():
             ended.result()
         else:
-            await service.stop(wish.reason or "its time is over")
+            await service.stop(asked := wish.reason or "its time is over")
+            if was_error and service.session().status is TradingSessionStatus.STOPPING:
+                was_error, why = False, f"{asked}, while the venue is away: {why}"
         elapsed = time.monotonic() - began
     finally:
         for task in (refreshing, ended, interrupt):
@@ -121,7 +123,7 @@ async def _run_on(
     session = service.session()
     is_error = was_error or session.status is TradingSessionStatus.ERROR
     figures = await service.get_session_stats()
-    return Ending(elapsed, is_error, why if was_error else session.reason, figures)
+    return Ending(elapsed, is_error, why or session.reason, figures)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ..model.config import TradingConfig
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
 from ..runtime.control_file import NoSessionRunning
-from ..runtime.last_words import record_switch
+from ..runtime.last_words import record_latch
 from ..runtime.left_kill import record_left
 from ..runtime.wanted import words_of
 from .journaled import has_journal
@@ -34,4 +34,4 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
     else:
         message = replace(message, operator=words_of(message.operator))
     record_left(config)  # before a release, which is of that too
-    record_switch(config, message, warn)
+    record_latch(config, message, warn)

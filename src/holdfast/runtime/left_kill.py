@@ -15,7 +15,7 @@ from ..model.config import TradingConfig
 from ..model.errors import ConfigError
 from ..model.messages import EngageKillSwitch
 from ..owner_only import make_file
-from .last_words import record_switch
+from .last_words import record_latch
 from .service import LiveTradingService
 from .wanted import words_of
 
@@ -62,7 +62,7 @@ def record_left(config: TradingConfig) -> None:
         TradingError: the journal can't be had, or not be written.
     """
     if left := _left(config.data_dir):
-        record_switch(config, _message(left))
+        record_latch(config, _message(left))
         _forget(config.data_dir, left)
 
 
