@@ -181,9 +181,11 @@ class _Interrupts:
             _leave()
 
     def forget(self) -> None:
-        """Give the signals back."""
+        """Have further signals end what follows, the report above all, and no more than that."""
         for number in self._taken:
             self._loop.remove_signal_handler(number)
+            is_hangup = number is signal.SIGHUP
+            signal.signal(number, signal.SIG_IGN if is_hangup else signal.default_int_handler)
 
 
 def _leave() -> None:

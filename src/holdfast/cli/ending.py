@@ -24,6 +24,9 @@ from .output import NEWLINE, visible, warn
 BARS_MAX = 600
 """Bars of one price chart in the report."""
 
+FACTS_MANY = 200_000
+"""A journal of so many takes more than a second to read: whoever waits for its report is told."""
+
 _FRAMES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
 
 FIELDS = (
@@ -160,6 +163,8 @@ def _write(
             make_file(path)
         journal = open_journal(service.config.database_url, read_only=True)
         try:
+            if journal.sequence >= FACTS_MANY:
+                warn(f"writing the report of {journal.sequence:,} facts: Ctrl-C leaves it out")
             write_report(
                 path,
                 journal.replay(),
@@ -170,6 +175,11 @@ def _write(
             journal.close()
     except (TradingError, OSError) as error:
         warn(f"no report: {error}")
+        return False
+    except KeyboardInterrupt:
+        warn("no report: it was interrupted")
+        if is_ours:
+            path.unlink(missing_ok=True)
         return False
     return True
 
