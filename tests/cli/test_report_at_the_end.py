@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from holdfast.cli import ending
+from holdfast.model.errors import InputError
 from holdfast.runtime.report import write_report
 from tests.cli.desk import FAST, recording, run_json
 
@@ -61,3 +63,26 @@ def test_a_long_report_is_announced(tmp_path, capsys, monkeypatch):
 
 def test_a_short_one_is_not(tmp_path, capsys):
     assert "Ctrl-C" not in ended(capsys, tmp_path)[2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_log_whose_disk_is_full_takes_no_summary_away(tmp_path, capsys):
+    logs = tmp_path / "data" / "logs" / "trading"
+    logs.mkdir(parents=True)
+    (logs / "holdfast.log").symlink_to("/dev/full")
+
+    code, document, err = ended(capsys, tmp_path)
+
+    assert (code, document["status"]) == (0, "STOPPED")
+    assert "can't be written" in err
+
+
+def test_a_report_that_could_not_be_written_whole_is_not_left(tmp_path, capsys, monkeypatch):
+    def half(path, *_, **__):
+        path.write_text("<html>")
+        raise InputError(f"{path}: the report can't be written: No space left on device")
+
+    monkeypatch.setattr(ending, "write_report", half)
+
+    assert "no report" in ended(capsys, tmp_path)[2]
+    assert not list((tmp_path / "data" / "reports").iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,13 +176,14 @@ def _write(
             journal.close()
     except (TradingError, OSError) as error:
         warn(f"no report: {error}")
-        return False
     except KeyboardInterrupt:
         warn("no report: it was interrupted")
-        if is_ours:
-            path.unlink(missing_ok=True)
-        return False
-    return True
+    else:
+        return True
+    if is_ours:  # half of it would be taken for all
+        with suppress(OSError):
+            path.unlink()
+    return False
 
 
 def _bars(service: LiveTradingService, figures: SessionStats) -> dict[Symbol, Sequence[Bar]]:

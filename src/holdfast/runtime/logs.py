@@ -10,7 +10,7 @@ import logging
 import queue
 import sys
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
@@ -220,6 +220,11 @@ class _QuietFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         make_file(self.baseFilename)
         return super()._open()
+
+    def close(self) -> None:
+        """Close the file, though its last lines can't be written: what follows can be told."""
+        with suppress(OSError):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say once that the log can't be written."""
