@@ -9,10 +9,13 @@ from contextlib import contextmanager
 import pytest
 
 from holdfast.cli import main
+from holdfast.journal import open_journal
+from holdfast.model.config import TradingConfig
+from holdfast.model.ids import epoch_at
 from holdfast.runtime import control_client
 from holdfast.runtime.control_client import ControlClient
 from holdfast.runtime.control_file import FILE_NAME, read_endpoint
-from holdfast.runtime.left_kill import leave_kill
+from holdfast.runtime.left_kill import leave_kill, record_left
 from tests.cli.desk import run_json, start
 
 PATIENCE_S = 30
@@ -106,6 +109,19 @@ def test_a_release_is_of_the_kill_too_that_was_left(tmp_path, capsys):
 
     assert not is_killed(capsys, data)
     assert not (data / "kill.json").exists()
+
+
+def test_a_left_kill_gives_no_order_id_again_where_the_journal_was_lost(tmp_path):
+    """Epochs of a paper account count from one, but not behind a journal that is gone."""
+    data = tmp_path / "data"
+    data.mkdir()
+    leave_kill(data, "smoke", flatten=False)
+
+    record_left(TradingConfig(data_dir=data))
+
+    journal = open_journal(data / "holdfast.db", read_only=True)
+    assert journal.epoch >= epoch_at(time.time_ns()) - 60
+    journal.close()
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"reason": 1}', "[]"])

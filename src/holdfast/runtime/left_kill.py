@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from pathlib import Path
 
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
+from ..model.ids import epoch_at
 from ..model.messages import EngageKillSwitch
 from ..owner_only import make_file
+from .assembly import own_journal
 from .last_words import record_latch
+from .machine import is_made
 from .service import LiveTradingService
 from .wanted import words_of
 
@@ -62,6 +66,8 @@ def record_left(config: TradingConfig) -> None:
         TradingError: the journal can't be had, or not be written.
     """
     if left := _left(config.data_dir):
+        if not is_made(config.database_url):  # it was lost: which ids it gave nobody knows
+            own_journal(config, epoch_at(time.time_ns())).close()
         record_latch(config, _message(left))
         _forget(config.data_dir, left)
 
