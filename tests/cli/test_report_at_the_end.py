@@ -53,6 +53,7 @@ def test_a_terminal_that_is_closed_takes_no_report_away(tmp_path, capsys, monkey
 
     assert ended(capsys, tmp_path)[0] == 0
     assert list((tmp_path / "data" / "reports").iterdir())
+    assert signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # children would inherit that
 
 
 def test_a_long_report_is_announced(tmp_path, capsys, monkeypatch):

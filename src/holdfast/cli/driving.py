@@ -185,7 +185,11 @@ class _Interrupts:
         for number in self._taken:
             self._loop.remove_signal_handler(number)
             is_hangup = number is signal.SIGHUP
-            signal.signal(number, signal.SIG_IGN if is_hangup else signal.default_int_handler)
+            signal.signal(number, _take_no_notice if is_hangup else signal.default_int_handler)
+
+
+def _take_no_notice(_: int, __: FrameType | None) -> None:
+    """Unlike `SIG_IGN` this is not handed on to processes that ours starts."""
 
 
 def _leave() -> None:
