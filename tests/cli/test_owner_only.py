@@ -51,6 +51,18 @@ def test_files_in_a_folder_that_others_may_look_into_are_the_owners_alone(tmp_pa
     assert oct(mode(data)) == "0o755"  # whoever made it has their reasons
 
 
+def test_a_folder_that_lets_in_its_group_alone_is_meant_so(tmp_path):
+    """A watcher, under a user of its own, reads the journal there."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o750)
+
+    run(data, recording(tmp_path))
+
+    assert {oct(mode(p)) for p in data.rglob("*") if p.is_file()} == {"0o640"}
+    assert {oct(mode(p)) for p in data.rglob("*") if p.is_dir()} == {"0o750"}
+
+
 def test_a_log_that_is_begun_anew_is_the_owners_alone(tmp_path):
     from holdfast.runtime.logs import _QuietFile
 
