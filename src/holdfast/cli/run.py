@@ -108,7 +108,8 @@ def run(
         }
         overrides = overrides_of(settings, flags)
         seconds = None if for_ is None else seconds_of(for_, "--for")
-        return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
+        place = report and report.absolute()  # a strategy may go to another folder
+        return _run(config, overrides, seconds, place, wants_report=not no_report, as_json=as_json)
     except (TradingError, OSError) as error:
         from .ending import failed_document
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ..feeds import FEEDS
 from ..journal.location import scheme_of, sqlite_path
 from ..model.config import TradingConfig
 from ..model.config_kinds import DatabaseUrl
@@ -69,11 +70,18 @@ def anchored(config: TradingConfig) -> TradingConfig:
     if scheme_of(config.database_url) == "sqlite":
         database = sqlite_path(config.database_url).absolute()
         found["database_url"] = DatabaseUrl(f"sqlite:///{database}")
+    if config.feed not in FEEDS and _names_files(config.feed):
+        found["feed"] = str(Path(config.feed).expanduser().absolute())
     found["accounts"] = {
         name: each.model_copy(update=_absolute(each, ("api_secret_file",)))
         for name, each in config.accounts.items()
     }
     return config.model_copy(update=found)
+
+
+def _names_files(feed: str) -> bool:
+    """Tell recorded files, or a folder of them, from a feed's name that is misspelled."""
+    return any(mark in feed for mark in "/.*") or (bool(feed.strip()) and Path(feed).exists())
 
 
 _FILES = ("data_dir", "log_dir", "api_secret_file", "watch_api_secret_file")
