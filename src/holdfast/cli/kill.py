@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..model.errors import InputError, JournalLocked, OutcomeUnknownError
+from ..model.errors import InputError, JournalLocked, OutcomeUnknownError, TradingError
 from ..runtime.control_file import AnswerLost, NoSessionRunning, NotAnswering
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json
@@ -53,9 +53,9 @@ def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
         except (NoSessionRunning, AnswerLost):
             try:
                 return _latch(place, reason, flatten=flatten)
-            except JournalLocked:
+            except JournalLocked as error:
                 if attempt == TRIES_MAX - 1:
-                    raise
+                    raise _left(place, reason, error, flatten=flatten) from error
         except NotAnswering as error:
             raise _left(place, reason, error, flatten=flatten) from error
         time.sleep(TRY_EVERY_S)
@@ -71,14 +71,14 @@ def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
     return {"is_killed": True, "is_running": False, "data_dir": str(config.data_dir)}
 
 
-def _left(place: Place, reason: str, error: NotAnswering, *, flatten: bool) -> OutcomeUnknownError:
+def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> OutcomeUnknownError:
     """Leave the kill for a process that does not answer, and return what to say of it."""
     from ..runtime.left_kill import leave_kill
 
     path = leave_kill(place.folder(), reason, flatten=flatten)
     return OutcomeUnknownError(
-        f"NOTHING WAS CANCELLED YET: {error}. The kill is on record in {path}: the process obeys "
-        "it as soon as it goes on, and the next start does so if it does not"
+        f"NOTHING WAS CANCELLED YET: {error}. The kill is on record in {path}: a process of "
+        "holdfast run obeys it as soon as it goes on, and the next start does so if it does not"
     )
 
 
