@@ -458,3 +458,13 @@ def test_a_feed_whose_name_is_misspelled_is_told_the_names(capsys, tmp_path):
 
     assert document["error"].startswith("no such file: binanse;")
     assert "feeds by name are synthetic, binance" in document["error"]
+
+
+@pytest.mark.parametrize(
+    "option", ["--data-dir=~no-one/d", "--feed=~no-one/x.csv", "--database-url=sqlite:///~no-one/a"]
+)
+def test_a_home_that_is_not_known_is_a_mistake_that_is_told(capsys, option):
+    code, document, _ = run_json(capsys, "run", option)
+
+    assert code == 2
+    assert "nobody's home" in document["error"]

@@ -71,7 +71,7 @@ def anchored(config: TradingConfig) -> TradingConfig:
         database = sqlite_path(config.database_url).absolute()
         found["database_url"] = DatabaseUrl(f"sqlite:///{database}")
     if config.feed not in FEEDS and _names_files(config.feed):
-        found["feed"] = str(Path(config.feed).expanduser().absolute())
+        found["feed"] = str(Path(config.feed).absolute())
     found["accounts"] = {
         name: each.model_copy(update=_absolute(each, ("api_secret_file",)))
         for name, each in config.accounts.items()
@@ -80,8 +80,13 @@ def anchored(config: TradingConfig) -> TradingConfig:
 
 
 def _names_files(feed: str) -> bool:
-    """Tell recorded files, or a folder of them, from a feed's name that is misspelled."""
-    return any(mark in feed for mark in "/.*") or (bool(feed.strip()) and Path(feed).exists())
+    """Tell recorded files, or a folder of them, from a feed's name that is misspelled.
+
+    Those that are named from somebody's home have a place of their own.
+    """
+    if feed.startswith("~") or not feed.strip():
+        return False
+    return any(mark in feed for mark in "/.*") or Path(feed).exists()
 
 
 _FILES = ("data_dir", "log_dir", "api_secret_file", "watch_api_secret_file")
