@@ -412,3 +412,12 @@ def test_whoever_finds_torn_facts_first_says_so(capsys, finished, tmp_path, comm
     assert "torn at the end of the journal and cut; kept in holdfast.db.cut-" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("command", ["stop", "kill", "status"])
+def test_where_no_session_was_found_is_told_in_full(capsys, tmp_path, monkeypatch, command):
+    """The settings' folder is a relative one, and a person may be elsewhere than the session."""
+    monkeypatch.chdir(tmp_path)
+
+    assert main([command, "--data-dir", "hf"]) == 6
+    assert f"no session runs in {tmp_path / 'hf'}" in capsys.readouterr().err

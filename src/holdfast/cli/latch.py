@@ -26,8 +26,8 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
     """
     if not has_journal(config):
         raise NoSessionRunning(
-            f"no session runs in {config.data_dir}, and there is no journal there: nothing was "
-            "blocked or released, and nothing was made; is the folder right?"
+            f"no session runs in {config.data_dir.absolute()}, and there is no journal there: "
+            "nothing was blocked or released, and nothing was made; is the folder right?"
         )
     if isinstance(message, EngageKillSwitch):
         message = replace(message, reason=words_of(message.reason))

@@ -105,8 +105,9 @@ def read_endpoint(data_dir: Path) -> Endpoint:
 
 def nothing_runs(data_dir: Path) -> NoSessionRunning:
     """Return the error to raise where no session is to be found."""
+    place = data_dir.absolute()  # a relative one is another in another folder
     return NoSessionRunning(
-        f"no session runs in {data_dir}; start one with: holdfast run --data-dir {data_dir}"
+        f"no session runs in {place}; start one with: holdfast run --data-dir {place}"
     )
 
 
