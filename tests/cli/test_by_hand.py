@@ -57,3 +57,14 @@ async def test_resume_and_status_say_that_the_kill_switch_blocks_what_is_new(tmp
     assert "smoke" in resumed.err
     assert "holdfast release" in resumed.err
     assert "nothing new is opened" in told.out
+
+
+async def test_commands_find_a_session_whose_folder_is_named_from_home(tmp_path, monkeypatch):
+    """A shell hands `--data-dir=~/hf` on as it stands."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with running(tmp_path / "hf") as desk:
+        for command in ("pause", "kill", "status"):
+            assert await asyncio.to_thread(main, [command, "--data-dir=~/hf"]) == 0, command
+
+        assert desk.service.session().status.value == "PAUSED"
+        assert desk.service.live.engine.state.is_killed

@@ -15,10 +15,11 @@ from holdfast import LiveTradingService, TradingSessionStatus
 from holdfast.cli import main
 from holdfast.cli.driving import drive
 from holdfast.cli.happenings import Happenings, Silent
-from holdfast.runtime import books
+from holdfast.model.errors import NetworkError
+from holdfast.runtime import books, lives
 from holdfast.runtime.control import ControlServer
 from holdfast.venues import PaperVenue
-from tests.runtime.session_desk import BTC, ScriptedFeed, config_in
+from tests.runtime.session_desk import BTC, Away, ScriptedFeed, config_in
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,30 @@ async def test_signals_of_one_moment_are_one_wish(tmp_path, monkeypatch, is_late
 
     assert left == ([130] if is_late else [])
     assert (ending.reason, ending.is_error) == ("the terminal was closed", False)
+
+
+async def test_a_stop_while_the_venue_is_away_is_no_error_of_the_session(tmp_path, monkeypatch):
+    """The stop is on record, and the next start carries it out."""
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.01)
+    service = LiveTradingService(config=config_in(tmp_path))
+    start = partial(service.start_session, symbols=[BTC], feed=ScriptedFeed(is_live=True))
+    monkeypatch.setattr(service, "start_session", start)
+    control = ControlServer(service, tmp_path)
+    work = drive(service, control, Silent(), Happenings(), strategies=(), seconds=None)
+    driving = asyncio.create_task(work)
+    async with asyncio.timeout(10):
+        while not service.is_running():  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
+        away = Away(monkeypatch)
+        service.live.shell.fail(NetworkError("the connection was lost"))
+        while away.tries < 3:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    ending = await asyncio.wait_for(driving, 30)
+
+    assert service.session().status is TradingSessionStatus.STOPPING
+    assert not ending.is_error
+    assert ending.reason.startswith("terminated")
 
 
 @asynccontextmanager

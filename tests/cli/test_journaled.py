@@ -168,15 +168,23 @@ def capsys_drained(capsys):
     return capsys
 
 
-def test_kill_says_who_has_the_journal_when_nobody_answers(capsys, tmp_path, monkeypatch):
+def test_a_kill_is_left_where_somebody_has_the_journal_and_does_not_answer(
+    capsys, tmp_path, monkeypatch
+):
+    """A session that hangs while it starts owns the journal, and can't be asked yet."""
     monkeypatch.setattr("holdfast.cli.kill.TRIES_MAX", 2)
     monkeypatch.setattr("holdfast.cli.kill.TRY_EVERY_S", 0)
     journal = open_journal(tmp_path / "holdfast.db")
     try:
-        assert main(["kill", "--data-dir", str(tmp_path)]) == 5
+        assert main(["kill", "--data-dir", str(tmp_path)]) == 4
     finally:
         journal.close()
-    assert "is owned by process" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "NOTHING WAS CANCELLED YET" in told
+    assert "is owned by process" in told
+
+    assert main(["run", "--data-dir", str(tmp_path), "--for", "1s", "--no-report"]) == 0
+    assert run_json(capsys_drained(capsys), "status", "--data-dir", tmp_path)[1]["is_killed"]
 
 
 def test_kill_waits_for_a_session_that_is_just_ending(tmp_path, monkeypatch):
@@ -404,3 +412,12 @@ def test_whoever_finds_torn_facts_first_says_so(capsys, finished, tmp_path, comm
     assert "torn at the end of the journal and cut; kept in holdfast.db.cut-" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("command", ["stop", "kill", "status"])
+def test_where_no_session_was_found_is_told_in_full(capsys, tmp_path, monkeypatch, command):
+    """The settings' folder is a relative one, and a person may be elsewhere than the session."""
+    monkeypatch.chdir(tmp_path)
+
+    assert main([command, "--data-dir", "hf"]) == 6
+    assert f"no session runs in {tmp_path / 'hf'}" in capsys.readouterr().err

@@ -434,3 +434,37 @@ def test_a_closed_pipe_disturbs_no_session_and_another_process_can_stop_it(tmp_p
     assert (status["is_running"], status["session"]["status"]) == (True, "RUNNING")
     assert (code, stopped["session"]["status"]) == (0, "STOPPED")
     assert main(["pause", "--data-dir", "d"]) == 6
+
+
+def test_files_named_by_the_command_keep_their_places_when_a_strategy_goes_elsewhere(
+    tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mine.py").write_text(
+        "import os\nfrom holdfast import Strategy\n\nclass Mine(Strategy):\n"
+        "    def on_start(self, ctx):\n        os.chdir('elsewhere')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    asked = ["run", "--feed", recording(tmp_path).name, "--speed", "max", "-s", "mine.py:Mine"]
+    code, document, _ = run_json(capsys, *asked, "--data-dir", "d", "--report", "report.html")
+
+    assert (code, document["report"]) == (0, str(tmp_path / "report.html"))
+    assert (tmp_path / "report.html").exists()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_feed_whose_name_is_misspelled_is_told_the_names(capsys, tmp_path):
+    _, document, _ = run_json(capsys, "run", "--feed", "binanse", "--data-dir", tmp_path)
+
+    assert document["error"].startswith("no such file: binanse;")
+    assert "feeds by name are synthetic, binance" in document["error"]
+
+
+@pytest.mark.parametrize(
+    "option", ["--data-dir=~no-one/d", "--feed=~no-one/x.csv", "--database-url=sqlite:///~no-one/a"]
+)
+def test_a_home_that_is_not_known_is_a_mistake_that_is_told(capsys, option):
+    code, document, _ = run_json(capsys, "run", option)
+
+    assert code == 2
+    assert "nobody's home" in document["error"]

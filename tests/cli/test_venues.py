@@ -139,6 +139,18 @@ def test_a_folder_keeps_to_one_account(capsys, tmp_path, with_acme):
     assert "/d holds the records of paper; acme needs one of its own" in document["error"]
 
 
+def test_a_journal_keeps_to_one_account_whatever_the_folder(capsys, tmp_path, with_acme):
+    """Two folders may name one database: a server's above all."""
+    asked = ["run", "--feed", recording(tmp_path), "--speed", "max", "-s", FAST, "--no-report"]
+    asked += ["--database-url", f"sqlite:///{tmp_path / 'shared.db'}"]
+    assert run_json(capsys, *asked, "--data-dir", "d")[0] == 0
+    code, document, _ = run_json(capsys, *asked, "--data-dir", "e", "--venue", "acme")
+
+    assert code == 2
+    assert "/e holds the records of paper; acme needs one of its own" in document["error"]
+    assert not (tmp_path / "e" / "account").exists()
+
+
 def test_a_start_that_came_to_nothing_does_not_take_the_folder(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("BINANCE_API_KEY", "k")
     monkeypatch.setenv("BINANCE_API_SECRET", "some-secret")

@@ -187,6 +187,7 @@ def test_a_tenth_in_a_toml_file_is_exactly_a_tenth():
         ("recv_window_ns", "5 fortnights", "nanoseconds, or a text"),
         ("database_url", "holdfast.db", "a database URL"),
         ("data_dir", " ", "a folder's path"),
+        ("data_dir", "~nobody-here/x", "a folder's path; nobody's home is known as ~nobody-here"),
         ("order_prefix", "has.dot", "1 to 8 letters, digits, _ or -"),
         ("venue", 3, "a text"),
         ("max_order_notional", [1], "a number above 0 up to 1E+12"),

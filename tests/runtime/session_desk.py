@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from holdfast.model.config import TradingConfig
+from holdfast.model.errors import NetworkError
 from holdfast.model.market import Quote, Trade
 from holdfast.model.messages import ExecType, ExecutionReport
 from holdfast.model.values import MAIN, NS_PER_MS, NS_PER_S, OrderStatus, Side, Symbol, TradeId
+from holdfast.runtime.live import LiveSession
 from holdfast.runtime.service import LiveTradingService
 from holdfast.strategies import Strategy
 
@@ -18,6 +20,21 @@ BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
 START = 1_700_000_000 * NS_PER_S
 PRICES = {BTC: 45_000.0, ETH: 2_500.0}
 PATIENCE_S = 10.0
+
+
+class Away:
+    """The venue can't be reached for so many opened lives; `tries` counts them."""
+
+    def __init__(self, monkeypatch, most=1_000_000):
+        self.tries, self.most, open_life = 0, most, LiveSession.open
+
+        async def opened(live):
+            if self.tries < self.most:
+                self.tries += 1
+                raise NetworkError("no route to the exchange")
+            await open_life(live)
+
+        monkeypatch.setattr(LiveSession, "open", opened)
 
 
 class ScriptedFeed:

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import stat
+import threading
 from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -314,11 +315,18 @@ async def test_a_stop_that_leaves_something_unanswered_is_no_success_of_the_comm
 
 
 def test_a_session_that_does_not_answer_leaves_the_outcome_unknown(tmp_path):
+    def fall_silent_after_one():
+        asking, _ = silent.accept()
+        with asking:
+            asking.recv(65_536)
+            asking.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         write_endpoint(tmp_path, Endpoint(url=url, token="t", pid=os.getpid(), session="s"))
-        client = ControlClient(tmp_path, timeout_s=0.1)
-        with pytest.raises(OutcomeUnknownError, match=r"did not answer within 0\.1 s"):
+        threading.Thread(target=fall_silent_after_one, daemon=True).start()
+        client = ControlClient(tmp_path, timeout_s=0.5)
+        with pytest.raises(OutcomeUnknownError, match=r"did not answer within 0\.5 s"):
             client.post("/v1/stop")
 
 

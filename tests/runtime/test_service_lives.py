@@ -32,7 +32,7 @@ from holdfast.runtime.live import LiveSession
 from holdfast.runtime.starting import Start
 from holdfast.runtime.trading_state import TradingState
 from holdfast.strategies import Strategy
-from tests.runtime.session_desk import BTC, ScriptedFeed, books_agree, config_in, running
+from tests.runtime.session_desk import BTC, Away, ScriptedFeed, books_agree, config_in, running
 
 S = TradingSessionStatus
 
@@ -399,21 +399,6 @@ async def test_a_session_that_is_given_up_after_restarts_takes_its_entries_back(
 # A venue that is away
 
 
-class Away:
-    """The venue can't be reached for so many opened lives; `tries` counts them."""
-
-    def __init__(self, monkeypatch, most=1_000_000):
-        self.tries, self.most, open_life = 0, most, LiveSession.open
-
-        async def opened(live):
-            if self.tries < self.most:
-                self.tries += 1
-                raise NetworkError("no route to the exchange")
-            await open_life(live)
-
-        monkeypatch.setattr(LiveSession, "open", opened)
-
-
 async def test_a_venue_that_is_away_is_no_bug_and_is_waited_for(tmp_path, monkeypatch):
     async with running(tmp_path) as desk:
         order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
@@ -485,6 +470,27 @@ async def test_the_kill_switch_is_on_record_at_once_while_the_venue_is_away(tmp_
         await desk.until(lambda: desk.state.orders[resting.id].status is OrderStatus.CANCELED)
         with pytest.raises(RiskDenied, match="kill"):
             await desk.service.place_order(BTC, "BUY", "0.01")
+
+
+async def test_a_pause_is_on_record_at_once_while_the_venue_is_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.01)
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        held = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        away = Away(monkeypatch)
+        desk.overfill(held)
+        await desk.until(lambda: away.tries > 2)
+        await asyncio.wait_for(desk.service.pause("news"), 5)
+        await asyncio.wait_for(desk.service.resume("no news"), 5)
+        await asyncio.wait_for(desk.service.pause("news after all"), 5)
+        away.most = 0
+        await desk.until(lambda: desk.status in (S.RUNNING, S.PAUSED))
+
+        assert desk.status.value == "PAUSED"
+        await desk.until(lambda: desk.state.orders[resting.id].status is OrderStatus.CANCELED)
+        assert desk.open_roles() == ["STOP_LOSS"]
+        await desk.service.resume()
+        await desk.until(lambda: desk.status is S.RUNNING)
 
 
 async def test_an_entry_that_can_not_be_taken_back_keeps_no_other_from_it(tmp_path, monkeypatch):
@@ -810,6 +816,22 @@ async def test_a_life_that_follows_in_another_folder_has_the_same_journal(tmp_pa
         assert desk.service.session().id == session.id
         assert desk.open_roles() == ["STOP_LOSS"]
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+async def test_a_life_that_follows_in_another_folder_has_the_same_strategies(tmp_path, monkeypatch):
+    source = (
+        "from holdfast import Strategy\n\nclass Mine(Strategy):\n    on_bar = lambda s, b: None\n"
+    )
+    (tmp_path / "mine.py").write_text(source)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with running(tmp_path / "data", strategies=["mine.py:Mine"]) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        await failed(desk, order)
+
+        assert desk.service.session().status is TradingSessionStatus.RUNNING
+        assert [*desk.service.session().strategies] == ["mine"]
 
 
 async def test_torn_facts_that_a_reset_finds_are_logged(tmp_path, caplog):

@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -16,9 +16,10 @@ from ..model.errors import ConfigError
 from ..model.values import TradingSessionStatus
 from ..runtime.control import ControlServer
 from ..runtime.service import LiveTradingService
+from ..runtime.stalls import StallWatch
 from ..stats import SessionStats
 from .exit_codes import ExitCode
-from .happenings import Happenings, Silent, View
+from .happenings import Happenings, Silent, TellingNotifier, View
 
 REFRESH_S = 0.25
 MOMENT_S = 0.5
@@ -67,7 +68,8 @@ async def drive(
         gc.freeze()  # what lives as long as the session need not be looked at again
         view.begin(service, happenings)
         try:
-            return await _run_on(service, view, wish, began, seconds)
+            with _watched(service, happenings):
+                return await _run_on(service, view, wish, began, seconds)
         finally:
             view.end()
     finally:
@@ -106,11 +108,13 @@ async def _run_on(
         waited = {ended, interrupt}
         await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         was_error = service.session().status is TradingSessionStatus.ERROR
-        why = service.session().reason
+        why = service.session().reason if was_error else ""
         if ended.done():
             ended.result()
         else:
-            await service.stop(wish.reason or "its time is over")
+            await service.stop(asked := wish.reason or "its time is over")
+            if was_error and service.session().status is TradingSessionStatus.STOPPING:
+                was_error, why = False, f"{asked}, while the venue is away: {why}"
         elapsed = time.monotonic() - began
     finally:
         for task in (refreshing, ended, interrupt):
@@ -119,7 +123,20 @@ async def _run_on(
     session = service.session()
     is_error = was_error or session.status is TradingSessionStatus.ERROR
     figures = await service.get_session_stats()
-    return Ending(elapsed, is_error, why if was_error else session.reason, figures)
+    return Ending(elapsed, is_error, why or session.reason, figures)
+
+
+@contextlib.contextmanager
+def _watched(service: LiveTradingService, happenings: Happenings) -> Iterator[None]:
+    """Tell where the session stands still; one that outruns the clock has none to be late by."""
+    if not (service.live.feed.is_live or service.config.speed):
+        yield
+        return
+    watch = asyncio.ensure_future(StallWatch(TellingNotifier(happenings).notify).run())
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 async def _refresh(service: LiveTradingService, view: View) -> None:
@@ -164,9 +181,15 @@ class _Interrupts:
             _leave()
 
     def forget(self) -> None:
-        """Give the signals back."""
+        """Have further signals end what follows, the report above all, and no more than that."""
         for number in self._taken:
             self._loop.remove_signal_handler(number)
+            is_hangup = number is signal.SIGHUP
+            signal.signal(number, _take_no_notice if is_hangup else signal.default_int_handler)
+
+
+def _take_no_notice(_: int, __: FrameType | None) -> None:
+    """Unlike `SIG_IGN` this is not handed on to processes that ours starts."""
 
 
 def _leave() -> None:

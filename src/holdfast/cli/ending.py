@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ..journal import open_journal
 from ..model.errors import TradingError
 from ..model.market import Bar, timeframe_ns
 from ..model.values import MAIN, NS_PER_S, SessionId, Symbol, TradingSessionStatus
+from ..owner_only import make_file, make_folder
 from ..runtime.books import BooksReport
 from ..runtime.control_wire import builtins
 from ..runtime.report import text_report, write_report
@@ -22,6 +24,9 @@ from .output import NEWLINE, visible, warn
 
 BARS_MAX = 600
 """Bars of one price chart in the report."""
+
+FACTS_MANY = 200_000
+"""A journal of so many takes more than a second to read: whoever waits for its report is told."""
 
 _FRAMES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
 
@@ -108,7 +113,7 @@ def finish(
     """Write the report and collect what there is to tell."""
     session, config, figures = service.session(), service.config, ending.figures
     path = report or config.data_dir / "reports" / f"{session.id}.html"
-    if wants_report and not _write(service, path, figures):
+    if wants_report and not _write(service, path, figures, is_ours=report is None):
         wants_report = False
     books = service.books
     document: dict[str, Any] = builtins(
@@ -157,11 +162,18 @@ def _open_positions(service: LiveTradingService) -> list[str]:
     ]
 
 
-def _write(service: LiveTradingService, path: Path, figures: SessionStats) -> bool:
+def _write(
+    service: LiveTradingService, path: Path, figures: SessionStats, *, is_ours: bool
+) -> bool:
     """Write the HTML report; a failure is told and takes nothing else down."""
     try:
+        if is_ours:
+            make_folder(path.parent)
+            make_file(path)
         journal = open_journal(service.config.database_url, read_only=True)
         try:
+            if journal.sequence >= FACTS_MANY:
+                warn(f"writing the report of {journal.sequence:,} facts: Ctrl-C leaves it out")
             write_report(
                 path,
                 journal.replay(),
@@ -172,8 +184,14 @@ def _write(service: LiveTradingService, path: Path, figures: SessionStats) -> bo
             journal.close()
     except (TradingError, OSError) as error:
         warn(f"no report: {error}")
-        return False
-    return True
+    except KeyboardInterrupt:
+        warn("no report: it was interrupted")
+    else:
+        return True
+    if is_ours:  # half of it would be taken for all
+        with suppress(OSError):
+            path.unlink()
+    return False
 
 
 def _bars(service: LiveTradingService, figures: SessionStats) -> dict[Symbol, Sequence[Bar]]:

@@ -129,7 +129,7 @@ def _fail(error: BaseException, arguments: Sequence[str]) -> int:
     code, text = _explained(error)
     try:
         _tell(error, code, text, arguments)
-    except BrokenPipeError:
+    except OSError:  # its reader has gone, or what it is written to is full
         _fall_silent()
     return code
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..model.errors import InputError, JournalLocked
-from ..runtime.control_file import AnswerLost, NoSessionRunning
+from ..model.errors import InputError, JournalLocked, OutcomeUnknownError, TradingError
+from ..runtime.control_file import AnswerLost, NoSessionRunning, NotAnswering
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json
 
@@ -30,7 +30,8 @@ def kill(
     """Block new orders and cancel all entries at once, until `holdfast release`.
 
     Where no session runs, the block is written to the journal, and the next start obeys it. Where
-    there is no journal either, nothing is done, and the exit code is 6.
+    there is no journal either, nothing is done, and the exit code is 6. Where the session's process
+    does not answer, the kill is left for it in the data folder, and the exit code is 4.
     """
     found = _kill(Place(data_dir, config, database_url), reason, flatten=flatten)
     if as_json:
@@ -52,9 +53,11 @@ def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
         except (NoSessionRunning, AnswerLost):
             try:
                 return _latch(place, reason, flatten=flatten)
-            except JournalLocked:
+            except JournalLocked as error:
                 if attempt == TRIES_MAX - 1:
-                    raise
+                    raise _left(place, reason, error, flatten=flatten) from error
+        except NotAnswering as error:
+            raise _left(place, reason, error, flatten=flatten) from error
         time.sleep(TRY_EVERY_S)
     raise AssertionError("the last attempt returns or raises")
 
@@ -66,6 +69,17 @@ def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
     config = place.config()
     engage(config, EngageKillSwitch(reason=reason, flatten=flatten))
     return {"is_killed": True, "is_running": False, "data_dir": str(config.data_dir)}
+
+
+def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> OutcomeUnknownError:
+    """Leave the kill for a process that does not answer, and return what to say of it."""
+    from ..runtime.left_kill import leave_kill
+
+    path = leave_kill(place.folder(), reason, flatten=flatten)
+    return OutcomeUnknownError(
+        f"NOTHING WAS CANCELLED YET: {error}. The kill is on record in {path}: a process of "
+        "holdfast run obeys it as soon as it goes on, and the next start does so if it does not"
+    )
 
 
 def release(

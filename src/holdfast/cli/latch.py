@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from ..model.config import TradingConfig
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
 from ..runtime.control_file import NoSessionRunning
-from ..runtime.last_words import record_switch
+from ..runtime.last_words import record_latch
+from ..runtime.left_kill import record_left
 from ..runtime.wanted import words_of
 from .journaled import has_journal
 from .output import warn
@@ -25,11 +26,12 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
     """
     if not has_journal(config):
         raise NoSessionRunning(
-            f"no session runs in {config.data_dir}, and there is no journal there: nothing was "
-            "blocked or released, and nothing was made; is the folder right?"
+            f"no session runs in {config.data_dir.absolute()}, and there is no journal there: "
+            "nothing was blocked or released, and nothing was made; is the folder right?"
         )
     if isinstance(message, EngageKillSwitch):
         message = replace(message, reason=words_of(message.reason))
     else:
         message = replace(message, operator=words_of(message.operator))
-    record_switch(config, message, warn)
+    record_left(config)  # before a release, which is of that too
+    record_latch(config, message, warn)

@@ -32,6 +32,10 @@ DatabaseUrl = Annotated[
 ]
 
 
+FROM_HOME = "~"
+"""A shell hands `--data-dir=~/hf` on as it stands; the settings know where that is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Which session is meant, as far as the options say it."""
@@ -56,8 +60,11 @@ class Place:
         return self.load().config
 
     def folder(self) -> Path:
-        """Return the data folder; the settings are read only where no option names it."""
-        return self.data_dir or self.config().data_dir
+        """Return the data folder; the settings are read only where no option names it as it is."""
+        named = self.data_dir
+        if named is None or str(named).startswith(FROM_HOME):
+            return self.config().data_dir
+        return named
 
     def client(self) -> ControlClient:
         """Return a client of the session that runs there.

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from ..model.errors import TradingError
 from ..model.values import TradingSessionStatus
+from ..owner_only import make_folder
 from .exit_codes import ExitCode
 from .output import warn
 from .run import execute
@@ -69,7 +70,7 @@ def played(
     load_strategies(names)  # what can't be made is refused before a file is
     memory = MemoryJournal()
     if place.journal is not None:
-        place.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(place.folder)
     journal = memory if place.journal is None else open_journal(place.journal)
     with _progress(feed.start_ts, job.end_ts, is_quiet=is_quiet) as on_turn, telling():
         done = execute(

@@ -109,7 +109,8 @@ def run(
         }
         overrides = overrides_of(settings, flags)
         seconds = None if for_ is None else seconds_of(for_, "--for")
-        return _run(config, overrides, seconds, report, wants_report=not no_report, as_json=as_json)
+        place = report and report.absolute()  # a strategy may go to another folder
+        return _run(config, overrides, seconds, place, wants_report=not no_report, as_json=as_json)
     except (TradingError, OSError) as error:
         from .ending import failed_document
 
@@ -129,6 +130,7 @@ def _run(
     from ..model.config import TradingConfig
     from ..model.config_keys import secrets_of
     from ..runtime.logs import logging_to
+    from ..runtime.proxies import unused_proxy
 
     loaded = TradingConfig.load(config, overrides=overrides)
     if loaded.config.feed == "synthetic" and loaded.source_of("speed") == "default":
@@ -136,7 +138,7 @@ def _run(
     settings = loaded.config
     for check in CHECKS:
         check(loaded)
-    for warning in loaded.warnings:
+    for warning in filter(None, (*loaded.warnings, unused_proxy(settings))):
         warn(warning)
     with ExitStack() as stack:
         view, console_level = _view(as_json=as_json)

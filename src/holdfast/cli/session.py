@@ -106,6 +106,10 @@ def pause(
     """Take no new risk. Exits and stops go on; resting entries are taken back."""
     found = Place(data_dir, config).client().post("/v1/pause", reason=reason)
     _tell(found, as_json=as_json)
+    if found["session"]["status"] == TradingSessionStatus.ERROR.value:
+        warn(
+            "the session is between two lives; the pause is on record, and the next begins with it"
+        )
 
 
 def resume(

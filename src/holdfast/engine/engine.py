@@ -208,20 +208,7 @@ def _key_of(core: Core, fact: ev.Event) -> Key | None:
 
 
 def _start(core: Core, message: msg.StartSession) -> None:
-    core.emit(
-        ev.EpochStarted(
-            ts=core.now,
-            epoch=message.epoch,
-            session_id=message.session_id,
-            portfolio_id=message.portfolio_id,
-            accounts=message.accounts,
-            strategies=message.strategies,
-            symbols=message.symbols,
-            venue=message.venue,
-            is_resumed=message.is_resumed,
-            is_recorded=message.is_recorded,
-        )
-    )
+    core.emit(ev.EpochStarted(ts=core.now, **msgspec.structs.asdict(message)))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
     core.start_looks.clear()
     for account in message.accounts:

@@ -65,6 +65,7 @@ class State(msgspec.Struct):
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
     symbols: tuple[Symbol, ...] = ()  # that this epoch trades; () where all that are listed
     named_accounts: tuple[AccountId, ...] = ()  # the same: those that are traded
+    markets: dict[AccountId, str] = {}  # whose facts these are: of each account ever traded
     breakers: dict[str, Breaker] = {}  # "account failure"
     odd_modes: dict[AccountId, str] = {}  # how an account is set that is not as we trade it
     message_times: dict[AccountId, list[int]] = {}

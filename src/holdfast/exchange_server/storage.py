@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..exchange import Row
 from ..model.errors import ConfigError
+from ..owner_only import make_folder
 from ..venues.paper_books import PaperBooks
 
 BOOKS_FILE = "exchange.db"
@@ -24,7 +25,7 @@ class Storage:
         if data_dir is None:
             return
         try:
-            data_dir.mkdir(parents=True, exist_ok=True)
+            make_folder(data_dir)
         except OSError as error:
             raise ConfigError(f"data folder {data_dir} can't be made: {error}") from error
         self._books = PaperBooks(data_dir / BOOKS_FILE)

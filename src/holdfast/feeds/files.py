@@ -43,7 +43,10 @@ def find_files(paths: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
     """
     if isinstance(paths, (str, Path)):
         paths = [paths]
-    found = [file for path in paths for file in _expand(Path(path).expanduser())]
+    try:
+        found = [file for path in paths for file in _expand(Path(path).expanduser())]
+    except RuntimeError:  # of `expanduser`
+        raise ConfigError(f"{paths[0]}: nobody's home is known by that name") from None
     if not found:
         raise ConfigError("a recording needs at least one file")
     return tuple(dict.fromkeys(found))

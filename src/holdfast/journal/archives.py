@@ -23,6 +23,7 @@ from typing import IO, NamedTuple, Protocol
 import msgspec
 
 from ..model.errors import JournalCorrupt, JournalError
+from ..owner_only import make_file
 from .codec import StoredRow, fault
 
 LEVEL = 6
@@ -173,6 +174,7 @@ class Folder:
         part = place.with_name(f"{name}.part")
         try:
             self._make_room()
+            make_file(part)
             with part.open("wb") as raw:
                 yield raw
                 raw.flush()

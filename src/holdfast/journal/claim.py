@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from ..model.errors import JournalCorrupt, JournalError
+from ..owner_only import make_file
 from . import upcast
 from .archives import sync_directory
 from .codec import GENESIS, Chain
@@ -86,6 +87,7 @@ def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
     if not problem:
         return []
     kept = log.with_name(f"{log.name}.cut-{time.time_ns()}")
+    make_file(kept)
     shutil.copyfile(log, kept)
     # What the log had already passed on may now be newer than what it says itself.
     health = store.pragma("quick_check(1)")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..model.errors import ConfigError
+
 _ALIASES = {"postgres": "postgresql"}
 _MEMORY = {"memory:", "memory://", ":memory:", "sqlite://", "sqlite:///:memory:"}
 
@@ -24,9 +26,16 @@ def sqlite_path(where: str | Path) -> Path:
     """Return the file of `state.db`, `sqlite:///state.db` or `sqlite:////srv/state.db`.
 
     Of a link it is the file that it leads to: SQLite keeps its log beside that one.
+
+    Raises:
+        ConfigError: it is said to be in a home that is not known.
     """
     path = where
     if not isinstance(path, Path):
         _, separator, rest = path.partition("://")
-        path = Path(rest.removeprefix("/") if separator else path).expanduser()
+        named = Path(rest.removeprefix("/") if separator else path)
+        try:
+            path = named.expanduser()
+        except RuntimeError:
+            raise ConfigError(f"journal {named}: nobody's home is known by that name") from None
     return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 - no raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, insert
 from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalError
+from ..owner_only import make_file
 from . import claim
 from .archives import Folder
 from .codec import Row, StoredRow
@@ -121,6 +122,8 @@ def open_sqlite(
     delivery = Delivery()
     with ExitStack() as undo, explained(str(path)):
         undo.callback(FileLock(path.with_name(f"{path.name}.lock"), owner).release)
+        with suppress(OSError):  # where it can't be made, SQLite says why
+            make_file(path)  # its log is kept as it is
         tables = owner_tables(path)
         undo.callback(tables.close)
         store = SqliteStore(path, tables)

@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 from ..model.errors import Fenced, JournalError
+from ..owner_only import file_mode
 from .codec import Row, StoredRow, fault
 
 FILES_OF_EPOCH = 1_000_000
@@ -121,7 +122,7 @@ class Stage:
         path = self._database.with_name(f"{self._database.name}.stage-{number}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         try:
-            self._fd = os.open(path, flags, 0o644)
+            self._fd = os.open(path, flags, file_mode(path.parent))
         except OSError as error:
             raise self._unwritten(error, path) from error
         self._file = path, os.fstat(self._fd).st_ino

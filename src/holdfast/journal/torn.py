@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ..model.errors import JournalCorrupt
+from ..owner_only import make_file
 from .codec import StoredRow, fault
 from .problems import WAY_OUT
 from .reading import Tables
@@ -56,7 +57,8 @@ def _corrupt(tables: Tables, problem: str) -> JournalCorrupt:
 
 def set_aside(path: Path, rows: Sequence[StoredRow]) -> None:
     """Write rows to a new file, durably: a JSON array a line, bytes as base64."""
-    with path.open("xb") as file:
+    make_file(path)
+    with path.open("wb") as file:
         for row in rows:
             file.write(msgspec.json.encode(tuple(row)) + b"\n")
         file.flush()

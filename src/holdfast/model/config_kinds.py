@@ -283,7 +283,11 @@ def _folder(value: object) -> Path:
         str(value).encode()
     except UnicodeEncodeError:
         raise ValueError("a folder's name in UTF-8") from None
-    return Path(value.strip() if isinstance(value, str) else value).expanduser()
+    path = Path(value.strip() if isinstance(value, str) else value)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"a folder's path; nobody's home is known as {path.parts[0]}") from None
 
 
 def _none_or(value: object) -> object:

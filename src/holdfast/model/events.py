@@ -123,6 +123,7 @@ class EpochStarted(Fact, frozen=True, kw_only=True):
     venue: str
     is_resumed: bool
     is_recorded: bool = False  # its time is a recording's
+    markets: tuple[str, ...] = ()  # of each account, its venue and market; () is not known
 
 
 class SessionChanged(Fact, frozen=True, kw_only=True):

@@ -212,6 +212,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Begin, or go on after a restart: resync with the venue, then run.
 
     `is_recorded`: its time is a recording's, which may be older than what was traded before.
+    `markets`: the venue and market of each account; () where nobody keeps them apart.
     """
 
     session_id: SessionId
@@ -223,6 +224,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     venue: str = ""
     is_resumed: bool = False
     is_recorded: bool = False
+    markets: tuple[str, ...] = ()
 
 
 class PauseSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):

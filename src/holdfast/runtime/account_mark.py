@@ -9,6 +9,7 @@ from pathlib import Path
 from ..feeds import FeedSettings
 from ..model.errors import ConfigError
 from ..model.values import MAIN, AccountId
+from ..owner_only import make_file, make_folder
 from ..ports import Venue
 
 FILE = "account"
@@ -24,6 +25,20 @@ def account_text(venue: Venue, market: FeedSettings) -> str:
     return f"{venue.name} {'testnet' if market.testnet else 'mainnet'}"
 
 
+def check_recorded(
+    folder: Path, recorded: Mapping[AccountId, str], accounts: Mapping[AccountId, str]
+) -> None:
+    """Keep a folder's journal to the accounts that it names; an older one names none.
+
+    Raises:
+        ConfigError: it has another's records: two folders may name one database.
+    """
+    way_out = "name another with --data-dir, or with --database-url where several share one"
+    for name, account in accounts.items():
+        known = recorded.get(name, account)
+        _check(f"the journal of {folder}", name, known, account, way_out)
+
+
 def claim_folder(folder: Path, accounts: Mapping[AccountId, str], *, has_records: bool) -> None:
     """Mark a data folder as these accounts'; the first that left records there has it.
 
@@ -34,11 +49,12 @@ def claim_folder(folder: Path, accounts: Mapping[AccountId, str], *, has_records
     """
     path = folder / FILE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         before = path.read_text() if path.exists() else ""
         known = _read(before) if has_records else {}
         for name, account in accounts.items():
-            _check(folder, name, known.get(name, account), account)
+            place = f"the folder {folder}"
+            _check(place, name, known.get(name, account), account, "name another with --data-dir")
         if (text := _written({**known, **accounts})) != before:
             _replace(path, text)
     except (OSError, UnicodeDecodeError) as error:
@@ -49,6 +65,7 @@ def _replace(path: Path, text: str) -> None:
     """Write a file anew, whole or not at all: an empty one would let any account in."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        make_file(draft)
         draft.write_text(text)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
@@ -57,12 +74,12 @@ def _replace(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _check(folder: Path, name: AccountId, known: str, account: str) -> None:
+def _check(place: str, name: AccountId, known: str, account: str, way_out: str) -> None:
     if known != account:
         whose = "" if name == MAIN else f", as the account {name}"
         raise ConfigError(
-            f"the folder {folder} holds the records of {known}{whose}; {account} needs one of its "
-            "own: name another with --data-dir"
+            f"{place} holds the records of {known}{whose}; {account} needs one of its own: "
+            f"{way_out}"
         )
 
 

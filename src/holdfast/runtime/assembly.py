@@ -28,10 +28,11 @@ from ..model.values import (
     Symbol,
     TradingSessionStatus,
 )
+from ..owner_only import make_folder
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
 from ..venues import VENUES, Opener, Wiring, open_paper, paper_path
-from .account_mark import account_text, claim_folder
+from .account_mark import account_text, check_recorded, claim_folder
 from .accounts import (
     all_symbols,
     check_keys,
@@ -61,7 +62,7 @@ def database_of(config: TradingConfig) -> str:
     if url.startswith("sqlite:///"):
         folder = Path(url.removeprefix("sqlite:///")).parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise ConfigError(
                 f"{folder} can't be made: {error.strerror}; name another with --data-dir"
@@ -172,8 +173,9 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
             _check_time(feed, venues[-1])
             _check_market(market, venues[-1])
             check_one_market(config, market, venues[-1])
+        texts = {venue.account: account_text(venue, market) for venue in venues}
         if keeps_files:
-            texts = {venue.account: account_text(venue, market) for venue in venues}
+            check_recorded(config.data_dir, state.markets, texts)
             claim_folder(config.data_dir, texts, has_records=bool(state.session_id))
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
         traded = shown or tuple(instrument.symbol for instrument in feed.instruments())
@@ -194,6 +196,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         symbols_of=symbols_by_account(config, tuple(symbols) or traded),
         session_id=known,
         is_resumed=is_resumed,
+        markets=tuple(texts.values()) if keeps_files else (),
     )
 
 

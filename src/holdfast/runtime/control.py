@@ -9,6 +9,7 @@ Rule 2: a page in a browser can't reach it: no other host's name is answered to 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hmac
 import logging
@@ -26,6 +27,7 @@ from ..model.errors import ConfigError, TradingError
 from .control_file import Endpoint, NoSessionRunning, remove_endpoint, write_endpoint
 from .control_routes import ROUTES, SERVICE
 from .control_wire import document
+from .left_kill import heed, record_left
 from .service import LiveTradingService
 
 HOST = "127.0.0.1"
@@ -33,6 +35,9 @@ BODY_BYTES_MAX = 64 * 1024
 TOKEN_BYTES = 32
 CONNECTIONS_MAX = 64
 """Connections that have shown no token; the oldest makes room. Each is a file of the process."""
+
+HEED_S = 1.0
+"""How often is looked for a kill that was left while the process did not answer."""
 
 LINGER_S = 2.0
 """How long the end waits for answers that are on their way."""
@@ -76,18 +81,29 @@ class ControlServer:
         self._runner = web.AppRunner(
             _app(service, self.token, self._known), access_log=None, shutdown_timeout=LINGER_S
         )
+        self._service = service
         self._listening: asyncio.Server | None = None
+        self._heeding: asyncio.Task[None] | None = None
 
     async def bind(self) -> None:
-        """Take the port.
+        """Take the port, and put a kill on record that was left for a session before.
 
         Raises:
             ConfigError: it is taken, or may not be used.
+            JournalError: the kill can't be put on record.
         """
+        record_left(self._service.config)
         taken = _listen(self._port)
         self.url = f"http://{HOST}:{taken.getsockname()[1]}"
         await self._runner.setup()
         self._listening = await asyncio.get_running_loop().create_server(self._let_in, sock=taken)
+        self._heeding = asyncio.create_task(self._heed(), name="holdfast-left-kill")
+
+    async def _heed(self) -> None:
+        while True:
+            await asyncio.sleep(HEED_S)
+            with contextlib.suppress(TradingError):  # it stays, and is looked at again
+                await heed(self._service, self._data_dir)
 
     def _let_in(self) -> web.RequestHandler:
         """Take a connection; see `CONNECTIONS_MAX`."""
@@ -121,6 +137,8 @@ class ControlServer:
     async def close(self) -> None:
         """Remove the control file and give the port back; answers under way are sent."""
         self.withdraw()
+        if self._heeding is not None:
+            self._heeding.cancel()
         if self._listening is not None:
             self._listening.close()
         await self._runner.cleanup()

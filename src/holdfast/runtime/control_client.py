@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from pathlib import Path
@@ -10,11 +11,24 @@ from urllib.parse import urlsplit
 
 from ..model import errors
 from ..model.errors import TradingError
-from .control_file import AnswerLost, Endpoint, NoSessionRunning, nothing_runs, read_endpoint
+from .control_file import (
+    AnswerLost,
+    Endpoint,
+    NoSessionRunning,
+    not_answering,
+    nothing_runs,
+    read_endpoint,
+)
 
 TIMEOUT_S = 90.0
 """How long an answer is waited for: a stop may wait 30 s for the venue's answers, and 30 s for its
 books."""
+
+ANSWER_S = 5.0
+"""How long a session that is well may take for a question: it answers between two messages."""
+
+PROBE = "/v1/stats"
+"""A question that costs little."""
 
 ANSWER_BYTES_MAX = 64_000_000
 
@@ -38,25 +52,31 @@ class ControlClient:
         """Return what the session says.
 
         Raises:
-            TradingError: of the kind that the session raised.
+            TradingError: of the kind that the session raised; NotAnswering where it does not say.
         """
-        return self._ask("GET", path, None)
+        return _checked(*self._ask("GET", path, None, min(ANSWER_S, self._timeout_s)))
 
     def post(self, path: str, **body: object) -> Answer:
         """Have the session do something; values of None are left out.
 
         Raises:
             TradingError: of the kind that the session raised; OutcomeUnknownError where it does
-                not answer, AnswerLost where it ends before.
+                not answer, AnswerLost where it ends before, NotAnswering where it was not asked.
         """
+        self._see_that_it_answers()
         given = {name: _words(value) for name, value in body.items() if value is not None}
-        return self._ask("POST", path, json.dumps(given).encode())
+        return _checked(*self._ask("POST", path, json.dumps(given).encode(), self._timeout_s))
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
+    def _see_that_it_answers(self) -> None:
+        """Let a process that stands have no request that it would act on much later."""
+        with contextlib.suppress(NoSessionRunning):  # so the request finds out
+            self._ask("GET", PROBE, None, min(ANSWER_S, self._timeout_s))
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None, timeout_s: float
+    ) -> tuple[int, bytes]:
         place = urlsplit(self.endpoint.url)
-        connection = http.client.HTTPConnection(
-            place.hostname or "", place.port, timeout=self._timeout_s
-        )
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout_s)
         headers = {"Authorization": f"Bearer {self.endpoint.token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -67,9 +87,10 @@ class ControlClient:
         except ConnectionRefusedError:
             raise nothing_runs(self.data_dir) from None
         except TimeoutError:
-            kind = TradingError if body is None else errors.OutcomeUnknownError
-            raise kind(
-                f"the session did not answer within {self._timeout_s:g} s; look at it with: "
+            if body is None:
+                raise not_answering(self.endpoint.pid, timeout_s) from None
+            raise errors.OutcomeUnknownError(
+                f"the session did not answer within {timeout_s:g} s; look at it with: "
                 f"holdfast status; if that hangs too, end process {self.endpoint.pid}: the next "
                 "start goes on where it was"
             ) from None
@@ -82,7 +103,7 @@ class ControlClient:
             ) from error
         finally:
             connection.close()
-        return _checked(response.status, text)
+        return response.status, text
 
 
 def _words(value: object) -> object:

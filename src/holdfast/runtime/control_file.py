@@ -23,6 +23,10 @@ class NoSessionRunning(SessionStateError):
     """No process runs a session in that data folder."""
 
 
+class NotAnswering(SessionStateError):
+    """The session's process lives and does not answer: nothing was asked of it."""
+
+
 class AnswerLost(OutcomeUnknownError):
     """The session was told to do something, and ended before it had answered."""
 
@@ -101,8 +105,9 @@ def read_endpoint(data_dir: Path) -> Endpoint:
 
 def nothing_runs(data_dir: Path) -> NoSessionRunning:
     """Return the error to raise where no session is to be found."""
+    place = data_dir.absolute()  # a relative one is another in another folder
     return NoSessionRunning(
-        f"no session runs in {data_dir}; start one with: holdfast run --data-dir {data_dir}"
+        f"no session runs in {place}; start one with: holdfast run --data-dir {place}"
     )
 
 
@@ -117,6 +122,29 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def not_answering(pid: int, seconds: float) -> NotAnswering:
+    """Return the error to raise where a session's process stands, or is busy for long."""
+    is_stopped = _process_state(pid) in ("T", "t")
+    why = (
+        f"it is stopped, as by Ctrl-Z or SIGSTOP: kill -CONT {pid} lets it go on"
+        if is_stopped
+        else "it hangs, or is busy: try once more"
+    )
+    return NotAnswering(
+        f"process {pid} runs the session, but does not answer within {seconds:g} s, so nothing was "
+        f"asked of it; {why}; or end it with kill -9 {pid}: the next start goes on where it was"
+    )
+
+
+def _process_state(pid: int) -> str:
+    """Return the letter that Linux has for what a process does; "" where nobody says."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].strip()[:1]
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:

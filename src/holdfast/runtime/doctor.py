@@ -14,6 +14,7 @@ from ..venues.findings import failed, ok, skipped, warned
 from .assembly import opener_of
 from .clock import WallClock
 from .machine import examine_machine
+from .proxies import WAY_OUT, unused_proxy
 
 
 async def examine(loaded: LoadedConfig) -> AsyncIterator[Finding]:
@@ -25,6 +26,8 @@ async def examine(loaded: LoadedConfig) -> AsyncIterator[Finding]:
         yield ok("settings", f"{len(loaded.sources)} given, and they hold together")
     for finding in examine_machine(config):
         yield finding
+    if told := unused_proxy(config):
+        yield warned("proxy", told, WAY_OUT)
     async for finding in _account(config, MAIN):
         yield finding
     for name in config.account_names[1:]:

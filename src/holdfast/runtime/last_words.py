@@ -1,4 +1,4 @@
-"""What is put on record of a session that does not run: its end, its stop, the kill switch."""
+"""What is put on record of a session that does not run: its end or stop, kill switch and pause."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 from ..model import messages as msg
 from ..model.config import TradingConfig
-from ..model.events import Event, KillSwitchEngaged, KillSwitchReleased
+from ..model.events import Event, KillSwitchEngaged, KillSwitchReleased, SessionChanged
 from ..model.values import TradingSessionStatus
 from .assembly import own_journal
 from .recovery import StateRecoveryService
 from .shell import check_values
+
+Latch = msg.EngageKillSwitch | msg.ReleaseKillSwitch | msg.PauseSession | msg.ResumeSession
+"""Words of an operator that outlive the process."""
 
 _log = logging.getLogger("holdfast.session")
 _ENDING = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
@@ -49,22 +52,20 @@ def record_end(
         journal.close()
 
 
-def record_switch(
-    config: TradingConfig,
-    message: msg.EngageKillSwitch | msg.ReleaseKillSwitch,
-    tell: Callable[[str], object] = _log.warning,
+def record_latch(
+    config: TradingConfig, message: Latch, tell: Callable[[str], object] = _log.warning
 ) -> list[Event]:
-    """Put the kill switch into the journal of a session that does not run; return the facts.
+    """Put kill switch or pause into the journal of a session that does not run; return the facts.
 
-    The switch alone: what follows from it (cancels, closing orders) is asked of the venue by the
-    session that starts next, which the switch tells to.
+    The word alone: what follows from it (cancels, closing orders) is asked of the venue by the
+    session that starts next, which the word tells to.
 
     Args:
         tell: hears what was found amiss with the journal.
 
     Raises:
         TradingError: the journal can't be had, or not be written.
-        SessionStateError: there is nothing to release.
+        SessionStateError: there is nothing to release, to pause or to resume.
     """
     journal = own_journal(config)
     for finding in journal.findings:
@@ -73,7 +74,9 @@ def record_switch(
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
         outcome = engine.handle(message, 0)  # at the journal's own time
         switch = (KillSwitchEngaged, KillSwitchReleased)
-        facts: list[Event] = [fact for fact in outcome.facts if isinstance(fact, switch)]
+        is_switch = isinstance(message, msg.EngageKillSwitch | msg.ReleaseKillSwitch)
+        kept = switch if is_switch else SessionChanged
+        facts: list[Event] = [fact for fact in outcome.facts if isinstance(fact, kept)]
         journal.append(facts)
         journal.sync()
         return facts

@@ -128,19 +128,8 @@ class LiveSession:
         await warm_up_market(self.engine, self.feed, symbols, limits, self._clock.now())
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
-        self.shell.ask(
-            msg.StartSession(
-                session_id=plan.session_id,
-                portfolio_id=plan.portfolio_id,
-                epoch=self.journal.epoch,
-                accounts=self.accounts.names,
-                strategies=tuple(plan.strategies),
-                symbols=plan.symbols,
-                venue=self.venue.name,
-                is_resumed=plan.is_resumed,
-                is_recorded=not self.feed.is_live,
-            )
-        )
+        venues = tuple(self.accounts.venues.values())
+        self.shell.ask(plan.beginning(self.journal.epoch, venues, is_live=self.feed.is_live))
         for listed in contracts:
             self.shell.hear(msg.InstrumentListed(**listed._asdict()))
         self.journal.sync()

@@ -26,7 +26,7 @@ from ..model.errors import (
 from ..model.values import TradingSessionStatus
 from ..ports import Notifier
 from .books import BooksReport, read_and_compare
-from .last_words import record_end, record_switch
+from .last_words import Latch, record_end, record_latch
 from .live import LiveSession
 
 RESTARTS_MAX = 5
@@ -193,9 +193,9 @@ class Lives:
         Raises:
             SessionStateError: it is of no use in this state, or could not be recorded.
         """
-        if self._is_away and isinstance(message, msg.EngageKillSwitch | msg.ReleaseKillSwitch):
+        if self._is_away and isinstance(message, Latch):
             assert self._live is not None, "the life that failed"
-            for fact in record_switch(self._config, message):
+            for fact in record_latch(self._config, message):
                 self._live.engine.state.apply(fact)  # it is what is shown meanwhile
             return
         live = await self.begun(is_urgent=isinstance(message, msg.EngageKillSwitch))

@@ -10,7 +10,8 @@ import logging
 import queue
 import sys
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +19,7 @@ from typing import TextIO
 import structlog
 
 from ..model.errors import ConfigError
+from ..owner_only import make_file, make_folder
 from .notices import NOTICES
 from .redaction import Redactor
 from .unread import LINE_MAX, has_room
@@ -101,7 +103,7 @@ def _join_structlog(redactor: Redactor) -> None:
 def _file(folder: Path) -> logging.Handler:
     path = folder / FILE_NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return _QuietFile(path, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
@@ -214,6 +216,15 @@ class _QuietFile(RotatingFileHandler):
     """A file that a full disk does not turn into a traceback for every line."""
 
     has_failed = False
+
+    def _open(self) -> TextIOWrapper:
+        make_file(self.baseFilename)
+        return super()._open()
+
+    def close(self) -> None:
+        """Close the file, though its last lines can't be written: what follows can be told."""
+        with suppress(OSError):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say once that the log can't be written."""

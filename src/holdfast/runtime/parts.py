@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..journal import OwnedJournal
+from ..model.messages import StartSession
 from ..model.order_wish import Wish
 from ..model.values import AccountId, SessionId, StrategyId, Symbol
 from ..ports import Clock, Feed, Venue
@@ -27,6 +28,22 @@ class Plan:
     hands_over: Callable[[Wish], bool] = lambda _: False
     accounts: dict[StrategyId, AccountId] = field(default_factory=dict)  # of each strategy
     secrets: tuple[str, ...] = field(default=(), repr=False)  # that no text may show
+    markets: tuple[str, ...] = ()  # of each account
+
+    def beginning(self, epoch: int, accounts: tuple[Venue, ...], *, is_live: bool) -> StartSession:
+        """Return what begins a life at these accounts, the main one first."""
+        return StartSession(
+            session_id=self.session_id,
+            portfolio_id=self.portfolio_id,
+            epoch=epoch,
+            accounts=tuple(venue.account for venue in accounts),
+            strategies=tuple(self.strategies),
+            symbols=self.symbols,
+            venue=accounts[0].name,
+            is_resumed=self.is_resumed,
+            is_recorded=not is_live,
+            markets=self.markets,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,7 @@ class Parts:
     symbols_of: dict[AccountId, tuple[Symbol, ...]]
     session_id: SessionId
     is_resumed: bool
+    markets: tuple[str, ...] = ()  # of each account, where the journal keeps to them
 
 
 def plan_of(
@@ -70,4 +88,5 @@ def plan_of(
         is_resumed=parts.is_resumed,
         hands_over=hands_over,
         accounts=bindings_of(strategies, [venue.account for venue in parts.venues]),
+        markets=parts.markets,
     )

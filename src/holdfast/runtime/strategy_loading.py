@@ -53,6 +53,15 @@ def load_strategy(spec: str) -> tuple[str, Strategy]:
     return name, strategy
 
 
+def anchored_spec(spec: str) -> str:
+    """Return the same spec with the absolute name of its file, where it names one."""
+    match = _FILE.fullmatch(spec.strip())
+    if match is None:
+        return spec
+    rest = "" if match["rest"] is None else f":{match['rest']}"
+    return f"{Path(match['path']).absolute()}{rest}"
+
+
 def check_strategy(strategy: Strategy, name: str) -> None:
     """Refuse a strategy whose hooks would never be heard, or whose wants make no sense.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ..feeds import FEEDS
 from ..journal.location import scheme_of, sqlite_path
 from ..model.config import TradingConfig
 from ..model.config_kinds import DatabaseUrl
@@ -15,6 +16,7 @@ from ..model.errors import InputError
 from ..model.values import Symbol
 from ..ports import Feed
 from ..strategies import Strategy
+from .strategy_loading import anchored_spec
 
 T = TypeVar("T")
 
@@ -24,11 +26,12 @@ class Templates:
 
     The first life gets the very objects that were given, so that whoever made them can look at
     them; later ones get copies of what those were like at first. A strategy that can't be
-    copied is used again as it is.
+    copied is used again as it is. Files keep their places when the process goes to another folder.
     """
 
     def __init__(self, specs: Sequence[str | Strategy]) -> None:
         _check_list(specs, "strategies")
+        specs = [anchored_spec(spec) if isinstance(spec, str) else spec for spec in specs]
         self._next = tuple(specs)
         self._kept = tuple(_copied(spec) for spec in specs)
 
@@ -67,11 +70,23 @@ def anchored(config: TradingConfig) -> TradingConfig:
     if scheme_of(config.database_url) == "sqlite":
         database = sqlite_path(config.database_url).absolute()
         found["database_url"] = DatabaseUrl(f"sqlite:///{database}")
+    if config.feed not in FEEDS and _names_files(config.feed):
+        found["feed"] = str(Path(config.feed).absolute())
     found["accounts"] = {
         name: each.model_copy(update=_absolute(each, ("api_secret_file",)))
         for name, each in config.accounts.items()
     }
     return config.model_copy(update=found)
+
+
+def _names_files(feed: str) -> bool:
+    """Tell recorded files, or a folder of them, from a feed's name that is misspelled.
+
+    Those that are named from somebody's home have a place of their own.
+    """
+    if feed.startswith("~") or not feed.strip():
+        return False
+    return any(mark in feed for mark in "/.*") or Path(feed).exists()
 
 
 _FILES = ("data_dir", "log_dir", "api_secret_file", "watch_api_secret_file")

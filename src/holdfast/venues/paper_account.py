@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..exchange import completed_instrument, known_instrument
 from ..model.values import MAIN, AccountId
+from ..owner_only import make_folder
 from .paper import PaperSettings, PaperVenue
 from .wiring import Wiring
 
@@ -31,7 +32,7 @@ def open_paper(
     guessed = {i.symbol: i for i in wiring.instruments()}
     wanted = [s for s in wiring.symbols or guessed if s in guessed or known_instrument(s)]
     folder = data_dir or config.data_dir
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return PaperVenue(
         account=wiring.account,
         path=paper_path(folder, wiring.account),

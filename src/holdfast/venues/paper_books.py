@@ -9,12 +9,14 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..exchange import Row
 from ..exchange.books import TRADES_KEPT
 from ..exchange.rows import INCOME, TRADE
 from ..model.errors import ConfigError, VenueError
+from ..owner_only import make_file
 
 VERSION = 1
 LOCK_WAIT_S = 2.0
@@ -49,6 +51,9 @@ class PaperBooks:
             ConfigError: the file can't be used, or another process holds it; the text says why.
         """
         self._name = "in memory" if path is None else str(path)
+        if path is not None:
+            with suppress(OSError):  # where it can't be made, SQLite says why
+                make_file(path)  # its log is kept as it is
         try:
             self._db = sqlite3.connect(
                 ":memory:" if path is None else path,

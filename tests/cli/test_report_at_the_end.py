@@ -1,0 +1,89 @@
+"""The report at a session's end may take long: who waits for it is told, and may leave it out."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from holdfast.cli import ending
+from holdfast.model.errors import InputError
+from holdfast.runtime.report import write_report
+from tests.cli.desk import FAST, recording, run_json
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def ended(capsys, folder, *more):
+    asked = ["--feed", recording(folder), "--speed", "max", "-s", FAST]
+    return run_json(capsys, "run", "--data-dir", folder / "data", *asked, *more)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_report_is_written_leaves_out_the_report_alone(
+    tmp_path, capsys, monkeypatch, number
+):
+    monkeypatch.setattr(ending, "write_report", lambda *_, **__: os.kill(os.getpid(), number))
+
+    code, document, err = ended(capsys, tmp_path)
+
+    assert (code, document["status"], document["report"]) == (0, "STOPPED", None)
+    assert "no report: it was interrupted" in err
+    assert not list((tmp_path / "data" / "reports").iterdir())
+
+
+def test_a_terminal_that_is_closed_takes_no_report_away(tmp_path, capsys, monkeypatch):
+    write = write_report
+
+    def written(*args, **names):
+        os.kill(os.getpid(), signal.SIGHUP)
+        write(*args, **names)
+
+    monkeypatch.setattr(ending, "write_report", written)
+
+    assert ended(capsys, tmp_path)[0] == 0
+    assert list((tmp_path / "data" / "reports").iterdir())
+    assert signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # children would inherit that
+
+
+def test_a_long_report_is_announced(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ending, "FACTS_MANY", 10)
+
+    assert "facts: Ctrl-C leaves it out" in ended(capsys, tmp_path)[2]
+
+
+def test_a_short_one_is_not(tmp_path, capsys):
+    assert "Ctrl-C" not in ended(capsys, tmp_path)[2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_log_whose_disk_is_full_takes_no_summary_away(tmp_path, capsys):
+    logs = tmp_path / "data" / "logs" / "trading"
+    logs.mkdir(parents=True)
+    (logs / "holdfast.log").symlink_to("/dev/full")
+
+    code, document, err = ended(capsys, tmp_path)
+
+    assert (code, document["status"]) == (0, "STOPPED")
+    assert "can't be written" in err
+
+
+def test_a_report_that_could_not_be_written_whole_is_not_left(tmp_path, capsys, monkeypatch):
+    def half(path, *_, **__):
+        path.write_text("<html>")
+        raise InputError(f"{path}: the report can't be written: No space left on device")
+
+    monkeypatch.setattr(ending, "write_report", half)
+
+    assert "no report" in ended(capsys, tmp_path)[2]
+    assert not list((tmp_path / "data" / "reports").iterdir())
