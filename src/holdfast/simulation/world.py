@@ -22,6 +22,7 @@ from ..model.market import MarketData
 from ..model.values import NS_PER_S, Symbol
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
+from ..venues.binance_futures.streams import LIFETIME_S
 from .absence import Absence
 from .accounts import Accounts, names_of
 from .against import adversaries_of
@@ -68,6 +69,7 @@ class World:
 
     is_calm = is_over = False
     skew_ns = 0
+    stream_lifetime_s = LIFETIME_S  # of an account's stream
 
     def __init__(self, spec: Spec, strike: Strike) -> None:
         self.strike, self.spec = strike, spec
@@ -294,6 +296,8 @@ class World:
         for row in self.bourse.venue.faults.account_for():
             if row["fired"]:
                 self.fired[kind_of(row)] += int(str(row["fired"]))
+        for each in self.against:
+            each.count()
         self.fired.update(self.road.fired)
         self.road.fired.clear()
         if self.disk.found:
@@ -382,6 +386,8 @@ class World:
     def bury(self) -> None:
         """Let go of everything."""
         self.is_over = True
+        for each in self.against:
+            each.lift()
         self.loop.forget()
         for process in self.processes:
             process.die("the run is over")

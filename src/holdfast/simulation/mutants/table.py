@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import accounts, engine, feeds, read, shells
+from . import accounts, engine, feeds, read, roads, shells
 from .patching import Known, Mutant
 
 BOOKS = ("at rest", "one booking per trade", "fold", "crash")
@@ -392,4 +392,5 @@ MUTANTS = (
         ("ledger",),
         known=(Known(12_350_374, 18),),
     ),
+    *roads.ROADS,
 )
