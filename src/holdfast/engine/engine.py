@@ -185,7 +185,7 @@ def _child_ended(core: Core, fact: ev.OrderFilled | ev.OrderFact) -> None:
     order = core.state.orders.get(fact.cl_ord_id)
     if order is not None and not order.is_open and order.request.parent_id:
         parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
-        turns.tell_short(core, order)
+        turns.tell_short(core, order, fact)
 
 
 def _key_of(core: Core, fact: ev.Event) -> Key | None:
