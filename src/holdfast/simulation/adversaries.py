@@ -47,6 +47,12 @@ class Adversary:
         while len(self.world.oracles.opened_ts) < len(names):  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.25)
 
+    @property
+    def is_beginning(self) -> bool:
+        """Tell whether a session begins its books anew, since its journal was lost."""
+        live, names = self.world.live, self.world.accounts.venue_names
+        return live is not None and not all(live.engine.state.account(n).opened_ts for n in names)
+
     def strategies(self) -> tuple[Strategy, ...]:
         """Return strategies of its own for a new life."""
         return ()
@@ -69,7 +75,7 @@ class Adversary:
     def trade(self, symbol: Symbol, side: Side, worth: Decimal) -> None:
         """Buy or sell a little at the market, as somebody else on the account."""
         world = self.world
-        if world.bourse.is_down:
+        if world.bourse.is_down or self.is_beginning:
             return
         self._trades += 1
         instrument = world.instrument(symbol)

@@ -62,7 +62,7 @@ class LongLists(Adversary):
         for _ in range(self.lots.randint(*DEEDS)):
             now = ms(self.world.venue_now())
             since, at_once = now, at_once + 1 if now == since else 0
-            if not self.world.bourse.is_down:
+            if not (self.world.bourse.is_down or self.is_beginning):
                 self._deal(symbol) if self.lots.random() < 0.85 else self._transfer()
             gap_s = self.lots.choice(GAPS_S)
             await asyncio.sleep(gap_s if at_once < AT_ONCE_MAX else 0.002)
