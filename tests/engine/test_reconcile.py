@@ -684,6 +684,82 @@ def test_the_same_gap_behind_a_fill_that_explains_it_is_another_difference(rig):
     assert rig.session() is Status.ERROR
 
 
+def test_positions_that_trail_behind_fills_of_one_size_are_no_difference_that_stays(rig):
+    """Each look lists one more fill than the positions show: by as much each time."""
+    told = []
+    for each in range(7):
+        rig.now += 2 * NS_PER_S
+        told.append(execution(rig, "manual", "1", f"t{each}"))
+        rig.now += NS_PER_S // 2
+        rig.snapshot(positions={BTC: str(each)}, trades=tuple(told))
+
+    assert rig.session() is Status.RUNNING
+    assert {f.sightings for f in rig.ever(ev.BooksDiffered) if "position" in f.what} == {0}
+    assert rig.resyncs() == 1  # until they agree
+
+
+def test_positions_that_trail_first_and_then_fills_are_no_difference_that_stays(rig):
+    """Bought, which positions do not show yet; sold again, which no list of fills shows yet."""
+    rig.now += NS_PER_S
+    bought = execution(rig, "manual", "1", "t1")
+    rig.now += NS_PER_S // 2
+    rig.snapshot(positions={BTC: "0"}, trades=(bought,))
+    rig.now += 3 * NS_PER_S
+    rig.snapshot(positions={BTC: "0"}, trades=(bought,))
+
+    assert rig.session() is Status.RUNNING
+
+
+def test_differences_that_are_explained_wholly_one_after_the_other_do_not_add_up(rig):
+    """Each look shows one fill in positions and balance that is not in the list of fills yet."""
+    held, money = 0, wallet(rig)
+    told: list[msg.ExecutionReport] = []
+    for each, qty in enumerate("1231231"):
+        rig.now += 2 * NS_PER_S
+        latest, held = execution(rig, "manual", qty, f"t{each}"), held + int(qty)
+        money -= latest.fee
+        rig.now += NS_PER_S // 2
+        rig.snapshot(positions={BTC: str(held)}, balance=str(money), trades=tuple(told))
+        told.append(latest)
+
+    assert rig.session() is Status.RUNNING
+    assert {f.in_a_row for f in rig.ever(ev.BooksDiffered)} == {1}
+
+
+def test_differences_that_are_explained_in_part_alone_add_up(rig):
+    held = 0
+    told: list[msg.ExecutionReport] = []
+    for each, qty in enumerate("12312"):
+        rig.now += 2 * NS_PER_S
+        latest, held = execution(rig, "manual", qty, f"t{each}"), held + int(qty)
+        rig.now += NS_PER_S // 2
+        rig.snapshot(positions={BTC: str(held + 5)}, trades=tuple(told))
+        told.append(latest)
+
+    assert rig.session() is Status.ERROR
+
+
+def test_a_gap_that_no_latest_fills_are_is_a_difference_whatever_else_is_filled(rig):
+    told = []
+    for each in range(2):
+        rig.now += 2 * NS_PER_S
+        told.append(execution(rig, "manual", "1", f"t{each}"))
+        rig.now += NS_PER_S // 2
+        rig.snapshot(positions={BTC: str(each + 3)}, trades=tuple(told))
+
+    assert rig.session() is Status.ERROR
+
+
+def test_a_gap_of_the_size_of_a_fill_that_is_long_past_is_a_difference(rig):
+    rig.now += NS_PER_S
+    old = execution(rig, "manual", "1", "t1")
+    for _ in range(2):
+        rig.now += 5 * NS_PER_S
+        rig.snapshot(positions={BTC: "0"}, trades=(old,))
+
+    assert rig.session() is Status.ERROR
+
+
 @pytest.mark.parametrize("told", [deposit, funding])
 def test_the_same_gap_behind_money_that_explains_it_is_another_difference(rig, told):
     """Two transfers of one amount, each in the balance before it is in the list."""

@@ -25,6 +25,7 @@ from holdfast.model.values import (
     TradingSessionStatus,
 )
 from tests.engine.rig import BTC, KEY, Rig, S, contract
+from tests.engine.test_reconcile import execution
 
 BUY, SELL, CLOSE = SignalType.BUY, SignalType.SELL, SignalType.CLOSE
 
@@ -494,6 +495,17 @@ def test_what_is_closed_later_than_a_turn_is_not_taken_for_what_its_entry_opened
     assert not rig.qty()
     assert not holding(rig.state, KEY, S)
     assert not short_stops(rig)
+
+
+def test_a_turn_whose_fills_are_heard_all_at_once_is_told_once_to_have_ended_short(rig):
+    closing, opening = turn(rig)
+    rig.reject(closing, -2022, "ReduceOnly Order is rejected.")
+    rig.now += NS_PER_S
+    parts = [execution(rig, opening, qty, f"t{qty}", side=Side.SELL) for qty in ("0.3", "0.7")]
+    rig.snapshot(trades=tuple(parts), positions={})
+
+    assert rig.state.orders[opening].cum_qty == 1
+    assert rig.alarms().count("turn_short") == 1
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -12,8 +12,9 @@ from holdfast.cli import main
 from holdfast.cli import simulate as command
 from holdfast.cli.exit_codes import ExitCode
 from holdfast.cli.simulated import write_page
+from holdfast.simulation.against import ADVERSARIES
 from holdfast.simulation.batch import judge, kills_of
-from holdfast.simulation.faults import SHAPES, chosen, draw_plan
+from holdfast.simulation.faults import HOW_IT_SHOWS, SHAPES, chosen, draw_plan
 from holdfast.simulation.spec import Spec
 from holdfast.simulation.story import replay_command
 from holdfast.simulation.tally import EVERY_KIND_FROM, Failure, Tally, what_of
@@ -204,6 +205,16 @@ def test_a_batch_in_which_a_kind_of_fault_never_struck_is_told():
 
     assert tally.idle_kinds({"gap", "zombie"}) == ["zombie"]
     assert Tally(runs=1).idle_kinds({"zombie"}) == []
+
+
+def test_a_batch_in_which_an_adversary_never_struck_is_told():
+    tally = Tally(runs=EVERY_KIND_FROM)
+    names = [name for kind in SHAPES for name in HOW_IT_SHOWS.get(kind, (kind,))]
+    tally.fired = dict.fromkeys([*names, *(each.name for each in ADVERSARIES)], 1)
+    del tally.fired["one_road"], tally.fired["one_cut_off"]
+
+    assert tally.idle_kinds(SHAPES) == ["one_road"]
+    assert tally.idle_kinds({"gap"}) == []
 
 
 def test_every_kind_of_fault_is_drawn():

@@ -97,6 +97,10 @@ def test_what_a_stranger_filled_is_no_order_of_ours_past_its_limit(seed):
     assert play(Spec(seed=seed, storm_s=18, accounts=1)).violations == ()
 
 
+def test_what_an_order_of_a_lost_journal_fills_is_known_once_its_execution_is_listed():
+    assert play(Spec(seed=14_110_929, storm_s=18)).violations == ()
+
+
 def test_a_price_that_jumps_behind_an_order_makes_it_no_larger_than_it_was_judged():
     assert play(Spec(seed=9_000_427, storm_s=18)).violations == ()
 

@@ -25,7 +25,7 @@ def test_each_setting_of_the_account_that_is_drawn_is_the_adapters():
     of_account = {k: v for k, v in of_account.items() if k in BinanceSettings.__struct_fields__}
     world.setup.change({key: drawn[key] for key in drawn if NAMES.get(key, key) in of_account})
     wiring = Wiring(config=world.setup.config, clock=WallClock())
-    venue = _venue(world, wiring, cast("Process", SimpleNamespace(number=1)))
+    venue = _venue(world, wiring, cast("Process", SimpleNamespace(number=1, clock_offsets=[])))
 
     assert {"is_isolated", "dead_man_s", "read_lag_ns"} < of_account.keys()
     for name, value in of_account.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..model import events as ev
-from ..model.messages import VenueSnapshot
+from ..model.messages import ExecutionReport, VenueSnapshot
 from ..model.values import (
     NS_PER_S,
     OPERATOR,
@@ -103,9 +103,10 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
         return
     for what, ours, theirs in found:
         before = core.state.differences.get(f"{snapshot.account} {what}")
+        is_late = _trails(core, snapshot, what, theirs - ours)
         is_same = before is not None and before.gap == theirs - ours
-        seen = before.sightings + 1 if before and is_same else 1
-        in_a_row = before.in_a_row + 1 if before else 1
+        seen = 0 if is_late else before.sightings + 1 if before and is_same else 1
+        in_a_row = max(before.in_a_row + (not is_late), 1) if before else 1
         core.emit(
             ev.BooksDiffered(
                 ts=core.now,
@@ -180,6 +181,30 @@ def _differences(core: Core, snapshot: VenueSnapshot) -> list[tuple[str, Decimal
         if books.wallet(asset) != snapshot.balances.get(asset, ZERO)
     ]
     return found
+
+
+def _trails(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> bool:
+    """Tell whether a gap is just what the latest fills made: theirs is then of before them.
+
+    What fills one after the other, in one size, leaves the same gap at each look.
+    """
+    since, missing = snapshot.asked_ts - core.overlap_ns, ZERO
+    latest = [trade for trade in snapshot.trades if trade.venue_ts > since]
+    for trade in sorted(latest, key=lambda trade: trade.venue_ts, reverse=True):
+        missing += _moved_by(core, trade, what)
+        if missing + gap == ZERO:
+            return True
+    return False
+
+
+def _moved_by(core: Core, trade: ExecutionReport, what: str) -> Decimal:
+    """Return by how much a fill moved a position, or the balance of an asset."""
+    kind, _, name = what.partition(" ")
+    if kind == "position":
+        return trade.last_qty * trade.side.sign if name == trade.symbol else ZERO
+    margin_asset = core.state.settled_in((trade.account, trade.symbol))
+    earned = (trade.realized_pnl or ZERO) if margin_asset == name else ZERO
+    return earned - trade.fee if trade.fee_asset == name else earned
 
 
 def _agree(core: Core, snapshot: VenueSnapshot) -> None:

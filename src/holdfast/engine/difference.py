@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
+
+from ..model import events as ev
+from ..model.values import ZERO
+
+if TYPE_CHECKING:
+    from .state import State
 
 
 class Difference(msgspec.Struct, frozen=True):
     """By how much the venue's books lie above ours, and how often in a row; see `BooksDiffered`.
 
     `ts` is when it was seen last. A fill from before then explains it, as far as anybody knows, and
-    so does money of just that amount: the same gap behind it is another one.
+    so does money of just that amount: the same gap behind it is another one. `gap` is what no such
+    fill has explained so far; where nothing is left of it, none has been seen in a row.
     """
 
     gap: Decimal
     sightings: int
     in_a_row: int
     ts: int = 0
+
+
+def explain(state: State, fill: ev.OrderFilled) -> None:
+    """Begin anew with differences seen after a fill that nobody had told of then."""
+    for name, found in state.differences.items():
+        what = name.removeprefix(f"{fill.account} ")
+        if what == name or fill.venue_ts > found.ts:
+            continue
+        if what.startswith("balance ") or what == f"position {fill.symbol}":
+            left = found.gap - _moved_by(state, fill, what)
+            in_a_row = found.in_a_row if left else 0
+            state.differences[name] = Difference(left, 0, in_a_row, found.ts)
+
+
+def _moved_by(state: State, fill: ev.OrderFilled, what: str) -> Decimal:
+    """Return by how much a fill moved a position, or the balance of an asset."""
+    kind, _, asset = what.partition(" ")
+    if kind == "position":
+        return fill.qty * fill.side.sign
+    margin_asset = state.settled_in((fill.account, fill.symbol))
+    earned = fill.realized_pnl if margin_asset == asset else ZERO
+    return earned - fill.fee if fill.fee_asset == asset else earned
+
+
+def explain_money(
+    state: State, change: ev.WalletChanged | ev.FundingPaid | ev.SettlementPaid
+) -> None:
+    """Begin anew with a difference that money which is told of only now was the whole of."""
+    name = f"{change.account} balance {change.asset}"
+    found = state.differences.get(name)
+    if found is not None and found.gap == change.amount:
+        state.differences[name] = msgspec.structs.replace(found, sightings=0)

@@ -187,7 +187,7 @@ def _child_ended(core: Core, fact: ev.OrderFilled | ev.OrderFact) -> None:
     if order is not None and not order.is_open and order.request.parent_id:
         if order.role is ENTRY:
             parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
-        turns.tell_short(core, order)
+        turns.tell_short(core, order, fact)
 
 
 def _key_of(core: Core, fact: ev.Event) -> Key | None:

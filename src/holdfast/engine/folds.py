@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ..model import events as ev
 from ..model.values import (
     AccountId,
@@ -14,7 +12,7 @@ from ..model.values import (
     OrderRole,
     OrderStatus,
 )
-from . import exits, forgetting, holdings, portfolio, session_folds, wish_folds
+from . import difference, exits, forgetting, holdings, portfolio, session_folds, wish_folds
 from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name, unbury
@@ -193,25 +191,7 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
         _moved(state, order, was_open=was_open)
     retire_all(state, key)
     if state.differences:
-        _explain(state, fact)
-
-
-def _explain(state: State, fill: ev.OrderFilled) -> None:
-    """Begin anew with differences seen after a fill that nobody had told of then."""
-    position, balance = f"{fill.account} position {fill.symbol}", f"{fill.account} balance "
-    for name, found in state.differences.items():
-        if fill.venue_ts <= found.ts and (name == position or name.startswith(balance)):
-            state.differences[name] = msgspec.structs.replace(found, sightings=0)
-
-
-def _explain_money(
-    state: State, change: ev.WalletChanged | ev.FundingPaid | ev.SettlementPaid
-) -> None:
-    """Begin anew with a difference that money which is told of only now was the whole of."""
-    name = f"{change.account} balance {change.asset}"
-    found = state.differences.get(name)
-    if found is not None and found.gap == change.amount:
-        state.differences[name] = msgspec.structs.replace(found, sightings=0)
+        difference.explain(state, fact)
 
 
 def _count_execution(state: State, order: Order, ts: int) -> None:
@@ -232,7 +212,7 @@ def _funding_paid(state: State, fact: ev.FundingPaid) -> None:
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
     position = state.positions.setdefault((fact.account, fact.symbol), PositionState())
     position.funding += fact.amount
-    _explain_money(state, fact)
+    difference.explain_money(state, fact)
 
 
 def _settlement_paid(state: State, fact: ev.SettlementPaid) -> None:
@@ -246,7 +226,7 @@ def _settlement_paid(state: State, fact: ev.SettlementPaid) -> None:
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).apply_settlement(fact)
-    _explain_money(state, fact)
+    difference.explain_money(state, fact)
 
 
 def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
@@ -258,7 +238,7 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
             portfolio.moved(state, fact.account, fact.asset, fact.amount)
     if fact.reason == OPENING and not account.opened_ts:
         account.opened_ts = fact.asked_ts or fact.ts
-    _explain_money(state, fact)
+    difference.explain_money(state, fact)
     account.changes_seen[fact.change_id] = fact.ts
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
 

@@ -285,7 +285,8 @@ class PositionAdopted(Fact, frozen=True, kw_only=True):
 class BooksDiffered(Fact, frozen=True, kw_only=True):
     """Ours and the venue's disagree. By the same amount twice in a row it stops new risk.
 
-    `sightings` counts looks in a row that found this very amount, `in_a_row` those that found any.
+    `sightings` counts looks in a row that found this very amount, `in_a_row` those that found any;
+    one that the latest fills explain begins the first anew (0) and does not count for the other.
     """
 
     account: AccountId = MAIN

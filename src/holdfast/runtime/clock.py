@@ -15,12 +15,18 @@ SET_BACK_NS = NS_PER_S
 """A clock that shows this much less than before was set back; below, it is waited for."""
 
 
+CATCH_UP = (9, 10)
+"""The pace of a clock that is not believed: the machine's catches up with it, a second in ten."""
+
+
 class WallClock:
     """The machine's clock, kept from going back and, where it was set back, from standing still.
 
     A clock that was set back by more than `SET_BACK_NS` is not believed before it has caught up:
     until then what passes by the monotonic clock is added to the last time. Audits, watches and
-    timers would wait for as long as it was set back otherwise.
+    timers would wait for as long as it was set back otherwise. A little less is added than has
+    passed: a clock that ran ahead for a moment, and was set right, is caught up with. Nothing new
+    is opened while ours is off; what is waited for takes longer, which errs on the safe side.
 
     Args:
         read: returns the machine's time; None reads the real one.
@@ -35,24 +41,27 @@ class WallClock:
         self._read = time.time_ns if read is None else read
         self._passed = passed
         self._last = 0
-        self._ahead: int | None = None  # of `passed`, while the machine's clock is not believed
+        self._left: tuple[int, int] | None = None  # our time and `passed` as it was believed last
 
     def now(self) -> int:
         """Return nanoseconds UTC."""
         shown = self._read()
-        if self._ahead is not None or shown < self._last - SET_BACK_NS:
+        if self._left is not None or shown < self._last - SET_BACK_NS:
             shown = self._go_on(shown)
         self._last = max(self._last, shown)
         return self._last
 
     def _go_on(self, shown: int) -> int:
         passed = self._passed()
-        if self._ahead is None:
-            self._ahead = self._last - passed
-        elif shown >= passed + self._ahead:
-            self._ahead = None
-            return shown
-        return passed + self._ahead
+        if self._left is None:
+            self._left = self._last, passed
+        last, since = self._left
+        parts, whole = CATCH_UP
+        ours = last + (passed - since) * parts // whole
+        if shown < ours:
+            return ours
+        self._left = None
+        return shown
 
     def advance(self, ts: int) -> None:
         """Take no notice: the wall's time passes by itself."""

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING
 from .adversaries import Adversary
 from .amnesia import Amnesia
 from .api_deaf import ApiDeaf
+from .blind_lists import BlindLists
 from .contracts import Contracts
+from .copies import Copies
 from .delisting import Delisting
 from .hard_times import HardTimes
 from .heritage import Heritage
 from .in_parts import InParts
+from .long_lists import LongLists
 from .odd_orders import OddOrders
 from .odd_settings import OddSettings
 from .one_cut_off import OneCutOff
+from .one_road import OneRoad
+from .overlap import Overlap
 from .petitioner import Petitioner
 from .rejections import Rejections
 from .restless import Restlessness
 from .second_thoughts import SecondThoughts
 from .settings_at_hand import SettingsAtHand
 from .tight_limits import TightLimits
+from .time_steps import TimeSteps
 from .unruly import Misrule
 
 if TYPE_CHECKING:
@@ -44,6 +50,12 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     ApiDeaf,
     Rejections,
     InParts,
+    OneRoad,
+    BlindLists,
+    LongLists,
+    Overlap,
+    Copies,
+    TimeSteps,
 )
 
 

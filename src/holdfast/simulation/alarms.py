@@ -4,7 +4,8 @@ Rule 1: one alarm is not told more than twice within a minute, in the same words
         it tells of lasts. A connection that comes and goes is news each time; that a contract takes
         no orders is told at each start.
 Rule 2: what somebody else places in a symbol is told of once in ten minutes.
-Rule 3: an account whose stream is not open is told of.
+Rule 3: an account whose stream is not open is told of, and no entry goes out there: nobody would
+        hear what became of it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from ..journal.codec import decode
 from ..model import events as ev
-from ..model.values import AccountId, TradingSessionStatus
+from ..model.values import AccountId, NewOrder, OrderRole, TradingSessionStatus
 from .judge import Judge
+from .process import running
 
 if TYPE_CHECKING:
     from ..runtime.live import LiveSession
@@ -27,8 +29,21 @@ USUAL_S = 600.0
 DEAF_S_MAX = 20.0
 """How long an account's stream may be gone before a person must have been told."""
 
+TELLING = frozenset(
+    {
+        *("protection_missing", "protection_closed", "close_refused", "turn_short"),
+        *("emergency_close", "link_down", "breaker_open", "account_mode", "contract_halted"),
+        *("books_differ", "session_error", "order_lost"),
+    }
+)
+"""Alarms that tell a person that what is held may be unguarded: see the oracle of stops."""
+
 PARENTS_KEPT, STARTS_KEPT = 50, 50
 
+HEARD_S_MAX = 2.0
+"""How soon a stream that is gone is known to be."""
+
+_FORGETS = ("power_cut_lost_tail", "amnesia", "zombie")
 _OF_A_HOLDING = ("protection_closed", "protection_missing", "turn_short")
 _AT_EACH_START = ("contract_halted",)
 _COME_AND_GO = ("link_down", "account_mode", "margin_mode")
@@ -44,6 +59,7 @@ class Alarms(Judge):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
+        self._lost = 0
         self._told: defaultdict[Name, list[float]] = defaultdict(list)
         self._strangers: dict[tuple[str, str], tuple[float, int]] = {}  # when, by which clock
         self._deaf: dict[AccountId, float] = {}  # since when
@@ -56,6 +72,10 @@ class Alarms(Judge):
     def begin(self, live: LiveSession) -> None:
         self._deaf, self._down = {}, {}
         self._starts.append(self.world.loop.time())
+        lost = sum(self.world.fired[each] for each in _FORGETS)
+        if lost != self._lost:  # facts are gone, or were told by two at once
+            self._lost = lost
+            self._told.clear()
         kept = {
             (fact.account, fact.symbol, fact.ts)
             for fact in map(decode, self.world.disk.rows)
@@ -66,17 +86,36 @@ class Alarms(Judge):
         }
 
     def hear_facts(self, facts: Iterable[ev.Event]) -> None:
+        if running() is not self.world.process:
+            return  # a zombie's, which knows of no successor
         for fact in facts:
             if isinstance(fact, ev.AlarmRaised):
                 self._judge(fact)
+            elif isinstance(fact, ev.OrderSubmitted):
+                self._judge_entry(fact.order)
             elif isinstance(fact, ev.ParentStarted):
                 self._parents[fact.account, fact.symbol].append(self.world.loop.time())
+
+    def _judge_entry(self, order: NewOrder) -> None:
+        """See that nothing is opened where nothing is heard."""
+        live, since = self.world.live, self._deaf.get(order.account)
+        known = None if live is None else live.engine.state.orders.get(order.cl_ord_id)
+        if live is None or since is None or known is None or known.request is not order:
+            return  # all is heard, or it is a zombie's: what leaves of it is judged elsewhere
+        held = live.engine.state.position(order.key).qty * order.side.sign
+        is_entry = order.role is OrderRole.ENTRY and not order.reduce_only
+        account = self.world.accounts.venue_names[order.account]
+        if not is_entry or account in self._heard() or held <= -order.qty:
+            return
+        since = max(since, self.world.road.opened_at.get(account, 0.0))  # it may have come and gone
+        if self.world.loop.time() - since > HEARD_S_MAX:
+            self.say(f"{order.cl_ord_id} goes out, and the stream of {order.account} is down")
 
     def _judge(self, fact: ev.AlarmRaised) -> None:
         now = self.world.loop.time()
         if fact.code == "link_down":
             self._down[fact.account] = now
-        if fact.code in _COME_AND_GO or self._has_forgotten:
+        if fact.code in _COME_AND_GO:
             return
         told = self._told[fact.code, fact.account, fact.symbol, fact.text]
         told[:] = [*(at for at in told if now - at < AGAIN_S), now]
@@ -104,10 +143,14 @@ class Alarms(Judge):
             ago = now - before[0]
             self.say(f"{fact.symbol}: somebody else's orders were told of {ago:.0f} s ago")
 
-    @property
-    def _has_forgotten(self) -> bool:
-        fired = self.world.fired
-        return any(fired[each] for each in ("power_cut_lost_tail", "amnesia", "zombie"))
+    def _heard(self) -> set[str]:
+        """Return the exchange's names of the accounts whose streams are open."""
+        process = self.world.process
+        return {
+            each.account
+            for each in self.world.road.sockets
+            if each.process is process and each.is_users and each.is_open
+        }
 
     def look(self) -> None:
         """See whose stream has been gone for long, and whether that was told."""
@@ -120,11 +163,7 @@ class Alarms(Judge):
         if live.status not in _UNDER_WAY or not has_begun:
             self._deaf = {}
             return
-        open_ones = {
-            each.account
-            for each in world.road.sockets
-            if each.process is process and each.is_users and each.is_open
-        }
+        open_ones = self._heard()
         for name, account in world.accounts.venue_names.items():
             if account in open_ones:
                 self._deaf.pop(name, None)

@@ -21,8 +21,11 @@ SLOW_S = 4.0
 SHUNNED_S = 55.0
 """How long it must stay away, short of a minute."""
 
-FAILURES = 4
-"""Three in a row, and one more: a good answer of before may come in between."""
+FAILURES = 3
+"""In a row, after which it must be left; and one more where a good answer may come in between."""
+
+GOOD_S = 20.0
+"""How long after it was sent a request may still be answered."""
 
 
 class Line(msgspec.Struct):
@@ -30,6 +33,7 @@ class Line(msgspec.Struct):
 
     asked: int = 0
     noticed_at: float = 0.0
+    taken_at: float = -GOOD_S  # the last request that is carried out
 
 
 class ApiDeaf(Adversary):
@@ -42,12 +46,13 @@ class ApiDeaf(Adversary):
 
     async def run(self) -> None:
         self._lines: WeakKeyDictionary[SimSocket, Line] = WeakKeyDictionary()
+        self.world.road.api = self._hear
         while True:
             await asyncio.sleep(round(self.lots.uniform(*GAP_S), 3))
             lasts_s, self._fails = round(self.lots.uniform(*LASTS_S), 3), self.lots.random() < 0.4
-            self._lines.clear()
+            for line in self._lines.values():
+                line.asked, line.noticed_at = 0, 0.0
             self._until = self.world.loop.time() + lasts_s
-            self.world.road.api = self._hear
             await asyncio.sleep(lasts_s)
 
     def calm_down(self) -> None:
@@ -56,15 +61,17 @@ class ApiDeaf(Adversary):
     def _hear(self, socket: SimSocket, raw: bytes) -> bytes | None:
         """Take a request; return what is answered, b"" for nothing, None where all is in order."""
         now = self.world.loop.time()
+        line = self._lines.setdefault(socket, Line())
         if now >= self._until:
+            line.taken_at = now
             return None
         self.strike("fails" if self._fails else "deaf")
-        line = self._lines.setdefault(socket, Line())
         if 0.0 < line.noticed_at < now < line.noticed_at + SHUNNED_S:
             text = f"a request took the API {now - line.noticed_at:.1f} s after it was known to"
             self.world.oracles.say("answered", f"{text} {'fail' if self._fails else 'be deaf'}")
         line.asked += 1
-        if line.asked == (FAILURES if self._fails else 1):
+        failures = FAILURES + (now - line.taken_at < GOOD_S)
+        if line.asked == (failures if self._fails else 1):
             line.noticed_at = now + SLOW_S
         return _failure(raw) if self._fails else b""
 

@@ -2,8 +2,8 @@
 
 Rule 1: profits, fees and funding in the statistics are what the exchange has booked since.
 Rule 2: trips from flat to flat leave nothing out and count nothing twice: together they have
-        earned, and paid, what the executions have. What the end of a contract brought for
-        executions that nobody has listed is of no trip.
+        earned, and paid, what the executions have. What was opened and closed while no process
+        ran, in a contract that is gone since, is known by its money alone, and is no trip's.
 Judged in a share of the runs, where nobody set the books by hand and no journal was lost.
 """
 
@@ -71,7 +71,9 @@ class Ledger(Judge):
             if isinstance(fact, ev.OrderFilled):
                 booked["profit"] += fact.realized_pnl
                 booked["fees"] += fact.fee
-            elif isinstance(fact, ev.SettlementPaid) and (fact.account, fact.symbol) in trips.open:
+            elif isinstance(fact, ev.SettlementPaid):
+                if (fact.account, fact.symbol) not in trips.open and self._is_of_fills(fact):
+                    continue
                 booked["fees" if fact.is_fee else "profit"] += (
                     -fact.amount if fact.is_fee else fact.amount
                 )
@@ -83,6 +85,14 @@ class Ledger(Judge):
         if (profit, fees) != (booked["profit"], booked["fees"]):
             text = f"{booked['profit']} and {booked['fees']} of fees were booked"
             self.say(f"trips earned {profit} and paid {fees}, {text}")
+
+    def _is_of_fills(self, fact: ev.SettlementPaid) -> bool:
+        """Tell whether what was paid is the profit, or the fee, of an execution."""
+        account = self.world.accounts.venue_names[fact.account]
+        return any(
+            (each.symbol, each.trade_id) == (fact.symbol, fact.trade_id)
+            for each in self.world.bourse.exchange.trades_since(account, fact.venue_ts)
+        )
 
     def _judge_session(self, facts: list[ev.Event]) -> None:
         fold = SessionFold()

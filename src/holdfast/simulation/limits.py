@@ -250,8 +250,11 @@ class Book:
         ]
 
     def closes(self, order: VenueOrder) -> bool:
-        """Tell whether an order may only close what is held, or has filled and closed it."""
-        held, sign = self._held.get(order.symbol, ZERO), order.side.sign
+        """Tell whether an order could only close what was held when it was taken."""
+        sign, there = order.side.sign, self._world.accounts.order
+        now = there(order.symbol, order.cl_ord_id, self._account)
+        filled = order.leaves_qty - now.leaves_qty if now is not None else ZERO
+        held = self._held.get(order.symbol, ZERO) - filled * sign
         return held * sign <= ZERO and abs(held) >= order.leaves_qty
 
     def working(self, symbol: Symbol) -> list[VenueOrder]:
@@ -316,5 +319,6 @@ def _kept() -> deque[int]:
 OTHERS = (
     *("stranger", "meddling", "heritage", "hard_times", "delisting", "settings_at_hand"),
     *("odd_orders", "liquidation", "liquidation_fill", "deleveraging", "contracts", "amnesia"),
+    *("long_lists", "copies"),
 )
 """Who or what moves the account beside the session, by the names of their deeds."""

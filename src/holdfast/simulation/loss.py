@@ -15,6 +15,7 @@ from ..exchange import VenueOrder
 from ..model import events as ev
 from ..model.settings import RiskLimits
 from ..model.values import ZERO, AccountId
+from .process import running
 
 if TYPE_CHECKING:
     from .world import World
@@ -94,6 +95,8 @@ class Losses:
                 self._say(f"{order.cl_ord_id} opens, and {rule} is {least:.4f}, at most {limit}")
 
     def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
+        if running() is not self._world.process:
+            return  # a zombie's, which has heard of nothing for long
         order = fact.order
         account = self._world.accounts.venue_names[order.account]
         asset = self._world.instrument(order.symbol).margin_asset

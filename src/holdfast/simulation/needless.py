@@ -55,12 +55,13 @@ class Needless(Judge):
         parent = None if live is None else live.engine.state.parents.get(fact.order.parent_id)
         if live is None or parent is None:
             return
-        wish = parent.start.intent_id  # what is below the lot is closed for it by one of its own
-        state = live.engine.state
+        state, wish = live.engine.state, parent.start.intent_id
+        # What is below the lot is closed for its parent by one of its own, which has no stop.
+        is_own = parent.start.stop_loss is None
         tried = [
             order
             for each in state.parents.values()
-            if each.start.intent_id == wish
+            if each is parent or (is_own and each.start.intent_id == wish)
             for order in state.children(each)
             if order.role in _PROTECTIVE
         ]

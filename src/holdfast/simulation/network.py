@@ -25,6 +25,7 @@ SLOW_CHANCE = 0.02
 GRAIN_S = 0.001
 """Latencies are whole milliseconds, so that arrivals may coincide."""
 
+LOST_HOST = Answer(502, {}, b"<html><body>Bad gateway</body></html>")
 HANG_S = 60.0
 MARKET_PATH = "/stream?streams="
 """What the addresses of market streams have."""
@@ -51,6 +52,9 @@ class Road:
         self.sent = 0
         self.before_send: Callable[[str, str], None] = lambda _verb, _url: None
         self.api: Callable[[SimSocket, bytes], bytes | None] | None = None  # see `api_deaf`
+        self.rest: Callable[[], str] | None = None  # see `one_road`
+        self.users: Callable[[], str] | None = None  # likewise
+        self.opened_at: dict[str, float] = {}  # by account: when its stream was opened last
 
     def latency(self) -> float:
         most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]
@@ -84,6 +88,11 @@ class Road:
         return True
 
 
+def is_users(url: str) -> bool:
+    """Tell whether an address is that of an account's stream."""
+    return API_PATH not in url and MARKET_PATH not in url
+
+
 class SimWire:
     """One process's way to the exchange."""
 
@@ -104,6 +113,8 @@ class SimWire:
             road.fired["swallowed"] += 1
             await asyncio.sleep(HANG_S)
             raise VenueUnavailable("it took too long")
+        if is_users(url) and road.users is not None and road.users() == "refused":
+            raise VenueUnavailable("connection refused")
         socket = SimSocket(road, self._process, url, ears, self._account)
         self._sockets.append(socket)
         await asyncio.sleep(road.latency())
@@ -118,10 +129,14 @@ class SimWire:
             await asyncio.sleep(road.latency())
             road.fired["refused"] += 1
             raise VenueUnavailable("connection refused")
+        ill = "" if road.rest is None else road.rest()
+        if ill == "refused":
+            await asyncio.sleep(road.latency())
+            raise VenueUnavailable("connection refused")
         road.sent += 1
         road.before_send(verb, url)
         answer: asyncio.Future[HttpReply] = loop.create_future()
-        call = _Call(road, self._process, answer)
+        call = _Call(road, self._process, answer, ill)
         call.leave(verb, url, dict(headers))
         try:
             async with asyncio.timeout(timeout_s):
@@ -137,7 +152,10 @@ class SimWire:
 class _Call:
     """One request on its way, and its answer. Runs outside of the process that asked."""
 
-    def __init__(self, road: Road, process: Process, answer: asyncio.Future[HttpReply]) -> None:
+    def __init__(
+        self, road: Road, process: Process, answer: asyncio.Future[HttpReply], ill: str
+    ) -> None:
+        self._ill = ill  # see `one_road`
         self._road = road
         self._process = process
         self._answer = answer
@@ -149,6 +167,11 @@ class _Call:
             road.fired["swallowed"] += 1
             return
         outside = Context()
+        if self._ill == "lost":
+            return
+        if self._ill == "broken":
+            self._loop.call_later(road.latency(), self._return, LOST_HOST, context=outside)
+            return
         if road.takes("cuts_before"):
             self._loop.call_later(road.latency(), self._break, context=outside)
             return
@@ -172,7 +195,9 @@ class _Call:
         if self._road.takes("cuts_after"):
             self._loop.call_later(self._road.latency(), self._break)
             return
-        self._loop.call_later(self._road.latency(), self._return, found)
+        if self._ill != "mute":
+            found = LOST_HOST if self._ill else found
+            self._loop.call_later(self._road.latency(), self._return, found)
 
     def _return(self, found: Answer) -> None:
         if self._loop.time() < self._road.swallows_until:
@@ -212,11 +237,13 @@ class SimSocket:
         self._is_swallowed = False
         self._is_api = API_PATH in url
         self._is_market = MARKET_PATH in url
-        self.is_users = not self._is_api and not self._is_market
+        self.is_users = is_users(url)
         self.account, self.process = account, process
         self._path = f"{url.partition('?')[0]} {account}"
         self._far: FarEnd = road.bourse.open(url, self._from_them, self._ended_there)
         road.sockets.append(self)
+        if self.is_users:
+            road.opened_at[account] = self._loop.time()
         if not self._is_api:
             for text in road.strange.again(self._path):
                 self._hand_on(text)
@@ -275,11 +302,19 @@ class SimSocket:
         self._far.hear(raw)
 
     def _from_them(self, text: bytes) -> None:
-        if not self.is_open or self._is_lost():
+        if not self.is_open or self._is_lost() or self._is_silenced():
             return
         strange = self._road.strange
         for each in [strange.reply(text)] if self._is_api else strange.frame(text, self._path):
             self._hand_on(each)
+
+    def _is_silenced(self) -> bool:
+        users = self._road.users if self.is_users else None
+        return users is not None and users() == "silent"
+
+    def hold_up(self, seconds: float) -> None:
+        """Let nothing that leaves there arrive before; what does comes in its turn."""
+        self._to_us = max(self._to_us, self._loop.time() + seconds)
 
     def _hand_on(self, text: bytes) -> None:
         if self._is_market:

@@ -25,8 +25,14 @@ def odd_wallets(world: World, state: State) -> list[str]:
 
 
 def odd_settings(world: World, engine: Engine) -> list[str]:
-    """Say of which leverage, isolated wallet or mode the session does not know."""
+    """Say of which leverage, isolated wallet or mode the session does not know, and what else keeps
+    it from trading that is over at the exchange.
+    """
     found = [f"{name} is left alone: {why}" for name, why in engine.state.odd_modes.items()]
+    found += [f"{name} is cut off" for name in engine.core.market.accounts_cut_off]
+    process = world.process
+    offsets = () if process is None else process.clock_offsets
+    found += [offset.told for offset in (each() for each in offsets) if offset.is_off]
     for name, account in world.accounts.venue_names.items():
         found += [f"{name}: {text}" for text in _odd_margins(world, engine, name, account)]
     return found

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..engine.breaker import BreakerState
 from ..engine.forgetting import trade_name
-from ..engine.order import RequestState
 from ..engine.protection import cover
 from ..engine.state import State
 from ..exchange import OrderUpdate, Output, VenueOrder
@@ -25,21 +23,29 @@ from ..model.values import (
     NS_PER_S,
     ZERO,
     AccountId,
-    ClOrdId,
     Key,
     OrderRole,
+    ParentId,
     Side,
     TradingSessionStatus,
 )
+from .alarms import TELLING
 from .odd_account import odd_settings
 from .operator import STRANGER
-from .rest import UNCOMMITTED, books_apart, is_cut_off, orders_apart
+from .rest import (
+    UNCOMMITTED,
+    books_apart,
+    is_adopted,
+    is_called_back,
+    orders_apart,
+    out_of_reach,
+)
 
 if TYPE_CHECKING:
     from .world import World
 
-NAKED_S_MAX = 30.0
-"""How long a position may want a stop at the venue before somebody must have been alarmed."""
+NAKED_S_MAX = 35.0
+"""How long after the last look that saw it a stop may be missing without an alarm that says so."""
 
 SLACK = Decimal("1.05")
 """Prices and equity move between the check and the venue."""
@@ -71,11 +77,11 @@ class Oracles:
         self._closed: list[tuple[int, Key, Side, Decimal]] = []  # by exits, each's number
         self._strange: dict[str, tuple[Key, Decimal, int]] = {}  # fills that nobody told of
         self._heard: dict[str, int] = {}  # when these were told of, in numbers
-        self._opened_ts: dict[
+        self.opened_ts: dict[
             AccountId, int
         ] = {}  # what happened before is in the session's first balances
         self._shadow = State()
-        self._folded = 0
+        self._folded, self._looked, self._looked_before = 0, 0.0, 0.0  # the last two in seconds
 
     def say(self, oracle: str, text: str) -> None:
         line = f"{oracle}: {text}"
@@ -116,7 +122,7 @@ class Oracles:
             if name in self._strange:
                 self._heard[name] = next(self._numbers)
         elif isinstance(fact, ev.WalletChanged) and fact.asked_ts:
-            self._opened_ts[fact.account] = fact.asked_ts
+            self.opened_ts[fact.account] = fact.asked_ts
 
     def _judge_submit(self, fact: ev.OrderSubmitted) -> None:
         live = self._world.live
@@ -171,24 +177,19 @@ class Oracles:
             if order.asked.reduce_only and order.cl_ord_id in self._asked:
                 number, report = self._asked[order.cl_ord_id], output.report
                 self._closed.append((number, key, order.side, report.last_qty))
-            elif order.cl_ord_id.startswith(STRANGER):
+            elif order.cl_ord_id.startswith(STRANGER) or is_adopted(self._world, order.cl_ord_id):
                 report = output.report
                 trade = trade_name(*key, report.trade_id)
                 signed = order.side.sign * report.last_qty
                 self._strange[trade] = (key, signed, report.venue_ts)
             fired["partial_fill"] += order.leaves_qty > ZERO
-            fired["fill_after_cancel"] += self._is_called_back(order.cl_ord_id)
+            fired["fill_after_cancel"] += is_called_back(self._world, order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
         fired["self_trade_expiry"] += order.expiry.name == "SELF_TRADE"
 
     def _key_of(self, order: VenueOrder) -> Key:
         """Return what the session keeps an order's position under."""
         return self._world.accounts.session_names[order.asked.account], order.symbol
-
-    def _is_called_back(self, cl_ord_id: str) -> bool:
-        live = self._world.live
-        known = None if live is None else live.engine.state.orders.get(ClOrdId(cl_ord_id))
-        return known is not None and known.cancel is not RequestState.NONE
 
     def _judge_accepted(self, output: OrderUpdate) -> None:
         order = output.order
@@ -258,7 +259,7 @@ class Oracles:
         decided on an order.
         """
         decided, key = self._asked.get(order.cl_ord_id, 0), self._key_of(order)
-        opened_ts = self._opened_ts.get(key[0], 0)
+        opened_ts = self.opened_ts.get(key[0], 0)
         return sum(
             (
                 qty
@@ -274,8 +275,8 @@ class Oracles:
 
     def look(self) -> None:
         """Look at the engine while it runs: fold of the journal, stops."""
-        live = self._world.live
-        process = self._world.process
+        self._looked_before, self._looked = self._looked, self._world.loop.time()
+        live, process = self._world.live, self._world.process
         if live is None or process is None or process.is_dead or live.is_closed:
             return
         if live.shell.has_failed or process.is_frozen:
@@ -304,14 +305,13 @@ class Oracles:
         self._shadow, self._folded = State(), 0
 
     def _look_at_stops(self, state: State) -> None:
-        now = self._world.loop.time()
-        naked = {}
-        is_failing = any(b.state is not BreakerState.CLOSED for b in state.breakers.values())
-        is_silent = (is_failing and "breaker_open" in self._alarmed) or is_cut_off(self._world)
+        now, naked = self._looked, {}
+        out = out_of_reach(self._world, state, is_told="breaker_open" in self._alarmed)
         for parent_id, text in self._naked_parents(state, is_exact=False):
-            since = now if is_silent else self._naked.get(parent_id, now)  # nobody can mend it
-            naked[parent_id] = since
-            is_told = any(told >= since for told in self._alarmed.values())
+            since = self._naked.get(parent_id, self._looked_before)
+            is_out = state.parents[ParentId(parent_id)].key[0] in out
+            naked[parent_id] = since = now if is_out else since
+            is_told = any(told >= since for code, told in self._alarmed.items() if code in TELLING)
             if now - since > NAKED_S_MAX and not is_told:
                 self.say("stops", f"{text} for {now - since:.0f} s, and no alarm")
         self._naked = naked

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
+    from ..venues.binance_futures.clock_offset import ClockOffset
     from .loop import SimLoop
 
 PROCESS: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
@@ -44,6 +45,7 @@ class Process:
         self.is_frozen = False
         self.has_lost_lock = False
         self.reason = ""
+        self.clock_offsets: list[Callable[[], ClockOffset]] = []  # of each account's venue
         self._loop = loop
         self._on_end = on_end
         self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()

@@ -49,7 +49,7 @@ async def make_life(world: World, process: Process) -> LiveSession:
         feed=_feed(world, process, ear),
         broker=broker,
         session_id=SessionId(f"session-{world.disk.epoch + 1}"),
-        clock=WallClock(world.machine_now),
+        clock=WallClock(world.machine_now, world.venue_now),
         keeps_files=False,
         openers=openers,
     )
@@ -97,7 +97,7 @@ def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenu
     config = wiring.config
     name = world.accounts.venue_names[wiring.account]
     lots = f"{world.seed}/jitter/{process.number}"
-    return BinanceFuturesVenue(
+    venue = BinanceFuturesVenue(
         name,
         SECRET,
         clock=wiring.clock,
@@ -109,8 +109,11 @@ def _venue(world: World, wiring: Wiring, process: Process) -> BinanceFuturesVenu
             one_by_one_max=0 if _audits_as_of_many(world.seed) else ONE_BY_ONE_MAX,
         ),
         open_wire=lambda: SimWire(world.road, process, name),
+        lifetime_s=world.stream_lifetime_s,
         random=random.Random(lots if wiring.account == MAIN else f"{lots}/{name}").random,
     )
+    process.clock_offsets.append(lambda: venue._asker.offset)  # noqa: SLF001 - it tells it in words
+    return venue
 
 
 def _audits_as_of_many(seed: str) -> bool:

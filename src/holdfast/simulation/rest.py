@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from ..engine.order import RequestState
+from ..engine.breaker import BreakerState
+from ..engine.order import Order, RequestState
 from ..engine.state import State
 from ..exchange_server.close_orders import is_close_order
+from ..exchange_server.faults import Kind
 from ..journal.codec import decode
 from ..model.events import (
     OrderAdopted,
@@ -15,14 +18,22 @@ from ..model.events import (
     PositionAdopted,
     SettlementPaid,
 )
-from ..model.values import ZERO, Key, OrderStatus
+from ..model.values import ZERO, AccountId, ClOrdId, Key, OrderStatus
 from .odd_account import odd_wallets
 
 if TYPE_CHECKING:
+    from .oracles import Oracles
     from .world import World
 
 UNCOMMITTED = "facts are not committed"
 """What a session whose ticks fall on the very moments of the looks always says."""
+
+COMMIT_S = 0.05
+"""How long a commit may take: one that began at the moment of a look is over then."""
+
+
+UNHEARD = tuple(kind.value for kind in (Kind.DROP_FRAME, Kind.SILENT_STREAM, Kind.DELAY_FRAME))
+"""What keeps frames of a stream from being heard, or from being heard in time."""
 
 
 def orders_apart(world: World, state: State) -> list[str]:
@@ -97,7 +108,43 @@ def books_apart(world: World, state: State) -> list[str]:
     return found + odd_wallets(world, state)
 
 
-def is_cut_off(world: World) -> bool:
-    """Tell whether an account's books are not known, which was told once when its link was lost."""
+def is_called_back(world: World, cl_ord_id: str) -> bool:
+    """Tell whether the session has asked an order back."""
+    known = _known(world, cl_ord_id)
+    return known is not None and known.cancel is not RequestState.NONE
+
+
+def is_adopted(world: World, cl_ord_id: str) -> bool:
+    """Tell whether the session's journal does not know where an order comes from."""
+    known = _known(world, cl_ord_id)
+    return known is not None and known.is_adopted
+
+
+def _known(world: World, cl_ord_id: str) -> Order | None:
     live = world.live
-    return live is not None and bool(live.engine.core.market.accounts_cut_off)
+    return None if live is None else live.engine.state.orders.get(ClOrdId(cl_ord_id))
+
+
+def out_of_reach(world: World, state: State, *, is_told: bool) -> set[AccountId]:
+    """Return the accounts for which nobody can mend what is missing: whose link is lost, which was
+    told, or where the exchange refuses so much that it is left alone; all, where nobody can ask
+    over REST and the stream loses frames.
+
+    Args:
+        is_told: whether a person was told that it is.
+    """
+    live, faults = world.live, world.bourse.venue.faults
+    if world.road.rest is not None and any(
+        each["kind"] in UNHEARD for each in faults.account_for()
+    ):
+        return set(world.accounts.venue_names)
+    lost = set() if live is None else set(live.engine.core.market.accounts_cut_off)
+    is_open = (name for name, b in state.breakers.items() if b.state is not BreakerState.CLOSED)
+    return lost | {AccountId(name.partition(" ")[0]) for name in is_open if is_told}
+
+
+async def is_still(oracles: Oracles) -> bool:
+    """Tell whether nothing is under way, but for a commit that begins at this very moment."""
+    if oracles.restless() == [UNCOMMITTED]:
+        await asyncio.sleep(COMMIT_S)
+    return not oracles.restless()

@@ -22,6 +22,7 @@ from ..model.values import (
     NewOrder,
     OrderRole,
     OrderType,
+    Side,
     TradingSessionStatus,
 )
 from .judge import Judge
@@ -76,20 +77,31 @@ class Sides(Judge):
             self._judge_side(state, order.request, fact.price)
 
     def _judge_side(self, state: State, order: NewOrder, price: Decimal | None) -> None:
-        """Judge a limit by the kindest of the last prices: at it, or at the market, it fills."""
+        """Judge a limit by the kindest of the last prices: at it, or at the market, it fills.
+
+        Before anything was heard in a life its session goes by the last bar of history.
+        """
         parent = state.parents.get(order.parent_id)
         if parent is None or price is None or parent.start.stop_loss is None:
             return
-        live = self._live
-        if live is None or not live.engine.core.market.of(order.symbol).quoted_ts:
-            return  # nothing was heard in this life yet: it goes by the last bar of history
         stop, sign = parent.start.stop_loss, order.side.sign
-        since = self.world.venue_now() - LATE_NS_MAX
-        low, high = self.world.market.range_since(order.symbol, since)
-        best = Decimal(repr(high if sign > 0 else low))
+        best = self._best(order)
+        if best is None:
+            return
         fills_at = min(price * sign, best * sign)
         if fills_at <= stop * sign:
             self.say(f"{order.cl_ord_id} fills at {fills_at * sign}, past its own stop {stop}")
+
+    def _best(self, order: NewOrder) -> Decimal | None:
+        """Return the kindest price that an order may have been judged by; None without any."""
+        live = self._live
+        if live is None:
+            return None
+        if not live.engine.core.market.of(order.symbol).quoted_ts:
+            return live.engine.core.market.price(order.symbol)
+        since = self.world.venue_now() - LATE_NS_MAX
+        low, high = self.world.market.range_since(order.symbol, since)
+        return Decimal(repr(high if order.side is Side.BUY else low))
 
     def _judge_rest(self, state: State, order: NewOrder) -> None:
         """See that the entries of what is closed were asked back."""

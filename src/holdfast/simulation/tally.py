@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 
 from ..model.errors import InputError
+from .against import ADVERSARIES
 from .deeds import FILLS, TAKEN_OFF
-from .faults import HOW_IT_SHOWS
+from .faults import HOW_IT_SHOWS, SHAPES
+from .one_cut_off import OneCutOff
 from .spec import Spec, Verdict
 from .timing import DOUBT
 
@@ -134,10 +136,15 @@ class Tally(msgspec.Struct, kw_only=True):
         return sum(self.times.get(what, {}).values())
 
     def idle_kinds(self, kinds: Iterable[str]) -> list[str]:
-        """Return the kinds of faults that never struck; none while the batch is small."""
+        """Return the kinds of faults, and the adversaries where all kinds were chosen, that never
+        struck; none while the batch is small.
+        """
         if self.runs < EVERY_KIND_FROM:
             return []
-        names = [name for kind in sorted(kinds) for name in HOW_IT_SHOWS.get(kind, (kind,))]
+        asked = sorted(kinds)
+        names = [name for kind in asked for name in HOW_IT_SHOWS.get(kind, (kind,))]
+        if len(asked) == len(SHAPES):
+            names += [each.name for each in ADVERSARIES if each is not OneCutOff]  # needs two
         return [name for name in names if not self.fired.get(name)]
 
     def document(self, kinds: Iterable[str]) -> dict[str, object]:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .world import World
 
 
+SETTLED = "settled-"
+"""How the trades begin that stand for what a contract's end has left unlisted."""
+
+
 class Seen(msgspec.Struct):
     """What a strategy knows of one of its orders."""
 
@@ -75,8 +79,8 @@ class Told(Judge):
                 self._lost.add(fact.order.cl_ord_id)
                 if not fact.is_ours:
                     self._foreign.add(fact.order.cl_ord_id)
-            elif isinstance(fact, ev.FillRecognized):  # what a settled contract's ledger had booked
-                self._lost.add(fact.cl_ord_id)
+            elif isinstance(fact, ev.FillRecognized) and fact.trade_id.startswith(SETTLED):
+                self._lost.add(fact.cl_ord_id)  # with its contract the list of its fills has gone
             elif isinstance(fact, ev.StrategyStopped):
                 self._ears.pop(fact.strategy_id, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from ..model.market import MarketData
 from ..model.values import NS_PER_S, Symbol
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
+from ..venues.binance_futures.streams import LIFETIME_S
 from .absence import Absence
 from .accounts import Accounts, names_of
 from .against import adversaries_of
@@ -40,7 +42,7 @@ from .operator import Operator
 from .oracles import Oracles
 from .process import Process
 from .product import make_life
-from .rest import UNCOMMITTED
+from .rest import is_still
 from .setup import Setup
 from .spec import BOLDNESS, Spec
 from .stale import StaleReads
@@ -50,9 +52,6 @@ from .withdrawals import Withdrawals
 START_NS = 1_790_000_000 * NS_PER_S
 SETTLE_S_MAX = 240
 """How long a world may take to come to rest once nothing goes wrong any more."""
-
-COMMIT_S = 0.05
-"""How long a commit may take: one that began at the moment of a look is over then."""
 
 STILL_S = 15
 """How long nothing must be under way before the world counts as at rest."""
@@ -72,6 +71,7 @@ class World:
 
     is_calm = is_over = False
     skew_ns = 0
+    stream_lifetime_s = LIFETIME_S  # of an account's stream
 
     def __init__(self, spec: Spec, strike: Strike) -> None:
         self.strike, self.spec = strike, spec
@@ -298,6 +298,8 @@ class World:
         for row in self.bourse.venue.faults.account_for():
             if row["fired"]:
                 self.fired[kind_of(row)] += int(str(row["fired"]))
+        for each in self.against:
+            each.count()
         self.fired.update(self.road.fired)
         self.road.fired.clear()
         if self.disk.found:
@@ -368,18 +370,15 @@ class World:
                 process.thaw()
 
     async def _settle(self) -> None:
-        still, second = 0, -1
-        while second < SETTLE_S_MAX + self.absence.settle_s:
-            second += 1
+        still = 0
+        for second in range(math.ceil(SETTLE_S_MAX + self.absence.settle_s) + 1):
             await asyncio.sleep(1.0)
             if second % 20 == 5:
                 self.ask(msg.ReleaseKillSwitch(operator="somebody"))
                 self.ask(msg.ResumeSession(reason="the storm is over"))
             if self.oracles.violations:
                 return
-            if self.oracles.restless() == [UNCOMMITTED]:
-                await asyncio.sleep(COMMIT_S)
-            still = 0 if self.oracles.restless() else still + 1
+            still = still + 1 if await is_still(self.oracles) else 0
             if still >= STILL_S:
                 self.counts["seconds to rest"] += second
                 break
@@ -388,6 +387,8 @@ class World:
     def bury(self) -> None:
         """Let go of everything."""
         self.is_over = True
+        for each in self.against:
+            each.lift()
         self.loop.forget()
         for process in self.processes:
             process.die("the run is over")

@@ -459,6 +459,19 @@ async def test_how_ill_the_venues_time_is_known_makes_an_execution_wait_longer()
         assert await books_of(one)._trades((BTC,), one.clock.now() - 10**9) == ()
 
 
+async def test_an_execution_waits_for_its_order_though_our_clock_was_stepped_since_it_was_measured():
+    # By the time as it was measured, 0.95 s behind, it is older than the lag; it is 1.5 s old.
+    places = {
+        "GET__/fapi/v1/userTrades": [(200, [trade(1, 5, age_s=0.95 + 1.5)])],
+        "GET__/fapi/v1/allOrders": [(200, [])],
+        "GET__/fapi/v1/order": [NOT_THERE],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.asker.offset.offset_ns, one.asker.offset.error_ns = 950 * NS_PER_MS, 20 * NS_PER_MS
+
+        assert await books_of(one)._trades((BTC,), one.clock.now() - 10**9) == ()
+
+
 async def test_books_say_since_when_they_are_sure_by_the_venues_clock():
     nothing: dict[str, list] = {
         f"GET__/fapi/{place}": [(200, [])]

@@ -206,6 +206,33 @@ async def test_connection_that_ends_before_its_successor_is_there_was_lost(monke
     assert heard.told[3:] == ["up", "hello"]
 
 
+async def test_connection_that_ends_while_nobody_answers_for_its_successor_is_told_at_once(
+    monkeypatch,
+):
+    # It was told once the address had come, or not: entries went out on a deaf account.
+    monkeypatch.setattr(streams, "WATCH_S", 0.02)
+    asked, over, heard = 0, asyncio.Event(), Heard()
+
+    async def until_over(socket):
+        await over.wait()
+        await socket.close()
+
+    async def address():
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            over.set()
+            await heard.has(lambda told: told[-1].startswith("down"))
+        return f"ws://127.0.0.1:{port}/ws"
+
+    async with listening(serve(until_over, talk)) as port:
+        watch = Watch(lifetime_s=0.2)
+        async with stream_to(stay_silent, watch, heard, address):
+            await heard.has(lambda told: "hello" in told)
+
+    assert [told.partition(":")[0] for told in heard.told] == ["up", "down", "up", "hello"]
+
+
 async def test_connection_that_was_given_up_while_it_was_renewed_is_let_go_of(monkeypatch):
     monkeypatch.setattr(streams, "WATCH_S", 0.02)
     asked, gone = 0, asyncio.Event()

@@ -17,6 +17,7 @@ from holdfast.model.messages import (
     OutcomeUnknown,
     RequestRefused,
     VenueLink,
+    VenueSnapshot,
 )
 from holdfast.model.values import (
     MAIN,
@@ -280,6 +281,22 @@ async def test_lost_stream_comes_back():
         venue.submit(submit(market_order(E1)))
 
         await one.report(E1, exec_type=ExecType.TRADE)
+
+
+async def test_a_refusal_does_not_say_that_a_lost_stream_is_back():
+    # To the engine it did: entries went out while nobody heard what became of them.
+    async with town() as one, joined(one) as venue:
+        one.goes_wrong("internal_error", "POST /fapi/v1/listenKey", count=None)
+        one.goes_wrong("disconnect")
+        venue.submit(submit(limit_order("hf.1.3.0.E.x")))
+        await one.has(lambda m: isinstance(m, VenueLink) and not m.is_up)
+
+        venue.submit(submit(market_order(E1, side=Side.SELL, reduce_only=True)))
+        refused = await one.report(E1, exec_type=ExecType.REJECTED)
+
+        assert refused.code == -2022
+        assert not any(isinstance(each, VenueLink) and each.is_up for each in one.heard)
+        await one.has(lambda m: isinstance(m, VenueSnapshot))  # the books are compared all the same
 
 
 async def test_dead_mans_switch_guards_entries_while_they_rest():

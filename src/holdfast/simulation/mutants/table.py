@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import accounts, engine, feeds, read, shells
+from . import accounts, engine, feeds, read, roads, shells
 from .parts import PARTS
 from .patching import Known, Mutant
 
@@ -393,5 +393,6 @@ MUTANTS = (
         ("ledger",),
         known=(Known(12_350_374, 18),),
     ),
+    *roads.ROADS,
     *PARTS,
 )

@@ -33,7 +33,7 @@ from .account_settings import AccountSettings
 from .answers import failure
 from .asking import Asker
 from .background import Background
-from .bookkeeping import Bookkeeping
+from .bookkeeping import LOOK_BACK_NS, Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
 from .codec.requests import ORDER_COST
@@ -51,6 +51,7 @@ from .rest import RestClient, Road
 from .settings import BinanceSettings
 from .sign import Credentials
 from .snapshot import Books
+from .streams import LIFETIME_S, Watch
 from .time_keeping import keep_time, measure
 from .wire import Wire
 
@@ -81,6 +82,7 @@ class BinanceFuturesVenue:
         open_wire: opens what everything is sent and heard through.
         known: contracts that were traded before: one that is gone by now does not end a start.
         budget: of the venue's limits, where others draw from it too; its own when None.
+        lifetime_s: how old a connection of the account's stream becomes before it is replaced.
 
     Raises:
         ConfigError: the secret can't be used.
@@ -101,6 +103,7 @@ class BinanceFuturesVenue:
         open_wire: Callable[[], Wire] = NetWire,
         budget: Budget | None = None,
         known: Mapping[Symbol, Instrument] | None = None,
+        lifetime_s: float = LIFETIME_S,
     ) -> None:
         if not api_key:
             raise ConfigError("the API key is empty")
@@ -112,6 +115,7 @@ class BinanceFuturesVenue:
         self._open_wire = open_wire
         self._budget = budget
         self._known = known or {}
+        self._watch = Watch(lifetime_s=lifetime_s)
         self._names = OrderNames()
         self._hear: Callable[[VenueMessage], None] | None = None
         self._background = Background(self._failed)
@@ -223,6 +227,7 @@ class BinanceFuturesVenue:
             on_link=self._on_link,
             on_gap=self._fetch_missed,
             random=self._random,
+            watch=self._watch,
         )
         start(self._channel.stream.run())
         start(self._channel.keep_alive())
@@ -339,8 +344,11 @@ class BinanceFuturesVenue:
                 pass
 
     def _fetch_missed(self, reason: str) -> None:
-        """Have the books compared: to the engine, a link that is up asks for that."""
-        self._say(VenueLink(account=self._account, is_up=True, reason=reason))
+        """Have the books compared: to the engine, a link that is up asks for that, if it is."""
+        if self._channel is None or self._channel.stream.is_up:
+            self._say(VenueLink(account=self._account, is_up=True, reason=reason))
+        else:
+            self._books.want(self._clock.now() - LOOK_BACK_NS)
 
     # Telling
 

@@ -273,7 +273,7 @@ class Stream:
             if reason is not None:
                 return reason
             try:
-                fresh, successor = await self._open(OPEN_S)
+                fresh, successor = await self._open_beside(line)
             except VenueUnavailable as error:
                 _log.warning("%s can't be renewed: %s", self._name, error)
                 lifetime_s += max(ROTATION_RETRY_S, _least_s(error))
@@ -285,6 +285,23 @@ class Stream:
             else:
                 await self._hand_over(line, socket, fresh, successor)
             line, socket, lifetime_s = fresh, successor, self._watch.lifetime_s
+
+    async def _open_beside(self, line: Line) -> tuple[Line, Socket]:
+        """Open the next connection; that this one ends meanwhile is told at once.
+
+        Raises:
+            VenueUnavailable: there is none now.
+        """
+
+        async def tell_end() -> None:
+            await line.ended.wait()
+            self._set_down(line.reason)
+
+        telling = asyncio.create_task(tell_end())
+        try:
+            return await self._open(OPEN_S)
+        finally:
+            telling.cancel()
 
     def _begin(self, line: Line, socket: Socket) -> None:
         self._line, self._socket = line, socket
@@ -338,6 +355,8 @@ class Stream:
         self._ears.on_up()
 
     def _set_down(self, reason: str) -> None:
+        if not self._was_told_up:
+            return  # it is known
         _log.warning("%s is down: %s", self._name, reason)
         self._was_told_up = False
         self.went_up.clear()
