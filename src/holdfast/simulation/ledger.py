@@ -65,6 +65,11 @@ class Ledger(Judge):
     def _judge_trips(self, facts: list[ev.Event]) -> None:
         trips, ended = RoundTrips(), []
         booked: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+        unlisted = {
+            (fact.account, fact.symbol)
+            for fact in facts
+            if isinstance(fact, ev.SettlementPaid) and self._is_of_fills(fact)
+        }
         for fact in facts:
             if (trip := trips.apply(fact)) is not None:
                 ended.append(trip)
@@ -72,7 +77,8 @@ class Ledger(Judge):
                 booked["profit"] += fact.realized_pnl
                 booked["fees"] += fact.fee
             elif isinstance(fact, ev.SettlementPaid):
-                if (fact.account, fact.symbol) not in trips.open and self._is_of_fills(fact):
+                key = (fact.account, fact.symbol)
+                if key not in trips.open and key in unlisted:
                     continue
                 booked["fees" if fact.is_fee else "profit"] += (
                     -fact.amount if fact.is_fee else fact.amount

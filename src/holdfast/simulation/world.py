@@ -56,8 +56,7 @@ SETTLE_S_MAX = 240
 STILL_S = 15
 """How long nothing must be under way before the world counts as at rest."""
 
-RESTART_S = (0.3, 3.0)
-MAX_LOG = 20_000
+RESTART_S, MAX_LOG = (0.3, 3.0), 20_000
 
 
 class Strike(Protocol):
