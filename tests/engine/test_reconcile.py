@@ -980,3 +980,17 @@ def test_a_difference_that_halted_a_session_is_told_of_once_and_so_is_another():
         rig.snapshot(balance="8000")
         rig.wait(10)
     assert rig.alarms() == ["books_differ", "session_error", "books_differ"]
+
+
+def test_books_that_nobody_can_read_for_a_minute_are_told_of_and_again_after_ten(rig):
+    for _ in range(75):
+        rig.wait(10)
+        rig.hear(msg.AuditDue(account=MAIN, reason="audit"))
+    assert rig.alarms() == ["books_unread", "books_unread"]
+
+    rig.snapshot()
+    for _ in range(20):
+        rig.wait(10)
+        rig.hear(msg.AuditDue(account=MAIN, reason="audit"))
+        rig.snapshot()
+    assert rig.alarms() == ["books_unread", "books_unread"]

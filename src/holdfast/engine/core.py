@@ -56,10 +56,11 @@ class Core:
     (`first_looks`), how often a look was not compared (`unbooked_looks`), which accounts were
     looked at since the kill switch was engaged (`kill_looks`), whose books have agreed since the
     start (`start_looks`), when a contract was first heard to be off the venue's list
-    (`unlisted_ts`), what people were told of that comes again and again (`told`: the alarm and
-    whose, with its time), which status of a contract that does not trade (`told_halts`) and which
-    exits by hand that outlive their position (`told_left`) they were told of, and when what is hard
-    to close was last tried (`tried_ts`).
+    (`unlisted_ts`), since when an account's books are asked for in vain (`unread_since`), what
+    people were told of that comes again and again (`told`: the alarm and whose, with its time),
+    which status of a contract that does not trade (`told_halts`) and which exits by hand that
+    outlive their position (`told_left`) they were told of, and when what is hard to close was last
+    tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Core:
         "tried_ts",
         "unbooked_looks",
         "unlisted_ts",
+        "unread_since",
     )
 
     def __init__(self, state: State, settings: EngineSettings, read_lag_ns: int) -> None:
@@ -100,6 +102,7 @@ class Core:
         self.unbooked_looks: Counter[AccountId] = Counter()
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
+        self.unread_since: dict[AccountId, int] = {}
         self.unlisted_ts: dict[Key, int] = {}
         self.told: dict[tuple[str, AccountId, str], int] = {}
         self.told_halts: dict[Key, str] = {}

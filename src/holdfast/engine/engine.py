@@ -224,6 +224,7 @@ def _reset(core: Core, message: msg.ResetSession) -> None:
 
 
 def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
+    core.unread_since.pop(snapshot.account, None)
     reconcile.on_snapshot(core, snapshot)
     cut_off = core.market.accounts_cut_off.get(snapshot.account)
     if cut_off and cut_off.up_ts and snapshot.asked_ts >= cut_off.up_ts:
@@ -311,6 +312,7 @@ def _tick(core: Core, _: msg.Tick) -> None:
 
 
 def _audit(core: Core, audit: msg.AuditDue) -> None:
+    housekeeping.mind_unread(core, audit.account)
     core.resync(audit.account, audit.reason)
 
 

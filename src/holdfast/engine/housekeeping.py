@@ -36,6 +36,9 @@ CANCEL_AGAIN_NS = 5 * NS_PER_S
 whatever is asked while it fails everything.
 """
 
+UNREAD_NS, UNREAD_AGAIN_NS = 60 * NS_PER_S, 600 * NS_PER_S
+"""How long books may be asked for in vain before a person is told, and when once more."""
+
 QUERIES_PER_TICK = 20
 """How many orders of an account are asked after at once; the others wait their turn."""
 
@@ -264,6 +267,26 @@ def _move_breaker(core: Core, name: str, state: BreakerState, count: int, reason
             reason=reason,
         )
     )
+
+
+def mind_unread(core: Core, account: AccountId) -> None:
+    """Say that an account's books have been asked for in vain for long; call it at each audit.
+
+    Orders may go out and fills come in meanwhile: what a stream has lost, and a stop that somebody
+    took away, stay unknown all the same.
+    """
+    since = core.unread_since.setdefault(account, core.now)
+    is_under_way = core.state.status in {TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED}
+    if not is_under_way or core.now - since < UNREAD_NS:
+        return
+    place = ("books_unread", account, "")
+    if core.now - core.told.get(place, -UNREAD_AGAIN_NS) >= UNREAD_AGAIN_NS:
+        core.told[place] = core.now
+        seconds = (core.now - since) // NS_PER_S
+        text = (
+            f"for {seconds} s nobody could read what the venue has: a lost fill or stop is unseen"
+        )
+        core.alarm("books_unread", text, account)
 
 
 def finish_stop(core: Core) -> None:

@@ -33,7 +33,7 @@ TELLING = frozenset(
     {
         *("protection_missing", "protection_closed", "close_refused", "turn_short"),
         *("emergency_close", "link_down", "breaker_open", "account_mode", "contract_halted"),
-        *("books_differ", "session_error", "order_lost"),
+        *("books_differ", "session_error", "order_lost", "books_unread"),
     }
 )
 """Alarms that tell a person that what is held may be unguarded: see the oracle of stops."""
