@@ -240,6 +240,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
     "State.breakers": lambda: 3,  # one for each kind of failure
     "State.odd_modes": lambda: 1,
+    "State.markets": lambda: 1,  # of each account ever traded
     "State.message_times": lambda: 1,
     "State.execution_times": lambda: STRATEGIES_MAX,
     "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,
