@@ -118,6 +118,10 @@ def test_a_target_that_is_refused_for_good_keeps_no_session_from_ending():
     assert play(Spec(seed=13_012_780, storm_s=18)).violations == ()
 
 
+def test_a_stop_between_the_last_price_and_the_middle_of_the_book_is_not_passed():
+    assert play(Spec(seed=16_001_602, storm_s=18)).violations == ()
+
+
 def test_what_others_make_of_an_order_of_ours_is_not_held_against_the_session():
     assert play(Spec(seed=13_007_801, storm_s=18)).violations == ()
 

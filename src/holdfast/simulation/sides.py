@@ -101,7 +101,8 @@ class Sides(Judge):
             return live.engine.core.market.price(order.symbol)
         since = self.world.venue_now() - LATE_NS_MAX
         low, high = self.world.market.range_since(order.symbol, since)
-        return Decimal(repr(high if order.side is Side.BUY else low))
+        tick = self.world.instrument(order.symbol).tick  # between bid and ask is a price too
+        return Decimal(repr(high)) + tick if order.side is Side.BUY else Decimal(repr(low)) - tick
 
     def _judge_rest(self, state: State, order: NewOrder) -> None:
         """See that the entries of what is closed were asked back."""
