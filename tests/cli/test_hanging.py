@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from holdfast.cli import main
+from holdfast.cli import kill, main
 from holdfast.journal import open_journal
 from holdfast.model.config import TradingConfig
 from holdfast.model.ids import epoch_at
@@ -150,3 +150,34 @@ def test_a_process_that_goes_on_says_how_long_it_stood(tmp_path):
         log = data / "logs" / "trading" / "holdfast.log"
 
         until(lambda: "the session stood still for" in log.read_text())
+
+
+def test_a_kill_is_not_left_where_the_journals_owner_does_not_look(tmp_path, capsys, monkeypatch):
+    """In another folder the next session would obey it, and the one that was meant never."""
+    monkeypatch.setattr(kill, "TRIES_MAX", 1)
+    others = tmp_path / "others"
+    others.mkdir()
+    journal = open_journal(tmp_path / "holdfast.db")
+    try:
+        where = f"sqlite:///{tmp_path / 'holdfast.db'}"
+        code = main(["kill", "--data-dir", str(others), "--database-url", where])
+    finally:
+        journal.close()
+
+    assert code == 5
+    told = capsys.readouterr().err
+    assert "NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD" in told
+    assert "is owned by process" in told
+    assert list(others.iterdir()) == []
+
+
+def test_a_kill_that_can_t_be_left_says_that_nothing_was_cancelled(tmp_path, capsys):
+    with standing(tmp_path) as (data, process):
+        (data / "kill.json").mkdir()
+        assert main(["kill", "--data-dir", str(data)]) == 2
+        (data / "kill.json").rmdir()
+
+        told = capsys.readouterr().err
+        assert "NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD" in told
+        assert f"process {process.pid} runs the session" in told
+        assert [p.name for p in data.iterdir() if p.name.startswith(".kill")] == []
