@@ -181,3 +181,19 @@ def test_a_kill_that_can_t_be_left_says_that_nothing_was_cancelled(tmp_path, cap
         assert "NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD" in told
         assert f"process {process.pid} runs the session" in told
         assert [p.name for p in data.iterdir() if p.name.startswith(".kill")] == []
+
+
+def test_a_kill_whose_process_stops_before_it_has_answered_is_left_too(
+    tmp_path, capsys, monkeypatch
+):
+    """It was asked, in a socket that dies with the process: ended, that one would never know."""
+    monkeypatch.setattr(ControlClient, "_see_that_it_answers", lambda _: None)
+    monkeypatch.setitem(ControlClient.__init__.__kwdefaults__, "timeout_s", 0.5)
+    with standing(tmp_path) as (data, process):
+        assert main(["kill", "--data-dir", str(data)]) == 4
+        assert "NOBODY KNOWS WHETHER IT WAS OBEYED" in capsys.readouterr().err
+        process.kill()
+        process.wait(PATIENCE_S)
+
+    assert run_json(capsys, "run", "--data-dir", data, "--for", "1s", "--no-report")[0] == 0
+    assert is_killed(capsys, data)

@@ -56,7 +56,7 @@ def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
             except JournalLocked as error:
                 if attempt == TRIES_MAX - 1:
                     raise _left(place, reason, error, flatten=flatten) from error
-        except NotAnswering as error:
+        except (NotAnswering, OutcomeUnknownError) as error:
             raise _left(place, reason, error, flatten=flatten) from error
         time.sleep(TRY_EVERY_S)
     raise AssertionError("the last attempt returns or raises")
@@ -88,8 +88,10 @@ def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> T
             f"NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD: {error}. It can't be left for that "
             f"process either: {unwritten}"
         )
+    was_asked = isinstance(error, OutcomeUnknownError)
+    done = "NOBODY KNOWS WHETHER IT WAS OBEYED" if was_asked else "NOTHING WAS CANCELLED YET"
     return OutcomeUnknownError(
-        f"NOTHING WAS CANCELLED YET: {error}. The kill is on record in {path}: a process of "
+        f"{done}: {error}. The kill is on record in {path}: a process of "
         "holdfast run obeys it as soon as it goes on, and the next start does so if it does not"
     )
 
