@@ -119,6 +119,17 @@ def test_a_release_is_of_the_kill_too_that_was_left(tmp_path, capsys):
     assert not (data / "kill.json").exists()
 
 
+def test_a_kill_that_was_left_and_not_yet_obeyed_is_shown(tmp_path, capsys):
+    data = tmp_path / "data"
+    assert main(["run", "--data-dir", str(data), "--for", "1s", "--no-report"]) == 0
+    leave_kill(data, "smoke", flatten=False)
+
+    capsys.readouterr()
+    shown = run_json(capsys, "status", "--data-dir", data)[1]
+    assert shown["is_killed"]
+    assert shown["kill_reason"] == "smoke (left in kill.json: the next start obeys it)"
+
+
 def test_a_left_kill_gives_no_order_id_again_where_the_journal_was_lost(tmp_path):
     """Epochs of a paper account count from one, but not behind a journal that is gone."""
     data = tmp_path / "data"

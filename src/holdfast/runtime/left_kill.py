@@ -53,12 +53,18 @@ def leave_kill(folder: Path, reason: str, *, flatten: bool) -> Path:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        sync_directory(folder)
     except OSError as error:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+    with contextlib.suppress(OSError):  # there are disks that can't do so with folders
+        sync_directory(folder)
     return path
+
+
+def kill_left_in(folder: Path) -> EngageKillSwitch | None:
+    """Return what was left there and nobody has obeyed yet."""
+    return _message(left) if (left := _left(folder)) else None
 
 
 class Heeding:
