@@ -91,8 +91,9 @@ def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> T
     was_asked = isinstance(error, OutcomeUnknownError)
     done = "NOBODY KNOWS WHETHER IT WAS OBEYED" if was_asked else "NOTHING WAS CANCELLED YET"
     return OutcomeUnknownError(
-        f"{done}: {error}. The kill is on record in {path}: a process of "
-        "holdfast run obeys it as soon as it goes on, and the next start does so if it does not"
+        f"{done}: {error}. The kill is on record in {path.absolute()}: a process of holdfast run "
+        "obeys it as soon as it goes on, and the next start with this data folder does so if it "
+        "does not: one elsewhere, as on another machine, knows nothing of it"
     )
 
 
