@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -190,6 +192,24 @@ def test_an_interrupt_inside_a_command_has_it_too(capsys, monkeypatch):
 def test_the_version_is_told(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("holdfast ")
+
+
+def test_a_session_runs_on_a_terminal_though_its_input_is_closed(tmp_path):
+    """A program that starts others may hand on no input; the session fell over it."""
+    leader, terminal = pty.openpty()
+    run = f"{sys.executable} -m holdfast run --data-dir data --for 1s --no-report <&-"
+    ran = subprocess.run(
+        ["sh", "-c", run],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(terminal)
+    os.close(leader)
+
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from holdfast.cli import main
+from holdfast.cli import kill, main
 from holdfast.journal import open_journal
 from holdfast.model.config import TradingConfig
 from holdfast.model.ids import epoch_at
@@ -119,6 +119,17 @@ def test_a_release_is_of_the_kill_too_that_was_left(tmp_path, capsys):
     assert not (data / "kill.json").exists()
 
 
+def test_a_kill_that_was_left_and_not_yet_obeyed_is_shown(tmp_path, capsys):
+    data = tmp_path / "data"
+    assert main(["run", "--data-dir", str(data), "--for", "1s", "--no-report"]) == 0
+    leave_kill(data, "smoke", flatten=False)
+
+    capsys.readouterr()
+    shown = run_json(capsys, "status", "--data-dir", data)[1]
+    assert shown["is_killed"]
+    assert shown["kill_reason"] == "smoke (left in kill.json: the next start obeys it)"
+
+
 def test_a_left_kill_gives_no_order_id_again_where_the_journal_was_lost(tmp_path):
     """Epochs of a paper account count from one, but not behind a journal that is gone."""
     data = tmp_path / "data"
@@ -150,3 +161,50 @@ def test_a_process_that_goes_on_says_how_long_it_stood(tmp_path):
         log = data / "logs" / "trading" / "holdfast.log"
 
         until(lambda: "the session stood still for" in log.read_text())
+
+
+def test_a_kill_is_not_left_where_the_journals_owner_does_not_look(tmp_path, capsys, monkeypatch):
+    """In another folder the next session would obey it, and the one that was meant never."""
+    monkeypatch.setattr(kill, "TRIES_MAX", 1)
+    others = tmp_path / "others"
+    others.mkdir()
+    journal = open_journal(tmp_path / "holdfast.db")
+    try:
+        where = f"sqlite:///{tmp_path / 'holdfast.db'}"
+        code = main(["kill", "--data-dir", str(others), "--database-url", where])
+    finally:
+        journal.close()
+
+    assert code == 5
+    told = capsys.readouterr().err
+    assert "NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD" in told
+    assert "is owned by process" in told
+    assert list(others.iterdir()) == []
+
+
+def test_a_kill_that_can_t_be_left_says_that_nothing_was_cancelled(tmp_path, capsys):
+    with standing(tmp_path) as (data, process):
+        (data / "kill.json").mkdir()
+        assert main(["kill", "--data-dir", str(data)]) == 2
+        (data / "kill.json").rmdir()
+
+        told = capsys.readouterr().err
+        assert "NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD" in told
+        assert f"process {process.pid} runs the session" in told
+        assert [p.name for p in data.iterdir() if p.name.startswith(".kill")] == []
+
+
+def test_a_kill_whose_process_stops_before_it_has_answered_is_left_too(
+    tmp_path, capsys, monkeypatch
+):
+    """It was asked, in a socket that dies with the process: ended, that one would never know."""
+    monkeypatch.setattr(ControlClient, "_see_that_it_answers", lambda _: None)
+    monkeypatch.setitem(ControlClient.__init__.__kwdefaults__, "timeout_s", 0.5)
+    with standing(tmp_path) as (data, process):
+        assert main(["kill", "--data-dir", str(data)]) == 4
+        assert "NOBODY KNOWS WHETHER IT WAS OBEYED" in capsys.readouterr().err
+        process.kill()
+        process.wait(PATIENCE_S)
+
+    assert run_json(capsys, "run", "--data-dir", data, "--for", "1s", "--no-report")[0] == 0
+    assert is_killed(capsys, data)

@@ -9,8 +9,10 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.journal import open_journal
+from holdfast.journal.archives import Folder
 from holdfast.model.config import TradingConfig
 from holdfast.runtime.assembly import own_journal
+from holdfast.runtime.left_kill import leave_kill
 from tests.cli.desk import FAST, recording
 from tests.journal.samples import commit, fills
 
@@ -95,3 +97,34 @@ def test_a_database_in_a_folder_of_its_own_is_the_owners_alone(tmp_path):
 
     assert oct(mode(tmp_path / "db")) == "0o700"
     assert readable_by_others(tmp_path / "db") == []
+
+
+def test_who_may_read_a_database_of_before_may_read_what_is_made_beside_it(tmp_path):
+    """A watcher under another user read it: it goes on doing so, as with SQLite's own log."""
+    open_journal(tmp_path / "a.db").close()
+    (tmp_path / "a.db").chmod(0o644)
+
+    journal = open_journal(tmp_path / "a.db")
+    commit(journal, fills(3))
+    found = {p.name: oct(mode(p)) for p in tmp_path.iterdir() if "stage" in p.name}
+    journal.close()
+    with Folder(tmp_path / "a.db").new("a.db.archive-1", 1) as file:
+        file.write(b"facts")
+
+    assert set(found.values()) == {"0o644"}
+    assert oct(mode(tmp_path / "a.db.archive-1")) == "0o644"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone may give files away")
+def test_what_root_makes_in_somebodys_folder_is_theirs(tmp_path):
+    """`sudo holdfast kill` would shut them out of their own journal."""
+    os.chown(tmp_path, 65534, 65534)
+
+    leave_kill(tmp_path, "smoke", flatten=True)
+    journal = open_journal(tmp_path / "a.db")
+    commit(journal, fills(3))
+    owners = {p.name: p.stat().st_uid for p in tmp_path.iterdir()}
+    journal.close()
+
+    assert {"kill.json", "a.db", "a.db.lock", "a.db-wal"} < set(owners)
+    assert set(owners.values()) == {65534}

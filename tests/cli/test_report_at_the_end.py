@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from holdfast.cli import ending
+from holdfast.cli import driving, ending
 from holdfast.model.errors import InputError
+from holdfast.runtime.control_file import FILE_NAME, read_endpoint
 from holdfast.runtime.report import write_report
 from tests.cli.desk import FAST, recording, run_json
 
@@ -40,6 +43,30 @@ def test_a_signal_while_the_report_is_written_leaves_out_the_report_alone(
     assert (code, document["status"], document["report"]) == (0, "STOPPED", None)
     assert "no report: it was interrupted" in err
     assert not list((tmp_path / "data" / "reports").iterdir())
+
+
+def test_a_wish_to_stop_that_comes_twice_takes_no_report_away(tmp_path, capsys, monkeypatch):
+    """Some senders send two signals; a session may have ended between them."""
+    data = tmp_path / "data"
+
+    def stop_it():
+        while not ((data / FILE_NAME).exists() and read_endpoint(data).is_running):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def written(*args, **names):
+        os.kill(os.getpid(), signal.SIGTERM)
+        write_report(*args, **names)
+
+    monkeypatch.setattr(driving, "MOMENT_S", 3600.0)
+    monkeypatch.setattr(ending, "write_report", written)
+    sender = threading.Thread(target=stop_it)
+    sender.start()
+    code, document, _ = run_json(capsys, "run", "--data-dir", data)
+    sender.join()
+
+    assert (code, document["reason"]) == (0, "terminated")
+    assert document["report"]
 
 
 def test_a_terminal_that_is_closed_takes_no_report_away(tmp_path, capsys, monkeypatch):

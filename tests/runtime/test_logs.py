@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -247,3 +248,25 @@ def test_a_log_that_is_behind_at_the_end_is_waited_for(tmp_path, monkeypatch):
         threading.Timer(0.2, may_write.set).start()
 
     assert "line 0" in written(tmp_path)
+
+
+def test_a_disk_that_is_full_for_log_and_stderr_alike_holds_nothing_up(tmp_path, monkeypatch):
+    """As of `holdfast run 2>errors.txt`: to tell of the log's fault failed, and ended its thread."""
+    monkeypatch.setattr(logs, "QUEUE_MAX", 2)
+    (tmp_path / "holdfast.log").symlink_to("/dev/full")
+
+    def log_all():
+        with logging_to(tmp_path):
+            for number in range(20):
+                log.info("line %d", number)
+
+    with open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123
+        monkeypatch.setattr("sys.stderr", full)
+        logging_all = threading.Thread(target=log_all, daemon=True)
+        logging_all.start()
+        logging_all.join(5)
+        is_held = logging_all.is_alive()
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert not is_held

@@ -185,7 +185,12 @@ class _Interrupts:
         for number in self._taken:
             self._loop.remove_signal_handler(number)
             is_hangup = number is signal.SIGHUP
-            signal.signal(number, _take_no_notice if is_hangup else signal.default_int_handler)
+            signal.signal(number, _take_no_notice if is_hangup else self._interrupt)
+
+    def _interrupt(self, _: int, __: FrameType | None) -> None:
+        """End what follows, unless it is the same wish to stop that comes once more."""
+        if time.monotonic() - self._wished_at >= MOMENT_S:
+            raise KeyboardInterrupt
 
 
 def _take_no_notice(_: int, __: FrameType | None) -> None:

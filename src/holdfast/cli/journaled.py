@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..engine.engine import Engine
+from ..engine.state import State
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning, nothing_runs
 from ..runtime.control_wire import builtins
 from ..runtime.figures import Figures
+from ..runtime.left_kill import FILE_NAME, kill_left_in
 from ..runtime.machine import is_made
 from ..runtime.recovery import Recovered, StateRecoveryService
 from ..runtime.views import metrics_view, order_view, position_view, when
@@ -78,12 +80,19 @@ def status(config: TradingConfig) -> dict[str, Any]:
         },
         "metrics": _metrics(engine, figures),
         "time": when(state.last_ts),
-        "is_killed": state.is_killed,
-        "kill_reason": state.kill_reason,
+        **_kill_switch(config, state),
         **_accounts(engine),
     }
     found: dict[str, Any] = builtins(document)
     return found
+
+
+def _kill_switch(config: TradingConfig, state: State) -> dict[str, Any]:
+    """Tell what the next start goes by: what was left for it, else what is on record."""
+    if left := kill_left_in(config.data_dir):
+        reason = f"{left.reason} (left in {FILE_NAME}: the next start obeys it)"
+        return {"is_killed": True, "kill_reason": reason}
+    return {"is_killed": state.is_killed, "kill_reason": state.kill_reason}
 
 
 def _accounts(engine: Engine) -> dict[str, Any]:

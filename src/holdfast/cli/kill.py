@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..model.errors import InputError, JournalLocked, OutcomeUnknownError, TradingError
-from ..runtime.control_file import AnswerLost, NoSessionRunning, NotAnswering
+from ..model.errors import ConfigError, InputError, JournalLocked, OutcomeUnknownError, TradingError
+from ..runtime.control_file import FILE_NAME, AnswerLost, NoSessionRunning, NotAnswering
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json
 
@@ -56,7 +56,7 @@ def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
             except JournalLocked as error:
                 if attempt == TRIES_MAX - 1:
                     raise _left(place, reason, error, flatten=flatten) from error
-        except NotAnswering as error:
+        except (NotAnswering, OutcomeUnknownError) as error:
             raise _left(place, reason, error, flatten=flatten) from error
         time.sleep(TRY_EVERY_S)
     raise AssertionError("the last attempt returns or raises")
@@ -71,15 +71,40 @@ def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
     return {"is_killed": True, "is_running": False, "data_dir": str(config.data_dir)}
 
 
-def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> OutcomeUnknownError:
+def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> TradingError:
     """Leave the kill for a process that does not answer, and return what to say of it."""
     from ..runtime.left_kill import leave_kill
 
-    path = leave_kill(place.folder(), reason, flatten=flatten)
+    if isinstance(error, JournalLocked) and not _is_heard(place):
+        return JournalLocked(
+            f"NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD: {error}. No session of the folder "
+            f"{place.folder().absolute()} answers: name that process's own with --data-dir, on its "
+            "machine"
+        )
+    try:
+        path = leave_kill(place.folder(), reason, flatten=flatten)
+    except ConfigError as unwritten:
+        return ConfigError(
+            f"NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD: {error}. It can't be left for that "
+            f"process either: {unwritten}"
+        )
+    was_asked = isinstance(error, OutcomeUnknownError)
+    done = "NOBODY KNOWS WHETHER IT WAS OBEYED" if was_asked else "NOTHING WAS CANCELLED YET"
     return OutcomeUnknownError(
-        f"NOTHING WAS CANCELLED YET: {error}. The kill is on record in {path}: a process of "
-        "holdfast run obeys it as soon as it goes on, and the next start does so if it does not"
+        f"{done}: {error}. The kill is on record in {path.absolute()}: a process of holdfast run "
+        "obeys it as soon as it goes on, and the next start with this data folder does so if it "
+        "does not: one elsewhere, as on another machine, knows nothing of it"
     )
+
+
+def _is_heard(place: Place) -> bool:
+    """Tell whether whoever owns the journal, or is next to, may look into this folder."""
+    from ..journal.location import scheme_of, sqlite_path
+
+    folder, where = place.folder().resolve(), place.config().database_url
+    if (folder / FILE_NAME).exists():
+        return True
+    return scheme_of(where) == "sqlite" and sqlite_path(where).resolve().parent == folder
 
 
 def release(

@@ -23,7 +23,7 @@ from typing import IO, NamedTuple, Protocol
 import msgspec
 
 from ..model.errors import JournalCorrupt, JournalError
-from ..owner_only import make_file
+from ..owner_only import open_file
 from .codec import StoredRow, fault
 
 LEVEL = 6
@@ -174,8 +174,8 @@ class Folder:
         part = place.with_name(f"{name}.part")
         try:
             self._make_room()
-            make_file(part)
-            with part.open("wb") as raw:
+            fd = open_file(part, os.O_WRONLY | os.O_TRUNC, beside=self._database)
+            with os.fdopen(fd, "wb") as raw:
                 yield raw
                 raw.flush()
                 os.fsync(raw.fileno())

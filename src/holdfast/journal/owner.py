@@ -13,7 +13,7 @@ import msgspec
 
 from ..model.errors import ConfigError, JournalError, JournalLocked
 from ..model.values import NS_PER_S
-from ..owner_only import file_mode
+from ..owner_only import open_file
 from .forked import keep_from_children
 
 
@@ -65,7 +65,7 @@ class FileLock:
 
     def __init__(self, path: Path, owner: Owner) -> None:
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, file_mode(path.parent))
+            self._fd = open_file(path, os.O_RDWR)
         except OSError as error:
             raise ConfigError(
                 f"can't make the lock file {path}: {error.strerror}; "

@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 
 from ..model.errors import Fenced, JournalError
-from ..owner_only import file_mode
+from ..owner_only import open_file
 from .codec import Row, StoredRow, fault
 
 FILES_OF_EPOCH = 1_000_000
@@ -120,9 +120,9 @@ class Stage:
 
     def _begin(self, number: int) -> None:
         path = self._database.with_name(f"{self._database.name}.stage-{number}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        flags = os.O_WRONLY | os.O_EXCL | os.O_APPEND
         try:
-            self._fd = os.open(path, flags, file_mode(path.parent))
+            self._fd = open_file(path, flags, beside=self._database)
         except OSError as error:
             raise self._unwritten(error, path) from error
         self._file = path, os.fstat(self._fd).st_ino

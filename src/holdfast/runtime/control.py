@@ -9,7 +9,6 @@ Rule 2: a page in a browser can't reach it: no other host's name is answered to 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import hmac
 import logging
@@ -25,9 +24,9 @@ from aiohttp.typedefs import Middleware
 from ..model import errors
 from ..model.errors import ConfigError, TradingError
 from .control_file import Endpoint, NoSessionRunning, remove_endpoint, write_endpoint
-from .control_routes import ROUTES, SERVICE
+from .control_routes import LEFT_KILL, ROUTES, SERVICE
 from .control_wire import document
-from .left_kill import heed, record_left
+from .left_kill import Heeding, record_left
 from .service import LiveTradingService
 
 HOST = "127.0.0.1"
@@ -78,10 +77,10 @@ class ControlServer:
         self._data_dir = data_dir
         self._port = port
         self._known: set[web.RequestHandler] = set()  # asking just now, with the token
-        self._runner = web.AppRunner(
-            _app(service, self.token, self._known), access_log=None, shutdown_timeout=LINGER_S
-        )
         self._service = service
+        self._left_kill = Heeding(service, data_dir)
+        app = _app(service, self._left_kill, _guard(self.token, self._known))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=LINGER_S)
         self._listening: asyncio.Server | None = None
         self._heeding: asyncio.Task[None] | None = None
 
@@ -102,8 +101,12 @@ class ControlServer:
     async def _heed(self) -> None:
         while True:
             await asyncio.sleep(HEED_S)
-            with contextlib.suppress(TradingError):  # it stays, and is looked at again
-                await heed(self._service, self._data_dir)
+            try:
+                await self._left_kill.look()
+            except TradingError:
+                continue  # it stays, and is looked at again
+            except Exception:  # noqa: BLE001 - a fault of ours; the next look may succeed
+                _log.exception("a kill that was left was not understood")
 
     def _let_in(self) -> web.RequestHandler:
         """Take a connection; see `CONNECTIONS_MAX`."""
@@ -160,12 +163,11 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _app(
-    service: LiveTradingService, token: str, known: set[web.RequestHandler]
-) -> web.Application:
-    guards = [_errors_told, _guard(token, known)]
+def _app(service: LiveTradingService, left_kill: Heeding, guard: Middleware) -> web.Application:
+    guards = [_errors_told, guard]
     app = web.Application(middlewares=guards, client_max_size=BODY_BYTES_MAX)
     app[SERVICE] = service
+    app[LEFT_KILL] = left_kill
     for (method, path), handler in ROUTES.items():
         app.router.add_route(method, path, handler)
     return app

@@ -28,6 +28,7 @@ from .control_wire import (
     parse,
 )
 from .cut_off import cut_off
+from .left_kill import Heeding
 from .service import LiveTradingService
 from .views import when
 
@@ -39,6 +40,7 @@ KILL_RETRY_S = 0.05
 NOTE = "the session is not running yet, or has just ended: this is what its journal says"
 
 SERVICE: web.AppKey[LiveTradingService] = web.AppKey("service", LiveTradingService)
+LEFT_KILL: web.AppKey[Heeding] = web.AppKey("left_kill", Heeding)
 
 
 def _json(value: object, status: int = 200) -> web.Response:
@@ -276,6 +278,7 @@ async def kill(request: web.Request) -> web.Response:
 
 async def release(request: web.Request) -> web.Response:
     body: ReleaseBody = parse(await request.read(), ReleaseBody)
+    await request.app[LEFT_KILL].look()  # it is of that kill too
     await _service(request).release(body.operator)
     return _json({"session": _service(request).session(), "is_killed": False})
 

@@ -6,12 +6,14 @@ if it ends instead, the next one starts blocked.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import time
 from pathlib import Path
 
+from ..journal.archives import sync_directory
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError
 from ..model.ids import epoch_at
@@ -24,39 +26,70 @@ from .service import LiveTradingService
 from .wanted import words_of
 
 FILE_NAME = "kill.json"
+UNREAD = b"?"
 UNREADABLE = "a kill was left whose words can't be read"
 
 
 def leave_kill(folder: Path, reason: str, *, flatten: bool) -> Path:
     """Write a kill down, durably, for the session of a folder.
 
+    Of two that nobody has obeyed yet the later one's reason holds; that positions are to be closed
+    is not taken back.
+
     Raises:
         ConfigError: the folder can't be written to.
     """
     path = folder / FILE_NAME
     draft = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    words = {
+        "reason": words_of(reason),
+        "flatten": flatten or _message(_left(folder)).flatten,
+        "left_ts": time.time_ns(),  # no two are alike
+    }
     try:
         make_file(draft)
         with draft.open("w", encoding="utf-8") as file:
-            json.dump({"reason": words_of(reason), "flatten": flatten}, file)
+            json.dump(words, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+    with contextlib.suppress(OSError):  # there are disks that can't do so with folders
+        sync_directory(folder)
     return path
 
 
-async def heed(service: LiveTradingService, folder: Path) -> None:
-    """Have a running session obey what was left for it.
+def kill_left_in(folder: Path) -> EngageKillSwitch | None:
+    """Return what was left there and nobody has obeyed yet."""
+    return _message(left) if (left := _left(folder)) else None
 
-    Raises:
-        TradingError: it can't just now.
-    """
-    if left := _left(folder):
-        message = _message(left)
-        await service.kill(message.reason, flatten=message.flatten)
-        _forget(folder, left)
+
+class Heeding:
+    """Has a running session obey what is left for it in its folder, each word once."""
+
+    def __init__(self, service: LiveTradingService, folder: Path) -> None:
+        self._service = service
+        self._folder = folder
+        self._obeyed = b""  # the last one: it may be that it can't be removed
+        self._looking = asyncio.Lock()
+
+    async def look(self) -> None:
+        """Obey what is there.
+
+        Raises:
+            TradingError: it can't just now.
+        """
+        async with self._looking:
+            if not (left := _left(self._folder)):
+                return
+            if left != self._obeyed:
+                message = _message(left)
+                await self._service.kill(message.reason, flatten=message.flatten)
+                self._obeyed = left
+            _forget(self._folder, left)
 
 
 def record_left(config: TradingConfig) -> None:
@@ -73,19 +106,20 @@ def record_left(config: TradingConfig) -> None:
 
 
 def _left(folder: Path) -> bytes:
+    """Return what was left; "" also where nobody can tell, as on a disk that does not answer."""
+    path = folder / FILE_NAME
     try:
-        return (folder / FILE_NAME).read_bytes() or b"?"
-    except FileNotFoundError:
-        return b""
-    except OSError:
-        return b"?"
+        return path.read_bytes() or UNREAD
+    except OSError:  # too many files are open, for one
+        return UNREAD if os.path.lexists(path) else b""
 
 
 def _message(left: bytes) -> EngageKillSwitch:
     """Return what was meant; what is no more to be read may still be obeyed."""
     try:
         found = json.loads(left)
-        return EngageKillSwitch(reason=str(found["reason"]), flatten=found["flatten"] is True)
+        reason, flatten = words_of(found["reason"]), found["flatten"] is True
+        return EngageKillSwitch(reason=reason, flatten=flatten)
     except (ValueError, KeyError, TypeError):
         return EngageKillSwitch(reason=UNREADABLE)
 
@@ -95,3 +129,4 @@ def _forget(folder: Path, left: bytes) -> None:
     if _left(folder) == left:
         with contextlib.suppress(OSError):
             (folder / FILE_NAME).unlink()
+            sync_directory(folder)

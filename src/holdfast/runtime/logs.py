@@ -228,7 +228,8 @@ class _QuietFile(RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say once that the log can't be written."""
-        error = sys.exc_info()[1]
-        if not self.has_failed and sys.stderr is not None:
+        error, is_told, self.has_failed = sys.exc_info()[1], self.has_failed, True
+        if is_told or sys.stderr is None:
+            return
+        with suppress(OSError):  # it may be on the same disk
             print(f"the log {self.baseFilename} can't be written: {error}", file=sys.stderr)  # noqa: T201 - the log is what failed
-        self.has_failed = True
