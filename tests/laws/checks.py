@@ -238,6 +238,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.intents": lambda: forgetting.INTENTS_REMEMBERED,
     "State.strategies": lambda: STRATEGIES_MAX,
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
+    "State.markets": lambda: 1,  # as many as accounts
     "State.breakers": lambda: 3,  # one for each kind of failure
     "State.odd_modes": lambda: 1,
     "State.message_times": lambda: 1,

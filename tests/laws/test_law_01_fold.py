@@ -43,7 +43,7 @@ def test_an_engine_keeps_nothing_of_its_own():
     assert set(core.__slots__) == {
         *("state", "settings", "read_lag_ns"),  # the fold, and what it was started with
         *("market", "exposure", "_samples"),  # the market as seen, and views of both
-        *("now", "facts", "commands"),  # of the message at hand
+        *("now", "facts", "settled", "commands"),  # of the message at hand
         "asked_after",  # when questions were last asked: nothing that is booked hangs on it
         *("start_looks", "kill_looks"),  # which accounts were looked at: a restart looks anew
         "first_looks",  # what the first look of books that are begun has shown: begun anew
