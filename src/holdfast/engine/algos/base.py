@@ -33,9 +33,13 @@ STARTED = Cause.STARTED
 
 
 class SendChild(msgspec.Struct, frozen=True):
-    """Send one order of the parent's pattern for `qty`, base units; less than a lot is not sent."""
+    """Send one order of the parent's pattern for `qty`, base units; less than a lot is not sent.
+
+    With `or_end` it is the end then: there would be no other part either.
+    """
 
     qty: Decimal
+    or_end: bool = False
 
 
 class WakeIn(msgspec.Struct, frozen=True):
