@@ -118,9 +118,10 @@ def _is_unsure(snapshot: VenueSnapshot, since: int, apart_ns: int) -> bool:
         apart_ns: by how much clocks and answers may differ.
     """
     # A transfer of that very instant is in either way: its amount is reckoned with the balance.
-    at_once = (t.venue_ts >= since - apart_ns for t in snapshot.trades)
+    begins = since - apart_ns
+    at_once = (t.venue_ts >= begins for t in snapshot.trades)
     later = (
-        c.venue_ts >= since - apart_ns if isinstance(c, FundingPayment) else c.venue_ts > since
+        c.venue_ts >= begins if isinstance(c, FundingPayment) else c.venue_ts > begins
         for c in snapshot.changes
     )
     return any(at_once) or any(later)
