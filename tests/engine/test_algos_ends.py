@@ -9,9 +9,11 @@ import pytest
 from holdfast.model import messages as msg
 from holdfast.model.values import (
     NS_PER_S,
+    OrderRole,
     OrderStatus,
     OrderType,
     SessionId,
+    SignalType,
 )
 from tests.engine.rig import BTC, Rig, contract
 from tests.engine.test_algos import TWAP, entries, fill_all, go, iceberg, shorts, sizes
@@ -131,3 +133,38 @@ def test_wherever_a_power_cut_tears_the_record_it_goes_on(algo):
             facts[length - 1],
             facts[length],
         )
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        lambda rig: rig.signal(SignalType.CLOSE),
+        lambda rig: rig.hear(msg.CloseRequest(symbol=BTC, reason="enough")),
+    ],
+    ids=["signal", "hand"],
+)
+def test_no_slice_goes_out_while_what_it_opened_is_being_closed(rig, close):
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    go(rig, 9)
+    close(rig)
+    [exit_] = rig.submitted()
+    go(rig, 2, fills=False)
+    rig.accept(exit_.cl_ord_id)
+    rig.trade(exit_.cl_ord_id, 1)
+    go(rig, 60)
+
+    assert sizes(rig) == [1]
+    assert rig.qty() == 0
+
+
+def test_no_slice_goes_out_while_its_stop_trades(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90))
+    fill_all(rig)
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.trigger(stop.cl_ord_id)
+    go(rig, 12, fills=False)
+    rig.trade(stop.cl_ord_id, 1)
+    go(rig, 60)
+
+    assert sizes(rig) == [1]

@@ -11,12 +11,14 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import Instrument
 from ..model.values import (
+    OPERATOR,
     RUNNING,
     ZERO,
     ClOrdId,
     IntentId,
     NewOrder,
     OrderRole,
+    OrderType,
     ParentId,
     TradingSessionStatus,
     plain,
@@ -156,11 +158,29 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
 def _send(core: Core, parent: Parent, action: SendChild) -> None:
     if parent.attempts and (wrong := _misplaced(core, parent)):
         _act(core, parent, End(wrong))  # an entry would be closed at once
+    elif parent.attempts and _is_being_closed(core, parent):
+        return  # what has closed a part ends it: it is asked again at its next time
     elif (part := _on_the_lot(core, parent, action.qty)) > ZERO:
         core.submit(_child(core, parent, part))
     elif action.or_end:
         too_small = f"a part of {plain(action.qty)} is less than the venue takes by now"
         _act(core, parent, End(too_small))
+
+
+def _is_being_closed(core: Core, parent: Parent) -> bool:
+    """Tell whether an exit trades that may close what the parent has opened: a stop or target of
+    its own that has triggered, or one at the market of its strategy's or the operator's.
+    """
+    for order in core.state.open_orders_of(parent.key):
+        request = order.request
+        if request.side is parent.side:
+            continue
+        is_theirs = request.strategy_id in {parent.strategy_id, OPERATOR}
+        is_exit = request.role is OrderRole.EXIT and request.order_type is OrderType.MARKET
+        is_own_stop = order.is_closing and request.parent_id == parent.parent_id
+        if is_own_stop or (is_exit and is_theirs):
+            return True
+    return False
 
 
 def _misplaced(core: Core, parent: Parent) -> str | None:
