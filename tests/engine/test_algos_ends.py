@@ -168,3 +168,59 @@ def test_no_slice_goes_out_while_its_stop_trades(rig):
     go(rig, 60)
 
     assert sizes(rig) == [1]
+
+
+def begun_anew(rig, strategies, symbols=(BTC,)):
+    """The next life of the same session, with these strategies."""
+    folded = rig.facts
+    again = Rig(start=False, facts=folded, limits={"duplicate_window_s": 0}, symbols=symbols)
+    again.epoch, again.now = 2, folded[-1].ts + NS_PER_S
+    again.hear(
+        msg.StartSession(
+            session_id=SessionId("x"),
+            portfolio_id="p",
+            epoch=2,
+            symbols=symbols,
+            strategies=strategies,
+            is_resumed=True,
+        )
+    )
+    again.price(100.0)
+    again.snapshot()
+    return again
+
+
+@pytest.mark.parametrize(
+    ("strategies", "goes_on"), [(("s",), True), (("another",), False), ((), False)]
+)
+def test_a_strategy_that_the_next_life_does_not_run_has_no_more_parts(strategies, goes_on):
+    rig = Rig(start=False, limits={"duplicate_window_s": 0})
+    rig.hear(
+        msg.StartSession(
+            session_id=SessionId("x"),
+            portfolio_id="p",
+            epoch=1,
+            symbols=(BTC,),
+            strategies=("s",),
+        )
+    )
+    rig.hear(msg.InstrumentListed(instrument=contract(), leverage=10))
+    rig.price(100.0)
+    rig.snapshot(balance="10000")
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    rig = begun_anew(rig, strategies)
+    go(rig, 60)
+
+    assert (sum(sizes(rig)) == 6) is goes_on
+    assert len(sizes(rig)) > 1 or not goes_on
+
+
+def test_one_that_no_life_ran_goes_on_behind_a_crash(rig):
+    """Wishes may come from outside; who sends them is there, or comes back."""
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    rig = begun_anew(rig, ("another",))
+    go(rig, 60)
+
+    assert sum(sizes(rig)) == 6
