@@ -224,3 +224,23 @@ def test_one_that_no_life_ran_goes_on_behind_a_crash(rig):
     go(rig, 60)
 
     assert sum(sizes(rig)) == 6
+
+
+def test_what_a_slice_of_a_lost_journal_is_said_to_have_filled_is_not_sent_again(rig):
+    """Its end is told before its execution is: of what was met half way, the venue counts."""
+    rig.signal(quantity=Decimal(6), algo=TWAP, order_type=OrderType.LIMIT, price=Decimal(100))
+    fill_all(rig)
+    kept = len(rig.facts)
+    go(rig, 11, fills=False)
+    lost = next(o.cl_ord_id for o in entries(rig) if o.is_open)
+    again = Rig(start=False, facts=rig.facts[:kept], limits={"duplicate_window_s": 0})
+    again.epoch, again.now = 1, rig.now
+    again.begin(is_resumed=True)
+    again.price(100.0)
+    row = again.row(lost, qty=Decimal(1), price=Decimal(100), order_type=OrderType.LIMIT)
+    again.snapshot(orders=[row])
+    go(again, 36, fills=False)
+    again.status(lost, OrderStatus.FILLED, cum_qty=Decimal(1))
+    go(again, 20, fills=False)
+
+    assert sum(o.cum_qty + o.leaves_qty for o in entries(again)) == 6
