@@ -118,13 +118,21 @@ def _is_unsure(snapshot: VenueSnapshot, since: int, apart_ns: int) -> bool:
         apart_ns: by how much clocks and answers may differ.
     """
     # A transfer of that very instant is in either way: its amount is reckoned with the balance.
-    begins = since - apart_ns
-    at_once = (t.venue_ts >= begins for t in snapshot.trades)
+    at_once = (t.venue_ts >= since - apart_ns for t in snapshot.trades)
     later = (
-        c.venue_ts >= begins if isinstance(c, FundingPayment) else c.venue_ts > begins
+        c.venue_ts >= since - apart_ns if isinstance(c, FundingPayment) else c.venue_ts > since
         for c in snapshot.changes
     )
-    return any(at_once) or any(later)
+    return any(at_once) or any(later) or _may_trail(snapshot, since - apart_ns)
+
+
+def _may_trail(snapshot: VenueSnapshot, begins: int) -> bool:
+    """Tell whether a balance may not show a transfer yet; one that is just that shows it."""
+    fresh: dict[str, Decimal] = {}
+    for change in snapshot.changes:
+        if isinstance(change, WalletChange) and change.venue_ts > begins:
+            fresh[change.asset] = fresh.get(change.asset, ZERO) + change.amount
+    return any(snapshot.balances.get(asset, ZERO) != amount for asset, amount in fresh.items())
 
 
 def _looks_again(core: Core, snapshot: VenueSnapshot) -> bool:
