@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.engine.beginning import LOOKS_MAX
+from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
@@ -112,3 +113,25 @@ def test_books_begun_in_the_midst_of_trading_are_the_venues(data, ahead_ms, time
 
     qty, balance = venue.books(AFTER_MS)
     assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (qty, balance)
+
+
+def test_a_transfer_of_a_moment_ago_that_the_balance_trails_wants_another_look():
+    rig = Rig(start=False)
+    rig.engine.core.read_lag_ns = LAG_MS * NS_PER_MS
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    moved = msg.WalletChange(
+        asset="USDT",
+        amount=Decimal(50),
+        reason="transfer",
+        change_id="t-1",
+        venue_ts=rig.now - NS_PER_S,
+    )
+    for balance in ("10000", "10050", "10050", "10050"):
+        rig.snapshot(balance=balance, changes=(moved,), sure_ts=rig.now)
+        rig.now += 2 * NS_PER_S
+
+    assert rig.session() is Status.RUNNING
+    assert rig.state.account(MAIN).wallet("USDT") == Decimal(10_050)
+    assert not rig.state.differences
+    assert not rig.ever(ev.BooksDiffered)

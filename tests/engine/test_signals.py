@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
 
+import msgspec
 import pytest
 
 from holdfast.engine.holdings import holding
@@ -16,12 +17,14 @@ from holdfast.model.values import (
     NS_PER_S,
     OPERATOR,
     OrderRole,
+    OrderStatus,
     OrderType,
     Side,
     SignalType,
     StrategyId,
     Symbol,
     TimeInForce,
+    TradeId,
     TradingSessionStatus,
 )
 from tests.engine.rig import BTC, KEY, Rig, S, contract
@@ -580,3 +583,24 @@ def test_a_size_of_equity_is_not_taken_by_a_mark_below_the_market():
     rig.signal(order_type=OrderType.LIMIT, price=Decimal(98))
 
     assert [order.qty for order in rig.submitted()] == [Decimal(10)], rig.news
+
+
+def test_a_turn_that_ended_short_is_told_once_though_its_fills_are_heard_at_once(rig):
+    closing, opening = turn(rig)
+    rig.reject(closing, -2022, "ReduceOnly Order is rejected.")
+    missed = [
+        msgspec.structs.replace(
+            rig.row(opening, OrderStatus.FILLED),
+            exec_type=msg.ExecType.TRADE,
+            cum_qty=Decimal(number) / 2,
+            last_qty=Decimal("0.5"),
+            last_px=Decimal(100),
+            trade_id=TradeId(f"missed-{number}"),
+        )
+        for number in (1, 2)
+    ]
+    rig.now += NS_PER_S
+    rig.snapshot(positions={}, orders=[], trades=tuple(missed))
+
+    assert rig.qty() == 0
+    assert rig.alarms().count("turn_short") == 1

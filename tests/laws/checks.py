@@ -238,9 +238,9 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.intents": lambda: forgetting.INTENTS_REMEMBERED,
     "State.strategies": lambda: STRATEGIES_MAX,
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
+    "State.markets": lambda: 1,  # as many as accounts
     "State.breakers": lambda: 3,  # one for each kind of failure
     "State.odd_modes": lambda: 1,
-    "State.markets": lambda: 1,  # of each account ever traded
     "State.message_times": lambda: 1,
     "State.execution_times": lambda: STRATEGIES_MAX,
     "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,7 @@ from holdfast.venues.limits import (
     Budget,
     Limit,
     Urgency,
+    Window,
     backoff_ns,
 )
 
@@ -337,3 +341,15 @@ def test_waits_double_and_differ():
 def test_a_cost_of_another_shape_is_our_bug():
     with pytest.raises(ValueError, match="zip"):
         budget().take((1,), Urgency.READ, NOW)
+
+
+def test_a_ban_is_remembered_however_often_another_address_is_refused():
+    banned, other = Window(LIMITS[0]), Window(LIMITS[0])
+    known = weakref.ref(banned)
+    Budget(LIMITS[:1], lambda: 0.0, banned).hear_refusal(418, NOW)
+    for _ in range(20):
+        Budget(LIMITS[:1], lambda: 0.0, other).hear_refusal(429, NOW)
+    del banned
+    gc.collect()
+
+    assert known() is not None

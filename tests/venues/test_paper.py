@@ -281,3 +281,19 @@ def test_a_margin_mode_that_a_position_holds_up_stays_and_is_told(caplog):
 
     assert venue.exchange.is_isolated(MAIN, BTC)
     assert "BTCUSDT: its margin mode is held up by what is open" in caplog.text
+
+
+def test_a_contract_that_ended_while_nobody_was_there_is_settled_at_its_entry(tmp_path):
+    """No market tells a mark of it any more: else its position would stay open for ever."""
+    desk = PaperDesk(tmp_path / "paper.db")
+    desk.trade(60_000)
+    desk.submit("a", qty="0.1")
+    desk.close()
+    again = PaperDesk(tmp_path / "paper.db")
+    [known] = again.venue.contracts()
+    assert [each.qty for each in again.snapshot().positions] == [Decimal("0.1")]
+
+    again.venue.relist(msgspec.structs.replace(known, status="SETTLING"))
+    again.news()
+
+    assert again.snapshot().positions == ()

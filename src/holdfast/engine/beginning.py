@@ -123,7 +123,16 @@ def _is_unsure(snapshot: VenueSnapshot, since: int, apart_ns: int) -> bool:
         c.venue_ts >= since - apart_ns if isinstance(c, FundingPayment) else c.venue_ts > since
         for c in snapshot.changes
     )
-    return any(at_once) or any(later)
+    return any(at_once) or any(later) or _may_trail(snapshot, since - apart_ns)
+
+
+def _may_trail(snapshot: VenueSnapshot, begins: int) -> bool:
+    """Tell whether a balance may not show a transfer yet; one that is just that shows it."""
+    fresh: dict[str, Decimal] = {}
+    for change in snapshot.changes:
+        if isinstance(change, WalletChange) and change.venue_ts > begins:
+            fresh[change.asset] = fresh.get(change.asset, ZERO) + change.amount
+    return any(snapshot.balances.get(asset, ZERO) != amount for asset, amount in fresh.items())
 
 
 def _looks_again(core: Core, snapshot: VenueSnapshot) -> bool:

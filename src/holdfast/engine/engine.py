@@ -19,7 +19,7 @@ from ..model import messages as msg
 from ..model.order_wish import OrderWish
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
-from ..model.values import ENTRY, NS_PER_S, Key, TradingSessionStatus, Verdict
+from ..model.values import ENTRY, NS_PER_S, ClOrdId, Key, TradingSessionStatus, Verdict
 from . import (
     beginning,
     comparing,
@@ -155,9 +155,13 @@ _MARKET = frozenset(
 def _follow_up(core: Core) -> None:
     """After the facts of one message: work parents on, protect positions, end what has ended."""
     facts = core.facts
+    ended: set[ClOrdId] = set()  # each once: its last fills and its end may come all at once
     for fact in facts:  # what an algorithm does next adds to them
         if type(fact) in _ENDINGS or fact in core.settled:
-            _child_ended(core, fact)  # type: ignore[arg-type]  # by its type it is one
+            cl_ord_id: ClOrdId = fact.cl_ord_id  # type: ignore[union-attr]  # by its type it has one
+            if cl_ord_id not in ended:
+                ended.add(cl_ord_id)
+                _child_ended(core, cl_ord_id)
     touched: dict[Key, None] = {}
     for fact in facts:
         if key := _key_of(core, fact):
@@ -182,12 +186,12 @@ _ENDINGS: frozenset[type[ev.Fact]] = frozenset(
 )
 
 
-def _child_ended(core: Core, fact: ev.OrderFilled | ev.OrderFact) -> None:
-    order = core.state.orders.get(fact.cl_ord_id)
+def _child_ended(core: Core, cl_ord_id: ClOrdId) -> None:
+    order = core.state.orders.get(cl_ord_id)
     if order is not None and not order.is_open and order.request.parent_id:
         if order.role is ENTRY:
             parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
-        turns.tell_short(core, order, fact)
+        turns.tell_short(core, order)
 
 
 def _key_of(core: Core, fact: ev.Event) -> Key | None:

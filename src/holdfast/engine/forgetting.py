@@ -43,10 +43,13 @@ def retire(state: State, parent: Parent) -> None:
 
 
 def call_off(state: State, strategy_id: StrategyId | None = None) -> None:
-    """Wake no parent any more; or none of a strategy's."""
+    """Work on no parent any more; or on none of a strategy's. What is still open may yet fill."""
     for ids in state.live_parents.values():
         for parent in [state.parents[i] for i in ids]:
-            if parent.wake_ts is not None and strategy_id in {None, parent.strategy_id}:
+            if strategy_id not in {None, parent.strategy_id}:
+                continue
+            parent.is_called_off = True
+            if parent.wake_ts is not None:
                 parent.wake_ts = None
                 retire(state, parent)
 

@@ -17,7 +17,8 @@ class Parent(msgspec.Struct):
     its stop must cover. `attempts` counts children sent and children denied; `stop_failures`
     the protective orders that the venue refused in a row. `turned_qty` is what its entries closed
     by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
-    them filled at the venue: what was closed there before that may be told later.
+    them filled at the venue: what was closed there before that may be told later. `is_called_off`
+    says that what ends trading has ended its work, or kept it from beginning.
     """
 
     start: ParentStarted
@@ -29,6 +30,7 @@ class Parent(msgspec.Struct):
     entered_ts: int = 0
     attempts: int = 0
     wake_ts: int | None = None
+    is_called_off: bool = False
     stop_failures: int = 0
     is_alarmed: bool = False  # a missing stop has been reported and not restored
 

@@ -11,12 +11,14 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import Instrument
 from ..model.values import (
+    OPERATOR,
     RUNNING,
     ZERO,
     ClOrdId,
     IntentId,
     NewOrder,
     OrderRole,
+    OrderType,
     ParentId,
     TradingSessionStatus,
     plain,
@@ -114,7 +116,8 @@ def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
     if cause is not STARTED and actions and _must_wait(core, parent):
         return
     for action in actions:
-        _act(core, parent, action)
+        if type(action) is not WakeIn or not parent.is_called_off:  # what is denied now is so
+            _act(core, parent, action)
 
 
 def _must_wait(core: Core, parent: Parent) -> bool:
@@ -124,7 +127,9 @@ def _must_wait(core: Core, parent: Parent) -> bool:
     off; what it would do next, because an order of it has ended, is not done either.
     """
     state = core.state
-    if state.is_killed or state.status in _ENDING or parent.strategy_id in state.stopped_strategies:
+    if parent.is_called_off or state.is_killed or state.status in _ENDING:
+        return True
+    if parent.strategy_id in state.stopped_strategies:
         return True
     if state.status is RUNNING:
         return False
@@ -139,7 +144,7 @@ _ENDING = frozenset({TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED
 def _act(core: Core, parent: Parent, action: Action) -> None:
     match action:
         case SendChild():
-            _send(core, parent, action.qty)
+            _send(core, parent, action)
         case WakeIn():
             due_ts, parent_id = core.now + action.delay_ns, parent.parent_id
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
@@ -150,11 +155,32 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             _tell_short(core, parent, action.reason)
 
 
-def _send(core: Core, parent: Parent, qty: Decimal) -> None:
+def _send(core: Core, parent: Parent, action: SendChild) -> None:
     if parent.attempts and (wrong := _misplaced(core, parent)):
         _act(core, parent, End(wrong))  # an entry would be closed at once
-    elif (part := _on_the_lot(core, parent, qty)) > ZERO:
+    elif parent.attempts and _is_being_closed(core, parent):
+        return  # what has closed a part ends it: it is asked again at its next time
+    elif (part := _on_the_lot(core, parent, action.qty)) > ZERO:
         core.submit(_child(core, parent, part))
+    elif action.or_end:
+        too_small = f"a part of {plain(action.qty)} is less than the venue takes by now"
+        _act(core, parent, End(too_small))
+
+
+def _is_being_closed(core: Core, parent: Parent) -> bool:
+    """Tell whether an exit trades that may close what the parent has opened: a stop or target of
+    its own that has triggered, or one at the market of its strategy's or the operator's.
+    """
+    for order in core.state.open_orders_of(parent.key):
+        request = order.request
+        if request.side is parent.side:
+            continue
+        is_theirs = request.strategy_id in {parent.strategy_id, OPERATOR}
+        is_exit = request.role is OrderRole.EXIT and request.order_type is OrderType.MARKET
+        is_own_stop = order.is_closing and request.parent_id == parent.parent_id
+        if is_own_stop or (is_exit and is_theirs):
+            return True
+    return False
 
 
 def _misplaced(core: Core, parent: Parent) -> str | None:
@@ -167,7 +193,12 @@ def _misplaced(core: Core, parent: Parent) -> str | None:
 
 
 def _tell_short(core: Core, parent: Parent, reason: str) -> None:
+    """Tell once that a parent ended short; what comes late of its parts changes nothing."""
     start, name = parent.start, parent.start.algo.partition(":")[0]
+    place = ("algo_short", start.account, start.parent_id)
+    if place in core.told:
+        return
+    core.told[place] = core.now
     filled = f"{plain(parent.filled_qty)} of {plain(start.qty)} filled"
     text = f"{start.symbol}: {name} {start.parent_id} of {start.strategy_id} ended"
     text = f"{text} with {filled}: {reason}"
@@ -211,8 +242,10 @@ def wake(core: Core, parent_id: ParentId) -> None:
         return  # ended meanwhile, or woken by an earlier timer
     if core.state.status is not RUNNING:
         return
-    core.emit(ev.ParentWoken(ts=core.now, parent_id=parent_id))
+    due_ts = parent.wake_ts
     advance(core, parent_id, Cause.WOKEN)
+    if parent.wake_ts == due_ts:  # else it is to be woken again: on record without a gap between
+        core.emit(ev.ParentWoken(ts=core.now, parent_id=parent_id))
 
 
 def exit_plan(pattern: NewOrder) -> Plan:

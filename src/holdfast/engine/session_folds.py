@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
-from ..model.values import NS_PER_DAY, ZERO, TradingSessionStatus
+from ..model.values import NS_PER_DAY, ZERO, StrategyId, TradingSessionStatus
 from . import portfolio
 from .account import AccountState
 from .breaker import Breaker, BreakerState
@@ -26,6 +26,8 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.is_flattening = state.is_flattening and outlives
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
+    for name in sorted({*state.named_strategies} - {*fact.strategies}):  # taken off, or renamed
+        call_off(state, StrategyId(name))
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
     state.symbols = fact.symbols
     state.odd_modes = {}  # a venue is not joined while its account is set so

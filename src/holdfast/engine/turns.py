@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..model import events as ev
 from ..model.values import ZERO, OrderRole, ParentId, plain
 from .core import Core
 from .order import Order
@@ -18,15 +17,8 @@ from .parent import Parent
 from .state import State
 
 
-def tell_short(core: Core, ended: Order, by: ev.OrderFilled | ev.OrderFact) -> None:
-    """Say that a turn ended short, once the last of its orders has ended.
-
-    Args:
-        by: what ended it. Of fills that were booked at once that is the last.
-    """
-    last = ended.trade_ids[-1] if ended.trade_ids else None
-    if isinstance(by, ev.OrderFilled) and last is not None and by.trade_id != last:
-        return
+def tell_short(core: Core, ended: Order) -> None:
+    """Say that a turn ended short, once the last of its orders has ended."""
     parent = core.state.parents.get(ended.request.parent_id)
     if parent is None or ended.role is not parent.start.order.role:
         return  # a stop or a target, or what closes for want of one

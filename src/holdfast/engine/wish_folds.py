@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
-from ..model.values import IntentId
+from ..model.values import RUNNING, IntentId
 from . import forgetting, holdings
 from .forgetting import bound, retire
 from .parent import Parent
@@ -35,7 +35,7 @@ def _remember_intent(state: State, name: str, intent_id: IntentId) -> None:
 
 
 def parent_started(state: State, fact: ev.ParentStarted) -> None:
-    parent = Parent(fact)
+    parent = Parent(fact, is_called_off=state.is_killed or state.status is not RUNNING)
     state.parents[fact.parent_id] = parent
     state.live_parents.setdefault(fact.order.key, []).append(fact.parent_id)
     state.parent_seq += 1

@@ -244,7 +244,8 @@ class Budget:
             The end (ns), see `refused_until`.
         """
         until = refused_until(status, now, retry_after_s=retry_after_s, text=text, late_ns=late_ns)
-        _REFUSED.append(self._windows[0])
+        if self._windows[0] not in _REFUSED:
+            _REFUSED.append(self._windows[0])
         return self._windows[0].block(until)
 
     def hear_full(

@@ -28,7 +28,7 @@ from ..exchange.refusals import BAD_TIMESTAMP, SAME_MARGIN_TYPE, Refusal
 from ..exchange.rows import INCOME, TRADE
 from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ..model.errors import ConfigError, VenueError
-from ..model.instrument import DOLLARS, UNLISTED, Instrument
+from ..model.instrument import DOLLARS, Instrument
 from ..model.market import Funding, MarketData, Trade
 from ..model.messages import (
     AccountChange,
@@ -43,11 +43,9 @@ from ..ports import Capabilities, Clock
 from .paper_books import open_books
 from .paper_faults import Fault, Faults
 from .paper_requests import REQUESTS, Command, key_of, news, unknown
+from .paper_settling import GONE, settling_price
 
 NEVER = 2**63 - 1
-
-GONE = frozenset({UNLISTED, "SETTLING", "DELIVERING", "DELIVERED", "CLOSE"})
-"""What a contract's status is once the venue settles what is open in it."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -179,16 +177,16 @@ class PaperVenue:
         return [each for each in self.exchange.instruments() if each.symbol in self._symbols]
 
     def relist(self, made: Instrument) -> None:
-        """Take a contract as the market has it now; one that is gone is settled at its mark.
+        """Take a contract as the market has it now; one that is gone is settled.
 
         Raises:
             VenueError: the books can't be written.
         """
         self._check()
-        mark = self.exchange.mark_price(made.symbol)
+        price = settling_price(self.exchange, self._account, made.symbol)
         outputs: Sequence[Output] = ()
-        if made.status in GONE and mark is not None:
-            terms = SettlementTerms(mark)
+        if made.status in GONE and price is not None:
+            terms = SettlementTerms(price)
             outputs = self.exchange.settle(made.symbol, terms, made.status, self._time())
         self.exchange.add_instrument(made)
         self._settle(outputs)

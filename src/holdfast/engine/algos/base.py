@@ -33,9 +33,13 @@ STARTED = Cause.STARTED
 
 
 class SendChild(msgspec.Struct, frozen=True):
-    """Send one order of the parent's pattern for `qty`, base units; less than a lot is not sent."""
+    """Send one order of the parent's pattern for `qty`, base units; less than a lot is not sent.
+
+    With `or_end` it is the end then: there would be no other part either.
+    """
 
     qty: Decimal
+    or_end: bool = False
 
 
 class WakeIn(msgspec.Struct, frozen=True):
@@ -65,9 +69,14 @@ class Moment(NamedTuple):
 
     @property
     def left(self) -> Decimal:
-        """Return what has neither filled nor is on its way, or at the venue, to do so."""
-        working = sum((child.leaves_qty for child in self.entries), ZERO)
-        return self.parent.start.qty - self.parent.filled_qty - working
+        """Return what has neither filled nor is on its way, or at the venue, to do so.
+
+        Of an entry that was met half way the venue's count may be ahead of what is booked.
+        """
+        entries = self.entries
+        working = sum((child.leaves_qty for child in entries), ZERO)
+        counted = sum((child.cum_qty for child in entries), ZERO)
+        return self.parent.start.qty - max(self.parent.filled_qty, counted) - working
 
     @property
     def is_closed_in_part(self) -> bool:

@@ -78,7 +78,7 @@ def react(moment: Moment, terms: Terms) -> list[Action]:
     if denials and moment.cause is Cause.CHILD_CLOSED:
         return [] if moment.parent.wake_ts is not None else [WakeIn(RETRY_NS)]
     show = read(terms)
-    return [WakeIn(RETRY_NS), SendChild(left if left <= show * _LAST else show)]
+    return [WakeIn(RETRY_NS), SendChild(left if left <= show * _LAST else show, or_end=True)]
 
 
 def _expiry(entries: list[Order]) -> str:

@@ -74,13 +74,20 @@ def read(terms: Terms) -> Schedule:
 
 def react(moment: Moment, terms: Terms) -> list[Action]:
     """Send the slice that is due, and ask to be woken for the next."""
-    if moment.cause is Cause.CHILD_CLOSED:
+    if moment.cause is Cause.CHILD_CLOSED and not _was_the_last(moment, read(terms)):
         return []
     if moment.cause is not STARTED and (moment.is_closed_in_part or moment.left <= 0):
         return []
     if refusal := moment.refusal:
         return [End(refusal)]
     return _slice(moment, read(terms))
+
+
+def _was_the_last(moment: Moment, schedule: Schedule) -> bool:
+    """Tell whether nothing comes any more, and no slice is at the venue, or may be, either."""
+    over_ns = schedule.slices * schedule.interval_ns
+    is_over = moment.parent.wake_ts is None and moment.now - moment.parent.start.ts >= over_ns
+    return is_over and not any(each.is_open for each in moment.entries)
 
 
 def _slice(moment: Moment, schedule: Schedule) -> list[Action]:

@@ -93,7 +93,7 @@ MUTANTS = (
         engine.leave_to_nobody_what_a_turn_opened,
         ("at rest",),
         ("stream", "request"),
-        known=(Known(12_320_019, 18), Known(12_320_047, 18)),
+        known=(Known(15_004_026, 18), Known(12_320_019, 18), Known(12_320_047, 18)),
     ),
     Mutant("strangers are taken on", engine.adopt_no_strangers, ("at rest",)),
     Mutant(

@@ -1,0 +1,246 @@
+"""What ends a quantity that is worked in parts ends it for good, and is told once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model import messages as msg
+from holdfast.model.values import (
+    NS_PER_S,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    SessionId,
+    SignalType,
+)
+from tests.engine.rig import BTC, Rig, contract
+from tests.engine.test_algos import TWAP, entries, fill_all, go, iceberg, shorts, sizes
+
+
+@pytest.fixture
+def rig():
+    return Rig(limits={"duplicate_window_s": 0})
+
+
+def test_a_part_that_fills_behind_a_released_kill_has_no_next(rig):
+    iceberg(rig)
+    rig.accept(entries(rig)[0].cl_ord_id)
+    rig.hear(msg.EngageKillSwitch(reason="enough"))
+    rig.hear(msg.ReleaseKillSwitch(operator="me"))
+    rig.trade(entries(rig)[0].cl_ord_id, 1)
+    go(rig, 20)
+
+    assert sizes(rig) == [1]
+
+
+def test_a_part_of_an_older_session_that_fills_has_no_next(rig):
+    iceberg(rig)
+    part = entries(rig)[0].cl_ord_id
+    rig.accept(part)
+    rig.hear(msg.FailSession(reason="odd"))
+    rig.hear(msg.ResetSession(reason="looked at"))
+    folded = rig.facts
+    rig = Rig(start=False, facts=folded)
+    rig.now = folded[-1].ts + NS_PER_S
+    rig.hear(msg.StartSession(session_id=SessionId("y"), portfolio_id="p", epoch=9, symbols=(BTC,)))
+    rig.snapshot()
+    rig.trade(part, 1)
+    go(rig, 20)
+
+    assert sizes(rig) == [1]
+
+
+@pytest.mark.parametrize("algo", [TWAP, "iceberg:show=1"])
+def test_a_wish_of_while_nothing_is_opened_is_not_worked_later(rig, algo):
+    rig.hear(msg.EngageKillSwitch(reason="enough"))
+    rig.signal(quantity=Decimal(6), algo=algo, order_type=OrderType.LIMIT, price=Decimal(100))
+    rig.hear(msg.ReleaseKillSwitch(operator="me"))
+    go(rig, 70)
+
+    assert sizes(rig) == []
+    assert [p.wake_ts for p in rig.state.parents.values()] == [None]
+
+
+def test_a_request_of_while_the_session_is_paused_is_not_worked_later(rig):
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.place(qty="6", algo=TWAP)
+    rig.hear(msg.ResumeSession())
+    go(rig, 70)
+
+    assert sizes(rig) == []
+
+
+def test_what_is_less_than_a_lot_by_now_ends_it(rig):
+    iceberg(rig, "2")
+    rig.hear(
+        msg.InstrumentListed(instrument=contract(lot=Decimal(5), min_qty=Decimal(5)), leverage=10)
+    )
+    rig.accept(entries(rig)[0].cl_ord_id)
+    rig.trade(entries(rig)[0].cl_ord_id, 1)
+    go(rig, 100)
+
+    assert [p.wake_ts for p in rig.state.parents.values()] == [None]
+    assert len(shorts(rig)) == 1
+
+
+def test_a_last_slice_that_never_arrived_is_told(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    go(rig, 49)
+    go(rig, 1, fills=False)
+    last = entries(rig)[-1]
+    rig.unknown(last.cl_ord_id)
+    go(rig, 10, fills=False)
+    rig.wait(60)
+    if last.is_open:
+        rig.not_found(last.cl_ord_id)
+    go(rig, 5, fills=False)
+    assert sum(o.cum_qty for o in entries(rig)) == 5
+    assert len(shorts(rig)) == 1
+
+
+def test_a_late_fill_of_a_part_that_was_taken_back_tells_nothing_twice(rig):
+    iceberg(rig)
+    part = entries(rig)[0].cl_ord_id
+    rig.accept(part)
+    rig.cancel(part)
+    assert len(shorts(rig)) == 1
+    rig.trade(part, "0.5", status=OrderStatus.CANCELED)
+
+    assert len(shorts(rig)) == 1
+
+
+@pytest.mark.parametrize("algo", [TWAP, "iceberg:show=1"])
+def test_wherever_a_power_cut_tears_the_record_it_goes_on(algo):
+    rig = Rig(limits={"duplicate_window_s": 0})
+    rig.signal(quantity=Decimal(6), algo=algo, order_type=OrderType.LIMIT, price=Decimal(100))
+    first = len(rig.facts)
+    fill_all(rig)
+    go(rig, 11)
+    fill_all(rig)
+    facts, now = rig.facts, rig.now
+    for length in range(first, len(facts)):
+        torn = Rig(start=False, facts=facts[:length], limits={"duplicate_window_s": 0})
+        torn.epoch, torn.now = 1, now
+        torn.begin(is_resumed=True)
+        torn.price(100.0)
+        torn.snapshot()
+        go(torn, 70)
+        assert sum(o.cum_qty for o in entries(torn)) == 6, (
+            length,
+            facts[length - 1],
+            facts[length],
+        )
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        lambda rig: rig.signal(SignalType.CLOSE),
+        lambda rig: rig.hear(msg.CloseRequest(symbol=BTC, reason="enough")),
+    ],
+    ids=["signal", "hand"],
+)
+def test_no_slice_goes_out_while_what_it_opened_is_being_closed(rig, close):
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    go(rig, 9)
+    close(rig)
+    [exit_] = rig.submitted()
+    go(rig, 2, fills=False)
+    rig.accept(exit_.cl_ord_id)
+    rig.trade(exit_.cl_ord_id, 1)
+    go(rig, 60)
+
+    assert sizes(rig) == [1]
+    assert rig.qty() == 0
+
+
+def test_no_slice_goes_out_while_its_stop_trades(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90))
+    fill_all(rig)
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.trigger(stop.cl_ord_id)
+    go(rig, 12, fills=False)
+    rig.trade(stop.cl_ord_id, 1)
+    go(rig, 60)
+
+    assert sizes(rig) == [1]
+
+
+def begun_anew(rig, strategies, symbols=(BTC,)):
+    """The next life of the same session, with these strategies."""
+    folded = rig.facts
+    again = Rig(start=False, facts=folded, limits={"duplicate_window_s": 0}, symbols=symbols)
+    again.epoch, again.now = 2, folded[-1].ts + NS_PER_S
+    again.hear(
+        msg.StartSession(
+            session_id=SessionId("x"),
+            portfolio_id="p",
+            epoch=2,
+            symbols=symbols,
+            strategies=strategies,
+            is_resumed=True,
+        )
+    )
+    again.price(100.0)
+    again.snapshot()
+    return again
+
+
+@pytest.mark.parametrize(
+    ("strategies", "goes_on"), [(("s",), True), (("another",), False), ((), False)]
+)
+def test_a_strategy_that_the_next_life_does_not_run_has_no_more_parts(strategies, goes_on):
+    rig = Rig(start=False, limits={"duplicate_window_s": 0})
+    rig.hear(
+        msg.StartSession(
+            session_id=SessionId("x"),
+            portfolio_id="p",
+            epoch=1,
+            symbols=(BTC,),
+            strategies=("s",),
+        )
+    )
+    rig.hear(msg.InstrumentListed(instrument=contract(), leverage=10))
+    rig.price(100.0)
+    rig.snapshot(balance="10000")
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    rig = begun_anew(rig, strategies)
+    go(rig, 60)
+
+    assert (sum(sizes(rig)) == 6) is goes_on
+    assert len(sizes(rig)) > 1 or not goes_on
+
+
+def test_one_that_no_life_ran_goes_on_behind_a_crash(rig):
+    """Wishes may come from outside; who sends them is there, or comes back."""
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    rig = begun_anew(rig, ("another",))
+    go(rig, 60)
+
+    assert sum(sizes(rig)) == 6
+
+
+def test_what_a_slice_of_a_lost_journal_is_said_to_have_filled_is_not_sent_again(rig):
+    """Its end is told before its execution is: of what was met half way, the venue counts."""
+    rig.signal(quantity=Decimal(6), algo=TWAP, order_type=OrderType.LIMIT, price=Decimal(100))
+    fill_all(rig)
+    kept = len(rig.facts)
+    go(rig, 11, fills=False)
+    lost = next(o.cl_ord_id for o in entries(rig) if o.is_open)
+    again = Rig(start=False, facts=rig.facts[:kept], limits={"duplicate_window_s": 0})
+    again.epoch, again.now = 1, rig.now
+    again.begin(is_resumed=True)
+    again.price(100.0)
+    row = again.row(lost, qty=Decimal(1), price=Decimal(100), order_type=OrderType.LIMIT)
+    again.snapshot(orders=[row])
+    go(again, 36, fills=False)
+    again.status(lost, OrderStatus.FILLED, cum_qty=Decimal(1))
+    go(again, 20, fills=False)
+
+    assert sum(o.cum_qty + o.leaves_qty for o in entries(again)) == 6
