@@ -122,6 +122,10 @@ def test_a_stop_between_the_last_price_and_the_middle_of_the_book_is_not_passed(
     assert play(Spec(seed=16_001_602, storm_s=18)).violations == ()
 
 
+def test_a_kill_that_flattens_closes_what_the_end_of_a_session_kept():
+    assert play(Spec(seed=17_003_907, storm_s=18)).violations == ()
+
+
 def test_what_others_make_of_an_order_of_ours_is_not_held_against_the_session():
     assert play(Spec(seed=13_007_801, storm_s=18)).violations == ()
 

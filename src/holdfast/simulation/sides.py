@@ -4,7 +4,8 @@ Rule 1: no entry goes out, or is amended, so that it fills past its own stop: wh
         be closed at the market at once, for nothing but fees.
 Rule 2: what is closed for want of a stop, or by hand, is not opened again by the rest of its entry:
         that has been asked back by then.
-Rule 3: nothing but a stop or a target goes out behind the end of a session.
+Rule 3: nothing but a stop or a target goes out behind the end of a session, and what closes for a
+        kill switch that is to flatten.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Sides(Judge):
         if state is None or known is None or known.request is not order:
             return  # a zombie's: what leaves of it is judged elsewhere
         is_wished = order.role in (OrderRole.ENTRY, OrderRole.EXIT)
-        if is_wished and state.status is TradingSessionStatus.STOPPED:
+        is_flattened = order.role is OrderRole.EXIT and state.is_killed and state.is_flattening
+        if is_wished and not is_flattened and state.status is TradingSessionStatus.STOPPED:
             self.say(f"{order.cl_ord_id} goes out behind the end of its session")
         if order.role is OrderRole.ENTRY and order.order_type is OrderType.LIMIT:
             self._judge_side(state, order, order.price)
