@@ -274,6 +274,59 @@ async def test_request_without_an_answer_may_have_arrived(fault):
     assert "canary" not in str(raised.value)
 
 
+async def test_one_request_that_times_out_leaves_all_connections_of_its_time():
+    dead, here, all_here = set(), set(), asyncio.Event()
+
+    async def handler(request):
+        if request.transport in dead:
+            await asyncio.sleep(PATIENCE_S)
+        if request.path == "/first":
+            here.add(request.transport)
+            if len(here) == 5:
+                all_here.set()
+            await all_here.wait()
+        return web.Response(text="{}")
+
+    wire = NetWire()
+    async with listening(handler) as port, asyncio.timeout(PATIENCE_S):
+        url = f"http://127.0.0.1:{port}"
+        await asyncio.gather(
+            *(wire.request("GET", f"{url}/first", {}, PATIENCE_S) for _ in range(5))
+        )
+        dead |= here  # a router has forgotten them: nothing comes back, not even an end
+        with pytest.raises(OutcomeUnknownError):
+            await wire.request("GET", f"{url}/x", {}, 0.2)
+        replies = await asyncio.gather(
+            *(wire.request("GET", f"{url}/x", {}, 1.0) for _ in range(5))
+        )
+        await wire.close()
+
+    assert [reply.status for reply in replies] == [200] * 5
+
+
+async def test_what_is_under_way_when_another_request_times_out_is_answered():
+    is_out = asyncio.Event()
+
+    async def handler(request):
+        if request.path == "/slow":
+            await is_out.wait()
+        if request.path == "/never":
+            await asyncio.sleep(PATIENCE_S)
+        return web.Response(text="{}")
+
+    wire = NetWire()
+    async with listening(handler) as port, asyncio.timeout(PATIENCE_S):
+        url = f"http://127.0.0.1:{port}"
+        slow = asyncio.create_task(wire.request("GET", f"{url}/slow", {}, PATIENCE_S))
+        with pytest.raises(OutcomeUnknownError):
+            await wire.request("GET", f"{url}/never", {}, 0.2)
+        is_out.set()
+        reply = await slow
+        await wire.close()
+
+    assert reply.status == 200
+
+
 async def test_answer_without_end_is_given_up(monkeypatch):
     monkeypatch.setattr(net, "BODY_MAX", 10_000)
 

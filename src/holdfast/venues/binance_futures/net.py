@@ -132,11 +132,12 @@ def _close_code(frame: picows.WSFrame) -> int:
     return int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
 
 
-class NetWire:
-    """Sockets and requests over a real network. Make it on a running loop, and close it."""
+class _Pool:
+    """Connections of one time, kept for the next request, and the requests under way on them."""
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
+        self.under_way = 0
+        self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=60
             ),
@@ -144,7 +145,19 @@ class NetWire:
             headers={"User-Agent": "holdfast"},
         )
         # aiohttp has no public switch for this one. See Rule 2.
-        self._session._retry_connection = False  # noqa: SLF001
+        self.session._retry_connection = False  # noqa: SLF001
+
+
+class NetWire:
+    """Sockets and requests over a real network. Make it on a running loop, and close it.
+
+    A request that times out takes all connections of its time out of use: what has swallowed one
+    (a router that forgot them, say) has swallowed the others, and each would cost a wait like that.
+    """
+
+    def __init__(self) -> None:
+        self._pool = _Pool()
+        self._left: set[_Pool] = set()  # whose last requests are still under way
         self._tls: ssl.SSLContext | None = None
 
     async def open_socket(self, url: str, ears: Ears) -> Socket:
@@ -184,8 +197,10 @@ class NetWire:
     ) -> HttpReply:
         """Send one request; see `Wire`."""
         limits = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S)
+        pool = self._pool
+        pool.under_way += 1
         try:
-            async with self._session.request(
+            async with pool.session.request(
                 verb,
                 yarl.URL(url, encoded=True),
                 headers=headers,
@@ -197,13 +212,29 @@ class NetWire:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise VenueUnavailable(told(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self._leave(pool)
             raise OutcomeUnknownError(told(error)) from None
+        finally:
+            pool.under_way -= 1
+            await self._close_left()
         named = {name.lower(): value for name, value in response.headers.items()}
         return HttpReply(response.status, named, body)
 
+    def _leave(self, pool: _Pool) -> None:
+        if pool is self._pool:
+            self._left.add(pool)
+            self._pool = _Pool()
+
+    async def _close_left(self) -> None:
+        for pool in [each for each in self._left if not each.under_way]:
+            self._left.discard(pool)
+            await pool.session.close()
+
     async def close(self) -> None:
-        """Close the session; sockets are closed by whom they were opened for."""
-        await self._session.close()
+        """Close the connections; sockets are closed by whom they were opened for."""
+        for pool in (self._pool, *self._left):
+            await pool.session.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
