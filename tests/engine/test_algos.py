@@ -50,13 +50,14 @@ def fill_all(rig):
 
 
 def go(rig, seconds, *, fills=True):
-    """Let time pass, second by second; timers ring when they are due."""
+    """Let time pass, second by second; each timer rings once, when it is due."""
     for _ in range(seconds):
         rig.wait(1)
-        timers = {c.parent_id: c.due_ts for c in rig.commands if isinstance(c, cmd.SetTimer)}
-        for parent_id, due_ts in timers.items():
-            if due_ts <= rig.now:
-                rig.hear(msg.TimerFired(parent_id=parent_id))
+        timers = [c for c in rig.commands if isinstance(c, cmd.SetTimer)]
+        rig.commands[:] = [c for c in rig.commands if c not in timers or c.due_ts > rig.now]
+        for timer in timers:
+            if timer.due_ts <= rig.now:
+                rig.hear(msg.TimerFired(parent_id=timer.parent_id))
         if fills:
             fill_all(rig)
 
@@ -430,9 +431,10 @@ def test_a_slice_that_none_took_leaves_the_rest_to_a_restart(rig):
     assert rig.qty() == 6
 
 
-def test_a_part_that_never_left_is_tried_again(rig):
+@pytest.mark.parametrize("code", [None, -1003, -1008, -1015])
+def test_a_part_that_never_left_is_tried_again(rig, code):
     iceberg(rig)
-    rig.reject(entries(rig)[0].cl_ord_id, code=-1003, reason="Too many requests")
+    rig.reject(entries(rig)[0].cl_ord_id, code=code, reason="not now")
     assert sizes(rig) == [1]
     go(rig, 20)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine.order import RequestState
 from holdfast.engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
@@ -530,6 +531,28 @@ def test_a_target_too_large_goes_where_the_venue_has_none_in_its_place(rig):
     assert target in [c.cl_ord_id for c in rig.commands if isinstance(c, cmd.CancelOrder)]
     rig.cancel(target)
     rig.cancel(stop)
+    rig.hear(msg.StopSession(reason="enough"))
+    rig.wait(1)
+    assert rig.session().value == "STOPPED"
+
+
+def test_a_target_of_a_part_that_may_have_no_successor_keeps_no_session_from_ending(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "1")
+    rig.accept(*[order.cl_ord_id for order in rig.submitted()])
+    [part] = rig.working(TARGET)
+    rig.trade(entry, "1")
+    for _ in range(20):
+        for order in rig.state.all_open_orders():
+            if order.status is OrderStatus.PENDING_NEW and order.role is TARGET:
+                rig.reject(order.cl_ord_id, code=-4045)
+            elif order.status is OrderStatus.PENDING_NEW:
+                rig.accept(order.cl_ord_id)
+            elif order.cancel is not RequestState.NONE:
+                rig.cancel(order.cl_ord_id)
+        rig.wait(2)
+    assert [o.cl_ord_id for o in rig.working(TARGET)] == [part.cl_ord_id]
+
     rig.hear(msg.StopSession(reason="enough"))
     rig.wait(1)
     assert rig.session().value == "STOPPED"

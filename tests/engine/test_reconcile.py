@@ -989,8 +989,18 @@ def test_books_that_nobody_can_read_for_a_minute_are_told_of_and_again_after_ten
     assert rig.alarms() == ["books_unread", "books_unread"]
 
     rig.snapshot()
-    for _ in range(20):
+    for _ in range(75):
         rig.wait(10)
         rig.hear(msg.AuditDue(account=MAIN, reason="audit"))
         rig.snapshot()
     assert rig.alarms() == ["books_unread", "books_unread"]
+
+
+def test_books_that_have_not_been_begun_are_not_told_of_as_unread():
+    rig = Rig(start=False)
+    rig.begin()
+    for _ in range(10):
+        rig.wait(10)
+        rig.hear(msg.AuditDue(account=MAIN, reason="audit"))
+
+    assert "books_unread" not in rig.alarms()

@@ -141,6 +141,15 @@ async def test_state_persistence(tmp_path, monkeypatch):
         assert recovered.last_update == state.last_update
 
 
+async def test_what_is_still_to_be_sent_of_an_entry_in_parts_is_pending(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.03", algo="twap:over=10m,slices=3")
+        state = await desk.service.get_state()
+
+        assert [s.quantity for s in state.pending_signals] == [Decimal("0.02")]
+        assert [s.algo for s in state.pending_signals] == ["twap:over=10m,slices=3"]
+
+
 async def test_recovery_procedures(tmp_path):
     async with running(tmp_path / "a") as desk:
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)

@@ -327,6 +327,22 @@ async def test_what_is_under_way_when_another_request_times_out_is_answered():
     assert reply.status == 200
 
 
+async def test_the_end_of_a_wire_ends_what_is_under_way_on_connections_it_has_left():
+    async def handler(request):
+        await asyncio.sleep(PATIENCE_S)
+        return web.Response()
+
+    wire = NetWire()
+    async with listening(handler) as port, asyncio.timeout(PATIENCE_S):
+        url = f"http://127.0.0.1:{port}/x"
+        slow = asyncio.create_task(wire.request("GET", url, {}, PATIENCE_S))
+        with pytest.raises(OutcomeUnknownError):
+            await wire.request("GET", url, {}, 0.2)
+        await wire.close()
+        with pytest.raises(OutcomeUnknownError):
+            await asyncio.wait_for(slow, 1.0)
+
+
 async def test_answer_without_end_is_given_up(monkeypatch):
     monkeypatch.setattr(net, "BODY_MAX", 10_000)
 
