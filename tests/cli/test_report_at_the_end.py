@@ -50,7 +50,9 @@ def test_a_wish_to_stop_that_comes_twice_takes_no_report_away(tmp_path, capsys, 
     data = tmp_path / "data"
 
     def stop_it():
+        deadline = time.monotonic() + 30
         while not ((data / FILE_NAME).exists() and read_endpoint(data).is_running):
+            assert time.monotonic() < deadline, "it never ran"
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGTERM)
 
