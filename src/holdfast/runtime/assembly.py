@@ -170,13 +170,10 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         wired = _wirings(config, state, feed, clock, symbols_by_account(config, tuple(symbols)))
         for name, open_venue in given.items():
             venues.append(open_venue(wired(name)))
-            _check_time(feed, venues[-1])
-            _check_market(market, venues[-1])
-            check_one_market(config, market, venues[-1])
+            _check_venue(config, feed, market, venues[-1])
         texts = {venue.account: account_text(venue, market) for venue in venues}
         if keeps_files:
-            check_recorded(config.data_dir, state.markets, texts)
-            claim_folder(config.data_dir, texts, has_records=bool(state.session_id))
+            _claim(config, state, texts)
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
         traded = shown or tuple(instrument.symbol for instrument in feed.instruments())
         check_shown(config, traded)
@@ -198,6 +195,19 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         is_resumed=is_resumed,
         markets=tuple(texts.values()) if keeps_files else (),
     )
+
+
+def _check_venue(config: TradingConfig, feed: Feed, market: FeedSettings, venue: Venue) -> None:
+    """Refuse an account that does not go with the session's market and its time."""
+    _check_time(feed, venue)
+    _check_market(market, venue)
+    check_one_market(config, market, venue)
+
+
+def _claim(config: TradingConfig, state: State, texts: dict[AccountId, str]) -> None:
+    """Take the data folder for these accounts, and no others'."""
+    check_recorded(config.data_dir, state.markets, texts)
+    claim_folder(config.data_dir, texts, has_records=bool(state.session_id))
 
 
 def openers_of(

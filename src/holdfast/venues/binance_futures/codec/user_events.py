@@ -186,43 +186,35 @@ def order_report(order: OrderFields, names: OrderNames, account: AccountId) -> E
     and one without a price would be booked at none: it is reported as a status, whose quantity has
     the execution fetched.
     """
-    qty, cum_qty = unsigned(order.qty, "q"), unsigned(order.cum_qty, "z")
-    status = status_of(order.status, qty, cum_qty)
     exec_type = EXEC_TYPES.get(order.exec_type, ExecType.STATUS)
-    name = names.called(order.symbol, order.order_id, order.client_id)
-    is_whole = order.trade_id and order.last_qty and order.last_price
-    if exec_type is ExecType.TRADE and not is_whole:
-        exec_type = ExecType.STATUS
-    if exec_type is ExecType.TRADE:
-        return ExecutionReport(
-            account=account,
-            symbol=Symbol(order.symbol),
-            cl_ord_id=name,
-            exec_type=exec_type,
-            status=status,
-            side=side_of(order.side),
-            venue_ts=ns(order.trade_time),
-            venue_order_id=str(order.order_id),
-            order_type=ORDINARY_TYPES.get(order.order_type, OrderType.MARKET),
-            time_in_force=TIMES_IN_FORCE.get(order.time_in_force, TimeInForce.GTC),
-            qty=qty,
-            price=unsigned(order.price, "p") or None,
-            reduce_only=order.reduce_only,
-            cum_qty=cum_qty,
-            last_qty=unsigned(order.last_qty, "l"),
-            last_px=unsigned(order.last_price, "L"),
-            trade_id=TradeId(str(order.trade_id)),
-            fee=checked(order.fee, "n"),
-            fee_asset=order.fee_asset or "USDT",
-            realized_pnl=checked_or_none(order.realized, "rp"),
-            is_maker=order.is_maker,
-        )
+    if exec_type is not ExecType.TRADE:
+        return _as_it_stands(order, names, account, exec_type)
+    if not (order.trade_id and order.last_qty and order.last_price):
+        return _as_it_stands(order, names, account, ExecType.STATUS)
+    return msgspec.structs.replace(
+        _as_it_stands(order, names, account, exec_type),
+        last_qty=unsigned(order.last_qty, "l"),
+        last_px=unsigned(order.last_price, "L"),
+        trade_id=TradeId(str(order.trade_id)),
+        fee=checked(order.fee, "n"),
+        fee_asset=order.fee_asset or "USDT",
+        realized_pnl=checked_or_none(order.realized, "rp"),
+        is_maker=order.is_maker,
+        reason="",
+    )
+
+
+def _as_it_stands(
+    order: OrderFields, names: OrderNames, account: AccountId, exec_type: ExecType
+) -> ExecutionReport:
+    """Turn what an event says of its order into a report, and leave out the execution."""
+    qty, cum_qty = unsigned(order.qty, "q"), unsigned(order.cum_qty, "z")
     return ExecutionReport(
         account=account,
         symbol=Symbol(order.symbol),
-        cl_ord_id=name,
+        cl_ord_id=names.called(order.symbol, order.order_id, order.client_id),
         exec_type=exec_type,
-        status=status,
+        status=status_of(order.status, qty, cum_qty),
         side=side_of(order.side),
         venue_ts=ns(order.trade_time),
         venue_order_id=str(order.order_id),
