@@ -205,6 +205,8 @@ def test_doubt_never_hides_behind_a_resend():
 def test_the_reason_names_what_happened():
     assert classify(Ask.SUBMIT, 400, -2019, "Margin is insufficient.").reason.startswith("Margin")
     assert classify(Ask.SUBMIT, 502, None).reason == "HTTP 502"
+    assert classify(Ask.QUERY, 404, None, "no such page").reason == "HTTP 404: no such page"
+    assert classify(Ask.SUBMIT, NO_ANSWER, None, "broken pipe").reason == "broken pipe"
     assert classify(Ask.SUBMIT, NO_ANSWER, None).reason == "no answer came"
     assert classify(Ask.SUBMIT, 503, None, "Service Unavailable.").delay_ns == 200_000_000
 

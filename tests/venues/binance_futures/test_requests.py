@@ -334,6 +334,7 @@ def test_a_refusal_on_the_websocket_api_is_told_by_its_error():
         (b'{"code":-1021,"msg":"Timestamp"}', (-1021, "Timestamp")),
         (b'{"code":"-1021","msg":"as text"}', (-1021, "as text")),
         (b"<html>403 Forbidden</html>", (None, "<html>403 Forbidden</html>")),
+        (b"<html>\r\n<h1>404</h1>\r\n", (None, "<html> <h1>404</h1>")),
         (b"Service Unavailable.", (None, "Service Unavailable.")),
         (b"\xff\xfe", (None, "\ufffd\ufffd")),
         (b"", (None, "")),

@@ -76,10 +76,10 @@ def classify(ask: Ask, http_status: int, code: int | None, text: str = "") -> Ou
 
 
 def _in_words(http_status: int, text: str) -> str:
-    meaning = HTTP_MEANINGS.get(http_status)
-    if meaning is None:
-        return text or (f"HTTP {http_status}" if http_status else "no answer came")
-    return f"HTTP {http_status}: {meaning}{f': {text}' if text else ''}"
+    if http_status == NO_ANSWER:
+        return text or "no answer came"
+    said = (f"HTTP {http_status}", HTTP_MEANINGS.get(http_status), text)
+    return ": ".join(filter(None, said))
 
 
 def _row(http_status: int, code: int | None, text: str) -> Row | None:

@@ -138,9 +138,9 @@ def read_reply(raw: bytes | str) -> WsReply:
 
 
 def read_error(body: bytes | str) -> ErrorBody:
-    """Read what an HTTP error says; a body that is not the venue's is quoted without a code."""
+    """Read what an HTTP error says; a body that is not the venue's is quoted, in one line."""
     try:
         return decode(_ERROR, body, "a refusal")
     except BadFrame:
         text = body if isinstance(body, str) else body.decode(errors="replace")
-        return ErrorBody(msg=text.strip()[:200])
+        return ErrorBody(msg=" ".join(text.split())[:200])
