@@ -349,6 +349,23 @@ def test_an_order_sent_behind_the_opening_is_never_part_of_it_whatever_our_clock
     assert rig.qty() == Decimal("0.1")
 
 
+def test_an_order_sent_behind_the_opening_is_never_part_of_it_though_the_venues_clock_goes_back():
+    """The venue's clock was ahead when the books were begun, and is set right since."""
+    rig = Rig(start=False)
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    rig.price(100)
+    ahead = rig.now + NS_PER_S * 7 // 100
+    rig.snapshot(balance="10000", sure_ts=ahead)
+    name = rig.place(qty="0.1")
+
+    rig.now += NS_PER_S
+    fill = msgspec.structs.replace(execution(rig, name, "0.1", "t1"), venue_ts=ahead - 1)
+    rig.snapshot(balance="9999.9", positions={BTC: "0.1"}, trades=(fill,))
+
+    assert (rig.session(), rig.qty()) == (Status.RUNNING, Decimal("0.1"))
+
+
 def test_a_clock_that_went_back_during_the_first_look_hides_no_fill():
     rig = Rig(start=False)
     rig.begin()
@@ -928,6 +945,22 @@ def test_fills_that_the_venue_has_named_are_waited_for_within_bounds(rig):
 
     rig.now += FILLS_PATIENCE_NS
     rig.snapshot(positions={BTC: "1"}, orders=row)
+    assert len(rig.told(ev.BooksDiffered)) == 1
+
+
+def test_what_we_ask_of_an_order_is_no_reason_to_wait_longer_for_its_fills(rig):
+    order = rig.place(Side.BUY, "3", order_type=LIMIT, price="100")
+    rig.accept(order)
+    rig.now += NS_PER_S
+    row = [rig.row(order, OrderStatus.PARTIALLY_FILLED, cum_qty=Decimal(1))]
+    rig.snapshot(positions={BTC: "1"}, orders=row)
+
+    for _ in range(FILLS_PATIENCE_NS // (6 * NS_PER_S)):
+        rig.now += 6 * NS_PER_S
+        rig.hear(msg.CancelRequest(cl_ord_id=order))
+        rig.refuse(order, msg.Request.CANCEL)
+    rig.snapshot(positions={BTC: "1"}, orders=row)
+
     assert len(rig.told(ev.BooksDiffered)) == 1
 
 

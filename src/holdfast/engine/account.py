@@ -50,7 +50,8 @@ class AccountState(msgspec.Struct):
     realized: dict[str, Decimal] = {}
     fees: dict[str, Decimal] = {}
     funding: dict[str, Decimal] = {}
-    opened_ts: int = 0  # when the books were begun; 0 before
+    opened_ts: int = 0  # when the books were begun, by the venue's clock; 0 before
+    begun_ts: int = 0  # the same by ours
     benchmarks: dict[str, Benchmark] = {}
     sampled_ts: int = 0
     moved_ts: int = 0  # when a fill, funding or a transfer was last booked

@@ -25,7 +25,7 @@ def is_due(order: Order, asked_ts: int, now: int, interval_ns: int) -> bool:
     """
     found = _doubts(order)
     if order.reported_qty > order.cum_qty:
-        since = order.updated_ts + ANSWER_PATIENCE_NS
+        since = order.heard_ts + ANSWER_PATIENCE_NS
         found.append((since, since))
     return any(
         asked_ts < fence_ts <= now

@@ -132,7 +132,7 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
 def _owes_fills(core: Core, account: AccountId) -> bool:
     """Tell whether fills that the venue has named are still on their way."""
     owing = _owing(core, account)
-    return any(core.now - order.updated_ts < FILLS_PATIENCE_NS for order in owing)
+    return any(core.now - order.heard_ts < FILLS_PATIENCE_NS for order in owing)
 
 
 def _owing(core: Core, account: AccountId) -> list[Order]:

@@ -237,7 +237,7 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
         if not is_loss(fact):
             portfolio.moved(state, fact.account, fact.asset, fact.amount)
     if fact.reason == OPENING and not account.opened_ts:
-        account.opened_ts = fact.asked_ts or fact.ts
+        account.opened_ts, account.begun_ts = fact.asked_ts or fact.ts, fact.ts
     difference.explain_money(state, fact)
     account.changes_seen[fact.change_id] = fact.ts
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)

@@ -198,11 +198,13 @@ def is_before_the_books(core: Core, report: ExecutionReport) -> bool:
     None is booked before they are opened: the first look at the venue brings what came later. An
     order that was sent behind it is never in them, whatever the venue's clock says beside ours.
     """
-    opened_ts = core.state.account(report.account).opened_ts
-    order = core.state.orders.get(report.cl_ord_id)
-    if opened_ts and order and not order.is_adopted and order.created_ts >= opened_ts:
+    books, order = core.state.account(report.account), core.state.orders.get(report.cl_ord_id)
+    if not books.opened_ts:
+        return True
+    begun_ts = books.begun_ts or books.opened_ts
+    if order and not order.is_adopted and order.created_ts >= begun_ts:
         return False
-    return not opened_ts or report.venue_ts < opened_ts
+    return report.venue_ts < books.opened_ts
 
 
 # One that was declared absent

@@ -57,7 +57,8 @@ def new_session(state: State, fact: ev.EpochStarted) -> None:
             known.peak_equity = ZERO
         if fact.ts < state.last_ts:  # by this clock, what was booked has yet to come
             _forget_days(account, fact)
-            account.opened_ts, account.trades_until, account.moved_ts = 0, 0, 0
+            account.opened_ts, account.begun_ts = 0, 0
+            account.trades_until, account.moved_ts = 0, 0
 
 
 def _forget_days(account: AccountState, fact: ev.EpochStarted) -> None:
