@@ -318,6 +318,24 @@ def test_what_happened_in_the_very_instant_of_the_first_question_is_looked_at_ag
     assert rig.ever(ev.BooksDiffered) == []
 
 
+def test_what_is_heard_while_the_first_look_is_on_its_way_is_looked_at_again():
+    """The look was taken before it, and lists nothing: it would be met at the next audit alone."""
+    rig = new()
+    asked_ts = rig.now
+    rig.now += NS_PER_S
+    trade = execution(rig, "manual", "1", "t1", ago=0.1)
+    rig.hear(trade)
+    rig.snapshot(balance="500", positions={}, asked_ts=asked_ts, sure_ts=asked_ts)
+    assert rig.session() is Status.STARTING
+
+    rig.now += 2 * NS_PER_S
+    look(rig, "499.9", "1", trades=(trade,))
+    look(rig, "499.9", "1", trades=(trade,))
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, Decimal("499.9"))
+    assert rig.ever(ev.BooksDiffered) == []
+
+
 def test_an_account_that_others_trade_without_a_pause_is_begun_in_the_end():
     rig = new()
     looks = 0

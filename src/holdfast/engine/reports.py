@@ -68,6 +68,8 @@ def on_report(core: Core, report: ExecutionReport) -> None:
     is_others = order is None or not order.is_ours
     if is_others and report.exec_type is ExecType.TRADE and is_news(core, report):
         tell_closing(core, report)
+    if report.exec_type is ExecType.TRADE and not core.state.account(report.account).opened_ts:
+        core.heard_early[report.account] = core.now
     if order is None or order.key == (report.account, report.symbol):
         _take_in(core, report, order)
     elif is_seen_twice(order, report):
