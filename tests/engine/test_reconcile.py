@@ -733,6 +733,19 @@ def test_positions_that_trail_behind_fills_of_one_size_are_no_difference_that_st
     assert rig.resyncs() == 1  # until they agree
 
 
+def test_balances_that_trail_behind_transfers_of_one_size_are_no_difference_that_stays(rig):
+    """Each look lists one more than the balance shows: by as much each time."""
+    told: list[msg.WalletChange] = []
+    for each in range(7):
+        rig.now += 2 * NS_PER_S
+        told.append(deposit(rig, "-40", f"w{each}"))
+        rig.now += NS_PER_S // 2
+        rig.snapshot(balance=str(10_000 - 40 * each), changes=tuple(told))
+
+    assert rig.session() is Status.RUNNING
+    assert {f.sightings for f in rig.ever(ev.BooksDiffered) if "balance" in f.what} == {0}
+
+
 def test_positions_that_trail_first_and_then_fills_are_no_difference_that_stays(rig):
     """Bought, which positions do not show yet; sold again, which no list of fills shows yet."""
     rig.now += NS_PER_S

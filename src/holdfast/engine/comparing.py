@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..model import events as ev
-from ..model.messages import ExecutionReport, VenueSnapshot
+from ..model.messages import AccountChange, ExecutionReport, VenueSnapshot
 from ..model.values import (
     NS_PER_S,
     OPERATOR,
@@ -184,22 +184,24 @@ def _differences(core: Core, snapshot: VenueSnapshot) -> list[tuple[str, Decimal
 
 
 def _trails(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> bool:
-    """Tell whether a gap is just what the latest fills made: theirs is then of before them.
+    """Tell whether a gap is just what has moved them last: theirs is then of before that.
 
-    What fills one after the other, in one size, leaves the same gap at each look.
+    What fills, or is paid, one after the other, in one size, leaves the same gap at each look.
     """
     since, missing = snapshot.asked_ts - core.overlap_ns, ZERO
-    latest = [trade for trade in snapshot.trades if trade.venue_ts > since]
-    for trade in sorted(latest, key=lambda trade: trade.venue_ts, reverse=True):
-        missing += _moved_by(core, trade, what)
+    latest = [each for each in (*snapshot.trades, *snapshot.changes) if each.venue_ts > since]
+    for each in sorted(latest, key=lambda each: each.venue_ts, reverse=True):
+        missing += _moved_by(core, each, what)
         if missing + gap == ZERO:
             return True
     return False
 
 
-def _moved_by(core: Core, trade: ExecutionReport, what: str) -> Decimal:
-    """Return by how much a fill moved a position, or the balance of an asset."""
+def _moved_by(core: Core, trade: ExecutionReport | AccountChange, what: str) -> Decimal:
+    """Return by how much a fill, or money, moved a position, or the balance of an asset."""
     kind, _, name = what.partition(" ")
+    if not isinstance(trade, ExecutionReport):
+        return trade.amount if kind == "balance" and name == trade.asset else ZERO
     if kind == "position":
         return trade.last_qty * trade.side.sign if name == trade.symbol else ZERO
     margin_asset = core.state.settled_in((trade.account, trade.symbol))
