@@ -69,8 +69,8 @@ class Answers(Judge):
                     self._called_back[fact.cl_ord_id] = None
                 case ev.CancelRejected():
                     self._called_back[fact.cl_ord_id] = fact.code
-                case ev.ParentStarted(request_id=name) if name:
-                    self._of_request[str(fact.parent_id)] = name
+                case ev.ParentStarted():  # of one that a full disk lost, the number comes again
+                    self._of_request[str(fact.parent_id)] = fact.request_id
                 case ev.OrderSubmitted(order=order) if order.role is OrderRole.ENTRY:
                     if name := self._of_request.get(str(order.parent_id), ""):
                         self._orders_of[name].add(order.cl_ord_id)
