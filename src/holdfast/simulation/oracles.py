@@ -40,6 +40,7 @@ from .rest import (
     orders_apart,
     out_of_reach,
 )
+from .unheard import Execution, Unheard
 
 if TYPE_CHECKING:
     from .world import World
@@ -75,8 +76,7 @@ class Oracles:
         self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
         self._numbers = itertools.count()
         self._closed: list[tuple[int, Key, Side, Decimal]] = []  # by exits, each's number
-        self._strange: dict[str, tuple[Key, Decimal, int]] = {}  # fills that nobody told of
-        self._heard: dict[str, int] = {}  # when these were told of, in numbers
+        self.strange = Unheard(self._numbers)
         self.opened_ts: dict[
             AccountId, int
         ] = {}  # what happened before is in the session's first balances
@@ -118,9 +118,7 @@ class Oracles:
         elif isinstance(fact, ev.ReplaceRequested):
             self._asked[fact.cl_ord_id] = next(self._numbers)
         elif isinstance(fact, ev.OrderFilled):
-            name = trade_name(fact.account, fact.symbol, fact.trade_id)
-            if name in self._strange:
-                self._heard[name] = next(self._numbers)
+            self.strange.hear(trade_name(fact.account, fact.symbol, fact.trade_id))
         elif isinstance(fact, ev.WalletChanged) and fact.asked_ts:
             self.opened_ts[fact.account] = fact.asked_ts
 
@@ -181,7 +179,7 @@ class Oracles:
                 report = output.report
                 trade = trade_name(*key, report.trade_id)
                 signed = order.side.sign * report.last_qty
-                self._strange[trade] = (key, signed, report.venue_ts)
+                self.strange.note(trade, Execution(key, signed, report.venue_ts))
             fired["partial_fill"] += order.leaves_qty > ZERO
             fired["fill_after_cancel"] += is_called_back(self._world, order.cl_ord_id)
             fired["liquidation_fill"] += order.cl_ord_id.startswith("autoclose-")
@@ -259,17 +257,7 @@ class Oracles:
         decided on an order.
         """
         decided, key = self._asked.get(order.cl_ord_id, 0), self._key_of(order)
-        opened_ts = self.opened_ts.get(key[0], 0)
-        return sum(
-            (
-                qty
-                for trade, (where, qty, ts) in self._strange.items()
-                if where == key
-                and self._heard.get(trade, decided + 1) > decided
-                and ts >= opened_ts
-            ),
-            ZERO,
-        )
+        return self.strange.moved(key, decided, self.opened_ts.get(key[0], 0))
 
     # Now and then
 

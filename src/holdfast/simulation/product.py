@@ -57,6 +57,7 @@ async def make_life(world: World, process: Process) -> LiveSession:
         world.notify("alarm", finding)
     if parts.journal.epoch == world.disk.epoch:  # else it froze on the way, and others wrote on
         world.oracles.check_fold(parts.recovered.engine.state, "at a start")
+    world.oracles.strange.recall(parts.recovered.engine.state)
     made, described = load_strategies(_strategies(world))
     # Once the storm is over nobody wishes for anything: the world must come to rest.
     plan = plan_of(parts, "portfolio", made, described, lambda _: world.is_calm)

@@ -1,0 +1,59 @@
+"""What strangers did of which a session knew nothing yet when it decided on an order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from ..engine.state import State
+from ..model.values import ZERO, Key
+
+
+class Execution(NamedTuple):
+    """One of a stranger's: what it moved by how much, and the exchange's time of it."""
+
+    key: Key
+    qty: Decimal
+    ts: int
+
+
+class Unheard:
+    """Keeps the strangers' executions of one run, and when each was told of.
+
+    Args:
+        numbers: count what the session decides and hears, one after the other.
+    """
+
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self._numbers = numbers
+        self._executions: dict[str, Execution] = {}
+        self._heard: dict[str, int] = {}
+
+    def note(self, trade: str, execution: Execution) -> None:
+        """Take one in as it happens."""
+        self._executions[trade] = execution
+
+    def hear(self, trade: str) -> None:
+        """Note that the session has booked it."""
+        if trade in self._executions:
+            self._heard[trade] = next(self._numbers)
+
+    def recall(self, state: State) -> None:
+        """Know what a process has read that its forerunner wrote, and did not live to tell."""
+        for trade in self._executions:
+            if trade in state.trades_seen and trade not in self._heard:
+                self.hear(trade)
+
+    def moved(self, key: Key, decided: int, opened_ts: int) -> Decimal:
+        """Return how far they had moved a position unheard, since its books were begun."""
+        return sum(
+            (
+                each.qty
+                for trade, each in self._executions.items()
+                if each.key == key
+                and self._heard.get(trade, decided + 1) > decided
+                and each.ts >= opened_ts
+            ),
+            ZERO,
+        )
