@@ -244,6 +244,8 @@ class Oracles:
         is_taken = is_victim and asset == "USDT"
         equity = exchange.margin(account, asset).balance
         equity += world.withdrawals.unheard(since) if is_taken else ZERO
+        if world.live and self.strange.has_any(key[0], number, self.opened_ts.get(key[0], 0)):
+            equity = max(equity, world.live.engine.state.account(key[0]).wallet(asset))
         limit = world.setup.boldest * equity * SLACK
         if reach * price > limit:
             text = f"{order.cl_ord_id} reaches {reach * price:.2f}, allowed {limit:.2f}"

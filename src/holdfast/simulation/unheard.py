@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..engine.state import State
-from ..model.values import ZERO, Key
+from ..model.values import ZERO, AccountId, Key
 
 
 class Execution(NamedTuple):
@@ -51,9 +51,17 @@ class Unheard:
             (
                 each.qty
                 for trade, each in self._executions.items()
-                if each.key == key
-                and self._heard.get(trade, decided + 1) > decided
-                and each.ts >= opened_ts
+                if each.key == key and self._is_unheard(trade, decided) and each.ts >= opened_ts
             ),
             ZERO,
         )
+
+    def has_any(self, account: AccountId, decided: int, since: int) -> bool:
+        """Tell whether it could not know what its account was worth: not all of this time."""
+        return any(
+            each.key[0] == account and each.ts >= since and self._is_unheard(trade, decided)
+            for trade, each in self._executions.items()
+        )
+
+    def _is_unheard(self, trade: str, decided: int) -> bool:
+        return self._heard.get(trade, decided + 1) > decided
