@@ -485,6 +485,26 @@ def test_a_stop_that_went_off_before_a_turn_and_is_heard_behind_it_takes_nothing
     assert "turn_short" not in rig.alarms()
 
 
+def test_an_entry_of_before_a_turn_that_is_heard_behind_it_takes_nothing_from_it(rig):
+    """At the venue: half of 1 is closed by hand, 1 more bought, and then the turn leaves -0.5."""
+    enter(rig, quantity=Decimal(1))
+    by_hand = rig.place(Side.SELL, "0.5", reduce_only=True)
+    rig.signal(BUY, quantity=Decimal("1.0"))
+    (late,) = (order.cl_ord_id for order in rig.submitted())
+    rig.wait(2)
+    rig.signal(SELL, quantity=Decimal(1))
+    closing, opening = (order.cl_ord_id for order in rig.submitted())
+    rig.accept(by_hand, late, closing, opening)
+    at_venue = rig.now
+
+    rig.trade(opening, "1", venue_ts=at_venue + 3)
+    rig.trade(by_hand, "0.5", venue_ts=at_venue)
+    rig.trade(closing, "1", venue_ts=at_venue + 2)
+    rig.trade(late, "1", venue_ts=at_venue + 1)
+
+    assert (rig.qty(), holding(rig.state, KEY, S)) == (Decimal("-0.5"), Decimal("-0.5"))
+
+
 def test_what_is_closed_later_than_a_turn_is_not_taken_for_what_its_entry_opened(rig):
     closing, opening = turn(rig)
     rig.trade(opening, "1")

@@ -23,7 +23,7 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
     """Say whose holding a fill closes, and whose it opens.
 
     What it closes is taken from its own parent first, then from the same strategy's, then from
-    what is nobody's, then from anybody's, the oldest first.
+    what is nobody's, then from anybody's, the same strategy's before others', the oldest first.
     """
     opened = fill.qty
     if before * fill.side.sign < ZERO:
@@ -99,12 +99,17 @@ def _holders(state: State, key: Key, side: Side) -> list[Parent]:
 def _by_nearness(
     holders: list[Parent], fill: ev.OrderFilled, order: Order | None
 ) -> tuple[list[Parent], list[Parent]]:
-    """Part holders into those whose holding an order is meant to close, and the others."""
+    """Part holders into those whose holding an order is meant to close, and the others.
+
+    What the same strategy came to hold only later, at the venue, was not there to be closed.
+    """
     near: list[Parent] = []
     if order is not None and order.is_ours:
         own, strategy = order.request.parent_id, order.request.strategy_id
-        near = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
+        same = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
+        near = [p for p in same if own == p.parent_id or p.entered_ts <= fill.venue_ts]
         near.sort(key=lambda p: p.parent_id != own)
+        holders = [*same, *(p for p in holders if p not in same)]
     elif order is None and (owner := parse_cl_ord_id(fill.cl_ord_id)):  # its facts are gone
         near = [p for p in holders if owner.may_be(p.strategy_id)]
     return near, [p for p in holders if p not in near]
