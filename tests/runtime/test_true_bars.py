@@ -286,7 +286,8 @@ def heard_since_before(*messages: MarketData) -> tuple[Session, Recorder]:
     """Begin before the bar, and hear its beginning."""
     recorder = Recorder("1m")
     session = Session(Exchange(DAY, START - MINUTE, answers=False), {"r": recorder}).begin()
-    return session.show([mark(second) for second in range(-30, 55)]).show(messages), recorder
+    session.show([mark(-30), at(-29, 0)])
+    return session.show([mark(second) for second in range(-28, 55)]).show(messages), recorder
 
 
 def test_silence_of_the_connection_closes_no_bar():
@@ -311,6 +312,19 @@ def test_time_closes_no_bar_while_no_mark_price_has_come():
     session.show([at(66, 9)])
 
     assert recorder.live == []
+
+
+def test_a_first_trade_that_others_may_have_come_before_leaves_its_bar_out():
+    """Mark prices come, and trades of that time were swallowed: no number tells of them yet."""
+    recorder = Recorder("1m")
+    session = Session(Exchange(DAY, START - MINUTE, answers=False), {"r": recorder}).begin()
+    session.show([*map(mark, range(-30, 30)), at(30, 5), *map(mark, range(31, 64))])
+    session.runner.on_time(START + 65 * NS_PER_S)
+    assert recorder.live == []
+
+    session.show([at(64, 6), *map(mark, range(65, 123))])
+    session.runner.on_time(START + 2 * MINUTE)
+    assert [bar.open_ts for bar in recorder.live] == [START + MINUTE]  # the other was given up
 
 
 def test_a_connection_that_was_silent_unnoticed_leaves_its_bar_out():

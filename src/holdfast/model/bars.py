@@ -41,6 +41,7 @@ class BarBuilder:
         known_from: from when on everything that happened is counted; whoever feeds the builder
             may move it. Moved, it holds for the open bars too.
         is_numbered: trades are numbered one by one.
+        is_joined: others may have come before the first one that is told.
 
     Raises:
         ValueError: a time frame is not like 5s, 1m, 4h or 1d.
@@ -58,7 +59,7 @@ class BarBuilder:
         "symbol",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what bars depend on
         self,
         symbol: Symbol,
         timeframes: Sequence[str],
@@ -66,11 +67,13 @@ class BarBuilder:
         known_from: int = 0,
         *,
         is_numbered: bool = False,
+        is_joined: bool = False,
     ) -> None:
         self.symbol = symbol
         self.is_numbered = is_numbered
         self.known_from = known_from
-        self._next_id = 0  # of the next trade, where trades are numbered
+        # Of the next trade, where trades are numbered; 0 where any may be the first.
+        self._next_id = -1 if is_joined else 0
         self._alarm = alarm or Alarm()
         self.late_count = 0
         frames = [_OpenBar(symbol, name) for name in dict.fromkeys(timeframes)]
@@ -172,7 +175,7 @@ class BarBuilder:
 
     def _count_off(self, first: int, last: int, count: int, ts: int) -> None:
         """See whether so many trades up to a time are all that there were since the last ones."""
-        is_gap = first > self._next_id > 0 or last - first >= count
+        is_gap = first > self._next_id != 0 or last - first >= count
         self._next_id = last + 1
         if is_gap:  # some of that very time may be missing too
             self.known_from = max(self.known_from, ts + 1)

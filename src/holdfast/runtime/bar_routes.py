@@ -66,7 +66,14 @@ class BarRoutes:
         self.symbol = symbol
         self.trades = None
         if timeframes:
-            self.trades = BarBuilder(symbol, timeframes, alarm, known_from, is_numbered=is_numbered)
+            self.trades = BarBuilder(
+                symbol,
+                timeframes,
+                alarm,
+                known_from,
+                is_numbered=is_numbered,
+                is_joined=is_live and known_from == UNKNOWN,
+            )
         self.is_deaf = bool(timeframes) and known_from == UNKNOWN
         self._alarm = alarm
         self._folds: dict[str, BarBuilder] = {}  # by the time frame of the bars they are fed
