@@ -126,6 +126,38 @@ def test_a_kill_that_flattens_closes_what_the_end_of_a_session_kept():
     assert play(Spec(seed=17_003_907, storm_s=18)).violations == ()
 
 
+def test_what_is_heard_while_books_are_begun_counts_in_the_limits_of_what_follows():
+    assert play(Spec(seed=18_008_602, storm_s=18)).violations == ()
+
+
+def test_equal_transfers_one_after_the_other_are_no_difference_that_stays():
+    assert play(Spec(seed=18_012_150, storm_s=18)).violations == ()
+
+
+def test_a_request_that_a_full_disk_lost_has_not_sent_what_has_its_number():
+    assert play(Spec(seed=18_018_801, storm_s=18)).violations == ()
+
+
+def test_fills_behind_the_opening_are_booked_though_the_venues_clock_was_set_back():
+    assert play(Spec(seed=18_019_605, storm_s=18)).violations == ()
+
+
+def test_what_a_killed_process_wrote_and_did_not_tell_is_known_to_the_next():
+    assert play(Spec(seed=18_019_739, storm_s=18)).violations == ()
+
+
+def test_what_strangers_lost_unheard_limits_no_order():
+    assert play(Spec(seed=18_022_011, storm_s=18)).violations == ()
+
+
+def test_a_late_entry_takes_nothing_from_a_turn_that_came_behind_it():
+    assert play(Spec(seed=18_026_291, storm_s=18)).violations == ()
+
+
+def test_trades_that_are_swallowed_before_the_first_leave_its_bar_out():
+    assert play(Spec(seed=18_028_480, storm_s=18)).violations == ()
+
+
 def test_what_others_make_of_an_order_of_ours_is_not_held_against_the_session():
     assert play(Spec(seed=13_007_801, storm_s=18)).violations == ()
 
