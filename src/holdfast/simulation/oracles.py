@@ -71,6 +71,7 @@ class Oracles:
         self._accepted: dict[tuple[str, int], list[str]] = defaultdict(list)
         self.seen: set[str] = set()
         self._naked: dict[str, float] = {}
+        self._told_naked: set[str] = set()  # until their stops are told to be back
         self._alarmed: dict[str, float] = {}
         self._canceled: dict[int, float] = {}
         self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
@@ -105,6 +106,10 @@ class Oracles:
                     self._judge_submit(fact)
                 case ev.OrderCanceled() | ev.OrderExpired():
                     self._judge_end(fact)
+                case ev.ProtectionMissing(parent_id=parent_id):
+                    self._told_naked.add(parent_id)
+                case ev.ProtectionRestored(parent_id=parent_id):
+                    self._told_naked.discard(parent_id)
                 case ev.AlarmRaised():
                     if fact.code == "order_appeared":
                         self.say("absent", fact.text)
@@ -301,7 +306,9 @@ class Oracles:
             since = self._naked.get(parent_id, self._looked_before)
             is_out = state.parents[ParentId(parent_id)].key[0] in out
             naked[parent_id] = since = now if is_out else since
-            is_told = any(told >= since for code, told in self._alarmed.items() if code in TELLING)
+            is_told = parent_id in self._told_naked or any(
+                told >= since for code, told in self._alarmed.items() if code in TELLING
+            )
             if now - since > NAKED_S_MAX and not is_told:
                 self.say("stops", f"{text} for {now - since:.0f} s, and no alarm")
         self._naked = naked
