@@ -1,7 +1,8 @@
 """What the exit codes of `holdfast` mean. They are stable: programs may rely on them.
 
      0  all went well
-     1  an unexpected error: a bug of Holdfast or of the machine
+     1  an unexpected error: a bug of Holdfast or of the machine; of holdfast simulate that a run
+        failed, or that nothing was tried
      2  wrong usage, bad input, bad configuration, or not possible in the session's state
      3  our own risk rules refused
      4  the venue refused or can't be reached, or an outcome or, at the end, its books are unknown;
