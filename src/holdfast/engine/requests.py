@@ -325,7 +325,7 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
     _check_started(core)
     core.move(TradingSessionStatus.PAUSED, request.reason)
     if core.settings.cancel_entries_on_pause:
-        core.cancel_entries(f"paused: {request.reason}")
+        core.cancel_entries(f"paused: {request.reason}", is_pause=True)
 
 
 def on_stop(core: Core, request: msg.StopSession) -> None:
