@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -19,7 +18,7 @@ PAGE = (ROOT / "docs/commands.md").read_text()
 PAGES = "\n".join(path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
 
 
-def functions() -> Iterator[tuple[str, object]]:
+def functions():
     for name, command in all_commands().items():
         module, _, attribute = command.place.partition(":")
         found = getattr(import_module(f"holdfast.cli.{module}"), attribute)

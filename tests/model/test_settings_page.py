@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 def rows(section):
     """Return the settings of a section's table, each with what it says of its default."""
     part = PAGE.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
-    found = {}
+    found: dict[str, str] = {}
     for names, default in re.findall(r"^\| (`.+?`) \| (.+?) \|", part, re.MULTILINE):
         settings = re.findall(r"`(\w+)`", names)
         told = default.split(", ") if ", " in default else [default] * len(settings)
