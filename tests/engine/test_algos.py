@@ -593,6 +593,16 @@ def test_an_exit_is_not_worked_in_parts(rig):
         rig.place(Side.SELL, "1", reduce_only=True, algo=TWAP)
 
 
+def test_what_a_wish_would_lead_to_is_judged_by_a_part_on_the_lot(rig):
+    rig.signal(quantity=Decimal(1), algo="twap:over=70s,slices=7")
+    assert sizes(rig) == [Decimal("0.142")]
+    go(rig, 80)
+    wish = rig.ever(ev.SignalReceived)[0].signal
+    explained = rig.engine.explain(wish, rig.now)
+
+    assert [v for verdicts in explained.verdicts for v in verdicts if not v.passed] == []
+
+
 def test_what_a_wish_would_lead_to_is_judged_by_its_first_part(rig):
     rig.signal(quantity=Decimal(6), algo=TWAP)
     wish = rig.ever(ev.SignalReceived)[0].signal

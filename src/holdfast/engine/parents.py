@@ -87,11 +87,11 @@ def unfit(algo: str, order: NewOrder, instrument: Instrument, price: Decimal) ->
     return ""
 
 
-def first_part(plan: Plan, now: int) -> NewOrder:
+def first_part(core: Core, plan: Plan) -> NewOrder:
     """Return the first order that a plan would send, without an id; what it begins with."""
     pattern = replace(plan.pattern, cl_ord_id=ClOrdId("?"))
     start = ev.ParentStarted(
-        ts=now,
+        ts=core.now,
         parent_id=ParentId("?"),
         intent_id=IntentId("?"),
         symbol=pattern.symbol,
@@ -101,9 +101,10 @@ def first_part(plan: Plan, now: int) -> NewOrder:
         order=pattern,
     )
     algo, terms = find(plan.algo)
-    actions = algo.react(Moment(Parent(start), (), STARTED, now), terms)
+    parent = Parent(start)
+    actions = algo.react(Moment(parent, (), STARTED, core.now), terms)
     parts = [action.qty for action in actions if isinstance(action, SendChild)]
-    return replace(pattern, qty=parts[0]) if parts else pattern
+    return replace(pattern, qty=_on_the_lot(core, parent, parts[0])) if parts else pattern
 
 
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
