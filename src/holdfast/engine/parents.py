@@ -11,6 +11,7 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import Instrument
 from ..model.values import (
+    NO_ID,
     OPERATOR,
     RUNNING,
     ZERO,
@@ -26,6 +27,7 @@ from ..model.values import (
 from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
 from .core import Core
 from .parent import Parent
+from .risk import first_refusal
 from .sizing import misplaced_exit
 
 
@@ -48,6 +50,12 @@ class Plan(msgspec.Struct, frozen=True):
 
 def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = "") -> ParentId:
     """Take a quantity on and let its algorithm act for the first time."""
+    parent_id = _begin(core, plan, intent_id, request_id)
+    advance(core, parent_id, STARTED)
+    return parent_id
+
+
+def _begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> ParentId:
     pattern, parent_id = plan.pattern, core.next_parent()
     if pattern.close_position:
         core.tried_ts[pattern.key] = core.now
@@ -68,7 +76,6 @@ def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = 
             request_id=request_id,
         )
     )
-    advance(core, parent_id, STARTED)
     return parent_id
 
 
@@ -105,6 +112,23 @@ def first_part(core: Core, plan: Plan) -> NewOrder:
     actions = algo.react(Moment(parent, (), STARTED, core.now), terms)
     parts = [action.qty for action in actions if isinstance(action, SendChild)]
     return replace(pattern, qty=_on_the_lot(core, parent, parts[0])) if parts else pattern
+
+
+def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> bool:
+    """Tell whether a rule refuses the first of a plan's parts; then that is on record, and all."""
+    _, terms = find(plan.algo)
+    if not terms:
+        return False
+    part = first_part(core, plan)
+    verdicts = core.verdicts(part, plan.legs)
+    refusal = first_refusal(verdicts)
+    if refusal is None:
+        return False
+    alone = replace(plan, pattern=replace(part, cl_ord_id=NO_ID), algo="direct")
+    parent_id = _begin(core, alone, intent_id, request_id)
+    order = _child(core, core.state.parents[parent_id], part.qty)
+    core.deny(order, refusal.rule, refusal.reason, verdicts)
+    return True
 
 
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
