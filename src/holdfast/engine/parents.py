@@ -19,16 +19,20 @@ from ..model.values import (
     IntentId,
     NewOrder,
     OrderRole,
+    OrderStatus,
     OrderType,
     ParentId,
     TradingSessionStatus,
     plain,
 )
 from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
+from .algos.base import is_put_off
 from .core import Core
+from .order import Order
 from .parent import Parent
 from .risk import first_refusal
 from .sizing import misplaced_exit
+from .state import State
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -129,6 +133,18 @@ def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: 
     order = _child(core, core.state.parents[parent_id], part.qty)
     core.deny(order, refusal.rule, refusal.reason, verdicts)
     return True
+
+
+def goes_on(state: State, part: Order) -> bool:
+    """Tell whether other parts follow one that did not come about: it is no word on the whole."""
+    parent = state.parents.get(part.request.parent_id)
+    if parent is None or parent.is_called_off or not find(parent.start.algo)[1]:
+        return False
+    if not is_put_off(part) and part.status is not OrderStatus.NEVER_ARRIVED:
+        return False
+    is_refused = part.is_refused and not is_put_off(part)
+    is_open = any(each.is_open for each in state.children(parent) if each.role is OrderRole.ENTRY)
+    return not is_refused and (is_open or parent.wake_ts is not None)
 
 
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
