@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -46,4 +47,6 @@ def test_the_program_runs(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert "position_size" in done.stdout
-    assert "BUY 0.01 " in done.stdout
+    for side in ("BUY", "SELL"):
+        fills = re.findall(rf"^{side} ([\d.]+) ", done.stdout, re.MULTILINE)
+        assert sum(map(Decimal, fills)) == Decimal("0.01"), done.stdout
