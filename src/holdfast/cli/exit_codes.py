@@ -16,7 +16,8 @@
    130  interrupted: before the session ran, or a second time while it stopped
 
 `holdfast --help` shows this list. `holdfast doctor` ends with 0 where no check failed, else with
-the code of the first that did: 2 the settings or the key, 4 the venue, 5 the disk or the journal.
+the code of the first that did: 2 the settings, the key or whose records the folder holds, 4 the
+venue, 5 the disk or the journal.
 """
 
 from __future__ import annotations
