@@ -1,4 +1,4 @@
-"""docs/library.md has every topic and every error, and its program runs."""
+"""docs/library.md has every topic, error and public name, and its program runs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,31 @@ from holdfast.runtime import handover, publishing
 PAGE = (Path(__file__).parents[2] / "docs/library.md").read_text()
 
 
+def rows(heading):
+    """Return what the first column of a part's table names."""
+    part = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = re.findall(r"^\| (`.+?`) \|", part, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(.+?)`", cell)}
+
+
 def test_each_topic_has_its_row():
     views = {"order.changed", "position.changed", "portfolio.changed"}
     updates = {"order_update", "position_update"}
     told = {*publishing.TOPICS.values(), *handover.TOPICS.values(), *views, *updates}
 
-    rows = re.findall(r"^\| (`[a-z_]+[._].+?) \|", PAGE, re.MULTILINE)
-    assert {topic for row in rows for topic in re.findall(r"`(.+?)`", row)} == told
+    assert rows("What it tells") == told
 
 
 def test_each_error_has_its_row():
     names = {name for name in holdfast.__all__ if _is_error(getattr(holdfast, name))}
 
-    rows = re.findall(r"^\| (`[A-Z].+?) \|", PAGE, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == names
+    assert rows("What it raises") == names
+
+
+def test_each_public_name_is_on_the_page():
+    named = set(re.findall(r"\w+", PAGE))
+
+    assert {name for name in holdfast.__all__ if name not in named} == set()
 
 
 def _is_error(found):
