@@ -136,15 +136,22 @@ def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: 
 
 
 def goes_on(state: State, part: Order) -> bool:
-    """Tell whether other parts follow one that did not come about: it is no word on the whole."""
+    """Tell whether other parts have followed one that did not come about, or will: it is no word
+    on the whole.
+    """
     parent = state.parents.get(part.request.parent_id)
-    if parent is None or parent.is_called_off or not find(parent.start.algo)[1]:
+    if parent is None or not find(parent.start.algo)[1]:
         return False
     if not is_put_off(part) and part.status is not OrderStatus.NEVER_ARRIVED:
         return False
-    is_refused = part.is_refused and not is_put_off(part)
-    is_open = any(each.is_open for each in state.children(parent) if each.role is OrderRole.ENTRY)
-    return not is_refused and (is_open or parent.wake_ts is not None)
+    if part.is_refused and not is_put_off(part):
+        return False
+    others = (each for each in state.children(parent) if each.role is OrderRole.ENTRY)
+    has_followed = any(each.heard_ts and each.status not in _NOTHING for each in others)
+    return has_followed or parent.wake_ts is not None
+
+
+_NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED})
 
 
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
