@@ -253,6 +253,17 @@ def test_a_secret_s_file_that_is_open_to_others_is_told(capsys, market, tmp_path
     assert not sick(examine(capsys, arguments)[1])
 
 
+def test_records_of_another_account_are_told_as_a_start_refuses_them(capsys, market):
+    assert main(["run", "--for", "0.1s", "--data-dir", "d", "--no-report", "--json"]) == 0
+    capsys.readouterr()
+    code, rows = examine(capsys, asked(market))
+
+    assert (code, list(sick(rows))) == (2, ["records"])
+    assert "holds the records of paper" in rows["records"]["told"]
+    assert "--data-dir" in rows["records"]["way_out"]
+    assert "records" not in examine(capsys, [*asked(market), "--dry-run"])[1]
+
+
 # The machine
 
 

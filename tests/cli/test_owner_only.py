@@ -92,6 +92,30 @@ def test_a_report_that_is_asked_for_by_name_follows_the_umask(tmp_path):
     assert oct(mode(tmp_path / "site")) == "0o755"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [(), ("--no-journal",), ("--grid", "fast=2,3", "--jobs", "1")],
+    ids=["replay", "without a journal", "sweep"],
+)
+def test_what_a_replay_leaves_is_the_owners_alone(tmp_path, more):
+    data = tmp_path / "in" / "data"
+    file = str(recording(tmp_path))
+
+    assert main(["replay", file, "--data-dir", str(data), "-s", "sma_cross", *more]) == 0
+
+    assert readable_by_others(tmp_path / "in") == []
+    assert list((data / "replays").glob("*.html"))
+
+
+def test_a_replays_report_that_is_asked_for_by_name_follows_the_umask(tmp_path):
+    out = tmp_path / "shared.html"
+    file = str(recording(tmp_path))
+
+    assert main(["replay", file, "--data-dir", str(tmp_path / "d"), "--out", str(out)]) == 0
+
+    assert oct(mode(out)) == "0o644"
+
+
 def test_a_database_in_a_folder_of_its_own_is_the_owners_alone(tmp_path):
     own_journal(TradingConfig(database_url=f"sqlite:///{tmp_path / 'db' / 'a.db'}")).close()
 

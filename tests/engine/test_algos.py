@@ -231,6 +231,76 @@ def test_a_pause_sends_nothing_and_what_it_missed_is_spread(rig):
     assert sizes(rig)[1] == Decimal("1.25")
 
 
+@pytest.mark.parametrize("algo", [ICEBERG, "twap:over=30s,slices=3"])
+@pytest.mark.parametrize("has_filled", [True, False])
+def test_what_a_pause_has_taken_back_goes_out_again_when_it_is_over(rig, algo, has_filled):
+    limit = {"order_type": OrderType.LIMIT, "price": Decimal(100)}
+    rig.signal(quantity=Decimal(3), algo=algo, **limit)
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.trade(first.cl_ord_id, "0.4") if has_filled else None
+    go(rig, 6, fills=False)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    assert rig.canceled() == [first.cl_ord_id]
+    rig.cancel(first.cl_ord_id, cum_qty=first.cum_qty)
+    go(rig, 10, fills=False)
+    assert sizes(rig) == [1]
+
+    rig.hear(msg.ResumeSession())
+    go(rig, 40)
+
+    assert rig.qty() == 3
+    assert shorts(rig) == []
+
+
+def test_what_a_pause_has_taken_back_goes_out_again_behind_a_crash(rig):
+    iceberg(rig)
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.refuse(first.cl_ord_id, msg.Request.CANCEL)
+    go(rig, 10, fills=False)
+    rig.cancel(first.cl_ord_id)
+    rig.restart()
+    rig.snapshot()
+    assert (sizes(rig), rig.session().value) == ([1], "PAUSED")
+
+    rig.hear(msg.ResumeSession())
+    go(rig, 10)
+
+    assert rig.qty() == 3
+
+
+def test_what_somebody_takes_back_behind_a_pause_that_could_not_stays_so(rig):
+    iceberg(rig)
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.refuse(first.cl_ord_id, msg.Request.CANCEL)
+    rig.hear(msg.ResumeSession())
+    rig.cancel(first.cl_ord_id)
+    go(rig, 20)
+
+    assert sizes(rig) == [1]
+    assert len(shorts(rig)) == 1
+
+
+def test_what_a_hand_takes_back_while_it_is_paused_stays_so():
+    rig = Rig(limits={"duplicate_window_s": 60}, cancel_entries_on_pause=False)
+    iceberg(rig)
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    assert rig.canceled() == []
+    rig.hear(msg.CancelRequest(cl_ord_id=first.cl_ord_id))
+    rig.cancel(first.cl_ord_id)
+    rig.hear(msg.ResumeSession())
+    go(rig, 20)
+
+    assert sizes(rig) == [1]
+    assert len(shorts(rig)) == 1
+
+
 @pytest.mark.parametrize("away_s", [5, 30])
 def test_it_goes_on_behind_a_crash(rig, away_s):
     rig.signal(quantity=Decimal(6), algo=TWAP)
@@ -521,6 +591,16 @@ def test_an_exit_is_not_worked_in_parts(rig):
 
     with pytest.raises(InputError, match="a reduce-only order goes out at once, not by twap"):
         rig.place(Side.SELL, "1", reduce_only=True, algo=TWAP)
+
+
+def test_what_a_wish_would_lead_to_is_judged_by_a_part_on_the_lot(rig):
+    rig.signal(quantity=Decimal(1), algo="twap:over=70s,slices=7")
+    assert sizes(rig) == [Decimal("0.142")]
+    go(rig, 80)
+    wish = rig.ever(ev.SignalReceived)[0].signal
+    explained = rig.engine.explain(wish, rig.now)
+
+    assert [v for verdicts in explained.verdicts for v in verdicts if not v.passed] == []
 
 
 def test_what_a_wish_would_lead_to_is_judged_by_its_first_part(rig):

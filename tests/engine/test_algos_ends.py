@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.values import (
     NS_PER_S,
@@ -70,6 +71,25 @@ def test_a_request_of_while_the_session_is_paused_is_not_worked_later(rig):
     go(rig, 70)
 
     assert sizes(rig) == []
+
+
+@pytest.mark.parametrize(
+    ("algo", "part"), [(TWAP, 1), ("iceberg:show=1", 1), ("iceberg:show=6", 6)]
+)
+def test_a_request_whose_first_part_a_rule_refuses_is_refused_as_a_whole(rig, algo, part):
+    """Whoever asked is told so: what goes out later would be done twice."""
+    rig.hear(msg.VenueLink(is_up=False, reason="gone"))
+    terms = {"order_type": OrderType.LIMIT, "price": "100", "stop_loss": "90"}
+    rig.place(qty="6", algo=algo, request_id="mine", **terms)
+    [denied] = rig.told(ev.OrderDenied)
+    assert (denied.rule, denied.order.qty) == ("link", part)
+
+    rig.hear(msg.VenueLink(is_up=True))
+    rig.snapshot()
+    go(rig, 70)
+
+    assert sizes(rig) == []
+    assert [p.wake_ts for p in rig.state.parents.values()] == [None]
 
 
 def test_what_is_less_than_a_lot_by_now_ends_it(rig):

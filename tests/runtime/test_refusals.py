@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import pytest
 
@@ -158,6 +159,28 @@ async def test_an_order_that_never_arrived_is_no_success(tmp_path):
                 await broker.place_order(bid())
             with pytest.raises(VenueUnavailable, match="never reached the venue"):
                 await service.place_order(BTC, "BUY", "0.004", "LIMIT", 49_000)
+
+
+@pytest.mark.parametrize("fault", ["unknown_not_executed", "overloaded"])
+async def test_parts_that_go_on_behind_one_that_did_not_come_about_are_not_told_as_undone(
+    tmp_path, fault
+):
+    """Who is told that nothing was done places all of it a second time."""
+    with street() as market:
+        async with trading(tmp_path, market, retry_attempts=0) as (service, _):
+            await asyncio.to_thread(market.goes_wrong, fault, POST, count=1)
+            terms = {"order_type": "LIMIT", "price": 49_000, "algo": "iceberg:show=0.01"}
+            terms |= {"request_id": "mine"}
+
+            placed = await service.place_order(BTC, "BUY", "0.03", **terms)
+            assert placed.status in {OrderStatus.NEVER_ARRIVED, OrderStatus.REJECTED}
+            async with asyncio.timeout(15):
+                while not (there := await service.get_orders()):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.1)
+            assert [order.quantity for order in there] == [Decimal("0.01")]
+            await service.cancel_order(there[0].id)  # which ends it
+            again = await service.place_order(BTC, "BUY", "0.03", **terms)
+            assert again.id == placed.id
 
 
 async def test_an_order_that_did_arrive_without_a_word_is_waited_for(tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.journal import open_journal
@@ -18,8 +19,12 @@ from holdfast.model.messages import ExecType, ExecutionReport
 from holdfast.model.values import (
     MAIN,
     ClOrdId,
+    IntentId,
     NewOrder,
+    OrderRole,
     OrderStatus,
+    OrderType,
+    ParentId,
     SessionId,
     Side,
     Symbol,
@@ -33,7 +38,8 @@ from holdfast.runtime.watch_venue import AskingWire, open_view
 from holdfast.venues.binance_futures.wire import Ears
 
 BTC = Symbol("BTCUSDT")
-NAME = ClOrdId("hf.1.1.1.E.test")
+NAME, STOP = ClOrdId("hf.1.1.1.E.test"), ClOrdId("hf.1.1.2.S.test")
+PARENT = ParentId("1")
 PATIENCE_S = 10.0
 
 
@@ -225,6 +231,46 @@ async def test_orders_that_only_one_side_knows_are_named(desk):
 
     desk.show(orders=())
     assert await desk.kinds_after(1, PATIENCE_S) >= {"missing_order"}
+
+
+async def test_a_stop_that_closes_whatever_is_held_is_none_that_is_missing(desk):
+    """What is below the lot is guarded by one that names no quantity: it is listed with 0."""
+    entry = NewOrder(cl_ord_id=NAME, symbol=BTC, side=Side.BUY, qty=Decimal(1), parent_id=PARENT)
+    stop = NewOrder(
+        cl_ord_id=STOP,
+        symbol=BTC,
+        side=Side.SELL,
+        qty=Decimal(1),
+        order_type=OrderType.STOP_MARKET,
+        trigger_price=Decimal(90),
+        reduce_only=True,
+        close_position=True,
+        role=OrderRole.STOP_LOSS,
+        parent_id=PARENT,
+    )
+    begun = ev.ParentStarted(
+        ts=4,
+        parent_id=PARENT,
+        intent_id=IntentId("1"),
+        symbol=BTC,
+        side=Side.BUY,
+        qty=Decimal(1),
+        algo="bracket",
+        order=entry,
+        stop_loss=Decimal(90),
+    )
+    sent = [
+        ev.OrderSubmitted(ts=5, order=each, verdicts=(), recv_window_ns=1) for each in (entry, stop)
+    ]
+    taken = ev.OrderAccepted(ts=6, cl_ord_id=STOP, venue_order_id="7")
+    desk.record(begun, sent[0], filled(), sent[1], taken)
+    desk.show(orders=(), positions={BTC: Decimal(1)})
+    assert "stop_missing" in {sight.kind for sight in (await desk.look()).sights}
+
+    listed = msgspec.structs.replace(order(), cl_ord_id=STOP, side=Side.SELL, qty=Decimal(0))
+    desk.show(orders=(msgspec.structs.replace(listed, close_position=True),))
+
+    assert "stop_missing" not in {sight.kind for sight in (await desk.look()).sights}
 
 
 async def test_an_order_whose_outcome_is_open_is_the_sessions_business(desk):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.indicators import INDICATORS
 from holdfast.runtime.strategy_loading import load_strategy
+from holdfast.strategies import STRATEGIES
 from holdfast.strategies.context import Context
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,13 @@ def test_an_example_is_a_strategy(tmp_path, code, name):
     (tmp_path / "mine.py").write_text(code)
 
     assert load_strategy(f"{tmp_path / 'mine.py'}:{name}")
+
+
+def test_the_page_names_each_indicator_and_each_strategy_that_comes_along():
+    page = (ROOT / "docs/strategies.md").read_text()
+    names = {*STRATEGIES, *(kind.__name__ for kind in INDICATORS.values())}
+
+    assert {name for name in names if f"`{name}`" not in page} == set()
 
 
 def test_all_that_the_context_offers_is_on_the_page():

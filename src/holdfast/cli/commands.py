@@ -74,7 +74,7 @@ def overview() -> str:
         [
             *lines,
             "",
-            "Options of every command:",
+            "Options of most commands:",
             "  -h, --help  Show what it takes     --json   Answer with one JSON document",
             "  --debug     Show tracebacks        --config, --data-dir  Which session is meant",
             "",

@@ -1,7 +1,8 @@
 """What the exit codes of `holdfast` mean. They are stable: programs may rely on them.
 
      0  all went well
-     1  an unexpected error: a bug of Holdfast or of the machine
+     1  an unexpected error: a bug of Holdfast or of the machine; of holdfast simulate that a run
+        failed, or that nothing was tried
      2  wrong usage, bad input, bad configuration, or not possible in the session's state
      3  our own risk rules refused
      4  the venue refused or can't be reached, or an outcome or, at the end, its books are unknown;
@@ -15,7 +16,8 @@
    130  interrupted: before the session ran, or a second time while it stopped
 
 `holdfast --help` shows this list. `holdfast doctor` ends with 0 where no check failed, else with
-the code of the first that did: 2 the settings or the key, 4 the venue, 5 the disk or the journal.
+the code of the first that did: 2 the settings, the key or whose records the folder holds, 4 the
+venue, 5 the disk or the journal.
 """
 
 from __future__ import annotations

@@ -145,10 +145,15 @@ def place(
         )
     )
     _tell(found, as_json=as_json)
+    if found["order"]["status"] in _CAME_TO_NOTHING:
+        warn(f"this part did not come about, and the others go on: {found['order']['reason']}")
     if not _is_unanswered(found["order"]):
         return ExitCode.OK
     warn("the venue has not answered: the order may or may not be there; it counts in full")
     return ExitCode.VENUE
+
+
+_CAME_TO_NOTHING = (OrderStatus.REJECTED.value, OrderStatus.NEVER_ARRIVED.value)
 
 
 def _is_unanswered(order: dict[str, Any]) -> bool:

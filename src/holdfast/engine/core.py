@@ -175,10 +175,10 @@ class Core:
         self.alarm("session_error", reason)
         self.cancel_entries(f"session error: {reason}")
 
-    def cancel_entries(self, reason: str) -> None:
+    def cancel_entries(self, reason: str, *, is_pause: bool = False) -> None:
         """Ask for every order back that could add risk, and for exits that rest in the book."""
         for order in self.entries():
-            self.cancel(order, reason)
+            self.cancel(order, reason, is_pause=is_pause)
 
     def entries(self) -> list[Order]:
         """Return our open orders that could add risk, and exits that rest in the book."""
@@ -280,11 +280,19 @@ class Core:
             ev.OrderDenied(ts=self.now, order=order, rule=rule, reason=reason, verdicts=verdicts)
         )
 
-    def cancel(self, order: Order, reason: str) -> None:
-        """Ask for an order back, unless that has been asked already."""
+    def cancel(self, order: Order, reason: str, *, is_pause: bool = False) -> None:
+        """Ask for an order back, unless that has been asked already.
+
+        Args:
+            is_pause: what it is a part of goes on when the session does.
+        """
         if not order.is_open or order.ending or order.cancel is not RequestState.NONE:
             return
-        self.emit(ev.CancelRequested(ts=self.now, cl_ord_id=order.cl_ord_id, reason=reason))
+        self.emit(
+            ev.CancelRequested(
+                ts=self.now, cl_ord_id=order.cl_ord_id, reason=reason, is_pause=is_pause
+            )
+        )
         self.send(
             cmd.CancelOrder(
                 account=order.request.account,

@@ -117,7 +117,7 @@ class Engine:
         core = self._core
         core.begin(max(now, self.state.last_ts))
         plans, denial = signals.prepare(core, signal)
-        orders = [(parents.first_part(plan, core.now), plan.legs) for plan in plans]
+        orders = [(parents.first_part(core, plan), plan.legs) for plan in plans]
         return Explanation(
             plans=tuple(plans),
             verdicts=tuple(core.verdicts(order, legs) for order, legs in orders),

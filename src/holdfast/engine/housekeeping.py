@@ -76,9 +76,10 @@ def _wants_no_entries(core: Core) -> bool:
 
 def _insist_on_cancels(core: Core, reason: str) -> None:
     """Ask for entries back once more; where the venue fails everything, not each second."""
+    is_pause = core.state.status is TradingSessionStatus.PAUSED and not core.state.is_killed
     for order in core.entries():
         if not (_is_failing(core, order) and _was_just_refused(core, order)):
-            core.cancel(order, reason)
+            core.cancel(order, reason, is_pause=is_pause)
 
 
 def _was_just_refused(core: Core, order: Order) -> bool:

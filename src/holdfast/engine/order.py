@@ -156,6 +156,7 @@ class Order(msgspec.Struct):
     cancel: RequestState = RequestState.NONE
     cancel_asked_ts: int = 0
     cancel_is_early: bool = False  # it was asked for before the order was known to be there
+    cancel_is_pause: bool = False  # it was asked for by a pause, and by nobody since
     cancel_fence_ts: int = 0
     cancel_rejected_ts: int = 0  # the last time that the venue would not
     replace: RequestState = RequestState.NONE
@@ -277,6 +278,7 @@ class Order(msgspec.Struct):
             case ev.CancelRequested():
                 self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
                 self.cancel_is_early = self.status is OrderStatus.PENDING_NEW
+                self.cancel_is_pause = fact.is_pause
             case ev.CancelRejected():
                 self._refuse_cancel(fact)
             case ev.CancelInDoubt():
@@ -297,6 +299,7 @@ class Order(msgspec.Struct):
 
     def _refuse_cancel(self, fact: ev.CancelRejected) -> None:
         self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
+        self.cancel_is_pause = False
         if self.is_open and self.cancel_is_early:  # it was there first, whichever is heard first
             self.is_unwanted = True
 

@@ -11,6 +11,7 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import Instrument
 from ..model.values import (
+    NO_ID,
     OPERATOR,
     RUNNING,
     ZERO,
@@ -18,15 +19,20 @@ from ..model.values import (
     IntentId,
     NewOrder,
     OrderRole,
+    OrderStatus,
     OrderType,
     ParentId,
     TradingSessionStatus,
     plain,
 )
 from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
+from .algos.base import is_put_off
 from .core import Core
+from .order import Order
 from .parent import Parent
+from .risk import first_refusal
 from .sizing import misplaced_exit
+from .state import State
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -48,6 +54,12 @@ class Plan(msgspec.Struct, frozen=True):
 
 def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = "") -> ParentId:
     """Take a quantity on and let its algorithm act for the first time."""
+    parent_id = _begin(core, plan, intent_id, request_id)
+    advance(core, parent_id, STARTED)
+    return parent_id
+
+
+def _begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> ParentId:
     pattern, parent_id = plan.pattern, core.next_parent()
     if pattern.close_position:
         core.tried_ts[pattern.key] = core.now
@@ -68,7 +80,6 @@ def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = 
             request_id=request_id,
         )
     )
-    advance(core, parent_id, STARTED)
     return parent_id
 
 
@@ -87,11 +98,11 @@ def unfit(algo: str, order: NewOrder, instrument: Instrument, price: Decimal) ->
     return ""
 
 
-def first_part(plan: Plan, now: int) -> NewOrder:
+def first_part(core: Core, plan: Plan) -> NewOrder:
     """Return the first order that a plan would send, without an id; what it begins with."""
     pattern = replace(plan.pattern, cl_ord_id=ClOrdId("?"))
     start = ev.ParentStarted(
-        ts=now,
+        ts=core.now,
         parent_id=ParentId("?"),
         intent_id=IntentId("?"),
         symbol=pattern.symbol,
@@ -101,9 +112,46 @@ def first_part(plan: Plan, now: int) -> NewOrder:
         order=pattern,
     )
     algo, terms = find(plan.algo)
-    actions = algo.react(Moment(Parent(start), (), STARTED, now), terms)
+    parent = Parent(start)
+    actions = algo.react(Moment(parent, (), STARTED, core.now), terms)
     parts = [action.qty for action in actions if isinstance(action, SendChild)]
-    return replace(pattern, qty=parts[0]) if parts else pattern
+    return replace(pattern, qty=_on_the_lot(core, parent, parts[0])) if parts else pattern
+
+
+def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> bool:
+    """Tell whether a rule refuses the first of a plan's parts; then that is on record, and all."""
+    _, terms = find(plan.algo)
+    if not terms:
+        return False
+    part = first_part(core, plan)
+    verdicts = core.verdicts(part, plan.legs)
+    refusal = first_refusal(verdicts)
+    if refusal is None:
+        return False
+    alone = replace(plan, pattern=replace(part, cl_ord_id=NO_ID), algo="direct")
+    parent_id = _begin(core, alone, intent_id, request_id)
+    order = _child(core, core.state.parents[parent_id], part.qty)
+    core.deny(order, refusal.rule, refusal.reason, verdicts)
+    return True
+
+
+def goes_on(state: State, part: Order) -> bool:
+    """Tell whether other parts have followed one that did not come about, or will: it is no word
+    on the whole.
+    """
+    parent = state.parents.get(part.request.parent_id)
+    if parent is None or not find(parent.start.algo)[1]:
+        return False
+    if not is_put_off(part) and part.status is not OrderStatus.NEVER_ARRIVED:
+        return False
+    if part.is_refused and not is_put_off(part):
+        return False
+    others = (each for each in state.children(parent) if each.role is OrderRole.ENTRY)
+    has_followed = any(each.heard_ts and each.status not in _NOTHING for each in others)
+    return has_followed or parent.wake_ts is not None
+
+
+_NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED})
 
 
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:

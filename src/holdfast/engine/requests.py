@@ -28,7 +28,7 @@ from .core import Core
 from .dust import closing_plans
 from .exits import closable
 from .order import Order, RequestState
-from .parents import Plan, exit_plan, rearm, start_parent
+from .parents import Plan, exit_plan, is_refused_at_once, rearm, start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
 from .request_checks import check_algo, check_amount, check_books, check_hears, check_request
 from .risk import first_refusal
@@ -44,14 +44,17 @@ REFUSALS_REMEMBERED_NS = 60 * NS_PER_S
 def on_place(core: Core, request: msg.PlaceRequest) -> None:
     """Take an order on by hand. A repeated `request_id` changes nothing.
 
+    One in parts whose first a rule refuses is refused as a whole: a person is told so.
+
     Raises:
         InputError: the request contradicts itself; nothing was recorded.
     """
     known = f"{request.strategy_id} {request.request_id}"
     if request.request_id and known in core.state.intents:
         return
-    plan = plan_of(core, request)
-    start_parent(core, plan, core.next_intent(), request.request_id)
+    plan, intent_id = plan_of(core, request), core.next_intent()
+    if not is_refused_at_once(core, plan, intent_id, request.request_id):
+        start_parent(core, plan, intent_id, request.request_id)
 
 
 def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
@@ -325,7 +328,7 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
     _check_started(core)
     core.move(TradingSessionStatus.PAUSED, request.reason)
     if core.settings.cancel_entries_on_pause:
-        core.cancel_entries(f"paused: {request.reason}")
+        core.cancel_entries(f"paused: {request.reason}", is_pause=True)
 
 
 def on_stop(core: Core, request: msg.StopSession) -> None:

@@ -213,6 +213,7 @@ class CancelRequested(Fact, frozen=True, kw_only=True):
 
     cl_ord_id: ClOrdId
     reason: str = ""
+    is_pause: bool = False  # for as long as the session is paused, not for good
 
 
 class CancelRejected(Fact, frozen=True, kw_only=True):

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..feeds import FeedSettings
+from ..model.config import TradingConfig
 from ..model.errors import ConfigError
 from ..model.values import MAIN, AccountId
 from ..owner_only import make_file, make_folder
 from ..ports import Venue
+from ..venues import PAPER
 
 FILE = "account"
 TEXT_MAX = 4_000
@@ -20,9 +22,20 @@ def account_text(venue: Venue, market: FeedSettings) -> str:
     """Say which account a session trades: the venue, and which of its two markets."""
     if venue.capabilities.is_simulated:
         return venue.name
-    if market.rest_url is not None:
-        return f"{venue.name} at an address of its own"
-    return f"{venue.name} {'testnet' if market.testnet else 'mainnet'}"
+    return _text(venue.name, market.rest_url, is_testnet=market.testnet)
+
+
+def configured_text(config: TradingConfig) -> str:
+    """Say the same of an account of which the settings alone are known."""
+    if config.dry_run or config.venue == PAPER:
+        return PAPER
+    return _text(config.venue, config.rest_url, is_testnet=config.testnet)
+
+
+def _text(name: str, rest_url: str | None, *, is_testnet: bool) -> str:
+    if rest_url is not None:
+        return f"{name} at an address of its own"
+    return f"{name} {'testnet' if is_testnet else 'mainnet'}"
 
 
 def check_recorded(
@@ -52,13 +65,33 @@ def claim_folder(folder: Path, accounts: Mapping[AccountId, str], *, has_records
         make_folder(folder)
         before = path.read_text() if path.exists() else ""
         known = _read(before) if has_records else {}
-        for name, account in accounts.items():
-            place = f"the folder {folder}"
-            _check(place, name, known.get(name, account), account, "name another with --data-dir")
+        _check_known(folder, known, accounts)
         if (text := _written({**known, **accounts})) != before:
             _replace(path, text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be used: {error}; name another --data-dir") from error
+
+
+def check_folder(folder: Path, accounts: Mapping[AccountId, str]) -> None:
+    """Keep a folder with records to the accounts that it is marked as, and change nothing.
+
+    Raises:
+        ConfigError: it is another's, or can't be read.
+    """
+    path = folder / FILE
+    try:
+        known = _read(path.read_text()) if path.exists() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be used: {error}; name another --data-dir") from error
+    _check_known(folder, known, accounts)
+
+
+def _check_known(
+    folder: Path, known: Mapping[AccountId, str], accounts: Mapping[AccountId, str]
+) -> None:
+    for name, account in accounts.items():
+        place = f"the folder {folder}"
+        _check(place, name, known.get(name, account), account, "name another with --data-dir")
 
 
 def _replace(path: Path, text: str) -> None:

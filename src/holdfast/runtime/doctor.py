@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 
+from ..journal import open_journal
 from ..model.config import LoadedConfig, TradingConfig
-from ..model.errors import TradingError
+from ..model.errors import ConfigError, TradingError
 from ..model.values import MAIN, AccountId
 from ..venues import EXAMINERS, PAPER, Area, Finding, Wiring
 from ..venues.findings import failed, ok, skipped, warned
+from .account_mark import check_folder, check_recorded, configured_text
+from .accounts import check_left_behind
 from .assembly import opener_of
 from .clock import WallClock
-from .machine import examine_machine
+from .machine import examine_machine, is_made
 from .proxies import WAY_OUT, unused_proxy
+from .recovery import StateRecoveryService
 
 
 async def examine(loaded: LoadedConfig) -> AsyncIterator[Finding]:
@@ -24,7 +28,7 @@ async def examine(loaded: LoadedConfig) -> AsyncIterator[Finding]:
         yield warned("settings", warning, "see holdfast config show", Area.SETTINGS)
     if not loaded.warnings:
         yield ok("settings", f"{len(loaded.sources)} given, and they hold together")
-    for finding in examine_machine(config):
+    for finding in (*examine_machine(config), *_records(config)):
         yield finding
     if told := unused_proxy(config):
         yield warned("proxy", told, WAY_OUT)
@@ -33,6 +37,34 @@ async def examine(loaded: LoadedConfig) -> AsyncIterator[Finding]:
     for name in config.account_names[1:]:
         async for finding in _account(config.of_account(name), name):
             yield msgspec.structs.replace(finding, check=f"{finding.check} ({name})")
+
+
+def _records(config: TradingConfig) -> Iterator[Finding]:
+    """Tell where a start would refuse the journal: its records are of other accounts."""
+    names = [name for name in config.account_names if _is_known(config.of_account(name))]
+    texts = {name: configured_text(config.of_account(name)) for name in names}
+    try:
+        if not is_made(config.database_url):
+            return
+        journal = open_journal(config.database_url, read_only=True)
+        try:
+            state = StateRecoveryService(journal).recover().engine.state
+        finally:
+            journal.close()
+        check_left_behind(state, config.account_names)
+        check_recorded(config.data_dir, state.markets, texts)
+        if state.session_id:
+            check_folder(config.data_dir, texts)
+    except ConfigError as error:
+        way_out = "name another place with --data-dir, or put back what the settings were"
+        yield failed("records", str(error), way_out, Area.SETTINGS)
+    except TradingError:
+        return  # the journal's own finding tells of it
+
+
+def _is_known(config: TradingConfig) -> bool:
+    """Tell whether what an account's venue calls itself is known without it."""
+    return config.dry_run or config.venue == PAPER or config.venue in EXAMINERS
 
 
 async def _account(config: TradingConfig, account: AccountId) -> AsyncIterator[Finding]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from ..engine.order import RequestState
+from ..engine.parents import goes_on
 from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import (
@@ -65,8 +66,9 @@ class Operations:
     async def place(self, request: msg.PlaceRequest) -> Order:
         """Take an order on and wait for the venue's first word.
 
-        An order in doubt is waited for too, a while: it comes back with `is_in_doubt` where
-        nobody knows yet whether it arrived.
+        A part that did not come about is returned as it is where others follow. An order in doubt
+        is waited for too, a while: it comes back with `is_in_doubt` where nobody knows yet
+        whether it arrived.
 
         Raises:
             InputError: the request contradicts itself.
@@ -85,6 +87,9 @@ class Operations:
         if not sent:
             raise TradingError(f"nothing came of {request.side.value} {request.symbol}")
         await self._answered(sent[0])
+        state = self._engine.state
+        if goes_on(state, state.orders[sent[0]]):
+            return order_view(state, state.orders[sent[0]])
         return self._accepted(sent[0])
 
     def _sent(self, facts: list[ev.Event]) -> list[ClOrdId]:

@@ -114,7 +114,8 @@ def stop_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
             held = cover(state, parent)
             if parent.start.stop_loss is None or parent.start.account != account or not held:
                 continue
-            covered = sum((_leaves(there, child, state) for child in parent.children), ZERO)
+            stops = (_covers(there, child, state, held) for child in parent.children)
+            covered = sum(stops, ZERO)
             if covered < held:
                 text = (
                     f"{plain(held)} {parent.start.symbol} of parent {parent.parent_id} are held, "
@@ -125,12 +126,17 @@ def stop_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
     return found
 
 
-def _leaves(there: Mapping[ClOrdId, ExecutionReport], child: ClOrdId, state: State) -> Decimal:
-    """Return what a child still covers at the venue: nothing where it is no stop, or not there."""
+def _covers(
+    there: Mapping[ClOrdId, ExecutionReport], child: ClOrdId, state: State, held: Decimal
+) -> Decimal:
+    """Return what a child still covers at the venue: nothing where it is no stop, or not there.
+
+    One that closes whatever is held names no quantity.
+    """
     order, report = state.orders.get(child), there.get(child)
     if report is None or order is None or order.role is not OrderRole.STOP_LOSS:
         return ZERO
-    return report.qty - report.cum_qty
+    return held if report.close_position else report.qty - report.cum_qty
 
 
 def _sight(kind: str, what: str, told: str) -> Sight:

@@ -137,7 +137,7 @@ class Strategy:
             price: above 0; a LIMIT needs one.
             stop_loss: a price; None takes the configured distance, 0 asks for none.
             take_profit: as `stop_loss`.
-            strength: above 0, up to 1; scales what the sizing rules give.
+            strength: above 0, up to 1; scales the quantity, or what the sizing rules give.
             algo: works the entry in parts: "twap:over=10m,slices=6" or "iceberg:show=0.5".
             signal_id: makes a repeated wish harmless: the same id is acted on once.
 

@@ -86,11 +86,15 @@ class Moment(NamedTuple):
 
     @property
     def refusal(self) -> str:
-        """Say which entry was taken back, or refused by the venue; "" where none was."""
+        """Say which entry was taken back, or refused by the venue; "" where none was.
+
+        What a pause has taken back goes out again when it is over.
+        """
         for child in self.entries:
             is_refused = child.is_refused and not is_put_off(child)
-            if child.status is OrderStatus.CANCELED or is_refused:
-                how = "taken back" if child.status is OrderStatus.CANCELED else "refused"
+            is_back = child.status is OrderStatus.CANCELED and not child.cancel_is_pause
+            if is_back or is_refused:
+                how = "taken back" if is_back else "refused"
                 why = f": {child.reason}" if child.reason else ""
                 return f"{child.cl_ord_id} was {how}{why}"
         return ""

@@ -1,0 +1,63 @@
+"""docs/library.md has every topic, error and public name, and its program runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import holdfast
+from holdfast.model.errors import TradingError
+from holdfast.runtime import handover, publishing
+
+PAGE = (Path(__file__).parents[2] / "docs/library.md").read_text()
+
+
+def rows(heading):
+    """Return what the first column of a part's table names."""
+    part = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = re.findall(r"^\| (`.+?`) \|", part, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(.+?)`", cell)}
+
+
+def test_each_topic_has_its_row():
+    views = {"order.changed", "position.changed", "portfolio.changed"}
+    updates = {"order_update", "position_update"}
+    told = {*publishing.TOPICS.values(), *handover.TOPICS.values(), *views, *updates}
+
+    assert rows("What it tells") == told
+
+
+def test_each_error_has_its_row():
+    names = {name for name in holdfast.__all__ if _is_error(getattr(holdfast, name))}
+
+    assert rows("What it raises") == names
+
+
+def test_each_public_name_is_on_the_page():
+    named = set(re.findall(r"\w+", PAGE))
+
+    assert {name for name in holdfast.__all__ if name not in named} == set()
+
+
+def _is_error(found):
+    return isinstance(found, type) and issubclass(found, TradingError)
+
+
+@pytest.mark.slow
+def test_the_program_runs(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "position_size" in done.stdout
+    for side in ("BUY", "SELL"):
+        fills = re.findall(rf"^{side} ([\d.]+) ", done.stdout, re.MULTILINE)
+        assert sum(map(Decimal, fills)) == Decimal("0.01"), done.stdout
