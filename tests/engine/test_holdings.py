@@ -8,8 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.model import messages as msg
-from holdfast.model.signal import SignalType
-from holdfast.model.values import MAIN, ZERO, OrderStatus, OrderType, Side, StrategyId
+from holdfast.model.values import (
+    MAIN,
+    ZERO,
+    OrderStatus,
+    OrderType,
+    Side,
+    SignalType,
+    StrategyId,
+)
 from tests.engine.rig import BTC, Rig
 
 KEY = (MAIN, BTC)
