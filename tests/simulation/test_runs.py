@@ -154,6 +154,10 @@ def test_a_missing_stop_that_was_told_is_told_though_what_is_held_changes():
     assert play(Spec(seed=18_045_423, storm_s=18)).violations == ()
 
 
+def test_a_stop_that_goes_while_nobody_can_look_is_told_of_by_books_unread():
+    assert play(Spec(seed=18_048_527, storm_s=18)).violations == ()
+
+
 def test_a_late_entry_takes_nothing_from_a_turn_that_came_behind_it():
     assert play(Spec(seed=18_026_291, storm_s=18)).violations == ()
 

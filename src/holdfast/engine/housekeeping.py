@@ -36,7 +36,7 @@ CANCEL_AGAIN_NS = 5 * NS_PER_S
 whatever is asked while it fails everything.
 """
 
-UNREAD_NS, UNREAD_AGAIN_NS = 60 * NS_PER_S, 600 * NS_PER_S
+UNREAD_NS, UNREAD_AGAIN_NS = 30 * NS_PER_S, 600 * NS_PER_S
 """How long books may be asked for in vain before a person is told, and when once more."""
 
 QUERIES_PER_TICK = 20
