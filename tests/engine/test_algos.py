@@ -271,6 +271,34 @@ def test_what_a_pause_has_taken_back_goes_out_again_behind_a_crash(rig):
     assert rig.qty() == 3
 
 
+def test_what_a_hand_takes_back_while_the_pause_is_doing_so_stays_so(rig):
+    iceberg(rig)
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.hear(msg.CancelRequest(cl_ord_id=first.cl_ord_id))
+    assert rig.canceled() == []  # it is on its way
+    rig.cancel(first.cl_ord_id)
+    rig.hear(msg.ResumeSession())
+    go(rig, 10)
+
+    assert sizes(rig) == [1]
+    assert not rig.qty()
+
+
+def test_what_a_hand_takes_back_behind_a_pauses_cancel_that_was_there_first_is_taken_back(rig):
+    iceberg(rig)
+    [first] = entries(rig)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.CancelRequest(cl_ord_id=first.cl_ord_id))
+    rig.refuse(first.cl_ord_id, msg.Request.CANCEL)
+    rig.hear(msg.ResumeSession())
+    go(rig, 2, fills=False)
+
+    assert rig.order(first.cl_ord_id).is_unwanted
+
+
 def test_what_somebody_takes_back_behind_a_pause_that_could_not_stays_so(rig):
     iceberg(rig)
     [first] = entries(rig)

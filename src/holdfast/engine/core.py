@@ -283,16 +283,24 @@ class Core:
     def cancel(self, order: Order, reason: str, *, is_pause: bool = False) -> None:
         """Ask for an order back, unless that has been asked already.
 
+        What a pause has asked for is on record once more where it is to be for good.
+
         Args:
             is_pause: what it is a part of goes on when the session does.
         """
-        if not order.is_open or order.ending or order.cancel is not RequestState.NONE:
+        is_asked = order.cancel is not RequestState.NONE
+        is_for_good = order.cancel_is_pause and not is_pause
+        if is_asked and not (order.cancel is RequestState.PENDING and is_for_good):
+            return
+        if not order.is_open or order.ending:
             return
         self.emit(
             ev.CancelRequested(
                 ts=self.now, cl_ord_id=order.cl_ord_id, reason=reason, is_pause=is_pause
             )
         )
+        if is_asked:
+            return
         self.send(
             cmd.CancelOrder(
                 account=order.request.account,

@@ -276,8 +276,9 @@ class Order(msgspec.Struct):
     def _apply_request(self, fact: ev.OrderFact) -> None:
         match fact:
             case ev.CancelRequested():
+                was_early = self.cancel is RequestState.PENDING and self.cancel_is_early
                 self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
-                self.cancel_is_early = self.status is OrderStatus.PENDING_NEW
+                self.cancel_is_early = was_early or self.status is OrderStatus.PENDING_NEW
                 self.cancel_is_pause = fact.is_pause
             case ev.CancelRejected():
                 self._refuse_cancel(fact)
