@@ -33,6 +33,7 @@ from .account_settings import AccountSettings
 from .answers import failure
 from .asking import Asker
 from .background import Background
+from .bans import Bans
 from .bookkeeping import LOOK_BACK_NS, Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
@@ -182,6 +183,7 @@ class BinanceFuturesVenue:
             budget=self._budget,
         )
         asker.offset = ClockOffset(settings.clock_skew_ns)
+        asker.on_ban = Bans(account, lambda: self._hear).heard
         start = self._background.start
         doors = Doors(
             self._road,
@@ -203,8 +205,7 @@ class BinanceFuturesVenue:
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
         settings = self._settings
-        where = settings.endpoints.permissions_url
-        if not where:
+        if not (where := settings.endpoints.permissions_url):
             _log.info("what the key may do is not checked: this host can't be asked")
             return
         asker = Asker(RestClient(wire, where, self._credentials), self._clock, self._random)
@@ -253,6 +254,7 @@ class BinanceFuturesVenue:
             offset,
             self._random,
             admit=lambda: self._asker.admit(CONNECTING, Urgency.TRADE),
+            banned_for=self._asker.banned_for,
         )
         if self._credentials.signer.can_log_on:
             orders.log_on = lambda: self._background.start(orders.authenticate())
