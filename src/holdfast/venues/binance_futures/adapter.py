@@ -1,7 +1,6 @@
 """Binance USD-M Futures behind the Venue port.
 
-Rule 1: orders take the WebSocket API while it is up, and REST else; one request, one road.
-Rule 2: a lost stream is told, and told again when it is back: what was missed is fetched.
+Rule: a lost stream is told, and told again when it is back: what was missed is fetched.
 """
 
 from __future__ import annotations
@@ -48,7 +47,8 @@ from .order_desk import Doors, OrderDesk
 from .orders_ws import OrdersSocket
 from .outcomes import Outcome, Then
 from .permissions import check_permissions
-from .rest import RestClient, Road
+from .rest import RestClient
+from .roads import Roads
 from .settings import BinanceSettings
 from .sign import Credentials
 from .snapshot import Books
@@ -185,8 +185,10 @@ class BinanceFuturesVenue:
         asker.offset = ClockOffset(settings.clock_skew_ns)
         asker.on_ban = Bans(account, lambda: self._hear).heard
         start = self._background.start
+        roads = Roads(self._rest, lambda: self._orders)
         doors = Doors(
-            self._road,
+            roads.of_order,
+            roads.of_question,
             self._background.is_open,
             start,
             self._tell,
@@ -316,12 +318,6 @@ class BinanceFuturesVenue:
     def order_room_at(self, now: int) -> int:
         """Return when a new order may leave; see `Limited`."""
         return self._asker.budget.when(ORDER_COST, Urgency.TRADE, now)
-
-    def _road(self, call: codec.Call) -> Road:
-        orders = self._orders
-        if orders is not None and orders.is_up and call.route.ws_method:
-            return orders
-        return self._rest
 
     def _acknowledged(self, since: float) -> None:
         if self._channel is not None:
