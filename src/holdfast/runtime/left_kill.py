@@ -129,18 +129,19 @@ def record_left(config: TradingConfig) -> None:
     Raises:
         TradingError: the journal can't be had, or not be written.
     """
-    for left in _left(config.data_dir, journal_of(config)):
+    found = _left(config.data_dir, journal_of(config))
+    for left in found:
         if not is_made(config.database_url):  # it was lost: which ids it gave nobody knows
             own_journal(config, epoch_at(time.time_ns())).close()
         record_latch(config, _message(left.text))
         _forget(left)
-    _tell_others(config.data_dir)
+    _tell_others(config.data_dir, {left.path for left in found})
 
 
-def _tell_others(folder: Path) -> None:
-    """Say what stays where all that is ours was obeyed."""
+def _tell_others(folder: Path, ours: set[Path]) -> None:
+    """Say what stays there, for it is not ours."""
     with contextlib.suppress(OSError):
-        for path in sorted(folder.glob(f"{Path(FILE_NAME).stem}*.json")):
+        for path in sorted({*folder.glob(f"{Path(FILE_NAME).stem}*.json")} - ours):
             _log.warning("%s is for another journal: its own next start obeys it", path)
 
 
