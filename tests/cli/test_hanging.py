@@ -36,10 +36,10 @@ def answers(data):
 
 
 @contextmanager
-def standing(tmp_path):
+def standing(tmp_path, *words):
     """Yield a data folder whose session was stopped by a signal, and how to let it go on."""
     data = tmp_path / "data"
-    process = start(tmp_path, "run", "--data-dir", data, "--no-report")
+    process = start(tmp_path, "run", "--data-dir", data, "--no-report", *words)
     try:
         until(lambda: (data / FILE_NAME).exists() and read_endpoint(data).is_running)
         until(lambda: answers(data))  # its loop has turned

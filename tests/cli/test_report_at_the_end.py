@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli import driving, ending
+from holdfast.journal import open_journal
 from holdfast.model.errors import InputError
 from holdfast.runtime.control_file import FILE_NAME, read_endpoint
 from holdfast.runtime.report import write_report
@@ -89,6 +90,25 @@ def test_a_long_report_is_announced(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(ending, "FACTS_MANY", 10)
 
     assert "facts: Ctrl-C leaves it out" in ended(capsys, tmp_path)[2]
+
+
+def test_a_report_reads_the_facts_of_its_own_session_alone(tmp_path, capsys, monkeypatch):
+    """A journal grows for months; a session's figures need not be folded from all of it."""
+    read: list[int] = []
+
+    def written(path, facts, **names):
+        kept = list(facts)
+        read.append(len(kept))
+        return write_report(path, kept, **names)
+
+    monkeypatch.setattr(ending, "write_report", written)
+    first = ended(capsys, tmp_path)[1]
+    second = ended(capsys, tmp_path)[1]
+
+    assert None not in {first["report"], second["report"]}
+    journal = open_journal(tmp_path / "data" / "holdfast.db", read_only=True)
+    assert sum(read) == journal.sequence
+    journal.close()
 
 
 def test_a_short_one_is_not(tmp_path, capsys):

@@ -14,7 +14,10 @@ from holdfast.model.values import (
     OrderStatus,
     OrderType,
     SessionId,
+    Side,
     SignalType,
+    StrategyId,
+    plain,
 )
 from tests.engine.rig import BTC, Rig, contract
 from tests.engine.test_algos import TWAP, entries, fill_all, go, iceberg, shorts, sizes
@@ -264,3 +267,63 @@ def test_what_a_slice_of_a_lost_journal_is_said_to_have_filled_is_not_sent_again
     go(again, 20, fills=False)
 
     assert sum(o.cum_qty + o.leaves_qty for o in entries(again)) == 6
+
+
+OFFER = {
+    "strategy_id": StrategyId("t"),
+    "order_type": OrderType.LIMIT,
+    "price": Decimal(101),  # above what may rest of ours
+}
+
+
+def sell_one(rig, end):
+    end(rig)
+    [order] = rig.submitted()
+    rig.accept(order.cl_ord_id)
+    rig.trade(order.cl_ord_id, order.qty)
+
+
+@pytest.mark.parametrize("algo", ["twap", "iceberg"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda rig: rig.signal(SignalType.SELL, quantity=Decimal(1), **OFFER),
+        lambda rig: rig.place(Side.SELL, "1", order_type=OrderType.LIMIT, price="101"),
+        lambda rig: rig.place(Side.SELL, "1", reduce_only=True),
+    ],
+    ids=["another strategy's entry", "an entry by hand", "an exit by hand"],
+)
+def test_one_that_others_end_by_closing_what_it_opened_says_so(rig, algo, end):
+    if algo == "twap":
+        rig.signal(quantity=Decimal(6), algo=TWAP)
+        fill_all(rig)
+    else:
+        iceberg(rig, "6")
+        fill_all(rig)  # and the next part rests
+    sell_one(rig, end)
+    go(rig, 90)
+
+    filled = plain(sum(o.cum_qty for o in entries(rig) if o.side is Side.BUY))
+    assert shorts(rig) == [
+        f"BTCUSDT: {algo} 1 of s ended with {filled} of 6 filled: others have closed 1 of that"
+    ]
+
+
+def test_one_whose_own_strategy_closes_what_it_opened_needs_nobody_told(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    sell_one(rig, lambda rig: rig.signal(SignalType.CLOSE))
+    go(rig, 90)
+
+    assert shorts(rig) == []
+
+
+def test_one_that_is_done_is_not_short_by_what_others_close_then(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    go(rig, 50)
+    assert rig.qty() == 6
+    sell_one(rig, lambda rig: rig.place(Side.SELL, "1"))
+    go(rig, 90)
+
+    assert shorts(rig) == []

@@ -49,6 +49,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         "first_looks",  # what the first look of books that are begun has shown: begun anew
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
         "unread_since",  # since when books are asked for in vain: a restart counts anew
+        "banned_until",  # who bans our address until when: told anew at each start
         "unlisted_ts",  # what is off the venue's list: told anew at each start
         "told",  # what people were told of that comes again and again: told anew at each start
         "told_halts",  # which status of a contract that does not trade: told anew at each start

@@ -11,7 +11,7 @@ from holdfast.model.values import IntentId, OrderStatus, SessionId, Side, Signal
 from holdfast.runtime.report import text_report, write_report
 from holdfast.runtime.report_charts import CANDLES_MAX
 from holdfast.runtime.report_rows import ROWS_MAX, collect
-from holdfast.stats import SessionStats, fold_session
+from holdfast.stats import SessionFold, SessionStats, fold_session
 from tests.stats.ledger import BTC, ETH, SMA, D, Ledger
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -317,3 +317,23 @@ def test_a_denial_is_shown_with_its_last_reason():
     text = text_report(fold_session(session(reason="notional 11 > 10").facts))
 
     assert "max_notional               1  notional 11 > 10" in text
+
+
+def test_a_report_of_a_sessions_own_facts_is_that_of_the_whole_journal(tmp_path):
+    """What the session before has left open is closed in it."""
+    ledger = session()
+    begun = len(ledger.facts)
+    ledger.epoch("session-8")
+    ledger.fill(Side.SELL, "1", "140", cl_ord_id=ledger.submit(Side.SELL, "1").cl_ord_id)
+    ledger.equity("10050")
+    before = SessionFold(SessionId("session-8"))
+    for fact in ledger.facts[:begun]:
+        before.apply(fact)
+
+    wanted = {"session_id": SessionId("session-8")}
+    whole, figures = written(tmp_path, ledger.facts, **wanted)
+    own, same = written(tmp_path, ledger.facts[begun:], before=before.rest(), **wanted)
+
+    assert own.text == whole.text
+    assert same == figures
+    assert figures.total_trades == 1

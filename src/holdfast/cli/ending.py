@@ -15,6 +15,7 @@ from ..model.values import MAIN, NS_PER_S, SessionId, Symbol, TradingSessionStat
 from ..owner_only import make_file, make_folder
 from ..runtime.books import BooksReport
 from ..runtime.control_wire import builtins
+from ..runtime.figures import Before
 from ..runtime.report import text_report, write_report
 from ..runtime.service import LiveTradingService
 from ..stats import SessionStats
@@ -170,15 +171,17 @@ def _write(
         if is_ours:
             make_folder(path.parent)
             make_file(path)
+        before = service.live.figures.before if service.live.figures else Before()
         journal = open_journal(service.config.database_url, read_only=True)
         try:
-            if journal.sequence >= FACTS_MANY:
-                warn(f"writing the report of {journal.sequence:,} facts: Ctrl-C leaves it out")
+            if (count := journal.sequence - before.sequence) >= FACTS_MANY:
+                warn(f"writing the report of {count:,} facts: Ctrl-C leaves it out")
             write_report(
                 path,
-                journal.replay(),
+                journal.replay(before.sequence),
                 bars=_bars(service, figures),
                 session_id=SessionId(str(service.session().id)),
+                before=before.fold,
             )
         finally:
             journal.close()

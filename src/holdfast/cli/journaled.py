@@ -14,7 +14,7 @@ from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning, nothing_runs
 from ..runtime.control_wire import builtins
 from ..runtime.figures import Figures
-from ..runtime.left_kill import FILE_NAME, kill_left_in
+from ..runtime.left_kill import kill_left_for
 from ..runtime.machine import is_made
 from ..runtime.recovery import Recovered, StateRecoveryService
 from ..runtime.views import metrics_view, order_view, position_view, when
@@ -89,8 +89,9 @@ def status(config: TradingConfig) -> dict[str, Any]:
 
 def _kill_switch(config: TradingConfig, state: State) -> dict[str, Any]:
     """Tell what the next start goes by: what was left for it, else what is on record."""
-    if left := kill_left_in(config.data_dir):
-        reason = f"{left.reason} (left in {FILE_NAME}: the next start obeys it)"
+    if found := kill_left_for(config):
+        left, file = found
+        reason = f"{left.reason} (left in {file}: the next start obeys it)"
         return {"is_killed": True, "kill_reason": reason}
     return {"is_killed": state.is_killed, "kill_reason": state.kill_reason}
 

@@ -82,7 +82,8 @@ def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> T
             "machine"
         )
     try:
-        path = leave_kill(place.folder(), reason, flatten=flatten)
+        journal = _journal(place, error)
+        path = leave_kill(place.folder(), reason, flatten=flatten, journal=journal)
     except ConfigError as unwritten:
         return ConfigError(
             f"NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD: {error}. It can't be left for that "
@@ -92,9 +93,22 @@ def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> T
     done = "NOBODY KNOWS WHETHER IT WAS OBEYED" if was_asked else "NOTHING WAS CANCELLED YET"
     return OutcomeUnknownError(
         f"{done}: {error}. The kill is on record in {path.absolute()}: a process of holdfast run "
-        "obeys it as soon as it goes on, and the next start with this data folder does so if it "
-        "does not: one elsewhere, as on another machine, knows nothing of it"
+        "obeys it as soon as it goes on, and the next start with this data folder and its journal "
+        "does so if it does not: one elsewhere, as on another machine, knows nothing of it"
     )
+
+
+def _journal(place: Place, error: TradingError) -> str:
+    """Return whose session is meant: that which owns the journal, or which is there; "" for any."""
+    from ..runtime.control_file import read_endpoint
+    from ..runtime.left_kill import journal_of
+
+    if isinstance(error, JournalLocked):
+        return journal_of(place.config())
+    try:
+        return read_endpoint(place.folder()).journal
+    except TradingError:  # it has ended meanwhile
+        return ""
 
 
 def _is_heard(place: Place) -> bool:

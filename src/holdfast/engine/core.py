@@ -57,7 +57,8 @@ class Core:
     compared (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
     first heard to be off the venue's list (`unlisted_ts`), since when an account's books are asked
-    for in vain (`unread_since`), what people were told of that comes again and again (`told`: the
+    for in vain (`unread_since`), until when a venue has banned our address, by the account that
+    heard of it (`banned_until`), what people were told of that comes again and again (`told`: the
     alarm and whose, with its time), which status of a contract that does not trade (`told_halts`)
     and which exits by hand that outlive their position (`told_left`) they were told of, and when
     what is hard to close was last tried (`tried_ts`).
@@ -66,6 +67,7 @@ class Core:
     __slots__ = (
         "_samples",
         "asked_after",
+        "banned_until",
         "commands",
         "exposure",
         "facts",
@@ -104,6 +106,7 @@ class Core:
         self.unbooked_looks: Counter[AccountId] = Counter()
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
+        self.banned_until: dict[AccountId, int] = {}
         self.unread_since: dict[AccountId, int] = {}
         self.unlisted_ts: dict[Key, int] = {}
         self.told: dict[tuple[str, AccountId, str], int] = {}

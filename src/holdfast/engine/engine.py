@@ -21,6 +21,7 @@ from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
 from ..model.values import ENTRY, NS_PER_S, ClOrdId, Key, TradingSessionStatus, Verdict
 from . import (
+    bans,
     beginning,
     comparing,
     contracts,
@@ -365,6 +366,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]
     msg.VenueLink: _link,
     msg.MarketLink: _market_link,
     msg.VenueFailure: _failure,
+    msg.AddressBanned: bans.on_banned,
     msg.Tick: _tick,
     msg.AuditDue: _audit,
     msg.TimerFired: _timer,

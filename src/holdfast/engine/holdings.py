@@ -33,7 +33,7 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         nobodys = max(abs(before) - sum((p.open_qty for p in holders), ZERO), ZERO)
         near, far = _by_nearness(holders, fill, order)
         closed = _close_holdings(near, closed, fill.venue_ts)
-        _close_holdings(far, max(closed - nobodys, ZERO), fill.venue_ts)
+        _close_holdings(far, max(closed - nobodys, ZERO), fill.venue_ts, are_others=True)
     if order is None:
         return
     parent = state.parents.get(order.request.parent_id)
@@ -115,12 +115,15 @@ def _by_nearness(
     return near, [p for p in holders if p not in near]
 
 
-def _close_holdings(holders: list[Parent], closed: Decimal, ts: int | None = None) -> Decimal:
+def _close_holdings(
+    holders: list[Parent], closed: Decimal, ts: int | None = None, *, are_others: bool = False
+) -> Decimal:
     """Take a quantity from holdings, the first one first; return what they do not have.
 
     Args:
         ts: the venue's, of the fill that closes: an entry that came later stands in for what was
             there then.
+        are_others: what closes is neither theirs nor their strategies'.
     """
     for parent in holders:
         part = min(closed, parent.open_qty)
@@ -128,6 +131,8 @@ def _close_holdings(holders: list[Parent], closed: Decimal, ts: int | None = Non
         closed -= part
         if ts is not None and parent.entered_ts > ts:
             parent.turned_qty += part
+        elif are_others:
+            parent.taken_qty += part
     return closed
 
 
@@ -137,4 +142,5 @@ def trim(state: State, key: Key) -> None:
     for side in Side:
         holders = _holders(state, key, side)
         most = max(qty * side.sign, ZERO)
-        _close_holdings(holders, max(sum((p.open_qty for p in holders), ZERO) - most, ZERO))
+        gone = max(sum((p.open_qty for p in holders), ZERO) - most, ZERO)
+        _close_holdings(holders, gone, are_others=True)

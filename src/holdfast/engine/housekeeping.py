@@ -17,6 +17,7 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from .asking import ANSWER_PATIENCE_NS, is_due
+from .bans import tell_ends
 from .breaker import Breaker, BreakerState
 from .contracts import closable_keys, is_stuck, tell_endings
 from .core import Core
@@ -58,6 +59,7 @@ def on_tick(core: Core) -> None:
             _avoid_liquidation(core, account)
     _let_breakers_recover(core)
     tell_endings(core)
+    tell_ends(core)
     if state.is_flattening:
         flatten(core)
     if _wants_no_entries(core):

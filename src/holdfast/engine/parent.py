@@ -17,8 +17,9 @@ class Parent(msgspec.Struct):
     its stop must cover. `attempts` counts children sent and children denied; `stop_failures`
     the protective orders that the venue refused in a row. `turned_qty` is what its entries closed
     by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
-    them filled at the venue: what was closed there before that may be told later. `is_called_off`
-    says that what ends trading has ended its work, or kept it from beginning.
+    them filled at the venue: what was closed there before that may be told later. `taken_qty` is
+    what others than its strategy have closed of the rest. `is_called_off` says that what ends
+    trading has ended its work, or kept it from beginning.
     """
 
     start: ParentStarted
@@ -27,6 +28,7 @@ class Parent(msgspec.Struct):
     open_qty: Decimal = ZERO
     opened_ts: int = 0  # of the last fill that it must protect
     turned_qty: Decimal = ZERO
+    taken_qty: Decimal = ZERO
     entered_ts: int = 0
     attempts: int = 0
     wake_ts: int | None = None

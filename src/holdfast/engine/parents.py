@@ -31,20 +31,22 @@ from .core import Core
 from .order import Order
 from .parent import Parent
 from .risk import first_refusal
-from .sizing import misplaced_exit
+from .sizing import misplaced_exit, worst_price
 from .state import State
 
 
 class Plan(msgspec.Struct, frozen=True):
     """A parent that could be started: its pattern, its size and its exits.
 
-    The pattern's ids are empty; its quantity is the whole one.
+    The pattern's ids are empty; its quantity is the whole one. With `is_at_market` its limit is
+    the first part's alone.
     """
 
     pattern: NewOrder
     algo: str
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    is_at_market: bool = False
 
     @property
     def legs(self) -> int:
@@ -78,6 +80,7 @@ def _begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> Pare
             stop_loss=plan.stop_loss,
             take_profit=plan.take_profit,
             request_id=request_id,
+            is_at_market=plan.is_at_market,
         )
     )
     return parent_id
@@ -209,10 +212,18 @@ def _send(core: Core, parent: Parent, action: SendChild) -> None:
     elif parent.attempts and _is_being_closed(core, parent):
         return  # what has closed a part ends it: it is asked again at its next time
     elif (part := _on_the_lot(core, parent, action.qty)) > ZERO:
-        core.submit(_child(core, parent, part))
+        _send_part(core, parent, part)
     elif action.or_end:
         too_small = f"a part of {plain(action.qty)} is less than the venue takes by now"
         _act(core, parent, End(too_small))
+
+
+def _send_part(core: Core, parent: Parent, qty: Decimal) -> None:
+    start, order = parent.start, _child(core, parent, qty)
+    if start.is_at_market and core.market.price(start.symbol) is None:
+        core.deny(order, "stale_data", f"no price of {start.symbol} yet")
+    else:
+        core.submit(order)
 
 
 def _is_being_closed(core: Core, parent: Parent) -> bool:
@@ -234,7 +245,7 @@ def _is_being_closed(core: Core, parent: Parent) -> bool:
 def _misplaced(core: Core, parent: Parent) -> str | None:
     """Say what is wrong with a later part's stop or target, by where the market is now."""
     start, market = parent.start, core.market.price(parent.start.symbol)
-    entry = start.order.price or market
+    entry = market if start.is_at_market else start.order.price or market
     if entry is None:
         return None
     return misplaced_exit(start.side, entry, start.stop_loss, start.take_profit, market)
@@ -278,9 +289,19 @@ def _child(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
         pattern,
         cl_ord_id=core.next_cl_ord_id(parent_id, pattern.role, pattern.strategy_id),
         qty=qty,
+        price=_limit(core, parent),
         parent_id=parent_id,
         intent_id=start.intent_id,
     )
+
+
+def _limit(core: Core, parent: Parent) -> Decimal | None:
+    """Return the limit of a part that would go out now; the first one's where no price is known."""
+    start, price = parent.start, core.market.price(parent.start.symbol)
+    instrument = core.state.instruments.get(parent.key)
+    if not start.is_at_market or price is None or instrument is None:
+        return start.order.price
+    return worst_price(start.side, price, instrument, core.settings)
 
 
 def wake(core: Core, parent_id: ParentId) -> None:

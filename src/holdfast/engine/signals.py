@@ -44,6 +44,7 @@ from .sizing import (
     size_of_equity,
     stop_price,
     target_price,
+    worst_price,
 )
 from .state import State
 
@@ -238,7 +239,8 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     if signal.algo and (wrong := unfit(signal.algo, order, instrument, dearest)):
         return Denial("algo", wrong)
     algo = signal.algo or ("bracket" if stop or target else "direct")
-    return Plan(order, algo, stop, target)
+    is_at_market = signal.order_type is MARKET and signal.price is None
+    return Plan(order, algo, stop, target, is_at_market=is_at_market and terms.price is not None)
 
 
 def _entry(signal: SignalGenerated, side: Side, qty: Decimal, terms: Terms) -> NewOrder:
@@ -277,8 +279,8 @@ def _terms(
     if kind is MARKET and core.settings.use_market_orders:
         return Terms(MARKET, None, signal.time_in_force)
     if kind is MARKET:
-        worst = price * (1 + side.sign * core.settings.slippage_tolerance)
-        return Terms(LIMIT, instrument.round_price(worst, side), TimeInForce.IOC)
+        worst = worst_price(side, price, instrument, core.settings)
+        return Terms(LIMIT, worst, TimeInForce.IOC)
     if kind is not LIMIT:
         return Denial("signal", f"a signal's order is MARKET or LIMIT, was {kind.value}")
     if signal.price is None:

@@ -33,6 +33,11 @@ def market_parts(qty: Decimal, instrument: Instrument | None) -> list[Decimal]:
     return parts
 
 
+def worst_price(side: Side, price: Decimal, instrument: Instrument, s: EngineSettings) -> Decimal:
+    """Return the limit of what is to trade at the market, at a price or the tolerance off it."""
+    return instrument.round_price(price * (1 + side.sign * s.slippage_tolerance), side)
+
+
 def stop_price(
     side: Side, entry: Decimal, asked: Decimal | None, instrument: Instrument, s: EngineSettings
 ) -> Decimal | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from ..model.errors import ConfigError
 
@@ -39,3 +40,20 @@ def sqlite_path(where: str | Path) -> Path:
         except RuntimeError:
             raise ConfigError(f"journal {named}: nobody's home is known by that name") from None
     return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 - no raise
+
+
+_HERE = {"", "localhost", "127.0.0.1", "::1"}
+_USUAL_PORT, _USUAL_JOURNAL = 5432, "holdfast"
+
+
+def server_place(url: str) -> str:
+    """Name a journal on a server, whoever asks for it; "" where the URL is none."""
+    try:
+        parts = urlsplit(url)
+        asked, port = parse_qs(parts.query), parts.port
+    except ValueError:
+        return ""
+    host = parts.hostname or asked.get("host", [""])[0]
+    where = "localhost" if host in _HERE else host
+    journal = asked.get("journal", [_USUAL_JOURNAL])[0]
+    return f"{scheme_of(url)}://{where}:{port or _USUAL_PORT}{parts.path}?journal={journal}"

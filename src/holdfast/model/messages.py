@@ -177,6 +177,14 @@ class VenueFailure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str = ""
 
 
+class AddressBanned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue takes no request of this address before `until_ts`; none is sent before either."""
+
+    account: AccountId = MAIN
+    until_ts: int
+    text: str
+
+
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Time has passed. Sent about every second: doubts are asked after, alarms fall due."""
 
@@ -371,6 +379,7 @@ VenueMessage = (
     | MarginCalled
     | VenueLink
     | VenueFailure
+    | AddressBanned
 )
 Message = (
     MarketData

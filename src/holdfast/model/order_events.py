@@ -42,7 +42,11 @@ class SignalDenied(Fact, frozen=True, kw_only=True):
 
 
 class ParentStarted(Fact, frozen=True, kw_only=True):
-    """A quantity was taken on; its children follow."""
+    """A quantity was taken on; its children follow.
+
+    `is_at_market` says that the limit of each is the market's price at its moment, and the
+    tolerance.
+    """
 
     parent_id: ParentId
     intent_id: IntentId
@@ -56,6 +60,7 @@ class ParentStarted(Fact, frozen=True, kw_only=True):
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
     request_id: str = ""
+    is_at_market: bool = False
 
 
 class WakeScheduled(Fact, frozen=True, kw_only=True):

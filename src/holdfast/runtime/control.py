@@ -26,7 +26,7 @@ from ..model.errors import ConfigError, TradingError
 from .control_file import Endpoint, NoSessionRunning, remove_endpoint, write_endpoint
 from .control_routes import LEFT_KILL, ROUTES, SERVICE
 from .control_wire import document
-from .left_kill import Heeding, record_left
+from .left_kill import Heeding, journal_of, record_left
 from .service import LiveTradingService
 
 HOST = "127.0.0.1"
@@ -130,6 +130,7 @@ class ControlServer:
             pid=os.getpid(),
             session=session_id,
             is_running=is_running,
+            journal=journal_of(self._service.config),
         )
         write_endpoint(self._data_dir, endpoint)
 

@@ -33,13 +33,17 @@ class AnswerLost(OutcomeUnknownError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a session is reached, and whether it had come to run. `repr` hides the token."""
+    """Where a session is reached, and whether it had come to run. `repr` hides the token.
+
+    `journal` is the name of its journal; "" where the process does not say.
+    """
 
     url: str
     token: str
     pid: int
     session: str
     is_running: bool = False
+    journal: str = ""
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url!r}, pid={self.pid}, session={self.session!r})"
@@ -172,6 +176,7 @@ def _parse(path: Path, text: bytes) -> Endpoint:
             pid=int(found["pid"]),
             session=str(found["session"]),
             is_running=bool(found.get("is_running")),
+            journal=str(found.get("journal", "")),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} does not say where a session is; remove it") from error

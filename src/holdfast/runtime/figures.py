@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..model.errors import InputError
 from ..model.events import Event
@@ -15,6 +16,13 @@ UNFOLDED_MAX = 2_000
 """How many facts may wait before they are folded whether asked for or not."""
 
 
+class Before(NamedTuple):
+    """The fold of all that stands before a session's first fact, at rest; of nothing by default."""
+
+    sequence: int = 0
+    fold: bytes = b""
+
+
 class Figures:
     """Keeps facts aside as they come and folds them when somebody asks."""
 
@@ -23,6 +31,8 @@ class Figures:
         self._fold = SessionFold(session_id)
         self._waiting: list[Event] = []
         self._sequence = 0  # of the last fact that is folded or waits
+        self.before = Before()
+        """What the session began behind, where it did so in this process."""
 
     def recall(self, journal: Journal, recovered: Recovered, *, is_resumed: bool) -> None:
         """Fold what is on record, before anything is heard; from the snapshot, if it helps.
@@ -41,6 +51,8 @@ class Figures:
         for fact in journal.replay(self._sequence) if tail is None else tail:
             self._fold.apply(fact)
             self._sequence += 1
+        if not is_resumed:
+            self.before = Before(self._sequence, self._fold.rest())
 
     def hear(self, facts: Sequence[Event]) -> None:
         """Take facts in."""

@@ -25,6 +25,7 @@ def write_report(  # noqa: PLR0913 - what a page says beside the figures
     *,
     bars: Mapping[Symbol, Sequence[Bar]] | None = None,
     session_id: SessionId | None = None,
+    before: bytes = b"",
     title: str = "Trading session",
     lines: Sequence[str] = (),
 ) -> SessionStats:
@@ -32,6 +33,7 @@ def write_report(  # noqa: PLR0913 - what a page says beside the figures
 
     Args:
         bars: what the price charts draw; without them they draw the prices of fills.
+        before: see `collect`.
         lines: said under the title, behind the session's own.
 
     Raises:
@@ -40,7 +42,7 @@ def write_report(  # noqa: PLR0913 - what a page says beside the figures
     # Plotly takes half a second to import, and nothing else needs it.
     from .report_charts import equity_chart, plotly_script, price_chart  # noqa: PLC0415
 
-    fold, rows = collect(facts, session_id)
+    fold, rows = collect(facts, session_id, before)
     if session_id is not None and not fold.was_seen:
         raise InputError(f"no session {session_id!r} in the journal")
     stats = fold.stats()

@@ -187,9 +187,17 @@ def _bound(rows: dict[K, V]) -> None:
         del rows[next(iter(rows))]
 
 
-def collect(facts: Iterable[Event], session_id: SessionId | None) -> tuple[SessionFold, Rows]:
-    """Fold the facts of a session (None: the last one) into its figures and its tables."""
+def collect(
+    facts: Iterable[Event], session_id: SessionId | None, before: bytes = b""
+) -> tuple[SessionFold, Rows]:
+    """Fold the facts of a session (None: the last one) into its figures and its tables.
+
+    Args:
+        before: the fold at rest of what stands before the facts, none of which is the session's.
+    """
     fold, rows = SessionFold(session_id), Rows()
+    if before and session_id is not None:
+        fold = SessionFold.wake(before, session_id, is_new=True)
     counted = fold.session_id
     for fact in facts:
         trip = fold.apply(fact)

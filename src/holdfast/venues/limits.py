@@ -77,13 +77,14 @@ class Window:
         "_spent",
         "_used",
         "amount",
+        "banned_until",
         "blocked_until",
         "limit",
     )
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self.blocked_until = 0
+        self.blocked_until = self.banned_until = 0
         self._spent: deque[tuple[int, int]] = deque()  # when, how much
         self._used = 0
         self._heard, self._heard_until = 0, 0
@@ -246,7 +247,15 @@ class Budget:
         until = refused_until(status, now, retry_after_s=retry_after_s, text=text, late_ns=late_ns)
         if self._windows[0] not in _REFUSED:
             _REFUSED.append(self._windows[0])
-        return self._windows[0].block(until)
+        ends = self._windows[0].block(until)
+        if status == HTTP_BANNED:
+            self._windows[0].banned_until = ends
+        return ends
+
+    @property
+    def banned_until(self) -> int:
+        """Return when the last ban of the address ends (ns), or has ended; 0 where none was."""
+        return self._windows[0].banned_until
 
     def hear_full(
         self,

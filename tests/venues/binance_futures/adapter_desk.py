@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -105,6 +106,7 @@ class Desk:
         self.tasks = set()
         doors = Doors(
             lambda call: rest,
+            lambda call: itertools.repeat(rest),
             lambda: True,
             self._start,
             self.heard.append,

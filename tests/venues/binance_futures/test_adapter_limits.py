@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from decimal import Decimal
 
 import msgspec
@@ -12,7 +13,7 @@ from holdfast.exchange_server.settings import LimitSettings
 from holdfast.feeds import FeedSettings, open_feed
 from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.commands import Resync
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import AddressBanned, ExecType
 from holdfast.model.values import (
     MAIN,
     NS_PER_S,
@@ -24,6 +25,7 @@ from holdfast.model.values import (
 )
 from holdfast.venues.binance_futures import codec, counters, orders_ws
 from holdfast.venues.binance_futures.counters import LIMITS, shared_budget
+from holdfast.venues.binance_futures.handshakes import Banned
 from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
@@ -31,6 +33,7 @@ from tests.venues.binance_futures.adapter_desk import (
     market_order,
     no_jitter,
     order,
+    query,
     submit,
 )
 from tests.venues.binance_futures.adapter_exchange import joined, town
@@ -120,6 +123,64 @@ async def test_ban_holds_every_road_back_until_the_second_it_ends(over_ws):
 
         assert report.venue_ts - began >= 1.9 * NS_PER_S
         assert fired(one) == 1  # nobody knocked meanwhile
+
+
+@ROADS
+async def test_each_ban_is_told_once_with_its_end(over_ws):
+    async with town() as one, joined(one, orders_over_ws=over_ws) as venue:
+        await one.until(lambda: not venue._books.awaits)
+        for count in (1, 2):
+            one.goes_wrong("banned", "GET /fapi/v3/account", delay_ms=1500)
+            began = one.core.now()
+            venue.resync(Resync(account=MAIN, reason="test", trades_since=1))
+            await one.until(lambda: venue._asker.is_held)
+            venue.query(query("hf.1.1.0.E.x"))
+            await one.until(lambda: not venue._asker.awaits)
+
+            told = bans(one)
+            assert len(told) == count
+            assert 1.4 < (told[-1].until_ts - began) / NS_PER_S < 4
+            assert re.search(r"banned .* until [-0-9]{10} [:0-9]{8} UTC", told[-1].text)
+
+
+async def test_a_ban_that_the_feed_has_met_is_told_by_the_account_that_it_holds_back():
+    async with town() as one:
+        budget = shared_budget(one.server.urls["rest"], no_jitter)
+        async with joined(one, budget=budget) as venue:
+            await one.until(lambda: not venue._books.awaits)
+            until = budget.hear_refusal(418, one.core.now(), retry_after_s=1)
+            venue.query(query("hf.1.1.0.E.x"))
+
+            assert (await one.has(lambda m: isinstance(m, AddressBanned))).until_ts == until
+
+
+async def test_a_ban_that_a_connection_meets_is_told(monkeypatch):
+    async with town() as one, joined(one) as venue:
+        opens = venue._wire.open_socket
+
+        async def bans_next(url, ears):
+            monkeypatch.setattr(venue._wire, "open_socket", opens)
+            raise Banned("HTTP 418: banned", retry_after=1)
+
+        for stream in (venue._channel.stream, venue._orders.stream):
+            one.heard.clear()
+            monkeypatch.setattr(venue._wire, "open_socket", bans_next)
+            stream.give_up("a test")
+            await one.has(lambda m: isinstance(m, AddressBanned))
+            await one.until(lambda stream=stream: stream.is_up)
+
+
+async def test_too_many_requests_are_no_ban():
+    async with town() as one, joined(one) as venue:
+        one.goes_wrong("too_many_requests", "GET /fapi/v1/order", delay_ms=500)
+        venue.query(query("hf.1.1.0.E.x"))
+        await one.until(lambda: fired(one) and not venue._asker.awaits)
+
+        assert bans(one) == []
+
+
+def bans(one):
+    return [each for each in one.heard if isinstance(each, AddressBanned)]
 
 
 def fired(one):

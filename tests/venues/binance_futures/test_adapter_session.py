@@ -370,8 +370,10 @@ async def test_start_that_waits_for_room_says_so_once_when_it_begins_to(tmp_path
     with street() as market:
         market.goes_wrong("banned", "GET /fapi/v3/account", delay_ms=3_000)
         async with session(tmp_path, market, notifier=notices):
-            [told] = notices.texts
+            [told] = [text for text in notices.texts if "waits" in text]
+            [ban] = [text for text in notices.texts if text.startswith("banned: ")]
 
+    assert "the venue has banned this address" in ban
     assert re.fullmatch(
         r"the start waits, up to 180 s, for room within the venue's limits, until [\d:]{8} UTC",
         told,

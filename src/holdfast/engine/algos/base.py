@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from ...model.instrument import Instrument
-from ...model.values import ENTRY, ZERO, NewOrder, OrderStatus
+from ...model.values import ENTRY, ZERO, NewOrder, OrderStatus, plain
 from ..order import Order
 from ..parent import Parent
 
@@ -98,6 +98,12 @@ class Moment(NamedTuple):
                 why = f": {child.reason}" if child.reason else ""
                 return f"{child.cl_ord_id} was {how}{why}"
         return ""
+
+
+def ended_by_close(moment: Moment) -> list[Action]:
+    """End what something has closed a part of; told where that was not its own strategy's doing."""
+    taken = moment.parent.taken_qty
+    return [End(f"others have closed {plain(taken)} of that")] if taken else []
 
 
 PASSING = frozenset({None, -1003, -1008, -1015})

@@ -24,6 +24,7 @@ from .base import (
     WakeIn,
     check_names,
     check_part,
+    ended_by_close,
     is_put_off,
 )
 
@@ -69,7 +70,7 @@ def react(moment: Moment, terms: Terms) -> list[Action]:
     if any(each.is_open for each in entries) or left <= 0:
         return []
     if moment.cause is not STARTED and moment.is_closed_in_part:
-        return []
+        return ended_by_close(moment)
     if refusal := moment.refusal or _expiry(entries):
         return [End(refusal)]
     denials = _denials(entries)

@@ -28,6 +28,7 @@ from .base import (
     WakeIn,
     check_names,
     check_part,
+    ended_by_close,
 )
 
 SLICES_MAX = 1_000
@@ -76,8 +77,10 @@ def react(moment: Moment, terms: Terms) -> list[Action]:
     """Send the slice that is due, and ask to be woken for the next."""
     if moment.cause is Cause.CHILD_CLOSED and not _was_the_last(moment, read(terms)):
         return []
-    if moment.cause is not STARTED and (moment.is_closed_in_part or moment.left <= 0):
+    if moment.left <= 0:
         return []
+    if moment.cause is not STARTED and moment.is_closed_in_part:
+        return ended_by_close(moment)
     if refusal := moment.refusal:
         return [End(refusal)]
     return _slice(moment, read(terms))

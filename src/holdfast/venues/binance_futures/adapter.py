@@ -1,7 +1,6 @@
 """Binance USD-M Futures behind the Venue port.
 
-Rule 1: orders take the WebSocket API while it is up, and REST else; one request, one road.
-Rule 2: a lost stream is told, and told again when it is back: what was missed is fetched.
+Rule: a lost stream is told, and told again when it is back: what was missed is fetched.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ from .account_settings import AccountSettings
 from .answers import failure
 from .asking import Asker
 from .background import Background
+from .bans import Bans
 from .bookkeeping import LOOK_BACK_NS, Bookkeeping
 from .clock_offset import ClockOffset
 from .codec import OrderNames, UserEvent, UserStream
@@ -47,7 +47,8 @@ from .order_desk import Doors, OrderDesk
 from .orders_ws import OrdersSocket
 from .outcomes import Outcome, Then
 from .permissions import check_permissions
-from .rest import RestClient, Road
+from .rest import RestClient
+from .roads import Roads
 from .settings import BinanceSettings
 from .sign import Credentials
 from .snapshot import Books
@@ -182,9 +183,12 @@ class BinanceFuturesVenue:
             budget=self._budget,
         )
         asker.offset = ClockOffset(settings.clock_skew_ns)
+        asker.on_ban = Bans(account, lambda: self._hear).heard
         start = self._background.start
+        roads = Roads(self._rest, lambda: self._orders)
         doors = Doors(
-            self._road,
+            roads.of_order,
+            roads.of_question,
             self._background.is_open,
             start,
             self._tell,
@@ -203,8 +207,7 @@ class BinanceFuturesVenue:
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
         settings = self._settings
-        where = settings.endpoints.permissions_url
-        if not where:
+        if not (where := settings.endpoints.permissions_url):
             _log.info("what the key may do is not checked: this host can't be asked")
             return
         asker = Asker(RestClient(wire, where, self._credentials), self._clock, self._random)
@@ -253,6 +256,7 @@ class BinanceFuturesVenue:
             offset,
             self._random,
             admit=lambda: self._asker.admit(CONNECTING, Urgency.TRADE),
+            banned_for=self._asker.banned_for,
         )
         if self._credentials.signer.can_log_on:
             orders.log_on = lambda: self._background.start(orders.authenticate())
@@ -314,12 +318,6 @@ class BinanceFuturesVenue:
     def order_room_at(self, now: int) -> int:
         """Return when a new order may leave; see `Limited`."""
         return self._asker.budget.when(ORDER_COST, Urgency.TRADE, now)
-
-    def _road(self, call: codec.Call) -> Road:
-        orders = self._orders
-        if orders is not None and orders.is_up and call.route.ws_method:
-            return orders
-        return self._rest
 
     def _acknowledged(self, since: float) -> None:
         if self._channel is not None:

@@ -91,6 +91,9 @@ class Asker:
         self.clock = clock
         self.offset = ClockOffset()
         self.budget = budget or Budget(LIMITS, random)
+        self.on_ban: Callable[[int], None] = lambda _: None
+        """Hears when a ban of the address ends (ns), whenever it refuses or holds back."""
+
         self._random = random
         self._attempts_max = retry_attempts + 1
         self._reading: list[str] = []
@@ -195,6 +198,8 @@ class Asker:
             due = self.budget.take(cost, urgency, now)
             if due <= now:
                 return True
+            if self.budget.banned_until > now:
+                self.on_ban(self.budget.banned_until)
             if due >= until:
                 return False
             self._held_until = max(self._held_until, due)
@@ -225,13 +230,15 @@ class Asker:
                 now, reply.text, retry_after_s=reply.retry_after_s, late_ns=self.offset.late_ns
             )
         elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
-            self.budget.hear_refusal(
+            until = self.budget.hear_refusal(
                 reply.status,
                 now,
                 retry_after_s=reply.retry_after_s,
                 text=reply.text,
                 late_ns=self.offset.late_ns,
             )
+            if reply.status == HTTP_BANNED:
+                self.on_ban(until)
         return classify(ask, reply.status, reply.code, reply.text)
 
     def hear_limits(self, limits: tuple[RateLimit, ...]) -> None:
@@ -240,6 +247,10 @@ class Asker:
             place = place_of(limit)
             if place is not None:
                 self.budget.hear_limit(place, limit.limit)
+
+    def banned_for(self, seconds: float) -> None:
+        """Hear that a connection was refused by a ban that lasts so long."""
+        self.on_ban(self.clock.now() + int(seconds * NS_PER_S))
 
     async def sync_clock(self) -> bool:
         """Measure the venue's time anew; tell whether it answered."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,8 @@ _log = logging.getLogger("holdfast.venue")
 class Doors:
     """What the desk works through.
 
-    `road` returns where a call goes now; `is_open` tells whether a task may be begun; `start`
+    `road` returns where a call goes now; `question_roads` where a question goes at each of its
+    tries; `is_open` tells whether a task may be begun; `start`
     begins one, or says False; `tell` takes
     messages, in the order in which they are learned; `follow_up` does what an outcome asks for
     besides; `acknowledged` hears that the stream has something to tell of what left at a time, in
@@ -47,6 +48,7 @@ class Doors:
     """
 
     road: Callable[[Call], Road]
+    question_roads: Callable[[Call], Iterator[Road]]
     is_open: Callable[[], bool]
     start: Callable[[Coroutine[Any, Any, None]], bool]
     tell: Callable[[VenueMessage], None]
@@ -248,8 +250,15 @@ class OrderDesk:
         def make(ts: int) -> Call:
             return requests.query(command, ts, READ_WINDOW_NS, order_id=order_id)
 
-        cost = make(0).cost
-        return await twice_if_gone(lambda: self._asker.ask(make, cost, Ask.QUERY, Urgency.PROTECT))
+        call = make(0)
+        roads = self._doors.question_roads(call)
+
+        def ask() -> Awaitable[Answered]:
+            return self._asker.ask(
+                make, call.cost, Ask.QUERY, Urgency.PROTECT, roads=lambda: next(roads)
+            )
+
+        return await twice_if_gone(ask)
 
     def _absent(self, command: QueryOrder, answered: Answered) -> OrderNotFound | None:
         self._doors.follow_up(answered.outcome)

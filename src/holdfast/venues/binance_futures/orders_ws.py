@@ -60,6 +60,7 @@ class OrdersSocket:
 
     Args:
         admit: returns when a connection may be made, which costs weight; False where none may.
+        banned_for: hears for how many seconds the venue wants no connection of this address.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a connection consists of
@@ -73,6 +74,7 @@ class OrdersSocket:
         watch: Watch | None = None,
         *,
         admit: Callable[[], Awaitable[bool]] | None = None,
+        banned_for: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._admit = admit
         self._url = url
@@ -86,7 +88,7 @@ class OrdersSocket:
         self._failures = 0
         self._is_logged_on = False
         self._complaints = Complaints(_log)
-        ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down)
+        ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down, banned_for)
         self.stream = Stream(wire, "the WebSocket API", self._address, ears, random, watch)
         self.log_on: Callable[[], object] | None = None
 

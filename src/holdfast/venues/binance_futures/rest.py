@@ -14,12 +14,14 @@ import msgspec
 from ...model.errors import OutcomeUnknownError, VenueUnavailable
 from .codec import Call, RateLimit, read_error, rest_request
 from .counters import UNSAID, Counts, counts_in, retry_after_s
-from .outcomes import HTTP_OK, NO_ANSWER
+from .outcomes import HTTP_OK, HTTP_SERVER, NO_ANSWER
 from .sign import Credentials
 from .wire import HttpReply, Wire
 
 NO_ANSWER_BUT_OK = 502
 """What a success counts as whose body is none: a page of a proxy, a refusal, or nothing."""
+
+_FAILING = frozenset({NO_ANSWER, 403, 408, *HTTP_SERVER})
 
 BEGINNING = 64
 REFUSAL_MAX = 2048
@@ -74,12 +76,19 @@ class RestClient:
         self._wire = wire
         self._base_url = base_url
         self._credentials = credentials
+        self.is_failing = False
+        """Whether the last request had no answer, or none of the venue's own."""
 
     def begin(self, call: Call) -> None:
         """Say that HTTP has no hot road: a connection may have to be made first."""
 
     async def send(self, call: Call) -> Reply:
         """Send once; see `Road`."""
+        reply = await self._send(call)
+        self.is_failing = reply.status in _FAILING
+        return reply
+
+    async def _send(self, call: Call) -> Reply:
         request = rest_request(call, self._credentials)
         url = self._base_url + request.target
         try:

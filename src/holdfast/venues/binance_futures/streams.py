@@ -14,13 +14,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from ...model.errors import RateLimitError, VenueUnavailable
 from ...model.values import NS_PER_S
 from ..limits import backoff_ns
 from . import wire
-from .handshakes import Banned
+from .handshakes import Banned, TooMany, check_ban, note_ban
 from .wire import Socket, Wire
 
 PING_S = 15.0
@@ -43,12 +42,6 @@ STABLE_S = 30.0
 LIFETIME_S = 23 * 3600.0
 OVERLAP_S = 2.0
 ROTATION_RETRY_S = 300.0
-
-HOSTS_MAX = 8
-_BANNED_UNTIL: dict[str, float] = {}
-"""Until when hosts want no handshake of ours, in the loop's time: a session that begins anew must
-not knock at once.
-"""
 
 EARLY_MAX = 1000
 """Frames that may come before their connection is in use."""
@@ -78,6 +71,7 @@ class Ears:
     on_up: Callable[[], None] = lambda: None
     on_renewed: Callable[[], None] = lambda: None
     on_down: Callable[[str], None] = lambda _: None
+    on_banned: Callable[[float], None] = lambda _: None  # for how many seconds
 
 
 class Line:
@@ -253,13 +247,15 @@ class Stream:
         try:
             async with asyncio.timeout(address_s):
                 address = await self._address()
-            _check_ban(address)
+            check_ban(address)
             line = Line(self._on_frame)
             ears = wire.Ears(line.on_frame, line.on_pong, line.end)
             async with asyncio.timeout(OPEN_S):
                 return line, await self._wire.open_socket(address, ears)
-        except Banned as error:
-            _note_ban(address, error)
+        except TooMany as error:
+            note_ban(address, error)
+            if isinstance(error, Banned):
+                self._ears.on_banned(error.retry_after)
             raise
         except TimeoutError:
             raise VenueUnavailable("it took too long") from None
@@ -376,23 +372,3 @@ class Stream:
 def _least_s(error: VenueUnavailable) -> float:
     """Return how long to stay away at least: what the venue said, where it refused us."""
     return error.retry_after if isinstance(error, RateLimitError) else 0.0
-
-
-def _check_ban(address: str) -> None:
-    """Stay away from a host that has banned us.
-
-    Raises:
-        RateLimitError: it has, and the ban is not over.
-    """
-    host = urlsplit(address).netloc
-    left_s = _BANNED_UNTIL.get(host, 0.0) - asyncio.get_running_loop().time()
-    if left_s > 0.0:
-        text = f"{host} has banned this address, as was heard before"
-        raise RateLimitError(text, retry_after=left_s)
-
-
-def _note_ban(address: str, error: Banned) -> None:
-    host = urlsplit(address).netloc
-    _BANNED_UNTIL[host] = asyncio.get_running_loop().time() + error.retry_after
-    if len(_BANNED_UNTIL) > HOSTS_MAX:
-        del _BANNED_UNTIL[next(iter(_BANNED_UNTIL))]
