@@ -158,6 +158,14 @@ def test_a_stop_that_goes_while_nobody_can_look_is_told_of_by_books_unread():
     assert play(Spec(seed=18_048_527, storm_s=18)).violations == ()
 
 
+def test_trades_of_an_exchange_that_counts_anew_are_heard_at_once():
+    assert play(Spec(seed=18_050_474, storm_s=18)).violations == ()
+
+
+def test_a_lost_order_of_another_prefix_is_no_strategys_to_be_told_of():
+    assert play(Spec(seed=18_051_050, storm_s=18)).violations == ()
+
+
 def test_a_late_entry_takes_nothing_from_a_turn_that_came_behind_it():
     assert play(Spec(seed=18_026_291, storm_s=18)).violations == ()
 

@@ -13,7 +13,12 @@ from ..model.values import NS_PER_S, Symbol
 
 AGAIN_NS_MAX = 60 * NS_PER_S
 """How far back a new connection may tell again what was heard. What is older is of a clock that
-was put right, and believed; what is so much later and yet numbered lower, of numbers that were.
+was put right, and believed.
+"""
+
+CLOCK_NS = 2 * NS_PER_S
+"""How much later than the last one a repeated trade may be, where the venue's clock was set back.
+What is later and yet numbered lower is of a venue that lost its memory, and counts anew.
 """
 
 Place = tuple[Symbol, type]
@@ -61,7 +66,8 @@ class Repeats:
                     return True
                 self._lost.discard(place)
             elif number <= last[0]:
-                if abs(ts - last[1]) <= AGAIN_NS_MAX and number <= last[0] + repeated_up_to:
+                is_of_then = -AGAIN_NS_MAX <= ts - last[1] <= CLOCK_NS
+                if is_of_then and number <= last[0] + repeated_up_to:
                     return True
             elif kind is Trade and number > last[0] + 1:
                 self._tell_gap(message.symbol, last[0] + 1, number - 1)

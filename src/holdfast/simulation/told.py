@@ -73,7 +73,9 @@ class Told(Judge):
             elif isinstance(fact, ev.OrderFilled):
                 owner = self._owners.get(fact.cl_ord_id)
                 ears = None if owner is None else self._ears.get(owner)
-                if ears is not None and self._is_under_way and self._is_booked(fact):
+                if ears is None or self._is_nobodys(fact.cl_ord_id):
+                    continue
+                if self._is_under_way and self._is_booked(fact):
                     ears.due.append(fact)
             elif isinstance(fact, ev.OrderAdopted):
                 self._lost.add(fact.order.cl_ord_id)
@@ -83,6 +85,18 @@ class Told(Judge):
                 self._lost.add(fact.cl_ord_id)  # with its contract the list of its fills has gone
             elif isinstance(fact, ev.StrategyStopped):
                 self._ears.pop(fact.strategy_id, None)
+
+    def _is_nobodys(self, name: ClOrdId) -> bool:
+        """Tell whether the journal that knew of an order was lost, and its prefix is another's."""
+        owner = parse_cl_ord_id(name)
+        if self._live is None or owner is None or not self._has_lost:
+            return False
+        return owner.prefix != self._live.engine.core.settings.order_prefix
+
+    @property
+    def _has_lost(self) -> bool:
+        fired = self.world.fired
+        return bool(fired["power_cut_lost_tail"] or fired["amnesia"])
 
     def _is_booked(self, fill: ev.OrderFilled) -> bool:
         """Tell whether it is this life's, and no zombie's."""
@@ -176,10 +190,7 @@ class Told(Judge):
             for name, order in there.items()
             if self._owners.get(name) == own and _is_entry(name) and order.asked.account == home
         }
-        fired = self.world.fired
-        if (
-            fired["power_cut_lost_tail"] or fired["amnesia"]
-        ):  # under another prefix they are nobody's
+        if self._has_lost:  # under another prefix they are nobody's
             mine -= self._foreign
         if odd := sorted(mine ^ set(shown)):
             known = [name for name in odd if name in self._owners]

@@ -287,6 +287,20 @@ async def test_what_was_told_before_a_venue_counted_anew_goes_on_nowhere():
     assert [each.ts for each in taken] == [each * 10**6 for each in (7, 8, 20, 21, 22)]
 
 
+async def test_a_venue_that_counts_anew_is_believed_though_a_dead_connection_spoke_once_more():
+    """What it repeats had ended the loss; then all of the new count was taken for the old."""
+    feed = begun("http://127.0.0.1:9")
+    taken = takes_all(feed)
+    for number in (8, 9):
+        feed._hear(agg_trade(number, ms=number))
+    feed._lost(binance_futures.MARKET, (BTC,))
+    feed._hear(agg_trade(10, ms=10))  # the old one, before it broke off
+    for number, ms in ((1, 9_600), (2, 12_000)):
+        feed._hear(agg_trade(number, ms=ms))
+
+    assert [each.ts // 10**6 for each in taken] == [8, 9, 10, 9_600, 12_000]
+
+
 async def test_what_was_told_before_a_path_was_lost_does_not_bring_a_symbol_back():
     feed = begun("http://127.0.0.1:9")
     takes_all(feed)
