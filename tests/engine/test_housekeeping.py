@@ -457,6 +457,21 @@ def test_a_breaker_that_opens_is_told_of_once_however_long_it_takes(rig):
     assert rig.alarms() == ["breaker_open"]
 
 
+def test_a_breaker_that_opens_and_closes_by_turns_is_told_of_once_a_minute():
+    """One road of the venue fails, and by the other orders go through."""
+    rig = Rig(breaker_threshold=1, breaker_recovery_ns=5 * NS_PER_S)
+    for number in range(12):
+        fail(rig, 1)
+        rig.wait(6)
+        price = Decimal(99) - number / Decimal(10)
+        order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=price)
+        rig.accept(order)
+        rig.cancel(order)
+        assert rig.state.breakers["main venue"].state.value == "CLOSED"
+
+    assert rig.alarms() == ["breaker_open", "breaker_open"]
+
+
 def test_a_breaker_that_opens_again_much_later_is_told_of_anew(rig):
     fail(rig, 5)
     rig.wait(600)

@@ -40,6 +40,9 @@ whatever is asked while it fails everything.
 UNREAD_NS, UNREAD_AGAIN_NS = 30 * NS_PER_S, 600 * NS_PER_S
 """How long books may be asked for in vain before a person is told, and when once more."""
 
+BREAKER_AGAIN_NS = 60 * NS_PER_S
+"""How often it is told of a breaker that opens and closes by turns: one road alone may fail."""
+
 QUERIES_PER_TICK = 20
 """How many orders of an account are asked after at once; the others wait their turn."""
 
@@ -235,9 +238,12 @@ def on_failure(core: Core, account: AccountId, failure: str, reason: str) -> Non
         return
     count = breaker.count_at(core.now)
     after = breaker.after_failure(count, core.settings.breaker_threshold)
-    is_told = _was_open(core, breaker)
+    place = ("breaker_open", account, failure)
+    is_told = core.now - core.told.get(place, -BREAKER_AGAIN_NS) < BREAKER_AGAIN_NS
+    is_told = is_told or _was_open(core, breaker)
     _move_breaker(core, name, after, count, reason)
     if after is BreakerState.OPEN and not is_told:
+        core.told[place] = core.now
         text = f"nothing new is opened, for {count} failures within an hour, the last: {reason}"
         core.alarm("breaker_open", text, account)
 
