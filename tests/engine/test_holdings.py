@@ -11,6 +11,7 @@ from holdfast.model import messages as msg
 from holdfast.model.values import (
     MAIN,
     ZERO,
+    OrderRole,
     OrderStatus,
     OrderType,
     Side,
@@ -102,7 +103,7 @@ def wish(rig, lots):
 
 @given(lots=st.randoms(use_true_random=False), lag=st.sampled_from((0.0, 0.2, 0.4, 0.6)))
 @settings(max_examples=300)
-def test_parents_hold_the_position_where_nobody_else_trades(lots, lag):
+def test_parents_hold_the_position_and_their_stops_just_that(lots, lag):
     rig = Rig()
     venue = Venue(rig, lots)
     for _ in range(lots.randint(3, 12)):
@@ -115,9 +116,21 @@ def test_parents_hold_the_position_where_nobody_else_trades(lots, lag):
             venue.take_orders()
         while venue.due and lots.random() < lag:
             venue.tell()
-    while venue.due:
-        venue.tell()
+    settle(rig, venue)
 
     parents = rig.state.live_parents_of(KEY)
     assert rig.qty() == venue.qty
     assert sum((p.open_qty * p.side.sign for p in parents), ZERO) == venue.qty
+    for role in (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT):
+        there = sorted((o.parent_id, o.qty) for o in venue.stops.values() if o.role is role)
+        held = [p for p in parents if p.open_qty and p.protective_price(role)]
+        assert there == sorted((p.parent_id, p.open_qty) for p in held)
+
+
+def settle(rig, venue):
+    """Hear all that is due, until nothing is asked for any more."""
+    for _ in range(30):
+        while venue.due:
+            venue.tell()
+        rig.wait(1)
+        venue.take_orders()
