@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..model import events as ev
-from ..model.messages import AccountChange, ExecutionReport, VenueSnapshot
+from ..model.messages import AccountChange, VenueSnapshot
 from ..model.values import (
     NS_PER_S,
     OPERATOR,
@@ -186,10 +186,13 @@ def _differences(core: Core, snapshot: VenueSnapshot) -> list[tuple[str, Decimal
 def _trails(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> bool:
     """Tell whether a gap is just what has moved them last: theirs is then of before that.
 
-    What fills, or is paid, one after the other, in one size, leaves the same gap at each look.
+    What fills, or is paid, one after the other, in one size, leaves the same gap at each look. A
+    list of fills trails too: what was heard of them counts.
     """
-    since, missing = snapshot.asked_ts - core.overlap_ns, ZERO
-    latest = [each for each in (*snapshot.trades, *snapshot.changes) if each.venue_ts > since]
+    account, since, missing = snapshot.account, snapshot.asked_ts - core.overlap_ns, ZERO
+    latest: list[ev.OrderFilled | AccountChange] = [f for f in core.fills if f.account == account]
+    latest += snapshot.changes
+    latest = [each for each in latest if each.venue_ts > since]
     for each in sorted(latest, key=lambda each: each.venue_ts, reverse=True):
         missing += _moved_by(core, each, what)
         if missing + gap == ZERO:
@@ -197,16 +200,16 @@ def _trails(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> boo
     return False
 
 
-def _moved_by(core: Core, trade: ExecutionReport | AccountChange, what: str) -> Decimal:
+def _moved_by(core: Core, cause: ev.OrderFilled | AccountChange, what: str) -> Decimal:
     """Return by how much a fill, or money, moved a position, or the balance of an asset."""
     kind, _, name = what.partition(" ")
-    if not isinstance(trade, ExecutionReport):
-        return trade.amount if kind == "balance" and name == trade.asset else ZERO
+    if not isinstance(cause, ev.OrderFilled):
+        return cause.amount if kind == "balance" and name == cause.asset else ZERO
     if kind == "position":
-        return trade.last_qty * trade.side.sign if name == trade.symbol else ZERO
-    margin_asset = core.state.settled_in((trade.account, trade.symbol))
-    earned = (trade.realized_pnl or ZERO) if margin_asset == name else ZERO
-    return earned - trade.fee if trade.fee_asset == name else earned
+        return cause.qty * cause.side.sign if name == cause.symbol else ZERO
+    margin_asset = core.state.settled_in((cause.account, cause.symbol))
+    earned = cause.realized_pnl if margin_asset == name else ZERO
+    return earned - cause.fee if cause.fee_asset == name else earned
 
 
 def _agree(core: Core, snapshot: VenueSnapshot) -> None:

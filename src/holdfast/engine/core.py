@@ -6,7 +6,7 @@ leaves the engine.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,9 @@ TRY_AGAIN_NS = 60 * NS_PER_S
 """How long to wait before what the venue has probably no way to do is tried again."""
 
 
+FILLS_KEPT = 500
+"""How many of the latest fills are at hand, to tell by what the venue's books trail."""
+
 _MAY_SETTLE = (ev.ReplaceRejected, ev.OrderReplaced, ev.OrderReported, ev.FillRecognized)
 """What shows an order to have filled, or to owe nothing any more, where that was open."""
 
@@ -53,7 +56,8 @@ class Core:
     `read_lag_ns` is how far the venue's answers to queries may trail its books. What a restart asks
     anew is no fact: when each open order was last asked after (`asked_after`), how often an account
     was looked at in vain to begin its books (`opening_looks`), what that has shown (`first_looks`)
-    and when an execution was last heard before they began (`heard_early`), how often a look was not
+    and when an execution was last heard before they began (`heard_early`), the latest fills
+    (`fills`), how often a look was not
     compared (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
     (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
     first heard to be off the venue's list (`unlisted_ts`), since when an account's books are asked
@@ -71,6 +75,7 @@ class Core:
         "commands",
         "exposure",
         "facts",
+        "fills",
         "first_looks",
         "heard_early",
         "kill_looks",
@@ -103,6 +108,7 @@ class Core:
         self.first_looks: dict[AccountId, FirstLook] = {}
         self.opening_looks: Counter[AccountId] = Counter()
         self.heard_early: dict[AccountId, int] = {}
+        self.fills: deque[ev.OrderFilled] = deque(maxlen=FILLS_KEPT)
         self.unbooked_looks: Counter[AccountId] = Counter()
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
@@ -129,6 +135,8 @@ class Core:
             self._settle(fact)
         else:
             self.state.apply(fact)
+        if type(fact) is ev.OrderFilled:
+            self.fills.append(fact)
         self.facts.append(fact)
 
     def _settle(self, fact: ev.Event) -> None:
