@@ -348,6 +348,10 @@ BROKEN = [
         f"{HEAD}  def __init__(self):\n    self.x = {{}}['a']\n",
         "mine(): KeyError at mine.py:4: 'a'",
     ),
+    (
+        f"{HEAD}  def __init__(self):\n    raise SystemExit(0)\n",
+        "mine(): SystemExit at mine.py:4: 0",
+    ),
 ]
 
 
