@@ -243,6 +243,75 @@ def test_a_session_and_its_replay_are_laid_side_by_side(capsys, bars):
     assert "Session and replay" in Path(found["report"]).read_text()
 
 
+def test_a_comparison_of_a_part_of_the_time_leaves_the_other_trades_out(capsys, bars):
+    main(["run", "--feed", str(bars), "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    _, whole = told(capsys, *compared)
+    _, part = told(capsys, *compared, "--to", "2025-05-04T19:30")
+
+    assert part["drift"]["only_in_session"] == part["drift"]["only_in_replay"] == 0
+    assert 0 < part["drift"]["trades_in_both"] < whole["drift"]["trades_in_both"]
+    assert part["drift"]["pnl_drift"] == "0"
+
+    _, behind = told(capsys, *compared, "--from", "2025-05-04T18:30")
+
+    assert behind["drift"]["only_in_session"] == 0
+    assert 0 < behind["drift"]["trades_in_both"] < whole["drift"]["trades_in_both"]
+
+
+def test_trades_of_symbols_that_are_not_replayed_are_not_compared(capsys, bars):
+    other = bars.with_name("ETHUSDT-1m.csv")
+    lines = bars.read_text().splitlines()
+    stamps = [line.partition(",")[0] for line in lines[1:-7]]
+    moves = [line.partition(",")[2] for line in lines[8:]]  # seven minutes later: no twin of BTC
+    rows = [f"{stamp},{move}" for stamp, move in zip(stamps, moves, strict=True)]
+    other.write_text("\n".join([lines[0], *rows]))
+    main(["run", "--feed", f"{bars},{other}", "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--symbols", "BTCUSDT,ETHUSDT", "--data-dir", "data", "--set", "max_correlation=1",
+          "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, other, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    _, both = told(capsys, *compared)
+    _, found = told(capsys, *compared, "--symbols", "BTCUSDT")
+
+    assert {pair["session"]["symbol"] for pair in both["pairs"]} == {"BTCUSDT", "ETHUSDT"}
+
+    assert {pair["session"]["symbol"] for pair in found["pairs"]} == {"BTCUSDT"}
+    assert found["drift"]["only_in_session"] == 0
+
+
+def test_trades_that_the_recording_can_not_have_are_said_to_be_outside_of_it(capsys, bars):
+    main(["run", "--feed", str(bars), "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+    lines = bars.read_text().splitlines()
+    short = bars.with_name("short") / bars.name
+    short.parent.mkdir()
+    short.write_text("\n".join(lines[:180]))
+
+    code = main(["replay", str(short), "--compare", "last", "--data-dir", "data", "--json"])
+
+    said = capsys.readouterr()
+    outside = json.loads(said.out)["drift"]["only_in_session"]
+    assert code == 0
+    assert outside > 0
+    assert said.err.startswith(f"holdfast: {outside} trades of the session are outside of what was")
+
+
+def test_a_comparison_begins_with_the_balance_that_is_asked_for(capsys, bars):
+    main(["run", "--feed", str(bars), "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    assert told(capsys, *compared)[1]["equity_start"] == "10000"
+    assert told(capsys, *compared, "--balance", "7000")[1]["equity_start"] == "7000"
+
+
 def test_the_trades_that_are_furthest_apart_are_shown_and_the_rest_counted(
     capsys, bars, monkeypatch
 ):
@@ -291,7 +360,12 @@ def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):
         (["--half-spread=-1bp"], "--half-spread must not be negative"),
         (["--latency=-1s"], "--latency"),
         (["--latency", "50"], "with its unit, such as 50ms or 1s, was '50'"),
+        (["--latency", "1.2.3"], "--latency takes a time"),
+        (["--latency", "²"], "--latency takes a time"),
         (["--grid", "fast=,"], "NAME=FROM:TO:STEP"),
+        (["--grid", "fast=1:9e999999:1e-999999"], "in numbers of common size"),
+        (["--compare", "last", "--grid", "fast=5,6"], "--compare makes one replay"),
+        (["--compare", "last", "--walk-forward", "3"], "--compare makes one replay"),
         (["--grid", "fast=nan:5:1"], "in numbers, was 'fast=nan:5:1'"),
         (["--grid", "fast=1:5:inf"], "in numbers, was 'fast=1:5:inf'"),
         (["--grid", "fast=5,10,5"], "names 5 twice, was 'fast=5,10,5'"),

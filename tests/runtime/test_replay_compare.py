@@ -153,6 +153,26 @@ def test_the_nearest_trades_are_paired_where_one_made_a_trade_more():
         assert len(drift.pairs) == 3
 
 
+def test_trades_that_nothing_else_is_near_are_paired_beside_a_nearer_pair():
+    """The second of the session is nearest to the second of the replay; the first are left."""
+    session = [fact for at in (0, 30) for fact in trip(at, "100", "101")]
+    replay = [fact for at in (20, 31) for fact in trip(at, "100", "101")]
+
+    drift = compare(session, replay)
+
+    assert [pair.entry_ms for pair in drift.pairs] == [-20_000, -1_000]
+
+
+def test_pairs_keep_the_order_of_time():
+    session = [fact for at in (0, 20) for fact in trip(at, "100", "101")]
+    replay = [fact for at in (19, 40) for fact in trip(at, "100", "101")]
+
+    drift = compare(session, replay)
+
+    assert [pair.entry_ms for pair in drift.both()] == [1_000]  # 0 and 40 would cross it
+    assert len(drift.pairs) == 3
+
+
 def test_an_exit_without_a_price_is_not_laid_beside_another():
     gone = ev.PositionAdopted(
         ts=START + 10 * NS_PER_S,

@@ -5,20 +5,34 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
-from .output import print_json, print_pairs, print_table
+from .output import print_json, print_pairs, print_table, warn
 from .replaying import Place, Told, code_of, played
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..runtime.replay import Replayed
     from ..runtime.replay_compare import Drift, Pair
     from ..runtime.replay_sweep import Job
+    from ..stats import RoundTrip
 
 PAIRS_SHOWN = 40
 
 
 def compared(
-    job: Job, strategy: list[str] | None, session_id: str, place: Place, *, as_json: bool
+    job: Job,
+    strategy: list[str] | None,
+    session_id: str,
+    place: Place,
+    *,
+    has_balance: bool,
+    as_json: bool,
 ) -> int:
-    """Replay the time of a session and show how far the two drifted apart."""
+    """Replay the time of a session and show how far the two drifted apart.
+
+    Args:
+        has_balance: the deposit was asked for; else it is the session's first equity.
+    """
     from dataclasses import replace
 
     from ..runtime.control_wire import builtins
@@ -29,8 +43,10 @@ def compared(
 
     with journaled.reading(job.config) as journal:
         session = recorded(journal.replay(), session_id)
-    update: Told = {"symbols": job.config.symbols or session.symbols}
-    if session.equity is not None:
+    symbols = job.config.symbols or session.symbols
+    trips = session.between(job.start_ts, job.end_ts, symbols)
+    update: Told = {"symbols": symbols}
+    if session.equity is not None and not has_balance:
         update["initial_balance"] = session.equity
     job = replace(
         job,
@@ -42,7 +58,8 @@ def compared(
     alone = copy(place)
     alone.report = None
     done, document, facts = played(job, names, alone, is_quiet=as_json)
-    drift = compare(session.trips, round_trips(facts()))
+    _warn_of_outside(trips, done)
+    drift = compare(trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
     place.have(lambda path: write_drift(path, job, drift, title))
     document |= {
@@ -57,6 +74,17 @@ def compared(
         if place.report:
             print(f"Report: {place.report}")
     return code_of(done)
+
+
+def _warn_of_outside(trips: Sequence[RoundTrip], done: Replayed) -> None:
+    """Say how many trades no replay can have: the recording does not have all of the time."""
+    from ..runtime.replay_said import span_said
+
+    begun, ended = done.figures.started_ts, done.now
+    outside = sum(not begun <= trip.entry_ts <= trip.exit_ts <= ended for trip in trips)
+    if outside:
+        span = span_said(begun, ended)
+        warn(f"{outside} trades of the session are outside of what was replayed, {span}")
 
 
 def _pair(pair: Pair) -> Told:

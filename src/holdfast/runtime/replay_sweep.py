@@ -29,6 +29,9 @@ from .replay import Terms, replay
 POINTS_MAX = 10_000
 """How many combinations of parameters a sweep may have."""
 
+EXPONENT_MAX = 30
+"""Beyond it a number of a range is a slip, and reckoning with it may not end well."""
+
 FOLDS_MAX = 100
 
 FIGURES: dict[str, Callable[[SessionStats], float]] = {
@@ -130,6 +133,8 @@ def _range(text: str, values: str) -> list[str]:
         numbers = []
     if len(numbers) != 3 or not all(number.is_finite() for number in numbers):
         raise InputError(f"--grid takes NAME=FROM:TO:STEP in numbers, was {text!r}")
+    if any(abs(number.adjusted()) > EXPONENT_MAX for number in numbers):
+        raise InputError(f"--grid takes FROM:TO:STEP in numbers of common size, was {text!r}")
     start, stop, step = numbers
     if not step > 0 or stop < start or (stop - start) / step >= POINTS_MAX:
         raise InputError(f"--grid must go up, in at most {POINTS_MAX} steps, was {text!r}")
