@@ -228,6 +228,22 @@ def test_a_walk_forward_tests_behind_where_it_trained(capsys, bars):
     assert found["folds"][0]["test_from"] == found["folds"][1]["train_from"]
 
 
+def test_nothing_is_tried_that_no_training_has_found(capsys, bars):
+    """In the second of three parts nothing was recorded: nothing is known for the third."""
+    rows = bars.read_text().splitlines()
+    bars.write_text("\n".join(rows[:121] + rows[241:]))
+
+    code, found = replayed(
+        capsys, bars, "--grid", "fast=5,10", "--walk-forward", "2", "--jobs", "1"
+    )
+
+    tested = found["folds"][1]["tested"]
+    assert "no market data" in found["folds"][1]["trained"]["error"]
+    assert tested["error"].startswith("nothing was found in training: ")
+    assert tested["fills"] == 0
+    assert code == 7
+
+
 def test_a_session_and_its_replay_are_laid_side_by_side(capsys, bars):
     main(["run", "--feed", str(bars), "--speed", "max", "--dry-run", "--no-report",
           "--data-dir", "data", "--json"])  # fmt: skip

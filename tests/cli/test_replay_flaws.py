@@ -13,6 +13,8 @@ from holdfast.runtime import replay as replay_module
 from holdfast.runtime.books import BooksReport
 
 STRATEGIES = '''
+import os
+
 from holdfast import Strategy
 
 
@@ -28,6 +30,17 @@ class Dies(Strategy):
             self.signal("BUY", bar.symbol, 0.001, stop_loss=0)
         if self.count > self.after:
             raise ValueError("out of luck")
+
+
+class Killed(Strategy):
+    """Ends its process where it is told to, as the kernel does for want of memory."""
+
+    def __init__(self, after: int = 5) -> None:
+        if after == 2:
+            os._exit(9)
+
+    def on_bar(self, bar):
+        """Do nothing."""
 
 
 class Talks(Strategy):
@@ -60,7 +73,7 @@ def test_a_strategy_that_was_taken_off_is_told_once_and_in_the_exit_code(capsys)
 
     said = capsys.readouterr().err
     assert said == (
-        "holdfast: strategy dies was taken off: ValueError: out of luck in on_bar at mine.py:16\n"
+        "holdfast: strategy dies was taken off: ValueError: out of luck in on_bar at mine.py:18\n"
     )
 
 
@@ -68,7 +81,7 @@ def test_a_program_hears_which_strategy_was_taken_off(capsys):
     assert _replay("-s", "mine.py:Dies", "--json") == 7
 
     found = json.loads(capsys.readouterr().out)
-    why = "ValueError: out of luck in on_bar at mine.py:16"
+    why = "ValueError: out of luck in on_bar at mine.py:18"
     assert found["stopped_strategies"] == {"dies": why}
     assert found["error"] == f"dies was taken off: {why}"
 
@@ -82,6 +95,17 @@ def test_a_point_whose_strategy_was_taken_off_is_never_the_best(capsys):
     assert [point["point"]["after"] for point in found] == ["100", "5"]
     assert [bool(point["error"]) for point in found] == [False, True]
     assert told.err == ""
+
+
+def test_a_process_that_dies_takes_no_other_point_of_a_sweep_along(capsys):
+    grid = ("--grid", "after=1:6:1", "--jobs", "2", "--json")
+    assert _replay("-s", "mine.py:Killed", *grid) == 0
+
+    found = json.loads(capsys.readouterr().out)["points"]
+    errors = {point["point"]["after"]: point["error"] for point in found}
+    assert [after for after, error in errors.items() if error] == ["2"]
+    assert sorted(errors) == ["1", "2", "3", "4", "5", "6"]
+    assert errors["2"].startswith("its process died")
 
 
 def test_what_a_strategy_says_goes_to_stderr(capsys):

@@ -13,8 +13,10 @@ import math
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -28,6 +30,8 @@ from .replay import Terms, replay
 
 POINTS_MAX = 10_000
 """How many combinations of parameters a sweep may have."""
+
+DIED = "its process died: the strategy ended it, or the machine has too little memory for --jobs"
 
 EXPONENT_MAX = 30
 """Beyond it a number of a range is a slip, and reckoning with it may not end well."""
@@ -161,18 +165,42 @@ def run_job(job: Job) -> Row:
 
 
 def sweep(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
-    """Make replays in processes; yield each row when it is there, in no order."""
+    """Make replays in processes; yield each row when it is there, in no order.
+
+    A process that dies takes all others along. Under which job it was nobody knows, but they were
+    begun in order: the first that have no row are made again, each alone, and then the rest.
+    """
     if workers <= 1 or len(jobs) == 1:
         yield from map(run_job, jobs)
         return
+    left = list(jobs)
+    while left:
+        left = yield from _pooled(left, workers)
+        for job in left[:workers]:
+            for dead in (yield from _pooled([job], 1)):
+                yield Row(dead, SessionStats(), DIED)
+        left = left[workers:]
+
+
+def _pooled(jobs: Sequence[Job], workers: int) -> Generator[Row, None, list[Job]]:
+    """Make replays in processes; return those that have no row, as one of the processes died."""
     context = multiprocessing.get_context("spawn")
     size = min(workers, len(jobs))
     pool = ProcessPoolExecutor(size, mp_context=context, initializer=_fall_silent)
+    places: dict[Future[Row], int] = {}
+    left = set(range(len(jobs)))
     try:
-        for future in as_completed([pool.submit(run_job, job) for job in jobs]):
-            yield future.result()
+        with suppress(BrokenProcessPool):
+            for place, job in enumerate(jobs):
+                places[pool.submit(run_job, job)] = place
+        for future in as_completed(places):
+            with suppress(BrokenProcessPool):
+                row = future.result()
+                left.discard(places[future])
+                yield row
     finally:
         pool.shutdown(cancel_futures=True)
+    return [jobs[place] for place in sorted(left)]
 
 
 def _fall_silent() -> None:
@@ -223,10 +251,17 @@ def walk_forward(  # noqa: PLR0913 - a sweep, and how to cut it
             rows.append(row)
         rows = in_order(rows, axes)
         best = max(rows, key=lambda row: row.figure(by))
-        tested = run_job(replace(best.job, start_ts=test_ts, end_ts=end_ts))
+        tested = _tried(best, replace(best.job, start_ts=test_ts, end_ts=end_ts))
         on_row(tested)
         found.append(Fold(best, tested))
     return found
+
+
+def _tried(best: Row, job: Job) -> Row:
+    """Try what was found the best; nothing was where every point failed."""
+    if best.fault:
+        return Row(job, SessionStats(), f"nothing was found in training: {best.fault}")
+    return run_job(job)
 
 
 def end_of(files: Sequence[str], symbols: Sequence[Symbol]) -> int:
