@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from decimal import Decimal
 from itertools import chain
@@ -360,3 +361,55 @@ def test_captures_of_the_same_time_are_refused(tmp_path):
 
     with pytest.raises(FeedError, match="overlaps in time"):
         list(RecordingFeed(tmp_path).read())
+
+
+def changes(*numbers, price="60000.0"):
+    """Make changes a second apart that follow each other, the first of them SNAPSHOT's."""
+    return [
+        depth(1000 * n, U=10 + n, u=11 + n, pu=10 + n, b=[[price, str(n)]], a=[["60001", "1"]])
+        for n in numbers
+    ]
+
+
+def test_a_recording_begins_with_the_books_that_stood_then(tmp_path):
+    """Without them a strategy is shown none, and takers take from quotes or the last price."""
+    events = [wrapped(each) for each in changes(1, 2, 3, 4, 5)]
+    path = put(tmp_path, events[0], SNAPSHOT, *events[1:])
+    start = (T + 3500) * MS
+
+    first, *others = itertools.chain.from_iterable(RecordingFeed(path, start_ts=start).read())
+
+    assert first == BookSnapshot(
+        symbol=BTC,
+        ts=start,
+        bids=((60000.1, 1.0), (60000.0, 3.0)),
+        asks=((60001.0, 1.0),),
+        last_update_id=14,
+    )
+    assert others == read(path)[-2:]
+
+
+def test_a_recording_that_goes_on_behind_a_time_does_so_too(tmp_path):
+    path = put(tmp_path, SNAPSHOT, *map(wrapped, changes(2, 3)))
+
+    first, *_ = itertools.chain.from_iterable(RecordingFeed(path).read((T + 2000) * MS))
+
+    assert isinstance(first, BookSnapshot)
+    assert (first.last_update_id, first.ts) == (13, (T + 2000) * MS + 1)
+
+
+def test_books_with_a_gap_do_not_stand(tmp_path):
+    path = put(tmp_path, SNAPSHOT, *map(wrapped, changes(2, 4, 5)))
+
+    shown = itertools.chain.from_iterable(RecordingFeed(path, start_ts=(T + 4500) * MS).read())
+
+    assert [type(each) for each in shown] == [BookDelta]
+
+
+def test_books_alone_are_no_market_data(tmp_path):
+    """What stands at its beginning makes a time without messages no other."""
+    path = put(tmp_path, SNAPSHOT, *map(wrapped, changes(2, 9)))
+    feed = RecordingFeed(path, start_ts=(T + 3000) * MS, end_ts=(T + 4000) * MS)
+
+    with pytest.raises(FeedError, match="no market data from"):
+        list(feed.read())

@@ -186,7 +186,7 @@ class RecordingFeed:
         reading = Reading(self._wanted, self.skips)
         since = max(after_ts, self._start_ts - 1)
         merged = merge(
-            [strand.chunks(reading, since) for strand in self._strands],
+            [strand.shown(reading, since, self._end_ts) for strand in self._strands],
             [strand.chunks(reading, since) for strand in self._funding],
         )
         return before(merged, self._end_ts)
