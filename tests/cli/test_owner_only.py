@@ -85,6 +85,18 @@ def test_what_a_running_journal_writes_is_the_owners_alone(tmp_path):
     journal.close()
 
 
+@pytest.mark.parametrize("more", [(), ("--no-journal",), ("--grid", "fast=2,3")])
+def test_what_a_replay_leaves_is_the_owners_alone(tmp_path, more):
+    data = tmp_path / "data"
+    arguments = ("replay", recording(tmp_path), "-s", FAST.partition(":")[0], "--data-dir", data)
+
+    assert main([*map(str, (*arguments, *more))]) == 0
+
+    assert list(data.rglob("*.html"))
+    assert readable_by_others(tmp_path / "data") == []
+    assert oct(mode(data)) == "0o700"
+
+
 def test_a_report_that_is_asked_for_by_name_follows_the_umask(tmp_path):
     run(tmp_path / "data", recording(tmp_path), "--report", tmp_path / "site" / "report.html")
 

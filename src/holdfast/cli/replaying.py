@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from ..model.errors import TradingError
 from ..model.values import TradingSessionStatus
-from ..owner_only import make_folder
+from ..owner_only import make_file, make_folder
 from .exit_codes import ExitCode
 from .output import warn
 from .run import execute
@@ -41,6 +41,7 @@ class Place:
     ) -> None:
         self.session_id = str(uuid4())
         self.folder = config.data_dir / "replays"
+        self.is_ours = out is None
         self.report = (out or self.folder / f"{self.session_id}.html") if wants_report else None
         self.journal = self.folder / f"{self.session_id}.db" if keeps_journal else None
 
@@ -49,9 +50,15 @@ class Place:
         if self.report is None:
             return
         try:
+            if self.is_ours:
+                make_folder(self.folder)
+                make_file(self.report)
             write(self.report)
         except (TradingError, OSError) as error:
             warn(f"no report: {error}")
+            if self.is_ours:  # half of it would be taken for all
+                with suppress(OSError):
+                    self.report.unlink()
             self.report = None
 
 
