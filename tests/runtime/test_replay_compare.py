@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.model import events as ev
@@ -121,6 +122,21 @@ def test_what_an_earlier_session_left_open_ends_in_this_one():
         (Side.BUY, Decimal(1)),
         (Side.BUY, Decimal(1)),
     ]
+
+
+def test_fees_that_are_in_no_profit_are_told():
+    """Paid in BNB they are in no trade's profit; the replay's are."""
+    bought = trip(0, "100", "101")
+    facts = [
+        begun("aa", START),
+        msgspec.structs.replace(bought[0], fee_asset="BNB", fee=Decimal("0.01")),
+        msgspec.structs.replace(bought[1], fee_asset="BNB", fee=Decimal("0.02")),
+        begun("bb", START + NS_PER_S),
+        *(msgspec.structs.replace(each, fee=Decimal("0.05")) for each in trip(60, "100", "101")),
+    ]
+
+    assert recorded(facts, "aa").other_fees == {"BNB": Decimal("0.03")}
+    assert recorded(facts, "bb").other_fees == {}
 
 
 def test_a_second_session_of_a_day_begins_with_its_own_equity():

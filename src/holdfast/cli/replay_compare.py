@@ -35,6 +35,7 @@ def compared(
     """
     from dataclasses import replace
 
+    from ..model.values import plain
     from ..runtime.control_wire import builtins
     from ..runtime.replay_compare import compare, recorded
     from ..runtime.replay_report import write_drift
@@ -59,6 +60,9 @@ def compared(
     alone.report = None
     done, document, facts = played(job, names, alone, is_quiet=as_json)
     _warn_of_outside(trips, done)
+    if session.other_fees:
+        paid = ", ".join(f"{plain(fee)} {asset}" for asset, fee in session.other_fees.items())
+        warn(f"the session's profits are before fees of {paid}; the replay's are behind all fees")
     drift = compare(trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
     place.have(lambda path: write_drift(path, job, drift, title))

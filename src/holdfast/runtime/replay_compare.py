@@ -16,7 +16,7 @@ from decimal import Decimal
 from ..model import events as ev
 from ..model.errors import InputError
 from ..model.values import NS_PER_S, ZERO, SessionId, Symbol
-from ..stats import RoundTrip, RoundTrips
+from ..stats import Context, RoundTrip, RoundTrips
 
 PAIR_NS = 60 * NS_PER_S
 
@@ -26,7 +26,8 @@ class Recorded:
     """What the journal says of a session.
 
     `ended_ts` is its last fact's time, `equity` its first; `trips` are those that ended in it,
-    also where an earlier session began them.
+    also where an earlier session began them. `other_fees` are those in assets that are none of a
+    contract's margin, by asset: no trip's profit has them.
     """
 
     session_id: SessionId
@@ -36,6 +37,7 @@ class Recorded:
     ended_ts: int
     equity: Decimal | None
     trips: list[RoundTrip]
+    other_fees: dict[str, Decimal]
 
     def between(
         self, start_ts: int, end_ts: int | None, symbols: Sequence[Symbol]
@@ -145,13 +147,15 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
         InputError: the journal has no such session; the text names those that there are.
     """
     sessions: dict[str, _Sheet] = {}
-    fold, sheet = RoundTrips(), None
+    context = Context()
+    fold, sheet = RoundTrips(context), None
     for fact in facts:
         if isinstance(fact, ev.EpochStarted):
             sheet = sessions.setdefault(fact.session_id, _Sheet(fact))
+        context.apply(fact)
         trip = fold.apply(fact)
         if sheet is not None:
-            sheet.note(fact, trip)
+            sheet.note(fact, trip, context)
     found = _named(sessions, session_id)
     own = sessions[found]
     return Recorded(
@@ -162,6 +166,7 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
         ended_ts=own.ended_ts,
         equity=own.equity,
         trips=own.trips,
+        other_fees=own.other_fees,
     )
 
 
@@ -174,8 +179,9 @@ class _Sheet:
     equity: Decimal | None = None
     strategies: dict[str, None] = field(default_factory=dict)
     trips: list[RoundTrip] = field(default_factory=list)
+    other_fees: dict[str, Decimal] = field(default_factory=dict)
 
-    def note(self, fact: ev.Event, trip: RoundTrip | None) -> None:
+    def note(self, fact: ev.Event, trip: RoundTrip | None, context: Context) -> None:
         """Take one of its facts in, and the trip that it ended."""
         self.ended_ts = fact.ts
         if trip is not None:
@@ -185,6 +191,10 @@ class _Sheet:
                 self.strategies[fact.description] = None
             case ev.TradingDayStarted() | ev.EquitySampled() if self.equity is None:
                 self.equity = fact.equity
+            case ev.OrderFilled() if fact.fee:
+                asset = fact.fee_asset
+                if asset != context.margin_asset_of((fact.account, fact.symbol)):
+                    self.other_fees[asset] = self.other_fees.get(asset, ZERO) + fact.fee
             case _:
                 pass
 
