@@ -14,6 +14,7 @@ from holdfast.runtime.books import BooksReport
 
 STRATEGIES = '''
 import os
+import signal
 
 from holdfast import Strategy
 
@@ -41,6 +42,13 @@ class Killed(Strategy):
 
     def on_bar(self, bar):
         """Do nothing."""
+
+
+class Interrupted(Strategy):
+    """Tells what Ctrl-C does to its process."""
+
+    def __init__(self, after: int = 5) -> None:
+        raise ValueError(signal.getsignal(signal.SIGINT))
 
 
 class Talks(Strategy):
@@ -73,7 +81,7 @@ def test_a_strategy_that_was_taken_off_is_told_once_and_in_the_exit_code(capsys)
 
     said = capsys.readouterr().err
     assert said == (
-        "holdfast: strategy dies was taken off: ValueError: out of luck in on_bar at mine.py:18\n"
+        "holdfast: strategy dies was taken off: ValueError: out of luck in on_bar at mine.py:19\n"
     )
 
 
@@ -81,7 +89,7 @@ def test_a_program_hears_which_strategy_was_taken_off(capsys):
     assert _replay("-s", "mine.py:Dies", "--json") == 7
 
     found = json.loads(capsys.readouterr().out)
-    why = "ValueError: out of luck in on_bar at mine.py:18"
+    why = "ValueError: out of luck in on_bar at mine.py:19"
     assert found["stopped_strategies"] == {"dies": why}
     assert found["error"] == f"dies was taken off: {why}"
 
@@ -106,6 +114,15 @@ def test_a_process_that_dies_takes_no_other_point_of_a_sweep_along(capsys):
     assert [after for after, error in errors.items() if error] == ["2"]
     assert sorted(errors) == ["1", "2", "3", "4", "5", "6"]
     assert errors["2"].startswith("its process died")
+
+
+def test_ctrl_c_ends_the_processes_of_a_sweep_at_once(capsys):
+    """Each would end its replay otherwise, and begin the next one: the shell gets it all."""
+    grid = ("--grid", "after=1,2", "--jobs", "2", "--json")
+    _replay("-s", "mine.py:Interrupted", *grid)
+
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert all(point["error"].endswith(": 0") for point in points), points  # SIG_DFL
 
 
 def test_what_a_strategy_says_goes_to_stderr(capsys):

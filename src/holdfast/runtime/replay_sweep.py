@@ -12,6 +12,7 @@ import logging
 import math
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -186,7 +187,7 @@ def _pooled(jobs: Sequence[Job], workers: int) -> Generator[Row, None, list[Job]
     """Make replays in processes; return those that have no row, as one of the processes died."""
     context = multiprocessing.get_context("spawn")
     size = min(workers, len(jobs))
-    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_fall_silent)
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_begin)
     places: dict[Future[Row], int] = {}
     left = set(range(len(jobs)))
     try:
@@ -203,8 +204,12 @@ def _pooled(jobs: Sequence[Job], workers: int) -> Generator[Row, None, list[Job]
     return [jobs[place] for place in sorted(left)]
 
 
-def _fall_silent() -> None:
-    """Have a process of a sweep say nothing, its strategies included: its rows do."""
+def _begin() -> None:
+    """Have a process of a sweep say nothing, its strategies included, and end at Ctrl-C at once.
+
+    Its rows say what is to be said. An interrupt ends one replay otherwise, and the next begins.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.getLogger("holdfast").addHandler(logging.NullHandler())
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for its whole life
 
