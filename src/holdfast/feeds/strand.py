@@ -29,6 +29,15 @@ class Strand:
         self.first_ts = first.first_ts
         self.whole_from = _whole_from(first)
 
+    @property
+    def name(self) -> str:
+        """Return the first file's."""
+        return str(self._sources[0].path)
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        return frozenset(symbol for source in self._sources for symbol in source.symbols)
+
     def has(self, symbol: Symbol) -> bool:
         return any(symbol in source.symbols for source in self._sources)
 
