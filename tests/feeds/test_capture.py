@@ -413,3 +413,39 @@ def test_books_alone_are_no_market_data(tmp_path):
 
     with pytest.raises(FeedError, match="no market data from"):
         list(feed.read())
+
+
+@pytest.mark.parametrize("kind", ["trade", "aggTrade"])
+def test_what_a_second_connection_tells_again_is_left_out(tmp_path, kind):
+    """While a connection is replaced by another, both tell the same, one later than the other."""
+
+    def each(number, at):
+        event = tape(at, t=number, a=number, e=kind)
+        return wrapped({**event, "X": "MARKET"})
+
+    old, new = [1, 2, 3, 4, 5], [3, 4, 5, 6]
+    order = sorted([(n * 10, n) for n in old] + [(n * 10 + 15, n) for n in new])
+    feed = RecordingFeed(put(tmp_path, *(each(number, number * 10) for _, number in order)))
+
+    shown = itertools.chain.from_iterable(feed.read())
+
+    assert [trade.trade_id for trade in shown if isinstance(trade, Trade)] == [1, 2, 3, 4, 5, 6]
+    assert feed.skips == {f"{kind} told before": 3}
+
+
+def test_a_count_that_begins_anew_is_believed(tmp_path):
+    """A test network that was set up anew counts from one, hours later."""
+    path = put(tmp_path, wrapped(tape(0, t=900)), wrapped(tape(3_600_000, t=1)))
+
+    assert [trade.ts for trade in read(path)] == [T * MS, (T + 3_600_000) * MS]
+
+
+def test_a_quote_that_is_older_than_the_one_shown_is_left_out(tmp_path):
+    """It would be shown as the newest, of a second connection that is behind."""
+    quotes = [
+        wrapped(ticker(at, bid=bid)) for at, bid in ((0, "9"), (5, "11"), (3, "10"), (5, "12"))
+    ]
+
+    shown = read(put(tmp_path, *quotes))
+
+    assert [quote.bid for quote in shown if isinstance(quote, Quote)] == [9.0, 11.0, 12.0]

@@ -31,6 +31,7 @@ from .wire import (
     KNOWN,
     MARKET_ORIGIN,
     AggTrade,
+    BookTicker,
     DepthUpdate,
     Kline,
     TapeTrade,
@@ -103,6 +104,8 @@ class _Capture:
         self._skips = reading.skips
         self._last = reading.last_ts
         self._tapes: dict[str, type[WireEvent]] = {}  # which of the two streams counts
+        self._told: dict[str, tuple[int, int]] = {}  # number and time of the last trade
+        self._quoted: dict[str, int] = {}  # time of the last quote
         self._next_ids: dict[str, int] = {}  # of the next trade, by symbol
         self._unshown: Counter[str] = Counter()
 
@@ -140,12 +143,32 @@ class _Capture:
             return None
         told = event.sent if kind is Kline else 0  # a bar ends before anybody can tell of it
         ts = self._monotone((event.transacted or event.sent) * NS_PER_MS or received, told)
+        if self._was_told(event):
+            self._skips[f"{event.__struct_config__.tag} told before"] += 1
+            return None
         if isinstance(event, TapeTrade):
             self._number(event)
         message = TRANSLATIONS[kind](event, Symbol(event.symbol), ts)
         if message is None:
             self._skips[f"{event.__struct_config__.tag} without market data"] += 1
         return message
+
+    def _was_told(self, event: WireEvent) -> bool:
+        """Tell whether a trade came before, or a quote is older than the one before.
+
+        While a connection is replaced by another, both tell the same, one later than the other.
+        """
+        at = event.transacted or event.sent
+        if isinstance(event, _TAPES):
+            number, told = self._told.get(event.symbol, (-1, 0))
+            if event.trade_id <= number and at <= told:
+                return True
+            self._told[event.symbol] = event.trade_id, at
+        elif isinstance(event, BookTicker):
+            if at < self._quoted.get(event.symbol, 0):
+                return True
+            self._quoted[event.symbol] = at
+        return False
 
     def _number(self, event: TapeTrade) -> None:
         """Number the trades that are shown without a gap: one that is not has a number too."""
