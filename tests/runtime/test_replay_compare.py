@@ -124,6 +124,44 @@ def test_what_an_earlier_session_left_open_ends_in_this_one():
     ]
 
 
+def started(strategy_id, description):
+    return ev.StrategyStarted(ts=START, strategy_id=strategy_id, description=description)
+
+
+def test_a_strategy_that_came_back_with_other_parameters_is_replayed_once():
+    """Both of it at once traded twice, under two names."""
+    facts = [
+        begun("aa", START),
+        started("cross", "cross:fast=5"),
+        started("other", "other"),
+        begun("aa", START + NS_PER_S),
+        started("cross", "cross:fast=8"),
+        started("other", "other"),
+    ]
+
+    assert recorded(facts, "aa").strategies == ("cross:fast=8", "other")
+
+
+def test_how_long_a_session_was_down_is_known():
+    facts = [
+        begun("aa", START),
+        started("cross", "cross"),
+        begun("bb", START + 10 * NS_PER_S),
+        begun("aa", START + 90 * NS_PER_S),
+        *trip(95, "100", "101"),
+        begun("aa", START + 110 * NS_PER_S),
+    ]
+
+    assert recorded(facts, "aa").down_ns == (90 + 5) * NS_PER_S
+    assert recorded(facts, "bb").down_ns == 0
+
+
+def test_two_strategies_of_one_description_are_both_replayed():
+    facts = [begun("aa", START), started("cross", "cross"), started("cross-2", "cross")]
+
+    assert recorded(facts, "aa").strategies == ("cross", "cross")
+
+
 def test_fees_that_are_in_no_profit_are_told():
     """Paid in BNB they are in no trade's profit; the replay's are."""
     bought = trip(0, "100", "101")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .output import print_json, print_pairs, print_table, warn
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..runtime.replay import Replayed
-    from ..runtime.replay_compare import Drift, Pair
+    from ..runtime.replay_compare import Drift, Pair, Recorded
     from ..runtime.replay_sweep import Job
     from ..stats import RoundTrip
 
 PAIRS_SHOWN = 40
+DOWN_NS_TOLD = 60_000_000_000
 
 
 def compared(
@@ -35,7 +37,6 @@ def compared(
     """
     from dataclasses import replace
 
-    from ..model.values import plain
     from ..runtime.control_wire import builtins
     from ..runtime.replay_compare import compare, recorded
     from ..runtime.replay_report import write_drift
@@ -59,10 +60,7 @@ def compared(
     alone = copy(place)
     alone.report = None
     done, document, facts = played(job, names, alone, is_quiet=as_json)
-    _warn_of_outside(trips, done)
-    if session.other_fees:
-        paid = ", ".join(f"{plain(fee)} {asset}" for asset, fee in session.other_fees.items())
-        warn(f"the session's profits are before fees of {paid}; the replay's are behind all fees")
+    _warn(session, trips, done)
     drift = compare(trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
     place.have(lambda path: write_drift(path, job, drift, title))
@@ -80,8 +78,9 @@ def compared(
     return code_of(done)
 
 
-def _warn_of_outside(trips: Sequence[RoundTrip], done: Replayed) -> None:
-    """Say how many trades no replay can have: the recording does not have all of the time."""
+def _warn(session: Recorded, trips: Sequence[RoundTrip], done: Replayed) -> None:
+    """Say what keeps session and replay from being alike."""
+    from ..model.values import plain
     from ..runtime.replay_said import span_said
 
     begun, ended = done.figures.started_ts, done.now
@@ -89,6 +88,12 @@ def _warn_of_outside(trips: Sequence[RoundTrip], done: Replayed) -> None:
     if outside:
         span = span_said(begun, ended)
         warn(f"{outside} trades of the session are outside of what was replayed, {span}")
+    if session.down_ns >= DOWN_NS_TOLD:
+        down = timedelta(seconds=session.down_ns // 1_000_000_000)
+        warn(f"the session was down for {down} in all; its replay trades all the time")
+    if session.other_fees:
+        paid = ", ".join(f"{plain(fee)} {asset}" for asset, fee in session.other_fees.items())
+        warn(f"the session's profits are before fees of {paid}; the replay's are behind all fees")
 
 
 def _pair(pair: Pair) -> Told:

@@ -27,7 +27,8 @@ class Recorded:
 
     `ended_ts` is its last fact's time, `equity` its first; `trips` are those that ended in it,
     also where an earlier session began them. `other_fees` are those in assets that are none of a
-    contract's margin, by asset: no trip's profit has them.
+    contract's margin, by asset: no trip's profit has them. `down_ns` is how long nobody traded,
+    between what its lives said last and the next one's beginning.
     """
 
     session_id: SessionId
@@ -38,6 +39,7 @@ class Recorded:
     equity: Decimal | None
     trips: list[RoundTrip]
     other_fees: dict[str, Decimal]
+    down_ns: int
 
     def between(
         self, start_ts: int, end_ts: int | None, symbols: Sequence[Symbol]
@@ -151,7 +153,8 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
     fold, sheet = RoundTrips(context), None
     for fact in facts:
         if isinstance(fact, ev.EpochStarted):
-            sheet = sessions.setdefault(fact.session_id, _Sheet(fact))
+            sheet = sessions.setdefault(fact.session_id, _Sheet(fact, fact.ts))
+            sheet.down_ns += max(0, fact.ts - sheet.ended_ts)
         context.apply(fact)
         trip = fold.apply(fact)
         if sheet is not None:
@@ -160,13 +163,14 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
     own = sessions[found]
     return Recorded(
         session_id=SessionId(found),
-        strategies=tuple(own.strategies),
+        strategies=tuple(own.strategies.values()),
         symbols=own.begun.symbols,
         started_ts=own.begun.ts,
         ended_ts=own.ended_ts,
         equity=own.equity,
         trips=own.trips,
         other_fees=own.other_fees,
+        down_ns=own.down_ns,
     )
 
 
@@ -175,11 +179,12 @@ class _Sheet:
     """What is noted of one session while the journal is read."""
 
     begun: ev.EpochStarted
-    ended_ts: int = 0
+    ended_ts: int
     equity: Decimal | None = None
-    strategies: dict[str, None] = field(default_factory=dict)
+    strategies: dict[str, str] = field(default_factory=dict)  # as each was named last
     trips: list[RoundTrip] = field(default_factory=list)
     other_fees: dict[str, Decimal] = field(default_factory=dict)
+    down_ns: int = 0
 
     def note(self, fact: ev.Event, trip: RoundTrip | None, context: Context) -> None:
         """Take one of its facts in, and the trip that it ended."""
@@ -188,7 +193,7 @@ class _Sheet:
             self.trips.append(trip)
         match fact:
             case ev.StrategyStarted():
-                self.strategies[fact.description] = None
+                self.strategies[fact.strategy_id] = fact.description
             case ev.TradingDayStarted() | ev.EquitySampled() if self.equity is None:
                 self.equity = fact.equity
             case ev.OrderFilled() if fact.fee:
