@@ -124,6 +124,21 @@ def test_people_are_told_figures_and_where_things_are(capsys, bars):
     assert "Journal: data/replays/" in out
 
 
+def test_what_the_exchange_rejects_is_told_with_its_reason(capsys, bars):
+    """Nothing fills at such a latency: every request is outside of its window."""
+    late = (bars, "-s", "sma_cross", "--latency", "20s", "--no-report", "--no-journal")
+    assert main(["replay", *map(str, late)]) == 0
+
+    said = capsys.readouterr().out
+    (line,) = [line for line in said.splitlines() if line.startswith("Rejected by the venue: ")]
+    assert "was good for 5000000000 ns" in line
+    found = told(capsys, "replay", *late)[1]
+    assert line == (
+        f"Rejected by the venue: {found['rejected']:,} of {found['orders']:,}, "
+        f"the last: {found['rejection_reason']}"
+    )
+
+
 def test_fees_are_those_that_were_asked_for(capsys, bars):
     _, usual = replayed(capsys, bars, "--no-report", "--fees", "2bp,5bp")
     _, double = replayed(capsys, bars, "--no-report", "--fees", "0.0004,0.001")

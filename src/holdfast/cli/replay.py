@@ -12,7 +12,7 @@ import typer
 
 from ..model.errors import InputError
 from .options import AsJson, ConfigFile, DataDir
-from .output import print_json, warn
+from .output import NEWLINE, print_json, visible, warn
 from .replaying import Place, Told, code_of, played
 from .run import DEFAULT_STRATEGY, overrides_of, seconds_of
 
@@ -149,7 +149,7 @@ def _one(job: Job, names: tuple[str, ...], place: Place, *, as_json: bool) -> in
     else:
         from ..runtime.report import text_report
 
-        print(text_report(done.figures))
+        print(visible(text_report(done.figures), keep=NEWLINE))
         print(f"\n{document['messages_told']}")
         for name in ("journal", "report"):
             if document[name]:
