@@ -391,6 +391,7 @@ def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):
         (["--half-spread=-1bp"], "--half-spread must not be negative"),
         (["--latency=-1s"], "--latency"),
         (["--latency", "50"], "with its unit, such as 50ms or 1s, was '50'"),
+        (["--strategy", "sma_cross:fast"], "expected name=value,name=value, was 'fast'"),
         (["--latency", "1.2.3"], "--latency takes a time"),
         (["--latency", "²"], "--latency takes a time"),
         (["--grid", "fast=,"], "NAME=FROM:TO:STEP"),

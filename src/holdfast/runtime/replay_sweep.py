@@ -14,7 +14,8 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -244,29 +245,31 @@ def walk_forward(  # noqa: PLR0913 - a sweep, and how to cut it
     workers: int,
     on_row: Callable[[Row], None] = lambda _: None,
 ) -> list[Fold]:
-    """Find the best parameters on each training span and try them on the span behind it."""
-    found = []
-    for train_ts, test_ts, end_ts in cuts:
-        jobs = [
-            replace(job, point=point, start_ts=train_ts, end_ts=test_ts) for point in points(axes)
-        ]
-        rows = []
-        for row in sweep(jobs, workers):
-            on_row(row)
-            rows.append(row)
-        rows = in_order(rows, axes)
-        best = max(rows, key=lambda row: row.figure(by))
-        tested = _tried(best, replace(best.job, start_ts=test_ts, end_ts=end_ts))
-        on_row(tested)
-        found.append(Fold(best, tested))
-    return found
+    """Find the best parameters on each training span and try them on the span behind it.
+
+    Spans know nothing of each other: all are trained at once, and then all that was found is tried.
+    """
+    trained: dict[int, list[Row]] = defaultdict(list)
+    every = [(span, point) for span in cuts for point in points(axes)]
+    jobs = [replace(job, point=point, start_ts=a, end_ts=b) for (a, b, _), point in every]
+    for row in sweep(jobs, workers):
+        on_row(row)
+        trained[row.job.start_ts].append(row)
+    best = {b: max(in_order(trained[a], axes), key=lambda row: row.figure(by)) for a, b, _ in cuts}
+    tests = [replace(best[b].job, start_ts=b, end_ts=c) for _, b, c in cuts]
+    tested: dict[int, Row] = {}
+    for row in _tried(tests, best, workers):
+        on_row(row)
+        tested[row.job.start_ts] = row
+    return [Fold(best[start], tested[start]) for _, start, _ in cuts]
 
 
-def _tried(best: Row, job: Job) -> Row:
-    """Try what was found the best; nothing was where every point failed."""
-    if best.fault:
-        return Row(job, SessionStats(), f"nothing was found in training: {best.fault}")
-    return run_job(job)
+def _tried(jobs: Sequence[Job], best: Mapping[int, Row], workers: int) -> Iterator[Row]:
+    """Try the best of each training, by where its test begins; there is none where all failed."""
+    for job in jobs:
+        if fault := best[job.start_ts].fault:
+            yield Row(job, SessionStats(), f"nothing was found in training: {fault}")
+    yield from sweep([job for job in jobs if not best[job.start_ts].fault], workers)
 
 
 def end_of(files: Sequence[str], symbols: Sequence[Symbol]) -> int:
