@@ -516,6 +516,10 @@ def test_a_sweep_of_which_every_point_failed_has_not_gone_well(capsys, bars):
     code, found = replayed(capsys, bars, "--no-report", "--grid", "nosuch=3,4")
     assert code == 7
     assert all("no parameter 'nosuch'" in point["error"] for point in found["points"])
+    for more in ((), ("--walk-forward", "2")):
+        replayed(capsys, bars, "--grid", "nosuch=3,4", *more, "--out", "failed.html")
+        assert "-inf" not in Path("failed.html").read_text().partition("<script")[0]
+        assert "-inf" not in Path("failed.html").read_text().rpartition("</script>")[2]
 
     code, found = replayed(capsys, bars, "--no-report", "--grid", "fast=5,-1")
     assert code == 0

@@ -433,6 +433,20 @@ def test_what_a_second_connection_tells_again_is_left_out(tmp_path, kind):
     assert feed.skips == {f"{kind} told before": 3}
 
 
+def test_what_the_next_file_tells_again_is_left_out_too(tmp_path):
+    """A recorder that begins a new file may write the last second's trades into both."""
+    first = [wrapped(tape(at, t=at)) for at in range(0, 5000, 100)]
+    second = [wrapped(tape(at, t=at)) for at in range(4300, 6000, 100)]
+    files = [
+        put(tmp_path, *first, name="btcusdt_1.gz"),
+        put(tmp_path, *second, name="btcusdt_2.gz"),
+    ]
+
+    shown = itertools.chain.from_iterable(RecordingFeed(files).read())
+
+    assert [each.trade_id for each in shown if isinstance(each, Trade)] == [*range(0, 6000, 100)]
+
+
 def test_a_count_that_begins_anew_is_believed(tmp_path):
     """A test network that was set up anew counts from one, hours later."""
     path = put(tmp_path, wrapped(tape(0, t=900)), wrapped(tape(3_600_000, t=1)))

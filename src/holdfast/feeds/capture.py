@@ -104,7 +104,7 @@ class _Capture:
         self._skips = reading.skips
         self._last = reading.last_ts
         self._tapes: dict[str, type[WireEvent]] = {}  # which of the two streams counts
-        self._told: dict[str, tuple[int, int]] = {}  # number and time of the last trade
+        self._told = reading.told
         self._quoted: dict[str, int] = {}  # time of the last quote
         self._next_ids: dict[str, int] = {}  # of the next trade, by symbol
         self._unshown: Counter[str] = Counter()

@@ -22,12 +22,14 @@ class Reading(msgspec.Struct, frozen=True):
     """What a pass over the files wants, and what it leaves out.
 
     `symbols` empty wants all. `skips` counts, by name, what the files hold and no feed shows.
-    `last_ts` is up to when the file before this one went.
+    `last_ts` is up to when the file before this one went, `told` number and time of the last trade
+    of each symbol that it told.
     """
 
     symbols: frozenset[Symbol] = frozenset()
     skips: Counter[str] = msgspec.field(default_factory=Counter)
     last_ts: int = 0
+    told: dict[str, tuple[int, int]] = {}
 
     def wants(self, symbol: Symbol) -> bool:
         return not self.symbols or symbol in self.symbols

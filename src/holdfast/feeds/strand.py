@@ -56,6 +56,7 @@ class Strand:
         return after_with_books(self._read(reading, after_ts), after_ts, end_ts)
 
     def _read(self, reading: Reading, after_ts: int) -> Iterator[Chunk]:
+        reading = msgspec.structs.replace(reading, told={})  # by the files of this one alone
         last, slack = 0, BACKSTEP_NS_MAX if self.kind == "capture" else 0
         for source in self._sources[self._place(after_ts) :]:
             is_same_bar = source.kind == "klines" and source.first_ts == last
