@@ -447,6 +447,23 @@ def test_what_the_next_file_tells_again_is_left_out_too(tmp_path):
     assert [each.trade_id for each in shown if isinstance(each, Trade)] == [*range(0, 6000, 100)]
 
 
+def test_files_are_read_as_if_they_were_one(tmp_path):
+    """A trade that is not shown leaves no gap in the numbers, in its file or behind it."""
+    fund = {"X": "INSURANCE_FUND", "p": "0", "q": "0"}
+    trades = [
+        wrapped(tape(at * 1000, t=at, **(fund if at in {20, 70} else {}))) for at in range(1, 190)
+    ]
+    cuts = [trades[:60], trades[60:125], trades[125:]]
+    files = [put(tmp_path, *part, name=f"btcusdt_{n}.gz") for n, part in enumerate(cuts)]
+    one = put(tmp_path, *trades, name="all_btcusdt.gz")
+
+    assert list(itertools.chain.from_iterable(RecordingFeed(files).read())) == read(one)
+
+    now = (T + 180_000) * MS
+    bars = RecordingFeed(files, start_ts=now).history(BTC, "1m", now, 10)
+    assert [(bar.open_ts // MS - T) // 60_000 for bar in bars] == [1, 2]
+
+
 def test_a_count_that_begins_anew_is_believed(tmp_path):
     """A test network that was set up anew counts from one, hours later."""
     path = put(tmp_path, wrapped(tape(0, t=900)), wrapped(tape(3_600_000, t=1)))

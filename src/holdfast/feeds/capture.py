@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -104,10 +103,8 @@ class _Capture:
         self._skips = reading.skips
         self._last = reading.last_ts
         self._tapes: dict[str, type[WireEvent]] = {}  # which of the two streams counts
-        self._told = reading.told
+        self._numbers = reading.numbers
         self._quoted: dict[str, int] = {}  # time of the last quote
-        self._next_ids: dict[str, int] = {}  # of the next trade, by symbol
-        self._unshown: Counter[str] = Counter()
 
     def read(self, rows: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]]) -> Chunk:
         messages: list[MarketData] = []
@@ -160,10 +157,10 @@ class _Capture:
         """
         at = event.transacted or event.sent
         if isinstance(event, _TAPES):
-            number, told = self._told.get(event.symbol, (-1, 0))
+            number, told = self._numbers.told.get(event.symbol, (-1, 0))
             if event.trade_id <= number and at <= told:
                 return True
-            self._told[event.symbol] = event.trade_id, at
+            self._numbers.told[event.symbol] = event.trade_id, at
         elif isinstance(event, BookTicker):
             if at < self._quoted.get(event.symbol, 0):
                 return True
@@ -172,12 +169,12 @@ class _Capture:
 
     def _number(self, event: TapeTrade) -> None:
         """Number the trades that are shown without a gap: one that is not has a number too."""
-        symbol, number = event.symbol, event.trade_id
-        is_next = number == self._next_ids.get(symbol)
-        self._next_ids[symbol] = number + 1
+        symbol, number, known = event.symbol, event.trade_id, self._numbers
+        is_next = number == known.next_ids.get(symbol)
+        known.next_ids[symbol] = number + 1
         if is_next and event.origin != MARKET_ORIGIN:
-            self._unshown[symbol] += 1
-        event.trade_id = number - self._unshown[symbol]
+            known.unshown[symbol] += 1
+        event.trade_id = number - known.unshown[symbol]
 
     def _other(self, received: int, body: bytes) -> MarketData | None:
         """Sort out what is no wrapped message of a kind that is shown."""

@@ -12,7 +12,7 @@ from .capture import BACKSTEP_NS_MAX
 from .files import fail
 from .merge import after
 from .names import day_of
-from .source import Chunk, Reading, Source
+from .source import Chunk, Numbers, Reading, Source
 from .standing import after_with_books
 
 DAY_NS = timeframe_ns("1d")
@@ -56,7 +56,7 @@ class Strand:
         return after_with_books(self._read(reading, after_ts), after_ts, end_ts)
 
     def _read(self, reading: Reading, after_ts: int) -> Iterator[Chunk]:
-        reading = msgspec.structs.replace(reading, told={})  # by the files of this one alone
+        reading = msgspec.structs.replace(reading, numbers=Numbers())
         last, slack = 0, BACKSTEP_NS_MAX if self.kind == "capture" else 0
         for source in self._sources[self._place(after_ts) :]:
             is_same_bar = source.kind == "klines" and source.first_ts == last
