@@ -524,3 +524,26 @@ def test_a_sweep_of_which_every_point_failed_has_not_gone_well(capsys, bars):
     code, found = replayed(capsys, bars, "--no-report", "--grid", "fast=5,-1")
     assert code == 0
     assert [bool(point["error"]) for point in found["points"]] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("BTCUSDT-05.csv", "BTCUSDT-06.csv"), "BTCUSDT-06.csv must end in .npy"),
+        (("BTCUSDT-05.csv", "BTCUSDT-06.npy"), "BTCUSDT-06.npy is there already"),
+        (("BTCUSDT-06.npy", "BTCUSDT-06.npy"), "BTCUSDT-06.npy is there already"),
+    ],
+)
+def test_packing_writes_over_no_recording(capsys, tmp_path, names, said):
+    """A glob for the files to pack names one of them last."""
+    rows = [f"{n},60000.1,0.01,600,{START_MS + n},true" for n in range(5)]
+    for name in ("BTCUSDT-05.csv", "BTCUSDT-06.csv"):
+        (tmp_path / name).write_text("\n".join(rows))
+    assert main(["pack", "BTCUSDT-06.csv", "BTCUSDT-06.npy"]) == 0
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    capsys.readouterr()
+
+    assert main(["pack", *names]) == 2
+
+    assert said in capsys.readouterr().err
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
