@@ -125,6 +125,29 @@ def test_ctrl_c_ends_the_processes_of_a_sweep_at_once(capsys):
     assert all(point["error"].endswith(": 0") for point in points), points  # SIG_DFL
 
 
+@pytest.mark.parametrize("spec", ["kept.py:Kept", "kept:Kept"])
+def test_what_a_module_keeps_is_not_shared_by_the_points_of_a_sweep(capsys, tmp_path, spec):
+    """Else what a point makes depends on which others its process had before."""
+    (tmp_path / "beside.py").write_text("seen = []\n")
+    (tmp_path / "kept.py").write_text(
+        "from holdfast import Strategy\n"
+        "import beside\n"
+        "class Kept(Strategy):\n"
+        "    bars = []\n"
+        "    def __init__(self, n: int = 1) -> None:\n"
+        "        self.n = n\n"
+        "    def on_bar(self, bar):\n"
+        "        self.bars.append(bar)\n"
+        "        beside.seen.append(bar)\n"
+        "        if len(self.bars) == 5 and len(beside.seen) == 5:\n"
+        "            self.signal('BUY', bar.symbol, 0.01)\n"
+    )
+    assert _replay("-s", spec, "--grid", "n=1,2,3", "--jobs", "1", "--json") == 0
+
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert [point["fills"] for point in points] == [1, 1, 1]
+
+
 def test_what_a_strategy_says_goes_to_stderr(capsys):
     assert _replay("-s", "mine.py:Talks", "--json") == 0
 

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import sysconfig
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -39,6 +40,10 @@ EXPONENT_MAX = 30
 """Beyond it a number of a range is a slip, and reckoning with it may not end well."""
 
 FOLDS_MAX = 100
+
+_OWN = __name__.partition(".")[0]
+_STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 FIGURES: dict[str, Callable[[SessionStats], float]] = {
     "pnl": lambda stats: float(stats.total_pnl + stats.unrealized_pnl),
@@ -156,6 +161,7 @@ def points(axes: dict[str, list[str]]) -> list[Point]:
 
 def run_job(job: Job) -> Row:
     """Make one replay, its journal in memory; what can't be run says why."""
+    before = frozenset(sys.modules)
     try:
         feed = RecordingFeed(
             job.files, job.config.symbols, start_ts=job.start_ts, end_ts=job.end_ts
@@ -163,7 +169,25 @@ def run_job(job: Job) -> Row:
         done = asyncio.run(replay(job.config, [job.spec], feed, terms=job.terms))
     except (TradingError, OSError) as error:
         return Row(job, SessionStats(), str(error) or type(error).__name__)
+    finally:
+        _forget(before)
     return Row(job, done.figures, done.flaw)
+
+
+def _forget(before: frozenset[str]) -> None:
+    """Have the user's own modules imported anew by the next replay: what they keep is not shared.
+
+    Packages that are installed stay, as does Holdfast.
+    """
+    for name, module in tuple(sys.modules.items()):
+        is_new = name not in before and name.partition(".")[0] != _OWN
+        if is_new and _is_users(getattr(module, "__file__", None) or ""):
+            del sys.modules[name]
+
+
+def _is_users(file: str) -> bool:
+    is_standard = any(Path(file).is_relative_to(each) for each in _STANDARD)
+    return file.endswith(".py") and not is_standard and _INSTALLED.isdisjoint(Path(file).parts)
 
 
 def sweep(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
