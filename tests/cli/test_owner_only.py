@@ -105,6 +105,7 @@ def test_what_a_replay_leaves_is_the_owners_alone(tmp_path, more):
 
     assert readable_by_others(tmp_path / "in") == []
     assert list((data / "replays").glob("*.html"))
+    assert oct(mode(data)) == "0o700"
 
 
 def test_a_replays_report_that_is_asked_for_by_name_follows_the_umask(tmp_path):

@@ -124,6 +124,21 @@ def test_people_are_told_figures_and_where_things_are(capsys, bars):
     assert "Journal: data/replays/" in out
 
 
+def test_what_the_exchange_rejects_is_told_with_its_reason(capsys, bars):
+    """Nothing fills at such a latency: every request is outside of its window."""
+    late = (bars, "-s", "sma_cross", "--latency", "20s", "--no-report", "--no-journal")
+    assert main(["replay", *map(str, late)]) == 0
+
+    said = capsys.readouterr().out
+    (line,) = [line for line in said.splitlines() if line.startswith("Rejected by the venue: ")]
+    assert "was good for 5000000000 ns" in line
+    found = told(capsys, "replay", *late)[1]
+    assert line == (
+        f"Rejected by the venue: {found['rejected']:,} of {found['orders']:,}, "
+        f"the last: {found['rejection_reason']}"
+    )
+
+
 def test_fees_are_those_that_were_asked_for(capsys, bars):
     _, usual = replayed(capsys, bars, "--no-report", "--fees", "2bp,5bp")
     _, double = replayed(capsys, bars, "--no-report", "--fees", "0.0004,0.001")
@@ -228,6 +243,22 @@ def test_a_walk_forward_tests_behind_where_it_trained(capsys, bars):
     assert found["folds"][0]["test_from"] == found["folds"][1]["train_from"]
 
 
+def test_nothing_is_tried_that_no_training_has_found(capsys, bars):
+    """In the second of three parts nothing was recorded: nothing is known for the third."""
+    rows = bars.read_text().splitlines()
+    bars.write_text("\n".join(rows[:121] + rows[241:]))
+
+    code, found = replayed(
+        capsys, bars, "--grid", "fast=5,10", "--walk-forward", "2", "--jobs", "1"
+    )
+
+    tested = found["folds"][1]["tested"]
+    assert "no market data" in found["folds"][1]["trained"]["error"]
+    assert tested["error"].startswith("nothing was found in training: ")
+    assert tested["fills"] == 0
+    assert code == 7
+
+
 def test_a_session_and_its_replay_are_laid_side_by_side(capsys, bars):
     main(["run", "--feed", str(bars), "--speed", "max", "--dry-run", "--no-report",
           "--data-dir", "data", "--json"])  # fmt: skip
@@ -241,6 +272,75 @@ def test_a_session_and_its_replay_are_laid_side_by_side(capsys, bars):
     assert found["drift"]["pnl_drift"] == "0"
     assert {pair["entry_bp"] for pair in found["pairs"]} == {0.0}
     assert "Session and replay" in Path(found["report"]).read_text()
+
+
+def test_a_comparison_of_a_part_of_the_time_leaves_the_other_trades_out(capsys, bars):
+    main(["run", "--feed", str(bars), "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    _, whole = told(capsys, *compared)
+    _, part = told(capsys, *compared, "--to", "2025-05-04T19:30")
+
+    assert part["drift"]["only_in_session"] == part["drift"]["only_in_replay"] == 0
+    assert 0 < part["drift"]["trades_in_both"] < whole["drift"]["trades_in_both"]
+    assert part["drift"]["pnl_drift"] == "0"
+
+    _, behind = told(capsys, *compared, "--from", "2025-05-04T18:30")
+
+    assert behind["drift"]["only_in_session"] == 0
+    assert 0 < behind["drift"]["trades_in_both"] < whole["drift"]["trades_in_both"]
+
+
+def test_trades_of_symbols_that_are_not_replayed_are_not_compared(capsys, bars):
+    other = bars.with_name("ETHUSDT-1m.csv")
+    lines = bars.read_text().splitlines()
+    stamps = [line.partition(",")[0] for line in lines[1:-7]]
+    moves = [line.partition(",")[2] for line in lines[8:]]  # seven minutes later: no twin of BTC
+    rows = [f"{stamp},{move}" for stamp, move in zip(stamps, moves, strict=True)]
+    other.write_text("\n".join([lines[0], *rows]))
+    main(["run", "--feed", f"{bars},{other}", "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--symbols", "BTCUSDT,ETHUSDT", "--data-dir", "data", "--set", "max_correlation=1",
+          "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, other, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    _, both = told(capsys, *compared)
+    _, found = told(capsys, *compared, "--symbols", "BTCUSDT")
+
+    assert {pair["session"]["symbol"] for pair in both["pairs"]} == {"BTCUSDT", "ETHUSDT"}
+
+    assert {pair["session"]["symbol"] for pair in found["pairs"]} == {"BTCUSDT"}
+    assert found["drift"]["only_in_session"] == 0
+
+
+def test_trades_that_the_recording_can_not_have_are_said_to_be_outside_of_it(capsys, bars):
+    main(["run", "--feed", str(bars), "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+    lines = bars.read_text().splitlines()
+    short = bars.with_name("short") / bars.name
+    short.parent.mkdir()
+    short.write_text("\n".join(lines[:180]))
+
+    code = main(["replay", str(short), "--compare", "last", "--data-dir", "data", "--json"])
+
+    said = capsys.readouterr()
+    outside = json.loads(said.out)["drift"]["only_in_session"]
+    assert code == 0
+    assert outside > 0
+    assert said.err.startswith(f"holdfast: {outside} trades of the session are outside of what was")
+
+
+def test_a_comparison_begins_with_the_balance_that_is_asked_for(capsys, bars):
+    main(["run", "--feed", str(bars), "-s", "sma_cross", "--speed", "max", "--no-report",
+          "--data-dir", "data", "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    assert told(capsys, *compared)[1]["equity_start"] == "10000"
+    assert told(capsys, *compared, "--balance", "7000")[1]["equity_start"] == "7000"
 
 
 def test_the_trades_that_are_furthest_apart_are_shown_and_the_rest_counted(
@@ -291,7 +391,13 @@ def test_a_session_that_the_journal_does_not_have_is_named(capsys, bars):
         (["--half-spread=-1bp"], "--half-spread must not be negative"),
         (["--latency=-1s"], "--latency"),
         (["--latency", "50"], "with its unit, such as 50ms or 1s, was '50'"),
+        (["--strategy", "sma_cross:fast"], "expected name=value,name=value, was 'fast'"),
+        (["--latency", "1.2.3"], "--latency takes a time"),
+        (["--latency", "²"], "--latency takes a time"),
         (["--grid", "fast=,"], "NAME=FROM:TO:STEP"),
+        (["--grid", "fast=1:9e999999:1e-999999"], "in numbers of common size"),
+        (["--compare", "last", "--grid", "fast=5,6"], "--compare makes one replay"),
+        (["--compare", "last", "--walk-forward", "3"], "--compare makes one replay"),
         (["--grid", "fast=nan:5:1"], "in numbers, was 'fast=nan:5:1'"),
         (["--grid", "fast=1:5:inf"], "in numbers, was 'fast=1:5:inf'"),
         (["--grid", "fast=5,10,5"], "names 5 twice, was 'fast=5,10,5'"),
@@ -410,7 +516,34 @@ def test_a_sweep_of_which_every_point_failed_has_not_gone_well(capsys, bars):
     code, found = replayed(capsys, bars, "--no-report", "--grid", "nosuch=3,4")
     assert code == 7
     assert all("no parameter 'nosuch'" in point["error"] for point in found["points"])
+    for more in ((), ("--walk-forward", "2")):
+        replayed(capsys, bars, "--grid", "nosuch=3,4", *more, "--out", "failed.html")
+        assert "-inf" not in Path("failed.html").read_text().partition("<script")[0]
+        assert "-inf" not in Path("failed.html").read_text().rpartition("</script>")[2]
 
     code, found = replayed(capsys, bars, "--no-report", "--grid", "fast=5,-1")
     assert code == 0
     assert [bool(point["error"]) for point in found["points"]] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("BTCUSDT-05.csv", "BTCUSDT-06.csv"), "BTCUSDT-06.csv must end in .npy"),
+        (("BTCUSDT-05.csv", "BTCUSDT-06.npy"), "BTCUSDT-06.npy is there already"),
+        (("BTCUSDT-06.npy", "BTCUSDT-06.npy"), "BTCUSDT-06.npy is there already"),
+    ],
+)
+def test_packing_writes_over_no_recording(capsys, tmp_path, names, said):
+    """A glob for the files to pack names one of them last."""
+    rows = [f"{n},60000.1,0.01,600,{START_MS + n},true" for n in range(5)]
+    for name in ("BTCUSDT-05.csv", "BTCUSDT-06.csv"):
+        (tmp_path / name).write_text("\n".join(rows))
+    assert main(["pack", "BTCUSDT-06.csv", "BTCUSDT-06.npy"]) == 0
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    capsys.readouterr()
+
+    assert main(["pack", *names]) == 2
+
+    assert said in capsys.readouterr().err
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before

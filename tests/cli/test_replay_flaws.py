@@ -13,6 +13,9 @@ from holdfast.runtime import replay as replay_module
 from holdfast.runtime.books import BooksReport
 
 STRATEGIES = '''
+import os
+import signal
+
 from holdfast import Strategy
 
 
@@ -28,6 +31,24 @@ class Dies(Strategy):
             self.signal("BUY", bar.symbol, 0.001, stop_loss=0)
         if self.count > self.after:
             raise ValueError("out of luck")
+
+
+class Killed(Strategy):
+    """Ends its process where it is told to, as the kernel does for want of memory."""
+
+    def __init__(self, after: int = 5) -> None:
+        if after == 2:
+            os._exit(9)
+
+    def on_bar(self, bar):
+        """Do nothing."""
+
+
+class Interrupted(Strategy):
+    """Tells what Ctrl-C does to its process."""
+
+    def __init__(self, after: int = 5) -> None:
+        raise ValueError(signal.getsignal(signal.SIGINT))
 
 
 class Talks(Strategy):
@@ -60,7 +81,7 @@ def test_a_strategy_that_was_taken_off_is_told_once_and_in_the_exit_code(capsys)
 
     said = capsys.readouterr().err
     assert said == (
-        "holdfast: strategy dies was taken off: ValueError: out of luck in on_bar at mine.py:16\n"
+        "holdfast: strategy dies was taken off: ValueError: out of luck in on_bar at mine.py:19\n"
     )
 
 
@@ -68,7 +89,7 @@ def test_a_program_hears_which_strategy_was_taken_off(capsys):
     assert _replay("-s", "mine.py:Dies", "--json") == 7
 
     found = json.loads(capsys.readouterr().out)
-    why = "ValueError: out of luck in on_bar at mine.py:16"
+    why = "ValueError: out of luck in on_bar at mine.py:19"
     assert found["stopped_strategies"] == {"dies": why}
     assert found["error"] == f"dies was taken off: {why}"
 
@@ -82,6 +103,49 @@ def test_a_point_whose_strategy_was_taken_off_is_never_the_best(capsys):
     assert [point["point"]["after"] for point in found] == ["100", "5"]
     assert [bool(point["error"]) for point in found] == [False, True]
     assert told.err == ""
+
+
+def test_a_process_that_dies_takes_no_other_point_of_a_sweep_along(capsys):
+    grid = ("--grid", "after=1:6:1", "--jobs", "2", "--json")
+    assert _replay("-s", "mine.py:Killed", *grid) == 0
+
+    found = json.loads(capsys.readouterr().out)["points"]
+    errors = {point["point"]["after"]: point["error"] for point in found}
+    assert [after for after, error in errors.items() if error] == ["2"]
+    assert sorted(errors) == ["1", "2", "3", "4", "5", "6"]
+    assert errors["2"].startswith("its process died")
+
+
+def test_ctrl_c_ends_the_processes_of_a_sweep_at_once(capsys):
+    """Each would end its replay otherwise, and begin the next one: the shell gets it all."""
+    grid = ("--grid", "after=1,2", "--jobs", "2", "--json")
+    _replay("-s", "mine.py:Interrupted", *grid)
+
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert all(point["error"].endswith(": 0") for point in points), points  # SIG_DFL
+
+
+@pytest.mark.parametrize("spec", ["kept.py:Kept", "kept:Kept"])
+def test_what_a_module_keeps_is_not_shared_by_the_points_of_a_sweep(capsys, tmp_path, spec):
+    """Else what a point makes depends on which others its process had before."""
+    (tmp_path / "beside.py").write_text("seen = []\n")
+    (tmp_path / "kept.py").write_text(
+        "from holdfast import Strategy\n"
+        "import beside\n"
+        "class Kept(Strategy):\n"
+        "    bars = []\n"
+        "    def __init__(self, n: int = 1) -> None:\n"
+        "        self.n = n\n"
+        "    def on_bar(self, bar):\n"
+        "        self.bars.append(bar)\n"
+        "        beside.seen.append(bar)\n"
+        "        if len(self.bars) == 5 and len(beside.seen) == 5:\n"
+        "            self.signal('BUY', bar.symbol, 0.01)\n"
+    )
+    assert _replay("-s", spec, "--grid", "n=1,2,3", "--jobs", "1", "--json") == 0
+
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert [point["fills"] for point in points] == [1, 1, 1]
 
 
 def test_what_a_strategy_says_goes_to_stderr(capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.engine import market as market_module
@@ -54,6 +55,20 @@ def test_nothing_is_known_before_the_first_message(market):
     assert market.price(X) is None
     assert market.mark(X) is None
     assert market.of(X).age_ns(T) is None
+
+
+def test_a_bar_that_is_told_late_does_not_hide_a_newer_trade(market):
+    """A stream tells of a bar some time behind its end, when others have traded already."""
+    ended = bar(100.0, ts=T)
+    market.see(trade(100.0, ts=T - 1))
+    market.see(trade(103.0, ts=T + 100))
+
+    market.see(msgspec.structs.replace(ended, ts=T + 100))
+
+    seen = market.of(X)
+    assert market.price(X) == 103
+    assert seen.closes[(T + 100) // (60 * NS_PER_S)] == 103.0
+    assert seen.valid_ns == 0  # trades come: it is known at once that they don't
 
 
 def test_the_reference_is_the_middle_of_the_quote_else_the_last_trade_else_the_mark(market):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from decimal import Decimal
 from itertools import chain
@@ -360,3 +361,122 @@ def test_captures_of_the_same_time_are_refused(tmp_path):
 
     with pytest.raises(FeedError, match="overlaps in time"):
         list(RecordingFeed(tmp_path).read())
+
+
+def changes(*numbers, price="60000.0"):
+    """Make changes a second apart that follow each other, the first of them SNAPSHOT's."""
+    return [
+        depth(1000 * n, U=10 + n, u=11 + n, pu=10 + n, b=[[price, str(n)]], a=[["60001", "1"]])
+        for n in numbers
+    ]
+
+
+def test_a_recording_begins_with_the_books_that_stood_then(tmp_path):
+    """Without them a strategy is shown none, and takers take from quotes or the last price."""
+    events = [wrapped(each) for each in changes(1, 2, 3, 4, 5)]
+    path = put(tmp_path, events[0], SNAPSHOT, *events[1:])
+    start = (T + 3500) * MS
+
+    first, *others = itertools.chain.from_iterable(RecordingFeed(path, start_ts=start).read())
+
+    assert first == BookSnapshot(
+        symbol=BTC,
+        ts=start,
+        bids=((60000.1, 1.0), (60000.0, 3.0)),
+        asks=((60001.0, 1.0),),
+        last_update_id=14,
+    )
+    assert others == read(path)[-2:]
+
+
+def test_a_recording_that_goes_on_behind_a_time_does_so_too(tmp_path):
+    path = put(tmp_path, SNAPSHOT, *map(wrapped, changes(2, 3)))
+
+    first, *_ = itertools.chain.from_iterable(RecordingFeed(path).read((T + 2000) * MS))
+
+    assert isinstance(first, BookSnapshot)
+    assert (first.last_update_id, first.ts) == (13, (T + 2000) * MS + 1)
+
+
+def test_books_with_a_gap_do_not_stand(tmp_path):
+    path = put(tmp_path, SNAPSHOT, *map(wrapped, changes(2, 4, 5)))
+
+    shown = itertools.chain.from_iterable(RecordingFeed(path, start_ts=(T + 4500) * MS).read())
+
+    assert [type(each) for each in shown] == [BookDelta]
+
+
+def test_books_alone_are_no_market_data(tmp_path):
+    """What stands at its beginning makes a time without messages no other."""
+    path = put(tmp_path, SNAPSHOT, *map(wrapped, changes(2, 9)))
+    feed = RecordingFeed(path, start_ts=(T + 3000) * MS, end_ts=(T + 4000) * MS)
+
+    with pytest.raises(FeedError, match="no market data from"):
+        list(feed.read())
+
+
+@pytest.mark.parametrize("kind", ["trade", "aggTrade"])
+def test_what_a_second_connection_tells_again_is_left_out(tmp_path, kind):
+    """While a connection is replaced by another, both tell the same, one later than the other."""
+
+    def each(number, at):
+        event = tape(at, t=number, a=number, e=kind)
+        return wrapped({**event, "X": "MARKET"})
+
+    old, new = [1, 2, 3, 4, 5], [3, 4, 5, 6]
+    order = sorted([(n * 10, n) for n in old] + [(n * 10 + 15, n) for n in new])
+    feed = RecordingFeed(put(tmp_path, *(each(number, number * 10) for _, number in order)))
+
+    shown = itertools.chain.from_iterable(feed.read())
+
+    assert [trade.trade_id for trade in shown if isinstance(trade, Trade)] == [1, 2, 3, 4, 5, 6]
+    assert feed.skips == {f"{kind} told before": 3}
+
+
+def test_what_the_next_file_tells_again_is_left_out_too(tmp_path):
+    """A recorder that begins a new file may write the last second's trades into both."""
+    first = [wrapped(tape(at, t=at)) for at in range(0, 5000, 100)]
+    second = [wrapped(tape(at, t=at)) for at in range(4300, 6000, 100)]
+    files = [
+        put(tmp_path, *first, name="btcusdt_1.gz"),
+        put(tmp_path, *second, name="btcusdt_2.gz"),
+    ]
+
+    shown = itertools.chain.from_iterable(RecordingFeed(files).read())
+
+    assert [each.trade_id for each in shown if isinstance(each, Trade)] == [*range(0, 6000, 100)]
+
+
+def test_files_are_read_as_if_they_were_one(tmp_path):
+    """A trade that is not shown leaves no gap in the numbers, in its file or behind it."""
+    fund = {"X": "INSURANCE_FUND", "p": "0", "q": "0"}
+    trades = [
+        wrapped(tape(at * 1000, t=at, **(fund if at in {20, 70} else {}))) for at in range(1, 190)
+    ]
+    cuts = [trades[:60], trades[60:125], trades[125:]]
+    files = [put(tmp_path, *part, name=f"btcusdt_{n}.gz") for n, part in enumerate(cuts)]
+    one = put(tmp_path, *trades, name="all_btcusdt.gz")
+
+    assert list(itertools.chain.from_iterable(RecordingFeed(files).read())) == read(one)
+
+    now = (T + 180_000) * MS
+    bars = RecordingFeed(files, start_ts=now).history(BTC, "1m", now, 10)
+    assert [(bar.open_ts // MS - T) // 60_000 for bar in bars] == [1, 2]
+
+
+def test_a_count_that_begins_anew_is_believed(tmp_path):
+    """A test network that was set up anew counts from one, hours later."""
+    path = put(tmp_path, wrapped(tape(0, t=900)), wrapped(tape(3_600_000, t=1)))
+
+    assert [trade.ts for trade in read(path)] == [T * MS, (T + 3_600_000) * MS]
+
+
+def test_a_quote_that_is_older_than_the_one_shown_is_left_out(tmp_path):
+    """It would be shown as the newest, of a second connection that is behind."""
+    quotes = [
+        wrapped(ticker(at, bid=bid)) for at, bid in ((0, "9"), (5, "11"), (3, "10"), (5, "12"))
+    ]
+
+    shown = read(put(tmp_path, *quotes))
+
+    assert [quote.bid for quote in shown if isinstance(quote, Quote)] == [9.0, 11.0, 12.0]

@@ -66,6 +66,56 @@ def test_a_gap_empties_the_book_until_the_next_snapshot():
     assert (book.is_whole, book.best_bid) == (True, (98.0, 1.0))
 
 
+def test_a_snapshot_that_comes_late_takes_in_the_changes_heard_before_it():
+    """It is asked for over REST while changes come: a capture has those since before it."""
+    book = OrderBook(BTC)
+    book.apply(delta(9, 8, bids=[(97.0, 1.0)]))
+    book.apply(delta(11, 9, bids=[(99.0, 5.0)], ts=4))  # spans the snapshot
+    book.apply(delta(12, 11, bids=[(100.0, 0.0)], ts=5))
+    assert not book.is_whole
+
+    assert book.apply(snapshot([(100.0, 1.0), (98.0, 2.0)], ts=3))
+
+    assert book.bids() == [(99.0, 5.0), (98.0, 2.0)]
+    assert (book.ts, book.update_id) == (5, 12)
+    assert book.apply(delta(14, 12, bids=[(98.0, 0.0)]))
+    assert (book.is_whole, book.bids()) == (True, [(99.0, 5.0)])
+
+
+def test_a_later_snapshot_that_comes_late_does_so_too():
+    book = OrderBook(BTC)
+    book.apply(snapshot([(100.0, 1.0)]))
+    book.apply(delta(11, 10, bids=[(99.0, 1.0)]))
+    book.apply(delta(13, 11, bids=[(99.0, 2.0)]))
+
+    book.apply(snapshot([(100.0, 1.0), (99.0, 1.0)], at=11))
+
+    assert (book.update_id, book.bids()) == (13, [(100.0, 1.0), (99.0, 2.0)])
+
+
+def test_a_book_is_not_whole_while_changes_behind_its_snapshot_are_missing():
+    book = OrderBook(BTC)
+    book.apply(snapshot([(100.0, 1.0)]))
+    assert book.apply(delta(14, 12, bids=[(99.0, 1.0)]))
+    assert (book.is_whole, book.bids()) == (False, [])
+
+    late = OrderBook(BTC)
+    late.apply(delta(14, 12, bids=[(99.0, 1.0)]))
+    assert late.apply(snapshot([(100.0, 1.0)]))
+    assert (late.is_whole, late.bids()) == (False, [])
+
+
+def test_a_book_that_was_lost_may_begin_with_lower_numbers():
+    book = OrderBook(BTC)
+    book.apply(snapshot([(100.0, 1.0)]))
+    book.apply(delta(11, 10))
+    book.lose(ts=3)
+
+    book.apply(snapshot([(98.0, 1.0)], at=2))
+
+    assert (book.is_whole, book.best_bid) == (True, (98.0, 1.0))
+
+
 def test_levels_furthest_from_the_touch_are_let_go_of_first(monkeypatch):
     monkeypatch.setattr(order_book, "LEVELS_MAX", 3)
     book = OrderBook(BTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.model import events as ev
@@ -123,6 +124,59 @@ def test_what_an_earlier_session_left_open_ends_in_this_one():
     ]
 
 
+def started(strategy_id, description):
+    return ev.StrategyStarted(ts=START, strategy_id=strategy_id, description=description)
+
+
+def test_a_strategy_that_came_back_with_other_parameters_is_replayed_once():
+    """Both of it at once traded twice, under two names."""
+    facts = [
+        begun("aa", START),
+        started("cross", "cross:fast=5"),
+        started("other", "other"),
+        begun("aa", START + NS_PER_S),
+        started("cross", "cross:fast=8"),
+        started("other", "other"),
+    ]
+
+    assert recorded(facts, "aa").strategies == ("cross:fast=8", "other")
+
+
+def test_how_long_a_session_was_down_is_known():
+    facts = [
+        begun("aa", START),
+        started("cross", "cross"),
+        begun("bb", START + 10 * NS_PER_S),
+        begun("aa", START + 90 * NS_PER_S),
+        *trip(95, "100", "101"),
+        begun("aa", START + 110 * NS_PER_S),
+    ]
+
+    assert recorded(facts, "aa").down_ns == (90 + 5) * NS_PER_S
+    assert recorded(facts, "bb").down_ns == 0
+
+
+def test_two_strategies_of_one_description_are_both_replayed():
+    facts = [begun("aa", START), started("cross", "cross"), started("cross-2", "cross")]
+
+    assert recorded(facts, "aa").strategies == ("cross", "cross")
+
+
+def test_fees_that_are_in_no_profit_are_told():
+    """Paid in BNB they are in no trade's profit; the replay's are."""
+    bought = trip(0, "100", "101")
+    facts = [
+        begun("aa", START),
+        msgspec.structs.replace(bought[0], fee_asset="BNB", fee=Decimal("0.01")),
+        msgspec.structs.replace(bought[1], fee_asset="BNB", fee=Decimal("0.02")),
+        begun("bb", START + NS_PER_S),
+        *(msgspec.structs.replace(each, fee=Decimal("0.05")) for each in trip(60, "100", "101")),
+    ]
+
+    assert recorded(facts, "aa").other_fees == {"BNB": Decimal("0.03")}
+    assert recorded(facts, "bb").other_fees == {}
+
+
 def test_a_second_session_of_a_day_begins_with_its_own_equity():
     def sampled(ts, equity):
         zero = Decimal(0)
@@ -151,6 +205,26 @@ def test_the_nearest_trades_are_paired_where_one_made_a_trade_more():
     for drift in (compare(fewer, more), compare(more, fewer)):
         assert [abs(pair.entry_ms) for pair in drift.both()] == [300, 300]
         assert len(drift.pairs) == 3
+
+
+def test_trades_that_nothing_else_is_near_are_paired_beside_a_nearer_pair():
+    """The second of the session is nearest to the second of the replay; the first are left."""
+    session = [fact for at in (0, 30) for fact in trip(at, "100", "101")]
+    replay = [fact for at in (20, 31) for fact in trip(at, "100", "101")]
+
+    drift = compare(session, replay)
+
+    assert [pair.entry_ms for pair in drift.pairs] == [-20_000, -1_000]
+
+
+def test_pairs_keep_the_order_of_time():
+    session = [fact for at in (0, 20) for fact in trip(at, "100", "101")]
+    replay = [fact for at in (19, 40) for fact in trip(at, "100", "101")]
+
+    drift = compare(session, replay)
+
+    assert [pair.entry_ms for pair in drift.both()] == [1_000]  # 0 and 40 would cross it
+    assert len(drift.pairs) == 3
 
 
 def test_an_exit_without_a_price_is_not_laid_beside_another():

@@ -273,9 +273,9 @@ FAILURES = [
     ("", "no strategy ''; known: bollinger_reversion, "),
     ("mine", "no strategy 'mine'; for the file write mine.py:CLASS"),
     ("strategies/mine", "a file is written path/to/file.py:CLASS"),
-    ("sma_cross:5", "sma_cross: expected key=value,key=value, was '5'"),
-    ("sma_cross:fast=5,", "sma_cross: expected key=value,key=value, was ''"),
-    ("sma_cross:=5", "sma_cross: expected key=value,key=value, was '=5'"),
+    ("sma_cross:5", "sma_cross: expected name=value,name=value, was '5'"),
+    ("sma_cross:fast=5,", "sma_cross: expected name=value,name=value, was ''"),
+    ("sma_cross:=5", "sma_cross: expected name=value,name=value, was '=5'"),
     ("sma_cross:fsat=5", "sma_cross has no parameter 'fsat'; did you mean 'fast'? known: allow_"),
     ("sma_cross:fast=5,fast=6", "sma_cross: parameter fast is given twice"),
     ("sma_cross:fast=five", "sma_cross: fast must be a whole number, was 'five'"),
@@ -347,6 +347,10 @@ BROKEN = [
     (
         f"{HEAD}  def __init__(self):\n    self.x = {{}}['a']\n",
         "mine(): KeyError at mine.py:4: 'a'",
+    ),
+    (
+        f"{HEAD}  def __init__(self):\n    raise SystemExit(0)\n",
+        "mine(): SystemExit at mine.py:4: 0",
     ),
 ]
 

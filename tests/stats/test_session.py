@@ -99,10 +99,11 @@ def test_what_was_asked_and_refused_is_counted_by_rule():
     for reason in ("short", "shorter"):
         order = ledger.submit(Side.BUY, "1")
         ledger.add(ev.OrderDenied, order=order, rule="margin", reason=reason, verdicts=())
-    ledger.add(ev.OrderRejected, cl_ord_id=order.cl_ord_id, reason="")
+    ledger.add(ev.OrderRejected, cl_ord_id=order.cl_ord_id, reason="too late")
 
     stats = fold_session(ledger.facts)
 
+    assert stats.rejection_reason == "too late"
     assert (stats.signals, stats.orders, stats.denied, stats.rejected) == (3, 2, 3, 1)
     assert stats.denials == {"volatility": 1, "margin": 2}
     assert stats.denial_reasons == {"volatility": "wild", "margin": "shorter"}

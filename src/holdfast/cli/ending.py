@@ -91,6 +91,7 @@ def figures_of(stats: SessionStats) -> dict[str, Any]:
         "denial_reasons": stats.denial_reasons,
         "orders": stats.orders,
         "rejected": stats.rejected,
+        "rejection_reason": stats.rejection_reason,
         "fills": stats.fills,
         "trades": stats.total_trades,
         "win_rate": stats.win_rate,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..model.errors import InputError
 from ..model.values import Symbol
 from .options import AsJson, symbol_of
 from .output import print_json
@@ -24,8 +25,13 @@ def pack(
     of the file gives the same facts as one of the recording's trades, and need not parse any text.
     """
     from ..feeds import RecordingFeed
+    from ..feeds.columns import SUFFIX
     from ..feeds.columns import pack as write
 
+    if file.suffix != SUFFIX:
+        raise InputError(f"{file} must end in {SUFFIX}: it is what is written")
+    if file.exists():
+        raise InputError(f"{file} is there already: name another file, or take it away first")
     wanted = () if symbol is None else (Symbol(symbol_of(symbol)),)
     feed = RecordingFeed(files, wanted)
     file.parent.mkdir(parents=True, exist_ok=True)

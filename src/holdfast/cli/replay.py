@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from ..model.errors import InputError
 from .options import AsJson, ConfigFile, DataDir
-from .output import print_json, warn
+from .output import NEWLINE, print_json, visible, warn
 from .replaying import Place, Told, code_of, played
 from .run import DEFAULT_STRATEGY, overrides_of, seconds_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..runtime.replay_sweep import Job
 
 
+_BARE = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 YEARS_MAX = timedelta(days=230 * 365)
 """Past 1970: times are nanoseconds in 64 bits."""
 
@@ -113,7 +115,10 @@ def replay(
     if compare is not None:
         from .replay_compare import compared
 
-        return compared(job, strategy, compare, place, as_json=as_json)
+        if grid or walk is not None:
+            raise InputError("--compare makes one replay: leave --grid and --walk-forward out")
+        has_balance = balance is not None
+        return compared(job, strategy, compare, place, has_balance=has_balance, as_json=as_json)
     if not grid:
         if walk is not None:
             raise InputError("--walk-forward needs a --grid to choose from")
@@ -144,7 +149,7 @@ def _one(job: Job, names: tuple[str, ...], place: Place, *, as_json: bool) -> in
     else:
         from ..runtime.report import text_report
 
-        print(text_report(done.figures))
+        print(visible(text_report(done.figures), keep=NEWLINE))
         print(f"\n{document['messages_told']}")
         for name in ("journal", "report"):
             if document[name]:
@@ -180,7 +185,7 @@ def _terms(
 def _latency(text: str) -> int:
     """Read a way's length. It needs its unit: people who write 50 mean milliseconds."""
     example = "50ms or 1s"
-    if text.strip().replace(".", "").isdigit() and float(text) != 0:
+    if _BARE.fullmatch(text.strip()) and float(text) != 0:
         raise InputError(f"--latency takes a time with its unit, such as {example}, was {text!r}")
     if text.strip().rstrip("ms") in {"0", "0.0"}:
         return 0

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from copy import copy
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .output import print_json, print_pairs, print_table
+from .output import print_json, print_pairs, print_table, warn
 from .replaying import Place, Told, code_of, played
 
 if TYPE_CHECKING:
-    from ..runtime.replay_compare import Drift, Pair
+    from collections.abc import Sequence
+
+    from ..runtime.replay import Replayed
+    from ..runtime.replay_compare import Drift, Pair, Recorded
     from ..runtime.replay_sweep import Job
+    from ..stats import RoundTrip
 
 PAIRS_SHOWN = 40
+DOWN_NS_TOLD = 60_000_000_000
 
 
 def compared(
-    job: Job, strategy: list[str] | None, session_id: str, place: Place, *, as_json: bool
+    job: Job,
+    strategy: list[str] | None,
+    session_id: str,
+    place: Place,
+    *,
+    has_balance: bool,
+    as_json: bool,
 ) -> int:
-    """Replay the time of a session and show how far the two drifted apart."""
+    """Replay the time of a session and show how far the two drifted apart.
+
+    Args:
+        has_balance: the deposit was asked for; else it is the session's first equity.
+    """
     from dataclasses import replace
 
     from ..runtime.control_wire import builtins
@@ -29,8 +45,10 @@ def compared(
 
     with journaled.reading(job.config) as journal:
         session = recorded(journal.replay(), session_id)
-    update: Told = {"symbols": job.config.symbols or session.symbols}
-    if session.equity is not None:
+    symbols = job.config.symbols or session.symbols
+    trips = session.between(job.start_ts, job.end_ts, symbols)
+    update: Told = {"symbols": symbols}
+    if session.equity is not None and not has_balance:
         update["initial_balance"] = session.equity
     job = replace(
         job,
@@ -42,7 +60,8 @@ def compared(
     alone = copy(place)
     alone.report = None
     done, document, facts = played(job, names, alone, is_quiet=as_json)
-    drift = compare(session.trips, round_trips(facts()))
+    _warn(session, trips, done)
+    drift = compare(trips, round_trips(facts()))
     title = f"Session {session.session_id} beside its replay {done.session_id}"
     place.have(lambda path: write_drift(path, job, drift, title))
     document |= {
@@ -57,6 +76,24 @@ def compared(
         if place.report:
             print(f"Report: {place.report}")
     return code_of(done)
+
+
+def _warn(session: Recorded, trips: Sequence[RoundTrip], done: Replayed) -> None:
+    """Say what keeps session and replay from being alike."""
+    from ..model.values import plain
+    from ..runtime.replay_said import span_said
+
+    begun, ended = done.figures.started_ts, done.now
+    outside = sum(not begun <= trip.entry_ts <= trip.exit_ts <= ended for trip in trips)
+    if outside:
+        span = span_said(begun, ended)
+        warn(f"{outside} trades of the session are outside of what was replayed, {span}")
+    if session.down_ns >= DOWN_NS_TOLD:
+        down = timedelta(seconds=session.down_ns // 1_000_000_000)
+        warn(f"the session was down for {down} in all; its replay trades all the time")
+    if session.other_fees:
+        paid = ", ".join(f"{plain(fee)} {asset}" for asset, fee in session.other_fees.items())
+        warn(f"the session's profits are before fees of {paid}; the replay's are behind all fees")
 
 
 def _pair(pair: Pair) -> Told:

@@ -41,7 +41,7 @@ class Place:
     ) -> None:
         self.session_id = str(uuid4())
         self.folder = config.data_dir / "replays"
-        self._is_ours = out is None  # where a person names, the umask says who may read
+        self.is_ours = out is None  # where a person names, the umask says who may read
         self.report = (out or self.folder / f"{self.session_id}.html") if wants_report else None
         self.journal = self.folder / f"{self.session_id}.db" if keeps_journal else None
 
@@ -50,7 +50,7 @@ class Place:
         if self.report is None:
             return
         try:
-            if self._is_ours:
+            if self.is_ours:
                 make_folder(self.folder)
                 make_file(self.report)
             write(self.report)
@@ -61,7 +61,7 @@ class Place:
     def _leave_out(self, path: Path) -> None:
         """Go on without a report; what there is of one would be taken for all."""
         self.report = None
-        if self._is_ours:
+        if self.is_ours:
             with suppress(OSError):
                 path.unlink()
 

@@ -54,6 +54,7 @@ def _document(trace: OrderTrace) -> dict[str, Any]:
             "verdicts": trace.verdicts,
             "timing": _timing(trace.timed),
             "steps": [_step(fact, since) for fact, since in trace.steps()],
+            "left_out": trace.left_out,
             "fills": trace.fills,
             "filled_qty": plain(trace.cum_qty),
             "average_price": None if price is None else plain(price),
@@ -107,8 +108,7 @@ def _print(found: dict[str, Any]) -> None:
             ("strategy", text_of(order.get("strategy_id"))),
             ("signal", _signal_told(signal)),
             ("algorithm", _parent_told(parent)),
-            ("filled", f"{found['filled_qty']} at {amount(found['average_price'])}"
-             if found["average_price"] else "nothing"),
+            ("filled", _filled_told(found["filled_qty"], found["average_price"])),
         ],
     )  # fmt: skip
     if found["verdicts"]:
@@ -127,6 +127,8 @@ def _print(found: dict[str, Any]) -> None:
         print("\nNo risk rule was asked: the order could only close.")
     _print_timing(found["timing"])
     _print_steps("\nWhat happened", found["steps"])
+    if found["left_out"]:
+        print(f"and {found['left_out']:,} facts more")
     for one in found["exits"]:
         exit_order = one["order"]
         role = _role(exit_order)
@@ -135,6 +137,12 @@ def _print(found: dict[str, Any]) -> None:
             f"\n{role} {exit_order['cl_ord_id']}: {exit_order['side']} {amount(exit_order['qty'])}"
         )
         _print_steps(f"{title}{f' at {at}' if at else ''}", one["steps"])
+
+
+def _filled_told(qty: str, price: str | None) -> str:
+    if qty == "0":
+        return "nothing"
+    return f"{qty} at {amount(price)}" if price else f"{qty}, at a price that nobody told"
 
 
 _STEPS = {

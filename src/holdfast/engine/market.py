@@ -214,8 +214,10 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
         if not market.last:  # a source without trades: the middle stands for them
             market.see_price((message.bid + message.ask) / 2, message.ts)
     elif type(message) is Bar:
-        market.last = message.close
-        market.valid_ns = timeframe_ns(message.timeframe)
+        length = timeframe_ns(message.timeframe)
+        if market.traded_ts >= message.open_ts + length:
+            return False  # it was told late: a trade behind its end says more
+        market.last, market.valid_ns = message.close, length
         if market.quoted_ts < message.open_ts:
             market.bid = market.ask = 0.0  # of before all that the bar tells of
         market.see_price(message.close, message.ts - 1)

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from ..model.instrument import Instrument
 from ..model.market import BookDelta
+from ..model.order_book import RECENT_DELTAS
 from ..model.values import AccountId, Side, WorkingType
 from . import conditional
 from .liquidity import PRICE_MAX, Display, Liquidity
@@ -21,9 +22,6 @@ from .orders import PositionSide, VenueOrder
 
 Holder = tuple[AccountId, PositionSide]
 """Whose position it is; a hedged account may hold two."""
-
-RECENT_DELTAS = 256
-"""How many deltas a late snapshot can catch up with."""
 
 
 class Market:

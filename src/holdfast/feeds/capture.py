@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from .wire import (
     KNOWN,
     MARKET_ORIGIN,
     AggTrade,
+    BookTicker,
     DepthUpdate,
     Kline,
     TapeTrade,
@@ -103,8 +103,8 @@ class _Capture:
         self._skips = reading.skips
         self._last = reading.last_ts
         self._tapes: dict[str, type[WireEvent]] = {}  # which of the two streams counts
-        self._next_ids: dict[str, int] = {}  # of the next trade, by symbol
-        self._unshown: Counter[str] = Counter()
+        self._numbers = reading.numbers
+        self._quoted: dict[str, int] = {}  # time of the last quote
 
     def read(self, rows: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]]) -> Chunk:
         messages: list[MarketData] = []
@@ -140,6 +140,9 @@ class _Capture:
             return None
         told = event.sent if kind is Kline else 0  # a bar ends before anybody can tell of it
         ts = self._monotone((event.transacted or event.sent) * NS_PER_MS or received, told)
+        if self._was_told(event):
+            self._skips[f"{event.__struct_config__.tag} told before"] += 1
+            return None
         if isinstance(event, TapeTrade):
             self._number(event)
         message = TRANSLATIONS[kind](event, Symbol(event.symbol), ts)
@@ -147,14 +150,31 @@ class _Capture:
             self._skips[f"{event.__struct_config__.tag} without market data"] += 1
         return message
 
+    def _was_told(self, event: WireEvent) -> bool:
+        """Tell whether a trade came before, or a quote is older than the one before.
+
+        While a connection is replaced by another, both tell the same, one later than the other.
+        """
+        at = event.transacted or event.sent
+        if isinstance(event, _TAPES):
+            number, told = self._numbers.told.get(event.symbol, (-1, 0))
+            if event.trade_id <= number and at <= told:
+                return True
+            self._numbers.told[event.symbol] = event.trade_id, at
+        elif isinstance(event, BookTicker):
+            if at < self._quoted.get(event.symbol, 0):
+                return True
+            self._quoted[event.symbol] = at
+        return False
+
     def _number(self, event: TapeTrade) -> None:
         """Number the trades that are shown without a gap: one that is not has a number too."""
-        symbol, number = event.symbol, event.trade_id
-        is_next = number == self._next_ids.get(symbol)
-        self._next_ids[symbol] = number + 1
+        symbol, number, known = event.symbol, event.trade_id, self._numbers
+        is_next = number == known.next_ids.get(symbol)
+        known.next_ids[symbol] = number + 1
         if is_next and event.origin != MARKET_ORIGIN:
-            self._unshown[symbol] += 1
-        event.trade_id = number - self._unshown[symbol]
+            known.unshown[symbol] += 1
+        event.trade_id = number - known.unshown[symbol]
 
     def _other(self, received: int, body: bytes) -> MarketData | None:
         """Sort out what is no wrapped message of a kind that is shown."""

@@ -15,6 +15,7 @@ from ..model.market import Bar, MarketData, Trade, timeframe_ns
 from ..model.values import NS_PER_S, Symbol
 from .capture import is_capture, open_capture
 from .columns import MAGIC, open_columns
+from .doubles import Tapes
 from .files import find_files, lines, magic, read_blocks
 from .guess import Decimals
 from .merge import before, merge
@@ -169,8 +170,8 @@ class RecordingFeed:
         Funding rates are shown from the first price on and until the last.
 
         Raises:
-            FeedError: a line is torn, out of order or impossible; it names file and line. Or there
-                is nothing at all between the times asked for.
+            FeedError: a line is torn, out of order or impossible; it names file and line. Or two
+                files tell the same trades, or there is nothing between the times asked for.
         """
         chunks = self._read(after_ts)
         first = next(chunks, None)
@@ -185,8 +186,12 @@ class RecordingFeed:
         self.skips.clear()
         reading = Reading(self._wanted, self.skips)
         since = max(after_ts, self._start_ts - 1)
+        tapes = Tapes(self._strands)
         merged = merge(
-            [strand.chunks(reading, since) for strand in self._strands],
+            [
+                tapes.watched(strand, strand.shown(reading, since, self._end_ts))
+                for strand in self._strands
+            ],
             [strand.chunks(reading, since) for strand in self._funding],
         )
         return before(merged, self._end_ts)

@@ -18,16 +18,29 @@ SAMPLE_ROWS = 4000
 Chunk = Sequence[MarketData]
 
 
+class Numbers(msgspec.Struct):
+    """How far the trades of a capture are counted, by symbol, from file to file.
+
+    `told` is number and time of the last one, `next_ids` the number that follows it, and `unshown`
+    how many of those numbered were not shown.
+    """
+
+    told: dict[str, tuple[int, int]] = {}
+    next_ids: dict[str, int] = {}
+    unshown: Counter[str] = msgspec.field(default_factory=Counter)
+
+
 class Reading(msgspec.Struct, frozen=True):
     """What a pass over the files wants, and what it leaves out.
 
     `symbols` empty wants all. `skips` counts, by name, what the files hold and no feed shows.
-    `last_ts` is up to when the file before this one went.
+    `last_ts` is up to when the file before this one went, `numbers` how far it had counted.
     """
 
     symbols: frozenset[Symbol] = frozenset()
     skips: Counter[str] = msgspec.field(default_factory=Counter)
     last_ts: int = 0
+    numbers: Numbers = msgspec.field(default_factory=Numbers)
 
     def wants(self, symbol: Symbol) -> bool:
         return not self.symbols or symbol in self.symbols

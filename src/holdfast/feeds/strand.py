@@ -12,7 +12,8 @@ from .capture import BACKSTEP_NS_MAX
 from .files import fail
 from .merge import after
 from .names import day_of
-from .source import Chunk, Reading, Source
+from .source import Chunk, Numbers, Reading, Source
+from .standing import after_with_books
 
 DAY_NS = timeframe_ns("1d")
 
@@ -28,6 +29,15 @@ class Strand:
         self.first_ts = first.first_ts
         self.whole_from = _whole_from(first)
 
+    @property
+    def name(self) -> str:
+        """Return the first file's."""
+        return str(self._sources[0].path)
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        return frozenset(symbol for source in self._sources for symbol in source.symbols)
+
     def has(self, symbol: Symbol) -> bool:
         return any(symbol in source.symbols for source in self._sources)
 
@@ -37,6 +47,16 @@ class Strand:
         Raises:
             FeedError: two files overlap in time, so that trades or bars would count twice.
         """
+        return after(self._read(reading, after_ts), after_ts)
+
+    def shown(self, reading: Reading, after_ts: int, end_ts: int) -> Iterator[Chunk]:
+        """Yield the same, and first the order books that stood then."""
+        if self.kind != "capture":
+            return self.chunks(reading, after_ts)
+        return after_with_books(self._read(reading, after_ts), after_ts, end_ts)
+
+    def _read(self, reading: Reading, after_ts: int) -> Iterator[Chunk]:
+        reading = msgspec.structs.replace(reading, numbers=Numbers())
         last, slack = 0, BACKSTEP_NS_MAX if self.kind == "capture" else 0
         for source in self._sources[self._place(after_ts) :]:
             is_same_bar = source.kind == "klines" and source.first_ts == last
@@ -44,7 +64,7 @@ class Strand:
                 fail(source.path, 0, "overlaps in time with the file before it; leave one out")
             for chunk in source.read(msgspec.structs.replace(reading, last_ts=last)):
                 last = chunk[-1].ts
-                yield from after([chunk], after_ts)
+                yield chunk
 
     def _place(self, after_ts: int) -> int:
         """Return the number of files that are followed by one that begins early enough."""

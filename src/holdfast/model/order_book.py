@@ -2,11 +2,14 @@
 
 Rule 1: a book is whole from a snapshot on, as long as each change follows the one before it by
         `previous_id`. What can't follow makes it empty until the next snapshot.
+Rule 2: a snapshot is asked for and comes late: the changes since it that were heard before it
+        are taken in with it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Iterable
 
 from .market import BookDelta, BookSnapshot, Level
@@ -17,11 +20,23 @@ LEVELS_MAX = 5_000
 
 LEVELS_SHOWN = 20
 
+RECENT_DELTAS = 256
+"""How many changes a late snapshot can catch up with."""
+
 
 class OrderBook:
     """What a strategy is shown of a book. It goes on changing: copy what is to be remembered."""
 
-    __slots__ = ("_asks", "_bids", "_is_chained", "is_whole", "symbol", "ts", "update_id")
+    __slots__ = (
+        "_asks",
+        "_bids",
+        "_is_chained",
+        "_recent",
+        "is_whole",
+        "symbol",
+        "ts",
+        "update_id",
+    )
 
     def __init__(self, symbol: Symbol) -> None:
         self.symbol = symbol
@@ -31,6 +46,7 @@ class OrderBook:
         """False: it is being read anew, and has no levels."""
 
         self._is_chained = False  # whether `update_id` is that of a change, and not a snapshot's
+        self._recent: deque[BookDelta] = deque(maxlen=RECENT_DELTAS)
         self._bids = _Side(-1)
         self._asks = _Side(1)
 
@@ -59,17 +75,28 @@ class OrderBook:
         """Take a message in; tell whether it changed anything."""
         if type(message) is BookSnapshot:
             self._begin(message)
+            for delta in tuple(self._recent):
+                self._change(delta)
             return True
         assert isinstance(message, BookDelta), "a book knows snapshots and changes"
-        if not self.is_whole or message.final_id <= self.update_id:
+        has_changed = self._change(message)
+        self._recent.append(message)
+        return has_changed
+
+    def _change(self, delta: BookDelta) -> bool:
+        if not self.is_whole or delta.final_id <= self.update_id:
             return False
-        if self._is_chained and message.previous_id != self.update_id:
-            self.lose(message.ts)
+        if not self._follows(delta):
+            self.lose(delta.ts)
             return True
-        self.ts, self.update_id, self._is_chained = message.ts, message.final_id, True
-        self._bids.change(message.bids)
-        self._asks.change(message.asks)
+        self.ts, self.update_id, self._is_chained = max(self.ts, delta.ts), delta.final_id, True
+        self._bids.change(delta.bids)
+        self._asks.change(delta.asks)
         return True
+
+    def _follows(self, delta: BookDelta) -> bool:
+        spans = not self._is_chained and delta.first_id <= self.update_id
+        return spans or delta.previous_id == self.update_id
 
     def lose(self, ts: int) -> None:
         """Give the book up until the next snapshot."""
@@ -78,6 +105,8 @@ class OrderBook:
     def _begin(self, snapshot: BookSnapshot) -> None:
         self.ts, self.update_id, self._is_chained = snapshot.ts, snapshot.last_update_id, False
         self.is_whole = bool(snapshot.bids or snapshot.asks)
+        if not self.is_whole:
+            self._recent.clear()  # the venue may count anew
         self._bids, self._asks = _Side(-1), _Side(1)
         self._bids.change(snapshot.bids)
         self._asks.change(snapshot.asks)

@@ -13,6 +13,8 @@ from ..model.values import ZERO, ClOrdId, NewOrder, OrderRole, Verdict
 FACTS_MAX = 1_000
 """Of one order; what is more than that is left out."""
 
+Execution = ev.OrderFilled | ev.FillRecognized
+
 Facts = Callable[[], Iterable[ev.Event]]
 
 
@@ -21,7 +23,8 @@ class OrderTrace:
     """One order's story.
 
     `signal`, `denial` and `parent` are None where there was none. `facts` are those of the order
-    itself, in order; `exits` what protects (or closes) what its parent holds, each with its facts.
+    itself, in order, `left_out` how many more there are; `exits` what protects (or closes) what
+    its parent holds, each with its facts.
     """
 
     order: NewOrder
@@ -31,22 +34,36 @@ class OrderTrace:
     parent: ev.ParentStarted | None = None
     facts: list[ev.Event] = field(default_factory=list)
     kin: dict[ClOrdId, OrderTrace] = field(default_factory=dict)  # the parent's other orders
+    left_out: int = 0
+    cum_qty: Decimal = ZERO
+    _quote: Decimal = ZERO
+    _unpriced: Decimal = ZERO  # filled before it was adopted, at nobody knows what price
 
     @property
-    def fills(self) -> list[ev.OrderFilled]:
-        """Return its executions."""
-        return [fact for fact in self.facts if isinstance(fact, ev.OrderFilled)]
-
-    @property
-    def cum_qty(self) -> Decimal:
-        """Return how much of it executed."""
-        return sum((fill.qty for fill in self.fills), ZERO)
+    def fills(self) -> list[Execution]:
+        """Return its executions, those that were booked under another name included."""
+        return [fact for fact in self.facts if isinstance(fact, ev.OrderFilled | ev.FillRecognized)]
 
     @property
     def avg_px(self) -> Decimal | None:
-        """Return at what price on average; None before the first fill."""
-        quote = sum((fill.qty * fill.price for fill in self.fills), ZERO)
-        return quote / self.cum_qty if self.cum_qty else None
+        """Return at what price it executed on average; None before the first that was heard."""
+        priced = self.cum_qty - self._unpriced
+        return self._quote / priced if priced else None
+
+    def take(self, fact: ev.Event) -> None:
+        """Take in one of its facts; what is left out of them counts all the same."""
+        match fact:
+            case ev.OrderAdopted():
+                self.cum_qty = self._unpriced = fact.cum_qty
+            case ev.OrderFilled() | ev.FillRecognized():
+                self.cum_qty += fact.qty
+                self._quote += fact.qty * fact.price
+            case _:
+                pass
+        if len(self.facts) < FACTS_MAX:
+            self.facts.append(fact)
+        else:
+            self.left_out += 1
 
     @property
     def timed(self) -> ev.OrderTimed | None:
@@ -112,19 +129,15 @@ def _take(trace: OrderTrace, fact: ev.Event) -> None:
     if isinstance(fact, _BEGINNINGS):
         order = fact.order
         if order.cl_ord_id == own.cl_ord_id:
-            trace.facts.append(fact)
+            trace.take(fact)
         elif own.parent_id and order.parent_id == own.parent_id:
-            trace.kin[order.cl_ord_id] = OrderTrace(order, facts=[fact])
+            kin = trace.kin[order.cl_ord_id] = OrderTrace(order)
+            kin.take(fact)
         return
     if getattr(fact, "parent_id", None) == own.parent_id and own.parent_id:
-        _append(trace, fact)
+        trace.take(fact)
     cl_ord_id = getattr(fact, "cl_ord_id", None)
     if cl_ord_id == own.cl_ord_id:
-        _append(trace, fact)
+        trace.take(fact)
     elif cl_ord_id in trace.kin:
-        _append(trace.kin[cl_ord_id], fact)
-
-
-def _append(trace: OrderTrace, fact: ev.Event) -> None:
-    if len(trace.facts) < FACTS_MAX:
-        trace.facts.append(fact)
+        trace.kin[cl_ord_id].take(fact)

@@ -1,11 +1,13 @@
 """A session beside its replay: trade by trade, and how far they drifted apart.
 
 A trip of the session and one of the replay are the same trade where strategy, symbol and side
-agree and they began within `PAIR_NS` of each other; the nearest in order of time are paired.
+agree and they began within `PAIR_NS` of each other. The nearest are paired first, and pairs keep
+the order of time.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from decimal import Decimal
 from ..model import events as ev
 from ..model.errors import InputError
 from ..model.values import NS_PER_S, ZERO, SessionId, Symbol
-from ..stats import RoundTrip, RoundTrips
+from ..stats import Context, RoundTrip, RoundTrips
 
 PAIR_NS = 60 * NS_PER_S
 
@@ -24,7 +26,9 @@ class Recorded:
     """What the journal says of a session.
 
     `ended_ts` is its last fact's time, `equity` its first; `trips` are those that ended in it,
-    also where an earlier session began them.
+    also where an earlier session began them. `other_fees` are those in assets that are none of a
+    contract's margin, by asset: no trip's profit has them. `down_ns` is how long nobody traded,
+    between what its lives said last and the next one's beginning.
     """
 
     session_id: SessionId
@@ -34,6 +38,20 @@ class Recorded:
     ended_ts: int
     equity: Decimal | None
     trips: list[RoundTrip]
+    other_fees: dict[str, Decimal]
+    down_ns: int
+
+    def between(
+        self, start_ts: int, end_ts: int | None, symbols: Sequence[Symbol]
+    ) -> list[RoundTrip]:
+        """Return the trips that a replay from one time to another can have; 0 and None are open."""
+        return [
+            trip
+            for trip in self.trips
+            if (not start_ts or trip.entry_ts >= start_ts)
+            and (end_ts is None or trip.exit_ts < end_ts)
+            and (not symbols or trip.symbol in symbols)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,23 +149,28 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
         InputError: the journal has no such session; the text names those that there are.
     """
     sessions: dict[str, _Sheet] = {}
-    fold, sheet = RoundTrips(), None
+    context = Context()
+    fold, sheet = RoundTrips(context), None
     for fact in facts:
         if isinstance(fact, ev.EpochStarted):
-            sheet = sessions.setdefault(fact.session_id, _Sheet(fact))
+            sheet = sessions.setdefault(fact.session_id, _Sheet(fact, fact.ts))
+            sheet.down_ns += max(0, fact.ts - sheet.ended_ts)
+        context.apply(fact)
         trip = fold.apply(fact)
         if sheet is not None:
-            sheet.note(fact, trip)
+            sheet.note(fact, trip, context)
     found = _named(sessions, session_id)
     own = sessions[found]
     return Recorded(
         session_id=SessionId(found),
-        strategies=tuple(own.strategies),
+        strategies=tuple(own.strategies.values()),
         symbols=own.begun.symbols,
         started_ts=own.begun.ts,
         ended_ts=own.ended_ts,
         equity=own.equity,
         trips=own.trips,
+        other_fees=own.other_fees,
+        down_ns=own.down_ns,
     )
 
 
@@ -156,21 +179,27 @@ class _Sheet:
     """What is noted of one session while the journal is read."""
 
     begun: ev.EpochStarted
-    ended_ts: int = 0
+    ended_ts: int
     equity: Decimal | None = None
-    strategies: dict[str, None] = field(default_factory=dict)
+    strategies: dict[str, str] = field(default_factory=dict)  # as each was named last
     trips: list[RoundTrip] = field(default_factory=list)
+    other_fees: dict[str, Decimal] = field(default_factory=dict)
+    down_ns: int = 0
 
-    def note(self, fact: ev.Event, trip: RoundTrip | None) -> None:
+    def note(self, fact: ev.Event, trip: RoundTrip | None, context: Context) -> None:
         """Take one of its facts in, and the trip that it ended."""
         self.ended_ts = fact.ts
         if trip is not None:
             self.trips.append(trip)
         match fact:
             case ev.StrategyStarted():
-                self.strategies[fact.description] = None
+                self.strategies[fact.strategy_id] = fact.description
             case ev.TradingDayStarted() | ev.EquitySampled() if self.equity is None:
                 self.equity = fact.equity
+            case ev.OrderFilled() if fact.fee:
+                asset = fact.fee_asset
+                if asset != context.margin_asset_of((fact.account, fact.symbol)):
+                    self.other_fees[asset] = self.other_fees.get(asset, ZERO) + fact.fee
             case _:
                 pass
 
@@ -209,6 +238,7 @@ def _entry(pair: Pair) -> int:
 
 
 Kind = tuple[str, str, str]
+Places = tuple[int, int]
 
 
 def _by_kind(all_trips: Iterable[RoundTrip]) -> dict[Kind, list[RoundTrip]]:
@@ -221,25 +251,31 @@ def _by_kind(all_trips: Iterable[RoundTrip]) -> dict[Kind, list[RoundTrip]]:
 
 
 def _pairs(real: Sequence[RoundTrip], made: Sequence[RoundTrip]) -> Iterator[Pair]:
-    """Go along both in order of time; what finds no partner stands alone."""
-    i = j = 0
-    while i < len(real) and j < len(made):
-        apart = real[i].entry_ts - made[j].entry_ts
-        if apart < -PAIR_NS or _is_next_nearer(real, i, made[j]):
-            yield Pair(real[i], None)
-            i += 1
-        elif apart > PAIR_NS or _is_next_nearer(made, j, real[i]):
-            yield Pair(None, made[j])
-            j += 1
-        else:
-            yield Pair(real[i], made[j])
-            i, j = i + 1, j + 1
-    yield from (Pair(each, None) for each in real[i:])
-    yield from (Pair(None, each) for each in made[j:])
+    """Pair what is the same trade; what finds no partner stands alone."""
+    same = _same(real, made)
+    yield from (Pair(real[i], made[j]) for i, j in same)
+    paired, taken = {i for i, _ in same}, {j for _, j in same}
+    yield from (Pair(each, None) for i, each in enumerate(real) if i not in paired)
+    yield from (Pair(None, each) for j, each in enumerate(made) if j not in taken)
 
 
-def _is_next_nearer(trips: Sequence[RoundTrip], place: int, to: RoundTrip) -> bool:
-    """Tell whether the trip behind a place began nearer to another than the one at it."""
-    following = trips[place + 1 : place + 2]
-    apart = abs(trips[place].entry_ts - to.entry_ts)
-    return bool(following) and abs(following[0].entry_ts - to.entry_ts) < apart
+def _same(real: Sequence[RoundTrip], made: Sequence[RoundTrip]) -> list[Places]:
+    """Return the places of trades that are the same: the nearest first, in order of time."""
+    found: list[Places] = []
+    ends = (len(real), len(made))
+    for _, i, j in sorted(_near(real, made)):
+        at = bisect_left(found, (i, j))
+        before, behind = found[at - 1] if at else (-1, -1), found[at] if at < len(found) else ends
+        if before[0] < i < behind[0] and before[1] < j < behind[1]:
+            found.insert(at, (i, j))
+    return found
+
+
+def _near(real: Sequence[RoundTrip], made: Sequence[RoundTrip]) -> Iterator[tuple[int, int, int]]:
+    """Yield how far apart two trades began that may be the same, and their places."""
+    times = [trip.entry_ts for trip in made]
+    for i, trip in enumerate(real):
+        start = bisect_left(times, trip.entry_ts - PAIR_NS)
+        end = bisect_right(times, trip.entry_ts + PAIR_NS)
+        for j in range(start, end):
+            yield abs(times[j] - trip.entry_ts), i, j

@@ -48,7 +48,7 @@ def write_walk(path: Path, job: Job, folds: Sequence[Fold], by: str) -> None:
     for fold in folds:
         given = ", ".join(f"{name}={value}" for name, value in fold.tested.job.point)
         span = f"{time_said(fold.tested.job.start_ts)} to {time_said(fold.tested.job.end_ts or 0)}"
-        trained = Cell(f"{fold.trained.figure(by):,.4g}")
+        trained = Cell("" if fold.trained.fault else f"{fold.trained.figure(by):,.4g}")
         rows.append([Cell(span), Cell(given), trained, *_cells(fold.tested)])
     total = sum((_profit(fold.tested) for fold in folds), Decimal(0))
     said = [("Folds", Cell(f"{len(folds)}")), ("Profit out of sample", _signed(total))]
@@ -111,6 +111,8 @@ def _told(value: object) -> str:
 
 def _best_told(rows: Sequence[Row], by: str) -> list[tuple[str, Cell]]:
     best = max(rows, key=lambda row: row.figure(by))
+    if best.fault:
+        return [("Best", Cell("none: every point failed"))]
     given = ", ".join(f"{name}={value}" for name, value in best.job.point)
     return [("Best", Cell(given)), (by, Cell(written(best.figure(by), by)))]
 

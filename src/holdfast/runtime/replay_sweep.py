@@ -12,9 +12,14 @@ import logging
 import math
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import sysconfig
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -29,7 +34,16 @@ from .replay import Terms, replay
 POINTS_MAX = 10_000
 """How many combinations of parameters a sweep may have."""
 
+DIED = "its process died: the strategy ended it, or the machine has too little memory for --jobs"
+
+EXPONENT_MAX = 30
+"""Beyond it a number of a range is a slip, and reckoning with it may not end well."""
+
 FOLDS_MAX = 100
+
+_OWN = __name__.partition(".")[0]
+_STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 FIGURES: dict[str, Callable[[SessionStats], float]] = {
     "pnl": lambda stats: float(stats.total_pnl + stats.unrealized_pnl),
@@ -130,6 +144,8 @@ def _range(text: str, values: str) -> list[str]:
         numbers = []
     if len(numbers) != 3 or not all(number.is_finite() for number in numbers):
         raise InputError(f"--grid takes NAME=FROM:TO:STEP in numbers, was {text!r}")
+    if any(abs(number.adjusted()) > EXPONENT_MAX for number in numbers):
+        raise InputError(f"--grid takes FROM:TO:STEP in numbers of common size, was {text!r}")
     start, stop, step = numbers
     if not step > 0 or stop < start or (stop - start) / step >= POINTS_MAX:
         raise InputError(f"--grid must go up, in at most {POINTS_MAX} steps, was {text!r}")
@@ -145,6 +161,7 @@ def points(axes: dict[str, list[str]]) -> list[Point]:
 
 def run_job(job: Job) -> Row:
     """Make one replay, its journal in memory; what can't be run says why."""
+    before = frozenset(sys.modules)
     try:
         feed = RecordingFeed(
             job.files, job.config.symbols, start_ts=job.start_ts, end_ts=job.end_ts
@@ -152,26 +169,72 @@ def run_job(job: Job) -> Row:
         done = asyncio.run(replay(job.config, [job.spec], feed, terms=job.terms))
     except (TradingError, OSError) as error:
         return Row(job, SessionStats(), str(error) or type(error).__name__)
+    finally:
+        _forget(before)
     return Row(job, done.figures, done.flaw)
 
 
+def _forget(before: frozenset[str]) -> None:
+    """Have the user's own modules imported anew by the next replay: what they keep is not shared.
+
+    Packages that are installed stay, as does Holdfast.
+    """
+    for name, module in tuple(sys.modules.items()):
+        is_new = name not in before and name.partition(".")[0] != _OWN
+        if is_new and _is_users(getattr(module, "__file__", None) or ""):
+            del sys.modules[name]
+
+
+def _is_users(file: str) -> bool:
+    is_standard = any(Path(file).is_relative_to(each) for each in _STANDARD)
+    return file.endswith(".py") and not is_standard and _INSTALLED.isdisjoint(Path(file).parts)
+
+
 def sweep(jobs: Sequence[Job], workers: int) -> Iterator[Row]:
-    """Make replays in processes; yield each row when it is there, in no order."""
+    """Make replays in processes; yield each row when it is there, in no order.
+
+    A process that dies takes all others along. Under which job it was nobody knows, but they were
+    begun in order: the first that have no row are made again, each alone, and then the rest.
+    """
     if workers <= 1 or len(jobs) == 1:
         yield from map(run_job, jobs)
         return
+    left = list(jobs)
+    while left:
+        left = yield from _pooled(left, workers)
+        for job in left[:workers]:
+            for dead in (yield from _pooled([job], 1)):
+                yield Row(dead, SessionStats(), DIED)
+        left = left[workers:]
+
+
+def _pooled(jobs: Sequence[Job], workers: int) -> Generator[Row, None, list[Job]]:
+    """Make replays in processes; return those that have no row, as one of the processes died."""
     context = multiprocessing.get_context("spawn")
     size = min(workers, len(jobs))
-    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_fall_silent)
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_begin)
+    places: dict[Future[Row], int] = {}
+    left = set(range(len(jobs)))
     try:
-        for future in as_completed([pool.submit(run_job, job) for job in jobs]):
-            yield future.result()
+        with suppress(BrokenProcessPool):
+            for place, job in enumerate(jobs):
+                places[pool.submit(run_job, job)] = place
+        for future in as_completed(places):
+            with suppress(BrokenProcessPool):
+                row = future.result()
+                left.discard(places[future])
+                yield row
     finally:
         pool.shutdown(cancel_futures=True)
+    return [jobs[place] for place in sorted(left)]
 
 
-def _fall_silent() -> None:
-    """Have a process of a sweep say nothing, its strategies included: its rows do."""
+def _begin() -> None:
+    """Have a process of a sweep say nothing, its strategies included, and end at Ctrl-C at once.
+
+    Its rows say what is to be said. An interrupt ends one replay otherwise, and the next begins.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.getLogger("holdfast").addHandler(logging.NullHandler())
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for its whole life
 
@@ -206,22 +269,31 @@ def walk_forward(  # noqa: PLR0913 - a sweep, and how to cut it
     workers: int,
     on_row: Callable[[Row], None] = lambda _: None,
 ) -> list[Fold]:
-    """Find the best parameters on each training span and try them on the span behind it."""
-    found = []
-    for train_ts, test_ts, end_ts in cuts:
-        jobs = [
-            replace(job, point=point, start_ts=train_ts, end_ts=test_ts) for point in points(axes)
-        ]
-        rows = []
-        for row in sweep(jobs, workers):
-            on_row(row)
-            rows.append(row)
-        rows = in_order(rows, axes)
-        best = max(rows, key=lambda row: row.figure(by))
-        tested = run_job(replace(best.job, start_ts=test_ts, end_ts=end_ts))
-        on_row(tested)
-        found.append(Fold(best, tested))
-    return found
+    """Find the best parameters on each training span and try them on the span behind it.
+
+    Spans know nothing of each other: all are trained at once, and then all that was found is tried.
+    """
+    trained: dict[int, list[Row]] = defaultdict(list)
+    every = [(span, point) for span in cuts for point in points(axes)]
+    jobs = [replace(job, point=point, start_ts=a, end_ts=b) for (a, b, _), point in every]
+    for row in sweep(jobs, workers):
+        on_row(row)
+        trained[row.job.start_ts].append(row)
+    best = {b: max(in_order(trained[a], axes), key=lambda row: row.figure(by)) for a, b, _ in cuts}
+    tests = [replace(best[b].job, start_ts=b, end_ts=c) for _, b, c in cuts]
+    tested: dict[int, Row] = {}
+    for row in _tried(tests, best, workers):
+        on_row(row)
+        tested[row.job.start_ts] = row
+    return [Fold(best[start], tested[start]) for _, start, _ in cuts]
+
+
+def _tried(jobs: Sequence[Job], best: Mapping[int, Row], workers: int) -> Iterator[Row]:
+    """Try the best of each training, by where its test begins; there is none where all failed."""
+    for job in jobs:
+        if fault := best[job.start_ts].fault:
+            yield Row(job, SessionStats(), f"nothing was found in training: {fault}")
+    yield from sweep([job for job in jobs if not best[job.start_ts].fault], workers)
 
 
 def end_of(files: Sequence[str], symbols: Sequence[Symbol]) -> int:

@@ -85,6 +85,9 @@ def text_report(stats: SessionStats) -> str:
             f"  {rule:<20}  {count:>6}  {stats.denial_reasons.get(rule, '')}".rstrip()
             for rule, count in ranked
         ]
+    if stats.rejected:
+        share = f"{stats.rejected:,} of {stats.orders:,}"
+        lines += ["", f"Rejected by the venue: {share}, the last: {stats.rejection_reason}"]
     return "\n".join(lines)
 
 
@@ -126,6 +129,8 @@ def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
         ("Denied", Cell(f"{stats.denied:,}")),
         ("Order to venue, median", Cell(f"{stats.to_accept.p50_ms:.2f} ms")),
     ]
+    if stats.rejected:
+        figures.insert(-1, ("Rejected", Cell(f"{stats.rejected:,}")))
     others = [(f"Fees in {asset}", Cell(plain(fee))) for asset, fee in stats.other_fees.items()]
     return figures + others
 

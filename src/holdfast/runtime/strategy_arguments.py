@@ -33,7 +33,7 @@ _UNKNOWN = (inspect.Parameter.empty, typing.Any, object)
 
 
 def arguments_for(cls: type[Strategy], name: str, text: str) -> dict[str, Argument]:
-    """Read `key=value,key=value` for a constructor.
+    """Read `name=value,name=value` for a constructor.
 
     Raises:
         StrategyError: a pair is malformed, a parameter unknown, missing or given twice, or a
@@ -92,7 +92,7 @@ def _pairs(name: str, text: str) -> list[tuple[str, str]]:
     for part in text.split(",") if text.strip() else ():
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
-            raise StrategyError(f"{name}: expected key=value,key=value, was {part.strip()!r}")
+            raise StrategyError(f"{name}: expected name=value,name=value, was {part.strip()!r}")
         pairs.append((key.strip(), value.strip()))
     return pairs
 

@@ -44,7 +44,7 @@ def load_strategy(spec: str) -> tuple[str, Strategy]:
     arguments = arguments_for(cls, name, text)
     try:
         strategy = cls(**arguments)
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise StrategyError(f"{name}({shown}): {_told(error, _file_of(cls))}") from error
     if account:

@@ -1,6 +1,7 @@
 """Floor 1: folds over the journal. Trades, profit factor, drawdown, Sharpe, latency, books."""
 
 from .books import Books, Wallet, fold_books, repeated_ids
+from .context import Context
 from .equity import EquityCurve, Point
 from .fold import AtRest, SessionFold, fold_session
 from .latency import Latencies, Spread
@@ -11,6 +12,7 @@ __all__ = [
     "AtRest",
     "Books",
     "Breakdown",
+    "Context",
     "EquityCurve",
     "Latencies",
     "Point",

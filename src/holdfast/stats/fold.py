@@ -188,6 +188,7 @@ class _Tally(msgspec.Struct):
     orders: int = 0
     fills: int = 0
     rejected: int = 0
+    rejection_reason: str = ""
     denials: dict[str, int] = {}
     denial_reasons: dict[str, str] = {}
     by_strategy: dict[StrategyId, Breakdown] = {}
@@ -215,6 +216,7 @@ class _Tally(msgspec.Struct):
                 self.orders += 1
             case OrderRejected():
                 self.rejected += 1
+                self.rejection_reason = fact.reason
             case OrderDenied() | SignalDenied():
                 self.denials[fact.rule] = self.denials.get(fact.rule, 0) + 1
                 self.denial_reasons[fact.rule] = fact.reason
@@ -328,6 +330,7 @@ class _Tally(msgspec.Struct):
             fills=self.fills,
             denied=sum(self.denials.values()),
             rejected=self.rejected,
+            rejection_reason=self.rejection_reason,
             denials=dict(self.denials),
             denial_reasons=dict(self.denial_reasons),
             to_accept=self.latencies.to_accept(),

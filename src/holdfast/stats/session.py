@@ -81,6 +81,7 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     fills: int = 0
     denied: int = 0  # orders and signals
     rejected: int = 0
+    rejection_reason: str = ""  # the venue's, of the last one
     denials: dict[str, int] = {}  # by rule
     denial_reasons: dict[str, str] = {}  # the last of each rule
     to_accept: Spread = Spread()
