@@ -57,6 +57,16 @@ def test_nothing_is_known_before_the_first_message(market):
     assert market.of(X).age_ns(T) is None
 
 
+def test_history_that_comes_behind_the_first_trade_fills_the_periods_before_it(market):
+    market.see(trade(103.0, ts=T + 100))
+    for minute in (3, 2, 1):
+        market.see(bar(100.0 + minute, ts=T - minute * 60 * NS_PER_S))
+
+    seen = market.of(X)
+    assert market.price(X) == 103
+    assert sorted(seen.closes.values()) == [101.0, 102.0, 103.0, 103.0]
+
+
 def test_a_bar_that_is_told_late_does_not_hide_a_newer_trade(market):
     """A stream tells of a bar some time behind its end, when others have traded already."""
     ended = bar(100.0, ts=T)

@@ -120,6 +120,11 @@ class SymbolMarket:
         if len(closes) > SAMPLES_KEPT:
             del closes[next(iter(closes))]
 
+    def see_past(self, price: float, ts: int) -> None:
+        """Take a price of before the last trade: history comes when trades are heard already."""
+        if ts // self._sample_ns != self.traded_ts // self._sample_ns:
+            self.see_price(price, ts)
+
     def returns(self, count: int) -> dict[int, float]:
         """Return the last log returns between neighbouring periods, by period."""
         periods = sorted(self.closes)[-(count + 1) :]
@@ -215,8 +220,9 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
             market.see_price((message.bid + message.ask) / 2, message.ts)
     elif type(message) is Bar:
         length = timeframe_ns(message.timeframe)
-        if market.traded_ts >= message.open_ts + length:
-            return False  # it was told late: a trade behind its end says more
+        if market.traded_ts > message.open_ts + length:  # a trade behind its end says more
+            market.see_past(message.close, message.open_ts + length - 1)
+            return False
         market.last, market.valid_ns = message.close, length
         if market.quoted_ts < message.open_ts:
             market.bid = market.ask = 0.0  # of before all that the bar tells of
