@@ -746,6 +746,20 @@ def test_balances_that_trail_behind_transfers_of_one_size_are_no_difference_that
     assert {f.sightings for f in rig.ever(ev.BooksDiffered) if "balance" in f.what} == {0}
 
 
+def test_differences_that_money_explains_one_after_the_other_do_not_add_up(rig):
+    """Each look shows one transfer in the balance that the ledger does not list yet."""
+    told: list[msg.WalletChange] = []
+    for each in range(7):
+        rig.now += 2 * NS_PER_S
+        latest = deposit(rig, str(each + 1), f"w{each}")
+        rig.now += NS_PER_S // 2
+        held = wallet(rig) + sum((c.amount for c in told[-1:]), Decimal(0)) + latest.amount
+        rig.snapshot(balance=str(held), changes=tuple(told))
+        told.append(latest)
+
+    assert rig.session() is Status.RUNNING
+
+
 def test_positions_that_trail_first_and_then_fills_are_no_difference_that_stays(rig):
     """Bought, which positions do not show yet; sold again, which no list of fills shows yet."""
     rig.now += NS_PER_S

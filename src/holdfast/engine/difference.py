@@ -57,4 +57,4 @@ def explain_money(
     name = f"{change.account} balance {change.asset}"
     found = state.differences.get(name)
     if found is not None and found.gap == change.amount:
-        state.differences[name] = msgspec.structs.replace(found, sightings=0)
+        state.differences[name] = Difference(ZERO, 0, 0, found.ts)
