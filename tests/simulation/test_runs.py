@@ -170,6 +170,10 @@ def test_a_breaker_that_opens_and_closes_by_turns_is_no_alarm_each_time():
     assert play(Spec(seed=18_200_721, storm_s=18)).violations == ()
 
 
+def test_small_transfers_that_are_unheard_limit_no_order():
+    assert play(Spec(seed=18_205_258, storm_s=18)).violations == ()
+
+
 def test_a_late_entry_takes_nothing_from_a_turn_that_came_behind_it():
     assert play(Spec(seed=18_026_291, storm_s=18)).violations == ()
 

@@ -74,4 +74,5 @@ class LongLists(Adversary):
     def _transfer(self) -> None:
         amount = Decimal(self.lots.choice((-3, -2, 2, 4)))
         self.world.bourse.venue.deposit(self.world.accounts.victim, amount)
+        self.world.withdrawals.take(-amount, self.world.venue_now())
         self.strike("a transfer")

@@ -142,9 +142,9 @@ class Meddler:
 
     def transfer(self, _: Symbol) -> bool:
         """Move money in or out."""
-        self._world.bourse.venue.deposit(
-            self._world.accounts.victim, Decimal(self._lots.choice((-40, -15, 25)))
-        )
+        amount = Decimal(self._lots.choice((-40, -15, 25)))
+        self._world.bourse.venue.deposit(self._world.accounts.victim, amount)
+        self._world.withdrawals.take(-amount, self._world.venue_now())
         return True
 
     def leverage(self, symbol: Symbol) -> bool:

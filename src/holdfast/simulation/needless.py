@@ -98,7 +98,7 @@ class Needless(Judge):
         needed, backed = self._margin((account, fact.symbol))
         ratio = needed / backed if backed > ZERO else Decimal(1)
         is_victim = account == self.world.accounts.victim
-        if ratio < RATIO_MIN and not (is_victim and self.world.withdrawals.unheard(0)):
+        if ratio < RATIO_MIN and not (is_victim and self.world.withdrawals.have_drained):
             self.say(f"{fact.text}, but it is {ratio:.2f} at the exchange")
 
     def _margin(self, key: Key) -> tuple[Decimal, Decimal]:

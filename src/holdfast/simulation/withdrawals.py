@@ -9,6 +9,9 @@ from decimal import Decimal
 from ..model.events import Event, WalletChanged
 from ..model.values import ZERO
 
+SMALL = Decimal(50)
+"""What no account of a run is poor without."""
+
 
 @dataclass(slots=True)
 class _Withdrawal:
@@ -24,8 +27,9 @@ class Withdrawals:
         self._all: list[_Withdrawal] = []
 
     def take(self, amount: Decimal, ts: int) -> None:
-        """Note that an amount above zero was taken out."""
-        self._all.append(_Withdrawal(amount, ts))
+        """Note that an amount was taken out; what is paid in, below zero, misleads nobody."""
+        if amount > ZERO:
+            self._all.append(_Withdrawal(amount, ts))
 
     def hear_facts(self, facts: Iterable[Event]) -> None:
         """Note what the session knows."""
@@ -35,6 +39,11 @@ class Withdrawals:
                     if not each.is_heard and each.amount == -fact.amount:
                         each.is_heard = True
                         break
+
+    @property
+    def have_drained(self) -> bool:
+        """Tell whether any of them left an account with little."""
+        return any(each.amount > SMALL for each in self._all)
 
     def unheard(self, since: int) -> Decimal:
         """Return what the session can't have reckoned with in an order of this time."""
