@@ -836,6 +836,18 @@ def test_the_same_gap_behind_money_that_explains_it_is_another_difference(rig, t
     assert rig.session() is Status.ERROR
 
 
+def test_a_fill_that_the_venue_dates_behind_the_look_explains_it_where_its_clock_is_ahead(rig):
+    """Two fills of one size, each in the balance before it is heard of."""
+    first = execution(rig, "manual", "1", "t1", ago=-0.3)
+    money = wallet(rig)
+    rig.snapshot(balance=str(money - first.fee))
+    rig.hear(first)
+    rig.now += 3 * NS_PER_S
+    rig.snapshot(balance=str(money - 2 * first.fee))
+
+    assert [f.sightings for f in rig.ever(ev.BooksDiffered)] == [1, 1]
+
+
 def test_money_of_another_amount_explains_no_difference(rig):
     held = wallet(rig)
     rig.snapshot(balance=str(held + 25))

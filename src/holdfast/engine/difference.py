@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..model import events as ev
-from ..model.values import ZERO
+from ..model.values import NS_PER_S, ZERO
 
 if TYPE_CHECKING:
     from .state import State
+
+
+CLOCKS_NS = NS_PER_S
+"""How far the venue's clock may be ahead of ours: see `clock_skew_ns`."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -32,12 +36,16 @@ def explain(state: State, fill: ev.OrderFilled) -> None:
     """Begin anew with differences seen after a fill that nobody had told of then."""
     for name, found in state.differences.items():
         what = name.removeprefix(f"{fill.account} ")
-        if what == name or fill.venue_ts > found.ts:
+        if what == name or fill.venue_ts > found.ts + CLOCKS_NS:
             continue
         if what.startswith("balance ") or what == f"position {fill.symbol}":
-            left = found.gap - _moved_by(state, fill, what)
-            in_a_row = found.in_a_row if left else 0
-            state.differences[name] = Difference(left, 0, in_a_row, found.ts)
+            state.differences[name] = _less(found, _moved_by(state, fill, what))
+
+
+def _less(found: Difference, moved: Decimal) -> Difference:
+    """Return what a cause that was not known then leaves of a difference."""
+    left = found.gap - moved
+    return Difference(left, 0, found.in_a_row if left else 0, found.ts)
 
 
 def _moved_by(state: State, fill: ev.OrderFilled, what: str) -> Decimal:
@@ -57,4 +65,4 @@ def explain_money(
     name = f"{change.account} balance {change.asset}"
     found = state.differences.get(name)
     if found is not None and found.gap == change.amount:
-        state.differences[name] = Difference(ZERO, 0, 0, found.ts)
+        state.differences[name] = _less(found, change.amount)
