@@ -45,7 +45,7 @@ HEARD_S_MAX = 2.0
 
 _FORGETS = ("power_cut_lost_tail", "amnesia", "zombie")
 _OF_A_HOLDING = ("protection_closed", "protection_missing", "turn_short")
-_AT_EACH_START = ("contract_halted", "banned")
+_AT_EACH_START = ("contract_halted", "banned", "stop_cut_off")
 _COME_AND_GO = ("link_down", "account_mode", "margin_mode")
 _UNDER_WAY = (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED)
 
