@@ -110,6 +110,14 @@ async def traffic(client, seed, acked):
             await one_order(client, lots, acked)
 
 
+async def taken(acked, count):
+    """Wait until so many orders have been taken: fewer than what the exchange remembers."""
+    end = time.monotonic() + READY_S
+    while len(acked["order"]) < count:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
 def check(truth, acked):
     """Compare the books with themselves, and with what was acknowledged before the kill."""
     orders = {each["orderId"]: each for each in truth["orders"]}
@@ -145,7 +153,7 @@ async def test_books_are_consistent_after_kills_in_the_midst_of_traffic(tmp_path
             working = [
                 asyncio.create_task(traffic(client, f"{number}/{each}", acked)) for each in range(4)
             ]
-            await asyncio.sleep(lots.uniform(0.5, 1.5))
+            await taken(acked, len(acked["order"]) + lots.randint(60, 400))
             process.kill()
             await asyncio.gather(*working)
     async with running(tmp_path) as (client, _):
