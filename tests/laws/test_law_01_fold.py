@@ -47,6 +47,8 @@ def test_an_engine_keeps_nothing_of_its_own():
         "asked_after",  # when questions were last asked: nothing that is booked hangs on it
         *("start_looks", "kill_looks"),  # which accounts were looked at: a restart looks anew
         "first_looks",  # what the first look of books that are begun has shown: begun anew
+        "heard_early",  # what was heard before they began: they begin with a look behind it
+        "fills",  # the latest, as the state has them: a restart goes by the venue's list of them
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
         "unread_since",  # since when books are asked for in vain: a restart counts anew
         "banned_until",  # who bans our address until when: told anew at each start

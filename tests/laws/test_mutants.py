@@ -188,8 +188,8 @@ def never_doubt_what_is_not_answered(patch):
 def remember_beside_the_journal(patch):
     original = Core.cancel
 
-    def cancel(self, order, reason):
-        original(self, order, reason)
+    def cancel(self, order, reason, **more):
+        original(self, order, reason, **more)
         order.reason = reason
 
     patch.setattr(Core, "cancel", cancel)

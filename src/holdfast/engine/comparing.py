@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..model import events as ev
-from ..model.messages import AccountChange, VenueSnapshot
+from ..model.messages import AccountChange, ExecutionReport, VenueSnapshot
 from ..model.values import (
     NS_PER_S,
     OPERATOR,
@@ -48,6 +48,9 @@ ENTRY_PRICE_OFF = Decimal("0.0001")
 
 RESTLESS_NS = 600 * NS_PER_S
 """How far the known past trails where looks can compare nothing: an account that never rests."""
+
+Cause = ev.OrderFilled | ExecutionReport | AccountChange
+"""What moves a position or a balance."""
 
 READ_MARGIN_NS = 300 * NS_PER_S
 """How far it stays behind then: what is listed late has no agreement to be missed by."""
@@ -189,26 +192,32 @@ def _trails(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> boo
     What fills, or is paid, one after the other, in one size, leaves the same gap at each look. A
     list of fills trails too: what was heard of them counts.
     """
-    account, since, missing = snapshot.account, snapshot.asked_ts - core.overlap_ns, ZERO
-    latest: list[ev.OrderFilled | AccountChange] = [f for f in core.fills if f.account == account]
-    latest += snapshot.changes
-    latest = [each for each in latest if each.venue_ts > since]
-    for each in sorted(latest, key=lambda each: each.venue_ts, reverse=True):
+    missing = ZERO
+    for each in sorted(_latest(core, snapshot), key=lambda each: each.venue_ts, reverse=True):
         missing += _moved_by(core, each, what)
         if missing + gap == ZERO:
             return True
     return False
 
 
-def _moved_by(core: Core, cause: ev.OrderFilled | AccountChange, what: str) -> Decimal:
+def _latest(core: Core, snapshot: VenueSnapshot) -> list[Cause]:
+    """Return what may not be in a look yet: executions, heard or listed, and money."""
+    account, since = snapshot.account, snapshot.asked_ts - core.overlap_ns
+    found: dict[object, Cause] = {(t.symbol, t.trade_id): t for t in snapshot.trades}
+    found |= {(f.symbol, f.trade_id): f for f in core.fills if f.account == account}
+    return [each for each in (*found.values(), *snapshot.changes) if each.venue_ts > since]
+
+
+def _moved_by(core: Core, cause: Cause, what: str) -> Decimal:
     """Return by how much a fill, or money, moved a position, or the balance of an asset."""
     kind, _, name = what.partition(" ")
-    if not isinstance(cause, ev.OrderFilled):
+    if not isinstance(cause, ev.OrderFilled | ExecutionReport):
         return cause.amount if kind == "balance" and name == cause.asset else ZERO
     if kind == "position":
-        return cause.qty * cause.side.sign if name == cause.symbol else ZERO
+        qty = cause.qty if isinstance(cause, ev.OrderFilled) else cause.last_qty
+        return qty * cause.side.sign if name == cause.symbol else ZERO
     margin_asset = core.state.settled_in((cause.account, cause.symbol))
-    earned = cause.realized_pnl if margin_asset == name else ZERO
+    earned = (cause.realized_pnl or ZERO) if margin_asset == name else ZERO
     return earned - cause.fee if cause.fee_asset == name else earned
 
 

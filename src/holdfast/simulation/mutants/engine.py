@@ -188,8 +188,8 @@ def use_ids_again(patch: Patch) -> None:
 def remember_beside_the_journal(patch: Patch) -> None:
     original = Core.cancel
 
-    def cancel(self: Core, order: Order, reason: str) -> None:
-        original(self, order, reason)
+    def cancel(self: Core, order: Order, reason: str, *, is_pause: bool = False) -> None:
+        original(self, order, reason, is_pause=is_pause)
         order.reason = reason
 
     patch.attr(Core, "cancel", cancel)
