@@ -297,9 +297,11 @@ def _child(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
 
 def _limit(core: Core, parent: Parent) -> Decimal | None:
     """Return the limit of a part that would go out now; the first one's where no price is known."""
-    start, price = parent.start, core.market.price(parent.start.symbol)
-    instrument = core.state.instruments.get(parent.key)
-    if not start.is_at_market or price is None or instrument is None:
+    start = parent.start
+    if not start.is_at_market:
+        return start.order.price
+    price, instrument = core.market.price(start.symbol), core.state.instruments.get(parent.key)
+    if price is None or instrument is None:
         return start.order.price
     return worst_price(start.side, price, instrument, core.settings)
 
