@@ -178,6 +178,10 @@ def test_a_stop_that_goes_on_is_told_of_at_each_start_that_cuts_it_off():
     assert play(Spec(seed=18_215_018, storm_s=18)).violations == ()
 
 
+def test_what_a_power_cut_kept_from_the_journal_is_no_message():
+    assert play(Spec(seed=18_308_301, storm_s=18)).violations == ()
+
+
 def test_a_late_entry_takes_nothing_from_a_turn_that_came_behind_it():
     assert play(Spec(seed=18_026_291, storm_s=18)).violations == ()
 

@@ -92,12 +92,25 @@ class Limits(Judge):
                     if owner is not None and owner.role is OrderRole.ENTRY:
                         strategy = self._owners.get(fact.cl_ord_id, "")
                         self._executions[strategy].append(fact.ts)
-                case ev.EpochStarted(is_resumed=False):
-                    self._messages.clear()
-                    self._executions.clear()
+                case ev.EpochStarted():
+                    self._begin_anew(fact)
                     self.losses.hear(fact, self._limits)
                 case _:
                     self.losses.hear(fact, self._limits)
+
+    def _begin_anew(self, fact: ev.EpochStarted) -> None:
+        """Leave out what a process had decided on and could not write: it never left."""
+        if not fact.is_resumed:
+            self._messages.clear()
+            self._executions.clear()
+        live = self.world.live
+        if live is None:
+            return
+        for account, times in self._messages.items():
+            known = set(live.engine.state.message_times.get(account, ()))
+            written = [ts for ts in times if ts in known]
+            times.clear()
+            times.extend(written)
 
     def _decide(self, cl_ord_id: str, qty: Decimal, price: Decimal | None) -> None:
         assert self._limits is not None
