@@ -336,6 +336,48 @@ def test_what_is_heard_while_the_first_look_is_on_its_way_is_looked_at_again():
     assert rig.ever(ev.BooksDiffered) == []
 
 
+def begun_too_early(rig, qty="1"):
+    """Begin with a look that trails an execution of just before; return that execution."""
+    trade = execution(rig, "manual", qty, "t1", ago=0.2)
+    rig.snapshot(balance="500", positions={}, sure_ts=rig.now - NS_PER_S // 20)
+    assert rig.session() is Status.RUNNING
+    rig.now += 3 * NS_PER_S
+    return trade
+
+
+def test_what_the_first_look_trailed_is_booked_where_it_is_just_what_is_missing():
+    rig = new()
+    trade = begun_too_early(rig)
+    look(rig, "499.9", "1", trades=(trade,))
+    look(rig, "499.9", "1", trades=(trade,))
+
+    assert (rig.session(), rig.qty(), wallet(rig)) == (Status.RUNNING, 1, Decimal("499.9"))
+    assert (rig.ever(ev.BooksDiffered), rig.alarms()) == ([], [])
+    assert [fill.trade_id for fill in rig.ever(ev.OrderFilled)] == ["t1"]
+
+
+@pytest.mark.parametrize(("balance", "qty"), [("499.8", "1"), ("499.9", "2"), ("500", "1")])
+def test_what_the_first_look_trailed_is_not_booked_where_it_is_not_all(balance, qty):
+    rig = new()
+    trade = begun_too_early(rig)
+    for _ in range(2):
+        look(rig, balance, qty, trades=(trade,))
+
+    assert rig.session() is Status.ERROR
+    assert rig.ever(ev.OrderFilled) == []
+
+
+def test_what_was_in_the_first_look_is_not_booked_however_well_it_would_fit_later():
+    """The same is missing long behind the beginning: that is no look that trailed."""
+    rig = new()
+    trade = begun_too_early(rig)
+    rig.now += 120 * NS_PER_S
+    for _ in range(2):
+        look(rig, "499.9", "1", trades=(trade,))
+
+    assert rig.session() is Status.ERROR
+
+
 def test_an_account_that_others_trade_without_a_pause_is_begun_in_the_end():
     rig = new()
     looks = 0

@@ -17,9 +17,11 @@ from ..model.values import (
 from . import exits
 from .contracts import take_settled
 from .core import Core
+from .forgetting import trade_name
+from .late_opening import trailed_by_the_first_look
 from .order import Order
 from .parents import start_parent
-from .reports import is_news
+from .reports import is_news, on_report
 from .signals import close_plans
 
 UNBOOKED_LOOKS_MAX = 5
@@ -101,6 +103,11 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
     """Hold positions and balances against the venue's, exactly."""
     take_settled(core, snapshot)
     found = _differences(core, snapshot)
+    if found and (trailed := trailed_by_the_first_look(core, snapshot, found)):
+        for trade in trailed:
+            core.admitted.add(trade_name(trade.account, trade.symbol, trade.trade_id))
+            on_report(core, trade)
+        found = _differences(core, snapshot)
     if not found:
         _agree(core, snapshot)
         return
