@@ -48,7 +48,6 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("start_looks", "kill_looks"),  # which accounts were looked at: a restart looks anew
         "first_looks",  # what the first look of books that are begun has shown: begun anew
         "heard_early",  # what was heard before they began: they begin with a look behind it
-        "admitted",  # what the first look trailed and is booked this moment
         "fills",  # the latest, as the state has them: a restart goes by the venue's list of them
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
         "unread_since",  # since when books are asked for in vain: a restart counts anew

@@ -183,7 +183,7 @@ def test_what_a_power_cut_kept_from_the_journal_is_no_message():
 
 
 @pytest.mark.parametrize("seed", [14_111_354, 14_122_410, 14_128_381, 18_214_029])
-def test_what_the_first_look_at_an_account_trailed_is_booked_behind_it(seed):
+def test_what_the_first_look_at_an_account_trailed_halts_nothing(seed):
     assert play(Spec(seed=seed, storm_s=18)).violations == ()
 
 

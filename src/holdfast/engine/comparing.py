@@ -17,11 +17,11 @@ from ..model.values import (
 from . import exits
 from .contracts import take_settled
 from .core import Core
-from .forgetting import trade_name
-from .late_opening import trailed_by_the_first_look
+from .folds import OPENING
+from .late_opening import is_what_the_first_look_trailed
 from .order import Order
 from .parents import start_parent
-from .reports import is_news, on_report
+from .reports import is_news
 from .signals import close_plans
 
 UNBOOKED_LOOKS_MAX = 5
@@ -53,6 +53,8 @@ RESTLESS_NS = 600 * NS_PER_S
 
 Cause = ev.OrderFilled | ExecutionReport | AccountChange
 """What moves a position or a balance."""
+
+ADOPTED = "adopted by policy"
 
 READ_MARGIN_NS = 300 * NS_PER_S
 """How far it stays behind then: what is listed late has no agreement to be missed by."""
@@ -103,11 +105,6 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
     """Hold positions and balances against the venue's, exactly."""
     take_settled(core, snapshot)
     found = _differences(core, snapshot)
-    if found and (trailed := trailed_by_the_first_look(core, snapshot, found)):
-        for trade in trailed:
-            core.admitted.add(trade_name(trade.account, trade.symbol, trade.trade_id))
-            on_report(core, trade)
-        found = _differences(core, snapshot)
     if not found:
         _agree(core, snapshot)
         return
@@ -137,6 +134,16 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
             core.fail(f"{what} has differed {in_a_row} times in a row")
     if core.state.status not in (TradingSessionStatus.ERROR, TradingSessionStatus.STOPPED):
         core.resync(snapshot.account, "another look at a difference")
+
+
+def _begin_with(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> None:
+    """Have the books begin with what the first look at them left out."""
+    kind, _, name = what.partition(" ")
+    if kind == "position":
+        adopt_position(core, snapshot, Symbol(name), OPENING)
+    else:
+        change_id = f"trailed-{name}-{snapshot.taken_ts}"
+        _adopt_balance(core, snapshot.account, name, gap, change_id, f"{OPENING} balance")
 
 
 def _owes_fills(core: Core, account: AccountId) -> bool:
@@ -264,6 +271,9 @@ def _settle_difference(
     core: Core, snapshot: VenueSnapshot, what: str, ours: Decimal, theirs: Decimal
 ) -> None:
     """Treat a difference that stays by the operator's policy."""
+    if is_what_the_first_look_trailed(core, snapshot, what, theirs - ours):
+        _begin_with(core, snapshot, what, theirs - ours)
+        return
     kind, _, name = what.partition(" ")
     text = f"{what}: we have {ours:f}, the venue {theirs:f}"
     core.alarm("books_differ", text, snapshot.account)
@@ -272,15 +282,15 @@ def _settle_difference(
         core.fail(f"the books differ: {text}")
     elif kind == "balance":
         change_id = f"adopted-{name}-{snapshot.taken_ts}"
-        _adopt_balance(core, snapshot.account, name, theirs - ours, change_id)
+        _adopt_balance(core, snapshot.account, name, theirs - ours, change_id, ADOPTED)
     else:
-        adopt_position(core, snapshot, Symbol(name), "adopted by policy")
+        adopt_position(core, snapshot, Symbol(name), ADOPTED)
         if policy == "flatten":
             _flatten(core, snapshot.account, Symbol(name))
 
 
-def _adopt_balance(
-    core: Core, account: AccountId, asset: str, amount: Decimal, change_id: str
+def _adopt_balance(  # noqa: PLR0913, PLR0917 - what a change of a wallet consists of
+    core: Core, account: AccountId, asset: str, amount: Decimal, change_id: str, reason: str
 ) -> None:
     core.emit(
         ev.WalletChanged(
@@ -288,7 +298,7 @@ def _adopt_balance(
             account=account,
             asset=asset,
             amount=amount,
-            reason="adopted by policy",
+            reason=reason,
             change_id=change_id,
         )
     )

@@ -55,22 +55,20 @@ class Core:
 
     `read_lag_ns` is how far the venue's answers to queries may trail its books. What a restart asks
     anew is no fact: when each open order was last asked after (`asked_after`), how often an account
-    was looked at in vain to begin its books (`opening_looks`), what that has shown (`first_looks`),
-    when an execution was last heard before they began (`heard_early`) and which of before them are
-    to be booked (`admitted`), the latest fills (`fills`), how often a look was not compared
-    (`unbooked_looks`), which accounts were looked at since the kill switch was engaged
-    (`kill_looks`), whose books have agreed since the start (`start_looks`), when a contract was
-    first heard to be off the venue's list (`unlisted_ts`), since when an account's books are asked
-    for in vain (`unread_since`), until when a venue has banned our address, by the account that
-    heard of it (`banned_until`), what people were told of that comes again and again (`told`: the
-    alarm and whose, with its time), which status of a contract that does not trade (`told_halts`)
-    and which exits by hand that outlive their position (`told_left`) they were told of, and when
-    what is hard to close was last tried (`tried_ts`).
+    was looked at in vain to begin its books (`opening_looks`), what that has shown (`first_looks`)
+    and when an execution was last heard before they began (`heard_early`), the latest fills
+    (`fills`), how often a look was not compared (`unbooked_looks`), which accounts were looked at
+    since the kill switch was engaged (`kill_looks`), whose books have agreed since the start
+    (`start_looks`), when a contract was first heard to be off the venue's list (`unlisted_ts`),
+    since when an account's books are asked for in vain (`unread_since`), until when a venue has
+    banned our address, by the account that heard of it (`banned_until`), what people were told of
+    that comes again and again (`told`: the alarm and whose, with its time), which status of a
+    contract that does not trade (`told_halts`) and which exits by hand that outlive their position
+    (`told_left`) they were told of, and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
         "_samples",
-        "admitted",
         "asked_after",
         "banned_until",
         "commands",
@@ -109,7 +107,6 @@ class Core:
         self.first_looks: dict[AccountId, FirstLook] = {}
         self.opening_looks: Counter[AccountId] = Counter()
         self.heard_early: dict[AccountId, int] = {}
-        self.admitted: set[str] = set()
         self.fills: deque[ev.OrderFilled] = deque(maxlen=FILLS_KEPT)
         self.unbooked_looks: Counter[AccountId] = Counter()
         self.kill_looks: set[AccountId] = set()

@@ -206,8 +206,7 @@ def is_before_the_books(core: Core, report: ExecutionReport) -> bool:
     begun_ts = books.begun_ts or books.opened_ts
     if order and not order.is_adopted and order.created_ts >= begun_ts:
         return False
-    name = trade_name(report.account, report.symbol, report.trade_id)
-    return report.venue_ts < books.opened_ts and name not in core.admitted
+    return report.venue_ts < books.opened_ts
 
 
 # One that was declared absent
