@@ -187,6 +187,10 @@ def test_what_the_first_look_at_an_account_trailed_halts_nothing(seed):
     assert play(Spec(seed=seed, storm_s=18)).violations == ()
 
 
+def test_a_cancel_whose_refusal_a_full_disk_kept_from_the_record_is_not_told_as_done():
+    assert play(Spec(seed=18_502_831, storm_s=18)).violations == ()
+
+
 def test_a_late_entry_takes_nothing_from_a_turn_that_came_behind_it():
     assert play(Spec(seed=18_026_291, storm_s=18)).violations == ()
 

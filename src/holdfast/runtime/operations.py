@@ -127,12 +127,21 @@ class Operations:
             OutcomeUnknownError: this life failed first, perhaps before anything was sent.
         """
         has_come = await self._shell.until(condition, ANSWER_PATIENCE_S)
-        if not has_come and self._shell.has_failed:
+        if not has_come:
+            self._check_life()
+        return has_come
+
+    def _check_life(self) -> None:
+        """Refuse to say what came of a request whose last word may be on no record.
+
+        Raises:
+            OutcomeUnknownError: this life has failed.
+        """
+        if self._shell.has_failed:
             raise OutcomeUnknownError(
                 f"the session failed before the venue had answered: {self._shell.failed.result()}; "
                 "look at what became of it before you ask once more"
             )
-        return has_come
 
     def _accepted(self, cl_ord_id: ClOrdId) -> Order:
         order = self._engine.state.orders[cl_ord_id]
@@ -182,8 +191,10 @@ class Operations:
                 ),
                 f"the cancel of {cl_ord_id}",
             )
-        if refusals and order.is_open:
-            raise self._error(refusals[-1].reason, refusals[-1].code)
+        if order.is_open:
+            if refusals:
+                raise self._error(refusals[-1].reason, refusals[-1].code)
+            self._check_life()
         return order_view(self._engine.state, order)
 
     async def modify(
@@ -217,6 +228,7 @@ class Operations:
             )
         if refusals:
             raise self._error(refusals[-1].reason, refusals[-1].code)
+        self._check_life()
         return order_view(self._engine.state, order)
 
     @contextmanager
