@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...engine.risk import RULES
-from ...feeds import binance_futures
+from ...feeds import binance_futures, repeats
 from ...feeds.binance_futures import BinanceFuturesFeed
 from ...feeds.repeats import Repeats
 from ...model.bars import BarBuilder
@@ -40,6 +40,7 @@ def believe_no_new_count(patch: Patch) -> None:
         self._watch.lost(path, symbols)
 
     patch.attr(BinanceFuturesFeed, "_lost", lost)
+    patch.attr(repeats, "CLOCK_NS", repeats.AGAIN_NS_MAX)
 
 
 def ask_for_nothing_anew(patch: Patch) -> None:
