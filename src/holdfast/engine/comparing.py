@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..model import events as ev
-from ..model.messages import AccountChange, ExecutionReport, VenueSnapshot
+from ..model.messages import VenueSnapshot
 from ..model.values import (
     NS_PER_S,
     OPERATOR,
@@ -19,6 +19,7 @@ from .contracts import take_settled
 from .core import Core
 from .folds import OPENING
 from .late_opening import is_what_the_first_look_trailed
+from .moves import Cause, moved_by
 from .order import Order
 from .parents import start_parent
 from .reports import is_news
@@ -50,9 +51,6 @@ ENTRY_PRICE_OFF = Decimal("0.0001")
 
 RESTLESS_NS = 600 * NS_PER_S
 """How far the known past trails where looks can compare nothing: an account that never rests."""
-
-Cause = ev.OrderFilled | ExecutionReport | AccountChange
-"""What moves a position or a balance."""
 
 ADOPTED = "adopted by policy"
 
@@ -208,7 +206,7 @@ def _trails(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> boo
     """
     missing = ZERO
     for each in sorted(_latest(core, snapshot), key=lambda each: each.venue_ts, reverse=True):
-        missing += _moved_by(core, each, what)
+        missing += moved_by(core.state, each, what)
         if missing + gap == ZERO:
             return True
     return False
@@ -220,19 +218,6 @@ def _latest(core: Core, snapshot: VenueSnapshot) -> list[Cause]:
     found: dict[object, Cause] = {(t.symbol, t.trade_id): t for t in snapshot.trades}
     found |= {(f.symbol, f.trade_id): f for f in core.fills if f.account == account}
     return [each for each in (*found.values(), *snapshot.changes) if each.venue_ts > since]
-
-
-def _moved_by(core: Core, cause: Cause, what: str) -> Decimal:
-    """Return by how much a fill, or money, moved a position, or the balance of an asset."""
-    kind, _, name = what.partition(" ")
-    if not isinstance(cause, ev.OrderFilled | ExecutionReport):
-        return cause.amount if kind == "balance" and name == cause.asset else ZERO
-    if kind == "position":
-        qty = cause.qty if isinstance(cause, ev.OrderFilled) else cause.last_qty
-        return qty * cause.side.sign if name == cause.symbol else ZERO
-    margin_asset = core.state.settled_in((cause.account, cause.symbol))
-    earned = (cause.realized_pnl or ZERO) if margin_asset == name else ZERO
-    return earned - cause.fee if cause.fee_asset == name else earned
 
 
 def _agree(core: Core, snapshot: VenueSnapshot) -> None:

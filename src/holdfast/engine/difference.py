@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..model import events as ev
-from ..model.values import NS_PER_S, ZERO
+from ..model.values import NS_PER_S
+from .moves import moved_by
 
 if TYPE_CHECKING:
     from .state import State
@@ -39,23 +40,13 @@ def explain(state: State, fill: ev.OrderFilled) -> None:
         if what == name or fill.venue_ts > found.ts + CLOCKS_NS:
             continue
         if what.startswith("balance ") or what == f"position {fill.symbol}":
-            state.differences[name] = _less(found, _moved_by(state, fill, what))
+            state.differences[name] = _less(found, moved_by(state, fill, what))
 
 
 def _less(found: Difference, moved: Decimal) -> Difference:
     """Return what a cause that was not known then leaves of a difference."""
     left = found.gap - moved
     return Difference(left, 0, found.in_a_row if left else 0, found.ts)
-
-
-def _moved_by(state: State, fill: ev.OrderFilled, what: str) -> Decimal:
-    """Return by how much a fill moved a position, or the balance of an asset."""
-    kind, _, asset = what.partition(" ")
-    if kind == "position":
-        return fill.qty * fill.side.sign
-    margin_asset = state.settled_in((fill.account, fill.symbol))
-    earned = fill.realized_pnl if margin_asset == asset else ZERO
-    return earned - fill.fee if fill.fee_asset == asset else earned
 
 
 def explain_money(

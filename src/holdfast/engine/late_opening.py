@@ -13,9 +13,10 @@ from __future__ import annotations
 from decimal import Decimal
 from itertools import accumulate
 
-from ..model.messages import ExecutionReport, VenueSnapshot
-from ..model.values import NS_PER_S, ZERO
+from ..model.messages import VenueSnapshot
+from ..model.values import NS_PER_S
 from .core import Core
+from .moves import moved_by
 
 BEGUN_NS = 60 * NS_PER_S
 """How long behind the beginning a difference may be of what the first look trailed."""
@@ -34,14 +35,4 @@ def is_what_the_first_look_trailed(
     since = books.opened_ts - core.overlap_ns
     before = [t for t in snapshot.trades if since <= t.venue_ts < books.opened_ts]
     before.sort(key=lambda trade: trade.venue_ts, reverse=True)
-    return gap in accumulate(_moved(core, trade, what) for trade in before)
-
-
-def _moved(core: Core, trade: ExecutionReport, what: str) -> Decimal:
-    """Return by how much an execution moved a position, or the balance of an asset."""
-    kind, _, name = what.partition(" ")
-    if kind == "position":
-        return trade.last_qty * trade.side.sign if name == trade.symbol else ZERO
-    asset = core.state.settled_in((trade.account, trade.symbol))
-    earned = (trade.realized_pnl or ZERO) if asset == name else ZERO
-    return earned - trade.fee if trade.fee_asset == name else earned
+    return gap in accumulate(moved_by(core.state, trade, what) for trade in before)
