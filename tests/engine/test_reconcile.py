@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.engine.asking import ANSWER_PATIENCE_NS, is_due
 from holdfast.engine.beginning import LOOKS_MAX
 from holdfast.engine.comparing import (
     FILLS_PATIENCE_NS,
@@ -779,6 +780,32 @@ def test_positions_that_trail_behind_fills_of_one_size_are_no_difference_that_st
     assert rig.session() is Status.RUNNING
     assert {f.sightings for f in rig.ever(ev.BooksDiffered) if "position" in f.what} == {0}
     assert rig.resyncs() == 1  # until they agree
+
+
+def test_positions_that_trail_behind_fills_that_no_list_shows_yet_are_no_difference_that_stays(rig):
+    """The stream has told of each: the list of fills trails as the positions do."""
+    for each in range(4):
+        rig.now += 2 * NS_PER_S
+        rig.hear(execution(rig, "manual", "1", f"t{each}"))
+        rig.now += NS_PER_S // 2
+        rig.snapshot(positions={BTC: str(each)}, trades=())
+
+    assert rig.session() is Status.RUNNING
+    assert {f.sightings for f in rig.ever(ev.BooksDiffered) if "position" in f.what} == {0}
+
+
+def test_what_we_ask_of_an_order_puts_off_no_question_after_its_fills(rig):
+    order = rig.order(rig.place(Side.BUY, "3", order_type=LIMIT, price="100"))
+    rig.accept(order.cl_ord_id)
+    rig.snapshot(
+        orders=[rig.row(order.cl_ord_id, OrderStatus.PARTIALLY_FILLED, cum_qty=Decimal(1))]
+    )
+    asked_ts, rig.now = rig.now, rig.now + ANSWER_PATIENCE_NS + 2 * NS_PER_S
+    assert is_due(order, asked_ts, rig.now, NS_PER_S)
+
+    rig.hear(msg.CancelRequest(cl_ord_id=order.cl_ord_id))
+
+    assert is_due(order, asked_ts, rig.now, NS_PER_S)
 
 
 def test_balances_that_trail_behind_transfers_of_one_size_are_no_difference_that_stays(rig):
