@@ -182,6 +182,10 @@ def test_what_a_power_cut_kept_from_the_journal_is_no_message():
     assert play(Spec(seed=18_308_301, storm_s=18)).violations == ()
 
 
+def test_what_a_lost_journal_was_asked_for_is_asked_of_no_later_one():
+    assert play(Spec(seed=18_703_984, storm_s=18)).violations == ()
+
+
 @pytest.mark.parametrize("seed", [14_111_354, 14_122_410, 14_128_381, 18_214_029])
 def test_what_the_first_look_at_an_account_trailed_halts_nothing(seed):
     assert play(Spec(seed=seed, storm_s=18)).violations == ()

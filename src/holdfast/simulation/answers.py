@@ -69,6 +69,8 @@ class Answers(Judge):
                     self._called_back[fact.cl_ord_id] = None
                 case ev.CancelRejected():
                     self._called_back[fact.cl_ord_id] = fact.code
+                case ev.OrderAdopted(order=order) if self._has_forgotten:
+                    self._called_back.pop(order.cl_ord_id, None)  # the wish went with the journal
                 case ev.ParentStarted():  # of one that a full disk lost, the number comes again
                     self._of_request[str(fact.parent_id)] = fact.request_id
                 case ev.OrderSubmitted(order=order) if order.role is OrderRole.ENTRY:
