@@ -182,6 +182,10 @@ def test_what_a_power_cut_kept_from_the_journal_is_no_message():
     assert play(Spec(seed=18_308_301, storm_s=18)).violations == ()
 
 
+def test_a_contract_that_ends_is_told_of_at_each_start():
+    assert play(Spec(seed=18_718_701, storm_s=18)).violations == ()
+
+
 def test_what_a_lost_journal_was_asked_for_is_asked_of_no_later_one():
     assert play(Spec(seed=18_703_984, storm_s=18)).violations == ()
 

@@ -2,7 +2,7 @@
 
 Rule 1: one alarm is not told more than twice within a minute, in the same words, however long what
         it tells of lasts. A connection that comes and goes is news each time; that a contract takes
-        no orders, or the address is banned, is told at each start.
+        no orders, or ends, or the address is banned, is told at each start.
 Rule 2: what somebody else places in a symbol is told of once in ten minutes.
 Rule 3: an account whose stream is not open is told of, and no entry goes out there: nobody would
         hear what became of it.
@@ -45,7 +45,7 @@ HEARD_S_MAX = 2.0
 
 _FORGETS = ("power_cut_lost_tail", "amnesia", "zombie")
 _OF_A_HOLDING = ("protection_closed", "protection_missing", "turn_short")
-_AT_EACH_START = ("contract_halted", "banned", "stop_cut_off")
+_AT_EACH_START = ("contract_halted", "contract_ends", "banned", "stop_cut_off")
 _COME_AND_GO = ("link_down", "account_mode", "margin_mode")
 _UNDER_WAY = (TradingSessionStatus.RUNNING, TradingSessionStatus.PAUSED)
 
