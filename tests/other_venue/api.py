@@ -272,6 +272,7 @@ class Api:
             rows.trade_row(each)
             for each in self.books.fills
             if each.order.symbol == p["symbol"] and each.trade_id >= first
+            and p.get("orderId") in (None, str(each.order.order_id))
             and since <= each.at <= until and not self._is_hidden(each.at, "late_trades")
         ]  # fmt: skip
         return self._page(found, p, is_newest="fromId" not in p)

@@ -4,12 +4,17 @@ is told, and when.
 
 from __future__ import annotations
 
+import asyncio
+import json
 from decimal import Decimal
 
 import pytest
 
 from holdfast.model.values import OrderStatus
 from tests.other_venue.street import BTC, QUICK, session, street
+
+READ_AGAIN_S = 3.0
+"""Executions that are older are not read again: longer than the fence and what lists trail."""
 
 
 async def hold(one, market, qty="0.01"):
@@ -42,6 +47,51 @@ async def test_a_child_under_a_name_of_its_own_ends_its_parent_however_it_is_hea
             await hold(one, market, "0.02")  # and no second stop beside it
             assert one.status == "RUNNING"
             assert not one.state.differences
+
+
+async def test_what_a_child_under_a_name_of_its_own_filled_while_nobody_ran_ends_its_parent(
+    tmp_path,
+):
+    """Its executions are booked as somebody's before it is known whose child it is."""
+    with street("other_child_names") as market:
+        async with session(tmp_path, market, **QUICK) as one:
+            await hold(one, market)
+            stop = market.books()[2][0]
+        market.price(48_900)
+        await asyncio.sleep(READ_AGAIN_S)
+        async with session(tmp_path, market, **QUICK) as one:
+            await one.agree()
+            assert one.state.orders[stop].status is OrderStatus.FILLED
+            assert one.state.orders[stop].cum_qty == Decimal("0.01")
+            assert not one.state.differences
+
+
+async def test_a_child_that_was_taken_for_somebody_elses_is_no_order_beside_its_parent(tmp_path):
+    """Its fill is heard, then that it is there, then whose it is; its end is lost."""
+    with street("other_child_names", "children_first", "fills_first") as market:
+        async with session(tmp_path, market, **QUICK) as one:
+            await hold(one, market)
+            stop = market.books()[2][0]
+            lose_what_follows_a_new_order(market.venue)
+            market.price(48_900)
+
+            await one.until(lambda: one.state.orders[stop].cum_qty == Decimal("0.01"))
+            await one.agree()
+            assert one.status == "RUNNING"
+
+
+def lose_what_follows_a_new_order(venue):
+    """Lose what is told of an order once it was told to be there."""
+    send, known = venue._send_user, set()
+
+    def send_some(text):
+        order = json.loads(text).get("o", {})
+        if order.get("i") not in known:
+            send(text)
+        if order.get("x") == "NEW":
+            known.add(order["i"])
+
+    venue._send_user = send_some
 
 
 @pytest.mark.parametrize("how", ["told", "silent"])

@@ -346,6 +346,7 @@ class Core:
                 symbol=order.request.symbol,
                 cl_ord_id=order.cl_ord_id,
                 is_conditional=order.request.order_type.is_conditional,
+                is_short=order.reported_qty > order.cum_qty,
             )
         )
 

@@ -47,13 +47,15 @@ class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Ask the venue what became of an order, by our id.
 
     Answered by an `ExecutionReport` of kind STATUS or an `OrderNotFound` that names the time
-    at which the question was asked.
+    at which the question was asked. `is_short` says that fewer of its executions are booked than
+    the venue has named: a venue that can list them tells them too.
     """
 
     account: AccountId
     symbol: Symbol
     cl_ord_id: ClOrdId
     is_conditional: bool
+    is_short: bool = False
 
 
 class Resync(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -65,12 +65,8 @@ class Answers(Judge):
             match fact:
                 case ev.ReplaceRequested():
                     self.amendments[fact.cl_ord_id] += 1
-                case ev.CancelRequested():
-                    self._called_back[fact.cl_ord_id] = None
-                case ev.CancelRejected():
-                    self._called_back[fact.cl_ord_id] = fact.code
-                case ev.OrderAdopted(order=order) if self._has_forgotten:
-                    self._called_back.pop(order.cl_ord_id, None)  # the wish went with the journal
+                case ev.CancelRequested() | ev.CancelRejected() | ev.OrderAdopted():
+                    self._call_back(fact)
                 case ev.ParentStarted():  # of one that a full disk lost, the number comes again
                     self._of_request[str(fact.parent_id)] = fact.request_id
                 case ev.OrderSubmitted(order=order) if order.role is OrderRole.ENTRY:
@@ -82,6 +78,14 @@ class Answers(Judge):
                     self._judge_status(fact)
                 case _:
                     pass
+
+    def _call_back(self, fact: ev.CancelRequested | ev.CancelRejected | ev.OrderAdopted) -> None:
+        if isinstance(fact, ev.OrderAdopted):
+            if self._has_forgotten:  # the wish went with the journal
+                self._called_back.pop(fact.order.cl_ord_id, None)
+        else:
+            code = fact.code if isinstance(fact, ev.CancelRejected) else None
+            self._called_back[fact.cl_ord_id] = code
 
     def _judge_status(self, fact: ev.SessionChanged) -> None:
         before, self._status = self._status, fact.status

@@ -61,7 +61,7 @@ def answer(command: Command, outcome: Outcome, now: int) -> VenueMessage | None:
             return _asked(command, Request.REPLACE, outcome)
         case QueryOrder():
             is_absent = outcome.kind is Kind.FINAL and outcome.code in NOT_FOUND
-            return _not_found(command, now) if is_absent else None
+            return not_found(command, now) if is_absent else None
 
 
 def failure(outcome: Outcome, account: AccountId) -> VenueFailure | None:
@@ -145,7 +145,8 @@ def _replaced(command: ReplaceOrder) -> ExecutionReport:
     )
 
 
-def _not_found(command: QueryOrder, asked_ts: int) -> OrderNotFound:
+def not_found(command: QueryOrder, asked_ts: int) -> OrderNotFound:
+    """Say that the venue has no such order."""
     return OrderNotFound(
         account=command.account,
         symbol=command.symbol,

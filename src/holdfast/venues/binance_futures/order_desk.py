@@ -18,14 +18,16 @@ from typing import Any
 import msgspec
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
+from ...model.errors import VenueError
 from ...model.messages import ExecutionReport, OrderNotFound, VenueMessage
 from ...model.values import AccountId, ClOrdId, OrderRole, OrderStatus
 from ...ports import NOT_CONNECTED, NOT_SENT
 from ..limits import Urgency
 from . import codec
-from .answers import ASKS, NOT_FOUND, answer
+from .answers import ASKS, NOT_FOUND, answer, not_found
 from .asking import READ_WINDOW_NS, Answered, Asker, Begun, twice_if_gone
 from .codec import BadFrame, Call, OrderNames, requests
+from .order_naming import fetch
 from .outcomes import Ask, Kind, Outcome, Then
 from .rest import Road
 
@@ -195,6 +197,8 @@ class OrderDesk:
     async def _ask_after(self, command: QueryOrder) -> None:
         try:
             message = await self._find(command)
+            if command.is_short and command.is_conditional:
+                await self._tell_executions(command)
         except BadFrame as error:
             _log.warning("%s", error)
             message = None
@@ -241,10 +245,36 @@ class OrderDesk:
             asked_ts=answered.asked_ts,
             called=command.cl_ord_id if command.is_conditional else None,
         )
+        if self._is_child_of_another(report, command):
+            return not_found(command, answered.asked_ts)
         _check_name(report, command.cl_ord_id)
         if command.is_conditional and report.status is OrderStatus.NEW:
             return msgspec.structs.replace(report, status=OrderStatus.TRIGGERED)
         return report
+
+    def _is_child_of_another(self, report: ExecutionReport, command: QueryOrder) -> bool:
+        """Tell whether what was taken for an order by itself is what one of ours has become."""
+        child_id = self._names.child_of(report.cl_ord_id)
+        return report.cl_ord_id != command.cl_ord_id and report.venue_order_id == str(child_id)
+
+    async def _tell_executions(self, command: QueryOrder) -> None:
+        """Tell once more what a conditional order's child has executed.
+
+        Where the venue has a name of its own for the child, and executions were heard before it was
+        known whose they are, they are booked under that name.
+        """
+        child_id = self._names.child_of(command.cl_ord_id)
+        if child_id is None:
+            return
+        call = codec.reads.trades_of(command.symbol, child_id)
+        try:
+            answered = await fetch(self._asker, call, Urgency.PROTECT)
+        except VenueError as error:
+            _log.warning("the executions of %s can't be read: %s", command.cl_ord_id, error)
+            return
+        rows = codec.trade_rows(answered.reply.body)
+        for report in codec.trades(rows, self._names, self._account):
+            self._doors.tell(report)
 
     async def _ask(self, command: QueryOrder, order_id: int | None) -> Answered:
         def make(ts: int) -> Call:

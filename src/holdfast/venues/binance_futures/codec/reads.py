@@ -165,6 +165,11 @@ def trades_from(symbol: Symbol, trade_id: int) -> Call:
     return Call(_TRADES, {"fromId": trade_id, "limit": ROWS_MAX, "symbol": symbol})
 
 
+def trades_of(symbol: Symbol, order_id: int) -> Call:
+    """Ask for the executions of one order: its first thousand."""
+    return Call(_TRADES, {"limit": ROWS_MAX, "orderId": order_id, "symbol": symbol})
+
+
 def income_since(start_ts: int, end_ts: int) -> Call:
     """Ask for what moved the wallet; a full page goes on at its last row's time."""
     return Call(_INCOME, {"endTime": ms(end_ts), "limit": ROWS_MAX, "startTime": ms(start_ts)})
