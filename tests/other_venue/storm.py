@@ -1,0 +1,238 @@
+"""A storm at the other venue: many troubles at once, on all roads, while somebody trades.
+
+What happens is drawn from a seed; when it happens is the machine's, so that a seed is a mixture of
+troubles and no replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+from holdfast.model.errors import TradingError
+from tests.other_venue.street import BTC, QUICK, session, street
+
+ETH = "ETHUSDT"
+SYMBOLS = (BTC, ETH)
+STORM_S = 8.0
+CALM_S = 45.0
+LOTS = {BTC: Decimal("0.001"), ETH: Decimal("0.01")}
+TICKS = {BTC: Decimal("0.1"), ETH: Decimal("0.01")}
+START = {BTC: Decimal(50_000), ETH: Decimal(2_000)}
+HABITS = (
+    ("lite_late", "fills_first", "no_trade_events", ""),
+    ("late_events", ""),
+    ("late_replies", ""),
+    ("children_first", ""),
+    ("other_child_names", ""),
+    ("replays", ""),
+    ("newest_first", ""),
+    ("lags", ""),
+    ("late_trades", ""),
+    ("wide_ids", "own_numbers", ""),
+    ("three_trades", ""),
+    ("bnb_fees", ""),
+    ("shrinks", ""),
+    ("results", ""),
+    ("wrapped", ""),
+    ("bare_texts", "wordless", ""),
+    ("texts", "numbers", "nulls", "sparse", ""),
+    ("close_each", "close_silently", ""),
+)
+"""One of each line is drawn."""
+
+KINDS = (
+    *("unknown", "unavailable", "internal", "timeout_done", "bus_done", "throttled", "mistimed"),
+    *("too_many", "page", "page_done", "reset", "reset_done", "half", "slow", "mute"),
+    *("unknown_done", "internal_done", "mute_done"),
+)
+PLACES = (
+    *("order.*", "algoOrder.*", "order.place", "*order.cancel", "order.status", "v2/account.*"),
+    *("POST /fapi/v1/order", "POST /fapi/v1/algoOrder", "DELETE *", "GET */openOrders"),
+    *("GET */openAlgoOrders", "GET */userTrades", "GET */positionRisk", "GET *", "*listenKey"),
+    *("WS /private/*", "WS /ws-fapi/*"),
+)
+
+
+class Storm:
+    """One storm. `market` is the venue, `one` the session."""
+
+    def __init__(self, seed, market, one):
+        self.lots = random.Random(seed)
+        self.market, self.one = market, one
+        self.is_over = False
+        self.refused: Counter = Counter()
+
+    async def blow(self):
+        """Let everything happen for a while, then let it be calm."""
+        roles = {self.trade: 0.1, self.move: 0.15, self.trouble: 0.6, self.cut: 0.8}
+        async with asyncio.TaskGroup() as group:
+            for role, pause in roles.items():
+                group.create_task(self.again(role, pause))
+            await asyncio.sleep(STORM_S)
+            self.is_over = True
+        self.market.call(self.clear)
+
+    def clear(self):
+        venue = self.market.venue
+        venue.troubles.clear()
+        venue.losses = 0.0
+        venue.books.part = Decimal(1)
+
+    async def again(self, role, pause):
+        while not self.is_over:
+            await asyncio.sleep(self.lots.uniform(0, 2 * pause))
+            await role()
+
+    async def trade(self):
+        act = self.lots.choice((self.enter, self.enter, self.enter, self.leave, self.change))
+        try:
+            async with asyncio.timeout(20):
+                await act(self.lots.choice(SYMBOLS))
+        except TradingError as error:
+            self.refused[type(error).__name__] += 1
+            # it was told that it was not done, or not known; the books say whether that is so
+
+    async def enter(self, symbol):
+        lots, service = self.lots, self.one.service
+        side = lots.choice(("BUY", "SELL"))
+        sign = 1 if side == "BUY" else -1
+        price = self.market.venue.books.prices[symbol]
+        given = {"stop_loss": near(price, -sign * 0.02, symbol)}
+        qty = LOTS[symbol] * lots.randint(5, 12)
+        if lots.random() < 0.5:
+            await service.place_order(symbol, side, qty, **given)
+            return
+        limit = near(price, -sign * lots.uniform(0, 0.004), symbol)
+        await service.place_order(symbol, side, qty, "LIMIT", limit, **given)
+
+    async def leave(self, symbol):
+        held = self.one.books()[1].get(symbol)
+        if held and self.lots.random() < 0.3:
+            await self.one.service.adjust_position(symbol, held / 2 // LOTS[symbol] * LOTS[symbol])
+        elif held:
+            await self.one.service.close_position(symbol)
+
+    async def change(self, symbol):
+        resting = [
+            order
+            for order in self.one.state.all_open_orders()
+            if order.request.symbol == symbol and order.price and not order.request.reduce_only
+        ]
+        if not resting:
+            return
+        order = self.lots.choice(resting)
+        if self.lots.random() < 0.5:
+            await self.one.service.cancel_order(order.cl_ord_id)
+        else:
+            price = near(order.price, self.lots.uniform(-0.002, 0.002), symbol)
+            await self.one.service.modify_order(order.cl_ord_id, new_price=price)
+
+    async def move(self):
+        symbol = self.lots.choice(SYMBOLS)
+        price = self.market.venue.books.prices[symbol]
+        far = 0.03 if self.lots.random() < 0.1 else 0.003
+        price = near(price, self.lots.uniform(-far, far), symbol)
+        if abs(price / START[symbol] - 1) < Decimal("0.2"):
+            self.market.venue.books.part = Decimal(self.lots.choice(("0.3", "0.5", "1")))
+            self.market.price(price, symbol)
+
+    async def trouble(self):
+        kind, place = self.lots.choice(KINDS), self.lots.choice(PLACES)
+        self.market.trouble(kind, place, self.lots.choice((1, 1, 1, 3)))
+
+    async def cut(self):
+        lots, venue = self.lots, self.market.venue
+        match lots.randrange(8):
+            case 0:
+                self.market.close("users", lots.choice((1000, 1001, 0, None)))
+            case 1:
+                self.market.close("orders", lots.choice((1000, 1001, 0, None)))
+            case 2 if lots.random() < 0.3:
+                self.market.close("markets", lots.choice((1000, 1001, 0, None)))
+            case 3 if lots.random() < 0.3:
+                self.market.call(venue.expire_key)
+            case 4 if lots.random() < 0.3:
+                self.market.call(venue.users.clear)
+            case 5:
+                self.market.call(lambda: venue.books.fund(lots.choice(SYMBOLS), "0.0001"))
+            case 6:
+                self.market.call(lambda: setattr(venue, "losses", lots.choice((0.0, 0.1, 0.5))))
+            case 7 if lots.random() < 0.2:
+                self.market.restart(lambda: None)
+            case _:
+                pass
+
+    # Afterwards
+
+    async def calm(self):
+        """Wait until here and there are the same, and each position has its stop."""
+        await self.until(lambda: self.one.books() == self.market.books())
+        await self.until(self.is_protected)
+        await self.until(lambda: self.one.status == "RUNNING")
+        await self.until(lambda: self.one.books() == self.market.books())
+
+    def is_protected(self):
+        return self.market.protected() == self.market.books()[1]
+
+    async def until(self, condition):
+        try:
+            async with asyncio.timeout(CALM_S):
+                while not condition():  # noqa: ASYNC110 - whatever it is, no event tells of it
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(
+                f"{self.one.books()} here, {self.market.books()} there, stops of "
+                f"{self.market.protected()}, {self.one.status}"
+            ) from None
+
+    def unlike(self):
+        """Return the orders that filled otherwise than we have it."""
+        orders = self.market.call(
+            lambda: [(o.client_id, o.done) for o in self.market.venue.books.orders.values()]
+        )
+        known = self.one.state.orders
+        return [
+            (name, done, known.get(name) and known[name].cum_qty)
+            for name, done in orders
+            if name in known and known[name].cum_qty != done
+        ]
+
+
+def near(price, share, symbol):
+    """Return a price so far from another one, on the tick."""
+    return (price * Decimal(1 + share) // TICKS[symbol]) * TICKS[symbol]
+
+
+def habits_of(seed):
+    lots = random.Random(f"habits {seed}")
+    return [each for each in (lots.choice(row) for row in HABITS) if each]
+
+
+@asynccontextmanager
+async def storm(folder, seed):
+    """Open a street and a session there for one storm."""
+    with street(*habits_of(seed)) as market:
+        lose_frames(market.venue, random.Random(f"frames {seed}"))
+        given = {"symbols": SYMBOLS, "read_lag_s": 1.0, "breaker_threshold": 1000, **QUICK}
+        given |= {"over_ws": seed % 3 != 0, "max_positions": 10, "max_executions": 1000}
+        async with session(folder, market, **given) as one:
+            yield Storm(seed, market, one)
+
+
+def lose_frames(venue, lots):
+    """Let frames of the user stream be lost, or come twice, as often as `losses` says."""
+    send, venue.losses = venue._send_user, 0.0
+
+    def send_some(text):
+        drawn = lots.random()
+        if drawn < venue.losses:
+            return
+        send(text)
+        if drawn > 0.97 and venue.losses:
+            send(text)
+
+    venue._send_user = send_some
