@@ -198,7 +198,7 @@ class Storm:
         return [
             (name, done, known.get(name) and known[name].cum_qty)
             for name, done in orders
-            if name in known and known[name].cum_qty != done
+            if name.startswith("hf.") and name in known and known[name].cum_qty != done
         ]
 
 

@@ -182,6 +182,10 @@ def test_what_a_power_cut_kept_from_the_journal_is_no_message():
     assert play(Spec(seed=18_308_301, storm_s=18)).violations == ()
 
 
+def test_a_good_answer_between_failures_begins_a_new_row_of_them():
+    assert play(Spec(seed=18_722_306, storm_s=18)).violations == ()
+
+
 def test_a_contract_that_ends_is_told_of_at_each_start():
     assert play(Spec(seed=18_718_701, storm_s=18)).violations == ()
 

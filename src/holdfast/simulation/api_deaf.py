@@ -22,7 +22,7 @@ SHUNNED_S = 55.0
 """How long it must stay away, short of a minute."""
 
 FAILURES = 3
-"""In a row, after which it must be left; and one more where a good answer may come in between."""
+"""In a row, after which it must be left; a good answer that comes in between begins a new row."""
 
 GOOD_S = 20.0
 """How long after it was sent a request may still be answered."""
@@ -70,7 +70,7 @@ class ApiDeaf(Adversary):
             text = f"a request took the API {now - line.noticed_at:.1f} s after it was known to"
             self.world.oracles.say("answered", f"{text} {'fail' if self._fails else 'be deaf'}")
         line.asked += 1
-        failures = FAILURES + (now - line.taken_at < GOOD_S)
+        failures = FAILURES + (FAILURES - 1) * (now - line.taken_at < GOOD_S)
         if line.asked == (failures if self._fails else 1):
             line.noticed_at = now + SLOW_S
         return _failure(raw) if self._fails else b""
