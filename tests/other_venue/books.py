@@ -51,6 +51,8 @@ class Books:
         first = 2**62 if "wide_ids" in self.habits else 8_389_765_000
         self.number_from(first)
         self._trades = self._numbers(first // 3)
+        self._algo_ids = itertools.count(first + 10**15)
+        self._hands = itertools.count(1)
 
     def number_from(self, first):
         """Count orders from here on."""
@@ -137,7 +139,7 @@ class Books:
         if qty % contract["lot"]:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
         algo = Algo(
-            self._ids(p["symbol"]) + 10**15, p["symbol"], name, p["side"], p["type"], qty,
+            next(self._algo_ids), p["symbol"], name, p["side"], p["type"], qty,
             Decimal(p.get("price", 0)), trigger, p.get("timeInForce", "GTC"),
             p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
         )  # fmt: skip
@@ -160,12 +162,12 @@ class Books:
         """Place an order that is none of the session's."""
         order = {"symbol": symbol, "side": side, "type": kind, "quantity": qty}
         order |= {"price": price, "timeInForce": "GTC"} if kind == "LIMIT" else {}
-        return self.place({**order, "newClientOrderId": f"web_{len(self.orders)}"})
+        return self.place({**order, "newClientOrderId": f"web_{next(self._hands)}"})
 
     def guarded_by_hand(self, symbol, side, kind, trigger):
         """Guard the whole position: such a conditional order has no quantity."""
         algo = Algo(
-            self._ids(symbol) + 10**15, symbol, f"ios_{len(self.algos)}", side, kind, ZERO, ZERO,
+            next(self._algo_ids), symbol, f"ios_{next(self._hands)}", side, kind, ZERO, ZERO,
             trigger, "GTE_GTC", True, "MARK_PRICE", self.now(), changed=self.now(),
         )  # fmt: skip
         self.algos[algo.algo_id] = algo
@@ -182,7 +184,7 @@ class Books:
         side = "SELL" if held > 0 else "BUY"
         given = {"symbol": symbol, "side": side, "quantity": abs(held), "price": price}
         order = self._make(given, name, "LIMIT", "IOC")
-        self.orders[order.order_id] = order
+        self.orders[order.symbol, order.order_id] = order
         self._fill(order, order.qty, Decimal(price), is_maker=False, what="CALCULATED")
 
     # What the market does
@@ -227,7 +229,7 @@ class Books:
         self.tell(rows.algo_event(algo, self.now()))
 
     def _enter(self, order):
-        self.orders[order.order_id] = order
+        self.orders[order.symbol, order.order_id] = order
         new = rows.order_event(order, "NEW", self.now())
         if order.kind == "MARKET":
             self._take(order, new)

@@ -18,8 +18,12 @@ from tests.other_venue.street import street
 STORM_S = 30.0
 CALM_S = 60.0
 LIFE_S = (3.0, 9.0)
+TRADED = 3
 ENDED = 4
 """The exit code of a start that the venue did not answer: whoever watches over it starts again."""
+
+HAND = "web_"
+"""How the orders of others are called: what they did before the books began is in no book."""
 
 SETTINGS = """
 symbols = "{symbols}"
@@ -77,6 +81,7 @@ class Killing:
 
     async def blow(self):
         """Let everything happen, and kill whoever lives; then let it be calm."""
+        await self.begin()
         end = time.monotonic() + STORM_S
         while (now := time.monotonic()) < end:
             await self.start()
@@ -85,11 +90,21 @@ class Killing:
         (self.folder / "quiet").touch()
         self.market.call(self.storm.clear)
 
+    async def begin(self):
+        """Let the first process live until it trades."""
+        await self.start()
+        async with asyncio.timeout(CALM_S):
+            while len(self.market.names_placed()) < TRADED:
+                await asyncio.sleep(0.1)
+                await self.storm.move()
+        await self.kill()
+
     async def live(self, end):
-        roles = (self.storm.move, self.storm.trouble, self.storm.cut)
+        roles = (self.storm.move, self.storm.trouble, self.storm.cut, self.storm.meddle)
+        weights = (12, 1, 1, self.storm.seed % 4 == 0)
         while time.monotonic() < end:
             await asyncio.sleep(self.lots.uniform(0, 0.2))
-            await self.lots.choices(roles, weights=(12, 1, 1))[0]()
+            await self.lots.choices(roles, weights)[0]()
             await self.go_on()
 
     async def go_on(self):
@@ -114,13 +129,22 @@ class Killing:
             {asset: account.wallet(asset) for asset in account.assets() if account.wallet(asset)},
             {key[1]: held.qty for key, held in state.positions.items() if held.qty},
             sorted(order.cl_ord_id for order in state.all_open_orders()),
-            sorted(name for name, each in self.ledger.fills.items() for _ in each),
+            sorted(
+                name
+                for name, each in self.ledger.fills.items()
+                for fill in each
+                if not fill.cl_ord_id.startswith(HAND)
+            ),
             state.status.name,
         )
 
     def theirs(self):
         fills = list(self.market.venue.books.fills)
-        names = sorted((each.order.symbol, str(each.trade_id)) for each in fills)
+        names = sorted(
+            (each.order.symbol, str(each.trade_id))
+            for each in fills
+            if not each.order.client_id.startswith(HAND)
+        )
         return (*self.market.books(), names, "RUNNING")
 
 

@@ -61,14 +61,16 @@ class Storm:
     """One storm. `market` is the venue, `one` the session."""
 
     def __init__(self, seed, market, one):
-        self.lots = random.Random(seed)
+        self.seed, self.lots = seed, random.Random(seed)
         self.market, self.one = market, one
-        self.is_over = False
+        self.is_over = self.has_meddled = False
         self.refused: Counter = Counter()
 
     async def blow(self):
         """Let everything happen for a while, then let it be calm."""
         roles = {self.trade: 0.1, self.move: 0.15, self.trouble: 0.6, self.cut: 0.8}
+        if self.seed % 4 == 0:
+            roles[self.meddle] = 1.0
         async with asyncio.TaskGroup() as group:
             for role, pause in roles.items():
                 group.create_task(self.again(role, pause))
@@ -140,6 +142,16 @@ class Storm:
             self.market.venue.books.part = Decimal(self.lots.choice(("0.3", "0.5", "1")))
             self.market.price(price, symbol)
 
+    async def meddle(self):
+        """Do what somebody else does with the account: trade at the market, or leave an order."""
+        symbol, side = self.lots.choice(SYMBOLS), self.lots.choice(("BUY", "SELL"))
+        books, qty = self.market.venue.books, LOTS[symbol] * self.lots.randint(1, 4)
+        self.has_meddled = True
+        kind, price = "MARKET", None
+        if self.lots.random() < 0.4:
+            kind, price = "LIMIT", near(books.prices[symbol], -0.01 * (side == "BUY"), symbol)
+        self.market.call(lambda: books.placed_by_hand(symbol, side, qty, kind, price))
+
     async def trouble(self):
         kind, place = self.lots.choice(KINDS), self.lots.choice(PLACES)
         self.market.trouble(kind, place, self.lots.choice((1, 1, 1, 3)))
@@ -171,7 +183,8 @@ class Storm:
     async def calm(self):
         """Wait until here and there are the same, and each position has its stop."""
         await self.until(lambda: self.one.books() == self.market.books())
-        await self.until(self.is_protected)
+        if not self.has_meddled:  # a stranger may trade against what is protected
+            await self.until(self.is_protected)
         await self.until(lambda: self.one.status == "RUNNING")
         await self.until(lambda: self.one.books() == self.market.books())
 
