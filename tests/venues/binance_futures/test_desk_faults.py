@@ -1,0 +1,41 @@
+"""What the laws of orders and roads have found, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from holdfast.model.messages import OutcomeUnknown
+from tests.venues.binance_futures.desk_trader import alone, joined
+
+
+def told(trader, kind):
+    return [message for _, message in trader.heard if isinstance(message, kind)]
+
+
+@pytest.mark.parametrize("body", ["{}", '{"data": {"code": "200"}}', '{"msg": "success"}'])
+@pytest.mark.parametrize("is_over_ws", [True, False])
+def test_a_cancel_whose_answer_does_not_say_that_it_was_done_is_in_doubt(body, is_over_ws):
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            if not is_over_ws:
+                trader.roads.api_ill = lambda method: "unopened"
+                trader.roads.drop_api()
+            await asyncio.sleep(0.1)
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            trader.roads.rest_ill = trader.roads.api_ill = lambda method: (
+                (200, body) if method == "algoOrder.cancel" else ""
+            )
+            trader.cancel(trader.asked[0])
+            await asyncio.sleep(1.0)
+
+            assert len(told(trader, OutcomeUnknown)) == 1
+            trader.roads.rest_ill = trader.roads.api_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    assert not trader.wrong
+    assert trader.floor.orders["hf.1.1.0.S.x"].is_open
