@@ -7,7 +7,11 @@ import asyncio
 import pytest
 
 from holdfast.model.messages import OutcomeUnknown
-from tests.venues.binance_futures.desk_trader import alone, joined
+from tests.venues.binance_futures.desk_floor import QUESTIONS, STATUS
+from tests.venues.binance_futures.desk_trader import TRIES, alone, joined
+
+WALL = (403, "<html>Forbidden</html>")
+TIMEOUT = (408, -1007)
 
 
 def told(trader, kind):
@@ -39,3 +43,51 @@ def test_a_cancel_whose_answer_does_not_say_that_it_was_done_is_in_doubt(body, i
     trader = alone(main)
     assert not trader.wrong
     assert trader.floor.orders["hf.1.1.0.S.x"].is_open
+
+
+def test_behind_the_wall_of_one_road_a_question_takes_the_other_at_once():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: "" if method in QUESTIONS else TIMEOUT
+            trader.roads.rest_ill = lambda method: WALL
+            trader.place(is_algo=False)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    doubt = trader.asked[0]
+    assert doubt.doubted
+    assert doubt.doubt_over < doubt.at + 12.0
+    assert not trader.wrong
+
+
+def test_a_question_before_a_wall_takes_the_other_road_once_that_is_up():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: "unopened" if method == "open" else TIMEOUT
+            trader.roads.rest_ill = lambda method: WALL
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.0)
+            trader.roads.drop_api()
+            await asyncio.sleep(10.0)
+            trader.roads.api_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    doubt = trader.asked[0]
+    assert doubt.doubt_over < doubt.at + 30.0
+    assert not trader.wrong
+
+
+def test_where_both_roads_have_a_wall_before_them_few_questions_are_asked():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: WALL if method in QUESTIONS else TIMEOUT
+            trader.roads.rest_ill = lambda method: WALL
+            trader.place(is_algo=False)
+            await asyncio.sleep(60.0)
+        return trader
+
+    trader = alone(main)
+    assert sum(sent.method == STATUS for sent in trader.floor.log) <= 2 * TRIES
