@@ -91,3 +91,18 @@ def test_where_both_roads_have_a_wall_before_them_few_questions_are_asked():
 
     trader = alone(main)
     assert sum(sent.method == STATUS for sent in trader.floor.log) <= 2 * TRIES
+
+
+def test_an_order_that_the_wall_before_the_websocket_api_refuses_takes_rest():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: WALL
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    assert [sent.road for sent in trader.asked[0].sent] == ["WS", "REST"]
+    assert trader.floor.orders
+    assert not trader.wrong

@@ -5,7 +5,7 @@ Rule 2: where a session can be logged on (Ed25519), no request is signed; else e
         the logon is answered, each one is signed too.
 Rule 3: a connection may be open, answer pings, and carry nothing out. While a request waits for its
         answer for long, and for a while after one that had none or several in a row that failed,
-        others are sent elsewhere.
+        others are sent elsewhere; likewise behind a firewall's first refusal.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .clock_offset import ClockOffset
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
 from .complaints import Complaints
 from .counters import counts_of, retry_after_of
-from .outcomes import HTTP_SERVER, NO_ANSWER
-from .rest import ANSWER_S, Reply
+from .outcomes import NO_ANSWER
+from .rest import ANSWER_S, FAILING, WALLED, Reply
 from .sign import Credentials
 from .streams import Ears, Stream, Watch
 from .wire import Wire
@@ -140,8 +140,10 @@ class OrdersSocket:
 
     def _count_failures(self, reply: WsReply) -> None:
         """Have others sent elsewhere where the venue fails again and again on this way."""
-        self._failures = self._failures + 1 if reply.status in HTTP_SERVER else 0
-        if self._failures >= FAILURES_MAX:
+        self._failures = self._failures + 1 if reply.status in FAILING else 0
+        if reply.status == WALLED:
+            self._shun("has a firewall before it that refuses us")
+        elif self._failures >= FAILURES_MAX:
             self._shun("fails again and again")
 
     def _shun(self, why: str) -> None:
