@@ -106,3 +106,21 @@ def test_an_order_that_the_wall_before_the_websocket_api_refuses_takes_rest():
     assert [sent.road for sent in trader.asked[0].sent] == ["WS", "REST"]
     assert trader.floor.orders
     assert not trader.wrong
+
+
+def test_a_refusal_of_the_address_is_heard_from_a_question_after_the_time_too():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.floor.is_storm, trader.floor.chance = True, 0.0
+            trader.roads.rest_ill = lambda method: "banned"
+            await trader.venue._asker.sync_clock()
+            sent = len(trader.floor.log)
+            trader.roads.rest_ill = lambda method: ""
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.0)
+
+            assert len(trader.floor.log) == sent
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong

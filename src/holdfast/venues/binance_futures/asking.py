@@ -308,6 +308,7 @@ class Asker:
             return False
         asked_ts = self.clock.now()
         reply = await self.road.send(call)
+        self._judge(Ask.QUERY, reply)
         if not reply.is_ok:
             return False
         try:
