@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from holdfast.model.messages import OutcomeUnknown
-from tests.venues.binance_futures.desk_floor import QUESTIONS, STATUS
-from tests.venues.binance_futures.desk_trader import TRIES, alone, joined
+from holdfast.model.messages import ExecutionReport, OutcomeUnknown
+from holdfast.model.values import OrderStatus
+from tests.venues.binance_futures.desk_floor import ALGO_PLACE, QUESTIONS, STATUS
+from tests.venues.binance_futures.desk_trader import TRIES, WINDOW_S, alone, joined
 
 WALL = (403, "<html>Forbidden</html>")
 TIMEOUT = (408, -1007)
@@ -120,6 +121,23 @@ def test_a_refusal_of_the_address_is_heard_from_a_question_after_the_time_too():
             await asyncio.sleep(1.0)
 
             assert len(trader.floor.log) == sent
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_a_stop_refused_for_its_time_is_told_before_its_fence_where_no_time_is_to_be_had():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: "late" if method == ALGO_PLACE else ""
+            trader.roads.rest_ill = lambda method: "mute"
+            trader.place(is_algo=True)
+            await asyncio.sleep(WINDOW_S + 0.1)
+
+            refused = told(trader, ExecutionReport)
+            assert [report.status for report in refused] == [OrderStatus.REJECTED]
+            trader.roads.rest_ill = lambda method: ""
             await trader.settle()
         return trader
 

@@ -10,6 +10,7 @@ Rule 3: while our clock is off, what adds risk is refused here: its fence would 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import msgspec
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
 from ...model.messages import ExecutionReport, OrderNotFound, VenueMessage
-from ...model.values import AccountId, ClOrdId, OrderRole, OrderStatus
+from ...model.values import NS_PER_S, AccountId, ClOrdId, OrderRole, OrderStatus
 from ...ports import NOT_CONNECTED, NOT_SENT
 from ..limits import Urgency
 from . import codec
@@ -126,11 +127,10 @@ class OrderDesk:
     ) -> None:
         try:
             answered = await self._send(command, call, urgency, begun)
-            if answered.outcome.then is Then.SYNC_CLOCK and urgency is Urgency.PROTECT:
-                await self._asker.sync_clock()
-                if self._asker.offset.is_sure and self._asker.clock.now() < _fence(command):
-                    call = _call(self._in_venue_time(command))
-                    answered = await self._send(command, call, urgency, None)
+            is_mistimed = answered.outcome.then is Then.SYNC_CLOCK and urgency is Urgency.PROTECT
+            if is_mistimed and await self._learn_time(_fence(command)):
+                call = _call(self._in_venue_time(command))
+                answered = await self._send(command, call, urgency, None)
             self._take(command, answered, left)
         except Exception:  # noqa: BLE001 - a fault of ours; the outcome is not known, others go on
             _log.exception("the answer to %s was not understood", type(command).__name__)
@@ -138,6 +138,14 @@ class OrderDesk:
             self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=reason))
         finally:
             self._end()
+
+    async def _learn_time(self, fence_ts: int) -> bool:
+        """Measure the venue's time, until a fence at most; tell whether a command may leave."""
+        asker = self._asker
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout((fence_ts - asker.clock.now()) / NS_PER_S):
+                await asker.sync_clock()
+        return asker.offset.is_sure and asker.clock.now() < fence_ts
 
     async def _send(
         self, command: Order, call: Call, urgency: Urgency, begun: Begun | None
