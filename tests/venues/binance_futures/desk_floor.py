@@ -74,8 +74,8 @@ REFUSALS = {
     STATUS: (-2015,),
     ALGO_STATUS: (-2015,),
 }
-ROADS = ("unopened", "cut", "mute", "slow")
-"""No connection; it breaks; it says nothing; it takes its time."""
+ROADS = ("unopened", "cut", "mute", "slow", "torn")
+"""No connection; it breaks; it says nothing; it takes its time; it says half."""
 
 ILLS = (*OPEN, *SURE, *ROADS)
 
@@ -94,6 +94,7 @@ class Sent:
     answered_at: float | None = None
     is_good: bool = False  # what was carried out was answered as it should be
     status: str = ""
+    target: str = ""  # path and query of REST
     shut_s: float = 0.0  # for how long it was said that nothing is taken any more
 
     def __repr__(self):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from holdfast.model.errors import OutcomeUnknownError, VenueUnavailable
@@ -67,7 +69,7 @@ class Roads:
         self.secrets: set[str] = set()
         self.is_api_up = lambda: False
         self.walled_until: dict[str, float] = {}
-        self.repeats = self.deaf = 0.0
+        self.repeats = self.deaf = self.torn = 0.0
         floor.tell = self.tell
 
     # REST
@@ -79,6 +81,7 @@ class Roads:
         place = f"{verb} {path}"
         method = METHODS.get(place, place)
         sent = self.floor.received("REST", method, params, is_exempt(method, params))
+        sent.target = f"{path}?{query}"
         ill = self.rest_ill(method) or self.floor.fate(method)
         if ill == "unopened":
             await asyncio.sleep(self.latency())
@@ -111,15 +114,22 @@ class Roads:
             sent.is_sure = False
             return
         delay = self.lots.choice((4.0, 9.3, 10.8)) if ill == "slow" else self.latency()
-        self.loop.call_later(delay, self._give, sent, answer, (status, headers, body))
+        self.loop.call_later(delay, self._give, sent, answer, (status, headers, body), ill)
 
-    def _give(self, sent, answer, got):
+    def _give(self, sent, answer, got, ill=""):
         if answer.done():
             return
         if got is None:
             answer.set_result(None)
             return
         status, headers, body = got
+        if body.startswith("<") and self.lots.random() < 0.5:
+            body = f"<p>{sent.target} can't be had.</p>"
+        if ill == "torn" and status < 400:
+            answer.set_result(None)
+            return
+        if ill == "torn":
+            body = body[: self.lots.randint(0, 30)]
         self._answered(sent, status, body)
         answer.set_result(HttpReply(status, headers, body.encode()))
 
@@ -153,7 +163,7 @@ class Roads:
 
     def _keep_secret(self, params):
         if "signature" in params:
-            self.secrets.add(params["signature"])
+            self.secrets.add(params["signature"][:16])
 
     def latency(self):
         return self.lots.choice((0.002, 0.01, 0.05, self.lots.uniform(0.0, 0.8)))
@@ -180,6 +190,14 @@ class Roads:
         for each in [s for s in self.sockets if isinstance(s, kind) and s.is_open]:
             each.break_off(reason)
 
+    def revoke(self):
+        """Tell each connection that its session is over, or let it be so untold."""
+        gone = json.dumps({"id": None, "status": 401, "error": {"code": -2015, "msg": "revoked"}})
+        for each in [s for s in self.sockets if isinstance(s, ApiLine) and s.is_open]:
+            each.is_logged_on = False
+            if self.lots.random() < 0.5:
+                each.later(each.ears.on_frame, gone.encode())
+
     def drop_api(self):
         self.drop(ApiLine)
 
@@ -198,6 +216,7 @@ class Line:
         self.roads, self.ears, self.loop = roads, ears, roads.loop
         self.is_open = True
         self.to_us = self.to_them = 0.0
+        self.coming: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
 
     def send(self, frame):
         raise AssertionError("nothing is sent on the account's stream")
@@ -216,7 +235,12 @@ class Line:
 
     def later(self, do, *args):
         self.to_us = max(self.to_us, self.loop.time() + self.roads.latency())
-        self.loop.call_at(self.to_us, self.heard, do, *args)
+        self.coming.append((do, args))
+        self.loop.call_at(self.to_us, self.hear_next)  # whichever of those due at once comes first
+
+    def hear_next(self):
+        do, args = self.coming.popleft()
+        self.heard(do, *args)
 
     def heard(self, do, *args):
         if self.is_open:
@@ -229,6 +253,9 @@ class UserLine(Line):
     def tell(self, frame):
         lots, roads = self.roads.lots, self.roads
         if lots.random() < roads.deaf and roads.floor.is_storm:
+            return
+        if lots.random() < roads.torn and roads.floor.is_storm:
+            self.later(self.ears.on_frame, frame[: lots.randint(1, len(frame) - 1)])
             return
         self.later(self.ears.on_frame, frame)
         if lots.random() < roads.repeats:
@@ -259,7 +286,9 @@ class ApiLine(Line):
         return True
 
     def arrive(self, sent, ill, number, params):
-        if sent.method == "session.logon":
+        if isinstance(ill, tuple):
+            status, body, _ = self.roads.floor.answer(sent, ill, params)
+        elif sent.method == "session.logon":
             status, body = self.log_on(ill)
         elif "signature" not in params and not self.is_logged_on:
             sent.is_sure = True
@@ -271,7 +300,7 @@ class ApiLine(Line):
             sent.is_sure = False
             return
         delay = self.roads.lots.choice((4.0, 9.3, 10.8)) if ill == "slow" else self.roads.latency()
-        self.loop.call_later(delay, self.heard, self.give, sent, number, status, body)
+        self.loop.call_later(delay, self.heard, self.give, sent, number, status, body, ill)
 
     def with_end(self, body, seconds):
         """Write down when to come again: this road has no headers."""
@@ -282,13 +311,17 @@ class ApiLine(Line):
         return json.dumps({"code": -1003, "msg": "Too many requests.", "data": when})
 
     def log_on(self, ill):
-        if ill in ("", "slow"):
+        if ill in ("", "slow", "torn", "mute"):
             self.is_logged_on = True
             return 200, json.dumps({"apiKey": "canary-key-7f3a", "authorizedSince": 1})
         return 400, json.dumps({"code": -1021, "msg": "late"})
 
-    def give(self, sent, number, status, body):
+    def give(self, sent, number, status, body, ill=""):
         lots = self.roads.lots
+        if ill == "torn":
+            raw = _reply(number, status, body)
+            self.ears.on_frame(raw[: lots.randint(1, len(raw) - 1)])
+            return
         self.roads._answered(sent, status, body)
         told = str(number) if lots.random() < 0.3 else number
         raw = _reply(told, status, body)

@@ -10,6 +10,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from holdfast.model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
 from holdfast.model.messages import (
@@ -36,6 +40,7 @@ from holdfast.simulation.loop import SimLoop
 from holdfast.venues.binance_futures import handshakes
 from holdfast.venues.binance_futures.adapter import BinanceFuturesVenue
 from holdfast.venues.binance_futures.settings import BinanceSettings, Endpoints
+from holdfast.venues.binance_futures.streams import LIFETIME_S, Watch
 from tests.venues.binance_futures.desk_floor import (
     ALGO_CANCEL,
     ALGO_PLACE,
@@ -66,6 +71,13 @@ METHODS_OF = {
     Request.CANCEL: (CANCEL, ALGO_CANCEL),
     Request.REPLACE: (MODIFY,),
 }
+
+
+ED25519 = (
+    Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
 
 
 class Loop(SimLoop):
@@ -159,6 +171,7 @@ class Trader:
         self.last_query = {}
         self.wrong: list[Any] = []
         self.calm_at = 0.0
+        self.is_in_turn = True
         floor.note = self.note
 
     # Commands
@@ -405,8 +418,19 @@ class Trader:
             wrong += self.judge_time(asked)
             if goods:
                 wrong += self.judge_good(asked)
+        wrong += self.judge_turns()
         wrong += [("knocked while it was shut", each) for each in self.floor.knocks]
         return wrong
+
+    def judge_turns(self):
+        """See that executions of an order are told in their turn, at first."""
+        first = dict.fromkeys(
+            (message.cl_ord_id, int(message.trade_id))
+            for _, message in self.heard
+            if isinstance(message, ExecutionReport) and message.trade_id
+        )
+        turns = [trade for _, trade in first]
+        return [("out of turn", turns)] if self.is_in_turn and turns != sorted(turns) else []
 
     def judge_time(self, asked):
         fence = asked.at + FENCE_S
@@ -448,7 +472,7 @@ def questions(elapsed_ns):
 
 
 @asynccontextmanager
-async def joined(loop, lots, ills=(), chance=1.0, secret=SECRET):
+async def joined(loop, lots, ills=(), chance=1.0, *, secret=SECRET, lifetime_s=LIFETIME_S):
     """Join before a floor; give who trades there. What is wrong is in `wrong` behind it."""
     floor = Floor(loop, lots, ills, chance)
     roads, clock, ears = Roads(floor), Clock(loop), Ears()
@@ -459,6 +483,7 @@ async def joined(loop, lots, ills=(), chance=1.0, secret=SECRET):
         KEY,
         secret,
         clock=clock,
+        lifetime_s=lifetime_s,
         settings=BinanceSettings(endpoints=WHERE, dead_man_s=0, read_lag_ns=lag_ns),
         random=lots.random,
         open_wire=lambda: roads,
@@ -466,6 +491,8 @@ async def joined(loop, lots, ills=(), chance=1.0, secret=SECRET):
     trader = Trader(loop, floor, roads, clock, venue)
     with ears.listening():
         await venue.connect([BTC], trader.hear)
+        assert venue._orders is not None
+        venue._orders.stream._watch = Watch(lifetime_s=lifetime_s)
         roads.is_api_up = lambda: venue._orders is not None and venue._orders.is_up
         asking = asyncio.ensure_future(trader.keep_asking())
         try:
@@ -473,11 +500,11 @@ async def joined(loop, lots, ills=(), chance=1.0, secret=SECRET):
         finally:
             asking.cancel()
             await venue.close()
-        trader.wrong += trader.judge()
+        trader.wrong += trader.judge() if trader.calm_at else []
         await asyncio.sleep(61.0)  # complaints are summed up
     left = asyncio.all_tasks(loop) - {asyncio.current_task(), asking}
     trader.wrong += [("a task is left", each) for each in left]
-    secrets = {KEY, SECRET, *roads.secrets}
+    secrets = {KEY, SECRET, *roads.secrets, *map(quote, roads.secrets)}
     told = [*ears.texts, *(repr(message) for _, message in trader.heard)]
     trader.wrong += [("a secret was told", t) for t in told if any(s in t for s in secrets)]
 

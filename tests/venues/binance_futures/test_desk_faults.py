@@ -9,10 +9,12 @@ import pytest
 from holdfast.model.messages import ExecutionReport, OutcomeUnknown
 from holdfast.model.values import OrderStatus
 from tests.venues.binance_futures.desk_floor import ALGO_PLACE, QUESTIONS, STATUS
-from tests.venues.binance_futures.desk_trader import TRIES, WINDOW_S, alone, joined
+from tests.venues.binance_futures.desk_trader import ED25519, TRIES, WINDOW_S, alone, joined
 
 WALL = (403, "<html>Forbidden</html>")
 TIMEOUT = (408, -1007)
+BAN = (418, -1003)
+LOGON = "session.logon"
 
 
 def told(trader, kind):
@@ -138,6 +140,49 @@ def test_a_stop_refused_for_its_time_is_told_before_its_fence_where_no_time_is_t
             refused = told(trader, ExecutionReport)
             assert [report.status for report in refused] == [OrderStatus.REJECTED]
             trader.roads.rest_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_a_session_is_logged_on_once_a_ban_is_over():
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=ED25519) as trader:
+            await asyncio.sleep(1.0)
+
+            def ban(method):
+                if method == "open":
+                    budget, now = trader.venue._asker.budget, trader.clock.now()
+                    budget.hear_refusal(418, now, retry_after_s=5.0)
+                return ""
+
+            trader.roads.api_ill = ban
+            trader.roads.drop_api()
+            await asyncio.sleep(10.0)
+            logons = [sent.at for sent in trader.floor.log if sent.method == LOGON]
+
+            assert len(logons) == 2
+            assert logons[1] - logons[0] > 5.0
+            trader.roads.api_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_a_ban_that_answers_a_logon_is_heard():
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=ED25519) as trader:
+            trader.roads.api_ill = lambda method: BAN if method == LOGON else ""
+            trader.roads.drop_api()
+            await asyncio.sleep(5.0)
+            sent = len(trader.floor.log)
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.0)
+
+            assert len(trader.floor.log) == sent
+            trader.roads.api_ill = lambda method: ""
             await trader.settle()
         return trader
 

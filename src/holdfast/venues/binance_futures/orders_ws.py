@@ -17,13 +17,12 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from ...model.errors import VenueUnavailable
-from ...ports import Clock
-from .asking import READ_WINDOW_NS
-from .clock_offset import ClockOffset
+from ..limits import Urgency
+from .asking import READ_WINDOW_NS, Asker
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
 from .complaints import Complaints
 from .counters import counts_of, retry_after_of
-from .outcomes import NO_ANSWER
+from .outcomes import NO_ANSWER, Ask
 from .rest import ANSWER_S, FAILING, WALLED, Reply
 from .sign import Credentials
 from .streams import Ears, Stream, Watch
@@ -63,13 +62,11 @@ class OrdersSocket:
         banned_for: hears for how many seconds the venue wants no connection of this address.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a connection consists of
+    def __init__(  # noqa: PLR0913 - what a connection consists of
         self,
         wire: Wire,
         url: str,
         credentials: Credentials,
-        clock: Clock,
-        offset: ClockOffset,
         random: Callable[[], float],
         watch: Watch | None = None,
         *,
@@ -79,8 +76,6 @@ class OrdersSocket:
         self._admit = admit
         self._url = url
         self._credentials = credentials
-        self._clock = clock
-        self._offset = offset
         self._ids = itertools.count(1)
         self._waiting: dict[int, _Asked] = {}  # the oldest first
         self._heard = 0.0
@@ -160,16 +155,21 @@ class OrdersSocket:
             return Reply(NO_ANSWER, text=f"{UNANSWERED_MAX} are under way", was_sent=False)
         return Reply(NO_ANSWER, text="the connection is down", was_sent=False)
 
-    async def authenticate(self) -> None:
-        """Log the session on, where the key may."""
+    async def authenticate(self, asker: Asker) -> None:
+        """Log the session on, where the key may, and within the limits."""
         if not self._credentials.signer.can_log_on:
             return
         call = reads.log_on()
-        times = reads.at(call, self._offset.venue_time(self._clock.now()), READ_WINDOW_NS)
-        reply = await self.send(times)
-        self._is_logged_on = reply.is_ok and self.is_up
-        if not reply.is_ok:
-            _log.warning("the WebSocket API did not log us on: %s", reply.text or reply.status)
+        answered = await asker.ask(
+            lambda ts: reads.at(call, ts, READ_WINDOW_NS),
+            call.cost,
+            Ask.SETTING,
+            Urgency.TRADE,
+            roads=lambda: self,
+        )
+        self._is_logged_on = answered.is_ok and self.is_up
+        if not answered.is_ok:
+            _log.warning("the WebSocket API did not log us on: %s", answered.outcome.reason)
 
     def _on_up(self) -> None:
         self._is_logged_on = False
