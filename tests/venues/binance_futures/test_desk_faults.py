@@ -8,7 +8,9 @@ import pytest
 
 from holdfast.model.messages import ExecutionReport, OutcomeUnknown
 from holdfast.model.values import OrderStatus
-from tests.venues.binance_futures.desk_floor import ALGO_PLACE, QUESTIONS, STATUS
+from holdfast.venues.binance_futures.codec.envelope import read_error
+from holdfast.venues.binance_futures.codec.wire import quote
+from tests.venues.binance_futures.desk_floor import ALGO_PLACE, KEY, QUESTIONS, STATUS
 from tests.venues.binance_futures.desk_trader import ED25519, TRIES, WINDOW_S, alone, joined
 
 WALL = (403, "<html>Forbidden</html>")
@@ -187,3 +189,19 @@ def test_a_ban_that_answers_a_logon_is_heard():
         return trader
 
     assert not alone(main).wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"id":1,"status":200,"result":{{"apiKey":"{KEY}","authorizedSi',
+        f'{{"e":"listenKeyExpired","E":1,"listenKey" : "{KEY}',
+        f"<p>/fapi/v1/order?symbol=BTCUSDT&signature={KEY}</p>",
+        f"wss://venue/private/ws?listenKey={KEY} can't be had",
+    ],
+)
+def test_what_is_quoted_of_the_venue_has_no_key_in_it(text):
+    assert KEY not in quote(text)
+    assert KEY not in quote(text.encode())
+    assert KEY not in read_error(text).msg
+    assert quote(text)[:8] == text[:8]
