@@ -392,24 +392,33 @@ class Floor:
         told = {"algoId": order.number, "clientAlgoId": order.name}
         return told | {"code": "200", "msg": "success"}
 
-    def fill(self, order):
-        """Execute an ordinary order, in one part or two."""
-        parts = [order.qty - order.done]
+    def fill(self, order, share=1.0):
+        """Execute an ordinary order, or a share of it, in one part or two."""
+        parts = [(order.qty - order.done) * share]
         if self.lots.random() < 0.3:
             parts = [parts[0] / 2, parts[0] / 2]
-        for part in parts:
+        for part in [round(each, 6) for each in parts]:
             order.done = round(order.done + part, 6)
             order.status = "FILLED" if order.done >= order.qty else "PARTIALLY_FILLED"
             self._say(order, "TRADE", part)
 
     def trigger(self, order):
-        """Let a conditional order become an ordinary one, which fills."""
+        """Let a conditional order become an ordinary one, step by step, which fills."""
+        order.status = "TRIGGERING"
+        self._say(order, "TRIGGERING")
+        self.loop.call_later(self.lots.choice((0.0, 0.2)), self._triggered, order)
+
+    def _triggered(self, order):
         order.status = "TRIGGERED"
         child = Order(order.name, next(self._numbers), "MARKET", order.side, order.qty, "0", False)
         order.child = child
         self._say(order, "TRIGGERED")
         self._say(child, "NEW")
-        self.fill(child)
+        self.loop.call_later(self.lots.choice((0.0, 3.0)), self._finish, order, child)
+
+    def _finish(self, order, child):
+        if child.is_open:
+            self.fill(child)
         order.status = "FINISHED"
         self._say(order, "FINISHED")
 

@@ -278,6 +278,9 @@ class ApiLine(Line):
         ill = self.roads.api_ill(method) or floor.fate(method)
         if ill == "unopened":
             ill = "cut"
+        if ill == "lost_with_all":
+            self.loop.call_later(self.roads.latency(), self.break_off, "connection reset")
+            return True
         self.to_them = max(self.to_them, self.loop.time() + self.roads.latency())
         if not self.roads._is_lost(ill):
             self.loop.call_at(self.to_them, self.arrive, sent, ill, asked["id"], params)

@@ -51,6 +51,7 @@ from tests.venues.binance_futures.desk_floor import (
     KEY,
     MODIFY,
     PLACE,
+    QUESTIONS,
     SECRET,
     Floor,
 )
@@ -60,6 +61,7 @@ BTC = Symbol("BTCUSDT")
 WINDOW_S = 5.0
 LAG_S = 2.0
 SKEW_S = 1.0
+HAS_CHILD = (OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 FENCE_S = WINDOW_S + SKEW_S + LAG_S
 TRIES = 4
 ASKED_AT = (1.0, 3.0, 7.0)
@@ -197,10 +199,10 @@ class Trader:
         order = self.floor.orders.get(name)
         if order is None or not order.is_open:
             return
-        if order.is_algo:
+        if order.is_algo and order.status == "NEW":
             self.floor.trigger(order)
         else:
-            self.floor.fill(order)
+            self.floor.fill(order, self.lots.choice((0.5, 1.0)))
 
     def place(self, *, is_algo):
         role = "S" if is_algo else "E"
@@ -222,8 +224,10 @@ class Trader:
         self.begin(ALGO_PLACE if is_algo else PLACE, name, ts, command, self.venue.submit)
 
     def cancel(self, first):
-        method = ALGO_CANCEL if first.method == ALGO_PLACE else CANCEL
-        if first.name in self.ended or self.is_under_way(first.name, method):
+        known = self.known.get(first.name)
+        is_child = known is not None and known.status in HAS_CHILD
+        method = ALGO_CANCEL if first.method == ALGO_PLACE and not is_child else CANCEL
+        if first.name in self.ended or self.is_under_way(first.name, CANCEL, ALGO_CANCEL):
             return
         command = CancelOrder(
             account=MAIN,
@@ -243,16 +247,16 @@ class Trader:
             symbol=BTC,
             cl_ord_id=first.name,
             side=Side.BUY,
-            qty=Decimal("0.4"),
+            qty=Decimal(self.lots.choice(("0.1", "0.4"))),
             price=Decimal(self.lots.randint(98, 100)),
             ts=self.clock.now(),
             recv_window_ns=int(WINDOW_S * NS_PER_S),
         )
         self.begin(MODIFY, first.name, command.ts, command, self.venue.replace)
 
-    def is_under_way(self, name, method):
+    def is_under_way(self, name, *methods):
         return any(
-            a.name == name and a.method == method and (not a.is_answered or self.is_doubted(a))
+            a.name == name and a.method in methods and (not a.is_answered or self.is_doubted(a))
             for a in self.asked
         )
 
@@ -365,12 +369,15 @@ class Trader:
             self.wrong.append((self.loop.time(), "told of what is not there", report))
             return
         self.check_report(order, report)
+        self.check_asked(name, report.asked_ts)
         self.known[name] = report
         if not report.status.is_open:
             self.ended[name] = report.status
         for asked in [a for a in self.doubts if a.name == name]:
             is_over = asked.method in (PLACE, ALGO_PLACE) or not report.status.is_open
             if is_over or report.asked_ts > asked.fence_ts:
+                if report.status.is_open and asked.method in (CANCEL, ALGO_CANCEL):
+                    asked.told = "never"
                 asked.doubt_over = self.loop.time()
 
     def check_report(self, order, report):
@@ -382,7 +389,7 @@ class Trader:
                     status = row.get("status") or row["algoStatus"]
                     done = float(row.get("executedQty") or row.get("actualQty") or 0)
                     states.append((status, done))
-        words = {"FINISHED": "TRIGGERED"}
+        words = {"FINISHED": "TRIGGERED", "TRIGGERING": "NEW"}
         told = report.status.name
         seen = {words.get(status, status) for status, _ in states}
         if any(status == "FINISHED" and done >= order.qty for status, done in states):
@@ -394,8 +401,18 @@ class Trader:
         if float(report.cum_qty) > max(done for _, done in states):
             self.wrong.append((self.loop.time(), "told more than was done", report))
 
+    def check_asked(self, name, asked_ts):
+        """See that what answers a question names the time at which one left."""
+        order = self.floor.orders.get(name)
+        names = {name, f"order-{order.child.number}" if order and order.child else name}
+        left = [s.at for s in self.floor.log if s.method in QUESTIONS and s.name in names]
+        ahead = self.clock.now() / NS_PER_S - self.loop.time()
+        if asked_ts and not any(abs(asked_ts / NS_PER_S - at - ahead) < 0.0005 for at in left):
+            self.wrong.append((self.loop.time(), "asked at no such time", name))
+
     def hear_absent(self, message):
         name = message.cl_ord_id
+        self.check_asked(name, message.asked_ts)
         for asked in [a for a in self.doubts if a.name == name]:
             if message.asked_ts <= asked.fence_ts:
                 continue

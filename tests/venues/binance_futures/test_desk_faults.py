@@ -10,12 +10,21 @@ from holdfast.model.messages import ExecutionReport, OutcomeUnknown
 from holdfast.model.values import OrderStatus
 from holdfast.venues.binance_futures.codec.envelope import read_error
 from holdfast.venues.binance_futures.codec.wire import quote
-from tests.venues.binance_futures.desk_floor import ALGO_PLACE, KEY, QUESTIONS, STATUS
+from holdfast.venues.binance_futures.orders_ws import FAILURES_MAX
+from tests.venues.binance_futures.desk_floor import (
+    ALGO_PLACE,
+    KEY,
+    PLACE,
+    QUESTIONS,
+    SECRET,
+    STATUS,
+)
 from tests.venues.binance_futures.desk_trader import ED25519, TRIES, WINDOW_S, alone, joined
 
 WALL = (403, "<html>Forbidden</html>")
 TIMEOUT = (408, -1007)
 BAN = (418, -1003)
+GATEWAY = (502, "")
 LOGON = "session.logon"
 
 
@@ -205,3 +214,41 @@ def test_what_is_quoted_of_the_venue_has_no_key_in_it(text):
     assert KEY not in quote(text.encode())
     assert KEY not in read_error(text).msg
     assert quote(text)[:8] == text[:8]
+
+
+@pytest.mark.parametrize("secret", [SECRET, ED25519])
+def test_an_api_whose_connection_breaks_with_each_order_is_left(secret):
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=secret) as trader:
+            await asyncio.sleep(1.0)
+            trader.roads.api_ill = lambda method: "lost_with_all" if method == PLACE else ""
+            for _ in range(FAILURES_MAX + 1):
+                trader.place(is_algo=False)
+                trader.place(is_algo=False)
+                await asyncio.sleep(5.0)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    roads = [asked.sent[0].road for asked in trader.asked]
+    assert roads == ["WS"] * 2 * FAILURES_MAX + ["REST"] * 2
+    assert not trader.wrong
+
+
+@pytest.mark.parametrize("secret", [SECRET, ED25519])
+def test_an_api_that_answers_questions_and_fails_orders_is_left(secret):
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=secret) as trader:
+            await asyncio.sleep(1.0)
+            trader.roads.api_ill = lambda method: GATEWAY if method == PLACE else ""
+            trader.venue._rest.is_failing = True
+            for _ in range(FAILURES_MAX + 1):
+                trader.place(is_algo=False)
+                await asyncio.sleep(2.0)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    roads = [asked.sent[0].road for asked in trader.asked]
+    assert roads == ["WS"] * FAILURES_MAX + ["REST"]
+    assert not trader.wrong

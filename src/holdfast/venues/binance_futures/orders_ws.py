@@ -38,8 +38,11 @@ DEAF_S = 60.0
 """For how long they are, once one had no answer at all."""
 
 FAILURES_MAX = 3
-"""Answers in a row that the venue failed, from which on it is the same."""
+"""Answers to commands in a row that the venue failed, or connections that broke before there was
+one, from which on it is the same.
+"""
 
+COMMANDS = frozenset({"POST", "PUT", "DELETE"})
 UNKNOWN_KEY, UNSIGNED = 401, frozenset({-1022, -1102, -2014, -2015})
 """What an unsigned request is answered on a session that is not logged on: status, or codes."""
 
@@ -52,6 +55,7 @@ class _Asked(NamedTuple):
     answer: asyncio.Future[Reply]
     left: float
     is_signed: bool
+    is_command: bool
 
 
 class OrdersSocket:
@@ -113,7 +117,12 @@ class OrdersSocket:
         if not self.stream.send(ws_request(call, number, signer)):
             return None
         loop = asyncio.get_running_loop()
-        asked = _Asked(loop.create_future(), loop.time(), is_signed=signer is not None)
+        asked = _Asked(
+            loop.create_future(),
+            loop.time(),
+            is_signed=signer is not None,
+            is_command=call.route.verb in COMMANDS,
+        )
         self._waiting[number] = asked
         return self._answer(number, asked)
 
@@ -135,10 +144,16 @@ class OrdersSocket:
 
     def _count_failures(self, reply: WsReply) -> None:
         """Have others sent elsewhere where the venue fails again and again on this way."""
-        self._failures = self._failures + 1 if reply.status in FAILING else 0
         if reply.status == WALLED:
             self._shun("has a firewall before it that refuses us")
-        elif self._failures >= FAILURES_MAX:
+        elif reply.status in FAILING:
+            self._count_failure()
+        else:
+            self._failures = 0
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if self._failures >= FAILURES_MAX:
             self._shun("fails again and again")
 
     def _shun(self, why: str) -> None:
@@ -178,9 +193,11 @@ class OrdersSocket:
 
     def _on_down(self, reason: str) -> None:
         self._is_logged_on = False
-        for asked in self._waiting.values():
-            if not asked.answer.done():
-                asked.answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
+        unanswered = [each for each in self._waiting.values() if not each.answer.done()]
+        if any(asked.is_command for asked in unanswered):
+            self._count_failure()
+        for asked in unanswered:
+            asked.answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
 
     def _on_frame(self, raw: bytes) -> None:
         try:
@@ -193,7 +210,8 @@ class OrdersSocket:
             self._heard = asyncio.get_running_loop().time()
             asked = self._waiting.get(number)
             if asked is not None and not asked.answer.done():
-                self._count_failures(reply)
+                if asked.is_command or reply.status == WALLED:
+                    self._count_failures(reply)
                 asked.answer.set_result(self._heard_of(asked, reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
