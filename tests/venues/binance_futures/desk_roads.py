@@ -142,7 +142,7 @@ class Roads:
             self.floor.heard_shut(sent.shut_s)
         is_in_time = sent.answered_at - sent.at < ANSWER_S
         is_done = sent.is_carried and status == 200 and _is_whole(sent, body)
-        sent.is_good = is_in_time and (is_done or _is_unchanged(sent, body))
+        sent.is_good = is_in_time and (is_done or (status == 400 and _is_unchanged(sent, body)))
 
     def _other(self, sent, ill):
         if isinstance(ill, tuple):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from holdfast.model.messages import ExecutionReport, OutcomeUnknown
+from holdfast.model.messages import ExecType, ExecutionReport, OutcomeUnknown
 from holdfast.model.values import OrderStatus
 from holdfast.venues.binance_futures.codec.envelope import read_error
 from holdfast.venues.binance_futures.codec.wire import quote
@@ -252,3 +252,25 @@ def test_an_api_that_answers_questions_and_fails_orders_is_left(secret):
     roads = [asked.sent[0].road for asked in trader.asked]
     assert roads == ["WS"] * FAILURES_MAX + ["REST"]
     assert not trader.wrong
+
+
+def test_what_became_of_a_triggered_stop_is_asked_of_its_child_where_rest_is_down():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            order = trader.floor.orders["hf.1.1.0.S.x"]
+            trader.floor.trigger(order)
+            await asyncio.sleep(0.3)
+            assert order.child is not None
+            trader.roads.rest_ill = lambda method: "unopened"
+            trader.query(trader.asked[0])
+            await asyncio.sleep(3.0)
+
+            found = [m for m in told(trader, ExecutionReport) if m.exec_type is ExecType.STATUS]
+            assert found[-1].venue_order_id == str(order.child.number)
+            trader.roads.rest_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong

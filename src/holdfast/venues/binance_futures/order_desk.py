@@ -24,7 +24,7 @@ from ...model.values import NS_PER_S, AccountId, ClOrdId, OrderRole, OrderStatus
 from ...ports import NOT_CONNECTED, NOT_SENT
 from ..limits import Urgency
 from . import codec
-from .answers import ASKS, NOT_FOUND, answer
+from .answers import ASKS, answer
 from .asking import READ_WINDOW_NS, Answered, Asker, Begun, twice_if_gone
 from .codec import BadFrame, Call, OrderNames, requests
 from .outcomes import Ask, Kind, Outcome, Then
@@ -217,10 +217,7 @@ class OrderDesk:
             return await self._find_ordinary(command)
         answered = await self._ask(command, None)
         if not answered.is_ok:
-            child_id = self._names.child_of(command.cl_ord_id)
-            if child_id is None or answered.outcome.code not in NOT_FOUND:
-                return self._absent(command, answered)
-            return await self._find_ordinary(command, child_id)
+            return await self._find_child(command, answered)
         found = codec.algo_queried(
             answered.reply.body, self._names, self._account, asked_ts=answered.asked_ts
         )
@@ -233,6 +230,18 @@ class OrderDesk:
         if isinstance(child, ExecutionReport) or (child is not None and found.is_over):
             return child
         return found.report
+
+    async def _find_child(
+        self, command: QueryOrder, answered: Answered
+    ) -> ExecutionReport | OrderNotFound | None:
+        """Return what became of a conditional order of which no answer tells, by its child's."""
+        absent = self._absent(command, answered)
+        child_id = self._names.child_of(command.cl_ord_id)
+        if child_id is None:
+            return absent
+        # A child may be asked for on both roads; its absence alone says nothing.
+        child = await self._find_ordinary(command, child_id)
+        return child if absent is not None or isinstance(child, ExecutionReport) else None
 
     async def _find_ordinary(
         self, command: QueryOrder, child_id: int | None = None
