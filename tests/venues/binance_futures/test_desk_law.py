@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.venues.binance_futures.streams import LIFETIME_S
 from tests.venues.binance_futures.desk_floor import ILLS, SECRET
 from tests.venues.binance_futures.desk_roads import ApiLine, UserLine
-from tests.venues.binance_futures.desk_trader import ED25519, alone, joined
+from tests.venues.binance_futures.desk_trader import ED25519, Loop, alone, joined
 
 AROUND = ("key_expired", "stream_cut", "api_cut", "revoked", "clock_off", "renewals", "torn")
 
@@ -65,3 +67,57 @@ def afflict(roads, ill):
 def test_each_request_has_one_outcome_and_no_outcome_lies(seed, **how):
     trader = alone(lambda loop, lots: storm(loop, lots, **how), seed)
     assert not trader.wrong
+
+
+QUICKLY_S = 13.5
+"""What one road that is ill may cost, where each request shows it; a doubt lasts until its fence."""
+
+LATE_S = 35.0
+"""And where it takes three of them, each in doubt."""
+
+QUICK = ("wall", "unopened", "slow", "torn", "mute", "unavailable")
+SLOW = ("unknown", "timeout", "gateway", "disconnected", "cut")
+
+
+async def try_on(loop, lots, *, road, ill, what):
+    """Ask for something until it is done, while one road is ill; return how long that takes."""
+    async with joined(loop, lots) as trader:
+        await asyncio.sleep(1.0)
+        trader.place(is_algo=True)
+        await asyncio.sleep(2.0)
+        first = trader.asked[0]
+        if road == "REST":
+            trader.roads.rest_ill = lambda method: ill
+        else:
+            trader.roads.api_ill = lambda method: ill
+        if ill == "unopened":
+            trader.roads.drop_api()
+        began = loop.time()
+        while not is_done(trader, first, what) and loop.time() < began + 60.0:
+            latest = trader.asked[-1]
+            if latest is first or latest.told:
+                trader.cancel(first) if what == "cancel" else trader.place(is_algo=what == "stop")
+            await asyncio.sleep(0.5)
+        took = loop.time() - began
+        trader.roads.rest_ill = trader.roads.api_ill = lambda method: ""
+        await trader.settle()
+    assert not trader.wrong
+    return took
+
+
+def is_done(trader, first, what):
+    if what == "cancel":
+        return first.name in trader.ended
+    return trader.asked[-1] is not first and trader.asked[-1].name in trader.known
+
+
+@pytest.mark.parametrize("what", ["stop", "entry", "cancel"])
+@pytest.mark.parametrize("road", ["REST", "WS"])
+@pytest.mark.parametrize("ill", [*QUICK, *SLOW])
+def test_one_road_that_is_ill_keeps_nothing_from_the_other(road, ill, what):
+    allowed_s = 3.0 if road == "REST" else QUICKLY_S if ill in QUICK else LATE_S
+    for seed in range(3):
+        loop = Loop(f"{seed}")  # type: ignore[abstract]
+        lots = random.Random(f"{road} {ill} {what} {seed}")
+        assert loop.run(try_on(loop, lots, road=road, ill=ill, what=what)) < allowed_s
+        assert not loop.untaken
