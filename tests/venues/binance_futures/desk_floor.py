@@ -94,6 +94,8 @@ class Sent:
     answered_at: float | None = None
     is_good: bool = False  # what was carried out was answered as it should be
     status: str = ""
+    is_unsigned: bool = False  # refused for want of a session, and for nothing else
+    broke_at: float | None = None  # when its connection did, unanswered
     target: str = ""  # path and query of REST
     shut_s: float = 0.0  # for how long it was said that nothing is taken any more
 

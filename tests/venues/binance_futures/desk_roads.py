@@ -267,6 +267,15 @@ class ApiLine(Line):
 
     is_logged_on = False
 
+    def __init__(self, roads, ears):
+        super().__init__(roads, ears)
+        self.asked = []
+
+    def break_off(self, reason):
+        for sent in self.asked if self.is_open else ():
+            sent.broke_at = self.loop.time()
+        super().break_off(reason)
+
     def send(self, frame):
         if not self.is_open:
             return False
@@ -275,6 +284,7 @@ class ApiLine(Line):
         self.roads._keep_secret(params)
         floor = self.roads.floor
         sent = floor.received("WS", method, params, is_exempt(method, params))
+        self.asked.append(sent)
         ill = self.roads.api_ill(method) or floor.fate(method)
         if ill == "unopened":
             ill = "cut"
@@ -294,7 +304,7 @@ class ApiLine(Line):
         elif sent.method == "session.logon":
             status, body = self.log_on(ill)
         elif "signature" not in params and not self.is_logged_on:
-            sent.is_sure = True
+            sent.is_sure = sent.is_unsigned = True
             status, body = 401, json.dumps({"code": -2015, "msg": "no session"})
         else:
             status, body, headers = self.roads.floor.answer(sent, ill, params)
@@ -325,12 +335,14 @@ class ApiLine(Line):
             raw = _reply(number, status, body)
             self.ears.on_frame(raw[: lots.randint(1, len(raw) - 1)])
             return
+        self.asked.remove(sent)
         self.roads._answered(sent, status, body)
         told = str(number) if lots.random() < 0.3 else number
         raw = _reply(told, status, body)
         if lots.random() < 0.2:
             self.ears.on_frame(_reply(lots.randint(10_000, 99_999), 200, "{}"))
-        self.ears.on_frame(raw)
+        for _ in range(lots.choice((1, 1, 1, 2))):
+            self.ears.on_frame(raw)
         if lots.random() < 0.2:
             self.loop.call_later(self.roads.latency(), self.heard, self.ears.on_frame, raw)
 

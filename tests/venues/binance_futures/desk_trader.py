@@ -36,6 +36,7 @@ from holdfast.model.values import (
     Side,
     Symbol,
 )
+from holdfast.ports import NOT_SENT
 from holdfast.simulation.loop import SimLoop
 from holdfast.venues.binance_futures import handshakes
 from holdfast.venues.binance_futures.adapter import BinanceFuturesVenue
@@ -433,6 +434,7 @@ class Trader:
             if asked.told in ("refused", "never") and asked.is_carried:
                 wrong.append(("carried out, and told as refused", asked))
             wrong += self.judge_time(asked)
+            wrong += self.judge_last(asked)
             if goods:
                 wrong += self.judge_good(asked)
         wrong += self.judge_turns()
@@ -460,6 +462,18 @@ class Trader:
         is_cancel = asked.method in (CANCEL, ALGO_CANCEL)
         if is_cancel and asked.is_free and not (asked.sent and asked.sent[0].at == asked.at):
             return [("a cancel did not leave at once", asked)]
+        return []
+
+    def judge_last(self, asked):
+        """See that a session that is over refuses nothing, and that a broken connection is told."""
+        last = asked.sent[-1] if asked.sent else None
+        if last is None or not asked.bad:
+            return []
+        was_sent = not asked.bad[0].reason.startswith(NOT_SENT)
+        if last.is_unsigned and last.answered_at and was_sent:
+            return [("not done for want of a session", asked)]
+        if last.broke_at and self.is_in_turn and asked.told_at > last.broke_at + 0.01:
+            return [("its connection broke, and it was told late", asked)]
         return []
 
     def judge_good(self, asked):
@@ -517,9 +531,9 @@ async def joined(loop, lots, ills=(), chance=1.0, *, secret=SECRET, lifetime_s=L
         finally:
             asking.cancel()
             await venue.close()
+            left = asyncio.all_tasks(loop) - {asyncio.current_task(), asking}
         trader.wrong += trader.judge() if trader.calm_at else []
         await asyncio.sleep(61.0)  # complaints are summed up
-    left = asyncio.all_tasks(loop) - {asyncio.current_task(), asking}
     trader.wrong += [("a task is left", each) for each in left]
     secrets = {KEY, SECRET, *roads.secrets, *map(quote, roads.secrets)}
     told = [*ears.texts, *(repr(message) for _, message in trader.heard)]
