@@ -196,7 +196,8 @@ class Floor:
             status, body = self.lots.choice(OPEN[ill])
             good = self._now_later_or_never(sent, params)
             if body == "garbled":
-                return 200, self._garbled(good or self._row_of(sent.name)), {}
+                whole = good if sent.is_carried else "" if good else self._row_of(sent.name)
+                return 200, self._garbled(whole), {}
             return status, _body(body), {}
         if ill in SURE and not (ill == "overload" and sent.is_exempt):
             sent.is_sure = True

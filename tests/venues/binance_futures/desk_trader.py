@@ -174,7 +174,7 @@ class Trader:
         self.last_query = {}
         self.wrong: list[Any] = []
         self.calm_at = 0.0
-        self.is_in_turn = True
+        self.is_in_turn = self.knows_time = True
         floor.note = self.note
 
     # Commands
@@ -438,7 +438,8 @@ class Trader:
             if goods:
                 wrong += self.judge_good(asked)
         wrong += self.judge_turns()
-        wrong += [("knocked while it was shut", each) for each in self.floor.knocks]
+        if self.knows_time:  # a ban's end is told in the venue's
+            wrong += [("knocked while it was shut", each) for each in self.floor.knocks]
         return wrong
 
     def judge_turns(self):
@@ -470,7 +471,8 @@ class Trader:
         if last is None or not asked.bad:
             return []
         was_sent = not asked.bad[0].reason.startswith(NOT_SENT)
-        if last.is_unsigned and last.answered_at and was_sent:
+        is_answered = last.answered_at is not None and last.answered_at <= asked.told_at
+        if last.is_unsigned and is_answered and was_sent:
             return [("not done for want of a session", asked)]
         if last.broke_at and self.is_in_turn and asked.told_at > last.broke_at + 0.01:
             return [("its connection broke, and it was told late", asked)]

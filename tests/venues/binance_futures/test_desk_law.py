@@ -27,8 +27,9 @@ async def storm(loop, lots, *, ills, chance, count, around=(), logs_on=False, wa
         roads.repeats, roads.deaf = lots.choice((0.0, 0.3)), lots.choice((0.0, 0.3, 1.0))
         roads.torn = 0.2 if "torn" in around else 0.0
         trader.is_in_turn = "renewals" not in around
+        trader.knows_time = "clock_off" not in around
         if "clock_off" in around:
-            floor.off_ms += 3_000
+            floor.off_ms += lots.choice((3_000, -3_000))
             await asyncio.sleep(lots.choice((0.0, 20.0)))
         for _ in range(count):
             await asyncio.sleep(lots.choice((0.0, 0.003, 0.1, lots.uniform(0.0, 3.0))))
