@@ -38,8 +38,8 @@ DEAF_S = 60.0
 """For how long they are, once one had no answer at all."""
 
 FAILURES_MAX = 3
-"""Answers to commands in a row that the venue failed, or connections that broke before there was
-one, from which on it is the same.
+"""Answers that the venue failed, or connections that broke before there was one to a command, from
+which on it is the same; a command that is answered otherwise in between makes good for them.
 """
 
 COMMANDS = frozenset({"POST", "PUT", "DELETE"})
@@ -142,13 +142,16 @@ class OrdersSocket:
         if self._heard < asked.left:
             self.stream.give_up("a request was not answered")
 
-    def _count_failures(self, reply: WsReply) -> None:
-        """Have others sent elsewhere where the venue fails again and again on this way."""
+    def _count_failures(self, reply: WsReply, asked: _Asked) -> None:
+        """Have others sent elsewhere where the venue fails again and again on this way.
+
+        That a question is answered says nothing of orders.
+        """
         if reply.status == WALLED:
             self._shun("has a firewall before it that refuses us")
         elif reply.status in FAILING:
             self._count_failure()
-        else:
+        elif asked.is_command:
             self._failures = 0
 
     def _count_failure(self) -> None:
@@ -210,8 +213,7 @@ class OrdersSocket:
             self._heard = asyncio.get_running_loop().time()
             asked = self._waiting.get(number)
             if asked is not None and not asked.answer.done():
-                if asked.is_command or reply.status == WALLED:
-                    self._count_failures(reply)
+                self._count_failures(reply, asked)
                 asked.answer.set_result(self._heard_of(asked, reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
