@@ -10,9 +10,7 @@ import pytest
 from aiohttp import web
 
 from holdfast.model.errors import VenueUnavailable
-from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import orders_ws, streams, wire
-from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import requests
 from holdfast.venues.binance_futures.handshakes import Banned
 from holdfast.venues.binance_futures.net import NetWire
@@ -500,8 +498,6 @@ async def orders_to(*lives):
             net,
             f"ws://127.0.0.1:{port}/ws-fapi/v1",
             Credentials(KEY, SECRET),
-            WallClock(),
-            ClockOffset(),
             no_jitter,
         )
         task = asyncio.ensure_future(orders.stream.run())
@@ -528,8 +524,6 @@ async def test_renewed_connection_is_logged_on_anew_and_signs_until_then(monkeyp
         road,
         "ws://here",
         Credentials(KEY, SECRET),
-        WallClock(),
-        ClockOffset(),
         no_jitter,
         Watch(lifetime_s=0.1),
     )
@@ -640,9 +634,7 @@ async def test_request_that_nobody_answers_may_have_been_carried_out(monkeypatch
 
 async def test_nothing_is_sent_where_there_is_no_connection():
     net = NetWire()
-    orders = OrdersSocket(
-        net, "ws://127.0.0.1:1/", Credentials(KEY, SECRET), WallClock(), ClockOffset(), no_jitter
-    )
+    orders = OrdersSocket(net, "ws://127.0.0.1:1/", Credentials(KEY, SECRET), no_jitter)
     reply = await orders.send(place())
     await net.close()
 

@@ -274,6 +274,37 @@ async def test_request_without_an_answer_may_have_arrived(fault):
     assert "canary" not in str(raised.value)
 
 
+async def answer_half(request):
+    """Begin an answer that says what it is, and break off in its body."""
+    status, length = request.path.strip("/").split("-")
+    response = web.StreamResponse(status=int(status), headers={"Retry-After": "30"})
+    response.content_length = int(length)
+    await response.prepare(request)
+    await response.write(b'{"code":-10')
+    await asyncio.sleep(0.05)
+    request.transport.abort()
+    return response
+
+
+@pytest.mark.parametrize("status", [400, 403, 418, 429, 503])
+async def test_a_refusal_that_breaks_off_is_one_with_what_came_of_it(status):
+    wire = NetWire()
+    async with listening(answer_half) as port:
+        reply = await wire.request("POST", f"http://127.0.0.1:{port}/{status}-100", {}, 1.0)
+        await wire.close()
+
+    assert (reply.status, reply.body) == (status, b'{"code":-10')
+    assert reply.headers["retry-after"] == "30"
+
+
+async def test_a_success_that_breaks_off_may_be_one():
+    wire = NetWire()
+    async with listening(answer_half) as port:
+        with pytest.raises(OutcomeUnknownError):
+            await wire.request("POST", f"http://127.0.0.1:{port}/200-100", {}, 1.0)
+        await wire.close()
+
+
 async def test_one_request_that_times_out_leaves_all_connections_of_its_time():
     dead, here, all_here = set(), set(), asyncio.Event()
 

@@ -239,7 +239,7 @@ class BinanceFuturesVenue:
         start(self._contracts.keep())
         start(self._account_settings.run())
         if self._settings.orders_over_ws:
-            self._orders = orders = self._open_orders_socket(wire, self._asker.offset)
+            self._orders = orders = self._open_orders_socket(wire)
             start(orders.stream.run())
         await joining.until_up(self._channel.stream, self._asker, STREAM_PATIENCE_S)
         if self._orders is not None:
@@ -247,19 +247,17 @@ class BinanceFuturesVenue:
                 async with asyncio.timeout(ORDERS_PATIENCE_S):
                     await self._orders.stream.went_up.wait()
 
-    def _open_orders_socket(self, wire: Wire, offset: ClockOffset) -> OrdersSocket:
+    def _open_orders_socket(self, wire: Wire) -> OrdersSocket:
         orders = OrdersSocket(
             wire,
             self._settings.endpoints.ws_api_url,
             self._credentials,
-            self._clock,
-            offset,
             self._random,
             admit=lambda: self._asker.admit(CONNECTING, Urgency.TRADE),
             banned_for=self._asker.banned_for,
         )
         if self._credentials.signer.can_log_on:
-            orders.log_on = lambda: self._background.start(orders.authenticate())
+            orders.log_on = lambda: self._background.start(orders.authenticate(self._asker))
         return orders
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from .clock_offset import SAMPLES, ClockOffset
 from .codec import BadFrame, Call, Cost, RateLimit, reads, server_time_ms
 from .counters import LIMITS, place_of
 from .outcomes import Ask, Kind, Outcome, Then, classify
-from .rest import Reply, Road
+from .rest import WALLED, Reply, Road
 
 READ_WINDOW_NS = 5 * NS_PER_S
 FIRST_BACKOFF_NS = 100 * NS_PER_MS
@@ -32,6 +32,9 @@ ROOM_LOOKS_MAX = 200
 
 READING_TOLD_MAX = 3
 """How many of the questions under way are named."""
+
+DETOUR_LOOK_S = 1.0
+"""How often a way around a firewall is looked for."""
 
 SECOND_LOOK_S = 5.0
 """How long after the venue said that it has no such contract it is asked once more."""
@@ -65,10 +68,11 @@ async def twice_if_gone(ask: Callable[[], Awaitable[Answered]]) -> Answered:
 
 
 class Begun(NamedTuple):
-    """A request that has left already, and when in our time."""
+    """A request that has left already, when in our time, and by which road."""
 
     answer: Awaitable[Reply]
     asked_ts: int
+    road: Road
 
 
 class Asker:
@@ -144,7 +148,7 @@ class Asker:
         if answer is None:
             return None
         self.budget.spend(cost, now)
-        return Begun(answer, now)
+        return Begun(answer, now, road)
 
     async def ask(  # noqa: PLR0913 - what a request consists of
         self,
@@ -162,31 +166,65 @@ class Asker:
         Args:
             make: is given the venue's time, and makes the call that leaves then.
             fence_ts: our time at which it may no longer leave.
-            roads: returns the road of the next try.
+            roads: returns the road of the next try, once for each.
             begun: the first try, where it has left.
 
         Returns:
             An outcome RETRY_LATER where the tries are used up; FINAL where no byte has left.
         """
         last = Answered(Outcome(Kind.FINAL, reason=NO_ROOM), Reply(0, was_sent=False), 0)
+        take = roads or (lambda: self.road)
+        road = take() if begun is None else begun.road
         for attempt in range(self._attempts_max):
             if begun is not None:
-                (answer, asked_ts), begun = begun, None
-                reply = await answer
+                answer, asked_ts, _ = begun
+                begun, reply = None, await answer
             else:
                 if not await self._find_room(cost, urgency, fence_ts):
                     break
                 asked_ts = self.clock.now()
-                road = roads() if roads is not None else self.road
                 reply = await road.send(make(self.offset.venue_time(asked_ts)))
             last = Answered(self._judge(ask, reply), reply, asked_ts)
             if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
                 break
             if reply.was_sent and last.outcome.then is Then.SYNC_CLOCK:
                 await self.sync_clock()
-            if not await self._back_off(last.outcome.delay_ns, attempt, fence_ts):
+            next_road = await self._next_road(take, road, last, attempt, fence_ts)
+            if next_road is None:
                 break
+            road = next_road
         return last
+
+    async def _next_road(
+        self,
+        take: Callable[[], Road],
+        left_by: Road,
+        last: Answered,
+        attempt: int,
+        fence_ts: int | None,
+    ) -> Road | None:
+        """Wait before the next try, and return its road; None where there is none."""
+        if attempt + 1 >= self._attempts_max:
+            return None
+        delay_ns, road = last.outcome.delay_ns, None
+        if last.reply.status == WALLED:
+            patience_ns = delay_ns if fence_ts is None else 0
+            road = await self._around(take, left_by, patience_ns)
+            delay_ns = 0 if road is not left_by or patience_ns else delay_ns
+        if not await self._back_off(delay_ns, attempt, fence_ts):
+            return None
+        return road or take()
+
+    async def _around(self, take: Callable[[], Road], left_by: Road, patience_ns: int) -> Road:
+        """Return a road that a wall does not stand before, or, after so long, that very one."""
+        until = self.clock.now() + patience_ns
+        road = take()
+        if road is left_by:
+            road = take()  # roads may take turns
+        while road is left_by and self.clock.now() < until:
+            await asyncio.sleep(DETOUR_LOOK_S)
+            road = take()
+        return road
 
     async def _find_room(self, cost: Cost, urgency: Urgency, fence_ts: int | None) -> bool:
         """Wait until the limits let a request through; tell whether they do in time."""
@@ -207,9 +245,7 @@ class Asker:
         return False
 
     async def _back_off(self, delay_ns: int, attempt: int, fence_ts: int | None) -> bool:
-        """Wait before the next try; False where there is none."""
-        if attempt + 1 >= self._attempts_max:
-            return False
+        """Wait before the next try; False where its fence would be past."""
         wait_ns = backoff_ns(delay_ns or FIRST_BACKOFF_NS, attempt, self._random)
         wait_ns = min(wait_ns, max(BACKOFF_MAX_NS, delay_ns))
         if fence_ts is not None and self.clock.now() + wait_ns >= fence_ts:
@@ -272,6 +308,7 @@ class Asker:
             return False
         asked_ts = self.clock.now()
         reply = await self.road.send(call)
+        self._judge(Ask.QUERY, reply)
         if not reply.is_ok:
             return False
         try:

@@ -33,6 +33,9 @@ FRAME_MAX = 8 * 1024 * 1024
 BODY_MAX = 64 * 1024 * 1024
 """The most bytes of one HTTP answer; the longest list of contracts has some two million."""
 
+FIRST_REFUSAL = 400
+"""The least HTTP status that says that what was asked for is not to be had."""
+
 UNSENT_MAX = 1024 * 1024
 """Bytes that may wait in a socket's buffer: more mean that nobody takes them."""
 
@@ -238,12 +241,19 @@ class NetWire:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body, within bounds."""
+    """Read a body, within bounds; of one that breaks off and comes with a refusal, what came.
+
+    A refusal's status says the most of it: above all that nothing may be asked for a while.
+    """
     body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > BODY_MAX:
-            raise OutcomeUnknownError(f"the answer has more than {BODY_MAX} bytes")
+    try:
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > BODY_MAX:
+                raise OutcomeUnknownError(f"the answer has more than {BODY_MAX} bytes")
+    except aiohttp.ClientPayloadError:
+        if response.status < FIRST_REFUSAL:
+            raise
     return bytes(body)
 
 

@@ -10,6 +10,7 @@ Rule 3: while our clock is off, what adds risk is refused here: its fence would 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -20,11 +21,11 @@ import msgspec
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
 from ...model.errors import VenueError
 from ...model.messages import ExecutionReport, OrderNotFound, VenueMessage
-from ...model.values import AccountId, ClOrdId, OrderRole, OrderStatus
+from ...model.values import NS_PER_S, AccountId, ClOrdId, OrderRole, OrderStatus
 from ...ports import NOT_CONNECTED, NOT_SENT
 from ..limits import Urgency
 from . import codec
-from .answers import ASKS, NOT_FOUND, answer, not_found
+from .answers import ASKS, answer, not_found
 from .asking import READ_WINDOW_NS, Answered, Asker, Begun, twice_if_gone
 from .codec import BadFrame, Call, OrderNames, requests
 from .order_naming import fetch
@@ -128,11 +129,10 @@ class OrderDesk:
     ) -> None:
         try:
             answered = await self._send(command, call, urgency, begun)
-            if answered.outcome.then is Then.SYNC_CLOCK and urgency is Urgency.PROTECT:
-                await self._asker.sync_clock()
-                if self._asker.offset.is_sure and self._asker.clock.now() < _fence(command):
-                    call = _call(self._in_venue_time(command))
-                    answered = await self._send(command, call, urgency, None)
+            is_mistimed = answered.outcome.then is Then.SYNC_CLOCK and urgency is Urgency.PROTECT
+            if is_mistimed and await self._learn_time(_fence(command)):
+                call = _call(self._in_venue_time(command))
+                answered = await self._send(command, call, urgency, None)
             self._take(command, answered, left)
         except Exception:  # noqa: BLE001 - a fault of ours; the outcome is not known, others go on
             _log.exception("the answer to %s was not understood", type(command).__name__)
@@ -140,6 +140,14 @@ class OrderDesk:
             self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=reason))
         finally:
             self._end()
+
+    async def _learn_time(self, fence_ts: int) -> bool:
+        """Measure the venue's time, until a fence at most; tell whether a command may leave."""
+        asker = self._asker
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout((fence_ts - asker.clock.now()) / NS_PER_S):
+                await asker.sync_clock()
+        return asker.offset.is_sure and asker.clock.now() < fence_ts
 
     async def _send(
         self, command: Order, call: Call, urgency: Urgency, begun: Begun | None
@@ -213,10 +221,7 @@ class OrderDesk:
             return await self._find_ordinary(command)
         answered = await self._ask(command, None)
         if not answered.is_ok:
-            child_id = self._names.child_of(command.cl_ord_id)
-            if child_id is None or answered.outcome.code not in NOT_FOUND:
-                return self._absent(command, answered)
-            return await self._find_ordinary(command, child_id)
+            return await self._find_child(command, answered)
         found = codec.algo_queried(
             answered.reply.body, self._names, self._account, asked_ts=answered.asked_ts
         )
@@ -229,6 +234,18 @@ class OrderDesk:
         if isinstance(child, ExecutionReport) or (child is not None and found.is_over):
             return child
         return found.report
+
+    async def _find_child(
+        self, command: QueryOrder, answered: Answered
+    ) -> ExecutionReport | OrderNotFound | None:
+        """Return what became of a conditional order of which no answer tells, by its child's."""
+        absent = self._absent(command, answered)
+        child_id = self._names.child_of(command.cl_ord_id)
+        if child_id is None:
+            return absent
+        # A child may be asked for on both roads; its absence alone says nothing.
+        child = await self._find_ordinary(command, child_id)
+        return child if absent is not None or isinstance(child, ExecutionReport) else None
 
     async def _find_ordinary(
         self, command: QueryOrder, child_id: int | None = None

@@ -5,7 +5,7 @@ Rule 2: where a session can be logged on (Ed25519), no request is signed; else e
         the logon is answered, each one is signed too.
 Rule 3: a connection may be open, answer pings, and carry nothing out. While a request waits for its
         answer for long, and for a while after one that had none or several in a row that failed,
-        others are sent elsewhere.
+        others are sent elsewhere; likewise behind a firewall's first refusal.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from ...model.errors import VenueUnavailable
-from ...ports import Clock
-from .asking import READ_WINDOW_NS
-from .clock_offset import ClockOffset
+from ..limits import Urgency
+from .asking import READ_WINDOW_NS, Asker
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
 from .complaints import Complaints
 from .counters import counts_of, retry_after_of
-from .outcomes import HTTP_SERVER, NO_ANSWER
-from .rest import ANSWER_S, Reply
+from .outcomes import NO_ANSWER, Ask
+from .rest import ANSWER_S, FAILING, WALLED, Reply
 from .sign import Credentials
 from .streams import Ears, Stream, Watch
 from .wire import Wire
@@ -39,8 +38,11 @@ DEAF_S = 60.0
 """For how long they are, once one had no answer at all."""
 
 FAILURES_MAX = 3
-"""Answers in a row that the venue failed, from which on it is the same."""
+"""Answers that the venue failed, or connections that broke before there was one to a command, from
+which on it is the same; a command that is answered otherwise in between makes good for them.
+"""
 
+COMMANDS = frozenset({"POST", "PUT", "DELETE"})
 UNKNOWN_KEY, UNSIGNED = 401, frozenset({-1022, -1102, -2014, -2015})
 """What an unsigned request is answered on a session that is not logged on: status, or codes."""
 
@@ -53,6 +55,7 @@ class _Asked(NamedTuple):
     answer: asyncio.Future[Reply]
     left: float
     is_signed: bool
+    is_command: bool
 
 
 class OrdersSocket:
@@ -63,13 +66,11 @@ class OrdersSocket:
         banned_for: hears for how many seconds the venue wants no connection of this address.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a connection consists of
+    def __init__(  # noqa: PLR0913 - what a connection consists of
         self,
         wire: Wire,
         url: str,
         credentials: Credentials,
-        clock: Clock,
-        offset: ClockOffset,
         random: Callable[[], float],
         watch: Watch | None = None,
         *,
@@ -79,8 +80,6 @@ class OrdersSocket:
         self._admit = admit
         self._url = url
         self._credentials = credentials
-        self._clock = clock
-        self._offset = offset
         self._ids = itertools.count(1)
         self._waiting: dict[int, _Asked] = {}  # the oldest first
         self._heard = 0.0
@@ -118,7 +117,12 @@ class OrdersSocket:
         if not self.stream.send(ws_request(call, number, signer)):
             return None
         loop = asyncio.get_running_loop()
-        asked = _Asked(loop.create_future(), loop.time(), is_signed=signer is not None)
+        asked = _Asked(
+            loop.create_future(),
+            loop.time(),
+            is_signed=signer is not None,
+            is_command=call.route.verb in COMMANDS,
+        )
         self._waiting[number] = asked
         return self._answer(number, asked)
 
@@ -138,9 +142,20 @@ class OrdersSocket:
         if self._heard < asked.left:
             self.stream.give_up("a request was not answered")
 
-    def _count_failures(self, reply: WsReply) -> None:
-        """Have others sent elsewhere where the venue fails again and again on this way."""
-        self._failures = self._failures + 1 if reply.status in HTTP_SERVER else 0
+    def _count_failures(self, reply: WsReply, asked: _Asked) -> None:
+        """Have others sent elsewhere where the venue fails again and again on this way.
+
+        That a question is answered says nothing of orders.
+        """
+        if reply.status == WALLED:
+            self._shun("has a firewall before it that refuses us")
+        elif reply.status in FAILING:
+            self._count_failure()
+        elif asked.is_command:
+            self._failures = 0
+
+    def _count_failure(self) -> None:
+        self._failures += 1
         if self._failures >= FAILURES_MAX:
             self._shun("fails again and again")
 
@@ -158,16 +173,21 @@ class OrdersSocket:
             return Reply(NO_ANSWER, text=f"{UNANSWERED_MAX} are under way", was_sent=False)
         return Reply(NO_ANSWER, text="the connection is down", was_sent=False)
 
-    async def authenticate(self) -> None:
-        """Log the session on, where the key may."""
+    async def authenticate(self, asker: Asker) -> None:
+        """Log the session on, where the key may, and within the limits."""
         if not self._credentials.signer.can_log_on:
             return
         call = reads.log_on()
-        times = reads.at(call, self._offset.venue_time(self._clock.now()), READ_WINDOW_NS)
-        reply = await self.send(times)
-        self._is_logged_on = reply.is_ok and self.is_up
-        if not reply.is_ok:
-            _log.warning("the WebSocket API did not log us on: %s", reply.text or reply.status)
+        answered = await asker.ask(
+            lambda ts: reads.at(call, ts, READ_WINDOW_NS),
+            call.cost,
+            Ask.SETTING,
+            Urgency.TRADE,
+            roads=lambda: self,
+        )
+        self._is_logged_on = answered.is_ok and self.is_up
+        if not answered.is_ok:
+            _log.warning("the WebSocket API did not log us on: %s", answered.outcome.reason)
 
     def _on_up(self) -> None:
         self._is_logged_on = False
@@ -176,9 +196,11 @@ class OrdersSocket:
 
     def _on_down(self, reason: str) -> None:
         self._is_logged_on = False
-        for asked in self._waiting.values():
-            if not asked.answer.done():
-                asked.answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
+        unanswered = [each for each in self._waiting.values() if not each.answer.done()]
+        if any(asked.is_command for asked in unanswered):
+            self._count_failure()
+        for asked in unanswered:
+            asked.answer.set_result(Reply(NO_ANSWER, text=f"connection lost: {reason}"))
 
     def _on_frame(self, raw: bytes) -> None:
         try:
@@ -191,7 +213,7 @@ class OrdersSocket:
             self._heard = asyncio.get_running_loop().time()
             asked = self._waiting.get(number)
             if asked is not None and not asked.answer.done():
-                self._count_failures(reply)
+                self._count_failures(reply, asked)
                 asked.answer.set_result(self._heard_of(asked, reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over

@@ -80,6 +80,8 @@ UNAVAILABLE = Row(R, R, R, R, R, failure="venue", delay_ms=200)
 OVERLOADED = Row(R, R, R, R, R, failure="limits", delay_ms=200)
 SLOW_DOWN = Row(R, R, R, R, R, failure="limits", delay_ms=1000)
 WALLED_OFF = Row(R, R, R, R, R, failure="limits", delay_ms=60_000)
+"""The wait is for the road that it stands before; another one may be tried at once."""
+
 NOT_SERVED = Row(F, F, F, F, F, failure="limits")
 """Where this address is, by law: to wait changes nothing, and is said at once."""
 

@@ -21,7 +21,9 @@ from .wire import HttpReply, Wire
 NO_ANSWER_BUT_OK = 502
 """What a success counts as whose body is none: a page of a proxy, a refusal, or nothing."""
 
-_FAILING = frozenset({NO_ANSWER, 403, 408, *HTTP_SERVER})
+WALLED = 403
+FAILING = frozenset({NO_ANSWER, WALLED, 408, *HTTP_SERVER})
+"""The statuses of a road that fails: another one may not."""
 
 BEGINNING = 64
 REFUSAL_MAX = 2048
@@ -85,7 +87,7 @@ class RestClient:
     async def send(self, call: Call) -> Reply:
         """Send once; see `Road`."""
         reply = await self._send(call)
-        self.is_failing = reply.status in _FAILING
+        self.is_failing = reply.status in FAILING
         return reply
 
     async def _send(self, call: Call) -> Reply:

@@ -80,7 +80,7 @@ class AlgoAnswer(NamedTuple):
 class _Canceled(msgspec.Struct, frozen=True, rename="camel"):
     algo_id: int = 0
     client_algo_id: str = ""
-    code: int = DONE
+    code: int = 0
 
 
 _ALGO = msgspec.json.Decoder(AlgoRow, strict=False)

@@ -9,7 +9,7 @@ import msgspec
 
 from ..sign import Credentials
 from .calls import Call, Params, Security, Value
-from .wire import UNREADABLE, BadFrame, decode
+from .wire import UNREADABLE, BadFrame, decode, without_keys
 
 KEY_HEADER = "X-MBX-APIKEY"
 OK = 200
@@ -143,4 +143,4 @@ def read_error(body: bytes | str) -> ErrorBody:
         return decode(_ERROR, body, "a refusal")
     except BadFrame:
         text = body if isinstance(body, str) else body.decode(errors="replace")
-        return ErrorBody(msg=" ".join(text.split())[:200])
+        return ErrorBody(msg=without_keys(" ".join(text.split()))[:200])

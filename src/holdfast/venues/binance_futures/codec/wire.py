@@ -9,6 +9,7 @@ Rule 3: a field that is null or empty where neither can be is taken for one that
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
@@ -30,6 +31,9 @@ PLACES_MAX = 30
 
 LAST_MS = (2**63 - 1) // NS_PER_MS
 """The latest time that nanoseconds in 64 bits can tell, in the year 2262."""
+
+_KEYS = re.compile(r"""\b((?:apiKey|listenKey|signature)(?:"\s*:\s*"|=))[^"&\s<>']+""")
+"""Where a frame names a key, or a page the address that was asked for."""
 
 _LEAST = -LARGEST_AMOUNT
 _NOTHING: tuple[object, ...] = (None, "")
@@ -87,9 +91,15 @@ def _refuse(word: str) -> object:
 
 
 def quote(raw: bytes | str | msgspec.Raw) -> str:
-    """Return the beginning of a frame, for an error's text."""
+    """Return the beginning of a frame, for an error's text; keys are left out."""
     text = raw if isinstance(raw, str) else bytes(raw)[: SHOWN_BYTES * 4].decode(errors="replace")
+    text = without_keys(text)
     return text if len(text) <= SHOWN_BYTES else f"{text[:SHOWN_BYTES]}..."
+
+
+def without_keys(text: str) -> str:
+    """Return a text of the venue's, or of a proxy's, without keys and signatures in it."""
+    return _KEYS.sub(r"\1***", text)
 
 
 def checked(amount: Decimal, what: str) -> Decimal:

@@ -1,0 +1,276 @@
+"""What the laws of orders and roads have found, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from holdfast.model.messages import ExecType, ExecutionReport, OutcomeUnknown
+from holdfast.model.values import OrderStatus
+from holdfast.venues.binance_futures.codec.envelope import read_error
+from holdfast.venues.binance_futures.codec.wire import quote
+from holdfast.venues.binance_futures.orders_ws import FAILURES_MAX
+from tests.venues.binance_futures.desk_floor import (
+    ALGO_PLACE,
+    KEY,
+    PLACE,
+    QUESTIONS,
+    SECRET,
+    STATUS,
+)
+from tests.venues.binance_futures.desk_trader import ED25519, TRIES, WINDOW_S, alone, joined
+
+WALL = (403, "<html>Forbidden</html>")
+TIMEOUT = (408, -1007)
+BAN = (418, -1003)
+GATEWAY = (502, "")
+LOGON = "session.logon"
+
+
+def told(trader, kind):
+    return [message for _, message in trader.heard if isinstance(message, kind)]
+
+
+@pytest.mark.parametrize("body", ["{}", '{"data": {"code": "200"}}', '{"msg": "success"}'])
+@pytest.mark.parametrize("is_over_ws", [True, False])
+def test_a_cancel_whose_answer_does_not_say_that_it_was_done_is_in_doubt(body, is_over_ws):
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            if not is_over_ws:
+                trader.roads.api_ill = lambda method: "unopened"
+                trader.roads.drop_api()
+            await asyncio.sleep(0.1)
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            trader.roads.rest_ill = trader.roads.api_ill = lambda method: (
+                (200, body) if method == "algoOrder.cancel" else ""
+            )
+            trader.cancel(trader.asked[0])
+            await asyncio.sleep(1.0)
+
+            assert len(told(trader, OutcomeUnknown)) == 1
+            trader.roads.rest_ill = trader.roads.api_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    assert not trader.wrong
+    assert trader.floor.orders["hf.1.1.0.S.x"].is_open
+
+
+def test_behind_the_wall_of_one_road_a_question_takes_the_other_at_once():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: "" if method in QUESTIONS else TIMEOUT
+            trader.roads.rest_ill = lambda method: WALL
+            trader.place(is_algo=False)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    doubt = trader.asked[0]
+    assert doubt.doubted
+    assert doubt.doubt_over < doubt.at + 12.0
+    assert not trader.wrong
+
+
+def test_a_question_before_a_wall_takes_the_other_road_once_that_is_up():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: "unopened" if method == "open" else TIMEOUT
+            trader.roads.rest_ill = lambda method: WALL
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.0)
+            trader.roads.drop_api()
+            await asyncio.sleep(10.0)
+            trader.roads.api_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    doubt = trader.asked[0]
+    assert doubt.doubt_over < doubt.at + 30.0
+    assert not trader.wrong
+
+
+def test_where_both_roads_have_a_wall_before_them_few_questions_are_asked():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: WALL if method in QUESTIONS else TIMEOUT
+            trader.roads.rest_ill = lambda method: WALL
+            trader.place(is_algo=False)
+            await asyncio.sleep(60.0)
+        return trader
+
+    trader = alone(main)
+    assert sum(sent.method == STATUS for sent in trader.floor.log) <= 2 * TRIES
+
+
+def test_an_order_that_the_wall_before_the_websocket_api_refuses_takes_rest():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: WALL
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    assert [sent.road for sent in trader.asked[0].sent] == ["WS", "REST"]
+    assert trader.floor.orders
+    assert not trader.wrong
+
+
+def test_a_refusal_of_the_address_is_heard_from_a_question_after_the_time_too():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.floor.is_storm, trader.floor.chance = True, 0.0
+            trader.roads.rest_ill = lambda method: "banned"
+            await trader.venue._asker.sync_clock()
+            sent = len(trader.floor.log)
+            trader.roads.rest_ill = lambda method: ""
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.0)
+
+            assert len(trader.floor.log) == sent
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_a_stop_refused_for_its_time_is_told_before_its_fence_where_no_time_is_to_be_had():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.roads.api_ill = lambda method: "late" if method == ALGO_PLACE else ""
+            trader.roads.rest_ill = lambda method: "mute"
+            trader.place(is_algo=True)
+            await asyncio.sleep(WINDOW_S + 0.1)
+
+            refused = told(trader, ExecutionReport)
+            assert [report.status for report in refused] == [OrderStatus.REJECTED]
+            trader.roads.rest_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_a_session_is_logged_on_once_a_ban_is_over():
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=ED25519) as trader:
+            await asyncio.sleep(1.0)
+
+            def ban(method):
+                if method == "open":
+                    budget, now = trader.venue._asker.budget, trader.clock.now()
+                    budget.hear_refusal(418, now, retry_after_s=5.0)
+                return ""
+
+            trader.roads.api_ill = ban
+            trader.roads.drop_api()
+            await asyncio.sleep(10.0)
+            logons = [sent.at for sent in trader.floor.log if sent.method == LOGON]
+
+            assert len(logons) == 2
+            assert logons[1] - logons[0] > 5.0
+            trader.roads.api_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_a_ban_that_answers_a_logon_is_heard():
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=ED25519) as trader:
+            trader.roads.api_ill = lambda method: BAN if method == LOGON else ""
+            trader.roads.drop_api()
+            await asyncio.sleep(5.0)
+            sent = len(trader.floor.log)
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.0)
+
+            assert len(trader.floor.log) == sent
+            trader.roads.api_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"id":1,"status":200,"result":{{"apiKey":"{KEY}","authorizedSi',
+        f'{{"e":"listenKeyExpired","E":1,"listenKey" : "{KEY}',
+        f"<p>/fapi/v1/order?symbol=BTCUSDT&signature={KEY}</p>",
+        f"wss://venue/private/ws?listenKey={KEY} can't be had",
+    ],
+)
+def test_what_is_quoted_of_the_venue_has_no_key_in_it(text):
+    assert KEY not in quote(text)
+    assert KEY not in quote(text.encode())
+    assert KEY not in read_error(text).msg
+    assert quote(text)[:8] == text[:8]
+
+
+@pytest.mark.parametrize("secret", [SECRET, ED25519])
+def test_an_api_whose_connection_breaks_with_each_order_is_left(secret):
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=secret) as trader:
+            await asyncio.sleep(1.0)
+            trader.roads.api_ill = lambda method: "lost_with_all" if method == PLACE else ""
+            for _ in range(FAILURES_MAX + 1):
+                trader.place(is_algo=False)
+                trader.place(is_algo=False)
+                await asyncio.sleep(5.0)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    roads = [asked.sent[0].road for asked in trader.asked]
+    assert roads == ["WS"] * 2 * FAILURES_MAX + ["REST"] * 2
+    assert not trader.wrong
+
+
+@pytest.mark.parametrize("secret", [SECRET, ED25519])
+def test_an_api_that_answers_questions_and_fails_orders_is_left(secret):
+    async def main(loop, lots):
+        async with joined(loop, lots, secret=secret) as trader:
+            await asyncio.sleep(1.0)
+            trader.roads.api_ill = lambda method: GATEWAY if method == PLACE else ""
+            trader.venue._rest.is_failing = True
+            for _ in range(FAILURES_MAX + 1):
+                trader.place(is_algo=False)
+                await asyncio.sleep(2.0)
+            await trader.settle()
+        return trader
+
+    trader = alone(main)
+    roads = [asked.sent[0].road for asked in trader.asked]
+    assert roads == ["WS"] * FAILURES_MAX + ["REST"]
+    assert not trader.wrong
+
+
+def test_what_became_of_a_triggered_stop_is_asked_of_its_child_where_rest_is_down():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            order = trader.floor.orders["hf.1.1.0.S.x"]
+            trader.floor.trigger(order)
+            await asyncio.sleep(0.3)
+            assert order.child is not None
+            trader.roads.rest_ill = lambda method: "unopened"
+            trader.query(trader.asked[0])
+            await asyncio.sleep(3.0)
+
+            found = [m for m in told(trader, ExecutionReport) if m.exec_type is ExecType.STATUS]
+            assert found[-1].venue_order_id == str(order.child.number)
+            trader.roads.rest_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
