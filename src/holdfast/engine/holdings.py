@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
 from ..model.values import OPERATOR, ZERO, Key, OrderRole, Side, StrategyId
+from .cover import is_covered
 
 if TYPE_CHECKING:
     from .order import Order
@@ -47,8 +48,9 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
 
 
 def _open_holding(state: State, parent: Parent, qty: Decimal, ts: int) -> None:
+    if is_covered(state, parent):
+        parent.opened_ts = ts
     parent.open_qty += qty
-    parent.opened_ts = ts
     revive(state, parent)
 
 

@@ -27,6 +27,7 @@ from ..model.values import (
 )
 from .contracts import is_stuck
 from .core import Core
+from .cover import WORKING, closes, cover, is_covered
 from .dust import closing_plans, is_whole
 from .order import Order, RequestState
 from .parent import Parent
@@ -54,12 +55,10 @@ _TYPES = {
     OrderRole.TAKE_PROFIT: OrderType.TAKE_PROFIT_MARKET,
 }
 _NEVER_WORKED = (
-    OrderStatus.PENDING_NEW,
     OrderStatus.REJECTED,
     OrderStatus.NEVER_ARRIVED,
     OrderStatus.DENIED,
 )
-_LIVE = (OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +106,6 @@ def guard(core: Core, key: Key) -> None:
         _watch(core, parent)
 
 
-def cover(state: State, parent: Parent) -> Decimal:
-    """Return the quantity that a parent's stop must cover: what it holds of the position."""
-    held = state.position(parent.key).qty * parent.side.sign
-    return min(parent.open_qty, max(held, ZERO))
-
-
 def _wanted(state: State, parent: Parent, qty: Decimal) -> tuple[Decimal, bool]:
     """Return the size that a protective order can have, and whether it closes a whole position.
 
@@ -126,11 +119,6 @@ def _wanted(state: State, parent: Parent, qty: Decimal) -> tuple[Decimal, bool]:
         return qty, True
     part = instrument.round_qty(qty)
     return (part if part >= instrument.min_qty else ZERO), False
-
-
-def _covers(order: Order, qty: Decimal) -> Decimal:
-    """Return how much of a quantity an open order closes when it triggers."""
-    return qty if order.request.close_position else order.leaves_qty
 
 
 def plan(state: State, parent: Parent, now: int) -> list[Step]:
@@ -157,7 +145,7 @@ def _triggered(children: list[Order], passed: OrderRole | None) -> Decimal:
     """Return what protective orders are closing: those that have triggered, and those that the
     price has passed, whether or not that has been heard.
     """
-    found = (o for o in children if o.role in _TYPES and o.is_open and o.status in _LIVE)
+    found = (o for o in children if o.role in _TYPES and o.is_open and o.status in WORKING)
     return sum((o.leaves_qty for o in found if o.is_closing or o.role is passed), ZERO)
 
 
@@ -169,7 +157,7 @@ def _failure(parent: Parent, children: list[Order]) -> Failure | None:
         if order.role in _TYPES:
             if order.status is OrderStatus.REJECTED and order.code == WOULD_TRIGGER_AT_ONCE:
                 return Failure(f"the price is past its {order.role.name.lower()}", order.role)
-            if order.status in _LIVE and order.role is OrderRole.STOP_LOSS:
+            if order.status in WORKING and order.role is OrderRole.STOP_LOSS:
                 return None
     return None
 
@@ -180,10 +168,11 @@ def _plan_role(
     (qty, whole), price = size, parent.protective_price(role)
     working = [o for o in orders if o.is_open and not o.ending and o.cancel is RequestState.NONE]
     # An order that is not yet answered may not be there yet: it is taken back once it is.
-    removable = [o for o in working if o.status in _LIVE and now - o.cancel_rejected_ts >= RETRY_NS]
+    there = [o for o in working if o.status in WORKING]
+    removable = [o for o in there if now - o.cancel_rejected_ts >= RETRY_NS]
     if not qty or price is None:
         return [Withdraw(o) for o in removable]
-    exact = [o for o in working if o.status in _LIVE and _is_exact(o, qty, is_whole=whole)]
+    exact = [o for o in there if _is_exact(o, qty, is_whole=whole)]
     if exact:
         return [Withdraw(o) for o in removable if o is not exact[-1]]
     if any(o.status is OrderStatus.PENDING_NEW for o in orders if o.is_open):
@@ -232,15 +221,6 @@ def _was_refused_within(refused: list[Order], now: int, span_ns: int) -> bool:
     return bool(refused) and now - refused[0].updated_ts < span_ns
 
 
-def is_covered(state: State, parent: Parent) -> bool:
-    """Tell whether everything the parent holds has a working stop at the venue."""
-    qty = cover(state, parent)
-    if not qty or parent.start.stop_loss is None:
-        return True
-    stops = [o for o in state.children(parent) if o.role is OrderRole.STOP_LOSS and o.is_open]
-    return sum((_covers(o, qty) for o in stops if o.status in _LIVE), ZERO) >= qty
-
-
 def is_settled(state: State, parent: Parent) -> bool:
     """Tell whether the parent can be left alone: its stop as it must be, and no order too many.
 
@@ -251,7 +231,7 @@ def is_settled(state: State, parent: Parent) -> bool:
     qty, children = cover(state, parent), state.children(parent)
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
-        there = [_covers(o, qty) for o in orders if o.is_open]
+        there = [closes(o, qty) for o in orders if o.is_open]
         size = _wanted(state, parent, qty)[0]
         wanted = [size] if size and parent.protective_price(role) is not None else []
         if _is_given_up(role, orders) and sum(there, ZERO) <= sum(wanted, ZERO):
@@ -341,7 +321,8 @@ def _watch(core: Core, parent: Parent) -> None:
             core.emit(ev.ProtectionRestored(ts=core.now, parent_id=parent.parent_id))
         return
     stops = (o for o in core.state.children(parent) if o.role is OrderRole.STOP_LOSS)
-    since = max((o.updated_ts for o in stops if o.status not in _NEVER_WORKED), default=0)
+    ended = (o for o in stops if not o.is_open and o.status not in _NEVER_WORKED)
+    since = max((o.updated_ts for o in ended), default=0)
     since = max(since, parent.opened_ts)
     if parent.is_alarmed or core.now - since < core.settings.protection_alarm_ns:
         return

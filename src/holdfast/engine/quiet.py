@@ -12,12 +12,13 @@ from ..model.values import NS_PER_DAY, Key, OrderStatus, Symbol, TradingSessionS
 from .breaker import BreakerState
 from .contracts import ending_due
 from .core import Core
+from .cover import is_covered
 from .exposure import Pool
 from .housekeeping import MARGIN_RATIO_MAX, unwanted
 from .market import MARK_LAG_NS
 from .order import Order, RequestState
 from .parent import Parent
-from .protection import is_covered, is_settled, plan
+from .protection import is_settled, plan
 from .state import State
 
 Band = tuple[float, float]
