@@ -106,14 +106,18 @@ def guard(core: Core, key: Key) -> None:
         _watch(core, parent)
 
 
-def _wanted(state: State, parent: Parent, qty: Decimal) -> tuple[Decimal, bool]:
+def _wanted(
+    state: State, parent: Parent, qty: Decimal, orders: list[Order]
+) -> tuple[Decimal, bool]:
     """Return the size that a protective order can have, and whether it closes a whole position.
 
     What the venue takes no quantity of is guarded whole where nobody else holds a part; else as
-    much of it as is on the lot.
+    much of it as is on the lot. An order of before the lot grew guards all of it, and stays.
     """
     instrument = state.instruments.get(parent.key)
     if not qty or instrument is None or instrument.takes(qty):
+        return qty, False
+    if any(_works(o) and not o.request.close_position and o.leaves_qty == qty for o in orders):
         return qty, False
     if is_whole(state, parent.key, qty):
         return qty, True
@@ -130,15 +134,23 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
         if is_closing or was_just_refused(refused_of(exits), now):
-            return []
+            return _beyond(state, parent, qty, now)
         if (left := qty - _triggered(children, failure.passed)) > ZERO:
-            return [CloseNow(left, failure.reason)]
+            return [*_beyond(state, parent, qty, now), CloseNow(left, failure.reason)]
     steps: list[Step] = []
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
         if not (stuck and _was_refused_within(refused_of(orders), now, HALTED_RETRY_NS)):
-            steps += _plan_role(parent, role, _wanted(state, parent, qty), orders, now)
+            steps += _plan_role(parent, role, _wanted(state, parent, qty, orders), orders, now)
     return steps
+
+
+def _beyond(state: State, parent: Parent, qty: Decimal, now: int) -> list[Step]:
+    """Return the targets to take back that would close what others hold, besides their own."""
+    if is_whole(state, parent.key, qty):
+        return []
+    orders = [o for o in state.children(parent) if o.role is OrderRole.TAKE_PROFIT]
+    return [Withdraw(o) for o in orders if o.request.close_position and _is_removable(o, now)]
 
 
 def _triggered(children: list[Order], passed: OrderRole | None) -> Decimal:
@@ -166,13 +178,12 @@ def _plan_role(
     parent: Parent, role: OrderRole, size: tuple[Decimal, bool], orders: list[Order], now: int
 ) -> list[Step]:
     (qty, whole), price = size, parent.protective_price(role)
-    working = [o for o in orders if o.is_open and not o.ending and o.cancel is RequestState.NONE]
+    working = [o for o in orders if _is_kept(o)]
     # An order that is not yet answered may not be there yet: it is taken back once it is.
-    there = [o for o in working if o.status in WORKING]
-    removable = [o for o in there if now - o.cancel_rejected_ts >= RETRY_NS]
+    removable = [o for o in working if _is_removable(o, now)]
     if not qty or price is None:
         return [Withdraw(o) for o in removable]
-    exact = [o for o in there if _is_exact(o, qty, is_whole=whole)]
+    exact = [o for o in working if _works(o) and _is_exact(o, qty, is_whole=whole)]
     if exact:
         return [Withdraw(o) for o in removable if o is not exact[-1]]
     if any(o.status is OrderStatus.PENDING_NEW for o in orders if o.is_open):
@@ -182,6 +193,21 @@ def _plan_role(
     if _is_given_up(role, orders):  # of what is there, none may close what others hold
         return [Withdraw(o) for o in removable if o.leaves_qty > qty or o.request.close_position]
     return [] if _must_wait(role, orders, now) else [Place(role, qty, price, whole)]
+
+
+def _is_kept(order: Order) -> bool:
+    """Tell whether an order is open, and is not to end."""
+    return order.is_open and not order.ending and order.cancel is RequestState.NONE
+
+
+def _works(order: Order) -> bool:
+    """Tell whether an order is known to be there, and is not to end."""
+    return _is_kept(order) and order.status in WORKING
+
+
+def _is_removable(order: Order, now: int) -> bool:
+    """Tell whether an order can be taken back now."""
+    return _works(order) and now - order.cancel_rejected_ts >= RETRY_NS
 
 
 def _is_exact(order: Order, qty: Decimal, *, is_whole: bool) -> bool:
@@ -232,7 +258,7 @@ def is_settled(state: State, parent: Parent) -> bool:
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
         there = [closes(o, qty) for o in orders if o.is_open]
-        size = _wanted(state, parent, qty)[0]
+        size = _wanted(state, parent, qty, orders)[0]
         wanted = [size] if size and parent.protective_price(role) is not None else []
         if _is_given_up(role, orders) and sum(there, ZERO) <= sum(wanted, ZERO):
             continue
