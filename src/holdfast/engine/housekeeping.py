@@ -26,6 +26,7 @@ from .endings import shut
 from .exits import closable
 from .exposure import Pool
 from .order import Order, RequestState
+from .orphans import guards_nothing
 from .protection import guard, is_settled
 from .reports import UNWANTED, doubt_unanswered
 from .requests import flatten, insist_on_closing
@@ -118,6 +119,8 @@ def _why_unwanted(core: Core, order: Order) -> str:
         return "foreign order"
     if _is_no_dust_left(core.state, order):
         return "what it was to close is gone, or has grown"
+    if guards_nothing(core, order):
+        return "its wish is gone, and it guards nothing"
     return _why_shut(core, order) or "its strategy was stopped"
 
 
@@ -134,6 +137,7 @@ def unwanted(core: Core) -> list[Order]:
         if (order.is_unwanted and order.status is not OrderStatus.PENDING_NEW)
         or (others and not order.is_ours and not venue_closing(order.cl_ord_id))
         or _is_no_dust_left(state, order)
+        or guards_nothing(core, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
         or (order.is_ours and order.role is OrderRole.ENTRY and _why_shut(core, order))
     ]

@@ -17,6 +17,7 @@ from .exposure import Pool
 from .housekeeping import MARGIN_RATIO_MAX, unwanted
 from .market import MARK_LAG_NS
 from .order import Order, RequestState
+from .orphans import is_orphan
 from .parent import Parent
 from .protection import is_settled, plan
 from .state import State
@@ -46,7 +47,7 @@ def until(core: Core) -> int:
         return 0
     if core.asked_after or not all(_is_at_rest(order) for order in state.all_open_orders()):
         return 0
-    if unwanted(core):
+    if unwanted(core) or any(is_orphan(order) for order in state.all_open_orders()):
         return 0
     if any(each.state is not BreakerState.CLOSED for each in state.breakers.values()):
         return 0
