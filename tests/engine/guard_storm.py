@@ -104,6 +104,16 @@ class Storm:
             own = {"strategy_id": order.request.strategy_id, "cl_ord_id": order.cl_ord_id}
             self.hear(OrderWish(is_cancel=True, **own))
 
+    def amend(self):
+        """A strategy wishes a resting entry of its own to be another size, at another price."""
+        found = self.venue.rig.state.all_open_orders()
+        found = [o for o in found if o.role is OrderRole.ENTRY and o.price is not None]
+        if found:
+            order = self.lots.choice(found)
+            own = {"strategy_id": order.request.strategy_id, "cl_ord_id": order.cl_ord_id}
+            price = self.venue.price - order.side.sign * self.off(10)
+            self.hear(OrderWish(qty=self.amount(), price=price, **own))
+
     def fail(self):
         self.hear(msg.StrategyFailed(strategy_id=STRATEGIES[1], reason="x"))
 
@@ -229,7 +239,7 @@ class Storm:
 
 
 DOERS = {
-    "strategies": (Storm.signal,) * 5 + (Storm.close, Storm.take_back),
+    "strategies": (Storm.signal,) * 5 + (Storm.close, Storm.take_back, Storm.amend),
     "market": (Storm.jump,) * 5,
     "crashes": (Storm.crash,),
     "failures": (Storm.fail,),

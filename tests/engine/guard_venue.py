@@ -30,6 +30,7 @@ from holdfast.model.values import (
     OrderStatus,
     OrderType,
     Side,
+    TimeInForce,
     TradeId,
 )
 from tests.engine.rig import BTC, START, Rig, contract
@@ -40,6 +41,11 @@ TICK = Decimal("0.1")
 S = OrderStatus
 TAKE_PROFITS = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT)
 TRAILING = OrderType.TRAILING_STOP_MARKET
+REQUESTS = {
+    cmd.SubmitOrder: msg.Request.SUBMIT,
+    cmd.CancelOrder: msg.Request.CANCEL,
+    cmd.ReplaceOrder: msg.Request.REPLACE,
+}
 ENDS = {S.CANCELED: ExecType.CANCELED, S.EXPIRED: ExecType.EXPIRED, S.REJECTED: ExecType.REJECTED}
 
 
@@ -110,8 +116,14 @@ class GuardVenue:
             "max_executions": 1_000,
             "max_messages": 5_000,
         }
-        self.rig = Rig(start=False, limits=limits, symbols=(BTC,), stop_loss_pct=ZERO)
-        self.rig.settings = msgspec.structs.replace(self.rig.settings, take_profit_pct=ZERO)
+        self.rig = Rig(
+            start=False,
+            limits=limits,
+            symbols=(BTC,),
+            stop_loss_pct=ZERO,
+            take_profit_pct=ZERO,
+            use_market_orders=lots.random() < 0.7,
+        )
         self.instrument = contract(BTC, lot=TICK, min_qty=TICK)
         self.now, self.price = START, Decimal(100)
         self.qty, self.entry_price, self.wallet = ZERO, ZERO, FIRST
@@ -209,6 +221,8 @@ class GuardVenue:
                     self._leave(command, self._arrive_submit)
                 case cmd.CancelOrder():
                     self._leave(command, self._arrive_cancel)
+                case cmd.ReplaceOrder():
+                    self._leave(command, self._arrive_replace)
                 case cmd.QueryOrder():
                     if self.lots.random() >= self.weather.faults:
                         self.after(self.soon(), self._answer_query, self.life, command, self.now)
@@ -300,6 +314,21 @@ class GuardVenue:
         if is_heard:
             self.after(self.soon(), self.hear, life, order.rows[-1][1])
 
+    def _arrive_replace(self, life, command, is_heard):
+        order = self.orders.get(command.cl_ord_id)
+        is_there = order is not None and order.is_open and self.now <= command.ts + 5 * NS_PER_S
+        if not is_there or command.qty <= order.cum_qty:
+            if is_heard:
+                self.after(self.soon(), self.hear, life, self._refusal(command, -2013))
+            return
+        self.now += NS_PER_MS
+        order.asked = msgspec.structs.replace(order.asked, price=command.price)
+        order.qty = command.qty
+        report = self.say(order, ExecType.REPLACED)
+        if is_heard:
+            self.after(self.soon(), self.hear, life, report)
+        self._execute(order)
+
     def _answer_query(self, life, command, asked_ts):
         order, until = self.orders.get(command.cl_ord_id), self._then()
         row = order and order.listed(until)
@@ -314,11 +343,11 @@ class GuardVenue:
         self.after(self.soon(), self.hear, life, answer)
 
     def _refusal(self, command, code):
-        if isinstance(command, cmd.CancelOrder):
+        if not isinstance(command, cmd.SubmitOrder):
             return msg.RequestRefused(
                 symbol=BTC,
                 cl_ord_id=command.cl_ord_id,
-                request=msg.Request.CANCEL,
+                request=REQUESTS[type(command)],
                 code=code,
                 reason="no",
             )
@@ -385,6 +414,8 @@ class GuardVenue:
             return
         limit, sign = order.asked.price, order.asked.side.sign
         if limit is not None and (self.price - limit) * sign > ZERO:
+            if order.asked.time_in_force is TimeInForce.IOC:
+                self.end(order, S.EXPIRED, "no taker at its price")
             return
         room = self.room(order)
         if not room:
@@ -578,7 +609,7 @@ def _unknown(command, code=None):
     return msg.OutcomeUnknown(
         symbol=BTC,
         cl_ord_id=command.order.cl_ord_id if is_submit else command.cl_ord_id,
-        request=msg.Request.SUBMIT if is_submit else msg.Request.CANCEL,
+        request=REQUESTS[type(command)],
         reason="time-out",
         code=code,
     )
