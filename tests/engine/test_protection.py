@@ -558,6 +558,37 @@ def test_a_target_of_a_part_that_may_have_no_successor_keeps_no_session_from_end
     assert rig.session().value == "STOPPED"
 
 
+def test_a_session_ends_once_a_target_that_was_refused_is_there(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.hear(msg.StopSession(reason="enough"))
+    [target] = rig.working(TARGET)
+    rig.reject(target.cl_ord_id, code=-4045)
+
+    assert rig.session().value == "STOPPING"
+    rig.wait(2)
+    [target] = rig.working(TARGET)
+    rig.accept(target.cl_ord_id)
+
+    assert rig.session().value == "STOPPED"
+
+
+def test_a_session_does_not_wait_for_a_target_that_never_leaves(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.hear(msg.StopSession(reason="enough"))
+
+    for _ in range(REFUSALS_MAX):
+        assert rig.session().value == "STOPPING"
+        [target] = rig.working(TARGET)
+        rig.reject(target.cl_ord_id, code=None, reason="not connected")
+        rig.wait(2)
+
+    assert rig.session().value == "STOPPED"
+
+
 # What others do to them
 
 

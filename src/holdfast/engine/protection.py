@@ -248,9 +248,9 @@ def _was_refused_within(refused: list[Order], now: int, span_ns: int) -> bool:
 
 
 def is_settled(state: State, parent: Parent) -> bool:
-    """Tell whether the parent can be left alone: its stop as it must be, and no order too many.
+    """Tell whether the parent can be left alone: its orders as they must be, and none too many.
 
-    A target may be missing, or be of a part: the venue may have refused it for good.
+    A target may be missing, or be of a part, where it was refused again and again.
     """
     if is_stuck(state, parent.key):
         return True  # the venue has the last word on what is open there
@@ -260,9 +260,10 @@ def is_settled(state: State, parent: Parent) -> bool:
         there = [closes(o, qty) for o in orders if o.is_open]
         size = _wanted(state, parent, qty, orders)[0]
         wanted = [size] if size and parent.protective_price(role) is not None else []
-        if _is_given_up(role, orders) and sum(there, ZERO) <= sum(wanted, ZERO):
+        is_hopeless = role is OrderRole.TAKE_PROFIT and len(refused_of(orders)) >= REFUSALS_MAX
+        if is_hopeless and sum(there, ZERO) <= sum(wanted, ZERO):
             continue
-        if there != wanted and (there or role is OrderRole.STOP_LOSS):
+        if there != wanted:
             return False
     return True
 
