@@ -121,7 +121,11 @@ class Storm:
 
     def place(self):
         side = self.lots.choice(tuple(Side))
-        more = self.exits(side, self.venue.price)
+        entry, more = self.venue.price, {}
+        if self.lots.random() < 0.3:
+            entry += side.sign * self.off(10)
+            more = {"order_type": OrderType.STOP_MARKET, "trigger_price": entry}
+        more |= self.exits(side, entry)
         self.hear(msg.PlaceRequest(symbol=BTC, side=side, qty=self.amount(), **more))
 
     def place_exit(self):

@@ -19,6 +19,7 @@ from holdfast.engine.engine import Engine
 from holdfast.engine.protection import REFUSALS_MAX
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
+from holdfast.model import messages as msg
 from holdfast.model.values import MAIN, NS_PER_S, ZERO, OrderRole, OrderStatus
 from holdfast.model.values import TradingSessionStatus as Status
 from tests.engine.guard_storm import DOERS, KEY, Storm
@@ -151,8 +152,8 @@ class Watch:
             self.found.append(f"{parent.parent_id} closes {closing} of {cover(state, parent)}")
 
 
-def play(seed, weather, doers, acts, apart_s):
-    """Let a storm rage, and calm down; return what the venue has then, and what was seen."""
+def rage(seed, weather, doers, acts, apart_s):
+    """Let a storm rage."""
     lots = random.Random(seed)
     venue = GuardVenue(lots, weather)
     storm, watch = Storm(venue, doers), Watch(venue)
@@ -163,6 +164,26 @@ def play(seed, weather, doers, acts, apart_s):
         while venue.now < end:
             venue.run_until(min(end, venue.now + NS_PER_S))
             watch.look()
+    return venue, storm, watch
+
+
+def leave(seed, weather, doers, acts, apart_s):
+    """Stop the session in a storm; return the venue in the moment in which it has ended."""
+    venue, storm, watch = rage(seed, weather, doers, acts, apart_s)
+    storm.hear(msg.StopSession(reason="x", flatten=venue.lots.random() < 0.3))
+    for second in range(2 * CALM_S):
+        if venue.rig.session() is Status.STOPPED:
+            break
+        if second == CALM_S:
+            venue.weather = CALM
+        venue.run_until(venue.now + NS_PER_S)
+        watch.look()
+    return venue, watch
+
+
+def play(seed, weather, doers, acts, apart_s):
+    """Let a storm rage, and calm down; return what the venue has then, and what was seen."""
+    venue, storm, watch = rage(seed, weather, doers, acts, apart_s)
     venue.weather, venue.kept = CALM, None
     for _ in range(CALM_S):
         venue.run_until(venue.now + NS_PER_S)
@@ -180,6 +201,18 @@ def faults(venue, watch):
         *_of_the_orders(venue),
         *_of_the_stops(venue),
     ]
+
+
+def left_behind(venue, watch):
+    """Say what a session that has ended should not have left so."""
+    found = list(watch.found)
+    if venue.rig.session() is not Status.STOPPED:
+        return [*found, f"{venue.rig.session()}: {venue.rig.state.status_reason}"]
+    works = [o for o in venue.orders.values() if o.is_open and o.asked.role is OrderRole.ENTRY]
+    found += [f"{o.asked.cl_ord_id} works on" for o in works]
+    if venue.rig.qty() == venue.qty:  # else something has filled in this very moment
+        found += _of_the_stops(venue)
+    return found
 
 
 def _of_the_session(venue):
@@ -293,3 +326,20 @@ def test_each_holding_has_its_stop_and_nothing_rests_that_guards_nothing(
     venue, watch = play(seed, weather, doers, acts, apart_s)
 
     assert faults(venue, watch) == []
+
+
+@given(
+    seed=st.integers(0, 2**64),
+    weather=WEATHERS,
+    is_by_hand=st.booleans(),
+    acts=st.sampled_from((3, 8, 15)),
+    apart_s=st.sampled_from((0.3, 1.0)),
+)
+@settings(max_examples=75)
+def test_a_session_that_ends_leaves_each_holding_with_its_stop(
+    seed, weather, is_by_hand, acts, apart_s
+):
+    doers = ("strategies", "market", *(["hands"] if is_by_hand else []))
+    venue, watch = leave(seed, weather, doers, acts, apart_s)
+
+    assert left_behind(venue, watch) == []
