@@ -266,7 +266,7 @@ def _of_the_stops(venue):
                 size = held if there[*what, held, price] else _size(venue, held)
                 wanted[*what, size, price] += bool(size)
     missing = [each for each in wanted - there if not _may_miss(venue, *each[:4])]
-    surplus = [each for each in there - wanted if not _may_stay(venue, each[1])]
+    surplus = [e for e in there - wanted if not _may_stay(venue, e[0], e[1], e[3])]
     return [f"missing {each}" for each in missing] + [f"too many {each}" for each in surplus]
 
 
@@ -285,19 +285,29 @@ def _may_miss(venue, role, parent_id, side, size):
     """Tell whether an order may be missing: a target that the venue wants none of, or of dust
     whose stop is passed and which is being closed.
     """
-    state = venue.rig.state
-    closing = (o for o in state.open_orders_of(KEY) if o.request.close_position and o.role is EXIT)
-    if size == "all" and any(o.side is side for o in closing):
+    orders = venue.rig.state.open_orders_of(KEY)
+    closing = {o.side for o in orders if o.request.close_position and o.role is EXIT}
+    if size == "all" and side in closing:
         return True
-    targets = (o for o in state.children(state.parents[parent_id]) if o.role is role is TARGET)
-    return sum(o.is_refused and o.code is not None for o in targets) >= REFUSALS_MAX
+    return role is TARGET and _is_given_up(venue, parent_id)
 
 
-def _may_stay(venue, parent_id):
-    """Tell whether more may rest than is wanted: of dust that can't be closed."""
-    parent = venue.rig.state.parents[parent_id]
-    held = cover(venue.rig.state, parent)
+def _may_stay(venue, role, parent_id, size):
+    """Tell whether another may rest than is wanted: a target of a part, where the venue wants none
+    of the whole, or of dust that can't be closed.
+    """
+    held = cover(venue.rig.state, venue.rig.state.parents[parent_id])
+    if role is TARGET and size != "all" and size <= held and _is_given_up(venue, parent_id):
+        return True
     return bool(held) and not venue.instrument.takes(held)
+
+
+def _is_given_up(venue, parent_id):
+    state = venue.rig.state
+    targets = (o for o in state.children(state.parents[parent_id]) if o.role is TARGET)
+    refused = [o for o in targets if o.is_refused]
+    has_ended = state.status is Status.STOPPED  # it does not wait for what never leaves either
+    return sum(has_ended or o.code is not None for o in refused) >= REFUSALS_MAX
 
 
 WEATHERS = st.builds(
