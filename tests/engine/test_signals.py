@@ -485,6 +485,23 @@ def test_a_stop_that_went_off_before_a_turn_and_is_heard_behind_it_takes_nothing
     assert "turn_short" not in rig.alarms()
 
 
+@pytest.mark.parametrize("closer", ["manual-1", "autoclose-1", "adl_autoclose"])
+def test_what_others_closed_before_a_turn_and_is_heard_behind_it_takes_no_stop_from_it(rig, closer):
+    enter(rig, quantity=Decimal(1), stop_loss=Decimal(90))
+    rig.wait(2)
+    closed_ts = rig.now
+    rig.now += NS_PER_S
+    rig.signal(SELL, quantity=Decimal(1), stop_loss=Decimal(110), strategy_id=StrategyId("t"))
+    (entry,) = (order.cl_ord_id for order in rig.submitted())
+    rig.trade(entry, "1")
+    assert rig.qty() == 0
+
+    rig.trade(closer, "1", side=Side.SELL, venue_ts=closed_ts)
+
+    assert rig.qty() == -1
+    assert short_stops(rig) == [1]
+
+
 def test_an_entry_of_before_a_turn_that_is_heard_behind_it_takes_nothing_from_it(rig):
     """At the venue: half of 1 is closed by hand, 1 more bought, and then the turn leaves -0.5."""
     enter(rig, quantity=Decimal(1))

@@ -35,15 +35,13 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         near, far = _by_nearness(holders, fill, order)
         closed = _close_holdings(near, closed, fill.venue_ts)
         _close_holdings(far, max(closed - nobodys, ZERO), fill.venue_ts, are_others=True)
-    if order is None:
-        return
-    parent = state.parents.get(order.request.parent_id)
-    if parent is not None and order.role is OrderRole.ENTRY:
+    parent = None if order is None else state.parents.get(order.request.parent_id)
+    if parent is not None and order is not None and order.role is OrderRole.ENTRY:
         parent.filled_qty += fill.qty
         parent.turned_qty += fill.qty - opened
         parent.entered_ts = max(parent.entered_ts, fill.venue_ts)
         _open_holding(state, parent, opened, fill.ts)
-    elif opened and order.request.reduce_only:
+    elif opened:
         _give_to_turned(state, fill, opened)
 
 
@@ -58,7 +56,8 @@ def _give_to_turned(state: State, fill: ev.OrderFilled, opened: Decimal) -> None
     """Give what an exit opens by our books to the entries that had closed in its stead.
 
     No exit opens anything at the venue: it closed, entries came behind it, and those were heard
-    of first. The entry that came last has it first.
+    of first. The entry that came last has it first. So it is with what strangers, and the venue,
+    closed before an entry; what they opened besides is nobody's.
     """
     key = (fill.account, fill.symbol)
     live = [*state.live_parents_of(key), *(state.parents[i] for i in state.closed_parents)]
