@@ -268,6 +268,7 @@ class GuardVenue:
 
     def place(self, asked):
         """Take a conditional order of somebody else's."""
+        self.is_shared = True
         order = VenueOrder(asked, f"n{next(self._names)}", asked.qty, is_waiting=True)
         if not order.is_hit(self.price):
             self._take(order)

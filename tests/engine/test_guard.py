@@ -54,6 +54,9 @@ EXPECTED_ALARMS = frozenset(
 OF_WHAT_WAS_LOST = frozenset({"order_appeared", "order_forgotten"})
 """Where the venue has lost all memory of an order, and in no other case."""
 
+OF_THE_STORM = frozenset({"contract_halted", "strategy_stopped"})
+"""What happens there again and again is told of as often."""
+
 
 class Watch:
     """Looks at the venue each second, and at all that is asked of it."""
@@ -224,7 +227,7 @@ def _of_the_session(venue):
         is_expected = code in EXPECTED_ALARMS and (
             venue.has_forgotten or code not in OF_WHAT_WAS_LOST
         )
-        if not is_expected or (count > TOLD_MAX and code != "strategy_stopped"):
+        if not is_expected or (count > TOLD_MAX and code not in OF_THE_STORM):
             found.append(f"alarm {code}, {count} times: {text}")
     if Engine(rig.settings, rig.facts).state != rig.state:
         found.append("the fold is another")
