@@ -16,7 +16,7 @@ from holdfast.model.values import TradingSessionStatus as S
 from tests.engine.rig import BTC, Rig, contract
 from tests.engine.rig import S as RIG_S
 
-STOP, EXIT = OrderRole.STOP_LOSS, OrderRole.EXIT
+STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
 
 
 @pytest.fixture
@@ -90,6 +90,55 @@ def test_the_part_on_the_lot_is_guarded_where_others_hold_a_part_too(rig):
     rig.wait(10)
     assert rig.alarms().count("protection_missing") == 1
     assert len(rig.working(STOP)) == 2
+
+
+@pytest.mark.parametrize("qty", ["0.5", "1.5"])
+def test_a_stop_of_before_the_lot_grew_stays_though_others_hold_a_part_too(rig, qty):
+    """It guards all of its holding; in its place none could, or one of a part."""
+    rig.hold(qty, stop_loss="90")
+    rig.hold("2", stop_loss="85")
+    relist(rig, lot=Decimal(1), min_qty=Decimal(1))
+
+    rig.wait(10)
+
+    assert [str(o.qty) for o in rig.working(STOP)] == [qty, "2"]
+    assert not [c for c in rig.commands if isinstance(c, cmd.CancelOrder)]
+    assert "protection_missing" not in rig.alarms()
+
+
+def test_what_was_to_close_dust_is_taken_back_once_it_would_close_more(rig):
+    rig.hold("0.5")
+    relist(rig, lot=Decimal(1), min_qty=Decimal(1))
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    closing = [o.cl_ord_id for o in rig.submitted()]
+    rig.accept(*closing)
+
+    entry = rig.place(Side.BUY, "3")
+    rig.accept(entry)
+    rig.trade(entry, "3")
+    rig.wait(1)
+
+    assert rig.canceled() == closing
+
+
+def test_a_target_that_closes_what_others_hold_goes_though_its_stop_is_passed(rig):
+    dust(rig, stop_loss="90", take_profit="120")
+    (target,) = rig.working(TARGET)
+    rig.expire(target.cl_ord_id)
+    whole = only(rig, TARGET)
+    rig.accept(whole.cl_ord_id)
+    (stop,) = rig.working(STOP)
+    rig.expire(stop.cl_ord_id)
+    rig.reject(only(rig, STOP).cl_ord_id, code=-2021)
+    assert whole.close_position
+
+    entry = rig.place(Side.BUY, "3", stop_loss="80")
+    rig.accept(entry)
+    rig.trade(entry, "3")
+    rig.wait(1)
+
+    ends = [c.cl_ord_id for c in rig.commands if isinstance(c, cmd.CancelOrder)]
+    assert whole.cl_ord_id in ends
 
 
 @pytest.mark.parametrize("side", list(Side))

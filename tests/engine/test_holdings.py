@@ -107,7 +107,7 @@ def test_parents_hold_the_position_and_their_stops_just_that(lots, lag):
     rig = Rig()
     venue = Venue(rig, lots)
     for _ in range(lots.randint(3, 12)):
-        rig.wait(1.1)
+        rig.wait(1.1, step=1.1)  # one tick: what a second one asked for would hide the first
         venue.take_orders()
         if venue.stops and lots.random() < 0.25:
             venue.trigger_a_stop()

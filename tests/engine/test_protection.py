@@ -558,6 +558,37 @@ def test_a_target_of_a_part_that_may_have_no_successor_keeps_no_session_from_end
     assert rig.session().value == "STOPPED"
 
 
+def test_a_session_ends_once_a_target_that_was_refused_is_there(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.hear(msg.StopSession(reason="enough"))
+    [target] = rig.working(TARGET)
+    rig.reject(target.cl_ord_id, code=-4045)
+
+    assert rig.session().value == "STOPPING"
+    rig.wait(2)
+    [target] = rig.working(TARGET)
+    rig.accept(target.cl_ord_id)
+
+    assert rig.session().value == "STOPPED"
+
+
+def test_a_session_does_not_wait_for_a_target_that_never_leaves(rig):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.hear(msg.StopSession(reason="enough"))
+
+    for _ in range(REFUSALS_MAX):
+        assert rig.session().value == "STOPPING"
+        [target] = rig.working(TARGET)
+        rig.reject(target.cl_ord_id, code=None, reason="not connected")
+        rig.wait(2)
+
+    assert rig.session().value == "STOPPED"
+
+
 # What others do to them
 
 
@@ -642,6 +673,42 @@ def test_a_stop_that_is_tried_again_and_again_delays_no_alarm(patience_s, code):
 
     [missing] = rig.ever(ev.ProtectionMissing)
     assert missing.ts - START <= (patience_s + 1) * NS_PER_S
+
+
+def test_what_fills_meanwhile_delays_no_alarm(rig):
+    """Each stop is lost on its way, and none was there before: its size does not matter."""
+    entry = bracket(rig, "10", stop_loss="90")
+    for _ in range(3):
+        rig.trade(entry, "1")
+        rig.wait(3)
+
+    [missing] = rig.ever(ev.ProtectionMissing)
+    assert missing.ts - START <= 6 * NS_PER_S
+
+
+def test_what_fills_beside_a_stop_that_works_has_its_own_time(rig):
+    entry = bracket(rig, "10", stop_loss="90")
+    rig.trade(entry, "1")
+    rig.accept(only(rig, STOP).cl_ord_id)
+    rig.wait(20)
+    rig.trade(entry, "1")
+
+    rig.wait(4)
+    assert rig.ever(ev.ProtectionMissing) == []
+    rig.wait(2)
+    assert len(rig.ever(ev.ProtectionMissing)) == 1
+
+
+def test_a_stop_of_a_part_that_comes_meanwhile_delays_no_alarm(rig):
+    entry = bracket(rig, "10", stop_loss="90")
+    rig.trade(entry, "1")
+    stop = only(rig, STOP).cl_ord_id
+    rig.trade(entry, "1")
+    rig.wait(4)
+    rig.accept(stop)
+
+    rig.wait(2)
+    assert len(rig.ever(ev.ProtectionMissing)) == 1
 
 
 def test_a_target_raises_no_alarm(rig):

@@ -746,6 +746,22 @@ def test_a_second_look_that_differs_halts_by_policy(books):
     assert "books_differ" in rig.alarms()
 
 
+def test_a_look_of_the_process_before_is_no_second_one():
+    """Two starts within a moment look at one and the same answer that trails."""
+    rig = Rig(mismatch_policy="halt")
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"})
+    rig.restart()
+    rig.now += NS_PER_S // 2
+    rig.snapshot(positions={BTC: "1"})
+
+    assert rig.session() is Status.STARTING
+    assert rig.resyncs() == 1
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"})
+    assert rig.session() is Status.ERROR
+
+
 def test_another_difference_at_each_look_is_what_fills_look_like_that_are_not_listed_yet(rig):
     """The venue's positions are ahead of its lists of trades: each look misses the latest one."""
     for position in ("1", "3", "2", "5"):

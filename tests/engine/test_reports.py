@@ -236,6 +236,17 @@ def test_a_late_word_of_an_earlier_amendment_does_not_undo_a_later_one(rig, orde
     assert rig.order(order).status is OrderStatus.FILLED
 
 
+def test_an_amendment_that_is_heard_behind_what_it_filled_is_our_own(rig, order):
+    rig.accept(order)
+    amended(rig, order)
+    rig.trade(order, "5", "98", of="5", status=OrderStatus.FILLED)
+
+    replaced(rig, order)
+
+    assert (rig.order(order).qty, rig.order(order).price) == (5, 98)
+    assert rig.alarms() == []
+
+
 def test_the_venues_word_counts_also_for_an_amendment_nobody_here_asked_for(rig, order):
     rig.accept(order)
 

@@ -485,6 +485,23 @@ def test_a_stop_that_went_off_before_a_turn_and_is_heard_behind_it_takes_nothing
     assert "turn_short" not in rig.alarms()
 
 
+@pytest.mark.parametrize("closer", ["manual-1", "autoclose-1", "adl_autoclose"])
+def test_what_others_closed_before_a_turn_and_is_heard_behind_it_takes_no_stop_from_it(rig, closer):
+    enter(rig, quantity=Decimal(1), stop_loss=Decimal(90))
+    rig.wait(2)
+    closed_ts = rig.now
+    rig.now += NS_PER_S
+    rig.signal(SELL, quantity=Decimal(1), stop_loss=Decimal(110), strategy_id=StrategyId("t"))
+    (entry,) = (order.cl_ord_id for order in rig.submitted())
+    rig.trade(entry, "1")
+    assert rig.qty() == 0
+
+    rig.trade(closer, "1", side=Side.SELL, venue_ts=closed_ts)
+
+    assert rig.qty() == -1
+    assert short_stops(rig) == [1]
+
+
 def test_an_entry_of_before_a_turn_that_is_heard_behind_it_takes_nothing_from_it(rig):
     """At the venue: half of 1 is closed by hand, 1 more bought, and then the turn leaves -0.5."""
     enter(rig, quantity=Decimal(1))
@@ -621,6 +638,47 @@ def test_a_turn_that_ended_short_is_told_once_though_its_fills_are_heard_at_once
     ]
     rig.now += NS_PER_S
     rig.snapshot(positions={}, orders=[], trades=tuple(missed))
+
+    assert rig.qty() == 0
+    assert rig.alarms().count("turn_short") == 1
+
+
+def test_a_turn_in_parts_that_ended_short_is_told_once_its_work_is_over(rig):
+    enter(rig, quantity=Decimal(1), stop_loss=Decimal(90))
+    rig.wait(2)
+    rig.signal(SELL, quantity=Decimal(3), stop_loss=Decimal(110), algo="twap:over=6s,slices=3")
+    closing, part = (order.cl_ord_id for order in rig.submitted())
+    rig.trade(part, "1")
+    rig.reject(closing, -2022, "ReduceOnly Order is rejected.")
+
+    for _ in range(3):
+        assert "turn_short" not in rig.alarms()
+        rig.wait(2)
+        rig.hear(msg.TimerFired(parent_id=rig.order(part).request.parent_id))
+        for order in rig.submitted():
+            part = order.cl_ord_id
+            rig.trade(part, "1")
+
+    assert rig.qty() == -2
+    assert rig.alarms().count("turn_short") == 1
+
+
+def test_a_turn_of_which_exit_and_entry_end_at_once_is_told_once(rig):
+    closing, opening = turn(rig)
+    entry = rig.row(opening, OrderStatus.FILLED)
+    told = msgspec.structs.replace(
+        entry,
+        exec_type=msg.ExecType.TRADE,
+        cum_qty=Decimal(1),
+        last_qty=Decimal(1),
+        last_px=Decimal(100),
+        trade_id=TradeId("t1"),
+    )
+    ended = msgspec.structs.replace(
+        rig.row(closing, OrderStatus.EXPIRED), exec_type=msg.ExecType.STATUS, reason="no position"
+    )
+    rig.now += NS_PER_S
+    rig.snapshot(positions={}, orders=[ended], trades=(told,))
 
     assert rig.qty() == 0
     assert rig.alarms().count("turn_short") == 1

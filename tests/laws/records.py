@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from holdfast.engine.protection import cover
+from holdfast.engine.cover import cover
 from holdfast.model import commands as cmd
 from holdfast.model.values import (
     MAIN,

@@ -158,11 +158,10 @@ def _follow_up(core: Core) -> None:
     facts = core.facts
     ended: set[ClOrdId] = set()  # each once: its last fills and its end may come all at once
     for fact in facts:  # what an algorithm does next adds to them
-        if type(fact) in _ENDINGS or fact in core.settled:
-            cl_ord_id: ClOrdId = fact.cl_ord_id  # type: ignore[union-attr]  # by its type it has one
-            if cl_ord_id not in ended:
-                ended.add(cl_ord_id)
-                _child_ended(core, cl_ord_id)
+        if type(fact) is ev.ParentWoken:
+            turns.on_woken(core, fact)
+        elif type(fact) in _ENDINGS or fact in core.settled:
+            _child_ended(core, fact.cl_ord_id, ended)  # type: ignore[union-attr]  # by its type
     touched: dict[Key, None] = {}
     for fact in facts:
         if key := _key_of(core, fact):
@@ -187,12 +186,15 @@ _ENDINGS: frozenset[type[ev.Fact]] = frozenset(
 )
 
 
-def _child_ended(core: Core, cl_ord_id: ClOrdId) -> None:
+def _child_ended(core: Core, cl_ord_id: ClOrdId, ended: set[ClOrdId]) -> None:
+    if cl_ord_id in ended:
+        return
+    ended.add(cl_ord_id)
     order = core.state.orders.get(cl_ord_id)
     if order is not None and not order.is_open and order.request.parent_id:
         if order.role is ENTRY:
             parents.advance(core, order.request.parent_id, Cause.CHILD_CLOSED)
-        turns.tell_short(core, order)
+        turns.on_end(core, order)
 
 
 def _key_of(core: Core, fact: ev.Event) -> Key | None:

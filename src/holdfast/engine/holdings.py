@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
 from ..model.values import OPERATOR, ZERO, Key, OrderRole, Side, StrategyId
+from .cover import is_covered
 
 if TYPE_CHECKING:
     from .order import Order
@@ -34,21 +35,20 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         near, far = _by_nearness(holders, fill, order)
         closed = _close_holdings(near, closed, fill.venue_ts)
         _close_holdings(far, max(closed - nobodys, ZERO), fill.venue_ts, are_others=True)
-    if order is None:
-        return
-    parent = state.parents.get(order.request.parent_id)
-    if parent is not None and order.role is OrderRole.ENTRY:
+    parent = None if order is None else state.parents.get(order.request.parent_id)
+    if parent is not None and order is not None and order.role is OrderRole.ENTRY:
         parent.filled_qty += fill.qty
         parent.turned_qty += fill.qty - opened
         parent.entered_ts = max(parent.entered_ts, fill.venue_ts)
         _open_holding(state, parent, opened, fill.ts)
-    elif opened and order.request.reduce_only:
+    elif opened:
         _give_to_turned(state, fill, opened)
 
 
 def _open_holding(state: State, parent: Parent, qty: Decimal, ts: int) -> None:
+    if is_covered(state, parent):
+        parent.opened_ts = ts
     parent.open_qty += qty
-    parent.opened_ts = ts
     revive(state, parent)
 
 
@@ -56,7 +56,8 @@ def _give_to_turned(state: State, fill: ev.OrderFilled, opened: Decimal) -> None
     """Give what an exit opens by our books to the entries that had closed in its stead.
 
     No exit opens anything at the venue: it closed, entries came behind it, and those were heard
-    of first. The entry that came last has it first.
+    of first. The entry that came last has it first. So it is with what strangers, and the venue,
+    closed before an entry; what they opened besides is nobody's.
     """
     key = (fill.account, fill.symbol)
     live = [*state.live_parents_of(key), *(state.parents[i] for i in state.closed_parents)]

@@ -11,6 +11,7 @@ from ..model.instrument import as_money
 from ..model.values import (
     NS_PER_DAY,
     NS_PER_S,
+    ZERO,
     AccountId,
     OrderRole,
     OrderStatus,
@@ -22,8 +23,10 @@ from .breaker import Breaker, BreakerState
 from .contracts import closable_keys, is_stuck, tell_endings
 from .core import Core
 from .endings import shut
+from .exits import closable
 from .exposure import Pool
 from .order import Order, RequestState
+from .orphans import guards_nothing
 from .protection import guard, is_settled
 from .reports import UNWANTED, doubt_unanswered
 from .requests import flatten, insist_on_closing
@@ -114,8 +117,10 @@ def _why_unwanted(core: Core, order: Order) -> str:
         return UNWANTED
     if not order.is_ours:
         return "foreign order"
-    if _closes_nothing(core.state, order):
-        return "nothing is left to close"
+    if _is_no_dust_left(core.state, order):
+        return "what it was to close is gone, or has grown"
+    if guards_nothing(core, order):
+        return "its wish is gone, and it guards nothing"
     return _why_shut(core, order) or "its strategy was stopped"
 
 
@@ -131,16 +136,21 @@ def unwanted(core: Core) -> list[Order]:
         for order in state.all_open_orders()
         if (order.is_unwanted and order.status is not OrderStatus.PENDING_NEW)
         or (others and not order.is_ours and not venue_closing(order.cl_ord_id))
-        or _closes_nothing(state, order)
+        or _is_no_dust_left(state, order)
+        or guards_nothing(core, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
         or (order.is_ours and order.role is OrderRole.ENTRY and _why_shut(core, order))
     ]
 
 
-def _closes_nothing(state: State, order: Order) -> bool:
-    """Tell whether an order was to close dust that is gone: its twin has closed it."""
-    is_exit = order.is_ours and order.role is OrderRole.EXIT and order.request.close_position
-    return is_exit and order.is_waiting and not state.position(order.key).qty
+def _is_no_dust_left(state: State, order: Order) -> bool:
+    """Tell whether an order was to close dust that is gone, since its twin has closed it, or that
+    is a part of a larger position by now: all of that would be closed.
+    """
+    request = order.request
+    is_exit = order.is_ours and order.role is OrderRole.EXIT and request.close_position
+    left = closable(state.position(order.key).qty, request.side)
+    return is_exit and order.is_waiting and not ZERO < left <= request.qty
 
 
 def _why_shut(core: Core, order: Order) -> str:

@@ -26,7 +26,7 @@ class Parent(msgspec.Struct):
     children: list[ClOrdId] = []
     filled_qty: Decimal = ZERO
     open_qty: Decimal = ZERO
-    opened_ts: int = 0  # of the last fill that it must protect
+    opened_ts: int = 0  # of the first fill since all that it held had a working stop
     turned_qty: Decimal = ZERO
     taken_qty: Decimal = ZERO
     entered_ts: int = 0

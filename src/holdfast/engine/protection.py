@@ -27,6 +27,7 @@ from ..model.values import (
 )
 from .contracts import is_stuck
 from .core import Core
+from .cover import WORKING, closes, cover, is_covered
 from .dust import closing_plans, is_whole
 from .order import Order, RequestState
 from .parent import Parent
@@ -54,12 +55,10 @@ _TYPES = {
     OrderRole.TAKE_PROFIT: OrderType.TAKE_PROFIT_MARKET,
 }
 _NEVER_WORKED = (
-    OrderStatus.PENDING_NEW,
     OrderStatus.REJECTED,
     OrderStatus.NEVER_ARRIVED,
     OrderStatus.DENIED,
 )
-_LIVE = (OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,30 +106,23 @@ def guard(core: Core, key: Key) -> None:
         _watch(core, parent)
 
 
-def cover(state: State, parent: Parent) -> Decimal:
-    """Return the quantity that a parent's stop must cover: what it holds of the position."""
-    held = state.position(parent.key).qty * parent.side.sign
-    return min(parent.open_qty, max(held, ZERO))
-
-
-def _wanted(state: State, parent: Parent, qty: Decimal) -> tuple[Decimal, bool]:
+def _wanted(
+    state: State, parent: Parent, qty: Decimal, orders: list[Order]
+) -> tuple[Decimal, bool]:
     """Return the size that a protective order can have, and whether it closes a whole position.
 
     What the venue takes no quantity of is guarded whole where nobody else holds a part; else as
-    much of it as is on the lot.
+    much of it as is on the lot. An order of before the lot grew guards all of it, and stays.
     """
     instrument = state.instruments.get(parent.key)
     if not qty or instrument is None or instrument.takes(qty):
+        return qty, False
+    if any(_works(o) and not o.request.close_position and o.leaves_qty == qty for o in orders):
         return qty, False
     if is_whole(state, parent.key, qty):
         return qty, True
     part = instrument.round_qty(qty)
     return (part if part >= instrument.min_qty else ZERO), False
-
-
-def _covers(order: Order, qty: Decimal) -> Decimal:
-    """Return how much of a quantity an open order closes when it triggers."""
-    return qty if order.request.close_position else order.leaves_qty
 
 
 def plan(state: State, parent: Parent, now: int) -> list[Step]:
@@ -142,22 +134,30 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
         exits = [o for o in children if o.role is OrderRole.EXIT]
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
         if is_closing or was_just_refused(refused_of(exits), now):
-            return []
+            return _beyond(state, parent, qty, now)
         if (left := qty - _triggered(children, failure.passed)) > ZERO:
-            return [CloseNow(left, failure.reason)]
+            return [*_beyond(state, parent, qty, now), CloseNow(left, failure.reason)]
     steps: list[Step] = []
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
         if not (stuck and _was_refused_within(refused_of(orders), now, HALTED_RETRY_NS)):
-            steps += _plan_role(parent, role, _wanted(state, parent, qty), orders, now)
+            steps += _plan_role(parent, role, _wanted(state, parent, qty, orders), orders, now)
     return steps
+
+
+def _beyond(state: State, parent: Parent, qty: Decimal, now: int) -> list[Step]:
+    """Return the targets to take back that would close what others hold, besides their own."""
+    if is_whole(state, parent.key, qty):
+        return []
+    orders = [o for o in state.children(parent) if o.role is OrderRole.TAKE_PROFIT]
+    return [Withdraw(o) for o in orders if o.request.close_position and _is_removable(o, now)]
 
 
 def _triggered(children: list[Order], passed: OrderRole | None) -> Decimal:
     """Return what protective orders are closing: those that have triggered, and those that the
     price has passed, whether or not that has been heard.
     """
-    found = (o for o in children if o.role in _TYPES and o.is_open and o.status in _LIVE)
+    found = (o for o in children if o.role in _TYPES and o.is_open and o.status in WORKING)
     return sum((o.leaves_qty for o in found if o.is_closing or o.role is passed), ZERO)
 
 
@@ -169,7 +169,7 @@ def _failure(parent: Parent, children: list[Order]) -> Failure | None:
         if order.role in _TYPES:
             if order.status is OrderStatus.REJECTED and order.code == WOULD_TRIGGER_AT_ONCE:
                 return Failure(f"the price is past its {order.role.name.lower()}", order.role)
-            if order.status in _LIVE and order.role is OrderRole.STOP_LOSS:
+            if order.status in WORKING and order.role is OrderRole.STOP_LOSS:
                 return None
     return None
 
@@ -178,12 +178,12 @@ def _plan_role(
     parent: Parent, role: OrderRole, size: tuple[Decimal, bool], orders: list[Order], now: int
 ) -> list[Step]:
     (qty, whole), price = size, parent.protective_price(role)
-    working = [o for o in orders if o.is_open and not o.ending and o.cancel is RequestState.NONE]
+    working = [o for o in orders if _is_kept(o)]
     # An order that is not yet answered may not be there yet: it is taken back once it is.
-    removable = [o for o in working if o.status in _LIVE and now - o.cancel_rejected_ts >= RETRY_NS]
+    removable = [o for o in working if _is_removable(o, now)]
     if not qty or price is None:
         return [Withdraw(o) for o in removable]
-    exact = [o for o in working if o.status in _LIVE and _is_exact(o, qty, is_whole=whole)]
+    exact = [o for o in working if _works(o) and _is_exact(o, qty, is_whole=whole)]
     if exact:
         return [Withdraw(o) for o in removable if o is not exact[-1]]
     if any(o.status is OrderStatus.PENDING_NEW for o in orders if o.is_open):
@@ -193,6 +193,21 @@ def _plan_role(
     if _is_given_up(role, orders):  # of what is there, none may close what others hold
         return [Withdraw(o) for o in removable if o.leaves_qty > qty or o.request.close_position]
     return [] if _must_wait(role, orders, now) else [Place(role, qty, price, whole)]
+
+
+def _is_kept(order: Order) -> bool:
+    """Tell whether an order is open, and is not to end."""
+    return order.is_open and not order.ending and order.cancel is RequestState.NONE
+
+
+def _works(order: Order) -> bool:
+    """Tell whether an order is known to be there, and is not to end."""
+    return _is_kept(order) and order.status in WORKING
+
+
+def _is_removable(order: Order, now: int) -> bool:
+    """Tell whether an order can be taken back now."""
+    return _works(order) and now - order.cancel_rejected_ts >= RETRY_NS
 
 
 def _is_exact(order: Order, qty: Decimal, *, is_whole: bool) -> bool:
@@ -232,31 +247,23 @@ def _was_refused_within(refused: list[Order], now: int, span_ns: int) -> bool:
     return bool(refused) and now - refused[0].updated_ts < span_ns
 
 
-def is_covered(state: State, parent: Parent) -> bool:
-    """Tell whether everything the parent holds has a working stop at the venue."""
-    qty = cover(state, parent)
-    if not qty or parent.start.stop_loss is None:
-        return True
-    stops = [o for o in state.children(parent) if o.role is OrderRole.STOP_LOSS and o.is_open]
-    return sum((_covers(o, qty) for o in stops if o.status in _LIVE), ZERO) >= qty
-
-
 def is_settled(state: State, parent: Parent) -> bool:
-    """Tell whether the parent can be left alone: its stop as it must be, and no order too many.
+    """Tell whether the parent can be left alone: its orders as they must be, and none too many.
 
-    A target may be missing, or be of a part: the venue may have refused it for good.
+    A target may be missing, or be of a part, where it was refused again and again.
     """
     if is_stuck(state, parent.key):
         return True  # the venue has the last word on what is open there
     qty, children = cover(state, parent), state.children(parent)
     for role in _TYPES:
         orders = [o for o in children if o.role is role]
-        there = [_covers(o, qty) for o in orders if o.is_open]
-        size = _wanted(state, parent, qty)[0]
+        there = [closes(o, qty) for o in orders if o.is_open]
+        size = _wanted(state, parent, qty, orders)[0]
         wanted = [size] if size and parent.protective_price(role) is not None else []
-        if _is_given_up(role, orders) and sum(there, ZERO) <= sum(wanted, ZERO):
+        is_hopeless = role is OrderRole.TAKE_PROFIT and len(refused_of(orders)) >= REFUSALS_MAX
+        if is_hopeless and sum(there, ZERO) <= sum(wanted, ZERO):
             continue
-        if there != wanted and (there or role is OrderRole.STOP_LOSS):
+        if there != wanted:
             return False
     return True
 
@@ -341,7 +348,8 @@ def _watch(core: Core, parent: Parent) -> None:
             core.emit(ev.ProtectionRestored(ts=core.now, parent_id=parent.parent_id))
         return
     stops = (o for o in core.state.children(parent) if o.role is OrderRole.STOP_LOSS)
-    since = max((o.updated_ts for o in stops if o.status not in _NEVER_WORKED), default=0)
+    ended = (o for o in stops if not o.is_open and o.status not in _NEVER_WORKED)
+    since = max((o.updated_ts for o in ended), default=0)
     since = max(since, parent.opened_ts)
     if parent.is_alarmed or core.now - since < core.settings.protection_alarm_ns:
         return

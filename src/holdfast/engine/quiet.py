@@ -12,12 +12,14 @@ from ..model.values import NS_PER_DAY, Key, OrderStatus, Symbol, TradingSessionS
 from .breaker import BreakerState
 from .contracts import ending_due
 from .core import Core
+from .cover import is_covered
 from .exposure import Pool
 from .housekeeping import MARGIN_RATIO_MAX, unwanted
 from .market import MARK_LAG_NS
 from .order import Order, RequestState
+from .orphans import is_orphan
 from .parent import Parent
-from .protection import is_covered, is_settled, plan
+from .protection import is_settled, plan
 from .state import State
 
 Band = tuple[float, float]
@@ -45,7 +47,7 @@ def until(core: Core) -> int:
         return 0
     if core.asked_after or not all(_is_at_rest(order) for order in state.all_open_orders()):
         return 0
-    if unwanted(core):
+    if unwanted(core) or any(is_orphan(order) for order in state.all_open_orders()):
         return 0
     if any(each.state is not BreakerState.CLOSED for each in state.breakers.values()):
         return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ..model import events as ev
 from ..model.values import NS_PER_DAY, ZERO, StrategyId, TradingSessionStatus
 from . import portfolio
@@ -39,7 +41,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     for account in fact.accounts:
         state.accounts.setdefault(account, AccountState())
     state.differences = {  # of an account that is not traded any more nobody looks for them
-        what: found
+        what: replace(found, sightings=0)  # two looks shortly behind each other may be one answer's
         for what, found in state.differences.items()
         if what.partition(" ")[0] in fact.accounts
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ..model import events as ev
 from ..model.values import ZERO, OrderRole, ParentId, plain
 from .core import Core
 from .order import Order
@@ -17,18 +18,31 @@ from .parent import Parent
 from .state import State
 
 
-def tell_short(core: Core, ended: Order) -> None:
-    """Say that a turn ended short, once the last of its orders has ended."""
+def on_end(core: Core, ended: Order) -> None:
+    """Look at a turn of which an order has ended; not a stop, nor what closes for want of one."""
     parent = core.state.parents.get(ended.request.parent_id)
-    if parent is None or ended.role is not parent.start.order.role:
-        return  # a stop or a target, or what closes for want of one
+    if parent is not None and ended.role is _role(parent):
+        _tell_short(core, parent)
+
+
+def on_woken(core: Core, fact: ev.ParentWoken) -> None:
+    """Look at a turn whose entry was worked on for the last time, and sends no more parts."""
+    parent = core.state.parents.get(fact.parent_id)
+    if parent is not None:
+        _tell_short(core, parent)
+
+
+def _tell_short(core: Core, parent: Parent) -> None:
+    """Say once that a turn ended short, when the last of its orders has ended, and none is due."""
     wish = _of_one_wish(core.state, parent)
     entry = next((each for each in wish if _role(each) is OrderRole.ENTRY), None)
     exits = [each for each in wish if _role(each) is OrderRole.EXIT]
     if entry is None or not entry.turned_qty or any(_works(core.state, each) for each in wish):
         return
     missing = min(entry.turned_qty, sum((_left(core.state, each) for each in exits), ZERO))
-    if missing > ZERO:
+    place = ("turn_short", parent.start.account, parent.start.intent_id)
+    if missing > ZERO and place not in core.told:
+        core.told[place] = core.now
         core.alarm(
             "turn_short",
             f"{parent.start.symbol}: {plain(missing)} of an entry of {plain(entry.start.qty)} "
@@ -62,8 +76,10 @@ def _role(parent: Parent) -> OrderRole:
 
 
 def _works(state: State, parent: Parent) -> bool:
-    """Tell whether an order of the parent's own kind is still open."""
-    return any(order.is_open and order.role is _role(parent) for order in state.children(parent))
+    """Tell whether an order of the parent's own kind is still open, or to come."""
+    return parent.wake_ts is not None or any(
+        order.is_open and order.role is _role(parent) for order in state.children(parent)
+    )
 
 
 def _left(state: State, parent: Parent) -> Decimal:

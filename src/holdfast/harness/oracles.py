@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from ..engine.cover import cover
 from ..engine.order import RequestState
-from ..engine.protection import cover
 from ..model.ids import parse_cl_ord_id
 from ..model.values import MAIN, ZERO, ClOrdId, OrderRole, OrderStatus, Symbol
 from .ledger import Ledger

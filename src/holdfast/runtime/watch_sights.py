@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
+from ..engine.cover import cover
 from ..engine.order import RequestState
-from ..engine.protection import cover
 from ..engine.state import State
 from ..model.messages import ExecutionReport
 from ..model.values import ZERO, AccountId, ClOrdId, OrderRole, OrderStatus, Symbol, plain

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..engine.cover import cover
 from ..engine.forgetting import trade_name
-from ..engine.protection import cover
 from ..engine.state import State
 from ..exchange import OrderUpdate, Output, VenueOrder
 from ..exchange_server.close_orders import is_close_order

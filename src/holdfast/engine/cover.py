@@ -1,0 +1,36 @@
+"""How much of a holding a stop must close, and how much those that work would."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ..model.values import ZERO, OrderRole, OrderStatus
+
+if TYPE_CHECKING:
+    from .order import Order
+    from .parent import Parent
+    from .state import State
+
+WORKING = frozenset({OrderStatus.NEW, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED})
+"""The statuses in which a protective order is at the venue."""
+
+
+def cover(state: State, parent: Parent) -> Decimal:
+    """Return the quantity that a parent's stop must cover: what it holds of the position."""
+    held = state.position(parent.key).qty * parent.side.sign
+    return min(parent.open_qty, max(held, ZERO))
+
+
+def closes(order: Order, qty: Decimal) -> Decimal:
+    """Return how much of a quantity an open order closes when it triggers."""
+    return qty if order.request.close_position else order.leaves_qty
+
+
+def is_covered(state: State, parent: Parent) -> bool:
+    """Tell whether everything the parent holds has a working stop at the venue."""
+    qty = cover(state, parent)
+    if not qty or parent.start.stop_loss is None:
+        return True
+    stops = [o for o in state.children(parent) if o.role is OrderRole.STOP_LOSS and o.is_open]
+    return sum((closes(o, qty) for o in stops if o.status in WORKING), ZERO) >= qty
