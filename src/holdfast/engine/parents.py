@@ -86,18 +86,21 @@ def _begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> Pare
     return parent_id
 
 
-def unfit(algo: str, order: NewOrder, instrument: Instrument, price: Decimal) -> str:
-    """Say why an algorithm, as a wish names it, can't work an order; "" where it can.
+def unfit(plan: Plan, instrument: Instrument, price: Decimal) -> str:
+    """Say why the algorithm of a plan, as a wish names it, can't work it; "" where it can.
 
     Args:
-        order: its quantity is the whole one.
         price: what a unit is worth.
     """
+    order, most = plan.pattern, instrument.max_market_qty
     try:
-        found, terms = find(algo)
+        found, terms = find(plan.algo)
         found.check(terms, order, instrument, price)
     except ValueError as error:
-        return f"{algo}: {error}"
+        return f"{plan.algo}: {error}"
+    if terms and plan.legs and order.qty > most:
+        whole = f"its stop or target may be of all of it, {plain(order.qty)}"
+        return f"{plan.algo}: {whole}; the most at the market is {plain(most)}"
     return ""
 
 

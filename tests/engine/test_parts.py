@@ -1,0 +1,71 @@
+"""Quantities in parts at a venue that is slow and rough: what is promised of them holds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.model import events as ev
+from holdfast.model import messages as msg
+from holdfast.model.errors import InputError
+from holdfast.model.values import OrderRole, OrderType
+from tests.engine.rig import LIMIT, Rig, contract
+from tests.engine.test_algos import TWAP, entries, fill_all, go, shorts, sizes
+
+
+@pytest.fixture
+def rig():
+    return Rig(limits={"duplicate_window_s": 0})
+
+
+def list_anew(rig, **changes):
+    rig.hear(msg.InstrumentListed(instrument=contract(**changes), leverage=10))
+
+
+# What the law has found
+
+
+@pytest.mark.parametrize("algo", [TWAP, "iceberg:show=1"])
+@pytest.mark.parametrize("exits", [{"stop_loss": Decimal(90)}, {"take_profit": Decimal(110)}])
+def test_a_whole_that_no_stop_or_target_can_cover_is_refused_at_once(algo, exits):
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    list_anew(rig, max_market_qty=Decimal(3))
+    terms = {"algo": algo, "order_type": LIMIT, "price": Decimal(100)}
+    rig.signal(quantity=Decimal(6), **terms, **exits)
+    [denied] = rig.told(ev.SignalDenied)
+    text = "its stop or target may be of all of it, 6; the most at the market is 3"
+    assert denied.reason == f"{algo}: {text}"
+    with pytest.raises(InputError, match=text):
+        rig.place(qty="6", **terms, **exits)
+
+    rig.signal(quantity=Decimal(6), **terms)
+    assert len(sizes(rig)) == 1
+
+
+def test_no_part_goes_out_that_makes_more_than_its_stop_can_cover(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90))
+    fill_all(rig)
+    list_anew(rig, max_market_qty=Decimal("2.5"))
+    go(rig, 15)
+    assert rig.qty() == 2
+    go(rig, 50)
+
+    assert rig.qty() == 2
+    denied = {fact.reason for fact in rig.ever(ev.OrderDenied)}
+    assert "quantity, with its other parts, 3 must be at most 2.5" in denied
+    assert max(stop.qty for stop in rig.working(OrderRole.STOP_LOSS)) == 2
+    assert len(shorts(rig)) == 1
+
+
+def test_no_part_is_made_larger_than_its_stop_can_cover_beside_the_others(rig):
+    list_anew(rig, max_market_qty=Decimal(3))
+    terms = {"order_type": OrderType.LIMIT, "price": Decimal(99), "stop_loss": Decimal(90)}
+    rig.signal(quantity=Decimal(3), algo="twap:over=30s,slices=3", **terms)
+    go(rig, 15, fills=False)
+    first, _ = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.ModifyRequest(cl_ord_id=first.cl_ord_id, qty=Decimal("2.5")))
+
+    [refused] = rig.told(ev.ReplaceRejected)
+    assert "quantity, with its other parts, 3.5 must be at most 3" in refused.reason
