@@ -69,3 +69,21 @@ def test_no_part_is_made_larger_than_its_stop_can_cover_beside_the_others(rig):
 
     [refused] = rig.told(ev.ReplaceRejected)
     assert "quantity, with its other parts, 3.5 must be at most 3" in refused.reason
+
+
+@pytest.mark.parametrize("is_paused", [True, False])
+def test_a_pause_whose_cancel_was_there_before_its_part_ends_nothing(rig, is_paused):
+    rig.signal(quantity=Decimal(2), algo="iceberg:show=1", order_type=LIMIT, price=Decimal(100))
+    [first] = entries(rig)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.refuse(first.cl_ord_id, msg.Request.CANCEL)
+    rig.hear(msg.ResumeSession()) if not is_paused else None
+    rig.accept(first.cl_ord_id)
+    assert rig.canceled() == [first.cl_ord_id] * is_paused
+    if is_paused:
+        rig.cancel(first.cl_ord_id)
+        rig.hear(msg.ResumeSession())
+    go(rig, 10)
+
+    assert rig.qty() == 2
+    assert shorts(rig) == []
