@@ -9,7 +9,7 @@ import pytest
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError
-from holdfast.model.values import OrderRole, OrderType
+from holdfast.model.values import OrderRole, OrderStatus, OrderType
 from tests.engine.rig import LIMIT, Rig, contract
 from tests.engine.test_algos import TWAP, entries, fill_all, go, shorts, sizes
 
@@ -87,3 +87,28 @@ def test_a_pause_whose_cancel_was_there_before_its_part_ends_nothing(rig, is_pau
 
     assert rig.qty() == 2
     assert shorts(rig) == []
+
+
+def refuse_all_but_entries(rig):
+    for order in rig.state.all_open_orders():
+        if order.role is not OrderRole.ENTRY and order.status is OrderStatus.PENDING_NEW:
+            rig.reject(order.cl_ord_id, code=-4000)
+
+
+def test_no_slice_goes_out_while_what_it_opened_is_to_be_closed_for_want_of_a_stop(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90))
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.trade(first.cl_ord_id, 1)
+    for _ in range(25):
+        refuse_all_but_entries(rig)
+        go(rig, 1, fills=False)
+    assert "protection_closed" in rig.alarms()
+    assert sizes(rig) == [1]
+
+    for _ in range(15):
+        for order in rig.working(OrderRole.EXIT):  # which is taken at last
+            rig.trade(order.cl_ord_id, order.qty)
+        go(rig, 1, fills=False)
+    assert rig.qty() == 0
+    assert sizes(rig) == [1]

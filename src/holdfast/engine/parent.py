@@ -9,6 +9,9 @@ import msgspec
 from ..model.events import ParentStarted
 from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, StrategyId
 
+REFUSALS_MAX = 3
+"""Refusals in a row after which a position is closed for want of a stop, or a target left out."""
+
 
 class Parent(msgspec.Struct):
     """One parent, folded from the journal.
@@ -66,6 +69,11 @@ class Parent(msgspec.Struct):
     def legs(self) -> int:
         """Return how many protective orders it is to have."""
         return (self.start.stop_loss is not None) + (self.start.take_profit is not None)
+
+    @property
+    def wants_a_stop(self) -> bool:
+        """Tell whether what it holds is to be closed, since the venue takes no stop of it."""
+        return bool(self.open_qty) and self.stop_failures >= REFUSALS_MAX
 
     def protective_price(self, role: OrderRole) -> Decimal | None:
         """Return the trigger that the role's order must have; None where none was asked for."""

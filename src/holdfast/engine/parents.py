@@ -231,8 +231,11 @@ def _send_part(core: Core, parent: Parent, qty: Decimal) -> None:
 
 def _is_being_closed(core: Core, parent: Parent) -> bool:
     """Tell whether an exit trades that may close what the parent has opened: a stop or target of
-    its own that has triggered, or one at the market of its strategy's or the operator's.
+    its own that has triggered, or one at the market of its strategy's or the operator's; or is to,
+    for want of a stop.
     """
+    if parent.wants_a_stop:
+        return True
     for order in core.state.open_orders_of(parent.key):
         request = order.request
         if request.side is parent.side:
