@@ -26,6 +26,20 @@ def list_anew(rig, **changes):
 # What the law has found
 
 
+def test_the_end_of_one_is_told_once_though_a_slice_of_it_fills_in_a_later_life(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, order_type=LIMIT, price=Decimal(99))
+    first = entries(rig)[0].cl_ord_id
+    rig.accept(first)
+    rig.hear(msg.VenueLink(is_up=False, reason="gone"))
+    go(rig, 70, fills=False)
+    assert len(shorts(rig)) == 1
+    rig.restart()
+    rig.snapshot()
+    rig.trade(first, 1, price="99")
+
+    assert len(shorts(rig)) == 1
+
+
 @pytest.mark.parametrize("algo", [TWAP, "iceberg:show=1"])
 @pytest.mark.parametrize("exits", [{"stop_loss": Decimal(90)}, {"take_profit": Decimal(110)}])
 def test_a_whole_that_no_stop_or_target_can_cover_is_refused_at_once(algo, exits):

@@ -22,7 +22,8 @@ class Parent(msgspec.Struct):
     by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
     them filled at the venue: what was closed there before that may be told later. `taken_qty` is
     what others than its strategy have closed of the rest. `is_called_off` says that what ends
-    trading has ended its work, or kept it from beginning.
+    trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
+    it short, and told so.
     """
 
     start: ParentStarted
@@ -36,6 +37,7 @@ class Parent(msgspec.Struct):
     attempts: int = 0
     wake_ts: int | None = None
     is_called_off: bool = False
+    is_over: bool = False
     stop_failures: int = 0
     is_alarmed: bool = False  # a missing stop has been reported and not restored
 

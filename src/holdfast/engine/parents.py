@@ -163,7 +163,7 @@ _NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVE
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
     """Ask a parent's algorithm what to do now, and do it."""
     parent = core.state.parents.get(parent_id)
-    if parent is None:
+    if parent is None or parent.is_over:
         return
     algo, terms = find(parent.start.algo)
     actions = algo.react(Moment(parent, core.state.children(parent), cause, core.now), terms)
@@ -204,8 +204,7 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            if parent.wake_ts is not None:  # nothing is to be done then any more
-                core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id))
+            core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
             _tell_short(core, parent, action.reason)
 
 
@@ -258,12 +257,8 @@ def _misplaced(core: Core, parent: Parent) -> str | None:
 
 
 def _tell_short(core: Core, parent: Parent, reason: str) -> None:
-    """Tell once that a parent ended short; what comes late of its parts changes nothing."""
+    """Tell that a parent ended short; what comes late of its parts changes nothing."""
     start, name = parent.start, parent.start.algo.partition(":")[0]
-    place = ("algo_short", start.account, start.parent_id)
-    if place in core.told:
-        return
-    core.told[place] = core.now
     filled = f"{plain(parent.filled_qty)} of {plain(start.qty)} filled"
     text = f"{start.symbol}: {name} {start.parent_id} of {start.strategy_id} ended"
     text = f"{text} with {filled}: {reason}"
