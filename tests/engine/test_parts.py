@@ -26,6 +26,21 @@ def list_anew(rig, **changes):
 # What the law has found
 
 
+def test_a_slice_that_was_made_as_large_as_all_and_filled_as_it_was_leaves_the_rest_to_the_next(
+    rig,
+):
+    rig.signal(quantity=Decimal(6), algo=TWAP, order_type=LIMIT, price=Decimal(99))
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.ModifyRequest(cl_ord_id=first.cl_ord_id, qty=Decimal(6)))
+    go(rig, 11, fills=False)
+    assert sizes(rig) == [1]  # all may be on its way
+    rig.refuse(first.cl_ord_id, msg.Request.REPLACE)
+    go(rig, 60)
+
+    assert rig.qty() == 6
+
+
 def test_the_end_of_one_is_told_once_though_a_slice_of_it_fills_in_a_later_life(rig):
     rig.signal(quantity=Decimal(6), algo=TWAP, order_type=LIMIT, price=Decimal(99))
     first = entries(rig)[0].cl_ord_id

@@ -78,7 +78,7 @@ def react(moment: Moment, terms: Terms) -> list[Action]:
     if moment.cause is Cause.CHILD_CLOSED and not _was_the_last(moment, read(terms)):
         return []
     if moment.left <= 0:
-        return []
+        return _wait_for_more(moment, read(terms))
     if moment.cause is not STARTED and moment.is_closed_in_part:
         return ended_by_close(moment)
     if refusal := moment.refusal:
@@ -91,6 +91,16 @@ def _was_the_last(moment: Moment, schedule: Schedule) -> bool:
     over_ns = schedule.slices * schedule.interval_ns
     is_over = moment.parent.wake_ts is None and moment.now - moment.parent.start.ts >= over_ns
     return is_over and not any(each.is_open for each in moment.entries)
+
+
+def _wait_for_more(moment: Moment, schedule: Schedule) -> list[Action]:
+    """Look again at the next time where a slice that was made larger may not fill in the end."""
+    start = moment.parent.start
+    number = (moment.now - start.ts) // schedule.interval_ns
+    may_not_fill = any(each.is_open for each in moment.entries)
+    if moment.cause is not Cause.WOKEN or number >= schedule.slices or not may_not_fill:
+        return []
+    return [WakeIn(start.ts + (number + 1) * schedule.interval_ns - moment.now)]
 
 
 def _slice(moment: Moment, schedule: Schedule) -> list[Action]:
