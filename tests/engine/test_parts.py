@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine.sizing import market_parts
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError
@@ -53,6 +54,27 @@ def test_the_end_of_one_is_told_once_though_a_slice_of_it_fills_in_a_later_life(
     rig.trade(first, 1, price="99")
 
     assert len(shorts(rig)) == 1
+
+
+@pytest.mark.parametrize(
+    ("qty", "parts"),
+    [
+        ("2.1", ["1", "0.8", "0.3"]),
+        ("2.3", ["1", "1", "0.3"]),
+        ("2", ["1", "1"]),
+        ("0.2", ["0.2"]),
+    ],
+)
+def test_no_close_in_parts_leaves_a_rest_that_is_too_small_to_be_an_order(qty, parts):
+    least = contract(max_market_qty=Decimal(1), min_qty=Decimal("0.3"), lot=Decimal("0.1"))
+
+    assert market_parts(Decimal(qty), least) == [Decimal(each) for each in parts]
+
+
+def test_a_rest_that_no_other_part_can_make_larger_stays_as_it_is():
+    least = contract(max_market_qty=Decimal(1), min_qty=Decimal("0.8"), lot=Decimal("0.1"))
+
+    assert market_parts(Decimal("1.1"), least) == [1, Decimal("0.1")]
 
 
 @pytest.mark.parametrize("algo", [TWAP, "iceberg:show=1"])
