@@ -10,6 +10,7 @@ from holdfast.engine.sizing import market_parts
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError
+from holdfast.model.messages import ExecType
 from holdfast.model.values import OrderRole, OrderStatus, OrderType
 from tests.engine.rig import LIMIT, Rig, contract
 from tests.engine.test_algos import TWAP, entries, fill_all, go, shorts, sizes
@@ -54,6 +55,18 @@ def test_the_end_of_one_is_told_once_though_a_slice_of_it_fills_in_a_later_life(
     rig.trade(first, 1, price="99")
 
     assert len(shorts(rig)) == 1
+
+
+def test_a_fill_that_outruns_the_word_of_its_amendment_is_nobody_elses_amendment(rig):
+    entry = rig.place(qty="1", order_type=LIMIT, price="99")
+    rig.accept(entry)
+    rig.hear(msg.ModifyRequest(cl_ord_id=entry, qty=Decimal(2), price=Decimal(100)))
+    rig.trade(entry, 2, status=OrderStatus.FILLED)
+    assert rig.order(entry).price == 100
+    rig.report(entry, ExecType.REPLACED, OrderStatus.NEW, qty=Decimal(2), cum_qty=Decimal(0))
+
+    assert (rig.order(entry).status, rig.order(entry).qty) == (OrderStatus.FILLED, 2)
+    assert rig.alarms() == []
 
 
 @pytest.mark.parametrize(

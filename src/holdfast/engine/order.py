@@ -325,6 +325,8 @@ class Order(msgspec.Struct):
                 f"{self.cl_ord_id}: trade {fill.trade_id} of {fill.qty} makes {done}, "
                 f"more than the order's {limit}"
             )
+        if done > self.qty:  # so the amendment was carried out, whenever its answer is heard
+            self.qty, self.price = self.replace_qty, self.replace_price
         self.cum_qty = done
         self.cum_quote += fill.qty * fill.price
         self.fees += fill.fee
