@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holdfast.engine.sizing import market_parts
 from holdfast.model import events as ev
@@ -12,6 +14,7 @@ from holdfast.model import messages as msg
 from holdfast.model.errors import InputError
 from holdfast.model.messages import ExecType
 from holdfast.model.values import OrderRole, OrderStatus, OrderType
+from tests.engine.parts_world import World
 from tests.engine.rig import LIMIT, Rig, contract
 from tests.engine.test_algos import TWAP, entries, fill_all, go, shorts, sizes
 
@@ -23,6 +26,42 @@ def rig():
 
 def list_anew(rig, **changes):
     rig.hear(msg.InstrumentListed(instrument=contract(**changes), leverage=10))
+
+
+OFTEN = ("time",) * 8 + ("wish",) * 4 + ("taker", "taker", "market", "audit")
+SELDOM = (
+    *("place", "place_exit", "close", "close_by_hand", "adjust"),
+    *("cancel", "modify", "take_back", "amend"),
+    *("pause", "kill", "fail_strategy", "stop", "crash"),
+    *("link", "list_anew", "refuse", "set_clock"),
+)
+
+
+@given(
+    lots=st.randoms(use_true_random=False),
+    eager=st.sampled_from((0.3, 0.6, 0.8, 0.95)),
+    rough=st.sampled_from((0, 0.3, 1)),
+    dropped=st.sampled_from((0, 0.1, 0.5)),
+    seldom=st.lists(st.sampled_from(SELDOM), min_size=1, max_size=6, unique=True),
+    use_market_orders=st.booleans(),
+)
+@settings(max_examples=150)
+def test_no_part_is_too_many_and_each_whole_ends_and_says_how(
+    *, lots, eager, rough, dropped, seldom, use_market_orders
+):
+    world = World(
+        lots,
+        eager=eager,
+        rough=rough,
+        dropped=dropped,
+        deeds=OFTEN + tuple(seldom),
+        use_market_orders=use_market_orders,
+    )
+    for _ in range(lots.randint(5, 60)):
+        world.step()
+    world.come_to_rest()
+
+    world.promises.look_at_rest()
 
 
 # What the law has found
