@@ -215,3 +215,35 @@ def test_no_slice_goes_out_while_what_it_opened_is_to_be_closed_for_want_of_a_st
         go(rig, 1, fills=False)
     assert rig.qty() == 0
     assert sizes(rig) == [1]
+
+
+def test_a_slice_is_no_larger_than_the_contract_takes_and_the_rest_falls_to_later_ones(rig):
+    list_anew(rig, max_market_qty=Decimal("1.1"))
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(0), take_profit=Decimal(0))
+    rig.reject(entries(rig)[0].cl_ord_id, code=-1008, reason="not now")
+    go(rig, 70)
+
+    assert sizes(rig) == [1, *[Decimal("1.1")] * 5]
+    assert rig.qty() == Decimal("5.5")
+    assert len(shorts(rig)) == 1
+
+
+@pytest.mark.parametrize(
+    ("algo", "terms", "text"),
+    [
+        (TWAP, {}, "a slice is 1; the most at the market is 0.9"),
+        (TWAP, {"order_type": LIMIT, "price": Decimal(100)}, "a slice is 1; the most is 0.95"),
+        (
+            "iceberg:show=1",
+            {"order_type": LIMIT, "price": Decimal(100)},
+            "what is shown is 1; the most is 0.95",
+        ),
+    ],
+)
+def test_parts_larger_than_the_contract_takes_are_refused_at_once(algo, terms, text):
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    list_anew(rig, max_market_qty=Decimal("0.9"), max_qty=Decimal("0.95"))
+    rig.signal(quantity=Decimal(6), algo=algo, **terms)
+
+    [denied] = rig.told(ev.SignalDenied)
+    assert denied.reason == f"{algo}: {text}"

@@ -266,11 +266,15 @@ def _tell_short(core: Core, parent: Parent, reason: str) -> None:
 
 
 def _on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
-    """Round a part of a parent down to the lot; the whole is as it was asked for."""
+    """Round a part of a parent down to the lot, and to what the contract takes in one order; the
+    whole is as it was asked for.
+    """
     instrument = core.state.instruments.get(parent.key)
     if instrument is None or qty == parent.start.qty:
         return qty
-    qty = instrument.round_qty(qty)
+    is_market = parent.start.order.price is None or parent.legs
+    most = instrument.max_market_qty if is_market else instrument.max_qty
+    qty = instrument.round_qty(min(qty, most))
     return qty if qty >= instrument.min_qty else ZERO
 
 

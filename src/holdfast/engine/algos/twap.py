@@ -2,8 +2,8 @@
 
 The first goes at once, each other one when its part of the time has passed. A slice is what is
 left over the slices that are left: what one did not fill, or a rule denied, falls to the later
-ones. None is larger than twice the first, so that what was missed for long is not bought at once;
-what is left then when the time is over is told, and not sent.
+ones. None is larger than twice the first, so that what was missed for long is not bought at once,
+nor than the contract takes; what is left then when the time is over is told, and not sent.
 
 It ends early once something has closed a part of what it opened (a stop, a target, a signal, a
 hand), or a slice was taken back or refused.
@@ -26,6 +26,7 @@ from .base import (
     SendChild,
     Terms,
     WakeIn,
+    check_largest,
     check_names,
     check_part,
     ended_by_close,
@@ -55,6 +56,7 @@ def check(terms: Terms, order: NewOrder, instrument: Instrument, price: Decimal)
     if order.order_type not in {MARKET, LIMIT}:
         raise ValueError(f"its order is MARKET or LIMIT, was {order.order_type.value}")
     check_part(order.qty / schedule.slices, "a slice", instrument, price)
+    check_largest(order.qty / schedule.slices, "a slice", order, instrument)
 
 
 def read(terms: Terms) -> Schedule:
