@@ -16,8 +16,11 @@ from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     NS_PER_S,
     ZERO,
+    ClOrdId,
+    NewOrder,
     OrderStatus,
     OrderType,
+    Side,
     TimeInForce,
     TradeId,
 )
@@ -369,6 +372,25 @@ class PartsVenue:
         self._report(resting, ExecType.TRIGGERED)
         if self.lots.random() < 0.7:
             self._trade_at_market(resting)
+
+    def take_back_all(self):
+        """Take back what rests, as for a session that is not heard of; return what it was."""
+        resting = [each for each in self.open_orders() if each.price is not None]
+        for each in resting:
+            self._end(each, ExecType.CANCELED, OrderStatus.CANCELED)
+        return [each.name for each in resting]
+
+    def trade_for_others(self, qty):
+        """Trade an order of somebody else's."""
+        number = next(self._numbers)
+        order = NewOrder(
+            cl_ord_id=ClOrdId(f"manual-{number}"),
+            symbol=BTC,
+            side=Side.BUY if qty > ZERO else Side.SELL,
+            qty=abs(qty),
+        )
+        if qty:
+            self._trade(Resting(order, number), abs(qty), self.price)
 
     def finish_triggered(self):
         """Let stops trade that have triggered."""

@@ -31,11 +31,14 @@ from tests.engine.parts_promises import Promises
 from tests.engine.parts_venue import STEP, PartsVenue
 from tests.engine.rig import BTC, KEY, Rig
 
-STRATEGIES = (StrategyId("a"), StrategyId("b"))
+STRATEGIES: tuple[StrategyId, ...] = (StrategyId("a"), StrategyId("b"))
 CLOCK_OFF_MS = 300
 SPANS_S = (0.05, 0.3, 0.3, 1, 1, 1, 1, 2.5, 2.5, 7, 7, 21)
 CALM_S = 110
 """Longer than any wish here is worked for, and than a part is denied before it ends."""
+
+ENDED = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
+"""Behind these a start begins a session of its own."""
 
 PEOPLES_FAULTS = (InputError, SessionStateError, UnknownOrderError)
 
@@ -55,12 +58,17 @@ class World:
         self.lots = lots
         self.eager = eager
         self.deeds = deeds
-        limits = {"duplicate_window_s": 0, "max_daily_loss_pct": Decimal(1)}
+        limits = {
+            "duplicate_window_s": 0,
+            "max_daily_loss_pct": Decimal(1),
+            "position_size_pct": lots.choice((Decimal("0.1"), Decimal("0.1"), Decimal("0.03"))),
+            "max_messages": lots.choice((100, 100, 45)),  # of which 30 are kept for exits
+        }
         self.rig = Rig(start=False, limits=limits, symbols=(BTC,), **settings)
         self.venue = PartsVenue(lots, rough=rough, dropped=dropped)
         if lots.random() < 0.3:
             self.venue.list_anew(is_new=True)
-        self.session = "x"
+        self.session, self.strategies = "", STRATEGIES
         self.timers = []
         self.promises = Promises(self.rig, self.venue)
         self._start(is_resumed=False)
@@ -267,6 +275,24 @@ class World:
     def stop(self):
         self.hear(msg.StopSession(reason="home", flatten=self.lots.random() < 0.3))
 
+    def fail(self):
+        self.hear(msg.FailSession(reason="odd"))
+
+    def failures(self):
+        """So many failures of the venue that nothing is opened for a minute."""
+        for _ in range(5):
+            self.hear(msg.VenueFailure(failure="venue", reason="out of order"))
+
+    def dead_man(self):
+        """The venue takes back what rests of a session that it does not hear of."""
+        for name in self.venue.take_back_all():
+            self.promises.back.add(name)
+
+    def stranger(self):
+        """Somebody else trades on the account."""
+        self.venue.trade_for_others(self.lots.randint(-8, 8) * STEP)
+        self.promises.has_strangers = True
+
     def link(self):
         self.hear(msg.VenueLink(is_up=False, reason="gone"))
 
@@ -281,8 +307,10 @@ class World:
             self.hear(msg.StrategyAttached(strategy_id=strategy_id, description="again"))
         if self.rig.session() is TradingSessionStatus.PAUSED:
             self.hear(msg.ResumeSession())
+        if self.rig.session() is TradingSessionStatus.ERROR:
+            self.hear(msg.ResetSession(reason="looked at"))
         if self.rig.session() is TradingSessionStatus.STOPPED:
-            self.session += "x"
+            self.venue.pass_time(NS_PER_S)
             self._start(is_resumed=False)
 
     def list_anew(self):
@@ -307,21 +335,35 @@ class World:
         """The process ends, and another one takes its journal over."""
         self.venue.cut_off()
         self.timers.clear()
-        away_ns = int(self.lots.choice((0, 0.5, 3, 12, 40)) * NS_PER_S)
+        away_ns = int(self.lots.choice((1, 1, 3, 12, 40)) * NS_PER_S)
         self.venue.pass_time(away_ns)
         self.rig.refold()
-        self.promises.crashed()
-        self._start(is_resumed=True)
+        self._start(is_resumed=self.rig.session() not in ENDED)
+
+    def tear(self):
+        """A power cut takes what the last message led to, or its commands alone."""
+        word = self.venue.due.pop() if self.venue.due else msg.Tick()
+        self.rig.now = self.venue.ours()
+        self.rig.hear(self._listing() if isinstance(word, msg.InstrumentListed) else word)
+        before = len(self.rig.facts) - len(self.rig.news)
+        if self.lots.random() < 0.5:
+            self.rig.news = []
+        self.rig.facts[before:] = self.rig.news
+        self.promises.torn()
+        self.crash()
 
     def _start(self, *, is_resumed):
         self.rig.epoch += 1
+        self.session += "" if is_resumed else "x"
+        if self.lots.random() < 0.1:
+            self.strategies = STRATEGIES[: self.lots.randint(0, 2)]
         self.hear(
             msg.StartSession(
                 session_id=SessionId(self.session),
                 portfolio_id="p",
                 epoch=self.rig.epoch,
                 symbols=(BTC,),
-                strategies=STRATEGIES,
+                strategies=self.strategies,
                 is_resumed=is_resumed,
             )
         )

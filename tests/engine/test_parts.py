@@ -28,12 +28,12 @@ def list_anew(rig, **changes):
     rig.hear(msg.InstrumentListed(instrument=contract(**changes), leverage=10))
 
 
-OFTEN = ("time",) * 8 + ("wish",) * 4 + ("taker", "taker", "market", "audit")
+OFTEN = ("time",) * 6 + ("wish",) * 3 + ("taker", "taker", "market", "audit")
 SELDOM = (
     *("place", "place_exit", "close", "close_by_hand", "adjust"),
     *("cancel", "modify", "take_back", "amend"),
-    *("pause", "kill", "fail_strategy", "stop", "crash"),
-    *("link", "list_anew", "refuse", "set_clock"),
+    *("pause", "kill", "fail_strategy", "stop", "fail", "crash", "tear"),
+    *("link", "failures", "list_anew", "refuse", "set_clock", "dead_man", "stranger"),
 )
 
 
@@ -42,7 +42,7 @@ SELDOM = (
     eager=st.sampled_from((0.3, 0.6, 0.8, 0.95)),
     rough=st.sampled_from((0, 0.3, 1)),
     dropped=st.sampled_from((0, 0.1, 0.5)),
-    seldom=st.lists(st.sampled_from(SELDOM), min_size=1, max_size=6, unique=True),
+    seldom=st.lists(st.sampled_from(SELDOM), min_size=1, max_size=8, unique=True),
     use_market_orders=st.booleans(),
 )
 @settings(max_examples=150)
@@ -57,7 +57,7 @@ def test_no_part_is_too_many_and_each_whole_ends_and_says_how(
         deeds=OFTEN + tuple(seldom),
         use_market_orders=use_market_orders,
     )
-    for _ in range(lots.randint(5, 60)):
+    for _ in range(lots.randint(10, 60)):
         world.step()
     world.come_to_rest()
 

@@ -204,8 +204,8 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
             _tell_short(core, parent, action.reason)
+            core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
 
 
 def _send(core: Core, parent: Parent, action: SendChild) -> None:
