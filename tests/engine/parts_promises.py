@@ -229,6 +229,17 @@ class Promises:
             assert parent.open_qty or any(o.is_open for o in state.children(parent)), parent
         for parent in self._worked():
             self._look_at_end(parent)
+            self._look_at_guard(parent)
+
+    def _look_at_guard(self, parent):
+        """What a whole holds has one stop, where it asked for one."""
+        stops = [
+            o.left
+            for o in self.venue.open_orders()
+            if o.order.role is OrderRole.STOP_LOSS and o.order.parent_id == parent.parent_id
+        ]
+        is_guarded = parent.start.stop_loss is not None and parent.open_qty
+        assert stops == [parent.open_qty] * bool(is_guarded) or self.has_strangers
 
     def _look_at_end(self, parent):
         filled = sum(
