@@ -34,8 +34,10 @@ from tests.engine.rig import BTC, KEY, Rig
 STRATEGIES: tuple[StrategyId, ...] = (StrategyId("a"), StrategyId("b"))
 CLOCK_OFF_MS = 300
 SPANS_S = (0.05, 0.3, 0.3, 1, 1, 1, 1, 2.5, 2.5, 7, 7, 21)
-CALM_S = 110
-"""Longer than any wish here is worked for, and than a part is denied before it ends."""
+CALM_S, CALM_S_MAX = 45, 300
+"""So long at least, and at most while something is to be sent yet: a breaker may be open for a
+minute, and then a part be denied for another one.
+"""
 
 ENDED = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
 """Behind these a start begins a session of its own."""
@@ -183,8 +185,13 @@ class World:
         side = Side.SELL if held > 0 else Side.BUY
         most = min(abs(held) + STEP, known.max_market_qty)
         qty = known.round_qty(self._qty(int(most / STEP)))
+        terms = {"symbol": BTC, "side": side, "qty": qty, "reduce_only": True}
+        if self.lots.random() < 0.4:
+            off = self.lots.choice((-5, 0, 5, 20)) * STEP
+            price = known.round_price(self.venue.price - off * side.sign)
+            terms.update(order_type=OrderType.LIMIT, price=price)
         if qty >= known.min_qty:
-            self.hear(msg.PlaceRequest(symbol=BTC, side=side, qty=qty, reduce_only=True))
+            self.hear(msg.PlaceRequest(**terms))
 
     def close(self):
         qty = self.lots.choice((None, self._qty(10)))
@@ -238,6 +245,11 @@ class World:
     def cancel(self):
         if order := self._an_entry():
             self.hear(msg.CancelRequest(cl_ord_id=order.cl_ord_id))
+
+    def cancel_an_exit(self):
+        exits = [o for o in self.rig.state.all_open_orders() if o.role is not OrderRole.ENTRY]
+        if exits:
+            self.hear(msg.CancelRequest(cl_ord_id=self.lots.choice(exits).cl_ord_id))
 
     def modify(self):
         if order := self._an_entry():
@@ -375,7 +387,9 @@ class World:
     def come_to_rest(self):
         """Let all go well for so long that nothing is left to be done."""
         self._calm_down()
-        for second in range(CALM_S):
+        for second in range(CALM_S_MAX):
+            if second > CALM_S and not self._is_working():
+                break
             self._unblock()
             self.venue.pass_time(NS_PER_S)
             self._show_price()
@@ -388,6 +402,9 @@ class World:
                     self.venue.take_resting(wholly=True)
                 self.venue.finish_triggered()
             self.settle()
+
+    def _is_working(self):
+        return any(each.wake_ts is not None for each in self.rig.state.parents.values())
 
     def _calm_down(self):
         venue = self.venue
