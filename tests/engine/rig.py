@@ -102,9 +102,13 @@ class Rig:
 
     def restart(self, *, is_resumed=True):
         """A new process: the journal's fold, a new epoch, the venue's books still to come."""
+        self.refold()
+        self.begin(is_resumed=is_resumed)
+
+    def refold(self):
+        """Forget all but the journal."""
         folded = msgspec.json.decode(msgspec.json.encode(self.facts), type=list[ev.Event])
         self.engine = Engine(self.settings, folded)
-        self.begin(is_resumed=is_resumed)
 
     def begin(self, *, is_resumed=False):
         self.epoch += 1

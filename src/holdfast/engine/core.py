@@ -202,6 +202,11 @@ class Core:
             )
         ]
 
+    def is_held_back(self, order: Order) -> bool:
+        """Tell whether a pause has asked for an order back: one that arrives then is asked anew."""
+        is_paused = self.state.status is TradingSessionStatus.PAUSED
+        return is_paused and self.settings.cancel_entries_on_pause and order in self.entries()
+
     def cancel_openers(self, orders: list[Order], reason: str) -> None:
         """Ask for our entries among these back: what is being closed is not opened once more."""
         for order in orders:

@@ -300,8 +300,9 @@ class Order(msgspec.Struct):
 
     def _refuse_cancel(self, fact: ev.CancelRejected) -> None:
         self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
-        self.cancel_is_pause = False
-        if self.is_open and self.cancel_is_early:  # it was there first, whichever is heard first
+        is_for_good, self.cancel_is_pause = not self.cancel_is_pause, False
+        # It was there first, whichever is heard first.
+        if self.is_open and self.cancel_is_early and is_for_good:
             self.is_unwanted = True
 
     def _answer_replace(self) -> None:

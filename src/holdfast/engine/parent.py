@@ -9,6 +9,9 @@ import msgspec
 from ..model.events import ParentStarted
 from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, StrategyId
 
+REFUSALS_MAX = 3
+"""Refusals in a row after which a position is closed for want of a stop, or a target left out."""
+
 
 class Parent(msgspec.Struct):
     """One parent, folded from the journal.
@@ -19,7 +22,8 @@ class Parent(msgspec.Struct):
     by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
     them filled at the venue: what was closed there before that may be told later. `taken_qty` is
     what others than its strategy have closed of the rest. `is_called_off` says that what ends
-    trading has ended its work, or kept it from beginning.
+    trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
+    it short, and told so.
     """
 
     start: ParentStarted
@@ -33,6 +37,7 @@ class Parent(msgspec.Struct):
     attempts: int = 0
     wake_ts: int | None = None
     is_called_off: bool = False
+    is_over: bool = False
     stop_failures: int = 0
     is_alarmed: bool = False  # a missing stop has been reported and not restored
 
@@ -66,6 +71,11 @@ class Parent(msgspec.Struct):
     def legs(self) -> int:
         """Return how many protective orders it is to have."""
         return (self.start.stop_loss is not None) + (self.start.take_profit is not None)
+
+    @property
+    def wants_a_stop(self) -> bool:
+        """Tell whether what it holds is to be closed, since the venue takes no stop of it."""
+        return bool(self.open_qty) and self.stop_failures >= REFUSALS_MAX
 
     def protective_price(self, role: OrderRole) -> Decimal | None:
         """Return the trigger that the role's order must have; None where none was asked for."""

@@ -86,18 +86,21 @@ def _begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> Pare
     return parent_id
 
 
-def unfit(algo: str, order: NewOrder, instrument: Instrument, price: Decimal) -> str:
-    """Say why an algorithm, as a wish names it, can't work an order; "" where it can.
+def unfit(plan: Plan, instrument: Instrument, price: Decimal) -> str:
+    """Say why the algorithm of a plan, as a wish names it, can't work it; "" where it can.
 
     Args:
-        order: its quantity is the whole one.
         price: what a unit is worth.
     """
+    order, most = plan.pattern, instrument.max_market_qty
     try:
-        found, terms = find(algo)
+        found, terms = find(plan.algo)
         found.check(terms, order, instrument, price)
     except ValueError as error:
-        return f"{algo}: {error}"
+        return f"{plan.algo}: {error}"
+    if terms and plan.legs and order.qty > most:
+        whole = f"its stop or target may be of all of it, {plain(order.qty)}"
+        return f"{plan.algo}: {whole}; the most at the market is {plain(most)}"
     return ""
 
 
@@ -160,7 +163,7 @@ _NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVE
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
     """Ask a parent's algorithm what to do now, and do it."""
     parent = core.state.parents.get(parent_id)
-    if parent is None:
+    if parent is None or parent.is_over:
         return
     algo, terms = find(parent.start.algo)
     actions = algo.react(Moment(parent, core.state.children(parent), cause, core.now), terms)
@@ -201,9 +204,8 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            if parent.wake_ts is not None:  # nothing is to be done then any more
-                core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id))
             _tell_short(core, parent, action.reason)
+            core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
 
 
 def _send(core: Core, parent: Parent, action: SendChild) -> None:
@@ -228,8 +230,11 @@ def _send_part(core: Core, parent: Parent, qty: Decimal) -> None:
 
 def _is_being_closed(core: Core, parent: Parent) -> bool:
     """Tell whether an exit trades that may close what the parent has opened: a stop or target of
-    its own that has triggered, or one at the market of its strategy's or the operator's.
+    its own that has triggered, or one at the market of its strategy's or the operator's; or is to,
+    for want of a stop.
     """
+    if parent.wants_a_stop:
+        return True
     for order in core.state.open_orders_of(parent.key):
         request = order.request
         if request.side is parent.side:
@@ -252,12 +257,8 @@ def _misplaced(core: Core, parent: Parent) -> str | None:
 
 
 def _tell_short(core: Core, parent: Parent, reason: str) -> None:
-    """Tell once that a parent ended short; what comes late of its parts changes nothing."""
+    """Tell that a parent ended short; what comes late of its parts changes nothing."""
     start, name = parent.start, parent.start.algo.partition(":")[0]
-    place = ("algo_short", start.account, start.parent_id)
-    if place in core.told:
-        return
-    core.told[place] = core.now
     filled = f"{plain(parent.filled_qty)} of {plain(start.qty)} filled"
     text = f"{start.symbol}: {name} {start.parent_id} of {start.strategy_id} ended"
     text = f"{text} with {filled}: {reason}"
@@ -265,11 +266,15 @@ def _tell_short(core: Core, parent: Parent, reason: str) -> None:
 
 
 def _on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
-    """Round a part of a parent down to the lot; the whole is as it was asked for."""
+    """Round a part of a parent down to the lot, and to what the contract takes in one order; the
+    whole is as it was asked for.
+    """
     instrument = core.state.instruments.get(parent.key)
     if instrument is None or qty == parent.start.qty:
         return qty
-    qty = instrument.round_qty(qty)
+    is_market = parent.start.order.price is None or parent.legs
+    most = instrument.max_market_qty if is_market else instrument.max_qty
+    qty = instrument.round_qty(min(qty, most))
     return qty if qty >= instrument.min_qty else ZERO
 
 

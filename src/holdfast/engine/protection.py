@@ -30,13 +30,11 @@ from .core import Core
 from .cover import WORKING, closes, cover, is_covered
 from .dust import closing_plans, is_whole
 from .order import Order, RequestState
+from .parent import REFUSALS_MAX as REFUSALS_MAX  # noqa: PLC0414 - it says what protection does
 from .parent import Parent
 from .parents import start_parent
 from .sizing import market_parts
 from .state import State
-
-REFUSALS_MAX = 3
-"""Refusals in a row after which a position is closed for want of a stop, or a target left out."""
 
 RETRY_NS = NS_PER_S
 """How long to wait after a refusal before the venue is asked again."""

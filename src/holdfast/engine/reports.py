@@ -254,8 +254,8 @@ def _take_status(core: Core, order: Order, report: ExecutionReport) -> None:
         core.emit(ev.OrderTriggered(ts=core.now, cl_ord_id=order.cl_ord_id))
     elif order.status is OrderStatus.PENDING_NEW or order.is_in_doubt:
         _accept(core, order, report)
-        if order.is_unwanted:
-            core.cancel(order, UNWANTED)
+        if order.is_unwanted or core.is_held_back(order):
+            core.cancel(order, UNWANTED, is_pause=not order.is_unwanted)
 
 
 def _accept(core: Core, order: Order, report: ExecutionReport) -> None:

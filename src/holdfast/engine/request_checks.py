@@ -9,14 +9,13 @@ from ..model.errors import InputError, SessionStateError
 from ..model.values import (
     ZERO,
     AccountId,
-    NewOrder,
     OrderType,
     TimeInForce,
     TradingSessionStatus,
     to_decimal,
 )
 from .core import Core
-from .parents import unfit
+from .parents import Plan, unfit
 from .sizing import misplaced_exit, outside_exit
 
 
@@ -51,13 +50,13 @@ def check_request(core: Core, request: msg.PlaceRequest) -> None:
     _check_exits(core, request)
 
 
-def check_algo(core: Core, request: msg.PlaceRequest, order: NewOrder) -> None:
-    """Refuse an algorithm that there is not, or that can't work the order.
+def check_algo(core: Core, request: msg.PlaceRequest, plan: Plan) -> None:
+    """Refuse an algorithm that there is not, or that can't work the plan.
 
     Raises:
         InputError: the text says why.
     """
-    instrument = core.state.traded(order.key)
+    instrument = core.state.traded(plan.pattern.key)
     if not request.algo or instrument is None:
         return
     if request.reduce_only and request.algo != "direct":
@@ -65,7 +64,7 @@ def check_algo(core: Core, request: msg.PlaceRequest, order: NewOrder) -> None:
     price = request.price or core.market.price(request.symbol)
     if price is None:
         raise InputError(f"no price of {request.symbol} yet")
-    if wrong := unfit(request.algo, order, instrument, price):
+    if wrong := unfit(plan, instrument, price):
         raise InputError(wrong)
 
 

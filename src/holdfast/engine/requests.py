@@ -80,11 +80,10 @@ def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
         expire_ts=request.expire_ts,
         strategy_id=request.strategy_id,
     )
-    check_algo(core, request, order)
-    if request.reduce_only:
-        return exit_plan(order)
     algo = request.algo or ("bracket" if request.stop_loss or request.take_profit else "direct")
-    return Plan(order, algo, request.stop_loss, request.take_profit)
+    plan = Plan(order, algo, request.stop_loss, request.take_profit)
+    check_algo(core, request, plan)
+    return exit_plan(order) if request.reduce_only else plan
 
 
 def on_cancel(core: Core, request: msg.CancelRequest) -> None:

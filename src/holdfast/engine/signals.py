@@ -236,11 +236,11 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     if fault:
         return Denial("protection", fault)
     order = _entry(signal, side, qty, terms)
-    if signal.algo and (wrong := unfit(signal.algo, order, instrument, dearest)):
-        return Denial("algo", wrong)
     algo = signal.algo or ("bracket" if stop or target else "direct")
-    is_at_market = signal.order_type is MARKET and signal.price is None
-    return Plan(order, algo, stop, target, is_at_market=is_at_market and terms.price is not None)
+    is_at_market = signal.order_type is MARKET and signal.price is None and terms.price is not None
+    plan = Plan(order, algo, stop, target, is_at_market=is_at_market)
+    wrong = unfit(plan, instrument, dearest) if signal.algo else ""
+    return Denial("algo", wrong) if wrong else plan
 
 
 def _entry(signal: SignalGenerated, side: Side, qty: Decimal, terms: Terms) -> NewOrder:

@@ -30,7 +30,15 @@ def market_parts(qty: Decimal, instrument: Instrument | None) -> list[Decimal]:
     while qty > ZERO and len(parts) < PARTS_MAX:
         parts.append(min(qty, most) if most else qty)
         qty -= parts[-1]
-    return parts
+    return parts if instrument is None else _with_a_rest_to_trade(parts, instrument.min_qty)
+
+
+def _with_a_rest_to_trade(parts: list[Decimal], least: Decimal) -> list[Decimal]:
+    """Make the last part as large as an order must be, where the one before can give so much."""
+    if len(parts) < 2 or parts[-1] >= least:
+        return parts
+    before = parts[-2] + parts[-1] - least
+    return [*parts[:-2], before, least] if before >= least else parts
 
 
 def worst_price(side: Side, price: Decimal, instrument: Instrument, s: EngineSettings) -> Decimal:

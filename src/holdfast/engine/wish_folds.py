@@ -53,4 +53,5 @@ def wake_scheduled(state: State, fact: ev.WakeScheduled) -> None:
 def parent_woken(state: State, fact: ev.ParentWoken) -> None:
     parent = state.parents[fact.parent_id]
     parent.wake_ts = None
+    parent.is_over = parent.is_over or fact.is_over
     retire(state, parent)

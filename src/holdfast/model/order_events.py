@@ -71,9 +71,10 @@ class WakeScheduled(Fact, frozen=True, kw_only=True):
 
 
 class ParentWoken(Fact, frozen=True, kw_only=True):
-    """The wake-up came."""
+    """The wake-up came. With `is_over` its algorithm has ended: nothing of it is sent any more."""
 
     parent_id: ParentId
+    is_over: bool = False
 
 
 # Orders

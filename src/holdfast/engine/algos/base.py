@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from ...model.instrument import Instrument
-from ...model.values import ENTRY, ZERO, NewOrder, OrderStatus, plain
+from ...model.values import ENTRY, MARKET, ZERO, NewOrder, OrderStatus, plain
 from ..order import Order
 from ..parent import Parent
 
@@ -145,6 +145,20 @@ def check_names(terms: Terms, wanted: Sequence[str]) -> None:
     if set(terms) != set(wanted):
         has, wants = ", ".join(terms) or "none", ", ".join(wanted) or "none"
         raise ValueError(f"its terms are {wants}; these were {has}")
+
+
+def check_largest(qty: Decimal, what: str, order: NewOrder, instrument: Instrument) -> None:
+    """Refuse to cut an order into parts that are larger than the venue takes.
+
+    Raises:
+        ValueError: the text says how large the parts are and may be.
+    """
+    most, where = instrument.max_qty, ""
+    if order.order_type is MARKET:
+        most, where = instrument.max_market_qty, " at the market"
+    part = instrument.round_qty(qty)
+    if part > most:
+        raise ValueError(f"{what} is {plain(part)}; the most{where} is {plain(most)}")
 
 
 def check_part(qty: Decimal, what: str, instrument: Instrument, price: Decimal) -> None:

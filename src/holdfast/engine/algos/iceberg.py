@@ -22,6 +22,7 @@ from .base import (
     SendChild,
     Terms,
     WakeIn,
+    check_largest,
     check_names,
     check_part,
     ended_by_close,
@@ -46,6 +47,7 @@ def check(terms: Terms, order: NewOrder, instrument: Instrument, price: Decimal)
         kind = f"{order.order_type.value} {order.time_in_force.value}"
         raise ValueError(f"its order is a LIMIT that rests (GTC or GTX), was {kind}")
     check_part(show / 2, "half of what is shown", instrument, price)
+    check_largest(show, "what is shown", order, instrument)
 
 
 _RESTING = frozenset({TimeInForce.GTC, TimeInForce.GTX})

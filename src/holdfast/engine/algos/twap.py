@@ -2,8 +2,8 @@
 
 The first goes at once, each other one when its part of the time has passed. A slice is what is
 left over the slices that are left: what one did not fill, or a rule denied, falls to the later
-ones. None is larger than twice the first, so that what was missed for long is not bought at once;
-what is left then when the time is over is told, and not sent.
+ones. None is larger than twice the first, so that what was missed for long is not bought at once,
+nor than the contract takes; what is left then when the time is over is told, and not sent.
 
 It ends early once something has closed a part of what it opened (a stop, a target, a signal, a
 hand), or a slice was taken back or refused.
@@ -26,6 +26,7 @@ from .base import (
     SendChild,
     Terms,
     WakeIn,
+    check_largest,
     check_names,
     check_part,
     ended_by_close,
@@ -55,6 +56,7 @@ def check(terms: Terms, order: NewOrder, instrument: Instrument, price: Decimal)
     if order.order_type not in {MARKET, LIMIT}:
         raise ValueError(f"its order is MARKET or LIMIT, was {order.order_type.value}")
     check_part(order.qty / schedule.slices, "a slice", instrument, price)
+    check_largest(order.qty / schedule.slices, "a slice", order, instrument)
 
 
 def read(terms: Terms) -> Schedule:
@@ -78,7 +80,7 @@ def react(moment: Moment, terms: Terms) -> list[Action]:
     if moment.cause is Cause.CHILD_CLOSED and not _was_the_last(moment, read(terms)):
         return []
     if moment.left <= 0:
-        return []
+        return _wait_for_more(moment, read(terms))
     if moment.cause is not STARTED and moment.is_closed_in_part:
         return ended_by_close(moment)
     if refusal := moment.refusal:
@@ -91,6 +93,16 @@ def _was_the_last(moment: Moment, schedule: Schedule) -> bool:
     over_ns = schedule.slices * schedule.interval_ns
     is_over = moment.parent.wake_ts is None and moment.now - moment.parent.start.ts >= over_ns
     return is_over and not any(each.is_open for each in moment.entries)
+
+
+def _wait_for_more(moment: Moment, schedule: Schedule) -> list[Action]:
+    """Look again at the next time where a slice that was made larger may not fill in the end."""
+    start = moment.parent.start
+    number = (moment.now - start.ts) // schedule.interval_ns
+    may_not_fill = any(each.is_open for each in moment.entries)
+    if moment.cause is not Cause.WOKEN or number >= schedule.slices or not may_not_fill:
+        return []
+    return [WakeIn(start.ts + (number + 1) * schedule.interval_ns - moment.now)]
 
 
 def _slice(moment: Moment, schedule: Schedule) -> list[Action]:

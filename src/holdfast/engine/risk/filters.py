@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ...model.instrument import Instrument
-from ...model.values import NewOrder, OrderType, Side, Verdict, plain
+from ...model.values import ENTRY, ZERO, NewOrder, OrderType, Side, Verdict, plain
 from ..endings import shut
 from .base import Case, RiskContext, passed, refused
 
@@ -42,7 +42,23 @@ def _check_qty(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Ver
         return _refuse("quantity", qty, "must be at least", instrument.min_qty)
     is_market = not order.order_type.has_limit_price or ctx.protective(order) > 0
     most = instrument.max_market_qty if is_market else instrument.max_qty
-    return _refuse("quantity", qty, "must be at most", most) if qty > most else None
+    if qty > most:
+        return _refuse("quantity", qty, "must be at most", most)
+    together = _guarded_qty(order, ctx)
+    what = "quantity, with its other parts,"
+    return _refuse(what, together, "must be at most", most) if together > most else None
+
+
+def _guarded_qty(order: NewOrder, ctx: RiskContext) -> Decimal:
+    """Return what one stop has to cover once an order has filled, with the other parts that were
+    sent of the same wish; 0 where it has neither a stop nor a target.
+    """
+    parent = ctx.state.parents.get(order.parent_id)
+    if parent is None or not parent.legs:
+        return ZERO
+    entries = (each for each in ctx.state.children(parent) if each.role is ENTRY)
+    others = (each.leaves_qty for each in entries if each.cl_ord_id != order.cl_ord_id)
+    return parent.open_qty + order.qty + sum(others, ZERO)
 
 
 def _whole_qty(order: NewOrder, ctx: RiskContext) -> Decimal:
