@@ -9,6 +9,8 @@ Rule 2: an order may be larger at the venue than the journal has it: a power cut
 
 from __future__ import annotations
 
+import msgspec
+
 from ..model import events as ev
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import OrderStatus
@@ -89,6 +91,36 @@ def settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
         _refuse_replace(core, order, "the order had filled")
     elif order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts:
         _refuse_replace(core, order, "it never arrived")
+
+
+def settle_first(core: Core, order: Order, report: ExecutionReport) -> None:
+    """See what an order was by the time of a fill or of its end, before that is taken in.
+
+    Either may be the first word of an amendment, or the only one.
+    """
+    if not order.is_open or order.ending or order.price is None:
+        return
+    if not report.qty:
+        _settle_listed(core, order, report)
+        return
+    if report.price is None or 0 < report.venue_ts < order.replaced_ts:
+        return
+    is_asked = order.replace is not RequestState.NONE
+    shown = (report.qty, report.price)
+    is_done = is_asked and shown == (order.replace_qty, order.replace_price)
+    if is_done or (not report.status.is_open and shown != (order.qty, order.price)):
+        core.emit(_replaced(core, order, report))
+    elif is_asked and not report.status.is_open:
+        is_filled = report.status is OrderStatus.FILLED
+        _refuse_replace(core, order, f"the order had {'filled' if is_filled else 'ended'}")
+
+
+def _settle_listed(core: Core, order: Order, report: ExecutionReport) -> None:
+    """See from an execution in a list, which names no size, whether it exceeds the old one."""
+    is_asked = order.replace is not RequestState.NONE
+    if is_asked and not order.is_adopted and order.cum_qty + report.last_qty > order.qty:
+        qty, price = order.replace_qty, order.replace_price
+        core.emit(_replaced(core, order, msgspec.structs.replace(report, qty=qty, price=price)))
 
 
 def _settle_size(core: Core, order: Order, report: ExecutionReport) -> None:
