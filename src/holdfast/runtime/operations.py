@@ -47,7 +47,7 @@ from .wanted import symbol_of
 ANSWER_PATIENCE_S = 10.0
 """How long a call waits for the venue's word on an order; later it comes by events."""
 
-Refusal = ev.CancelRejected | ev.ReplaceRejected
+Answer = ev.OrderReplaced | ev.ReplaceRejected | ev.CancelRejected
 
 
 class Operations:
@@ -181,7 +181,7 @@ class Operations:
             VenueError: the venue would not, or was not reached, and the order is still open.
         """
         cl_ord_id = placed_id(order_id)
-        with self._refusals(cl_ord_id) as refusals:
+        with self._answers(cl_ord_id) as answers:
             self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
             order = self._engine.state.orders[cl_ord_id]
             await self._until(
@@ -192,6 +192,7 @@ class Operations:
                 f"the cancel of {cl_ord_id}",
             )
         if order.is_open:
+            refusals = [each for each in answers if isinstance(each, ev.CancelRejected)]
             if refusals:
                 raise self._error(refusals[-1].reason, refusals[-1].code)
             self._check_life()
@@ -218,30 +219,46 @@ class Operations:
             qty=None if new_quantity is None else positive(new_quantity, "new_quantity"),
             price=None if new_price is None else positive(new_price, "new_price"),
         )
-        with self._refusals(cl_ord_id) as refusals:
+        with self._answers(cl_ord_id) as answers:
             outcome = self._shell.ask(request)
             if not any(isinstance(fact, ev.ReplaceRequested) for fact in outcome.facts):
-                raise RiskDenied(refusals[-1].reason if refusals else "it was not sent")
+                denials = [each for each in answers if isinstance(each, ev.ReplaceRejected)]
+                raise RiskDenied(denials[-1].reason if denials else "it was not sent")
             order = self._engine.state.orders[cl_ord_id]
             await self._until(
-                lambda: order.replace is RequestState.NONE, f"the amendment of {cl_ord_id}"
+                lambda: bool(_of_amendment(answers)) or order.replace is RequestState.NONE,
+                f"the amendment of {cl_ord_id}",
             )
-        if refusals:
-            raise self._error(refusals[-1].reason, refusals[-1].code)
-        self._check_life()
+        self._check_amended(cl_ord_id, _of_amendment(answers))
         return order_view(self._engine.state, order)
 
+    def _check_amended(
+        self, cl_ord_id: ClOrdId, answer: ev.OrderReplaced | ev.ReplaceRejected | None
+    ) -> None:
+        """Refuse to call an order amended that is not.
+
+        Raises:
+            OutcomeUnknownError: it has ended, and nothing tells what it was by then.
+        """
+        if isinstance(answer, ev.OrderReplaced):
+            return
+        if answer is not None:
+            raise self._error(answer.reason, answer.code)
+        self._check_life()
+        self._accepted(cl_ord_id)
+        status = self._engine.state.orders[cl_ord_id].status.value
+        raise OutcomeUnknownError(
+            f"{cl_ord_id} is {status}, and nobody has heard whether it was amended before that"
+        )
+
     @contextmanager
-    def _refusals(self, cl_ord_id: ClOrdId) -> Iterator[list[Refusal]]:
-        """Collect what is refused of one order while the block runs."""
-        found: list[Refusal] = []
+    def _answers(self, cl_ord_id: ClOrdId) -> Iterator[list[Answer]]:
+        """Collect what is said to cancels and amendments of one order while the block runs."""
+        found: list[Answer] = []
 
         def hear(facts: Sequence[ev.Event]) -> None:
             found.extend(
-                fact
-                for fact in facts
-                if isinstance(fact, ev.CancelRejected | ev.ReplaceRejected)
-                and fact.cl_ord_id == cl_ord_id
+                fact for fact in facts if isinstance(fact, Answer) and fact.cl_ord_id == cl_ord_id
             )
 
         self._shell.listeners.append(hear)
@@ -357,3 +374,8 @@ class Operations:
     def metrics(self, now: int, account: str = "") -> Metrics:
         """Return how an account stands."""
         return metrics_view(self._engine, self.account(account), now)
+
+
+def _of_amendment(answers: list[Answer]) -> ev.OrderReplaced | ev.ReplaceRejected | None:
+    """Return what was said first to an amendment; what follows is of later ones."""
+    return next((each for each in answers if not isinstance(each, ev.CancelRejected)), None)
