@@ -13,9 +13,18 @@ from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError
+from holdfast.model.messages import ExecType
 from holdfast.model.order_wish import OrderWish
 from holdfast.model.signal import SignalGenerated
-from holdfast.model.values import NS_PER_S, ZERO, Side, SignalType, TradingSessionStatus
+from holdfast.model.values import (
+    NS_PER_S,
+    ZERO,
+    OrderRole,
+    OrderStatus,
+    Side,
+    SignalType,
+    TradingSessionStatus,
+)
 from tests.engine.amending_venue import LOT, READ_LAG_NS, AmendingVenue
 from tests.engine.rig import BTC, KEY, LIMIT, S
 
@@ -37,6 +46,10 @@ class AmendingSession(AmendingVenue):
             self.crash()
         elif draw < 0.36:
             self.pause_or_resume()
+        elif draw < 0.38:
+            self.step_clock()
+        elif draw < 0.42 and self.cuts and open_ones:
+            self.meddle(self.lots.choice(open_ones))
         else:
             self.wish()
 
@@ -47,6 +60,15 @@ class AmendingSession(AmendingVenue):
         elif status is TradingSessionStatus.PAUSED:
             self._hear(msg.ResumeSession())
 
+    def meddle(self, held):
+        """Let somebody else amend an order of ours at the venue, or take it back."""
+        self.has_lost = True
+        if self.lots.random() < 0.3:
+            self._end(held, OrderStatus.CANCELED)
+            return
+        held.qty, held.price = held.cum + self._qty(), self._price(held.order.side)
+        self._say(held, ExecType.REPLACED)
+
     def wish(self):
         orders = [o for o in self.rig.state.all_open_orders() if o.price is not None]
         ended = [o for o in self.rig.state.orders.values() if o.price is not None and not o.is_open]
@@ -55,6 +77,8 @@ class AmendingSession(AmendingVenue):
             self._ask(self._entry())
         elif draw < 0.25:
             self._ask(self._exit())
+        elif draw < 0.26:
+            self._ask(msg.CloseRequest(symbol=BTC))
         elif draw < 0.3:
             target = self._qty() * self.lots.choice((1, -1))
             self._ask(msg.AdjustRequest(symbol=BTC, target_qty=target))
@@ -76,8 +100,11 @@ class AmendingSession(AmendingVenue):
         if self.lots.random() < 0.5:
             return msg.PlaceRequest(symbol=BTC, side=side, qty=self._qty(), **fields)
         kind = SignalType.BUY if side is Side.BUY else SignalType.SELL
-        if self.lots.random() < 0.3:
+        draw = self.lots.random()
+        if draw < 0.3:
             fields["stop_loss"] = Decimal(80 if side is Side.BUY else 120)
+        elif draw < 0.5:
+            fields["algo"] = self.lots.choice(("iceberg:show=0.5", "twap:over=6s,slices=3"))
         return SignalGenerated(
             symbol=BTC, strategy_id=S, signal_type=kind, quantity=self._qty(), **fields
         )
@@ -123,6 +150,8 @@ class AmendingSession(AmendingVenue):
         for command in self.rig.asked:
             if isinstance(command, cmd.CancelOrder | cmd.ReplaceOrder):
                 assert not before[command.cl_ord_id][2], command
+            if isinstance(command, cmd.SubmitOrder):
+                self._judge_part(command.order)
         sent = [each for each in self.rig.asked if isinstance(each, cmd.ReplaceOrder)]
         if not sent:
             return
@@ -134,6 +163,16 @@ class AmendingSession(AmendingVenue):
         assert before[only.cl_ord_id][0] is RequestState.NONE
         order = self.rig.order(only.cl_ord_id)
         assert min(only.qty, order.qty) > max(order.cum_qty, order.reported_qty)
+
+    def _judge_part(self, order):
+        """No part makes a whole more than was wished for, whatever its others have become."""
+        parent = self.rig.state.parents[order.parent_id]
+        if order.role is OrderRole.ENTRY:
+            others = [each for each in parent.children if each != order.cl_ord_id]
+            done = sum((self.held[each].cum for each in others if each in self.held), ZERO)
+            possible = self._possible()
+            left = sum((possible[each][1] for each in others if each in possible), ZERO)
+            assert order.qty + done + left <= parent.start.qty, (order, done, left)
 
     def _judge_told(self, before):
         """What is told of an amendment or a cancel is what came of it."""

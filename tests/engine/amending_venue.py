@@ -28,6 +28,9 @@ from holdfast.model.values import (
 )
 from tests.engine.rig import BTC, Rig
 
+OFF_MS = 450
+"""How far the venue's clock may be off ours: less than what is reckoned with."""
+
 READ_LAG_NS = 2 * NS_PER_S
 MEASURED_NS = 50 * NS_PER_MS
 LOT = Decimal("0.1")
@@ -86,7 +89,7 @@ class AmendingVenue:
         )
         self.rig.engine.core.read_lag_ns = READ_LAG_NS
         self.now = self.rig.now
-        self.ahead = lots.choice((0, lots.randint(-300, 300))) * NS_PER_MS
+        self.ahead = self.measured = lots.choice((0, lots.randint(-OFF_MS, OFF_MS))) * NS_PER_MS
         self.held = {}
         self.asks = []
         self.qty, self.entry_price, self.wallet = ZERO, ZERO, Decimal(10_000)
@@ -108,6 +111,10 @@ class AmendingVenue:
                     self._after(self._soon(), self._query, command, self.now, self.rig.epoch)
                 case cmd.Resync():
                     self._want(command.trades_since)
+                case cmd.SetTimer():
+                    delay_s = max(command.due_ts - self.now, 0) / NS_PER_S
+                    fired = msg.TimerFired(parent_id=command.parent_id)
+                    self._after(delay_s + 0.001, self._hear_in, self.rig.epoch, fired)
                 case _:
                     pass
 
@@ -240,6 +247,14 @@ class AmendingVenue:
         self._say(held, ExecType.TRADE, **fields)
         self._trades.append((self.now, self._report(held, ExecType.TRADE, **fields)))
 
+    def step_clock(self):
+        """Let the venue's clock run ahead of ours, which is set right by it later."""
+        self.ahead = self.lots.randint(self.ahead // NS_PER_MS, OFF_MS) * NS_PER_MS
+        self._after(self._up_to(20), self._measure)
+
+    def _measure(self):
+        self.measured = self.ahead
+
     def _end(self, held, status, *, ack=None):
         held.status = status
         kind = ExecType.CANCELED if status is OrderStatus.CANCELED else ExecType.EXPIRED
@@ -249,8 +264,8 @@ class AmendingVenue:
         return max(-self.qty * side.sign, ZERO)
 
     def _part(self, held):
-        lots = int(held.left / LOT)
-        return held.left if self.lots.random() < 0.4 else LOT * self.lots.randint(1, max(lots, 1))
+        part = LOT * self.lots.randint(1, 1 + int(held.left / LOT))
+        return held.left if self.lots.random() < 0.4 else min(part, held.left)
 
     # What is told
 
@@ -338,8 +353,8 @@ class AmendingVenue:
         position = msg.VenuePosition(symbol=BTC, qty=qty, entry_price=price)
         snapshot = msg.VenueSnapshot(
             asked_ts=read["asked_ts"],
-            sure_ts=read["asked_ts"] + self.ahead - MEASURED_NS,
-            taken_ts=max(self.now, self.now + self.ahead + MEASURED_NS),
+            sure_ts=read["asked_ts"] + self.measured - MEASURED_NS,
+            taken_ts=max(self.now, self.now + self.measured + MEASURED_NS),
             orders=read["orders"],
             positions=(position,) if qty else (),
             balances={"USDT": read["balances"][3]},

@@ -14,7 +14,7 @@ from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import ExecType, Request
 from holdfast.model.order_wish import OrderWish
 from holdfast.model.values import MAIN, OrderStatus, TradeId
 from holdfast.model.values import TradingSessionStatus as Status
@@ -22,7 +22,7 @@ from tests.engine.amending_session import AmendingSession
 from tests.engine.rig import LIMIT, Rig, S, encoded, limit, refused
 
 NEVER_THERE = {OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED, OrderStatus.DENIED}
-USUAL = {"protection_missing", "protection_closed", "turn_short"}
+USUAL = {"protection_missing", "protection_closed", "turn_short", "algo_short"}
 AFTER_A_POWER_CUT = {"order_lost", "order_adopted", "order_larger", "order_appeared"}
 
 CHANCES = {
@@ -161,6 +161,70 @@ def test_what_was_told_of_before_a_listed_execution_does_not_undo_what_that_tell
     rig.status(amended, OrderStatus.NEW, qty=Decimal(3), price=Decimal(99), venue_ts=first)
 
     assert shown(rig, amended)[1:] == (5, 98, 4)
+
+
+def test_the_answer_to_an_order_that_its_amendment_outran_does_not_undo_it(rig):
+    """Both may be there in one instant of the venue's."""
+    order = rig.place(order_type=LIMIT, qty="3", price="99")
+    amend(rig, order, qty=2)
+    rig.report(order, ExecType.REPLACED, OrderStatus.NEW, qty=Decimal(2))
+    rig.trade(order, "2", "99")
+
+    rig.report(order, ExecType.NEW, OrderStatus.NEW, qty=Decimal(3), cum_qty=Decimal(0))
+
+    assert shown(rig, order) == (OrderStatus.FILLED, 2, 99, 2)
+    assert rig.alarms() == []
+
+
+def test_a_fill_of_the_instant_before_an_amendment_does_not_undo_it(rig):
+    order = limit(rig, qty="3")
+    amend(rig, order, qty=2)
+    rig.report(order, ExecType.REPLACED, OrderStatus.PARTIALLY_FILLED, qty=Decimal(2))
+
+    rig.trade(order, "1", "99", of=3)
+
+    assert shown(rig, order) == (OrderStatus.PARTIALLY_FILLED, 2, 99, 1)
+    assert rig.alarms() == []
+
+
+def test_what_filled_as_it_was_to_be_was_amended_whatever_its_time(rig, amended):
+    rig.report(amended, ExecType.REPLACED, OrderStatus.NEW, qty=Decimal(5), price=Decimal(98))
+    amend(rig, amended, qty=4)
+
+    filled = {"qty": Decimal(4), "cum_qty": Decimal(4), "venue_ts": rig.now - 1}
+    rig.status(amended, OrderStatus.FILLED, **filled)
+
+    assert rig.order(amended).qty == 4
+    assert rig.told(ev.ReplaceRejected) == []
+
+
+def test_past_the_fence_of_an_amendment_what_the_venue_shows_counts(rig, amended):
+    """Somebody else has amended the order too, before or behind."""
+    rig.unknown(amended, Request.REPLACE)
+    rig.trade(amended, "3", "99", of=0, status=OrderStatus.PARTIALLY_FILLED)
+    rig.wait(10)
+
+    there = {"qty": Decimal(4), "price": Decimal(97), "cum_qty": Decimal(3)}
+    rig.status(amended, OrderStatus.PARTIALLY_FILLED, **there)
+
+    assert shown(rig, amended) == (OrderStatus.PARTIALLY_FILLED, 4, 97, 3)
+    assert rig.order(amended).replace is RequestState.NONE
+
+
+def test_an_order_that_was_lost_and_counts_as_filled_goes_on_where_it_is_listed(rig):
+    lost = "hf.1.9.9.E.operator"
+    rig.status(lost, qty=Decimal(3), price=Decimal(99), order_type=LIMIT)
+    rig.wait(2)
+    amend(rig, lost, qty=5)
+    rig.trade(lost, "3", "99", of=0, status=OrderStatus.PARTIALLY_FILLED)
+    rig.refuse(lost, Request.REPLACE)
+    assert not rig.order(lost).is_open
+
+    there = {"qty": Decimal(4), "cum_qty": Decimal(3)}
+    rig.snapshot(orders=[rig.row(lost, OrderStatus.PARTIALLY_FILLED, **there)])
+
+    assert rig.order(lost).leaves_qty == 1
+    assert list(rig.state.all_open_orders()) == [rig.order(lost)]
 
 
 # An order that has ended at the venue, and owes fills here

@@ -30,7 +30,8 @@ def is_size_known(core: Core, order: Order, report: ExecutionReport, *, is_news:
     """
     known_qty = max(order.qty, order.replace_qty)
     if order.is_adopted:
-        if order.is_open and report.qty > known_qty and report.venue_ts >= order.replaced_ts:
+        is_open = order.is_open or (order.status is OrderStatus.FILLED and report.status.is_open)
+        if is_open and report.qty > known_qty and report.venue_ts >= order.replaced_ts:
             core.emit(_replaced(core, order, report))  # of a lost one a fill alone was known
         return True
     if order.price is None and not order.request.close_position:
@@ -42,10 +43,15 @@ def is_size_known(core: Core, order: Order, report: ExecutionReport, *, is_news:
 
 
 def _is_proof(order: Order, report: ExecutionReport) -> bool:
-    """Tell whether a larger size is not that of before a later amendment."""
-    if report.venue_ts < order.replaced_ts:
+    """Tell whether a larger size is not that of before a later amendment.
+
+    What was said in the same instant as that was said before it.
+    """
+    if report.cum_qty > order.qty:
+        return True
+    if order.replaced_ts and report.venue_ts <= order.replaced_ts:
         return False
-    if report.exec_type is ExecType.TRADE or report.cum_qty > order.qty:
+    if report.exec_type is ExecType.TRADE:
         return True
     return order.status is OrderStatus.FILLED and report.status.is_open
 
@@ -83,14 +89,23 @@ def settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
     shows_new = (report.qty, report.price) == (order.replace_qty, order.replace_price)
     differs = (report.qty, report.price) != (order.qty, order.price)
     is_asked = order.replace is not RequestState.NONE
-    # Overtaken by a later amendment's report; an answer without a time is of this moment.
-    is_late = 0 < report.venue_ts < order.replaced_ts
-    if not is_late and ((is_asked and shows_new) or (not is_asked and differs)):
+    is_over = order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts
+    is_late = _is_late(order, report) and not is_over
+    is_told = shows_new if is_asked and not is_over else differs
+    if is_told and not is_late:
         core.emit(_replaced(core, order, report))
     elif is_asked and report.status is OrderStatus.FILLED:
         _refuse_replace(core, order, "the order had filled")
-    elif order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts:
+    elif is_over:
         _refuse_replace(core, order, "it never arrived")
+
+
+def _is_late(order: Order, report: ExecutionReport) -> bool:
+    """Tell whether a later amendment's report has overtaken one; none overtakes an end.
+
+    An answer without a time is of this moment.
+    """
+    return report.status.is_open and 0 < report.venue_ts < order.replaced_ts
 
 
 def settle_first(core: Core, order: Order, report: ExecutionReport) -> None:
@@ -103,7 +118,7 @@ def settle_first(core: Core, order: Order, report: ExecutionReport) -> None:
     if not report.qty:
         _settle_listed(core, order, report)
         return
-    if report.price is None or 0 < report.venue_ts < order.replaced_ts:
+    if report.price is None or _is_late(order, report):
         return
     is_asked = order.replace is not RequestState.NONE
     shown = (report.qty, report.price)

@@ -17,6 +17,7 @@ from ..model.errors import (
     TradingError,
     UnknownOrderError,
     VenueError,
+    VenueRefused,
     VenueUnavailable,
 )
 from ..model.values import (
@@ -221,7 +222,8 @@ class Operations:
         )
         with self._answers(cl_ord_id) as answers:
             outcome = self._shell.ask(request)
-            if not any(isinstance(fact, ev.ReplaceRequested) for fact in outcome.facts):
+            asked = next((f for f in outcome.facts if isinstance(f, ev.ReplaceRequested)), None)
+            if asked is None:
                 denials = [each for each in answers if isinstance(each, ev.ReplaceRejected)]
                 raise RiskDenied(denials[-1].reason if denials else "it was not sent")
             order = self._engine.state.orders[cl_ord_id]
@@ -229,27 +231,30 @@ class Operations:
                 lambda: bool(_of_amendment(answers)) or order.replace is RequestState.NONE,
                 f"the amendment of {cl_ord_id}",
             )
-        self._check_amended(cl_ord_id, _of_amendment(answers))
+        self._check_amended(asked, _of_amendment(answers))
         return order_view(self._engine.state, order)
 
     def _check_amended(
-        self, cl_ord_id: ClOrdId, answer: ev.OrderReplaced | ev.ReplaceRejected | None
+        self, asked: ev.ReplaceRequested, answer: ev.OrderReplaced | ev.ReplaceRejected | None
     ) -> None:
         """Refuse to call an order amended that is not.
 
         Raises:
             OutcomeUnknownError: it has ended, and nothing tells what it was by then.
         """
-        if isinstance(answer, ev.OrderReplaced):
-            return
-        if answer is not None:
+        cl_ord_id = asked.cl_ord_id
+        if isinstance(answer, ev.ReplaceRejected):
             raise self._error(answer.reason, answer.code)
-        self._check_life()
-        self._accepted(cl_ord_id)
-        status = self._engine.state.orders[cl_ord_id].status.value
-        raise OutcomeUnknownError(
-            f"{cl_ord_id} is {status}, and nobody has heard whether it was amended before that"
-        )
+        if answer is None:
+            self._check_life()
+            self._accepted(cl_ord_id)
+            status = self._engine.state.orders[cl_ord_id].status.value
+            raise OutcomeUnknownError(
+                f"{cl_ord_id} is {status}, and nobody has heard whether it was amended before that"
+            )
+        if (answer.qty, answer.price) != (asked.qty, asked.price):
+            there = f"{answer.qty:f} at {answer.price:f}"
+            raise VenueRefused(f"{cl_ord_id} is {there}: somebody else has amended it")
 
     @contextmanager
     def _answers(self, cl_ord_id: ClOrdId) -> Iterator[list[Answer]]:
