@@ -54,11 +54,15 @@ class AmendingSession(AmendingVenue):
             self.wish()
 
     def pause_or_resume(self):
-        status = self.rig.session()
-        if status is TradingSessionStatus.RUNNING and self.lots.random() < 0.3:
-            self._hear(msg.PauseSession(reason="x"))
-        elif status is TradingSessionStatus.PAUSED:
+        """Have entries taken back by a pause or by the kill switch, or end that."""
+        if self.rig.state.is_killed:
+            self._hear(msg.ReleaseKillSwitch(operator="x"))
+        elif self.rig.session() is TradingSessionStatus.PAUSED:
             self._hear(msg.ResumeSession())
+        elif self.lots.random() < 0.1:
+            self._hear(msg.EngageKillSwitch(reason="x"))
+        elif self.rig.session() is TradingSessionStatus.RUNNING and self.lots.random() < 0.3:
+            self._hear(msg.PauseSession(reason="x"))
 
     def meddle(self, held):
         """Let somebody else amend an order of ours at the venue, or take it back."""
@@ -150,6 +154,10 @@ class AmendingSession(AmendingVenue):
         for command in self.rig.asked:
             if isinstance(command, cmd.CancelOrder | cmd.ReplaceOrder):
                 assert not before[command.cl_ord_id][2], command
+            if isinstance(command, cmd.CancelOrder):
+                refused = {fact.cl_ord_id for fact in self.rig.told(ev.CancelRejected)}
+                is_asked = before[command.cl_ord_id][1] is not RequestState.NONE
+                assert not is_asked or command.cl_ord_id in refused, command
             if isinstance(command, cmd.SubmitOrder):
                 self._judge_part(command.order)
         sent = [each for each in self.rig.asked if isinstance(each, cmd.ReplaceOrder)]
@@ -212,6 +220,7 @@ class AmendingSession(AmendingVenue):
             if left and price is not None:
                 known = self.rig.order(name)
                 assert max(known.price, known.replace_price) >= price, (name, known, price)
+                assert order.reduce_only or reach.price >= price, (name, reach, price)
         for side in Side:
             closed = min(closes[side], self._room(side))
             far = self.qty + side.sign * (closed + opens[side])
@@ -265,8 +274,9 @@ class AmendingSession(AmendingVenue):
         self._until(self.now + round(storm_s * NS_PER_S))
         self.trouble = self.dropped = 0.0
         self._until(self.now + 20 * NS_PER_S)
-        if self.rig.session() is TradingSessionStatus.PAUSED:
-            self._hear(msg.ResumeSession())
+        for _ in range(2):
+            if self.rig.state.is_killed or self.rig.session() is TradingSessionStatus.PAUSED:
+                self.pause_or_resume()
         self._until(self.now + 40 * NS_PER_S)
 
 

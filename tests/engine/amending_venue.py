@@ -406,7 +406,11 @@ class AmendingVenue:
         return self.lots.choice((0.005, 0.02, 0.1, self._up_to(1.5)))
 
     def _late(self):
-        return self.lots.choice((0.005, 0.05, 0.3, self._up_to(6) if self._is_trouble() else 0.05))
+        if self._is_trouble():
+            return self.lots.choice(
+                (self._up_to(6), 4.5 + self._up_to(1))
+            )  # around its window's end
+        return self.lots.choice((0.005, 0.05, 0.3))
 
     def _is_trouble(self):
         return self.lots.random() < self.trouble
