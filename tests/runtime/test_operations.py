@@ -17,6 +17,7 @@ from holdfast import (
     Order,
     OrderStatus,
     OrderType,
+    OutcomeUnknownError,
     PretradeRiskValidator,
     RateLimitError,
     RiskDenied,
@@ -29,9 +30,16 @@ from holdfast import (
 )
 from holdfast.model.commands import SubmitOrder
 from holdfast.model.events import OrderDenied
-from holdfast.model.messages import Request, RequestRefused
+from holdfast.model.messages import (
+    CancelRequest,
+    ExecType,
+    ExecutionReport,
+    ModifyRequest,
+    Request,
+    RequestRefused,
+)
 from holdfast.model.settings import RiskLimits
-from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, Verdict
+from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, TradeId, Verdict
 from holdfast.runtime.refusals import denial_error
 from holdfast.runtime.user_orders import request_of
 from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
@@ -287,6 +295,121 @@ async def test_what_the_venue_refuses_is_raised_and_the_order_stands(tmp_path, r
         assert (await service.get_order(order.id)).price == 44_000
         assert await service.get_order_status(order.id) is OrderStatus.NEW
         del venue.cancel, venue.replace
+
+
+def said(order, kind, status, **fields):
+    """What the venue says of a limit buy."""
+    return ExecutionReport(
+        symbol=BTC,
+        cl_ord_id=order.id,
+        exec_type=kind,
+        status=status,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        **{"venue_ts": 0, "qty": Decimal("0.004"), "price": Decimal(44_000), **fields},
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "told"), [(44_000, "had ended"), (44_050, "44050: somebody else"), (44_100, "")]
+)
+async def test_an_amendment_that_the_end_of_its_order_answers_is_told_as_what_it_was(
+    tmp_path, price, told
+):
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+
+        def end(command):
+            ended = said(order, ExecType.CANCELED, OrderStatus.CANCELED, price=Decimal(price))
+            service.live.shell.hear(ended)
+
+        service.live.venue.replace = end
+        amending = service.modify_order(order.id, new_price=44_100)
+        if told:
+            with pytest.raises(VenueRefused, match=told):
+                await amending
+        else:
+            assert (await amending).price == price
+        del service.live.venue.replace
+
+
+async def test_an_amendment_that_nobody_heard_of_before_the_end_of_its_order_is_unknown(tmp_path):
+    """An execution as a list has it names no price of its order."""
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+
+        def fill(command):
+            fill = said(
+                order,
+                ExecType.TRADE,
+                OrderStatus.PARTIALLY_FILLED,
+                venue_ts=service.live.now(),
+                qty=Decimal(0),
+                price=None,
+                last_qty=Decimal("0.004"),
+                last_px=Decimal(44_000),
+                trade_id=TradeId("900"),
+            )
+            service.live.shell.hear(fill)
+
+        service.live.venue.replace = fill
+        with pytest.raises(OutcomeUnknownError, match="FILLED"):
+            await service.modify_order(order.id, new_price=44_100)
+        del service.live.venue.replace
+
+
+async def test_a_cancel_that_is_refused_meanwhile_is_no_word_on_an_amendment(tmp_path):
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+        shell, venue = service.live.shell, service.live.venue
+
+        def refuse(command):
+            fields = {"symbol": BTC, "cl_ord_id": command.cl_ord_id, "reason": "no"}
+            shell.hear(RequestRefused(request=Request.CANCEL, **fields))
+
+        amend = venue.replace
+
+        def be_slow(command):
+            venue.cancel = refuse
+            asyncio.get_running_loop().call_soon(cancel_too, command)
+
+        def cancel_too(command):
+            shell.ask(CancelRequest(cl_ord_id=command.cl_ord_id))
+            amend(command)
+
+        venue.replace = be_slow
+        amended = await service.modify_order(order.id, new_price=44_100)
+        del venue.replace, venue.cancel
+
+        assert amended.price == 44_100
+
+
+async def test_a_later_amendment_is_no_word_on_the_one_before(tmp_path):
+    """A strategy amends its order once more as soon as it hears of it, and is refused."""
+    async with running(tmp_path) as desk:
+        service = desk.service
+        order = await service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
+        shell, venue = service.live.shell, service.live.venue
+        amend = venue.replace
+
+        def refuse(command):
+            fields = {"symbol": BTC, "cl_ord_id": command.cl_ord_id, "reason": "no"}
+            shell.hear(RequestRefused(request=Request.REPLACE, **fields))
+
+        def amend_once_more(command):
+            amend(command)
+            venue.replace = refuse
+            shell.ask(ModifyRequest(cl_ord_id=command.cl_ord_id, price=Decimal(44_200)))
+
+        loop = asyncio.get_running_loop()
+        venue.replace = lambda command: loop.call_soon(amend_once_more, command)
+        amended = await service.modify_order(order.id, new_price=44_100)
+        del venue.replace
+
+        assert amended.price == 44_100
 
 
 async def test_stop_and_target_end_each_other(tmp_path):

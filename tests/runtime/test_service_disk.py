@@ -24,6 +24,7 @@ from holdfast import (
 from holdfast.journal import upkeep
 from holdfast.journal.inspect import verify
 from holdfast.journal.sqlite import SqliteStore
+from holdfast.journal.stage import Stage
 from holdfast.model import messages as msg
 from tests.runtime.session_desk import BTC, running
 
@@ -191,6 +192,25 @@ async def test_what_no_commit_has_and_so_never_left_is_not_answered_as_done(tmp_
         with pytest.raises(OutcomeUnknownError, match="the disk is full"):
             await asked(desk.service, resting)
         store.fails = False
+
+
+async def test_an_amendment_whose_answer_no_commit_has_is_not_told_as_done(tmp_path, monkeypatch):
+    async with running(tmp_path, auto_restart=False) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        venue = desk.service.live.venue
+        replace = venue.replace
+
+        def fail(*_):
+            raise JournalError("the disk is full")
+
+        def fail_behind(command):
+            monkeypatch.setattr(Stage, "append", fail)
+            replace(command)
+
+        venue.replace = fail_behind
+        with pytest.raises(OutcomeUnknownError, match="the disk is full"):
+            await desk.service.modify_order(resting.id, 44_400)
+        monkeypatch.undo()
 
 
 async def test_an_order_that_no_commit_has_did_not_succeed(tmp_path, store):

@@ -9,6 +9,8 @@ Rule 2: an order may be larger at the venue than the journal has it: a power cut
 
 from __future__ import annotations
 
+import msgspec
+
 from ..model import events as ev
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import OrderStatus
@@ -28,7 +30,8 @@ def is_size_known(core: Core, order: Order, report: ExecutionReport, *, is_news:
     """
     known_qty = max(order.qty, order.replace_qty)
     if order.is_adopted:
-        if order.is_open and report.qty > known_qty and report.venue_ts >= order.replaced_ts:
+        is_open = order.is_open or (order.status is OrderStatus.FILLED and report.status.is_open)
+        if is_open and report.qty > known_qty and report.venue_ts >= order.replaced_ts:
             core.emit(_replaced(core, order, report))  # of a lost one a fill alone was known
         return True
     if order.price is None and not order.request.close_position:
@@ -40,10 +43,15 @@ def is_size_known(core: Core, order: Order, report: ExecutionReport, *, is_news:
 
 
 def _is_proof(order: Order, report: ExecutionReport) -> bool:
-    """Tell whether a larger size is not that of before a later amendment."""
-    if report.venue_ts < order.replaced_ts:
+    """Tell whether a larger size is not that of before a later amendment.
+
+    What was said in the same instant as that was said before it.
+    """
+    if report.cum_qty > order.qty:
+        return True
+    if order.replaced_ts and report.venue_ts <= order.replaced_ts:
         return False
-    if report.exec_type is ExecType.TRADE or report.cum_qty > order.qty:
+    if report.exec_type is ExecType.TRADE:
         return True
     return order.status is OrderStatus.FILLED and report.status.is_open
 
@@ -81,14 +89,53 @@ def settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
     shows_new = (report.qty, report.price) == (order.replace_qty, order.replace_price)
     differs = (report.qty, report.price) != (order.qty, order.price)
     is_asked = order.replace is not RequestState.NONE
-    # Overtaken by a later amendment's report; an answer without a time is of this moment.
-    is_late = 0 < report.venue_ts < order.replaced_ts
-    if not is_late and ((is_asked and shows_new) or (not is_asked and differs)):
+    is_over = order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts
+    is_late = _is_late(order, report) and not is_over
+    is_told = shows_new if is_asked and not is_over else differs
+    if is_told and not is_late:
         core.emit(_replaced(core, order, report))
     elif is_asked and report.status is OrderStatus.FILLED:
         _refuse_replace(core, order, "the order had filled")
-    elif order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts:
+    elif is_over:
         _refuse_replace(core, order, "it never arrived")
+
+
+def _is_late(order: Order, report: ExecutionReport) -> bool:
+    """Tell whether a later amendment's report has overtaken one; none overtakes an end.
+
+    An answer without a time is of this moment.
+    """
+    return report.status.is_open and 0 < report.venue_ts < order.replaced_ts
+
+
+def settle_first(core: Core, order: Order, report: ExecutionReport) -> None:
+    """See what an order was by the time of a fill or of its end, before that is taken in.
+
+    Either may be the first word of an amendment, or the only one.
+    """
+    if not order.is_open or order.ending or order.price is None:
+        return
+    if not report.qty:
+        _settle_listed(core, order, report)
+        return
+    if report.price is None or _is_late(order, report):
+        return
+    is_asked = order.replace is not RequestState.NONE
+    shown = (report.qty, report.price)
+    is_done = is_asked and shown == (order.replace_qty, order.replace_price)
+    if is_done or (not report.status.is_open and shown != (order.qty, order.price)):
+        core.emit(_replaced(core, order, report))
+    elif is_asked and not report.status.is_open:
+        is_filled = report.status is OrderStatus.FILLED
+        _refuse_replace(core, order, f"the order had {'filled' if is_filled else 'ended'}")
+
+
+def _settle_listed(core: Core, order: Order, report: ExecutionReport) -> None:
+    """See from an execution in a list, which names no size, whether it exceeds the old one."""
+    is_asked = order.replace is not RequestState.NONE
+    if is_asked and not order.is_adopted and order.cum_qty + report.last_qty > order.qty:
+        qty, price = order.replace_qty, order.replace_price
+        core.emit(_replaced(core, order, msgspec.structs.replace(report, qty=qty, price=price)))
 
 
 def _settle_size(core: Core, order: Order, report: ExecutionReport) -> None:

@@ -10,8 +10,6 @@ Rule 6: what makes an order larger than the journal has it is booked once the ve
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 
 from ..model import events as ev
@@ -26,7 +24,7 @@ from ..model.messages import (
     RequestRefused,
 )
 from ..model.values import NS_PER_S, OrderStatus
-from .amendments import is_size_known, settle_replace
+from .amendments import is_size_known, settle_first, settle_replace
 from .contracts import count_settled
 from .core import Core
 from .forgetting import settled_name, trade_name
@@ -102,6 +100,8 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
         return
     # One that was there once and was refused when it triggered is over, whatever comes late.
     was_absent = order is not None and order.status in ABSENT and not order.venue_order_id
+    if order is not None and (has_news or not report.status.is_open):
+        settle_first(core, order, report)
     if has_news:
         _book_trade(core, report)
     if order is None:
@@ -382,12 +382,11 @@ def forget(core: Core, order: Order) -> None:
     if order.status is OrderStatus.PENDING_NEW:
         core.emit(ev.OrderNeverArrived(ts=core.now, cl_ord_id=order.cl_ord_id))
         return
-    booked: Decimal = order.cum_qty
     core.emit(
         ev.OrderExpired(
             ts=core.now,
             cl_ord_id=order.cl_ord_id,
-            cum_qty=booked,
+            cum_qty=order.cum_qty,
             reason=FORGOTTEN,
         )
     )

@@ -115,10 +115,7 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     check_amount("quantity", request.qty)
     check_amount("price", request.price)
     qty, price = request.qty or order.qty, request.price or order.price
-    if qty <= order.cum_qty:
-        raise InputError(
-            f"an amendment needs more than the executed {order.cum_qty:f}, was {qty:f}"
-        )
+    _check_left(order, qty)
     parent = core.state.parents.get(order.request.parent_id)
     if parent is not None and price != order.price:
         start = parent.start
@@ -129,6 +126,17 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     if (qty, price) == (order.qty, order.price):
         raise InputError(f"{order.cl_ord_id} is {qty:f} at {price:f} already")
     _amend(core, order, qty, price)
+
+
+def _check_left(order: Order, qty: Decimal) -> None:
+    """Refuse to amend what has ended at the venue, or would by that; fills may be owed here."""
+    if order.ending:
+        raise SessionStateError(f"order {order.cl_ord_id} is {order.ending.value} already")
+    executed = max(order.cum_qty, order.reported_qty)
+    if executed >= order.qty:
+        raise SessionStateError(f"order {order.cl_ord_id} has filled: its fills are on their way")
+    if qty <= executed:
+        raise InputError(f"an amendment needs more than the executed {executed:f}, was {qty:f}")
 
 
 def _amend(core: Core, order: Order, qty: Decimal, price: Decimal) -> None:

@@ -17,6 +17,7 @@ from ..model.errors import (
     TradingError,
     UnknownOrderError,
     VenueError,
+    VenueRefused,
     VenueUnavailable,
 )
 from ..model.values import (
@@ -47,7 +48,7 @@ from .wanted import symbol_of
 ANSWER_PATIENCE_S = 10.0
 """How long a call waits for the venue's word on an order; later it comes by events."""
 
-Refusal = ev.CancelRejected | ev.ReplaceRejected
+Answer = ev.OrderReplaced | ev.ReplaceRejected | ev.CancelRejected
 
 
 class Operations:
@@ -181,7 +182,7 @@ class Operations:
             VenueError: the venue would not, or was not reached, and the order is still open.
         """
         cl_ord_id = placed_id(order_id)
-        with self._refusals(cl_ord_id) as refusals:
+        with self._answers(cl_ord_id) as answers:
             self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
             order = self._engine.state.orders[cl_ord_id]
             await self._until(
@@ -192,6 +193,7 @@ class Operations:
                 f"the cancel of {cl_ord_id}",
             )
         if order.is_open:
+            refusals = [each for each in answers if isinstance(each, ev.CancelRejected)]
             if refusals:
                 raise self._error(refusals[-1].reason, refusals[-1].code)
             self._check_life()
@@ -218,30 +220,50 @@ class Operations:
             qty=None if new_quantity is None else positive(new_quantity, "new_quantity"),
             price=None if new_price is None else positive(new_price, "new_price"),
         )
-        with self._refusals(cl_ord_id) as refusals:
+        with self._answers(cl_ord_id) as answers:
             outcome = self._shell.ask(request)
-            if not any(isinstance(fact, ev.ReplaceRequested) for fact in outcome.facts):
-                raise RiskDenied(refusals[-1].reason if refusals else "it was not sent")
+            asked = next((f for f in outcome.facts if isinstance(f, ev.ReplaceRequested)), None)
+            if asked is None:
+                denials = [each for each in answers if isinstance(each, ev.ReplaceRejected)]
+                raise RiskDenied(denials[-1].reason if denials else "it was not sent")
             order = self._engine.state.orders[cl_ord_id]
             await self._until(
-                lambda: order.replace is RequestState.NONE, f"the amendment of {cl_ord_id}"
+                lambda: bool(_of_amendment(answers)) or order.replace is RequestState.NONE,
+                f"the amendment of {cl_ord_id}",
             )
-        if refusals:
-            raise self._error(refusals[-1].reason, refusals[-1].code)
-        self._check_life()
+        self._check_amended(asked, _of_amendment(answers))
         return order_view(self._engine.state, order)
 
+    def _check_amended(
+        self, asked: ev.ReplaceRequested, answer: ev.OrderReplaced | ev.ReplaceRejected | None
+    ) -> None:
+        """Refuse to call an order amended that is not.
+
+        Raises:
+            OutcomeUnknownError: it has ended, and nothing tells what it was by then.
+        """
+        cl_ord_id = asked.cl_ord_id
+        if isinstance(answer, ev.ReplaceRejected):
+            raise self._error(answer.reason, answer.code)
+        if answer is None:
+            self._check_life()
+            self._accepted(cl_ord_id)
+            status = self._engine.state.orders[cl_ord_id].status.value
+            raise OutcomeUnknownError(
+                f"{cl_ord_id} is {status}, and nobody has heard whether it was amended before that"
+            )
+        if (answer.qty, answer.price) != (asked.qty, asked.price):
+            there = f"{answer.qty:f} at {answer.price:f}"
+            raise VenueRefused(f"{cl_ord_id} is {there}: somebody else has amended it")
+
     @contextmanager
-    def _refusals(self, cl_ord_id: ClOrdId) -> Iterator[list[Refusal]]:
-        """Collect what is refused of one order while the block runs."""
-        found: list[Refusal] = []
+    def _answers(self, cl_ord_id: ClOrdId) -> Iterator[list[Answer]]:
+        """Collect what is said to cancels and amendments of one order while the block runs."""
+        found: list[Answer] = []
 
         def hear(facts: Sequence[ev.Event]) -> None:
             found.extend(
-                fact
-                for fact in facts
-                if isinstance(fact, ev.CancelRejected | ev.ReplaceRejected)
-                and fact.cl_ord_id == cl_ord_id
+                fact for fact in facts if isinstance(fact, Answer) and fact.cl_ord_id == cl_ord_id
             )
 
         self._shell.listeners.append(hear)
@@ -357,3 +379,8 @@ class Operations:
     def metrics(self, now: int, account: str = "") -> Metrics:
         """Return how an account stands."""
         return metrics_view(self._engine, self.account(account), now)
+
+
+def _of_amendment(answers: list[Answer]) -> ev.OrderReplaced | ev.ReplaceRejected | None:
+    """Return what was said first to an amendment; what follows is of later ones."""
+    return next((each for each in answers if not isinstance(each, ev.CancelRejected)), None)
