@@ -194,7 +194,7 @@ class AmendingSession(AmendingVenue):
                 case ev.ReplaceRejected():
                     if ask := self._asked(fact.cl_ord_id, cmd.ReplaceOrder, before):
                         ask.told = "refused"
-                        assert ask.fate != "done", fact
+                        assert ask.fate not in {"done", "ended"}, fact
                 case ev.CancelRejected():
                     if ask := self._asked(fact.cl_ord_id, cmd.CancelOrder, before):
                         ask.told = "refused"

@@ -122,6 +122,17 @@ def test_an_end_that_shows_an_order_as_it_was_refuses_its_amendment(rig, amended
     assert rig.told(ev.ReplaceRejected)[0].reason == "the order had ended"
 
 
+def test_an_amendment_that_ended_its_order_was_not_refused(rig):
+    """As much as it asks for had filled: the venue ends an order for that."""
+    order = limit(rig, qty="3")
+    amend(rig, order, qty=1)
+
+    rig.cancel(order, cum_qty=Decimal(1))
+
+    assert rig.told(ev.ReplaceRejected) == []
+    assert rig.order(order).ending is OrderStatus.CANCELED
+
+
 def test_an_order_that_fills_at_its_new_price_was_amended(rig):
     order = limit(rig, qty="3")
     amend(rig, order, price=98)

@@ -125,9 +125,14 @@ def settle_first(core: Core, order: Order, report: ExecutionReport) -> None:
     is_done = is_asked and shown == (order.replace_qty, order.replace_price)
     if is_done or (not report.status.is_open and shown != (order.qty, order.price)):
         core.emit(_replaced(core, order, report))
-    elif is_asked and not report.status.is_open:
+    elif is_asked and not report.status.is_open and not _ended_order(order, report):
         is_filled = report.status is OrderStatus.FILLED
         _refuse_replace(core, order, f"the order had {'filled' if is_filled else 'ended'}")
+
+
+def _ended_order(order: Order, report: ExecutionReport) -> bool:
+    """Tell whether an amendment ended its order: as much as that asked for had filled by then."""
+    return report.status is OrderStatus.CANCELED and report.cum_qty >= order.replace_qty
 
 
 def _settle_listed(core: Core, order: Order, report: ExecutionReport) -> None:

@@ -237,24 +237,30 @@ class Operations:
     def _check_amended(
         self, asked: ev.ReplaceRequested, answer: ev.OrderReplaced | ev.ReplaceRejected | None
     ) -> None:
-        """Refuse to call an order amended that is not.
+        """Refuse to call an order amended that is not."""
+        if answer is None:
+            self._check_ended_by(asked)
+        elif isinstance(answer, ev.ReplaceRejected):
+            raise self._error(answer.reason, answer.code)
+        elif (answer.qty, answer.price) != (asked.qty, asked.price):
+            there = f"{answer.qty:f} at {answer.price:f}"
+            raise VenueRefused(f"{asked.cl_ord_id} is {there}: somebody else has amended it")
+
+    def _check_ended_by(self, asked: ev.ReplaceRequested) -> None:
+        """See that an amendment ended its order, since as much as it asked for had filled.
 
         Raises:
-            OutcomeUnknownError: it has ended, and nothing tells what it was by then.
+            OutcomeUnknownError: it ended otherwise, and nothing tells what it was by then.
         """
-        cl_ord_id = asked.cl_ord_id
-        if isinstance(answer, ev.ReplaceRejected):
-            raise self._error(answer.reason, answer.code)
-        if answer is None:
-            self._check_life()
-            self._accepted(cl_ord_id)
-            status = self._engine.state.orders[cl_ord_id].status.value
+        self._check_life()
+        self._accepted(asked.cl_ord_id)
+        order = self._engine.state.orders[asked.cl_ord_id]
+        status = order.ending or order.status
+        if status is not OrderStatus.CANCELED or order.reported_qty < asked.qty:
             raise OutcomeUnknownError(
-                f"{cl_ord_id} is {status}, and nobody has heard whether it was amended before that"
+                f"{asked.cl_ord_id} is {status.value}, and nobody has heard whether it was amended "
+                "before that"
             )
-        if (answer.qty, answer.price) != (asked.qty, asked.price):
-            there = f"{answer.qty:f} at {answer.price:f}"
-            raise VenueRefused(f"{cl_ord_id} is {there}: somebody else has amended it")
 
     @contextmanager
     def _answers(self, cl_ord_id: ClOrdId) -> Iterator[list[Answer]]:
