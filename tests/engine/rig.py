@@ -193,7 +193,10 @@ class Rig:
             self.report(cl_ord_id, ExecType.NEW, OrderStatus.NEW)
 
     def trade(self, cl_ord_id, qty, price="100", **fields):
-        """A fill; `cum_qty` and status as the venue would have them; `of` is the order's size."""
+        """A fill; `cum_qty` and status as the venue would have them.
+
+        `of` is the order's size, `at` its own price.
+        """
         order, qty = self.state.orders.get(cl_ord_id), Decimal(qty)
         done = (order.cum_qty if order else ZERO) + qty
         is_all = order is not None and done >= order.qty
@@ -207,6 +210,8 @@ class Rig:
         }
         if "of" in fields:
             fields["qty"] = Decimal(fields.pop("of"))
+        if "at" in fields:
+            fields["price"] = Decimal(fields.pop("at"))
         status = OrderStatus.FILLED if is_all else OrderStatus.PARTIALLY_FILLED
         return self.report(cl_ord_id, ExecType.TRADE, fields.pop("status", status), **fields)
 

@@ -239,7 +239,7 @@ def test_a_late_word_of_an_earlier_amendment_does_not_undo_a_later_one(rig, orde
 def test_an_amendment_that_is_heard_behind_what_it_filled_is_our_own(rig, order):
     rig.accept(order)
     amended(rig, order)
-    rig.trade(order, "5", "98", of="5", status=OrderStatus.FILLED)
+    rig.trade(order, "5", "98", of="5", at="98", status=OrderStatus.FILLED)
 
     replaced(rig, order)
 

@@ -115,7 +115,7 @@ def settle_first(core: Core, order: Order, report: ExecutionReport) -> None:
     """
     if not order.is_open or order.ending or order.price is None:
         return
-    if not report.qty:
+    if not report.qty or report.cum_qty > max(report.qty, order.qty):
         _settle_listed(core, order, report)
         return
     if report.price is None or _is_late(order, report):
@@ -136,7 +136,10 @@ def _ended_order(order: Order, report: ExecutionReport) -> bool:
 
 
 def _settle_listed(core: Core, order: Order, report: ExecutionReport) -> None:
-    """See from an execution in a list, which names no size, whether it exceeds the old one."""
+    """See from what has filled whether it exceeds the old size.
+
+    An execution in a list names no size; one that names less than has filled names an old one.
+    """
     is_asked = order.replace is not RequestState.NONE
     if is_asked and not order.is_adopted and order.cum_qty + report.last_qty > order.qty:
         qty, price = order.replace_qty, order.replace_price
