@@ -29,8 +29,10 @@ STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
 PROTECTIVE = (STOP, TARGET)
 CALM_S = 80
 
-UNKNOWN_MAX_S = 45
-"""How long a holding may have no stop at the venue: what took it away was told of by nobody."""
+FORGOTTEN_MAX_S = (45, 400)
+"""How long a holding may have no stop at the venue: what took it away was told of by nobody. A
+venue that forgets orders again and again is believed less and less.
+"""
 
 KNOWN_MAX_S = 12
 """How long it may be known to have none before a person is told: 5 s since it last had one."""
@@ -83,7 +85,7 @@ class Watch:
             if self._known(parent, held) < held:
                 seen["known", parent.parent_id] = KNOWN_MAX_S
             if self._there(parent, held) < held:
-                seen["there", parent.parent_id] = UNKNOWN_MAX_S
+                seen["there", parent.parent_id] = FORGOTTEN_MAX_S[venue.has_forgotten]
         self.since = {each: self.since.get(each, venue.now) for each in seen}
         for each, ts in self.since.items():
             if (venue.now - ts) / NS_PER_S > seen[each]:
