@@ -93,6 +93,7 @@ class Weather:
     faults: float = 0.0  # of requests that are refused, lost or not answered
     dropped: float = 0.0  # of what happens that the stream does not tell
     repeated: float = 0.0
+    unnamed: float = 0.0  # of what a conditional order's child fills: under a name of its own
     lag_s: float = 0.0  # the most that an answer trails
     slow_s: float = 0.0  # the most that a request, or what is told, takes
 
@@ -397,6 +398,12 @@ class GuardVenue:
         return report
 
     def _tell(self, report):
+        asked = self.orders[report.cl_ord_id].asked if report.cl_ord_id in self.orders else None
+        is_childs = asked is not None and asked.order_type.is_conditional
+        is_fill = is_childs and report.exec_type is ExecType.TRADE
+        if is_fill and self.lots.random() < self.weather.unnamed:
+            name = ClOrdId(f"web_{report.venue_order_id}")
+            report = msgspec.structs.replace(report, cl_ord_id=name)
         if self.lots.random() >= self.weather.dropped:
             self.after(self.soon(), self.hear, self.life, report)
             if self.lots.random() < self.weather.repeated:

@@ -320,6 +320,7 @@ WEATHERS = st.builds(
     faults=st.sampled_from((0.0, 0.1, 0.4)),
     dropped=st.sampled_from((0.0, 0.2, 0.6)),
     repeated=st.sampled_from((0.0, 0.3)),
+    unnamed=st.sampled_from((0.0, 0.0, 0.5)),
     lag_s=st.sampled_from((0.0, 0.3, 1.9)),
     slow_s=st.sampled_from((0.1, 1.0, 4.0, 9.0)),
 )
