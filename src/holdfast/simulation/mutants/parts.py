@@ -24,7 +24,7 @@ def go_on_behind_a_close(patch: Patch) -> None:
 
 
 def forget_the_next_part(patch: Patch) -> None:
-    patch.attr(engine, "_child_ended", lambda _core, _fact: None)
+    patch.attr(engine, "_child_ended", lambda _core, _name, _ended: None)
 
 
 PARTS = (
