@@ -256,7 +256,8 @@ def _of_the_orders(venue):
 
 
 def _of_the_stops(venue):
-    state, there, wanted = venue.rig.state, Counter(), Counter()
+    state = venue.rig.state
+    there, wanted = Counter[tuple](), Counter[tuple]()
     for o in venue.orders.values():
         asked = o.asked
         if o.is_open and asked.role in PROTECTIVE:
