@@ -288,12 +288,12 @@ def _size(venue, held):
 
 
 def _may_miss(venue, role, parent_id, side, size):
-    """Tell whether an order may be missing: a target that the venue wants none of, or of dust
-    whose stop is passed and which is being closed.
+    """Tell whether an order may be missing: a target that the venue wants none of, or one of dust,
+    and a stop of dust that is passed and is being closed.
     """
     orders = venue.rig.state.open_orders_of(KEY)
     closing = {o.side for o in orders if o.request.close_position and o.role is EXIT}
-    if size == "all" and side in closing:
+    if size == "all" and (side in closing or role is TARGET):
         return True
     return role is TARGET and _is_given_up(venue, parent_id)
 
