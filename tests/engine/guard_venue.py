@@ -41,7 +41,7 @@ TICK = Decimal("0.1")
 S = OrderStatus
 TAKE_PROFITS = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT)
 TRAILING = OrderType.TRAILING_STOP_MARKET
-REQUESTS = {
+REQUESTS: dict[type, msg.Request] = {
     cmd.SubmitOrder: msg.Request.SUBMIT,
     cmd.CancelOrder: msg.Request.CANCEL,
     cmd.ReplaceOrder: msg.Request.REPLACE,
@@ -78,7 +78,8 @@ class VenueOrder:
         if self.asked.order_type is TRAILING:
             best = price if self.best is None else self.best
             self.best = max(best, price) if falls else min(best, price)
-            level = self.best * (1 - self.asked.side.opposite.sign * self.asked.callback_rate / 100)
+            off = (self.asked.callback_rate or ZERO) / 100 * self.asked.side.opposite.sign
+            level = self.best * (1 - off) if self.best is not None else None
         return price <= level if falls else price >= level
 
     def listed(self, until):
@@ -93,6 +94,7 @@ class Weather:
     faults: float = 0.0  # of requests that are refused, lost or not answered
     dropped: float = 0.0  # of what happens that the stream does not tell
     repeated: float = 0.0
+    unnamed: float = 0.0  # of what a conditional order's child fills: under a name of its own
     lag_s: float = 0.0  # the most that an answer trails
     slow_s: float = 0.0  # the most that a request, or what is told, takes
 
@@ -232,6 +234,8 @@ class GuardVenue:
                     wait_s = max(command.due_ts - self.now, 0) / NS_PER_S
                     fired = msg.TimerFired(parent_id=command.parent_id)
                     self.after(wait_s, self.hear, self.life, fired)
+                case cmd.Notify():
+                    pass
 
     def _leave(self, command, arrive):
         """Let a request go its way: there, lost, there and not answered, or refused on the way."""
@@ -304,10 +308,16 @@ class GuardVenue:
             return min(order.leaves_qty, max(-self.qty * order.asked.side.sign, ZERO))
         return order.leaves_qty
 
-    def _arrive_cancel(self, life, command, is_heard):
+    def _open(self, command):
+        """Return the open order that a request in time is about; None where there is none."""
         order = self.orders.get(command.cl_ord_id)
-        is_there = order is not None and order.is_open and self.now <= command.ts + 5 * NS_PER_S
-        if not is_there or order.is_waiting != command.is_conditional or order.is_triggering:
+        is_late = self.now > command.ts + command.recv_window_ns
+        return None if order is None or not order.is_open or is_late else order
+
+    def _arrive_cancel(self, life, command, is_heard):
+        order = self._open(command)
+        is_other = order is None or order.is_waiting != command.is_conditional
+        if order is None or is_other or order.is_triggering:
             if is_heard:
                 self.after(self.soon(), self.hear, life, self._refusal(command, -2011))
             return
@@ -316,9 +326,8 @@ class GuardVenue:
             self.after(self.soon(), self.hear, life, order.rows[-1][1])
 
     def _arrive_replace(self, life, command, is_heard):
-        order = self.orders.get(command.cl_ord_id)
-        is_there = order is not None and order.is_open and self.now <= command.ts + 5 * NS_PER_S
-        if not is_there or command.qty <= order.cum_qty:
+        order = self._open(command)
+        if order is None or command.qty <= order.cum_qty:
             if is_heard:
                 self.after(self.soon(), self.hear, life, self._refusal(command, -2013))
             return
@@ -332,16 +341,15 @@ class GuardVenue:
 
     def _answer_query(self, life, command, asked_ts):
         order, until = self.orders.get(command.cl_ord_id), self._then()
-        row = order and order.listed(until)
-        if row is None:
-            answer = msg.OrderNotFound(symbol=BTC, cl_ord_id=command.cl_ord_id, asked_ts=asked_ts)
-        else:
-            is_child = order.asked.order_type.is_conditional and not row.order_type.is_conditional
-            status = S.TRIGGERED if is_child and row.status is S.NEW else row.status
-            answer = msgspec.structs.replace(
-                row, exec_type=ExecType.STATUS, status=status, asked_ts=asked_ts
-            )
-        self.after(self.soon(), self.hear, life, answer)
+        row = None if order is None else order.listed(until)
+        if order is None or row is None:
+            absent = msg.OrderNotFound(symbol=BTC, cl_ord_id=command.cl_ord_id, asked_ts=asked_ts)
+            self.after(self.soon(), self.hear, life, absent)
+            return
+        is_child = order.asked.order_type.is_conditional and not row.order_type.is_conditional
+        status = S.TRIGGERED if is_child and row.status is S.NEW else row.status
+        found = {"exec_type": ExecType.STATUS, "status": status, "asked_ts": asked_ts}
+        self.after(self.soon(), self.hear, life, msgspec.structs.replace(row, **found))
 
     def _refusal(self, command, code):
         if not isinstance(command, cmd.SubmitOrder):
@@ -397,6 +405,12 @@ class GuardVenue:
         return report
 
     def _tell(self, report):
+        asked = self.orders[report.cl_ord_id].asked if report.cl_ord_id in self.orders else None
+        is_childs = asked is not None and asked.order_type.is_conditional
+        is_fill = is_childs and report.exec_type is ExecType.TRADE
+        if is_fill and self.lots.random() < self.weather.unnamed:
+            name = ClOrdId(f"web_{report.venue_order_id}")
+            report = msgspec.structs.replace(report, cl_ord_id=name)
         if self.lots.random() >= self.weather.dropped:
             self.after(self.soon(), self.hear, self.life, report)
             if self.lots.random() < self.weather.repeated:

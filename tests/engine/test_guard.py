@@ -29,8 +29,10 @@ STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
 PROTECTIVE = (STOP, TARGET)
 CALM_S = 80
 
-UNKNOWN_MAX_S = 45
-"""How long a holding may have no stop at the venue: what took it away was told of by nobody."""
+FORGOTTEN_MAX_S = (45, 400)
+"""How long a holding may have no stop at the venue: what took it away was told of by nobody. A
+venue that forgets orders again and again is believed less and less.
+"""
 
 KNOWN_MAX_S = 12
 """How long it may be known to have none before a person is told: 5 s since it last had one."""
@@ -83,7 +85,7 @@ class Watch:
             if self._known(parent, held) < held:
                 seen["known", parent.parent_id] = KNOWN_MAX_S
             if self._there(parent, held) < held:
-                seen["there", parent.parent_id] = UNKNOWN_MAX_S
+                seen["there", parent.parent_id] = FORGOTTEN_MAX_S[venue.has_forgotten]
         self.since = {each: self.since.get(each, venue.now) for each in seen}
         for each, ts in self.since.items():
             if (venue.now - ts) / NS_PER_S > seen[each]:
@@ -254,7 +256,8 @@ def _of_the_orders(venue):
 
 
 def _of_the_stops(venue):
-    state, there, wanted = venue.rig.state, Counter(), Counter()
+    state = venue.rig.state
+    there, wanted = Counter[tuple](), Counter[tuple]()
     for o in venue.orders.values():
         asked = o.asked
         if o.is_open and asked.role in PROTECTIVE:
@@ -285,12 +288,12 @@ def _size(venue, held):
 
 
 def _may_miss(venue, role, parent_id, side, size):
-    """Tell whether an order may be missing: a target that the venue wants none of, or of dust
-    whose stop is passed and which is being closed.
+    """Tell whether an order may be missing: a target that the venue wants none of, or one of dust,
+    and a stop of dust that is passed and is being closed.
     """
     orders = venue.rig.state.open_orders_of(KEY)
     closing = {o.side for o in orders if o.request.close_position and o.role is EXIT}
-    if size == "all" and side in closing:
+    if size == "all" and (side in closing or role is TARGET):
         return True
     return role is TARGET and _is_given_up(venue, parent_id)
 
@@ -318,6 +321,7 @@ WEATHERS = st.builds(
     faults=st.sampled_from((0.0, 0.1, 0.4)),
     dropped=st.sampled_from((0.0, 0.2, 0.6)),
     repeated=st.sampled_from((0.0, 0.3)),
+    unnamed=st.sampled_from((0.0, 0.0, 0.5)),
     lag_s=st.sampled_from((0.0, 0.3, 1.9)),
     slow_s=st.sampled_from((0.1, 1.0, 4.0, 9.0)),
 )

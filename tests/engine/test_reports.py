@@ -577,6 +577,37 @@ def test_a_foreign_order_whose_cancel_was_lost_is_asked_for_again():
     assert sum(isinstance(c, cmd.CancelOrder) for c in rig.commands) == 2
 
 
+def test_what_an_entrys_child_filled_under_its_own_name_has_its_stop_once_recognized(rig):
+    """A stop order by hand that opens a position, as the exchange names what it becomes."""
+    waits = {"order_type": OrderType.STOP_MARKET, "trigger_price": "101"}
+    entry = rig.place(Side.BUY, "2", stop_loss="90", **waits)
+    rig.accept(entry)
+    of_child: dict = {"trade_id": TradeId("t9")}
+    rig.trade("web_7", "2", "101", side=Side.BUY, **of_child)
+    rig.report(entry, ExecType.STATUS, OrderStatus.FILLED, cum_qty=Decimal(2))
+
+    rig.trade(entry, "2", "101", cum_qty=Decimal(2), **of_child)
+
+    [stop] = rig.submitted()
+    assert (stop.role, stop.qty, stop.trigger_price) == (OrderRole.STOP_LOSS, 2, 90)
+    [parent] = rig.state.live_parents_of((MAIN, "BTCUSDT"))
+    assert (parent.filled_qty, parent.open_qty) == (2, 2)
+
+
+def test_what_somebody_has_closed_of_it_before_it_was_recognized_is_not_guarded(rig):
+    waits = {"order_type": OrderType.STOP_MARKET, "trigger_price": "101"}
+    entry = rig.place(Side.BUY, "2", stop_loss="90", **waits)
+    rig.accept(entry)
+    of_child: dict = {"trade_id": TradeId("t9")}
+    rig.trade("web_7", "2", "101", side=Side.BUY, **of_child)
+    rig.trade("manual-1", "1.5", "101", side=Side.SELL)
+    rig.report(entry, ExecType.STATUS, OrderStatus.FILLED, cum_qty=Decimal(2))
+
+    rig.trade(entry, "2", "101", cum_qty=Decimal(2), **of_child)
+
+    assert [order.qty for order in rig.submitted()] == [Decimal("0.5")]
+
+
 def test_a_fill_that_was_booked_under_its_childs_name_is_recognized_once(rig):
     stop = rig.hold("2", stop_loss="90").children[-1]
     rig.accept(stop)

@@ -145,6 +145,11 @@ def _order_changed(state: State, fact: ev.OrderFact) -> None:
         _count_message(state, order.request.account, fact.ts)
 
 
+def _recognized(state: State, fact: ev.FillRecognized) -> None:
+    holdings.recognize(state, fact, state.orders[fact.cl_ord_id])
+    _order_changed(state, fact)
+
+
 def _moved(state: State, order: Order, *, was_open: bool) -> None:
     parent = state.parents.get(order.request.parent_id)
     if was_open and not order.is_open:
@@ -308,6 +313,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.OrderDenied: _denied,
     ev.OrderAdopted: _adopted,
     ev.OrderFilled: _filled,
+    ev.FillRecognized: _recognized,
     ev.FundingPaid: _funding_paid,
     ev.SettlementPaid: _settlement_paid,
     ev.WalletChanged: _wallet_changed,
@@ -322,7 +328,6 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
             ev.OrderAccepted,
             ev.OrderRejected,
             ev.OrderTriggered,
-            ev.FillRecognized,
             ev.OrderCanceled,
             ev.OrderExpired,
             ev.OrderReported,

@@ -45,6 +45,18 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         _give_to_turned(state, fill, opened)
 
 
+def recognize(state: State, fact: ev.FillRecognized, order: Order) -> None:
+    """Give an entry what it has opened under its child's name, as far as that is nobody's still."""
+    parent = state.parents.get(order.request.parent_id)
+    if parent is None or order.role is not OrderRole.ENTRY:
+        return
+    held = max(state.position(order.key).qty * parent.side.sign, ZERO)
+    holders = _holders(state, order.key, parent.side)
+    nobodys = max(held - sum((p.open_qty for p in holders), ZERO), ZERO)
+    parent.filled_qty += fact.qty
+    _open_holding(state, parent, min(fact.qty, nobodys), fact.ts)
+
+
 def _open_holding(state: State, parent: Parent, qty: Decimal, ts: int) -> None:
     if is_covered(state, parent):
         parent.opened_ts = ts

@@ -288,7 +288,10 @@ def _close_now(core: Core, parent: Parent, step: CloseNow) -> None:
         qty = qty if qty >= instrument.min_qty else ZERO
     plans = [] if qty else closing_plans(core, parent.key, parent.start.strategy_id)
     exits = [o for o in core.state.children(parent) if o.role is OrderRole.EXIT]
-    if (qty or plans) and not refused_of(exits):
+    place = ("protection_closed", parent.start.account, f"{parent.parent_id} {bool(qty)}")
+    is_told = bool(refused_of(exits)) if qty else place in core.told
+    if (qty or plans) and not is_told:
+        core.told[place] = core.now
         core.alarm(
             "protection_closed",
             f"{parent.start.symbol}: closing {step.qty:f} at the market, {step.reason}",
