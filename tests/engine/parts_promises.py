@@ -91,7 +91,7 @@ class Promises:
         """Say why no part of a parent may follow by what is known."""
         state = self.rig.state
         bars = {
-            "it has ended": parent.parent_id in self.ended,
+            "it has ended": parent.parent_id in self.ended | self.own,
             "the session takes no risk": state.status is not RUNNING or state.is_killed,
             "its strategy was stopped": parent.strategy_id in state.stopped_strategies,
             "a part of it was closed": _is_closed_in_part(parent),
