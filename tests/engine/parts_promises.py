@@ -23,11 +23,22 @@ from holdfast.model.values import (
     TradingSessionStatus,
 )
 from tests.engine.parts_venue import PASSING
-from tests.engine.rig import BTC
+from tests.engine.rig import BTC, KEY
 
-KEY = (MAIN, BTC)
 RUNNING = TradingSessionStatus.RUNNING
 ENDINGS = (msg.EngageKillSwitch, msg.StopSession, msg.FailSession)
+
+
+WRONG = (
+    "books_differ",
+    "session_error",
+    "order_forgotten",
+    "order_appeared",
+    "order_adopted",
+    "order_lost",
+    "order_larger",
+)
+"""Alarms for which this venue gives no cause."""
 
 
 class Promises:
@@ -36,15 +47,16 @@ class Promises:
     def __init__(self, rig, venue):
         self.rig = rig
         self.venue = venue
-        self.more: Counter[str] = Counter()  # by how much parts were asked to be larger, by parent
-        self.ended = set()
-        self.back = set()
-        self.told: Counter[str] = Counter()
-        self.own = set()  # what its own strategy, or its stop, has closed a part of
-        self.sent = {}  # by parent: the entries that were sent, oldest first
-        self._barred = {}
         self.has_strangers = False
-        self.named = set()  # strategies that the last life began with
+        self.back = set()  # parts that somebody has taken back, and no pause
+        # Of parents, by their ids:
+        self.more: Counter[str] = Counter()  # by how much parts were asked to be larger
+        self.ended, self.never_begun = set(), set()
+        self.told: Counter[str] = Counter()  # how often it was told of an end
+        self.own = set()  # of which its own strategy, or its stop, has closed a part
+        self.sent = {}  # the entries that were sent, oldest first
+        self._barred = {}  # what kept further parts from going out before the message
+        self._named = set()  # strategies that the last life began with
 
     # At each message
 
@@ -55,7 +67,9 @@ class Promises:
         state = self.rig.state
         self._note_ends(message)
         if isinstance(message, msg.StartSession):
-            self.named = {*message.strategies}
+            self._named = {*message.strategies}
+        if state.status is not RUNNING or state.is_killed:
+            self.never_begun.update(fact.parent_id for fact in self.rig.told(ev.ParentStarted))
         self._note_taken_back()
         for order in self.rig.submitted():
             if order.role is OrderRole.ENTRY:
@@ -77,7 +91,7 @@ class Promises:
         """Say why no part of a parent may follow by what is known."""
         state = self.rig.state
         bars = {
-            "it has ended": parent.parent_id in self.ended,
+            "it has ended": parent.parent_id in self.ended | self.own,
             "the session takes no risk": state.status is not RUNNING or state.is_killed,
             "its strategy was stopped": parent.strategy_id in state.stopped_strategies,
             "a part of it was closed": _is_closed_in_part(parent),
@@ -116,7 +130,7 @@ class Promises:
                 self.ended.add(parent.parent_id)
 
     def _is_begun_anew(self, message, parent):
-        is_left_out = parent.strategy_id in self.named - {*message.strategies}
+        is_left_out = parent.strategy_id in self._named - {*message.strategies}
         return not message.is_resumed or is_left_out
 
     def _look_at_part(self, order, parent):
@@ -144,9 +158,7 @@ class Promises:
         stop, sign = parent.start.stop_loss, order.side.sign
         market = self.rig.engine.core.market.price(BTC)
         if stop is not None:
-            fills_at = (
-                market if order.price is None else min(order.price, market, key=lambda p: p * sign)
-            )
+            fills_at = min(order.price or market, market, key=lambda price: price * sign)
             assert (fills_at - stop) * sign > ZERO, (fills_at, stop)
 
     def _look_at_slice(self, parent, parts, schedule):
@@ -257,19 +269,9 @@ class Promises:
         if is_done and not self.more[parent.parent_id]:
             assert not told, parent.parent_id
         is_own = parent.parent_id in self.own
+        assert not parent.is_called_off or parent.parent_id in self.ended | self.never_begun
         if not is_done and not parent.is_called_off and not is_own:
             assert told == 1, (parent.parent_id, parent.start.algo, filled, parent.start.qty)
-
-
-WRONG = (
-    "books_differ",
-    "session_error",
-    "order_forgotten",
-    "order_appeared",
-    "order_adopted",
-    "order_lost",
-    "order_larger",
-)
 
 
 def _is_closed_in_part(parent):

@@ -13,7 +13,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError
 from holdfast.model.messages import ExecType
-from holdfast.model.values import OrderRole, OrderStatus, OrderType
+from holdfast.model.values import OrderRole, OrderStatus, OrderType, Side
 from tests.engine.parts_world import World
 from tests.engine.rig import LIMIT, Rig, contract
 from tests.engine.test_algos import TWAP, entries, fill_all, go, shorts, sizes
@@ -190,6 +190,15 @@ def test_a_pause_whose_cancel_was_there_before_its_part_ends_nothing(rig, is_pau
 
     assert rig.qty() == 2
     assert shorts(rig) == []
+
+
+def test_what_is_placed_to_close_during_a_pause_is_not_asked_back_as_it_arrives(rig):
+    rig.hold("1")
+    rig.hear(msg.PauseSession(reason="lunch"))
+    exit_ = rig.place(Side.SELL, "1", order_type=LIMIT, price="100", reduce_only=True)
+    rig.accept(exit_)
+
+    assert rig.canceled() == []
 
 
 def refuse_all_but_entries(rig):

@@ -203,9 +203,9 @@ class Core:
         ]
 
     def is_held_back(self, order: Order) -> bool:
-        """Tell whether a pause has asked for an order back: one that arrives then is asked anew."""
+        """Tell whether a pause that goes on has asked for an order back that was not there yet."""
         is_paused = self.state.status is TradingSessionStatus.PAUSED
-        return is_paused and self.settings.cancel_entries_on_pause and order in self.entries()
+        return is_paused and self.settings.cancel_entries_on_pause and order.cancel_is_early
 
     def cancel_openers(self, orders: list[Order], reason: str) -> None:
         """Ask for our entries among these back: what is being closed is not opened once more."""
