@@ -511,13 +511,14 @@ async def joined(loop, lots, ills=(), chance=1.0, *, secret=SECRET, lifetime_s=L
     roads, clock, ears = Roads(floor), Clock(loop), Ears()
     clock.ahead_ms = lots.randint(-900, 900)
     handshakes._BANNED_UNTIL.clear()
+    dead_man_s = lots.choice((0, 8))
     lag_ns = int(LAG_S * NS_PER_S)
     venue = BinanceFuturesVenue(
         KEY,
         secret,
         clock=clock,
         lifetime_s=lifetime_s,
-        settings=BinanceSettings(endpoints=WHERE, dead_man_s=0, read_lag_ns=lag_ns),
+        settings=BinanceSettings(endpoints=WHERE, dead_man_s=dead_man_s, read_lag_ns=lag_ns),
         random=lots.random,
         open_wire=lambda: roads,
     )
