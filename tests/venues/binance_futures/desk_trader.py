@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import random
+from collections import defaultdict
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -65,6 +66,9 @@ SKEW_S = 1.0
 HAS_CHILD = (OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 FENCE_S = WINDOW_S + SKEW_S + LAG_S
 TRIES = 4
+RATE_MAX = 16
+"""How often one thing may be asked for within a second, where all is refused."""
+
 ASKED_AT = (1.0, 3.0, 7.0)
 WHERE = Endpoints(
     rest_url="http://venue", stream_url="ws://venue", ws_api_url="ws://venue/ws-fapi/v1"
@@ -437,10 +441,21 @@ class Trader:
             wrong += self.judge_last(asked)
             if goods:
                 wrong += self.judge_good(asked)
-        wrong += self.judge_turns()
+        wrong += self.judge_turns() + self.judge_rate()
         if self.knows_time:  # a ban's end is told in the venue's
             wrong += [("knocked while it was shut", each) for each in self.floor.knocks]
         return wrong
+
+    def judge_rate(self):
+        """See that nothing is asked for in a circle."""
+        times = defaultdict(list)
+        for sent in self.floor.log:
+            times[sent.method, sent.name].append(sent.at)
+        return [
+            ("asked for in a circle", what)
+            for what, each in times.items()
+            if any(later - at < 1.0 for at, later in zip(each, each[RATE_MAX:], strict=False))
+        ]
 
     def judge_turns(self):
         """See that executions of an order are told in their turn, at first."""
@@ -511,13 +526,14 @@ async def joined(loop, lots, ills=(), chance=1.0, *, secret=SECRET, lifetime_s=L
     roads, clock, ears = Roads(floor), Clock(loop), Ears()
     clock.ahead_ms = lots.randint(-900, 900)
     handshakes._BANNED_UNTIL.clear()
+    dead_man_s = lots.choice((0, 8))
     lag_ns = int(LAG_S * NS_PER_S)
     venue = BinanceFuturesVenue(
         KEY,
         secret,
         clock=clock,
         lifetime_s=lifetime_s,
-        settings=BinanceSettings(endpoints=WHERE, dead_man_s=0, read_lag_ns=lag_ns),
+        settings=BinanceSettings(endpoints=WHERE, dead_man_s=dead_man_s, read_lag_ns=lag_ns),
         random=lots.random,
         open_wire=lambda: roads,
     )

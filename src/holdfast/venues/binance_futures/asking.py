@@ -174,46 +174,47 @@ class Asker:
         """
         last = Answered(Outcome(Kind.FINAL, reason=NO_ROOM), Reply(0, was_sent=False), 0)
         take = roads or (lambda: self.road)
-        road = take() if begun is None else begun.road
+        detour: Road | None = None
         for attempt in range(self._attempts_max):
             if begun is not None:
-                answer, asked_ts, _ = begun
+                answer, asked_ts, road = begun
                 begun, reply = None, await answer
             else:
                 if not await self._find_room(cost, urgency, fence_ts):
                     break
-                asked_ts = self.clock.now()
+                asked_ts, road = self.clock.now(), detour or take()
                 reply = await road.send(make(self.offset.venue_time(asked_ts)))
             last = Answered(self._judge(ask, reply), reply, asked_ts)
             if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
                 break
             if reply.was_sent and last.outcome.then is Then.SYNC_CLOCK:
                 await self.sync_clock()
-            next_road = await self._next_road(take, road, last, attempt, fence_ts)
-            if next_road is None:
+            if attempt + 1 >= self._attempts_max:
                 break
-            road = next_road
+            is_due, detour = await self._pause(take, road, last, attempt, fence_ts)
+            if not is_due:
+                break
         return last
 
-    async def _next_road(
+    async def _pause(
         self,
         take: Callable[[], Road],
         left_by: Road,
         last: Answered,
         attempt: int,
         fence_ts: int | None,
-    ) -> Road | None:
-        """Wait before the next try, and return its road; None where there is none."""
-        if attempt + 1 >= self._attempts_max:
-            return None
+    ) -> tuple[bool, Road | None]:
+        """Wait before the next try.
+
+        Returns:
+            Whether its fence lets it be, and the road that leads around a wall, where one stands.
+        """
         delay_ns, road = last.outcome.delay_ns, None
         if last.reply.status == WALLED:
             patience_ns = delay_ns if fence_ts is None else 0
             road = await self._around(take, left_by, patience_ns)
             delay_ns = 0 if road is not left_by or patience_ns else delay_ns
-        if not await self._back_off(delay_ns, attempt, fence_ts):
-            return None
-        return road or take()
+        return await self._back_off(delay_ns, attempt, fence_ts), road
 
     async def _around(self, take: Callable[[], Road], left_by: Road, patience_ns: int) -> Road:
         """Return a road that a wall does not stand before, or, after so long, that very one."""
