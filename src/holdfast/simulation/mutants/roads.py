@@ -89,7 +89,7 @@ ROADS = (
         "a refusal is no stream that is back",
         take_a_refusal_for_a_stream_that_is_back,
         ("alarms", "stops"),
-        known=(Known(14_160_181, 18),),
+        known=(Known(19_810_484, 18),),
     ),
     Mutant("no list is believed", believe_a_list, ("absent",), known=(Known(14_150_051, 18),)),
     Mutant(
