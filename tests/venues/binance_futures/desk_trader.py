@@ -408,12 +408,16 @@ class Trader:
 
     def check_asked(self, name, asked_ts):
         """See that what answers a question names the time at which one left."""
-        order = self.floor.orders.get(name)
-        names = {name, f"order-{order.child.number}" if order and order.child else name}
+        names = self.names_of(name)
         left = [s.at for s in self.floor.log if s.method in QUESTIONS and s.name in names]
         ahead = self.clock.now() / NS_PER_S - self.loop.time()
         if asked_ts and not any(abs(asked_ts / NS_PER_S - at - ahead) < 0.0005 for at in left):
             self.wrong.append((self.loop.time(), "asked at no such time", name))
+
+    def names_of(self, name):
+        """Return what an order, and its child, is called where it is asked for."""
+        order = self.floor.orders.get(name)
+        return {name, f"order-{order.child.number}" if order and order.child else name}
 
     def hear_absent(self, message):
         name = message.cl_ord_id
@@ -470,7 +474,8 @@ class Trader:
     def judge_time(self, asked):
         fence = asked.at + FENCE_S
         latest = max(fence, self.calm_at + 16.0, self.floor.told_until + 2.0) + 5.0
-        latest = max(latest, self.roads.walled_until.get(asked.name, 0.0))
+        walled = [self.roads.walled_until.get(each, 0.0) for each in self.names_of(asked.name)]
+        latest = max(latest, *walled)
         if asked.doubted and (asked.doubt_over is None or asked.doubt_over > latest):
             return [("in doubt for too long", asked.doubt_over, latest, asked)]
         if asked.told_at > asked.at + WINDOW_S + ANSWER_S + 0.1:
