@@ -182,6 +182,15 @@ def test_what_a_power_cut_kept_from_the_journal_is_no_message():
     assert play(Spec(seed=18_308_301, storm_s=18)).violations == ()
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [19_010_593, 19_010_577, 19_011_771],
+    ids=["a mark far off", "a withdrawal heard behind the order", "a stranger's trade closed"],
+)
+def test_no_limit_is_passed_where_an_account_seems_richer_or_is_moved_unheard(seed):
+    assert play(Spec(seed=seed, storm_s=18)).violations == ()
+
+
 def test_a_good_answer_between_failures_begins_a_new_row_of_them():
     assert play(Spec(seed=18_722_306, storm_s=18)).violations == ()
 

@@ -40,7 +40,7 @@ from .rest import (
     orders_apart,
     out_of_reach,
 )
-from .unheard import Execution, Unheard
+from .unheard import Execution, Unheard, closed
 
 if TYPE_CHECKING:
     from .world import World
@@ -233,14 +233,12 @@ class Oracles:
             ),
             now.leaves_qty if (now := self._there(order)) else ZERO,
         )
-        # What closes is never refused: an exit that was sent later may bring others further.
         number = self._asked.get(order.cl_ord_id, 0)
-        later = (
-            qty
-            for when, closed, side, qty in self._closed
-            if when > number and (closed, side) == (key, order.side)
-        )
-        reach = held * order.side.sign + working - sum(later, ZERO)
+        # What closes is never refused: an exit that was sent later may bring others further, and
+        # one of before may have closed what strangers opened unheard.
+        against = max(-self._unheard(order) * order.side.sign, ZERO)
+        exits = [each for each in self._closed if each[1:3] == (key, order.side)]
+        reach = held * order.side.sign + working - closed(exits, number, against)
         if abs(held) >= working and held * order.side.sign < ZERO:
             return
         since = output.report.venue_ts - HEARD_NS_MAX
@@ -248,7 +246,7 @@ class Oracles:
         asset = world.instrument(order.symbol).margin_asset
         is_taken = is_victim and asset == "USDT"
         equity = exchange.margin(account, asset).balance
-        equity += world.withdrawals.unheard(since) if is_taken else ZERO
+        equity += world.withdrawals.unheard(order.cl_ord_id, since) if is_taken else ZERO
         if world.live and self.strange.has_any(key[0], number, self.opened_ts.get(key[0], 0)):
             equity = max(equity, world.live.engine.state.account(key[0]).wallet(asset))
         limit = world.setup.boldest * equity * SLACK

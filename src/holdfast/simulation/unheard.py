@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from ..engine.state import State
-from ..model.values import ZERO, AccountId, Key
+from ..model.values import ZERO, AccountId, Key, Side
 
 
 class Execution(NamedTuple):
@@ -65,3 +65,22 @@ class Unheard:
 
     def _is_unheard(self, trade: str, decided: int) -> bool:
         return self._heard.get(trade, decided + 1) > decided
+
+
+def closed(
+    exits: Iterable[tuple[int, Key, Side, Decimal]], number: int, against: Decimal
+) -> Decimal:
+    """Return what exits of an order's side closed that brings no position further than it decided.
+
+    Args:
+        exits: each with the number of its own decision, and how much.
+        number: the order's decision; all of what was sent later counts.
+        against: what strangers opened unheard, against its side; exits of before may close that.
+    """
+    later = earlier = ZERO
+    for when, _, _, qty in exits:
+        if when > number:
+            later += qty
+        else:
+            earlier += qty
+    return later + min(earlier, against)

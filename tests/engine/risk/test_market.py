@@ -451,3 +451,23 @@ def test_symbol_whose_data_is_cut_off_opens_nothing_however_young_its_prices():
 
     assert not verdict.passed
     assert "no public of BTCUSDT" in verdict.reason
+
+
+@pytest.mark.parametrize(("held", "mark"), [("-1", 1.0), ("1", 10_000.0)], ids=["short", "long"])
+def test_a_mark_far_from_the_market_makes_nobody_richer(desk, held, mark):
+    desk.hold(ETH, held)
+    desk.quote(ETH, 99.9, 100.1)
+    shares = [desk.check("position_size", desk.buy("9")).value]
+    desk.market.see(MarkPrice(symbol=ETH, ts=desk.now, mark_price=mark))
+    shares.append(desk.check("position_size", desk.buy("9")).value)
+
+    assert shares[0] == shares[1]
+
+
+def test_a_mark_near_the_market_counts_as_it_is(desk):
+    desk.hold(ETH, "-1")
+    desk.quote(ETH, 99.9, 100.1)
+    before = desk.check("position_size", desk.buy("9")).value
+    desk.market.see(MarkPrice(symbol=ETH, ts=desk.now, mark_price=98.0))
+
+    assert desk.check("position_size", desk.buy("9")).value < before

@@ -19,7 +19,18 @@ import msgspec
 
 from ...model.instrument import Instrument
 from ...model.settings import EngineSettings, RiskLimits
-from ...model.values import BUY, NS_PER_DAY, NS_PER_S, ZERO, Key, NewOrder, Symbol, Verdict, plain
+from ...model.values import (
+    BUY,
+    NS_PER_DAY,
+    NS_PER_S,
+    ZERO,
+    AccountId,
+    Key,
+    NewOrder,
+    Symbol,
+    Verdict,
+    plain,
+)
 from ..exposure import Exposure, Reach
 from ..market import Market, SymbolMarket
 from ..state import State
@@ -222,7 +233,7 @@ class RiskContext:
     def _open_case(self, order: NewOrder) -> Case:
         exposure, own = self.exposure, order.key
         asset, market = self.state.settled_in(own), self.market.of(order.symbol)
-        equity = exposure.equity(order.account, asset)
+        equity = exposure.equity(order.account, asset) + self._doubtful(order.account, asset)
         reference = market.decimal(market.reference)
         price = order.price or order.trigger_price or reference
         reaches, notionals = self._reaches(order, own), dict[Key, Decimal]()
@@ -255,6 +266,23 @@ class RiskContext:
             positions,
             missing,
         )
+
+    def _doubtful(self, account: AccountId, asset: str) -> Decimal:
+        """Return what open profits lose where they go by the market instead of the mark; 0 at most.
+
+        A mark that lies further from the market than a limit price may is not believed to make an
+        account richer: it lasts for a moment, and what is opened on it stays.
+        """
+        state, lost, stale_ns = self.state, ZERO, self.limits.stale_after_s * NS_PER_S
+        for key, held in state.positions.items():
+            if not held.qty or key[0] != account or state.settled_in(key) != asset:
+                continue
+            market = self.market.of(key[1])
+            mark, price, age_ns = market.mark, market.reference, market.age_ns(self.now)
+            is_far = abs(mark - price) > float(self.limits.price_collar_pct) * price > 0.0 < mark
+            if is_far and age_ns is not None and age_ns <= stale_ns:
+                lost += min(held.qty * (Decimal(repr(price)) - Decimal(repr(mark))), ZERO)
+        return lost
 
     def _reaches(self, order: NewOrder, own: Key) -> dict[Key, Reach]:
         reaches = {}
