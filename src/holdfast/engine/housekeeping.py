@@ -343,6 +343,6 @@ def verify_kill(core: Core, account: AccountId) -> None:
         return
     risky = [o for o in state.all_open_orders() if o.is_ours and o.role is OrderRole.ENTRY]
     open_keys = state.open_keys()
-    if risky or (state.is_flattening and open_keys):
+    if risky or (state.kill_flattens and open_keys):
         return
     core.emit(ev.KillSwitchVerified(ts=core.now, positions=len(open_keys)))
