@@ -591,6 +591,24 @@ def test_a_stop_before_the_venue_has_answered_ends_too():
     assert rig.ever(ev.EquitySampled) == []
 
 
+def test_a_stop_that_flattens_waits_for_books_that_have_not_begun():
+    rig = Rig(start=False)
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    rig.price(100.0)
+    rig.hear(msg.StopSession(reason="never mind", flatten=True))
+    rig.tick()
+    assert rig.session() is Status.STOPPING
+
+    rig.snapshot(balance="10000", positions={BTC: "2"})
+    rig.wait(1)
+    [close] = rig.submitted()
+    assert (close.side, close.qty, close.reduce_only) == (Side.SELL, 2, True)
+    rig.trade(close.cl_ord_id, "2")
+
+    assert rig.session() is Status.STOPPED
+
+
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_stop_that_its_process_did_not_survive_is_carried_out(rig, deaths):
     rig.hold("2", stop_loss="90")

@@ -312,13 +312,20 @@ def finish_stop(core: Core) -> None:
 def can_be_left(state: State) -> bool:
     """Tell whether a session's entries have ended, and it is flat if that was asked for.
 
-    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt.
+    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt. What
+    an account holds whose books have not begun, nobody knows.
     """
     working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
-    if working or (state.is_flattening and closable_keys(state)):
+    if working or (state.is_flattening and not _is_flat(state)):
         return False
     held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
     return all(is_settled(state, parent) for parent in held)
+
+
+def _is_flat(state: State) -> bool:
+    """Tell whether all is closed that can be."""
+    has_begun = all(state.account(name).opened_ts for name in state.named_accounts)
+    return has_begun and not closable_keys(state)
 
 
 def _delays_stop(order: Order) -> bool:
