@@ -609,6 +609,26 @@ def test_a_stop_that_flattens_waits_for_books_that_have_not_begun():
     assert rig.session() is Status.STOPPED
 
 
+def test_a_stop_told_behind_a_power_cut_waits_for_a_look_at_the_venue(rig):
+    """What the power cut has taken off the record may rest there."""
+    kept = len(rig.facts)
+    price = Decimal(99)
+    entry = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=price)
+    del rig.facts[kept:]
+    rig.restart()
+    rig.hear(msg.StopSession(reason="done"))
+    rig.tick()
+    assert rig.session() is Status.STOPPING
+
+    row = rig.row(entry, qty=Decimal(1), price=price, order_type=OrderType.LIMIT)
+    rig.snapshot(orders=[row])
+    rig.tick()
+    assert rig.canceled() == [entry]
+    rig.cancel(entry)
+
+    assert rig.session() is Status.STOPPED
+
+
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_stop_that_its_process_did_not_survive_is_carried_out(rig, deaths):
     rig.hold("2", stop_loss="90")

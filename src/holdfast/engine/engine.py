@@ -216,6 +216,11 @@ def _start(core: Core, message: msg.StartSession) -> None:
     core.emit(ev.EpochStarted(ts=core.now, **msgspec.structs.asdict(message)))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
     core.start_looks.clear()
+    core.unseen = {
+        account
+        for account in message.accounts
+        if message.is_resumed or core.state.account(account).opened_ts
+    }
     for account in message.accounts:
         core.resync(account, "start")
 
@@ -234,6 +239,8 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     cut_off = core.market.accounts_cut_off.get(snapshot.account)
     if cut_off and cut_off.up_ts and snapshot.asked_ts >= cut_off.up_ts:
         del core.market.accounts_cut_off[snapshot.account]
+    if core.state.account(snapshot.account).opened_ts:
+        core.unseen.discard(snapshot.account)
     housekeeping.verify_kill(core, snapshot.account)
     if core.state.status is not TradingSessionStatus.STARTING:
         return

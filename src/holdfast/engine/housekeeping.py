@@ -299,9 +299,13 @@ def mind_unread(core: Core, account: AccountId) -> None:
 
 
 def finish_stop(core: Core) -> None:
-    """End a session that can be left."""
+    """End a session that can be left.
+
+    Where it was told to stop before the venue was looked at, what a power cut has taken off the
+    record may rest there: the look comes first.
+    """
     state = core.state
-    if state.status is not TradingSessionStatus.STOPPING or not can_be_left(state):
+    if state.status is not TradingSessionStatus.STOPPING or core.unseen or not can_be_left(state):
         return
     for account in state.named_accounts:
         if state.account(account).opened_ts:
