@@ -526,6 +526,17 @@ def test_a_success_forgets_failures_below_the_threshold(rig):
     assert rig.news == []
 
 
+def test_an_order_of_somebody_else_says_nothing_of_our_way_to_the_venue(rig):
+    fail(rig, 5)
+    rig.wait(61)
+
+    rig.report("web-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(1), price=Decimal(90))
+
+    assert rig.state.breakers["main venue"].state.value == "HALF_OPEN"
+    fail(rig, 1)
+    assert rig.state.breakers["main venue"].state.value == "OPEN"
+
+
 def test_an_open_breaker_takes_no_notice_of_stragglers(rig):
     order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
     fail(rig, 5)

@@ -270,7 +270,9 @@ def _look_at_start(core: Core, snapshot: msg.VenueSnapshot) -> None:
 def _report(core: Core, report: msg.ExecutionReport) -> None:
     reports.on_report(core, report)
     if report.exec_type is msg.ExecType.NEW and core.state.breakers:
-        housekeeping.on_success(core, report.account)
+        order = core.state.orders.get(report.cl_ord_id)
+        if order is not None and order.is_ours:  # others have roads of their own
+            housekeeping.on_success(core, report.account)
 
 
 def _mode(core: Core, message: msg.AccountMode) -> None:
