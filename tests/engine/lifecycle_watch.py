@@ -22,7 +22,7 @@ from holdfast.model.values import TradingSessionStatus as Status
 HOUR_NS, MINUTE_NS = 3600 * NS_PER_S, 60 * NS_PER_S
 THRESHOLD = 5
 TOLD_MAX = 3
-NEWS = frozenset({"contract_halted", "strategy_stopped", "turn_short"})
+NEWS = frozenset({"contract_ends", "contract_halted", "strategy_stopped", "turn_short"})
 """What is news each time: see the law of parts for the second."""
 
 AWHILE_NS = 40 * NS_PER_S
