@@ -21,6 +21,7 @@ from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
+from holdfast.model.instrument import Instrument
 from holdfast.model.margin import book_fill
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
@@ -48,7 +49,6 @@ FIRST = Decimal(10_000)
 PATIENCE_S = 30
 """How long a process waits for its stop before it leaves it to the next one."""
 
-REQUESTS = {cmd.SubmitOrder: msg.Request.SUBMIT, cmd.CancelOrder: msg.Request.CANCEL}
 ENDS = {S.CANCELED: ExecType.CANCELED, S.EXPIRED: ExecType.EXPIRED}
 REFUSED = (SessionStateError, InputError, UnknownOrderError)
 
@@ -91,7 +91,7 @@ class Books:
     wallet: Decimal = FIRST
     orders: dict[str, VenueOrder] = field(default_factory=dict)
     trades: list[msg.ExecutionReport] = field(default_factory=list)
-    contracts: dict[str, object] = field(default_factory=dict)
+    contracts: dict[str, Instrument] = field(default_factory=dict)
     is_told: bool = True  # its stream comes
     is_reachable: bool = True
     banned_until: int = 0
@@ -354,6 +354,8 @@ class House:
                     wait_s = max(command.due_ts - self.now, 0) / NS_PER_S
                     fired = msg.TimerFired(parent_id=command.parent_id)
                     self.after(wait_s, self.hear, self.life, fired)
+                case _:
+                    pass  # for people
 
     def _answers(self, books):
         is_open = books.is_reachable and books.banned_until <= self.now
@@ -597,6 +599,6 @@ def _unknown(command):
         account=order.account,
         symbol=order.symbol,
         cl_ord_id=order.cl_ord_id,
-        request=REQUESTS[type(command)],
+        request=msg.Request.SUBMIT if is_submit else msg.Request.CANCEL,
         reason="time-out",
     )

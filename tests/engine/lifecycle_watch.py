@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 from holdfast.engine import quiet
 from holdfast.engine.engine import Engine
@@ -33,15 +34,16 @@ class Watch:
     """Knows what a session may do, and notes what it does all the same (`found`)."""
 
     def __init__(self):
-        self.house = None
+        self.house: Any = None  # which it is told of by the house itself
         self.found = []
         self.is_killed, self.kill_flat, self.verified = False, False, 0
         self.is_paused, self.stop, self.has_failed = False, "", False
         self.stopped, self.cut, self.odd = set(), {}, set()
         self.failures, self.opened = {}, {}
-        self.alarms = Counter()
+        self.alarms: Counter[tuple[str, ...]] = Counter()
         self.status = Status.STOPPED
-        self.sent, self.timers = Counter(), Counter()
+        self.sent: Counter[type] = Counter()
+        self.timers: Counter[tuple[str, int]] = Counter()
         self._until, self._message = 0, None
 
     @property

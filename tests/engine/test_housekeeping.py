@@ -614,7 +614,7 @@ def test_a_stop_that_flattens_waits_for_books_that_have_not_begun():
     rig.snapshot(balance="10000", positions={BTC: "2"})
     rig.wait(1)
     [close] = rig.submitted()
-    assert (close.side, close.qty, close.reduce_only) == (Side.SELL, 2, True)
+    assert (close.side, close.qty, close.reduce_only) == (Side.SELL, Decimal(2), True)
     rig.trade(close.cl_ord_id, "2")
 
     assert rig.session() is Status.STOPPED

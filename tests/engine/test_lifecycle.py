@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
@@ -68,7 +69,7 @@ class Storm:
 
     def place(self):
         side = self.lots.choice(tuple(Side))
-        more = {}
+        more: dict[str, Any] = {}
         if self.lots.random() < 0.5:
             price = 99 if side is Side.BUY else 101
             more = {"order_type": OrderType.LIMIT, "price": Decimal(price)}
