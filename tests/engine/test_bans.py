@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.engine import quiet
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -54,3 +55,11 @@ def test_a_ban_of_an_address_is_told_once_for_all_its_accounts():
     rig.wait(130)
 
     assert (len(bans(rig)), len(infos(rig))) == (1, 1)
+
+
+def test_no_tick_at_which_a_ban_is_over_is_left_out():
+    rig = Rig()
+    rig.tick()
+    ban(rig, 20)
+
+    assert quiet.until(rig.engine.core) == rig.now + 20 * NS_PER_S

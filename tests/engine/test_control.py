@@ -369,6 +369,62 @@ def test_a_kill_that_flattens_is_not_forgotten_by_the_next_life(rig):
     assert [o.qty for o in rig.submitted()] == [2]
 
 
+def flat_stop(rig):
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+
+
+def kill(rig, **fields):
+    rig.hear(msg.EngageKillSwitch(reason="panic", **fields))
+
+
+def release(rig):
+    rig.hear(msg.ReleaseKillSwitch(operator="ann"))
+
+
+def test_what_a_stop_wanted_closed_is_not_closed_for_a_kill_that_outlives_it(rig):
+    rig.hold("2")
+    kill(rig)
+    flat_stop(rig)
+    rig.trade(rig.submitted()[0].cl_ord_id, "2")
+    assert rig.session() is Status.STOPPED
+
+    rig.restart(is_resumed=False)
+    rig.snapshot()
+    assert (rig.session(), rig.state.is_killed) == (Status.RUNNING, True)
+
+    assert not rig.state.is_flattening  # what a person holds by hand stays
+
+
+def test_a_flatten_that_was_asked_for_in_error_outlives_a_kill_that_is_released(rig):
+    rig.hold("2")
+    rig.hear(msg.FailSession(reason="cannot be"))
+    flat_stop(rig)
+    [order] = rig.submitted()
+    kill(rig)
+    release(rig)
+    rig.reject(order.cl_ord_id)
+
+    rig.wait(1)
+
+    assert [o.qty for o in rig.submitted()] == [2]
+
+
+def test_a_stop_that_keeps_positions_does_not_close_them_for_a_kill_that_is_released(rig):
+    rig.hold("2")
+    limit(rig, Side.BUY, "1", "95")
+    rig.hear(msg.StopSession(reason="done"))
+    kill(rig, flatten=True)
+    [order] = rig.submitted()
+    release(rig)
+    rig.reject(order.cl_ord_id)
+    before = len(rig.commands)
+
+    rig.wait(3)
+
+    assert (rig.session(), rig.qty()) == (Status.STOPPING, 2)
+    assert rig.submitted(rig.commands[before:]) == []
+
+
 def test_a_failed_session_cancels_entries_and_can_only_be_reset(rig):
     entry = limit(rig, Side.BUY, "1", "95")
 

@@ -526,6 +526,17 @@ def test_a_success_forgets_failures_below_the_threshold(rig):
     assert rig.news == []
 
 
+def test_an_order_of_somebody_else_says_nothing_of_our_way_to_the_venue(rig):
+    fail(rig, 5)
+    rig.wait(61)
+
+    rig.report("web-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(1), price=Decimal(90))
+
+    assert rig.state.breakers["main venue"].state.value == "HALF_OPEN"
+    fail(rig, 1)
+    assert rig.state.breakers["main venue"].state.value == "OPEN"
+
+
 def test_an_open_breaker_takes_no_notice_of_stragglers(rig):
     order = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
     fail(rig, 5)
@@ -589,6 +600,44 @@ def test_a_stop_before_the_venue_has_answered_ends_too():
 
     assert rig.session() is Status.STOPPED
     assert rig.ever(ev.EquitySampled) == []
+
+
+def test_a_stop_that_flattens_waits_for_books_that_have_not_begun():
+    rig = Rig(start=False)
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    rig.price(100.0)
+    rig.hear(msg.StopSession(reason="never mind", flatten=True))
+    rig.tick()
+    assert rig.session() is Status.STOPPING
+
+    rig.snapshot(balance="10000", positions={BTC: "2"})
+    rig.wait(1)
+    [close] = rig.submitted()
+    assert (close.side, close.qty, close.reduce_only) == (Side.SELL, Decimal(2), True)
+    rig.trade(close.cl_ord_id, "2")
+
+    assert rig.session() is Status.STOPPED
+
+
+def test_a_stop_told_behind_a_power_cut_waits_for_a_look_at_the_venue(rig):
+    """What the power cut has taken off the record may rest there."""
+    kept = len(rig.facts)
+    price = Decimal(99)
+    entry = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=price)
+    del rig.facts[kept:]
+    rig.restart()
+    rig.hear(msg.StopSession(reason="done"))
+    rig.tick()
+    assert rig.session() is Status.STOPPING
+
+    row = rig.row(entry, qty=Decimal(1), price=price, order_type=OrderType.LIMIT)
+    rig.snapshot(orders=[row])
+    rig.tick()
+    assert rig.canceled() == [entry]
+    rig.cancel(entry)
+
+    assert rig.session() is Status.STOPPED
 
 
 @pytest.mark.parametrize("deaths", [1, 2])

@@ -59,8 +59,9 @@ class Core:
     and when an execution was last heard before they began (`heard_early`), the latest fills
     (`fills`), how often a look was not compared (`unbooked_looks`), which accounts were looked at
     since the kill switch was engaged (`kill_looks`), whose books have agreed since the start
-    (`start_looks`), when a contract was first heard to be off the venue's list (`unlisted_ts`),
-    since when an account's books are asked for in vain (`unread_since`), until when a venue has
+    (`start_looks`), which were not looked at since and may have something of ours (`unseen`), when
+    a contract was first heard to be off the venue's list (`unlisted_ts`), since when an account's
+    books are asked for in vain (`unread_since`), until when a venue has
     banned our address, by the account that heard of it (`banned_until`), what people were told of
     that comes again and again (`told`: the alarm and whose, with its time), which status of a
     contract that does not trade (`told_halts`) and which exits by hand that outlive their position
@@ -93,6 +94,7 @@ class Core:
         "unbooked_looks",
         "unlisted_ts",
         "unread_since",
+        "unseen",
     )
 
     def __init__(self, state: State, settings: EngineSettings, read_lag_ns: int) -> None:
@@ -111,6 +113,7 @@ class Core:
         self.unbooked_looks: Counter[AccountId] = Counter()
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
+        self.unseen: set[AccountId] = set()
         self.banned_until: dict[AccountId, int] = {}
         self.unread_since: dict[AccountId, int] = {}
         self.unlisted_ts: dict[Key, int] = {}

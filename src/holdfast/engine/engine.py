@@ -218,6 +218,11 @@ def _start(core: Core, message: msg.StartSession) -> None:
     core.emit(ev.EpochStarted(ts=core.now, **msgspec.structs.asdict(message)))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
     core.start_looks.clear()
+    core.unseen = {
+        account
+        for account in message.accounts
+        if message.is_resumed or core.state.account(account).opened_ts
+    }
     for account in message.accounts:
         core.resync(account, "start")
 
@@ -236,6 +241,8 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     cut_off = core.market.accounts_cut_off.get(snapshot.account)
     if cut_off and cut_off.up_ts and snapshot.asked_ts >= cut_off.up_ts:
         del core.market.accounts_cut_off[snapshot.account]
+    if core.state.account(snapshot.account).opened_ts:
+        core.unseen.discard(snapshot.account)
     housekeeping.verify_kill(core, snapshot.account)
     if core.state.status is not TradingSessionStatus.STARTING:
         return
@@ -265,7 +272,9 @@ def _look_at_start(core: Core, snapshot: msg.VenueSnapshot) -> None:
 def _report(core: Core, report: msg.ExecutionReport) -> None:
     reports.on_report(core, report)
     if report.exec_type is msg.ExecType.NEW and core.state.breakers:
-        housekeeping.on_success(core, report.account)
+        order = core.state.orders.get(report.cl_ord_id)
+        if order is not None and order.is_ours:  # others have roads of their own
+            housekeeping.on_success(core, report.account)
 
 
 def _mode(core: Core, message: msg.AccountMode) -> None:

@@ -309,9 +309,13 @@ def mind_unread(core: Core, account: AccountId) -> None:
 
 
 def finish_stop(core: Core) -> None:
-    """End a session that can be left."""
+    """End a session that can be left.
+
+    Where it was told to stop before the venue was looked at, what a power cut has taken off the
+    record may rest there: the look comes first.
+    """
     state = core.state
-    if state.status is not TradingSessionStatus.STOPPING or not can_be_left(state):
+    if state.status is not TradingSessionStatus.STOPPING or core.unseen or not can_be_left(state):
         return
     for account in state.named_accounts:
         if state.account(account).opened_ts:
@@ -322,13 +326,20 @@ def finish_stop(core: Core) -> None:
 def can_be_left(state: State) -> bool:
     """Tell whether a session's entries have ended, and it is flat if that was asked for.
 
-    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt.
+    What it leaves behind must be safe without it: every stop at the venue, nothing in doubt. What
+    an account holds whose books have not begun, nobody knows.
     """
     working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
-    if working or (state.is_flattening and closable_keys(state)):
+    if working or (state.is_flattening and not _is_flat(state)):
         return False
     held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
     return all(is_settled(state, parent) for parent in held)
+
+
+def _is_flat(state: State) -> bool:
+    """Tell whether all is closed that can be."""
+    has_begun = all(state.account(name).opened_ts for name in state.named_accounts)
+    return has_begun and not closable_keys(state)
 
 
 def _delays_stop(order: Order) -> bool:
@@ -353,6 +364,6 @@ def verify_kill(core: Core, account: AccountId) -> None:
         return
     risky = [o for o in state.all_open_orders() if o.is_ours and o.role is OrderRole.ENTRY]
     open_keys = state.open_keys()
-    if risky or (state.is_flattening and open_keys):
+    if risky or (state.kill_flattens and open_keys):
         return
     core.emit(ev.KillSwitchVerified(ts=core.now, positions=len(open_keys)))

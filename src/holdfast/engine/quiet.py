@@ -54,7 +54,7 @@ def until(core: Core) -> int:
     if not all(_is_guarded(state, parent) for parent in _guarded_parents(state)):
         return 0
     ends = ending_due(core)
-    due = NEVER if ends is None else ends
+    due = min([NEVER if ends is None else ends, *core.banned_until.values()])
     for name in state.named_accounts:
         account = state.account(name)
         if account.opened_ts:

@@ -24,8 +24,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.was_paused = is_paused and fact.is_resumed
     is_stopping = status is TradingSessionStatus.STOPPING or (was_starting and state.was_stopping)
     state.was_stopping = is_stopping and fact.is_resumed
-    outlives = state.is_killed or state.was_stopping  # a stop's word ends with it
-    state.is_flattening = state.is_flattening and outlives
+    state.stop_flattens = state.stop_flattens and state.was_stopping
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
     for name in sorted({*state.named_strategies} - {*fact.strategies}):  # taken off, or renamed
@@ -77,21 +76,19 @@ def session_changed(state: State, fact: ev.SessionChanged) -> None:
     state.status, state.status_reason = fact.status, fact.reason
     if fact.status in {TradingSessionStatus.STOPPING, TradingSessionStatus.STOPPED}:
         call_off(state)
-    if fact.status is TradingSessionStatus.STOPPED and not state.is_killed:
-        state.is_flattening = False
+    if fact.status is TradingSessionStatus.STOPPED:
+        state.stop_flattens = False
 
 
 def killed(state: State, fact: ev.KillSwitchEngaged) -> None:
     state.is_killed, state.kill_reason = True, fact.reason
     state.is_kill_verified = False
     call_off(state)
-    state.is_flattening = state.is_flattening or fact.flatten
+    state.kill_flattens = state.kill_flattens or fact.flatten
 
 
 def released(state: State, _: ev.KillSwitchReleased) -> None:
-    state.is_killed, state.kill_reason = False, ""
-    is_stopping = state.status is TradingSessionStatus.STOPPING
-    state.is_flattening = state.is_flattening and is_stopping  # a stop's word ends with it
+    state.is_killed, state.kill_reason, state.kill_flattens = False, "", False
 
 
 def kill_verified(state: State, _: ev.KillSwitchVerified) -> None:
@@ -99,7 +96,7 @@ def kill_verified(state: State, _: ev.KillSwitchVerified) -> None:
 
 
 def flatten_asked(state: State, _: ev.FlattenRequested) -> None:
-    state.is_flattening = True
+    state.stop_flattens = True
 
 
 def breaker_changed(state: State, fact: ev.BreakerChanged) -> None:

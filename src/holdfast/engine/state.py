@@ -41,7 +41,8 @@ class State(msgspec.Struct):
     was_paused: bool = False  # when the process before this one ended
     was_stopping: bool = False  # the same: a stop that was asked for is still to be carried out
     is_killed: bool = False
-    is_flattening: bool = False  # the kill switch or the stop asked for flat
+    kill_flattens: bool = False  # the kill switch asked for flat
+    stop_flattens: bool = False  # the stop did: the word of the one does not end the other's
     is_kill_verified: bool = False  # the venue has no order of ours left that could add risk
     kill_reason: str = ""
     order_seq: int = 0  # within the epoch
@@ -81,6 +82,11 @@ class State(msgspec.Struct):
         self.last_ts = fact.ts
 
     # Reading
+
+    @property
+    def is_flattening(self) -> bool:
+        """Tell whether the kill switch or the stop asked for flat."""
+        return self.kill_flattens or self.stop_flattens
 
     def account(self, account: AccountId) -> AccountState:
         """Return an account, empty when nothing was ever booked on it."""
