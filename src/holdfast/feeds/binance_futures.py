@@ -17,7 +17,16 @@ from contextlib import asynccontextmanager
 from ..model.bars import UNKNOWN
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
-from ..model.market import Bar, BookDelta, Funding, MarketData, MarkPrice, Quote, Trade
+from ..model.market import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    MarketData,
+    MarkPrice,
+    Quote,
+    Trade,
+)
 from ..model.values import Symbol
 from ..ports import Wanted
 from ..venues.binance_futures import joining, market_history
@@ -26,7 +35,7 @@ from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
 from ..venues.binance_futures.complaints import Complaints
 from ..venues.binance_futures.counters import LIMITS, Budget, shared_budget
-from ..venues.binance_futures.depth_sync import DepthBooks
+from ..venues.binance_futures.depth_sync import DepthBooks, Shown
 from ..venues.binance_futures.market_watch import MarketWatch
 from ..venues.binance_futures.net import NetWire
 from ..venues.binance_futures.rest import RestClient
@@ -57,7 +66,6 @@ OPEN_PATIENCE_S = 30.0
 LOOK_S = 1.0
 """How often symbols are looked for of which nothing comes."""
 
-_PATHS: dict[type, str] = {Quote: PUBLIC, BookDelta: PUBLIC}
 
 _log = logging.getLogger("holdfast.feed")
 
@@ -242,7 +250,7 @@ class BinanceFuturesFeed:
         self._books = None
         if self._has_books:
             asker = self._asker(wire)
-            self._books = DepthBooks(self._symbols, asker, self._show, self._random)
+            self._books = DepthBooks(self._symbols, asker, self._show_book, self._random)
             background.start(self._books.keep())
         streams = [
             self._stream(wire, path, group, silence_s)
@@ -304,12 +312,18 @@ class BinanceFuturesFeed:
         kind = type(message)
         if kind is MarkPrice:
             self._watch.marked(message.symbol)
+        if isinstance(message, BookDelta):  # it does not say what the best bid and ask are
+            if self._books is not None:
+                self._books.hear(message)
+            return
         if self._watch.misses:
-            self._watch.heard(message.symbol, _PATHS.get(kind, MARKET))
-        if not isinstance(message, BookDelta):
-            self._show(message)
-        elif self._books is not None:
-            self._books.hear(message)
+            self._watch.heard(message.symbol, PUBLIC if kind is Quote else MARKET)
+        self._show(message)
+
+    def _show_book(self, message: Shown) -> None:
+        if isinstance(message, BookSnapshot) and message.bids and message.asks:
+            self._watch.heard(message.symbol, PUBLIC)
+        self._show(message)
 
     def _tell_gap(self, symbol: Symbol, first: int, last: int) -> None:
         """Tell of trades that never came though no connection was lost, as far as is known.

@@ -318,6 +318,30 @@ async def test_what_was_told_before_a_path_was_lost_does_not_bring_a_symbol_back
     assert links == [False, True]
 
 
+def book_at(ms):
+    sides = {"bids": ((1.0, 2.0),), "asks": ((3.0, 4.0),)}
+    return BookSnapshot(symbol=BTC, ts=ms * 10**6, last_update_id=20, **sides)
+
+
+@pytest.mark.parametrize(
+    "back", [lambda feed: feed._hear(quote(9)), lambda feed: feed._show_book(book_at(9))]
+)
+async def test_a_change_deep_in_the_book_does_not_bring_a_lost_symbol_back(back):
+    """The best bid and ask may be others than before, and nobody has said which."""
+    feed = begun("http://127.0.0.1:9")
+    links = []
+    feed.on_link = lambda _, is_up, _reason: links.append(is_up)
+    feed._hear(quote(5))
+
+    feed._lost(binance_futures.PUBLIC, (BTC,))
+    told = {"e": "depthUpdate", "E": 8, "T": 8, "s": "BTCUSDT", "U": 15, "u": 20, "pu": 14}
+    feed._hear(json.dumps({**told, "b": [["0.5", "1"]], "a": []}))
+    assert links == [False]
+    back(feed)
+
+    assert links == [False, True]
+
+
 @pytest.mark.parametrize("frames", [[quote(100_000), quote(5)], [mark(100_000), mark(5)]])
 async def test_a_venue_whose_clock_was_put_right_is_heard_after_a_lost_connection(frames):
     feed = begun("http://127.0.0.1:9")
