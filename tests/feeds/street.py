@@ -24,6 +24,7 @@ LATE_S = 0.3
 HANG_S = 60.0
 Levels = tuple[tuple[float, float], ...]
 State = tuple[Levels, Levels]
+Frame = tuple[Symbol, bytes, int | None, int]  # of which symbol, trade's number, exchange's life
 
 
 class Tape:
@@ -44,6 +45,7 @@ class Tape:
         self.past: deque[tuple[float, int, int, State]] = deque(maxlen=400)
         self.quotes: set[tuple[int, float, float, float, float]] = set()
         self.touch = (99.0, 1.0, 101.0, 1.0)
+        self.touched_at = 0.0
 
     def state(self) -> State:
         bids, asks = self.sides
@@ -98,6 +100,9 @@ class Street:
         self.revisited: list[tuple[int, int]] = []  # venue times that came twice
         self.life = 0
         self.has_dropped = False  # single frames, though their connection lived on
+        self.has_lost = False  # likewise, and the connection was as lively as ever
+        self.has_failed = False  # REST, or the clocks were not right
+        self.told: defaultdict[str, deque[Frame]] = defaultdict(lambda: deque(maxlen=4))
         self.sockets: list[FarSocket] = []
         self.lost_at: dict[tuple[Symbol, str], float] = {}
         self.arrived: set[tuple[Symbol, int, int]] = set()  # trades' numbers and lives
@@ -133,6 +138,7 @@ class Street:
     def step_venue(self, off_ns: int) -> None:
         before = self.venue_now()
         self.venue_off += off_ns
+        self.has_failed = True
         if off_ns < 0:
             self.revisited.append((self.venue_now() - 2 * NS_PER_S, before + 2 * NS_PER_S))
 
@@ -198,7 +204,7 @@ class Street:
         (bid, bid_qty), (ask, ask_qty) = (each[0] for each in tape.state())
         touch = (bid, bid_qty, ask, ask_qty)
         if touch != tape.touch:
-            tape.touch = touch
+            tape.touch, tape.touched_at = touch, self.loop.time()
             tape.quotes.add((ts, *touch))
             told = {"e": "bookTicker", "u": tape.update_id, "E": ts // NS_PER_MS}
             told |= {"T": ts // NS_PER_MS, "s": tape.symbol, "b": str(bid), "B": str(bid_qty)}
@@ -218,9 +224,11 @@ class Street:
     def tell(self, symbol: Symbol, kind: str, told: Mapping[str, Any]) -> None:
         stream = f"{symbol.lower()}@{kind}"
         frame = json.dumps({"stream": stream, "data": told}, separators=(",", ":")).encode()
+        number = told["a"] if kind == "aggTrade" else None
+        self.told[stream].append((symbol, frame, number, self.life))
         for each in self.sockets:
             if stream in each.streams:
-                each.tell(stream, symbol, frame, told.get("a") if kind == "aggTrade" else None)
+                each.tell(stream, symbol, frame, number)
 
 
 class FarSocket:
@@ -230,30 +238,43 @@ class FarSocket:
         self.street, self.path, self.streams, self.ears = street, path, streams, ears
         self.is_open = True
         self.mute_until, self.has_pongs = 0.0, True
+        self.has_dropped = False
         self._free_at: defaultdict[str, float] = defaultdict(float)
 
     def tell(self, stream: str, symbol: Symbol, frame: bytes, number: int | None) -> None:
         street, lots, loop = self.street, self.street.lots, self.street.loop
         if loop.time() < self.mute_until:
-            street.has_dropped = True
+            street.has_dropped = self.has_dropped = True
             return
+        if self.has_dropped:
+            street.has_lost = True  # it speaks again, and nothing tells of what it left out
         tape = street.tapes[symbol]
         if street.lasts("lossy") and lots.random() < 0.1:
-            street.has_dropped = True
+            street.has_dropped = street.has_lost = True
             if number is not None:
                 tape.dropped.add(len(tape.trades) - 1)
             return
         if street.lasts("garbled") and lots.random() < 0.1:
-            street.has_dropped = True
+            street.has_dropped = street.has_lost = True
             if number is not None:
                 tape.dropped.add(len(tape.trades) - 1)
             frame, number = frame[: len(frame) // 2], None
         for _ in range(2 if street.lasts("doubled") else 1):
-            when = max(self._free_at[stream] + 1e-6, loop.time() + lots.uniform(0.002, LATE_S))
-            self._free_at[stream] = when
-            loop.call_at(when, self._arrive, frame, symbol, number, street.life)
+            self._send(stream, (symbol, frame, number, street.life))
 
-    def _arrive(self, frame: bytes, symbol: Symbol, number: int | None, life: int) -> None:
+    def retell(self) -> None:
+        """Begin with what was told before."""
+        for stream in sorted(self.streams):
+            for frame in self.street.told[stream]:
+                self._send(stream, frame)
+
+    def _send(self, stream: str, frame: Frame) -> None:
+        loop = self.street.loop
+        soonest = loop.time() + self.street.lots.uniform(0.002, LATE_S)
+        self._free_at[stream] = when = max(self._free_at[stream] + 1e-6, soonest)
+        loop.call_at(when, self._arrive, *frame)
+
+    def _arrive(self, symbol: Symbol, frame: bytes, number: int | None, life: int) -> None:
         if self.is_open:
             if number is not None:
                 self.street.arrived.add((symbol, number, life))
@@ -308,6 +329,8 @@ class StreetWire:
         socket = FarSocket(street, path, frozenset(streams.split("/")), ears)
         street.sockets.append(socket)
         self._sockets.append(socket)
+        if street.lasts("retold"):
+            socket.retell()
         try:
             await asyncio.sleep(street.lots.uniform(0.0, 0.2))
         except asyncio.CancelledError:
@@ -323,8 +346,10 @@ class StreetWire:
         street.asked.append((street.loop.time(), parts.path))
         await asyncio.sleep(street.lots.uniform(0.005, 0.2))
         if street.lasts("refused"):
+            street.has_failed = True
             raise VenueUnavailable("connection refused")
         if street.lasts("no_rest"):
+            street.has_failed = True
             if street.lots.random() < 0.3:
                 await asyncio.sleep(timeout_s)
                 raise OutcomeUnknownError("it took too long")

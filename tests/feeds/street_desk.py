@@ -38,6 +38,9 @@ ATTEMPTS_MAX = 100
 SNAPSHOTS_MAX = 120
 """Of 20 each a minute, where 2,400 are allowed."""
 
+MARKS_S_MAX = 12.5
+"""How long mark prices may be missing before that is told: 10 s, a look each second, and ours."""
+
 CALM_S = 105.0
 """How long into the calm everything may take to flow again."""
 
@@ -103,6 +106,7 @@ class Desk:
         self.seen: dict[tuple[Symbol, str], float] = {}  # when the newest came that was shown
         self.last: dict[Symbol, tuple[int, float]] = {}  # trade's place, and when it came
         self.now_came = 0.0
+        self.marked: dict[Symbol, float] = {}
         self.quoted: dict[Symbol, int] = {}
         self.touch: dict[Symbol, tuple[float, float, int]] = {}
         self.bars: dict[tuple[Symbol, str], list[Bar]] = {}
@@ -197,6 +201,8 @@ class Desk:
                 self.touch[symbol] = message.bids[0][0], message.asks[0][0], message.ts
         elif isinstance(message, BookDelta) and not self.quoted.get(symbol):
             self.touch.pop(symbol, None)  # of a book that has changed since
+        if isinstance(message, MarkPrice):
+            self.marked[symbol] = came
         if isinstance(message, Trade | MarkPrice):
             self.seen[symbol, MARKET] = came
         elif isinstance(message, Quote) or (isinstance(message, BookSnapshot) and message.bids):
@@ -223,6 +229,21 @@ class Desk:
                 seen = self.seen.get((symbol, path), 0.0)
                 if seen <= lost_at < self.street.loop.time() and symbol in self.touch:
                     self.say(f"{symbol} passes, but nothing of {path} came since {lost_at:.3f}")
+            marked = self.marked.get(symbol, 0.0)
+            if self.street.loop.time() > marked + MARKS_S_MAX:
+                self.say(f"{symbol} passes, but the last mark price came at {marked:.3f}")
+            self._judge_touch(self.street.tapes[symbol])
+
+    def _judge_touch(self, tape: Tape) -> None:
+        """See that a touch that nobody will tell any more was told to be missing."""
+        street, found = self.street, self.market.of(tape.symbol)
+        may_miss = street.has_lost or any(each.has_dropped for each in street.sockets)
+        may_miss = may_miss or bool(street.revisited)  # quotes are told apart by their times
+        may_miss = may_miss or street.lost_at.get((tape.symbol, PUBLIC)) == street.loop.time()
+        if may_miss or tape.touched_at > street.loop.time() - 2.5 or not found.bid:
+            return
+        if (found.bid, found.ask) != tape.touch[::2]:
+            self.say(f"{tape.symbol} passes at {found.bid}/{found.ask}, and is at {tape.touch}")
 
     def passes(self, symbol: Symbol) -> bool:
         ctx = SimpleNamespace(
@@ -351,6 +372,8 @@ class Desk:
         length = timeframe_ns(timeframe)
         shown = {bar.open_ts for bar in self.bars.get((symbol, timeframe), [])}
         since = self.street.venue_now() - 12 * NS_PER_S - length
+        if timeframe == "1m" and not self.street.has_failed:
+            since = 0  # what was not heard of it can be had
         for start in self.street.tapes[symbol].bars(timeframe):
             is_due = start >= since and self._is_over(start + length, 4)
             if is_due and start not in shown and not self._is_revisited(start, start + length):

@@ -17,7 +17,17 @@ SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
 STORM_S = 45
 
 PATHS = st.sampled_from((PUBLIC, MARKET, ""))
-LASTING = ("refused", "hanging", "lossy", "garbled", "doubled", "no_rest", "slow", "backlog")
+LASTING = (
+    "refused",
+    "hanging",
+    "lossy",
+    "garbled",
+    "doubled",
+    "no_rest",
+    "slow",
+    "backlog",
+    "retold",
+)
 SECONDS = st.sampled_from((0.5, 2.0, 5.0, 12.0, 20.0))
 TROUBLES = st.one_of(
     st.tuples(st.just("cut"), PATHS),
@@ -53,6 +63,7 @@ def begin(street: Street, trouble: tuple) -> None:
         street.step_venue(round(what[0] * NS_PER_S))
     elif kind == "machine_step":
         street.machine_off += round(what[0] * NS_PER_S)
+        street.has_failed = True
     else:
         street.until[kind] = max(street.until[kind], now + what[0])
         street.rest_lag_s = what[1] if kind == "rest_lag" else street.rest_lag_s

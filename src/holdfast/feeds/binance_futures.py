@@ -321,7 +321,8 @@ class BinanceFuturesFeed:
         self._show(message)
 
     def _show_book(self, message: Shown) -> None:
-        if isinstance(message, BookSnapshot) and message.bids and message.asks:
+        books = self._books
+        if books is not None and isinstance(message, BookSnapshot) and books.says_touch(message):
             self._watch.heard(message.symbol, PUBLIC)
         self._show(message)
 

@@ -119,6 +119,7 @@ class DepthBooks:
         self._random = random
         self._wanted = asyncio.Event()
         self._lost: set[Symbol] = set()  # of whose stream nothing was heard since
+        self._first: dict[Symbol, int] = {}  # the first change on its connection
         self._complaints = Complaints(_log)
 
     def hear(self, delta: BookDelta) -> None:
@@ -127,6 +128,7 @@ class DepthBooks:
         if book is None:
             return
         self._lost.discard(delta.symbol)
+        self._first.setdefault(delta.symbol, delta.final_id)
         was_whole = not book.needs_snapshot
         for message in book.hear(delta):
             self._show(message)
@@ -141,8 +143,19 @@ class DepthBooks:
         self._lost.update(symbols)
         now = self._asker.clock.now()
         for symbol in symbols:
+            self._first.pop(symbol, None)
             for message in self._books[symbol].lose(now):
                 self._show(message)
+
+    def says_touch(self, snapshot: BookSnapshot) -> bool:
+        """Tell whether a snapshot and the quotes of this connection say what the touch is.
+
+        The first change that was heard may be of before the connection, and so may the quote that
+        went with it: the snapshot must have it.
+        """
+        first = self._first.get(snapshot.symbol)
+        is_full = bool(snapshot.bids and snapshot.asks)
+        return is_full and first is not None and snapshot.last_update_id >= first
 
     async def keep(self) -> None:
         """Ask for the snapshots that are needed, one after the other, for ever."""
