@@ -107,6 +107,15 @@ def test_kept_changes_are_bounded(monkeypatch):
     assert ids(book.begin(snapshot(35))) == ["book", 39, 49]
 
 
+def test_a_change_of_another_count_keeps_no_book_waiting():
+    """A new connection tells of before a venue began to count anew: no snapshot fitted for minutes."""
+    book = DepthSync(BTC)
+    for change in (delta(1001, 1010, 1000), delta(3, 5, 2), delta(6, 9, 5)):
+        book.hear(change)
+
+    assert ids(book.begin(snapshot(5))) == ["book", 5, 9]
+
+
 class Market:
     """A true book, its changes, and snapshots of it."""
 

@@ -52,7 +52,7 @@ class DepthSync:
     def hear(self, delta: BookDelta) -> Sequence[Shown]:
         """Take in a change and return what is to be shown."""
         if self._last_id is None:
-            self._kept.append(delta)
+            self._keep(delta)
             return ()
         if self._is_old(delta):
             return ()
@@ -62,6 +62,19 @@ class DepthSync:
             return shown
         self._last_id, self._is_spanned = delta.final_id, True
         return (delta,)
+
+    def _keep(self, delta: BookDelta) -> None:
+        """Keep a change, and none from before a gap: no snapshot that is yet to come needs it.
+
+        One whose number is of another count would fit no snapshot, and keep the others waiting.
+        """
+        if self._kept:
+            last_id = self._kept[-1].final_id
+            if delta.final_id == last_id:
+                return  # it is told twice
+            if delta.previous_id != last_id:
+                self._kept.clear()
+        self._kept.append(delta)
 
     def begin(self, snapshot: BookSnapshot) -> Sequence[Shown]:
         """Take in a snapshot; return what is to be shown, nothing where it does not fit."""
