@@ -265,6 +265,34 @@ async def test_book_whose_stream_was_lost_before_its_snapshot_came_is_not_shown(
         keeping.cancel()
 
 
+async def test_a_book_that_was_asked_for_before_its_stream_was_lost_and_back_is_not_shown(
+    monkeypatch,
+):
+    """A venue that counts anew has lower numbers then: all that followed was taken for old."""
+    asked, answer, numbers = asyncio.Event(), asyncio.Event(), [500, 3]
+
+    async def read(symbol):
+        asked.set()
+        number = numbers.pop(0)
+        if numbers:
+            await answer.wait()
+        return snapshot(number)
+
+    monkeypatch.setattr(depth_sync, "PAUSE_S", 0.01)
+    async with scripted() as server, desk(server.url) as one:
+        told = Asked()
+        books = DepthBooks((BTC,), one.asker, told.show, no_jitter)
+        monkeypatch.setattr(books, "_read", read)
+        keeping = asyncio.ensure_future(books.keep())
+        books.hear(delta(490, 500, 489))
+        await asked.wait()
+        books.lose((BTC,))
+        books.hear(delta(1, 3, 0))
+        answer.set()
+        await told.has(["book", 3])
+        keeping.cancel()
+
+
 @pytest.mark.parametrize("lost", [True, False])
 def test_lost_stream_empties_only_books_that_were_shown(lost):
     book = DepthSync(BTC)

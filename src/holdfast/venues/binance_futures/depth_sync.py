@@ -186,13 +186,14 @@ class DepthBooks:
         return book.needs_snapshot and book.symbol not in self._lost
 
     async def _begin(self, book: DepthSync) -> None:
+        first = self._first.get(book.symbol)
         try:
             snapshot = await self._read(book.symbol)
         except VenueError as error:
             self._complaints.warn(f"the book of {book.symbol} can't be read: {error}")
             return
-        if not self._is_due(book):
-            return  # its stream was lost meanwhile: nothing would follow
+        if not self._is_due(book) or self._first.get(book.symbol) != first:
+            return  # its stream was lost meanwhile: nothing would follow, or what counts anew
         for message in book.begin(snapshot):
             self._show(message)
 
