@@ -107,7 +107,7 @@ def played(seed: int, storm: list, lifetime_s: float) -> Desk:
     storm=STORMS,
     lifetime_s=st.sampled_from((5.0, 8.5, 25.0, 80_000.0)),
 )
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_what_is_heard_is_true_or_told_to_be_missing(seed, storm, lifetime_s):
     assert played(seed, storm, lifetime_s).wrong == []
 
