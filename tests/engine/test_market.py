@@ -171,6 +171,16 @@ def test_the_top_of_a_book_that_has_changed_since_is_no_price(market):
     assert market.price(X) == 161  # quotes go on telling it
 
 
+def test_a_book_that_was_asked_for_is_no_newer_price_than_the_quote_that_came_meanwhile(market):
+    old = BookSnapshot(symbol=X, ts=T - 1, bids=((90.0, 1.0),), asks=((92.0, 1.0),))
+    market.see(quote(99.0, 101.0, T))
+    market.see(old)
+    assert market.price(X) == 100
+
+    market.see(msgspec.structs.replace(old, ts=T + 1))
+    assert market.price(X) == 91
+
+
 @pytest.mark.parametrize(
     "message",
     [

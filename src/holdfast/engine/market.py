@@ -230,12 +230,18 @@ def _take_in(market: SymbolMarket, message: MarketData) -> bool:
     elif type(message) is MarkPrice:
         market.mark, market.marked_ts = message.mark_price, message.ts
     elif type(message) is BookSnapshot:
-        if not message.bids or not message.asks:
-            return False  # a book that is not known
+        if not _says_touch(message, market.quoted_ts):
+            return False
         market.bid, market.ask, market.valid_ns = message.bids[0][0], message.asks[0][0], 0
     elif type(message) is BookDelta and not market.quoted_ts:
         market.bid = market.ask = 0.0  # of the book before, and no quote says the one behind
     return type(message) not in _SAY_NO_PRICE
+
+
+def _says_touch(book: BookSnapshot, quoted_ts: int) -> bool:
+    """Tell whether a book is known, and newer than a quote that came while it was asked for."""
+    is_known = bool(book.bids and book.asks)
+    return is_known and not (quoted_ts and book.ts <= quoted_ts)
 
 
 _SAY_NO_PRICE = (BookDelta, Funding)

@@ -11,16 +11,22 @@ import asyncio
 import logging
 import random as chance
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from operator import attrgetter
-from typing import Any
 
 from ..model.bars import UNKNOWN
 from ..model.errors import ConfigError, NetworkError
 from ..model.instrument import Instrument
-from ..model.market import Bar, BookDelta, Funding, MarketData, MarkPrice, Quote, Trade
+from ..model.market import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    MarketData,
+    MarkPrice,
+    Quote,
+    Trade,
+)
 from ..model.values import Symbol
 from ..ports import Wanted
 from ..venues.binance_futures import joining, market_history
@@ -29,13 +35,15 @@ from ..venues.binance_futures.background import Background
 from ..venues.binance_futures.codec import BadFrame, StreamReply, read_market
 from ..venues.binance_futures.complaints import Complaints
 from ..venues.binance_futures.counters import LIMITS, Budget, shared_budget
-from ..venues.binance_futures.depth_sync import DepthBooks
+from ..venues.binance_futures.depth_sync import DepthBooks, Shown
 from ..venues.binance_futures.market_watch import MarketWatch
 from ..venues.binance_futures.net import NetWire
 from ..venues.binance_futures.rest import RestClient
 from ..venues.binance_futures.settings import Endpoints, endpoints
 from ..venues.binance_futures.streams import LIFETIME_S, Ears, Stream, Watch
 from ..venues.binance_futures.wire import Wire
+from .beside import Wall, wait_for
+from .in_turn import in_turn
 from .repeats import Repeats
 from .settings import FeedSettings
 
@@ -58,19 +66,18 @@ OPEN_PATIENCE_S = 30.0
 LOOK_S = 1.0
 """How often symbols are looked for of which nothing comes."""
 
-_PATHS: dict[type, str] = {Quote: PUBLIC, BookDelta: PUBLIC}
 
-_ts = attrgetter("ts")
 _log = logging.getLogger("holdfast.feed")
 
 
 class BinanceFuturesFeed:
     """The market as it is now. Of the settings it takes `symbols` and `books` alone.
 
-    Batches are sorted by time. From one batch to the next a message of another kind may be some
-    milliseconds older: the venue's streams are not in step. A trade comes once, and in order; the
-    venue counts them one by one, and where some never came the log says so. What a lost connection
-    would have told is not asked for: the symbol is cut off meanwhile (`on_link`).
+    Batches are sorted by time, but what is of one kind stays in its order. From one batch to the
+    next a message of another kind may be some milliseconds older: the venue's streams are not in
+    step. A trade comes once, and in order; the venue counts them one by one, and where some never
+    came the log says so. What a lost connection would have told is not asked for: the symbol is cut
+    off meanwhile (`on_link`).
 
     Args:
         testnet: the venue's test market instead of the real one.
@@ -115,7 +122,7 @@ class BinanceFuturesFeed:
         self._open_wire = open_wire
         self._budget = budget or Budget(LIMITS, random)
         self._lifetime_s = lifetime_s
-        self._clock = _Wall(now)
+        self._clock = Wall(now)
         self._instruments: Sequence[Instrument] | None = None
         self._fetched: dict[tuple[Wanted, int], list[Bar]] = {}
         self._batch: list[MarketData] = []
@@ -141,7 +148,7 @@ class BinanceFuturesFeed:
             ConfigError: a symbol is not traded there.
         """
         if self._instruments is None:
-            _wait_for(self.fetch_instruments())
+            wait_for(self.fetch_instruments())
         return self._instruments or ()
 
     def history(self, symbol: Symbol, timeframe: str, before_ts: int, count: int) -> list[Bar]:
@@ -154,7 +161,7 @@ class BinanceFuturesFeed:
         """
         wanted = (symbol, timeframe, count)
         if (wanted, before_ts) not in self._fetched:
-            _wait_for(self.fetch_history([wanted], before_ts))
+            wait_for(self.fetch_history([wanted], before_ts))
         return self._fetched.pop((wanted, before_ts))
 
     def whole_from(self, symbol: Symbol) -> int:
@@ -230,8 +237,7 @@ class BinanceFuturesFeed:
                 batch, self._batch = self._batch, []
                 batch = [each for each in batch if each.ts > after_ts]
                 if batch:
-                    batch.sort(key=_ts)
-                    yield batch
+                    yield in_turn(batch)
         finally:
             self._is_heard = False
             await background.close()
@@ -244,7 +250,7 @@ class BinanceFuturesFeed:
         self._books = None
         if self._has_books:
             asker = self._asker(wire)
-            self._books = DepthBooks(self._symbols, asker, self._show, self._random)
+            self._books = DepthBooks(self._symbols, asker, self._show_book, self._random)
             background.start(self._books.keep())
         streams = [
             self._stream(wire, path, group, silence_s)
@@ -306,12 +312,19 @@ class BinanceFuturesFeed:
         kind = type(message)
         if kind is MarkPrice:
             self._watch.marked(message.symbol)
+        if isinstance(message, BookDelta):  # it does not say what the best bid and ask are
+            if self._books is not None:
+                self._books.hear(message)
+            return
         if self._watch.misses:
-            self._watch.heard(message.symbol, _PATHS.get(kind, MARKET))
-        if not isinstance(message, BookDelta):
-            self._show(message)
-        elif self._books is not None:
-            self._books.hear(message)
+            self._watch.heard(message.symbol, PUBLIC if kind is Quote else MARKET)
+        self._show(message)
+
+    def _show_book(self, message: Shown) -> None:
+        books = self._books
+        if books is not None and isinstance(message, BookSnapshot) and books.says_touch(message):
+            self._watch.heard(message.symbol, PUBLIC)
+        self._show(message)
 
     def _tell_gap(self, symbol: Symbol, first: int, last: int) -> None:
         """Tell of trades that never came though no connection was lost, as far as is known.
@@ -359,22 +372,6 @@ def _groups(symbols: Sequence[Symbol]) -> list[tuple[Symbol, ...]]:
 
 def _ignore(symbol: Symbol, is_up: bool, reason: str) -> None:
     """Nobody listens."""
-
-
-class _Wall:
-    """The wall's time as a clock."""
-
-    def __init__(self, now: Callable[[], int]) -> None:
-        self.now = now
-
-    def advance(self, ts: int) -> None:
-        """Take no notice."""
-
-
-def _wait_for(work: Coroutine[Any, Any, None]) -> None:
-    """Do it in a thread with a loop of its own, and return when it is done."""
-    with ThreadPoolExecutor(max_workers=1) as threads:
-        threads.submit(asyncio.run, work).result()
 
 
 class _Address:

@@ -18,8 +18,9 @@ from holdfast.model.errors import ConfigError, NetworkError
 from holdfast.model.market import BookDelta, BookSnapshot, MarkPrice, Quote, Trade
 from holdfast.model.values import NS_PER_S, Symbol
 from holdfast.venues.binance_futures import streams
+from holdfast.venues.binance_futures.depth_sync import DepthBooks
 from holdfast.venues.binance_futures.market_watch import MarketWatch
-from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, scripted
+from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, no_jitter, scripted
 from tests.venues.binance_futures.adapter_street import street
 
 MINUTE_NS = 60 * NS_PER_S
@@ -314,6 +315,48 @@ async def test_what_was_told_before_a_path_was_lost_does_not_bring_a_symbol_back
         feed._hear(frame)
     assert links == [False]
     feed._hear(mark(6))
+
+    assert links == [False, True]
+
+
+def change(first, final):
+    told = {"e": "depthUpdate", "E": 8, "T": 8, "s": "BTCUSDT", "U": first, "u": final}
+    return json.dumps({**told, "pu": first - 1, "b": [["0.5", "1"]], "a": []})
+
+
+def book_at(number):
+    sides = {"bids": ((1.0, 2.0),), "asks": ((3.0, 4.0),)}
+    return BookSnapshot(symbol=BTC, ts=9 * 10**6, last_update_id=number, **sides)
+
+
+def lost_book():
+    """A feed with a book whose connection is lost, and what it tells of that."""
+    feed, links = begun("http://127.0.0.1:9"), []
+    feed._books = DepthBooks((BTC,), feed._asker(None), feed._show_book, no_jitter)
+    feed.on_link = lambda _, is_up, _reason: links.append(is_up)
+    for frame in (quote(5), change(12, 14)):
+        feed._hear(frame)
+    feed._lost(binance_futures.PUBLIC, (BTC,))
+    return feed, links
+
+
+async def test_a_change_deep_in_the_book_does_not_bring_a_lost_symbol_back():
+    """The best bid and ask may be others than before, and nobody has said which."""
+    feed, links = lost_book()
+    feed._hear(change(15, 20))
+    assert links == [False]
+    feed._hear(quote(9))
+
+    assert links == [False, True]
+
+
+async def test_a_book_that_lacks_the_first_change_does_not_bring_a_lost_symbol_back():
+    """That change may be of before the connection: the quote that went with it was not heard."""
+    feed, links = lost_book()
+    feed._hear(change(15, 20))
+    feed._show_book(book_at(19))
+    assert links == [False]
+    feed._show_book(book_at(20))
 
     assert links == [False, True]
 

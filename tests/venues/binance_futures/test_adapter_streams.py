@@ -354,18 +354,31 @@ class _End:
 
 
 @asynccontextmanager
-async def stream_over(road):
+async def stream_over(road, watch=None):
     async def address():
         return getattr(road, "address", "ws://here")
 
     heard = Heard()
-    stream = Stream(road, "test", address, heard.ears(), no_jitter)
+    stream = Stream(road, "test", address, heard.ears(), no_jitter, watch)
     task = asyncio.ensure_future(stream.run())
     try:
         yield stream, heard
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+async def test_a_dead_connection_that_is_replaced_in_a_silent_market_is_told(monkeypatch, is_alive):
+    """What it missed was never told: its successor had heard nothing either."""
+    monkeypatch.setattr(streams, "WATCH_S", 0.01)
+    monkeypatch.setattr(streams, "OVERLAP_S", 0.05)
+    road = Road(answers_pings=is_alive)
+    async with stream_over(road, Watch(lifetime_s=0.1, is_shared=True)) as (_, heard):
+        await heard.has(lambda told: told.count("renewed") == 2)
+
+    was_down = any(each.startswith("down") for each in heard.told)
+    assert was_down is not is_alive
 
 
 @pytest.fixture

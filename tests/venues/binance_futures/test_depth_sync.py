@@ -107,6 +107,15 @@ def test_kept_changes_are_bounded(monkeypatch):
     assert ids(book.begin(snapshot(35))) == ["book", 39, 49]
 
 
+def test_a_change_of_another_count_keeps_no_book_waiting():
+    """A new connection tells of before a venue began to count anew: no snapshot fitted for minutes."""
+    book = DepthSync(BTC)
+    for change in (delta(1001, 1010, 1000), delta(3, 5, 2), delta(6, 9, 5)):
+        book.hear(change)
+
+    assert ids(book.begin(snapshot(5))) == ["book", 5, 9]
+
+
 class Market:
     """A true book, its changes, and snapshots of it."""
 
@@ -253,6 +262,34 @@ async def test_book_whose_stream_was_lost_before_its_snapshot_came_is_not_shown(
 
         books.hear(delta(15, 30, 10))
         await told.has(["book", 30])
+        keeping.cancel()
+
+
+async def test_a_book_that_was_asked_for_before_its_stream_was_lost_and_back_is_not_shown(
+    monkeypatch,
+):
+    """A venue that counts anew has lower numbers then: all that followed was taken for old."""
+    asked, answer, numbers = asyncio.Event(), asyncio.Event(), [500, 3]
+
+    async def read(symbol):
+        asked.set()
+        number = numbers.pop(0)
+        if numbers:
+            await answer.wait()
+        return snapshot(number)
+
+    monkeypatch.setattr(depth_sync, "PAUSE_S", 0.01)
+    async with scripted() as server, desk(server.url) as one:
+        told = Asked()
+        books = DepthBooks((BTC,), one.asker, told.show, no_jitter)
+        monkeypatch.setattr(books, "_read", read)
+        keeping = asyncio.ensure_future(books.keep())
+        books.hear(delta(490, 500, 489))
+        await asked.wait()
+        books.lose((BTC,))
+        books.hear(delta(1, 3, 0))
+        answer.set()
+        await told.has(["book", 3])
         keeping.cancel()
 
 

@@ -52,7 +52,7 @@ class DepthSync:
     def hear(self, delta: BookDelta) -> Sequence[Shown]:
         """Take in a change and return what is to be shown."""
         if self._last_id is None:
-            self._kept.append(delta)
+            self._keep(delta)
             return ()
         if self._is_old(delta):
             return ()
@@ -62,6 +62,19 @@ class DepthSync:
             return shown
         self._last_id, self._is_spanned = delta.final_id, True
         return (delta,)
+
+    def _keep(self, delta: BookDelta) -> None:
+        """Keep a change, and none from before a gap: no snapshot that is yet to come needs it.
+
+        One whose number is of another count would fit no snapshot, and keep the others waiting.
+        """
+        if self._kept:
+            last_id = self._kept[-1].final_id
+            if delta.final_id == last_id:
+                return  # it is told twice
+            if delta.previous_id != last_id:
+                self._kept.clear()
+        self._kept.append(delta)
 
     def begin(self, snapshot: BookSnapshot) -> Sequence[Shown]:
         """Take in a snapshot; return what is to be shown, nothing where it does not fit."""
@@ -119,6 +132,7 @@ class DepthBooks:
         self._random = random
         self._wanted = asyncio.Event()
         self._lost: set[Symbol] = set()  # of whose stream nothing was heard since
+        self._first: dict[Symbol, int] = {}  # the first change on its connection
         self._complaints = Complaints(_log)
 
     def hear(self, delta: BookDelta) -> None:
@@ -127,6 +141,7 @@ class DepthBooks:
         if book is None:
             return
         self._lost.discard(delta.symbol)
+        self._first.setdefault(delta.symbol, delta.final_id)
         was_whole = not book.needs_snapshot
         for message in book.hear(delta):
             self._show(message)
@@ -141,8 +156,19 @@ class DepthBooks:
         self._lost.update(symbols)
         now = self._asker.clock.now()
         for symbol in symbols:
+            self._first.pop(symbol, None)
             for message in self._books[symbol].lose(now):
                 self._show(message)
+
+    def says_touch(self, snapshot: BookSnapshot) -> bool:
+        """Tell whether a snapshot and the quotes of this connection say what the touch is.
+
+        The first change that was heard may be of before the connection, and so may the quote that
+        went with it: the snapshot must have it.
+        """
+        first = self._first.get(snapshot.symbol)
+        is_full = bool(snapshot.bids and snapshot.asks)
+        return is_full and first is not None and snapshot.last_update_id >= first
 
     async def keep(self) -> None:
         """Ask for the snapshots that are needed, one after the other, for ever."""
@@ -160,13 +186,14 @@ class DepthBooks:
         return book.needs_snapshot and book.symbol not in self._lost
 
     async def _begin(self, book: DepthSync) -> None:
+        first = self._first.get(book.symbol)
         try:
             snapshot = await self._read(book.symbol)
         except VenueError as error:
             self._complaints.warn(f"the book of {book.symbol} can't be read: {error}")
             return
-        if not self._is_due(book):
-            return  # its stream was lost meanwhile: nothing would follow
+        if not self._is_due(book) or self._first.get(book.symbol) != first:
+            return  # its stream was lost meanwhile: nothing would follow, or what counts anew
         for message in book.begin(snapshot):
             self._show(message)
 

@@ -4,8 +4,10 @@ Rule 1: a stream that is silent is broken. Pings tell of the road, `silence_s` o
         on it, `expect` of something that must come now.
 Rule 2: the venue ends every connection after a day. The next one is opened before this one is
         closed, and both are heard for a moment: what comes twice is the reader's to tell apart.
-        Where all connections are told the same (`is_shared`), one that hears nothing meanwhile,
-        though its successor does, was deaf: what it missed is told as any loss.
+        Where all connections are told the same (`is_shared`), what the next one hears meanwhile
+        waits until this one is let go of: one that is faster would put later news before earlier.
+        One that hears nothing meanwhile, though its successor does, was deaf, and so was one that
+        answers no ping: what it missed is told as any loss.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ LIFETIME_S = 23 * 3600.0
 OVERLAP_S = 2.0
 ROTATION_RETRY_S = 300.0
 
-EARLY_MAX = 1000
-"""Frames that may come before their connection is in use."""
+EARLY_MAX = 50_000
+"""Frames that may come before their connection is in use. In a lively market that is seconds."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -308,14 +310,19 @@ class Stream:
         """Hear a connection and its successor for a moment, and let go of the former."""
         self._line, self._socket = fresh, successor
         self._ears.on_renewed()
-        fresh.use()
+        if self._watch.is_shared:
+            socket.ping()  # of a silent market it tells whether the connection lives
+        else:
+            fresh.use()
         try:
             await self._watched(line, socket, line.age_s + OVERLAP_S)
         finally:
             socket.close()
-        if self._watch.is_shared and fresh.has_heard and line.heard < fresh.began:
-            self._set_down("it heard nothing while its successor did")
-            self._set_up()
+        if self._watch.is_shared:
+            if deaf := _deaf(line, fresh):
+                self._set_down(deaf)
+                self._set_up()
+            fresh.use()
 
     async def _watched(self, line: Line, socket: Socket, lifetime_s: float) -> str | None:
         """Wait until the connection ends; return why, None at its lifetime's end."""
@@ -367,6 +374,15 @@ class Stream:
         if self._socket is not None:
             self._socket.close()
         self._line = self._socket = None
+
+
+def _deaf(line: Line, successor: Line) -> str:
+    """Return why a connection that was replaced may have missed something; "" where it heard."""
+    if line.alive < successor.began:
+        return "it was dead when it was replaced"
+    if successor.has_heard and line.heard < successor.began:
+        return "it heard nothing while its successor did"
+    return ""
 
 
 def _least_s(error: VenueUnavailable) -> float:
