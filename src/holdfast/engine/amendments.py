@@ -83,7 +83,9 @@ def settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
     is_asked = order.replace is not RequestState.NONE
     # Overtaken by a later amendment's report; an answer without a time is of this moment.
     is_late = 0 < report.venue_ts < order.replaced_ts
-    if not is_late and ((is_asked and shows_new) or (not is_asked and differs)):
+    # So is what nobody asked for, where more has executed by now than it says.
+    is_others = not is_asked and differs and report.cum_qty >= order.reported_qty
+    if not is_late and ((is_asked and shows_new) or is_others):
         core.emit(_replaced(core, order, report))
     elif is_asked and report.status is OrderStatus.FILLED:
         _refuse_replace(core, order, "the order had filled")
