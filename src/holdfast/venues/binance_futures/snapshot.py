@@ -123,7 +123,7 @@ class Books:
             wanted = {each.symbol for each in positions}
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
-        income = await self._income(start, urgency, others)
+        income = await self._income(codec.listed_since(start), urgency, others)
         named = (wanted | income.traded) - unlisted
         silent = set(unlisted)
         trades = await self._trades(sorted(named), start, urgency, others, silent)

@@ -71,7 +71,7 @@ from .user_events import (
     UserEvent,
     UserStream,
 )
-from .wallet import Income, Unlisted, WalletMoved, funding_id, income
+from .wallet import Income, Unlisted, WalletMoved, funding_id, income, listed_since
 from .wire import BadFrame
 
 __all__ = [
@@ -129,6 +129,7 @@ __all__ = [
     "leverage_brackets",
     "leverages",
     "listed",
+    "listed_since",
     "listen_key",
     "mark_price",
     "open_algo_orders",
