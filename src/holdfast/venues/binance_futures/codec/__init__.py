@@ -46,7 +46,7 @@ from .envelope import (
     rest_request,
     ws_request,
 )
-from .lists import Others
+from .lists import NoList, Others
 from .market_events import bars, book_snapshot, fundings, mark_price, read_market
 from .names import OrderNames
 from .orders import (
@@ -92,6 +92,7 @@ __all__ = [
     "LeverageSet",
     "ListenKeyExpired",
     "MarginCall",
+    "NoList",
     "OrderNames",
     "Others",
     "PositionBooks",
