@@ -18,6 +18,8 @@ ODD = (
     {"symbol": "ODDUSDT", "positionAmt": "1e99", "side": "HOLD", "status": 7},
     {"symbol": "ODDUSDT"},
 )
+ILLS = ("unopened", "mute", "cut", "torn", "busy", "odd", "unknown", "limit", "gone")
+GONE_APART_S = 60.0
 DAYS_7_MS = 7 * 86_400_000
 BRACKET = {
     "bracket": 1, "initialLeverage": 125, "notionalCap": 100000000, "notionalFloor": 0,
@@ -62,6 +64,8 @@ class Roads:
         self.account, self.loop, self.lots = account, account.loop, account.lots
         self.symbols, self.lag_s, self.cut = symbols, lag_s, cut
         self.ills, self.dropped = ills, dropped
+        self.kinds = self.lots.sample(ILLS, k=self.lots.choice((1, 2, len(ILLS))))
+        self.gone_at = -GONE_APART_S
         self.is_storm = False
         self.sockets = []
         self.keys, self.key = 0, ""
@@ -115,14 +119,20 @@ class Roads:
         is_ailing = self.is_storm and self.lots.random() < self.ills
         if not is_ailing or verb != "GET":
             return ""
-        return self.lots.choice(
-            ("unopened", "mute", "cut", "torn", "busy", "odd", "unknown", "limit")
-        )
+        ill = self.lots.choice(self.kinds)
+        if ill != "gone":
+            return ill
+        if self.loop.time() < self.gone_at + GONE_APART_S:  # a moment's gap, and no second one
+            return ""
+        self.gone_at = self.loop.time()
+        return ill
 
     def _answer(self, place, params, ill):
         self.asked.append((self.loop.time(), place, params))
         if ill == "busy":
             return 503, {"code": -1008, "msg": "Request throttled by system-level protection."}
+        if ill == "gone" and "symbol" in params:
+            return 400, {"code": -1121, "msg": "Invalid symbol."}
         if ill == "limit":
             return 429, {"code": -1003, "msg": "Too many requests."}
         if ill == "unknown":
@@ -385,26 +395,29 @@ class UserLine:
     def __init__(self, roads, ears):
         self.roads, self.ears, self.loop = roads, ears, roads.loop
         self.is_open = True
-        self.due = 0.0
-        self.coming: deque[Any] = deque()
+        self.due: dict[bytes, float] = {}
+        self.coming: dict[bytes, deque[Any]] = {}
 
     def tell(self, frame):
+        """Tell a frame: those of one kind keep their order, others may overtake them."""
         lots, roads = self.roads.lots, self.roads
+        kind = frame[:24]
         if roads.is_storm and lots.random() < roads.dropped:
             return
         if roads.is_storm and lots.random() < roads.dropped / 10:
             frame = frame[: lots.randint(1, len(frame) - 1)]
         for _ in range(lots.choice((1, 1, 1, 2))):
             late = lots.choice((0.0, 0.0, 0.0, lots.uniform(0.0, 2.0)))
-            self.later(self.ears.on_frame, frame, late=late)
+            self.later(kind, self.ears.on_frame, frame, late=late)
 
-    def later(self, do, *args, late=0.0):
-        self.due = max(self.due, self.loop.time() + self.roads.latency() + late)
-        self.coming.append((do, args))
-        self.loop.call_at(self.due, self.hear_next)
+    def later(self, kind, do, *args, late=0.0):
+        soonest = self.loop.time() + self.roads.latency() + late
+        self.due[kind] = max(self.due.get(kind, 0.0), soonest)
+        self.coming.setdefault(kind, deque()).append((do, args))
+        self.loop.call_at(self.due[kind], self.hear_next, kind)
 
-    def hear_next(self):
-        do, args = self.coming.popleft()
+    def hear_next(self, kind):
+        do, args = self.coming[kind].popleft()
         if self.is_open:
             do(*args)
 
@@ -413,7 +426,7 @@ class UserLine:
 
     def ping(self):
         if self.is_open:
-            self.later(self.ears.on_pong)
+            self.later(b"", self.ears.on_pong)
 
     def close(self):
         self.is_open = False

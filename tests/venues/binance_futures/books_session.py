@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from holdfast.engine.contracts import SETTLED
 from holdfast.engine.engine import Engine
 from holdfast.engine.folds import OPENING
 from holdfast.model import commands as cmd
@@ -262,8 +263,8 @@ class Session:
         deed = self.lots.choices(
             (self.trade, self.wish, self.place, self.fill, self.amend, self.cancel, self.condition,
              self.trigger, self.money, self.force, self.drop, self.expire, self.step_clock,
-             self.isolate, self.chatter),
-            (10, 6 * self.wishes, 3, 4, 1, 2, 1, 1, 3, 0.5, 0.5, 0.2, 0.5, 0.3, 1),
+             self.isolate, self.chatter, self.delist),
+            (10, 6 * self.wishes, 3, 4, 1, 2, 1, 1, 3, 0.5, 0.5, 0.2, 0.5, 0.3, 1, 0.1),
         )[0]  # fmt: skip
         self.happenings.append((round(self.loop.time(), 3), deed.__name__))
         deed()
@@ -272,7 +273,8 @@ class Session:
         return f"{self.lots.choice(WAYS)}_{next(self.names)}"
 
     def symbol(self):
-        return self.lots.choice((BTC, BTC, BTC, ETH, *OTHERS))
+        symbol = self.lots.choice((BTC, BTC, BTC, ETH, *OTHERS))
+        return symbol if symbol in self.roads.symbols else BTC
 
     def qty(self):
         return Decimal(self.lots.choice((1, 1, 1, 2, 3))) / 10
@@ -379,6 +381,13 @@ class Session:
     def isolate(self):
         self.account.isolated ^= {self.symbol()}
 
+    def delist(self):
+        """End a contract that is not traded here, for good."""
+        gone = OTHERS[0]
+        if gone in self.roads.symbols:
+            self.account.settle(gone, self.price())
+            self.roads.symbols = tuple(each for each in self.roads.symbols if each != gone)
+
     def chatter(self):
         """Tell what is of no concern to the books, or of no kind that is known."""
         now = self.account.now_ms
@@ -468,7 +477,7 @@ class Session:
                     self.alarms.append(code)
                     if code in {"books_differ", "session_error"}:
                         self.wrong.append((self.at(), fact))
-                case ev.PositionAdopted(reason=reason) if reason != OPENING:
+                case ev.PositionAdopted(reason=reason) if reason not in {OPENING, SETTLED}:
                     self.wrong.append((self.at(), fact))
                 case _:
                     pass
@@ -489,7 +498,9 @@ class Session:
                 self.wrong.append((self.at(), "passed an execution", at, row, fact))
 
     def is_booked(self, row):
-        return (row["symbol"], str(row["id"])) in self.booked
+        """Tell whether an execution counts; in what was unlisted the ledger's rows may instead."""
+        is_gone = row["symbol"] not in self.roads.symbols
+        return is_gone or (row["symbol"], str(row["id"])) in self.booked
 
     @property
     def opened_ts(self):
