@@ -133,6 +133,15 @@ async def test_odd_execution_of_ours_leaves_the_books_unread(name):
         await read_fills(ODD_FILLS[name], symbols=(BTC, ODD))
 
 
+@pytest.mark.parametrize("is_recent", [True, False])
+async def test_books_say_that_an_execution_waits_for_its_order_to_be_listed(is_recent):
+    time_ms = time.time_ns() // 1_000_000 if is_recent else 5
+
+    books = await read_fills(FILL | {"time": time_ms})
+
+    assert (len(books.trades), books.is_partial) == ((0, True) if is_recent else (1, False))
+
+
 @pytest.mark.parametrize("place", ["v1/userTrades", "v1/allOrders"])
 async def test_an_answer_that_is_no_list_leaves_the_books_unread_whosoever_it_is(place):
     """What it would have told of lies behind the time from which the next look reads."""
