@@ -374,6 +374,18 @@ def test_what_the_first_look_trailed_is_not_taken_over_where_it_is_not_all(balan
     assert rig.ever(ev.OrderFilled) == []
 
 
+def test_nothing_is_compared_with_a_look_that_leaves_executions_for_the_next_one():
+    rig = new()
+    look(rig, "500", "1")
+    for _ in range(3):
+        look(rig, "499.9", "2", is_partial=True)
+    assert (rig.session(), rig.ever(ev.BooksDiffered)) == (Status.RUNNING, [])
+
+    for _ in range(2):
+        look(rig, "499.9", "2")
+    assert rig.session() is Status.ERROR
+
+
 def test_what_was_in_the_first_look_is_not_booked_however_well_it_would_fit_later():
     """The same is missing long behind the beginning: that is no look that trailed."""
     rig = new()

@@ -859,6 +859,20 @@ def test_late_word_of_before_a_strangers_order_was_made_smaller_does_not_make_it
     assert rig.order("manual-1").qty == 2
 
 
+def test_a_list_of_before_a_strangers_order_was_made_larger_does_not_end_it(rig):
+    """The order is known by its amendment alone; the list was read before that, and answers last."""
+    first = rig.now
+    rig.wait(2)
+    fields = {"price": Decimal(95), "qty": Decimal(5), "cum_qty": Decimal(1)}
+    rig.report("manual-1", ExecType.REPLACED, OrderStatus.PARTIALLY_FILLED, **fields)
+    rig.trade("manual-1", "2", "95", cum_qty=Decimal(3), status=OrderStatus.PARTIALLY_FILLED)
+
+    row = rig.row("manual-1", venue_ts=first, qty=Decimal(2), cum_qty=Decimal(0))
+    rig.snapshot(orders=[row], asked_ts=first)
+
+    assert (rig.order("manual-1").is_open, rig.order("manual-1").leaves_qty) == (True, 2)
+
+
 def test_a_lost_entry_that_has_filled_in_part_stays_open(guarding):
     lost = own_id(role=OrderRole.ENTRY)
     guarding.trade(lost, "1", "95", of=0, cum_qty=Decimal(0), trade_id=TradeId("t1"))

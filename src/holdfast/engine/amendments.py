@@ -90,7 +90,9 @@ def settle_replace(core: Core, order: Order, report: ExecutionReport) -> None:
     differs = (report.qty, report.price) != (order.qty, order.price)
     is_asked = order.replace is not RequestState.NONE
     is_over = order.replace is RequestState.IN_DOUBT and report.asked_ts > order.replace_fence_ts
-    is_late = _is_late(order, report) and not is_over
+    # What nobody asked for is overtaken too where more has executed by now than it says.
+    is_old = not is_asked and report.cum_qty < order.reported_qty
+    is_late = is_old or (_is_late(order, report) and not is_over)
     is_told = shows_new if is_asked and not is_over else differs
     if is_told and not is_late:
         core.emit(_replaced(core, order, report))

@@ -110,7 +110,7 @@ def _has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
     """Tell whether anything was heard after the question: it may be in the answer or not."""
     account = snapshot.account
     moved_ts = max(core.state.account(account).moved_ts, core.heard_early.get(account, 0))
-    return moved_ts > snapshot.asked_ts
+    return snapshot.is_partial or moved_ts > snapshot.asked_ts
 
 
 def _is_unsure(snapshot: VenueSnapshot, since: int, apart_ns: int) -> bool:

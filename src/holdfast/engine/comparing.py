@@ -59,8 +59,10 @@ READ_MARGIN_NS = 300 * NS_PER_S
 
 
 def has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
-    """Tell whether anything was booked, or traded, after the question: then nothing compares."""
-    if core.state.account(snapshot.account).moved_ts > snapshot.asked_ts:
+    """Tell whether anything was booked, or traded, after the question, or is not told yet: then
+    nothing compares.
+    """
+    if snapshot.is_partial or core.state.account(snapshot.account).moved_ts > snapshot.asked_ts:
         return True
     since = snapshot.sure_ts or snapshot.asked_ts
     return any(trade.venue_ts > since for trade in snapshot.trades)

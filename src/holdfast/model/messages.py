@@ -110,6 +110,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trades: tuple[ExecutionReport, ...] = ()
     changes: tuple[AccountChange, ...] = ()
     trades_since: int = 0
+    is_partial: bool = False  # executions wait for their orders to be listed
 
 
 class InstrumentListed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

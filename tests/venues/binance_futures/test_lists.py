@@ -94,7 +94,7 @@ ODD_FILLS = {
 GONE = (400, {"code": -2013, "msg": "Order does not exist."})
 
 
-async def read_fills(fill, order=None, symbols=(BTC,), alone=GONE):
+async def read_fills(fill, order=None, symbols=(BTC,), alone=GONE, torn=None):
     told = BOOKS | {
         f"{GET}/v1/income": [PAID, FEE],
         f"{GET}/v1/userTrades": [fill],
@@ -102,6 +102,8 @@ async def read_fills(fill, order=None, symbols=(BTC,), alone=GONE):
     }
     script = {where: [(200, body)] for where, body in told.items()}
     script |= {f"{GET}/v1/order": [alone]}
+    if torn is not None:
+        script[f"{GET}/{torn}"] = [(200, '[{"symbol": "ODDUSDT", "id": 1, "ord')]
     async with scripted(**script) as server, desk(server.url) as one:
         send = one.asker.road.send
 
@@ -129,6 +131,22 @@ async def test_odd_execution_of_another_symbol_does_not_keep_the_books_closed(na
 async def test_odd_execution_of_ours_leaves_the_books_unread(name):
     with pytest.raises(BadFrame):
         await read_fills(ODD_FILLS[name], symbols=(BTC, ODD))
+
+
+@pytest.mark.parametrize("is_recent", [True, False])
+async def test_books_say_that_an_execution_waits_for_its_order_to_be_listed(is_recent):
+    time_ms = time.time_ns() // 1_000_000 if is_recent else 5
+
+    books = await read_fills(FILL | {"time": time_ms})
+
+    assert (len(books.trades), books.is_partial) == ((0, True) if is_recent else (1, False))
+
+
+@pytest.mark.parametrize("place", ["v1/userTrades", "v1/allOrders"])
+async def test_an_answer_that_is_no_list_leaves_the_books_unread_whosoever_it_is(place):
+    """What it would have told of lies behind the time from which the next look reads."""
+    with pytest.raises(BadFrame, match="list"):
+        await read_fills(FILL, torn=place)
 
 
 @pytest.mark.parametrize("is_listed", [True, False])

@@ -42,6 +42,15 @@ def streamed(time, amount="-0.012", symbol="BTCUSDT"):
     return codec.UserStream(codec.OrderNames()).read(frame)[0]
 
 
+@pytest.mark.parametrize(
+    ("late_s", "back_s"), [(0, 0), (0.4, 0.4), (12, 12), (60, 60), (61, 0), (3599, 0)]
+)
+def test_what_is_dated_with_the_hour_and_paid_behind_it_is_read_again(late_s, back_s):
+    since = FULL * MS + round(late_s * NS_PER_S)
+
+    assert since - codec.listed_since(since) == round(back_s * NS_PER_S)
+
+
 def test_changes_without_ids_are_not_taken_for_one():
     rows = [
         row("TRANSFER", amount, time=FULL + late) for late, amount in ((0, "5"), (0, "7"), (1, "5"))

@@ -12,7 +12,7 @@ from ..limits import Urgency
 from . import codec
 from .answers import NOT_FOUND
 from .asking import Answered, Asker, twice_if_gone
-from .codec import BadFrame, Call, OrderNames, Others, TradeRow, reads
+from .codec import BadFrame, Call, NoList, OrderNames, Others, TradeRow, reads
 from .outcomes import Ask
 
 PAGES_MAX = 200
@@ -103,8 +103,8 @@ def leave_out(symbol: Symbol, others: Others | None, error: BadFrame) -> None:
     """Tell of what can't be read of a symbol that is not ours; see `codec.lists`.
 
     Raises:
-        BadFrame: it is ours.
+        BadFrame: it is ours, or the answer was none: another one may tell of the symbol.
     """
-    if others is None or symbol in others.ours:
+    if others is None or symbol in others.ours or isinstance(error, NoList):
         raise error
     others.tell(f"left out of the executions of {symbol}: {error}")

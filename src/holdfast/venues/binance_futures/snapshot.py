@@ -123,10 +123,10 @@ class Books:
             wanted = {each.symbol for each in positions}
         wanted |= {order.symbol for order in orders}
         start = max(since, asked_ts - HISTORY_NS) if since > 0 else asked_ts - SPAN_NS
-        income = await self._income(start, urgency, others)
+        income = await self._income(codec.listed_since(start), urgency, others)
         named = (wanted | income.traded) - unlisted
         silent = set(unlisted)
-        trades = await self._trades(sorted(named), start, urgency, others, silent)
+        trades, is_partial = await self._trades(sorted(named), start, urgency, others, silent)
         ends = tuple(each for each in income.fills if each.symbol in silent)
         now = self.asker.clock.now()
         return VenueSnapshot(
@@ -140,6 +140,7 @@ class Books:
             trades=trades,
             changes=(*income.changes, *ends),
             trades_since=start,
+            is_partial=is_partial,
         )
 
     async def _orders(
@@ -184,8 +185,11 @@ class Books:
         urgency: Urgency = Urgency.TRADE,
         others: Others | None = None,
         silent: set[Symbol] | None = None,
-    ) -> tuple[ExecutionReport, ...]:
-        """Read executions; add the symbols to `silent` that the venue does not know any more."""
+    ) -> tuple[tuple[ExecutionReport, ...], bool]:
+        """Read executions, and tell whether some wait for their orders to be listed.
+
+        Symbols that the venue does not know any more are added to `silent`.
+        """
         found = await asyncio.gather(
             *(self._trades_if_read(symbol, start, urgency, others) for symbol in symbols)
         )
@@ -199,7 +203,7 @@ class Books:
         told = [row for row in rows if self._is_named(row) or row.time * NS_PER_MS <= settled_ts]
         if len(told) < len(rows):
             _log.info("%d executions wait for their orders to be listed", len(rows) - len(told))
-        return codec.trades(told, self.names, self.account)
+        return codec.trades(told, self.names, self.account), len(told) < len(rows)
 
     def _is_named(self, row: TradeRow) -> bool:
         return self.names.known(row.symbol, row.order_id) is not None

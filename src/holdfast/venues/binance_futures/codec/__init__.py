@@ -46,7 +46,7 @@ from .envelope import (
     rest_request,
     ws_request,
 )
-from .lists import Others
+from .lists import NoList, Others
 from .market_events import bars, book_snapshot, fundings, mark_price, read_market
 from .names import OrderNames
 from .orders import (
@@ -71,7 +71,7 @@ from .user_events import (
     UserEvent,
     UserStream,
 )
-from .wallet import Income, Unlisted, WalletMoved, funding_id, income
+from .wallet import Income, Unlisted, WalletMoved, funding_id, income, listed_since
 from .wire import BadFrame
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "LeverageSet",
     "ListenKeyExpired",
     "MarginCall",
+    "NoList",
     "OrderNames",
     "Others",
     "PositionBooks",
@@ -129,6 +130,7 @@ __all__ = [
     "leverage_brackets",
     "leverages",
     "listed",
+    "listed_since",
     "listen_key",
     "mark_price",
     "open_algo_orders",

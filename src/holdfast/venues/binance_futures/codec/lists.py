@@ -1,6 +1,7 @@
 """Lists whose rows are read one by one, so that an odd row is told from the others.
 
 Rule 1: a row of ours that can't be read leaves the list unread: it may hide an order.
+        So does an answer that is no list, whosoever it is.
 Rule 2: one of a symbol that is not ours is left out and told: it must not keep an account from
         its books for ever. A row that names no symbol may be ours.
 """
@@ -22,6 +23,10 @@ class Others(NamedTuple):
 
     ours: Container[str]
     tell: Callable[[str], None]
+
+
+class NoList(BadFrame):
+    """The answer as a whole can't be read."""
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -47,9 +52,14 @@ def read_rows(
         is_vast: all rows of others are passed over: reading them would hold up orders.
 
     Raises:
-        BadFrame: it is no list, or a row can't be read and may be ours.
+        NoList: it is none.
+        BadFrame: a row can't be read and may be ours.
     """
-    for row in decode(_ROWS, raw, what):
+    try:
+        rows = decode(_ROWS, raw, what)
+    except BadFrame as error:
+        raise NoList(str(error)) from error
+    for row in rows:
         if is_vast and others is not None and _is_of_others(row, others):
             continue
         try:

@@ -179,6 +179,15 @@ def funding_payment(
     )
 
 
+def listed_since(since: int) -> int:
+    """Return from when on the income list is to be read for what moved the wallet since a time.
+
+    Funding is paid some seconds behind the full hour that the list dates it with.
+    """
+    late_ns = since % HOUR_NS
+    return since - late_ns if late_ns <= TOLD_LATE_NS else since
+
+
 def is_of_the_hour(venue_ts: int, late_ns: int) -> bool:
     """Tell whether a time is about a full hour, no later than this behind it."""
     return (venue_ts + EARLY_NS) % HOUR_NS <= EARLY_NS + late_ns
