@@ -34,7 +34,7 @@ from holdfast.venues import PaperVenue
 KILLS = 50
 SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT"))
 START = 1_750_000_000 * 10**9
-HOURS = 3
+HOURS = 5
 BYTES_MAX = 60_000
 """What one life records at most, in the journal's first stage, until it is killed."""
 

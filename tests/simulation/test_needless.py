@@ -94,7 +94,7 @@ def test_an_isolated_position_is_judged_by_what_stands_for_it_alone(
     world.judges.needless.hear_facts([fact])
 
     assert bool(world.oracles.violations) is is_needless
-    assert world.withdrawals.unheard(0) == ZERO
+    assert world.withdrawals.unheard(ClOrdId("hf.1.1.1.E.x"), 0) == ZERO
 
 
 @pytest.mark.parametrize("code", ["session_error", "books_differ"])

@@ -38,8 +38,8 @@ async def test_starting_live_trading(tmp_path, capsys):
     portfolio_repo, order_repo, position_repo = Repository(), Repository(), Repository()
     event_bus = EventBus()
     trading_config = config = TradingConfig(
-        api_key="key", api_secret="secret", data_dir=tmp_path, speed=60
-    )
+        api_key="key", api_secret="secret", data_dir=tmp_path
+    )  # at the pace of a clock: its strategies trade by bars of a minute, and not before we do
     portfolio_id = uuid4()
     assert (config.api_key, config.api_secret, config.use_testnet) == ("key", "secret", True)
 

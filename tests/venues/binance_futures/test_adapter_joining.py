@@ -348,7 +348,7 @@ async def test_full_page_of_executions_is_followed_by_the_next_ones(monkeypatch)
     }
     async with scripted(**places) as server, desk(server.url) as one:
         since = one.clock.now() - 10**9
-        found = await books_of(one)._trades((BTC,), since)
+        found, _ = await books_of(one)._trades((BTC,), since)
 
         assert [each.trade_id for each in found] == ["1", "2", "3", "4", "5"]
         assert {each.cl_ord_id for each in found} == {"hf.1.1.0.E.x"}
@@ -374,7 +374,7 @@ async def test_execution_of_an_order_that_nobody_can_name_is_called_by_the_venue
         "GET__/fapi/v1/order": [(400, {"code": -2013, "msg": "Order does not exist."})],
     }
     async with scripted(**places) as server, desk(server.url) as one:
-        (found,) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        ((found,), _) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
 
         assert found.cl_ord_id == "order-5"
 
@@ -388,7 +388,7 @@ async def test_liquidation_that_the_list_of_orders_leaves_out_is_known_by_its_na
         "GET__/fapi/v1/forceOrders": [(200, forced)],
     }
     async with scripted(**places) as server, desk(server.url) as one:
-        (found,) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        ((found,), _) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
 
         assert found.cl_ord_id == "autoclose-77"
 
@@ -431,7 +431,7 @@ async def told_of(rows, listed, asked):
         "GET__/fapi/v1/order": [asked],
     }
     async with scripted(**places) as server, desk(server.url) as one:
-        found = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        found, _ = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
         return [(each.cl_ord_id, each.trade_id) for each in found]
 
 
@@ -456,7 +456,7 @@ async def test_how_ill_the_venues_time_is_known_makes_an_execution_wait_longer()
     async with scripted(**places) as server, desk(server.url) as one:
         one.asker.offset.error_ns = 10 * 10**9
 
-        assert await books_of(one)._trades((BTC,), one.clock.now() - 10**9) == ()
+        assert await books_of(one)._trades((BTC,), one.clock.now() - 10**9) == ((), True)
 
 
 async def test_an_execution_waits_for_its_order_though_our_clock_was_stepped_since_it_was_measured():
@@ -469,7 +469,7 @@ async def test_an_execution_waits_for_its_order_though_our_clock_was_stepped_sin
     async with scripted(**places) as server, desk(server.url) as one:
         one.asker.offset.offset_ns, one.asker.offset.error_ns = 950 * NS_PER_MS, 20 * NS_PER_MS
 
-        assert await books_of(one)._trades((BTC,), one.clock.now() - 10**9) == ()
+        assert await books_of(one)._trades((BTC,), one.clock.now() - 10**9) == ((), True)
 
 
 async def test_books_say_since_when_they_are_sure_by_the_venues_clock():
@@ -505,7 +505,7 @@ async def test_orders_behind_executions_are_listed_page_by_page(monkeypatch):
         "GET__/fapi/v1/allOrders": listed,
     }
     async with scripted(**places) as server, desk(server.url) as one:
-        found = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        found, _ = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
 
         assert [each.cl_ord_id for each in found] == ["hf.1.1.0.E.x", "hf.1.3.0.E.x"]
         asked = [p["orderId"] for _, path, p in server.requests if path.endswith("allOrders")]
@@ -528,7 +528,7 @@ async def test_pages_that_come_again_are_not_asked_for_on_and_on(monkeypatch):
         "GET__/fapi/v1/order": [(200, ack("hf.1.3.0.E.x", orderId=9))],
     }
     async with scripted(**places) as server, desk(server.url) as one:
-        (found,) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
+        ((found,), _) = await books_of(one)._trades((BTC,), one.clock.now() - 10**9)
         assert found.cl_ord_id == "hf.1.3.0.E.x"
         assert len(server.requests) == 3
 
