@@ -14,16 +14,31 @@ from holdfast.runtime.left_kill import journal_of, leave_kill
 from tests.cli.desk import start
 from tests.cli.test_hanging import PATIENCE_S, answers, is_killed, standing, until
 
+STILL = """from holdfast import Strategy
 
-def lived(*words):
-    assert main(["run", *map(str, words), "--speed", "1", "--for", "1s", "--no-report"]) == 0
+
+class Still(Strategy):
+    def on_stop(self) -> None:
+        pass
+"""
+
+
+def lived(folder, *words):
+    """Let a session live for a second whose strategy trades nothing.
+
+    A paper account takes no orders of two journals: what one has placed is not the other's.
+    """
+    still = folder.parent / "still.py"
+    still.write_text(STILL)
+    place = ["--data-dir", str(folder), "--strategy", f"{still}:Still"]
+    assert main(["run", *place, *words, "--speed", "1", "--for", "1s", "--no-report"]) == 0
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A data folder with a kill that was left for its own journal."""
     data = tmp_path / "data"
-    lived("--data-dir", data)
+    lived(data)
     config = TradingConfig(data_dir=data)
     leave_kill(data, "smoke", flatten=True, journal=journal_of(config))
     return data
@@ -32,14 +47,14 @@ def folder(tmp_path):
 @pytest.mark.parametrize("inside", [True, False], ids=["in the folder", "elsewhere"])
 def test_a_start_with_another_journal_does_not_obey_it_and_leaves_it(folder, capsys, inside):
     other = f"sqlite:///{folder if inside else folder.parent}/other.db"
-    lived("--data-dir", folder, "--database-url", other)
+    lived(folder, "--database-url", other)
     assert "is for another journal" in (folder / "logs/trading/holdfast.log").read_text()
     journal = open_journal(other, read_only=True)
     assert not [fact for fact in journal.replay() if isinstance(fact, KillSwitchEngaged)]
     journal.close()
 
     assert is_killed(capsys, folder)
-    lived("--data-dir", folder)
+    lived(folder)
     assert is_killed(capsys, folder)
     assert not list(folder.glob("kill*.json"))
 
@@ -73,7 +88,7 @@ def test_a_kill_is_left_for_the_journal_that_the_session_there_has(tmp_path):
 
 def test_a_release_is_not_of_the_kill_that_another_journal_was_left(folder, capsys):
     other = f"sqlite:///{folder}/other.db"
-    lived("--data-dir", folder, "--database-url", other)
+    lived(folder, "--database-url", other)
     place = ["--data-dir", str(folder), "--database-url", other]
     assert main(["kill", *place]) == 0
     assert main(["release", "--yes", "--operator", "me", *place]) == 0
@@ -86,9 +101,9 @@ def test_a_second_kill_of_another_journal_takes_the_first_away_from_nobody(folde
     leave_kill(folder, "fire", flatten=False, journal=journal_of(other))
 
     assert is_killed(capsys, folder)
-    lived("--data-dir", folder)
+    lived(folder)
     assert is_killed(capsys, folder)
-    lived("--data-dir", folder, "--database-url", other.database_url)
+    lived(folder, "--database-url", other.database_url)
     assert not list(folder.glob("kill*.json"))
 
 

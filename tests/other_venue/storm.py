@@ -68,6 +68,7 @@ class Storm:
 
     async def blow(self):
         """Let everything happen for a while, then let it be calm."""
+        await self.one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
         roles = {self.trade: 0.1, self.move: 0.15, self.trouble: 0.6, self.cut: 0.8}
         if self.seed % 4 == 0:
             roles[self.meddle] = 1.0
