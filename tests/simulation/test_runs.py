@@ -184,8 +184,8 @@ def test_what_a_power_cut_kept_from_the_journal_is_no_message():
 
 @pytest.mark.parametrize(
     "seed",
-    [19_010_593, 19_010_577, 19_011_771],
-    ids=["a mark far off", "a withdrawal heard behind the order", "a stranger's trade closed"],
+    [19_010_593, 19_010_577, 19_011_771, 19_021_502],
+    ids=["a mark far off", "a withdrawal", "a stranger's trade closed", "a liquidation"],
 )
 def test_no_limit_is_passed_where_an_account_seems_richer_or_is_moved_unheard(seed):
     assert play(Spec(seed=seed, storm_s=18)).violations == ()

@@ -17,7 +17,7 @@ from ..exchange import OrderUpdate, Output, VenueOrder
 from ..exchange_server.close_orders import is_close_order
 from ..journal.codec import decode
 from ..model import events as ev
-from ..model.ids import parse_cl_ord_id
+from ..model.ids import parse_cl_ord_id, venue_closing
 from ..model.messages import ExecType
 from ..model.values import (
     NS_PER_S,
@@ -180,7 +180,7 @@ class Oracles:
             if order.asked.reduce_only and order.cl_ord_id in self._asked:
                 number, report = self._asked[order.cl_ord_id], output.report
                 self._closed.append((number, key, order.side, report.last_qty))
-            elif order.cl_ord_id.startswith(STRANGER) or is_adopted(self._world, order.cl_ord_id):
+            elif self._is_others(order):
                 report = output.report
                 trade = trade_name(*key, report.trade_id)
                 signed = order.side.sign * report.last_qty
@@ -213,6 +213,11 @@ class Oracles:
                 self.say("one order per intent", f"intent {attempt[0]} has {', '.join(orders)}")
         if not order.asked.reduce_only:
             self._judge_limit(output)
+
+    def _is_others(self, order: VenueOrder) -> bool:
+        """Tell whether an order is a stranger's, or the exchange's own: a liquidation, say."""
+        name, world = order.cl_ord_id, self._world
+        return name.startswith(STRANGER) or bool(venue_closing(name)) or is_adopted(world, name)
 
     def _judge_limit(self, output: OrderUpdate) -> None:
         world, order = self._world, output.order
