@@ -191,6 +191,10 @@ def test_no_limit_is_passed_where_an_account_seems_richer_or_is_moved_unheard(se
     assert play(Spec(seed=seed, storm_s=18)).violations == ()
 
 
+def test_what_a_zombie_tells_its_own_strategy_is_not_due_in_the_life_that_follows():
+    assert play(Spec(seed=19_038_232, storm_s=18)).violations == ()
+
+
 def test_a_good_answer_between_failures_begins_a_new_row_of_them():
     assert play(Spec(seed=18_722_306, storm_s=18)).violations == ()
 

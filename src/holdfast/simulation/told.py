@@ -110,8 +110,8 @@ class Told(Judge):
 
     def hear_hook(self, hook: Callable[..., object], args: tuple[object, ...]) -> None:
         strategy = getattr(hook, "__self__", None)
-        if not isinstance(strategy, Churner):
-            return
+        if not isinstance(strategy, Churner) or not self._is_under_way:
+            return  # of a zombie's facts, too, none is due
         name, own = hook.__name__, strategy.ctx.strategy_id
         if name == "on_start":
             self._ears[own] = Ears(strategy)
