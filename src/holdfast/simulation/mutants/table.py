@@ -247,8 +247,7 @@ MUTANTS = (
         "missing trades are told",
         feeds.tell_no_gap,
         ("heard",),
-        ("market_silent",),
-        needs_feed=True,
+        known=(Known(1_783, 18),),
     ),
     Mutant(
         "no entry where the market is cut off",
