@@ -471,3 +471,13 @@ def test_a_mark_near_the_market_counts_as_it_is(desk):
     desk.market.see(MarkPrice(symbol=ETH, ts=desk.now, mark_price=98.0))
 
     assert desk.check("position_size", desk.buy("9")).value < before
+
+
+def test_a_mark_counts_as_it_is_where_the_market_is_not_heard_any_more(desk):
+    desk.hold(ETH, "-1")
+    desk.quote(ETH, 99.9, 100.1)
+    before = desk.check("position_size", desk.buy("9")).value
+    desk.market.see(MarkPrice(symbol=ETH, ts=desk.now, mark_price=50.0))
+    desk.now += 60 * NS_PER_S
+
+    assert desk.check("position_size", desk.buy("9")).value < before

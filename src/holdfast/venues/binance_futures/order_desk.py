@@ -286,10 +286,10 @@ class OrderDesk:
         call = codec.reads.trades_of(command.symbol, child_id)
         try:
             answered = await fetch(self._asker, call, Urgency.PROTECT)
+            rows = codec.trade_rows(answered.reply.body)
         except VenueError as error:
             _log.warning("the executions of %s can't be read: %s", command.cl_ord_id, error)
             return
-        rows = codec.trade_rows(answered.reply.body)
         for report in codec.trades(rows, self._names, self._account):
             self._doors.tell(report)
 
