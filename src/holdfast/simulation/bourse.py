@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
+from random import Random
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -48,6 +49,7 @@ SECRET = "test"  # noqa: S105 - of accounts that nobody has
 ADDRESS = "10.0.0.1"
 API_PATH = "/ws-fapi/v1"
 PULSE_S = 1.0
+BALANCE = Decimal(10_000)
 UNSENT_MAX = 8 * 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
@@ -260,16 +262,16 @@ class Bourse:
         return FarEnd(hear, close)
 
 
-def settings_of(
-    symbols: tuple[Symbol, ...],
-    balance: Decimal,
-    liquidity: Liquidity,
-    accounts: Sequence[AccountId] = (ACCOUNT,),
-) -> ServerSettings:
-    return ServerSettings(
+def open_bourse(
+    seed: str, symbols: tuple[Symbol, ...], accounts: Sequence[AccountId], now: Callable[[], int]
+) -> Bourse:
+    """Open an exchange of a seed's own, with these accounts."""
+    keys = Random(f"{seed}/keys")
+    settings = ServerSettings(
         feed=FeedSettings(source="none"),
         symbols=symbols,
         keys=tuple(ApiKey(key=name, secret=SECRET, account=name) for name in accounts),
-        balance=balance,
-        liquidity=liquidity,
+        balance=BALANCE,
+        liquidity=Liquidity(),
     )
+    return Bourse(symbols, now, settings, lambda: f"{keys.getrandbits(256):064x}")

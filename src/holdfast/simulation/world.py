@@ -9,12 +9,11 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
-from ..exchange import Liquidity, Output
+from ..exchange import Output
 from ..model import messages as msg
 from ..model.errors import TradingError
 from ..model.events import Event
@@ -27,7 +26,7 @@ from ..venues.binance_futures.streams import LIFETIME_S
 from .absence import Absence
 from .accounts import Accounts, names_of
 from .against import adversaries_of
-from .bourse import Bourse, settings_of
+from .bourse import open_bourse
 from .deeds import Deeds
 from .disk import Disk, Killing
 from .faults import ALONE, Fault, draw_plan, kind_of
@@ -93,26 +92,10 @@ class World:
         self.market = Market(self.seed, symbols, self.venue_now)
         names, bold = names_of(spec), self.lots.randrange(len(BOLDNESS))
         self.setup = Setup(durability, bold, symbols, are_two=len(names) > 1)
-        self.disk = Disk(
-            lots=random.Random(f"{self.seed}/disk"),
-            now=self.loop.time,
-            on_kill=self._killed,
-            on_undurable=self._undurable,
-        )
-        self.plan = (
-            draw_plan(self.seed, spec.storm_s, spec.kinds, has_live_feed=self.has_live_feed)
-            if spec.has_plan
-            else ()
-        )
+        self.disk, self.plan = self._new_disk(), self._draw_plan()
         self.starting_kill: Fault | None = None
         self.wake, self.feeds = asyncio.Event(), list[tuple[SimFeed, Process]]()
-        keys = random.Random(f"{self.seed}/keys")
-        self.bourse = Bourse(
-            symbols,
-            self.venue_now,
-            settings_of(symbols, Decimal(10_000), Liquidity(), names),
-            lambda: f"{keys.getrandbits(256):064x}",
-        )
+        self.bourse = open_bourse(self.seed, symbols, names, self.venue_now)
         self.accounts = Accounts(self.seed, self.bourse, names)
         self.stale = StaleReads(self.bourse.venue, self._count_stale)
         self.road = Road(self.bourse, self.seed, self.loop.time)
@@ -127,6 +110,20 @@ class World:
         self._arm_kill()
         self.bourse.on_outputs(self._hear_venue)
         self.market.shows += [self.bourse.show, self._show_feeds]
+
+    def _new_disk(self) -> Disk:
+        return Disk(
+            lots=random.Random(f"{self.seed}/disk"),
+            now=self.loop.time,
+            on_kill=self._killed,
+            on_undurable=self._undurable,
+        )
+
+    def _draw_plan(self) -> tuple[Fault, ...]:
+        spec = self.spec
+        if not spec.has_plan:
+            return ()
+        return draw_plan(self.seed, spec.storm_s, spec.kinds, has_live_feed=self.has_live_feed)
 
     @property
     def has_live_feed(self) -> bool:
