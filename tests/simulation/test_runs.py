@@ -331,3 +331,11 @@ def test_fills_heard_out_of_turn_leave_no_part_of_a_position_to_nobody(seed, sto
 
 def test_an_order_before_the_first_quote_is_judged_by_what_was_known():
     assert play(Spec(seed=12_502_431, storm_s=12)).violations == ()
+
+
+def test_a_stream_that_came_and_went_between_two_looks_is_down_since_that_was_heard():
+    assert play(Spec(seed=19_045_271, storm_s=18)).violations == ()
+
+
+def test_what_a_zombie_orders_while_its_successor_starts_is_none_of_the_successors():
+    assert play(Spec(seed=19_047_329, storm_s=18)).violations == ()

@@ -107,7 +107,9 @@ class Alarms(Judge):
         account = self.world.accounts.venue_names[order.account]
         if not is_entry or account in self._heard() or held <= -order.qty:
             return
-        since = max(since, self.world.road.opened_at.get(account, 0.0))  # it may have come and gone
+        process = self.world.process
+        gone_at = self.world.road.gone_at.get((process, account), 0.0) if process else 0.0
+        since = max(since, gone_at)  # it may have come and gone between two looks
         if self.world.loop.time() - since > HEARD_S_MAX:
             self.say(f"{order.cl_ord_id} goes out, and the stream of {order.account} is down")
 

@@ -6,6 +6,7 @@ It is the `Wire` of one process. What was written before the process died still 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextvars import Context
@@ -54,7 +55,7 @@ class Road:
         self.api: Callable[[SimSocket, bytes], bytes | None] | None = None  # see `api_deaf`
         self.rest: Callable[[], str] | None = None  # see `one_road`
         self.users: Callable[[], str] | None = None  # likewise
-        self.opened_at: dict[str, float] = {}  # by account: when its stream was opened last
+        self.gone_at: dict[tuple[Process, str], float] = {}  # when one knew its stream to be gone
 
     def latency(self) -> float:
         most = SLOW_MS if self.lots.random() < SLOW_CHANCE else LATENCY_MS[1]
@@ -243,7 +244,7 @@ class SimSocket:
         self._far: FarEnd = road.bourse.open(url, self._from_them, self._ended_there)
         road.sockets.append(self)
         if self.is_users:
-            road.opened_at[account] = self._loop.time()
+            road.gone_at[process, account] = math.inf
         if not self._is_api:
             for text in road.strange.again(self._path):
                 self._hand_on(text)
@@ -269,7 +270,7 @@ class SimSocket:
 
     def close(self) -> None:
         if self.is_open:
-            self.is_open = False
+            self._is_gone()
             self._forget()
             # What was written still leaves: the far end closes behind it.
             self._loop.call_at(
@@ -348,8 +349,13 @@ class SimSocket:
 
     def _told(self, reason: str) -> None:
         if self.is_open:
-            self.is_open = False
+            self._is_gone()
             self._ears.on_closed(reason)
+
+    def _is_gone(self) -> None:
+        self.is_open = False
+        if self.is_users:
+            self._road.gone_at[self.process, self.account] = self._loop.time()
 
     def _forget(self) -> None:
         if self in self._road.sockets:

@@ -135,7 +135,7 @@ class Oracles:
         if order.reduce_only or order.role is not OrderRole.ENTRY:
             return
         owner = parse_cl_ord_id(order.cl_ord_id)
-        if owner is not None and owner.epoch != state.epoch:
+        if owner is not None and owner.epoch != live.journal.epoch:
             return  # a zombie's, which knows of no successor; what leaves of it is judged elsewhere
         if state.status is TradingSessionStatus.RUNNING and not state.is_killed:
             return
