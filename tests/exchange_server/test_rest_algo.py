@@ -44,6 +44,23 @@ async def test_a_conditional_order_lives_under_its_own_id_until_it_is_triggered(
         assert await position(desk) == "0.010"
 
 
+async def test_a_child_with_a_name_of_its_own_is_told_asked_after_and_cancelled_by_that():
+    async with rest_desk(own_child_names=True) as desk:
+        ack = await desk.stop("BUY", "51000", type="STOP", price="50900", clientAlgoId="entry")
+        desk.quote("50999", "51000")
+        desk.trade("51000")
+        algo = await desk.call("GET", ALGO, clientAlgoId="entry")
+        opened = await desk.call("GET", "/fapi/v1/openOrders", symbol=BTC)
+        name = opened.body[0]["clientOrderId"]
+        by_parents = await desk.call("GET", ORDER, symbol=BTC, origClientOrderId="entry")
+        gone = await desk.call("DELETE", ORDER, symbol=BTC, origClientOrderId=name)
+
+        assert algo["algoId"] == ack["algoId"]
+        assert name == f"child-{algo['actualOrderId']}"
+        assert by_parents.code == -2013
+        assert (gone["status"], gone["clientOrderId"]) == ("CANCELED", name)
+
+
 async def test_a_triggered_limit_rests_as_an_ordinary_order_and_is_cancelled_as_one():
     async with rest_desk() as desk:
         ack = await desk.stop("BUY", "51000", type="STOP", price="50900", clientAlgoId="entry")

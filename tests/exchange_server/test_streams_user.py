@@ -341,6 +341,22 @@ async def test_a_stop_lives_through_new_triggering_triggered_finished():
         assert "ap" not in triggering
 
 
+async def test_a_child_may_be_told_under_a_name_of_its_own():
+    async with open_desk(own_child_names=True) as desk:
+        client = await market(desk)
+        desk.buy("0.020")
+        stop(desk, cl_ord_id="stop")
+        await client.heard()
+        desk.trade(49_400)
+
+        frames = await client.heard()
+        names = {f["o"]["c"] for f in frames if f["e"] == "ORDER_TRADE_UPDATE"}
+        lite = next(f for f in frames if f["e"] == "TRADE_LITE")
+        algos = [f["o"] for f in frames if f["e"] == "ALGO_UPDATE"]
+        assert names == {lite["c"]} == {f"child-{algos[-1]['ai']}"}
+        assert {algo["caid"] for algo in algos} == {"stop"}
+
+
 async def test_a_waiting_stop_is_told_as_recorded():
     async with open_desk() as desk:
         client = await market(desk)

@@ -33,6 +33,9 @@ async def test_a_child_under_a_name_of_its_own_ends_its_parent_however_it_is_hea
         async with session(tmp_path, market) as one:
             await hold(one, market)
             stop = market.books()[2][0]
+            told = []
+            for topic in ("order.filled", "order.fill_recognized"):
+                one.service.event_bus.subscribe(topic, told.append)
             if way == "fills first":
                 market.venue.habits.add("children_first")
             else:
@@ -42,6 +45,9 @@ async def test_a_child_under_a_name_of_its_own_ends_its_parent_however_it_is_hea
             await one.agree()
             await one.until(lambda: one.state.orders[stop].status is OrderStatus.FILLED)
             assert one.state.orders[stop].cum_qty == Decimal("0.01")
+            await one.until(
+                lambda: [f.qty for f in told if f.cl_ord_id == stop] == [Decimal("0.01")]
+            )
             market.price(50_000)
             await one.until(lambda: one.service.live.engine.core.market.price(BTC) == 50_000)
             await hold(one, market, "0.02")  # and no second stop beside it

@@ -27,7 +27,13 @@ def rows(heading):
 def test_each_topic_has_its_row():
     views = {"order.changed", "position.changed", "portfolio.changed"}
     updates = {"order_update", "position_update"}
-    told = {*publishing.TOPICS.values(), *handover.TOPICS.values(), *views, *updates}
+    told = {
+        *publishing.TOPICS.values(),
+        *handover.TOPICS.values(),
+        *views,
+        *updates,
+        publishing.RECOGNIZED,
+    }
 
     assert rows("What it tells") == told
 

@@ -76,11 +76,13 @@ async def test_runner_alone_counts_positions_from_the_fills_that_the_bus_tells_o
     runner.event_bus.publish("order.filled", fill_of(order_of(name), "1.5"))
     runner.event_bus.publish("order.filled", fill_of(order_of(name), "0.5"))
     runner.event_bus.publish("order.filled", "no fill")
+    runner.event_bus.publish("order.fill_recognized", fill_of(order_of(name), "0.25"))
 
-    assert (holder.fills, holder.held) == (2, Decimal("2.0"))
+    assert (holder.fills, holder.held) == (3, Decimal("2.25"))
     assert other.fills == 0
     await runner.stop()
     assert not runner.event_bus.has_subscribers("order.filled")
+    assert not runner.event_bus.has_subscribers("order.fill_recognized")
 
 
 async def test_runner_alone_stops_in_the_middle_and_stopping_twice_is_once():

@@ -10,6 +10,7 @@ from holdfast.model.errors import InputError
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import IntentId, SessionId, Side, SignalType
 from holdfast.stats import SessionFold, SessionStats, fold_session
+from holdfast.stats.context import FOREIGN
 from tests.stats.ledger import BTC, ETH, MACD, SMA, D, Ledger, trading
 
 
@@ -336,3 +337,26 @@ def test_figures_once_given_do_not_change():
     fold.apply(ledger.sell("1", "500", strategy=MACD))
 
     assert msgspec.json.encode(before) == seen
+
+
+def test_a_fill_that_was_booked_under_its_childs_name_is_its_strategys_once_that_is_known():
+    ledger = Ledger()
+    ledger.buy("1", "100")
+    stop = ledger.submit(Side.SELL, "1")
+    told = ledger.fill(Side.SELL, "1", "90", cl_ord_id="child-7")
+    before = fold_session(ledger.facts)
+    ledger.add(
+        ev.FillRecognized,
+        cl_ord_id=stop.cl_ord_id,
+        trade_id=told.trade_id,
+        qty=told.qty,
+        price=told.price,
+        fee=told.fee,
+        venue_ts=told.venue_ts,
+    )
+    after = fold_session(ledger.facts)
+
+    assert (before.by_strategy[SMA].fills, before.by_strategy[FOREIGN].fills) == (1, 1)
+    assert (after.by_strategy[SMA].fills, after.by_strategy[SMA].volume) == (2, D(190))
+    assert FOREIGN not in after.by_strategy
+    assert (after.fills, after.realized_pnl) == (2, D(-10))

@@ -70,6 +70,12 @@ def exchange(
         bool,
         typer.Option("--legacy-acks", help="Answer orders with avgPrice and cumQuote."),
     ] = False,
+    own_child_names: Annotated[
+        bool,
+        typer.Option(
+            "--own-child-names", help="Triggered conditional orders get client ids of their own."
+        ),
+    ] = False,
     unlimited: Annotated[
         bool, typer.Option("--unlimited", help="Count requests and orders, but refuse none for it.")
     ] = False,
@@ -112,6 +118,7 @@ def exchange(
         fault_seed=seed,
         strict_routing=strict_routing,
         legacy_acks=legacy_acks,
+        own_child_names=own_child_names,
         admin_token=admin_token,
     )
     return execute(serve(create_server(settings)))

@@ -27,8 +27,9 @@ from ..model.values import NS_PER_S, OrderStatus
 from .amendments import is_size_known, settle_first, settle_replace
 from .contracts import count_settled
 from .core import Core
-from .forgetting import settled_name, trade_name
+from .forgetting import trade_name
 from .order import ABSENT, Order, RequestState
+from .recognizing import recognize
 from .strangers import (
     fail_for_twins,
     is_back,
@@ -106,7 +107,7 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
         _book_trade(core, report)
     if order is None:
         return
-    _recognize(core, order, report)
+    recognize(core, order, report)
     if was_absent:
         _revive(core, order, report)
     named = order.reported_qty
@@ -166,32 +167,6 @@ def _book_trade(core: Core, report: ExecutionReport) -> None:
             venue_ts=report.venue_ts,
         )
     )
-
-
-def _recognize(core: Core, order: Order, report: ExecutionReport) -> None:
-    """Count for a conditional order what its child had filled under a name of the venue's own.
-
-    Whose child it is may be told later than what it fills.
-    """
-    is_parent = order.request.order_type.is_conditional and not order.is_adopted
-    if report.exec_type is not ExecType.TRADE or not is_parent or not order.is_open:
-        return
-    account, symbol, trade_id = report.account, report.symbol, report.trade_id
-    seen = core.state.account(account).changes_seen
-    is_booked = trade_name(account, symbol, trade_id) in core.state.trades_seen
-    if not is_booked or trade_id in order.trade_ids or settled_name(symbol, trade_id) in seen:
-        return
-    if order.cum_qty + report.last_qty <= order.qty:
-        core.emit(
-            ev.FillRecognized(
-                ts=core.now,
-                cl_ord_id=order.cl_ord_id,
-                trade_id=trade_id,
-                qty=report.last_qty,
-                price=report.last_px,
-                fee=report.fee,
-            )
-        )
 
 
 def is_before_the_books(core: Core, report: ExecutionReport) -> bool:

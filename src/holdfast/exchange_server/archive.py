@@ -7,7 +7,7 @@ restart it holds what storage held.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -59,9 +59,10 @@ class Past(NamedTuple):
 
 
 class Records:
-    """One account's."""
+    """One account's. `name_of` says what client id an order has in the book."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_of: Callable[[VenueOrder], ClOrdId]) -> None:
+        self._name_of = name_of
         self.orders: dict[int, VenueOrder] = {}  # by the id that they had first, oldest first
         self.children: dict[int, int] = {}  # order ids of triggered conditional orders
         self.newest: dict[tuple[Symbol, ClOrdId], int] = {}  # of those that were in the book
@@ -88,7 +89,7 @@ class Records:
         """Put an order in, or in the place of what was known of it."""
         self.orders[order.uid] = order
         if order.order_id:
-            self.newest[order.symbol, order.cl_ord_id] = order.uid
+            self.newest[order.symbol, self._name_of(order)] = order.uid
         if order.algo_id:
             self.newest_algo[order.cl_ord_id] = order.uid
         if order.algo_id and order.order_id:
@@ -130,7 +131,7 @@ class Records:
         del self.orders[gone.uid]
         self.children.pop(gone.order_id, None)
         self.modify_ids.pop(gone.order_id, None)
-        name = (gone.symbol, gone.cl_ord_id)
+        name = (gone.symbol, self._name_of(gone))
         if self.newest.get(name) == gone.uid:
             del self.newest[name]
         if self.newest_algo.get(gone.cl_ord_id) == gone.uid:
@@ -182,15 +183,16 @@ def is_visible(order: VenueOrder, now: int) -> bool:
 
 
 class Archive:
-    """All accounts' records."""
+    """All accounts' records. `name_of` is theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_of: Callable[[VenueOrder], ClOrdId]) -> None:
+        self._name_of = name_of
         self._records: dict[AccountId, Records] = {}
 
     def of(self, account: AccountId) -> Records:
         found = self._records.get(account)
         if found is None:
-            found = self._records[account] = Records()
+            found = self._records[account] = Records(self._name_of)
         return found
 
     def accounts(self) -> list[AccountId]:

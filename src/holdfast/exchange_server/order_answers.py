@@ -82,7 +82,7 @@ def _common(venue: Venue, order: VenueOrder, tape: Tape) -> Json:
         "orderId": order.order_id,
         "symbol": order.symbol,
         "status": status_word(order),
-        "clientOrderId": order.cl_ord_id,
+        "clientOrderId": venue.name_of(order),
         "price": digits.px(order.price or ZERO),
         "origQty": digits.amount(order.qty),
         "executedQty": digits.amount(order.cum_qty),

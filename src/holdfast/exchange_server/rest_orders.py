@@ -253,7 +253,7 @@ def amendments(ctx: RequestContext, params: Params) -> object:
                 "symbol": symbol,
                 "pair": symbol,
                 "orderId": after.order_id,
-                "clientOrderId": after.cl_ord_id,
+                "clientOrderId": ctx.venue.name_of(after),
                 "time": ms(each.ts),
                 "amendment": amendment,
             }

@@ -72,6 +72,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     fault_seed: int = 0
     strict_routing: bool = False
     legacy_acks: bool = False
+    own_child_names: bool = False  # what a conditional order becomes has a client id of its own
     admin_token: str = ""  # needed where the server listens beyond the loopback
 
     def __post_init__(self) -> None:

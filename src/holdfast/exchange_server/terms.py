@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ..exchange import VenueOrder
-from ..model.values import IntentId
+from ..model.values import ClOrdId, IntentId
 from .user_events import PLAIN_TERMS, Terms
 
 ALGO_ID_BASE = 10**15
@@ -24,6 +24,12 @@ def read(order: VenueOrder) -> Terms:
     """Return the terms that an order was placed with."""
     text = order.asked.intent_id
     return _decode(text) if text else PLAIN_TERMS
+
+
+def name_in_book(order: VenueOrder, *, is_own: bool) -> ClOrdId:
+    """Return an order's client id in the book; a triggered one may have one of its own there."""
+    is_renamed = is_own and order.algo_id and order.order_id
+    return ClOrdId(f"child-{order.order_id}") if is_renamed else order.cl_ord_id
 
 
 def algo_id_of(order: VenueOrder) -> int:

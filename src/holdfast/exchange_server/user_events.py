@@ -65,7 +65,7 @@ class UserEvents:
     """Turns outputs into events.
 
     `terms_of` says what else was asked of an order, `algo_id_of` what number a conditional one
-    has on the wire.
+    has on the wire, `name_of` what client id an order has in the book.
     """
 
     def __init__(
@@ -73,10 +73,12 @@ class UserEvents:
         exchange: Exchange,
         terms_of: Callable[[VenueOrder], Terms] = lambda _: PLAIN_TERMS,
         algo_id_of: Callable[[VenueOrder], int] = lambda order: order.algo_id,
+        name_of: Callable[[VenueOrder], str] = lambda order: order.cl_ord_id,
     ) -> None:
         self._exchange = exchange
         self._terms_of = terms_of
         self._algo_id_of = algo_id_of
+        self._name_of = name_of
         self._digits: dict[Symbol, Digits] = {}
         self._assets: dict[Symbol, str] = {}
         self._inactive: dict[int, None] = {}  # trailing stops that wait for their activation
@@ -143,7 +145,7 @@ class UserEvents:
         bids, asks = self._open_notional(order)
         body = wire.OrderBody(
             symbol=order.symbol,
-            cl_ord_id=order.cl_ord_id,
+            cl_ord_id=self._name_of(order),
             side=order.side.value,
             order_type=order.order_type.value,
             time_in_force=asked.time_in_force.value,
@@ -188,7 +190,7 @@ class UserEvents:
             qty=digits.amount(order.qty),
             price=digits.px(order.price or ZERO),
             is_maker=report.is_maker,
-            cl_ord_id=order.cl_ord_id,
+            cl_ord_id=self._name_of(order),
             side=order.side.value,
             last_price=digits.px(report.last_px),
             last_qty=digits.amount(report.last_qty),

@@ -29,7 +29,7 @@ class UserStreams:
     def __init__(self, venue: Venue, hub: Hub) -> None:
         self._venue = venue
         self._hub = hub
-        self._events = UserEvents(venue.exchange, venue.terms_of, algo_id_of)
+        self._events = UserEvents(venue.exchange, venue.terms_of, algo_id_of, venue.name_of)
         self._calls = MarginCalls(venue.exchange)
         self._looked_ts = 0
         self._waiting: dict[AccountId, deque[UserEvent]] = {}

@@ -33,7 +33,7 @@ from ..model.errors import ConfigError, VenueError
 from ..model.instrument import UNLISTED, Instrument
 from ..model.market import Bar, MarketData, MarkPrice
 from ..model.messages import FundingPayment
-from ..model.values import NS_PER_MS, NS_PER_S, AccountId, NewOrder, Symbol, to_decimal
+from ..model.values import NS_PER_MS, NS_PER_S, AccountId, ClOrdId, NewOrder, Symbol, to_decimal
 from . import close_orders, kept, terms
 from .archive import Archive, Past
 from .auth import Keys
@@ -87,7 +87,7 @@ class Venue:
         self.limits = Limits(settings.limits)
         self.faults = Faults(settings.fault_seed)
         self.listen_keys = ListenKeys()
-        self.archive = Archive()
+        self.archive = Archive(self.name_of)
         self.past: dict[AccountId, deque[Past]] = {}  # see `lagging`
         self.sinks: list[Sink] = []
         self.market_sinks: list[MarketSink] = []
@@ -387,6 +387,10 @@ class Venue:
         if price is None:
             return None
         return MarkPrice(symbol=tape.symbol, ts=self.now(), mark_price=float(price))
+
+    def name_of(self, order: VenueOrder) -> ClOrdId:
+        """Return an order's client id in the book."""
+        return terms.name_in_book(order, is_own=self.settings.own_child_names)
 
     def terms_of(self, order: VenueOrder) -> Terms:
         """Return what was asked of an order beside what the core knows."""

@@ -153,7 +153,8 @@ class FillRecognized(Fact, frozen=True, kw_only=True):
     """An execution that was booked otherwise was this order's: under its child's name, or by the
     settlement of its contract.
 
-    Position and wallet have it already.
+    Position and wallet have it already. `venue_ts` is 0 for what a settlement has closed: when
+    that traded, and at what price, is not known.
     """
 
     cl_ord_id: ClOrdId
@@ -161,6 +162,10 @@ class FillRecognized(Fact, frozen=True, kw_only=True):
     qty: Decimal
     price: Decimal
     fee: Decimal
+    fee_asset: str = "USDT"
+    realized_pnl: Decimal | None = None  # None: the venue did not say
+    is_maker: bool = False
+    venue_ts: int = 0
 
 
 class OrderCanceled(Fact, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..engine.order import Order, RequestState
 from ..model import events as ev
-from ..model.values import ClOrdId
+from ..model.values import ZERO, ClOrdId
 from ..strategies.context import OrderUpdate
 
 _OF_AN_ORDER = ev.OrderFact | ev.OrderFilled
@@ -18,6 +18,32 @@ def order_of(fact: ev.Event) -> ClOrdId | None:
     if isinstance(fact, _WITH_AN_ORDER):
         return fact.order.cl_ord_id
     return None
+
+
+def fill_of(fact: ev.Event, order: Order | None) -> ev.OrderFilled | None:
+    """Return the execution that a fact tells of, under its order's own name; None for none.
+
+    One that was booked under another name is told of once it is known whose it is.
+    """
+    if isinstance(fact, ev.OrderFilled):
+        return fact
+    if order is None or not isinstance(fact, ev.FillRecognized) or not fact.venue_ts:
+        return None
+    return ev.OrderFilled(
+        ts=fact.ts,
+        account=order.request.account,
+        symbol=order.request.symbol,
+        side=order.side,
+        cl_ord_id=fact.cl_ord_id,
+        trade_id=fact.trade_id,
+        qty=fact.qty,
+        price=fact.price,
+        fee=fact.fee,
+        fee_asset=fact.fee_asset,
+        realized_pnl=fact.realized_pnl or ZERO,
+        is_maker=fact.is_maker,
+        venue_ts=fact.venue_ts,
+    )
 
 
 def update_of(order: Order, fact: ev.Event) -> OrderUpdate:

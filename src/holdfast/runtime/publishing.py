@@ -12,7 +12,7 @@ from ..engine.order import Order
 from ..model import events as ev
 from ..model.values import MAIN, ClOrdId, Key, plain
 from .bus import EventBus
-from .order_updates import order_of
+from .order_updates import fill_of, order_of
 from .views import Position, metrics_view, order_view, position_view
 
 TOPICS: dict[type[ev.Fact], str] = {
@@ -44,6 +44,9 @@ TOPICS: dict[type[ev.Fact], str] = {
 venue's own field names (positions also about every second, at the market's new prices),
 "order.changed", "position.changed" and "portfolio.changed" carry views, and "signal.generated"
 and "order.wished" the wishes of strategies."""
+
+RECOGNIZED = "order.fill_recognized"
+"""Where an execution goes out again that was told of under another name: with its order's."""
 
 _VENUE_NEWS = (
     ev.OrderSubmitted,
@@ -98,9 +101,7 @@ class Publisher:
         orders: dict[ClOrdId, bool] = {}  # whether there is news that the venue would tell
         keys: dict[Key, None] = {}
         for fact in facts:
-            topic = TOPICS.get(type(fact))
-            if topic is not None and self._bus.has_subscribers(topic):
-                self._bus.publish(topic, fact)
+            self._tell(fact, engine)
             cl_ord_id = order_of(fact)
             if cl_ord_id is not None:
                 is_news = isinstance(fact, _VENUE_NEWS)
@@ -119,6 +120,15 @@ class Publisher:
         for key in keys:
             self._offer("position.changed", partial(position_view, engine, key))
             self._tell_position(engine, key)
+
+    def _tell(self, fact: ev.Event, engine: Engine) -> None:
+        topic = TOPICS.get(type(fact))
+        if topic is not None and self._bus.has_subscribers(topic):
+            self._bus.publish(topic, fact)
+        if isinstance(fact, ev.FillRecognized) and self._bus.has_subscribers(RECOGNIZED):
+            fill = fill_of(fact, engine.state.orders.get(fact.cl_ord_id))
+            if fill is not None:
+                self._bus.publish(RECOGNIZED, fill)
 
     def tick(self, engine: Engine) -> None:
         """Tell of open positions at the market's new prices."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
-from ..model.events import Event, OrderFilled
+from ..model.events import Event
 from ..model.market import (
     Bar,
     BookDelta,
@@ -34,7 +34,7 @@ from .failure import reason_of
 from .fetching import fetch_history, warmups
 from .filling import Filler
 from .hooks import HookGuard
-from .order_updates import order_of, update_of
+from .order_updates import fill_of, order_of, update_of
 from .route import Route
 from .seats import NO_SEATS, Seat, Seats
 from .standalone import Standing, StrategyConfig, stand_alone
@@ -256,8 +256,9 @@ class LiveStrategyRunner:
         one = None if owner is None else self._all.get(owner)
         if one is None:
             return
-        if type(fact) is OrderFilled and one.is_live and one.on_fill is not None:
-            self.call(one, one.on_fill, fact)
+        fill = fill_of(fact, order)
+        if fill is not None and one.is_live and one.on_fill is not None:
+            self.call(one, one.on_fill, fill)
         if order is not None and one.is_live and one.on_order is not None:
             self.call(one, one.on_order, update_of(order, fact))
 

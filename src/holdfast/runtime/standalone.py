@@ -14,6 +14,7 @@ from ..ports import Direct, Feed
 from .bus import EventBus
 from .fetching import fetch_instruments
 from .handover import TOPICS
+from .publishing import RECOGNIZED
 from .pump import FeedPump
 from .tally import FillTally
 
@@ -74,6 +75,11 @@ async def stand_alone(
         view=books,
         on_failed=tell_failure,
     )
-    stop_hearing = bus.subscribe("order.filled", book)
+    stops = [bus.subscribe(topic, book) for topic in ("order.filled", RECOGNIZED)]
+
+    def stop_hearing() -> None:
+        for stop in stops:
+            stop()
+
     pump.start()
     return Standing(pump, stop_hearing)

@@ -8,6 +8,7 @@ from .adversaries import Adversary
 from .amnesia import Amnesia
 from .api_deaf import ApiDeaf
 from .blind_lists import BlindLists
+from .child_names import ChildNames
 from .contracts import Contracts
 from .copies import Copies
 from .delisting import Delisting
@@ -56,6 +57,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Overlap,
     Copies,
     TimeSteps,
+    ChildNames,
 )
 
 

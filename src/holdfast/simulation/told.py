@@ -45,7 +45,7 @@ class Ears:
 
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy
-        self.due: deque[ev.OrderFilled] = deque()
+        self.due: deque[ev.OrderFilled | ev.FillRecognized] = deque()
         self.orders: dict[ClOrdId, Seen] = {}
         self.fills: defaultdict[ClOrdId, Decimal] = defaultdict(lambda: ZERO)
 
@@ -81,10 +81,22 @@ class Told(Judge):
                 self._lost.add(fact.order.cl_ord_id)
                 if not fact.is_ours:
                     self._foreign.add(fact.order.cl_ord_id)
-            elif isinstance(fact, ev.FillRecognized) and fact.trade_id.startswith(SETTLED):
-                self._lost.add(fact.cl_ord_id)  # with its contract the list of its fills has gone
+            elif isinstance(fact, ev.FillRecognized):
+                self._hear_recognized(fact)
             elif isinstance(fact, ev.StrategyStopped):
                 self._ears.pop(fact.strategy_id, None)
+
+    def _hear_recognized(self, fact: ev.FillRecognized) -> None:
+        if fact.trade_id.startswith(SETTLED):
+            self._lost.add(fact.cl_ord_id)  # with its contract the list of its fills has gone
+            return
+        live = self._live
+        order = None if live is None else live.engine.state.orders.get(fact.cl_ord_id)
+        owner = self._owners.get(fact.cl_ord_id)
+        ears = None if owner is None else self._ears.get(owner)
+        is_own = order is not None and fact.trade_id in order.trade_ids  # and no zombie's
+        if ears is not None and is_own and self._is_under_way:
+            ears.due.append(fact)
 
     def _is_nobodys(self, name: ClOrdId) -> bool:
         """Tell whether the journal that knew of an order was lost, and its prefix is another's."""

@@ -17,6 +17,7 @@ from ..model.events import (
     EpochStarted,
     EquitySampled,
     Event,
+    FillRecognized,
     FundingPaid,
     OrderDenied,
     OrderFilled,
@@ -30,7 +31,7 @@ from ..model.events import (
 from ..model.instrument import is_worth
 from ..model.values import ZERO, AccountId, ClOrdId, Key, SessionId, StrategyId, Symbol
 from .books import AssetKey, Books, Wallet
-from .context import Context
+from .context import FOREIGN, Context
 from .equity import EquityCurve
 from .latency import Latencies
 from .session import Breakdown, SessionStats
@@ -202,7 +203,7 @@ class _Tally(msgspec.Struct):
         self.ended_ts = fact.ts
         self.latencies.apply(fact)
         match fact:
-            case OrderFilled():
+            case OrderFilled() | FillRecognized():
                 self._count_fill(fact, context)
             case FundingPaid():
                 self.funding += fact.amount
@@ -223,7 +224,10 @@ class _Tally(msgspec.Struct):
             case _:
                 pass
 
-    def _count_fill(self, fill: OrderFilled, context: Context) -> None:
+    def _count_fill(self, fill: OrderFilled | FillRecognized, context: Context) -> None:
+        if isinstance(fill, FillRecognized):
+            self._give_fill(fill, context)
+            return
         self.fills += 1
         self.realized += fill.realized_pnl
         key = (fill.account, fill.symbol)
@@ -236,6 +240,17 @@ class _Tally(msgspec.Struct):
         self.by_strategy.setdefault(owner, Breakdown()).count_fill(fill)
         self.by_symbol.setdefault(fill.symbol, Breakdown()).count_fill(fill)
         self.by_account.setdefault(fill.account, Breakdown()).count_fill(fill)
+
+    def _give_fill(self, fill: FillRecognized, context: Context) -> None:
+        """Count for its strategy what was counted as somebody else's."""
+        nobodys = self.by_strategy.get(FOREIGN)
+        if nobodys is None or not nobodys.fills or not fill.venue_ts:
+            return  # it was counted in a session before, or never
+        nobodys.count_fill(fill, -1)
+        if nobodys == Breakdown():
+            del self.by_strategy[FOREIGN]
+        owner = context.owner_of(fill.cl_ord_id)
+        self.by_strategy.setdefault(owner, Breakdown()).count_fill(fill)
 
     def count_trip(self, trip: RoundTrip) -> None:
         """Count a round trip that ended in the session."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ..model.events import OrderFilled
+from ..model.events import FillRecognized, OrderFilled
 from ..model.values import ZERO, AccountId, SessionId, StrategyId, Symbol
 from .latency import Spread
 from .trips import RoundTrip
@@ -35,10 +35,10 @@ class Breakdown(msgspec.Struct, kw_only=True):
         self.losing_trades += trip.net_pnl < ZERO
         self.net_pnl += trip.net_pnl
 
-    def count_fill(self, fill: OrderFilled) -> None:
-        """Count one execution."""
-        self.fills += 1
-        self.volume += fill.qty * fill.price
+    def count_fill(self, fill: OrderFilled | FillRecognized, number: int = 1) -> None:
+        """Count one execution; `number` -1 takes it out again."""
+        self.fills += number
+        self.volume += number * fill.qty * fill.price
 
 
 class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
