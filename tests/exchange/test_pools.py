@@ -133,8 +133,10 @@ def test_what_is_no_dollar_stands_for_nothing_else():
 
 def test_the_mode_survives_a_restart():
     desk = Both()
+    desk.exchange.set_fee_burn(MAIN, is_on=True)
     again = Exchange(desk.exchange.instruments())
     again.load(desk.exchange.drain_changes(), desk.now)
 
     assert again.is_multi_assets(MAIN)
+    assert again.burns_fees(MAIN)
     assert again.pool_margin(MAIN, BTC.removeprefix("BTC")).wallet == 11_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from holdfast.model.market import Funding, MarkPrice
@@ -89,7 +91,6 @@ async def test_leverage_is_set_and_shown_and_told_to_the_streams():
         ("positionSide/dual", {}, -1102),
         ("multiAssetsMargin", {"multiAssetsMargin": "false"}, -4171),
         ("positionMargin", {"symbol": BTC, "amount": "1", "type": 1}, -4049),
-        ("feeBurn", {"feeBurn": "true"}, -1020),
     ],
 )
 async def test_modes_that_are_not_simulated_are_refused_not_pretended(path, params, code):
@@ -172,3 +173,25 @@ async def test_a_range_that_is_too_long_or_runs_backward_is_refused():
         back = await desk.call("GET", trades, symbol=BTC, startTime=5, endTime=4)
 
         assert (long.code, back.code) == (-4165, -1023)
+
+
+async def test_fees_are_paid_in_bnb_a_tenth_less_while_there_is_enough_of_it():
+    async with rest_desk() as desk:
+        desk.venue.deposit(desk.venue.settings.all_keys()[0].account, Decimal("0.0004"), "BNB")
+        switched = await desk.call("POST", "/fapi/v1/feeBurn", feeBurn="true")
+        found = await desk.call("GET", "/fapi/v1/feeBurn")
+        for _ in range(2):
+            await desk.order(qty="0.01")
+        trades = (await desk.call("GET", "/fapi/v1/userTrades", symbol=BTC)).body
+        incomes = (await desk.call("GET", "/fapi/v1/income", incomeType="COMMISSION")).body
+        account = (await desk.call("GET", "/fapi/v2/account")).body
+
+        assert (switched.status, found["feeBurn"], account["feeBurn"]) == (200, True, True)
+        fees = [(row["commission"], row["commissionAsset"]) for row in trades]
+        assert fees == [("0.00037501", "BNB"), ("0.25000500", "USDT")]  # 0.250005 * 0.9 / 600
+        assert [(row["income"], row["asset"]) for row in incomes] == [
+            ("-0.00037501", "BNB"),
+            ("-0.25000500", "USDT"),
+        ]
+        wallets = {row["asset"]: row["walletBalance"] for row in account["assets"]}
+        assert wallets == {"USDT": "9999.74999500", "BNB": "0.00002499"}

@@ -308,6 +308,24 @@ async def test_a_margin_call_comes_once_for_each_time_it_is_close():
         assert told == [["MARGIN_CALL"], [], [], ["MARGIN_CALL"]]
 
 
+async def test_a_fee_that_is_paid_in_bnb_is_told_with_both_wallets():
+    async with open_desk() as desk:
+        client = await market(desk)
+        desk.venue.deposit(ALICE, Decimal(1), "BNB")
+        desk.venue.set_fee_burn(ALICE, is_on=True)
+        await client.heard()
+        desk.buy("0.020")
+
+        frames = await client.heard()
+        (trade,) = (f["o"] for f in frames if f.get("o", {}).get("x") == "TRADE")
+        (account,) = (f["a"] for f in frames if f["e"] == "ACCOUNT_UPDATE")
+        assert (trade["n"], trade["N"]) == ("0.00075", "BNB")
+        assert [(row["a"], row["wb"]) for row in account["B"]] == [
+            ("USDT", "10000"),
+            ("BNB", "0.99925"),
+        ]
+
+
 # Conditional orders
 
 

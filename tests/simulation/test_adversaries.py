@@ -18,6 +18,9 @@ from holdfast.simulation.settings_at_hand import SettingsAtHand
 from holdfast.simulation.spec import Spec
 from holdfast.simulation.world import START_NS
 
+SEEDS = {"child_names": 60_000_004, "burnt_fees": 60_000_007}
+"""Of those that can't strike in every run: no stop may be triggered, no BNB be there."""
+
 
 @pytest.fixture
 def only(monkeypatch):
@@ -34,8 +37,7 @@ def only(monkeypatch):
 def test_an_adversary_strikes_and_nothing_is_lost(only, name):
     only(name)
     accounts = 2 if name == "one_cut_off" else 0
-    seed = 60_000_017 if name == "child_names" else 60_000_001  # stops are triggered in it
-    verdict = play(Spec(seed=seed, storm_s=18, accounts=accounts))
+    verdict = play(Spec(seed=SEEDS.get(name, 60_000_001), storm_s=18, accounts=accounts))
 
     assert verdict.violations == ()
     assert verdict.fired[name] > 0

@@ -360,3 +360,15 @@ def test_a_fill_that_was_booked_under_its_childs_name_is_its_strategys_once_that
     assert (after.by_strategy[SMA].fills, after.by_strategy[SMA].volume) == (2, D(190))
     assert FOREIGN not in after.by_strategy
     assert (after.fills, after.realized_pnl) == (2, D(-10))
+
+
+def test_a_fee_of_a_contracts_end_in_another_asset_is_none_of_the_margin_assets():
+    ledger = Ledger()
+    ledger.buy("2", "100", fee="0.1")
+    paid = {"symbol": BTC, "venue_ts": ledger.ts, "is_fee": True}
+    ledger.add(ev.SettlementPaid, **paid, amount=D("-0.5"), settlement_id="1")
+    ledger.add(ev.SettlementPaid, **paid, amount=D("-0.001"), settlement_id="2", asset="BNB")
+
+    stats = fold_session(ledger.facts)
+
+    assert (stats.fees, stats.other_fees) == (D("0.6"), {"BNB": D("0.001")})

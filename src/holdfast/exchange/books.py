@@ -19,6 +19,7 @@ from ..model.messages import AccountChange, ExecType, ExecutionReport, WalletCha
 from ..model.values import ZERO, AccountId, OrderStatus, Symbol, TradeId
 from . import rows
 from .answers import report
+from .fees import Fee, fee_of
 from .ledger import Account, Position, cross_wallet, leverage_of
 from .liquidity import Liquidity
 from .market import Market
@@ -177,14 +178,17 @@ class Books:
         """Book one execution: wallet, position, order; and tell it."""
         account, market = self.account(order.account), self.markets[order.symbol]
         instrument, (qty, price, now) = market.instrument, fill[:3]
-        fee = as_money(price * qty * fill.fee_rate(instrument))
+        worth = as_money(price * qty * fill.fee_rate(instrument))
+        is_forced = fill.forced_rate is not None
+        fee = fee_of(self, account, instrument, worth, is_forced=is_forced)
         position = account.position(order.symbol, order.position_side)
         before = position.qty
-        realized = position.book(qty * order.side.sign, price, fee)
+        realized = position.book(qty * order.side.sign, price, fee.own)
         if order.symbol in account.isolated:
             leverage = leverage_of(account, market, self.default_leverage)
             position.isolate(before, price, leverage)
-        self.pay(account, instrument.margin_asset, realized - fee)
+        self.pay(account, instrument.margin_asset, realized - fee.own)
+        beside = self._burn(account, fee)
         self.mark_position(position)
         order.cum_qty += qty
         order.cum_quote += qty * price
@@ -192,20 +196,28 @@ class Books:
         is_done = order.cum_qty >= order.qty
         order.status = OrderStatus.FILLED if is_done else OrderStatus.PARTIALLY_FILLED
         is_wide = account.is_hedged and abs(position.qty) < abs(before)
-        self.say(self.position_update(position, now, reason="ORDER", is_wide=is_wide))
+        update = self.position_update(position, now, reason="ORDER", is_wide=is_wide)
+        self.say(msgspec.structs.replace(update, beside=beside) if beside else update)
         trade = msgspec.structs.replace(
             report(order, ExecType.TRADE, now),
             last_qty=qty,
             last_px=price,
             trade_id=TradeId(str(fill.trade_id)),
-            fee=fee,
-            fee_asset=instrument.margin_asset,
+            fee=fee.amount,
+            fee_asset=fee.asset,
             realized_pnl=realized,
             is_maker=fill.is_maker,
         )
         self._record_trade(trade, order)
         if is_done:
             self._retire(order)
+
+    def _burn(self, account: Account, fee: Fee) -> tuple[tuple[str, Decimal], ...]:
+        """Pay a fee that is paid in another asset; return what its wallet is then."""
+        if fee.own == fee.amount:
+            return ()
+        self.pay(account, fee.asset, -fee.amount)
+        return ((fee.asset, account.wallets[fee.asset]),)
 
     def _record_trade(self, trade: ExecutionReport, order: VenueOrder) -> None:
         self.trades.append(trade)

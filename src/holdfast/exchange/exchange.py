@@ -115,6 +115,11 @@ class Exchange(Questions):
         opened = self._books.account(account)
         return modes.set_asset_mode(self._books, opened, is_multi_assets=is_multi_assets)
 
+    def set_fee_burn(self, account: AccountId, *, is_on: bool) -> None:
+        """Let the account's fees be paid in BNB, or in the margin asset alone."""
+        self._books.account(account).burns_fees = is_on
+        self._books.mark_account(account)
+
     def move_margin(
         self, account: AccountId, symbol: Symbol, side: PositionSide, amount: Decimal, now: int
     ) -> Refusal | Sequence[Output]:

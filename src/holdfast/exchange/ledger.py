@@ -88,6 +88,7 @@ class Account:
 
     __slots__ = (
         "account_id",
+        "burns_fees",
         "closed",
         "is_hedged",
         "is_multi_assets",
@@ -103,6 +104,7 @@ class Account:
         self.account_id = account_id
         self.is_hedged = False
         self.is_multi_assets = False
+        self.burns_fees = False  # they are paid in BNB, for less, while there is enough of it
         self.wallets: dict[str, Decimal] = {}
         self.leverages: dict[Symbol, int] = {}
         self.isolated: dict[Symbol, None] = {}  # symbols whose margin is

@@ -47,7 +47,8 @@ class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `reason` is ORDER, FUNDING_FEE, DEPOSIT, INSURANCE_CLEAR, MARGIN_TRANSFER or
     MARGIN_TYPE_CHANGE, which leaves the wallet alone; `change` is what came or went for another
-    reason than profit and fees. `cross_wallet` is the wallet without what is isolated.
+    reason than profit and fees. `cross_wallet` is the wallet without what is isolated. `beside` is
+    what else moved, by the asset: the wallet after it, of which a fee was paid.
     """
 
     account: AccountId
@@ -60,6 +61,7 @@ class AccountUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     symbol: Symbol = Symbol("")
     is_isolated: bool = False
     positions: tuple[PositionShown, ...] = ()
+    beside: tuple[tuple[str, Decimal], ...] = ()
 
 
 VenueNews = ExecutionReport | RequestRefused | AccountChange | IsolatedWallets

@@ -53,6 +53,10 @@ class Questions:
         opened = self._books.accounts.get(account)
         return opened is not None and opened.is_multi_assets
 
+    def burns_fees(self, account: AccountId) -> bool:
+        opened = self._books.accounts.get(account)
+        return opened is not None and opened.burns_fees
+
     def pool(self, account: AccountId, asset: str) -> tuple[str, ...]:
         """Return the assets that stand for an asset's cross positions, itself first."""
         return pool_of(self._books, self._seen(account), asset)

@@ -83,6 +83,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     is_hedged: bool = False
     isolated: tuple[Symbol, ...] = ()
     is_multi_assets: bool = False
+    burns_fees: bool = False
 
     @classmethod
     def of(cls, account: Account) -> AccountRow:
@@ -93,6 +94,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
             is_hedged=account.is_hedged,
             isolated=tuple(account.isolated),
             is_multi_assets=account.is_multi_assets,
+            burns_fees=account.burns_fees,
         )
 
 

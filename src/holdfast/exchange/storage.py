@@ -77,6 +77,7 @@ def _take(books: Books, kind: str, payload: bytes) -> None:
         account.leverages.update(row.leverages)
         account.is_hedged = row.is_hedged
         account.is_multi_assets = row.is_multi_assets
+        account.burns_fees = row.burns_fees
         account.isolated = dict.fromkeys(row.isolated)
     elif kind == rows.POSITION:
         _take_position(books, _POSITION.decode(payload))

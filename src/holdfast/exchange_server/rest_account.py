@@ -155,7 +155,7 @@ def account_v2(ctx: RequestContext, _params: Params) -> object:
     ]
     return {
         **{name: value for name, value in _config(ctx).items() if name != "dualSidePosition"},
-        "feeBurn": False,
+        "feeBurn": ctx.venue.exchange.burns_fees(ctx.account),
         **found,
         "assets": [{**asset, "marginAvailable": True} for asset in assets],
         "positions": positions,

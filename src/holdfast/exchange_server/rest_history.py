@@ -120,14 +120,14 @@ def income(ctx: RequestContext, params: Params, most: int | None = None) -> obje
 def _incomes(ctx: RequestContext) -> Iterator[_Income]:
     records = ctx.venue.archive.of(ctx.account)
     for trade in records.trades:
-        asset, number = trade.fee_asset, int(trade.trade_id)
+        number, tape = int(trade.trade_id), ctx.venue.tapes[trade.symbol]
         if trade.realized_pnl:
             yield _Income(
                 trade.venue_ts,
                 "REALIZED_PNL",
                 trade.symbol,
                 trade.realized_pnl,
-                asset,
+                tape.instrument.margin_asset,
                 number,
                 trade.trade_id,
             )
@@ -137,7 +137,7 @@ def _incomes(ctx: RequestContext) -> Iterator[_Income]:
                 "COMMISSION",
                 trade.symbol,
                 -trade.fee,
-                asset,
+                trade.fee_asset,
                 number,
                 trade.trade_id,
             )

@@ -10,7 +10,6 @@ from ..model.values import ZERO, Symbol, plain
 from .errors import (
     AMOUNT_NOT_POSITIVE,
     BAD_LEVERAGE,
-    NOT_SUPPORTED,
     OTHER_POSITION_SIDE,
     ApiError,
     invalid,
@@ -141,13 +140,12 @@ def set_asset_mode(ctx: RequestContext, params: Params) -> object:
     return DONE
 
 
-def fee_burn(_ctx: RequestContext, _params: Params) -> object:
-    return {"feeBurn": False}
+def fee_burn(ctx: RequestContext, _params: Params) -> object:
+    return {"feeBurn": ctx.venue.exchange.burns_fees(ctx.account)}
 
 
-def set_fee_burn(_ctx: RequestContext, params: Params) -> object:
-    if params.need_flag("feeBurn"):
-        raise ApiError(NOT_SUPPORTED, why="fees are paid in the margin asset alone")
+def set_fee_burn(ctx: RequestContext, params: Params) -> object:
+    ctx.venue.set_fee_burn(ctx.account, is_on=params.need_flag("feeBurn"))
     return DONE
 
 

@@ -173,6 +173,7 @@ class UserEvents:
         )
         if exec_type is ExecType.TRADE:
             body.last_qty, body.last_price = plain(report.last_qty), plain(report.last_px)
+            body.fee_asset = report.fee_asset
             body.fee, body.realized = plain(report.fee), plain(report.realized_pnl or ZERO)
             body.trade_id, body.is_maker = int(report.trade_id), report.is_maker
         elif exec_type is ExecType.REPLACED and terms.modify_id:
@@ -288,8 +289,12 @@ def _account_event(update: AccountUpdate, following: Sequence[Output], now: int)
         cross_wallet=plain(update.cross_wallet),
         change=plain(update.change),
     )
+    beside = [
+        wire.Balance(asset=asset, wallet=plain(wallet), cross_wallet=plain(wallet), change="0")
+        for asset, wallet in update.beside
+    ]
     body = wire.AccountBody(
-        balances=[] if update.reason == "MARGIN_TYPE_CHANGE" else [balance],
+        balances=[] if update.reason == "MARGIN_TYPE_CHANGE" else [balance, *beside],
         positions=[_position_row(update, each) for each in update.positions],
         reason=update.reason,
     )

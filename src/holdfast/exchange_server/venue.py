@@ -47,21 +47,10 @@ from .listen_keys import ListenKeys
 from .price_candles import PriceCandles
 from .samples import Sample, Samples
 from .settings import ServerSettings
+from .sinks import AssetModeSink, LeverageSink, MarketSink, Sink
 from .storage import Storage
 from .tape import Tape
 from .user_events import Terms
-
-Sink = Callable[[Sequence[Output], int], None]
-"""Hears what one call set off, whole and in order, and the time; committed already."""
-
-MarketSink = Callable[[MarketData], None]
-"""Hears each public message after the core has taken it in. Trades have ids, bars become trades."""
-
-LeverageSink = Callable[[AccountId, Symbol, int, int], None]
-"""Hears of an account's new leverage in a symbol, and the time."""
-
-AssetModeSink = Callable[[AccountId, bool, int], None]
-"""Hears whether all dollars of an account are one margin now, and the time."""
 
 FORGET_EVERY_NS = NS_PER_S
 PLACING, CANCELLING = "POST /fapi/v1/order", "DELETE /fapi/v1/order"
@@ -257,6 +246,11 @@ class Venue:
             for sink in self.asset_mode_sinks:
                 sink(account, is_multi_assets, now)
         return refusal
+
+    def set_fee_burn(self, account: AccountId, *, is_on: bool) -> None:
+        self._ready()
+        self.exchange.set_fee_burn(account, is_on=is_on)
+        self._keep()
 
     def _settled(self, found: Refusal | Sequence[Output], now: int) -> Refusal | None:
         if isinstance(found, Refusal):

@@ -8,6 +8,7 @@ from .adversaries import Adversary
 from .amnesia import Amnesia
 from .api_deaf import ApiDeaf
 from .blind_lists import BlindLists
+from .burnt_fees import BurntFees
 from .child_names import ChildNames
 from .contracts import Contracts
 from .copies import Copies
@@ -58,6 +59,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     Copies,
     TimeSteps,
     ChildNames,
+    BurntFees,
 )
 
 

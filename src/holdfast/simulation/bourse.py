@@ -23,9 +23,10 @@ from ..exchange_server.limits import Limits
 from ..exchange_server.listen_keys import ListenKeys
 from ..exchange_server.methods import Broken
 from ..exchange_server.outbox import Outbox
+from ..exchange_server.sinks import Sink
 from ..exchange_server.streams import connect
 from ..exchange_server.tape import Tape
-from ..exchange_server.venue import Sink, Venue
+from ..exchange_server.venue import Venue
 from ..exchange_server.ws_api import Talk
 from ..exchange_server.ws_session import Session
 from ..feeds import FeedSettings

@@ -12,8 +12,14 @@ from typing import ClassVar
 import msgspec
 
 from ..exchange import OrderUpdate, Output
+from ..exchange_server.faults import Kind, Rule, Script
 from ..model.messages import ExecType
 from .adversaries import Adversary
+
+LATE = 0.7
+"""How often a child is heard of before its parent says its number, in every second run."""
+
+LATE_MS = (50, 4_000)
 
 
 class ChildNames(Adversary):
@@ -26,6 +32,16 @@ class ChildNames(Adversary):
         venue = self.world.bourse.venue
         venue.settings = msgspec.structs.replace(venue.settings, own_child_names=True)
         venue.sinks.append(self._hear)
+        if self.lots.random() < 0.5:
+            rule = Rule(
+                kind=Kind.DELAY_FRAME,
+                probability=LATE,
+                on="*ALGO_UPDATE*",
+                delay_ms=self.lots.randint(*LATE_MS),
+            )
+            venue.faults.give(
+                Script(faults=[rule], seed=self.lots.getrandbits(32)), self.world.venue_now()
+            )
 
     def _hear(self, outputs: Sequence[Output], _: int) -> None:
         for output in outputs:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
+from ..exchange.fees import BURNT
 from ..journal.codec import decode
 from ..model import events as ev
 from ..model.values import ZERO
@@ -75,8 +76,8 @@ class Ledger(Judge):
                 ended.append(trip)
             if isinstance(fact, ev.OrderFilled):
                 booked["profit"] += fact.realized_pnl
-                booked["fees"] += fact.fee
-            elif isinstance(fact, ev.SettlementPaid):
+                booked["fees"] += fact.fee if fact.fee_asset != BURNT else ZERO
+            elif isinstance(fact, ev.SettlementPaid) and fact.asset != BURNT:
                 key = (fact.account, fact.symbol)
                 if key not in trips.open and key in unlisted:
                     continue
@@ -102,25 +103,50 @@ class Ledger(Judge):
 
     def _judge_session(self, facts: list[ev.Event]) -> None:
         fold = SessionFold()
-        begun, profit, fees, funding = False, ZERO, ZERO, ZERO
         for fact in facts:
             fold.apply(fact)
-            match fact:
-                case ev.EpochStarted():
-                    if not begun or not fact.is_resumed:
-                        profit = fees = funding = ZERO
-                    begun = True
-                case ev.OrderFilled():
-                    profit, fees = profit + fact.realized_pnl, fees + fact.fee
-                case ev.FundingPaid():
-                    funding += fact.amount
-                case ev.SettlementPaid() if fact.is_fee:
-                    fees -= fact.amount
-                case ev.SettlementPaid():
-                    profit += fact.amount
-                case _:
-                    pass
-        stats = fold.stats()
-        shown = (stats.realized_pnl, stats.fees, stats.funding)
-        if shown != (profit, fees, funding):
-            self.say(f"the session shows {shown}, and booked {(profit, fees, funding)}")
+        stats, booked = fold.stats(), _Booked()
+        for fact in facts:
+            booked.apply(fact)
+        shown = (stats.realized_pnl, stats.fees, stats.funding, stats.other_fees.get(BURNT, ZERO))
+        if shown != booked.sums:
+            self.say(f"the session shows {shown}, and booked {booked.sums}")
+
+
+class _Booked:
+    """What the facts of the newest session add up to: profit, fees, funding, fees in BNB."""
+
+    def __init__(self) -> None:
+        self.sums: tuple[Decimal, ...] = (ZERO,) * 4
+        self._has_begun = False
+
+    def apply(self, fact: ev.Event) -> None:
+        match fact:
+            case ev.EpochStarted():
+                if not self._has_begun or not fact.is_resumed:
+                    self.sums = (ZERO,) * 4
+                self._has_begun = True
+            case ev.OrderFilled() if fact.fee_asset == BURNT:
+                self._add(fact.realized_pnl, burnt=fact.fee)
+            case ev.OrderFilled():
+                self._add(fact.realized_pnl, fact.fee)
+            case ev.FundingPaid():
+                self._add(funding=fact.amount)
+            case ev.SettlementPaid() if fact.asset == BURNT:
+                self._add(burnt=-fact.amount)
+            case ev.SettlementPaid() if fact.is_fee:
+                self._add(fees=-fact.amount)
+            case ev.SettlementPaid():
+                self._add(fact.amount)
+            case _:
+                pass
+
+    def _add(
+        self,
+        profit: Decimal = ZERO,
+        fees: Decimal = ZERO,
+        funding: Decimal = ZERO,
+        burnt: Decimal = ZERO,
+    ) -> None:
+        more = (profit, fees, funding, burnt)
+        self.sums = tuple(a + b for a, b in zip(self.sums, more, strict=True))

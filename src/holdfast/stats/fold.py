@@ -210,7 +210,8 @@ class _Tally(msgspec.Struct):
             case SettlementPaid() if not fact.is_fee:
                 self.realized += fact.amount
             case SettlementPaid():
-                self.fees -= fact.amount
+                key = (fact.account, fact.symbol)
+                self._pay(-fact.amount, fact.asset, context.margin_asset_of(key))
             case SignalReceived():
                 self.signals += 1
             case OrderSubmitted():
@@ -230,16 +231,18 @@ class _Tally(msgspec.Struct):
             return
         self.fills += 1
         self.realized += fill.realized_pnl
-        key = (fill.account, fill.symbol)
-        if fill.fee_asset == context.margin_asset_of(key):
-            self.fees += fill.fee
-        else:
-            paid = self.other_fees.get(fill.fee_asset, ZERO)
-            self.other_fees[fill.fee_asset] = paid + fill.fee
+        own_asset = context.margin_asset_of((fill.account, fill.symbol))
+        self._pay(fill.fee, fill.fee_asset, own_asset)
         owner = context.owner_of(fill.cl_ord_id)
         self.by_strategy.setdefault(owner, Breakdown()).count_fill(fill)
         self.by_symbol.setdefault(fill.symbol, Breakdown()).count_fill(fill)
         self.by_account.setdefault(fill.account, Breakdown()).count_fill(fill)
+
+    def _pay(self, fee: Decimal, asset: str, own_asset: str) -> None:
+        if asset == own_asset:
+            self.fees += fee
+        else:
+            self.other_fees[asset] = self.other_fees.get(asset, ZERO) + fee
 
     def _give_fill(self, fill: FillRecognized, context: Context) -> None:
         """Count for its strategy what was counted as somebody else's."""
