@@ -9,14 +9,14 @@ import pytest
 
 from holdfast.exchange import VenueOrder
 from holdfast.model.ids import epoch_at
-from holdfast.model.values import MAIN, ClOrdId, NewOrder, Side, Symbol
+from holdfast.model.values import MAIN, NS_PER_S, ClOrdId, NewOrder, Side, Symbol
 from holdfast.simulation import market
 from holdfast.simulation.against import ADVERSARIES
+from holdfast.simulation.full_hours import START_S
 from holdfast.simulation.oracles import may_open
 from holdfast.simulation.run import play
 from holdfast.simulation.settings_at_hand import SettingsAtHand
 from holdfast.simulation.spec import Spec
-from holdfast.simulation.world import START_NS
 
 SEEDS = {"child_names": 60_000_004, "burnt_fees": 60_000_007}
 """Of those that can't strike in every run: no stop may be triggered, no BNB be there."""
@@ -79,7 +79,7 @@ def test_a_journal_that_was_lost_gives_no_epoch_anew(only):
     assert "amnesia: no journal" in verdict.counts
     assert len(epochs) > 1
     assert epochs == sorted(set(epochs))
-    assert epochs[0] >= epoch_at(START_NS)
+    assert epochs[0] >= epoch_at(START_S * NS_PER_S)
 
 
 @pytest.mark.parametrize("seed", [60_000_001, 60_000_002])

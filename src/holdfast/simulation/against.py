@@ -13,6 +13,7 @@ from .child_names import ChildNames
 from .contracts import Contracts
 from .copies import Copies
 from .delisting import Delisting
+from .full_hours import FullHours
 from .hard_times import HardTimes
 from .heritage import Heritage
 from .in_parts import InParts
@@ -27,9 +28,11 @@ from .rejections import Rejections
 from .restless import Restlessness
 from .second_thoughts import SecondThoughts
 from .settings_at_hand import SettingsAtHand
+from .slow_disk import SlowDisk
 from .tight_limits import TightLimits
 from .time_steps import TimeSteps
 from .unruly import Misrule
+from .whipsaw import Whipsaw
 
 if TYPE_CHECKING:
     from .world import World
@@ -60,6 +63,9 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     TimeSteps,
     ChildNames,
     BurntFees,
+    FullHours,
+    SlowDisk,
+    Whipsaw,
 )
 
 

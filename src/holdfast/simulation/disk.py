@@ -30,7 +30,7 @@ SYNC_WITHIN_S = 0.05
 """What was committed so long ago must have been synced, unless its process could not."""
 
 POWER_COMMIT_S = (0.0002, 0.008)
-"""How long a commit with a sync takes, at least and at most."""
+"""How long a commit with a sync takes, at least and at most, on a disk that is well."""
 
 BEFORE, TORN, AFTER = "before", "torn", "after"
 PHASES = (BEFORE, TORN, AFTER)
@@ -68,6 +68,7 @@ class Disk:
     found: int = 0
     is_full: bool = False
     fails_to_sync: bool = False
+    commit_s: tuple[float, float] = POWER_COMMIT_S  # of one with a sync
     killing: Killing | None = None
     on_kill: Callable[[str], None] = lambda _: None
     on_write: Callable[[], None] = lambda: None
@@ -272,7 +273,7 @@ class PowerCommit:
         self._chain.advance(rows)
         if not self._is_due:
             self._is_due = True
-            delay = self._disk.lots.uniform(*POWER_COMMIT_S)
+            delay = self._disk.lots.uniform(*self._disk.commit_s)
             asyncio.get_running_loop().call_later(delay, self._commit)
 
     def _commit(self) -> None:

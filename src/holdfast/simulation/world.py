@@ -19,7 +19,7 @@ from ..model.errors import TradingError
 from ..model.events import Event
 from ..model.instrument import Instrument
 from ..model.market import MarketData
-from ..model.values import NS_PER_S, Symbol
+from ..model.values import Symbol
 from ..runtime.live import LiveSession
 from ..runtime.lives import Lives
 from ..venues.binance_futures.streams import LIFETIME_S
@@ -30,6 +30,7 @@ from .bourse import open_bourse
 from .deeds import Deeds
 from .disk import Disk, Killing
 from .faults import ALONE, Fault, draw_plan, kind_of
+from .full_hours import start_ns
 from .hearing import Hearing
 from .judges import Judges
 from .live_feed import has_live_feed
@@ -48,7 +49,6 @@ from .stale import StaleReads
 from .timing import REPAIR_S_MAX, Timing
 from .withdrawals import Withdrawals
 
-START_NS = 1_790_000_000 * NS_PER_S
 SETTLE_S_MAX = 240
 """How long a world may take to come to rest once nothing goes wrong any more."""
 
@@ -73,7 +73,7 @@ class World:
 
     def __init__(self, spec: Spec, strike: Strike) -> None:
         self.strike, self.spec = strike, spec
-        self.seed = str(spec.seed)
+        self.seed, self.start_ns = str(spec.seed), start_ns(spec)
         self.loop = SimLoop(self.seed)  # type: ignore[abstract]  # what is missing is not used
         self.lots = random.Random(f"{self.seed}/world")
         self.fired: Counter[str] = Counter()
@@ -133,7 +133,7 @@ class World:
     # Time
 
     def venue_now(self) -> int:
-        return START_NS + self.loop.now_ns
+        return self.start_ns + self.loop.now_ns
 
     def machine_now(self) -> int:
         return self.venue_now() + self.skew_ns
