@@ -43,6 +43,16 @@ def test_an_adversary_strikes_and_nothing_is_lost(only, name):
     assert verdict.fired[name] > 0
 
 
+@pytest.mark.parametrize("seed", [22_510_123, 22_510_125], ids=["a fill unheard", "a day turns"])
+def test_a_days_loss_is_judged_by_what_was_heard_of_the_day_that_is(monkeypatch, seed):
+    often = {"child_names", "whipsaw", "slow_disk", "full_hours", "burnt_fees"}
+    for each in ADVERSARIES:
+        if each.name in often:
+            monkeypatch.setattr(each, "share", 0.5)
+
+    assert play(Spec(seed=seed, storm_s=90)).violations == ()
+
+
 @pytest.mark.parametrize(
     ("name", "reduce_only", "expected"),
     [("hf.1.1.1.E.s", False, True), ("hf.1.1.1.X.s", True, False), ("manual-1", False, False)],

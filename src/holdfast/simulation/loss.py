@@ -11,16 +11,18 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ..engine.forgetting import trade_name
 from ..exchange import VenueOrder
 from ..model import events as ev
 from ..model.settings import RiskLimits
-from ..model.values import ZERO, AccountId
+from ..model.values import NS_PER_S, ZERO, AccountId
 from .process import running
 
 if TYPE_CHECKING:
     from .world import World
 
 SECONDS = 16
+DAY_S, TURN_S = 86_400, 3
 MARGIN = Decimal("0.0002")
 """What equity may be off by that a session goes by: fees and profits that it has not heard of."""
 
@@ -49,6 +51,7 @@ class Losses:
             purse = self._purse(fact.account, fact.asset)
             self._began[purse] = self._equity(purse)
             self._day.pop(purse, None)
+            self._day.pop((ALL, purse[1]), None)
         elif isinstance(fact, ev.EquitySampled):
             self._sample(self._purse(fact.account, fact.asset))
         elif isinstance(fact, ev.OrderDenied) and limits is not None:
@@ -89,6 +92,8 @@ class Losses:
         asset = self._world.instrument(order.symbol).margin_asset
         for rule, purse, losses, limit in self._rules(account, asset, limits):
             past = losses.get(purse)
+            if losses is self._day and self._turns():
+                continue  # by the day that has begun, or by the one before
             if limit is None or rule in limits.disabled or past is None or len(past) < SECONDS:
                 continue
             if (least := min(past)) > limit + MARGIN:
@@ -104,9 +109,25 @@ class Losses:
             past = losses.get(purse)
             if rule != fact.rule or limit is None or past is None or len(past) < SECONDS:
                 continue
-            if (most := max(past)) < limit - MARGIN and self._world.judges.limits.is_alone:
+            is_known = self._world.judges.limits.is_alone and not self._has_unheard()
+            if (most := max(past)) < limit - MARGIN and is_known:
                 text = f"{order.cl_ord_id} is refused for {rule}: {fact.reason}"
                 self._say(f"{text}, and it is {most:.4f} at most at the exchange")
+
+    def _turns(self) -> bool:
+        """Tell whether a day has just begun, or is about to: the session says so a moment later."""
+        since_s = self._world.venue_now() // NS_PER_S % DAY_S
+        return min(since_s, DAY_S - since_s) <= TURN_S
+
+    def _has_unheard(self) -> bool:
+        """Tell whether something has traded of late that the session has not heard of."""
+        world, live = self._world, self._world.live
+        since = world.venue_now() - SECONDS * NS_PER_S
+        return live is None or any(
+            trade_name(ours, each.symbol, each.trade_id) not in live.engine.state.trades_seen
+            for account, ours in world.accounts.session_names.items()
+            for each in world.bourse.exchange.trades_since(account, since)
+        )
 
     def _rules(self, account: AccountId, asset: str, limits: RiskLimits) -> tuple[Case, ...]:
         own, together = (account, asset), (ALL, asset)
