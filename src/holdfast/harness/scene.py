@@ -10,6 +10,8 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "DOGEUSDT")
 KEY = "harness-key-of-the-account"
 SECRET = "harness-secret-of-the-account"  # noqa: S105 - of an account that lives for a minute
 BALANCE = "1000000"
+OWN_NAMES_EACH = 3
+"""Each so many-th bout the exchange gives triggered stops client ids of its own."""
 
 RECV_WINDOW_S = 1.0
 CLOCK_SKEW_S = 1.0
@@ -67,6 +69,7 @@ def exchange_words(port: int, data_dir: Path, faults: Path, seed: int) -> list[s
     words = ["exchange", "--port", str(port), "--symbols", ",".join(SYMBOLS), "--unlimited"]
     words += ["--seed", str(seed), "--feed", "none", "--balance", BALANCE]
     words += ["--account", f"{KEY}:{SECRET}", "--data-dir", str(data_dir)]
+    words += ["--own-child-names"] if seed % OWN_NAMES_EACH == 0 else []
     return [*words, "--faults", str(faults)]
 
 

@@ -32,6 +32,31 @@ Purse = tuple[AccountId, str]
 ALL = AccountId("")
 
 
+class Past:
+    """What was lost of late, by the time at which it was looked for."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, Decimal]] = deque()
+
+    def add(self, now: float, loss: Decimal) -> None:
+        self._seen.append((now, loss))
+        while self._seen[0][0] < now - SECONDS:
+            self._seen.popleft()
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether it goes back as far as a price may be old."""
+        return self._seen[-1][0] - self._seen[0][0] >= SECONDS - 1
+
+    @property
+    def least(self) -> Decimal:
+        return min(loss for _, loss in self._seen)
+
+    @property
+    def most(self) -> Decimal:
+        return max(loss for _, loss in self._seen)
+
+
 class Losses:
     """Follows the equity of each account, and of all together, in each margin asset."""
 
@@ -40,8 +65,8 @@ class Losses:
         self._began: dict[Purse, Decimal] = {}
         self._peaks: dict[Purse, Decimal] = {}
         self._last: dict[Purse, Decimal] = {}  # at the last sample
-        self._day: dict[Purse, deque[Decimal]] = {}
-        self._fall: dict[Purse, deque[Decimal]] = {}
+        self._day: dict[Purse, Past] = {}
+        self._fall: dict[Purse, Past] = {}
 
     def hear(self, fact: ev.Event, limits: RiskLimits | None) -> None:
         """Note where the day begins, and the peaks."""
@@ -76,16 +101,21 @@ class Losses:
             self._peaks[together] = max(total, self._peaks.get(together, ZERO))
 
     def look(self) -> None:
-        """Note once a second what is lost."""
+        """Note what is lost: once a second, and where prices jump about at each of them."""
         for purse, began in self._began.items():
-            _note(self._day, purse, began, self._equity(purse))
+            self._note(self._day, purse, began)
         for asset in {asset for _, asset in self._began}:
             names = [purse for purse in self._began if purse[1] == asset]
             if len(names) == len(self._world.accounts.session_names):
                 total = sum((self._began[purse] for purse in names), ZERO)
-                _note(self._day, (ALL, asset), total, self._equity((ALL, asset)))
+                self._note(self._day, (ALL, asset), total)
         for purse, peak in self._peaks.items():
-            _note(self._fall, purse, peak, self._equity(purse))
+            self._note(self._fall, purse, peak)
+
+    def _note(self, losses: dict[Purse, Past], purse: Purse, before: Decimal) -> None:
+        if before > ZERO:
+            loss = (before - self._equity(purse)) / before
+            losses.setdefault(purse, Past()).add(self._world.loop.time(), loss)
 
     def judge(self, order: VenueOrder, account: AccountId, limits: RiskLimits) -> None:
         """Judge an order that may open."""
@@ -94,9 +124,9 @@ class Losses:
             past = losses.get(purse)
             if losses is self._day and self._turns():
                 continue  # by the day that has begun, or by the one before
-            if limit is None or rule in limits.disabled or past is None or len(past) < SECONDS:
+            if limit is None or rule in limits.disabled or past is None or not past.is_long:
                 continue
-            if (least := min(past)) > limit + MARGIN:
+            if (least := past.least) > limit + MARGIN:
                 self._say(f"{order.cl_ord_id} opens, and {rule} is {least:.4f}, at most {limit}")
 
     def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
@@ -107,10 +137,10 @@ class Losses:
         asset = self._world.instrument(order.symbol).margin_asset
         for rule, purse, losses, limit in self._rules(account, asset, limits):
             past = losses.get(purse)
-            if rule != fact.rule or limit is None or past is None or len(past) < SECONDS:
+            if rule != fact.rule or limit is None or past is None or not past.is_long:
                 continue
             is_known = self._world.judges.limits.is_alone and not self._has_unheard()
-            if (most := max(past)) < limit - MARGIN and is_known:
+            if (most := past.most) < limit - MARGIN and is_known:
                 text = f"{order.cl_ord_id} is refused for {rule}: {fact.reason}"
                 self._say(f"{text}, and it is {most:.4f} at most at the exchange")
 
@@ -139,11 +169,4 @@ class Losses:
         )
 
 
-Case = tuple[str, Purse, dict[Purse, deque[Decimal]], Decimal | None]
-
-
-def _note(
-    losses: dict[Purse, deque[Decimal]], purse: Purse, before: Decimal, equity: Decimal
-) -> None:
-    if before > ZERO:
-        losses.setdefault(purse, deque(maxlen=SECONDS)).append((before - equity) / before)
+Case = tuple[str, Purse, dict[Purse, Past], Decimal | None]

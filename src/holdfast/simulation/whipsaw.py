@@ -39,4 +39,5 @@ class Whipsaw(Adversary):
             await asyncio.sleep(round(self.lots.uniform(*PAUSE_S), 3))
             sign = -sign if self.lots.random() < 0.8 else sign
             market.step(self.lots.choice(market.symbols), sign * self.lots.choice(MOVES))
+            self.world.judges.limits.losses.look()
             self.strike("the price runs to the stops")
