@@ -67,6 +67,7 @@ class Losses:
         self._last: dict[Purse, Decimal] = {}  # at the last sample
         self._day: dict[Purse, Past] = {}
         self._fall: dict[Purse, Past] = {}
+        self._denied: list[tuple[ev.OrderDenied, RiskLimits]] = []  # since the last look
 
     def hear(self, fact: ev.Event, limits: RiskLimits | None) -> None:
         """Note where the day begins, and the peaks."""
@@ -80,7 +81,7 @@ class Losses:
         elif isinstance(fact, ev.EquitySampled):
             self._sample(self._purse(fact.account, fact.asset))
         elif isinstance(fact, ev.OrderDenied) and limits is not None:
-            self._judge_denial(fact, limits)
+            self._note_denial(fact, limits)
 
     def _purse(self, account: AccountId, asset: str) -> Purse:
         first = self._world.instrument(self._world.market.symbols[0]).margin_asset
@@ -111,6 +112,9 @@ class Losses:
                 self._note(self._day, (ALL, asset), total)
         for purse, peak in self._peaks.items():
             self._note(self._fall, purse, peak)
+        denied, self._denied = self._denied, []
+        for fact, limits in denied:
+            self._judge_denial(fact, limits)
 
     def _note(self, losses: dict[Purse, Past], purse: Purse, before: Decimal) -> None:
         if before > ZERO:
@@ -129,9 +133,14 @@ class Losses:
             if (least := past.least) > limit + MARGIN:
                 self._say(f"{order.cl_ord_id} opens, and {rule} is {least:.4f}, at most {limit}")
 
-    def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
+    def _note_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
+        """Keep one that could be known to be wrong until the prices that it went by are in."""
         if running() is not self._world.process:
             return  # a zombie's, which has heard of nothing for long
+        if self._world.judges.limits.is_alone and not self._has_unheard():
+            self._denied.append((fact, limits))
+
+    def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
         order = fact.order
         account = self._world.accounts.venue_names[order.account]
         asset = self._world.instrument(order.symbol).margin_asset
@@ -139,8 +148,7 @@ class Losses:
             past = losses.get(purse)
             if rule != fact.rule or limit is None or past is None or not past.is_long:
                 continue
-            is_known = self._world.judges.limits.is_alone and not self._has_unheard()
-            if (most := past.most) < limit - MARGIN and is_known:
+            if (most := past.most) < limit - MARGIN:
                 text = f"{order.cl_ord_id} is refused for {rule}: {fact.reason}"
                 self._say(f"{text}, and it is {most:.4f} at most at the exchange")
 
