@@ -44,7 +44,9 @@ def test_an_adversary_strikes_and_nothing_is_lost(only, name):
 
 
 @pytest.mark.parametrize(
-    "seed", [22_510_123, 22_510_125, 22_511_072], ids=["unheard", "a day turns", "jumps"]
+    "seed",
+    [22_510_123, 22_510_125, 22_511_072, 22_512_062, 22_512_213],
+    ids=["unheard", "a day turns", "jumps", "a gap", "a stream trails"],
 )
 def test_a_days_loss_is_judged_by_what_was_heard_of_the_day_that_is(monkeypatch, seed):
     often = {"child_names", "whipsaw", "slow_disk", "full_hours", "burnt_fees"}

@@ -137,7 +137,8 @@ class Losses:
         """Keep one that could be known to be wrong until the prices that it went by are in."""
         if running() is not self._world.process:
             return  # a zombie's, which has heard of nothing for long
-        if self._world.judges.limits.is_alone and not self._has_unheard():
+        is_told = not self._has_unheard() and not self._is_torn(limits)
+        if self._world.judges.limits.is_alone and is_told:
             self._denied.append((fact, limits))
 
     def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
@@ -166,6 +167,18 @@ class Losses:
             for account, ours in world.accounts.session_names.items()
             for each in world.bourse.exchange.trades_since(account, since)
         )
+
+    def _is_torn(self, limits: RiskLimits) -> bool:
+        """Tell whether a mark lies so far off the market, as heard, that no gain by it is believed:
+        one of two streams trails.
+        """
+        live = self._world.live
+        if live is None:
+            return False
+        held = [key[1] for key, each in live.engine.state.positions.items() if each.qty]
+        markets = map(live.engine.core.market.of, held)
+        share = float(limits.price_collar_pct)
+        return any(abs(each.mark - each.reference) > share * each.reference for each in markets)
 
     def _rules(self, account: AccountId, asset: str, limits: RiskLimits) -> tuple[Case, ...]:
         own, together = (account, asset), (ALL, asset)
