@@ -243,6 +243,25 @@ def test_torn_file_leaves_a_prefix_and_is_kept(tmp_path_factory, where, garbled)
 
 
 @pytest.mark.usefixtures("unmoved")
+def test_torn_text_that_is_no_text_leaves_a_prefix_and_is_kept(tmp_path):
+    """A sector that a power cut kept from the disk may hold any bytes, as of another file."""
+    path = _image(tmp_path, 24, batch=3)
+    file = path.with_name(_stages(path)[0])
+    body = bytearray(file.read_bytes())
+    at = body.index(b"hf-1-13")
+    body[at : at + 2] = b"\xff\xfe"
+    file.write_bytes(body)
+    reader = open_journal(path, read_only=True)
+    assert list(reader.replay()) == fills(12)
+    reader.close()
+    journal = open_journal(path)
+
+    assert list(journal.replay()) == fills(12)
+    assert len(journal.findings) == 1
+    journal.close()
+
+
+@pytest.mark.usefixtures("unmoved")
 def test_crash_while_facts_are_moved_doubles_none(tmp_path, monkeypatch):
     """The database has them, and the files were not removed any more."""
     path = _image(tmp_path)

@@ -193,7 +193,7 @@ def _rows(body: bytes) -> list[Row]:
     """Return the rows of one append; none where they are not whole."""
     try:
         return _decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return []
 
 
