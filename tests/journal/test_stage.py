@@ -584,6 +584,30 @@ def test_no_file_that_a_former_owner_makes_meanwhile_escapes_the_next(tmp_path, 
     former.close()
 
 
+@pytest.mark.usefixtures("unmoved")
+def test_full_disk_that_removes_no_file_ends_the_journal_in_words(tmp_path, monkeypatch):
+    """One that copies on writing, such as Btrfs, needs room to remove a file."""
+
+    def fail(file, **_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    monkeypatch.setattr(stage, "STAGE_BYTES", 1_000)
+    journal = open_journal(tmp_path / "a.db")
+    for fact in fills(6):
+        journal.append([fact])
+    journal.sync()
+    with monkeypatch.context() as patch, pytest.raises(JournalError, match="the disk is full"):
+        patch.setattr(Path, "unlink", fail)
+        journal.save_snapshot(6, b"state")
+    with pytest.raises(JournalError, match="the disk is full"):
+        journal.append([fill(7)])
+    journal.close()
+    journal = open_journal(tmp_path / "a.db")
+
+    assert list(journal.replay()) == fills(6)
+    journal.close()
+
+
 def test_owner_that_can_not_remove_its_file_gives_the_journal_back(tmp_path, monkeypatch):
     """The next life of a session is the same process: it would be locked out by itself."""
     path = tmp_path / "a.db"
@@ -597,7 +621,7 @@ def test_owner_that_can_not_remove_its_file_gives_the_journal_back(tmp_path, mon
         unlink(file, **how)
 
     monkeypatch.setattr(Path, "unlink", fail)
-    with pytest.raises(OSError, match="Read-only"):
+    with pytest.raises(JournalError, match=r"a\.db\.stage-1000001: Read-only file system"):
         journal.close()
     monkeypatch.undo()
     journal = open_journal(path)

@@ -96,16 +96,19 @@ class Stage:
         """Remove full files whose rows the database has up to `sequence`. From any thread.
 
         Who has lost the journal removes nothing.
+
+        Raises:
+            JournalError: the disk fails, or is so full that it does not even do this.
         """
         while self._full and self._full[0][0] <= sequence and self._is_ours():
-            self._full.pop(0)[1].unlink(missing_ok=True)
+            self._remove(self._full.pop(0)[1])
 
     def close(self, *, is_moved: bool) -> None:
         """Let go of the files; remove them where the database has all."""
         try:
             if is_moved and self._is_ours():
                 self.drop(self._last)
-                self._file[0].unlink(missing_ok=True)
+                self._remove(self._file[0])
         finally:
             os.close(self._fd)
 
@@ -128,6 +131,12 @@ class Stage:
         self._file = path, os.fstat(self._fd).st_ino
         self._name = str(path)
         self._size = 0
+
+    def _remove(self, file: Path) -> None:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritten(error, file) from error
 
     def _is_ours(self) -> bool:
         return _is_at(*self._file)
