@@ -139,6 +139,29 @@ def test_a_journal_is_archived_beside_its_owner_who_goes_on(tmp_path):
         assert database.execute("SELECT min(sequence) FROM facts").fetchone() == (75,)
 
 
+@pytest.mark.parametrize("number", range(9))
+def test_an_owner_that_saves_meanwhile_does_not_end_the_archiving(tmp_path, monkeypatch, number):
+    """Between two looks of the archiver the snapshot went past the fact that had been the last."""
+    path, left = tmp_path / "a.db", [number]
+    journal = open_journal(path)
+    journal.append(fills(90))
+    journal.save_snapshot(75, b"state")
+
+    def read(self, take, honest=Tables._read):
+        left[0] -= 1
+        if left[0] == -1:
+            journal.append(fills(5, start=91))
+            journal.save_snapshot(95, b"newer")
+        return honest(self, take)
+
+    monkeypatch.setattr(Tables, "_read", read)
+
+    assert archive(path, is_beside=True) is not None
+    monkeypatch.undo()
+    journal.close()
+    assert verify(path).facts == 95
+
+
 def test_two_archivers_do_not_meet(path):
     lock = FileLock(path.with_name("a.db.archiving"), Owner.here())
 
