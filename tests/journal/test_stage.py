@@ -162,6 +162,30 @@ def test_reader_misses_nothing_that_moves_between_its_two_looks(tmp_path, read):
     journal.close()
 
 
+@pytest.mark.usefixtures("unmoved")
+@pytest.mark.parametrize("read", READS)
+def test_reader_misses_nothing_that_is_being_taken_over(tmp_path, monkeypatch, read):
+    """The next owner renames the files before it reads them."""
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    journal.append(fills(5))
+    journal.sync()
+    journal.append(fills(5, start=6))
+    tables = sqlite_tables(path)
+
+    def read_bytes(file, honest=Path.read_bytes):
+        stage.take_over(path)
+        return honest(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    take, expected = READS[read]
+
+    assert take(tables) == expected
+    tables.close()
+    with suppress(Fenced):
+        journal.close()
+
+
 def test_thread_moves_facts_by_itself(tmp_path, monkeypatch):
     path = tmp_path / "a.db"
     journal = open_journal(path)

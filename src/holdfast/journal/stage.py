@@ -163,19 +163,20 @@ class Staged:
     """
 
     def __init__(self, path: Path, sequence: int, head: bytes) -> None:
-        self.rows: list[Row] = []
-        self.torn: list[Path] = []
-        self._sequence, self._head = sequence, head
-        for file in stage_files(path):
-            if not self._read(file):
-                self.torn.append(file)
+        for _ in range(LOOKS_MAX):
+            self.rows: list[Row] = []
+            self._sequence, self._head = sequence, head
+            files = stage_files(path)
+            self.torn = [file for file in files if not self._read(file)]
+            if stage_files(path) == files:
+                return  # or one may have been missed, as an owner to come has renamed it meanwhile
 
     def _read(self, file: Path) -> bool:
         """Take what follows from a file; tell whether all of it was whole and followed."""
         try:
             content = file.read_bytes()
         except FileNotFoundError:
-            return True  # its rows have been moved meanwhile
+            return True  # its rows have been moved meanwhile, or it has another name
         at = 0
         while at < len(content):
             begin = at + _LENGTH.size
