@@ -148,7 +148,7 @@ class Instants:
         def synced(fd):
             self.pass_by(_full_disk)
             sync_file(fd)
-            self.note_sync(Path(os.readlink(f"/proc/self/fd/{fd}").removesuffix("-wal")))
+            self.note_sync(Path(str(Path(f"/proc/self/fd/{fd}").readlink()).removesuffix("-wal")))
 
         patch.setattr(store, "insert", inserted)
         patch.setattr(store, "transaction", within)
@@ -216,13 +216,15 @@ def _harm(file, begin, lots, *, may_go=True):
     if begin >= len(body):
         return
     fate, at = lots.random(), lots.randint(begin, len(body))
-    if fate < 0.25:
+    if fate < 0.2:
         return
-    if fate < 0.5:
+    if fate < 0.4:
         del body[at:]
-    elif fate < 0.65:
+    elif fate < 0.5:
         body[at : at + 512] = bytes(len(body[at : at + 512]))
-    elif fate < 0.85:
+    elif fate < 0.75:
+        body[at : at + 1] = lots.randbytes(len(body[at : at + 1]))
+    elif fate < 0.88:
         body[at : at + 512] = lots.randbytes(len(body[at : at + 512]))
     else:
         del body[begin:]
@@ -230,4 +232,3 @@ def _harm(file, begin, lots, *, may_go=True):
             file.unlink()
             return
     file.write_bytes(body)
-

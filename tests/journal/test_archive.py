@@ -166,7 +166,8 @@ def test_an_archiver_that_commits_while_a_start_looks_at_the_log_tears_nothing(
     tmp_path, monkeypatch
 ):
     """A session that was killed has left it behind; what it writes is not what was lost."""
-    path, archived = tmp_path / "live" / "a.db", []
+    path = tmp_path / "live" / "a.db"
+    archived: list[Path] = []
     path.parent.mkdir()
     _grow(path, 50, 50)
     journal = open_journal(path)

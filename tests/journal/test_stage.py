@@ -620,9 +620,11 @@ def test_full_disk_that_removes_no_file_ends_the_journal_in_words(tmp_path, monk
     for fact in fills(6):
         journal.append([fact])
     journal.sync()
-    with monkeypatch.context() as patch, pytest.raises(JournalError, match="the disk is full"):
-        patch.setattr(Path, "unlink", fail)
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(JournalError, match="the disk is full"):
         journal.save_snapshot(6, b"state")
+    monkeypatch.setattr(Path, "unlink", unlink)
     with pytest.raises(JournalError, match="the disk is full"):
         journal.append([fill(7)])
     journal.close()

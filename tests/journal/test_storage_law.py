@@ -15,31 +15,35 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from holdfast.journal import open_journal, upcast
 from holdfast.journal.archiving import archive
 from holdfast.journal.codec import GENESIS, link, payload_of
 from holdfast.journal.inspect import tail, verify
-from holdfast.model.errors import Fenced, JournalCorrupt, JournalError
+from holdfast.model.errors import JournalCorrupt, JournalError
 from tests.journal.instants import Instants, lose_power
 from tests.journal.samples import fill
 
-ODD = ["", "", "", "é", "\x00", "\u2028\U0001f600", "\ufffe\x7f\\\"", "long" * 300]
-MODES = st.sampled_from(["process", "process", "power"])
-INSTANTS = st.integers(0, 8) | st.integers(0, 60)
-ENDS = ("kill", "cut")
+ODD = ["", "", "", "é", "\x00", "\u2028\U0001f600", '\ufffe\x7f\\"', "long" * 300]
+MODES = ["process", "process", "power"]
+KEEPS = ["", "snapshot", "sync", "move", "checkpoint"]
+OTHERS = ("archive", "claim", "append", "snapshot", "move")
+OWNERS = ("kill", "cut", "fail", "lock", "look", "archive", "claim", "move")
 MEANWHILE = {
-    "owner": (*ENDS, "fail", "lock", "look", "archive", "claim", "move"),
-    "claim": (*ENDS, "fail", "lock", "look", "archive", "append", "snapshot", "move"),
-    "archive": (*ENDS, "fail", "lock", "look", "claim", "append", "snapshot", "move"),
-    "reader": ("archive", "claim", "append", "snapshot", "move"),
+    "claim": ("kill", "cut", "fail", "lock", "look", "archive", "append", "snapshot", "move"),
+    "archive": ("kill", "cut", "fail", "lock", "look", "claim", "append", "snapshot", "move"),
+    "look": OTHERS,
+    "read": OTHERS,
 }
+"""What may happen within a step; `OWNERS` in all others."""
+
+INSTANTS = {"claim": 50, "archive": 50, "look": 20, "read": 10, "append": 6}
+"""About how many instants a step has; 15 in all others."""
 
 
 class Batch(NamedTuple):
@@ -57,8 +61,8 @@ class Record:
         self.doubts = []  # sequences of batches that may have come behind, or may not
         self.read = 0  # so many facts some reader has seen: they stay
         self.floor = 0  # so many facts a power cut can't take
-        self.snapshots = [None]  # one of these is the newest
-        self.kept = [None]  # one of these is, where a power cut has taken the end
+        self.snapshots: list[Any] = [None]  # one of these is the newest
+        self.kept: list[Any] = [None]  # one of these is, where a power cut has taken the end
 
     def copy(self):
         other = Record()
@@ -124,21 +128,24 @@ class Cursor:
         self.rows = reader.replay(after)
 
 
-class Storage(RuleBasedStateMachine):
-    def __init__(self):
-        super().__init__()
+class Storage:
+    """A journal with all that happens to it, and beside it what it has to remember."""
+
+    def __init__(self, lots):
+        self.lots = lots
         memory = Path("/dev/shm")  # what a sync means is the test's affair
         usable = memory if os.access(memory, os.W_OK) else None
         self.root = Path(tempfile.mkdtemp(prefix="law", dir=usable))
         self.patch = pytest.MonkeyPatch()
         self.instants = Instants(self.patch)
-        self.owner = None
+        self.owner: Any = None
         self.formers, self.cursors, self.saved, self.told = [], [], [], []
         self.record = Record()
         self.flight = []  # what is being appended
-        self.moment = self.broken = None
+        self.moment: Any = None  # what to go on from once the step is done
+        self.broken: Any = None  # what has failed within a step, on whichever thread
         self.is_disturbed = self.is_claimed = self.may_be_torn = False
-        self.number = self.epoch = self.folders = self.cuts = 0
+        self.number = self.epoch = self.folders = 0
         self.locker = None
         self.folder = self._new_folder()
         self.folder.mkdir()
@@ -151,19 +158,29 @@ class Storage(RuleBasedStateMachine):
     def _is_excused(self):
         return self.is_disturbed or self.instants.has_failed
 
+    def _expect(self, journal, error):
+        """Let a journal fail that has lost its files, or that something was done to."""
+        self._forgive(error, journal is not self.owner or self._is_excused or self.is_claimed)
+
+    @staticmethod
+    def _forgive(error, is_known):
+        if not is_known or isinstance(error, JournalCorrupt):
+            raise AssertionError(repr(error)) from error
+
     def _new_folder(self):
         self.folders += 1
         return self.root / str(self.folders)
 
     # --- what happens at an instant -------------------------------------------------------------
 
-    def during(self, room, instant, act):
-        """Do something, and at one of its instants something else."""
-        number, what, seed = instant
-        what = MEANWHILE[room][what % len(MEANWHILE[room])] if what >= 0 else ""
+    def during(self, step, act):
+        """Do something, and at one of its instants perhaps something else."""
+        number = self.lots.randrange(INSTANTS.get(step, 15))
+        what = self.lots.choice(MEANWHILE.get(step, OWNERS)) if self.lots.random() < 0.5 else ""
+        note(f"    {step}, at {number} {what}")
         self.is_disturbed = False
         if what:
-            self.instants.arm(number, None if what == "fail" else lambda: self._meanwhile(what, seed))
+            self.instants.arm(number, None if what == "fail" else lambda: self._meanwhile(what))
         try:
             act()
         finally:
@@ -180,43 +197,41 @@ class Storage(RuleBasedStateMachine):
         if self.owner is not None and self.owner.failure is not None:
             self._leave_owner()
 
-    def _meanwhile(self, what, seed):
+    def _meanwhile(self, what):
         try:
-            self._do(what, Random(seed))
+            self._do(what)
         except BaseException as error:
             self.broken = error  # the journal's thread would take it for its own
             raise
 
-    def _do(self, what, lots):
+    def _do(self, what):
+        self.is_disturbed = what not in ("kill", "cut", "look")
         match what:
             case "kill" | "cut":
-                self.moment = self._moment(lots if what == "cut" else None)
+                self.moment = self._moment(self.lots if what == "cut" else None)
             case "lock":
-                self.is_disturbed = True
-                self.locker = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
+                self.locker = sqlite3.connect(
+                    self.path, isolation_level=None, timeout=0, check_same_thread=False
+                )
                 with suppress(sqlite3.Error):
                     self.locker.execute("BEGIN IMMEDIATE")
             case "look":
                 self._look()
             case "archive":
-                self.is_disturbed = True
                 with suppress(JournalError):
                     archive(self.path, is_beside=True)
             case "claim":
-                self.is_disturbed = True
-                self._claim(lots.choice(["process", "power"]))
-            case _ if self.owner is None or self.owner.failure is not None:
-                return
-            case "append":
-                self.is_disturbed = True
-                self._append(self.owner, self._facts([lots.randrange(8) for _ in range(2)]))
-            case "snapshot":
-                self.is_disturbed = True
-                self._append(self.owner, self._facts([0]))
-                if self.owner.failure is None:
-                    self._snapshot(self.owner, 0)
-            case "move":
-                self._move(self.owner)
+                self._claim(self.lots.choice(MODES))
+            case _ if self.owner is not None and self.owner.failure is None:
+                self._go_on_as_owner(what)
+
+    def _go_on_as_owner(self, what):
+        if what == "move":  # who is at it may hold the database
+            self._move(self.owner)
+            return
+        self._append(self.owner, self._some_facts())
+        if what == "snapshot" and self.owner.failure is None:
+            self._snapshot(self.owner, 0)
 
     def _moment(self, lots=None):
         folder = self._new_folder()
@@ -226,11 +241,13 @@ class Storage(RuleBasedStateMachine):
             record.doubts.append(list(self.flight))
         if lots is not None:
             synced = self.instants.log_synced.get(self.folder, (b"", 0))
-            gone = {f.name: body for f, body in self.instants.gone.items() if f.parent == self.folder}
+            gone = {
+                f.name: body for f, body in self.instants.gone.items() if f.parent == self.folder
+            }
             lose_power(folder / "a.db", synced, gone, lots)
         return Moment(folder, record, self.epoch, is_cut=lots is not None)
 
-    def _go_on(self, mode="process", leave=True):
+    def _go_on(self, mode="process"):
         """Go on with the files of a moment: all processes have died, or the power was cut."""
         moment, self.moment = self.moment, None
         self._leave_all()
@@ -281,7 +298,7 @@ class Storage(RuleBasedStateMachine):
             if journal is self.owner:  # nobody has come behind it yet
                 self.record.doubts.append([batch])
             assert not done, "refused what was confirmed"
-            assert journal is not self.owner or self._is_excused or self.is_claimed, repr(error)
+            self._expect(journal, error)
         else:
             assert done == [True]
             assert journal is self.owner, "confirmed to a former owner"
@@ -302,7 +319,7 @@ class Storage(RuleBasedStateMachine):
             if not journal.is_synchronous:
                 journal.sync()
         except JournalError as error:
-            assert journal is not self.owner or self._is_excused or self.is_claimed, repr(error)
+            self._expect(journal, error)
             if journal is not self.owner:
                 self.record.snapshots = before
         else:
@@ -316,7 +333,7 @@ class Storage(RuleBasedStateMachine):
         try:
             journal.sync()
         except JournalError as error:
-            assert journal is not self.owner or self._is_excused or self.is_claimed, repr(error)
+            self._expect(journal, error)
         else:
             if journal is self.owner and facts == len(self.record.facts):
                 self.record.was_synced()
@@ -329,7 +346,7 @@ class Storage(RuleBasedStateMachine):
         try:
             committer.move()
         except JournalError as error:
-            assert journal is not self.owner or self._is_excused or self.is_claimed, repr(error)
+            self._expect(journal, error)
             vars(journal)["_delivery"].fail(error)
 
     def _checkpoint(self, journal):
@@ -344,8 +361,7 @@ class Storage(RuleBasedStateMachine):
         try:
             journal = open_journal(self.path, durability=mode, epoch_min=epoch_min)
         except JournalError as error:
-            assert self._is_excused, repr(error)
-            assert not isinstance(error, JournalCorrupt), repr(error)
+            self._forgive(error, self._is_excused)
             return
         self.instants.disarm()
         assert journal.epoch > self.epoch, "an epoch has come again"
@@ -369,8 +385,6 @@ class Storage(RuleBasedStateMachine):
             self.record.doubts.append(flight)
         self.record.settle(list(journal.replay()), is_cut=is_cut)
         facts = self.record.facts
-        if flight and self.record.batches[-1:] == flight:
-            self.taken = flight
         assert len(facts) >= self.record.floor, "a power cut has taken what was synced"
         assert len(facts) >= self.record.read, "what was read is gone"
         assert journal.head == self.record.head()
@@ -421,97 +435,79 @@ class Storage(RuleBasedStateMachine):
 
     # --- steps ----------------------------------------------------------------------------------
 
-    @initialize(mode=MODES)
-    def begin(self, mode):
-        self._open(mode)
-
-    def _at_hand(self):
+    def step(self):
+        """Do one thing, in half of the cases with another one within it."""
         if self.owner is None:
             self._open("process")
-        return self.owner
+        steps = [self.write] * 4 + [self.begin_again, self.meddle, self.die, self.archive] * 2
+        steps += [self.keep, self.look, self.look, self.begin_to_read, self.back_up]
+        steps += [self.write_on] * 3 if self.formers else []
+        steps += [self.read_on] * 2 if self.cursors else []
+        steps += [self.restore] if self.saved else []
+        step = self.lots.choice(steps)
+        note(f"{step.__name__}")
+        step()
 
-    WITHIN = st.tuples(INSTANTS, st.integers(-3, 9), st.integers(0, 2**16))
-    ODDS = st.lists(st.integers(0, len(ODD) - 1), min_size=1, max_size=5)
+    def begin(self):
+        self._open(self.lots.choice(MODES))
 
-    @rule(odd=ODDS, within=WITHIN)
-    def append(self, odd, within):
-        journal = self._at_hand()
-        self.during("owner", within, lambda: self._append(journal, self._facts(odd)))
+    def write(self):
+        for _ in range(self.lots.choice([0, 0, 0, 1, 2, 5])):
+            self._append(self.owner, self._some_facts())
+        facts = self._some_facts()
+        self.during("append", lambda: self._append(self.owner, facts))
+        if self.owner is not None:
+            self._keep(self.lots.choice(KEEPS))
 
-    @rule(odds=st.lists(ODDS, min_size=2, max_size=6))
-    def append_more(self, odds):
-        journal = self._at_hand()
-        for odd in odds:
-            self._append(journal, self._facts(odd))
+    def keep(self):
+        what = self.lots.choice(KEEPS)
+        self.during(what, lambda: self._keep(what))
 
-    @rule(back=st.integers(0, 6), within=WITHIN)
-    def snapshot(self, back, within):
-        journal = self._at_hand()
-        self.during("owner", within, lambda: self._snapshot(journal, back))
+    def _some_facts(self):
+        return self._facts(self.lots.choices(range(len(ODD)), k=self.lots.choice([1, 1, 2, 4])))
 
-    @rule(within=WITHIN)
-    def sync(self, within):
-        journal = self._at_hand()
-        self.during("owner", within, lambda: self._sync(journal))
+    def _keep(self, what):
+        if what == "snapshot":
+            self._snapshot(self.owner, self.lots.choice([0, 0, 1, 6]))
+        elif what:
+            getattr(self, f"_{what}")(self.owner)
 
-    @rule(within=WITHIN)
-    def move(self, within):
-        journal = self._at_hand()
-        self.during("owner", within, lambda: self._move(journal))
+    def meddle(self):
+        """Have another owner come, and the former write on."""
+        mode = self.lots.choice(MODES)
+        self.during("claim", lambda: self._claim(mode))
 
-    @rule()
-    def checkpoint(self):
-        self._checkpoint(self._at_hand())
-
-    @rule(mode=MODES, within=WITHIN)
-    def claim(self, mode, within):
-        self._at_hand()
-        self.during("claim", within, lambda: self._claim(mode))
-
-    @rule(mode=MODES, within=WITHIN)
-    def restart(self, mode, within):
-        self._at_hand()
+    def begin_again(self):
+        mode = self.lots.choice(MODES)
         self._leave_owner()
-        self.during("claim", within, lambda: self._open(mode))
+        self.during("claim", lambda: self._open(mode))
 
-    @rule(mode=MODES, cut=st.none() | st.integers(0, 2**16))
-    def die(self, mode, cut):
-        self._at_hand()
-        self.moment = self._moment(None if cut is None else Random(cut))
-        self._go_on(mode)
+    def die(self):
+        self.moment = self._moment(self.lots if self.lots.random() < 0.5 else None)
+        self._go_on(self.lots.choice(MODES))
 
-    @rule(within=WITHIN, is_alone=st.booleans())
-    def archive(self, within, is_alone):
-        self._at_hand()
+    def archive(self):
+        is_alone = self.lots.random() < 0.3
         if is_alone:
             self._leave_owner()
-        self.during("archive", within, lambda: self._archive(is_beside=not is_alone))
+        self.during("archive", lambda: self._archive(is_beside=not is_alone))
 
     def _archive(self, *, is_beside):
         try:
             archive(self.path, is_beside=is_beside, tell=self.told.append)
         except JournalError as error:
-            assert not isinstance(error, JournalCorrupt), repr(error)
-            known = self._is_excused or None in self.record.snapshots
-            assert known, repr(error)
+            self._forgive(error, self._is_excused or None in self.record.snapshots)
 
-    @rule(within=WITHIN)
-    def look(self, within):
-        self._at_hand()
-        self.during("reader", within, self._look)
+    def look(self):
+        self.during("look", self._look)
 
-    @rule(share=st.floats(0, 1))
-    def begin_to_read(self, share):
-        self._at_hand()
-        after = int(share * len(self.record.facts))
+    def begin_to_read(self):
+        after = self.lots.randint(0, len(self.record.facts))
         self.cursors.append(Cursor(open_journal(self.path, read_only=True), after))
 
-    @precondition(lambda self: self.cursors)
-    @rule(which=st.integers(0, 9), count=st.integers(1, 12), within=WITHIN)
-    def read_on(self, which, count, within):
-        self._at_hand()
-        cursor = self.cursors[which % len(self.cursors)]
-        self.during("reader", within, lambda: self._read_on(cursor, count))
+    def read_on(self):
+        cursor, count = self.lots.choice(self.cursors), self.lots.randint(1, 12)
+        self.during("read", lambda: self._read_on(cursor, count))
 
     def _read_on(self, cursor, count):
         complete = len(self.record.facts)
@@ -525,36 +521,23 @@ class Storage(RuleBasedStateMachine):
             self._see([*self.record.facts[: cursor.at], fact], 0)
             cursor.at += 1
 
-    @precondition(lambda self: self.formers)
-    @rule(which=st.integers(0, 9), what=st.sampled_from(["append", "snapshot", "sync", "move", "end"]))
-    def write_on(self, which, what):
-        former = self.formers[which % len(self.formers)]
-        self._at_hand()
-        if what == "end":
+    def write_on(self):
+        former = self.lots.choice(self.formers)
+        if self.lots.random() < 0.1:
             self.formers.remove(former)
             with suppress(JournalError):
                 former.close()
         elif former.failure is None:
-            match what:
-                case "append":
-                    self._append(former, self._facts([0]))
-                case "snapshot":
-                    self._snapshot(former, 0)
-                case "sync":
-                    self._sync(former)
-                case "move":
-                    self._move(former)
+            what = self.lots.choice(["append", "append", "snapshot", "sync", "move"])
+            more = {"append": [self._some_facts()], "snapshot": [0]}
+            getattr(self, f"_{what}")(former, *more.get(what, []))
 
-    @rule()
     def back_up(self):
-        self._at_hand()
         self.saved.append(self._moment())
 
-    @precondition(lambda self: self.saved)
-    @rule(which=st.integers(0, 9), mode=MODES, is_mixed=st.booleans())
-    def restore(self, which, mode, is_mixed):
+    def restore(self):
         """Put a copy in the journal's place, perhaps with later files of the first stage left."""
-        moment = self.saved[which % len(self.saved)]
+        moment, is_mixed = self.lots.choice(self.saved), self.lots.random() < 0.5
         folder, record = self._new_folder(), moment.record.copy()
         shutil.copytree(moment.folder, folder)
         self.may_be_torn = is_mixed
@@ -569,26 +552,35 @@ class Storage(RuleBasedStateMachine):
         self.cursors.clear()
         record.read = 0
         self.record, self.folder = record, folder
-        self._open(mode, epoch_min=self.epoch + 1)
+        self._open(self.lots.choice(MODES), epoch_min=self.epoch + 1)
 
-    def teardown(self):
-        try:
-            if self.owner is not None or self.record.batches:
-                self._at_hand()
-                self._look()
-                self._leave_all()
-                report = verify(self.path)
-                assert report.is_ok, report.problem
-                assert report.facts == len(self.record.facts)
-        finally:
-            self._leave_all()
-            self.patch.undo()
-            shutil.rmtree(self.root, ignore_errors=True)
+    def end(self):
+        if self.owner is None:
+            self._open("process")
+        self._look()
+        self._leave_all()
+        report = verify(self.path)
+        assert report.is_ok, report.problem
+        assert report.facts == len(self.record.facts)
+
+    def clear(self):
+        self._leave_all()
+        self.patch.undo()
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
-Storage.TestCase.settings = settings(
-    max_examples=int(os.environ.get("HOLDFAST_STORAGE_EXAMPLES", "40")),
-    stateful_step_count=25,
-    suppress_health_check=list(HealthCheck),
-)
-test_storage = Storage.TestCase
+STEPS_MAX = 25
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**32))
+def test_whatever_happens_at_any_instant_what_was_confirmed_is_read(seed):
+    lots = Random(seed)
+    storage = Storage(lots)
+    try:
+        storage.begin()
+        for _ in range(lots.randint(4, STEPS_MAX)):
+            storage.step()
+        storage.end()
+    finally:
+        storage.clear()
