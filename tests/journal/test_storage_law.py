@@ -176,7 +176,7 @@ class Storage:
     def during(self, step, act):
         """Do something, and at one of its instants perhaps something else."""
         number = self.lots.randrange(INSTANTS.get(step, 15))
-        what = self.lots.choice(MEANWHILE.get(step, OWNERS)) if self.lots.random() < 0.5 else ""
+        what = self.lots.choice(MEANWHILE.get(step, OWNERS)) if self.lots.random() < 0.6 else ""
         note(f"    {step}, at {number} {what}")
         self.is_disturbed = False
         if what:
@@ -436,7 +436,7 @@ class Storage:
     # --- steps ----------------------------------------------------------------------------------
 
     def step(self):
-        """Do one thing, in half of the cases with another one within it."""
+        """Do one thing, often with another one within it."""
         if self.owner is None:
             self._open("process")
         steps = [self.write] * 4 + [self.begin_again, self.meddle, self.die, self.archive] * 2
