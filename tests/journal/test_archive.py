@@ -10,12 +10,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from holdfast.journal import archives, archiving, open_journal
+from holdfast.journal import archives, archiving, claim, open_journal, wal
 from holdfast.journal.archiving import archive
 from holdfast.journal.export import export
 from holdfast.journal.inspect import tail, verify
@@ -137,6 +137,60 @@ def test_a_journal_is_archived_beside_its_owner_who_goes_on(tmp_path):
     assert verify(path).facts == 91
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT min(sequence) FROM facts").fetchone() == (75,)
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_an_owner_that_saves_meanwhile_does_not_end_the_archiving(tmp_path, monkeypatch, number):
+    """Between two looks of the archiver the snapshot went past the fact that had been the last."""
+    path, left = tmp_path / "a.db", [number]
+    journal = open_journal(path)
+    journal.append(fills(90))
+    journal.save_snapshot(75, b"state")
+
+    def read(self, take, honest=Tables._read):
+        left[0] -= 1
+        if left[0] == -1:
+            journal.append(fills(5, start=91))
+            journal.save_snapshot(95, b"newer")
+        return honest(self, take)
+
+    monkeypatch.setattr(Tables, "_read", read)
+
+    assert archive(path, is_beside=True) is not None
+    monkeypatch.undo()
+    journal.close()
+    assert verify(path).facts == 95
+
+
+def test_an_archiver_that_commits_while_a_start_looks_at_the_log_tears_nothing(
+    tmp_path, monkeypatch
+):
+    """A session that was killed has left it behind; what it writes is not what was lost."""
+    path = tmp_path / "live" / "a.db"
+    archived: list[Path] = []
+    path.parent.mkdir()
+    _grow(path, 50, 50)
+    journal = open_journal(path)
+    journal.append([fill(51)])
+    journal.sync()
+    image = shutil.copytree(path.parent, tmp_path / "image") / path.name
+    journal.close()
+
+    def lost_frames(log, recovered, honest=wal.lost_frames):
+        if not archived:
+            with suppress(JournalError):  # the database is the start's by now
+                archive(image, is_beside=True)
+            archived.append(log)
+        return honest(log, recovered)
+
+    monkeypatch.setattr(claim, "lost_frames", lost_frames)
+    monkeypatch.setattr("holdfast.journal.sqlite.BUSY_TIMEOUT_S", 0.05)
+    journal = open_journal(image)
+
+    assert archived
+    assert journal.findings == []
+    journal.close()
+    assert verify(image).facts == 51
 
 
 def test_two_archivers_do_not_meet(path):

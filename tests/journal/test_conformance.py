@@ -223,6 +223,26 @@ def test_older_owner_is_fenced(place):
     owner.close()
 
 
+def test_older_owner_keeps_no_snapshot(place):
+    """A start folds from the newest one: an older state there needs facts that may be archived."""
+    zombie = place.open()
+    commit(zombie, fills(2))
+    owner = place.open_despite_owner()
+    commit(owner, fills(2, start=3))
+    owner.save_snapshot(4, b"new")
+    owner.sync()
+
+    def save_older():
+        zombie.save_snapshot(1, b"old")
+        zombie.sync()
+
+    with pytest.raises(Fenced, match="epoch 1"):
+        save_older()
+    assert owner.load_snapshot() == (4, b"new")
+    zombie.close()
+    owner.close()
+
+
 def test_second_owner_is_told_who_the_first_is(database, monkeypatch):
     monkeypatch.setattr("holdfast.journal.postgres.LOCK_WAIT_S", 0.1)
     first = database.open()

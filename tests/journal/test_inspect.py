@@ -66,21 +66,47 @@ def test_verify_looks_beside_the_facts(database, running, change, problem):
     assert (report.facts, report.broken_at) == (12, None)
 
 
+READS_LOOKED_AT = 12
+
+
+def _saving_at(owner, number, patch):
+    """Have the owner go on, and save, before one of a reader's reads of the database."""
+    left = [number]
+
+    def read(self, take, original=Tables._read):
+        left[0] -= 1
+        if left[0] == -1:
+            commit(owner, [fill(owner.sequence + 1)])
+            owner.save_snapshot(owner.sequence, b"newer")
+            owner.sync()
+        return original(self, take)
+
+    patch.setattr(Tables, "_read", read)
+
+
+@pytest.mark.parametrize("number", range(READS_LOOKED_AT))
 def test_verify_beside_an_owner_that_saves_meanwhile_finds_nothing_wrong(
-    database, running, monkeypatch
+    database, running, monkeypatch, number
 ):
     running.save_snapshot(12, b"state")
     running.sync()
-    asked = []
-
-    def last_sequence(self, original=Tables.last_sequence):
-        asked.append(1)
-        return original(self) - (len(asked) == 1)  # the first answer is a fact old by now
-
-    monkeypatch.setattr(Tables, "last_sequence", last_sequence)
+    _saving_at(running, number, monkeypatch)
 
     assert verify(database.where).problem == ""
-    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("number", range(READS_LOOKED_AT))
+def test_reader_beside_an_owner_that_saves_meanwhile_has_a_snapshot(
+    database, running, monkeypatch, number
+):
+    running.save_snapshot(12, b"state")
+    running.sync()
+    reader = open_journal(database.where, read_only=True)
+    _saving_at(running, number, monkeypatch)
+
+    assert reader.load_snapshot() in [(12, b"state"), (13, b"newer")]
+    assert reader.findings == []
+    reader.close()
 
 
 def test_verify_of_no_journal_is_refused(tmp_path):

@@ -162,6 +162,30 @@ def test_reader_misses_nothing_that_moves_between_its_two_looks(tmp_path, read):
     journal.close()
 
 
+@pytest.mark.usefixtures("unmoved")
+@pytest.mark.parametrize("read", READS)
+def test_reader_misses_nothing_that_is_being_taken_over(tmp_path, monkeypatch, read):
+    """The next owner renames the files before it reads them."""
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    journal.append(fills(5))
+    journal.sync()
+    journal.append(fills(5, start=6))
+    tables = sqlite_tables(path)
+
+    def read_bytes(file, honest=Path.read_bytes):
+        stage.take_over(path)
+        return honest(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    take, expected = READS[read]
+
+    assert take(tables) == expected
+    tables.close()
+    with suppress(Fenced):
+        journal.close()
+
+
 def test_thread_moves_facts_by_itself(tmp_path, monkeypatch):
     path = tmp_path / "a.db"
     journal = open_journal(path)
@@ -240,6 +264,25 @@ def test_torn_file_leaves_a_prefix_and_is_kept(tmp_path_factory, where, garbled)
     journal.append([fill(99)])
     journal.close()
     assert verify(path).is_ok
+
+
+@pytest.mark.usefixtures("unmoved")
+def test_torn_text_that_is_no_text_leaves_a_prefix_and_is_kept(tmp_path):
+    """A sector that a power cut kept from the disk may hold any bytes, as of another file."""
+    path = _image(tmp_path, 24, batch=3)
+    file = path.with_name(_stages(path)[0])
+    body = bytearray(file.read_bytes())
+    at = body.index(b"hf-1-13")
+    body[at : at + 2] = b"\xff\xfe"
+    file.write_bytes(body)
+    reader = open_journal(path, read_only=True)
+    assert list(reader.replay()) == fills(12)
+    reader.close()
+    journal = open_journal(path)
+
+    assert list(journal.replay()) == fills(12)
+    assert len(journal.findings) == 1
+    journal.close()
 
 
 @pytest.mark.usefixtures("unmoved")
@@ -565,6 +608,32 @@ def test_no_file_that_a_former_owner_makes_meanwhile_escapes_the_next(tmp_path, 
     former.close()
 
 
+@pytest.mark.usefixtures("unmoved")
+def test_full_disk_that_removes_no_file_ends_the_journal_in_words(tmp_path, monkeypatch):
+    """One that copies on writing, such as Btrfs, needs room to remove a file."""
+
+    def fail(file, **_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    monkeypatch.setattr(stage, "STAGE_BYTES", 1_000)
+    journal = open_journal(tmp_path / "a.db")
+    for fact in fills(6):
+        journal.append([fact])
+    journal.sync()
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(JournalError, match="the disk is full"):
+        journal.save_snapshot(6, b"state")
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(JournalError, match="the disk is full"):
+        journal.append([fill(7)])
+    journal.close()
+    journal = open_journal(tmp_path / "a.db")
+
+    assert list(journal.replay()) == fills(6)
+    journal.close()
+
+
 def test_owner_that_can_not_remove_its_file_gives_the_journal_back(tmp_path, monkeypatch):
     """The next life of a session is the same process: it would be locked out by itself."""
     path = tmp_path / "a.db"
@@ -578,7 +647,7 @@ def test_owner_that_can_not_remove_its_file_gives_the_journal_back(tmp_path, mon
         unlink(file, **how)
 
     monkeypatch.setattr(Path, "unlink", fail)
-    with pytest.raises(OSError, match="Read-only"):
+    with pytest.raises(JournalError, match=r"a\.db\.stage-1000001: Read-only file system"):
         journal.close()
     monkeypatch.undo()
     journal = open_journal(path)

@@ -143,8 +143,8 @@ def _sqlite_room(
 
 def _move(room: Room, spare: int) -> Archive | None:
     tables = room.tables
+    found, problem = tables.snapshot()
     last, after = tables.last_sequence(), tables.archived()
-    found, problem = tables.snapshot(last)
     if found is None:
         raise JournalError(
             f"journal {tables.place} has no snapshot to archive before "

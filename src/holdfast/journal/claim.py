@@ -81,9 +81,7 @@ def epoch_row(epoch: int, owner: Owner) -> dict[str, int | str | None]:
 
 def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
     log = path.with_name(f"{path.name}-wal")
-    was_there = log.exists() and log.stat().st_size > 0
-    recovered = _recovered(path, store)
-    problem = lost_frames(log, recovered) if was_there else ""
+    problem = _torn(path, log, store)
     if not problem:
         return []
     kept = log.with_name(f"{log.name}.cut-{time.time_ns()}")
@@ -97,6 +95,19 @@ def _set_torn_log_aside(path: Path, store: ClaimedStore) -> list[str]:
             f"the log is kept in {kept.name}; {WAY_OUT}"
         )
     return [f"{problem}: facts committed last may be lost; the log is kept in {kept.name}"]
+
+
+def _torn(path: Path, log: Path, store: ClaimedStore) -> str:
+    """Say what of a log is lost; nothing is by an archiver that writes on meanwhile."""
+    was_there = log.exists() and log.stat().st_size > 0
+    recovered = _recovered(path, store)
+    while was_there:
+        with store.transaction():  # nobody writes while it is looked at
+            problem = lost_frames(log, recovered)
+        before, recovered = recovered, _recovered(path, store)
+        if not problem or recovered == before:
+            return problem
+    return ""
 
 
 def _recovered(path: Path, store: ClaimedStore) -> int:

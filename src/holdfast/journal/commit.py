@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ..model.errors import JournalError
+from ..model.errors import Fenced, JournalError
 from .codec import Chain, Row
 from .delivery import Delivery
 from .stage import Stage
@@ -35,7 +35,12 @@ class Store(Protocol):
         """
 
     def keep_snapshot(self, sequence: int, payload: bytes) -> None:
-        """Commit a snapshot, and drop the older ones."""
+        """Commit a snapshot, and drop the older ones.
+
+        Raises:
+            JournalError: the one before is still there.
+            Fenced: a newer epoch owns the journal.
+        """
 
 
 class Committer(Protocol):
@@ -114,8 +119,12 @@ class StagedCommit:
 
     def snapshot(self, sequence: int, payload: bytes) -> None:
         self.flush()
-        with self._lock:
-            self._store.keep_snapshot(sequence, payload)
+        try:
+            with self._lock:
+                self._store.keep_snapshot(sequence, payload)
+        except Fenced as error:
+            self._delivery.fail(error, is_told=True)
+            raise
 
     def flush(self) -> None:
         self._delivery.check()

@@ -153,9 +153,7 @@ def _verify(tables: Tables) -> VerifyReport:
 def _verify_around(tables: Tables, seen: _Tally) -> VerifyReport:
     """Check what stands beside the facts."""
     try:
-        _, problem = tables.snapshot(tables.last_sequence())
-        if problem:  # a living owner may have gone on, and saved, between the two questions
-            _, problem = tables.snapshot(tables.last_sequence())
+        _, problem = tables.snapshot()
     except JournalCorrupt as error:
         return seen.report(0, None, str(error))
     epochs, differs = _epochs(tables, seen.epoch)

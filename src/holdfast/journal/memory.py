@@ -49,8 +49,7 @@ class MemoryJournal:
         return head
 
     def append(self, facts: Sequence[Event], on_commit: Callable[[], None] | None = None) -> None:
-        if self.epoch != self._owner[0]:
-            raise Fenced(f"epoch {self.epoch} is no longer the owner, {self._owner[0]} is")
+        self._check_epoch()
         self._check()
         self.facts.extend(facts)
         if on_commit is not None:
@@ -68,6 +67,7 @@ class MemoryJournal:
             after += 1
 
     def save_snapshot(self, sequence: int, payload: bytes) -> None:
+        self._check_epoch()
         self._check()
         if not 0 <= sequence <= self.sequence:
             raise JournalError(f"a snapshot at {sequence} must be within 0 to {self.sequence}")
@@ -78,6 +78,10 @@ class MemoryJournal:
 
     def close(self) -> None:
         self._is_closed = True
+
+    def _check_epoch(self) -> None:
+        if self.epoch != self._owner[0]:
+            raise Fenced(f"epoch {self.epoch} is no longer the owner, {self._owner[0]} is")
 
     def _check(self) -> None:
         if self._is_closed:

@@ -193,16 +193,21 @@ class Tables:
         query = select(epochs.c.epoch, epochs.c.owner, epochs.c.started_at)
         return [(row[0], row[1], row[2]) for row in self._all(query.order_by(epochs.c.epoch))]
 
-    def snapshot(self, sequence_max: int) -> tuple[tuple[int, bytes] | None, str]:
-        """Return the newest snapshot and "", or None and why there is none."""
+    def snapshot(self, last: int | None = None) -> tuple[tuple[int, bytes] | None, str]:
+        """Return the newest snapshot and "", or None and why there is none.
+
+        Who does not own the journal asks without the last fact: one looked for before may be
+        behind the snapshot by now.
+        """
         s = snapshots.c
         query = select(s.sequence, s.payload, s.hash).order_by(s.sequence.desc()).limit(1)
         found = self._first(query)
         if found is None:
             return None, ""
         sequence, payload, stored = found[0], found[1], found[2]
-        if sequence > sequence_max:
-            return None, f"the snapshot at {sequence} is ahead of the last fact {sequence_max}"
+        last = self.last_sequence() if last is None else last
+        if sequence > last:
+            return None, f"the snapshot at {sequence} is ahead of the last fact {last}"
         is_readable = isinstance(payload, bytes)  # damage may make it anything
         if not is_readable or snapshot_hash(self.hash_at(sequence), sequence, payload) != stored:
             return None, f"the snapshot at {sequence} is damaged"

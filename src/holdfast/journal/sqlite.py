@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, delete, insert
+from sqlalchemy import Connection, Engine, create_engine, delete, insert, select
 from sqlalchemy.pool import NullPool
 
 from ..model.errors import ConfigError, JournalError
@@ -27,7 +27,7 @@ from .delivery import Delivery
 from .owner import FileLock, Owner
 from .problems import BUSY_TIMEOUT_S, explain, explained
 from .reading import Tables, snapshot_hash
-from .schema import snapshots
+from .schema import meta, snapshots
 from .stage import Stage, Staged, as_stored
 from .stored import Backing, ReadJournal, StoredJournal
 from .upkeep import Upkeep
@@ -72,6 +72,8 @@ class SqliteStore:
         digest = snapshot_hash(self._tables.hash_at(sequence), sequence, payload)
         row = {"sequence": sequence, "payload": payload, "hash": digest}
         with explained(self._tables.place), self.transaction() as sql:
+            if sql.scalar(select(meta.c.epoch)) != self.epoch:
+                raise self._tables.fenced(self.epoch)
             sql.execute(delete(snapshots))
             sql.execute(insert(snapshots), row)
         self.commits += 1

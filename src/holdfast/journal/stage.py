@@ -96,16 +96,19 @@ class Stage:
         """Remove full files whose rows the database has up to `sequence`. From any thread.
 
         Who has lost the journal removes nothing.
+
+        Raises:
+            JournalError: the disk fails, or is so full that it does not even do this.
         """
         while self._full and self._full[0][0] <= sequence and self._is_ours():
-            self._full.pop(0)[1].unlink(missing_ok=True)
+            self._remove(self._full.pop(0)[1])
 
     def close(self, *, is_moved: bool) -> None:
         """Let go of the files; remove them where the database has all."""
         try:
             if is_moved and self._is_ours():
                 self.drop(self._last)
-                self._file[0].unlink(missing_ok=True)
+                self._remove(self._file[0])
         finally:
             os.close(self._fd)
 
@@ -128,6 +131,12 @@ class Stage:
         self._file = path, os.fstat(self._fd).st_ino
         self._name = str(path)
         self._size = 0
+
+    def _remove(self, file: Path) -> None:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritten(error, file) from error
 
     def _is_ours(self) -> bool:
         return _is_at(*self._file)
@@ -154,19 +163,20 @@ class Staged:
     """
 
     def __init__(self, path: Path, sequence: int, head: bytes) -> None:
-        self.rows: list[Row] = []
-        self.torn: list[Path] = []
-        self._sequence, self._head = sequence, head
-        for file in stage_files(path):
-            if not self._read(file):
-                self.torn.append(file)
+        for _ in range(LOOKS_MAX):
+            self.rows: list[Row] = []
+            self._sequence, self._head = sequence, head
+            files = stage_files(path)
+            self.torn = [file for file in files if not self._read(file)]
+            if stage_files(path) == files:
+                return  # or one may have been missed, as an owner to come has renamed it meanwhile
 
     def _read(self, file: Path) -> bool:
         """Take what follows from a file; tell whether all of it was whole and followed."""
         try:
             content = file.read_bytes()
         except FileNotFoundError:
-            return True  # its rows have been moved meanwhile
+            return True  # its rows have been moved meanwhile, or it has another name
         at = 0
         while at < len(content):
             begin = at + _LENGTH.size
@@ -193,7 +203,7 @@ def _rows(body: bytes) -> list[Row]:
     """Return the rows of one append; none where they are not whole."""
     try:
         return _decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return []
 
 

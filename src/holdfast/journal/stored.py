@@ -165,7 +165,7 @@ class ReadJournal:
         raise self._refusal()
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
-        found, problem = self._tables.snapshot(self.sequence)
+        found, problem = self._tables.snapshot()
         if problem:
             self.findings.append(f"{problem}: ignored, the fold starts at the first fact")
         return found
