@@ -28,7 +28,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     for account in holders(ctx.state, asset):
         if account == order.account:
             continue
-        equity += ctx.exposure.equity(account, asset)
+        equity += ctx.equity(account, asset)
         for key in ctx.exposure.keys(account):
             if ctx.state.settled_in(key) != asset:
                 continue
