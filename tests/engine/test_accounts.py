@@ -13,6 +13,8 @@ from holdfast.model import messages as msg
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     MAIN,
+    NS_PER_DAY,
+    NS_PER_S,
     AccountId,
     OrderStatus,
     OrderType,
@@ -343,3 +345,40 @@ def test_a_difference_of_an_account_that_is_not_traded_any_more_holds_no_start_u
     later.snapshot()
 
     assert later.state.status.name == "RUNNING"
+
+
+def later_without_other(rig):
+    """The next process's session, whose settings name the main account alone."""
+    later = Rig(start=False, facts=rig.facts, **PLAIN)
+    later.epoch, later.now = rig.epoch, rig.now
+    later.begin(is_resumed=True)
+    return later
+
+
+def test_what_was_still_to_be_sent_on_an_account_that_is_left_out_is_told_and_not_sent(rig):
+    part = rig.place(qty="4", account=OTHER, algo="twap:over=20s,slices=4")
+    rig.report(part, ExecType.EXPIRED, OrderStatus.EXPIRED, account=OTHER)
+    later = later_without_other(rig)
+    told = [command.text for command in later.asked if isinstance(command, cmd.Notify)]
+    later.snapshot()
+    for parent in list(later.state.parents.values()):
+        later.now += 60 * NS_PER_S
+        later.price(100.0)
+        later.hear(msg.TimerFired(parent_id=parent.parent_id))
+
+    assert later.state.status.name == "RUNNING"
+    assert not [c for c in later.commands if isinstance(c, cmd.SetTimer | cmd.SubmitOrder)]
+    text = "twap 1 of operator ended with 0 of 4 filled: its account other is not traded any more"
+    assert told == [f"algo_short: BTCUSDT: {text}"]
+
+
+def test_the_end_of_a_contract_is_not_told_for_an_account_that_is_left_out(rig):
+    ends = rig.now + 5 * NS_PER_DAY
+    ending = contract(BTC, delivery_ts=ends)
+    rig.hear(msg.InstrumentListed(account=OTHER, instrument=ending, leverage=10))
+    later = later_without_other(rig)
+    later.snapshot()
+    later.now = ends - 60 * NS_PER_S
+    later.tick()
+
+    assert "contract_ends" not in [f.code for f in later.news if isinstance(f, ev.AlarmRaised)]
