@@ -382,3 +382,22 @@ def test_the_end_of_a_contract_is_not_told_for_an_account_that_is_left_out(rig):
     later.tick()
 
     assert "contract_ends" not in [f.code for f in later.news if isinstance(f, ev.AlarmRaised)]
+
+
+def test_an_order_of_others_that_has_one_name_on_two_accounts_is_asked_for_by_its_number(rig):
+    plain = {"qty": Decimal(2), "price": Decimal(90)}
+    for account, number in ((MAIN, "71"), (OTHER, "72")):
+        where = {"account": account, "venue_order_id": number, "order_type": OrderType.LIMIT}
+        rig.report("copy-1", ExecType.NEW, OrderStatus.NEW, **where, **plain)
+    asked = {}
+    for order in rig.state.all_open_orders():
+        rig.hear(msg.CancelRequest(cl_ord_id=order.cl_ord_id))
+        refused = {"account": order.request.account, "symbol": BTC, "cl_ord_id": order.cl_ord_id}
+        (cancel,) = [c for c in rig.asked if isinstance(c, cmd.CancelOrder)]
+        rig.hear(msg.RequestRefused(**refused, request=msg.Request.CANCEL, code=-2011))
+        (query,) = [c for c in rig.asked if isinstance(c, cmd.QueryOrder)]
+        asked[order.request.account] = [
+            (each.cl_ord_id, each.venue_order_id) for each in (cancel, query)
+        ]
+
+    assert asked == {MAIN: [("copy-1", "")] * 2, OTHER: [("order-72", "72")] * 2}

@@ -60,6 +60,11 @@ def is_settlement(cl_ord_id: ClOrdId) -> bool:
     return venue_closing(cl_ord_id) == SETTLED
 
 
+def by_number(venue_order_id: str) -> ClOrdId:
+    """Return what an order of somebody else's is called here whose name is another order's too."""
+    return ClOrdId(f"order-{venue_order_id}")
+
+
 class Owner(NamedTuple):
     """What a client order id says."""
 
