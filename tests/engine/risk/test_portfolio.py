@@ -84,6 +84,15 @@ def test_open_orders_of_another_account_count_as_if_each_filled():
     assert check(desk, "portfolio_exposure", desk.buy("10")).passed
 
 
+def test_what_an_account_has_open_in_an_asset_that_it_does_not_trade_counts_too():
+    """Somebody else's order there would be its position once it fills."""
+    desk = desk_of_three(max_portfolio_exposure_pct=Decimal("0.5"))
+    desk.rest(desk.buy("40", account=OTHER, symbol=USDC_BTC, price="100"))
+
+    verdict = check(desk, "portfolio_exposure", desk.buy("20", account=APART, symbol=ETH))
+    assert (verdict.passed, verdict.value) == (False, Decimal("0.6"))
+
+
 @pytest.mark.parametrize(
     ("price", "loss", "passes"),
     [("105", "0.05", True), ("110", "0.1", False), ("90", "-0.1", True)],
