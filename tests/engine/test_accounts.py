@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.engine import housekeeping
+from holdfast.engine import forgetting, housekeeping
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -412,3 +412,21 @@ def test_a_request_id_that_was_used_on_another_account_is_refused(rig):
 
     assert rig.place(qty="1", account=MAIN, request_id="r1") is None
     assert rig.place(qty="1", account=OTHER, request_id="r2")
+
+
+def test_a_busy_account_does_not_make_another_s_executions_forgotten(rig, monkeypatch):
+    """Nobody reads what the other has for long: cut off, or left out of the settings."""
+    monkeypatch.setattr(forgetting, "TRADES_REMEMBERED", 5)
+    order = rig.place(qty="2", account=OTHER)
+    where = {"account": OTHER, "trade_id": "t1", "last_qty": Decimal(2), "last_px": Decimal(100)}
+    done = {"cum_qty": Decimal(2), "fee": Decimal("0.01")}
+    rig.report(order, ExecType.TRADE, OrderStatus.FILLED, **where, **done)
+    for _ in range(10):
+        rig.fill(MAIN, "0.1")
+        rig.now += 3600 * NS_PER_S
+        rig.price(100.0)
+        rig.books(MAIN)
+    rig.report(order, ExecType.TRADE, OrderStatus.FILLED, **where, **done)
+
+    assert qty(rig, OTHER) == 2
+    assert len(rig.state.trades_seen) <= 6
