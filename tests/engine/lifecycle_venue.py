@@ -115,7 +115,7 @@ class Books:
 class House:
     """The session's processes, and the venues of its accounts.
 
-    `RIG`, `NAMES` and `LIMITS` are for those who look at other things: see `accounts_house`.
+    `RIG`, `NAMES`, `LIMITS` and `SETTINGS` are for those who look at other things: see `accounts_house`.
 
     Args:
         lots: draws all that is left to chance.
@@ -127,6 +127,7 @@ class House:
     RIG: Any = Rig
     NAMES: tuple[AccountId, ...] = (MAIN, OTHER)
     LIMITS: ClassVar[dict[str, Decimal]] = {}
+    SETTINGS: Any = None
 
     def __init__(self, lots, weather, *, has_two, watch):
         self.lots, self.weather, self.watch = lots, weather, watch
@@ -155,6 +156,7 @@ class House:
             take_profit_pct=ZERO,
             cancel_entries_on_pause=lots.random() < 0.7,
             foreign_order_policy=lots.choice(("adopt", "adopt", "cancel")),
+            **(self.SETTINGS or {}),
         )
         late_s = lots.choice((0, 0, 0, 20, 40))  # how long before midnight it begins
         self.now = (START // NS_PER_DAY + 1) * NS_PER_DAY - late_s * NS_PER_S if late_s else START
@@ -170,6 +172,9 @@ class House:
     @property
     def state(self):
         return self.rig.engine.state
+
+    def books_of(self, name):
+        return self.accounts[name]
 
     # Time
 
@@ -430,7 +435,7 @@ class House:
             self.after(self.soon(), self.hear, life, report)
 
     def _answer(self, life, command, asked_ts):
-        books = self.accounts[command.account]
+        books = self.books_of(command.account)
         order = books.find(command)
         if order is None:
             answer = msg.OrderNotFound(
@@ -454,7 +459,7 @@ class House:
                 reason="no",
             )
         order = VenueOrder(command.order, "", status=S.REJECTED)
-        books = self.accounts[command.order.account]
+        books = self.books_of(command.order.account)
         return self._row(books, order, ExecType.REJECTED, code=code, reason="no")
 
     # What happens to orders
