@@ -528,8 +528,6 @@ class AccountsHouse(House):
         for books in self.all.values():
             if self.lots.random() < 0.3:
                 books.wallet = Decimal(self.lots.choice((50, 300)))
-        if self.rig.settings.foreign_order_policy == "cancel":
-            self.is_alike = False
 
     def _named(self):
         """Leave accounts out of the settings where that is asked for, and the session lets it."""

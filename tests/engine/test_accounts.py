@@ -22,7 +22,7 @@ from holdfast.model.values import (
     SessionId,
     Side,
 )
-from tests.engine.rig import BTC, Rig, contract
+from tests.engine.rig import BTC, ETH, Rig, contract
 
 OTHER = AccountId("other")
 PLAIN = {"stop_loss_pct": Decimal(0), "take_profit_pct": Decimal(0)}
@@ -228,12 +228,22 @@ def test_an_order_of_others_that_both_accounts_show_is_of_two_keys_of_one_too(ri
     assert "two keys of one account" in rig.state.status_reason
 
 
-@pytest.mark.parametrize("policy", ["cancel", "halt"])
-def test_an_order_of_others_that_can_not_be_named_does_not_stay_where_none_may(policy):
-    rig = TwoAccounts(**PLAIN, foreign_order_policy=policy)
+def test_an_order_of_others_that_has_one_name_on_two_accounts_does_not_stay_where_none_may():
+    rig, asked = TwoAccounts(**PLAIN, foreign_order_policy="cancel"), []
     for account, number in ((MAIN, "71"), (OTHER, "72")):
         where = {"account": account, "venue_order_id": number}
         rig.report("copy-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), **where)
+        asked += [c for c in rig.asked if isinstance(c, cmd.CancelOrder)]
+
+    assert rig.state.status.name == "RUNNING"
+    told = [(each.account, each.cl_ord_id, each.venue_order_id) for each in asked]
+    assert told == [(MAIN, "copy-1", ""), (OTHER, "order-72", "72")]
+
+
+def test_orders_of_others_halt_the_session_where_that_is_the_policy_whatever_their_names():
+    rig = TwoAccounts(**PLAIN, foreign_order_policy="halt")
+    where = {"account": OTHER, "venue_order_id": "72"}
+    rig.report("copy-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), **where)
 
     assert rig.state.status.name == "ERROR"
 
@@ -246,7 +256,9 @@ def deleverage(rig, account, qty, number, *, symbol=BTC):
     rig.trade("adl_autoclose", qty, cum_qty=amount, status=OrderStatus.FILLED, of=qty, **where)
 
 
-def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(rig):
+@pytest.mark.parametrize("policy", ["adopt", "cancel", "halt"])
+def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(policy):
+    rig = TwoAccounts(**PLAIN, foreign_order_policy=policy)
     rig.fill(MAIN, "3")
     rig.fill(OTHER, "3")
 
@@ -259,6 +271,18 @@ def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(rig):
     assert list(rig.state.all_open_orders()) == []
     told = [f.account for f in rig.ever(ev.AlarmRaised) if f.code == "closed_by_venue"]
     assert told == [MAIN, OTHER]
+    assert not [c for c in rig.commands if isinstance(c, cmd.CancelOrder)]
+
+
+def test_one_account_that_is_deleveraged_in_two_contracts_stops_nobody_where_others_would():
+    rig = Rig(**PLAIN, foreign_order_policy="halt")
+    for number, symbol in (("71", BTC), ("72", ETH)):
+        order = rig.place(qty="3", symbol=symbol)
+        rig.trade(order, "3", symbol=symbol)
+        deleverage(rig, MAIN, "1", number, symbol=symbol)
+
+    assert rig.state.status.name == "RUNNING"
+    assert [rig.qty(symbol) for symbol in (BTC, ETH)] == [2, 2]
 
 
 def test_orders_of_others_that_have_one_name_are_told_apart(rig):

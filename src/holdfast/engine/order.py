@@ -14,7 +14,7 @@ import msgspec
 
 from ..model import events as ev
 from ..model.errors import IllegalTransition
-from ..model.ids import by_number
+from ..model.ids import is_by_number
 from ..model.values import ZERO, ClOrdId, Key, NewOrder, OrderRole, OrderStatus, Side, TradeId
 
 
@@ -181,8 +181,8 @@ class Order(msgspec.Struct):
     @property
     def number_alone(self) -> str:
         """Return the venue's number of an order that it knows by no other name of ours; else ""."""
-        is_known_by_name = self.is_ours or self.cl_ord_id != by_number(self.venue_order_id)
-        return "" if is_known_by_name else self.venue_order_id
+        is_by_name = self.is_ours or not is_by_number(self.cl_ord_id, self.venue_order_id)
+        return "" if is_by_name else self.venue_order_id
 
     @property
     def key(self) -> Key:

@@ -122,7 +122,7 @@ def tell_closing(core: Core, report: ExecutionReport) -> None:
 
 def namesake(report: ExecutionReport) -> ClOrdId:
     """Return what an order of somebody else's is called here whose name another one has."""
-    return by_number(report.venue_order_id)
+    return by_number(report.cl_ord_id, report.venue_order_id)
 
 
 def is_back(core: Core, order: Order, report: ExecutionReport) -> bool:
