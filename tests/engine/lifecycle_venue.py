@@ -12,6 +12,7 @@ import heapq
 import itertools
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -100,12 +101,21 @@ class Books:
     wanted: int | None = None
     is_reading: bool = False
 
+    def find(self, command):
+        """Return the order that a request is about: by its name, or by the venue's number."""
+        number = command.venue_order_id
+        if number:
+            return next(order for order in self.orders.values() if order.number == number)
+        return self.orders.get(command.cl_ord_id)
+
     def open_orders(self):
         return [order for order in self.orders.values() if order.status.is_open]
 
 
 class House:
     """The session's processes, and the venues of its accounts.
+
+    `RIG`, `NAMES`, `LIMITS` and `SETTINGS` are for those who look at other things: see `accounts_house`.
 
     Args:
         lots: draws all that is left to chance.
@@ -114,10 +124,15 @@ class House:
         watch: looks at what is said and done; see `Watch`.
     """
 
+    RIG: Any = Rig
+    NAMES: tuple[AccountId, ...] = (MAIN, OTHER)
+    LIMITS: ClassVar[dict[str, Decimal]] = {}
+    SETTINGS: Any = None
+
     def __init__(self, lots, weather, *, has_two, watch):
         self.lots, self.weather, self.watch = lots, weather, watch
         watch.house = self
-        names = (MAIN, OTHER) if has_two else (MAIN,)
+        names = self.NAMES if has_two else (MAIN,)
         self.accounts = {name: Books(name) for name in names}
         for books in self.accounts.values():
             for symbol in SYMBOLS:
@@ -132,14 +147,16 @@ class House:
             "position_size_pct": Decimal(5),
             "max_executions": 1_000,
             "max_messages": 5_000,
+            **self.LIMITS,
         }
-        self.rig = Rig(
+        self.rig = self.RIG(
             start=False,
             limits=limits,
             stop_loss_pct=ZERO,
             take_profit_pct=ZERO,
             cancel_entries_on_pause=lots.random() < 0.7,
             foreign_order_policy=lots.choice(("adopt", "adopt", "cancel")),
+            **(self.SETTINGS or {}),
         )
         late_s = lots.choice((0, 0, 0, 20, 40))  # how long before midnight it begins
         self.now = (START // NS_PER_DAY + 1) * NS_PER_DAY - late_s * NS_PER_S if late_s else START
@@ -155,6 +172,9 @@ class House:
     @property
     def state(self):
         return self.rig.engine.state
+
+    def books_of(self, name):
+        return self.accounts[name]
 
     # Time
 
@@ -404,7 +424,7 @@ class House:
             self.execute(books, order)
 
     def _cancel(self, life, books, command, is_heard):
-        order = books.orders.get(command.cl_ord_id)
+        order = books.find(command)
         is_late = self.now > command.ts + command.recv_window_ns
         if order is None or not order.status.is_open or is_late:
             if is_heard:
@@ -415,8 +435,8 @@ class House:
             self.after(self.soon(), self.hear, life, report)
 
     def _answer(self, life, command, asked_ts):
-        books = self.accounts[command.account]
-        order = books.orders.get(command.cl_ord_id)
+        books = self.books_of(command.account)
+        order = books.find(command)
         if order is None:
             answer = msg.OrderNotFound(
                 account=books.name,
@@ -439,7 +459,7 @@ class House:
                 reason="no",
             )
         order = VenueOrder(command.order, "", status=S.REJECTED)
-        books = self.accounts[command.order.account]
+        books = self.books_of(command.order.account)
         return self._row(books, order, ExecType.REJECTED, code=code, reason="no")
 
     # What happens to orders

@@ -6,20 +6,23 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.engine import housekeeping
+from holdfast.engine import forgetting, housekeeping
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
+from holdfast.model.errors import InputError
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     MAIN,
+    NS_PER_DAY,
+    NS_PER_S,
     AccountId,
     OrderStatus,
     OrderType,
     SessionId,
     Side,
 )
-from tests.engine.rig import BTC, Rig, contract
+from tests.engine.rig import BTC, ETH, Rig, contract
 
 OTHER = AccountId("other")
 PLAIN = {"stop_loss_pct": Decimal(0), "take_profit_pct": Decimal(0)}
@@ -225,12 +228,22 @@ def test_an_order_of_others_that_both_accounts_show_is_of_two_keys_of_one_too(ri
     assert "two keys of one account" in rig.state.status_reason
 
 
-@pytest.mark.parametrize("policy", ["cancel", "halt"])
-def test_an_order_of_others_that_can_not_be_named_does_not_stay_where_none_may(policy):
-    rig = TwoAccounts(**PLAIN, foreign_order_policy=policy)
+def test_an_order_of_others_that_has_one_name_on_two_accounts_does_not_stay_where_none_may():
+    rig, asked = TwoAccounts(**PLAIN, foreign_order_policy="cancel"), []
     for account, number in ((MAIN, "71"), (OTHER, "72")):
         where = {"account": account, "venue_order_id": number}
         rig.report("copy-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), **where)
+        asked += [c for c in rig.asked if isinstance(c, cmd.CancelOrder)]
+
+    assert rig.state.status.name == "RUNNING"
+    told = [(each.account, each.cl_ord_id, each.venue_order_id) for each in asked]
+    assert told == [(MAIN, "copy-1", ""), (OTHER, "order-72", "72")]
+
+
+def test_orders_of_others_halt_the_session_where_that_is_the_policy_whatever_their_names():
+    rig = TwoAccounts(**PLAIN, foreign_order_policy="halt")
+    where = {"account": OTHER, "venue_order_id": "72"}
+    rig.report("copy-1", ExecType.NEW, OrderStatus.NEW, qty=Decimal(2), **where)
 
     assert rig.state.status.name == "ERROR"
 
@@ -243,7 +256,9 @@ def deleverage(rig, account, qty, number, *, symbol=BTC):
     rig.trade("adl_autoclose", qty, cum_qty=amount, status=OrderStatus.FILLED, of=qty, **where)
 
 
-def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(rig):
+@pytest.mark.parametrize("policy", ["adopt", "cancel", "halt"])
+def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(policy):
+    rig = TwoAccounts(**PLAIN, foreign_order_policy=policy)
     rig.fill(MAIN, "3")
     rig.fill(OTHER, "3")
 
@@ -256,6 +271,18 @@ def test_two_accounts_that_are_deleveraged_at_once_stop_nobody(rig):
     assert list(rig.state.all_open_orders()) == []
     told = [f.account for f in rig.ever(ev.AlarmRaised) if f.code == "closed_by_venue"]
     assert told == [MAIN, OTHER]
+    assert not [c for c in rig.commands if isinstance(c, cmd.CancelOrder)]
+
+
+def test_one_account_that_is_deleveraged_in_two_contracts_stops_nobody_where_others_would():
+    rig = Rig(**PLAIN, foreign_order_policy="halt")
+    for number, symbol in (("71", BTC), ("72", ETH)):
+        order = rig.place(qty="3", symbol=symbol)
+        rig.trade(order, "3", symbol=symbol)
+        deleverage(rig, MAIN, "1", number, symbol=symbol)
+
+    assert rig.state.status.name == "RUNNING"
+    assert [rig.qty(symbol) for symbol in (BTC, ETH)] == [2, 2]
 
 
 def test_orders_of_others_that_have_one_name_are_told_apart(rig):
@@ -343,3 +370,87 @@ def test_a_difference_of_an_account_that_is_not_traded_any_more_holds_no_start_u
     later.snapshot()
 
     assert later.state.status.name == "RUNNING"
+
+
+def later_without_other(rig):
+    """The next process's session, whose settings name the main account alone."""
+    later = Rig(start=False, facts=rig.facts, **PLAIN)
+    later.epoch, later.now = rig.epoch, rig.now
+    later.begin(is_resumed=True)
+    return later
+
+
+def test_what_was_still_to_be_sent_on_an_account_that_is_left_out_is_told_and_not_sent(rig):
+    part = rig.place(qty="4", account=OTHER, algo="twap:over=20s,slices=4")
+    rig.report(part, ExecType.EXPIRED, OrderStatus.EXPIRED, account=OTHER)
+    later = later_without_other(rig)
+    told = [command.text for command in later.asked if isinstance(command, cmd.Notify)]
+    later.snapshot()
+    for parent in list(later.state.parents.values()):
+        later.now += 60 * NS_PER_S
+        later.price(100.0)
+        later.hear(msg.TimerFired(parent_id=parent.parent_id))
+
+    assert later.state.status.name == "RUNNING"
+    assert not [c for c in later.commands if isinstance(c, cmd.SetTimer | cmd.SubmitOrder)]
+    text = "twap 1 of operator ended with 0 of 4 filled: its account other is not traded any more"
+    assert told == [f"algo_short: BTCUSDT: {text}"]
+
+
+def test_the_end_of_a_contract_is_not_told_for_an_account_that_is_left_out(rig):
+    ends = rig.now + 5 * NS_PER_DAY
+    ending = contract(BTC, delivery_ts=ends)
+    rig.hear(msg.InstrumentListed(account=OTHER, instrument=ending, leverage=10))
+    later = later_without_other(rig)
+    later.snapshot()
+    later.now = ends - 60 * NS_PER_S
+    later.tick()
+
+    assert "contract_ends" not in [f.code for f in later.news if isinstance(f, ev.AlarmRaised)]
+
+
+def test_an_order_of_others_that_has_one_name_on_two_accounts_is_asked_for_by_its_number(rig):
+    plain = {"qty": Decimal(2), "price": Decimal(90)}
+    for account, number in ((MAIN, "71"), (OTHER, "72")):
+        where = {"account": account, "venue_order_id": number, "order_type": OrderType.LIMIT}
+        rig.report("copy-1", ExecType.NEW, OrderStatus.NEW, **where, **plain)
+    asked = {}
+    for order in rig.state.all_open_orders():
+        rig.hear(msg.CancelRequest(cl_ord_id=order.cl_ord_id))
+        refused = {"account": order.request.account, "symbol": BTC, "cl_ord_id": order.cl_ord_id}
+        (cancel,) = [c for c in rig.asked if isinstance(c, cmd.CancelOrder)]
+        rig.hear(msg.RequestRefused(**refused, request=msg.Request.CANCEL, code=-2011))
+        (query,) = [c for c in rig.asked if isinstance(c, cmd.QueryOrder)]
+        asked[order.request.account] = [
+            (each.cl_ord_id, each.venue_order_id) for each in (cancel, query)
+        ]
+
+    assert asked == {MAIN: [("copy-1", "")] * 2, OTHER: [("order-72", "72")] * 2}
+
+
+def test_a_request_id_that_was_used_on_another_account_is_refused(rig):
+    """Whoever trades alike on two accounts is told that the second order did not go out."""
+    assert rig.place(qty="1", account=MAIN, request_id="r1")
+    with pytest.raises(InputError, match="r1 is the request of an order of BTCUSDT on main"):
+        rig.place(qty="1", account=OTHER, request_id="r1")
+
+    assert rig.place(qty="1", account=MAIN, request_id="r1") is None
+    assert rig.place(qty="1", account=OTHER, request_id="r2")
+
+
+def test_a_busy_account_does_not_make_another_s_executions_forgotten(rig, monkeypatch):
+    """Nobody reads what the other has for long: cut off, or left out of the settings."""
+    monkeypatch.setattr(forgetting, "TRADES_REMEMBERED", 5)
+    order = rig.place(qty="2", account=OTHER)
+    where = {"account": OTHER, "trade_id": "t1", "last_qty": Decimal(2), "last_px": Decimal(100)}
+    done = {"cum_qty": Decimal(2), "fee": Decimal("0.01")}
+    rig.report(order, ExecType.TRADE, OrderStatus.FILLED, **where, **done)
+    for _ in range(10):
+        rig.fill(MAIN, "0.1")
+        rig.now += 3600 * NS_PER_S
+        rig.price(100.0)
+        rig.books(MAIN)
+    rig.report(order, ExecType.TRADE, OrderStatus.FILLED, **where, **done)
+
+    assert qty(rig, OTHER) == 2
+    assert len(rig.state.trades_seen) <= 6

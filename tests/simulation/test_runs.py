@@ -191,6 +191,11 @@ def test_no_limit_is_passed_where_an_account_seems_richer_or_is_moved_unheard(se
     assert play(Spec(seed=seed, storm_s=18)).violations == ()
 
 
+def test_what_a_stranger_traded_in_the_millisecond_in_which_books_are_begun_is_in_them():
+    """The exchange tells times in milliseconds, and the judge had its nanoseconds."""
+    assert play(Spec(seed=21_101_106, storm_s=18, accounts=2)).violations == ()
+
+
 def test_what_a_zombie_tells_its_own_strategy_is_not_due_in_the_life_that_follows():
     assert play(Spec(seed=19_038_232, storm_s=18)).violations == ()
 

@@ -74,11 +74,14 @@ def tell_endings(core: Core) -> None:
 
 
 def _untold_endings(core: Core) -> list[Key]:
-    notice_ns = core.settings.end_notice_ns
+    notice_ns, traded = core.settings.end_notice_ns, core.state.named_accounts
     return [
         key
         for key, each in core.state.instruments.items()
-        if each.delivery_ts and each.is_trading and each.is_ending(core.now, notice_ns)
+        if key[0] in traded
+        and each.delivery_ts
+        and each.is_trading
+        and each.is_ending(core.now, notice_ns)
         if core.told.get((ENDS, *key)) != each.delivery_ts
     ]
 

@@ -327,6 +327,7 @@ class Core:
                 is_conditional=order.is_waiting,
                 ts=self.now,
                 recv_window_ns=self.settings.recv_window_ns,
+                venue_order_id=order.number_alone,
             )
         )
 
@@ -343,6 +344,7 @@ class Core:
                 price=price,
                 ts=self.now,
                 recv_window_ns=self.settings.recv_window_ns,
+                venue_order_id=order.number_alone,
             )
         )
 
@@ -355,6 +357,7 @@ class Core:
                 cl_ord_id=order.cl_ord_id,
                 is_conditional=order.request.order_type.is_conditional,
                 is_short=order.reported_qty > order.cum_qty,
+                venue_order_id=order.number_alone,
             )
         )
 

@@ -217,12 +217,10 @@ def _key_of(core: Core, fact: ev.Event) -> Key | None:
 def _start(core: Core, message: msg.StartSession) -> None:
     core.emit(ev.EpochStarted(ts=core.now, **msgspec.structs.asdict(message)))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
+    parents.end_left_out(core)
     core.start_looks.clear()
-    core.unseen = {
-        account
-        for account in message.accounts
-        if message.is_resumed or core.state.account(account).opened_ts
-    }
+    known = {name for name, books in core.state.accounts.items() if books.opened_ts}
+    core.unseen = {*message.accounts} if message.is_resumed else known & {*message.accounts}
     for account in message.accounts:
         core.resync(account, "start")
 

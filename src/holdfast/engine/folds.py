@@ -15,7 +15,7 @@ from ..model.values import (
 from . import difference, exits, forgetting, holdings, portfolio, session_folds, wish_folds
 from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
-from .forgetting import bound, bury, retire, retire_all, settled_name, trade_name, unbury
+from .forgetting import bound, bury, remember_trade, retire, retire_all, settled_name, unbury
 from .order import Order
 from .parent import Parent
 from .position import PositionState
@@ -181,8 +181,7 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     was_open = order is not None and order.is_open
     if order is not None:
         order.apply(fact)  # first: it refuses what can't be, before anything has changed
-    state.trades_seen[trade_name(fact.account, fact.symbol, fact.trade_id)] = fact.ts
-    bound(state.trades_seen, forgetting.TRADES_REMEMBERED)
+    remember_trade(state, fact.account, fact.symbol, fact.trade_id, fact.ts)
     position = state.positions.setdefault(key, PositionState())
     holdings.attribute(state, fact, order, position.qty)
     is_late = fact.venue_ts <= position.traded_ts
@@ -226,8 +225,7 @@ def _settlement_paid(state: State, fact: ev.SettlementPaid) -> None:
     account.changes_seen[fact.settlement_id] = fact.ts
     if fact.trade_id:  # should its execution be listed after all: its money is booked
         account.changes_seen[settled_name(fact.symbol, fact.trade_id)] = fact.ts
-        state.trades_seen[trade_name(fact.account, fact.symbol, fact.trade_id)] = fact.ts
-        bound(state.trades_seen, forgetting.TRADES_REMEMBERED)
+        remember_trade(state, fact.account, fact.symbol, fact.trade_id, fact.ts)
     bound(account.changes_seen, forgetting.CHANGES_REMEMBERED)
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).apply_settlement(fact)

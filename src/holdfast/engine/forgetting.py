@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
-from ..model.values import AccountId, ClOrdId, Key, StrategyId
+from ..model.values import NS_PER_S, AccountId, ClOrdId, Key, StrategyId
 from .parent import Parent
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ CLOSED_PARENTS_KEPT = 1_000
 TRADES_REMEMBERED = 50_000
 INTENTS_REMEMBERED = 10_000
 CHANGES_REMEMBERED = 10_000
+LISTED_LATE_NS = 600 * NS_PER_S
+"""How much older than the end of what is known an execution is that is not listed again."""
+
 MESSAGE_TIMES_KEPT = MESSAGES_COUNTED_MAX
 EXECUTION_TIMES_KEPT = EXECUTIONS_COUNTED_MAX
 RECENT_ORDERS_KEPT = 1_000
@@ -84,6 +87,26 @@ def settled_name(symbol: str, trade_id: str) -> str:
 def trade_name(account: AccountId, symbol: str, trade_id: str) -> str:
     """Name an execution so that its second report is known for what it is."""
     return f"{account} {symbol} {trade_id}"
+
+
+def remember_trade(state: State, account: AccountId, symbol: str, trade_id: str, ts: int) -> None:
+    """Note an execution that is booked, and forget one that no look at the venue lists any more.
+
+    Where accounts differ in how busy they are, and in how far back they are read, the oldest may be
+    one that is listed again: of an account that was cut off, or left out of the settings, for long.
+    """
+    seen = state.trades_seen
+    seen[trade_name(account, symbol, trade_id)] = ts
+    if len(seen) > TRADES_REMEMBERED:
+        past = _past_trade(state) if len(state.accounts) > 1 else None
+        del seen[past or next(name for name in seen if name.startswith(f"{account} "))]
+
+
+def _past_trade(state: State) -> str | None:
+    for name, ts in state.trades_seen.items():
+        if ts < state.account(AccountId(name.partition(" ")[0])).trades_until - LISTED_LATE_NS:
+            return name
+    return None
 
 
 def bound(remembered: dict[K, V], most: int) -> None:

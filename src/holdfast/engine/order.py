@@ -14,6 +14,7 @@ import msgspec
 
 from ..model import events as ev
 from ..model.errors import IllegalTransition
+from ..model.ids import is_by_number
 from ..model.values import ZERO, ClOrdId, Key, NewOrder, OrderRole, OrderStatus, Side, TradeId
 
 
@@ -176,6 +177,12 @@ class Order(msgspec.Struct):
     def cl_ord_id(self) -> ClOrdId:
         """Return the client order id."""
         return self.request.cl_ord_id
+
+    @property
+    def number_alone(self) -> str:
+        """Return the venue's number of an order that it knows by no other name of ours; else ""."""
+        is_by_name = self.is_ours or not is_by_number(self.cl_ord_id, self.venue_order_id)
+        return "" if is_by_name else self.venue_order_id
 
     @property
     def key(self) -> Key:

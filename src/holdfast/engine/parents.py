@@ -278,6 +278,20 @@ def _on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
     return qty if qty >= instrument.min_qty else ZERO
 
 
+def end_left_out(core: Core) -> None:
+    """End what was to be worked on at a time on accounts that are not traded any more.
+
+    Nothing is open there, or the session had not begun; nothing can be sent there either.
+    """
+    state = core.state
+    for key, ids in state.live_parents.items():
+        if key[0] in state.named_accounts:
+            continue
+        for parent in [state.parents[i] for i in ids]:
+            if parent.wake_ts is not None:
+                _act(core, parent, End(f"its account {key[0]} is not traded any more"))
+
+
 def rearm(core: Core) -> None:
     """Set the timers of what is to be worked on at a time, past or to come."""
     for ids in core.state.live_parents.values():

@@ -13,7 +13,6 @@ from __future__ import annotations
 import msgspec
 
 from ..model import events as ev
-from ..model.ids import venue_closing
 from ..model.margin import book_fill
 from ..model.messages import (
     ExecType,
@@ -84,12 +83,8 @@ def _take_in_namesake(core: Core, report: ExecutionReport) -> None:
 
     Binance gives every deleveraging the same one, and who copies trades may name them alike.
     """
-    name, policy = namesake(report), core.settings.foreign_order_policy
+    name = namesake(report)
     known = core.state.orders.get(name)
-    is_unwanted = policy == "cancel" and not venue_closing(report.cl_ord_id)
-    if known is None and is_unwanted and report.status.is_open:
-        core.fail(f"{report.cl_ord_id} is the name of two orders of others: cancel one of them")
-        return
     _take_in(core, msgspec.structs.replace(report, cl_ord_id=name), known)
 
 

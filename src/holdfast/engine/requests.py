@@ -47,14 +47,27 @@ def on_place(core: Core, request: msg.PlaceRequest) -> None:
     One in parts whose first a rule refuses is refused as a whole: a person is told so.
 
     Raises:
-        InputError: the request contradicts itself; nothing was recorded.
+        InputError: the request contradicts itself, or an order on another account has its id;
+            nothing was recorded.
     """
     known = f"{request.strategy_id} {request.request_id}"
     if request.request_id and known in core.state.intents:
+        _check_repeated(core, request, core.state.intents[known])
         return
     plan, intent_id = plan_of(core, request), core.next_intent()
     if not is_refused_at_once(core, plan, intent_id, request.request_id):
         start_parent(core, plan, intent_id, request.request_id)
+
+
+def _check_repeated(core: Core, request: msg.PlaceRequest, intent_id: IntentId) -> None:
+    """Refuse an order under the id of one that went to another account: it is not the same."""
+    begun = (p.start for p in core.state.parents.values() if p.start.intent_id == intent_id)
+    first = next(begun, None)
+    if first is not None and first.account != request.account:
+        raise InputError(
+            f"{request.request_id} is the request of an order of {first.symbol} on "
+            f"{first.account}: give one on {request.account} an id of its own"
+        )
 
 
 def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:

@@ -14,7 +14,7 @@ import msgspec
 
 from ..model import events as ev
 from ..model.errors import Fenced
-from ..model.ids import Owner, parse_cl_ord_id, venue_closing
+from ..model.ids import Owner, by_number, parse_cl_ord_id, venue_closing
 from ..model.messages import ExecType, ExecutionReport
 from ..model.values import (
     NS_PER_S,
@@ -122,7 +122,7 @@ def tell_closing(core: Core, report: ExecutionReport) -> None:
 
 def namesake(report: ExecutionReport) -> ClOrdId:
     """Return what an order of somebody else's is called here whose name another one has."""
-    return ClOrdId(f"order-{report.venue_order_id}")
+    return by_number(report.cl_ord_id, report.venue_order_id)
 
 
 def is_back(core: Core, order: Order, report: ExecutionReport) -> bool:

@@ -20,7 +20,11 @@ class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Take an order back."""
+    """Take an order back.
+
+    `venue_order_id` names one of somebody else's that is not called at the venue what it is here,
+    since another account has one of its name: see `strangers.namesake`. It is "" for all others.
+    """
 
     account: AccountId
     symbol: Symbol
@@ -28,10 +32,14 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is_conditional: bool
     ts: int
     recv_window_ns: int
+    venue_order_id: str = ""
 
 
 class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Amend a resting limit order. `qty` is the new total, executed part included."""
+    """Amend a resting limit order. `qty` is the new total, executed part included.
+
+    `venue_order_id` is as in `CancelOrder`.
+    """
 
     account: AccountId
     symbol: Symbol
@@ -41,10 +49,11 @@ class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     price: Decimal
     ts: int
     recv_window_ns: int
+    venue_order_id: str = ""
 
 
 class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Ask the venue what became of an order, by our id.
+    """Ask the venue what became of an order, by our id, or by its own as in `CancelOrder`.
 
     Answered by an `ExecutionReport` of kind STATUS or an `OrderNotFound` that names the time
     at which the question was asked. `is_short` says that fewer of its executions are booked than
@@ -56,6 +65,7 @@ class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cl_ord_id: ClOrdId
     is_conditional: bool
     is_short: bool = False
+    venue_order_id: str = ""
 
 
 class Resync(msgspec.Struct, frozen=True, kw_only=True, tag=True):

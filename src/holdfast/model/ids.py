@@ -60,6 +60,21 @@ def is_settlement(cl_ord_id: ClOrdId) -> bool:
     return venue_closing(cl_ord_id) == SETTLED
 
 
+def by_number(cl_ord_id: ClOrdId, venue_order_id: str) -> ClOrdId:
+    """Return what an order of somebody else's is called here whose name is another order's too.
+
+    One of the venue's own is known by how its name begins.
+    """
+    is_venues = venue_closing(cl_ord_id) != ""
+    return ClOrdId(f"{cl_ord_id if is_venues else 'order'}-{venue_order_id}")
+
+
+def is_by_number(cl_ord_id: ClOrdId, venue_order_id: str) -> bool:
+    """Tell whether an order has such a name, of which the venue knows nothing."""
+    begins = cl_ord_id.removesuffix(f"-{venue_order_id}")
+    return begins != cl_ord_id and (begins == "order" or venue_closing(ClOrdId(begins)) != "")
+
+
 class Owner(NamedTuple):
     """What a client order id says."""
 

@@ -279,7 +279,7 @@ class LiveTradingService:
             expire_at: when a GTD order ends; must say its time zone.
             stop_loss, take_profit: prices; they rest for whatever fills, and one ends the other.
             algo: works it in parts, as "twap:over=10m,slices=6" does; the first is returned.
-            request_id: a repeated id places nothing and returns the first order.
+            request_id: a repeated one places nothing and returns the first order of its account.
             account: by its name in the settings.
 
         Raises:

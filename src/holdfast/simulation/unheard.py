@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..engine.state import State
-from ..model.values import ZERO, AccountId, Key, Side
+from ..model.values import NS_PER_MS, ZERO, AccountId, Key, Side
 
 
 class Execution(NamedTuple):
@@ -31,8 +31,9 @@ class Unheard:
         self._heard: dict[str, int] = {}
 
     def note(self, trade: str, execution: Execution) -> None:
-        """Take one in as it happens."""
-        self._executions[trade] = execution
+        """Take one in as it happens; its time is told in milliseconds."""
+        told_ts = execution.ts - execution.ts % NS_PER_MS
+        self._executions[trade] = execution._replace(ts=told_ts)
 
     def hear(self, trade: str) -> None:
         """Note that the session has booked it."""

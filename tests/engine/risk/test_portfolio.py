@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.engine.risk import PORTFOLIO_RULES, assess
 from holdfast.model import events as ev
+from holdfast.model.market import MarkPrice
 from holdfast.model.values import MAIN, NS_PER_DAY, AccountId, SessionId, Symbol
 from tests.engine.risk.desk import BTC, ETH, Desk
 
@@ -81,6 +82,15 @@ def test_open_orders_of_another_account_count_as_if_each_filled():
 
     assert not check(desk, "portfolio_exposure", desk.buy("11")).passed
     assert check(desk, "portfolio_exposure", desk.buy("10")).passed
+
+
+def test_what_an_account_has_open_in_an_asset_that_it_does_not_trade_counts_too():
+    """Somebody else's order there would be its position once it fills."""
+    desk = desk_of_three(max_portfolio_exposure_pct=Decimal("0.5"))
+    desk.rest(desk.buy("40", account=OTHER, symbol=USDC_BTC, price="100"))
+
+    verdict = check(desk, "portfolio_exposure", desk.buy("20", account=APART, symbol=ETH))
+    assert (verdict.passed, verdict.value) == (False, Decimal("0.6"))
 
 
 @pytest.mark.parametrize(
@@ -254,3 +264,23 @@ def test_with_one_limit_each_is_asked_and_can_be_disabled():
     desk.settings = msgspec.structs.replace(desk.settings, limits=limits)
     asked = {verdict.rule for verdict in assess(desk.buy(), desk.context())}
     assert asked & set(PORTFOLIO_RULES) == {"portfolio_exposure", "portfolio_drawdown"}
+
+
+@pytest.mark.parametrize("held_on", [MAIN, OTHER])
+@pytest.mark.parametrize("rule", sorted(PORTFOLIO_RULES))
+def test_a_mark_far_from_the_market_makes_no_account_richer_for_all(rule, held_on):
+    desk = desk_of_three(
+        max_portfolio_exposure_pct=Decimal(5),
+        max_portfolio_daily_loss_pct=Decimal("0.5"),
+        max_portfolio_drawdown_pct=Decimal("0.5"),
+    )
+    for account in (MAIN, OTHER):
+        begin_day(desk, account, "11000")
+        sample(desk, account, "11000")
+    desk.hold(BTC, "-90", account=held_on)
+    desk.quote(BTC, 99.9, 100.1)
+    shares = [check(desk, rule, desk.buy()).value]
+    desk.market.see(MarkPrice(symbol=BTC, ts=desk.now, mark_price=60.0))
+    shares.append(check(desk, rule, desk.buy()).value)
+
+    assert shares[0] == shares[1] > 0

@@ -322,8 +322,8 @@ class Floor:
             case "order.status":
                 return self._seen(self._ordinary(params, -2013))
             case _:
-                order = self.orders.get(params["clientAlgoId"])
-                if order is None or not order.is_algo:
+                order = self._algo(params)
+                if order is None:
                     raise Refused(-2013)
                 return self._seen(order)
 
@@ -340,6 +340,11 @@ class Floor:
             if str(order.number) == str(number) or (number is None and order.name == name):
                 return order
         raise Refused(code)
+
+    def _algo(self, params):
+        name, number = params.get("clientAlgoId"), params.get("algoId")
+        algos = (o for o in self.orders.values() if o.is_algo)
+        return next((o for o in algos if name == o.name or str(number) == str(o.number)), None)
 
     def _new(self, name, params, *, is_algo):
         known = self.orders.get(name)
@@ -387,8 +392,8 @@ class Floor:
         return self._row(order)
 
     def _cancel_algo(self, params):
-        order = self.orders.get(params["clientAlgoId"])
-        if order is None or not order.is_algo or order.status != "NEW":
+        order = self._algo(params)
+        if order is None or order.status != "NEW":
             raise Refused(-2011)
         order.status = "CANCELED"
         self._say(order, "CANCELED")

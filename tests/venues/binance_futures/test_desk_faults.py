@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from holdfast.model.messages import ExecType, ExecutionReport, OutcomeUnknown
-from holdfast.model.values import OrderStatus
+from holdfast.model.commands import CancelOrder, QueryOrder
+from holdfast.model.messages import ExecType, ExecutionReport, OutcomeUnknown, RequestRefused
+from holdfast.model.values import MAIN, NS_PER_S, ClOrdId, OrderStatus
 from holdfast.venues.binance_futures.codec.envelope import read_error
 from holdfast.venues.binance_futures.codec.wire import quote
 from holdfast.venues.binance_futures.orders_ws import FAILURES_MAX
@@ -274,3 +275,41 @@ def test_what_became_of_a_triggered_stop_is_asked_of_its_child_where_rest_is_dow
         return trader
 
     assert not alone(main).wrong
+
+
+@pytest.mark.parametrize("is_algo", [True, False])
+def test_an_order_that_has_another_s_name_is_found_and_taken_back_by_its_number(is_algo):
+    """What the session calls it (`order-N`) the exchange has never heard of."""
+
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            lots.random = lambda: 0.5  # a limit order, that rests
+            trader.place(is_algo=is_algo)
+            await asyncio.sleep(1.0)
+            order = trader.floor.orders[trader.asked[0].name]
+            number = str(order.number)
+            where = {
+                "account": MAIN,
+                "symbol": "BTCUSDT",
+                "cl_ord_id": ClOrdId(f"order-{number}"),
+                "is_conditional": is_algo,
+                "venue_order_id": number,
+            }
+            trader.heard.clear()
+            trader.floor.note = lambda sent: None  # the session's word is that of no order of ours
+            trader.venue.query(QueryOrder(**where))
+            await asyncio.sleep(1.0)
+            now, window = trader.clock.now(), int(WINDOW_S * NS_PER_S)
+            trader.venue.cancel(CancelOrder(**where, ts=now, recv_window_ns=window))
+            await asyncio.sleep(2.0)
+            found.append((where["cl_ord_id"], order.is_open))
+        return trader
+
+    found: list[tuple[str, bool]] = []
+    trader = alone(main)
+    [(name, is_open)] = found
+    answers = [(m.cl_ord_id, m.status) for m in told(trader, ExecutionReport)]
+    assert not told(trader, OutcomeUnknown) + told(trader, RequestRefused)
+    assert (name, OrderStatus.NEW) in answers
+    assert (name, OrderStatus.CANCELED) in answers
+    assert not is_open

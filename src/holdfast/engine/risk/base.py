@@ -231,9 +231,9 @@ class RiskContext:
         return (reach.longest if order.side is BUY else -reach.shortest) > ZERO
 
     def _open_case(self, order: NewOrder) -> Case:
-        exposure, own = self.exposure, order.key
+        own = order.key
         asset, market = self.state.settled_in(own), self.market.of(order.symbol)
-        equity = exposure.equity(order.account, asset) + self._doubtful(order.account, asset)
+        equity = self.equity(order.account, asset)
         reference = market.decimal(market.reference)
         price = order.price or order.trigger_price or reference
         reaches, notionals = self._reaches(order, own), dict[Key, Decimal]()
@@ -266,6 +266,10 @@ class RiskContext:
             positions,
             missing,
         )
+
+    def equity(self, account: AccountId, asset: str) -> Decimal:
+        """Return an account's equity in a margin asset, open profit as far as it is believed."""
+        return self.exposure.equity(account, asset) + self._doubtful(account, asset)
 
     def _doubtful(self, account: AccountId, asset: str) -> Decimal:
         """Return what open profits lose where they go by the market instead of the mark; 0 at most.

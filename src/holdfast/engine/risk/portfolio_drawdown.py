@@ -25,7 +25,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     if peak <= ZERO:  # not each account has been sampled yet
         return passed(NAME, ZERO, limit)
     together = sampled_in(ctx.state, asset)
-    equity = sum((ctx.exposure.equity(account, asset) for account in together), ZERO)
+    equity = sum((ctx.equity(account, asset) for account in together), ZERO)
     fall = max((peak - equity) / peak, ZERO)
     if fall < limit:
         return passed(NAME, fall, limit)

@@ -1,7 +1,8 @@
 """Keep the worst-case sum of absolute notionals over all accounts within a fraction of equity.
 
 Counted is the order's margin asset: the contracts that it settles, on all of the session's
-accounts, and the equity in it of those that have such contracts.
+accounts, and the equity in it of those that have such contracts. An order that is open in one
+which its account does not trade counts as if it filled, as elsewhere.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
         return refused(NAME, case.missing, limit=limit)
     gross, equity = case.gross, case.equity
     asset = ctx.state.settled_in(order.key)
-    for account in holders(ctx.state, asset):
-        if account == order.account:
+    trading = holders(ctx.state, asset)
+    for account in ctx.state.named_accounts:
+        keys = [key for key in ctx.exposure.keys(account) if ctx.state.settled_in(key) == asset]
+        if account == order.account or not (keys or account in trading):
             continue
-        equity += ctx.exposure.equity(account, asset)
-        for key in ctx.exposure.keys(account):
-            if ctx.state.settled_in(key) != asset:
-                continue
+        equity += ctx.equity(account, asset)
+        for key in keys:
             reach = ctx.exposure.reach(key)
             if reach.size and not reach.notional:
                 reason = f"no price of {key[1]} on {account} yet to value it at"

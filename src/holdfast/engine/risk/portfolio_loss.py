@@ -25,7 +25,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     for account in holders(ctx.state, asset):
         known = ctx.state.account(account).benchmark(asset)
         if known.day >= 0:
-            is_begun, own = known.day >= ctx.today, ctx.exposure.equity(account, asset)
+            is_begun, own = known.day >= ctx.today, ctx.equity(account, asset)
             began += known.day_equity if is_begun else own
             equity += own
     if began <= ZERO:

@@ -21,7 +21,7 @@ import msgspec
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, SubmitOrder
 from ...model.errors import VenueError
 from ...model.messages import ExecutionReport, OrderNotFound, VenueMessage
-from ...model.values import NS_PER_S, AccountId, ClOrdId, OrderRole, OrderStatus
+from ...model.values import NS_PER_S, AccountId, OrderRole, OrderStatus
 from ...ports import NOT_CONNECTED, NOT_SENT
 from ..limits import Urgency
 from . import codec
@@ -169,7 +169,7 @@ class OrderDesk:
         try:
             report = self._read(command, answered)
             if report is not None:
-                _check_name(report, _name_of(command))
+                report = _of(command, report)
         except BadFrame as error:
             self._conclude(command, Outcome(Kind.IN_DOUBT, failure="venue", reason=str(error)))
             return
@@ -225,15 +225,15 @@ class OrderDesk:
         found = codec.algo_queried(
             answered.reply.body, self._names, self._account, asked_ts=answered.asked_ts
         )
-        _check_name(found.report, command.cl_ord_id)
+        known = _of(command, found.report)
         has_become = found.child_id is not None or found.is_over
-        if not has_become or found.report.status is OrderStatus.FILLED:
-            return found.report
+        if not has_become or known.status is OrderStatus.FILLED:
+            return known
         child = await self._find_ordinary(command, found.child_id)
         # A child that is not shown yet leaves the conditional order as it was told.
         if isinstance(child, ExecutionReport) or (child is not None and found.is_over):
             return child
-        return found.report
+        return known
 
     async def _find_child(
         self, command: QueryOrder, answered: Answered
@@ -264,7 +264,7 @@ class OrderDesk:
         )
         if self._is_child_of_another(report, command):
             return not_found(command, answered.asked_ts)
-        _check_name(report, command.cl_ord_id)
+        report = _of(command, report)
         if command.is_conditional and report.status is OrderStatus.NEW:
             return msgspec.structs.replace(report, status=OrderStatus.TRIGGERED)
         return report
@@ -329,18 +329,21 @@ def _fence(command: Order) -> int:
     return command.ts + command.recv_window_ns
 
 
-def _name_of(command: Order) -> ClOrdId:
-    return command.order.cl_ord_id if isinstance(command, SubmitOrder) else command.cl_ord_id
-
-
-def _check_name(report: ExecutionReport, cl_ord_id: ClOrdId) -> None:
-    """See that an answer is about the order that was asked for.
+def _of(command: Order | QueryOrder, report: ExecutionReport) -> ExecutionReport:
+    """Return an answer under the name that its order was asked for by.
 
     Raises:
-        BadFrame: it is about another one: what became of ours is not known.
+        BadFrame: it is about another order: what became of ours is not known.
     """
-    if report.cl_ord_id != cl_ord_id:
-        raise BadFrame(f"asked about {cl_ord_id}, the answer is about {report.cl_ord_id}")
+    if isinstance(command, SubmitOrder):
+        name, number = command.order.cl_ord_id, ""
+    else:
+        name, number = command.cl_ord_id, command.venue_order_id
+    if number and report.venue_order_id == number:
+        return msgspec.structs.replace(report, cl_ord_id=name)
+    if report.cl_ord_id != name:
+        raise BadFrame(f"asked about {name}, the answer is about {report.cl_ord_id}")
+    return report
 
 
 def _question(command: CancelOrder) -> QueryOrder:
@@ -349,4 +352,5 @@ def _question(command: CancelOrder) -> QueryOrder:
         symbol=command.symbol,
         cl_ord_id=command.cl_ord_id,
         is_conditional=command.is_conditional,
+        venue_order_id=command.venue_order_id,
     )

@@ -132,7 +132,10 @@ def algo_canceled(
         BadFrame: it does not say so, or of another order.
     """
     row = decode(_CANCELED, raw, "the answer to a conditional order's cancel")
-    if row.code != DONE or row.client_algo_id not in ("", command.cl_ord_id):
+    is_it = row.client_algo_id in {"", command.cl_ord_id}
+    if command.venue_order_id:
+        is_it = str(row.algo_id) == command.venue_order_id
+    if row.code != DONE or not is_it:
         raise BadFrame(f"{command.cl_ord_id} was to be canceled, the answer is {quote(raw)}")
     side = names.side_of(command.cl_ord_id)
     if side is None:

@@ -104,17 +104,16 @@ def replace(command: ReplaceOrder, *, order_id: int | None = None) -> Call:
         "symbol": command.symbol,
         "timestamp": ms(command.ts),
     }
-    return Call(MODIFY, _address(params, command.cl_ord_id, order_id))
+    return Call(MODIFY, _address(params, command, order_id))
 
 
 def cancel(command: CancelOrder, *, order_id: int | None = None) -> Call:
     """Take an order back: a conditional one at the algo service, its child as any other."""
     params: Params = {"recvWindow": ms(command.recv_window_ns), "timestamp": ms(command.ts)}
     if command.is_conditional:
-        params["clientAlgoId"] = command.cl_ord_id
-        return Call(ALGO_CANCEL, params)
+        return Call(ALGO_CANCEL, _algo_address(params, command))
     params["symbol"] = command.symbol
-    return Call(CANCEL, _address(params, command.cl_ord_id, order_id))
+    return Call(CANCEL, _address(params, command, order_id))
 
 
 def query(
@@ -125,15 +124,26 @@ def query(
     """
     params: Params = {"recvWindow": ms(recv_window_ns), "timestamp": ms(ts)}
     if command.is_conditional and order_id is None:
-        params["clientAlgoId"] = command.cl_ord_id
-        return Call(ALGO_STATUS, params)
+        return Call(ALGO_STATUS, _algo_address(params, command))
     params["symbol"] = command.symbol
-    return Call(STATUS, _address(params, command.cl_ord_id, order_id))
+    return Call(STATUS, _address(params, command, order_id))
 
 
-def _address(params: Params, cl_ord_id: str, order_id: int | None) -> Params:
-    if order_id is None:
-        params["origClientOrderId"] = cl_ord_id
-    else:
+def _address(
+    params: Params, command: CancelOrder | QueryOrder | ReplaceOrder, order_id: int | None
+) -> Params:
+    if order_id is not None:
         params["orderId"] = order_id
+    elif command.venue_order_id:
+        params["orderId"] = int(command.venue_order_id)
+    else:
+        params["origClientOrderId"] = command.cl_ord_id
+    return params
+
+
+def _algo_address(params: Params, command: CancelOrder | QueryOrder) -> Params:
+    if command.venue_order_id:
+        params["algoId"] = int(command.venue_order_id)
+    else:
+        params["clientAlgoId"] = command.cl_ord_id
     return params
