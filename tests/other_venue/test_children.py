@@ -33,7 +33,7 @@ async def test_a_child_under_a_name_of_its_own_ends_its_parent_however_it_is_hea
         async with session(tmp_path, market) as one:
             await hold(one, market)
             stop = market.books()[2][0]
-            told = []
+            told: list = []
             for topic in ("order.filled", "order.fill_recognized"):
                 one.service.event_bus.subscribe(topic, told.append)
             if way == "fills first":
