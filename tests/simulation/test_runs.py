@@ -344,3 +344,7 @@ def test_a_stream_that_came_and_went_between_two_looks_is_down_since_that_was_he
 
 def test_what_a_zombie_orders_while_its_successor_starts_is_none_of_the_successors():
     assert play(Spec(seed=19_047_329, storm_s=18)).violations == ()
+
+
+def test_refusals_that_a_session_with_many_orders_has_forgotten_are_a_cause_all_the_same():
+    assert play(Spec(seed=25_006_304, storm_s=18)).violations == ()

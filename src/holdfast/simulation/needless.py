@@ -7,6 +7,7 @@ books can't be explained stops a session; here everything that moves them can be
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING
 from ..engine.housekeeping import MARGIN_RATIO_MAX
 from ..engine.order import Order
 from ..engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
-from ..model.events import AlarmRaised, Event, OrderSubmitted
-from ..model.values import NS_PER_S, ZERO, Key, OrderRole
+from ..model.events import AlarmRaised, Event, OrderRejected, OrderSubmitted
+from ..model.values import NS_PER_S, ZERO, ClOrdId, Key, OrderRole, ParentId
 from .judge import Judge
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Needless(Judge):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._unprotected: set[Key] = set()  # told of, the order has not been heard of yet
+        self._refused: defaultdict[ParentId, set[ClOrdId]] = defaultdict(set)  # of each parent's
 
     def hear_facts(self, facts: Iterable[Event]) -> None:
         for fact in facts:
@@ -46,9 +48,18 @@ class Needless(Judge):
                     self._judge_emergency(fact)
                 elif fact.code in _UNEXPLAINED:
                     self.say(fact.text)
+            elif isinstance(fact, OrderRejected):
+                self._note_refusal(fact.cl_ord_id)
             elif isinstance(fact, OrderSubmitted) and fact.order.key in self._unprotected:
                 self._unprotected.discard(fact.order.key)
                 self._judge_unprotected(fact)
+
+    def _note_refusal(self, name: ClOrdId) -> None:
+        """Keep what a session that has many orders forgets of those that have ended."""
+        live = self.world.live
+        order = None if live is None else live.engine.state.orders.get(name)
+        if order is not None and order.role in _PROTECTIVE and order.is_refused:
+            self._refused[order.request.parent_id].add(name)
 
     def _judge_unprotected(self, fact: OrderSubmitted) -> None:
         live = self.world.live
@@ -67,7 +78,8 @@ class Needless(Judge):
         ]
         refused = [o for o in tried if o.is_refused]
         past = [o for o in refused if o.code == WOULD_TRIGGER_AT_ONCE]
-        if not past and len(refused) < REFUSALS_MAX:
+        names = {order.cl_ord_id for order in refused} | self._refused[parent.parent_id]
+        if not past and len(names) < REFUSALS_MAX:
             self.say(f"{fact.order.cl_ord_id} closes what no refusal left without a stop")
         elif past and not self._was_past(past[-1]):
             self.say(
