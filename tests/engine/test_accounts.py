@@ -454,3 +454,20 @@ def test_a_busy_account_does_not_make_another_s_executions_forgotten(rig, monkey
 
     assert qty(rig, OTHER) == 2
     assert len(rig.state.trades_seen) <= 6
+
+
+def test_the_first_execution_behind_a_busy_account_s_is_booked_once(rig, monkeypatch):
+    """Of as many as are kept none is past, and the only one of this account is the newest."""
+    monkeypatch.setattr(forgetting, "TRADES_REMEMBERED", 5)
+    order = rig.place(qty="2", account=OTHER)
+    for _ in range(6):
+        rig.now += NS_PER_S
+        rig.price(100.0)
+        rig.fill(MAIN, "0.1")
+    where = {"account": OTHER, "trade_id": "t1", "last_qty": Decimal(2), "last_px": Decimal(100)}
+    done = {"cum_qty": Decimal(2), "fee": Decimal("0.01")}
+    for _ in range(2):
+        rig.report(order, ExecType.TRADE, OrderStatus.FILLED, **where, **done)
+
+    assert qty(rig, OTHER) == 2
+    assert len(rig.state.trades_seen) == 5

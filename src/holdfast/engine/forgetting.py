@@ -95,11 +95,12 @@ def remember_trade(state: State, account: AccountId, symbol: str, trade_id: str,
     Where accounts differ in how busy they are, and in how far back they are read, the oldest may be
     one that is listed again: of an account that was cut off, or left out of the settings, for long.
     """
-    seen = state.trades_seen
-    seen[trade_name(account, symbol, trade_id)] = ts
+    seen, name = state.trades_seen, trade_name(account, symbol, trade_id)
+    seen[name] = ts
     if len(seen) > TRADES_REMEMBERED:
         past = _past_trade(state) if len(state.accounts) > 1 else None
-        del seen[past or next(name for name in seen if name.startswith(f"{account} "))]
+        own = (each for each in seen if each != name and each.startswith(f"{account} "))
+        del seen[past or next(own, None) or next(iter(seen))]
 
 
 def _past_trade(state: State) -> str | None:
