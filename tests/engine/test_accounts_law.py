@@ -13,8 +13,9 @@ from holdfast.model.market import MarkPrice
 from holdfast.model.values import Side
 from holdfast.model.values import TradingSessionStatus as Status
 from tests.engine.accounts_house import AccountsHouse, names_of_all
-from tests.engine.lifecycle_venue import CALM, STRATEGIES, SYMBOLS, Weather
+from tests.engine.lifecycle_venue import STRATEGIES, SYMBOLS
 from tests.engine.test_lifecycle import DEEDS as DEEDS_OF_ONE
+from tests.engine.test_lifecycle import WEATHERS
 from tests.engine.test_lifecycle import Storm as StormOfOne
 
 
@@ -109,12 +110,6 @@ DEEDS = (
     *DEEDS_OF_ONE,
     *(D.move_money, D.pay_funding, D.mark, D.mark, D.isolate, D.call_margin) * 2,
     *(D.leave_out, D.trade_elsewhere, D.trail) * 3,
-)
-WEATHERS = (
-    CALM,
-    Weather(slow_s=2),
-    Weather(faults=0.2, dropped=0.2, slow_s=1),
-    Weather(faults=0.5, dropped=0.4, slow_s=4),
 )
 
 

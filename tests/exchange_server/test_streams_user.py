@@ -335,15 +335,20 @@ def stop(desk, price=49_500, **more):
     )
 
 
+async def frames_of_a_trigger(desk):
+    """Hold, have a stop of that triggered, and return what is told of it."""
+    client = await market(desk)
+    desk.buy("0.020")
+    stop(desk, cl_ord_id="stop")
+    await client.heard()
+    desk.trade(49_400)
+    return await client.heard()
+
+
 async def test_a_stop_lives_through_new_triggering_triggered_finished():
     async with open_desk() as desk:
-        client = await market(desk)
-        desk.buy("0.020")
-        stop(desk, cl_ord_id="stop")
-        await client.heard()
-        desk.trade(49_400)
+        frames = await frames_of_a_trigger(desk)
 
-        frames = await client.heard()
         assert words(frames) == [
             "ALGO TRIGGERING", "TRADE_LITE", "ALGO TRIGGERED", "NEW/NEW", "ACCOUNT_UPDATE",
             "TRADE/FILLED", "ALGO FINISHED",
@@ -361,13 +366,8 @@ async def test_a_stop_lives_through_new_triggering_triggered_finished():
 
 async def test_a_child_may_be_told_under_a_name_of_its_own():
     async with open_desk(own_child_names=True) as desk:
-        client = await market(desk)
-        desk.buy("0.020")
-        stop(desk, cl_ord_id="stop")
-        await client.heard()
-        desk.trade(49_400)
+        frames = await frames_of_a_trigger(desk)
 
-        frames = await client.heard()
         names = {f["o"]["c"] for f in frames if f["e"] == "ORDER_TRADE_UPDATE"}
         lite = next(f for f in frames if f["e"] == "TRADE_LITE")
         algos = [f["o"] for f in frames if f["e"] == "ALGO_UPDATE"]
