@@ -348,3 +348,11 @@ def test_what_a_zombie_orders_while_its_successor_starts_is_none_of_the_successo
 
 def test_refusals_that_a_session_with_many_orders_has_forgotten_are_a_cause_all_the_same():
     assert play(Spec(seed=25_006_304, storm_s=18)).violations == ()
+
+
+def test_settings_are_read_again_though_audits_use_up_what_questions_may():
+    assert play(Spec(seed=25_017_353, storm_s=18)).violations == ()
+
+
+def test_an_order_of_another_prefix_that_was_lost_with_a_journal_keeps_no_stop_from_ending():
+    assert play(Spec(seed=25_023_014, storm_s=18)).violations == ()

@@ -100,13 +100,21 @@ class Answers(Judge):
         for order in self._risky():
             self.say(f"{what}, and {order.cl_ord_id} is open at the exchange")
 
+    def _is_nobodys(self, name: ClOrdId) -> bool:
+        """Tell whether an order of another prefix was lost with a journal, and is a stranger's."""
+        live = self.world.live
+        known = None if live is None else live.engine.state.orders.get(name)
+        return self._has_forgotten and known is not None and not known.is_ours
+
     def _risky(self) -> list[VenueOrder]:
         """Return the entries of ours that are open at the exchange."""
         found = []
         for account in self.world.accounts.session_names:
             for order in self.world.bourse.exchange.open_orders(account):
                 owner = parse_cl_ord_id(order.cl_ord_id)
-                if owner is not None and owner.role is OrderRole.ENTRY:
+                if owner is None or owner.role is not OrderRole.ENTRY:
+                    continue
+                if not self._is_nobodys(order.cl_ord_id):
                     found.append(order)
         return found
 

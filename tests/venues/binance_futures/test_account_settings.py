@@ -16,7 +16,10 @@ from holdfast.model.messages import (
     VenueLink,
 )
 from holdfast.model.values import OrderType
-from holdfast.venues.binance_futures import account_settings
+from holdfast.venues.binance_futures import account_settings, asking
+from holdfast.venues.binance_futures.counters import LIMITS
+from holdfast.venues.binance_futures.joining import HEDGED
+from holdfast.venues.limits import IN_USE, KEPT_FREE, Urgency
 from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, submit
 from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
 
@@ -202,3 +205,18 @@ async def test_what_was_set_while_a_session_began_comes_with_the_first_books():
         await one.snapshot(venue)
 
         assert [m.leverage for m in one.heard if isinstance(m, InstrumentListed)] == [3]
+
+
+async def test_settings_are_read_though_audits_leave_no_room_for_looks(monkeypatch):
+    """A look that found none goes before the audits that have taken it."""
+    monkeypatch.setattr(asking, "ROOM_PATIENCE_NS", 50_000_000)
+    async with town() as one, joined(one) as venue:
+        budget, now = venue._asker.budget, venue._asker.clock.now()
+        weight = round(LIMITS[0].amount * IN_USE * (1 - KEPT_FREE[Urgency.AUDIT]))
+        budget.hear_count(0, weight, now)
+        assert not budget.fits((5, 0, 0), Urgency.AUDIT, now)
+        assert one.core.set_position_mode(ACCOUNT, is_hedged=True) is None
+        looking_often(monkeypatch)
+        venue._account_settings.want()
+
+        await one.has(is_told(AccountMode, problem=HEDGED))

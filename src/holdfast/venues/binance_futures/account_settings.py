@@ -65,6 +65,7 @@ class AccountSettings:
         self._say = say
         self._news = asyncio.Event()
         self._has_listed = False
+        self._is_behind = False  # the last look found no room, or no answer
         self._problem = ""
         self._told: set[Symbol] = set()  # whose margin mode is not ours, and can't be
         self._isolated: dict[Symbol, Decimal] = {}
@@ -118,15 +119,21 @@ class AccountSettings:
     async def look(self) -> None:
         """Read the settings, and see to what is not as it was.
 
+        After one that came to nothing, a look goes before the audits that may have left it no room.
+
         Raises:
             NetworkError, VenueRefused, BadFrame: they can't be read, or not be set back.
         """
-        answered = await self._asker.read(reads.account_config())
-        if answered.is_ok:
-            await self._compare_account(codec.account_config(answered.reply.body))
-        answered = await self._asker.read(reads.symbol_config())
+        urgency = Urgency.TRADE if self._is_behind else Urgency.AUDIT
+        self._is_behind = True
+        answered = await self._asker.read(reads.account_config(), urgency=urgency)
+        is_read = answered.is_ok
+        if is_read:
+            await self._compare_account(codec.account_config(answered.reply.body), urgency)
+        answered = await self._asker.read(reads.symbol_config(), urgency=urgency)
         if not answered.is_ok:
             return
+        self._is_behind = not is_read
         ours = Others(self._contracts.symbols, _log.debug)
         for row in codec.symbol_configs(answered.reply.body, ours):
             symbol = Symbol(row.symbol)
@@ -135,12 +142,12 @@ class AccountSettings:
                 continue
             if row.leverage != leverage:
                 self._contracts.set_leverage(symbol, row.leverage)
-            await self._compare_margin(row)
+            await self._compare_margin(row, urgency)
 
-    async def _compare_account(self, config: codec.AccountConfig) -> None:
+    async def _compare_account(self, config: codec.AccountConfig, urgency: Urgency) -> None:
         if config.dual_side_position and self._settings.switch_to_one_way:
             try:
-                await change(self._asker, reads.set_hedge_mode(is_on=False), Urgency.READ)
+                await change(self._asker, reads.set_hedge_mode(is_on=False), urgency)
                 config = msgspec.structs.replace(config, dual_side_position=False)
             except VenueRefused as error:
                 _log.warning("hedge mode can't be left: %s", error)
@@ -152,7 +159,7 @@ class AccountSettings:
             self._problem = problem
             self._say(AccountMode(account=self._account, problem=problem))
 
-    async def _compare_margin(self, row: SymbolConfig) -> None:
+    async def _compare_margin(self, row: SymbolConfig, urgency: Urgency) -> None:
         symbol = Symbol(row.symbol)
         if row.is_isolated is self._settings.is_isolated:
             self._told.discard(symbol)
@@ -161,7 +168,7 @@ class AccountSettings:
         self._told.add(symbol)
         call = reads.set_margin_type(symbol, is_isolated=self._settings.is_isolated)
         try:
-            await change(self._asker, call, Urgency.READ)
+            await change(self._asker, call, urgency)
         except VenueRefused as error:
             if is_new:
                 self._tell_margin(symbol, f"was set to {mode} margin, which is gone by: {error}")

@@ -290,7 +290,8 @@ async def filters(
 async def _filters(
     asker: Asker, known: Mapping[Symbol, tuple[Instrument, int]], has_key: bool
 ) -> list[tuple[Instrument, int]]:
-    answered = await asker.read(reads.exchange_info())
+    urgency = Urgency.AUDIT if has_key else Urgency.READ
+    answered = await asker.read(reads.exchange_info(), urgency=urgency)
     if not answered.is_ok:
         return []
     try:
@@ -311,7 +312,7 @@ async def _margin_tables(
     asker: Asker, known: Mapping[Symbol, object]
 ) -> dict[Symbol, tuple[Bracket, ...]]:
     """Read the margin tables, which the venue changes now and then; none where they can't be."""
-    answered = await asker.read(reads.leverage_brackets())
+    answered = await asker.read(reads.leverage_brackets(), urgency=Urgency.AUDIT)
     if not answered.is_ok:
         return {}
     try:
