@@ -356,3 +356,11 @@ def test_settings_are_read_again_though_audits_use_up_what_questions_may():
 
 def test_an_order_of_another_prefix_that_was_lost_with_a_journal_keeps_no_stop_from_ending():
     assert play(Spec(seed=25_023_014, storm_s=18)).violations == ()
+
+
+def test_books_that_were_begun_in_a_life_that_ended_with_that_are_begun():
+    assert play(Spec(seed=25_039_078, storm_s=18)).violations == ()
+
+
+def test_an_alarm_that_was_not_put_on_record_was_told_to_nobody():
+    assert play(Spec(seed=25_050_371, storm_s=18)).violations == ()

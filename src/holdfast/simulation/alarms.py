@@ -60,7 +60,7 @@ class Alarms(Judge):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._lost = 0
-        self._told: defaultdict[Name, list[float]] = defaultdict(list)
+        self._told: defaultdict[Name, list[tuple[float, int]]] = defaultdict(list)  # as strangers
         self._strangers: dict[tuple[str, str], tuple[float, int]] = {}  # when, by which clock
         self._deaf: dict[AccountId, float] = {}  # since when
         self._down: dict[AccountId, float] = {}  # when it was told last, in this life
@@ -81,6 +81,8 @@ class Alarms(Judge):
             for fact in map(decode, self.world.disk.rows)
             if isinstance(fact, ev.AlarmRaised)
         }  # what a process that was killed did not put on record was told to nobody
+        for name, times in self._told.items():
+            times[:] = [each for each in times if (name[1], name[2], each[1]) in kept]
         self._strangers = {
             key: told for key, told in self._strangers.items() if (*key, told[1]) in kept
         }
@@ -120,7 +122,7 @@ class Alarms(Judge):
         if fact.code in _COME_AND_GO:
             return
         told = self._told[fact.code, fact.account, fact.symbol, fact.text]
-        told[:] = [*(at for at in told if now - at < AGAIN_S), now]
+        told[:] = [*(each for each in told if now - each[0] < AGAIN_S), (now, fact.ts)]
         if len(told) > TIMES_MAX + self._news(fact, now):
             self.say(f"{fact.code} was told {len(told)} times in a minute: {fact.text}")
         if fact.code == "order_adopted" and "of somebody else" in fact.text:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..engine.state import State
 from ..model.values import MAIN, SessionId
 from ..ports import Feed
 from ..runtime.assembly import assemble, load_strategies
@@ -57,7 +58,7 @@ async def make_life(world: World, process: Process) -> LiveSession:
         world.notify("alarm", finding)
     if parts.journal.epoch == world.disk.epoch:  # else it froze on the way, and others wrote on
         world.oracles.check_fold(parts.recovered.engine.state, "at a start")
-    world.oracles.strange.recall(parts.recovered.engine.state)
+    _recall(world, parts.recovered.engine.state)
     made, described = load_strategies(_strategies(world))
     # Once the storm is over nobody wishes for anything: the world must come to rest.
     plan = plan_of(parts, "portfolio", made, described, lambda _: world.is_calm)
@@ -71,6 +72,14 @@ async def make_life(world: World, process: Process) -> LiveSession:
     if ear is not None:
         ear.live = live
     return live
+
+
+def _recall(world: World, state: State) -> None:
+    """Let the oracles know what a process has read that its forerunner did not live to tell."""
+    world.oracles.strange.recall(state)
+    for name, books in state.accounts.items():
+        if books.opened_ts:
+            world.oracles.opened_ts.setdefault(name, books.opened_ts)
 
 
 def _feed(world: World, process: Process, ear: Ear | None) -> Feed:
