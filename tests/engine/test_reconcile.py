@@ -1199,3 +1199,27 @@ def test_books_that_have_not_been_begun_are_not_told_of_as_unread():
         rig.hear(msg.AuditDue(account=MAIN, reason="audit"))
 
     assert "books_unread" not in rig.alarms()
+
+
+def test_an_exit_that_filled_before_the_books_were_begun_anew_is_filled():
+    """A power cut took the end of the opening; what was held was known, and closed by hand."""
+    rig = new()
+    rig.snapshot(balance="500", positions={BTC: "2"})
+    opened = next(n for n, f in enumerate(rig.facts) if isinstance(f, ev.WalletChanged))
+    later = Rig(start=False, facts=rig.facts[:opened])
+    later.epoch = 1
+    later.begin(is_resumed=True)
+    later.hear(msg.CloseRequest(account=MAIN, symbol=BTC))
+    [name] = [each.cl_ord_id for each in later.submitted()]
+    fill = execution(later, name, "2", "t1")
+    done = {"cum_qty": Decimal(2), "status": OrderStatus.FILLED}
+    later.hear(msgspec.structs.replace(fill, **done))
+    for _ in range(3):
+        later.now += 10 * NS_PER_S
+        later.snapshot(balance="499", positions={})
+    assert later.order(name).is_open
+    later.hear(msgspec.structs.replace(fill, exec_type=ExecType.STATUS, **done))
+
+    assert later.session() is Status.RUNNING
+    assert later.order(name).status is OrderStatus.FILLED
+    assert (later.qty(), wallet(later), later.ever(ev.OrderFilled)) == (0, 499, [])

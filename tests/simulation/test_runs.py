@@ -364,3 +364,7 @@ def test_books_that_were_begun_in_a_life_that_ended_with_that_are_begun():
 
 def test_an_alarm_that_was_not_put_on_record_was_told_to_nobody():
     assert play(Spec(seed=25_050_371, storm_s=18)).violations == ()
+
+
+def test_an_order_that_filled_before_its_books_were_begun_anew_is_over():
+    assert play(Spec(seed=25_074_945, storm_s=18)).violations == ()

@@ -1,4 +1,5 @@
-"""Executions that were booked before it was known whose they are: a conditional order's child's.
+"""Executions that are booked, and not as their order's: a conditional order's child's, and those
+that the books were begun with.
 
 A child may go by a client id of the venue's own, and what it fills may be heard before its parent
 says its number.
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.messages import ExecType, ExecutionReport
+from ..model.values import ZERO, TradeId
 from .forgetting import settled_name, trade_name
 
 if TYPE_CHECKING:
@@ -43,5 +45,29 @@ def recognize(core: Core, order: Order, report: ExecutionReport) -> None:
                 realized_pnl=report.realized_pnl,
                 is_maker=report.is_maker,
                 venue_ts=report.venue_ts,
+            )
+        )
+
+
+def count_opening(core: Core, order: Order, report: ExecutionReport) -> None:
+    """Count for an order that was over before the books were begun what it had filled until then.
+
+    It is in the balances that they were begun with; its executions are listed no more.
+    """
+    books = core.state.account(report.account)
+    was_before = 0 < report.venue_ts < books.opened_ts and order.created_ts < books.begun_ts
+    is_over = report.exec_type is ExecType.STATUS and not report.status.is_open
+    if not was_before or not is_over or not order.is_ours or order.is_adopted or not order.is_open:
+        return
+    missing = min(report.cum_qty, order.qty) - order.cum_qty
+    if missing > ZERO:
+        core.emit(
+            ev.FillRecognized(
+                ts=core.now,
+                cl_ord_id=order.cl_ord_id,
+                trade_id=TradeId(f"opening-{order.cl_ord_id}"),
+                qty=missing,
+                price=order.price or ZERO,
+                fee=ZERO,
             )
         )

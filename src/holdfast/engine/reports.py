@@ -28,7 +28,7 @@ from .contracts import count_settled
 from .core import Core
 from .forgetting import trade_name
 from .order import ABSENT, Order, RequestState
-from .recognizing import recognize
+from .recognizing import count_opening, recognize
 from .strangers import (
     fail_for_twins,
     is_back,
@@ -103,6 +103,7 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
     if order is None:
         return
     recognize(core, order, report)
+    count_opening(core, order, report)
     if was_absent:
         _revive(core, order, report)
     named = order.reported_qty

@@ -150,11 +150,11 @@ class OrderFilled(Fact, frozen=True, kw_only=True):
 
 
 class FillRecognized(Fact, frozen=True, kw_only=True):
-    """An execution that was booked otherwise was this order's: under its child's name, or by the
-    settlement of its contract.
+    """An execution that was booked otherwise was this order's: under its child's name, by the
+    settlement of its contract, or with the beginning of the books.
 
-    Position and wallet have it already. `venue_ts` is 0 for what a settlement has closed: when
-    that traded, and at what price, is not known.
+    Position and wallet have it already. `venue_ts` is 0 for what no strategy is told of: what a
+    settlement has closed, and what was in the balances that the books were begun with.
     """
 
     cl_ord_id: ClOrdId

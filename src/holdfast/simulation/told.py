@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from .world import World
 
 
-SETTLED = "settled-"
-"""How the trades begin that stand for what a contract's end has left unlisted."""
-
-
 class Seen(msgspec.Struct):
     """What a strategy knows of one of its orders."""
 
@@ -87,8 +83,8 @@ class Told(Judge):
                 self._ears.pop(fact.strategy_id, None)
 
     def _hear_recognized(self, fact: ev.FillRecognized) -> None:
-        if fact.trade_id.startswith(SETTLED):
-            self._lost.add(fact.cl_ord_id)  # with its contract the list of its fills has gone
+        if not fact.venue_ts:  # with its contract its fills have gone, or they are of before
+            self._lost.add(fact.cl_ord_id)
             return
         live = self._live
         order = None if live is None else live.engine.state.orders.get(fact.cl_ord_id)
