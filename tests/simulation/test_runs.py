@@ -368,3 +368,12 @@ def test_an_alarm_that_was_not_put_on_record_was_told_to_nobody():
 
 def test_an_order_that_filled_before_its_books_were_begun_anew_is_over():
     assert play(Spec(seed=25_074_945, storm_s=18)).violations == ()
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [25_088_330, 25_089_415, 25_092_651],
+    ids=["a close unheard", "a part made larger", "a close by what was heard"],
+)
+def test_no_session_answers_for_what_others_did_or_what_it_could_not_hear(seed):
+    assert play(Spec(seed=seed, storm_s=18)).violations == ()

@@ -49,6 +49,7 @@ class Decision(NamedTuple):
     limits: RiskLimits
     qty: Decimal
     price: Decimal | None
+    is_asked: bool  # of the rules: by what the session knew, it could do more than close
 
 
 class Limits(Judge):
@@ -79,12 +80,14 @@ class Limits(Judge):
                 case ev.OrderSubmitted(order=order):
                     if order.role is OrderRole.ENTRY and not order.reduce_only:
                         self._judge_pace(fact)
-                    self._decide(order.cl_ord_id, order.qty, order.price)
+                    self._decide(
+                        order.cl_ord_id, order.qty, order.price, is_asked=bool(fact.verdicts)
+                    )
                     self._owners[order.cl_ord_id] = order.strategy_id
                     self._messages[order.account].append(fact.ts)
                 case ev.ReplaceRequested() | ev.CancelRequested():
                     if isinstance(fact, ev.ReplaceRequested):
-                        self._decide(fact.cl_ord_id, fact.qty, fact.price)
+                        self._decide(fact.cl_ord_id, fact.qty, fact.price, is_asked=True)
                     if (account := self._account_of(fact.cl_ord_id)) is not None:
                         self._messages[account].append(fact.ts)
                 case ev.OrderFilled():
@@ -112,10 +115,12 @@ class Limits(Judge):
             times.clear()
             times.extend(written)
 
-    def _decide(self, cl_ord_id: str, qty: Decimal, price: Decimal | None) -> None:
+    def _decide(
+        self, cl_ord_id: str, qty: Decimal, price: Decimal | None, *, is_asked: bool
+    ) -> None:
         assert self._limits is not None
         self._numbers += 1
-        self._decided[cl_ord_id] = Decision(self._numbers, self._limits, qty, price)
+        self._decided[cl_ord_id] = Decision(self._numbers, self._limits, qty, price, is_asked)
 
     def _account_of(self, cl_ord_id: str) -> AccountId | None:
         live = self.world.live
@@ -178,7 +183,7 @@ class Limits(Judge):
 
     def _judge_taken(self, output: OrderUpdate) -> None:
         order, account = output.order, output.order.asked.account
-        number, limits, *_ = self._decided[order.cl_ord_id]
+        number, limits, *_, is_asked = self._decided[order.cl_ord_id]
         is_late = number < self._newest.get(account, 0)
         self._newest[account] = max(number, self._newest.get(account, 0))
         owner = parse_cl_ord_id(order.cl_ord_id)
@@ -187,8 +192,8 @@ class Limits(Judge):
             return
         since = output.report.venue_ts - HEARD_NS_MAX
         book = Book(self.world, account, since, self._before(number))
-        if book.closes(order):
-            return
+        if book.closes(order) or not (is_asked or self.is_alone):
+            return  # what others did meanwhile, or unheard, it was not asked about
         self._judge_size(order, limits, book)
         if self.is_alone:
             self._judge_reach(order, limits, book)

@@ -326,13 +326,13 @@ class Oracles:
             held = cover(state, parent)
             if parent.start.stop_loss is None or not held:
                 continue
-            account = self._world.accounts.venue_names[parent.key[0]]
-            find = self._world.accounts.order
-            there = [find(parent.key[1], child, account) for child in parent.children]
-            orders = [order for order in there if order is not None]
+            symbol, accounts = parent.key[1], self._world.accounts
+            account, find = accounts.venue_names[parent.key[0]], accounts.order
+            orders = [o for c in parent.children if (o := find(symbol, c, account)) is not None]
             known = [state.orders.get(order.cl_ord_id) for order in orders]
             booked = [None if each is None else each.cum_qty for each in known]
-            if not is_exact and booked != [order.cum_qty for order in orders]:
+            is_heard = accounts.qty(symbol, account) == state.position(parent.key).qty
+            if not is_exact and (not is_heard or booked != [order.cum_qty for order in orders]):
                 continue
             stops = [o for o in orders if o.is_open and role_of(o.cl_ord_id) is OrderRole.STOP_LOSS]
             sizes = [held if is_close_order(stop) else stop.leaves_qty for stop in stops]

@@ -45,6 +45,8 @@ class Parts(Judge):
         self._sizes: dict[ClOrdId, Decimal] = {}
         self._filled: dict[str, dict[str, Decimal]] = {}  # by trade: a killed process tells twice
         self._grown: dict[str, Decimal] = {}
+        self._wished: dict[ClOrdId, Decimal] = {}  # by our own amendments
+        self._shrunk: dict[ClOrdId, Decimal] = {}  # those that the exchange has carried out
         self._there: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
         self._ended: set[str] = set()  # by what ends trading
 
@@ -57,6 +59,8 @@ class Parts(Judge):
                     self._add(fact)
                 case ev.OrderSubmitted():
                     self._judge_sent(fact)
+                case ev.ReplaceRequested():
+                    self._wished[fact.cl_ord_id] = fact.qty
                 case ev.OrderReplaced() if fact.cl_ord_id in self._sizes:
                     self._grow(fact)
                 case ev.OrderFilled() if fact.cl_ord_id in self._parents:
@@ -134,13 +138,16 @@ class Parts(Judge):
         parent_id = self._parents[order.cl_ord_id]
         start, there = self._started.get(parent_id), self._there[parent_id]
         reach = order.cum_qty + (order.leaves_qty if order.is_open else ZERO)
-        there[order.cl_ord_id] = min(reach, order.asked.qty)
+        asked = self._shrunk.get(order.cl_ord_id, order.asked.qty)
+        there[order.cl_ord_id] = min(reach, asked)  # what others make larger is none of ours
         total = sum(there.values(), ZERO)
         if start is not None and total > start.qty and not self._is_blind:
             self.say(f"{', '.join(there)} come to {total} at the exchange, of {start.qty}")
 
     def _grow(self, fact: ev.OrderReplaced) -> None:
-        parent_id = self._parents[fact.cl_ord_id]
+        parent_id, wished = self._parents[fact.cl_ord_id], self._wished.get(fact.cl_ord_id)
+        if wished == fact.qty < self._sizes[fact.cl_ord_id]:
+            self._shrunk[fact.cl_ord_id] = wished
         more = max(fact.qty - self._sizes[fact.cl_ord_id], ZERO)
         self._sizes[fact.cl_ord_id] = max(fact.qty, self._sizes[fact.cl_ord_id])
         self._grown[parent_id] += more
