@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from holdfast.journal.codec import GENESIS, Chain
+from holdfast.journal.stage import as_stored
 from holdfast.model.events import AlarmRaised
 from holdfast.model.values import MAIN
 from holdfast.simulation.alarms import Alarms
@@ -20,8 +22,12 @@ def judge() -> Alarms:
     return Alarms(World(Spec(seed=3, accounts=1), strike))
 
 
-def told(judge: Alarms, code: str) -> None:
-    judge.hear_facts([AlarmRaised(ts=1, account=MAIN, code=code, text="so", symbol=SYMBOLS[0])])
+def told(judge: Alarms, code: str, *, is_kept: bool = True) -> None:
+    fact = AlarmRaised(ts=1, account=MAIN, code=code, text="so", symbol=SYMBOLS[0])
+    if is_kept:
+        (row,) = Chain(0, GENESIS, 1).rows([fact])
+        judge.world.disk.rows.append(as_stored(row))
+    judge.hear_facts([fact])
 
 
 def begun(judge: Alarms) -> None:
@@ -51,3 +57,11 @@ def test_other_alarms_are_not_told_anew_by_a_start(judge):
         told(judge, "close_refused")
 
     assert "close_refused was told 3 times" in str(judge.world.oracles.violations)
+
+
+def test_what_did_not_get_on_record_is_told_anew_by_a_start(judge):
+    for _ in range(5):
+        begun(judge)
+        told(judge, "close_refused", is_kept=False)
+
+    assert judge.world.oracles.violations == []
