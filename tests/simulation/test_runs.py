@@ -377,3 +377,7 @@ def test_an_order_that_filled_before_its_books_were_begun_anew_is_over():
 )
 def test_no_session_answers_for_what_others_did_or_what_it_could_not_hear(seed):
     assert play(Spec(seed=seed, storm_s=18)).violations == ()
+
+
+def test_an_order_that_the_journal_has_kept_is_its_strategys_under_any_prefix():
+    assert play(Spec(seed=27_003_131, storm_s=18)).violations == ()

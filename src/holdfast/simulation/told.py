@@ -99,7 +99,9 @@ class Told(Judge):
         owner = parse_cl_ord_id(name)
         if self._live is None or owner is None or not self._has_lost:
             return False
-        return owner.prefix != self._live.engine.core.settings.order_prefix
+        known = self._live.engine.state.orders.get(name)
+        is_kept = known is not None and known.is_ours and not known.is_adopted
+        return not is_kept and owner.prefix != self._live.engine.core.settings.order_prefix
 
     @property
     def _has_lost(self) -> bool:
