@@ -192,8 +192,9 @@ class Limits(Judge):
             return
         since = output.report.venue_ts - HEARD_NS_MAX
         book = Book(self.world, account, since, self._before(number))
-        if book.closes(order) or not (is_asked or self.is_alone):
-            return  # what others did meanwhile, or unheard, it was not asked about
+        unheard = ZERO if is_asked else self.world.oracles.unheard(order)
+        if book.closes(order, unheard):
+            return
         self._judge_size(order, limits, book)
         if self.is_alone:
             self._judge_reach(order, limits, book)
@@ -267,12 +268,16 @@ class Book:
             if each != self._account
         ]
 
-    def closes(self, order: VenueOrder) -> bool:
-        """Tell whether an order could only close what was held when it was taken."""
+    def closes(self, order: VenueOrder, unheard: Decimal) -> bool:
+        """Tell whether an order could only close what was held when it was taken.
+
+        Args:
+            unheard: how far others had moved that, and its session could not know.
+        """
         sign, there = order.side.sign, self._world.accounts.order
         now = there(order.symbol, order.cl_ord_id, self._account)
         filled = order.leaves_qty - now.leaves_qty if now is not None else ZERO
-        held = self._held.get(order.symbol, ZERO) - filled * sign
+        held = self._held.get(order.symbol, ZERO) - filled * sign - unheard
         return held * sign <= ZERO and abs(held) >= order.leaves_qty
 
     def working(self, symbol: Symbol) -> list[VenueOrder]:

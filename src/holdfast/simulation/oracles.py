@@ -226,7 +226,7 @@ class Oracles:
         if is_victim and order.symbol in world.meddler.amended:
             return  # what others made of our orders is nobody's decision here
         exchange = world.bourse.exchange
-        held = world.accounts.qty(order.symbol, account) - self._unheard(order)
+        held = world.accounts.qty(order.symbol, account) - self.unheard(order)
         working = sum(
             (
                 each.leaves_qty
@@ -241,7 +241,7 @@ class Oracles:
         number = self._asked.get(order.cl_ord_id, 0)
         # What closes is never refused: an exit that was sent later may bring others further, and
         # one of before may have closed what strangers opened unheard.
-        against = max(-self._unheard(order) * order.side.sign, ZERO)
+        against = max(-self.unheard(order) * order.side.sign, ZERO)
         exits = [each for each in self._closed if each[1:3] == (key, order.side)]
         reach = held * order.side.sign + working - closed(exits, number, against)
         if abs(held) >= working and held * order.side.sign < ZERO:
@@ -262,7 +262,7 @@ class Oracles:
     def _there(self, order: VenueOrder) -> VenueOrder | None:
         return self._world.accounts.order(order.symbol, order.cl_ord_id, order.asked.account)
 
-    def _unheard(self, order: VenueOrder) -> Decimal:
+    def unheard(self, order: VenueOrder) -> Decimal:
         """Return how far strangers have moved a position that the session knew nothing of when it
         decided on an order.
         """
@@ -331,8 +331,8 @@ class Oracles:
             orders = [o for c in parent.children if (o := find(symbol, c, account)) is not None]
             known = [state.orders.get(order.cl_ord_id) for order in orders]
             booked = [None if each is None else each.cum_qty for each in known]
-            is_heard = accounts.qty(symbol, account) == state.position(parent.key).qty
-            if not is_exact and (not is_heard or booked != [order.cum_qty for order in orders]):
+            is_there = accounts.qty(symbol, account) * parent.side.sign >= held
+            if not is_exact and (not is_there or booked != [order.cum_qty for order in orders]):
                 continue
             stops = [o for o in orders if o.is_open and role_of(o.cl_ord_id) is OrderRole.STOP_LOSS]
             sizes = [held if is_close_order(stop) else stop.leaves_qty for stop in stops]
