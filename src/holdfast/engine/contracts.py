@@ -13,11 +13,12 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import UNLISTED, Instrument
 from ..model.messages import InstrumentListed, SettlementPayment, VenueSnapshot
-from ..model.values import NS_PER_S, ZERO, Key, Symbol, TradeId, TradingSessionStatus
+from ..model.values import NS_PER_S, ZERO, Key, Symbol, TradingSessionStatus
 from .core import Core
 from .endings import ending, halted
 from .forgetting import settled_name, trade_name
 from .order import Order
+from .recognizing import count_unlisted
 from .state import State
 
 FILLS_LISTED_NS = 60 * NS_PER_S
@@ -150,16 +151,7 @@ def count_settled(core: Core, order: Order, asked_ts: int) -> None:
     """
     is_settled = core.state.position(order.key).settled_ts > 0
     if is_settled and asked_ts > core.fence_after(order.known_ts) + FILLS_LISTED_NS:
-        core.emit(
-            ev.FillRecognized(
-                ts=core.now,
-                cl_ord_id=order.cl_ord_id,
-                trade_id=TradeId(f"settled-{order.cl_ord_id}"),
-                qty=order.reported_qty - order.cum_qty,
-                price=order.price or ZERO,
-                fee=ZERO,
-            )
-        )
+        count_unlisted(core, order, order.reported_qty - order.cum_qty, "settled")
 
 
 def take_settled(core: Core, snapshot: VenueSnapshot) -> None:

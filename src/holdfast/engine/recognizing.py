@@ -7,6 +7,7 @@ says its number.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
@@ -61,13 +62,18 @@ def count_opening(core: Core, order: Order, report: ExecutionReport) -> None:
         return
     missing = min(report.cum_qty, order.qty) - order.cum_qty
     if missing > ZERO:
-        core.emit(
-            ev.FillRecognized(
-                ts=core.now,
-                cl_ord_id=order.cl_ord_id,
-                trade_id=TradeId(f"opening-{order.cl_ord_id}"),
-                qty=missing,
-                price=order.price or ZERO,
-                fee=ZERO,
-            )
+        count_unlisted(core, order, missing, "opening")
+
+
+def count_unlisted(core: Core, order: Order, qty: Decimal, what: str) -> None:
+    """Count for an order what it has filled and no list has; `what` says where its money is."""
+    core.emit(
+        ev.FillRecognized(
+            ts=core.now,
+            cl_ord_id=order.cl_ord_id,
+            trade_id=TradeId(f"{what}-{order.cl_ord_id}"),
+            qty=qty,
+            price=order.price or ZERO,
+            fee=ZERO,
         )
+    )
