@@ -1201,8 +1201,11 @@ def test_books_that_have_not_been_begun_are_not_told_of_as_unread():
     assert "books_unread" not in rig.alarms()
 
 
-def test_an_exit_that_filled_before_the_books_were_begun_anew_is_filled():
-    """A power cut took the end of the opening; what was held was known, and closed by hand."""
+def begun_anew():
+    """Return a rig whose opening lost its end to a power cut, and the exit that filled before it.
+
+    What was held was known, and closed by hand during the start.
+    """
     rig = new()
     rig.snapshot(balance="500", positions={BTC: "2"})
     opened = next(n for n, f in enumerate(rig.facts) if isinstance(f, ev.WalletChanged))
@@ -1212,14 +1215,35 @@ def test_an_exit_that_filled_before_the_books_were_begun_anew_is_filled():
     later.hear(msg.CloseRequest(account=MAIN, symbol=BTC))
     [name] = [each.cl_ord_id for each in later.submitted()]
     fill = execution(later, name, "2", "t1")
-    done = {"cum_qty": Decimal(2), "status": OrderStatus.FILLED}
-    later.hear(msgspec.structs.replace(fill, **done))
+    later.hear(msgspec.structs.replace(fill, cum_qty=Decimal(2), status=OrderStatus.FILLED))
     for _ in range(3):
         later.now += 10 * NS_PER_S
         later.snapshot(balance="499", positions={})
     assert later.order(name).is_open
-    later.hear(msgspec.structs.replace(fill, exec_type=ExecType.STATUS, **done))
+    return later, msgspec.structs.replace(
+        fill, exec_type=ExecType.STATUS, cum_qty=Decimal(2), status=OrderStatus.FILLED
+    )
 
-    assert later.session() is Status.RUNNING
-    assert later.order(name).status is OrderStatus.FILLED
-    assert (later.qty(), wallet(later), later.ever(ev.OrderFilled)) == (0, 499, [])
+
+@pytest.mark.parametrize("cum_qty", ["2", "3"], ids=["all", "more than it was for"])
+def test_an_exit_that_filled_before_the_books_were_begun_anew_is_filled(cum_qty):
+    rig, told = begun_anew()
+
+    rig.hear(msgspec.structs.replace(told, cum_qty=Decimal(cum_qty)))
+
+    assert rig.session() is Status.RUNNING
+    assert rig.order(told.cl_ord_id).status is OrderStatus.FILLED
+    assert (rig.qty(), wallet(rig), rig.ever(ev.OrderFilled)) == (0, 499, [])
+
+
+@pytest.mark.parametrize("why", ["it may fill on", "it ended behind the opening"])
+def test_what_an_order_may_have_filled_behind_the_opening_is_no_part_of_that(why):
+    rig, told = begun_anew()
+    if why == "it may fill on":
+        told = msgspec.structs.replace(told, status=OrderStatus.PARTIALLY_FILLED)
+    else:
+        told = msgspec.structs.replace(told, venue_ts=rig.state.account(MAIN).opened_ts)
+
+    rig.hear(told)
+
+    assert rig.ever(ev.FillRecognized) == []

@@ -5,10 +5,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.exchange import AccountUpdate, messages
+from holdfast.exchange import AccountUpdate, PositionSide, messages
 from holdfast.model.instrument import Instrument, as_money
 from holdfast.model.market import Funding, MarkPrice
-from holdfast.model.messages import FundingPayment, WalletChange
+from holdfast.model.messages import ExecutionReport, FundingPayment, WalletChange
 from holdfast.model.values import MAIN, OrderType
 from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, instrument, story
 from tests.exchange.shelf import Shelf
@@ -475,3 +475,30 @@ def test_a_deposit_is_told_with_its_own_id(amount):
     assert isinstance(change, WalletChange)
     assert (change.amount, change.reason, change.change_id) == (amount, "deposit", "deposit-3")
     assert desk.wallet == 10_000 + amount
+
+
+def burning(desk):
+    desk.exchange.deposit(MAIN, d(1), desk.now, "BNB")
+    desk.exchange.set_fee_burn(MAIN, is_on=True)
+
+
+def test_a_fee_in_bnb_costs_the_position_nothing():
+    desk = Desk()
+    burning(desk)
+    desk.trade(50_000)
+    fill = desk.buy("0.1")[-1]
+
+    assert (fill.fee, fill.fee_asset) == (d("0.00375"), "BNB")  # 2.5 * 0.9 / 600
+    assert desk.wallet == 10_000
+    assert desk.exchange.symbol_margin(MAIN, BTC).position.break_even_price == 50_000
+
+
+def test_what_the_exchange_closes_itself_is_paid_for_in_the_margin_asset():
+    desk = Desk()
+    burning(desk)
+    desk.trade(50_000)
+    desk.buy("0.1")
+    outputs = messages(desk.exchange.force_liquidation(MAIN, BTC, PositionSide.BOTH, desk.now))
+    fees = [m.fee_asset for m in outputs if isinstance(m, ExecutionReport) and m.last_qty]
+
+    assert fees == ["USDT"]

@@ -186,6 +186,10 @@ async def test_fees_are_paid_in_bnb_a_tenth_less_while_there_is_enough_of_it():
         incomes = (await desk.call("GET", "/fapi/v1/income", incomeType="COMMISSION")).body
         account = (await desk.call("GET", "/fapi/v2/account")).body
 
+        await desk.order("SELL", qty="0.02")
+        profits = (await desk.call("GET", "/fapi/v1/income", incomeType="REALIZED_PNL")).body
+        assert {row["asset"] for row in profits} == {"USDT"}
+
         assert (switched.status, found["feeBurn"], account["feeBurn"]) == (200, True, True)
         fees = [(row["commission"], row["commissionAsset"]) for row in trades]
         assert fees == [("0.00037501", "BNB"), ("0.25000500", "USDT")]  # 0.250005 * 0.9 / 600

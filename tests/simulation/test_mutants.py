@@ -8,6 +8,7 @@ from holdfast.simulation.batch import judge
 from holdfast.simulation.dev import hunt
 from holdfast.simulation.mutants import MUTANTS
 from holdfast.simulation.shrink import shrink
+from holdfast.simulation.spec import Spec
 from holdfast.simulation.story import replay_command, story_of
 from holdfast.simulation.tally import oracle_of
 
@@ -53,7 +54,6 @@ def test_a_failure_is_made_smaller_and_told():
     kill = hunt(BY_NAME[name], jobs=1, storm_s=40, seeds=25)
     assert kill.seed is not None
     from holdfast.simulation.faults import chosen
-    from holdfast.simulation.spec import Spec
 
     failed = judge(Spec(seed=kill.seed, storm_s=40, kinds=chosen(BY_NAME[name].kinds)), name)
     small = shrink(failed, name)
@@ -62,3 +62,10 @@ def test_a_failure_is_made_smaller_and_told():
     assert len(small.spec.without) > 0
     assert any("VIOLATION" in line for line in story_of(small, name))
     assert f"--seed {kill.seed}" in replay_command(small.spec)
+
+
+def test_a_holding_without_a_stop_is_noticed_while_the_storm_lasts():
+    """What is seen at rest alone would be seen too late."""
+    failed = judge(Spec(seed=3, storm_s=90, accounts=1), "stops are placed")
+
+    assert any(each.startswith("stops: parent ") for each in failed.violations)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from holdfast.exchange import PositionSide
@@ -220,3 +222,38 @@ async def test_settings_are_read_though_audits_leave_no_room_for_looks(monkeypat
         venue._account_settings.want()
 
         await one.has(is_told(AccountMode, problem=HEDGED))
+        assert one.core.set_position_mode(ACCOUNT, is_hedged=False) is None
+        isolate(one)
+        await one.has(is_told(MarginModeSet, symbol=BTC))
+        assert not one.core.exchange.is_isolated(ACCOUNT, BTC)
+
+
+async def test_a_look_that_was_answered_leaves_the_next_its_place_behind_orders(monkeypatch):
+    async with town() as one, joined(one) as venue:
+        asked: list = []
+        plain = venue._asker.read
+
+        async def read(call, **more):
+            asked.append(more["urgency"])
+            return await plain(call, **more)
+
+        monkeypatch.setattr(venue._asker, "read", read)
+        venue._account_settings._is_behind = True
+        await venue._account_settings.look()
+        await venue._account_settings.look()
+
+        assert asked == [Urgency.TRADE] * 2 + [Urgency.AUDIT] * 2
+
+
+async def test_contracts_are_read_though_nothing_is_left_for_questions():
+    async with town() as one, joined(one) as venue:
+        budget, now = venue._asker.budget, venue._asker.clock.now()
+        weight = round(LIMITS[0].amount * IN_USE * (1 - KEPT_FREE[Urgency.READ]))
+        budget.hear_count(0, weight, now)
+        assert not budget.fits((5, 0, 0), Urgency.READ, now)
+        before = len([m for m in one.heard if isinstance(m, InstrumentListed)])
+
+        async with asyncio.timeout(10):
+            await venue._contracts.refresh()
+
+        assert len([m for m in one.heard if isinstance(m, InstrumentListed)]) > before
