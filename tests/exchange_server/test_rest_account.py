@@ -186,10 +186,6 @@ async def test_fees_are_paid_in_bnb_a_tenth_less_while_there_is_enough_of_it():
         incomes = (await desk.call("GET", "/fapi/v1/income", incomeType="COMMISSION")).body
         account = (await desk.call("GET", "/fapi/v2/account")).body
 
-        await desk.order("SELL", qty="0.02")
-        profits = (await desk.call("GET", "/fapi/v1/income", incomeType="REALIZED_PNL")).body
-        assert {row["asset"] for row in profits} == {"USDT"}
-
         assert (switched.status, found["feeBurn"], account["feeBurn"]) == (200, True, True)
         fees = [(row["commission"], row["commissionAsset"]) for row in trades]
         assert fees == [("0.00037501", "BNB"), ("0.25000500", "USDT")]  # 0.250005 * 0.9 / 600
@@ -199,3 +195,15 @@ async def test_fees_are_paid_in_bnb_a_tenth_less_while_there_is_enough_of_it():
         ]
         wallets = {row["asset"]: row["walletBalance"] for row in account["assets"]}
         assert wallets == {"USDT": "9999.74999500", "BNB": "0.00002499"}
+
+
+async def test_a_profit_is_income_in_the_margin_asset_though_its_fee_is_paid_in_bnb():
+    async with rest_desk() as desk:
+        desk.venue.deposit(desk.venue.settings.all_keys()[0].account, Decimal(1), "BNB")
+        await desk.call("POST", "/fapi/v1/feeBurn", feeBurn="true")
+        for side in ("BUY", "SELL"):
+            await desk.order(side, qty="0.01")
+        incomes = (await desk.call("GET", "/fapi/v1/income")).body
+
+        assets = {(row["incomeType"], row["asset"]) for row in incomes if row["symbol"]}
+        assert assets == {("COMMISSION", "BNB"), ("REALIZED_PNL", "USDT")}
