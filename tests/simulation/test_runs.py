@@ -381,3 +381,7 @@ def test_no_session_answers_for_what_others_did_or_what_it_could_not_hear(seed):
 
 def test_an_order_that_the_journal_has_kept_is_its_strategys_under_any_prefix():
     assert play(Spec(seed=27_003_131, storm_s=18)).violations == ()
+
+
+def test_an_order_that_neither_journal_nor_list_shows_is_held_against_nobody():
+    assert play(Spec(seed=27_206_296, storm_s=18)).violations == ()

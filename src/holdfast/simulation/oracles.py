@@ -37,6 +37,7 @@ from .rest import (
     books_apart,
     is_adopted,
     is_called_back,
+    is_heard_of,
     orders_apart,
     out_of_reach,
 )
@@ -234,7 +235,7 @@ class Oracles:
                 if each.side is order.side
                 and not each.asked.reduce_only
                 and each.cl_ord_id != order.cl_ord_id
-                and parse_cl_ord_id(each.cl_ord_id)
+                and is_heard_of(world, each.cl_ord_id)
             ),
             now.leaves_qty if (now := self._there(order)) else ZERO,
         )
@@ -263,9 +264,7 @@ class Oracles:
         return self._world.accounts.order(order.symbol, order.cl_ord_id, order.asked.account)
 
     def unheard(self, order: VenueOrder) -> Decimal:
-        """Return how far strangers have moved a position that the session knew nothing of when it
-        decided on an order.
-        """
+        """Return how far strangers had moved a position, unheard when an order was decided on."""
         decided, key = self._asked.get(order.cl_ord_id, 0), self._key_of(order)
         return self.strange.moved(key, decided, self.opened_ts.get(key[0], 0))
 

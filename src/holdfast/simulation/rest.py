@@ -18,6 +18,7 @@ from ..model.events import (
     PositionAdopted,
     SettlementPaid,
 )
+from ..model.ids import parse_cl_ord_id
 from ..model.values import ZERO, AccountId, ClOrdId, Key, OrderStatus
 from .odd_account import odd_wallets
 
@@ -118,6 +119,16 @@ def is_adopted(world: World, cl_ord_id: str) -> bool:
     """Tell whether the session's journal does not know where an order comes from."""
     known = _known(world, cl_ord_id)
     return known is not None and known.is_adopted
+
+
+def is_heard_of(world: World, cl_ord_id: str) -> bool:
+    """Tell whether a session can count an order in: one of ours that its journal knows.
+
+    Where that was lost, and the exchange's lists leave the order out, it can't.
+    """
+    if parse_cl_ord_id(cl_ord_id) is None:
+        return False
+    return not world.fired["amnesia"] or _known(world, cl_ord_id) is not None
 
 
 def _known(world: World, cl_ord_id: str) -> Order | None:
