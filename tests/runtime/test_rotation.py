@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -100,6 +101,39 @@ async def test_a_session_that_ends_ends_its_archiver(tmp_path):
 
     assert not rotation.is_busy
     assert verify(path).facts == 3_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
+async def test_an_archiver_that_is_ended_at_work_leaves_no_process_behind(tmp_path):
+    path = tmp_path / "a.db"
+    where = _grown(path)
+    for _ in range(5):  # one that dies at once shows nothing
+        rotation = Rotation(where, SPARE)
+        rotation.look(NS_PER_DAY)
+        archiver_id = await _at_work()
+        await rotation.close()
+
+        assert not _is_there(archiver_id)
+    assert verify(path).facts == 3_000
+
+
+async def _at_work():
+    async with asyncio.timeout(PATIENCE_S):
+        while not (archiver_id := _archiver()):  # noqa: ASYNC110 - it tells of nothing
+            await asyncio.sleep(0.005)
+    return archiver_id
+
+
+def _is_there(process_id):
+    return Path(f"/proc/{process_id}").exists()
+
+
+def _archiver():
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+    for each in children.split():
+        if b"archiver" in Path(f"/proc/{each}/cmdline").read_bytes():
+            return each
+    return ""
 
 
 async def test_the_archiver_takes_no_module_from_the_folder_it_runs_in(tmp_path, monkeypatch):

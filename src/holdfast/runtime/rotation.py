@@ -7,6 +7,7 @@ killed, or the session is, the next one goes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 
@@ -17,6 +18,9 @@ from ..model.values import NS_PER_DAY
 
 ARCHIVED = frozenset({"sqlite", "postgresql"})
 """Where journals outlive their process, and may grow for ever."""
+
+DEATH_S_MAX = 5.0
+"""How long a killed archiver is waited for: a disk that hangs may hold it."""
 
 _log = logging.getLogger("holdfast.journal")
 
@@ -74,7 +78,14 @@ class Rotation:
         try:
             said, _ = await process.communicate(asked)
         finally:
-            if process.returncode is None:
-                process.kill()
+            await _ended(process)
         for line in said.decode(errors="replace").splitlines():
             _log.log(logging.WARNING if process.returncode else logging.INFO, "%s", line)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Kill a process that is still at work, and see it gone: nobody hears of it later."""
+    if process.returncode is None:
+        process.kill()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), DEATH_S_MAX)
