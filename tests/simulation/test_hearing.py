@@ -187,6 +187,19 @@ def test_no_bar_is_missed_behind_a_break(said):
     assert said == []
 
 
+def test_no_bar_is_missed_of_which_the_first_trade_may_have_been_another(said):
+    heard = seen(said, since=0)
+    late = 3 * UNSURE_NS - 3 * UNSURE_NS % FIVE_S + 1
+    heard.trade(trade(1, ts=late))
+    heard.trade(trade(2, ts=late + FIVE_S))
+    assert said == []
+
+    heard.trade(trade(3, ts=late + 2 * FIVE_S))
+
+    assert len(said) == 1
+    assert "its next one has begun" in said[0]
+
+
 def test_market_data_that_stays_away_in_the_calm_is_told(monkeypatch):
     seed = next(n for n in range(100) if has_live_feed(str(n)))
     monkeypatch.setattr(HeardFeed, "_hear_one", lambda _self, _message: None)

@@ -385,3 +385,7 @@ def test_an_order_that_the_journal_has_kept_is_its_strategys_under_any_prefix():
 
 def test_an_order_that_neither_journal_nor_list_shows_is_held_against_nobody():
     assert play(Spec(seed=27_206_296, storm_s=18)).violations == ()
+
+
+def test_the_first_trade_behind_a_break_tells_of_no_whole_bar():
+    assert play(Spec(seed=27_213_535, storm_s=18)).violations == ()

@@ -192,7 +192,7 @@ class Ear:
         now = self._now()
         if symbol in self.cut_off or now > self.marked.get(symbol, 0) + BREAK_NS:
             return now
-        return max(self._whole[symbol], self.up_ts.get(symbol, 0))
+        return max(self._whole.get(symbol, now), self.up_ts.get(symbol, 0))
 
     def hear_facts(self, facts: Sequence[ev.Event]) -> None:
         for fact in facts:

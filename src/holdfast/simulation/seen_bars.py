@@ -28,7 +28,8 @@ class SeenBars:
     """Judges the bars of one symbol.
 
     An exchange that swallows trades may swallow the last ones of a bar, and only the next one's
-    number tells. So a bar may end with the last trade heard, if no other one comes behind it.
+    number tells. So a bar may end with the last trade heard, if no other one comes behind it; and
+    the first trade behind a break shows nothing of what came before it in its own bar.
 
     Args:
         since: returns since when the symbol is heard without a break.
@@ -41,13 +42,15 @@ class SeenBars:
         self._shown_ts = 0
         self._open_ts = 0
         self._heard_ts = 0  # of the last trade
+        self._first_ts = 0  # of the first one behind the last break
         self._short: tuple[int, int] = (0, 0)  # the last trade and the end of such a bar
         self.end_ts = 0  # of the bar that trades were heard of and that was not shown; 0 for none
 
     @property
     def is_due(self) -> bool:
         """Tell whether the bar that trades were heard of has to be shown once it is over."""
-        return bool(self.end_ts) and self._open_ts >= self._since() + UNSURE_NS
+        known_from = max(self._since() + UNSURE_NS, self._first_ts)
+        return bool(self.end_ts) and self._open_ts >= known_from
 
     def trade(self, trade: Trade) -> None:
         if trade.ts < self._shown_ts:
@@ -55,6 +58,8 @@ class SeenBars:
             if last_ts < trade.ts < end_ts:
                 self._say(f"a trade of {trade.symbol} of {trade.ts} came behind its bar")
             return  # late: else the bar that lacks it is told of
+        if self._heard_ts <= self._since():
+            self._first_ts = trade.ts
         self._heard_ts = trade.ts
         if self.end_ts and trade.ts >= self.end_ts:
             if self.is_due:
