@@ -14,11 +14,13 @@ from holdfast.cli.replay import _time
 from holdfast.journal import open_journal
 from holdfast.model.config import TradingConfig
 from holdfast.model.events import OrderFilled, OrderSubmitted
-from holdfast.model.values import OrderRole
+from holdfast.model.messages import PauseSession
+from holdfast.model.values import OrderRole, Side
 from holdfast.runtime.replay import Terms
 from holdfast.runtime.replay_report import write_walk
 from holdfast.runtime.replay_sweep import Fold, Job, Row
 from holdfast.stats import SessionStats
+from tests.engine.rig import Rig
 
 START_MS = 1_746_374_400_000
 
@@ -475,6 +477,23 @@ def test_an_order_is_traced_for_people(capsys, session):
     assert "position_size" in out
     assert "+100.000" in out
     assert "stop loss hf." in out
+
+
+def test_an_order_that_went_out_past_a_rule_is_told_to_close_alone(capsys, tmp_path):
+    rig = Rig()
+    rig.hold("1")
+    rig.hear(PauseSession(reason="lunch"))
+    name = rig.place(Side.SELL, "1")
+    journal = open_journal(tmp_path / "a.db")
+    journal.append(rig.facts)
+    journal.close()
+
+    assert main(["trace", name, "--database-url", f"sqlite:///{tmp_path}/a.db"]) == 0
+
+    out = capsys.readouterr().out
+    assert "REFUSE" in out
+    assert "the session is PAUSED" in out
+    assert "It went out all the same, reduce-only" in out
 
 
 def test_an_order_that_nobody_knows_is_told(capsys, session):

@@ -80,6 +80,42 @@ def test_a_reduce_only_order_is_an_exit_and_needs_no_risk(rig):
     assert rig.told(ev.OrderSubmitted)[0].verdicts == ()
 
 
+def test_an_order_that_could_only_close_is_asked_of_the_rules_like_any_other(rig):
+    rig.hold("1")
+
+    rig.place(Side.SELL, "1")
+
+    [order] = rig.submitted()
+    assert (order.role, order.reduce_only) == (OrderRole.ENTRY, False)
+    assert len(rig.told(ev.OrderSubmitted)[0].verdicts) > 10
+
+
+REFUSING = {
+    "a pause": ("session", {}, [msg.PauseSession(reason="x")]),
+    "the kill switch": ("kill_switch", {}, [msg.EngageKillSwitch(reason="x")]),
+    "its size": ("order_notional", {"max_order_notional": Decimal(50)}, []),
+}
+
+
+@pytest.mark.parametrize(("rule", "limits", "before"), REFUSING.values(), ids=REFUSING)
+def test_an_order_that_may_go_out_only_since_it_closes_can_do_nothing_else(rule, limits, before):
+    """What it closes may be gone, by a stop that has just filled, when it comes to the venue."""
+    rig = Rig(limits=limits)
+    rig.hold("0.4")
+    rig.hold("0.4")
+    for message in before:
+        rig.hear(message)
+
+    rig.place(Side.SELL, "0.8")
+
+    [order] = rig.submitted()
+    assert (order.role, order.reduce_only) == (OrderRole.ENTRY, True)
+    refused = [v.rule for v in rig.told(ev.OrderSubmitted)[0].verdicts if not v.passed]
+    assert refused[0] == rule
+    assert rig.place(Side.SELL, "0.9") is None
+    assert rig.told(ev.OrderDenied)[0].rule == rule
+
+
 def test_exits_make_an_order_by_hand_a_bracket(rig):
     rig.place(stop_loss="95", take_profit="110")
 
@@ -369,6 +405,17 @@ def test_an_amendment_is_checked_like_a_new_order(rig):
     [fact] = rig.told(ev.ReplaceRejected)
     assert fact.reason.startswith("position_size: ")
     assert rig.order(cl_ord_id).qty == 2
+
+
+def test_an_amendment_of_what_could_only_close_is_checked_too():
+    rig = Rig(limits={"max_order_notional": Decimal(50)})
+    rig.hold("0.4")
+    rig.hold("0.4")
+    order = limit(rig, Side.SELL, qty="0.4", price="101")
+
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, qty=Decimal("0.8")))
+
+    assert rig.told(ev.ReplaceRejected)[0].reason.startswith("order_notional")
 
 
 def test_what_has_executed_is_not_counted_twice_in_an_amendment(rig):

@@ -123,6 +123,8 @@ def _print(found: dict[str, Any]) -> None:
             for verdict in found["verdicts"]
         ]
         print_table("\nRisk rules", ["", "Rule", "Value>", "Limit>", "Reason"], rows)
+        if order.get("reduce_only"):
+            print("It went out all the same, reduce-only: it could only close.")
     else:
         print("\nNo risk rule was asked: the order could only close.")
     _print_timing(found["timing"])

@@ -10,6 +10,8 @@ from collections import Counter, deque
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ..model import commands as cmd
 from ..model import events as ev
 from ..model.ids import Owner, make_cl_ord_id
@@ -274,15 +276,27 @@ class Core:
         context.legs = legs
         return assess(order, context) if context.adds_risk(order) else ()
 
+    def judge(self, order: NewOrder) -> tuple[Verdict, ...]:
+        """Return what every rule says, also of what could only close as things are; nothing of a
+        reduce-only order.
+        """
+        return () if order.reduce_only else assess(order, self.risk_context())
+
     # Orders
 
     def submit(self, order: NewOrder) -> bool:
-        """Check an order, reserve its worst case, and send it; tell whether it went out."""
-        verdicts = self.verdicts(order)
+        """Check an order, reserve its worst case, and send it; tell whether it went out.
+
+        One that a rule refuses, and that can only close, goes out reduce-only: what it closes may
+        be gone when it comes to the venue.
+        """
+        verdicts = self.judge(order)
         refusal = first_refusal(verdicts)
         if refusal is not None:
-            self.deny(order, refusal.rule, refusal.reason, verdicts)
-            return False
+            if self.risk_context().adds_risk(order):
+                self.deny(order, refusal.rule, refusal.reason, verdicts)
+                return False
+            order = replace(order, reduce_only=True)
         window = self.settings.recv_window_ns
         self.emit(
             ev.OrderSubmitted(ts=self.now, order=order, verdicts=verdicts, recv_window_ns=window)

@@ -154,7 +154,7 @@ def _check_left(order: Order, qty: Decimal) -> None:
 
 def _amend(core: Core, order: Order, qty: Decimal, price: Decimal) -> None:
     becomes = msgspec.structs.replace(order.request, qty=qty - order.cum_qty, price=price)
-    refusal = first_refusal(core.verdicts(becomes))
+    refusal = first_refusal(core.judge(becomes))
     if refusal is None:
         core.replace(order, qty, price)
         return

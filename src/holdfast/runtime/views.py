@@ -16,6 +16,7 @@ from ..engine.state import State
 from ..model.errors import InputError
 from ..model.margin import initial_margin, maintenance_margin
 from ..model.values import (
+    ENTRY,
     MAIN,
     NS_PER_S,
     OPERATOR,
@@ -284,7 +285,9 @@ def order_view(state: State, order: EngineOrder) -> Order:
     parent = state.parents.get(request.parent_id)
     price = order.price or request.trigger_price or order.avg_px
     leverage = state.leverages.get(order.key, 1)
-    is_entry = not request.reduce_only
+    is_entry = order.role is ENTRY
+    is_plain = not request.reduce_only
+    margin = initial_margin(order.qty * price, leverage) if price and is_plain else ZERO
     return Order(
         symbol=request.symbol,
         side=request.side,
@@ -306,7 +309,7 @@ def order_view(state: State, order: EngineOrder) -> Order:
         fees=order.fees,
         reason=order.reason,
         is_in_doubt=order.is_in_doubt,
-        margin_required=initial_margin(order.qty * price, leverage) if price and is_entry else ZERO,
+        margin_required=margin,
         created_at=when(order.created_ts),
         account=request.account,
     )

@@ -49,7 +49,6 @@ class Decision(NamedTuple):
     limits: RiskLimits
     qty: Decimal
     price: Decimal | None
-    is_asked: bool  # of the rules: by what the session knew, it could do more than close
 
 
 class Limits(Judge):
@@ -80,14 +79,12 @@ class Limits(Judge):
                 case ev.OrderSubmitted(order=order):
                     if order.role is OrderRole.ENTRY and not order.reduce_only:
                         self._judge_pace(fact)
-                    self._decide(
-                        order.cl_ord_id, order.qty, order.price, is_asked=bool(fact.verdicts)
-                    )
+                    self._decide(order.cl_ord_id, order.qty, order.price)
                     self._owners[order.cl_ord_id] = order.strategy_id
                     self._messages[order.account].append(fact.ts)
                 case ev.ReplaceRequested() | ev.CancelRequested():
                     if isinstance(fact, ev.ReplaceRequested):
-                        self._decide(fact.cl_ord_id, fact.qty, fact.price, is_asked=True)
+                        self._decide(fact.cl_ord_id, fact.qty, fact.price)
                     if (account := self._account_of(fact.cl_ord_id)) is not None:
                         self._messages[account].append(fact.ts)
                 case ev.OrderFilled():
@@ -115,12 +112,10 @@ class Limits(Judge):
             times.clear()
             times.extend(written)
 
-    def _decide(
-        self, cl_ord_id: str, qty: Decimal, price: Decimal | None, *, is_asked: bool
-    ) -> None:
+    def _decide(self, cl_ord_id: str, qty: Decimal, price: Decimal | None) -> None:
         assert self._limits is not None
         self._numbers += 1
-        self._decided[cl_ord_id] = Decision(self._numbers, self._limits, qty, price, is_asked)
+        self._decided[cl_ord_id] = Decision(self._numbers, self._limits, qty, price)
 
     def _account_of(self, cl_ord_id: str) -> AccountId | None:
         live = self.world.live
@@ -131,8 +126,6 @@ class Limits(Judge):
         limits, live, order = self._limits, self.world.live, fact.order
         if limits is None or live is None or self._is_blind:
             return
-        if live.engine.state.position(order.key).qty * order.side.sign < ZERO:
-            return  # it may only close
         since = fact.ts - limits.message_window_s * NS_PER_S
         count = sum(1 for ts in self._messages[order.account] if ts > since) + 1
         if count > limits.max_messages - limits.message_reserve and self._applies(
@@ -183,7 +176,7 @@ class Limits(Judge):
 
     def _judge_taken(self, output: OrderUpdate) -> None:
         order, account = output.order, output.order.asked.account
-        number, limits, *_, is_asked = self._decided[order.cl_ord_id]
+        number, limits, *_ = self._decided[order.cl_ord_id]
         is_late = number < self._newest.get(account, 0)
         self._newest[account] = max(number, self._newest.get(account, 0))
         owner = parse_cl_ord_id(order.cl_ord_id)
@@ -192,9 +185,6 @@ class Limits(Judge):
             return
         since = output.report.venue_ts - HEARD_NS_MAX
         book = Book(self.world, account, since, self._before(number))
-        unheard = ZERO if is_asked else self.world.oracles.unheard(order)
-        if book.closes(order, unheard):
-            return
         self._judge_size(order, limits, book)
         if self.is_alone:
             self._judge_reach(order, limits, book)
@@ -267,18 +257,6 @@ class Book:
             for each in names
             if each != self._account
         ]
-
-    def closes(self, order: VenueOrder, unheard: Decimal) -> bool:
-        """Tell whether an order could only close what was held when it was taken.
-
-        Args:
-            unheard: how far others had moved that, and its session could not know.
-        """
-        sign, there = order.side.sign, self._world.accounts.order
-        now = there(order.symbol, order.cl_ord_id, self._account)
-        filled = order.leaves_qty - now.leaves_qty if now is not None else ZERO
-        held = self._held.get(order.symbol, ZERO) - filled * sign - unheard
-        return held * sign <= ZERO and abs(held) >= order.leaves_qty
 
     def working(self, symbol: Symbol) -> list[VenueOrder]:
         return [order for order in self._orders if order.symbol == symbol]

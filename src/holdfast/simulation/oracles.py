@@ -140,9 +140,6 @@ class Oracles:
             return  # a zombie's, which knows of no successor; what leaves of it is judged elsewhere
         if state.status is TradingSessionStatus.RUNNING and not state.is_killed:
             return
-        held = state.position(order.key).qty
-        if held * order.side.sign < ZERO and abs(held) >= order.qty:
-            return
         where = "under the kill switch" if state.is_killed else state.status.value
         self.say("new risk", f"{order.cl_ord_id} was submitted while {where}")
 
