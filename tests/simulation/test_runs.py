@@ -389,3 +389,7 @@ def test_an_order_that_neither_journal_nor_list_shows_is_held_against_nobody():
 
 def test_the_first_trade_behind_a_break_tells_of_no_whole_bar():
     assert play(Spec(seed=27_213_535, storm_s=18)).violations == ()
+
+
+def test_a_loss_is_reckoned_by_the_last_price_heard_though_the_position_is_newer():
+    assert play(Spec(seed=27_220_697, storm_s=18)).violations == ()

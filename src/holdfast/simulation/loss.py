@@ -67,7 +67,7 @@ class Losses:
         self._last: dict[Purse, Decimal] = {}  # at the last sample
         self._day: dict[Purse, Past] = {}
         self._fall: dict[Purse, Past] = {}
-        self._denied: list[tuple[ev.OrderDenied, RiskLimits]] = []  # since the last look
+        self._denied: list[tuple[ev.OrderDenied, RiskLimits, Decimal]] = []  # since the last look
 
     def hear(self, fact: ev.Event, limits: RiskLimits | None) -> None:
         """Note where the day begins, and the peaks."""
@@ -113,8 +113,8 @@ class Losses:
         for purse, peak in self._peaks.items():
             self._note(self._fall, purse, peak)
         denied, self._denied = self._denied, []
-        for fact, limits in denied:
-            self._judge_denial(fact, limits)
+        for each in denied:
+            self._judge_denial(*each)
 
     def _note(self, losses: dict[Purse, Past], purse: Purse, before: Decimal) -> None:
         if before > ZERO:
@@ -139,9 +139,21 @@ class Losses:
             return  # a zombie's, which has heard of nothing for long
         is_told = not self._has_unheard() and not self._is_torn(limits)
         if self._world.judges.limits.is_alone and is_told:
-            self._denied.append((fact, limits))
+            self._denied.append((fact, limits, self._swing()))
 
-    def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
+    def _swing(self) -> Decimal:
+        """Return what equity may be off by where a position is new and the price heard is old."""
+        world, live, swing = self._world, self._world.live, ZERO
+        since = world.venue_now() - SECONDS * NS_PER_S
+        for account in world.accounts.session_names:
+            for each in world.bourse.exchange.positions(account):
+                low, high = world.market.range_since(each.symbol, since)
+                heard = None if live is None else live.engine.core.market.mark(each.symbol)
+                off = abs(float(heard or 0) - world.market.prices[each.symbol])
+                swing += abs(each.qty) * Decimal(repr(min(off, high - low)))
+        return swing
+
+    def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits, swing: Decimal) -> None:
         order = fact.order
         account = self._world.accounts.venue_names[order.account]
         asset = self._world.instrument(order.symbol).margin_asset
@@ -149,7 +161,8 @@ class Losses:
             past = losses.get(purse)
             if rule != fact.rule or limit is None or past is None or not past.is_long:
                 continue
-            if (most := past.most) < limit - MARGIN:
+            most = past.most + swing / max(self._equity(purse), Decimal(1))
+            if most < limit - MARGIN:
                 text = f"{order.cl_ord_id} is refused for {rule}: {fact.reason}"
                 self._say(f"{text}, and it is {most:.4f} at most at the exchange")
 
