@@ -393,3 +393,7 @@ def test_the_first_trade_behind_a_break_tells_of_no_whole_bar():
 
 def test_a_loss_is_reckoned_by_the_last_price_heard_though_the_position_is_newer():
     assert play(Spec(seed=27_220_697, storm_s=18)).violations == ()
+
+
+def test_an_exchange_that_counts_anew_tells_no_trades_of_before_again():
+    assert play(Spec(seed=27_500_235, storm_s=18)).violations == ()

@@ -263,6 +263,7 @@ def _restart_exchange(world: World, fault: Fault) -> None:
     world.fire("exchange_restart")
     world.bourse.go_down()
     world.road.cut_sockets()
+    world.road.strange.forget_market()
     world.later(fault.for_s, world.bourse.come_back)
 
 

@@ -68,6 +68,14 @@ class Strange:
         self._fired["replayed_frames"] += 1
         return list(heard)
 
+    def forget_market(self) -> None:
+        """Forget the frames of the market: an exchange that counts its trades anew has no others.
+
+        What was told of accounts stays true.
+        """
+        for path in [path for path in self._heard if "/private" not in path]:
+            del self._heard[path]
+
     def reply(self, text: bytes) -> bytes:
         """Return what arrives in place of an answer over the API's socket."""
         if self._now() >= self.answers_until or self._lots.random() >= self.chance:
