@@ -397,3 +397,7 @@ def test_a_loss_is_reckoned_by_the_last_price_heard_though_the_position_is_newer
 
 def test_an_exchange_that_counts_anew_tells_no_trades_of_before_again():
     assert play(Spec(seed=27_500_235, storm_s=18)).violations == ()
+
+
+def test_an_execution_that_was_not_written_counts_for_no_throttle():
+    assert play(Spec(seed=27_500_470, storm_s=18)).violations == ()

@@ -15,9 +15,9 @@ Rule 3: no more messages, and no more executions of a strategy, within their tim
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exchange import OrderUpdate, Output, VenueOrder
 from ..model import events as ev
@@ -106,11 +106,9 @@ class Limits(Judge):
         live = self.world.live
         if live is None:
             return
-        for account, times in self._messages.items():
-            known = set(live.engine.state.message_times.get(account, ()))
-            written = [ts for ts in times if ts in known]
-            times.clear()
-            times.extend(written)
+        state = live.engine.state
+        _keep_written(self._messages, state.message_times)
+        _keep_written(self._executions, state.execution_times)
 
     def _decide(self, cl_ord_id: str, qty: Decimal, price: Decimal | None) -> None:
         assert self._limits is not None
@@ -311,6 +309,14 @@ def is_close(limits: RiskLimits) -> bool:
     together = (limits.max_portfolio_daily_loss_pct, limits.max_portfolio_drawdown_pct)
     found = (limits.max_daily_loss_pct, limits.max_drawdown_pct, *together)
     return any(each is not None and each < NEAR for each in found)
+
+
+def _keep_written(heard: Mapping[Any, deque[int]], written: Mapping[Any, Iterable[int]]) -> None:
+    for name, times in heard.items():
+        known = set(written.get(name, ()))
+        kept = [ts for ts in times if ts in known]
+        times.clear()
+        times.extend(kept)
 
 
 def _kept() -> deque[int]:
