@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from holdfast.engine import core as engine_core
 from holdfast.engine import (
     exits,
     folds,
@@ -25,7 +26,7 @@ from holdfast.engine import (
 )
 from holdfast.engine.core import Core
 from holdfast.engine.order import Order, RequestState
-from holdfast.engine.risk import RULES, RiskContext
+from holdfast.engine.risk import RULES
 from holdfast.engine.state import State
 from holdfast.exchange import Liquidity
 from holdfast.model import events as ev
@@ -121,8 +122,12 @@ def trade_under_the_kill_switch(patch):
     patch.setitem(RULES, "kill_switch", passes("kill_switch"))
 
 
-def let_everything_pass_as_closing(patch):
-    patch.setattr(RiskContext, "adds_risk", lambda self, order: False)
+def let_everything_pass(patch):
+    patch.setattr(Core, "judge", lambda self, order: ())
+
+
+def let_what_closes_open(patch):
+    patch.setattr(engine_core, "replace", lambda order, **_: order)
 
 
 def place_no_stops(patch):
@@ -335,7 +340,8 @@ MUTANTS = [
     ),
     Mutant("entries in RUNNING alone", trade_outside_running, ("law 5",)),
     Mutant("the kill switch", trade_under_the_kill_switch, ("law 5",)),
-    Mutant("what adds risk is checked", let_everything_pass_as_closing, ("law 8",)),
+    Mutant("what adds risk is checked", let_everything_pass, ("law 8",)),
+    Mutant("what only closes is reduce-only", let_what_closes_open, ("law 5",)),
     Mutant("stops are placed", place_no_stops, ("law 9",)),
     Mutant("the new stop first", take_the_old_stop_back_first, ("law 9",), POSITIONS),
     Mutant("one stop for each parent", leave_the_second_stop, ("law 9",), POSITIONS),

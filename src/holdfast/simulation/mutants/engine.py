@@ -20,11 +20,12 @@ from ...engine import (
     strangers,
     wish_folds,
 )
+from ...engine import core as engine_core
 from ...engine.core import Core
 from ...engine.exposure import Exposure
 from ...engine.order import Order, RequestState
 from ...engine.parent import Parent
-from ...engine.risk import RULES, RiskContext
+from ...engine.risk import RULES
 from ...engine.state import State
 from ...model import events as ev
 from ...model import messages as msg
@@ -131,7 +132,11 @@ def trade_under_the_kill_switch(patch: Patch) -> None:
 
 
 def check_no_limit(patch: Patch) -> None:
-    patch.attr(RiskContext, "adds_risk", lambda _self, _order: False)
+    patch.attr(Core, "judge", lambda _self, _order: ())
+
+
+def let_what_closes_open(patch: Patch) -> None:
+    patch.attr(engine_core, "replace", lambda order, **_: order)
 
 
 def _without(patch: Patch, kept: Callable[[list[protection.Step]], list[protection.Step]]) -> None:
