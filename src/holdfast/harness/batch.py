@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ..runtime.workers import end_with_parent
 from .bout import play
 from .faults import KILLS
 from .spec import CALM_EVERY, KILLS_MAX, Spec, Verdict
@@ -132,7 +133,7 @@ def sweep(wanted: Sequence[Spec], jobs: int, hear: Callable[[Verdict], bool]) ->
     """Play bouts, several at a time, until all are done or `hear` returns False."""
     context = multiprocessing.get_context("spawn")
     left = list(reversed(wanted))
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent) as pool:
         running: set[Future[Verdict]] = set()
         while left or running:
             while left and len(running) < jobs:

@@ -30,6 +30,7 @@ from ..model.errors import InputError, TradingError
 from ..model.values import Symbol
 from ..stats import SessionStats
 from .replay import Terms, replay
+from .workers import end_with_parent
 
 POINTS_MAX = 10_000
 """How many combinations of parameters a sweep may have."""
@@ -234,6 +235,7 @@ def _begin() -> None:
 
     Its rows say what is to be said. An interrupt ends one replay otherwise, and the next begins.
     """
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.getLogger("holdfast").addHandler(logging.NullHandler())
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for its whole life

@@ -11,6 +11,7 @@ from itertools import islice
 
 import msgspec
 
+from ..runtime.workers import end_with_parent
 from .mutants import MUTANTS, applied
 from .run import play
 from .spec import Spec, Verdict
@@ -57,7 +58,7 @@ def sweep(
                 return
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_be_quiet) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
         try:
             _feed(pool, iter(specs), jobs * AHEAD, hear, mutant)
         finally:
@@ -82,7 +83,8 @@ def _feed(
         waiting |= {pool.submit(judge, spec, mutant) for spec in islice(specs, len(done))}
 
 
-def _be_quiet() -> None:
+def _begin() -> None:
+    end_with_parent()
     logging.lastResort = None
 
 
