@@ -407,6 +407,26 @@ def test_an_amendment_is_checked_like_a_new_order(rig):
     assert rig.order(cl_ord_id).qty == 2
 
 
+@pytest.mark.parametrize("how", [{"reduce_only": True}, {}], ids=["an exit", "past a rule"])
+def test_what_can_only_close_and_outlives_its_position_is_told_once(how):
+    rig = Rig(limits={"max_order_notional": Decimal(150)}, stop_loss_pct=Decimal(0))
+    rig.hold("1")
+    rig.hold("1")
+    name = limit(rig, Side.SELL, qty="2", price="110", **how)
+    rig.hear(msg.PlaceRequest(symbol=BTC, side=Side.SELL, qty=Decimal(2), reduce_only=True))
+    [close] = rig.submitted()
+
+    rig.trade(close.cl_ord_id, "1")
+    assert rig.qty() == 1
+    assert not [c for c in rig.asked if isinstance(c, cmd.Notify)]
+    rig.trade(close.cl_ord_id, "1")
+    [told] = [c for c in rig.asked if isinstance(c, cmd.Notify)]
+    rig.tick()
+
+    assert f"is flat, and orders that can only close rest on: {name}" in told.text
+    assert not [c for c in rig.asked if isinstance(c, cmd.Notify)]
+
+
 def test_an_amendment_of_what_could_only_close_is_checked_too():
     rig = Rig(limits={"max_order_notional": Decimal(50)})
     rig.hold("0.4")

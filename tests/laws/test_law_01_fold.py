@@ -57,5 +57,5 @@ def test_an_engine_keeps_nothing_of_its_own():
         "told",  # what people were told of that comes again and again: told anew at each start
         "told_halts",  # which status of a contract that does not trade: told anew at each start
         "tried_ts",  # when what is hard to close was last tried: a restart tries anew
-        "told_left",  # which exits by hand were told of: a restart tells once more
+        "told_left",  # which orders that can only close were told of: a restart tells once more
     }

@@ -1,6 +1,7 @@
-"""Exits by hand that rest on when there is nothing left to close.
+"""What can only close and rests on when there is nothing left to close.
 
-They are the operator's, and stay: but they would close what is opened next, by a price of before.
+It is the operator's, or a strategy's own entry, and stays: but it would close what is opened next,
+by a price of before.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from .order import Order, RequestState
 
 
 def tell_left(core: Core, key: Key) -> None:
-    """Say once of each exit by hand that it outlives the position that it was to close."""
+    """Say once of each such order that it outlives the position that it was to close."""
     if core.state.position(key).qty:
         return
     left = [order for order in core.state.open_orders_of(key) if _rests(order)]
@@ -20,7 +21,7 @@ def tell_left(core: Core, key: Key) -> None:
     if not names:
         return
     core.told_left = {each for each in core.told_left if each in core.state.orders}.union(names)
-    text = f"{key[1]} is flat, and exits placed by hand rest on: {', '.join(names)}"
+    text = f"{key[1]} is flat, and orders that can only close rest on: {', '.join(names)}"
     hint = "what is opened next they would close: cancel them if they are not wanted"
     core.send(cmd.Notify(level="warning", text=f"{text}; {hint}"))
 
@@ -29,6 +30,8 @@ def _rests(order: Order) -> bool:
     request = order.request
     if request.close_position:
         return False  # of two that were to close dust: it is taken back
-    is_by_hand = order.is_ours and request.strategy_id == OPERATOR and order.role is OrderRole.EXIT
+    is_by_hand = request.strategy_id == OPERATOR and order.role is OrderRole.EXIT
+    is_meant = order.is_ours and (is_by_hand or order.role is OrderRole.ENTRY)
     has_price = request.price is not None or request.order_type.is_conditional
-    return is_by_hand and has_price and order.cancel is RequestState.NONE and not order.ending
+    is_asked_back = order.cancel is not RequestState.NONE or bool(order.ending)
+    return is_meant and request.reduce_only and has_price and not is_asked_back
