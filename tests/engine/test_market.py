@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from holdfast.engine import market as market_module
-from holdfast.engine.market import MARK_LAG_NS, Market
+from holdfast.engine.market import MARK_LAG_NS, QUOTE_OLD_NS, Market
 from holdfast.model.market import (
     Bar,
     BookDelta,
@@ -90,6 +90,20 @@ def test_the_reference_is_the_middle_of_the_quote_else_the_last_trade_else_the_m
 
     market.see(quote(101.0, 103.0))
     assert market.price(X) == 102
+
+
+def test_a_quote_that_is_silent_while_trades_go_on_is_no_reference(market):
+    market.see(quote(99.0, 101.0))
+    market.see(trade(120.0, T + QUOTE_OLD_NS))
+    assert market.price(X) == 100
+
+    market.see(trade(121.0, T + QUOTE_OLD_NS + 1))
+    assert market.price(X) == 121
+    assert market.of(X).touch == (0.0, 0.0)
+
+    market.see(quote(119.0, 121.0, T + QUOTE_OLD_NS + 1))
+    assert market.price(X) == 120
+    assert market.of(X).touch == (119.0, 121.0)
 
 
 def test_positions_are_valued_at_the_mark_where_one_is_sent(market):

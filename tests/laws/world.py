@@ -16,6 +16,7 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.engine.engine import Engine, Outcome
+from holdfast.engine.market import QUOTE_OLD_NS
 from holdfast.engine.state import State
 from holdfast.exchange import OrderKey
 from holdfast.journal import MemoryJournal
@@ -105,7 +106,7 @@ class World:
         self.journal = MemoryJournal()
         self.shadow = State()  # the fold of what was written, as it reads back
         self._quoted: set[Symbol] = set()
-        self._middles: set[Symbol] = set()
+        self._middles: dict[Symbol, int] = {}  # when the touch was quoted
         self._crash_at: tuple[int, int] | None = None
         self._appends = 0
         self._next_tick = START + NS_PER_S
@@ -138,7 +139,7 @@ class World:
         if self.lives > 1:
             self.journal = self.journal.reopen()
         self.delivery.drop()
-        self._timers, self.references, self._middles = [], {}, set()
+        self._timers, self.references, self._middles = [], {}, {}
         state, after = StateRecoveryService(self.journal).load()
         facts = _facts.decode(msgspec.json.encode(self.journal.facts[after:]))
         self.engine = self.make_engine(facts, state)
@@ -296,10 +297,14 @@ class World:
         symbol = message.symbol
         if isinstance(message, Quote):
             self._quoted.add(symbol)
-            self._middles.add(symbol)
+            self._middles[symbol] = message.ts
             self.references[symbol] = Decimal(repr((message.bid + message.ask) / 2))
-        elif symbol not in self._middles and isinstance(message, Trade):
+        elif isinstance(message, Trade) and self._is_news(message):
             self.references[symbol] = Decimal(repr(message.price))
+
+    def _is_news(self, trade: Trade) -> bool:
+        """Tell whether a trade says more of the price than the last quote does."""
+        return trade.ts - self._middles.get(trade.symbol, 0) > QUOTE_OLD_NS
 
     def _show_all(self) -> None:
         for symbol in SYMBOLS:

@@ -401,3 +401,7 @@ def test_an_exchange_that_counts_anew_tells_no_trades_of_before_again():
 
 def test_an_execution_that_was_not_written_counts_for_no_throttle():
     assert play(Spec(seed=27_500_470, storm_s=18)).violations == ()
+
+
+def test_an_entry_is_judged_by_trades_where_quotes_are_silent():
+    assert play(Spec(seed=27_513_398, storm_s=18)).violations == ()

@@ -29,6 +29,11 @@ SAMPLES_KEPT = RETURNS_COUNTED_MAX + 2  # the running period has no return yet
 QUOTE_LAG_NS_MAX = 60 * NS_PER_S
 """How much older than the last trade a quote may be: trades change what is quoted."""
 
+QUOTE_OLD_NS = 5 * NS_PER_S
+"""How much older than the last trade a quote may be that stands for the price; behind that, the
+trade does. Where both come, each trade is followed by a quote.
+"""
+
 MARK_LAG_NS = 60 * NS_PER_S
 """How much older than the last news of its market a mark price may be: else it would hide what is
 lost since. A market that is silent as a whole keeps its mark.
@@ -90,10 +95,22 @@ class SymbolMarket:
 
     @property
     def reference(self) -> float:
-        """Return the middle of the quote, else the last trade, else the mark; 0.0 for none."""
-        if self.bid > 0.0 and self.ask > 0.0:
+        """Return the middle of the quote, else the last trade, else the mark; 0.0 for none.
+
+        Where quotes are silent and trades go on, these tell what it is.
+        """
+        if self.bid > 0.0 and self.ask > 0.0 and not self._is_quote_old:
             return (self.bid + self.ask) / 2
         return self.last or self.mark
+
+    @property
+    def touch(self) -> tuple[float, float]:
+        """Return best bid and ask; 0.0 where they are not known, or not any more."""
+        return (0.0, 0.0) if self._is_quote_old else (self.bid, self.ask)
+
+    @property
+    def _is_quote_old(self) -> bool:
+        return 0 < self.quoted_ts < self.traded_ts - QUOTE_OLD_NS
 
     @property
     def marked(self) -> float:

@@ -67,7 +67,8 @@ def _nearest_price(order: Order) -> Decimal | None:
 
 def _market_bound(order: NewOrder, ctx: RiskContext) -> Decimal | None:
     market = ctx.case(order).market
-    best = (market.ask if order.side is BUY else market.bid) or market.reference
+    bid, ask = market.touch
+    best = (ask if order.side is BUY else bid) or market.reference
     price = market.decimal(best)
     if price is None:
         return None
