@@ -10,10 +10,12 @@ import pytest
 
 from holdfast import LiveTradingService, OrderStatus, TradingError, TradingSessionStatus
 from holdfast.model.errors import JournalError
+from holdfast.model.messages import VenueSnapshot
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import live as live_module
 from holdfast.runtime import starting
 from holdfast.runtime.accounts import Accounts
+from holdfast.runtime.books import read_books
 from holdfast.runtime.clock import FeedClock, WallClock
 from holdfast.strategies import Strategy
 from tests.runtime.session_desk import BTC, START, ScriptedFeed, config_in, running
@@ -87,6 +89,19 @@ async def test_the_books_are_compared_while_all_looks_well(tmp_path, monkeypatch
         await desk.feed.pass_time(12)
 
         assert desk.service.live.shell.last_snapshot["main"] is not before
+
+
+async def test_what_a_look_has_listed_is_not_kept(tmp_path):
+    async with running(tmp_path) as desk:
+        live, heard = desk.service.live, []
+        handle = live.engine.handle
+        live.engine.handle = lambda message, now: (heard.append(message), handle(message, now))[1]
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        snapshot = await read_books(live)
+
+        assert [each for each in heard if isinstance(each, VenueSnapshot)][-1].trades
+        assert snapshot.positions
+        assert (snapshot.trades, snapshot.changes) == ((), ())
 
 
 async def test_strategies_hear_of_bars_whose_end_has_passed_without_a_trade(tmp_path):

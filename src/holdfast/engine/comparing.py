@@ -49,12 +49,14 @@ AGREEMENT_INTERVAL_NS = 60 * NS_PER_S
 ENTRY_PRICE_OFF = Decimal("0.0001")
 """By which share an entry price may be off the venue's, which is rounded."""
 
-RESTLESS_NS = 600 * NS_PER_S
-"""How far the known past trails where looks can compare nothing: an account that never rests."""
+RESTLESS_NS = 180 * NS_PER_S
+"""How far the known past trails where looks can compare nothing: an account that never rests. All
+since then is read at each look, and a look that takes long finds less rest.
+"""
 
 ADOPTED = "adopted by policy"
 
-READ_MARGIN_NS = 300 * NS_PER_S
+READ_MARGIN_NS = 120 * NS_PER_S
 """How far it stays behind then: what is listed late has no agreement to be missed by."""
 
 

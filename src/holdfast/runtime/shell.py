@@ -67,7 +67,7 @@ class Shell:
     ) -> None:
         self.engine = engine
         self.listeners: list[Listener] = []
-        self.last_snapshot: dict[AccountId, msg.VenueSnapshot] = {}
+        self.last_snapshot: dict[AccountId, msg.VenueSnapshot] = {}  # without what had happened
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._journal = journal
         self._clock = clock
@@ -184,7 +184,9 @@ class Shell:
             for command in outcome.commands:
                 self._carry_out(command)
         if type(message) is msg.VenueSnapshot:
-            self.last_snapshot[message.account] = message
+            self.last_snapshot[message.account] = msgspec.structs.replace(
+                message, trades=(), changes=()
+            )
             self._changed.set()
         return outcome
 
