@@ -95,11 +95,18 @@ async def test_what_a_look_has_listed_is_not_kept(tmp_path):
     async with running(tmp_path) as desk:
         live, heard = desk.service.live, []
         handle = live.engine.handle
-        live.engine.handle = lambda message, now: (heard.append(message), handle(message, now))[1]
+
+        def hear(message, now):
+            if isinstance(message, VenueSnapshot):
+                heard.append(message)
+            return handle(message, now)
+
+        live.engine.handle = hear
         await desk.service.place_order(BTC, "BUY", "0.01")
         snapshot = await read_books(live)
 
-        assert [each for each in heard if isinstance(each, VenueSnapshot)][-1].trades
+        assert heard[-1].trades
+        assert snapshot is not None
         assert snapshot.positions
         assert (snapshot.trades, snapshot.changes) == ((), ())
 
