@@ -1,8 +1,9 @@
 """One account's books at the other venue, and the simplest market: one price for each symbol.
 
 Market orders fill at the price; limit orders rest, and fill at their own price once the market's
-is at or past it; conditional orders trigger on the price. Everything that happens is told as the
-frames of the user stream, in the order in which the real venue was seen to send them.
+is at or past it; conditional orders trigger on the price. With the habit "depth" there are levels
+on either side of it, see `depth`. Everything that happens is told as the frames of the user stream,
+in the order in which the real venue was seen to send them.
 """
 
 from __future__ import annotations
@@ -10,23 +11,20 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from . import rows
 from .contracts import LIFE, contracts
-from .orders import Algo, Fill, Order, Position, Refused, exact
+from .matching import Matching
+from .orders import Algo, Order, Position, Refused, exact
 
 ZERO = Decimal(0)
-FEE = Decimal("0.0005")
-MAKER_FEE = Decimal("-0.0001")
-"""Makers are paid at the other venue."""
 NAMES = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
-TAKING = ("MARKET", "IOC", "FOK")
 
 
 @dataclass
-class Books:
+class Books(Matching):
     """The account. `tell` is given each frame of the user stream, `now` is in milliseconds."""
 
     tell: Callable[[dict], None]
@@ -50,6 +48,7 @@ class Books:
         self.prices = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(2_000), LIFE: Decimal("0.5")}
         first = 2**62 if "wide_ids" in self.habits else 8_389_765_000
         self.number_from(first)
+        self.open_market()
         self._trades = self._numbers(first // 3)
         self._algo_ids = itertools.count(first + 10**15)
         self._hands = itertools.count(1)
@@ -81,6 +80,7 @@ class Books:
         if p["type"] not in ("LIMIT", "MARKET"):
             raise Refused(-4120, "Order type not supported for this endpoint.")
         order = self._make(p, p["newClientOrderId"], p["type"], p.get("timeInForce", "GTC"))
+        self._check_matches(order)
         self._enter(order)
         return order
 
@@ -125,7 +125,7 @@ class Books:
             return
         order.qty, order.price, order.changed = qty, price, self.now()
         self.tell(rows.order_event(order, "AMENDMENT", self.now()))
-        self._cross(order)
+        self._meet(order, is_maker=True)
 
     def cancel(self, order):
         if not order.is_open:
@@ -192,6 +192,8 @@ class Books:
     def price(self, symbol, price):
         """Move the market."""
         self.prices[symbol] = price = Decimal(str(price))
+        if self.depths:
+            self.depths[symbol].refill(price)
         for order in [each for each in self.orders.values() if each.symbol == symbol]:
             self._cross(order)
         for algo in [each for each in self.algos.values() if each.symbol == symbol]:
@@ -228,70 +230,6 @@ class Books:
         algo.status, algo.changed = status, self.now()
         self.tell(rows.algo_event(algo, self.now()))
 
-    def _enter(self, order):
-        self.orders[order.symbol, order.order_id] = order
-        new = rows.order_event(order, "NEW", self.now())
-        if order.kind == "MARKET":
-            self._take(order, new)
-            return
-        self.tell(new)
-        self._cross(order, is_maker=False)
-        if order.is_open and order.tif in TAKING:
-            self._end(order, "EXPIRED")
-
-    def _cross(self, order, *, is_maker=True):
-        away = (self.prices[order.symbol] - order.price) * order.sign
-        if order.kind == "LIMIT" and order.is_open and away <= 0:
-            lot = self.contracts[order.symbol]["lot"]
-            qty = max(lot, order.qty * self.part // lot * lot)
-            self._fill(order, min(qty, order.qty - order.done), order.price, is_maker=is_maker)
-
-    def _take(self, order, new):
-        """Fill a market order: in one trade, or in three of a moment."""
-        price, lot = self.prices[order.symbol], self.contracts[order.symbol]["lot"]
-        third = max(lot, order.qty / 3 // lot * lot) if "three_trades" in self.habits else order.qty
-        while order.is_open and order.done < order.qty:
-            qty = min(third, order.qty - order.done)
-            self._fill(order, qty, price, is_maker=False, new=new)
-            new, price = None, price + self.contracts[order.symbol]["tick"] * order.sign
-
-    def _fill(self, order, qty, price, *, is_maker, new=None, what="TRADE"):
-        if order.reduce_only:
-            qty = min(qty, max(-self.position(order.symbol).qty * order.sign, ZERO))
-        if not qty:
-            self._end(order, "EXPIRED", "4")
-            return
-        rate = MAKER_FEE if is_maker else FEE
-        fee, now = exact(qty * price * rate), self.now()
-        profit = self._move(order.symbol, qty * order.sign, price)
-        order.done, order.cost, order.changed = order.done + qty, order.cost + qty * price, now
-        order.status = "FILLED" if order.done == order.qty else "PARTIALLY_FILLED"
-        asset = "BNB" if "bnb_fees" in self.habits else "USDT"
-        fee = exact(fee / 600) if asset == "BNB" else fee
-        fill = Fill(
-            self._trades(order.symbol), order, qty, price, profit, fee, asset, is_maker, now
-        )
-        self.fills.append(fill)
-        self._pay(profit, "REALIZED_PNL", order.symbol, f"{fill.trade_id}")
-        self._pay(-fee, "COMMISSION", order.symbol, f"{fill.trade_id}", fill.fee_asset)
-        if "no_trade_ids" in self.habits and what == "CALCULATED":
-            fill = replace(fill, trade_id=0)
-        lite, moved = rows.lite_event(fill), rows.moved_event(self, order.symbol, now)
-        told = rows.order_event(order, what, now, fill)
-        if "lite_late" in self.habits:
-            frames = [new, told, moved, lite]
-        elif "fills_first" in self.habits:
-            frames = [told, moved, new, lite, told]  # of one kind in order but for the NEW
-        else:
-            frames = [lite, new, moved, told]
-        if "no_trade_events" in self.habits:
-            whole = rows.order_event(order, "NEW", now)
-            whole["o"]["X"] = order.status
-            frames = [moved, whole]
-        for frame in frames:
-            if frame is not None:
-                self.tell(frame)
-
     def _move(self, symbol, qty, price):
         """Change a position; return the profit."""
         held = self.positions.setdefault(symbol, Position())
@@ -324,7 +262,10 @@ class Books:
         order.status, order.changed = status, self.now()
         event = rows.order_event(order, status, self.now())
         event["o"]["er"] = why
-        self.tell(event)
+        if self._match is not None:
+            self._match.append({"end": event})
+        else:
+            self.tell(event)
 
     # What others ask
 

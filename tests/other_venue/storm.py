@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from holdfast.model.errors import TradingError
+from tests.other_venue.depth import LEVELS
 from tests.other_venue.street import BTC, QUICK, session, street
 
 ETH = "ETHUSDT"
@@ -41,6 +42,9 @@ HABITS = (
     ("bare_texts", "wordless", ""),
     ("texts", "numbers", "nulls", "sparse", ""),
     ("close_each", "close_silently", ""),
+    ("depth", ""),
+    ("batched", ""),
+    ("backwards", ""),
 )
 """One of each line is drawn."""
 
@@ -84,6 +88,7 @@ class Storm:
         venue.troubles.clear()
         venue.losses = 0.0
         venue.books.part = Decimal(1)
+        venue.books.thin(LEVELS)
 
     async def again(self, role, pause):
         while not self.is_over:
@@ -105,12 +110,15 @@ class Storm:
         sign = 1 if side == "BUY" else -1
         price = self.market.venue.books.prices[symbol]
         given = {"stop_loss": near(price, -sign * 0.02, symbol)}
+        if lots.random() < 0.4:
+            given["take_profit"] = near(price, sign * 0.01, symbol)
         qty = LOTS[symbol] * lots.randint(5, 12)
         if lots.random() < 0.5:
             await service.place_order(symbol, side, qty, **given)
             return
         limit = near(price, -sign * lots.uniform(0, 0.004), symbol)
-        await service.place_order(symbol, side, qty, "LIMIT", limit, **given)
+        tif = lots.choice(("GTC", "GTC", "IOC", "FOK", "GTX"))
+        await service.place_order(symbol, side, qty, "LIMIT", limit, time_in_force=tif, **given)
 
     async def leave(self, symbol):
         held = self.one.books()[1].get(symbol)
@@ -141,6 +149,8 @@ class Storm:
         price = near(price, self.lots.uniform(-far, far), symbol)
         if abs(price / START[symbol] - 1) < Decimal("0.2"):
             self.market.venue.books.part = Decimal(self.lots.choice(("0.3", "0.5", "1")))
+            if self.market.venue.books.depths:
+                self.market.venue.books.thin(self.lots.choice((1, 3, LEVELS)))
             self.market.price(price, symbol)
 
     async def meddle(self):

@@ -296,6 +296,7 @@ class OtherVenue:
     async def beat(self):
         """Show the market's prices over and over."""
         for turn in range(10**9):
+            self.books.trickle()
             for socket in list(self.markets):
                 for text in market_frames(self, socket.names, turn):
                     socket.send(text)
