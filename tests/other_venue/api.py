@@ -141,7 +141,10 @@ class Api:
     def get_account(self, p):
         wallets = {asset: rows.text(each) for asset, each in self.books.wallets.items()}
         total = {"totalWalletBalance": wallets["USDT"], "availableBalance": wallets["USDT"]}
-        assets = [rows.asset_row(asset, amount) for asset, amount in wallets.items()]
+        assets = [
+            rows.asset_row(asset, amount, rows.text(self.books.cross_wallet(asset)))
+            for asset, amount in wallets.items()
+        ]
         return {**total, "assets": assets, "positions": self.get_positionrisk(p)}
 
     def get_balance(self, p):
@@ -165,9 +168,15 @@ class Api:
 
     def get_symbolconfig(self, p):
         wanted = p.get("symbol")
-        rest = {"marginType": "CROSSED", "isAutoAddMargin": False, "maxNotionalValue": "1000000"}
+        rest = {"isAutoAddMargin": False, "maxNotionalValue": "1000000"}
+        isolated = self.books.isolated
         return [
-            {"symbol": name, "leverage": self.books.leverages.get(name, 20), **rest}
+            {
+                "symbol": name,
+                "marginType": "ISOLATED" if name in isolated else "CROSSED",
+                "leverage": self.books.leverages.get(name, 20),
+                **rest,
+            }
             for name in self.books.contracts
             if wanted in (None, name)
         ]
@@ -197,7 +206,8 @@ class Api:
         }
 
     def post_margintype(self, p):
-        raise Refused(-4046, "No need to change margin type.")
+        self.books.set_mode(p["symbol"], p["marginType"] == "ISOLATED")
+        return {"code": 200, "msg": "success"}
 
     def get_positionside_dual(self, p):
         return {"dualSidePosition": self.books.is_hedged}

@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from . import rows
 from .contracts import LIFE, contracts
+from .margin import Margin
 from .matching import Matching
 from .orders import Algo, Order, Position, Refused, exact
 
@@ -24,7 +25,7 @@ NAMES = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
 
 
 @dataclass
-class Books(Matching):
+class Books(Matching, Margin):
     """The account. `tell` is given each frame of the user stream, `now` is in milliseconds."""
 
     tell: Callable[[dict], None]
@@ -38,6 +39,7 @@ class Books(Matching):
     income: list = field(default_factory=list)
     leverages: dict = field(default_factory=dict)
     countdowns: dict = field(default_factory=dict)
+    isolated: set = field(default_factory=set)
     is_hedged: bool = False
     is_multi: bool = False
     part: Decimal = Decimal(1)
@@ -173,20 +175,6 @@ class Books(Matching):
         self.algos[algo.algo_id] = algo
         self.tell(rows.algo_event(algo, self.now()))
 
-    def taken_over(self, symbol, name, price):
-        """Let the venue end all orders of a symbol and close its position (liquidate, settle)."""
-        why = "7" if name.startswith("settle") else "5"
-        for order in self.open_orders(symbol):
-            self._end(order, "EXPIRED", why)
-        for algo in self.open_algos(symbol):
-            self._tell_algo(algo, "EXPIRED")
-        held = self.position(symbol).qty
-        side = "SELL" if held > 0 else "BUY"
-        given = {"symbol": symbol, "side": side, "quantity": abs(held), "price": price}
-        order = self._make(given, name, "LIMIT", "IOC")
-        self.orders[order.symbol, order.order_id] = order
-        self._fill(order, order.qty, Decimal(price), is_maker=False, what="CALCULATED")
-
     # What the market does
 
     def price(self, symbol, price):
@@ -242,6 +230,7 @@ class Books(Matching):
         held.qty = was + qty
         if held.qty * was < 0:
             held.entry = price
+        self._keep_margin(symbol, held, was, price)
         return profit
 
     def _pay(self, amount, kind, symbol, trade_id="", asset="USDT"):
@@ -254,8 +243,10 @@ class Books(Matching):
 
     def fund(self, symbol, rate):
         """Pay or take funding."""
-        amount = -self.position(symbol).qty * self.prices[symbol] * Decimal(rate)
+        held = self.position(symbol)
+        amount = exact(-held.qty * self.prices[symbol] * Decimal(rate))
         self._pay(amount, "FUNDING_FEE", symbol)
+        held.margin += amount if held.is_isolated else ZERO
         self.tell(rows.funded_event(self, symbol, amount, self.now()))
 
     def _end(self, order, status, why="0"):
@@ -270,7 +261,7 @@ class Books(Matching):
     # What others ask
 
     def position(self, symbol):
-        return self.positions.get(symbol, Position())
+        return self.positions.get(symbol, Position(is_isolated=symbol in self.isolated))
 
     def open_orders(self, symbol=None):
         found = self.orders.values()

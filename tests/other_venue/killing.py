@@ -43,6 +43,7 @@ disabled = ["correlation", "volatility", "duplicate"]
 [venue]
 name = "binance_futures"
 rest_url = "{url}"
+isolated = {isolated}
 """
 
 
@@ -59,7 +60,11 @@ class Killing:
         self.process: asyncio.subprocess.Process
         (folder / "holdfast.toml").write_text(
             SETTINGS.format(
-                symbols=",".join(SYMBOLS), seed=seed, quiet=folder / "quiet", url=market.url
+                symbols=",".join(SYMBOLS),
+                seed=seed,
+                quiet=folder / "quiet",
+                url=market.url,
+                isolated=str(seed % 5 < 2).lower(),
             )
         )
 
@@ -100,8 +105,9 @@ class Killing:
         await self.kill()
 
     async def live(self, end):
-        roles = (self.storm.move, self.storm.trouble, self.storm.cut, self.storm.meddle)
-        weights = (12, 1, 1, self.storm.seed % 4 == 0)
+        storm = self.storm
+        roles = (storm.move, storm.trouble, storm.cut, storm.meddle, storm.seize)
+        weights = (12, 1, 1, storm.seed % 4 == 0, storm.seed % 3 == 1)
         while time.monotonic() < end:
             await asyncio.sleep(self.lots.uniform(0, 0.2))
             await self.lots.choices(roles, weights)[0]()

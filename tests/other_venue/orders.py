@@ -82,3 +82,6 @@ class Fill:
 class Position:
     qty: Decimal = ZERO
     entry: Decimal = ZERO
+    is_isolated: bool = False
+    margin: Decimal = ZERO
+    """Of an isolated one: what stands for it alone."""

@@ -76,6 +76,8 @@ class Storm:
         roles = {self.trade: 0.1, self.move: 0.15, self.trouble: 0.6, self.cut: 0.8}
         if self.seed % 4 == 0:
             roles[self.meddle] = 1.0
+        if self.seed % 3 == 1:
+            roles[self.seize] = 1.5
         async with asyncio.TaskGroup() as group:
             for role, pause in roles.items():
                 group.create_task(self.again(role, pause))
@@ -163,6 +165,12 @@ class Storm:
             kind, price = "LIMIT", near(books.prices[symbol], -0.01 * (side == "BUY"), symbol)
         self.market.call(lambda: books.placed_by_hand(symbol, side, qty, kind, price))
 
+    async def seize(self):
+        """Let the venue close some of a position, or move an isolated one's margin."""
+        symbol, books = self.lots.choice(SYMBOLS), self.market.venue.books
+        ends, share = self.lots.random() < 0.5, self.lots.choice((1, 2, 3, 3))
+        self.market.call(lambda: seize_some(books, symbol, share, ends=ends))
+
     async def trouble(self):
         kind, place = self.lots.choice(KINDS), self.lots.choice(PLACES)
         self.market.trouble(kind, place, self.lots.choice((1, 1, 1, 3)))
@@ -226,6 +234,24 @@ class Storm:
         ]
 
 
+def seize_some(books, symbol, share, *, ends):
+    """Liquidate (`ends`: its orders too) or deleverage one part of so many, in two trades."""
+    held = books.position(symbol)
+    lots = abs(held.qty) // LOTS[symbol] // share
+    if held.margin:
+        books.move_margin(symbol, 1)
+    if not lots:
+        return
+    price = books.prices[symbol]
+    parts = [(LOTS[symbol] * (lots // 2), price), (LOTS[symbol] * (lots - lots // 2), price)]
+    if ends:
+        books.end_orders(symbol)
+    name = f"autoclose-{books.now()}" if ends else "adl_autoclose"
+    books.closed_by_venue(symbol, name, [each for each in parts if each[0]])
+    if ends:
+        books.insured(symbol, "-0.5")
+
+
 def near(price, share, symbol):
     """Return a price so far from another one, on the tick."""
     return (price * Decimal(1 + share) // TICKS[symbol]) * TICKS[symbol]
@@ -242,7 +268,12 @@ async def storm(folder, seed):
     with street(*habits_of(seed)) as market:
         lose_frames(market.venue, random.Random(f"frames {seed}"))
         given = {"symbols": SYMBOLS, "read_lag_s": 1.0, "breaker_threshold": 1000, **QUICK}
-        given |= {"over_ws": seed % 3 != 0, "max_positions": 10, "max_executions": 1000}
+        given |= {
+            "isolated": seed % 5 < 2,
+            "over_ws": seed % 3 != 0,
+            "max_positions": 10,
+            "max_executions": 1000,
+        }
         async with session(folder, market, **given) as one:
             yield Storm(seed, market, one)
 

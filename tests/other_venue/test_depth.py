@@ -12,7 +12,7 @@ from holdfast.model.errors import VenueRefused
 from tests.other_venue.depth import LEVELS
 from tests.other_venue.street import BTC, QUICK, session, street
 
-ORDERS = ("batched", "batched backwards", "fills_first backwards late_events")
+ORDERS = ("batched backwards", "fills_first backwards late_events")
 """In which order the frames of a match come."""
 
 
