@@ -220,7 +220,7 @@ class Api:
         return {"multiAssetsMargin": self.books.is_multi}
 
     def post_countdowncancelall(self, p):
-        self.books.countdowns[p["symbol"]] = int(p["countdownTime"])
+        self.books.count_down(p["symbol"], int(p["countdownTime"]))
         return {"symbol": p["symbol"], "countdownTime": p["countdownTime"]}
 
     # Orders

@@ -175,6 +175,19 @@ class Books(Matching, Margin):
         self.algos[algo.algo_id] = algo
         self.tell(rows.algo_event(algo, self.now()))
 
+    def count_down(self, symbol, left_ms):
+        """Cancel what rests in a symbol once so long nothing is heard; 0 lets it be."""
+        self.countdowns.pop(symbol, None)
+        if left_ms:
+            self.countdowns[symbol] = self.now() + left_ms
+
+    def end_silent(self):
+        for symbol, end in list(self.countdowns.items()):
+            if self.now() >= end:
+                del self.countdowns[symbol]
+                for order in self.open_orders(symbol):
+                    self._end(order, "CANCELED")
+
     # What the market does
 
     def price(self, symbol, price):

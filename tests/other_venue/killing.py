@@ -44,6 +44,7 @@ disabled = ["correlation", "volatility", "duplicate"]
 name = "binance_futures"
 rest_url = "{url}"
 isolated = {isolated}
+dead_man_s = {dead_man_s}
 """
 
 
@@ -65,6 +66,7 @@ class Killing:
                 quiet=folder / "quiet",
                 url=market.url,
                 isolated=str(seed % 5 < 2).lower(),
+                dead_man_s=1 + seed % 3,
             )
         )
 

@@ -297,6 +297,7 @@ class OtherVenue:
         """Show the market's prices over and over."""
         for turn in range(10**9):
             self.books.trickle()
+            self.books.end_silent()
             for socket in list(self.markets):
                 for text in market_frames(self, socket.names, turn):
                     socket.send(text)
