@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
 from . import contracts, rows
+from .keys import KEY, made
 from .orders import Refused
 
-KEY, SECRET = "other-key", "other-secret"
 DEFAULT_WINDOW_MS = 5000
 AHEAD_MS = 1000
 ROWS_MAX = 1000
@@ -44,6 +42,7 @@ class Api:
 
     def __init__(self, books, now, habits):
         self.books, self.now, self.habits = books, now, habits
+        self.key = made("hmac")
         self.keys = 0
         self.is_key_live = False
         self.maint_margin_ratio = 0.004
@@ -67,10 +66,18 @@ class Api:
         """See that a request may be made; `signed` is the text that its signature is of."""
         if name in OPEN:
             return
-        if key != KEY:
-            raise Refused(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+        self.check_key(key)
         if name in KEYED:
             return
+        self.check_time(params)
+        if not self.key.is_good(signed, params.get("signature", "")):
+            raise Refused(-1022, "Signature for this request is not valid.")
+
+    def check_key(self, key):
+        if key != KEY:
+            raise Refused(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+
+    def check_time(self, params):
         if not params.get("timestamp", "").isdigit():
             raise Refused(-1102, "Mandatory parameter 'timestamp' was not sent.")
         window = int(params.get("recvWindow", DEFAULT_WINDOW_MS))
@@ -80,9 +87,6 @@ class Api:
         if late < -AHEAD_MS:
             text = "Timestamp for this request was 1000ms ahead of the server's time."
             raise Refused(-1021, text)
-        wanted = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
-        if params.get("signature", "").lower() != wanted:
-            raise Refused(-1022, "Signature for this request is not valid.")
 
     # The market
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from holdfast.harness.ledger import Ledger
 from holdfast.model.values import MAIN
 from tests.cli.desk import environment
-from tests.other_venue.api import KEY, SECRET
+from tests.other_venue.keys import KEY, SECRET
 from tests.other_venue.storm import SYMBOLS, Storm, habits_of, lose_frames
 from tests.other_venue.street import street
 

@@ -12,7 +12,7 @@ from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.config import TradingConfig
 from holdfast.model.values import MAIN
 
-from .api import KEY, SECRET
+from .keys import KEY, made
 from .venue import OtherVenue, Trouble
 
 BTC = "BTCUSDT"
@@ -26,7 +26,8 @@ class Street:
 
     def __init__(self, venue, loop):
         self.venue, self._loop = venue, loop
-        self.url = f"http://127.0.0.1:{venue.server.port}"
+        scheme = "https" if venue.server.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{venue.server.port}"
 
     def call(self, do):
         """Do something on the venue's loop and return what it returned."""
@@ -106,12 +107,13 @@ class Street:
 
 
 @contextmanager
-def street(*habits, port=0):
+def street(*habits, port=0, key="hmac", tls=None):
     loop = asyncio.new_event_loop()
     venue = OtherVenue(habits)
+    venue.api.key = made(key)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(venue.start(port), loop).result(PATIENCE_S)
+    asyncio.run_coroutine_threadsafe(venue.start(port, tls), loop).result(PATIENCE_S)
     try:
         yield Street(venue, loop)
     finally:
@@ -163,7 +165,7 @@ class Session:
 
 def broker_at(market, **settings):
     given = {"rest_url": market.url, "read_lag_s": 0.05, **settings}
-    return BinanceFuturesBroker(KEY, SECRET, **given)
+    return BinanceFuturesBroker(KEY, market.venue.api.key.secret, **given)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.model.errors import VenueRefused
 from tests.cli.desk import environment
-from tests.other_venue.api import KEY, SECRET
+from tests.other_venue.keys import KEY, SECRET
 from tests.other_venue.street import BTC, session, street
 
 STRATEGY = '''"""Buy once, with a stop."""
