@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.model.values import OrderStatus
 from tests.other_venue.street import BTC, QUICK, session, street
+from tests.runtime.session_desk import crash_image
 
 READ_AGAIN_S = 3.0
 """Executions that are older are not read again: longer than the fence and what lists trail."""
@@ -112,3 +113,42 @@ async def test_a_stop_whose_child_the_venue_refused_is_followed_by_a_close(tmp_p
             await one.until(lambda: not market.books()[1] and not market.books()[2])
             await one.agree()
             assert one.status == "RUNNING"
+
+
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+async def test_a_child_that_rests_under_a_name_of_its_own_is_taken_back(tmp_path, over_ws):
+    with street("other_child_names") as market:
+        given = {"over_ws": over_ws, **QUICK}
+        async with session(tmp_path, market, **given) as one:
+            order = await rest_as_child(one, market)
+            await one.service.cancel_order(order.id)
+            await one.agree()
+            assert market.books()[2] == []
+            await rest_as_child(one, market, "0.02")
+            assert one.status == "RUNNING"
+        # an orderly stop has taken it back
+        assert market.books()[2] == []
+
+
+async def test_a_child_that_rests_under_a_name_of_its_own_is_taken_back_by_the_next_process(
+    tmp_path,
+):
+    with street("other_child_names") as market:
+        async with session(tmp_path / "one", market, **QUICK) as one:
+            order = await rest_as_child(one, market)
+            image = crash_image(tmp_path / "one", tmp_path / "next")
+            async with session(image, market, **QUICK) as following:
+                await following.service.cancel_order(order.id)
+                await following.agree()
+                assert market.books()[2] == []
+
+
+async def rest_as_child(one, market, qty="0.01"):
+    """Let an entry trigger above its limit: what it becomes rests."""
+    market.price(50_000)
+    given = {"trigger_price": "50100", "stop_loss": "48000"}
+    await one.until(lambda: one.service.live.engine.core.market.price(BTC) == 50_000)
+    order = await one.service.place_order(BTC, "BUY", qty, "STOP", "50050", **given)
+    market.price(50_110)
+    await one.until(lambda: one.state.orders[order.id].status is OrderStatus.TRIGGERED)
+    return order
