@@ -43,6 +43,7 @@ class Api:
     def __init__(self, books, now, habits):
         self.books, self.now, self.habits = books, now, habits
         self.key = made("hmac")
+        self.levels = {}
         self.keys = 0
         self.is_key_live = False
         self.maint_margin_ratio = 0.004
@@ -107,6 +108,8 @@ class Api:
 
     def get_depth(self, p):
         price = self._price(p)
+        if self.levels:
+            return self.levels[p["symbol"]].snapshot(is_old="old_snapshots" in self.habits)
         now = self.now()
         levels = {"bids": [[rows.text(price), "5"]], "asks": [[rows.text(price + 1), "5"]]}
         return {"lastUpdateId": now, "E": now, "T": now, **levels}
@@ -217,7 +220,7 @@ class Api:
         return {"dualSidePosition": self.books.is_hedged}
 
     def post_positionside_dual(self, p):
-        self.books.is_hedged = p["dualSidePosition"].lower() == "true"
+        self.books.set_hedged(is_hedged=p["dualSidePosition"].lower() == "true")
         return {"code": 200, "msg": "success"}
 
     def get_multiassetsmargin(self, p):

@@ -91,6 +91,8 @@ class Books(Matching, Margin):
             raise Refused(-1100, "Illegal characters found in parameter 'newClientOrderId'.")
         if (p["type"] == "LIMIT") != bool(p.get("timeInForce") and price):
             raise Refused(-1106, "Parameter 'timeInForce' or 'price' sent when not required.")
+        if self.is_hedged and p.get("positionSide", "BOTH") == "BOTH":
+            raise Refused(-4061, "Order's position side does not match user's setting.")
         contract, symbol = self.contract(p["symbol"]), p["symbol"]
         if contract["status"] != "TRADING" and p.get("reduceOnly") != "true":
             raise Refused(-4141, "Symbol is closed.")

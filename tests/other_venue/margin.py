@@ -18,6 +18,8 @@ MAINTENANCE = Decimal("0.004")
 class Margin:
     """A part of the books, which have the rest."""
 
+    is_hedged: bool
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -32,6 +34,15 @@ class Margin:
         (self.isolated.add if is_isolated else self.isolated.discard)(symbol)
         self.positions.pop(symbol, None)
         self.tell(rows.moved_event(self, symbol, self.now(), "MARGIN_TYPE_CHANGE"))
+
+    def set_hedged(self, *, is_hedged):
+        if is_hedged == self.is_hedged:
+            raise Refused(-4059, "No need to change position side.")
+        if self.open_orders() or self.open_algos():
+            raise Refused(-4067, "Position side cannot be changed if there exists open orders.")
+        if any(held.qty for held in self.positions.values()):
+            raise Refused(-4068, "Position side cannot be changed if there exists position.")
+        self.is_hedged = is_hedged
 
     def _keep_margin(self, symbol, held, was, price):
         """Put margin beside what opened, and give back what closed had."""

@@ -21,7 +21,10 @@ def market_frames(venue, names, turn):
         price = venue.books.prices.get(symbol.upper())
         if price is None:
             continue
-        event = event_of(kind, symbol.upper(), price, venue.now(), turn)
+        if kind.startswith("depth"):
+            event = None if venue.is_book_lost else venue.changes.get(symbol.upper())
+        else:
+            event = event_of(kind, symbol.upper(), price, venue.now(), turn)
         if kind == "bookTicker" and venue.books.depths:
             event |= quote_of(venue.books.depths[symbol.upper()])
         if event is not None:

@@ -82,6 +82,7 @@ class Fill:
 class Position:
     qty: Decimal = ZERO
     entry: Decimal = ZERO
+    side: str = "BOTH"
     is_isolated: bool = False
     margin: Decimal = ZERO
     """Of an isolated one: what stands for it alone."""

@@ -81,7 +81,7 @@ def income_row(amount, kind, symbol, *, at, number, trade_id):
 def position_row(symbol, held, mark):
     worth, open_profit = held.qty * mark, held.qty * (mark - held.entry)
     return {
-        "symbol": symbol, "positionSide": "BOTH", "positionAmt": text(held.qty),
+        "symbol": symbol, "positionSide": held.side, "positionAmt": text(held.qty),
         "entryPrice": text(held.entry), "breakEvenPrice": text(held.entry),
         "markPrice": text(mark), "unRealizedProfit": text(open_profit),
         "liquidationPrice": "0", "notional": text(worth), "marginAsset": "USDT",

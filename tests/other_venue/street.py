@@ -170,15 +170,25 @@ def broker_at(market, **settings):
 
 @asynccontextmanager
 async def session(
-    folder, market, *, symbols=(BTC,), notifier=None, over_ws=True, read_lag_s=0.05, **settings
+    folder,
+    market,
+    *,
+    symbols=(BTC,),
+    notifier=None,
+    over_ws=True,
+    read_lag_s=0.05,
+    strategies=(),
+    **settings,
 ):
     given = {"dry_run": False, "data_dir": folder, "log_trades": False, "leverage": 10}
     given |= {"position_size_pct": "1", "take_profit_pct": "0", "audit_interval_ns": "2s"}
     config = TradingConfig(**(given | settings))
     service = LiveTradingService(config=config, notifier=notifier)
     service.set_broker(broker_at(market, orders_over_ws=over_ws, read_lag_s=read_lag_s))
-    feed = BinanceFuturesFeed(FeedSettings(symbols=symbols), rest_url=market.url)
-    await service.start_session("p", [], list(symbols), feed=feed)
+    feed = BinanceFuturesFeed(
+        FeedSettings(symbols=symbols, books=bool(strategies)), rest_url=market.url
+    )
+    await service.start_session("p", list(strategies), list(symbols), feed=feed)
     one = Session(service, market)
     try:
         seen = service.live.engine.core.market

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from holdfast.model.values import OrderStatus
 from tests.other_venue.street import BTC
 from tests.other_venue.test_depth import deep, is_protected
 
@@ -28,15 +27,13 @@ async def test_entries_end_at_the_venue_while_we_can_not_be_heard_and_no_sooner(
     assert not market.venue.books.countdowns  # an orderly stop leaves none behind
 
 
-async def test_an_entry_that_rests_since_it_triggered_does_not_outlive_us(tmp_path):
-    async with deep(tmp_path, "other_child_names", dead_man_s=1) as (market, one):
-        books = market.venue.books
-        stop = await one.service.place_order(
-            BTC, "BUY", "0.01", "STOP", "50050", trigger_price="50100", stop_loss="48000"
-        )
+async def test_an_entry_that_rests_since_it_triggered_is_guarded_too(tmp_path):
+    async with deep(tmp_path, dead_man_s=60) as (market, one):
+        given = {"trigger_price": "50100", "stop_loss": "48000"}
+        order = await one.service.place_order(BTC, "BUY", "0.01", "STOP", "50050", **given)
         await one.agree()
+        assert not market.venue.books.countdowns
         market.price(50_110)
-        await one.until(lambda: BTC in books.countdowns)
-        market.trouble("internal", "POST */countdownCancelAll", 1000)
-        await one.until(lambda: not market.books()[2])
-        await one.until(lambda: one.state.orders[stop.id].status is OrderStatus.CANCELED)
+        await one.until(lambda: BTC in market.venue.books.countdowns)
+        await one.service.cancel_order(order.id)
+        await one.until(lambda: not market.venue.books.countdowns)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from .api import METHODS, Api, params_of, rest_signed, ws_signed
 from .books import Books
 from .keys import KEY
+from .levels import Levels
 from .market import market_frames
 from .orders import Refused
 from .sockets import Answer, Hangup, Server
@@ -70,6 +71,13 @@ class OtherVenue:
         self.skew_ms = 0
         self.books = Books(self._tell, self.now, self.habits)
         self.api = Api(self.books, self.now, self.habits)
+        self.levels = {name: Levels(name, depth) for name, depth in self.books.depths.items()}
+        self.api.levels = self.levels
+        self.changes: dict = {}
+        """Of order books, at this beat."""
+
+        self.is_book_lost = False
+
         self.server = Server(self.habits, self._answer, self._live, self.greet)
         self.users, self.markets, self.orders = set(), set(), set()
         self.said: deque[str] = deque(maxlen=REPLAYED)
@@ -322,6 +330,7 @@ class OtherVenue:
         for turn in range(10**9):
             self.books.trickle()
             self.books.end_silent()
+            self.changes = {name: each.change(self.now()) for name, each in self.levels.items()}
             for socket in list(self.markets):
                 for text in market_frames(self, socket.names, turn):
                     socket.send(text)
