@@ -139,7 +139,7 @@ class Books(Matching, Margin):
     def place_algo(self, p):
         name, now = p["clientAlgoId"], self.now()
         contract = self.contract(p["symbol"])
-        qty, trigger = Decimal(p["quantity"]), Decimal(p["triggerPrice"])
+        qty, trigger = Decimal(p["quantity"]), Decimal(p.get("triggerPrice", 0))
         if qty % contract["lot"]:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
         algo = Algo(
@@ -147,6 +147,8 @@ class Books(Matching, Margin):
             Decimal(p.get("price", 0)), trigger, p.get("timeInForce", "GTC"),
             p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
         )  # fmt: skip
+        if algo.kind == "TRAILING_STOP_MARKET":
+            self._trail(algo, Decimal(p["callbackRate"]), Decimal(p.get("activatePrice", 0)))
         if any(each.client_id == name and each.status == "NEW" for each in self.algos.values()):
             raise Refused(-4116, "ClientOrderId is duplicated.")
         if self._triggers(algo, self.prices[algo.symbol]):
@@ -203,11 +205,30 @@ class Books(Matching, Margin):
             if algo.status == "NEW" and self._triggers(algo, price):
                 self._trigger(algo)
 
+    def _trail(self, algo, callback, activate):
+        price = self.prices[algo.symbol]
+        algo.callback, algo.activate, algo.extreme = callback, activate or price, price
+        algo.is_active = not activate
+
     def _triggers(self, algo, price):
+        if algo.callback:
+            return self._trails_over(algo, price)
         if not algo.trigger:
             return False
         is_up = (algo.side == "BUY") == algo.kind.startswith("STOP")
         return price >= algo.trigger if is_up else price <= algo.trigger
+
+    def _trails_over(self, algo, price):
+        """Follow the price; tell whether it came back by the callback."""
+        sign, was_active = (1 if algo.side == "BUY" else -1), algo.is_active
+        algo.is_active |= (algo.activate - price) * sign >= 0
+        if not algo.is_active:
+            return False
+        if algo.is_active is not was_active and algo.algo_id in self.algos:
+            algo.extreme = price
+            self.tell(rows.algo_event(algo, self.now()))
+        algo.extreme = min(algo.extreme, price) if sign > 0 else max(algo.extreme, price)
+        return (price - algo.extreme * (1 + sign * algo.callback / 100)) * sign >= 0
 
     def _trigger(self, algo):
         self._tell_algo(algo, "TRIGGERING")

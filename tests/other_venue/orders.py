@@ -63,6 +63,10 @@ class Algo:
     status: str = "NEW"
     child: Order | None = None
     changed: int = 0
+    callback: Decimal = ZERO
+    activate: Decimal = ZERO
+    extreme: Decimal = ZERO
+    is_active: bool = True
 
 
 @dataclass

@@ -43,7 +43,9 @@ def algo_row(algo):
         "triggerPrice": text(algo.trigger), "price": text(algo.price), "icebergQuantity": None,
         "selfTradePreventionMode": "EXPIRE_MAKER", "workingType": algo.working,
         "priceMatch": "NONE", "closePosition": not algo.qty, "priceProtect": False,
-        "reduceOnly": algo.reduce_only, "activatePrice": "", "callbackRate": "",
+        "reduceOnly": algo.reduce_only,
+        "activatePrice": text(algo.activate) if algo.callback else "",
+        "callbackRate": text(algo.callback) if algo.callback else "",
         "createTime": algo.made, "updateTime": algo.changed, "triggerTime": 0, "goodTillDate": 0,
     }  # fmt: skip
 
@@ -130,7 +132,8 @@ def algo_event(algo, now):
         "s": algo.symbol, "S": algo.side, "ps": "BOTH", "f": algo.tif, "q": text(algo.qty),
         "X": algo.status, "ai": str(child.order_id) if child else "", "tp": text(algo.trigger),
         "p": text(algo.price), "V": "EXPIRE_MAKER", "wt": algo.working, "pm": "NONE",
-        "cp": not algo.qty, "pP": False, "R": algo.reduce_only, "tt": 0, "gtd": 0, "ia": True,
+        "cp": not algo.qty, "pP": False, "R": algo.reduce_only, "tt": 0, "gtd": 0,
+        "ia": algo.is_active,
     }  # fmt: skip
     if child:
         fields |= {"ap": text(child.price), "aq": text(child.done), "act": child.kind}

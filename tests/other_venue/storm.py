@@ -115,12 +115,30 @@ class Storm:
         if lots.random() < 0.4:
             given["take_profit"] = near(price, sign * 0.01, symbol)
         qty = LOTS[symbol] * lots.randint(5, 12)
-        if lots.random() < 0.5:
-            await service.place_order(symbol, side, qty, **given)
+        drawn = lots.random()
+        if drawn < 0.2:
+            await self.wait_for(symbol, side, qty, given)
+            return
+        if drawn < 0.5:
+            algo = lots.choice(("", "", "", "twap:over=4s,slices=3"))
+            await service.place_order(symbol, side, qty * 3 if algo else qty, algo=algo, **given)
             return
         limit = near(price, -sign * lots.uniform(0, 0.004), symbol)
         tif = lots.choice(("GTC", "GTC", "IOC", "FOK", "GTX"))
         await service.place_order(symbol, side, qty, "LIMIT", limit, time_in_force=tif, **given)
+
+    async def wait_for(self, symbol, side, qty, given):
+        """Enter by a conditional order; what it becomes may rest."""
+        lots, sign = self.lots, 1 if side == "BUY" else -1
+        price = self.market.venue.books.prices[symbol]
+        kind = lots.choice(("STOP", "STOP_MARKET", "TAKE_PROFIT", "TRAILING_STOP_MARKET"))
+        trigger = near(price, sign * 0.002 * (-1 if kind.startswith("TAKE") else 1), symbol)
+        more = {"trigger_price": trigger}
+        if kind.startswith("TRAILING"):
+            more = {"callback_rate": "0.3"}
+        elif not kind.endswith("MARKET"):
+            more["price"] = near(trigger, -sign * 0.001, symbol)
+        await self.one.service.place_order(symbol, side, qty, kind, **more, **given)
 
     async def leave(self, symbol):
         held = self.one.books()[1].get(symbol)

@@ -68,15 +68,19 @@ class Street:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     def books(self):
-        """Return wallets, positions and the client ids of what is open."""
+        """Return wallets, positions and the client ids of what is open; a child has its parent's."""
         books = self.venue.books
-        return self.call(
-            lambda: (
+
+        def do():
+            children = {a.child.order_id: a.client_id for a in books.algos.values() if a.child}
+            open_orders = [children.get(o.order_id, o.client_id) for o in books.open_orders()]
+            return (
                 {asset: amount for asset, amount in books.wallets.items() if amount},
                 {name: held.qty for name, held in books.positions.items() if held.qty},
-                sorted(each.client_id for each in [*books.open_orders(), *books.open_algos()]),
+                sorted([*open_orders, *(each.client_id for each in books.open_algos())]),
             )
-        )
+
+        return self.call(do)
 
     def protected(self):
         """Return how much of each symbol the open stops would close."""
