@@ -127,6 +127,9 @@ class Books(Matching, Margin):
         if qty <= order.done:
             self._end(order, "CANCELED")
             return
+        if order.tif == "GTX" and self._would_take(order, price):
+            self._end(order, "CANCELED")
+            return
         order.qty, order.price, order.changed = qty, price, self.now()
         self.tell(rows.order_event(order, "AMENDMENT", self.now()))
         self._meet(order, is_maker=True)

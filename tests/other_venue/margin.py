@@ -88,6 +88,10 @@ class Margin:
         given = {"symbol": symbol, "side": side, "quantity": sum(qty for qty, _ in parts)}
         order = self._make({**given, "price": parts[0][1]}, name, "LIMIT", "IOC")
         self.orders[order.symbol, order.order_id] = order
+        if "taken_over_words" in self.habits:
+            event = rows.order_event(order, "NEW", self.now())
+            event["o"]["X"] = "NEW_ADL" if name.startswith("adl") else "NEW_INSURANCE"
+            self.tell(event)
         with self._matching():
             for qty, price in parts:
                 self._fill(order, qty, price, is_maker=False, what="CALCULATED")

@@ -135,6 +135,16 @@ class Matching:
         for frame in telling.in_order([frames], self.habits):
             self.tell(frame)
 
+    def _would_take(self, order, price):
+        return bool(self.depths and self.depths[order.symbol].there(order.sign, price))
+
+    def prevented(self, order, what):
+        """End an order that would have met another one of the account."""
+        order.status, order.changed = "EXPIRED_IN_MATCH", self.now()
+        event = rows.order_event(order, what, self.now())
+        event["o"]["er"] = "1"
+        self.tell(event)
+
     def _check_matches(self, order):
         """Refuse a FOK that would not fill as a whole, and a GTX that would take."""
         if not self.depths or order.tif not in ("FOK", "GTX"):
@@ -142,5 +152,5 @@ class Matching:
         there = self.depths[order.symbol].there(order.sign, order.price)
         if order.tif == "FOK" and there < order.qty:
             raise Refused(-5021, "The FOK order has been rejected.")
-        if order.tif == "GTX" and there:
+        if order.tif == "GTX" and self._would_take(order, order.price):
             raise Refused(-5022, "The Post Only order will be rejected.")

@@ -195,7 +195,7 @@ class Storm:
 
     async def cut(self):
         lots, venue = self.lots, self.market.venue
-        match lots.randrange(8):
+        match lots.randrange(9):
             case 0:
                 self.market.close("users", lots.choice((1000, 1001, 0, None)))
             case 1:
@@ -212,6 +212,8 @@ class Storm:
                 self.market.call(lambda: setattr(venue, "losses", lots.choice((0.0, 0.1, 0.5))))
             case 7 if lots.random() < 0.2:
                 self.market.restart(lambda: None)
+            case 8 if lots.random() < 0.3:
+                self.market.call(lambda: venue.log_off(is_told=lots.random() < 0.5))
             case _:
                 pass
 
@@ -283,7 +285,7 @@ def habits_of(seed):
 @asynccontextmanager
 async def storm(folder, seed):
     """Open a street and a session there for one storm."""
-    with street(*habits_of(seed)) as market:
+    with street(*habits_of(seed), key="ed25519" if seed % 4 == 2 else "hmac") as market:
         lose_frames(market.venue, random.Random(f"frames {seed}"))
         given = {"symbols": SYMBOLS, "read_lag_s": 1.0, "breaker_threshold": 1000, **QUICK}
         given |= {
