@@ -45,6 +45,7 @@ HABITS = (
     ("depth", ""),
     ("batched", ""),
     ("backwards", ""),
+    ("taken_over_words", ""),
 )
 """One of each line is drawn."""
 
@@ -178,6 +179,11 @@ class Storm:
         symbol, side = self.lots.choice(SYMBOLS), self.lots.choice(("BUY", "SELL"))
         books, qty = self.market.venue.books, LOTS[symbol] * self.lots.randint(1, 4)
         self.has_meddled = True
+        if self.lots.random() < 0.2:
+            self.market.call(
+                lambda: [books.prevented(each, "EXPIRED") for each in books.open_orders(symbol)]
+            )
+            return
         kind, price = "MARKET", None
         if self.lots.random() < 0.4:
             kind, price = "LIMIT", near(books.prices[symbol], -0.01 * (side == "BUY"), symbol)

@@ -147,7 +147,7 @@ async def test_a_child_that_rests_under_a_name_of_its_own_is_taken_back_by_the_n
 
 @pytest.mark.parametrize(
     ("way", "policy"),
-    [("children first", "halt"), ("stream down", "cancel"), ("stream down", "halt")],
+    [("children first", "halt"), ("stream down", "cancel")],
 )
 async def test_a_child_that_is_met_before_its_parent_is_asked_is_nobody_else_s(
     tmp_path, way, policy

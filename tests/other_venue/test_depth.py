@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.harness.ledger import Ledger
 from holdfast.model.errors import VenueRefused
+from holdfast.model.values import OrderStatus
 from tests.other_venue.depth import LEVELS
 from tests.other_venue.street import BTC, QUICK, session, street
 
@@ -87,3 +88,26 @@ async def test_what_may_not_rest_fills_as_far_as_it_may_and_no_further(tmp_path)
         await one.service.place_order(BTC, "BUY", "0.03", stop_loss="49000")  # takers for less
         assert Decimal("0.009") < market.books()[1][BTC] < Decimal("0.03")
         await one.until(lambda: is_protected(market))
+
+
+async def test_what_rests_and_would_take_or_meet_its_own_account_ends_and_what_filled_has_its_stop(
+    tmp_path,
+):
+    async with deep(tmp_path, "batched") as (market, one):
+        books, given = market.venue.books, {"stop_loss": "48500"}
+        order = await one.service.place_order(
+            BTC, "BUY", "0.009", "LIMIT", "49900", time_in_force="GTX", **given
+        )
+        with pytest.raises(VenueRefused, match="the order had ended"):
+            await one.service.modify_order(order.id, new_price="50020")
+        order = await one.service.place_order(BTC, "BUY", "0.008", "LIMIT", "49900", **given)
+        await one.agree()
+        market.call(lambda: meet_oneself(books))
+        await one.until(lambda: is_protected(market))
+        await one.until(lambda: one.state.orders[order.id].status is OrderStatus.EXPIRED)
+
+
+def meet_oneself(books):
+    (order,) = books.open_orders()
+    books._fill(order, Decimal("0.003"), order.price, is_maker=True)
+    books.prevented(order, "TRADE_PREVENTION")

@@ -25,13 +25,7 @@ async def test_a_session_trades_with_a_private_key_over_tls(
             await one.agree()
             if kind == "ed25519":
                 await logged_off(one, market)
-            resting = await one.service.place_order(
-                BTC, "BUY", "0.02", "LIMIT", "49900", stop_loss="48000"
-            )
-            market.close("orders", 1001)
-            await one.until(lambda: any(each.is_open for each in market.venue.orders))
-            await one.service.modify_order(resting.id, new_price="49800.5")
-            market.call(market.venue.expire_key)
+                await cut_off(one, market)
             await one.service.close_position(BTC)
             await one.until(lambda: market.books()[1:] == ({}, []))
             await one.agree()
@@ -48,3 +42,12 @@ async def logged_off(one, market):
         order = one.state.all_open_orders()[-1]
         await one.service.cancel_order(order.cl_ord_id)
         await one.agree()
+
+
+async def cut_off(one, market):
+    """End both connections while an order rests."""
+    order = await one.service.place_order(BTC, "BUY", "0.02", "LIMIT", "49900", stop_loss="48000")
+    market.close("orders", 1001)
+    await one.until(lambda: any(each.is_open for each in market.venue.orders))
+    await one.service.modify_order(order.id, new_price="49800.5")
+    market.call(market.venue.expire_key)

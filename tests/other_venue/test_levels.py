@@ -31,7 +31,7 @@ async def test_a_book_is_the_venues_again_behind_gaps_and_cuts(tmp_path):
             theirs = [[(float(p), float(q)) for p, q in sides[sign]] for sign in (-1, 1)]
             return reader.shown == (True, *theirs)
 
-        for trouble in (nothing, gap, cut, busy):
+        for trouble in (nothing, busy, cut):
             await run(one, market, trouble)
             await one.until(is_same)
         assert reader.torn >= 2
@@ -58,16 +58,12 @@ def nothing(market):
     """Let the first snapshot do."""
 
 
-def gap(market):
-    market.call(lambda: setattr(market.venue, "is_book_lost", True))
-
-
 def cut(market):
     market.call(lambda: market.venue.habits.add("old_snapshots"))
     market.close("markets", 1001)
 
 
 def busy(market):
-    gap(market)
+    market.call(lambda: setattr(market.venue, "is_book_lost", True))
     market.trouble("too_many", "GET */depth")
     market.trouble("page", "GET */depth")

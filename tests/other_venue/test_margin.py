@@ -48,11 +48,11 @@ def liquidate_some(books, parts, ends=True):
 
 @pytest.mark.parametrize(
     ("way", "ends"),
-    [("stream down", True), ("no trade ids", True), ("cross", False)],
-    ids=["liquidated unheard", "liquidated without numbers", "deleveraged"],
+    [("stream down", True), ("cross", False)],
+    ids=["liquidated unheard", "deleveraged"],
 )
 async def test_what_is_left_behind_a_liquidation_of_some_has_its_stop(tmp_path, way, ends):
-    habits = ["batched", "backwards"] + (["no_trade_ids"] if way == "no trade ids" else [])
+    habits = ("batched", "backwards", "taken_over_words")
     async with deep(tmp_path, *habits, isolated=way != "cross") as (market, one):
         told: list = []
         one.service.event_bus.subscribe("alarm.raised", told.append)

@@ -28,7 +28,7 @@ async def test_entries_end_at_the_venue_while_we_can_not_be_heard_and_no_sooner(
 
 
 async def test_an_entry_that_rests_since_it_triggered_is_guarded_too(tmp_path):
-    async with deep(tmp_path, dead_man_s=60) as (market, one):
+    async with deep(tmp_path, dead_man_s=60, audit_interval_ns="1s") as (market, one):
         given = {"trigger_price": "50100", "stop_loss": "48000"}
         order = await one.service.place_order(BTC, "BUY", "0.01", "STOP", "50050", **given)
         await one.agree()
