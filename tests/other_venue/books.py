@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from . import rows
-from .contracts import LIFE, contracts
+from .contracts import LIFE, LIMIT_MAX, MARKET_MAX, contracts
 from .margin import Margin
 from .matching import Matching
 from .orders import Algo, Order, Position, Refused, exact
@@ -101,6 +101,7 @@ class Books(Matching, Margin):
         tick, lot = contract["tick"], contract["lot"]
         if qty <= 0 or qty % lot:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
+        check_size(p["type"], qty)
         if price and Decimal(price) % tick:
             raise Refused(-4014, "Price not increased by tick size.")
         if p.get("reduceOnly") == "true":
@@ -145,6 +146,7 @@ class Books(Matching, Margin):
         qty, trigger = Decimal(p["quantity"]), Decimal(p.get("triggerPrice", 0))
         if qty % contract["lot"]:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
+        check_size(p["type"], qty)
         algo = Algo(
             next(self._algo_ids), p["symbol"], name, p["side"], p["type"], qty,
             Decimal(p.get("price", 0)), trigger, p.get("timeInForce", "GTC"),
@@ -323,3 +325,8 @@ class Books(Matching, Margin):
             if algo.algo_id == int(algo_id) if algo_id else algo.client_id == name:
                 return algo
         return None
+
+
+def check_size(kind, qty):
+    if qty > (MARKET_MAX if kind.endswith("MARKET") else LIMIT_MAX):
+        raise Refused(-4005, "Quantity greater than max quantity.")
