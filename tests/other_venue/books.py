@@ -143,14 +143,17 @@ class Books(Matching, Margin):
     def place_algo(self, p):
         name, now = p["clientAlgoId"], self.now()
         contract = self.contract(p["symbol"])
-        qty, trigger = Decimal(p["quantity"]), Decimal(p.get("triggerPrice", 0))
-        if qty % contract["lot"]:
+        is_whole = p.get("closePosition") == "true"
+        qty, trigger = Decimal(p.get("quantity", 0)), Decimal(p.get("triggerPrice", 0))
+        if is_whole:
+            self._check_whole(p)
+        elif qty <= 0 or qty % contract["lot"]:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
         check_size(p["type"], qty)
         algo = Algo(
             next(self._algo_ids), p["symbol"], name, p["side"], p["type"], qty,
-            Decimal(p.get("price", 0)), trigger, p.get("timeInForce", "GTC"),
-            p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
+            Decimal(p.get("price", 0)), trigger, "GTE_GTC" if is_whole else p.get("timeInForce", "GTC"),
+            is_whole or p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
         )  # fmt: skip
         if algo.kind == "TRAILING_STOP_MARKET":
             self._trail(algo, Decimal(p["callbackRate"]), Decimal(p.get("activatePrice", 0)))
@@ -161,6 +164,14 @@ class Books(Matching, Margin):
         self.algos[algo.algo_id] = algo
         self.tell(rows.algo_event(algo, self.now()))
         return algo
+
+    def _check_whole(self, p):
+        """Refuse a second order of one kind that closes all in one direction."""
+        if p.get("quantity") or p.get("reduceOnly"):
+            raise Refused(-4137, "Quantity must be zero with closePosition equals true.")
+        for each in self.open_algos(p["symbol"]):
+            if not each.qty and (each.side, each.kind) == (p["side"], p["type"]):
+                raise Refused(-4130, "An open stop or take profit order is existing.")
 
     def cancel_algo(self, algo):
         if algo.status != "NEW":
