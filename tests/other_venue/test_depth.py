@@ -25,7 +25,7 @@ async def deep(folder, *habits, **settings):
             yield market, one
             await one.agree()
             assert one.status == "RUNNING"
-            assert not one.state.differences
+            await one.until(lambda: not one.state.differences)
             names = market.names_placed()
             assert len(names) == len(set(names))
             await one.until(lambda: booked(folder) == executed(market))
