@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
 from . import contracts, rows
+from .keys import KEY, made
 from .orders import Refused
 
-KEY, SECRET = "other-key", "other-secret"
 DEFAULT_WINDOW_MS = 5000
 AHEAD_MS = 1000
 ROWS_MAX = 1000
@@ -44,6 +42,8 @@ class Api:
 
     def __init__(self, books, now, habits):
         self.books, self.now, self.habits = books, now, habits
+        self.key = made("hmac")
+        self.levels = {}
         self.keys = 0
         self.is_key_live = False
         self.maint_margin_ratio = 0.004
@@ -67,10 +67,18 @@ class Api:
         """See that a request may be made; `signed` is the text that its signature is of."""
         if name in OPEN:
             return
-        if key != KEY:
-            raise Refused(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+        self.check_key(key)
         if name in KEYED:
             return
+        self.check_time(params)
+        if not self.key.is_good(signed, params.get("signature", "")):
+            raise Refused(-1022, "Signature for this request is not valid.")
+
+    def check_key(self, key):
+        if key != KEY:
+            raise Refused(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+
+    def check_time(self, params):
         if not params.get("timestamp", "").isdigit():
             raise Refused(-1102, "Mandatory parameter 'timestamp' was not sent.")
         window = int(params.get("recvWindow", DEFAULT_WINDOW_MS))
@@ -80,9 +88,6 @@ class Api:
         if late < -AHEAD_MS:
             text = "Timestamp for this request was 1000ms ahead of the server's time."
             raise Refused(-1021, text)
-        wanted = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
-        if params.get("signature", "").lower() != wanted:
-            raise Refused(-1022, "Signature for this request is not valid.")
 
     # The market
 
@@ -103,6 +108,8 @@ class Api:
 
     def get_depth(self, p):
         price = self._price(p)
+        if self.levels:
+            return self.levels[p["symbol"]].snapshot(is_old="old_snapshots" in self.habits)
         now = self.now()
         levels = {"bids": [[rows.text(price), "5"]], "asks": [[rows.text(price + 1), "5"]]}
         return {"lastUpdateId": now, "E": now, "T": now, **levels}
@@ -141,7 +148,10 @@ class Api:
     def get_account(self, p):
         wallets = {asset: rows.text(each) for asset, each in self.books.wallets.items()}
         total = {"totalWalletBalance": wallets["USDT"], "availableBalance": wallets["USDT"]}
-        assets = [rows.asset_row(asset, amount) for asset, amount in wallets.items()]
+        assets = [
+            rows.asset_row(asset, amount, rows.text(self.books.cross_wallet(asset)))
+            for asset, amount in wallets.items()
+        ]
         return {**total, "assets": assets, "positions": self.get_positionrisk(p)}
 
     def get_balance(self, p):
@@ -165,9 +175,15 @@ class Api:
 
     def get_symbolconfig(self, p):
         wanted = p.get("symbol")
-        rest = {"marginType": "CROSSED", "isAutoAddMargin": False, "maxNotionalValue": "1000000"}
+        rest = {"isAutoAddMargin": False, "maxNotionalValue": "1000000"}
+        isolated = self.books.isolated
         return [
-            {"symbol": name, "leverage": self.books.leverages.get(name, 20), **rest}
+            {
+                "symbol": name,
+                "marginType": "ISOLATED" if name in isolated else "CROSSED",
+                "leverage": self.books.leverages.get(name, 20),
+                **rest,
+            }
             for name in self.books.contracts
             if wanted in (None, name)
         ]
@@ -197,20 +213,21 @@ class Api:
         }
 
     def post_margintype(self, p):
-        raise Refused(-4046, "No need to change margin type.")
+        self.books.set_mode(p["symbol"], p["marginType"] == "ISOLATED")
+        return {"code": 200, "msg": "success"}
 
     def get_positionside_dual(self, p):
         return {"dualSidePosition": self.books.is_hedged}
 
     def post_positionside_dual(self, p):
-        self.books.is_hedged = p["dualSidePosition"].lower() == "true"
+        self.books.set_hedged(is_hedged=p["dualSidePosition"].lower() == "true")
         return {"code": 200, "msg": "success"}
 
     def get_multiassetsmargin(self, p):
         return {"multiAssetsMargin": self.books.is_multi}
 
     def post_countdowncancelall(self, p):
-        self.books.countdowns[p["symbol"]] = int(p["countdownTime"])
+        self.books.count_down(p["symbol"], int(p["countdownTime"]))
         return {"symbol": p["symbol"], "countdownTime": p["countdownTime"]}
 
     # Orders

@@ -1,8 +1,9 @@
 """One account's books at the other venue, and the simplest market: one price for each symbol.
 
 Market orders fill at the price; limit orders rest, and fill at their own price once the market's
-is at or past it; conditional orders trigger on the price. Everything that happens is told as the
-frames of the user stream, in the order in which the real venue was seen to send them.
+is at or past it; conditional orders trigger on the price. With the habit "depth" there are levels
+on either side of it, see `depth`. Everything that happens is told as the frames of the user stream,
+in the order in which the real venue was seen to send them.
 """
 
 from __future__ import annotations
@@ -10,23 +11,21 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from . import rows
-from .contracts import LIFE, contracts
-from .orders import Algo, Fill, Order, Position, Refused, exact
+from .contracts import LIFE, LIMIT_MAX, MARKET_MAX, contracts
+from .margin import Margin
+from .matching import Matching
+from .orders import Algo, Order, Position, Refused, exact
 
 ZERO = Decimal(0)
-FEE = Decimal("0.0005")
-MAKER_FEE = Decimal("-0.0001")
-"""Makers are paid at the other venue."""
 NAMES = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
-TAKING = ("MARKET", "IOC", "FOK")
 
 
 @dataclass
-class Books:
+class Books(Matching, Margin):
     """The account. `tell` is given each frame of the user stream, `now` is in milliseconds."""
 
     tell: Callable[[dict], None]
@@ -40,6 +39,7 @@ class Books:
     income: list = field(default_factory=list)
     leverages: dict = field(default_factory=dict)
     countdowns: dict = field(default_factory=dict)
+    isolated: set = field(default_factory=set)
     is_hedged: bool = False
     is_multi: bool = False
     part: Decimal = Decimal(1)
@@ -50,6 +50,7 @@ class Books:
         self.prices = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(2_000), LIFE: Decimal("0.5")}
         first = 2**62 if "wide_ids" in self.habits else 8_389_765_000
         self.number_from(first)
+        self.open_market()
         self._trades = self._numbers(first // 3)
         self._algo_ids = itertools.count(first + 10**15)
         self._hands = itertools.count(1)
@@ -81,6 +82,7 @@ class Books:
         if p["type"] not in ("LIMIT", "MARKET"):
             raise Refused(-4120, "Order type not supported for this endpoint.")
         order = self._make(p, p["newClientOrderId"], p["type"], p.get("timeInForce", "GTC"))
+        self._check_matches(order)
         self._enter(order)
         return order
 
@@ -89,6 +91,8 @@ class Books:
             raise Refused(-1100, "Illegal characters found in parameter 'newClientOrderId'.")
         if (p["type"] == "LIMIT") != bool(p.get("timeInForce") and price):
             raise Refused(-1106, "Parameter 'timeInForce' or 'price' sent when not required.")
+        if self.is_hedged and p.get("positionSide", "BOTH") == "BOTH":
+            raise Refused(-4061, "Order's position side does not match user's setting.")
         contract, symbol = self.contract(p["symbol"]), p["symbol"]
         if contract["status"] != "TRADING" and p.get("reduceOnly") != "true":
             raise Refused(-4141, "Symbol is closed.")
@@ -97,6 +101,7 @@ class Books:
         tick, lot = contract["tick"], contract["lot"]
         if qty <= 0 or qty % lot:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
+        check_size(p["type"], qty)
         if price and Decimal(price) % tick:
             raise Refused(-4014, "Price not increased by tick size.")
         if p.get("reduceOnly") == "true":
@@ -123,9 +128,12 @@ class Books:
         if qty <= order.done:
             self._end(order, "CANCELED")
             return
+        if order.tif == "GTX" and self._would_take(order, price):
+            self._end(order, "CANCELED")
+            return
         order.qty, order.price, order.changed = qty, price, self.now()
         self.tell(rows.order_event(order, "AMENDMENT", self.now()))
-        self._cross(order)
+        self._meet(order, is_maker=True)
 
     def cancel(self, order):
         if not order.is_open:
@@ -135,14 +143,20 @@ class Books:
     def place_algo(self, p):
         name, now = p["clientAlgoId"], self.now()
         contract = self.contract(p["symbol"])
-        qty, trigger = Decimal(p["quantity"]), Decimal(p["triggerPrice"])
-        if qty % contract["lot"]:
+        is_whole = p.get("closePosition") == "true"
+        qty, trigger = Decimal(p.get("quantity", 0)), Decimal(p.get("triggerPrice", 0))
+        if is_whole:
+            self._check_whole(p)
+        elif qty <= 0 or qty % contract["lot"]:
             raise Refused(-1111, "Precision is over the maximum defined for this asset.")
+        check_size(p["type"], qty)
         algo = Algo(
             next(self._algo_ids), p["symbol"], name, p["side"], p["type"], qty,
-            Decimal(p.get("price", 0)), trigger, p.get("timeInForce", "GTC"),
-            p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
+            Decimal(p.get("price", 0)), trigger, "GTE_GTC" if is_whole else p.get("timeInForce", "GTC"),
+            is_whole or p.get("reduceOnly") == "true", p.get("workingType", "CONTRACT_PRICE"), now, changed=now,
         )  # fmt: skip
+        if algo.kind == "TRAILING_STOP_MARKET":
+            self._trail(algo, Decimal(p["callbackRate"]), Decimal(p.get("activatePrice", 0)))
         if any(each.client_id == name and each.status == "NEW" for each in self.algos.values()):
             raise Refused(-4116, "ClientOrderId is duplicated.")
         if self._triggers(algo, self.prices[algo.symbol]):
@@ -150,6 +164,14 @@ class Books:
         self.algos[algo.algo_id] = algo
         self.tell(rows.algo_event(algo, self.now()))
         return algo
+
+    def _check_whole(self, p):
+        """Refuse a second order of one kind that closes all in one direction."""
+        if p.get("quantity") or p.get("reduceOnly"):
+            raise Refused(-4137, "Quantity must be zero with closePosition equals true.")
+        for each in self.open_algos(p["symbol"]):
+            if not each.qty and (each.side, each.kind) == (p["side"], p["type"]):
+                raise Refused(-4130, "An open stop or take profit order is existing.")
 
     def cancel_algo(self, algo):
         if algo.status != "NEW":
@@ -173,36 +195,56 @@ class Books:
         self.algos[algo.algo_id] = algo
         self.tell(rows.algo_event(algo, self.now()))
 
-    def taken_over(self, symbol, name, price):
-        """Let the venue end all orders of a symbol and close its position (liquidate, settle)."""
-        why = "7" if name.startswith("settle") else "5"
-        for order in self.open_orders(symbol):
-            self._end(order, "EXPIRED", why)
-        for algo in self.open_algos(symbol):
-            self._tell_algo(algo, "EXPIRED")
-        held = self.position(symbol).qty
-        side = "SELL" if held > 0 else "BUY"
-        given = {"symbol": symbol, "side": side, "quantity": abs(held), "price": price}
-        order = self._make(given, name, "LIMIT", "IOC")
-        self.orders[order.symbol, order.order_id] = order
-        self._fill(order, order.qty, Decimal(price), is_maker=False, what="CALCULATED")
+    def count_down(self, symbol, left_ms):
+        """Cancel what rests in a symbol once so long nothing is heard; 0 lets it be."""
+        self.countdowns.pop(symbol, None)
+        if left_ms:
+            self.countdowns[symbol] = self.now() + left_ms
+
+    def end_silent(self):
+        for symbol, end in list(self.countdowns.items()):
+            if self.now() >= end:
+                del self.countdowns[symbol]
+                for order in self.open_orders(symbol):
+                    self._end(order, "CANCELED")
 
     # What the market does
 
     def price(self, symbol, price):
         """Move the market."""
         self.prices[symbol] = price = Decimal(str(price))
+        if self.depths:
+            self.depths[symbol].refill(price)
         for order in [each for each in self.orders.values() if each.symbol == symbol]:
             self._cross(order)
         for algo in [each for each in self.algos.values() if each.symbol == symbol]:
             if algo.status == "NEW" and self._triggers(algo, price):
                 self._trigger(algo)
 
+    def _trail(self, algo, callback, activate):
+        price = self.prices[algo.symbol]
+        algo.callback, algo.activate, algo.extreme = callback, activate or price, price
+        algo.is_active = not activate
+
     def _triggers(self, algo, price):
+        if algo.callback:
+            return self._trails_over(algo, price)
         if not algo.trigger:
             return False
         is_up = (algo.side == "BUY") == algo.kind.startswith("STOP")
         return price >= algo.trigger if is_up else price <= algo.trigger
+
+    def _trails_over(self, algo, price):
+        """Follow the price; tell whether it came back by the callback."""
+        sign, was_active = (1 if algo.side == "BUY" else -1), algo.is_active
+        algo.is_active |= (algo.activate - price) * sign >= 0
+        if not algo.is_active:
+            return False
+        if algo.is_active is not was_active and algo.algo_id in self.algos:
+            algo.extreme = price
+            self.tell(rows.algo_event(algo, self.now()))
+        algo.extreme = min(algo.extreme, price) if sign > 0 else max(algo.extreme, price)
+        return (price - algo.extreme * (1 + sign * algo.callback / 100)) * sign >= 0
 
     def _trigger(self, algo):
         self._tell_algo(algo, "TRIGGERING")
@@ -228,70 +270,6 @@ class Books:
         algo.status, algo.changed = status, self.now()
         self.tell(rows.algo_event(algo, self.now()))
 
-    def _enter(self, order):
-        self.orders[order.symbol, order.order_id] = order
-        new = rows.order_event(order, "NEW", self.now())
-        if order.kind == "MARKET":
-            self._take(order, new)
-            return
-        self.tell(new)
-        self._cross(order, is_maker=False)
-        if order.is_open and order.tif in TAKING:
-            self._end(order, "EXPIRED")
-
-    def _cross(self, order, *, is_maker=True):
-        away = (self.prices[order.symbol] - order.price) * order.sign
-        if order.kind == "LIMIT" and order.is_open and away <= 0:
-            lot = self.contracts[order.symbol]["lot"]
-            qty = max(lot, order.qty * self.part // lot * lot)
-            self._fill(order, min(qty, order.qty - order.done), order.price, is_maker=is_maker)
-
-    def _take(self, order, new):
-        """Fill a market order: in one trade, or in three of a moment."""
-        price, lot = self.prices[order.symbol], self.contracts[order.symbol]["lot"]
-        third = max(lot, order.qty / 3 // lot * lot) if "three_trades" in self.habits else order.qty
-        while order.is_open and order.done < order.qty:
-            qty = min(third, order.qty - order.done)
-            self._fill(order, qty, price, is_maker=False, new=new)
-            new, price = None, price + self.contracts[order.symbol]["tick"] * order.sign
-
-    def _fill(self, order, qty, price, *, is_maker, new=None, what="TRADE"):
-        if order.reduce_only:
-            qty = min(qty, max(-self.position(order.symbol).qty * order.sign, ZERO))
-        if not qty:
-            self._end(order, "EXPIRED", "4")
-            return
-        rate = MAKER_FEE if is_maker else FEE
-        fee, now = exact(qty * price * rate), self.now()
-        profit = self._move(order.symbol, qty * order.sign, price)
-        order.done, order.cost, order.changed = order.done + qty, order.cost + qty * price, now
-        order.status = "FILLED" if order.done == order.qty else "PARTIALLY_FILLED"
-        asset = "BNB" if "bnb_fees" in self.habits else "USDT"
-        fee = exact(fee / 600) if asset == "BNB" else fee
-        fill = Fill(
-            self._trades(order.symbol), order, qty, price, profit, fee, asset, is_maker, now
-        )
-        self.fills.append(fill)
-        self._pay(profit, "REALIZED_PNL", order.symbol, f"{fill.trade_id}")
-        self._pay(-fee, "COMMISSION", order.symbol, f"{fill.trade_id}", fill.fee_asset)
-        if "no_trade_ids" in self.habits and what == "CALCULATED":
-            fill = replace(fill, trade_id=0)
-        lite, moved = rows.lite_event(fill), rows.moved_event(self, order.symbol, now)
-        told = rows.order_event(order, what, now, fill)
-        if "lite_late" in self.habits:
-            frames = [new, told, moved, lite]
-        elif "fills_first" in self.habits:
-            frames = [told, moved, new, lite, told]  # of one kind in order but for the NEW
-        else:
-            frames = [lite, new, moved, told]
-        if "no_trade_events" in self.habits:
-            whole = rows.order_event(order, "NEW", now)
-            whole["o"]["X"] = order.status
-            frames = [moved, whole]
-        for frame in frames:
-            if frame is not None:
-                self.tell(frame)
-
     def _move(self, symbol, qty, price):
         """Change a position; return the profit."""
         held = self.positions.setdefault(symbol, Position())
@@ -304,6 +282,7 @@ class Books:
         held.qty = was + qty
         if held.qty * was < 0:
             held.entry = price
+        self._keep_margin(symbol, held, was, price)
         return profit
 
     def _pay(self, amount, kind, symbol, trade_id="", asset="USDT"):
@@ -316,20 +295,25 @@ class Books:
 
     def fund(self, symbol, rate):
         """Pay or take funding."""
-        amount = -self.position(symbol).qty * self.prices[symbol] * Decimal(rate)
+        held = self.position(symbol)
+        amount = exact(-held.qty * self.prices[symbol] * Decimal(rate))
         self._pay(amount, "FUNDING_FEE", symbol)
+        held.margin += amount if held.is_isolated else ZERO
         self.tell(rows.funded_event(self, symbol, amount, self.now()))
 
     def _end(self, order, status, why="0"):
         order.status, order.changed = status, self.now()
         event = rows.order_event(order, status, self.now())
         event["o"]["er"] = why
-        self.tell(event)
+        if self._match is not None:
+            self._match.append({"end": event})
+        else:
+            self.tell(event)
 
     # What others ask
 
     def position(self, symbol):
-        return self.positions.get(symbol, Position())
+        return self.positions.get(symbol, Position(is_isolated=symbol in self.isolated))
 
     def open_orders(self, symbol=None):
         found = self.orders.values()
@@ -352,3 +336,8 @@ class Books:
             if algo.algo_id == int(algo_id) if algo_id else algo.client_id == name:
                 return algo
         return None
+
+
+def check_size(kind, qty):
+    if qty > (MARKET_MAX if kind.endswith("MARKET") else LIMIT_MAX):
+        raise Refused(-4005, "Quantity greater than max quantity.")

@@ -7,6 +7,9 @@ from decimal import Decimal
 LIFE = "币安人生USDT"
 """There are contracts whose names are not ASCII."""
 
+MARKET_MAX, LIMIT_MAX = 120, 1000
+"""Of one order's quantity, whatever the contract."""
+
 PERPETUAL_END = 4_133_404_800_000
 ODD = (
     ("CURRENT_QUARTER", "TRADING", "BTCUSDT_26{:04d}", "COIN"),
@@ -81,12 +84,12 @@ def filters(tick, lot):
     sizes = {"minQty": f"{lot:f}", "stepSize": f"{lot:f}"}
     price = {"minPrice": f"{tick:f}", "maxPrice": "4529764", "tickSize": f"{tick:f}"}
     return [
-        {"filterType": "MARKET_LOT_SIZE", "maxQty": "120", **sizes},
+        {"filterType": "MARKET_LOT_SIZE", "maxQty": f"{MARKET_MAX}", **sizes},
         {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
         {"filterType": "MIN_NOTIONAL", "notional": "50"},
         {"filterType": "PERCENT_PRICE", "multiplierDown": "0.9500", "multiplierUp": "1.0500",
          "multiplierDecimal": "4"},
-        {"filterType": "LOT_SIZE", "maxQty": "1000", **sizes},
+        {"filterType": "LOT_SIZE", "maxQty": f"{LIMIT_MAX}", **sizes},
         {"filterType": "PRICE_FILTER", **price},
     ]  # fmt: skip

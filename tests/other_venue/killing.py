@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from holdfast.harness.ledger import Ledger
 from holdfast.model.values import MAIN
 from tests.cli.desk import environment
-from tests.other_venue.api import KEY, SECRET
+from tests.other_venue.keys import KEY, SECRET
 from tests.other_venue.storm import SYMBOLS, Storm, habits_of, lose_frames
 from tests.other_venue.street import street
 
@@ -43,6 +43,8 @@ disabled = ["correlation", "volatility", "duplicate"]
 [venue]
 name = "binance_futures"
 rest_url = "{url}"
+isolated = {isolated}
+dead_man_s = {dead_man_s}
 """
 
 
@@ -59,7 +61,12 @@ class Killing:
         self.process: asyncio.subprocess.Process
         (folder / "holdfast.toml").write_text(
             SETTINGS.format(
-                symbols=",".join(SYMBOLS), seed=seed, quiet=folder / "quiet", url=market.url
+                symbols=",".join(SYMBOLS),
+                seed=seed,
+                quiet=folder / "quiet",
+                url=market.url,
+                isolated=str(seed % 5 < 2).lower(),
+                dead_man_s=1 + seed % 3,
             )
         )
 
@@ -100,8 +107,9 @@ class Killing:
         await self.kill()
 
     async def live(self, end):
-        roles = (self.storm.move, self.storm.trouble, self.storm.cut, self.storm.meddle)
-        weights = (12, 1, 1, self.storm.seed % 4 == 0)
+        storm = self.storm
+        roles = (storm.move, storm.trouble, storm.cut, storm.meddle, storm.seize)
+        weights = (12, 1, 1, storm.seed % 4 == 0, storm.seed % 3 == 1)
         while time.monotonic() < end:
             await asyncio.sleep(self.lots.uniform(0, 0.2))
             await self.lots.choices(roles, weights)[0]()

@@ -21,12 +21,22 @@ def market_frames(venue, names, turn):
         price = venue.books.prices.get(symbol.upper())
         if price is None:
             continue
-        event = event_of(kind, symbol.upper(), price, venue.now(), turn)
+        if kind.startswith("depth"):
+            event = None if venue.is_book_lost else venue.changes.get(symbol.upper())
+        else:
+            event = event_of(kind, symbol.upper(), price, venue.now(), turn)
+        if kind == "bookTicker" and venue.books.depths:
+            event |= quote_of(venue.books.depths[symbol.upper()])
         if event is not None:
             yield write({"stream": name, "data": event}, venue.habits)
     if "foreign_frames" in venue.habits:
         yield '{"stream":"!x@arr","data":[{"e":"tradingSession","E":1},{"e":"24hrTicker"}]}'
         yield '{"stream":"doge@aggTrade","data":{"e":"newEvent","E":1,"s":"BTCUSDT","p":"0"}}'
+
+
+def quote_of(depth):
+    bid, ask = depth.sides[-1][0], depth.sides[1][0]
+    return {"b": text(bid[0]), "B": text(bid[1]), "a": text(ask[0]), "A": text(ask[1])}
 
 
 def event_of(kind, symbol, price, now, turn):

@@ -63,6 +63,10 @@ class Algo:
     status: str = "NEW"
     child: Order | None = None
     changed: int = 0
+    callback: Decimal = ZERO
+    activate: Decimal = ZERO
+    extreme: Decimal = ZERO
+    is_active: bool = True
 
 
 @dataclass
@@ -82,3 +86,7 @@ class Fill:
 class Position:
     qty: Decimal = ZERO
     entry: Decimal = ZERO
+    side: str = "BOTH"
+    is_isolated: bool = False
+    margin: Decimal = ZERO
+    """Of an isolated one: what stands for it alone."""

@@ -43,7 +43,9 @@ def algo_row(algo):
         "triggerPrice": text(algo.trigger), "price": text(algo.price), "icebergQuantity": None,
         "selfTradePreventionMode": "EXPIRE_MAKER", "workingType": algo.working,
         "priceMatch": "NONE", "closePosition": not algo.qty, "priceProtect": False,
-        "reduceOnly": algo.reduce_only, "activatePrice": "", "callbackRate": "",
+        "reduceOnly": algo.reduce_only,
+        "activatePrice": text(algo.activate) if algo.callback else "",
+        "callbackRate": text(algo.callback) if algo.callback else "",
         "createTime": algo.made, "updateTime": algo.changed, "triggerTime": 0, "goodTillDate": 0,
     }  # fmt: skip
 
@@ -79,25 +81,25 @@ def income_row(amount, kind, symbol, *, at, number, trade_id):
 
 
 def position_row(symbol, held, mark):
-    worth = held.qty * mark
+    worth, open_profit = held.qty * mark, held.qty * (mark - held.entry)
     return {
-        "symbol": symbol, "positionSide": "BOTH", "positionAmt": text(held.qty),
+        "symbol": symbol, "positionSide": held.side, "positionAmt": text(held.qty),
         "entryPrice": text(held.entry), "breakEvenPrice": text(held.entry),
-        "markPrice": text(mark), "unRealizedProfit": text(held.qty * (mark - held.entry)),
-        "liquidationPrice": "0", "isolatedMargin": "0", "notional": text(worth),
-        "marginAsset": "USDT", "isolatedWallet": "0", "initialMargin": text(abs(worth) / 10),
+        "markPrice": text(mark), "unRealizedProfit": text(open_profit),
+        "liquidationPrice": "0", "notional": text(worth), "marginAsset": "USDT",
+        "isolatedMargin": text(held.margin + open_profit) if held.is_isolated else "0",
+        "isolatedWallet": text(held.margin), "initialMargin": text(abs(worth) / 10),
         "maintMargin": "0", "positionInitialMargin": "0", "openOrderInitialMargin": "0", "adl": 2,
         "bidNotional": "0", "askNotional": "0", "updateTime": 1_700_000_000_000,
     }  # fmt: skip
 
 
-def asset_row(asset, wallet):
-    names = (
-        "marginBalance", "crossWalletBalance", "availableBalance", "maxWithdrawAmount",
-    )  # fmt: skip
+def asset_row(asset, wallet, cross):
+    names = ("crossWalletBalance", "availableBalance", "maxWithdrawAmount")
     none = ("unrealizedProfit", "maintMargin", "initialMargin", "crossUnPnl")
-    row = {"asset": asset, "walletBalance": wallet, "updateTime": 1_700_000_000_000}
-    return row | dict.fromkeys(names, wallet) | dict.fromkeys(none, "0.00000000")
+    row = {"asset": asset, "walletBalance": wallet, "marginBalance": wallet}
+    row |= {"updateTime": 1_700_000_000_000}
+    return row | dict.fromkeys(names, cross) | dict.fromkeys(none, "0.00000000")
 
 
 # The user stream
@@ -130,7 +132,8 @@ def algo_event(algo, now):
         "s": algo.symbol, "S": algo.side, "ps": "BOTH", "f": algo.tif, "q": text(algo.qty),
         "X": algo.status, "ai": str(child.order_id) if child else "", "tp": text(algo.trigger),
         "p": text(algo.price), "V": "EXPIRE_MAKER", "wt": algo.working, "pm": "NONE",
-        "cp": not algo.qty, "pP": False, "R": algo.reduce_only, "tt": 0, "gtd": 0, "ia": True,
+        "cp": not algo.qty, "pP": False, "R": algo.reduce_only, "tt": 0, "gtd": 0,
+        "ia": algo.is_active,
     }  # fmt: skip
     if child:
         fields |= {"ap": text(child.price), "aq": text(child.done), "act": child.kind}
@@ -153,14 +156,19 @@ def moved_event(books, symbol, now, reason="ORDER", change=ZERO):
     held = books.position(symbol)
     position = {
         "s": symbol, "pa": text(held.qty), "ep": text(held.entry), "cr": "0", "up": "0",
-        "mt": "cross", "iw": "0", "ps": "BOTH", "ma": "USDT", "bep": text(held.entry),
+        "mt": "isolated" if held.is_isolated else "cross", "iw": text(held.margin), "ps": "BOTH", "ma": "USDT", "bep": text(held.entry),
     }  # fmt: skip
     balances = [
-        {"a": asset, "wb": text(amount), "cw": text(amount), "bc": text(change)}
+        {
+            "a": asset,
+            "wb": text(amount),
+            "cw": text(books.cross_wallet(asset)),
+            "bc": text(change),
+        }
         for asset, amount in books.wallets.items()
         if amount and (asset == "USDT" or not change)
     ]
-    positions = [position] if reason == "ORDER" else []
+    positions = [position] if reason == "ORDER" or held.is_isolated else []
     account = {"B": balances, "P": positions, "m": reason}
     return {"e": "ACCOUNT_UPDATE", "T": now, "E": now + 1, "a": account}
 
@@ -169,3 +177,14 @@ def funded_event(books, symbol, amount, now):
     event = moved_event(books, symbol, now, "FUNDING_FEE", amount)
     event["a"]["S"] = symbol
     return event
+
+
+def call_event(books, symbol, held, mark):
+    """Warn; without the cross wallet where the position is isolated."""
+    position = {
+        "s": symbol, "ps": "LONG" if held.qty > 0 else "SHORT", "pa": text(held.qty),
+        "mt": "ISOLATED" if held.is_isolated else "CROSSED", "iw": text(held.margin),
+        "mp": text(mark), "up": text(held.qty * (mark - held.entry)), "mm": "1.614445",
+    }  # fmt: skip
+    cross = {} if held.is_isolated else {"cw": text(books.cross_wallet())}
+    return {"e": "MARGIN_CALL", "E": books.now(), **cross, "p": [position]}

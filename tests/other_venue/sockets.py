@@ -50,11 +50,13 @@ class Server:
     def __init__(self, habits, answer, live, greet):
         self.habits, self._answer, self._live, self._greet = habits, answer, live, greet
         self.port = 0
+        self.tls = None
         self._server: asyncio.Server
         self._open: set = set()
 
-    async def start(self, port=0):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+    async def start(self, port=0, tls=None):
+        self.tls = tls or self.tls
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self):
@@ -177,6 +179,7 @@ class Socket:
     def __init__(self, reader, writer, habits):
         self._reader, self._writer, self._habits = reader, writer, habits
         self.is_open = True
+        self.is_logged_on = False
         self.pongs = []
         self.close_code = None
 

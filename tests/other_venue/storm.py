@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from holdfast.model.errors import TradingError
+from tests.other_venue.depth import LEVELS
 from tests.other_venue.street import BTC, QUICK, session, street
 
 ETH = "ETHUSDT"
@@ -41,6 +42,10 @@ HABITS = (
     ("bare_texts", "wordless", ""),
     ("texts", "numbers", "nulls", "sparse", ""),
     ("close_each", "close_silently", ""),
+    ("depth", ""),
+    ("batched", ""),
+    ("backwards", ""),
+    ("taken_over_words", ""),
 )
 """One of each line is drawn."""
 
@@ -72,6 +77,8 @@ class Storm:
         roles = {self.trade: 0.1, self.move: 0.15, self.trouble: 0.6, self.cut: 0.8}
         if self.seed % 4 == 0:
             roles[self.meddle] = 1.0
+        if self.seed % 3 == 1:
+            roles[self.seize] = 1.5
         async with asyncio.TaskGroup() as group:
             for role, pause in roles.items():
                 group.create_task(self.again(role, pause))
@@ -84,6 +91,7 @@ class Storm:
         venue.troubles.clear()
         venue.losses = 0.0
         venue.books.part = Decimal(1)
+        venue.books.thin(LEVELS)
 
     async def again(self, role, pause):
         while not self.is_over:
@@ -105,12 +113,33 @@ class Storm:
         sign = 1 if side == "BUY" else -1
         price = self.market.venue.books.prices[symbol]
         given = {"stop_loss": near(price, -sign * 0.02, symbol)}
+        if lots.random() < 0.4:
+            given["take_profit"] = near(price, sign * 0.01, symbol)
         qty = LOTS[symbol] * lots.randint(5, 12)
-        if lots.random() < 0.5:
-            await service.place_order(symbol, side, qty, **given)
+        drawn = lots.random()
+        if drawn < 0.2:
+            await self.wait_for(symbol, side, qty, given)
+            return
+        if drawn < 0.5:
+            algo = lots.choice(("", "", "", "twap:over=4s,slices=3"))
+            await service.place_order(symbol, side, qty * 3 if algo else qty, algo=algo, **given)
             return
         limit = near(price, -sign * lots.uniform(0, 0.004), symbol)
-        await service.place_order(symbol, side, qty, "LIMIT", limit, **given)
+        tif = lots.choice(("GTC", "GTC", "IOC", "FOK", "GTX"))
+        await service.place_order(symbol, side, qty, "LIMIT", limit, time_in_force=tif, **given)
+
+    async def wait_for(self, symbol, side, qty, given):
+        """Enter by a conditional order; what it becomes may rest."""
+        lots, sign = self.lots, 1 if side == "BUY" else -1
+        price = self.market.venue.books.prices[symbol]
+        kind = lots.choice(("STOP", "STOP_MARKET", "TAKE_PROFIT", "TRAILING_STOP_MARKET"))
+        trigger = near(price, sign * 0.002 * (-1 if kind.startswith("TAKE") else 1), symbol)
+        more = {"trigger_price": trigger}
+        if kind.startswith("TRAILING"):
+            more = {"callback_rate": "0.3"}
+        elif not kind.endswith("MARKET"):
+            more["price"] = near(trigger, -sign * 0.001, symbol)
+        await self.one.service.place_order(symbol, side, qty, kind, **more, **given)
 
     async def leave(self, symbol):
         held = self.one.books()[1].get(symbol)
@@ -141,6 +170,8 @@ class Storm:
         price = near(price, self.lots.uniform(-far, far), symbol)
         if abs(price / START[symbol] - 1) < Decimal("0.2"):
             self.market.venue.books.part = Decimal(self.lots.choice(("0.3", "0.5", "1")))
+            if self.market.venue.books.depths:
+                self.market.venue.books.thin(self.lots.choice((1, 3, LEVELS)))
             self.market.price(price, symbol)
 
     async def meddle(self):
@@ -148,10 +179,21 @@ class Storm:
         symbol, side = self.lots.choice(SYMBOLS), self.lots.choice(("BUY", "SELL"))
         books, qty = self.market.venue.books, LOTS[symbol] * self.lots.randint(1, 4)
         self.has_meddled = True
+        if self.lots.random() < 0.2:
+            self.market.call(
+                lambda: [books.prevented(each, "EXPIRED") for each in books.open_orders(symbol)]
+            )
+            return
         kind, price = "MARKET", None
         if self.lots.random() < 0.4:
             kind, price = "LIMIT", near(books.prices[symbol], -0.01 * (side == "BUY"), symbol)
         self.market.call(lambda: books.placed_by_hand(symbol, side, qty, kind, price))
+
+    async def seize(self):
+        """Let the venue close some of a position, or move an isolated one's margin."""
+        symbol, books = self.lots.choice(SYMBOLS), self.market.venue.books
+        ends, share = self.lots.random() < 0.5, self.lots.choice((1, 2, 3, 3))
+        self.market.call(lambda: seize_some(books, symbol, share, ends=ends))
 
     async def trouble(self):
         kind, place = self.lots.choice(KINDS), self.lots.choice(PLACES)
@@ -159,7 +201,7 @@ class Storm:
 
     async def cut(self):
         lots, venue = self.lots, self.market.venue
-        match lots.randrange(8):
+        match lots.randrange(9):
             case 0:
                 self.market.close("users", lots.choice((1000, 1001, 0, None)))
             case 1:
@@ -176,6 +218,8 @@ class Storm:
                 self.market.call(lambda: setattr(venue, "losses", lots.choice((0.0, 0.1, 0.5))))
             case 7 if lots.random() < 0.2:
                 self.market.restart(lambda: None)
+            case 8 if lots.random() < 0.3:
+                self.market.call(lambda: venue.log_off(is_told=lots.random() < 0.5))
             case _:
                 pass
 
@@ -216,6 +260,24 @@ class Storm:
         ]
 
 
+def seize_some(books, symbol, share, *, ends):
+    """Liquidate (`ends`: its orders too) or deleverage one part of so many, in two trades."""
+    held = books.position(symbol)
+    lots = abs(held.qty) // LOTS[symbol] // share
+    if held.margin:
+        books.move_margin(symbol, 1)
+    if not lots:
+        return
+    price = books.prices[symbol]
+    parts = [(LOTS[symbol] * (lots // 2), price), (LOTS[symbol] * (lots - lots // 2), price)]
+    if ends:
+        books.end_orders(symbol)
+    name = f"autoclose-{books.now()}" if ends else "adl_autoclose"
+    books.closed_by_venue(symbol, name, [each for each in parts if each[0]])
+    if ends:
+        books.insured(symbol, "-0.5")
+
+
 def near(price, share, symbol):
     """Return a price so far from another one, on the tick."""
     return (price * Decimal(1 + share) // TICKS[symbol]) * TICKS[symbol]
@@ -229,10 +291,15 @@ def habits_of(seed):
 @asynccontextmanager
 async def storm(folder, seed):
     """Open a street and a session there for one storm."""
-    with street(*habits_of(seed)) as market:
+    with street(*habits_of(seed), key="ed25519" if seed % 4 == 2 else "hmac") as market:
         lose_frames(market.venue, random.Random(f"frames {seed}"))
         given = {"symbols": SYMBOLS, "read_lag_s": 1.0, "breaker_threshold": 1000, **QUICK}
-        given |= {"over_ws": seed % 3 != 0, "max_positions": 10, "max_executions": 1000}
+        given |= {
+            "isolated": seed % 5 < 2,
+            "over_ws": seed % 3 != 0,
+            "max_positions": 10,
+            "max_executions": 1000,
+        }
         async with session(folder, market, **given) as one:
             yield Storm(seed, market, one)
 

@@ -12,7 +12,7 @@ from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.config import TradingConfig
 from holdfast.model.values import MAIN
 
-from .api import KEY, SECRET
+from .keys import KEY, made
 from .venue import OtherVenue, Trouble
 
 BTC = "BTCUSDT"
@@ -26,7 +26,8 @@ class Street:
 
     def __init__(self, venue, loop):
         self.venue, self._loop = venue, loop
-        self.url = f"http://127.0.0.1:{venue.server.port}"
+        scheme = "https" if venue.server.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{venue.server.port}"
 
     def call(self, do):
         """Do something on the venue's loop and return what it returned."""
@@ -67,15 +68,19 @@ class Street:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     def books(self):
-        """Return wallets, positions and the client ids of what is open."""
+        """Return wallets, positions and the client ids of what is open; a child has its parent's."""
         books = self.venue.books
-        return self.call(
-            lambda: (
+
+        def do():
+            children = {a.child.order_id: a.client_id for a in books.algos.values() if a.child}
+            open_orders = [children.get(o.order_id, o.client_id) for o in books.open_orders()]
+            return (
                 {asset: amount for asset, amount in books.wallets.items() if amount},
                 {name: held.qty for name, held in books.positions.items() if held.qty},
-                sorted(each.client_id for each in [*books.open_orders(), *books.open_algos()]),
+                sorted([*open_orders, *(each.client_id for each in books.open_algos())]),
             )
-        )
+
+        return self.call(do)
 
     def protected(self):
         """Return how much of each symbol the open stops would close."""
@@ -106,12 +111,13 @@ class Street:
 
 
 @contextmanager
-def street(*habits, port=0):
+def street(*habits, port=0, key="hmac", tls=None):
     loop = asyncio.new_event_loop()
     venue = OtherVenue(habits)
+    venue.api.key = made(key)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(venue.start(port), loop).result(PATIENCE_S)
+    asyncio.run_coroutine_threadsafe(venue.start(port, tls), loop).result(PATIENCE_S)
     try:
         yield Street(venue, loop)
     finally:
@@ -163,20 +169,30 @@ class Session:
 
 def broker_at(market, **settings):
     given = {"rest_url": market.url, "read_lag_s": 0.05, **settings}
-    return BinanceFuturesBroker(KEY, SECRET, **given)
+    return BinanceFuturesBroker(KEY, market.venue.api.key.secret, **given)
 
 
 @asynccontextmanager
 async def session(
-    folder, market, *, symbols=(BTC,), notifier=None, over_ws=True, read_lag_s=0.05, **settings
+    folder,
+    market,
+    *,
+    symbols=(BTC,),
+    notifier=None,
+    over_ws=True,
+    read_lag_s=0.05,
+    strategies=(),
+    **settings,
 ):
     given = {"dry_run": False, "data_dir": folder, "log_trades": False, "leverage": 10}
     given |= {"position_size_pct": "1", "take_profit_pct": "0", "audit_interval_ns": "2s"}
     config = TradingConfig(**(given | settings))
     service = LiveTradingService(config=config, notifier=notifier)
     service.set_broker(broker_at(market, orders_over_ws=over_ws, read_lag_s=read_lag_s))
-    feed = BinanceFuturesFeed(FeedSettings(symbols=symbols), rest_url=market.url)
-    await service.start_session("p", [], list(symbols), feed=feed)
+    feed = BinanceFuturesFeed(
+        FeedSettings(symbols=symbols, books=bool(strategies)), rest_url=market.url
+    )
+    await service.start_session("p", list(strategies), list(symbols), feed=feed)
     one = Session(service, market)
     try:
         seen = service.live.engine.core.market

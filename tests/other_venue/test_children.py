@@ -10,8 +10,10 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.harness.ledger import Ledger
 from holdfast.model.values import OrderStatus
 from tests.other_venue.street import BTC, QUICK, session, street
+from tests.runtime.session_desk import crash_image
 
 READ_AGAIN_S = 3.0
 """Executions that are older are not read again: longer than the fence and what lists trail."""
@@ -112,3 +114,72 @@ async def test_a_stop_whose_child_the_venue_refused_is_followed_by_a_close(tmp_p
             await one.until(lambda: not market.books()[1] and not market.books()[2])
             await one.agree()
             assert one.status == "RUNNING"
+
+
+@pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
+async def test_a_child_that_rests_under_a_name_of_its_own_is_taken_back(tmp_path, over_ws):
+    with street("other_child_names") as market:
+        given = {"over_ws": over_ws, **QUICK}
+        async with session(tmp_path, market, **given) as one:
+            order = await rest_as_child(one, market)
+            await one.service.cancel_order(order.id)
+            await one.agree()
+            assert market.books()[2] == []
+            await rest_as_child(one, market, "0.02")
+            assert one.status == "RUNNING"
+        # an orderly stop has taken it back
+        assert market.books()[2] == []
+
+
+async def test_a_child_that_rests_under_a_name_of_its_own_is_taken_back_by_the_next_process(
+    tmp_path,
+):
+    with street("other_child_names") as market:
+        async with session(tmp_path / "one", market, **QUICK) as one:
+            order = await rest_as_child(one, market)
+            image = crash_image(tmp_path / "one", tmp_path / "next")
+            async with session(image, market, **QUICK) as following:
+                await following.service.cancel_order(order.id)
+                await following.agree()
+                assert market.books()[2] == []
+        assert alarms_of(image) == []  # it is nobody else's
+
+
+@pytest.mark.parametrize(
+    ("way", "policy"),
+    [("children first", "halt"), ("stream down", "cancel")],
+)
+async def test_a_child_that_is_met_before_its_parent_is_asked_is_nobody_else_s(
+    tmp_path, way, policy
+):
+    habits = ["children_first"] if way == "children first" else []
+    with street("other_child_names", *habits) as market:
+        async with session(tmp_path, market, foreign_order_policy=policy, **QUICK) as one:
+            order = await rest_as_child(one, market, cut=way == "stream down")
+            await one.running()
+            await one.agree()
+            assert market.books()[2] == [order.id]
+            market.call(
+                lambda: market.venue.books.placed_by_hand(BTC, "BUY", "0.01", "LIMIT", "50050")
+            )
+            await one.until(lambda: len(one.state.orders) == 2)  # another like it is a stranger's
+        assert set(alarms_of(tmp_path)) <= {"link_down", "order_adopted", "session_error"}
+
+
+def alarms_of(folder):
+    ledger = Ledger(f"sqlite:///{folder}/holdfast.db")
+    ledger.read()
+    return [each.code for each in ledger.alarms]
+
+
+async def rest_as_child(one, market, qty="0.01", *, cut=False):
+    """Let an entry trigger above its limit: what it becomes rests."""
+    market.price(50_000)
+    given = {"trigger_price": "50100", "stop_loss": "48000"}
+    await one.until(lambda: one.service.live.engine.core.market.price(BTC) == 50_000)
+    order = await one.service.place_order(BTC, "BUY", qty, "STOP", "50050", **given)
+    if cut:
+        market.close("users", 1001)
+    market.price(50_110)
+    await one.until(lambda: one.state.orders[order.id].status is OrderStatus.TRIGGERED)
+    return order

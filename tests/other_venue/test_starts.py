@@ -11,7 +11,8 @@ import pytest
 
 from holdfast.model.errors import VenueRefused
 from tests.cli.desk import environment
-from tests.other_venue.api import KEY, SECRET
+from tests.other_venue.keys import KEY, SECRET
+from tests.other_venue.orders import Position
 from tests.other_venue.street import BTC, session, street
 
 STRATEGY = '''"""Buy once, with a stop."""
@@ -162,3 +163,33 @@ async def test_a_strangers_guard_may_close_what_is_ours_too(tmp_path):
             await asyncio.sleep(2.2)  # an audit
             await one.agree()
             assert one.status == "RUNNING"
+
+
+def hold_hedged(books):
+    books.is_hedged = True
+    books.positions[BTC] = Position(Decimal("0.01"), Decimal(50_000), "LONG")
+
+
+def rest_hedged(books):
+    books.placed_by_hand(BTC, "BUY", "0.01", "LIMIT", Decimal(40_000))
+    books.is_hedged = True
+
+
+async def test_hedge_mode_is_left_where_nothing_is_open_in_it_and_else_refused(tmp_path):
+    with street() as market:
+        books = market.venue.books
+        for number, open_something in enumerate((hold_hedged, rest_hedged)):
+            market.call(lambda act=open_something: act(books))
+            with pytest.raises(VenueRefused, match="if there exists"):
+                async with session(tmp_path / str(number), market, switch_to_one_way=True):
+                    pass
+            assert books.is_hedged
+            market.call(lambda: (books.positions.clear(), books.orders.clear()))
+            books.is_hedged = False
+        books.is_hedged = True
+        async with session(tmp_path, market, switch_to_one_way=True) as one:
+            assert not books.is_hedged
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            await one.until(lambda: len(market.books()[2]) == 1)
+            await one.agree()
+        assert len(market.ordinary()) == 1

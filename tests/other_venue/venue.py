@@ -14,8 +14,10 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from .api import KEY, METHODS, Api, params_of, rest_signed, ws_signed
+from .api import METHODS, Api, params_of, rest_signed, ws_signed
 from .books import Books
+from .keys import KEY
+from .levels import Levels
 from .market import market_frames
 from .orders import Refused
 from .sockets import Answer, Hangup, Server
@@ -69,11 +71,18 @@ class OtherVenue:
         self.skew_ms = 0
         self.books = Books(self._tell, self.now, self.habits)
         self.api = Api(self.books, self.now, self.habits)
+        self.levels = {name: Levels(name, depth) for name, depth in self.books.depths.items()}
+        self.api.levels = self.levels
+        self.changes: dict = {}
+        """Of order books, at this beat."""
+
+        self.is_book_lost = False
+
         self.server = Server(self.habits, self._answer, self._live, self.greet)
         self.users, self.markets, self.orders = set(), set(), set()
         self.said: deque[str] = deque(maxlen=REPLAYED)
         self.placed = []
-        self.weight = self.unanswered = 0
+        self.weight = self.unanswered = self.unsigned = 0
         self._tasks = set()
         self._events = 0
 
@@ -214,7 +223,7 @@ class OtherVenue:
         self._events = 0
         trouble = self._strike(asked["method"])
         try:
-            reply = self._replied(asked, trouble)
+            reply = self._replied(asked, trouble, socket)
         except Hangup:
             socket.abort()
             return
@@ -228,26 +237,49 @@ class OtherVenue:
             reply["rateLimits"] = [contract_limit(self.weight)]
         socket.send(write(reply, self.habits))
 
-    def _replied(self, asked, trouble):
+    def _replied(self, asked, trouble, socket):
         """Return status and result; None where nothing is to be said."""
         kind = trouble.removesuffix("_done")
         if trouble and trouble == kind:
             return self._failed(kind)
         params = {name: str(value) for name, value in asked["params"].items()}
         try:
-            result = self._called(asked["method"], params)
+            result = self._called(asked["method"], params, socket)
         except Refused as refused:
             return {"status": refused.status, "error": {"code": refused.code, "msg": refused.msg}}
         return self._failed(kind) if trouble else {"status": 200, "result": result}
 
-    def _called(self, method, params):
+    def _called(self, method, params, socket):
+        if method == "session.logon":
+            return self._logged_on(params, socket)
         do = METHODS.get(method)
         if do is None:
             raise Refused(-1130, f"Method '{method}' is not supported.")
-        self.api.check(method, params.get("apiKey"), params, ws_signed(params))
+        if socket.is_logged_on and "signature" not in params:
+            self.unsigned += 1
+            self.api.check_time(params)
+        else:
+            self.api.check(method, params.get("apiKey"), params, ws_signed(params))
         if method.endswith(".place"):
             self.placed.append(params)
         return do(self.api, params)
+
+    def _logged_on(self, params, socket):
+        if not self.api.key.may_log_on:
+            raise Refused(-4056, "HMAC_SHA256 API key is not supported.")
+        self.api.check("session.logon", params.get("apiKey"), params, ws_signed(params))
+        socket.is_logged_on = True
+        now = self.now()
+        since = {"authorizedSince": now, "connectedSince": now, "serverTime": now}
+        return {"apiKey": KEY, **since, "returnRateLimits": False}
+
+    def log_off(self, *, is_told):
+        """Forget who is logged on, with a word or without."""
+        for socket in self.orders:
+            socket.is_logged_on = False
+            if is_told:
+                error = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
+                socket.send(write({"id": None, "status": 401, "error": error}, self.habits))
 
     def _failed(self, kind):
         if kind == "reset":
@@ -296,13 +328,16 @@ class OtherVenue:
     async def beat(self):
         """Show the market's prices over and over."""
         for turn in range(10**9):
+            self.books.trickle()
+            self.books.end_silent()
+            self.changes = {name: each.change(self.now()) for name, each in self.levels.items()}
             for socket in list(self.markets):
                 for text in market_frames(self, socket.names, turn):
                     socket.send(text)
             await asyncio.sleep(BEAT_S)
 
-    async def start(self, port=0):
-        await self.server.start(port)
+    async def start(self, port=0, tls=None):
+        await self.server.start(port, tls)
         self._beat = asyncio.create_task(self.beat())
 
     async def stop(self):

@@ -5,7 +5,9 @@ Rule 1: what is open is taken on and counted, and told of; a closed one is histo
 Rule 2: an id of ours names its owner, shortened, and a parent where it can be meant.
 Rule 3: an entry of ours whose wish is gone is its strategy's, and has the stop that the settings
         give to wishes without.
-Rule 4: an id of a later epoch than ours means that another process has taken the account over.
+Rule 4: what may be the child of a conditional order of ours, under a name of the venue's, is left
+        until that order was asked after, once.
+Rule 5: an id of a later epoch than ours means that another process has taken the account over.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ..model.values import (
     NewOrder,
     OrderRole,
     OrderStatus,
+    OrderType,
     ParentId,
     StrategyId,
 )
@@ -47,6 +50,8 @@ def meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
         return None
     if owner is None and venue_closing(report.cl_ord_id):
         return _adopt(core, report, None)  # what it fills is told of
+    if owner is None and _may_be_a_child(core, report):
+        return None
     is_news = owner is not None or not _is_usual(core, (report.account, report.symbol))
     order = _adopt(core, report, owner)
     whose = "of ours that the journal does not know" if owner else "of somebody else"
@@ -59,6 +64,28 @@ def meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
         )
     _treat_foreign(core, order)
     return order
+
+
+def _may_be_a_child(core: Core, report: ExecutionReport) -> bool:
+    """Tell, once, whether an order is what one of ours became, as its looks have it; that is asked.
+
+    A child at the market does not rest: where there is one, its fills are told with its parent.
+    """
+    place = ("child", report.account, report.cl_ord_id)
+    if place in core.told or report.order_type is not OrderType.LIMIT:
+        return False
+    looks = (report.side, report.qty, report.price)
+    parents = [
+        order
+        for order in core.state.open_orders_of((report.account, report.symbol))
+        if order.request.order_type.is_conditional
+        and not order.is_adopted
+        and (order.side, order.qty, order.price) == looks
+    ]
+    for order in parents:
+        core.told[place] = core.now
+        core.query(order)
+    return bool(parents)
 
 
 def _is_usual(core: Core, key: Key) -> bool:

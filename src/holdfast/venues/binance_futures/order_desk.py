@@ -105,7 +105,7 @@ class OrderDesk:
         """Let a command leave before returning where that is possible, and soon otherwise."""
         offset = self._asker.offset
         is_shifted = urgency is Urgency.PROTECT and offset.is_off and offset.is_sure
-        call = _call(self._in_venue_time(command) if is_shifted else command)
+        call = self._call(self._in_venue_time(command) if is_shifted else command)
         if not self._doors.is_open():
             self._conclude(command, CLOSED)
             return
@@ -114,6 +114,17 @@ class OrderDesk:
         self._is_idle.clear()
         left = asyncio.get_running_loop().time()  # here: its event may outrun the task
         self._doors.start(self._carry_out(command, call, urgency, begun, left))
+
+    def _call(self, command: Order) -> Call:
+        """Return a command as a request: a child that is taken back goes by its own number.
+
+        The venue may have a name of its own for it.
+        """
+        if not isinstance(command, CancelOrder) or command.is_conditional:
+            return _CALLS[type(command)](command)
+        child_id = self._names.child_of(command.cl_ord_id)
+        is_its = child_id and self._names.known(command.symbol, child_id) == command.cl_ord_id
+        return requests.cancel(command, order_id=child_id if is_its else None)
 
     def _in_venue_time(self, command: Order) -> Order:
         """Return a command as it is written where our clock is off; its own fence stays."""
@@ -131,7 +142,7 @@ class OrderDesk:
             answered = await self._send(command, call, urgency, begun)
             is_mistimed = answered.outcome.then is Then.SYNC_CLOCK and urgency is Urgency.PROTECT
             if is_mistimed and await self._learn_time(_fence(command)):
-                call = _call(self._in_venue_time(command))
+                call = self._call(self._in_venue_time(command))
                 answered = await self._send(command, call, urgency, None)
             self._take(command, answered, left)
         except Exception:  # noqa: BLE001 - a fault of ours; the outcome is not known, others go on
@@ -311,10 +322,6 @@ class OrderDesk:
         self._doors.follow_up(answered.outcome)
         message = answer(command, answered.outcome, answered.asked_ts)
         return message if isinstance(message, OrderNotFound) else None
-
-
-def _call(command: Order) -> Call:
-    return _CALLS[type(command)](command)
 
 
 _CALLS: dict[type, Callable[[Any], Call]] = {
