@@ -275,6 +275,39 @@ def test_what_we_used_ourselves_is_not_counted_again_when_the_venue_tells_it():
     assert taken.used(NOW + 60 * S)["weight"] == 0
 
 
+def test_what_the_venue_has_told_counts_until_its_window_ends_though_our_own_is_over():
+    """Ours of the minute before hid what others used in this one, and was then forgotten."""
+    taken = budget(SMALL)
+    taken.spend((20, 0, 0), NOW)
+    taken.hear_count(0, 30, NOW + 28 * S)  # the next minute's 5th second
+    assert taken.used(NOW + 59 * S)["weight"] == 30
+
+    taken.spend((2, 0, 0), NOW + 61 * S)
+    assert taken.used(NOW + 62 * S)["weight"] == 32
+    assert taken.when((5, 0, 0), Urgency.TRADE, NOW + 62 * S) == NOW + 83 * S + HEARD_LONGER_NS
+    assert taken.used(NOW + 83 * S + HEARD_LONGER_NS)["weight"] == 2
+
+
+def test_a_count_of_the_window_before_does_not_hold_back_this_one():
+    """Its answer was on its way while the minute ended: a cancel waited for the whole next one."""
+    taken, asked_ts = budget(), NOW + 22 * S + 900 * NS_PER_MS
+    over = NOW + 23 * S + HEARD_LONGER_NS
+    taken.hear_count(0, 2390, asked_ts + 200 * NS_PER_MS, asked_ts=asked_ts)
+    assert taken.when(CANCEL, Urgency.PROTECT, over - 1) == over
+    taken.hear_count(0, 2391, over + S, asked_ts=asked_ts)
+
+    assert taken.take(CANCEL, Urgency.PROTECT, over + S) == TAKEN
+
+
+def test_a_count_holds_until_the_window_ends_by_the_venues_clock():
+    """Ours is 3 s behind: what is told behind its full minute is of the next one."""
+    taken, late_ns = budget(), -3 * S
+    at = NOW + 21 * S  # the minute's 58th second by ours, the next one's first by the venue's
+    taken.hear_count(0, 2390, at, late_ns=late_ns)
+
+    assert taken.when(CANCEL, Urgency.PROTECT, at) == NOW + 83 * S + late_ns
+
+
 def test_a_count_beyond_the_limit_is_not_believed():
     """It counts more than a window, or the limit is larger than was told; else it would refuse."""
     taken = budget()

@@ -4,16 +4,15 @@ Rule 1: what is granted never exceeds a limit in any window of its length, where
         the venue's own windows begin on the clock, so that they are covered.
 Rule 2: each urgency leaves a part of every limit to the more urgent ones: when new orders have
         to wait, cancels and stops still go.
-Rule 3: what the venue counts beyond our own (another program on this address) is counted too,
-        until the venue's window ends: those begin at full minutes, and tens of seconds. A count
-        beyond the limit says nothing of that window.
+Rule 3: what the venue has counted (another program on this address included), and what left
+        since, is the least that counts until the venue's window ends: those begin at full minutes,
+        and tens of seconds. A count beyond the limit says nothing of that window.
 Rule 4: after a 429 or 418 nothing leaves before the time that the venue named.
 """
 
 from __future__ import annotations
 
 import enum
-import heapq
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -67,13 +66,15 @@ class Limit(NamedTuple):
 
 
 class Window:
-    """What was taken out of one limit within its last window, and by others within the venue's."""
+    """What was taken out of one limit within its window, and what the venue has told of its own."""
 
     __slots__ = (
         "__weakref__",
         "_heard",
         "_heard_until",
         "_rooms",
+        "_told",
+        "_told_until",
         "_spent",
         "_used",
         "amount",
@@ -87,7 +88,7 @@ class Window:
         self.blocked_until = self.banned_until = 0
         self._spent: deque[tuple[int, int]] = deque()  # when, how much
         self._used = 0
-        self._heard, self._heard_until = 0, 0
+        self._told, self._told_until = 0, 0
         self.allow(limit.amount)
 
     def allow(self, amount: int) -> None:
@@ -100,7 +101,7 @@ class Window:
         spent, over = self._spent, now - self.limit.window_ns
         while spent and spent[0][0] <= over:
             self._used -= spent.popleft()[1]
-        return self._used + self._heard if now < self._heard_until else self._used
+        return max(self._used, self._told) if now < self._told_until else self._used
 
     def spend(self, cost: int, now: int) -> None:
         """Count what leaves now."""
@@ -108,6 +109,7 @@ class Window:
             if self._spent:  # of two clocks that share a window one may be behind
                 now = max(now, self._spent[-1][0])
             self._spent.append((now, cost))
+            self._told += cost
             self._used += cost
 
     def has_room(self, cost: int, urgency: Urgency, now: int) -> bool:
@@ -126,24 +128,24 @@ class Window:
         used = self.used(now)
         if used <= room or not used:
             return now
-        ours = ((when + self.limit.window_ns, spent) for when, spent in self._spent)
-        heard = [(self._heard_until, self._heard)] if now < self._heard_until else []
-        for end, spent in heapq.merge(ours, heard):
-            used -= spent
+        due, used = now, self._used
+        if now < self._told_until and self._told > max(room, 0):
+            due = self._told_until
+        for when, spent in self._spent:
             if used <= room or not used:
                 return end
         return now
 
-    def hear(self, count: int, now: int) -> None:
-        """Count what the venue counts beyond what we know of, until its window ends.
+    def hear(self, count: int, now: int, asked_ts: int, late_ns: int) -> None:
+        """Count at least what the venue has told, and what leaves since, until its window ends.
 
         More than the limit is not believed: a venue that has counted so much refuses, in words of
         its own (`block`).
         """
-        if self.amount >= count > self.used(now):
-            length = self.limit.window_ns
-            self._heard = count - self._used
-            self._heard_until = _next(length, now)
+        until = _next(self.limit.window_ns, asked_ts, late_ns)
+        is_news = until > self._told_until or count > self._told
+        if now < until and is_news and count <= self.amount:
+            self._told, self._told_until = count, until
 
     def block(self, until: int) -> int:
         """Let nothing out before this time, and return when it ends now."""
@@ -220,9 +222,22 @@ class Budget:
 
     # What the venue says
 
-    def hear_count(self, place: int, count: int, now: int) -> None:
-        """Hear what the venue counts in one limit's window, by the limit's place."""
-        self._windows[place].hear(count, now)
+    def hear_count(
+        self,
+        place: int,
+        count: int,
+        now: int,
+        *,
+        asked_ts: int | None = None,
+        late_ns: int = HEARD_LONGER_NS,
+    ) -> None:
+        """Hear what the venue counts in one limit's window, by the limit's place.
+
+        Args:
+            asked_ts: when that was asked; None for now.
+            late_ns: see `hear_refusal`.
+        """
+        self._windows[place].hear(count, now, now if asked_ts is None else asked_ts, late_ns)
 
     def hear_limit(self, place: int, amount: int) -> None:
         """Hear how much a limit really allows; nonsense is not believed."""

@@ -184,7 +184,7 @@ class Asker:
                     break
                 asked_ts, road = self.clock.now(), detour or take()
                 reply = await road.send(make(self.offset.venue_time(asked_ts)))
-            last = Answered(self._judge(ask, reply), reply, asked_ts)
+            last = Answered(self._judge(ask, reply, asked_ts), reply, asked_ts)
             if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
                 break
             if reply.was_sent and last.outcome.then is Then.SYNC_CLOCK:
@@ -254,17 +254,17 @@ class Asker:
         await asyncio.sleep(wait_ns / NS_PER_S)
         return True
 
-    def _judge(self, ask: Ask, reply: Reply) -> Outcome:
-        now = self.clock.now()
+    def _judge(self, ask: Ask, reply: Reply, asked_ts: int) -> Outcome:
+        now, late_ns = self.clock.now(), self.offset.late_ns
         for place, count in enumerate(reply.counts):
             if count >= 0:
-                self.budget.hear_count(place, count, now)
+                self.budget.hear_count(place, count, now, asked_ts=asked_ts, late_ns=late_ns)
         self.hear_limits(reply.limits)
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"{NOT_CONNECTED}{reply.text}")
         if reply.code == TOO_MANY_ORDERS:
             self.budget.hear_full(
-                now, reply.text, retry_after_s=reply.retry_after_s, late_ns=self.offset.late_ns
+                now, reply.text, retry_after_s=reply.retry_after_s, late_ns=late_ns
             )
         elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
             until = self.budget.hear_refusal(
@@ -272,7 +272,7 @@ class Asker:
                 now,
                 retry_after_s=reply.retry_after_s,
                 text=reply.text,
-                late_ns=self.offset.late_ns,
+                late_ns=late_ns,
             )
             if reply.status == HTTP_BANNED:
                 self.on_ban(until)
@@ -309,7 +309,7 @@ class Asker:
             return False
         asked_ts = self.clock.now()
         reply = await self.road.send(call)
-        self._judge(Ask.QUERY, reply)
+        self._judge(Ask.QUERY, reply, asked_ts)
         if not reply.is_ok:
             return False
         try:
