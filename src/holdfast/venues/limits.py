@@ -44,17 +44,18 @@ HTTP_BANNED = 418
 _BANNED_UNTIL = re.compile(r"until (\d{13})")
 
 
-KEPT_FREE = (0.0, 0.15, 0.25, 0.4)
+KEPT_FREE = (0.0, 0.05, 0.15, 0.25, 0.4)
 """The part of each limit that an urgency leaves to the more urgent ones, by its number."""
 
 
 class Urgency(enum.IntEnum):
     """What a request is for."""
 
-    PROTECT = 0  # cancels, stops, exits, queries of orders in doubt
-    TRADE = 1  # new orders, amendments
-    AUDIT = 2  # looks for what was not told: fills that have no stop yet
-    READ = 3  # history, market data
+    PROTECT = 0  # cancels, stops, exits, and what they wait for
+    RESOLVE = 1  # queries of orders in doubt, countdowns, settings at a start
+    TRADE = 2  # new orders, amendments
+    AUDIT = 3  # looks for what was not told: fills that have no stop yet
+    READ = 4  # history, market data
 
 
 class Limit(NamedTuple):
@@ -70,12 +71,10 @@ class Window:
 
     __slots__ = (
         "__weakref__",
-        "_heard",
-        "_heard_until",
         "_rooms",
+        "_spent",
         "_told",
         "_told_until",
-        "_spent",
         "_used",
         "amount",
         "banned_until",
@@ -109,8 +108,8 @@ class Window:
             if self._spent:  # of two clocks that share a window one may be behind
                 now = max(now, self._spent[-1][0])
             self._spent.append((now, cost))
-            self._told += cost
             self._used += cost
+            self._told += cost
 
     def has_room(self, cost: int, urgency: Urgency, now: int) -> bool:
         """Tell whether this much may leave now: `free_at` and `blocked_until` in one look."""
@@ -133,14 +132,16 @@ class Window:
             due = self._told_until
         for when, spent in self._spent:
             if used <= room or not used:
-                return end
-        return now
+                break
+            used -= spent
+            due = max(due, when + self.limit.window_ns)
+        return due
 
     def hear(self, count: int, now: int, asked_ts: int, late_ns: int) -> None:
         """Count at least what the venue has told, and what leaves since, until its window ends.
 
-        More than the limit is not believed: a venue that has counted so much refuses, in words of
-        its own (`block`).
+        That is the window in which it was asked: an answer may outlive it. More than the limit is
+        not believed: a venue that has counted so much refuses, in words of its own (`block`).
         """
         until = _next(self.limit.window_ns, asked_ts, late_ns)
         is_news = until > self._told_until or count > self._told

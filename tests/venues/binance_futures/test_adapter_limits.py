@@ -198,7 +198,9 @@ async def test_too_many_orders_wait_as_told_while_cancels_and_questions_go_on(ov
         for number in range(1, 6):
             venue.submit(submit(resting(number), window_s=15))
         await one.report("hf.1.4.0.E.x", status=OrderStatus.NEW)
-        await one.until(lambda: venue._asker.budget.when((0, 1, 1), 1, now(one)) > now(one))
+        await one.until(
+            lambda: venue._asker.budget.when((0, 1, 1), Urgency.TRADE, now(one)) > now(one)
+        )
         until = venue._asker.budget.when((0, 1, 1), Urgency.TRADE, now(one))
         venue.cancel(cancel("hf.1.1.0.E.x"))
         gone = await one.report("hf.1.1.0.E.x", status=OrderStatus.CANCELED)
@@ -250,6 +252,29 @@ def test_refusal_on_the_websocket_api_says_when_and_answers_say_how_much_is_allo
                             "interval": "MINUTE",
                             "intervalNum": 1,
                             "limit": 6000,
+async def test_limits_that_the_venue_has_changed_are_heard_with_the_next_list_of_contracts():
+    """Where orders go over REST, no other answer tells what is allowed."""
+    async with town(limits=LimitSettings(orders_10s=20)) as one, joined(one) as venue:
+        budget = venue._asker.budget
+        budget.hear_limit(1, 300)  # what was told before
+        await venue._contracts.refresh()
+
+        assert budget._windows[1].amount == 20
+
+
+async def test_cancel_finds_room_where_questions_have_used_theirs_up():
+    """Orders in doubt, a hundred of them, are asked after until there is no weight left."""
+    async with town(limits=LimitSettings(weight_1m=400)) as one, joined(one) as venue:
+        venue.submit(submit(resting(1)))
+        await one.report("hf.1.1.0.E.x", status=OrderStatus.NEW)
+        for number in range(400):
+            venue.query(query(f"hf.1.{1000 + number}.0.E.x"))
+        await one.until(lambda: venue._asker.is_held)
+        venue.cancel(cancel("hf.1.1.0.E.x"))
+
+        assert await one.report("hf.1.1.0.E.x", status=OrderStatus.CANCELED)
+
+
                             "count": 6001,
                         }
                     ],

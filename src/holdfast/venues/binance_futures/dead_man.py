@@ -99,7 +99,7 @@ class DeadMan:
             if after_s:
                 self._armed.add(symbol)
             call = reads.countdown_cancel_all(symbol, int(after_s * NS_PER_S))
-            answered = await self._asker.read(call, ask=Ask.SETTING, urgency=Urgency.PROTECT)
+            answered = await self._asker.read(call, ask=Ask.SETTING, urgency=Urgency.RESOLVE)
             if not answered.is_ok:
                 _log.warning("dead-man switch of %s: %s", symbol, answered.outcome.reason)
             elif not after_s:
