@@ -25,7 +25,7 @@ from holdfast.model.values import (
 )
 from holdfast.venues.binance_futures import codec, counters, orders_ws
 from holdfast.venues.binance_futures.counters import LIMITS, shared_budget
-from holdfast.venues.binance_futures.handshakes import Banned
+from holdfast.venues.binance_futures.handshakes import Banned, TooMany
 from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
@@ -168,6 +168,24 @@ async def test_a_ban_that_a_connection_meets_is_told(monkeypatch):
             stream.give_up("a test")
             await one.has(lambda m: isinstance(m, AddressBanned))
             await one.until(lambda stream=stream: stream.is_up)
+
+
+@pytest.mark.parametrize("error", [Banned, TooMany])
+async def test_what_the_api_refuses_a_connection_for_holds_back_every_request(monkeypatch, error):
+    """It shares its counters with REST: what was asked there meanwhile made a ban longer."""
+    async with town() as one, joined(one) as venue:
+        opens = venue._wire.open_socket
+
+        async def refuses_next(url, ears):
+            monkeypatch.setattr(venue._wire, "open_socket", opens)
+            raise error("HTTP 4xx", retry_after=1)
+
+        monkeypatch.setattr(venue._wire, "open_socket", refuses_next)
+        venue._orders.stream.give_up("a test")
+        await one.until(lambda: venue._wire.open_socket == opens)
+        until = now(one) + NS_PER_S
+
+        assert venue.order_room_at(now(one)) > until - NS_PER_S // 2
 
 
 async def test_too_many_requests_are_no_ban():

@@ -285,9 +285,17 @@ class Asker:
             if place is not None:
                 self.budget.hear_limit(place, limit.limit)
 
-    def banned_for(self, seconds: float) -> None:
-        """Hear that a connection was refused by a ban that lasts so long."""
-        self.on_ban(self.clock.now() + int(seconds * NS_PER_S))
+    def hear_stream_refused(self, seconds: float, is_ban: bool) -> None:
+        """Hear for how long no stream may be opened: those have counters of their own."""
+        if is_ban:
+            self.on_ban(self.clock.now() + int(seconds * NS_PER_S))
+
+    def hear_refused(self, seconds: float, is_ban: bool) -> None:
+        """Hear for how long nothing at all of this address is taken."""
+        status = HTTP_BANNED if is_ban else HTTP_TOO_MANY
+        until = self.budget.hear_refusal(status, self.clock.now(), retry_after_s=seconds)
+        if is_ban:
+            self.on_ban(until)
 
     async def sync_clock(self) -> bool:
         """Measure the venue's time anew; tell whether it answered."""

@@ -63,7 +63,7 @@ class OrdersSocket:
 
     Args:
         admit: returns when a connection may be made, which costs weight; False where none may.
-        banned_for: hears for how many seconds the venue wants no connection of this address.
+        on_too_many: see `Ears`; what refuses a connection here refuses requests on any road.
     """
 
     def __init__(  # noqa: PLR0913 - what a connection consists of
@@ -75,7 +75,7 @@ class OrdersSocket:
         watch: Watch | None = None,
         *,
         admit: Callable[[], Awaitable[bool]] | None = None,
-        banned_for: Callable[[float], None] = lambda _: None,
+        on_too_many: Callable[[float, bool], None] = lambda _seconds, _is_ban: None,
     ) -> None:
         self._admit = admit
         self._url = url
@@ -87,7 +87,7 @@ class OrdersSocket:
         self._failures = 0
         self._is_logged_on = False
         self._complaints = Complaints(_log)
-        ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down, banned_for)
+        ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down, on_too_many)
         self.stream = Stream(wire, "the WebSocket API", self._address, ears, random, watch)
         self.log_on: Callable[[], object] | None = None
 
