@@ -252,24 +252,6 @@ async def test_stop_and_cancel_find_room_where_entries_have_used_theirs_up():
         assert len(entries) == int(20 * 0.95 * 0.85)
 
 
-def test_refusal_on_the_websocket_api_says_when_and_answers_say_how_much_is_allowed():
-    reply = orders_ws._as_reply(
-        codec.read_reply(
-            raw(
-                {
-                    "id": 7,
-                    "status": 429,
-                    "error": {
-                        "code": -1003,
-                        "msg": "Too many requests.",
-                        "data": {"serverTime": 1_700_000_000_000, "retryAfter": 1_700_000_002_500},
-                    },
-                    "rateLimits": [
-                        {
-                            "rateLimitType": "REQUEST_WEIGHT",
-                            "interval": "MINUTE",
-                            "intervalNum": 1,
-                            "limit": 6000,
 async def test_limits_that_the_venue_has_changed_are_heard_with_the_next_list_of_contracts():
     """Where orders go over REST, no other answer tells what is allowed."""
     async with town(limits=LimitSettings(orders_10s=20)) as one, joined(one) as venue:
@@ -293,6 +275,24 @@ async def test_cancel_finds_room_where_questions_have_used_theirs_up():
         assert await one.report("hf.1.1.0.E.x", status=OrderStatus.CANCELED)
 
 
+def test_refusal_on_the_websocket_api_says_when_and_answers_say_how_much_is_allowed():
+    reply = orders_ws._as_reply(
+        codec.read_reply(
+            raw(
+                {
+                    "id": 7,
+                    "status": 429,
+                    "error": {
+                        "code": -1003,
+                        "msg": "Too many requests.",
+                        "data": {"serverTime": 1_700_000_000_000, "retryAfter": 1_700_000_002_500},
+                    },
+                    "rateLimits": [
+                        {
+                            "rateLimitType": "REQUEST_WEIGHT",
+                            "interval": "MINUTE",
+                            "intervalNum": 1,
+                            "limit": 6000,
                             "count": 6001,
                         }
                     ],

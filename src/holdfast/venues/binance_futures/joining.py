@@ -296,6 +296,7 @@ async def _filters(
         return []
     try:
         info = codec.exchange_info(answered.reply.body)
+        asker.hear_limits(info.rate_limits)
         if not info.contracts:
             return []  # an empty list is no word of a contract's end
         rows = {symbol: codec.listed(info, symbol) for symbol in known}
