@@ -307,7 +307,7 @@ class Budget:
     def begin(self, name: str, now: int) -> bool:
         """Say that a request of this name leaves; False when one like it is on its way.
 
-        For reads that several ask for at once: a snapshot, the venue's time, a new listen key.
+        For reads that several ask for at once: a snapshot, the list of contracts.
         """
         if now - self._flights.get(name, -FLIGHT_NS) < FLIGHT_NS:
             return False

@@ -30,6 +30,7 @@ ROOM_S = 600.0
 KEPT = (0.04, 0.1, 0.1)
 """The part of each limit that is there for what ends risk, whatever else is asked."""
 
+MISTIMED = -1021
 WINDOWS_S = (61.0, 11.0, 61.0)
 STRANGERS = 40
 """How many orders that nobody knows are asked after, again and again."""
@@ -212,6 +213,9 @@ class RateTrader(Trader):
         is_urgent = asked.method in (CANCEL, ALGO_CANCEL, ALGO_PLACE)
         if is_urgent and asked.is_free and not (asked.sent and asked.sent[0].at == asked.at):
             return [("what ends risk had to wait", asked)]
+        is_mistimed = any(getattr(told, "code", None) == MISTIMED for told in asked.bad)
+        if is_urgent and asked.is_free and is_mistimed and not self.floor.ills:
+            return [("what ends risk was refused for its time", asked)]
         return []
 
     def is_held(self):

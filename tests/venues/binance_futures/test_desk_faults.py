@@ -158,6 +158,24 @@ def test_a_stop_refused_for_its_time_is_told_before_its_fence_where_no_time_is_t
     assert not alone(main).wrong
 
 
+def test_all_that_ends_risk_waits_for_the_one_measurement_of_the_clock():
+    """The first of several stops had the time measured; the others were refused meanwhile."""
+
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            await asyncio.sleep(1.0)
+            trader.floor.off_ms -= 3_000
+            for _ in range(3):
+                trader.place(is_algo=True)
+            await trader.settle()
+
+            open_ones = [order for order in trader.floor.orders.values() if order.is_open]
+            assert len(open_ones) == 3
+        return trader
+
+    assert not alone(main).wrong
+
+
 def test_a_session_is_logged_on_once_a_ban_is_over():
     async def main(loop, lots):
         async with joined(loop, lots, secret=ED25519) as trader:

@@ -102,6 +102,8 @@ class Asker:
         self._attempts_max = retry_attempts + 1
         self._reading: list[str] = []
         self._held_until = 0
+        self._measuring = asyncio.Lock()
+        self._measured: list[bool] = []  # the answers of the last measurement
 
     @property
     def awaits(self) -> str:
@@ -298,18 +300,15 @@ class Asker:
             self.on_ban(until)
 
     async def sync_clock(self) -> bool:
-        """Measure the venue's time anew; tell whether it answered."""
-        now = self.clock.now()
-        if not self.budget.begin("time", now):
-            return True
-        self.offset.begin()
-        is_measured = False
-        try:
-            for _ in range(SAMPLES):
-                is_measured = await self._sample_time() or is_measured
-        finally:
-            self.budget.end("time")
-        return is_measured
+        """Measure the venue's time anew, or wait for who does; tell whether it answered."""
+        before = self._measured
+        async with self._measuring:
+            if self._measured is not before:
+                return bool(self._measured)
+            self.offset.begin()
+            answers = [await self._sample_time() for _ in range(SAMPLES)]
+            self._measured = [each for each in answers if each]
+        return bool(self._measured)
 
     async def _sample_time(self) -> bool:
         call = reads.server_time()
