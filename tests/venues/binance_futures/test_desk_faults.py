@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from holdfast.model.commands import CancelOrder, QueryOrder
-from holdfast.model.messages import ExecType, ExecutionReport, OutcomeUnknown, RequestRefused
-from holdfast.model.values import MAIN, NS_PER_S, ClOrdId, OrderStatus
+from holdfast.model.messages import (
+    AddressBanned,
+    ExecType,
+    ExecutionReport,
+    OutcomeUnknown,
+    RequestRefused,
+)
+from holdfast.model.values import MAIN, NS_PER_MS, NS_PER_S, ClOrdId, OrderStatus
 from holdfast.venues.binance_futures.codec.envelope import read_error
 from holdfast.venues.binance_futures.codec.wire import quote
 from holdfast.venues.binance_futures.orders_ws import FAILURES_MAX
 from tests.venues.binance_futures.desk_floor import (
     ALGO_PLACE,
+    BASE_MS,
     KEY,
     PLACE,
     QUESTIONS,
     SECRET,
     STATUS,
 )
+from tests.venues.binance_futures.desk_roads import ApiLine
 from tests.venues.binance_futures.desk_trader import ED25519, TRIES, WINDOW_S, alone, joined
 
 WALL = (403, "<html>Forbidden</html>")
@@ -171,6 +180,43 @@ def test_all_that_ends_risk_waits_for_the_one_measurement_of_the_clock():
 
             open_ones = [order for order in trader.floor.orders.values() if order.is_open]
             assert len(open_ones) == 3
+        return trader
+
+    assert not alone(main).wrong
+
+
+BANNED = (-1003, f"Way too many requests; IP banned until {BASE_MS + 60_000}.")
+
+
+def test_a_ban_that_answers_a_request_which_was_given_up_is_heard():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            roads, began = trader.roads, loop.time()
+            roads.latency = lambda: 10.4 if 0.001 < loop.time() - began < 0.5 else 0.01
+            roads.api_ill = lambda method: (418, BANNED) if method == ALGO_PLACE else ""
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            trader.place(is_algo=False)
+            await asyncio.sleep(10.0)
+
+            assert told(trader, AddressBanned)
+            assert trader.venue.order_room_at(trader.clock.now()) > (BASE_MS + 59_000) * NS_PER_MS
+        return trader
+
+    assert not alone(main).wrong
+
+
+@pytest.mark.parametrize("status", [418, 429])
+def test_a_refusal_of_the_address_that_answers_no_request_is_heard(status):
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            line = next(each for each in trader.roads.sockets if isinstance(each, ApiLine))
+            error = {"code": BANNED[0], "msg": BANNED[1]}
+            line.ears.on_frame(json.dumps({"id": None, "status": status, "error": error}).encode())
+
+            assert bool(told(trader, AddressBanned)) == (status == 418)
+            assert trader.venue.order_room_at(trader.clock.now()) > (BASE_MS + 59_000) * NS_PER_MS
+
         return trader
 
     assert not alone(main).wrong

@@ -264,6 +264,12 @@ class Asker:
         self.hear_limits(reply.limits)
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"{NOT_CONNECTED}{reply.text}")
+        self.hear_refusal(reply)
+        return classify(ask, reply.status, reply.code, reply.text)
+
+    def hear_refusal(self, reply: Reply) -> None:
+        """Hear what refuses this address, or its orders: in an answer, or without any request."""
+        now, late_ns = self.clock.now(), self.offset.late_ns
         if reply.code == TOO_MANY_ORDERS:
             self.budget.hear_full(
                 now, reply.text, retry_after_s=reply.retry_after_s, late_ns=late_ns
@@ -278,7 +284,6 @@ class Asker:
             )
             if reply.status == HTTP_BANNED:
                 self.on_ban(until)
-        return classify(ask, reply.status, reply.code, reply.text)
 
     def hear_limits(self, limits: tuple[RateLimit, ...]) -> None:
         """Take the venue's own word for how much it allows."""

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from ...model.errors import VenueUnavailable
-from ..limits import Urgency
+from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Urgency
 from .asking import READ_WINDOW_NS, Asker
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
 from .complaints import Complaints
@@ -42,6 +42,7 @@ FAILURES_MAX = 3
 which on it is the same; a command that is answered otherwise in between makes good for them.
 """
 
+REFUSING = frozenset({HTTP_TOO_MANY, HTTP_BANNED})
 COMMANDS = frozenset({"POST", "PUT", "DELETE"})
 UNKNOWN_KEY, UNSIGNED = 401, frozenset({-1022, -1102, -2014, -2015})
 """What an unsigned request is answered on a session that is not logged on: status, or codes."""
@@ -64,6 +65,7 @@ class OrdersSocket:
     Args:
         admit: returns when a connection may be made, which costs weight; False where none may.
         on_too_many: see `Ears`; what refuses a connection here refuses requests on any road.
+        on_refusal: hears a 429 or 418 that nobody waits for, or does any more.
     """
 
     def __init__(  # noqa: PLR0913 - what a connection consists of
@@ -76,8 +78,10 @@ class OrdersSocket:
         *,
         admit: Callable[[], Awaitable[bool]] | None = None,
         on_too_many: Callable[[float, bool], None] = lambda _seconds, _is_ban: None,
+        on_refusal: Callable[[Reply], None] = lambda _: None,
     ) -> None:
         self._admit = admit
+        self._on_refusal = on_refusal
         self._url = url
         self._credentials = credentials
         self._ids = itertools.count(1)
@@ -215,6 +219,10 @@ class OrdersSocket:
             if asked is not None and not asked.answer.done():
                 self._count_failures(reply, asked)
                 asked.answer.set_result(self._heard_of(asked, reply))
+            elif reply.status in REFUSING:
+                self._on_refusal(_as_reply(reply))
+        elif reply.status in REFUSING:
+            self._on_refusal(_as_reply(reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
             text = reply.error.msg if reply.error is not None else f"status {reply.status}"
