@@ -1,7 +1,8 @@
 """One budget for what a venue allows in a time: request weight and order counts.
 
-Rule 1: what is granted never exceeds a limit in any window of its length, wherever it begins;
-        the venue's own windows begin on the clock, so that they are covered.
+Rule 1: what is granted never exceeds a limit in any window of its length, wherever it begins, and
+        however much longer than another one a request is on its way (`ARRIVAL_NS`); the venue's own
+        windows begin on the clock, so that they are covered.
 Rule 2: each urgency leaves a part of every limit to the more urgent ones: when new orders have
         to wait, cancels and stops still go.
 Rule 3: what the venue has counted (another program on this address included), and what left
@@ -30,6 +31,9 @@ MINUTE_NS = 60 * NS_PER_S
 BAN_LEAST_NS, BAN_MOST_NS = 120 * NS_PER_S, 3 * NS_PER_DAY
 """A ban whose end is not named lasts at least two minutes; one of over three days there is not."""
 
+ARRIVAL_NS = NS_PER_S
+"""How much longer than another one a request may be on its way."""
+
 FLIGHT_NS = 30 * NS_PER_S
 """After this a request of which nothing was heard no longer keeps others of its kind."""
 
@@ -37,7 +41,7 @@ HEARD_LONGER_NS = NS_PER_S
 """What ends by the venue's clock, a window or a ban, may end so much later by ours."""
 
 IN_USE = 0.95
-"""The part of each limit that is used: what leaves in two windows may arrive in one."""
+"""The part of each limit that is used: what is on its way is in no count of the venue's."""
 
 HTTP_TOO_MANY = 429
 HTTP_BANNED = 418
@@ -71,6 +75,7 @@ class Window:
 
     __slots__ = (
         "__weakref__",
+        "_length_ns",
         "_rooms",
         "_spent",
         "_told",
@@ -84,6 +89,7 @@ class Window:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
+        self._length_ns = limit.window_ns + ARRIVAL_NS
         self.blocked_until = self.banned_until = 0
         self._spent: deque[tuple[int, int]] = deque()  # when, how much
         self._used = 0
@@ -97,7 +103,7 @@ class Window:
 
     def used(self, now: int) -> int:
         """Return what counts at this time."""
-        spent, over = self._spent, now - self.limit.window_ns
+        spent, over = self._spent, now - self._length_ns
         while spent and spent[0][0] <= over:
             self._used -= spent.popleft()[1]
         return max(self._used, self._told) if now < self._told_until else self._used
@@ -134,7 +140,7 @@ class Window:
             if used <= room or not used:
                 break
             used -= spent
-            due = max(due, when + self.limit.window_ns)
+            due = max(due, when + self._length_ns)
         return due
 
     def hear(self, count: int, now: int, asked_ts: int, late_ns: int) -> None:

@@ -214,7 +214,8 @@ class RateTrader(Trader):
         if is_urgent and asked.is_free and not (asked.sent and asked.sent[0].at == asked.at):
             return [("what ends risk had to wait", asked)]
         is_mistimed = any(getattr(told, "code", None) == MISTIMED for told in asked.bad)
-        if is_urgent and asked.is_free and is_mistimed and not self.floor.ills:
+        has_stepped = self.gate.stepped_at > asked.at
+        if is_urgent and asked.is_free and is_mistimed and not (self.floor.ills or has_stepped):
             return [("what ends risk was refused for its time", asked)]
         return []
 
