@@ -222,6 +222,33 @@ def test_a_refusal_of_the_address_that_answers_no_request_is_heard(status):
     assert not alone(main).wrong
 
 
+@pytest.mark.parametrize("over_rest", [True, False])
+@pytest.mark.parametrize(
+    ("status", "code"), [(418, -1015), (418, -1003), (429, -1003), (400, -1003), (200, -1003)]
+)
+def test_a_refusal_of_the_address_holds_everything_back_however_it_is_written(
+    status, code, over_rest
+):
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            await asyncio.sleep(1.0)
+            if over_rest:
+                trader.roads.drop_api()
+            ill = (status, (code, BANNED[1]))
+            trader.roads.rest_ill = trader.roads.api_ill = lambda method: ill
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.7)
+            sent = len(trader.floor.log)
+            trader.cancel(trader.asked[0])
+            await asyncio.sleep(10.0)
+
+            assert len(trader.floor.log) == sent
+            assert bool(told(trader, AddressBanned)) == (status == 418)
+        return trader
+
+    assert not alone(main).wrong
+
+
 def test_a_session_is_logged_on_once_a_ban_is_over():
     async def main(loop, lots):
         async with joined(loop, lots, secret=ED25519) as trader:

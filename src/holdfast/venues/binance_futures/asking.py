@@ -39,7 +39,7 @@ DETOUR_LOOK_S = 1.0
 SECOND_LOOK_S = 5.0
 """How long after the venue said that it has no such contract it is asked once more."""
 
-TOO_MANY_ORDERS, BAD_SYMBOL = -1015, -1121
+TOO_MANY_REQUESTS, TOO_MANY_ORDERS, BAD_SYMBOL = -1003, -1015, -1121
 
 
 class Answered(NamedTuple):
@@ -270,19 +270,20 @@ class Asker:
     def hear_refusal(self, reply: Reply) -> None:
         """Hear what refuses this address, or its orders: in an answer, or without any request."""
         now, late_ns = self.clock.now(), self.offset.late_ns
-        if reply.code == TOO_MANY_ORDERS:
+        is_ban = reply.status == HTTP_BANNED
+        if reply.code == TOO_MANY_ORDERS and not is_ban:
             self.budget.hear_full(
                 now, reply.text, retry_after_s=reply.retry_after_s, late_ns=late_ns
             )
-        elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
+        elif is_ban or reply.status == HTTP_TOO_MANY or reply.code == TOO_MANY_REQUESTS:
             until = self.budget.hear_refusal(
-                reply.status,
+                HTTP_BANNED if is_ban else HTTP_TOO_MANY,
                 now,
                 retry_after_s=reply.retry_after_s,
                 text=reply.text,
                 late_ns=late_ns,
             )
-            if reply.status == HTTP_BANNED:
+            if is_ban:
                 self.on_ban(until)
 
     def hear_limits(self, limits: tuple[RateLimit, ...]) -> None:
