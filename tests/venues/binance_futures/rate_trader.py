@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from decimal import Decimal
 
-from holdfast.model.commands import QueryOrder, Resync
+from holdfast.model.commands import QueryOrder, Resync, SubmitOrder
 from holdfast.model.messages import AddressBanned, VenueFailure
-from holdfast.model.values import MAIN, NS_PER_S, ClOrdId
+from holdfast.model.values import MAIN, NS_PER_S, ClOrdId, NewOrder, OrderRole, OrderType, Side
 from holdfast.venues.binance_futures.codec import reads
 from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.desk_floor import (
@@ -17,6 +18,7 @@ from tests.venues.binance_futures.desk_floor import (
     BASE_MS,
     CANCEL,
     METHODS,
+    PLACE,
 )
 from tests.venues.binance_futures.desk_roads import ApiLine, UserLine
 from tests.venues.binance_futures.desk_trader import BTC, FENCE_S, WINDOW_S, Trader
@@ -41,6 +43,7 @@ LEAST = (200, 20, 60)
 TRUE_S = 3.5
 """How much later than it is a ban's end may be told: whole seconds, clocks, the way."""
 
+STEP_S = 3.0
 UNNAMED_S = 120.0
 """And where the answer that names it is torn."""
 
@@ -77,6 +80,27 @@ class RateTrader(Trader):
     def do_crowd(self):
         for _ in range(self.lots.randint(5, 40)):
             self.act()
+
+    def do_kill(self):
+        """Take back all that may be open, and close, as a kill switch does."""
+        for each in [a for a in self.asked if a.method in (PLACE, ALGO_PLACE)]:
+            self.cancel(each)
+        self.close()
+
+    def close(self):
+        name = ClOrdId(f"hf.1.{next(self.names)}.0.X.x")
+        order = NewOrder(
+            cl_ord_id=name,
+            symbol=BTC,
+            side=Side.SELL,
+            qty=Decimal("0.4"),
+            order_type=OrderType.MARKET,
+            reduce_only=True,
+            role=OrderRole.EXIT,
+        )
+        ts = self.clock.now()
+        command = SubmitOrder(order=order, ts=ts, recv_window_ns=int(WINDOW_S * NS_PER_S))
+        self.begin(PLACE, name, ts, command, self.venue.submit)
 
     def do_others(self):
         place, share = self.lots.randrange(3), self.lots.choice((0.1, 0.5, 0.9, 1.0))
@@ -193,7 +217,8 @@ class RateTrader(Trader):
     def vague_s(self):
         """How much later than it is an end may be told: one that is torn off, or in seconds."""
         is_slow, is_torn = ("slow" in self.floor.ills, "torn" in self.floor.ills)
-        return TRUE_S + is_slow * ANSWER_S + is_torn * UNNAMED_S
+        stepped_s = abs(self.floor.off_ms) / 1000 + STEP_S if not self.knows_time else 0.0
+        return TRUE_S + is_slow * ANSWER_S + is_torn * UNNAMED_S + stepped_s
 
     def judge_rate(self):
         kept, log = self.floor.log, self.floor.log
@@ -210,12 +235,12 @@ class RateTrader(Trader):
             return [("in doubt for too long", asked.doubt_over, latest, asked)]
         if asked.told_at > asked.at + WINDOW_S + ANSWER_S + 0.1:
             return [("its outcome was told late", asked.told_at, asked)]
-        is_urgent = asked.method in (CANCEL, ALGO_CANCEL, ALGO_PLACE)
+        is_urgent = ends_risk(asked)
         if is_urgent and asked.is_free and not (asked.sent and asked.sent[0].at == asked.at):
             return [("what ends risk had to wait", asked)]
         is_mistimed = any(getattr(told, "code", None) == MISTIMED for told in asked.bad)
-        has_stepped = self.gate.stepped_at > asked.at
-        if is_urgent and asked.is_free and is_mistimed and not (self.floor.ills or has_stepped):
+        had_to_wait = self.floor.ills or self.gate.bans or self.gate.stepped_at > asked.at
+        if is_urgent and asked.is_free and is_mistimed and not had_to_wait:
             return [("what ends risk was refused for its time", asked)]
         return []
 
@@ -232,6 +257,13 @@ class RateTrader(Trader):
 
     def spent_on_risk(self, place):
         since = self.loop.time() - WINDOWS_S[place]
-        methods = (ALGO_PLACE,) if place else (CANCEL, ALGO_CANCEL)
+        methods = (PLACE, ALGO_PLACE) if place else (CANCEL, ALGO_CANCEL)
         asked = [a for a in self.asked if a.method in methods and a.at >= since - WINDOW_S]
-        return sum(max(1, len(each.sent)) for each in asked)
+        return sum(max(1, len(each.sent)) for each in asked if ends_risk(each))
+
+
+def ends_risk(asked):
+    """Tell whether it is a stop, an exit or a cancel."""
+    if asked.method == PLACE:
+        return asked.command.order.reduce_only
+    return asked.method in (CANCEL, ALGO_CANCEL, ALGO_PLACE)
