@@ -86,7 +86,8 @@ bursts = st.lists(
 @given(bursts)
 def test_no_window_of_the_venue_is_overrun_however_long_each_is_on_its_way(steps):
     """What left in two windows arrives in one: the first of them slowly, the second at once."""
-    taken, now, counted = budget(SMALL), NOW, Counter()
+    taken, now = budget(SMALL), NOW
+    counted: Counter[tuple[Limit, int]] = Counter()
     for wait_ms, count, way_ms in steps:
         now += wait_ms * NS_PER_MS
         for _ in range(count):

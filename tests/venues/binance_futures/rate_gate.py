@@ -49,7 +49,8 @@ COSTS = {
     "POST /fapi/v1/listenKey": (1, 0, 0), "PUT /fapi/v1/listenKey": (1, 0, 0),
 }  # fmt: skip
 DEAR = ("GET /fapi/v1/openOrders", "GET /fapi/v1/openAlgoOrders")
-UNSAID = -1
+UNNAMED_S = 120.0
+"""How long a ban lasts at least whose end nobody names."""
 
 
 class Arrival(NamedTuple):
@@ -85,7 +86,8 @@ class Gate:
         self.arrivals: list[Arrival] = []
         self.heard: list[Heard] = []
         self.wrong: list[object] = []
-        self.refusals = self.bans = 0
+        self.refusals = self.bans = self.bans_heard = 0
+        self.is_vague = "torn" in self.floor.ills  # the end of a ban may be untold
         self.known: list[tuple[float, float]] = []  # since when, and until when it is
         self.shut_by: dict[int, float] = {}  # until when an answer says that nothing is taken
         self.ban_ends: list[tuple[float, float]] = []
@@ -173,7 +175,9 @@ class Gate:
         until = self.shut_by.pop(id(sent), 0.0)
         if not until:
             return
-        self.known.append((self.loop.time(), until))
+        surely = self.loop.time() + UNNAMED_S if self.is_vague else until
+        self.known.append((self.loop.time(), min(until, surely)))
+        self.bans_heard += self.floor.closed_by == 418
         self.floor.told_until = max(self.floor.told_until, until)
 
     def check_knock(self, sent):
@@ -193,7 +197,9 @@ class Gate:
         self.shut_by[id(sent)] = self.floor.closed_until
         headers = {}
         is_named = "until" in text
-        if self.lots.random() < 0.5 or (status == 418 and not is_named):
+        if status == 418 and left >= UNNAMED_S - 1.0 and self.lots.random() < 0.2:
+            self.is_vague, text = True, "Way too many requests."
+        elif self.lots.random() < 0.5 or (status == 418 and not is_named):
             headers = {"retry-after": str(int(left) + 1)}
         return status, json.dumps({"code": -1003, "msg": text}), headers
 

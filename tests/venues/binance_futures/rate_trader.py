@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from decimal import Decimal
 
 from holdfast.model.commands import QueryOrder, Resync, SubmitOrder
@@ -22,6 +23,7 @@ from tests.venues.binance_futures.desk_floor import (
 )
 from tests.venues.binance_futures.desk_roads import ApiLine, UserLine
 from tests.venues.binance_futures.desk_trader import BTC, FENCE_S, WINDOW_S, Trader
+from tests.venues.binance_futures.rate_gate import UNNAMED_S
 
 WINDOW_END_S = 62.0
 """How long what is full stays full, at most: a window, and what clocks differ by."""
@@ -44,8 +46,6 @@ TRUE_S = 3.5
 """How much later than it is a ban's end may be told: whole seconds, clocks, the way."""
 
 STEP_S = 3.0
-UNNAMED_S = 120.0
-"""And where the answer that names it is torn."""
 
 
 class RateTrader(Trader):
@@ -108,7 +108,7 @@ class RateTrader(Trader):
         self.gate.others(place, round(self.gate.limits[place] * share))
 
     def do_ban(self):
-        self.gate.ban(self.lots.choice((3, 20, 130)))
+        self.gate.ban(self.lots.choice((3, 20, 121)))
 
     def do_api_cut(self):
         self.roads.drop(ApiLine)
@@ -204,21 +204,25 @@ class RateTrader(Trader):
     def judge_bans(self):
         """See that bans are told, and told truly."""
         told = [(at, m) for at, m in self.heard if isinstance(m, AddressBanned)]
-        wrong = []
+        is_untold = self.gate.bans_heard and not told
+        wrong: list[object] = []
+        if is_untold:
+            wrong.append(("a ban was not told", self.gate.ban_ends))
         for at, message in told:
             until = message.until_ts / NS_PER_S - BASE_MS / 1000 - self.clock.ahead_ms / 1000
             ends = [end for began, end in self.gate.ban_ends if began <= at]
             latest = max([*ends, self.floor.told_until], default=0.0) + self.vague_s
-            if not ends or (self.knows_time and not ends[0] - 0.01 <= until <= latest):
+            earliest = min([*ends, at + UNNAMED_S if self.gate.is_vague else math.inf])
+            if not ends or (self.knows_time and not earliest - 0.01 <= until <= latest):
                 wrong.append(("a ban that is none was told", at, until, self.gate.ban_ends))
         return wrong
 
     @property
     def vague_s(self):
         """How much later than it is an end may be told: one that is torn off, or in seconds."""
-        is_slow, is_torn = ("slow" in self.floor.ills, "torn" in self.floor.ills)
+        is_slow, is_vague = "slow" in self.floor.ills, self.gate.is_vague
         stepped_s = abs(self.floor.off_ms) / 1000 + STEP_S if not self.knows_time else 0.0
-        return TRUE_S + is_slow * ANSWER_S + is_torn * UNNAMED_S + stepped_s
+        return TRUE_S + is_slow * ANSWER_S + is_vague * UNNAMED_S + stepped_s
 
     def judge_rate(self):
         kept, log = self.floor.log, self.floor.log
