@@ -249,6 +249,24 @@ def test_a_refusal_of_the_address_holds_everything_back_however_it_is_written(
     assert not alone(main).wrong
 
 
+def test_a_count_is_measured_by_the_limit_that_the_same_answer_tells():
+    """It was more than the limit that was known, and not believed."""
+
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            row = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
+            told_of = ({**row, "limit": 6000, "count": 5999},)
+            trader.roads.rate_limits = lambda sent: told_of
+            trader.place(is_algo=False)
+            await asyncio.sleep(2.0)
+
+            budget, now = trader.venue._asker.budget, trader.clock.now()
+            assert budget.used(now)["weight of a minute"] >= 5999
+        return trader
+
+    assert not alone(main).wrong
+
+
 def test_a_session_is_logged_on_once_a_ban_is_over():
     async def main(loop, lots):
         async with joined(loop, lots, secret=ED25519) as trader:

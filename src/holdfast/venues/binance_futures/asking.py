@@ -258,10 +258,10 @@ class Asker:
 
     def _judge(self, ask: Ask, reply: Reply, asked_ts: int) -> Outcome:
         now, late_ns = self.clock.now(), self.offset.late_ns
+        self.hear_limits(reply.limits)
         for place, count in enumerate(reply.counts):
             if count >= 0:
                 self.budget.hear_count(place, count, now, asked_ts=asked_ts, late_ns=late_ns)
-        self.hear_limits(reply.limits)
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"{NOT_CONNECTED}{reply.text}")
         self.hear_refusal(reply)
