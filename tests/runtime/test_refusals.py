@@ -46,7 +46,11 @@ POST = "POST *order*"
         (f"{NOT_SENT}this machine's clock is off", None, VenueUnavailable),
         ("HTTP 418: the venue has banned this address: <html>", None, RateLimitError),
         ("HTTP 429: too many requests from this address", None, RateLimitError),
-        ("HTTP 403: the firewall in front of the venue refuses this address", None, VenueUnavailable),
+        (
+            "HTTP 403: the firewall in front of the venue refuses this address",
+            None,
+            VenueUnavailable,
+        ),
         ("HTTP 503: Service Unavailable.", None, VenueUnavailable),
         ("HTTP 451: the venue does not serve this place", None, VenueRefused),
         ("HTTP 404", None, VenueRefused),
