@@ -18,6 +18,7 @@ from holdfast.model.messages import (
 from holdfast.model.values import MAIN, NS_PER_MS, NS_PER_S, ClOrdId, OrderStatus
 from holdfast.venues.binance_futures.codec.envelope import read_error
 from holdfast.venues.binance_futures.codec.wire import quote
+from holdfast.venues.binance_futures.dead_man import BEATS
 from holdfast.venues.binance_futures.orders_ws import FAILURES_MAX
 from tests.venues.binance_futures.desk_floor import (
     ALGO_PLACE,
@@ -262,6 +263,29 @@ def test_a_count_is_measured_by_the_limit_that_the_same_answer_tells():
 
             budget, now = trader.venue._asker.budget, trader.clock.now()
             assert budget.used(now)["weight of a minute"] >= 5999
+        return trader
+
+    assert not alone(main).wrong
+
+
+COUNTDOWN = "POST /fapi/v1/countdownCancelAll"
+
+
+def test_entries_that_come_and_go_wind_no_countdown_each():
+    """An order a second took half of the weight of a minute, and audits found none."""
+
+    async def main(loop, lots):
+        async with joined(loop, lots, dead_man=(60,)) as trader:
+            for _ in range(40):
+                trader.place(is_algo=False)
+                await asyncio.sleep(1.0)
+                for each in [o for o in trader.floor.orders.values() if o.is_open]:
+                    trader.floor.fill(each)
+                await asyncio.sleep(1.0)
+
+            wound = sum(sent.method == COUNTDOWN for sent in trader.floor.log)
+            assert 1 <= wound <= 2 * (loop.time() / (60 / BEATS) + 1)
+            await trader.settle()
         return trader
 
     assert not alone(main).wrong
