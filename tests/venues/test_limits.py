@@ -335,6 +335,16 @@ def test_a_count_holds_until_the_window_ends_by_the_venues_clock():
     assert taken.when(CANCEL, Urgency.PROTECT, at) == NOW + 83 * S + late_ns
 
 
+def test_an_answer_that_was_overtaken_says_nothing_though_the_clock_was_measured_anew():
+    taken = budget()
+    taken.hear_count(0, 2000, NOW, late_ns=0)
+    taken.hear_count(0, 50, NOW + S, late_ns=10 * NS_PER_MS)
+    assert taken.used(NOW + S)["weight"] == 2000
+
+    taken.hear_count(0, 50, NOW + 24 * S, late_ns=10 * NS_PER_MS)  # of the next minute
+    assert taken.used(NOW + 24 * S)["weight"] == 50
+
+
 def test_a_count_beyond_the_limit_is_not_believed():
     """It counts more than a window, or the limit is larger than was told; else it would refuse."""
     taken = budget()
