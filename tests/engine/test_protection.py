@@ -282,13 +282,17 @@ def test_a_holding_that_comes_late_has_its_stop_though_earlier_ones_were_refused
     assert [o.qty for o in rig.working(STOP)] == [1]
 
 
-def test_a_stop_that_never_left_is_no_refusal_of_the_venue(rig):
-    """Banned or out of room: the position waits for its stop, it is not closed for want of one."""
+@pytest.mark.parametrize("code", [None, -1003, -1008, -1015])
+def test_a_stop_that_found_no_room_is_no_refusal_of_the_venue(rig, code):
+    """Banned, or too many requests: it waits for its stop, and is not closed for want of one.
+
+    Another program on the account may use up what it may send; to close takes the same room.
+    """
     entry = bracket(rig, stop_loss="90")
     rig.trade(entry, "2")
     for _ in range(REFUSALS_MAX + 3):
         for stop in rig.working(STOP):
-            rig.reject(stop.cl_ord_id, code=None, reason="not sent")
+            rig.reject(stop.cl_ord_id, code=code, reason="not sent")
         rig.wait(10)
 
     assert rig.working(EXIT) == []
@@ -513,6 +517,19 @@ def test_a_target_that_keeps_being_refused_is_left_out_and_the_stop_stays(rig):
     assert target is None
     assert len([o for o in rig.submitted(rig.commands) if o.role is TARGET]) == REFUSALS_MAX
     assert [o.status for o in rig.working(STOP)] == [OrderStatus.NEW]
+
+
+@pytest.mark.parametrize("code", [-1003, -1008, -1015])
+def test_a_target_that_found_no_room_is_tried_again(rig, code):
+    entry = bracket(rig)
+    rig.trade(entry, "2")
+    rig.accept(only(rig, STOP).cl_ord_id)
+    for _ in range(REFUSALS_MAX + 3):
+        for target in rig.working(TARGET):
+            rig.reject(target.cl_ord_id, code=code)
+        rig.wait(10)
+
+    assert [o.qty for o in rig.working(TARGET)] == [2]
 
 
 def test_a_target_too_large_goes_where_the_venue_has_none_in_its_place(rig):

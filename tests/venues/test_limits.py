@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from holdfast.model.values import NS_PER_DAY, NS_PER_MS, NS_PER_S
 from holdfast.venues.binance_futures.clock_offset import SKEW_MAX_NS
 from holdfast.venues.limits import (
+    ARRIVAL_NS,
     FLIGHT_NS,
     HEARD_LONGER_NS,
     IN_USE,
@@ -69,6 +71,31 @@ def test_no_limit_is_exceeded_in_any_window(steps):
         for begin, _ in left:
             inside = sum(c[place] for ts, c in left if begin <= ts < begin + limit.window_ns)
             assert inside <= limit.amount
+
+
+bursts = st.lists(
+    st.tuples(
+        st.sampled_from((0, 2_700, 9_300, 10_000)),
+        st.integers(1, 12),
+        st.sampled_from((0, 300, ARRIVAL_NS // NS_PER_MS)),
+    ),
+    max_size=8,
+)
+
+
+@given(bursts)
+def test_no_window_of_the_venue_is_overrun_however_long_each_is_on_its_way(steps):
+    """What left in two windows arrives in one: the first of them slowly, the second at once."""
+    taken, now = budget(SMALL), NOW
+    counted: Counter[tuple[Limit, int]] = Counter()
+    for wait_ms, count, way_ms in steps:
+        now += wait_ms * NS_PER_MS
+        for _ in range(count):
+            if taken.take((1, 1, 1), Urgency.PROTECT, now) == TAKEN:
+                arrives = now + way_ms * NS_PER_MS
+                counted.update((limit, arrives // limit.window_ns) for limit in SMALL)
+
+    assert all(count <= limit.amount for (limit, _), count in counted.items())
 
 
 @given(asks)
@@ -171,8 +198,8 @@ def test_a_request_dearer_than_its_share_waits_for_an_empty_window():
     taken = budget(SMALL)
     taken.take((1, 0, 0), Urgency.READ, NOW)
 
-    assert taken.take((38, 0, 0), Urgency.READ, NOW) == NOW + 60 * S
-    assert taken.take((38, 0, 0), Urgency.READ, NOW + 60 * S) == TAKEN
+    assert taken.take((38, 0, 0), Urgency.READ, NOW) == NOW + 60 * S + ARRIVAL_NS
+    assert taken.take((38, 0, 0), Urgency.READ, NOW + 60 * S + ARRIVAL_NS) == TAKEN
 
 
 # The venue's word
@@ -272,7 +299,50 @@ def test_what_we_used_ourselves_is_not_counted_again_when_the_venue_tells_it():
 
     assert taken.used(NOW + 3 * S)["weight"] == ours + 10
     assert taken.used(NOW + 30 * S)["weight"] == ours  # a new minute of the venue's
-    assert taken.used(NOW + 60 * S)["weight"] == 0
+    assert taken.used(NOW + 60 * S + ARRIVAL_NS)["weight"] == 0
+
+
+def test_what_the_venue_has_told_counts_until_its_window_ends_though_our_own_is_over():
+    """Ours of the minute before hid what others used in this one, and was then forgotten."""
+    taken = budget(SMALL)
+    taken.spend((20, 0, 0), NOW)
+    taken.hear_count(0, 30, NOW + 28 * S)  # the next minute's 5th second
+    assert taken.used(NOW + 59 * S)["weight"] == 30
+
+    taken.spend((2, 0, 0), NOW + 61 * S)
+    assert taken.used(NOW + 62 * S)["weight"] == 32
+    assert taken.when((5, 0, 0), Urgency.TRADE, NOW + 62 * S) == NOW + 83 * S + HEARD_LONGER_NS
+    assert taken.used(NOW + 83 * S + HEARD_LONGER_NS)["weight"] == 2
+
+
+def test_a_count_of_the_window_before_does_not_hold_back_this_one():
+    """Its answer was on its way while the minute ended: a cancel waited for the whole next one."""
+    taken, asked_ts = budget(), NOW + 22 * S + 900 * NS_PER_MS
+    over = NOW + 23 * S + HEARD_LONGER_NS
+    taken.hear_count(0, 2390, asked_ts + 200 * NS_PER_MS, asked_ts=asked_ts)
+    assert taken.when(CANCEL, Urgency.PROTECT, over - 1) == over
+    taken.hear_count(0, 2391, over + S, asked_ts=asked_ts)
+
+    assert taken.take(CANCEL, Urgency.PROTECT, over + S) == TAKEN
+
+
+def test_a_count_holds_until_the_window_ends_by_the_venues_clock():
+    """Ours is 3 s behind: what is told behind its full minute is of the next one."""
+    taken, late_ns = budget(), -3 * S
+    at = NOW + 21 * S  # the minute's 58th second by ours, the next one's first by the venue's
+    taken.hear_count(0, 2390, at, late_ns=late_ns)
+
+    assert taken.when(CANCEL, Urgency.PROTECT, at) == NOW + 83 * S + late_ns
+
+
+def test_an_answer_that_was_overtaken_says_nothing_though_the_clock_was_measured_anew():
+    taken = budget()
+    taken.hear_count(0, 2000, NOW, late_ns=0)
+    taken.hear_count(0, 50, NOW + S, late_ns=10 * NS_PER_MS)
+    assert taken.used(NOW + S)["weight"] == 2000
+
+    taken.hear_count(0, 50, NOW + 24 * S, late_ns=10 * NS_PER_MS)  # of the next minute
+    assert taken.used(NOW + 24 * S)["weight"] == 50
 
 
 def test_a_count_beyond_the_limit_is_not_believed():

@@ -17,7 +17,7 @@ from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import bound, bury, remember_trade, retire, retire_all, settled_name, unbury
 from .order import Order
-from .parent import Parent
+from .parent import PASSING, Parent
 from .position import PositionState
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _moved(state: State, order: Order, *, was_open: bool) -> None:
 def _count_stop_failure(parent: Parent, order: Order) -> None:
     if order.role is not OrderRole.STOP_LOSS:
         return
-    if order.is_refused and order.code is not None:  # else it never left
+    if order.is_refused and order.code not in PASSING:
         parent.stop_failures += 1
     elif order.status is OrderStatus.NEW:
         parent.stop_failures = 0

@@ -12,6 +12,9 @@ from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, Strate
 REFUSALS_MAX = 3
 """Refusals in a row after which a position is closed for want of a stop, or a target left out."""
 
+PASSING = frozenset({None, -1003, -1008, -1015})
+"""Codes of refusals that are of the moment: it never left, or the venue wants fewer requests."""
+
 
 class Parent(msgspec.Struct):
     """One parent, folded from the journal.

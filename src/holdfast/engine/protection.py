@@ -30,8 +30,8 @@ from .core import Core
 from .cover import WORKING, closes, cover, is_covered
 from .dust import closing_plans, is_whole
 from .order import Order, RequestState
+from .parent import PASSING, Parent
 from .parent import REFUSALS_MAX as REFUSALS_MAX  # noqa: PLC0414 - it says what protection does
-from .parent import Parent
 from .parents import start_parent
 from .sizing import market_parts
 from .state import State
@@ -225,7 +225,7 @@ def _is_given_up(role: OrderRole, orders: list[Order]) -> bool:
 
     A stop is never given up: what its refusals lead to is `_failure`'s to say.
     """
-    by_venue = sum(1 for order in refused_of(orders) if order.code is not None)
+    by_venue = sum(1 for order in refused_of(orders) if order.code not in PASSING)
     return role is OrderRole.TAKE_PROFIT and by_venue >= REFUSALS_MAX
 
 

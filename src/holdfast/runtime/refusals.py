@@ -28,6 +28,11 @@ and orders in ten seconds; overload passes sooner."""
 
 NO_ROOM_S = 10.0
 
+TOO_MANY, NOT_DONE = ("HTTP 418", "HTTP 429"), ("HTTP 403", "HTTP 503")
+"""How the reason begins where a page, or nothing, stood in the place of the venue's own code: what
+it has not understood may come again.
+"""
+
 
 def denial_error(denied: ev.OrderDenied, limits: RiskLimits) -> TradingError:
     """Turn a denial of our own into the error that says who must act.
@@ -64,6 +69,10 @@ def venue_error(reason: str, code: int | None, room_s: float = 0.0) -> VenueErro
         return RateLimitError(reason, retry_after=room_s or RETRY_AFTER_S[code], code=code)
     if reason == NO_ROOM:
         return RateLimitError(reason, retry_after=room_s or NO_ROOM_S)
+    if reason.startswith(TOO_MANY):
+        return RateLimitError(reason, retry_after=room_s or RETRY_AFTER_S[-1003])
+    if reason.startswith(NOT_DONE):
+        return VenueUnavailable(reason)
     if reason.startswith(NOT_CONNECTED):
         return NetworkError(reason)
     if reason.startswith(NOT_SENT):

@@ -1,19 +1,19 @@
 """One budget for what a venue allows in a time: request weight and order counts.
 
-Rule 1: what is granted never exceeds a limit in any window of its length, wherever it begins;
-        the venue's own windows begin on the clock, so that they are covered.
+Rule 1: what is granted never exceeds a limit in any window of its length, wherever it begins, and
+        however much longer than another one a request is on its way (`ARRIVAL_NS`); the venue's own
+        windows begin on the clock, so that they are covered.
 Rule 2: each urgency leaves a part of every limit to the more urgent ones: when new orders have
         to wait, cancels and stops still go.
-Rule 3: what the venue counts beyond our own (another program on this address) is counted too,
-        until the venue's window ends: those begin at full minutes, and tens of seconds. A count
-        beyond the limit says nothing of that window.
+Rule 3: what the venue has counted (another program on this address included), and what left
+        since, is the least that counts until the venue's window ends: those begin at full minutes,
+        and tens of seconds. A count beyond the limit says nothing of that window.
 Rule 4: after a 429 or 418 nothing leaves before the time that the venue named.
 """
 
 from __future__ import annotations
 
 import enum
-import heapq
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,6 +31,9 @@ MINUTE_NS = 60 * NS_PER_S
 BAN_LEAST_NS, BAN_MOST_NS = 120 * NS_PER_S, 3 * NS_PER_DAY
 """A ban whose end is not named lasts at least two minutes; one of over three days there is not."""
 
+ARRIVAL_NS = NS_PER_S
+"""How much longer than another one a request may be on its way."""
+
 FLIGHT_NS = 30 * NS_PER_S
 """After this a request of which nothing was heard no longer keeps others of its kind."""
 
@@ -38,24 +41,25 @@ HEARD_LONGER_NS = NS_PER_S
 """What ends by the venue's clock, a window or a ban, may end so much later by ours."""
 
 IN_USE = 0.95
-"""The part of each limit that is used: what leaves in two windows may arrive in one."""
+"""The part of each limit that is used: what is on its way is in no count of the venue's."""
 
 HTTP_TOO_MANY = 429
 HTTP_BANNED = 418
 _BANNED_UNTIL = re.compile(r"until (\d{13})")
 
 
-KEPT_FREE = (0.0, 0.15, 0.25, 0.4)
+KEPT_FREE = (0.0, 0.05, 0.15, 0.25, 0.4)
 """The part of each limit that an urgency leaves to the more urgent ones, by its number."""
 
 
 class Urgency(enum.IntEnum):
     """What a request is for."""
 
-    PROTECT = 0  # cancels, stops, exits, queries of orders in doubt
-    TRADE = 1  # new orders, amendments
-    AUDIT = 2  # looks for what was not told: fills that have no stop yet
-    READ = 3  # history, market data
+    PROTECT = 0  # cancels, stops, exits, and what they wait for
+    RESOLVE = 1  # queries of orders in doubt, countdowns, settings at a start
+    TRADE = 2  # new orders, amendments
+    AUDIT = 3  # looks for what was not told: fills that have no stop yet
+    READ = 4  # history, market data
 
 
 class Limit(NamedTuple):
@@ -67,14 +71,15 @@ class Limit(NamedTuple):
 
 
 class Window:
-    """What was taken out of one limit within its last window, and by others within the venue's."""
+    """What was taken out of one limit within its window, and what the venue has told of its own."""
 
     __slots__ = (
         "__weakref__",
-        "_heard",
-        "_heard_until",
+        "_length_ns",
         "_rooms",
         "_spent",
+        "_told",
+        "_told_until",
         "_used",
         "amount",
         "banned_until",
@@ -84,10 +89,11 @@ class Window:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
+        self._length_ns = limit.window_ns + ARRIVAL_NS
         self.blocked_until = self.banned_until = 0
         self._spent: deque[tuple[int, int]] = deque()  # when, how much
         self._used = 0
-        self._heard, self._heard_until = 0, 0
+        self._told, self._told_until = 0, 0
         self.allow(limit.amount)
 
     def allow(self, amount: int) -> None:
@@ -97,10 +103,10 @@ class Window:
 
     def used(self, now: int) -> int:
         """Return what counts at this time."""
-        spent, over = self._spent, now - self.limit.window_ns
+        spent, over = self._spent, now - self._length_ns
         while spent and spent[0][0] <= over:
             self._used -= spent.popleft()[1]
-        return self._used + self._heard if now < self._heard_until else self._used
+        return max(self._used, self._told) if now < self._told_until else self._used
 
     def spend(self, cost: int, now: int) -> None:
         """Count what leaves now."""
@@ -109,6 +115,7 @@ class Window:
                 now = max(now, self._spent[-1][0])
             self._spent.append((now, cost))
             self._used += cost
+            self._told += cost
 
     def has_room(self, cost: int, urgency: Urgency, now: int) -> bool:
         """Tell whether this much may leave now: `free_at` and `blocked_until` in one look."""
@@ -126,24 +133,27 @@ class Window:
         used = self.used(now)
         if used <= room or not used:
             return now
-        ours = ((when + self.limit.window_ns, spent) for when, spent in self._spent)
-        heard = [(self._heard_until, self._heard)] if now < self._heard_until else []
-        for end, spent in heapq.merge(ours, heard):
-            used -= spent
+        due, used = now, self._used
+        if now < self._told_until and self._told > max(room, 0):
+            due = self._told_until
+        for when, spent in self._spent:
             if used <= room or not used:
-                return end
-        return now
+                break
+            used -= spent
+            due = max(due, when + self._length_ns)
+        return due
 
-    def hear(self, count: int, now: int) -> None:
-        """Count what the venue counts beyond what we know of, until its window ends.
+    def hear(self, count: int, now: int, asked_ts: int, late_ns: int) -> None:
+        """Count at least what the venue has told, and what leaves since, until its window ends.
 
-        More than the limit is not believed: a venue that has counted so much refuses, in words of
-        its own (`block`).
+        That is the window in which it was asked: an answer may outlive it. More than the limit is
+        not believed: a venue that has counted so much refuses, in words of its own (`block`).
         """
-        if self.amount >= count > self.used(now):
-            length = self.limit.window_ns
-            self._heard = count - self._used
-            self._heard_until = _next(length, now)
+        length = self.limit.window_ns
+        until = _next(length, asked_ts, late_ns)
+        is_next = until > self._told_until + length // 2  # the same one's may differ by the clocks
+        if now < until and (is_next or count > self._told) and count <= self.amount:
+            self._told, self._told_until = count, until
 
     def block(self, until: int) -> int:
         """Let nothing out before this time, and return when it ends now."""
@@ -220,9 +230,22 @@ class Budget:
 
     # What the venue says
 
-    def hear_count(self, place: int, count: int, now: int) -> None:
-        """Hear what the venue counts in one limit's window, by the limit's place."""
-        self._windows[place].hear(count, now)
+    def hear_count(
+        self,
+        place: int,
+        count: int,
+        now: int,
+        *,
+        asked_ts: int | None = None,
+        late_ns: int = HEARD_LONGER_NS,
+    ) -> None:
+        """Hear what the venue counts in one limit's window, by the limit's place.
+
+        Args:
+            asked_ts: when that was asked; None for now.
+            late_ns: see `hear_refusal`.
+        """
+        self._windows[place].hear(count, now, now if asked_ts is None else asked_ts, late_ns)
 
     def hear_limit(self, place: int, amount: int) -> None:
         """Hear how much a limit really allows; nonsense is not believed."""
@@ -291,7 +314,7 @@ class Budget:
     def begin(self, name: str, now: int) -> bool:
         """Say that a request of this name leaves; False when one like it is on its way.
 
-        For reads that several ask for at once: a snapshot, the venue's time, a new listen key.
+        For reads that several ask for at once: a snapshot, the list of contracts.
         """
         if now - self._flights.get(name, -FLIGHT_NS) < FLIGHT_NS:
             return False

@@ -98,6 +98,7 @@ class Sent:
     broke_at: float | None = None  # when its connection did, unanswered
     target: str = ""  # path and query of REST
     shut_s: float = 0.0  # for how long it was said that nothing is taken any more
+    told: tuple[int, ...] = ()  # what was counted when it arrived
 
     def __repr__(self):
         flags = [f for f in ("is_carried", "is_sure", "is_good") if getattr(self, f)]

@@ -161,6 +161,10 @@ class Roads:
             return 200, json.dumps({"listenKey": self.key}), {}
         return 200, json.dumps(READS.get(sent.method, [])), {}
 
+    def rate_limits(self, sent):
+        """Return what an answer on the WebSocket API tells of the limits."""
+        return ()
+
     def _keep_secret(self, params):
         if "signature" in params:
             self.secrets.add(params["signature"][:16])
@@ -338,7 +342,7 @@ class ApiLine(Line):
         self.asked.remove(sent)
         self.roads._answered(sent, status, body)
         told = str(number) if lots.random() < 0.3 else number
-        raw = _reply(told, status, body)
+        raw = _reply(told, status, body, self.roads.rate_limits(sent))
         if lots.random() < 0.2:
             self.ears.on_frame(_reply(lots.randint(10_000, 99_999), 200, "{}"))
         for _ in range(lots.choice((1, 1, 1, 2))):
@@ -347,13 +351,13 @@ class ApiLine(Line):
             self.loop.call_later(self.roads.latency(), self.heard, self.ears.on_frame, raw)
 
 
-def _reply(number, status, body):
+def _reply(number, status, body, limits=()):
     """Write an answer on the WebSocket API; a body that is no JSON is left away."""
     try:
         found = json.loads(body)
     except ValueError:
         found = None
-    told = {"id": number, "status": status}
+    told = {"id": number, "status": status} | ({"rateLimits": limits} if limits else {})
     if status == 200 and not (isinstance(found, dict) and _is_error(found)):
         told["result"] = found
         return json.dumps(told).encode()

@@ -525,13 +525,25 @@ def questions(elapsed_ns):
 
 
 @asynccontextmanager
-async def joined(loop, lots, ills=(), chance=1.0, *, secret=SECRET, lifetime_s=LIFETIME_S):
+async def joined(
+    loop,
+    lots,
+    ills=(),
+    chance=1.0,
+    *,
+    secret=SECRET,
+    lifetime_s=LIFETIME_S,
+    dead_man=(0, 8),
+    who=(Floor, Roads, Trader),
+):
     """Join before a floor; give who trades there. What is wrong is in `wrong` behind it."""
-    floor = Floor(loop, lots, ills, chance)
-    roads, clock, ears = Roads(floor), Clock(loop), Ears()
+    make_floor, make_roads, make_trader = who
+    trader: Trader
+    floor = make_floor(loop, lots, ills, chance)
+    roads, clock, ears = make_roads(floor), Clock(loop), Ears()
     clock.ahead_ms = lots.randint(-900, 900)
     handshakes._BANNED_UNTIL.clear()
-    dead_man_s = lots.choice((0, 8))
+    dead_man_s = lots.choice(dead_man)
     lag_ns = int(LAG_S * NS_PER_S)
     venue = BinanceFuturesVenue(
         KEY,
@@ -542,12 +554,12 @@ async def joined(loop, lots, ills=(), chance=1.0, *, secret=SECRET, lifetime_s=L
         random=lots.random,
         open_wire=lambda: roads,
     )
-    trader = Trader(loop, floor, roads, clock, venue)
+    trader = make_trader(loop, floor, roads, clock, venue)
     with ears.listening():
         await venue.connect([BTC], trader.hear)
         assert venue._orders is not None
         venue._orders.stream._watch = Watch(lifetime_s=lifetime_s)
-        roads.is_api_up = lambda: venue._orders is not None and venue._orders.is_up
+        roads.is_api_up = lambda orders=venue._orders: orders.is_up
         asking = asyncio.ensure_future(trader.keep_asking())
         try:
             yield trader

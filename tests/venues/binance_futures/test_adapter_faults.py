@@ -265,7 +265,7 @@ async def test_entry_that_is_not_shown_yet_stays_guarded():
 
 
 async def test_entry_that_never_arrived_is_let_go_once_that_is_sure():
-    async with town() as one, joined(one, dead_man_s=30) as venue:
+    async with town() as one, joined(one, dead_man_s=4) as venue:
         one.goes_wrong("reset_before", "POST /fapi/v1/order")
         command = submit(resting(), window_s=0.2)
         venue.submit(command)

@@ -25,7 +25,7 @@ from holdfast.model.values import (
 )
 from holdfast.venues.binance_futures import codec, counters, orders_ws
 from holdfast.venues.binance_futures.counters import LIMITS, shared_budget
-from holdfast.venues.binance_futures.handshakes import Banned
+from holdfast.venues.binance_futures.handshakes import Banned, TooMany
 from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
@@ -69,7 +69,7 @@ async def test_all_that_leaves_is_counted_as_the_venue_counts_it(over_ws):
             await one.until(lambda: not venue._asker.awaits)
 
             ours, theirs = budget.used(one.core.now()), one.core.limits
-            assert budget._windows[0]._heard == 0
+            assert budget._windows[0]._told <= budget._windows[0]._used
             assert ours[WEIGHT] >= theirs.used("127.0.0.1", one.core.now()) > 100
             assert ours[SHORT] == 1
             assert feed._budget.used(one.core.now()) == {WEIGHT: ours[WEIGHT], SHORT: 0, LONG: 0}
@@ -170,6 +170,24 @@ async def test_a_ban_that_a_connection_meets_is_told(monkeypatch):
             await one.until(lambda stream=stream: stream.is_up)
 
 
+@pytest.mark.parametrize("error", [Banned, TooMany])
+async def test_what_the_api_refuses_a_connection_for_holds_back_every_request(monkeypatch, error):
+    """It shares its counters with REST: what was asked there meanwhile made a ban longer."""
+    async with town() as one, joined(one) as venue:
+        opens = venue._wire.open_socket
+
+        async def refuses_next(url, ears):
+            monkeypatch.setattr(venue._wire, "open_socket", opens)
+            raise error("HTTP 4xx", retry_after=1)
+
+        monkeypatch.setattr(venue._wire, "open_socket", refuses_next)
+        venue._orders.stream.give_up("a test")
+        await one.until(lambda: venue._wire.open_socket == opens)
+        until = now(one) + NS_PER_S
+
+        assert venue.order_room_at(now(one)) > until - NS_PER_S // 2
+
+
 async def test_too_many_requests_are_no_ban():
     async with town() as one, joined(one) as venue:
         one.goes_wrong("too_many_requests", "GET /fapi/v1/order", delay_ms=500)
@@ -198,7 +216,9 @@ async def test_too_many_orders_wait_as_told_while_cancels_and_questions_go_on(ov
         for number in range(1, 6):
             venue.submit(submit(resting(number), window_s=15))
         await one.report("hf.1.4.0.E.x", status=OrderStatus.NEW)
-        await one.until(lambda: venue._asker.budget.when((0, 1, 1), 1, now(one)) > now(one))
+        await one.until(
+            lambda: venue._asker.budget.when((0, 1, 1), Urgency.TRADE, now(one)) > now(one)
+        )
         until = venue._asker.budget.when((0, 1, 1), Urgency.TRADE, now(one))
         venue.cancel(cancel("hf.1.1.0.E.x"))
         gone = await one.report("hf.1.1.0.E.x", status=OrderStatus.CANCELED)
@@ -230,6 +250,29 @@ async def test_stop_and_cancel_find_room_where_entries_have_used_theirs_up():
 
         assert placed
         assert len(entries) == int(20 * 0.95 * 0.85)
+
+
+async def test_limits_that_the_venue_has_changed_are_heard_with_the_next_list_of_contracts():
+    """Where orders go over REST, no other answer tells what is allowed."""
+    async with town(limits=LimitSettings(orders_10s=20)) as one, joined(one) as venue:
+        budget = venue._asker.budget
+        budget.hear_limit(1, 300)  # what was told before
+        await venue._contracts.refresh()
+
+        assert budget._windows[1].amount == 20
+
+
+async def test_cancel_finds_room_where_questions_have_used_theirs_up():
+    """Orders in doubt, a hundred of them, are asked after until there is no weight left."""
+    async with town(limits=LimitSettings(weight_1m=400)) as one, joined(one) as venue:
+        venue.submit(submit(resting(1)))
+        await one.report("hf.1.1.0.E.x", status=OrderStatus.NEW)
+        for number in range(400):
+            venue.query(query(f"hf.1.{1000 + number}.0.E.x"))
+        await one.until(lambda: venue._asker.is_held)
+        venue.cancel(cancel("hf.1.1.0.E.x"))
+
+        assert await one.report("hf.1.1.0.E.x", status=OrderStatus.CANCELED)
 
 
 def test_refusal_on_the_websocket_api_says_when_and_answers_say_how_much_is_allowed():

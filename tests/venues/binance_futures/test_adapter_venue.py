@@ -300,7 +300,7 @@ async def test_a_refusal_does_not_say_that_a_lost_stream_is_back():
 
 
 async def test_dead_mans_switch_guards_entries_while_they_rest():
-    async with town() as one, joined(one, dead_man_s=30) as venue:
+    async with town() as one, joined(one, dead_man_s=4) as venue:
         venue.submit(submit(limit_order()))
         await one.report(E1, status=OrderStatus.NEW)
         await one.until(lambda: one.core._countdowns)

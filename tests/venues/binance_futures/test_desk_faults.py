@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from holdfast.model.commands import CancelOrder, QueryOrder
-from holdfast.model.messages import ExecType, ExecutionReport, OutcomeUnknown, RequestRefused
-from holdfast.model.values import MAIN, NS_PER_S, ClOrdId, OrderStatus
+from holdfast.model.messages import (
+    AddressBanned,
+    ExecType,
+    ExecutionReport,
+    OutcomeUnknown,
+    RequestRefused,
+)
+from holdfast.model.values import MAIN, NS_PER_MS, NS_PER_S, ClOrdId, OrderStatus
 from holdfast.venues.binance_futures.codec.envelope import read_error
 from holdfast.venues.binance_futures.codec.wire import quote
+from holdfast.venues.binance_futures.dead_man import BEATS
 from holdfast.venues.binance_futures.orders_ws import FAILURES_MAX
 from tests.venues.binance_futures.desk_floor import (
     ALGO_PLACE,
+    BASE_MS,
     KEY,
     PLACE,
     QUESTIONS,
     SECRET,
     STATUS,
 )
+from tests.venues.binance_futures.desk_roads import ApiLine
 from tests.venues.binance_futures.desk_trader import ED25519, TRIES, WINDOW_S, alone, joined
 
 WALL = (403, "<html>Forbidden</html>")
@@ -152,6 +162,129 @@ def test_a_stop_refused_for_its_time_is_told_before_its_fence_where_no_time_is_t
             refused = told(trader, ExecutionReport)
             assert [report.status for report in refused] == [OrderStatus.REJECTED]
             trader.roads.rest_ill = lambda method: ""
+            await trader.settle()
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_all_that_ends_risk_waits_for_the_one_measurement_of_the_clock():
+    """The first of several stops had the time measured; the others were refused meanwhile."""
+
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            await asyncio.sleep(1.0)
+            trader.floor.off_ms -= 3_000
+            for _ in range(3):
+                trader.place(is_algo=True)
+            await trader.settle()
+
+            open_ones = [order for order in trader.floor.orders.values() if order.is_open]
+            assert len(open_ones) == 3
+        return trader
+
+    assert not alone(main).wrong
+
+
+BANNED = (-1003, f"Way too many requests; IP banned until {BASE_MS + 60_000}.")
+
+
+def test_a_ban_that_answers_a_request_which_was_given_up_is_heard():
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            roads, began = trader.roads, loop.time()
+            roads.latency = lambda: 10.4 if 0.001 < loop.time() - began < 0.5 else 0.01
+            roads.api_ill = lambda method: (418, BANNED) if method == ALGO_PLACE else ""
+            trader.place(is_algo=True)
+            await asyncio.sleep(1.0)
+            trader.place(is_algo=False)
+            await asyncio.sleep(10.0)
+
+            assert told(trader, AddressBanned)
+            assert trader.venue.order_room_at(trader.clock.now()) > (BASE_MS + 59_000) * NS_PER_MS
+        return trader
+
+    assert not alone(main).wrong
+
+
+@pytest.mark.parametrize("status", [418, 429])
+def test_a_refusal_of_the_address_that_answers_no_request_is_heard(status):
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            line = next(each for each in trader.roads.sockets if isinstance(each, ApiLine))
+            error = {"code": BANNED[0], "msg": BANNED[1]}
+            line.ears.on_frame(json.dumps({"id": None, "status": status, "error": error}).encode())
+
+            assert bool(told(trader, AddressBanned)) == (status == 418)
+            assert trader.venue.order_room_at(trader.clock.now()) > (BASE_MS + 59_000) * NS_PER_MS
+
+        return trader
+
+    assert not alone(main).wrong
+
+
+@pytest.mark.parametrize("over_rest", [True, False])
+@pytest.mark.parametrize(
+    ("status", "code"), [(418, -1015), (418, -1003), (429, -1003), (400, -1003), (200, -1003)]
+)
+def test_a_refusal_of_the_address_holds_everything_back_however_it_is_written(
+    status, code, over_rest
+):
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            await asyncio.sleep(1.0)
+            if over_rest:
+                trader.roads.drop_api()
+            ill = (status, (code, BANNED[1]))
+            trader.roads.rest_ill = trader.roads.api_ill = lambda method: ill
+            trader.place(is_algo=False)
+            await asyncio.sleep(1.7)
+            sent = len(trader.floor.log)
+            trader.cancel(trader.asked[0])
+            await asyncio.sleep(10.0)
+
+            assert len(trader.floor.log) == sent
+            assert bool(told(trader, AddressBanned)) == (status == 418)
+        return trader
+
+    assert not alone(main).wrong
+
+
+def test_a_count_is_measured_by_the_limit_that_the_same_answer_tells():
+    """It was more than the limit that was known, and not believed."""
+
+    async def main(loop, lots):
+        async with joined(loop, lots) as trader:
+            row = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
+            told_of = ({**row, "limit": 6000, "count": 5999},)
+            trader.roads.rate_limits = lambda sent: told_of
+            trader.place(is_algo=False)
+            await asyncio.sleep(2.0)
+
+            budget, now = trader.venue._asker.budget, trader.clock.now()
+            assert budget.used(now)["weight of a minute"] >= 5999
+        return trader
+
+    assert not alone(main).wrong
+
+
+COUNTDOWN = "POST /fapi/v1/countdownCancelAll"
+
+
+def test_entries_that_come_and_go_wind_no_countdown_each():
+    """An order a second took half of the weight of a minute, and audits found none."""
+
+    async def main(loop, lots):
+        async with joined(loop, lots, dead_man=(60,)) as trader:
+            for _ in range(40):
+                trader.place(is_algo=False)
+                await asyncio.sleep(1.0)
+                for each in [o for o in trader.floor.orders.values() if o.is_open]:
+                    trader.floor.fill(each)
+                await asyncio.sleep(1.0)
+
+            wound = sum(sent.method == COUNTDOWN for sent in trader.floor.log)
+            assert 1 <= wound <= 2 * (loop.time() / (60 / BEATS) + 1)
             await trader.settle()
         return trader
 

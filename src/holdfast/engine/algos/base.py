@@ -18,7 +18,7 @@ import msgspec
 from ...model.instrument import Instrument
 from ...model.values import ENTRY, MARKET, ZERO, NewOrder, OrderStatus, plain
 from ..order import Order
-from ..parent import Parent
+from ..parent import PASSING, Parent
 
 
 class Cause(enum.Enum):
@@ -104,10 +104,6 @@ def ended_by_close(moment: Moment) -> list[Action]:
     """End what something has closed a part of; told where that was not its own strategy's doing."""
     taken = moment.parent.taken_qty
     return [End(f"others have closed {plain(taken)} of that")] if taken else []
-
-
-PASSING = frozenset({None, -1003, -1008, -1015})
-"""Codes of refusals that are of the moment: it never left, or the venue wants fewer requests."""
 
 
 def is_put_off(order: Order) -> bool:

@@ -254,7 +254,8 @@ class BinanceFuturesVenue:
             self._credentials,
             self._random,
             admit=lambda: self._asker.admit(CONNECTING, Urgency.TRADE),
-            banned_for=self._asker.banned_for,
+            on_too_many=self._asker.hear_refused,
+            on_refusal=self._asker.hear_refusal,
         )
         if self._credentials.signer.can_log_on:
             orders.log_on = lambda: self._background.start(orders.authenticate(self._asker))

@@ -39,7 +39,7 @@ DETOUR_LOOK_S = 1.0
 SECOND_LOOK_S = 5.0
 """How long after the venue said that it has no such contract it is asked once more."""
 
-TOO_MANY_ORDERS, BAD_SYMBOL = -1015, -1121
+TOO_MANY_REQUESTS, TOO_MANY_ORDERS, BAD_SYMBOL = -1003, -1015, -1121
 
 
 class Answered(NamedTuple):
@@ -102,6 +102,8 @@ class Asker:
         self._attempts_max = retry_attempts + 1
         self._reading: list[str] = []
         self._held_until = 0
+        self._measuring = asyncio.Lock()
+        self._measured: list[bool] = []  # the answers of the last measurement
 
     @property
     def awaits(self) -> str:
@@ -184,7 +186,7 @@ class Asker:
                     break
                 asked_ts, road = self.clock.now(), detour or take()
                 reply = await road.send(make(self.offset.venue_time(asked_ts)))
-            last = Answered(self._judge(ask, reply), reply, asked_ts)
+            last = Answered(self._judge(ask, reply, asked_ts), reply, asked_ts)
             if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
                 break
             if reply.was_sent and last.outcome.then is Then.SYNC_CLOCK:
@@ -254,29 +256,35 @@ class Asker:
         await asyncio.sleep(wait_ns / NS_PER_S)
         return True
 
-    def _judge(self, ask: Ask, reply: Reply) -> Outcome:
-        now = self.clock.now()
+    def _judge(self, ask: Ask, reply: Reply, asked_ts: int) -> Outcome:
+        now, late_ns = self.clock.now(), self.offset.late_ns
+        self.hear_limits(reply.limits)
         for place, count in enumerate(reply.counts):
             if count >= 0:
-                self.budget.hear_count(place, count, now)
-        self.hear_limits(reply.limits)
+                self.budget.hear_count(place, count, now, asked_ts=asked_ts, late_ns=late_ns)
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"{NOT_CONNECTED}{reply.text}")
-        if reply.code == TOO_MANY_ORDERS:
+        self.hear_refusal(reply)
+        return classify(ask, reply.status, reply.code, reply.text)
+
+    def hear_refusal(self, reply: Reply) -> None:
+        """Hear what refuses this address, or its orders: in an answer, or without any request."""
+        now, late_ns = self.clock.now(), self.offset.late_ns
+        is_ban = reply.status == HTTP_BANNED
+        if reply.code == TOO_MANY_ORDERS and not is_ban:
             self.budget.hear_full(
-                now, reply.text, retry_after_s=reply.retry_after_s, late_ns=self.offset.late_ns
+                now, reply.text, retry_after_s=reply.retry_after_s, late_ns=late_ns
             )
-        elif reply.status in (HTTP_TOO_MANY, HTTP_BANNED):
+        elif is_ban or reply.status == HTTP_TOO_MANY or reply.code == TOO_MANY_REQUESTS:
             until = self.budget.hear_refusal(
-                reply.status,
+                HTTP_BANNED if is_ban else HTTP_TOO_MANY,
                 now,
                 retry_after_s=reply.retry_after_s,
                 text=reply.text,
-                late_ns=self.offset.late_ns,
+                late_ns=late_ns,
             )
-            if reply.status == HTTP_BANNED:
+            if is_ban:
                 self.on_ban(until)
-        return classify(ask, reply.status, reply.code, reply.text)
 
     def hear_limits(self, limits: tuple[RateLimit, ...]) -> None:
         """Take the venue's own word for how much it allows."""
@@ -285,23 +293,28 @@ class Asker:
             if place is not None:
                 self.budget.hear_limit(place, limit.limit)
 
-    def banned_for(self, seconds: float) -> None:
-        """Hear that a connection was refused by a ban that lasts so long."""
-        self.on_ban(self.clock.now() + int(seconds * NS_PER_S))
+    def hear_stream_refused(self, seconds: float, is_ban: bool) -> None:
+        """Hear for how long no stream may be opened: those have counters of their own."""
+        if is_ban:
+            self.on_ban(self.clock.now() + int(seconds * NS_PER_S))
+
+    def hear_refused(self, seconds: float, is_ban: bool) -> None:
+        """Hear for how long nothing at all of this address is taken."""
+        status = HTTP_BANNED if is_ban else HTTP_TOO_MANY
+        until = self.budget.hear_refusal(status, self.clock.now(), retry_after_s=seconds)
+        if is_ban:
+            self.on_ban(until)
 
     async def sync_clock(self) -> bool:
-        """Measure the venue's time anew; tell whether it answered."""
-        now = self.clock.now()
-        if not self.budget.begin("time", now):
-            return True
-        self.offset.begin()
-        is_measured = False
-        try:
-            for _ in range(SAMPLES):
-                is_measured = await self._sample_time() or is_measured
-        finally:
-            self.budget.end("time")
-        return is_measured
+        """Measure the venue's time anew, or wait for who does; tell whether it answered."""
+        before = self._measured
+        async with self._measuring:
+            if self._measured is not before:
+                return bool(self._measured)
+            self.offset.begin()
+            answers = [await self._sample_time() for _ in range(SAMPLES)]
+            self._measured = [each for each in answers if each]
+        return bool(self._measured)
 
     async def _sample_time(self) -> bool:
         call = reads.server_time()
@@ -309,7 +322,7 @@ class Asker:
             return False
         asked_ts = self.clock.now()
         reply = await self.road.send(call)
-        self._judge(Ask.QUERY, reply)
+        self._judge(Ask.QUERY, reply, asked_ts)
         if not reply.is_ok:
             return False
         try:

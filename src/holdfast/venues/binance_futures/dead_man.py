@@ -71,7 +71,6 @@ class DeadMan:
             entries.pop(cl_ord_id, None)
             if not entries:
                 del self._entries[symbol]
-                self._news.set()
 
     def _add(self, symbol: Symbol, cl_ord_id: ClOrdId, fence_ts: int = 0) -> None:
         if symbol not in self._entries:
@@ -79,15 +78,24 @@ class DeadMan:
         self._entries.setdefault(symbol, {}).setdefault(cl_ord_id, fence_ts)
 
     async def beat(self) -> None:
-        """Wind up what guards something, and let go what does not, for ever."""
+        """Wind up what guards something, and let go what does not, for ever.
+
+        Between two beats only what is not wound up yet is: entries that come and go would use up
+        the venue's weights.
+        """
         if not self._after_s:
             return
+        now = asyncio.get_running_loop().time
+        due = now()
         while True:
             self._news.clear()
+            is_due = now() >= due
+            due = now() + self._after_s / BEATS if is_due else due
             for symbol in sorted({*self._entries, *self._armed}):
-                await self._set(symbol, self._after_s if symbol in self._entries else 0)
+                if is_due or symbol not in self._armed:
+                    await self._set(symbol, self._after_s if symbol in self._entries else 0)
             try:
-                async with asyncio.timeout(self._after_s / BEATS if self._armed else None):
+                async with asyncio.timeout(max(due - now(), 0.0) if self._armed else None):
                     await self._news.wait()
             except TimeoutError:
                 continue
@@ -99,7 +107,7 @@ class DeadMan:
             if after_s:
                 self._armed.add(symbol)
             call = reads.countdown_cancel_all(symbol, int(after_s * NS_PER_S))
-            answered = await self._asker.read(call, ask=Ask.SETTING, urgency=Urgency.PROTECT)
+            answered = await self._asker.read(call, ask=Ask.SETTING, urgency=Urgency.RESOLVE)
             if not answered.is_ok:
                 _log.warning("dead-man switch of %s: %s", symbol, answered.outcome.reason)
             elif not after_s:

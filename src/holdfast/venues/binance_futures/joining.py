@@ -225,7 +225,7 @@ async def _set_margin_mode(
         )
 
 
-async def change(asker: Asker, call: Call, urgency: Urgency = Urgency.PROTECT) -> Answered:
+async def change(asker: Asker, call: Call, urgency: Urgency = Urgency.RESOLVE) -> Answered:
     """Change a setting, unless it is so already.
 
     Raises:
@@ -238,7 +238,7 @@ async def change(asker: Asker, call: Call, urgency: Urgency = Urgency.PROTECT) -
     return answered
 
 
-async def require(asker: Asker, call: Call, urgency: Urgency = Urgency.PROTECT) -> Answered:
+async def require(asker: Asker, call: Call, urgency: Urgency = Urgency.RESOLVE) -> Answered:
     """Ask what must be answered.
 
     Raises:
@@ -296,6 +296,7 @@ async def _filters(
         return []
     try:
         info = codec.exchange_info(answered.reply.body)
+        asker.hear_limits(info.rate_limits)
         if not info.contracts:
             return []  # an empty list is no word of a contract's end
         rows = {symbol: codec.listed(info, symbol) for symbol in known}

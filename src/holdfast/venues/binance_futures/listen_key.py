@@ -74,7 +74,12 @@ class UserChannel:
         self._on_events = on_events
         self._on_link = on_link
         self._on_gap = on_gap
-        ears = Ears(self._on_frame, self._on_up, on_down=self._on_down, on_banned=asker.banned_for)
+        ears = Ears(
+            self._on_frame,
+            self._on_up,
+            on_down=self._on_down,
+            on_too_many=asker.hear_stream_refused,
+        )
         self.stream = Stream(wire, "the account's stream", self._address, ears, random, watch)
         self._key = ""
         self._complaints, self._faults = Complaints(_log), Complaints(_log)

@@ -296,7 +296,7 @@ class OrderDesk:
             return
         call = codec.reads.trades_of(command.symbol, child_id)
         try:
-            answered = await fetch(self._asker, call, Urgency.PROTECT)
+            answered = await fetch(self._asker, call, Urgency.RESOLVE)
             rows = codec.trade_rows(answered.reply.body)
         except VenueError as error:
             _log.warning("the executions of %s can't be read: %s", command.cl_ord_id, error)
@@ -313,7 +313,7 @@ class OrderDesk:
 
         def ask() -> Awaitable[Answered]:
             return self._asker.ask(
-                make, call.cost, Ask.QUERY, Urgency.PROTECT, roads=lambda: next(roads)
+                make, call.cost, Ask.QUERY, Urgency.RESOLVE, roads=lambda: next(roads)
             )
 
         return await twice_if_gone(ask)

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from ...model.errors import VenueUnavailable
-from ..limits import Urgency
+from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Urgency
 from .asking import READ_WINDOW_NS, Asker
 from .codec import BadFrame, Call, WsReply, read_reply, reads, ws_request
 from .complaints import Complaints
@@ -42,6 +42,7 @@ FAILURES_MAX = 3
 which on it is the same; a command that is answered otherwise in between makes good for them.
 """
 
+REFUSING = frozenset({HTTP_TOO_MANY, HTTP_BANNED})
 COMMANDS = frozenset({"POST", "PUT", "DELETE"})
 UNKNOWN_KEY, UNSIGNED = 401, frozenset({-1022, -1102, -2014, -2015})
 """What an unsigned request is answered on a session that is not logged on: status, or codes."""
@@ -63,7 +64,8 @@ class OrdersSocket:
 
     Args:
         admit: returns when a connection may be made, which costs weight; False where none may.
-        banned_for: hears for how many seconds the venue wants no connection of this address.
+        on_too_many: see `Ears`; what refuses a connection here refuses requests on any road.
+        on_refusal: hears a 429 or 418 that nobody waits for, or does any more.
     """
 
     def __init__(  # noqa: PLR0913 - what a connection consists of
@@ -75,9 +77,11 @@ class OrdersSocket:
         watch: Watch | None = None,
         *,
         admit: Callable[[], Awaitable[bool]] | None = None,
-        banned_for: Callable[[float], None] = lambda _: None,
+        on_too_many: Callable[[float, bool], None] = lambda _seconds, _is_ban: None,
+        on_refusal: Callable[[Reply], None] = lambda _: None,
     ) -> None:
         self._admit = admit
+        self._on_refusal = on_refusal
         self._url = url
         self._credentials = credentials
         self._ids = itertools.count(1)
@@ -87,7 +91,7 @@ class OrdersSocket:
         self._failures = 0
         self._is_logged_on = False
         self._complaints = Complaints(_log)
-        ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down, banned_for)
+        ears = Ears(self._on_frame, self._on_up, self._on_up, self._on_down, on_too_many)
         self.stream = Stream(wire, "the WebSocket API", self._address, ears, random, watch)
         self.log_on: Callable[[], object] | None = None
 
@@ -215,6 +219,10 @@ class OrdersSocket:
             if asked is not None and not asked.answer.done():
                 self._count_failures(reply, asked)
                 asked.answer.set_result(self._heard_of(asked, reply))
+            elif reply.status in REFUSING:
+                self._on_refusal(_as_reply(reply))
+        elif reply.status in REFUSING:
+            self._on_refusal(_as_reply(reply))
         elif not reply.is_ok:
             self._is_logged_on = False  # the key was revoked, or the logon is over
             text = reply.error.msg if reply.error is not None else f"status {reply.status}"

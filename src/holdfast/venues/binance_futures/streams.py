@@ -66,14 +66,15 @@ class Ears:
     """Who is told. Calls come on the loop's thread and must not raise.
 
     `on_renewed` is told when what is sent goes over the next connection; the stream was up all
-    the while.
+    the while. `on_too_many` is told for how many seconds the venue wants no connection of this
+    address, and whether that is a ban.
     """
 
     on_frame: Callable[[bytes], None]
     on_up: Callable[[], None] = lambda: None
     on_renewed: Callable[[], None] = lambda: None
     on_down: Callable[[str], None] = lambda _: None
-    on_banned: Callable[[float], None] = lambda _: None  # for how many seconds
+    on_too_many: Callable[[float, bool], None] = lambda _seconds, _is_ban: None
 
 
 class Line:
@@ -256,8 +257,7 @@ class Stream:
                 return line, await self._wire.open_socket(address, ears)
         except TooMany as error:
             note_ban(address, error)
-            if isinstance(error, Banned):
-                self._ears.on_banned(error.retry_after)
+            self._ears.on_too_many(error.retry_after, isinstance(error, Banned))
             raise
         except TimeoutError:
             raise VenueUnavailable("it took too long") from None
