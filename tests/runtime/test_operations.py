@@ -28,6 +28,7 @@ from holdfast import (
     UnknownOrderError,
     VenueRefused,
 )
+from holdfast.engine import forgetting
 from holdfast.model.commands import SubmitOrder
 from holdfast.model.events import OrderDenied
 from holdfast.model.messages import (
@@ -207,6 +208,32 @@ async def test_a_repeated_request_id_places_nothing(tmp_path):
             await desk.service.place_order(BTC, "BUY", 1, request_id="b")
         with pytest.raises(RiskDenied):
             await desk.service.place_order(BTC, "BUY", 1, request_id="b")
+
+
+async def test_a_request_whose_order_is_forgotten_is_told_to_have_been_acted_on(
+    tmp_path, monkeypatch
+):
+    """Whoever believed that nothing came of it would order once more under another id."""
+    monkeypatch.setattr(forgetting, "CLOSED_ORDERS_KEPT", 2)
+    async with running(tmp_path, duplicate_window_s=0) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004", request_id="a")
+        for qty in ("0.005", "0.006", "0.007"):
+            await desk.service.place_order(BTC, "BUY", qty)
+
+        with pytest.raises(UnknownOrderError, match=r"a was acted on .* nothing was placed now"):
+            await desk.service.place_order(BTC, "BUY", "0.004", request_id="a")
+        assert desk.state.position(KEY).qty == Decimal("0.022")
+
+
+async def test_a_repeated_request_is_not_answered_by_the_stop_of_its_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(forgetting, "CLOSED_ORDERS_KEPT", 2)
+    async with running(tmp_path, duplicate_window_s=0) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004", request_id="a", stop_loss=44_000)
+        for qty in ("0.005", "0.006", "0.007"):
+            await desk.service.place_order(BTC, "BUY", qty)
+
+        with pytest.raises(UnknownOrderError, match=r"a was acted on"):
+            await desk.service.place_order(BTC, "BUY", "0.004", request_id="a", stop_loss=44_000)
 
 
 async def test_cancelling(tmp_path):
