@@ -30,7 +30,14 @@ from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, is_refused_at_once, rearm, start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
-from .request_checks import check_algo, check_amount, check_books, check_hears, check_request
+from .request_checks import (
+    check_algo,
+    check_amount,
+    check_books,
+    check_hears,
+    check_request,
+    where,
+)
 from .risk import first_refusal
 from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
@@ -237,9 +244,9 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     What orders under way at the market will do is not done twice.
     """
     key = (request.account, request.symbol)
-    instrument = core.state.traded(key)
+    instrument = core.state.contract(key)
     if instrument is None:
-        raise InputError(f"{request.symbol} is not traded in this session")
+        raise InputError(f"{request.symbol} is not traded {where(core, key)}")
     check_books(core, request.account)
     check_amount("target", abs(request.target_qty) or None)
     if not instrument.is_on_lot(request.target_qty):
@@ -251,6 +258,8 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
         return
     side = Side.BUY if delta > ZERO else Side.SELL
     closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
+    if abs(delta) > closing and core.state.traded(key) is None:
+        raise InputError(f"{request.symbol} is not traded {where(core, key)}: it can be closed")
     intent = core.next_intent()
     for part in market_parts(closing, instrument):
         start_parent(core, exit_plan(_market(request, side, part)), intent)

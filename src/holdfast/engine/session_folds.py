@@ -34,6 +34,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.odd_modes = {}  # a venue is not joined while its account is set so
     portfolio.begun(state, fact.accounts, is_new=fact.session_id != state.session_id)
     state.named_accounts = fact.accounts
+    state.traded_symbols = dict(zip(fact.accounts, fact.traded, strict=False))  # as with markets
     state.markets.update(zip(fact.accounts, fact.markets, strict=False))  # older facts have none
     if fact.session_id != state.session_id:
         new_session(state, fact)

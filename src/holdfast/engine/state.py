@@ -66,6 +66,7 @@ class State(msgspec.Struct):
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
     symbols: tuple[Symbol, ...] = ()  # that this epoch trades; () where all that are listed
     named_accounts: tuple[AccountId, ...] = ()  # the same: those that are traded
+    traded_symbols: dict[AccountId, tuple[Symbol, ...]] = {}  # the same, by account; {}: all listed
     markets: dict[AccountId, str] = {}  # whose facts these are: of each account ever traded
     breakers: dict[str, Breaker] = {}  # "account failure"
     odd_modes: dict[AccountId, str] = {}  # how an account is set that is not as we trade it
@@ -123,9 +124,15 @@ class State(msgspec.Struct):
         own = {key[1]: each for key, each in self.instruments.items() if key[0] == account}
         return {key[1]: each for key, each in self.instruments.items()} | own
 
+    def contract(self, key: Key) -> Instrument | None:
+        """Return a contract that was ever traded on an account of this session."""
+        return self.instruments.get(key) if key[0] in self.named_accounts else None
+
     def traded(self, key: Key) -> Instrument | None:
         """Return a contract that is traded in this session; None for others, known ones too."""
-        return self.instruments.get(key) if key[0] in self.named_accounts else None
+        account, symbol = key
+        known = self.contract(key)
+        return known if symbol in self.traded_symbols.get(account, (symbol,)) else None
 
     def position(self, key: Key) -> PositionState:
         """Return a position, flat when there is none."""
