@@ -1,4 +1,4 @@
-"""Contracts that the journal knows, and that the settings do not have traded any more."""
+"""Contracts and strategies that the journal knows, and that the settings have left out since."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Journal(Rig):
     def __init__(self):
         self.accounts: tuple[AccountId, ...] = (MAIN,)
         self.traded: tuple[tuple[Symbol, ...], ...] = ((BTC, ETH),)
+        self.strategies: tuple[str, ...] = ("s",)
         super().__init__(symbols=(BTC, ETH), limits={"duplicate_window_s": 0}, **PLAIN)
 
     def begin(self, *, is_resumed=False):
@@ -41,15 +42,16 @@ class Journal(Rig):
                 portfolio_id="p",
                 epoch=self.epoch,
                 symbols=self.symbols,
+                strategies=self.strategies,
                 is_resumed=is_resumed,
                 accounts=self.accounts,
                 traded=self.traded,
             )
         )
 
-    def go_on(self):
-        """The next life: prices of both are shown, and this account trades one."""
-        self.accounts, self.traded = (MAIN, OTHER), ((BTC,), (ETH,))
+    def go_on(self, *, is_all=False):
+        """The next life: prices of both are shown, and this account trades one, or all."""
+        self.accounts, self.traded = (MAIN, OTHER), (self.symbols if is_all else (BTC,), (ETH,))
         self.restart()
         for _ in range(2):
             self.snapshot(account=OTHER, balance="5000", positions={}, orders=[])
@@ -117,3 +119,44 @@ def test_an_order_in_parts_has_no_more_of_them_there(rig, algo):
     name = algo.partition(":")[0]
     ended = f"ETHUSDT: {name} 1 of s ended with 0 of 6 filled: ETHUSDT is not traded any more"
     assert [f.text for f in rig.facts if isinstance(f, ev.AlarmRaised)] == [ended]
+
+
+LIMIT = {"order_type": OrderType.LIMIT, "price": Decimal(99)}
+
+
+def rest(rig, cl_ord_id):
+    rig.report(cl_ord_id, ExecType.NEW, OrderStatus.NEW, symbol=ETH)
+    return cl_ord_id
+
+
+def test_an_entry_that_rests_there_is_taken_back_and_an_exit_is_not(rig):
+    hold(rig, 3)
+    entry = rest(rig, rig.place(Side.BUY, 1, symbol=ETH, **LIMIT))
+    rest(
+        rig,
+        rig.place(
+            Side.SELL, 3, symbol=ETH, reduce_only=True, price="101", order_type=OrderType.LIMIT
+        ),
+    )
+    rig.go_on()
+    rig.tick()
+
+    asked = [fact for fact in rig.facts if isinstance(fact, ev.CancelRequested)]
+    assert [(fact.cl_ord_id, fact.reason) for fact in asked] == [
+        (entry, "ETHUSDT is not traded any more")
+    ]
+
+
+@pytest.mark.parametrize(("strategies", "is_left"), [(("s",), False), (("t",), True), ((), True)])
+def test_an_entry_of_a_strategy_that_is_not_run_any_more_is_taken_back(rig, strategies, is_left):
+    by_hand = rest(rig, rig.place(Side.BUY, 1, symbol=ETH, **LIMIT))
+    wish(rig, **LIMIT)
+    [entry] = [rest(rig, order.cl_ord_id) for order in rig.submitted()]
+    rig.strategies = strategies
+    rig.go_on(is_all=True)
+    rig.tick()
+
+    asked = [fact for fact in rig.facts if isinstance(fact, ev.CancelRequested)]
+    wanted = [(entry, "s is not run any more")] if is_left else []
+    assert [(fact.cl_ord_id, fact.reason) for fact in asked] == wanted
+    assert rig.state.orders[by_hand].is_open

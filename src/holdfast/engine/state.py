@@ -64,6 +64,7 @@ class State(msgspec.Struct):
     strategies: dict[StrategyId, str] = {}  # running ones -> description
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
+    left_strategies: tuple[str, ...] = ()  # that an earlier one ran, and which have something open
     symbols: tuple[Symbol, ...] = ()  # that this epoch trades; () where all that are listed
     named_accounts: tuple[AccountId, ...] = ()  # the same: those that are traded
     traded_symbols: dict[AccountId, tuple[Symbol, ...]] = {}  # the same, by account; {}: all listed
@@ -130,9 +131,11 @@ class State(msgspec.Struct):
 
     def traded(self, key: Key) -> Instrument | None:
         """Return a contract that is traded in this session; None for others, known ones too."""
-        account, symbol = key
-        known = self.contract(key)
-        return known if symbol in self.traded_symbols.get(account, (symbol,)) else None
+        return None if self.is_left_out(key) else self.contract(key)
+
+    def is_left_out(self, key: Key) -> bool:
+        """Tell whether an account of this session trades other contracts alone."""
+        return key[1] not in self.traded_symbols.get(key[0], (key[1],))
 
     def position(self, key: Key) -> PositionState:
         """Return a position, flat when there is none."""
