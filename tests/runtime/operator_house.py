@@ -26,7 +26,7 @@ from holdfast.model.config import TradingConfig
 from holdfast.model.errors import OutcomeUnknownError, TradingError
 from holdfast.model.market import MarkPrice, Quote, Trade
 from holdfast.model.values import MAIN, NS_PER_S, OrderRole, Symbol
-from holdfast.runtime import assembly
+from holdfast.runtime import assembly, runner
 from holdfast.runtime.clock import WallClock
 from holdfast.runtime.control import ControlServer
 from holdfast.runtime.control_client import _checked
@@ -44,8 +44,6 @@ SECOND = "second"
 START = 1_790_000_000 * NS_PER_S
 PATIENCE_S = 90.0
 """How long a request may take: what the client waits for an answer."""
-
-LOOK_S = 0.01
 
 
 class Feed:
@@ -68,6 +66,23 @@ class Feed:
     async def messages(self, after_ts=0):
         while True:
             yield [await self.news.get()]
+
+
+class Guard:
+    """Calls hooks without a timer of the process: one that dies here would leave it behind."""
+
+    budget_ns = 1 << 62
+
+    def __init__(self, budget_ms):
+        """Take no notice of the budget."""
+
+    def start(self):
+        """Take no timer."""
+
+    stop = start
+
+    def call(self, hook, *args):
+        hook(*args)
 
 
 class Pipe(asyncio.Transport):
@@ -117,6 +132,7 @@ class House:
         self._read, self._parents = 0, {}
         self.prices = dict(PRICES)
         self.goes_on, self.ended = True, asyncio.Event()
+        self.cuts_at_send = False  # the power, as the next order leaves
         self.settings = {
             "database_url": f"{SCHEME}://disk",
             "data_dir": self.folder,
@@ -158,6 +174,7 @@ class House:
         """Run an example to its end, on this house's clock."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(VENUES, "law", lambda wiring: Road(self, wiring))
+            patch.setattr(runner, "HookGuard", Guard)
             patch.setattr(assembly, "WallClock", lambda: WallClock(self.now, self.now))
             patch.setattr(assembly, "time", SimpleNamespace(time_ns=self.now))
             patch.setitem(JOURNALS, SCHEME, (self._open, lambda _: open_disk(self.disk, "process")))
@@ -247,6 +264,11 @@ class House:
             return
         await service.wait()
 
+    def die_of(self, process):
+        """Lose the power, unless another process runs by now."""
+        if process is self.process:
+            self.die(loses_power=True)
+
     def die(self, *, loses_power=False):
         """Kill the process, this instant."""
         self.process.die("killed")
@@ -301,13 +323,9 @@ class House:
         )
         request = "\r\n".join(lines).encode() + b"\r\n\r\n" + text
         self.loop.call_soon(self._connect, control, pipe, request, context=process.context)
-        deadline = self.loop.time() + patience_s
-
-        def is_over():
-            return pipe.answer.done() or process.is_dead or self.loop.time() >= deadline
-
-        while not is_over():  # noqa: ASYNC110 - a process that dies sets no event
-            await asyncio.sleep(LOOK_S)
+        gone = self.loop.create_task(self.ended.wait())
+        await asyncio.wait({pipe.answer, gone}, timeout=patience_s, return_when="FIRST_COMPLETED")
+        gone.cancel()
         if pipe.answer.done():
             status, answer = pipe.answer.result()
             return _checked(status, answer)
@@ -340,6 +358,9 @@ class House:
         if request_id and order.role in (OrderRole.ENTRY, OrderRole.EXIT):
             self.requests[order.cl_ord_id] = request_id
         self.sent.append((self.loop.time(), order))
+        if self.cuts_at_send:
+            self.cuts_at_send = False
+            self.loop.call_later(0, self.die_of, self.process, context=Context())
         barred = self.barred and self.barred_in in ("", self.session_id)
         if barred and not order.reduce_only and not self._closes(order):
             self.found.append(f"{order.cl_ord_id} left though {self.barred}")

@@ -5,6 +5,7 @@ What was answered is held against the exchange's own books: at once, and when al
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,6 +27,9 @@ from holdfast.runtime.control_file import AnswerLost, NoSessionRunning
 from tests.runtime.operator_house import BTC, ETH, PATIENCE_S
 
 OPEN = {"NEW", "PARTIALLY_FILLED", "TRIGGERED", "PENDING_NEW"}
+WORD_S = 9
+"""How long a request is to wait for the venue's word, at the least."""
+
 LATE_S = 15
 """How long after an answer an order may still come about that nobody knew of."""
 
@@ -144,6 +148,12 @@ class Person:
         self.asked.append(asked)
         await self.ask_for(asked)
 
+    async def place_at_the_last(self):
+        """Ask for an order, and have the power go as it leaves."""
+        self.house.cuts_at_send = True
+        await self.place()
+        self.house.cuts_at_send = False
+
     async def again(self):
         """Ask for an order once more under its id, however it was answered."""
         if self.asked:
@@ -168,7 +178,7 @@ class Person:
         self.say(f"{asked.request_id} was taken for an order on {other} too")
 
     async def ask_for(self, asked, **more):
-        was_barred = self.house.barred
+        was_barred, began = self.house.barred, self.house.loop.time()
         try:
             found = await self.ask(
                 "POST", "/v1/orders", request_id=asked.request_id, **asked.body, **more
@@ -179,6 +189,9 @@ class Person:
             if was_barred and self.house.barred == was_barred:
                 self._judge_barred(asked, error)
         asked.answers.append(answer)
+        took = self.house.loop.time() - began
+        if isinstance(answer, dict) and answer["status"] == "PENDING_NEW" and took < WORD_S:
+            self.say(f"{asked.request_id} was answered in {took:.2f} s, before the venue had")
         self._judge_at_once(asked, answer)
 
     def _judge_barred(self, asked, error):
@@ -302,8 +315,15 @@ class Person:
 
     # Positions
 
+    def _key(self):
+        """Return an account and a symbol, mostly of a position."""
+        held = [*self.house.held()]
+        if held and self.lots.random() < 0.8:
+            return self.lots.choice(held)
+        return self.lots.choice(self.house.names), self.lots.choice((BTC, ETH))
+
     async def close(self):
-        symbol, account = self.lots.choice((BTC, ETH)), self.lots.choice(self.house.names)
+        account, symbol = self._key()
         bench = self.house.benches[account]
         try:
             found = await self.ask("POST", f"/v1/positions/{symbol}/close", account=account)
@@ -320,7 +340,7 @@ class Person:
             self.say(f"{symbol} on {account} was closed, and told to be {left}")
 
     async def adjust(self):
-        symbol, account = self.lots.choice((BTC, ETH)), self.lots.choice(self.house.names)
+        account, symbol = self._key()
         unit = 1 if symbol == BTC else 10
         target = Decimal(self.lots.randint(-3, 3) * unit) / 20
         try:
@@ -385,26 +405,41 @@ class Person:
             return
         await self._word("kill", "/v1/release", False, operator="ann")
 
+    async def word_at_the_last(self):
+        """Say a word that is to hold, and have the power go once it was answered."""
+        process, word = self.house.process, self.lots.choice((self.pause, self.kill))
+        await word()
+        self.house.die_of(process)
+
+    async def stop_twice(self):
+        self.spawn(self.stop(flatten=False))
+        await asyncio.sleep(self.lots.choice((0, 0.05, 0.2)))
+        await self.stop(flatten=True)
+
     async def stop(self, *, flatten=None):
         """Stop, and see that what is said of it is so."""
         self.wants["pause"] += 1
         self._bar()
         try:
             found = await self.ask("POST", "/v1/stop", flatten=flatten)
-        except TradingError:
-            return
+        except TradingError as error:
+            return str(error)
         finally:
             self.wants["pause"] -= 1
             self.paused = None  # another session follows
             self._bar()
-        if found["session"]["status"] != "STOPPED":
-            return
+        status = found["session"]["status"]
+        if status not in ("STOPPED", "STOPPING", "ERROR"):
+            self.say(f"a stop was answered with {status}")
+        if status != "STOPPED":
+            return status
         left = [o.cl_ord_id for _, o in self.house.open_orders() if not o.asked.reduce_only]
         if left:
             self.say(f"the session is STOPPED, and {left} are open")
         held = list(self.house.held())
         if flatten and held:
             self.say(f"the session is STOPPED, was to flatten, and {held} are held")
+        return status
 
     async def stop_flat(self):
         await self.stop(flatten=True)

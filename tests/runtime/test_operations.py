@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -477,6 +478,48 @@ async def test_adjusting_up_down_over_zero_and_to_flat(tmp_path):
             assert position.quantity == Decimal(target)
             assert desk.state.position(KEY).qty == Decimal(target)
         assert await service.get_positions() == []
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_an_adjustment_that_is_under_way_already_is_waited_for(
+    tmp_path, monkeypatch, is_taken
+):
+    feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+    async with running(tmp_path, feed=feed) as desk:
+        venue, held = desk.service.live.venue, list[SubmitOrder]()
+        submit = venue.submit
+        monkeypatch.setattr(venue, "submit", held.append)  # on its way
+        asked = [asyncio.ensure_future(desk.service.adjust_position(BTC, "0.02")) for _ in "ab"]
+        await asyncio.sleep(0.05)
+        assert not any(each.done() for each in asked)
+        [command] = held
+        if is_taken:
+            submit(command)
+        else:
+            refuse_submit(desk, command)
+        answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+
+        if is_taken:
+            assert [position.quantity for position in answers] == [Decimal("0.02")] * 2
+        else:
+            assert [type(error) for error in answers] == [VenueRefused] * 2
+
+
+def refuse_submit(desk, command):
+    """Have the venue refuse an order."""
+    order = command.order
+    desk.service.live.shell.hear(
+        ExecutionReport(
+            symbol=order.symbol,
+            cl_ord_id=order.cl_ord_id,
+            exec_type=ExecType.REJECTED,
+            status=OrderStatus.REJECTED,
+            side=order.side,
+            venue_ts=desk.feed.now,
+            qty=order.qty,
+            reason="no",
+        )
+    )
 
 
 async def test_adjusting_past_a_limit_is_refused_but_less_is_always_possible(tmp_path):

@@ -31,6 +31,7 @@ DEEDS = (
     *(P.modify, P.close, P.adjust) * 2,
     *(P.pause, P.resume, P.kill, P.release) * 1,
     *(P.hang_up, P.elsewhere, P.cancel_all, P.look, P.kill_flat, P.stop, P.stop_flat),
+    *(P.stop_twice, P.place_at_the_last, P.word_at_the_last),
 )
 HARM = ("die", "die", "die", "write", "link", "fail", "error", "move")
 WEATHERS = (
@@ -180,7 +181,9 @@ async def close_all(house, person):
 async def end(house, person):
     """Stop the session, and see what the next one begins with."""
     house.goes_on = False
-    await person.stop(flatten=house.lots.random() < 0.5)
+    told = await person.stop(flatten=house.lots.random() < 0.5)
+    if told != "STOPPED":
+        house.found.append(f"the stop in the calm was answered with {told}")
     await asyncio.sleep(1)
     if not house.process.is_dead:
         house.found.append("the process goes on behind its stop")
@@ -199,7 +202,8 @@ async def example(house, deeds, seconds):
     await calm(house, person)
     if not house.found:
         look(house, person)
-    for step in (judge, close_all, end):
+    closes = house.lots.random() < 0.6
+    for step in (judge, close_all, end) if closes else (judge, end):
         if not house.found:
             await step(house, person)
 

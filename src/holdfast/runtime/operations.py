@@ -30,7 +30,7 @@ from ..model.values import (
 )
 from .live import LiveSession
 from .refusals import denial_error, room_in_s, venue_error
-from .sent import orders_of_request, sent_for
+from .sent import orders_of_request, sent_for, under_way
 from .shortfall import check_filled, shortfall_of
 from .user_orders import placed_id, positive, request_of
 from .views import (
@@ -364,7 +364,7 @@ class Operations:
         target = amount(target_quantity, "target_quantity")
         request = msg.AdjustRequest(symbol=key[1], target_qty=target, account=key[0])
         facts = self._shell.ask(request).facts
-        sent = self._sent(facts)
+        sent = [*self._sent(facts), *under_way(self._engine.state, key)]  # it may all be already
         orders = [self._engine.state.orders[i] for i in sent]
         await self._until(lambda: not any(o.is_open for o in orders), f"the adjustment of {key[1]}")
         self._done(sent, key, target)

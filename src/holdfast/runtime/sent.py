@@ -8,7 +8,7 @@ from ..engine.order import Order
 from ..engine.state import State
 from ..model.events import Event, OrderSubmitted, ParentStarted
 from ..model.messages import PlaceRequest
-from ..model.values import ClOrdId, IntentId, OrderRole
+from ..model.values import ClOrdId, IntentId, Key, OrderRole, OrderType
 
 ROLES = (OrderRole.ENTRY, OrderRole.EXIT)
 """Of what is asked for by hand; stops and targets follow by themselves."""
@@ -20,6 +20,13 @@ def sent_for(facts: Iterable[Event]) -> list[ClOrdId]:
     intent = next((fact.intent_id for fact in found if isinstance(fact, ParentStarted)), None)
     orders = [fact.order for fact in found if isinstance(fact, OrderSubmitted)]
     return [o.cl_ord_id for o in orders if o.intent_id == intent and o.role in ROLES]
+
+
+def under_way(state: State, key: Key) -> list[ClOrdId]:
+    """Return the open orders at the market, which change a position whoever asks for what."""
+    orders = state.open_orders_of(key)
+    market = [o for o in orders if o.request.order_type is OrderType.MARKET and o.price is None]
+    return [order.cl_ord_id for order in market]
 
 
 def orders_of_request(state: State, request: PlaceRequest) -> tuple[list[Order], IntentId | None]:
