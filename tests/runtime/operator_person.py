@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -30,7 +31,7 @@ OPEN = {"NEW", "PARTIALLY_FILLED", "TRIGGERED", "PENDING_NEW"}
 WORD_S = 9
 """How long a request is to wait for the venue's word, at the least."""
 
-LATE_S = 15
+LATE_S, SOON_S = 15, 3
 """How long after an answer an order may still come about that nobody knew of."""
 
 
@@ -59,7 +60,8 @@ class Person:
         self.paused: str | bool | None = False  # the session that is
         self.wants = {"kill": 0, "pause": 0}  # how many words are under way
         self.is_flat = False  # as it was told to be with a kill
-        self.amending: list[Any] = []
+        self.amending: list[str] = []  # every order that was to be amended, each time
+        self.under_way = Counter[str]()  # amendments, by order
 
     def say(self, text):
         self.house.found.append(f"{self.house.loop.time():.3f} {text}")
@@ -119,7 +121,7 @@ class Person:
 
         body = {"symbol": symbol, "side": side, "quantity": f"{qty}"}
         kind = lots.choice(
-            ("MARKET", "MARKET", "NEAR", "FAR", "FAR", "IOC", "GTX", "STOP", "TRAIL")
+            ("MARKET", "MARKET", "NEAR", "FAR", "FAR", "FAR", "IOC", "GTX", "STOP", "TRAIL")
         )
         if kind in ("NEAR", "FAR", "IOC", "GTX"):
             share = {"NEAR": 0.001, "IOC": 0.0005}.get(kind, -0.02)
@@ -301,14 +303,18 @@ class Person:
         qty = order.qty * self.lots.choice((1, 2))
         price = (order.price * Decimal(self.lots.choice(("0.999", "1", "1.001")))).quantize(ZERO)
         name, symbol = order.cl_ord_id, order.asked.symbol
-        others = [n for _, n in self.amending if n == name]
-        self.amending.append((self.house.loop.time(), name))
+        is_alone = not self.under_way[name]
+        self.amending.append(name)
+        self.under_way[name] += 1
+        asked = self.amending.count(name)
         try:
             await self.ask("POST", f"/v1/orders/{name}/modify", price=f"{price}", quantity=f"{qty}")
         except TradingError:
             return
+        finally:
+            self.under_way[name] -= 1
         there = bench.order(name, symbol)
-        is_alone = not others and sum(n == name for _, n in self.amending) == 1
+        is_alone = is_alone and asked == self.amending.count(name)
         is_open = there is not None and there.is_open
         if is_open and is_alone and (there.qty, there.price) != (qty, price):
             self.say(f"{name} was amended to {qty} at {price}, is {there.qty} {there.price}")
@@ -324,6 +330,7 @@ class Person:
 
     async def close(self):
         account, symbol = self._key()
+        since = self.house.loop.time() - (LATE_S if self.house.weather.late else SOON_S)
         bench = self.house.benches[account]
         try:
             found = await self.ask("POST", f"/v1/positions/{symbol}/close", account=account)
@@ -333,8 +340,7 @@ class Person:
         except TradingError:
             return
         left = Decimal(found["position"]["quantity"])
-        since, key = self.house.loop.time() - LATE_S, (account, symbol)
-        late = [o for ts, o in self.house.sent if ts > since and o.key == key]
+        late = [o for ts, o in self.house.sent if ts > since and o.key == (account, symbol)]
         there = [o.asked for o in bench.open_orders() if o.asked.symbol == symbol]
         if left and all(o.reduce_only for o in (*late, *there)):
             self.say(f"{symbol} on {account} was closed, and told to be {left}")

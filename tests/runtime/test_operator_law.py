@@ -29,6 +29,7 @@ DEEDS = (
     *(P.again,) * 4,
     *(P.cancel, P.cancel_known) * 2,
     *(P.modify, P.close, P.adjust) * 2,
+    P.modify,
     *(P.pause, P.resume, P.kill, P.release) * 1,
     *(P.hang_up, P.elsewhere, P.cancel_all, P.look, P.kill_flat, P.stop, P.stop_flat),
     *(P.stop_twice, P.place_at_the_last, P.word_at_the_last),
@@ -147,7 +148,7 @@ def _judge_taken(house, person, asked, taken):
     for bench, order in taken:
         there = bench.order(order.cl_ord_id, order.symbol)
         reach += there.cum_qty + (there.leaves_qty if there.is_open else ZERO)
-    is_amended = any(name in _names(taken) for _, name in person.amending)
+    is_amended = any(name in person.amending for name in _names(taken))
     if reach > limit and not is_amended:
         house.found.append(f"{asked.request_id} of {limit} has come to {reach}")
     if len(taken) > 1 and "algo" not in asked.body:
