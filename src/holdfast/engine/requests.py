@@ -342,6 +342,15 @@ def tell_block(core: Core) -> None:
         core.send(cmd.Notify(level="warning", text=f"the session is RUNNING, but {text}"))
 
 
+def tell_left(core: Core) -> None:
+    """Say in a new session that a person's word to the one before, cut off by a crash, is void."""
+    state = core.state
+    if state.status in {TradingSessionStatus.PAUSED, TradingSessionStatus.STOPPING}:
+        left = f"the session before was left {state.status.value} ({state.status_reason})"
+        text = f"{left}: this is a new one, and does not heed that"
+        core.send(cmd.Notify(level="warning", text=text))
+
+
 def _check_started(core: Core) -> None:
     """Refuse to pause or resume past the comparison with the venue, which alone ends a start.
 
