@@ -237,6 +237,28 @@ async def test_a_repeated_request_is_not_answered_by_the_stop_of_its_order(tmp_p
             await desk.service.place_order(BTC, "BUY", "0.004", request_id="a", stop_loss=44_000)
 
 
+async def test_an_order_in_parts_of_which_another_came_about_is_not_told_to_be_refused(
+    tmp_path, monkeypatch
+):
+    """Whoever believed that would order the whole of it once more."""
+    async with running(tmp_path) as desk:
+        venue, held = desk.service.live.venue, list[SubmitOrder]()
+        submit = venue.submit
+        monkeypatch.setattr(venue, "submit", held.append)  # on its way, for long
+        body = {"algo": "twap:over=10s,slices=2", "request_id": "a"}
+        asked = asyncio.ensure_future(desk.service.place_order(BTC, "BUY", "0.008", **body))
+        await desk.until(lambda: held)
+        monkeypatch.setattr(venue, "submit", submit)
+        await desk.feed.pass_time(7)
+        assert desk.state.position(KEY).qty == Decimal("0.004")
+        refuse_submit(desk, held[0], code=-1021)
+        part = await asked
+        again = await desk.service.place_order(BTC, "BUY", "0.008", **body)
+
+        assert part.status is OrderStatus.REJECTED
+        assert part.id == again.id == held[0].order.cl_ord_id
+
+
 async def test_cancelling(tmp_path):
     async with running(tmp_path) as desk:
         order = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_000)
@@ -505,7 +527,7 @@ async def test_an_adjustment_that_is_under_way_already_is_waited_for(
             assert [type(error) for error in answers] == [VenueRefused] * 2
 
 
-def refuse_submit(desk, command):
+def refuse_submit(desk, command, code=None):
     """Have the venue refuse an order."""
     order = command.order
     desk.service.live.shell.hear(
@@ -518,6 +540,7 @@ def refuse_submit(desk, command):
             venue_ts=desk.feed.now,
             qty=order.qty,
             reason="no",
+            code=code,
         )
     )
 

@@ -34,10 +34,11 @@ DEEDS = (
     *(P.hang_up, P.elsewhere, P.cancel_all, P.look, P.kill_flat, P.stop, P.stop_flat),
     *(P.stop_twice, P.place_at_the_last, P.word_at_the_last),
 )
-HARM = ("die", "die", "die", "write", "link", "fail", "error", "move")
+HARM = ("die", "die", "die", "write", "link", "fail", "away", "error", "move")
 WEATHERS = (
     CALM,
     Weather(slow_s=1.5),
+    Weather(slow_s=7),
     Weather(refused=0.15, unsent=0.1, slow_s=0.3),
     Weather(refused=0.1, lost=0.1, mute=0.1, late=0.1, slow_s=0.5),
 )
@@ -54,6 +55,10 @@ def harm(house, lots):
     elif kind == "link":
         house.break_link(lots.choice(house.names), lots.uniform(0.2, 15))
     elif kind == "fail" and is_up:
+        house.call(house.service.live.shell.fail, RuntimeError("odd"))
+    elif kind == "away" and is_up:  # as a life fails: the next one waits for it
+        for account in house.names:
+            house.break_link(account, lots.uniform(20, 90))
         house.call(house.service.live.shell.fail, RuntimeError("odd"))
     elif kind == "error" and is_up:
         house.call(house.service.live.shell.hear, FailSession(reason="odd"))

@@ -148,13 +148,13 @@ def goes_on(state: State, part: Order) -> bool:
     parent = state.parents.get(part.request.parent_id)
     if parent is None or not find(parent.start.algo)[1]:
         return False
-    if not is_put_off(part) and part.status is not OrderStatus.NEVER_ARRIVED:
-        return False
-    if part.is_refused and not is_put_off(part):
+    if not is_put_off(part) and part.status not in _NOTHING:
         return False
     others = (each for each in state.children(parent) if each.role is OrderRole.ENTRY)
-    has_followed = any(each.heard_ts and each.status not in _NOTHING for each in others)
-    return has_followed or parent.wake_ts is not None
+    if any(each.heard_ts and each.status not in _NOTHING for each in others):
+        return True
+    is_final = part.is_refused and not is_put_off(part)
+    return not is_final and parent.wake_ts is not None
 
 
 _NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED})
