@@ -221,7 +221,7 @@ async def example(house, deeds, seconds):
     deeds=st.lists(st.sampled_from((*DEEDS, *(None,) * 6)), min_size=3, max_size=12),
     seconds=st.integers(3, 30),
 )
-@settings(max_examples=80)
+@settings(max_examples=60)
 def test_what_was_answered_is_so(seed, weather, place, deeds, seconds):
     accounts, durability = place
     house = House(random.Random(seed), weather=weather, accounts=accounts, durability=durability)

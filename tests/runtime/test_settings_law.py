@@ -371,9 +371,17 @@ async def example(house, lives):
             return
 
 
+WEATHERS = (
+    CALM,
+    Weather(slow_s=0.5),
+    Weather(slow_s=6),
+    Weather(refused=0.1, unsent=0.1, lost=0.1, mute=0.1, late=0.1, slow_s=1),
+)
+
+
 @given(
     seed=st.integers(0, 2**64),
-    weather=st.sampled_from((CALM, Weather(slow_s=0.5), Weather(refused=0.1, mute=0.1))),
+    weather=st.sampled_from(WEATHERS),
     lives=st.integers(2, 5),
 )
 @settings(max_examples=40)
