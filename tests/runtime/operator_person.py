@@ -161,23 +161,25 @@ class Person:
         if self.asked:
             await self.ask_for(self.lots.choice(self.asked[-6:]))
 
-    async def elsewhere(self):
-        """Ask under the id of an order on another account."""
-        if not self.asked or len(self.house.names) == 1:
+    async def otherwise(self):
+        """Ask for another order under the id of one that was answered."""
+        told = [each for each in self.asked if any(isinstance(a, dict) for a in each.answers)]
+        if not told:
             return
-        asked = self.lots.choice(self.asked)
-        other = next(n for n in self.house.names if n != asked.account)
-        if not any(isinstance(each, dict) for each in asked.answers):
-            return
+        asked = self.lots.choice(told)
+        side, symbol = asked.body["side"], asked.body["symbol"]
+        others = [{"side": "SELL" if side == "BUY" else "BUY"}]
+        others.append({"symbol": ETH if symbol == BTC else BTC})
+        others += [{"account": each} for each in self.house.names if each != asked.account]
+        body = {**asked.body, **self.lots.choice(others)}
         try:
-            body = {**asked.body, "account": other}
             await self.ask("POST", "/v1/orders", request_id=asked.request_id, **body)
         except (OutcomeUnknownError, InputError, SessionStateError):
             return
         except TradingError as error:
-            self.say(f"{asked.request_id} of another account: {type(error).__name__} {error}")
+            self.say(f"another {asked.request_id} was told {type(error).__name__} {error}")
             return
-        self.say(f"{asked.request_id} was taken for an order on {other} too")
+        self.say(f"{asked.request_id} was taken for {body} too")
 
     async def ask_for(self, asked, **more):
         was_barred, began = self.house.barred, self.house.loop.time()

@@ -31,7 +31,7 @@ DEEDS = (
     *(P.modify, P.close, P.adjust) * 2,
     P.modify,
     *(P.pause, P.resume, P.kill, P.release) * 1,
-    *(P.hang_up, P.elsewhere, P.cancel_all, P.look, P.kill_flat, P.stop, P.stop_flat),
+    *(P.hang_up, P.otherwise, P.cancel_all, P.look, P.kill_flat, P.stop, P.stop_flat),
     *(P.stop_twice, P.place_at_the_last, P.word_at_the_last),
 )
 HARM = ("die", "die", "die", "write", "link", "fail", "away", "error", "move")

@@ -22,6 +22,7 @@ from ..model.values import (
     OrderType,
     Side,
     TradingSessionStatus,
+    plain,
 )
 from .contracts import is_stuck
 from .core import Core
@@ -54,8 +55,8 @@ def on_place(core: Core, request: msg.PlaceRequest) -> None:
     One in parts whose first a rule refuses is refused as a whole: a person is told so.
 
     Raises:
-        InputError: the request contradicts itself, or an order on another account has its id;
-            nothing was recorded.
+        InputError: the request contradicts itself, or another order has its id; nothing was
+            recorded.
     """
     known = f"{request.strategy_id} {request.request_id}"
     if request.request_id and known in core.state.intents:
@@ -67,14 +68,20 @@ def on_place(core: Core, request: msg.PlaceRequest) -> None:
 
 
 def _check_repeated(core: Core, request: msg.PlaceRequest, intent_id: IntentId) -> None:
-    """Refuse an order under the id of one that went to another account: it is not the same."""
+    """Refuse an order under the id of another one: it would go nowhere, and be told as that one.
+
+    Prices may be another's by now; of one that was refused in parts the first part alone is known.
+    """
     begun = (p.start for p in core.state.parents.values() if p.start.intent_id == intent_id)
     first = next(begun, None)
-    if first is not None and first.account != request.account:
-        raise InputError(
-            f"{request.request_id} is the request of an order of {first.symbol} on "
-            f"{first.account}: give one on {request.account} an id of its own"
-        )
+    if first is None:
+        return
+    qty = first.qty if request.algo else request.qty
+    wanted = (request.account, request.symbol, request.side, qty)
+    if (first.account, first.symbol, first.side, first.qty) != wanted:
+        known = f"{first.side.value} {plain(first.qty)} {first.symbol} on {first.account}"
+        other = f"{request.side.value} {plain(request.qty)} {request.symbol} on {request.account}"
+        raise InputError(f"{request.request_id} is the request of {known}: {other} needs its own")
 
 
 def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
