@@ -131,6 +131,26 @@ def test_an_algorithm_by_hand_is_taken_and_an_order_without_exits_is_direct(rig)
     assert rig.told(ev.ParentStarted)[0].algo == "direct"
 
 
+@pytest.mark.parametrize(
+    "other", [{"symbol": ETH}, {"side": Side.SELL}, {"qty": "2"}, {"qty": "2", "stop_loss": "90"}]
+)
+def test_another_order_under_a_request_id_is_refused_and_not_taken_for_the_first(rig, other):
+    """It would have gone nowhere, and been answered as if all were well."""
+    assert rig.place(request_id="r1")
+
+    with pytest.raises(InputError, match="r1 is the request of BUY 1 BTCUSDT on main"):
+        rig.place(**{"request_id": "r1", **other})
+    assert rig.place(request_id="r1", price="100", order_type=OrderType.LIMIT) is None
+
+
+def test_a_repeated_request_in_parts_is_the_same_also_where_a_rule_refused_the_first(rig):
+    fields = {"qty": "6", "algo": "twap:over=1m,slices=3", "request_id": "r1"}
+    rig.hear(msg.PauseSession(reason="lunch"))
+    assert rig.place(**fields) is None
+
+    assert rig.place(**fields) is None
+
+
 def test_a_repeated_request_id_is_acted_on_once_also_after_a_restart(rig):
     assert rig.place(request_id="r1")
     rig.wait(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +29,7 @@ from holdfast import (
     UnknownOrderError,
     VenueRefused,
 )
+from holdfast.engine import forgetting
 from holdfast.model.commands import SubmitOrder
 from holdfast.model.events import OrderDenied
 from holdfast.model.messages import (
@@ -207,6 +209,54 @@ async def test_a_repeated_request_id_places_nothing(tmp_path):
             await desk.service.place_order(BTC, "BUY", 1, request_id="b")
         with pytest.raises(RiskDenied):
             await desk.service.place_order(BTC, "BUY", 1, request_id="b")
+
+
+async def test_a_request_whose_order_is_forgotten_is_told_to_have_been_acted_on(
+    tmp_path, monkeypatch
+):
+    """Whoever believed that nothing came of it would order once more under another id."""
+    monkeypatch.setattr(forgetting, "CLOSED_ORDERS_KEPT", 2)
+    async with running(tmp_path, duplicate_window_s=0) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004", request_id="a")
+        for qty in ("0.005", "0.006", "0.007"):
+            await desk.service.place_order(BTC, "BUY", qty)
+
+        with pytest.raises(UnknownOrderError, match=r"a was acted on .* nothing was placed now"):
+            await desk.service.place_order(BTC, "BUY", "0.004", request_id="a")
+        assert desk.state.position(KEY).qty == Decimal("0.022")
+
+
+async def test_a_repeated_request_is_not_answered_by_the_stop_of_its_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(forgetting, "CLOSED_ORDERS_KEPT", 2)
+    async with running(tmp_path, duplicate_window_s=0) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004", request_id="a", stop_loss=44_000)
+        for qty in ("0.005", "0.006", "0.007"):
+            await desk.service.place_order(BTC, "BUY", qty)
+
+        with pytest.raises(UnknownOrderError, match=r"a was acted on"):
+            await desk.service.place_order(BTC, "BUY", "0.004", request_id="a", stop_loss=44_000)
+
+
+async def test_an_order_in_parts_of_which_another_came_about_is_not_told_to_be_refused(
+    tmp_path, monkeypatch
+):
+    """Whoever believed that would order the whole of it once more."""
+    async with running(tmp_path) as desk:
+        venue, held = desk.service.live.venue, list[SubmitOrder]()
+        submit = venue.submit
+        monkeypatch.setattr(venue, "submit", held.append)  # on its way, for long
+        body = {"algo": "twap:over=10s,slices=2", "request_id": "a"}
+        asked = asyncio.ensure_future(desk.service.place_order(BTC, "BUY", "0.008", **body))
+        await desk.until(lambda: held)
+        monkeypatch.setattr(venue, "submit", submit)
+        await desk.feed.pass_time(7)
+        assert desk.state.position(KEY).qty == Decimal("0.004")
+        refuse_submit(desk, held[0], code=-1021)
+        part = await asked
+        again = await desk.service.place_order(BTC, "BUY", "0.008", **body)
+
+        assert part.status is OrderStatus.REJECTED
+        assert part.id == again.id == held[0].order.cl_ord_id
 
 
 async def test_cancelling(tmp_path):
@@ -450,6 +500,49 @@ async def test_adjusting_up_down_over_zero_and_to_flat(tmp_path):
             assert position.quantity == Decimal(target)
             assert desk.state.position(KEY).qty == Decimal(target)
         assert await service.get_positions() == []
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_an_adjustment_that_is_under_way_already_is_waited_for(
+    tmp_path, monkeypatch, is_taken
+):
+    feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+    async with running(tmp_path, feed=feed) as desk:
+        venue, held = desk.service.live.venue, list[SubmitOrder]()
+        submit = venue.submit
+        monkeypatch.setattr(venue, "submit", held.append)  # on its way
+        asked = [asyncio.ensure_future(desk.service.adjust_position(BTC, "0.02")) for _ in "ab"]
+        await asyncio.sleep(0.05)
+        assert not any(each.done() for each in asked)
+        [command] = held
+        if is_taken:
+            submit(command)
+        else:
+            refuse_submit(desk, command)
+        answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+
+        if is_taken:
+            assert [position.quantity for position in answers] == [Decimal("0.02")] * 2
+        else:
+            assert [type(error) for error in answers] == [VenueRefused] * 2
+
+
+def refuse_submit(desk, command, code=None):
+    """Have the venue refuse an order."""
+    order = command.order
+    desk.service.live.shell.hear(
+        ExecutionReport(
+            symbol=order.symbol,
+            cl_ord_id=order.cl_ord_id,
+            exec_type=ExecType.REJECTED,
+            status=OrderStatus.REJECTED,
+            side=order.side,
+            venue_ts=desk.feed.now,
+            qty=order.qty,
+            reason="no",
+            code=code,
+        )
+    )
 
 
 async def test_adjusting_past_a_limit_is_refused_but_less_is_always_possible(tmp_path):

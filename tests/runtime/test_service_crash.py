@@ -11,6 +11,7 @@ import sys
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,6 +83,33 @@ async def test_without_auto_restart_a_crash_begins_a_new_session_on_the_same_acc
         assert desk.service.session().id != first
         assert desk.state.position(KEY).qty == Decimal("0.01")
         assert desk.open_roles() == ["STOP_LOSS"]
+
+
+@pytest.mark.parametrize("word", ["pause", "stop"])
+async def test_without_auto_restart_a_new_session_says_which_word_it_does_not_heed(
+    tmp_path, word, monkeypatch
+):
+    async with running(tmp_path / "a") as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 43_000)
+        with monkeypatch.context() as patched:
+            patched.setattr(desk.service.live.venue, "cancel", lambda command: None)
+            if word == "pause":
+                await desk.service.pause("looking")
+            else:
+                desk.service.live.shell.ask(msg.StopSession(reason="looking"))
+            image = crash_image(tmp_path / "a", tmp_path / "b")
+
+    told: list[str] = []
+    notifier = SimpleNamespace(notify=lambda level, text: told.append(f"{level}: {text}"))
+    config = config_in(image, auto_restart=False)
+    service = LiveTradingService(config=config, notifier=notifier)
+    async with running(image, service=service) as desk:
+        assert desk.status is S.RUNNING
+    was = "PAUSED" if word == "pause" else "STOPPING"
+    assert (
+        f"warning: the session before was left {was} (looking): this is a new one, and does not "
+        "heed that"
+    ) in told
 
 
 async def test_paused_stays_paused_also_through_a_crash_while_starting(tmp_path, monkeypatch):

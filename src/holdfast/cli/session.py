@@ -142,7 +142,10 @@ def stop(
     """Take entries back, end the session, and return when it has ended."""
     found = Place(data_dir, config).client().post("/v1/stop", reason=reason, flatten=flatten)
     _tell(found, as_json=as_json)
-    if found["session"]["status"] != TradingSessionStatus.STOPPING.value:
+    status = found["session"]["status"]
+    if status == TradingSessionStatus.ERROR.value:
+        return ExitCode.SESSION_ERROR
+    if status != TradingSessionStatus.STOPPING.value:
         return ExitCode.OK
     warn(UNFINISHED)
     return ExitCode.VENUE

@@ -215,6 +215,8 @@ def _key_of(core: Core, fact: ev.Event) -> Key | None:
 
 
 def _start(core: Core, message: msg.StartSession) -> None:
+    if not message.is_resumed:
+        requests.tell_left(core)
     core.emit(ev.EpochStarted(ts=core.now, **msgspec.structs.asdict(message)))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
     parents.end_left_out(core)

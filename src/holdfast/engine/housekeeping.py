@@ -121,13 +121,13 @@ def _why_unwanted(core: Core, order: Order) -> str:
         return "what it was to close is gone, or has grown"
     if guards_nothing(core, order):
         return "its wish is gone, and it guards nothing"
-    return _why_shut(core, order) or "its strategy was stopped"
+    return _why_shut(core, order) or _why_left_out(core.state, order) or "its strategy was stopped"
 
 
 def unwanted(core: Core) -> list[Order]:
     """Return the open entries of stopped strategies, those in contracts that do not trade or soon
-    end, and what appeared after it was given up or asked back; and others' orders, where the policy
-    is to cancel them.
+    end, those that the settings have left out, and what appeared after it was given up or asked
+    back; and others' orders, where the policy is to cancel them.
     """
     state, others = core.state, core.settings.foreign_order_policy == "cancel"
     stopped = state.stopped_strategies
@@ -140,7 +140,19 @@ def unwanted(core: Core) -> list[Order]:
         or guards_nothing(core, order)
         or (stopped and order.role is OrderRole.ENTRY and order.request.strategy_id in stopped)
         or (order.is_ours and order.role is OrderRole.ENTRY and _why_shut(core, order))
+        or _why_left_out(state, order)
     ]
+
+
+def _why_left_out(state: State, order: Order) -> str:
+    """Say why nobody is left to answer for an entry of a life before; "" where somebody is."""
+    if not order.is_ours or order.role is not OrderRole.ENTRY:
+        return ""
+    if state.is_left_out(order.key):
+        return f"{order.key[1]} is not traded any more"
+    parent, name = state.parents.get(order.request.parent_id), order.request.strategy_id
+    is_called_off = parent is not None and parent.is_called_off
+    return f"{name} is not run any more" if is_called_off and name in state.left_strategies else ""
 
 
 def _is_no_dust_left(state: State, order: Order) -> bool:

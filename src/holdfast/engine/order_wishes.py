@@ -69,7 +69,7 @@ def _rounded(core: Core, wish: OrderWish, order: Order) -> tuple[Decimal, Decima
     check_amount("quantity", wish.qty)
     check_amount("price", wish.price)
     qty, price = wish.qty, wish.price
-    instrument = core.state.traded(order.key)
+    instrument = core.state.contract(order.key)
     if instrument is not None:
         qty = qty and instrument.round_qty(qty)
         price = price and instrument.round_price(price, order.side)

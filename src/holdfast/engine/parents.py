@@ -148,13 +148,13 @@ def goes_on(state: State, part: Order) -> bool:
     parent = state.parents.get(part.request.parent_id)
     if parent is None or not find(parent.start.algo)[1]:
         return False
-    if not is_put_off(part) and part.status is not OrderStatus.NEVER_ARRIVED:
-        return False
-    if part.is_refused and not is_put_off(part):
+    if not is_put_off(part) and part.status not in _NOTHING:
         return False
     others = (each for each in state.children(parent) if each.role is OrderRole.ENTRY)
-    has_followed = any(each.heard_ts and each.status not in _NOTHING for each in others)
-    return has_followed or parent.wake_ts is not None
+    if any(each.heard_ts and each.status not in _NOTHING for each in others):
+        return True
+    is_final = part.is_refused and not is_put_off(part)
+    return not is_final and parent.wake_ts is not None
 
 
 _NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED})
@@ -279,17 +279,26 @@ def _on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
 
 
 def end_left_out(core: Core) -> None:
-    """End what was to be worked on at a time on accounts that are not traded any more.
+    """End what was to go on in parts on accounts, or in contracts, that are not traded any more.
 
-    Nothing is open there, or the session had not begun; nothing can be sent there either.
+    Nothing is open on such an account, or the session had not begun; nothing can be sent there.
     """
     state = core.state
     for key, ids in state.live_parents.items():
-        if key[0] in state.named_accounts:
+        if state.traded(key) is not None:
             continue
+        what = key[1] if key[0] in state.named_accounts else f"its account {key[0]}"
         for parent in [state.parents[i] for i in ids]:
-            if parent.wake_ts is not None:
-                _act(core, parent, End(f"its account {key[0]} is not traded any more"))
+            if parent.wake_ts is not None or _goes_on(parent):
+                _act(core, parent, End(f"{what} is not traded any more"))
+
+
+def _goes_on(parent: Parent) -> bool:
+    """Tell whether a parent that goes out in parts may have another."""
+    is_ended = parent.is_over or parent.is_called_off
+    return (
+        bool(find(parent.start.algo)[1]) and not is_ended and parent.filled_qty < parent.start.qty
+    )
 
 
 def rearm(core: Core) -> None:

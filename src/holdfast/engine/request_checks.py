@@ -9,6 +9,7 @@ from ..model.errors import InputError, SessionStateError
 from ..model.values import (
     ZERO,
     AccountId,
+    Key,
     OrderType,
     TimeInForce,
     TradingSessionStatus,
@@ -44,10 +45,17 @@ def check_request(core: Core, request: msg.PlaceRequest) -> None:
     check_amount("activation_price", request.activation_price)
     if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
         raise InputError("GTD, and GTD alone, needs the time at which the order expires")
-    if core.state.traded((request.account, request.symbol)) is None:
-        raise InputError(f"{request.symbol} is not traded in this session")
+    key = (request.account, request.symbol)
+    if (core.state.contract if request.reduce_only else core.state.traded)(key) is None:
+        raise InputError(f"{request.symbol} is not traded {where(core, key)}")
     check_books(core, request.account)
     _check_exits(core, request)
+
+
+def where(core: Core, key: Key) -> str:
+    """Say where a contract is not traded: in the session, or on an account that has its own."""
+    is_elsewhere = any(key[1] in symbols for symbols in core.state.traded_symbols.values())
+    return f"on {key[0]}" if is_elsewhere else "in this session"
 
 
 def check_algo(core: Core, request: msg.PlaceRequest, plan: Plan) -> None:
@@ -56,7 +64,7 @@ def check_algo(core: Core, request: msg.PlaceRequest, plan: Plan) -> None:
     Raises:
         InputError: the text says why.
     """
-    instrument = core.state.traded(plan.pattern.key)
+    instrument = core.state.contract(plan.pattern.key)
     if not request.algo or instrument is None:
         return
     if request.reduce_only and request.algo != "direct":

@@ -22,6 +22,7 @@ from ..model.values import (
     OrderType,
     Side,
     TradingSessionStatus,
+    plain,
 )
 from .contracts import is_stuck
 from .core import Core
@@ -30,7 +31,14 @@ from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, is_refused_at_once, rearm, start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
-from .request_checks import check_algo, check_amount, check_books, check_hears, check_request
+from .request_checks import (
+    check_algo,
+    check_amount,
+    check_books,
+    check_hears,
+    check_request,
+    where,
+)
 from .risk import first_refusal
 from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
@@ -47,8 +55,8 @@ def on_place(core: Core, request: msg.PlaceRequest) -> None:
     One in parts whose first a rule refuses is refused as a whole: a person is told so.
 
     Raises:
-        InputError: the request contradicts itself, or an order on another account has its id;
-            nothing was recorded.
+        InputError: the request contradicts itself, or another order has its id; nothing was
+            recorded.
     """
     known = f"{request.strategy_id} {request.request_id}"
     if request.request_id and known in core.state.intents:
@@ -60,14 +68,20 @@ def on_place(core: Core, request: msg.PlaceRequest) -> None:
 
 
 def _check_repeated(core: Core, request: msg.PlaceRequest, intent_id: IntentId) -> None:
-    """Refuse an order under the id of one that went to another account: it is not the same."""
+    """Refuse an order under the id of another one: it would go nowhere, and be told as that one.
+
+    Prices may be another's by now; of one that was refused in parts the first part alone is known.
+    """
     begun = (p.start for p in core.state.parents.values() if p.start.intent_id == intent_id)
     first = next(begun, None)
-    if first is not None and first.account != request.account:
-        raise InputError(
-            f"{request.request_id} is the request of an order of {first.symbol} on "
-            f"{first.account}: give one on {request.account} an id of its own"
-        )
+    if first is None:
+        return
+    qty = first.qty if request.algo else request.qty
+    wanted = (request.account, request.symbol, request.side, qty)
+    if (first.account, first.symbol, first.side, first.qty) != wanted:
+        known = f"{first.side.value} {plain(first.qty)} {first.symbol} on {first.account}"
+        other = f"{request.side.value} {plain(request.qty)} {request.symbol} on {request.account}"
+        raise InputError(f"{request.request_id} is the request of {known}: {other} needs its own")
 
 
 def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
@@ -237,9 +251,9 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     What orders under way at the market will do is not done twice.
     """
     key = (request.account, request.symbol)
-    instrument = core.state.traded(key)
+    instrument = core.state.contract(key)
     if instrument is None:
-        raise InputError(f"{request.symbol} is not traded in this session")
+        raise InputError(f"{request.symbol} is not traded {where(core, key)}")
     check_books(core, request.account)
     check_amount("target", abs(request.target_qty) or None)
     if not instrument.is_on_lot(request.target_qty):
@@ -251,6 +265,8 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
         return
     side = Side.BUY if delta > ZERO else Side.SELL
     closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
+    if abs(delta) > closing and core.state.traded(key) is None:
+        raise InputError(f"{request.symbol} is not traded {where(core, key)}: it can be closed")
     intent = core.next_intent()
     for part in market_parts(closing, instrument):
         start_parent(core, exit_plan(_market(request, side, part)), intent)
@@ -331,6 +347,15 @@ def tell_block(core: Core) -> None:
         why = core.state.kill_reason
         text = f"nothing new is opened: the kill switch is engaged ({why}) until it is released"
         core.send(cmd.Notify(level="warning", text=f"the session is RUNNING, but {text}"))
+
+
+def tell_left(core: Core) -> None:
+    """Say in a new session that a person's word to the one before, cut off by a crash, is void."""
+    state = core.state
+    if state.status in {TradingSessionStatus.PAUSED, TradingSessionStatus.STOPPING}:
+        left = f"the session before was left {state.status.value} ({state.status_reason})"
+        text = f"{left}: this is a new one, and does not heed that"
+        core.send(cmd.Notify(level="warning", text=text))
 
 
 def _check_started(core: Core) -> None:

@@ -27,6 +27,9 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.stop_flattens = state.stop_flattens and state.was_stopping
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
+    ran = {*state.named_strategies, *state.left_strategies}
+    owners = {state.parents[i].strategy_id for ids in state.live_parents.values() for i in ids}
+    state.left_strategies = tuple(sorted((ran - {*fact.strategies}) & owners))
     for name in sorted({*state.named_strategies} - {*fact.strategies}):  # taken off, or renamed
         call_off(state, StrategyId(name))
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
@@ -34,6 +37,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     state.odd_modes = {}  # a venue is not joined while its account is set so
     portfolio.begun(state, fact.accounts, is_new=fact.session_id != state.session_id)
     state.named_accounts = fact.accounts
+    state.traded_symbols = dict(zip(fact.accounts, fact.traded, strict=False))  # as with markets
     state.markets.update(zip(fact.accounts, fact.markets, strict=False))  # older facts have none
     if fact.session_id != state.session_id:
         new_session(state, fact)
@@ -119,6 +123,7 @@ def mode_changed(state: State, fact: ev.AccountModeChanged) -> None:
 def strategy_started(state: State, fact: ev.StrategyStarted) -> None:
     state.strategies[fact.strategy_id] = fact.description
     state.stopped_strategies.pop(fact.strategy_id, None)
+    state.left_strategies = tuple(n for n in state.left_strategies if n != fact.strategy_id)
 
 
 def strategy_stopped(state: State, fact: ev.StrategyStopped) -> None:

@@ -37,6 +37,7 @@ from .dust import closing_plans
 from .endings import shut
 from .holdings import holding
 from .parents import Plan, start_parent, unfit
+from .request_checks import where
 from .sizing import (
     market_parts,
     misplaced_exit,
@@ -211,7 +212,7 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
         return Denial("session", f"the session is {core.state.status.value}, not RUNNING")
     instrument = core.state.traded(key)
     if instrument is None:
-        return Denial("instrument", f"{signal.symbol} is not traded in this session")
+        return Denial("instrument", f"{signal.symbol} is not traded {where(core, key)}")
     if why := shut(instrument, core.now, core.settings.end_notice_ns):
         return Denial("contract", why)
     price = core.market.price(signal.symbol) if signal.price is None else signal.price

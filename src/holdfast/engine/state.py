@@ -64,8 +64,10 @@ class State(msgspec.Struct):
     strategies: dict[StrategyId, str] = {}  # running ones -> description
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason
     named_strategies: tuple[str, ...] = ()  # that this epoch began with
+    left_strategies: tuple[str, ...] = ()  # that an earlier one ran, and which have something open
     symbols: tuple[Symbol, ...] = ()  # that this epoch trades; () where all that are listed
     named_accounts: tuple[AccountId, ...] = ()  # the same: those that are traded
+    traded_symbols: dict[AccountId, tuple[Symbol, ...]] = {}  # the same, by account; {}: all listed
     markets: dict[AccountId, str] = {}  # whose facts these are: of each account ever traded
     breakers: dict[str, Breaker] = {}  # "account failure"
     odd_modes: dict[AccountId, str] = {}  # how an account is set that is not as we trade it
@@ -123,9 +125,17 @@ class State(msgspec.Struct):
         own = {key[1]: each for key, each in self.instruments.items() if key[0] == account}
         return {key[1]: each for key, each in self.instruments.items()} | own
 
+    def contract(self, key: Key) -> Instrument | None:
+        """Return a contract that was ever traded on an account of this session."""
+        return self.instruments.get(key) if key[0] in self.named_accounts else None
+
     def traded(self, key: Key) -> Instrument | None:
         """Return a contract that is traded in this session; None for others, known ones too."""
-        return self.instruments.get(key) if key[0] in self.named_accounts else None
+        return None if self.is_left_out(key) else self.contract(key)
+
+    def is_left_out(self, key: Key) -> bool:
+        """Tell whether an account of this session trades other contracts alone."""
+        return key[1] not in self.traded_symbols.get(key[0], (key[1],))
 
     def position(self, key: Key) -> PositionState:
         """Return a position, flat when there is none."""

@@ -124,6 +124,7 @@ class EpochStarted(Fact, frozen=True, kw_only=True):
     is_resumed: bool
     is_recorded: bool = False  # its time is a recording's
     markets: tuple[str, ...] = ()  # of each account, its venue and market; () is not known
+    traded: tuple[tuple[Symbol, ...], ...] = ()  # on each account; () is all that is listed
 
 
 class SessionChanged(Fact, frozen=True, kw_only=True):

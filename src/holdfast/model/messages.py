@@ -96,8 +96,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `asked_ts` is our time when the first question was asked: what happened later may or may
     not be inside. `sure_ts` is the same in the venue's time, as early as it can have been; 0 where
     the clocks are one. `orders` are all open ones, conditional orders included; `trades` and
-    `changes` all since the time that was asked for, oldest first: `trades_since`, 0 where a venue
-    does not say.
+    `changes` all since `trades_since`, oldest first: 0 where a venue does not say since when.
     """
 
     account: AccountId = MAIN
@@ -234,6 +233,7 @@ class StartSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is_resumed: bool = False
     is_recorded: bool = False
     markets: tuple[str, ...] = ()
+    traded: tuple[tuple[Symbol, ...], ...] = ()  # on each account; () is all that is listed
 
 
 class PauseSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):

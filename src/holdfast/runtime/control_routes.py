@@ -255,7 +255,10 @@ async def resume(request: web.Request) -> web.Response:
 async def stop(request: web.Request) -> web.Response:
     """Stop the session and answer once it has ended."""
     body: StopBody = parse(await request.read(), StopBody)
-    return _json({"session": await _service(request).stop(body.reason, flatten=body.flatten)})
+    service, flatten = _service(request), body.flatten
+    if flatten is None:
+        flatten = service.config.on_stop == "flatten"
+    return _json({"session": await service.stop(body.reason, flatten=flatten)})
 
 
 async def kill(request: web.Request) -> web.Response:

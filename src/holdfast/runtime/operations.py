@@ -30,7 +30,7 @@ from ..model.values import (
 )
 from .live import LiveSession
 from .refusals import denial_error, room_in_s, venue_error
-from .sent import sent_for
+from .sent import orders_of_request, sent_for, under_way
 from .shortfall import check_filled, shortfall_of
 from .user_orders import placed_id, positive, request_of
 from .views import (
@@ -84,7 +84,7 @@ class Operations:
         for fact in outcome.facts:
             if isinstance(fact, ev.OrderDenied):
                 raise denial_error(fact, self._engine.core.settings.limits)
-        sent = self._sent(outcome.facts) or self._known(request)
+        sent = self._sent(outcome.facts) if outcome.facts else self._known(request)
         if not sent:
             raise TradingError(f"nothing came of {request.side.value} {request.symbol}")
         await self._answered(sent[0])
@@ -97,10 +97,15 @@ class Operations:
         return sent_for(facts)
 
     def _known(self, request: msg.PlaceRequest) -> list[ClOrdId]:
-        """Find the order that an earlier request of the same id led to."""
-        state = self._engine.state
-        intent = state.intents.get(f"{request.strategy_id} {request.request_id}")
-        orders = [o for o in state.orders.values() if intent and o.request.intent_id == intent]
+        """Find the order that an earlier request of the same id led to.
+
+        Raises:
+            UnknownOrderError: that is so long ago that it is remembered no more.
+        """
+        orders, intent = orders_of_request(self._engine.state, request)
+        if intent and not orders:
+            was = f"{request.request_id} was acted on before, and its order is remembered no more"
+            raise UnknownOrderError(f"{was}: nothing was placed now")
         if orders and orders[0].status is OrderStatus.DENIED:
             raise RiskDenied(orders[0].reason)
         return [order.cl_ord_id for order in orders]
@@ -359,7 +364,7 @@ class Operations:
         target = amount(target_quantity, "target_quantity")
         request = msg.AdjustRequest(symbol=key[1], target_qty=target, account=key[0])
         facts = self._shell.ask(request).facts
-        sent = self._sent(facts)
+        sent = [*self._sent(facts), *under_way(self._engine.state, key)]  # it may all be already
         orders = [self._engine.state.orders[i] for i in sent]
         await self._until(lambda: not any(o.is_open for o in orders), f"the adjustment of {key[1]}")
         self._done(sent, key, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..journal import OwnedJournal
@@ -29,6 +29,7 @@ class Plan:
     accounts: dict[StrategyId, AccountId] = field(default_factory=dict)  # of each strategy
     secrets: tuple[str, ...] = field(default=(), repr=False)  # that no text may show
     markets: tuple[str, ...] = ()  # of each account
+    symbols_of: Mapping[AccountId, tuple[Symbol, ...]] = field(default_factory=dict)
 
     def beginning(self, epoch: int, accounts: tuple[Venue, ...], *, is_live: bool) -> StartSession:
         """Return what begins a life at these accounts, the main one first."""
@@ -43,6 +44,7 @@ class Plan:
             is_resumed=self.is_resumed,
             is_recorded=not is_live,
             markets=self.markets,
+            traded=tuple(self.symbols_of[venue.account] for venue in accounts),
         )
 
 
@@ -89,4 +91,5 @@ def plan_of(
         hands_over=hands_over,
         accounts=bindings_of(strategies, [venue.account for venue in parts.venues]),
         markets=parts.markets,
+        symbols_of=parts.symbols_of,
     )

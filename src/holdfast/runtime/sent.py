@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..engine.order import Order
+from ..engine.state import State
 from ..model.events import Event, OrderSubmitted, ParentStarted
-from ..model.values import ClOrdId, OrderRole
+from ..model.messages import PlaceRequest
+from ..model.values import ClOrdId, IntentId, Key, OrderRole, OrderType
+
+ROLES = (OrderRole.ENTRY, OrderRole.EXIT)
+"""Of what is asked for by hand; stops and targets follow by themselves."""
 
 
 def sent_for(facts: Iterable[Event]) -> list[ClOrdId]:
@@ -13,5 +19,18 @@ def sent_for(facts: Iterable[Event]) -> list[ClOrdId]:
     found = list(facts)
     intent = next((fact.intent_id for fact in found if isinstance(fact, ParentStarted)), None)
     orders = [fact.order for fact in found if isinstance(fact, OrderSubmitted)]
-    roles = (OrderRole.ENTRY, OrderRole.EXIT)
-    return [o.cl_ord_id for o in orders if o.intent_id == intent and o.role in roles]
+    return [o.cl_ord_id for o in orders if o.intent_id == intent and o.role in ROLES]
+
+
+def under_way(state: State, key: Key) -> list[ClOrdId]:
+    """Return the open orders at the market, which change a position whoever asks for what."""
+    orders = state.open_orders_of(key)
+    market = [o for o in orders if o.request.order_type is OrderType.MARKET and o.price is None]
+    return [order.cl_ord_id for order in market]
+
+
+def orders_of_request(state: State, request: PlaceRequest) -> tuple[list[Order], IntentId | None]:
+    """Return what is remembered of the orders of a request's id, and what that became; or None."""
+    intent = state.intents.get(f"{request.strategy_id} {request.request_id}")
+    orders = [o for o in state.orders.values() if intent and o.request.intent_id == intent]
+    return [order for order in orders if order.role in ROLES], intent

@@ -39,6 +39,7 @@ from .making import make_life
 from .notices import notifier_of
 from .operations import Operations
 from .publishing import Publisher, Repository
+from .shortfall import check_flat
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
 from .wanted import Templates, Wanted, anchored, symbols_of, words_of
@@ -198,16 +199,13 @@ class LiveTradingService:
     async def stop(
         self, reason: str = "operator", *, flatten: bool | None = None
     ) -> TradingSession:
-        """Take entries back, end the session, and return it as it ended.
-
-        A session in ERROR is reset to STOPPED, also one that has ended.
+        """Take entries back, end the session, and return it as it ended; ERROR becomes STOPPED.
 
         Args:
-            flatten: close the positions too; None takes the setting `on_stop`. Positions that
-                stay keep their stops at the venue.
+            flatten: close positions too, else they keep their stops; None takes `on_stop`.
 
         Raises:
-            SessionStateError: none was started.
+            SessionStateError: none was started, or it had STOPPED before it was told to flatten.
         """
         if (lives := self._lives) is None:
             raise SessionStateError("no session was started")
@@ -217,6 +215,8 @@ class LiveTradingService:
             await self.event_bus.drain()
         elif lives.status is TradingSessionStatus.ERROR:
             lives.reset(reason)
+        if flatten:
+            check_flat(self._running().engine.state, lives.status)
         return self.session()
 
     async def reset(self, reason: str = "operator") -> TradingSession:

@@ -1,12 +1,14 @@
-"""What keeps an order that was taken on from being a success."""
+"""What keeps an order that was taken on, or a stop, from being a success."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from ..engine.contracts import closable_keys
 from ..engine.order import Order as EngineOrder
-from ..model.errors import VenueRefused
-from ..model.values import OrderStatus, plain
+from ..engine.state import State
+from ..model.errors import SessionStateError, VenueRefused
+from ..model.values import MAIN, OrderStatus, TradingSessionStatus, plain
 from .views import Order
 
 UNANSWERED = "no answer yet: it may be at the venue, and is asked after; do not send it again"
@@ -38,3 +40,20 @@ def check_filled(order: EngineOrder, held: Decimal) -> None:
             f"{order.cl_ord_id} ended with {filled} filled{why}; "
             f"the position in {order.key[1]} is {plain(held)}"
         )
+
+
+def check_flat(state: State, status: TradingSessionStatus) -> None:
+    """See that a session that was to flatten has not STOPPED with what it could have closed.
+
+    Raises:
+        SessionStateError: it had stopped before that was asked for, or was left before it was done.
+    """
+    if status is not TradingSessionStatus.STOPPED:
+        return
+    held = [
+        f"{state.position(key).qty:+f} {key[1]}" + ("" if key[0] == MAIN else f" on {key[0]}")
+        for key in closable_keys(state)
+    ]
+    if held:
+        what = f"{', '.join(held)} {'are' if len(held) > 1 else 'is'} still held"
+        raise SessionStateError(f"the session has STOPPED, and {what}: start a session to close")
