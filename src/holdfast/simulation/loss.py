@@ -26,6 +26,9 @@ DAY_S, TURN_S = 86_400, 3
 MARGIN = Decimal("0.0002")
 """What equity may be off by that a session goes by: fees and profits that it has not heard of."""
 
+UNHEARD_MAX = Decimal("0.001")
+"""What the equity of the day, or of the peak, may be off by as a session reckons it."""
+
 Purse = tuple[AccountId, str]
 """An account, by the exchange's name, and a margin asset; all accounts together are ""."""
 
@@ -65,6 +68,8 @@ class Losses:
         self._began: dict[Purse, Decimal] = {}
         self._peaks: dict[Purse, Decimal] = {}
         self._last: dict[Purse, Decimal] = {}  # at the last sample
+        self._day_off: dict[Purse, Decimal] = {}  # by which share the day's equity may be another
+        self._peak_off: dict[Purse, Decimal] = {}
         self._day: dict[Purse, Past] = {}
         self._fall: dict[Purse, Past] = {}
         self._denied: list[tuple[ev.OrderDenied, RiskLimits, Decimal]] = []  # since the last look
@@ -76,10 +81,11 @@ class Losses:
         elif isinstance(fact, ev.TradingDayStarted):
             purse = self._purse(fact.account, fact.asset)
             self._began[purse] = self._equity(purse)
+            self._day_off[purse] = self._day_off[ALL, purse[1]] = self._gap(purse, fact.equity)
             self._day.pop(purse, None)
             self._day.pop((ALL, purse[1]), None)
         elif isinstance(fact, ev.EquitySampled):
-            self._sample(self._purse(fact.account, fact.asset))
+            self._sample(self._purse(fact.account, fact.asset), fact.equity)
         elif isinstance(fact, ev.OrderDenied) and limits is not None:
             self._note_denial(fact, limits)
 
@@ -92,10 +98,12 @@ class Losses:
         names = (account,) if account else tuple(self._world.accounts.session_names)
         return sum((exchange.margin(each, asset).balance for each in names), ZERO)
 
-    def _sample(self, purse: Purse) -> None:
+    def _sample(self, purse: Purse, told: Decimal) -> None:
         equity, together = self._equity(purse), (ALL, purse[1])
         self._last[purse] = equity
         self._peaks[purse] = max(equity, self._peaks.get(purse, ZERO))
+        for each in (purse, together):
+            self._peak_off[each] = max(self._gap(purse, told), self._peak_off.get(each, ZERO))
         names = self._world.accounts.session_names
         if all((name, purse[1]) in self._last for name in names):
             total = sum((self._last[name, purse[1]] for name in names), ZERO)
@@ -130,7 +138,8 @@ class Losses:
                 continue  # by the day that has begun, or by the one before
             if limit is None or rule in limits.disabled or past is None or not past.is_long:
                 continue
-            if (least := past.least) > limit + MARGIN:
+            least = past.least - self._off(losses, purse)
+            if least > limit + MARGIN:
                 self._say(f"{order.cl_ord_id} opens, and {rule} is {least:.4f}, at most {limit}")
 
     def _note_denial(self, fact: ev.OrderDenied, limits: RiskLimits) -> None:
@@ -153,6 +162,19 @@ class Losses:
                 swing += abs(each.qty) * Decimal(repr(min(off, high - low)))
         return swing
 
+    def _gap(self, purse: Purse, told: Decimal) -> Decimal:
+        """Return by which share a session's equity is another: what was paid just then, such as
+        funding at midnight, it has not heard of.
+        """
+        return min(self._share(abs(self._equity(purse) - told), purse), UNHEARD_MAX)
+
+    def _share(self, amount: Decimal, purse: Purse) -> Decimal:
+        return amount / max(self._equity(purse), Decimal(1))
+
+    def _off(self, losses: dict[Purse, Past], purse: Purse) -> Decimal:
+        """Return by which share the session may go by another equity of the day, or of the peak."""
+        return (self._day_off if losses is self._day else self._peak_off).get(purse, ZERO)
+
     def _judge_denial(self, fact: ev.OrderDenied, limits: RiskLimits, swing: Decimal) -> None:
         order = fact.order
         account = self._world.accounts.venue_names[order.account]
@@ -161,7 +183,7 @@ class Losses:
             past = losses.get(purse)
             if rule != fact.rule or limit is None or past is None or not past.is_long:
                 continue
-            most = past.most + swing / max(self._equity(purse), Decimal(1))
+            most = past.most + self._off(losses, purse) + self._share(swing, purse)
             if most < limit - MARGIN:
                 text = f"{order.cl_ord_id} is refused for {rule}: {fact.reason}"
                 self._say(f"{text}, and it is {most:.4f} at most at the exchange")
