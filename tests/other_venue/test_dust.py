@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.model.messages import CloseRequest
-from holdfast.model.values import MAIN
+from holdfast.model.values import MAIN, Symbol
 from holdfast.venues.binance_futures import contract_list
 from tests.other_venue.street import BTC
 from tests.other_venue.test_depth import deep, is_protected
@@ -32,7 +32,7 @@ async def test_what_is_too_small_to_trade_is_guarded_and_closed_whichever_way_th
         await one.until(lambda: [each.qty for each in books.open_algos()] == [0])
         await one.agree()
         if way != "stopped":
-            one.service.live.shell.ask(CloseRequest(symbol=BTC))
+            one.service.live.shell.ask(CloseRequest(symbol=Symbol(BTC)))
             await one.until(lambda: len(books.open_algos()) == 2)
             await one.agree()
         market.price({"stopped": 48_900, "closed above": 50_100, "closed below": 49_900}[way])
