@@ -156,6 +156,45 @@ def test_dust_is_closed_by_whichever_way_the_price_moves(rig, side):
     assert next(iter(found.values())).trigger_price > 100
 
 
+def guarded_dust(rig):
+    """Dust with the guard that it has in the ordinary case; return the guard's name."""
+    dust(rig, stop_loss="90")
+    whole = lose_stop(rig).cl_ord_id
+    rig.accept(whole)
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    return whole
+
+
+def test_the_guard_of_dust_makes_way_for_what_closes_it(rig):
+    """The exchange takes no second stop of a whole position in one direction."""
+    whole = guarded_dust(rig)
+    assert rig.canceled() == [whole]
+    found = {o.order_type: o.cl_ord_id for o in rig.submitted()}
+    assert set(found) == {OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET}
+    last = [c for c in rig.commands if isinstance(c, (cmd.CancelOrder, cmd.SubmitOrder))][-3:]
+    assert isinstance(last[0], cmd.CancelOrder)  # it has to be first at the exchange
+    rig.accept(*found.values())
+    rig.cancel(whole)
+
+    rig.wait(30)
+
+    assert rig.working(STOP) == []
+    assert "protection_missing" not in rig.alarms()
+    assert rig.session() is S.RUNNING
+
+
+def test_dust_whose_near_stop_is_refused_has_its_guard_again(rig):
+    whole = guarded_dust(rig)
+    found = {o.order_type: o.cl_ord_id for o in rig.submitted()}
+    rig.accept(found[OrderType.TAKE_PROFIT_MARKET])
+    rig.reject(found[OrderType.STOP_MARKET], code=-4130)
+    rig.cancel(whole)
+
+    rig.wait(2)
+
+    assert [o.request.trigger_price for o in rig.working(STOP)] == [90]
+
+
 def test_what_was_to_close_dust_is_taken_back_once_its_twin_has(rig):
     rig.hold("0.5")
     relist(rig, lot=Decimal(1), min_qty=Decimal(1))

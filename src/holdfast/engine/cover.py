@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ..model.values import ZERO, OrderRole, OrderStatus
+from ..model.values import ZERO, Key, OrderRole, OrderStatus, OrderType
 
 if TYPE_CHECKING:
     from .order import Order
@@ -27,10 +27,25 @@ def closes(order: Order, qty: Decimal) -> Decimal:
     return qty if order.request.close_position else order.leaves_qty
 
 
+def dust_exit(state: State, key: Key, kind: OrderType) -> Order | None:
+    """Return our open order that closes all of a position too small to trade, near the price.
+
+    The venue takes no other one of its kind in its direction beside it.
+    """
+    for order in state.open_orders_of(key):
+        is_whole = order.is_ours and order.request.close_position
+        if is_whole and order.role is OrderRole.EXIT and order.request.order_type is kind:
+            return order
+    return None
+
+
 def is_covered(state: State, parent: Parent) -> bool:
     """Tell whether everything the parent holds has a working stop at the venue."""
     qty = cover(state, parent)
     if not qty or parent.start.stop_loss is None:
+        return True
+    nearer = dust_exit(state, parent.key, OrderType.STOP_MARKET)
+    if nearer is not None and nearer.status in WORKING:
         return True
     stops = [o for o in state.children(parent) if o.role is OrderRole.STOP_LOSS and o.is_open]
     return sum((closes(o, qty) for o in stops if o.status in WORKING), ZERO) >= qty

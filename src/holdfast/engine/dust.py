@@ -23,6 +23,7 @@ from ..model.values import (
     StrategyId,
 )
 from .core import Core
+from .cover import dust_exit
 from .holdings import holding
 from .parents import Plan
 from .state import State
@@ -55,7 +56,7 @@ def closing_plans(core: Core, key: Key, strategy_id: StrategyId) -> list[Plan]:
         return []
     if instrument.round_qty(abs(held)) >= instrument.min_qty or not is_whole(state, key, abs(held)):
         return []
-    if _is_closing(state, key) or not core.is_time_to_try(key):
+    if not core.is_time_to_try(key):
         return []
     side = Side.SELL if held > ZERO else Side.BUY
     pattern = NewOrder(
@@ -71,13 +72,11 @@ def closing_plans(core: Core, key: Key, strategy_id: StrategyId) -> list[Plan]:
     )
     plans = []
     for kind, sign in _KINDS:
+        if dust_exit(state, key, kind):
+            continue
         trigger_price = _trigger(instrument, price, sign * side.opposite.sign)
         plans.append(Plan(replace(pattern, order_type=kind, trigger_price=trigger_price), "direct"))
     return plans
-
-
-def _is_closing(state: State, key: Key) -> bool:
-    return any(o.request.close_position and o.role is EXIT for o in state.open_orders_of(key))
 
 
 def _trigger(instrument: Instrument, price: Decimal, move: int) -> Decimal:

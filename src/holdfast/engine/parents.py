@@ -61,9 +61,19 @@ def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = 
     return parent_id
 
 
+def _make_way(core: Core, pattern: NewOrder) -> None:
+    """Take back what guards all of a position, for the order of its kind that closes it."""
+    for order in core.state.open_orders_of(pattern.key):
+        is_guard = order.is_ours and order.role in {OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT}
+        is_twin = order.request.order_type is pattern.order_type and order.side is pattern.side
+        if is_guard and is_twin and order.request.close_position:
+            core.cancel(order, "it is closed nearer to the price")
+
+
 def _begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> ParentId:
     pattern, parent_id = plan.pattern, core.next_parent()
     if pattern.close_position:
+        _make_way(core, pattern)
         core.tried_ts[pattern.key] = core.now
     core.emit(
         ev.ParentStarted(

@@ -5,6 +5,7 @@ Rule 2: a stop is replaced by placing the new one first; the old one goes when t
 Rule 3: a stop that can't be placed (its price is passed, or the venue keeps refusing) means
 that the position is closed at the market: that is what the stop was for. What one that has
 triggered closes already is not closed twice: beside it may lie what another parent holds.
+Rule 4: where dust is being closed by an order of a kind, that one stands for the protective one.
 The same rules hold for targets; only stops raise alarms.
 """
 
@@ -27,7 +28,7 @@ from ..model.values import (
 )
 from .contracts import is_stuck
 from .core import Core
-from .cover import WORKING, closes, cover, is_covered
+from .cover import WORKING, closes, cover, dust_exit, is_covered
 from .dust import closing_plans, is_whole
 from .order import Order, RequestState
 from .parent import PASSING, Parent
@@ -105,12 +106,13 @@ def guard(core: Core, key: Key) -> None:
 
 
 def _wanted(
-    state: State, parent: Parent, qty: Decimal, orders: list[Order]
+    state: State, parent: Parent, qty: Decimal, kind: OrderType, orders: list[Order]
 ) -> tuple[Decimal, bool]:
     """Return the size that a protective order can have, and whether it closes a whole position.
 
     What the venue takes no quantity of is guarded whole where nobody else holds a part; else as
     much of it as is on the lot. An order of before the lot grew guards all of it, and stays.
+    `orders` are the parent's of this kind.
     """
     instrument = state.instruments.get(parent.key)
     if not qty or instrument is None or instrument.takes(qty):
@@ -118,7 +120,7 @@ def _wanted(
     if any(_works(o) and not o.request.close_position and o.leaves_qty == qty for o in orders):
         return qty, False
     if is_whole(state, parent.key, qty):
-        return qty, True
+        return (ZERO if dust_exit(state, parent.key, kind) else qty), True
     part = instrument.round_qty(qty)
     return (part if part >= instrument.min_qty else ZERO), False
 
@@ -136,10 +138,11 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
         if (left := qty - _triggered(children, failure.passed)) > ZERO:
             return [*_beyond(state, parent, qty, now), CloseNow(left, failure.reason)]
     steps: list[Step] = []
-    for role in _TYPES:
+    for role, kind in _TYPES.items():
         orders = [o for o in children if o.role is role]
         if not (stuck and _was_refused_within(refused_of(orders), now, HALTED_RETRY_NS)):
-            steps += _plan_role(parent, role, _wanted(state, parent, qty, orders), orders, now)
+            size = _wanted(state, parent, qty, kind, orders)
+            steps += _plan_role(parent, role, size, orders, now)
     return steps
 
 
@@ -253,10 +256,10 @@ def is_settled(state: State, parent: Parent) -> bool:
     if is_stuck(state, parent.key):
         return True  # the venue has the last word on what is open there
     qty, children = cover(state, parent), state.children(parent)
-    for role in _TYPES:
+    for role, kind in _TYPES.items():
         orders = [o for o in children if o.role is role]
         there = [closes(o, qty) for o in orders if o.is_open]
-        size = _wanted(state, parent, qty, orders)[0]
+        size = _wanted(state, parent, qty, kind, orders)[0]
         wanted = [size] if size and parent.protective_price(role) is not None else []
         is_hopeless = role is OrderRole.TAKE_PROFIT and len(refused_of(orders)) >= REFUSALS_MAX
         if is_hopeless and sum(there, ZERO) <= sum(wanted, ZERO):
