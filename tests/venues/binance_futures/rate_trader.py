@@ -59,6 +59,7 @@ class RateTrader(Trader):
         self.strangers = itertools.cycle(range(9000, 9000 + STRANGERS))
         self.others_at = [-1000.0, -1000.0, -1000.0]
         self.quiet_tasks = 0
+        self.places: tuple[int, ...] = ()  # the limits that what is asked just now goes by
 
     def step(self, what):
         getattr(self, f"do_{what}")()
@@ -248,6 +249,10 @@ class RateTrader(Trader):
             return [("what ends risk was refused for its time", asked)]
         return []
 
+    def begin(self, method, *what):
+        self.places = (0,) if method in (CANCEL, ALGO_CANCEL) else (1, 2)
+        super().begin(method, *what)
+
     def is_held(self):
         """Tell whether what ends risk may have to wait now: nothing that we ask else is a reason."""
         now = self.loop.time()
@@ -256,7 +261,7 @@ class RateTrader(Trader):
         return any(
             now - self.others_at[place] < 2 * WINDOWS_S[place]
             or self.spent_on_risk(place) + 1 > int(KEPT[place] * self.gate.limits[place])
-            for place in range(3)
+            for place in self.places
         )
 
     def spent_on_risk(self, place):
