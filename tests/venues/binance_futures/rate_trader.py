@@ -35,6 +35,7 @@ KEPT = (0.04, 0.1, 0.1)
 """The part of each limit that is there for what ends risk, whatever else is asked."""
 
 MISTIMED = -1021
+TIME = "GET /fapi/v1/time"
 WINDOWS_S = (61.0, 11.0, 61.0)
 STRANGERS = 40
 """How many orders that nobody knows are asked after, again and again."""
@@ -81,6 +82,12 @@ class RateTrader(Trader):
     def do_crowd(self):
         for _ in range(self.lots.randint(5, 40)):
             self.act()
+
+    def do_entries(self):
+        """Ask for more entries than there is room for, and then for a stop."""
+        for _ in range(self.lots.choice((10, 45))):
+            self.place(is_algo=False)
+        self.place(is_algo=True)
 
     def do_kill(self):
         """Take back all that may be open, and close, as a kill switch does."""
@@ -268,7 +275,9 @@ class RateTrader(Trader):
         since = self.loop.time() - WINDOWS_S[place]
         methods = (PLACE, ALGO_PLACE) if place else (CANCEL, ALGO_CANCEL)
         asked = [a for a in self.asked if a.method in methods and a.at >= since - WINDOW_S]
-        return sum(max(1, len(each.sent)) for each in asked if ends_risk(each))
+        measured = sum(s.method == TIME and s.at >= since for s in self.floor.log)
+        tries = sum(max(1, len(each.sent)) for each in asked if ends_risk(each))
+        return tries + (0 if place else measured)
 
 
 def ends_risk(asked):
