@@ -89,6 +89,8 @@ class Gate:
         self.refusals = self.bans = self.bans_heard = 0
         self.is_vague = "torn" in self.floor.ills  # the end of a ban may be untold
         self.known: list[tuple[float, float]] = []  # since when, and until when it is
+        self.full_by: dict[int, tuple[int, int]] = {}  # which window, an answer says, is full
+        self.known_full: list[tuple[float, int, int]] = []
         self.shut_by: dict[int, float] = {}  # until when an answer says that nothing is taken
         self.ban_ends: list[tuple[float, float]] = []
         self.knows_time = True
@@ -180,7 +182,20 @@ class Gate:
         self.bans_heard += self.floor.closed_by == 418
         self.floor.told_until = max(self.floor.told_until, until)
 
+    def hear_full(self, sent):
+        """Note that it is known that no orders are taken in this window."""
+        full = self.full_by.pop(id(sent), None)
+        if full is not None:
+            self.known_full.append((self.loop.time(), *full))
+
     def check_knock(self, sent):
+        if sent.method in COSTS and cost_of(sent) == ORDER and self.knows_time:
+            now = self.loop.time()
+            self.wrong += [
+                ("sent orders though they were too many", sent)
+                for since, place, window in self.known_full
+                if since < now and self.window(place) == window
+            ]
         if any(since < self.loop.time() < until for since, until in self.known):
             self.floor.knocks.append(sent)
 
@@ -204,6 +219,7 @@ class Gate:
         return status, json.dumps({"code": -1003, "msg": text}), headers
 
     def _too_many_orders(self, sent, place):
+        self.full_by[id(sent)] = place, self.window(place)
         interval, number = INTERVALS[place]
         of = f"{number} {interval}" if number > 1 else interval
         text = f"Too many new orders; current limit is {self.limits[place]} orders per {of}."
@@ -309,6 +325,7 @@ class CountedRoads(Roads):
     def _answered(self, sent, status, body):
         super()._answered(sent, status, body)
         self.floor.gate.hear_shut(sent)
+        self.floor.gate.hear_full(sent)
         if sent.answered_at - sent.at < 10.0:
             self.floor.gate.hear(sent, status)
 

@@ -35,6 +35,7 @@ KEPT = (0.04, 0.1, 0.1)
 """The part of each limit that is there for what ends risk, whatever else is asked."""
 
 MISTIMED = -1021
+TIME = "GET /fapi/v1/time"
 WINDOWS_S = (61.0, 11.0, 61.0)
 STRANGERS = 40
 """How many orders that nobody knows are asked after, again and again."""
@@ -59,6 +60,7 @@ class RateTrader(Trader):
         self.strangers = itertools.cycle(range(9000, 9000 + STRANGERS))
         self.others_at = [-1000.0, -1000.0, -1000.0]
         self.quiet_tasks = 0
+        self.places: tuple[int, ...] = ()  # the limits that what is asked just now goes by
 
     def step(self, what):
         getattr(self, f"do_{what}")()
@@ -80,6 +82,12 @@ class RateTrader(Trader):
     def do_crowd(self):
         for _ in range(self.lots.randint(5, 40)):
             self.act()
+
+    def do_entries(self):
+        """Ask for more entries than there is room for, and then for a stop."""
+        for _ in range(self.lots.choice((10, 45))):
+            self.place(is_algo=False)
+        self.place(is_algo=True)
 
     def do_kill(self):
         """Take back all that may be open, and close, as a kill switch does."""
@@ -248,6 +256,10 @@ class RateTrader(Trader):
             return [("what ends risk was refused for its time", asked)]
         return []
 
+    def begin(self, method, *what):
+        self.places = (0,) if method in (CANCEL, ALGO_CANCEL) else (1, 2)
+        super().begin(method, *what)
+
     def is_held(self):
         """Tell whether what ends risk may have to wait now: nothing that we ask else is a reason."""
         now = self.loop.time()
@@ -256,14 +268,16 @@ class RateTrader(Trader):
         return any(
             now - self.others_at[place] < 2 * WINDOWS_S[place]
             or self.spent_on_risk(place) + 1 > int(KEPT[place] * self.gate.limits[place])
-            for place in range(3)
+            for place in self.places
         )
 
     def spent_on_risk(self, place):
         since = self.loop.time() - WINDOWS_S[place]
         methods = (PLACE, ALGO_PLACE) if place else (CANCEL, ALGO_CANCEL)
         asked = [a for a in self.asked if a.method in methods and a.at >= since - WINDOW_S]
-        return sum(max(1, len(each.sent)) for each in asked if ends_risk(each))
+        measured = sum(s.method == TIME and s.at >= since for s in self.floor.log)
+        tries = sum(max(1, len(each.sent)) for each in asked if ends_risk(each))
+        return tries + (0 if place else measured)
 
 
 def ends_risk(asked):

@@ -17,7 +17,7 @@ ILLS = (
     "unopened", "cut", "mute", "slow", "torn",
 )  # fmt: skip
 STEPS = (
-    "reads", "audit", "questions", "hunger", "crowd", "kill", "others", "ban", "api_cut", "stream_cut",
+    "reads", "audit", "questions", "hunger", "crowd", "entries", "kill", "others", "ban", "api_cut", "stream_cut",
     "clock", "limits",
 )  # fmt: skip
 
