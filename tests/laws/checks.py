@@ -235,6 +235,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.strategies": lambda: STRATEGIES_MAX,
     "State.stopped_strategies": lambda: STRATEGIES_MAX,
     "State.markets": lambda: 1,  # as many as accounts
+    "State.traded_symbols": lambda: 1,  # likewise
     "State.breakers": lambda: 3,  # one for each kind of failure
     "State.odd_modes": lambda: 1,
     "State.message_times": lambda: 1,
