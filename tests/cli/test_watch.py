@@ -23,6 +23,7 @@ LOOK = Look(
     positions=0,
     open_orders=0,
     balances={},
+    is_compared=True,
     sights=[],
     alarms=[],
 )

@@ -162,7 +162,7 @@ def _line(look: Look, passed: float) -> str:
     elif look.sights:
         state = f"looking again at {', '.join(sight.kind for sight in look.sights)}"
     else:
-        state = "the books agree"
+        state = "the books agree" if look.is_compared else "the books move: not compared"
     facts = f"fact {look.sequence:,}, {look.facts_age_s + passed:.0f} s ago"
     return (
         f"{clock}  {look.status} epoch {look.epoch}  {facts}  {look.positions} positions, "
