@@ -19,6 +19,7 @@ from ..journal.owner import Owner
 from ..model import events as ev
 from ..model.config import TradingConfig
 from ..model.errors import IllegalTransition, JournalCorrupt, TradingError, VenueError
+from ..model.instrument import UNLISTED
 from ..model.values import Symbol, TradingSessionStatus, plain
 from ..ports import Notifier
 from .recovery import StateRecoveryService
@@ -160,9 +161,10 @@ class Watch:
 
     def _asked(self) -> Sequence[Symbol]:
         """Return the symbols whose orders are to be asked for: others' orders too are anywhere."""
-        known, orders = self._state.instruments, self._state.open_orders
+        listed = [k for k, each in self._state.instruments.items() if each.status != UNLISTED]
+        orders = self._state.open_orders
         open_keys = [key for key, ids in orders.items() if ids and key[0] == self._view.account]
-        return sorted({key[1] for key in [*known, *open_keys]})
+        return sorted({key[1] for key in [*listed, *open_keys]})
 
     def _fold(self) -> None:
         """Take in what the journal has of new facts."""
