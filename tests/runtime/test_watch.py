@@ -584,6 +584,13 @@ def test_looking_for_the_owner_takes_no_lock(tmp_path):
     assert owner_of(url) is None  # the file is still there, and nobody holds it
 
 
+def test_a_lock_that_can_not_be_read_says_nothing_of_its_owner(tmp_path):
+    (tmp_path / "holdfast.db.lock").mkdir()
+
+    with pytest.raises(JournalError, match=r"holdfast\.db\.lock: .* can't be told who owns it"):
+        owner_of(f"sqlite:///{tmp_path}/holdfast.db")
+
+
 @pytest.mark.postgres
 def test_the_owner_of_a_journal_on_a_server_is_known_by_the_servers_locks(postgres_url):
     journal = open_journal(postgres_url)
