@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from holdfast.cli import main
 from holdfast.cli.exit_codes import ExitCode
 from holdfast.cli.watch import _look_on, _Shown
@@ -23,6 +25,7 @@ LOOK = Look(
     positions=0,
     open_orders=0,
     balances={},
+    is_compared=True,
     sights=[],
     alarms=[],
 )
@@ -71,6 +74,28 @@ async def test_a_look_that_is_interrupted_has_not_found_all_well():
     looking.cancel()
 
     assert await looking == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(("kinds", "code"), [(("blind",), None), (("blind", "nobody"), 8)])
+async def test_a_session_that_died_is_an_alarm_though_the_venue_can_not_be_asked(kinds, code):
+    """Where the machine has lost its network, both may be so at once."""
+
+    class Blind:
+        alarms = tuple(Sight(kind=kind, what="", gap="", told="") for kind in kinds)
+
+        async def look(self):
+            raise LOST
+
+        async def close(self):
+            pass
+
+    watching: Any = Blind()
+    looking = _look_on(watching, 5.0, is_once=True, as_json=True)
+    if code is None:
+        with pytest.raises(NetworkError):
+            await looking
+    else:
+        assert await looking == code
 
 
 def test_a_watcher_needs_no_secret_of_the_session(tmp_path, monkeypatch, capsys):

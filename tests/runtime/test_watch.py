@@ -6,11 +6,13 @@ import asyncio
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from holdfast.journal import open_journal
+from holdfast.journal.reading import Tables
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
 from holdfast.model.config_keys import watch_keys_of
@@ -31,9 +33,11 @@ from holdfast.model.values import (
     TradeId,
     TradingSessionStatus,
 )
-from holdfast.runtime.watch import CHANGING_MAX, QUIET_S_MIN, Watch
+from holdfast.runtime.recovery import StateRecoveryService
+from holdfast.runtime.watch import QUIET_S_MIN, Watch
 from holdfast.runtime.watch_owner import owner_of
 from holdfast.runtime.watch_sights import Seen
+from holdfast.runtime.watch_standing import CHANGING_MAX, EXPLAINED_MAX
 from holdfast.runtime.watch_venue import AskingWire, open_view
 from holdfast.venues.binance_futures.wire import Ears
 
@@ -57,6 +61,7 @@ class View:
         pass
 
     async def look(self, symbols):
+        self.asked = symbols
         self.meanwhile()
         if self.error is not None:
             raise self.error
@@ -76,6 +81,7 @@ class Desk:
         self.view = View()
         self.time = 0.0
         self.told = []
+        self.fills = 0
         self.record(
             ev.EpochStarted(
                 ts=1,
@@ -113,6 +119,23 @@ class Desk:
         fields = {"orders": before.orders, "positions": before.positions, **changes}
         self.view.seen = Seen(**{"balances": before.balances, **fields})
 
+    def fill(self, count):
+        """Book fills of one by orders that nobody knows."""
+        for _ in range(count):
+            self.fills += 1
+            names = {"cl_ord_id": ClOrdId("web"), "trade_id": TradeId(str(self.fills))}
+            self.record(msgspec.structs.replace(filled(), **names))
+
+    def change_journal(self):
+        """Put another journal in the place of this one: with a wallet of 7, and longer."""
+        self.journal.close()
+        folder = Path(self.config.data_dir)
+        folder.rename(folder.with_name("away"))
+        folder.mkdir()
+        self.journal = open_journal(self.config.database_url)
+        money = ev.WalletChanged(ts=2, asset="USDT", amount=Decimal(7), reason="o", change_id="o")
+        self.record(money, *[self.moved(TradingSessionStatus.STOPPED)] * 5)
+
     def grow(self):
         self.record(ev.AlarmRaised(ts=7, code="test", text="the journal grows"))
 
@@ -131,6 +154,19 @@ async def desk(tmp_path):
     yield made
     await made.watch.close()
     made.journal.close()
+
+
+def break_reads(patch, count=0):
+    """Let a journal be read so often more, and then no more."""
+    real, left = Tables._read, [count]
+
+    def read(tables, take):
+        left[0] -= 1
+        if left[0] < 0:
+            raise JournalError("the disk failed to read")
+        return real(tables, take)
+
+    patch.setattr(Tables, "_read", read)
 
 
 def order(status=OrderStatus.NEW):
@@ -194,6 +230,7 @@ async def test_a_difference_that_is_gone_at_the_next_look_is_forgotten(desk):
     desk.show(balances={"USDT": Decimal(1000)})
     await desk.look()
     desk.show(balances={"USDT": Decimal(999)})
+    desk.grow()
 
     assert await desk.kinds_after(PATIENCE_S) == set()
     assert await desk.kinds_after(PATIENCE_S) == {"balance_differs"}
@@ -217,6 +254,7 @@ async def test_books_that_move_while_they_are_read_are_not_compared(desk):
     look = await desk.look()
 
     assert "position_differs" not in {sight.kind for sight in look.sights}
+    assert (look.is_compared, look.is_decided) == (False, False)
     desk.view.meanwhile = desk.grow
     desk.show(orders=())
     assert (await desk.look()).sights == []
@@ -327,6 +365,134 @@ async def test_a_venue_that_moves_while_the_journal_stands_still_is_told(desk):
     assert "journal_still" in {sight.kind for sight in (await desk.look()).sights}
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_books_of_before_a_fact_are_no_sign_of_a_journal_that_stands_still(desk, is_late):
+    """A fact that comes while the venue is asked, or a list that trails what is on record."""
+    if is_late:
+        desk.record(submitted(), filled())
+    else:
+        desk.view.meanwhile = lambda: desk.record(submitted(), filled())
+    await desk.look()
+    desk.view.meanwhile = lambda: None
+    desk.show(positions={BTC: Decimal(1)})
+
+    assert await desk.kinds_after(1, PATIENCE_S, PATIENCE_S) == set()
+    assert desk.told == []
+
+
+async def test_what_a_journal_recorded_while_it_could_not_be_read_counts(desk, monkeypatch):
+    await desk.look()
+    await desk.look()
+    with monkeypatch.context() as failing:
+        break_reads(failing)
+        with pytest.raises(JournalError):
+            await desk.look(desk.watch._quiet_s)
+    desk.record(submitted(), filled())
+    desk.show(positions={BTC: Decimal(1)})
+
+    look = await desk.look()
+
+    assert look.facts_age_s == 0
+    assert [each.kind for each in look.sights] == []
+
+
+async def test_a_journal_that_fails_while_it_is_folded_anew_is_not_folded_half(desk, monkeypatch):
+    await desk.look()
+    desk.change_journal()
+    for reads in (99, 5):  # found to be another one, then not read to its end
+        with monkeypatch.context() as failing:
+            break_reads(failing, reads)
+            with pytest.raises(JournalError):
+                await desk.look()
+    desk.show(balances={"USDT": Decimal(7)})
+
+    look = await desk.look()
+
+    assert (look.sights, look.sequence) == ([], 6)
+
+
+async def test_another_journal_in_the_place_of_one_known_by_its_snapshot_is_folded(desk):
+    folded = StateRecoveryService(desk.journal)
+    folded.save(folded.recover().engine.state)
+    await desk.look()
+    desk.change_journal()
+    desk.show(balances={"USDT": Decimal(7)})
+    with pytest.raises(JournalError, match="another journal is in its place"):
+        await desk.look()
+
+    assert (await desk.look()).sights == []
+
+
+@pytest.mark.parametrize("off", [1, -1])
+async def test_the_same_gap_behind_what_explained_it_is_another_one(desk, off):
+    """Fills of one size that are on their way, or lists that trail by one of them, again and
+    again: between two looks the one side has been where the other was.
+    """
+    desk.fill(2)
+    for held in range(2, 7):
+        desk.show(positions={BTC: Decimal(held + off)})
+        assert "position_differs" not in await desk.kinds_after(PATIENCE_S)
+        desk.fill(1)
+
+    desk.show(positions={BTC: Decimal(7 + off)})
+    assert "position_differs" in await desk.kinds_after(1, PATIENCE_S)
+
+
+async def test_what_is_off_at_each_look_is_an_alarm_in_the_end_whatever_explains_it(desk):
+    """Who trades a lot at each look makes any difference of a lot look so."""
+    for held in range(EXPLAINED_MAX):
+        desk.show(positions={BTC: Decimal(held + 1)})
+        found = await desk.kinds_after(PATIENCE_S / 2)
+        assert ("position_differs" in found) is (held + 1 == EXPLAINED_MAX)
+        desk.fill(1)
+
+
+async def test_orders_of_others_are_asked_for_in_whatever_symbol_they_are(desk):
+    odd = NewOrder(cl_ord_id=NAME, symbol=Symbol("XRPUSDT"), side=Side.BUY, qty=Decimal(1))
+    desk.record(
+        ev.OrderAdopted(
+            ts=5,
+            order=odd,
+            venue_order_id="7",
+            status=OrderStatus.NEW,
+            cum_qty=Decimal(0),
+            is_ours=False,
+        )
+    )
+    await desk.look()
+
+    assert desk.view.asked == ["XRPUSDT"]
+
+
+async def test_two_orders_of_others_of_one_name_are_two(desk):
+    """The second has the venue's number for a name in the journal, as in the session's books."""
+    listed = [
+        msgspec.structs.replace(
+            order(), symbol=symbol, cl_ord_id=ClOrdId("copied"), venue_order_id=number
+        )
+        for symbol, number in ((BTC, "7"), (Symbol("XRPUSDT"), "8"))
+    ]
+    for each, name in zip(listed, ("copied", "order-8"), strict=True):
+        known = NewOrder(cl_ord_id=ClOrdId(name), symbol=each.symbol, side=Side.BUY, qty=Decimal(1))
+        desk.record(
+            ev.OrderAdopted(
+                ts=5,
+                order=known,
+                venue_order_id=each.venue_order_id,
+                status=OrderStatus.NEW,
+                cum_qty=Decimal(0),
+                is_ours=False,
+            )
+        )
+    desk.show(orders=tuple(listed))
+    assert (await desk.look()).sights == []
+
+    desk.show(orders=tuple(listed[1:]))
+    assert [(s.kind, s.what) for s in (await desk.look()).sights] == [("missing_order", "copied")]
+    desk.show(orders=tuple(listed[:1]))
+    assert ("missing_order", "order-8") in [(s.kind, s.what) for s in (await desk.look()).sights]
+
+
 async def test_a_venue_that_can_not_be_asked_is_an_alarm_in_time(desk):
     desk.view.error = NetworkError("no route")
     for _ in range(3):
@@ -416,6 +582,13 @@ def test_looking_for_the_owner_takes_no_lock(tmp_path):
     assert owner is not None
     assert owner.pid > 0
     assert owner_of(url) is None  # the file is still there, and nobody holds it
+
+
+def test_a_lock_that_can_not_be_read_says_nothing_of_its_owner(tmp_path):
+    (tmp_path / "holdfast.db.lock").mkdir()
+
+    with pytest.raises(JournalError, match=r"holdfast\.db\.lock: .* can't be told who owns it"):
+        owner_of(f"sqlite:///{tmp_path}/holdfast.db")
 
 
 @pytest.mark.postgres

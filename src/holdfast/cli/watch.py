@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..runtime.watch_sights import Sight
 
 INTERVAL_S = 5.0
+UNREAD = ("blind", "journal_unread")
+"""Alarms of a side that can't be read: the exit code says which. That of any other is `ALARM`."""
+
 REFRESH_S = 1.0
 """How often the line of a live view is written anew."""
 
@@ -86,9 +89,12 @@ async def _look_on(made: Watch, interval: float, *, is_once: bool, as_json: bool
             try:
                 look = await made.look()
             except TradingError as error:
-                if is_once and (made.alarms or not isinstance(error, VenueError)):
+                is_more = any(each.kind not in UNREAD for each in made.alarms)
+                if is_once and not is_more and (made.alarms or not isinstance(error, VenueError)):
                     raise
                 shown.fail(error, made.alarms)
+                if is_once and is_more:
+                    return ExitCode.ALARM
             else:
                 shown.show(look)
                 if is_once and look.is_decided:
@@ -162,7 +168,7 @@ def _line(look: Look, passed: float) -> str:
     elif look.sights:
         state = f"looking again at {', '.join(sight.kind for sight in look.sights)}"
     else:
-        state = "the books agree"
+        state = "the books agree" if look.is_compared else "the books move: not compared"
     facts = f"fact {look.sequence:,}, {look.facts_age_s + passed:.0f} s ago"
     return (
         f"{clock}  {look.status} epoch {look.epoch}  {facts}  {look.positions} positions, "

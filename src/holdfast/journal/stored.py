@@ -152,11 +152,13 @@ class ReadJournal:
         """Nothing was written."""
 
     def replay(self, after: int = 0) -> Iterator[Event]:
-        if after and after == self._seen[0] and self._tables.hash_at(after) != self._seen[1]:
+        head = self._tables.hash_at(after)
+        if after and after == self._seen[0] and head != self._seen[1]:
             raise JournalCorrupt(
                 f"journal {self._tables.place}: fact {after} is not the one that was read before: "
                 "another journal is in its place"
             )
+        self._seen = after, head
         for row in self._tables.checked_rows(after):
             self._seen = row[0], row[6]
             yield decode(row)

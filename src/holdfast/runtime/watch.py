@@ -18,20 +18,21 @@ from ..journal import OwnedJournal, open_journal
 from ..journal.owner import Owner
 from ..model import events as ev
 from ..model.config import TradingConfig
-from ..model.errors import ConfigError, JournalError, VenueError
-from ..model.values import TradingSessionStatus, plain
+from ..model.errors import IllegalTransition, JournalCorrupt, TradingError, VenueError
+from ..model.instrument import UNLISTED
+from ..model.values import Symbol, TradingSessionStatus, plain
 from ..ports import Notifier
 from .recovery import StateRecoveryService
 from .watch_owner import owner_of
-from .watch_sights import Seen, Sight, book_sights, order_sights, stop_sights
+from .watch_sights import Seen, Sight, book_sights, here_now, order_sights, stop_sights
+from .watch_standing import Standing
 from .watch_venue import VenueView
-
-SIGHTINGS_MIN = 2
-CHANGING_MAX = 5
-"""How often in a row a thing may be off by another gap each time before that is an alarm too."""
 
 PATIENCE_S = 20.0
 """How long a sight may stay: the engine's audit mends what a lost frame left behind in 15 s."""
+
+SETTLING_S = 5.0
+"""How long the venue's lists may trail what is on record: what moves in them by then is no news."""
 
 QUIET_SAMPLES = 3
 QUIET_S_MIN = 60.0
@@ -43,16 +44,6 @@ _OF_BOOKS = ("position_differs", "balance_differs", "stop_missing")
 _OF_VENUE = (*_OF_BOOKS, "unknown_order", "missing_order", "journal_still")
 _OF_JOURNAL = (*_OF_VENUE, "session_error", "nobody", "journal_quiet", "blind")
 """Kinds of sights by what must be read to find them; unread, they stay as they were."""
-
-
-class Standing(msgspec.Struct):
-    """A sight that was there at the last look."""
-
-    sight: Sight
-    since: float
-    sightings: int = 1
-    in_a_row: int = 1
-    is_alarm: bool = False
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,13 +58,14 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     positions: int
     open_orders: int
     balances: dict[str, str]
+    is_compared: bool  # positions, wallets and stops: not while the books move under the look
     sights: list[Sight]
     alarms: list[Sight]
 
     @property
     def is_decided(self) -> bool:
         """Tell whether there is nothing that another look could explain."""
-        return not self.sights or bool(self.alarms)
+        return bool(self.alarms) or (self.is_compared and not self.sights)
 
 
 class Watch:
@@ -119,7 +111,7 @@ class Watch:
                 counts; what was seen before stays until it can be looked at again.
         """
         owner = await self._read_journal()
-        before = self._booked
+        before, began = self._booked, self._now()
         try:
             seen = await self._see()
         except VenueError as error:
@@ -129,16 +121,15 @@ class Watch:
             raise
         owner = await self._read_journal() or owner
         account = self._view.account
-        found = [*order_sights(self._state, seen, account), *self._still_sights(seen)]
+        found = [*order_sights(self._state, seen, account), *self._still_sights(seen, began)]
         found += self._owner_sights(owner)
-        kept: tuple[str, ...] = ()
-        if self._booked == before:
+        is_compared = self._booked == before
+        if is_compared:
             found += book_sights(self._state, seen, account)
             found += stop_sights(self._state, seen, account)
-        else:  # the books moved while they were read: nothing compares, and nothing is cleared
-            kept = _OF_BOOKS
-        self._note(found, kept)
-        return self._told(owner, seen)
+        # Where the books moved while they were read, nothing compares, and nothing is cleared.
+        self._note(found, () if is_compared else _OF_BOOKS)
+        return self._told(owner, seen, is_compared=is_compared)
 
     async def _read_journal(self) -> Owner | None:
         """Take in what is new, and return who owns the journal.
@@ -152,7 +143,7 @@ class Watch:
             owner = await asyncio.to_thread(owner_of, where)
             await asyncio.to_thread(self._fold)
             return owner or await asyncio.to_thread(owner_of, where)
-        except (JournalError, ConfigError) as error:
+        except TradingError as error:
             text = f"the journal can't be read: {error}"
             unread = Sight(kind="journal_unread", what="journal", gap="", told=text)
             self._note([unread], _OF_JOURNAL)
@@ -163,30 +154,64 @@ class Watch:
             await self._view.open()
             self._is_open = True
         try:
-            return await self._view.look(sorted({key[1] for key in self._state.instruments}))
+            return await self._view.look(self._asked())
         except VenueError:
             self._is_open = False  # the next look measures its clock anew
             raise
 
+    def _asked(self) -> Sequence[Symbol]:
+        """Return the symbols whose orders are to be asked for: others' orders too are anywhere."""
+        listed = [k for k, each in self._state.instruments.items() if each.status != UNLISTED]
+        orders = self._state.open_orders
+        open_keys = [key for key, ids in orders.items() if ids and key[0] == self._view.account]
+        return sorted({key[1] for key in [*listed, *open_keys]})
+
     def _fold(self) -> None:
         """Take in what the journal has of new facts."""
-        if self._journal is None:
-            self._journal = open_journal(self._config.database_url, read_only=True)
-            recovered = StateRecoveryService(self._journal).recover()
-            self._state = recovered.engine.state
-            self._sequence = recovered.from_snapshot + recovered.facts_folded
         try:
+            if self._journal is None:
+                self._open_journal()
+            assert self._journal is not None
             for fact in self._journal.replay(self._sequence):
                 self._state.apply(fact)
                 self._sequence += 1
-                self._booked += isinstance(fact, _BOOKED)
-                self._grew, self._then = self._now(), None
-        except JournalError:
+                self._grow()
+                if isinstance(fact, _BOOKED):
+                    self._booked += 1
+                    self._pass_by()
+        except (JournalCorrupt, IllegalTransition):  # it is another one, or not as it was
             self._close_journal()  # folded anew at the next look
             raise
 
-    def _still_sights(self, seen: Seen) -> Iterable[Sight]:
+    def _open_journal(self) -> None:
+        """Fold the journal up to its end."""
+        journal = open_journal(self._config.database_url, read_only=True)
+        try:
+            recovered = StateRecoveryService(journal).recover()
+        except BaseException:
+            journal.close()
+            raise
+        self._journal = journal
+        sequence = recovered.from_snapshot + recovered.facts_folded
+        if sequence != self._sequence:
+            self._grow()
+        self._state, self._sequence = recovered.engine.state, sequence
+        self._booked += 1
+        self._pass_by()
+
+    def _grow(self) -> None:
+        self._grew, self._then = self._now(), None
+
+    def _pass_by(self) -> None:
+        """Note where the journal's books are now, for what was off at the last look."""
+        for standing in self._standing.values():
+            here = here_now(self._state, standing.sight, self._view.account)
+            standing.pass_by(here, self._now())
+
+    def _still_sights(self, seen: Seen, began: float) -> Iterable[Sight]:
         """See whether the venue's books move while the journal stands still."""
+        if began - self._grew < SETTLING_S:
+            return  # they may be of before what is on record
         age_s = self._now() - self._grew
         then, self._then = self._then, self._then or seen
         if then is not None and then.traces != seen.traces:
@@ -216,32 +241,28 @@ class Watch:
         before, self._standing = self._standing, {}
         for sight in found:
             key = (sight.kind, sight.what)
-            standing = before.pop(key, None) or Standing(sight, now, 0, 0)
-            is_same = standing.sight.gap == sight.gap
-            standing.sightings = standing.sightings + 1 if is_same else 1
-            standing.in_a_row += 1
-            standing.sight = sight
+            standing = before.pop(key, None) or Standing(sight, first=now)
+            standing.see(sight, now, self._patience_s)
             self._standing[key] = standing
             self._judge(standing, now)
         for key, standing in before.items():
             if key[0] in kept:
                 self._standing[key] = standing
+                standing.is_unseen = True
             elif standing.is_alarm:
                 self._notifier.notify("warning", f"watch: it is over: {standing.sight.told}")
 
     def _judge(self, standing: Standing, now: float) -> None:
-        stays = standing.sightings >= SIGHTINGS_MIN or standing.in_a_row >= CHANGING_MAX
-        if standing.is_alarm or not stays or now - standing.since < self._patience_s:
-            return
-        standing.is_alarm = True
-        self._notifier.notify("alarm", f"watch: {standing.sight.kind}: {standing.sight.told}")
+        if not standing.is_alarm and standing.stays(now, self._patience_s):
+            standing.is_alarm = True
+            self._notifier.notify("alarm", f"watch: {standing.sight.kind}: {standing.sight.told}")
 
     @property
     def alarms(self) -> list[Sight]:
         """Return the alarms that stand."""
         return [each.sight for each in self._standing.values() if each.is_alarm]
 
-    def _told(self, owner: Owner | None, seen: Seen) -> Look:
+    def _told(self, owner: Owner | None, seen: Seen, *, is_compared: bool) -> Look:
         state = self._state
         return Look(
             ts=time.time_ns(),
@@ -253,6 +274,7 @@ class Watch:
             positions=len(seen.positions),
             open_orders=len(seen.orders),
             balances={asset: plain(amount) for asset, amount in seen.balances.items()},
+            is_compared=is_compared,
             sights=[each.sight for each in self._standing.values()],
             alarms=self.alarms,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..journal.location import scheme_of, sqlite_path
 from ..journal.owner import Owner, parse_owner
 from ..journal.postgres import look_at_postgres
+from ..model.errors import JournalError
 from .control_file import is_alive
 
 KERNEL_LOCKS = Path("/proc/locks")
@@ -22,7 +23,7 @@ def owner_of(where: str) -> Owner | None:
     """Return who owns a journal now; None where nobody does.
 
     Raises:
-        JournalError: the server can't be asked.
+        JournalError: the lock can't be read, or the server can't be asked.
     """
     if scheme_of(where) == "sqlite":
         return _sqlite_owner(sqlite_path(where))
@@ -34,8 +35,10 @@ def _sqlite_owner(path: Path) -> Owner | None:
     try:
         found = lock.stat()
         owner = parse_owner(lock.read_bytes()[:OWNER_BYTES_MAX])
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:  # closed to this user, for one
+        raise JournalError(f"{lock}: {error.strerror}: it can't be told who owns it") from error
     if owner is None:
         return None
     try:

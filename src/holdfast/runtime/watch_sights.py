@@ -13,6 +13,7 @@ import msgspec
 from ..engine.cover import cover
 from ..engine.order import RequestState
 from ..engine.state import State
+from ..model.ids import by_number
 from ..model.messages import ExecutionReport
 from ..model.values import ZERO, AccountId, ClOrdId, OrderRole, OrderStatus, Symbol, plain
 
@@ -37,13 +38,16 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is not as it should be.
 
     `kind` is stable and for programs, `what` names the thing, `gap` by how much it is off: two
-    sights of one thing with the same gap are the same.
+    sights of one thing with the same gap are the same. `here` and `there` are what the journal and
+    the venue have, where both have a number.
     """
 
     kind: str
     what: str
     gap: str
     told: str
+    here: str = ""
+    there: str = ""
 
 
 def book_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
@@ -58,6 +62,13 @@ def book_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
     ]
 
 
+def here_now(state: State, sight: Sight, account: AccountId) -> str:
+    """Return what the journal has by now of what was off; "" where that is no number."""
+    if sight.kind == "position_differs":
+        return plain(state.position((account, Symbol(sight.what))).qty)
+    return plain(state.account(account).wallet(sight.what)) if sight.here else ""
+
+
 def _differing(
     kind: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
 ) -> Iterable[Sight]:
@@ -69,12 +80,14 @@ def _differing(
                 what=name,
                 gap=plain(there - here),
                 told=f"{kind} {name}: the journal has {plain(here)}, the venue {plain(there)}",
+                here=plain(here),
+                there=plain(there),
             )
 
 
 def order_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
     """Hold the open orders of both sides against each other."""
-    there = {report.cl_ord_id: report for report in seen.orders}
+    there = _by_name(state, seen, account)
     ours = {
         order.cl_ord_id: order
         for order in state.all_open_orders()
@@ -94,10 +107,24 @@ def order_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
     return found
 
 
+def _by_name(state: State, seen: Seen, account: AccountId) -> dict[ClOrdId, ExecutionReport]:
+    """Return the venue's orders by what the journal calls them.
+
+    Of two of somebody else's with one name the second is known by its number.
+    """
+    found = {}
+    for report in seen.orders:
+        name = report.cl_ord_id
+        number, known = by_number(name, report.venue_order_id), state.orders.get(name)
+        is_namesake = known is not None and known.key != (account, report.symbol)
+        found[number if is_namesake or number in state.orders else name] = report
+    return found
+
+
 def _unknown(state: State, report: ExecutionReport) -> str:
     what = f"{report.side.value} {plain(report.qty)} {report.symbol}"
     known = state.orders.get(report.cl_ord_id)
-    if known is None:
+    if known is None or known.request.symbol != report.symbol:
         return f"order {report.cl_ord_id} ({what}) is at the venue, and no fact of it"
     return (
         f"order {report.cl_ord_id} ({what}) is open at the venue, and {known.status.value} in "
@@ -107,7 +134,7 @@ def _unknown(state: State, report: ExecutionReport) -> str:
 
 def stop_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
     """Hold that what asked for a stop has it at the venue, for all that it holds."""
-    there = {report.cl_ord_id: report for report in seen.orders}
+    there = _by_name(state, seen, account)
     found = []
     for ids in state.live_parents.values():
         for parent in (state.parents[i] for i in ids):

@@ -20,8 +20,9 @@ from ..model.errors import ConfigError, NetworkError, VenueError, VenueRefused
 from ..model.messages import ExecutionReport
 from ..model.values import MAIN, AccountId, Symbol
 from ..venues.binance_futures import codec, joining
-from ..venues.binance_futures.asking import Asker
-from ..venues.binance_futures.codec import BadFrame, Call, OrderNames, reads
+from ..venues.binance_futures.asking import BAD_SYMBOL, Asker
+from ..venues.binance_futures.codec import BadFrame, Call, OrderNames, Others, reads
+from ..venues.binance_futures.complaints import Complaints
 from ..venues.binance_futures.net import NetWire
 from ..venues.binance_futures.order_naming import fetch
 from ..venues.binance_futures.rest import RestClient
@@ -90,6 +91,7 @@ class BinanceFuturesView:
         self._where = endpoints(testnet=config.testnet, rest_url=config.rest_url)
         self._clock = WallClock()
         self._names = OrderNames()
+        self._oddities = Complaints(_log)
         self._wire: AskingWire | None = None
 
     def __repr__(self) -> str:
@@ -125,10 +127,14 @@ class BinanceFuturesView:
             held, wallets = await asyncio.gather(
                 self._get(reads.positions()), self._get(reads.account())
             )
-            positions = codec.positions(held).positions
+            positions = codec.positions(
+                held, Others(frozenset(symbols), self._oddities.warn)
+            ).positions
             balances = codec.balances(wallets)
             wanted = sorted({*symbols, *(each.symbol for each in positions)})
-            orders = await self._orders(wanted if len(wanted) <= ONE_BY_ONE_MAX else [None])
+            others = Others(frozenset(wanted), self._oddities.warn)
+            asked = wanted if len(wanted) <= ONE_BY_ONE_MAX else [None]
+            orders = await self._orders(asked, others)
         except BadFrame as error:
             raise VenueError(f"the books can't be read: {error}") from error
         return Seen(
@@ -137,19 +143,29 @@ class BinanceFuturesView:
             balances=balances,
         )
 
-    async def _orders(self, symbols: Sequence[Symbol | None]) -> list[ExecutionReport]:
+    async def _orders(
+        self, symbols: Sequence[Symbol | None], others: Others
+    ) -> list[ExecutionReport]:
         asked_ts = self._clock.now()
-        listed = await asyncio.gather(*(self._get(reads.open_orders(each)) for each in symbols))
+        listed = await asyncio.gather(*(self._list(reads.open_orders(each)) for each in symbols))
         waiting = await asyncio.gather(
-            *(self._get(reads.open_algo_orders(each)) for each in symbols)
+            *(self._list(reads.open_algo_orders(each)) for each in symbols)
         )
-        names, account = self._names, self.account
         found: list[ExecutionReport] = []
-        for body in listed:
-            found += codec.open_orders(body, names, account, asked_ts=asked_ts)
-        for body in waiting:
-            found += codec.open_algo_orders(body, names, account, asked_ts=asked_ts)
+        for read, bodies in ((codec.open_orders, listed), (codec.open_algo_orders, waiting)):
+            for body in bodies:
+                if body is not None:
+                    found += read(body, self._names, self.account, asked_ts=asked_ts, others=others)
         return found
+
+    async def _list(self, call: Call) -> bytes | msgspec.Raw | None:
+        """Read a symbol's list; None where its contract is gone: what was open there is, too."""
+        try:
+            return await self._get(call)
+        except VenueError as error:
+            if error.code != BAD_SYMBOL:
+                raise
+            return None
 
     async def _get(self, call: Call) -> bytes | msgspec.Raw:
         return (await fetch(self._asker, call, Urgency.READ)).reply.body
