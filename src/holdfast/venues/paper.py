@@ -209,9 +209,12 @@ class PaperVenue:
         return {symbol: ts + 1 for symbol, ts in since.items()}
 
     def pay_missed(self, fundings: list[Funding]) -> None:
-        """Book settlements of the past, each once, at the marks that they name."""
+        """Book settlements of the past, each once, at the marks that they name.
+
+        They are dated now: who has the books until yesterday asks for what came since.
+        """
         for each in fundings:
-            self.exchange.pay_missed(each)
+            self.exchange.pay_missed(each, self._time())
         self._keep()  # the books that are asked for next tell of them
 
     # The market and time
