@@ -142,6 +142,33 @@ def test_a_clock_tells_the_time_where_one_is_given():
     assert desk.query("never").asked_ts == START + 77
 
 
+class Hands:
+    """A clock that a test sets."""
+
+    def __init__(self, ts):
+        self.ts = ts
+
+    def now(self):
+        return self.ts
+
+
+def test_a_market_whose_clock_is_ahead_of_ours_makes_no_request_late():
+    """The account's time is the session's, by which requests are stamped and books are asked for."""
+    desk, clock = PaperDesk(), Hands(START)
+    desk.venue = paper_venue(clock=clock)
+    asyncio.run(desk.venue.connect([BTC], desk._hear))
+    desk.venue.on_market(Trade(symbol=BTC, ts=START + 7 * S, price=50_000.0, qty=1.0))
+    desk.venue.pass_over(Trade(symbol=BTC, ts=START + 8 * S, price=50_000.0, qty=1.0))
+
+    assert [(each.exec_type, each.venue_ts) for each in desk.submit("a", ts=START)] == [
+        (ExecType.NEW, START),
+        (ExecType.TRADE, START),
+    ]
+    assert desk.snapshot().asked_ts == START
+    clock.ts += 7 * S
+    assert desk.submit("b", ts=START)[0].exec_type is ExecType.REJECTED  # on its way for so long
+
+
 def test_leverage_is_what_the_settings_say_for_each_symbol():
     venue = paper_venue(settings=PaperSettings(leverage=10, leverages={ETH: 50}))
 

@@ -67,8 +67,8 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
 class PaperVenue:
     """One account at a simulated exchange of its own.
 
-    Its time is the newest it has heard of: from `tick`, from market data, from a command, and
-    from the clock where one is given.
+    Its time is the clock's where one is given, else the newest it has heard of: from `tick`, from
+    market data, from a command.
     """
 
     def __init__(
@@ -226,7 +226,7 @@ class PaperVenue:
             VenueError: the books can't be written; this and every later call says so.
         """
         self._check()
-        self._now = max(self._now, message.ts)
+        self._pass_time(message.ts)
         if self._delayed:
             self._arrive()
         outputs = self.exchange.on_market(message, self._now)
@@ -257,8 +257,13 @@ class PaperVenue:
 
     def pass_over(self, trade: Trade) -> None:
         """Take the last of some trades inside the band and before `due_ts`, not looked at."""
-        self._now = max(self._now, trade.ts)
+        self._pass_time(trade.ts)
         self.exchange.pass_over(trade)
+
+    def _pass_time(self, ts: int) -> None:
+        """Go to a message's time, no further than our clock: theirs may be ahead of it."""
+        if ts > self._now:
+            self._now = max(self._now, ts if self._clock is None else min(ts, self._clock.now()))
 
     def _time(self, heard: int = 0) -> int:
         told = self._clock.now() if self._clock is not None else 0
