@@ -10,7 +10,7 @@ from holdfast.exchange import Liquidity
 from holdfast.exchange.catalog import known_instrument
 from holdfast.model.commands import Resync, SubmitOrder
 from holdfast.model.errors import ConfigError
-from holdfast.model.market import Funding, Trade
+from holdfast.model.market import Funding, MarkPrice, Trade
 from holdfast.model.messages import (
     ExecType,
     FundingPayment,
@@ -22,7 +22,16 @@ from holdfast.model.messages import (
     VenueMessage,
     WalletChange,
 )
-from holdfast.model.values import MAIN, ClOrdId, NewOrder, OrderStatus, OrderType, Side, Symbol
+from holdfast.model.values import (
+    MAIN,
+    ClOrdId,
+    NewOrder,
+    OrderStatus,
+    OrderType,
+    Side,
+    Symbol,
+    TimeInForce,
+)
 from holdfast.ports import Venue
 from holdfast.runtime.clock import FeedClock
 from holdfast.venues import VENUES, Fault, Faults, PaperSettings
@@ -151,6 +160,9 @@ class Hands:
     def now(self):
         return self.ts
 
+    def advance(self, ts):
+        """Nothing: the test turns it by hand."""
+
 
 def test_a_market_whose_clock_is_ahead_of_ours_makes_no_request_late():
     """The account's time is the session's, by which requests are stamped and books are asked for."""
@@ -167,6 +179,27 @@ def test_a_market_whose_clock_is_ahead_of_ours_makes_no_request_late():
     assert desk.snapshot().asked_ts == START
     clock.ts += 7 * S
     assert desk.submit("b", ts=START)[0].exec_type is ExecType.REJECTED  # on its way for so long
+
+
+def test_what_fell_due_before_a_request_has_happened_when_it_comes():
+    """Funding is not charged on what is opened behind its time, nor is a dead order amended."""
+    desk = PaperDesk()
+    desk.trade(50_000)
+    desk.submit("old", price="49000", time_in_force=TimeInForce.GTD, expire_ts=START + 700 * S)
+    due = START + 690 * S
+    mark = MarkPrice(
+        symbol=BTC, ts=desk.now, mark_price=50_000.0, funding_rate=0.001, next_funding_ts=due
+    )
+    desk.venue.on_market(mark)
+
+    desk.now = START + 701 * S
+    answer = desk.replace("old", "0.1", "49500")
+    opened = desk.submit("new")
+    paid = desk.tick()
+
+    assert kinds(answer) == [ExecType.EXPIRED, RequestRefused]
+    assert kinds(opened) == [ExecType.NEW, ExecType.TRADE]
+    assert paid == []
 
 
 def test_leverage_is_what_the_settings_say_for_each_symbol():

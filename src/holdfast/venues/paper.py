@@ -282,9 +282,8 @@ class PaperVenue:
         self._request(command, command.ts)
 
     def _request(self, command: Command, ts: int) -> None:
-        self._check()
         now = self._time(ts)
-        self._arrive()
+        self.tick(now)
         self._requests += 1
         fault = self._faults.requests.get(self._requests)
         if fault is None:
