@@ -6,6 +6,7 @@ taker may have. Nothing here comes from the simulated exchange. Fractions, so th
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -190,6 +191,8 @@ class Judge:
         self.funded: dict[Any, int] = {}
         self.traded: dict[Any, int] = {}  # when a symbol was last charged, and traded
         self.loose: dict[Any, Any] = {}  # what fell due while a contract was halted: rate, and when
+        self.early: dict[Any, Any] = {}  # marks before what is shown, where funding came first
+        self.is_early = False
         self.is_blind = False  # while it hears of what a process did before it was killed
 
     # --- a step ------------------------------------------------------------------------------
@@ -202,6 +205,8 @@ class Judge:
         self.expected, self.bar, self.made = None, None, []
         is_timed = not isinstance(cause, Instrument)
         self.paying, self.is_liquidated = (self._due(now, cause) if is_timed else {}), False
+        self.is_early = False
+        self.early = {s: each.marked for s, each in self.sights.items()} if self.paying else {}
         if isinstance(cause, Instrument):
             self.contracts[cause.symbol] = cause
         for order in self.orders.values():
@@ -211,7 +216,7 @@ class Judge:
         if isinstance(cause, SHOWN) and self.contracts[cause.symbol].status in CLOSABLE:
             self._see(sight, cause)
 
-    def _see(self, sight, shown):
+    def _see(self, sight: Any, shown: Any) -> None:
         match shown:
             case Trade():
                 sight.last, sight.last_ts, sight.has_tape = exact(shown.price), shown.ts, True
@@ -219,6 +224,7 @@ class Judge:
             case Quote():
                 sight.age()
                 sight.show(shown)
+                sight.age()  # it may be an old one itself
                 self.expected = self._crossed(shown.symbol, sight)
             case MarkPrice():
                 self.marked_before = sight.marked
@@ -229,6 +235,10 @@ class Judge:
                 sight.bar_ts = shown.ts
                 self.bar = shown
                 return
+            case Bar():
+                self.expected = []  # it was shown before
+            case _:
+                pass
         sight.age()
         for order in self._waiting(shown.symbol):
             order.observe(order.watched(sight))
@@ -314,6 +324,8 @@ class Judge:
     # --- what is heard -----------------------------------------------------------------------
 
     def hear(self, message: Any) -> None:
+        if not self.is_blind and hasattr(message, "venue_ts"):
+            assert message.venue_ts == self.now
         match message:
             case FundingPayment():
                 self._paid(message)
@@ -424,13 +436,14 @@ class Judge:
 
     def _check_end(self, order, report):
         if report.reason == "liquidation" and not self.is_liquidated:
-            assert self.bar is not None or self.is_bankrupt(), "nobody is bankrupt"
+            assert self.bar is not None or self.is_ruined(), "nobody is bankrupt"
             self.is_liquidated = True
         if self.is_liquidated or order.status is None:
             return
         if report.exec_type is ExecType.CANCELED:
             is_asked = getattr(self.cause, "cl_ord_id", "") == report.cl_ord_id
             assert is_asked, "canceled by nobody"
+            assert not self._no_amendment(self.cause)
             return
         if order.status is OrderStatus.TRIGGERED and report.code is not None:
             if self.bar is None:
@@ -499,7 +512,7 @@ class Judge:
         else:
             if self.bar is None:
                 is_known = self.is_liquidated or self.is_blind
-                assert is_known or self.is_bankrupt(), "nobody is bankrupt"
+                assert is_known or self.is_ruined(), "nobody is bankrupt"
             self.is_liquidated = True
             price, rate = self.settles_at(report.symbol), contract.liquidation_fee
             if self.bar is None:
@@ -508,7 +521,7 @@ class Judge:
         return rate
 
     def settles_at(self, symbol):
-        marked = self.sights[symbol].marked
+        marked = self.marked(symbol)
         return self.held[symbol][1] if marked is None else marked
 
     def _check_fill(self, order, report):
@@ -575,8 +588,19 @@ class Judge:
 
     def _valued(self, symbol):
         qty, entry = self.held.get(symbol, (ZERO, Fraction(0)))
-        marked = self.sights[symbol].marked
+        marked = self.marked(symbol)
         return Fraction(qty), entry, entry if marked is None else marked
+
+    def marked(self, symbol):
+        return self.early.get(symbol) if self.is_early else self.sights[symbol].marked
+
+    def is_ruined(self):
+        """Tell whether the account is, or was by funding before what is shown."""
+        self.is_early = bool(self.early)
+        if self.is_early and self.is_bankrupt():
+            return True
+        self.is_early = False
+        return self.is_bankrupt()
 
     def is_bankrupt(self):
         equity, needed = Fraction(self.wallet), Fraction(0)
@@ -585,6 +609,20 @@ class Judge:
             equity += qty * (mark - entry)
             needed += self.maintenance(symbol, abs(qty) * mark)
         return 0 < needed >= equity
+
+    def edge(self, symbol):
+        """Return the marks on both sides of a position's liquidation: solvent, and bankrupt."""
+        contract, sight = self.contracts[symbol], self.sights[symbol]
+        before, way = sight.marked, -1 if self.qty(symbol) > 0 else 1
+        low = on_grid(before, contract.tick, 1) / contract.tick
+        high = Decimal(1) if way < 0 else low * 3
+        kept, sight.mark = sight.mark, None
+        while abs(high - low) > 1:
+            middle = (low + high) // 2
+            sight.mark = exact(middle * contract.tick)
+            low, high = (low, middle) if self.is_bankrupt() else (middle, high)
+        sight.mark = kept
+        return low * contract.tick, high * contract.tick
 
     def leverage(self, symbol):
         most = max(b.max_leverage for b in self.contracts[symbol].brackets)
@@ -750,7 +788,8 @@ class Judge:
 
     def end(self, snapshot):
         """Compare the books, and see that nothing was left out."""
-        assert not any(self.paying.values()), "funding was not paid"
+        self.is_early = False
+        assert self.is_liquidated or not any(self.paying.values()), "funding was not paid"
         if self.bar is not None:
             self._walk()
         if self.expected is not None and not self.is_liquidated:
@@ -767,6 +806,12 @@ class Judge:
             is_marked = True
         if is_marked and self.qty(symbol) and self.contracts[symbol].status in CLOSABLE:
             assert not self.is_bankrupt(), "it is bankrupt"
+        for symbol, side in itertools.product(self.contracts, Side):
+            left = -self.qty(symbol) * side.sign
+            for order in self._line(symbol, side):
+                assert left > 0 or not order.asked.reduce_only, "it has nothing left to reduce"
+                left -= order.leaves if order.asked.reduce_only else 0
+        assert self.wallet >= 0 or any(map(self.qty, self.held)), "nothing stands for what is owed"
         self.compare(snapshot)
 
     def _walk(self):

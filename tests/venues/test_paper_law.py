@@ -72,11 +72,11 @@ class Life:
     def __init__(self, lots, folder):
         self.lots, self.path = lots, folder / "paper.db"
         self.clock = Clock()
-        self.judge = Judge(Decimal(lots.choice((300, 2_000, 10_000))))
+        self.judge = Judge(Decimal(lots.choice((300, 300, 2_000, 10_000, 20_000_000))))
         self.prices = dict(BEGINS)
         self.contracts: dict[Any, Any] = {s: known_instrument(s) for s in BEGINS}
         self.symbols = [*BEGINS]
-        self.leverage = lots.choice((5, 20, 25))
+        self.leverage = lots.choice((5, 20, 50, 100))
         self.number = 0
         self.story: list = []
         self.heard: list = []
@@ -145,8 +145,18 @@ class Life:
         if self.lots.random() < 0.05:
             self.dies = self.lots.choice(("before", "amid", "after", "told", "full"))
         act = self.lots.choices(
-            (self.show, self.order, self.withdraw, self.amend, self.wait, self.relist, self.ask),
-            (50, 30, 5, 6, 3, 2, 3),
+            (
+                self.show,
+                self.order,
+                self.withdraw,
+                self.amend,
+                self.wait,
+                self.relist,
+                self.ask,
+                self.run_through_queue,
+                self.ruin,
+            ),
+            (50, 30, 5, 6, 3, 2, 3, 4, 2),
         )[0]
         act()
         self.dies = ""
@@ -204,10 +214,11 @@ class Life:
 
     def show(self, symbol=None):
         symbol = symbol or self.lots.choice([*self.symbols])
-        jump = self.lots.choice((0, 0, 1, 1, 1, 2, 3, 5, 30, 120))
+        jump = self.lots.choice((0, 0, 1, 1, 1, 2, 3, 5, 30, 40, 120))
         price = self.prices[symbol] * (1 + self.lots.choice((-1, 1)) * jump / 1000)
         self.prices[symbol] = min(max(price, BEGINS[symbol] * 0.4), BEGINS[symbol] * 2.5)
-        message = self._message(symbol, self.clock.ts - self.lots.choice((0, 0, 0, 1, NS_PER_S)))
+        late = self.lots.choice((0, 0, 0, 0, 1, NS_PER_S, -3 * NS_PER_S))  # or theirs is ahead
+        message = self._message(symbol, self.clock.ts - late)
         self.do(message, "on_market", message)
         if self.lots.random() < 0.1:
             self.do(message, "on_market", message)  # all over again
@@ -215,6 +226,9 @@ class Life:
     def _message(self, symbol, ts):
         tick, lots = self.contracts[symbol].tick, self.lots
         price = float(self.contracts[symbol].round_price(Decimal(self.prices[symbol])))
+        met = [o.price for o in self.judge.orders.values() if o.symbol == symbol and o.price]
+        if met and lots.random() < 0.3:
+            price = float(lots.choice(met))
         size = float(Decimal(LOTS[symbol]) * lots.randint(1, 20) / 2)
         if lots.random() < 0.2:
             after = lots.choice((1, 3_600, 8 * 3_600)) * NS_PER_S
@@ -234,9 +248,46 @@ class Life:
             return Trade(symbol=symbol, ts=ts, price=price, qty=size)
         gap = float(tick) * lots.randint(1, 4)
         other = float(Decimal(LOTS[symbol]) * lots.randint(0, 9))
-        bid, ask = (round(price + way * gap, 4) for way in (-1, 1))
+        middle = price + gap * lots.choice((-1, 0, 0, 0, 1))
+        bid, ask = (round(middle + way * gap, 4) for way in (-1, 1))
         bid, ask = lots.choice(((bid, ask), (bid, ask), (bid, ask), (0.0, ask), (bid, 0.0)))
         return Quote(symbol=symbol, ts=ts, bid=bid, bid_qty=size, ask=ask, ask_qty=other)
+
+    def run_through_queue(self):
+        """Let a resting order's price be the touch for a while, and trade there."""
+        found = [o for o in self.judge.orders.values() if not o.waits and o.symbol in self.symbols]
+        found = [o for o in found if o.symbol != SOL and o.price is not None]
+        if not found:
+            return
+        order = self.lots.choice(found)
+        symbol, tick = order.symbol, self.contracts[order.symbol].tick
+        size = Decimal(LOTS[symbol])
+        touch, other = float(order.price), float(order.price + order.side.sign * 3 * tick)
+        bid, ask = (touch, other) if order.side is Side.BUY else (other, touch)
+        shown = {"bid_qty": float(size * 4), "ask_qty": float(size * 4)}
+        for _ in range(self.lots.randint(1, 5)):
+            if order.asked.cl_ord_id not in self.judge.orders:
+                return
+            ts = self.clock.ts
+            if self.lots.random() < 0.3:
+                message: Any = Quote(symbol=symbol, ts=ts, bid=bid, ask=ask, **shown)
+            else:
+                qty = float(size * self.lots.randint(1, 9) / 2)
+                message = Trade(symbol=symbol, ts=ts, price=touch, qty=qty)
+            self.do(message, "on_market", message)
+
+    def ruin(self):
+        """Lead a mark to where an account is ruined, and past it by one tick."""
+        for symbol in self.symbols:
+            if not self.judge.qty(symbol) or self.judge.sights[symbol].marked is None:
+                continue
+            if self.judge.is_bankrupt():
+                return
+            for price in self.judge.edge(symbol):
+                mark = MarkPrice(symbol=symbol, ts=self.clock.ts, mark_price=float(price))
+                if 0.5 < float(price) / self.prices[symbol] < 2:
+                    self.do(mark, "on_market", mark)
+            return
 
     def _bar(self, price, tick):
         self.clock.ts += 60 * NS_PER_S
@@ -304,7 +355,7 @@ class Life:
     def _near(self, symbol):
         """Return a price on the tick: often one that something else is at already."""
         known = [o.price for o in self.judge.orders.values() if o.symbol == symbol and o.price]
-        if known and self.lots.random() < 0.2:
+        if known and self.lots.random() < 0.3:
             return self.lots.choice(known)
         away = self.lots.choice((0, 0, 1, 2, 5, 15, 60)) * self.lots.choice((-1, 1))
         return self.contracts[symbol].round_price(Decimal(self.prices[symbol] * (1 + away / 1000)))
@@ -337,13 +388,14 @@ class Life:
             return
         symbol = order.symbol if order else BTC
         qty = order.qty if order else Decimal(1)
+        stays = bool(order and order.price) and self.lots.random() < 0.4
         command = ReplaceOrder(
             account=MAIN,
             symbol=symbol,
             cl_ord_id=name,
             side=order.side if order else Side.BUY,
             qty=self.lots.choice((qty, qty * 2, Decimal(LOTS[symbol]))),
-            price=self._near(symbol),
+            price=(order and order.price) if stays else self._near(symbol),
             ts=self.clock.ts,
             recv_window_ns=NS_PER_S,
         )
@@ -388,7 +440,7 @@ class Life:
             for s, each in self.judge.contracts.items()
         }
         if self.lots.random() < 0.3:
-            self.leverage = self.lots.choice((2, 5, 20, 25))
+            self.leverage = self.lots.choice((2, 5, 20, 50, 100))
         self.symbols = self.lots.choice(([*BEGINS], [*BEGINS], [BTC, SOL], [ETH]))
         self._begin_again(is_done=is_done)
 
