@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine import comparing
 from holdfast.model.commands import Resync
 from holdfast.model.errors import NetworkError
 from holdfast.model.market import Funding, MarkPrice, Trade
@@ -92,6 +93,16 @@ def test_each_settlement_of_the_downtime_is_charged_once_at_its_own_mark(desk):
     assert books(desk).balances["USDT"] == before + 3
 
 
+def test_what_is_charged_late_is_among_the_changes_since_it_was_charged(desk):
+    desk.now = START + 12 * HOUR
+    desk.tick()
+    settle(desk, Source(funding(8)))
+
+    desk.venue.resync(Resync(account=MAIN, trades_since=desk.now, reason="a look"))
+    (snapshot,) = desk.news()
+    assert [each.amount for each in snapshot.changes] == [Decimal(-5)]
+
+
 def test_what_fell_due_before_the_position_was_opened_is_not_charged(desk):
     settle(desk, Source(funding(-8), funding(8)))
 
@@ -174,6 +185,24 @@ async def test_a_session_goes_on_from_a_crash_with_its_funding_booked_and_its_br
         books = after.state.account(MAIN)
         assert books.funding == {"USDT": Decimal("-0.5")}
         assert after.open_roles() == ["ENTRY", "STOP_LOSS", "TAKE_PROFIT"]
+        await after.service.stop()
+        assert books_agree(after.service)
+
+
+async def test_what_fell_due_while_a_session_lived_is_booked_at_its_next_start(
+    tmp_path, monkeypatch
+):
+    """It was suspended, or its mark stream was: its books have agreed with the venue's since."""
+    monkeypatch.setattr(comparing, "AGREEMENT_INTERVAL_NS", 0)
+    lively = {"speed": 1.0, "audit_interval_ns": "1s", "clock_skew_ns": "0s"}
+    async with running(tmp_path / "a", feed=LiveFeed(), **lively) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        due = Funding(symbol=BTC, ts=time.time_ns(), rate=0.001, mark_price=50_000.0)
+        await desk.until(lambda: desk.state.account(MAIN).trades_until > due.ts)
+        image = crash_image(tmp_path / "a", tmp_path / "b")
+
+    async with running(image, feed=LiveFeed(due), **lively) as after:
+        assert after.state.account(MAIN).funding == {"USDT": Decimal("-0.5")}
         await after.service.stop()
         assert books_agree(after.service)
 

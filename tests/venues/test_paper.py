@@ -10,7 +10,7 @@ from holdfast.exchange import Liquidity
 from holdfast.exchange.catalog import known_instrument
 from holdfast.model.commands import Resync, SubmitOrder
 from holdfast.model.errors import ConfigError
-from holdfast.model.market import Funding, Trade
+from holdfast.model.market import Funding, MarkPrice, Trade
 from holdfast.model.messages import (
     ExecType,
     FundingPayment,
@@ -22,7 +22,16 @@ from holdfast.model.messages import (
     VenueMessage,
     WalletChange,
 )
-from holdfast.model.values import MAIN, ClOrdId, NewOrder, OrderStatus, OrderType, Side, Symbol
+from holdfast.model.values import (
+    MAIN,
+    ClOrdId,
+    NewOrder,
+    OrderStatus,
+    OrderType,
+    Side,
+    Symbol,
+    TimeInForce,
+)
 from holdfast.ports import Venue
 from holdfast.runtime.clock import FeedClock
 from holdfast.venues import VENUES, Fault, Faults, PaperSettings
@@ -140,6 +149,57 @@ def test_a_clock_tells_the_time_where_one_is_given():
     desk.venue = venue
 
     assert desk.query("never").asked_ts == START + 77
+
+
+class Hands:
+    """A clock that a test sets."""
+
+    def __init__(self, ts):
+        self.ts = ts
+
+    def now(self):
+        return self.ts
+
+    def advance(self, ts):
+        """Nothing: the test turns it by hand."""
+
+
+def test_a_market_whose_clock_is_ahead_of_ours_makes_no_request_late():
+    """The account's time is the session's, by which requests are stamped and books are asked for."""
+    desk, clock = PaperDesk(), Hands(START)
+    desk.venue = paper_venue(clock=clock)
+    asyncio.run(desk.venue.connect([BTC], desk._hear))
+    desk.venue.on_market(Trade(symbol=BTC, ts=START + 7 * S, price=50_000.0, qty=1.0))
+    desk.venue.pass_over(Trade(symbol=BTC, ts=START + 8 * S, price=50_000.0, qty=1.0))
+
+    assert [(each.exec_type, each.venue_ts) for each in desk.submit("a", ts=START)] == [
+        (ExecType.NEW, START),
+        (ExecType.TRADE, START),
+    ]
+    assert desk.snapshot().asked_ts == START
+    clock.ts += 7 * S
+    assert desk.submit("b", ts=START)[0].exec_type is ExecType.REJECTED  # on its way for so long
+
+
+def test_what_fell_due_before_a_request_has_happened_when_it_comes():
+    """Funding is not charged on what is opened behind its time, nor is a dead order amended."""
+    desk = PaperDesk()
+    desk.trade(50_000)
+    desk.submit("old", price="49000", time_in_force=TimeInForce.GTD, expire_ts=START + 700 * S)
+    due = START + 690 * S
+    mark = MarkPrice(
+        symbol=BTC, ts=desk.now, mark_price=50_000.0, funding_rate=0.001, next_funding_ts=due
+    )
+    desk.venue.on_market(mark)
+
+    desk.now = START + 701 * S
+    answer = desk.replace("old", "0.1", "49500")
+    opened = desk.submit("new")
+    paid = desk.tick()
+
+    assert kinds(answer) == [ExecType.EXPIRED, RequestRefused]
+    assert kinds(opened) == [ExecType.NEW, ExecType.TRADE]
+    assert paid == []
 
 
 def test_leverage_is_what_the_settings_say_for_each_symbol():

@@ -306,11 +306,11 @@ class Exchange(Questions):
         timetable.be_due(self._books, now)
         return self._books.flush()
 
-    def pay_missed(self, missed: Funding) -> Sequence[Output]:
+    def pay_missed(self, missed: Funding, now: int) -> Sequence[Output]:
         """Book a funding that fell due while nobody heard of it."""
         market = self._markets.get(missed.symbol)
         if market is not None:
-            funding.pay_missed(self._books, market, missed)
+            funding.pay_missed(self._books, market, missed, now)
         return self._books.flush()
 
     def funded_ts(self, symbol: Symbol) -> int:

@@ -55,14 +55,14 @@ def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> Non
         pay_out_of_turn(books, market, rate, due_ts, now)
 
 
-def pay_missed(books: Books, market: Market, missed: Funding) -> None:
-    """Book a funding of the past, at its own time and mark, once."""
+def pay_missed(books: Books, market: Market, missed: Funding, now: int) -> None:
+    """Book a funding of the past at its own mark, once; it is paid now."""
     told = missed.mark_price
     is_usable = told is not None and 0.0 < told < PRICE_MAX and is_possible(missed.rate)
     if told is not None and is_usable and _is_new(market, missed.ts):
         market.funded_ts = missed.ts
         books.mark_market(market.instrument.symbol)
-        _pay(books, market, missed.rate, to_decimal(told), missed.ts, missed.ts)
+        _pay(books, market, missed.rate, to_decimal(told), missed.ts, max(missed.ts, now))
 
 
 def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:

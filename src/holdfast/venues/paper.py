@@ -67,8 +67,8 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
 class PaperVenue:
     """One account at a simulated exchange of its own.
 
-    Its time is the newest it has heard of: from `tick`, from market data, from a command, and
-    from the clock where one is given.
+    Its time is the clock's where one is given, else the newest it has heard of: from `tick`, from
+    market data, from a command.
     """
 
     def __init__(
@@ -209,9 +209,12 @@ class PaperVenue:
         return {symbol: ts + 1 for symbol, ts in since.items()}
 
     def pay_missed(self, fundings: list[Funding]) -> None:
-        """Book settlements of the past, each once, at the marks that they name."""
+        """Book settlements of the past, each once, at the marks that they name.
+
+        They are dated now: who has the books until yesterday asks for what came since.
+        """
         for each in fundings:
-            self.exchange.pay_missed(each)
+            self.exchange.pay_missed(each, self._time())
         self._keep()  # the books that are asked for next tell of them
 
     # The market and time
@@ -223,7 +226,7 @@ class PaperVenue:
             VenueError: the books can't be written; this and every later call says so.
         """
         self._check()
-        self._now = max(self._now, message.ts)
+        self._pass_time(message.ts)
         if self._delayed:
             self._arrive()
         outputs = self.exchange.on_market(message, self._now)
@@ -254,8 +257,13 @@ class PaperVenue:
 
     def pass_over(self, trade: Trade) -> None:
         """Take the last of some trades inside the band and before `due_ts`, not looked at."""
-        self._now = max(self._now, trade.ts)
+        self._pass_time(trade.ts)
         self.exchange.pass_over(trade)
+
+    def _pass_time(self, ts: int) -> None:
+        """Go to a message's time, no further than our clock: theirs may be ahead of it."""
+        if ts > self._now:
+            self._now = max(self._now, ts if self._clock is None else min(ts, self._clock.now()))
 
     def _time(self, heard: int = 0) -> int:
         told = self._clock.now() if self._clock is not None else 0
@@ -274,9 +282,8 @@ class PaperVenue:
         self._request(command, command.ts)
 
     def _request(self, command: Command, ts: int) -> None:
-        self._check()
         now = self._time(ts)
-        self._arrive()
+        self.tick(now)
         self._requests += 1
         fault = self._faults.requests.get(self._requests)
         if fault is None:
