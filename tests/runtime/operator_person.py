@@ -27,7 +27,6 @@ from holdfast.model.values import ZERO, Symbol
 from holdfast.runtime.control_file import AnswerLost, NoSessionRunning
 from tests.runtime.operator_house import BTC, ETH, PATIENCE_S
 
-OPEN = {"NEW", "PARTIALLY_FILLED", "TRIGGERED", "PENDING_NEW"}
 WORD_S = 9
 """How long a request is to wait for the venue's word, at the least."""
 
