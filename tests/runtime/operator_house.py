@@ -352,10 +352,10 @@ class House:
         for row in rows[self._read :]:
             fact = decode(row)
             if isinstance(fact, ev.ParentStarted):
-                self._parents[fact.parent_id] = fact.request_id
+                self._parents[fact.parent_id] = fact.request_id, fact.order.role
         self._read = len(rows)
-        request_id = self._parents.get(order.parent_id, "")
-        if request_id and order.role in (OrderRole.ENTRY, OrderRole.EXIT):
+        request_id, role = self._parents.get(order.parent_id, ("", OrderRole.ENTRY))
+        if request_id and order.role is role:
             self.requests[order.cl_ord_id] = request_id
         self.sent.append((self.loop.time(), order))
         if self.cuts_at_send:

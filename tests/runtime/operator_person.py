@@ -27,7 +27,6 @@ from holdfast.model.values import ZERO, Symbol
 from holdfast.runtime.control_file import AnswerLost, NoSessionRunning
 from tests.runtime.operator_house import BTC, ETH, PATIENCE_S
 
-OPEN = {"NEW", "PARTIALLY_FILLED", "TRIGGERED", "PENDING_NEW"}
 WORD_S = 9
 """How long a request is to wait for the venue's word, at the least."""
 
@@ -398,15 +397,16 @@ class Person:
         await self._word("pause", "/v1/resume", False)
 
     async def kill(self, *, flatten=False):
+        """Kill, and tell whether that was answered as done."""
         if self.wants["kill"]:
-            return
+            return False
         failed = await self._word("kill", "/v1/kill", True, reason="panic", flatten=flatten)
         if failed is not None and not isinstance(failed, AnswerLost | NoSessionRunning):
             self.say(f"a kill was refused: {type(failed).__name__}: {failed}")
+        return failed is None
 
     async def kill_flat(self):
-        await self.kill(flatten=True)
-        self.is_flat = self.killed is True
+        self.is_flat = await self.kill(flatten=True) and self.killed is True
 
     async def release(self):
         if self.wants["kill"]:

@@ -30,7 +30,7 @@ DEEDS = (
     *(P.cancel, P.cancel_known) * 2,
     *(P.modify, P.close, P.adjust) * 2,
     P.modify,
-    *(P.pause, P.resume, P.kill, P.release) * 1,
+    *(P.pause, P.resume, P.kill, P.release),
     *(P.hang_up, P.otherwise, P.cancel_all, P.look, P.kill_flat, P.stop, P.stop_flat),
     *(P.stop_twice, P.place_at_the_last, P.word_at_the_last),
 )
@@ -126,7 +126,7 @@ def look(house, person):
 
 
 async def judge(house, person):
-    """Hold every answer against the exchange's books, and ask once more, as one does for want of one."""
+    """Hold every answer against the exchange's books, and ask for each order once more."""
     for asked in person.asked:
         before = house.taken_for(asked.request_id)
         was_told = any(isinstance(each, dict) for each in asked.answers)

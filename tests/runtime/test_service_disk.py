@@ -224,10 +224,26 @@ async def test_an_order_that_no_commit_has_did_not_succeed(tmp_path, store):
     assert "the disk is full" in result.error
 
 
+async def test_a_word_under_way_as_its_life_fails_is_not_told_to_be_refused(tmp_path):
+    """The commit that it waits for may be made all the same, and it holds."""
+    async with running(tmp_path, durability="power") as desk:
+        await desk.service.pause("looking")
+        life = desk.service.live
+        resuming = asyncio.ensure_future(desk.service.resume())
+        await asyncio.sleep(0)
+        assert life.shell.has_uncommitted
+        life.shell.fail(RuntimeError("odd"))
+
+        with pytest.raises(OutcomeUnknownError, match="nobody knows whether it holds"):
+            await resuming
+        await desk.until(lambda: desk.service.live is not life and desk.service.is_running())
+        await desk.until(lambda: desk.status is TradingSessionStatus.RUNNING)
+
+
 async def test_a_kill_that_no_commit_has_is_not_answered_as_one(tmp_path, store):
     async with running(tmp_path, durability="power", auto_restart=False) as desk:
         store.fails = True
 
-        with pytest.raises(SessionStateError, match="before this was on record"):
+        with pytest.raises(OutcomeUnknownError, match="before this was on record"):
             await desk.service.kill("enough")
         store.fails = False

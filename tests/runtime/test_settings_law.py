@@ -313,15 +313,15 @@ def judge_sent(owner, since):
         if order.strategy_id not in {*owner.known, "operator"}:
             owner.say(f"{order.cl_ord_id} is of {order.strategy_id}, which is not there")
         least = [name for name, value in LEAST.items() if house.settings.get(name) == value]
-        if (least or owner.was_barred) and not closes(house, order):
+        if (least or owner.was_barred) and not closes(house, order, owner.odd):
             owner.say(f"{order.cl_ord_id} left, with {least} {owner.was_barred}")
 
 
-def closes(house, order):
+def closes(house, order, odd):
     """Tell whether an order may have closed what was held when it left."""
     held = {o.side for _, o in house.sent if o.key == order.key and o is not order}
     is_held = bool(house.benches[order.account].qty(order.symbol))
-    return is_held or any(side is not order.side for side in held)
+    return is_held or order.key in odd or any(side is not order.side for side in held)
 
 
 async def begin(owner):
@@ -329,7 +329,7 @@ async def begin(owner):
     house, lots = owner.house, owner.house.lots
     owner.choose()
     had, rests = owner.held(), {asked.key for asked in owner.entries().values()}
-    stops, strangers = owner.stops(), len(owner.odd)
+    stops = owner.stops()
     if lots.random() < 0.3 and house.disk.rows:
         await owner.refuse()
     if lots.random() < 0.15 and house.disk.rows:
@@ -349,7 +349,7 @@ async def begin(owner):
     owner.was_barred = owner.is_killed or owner.is_paused
     if lots.random() < 0.4:
         await asyncio.sleep(20)
-        if strangers == len(owner.odd) and owner.held() == had and owner.stops() != stops:
+        if not owner.odd and owner.held() == had and owner.stops() != stops:
             owner.say(f"the stops were {stops}, and are {owner.stops()}")
     return True
 

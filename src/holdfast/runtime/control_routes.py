@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from ..model.errors import InputError, SessionStateError, TradingError, VenueError
+from ..model.errors import (
+    InputError,
+    OutcomeUnknownError,
+    SessionStateError,
+    TradingError,
+    VenueError,
+)
 from ..model.values import MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
 from .control_file import NoSessionRunning
@@ -271,7 +277,7 @@ async def kill(request: web.Request) -> web.Response:
         try:
             await service.kill(body.reason, flatten=body.flatten)
             return _json({"session": service.session(), "is_killed": True})
-        except SessionStateError:
+        except (SessionStateError, OutcomeUnknownError):
             if not service.is_running():
                 raise NoSessionRunning("the session has just ended") from None
             if loop.time() >= deadline:

@@ -19,6 +19,7 @@ from ..model.errors import (
     Fenced,
     InputError,
     JournalError,
+    OutcomeUnknownError,
     SessionStateError,
     TradingError,
     VenueUnavailable,
@@ -191,7 +192,8 @@ class Lives:
         It is on record when this returns.
 
         Raises:
-            SessionStateError: it is of no use in this state, or could not be recorded.
+            SessionStateError: it is of no use in this state.
+            OutcomeUnknownError: the life failed first; it may have come on record all the same.
         """
         if self._is_away and isinstance(message, Latch):
             assert self._live is not None, "the life that failed"
@@ -204,7 +206,8 @@ class Lives:
         live.shell.ask(message)
         await live.shell.recorded()
         if live.has_failed:
-            raise SessionStateError("the session failed before this was on record: ask once more")
+            why = "the session failed before this was on record, and nobody knows whether it holds"
+            raise OutcomeUnknownError(f"{why}: look at its status, or ask once more")
 
     async def _next_after(self, live: LiveSession, news: asyncio.Event) -> None:
         """Return when a life has been followed by another, has begun, or has come to nothing.
