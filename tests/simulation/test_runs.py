@@ -405,3 +405,7 @@ def test_an_execution_that_was_not_written_counts_for_no_throttle():
 
 def test_an_entry_is_judged_by_trades_where_quotes_are_silent():
     assert play(Spec(seed=27_513_398, storm_s=18)).violations == ()
+
+
+def test_a_zombie_ends_no_entry_in_parts_of_its_successor():
+    assert play(Spec(seed=26_600_182, storm_s=18)).violations == ()

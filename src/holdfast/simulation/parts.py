@@ -20,6 +20,7 @@ from ..exchange import OrderUpdate, Output, VenueOrder
 from ..model import events as ev
 from ..model.values import ZERO, ClOrdId, OrderRole, TradingSessionStatus
 from .judge import Judge
+from .process import running
 
 if TYPE_CHECKING:
     from ..engine.parent import Parent
@@ -71,6 +72,8 @@ class Parts(Judge):
                     self._ended.update(self._ended_by(fact))
 
     def _ended_by(self, fact: ev.Event) -> Iterable[str]:
+        if running() is not self.world.process:
+            return ()  # a zombie's, which is taken by no journal any more
         match fact:
             case ev.KillSwitchEngaged():
                 return set(self._started)
