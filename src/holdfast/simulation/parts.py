@@ -71,9 +71,14 @@ class Parts(Judge):
                 case _:
                     self._ended.update(self._ended_by(fact))
 
+    @property
+    def _is_zombies(self) -> bool:
+        """Tell whether what is heard is a zombie's: no journal takes it any more."""
+        return running() is not self.world.process
+
     def _ended_by(self, fact: ev.Event) -> Iterable[str]:
-        if running() is not self.world.process:
-            return ()  # a zombie's, which is taken by no journal any more
+        if self._is_zombies:
+            return ()
         match fact:
             case ev.KillSwitchEngaged():
                 return set(self._started)
@@ -95,6 +100,8 @@ class Parts(Judge):
 
     def _begin(self, fact: ev.EpochStarted) -> None:
         """Know what the journal knows: one that was lost gives parents' ids a second time."""
+        if self._is_zombies:
+            return
         self._started.clear()
         if self._is_blind:
             self._there.clear()
