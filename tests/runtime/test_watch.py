@@ -34,7 +34,7 @@ from holdfast.model.values import (
     TradingSessionStatus,
 )
 from holdfast.runtime.recovery import StateRecoveryService
-from holdfast.runtime.watch import QUIET_S_MIN, Watch
+from holdfast.runtime.watch import QUIET_S_MIN, UNCOMPARED_S, Watch
 from holdfast.runtime.watch_owner import owner_of
 from holdfast.runtime.watch_sights import Seen
 from holdfast.runtime.watch_standing import CHANGING_MAX, EXPLAINED_MAX
@@ -258,6 +258,24 @@ async def test_books_that_move_while_they_are_read_are_not_compared(desk):
     desk.view.meanwhile = desk.grow
     desk.show(orders=())
     assert (await desk.look()).sights == []
+
+
+async def test_books_that_move_at_each_look_for_long_are_told_to_be_compared_with_nothing(desk):
+    def move():
+        desk.fill(1)
+        desk.show(positions={BTC: Decimal(desk.fills)})
+
+    desk.view.meanwhile = move
+    assert await desk.kinds_after(UNCOMPARED_S / 2, PATIENCE_S) == set()
+    assert await desk.kinds_after(UNCOMPARED_S / 2, PATIENCE_S) == {"uncompared"}
+    desk.view.error = NetworkError("no route")
+    with pytest.raises(NetworkError):
+        await desk.look()
+    assert [level for level, _ in desk.told] == ["alarm"]
+    desk.view.error, desk.view.meanwhile = None, lambda: None
+
+    assert await desk.kinds_after(1) == set()
+    assert "it is over: the books have moved at each look" in desk.told[-1][1]
 
 
 async def test_orders_that_only_one_side_knows_are_named(desk):
