@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from holdfast.journal import open_journal
+from holdfast.journal import Owner, open_journal
 from holdfast.journal.reading import Tables
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
@@ -600,6 +600,20 @@ def test_looking_for_the_owner_takes_no_lock(tmp_path):
     assert owner is not None
     assert owner.pid > 0
     assert owner_of(url) is None  # the file is still there, and nobody holds it
+
+
+@pytest.mark.parametrize("elsewhere", [{"host": "another"}, {"pids": 7}])
+def test_locks_of_another_machine_or_container_are_not_told_here(tmp_path, elsewhere):
+    """The kernel lists them where they are held: that none is listed here says nothing."""
+    lock, url = tmp_path / "holdfast.db.lock", f"sqlite:///{tmp_path}/holdfast.db"
+    here = Owner.here()
+    lock.write_bytes(msgspec.json.encode(here))
+    assert owner_of(url) is None
+
+    there = msgspec.structs.replace(here, **elsewhere)
+    lock.write_bytes(msgspec.json.encode(there))
+
+    assert owner_of(url) == there
 
 
 def test_a_lock_that_can_not_be_read_says_nothing_of_its_owner(tmp_path):
