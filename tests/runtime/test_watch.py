@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from holdfast.journal import open_journal
+from holdfast.journal import Owner, open_journal
 from holdfast.journal.reading import Tables
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
@@ -34,7 +34,7 @@ from holdfast.model.values import (
     TradingSessionStatus,
 )
 from holdfast.runtime.recovery import StateRecoveryService
-from holdfast.runtime.watch import QUIET_S_MIN, Watch
+from holdfast.runtime.watch import QUIET_S_MIN, UNCOMPARED_S, Watch
 from holdfast.runtime.watch_owner import owner_of
 from holdfast.runtime.watch_sights import Seen
 from holdfast.runtime.watch_standing import CHANGING_MAX, EXPLAINED_MAX
@@ -258,6 +258,24 @@ async def test_books_that_move_while_they_are_read_are_not_compared(desk):
     desk.view.meanwhile = desk.grow
     desk.show(orders=())
     assert (await desk.look()).sights == []
+
+
+async def test_books_that_move_at_each_look_for_long_are_told_to_be_compared_with_nothing(desk):
+    def move():
+        desk.fill(1)
+        desk.show(positions={BTC: Decimal(desk.fills)})
+
+    desk.view.meanwhile = move
+    assert await desk.kinds_after(UNCOMPARED_S / 2, PATIENCE_S) == set()
+    assert await desk.kinds_after(UNCOMPARED_S / 2, PATIENCE_S) == {"uncompared"}
+    desk.view.error = NetworkError("no route")
+    with pytest.raises(NetworkError):
+        await desk.look()
+    assert [level for level, _ in desk.told] == ["alarm"]
+    desk.view.error, desk.view.meanwhile = None, lambda: None
+
+    assert await desk.kinds_after(1) == set()
+    assert "it is over: the books have moved at each look" in desk.told[-1][1]
 
 
 async def test_orders_that_only_one_side_knows_are_named(desk):
@@ -582,6 +600,20 @@ def test_looking_for_the_owner_takes_no_lock(tmp_path):
     assert owner is not None
     assert owner.pid > 0
     assert owner_of(url) is None  # the file is still there, and nobody holds it
+
+
+@pytest.mark.parametrize("elsewhere", [{"host": "another"}, {"pids": 7}])
+def test_locks_of_another_machine_or_container_are_not_told_here(tmp_path, elsewhere):
+    """The kernel lists them where they are held: that none is listed here says nothing."""
+    lock, url = tmp_path / "holdfast.db.lock", f"sqlite:///{tmp_path}/holdfast.db"
+    here = Owner.here()
+    lock.write_bytes(msgspec.json.encode(here))
+    assert owner_of(url) is None
+
+    there = msgspec.structs.replace(here, **elsewhere)
+    lock.write_bytes(msgspec.json.encode(there))
+
+    assert owner_of(url) == there
 
 
 def test_a_lock_that_can_not_be_read_says_nothing_of_its_owner(tmp_path):

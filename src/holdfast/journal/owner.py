@@ -16,26 +16,49 @@ from ..model.values import NS_PER_S
 from ..owner_only import open_file
 from .forked import keep_from_children
 
+PID_NAMESPACE = Path("/proc/self/ns/pid")
+
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that writes a journal; `started` is ns UTC."""
+    """A process that writes a journal; `started` is ns UTC.
+
+    `pids` tells among which processes its id is meant, as a container has its own; 0 is not known.
+    """
 
     pid: int
     host: str
     started: int
     session: str | None = None
+    pids: int = 0
 
     @classmethod
     def here(cls, session: str | None = None) -> Owner:
         """Return this process."""
         return cls(
-            pid=os.getpid(), host=socket.gethostname(), started=time.time_ns(), session=session
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started=time.time_ns(),
+            session=session,
+            pids=_pid_namespace(),
         )
+
+    @property
+    def is_beside(self) -> bool:
+        """Tell whether it is, or was, where the kernel tells this process of its locks."""
+        is_same = self.pids in (0, _pid_namespace())
+        return is_same and self.host == socket.gethostname()
 
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.started // NS_PER_S, UTC).isoformat()
         session = f", session {self.session}" if self.session else ""
         return f"process {self.pid} on {self.host} (since {since}{session})"
+
+
+def _pid_namespace() -> int:
+    try:
+        return PID_NAMESPACE.stat().st_ino
+    except OSError:  # no Linux
+        return 0
 
 
 def parse_owner(text: str | bytes) -> Owner | None:

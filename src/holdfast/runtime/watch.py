@@ -34,6 +34,9 @@ PATIENCE_S = 20.0
 SETTLING_S = 5.0
 """How long the venue's lists may trail what is on record: what moves in them by then is no news."""
 
+UNCOMPARED_S = 120.0
+"""How long the books may move at each look, so that nothing of them compares."""
+
 QUIET_SAMPLES = 3
 QUIET_S_MIN = 60.0
 """A session that runs puts its equity on record now and then; so many of them may be missing."""
@@ -41,7 +44,7 @@ QUIET_S_MIN = 60.0
 _BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.SettlementPaid, ev.WalletChanged, ev.PositionAdopted)
 
 _OF_BOOKS = ("position_differs", "balance_differs", "stop_missing")
-_OF_VENUE = (*_OF_BOOKS, "unknown_order", "missing_order", "journal_still")
+_OF_VENUE = (*_OF_BOOKS, "uncompared", "unknown_order", "missing_order", "journal_still")
 _OF_JOURNAL = (*_OF_VENUE, "session_error", "nobody", "journal_quiet", "blind")
 """Kinds of sights by what must be read to find them; unread, they stay as they were."""
 
@@ -95,7 +98,7 @@ class Watch:
         self._sequence = 0
         self._booked = 0
         self._is_open = False
-        self._grew = now()
+        self._grew = self._compared = now()
         self._then: Seen | None = None  # what the venue had when the journal last grew
         self._standing: dict[tuple[str, str], Standing] = {}
         sample_s = (config.equity_interval_ns or config.save_state_interval * 10**9) / 1e9
@@ -127,6 +130,7 @@ class Watch:
         if is_compared:
             found += book_sights(self._state, seen, account)
             found += stop_sights(self._state, seen, account)
+        found += self._uncompared_sights(is_compared=is_compared)
         # Where the books moved while they were read, nothing compares, and nothing is cleared.
         self._note(found, () if is_compared else _OF_BOOKS)
         return self._told(owner, seen, is_compared=is_compared)
@@ -217,6 +221,14 @@ class Watch:
         if then is not None and then.traces != seen.traces:
             text = f"the venue's books moved, and the journal has not grown for {age_s:.0f} s"
             yield Sight(kind="journal_still", what="journal", gap=str(self._sequence), told=text)
+
+    def _uncompared_sights(self, *, is_compared: bool) -> Iterable[Sight]:
+        """See whether the books have moved at each look for so long that nobody watches them."""
+        if is_compared:
+            self._compared = self._now()
+        elif (age_s := self._now() - self._compared) >= UNCOMPARED_S:
+            text = f"the books have moved at each look for {age_s:.0f} s: nothing of them compares"
+            yield Sight(kind="uncompared", what="books", gap="", told=text)
 
     def _owner_sights(self, owner: Owner | None) -> Iterable[Sight]:
         """See whether somebody is at work: owns the journal, and writes into it."""

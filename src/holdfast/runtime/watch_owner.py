@@ -39,8 +39,8 @@ def _sqlite_owner(path: Path) -> Owner | None:
         return None
     except OSError as error:  # closed to this user, for one
         raise JournalError(f"{lock}: {error.strerror}: it can't be told who owns it") from error
-    if owner is None:
-        return None
+    if owner is None or not owner.is_beside:
+        return owner  # of locks elsewhere this kernel tells nothing: whoever is named is believed
     try:
         is_locked = any(
             _is_of(line, found, owner) for line in KERNEL_LOCKS.read_text().splitlines()
