@@ -290,14 +290,16 @@ class Life:
             return
 
     def _bar(self, price, tick):
-        self.clock.ts += 60 * NS_PER_S
+        late = self.lots.choice((0, 0, 1, 5 * NS_PER_S, 100 * NS_PER_S))
+        self.clock.ts += self.lots.choice((0, 0, 60 * NS_PER_S))
+        ts = self.clock.ts - late
         wide = [price, *(price * (1 + self.lots.randint(-30, 30) / 1000) for _ in range(3))]
         o, h, l, c = (float(self.contracts[SOL].round_price(Decimal(each))) for each in wide)
         return Bar(
             symbol=SOL,
             timeframe="1m",
-            open_ts=self.clock.ts - 60 * NS_PER_S,
-            ts=self.clock.ts,
+            open_ts=ts - 60 * NS_PER_S,
+            ts=ts,
             open=o,
             high=max(o, h, l, c),
             low=min(o, h, l, c),
@@ -515,6 +517,7 @@ class Life:
     @staticmethod
     def _peek(order, kept):
         order.waits, order.seq, order.queue = kept.is_waiting, kept.seq, kept.queue_ahead
+        order.since = kept.updated_ts
         order.peak = None if kept.peak is None else exact(kept.peak)
 
     def _pay_missed(self):
