@@ -847,10 +847,10 @@ class Judge:
                 self.wallet += amount
                 self.changes.append(f"funding-{funding.symbol}-{funding.ts}")
 
-    def refuses_leverage(self, symbol, leverage):
-        """Tell whether what is open is past what a leverage allows, or can't be paid for by it."""
+    def leverage_refusal(self, symbol, leverage):
+        """Return why what is open is past a leverage: its cap, or the margin that it takes."""
         if leverage == self.leverage(symbol):
-            return False
+            return None
         before, sums = self._tied(symbol)
         most = [
             b.notional_cap for b in self.contracts[symbol].brackets if b.max_leverage >= leverage
@@ -858,7 +858,9 @@ class Judge:
         qty, _, mark = self._valued(symbol)
         reach = max(abs(qty * mark + sums[Side.BUY]), abs(qty * mark - sums[Side.SELL]))
         more = reach / leverage - before
-        return reach > max(most) or (more > 0 and more > self._headroom())
+        if reach > max(most):
+            return -2027
+        return -2028 if more > 0 and more > self._headroom() else None
 
     def compare(self, snapshot):
         assert snapshot.balances == {"USDT": self.wallet}

@@ -136,7 +136,9 @@ class Life:
         asyncio.run(self.venue.connect(self.symbols, self._hear))
         judge.contracts = {**judge.contracts, **self.contracts}
         judge.sights = {symbol: Sight() for symbol in judge.contracts}
-        judge.leverages.update(dict.fromkeys(self.symbols, self.leverage))
+        for symbol in self.symbols:
+            judge.leverages.setdefault(symbol, self.leverage)
+            assert self.venue.exchange.leverage(MAIN, symbol) == judge.leverage(symbol)
 
     # --- a step --------------------------------------------------------------------------------
 
@@ -473,13 +475,18 @@ class Life:
             self.open_market()
 
     def _refused(self):
-        """Return the first symbol, if any, whose new leverage is past what is open."""
+        """Return the first symbol, if any, whose new leverage is past what is open.
+
+        One that lacks margin is gone without.
+        """
         judge = self.judge
         judge.sights = {each: Sight() for each in judge.contracts}
         for symbol in self.symbols:
-            if judge.refuses_leverage(symbol, self.leverage):
+            refusal = judge.leverage_refusal(symbol, self.leverage)
+            if refusal == -2027:
                 return symbol
-            judge.leverages[symbol] = self.leverage
+            if refusal is None:
+                judge.leverages[symbol] = self.leverage
         return None
 
     def _catch_up(self):
