@@ -709,3 +709,16 @@ def test_an_order_that_was_amended_behind_a_bar_is_not_filled_by_it():
 
     assert late_bar(desk, 50_000, 50_000, 49_000, 50_000) == []
     assert story(desk.bar(50_000, 50_000, 49_000, 50_000)) == ["o1 0.1@49500"]
+
+
+def test_what_came_behind_a_bar_ends_where_the_bar_left_it_nothing_to_reduce():
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy("0.1")
+    desk.sell("0.1", kind=OrderType.STOP_MARKET, trigger_price=49_500, reduce_only=True)
+    desk.now += 60 * S
+    desk.sell("0.1", 51_000, reduce_only=True)
+
+    heard = late_bar(desk, 50_000, 50_000, 49_000, 50_000)
+
+    assert story(heard) == ["o2 TRIGGERED", "o2 NEW", "o2 0.1@49500", "o3 EXPIRED"]
