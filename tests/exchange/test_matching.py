@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.exchange import AccountUpdate, Liquidity, OrderUpdate, SelfTrade
 from holdfast.exchange.liquidity import QUOTE_AGE_NS_MAX
-from holdfast.model.market import BookDelta, BookSnapshot
+from holdfast.model.market import Bar, BookDelta, BookSnapshot
 from holdfast.model.values import MAIN, OrderStatus, OrderType, Side, TimeInForce
 from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, story
 
@@ -653,3 +653,72 @@ def test_a_recorded_book_stays_whole_and_never_crosses_itself():
 
     assert seen > 1000
     assert desk.buy(10, symbol=ETH)[-1].status is OrderStatus.FILLED
+
+
+def late_bar(desk, o, h, l, c, *, seconds_ago=0):
+    """Show a bar that is over already."""
+    ts = desk.now - seconds_ago * S
+    return desk.market(
+        Bar(
+            symbol=BTC,
+            timeframe="1m",
+            open_ts=ts - 60 * S,
+            ts=ts,
+            open=float(o),
+            high=float(h),
+            low=float(l),
+            close=float(c),
+            volume=1000.0,
+        )
+    )
+
+
+@pytest.mark.parametrize("seconds_ago", [0, 5])
+def test_a_bar_that_was_over_when_an_order_came_neither_fills_nor_triggers_it(seconds_ago):
+    """As where several symbols are shown as bars: the first one's end is acted on before the second."""
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy("0.1")
+    desk.now += 60 * S
+    desk.buy("0.1", 49_800)
+    desk.sell("0.1", kind=OrderType.STOP_MARKET, trigger_price=49_500, reduce_only=True)
+    desk.sell("0.1", kind=OrderType.TRAILING_STOP_MARKET, callback_rate="0.5", reduce_only=True)
+
+    assert late_bar(desk, 50_000, 51_000, 49_000, 50_100, seconds_ago=seconds_ago) == []
+    assert len(desk.open_ids()) == 3
+
+
+def test_a_bar_that_was_over_triggers_by_its_close_what_came_behind_it():
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy("0.1")
+    desk.now += 60 * S
+    desk.sell("0.1", kind=OrderType.STOP_MARKET, trigger_price=49_500, reduce_only=True)
+
+    heard = late_bar(desk, 50_000, 50_000, 48_000, 49_000)
+
+    assert story(heard) == ["o2 TRIGGERED", "o2 NEW", "o2 0.1@49000"]
+
+
+def test_an_order_that_was_amended_behind_a_bar_is_not_filled_by_it():
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy("0.1", 48_000)
+    desk.now += 60 * S
+    desk.amend("o1", "0.1", 49_500)
+
+    assert late_bar(desk, 50_000, 50_000, 49_000, 50_000) == []
+    assert story(desk.bar(50_000, 50_000, 49_000, 50_000)) == ["o1 0.1@49500"]
+
+
+def test_what_came_behind_a_bar_ends_where_the_bar_left_it_nothing_to_reduce():
+    desk = Desk()
+    desk.bar(50_000, 50_000, 50_000, 50_000)
+    desk.buy("0.1")
+    desk.sell("0.1", kind=OrderType.STOP_MARKET, trigger_price=49_500, reduce_only=True)
+    desk.now += 60 * S
+    desk.sell("0.1", 51_000, reduce_only=True)
+
+    heard = late_bar(desk, 50_000, 50_000, 49_000, 50_000)
+
+    assert story(heard) == ["o2 TRIGGERED", "o2 NEW", "o2 0.1@49500", "o3 EXPIRED"]

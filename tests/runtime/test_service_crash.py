@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -367,3 +368,27 @@ def test_a_full_disk_takes_entries_back_and_says_so(tmp_path):
     assert restarts == 0
     assert not is_left
     assert left == 1  # the stop stays: it protects
+
+
+async def test_orders_have_ids_of_their_own_where_an_older_journal_has_taken_the_place(tmp_path):
+    """The account has seen those of the sessions between, of which the journal knows nothing."""
+    async with running(tmp_path / "a") as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004")
+        older = crash_image(tmp_path / "a", tmp_path / "b")
+        image = crash_image(tmp_path / "a", tmp_path / "c")
+    async with running(image, feed=desk.feed.again()) as between:
+        await between.feed.price(45_000)
+        taken = await between.service.place_order(BTC, "BUY", "0.003", "LIMIT", 43_000)
+        late = crash_image(image, tmp_path / "d")
+    for path in older.glob("paper.db*"):
+        path.unlink()
+    for path in late.glob("paper.db*"):
+        shutil.copy(path, older)
+
+    async with running(older, feed=between.feed.again()) as after:
+        await after.feed.price(45_000)
+        resting = await after.service.place_order(BTC, "BUY", "0.005", "LIMIT", 43_500)
+
+        assert resting.id != taken.id
+        assert {taken.id, resting.id} <= set(after.state.orders)
+    assert books_agree(after.service)

@@ -123,7 +123,7 @@ class Known:
         self.qty, self.price, self.cum = asked.qty, asked.price, ZERO
         self.waits = asked.order_type.is_conditional
         self.status: Any = OrderStatus.NEW
-        self.seq = 0
+        self.seq = self.since = 0  # when it was told of last
         self.queue: Any = None
         self.peak: Any = None
 
@@ -205,6 +205,7 @@ class Judge:
         self.expected, self.bar, self.made = None, None, []
         is_timed = not isinstance(cause, Instrument)
         self.paying, self.is_liquidated = (self._due(now, cause) if is_timed else {}), False
+        self.late: set[str] = set()  # what came when the bar was over
         self.is_early = False
         self.early = {s: each.marked for s, each in self.sights.items()} if self.paying else {}
         if isinstance(cause, Instrument):
@@ -234,6 +235,7 @@ class Judge:
             case Bar() if shown.ts > sight.bar_ts:
                 sight.bar_ts = shown.ts
                 self.bar = shown
+                self.late = {n for n, o in self.orders.items() if o.since >= shown.ts}
                 return
             case Bar():
                 self.expected = []  # it was shown before
@@ -404,7 +406,7 @@ class Judge:
             case _:
                 raise AssertionError(report)
         assert report.cum_qty == order.cum
-        order.status = report.status
+        order.status, order.since = report.status, self.now
 
     def _accepted(self, report):
         order = Known(self.cause)
@@ -412,6 +414,7 @@ class Judge:
         reasons = self.reasons(order)
         assert not reasons, (report, reasons)
         self.orders[report.cl_ord_id] = order
+        order.since = self.now
         self.ended.pop(report.cl_ord_id, None)
         self._stand(order)
         if order.waits:
@@ -431,6 +434,7 @@ class Judge:
             assert order.is_hit(order.watched(sight)), "nothing triggers it"
         elif order.asked.trigger_price and order.watched(sight) == sight.contract:
             edge = self.bar.low if order.falls else self.bar.high
+            edge = self.bar.close if order.asked.cl_ord_id in self.late else edge
             assert order.is_hit(exact(edge)), "the bar does not trigger it"
         order.waits = False
 
@@ -493,6 +497,7 @@ class Judge:
                 self._check_fill(order, report)
             rate = contract.maker_fee if report.is_maker else contract.taker_fee
             order.cum += report.last_qty
+            order.since = self.now
             assert report.cum_qty == order.cum
             assert (report.status is OrderStatus.FILLED) == (order.cum == order.qty)
             order.status = report.status
@@ -531,6 +536,7 @@ class Judge:
             assert isinstance(self.cause, Trade | Quote | Bar), "no market has met it"
             assert self.cause.symbol == order.symbol
             if self.bar is not None:
+                assert report.cl_ord_id not in self.late, "the bar was over"
                 edge = exact(self.bar.low if order.side is Side.BUY else self.bar.high)
                 assert (exact(order.price) - edge) * order.side.sign > 0, "the bar was not there"
             return
@@ -549,6 +555,10 @@ class Judge:
     def _check_in_bar(self, order, report):
         """A stop fills at its level or worse, a target at its level or where the bar began."""
         bar, px, way = self.bar, exact(report.last_px), order.side.sign
+        if order.asked.cl_ord_id in self.late:
+            close = exact(bar.close) * (1 + way * HALF_SPREAD)
+            assert report.last_px == on_grid(close, self.contracts[order.symbol].tick, way)
+            return
         tick, level = exact(self.contracts[order.symbol].tick), order.level
         worst = exact(bar.high if way > 0 else bar.low) * (1 + way * HALF_SPREAD) + way * tick
         assert (px - worst) * way <= 0
@@ -819,9 +829,11 @@ class Judge:
         sight, bar = self.sights[self.bar.symbol], self.bar
         is_low_near = bar.open - bar.low <= bar.high - bar.open
         ends = (bar.low, bar.high) if is_low_near else (bar.high, bar.low)
-        for price in (bar.open, *ends, bar.close):
-            sight.last = exact(price)
+        for number, price in enumerate((bar.open, *ends, bar.close)):
+            sight.last, is_over = exact(price), number == 3
             for order in self._waiting(bar.symbol):
+                if order.asked.cl_ord_id in self.late and not is_over:
+                    continue
                 order.observe(order.watched(sight))
                 assert not order.is_hit(order.watched(sight)), "the bar triggers it"
 
@@ -839,10 +851,10 @@ class Judge:
                 self.wallet += amount
                 self.changes.append(f"funding-{funding.symbol}-{funding.ts}")
 
-    def refuses_leverage(self, symbol, leverage):
-        """Tell whether what is open is past what a leverage allows, or can't be paid for by it."""
+    def leverage_refusal(self, symbol, leverage):
+        """Return why what is open is past a leverage: its cap, or the margin that it takes."""
         if leverage == self.leverage(symbol):
-            return False
+            return None
         before, sums = self._tied(symbol)
         most = [
             b.notional_cap for b in self.contracts[symbol].brackets if b.max_leverage >= leverage
@@ -850,7 +862,9 @@ class Judge:
         qty, _, mark = self._valued(symbol)
         reach = max(abs(qty * mark + sums[Side.BUY]), abs(qty * mark - sums[Side.SELL]))
         more = reach / leverage - before
-        return reach > max(most) or (more > 0 and more > self._headroom())
+        if reach > max(most):
+            return -2027
+        return -2028 if more > 0 and more > self._headroom() else None
 
     def compare(self, snapshot):
         assert snapshot.balances == {"USDT": self.wallet}

@@ -209,7 +209,7 @@ def test_leverage_is_what_the_settings_say_for_each_symbol():
 
     assert [leverage for _, leverage in listed] == [10, 50]
     with pytest.raises(ConfigError, match="leverage"):
-        venue.set_leverage(BTC, 500)
+        asyncio.run(paper_venue(settings=PaperSettings(leverage=500)).connect([BTC], print))
 
 
 # Faults
@@ -282,6 +282,31 @@ def test_one_report_of_the_stream_can_be_lost():
 
     assert kinds(desk.submit("a")) == [ExecType.NEW]
     assert kinds(desk.submit("b")) == [ExecType.NEW, ExecType.TRADE]
+
+
+@pytest.mark.parametrize(
+    ("is_isolated", "qty", "why"),
+    [(True, "0.1", "isolated position is open"), (False, "2", "45004.5 USDT more")],
+    ids=["isolated", "margin"],
+)
+def test_a_leverage_that_an_open_position_holds_up_stays_and_is_told(
+    tmp_path, caplog, is_isolated, qty, why
+):
+    """A position that nobody looks after is worse: the session begins."""
+    more = {"path": tmp_path / "paper.db"}
+    desk = PaperDesk()
+    desk.venue = paper_venue(settings=PaperSettings(is_isolated=is_isolated, leverage=20), **more)
+    asyncio.run(desk.venue.connect([BTC], desk._hear))
+    desk.trade(50_000)
+    assert desk.submit("a", qty=qty)[-1].status is OrderStatus.FILLED
+    desk.close()
+
+    again = paper_venue(settings=PaperSettings(is_isolated=is_isolated, leverage=2), **more)
+    [(_, leverage)] = asyncio.run(again.connect([BTC], print))
+
+    assert leverage == 20
+    assert "BTCUSDT: leverage 2 is wanted, but what is open holds it at 20" in caplog.text
+    assert why in caplog.text
 
 
 # Margin of its own, and several dollars

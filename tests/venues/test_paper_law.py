@@ -39,7 +39,9 @@ from holdfast.model.values import (
     TimeInForce,
     WorkingType,
 )
+from holdfast.runtime.clock import FeedClock
 from holdfast.venues import PaperSettings, PaperVenue
+from holdfast.venues.paper_latency import DistantVenue
 from tests.venues.paper_judge import Judge, Known, Sight, exact
 
 BTC, ETH, SOL = Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT")
@@ -136,7 +138,9 @@ class Life:
         asyncio.run(self.venue.connect(self.symbols, self._hear))
         judge.contracts = {**judge.contracts, **self.contracts}
         judge.sights = {symbol: Sight() for symbol in judge.contracts}
-        judge.leverages.update(dict.fromkeys(self.symbols, self.leverage))
+        for symbol in self.symbols:
+            judge.leverages.setdefault(symbol, self.leverage)
+            assert self.venue.exchange.leverage(MAIN, symbol) == judge.leverage(symbol)
 
     # --- a step --------------------------------------------------------------------------------
 
@@ -290,14 +294,16 @@ class Life:
             return
 
     def _bar(self, price, tick):
-        self.clock.ts += 60 * NS_PER_S
+        late = self.lots.choice((0, 0, 1, 5 * NS_PER_S, 100 * NS_PER_S))
+        self.clock.ts += self.lots.choice((0, 0, 60 * NS_PER_S))
+        ts = self.clock.ts - late
         wide = [price, *(price * (1 + self.lots.randint(-30, 30) / 1000) for _ in range(3))]
         o, h, l, c = (float(self.contracts[SOL].round_price(Decimal(each))) for each in wide)
         return Bar(
             symbol=SOL,
             timeframe="1m",
-            open_ts=self.clock.ts - 60 * NS_PER_S,
-            ts=self.clock.ts,
+            open_ts=ts - 60 * NS_PER_S,
+            ts=ts,
             open=o,
             high=max(o, h, l, c),
             low=min(o, h, l, c),
@@ -471,13 +477,18 @@ class Life:
             self.open_market()
 
     def _refused(self):
-        """Return the first symbol, if any, whose new leverage is past what is open."""
+        """Return the first symbol, if any, whose new leverage is past what is open.
+
+        One that lacks margin is gone without.
+        """
         judge = self.judge
         judge.sights = {each: Sight() for each in judge.contracts}
         for symbol in self.symbols:
-            if judge.refuses_leverage(symbol, self.leverage):
+            refusal = judge.leverage_refusal(symbol, self.leverage)
+            if refusal == -2027:
                 return symbol
-            judge.leverages[symbol] = self.leverage
+            if refusal is None:
+                judge.leverages[symbol] = self.leverage
         return None
 
     def _catch_up(self):
@@ -515,6 +526,7 @@ class Life:
     @staticmethod
     def _peek(order, kept):
         order.waits, order.seq, order.queue = kept.is_waiting, kept.seq, kept.queue_ahead
+        order.since = kept.updated_ts
         order.peak = None if kept.peak is None else exact(kept.peak)
 
     def _pay_missed(self):
@@ -590,3 +602,93 @@ def test_all_that_a_paper_account_does_is_what_its_market_allows(lots, steps):
         note("\n".join(life.story[-20:]))
         life.venue._books.close()
         shutil.rmtree(folder)
+
+
+class Far:
+    """An account at a distance, and beside it one at hand whose requests are sent on so much later."""
+
+    def __init__(self, latency_ns):
+        self.latency_ns, self.now = latency_ns, START
+        self.clock = FeedClock(START, 0)
+        self.near, self.plain = (self._opened() for _ in range(2))
+        self.far = DistantVenue(self.near, self.clock, latency_ns)
+        self.heard: list[Any] = []
+        self.said: list[Any] = []
+        self.sent: list[Any] = []  # what arrives later at the one at hand
+        asyncio.run(self.far.connect([BTC, ETH], self._hear))
+        asyncio.run(self.plain.connect([BTC, ETH], self._say))
+
+    @staticmethod
+    def _opened():
+        known = [each for symbol in (BTC, ETH) if (each := known_instrument(symbol))]
+        venue = PaperVenue(instruments=known, settings=PaperSettings(liquidity=MODEL))
+        venue.tick(START)
+        return venue
+
+    def _hear(self, message):
+        self.heard.append((self.clock.now(), message))
+
+    def _say(self, message):
+        self.said.append((self.plain.time + self.latency_ns, message))
+
+    def pass_time(self, ts):
+        while self.sent and self.sent[0][0] <= ts:
+            due, call, command = self.sent.pop(0)
+            self.plain.tick(due)
+            getattr(self.plain, call)(command)
+        self.far.pass_time(ts)
+        self.clock.advance(ts)
+
+    def show(self, message):
+        self.pass_time(message.ts)
+        self.far.on_market(message)
+        self.plain.on_market(message)
+
+    def ask(self, call, command):
+        getattr(self.far, call)(command)
+        self.sent.append((command.ts + self.latency_ns, call, command))
+
+
+@given(
+    lots=st.randoms(use_true_random=False),
+    latency_ns=st.sampled_from((1, NS_PER_S // 20, NS_PER_S, 3 * NS_PER_S)),
+)
+@settings(max_examples=20)
+def test_an_account_at_a_distance_is_one_whose_requests_arrive_later(lots, latency_ns):
+    desk, ts, window = Far(latency_ns), START, 2 * NS_PER_S
+    for number in range(lots.randint(10, 60)):
+        ts += lots.choice((0, 1, NS_PER_S // 20, NS_PER_S, 2 * NS_PER_S, 700 * NS_PER_S))
+        symbol, price = lots.choice((BTC, ETH)), lots.randint(95, 105) / 100
+        near = Decimal(round(BEGINS[symbol] * price))
+        name = ClOrdId(f"c{lots.randint(1, number + 1)}")
+        stamps = {"account": MAIN, "symbol": symbol, "cl_ord_id": name, "ts": ts}
+        match lots.randint(0, 6):
+            case 0 | 1 | 2:
+                desk.show(
+                    Trade(symbol=symbol, ts=ts, price=float(near), qty=lots.randint(1, 9) / 10)
+                )
+            case 3:
+                due = ts + 5 * NS_PER_S
+                mark = {"mark_price": float(near), "funding_rate": 0.001, "next_funding_ts": due}
+                desk.show(MarkPrice(symbol=symbol, ts=ts, **mark))
+            case 4 | 5:
+                desk.pass_time(ts)
+                is_limit = lots.random() < 0.6
+                order = NewOrder(
+                    cl_ord_id=ClOrdId(f"c{number}"),
+                    symbol=symbol,
+                    side=lots.choice([*Side]),
+                    qty=Decimal("0.1"),
+                    order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
+                    price=near if is_limit else None,
+                )
+                desk.ask("submit", SubmitOrder(order=order, ts=ts, recv_window_ns=window))
+            case _:
+                desk.pass_time(ts)
+                command = CancelOrder(is_conditional=False, recv_window_ns=window, **stamps)
+                desk.ask("cancel", command)
+    desk.pass_time(ts + 10 * NS_PER_S)
+
+    assert desk.heard == desk.said
+    codes = {each.code for _, each in desk.heard if hasattr(each, "code")}
+    assert codes <= {-1021} if latency_ns > window else -1021 not in codes

@@ -11,6 +11,7 @@ from ..model.values import to_decimal
 from . import conditional, consequences, liquidation, making
 from .books import Books
 from .market import Market
+from .orders import VenueOrder
 
 
 def counts(market: Market, bar: Bar) -> bool:
@@ -33,7 +34,11 @@ def corners(bar: Bar) -> tuple[float, float, float, float]:
 
 
 def walk(books: Books, market: Market, bar: Bar, now: int) -> None:
-    """Lead the price through the bar, stopping wherever a conditional order waits."""
+    """Lead the price through the bar, stopping wherever a conditional order waits.
+
+    Orders that came when it was over go by its close alone.
+    """
+    late = _set_aside(market, bar)
     is_told = bar.volume > 0.0 or bar.high == bar.low  # no price moves where nothing trades
     budget = market.instrument.round_qty(to_decimal(bar.volume)) if is_told else None
     path = [to_decimal(price) for price in corners(bar)]
@@ -41,6 +46,27 @@ def walk(books: Books, market: Market, bar: Bar, now: int) -> None:
     for start, end in itertools.pairwise(path):
         for price in (*_stops(books, market, start, end), end):
             budget = _reach(books, market, price, budget, now)
+    if late:
+        _put_back(books, market, late)
+        consequences.on_price(books, market, now)
+
+
+def _set_aside(market: Market, bar: Bar) -> list[VenueOrder]:
+    """Take off what was placed or amended once a bar was over: where symbols are shown one by
+    one, the end of the first one's bar is acted on before the second one's is shown.
+    """
+    lines = (*market.buys, *market.sells, *market.waiting)
+    late = [order for order in lines if order.updated_ts >= bar.ts]
+    for order in late:
+        market.remove(order)
+    return late
+
+
+def _put_back(books: Books, market: Market, orders: list[VenueOrder]) -> None:
+    for order in orders:
+        if order.is_open:
+            (market.wait if order.is_waiting else market.rest)(order)
+            books.moved[order.account, order.symbol] = None  # what it reduces may be gone
 
 
 def _reach(

@@ -31,7 +31,7 @@ from ..model.values import (
 from ..owner_only import make_folder
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
-from ..venues import VENUES, Opener, Wiring, open_paper, paper_path
+from ..venues import VENUES, Opener, Wiring, newest_epoch, open_paper, paper_path
 from .account_mark import account_text, check_recorded, claim_folder
 from .accounts import (
     all_symbols,
@@ -85,14 +85,16 @@ def _own_for(config: TradingConfig, books: Sequence[Path | None], now: int) -> O
     """Open the journal for accounts, which have seen no id of its epoch before.
 
     Epochs of a simulated account count from one, so that a recording gives the same ids each
-    time; but a new journal for one that has traded can't know which were used.
+    time; but a new journal for one that has traded can't know which were used, and an older copy
+    of one knows too few.
 
     Args:
         books: where each simulated account is kept; None for a real one.
     """
     if None in books:
         return own_journal(config, epoch_at(now))
-    journal = own_journal(config)
+    seen = max((newest_epoch(path) for path in books if path), default=0)
+    journal = own_journal(config, seen + 1)
     if journal.sequence or not any(path.exists() for path in books if path):
         return journal
     journal.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .examiners import EXAMINERS
 from .findings import Area, Examiner, Finding, Health
 from .paper import PaperSettings, PaperVenue
-from .paper_account import open_paper, paper_path
+from .paper_account import newest_epoch, open_paper, paper_path
 from .paper_faults import Fault, Faults
 from .wiring import Opener, Wiring, later
 
@@ -38,6 +38,7 @@ __all__ = [
     "PaperVenue",
     "Wiring",
     "later",
+    "newest_epoch",
     "open_paper",
     "paper_path",
 ]

@@ -24,7 +24,7 @@ from ..exchange import (
     messages,
 )
 from ..exchange.answers import refused, rejected
-from ..exchange.refusals import BAD_TIMESTAMP, SAME_MARGIN_TYPE, Refusal
+from ..exchange.refusals import BAD_TIMESTAMP, Refusal
 from ..exchange.rows import INCOME, TRADE
 from ..model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
 from ..model.errors import ConfigError, VenueError
@@ -42,6 +42,7 @@ from ..model.values import MAIN, AccountId, OrderType, Symbol, TimeInForce
 from ..ports import Capabilities, Clock
 from .paper_books import open_books
 from .paper_faults import Fault, Faults
+from .paper_joining import set_leverage, set_margin_mode
 from .paper_requests import REQUESTS, Command, key_of, news, unknown
 from .paper_settling import GONE, settling_price
 
@@ -139,8 +140,7 @@ class PaperVenue:
             self.exchange.add_instrument(instrument)
         self._put_in({listed[symbol].margin_asset: None for symbol in symbols} or {"USDT": None})
         for symbol in symbols:
-            self._set_margin_mode(symbol)
-            self.set_leverage(symbol, self._settings.leverages.get(symbol, self._settings.leverage))
+            self._set_modes(symbol)
         self._keep()
         self._hear, self._symbols = hear, tuple(symbols)
         return [(listed[s], self.exchange.leverage(self._account, s)) for s in symbols]
@@ -153,24 +153,10 @@ class PaperVenue:
                     self._account, self._settings.initial_balance, self._time(), asset
                 )
 
-    def _set_margin_mode(self, symbol: Symbol) -> None:
-        """Isolate a symbol or make it cross; one that something open holds up stays as it is."""
-        mode, is_isolated = self.exchange.set_margin_type, self._settings.is_isolated
-        done = mode(self._account, symbol, self._time(), is_isolated=is_isolated)
-        if isinstance(done, Refusal) and done.code != SAME_MARGIN_TYPE:
-            text = "%s: its margin mode is held up by what is open, and gone by: %s"
-            _log.warning(text, symbol, done.text)
-
-    def set_leverage(self, symbol: Symbol, leverage: int) -> None:
-        """Change a symbol's leverage.
-
-        Raises:
-            ConfigError: the contract does not allow it.
-        """
-        refusal = self.exchange.set_leverage(self._account, symbol, leverage)
-        if refusal is not None:
-            raise ConfigError(f"{symbol}: {refusal.text}")
-        self._keep()
+    def _set_modes(self, symbol: Symbol) -> None:
+        exchange, account, wanted = self.exchange, self._account, self._settings
+        set_margin_mode(exchange, account, symbol, self._time(), is_isolated=wanted.is_isolated)
+        set_leverage(exchange, account, symbol, wanted.leverages.get(symbol, wanted.leverage))
 
     def contracts(self) -> list[Instrument]:
         """Return the contracts that the session trades, as they are listed now."""

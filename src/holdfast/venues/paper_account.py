@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 from ..exchange import completed_instrument, known_instrument
+from ..model.ids import parse_cl_ord_id
 from ..model.values import MAIN, AccountId
 from ..owner_only import make_folder
 from .paper import PaperSettings, PaperVenue
 from .wiring import Wiring
 
 BOOKS = "paper.db"
+
+_NAMES = """
+SELECT DISTINCT json_extract(CAST(payload AS TEXT), '$.asked.cl_ord_id')
+FROM kept WHERE kind = 'order'
+"""
 
 
 def paper_path(folder: Path, account: AccountId = MAIN) -> Path:
@@ -47,3 +55,18 @@ def open_paper(
             is_isolated=config.isolated,
         ),
     )
+
+
+def newest_epoch(path: Path) -> int:
+    """Return the latest epoch of whose orders an account's books tell.
+
+    0 where there are none, or where they can't be read: who opens them is told why.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(path, timeout=0)) as books:
+            names = [row[0] for row in books.execute(_NAMES)]
+    except sqlite3.Error:
+        return 0
+    return max((owner.epoch for owner in map(parse_cl_ord_id, names) if owner), default=0)
