@@ -53,7 +53,7 @@ async def storm(loop, lots, *, limits, ills, chance, count, steps, logs_on=False
     steps=st.lists(st.sampled_from(STEPS), max_size=4, unique=True),
     logs_on=st.booleans(),
 )
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_no_limit_is_overrun_and_what_ends_risk_has_room(seed, **how):
     trader = alone(lambda loop, lots: storm(loop, lots, **how), seed)
     assert not trader.wrong
