@@ -409,3 +409,7 @@ def test_an_entry_is_judged_by_trades_where_quotes_are_silent():
 
 def test_a_zombie_ends_no_entry_in_parts_of_its_successor():
     assert play(Spec(seed=26_600_182, storm_s=18)).violations == ()
+
+
+def test_a_price_of_minutes_ago_is_still_one_that_a_stop_was_past():
+    assert play(Spec(seed=26_907_966, storm_s=18)).violations == ()

@@ -26,7 +26,7 @@ STEP_S = (0.4, 2.2)
 RANGE = (0.6, 1.6)
 """How far a price strays from where it began."""
 
-PAST_KEPT = 100
+PAST_KEPT = 4_000
 """Prices of a symbol that are remembered."""
 
 STEP_MOVE = 0.0006
