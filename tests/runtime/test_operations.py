@@ -525,6 +525,7 @@ async def test_an_adjustment_that_is_under_way_already_is_waited_for(
             assert [position.quantity for position in answers] == [Decimal("0.02")] * 2
         else:
             assert [type(error) for error in answers] == [VenueRefused] * 2
+            assert f"{command.order.cl_ord_id} ended with 0 of 0.02 filled" in str(answers[1])
 
 
 def refuse_submit(desk, command, code=None):

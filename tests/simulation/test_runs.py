@@ -413,3 +413,7 @@ def test_a_zombie_ends_no_entry_in_parts_of_its_successor():
 
 def test_a_price_of_minutes_ago_is_still_one_that_a_stop_was_past():
     assert play(Spec(seed=26_907_966, storm_s=18)).violations == ()
+
+
+def test_an_adjustment_goes_by_what_its_own_order_did():
+    assert play(Spec(seed=60_000_864, storm_s=12)).violations == ()

@@ -348,7 +348,7 @@ class Operations:
             ),
             f"the close of {key[1]}",
         )
-        self._done(sent, key, ZERO)
+        self._done(sent, key, ZERO, sent)
         return position_view(self._engine, key)
 
     async def adjust(self, symbol: str, target_quantity: Amount, account: str = "") -> Position:
@@ -364,17 +364,18 @@ class Operations:
         target = amount(target_quantity, "target_quantity")
         request = msg.AdjustRequest(symbol=key[1], target_qty=target, account=key[0])
         facts = self._shell.ask(request).facts
-        sent = [*self._sent(facts), *under_way(self._engine.state, key)]  # it may all be already
+        own = self._sent(facts)  # it may all be under way already
+        sent = [*own, *under_way(self._engine.state, key)]
         orders = [self._engine.state.orders[i] for i in sent]
         await self._until(lambda: not any(o.is_open for o in orders), f"the adjustment of {key[1]}")
-        self._done(sent, key, target)
+        self._done(sent, key, target, own)
         for fact in facts:
             if isinstance(fact, ev.OrderDenied):
                 raise denial_error(fact, self._engine.core.settings.limits)
         return position_view(self._engine, key)
 
-    def _done(self, sent: list[ClOrdId], key: Key, target: Decimal) -> None:
-        """See that orders at the market were taken, and brought a position to where it was to be.
+    def _done(self, sent: list[ClOrdId], key: Key, target: Decimal, own: list[ClOrdId]) -> None:
+        """See that orders brought a position to where it was to be, and that our own were taken.
 
         Raises:
             VenueRefused: the venue declined one, or ended it before it had filled.
@@ -384,7 +385,8 @@ class Operations:
             held = self._engine.state.position(key).qty
             if held == target:
                 return
-            self._accepted(cl_ord_id)
+            if cl_ord_id in own:
+                self._accepted(cl_ord_id)
             check_filled(self._engine.state.orders[cl_ord_id], held)
 
     def metrics(self, now: int, account: str = "") -> Metrics:
