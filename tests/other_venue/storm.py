@@ -7,6 +7,7 @@ troubles and no replay.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -68,6 +69,7 @@ class Storm:
     def __init__(self, seed, market, one):
         self.seed, self.lots = seed, random.Random(seed)
         self.market, self.one = market, one
+        self.fundings = itertools.count()
         self.is_over = self.has_meddled = False
         self.refused: Counter = Counter()
 
@@ -213,7 +215,9 @@ class Storm:
             case 4 if lots.random() < 0.3:
                 self.market.call(venue.users.clear)
             case 5:
-                self.market.call(lambda: venue.books.fund(lots.choice(SYMBOLS), "0.0001"))
+                # No two of a period are alike: a payment is known by its amount.
+                rate = f"0.0001{next(self.fundings):03}"
+                self.market.call(lambda: venue.books.fund(lots.choice(SYMBOLS), rate))
             case 6:
                 self.market.call(lambda: setattr(venue, "losses", lots.choice((0.0, 0.1, 0.5))))
             case 7 if lots.random() < 0.2:

@@ -88,7 +88,7 @@ class Street:
         def do():
             found: dict = {}
             for algo in self.venue.books.open_algos():
-                if algo.kind != "STOP_MARKET":
+                if algo.kind != "STOP_MARKET" or not algo.reduce_only:
                     continue
                 sign = 1 if algo.side == "SELL" else -1
                 found[algo.symbol] = found.get(algo.symbol, 0) + sign * algo.qty
