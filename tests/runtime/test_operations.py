@@ -492,6 +492,15 @@ async def test_closing_takes_entries_of_that_symbol_back(tmp_path):
         assert await service.get_positions() == []
 
 
+async def test_an_entry_that_went_out_reduce_only_shows_the_exits_it_asked_for(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        await desk.service.pause()
+        order = await desk.service.place_order(BTC, "SELL", "0.01", stop_loss=50_000)
+
+        assert (order.reduce_only, order.stop_loss, order.margin_required) == (True, 50_000, 0)
+
+
 async def test_adjusting_up_down_over_zero_and_to_flat(tmp_path):
     async with running(tmp_path, disabled=["duplicate"]) as desk:
         service = desk.service

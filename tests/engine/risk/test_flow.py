@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.engine import forgetting
 from holdfast.engine.forgetting import RECENT_ORDERS_KEPT
+from holdfast.engine.market import QUOTE_OLD_NS
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
 from holdfast.model.errors import ConfigError
@@ -245,6 +246,14 @@ def test_a_market_order_is_taken_to_walk_as_far_as_tolerated(desk, resting, pass
     desk.quote(BTC, 99.9, 100.0)  # and the tolerance is 0.1 %
     desk.rest(desk.sell("1", resting))
     assert desk.check("self_match", desk.buy()).passed is passes
+
+
+def test_a_market_order_walks_from_the_last_trade_where_the_quote_is_old(desk):
+    desk.quote(BTC, 99.9, 100.0)
+    desk.rest(desk.sell("1", "106"))
+    desk.now += QUOTE_OLD_NS + 1
+    desk.trade(BTC, 106.0)
+    assert not desk.check("self_match", desk.buy()).passed
 
 
 def test_a_market_sell_walks_down_from_the_bid(desk):
