@@ -358,6 +358,41 @@ def test_a_cancel_that_was_there_before_its_order_is_asked_for_again_whichever_i
     assert rig.canceled() == [order]
 
 
+def cancel_refused(cl_ord_id, code):
+    return msg.RequestRefused(
+        symbol=BTC, cl_ord_id=cl_ord_id, request=Request.CANCEL, reason="no", code=code
+    )
+
+
+@pytest.mark.parametrize("is_heard_first", [False, True])
+def test_a_cancel_that_met_a_trigger_is_asked_for_again(rig, is_heard_first):
+    """The stream was down: the conditional order was gone, and its limit order rests."""
+    stop = rig.place(order_type=OrderType.STOP, price="104", trigger_price="103")
+    rig.accept(stop)
+    rig.hear(msg.CancelRequest(cl_ord_id=stop))
+    assert rig.asked[0].is_conditional
+
+    if is_heard_first:
+        rig.trigger(stop)
+    rig.hear(cancel_refused(stop, -2011))
+    if not is_heard_first:
+        rig.trigger(stop)
+    rig.tick()
+
+    again = [c for c in rig.commands if isinstance(c, cmd.CancelOrder)][-1]
+    assert not again.is_conditional
+
+
+def test_a_cancel_that_is_refused_for_another_reason_is_not_asked_for_again(rig):
+    stop = rig.place(Side.SELL, order_type=STOP, trigger_price="95")
+    rig.accept(stop)
+    rig.hear(msg.CancelRequest(cl_ord_id=stop))
+
+    rig.hear(cancel_refused(stop, -1003))
+
+    assert not rig.order(stop).is_unwanted
+
+
 def test_an_entry_that_comes_behind_its_cancel_does_not_open_a_closed_position_again(rig):
     rig.hold("1")
     order = rig.place(qty="2", order_type=LIMIT, price="99")

@@ -417,3 +417,7 @@ def test_a_price_of_minutes_ago_is_still_one_that_a_stop_was_past():
 
 def test_an_adjustment_goes_by_what_its_own_order_did():
     assert play(Spec(seed=60_000_864, storm_s=12)).violations == ()
+
+
+def test_a_cancel_by_hand_that_met_a_trigger_takes_back_what_rests():
+    assert play(Spec(seed=27_610_196, storm_s=18)).violations == ()

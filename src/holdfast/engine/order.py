@@ -105,6 +105,9 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
 }
 
 
+UNKNOWN = frozenset({-2011, -2013})
+"""Codes by which the venue knows no such order."""
+
 ABSENT = frozenset({S.NEVER_ARRIVED, S.REJECTED})
 """What says that the venue does not have it."""
 
@@ -308,8 +311,10 @@ class Order(msgspec.Struct):
     def _refuse_cancel(self, fact: ev.CancelRejected) -> None:
         self.cancel, self.cancel_rejected_ts = RequestState.NONE, fact.ts
         is_for_good, self.cancel_is_pause = not self.cancel_is_pause, False
-        # It was there first, whichever is heard first.
-        if self.is_open and self.cancel_is_early and is_for_good:
+        # It was there before the order was, or behind its trigger, whichever is heard first.
+        is_gone = fact.code in UNKNOWN and self.request.order_type.is_conditional
+        is_missed = self.cancel_is_early or (is_gone and self.role is OrderRole.ENTRY)
+        if self.is_open and is_missed and is_for_good:
             self.is_unwanted = True
 
     def _answer_replace(self) -> None:
