@@ -421,3 +421,7 @@ def test_an_adjustment_goes_by_what_its_own_order_did():
 
 def test_a_cancel_by_hand_that_met_a_trigger_takes_back_what_rests():
     assert play(Spec(seed=27_610_196, storm_s=18)).violations == ()
+
+
+def test_a_stop_taken_back_by_hand_in_a_ban_can_be_missed_until_the_ban_is_over():
+    assert play(Spec(seed=27_718_563, storm_s=18)).violations == ()

@@ -139,7 +139,7 @@ def _known(world: World, cl_ord_id: str) -> Order | None:
 def out_of_reach(world: World, state: State, *, is_told: bool) -> set[AccountId]:
     """Return the accounts for which nobody can mend what is missing: whose link is lost, which was
     told, or where the exchange refuses so much that it is left alone; all, where nobody can ask
-    over REST and the stream loses frames.
+    over REST and the stream loses frames, or while the address is banned, which was told.
 
     Args:
         is_told: whether a person was told that it is.
@@ -147,6 +147,10 @@ def out_of_reach(world: World, state: State, *, is_told: bool) -> set[AccountId]
     live, faults = world.live, world.bourse.venue.faults
     if world.road.rest is not None and any(
         each["kind"] in UNHEARD for each in faults.account_for()
+    ):
+        return set(world.accounts.venue_names)
+    if live is not None and any(
+        until > live.engine.core.now for until in live.engine.core.banned_until.values()
     ):
         return set(world.accounts.venue_names)
     lost = set() if live is None else set(live.engine.core.market.accounts_cut_off)
