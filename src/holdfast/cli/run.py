@@ -15,6 +15,7 @@ import typer
 
 from ..model.errors import ConfigError, InputError, TradingError
 from ..model.values import TradingSessionStatus
+from .allocator import give_large_blocks_back
 from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir
 from .output import print_json, warn
@@ -151,6 +152,7 @@ def _run(
                 secrets=secrets_of(settings),
             )
         )
+        give_large_blocks_back()
         service, ending = execute(_session(loaded, view, seconds, redactor.hide))
         from .ending import finish
 
