@@ -284,3 +284,31 @@ def test_a_mark_far_from_the_market_makes_no_account_richer_for_all(rule, held_o
     shares.append(check(desk, rule, desk.buy()).value)
 
     assert shares[0] == shares[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("main", "other", "owed", "passes"),
+    [
+        ("100", "-150", "20050", False),  # they owed 50 together, as they do now
+        ("-10000", "10000", "0", False),  # what was won or lost since is no share of nothing
+        ("-100", "50", "0", True),  # they owed 50, and have 20,000: nothing of that is lost
+        (None, None, "0", True),  # no day has begun
+    ],
+)
+def test_a_day_that_began_with_nothing_together_has_no_share_to_lose(main, other, owed, passes):
+    desk = desk_of_three(max_portfolio_daily_loss_pct=Decimal("0.1"))
+    desk.tell(
+        ev.WalletChanged(
+            ts=desk.now,
+            account=OTHER,
+            asset="USDT",
+            amount=-Decimal(owed),
+            reason="liquidation",
+            change_id="owed",
+        )
+    )
+    for account, equity in ((MAIN, main), (OTHER, other)):
+        if equity is not None:
+            begin_day(desk, account, equity)
+
+    assert check(desk, "portfolio_loss", desk.buy()).passed is passes

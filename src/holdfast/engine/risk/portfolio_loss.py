@@ -2,12 +2,12 @@
 
 Counted is the order's margin asset, on the session's accounts that have contracts of it and whose
 day has begun; where that was yesterday, today has cost nothing yet. Open losses count. The limit
-itself refuses.
+itself refuses; as on one account, a day that began with nothing has no share to lose.
 """
 
 from __future__ import annotations
 
-from ...model.values import ZERO, NewOrder, Verdict
+from ...model.values import ZERO, NewOrder, Verdict, plain
 from ..portfolio import holders
 from .base import RiskContext, passed, percent, refused
 
@@ -22,14 +22,18 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     if limit is None:
         return _OFF
     began, equity, asset = ZERO, ZERO, ctx.state.settled_in(order.key)
+    has_begun = False
     for account in holders(ctx.state, asset):
         known = ctx.state.account(account).benchmark(asset)
         if known.day >= 0:
             is_begun, own = known.day >= ctx.today, ctx.equity(account, asset)
             began += known.day_equity if is_begun else own
             equity += own
-    if began <= ZERO:
+            has_begun = has_begun or is_begun
+    if not has_begun or began < ZERO < equity:
         return passed(NAME, ZERO, limit)
+    if began <= ZERO:
+        return refused(NAME, f"the day began with an equity of {plain(began)}", limit=limit)
     loss = (began - equity) / began
     if loss < limit:
         return passed(NAME, loss, limit)
