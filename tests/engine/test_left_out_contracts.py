@@ -19,7 +19,7 @@ from holdfast.model.values import (
     Side,
     Symbol,
 )
-from tests.engine.rig import BTC, ETH, Rig
+from tests.engine.rig import BTC, ETH, Rig, contract
 
 OTHER = AccountId("other")
 PLAIN = {"stop_loss_pct": Decimal(0), "take_profit_pct": Decimal(0)}
@@ -103,6 +103,38 @@ def test_what_is_held_in_it_can_be_closed_and_made_smaller_and_no_larger(rig):
     sent = [order.qty for order in rig.state.all_open_orders()]
     assert exit_order
     assert sent == [1, 1, 1]
+
+
+def test_its_terms_are_followed_and_the_leverage_stays_as_it_was(rig):
+    hold(rig, 3)
+    rig.go_on()
+    smaller = contract(ETH, max_market_qty=Decimal(2))
+    rig.hear(msg.InstrumentListed(instrument=smaller, leverage=0))
+    rig.hear(msg.CloseRequest(symbol=ETH))
+
+    assert rig.state.leverages[MAIN, ETH] == 10
+    assert [order.qty for order in rig.state.all_open_orders()] == [2, 1]
+
+
+def test_its_end_is_an_alarm_where_something_is_open_alone(rig):
+    gone = msg.InstrumentListed(instrument=contract(ETH, status="SETTLING"), leverage=0)
+    rig.go_on()
+    rig.hear(gone)
+    assert "contract_halted" not in rig.alarms()
+    assert rig.state.instruments[MAIN, ETH].status == "SETTLING"
+
+    rig = Journal()
+    hold(rig, 3)
+    rig.go_on()
+    rig.hear(gone)
+    assert "contract_halted" in rig.alarms()
+
+
+def test_a_contract_that_the_account_never_traded_is_none_of_its(rig):
+    rig.go_on()
+    rig.hear(msg.InstrumentListed(account=OTHER, instrument=contract(BTC), leverage=0))
+
+    assert (OTHER, BTC) not in rig.state.instruments
 
 
 @pytest.mark.parametrize("algo", ["twap:over=1m,slices=3", "iceberg:show=2"])

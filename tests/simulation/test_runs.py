@@ -425,3 +425,15 @@ def test_a_cancel_by_hand_that_met_a_trigger_takes_back_what_rests():
 
 def test_a_stop_taken_back_by_hand_in_a_ban_can_be_missed_until_the_ban_is_over():
     assert play(Spec(seed=27_718_563, storm_s=18)).violations == ()
+
+
+def test_what_has_become_too_small_to_trade_is_guarded_by_what_closes_it():
+    assert play(Spec(seed=27_732_759, storm_s=18)).violations == ()
+
+
+def test_what_somebody_trades_beside_the_settings_was_not_known_to_a_limit():
+    assert play(Spec(seed=27_739_001, storm_s=18)).violations == ()
+
+
+def test_a_contract_that_was_left_out_is_guarded_by_its_terms_of_now():
+    assert play(Spec(seed=27_728_884, storm_s=18)).violations == ()

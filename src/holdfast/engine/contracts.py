@@ -34,19 +34,24 @@ def on_listed(core: Core, message: InstrumentListed) -> None:
     """Take a contract as the venue has it now, and tell a person where it does not trade."""
     instrument, key = message.instrument, (message.account, message.instrument.symbol)
     known, leverage = core.state.instruments.get(key), core.state.leverages.get(key)
+    if known is None and core.state.is_left_out(key):
+        return  # another account's, or nobody's
+    asked = message.leverage or leverage or 1
     if instrument.status == UNLISTED:
         core.unlisted_ts.setdefault(key, core.now)
     else:
         core.unlisted_ts.pop(key, None)
-    if (known, leverage) != (instrument, message.leverage):
+    if (known, leverage) != (instrument, asked):
         core.emit(
             ev.InstrumentDefined(
                 ts=core.now,
                 account=message.account,
                 instrument=instrument,
-                leverage=message.leverage,
+                leverage=asked,
             )
         )
+    if core.state.is_left_out(key) and not _has_open(core.state, key):
+        return
     told = core.told_halts.get(key, "")
     core.told_halts[key] = "" if instrument.is_trading else instrument.status
     is_starting = core.state.status is TradingSessionStatus.STARTING
@@ -61,6 +66,10 @@ def on_listed(core: Core, message: InstrumentListed) -> None:
 def _tell_halted(core: Core, key: Key, instrument: Instrument) -> None:
     text = f"{halted(instrument)}: {_open_ones(core.state, key)}"
     core.alarm("contract_halted", text, key[0], key[1])
+
+
+def _has_open(state: State, key: Key) -> bool:
+    return bool(state.position(key).qty or state.open_orders.get(key))
 
 
 def _open_ones(state: State, key: Key) -> str:

@@ -35,6 +35,7 @@ from .operator import STRANGER
 from .rest import (
     UNCOMMITTED,
     books_apart,
+    closes_dust,
     is_adopted,
     is_called_back,
     is_heard_of,
@@ -331,6 +332,8 @@ class Oracles:
             if not is_exact and (not is_there or booked != [order.cum_qty for order in orders]):
                 continue
             stops = [o for o in orders if o.is_open and role_of(o.cl_ord_id) is OrderRole.STOP_LOSS]
+            if not stops and closes_dust(self._world, account, symbol):
+                continue
             sizes = [held if is_close_order(stop) else stop.leaves_qty for stop in stops]
             covered = sum(sizes, ZERO)
             if covered != held if is_exact else covered < held:

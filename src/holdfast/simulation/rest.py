@@ -19,7 +19,16 @@ from ..model.events import (
     SettlementPaid,
 )
 from ..model.ids import parse_cl_ord_id
-from ..model.values import ZERO, AccountId, ClOrdId, Key, OrderStatus
+from ..model.values import (
+    ZERO,
+    AccountId,
+    ClOrdId,
+    Key,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Symbol,
+)
 from .odd_account import odd_wallets
 
 if TYPE_CHECKING:
@@ -107,6 +116,18 @@ def books_apart(world: World, state: State) -> list[str]:
     if not found:
         found += holdings_apart(world, state)
     return found + odd_wallets(world, state)
+
+
+def closes_dust(world: World, account: AccountId, symbol: Symbol) -> bool:
+    """Tell whether a stop is open that closes what has become too small to trade: it guards it."""
+    return any(
+        (owner := parse_cl_ord_id(order.cl_ord_id)) is not None
+        and owner.role is OrderRole.EXIT
+        and order.symbol == symbol
+        and order.asked.order_type is OrderType.STOP_MARKET
+        and is_close_order(order)
+        for order in world.bourse.exchange.open_orders(account)
+    )
 
 
 def is_called_back(world: World, cl_ord_id: str) -> bool:

@@ -133,6 +133,7 @@ class SettingsAtHand(Adversary):
         )
         if order.qty > 0:
             self.world.bourse.venue.submit(order)
+            self.strike("a trade")
 
     def calm_down(self) -> None:
         """Leave the modes that a start refuses, whatever stands in the way of it."""

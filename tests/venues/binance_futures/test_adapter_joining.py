@@ -13,6 +13,7 @@ from holdfast.venues.binance_futures import asking, codec, joining, snapshot
 from holdfast.venues.binance_futures.asking import Answered
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
 from holdfast.venues.binance_futures.codec import OrderNames, reads
+from holdfast.venues.binance_futures.contract_list import ContractList
 from holdfast.venues.binance_futures.outcomes import Ask, classify
 from holdfast.venues.binance_futures.permissions import check_permissions
 from holdfast.venues.binance_futures.rest import Reply
@@ -25,7 +26,7 @@ from holdfast.venues.binance_futures.settings import (
 )
 from holdfast.venues.binance_futures.snapshot import Books
 from tests.venues.binance_futures.adapter_desk import BTC, ack, desk, scripted
-from tests.venues.binance_futures.test_contracts import info, symbol
+from tests.venues.binance_futures.test_contracts import FILTERS, info, symbol
 
 CONFIG = "GET__/fapi/v1/accountConfig"
 GOOD = {"dualSidePosition": False, "multiAssetsMargin": False, "canTrade": True}
@@ -235,6 +236,35 @@ async def test_contract_that_has_stopped_trading_is_told_once_two_looks_agree(mo
         async with scripted(**script) as server, desk(server.url) as one:
             listed = await joining.filters(one.asker, known)
             assert [made.status for made, _ in listed if made.status != "TRADING"] == found
+
+
+async def test_contract_that_is_traded_no_more_is_followed_and_its_leverage_left_alone():
+    """Something may be held there still, whose stops go by its filters."""
+    eth = codec.instrument(codec.contract(info(symbol(symbol="ETHUSDT")), "ETHUSDT"))
+    btc, told = codec.instrument(codec.contract(info(symbol()), BTC)), []
+
+    def listing(tick):
+        filters = [each | {"tickSize": tick} if "tickSize" in each else each for each in FILTERS]
+        other = symbol(symbol="ETHUSDT", filters=filters)
+        return (200, {"rateLimits": [], "symbols": [symbol(), other]})
+
+    script = {
+        "GET__/fapi/v1/exchangeInfo": [listing("0.02"), listing("0.05")],
+        "GET__/fapi/v1/leverageBracket": [(200, [])],
+    }
+    async with scripted(**script) as server, desk(server.url) as one:
+        contracts = ContractList(one.asker, lambda *listed: told.append(listed))
+        contracts.begin([(btc, 10)])
+        await contracts.follow({BTC: btc, eth.symbol: eth})
+        assert not told
+        contracts.tell_all()
+        await contracts.refresh()
+
+    ticks = [(made.symbol, str(made.tick), leverage) for made, leverage in told]
+    same = (BTC, str(btc.tick), 10)
+    assert sorted(ticks[:2]) == [same, ("ETHUSDT", "0.02", 0)]
+    assert sorted(ticks[2:]) == [same, ("ETHUSDT", "0.05", 0)]
+    assert contracts.symbols == {BTC}
 
 
 # What a symbol is set to

@@ -1,12 +1,13 @@
 """The venue's list of contracts, read now and then: what changed is told, what stopped too.
 
-Rule: that a contract has stopped trading is believed when two looks agree (see `joining`).
+Rule 1: that a contract has stopped trading is believed when two looks agree (see `joining`).
+Rule 2: contracts that were traded before are followed too: something may be open there still.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from ...model.instrument import UNLISTED, Instrument
 from ...model.values import Symbol
@@ -22,7 +23,7 @@ Listed = tuple[Instrument, int]
 
 
 class ContractList:
-    """What is known of the contracts that are traded.
+    """What is known of the contracts that are traded, and of those that were.
 
     Args:
         tell: is given each contract that was read anew, with its leverage.
@@ -32,10 +33,18 @@ class ContractList:
         self._asker = asker
         self._tell = tell
         self._known: dict[Symbol, Listed] = {}
+        self._left: dict[Symbol, Listed] = {}  # not traded any more, their leverage not looked at
 
     def begin(self, found: Iterable[Listed]) -> None:
         """Take what a start has read."""
         self._known = {made.symbol: (made, leverage) for made, leverage in found}
+
+    async def follow(self, before: Mapping[Symbol, Instrument]) -> None:
+        """Read those anew that are not traded any more, and go on to; see `tell_all`."""
+        self._left = {s: (made, 0) for s, made in before.items() if s not in self._known}
+        if self._left:
+            for made, _ in await joining.filters(self._asker, self._left):
+                self._left[made.symbol] = made, 0
 
     @property
     def symbols(self) -> frozenset[Symbol]:
@@ -45,7 +54,7 @@ class ContractList:
     @property
     def unlisted(self) -> frozenset[Symbol]:
         """Return the symbols that the venue does not list any more."""
-        all_of_them = self._known.values()
+        all_of_them = (*self._known.values(), *self._left.values())
         return frozenset(made.symbol for made, _ in all_of_them if made.status == UNLISTED)
 
     def leverage(self, symbol: Symbol) -> int | None:
@@ -55,7 +64,7 @@ class ContractList:
 
     def tell_all(self) -> None:
         """Tell all of them."""
-        for made, leverage in tuple(self._known.values()):
+        for made, leverage in (*self._known.values(), *self._left.values()):
             self._tell(made, leverage)
 
     def set_leverage(self, symbol: Symbol, leverage: int) -> None:
@@ -80,11 +89,12 @@ class ContractList:
         if not budget.begin("contracts", self._asker.clock.now()):
             return
         try:
-            for made, leverage in await joining.filters(self._asker, self._known):
+            for made, leverage in await joining.filters(self._asker, self._left | self._known):
                 self._list(made, leverage)
         finally:
             budget.end("contracts")
 
     def _list(self, made: Instrument, leverage: int) -> None:
-        self._known[made.symbol] = (made, leverage)
+        kept = self._known if made.symbol in self._known else self._left
+        kept[made.symbol] = (made, leverage)
         self._tell(made, leverage)
