@@ -289,6 +289,46 @@ async def test_orders_that_only_one_side_knows_are_named(desk):
     assert await desk.kinds_after(1, PATIENCE_S) >= {"missing_order"}
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"qty": Decimal(2)}, "the journal has 1 at 99 from 98, the venue 2 at 99 from 98"),
+        ({"price": Decimal(97)}, "the venue 1 at 97 from 98"),
+        ({"trigger_price": Decimal(55)}, "the venue 1 at 99 from 55"),
+    ],
+)
+async def test_an_order_that_has_other_terms_at_the_venue_is_an_alarm(desk, change, text):
+    asked = submitted().order
+    waits = {"price": Decimal(99), "trigger_price": Decimal(98)}
+    asked = msgspec.structs.replace(asked, order_type=OrderType.STOP, **waits)
+    sent = ev.OrderSubmitted(ts=5, order=asked, verdicts=(), recv_window_ns=1)
+    desk.record(sent, ev.OrderAccepted(ts=6, cl_ord_id=NAME))
+    listed = msgspec.structs.replace(order(), **waits)
+    desk.show(orders=(listed,))
+    assert (await desk.look()).sights == []
+
+    desk.show(orders=(msgspec.structs.replace(listed, **change),))
+    assert await desk.kinds_after(1, PATIENCE_S) == {"order_differs"}
+    assert text in desk.told[-1][1]
+
+    desk.record(ev.ReplaceRequested(ts=7, cl_ord_id=NAME, qty=Decimal(3), price=Decimal(9)))
+    assert (await desk.look()).sights == []  # what the venue says of it is on its way
+
+
+async def test_a_stop_that_moves_with_the_market_has_no_price_of_its_own(desk):
+    asked = msgspec.structs.replace(
+        submitted().order,
+        order_type=OrderType.TRAILING_STOP_MARKET,
+        callback_rate=Decimal(1),
+        trigger_price=Decimal(98),
+    )
+    sent = ev.OrderSubmitted(ts=5, order=asked, verdicts=(), recv_window_ns=1)
+    desk.record(sent, ev.OrderAccepted(ts=6, cl_ord_id=NAME))
+    desk.show(orders=(msgspec.structs.replace(order(), trigger_price=Decimal(99)),))
+
+    assert (await desk.look()).sights == []
+
+
 async def test_a_stop_that_closes_whatever_is_held_is_none_that_is_missing(desk):
     """What is below the lot is guarded by one that names no quantity: it is listed with 0."""
     entry = NewOrder(cl_ord_id=NAME, symbol=BTC, side=Side.BUY, qty=Decimal(1), parent_id=PARENT)
@@ -530,6 +570,19 @@ async def test_an_alarm_is_not_called_off_by_a_venue_that_does_not_answer(desk):
 
     assert not [text for _, text in desk.told if "it is over" in text]
     assert [sight.kind for sight in desk.watch.alarms] == ["position_differs"]
+
+
+async def test_an_order_that_is_missing_before_and_behind_a_long_silence_may_be_so_twice(desk):
+    desk.record(submitted(), ev.OrderAccepted(ts=6, cl_ord_id=NAME))
+    assert {sight.kind for sight in (await desk.look()).sights} == {"missing_order"}
+    desk.view.error = NetworkError("no route")
+    for _ in range(2):
+        with pytest.raises(NetworkError):
+            await desk.look(PATIENCE_S)
+    desk.view.error = None
+
+    assert "missing_order" not in await desk.kinds_after(1)
+    assert "missing_order" in await desk.kinds_after(1, PATIENCE_S)
 
 
 async def test_a_session_that_died_is_noticed_while_the_venue_can_not_be_asked(desk):

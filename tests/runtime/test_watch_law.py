@@ -63,6 +63,7 @@ def live(house: House, wrongs: Wrongs, lots: Random, pace: float, trouble: float
         *3 * (house.trade,),
         *2 * (house.enter,),
         house.meet,
+        house.amend,
         house.move_money,
         house.move_money,
         house.elsewhere,

@@ -53,6 +53,8 @@ GUARDED, PLAIN, ODD = Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("XRPUSDT")
 OTHER = AccountId("other")
 LOT, OFF, CENT, DUST = Decimal("0.01"), Decimal("0.007"), Decimal("0.01"), Decimal("0.00000001")
 DELAY_S_MAX, LAG_S_MAX = 15.0, 2.0
+ANSWERS_S = (0.02, 0.1, 0.4)
+LOOK_S_MAX = 3 * max(ANSWERS_S)
 SAMPLE_S, QUIET_S = 30.0, 90.0
 CANARY = "cAn4ry"
 
@@ -292,7 +294,7 @@ class House:
 
     async def _answer(self) -> None:
         self.is_read = self.has_refused = False
-        self.advance(self.time + self.lots.choice((0.02, 0.1, 0.4)))
+        self.advance(self.time + self.lots.choice(ANSWERS_S))
         is_lost = not self.is_calm and self.lots.random() < 0.004
         if self.time <= self.blind_until or is_lost:
             self.has_refused = True
@@ -338,6 +340,8 @@ class House:
             venue_ts=self.ts(),
             venue_order_id=str(self.number),
             qty=Decimal(0) if asked.close_position else asked.qty,
+            price=asked.price,
+            trigger_price=asked.trigger_price,
             close_position=asked.close_position,
         )
 
@@ -403,7 +407,14 @@ class House:
         side = self.lots.choice((Side.BUY, Side.SELL))
         parts = self.lots.randint(1, 3)
         name = self.name()
-        asked = NewOrder(cl_ord_id=name, symbol=PLAIN, side=side, qty=parts * LOT)
+        asked = NewOrder(
+            cl_ord_id=name,
+            symbol=PLAIN,
+            side=side,
+            qty=parts * LOT,
+            order_type=OrderType.LIMIT,
+            price=Decimal(100),
+        )
         self.place(asked, lambda: self._go_on(asked, parts))
 
     def _go_on(self, asked: NewOrder, parts: int) -> None:
@@ -426,10 +437,38 @@ class House:
             and order is not None
             and order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
             and order.cancel is RequestState.NONE
+            and order.replace is RequestState.NONE
         )
 
+    def amend(self) -> None:
+        """Let an order have another price: as we ask, or by hand; it is heard of either way."""
+        names = [
+            each
+            for each, report in self.orders.items()
+            if report.symbol == PLAIN and each not in self.spoiled and self.is_clear(each)
+        ]
+        if self.is_calm or not self.is_alive or not names:
+            return
+        name, price = self.lots.choice(names), self.lots.randint(90, 110) * CENT * 100
+        if self.lots.random() < 0.5:
+            qty = self.state.orders[name].qty
+            self.record(ev.ReplaceRequested(ts=self.ts(), cl_ord_id=name, qty=qty, price=price))
+
+        def arrive() -> None:
+            report = self.orders.get(name)
+            if report is None or name in self.spoiled:
+                return
+            self.orders[name] = msgspec.structs.replace(report, price=price)
+            self.changed()
+            told = ev.OrderReplaced(
+                ts=self.ts(), cl_ord_id=name, qty=report.qty, price=price, venue_ts=self.ts()
+            )
+            self.hear(told)
+
+        self.at(self.lots.uniform(0.02, 0.3), arrive)
+
     def take_back(self, name: ClOrdId) -> None:
-        if self.is_calm or not self.is_alive or not self.is_clear(name):
+        if self.is_calm or not self.is_alive or name in self.spoiled or not self.is_clear(name):
             return
         self.record(ev.CancelRequested(ts=self.ts(), cl_ord_id=name))
 

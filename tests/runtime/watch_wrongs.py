@@ -13,7 +13,17 @@ from holdfast.journal import reading
 from holdfast.model import events as ev
 from holdfast.model.errors import JournalCorrupt, JournalError, TradingError
 from holdfast.model.values import Symbol, TradingSessionStatus
-from tests.runtime.watch_house import DUST, LAG_S_MAX, OFF, PLAIN, QUIET_S, House, Wrong
+from tests.runtime.watch_house import (
+    DUST,
+    LAG_S_MAX,
+    LOOK_S_MAX,
+    LOT,
+    OFF,
+    PLAIN,
+    QUIET_S,
+    House,
+    Wrong,
+)
 
 PATIENCE_S = 20.0
 SETTLED_S = 20.0
@@ -32,6 +42,7 @@ NEEDS: dict[str, set[str]] = {
     "journal_still": {"journal", "venue"},
     "missing_order": {"journal", "venue"},
     "unknown_order": {"journal", "venue"},
+    "order_differs": {"journal", "venue"},
 }
 """What a look must see to see a thing; the books in all others."""
 
@@ -111,6 +122,8 @@ class Wrongs:
             self.move_wallet,
             self.lose_stop,
             self.cut_stop,
+            self.move_stop,
+            self.move_order,
             self.go_blind,
         ]
         if self.lots.random() < 0.25:
@@ -202,7 +215,7 @@ class Wrongs:
                 if self.is_spoiled("stop_missing", parent.parent_id):
                     continue
                 is_alone = len(stops) == 1 and house.orders[stops[0]].qty == parent.open_qty
-                if is_whole and is_alone:
+                if is_whole and is_alone and not self.is_spoiled("order_differs", stops[0]):
                     return parent.parent_id, stops[0]
         return None
 
@@ -234,7 +247,41 @@ class Wrongs:
                 house.orders[stop] = report
                 house.changed()
 
-            self.begin([STILL], [("stop_missing", parent)], mend)
+            self.begin([STILL], [("stop_missing", parent), ("order_differs", stop)], mend)
+
+    def move_stop(self) -> None:
+        """Let a stop wait for another price than the journal has."""
+        house, found = self.house, self._guarded()
+        if found:
+            stop = found[1]
+            house.spoiled.add(stop)
+            report = house.orders[stop]
+            further = msgspec.structs.replace(report, trigger_price=Decimal(80))
+            house.orders[stop] = further
+            house.changed()
+
+            def mend() -> None:
+                house.orders[stop] = report
+                house.changed()
+
+            self.begin([STILL], [("order_differs", stop)], mend)
+
+    def move_order(self) -> None:
+        """Let an order have another price, or quantity, that the journal never hears of."""
+        house, names = self.house, self._clear_orders()
+        if names:
+            name = self.lots.choice(names)
+            house.spoiled.add(name)
+            report = house.orders[name]
+            change = self.lots.choice(({"price": Decimal(55)}, {"qty": report.qty + LOT}))
+            house.orders[name] = msgspec.structs.replace(report, **change)
+            house.changed()
+
+            def mend() -> None:
+                house.orders[name] = report
+                house.changed()
+
+            self.begin([STILL], [("order_differs", name)], mend)
 
     def _alone(self, must: list[tuple[str, str]], mend: Any, after_s: float = 0.0) -> Wrong:
         self.is_exclusive = True
@@ -334,8 +381,8 @@ class Wrongs:
         house = self.house
         alarms = {(each.kind, each.what) for each in house.watch.alarms}
         self._check_told(before, alarms)
-        for key in alarms - before:
-            assert self._is_wrong(key, 0), f"{key} is alarmed and was only under way"
+        for key in alarms - before:  # what was seen of it counts on for a while
+            assert self._is_wrong(key, SETTLED_S), f"{key} is alarmed and was only under way"
         for key in before - alarms:
             needs = ENDS_BY.get(key[0]) or NEEDS.get(key[0], BOOKS)
             assert needs <= sees, f"{key} is called off by a look that could not see it"
@@ -382,7 +429,8 @@ class Wrongs:
     ) -> None:
         """Hold that what stays is alarmed once it was seen for so long and so often."""
         looks = self.seen.setdefault(id(wrong) ^ hash(key), [])
-        if wrong.until < self.house.time or self.house.time < wrong.since + LAG_S_MAX:
+        seen_from = wrong.since + LAG_S_MAX + LOOK_S_MAX
+        if wrong.until < self.house.time or self.house.time < seen_from:
             return
         needs = NEEDS.get(key[0], BOOKS)
         if self.is_older and key[0] != "nobody":
@@ -390,6 +438,8 @@ class Wrongs:
             return
         if not needs <= sees:
             return
+        if looks and self.house.time - looks[-1] >= PATIENCE_S:
+            looks.clear()  # off by another amount, it is new
         looks.append(self.house.time)
         if len(looks) >= LOOKS_MIN and self.house.time - looks[0] > PATIENCE_S:
             assert key in alarms, f"{key} has stayed since {wrong.since} and is not alarmed"

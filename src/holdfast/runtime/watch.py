@@ -44,7 +44,8 @@ QUIET_S_MIN = 60.0
 _BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.SettlementPaid, ev.WalletChanged, ev.PositionAdopted)
 
 _OF_BOOKS = ("position_differs", "balance_differs", "stop_missing")
-_OF_VENUE = (*_OF_BOOKS, "uncompared", "unknown_order", "missing_order", "journal_still")
+_OF_ORDERS = ("unknown_order", "missing_order", "order_differs")
+_OF_VENUE = (*_OF_BOOKS, *_OF_ORDERS, "uncompared", "journal_still")
 _OF_JOURNAL = (*_OF_VENUE, "session_error", "nobody", "journal_quiet", "blind")
 """Kinds of sights by what must be read to find them; unread, they stay as they were."""
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from ..engine.cover import cover
-from ..engine.order import RequestState
+from ..engine.order import Order, RequestState
 from ..engine.state import State
 from ..model.ids import by_number
 from ..model.messages import ExecutionReport
@@ -66,6 +66,9 @@ def here_now(state: State, sight: Sight, account: AccountId) -> str:
     """Return what the journal has by now of what was off; "" where that is no number."""
     if sight.kind == "position_differs":
         return plain(state.position((account, Symbol(sight.what))).qty)
+    if sight.kind == "order_differs":
+        order = state.orders.get(ClOrdId(sight.what))
+        return "" if order is None else _terms(order.qty, order.price, order.request.trigger_price)
     return plain(state.account(account).wallet(sight.what)) if sight.here else ""
 
 
@@ -101,10 +104,45 @@ def order_sights(state: State, seen: Seen, account: AccountId) -> list[Sight]:
     for name, order in ours.items():
         is_asked = order.cancel is not RequestState.NONE or order.replace is not RequestState.NONE
         is_clear = order.status in _WORKING and not order.is_in_doubt and not is_asked
-        if name not in there and is_clear and order.ending is None:
+        if not is_clear or order.ending is not None:
+            continue
+        if name in there:
+            found += _changed(order, there[name])
+        else:
             text = f"order {name} is {order.status.value} in the journal, and not at the venue"
             found.append(_sight("missing_order", name, text))
     return found
+
+
+def _changed(order: Order, report: ExecutionReport) -> Iterable[Sight]:
+    """See whether an order has another quantity or price at the venue.
+
+    What the venue does not tell of it is not compared: the quantity of what closes a whole
+    position, and prices that move, or that an order of its type does not have.
+    """
+    trigger = order.request.trigger_price
+    if order.request.callback_rate is not None or order.status is OrderStatus.TRIGGERED:
+        trigger = None
+    ours = (order.qty, order.price, trigger)
+    qty = order.qty if report.close_position else report.qty
+    told = (qty, report.price, report.trigger_price)
+    theirs = [own if own is None or it is None else it for own, it in zip(ours, told, strict=True)]
+    here, there = _terms(*ours), _terms(*theirs)
+    if here != there:
+        yield Sight(
+            kind="order_differs",
+            what=order.cl_ord_id,
+            gap=there,
+            told=f"order {order.cl_ord_id}: the journal has {here}, the venue {there}",
+            here=here,
+            there=there,
+        )
+
+
+def _terms(qty: Decimal | None, price: Decimal | None, trigger: Decimal | None) -> str:
+    """Write down what may be amended of an order."""
+    named = (("", qty), ("at ", price), ("from ", trigger))
+    return " ".join(f"{name}{plain(value)}" for name, value in named if value is not None)
 
 
 def _by_name(state: State, seen: Seen, account: AccountId) -> dict[ClOrdId, ExecutionReport]:

@@ -66,11 +66,12 @@ class Standing(msgspec.Struct):
     def see(self, sight: Sight, now: float, patience_s: float) -> None:
         """Count what another look has seen of the same thing.
 
-        Off by another amount, after it could not be seen for as long as it may stay, it is new.
+        After it could not be seen for as long as it may stay, it is new: unless it is off by the
+        same amount, where it has one.
         """
         is_same = sight.gap == self.sight.gap
         is_stale = self.is_unseen and now - self.last >= patience_s
-        if self._is_trailing(sight, now) or (is_stale and not is_same):
+        if self._is_trailing(sight, now) or (is_stale and not (is_same and sight.gap)):
             self.ahead.clear()
             self.sightings = 0
         self.looks += 1
