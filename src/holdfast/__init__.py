@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .engine.engine import Engine as OrderExecutionBridge
-    from .engine.engine import Explanation
+    from .engine.explaining import Explanation
     from .feeds import FeedSettings, RecordingFeed, SyntheticFeed, open_feed
     from .model.config import TradingConfig
     from .model.errors import (
@@ -85,7 +85,7 @@ __version__ = "0.1.0"
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "feeds": ("FeedSettings", "RecordingFeed", "SyntheticFeed", "open_feed"),
-    "engine.engine": ("Explanation",),
+    "engine.explaining": ("Explanation",),
     "model.config": ("TradingConfig",),
     "model.errors": (
         "CircuitOpenError",

@@ -95,4 +95,5 @@ def _print_plan(plan: Plan) -> None:
     print_table("", ["", "Rule", "Value>", "Limit>", "Reason"], rows)
     refused = [verdict["rule"] for verdict in plan["verdicts"] if not verdict["passed"]]
     if refused:
-        print(f"refused by {', '.join(refused)}")
+        what = "reduce-only: it can only close" if plan["reduced"] else "refused"
+        print(f"{what}, by {', '.join(refused)}")

@@ -8,7 +8,6 @@ Follow one signal: `handle` -> `signals.on_signal` -> `parents.start_parent` (th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -19,7 +18,7 @@ from ..model import messages as msg
 from ..model.order_wish import OrderWish
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
-from ..model.values import ENTRY, NS_PER_S, ClOrdId, Key, TradingSessionStatus, Verdict
+from ..model.values import ENTRY, NS_PER_S, ClOrdId, Key, TradingSessionStatus
 from . import (
     bans,
     beginning,
@@ -38,6 +37,7 @@ from . import (
 )
 from .algos import Cause
 from .core import Core
+from .explaining import Explanation, explain
 from .market import CutOff
 from .state import State
 
@@ -115,24 +115,8 @@ class Engine:
 
     def explain(self, signal: SignalGenerated, now: int) -> Explanation:
         """Show what would become of a wish, sending and recording nothing."""
-        core = self._core
-        core.begin(max(now, self.state.last_ts))
-        plans, denial = signals.prepare(core, signal)
-        orders = [(parents.first_part(core, plan), plan.legs) for plan in plans]
-        return Explanation(
-            plans=tuple(plans),
-            verdicts=tuple(core.verdicts(order, legs) for order, legs in orders),
-            denial=denial,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The pipeline of one wish: each plan with every rule's verdict, or the early denial."""
-
-    plans: tuple[parents.Plan, ...]
-    verdicts: tuple[tuple[Verdict, ...], ...]
-    denial: signals.Denial | None
+        self._core.begin(max(now, self.state.last_ts))
+        return explain(self._core, signal)
 
 
 def _begins_anew(message: msg.Message) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..engine.engine import Explanation
+from ..engine.explaining import Explanation
 from ..model.errors import InputError
 from ..model.signal import SignalGenerated
 from ..model.values import (
@@ -166,12 +166,14 @@ def explained(found: Explanation) -> dict[str, object]:
                 "stop_loss": plan.stop_loss,
                 "take_profit": plan.take_profit,
                 "verdicts": list(verdicts),
+                "reduced": is_reduced,
             }
-            for plan, verdicts in zip(found.plans, found.verdicts, strict=True)
+            for plan, verdicts, is_reduced in zip(
+                found.plans, found.verdicts, found.reduced, strict=True
+            )
         ],
         "denial": found.denial and {"rule": found.denial.rule, "reason": found.denial.reason},
-        "passed": found.denial is None
-        and all(verdict.passed for verdicts in found.verdicts for verdict in verdicts),
+        "passed": found.denial is None and not found.refusals,
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from ..engine.engine import Explanation
+from ..engine.explaining import Explanation
 from ..model import messages as msg
 from ..model.config import TradingConfig
 from ..model.errors import InputError, SessionStateError

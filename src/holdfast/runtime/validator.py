@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine.engine import Explanation
+from ..engine.explaining import Explanation
 from ..model.signal import SignalGenerated
 from ..model.values import Verdict, plain
 from .service import LiveTradingService
@@ -67,20 +67,22 @@ class PretradeRiskValidator:
 
 
 def failed(explanation: Explanation) -> list[Verdict]:
-    """Return the verdicts that refuse."""
-    return [v for verdicts in explanation.verdicts for v in verdicts if not v.passed]
+    """Return the verdicts that keep an order from going out."""
+    return list(explanation.refusals)
 
 
 def explanation_lines(explanation: Explanation) -> list[str]:
     """Write an explanation for a person, a line each."""
     lines = []
-    for plan, verdicts in zip(explanation.plans, explanation.verdicts, strict=True):
+    judged = zip(explanation.plans, explanation.verdicts, explanation.reduced, strict=True)
+    for plan, verdicts, is_reduced in judged:
         order = plan.pattern
         lines.append(
             f"{order.role.name} {order.side.value} {plain(order.qty)} {order.symbol} "
             f"{order.order_type.value} by {plan.algo}"
         )
-        lines += [_line(verdict) for verdict in verdicts] or ["  only closes: always allowed"]
+        lines += [_line(verdict) for verdict in verdicts] or ["  reduce-only: no rule is asked"]
+        lines += ["  it can only close, and goes out reduce-only"] if is_reduced else []
     if explanation.denial is not None:
         lines.append(f"denied by {explanation.denial.rule}: {explanation.denial.reason}")
     return lines

@@ -9,7 +9,7 @@ import pytest
 from holdfast.model import events as ev
 from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import AccountId, OrderType, Side, SignalType
-from tests.engine.rig import ETH, Rig, S
+from tests.engine.rig import BTC, ETH, Rig, S
 from tests.engine.risk.desk import Desk
 
 CAP = "max_conditional_orders"
@@ -97,6 +97,26 @@ def test_what_is_explained_is_what_is_done():
     rig.hear(signal)
 
     assert rig.told(ev.OrderDenied)[0].verdicts == explained
+
+
+def test_an_order_that_a_rule_refuses_and_that_can_only_close_is_shown_to_go_out_reduce_only():
+    rig = Rig(limits={"max_order_notional": Decimal(150), "position_size_pct": Decimal(1)})
+    rig.hold("1")
+    rig.hold("1")
+    wish = {"symbol": BTC, "strategy_id": S, "signal_type": SignalType.SELL}
+    closing = SignalGenerated(quantity=Decimal(2), stop_loss=Decimal(110), **wish)
+    explained = rig.engine.explain(closing, rig.now)
+    rig.hear(closing)
+
+    [submitted] = rig.told(ev.OrderSubmitted)
+    assert explained.reduced == (submitted.order.reduce_only,) == (True,)
+    assert explained.verdicts == (submitted.verdicts,)
+    assert explained.refusals == ()
+
+    opening = SignalGenerated(quantity=Decimal(5), stop_loss=Decimal(110), **wish)
+    explained = rig.engine.explain(opening, rig.now)
+    assert explained.reduced == (False,)
+    assert [verdict.rule for verdict in explained.refusals] == ["order_notional"]
 
 
 # One order by itself

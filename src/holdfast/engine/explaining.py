@@ -1,0 +1,53 @@
+"""What would become of a wish, shown and not done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.signal import SignalGenerated
+from ..model.values import NewOrder, Verdict
+from . import parents, signals
+from .core import Core
+from .risk import assess, first_refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The pipeline of one wish: each plan with every rule's verdict, or the early denial.
+
+    `reduced` tells of each plan whether it would go out reduce-only, since a rule refuses it and
+    it can only close as things are.
+    """
+
+    plans: tuple[parents.Plan, ...]
+    verdicts: tuple[tuple[Verdict, ...], ...]
+    reduced: tuple[bool, ...]
+    denial: signals.Denial | None
+
+    @property
+    def refusals(self) -> tuple[Verdict, ...]:
+        """Return the verdicts that keep an order from going out."""
+        kept = zip(self.verdicts, self.reduced, strict=True)
+        return tuple(v for each, is_reduced in kept for v in each if not (v.passed or is_reduced))
+
+
+def explain(core: Core, signal: SignalGenerated) -> Explanation:
+    """Show what would become of a wish, sending and recording nothing."""
+    plans, denial = signals.prepare(core, signal)
+    judged = [_judge(core, parents.first_part(core, plan), plan.legs) for plan in plans]
+    return Explanation(
+        plans=tuple(plans),
+        verdicts=tuple(verdicts for verdicts, _ in judged),
+        reduced=tuple(is_reduced for _, is_reduced in judged),
+        denial=denial,
+    )
+
+
+def _judge(core: Core, order: NewOrder, legs: int) -> tuple[tuple[Verdict, ...], bool]:
+    """Return what `Core.submit` would go by, and whether it would make an order reduce-only."""
+    if order.reduce_only:
+        return (), False
+    context = core.risk_context()
+    context.legs = legs
+    verdicts = assess(order, context)
+    return verdicts, first_refusal(verdicts) is not None and not context.adds_risk(order)
