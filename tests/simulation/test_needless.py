@@ -12,6 +12,7 @@ from holdfast.engine.order import Order
 from holdfast.model.events import AlarmRaised
 from holdfast.model.values import (
     MAIN,
+    NS_PER_S,
     ZERO,
     ClOrdId,
     NewOrder,
@@ -67,15 +68,24 @@ def test_a_price_is_past_a_trigger_where_the_market_was_there(world, role, side,
 
 
 class Margins:
-    """An exchange of one position: half used up alone, and hardly at all with the account."""
+    """An exchange of one position: half used up alone, and hardly at all with the account.
 
-    def __init__(self, *, is_isolated: bool) -> None:
+    `put_in` is what somebody has put in beside the 10, and when.
+    """
+
+    def __init__(self, *, is_isolated: bool, put_in: tuple[int, int] = (0, 0)) -> None:
         self.is_isolated = is_isolated
+        self.amount, self.ts = Decimal(put_in[0]), put_in[1]
 
     def symbol_margin(self, *_key: object) -> Any:
         return SimpleNamespace(
-            is_isolated=self.is_isolated, maintenance=Decimal(9), isolated_margin=Decimal(10)
+            is_isolated=self.is_isolated,
+            maintenance=Decimal(9),
+            isolated_margin=Decimal(10) + self.amount,
         )
+
+    def margin_moves(self, *_key: object) -> Any:
+        return [SimpleNamespace(amount=self.amount, ts=self.ts)]
 
     def pool_margin(self, *_key: object) -> Any:
         return SimpleNamespace(cross_maintenance=Decimal(9), cross_balance=Decimal(1000))
@@ -95,6 +105,21 @@ def test_an_isolated_position_is_judged_by_what_stands_for_it_alone(
 
     assert bool(world.oracles.violations) is is_needless
     assert world.withdrawals.unheard(ClOrdId("hf.1.1.1.E.x"), 0) == ZERO
+
+
+@pytest.mark.parametrize(("ago_s", "is_needless"), [(14, False), (16, True)])
+def test_what_was_put_into_an_isolated_position_of_late_may_be_unheard_of(
+    world, monkeypatch, ago_s, is_needless
+):
+    put_in = (990, world.venue_now() - ago_s * NS_PER_S)
+    margins = Margins(is_isolated=True, put_in=put_in)
+    monkeypatch.setattr(type(world.bourse), "exchange", property(lambda _bourse: margins))
+
+    world.judges.needless.hear_facts(
+        [AlarmRaised(ts=0, code="emergency_close", text="closing", symbol=BTC)]
+    )
+
+    assert bool(world.oracles.violations) is is_needless
 
 
 @pytest.mark.parametrize("code", ["session_error", "books_differ"])

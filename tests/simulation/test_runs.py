@@ -437,3 +437,7 @@ def test_what_somebody_trades_beside_the_settings_was_not_known_to_a_limit():
 
 def test_a_contract_that_was_left_out_is_guarded_by_its_terms_of_now():
     assert play(Spec(seed=27_728_884, storm_s=18)).violations == ()
+
+
+def test_margin_that_a_hand_has_just_put_in_may_be_unheard_of():
+    assert play(Spec(seed=27_805_635, storm_s=18)).violations == ()

@@ -118,9 +118,15 @@ class Needless(Judge):
         (account, symbol), exchange = key, self.world.bourse.exchange
         own = exchange.symbol_margin(account, symbol)
         if own.is_isolated:
-            return own.maintenance, own.isolated_margin
+            return own.maintenance, own.isolated_margin - self._just_put_in(key)
         pool = exchange.pool_margin(account, self.world.instrument(symbol).margin_asset)
         return pool.cross_maintenance, pool.cross_balance
+
+    def _just_put_in(self, key: Key) -> Decimal:
+        """Return what a hand has put into an isolated position of late: it may be unheard of."""
+        since = self.world.venue_now() - LATE_NS_MAX
+        moves = self.world.bourse.exchange.margin_moves(*key)
+        return sum((each.amount for each in moves if each.ts >= since and each.amount > ZERO), ZERO)
 
 
 _UNEXPLAINED = ("session_error", "books_differ")
