@@ -27,8 +27,15 @@ from holdfast.model.errors import (
     UnknownOrderError,
     VenueRefused,
 )
-from holdfast.model.messages import MarketLink, Request, RequestRefused, VenueLink
-from holdfast.model.values import NS_PER_S
+from holdfast.model.messages import (
+    ExecType,
+    ExecutionReport,
+    MarketLink,
+    Request,
+    RequestRefused,
+    VenueLink,
+)
+from holdfast.model.values import NS_PER_S, ClOrdId, OrderStatus, OrderType, Side
 from holdfast.runtime import books, control_client, live, operations
 from holdfast.runtime.control import BODY_BYTES_MAX, CONNECTIONS_MAX, ControlServer
 from holdfast.runtime.control_client import ControlClient
@@ -223,6 +230,36 @@ async def test_a_resting_order_is_amended_and_taken_back(tmp_path):
     assert (amended["order"]["price"], amended["order"]["quantity"]) == ("48900", "0.011")
     assert [o["id"] for o in cancelled["orders"]] == [placed["id"]]
     assert shown["order"]["status"] == "CANCELED"
+
+
+async def test_orders_of_others_are_left_where_all_are_taken_back(tmp_path):
+    async with running(tmp_path) as desk:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT"}
+        ours = (await desk.post("/v1/orders", **order, quantity="0.01", price=49_000))["order"]
+        for name, kind in (("web_1", OrderType.LIMIT), ("web_2", OrderType.STOP_MARKET)):
+            desk.service.live.shell.hear(
+                ExecutionReport(
+                    symbol=BTC,
+                    cl_ord_id=ClOrdId(name),
+                    exec_type=ExecType.NEW,
+                    status=OrderStatus.NEW,
+                    side=Side.SELL,
+                    order_type=kind,
+                    qty=Decimal("0.01"),
+                    price=Decimal(60_000) if kind is OrderType.LIMIT else None,
+                    trigger_price=None if kind is OrderType.LIMIT else Decimal(40_000),
+                    venue_order_id=name,
+                    venue_ts=1,
+                )
+            )
+        taken = await desk.post("/v1/orders/all/cancel")
+        left = desk.service.live.engine.state.all_open_orders()
+
+    assert [each["id"] for each in taken["orders"]] == [ours["id"]]
+    assert [(each.cl_ord_id, each.cancel.name) for each in left] == [
+        ("web_1", "NONE"),
+        ("web_2", "NONE"),
+    ]
 
 
 async def test_an_order_that_is_not_taken_back_keeps_no_other_from_it(tmp_path, monkeypatch):

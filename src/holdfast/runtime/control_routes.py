@@ -15,7 +15,7 @@ from ..model.errors import (
     TradingError,
     VenueError,
 )
-from ..model.values import MAIN, OrderType, Side, TimeInForce
+from ..model.values import ENTRY, MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
 from .control_file import NoSessionRunning
 from .control_wire import (
@@ -184,12 +184,13 @@ async def place(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Take an order back; the id `all` takes back every entry and reports each."""
+    """Take an order back; the id `all` takes back every entry of ours and reports each."""
     service, order_id = _service(request), request.match_info["id"]
     if order_id != "all":
         return _json({"order": await service.cancel_order(order_id)})
-    # Exits and stops protect: they go with their position.
-    entries = [o.id for o in await service.get_orders() if not o.reduce_only and o.id is not None]
+    # Exits and stops protect: they go with their position. Others' orders are theirs.
+    ours = service.live.engine.core.entries()
+    entries = [o.cl_ord_id for o in ours if o.role is ENTRY and not o.request.reduce_only]
     if not entries:
         _check_running(service)  # there may be some of which only the venue knows
     # All at once: one that is refused, or not answered, holds no other up.
