@@ -115,6 +115,31 @@ async def test_books_can_be_asked_for_after_the_session_and_before_any(tmp_path,
         assert await asked.get_balance() == balance
 
 
+async def test_a_broker_without_settings_of_its_own_asks_by_its_service_s(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    broker = PaperBroker()
+    service = LiveTradingService(config=config_in(tmp_path / "mine", dry_run=False))
+    service.set_broker(broker)
+    async with running(tmp_path / "mine", service=service):
+        await service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        balance = await broker.get_balance()
+
+    (position,) = await broker.get_positions()
+    assert (position.symbol, position.quantity) == (BTC, Decimal("0.01"))
+    assert await broker.get_balance() == balance
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+async def test_an_order_that_ended_without_a_fill_is_no_success(tmp_path, trading):
+    broker, service = trading
+    async with running(tmp_path, service=service):
+        order = Order(BTC, Side.BUY, "0.01", OrderType.LIMIT, 44_000, time_in_force="IOC")
+        result = await broker.place_order(order)
+
+        assert (result.success, result.error) == (False, "unfilled")
+        assert result.order_id == order.id
+
+
 async def test_a_broker_s_balance_and_folder_are_its_own(tmp_path):
     broker = PaperBroker("2500.50", data_dir=tmp_path / "books")
     service = LiveTradingService(config=config_in(tmp_path / "data", dry_run=False))

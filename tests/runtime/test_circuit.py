@@ -181,6 +181,22 @@ async def test_its_parts_can_be_set_as_those_of_the_listing(breaker, clock):
         breaker.state = "AJAR"
 
 
+@pytest.mark.parametrize("has_failed_before", [True, False])
+async def test_one_that_is_opened_by_hand_lets_nothing_through_for_its_time(
+    breaker, clock, has_failed_before
+):
+    if has_failed_before:
+        breaker.on_failure()
+        clock.now += 100
+    breaker.state = "OPEN"
+    clock.now += 9
+    with pytest.raises(CircuitOpenError):
+        await breaker.call(fine)
+
+    clock.now += 1
+    assert await breaker.call(fine) == 42
+
+
 async def test_a_call_that_fails_before_it_can_be_awaited_counts(breaker):
     def refuses():
         raise ValueError("by design")

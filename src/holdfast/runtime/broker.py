@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Self
 
 from ..feeds import FeedSettings
 from ..model.commands import Resync
@@ -28,7 +29,7 @@ from .books import read_books
 from .clock import WallClock
 from .live import LiveSession
 from .operations import Operations
-from .shortfall import UNANSWERED
+from .shortfall import UNANSWERED, shortfall_of
 from .views import Order, OrderResult, Position, amount, when
 
 BOOKS_PATIENCE_S = 30.0
@@ -40,12 +41,13 @@ class LiveBrokerAdapter:
 
     Args:
         make: opens the venue.
-        config: settings for questions asked before any session; the defaults when None.
+        config: settings for questions asked while no session runs; when None, those of the service
+            that it is set for, or the defaults.
     """
 
     def __init__(self, make: Opener, config: TradingConfig | None = None) -> None:
         self._make = make
-        self._config = config or TradingConfig()
+        self._config = config
         self._live: LiveSession | None = None
 
     def open(self, wiring: Wiring) -> Venue:
@@ -69,6 +71,11 @@ class LiveBrokerAdapter:
     def secrets(self) -> tuple[str, ...]:
         """Return what no text of ours may show, beside what the configuration says."""
         return ()
+
+    def used_by(self, config: TradingConfig) -> Self:
+        """Take a service's settings, where it was given none; return it."""
+        self._config = self._config or config
+        return self
 
     def attach(self, live: LiveSession) -> None:
         """Join the broker to the session that trades through it."""
@@ -103,7 +110,8 @@ class LiveBrokerAdapter:
         order.follow(placed)
         if placed.status is OrderStatus.PENDING_NEW:
             raise OutcomeUnknownError(f"{placed.id}: {UNANSWERED}")
-        return OrderResult(success=True, order_id=placed.id, order=placed)
+        error = shortfall_of(placed)
+        return OrderResult(success=not error, order_id=placed.id, error=error, order=placed)
 
     async def cancel_order(self, order_id: str | None) -> Order:
         """Take an order back."""
@@ -140,7 +148,7 @@ class LiveBrokerAdapter:
             elif isinstance(message, VenueFailure):
                 answer.set_exception(NetworkError(message.reason or message.failure))
 
-        venue = self._make(Wiring(config=self._config, clock=WallClock()))
+        venue = self._make(Wiring(config=self._config or TradingConfig(), clock=WallClock()))
         try:
             await venue.connect((), hear)
             venue.resync(Resync(account=venue.account, reason="books", trades_since=0))

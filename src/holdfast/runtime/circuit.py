@@ -45,7 +45,10 @@ class CircuitBreaker:
 
     @property
     def state(self) -> str:
-        """Return CLOSED, OPEN or HALF_OPEN. It may be set: to open it by hand, above all."""
+        """Return CLOSED, OPEN or HALF_OPEN. It may be set: to open it by hand, above all.
+
+        Opened by hand, it stays so for `recovery_timeout`, as behind a failure.
+        """
         return self._breaker.state.value
 
     @state.setter
@@ -54,6 +57,8 @@ class CircuitBreaker:
             known = ", ".join(BreakerState.__members__)
             raise InputError(f"state must be one of {known}, was {name!r}")
         self._breaker.state = BreakerState[name]
+        if self._breaker.state is BreakerState.OPEN:
+            self.last_failure_time = self._clock()
 
     @property
     def failure_count(self) -> int:

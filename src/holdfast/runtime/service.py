@@ -96,7 +96,7 @@ class LiveTradingService:
             raise InputError(f"a broker is one like PaperBroker(), was {broker!r:.80}")
         if self.is_running():
             raise SessionStateError("stop the session before the broker is changed")
-        self._broker = broker
+        self._broker = broker.used_by(self.config)
 
     # The session's life
 
