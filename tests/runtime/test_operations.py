@@ -567,6 +567,22 @@ async def test_adjusting_past_a_limit_is_refused_but_less_is_always_possible(tmp
         assert desk.state.position(KEY).qty == 0
 
 
+@pytest.mark.parametrize(
+    ("order", "text"),
+    [
+        ({"symbol": None}, "symbol must be a text like BTCUSDT, was None"),
+        ({"expire_at": "2033", "time_in_force": "GTD"}, "expire_at must be a datetime, was '2033'"),
+    ],
+)
+async def test_an_order_of_the_wrong_types_is_an_input_error_and_no_crash(tmp_path, order, text):
+    async with running(tmp_path) as desk:
+        fields = {"symbol": BTC, "side": "BUY", "quantity": "0.001", "price": 44_000} | order
+        result = await desk.service.execute_order(Order(order_type="LIMIT", **fields))
+        assert (result.success, result.error) == (False, text)
+        with pytest.raises(InputError, match="symbol must be a text"):
+            await desk.service.close_position(None)
+
+
 async def test_an_order_shows_its_margin_and_explains_itself(tmp_path, caplog):
     async with running(tmp_path) as desk:
         order = await desk.service.place_order(

@@ -47,6 +47,15 @@ async def test_checks_without_a_signal_ask_for_one(tmp_path):
                 await getattr(PretradeRiskValidator(desk.service), name)()
 
 
+async def test_of_what_was_denied_before_any_rule_no_check_says_that_it_passes(tmp_path):
+    async with running(tmp_path) as desk:
+        validator = PretradeRiskValidator(desk.service)
+
+        assert await failing(validator, wish(symbol="SOLUSDT", quantity=10**6)) == list(CHECKS)
+        await desk.service.pause()
+        assert await failing(validator, wish()) == list(CHECKS)
+
+
 async def test_position_size_leverage_and_margin(tmp_path):
     async with running(tmp_path) as desk:
         validator = PretradeRiskValidator(desk.service)

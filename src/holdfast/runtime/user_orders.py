@@ -67,8 +67,10 @@ def since_1970(when: datetime) -> int:
     """Return a time as nanoseconds UTC.
 
     Raises:
-        InputError: it does not say its time zone.
+        InputError: it is no time, or does not say its time zone.
     """
+    if not isinstance(when, datetime):
+        raise InputError(f"expire_at must be a datetime, was {when!r:.80}")
     if when.tzinfo is None:
         raise InputError(f"expire_at must say its time zone, was {when.isoformat()}")
     return int(when.timestamp()) * NS_PER_S

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from ..engine.explaining import Explanation
 from ..model.signal import SignalGenerated
 from ..model.values import Verdict, plain
@@ -11,8 +15,15 @@ from .service import LiveTradingService
 class PretradeRiskValidator:
     """Asks a running session's rules about a signal, sending nothing.
 
-    The named checks judge `signal`, or the last one that was validated when it is None.
+    The named checks judge `signal`, or the last one that was validated when it is None, also by a
+    `validate_signal` of a class of yours. Of a signal that is denied before any rule is asked none
+    says that it passes.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "validate_signal" in vars(cls):
+            cls.validate_signal = _noting(cls.validate_signal)  # type: ignore[assignment, method-assign]
 
     def __init__(self, service: LiveTradingService) -> None:
         self._service = service
@@ -61,9 +72,21 @@ class PretradeRiskValidator:
         if asked is None:
             raise ValueError(f"{rule}: no signal to judge; give one or validate one first")
         explanation = self.explain(asked)
-        if explanation.denial is not None:
-            return explanation.denial.rule != rule
-        return all(v.rule != rule for v in failed(explanation))
+        return explanation.denial is None and all(v.rule != rule for v in failed(explanation))
+
+
+Validate = Callable[[Any, SignalGenerated], Coroutine[Any, Any, bool]]
+
+
+def _noting(validate: Validate) -> Validate:
+    """Let the named checks know the signal that is validated."""
+
+    @functools.wraps(validate)
+    async def validate_signal(self: PretradeRiskValidator, signal: SignalGenerated) -> bool:
+        self._signal = signal
+        return await validate(self, signal)
+
+    return validate_signal
 
 
 def failed(explanation: Explanation) -> list[Verdict]:

@@ -108,7 +108,13 @@ def symbols_of(names: Sequence[str]) -> tuple[Symbol, ...]:
 
 
 def symbol_of(name: str) -> Symbol:
-    """Return a symbol in capitals."""
+    """Return a symbol in capitals.
+
+    Raises:
+        InputError: it is no text.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"symbol must be a text like BTCUSDT, was {name!r:.80}")
     return Symbol(name.strip().upper())
 
 
