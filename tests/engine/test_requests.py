@@ -15,6 +15,7 @@ from holdfast.model.errors import InputError, SessionStateError, UnknownOrderErr
 from holdfast.model.ids import Owner, make_cl_ord_id
 from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
+    NS_PER_S,
     ClOrdId,
     OrderRole,
     OrderStatus,
@@ -25,7 +26,7 @@ from holdfast.model.values import (
     TimeInForce,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, ETH, LIMIT, Rig, contract, limit, refused
+from tests.engine.rig import BTC, ETH, LIMIT, START, Rig, contract, limit, refused
 
 STOP = OrderType.STOP_MARKET
 
@@ -214,6 +215,32 @@ BAD = [
     ({"callback_rate": Decimal(1)}, "a MARKET order takes no callback_rate, was 1"),
     ({"time_in_force": TimeInForce.GTD}, "GTD, and GTD alone, needs the time"),
     ({"expire_ts": 5}, "GTD, and GTD alone, needs the time"),
+    (
+        {"time_in_force": TimeInForce.GTD, "expire_ts": START + NS_PER_S},
+        "a MARKET order's time in force is GTC or IOC, was GTD",
+    ),
+    ({"time_in_force": TimeInForce.GTX}, "a MARKET order's time in force is GTC or IOC, was GTX"),
+    (
+        {
+            "order_type": STOP,
+            "trigger_price": Decimal(103),
+            "time_in_force": TimeInForce.GTD,
+            "expire_ts": START + NS_PER_S,
+        },
+        "a STOP_MARKET order's time in force is GTC, was GTD",
+    ),
+    (
+        {
+            "order_type": OrderType.TRAILING_STOP_MARKET,
+            "callback_rate": Decimal(1),
+            "time_in_force": TimeInForce.FOK,
+        },
+        "a TRAILING_STOP_MARKET order's time in force is GTC, was FOK",
+    ),
+    (
+        {"order_type": LIMIT, "price": Decimal(99), "activation_price": Decimal(98)},
+        "a LIMIT order takes no activation_price, was 98",
+    ),
     ({"symbol": Symbol("NEWUSDT")}, "NEWUSDT is not traded in this session"),
     (
         {"reduce_only": True, "stop_loss": Decimal(90)},

@@ -218,6 +218,25 @@ def test_without_market_orders_a_limit_wish_stays_as_it_is():
             "a signal's order is MARKET or LIMIT, was STOP_MARKET",
         ),
         ({"order_type": OrderType.LIMIT}, "signal", "a LIMIT signal needs a price"),
+        (
+            {
+                "order_type": OrderType.LIMIT,
+                "price": Decimal(99),
+                "time_in_force": TimeInForce.GTD,
+            },
+            "signal",
+            "a LIMIT signal's time in force is GTC, IOC, FOK or GTX, was GTD",
+        ),
+        (
+            {"time_in_force": TimeInForce.GTX},
+            "signal",
+            "a MARKET signal's time in force is GTC or IOC, was GTX",
+        ),
+        (
+            {"time_in_force": TimeInForce.FOK},
+            "signal",
+            "a MARKET signal's time in force is GTC or IOC, was FOK",
+        ),
     ],
 )
 def test_a_wish_that_cannot_be_is_denied_and_says_why(rig, fields, rule, text):
