@@ -208,6 +208,16 @@ def test_without_market_orders_a_limit_wish_stays_as_it_is():
             "stop_loss 101 must be below the price 100.0",
         ),
         (
+            {"stop_loss": Decimal("0.04")},
+            "protection",
+            "stop_loss 0.04 is less than the tick 0.1",
+        ),
+        (
+            {"kind": SELL, "stop_loss": Decimal(110), "take_profit": Decimal("1E-9")},
+            "protection",
+            "take_profit 0.000000001 is less than the tick 0.1",
+        ),
+        (
             {"take_profit": Decimal(99)},
             "protection",
             "take_profit 99 must be above the price 100.0",

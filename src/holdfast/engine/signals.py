@@ -45,6 +45,7 @@ from .sizing import (
     size_of_equity,
     stop_price,
     target_price,
+    vanished_exit,
     worst_price,
 )
 from .state import State
@@ -232,7 +233,8 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     target = target_price(side, price, signal.take_profit, instrument, core.settings)
     market = None if signal.price is None else core.market.price(signal.symbol)
     limit = price if signal.price is None else terms.price or price  # on the tick: where it fills
-    fault = outside_exit(instrument, stop, target)
+    fault = vanished_exit(instrument, signal.stop_loss, signal.take_profit)
+    fault = fault or outside_exit(instrument, stop, target)
     fault = fault or misplaced_exit(side, limit, stop, target, market) or ""
     if fault:
         return Denial("protection", fault)
