@@ -150,7 +150,6 @@ def test_a_limit_sale_is_rounded_up(rig):
     [
         (BUY, {"order_type": OrderType.LIMIT, "price": Decimal("99.17")}, "100"),
         (SELL, {"order_type": OrderType.LIMIT, "price": Decimal("101.11")}, "101.2"),
-        (BUY, {"price": Decimal(98)}, "100"),
         (SELL, {}, "100"),
     ],
 )
@@ -200,7 +199,16 @@ def test_without_market_orders_a_limit_wish_stays_as_it_is():
         ({"price": Decimal("1E-500")}, "signal", "not finer than 1E-400, was Decimal('1E-500')"),
         ({"algo": "guess"}, "signal", "there is no algorithm guess"),
         ({"symbol": Symbol("NEWUSDT")}, "instrument", "NEWUSDT is not traded in this session"),
-        ({"price": Decimal(0)}, "signal", "price must be above 0, was 0"),
+        (
+            {"order_type": OrderType.LIMIT, "price": Decimal(0)},
+            "signal",
+            "price must be above 0, was 0",
+        ),
+        (
+            {"price": Decimal(98), "quantity": Decimal(1)},
+            "signal",
+            "a MARKET signal takes no price, was 98: say order_type LIMIT",
+        ),
         ({"quantity": Decimal("0.0009")}, "sizing", "the size comes to less than the lot 0.001"),
         (
             {"stop_loss": Decimal(101)},

@@ -29,6 +29,7 @@ from ..model.values import (
     TimeInForce,
     TradingSessionStatus,
     is_short,
+    plain,
     to_decimal,
 )
 from .algos import find
@@ -240,7 +241,7 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
         return Denial("protection", fault)
     order = _entry(signal, side, qty, terms)
     algo = signal.algo or ("bracket" if stop or target else "direct")
-    is_at_market = signal.order_type is MARKET and signal.price is None and terms.price is not None
+    is_at_market = signal.order_type is MARKET and terms.price is not None
     plan = Plan(order, algo, stop, target, is_at_market=is_at_market)
     wrong = unfit(plan, instrument, dearest) if signal.algo else ""
     return Denial("algo", wrong) if wrong else plan
@@ -253,6 +254,8 @@ def _wrong_terms(signal: SignalGenerated) -> str:
         return f"a signal's order is MARKET or LIMIT, was {kind.value}"
     if kind is LIMIT and signal.price is None:
         return "a LIMIT signal needs a price"
+    if kind is MARKET and signal.price is not None:
+        return f"a MARKET signal takes no price, was {plain(signal.price)}: say order_type LIMIT"
     if asked not in _TIMES[kind]:
         *some, last = (each.value for each in _TIMES[kind])
         takes = f"{', '.join(some)} or {last}"
