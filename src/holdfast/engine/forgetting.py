@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
 from ..model.values import NS_PER_S, AccountId, ClOrdId, Key, StrategyId
 from .parent import Parent
+from .refusals import refusal
 
 if TYPE_CHECKING:
     from .state import State
@@ -84,7 +85,10 @@ def bury_denied(state: State, cl_ord_id: ClOrdId) -> None:
 def _bury(state: State, cl_ord_id: ClOrdId, ended: list[ClOrdId], most: int) -> None:
     ended.append(cl_ord_id)
     if len(ended) > most:
-        forget_order(state, ended.pop(0))
+        oldest = state.orders[ended.pop(0)]
+        if parent := state.parents.get(oldest.request.parent_id):
+            parent.refusal = parent.refusal or refusal(oldest)
+        forget_order(state, oldest.cl_ord_id)
         _forget_parents(state)
 
 
