@@ -520,6 +520,27 @@ def test_an_amendment_of_what_could_only_close_is_checked_too():
     assert rig.told(ev.ReplaceRejected)[0].reason.startswith("order_notional")
 
 
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [
+        ({"max_order_qty": Decimal(1)}, "order_qty"),
+        ({"max_order_notional": Decimal(100)}, "order_notional"),
+    ],
+)
+def test_an_amendment_is_held_against_the_largest_order_with_what_has_executed(limits, rule):
+    rig = Rig(limits=limits)
+    order = limit(rig, qty="1", price="100")
+    rig.trade(order, "0.9")
+    rig.wait(2)
+
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, qty=Decimal("1.9")))
+
+    assert rig.asked == []
+    assert rig.told(ev.ReplaceRejected)[0].reason.startswith(f"{rule}: ")
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, qty=Decimal("0.95")))
+    assert [type(c) for c in rig.asked] == [cmd.ReplaceOrder]
+
+
 def test_what_has_executed_is_not_counted_twice_in_an_amendment(rig):
     cl_ord_id = limit(rig, qty="9")
     rig.trade(cl_ord_id, "8", "99")
