@@ -710,6 +710,35 @@ def test_a_position_is_traded_to_its_target(rig, held, target, sent):
     assert len({o.intent_id for o in rig.submitted()}) <= 1
 
 
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [
+        ("0", [("1.00", True)]),
+        ("-1", [("1.00", True), ("1", False)]),
+        ("2", [("0.99", False)]),
+    ],
+)
+def test_a_position_off_a_lot_that_has_grown_is_adjusted_by_whole_lots(rig, target, sent):
+    rig.hold("1.005")
+    coarse = contract(BTC, lot=Decimal("0.01"), min_qty=Decimal("0.01"))
+    rig.hear(msg.InstrumentListed(instrument=coarse, leverage=10))
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(target)))
+
+    wanted = [(Decimal(qty), is_exit) for qty, is_exit in sent]
+    assert [(o.qty, o.reduce_only) for o in rig.submitted()] == wanted
+
+
+def test_less_than_a_lot_that_has_grown_is_not_adjusted(rig):
+    rig.hold("1.005")
+    coarse = contract(BTC, lot=Decimal("0.01"), min_qty=Decimal("0.01"))
+    rig.hear(msg.InstrumentListed(instrument=coarse, leverage=10))
+
+    nearly = msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1))
+
+    refused(rig, nearly, InputError, "0.005 of BTCUSDT is less than the lot 0.01")
+
+
 def test_adjusting_a_short(rig):
     rig.hold("2", Side.SELL)
 
