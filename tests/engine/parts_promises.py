@@ -8,8 +8,8 @@ from decimal import Decimal
 from holdfast.engine.algos import find
 from holdfast.engine.algos import iceberg as icebergs
 from holdfast.engine.algos import twap as twaps
-from holdfast.engine.algos.base import is_put_off
 from holdfast.engine.protection import REFUSALS_MAX
+from holdfast.engine.refusals import is_put_off
 from holdfast.engine.reports import UNWANTED
 from holdfast.model import events as ev
 from holdfast.model import messages as msg

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.engine.algos import ALGOS, find
+from holdfast.engine.order import RequestState
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -278,6 +279,25 @@ def test_what_a_hand_takes_back_while_the_pause_is_doing_so_stays_so(rig):
     rig.hear(msg.PauseSession(reason="lunch"))
     rig.hear(msg.CancelRequest(cl_ord_id=first.cl_ord_id))
     assert rig.canceled() == []  # it is on its way
+    rig.cancel(first.cl_ord_id)
+    rig.hear(msg.ResumeSession())
+    go(rig, 10)
+
+    assert sizes(rig) == [1]
+    assert not rig.qty()
+
+
+def test_what_a_hand_takes_back_while_the_pauses_cancel_is_in_doubt_stays_so(rig):
+    iceberg(rig)
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    rig.hear(msg.PauseSession(reason="lunch"))
+    rig.unknown(first.cl_ord_id, msg.Request.CANCEL)
+    fence_ts = rig.order(first.cl_ord_id).cancel_fence_ts
+    rig.hear(msg.CancelRequest(cl_ord_id=first.cl_ord_id))
+    order = rig.order(first.cl_ord_id)
+    assert (order.cancel, order.cancel_fence_ts) == (RequestState.IN_DOUBT, fence_ts)
+    assert rig.canceled() == []  # it may be on its way
     rig.cancel(first.cl_ord_id)
     rig.hear(msg.ResumeSession())
     go(rig, 10)

@@ -73,19 +73,12 @@ def test_a_slice_of_which_no_price_is_known_is_denied_and_says_so(rig):
     assert (denial.rule, denial.reason) == ("stale_data", "no price of BTCUSDT yet")
 
 
-@pytest.mark.parametrize(
-    ("fields", "limit"),
-    [
-        ({"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC}, "101"),
-        ({}, "101.1"),  # at the market: the tolerance is taken from what it names
-    ],
-)
-def test_the_price_that_a_wish_names_stays_that_of_all_slices(rig, fields, limit):
-    begun(rig, price=Decimal(101), **fields)
+def test_the_price_that_a_wish_names_stays_that_of_all_slices(rig):
+    begun(rig, price=Decimal(101), order_type=OrderType.LIMIT, time_in_force=TimeInForce.IOC)
     rig.price(100.5)
     go(rig, 10)
 
-    assert limits(rig) == [Decimal(limit)] * 2
+    assert limits(rig) == [Decimal(101)] * 2
 
 
 def test_a_slice_whose_stop_the_market_has_passed_ends_it(rig):

@@ -15,6 +15,7 @@ from holdfast.model.errors import InputError, SessionStateError, UnknownOrderErr
 from holdfast.model.ids import Owner, make_cl_ord_id
 from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
+    NS_PER_S,
     ClOrdId,
     OrderRole,
     OrderStatus,
@@ -25,7 +26,7 @@ from holdfast.model.values import (
     TimeInForce,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, ETH, LIMIT, Rig, contract, limit, refused
+from tests.engine.rig import BTC, ETH, LIMIT, START, Rig, contract, limit, refused
 
 STOP = OrderType.STOP_MARKET
 
@@ -214,6 +215,32 @@ BAD = [
     ({"callback_rate": Decimal(1)}, "a MARKET order takes no callback_rate, was 1"),
     ({"time_in_force": TimeInForce.GTD}, "GTD, and GTD alone, needs the time"),
     ({"expire_ts": 5}, "GTD, and GTD alone, needs the time"),
+    (
+        {"time_in_force": TimeInForce.GTD, "expire_ts": START + NS_PER_S},
+        "a MARKET order's time in force is GTC or IOC, was GTD",
+    ),
+    ({"time_in_force": TimeInForce.GTX}, "a MARKET order's time in force is GTC or IOC, was GTX"),
+    (
+        {
+            "order_type": STOP,
+            "trigger_price": Decimal(103),
+            "time_in_force": TimeInForce.GTD,
+            "expire_ts": START + NS_PER_S,
+        },
+        "a STOP_MARKET order's time in force is GTC, was GTD",
+    ),
+    (
+        {
+            "order_type": OrderType.TRAILING_STOP_MARKET,
+            "callback_rate": Decimal(1),
+            "time_in_force": TimeInForce.FOK,
+        },
+        "a TRAILING_STOP_MARKET order's time in force is GTC, was FOK",
+    ),
+    (
+        {"order_type": LIMIT, "price": Decimal(99), "activation_price": Decimal(98)},
+        "a LIMIT order takes no activation_price, was 98",
+    ),
     ({"symbol": Symbol("NEWUSDT")}, "NEWUSDT is not traded in this session"),
     (
         {"reduce_only": True, "stop_loss": Decimal(90)},
@@ -493,6 +520,27 @@ def test_an_amendment_of_what_could_only_close_is_checked_too():
     assert rig.told(ev.ReplaceRejected)[0].reason.startswith("order_notional")
 
 
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [
+        ({"max_order_qty": Decimal(1)}, "order_qty"),
+        ({"max_order_notional": Decimal(100)}, "order_notional"),
+    ],
+)
+def test_an_amendment_is_held_against_the_largest_order_with_what_has_executed(limits, rule):
+    rig = Rig(limits=limits)
+    order = limit(rig, qty="1", price="100")
+    rig.trade(order, "0.9")
+    rig.wait(2)
+
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, qty=Decimal("1.9")))
+
+    assert rig.asked == []
+    assert rig.told(ev.ReplaceRejected)[0].reason.startswith(f"{rule}: ")
+    rig.hear(msg.ModifyRequest(cl_ord_id=order, qty=Decimal("0.95")))
+    assert [type(c) for c in rig.asked] == [cmd.ReplaceOrder]
+
+
 def test_what_has_executed_is_not_counted_twice_in_an_amendment(rig):
     cl_ord_id = limit(rig, qty="9")
     rig.trade(cl_ord_id, "8", "99")
@@ -660,6 +708,35 @@ def test_a_position_is_traded_to_its_target(rig, held, target, sent):
 
     assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == sent
     assert len({o.intent_id for o in rig.submitted()}) <= 1
+
+
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [
+        ("0", [("1.00", True)]),
+        ("-1", [("1.00", True), ("1", False)]),
+        ("2", [("0.99", False)]),
+    ],
+)
+def test_a_position_off_a_lot_that_has_grown_is_adjusted_by_whole_lots(rig, target, sent):
+    rig.hold("1.005")
+    coarse = contract(BTC, lot=Decimal("0.01"), min_qty=Decimal("0.01"))
+    rig.hear(msg.InstrumentListed(instrument=coarse, leverage=10))
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(target)))
+
+    wanted = [(Decimal(qty), is_exit) for qty, is_exit in sent]
+    assert [(o.qty, o.reduce_only) for o in rig.submitted()] == wanted
+
+
+def test_less_than_a_lot_that_has_grown_is_not_adjusted(rig):
+    rig.hold("1.005")
+    coarse = contract(BTC, lot=Decimal("0.01"), min_qty=Decimal("0.01"))
+    rig.hear(msg.InstrumentListed(instrument=coarse, leverage=10))
+
+    nearly = msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1))
+
+    refused(rig, nearly, InputError, "0.005 of BTCUSDT is less than the lot 0.01")
 
 
 def test_adjusting_a_short(rig):

@@ -150,7 +150,6 @@ def test_a_limit_sale_is_rounded_up(rig):
     [
         (BUY, {"order_type": OrderType.LIMIT, "price": Decimal("99.17")}, "100"),
         (SELL, {"order_type": OrderType.LIMIT, "price": Decimal("101.11")}, "101.2"),
-        (BUY, {"price": Decimal(98)}, "100"),
         (SELL, {}, "100"),
     ],
 )
@@ -200,12 +199,31 @@ def test_without_market_orders_a_limit_wish_stays_as_it_is():
         ({"price": Decimal("1E-500")}, "signal", "not finer than 1E-400, was Decimal('1E-500')"),
         ({"algo": "guess"}, "signal", "there is no algorithm guess"),
         ({"symbol": Symbol("NEWUSDT")}, "instrument", "NEWUSDT is not traded in this session"),
-        ({"price": Decimal(0)}, "signal", "price must be above 0, was 0"),
+        (
+            {"order_type": OrderType.LIMIT, "price": Decimal(0)},
+            "signal",
+            "price must be above 0, was 0",
+        ),
+        (
+            {"price": Decimal(98), "quantity": Decimal(1)},
+            "signal",
+            "a MARKET signal takes no price, was 98: say order_type LIMIT",
+        ),
         ({"quantity": Decimal("0.0009")}, "sizing", "the size comes to less than the lot 0.001"),
         (
             {"stop_loss": Decimal(101)},
             "protection",
             "stop_loss 101 must be below the price 100.0",
+        ),
+        (
+            {"stop_loss": Decimal("0.04")},
+            "protection",
+            "stop_loss 0.04 is less than the tick 0.1",
+        ),
+        (
+            {"kind": SELL, "stop_loss": Decimal(110), "take_profit": Decimal("1E-9")},
+            "protection",
+            "take_profit 0.000000001 is less than the tick 0.1",
         ),
         (
             {"take_profit": Decimal(99)},
@@ -218,6 +236,25 @@ def test_without_market_orders_a_limit_wish_stays_as_it_is():
             "a signal's order is MARKET or LIMIT, was STOP_MARKET",
         ),
         ({"order_type": OrderType.LIMIT}, "signal", "a LIMIT signal needs a price"),
+        (
+            {
+                "order_type": OrderType.LIMIT,
+                "price": Decimal(99),
+                "time_in_force": TimeInForce.GTD,
+            },
+            "signal",
+            "a LIMIT signal's time in force is GTC, IOC, FOK or GTX, was GTD",
+        ),
+        (
+            {"time_in_force": TimeInForce.GTX},
+            "signal",
+            "a MARKET signal's time in force is GTC or IOC, was GTX",
+        ),
+        (
+            {"time_in_force": TimeInForce.FOK},
+            "signal",
+            "a MARKET signal's time in force is GTC or IOC, was FOK",
+        ),
     ],
 )
 def test_a_wish_that_cannot_be_is_denied_and_says_why(rig, fields, rule, text):

@@ -105,6 +105,7 @@ def test_facts_read_back_from_the_journal_are_the_facts_that_were_written():
 
 BOUNDS = {
     "CLOSED_ORDERS_KEPT": 3,
+    "DENIED_ORDERS_KEPT": 3,
     "CLOSED_PARENTS_KEPT": 2,
     "TRADES_REMEMBERED": 4,
     "INTENTS_REMEMBERED": 3,
@@ -139,7 +140,8 @@ def test_every_memory_is_bounded(small):
 
     state = small.state
     assert len(state.orders) == len(state.closed_orders) == BOUNDS["CLOSED_ORDERS_KEPT"]
-    assert len(state.parents) == len(state.closed_parents) == BOUNDS["CLOSED_PARENTS_KEPT"]
+    remembered = BOUNDS["CLOSED_PARENTS_KEPT"] + BOUNDS["CLOSED_ORDERS_KEPT"]
+    assert len(state.parents) == len(state.closed_parents) <= remembered
     assert len(state.trades_seen) == BOUNDS["TRADES_REMEMBERED"]
     assert len(state.intents) == BOUNDS["INTENTS_REMEMBERED"]
     assert len(state.account("main").changes_seen) == BOUNDS["CHANGES_REMEMBERED"]

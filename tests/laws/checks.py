@@ -215,6 +215,16 @@ def _things(state: State) -> Iterator[tuple[str, msgspec.Struct]]:
 OPEN_MAX = 100
 """More orders than any script can have open at once."""
 
+
+def _ended_max() -> int:
+    return forgetting.CLOSED_ORDERS_KEPT + forgetting.DENIED_ORDERS_KEPT
+
+
+def _ended_parents_max() -> int:
+    """A parent is remembered as long as an order of it."""
+    return forgetting.CLOSED_PARENTS_KEPT + _ended_max()
+
+
 STRATEGIES_MAX = 3
 ASSETS_MAX = 1
 TRADES_OF_AN_ORDER_MAX = 200  # one for each lot: nothing here is larger
@@ -224,12 +234,13 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.leverages": lambda: len(SYMBOLS),
     "State.accounts": lambda: 1,
     "State.positions": lambda: len(SYMBOLS),
-    "State.orders": lambda: forgetting.CLOSED_ORDERS_KEPT + OPEN_MAX,
+    "State.orders": lambda: _ended_max() + OPEN_MAX,
     "State.open_orders": lambda: len(SYMBOLS),
     "State.closed_orders": lambda: forgetting.CLOSED_ORDERS_KEPT,
-    "State.parents": lambda: forgetting.CLOSED_PARENTS_KEPT + OPEN_MAX,
+    "State.denied_orders": lambda: forgetting.DENIED_ORDERS_KEPT,
+    "State.parents": lambda: _ended_parents_max() + OPEN_MAX,
     "State.live_parents": lambda: len(SYMBOLS),
-    "State.closed_parents": lambda: forgetting.CLOSED_PARENTS_KEPT,
+    "State.closed_parents": _ended_parents_max,
     "State.trades_seen": lambda: forgetting.TRADES_REMEMBERED,
     "State.intents": lambda: forgetting.INTENTS_REMEMBERED,
     "State.strategies": lambda: STRATEGIES_MAX,
@@ -252,7 +263,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "AccountState.changes_seen": lambda: forgetting.CHANGES_REMEMBERED,
     "Breaker.failures": lambda: FAILURES_KEPT,
     "Order.trade_ids": lambda: TRADES_OF_AN_ORDER_MAX,
-    "Parent.children": lambda: forgetting.CLOSED_ORDERS_KEPT + OPEN_MAX,
+    "Parent.children": lambda: _ended_max() + OPEN_MAX,
 }
 
 

@@ -12,6 +12,7 @@ from tests.laws.world import World
 
 SMALL = {
     "CLOSED_ORDERS_KEPT": 12,
+    "DENIED_ORDERS_KEPT": 4,
     "CLOSED_PARENTS_KEPT": 6,
     "TRADES_REMEMBERED": 150,  # as many as an audit may look back over
     "INTENTS_REMEMBERED": 10,
@@ -43,7 +44,7 @@ def test_what_is_not_closed_is_open(seed, monkeypatch):
 
     listed = [i for ids in state.open_orders.values() for i in ids]
     living = [i for ids in state.live_parents.values() for i in ids]
-    assert len(state.orders) - len(state.closed_orders) == len(listed)
+    assert len(state.orders) - len(state.closed_orders) - len(state.denied_orders) == len(listed)
     assert len(state.parents) - len(state.closed_parents) == len(living)
 
 
@@ -56,6 +57,7 @@ def test_small_bounds_are_reached(monkeypatch):
         state = World(bad(seed)).run(script(seed, 150)).state
         sizes = {
             "CLOSED_ORDERS_KEPT": len(state.closed_orders),
+            "DENIED_ORDERS_KEPT": len(state.denied_orders),
             "CLOSED_PARENTS_KEPT": len(state.closed_parents),
             "RECENT_ORDERS_KEPT": len(state.recent_orders),
             "MESSAGE_TIMES_KEPT": max(map(len, state.message_times.values())),
@@ -64,6 +66,7 @@ def test_small_bounds_are_reached(monkeypatch):
 
     assert reached == {
         "CLOSED_ORDERS_KEPT",
+        "DENIED_ORDERS_KEPT",
         "CLOSED_PARENTS_KEPT",
         "RECENT_ORDERS_KEPT",
         "MESSAGE_TIMES_KEPT",

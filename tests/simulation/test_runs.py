@@ -441,3 +441,7 @@ def test_a_contract_that_was_left_out_is_guarded_by_its_terms_of_now():
 
 def test_margin_that_a_hand_has_just_put_in_may_be_unheard_of():
     assert play(Spec(seed=27_805_635, storm_s=18)).violations == ()
+
+
+def test_what_a_meddler_has_amended_to_what_is_then_refused_is_not_held_against_the_answer():
+    assert play(Spec(seed=28_001_377, storm_s=18)).violations == ()

@@ -322,7 +322,7 @@ class Core:
         """
         is_asked = order.cancel is not RequestState.NONE
         is_for_good = order.cancel_is_pause and not is_pause
-        if is_asked and not (order.cancel is RequestState.PENDING and is_for_good):
+        if is_asked and not is_for_good:
             return
         if not order.is_open or order.ending:
             return

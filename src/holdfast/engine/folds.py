@@ -15,7 +15,16 @@ from ..model.values import (
 from . import difference, exits, forgetting, holdings, portfolio, session_folds, wish_folds
 from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
-from .forgetting import bound, bury, remember_trade, retire, retire_all, settled_name, unbury
+from .forgetting import (
+    bound,
+    bury,
+    bury_denied,
+    remember_trade,
+    retire,
+    retire_all,
+    settled_name,
+    unbury,
+)
 from .order import Order
 from .parent import PASSING, Parent
 from .position import PositionState
@@ -81,7 +90,7 @@ def _denied(state: State, fact: ev.OrderDenied) -> None:
     )
     state.orders[order.cl_ord_id] = order
     _count_attempt(state, fact.order)
-    bury(state, order.cl_ord_id)
+    bury_denied(state, order.cl_ord_id)
     if parent := state.parents.get(fact.order.parent_id):
         retire(state, parent)
 

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, TypeVar
 from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
 from ..model.values import NS_PER_S, AccountId, ClOrdId, Key, StrategyId
 from .parent import Parent
+from .refusals import refusal
 
 if TYPE_CHECKING:
     from .state import State
 
 CLOSED_ORDERS_KEPT = 2_000
+DENIED_ORDERS_KEPT = 1_000
+"""Counted apart: a strategy that is denied without end pushes out nothing that was at the venue."""
+
 CLOSED_PARENTS_KEPT = 1_000
+"""More are kept while an order of theirs is: one that counts as over may be open after all."""
+
 TRADES_REMEMBERED = 50_000
 INTENTS_REMEMBERED = 10_000
 CHANGES_REMEMBERED = 10_000
@@ -41,8 +47,19 @@ def retire(state: State, parent: Parent) -> None:
         return
     live.remove(parent.parent_id)
     state.closed_parents.append(parent.parent_id)
-    if len(state.closed_parents) > CLOSED_PARENTS_KEPT:
-        state.parents.pop(state.closed_parents.pop(0), None)
+    if not parent.children:
+        _forget_parents(state)
+
+
+def _forget_parents(state: State) -> None:
+    """Forget the oldest of the ended parents that are too many and have no order left."""
+    while len(state.closed_parents) > CLOSED_PARENTS_KEPT:
+        bare = (i for i in state.closed_parents if not state.parents[i].children)
+        oldest = next(bare, None)
+        if oldest is None:
+            return
+        state.closed_parents.remove(oldest)
+        del state.parents[oldest]
 
 
 def call_off(state: State, strategy_id: StrategyId | None = None) -> None:
@@ -58,9 +75,21 @@ def call_off(state: State, strategy_id: StrategyId | None = None) -> None:
 
 
 def bury(state: State, cl_ord_id: ClOrdId) -> None:
-    state.closed_orders.append(cl_ord_id)
-    if len(state.closed_orders) > CLOSED_ORDERS_KEPT:
-        forget_order(state, state.closed_orders.pop(0))
+    _bury(state, cl_ord_id, state.closed_orders, CLOSED_ORDERS_KEPT)
+
+
+def bury_denied(state: State, cl_ord_id: ClOrdId) -> None:
+    _bury(state, cl_ord_id, state.denied_orders, DENIED_ORDERS_KEPT)
+
+
+def _bury(state: State, cl_ord_id: ClOrdId, ended: list[ClOrdId], most: int) -> None:
+    ended.append(cl_ord_id)
+    if len(ended) > most:
+        oldest = state.orders[ended.pop(0)]
+        if parent := state.parents.get(oldest.request.parent_id):
+            parent.refusal = parent.refusal or refusal(oldest)
+        forget_order(state, oldest.cl_ord_id)
+        _forget_parents(state)
 
 
 def forget_order(state: State, cl_ord_id: ClOrdId) -> None:
@@ -74,7 +103,8 @@ def unbury(state: State, cl_ord_id: ClOrdId) -> bool:
     """Forget an order that counted as over and is open; tell whether there was one."""
     if cl_ord_id not in state.orders:
         return False
-    state.closed_orders.remove(cl_ord_id)
+    is_denied = cl_ord_id in state.denied_orders
+    (state.denied_orders if is_denied else state.closed_orders).remove(cl_ord_id)
     forget_order(state, cl_ord_id)
     return True
 

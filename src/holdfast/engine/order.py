@@ -286,10 +286,11 @@ class Order(msgspec.Struct):
     def _apply_request(self, fact: ev.OrderFact) -> None:
         match fact:
             case ev.CancelRequested():
-                was_early = self.cancel is RequestState.PENDING and self.cancel_is_early
-                self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
-                self.cancel_is_early = was_early or self.status is OrderStatus.PENDING_NEW
                 self.cancel_is_pause = fact.is_pause
+                if self.cancel is not RequestState.IN_DOUBT:  # else what was sent is in doubt still
+                    was_early = self.cancel is RequestState.PENDING and self.cancel_is_early
+                    self.cancel, self.cancel_asked_ts = RequestState.PENDING, fact.ts
+                    self.cancel_is_early = was_early or self.status is OrderStatus.PENDING_NEW
             case ev.CancelRejected():
                 self._refuse_cancel(fact)
             case ev.CancelInDoubt():

@@ -26,7 +26,7 @@ class Parent(msgspec.Struct):
     them filled at the venue: what was closed there before that may be told later. `taken_qty` is
     what others than its strategy have closed of the rest. `is_called_off` says that what ends
     trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
-    it short, and told so.
+    it short, and told so. `refusal` says which of its forgotten entries was taken back or refused.
     """
 
     start: ParentStarted
@@ -41,6 +41,7 @@ class Parent(msgspec.Struct):
     wake_ts: int | None = None
     is_called_off: bool = False
     is_over: bool = False
+    refusal: str = ""
     stop_failures: int = 0
     is_alarmed: bool = False  # a missing stop has been reported and not restored
 

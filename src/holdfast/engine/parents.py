@@ -26,10 +26,10 @@ from ..model.values import (
     plain,
 )
 from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
-from .algos.base import is_put_off
 from .core import Core
 from .order import Order
 from .parent import Parent
+from .refusals import is_put_off
 from .risk import first_refusal
 from .sizing import misplaced_exit, worst_price
 from .state import State

@@ -43,13 +43,26 @@ def check_request(core: Core, request: msg.PlaceRequest) -> None:
         check_amount(name, value)
     check_amount("quantity", request.qty)
     check_amount("activation_price", request.activation_price)
-    if (request.time_in_force is TimeInForce.GTD) != (request.expire_ts is not None):
-        raise InputError("GTD, and GTD alone, needs the time at which the order expires")
+    if request.activation_price is not None and kind is not OrderType.TRAILING_STOP_MARKET:
+        was = request.activation_price
+        raise InputError(f"a {kind.value} order takes no activation_price, was {was}")
+    _check_time_in_force(request)
     key = (request.account, request.symbol)
     if (core.state.contract if request.reduce_only else core.state.traded)(key) is None:
         raise InputError(f"{request.symbol} is not traded {where(core, key)}")
     check_books(core, request.account)
     _check_exits(core, request)
+
+
+def _check_time_in_force(request: msg.PlaceRequest) -> None:
+    """Refuse a time in force that the venue takes of orders with a limit price alone."""
+    kind, asked = request.order_type, request.time_in_force
+    if (asked is TimeInForce.GTD) != (request.expire_ts is not None):
+        raise InputError("GTD, and GTD alone, needs the time at which the order expires")
+    is_at_once = kind is OrderType.MARKET and asked is TimeInForce.IOC
+    if not (kind.has_limit_price or is_at_once or asked is TimeInForce.GTC):
+        takes = "GTC or IOC" if kind is OrderType.MARKET else "GTC"
+        raise InputError(f"a {kind.value} order's time in force is {takes}, was {asked.value}")
 
 
 def where(core: Core, key: Key) -> str:

@@ -248,7 +248,8 @@ def _refused_closes(core: Core, key: Key) -> list[Order]:
 def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     """Trade a position to a signed target: what closes goes reduce-only, the rest as an entry.
 
-    What orders under way at the market will do is not done twice.
+    What orders under way at the market will do is not done twice. A position that is off the lot
+    stays so by what is less than one.
     """
     key = (request.account, request.symbol)
     instrument = core.state.contract(key)
@@ -265,13 +266,17 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
         return
     side = Side.BUY if delta > ZERO else Side.SELL
     closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
-    if abs(delta) > closing and core.state.traded(key) is None:
+    closing, opening = (instrument.round_qty(q) for q in (closing, abs(delta) - closing))
+    if not closing and not opening:
+        less = f"{plain(abs(delta))} of {request.symbol} is less than the lot"
+        raise InputError(f"{less} {plain(instrument.lot)}")
+    if opening and core.state.traded(key) is None:
         raise InputError(f"{request.symbol} is not traded {where(core, key)}: it can be closed")
     intent = core.next_intent()
     for part in market_parts(closing, instrument):
         start_parent(core, exit_plan(_market(request, side, part)), intent)
-    if abs(delta) > closing:
-        _open_rest(core, _market(request, side, abs(delta) - closing), intent)
+    if opening:
+        start_parent(core, Plan(_market(request, side, opening), "direct"), intent)
 
 
 def _qty_under_way(core: Core, key: Key) -> Decimal:
@@ -282,10 +287,6 @@ def _qty_under_way(core: Core, key: Key) -> Decimal:
             most = closable(qty, order.side) if order.request.reduce_only else order.leaves_qty
             qty += min(order.leaves_qty, most) * order.side.sign
     return qty
-
-
-def _open_rest(core: Core, order: NewOrder, intent: IntentId) -> None:
-    start_parent(core, Plan(order, "direct"), intent)
 
 
 def _market(request: msg.AdjustRequest, side: Side, qty: Decimal) -> NewOrder:

@@ -29,6 +29,7 @@ from ..model.values import (
     TimeInForce,
     TradingSessionStatus,
     is_short,
+    plain,
     to_decimal,
 )
 from .algos import find
@@ -45,6 +46,7 @@ from .sizing import (
     size_of_equity,
     stop_price,
     target_price,
+    vanished_exit,
     worst_price,
 )
 from .state import State
@@ -215,14 +217,14 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
         return Denial("instrument", f"{signal.symbol} is not traded {where(core, key)}")
     if why := shut(instrument, core.now, core.settings.end_notice_ns):
         return Denial("contract", why)
+    if wrong := _wrong_terms(signal):
+        return Denial("signal", wrong)
     price = core.market.price(signal.symbol) if signal.price is None else signal.price
     if price is None:
         return Denial("stale_data", f"no price of {signal.symbol} yet")
     if price <= ZERO:
         return Denial("signal", f"price must be above 0, was {price:f}")
     terms = _terms(core, signal, instrument, price, side)
-    if isinstance(terms, Denial):
-        return terms
     # Worth the most that the risk rules may value it at, or its own size would refuse it.
     dearest = max(price, core.exposure.dearest(key), terms.price or ZERO)
     qty = _quantity(core, signal, instrument, dearest)
@@ -232,16 +234,40 @@ def _entry_plan(core: Core, signal: SignalGenerated, key: Key, side: Side) -> Pl
     target = target_price(side, price, signal.take_profit, instrument, core.settings)
     market = None if signal.price is None else core.market.price(signal.symbol)
     limit = price if signal.price is None else terms.price or price  # on the tick: where it fills
-    fault = outside_exit(instrument, stop, target)
+    fault = vanished_exit(instrument, signal.stop_loss, signal.take_profit)
+    fault = fault or outside_exit(instrument, stop, target)
     fault = fault or misplaced_exit(side, limit, stop, target, market) or ""
     if fault:
         return Denial("protection", fault)
     order = _entry(signal, side, qty, terms)
     algo = signal.algo or ("bracket" if stop or target else "direct")
-    is_at_market = signal.order_type is MARKET and signal.price is None and terms.price is not None
+    is_at_market = signal.order_type is MARKET and terms.price is not None
     plan = Plan(order, algo, stop, target, is_at_market=is_at_market)
     wrong = unfit(plan, instrument, dearest) if signal.algo else ""
     return Denial("algo", wrong) if wrong else plan
+
+
+def _wrong_terms(signal: SignalGenerated) -> str:
+    """Say why an entry can't meet the market as it is wished for; "" where it can."""
+    kind, asked = signal.order_type, signal.time_in_force
+    if kind not in _TIMES:
+        return f"a signal's order is MARKET or LIMIT, was {kind.value}"
+    if kind is LIMIT and signal.price is None:
+        return "a LIMIT signal needs a price"
+    if kind is MARKET and signal.price is not None:
+        return f"a MARKET signal takes no price, was {plain(signal.price)}: say order_type LIMIT"
+    if asked not in _TIMES[kind]:
+        *some, last = (each.value for each in _TIMES[kind])
+        takes = f"{', '.join(some)} or {last}"
+        return f"a {kind.value} signal's time in force is {takes}, was {asked.value}"
+    return ""
+
+
+_TIMES = {
+    MARKET: (TimeInForce.GTC, TimeInForce.IOC),
+    LIMIT: (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTX),
+}
+"""What a wish may name by its type: it has no time at which a GTD would end."""
 
 
 def _entry(signal: SignalGenerated, side: Side, qty: Decimal, terms: Terms) -> NewOrder:
@@ -274,7 +300,7 @@ def _quantity(
 
 def _terms(
     core: Core, signal: SignalGenerated, instrument: Instrument, price: Decimal, side: Side
-) -> Terms | Denial:
+) -> Terms:
     """Say how the order meets the market: at the price asked, or the tolerance's."""
     kind = signal.order_type
     if kind is MARKET and core.settings.use_market_orders:
@@ -282,8 +308,4 @@ def _terms(
     if kind is MARKET:
         worst = worst_price(side, price, instrument, core.settings)
         return Terms(LIMIT, worst, TimeInForce.IOC)
-    if kind is not LIMIT:
-        return Denial("signal", f"a signal's order is MARKET or LIMIT, was {kind.value}")
-    if signal.price is None:
-        return Denial("signal", "a LIMIT signal needs a price")
     return Terms(LIMIT, instrument.round_price(price, side), signal.time_in_force)

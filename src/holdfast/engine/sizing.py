@@ -51,7 +51,7 @@ def stop_price(
 ) -> Decimal | None:
     """Return where an entry's stop goes: as asked, else at the configured distance.
 
-    None for no stop: asked for as zero, or configured so.
+    None for no stop: asked for as zero, or configured so. See `vanished_exit`.
     """
     return _exit_price(entry, asked, -side.sign * s.stop_loss_pct, instrument)
 
@@ -90,6 +90,14 @@ def misplaced_exit(
     if target is not None and (target - entry) * side.sign <= ZERO:
         return f"take_profit {target:f} must be {_beyond(side, 'target')} the price {entry:f}"
     return None
+
+
+def vanished_exit(instrument: Instrument, stop: Decimal | None, target: Decimal | None) -> str:
+    """Say which of the two comes to 0 on the tick, and was not asked for as that; "" where none."""
+    for name, asked in (("stop_loss", stop), ("take_profit", target)):
+        if asked and instrument.round_price(asked) <= ZERO:
+            return f"{name} {asked:f} is less than the tick {instrument.tick:f}"
+    return ""
 
 
 def outside_exit(instrument: Instrument, stop: Decimal | None, target: Decimal | None) -> str:

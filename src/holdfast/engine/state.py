@@ -56,6 +56,7 @@ class State(msgspec.Struct):
     orders: dict[ClOrdId, Order] = {}  # open ones, and the closed ones of late
     open_orders: dict[Key, list[ClOrdId]] = {}
     closed_orders: list[ClOrdId] = []
+    denied_orders: list[ClOrdId] = []  # never sent
     parents: dict[ParentId, Parent] = {}
     live_parents: dict[Key, list[ParentId]] = {}
     closed_parents: list[ParentId] = []

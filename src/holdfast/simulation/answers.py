@@ -143,7 +143,9 @@ class Answers(Judge):
             there = self._there(wish)
             asked = (wish.qty, wish.price)
             is_last = self.amendments[wish.sent[0]] == wish.amended
-            if there is not None and is_last and (there.qty, there.price) == asked:
+            if there is None or there.symbol in self.world.meddler.amended:
+                return  # somebody else may have amended it to just that
+            if is_last and (there.qty, there.price) == asked:
                 self.say(f"{there.cl_ord_id} is amended though it was refused: {error:.80}")
         elif wish.what == "cancel" or (wish.what == "adjust" and not error.startswith("Venue")):
             return  # of what was to be opened; what closes has gone out

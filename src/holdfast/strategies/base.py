@@ -134,7 +134,7 @@ class Strategy:
         Args:
             quantity: base units, above 0; None lets the sizing rules decide.
             order_type: None takes the engine's choice.
-            price: above 0; a LIMIT needs one.
+            price: above 0; a LIMIT needs one, and a MARKET is denied with one.
             stop_loss: a price; None takes the configured distance, 0 asks for none.
             take_profit: as `stop_loss`.
             strength: above 0, up to 1; scales the quantity, or what the sizing rules give.

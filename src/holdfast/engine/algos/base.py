@@ -16,9 +16,10 @@ from typing import NamedTuple
 import msgspec
 
 from ...model.instrument import Instrument
-from ...model.values import ENTRY, MARKET, ZERO, NewOrder, OrderStatus, plain
+from ...model.values import ENTRY, MARKET, ZERO, NewOrder, plain
 from ..order import Order
-from ..parent import PASSING, Parent
+from ..parent import Parent
+from ..refusals import refusal
 
 
 class Cause(enum.Enum):
@@ -86,29 +87,16 @@ class Moment(NamedTuple):
 
     @property
     def refusal(self) -> str:
-        """Say which entry was taken back, or refused by the venue; "" where none was.
-
-        What a pause has taken back goes out again when it is over.
-        """
-        for child in self.entries:
-            is_refused = child.is_refused and not is_put_off(child)
-            is_back = child.status is OrderStatus.CANCELED and not child.cancel_is_pause
-            if is_back or is_refused:
-                how = "taken back" if is_back else "refused"
-                why = f": {child.reason}" if child.reason else ""
-                return f"{child.cl_ord_id} was {how}{why}"
-        return ""
+        """Say which entry was taken back, or refused by the venue; "" where none was."""
+        if self.parent.refusal:
+            return self.parent.refusal
+        return next((why for child in self.entries if (why := refusal(child))), "")
 
 
 def ended_by_close(moment: Moment) -> list[Action]:
     """End what something has closed a part of; told where that was not its own strategy's doing."""
     taken = moment.parent.taken_qty
     return [End(f"others have closed {plain(taken)} of that")] if taken else []
-
-
-def is_put_off(order: Order) -> bool:
-    """Tell whether an order did not come about for a reason that may be over soon."""
-    return order.status is OrderStatus.DENIED or (order.is_refused and order.code in PASSING)
 
 
 Action = SendChild | WakeIn | End

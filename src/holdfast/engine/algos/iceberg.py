@@ -13,6 +13,7 @@ from decimal import Decimal
 from ...model.instrument import Instrument
 from ...model.values import LIMIT, NS_PER_S, NewOrder, OrderStatus, TimeInForce, to_decimal
 from ..order import Order
+from ..refusals import is_put_off
 from .base import (
     STARTED,
     Action,
@@ -26,7 +27,6 @@ from .base import (
     check_names,
     check_part,
     ended_by_close,
-    is_put_off,
 )
 
 RETRY_NS = 5 * NS_PER_S

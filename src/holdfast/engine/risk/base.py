@@ -217,6 +217,11 @@ class RiskContext:
         parent = self.state.parents.get(order.parent_id)
         return self.legs if parent is None else parent.legs
 
+    def whole_qty(self, order: NewOrder) -> Decimal:
+        """Return what the venue goes by: of an amendment, what has executed too."""
+        known = self.state.orders.get(order.cl_ord_id)
+        return order.qty if known is None else order.qty + known.cum_qty
+
     def _reach(self, order: NewOrder) -> Reach:
         """Return the worst case of the order's symbol, the order included."""
         if self._own is None or self._own[0] is not order:

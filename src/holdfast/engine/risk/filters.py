@@ -35,7 +35,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
 
 def _check_qty(order: NewOrder, instrument: Instrument, ctx: RiskContext) -> Verdict | None:
     """Hold a quantity against the lot filters; a stop or a target of it goes at the market."""
-    qty, lot = _whole_qty(order, ctx), instrument.lot
+    qty, lot = ctx.whole_qty(order), instrument.lot
     if qty % lot:
         return _refuse("quantity", qty, "must be a multiple of", lot)
     if qty < instrument.min_qty:
@@ -61,12 +61,6 @@ def _guarded_qty(order: NewOrder, ctx: RiskContext) -> Decimal:
     return parent.open_qty + order.qty + sum(others, ZERO)
 
 
-def _whole_qty(order: NewOrder, ctx: RiskContext) -> Decimal:
-    """Return what the venue goes by: of an amendment, what has executed too."""
-    known = ctx.state.orders.get(order.cl_ord_id)
-    return order.qty if known is None else order.qty + known.cum_qty
-
-
 def _check_prices(named: tuple[Decimal | None, ...], instrument: Instrument) -> Verdict | None:
     for price in named:
         if price is None:
@@ -84,7 +78,7 @@ def _check_notional(case: Case, instrument: Instrument, ctx: RiskContext) -> Ver
     order, least = case.order, instrument.min_notional
     if case.price is None:
         return refused(NAME, f"no price of {order.symbol} yet to value it at", limit=least)
-    notional = _whole_qty(order, ctx) * case.price
+    notional = ctx.whole_qty(order) * case.price
     return _refuse("notional", notional, "must be at least", least) if notional < least else None
 
 

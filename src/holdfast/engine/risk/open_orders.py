@@ -46,7 +46,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
 def _most(state: State) -> int:
     """Return what the counts can't exceed, reckoned in no time: it settles almost every case."""
     live = len(state.parents) - len(state.closed_parents)
-    open_ones = len(state.orders) - len(state.closed_orders)
+    open_ones = len(state.orders) - len(state.closed_orders) - len(state.denied_orders)
     return open_ones + 1 + AT_ONCE * len(_PROTECTIVE) * (live + 1)
 
 

@@ -9,7 +9,7 @@ NAME = "order_notional"
 
 
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
-    """Compare the notional, in quote currency, with the limit.
+    """Compare the notional, in quote currency, with the limit; of an amendment the whole order's.
 
     At the highest of the order's own prices and the reference: a sell may fill above its limit.
     """
@@ -17,7 +17,7 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     case = ctx.case(order)
     if case.price is None:
         return refused(NAME, f"no price of {order.symbol} yet to value it at", limit=limit)
-    notional = order.qty * max(case.price, order.dearest, case.reference or ZERO)
+    notional = ctx.whole_qty(order) * max(case.price, order.dearest, case.reference or ZERO)
     if notional <= limit:
         return passed(NAME, notional, limit)
     reason = f"notional {plain(notional)}, at most {plain(limit)} in one order"

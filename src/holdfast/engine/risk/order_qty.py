@@ -11,11 +11,12 @@ _OFF = passed(NAME)
 
 
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
-    """Compare the quantity, in base units, with the limit."""
+    """Compare the quantity, in base units, with the limit; of an amendment the whole order's."""
     limit = ctx.limits.max_order_qty
     if limit is None:
         return _OFF
-    if order.qty <= limit:
-        return passed(NAME, order.qty, limit)
-    reason = f"quantity {plain(order.qty)}, at most {plain(limit)} in one order"
-    return refused(NAME, reason, order.qty, limit)
+    qty = ctx.whole_qty(order)
+    if qty <= limit:
+        return passed(NAME, qty, limit)
+    reason = f"quantity {plain(qty)}, at most {plain(limit)} in one order"
+    return refused(NAME, reason, qty, limit)
