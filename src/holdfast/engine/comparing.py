@@ -8,22 +8,20 @@ from ..model import events as ev
 from ..model.messages import VenueSnapshot
 from ..model.values import (
     NS_PER_S,
-    OPERATOR,
     ZERO,
     AccountId,
     Symbol,
     TradingSessionStatus,
 )
 from . import exits
+from .closing import close_position
 from .contracts import take_settled
 from .core import Core
 from .folds import OPENING
 from .late_opening import is_what_the_first_look_trailed
 from .moves import Cause, moved_by
 from .order import Order
-from .parents import start_parent
 from .reports import is_news
-from .signals import close_plans
 
 UNBOOKED_LOOKS_MAX = 5
 """How often in a row nothing is compared, since an execution waits for its order's size."""
@@ -273,9 +271,10 @@ def _settle_difference(
         change_id = f"adopted-{name}-{snapshot.taken_ts}"
         _adopt_balance(core, snapshot.account, name, theirs - ours, change_id, ADOPTED)
     else:
-        adopt_position(core, snapshot, Symbol(name), ADOPTED)
-        if policy == "flatten":
-            _flatten(core, snapshot.account, Symbol(name))
+        is_closed = policy == "flatten"
+        adopt_position(core, snapshot, Symbol(name), ADOPTED, flatten=is_closed)
+        if is_closed:
+            close_position(core, (snapshot.account, Symbol(name)))
 
 
 def _adopt_balance(  # noqa: PLR0913, PLR0917 - what a change of a wallet consists of
@@ -293,8 +292,10 @@ def _adopt_balance(  # noqa: PLR0913, PLR0917 - what a change of a wallet consis
     )
 
 
-def adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason: str) -> None:
-    """Take over what the venue has; what it does not list is flat."""
+def adopt_position(
+    core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason: str, *, flatten: bool = False
+) -> None:
+    """Take over what the venue has, to be closed or not; what it does not list is flat."""
     there = next((p for p in snapshot.positions if p.symbol == symbol), None)
     core.emit(
         ev.PositionAdopted(
@@ -304,11 +305,6 @@ def adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason: 
             qty=there.qty if there else ZERO,
             entry_price=there.entry_price if there else ZERO,
             reason=reason,
+            flatten=flatten,
         )
     )
-
-
-def _flatten(core: Core, account: AccountId, symbol: Symbol) -> None:
-    intent = core.next_intent()
-    for plan in close_plans(core.state, (account, symbol), OPERATOR):
-        start_parent(core, plan, intent)
