@@ -290,8 +290,9 @@ def tell_block(core: Core) -> None:
 def tell_left(core: Core) -> None:
     """Say in a new session that a person's word to the one before, cut off by a crash, is void."""
     state = core.state
-    if state.status in {TradingSessionStatus.PAUSED, TradingSessionStatus.STOPPING}:
+    if state.status is TradingSessionStatus.PAUSED or state.is_to_stop:
         left = f"the session before was left {state.status.value} ({state.status_reason})"
+        left += " with a stop that was to flatten" if state.stop_flattens else ""
         text = f"{left}: this is a new one, and does not heed that"
         core.send(cmd.Notify(level="warning", text=text))
 

@@ -22,8 +22,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     was_starting = status is TradingSessionStatus.STARTING  # it died on its way up, twice
     is_paused = status is TradingSessionStatus.PAUSED or (was_starting and state.was_paused)
     state.was_paused = is_paused and fact.is_resumed
-    is_stopping = status is TradingSessionStatus.STOPPING or (was_starting and state.was_stopping)
-    state.was_stopping = is_stopping and fact.is_resumed
+    state.was_stopping = state.is_to_stop and fact.is_resumed
     state.stop_flattens = state.stop_flattens and state.was_stopping
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
