@@ -337,6 +337,44 @@ def test_a_close_of_the_sessions_own_that_is_refused_is_told_once_and_asked_for_
     assert not rig.qty()
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 5])
+def test_a_close_in_parts_that_is_refused_is_told_once_for_each_run_of_refusals(rig, parts):
+    rig.hold("6")
+    most = Decimal(6) / parts
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC, max_market_qty=most), leverage=10))
+    rig.hear(msg.EngageKillSwitch(reason="x", flatten=True))
+    refuse_closes(rig, 120)
+    assert rig.alarms().count("close_refused") == 1
+
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    for order in rig.working(OrderRole.EXIT):
+        rig.accept(order.cl_ord_id)
+        rig.expire(order.cl_ord_id)  # it was taken, and nobody was there to trade with
+    refuse_closes(rig, 120)
+    assert rig.alarms().count("close_refused") == 2
+
+
+def test_closes_that_are_refused_on_another_occasion_are_told_again(rig):
+    """The stop closed what was refused to close; what is held an hour later is refused too."""
+    rig.hold("2", stop_loss="90")
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.hear(msg.EngageKillSwitch(reason="x", flatten=True))
+    refuse_closes(rig, 30)
+    rig.trigger(stop.cl_ord_id)
+    rig.trade(stop.cl_ord_id, "2")
+    for order in rig.working(OrderRole.EXIT):
+        rig.reject(order.cl_ord_id, code=-2022, reason="nothing to reduce")
+    rig.hear(msg.ReleaseKillSwitch(operator="ann"))
+    rig.now += 3600 * NS_PER_S
+    rig.price(100)
+    rig.hold("2")
+    rig.hear(msg.EngageKillSwitch(reason="y", flatten=True))
+
+    refuse_closes(rig, 30)
+
+    assert rig.alarms().count("close_refused") == 2
+
+
 def test_a_person_who_wants_all_closed_waits_for_no_refusal(rig):
     nearly_liquidated(rig)
     rig.tick()

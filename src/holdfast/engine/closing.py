@@ -36,26 +36,37 @@ def insist_on_closing(core: Core, key: Key, *, at_once: bool = False) -> bool:
     if was_just_refused(refused, core.now) and not at_once:
         return False
     before = len(core.facts)
-    if len(refused) == REFUSALS_MAX:
-        core.alarm(
-            "close_refused",
-            f"{key[1]}: a close was refused {len(refused)} times, the last: {refused[0].reason}",
-            *key,
-        )
+    if len(refused) >= REFUSALS_MAX:
+        _tell_refused(core, key, refused)
     close_position(core, key)
     return len(core.facts) > before and not refused
 
 
+def _tell_refused(core: Core, key: Key, refused: list[Order]) -> None:
+    """Tell of a run of refusals, once: a close in parts is refused several times at once."""
+    place = ("close_refused", *key)
+    if core.told.get(place, -1) < refused[-1].updated_ts:
+        core.told[place] = core.now
+        text = f"a close was refused {len(refused)} times, the last: {refused[0].reason}"
+        core.alarm("close_refused", f"{key[1]}: {text}", *key)
+
+
 def _refused_closes(core: Core, key: Key) -> list[Order]:
-    """Return the closes at the market that were refused since one was taken, newest first."""
+    """Return the closes at the market that were refused since one was taken, newest first; those
+    of another occasion left out.
+    """
     closes = [
         order
         for order in core.state.orders.values()
         if order.role is OrderRole.EXIT and order.key == key and order.price is None
     ]
-    refused = refused_of(closes)
-    is_over = bool(refused) and core.now - refused[0].updated_ts > REFUSALS_REMEMBERED_NS
-    return [] if is_over else refused
+    found, since = list[Order](), core.now
+    for order in refused_of(closes):
+        if since - order.updated_ts > REFUSALS_REMEMBERED_NS:
+            break
+        found.append(order)
+        since = order.updated_ts
+    return found
 
 
 def flatten(core: Core, *, at_once: bool = False) -> None:
