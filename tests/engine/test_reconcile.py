@@ -10,6 +10,7 @@ import pytest
 from holdfast.engine.asking import ANSWER_PATIENCE_NS, is_due
 from holdfast.engine.beginning import LOOKS_MAX
 from holdfast.engine.comparing import (
+    CHANGING_MAX,
     FILLS_PATIENCE_NS,
     READ_MARGIN_NS,
     RESTLESS_NS,
@@ -1125,6 +1126,56 @@ def test_a_difference_that_keeps_coming_back_halts_whatever_the_policy():
 
     assert rig.session() is Status.ERROR
     assert "has differed 6 times in a row" in rig.state.status_reason
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_books_that_differed_in_error_are_adopted_by_the_start_behind_it(is_resumed):
+    """A person was told, looked, and starts anew with the venue's books a minute later."""
+    rig = Rig(mismatch_policy="halt")
+    differ_twice(rig, positions={BTC: "1"})
+    for _ in range(6):
+        rig.wait(10)
+        rig.snapshot(positions={BTC: "1"})
+    assert {found.in_a_row for found in rig.state.differences.values()} == {2}  # it was judged
+    rig.settings = msgspec.structs.replace(rig.settings, mismatch_policy="adopt")
+    rig.restart(is_resumed=is_resumed)
+
+    differ_twice(rig, positions={BTC: "1"})
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"})
+
+    assert (rig.session(), rig.qty()) == (Status.RUNNING, 1)
+
+
+def test_one_look_of_a_new_session_closes_nothing_whatever_was_seen_before_it():
+    """The person has sold it at the venue, and the first list trails by a second."""
+    rig = Rig(mismatch_policy="halt")
+    rig.hold("1")
+    differ_twice(rig, positions={BTC: "3"})
+    for _ in range(6):
+        rig.wait(10)
+        rig.snapshot(positions={BTC: "3"})
+    rig.hear(msg.ResetSession(reason="seen"))
+    rig.settings = msgspec.structs.replace(rig.settings, mismatch_policy="flatten")
+    rig.restart(is_resumed=False)
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "3"})
+    assert rig.submitted() == []
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"})
+
+    assert (rig.session(), rig.qty()) == (Status.RUNNING, 1)
+
+
+def test_a_session_that_dies_behind_each_look_comes_to_a_verdict():
+    rig = Rig(mismatch_policy="halt")
+    for _ in range(CHANGING_MAX):
+        assert rig.session() is not Status.ERROR
+        rig.now += NS_PER_S
+        rig.restart()
+        rig.snapshot(positions={BTC: "1"})
+
+    assert rig.session() is Status.ERROR
 
 
 def test_a_session_does_not_start_on_books_that_differ(rig):

@@ -113,7 +113,8 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
         is_late = _trails(core, snapshot, what, theirs - ours)
         is_same = before is not None and before.gap == theirs - ours
         seen = 0 if is_late else before.sightings + 1 if before and is_same else 1
-        in_a_row = max(before.in_a_row + (not is_late), 1) if before else 1
+        has_halted = core.state.status is TradingSessionStatus.ERROR
+        in_a_row = max(before.in_a_row + (not is_late and not has_halted), 1) if before else 1
         core.emit(
             ev.BooksDiffered(
                 ts=core.now,
@@ -125,7 +126,6 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
                 in_a_row=in_a_row,
             )
         )
-        has_halted = core.state.status is TradingSessionStatus.ERROR
         if has_halted and seen != SIGHTINGS_MAX:
             continue  # it is on record, and was told
         if seen >= SIGHTINGS_MAX or in_a_row >= CHANGING_MAX:

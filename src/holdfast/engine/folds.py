@@ -269,7 +269,7 @@ def _let_be(state: State, key: Key) -> None:
 
 
 def _differed(state: State, fact: ev.BooksDiffered) -> None:
-    in_a_row = max(fact.in_a_row, fact.sightings)
+    in_a_row = fact.in_a_row or fact.sightings
     found = Difference(fact.theirs - fact.ours, fact.sightings, in_a_row, fact.ts)
     state.differences[f"{fact.account} {fact.what}"] = found
 

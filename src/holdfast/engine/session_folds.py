@@ -11,6 +11,7 @@ from ..model.values import NS_PER_DAY, ZERO, StrategyId, TradingSessionStatus
 from . import portfolio
 from .account import AccountState
 from .breaker import Breaker, BreakerState
+from .difference import Difference
 from .forgetting import call_off
 
 if TYPE_CHECKING:
@@ -42,11 +43,21 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
         new_session(state, fact)
     for account in fact.accounts:
         state.accounts.setdefault(account, AccountState())
+    is_judged = status is TradingSessionStatus.ERROR or not fact.is_resumed
     state.differences = {  # of an account that is not traded any more nobody looks for them
-        what: replace(found, sightings=0)  # two looks shortly behind each other may be one answer's
+        what: _unseen(found, is_judged=is_judged)
         for what, found in state.differences.items()
         if what.partition(" ")[0] in fact.accounts
     }
+
+
+def _unseen(found: Difference, *, is_judged: bool) -> Difference:
+    """Return a difference as a new process takes it over.
+
+    Two looks shortly behind each other may be one answer's. How often any was seen goes on, so that
+    a session that dies behind each look is judged too; not once that has been done, or in another.
+    """
+    return replace(found, sightings=0, in_a_row=0 if is_judged else found.in_a_row)
 
 
 def new_session(state: State, fact: ev.EpochStarted) -> None:
