@@ -204,7 +204,8 @@ class House:
         facts = msgspec.json.decode(msgspec.json.encode(rig.facts), type=list[ev.Event])
         rig.engine = Engine(rig.settings, facts)
         ended = (Status.STOPPED, Status.ERROR)
-        is_resumed = bool(self.state.session_id) and self.state.status not in ended
+        goes_on = self.state.status not in ended or self.state.is_to_stop
+        is_resumed = bool(self.state.session_id) and goes_on
         self.session += not is_resumed
         self.watch.begins(is_resumed=is_resumed)
         for books in self.accounts.values():

@@ -68,8 +68,9 @@ class Watch:
         self.status = Status.STOPPED
         self.cut, self.odd = {}, set()
         self.alarms.clear()
+        self.has_failed = False  # what had to be stopped in ERROR goes on with its stop
         if not is_resumed:
-            self.is_paused, self.stop, self.has_failed = False, "", False
+            self.is_paused, self.stop = False, ""
             self.stopped = set()
 
     def hears(self, message):
@@ -151,8 +152,7 @@ class Watch:
         self.has_failed = state.status is Status.ERROR
         is_starting = state.status is Status.STARTING
         self.is_paused = state.status is Status.PAUSED or (is_starting and state.was_paused)
-        is_stopping = state.status is Status.STOPPING or (is_starting and state.was_stopping)
-        self.stop = ("flat" if state.stop_flattens else "keep") if is_stopping else ""
+        self.stop = ("flat" if state.stop_flattens else "keep") if state.is_to_stop else ""
         self.stopped = set(state.stopped_strategies)
         self.failures, self.opened = {}, {}
         for name, each in state.breakers.items():

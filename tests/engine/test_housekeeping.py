@@ -337,6 +337,44 @@ def test_a_close_of_the_sessions_own_that_is_refused_is_told_once_and_asked_for_
     assert not rig.qty()
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 5])
+def test_a_close_in_parts_that_is_refused_is_told_once_for_each_run_of_refusals(rig, parts):
+    rig.hold("6")
+    most = Decimal(6) / parts
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC, max_market_qty=most), leverage=10))
+    rig.hear(msg.EngageKillSwitch(reason="x", flatten=True))
+    refuse_closes(rig, 120)
+    assert rig.alarms().count("close_refused") == 1
+
+    rig.hear(msg.CloseRequest(symbol=BTC))
+    for order in rig.working(OrderRole.EXIT):
+        rig.accept(order.cl_ord_id)
+        rig.expire(order.cl_ord_id)  # it was taken, and nobody was there to trade with
+    refuse_closes(rig, 120)
+    assert rig.alarms().count("close_refused") == 2
+
+
+def test_closes_that_are_refused_on_another_occasion_are_told_again(rig):
+    """The stop closed what was refused to close; what is held an hour later is refused too."""
+    rig.hold("2", stop_loss="90")
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.hear(msg.EngageKillSwitch(reason="x", flatten=True))
+    refuse_closes(rig, 30)
+    rig.trigger(stop.cl_ord_id)
+    rig.trade(stop.cl_ord_id, "2")
+    for order in rig.working(OrderRole.EXIT):
+        rig.reject(order.cl_ord_id, code=-2022, reason="nothing to reduce")
+    rig.hear(msg.ReleaseKillSwitch(operator="ann"))
+    rig.now += 3600 * NS_PER_S
+    rig.price(100)
+    rig.hold("2")
+    rig.hear(msg.EngageKillSwitch(reason="y", flatten=True))
+
+    refuse_closes(rig, 30)
+
+    assert rig.alarms().count("close_refused") == 2
+
+
 def test_a_person_who_wants_all_closed_waits_for_no_refusal(rig):
     nearly_liquidated(rig)
     rig.tick()
@@ -675,6 +713,72 @@ def test_a_stop_that_its_process_did_not_survive_still_flattens(rig):
     rig.cancel(rig.working(OrderRole.STOP_LOSS)[0].cl_ord_id)
 
     assert rig.session() is Status.STOPPED
+
+
+def test_a_stop_in_error_that_its_process_did_not_survive_still_flattens(rig):
+    rig.hold("2", stop_loss="90")
+    rig.hear(msg.FailSession(reason="cannot be"))
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    rig.reject(rig.submitted()[0].cl_ord_id, code=-1008, reason="overloaded")
+    rig.restart()
+    rig.snapshot()
+
+    assert rig.session() is Status.STOPPING
+    assert rig.alarms()[-1] == "stop_cut_off"
+    rig.wait(2)
+    [close] = rig.working(OrderRole.EXIT)
+    assert close.qty == 2
+    rig.trade(close.cl_ord_id, "2")
+    rig.cancel(rig.working(OrderRole.STOP_LOSS)[0].cl_ord_id)
+    assert rig.session() is Status.STOPPED
+
+
+@pytest.mark.parametrize("flatten", [True, False])
+def test_a_stop_outlives_a_start_whose_books_differ(rig, flatten):
+    """It was cut off, and the start that would carry it out ends in ERROR."""
+    rig.hold("2", stop_loss="90")
+    entry = rig.place(Side.BUY, "1", order_type=OrderType.LIMIT, price=Decimal(99))
+    rig.accept(entry)
+    rig.hear(msg.StopSession(reason="done", flatten=flatten))
+    rig.restart()
+    for _ in range(2):
+        rig.now += NS_PER_S
+        rig.snapshot(positions={BTC: "3"})
+    assert rig.session() is Status.ERROR
+    rig.now += NS_PER_S
+    rig.restart()
+    rig.snapshot()
+
+    assert rig.session() is Status.STOPPING
+    assert rig.state.is_flattening is flatten
+    assert rig.alarms()[-1] == "stop_cut_off"
+
+
+@pytest.mark.parametrize("is_error", [True, False])
+def test_a_new_session_says_that_it_does_not_flatten_for_the_one_before(rig, is_error):
+    rig.hold("2", stop_loss="90")
+    if is_error:
+        rig.hear(msg.FailSession(reason="cannot be"))
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    rig.reject(rig.submitted()[0].cl_ord_id)
+    if not is_error:
+        rig.restart()  # and it dies before the venue has answered
+    rig.restart(is_resumed=False)
+
+    [told] = [c.text for c in rig.asked if isinstance(c, cmd.Notify)]
+    assert "a stop that was to flatten" in told
+    assert not rig.state.is_flattening
+
+
+def test_an_error_that_was_reset_leaves_no_stop_behind(rig):
+    rig.hold("2", stop_loss="90")
+    rig.hear(msg.FailSession(reason="cannot be"))
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    rig.hear(msg.ResetSession(reason="seen"))
+    rig.restart(is_resumed=False)
+    rig.snapshot()
+
+    assert (rig.session(), rig.state.is_flattening) == (Status.RUNNING, False)
 
 
 def test_a_new_session_does_not_take_an_old_ones_stop_over(rig):

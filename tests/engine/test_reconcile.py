@@ -10,6 +10,7 @@ import pytest
 from holdfast.engine.asking import ANSWER_PATIENCE_NS, is_due
 from holdfast.engine.beginning import LOOKS_MAX
 from holdfast.engine.comparing import (
+    CHANGING_MAX,
     FILLS_PATIENCE_NS,
     READ_MARGIN_NS,
     RESTLESS_NS,
@@ -1035,6 +1036,87 @@ def test_flattening_what_is_flat_there_sends_nothing():
     assert rig.submitted() == []
 
 
+def test_what_is_to_be_flattened_by_policy_is_closed_though_the_close_is_refused():
+    rig = Rig(mismatch_policy="flatten")
+    differ_twice(rig, positions={BTC: "2"})
+    [exit_] = rig.submitted()
+    rig.reject(exit_.cl_ord_id, code=-1008, reason="overloaded")
+
+    again = closes_within(rig, 10)
+
+    assert (again.side, again.qty, again.role) == (Side.SELL, Decimal(2), OrderRole.EXIT)
+    rig.trade(again.cl_ord_id, "2")
+    rig.hold("1")
+    rig.wait(20)
+    assert rig.qty() == 1  # what is opened later is nobody's mistake
+
+
+@pytest.mark.parametrize("is_resumed", [True, False])
+def test_what_is_to_be_flattened_by_policy_is_closed_by_the_next_process(is_resumed):
+    """It died between the record of the close and its sending."""
+    rig = Rig(mismatch_policy="flatten")
+    differ_twice(rig, positions={BTC: "2"})
+    [exit_] = rig.submitted()
+
+    rig.now += NS_PER_S
+    rig.restart(is_resumed=is_resumed)
+    rig.snapshot(orders=[])
+    rig.now += 60 * NS_PER_S
+    rig.not_found(exit_.cl_ord_id)
+    rig.snapshot(orders=[])
+
+    assert closes_within(rig, 10).qty == 2
+
+
+def test_what_was_to_be_flattened_is_kept_where_the_policy_is_another_one():
+    rig = Rig(mismatch_policy="flatten")
+    differ_twice(rig, positions={BTC: "2"})
+    rig.reject(rig.submitted()[0].cl_ord_id)
+
+    rig.settings = msgspec.structs.replace(rig.settings, mismatch_policy="adopt")
+    rig.restart()
+    rig.snapshot()
+    sent = len(rig.submitted(rig.commands))
+    rig.wait(20)
+
+    assert len(rig.submitted(rig.commands)) == sent
+
+
+def test_a_position_that_has_turned_is_not_what_was_to_be_flattened():
+    rig = Rig(mismatch_policy="flatten")
+    differ_twice(rig, positions={BTC: "2"})
+    rig.reject(rig.submitted()[0].cl_ord_id)
+
+    entry = rig.place(Side.SELL, "3")
+    rig.trade(entry, "3")
+    sent = len(rig.submitted(rig.commands))
+    rig.wait(20)
+
+    assert (rig.qty(), len(rig.submitted(rig.commands))) == (-1, sent)
+
+
+def test_a_close_by_policy_that_is_refused_again_and_again_is_told():
+    rig = Rig(mismatch_policy="flatten")
+    differ_twice(rig, positions={BTC: "2"})
+
+    for _ in range(20):
+        for order in rig.submitted():
+            rig.reject(order.cl_ord_id, code=-4131, reason="PERCENT_PRICE")
+        rig.wait(1)
+
+    assert rig.alarms() == ["books_differ", "close_refused"]
+
+
+def closes_within(rig, seconds):
+    """Let time pass until a close goes out, and return it."""
+    for _ in range(seconds):
+        rig.wait(1)
+        if rig.submitted():
+            break
+    [order] = rig.submitted()
+    return order
+
+
 def test_a_difference_that_keeps_coming_back_halts_whatever_the_policy():
     rig = Rig(mismatch_policy="adopt")
     for number in range(SIGHTINGS_BELIEVED + 1):
@@ -1044,6 +1126,56 @@ def test_a_difference_that_keeps_coming_back_halts_whatever_the_policy():
 
     assert rig.session() is Status.ERROR
     assert "has differed 6 times in a row" in rig.state.status_reason
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_books_that_differed_in_error_are_adopted_by_the_start_behind_it(is_resumed):
+    """A person was told, looked, and starts anew with the venue's books a minute later."""
+    rig = Rig(mismatch_policy="halt")
+    differ_twice(rig, positions={BTC: "1"})
+    for _ in range(6):
+        rig.wait(10)
+        rig.snapshot(positions={BTC: "1"})
+    assert {found.in_a_row for found in rig.state.differences.values()} == {2}  # it was judged
+    rig.settings = msgspec.structs.replace(rig.settings, mismatch_policy="adopt")
+    rig.restart(is_resumed=is_resumed)
+
+    differ_twice(rig, positions={BTC: "1"})
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"})
+
+    assert (rig.session(), rig.qty()) == (Status.RUNNING, 1)
+
+
+def test_one_look_of_a_new_session_closes_nothing_whatever_was_seen_before_it():
+    """The person has sold it at the venue, and the first list trails by a second."""
+    rig = Rig(mismatch_policy="halt")
+    rig.hold("1")
+    differ_twice(rig, positions={BTC: "3"})
+    for _ in range(6):
+        rig.wait(10)
+        rig.snapshot(positions={BTC: "3"})
+    rig.hear(msg.ResetSession(reason="seen"))
+    rig.settings = msgspec.structs.replace(rig.settings, mismatch_policy="flatten")
+    rig.restart(is_resumed=False)
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "3"})
+    assert rig.submitted() == []
+    rig.now += NS_PER_S
+    rig.snapshot(positions={BTC: "1"})
+
+    assert (rig.session(), rig.qty()) == (Status.RUNNING, 1)
+
+
+def test_a_session_that_dies_behind_each_look_comes_to_a_verdict():
+    rig = Rig(mismatch_policy="halt")
+    for _ in range(CHANGING_MAX):
+        assert rig.session() is not Status.ERROR
+        rig.now += NS_PER_S
+        rig.restart()
+        rig.snapshot(positions={BTC: "1"})
+
+    assert rig.session() is Status.ERROR
 
 
 def test_a_session_does_not_start_on_books_that_differ(rig):

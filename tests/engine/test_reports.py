@@ -648,6 +648,63 @@ def test_a_foreign_order_may_halt_the_session_by_policy():
     assert "somebody else" in rig.state.status_reason
 
 
+@pytest.mark.parametrize("was", ["halt", "adopt"])
+def test_no_session_trades_beside_an_order_that_halts_it(was):
+    """Neither the one behind the session that it halted, nor one whose policy is new."""
+    rig = foreign(foreign_order_policy=was)
+    rig.settings = msgspec.structs.replace(rig.settings, foreign_order_policy="halt")
+    rig.now += NS_PER_S
+    rig.restart(is_resumed=was == "adopt")
+
+    rig.snapshot()
+
+    assert rig.session() is Status.ERROR
+    assert "manual-1 of somebody else" in rig.state.status_reason
+    rig.restart(is_resumed=False)
+    rig.snapshot(orders=[])  # somebody has taken it back
+    assert rig.session() is Status.RUNNING
+
+
+def test_an_order_that_halts_is_seen_by_its_own_name_where_another_one_has_it():
+    rig = foreign(foreign_order_policy="adopt")
+    fields = {"qty": Decimal(2), "price": Decimal(90), "venue_order_id": "72", "symbol": ETH}
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)
+    rig.cancel("manual-1")
+    rig.settings = msgspec.structs.replace(rig.settings, foreign_order_policy="halt")
+    rig.now += 60 * NS_PER_S
+    rig.restart()
+
+    rig.snapshot(orders=[rig.row("manual-1", **fields)])
+
+    assert rig.session() is Status.ERROR
+    assert "order-72 of somebody else" in rig.state.status_reason
+
+
+def test_an_order_that_halts_and_that_no_list_shows_for_a_while_halts_when_it_is_listed():
+    rig = foreign(foreign_order_policy="halt")
+    rig.restart(is_resumed=False)
+    rig.snapshot(orders=[])
+    assert rig.session() is Status.RUNNING
+
+    rig.snapshot()
+
+    assert rig.session() is Status.ERROR
+
+
+def test_a_stop_goes_on_beside_an_order_that_would_halt():
+    rig = foreign(foreign_order_policy="adopt")
+    rig.hold("2", stop_loss="90")
+    rig.hear(msg.StopSession(reason="done", flatten=True))
+    rig.reject(rig.submitted()[0].cl_ord_id)
+    rig.settings = msgspec.structs.replace(rig.settings, foreign_order_policy="halt")
+    rig.now += NS_PER_S
+    rig.restart()
+
+    rig.snapshot()
+
+    assert rig.session() is Status.STOPPING
+
+
 def test_no_policy_touches_an_order_of_ours():
     rig = Rig(foreign_order_policy="cancel")
 

@@ -165,6 +165,7 @@ async def test_an_order_update_has_the_venue_s_field_names(tmp_path):
     assert updates[-1] == {
         "orderId": order.id,
         "clientOrderId": order.id,
+        "account": "main",
         "symbol": BTC,
         "side": "BUY",
         "type": "MARKET",
@@ -190,9 +191,26 @@ async def test_open_positions_are_told_of_at_the_market_s_new_prices(tmp_path):
 
     assert [update["markPrice"] for update in updates][:3] == [45_000, 45_100, 45_200]
     assert set(updates[0]) == {
+        "account",
         "symbol",
         "positionAmt",
         "entryPrice",
         "markPrice",
         "unRealizedProfit",
     }
+
+
+async def test_updates_and_figures_name_their_account(tmp_path):
+    heard: dict[str, list[dict[str, object]]] = {"order_update": [], "position_update": []}
+    figures: list[Metrics] = []
+    config = config_in(tmp_path, accounts={"second": {"initial_balance": 10_000}})
+    service = LiveTradingService(config=config)
+    for topic, updates in heard.items():
+        service.event_bus.subscribe(topic, updates.append)
+    service.event_bus.subscribe("portfolio.changed", figures.append)
+    async with running(tmp_path, service=service):
+        await service.place_order(BTC, "BUY", "0.01", account="second")
+
+    assert {update["account"] for update in heard["order_update"]} == {"second"}
+    assert {update["account"] for update in heard["position_update"]} == {"second"}
+    assert {each.account for each in figures} == {"main", "second"}

@@ -169,6 +169,29 @@ async def test_a_stop_that_a_crash_cut_off_is_carried_out_at_the_next_start(
         assert after.status is S.RUNNING
 
 
+async def test_a_stop_in_error_that_a_crash_cut_off_flattens_at_the_next_start(
+    tmp_path, monkeypatch
+):
+    async with running(tmp_path / "a") as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        with monkeypatch.context() as patched:
+            patched.setattr(desk.service.live.venue, "submit", lambda command: None)
+            desk.service.live.shell.ask(msg.FailSession(reason="cannot be"))
+            desk.service.live.shell.ask(msg.StopSession(reason="enough", flatten=True))
+            image = crash_image(tmp_path / "a", tmp_path / "b")
+        assert desk.status is S.ERROR
+
+    service, feed = LiveTradingService(config=config_in(image)), desk.feed.again()
+    await service.start_session(strategies=[], symbols=[BTC], feed=feed)
+    await feed.price(45_000)
+    async with asyncio.timeout(PATIENCE_S):
+        await service.wait()
+
+    state = service.live.engine.state
+    assert service.session().status is S.STOPPED
+    assert (state.open_keys(), state.all_open_orders()) == ([], [])
+
+
 def alarms_in(folder):
     with closing(open_journal(folder / "holdfast.db", read_only=True)) as journal:
         return [fact.text for fact in journal.replay() if isinstance(fact, AlarmRaised)]

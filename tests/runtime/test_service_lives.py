@@ -453,6 +453,28 @@ async def test_a_stop_while_the_venue_is_away_is_on_record_and_carried_out_later
         assert desk.open_roles() == ["STOP_LOSS"]
 
 
+async def test_a_stop_that_flattens_in_error_while_the_venue_is_away_is_carried_out_later(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.01)
+    async with running(tmp_path) as desk:
+        order = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        desk.service.live.shell.ask(FailSession(reason="cannot be"))
+        away = Away(monkeypatch)
+        desk.overfill(order)
+        await desk.until(lambda: away.tries > 2)
+        session = await asyncio.wait_for(desk.service.stop("enough", flatten=True), 5)
+
+        assert session.status is S.ERROR
+        later = ScriptedFeed(start_ts=desk.feed.now + NS_PER_S)
+    away.most = 0
+
+    service = LiveTradingService(config=config_in(tmp_path))
+    async with running(tmp_path, service=service, feed=later) as desk:
+        await desk.until(lambda: desk.status is S.STOPPED)
+        assert (desk.state.open_keys(), desk.open_roles()) == ([], [])
+
+
 async def test_the_kill_switch_is_on_record_at_once_while_the_venue_is_away(tmp_path, monkeypatch):
     monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.01)
     async with running(tmp_path) as desk:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
-from holdfast import LiveTradingService, Position, PositionTracker
-from tests.runtime.session_desk import BTC, ETH, config_in, running
+import pytest
+
+from holdfast import InputError, LiveTradingService, Position, PositionTracker
+from holdfast.runtime.control_wire import builtins
+from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, config_in, running
 
 
-def known(tracker, symbol=BTC) -> Position:
-    found = tracker.get(symbol)
+def known(tracker, symbol=BTC, account="") -> Position:
+    found = tracker.get(symbol, account)
     assert found is not None
     return found
 
@@ -80,3 +85,68 @@ async def test_a_plain_function_may_hear_of_an_emergency_too():
     await tracker.update(Position("BTCUSDT", 1, 100, margin_ratio=Decimal("0.9")))
 
     assert rung == ["BTCUSDT"]
+
+
+async def test_positions_of_one_symbol_are_kept_for_each_account():
+    rung: list[tuple[str, object]] = []
+    tracker = PositionTracker(on_emergency=lambda p: rung.append((p.account, p.quantity)))
+    await tracker.update(Position(BTC, 1, 100, account="main"))
+    await tracker.update(Position(BTC, 2, 100, margin_ratio=Decimal("0.9"), account="second"))
+    await tracker.update(Position(BTC, 3, 100, margin_ratio=Decimal("0.9"), account="main"))
+
+    assert rung == [("second", 2), ("main", 3)]
+    assert [(p.account, p.quantity) for p in tracker.positions()] == [("main", 3), ("second", 2)]
+    assert known(tracker, account="second").quantity == 2
+    with pytest.raises(InputError, match="main, second: say which"):
+        tracker.get(BTC)
+    await tracker.update(Position(BTC, 0, 0, account="main"))
+    assert tracker.get(BTC, "main") is None
+    assert known(tracker).account == "second"
+
+
+async def test_an_update_is_completed_by_the_position_of_its_own_account(tmp_path):
+    """Else who closes what is near liquidation closes the wrong account's."""
+    async with two_accounts(tmp_path) as (service, tracker):
+        main, second = Position(BTC, 1, 1, account="main"), Position(BTC, 1, 1, account="second")
+        unnamed, elsewhere = Position(BTC, 1, 1), Position(ETH, 1, 1, account="main")
+        for view in (main, second, unnamed, elsewhere):
+            await tracker.update(view)
+        ratios = {
+            p.account: p.margin_ratio for p in await service.get_positions() if p.symbol == BTC
+        }
+
+        assert main.margin_ratio == ratios["main"] < second.margin_ratio == ratios["second"]
+        assert unnamed.margin_ratio == 0  # whose is it?
+        assert elsewhere.margin_ratio == 0
+
+
+async def test_an_update_that_names_no_account_is_of_the_only_one_that_holds_its_symbol(tmp_path):
+    async with two_accounts(tmp_path) as (_, tracker):
+        await tracker.update(Position(ETH, "0.1", 2_500))
+        assert known(tracker, ETH).account == "second"
+        assert known(tracker, ETH).margin_ratio > 0
+
+        await tracker.update(Position(ETH, 0, 0))
+        assert tracker.positions() == []
+
+
+@asynccontextmanager
+async def two_accounts(folder):
+    """A session that holds BTC on both, more of it on the second, and ETH there alone."""
+    accounts = {"second": {"initial_balance": 10_000}}
+    lax = ["correlation"]  # it wants a history
+    config = config_in(folder, initial_balance=100_000, accounts=accounts, disabled=lax)
+    service = LiveTradingService(config=config)
+    async with running(folder, service=service, feed=ScriptedFeed(symbols=(BTC, ETH))):
+        await service.place_order(BTC, "BUY", "0.01")
+        await service.place_order(BTC, "BUY", "0.02", account="second")
+        await service.place_order(ETH, "BUY", "0.1", account="second")
+        yield service, PositionTracker(service)
+
+
+def test_a_position_without_an_account_is_the_main_one_s_to_all_others():
+    unnamed, named = Position(BTC, 1, 100), Position(BTC, 1, 100, account="main")
+
+    assert (unnamed, builtins(unnamed)) == (named, builtins(named))
+    assert "names_account" not in builtins(named)
+    assert not copy.deepcopy(unnamed).names_account

@@ -8,22 +8,20 @@ from ..model import events as ev
 from ..model.messages import VenueSnapshot
 from ..model.values import (
     NS_PER_S,
-    OPERATOR,
     ZERO,
     AccountId,
     Symbol,
     TradingSessionStatus,
 )
 from . import exits
+from .closing import close_position
 from .contracts import take_settled
 from .core import Core
 from .folds import OPENING
 from .late_opening import is_what_the_first_look_trailed
 from .moves import Cause, moved_by
 from .order import Order
-from .parents import start_parent
 from .reports import is_news
-from .signals import close_plans
 
 UNBOOKED_LOOKS_MAX = 5
 """How often in a row nothing is compared, since an execution waits for its order's size."""
@@ -115,7 +113,8 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
         is_late = _trails(core, snapshot, what, theirs - ours)
         is_same = before is not None and before.gap == theirs - ours
         seen = 0 if is_late else before.sightings + 1 if before and is_same else 1
-        in_a_row = max(before.in_a_row + (not is_late), 1) if before else 1
+        has_halted = core.state.status is TradingSessionStatus.ERROR
+        in_a_row = max(before.in_a_row + (not is_late and not has_halted), 1) if before else 1
         core.emit(
             ev.BooksDiffered(
                 ts=core.now,
@@ -127,7 +126,6 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
                 in_a_row=in_a_row,
             )
         )
-        has_halted = core.state.status is TradingSessionStatus.ERROR
         if has_halted and seen != SIGHTINGS_MAX:
             continue  # it is on record, and was told
         if seen >= SIGHTINGS_MAX or in_a_row >= CHANGING_MAX:
@@ -273,9 +271,10 @@ def _settle_difference(
         change_id = f"adopted-{name}-{snapshot.taken_ts}"
         _adopt_balance(core, snapshot.account, name, theirs - ours, change_id, ADOPTED)
     else:
-        adopt_position(core, snapshot, Symbol(name), ADOPTED)
-        if policy == "flatten":
-            _flatten(core, snapshot.account, Symbol(name))
+        is_closed = policy == "flatten"
+        adopt_position(core, snapshot, Symbol(name), ADOPTED, flatten=is_closed)
+        if is_closed:
+            close_position(core, (snapshot.account, Symbol(name)))
 
 
 def _adopt_balance(  # noqa: PLR0913, PLR0917 - what a change of a wallet consists of
@@ -293,8 +292,10 @@ def _adopt_balance(  # noqa: PLR0913, PLR0917 - what a change of a wallet consis
     )
 
 
-def adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason: str) -> None:
-    """Take over what the venue has; what it does not list is flat."""
+def adopt_position(
+    core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason: str, *, flatten: bool = False
+) -> None:
+    """Take over what the venue has, to be closed or not; what it does not list is flat."""
     there = next((p for p in snapshot.positions if p.symbol == symbol), None)
     core.emit(
         ev.PositionAdopted(
@@ -304,11 +305,6 @@ def adopt_position(core: Core, snapshot: VenueSnapshot, symbol: Symbol, reason: 
             qty=there.qty if there else ZERO,
             entry_price=there.entry_price if there else ZERO,
             reason=reason,
+            flatten=flatten,
         )
     )
-
-
-def _flatten(core: Core, account: AccountId, symbol: Symbol) -> None:
-    intent = core.next_intent()
-    for plan in close_plans(core.state, (account, symbol), OPERATOR):
-        start_parent(core, plan, intent)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.values import (
+    ZERO,
     AccountId,
+    Key,
     NewOrder,
     OrderRole,
     OrderStatus,
@@ -195,7 +197,10 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     holdings.attribute(state, fact, order, position.qty)
     is_late = fact.venue_ts <= position.traded_ts
     margin_asset = state.settled_in(key)
+    held = position.qty
     position.apply_fill(fact, margin_asset)
+    if held * position.qty <= ZERO:
+        _let_be(state, key)
     exits.traded(state, fact, is_late=is_late)
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_fill(fact, margin_asset)
@@ -258,13 +263,22 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
 def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).adopt(fact)
+    _let_be(state, key)
+    if fact.flatten and fact.qty:
+        state.to_flatten = (*state.to_flatten, key)
     exits.adopted(state, key)
     holdings.trim(state, key)
     retire_all(state, key)
 
 
+def _let_be(state: State, key: Key) -> None:
+    """What was to be closed is gone, has turned, or was taken over anew."""
+    if key in state.to_flatten:
+        state.to_flatten = tuple(each for each in state.to_flatten if each != key)
+
+
 def _differed(state: State, fact: ev.BooksDiffered) -> None:
-    in_a_row = max(fact.in_a_row, fact.sightings)
+    in_a_row = fact.in_a_row or fact.sightings
     found = Difference(fact.theirs - fact.ours, fact.sightings, in_a_row, fact.ts)
     state.differences[f"{fact.account} {fact.what}"] = found
 

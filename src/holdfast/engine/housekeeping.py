@@ -20,6 +20,7 @@ from ..model.values import (
 from .asking import ANSWER_PATIENCE_NS, is_due
 from .bans import tell_ends
 from .breaker import Breaker, BreakerState
+from .closing import flatten, flatten_by_policy, insist_on_closing
 from .contracts import closable_keys, is_stuck, tell_endings
 from .core import Core
 from .endings import shut
@@ -29,7 +30,6 @@ from .order import Order, RequestState
 from .orphans import guards_nothing
 from .protection import guard, is_settled
 from .reports import UNWANTED, doubt_unanswered
-from .requests import flatten, insist_on_closing
 from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
@@ -68,6 +68,7 @@ def on_tick(core: Core) -> None:
     tell_ends(core)
     if state.is_flattening:
         flatten(core)
+    flatten_by_policy(core)
     if _wants_no_entries(core):
         _insist_on_cancels(core, state.kill_reason or state.status_reason)
     take_back_unwanted(core)

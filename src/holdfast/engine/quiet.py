@@ -45,6 +45,8 @@ def until(core: Core) -> int:
         return NEVER
     if state.status is not TradingSessionStatus.RUNNING or state.is_killed or state.is_flattening:
         return 0
+    if any(state.position(key).qty for key in state.to_flatten):
+        return 0
     if core.asked_after or not all(_is_at_rest(order) for order in state.all_open_orders()):
         return 0
     if unwanted(core) or any(is_orphan(order) for order in state.all_open_orders()):

@@ -18,7 +18,7 @@ from .contracts import count_settled, on_settlement
 from .core import Core
 from .order import Order
 from .reports import doubt, forget, is_before_the_books, on_report
-from .strangers import namesake
+from .strangers import halt_beside, namesake
 
 
 def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
@@ -32,6 +32,7 @@ def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
     _book_missed(core, snapshot)
     for report in snapshot.orders:
         on_report(core, msgspec.structs.replace(report, asked_ts=snapshot.asked_ts))
+        halt_beside(core, report)
     _ask_after_missing(core, snapshot)
     compare(core, snapshot, is_stale=is_stale)
 

@@ -11,26 +11,21 @@ from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError, UnknownOrderError
 from ..model.values import (
-    NS_PER_S,
-    OPERATOR,
     ZERO,
     ClOrdId,
     IntentId,
     Key,
     NewOrder,
-    OrderRole,
     OrderType,
     Side,
     TradingSessionStatus,
     plain,
 )
-from .contracts import is_stuck
+from .closing import close_position, flatten
 from .core import Core
-from .dust import closing_plans
 from .exits import closable
 from .order import Order, RequestState
 from .parents import Plan, exit_plan, is_refused_at_once, rearm, start_parent
-from .protection import REFUSALS_MAX, refused_of, was_just_refused
 from .request_checks import (
     check_algo,
     check_amount,
@@ -40,13 +35,9 @@ from .request_checks import (
     where,
 )
 from .risk import first_refusal
-from .signals import close_plans
 from .sizing import market_parts, misplaced_exit
 
 CUT_OFF = "the stop goes on that was asked for before the process ended"
-
-REFUSALS_REMEMBERED_NS = 60 * NS_PER_S
-"""How long a refused close counts: the next one, much later, is of another occasion."""
 
 
 def on_place(core: Core, request: msg.PlaceRequest) -> None:
@@ -202,49 +193,6 @@ def on_close(core: Core, request: msg.CloseRequest) -> None:
     close_position(core, key)
 
 
-def close_position(core: Core, key: Key) -> None:
-    """Send what is left to close of a position; nothing when exits already cover it."""
-    intent = core.next_intent()
-    plans = close_plans(core.state, key, OPERATOR) or closing_plans(core, key, OPERATOR)
-    for plan in plans:
-        start_parent(core, plan, intent)
-
-
-def insist_on_closing(core: Core, key: Key, *, at_once: bool = False) -> bool:
-    """Close a position because the session wants it closed; less often where that is refused.
-
-    Args:
-        at_once: a person wants it now, whatever was refused a moment ago.
-
-    Returns:
-        Whether something went out, and nothing of the kind was refused of late.
-    """
-    refused = _refused_closes(core, key)
-    if was_just_refused(refused, core.now) and not at_once:
-        return False
-    before = len(core.facts)
-    if len(refused) == REFUSALS_MAX:
-        core.alarm(
-            "close_refused",
-            f"{key[1]}: a close was refused {len(refused)} times, the last: {refused[0].reason}",
-            *key,
-        )
-    close_position(core, key)
-    return len(core.facts) > before and not refused
-
-
-def _refused_closes(core: Core, key: Key) -> list[Order]:
-    """Return the closes at the market that were refused since one was taken, newest first."""
-    closes = [
-        order
-        for order in core.state.orders.values()
-        if order.role is OrderRole.EXIT and order.key == key and order.price is None
-    ]
-    refused = refused_of(closes)
-    is_over = bool(refused) and core.now - refused[0].updated_ts > REFUSALS_REMEMBERED_NS
-    return [] if is_over else refused
-
-
 def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     """Trade a position to a signed target: what closes goes reduce-only, the rest as an entry.
 
@@ -324,16 +272,6 @@ def on_release(core: Core, request: msg.ReleaseKillSwitch) -> None:
     core.emit(ev.KillSwitchReleased(ts=core.now, operator=request.operator))
 
 
-def flatten(core: Core, *, at_once: bool = False) -> None:
-    """Close every position; where the contract's status says that it can't be, try now and then."""
-    for key in core.state.open_keys():
-        stuck = is_stuck(core.state, key)
-        if not stuck or core.is_time_to_try(key):
-            insist_on_closing(core, key, at_once=at_once)
-        if stuck and core.is_time_to_try(key):
-            core.tried_ts[key] = core.now
-
-
 def on_resume(core: Core, request: msg.ResumeSession) -> None:
     """Take new risk again."""
     _check_started(core)
@@ -353,8 +291,9 @@ def tell_block(core: Core) -> None:
 def tell_left(core: Core) -> None:
     """Say in a new session that a person's word to the one before, cut off by a crash, is void."""
     state = core.state
-    if state.status in {TradingSessionStatus.PAUSED, TradingSessionStatus.STOPPING}:
+    if state.status is TradingSessionStatus.PAUSED or state.is_to_stop:
         left = f"the session before was left {state.status.value} ({state.status_reason})"
+        left += " with a stop that was to flatten" if state.stop_flattens else ""
         text = f"{left}: this is a new one, and does not heed that"
         core.send(cmd.Notify(level="warning", text=text))
 

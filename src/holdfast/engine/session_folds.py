@@ -11,6 +11,7 @@ from ..model.values import NS_PER_DAY, ZERO, StrategyId, TradingSessionStatus
 from . import portfolio
 from .account import AccountState
 from .breaker import Breaker, BreakerState
+from .difference import Difference
 from .forgetting import call_off
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
     was_starting = status is TradingSessionStatus.STARTING  # it died on its way up, twice
     is_paused = status is TradingSessionStatus.PAUSED or (was_starting and state.was_paused)
     state.was_paused = is_paused and fact.is_resumed
-    is_stopping = status is TradingSessionStatus.STOPPING or (was_starting and state.was_stopping)
-    state.was_stopping = is_stopping and fact.is_resumed
+    state.was_stopping = state.is_to_stop and fact.is_resumed
     state.stop_flattens = state.stop_flattens and state.was_stopping
     state.status, state.status_reason = TradingSessionStatus.STOPPED, "a new epoch"
     state.epoch, state.order_seq = fact.epoch, 0
@@ -43,11 +43,21 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
         new_session(state, fact)
     for account in fact.accounts:
         state.accounts.setdefault(account, AccountState())
+    is_judged = status is TradingSessionStatus.ERROR or not fact.is_resumed
     state.differences = {  # of an account that is not traded any more nobody looks for them
-        what: replace(found, sightings=0)  # two looks shortly behind each other may be one answer's
+        what: _unseen(found, is_judged=is_judged)
         for what, found in state.differences.items()
         if what.partition(" ")[0] in fact.accounts
     }
+
+
+def _unseen(found: Difference, *, is_judged: bool) -> Difference:
+    """Return a difference as a new process takes it over.
+
+    Two looks shortly behind each other may be one answer's. How often any was seen goes on, so that
+    a session that dies behind each look is judged too; not once that has been done, or in another.
+    """
+    return replace(found, sightings=0, in_a_row=0 if is_judged else found.in_a_row)
 
 
 def new_session(state: State, fact: ev.EpochStarted) -> None:

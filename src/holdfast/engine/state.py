@@ -75,6 +75,7 @@ class State(msgspec.Struct):
     message_times: dict[AccountId, list[int]] = {}
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: dict[ClOrdId, int] = {}  # when they went, the newest last
+    to_flatten: tuple[Key, ...] = ()  # taken over from the venue to be closed; see `closing`
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found
     sampled_equity: dict[str, Decimal] = {}  # "account asset"; see `portfolio`
     portfolio_peaks: dict[str, Decimal] = {}  # by margin asset
@@ -90,6 +91,18 @@ class State(msgspec.Struct):
     def is_flattening(self) -> bool:
         """Tell whether the kill switch or the stop asked for flat."""
         return self.kill_flattens or self.stop_flattens
+
+    @property
+    def is_to_stop(self) -> bool:
+        """Tell whether a stop was asked for and is not carried out yet.
+
+        In ERROR it is one that was to flatten, and one that a start was to carry out which failed.
+        """
+        if self.status is TradingSessionStatus.ERROR:
+            return self.stop_flattens or self.was_stopping
+        was_starting = self.status is TradingSessionStatus.STARTING
+        is_stopping = self.status is TradingSessionStatus.STOPPING
+        return is_stopping or (was_starting and self.was_stopping)
 
     def account(self, account: AccountId) -> AccountState:
         """Return an account, empty when nothing was ever booked on it."""

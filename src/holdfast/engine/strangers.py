@@ -30,6 +30,7 @@ from ..model.values import (
     OrderType,
     ParentId,
     StrategyId,
+    TradingSessionStatus,
 )
 from .core import Core
 from .order import Order
@@ -41,6 +42,13 @@ CLOSINGS_NS = 60 * NS_PER_S
 USUAL_NS = 600 * NS_PER_S
 """How long an order of somebody else's is told of for the next ones in its symbol too: another
 program on the account may place hundreds an hour."""
+
+_TAKING_RISK = (
+    TradingSessionStatus.STARTING,
+    TradingSessionStatus.RUNNING,
+    TradingSessionStatus.PAUSED,
+)
+"""Where an order that is to halt the session does so whenever it is seen."""
 
 
 def meet_stranger(core: Core, report: ExecutionReport) -> Order | None:
@@ -306,6 +314,23 @@ def _treat_foreign(core: Core, order: Order) -> None:
     core.cancel(order, "foreign order") if policy == "cancel" else core.fail(
         f"open order {order.cl_ord_id} of somebody else, and the policy is to halt"
     )
+
+
+def halt_beside(core: Core, listed: ExecutionReport) -> None:
+    """Halt beside an order of somebody else's that is known, and open still; a stop goes on.
+
+    The session that met it has ended, its policy was another one, or it was off the lists for long.
+    """
+    state = core.state
+    takes_risk = state.status in _TAKING_RISK and not state.is_to_stop
+    if core.settings.foreign_order_policy != "halt" or not takes_risk:
+        return
+    key = (listed.account, listed.symbol)
+    for name in (listed.cl_ord_id, namesake(listed)):
+        order = state.orders.get(name)
+        is_it = order is not None and order.key == key and order.is_open
+        if order is not None and is_it and not venue_closing(name):
+            _treat_foreign(core, order)
 
 
 def _as_order(

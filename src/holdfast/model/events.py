@@ -281,6 +281,7 @@ class PositionAdopted(Fact, frozen=True, kw_only=True):
     qty: Decimal
     entry_price: Decimal
     reason: str
+    flatten: bool = False  # it is to be closed
 
 
 class BooksDiffered(Fact, frozen=True, kw_only=True):

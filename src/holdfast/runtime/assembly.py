@@ -300,9 +300,11 @@ def check_disabled_rules(config: TradingConfig) -> None:
 
 
 def _was_cut_off(state: State) -> bool:
-    """Tell whether the session before this process ended without being stopped."""
+    """Tell whether the session before this process ended without being stopped, or in the middle
+    of a stop that is still to be carried out.
+    """
     ended = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
-    return bool(state.session_id) and state.status not in ended
+    return bool(state.session_id) and (state.status not in ended or state.is_to_stop)
 
 
 def feed_settings(

@@ -18,7 +18,7 @@ Latch = msg.EngageKillSwitch | msg.ReleaseKillSwitch | msg.PauseSession | msg.Re
 
 _log = logging.getLogger("holdfast.session")
 _ENDING = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
-"""Where a stop has nothing more to say."""
+"""Where a stop has nothing more to say, unless it is to flatten."""
 
 
 def record_end(
@@ -42,7 +42,8 @@ def record_end(
         facts = []
         if isinstance(message, msg.ResetSession):
             facts += engine.handle(msg.FailSession(reason=message.reason), 0).facts
-        if not (isinstance(message, msg.StopSession) and engine.state.status in _ENDING):
+        is_stop = isinstance(message, msg.StopSession) and not message.flatten
+        if not (is_stop and engine.state.status in _ENDING):
             facts += engine.handle(message, 0).facts
         if facts:
             journal.append(facts)

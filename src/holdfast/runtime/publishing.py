@@ -154,10 +154,11 @@ class Publisher:
 
 
 def order_update(order: Order) -> dict[str, object]:
-    """Show an order under the venue's field names."""
+    """Show an order under the venue's field names, and with its account."""
     return {
         "orderId": order.cl_ord_id,
         "clientOrderId": order.cl_ord_id,
+        "account": order.request.account,
         "symbol": order.request.symbol,
         "side": order.side.value,
         "type": order.request.order_type.value,
@@ -173,8 +174,9 @@ def order_update(order: Order) -> dict[str, object]:
 
 
 def position_update(view: Position) -> dict[str, object]:
-    """Show a position under the venue's field names."""
+    """Show a position under the venue's field names, and with its account."""
     return {
+        "account": view.account,
         "symbol": view.symbol,
         "positionAmt": view.quantity,
         "entryPrice": view.entry_price,

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
+from ..model.errors import InputError
 from .views import Position
 
 EMERGENCY_MARGIN_RATIO = Decimal("0.8")
 """Maintenance margin over margin balance from which a position should be closed."""
+
+_Place = tuple[str, str]
+"""An account, "" where none was named, and a symbol."""
 
 OnChange = Callable[[Position], object]
 
@@ -24,7 +28,10 @@ class Books(Protocol):
 
 
 class PositionTracker:
-    """Keeps the newest view of each symbol's position.
+    """Keeps the newest view of each position: of a symbol on an account.
+
+    An update that names no account is of the only one that holds its symbol; where several do,
+    nobody knows whose it is, and it is not completed.
 
     Args:
         service: whose books tell what an update leaves out: leverage, margin and its ratio.
@@ -34,23 +41,23 @@ class PositionTracker:
 
     def __init__(self, service: Books | None = None, on_emergency: OnChange | None = None) -> None:
         self._service = service
-        self._positions: dict[str, Position] = {}
-        self._alarmed: set[str] = set()
+        self._positions: dict[_Place, Position] = {}
+        self._alarmed: set[_Place] = set()
         self._on_emergency = on_emergency
 
     async def update(self, position: Position) -> None:
         """Take a newer view in, and complete it from the books; a flat one is forgotten."""
         await self._complete(position)
-        symbol = position.symbol
+        place = self._place_of(position)
         if not position.quantity:
-            self._positions.pop(symbol, None)
-            self._alarmed.discard(symbol)
+            self._positions.pop(place, None)
+            self._alarmed.discard(place)
             return
-        self._positions[symbol] = position
+        self._positions[place] = position
         if not self.is_in_danger(position):
-            self._alarmed.discard(symbol)
-        elif symbol not in self._alarmed:
-            self._alarmed.add(symbol)
+            self._alarmed.discard(place)
+        elif place not in self._alarmed:
+            self._alarmed.add(place)
             if self._on_emergency is not None:
                 answer = self._on_emergency(position)
                 if inspect.isawaitable(answer):
@@ -59,15 +66,39 @@ class PositionTracker:
     async def _complete(self, position: Position) -> None:
         if self._service is None or not self._service.is_running():
             return
-        for known in await self._service.get_positions():
-            if known.symbol == position.symbol:
-                position.leverage = known.leverage
-                position.margin, position.margin_ratio = known.margin, known.margin_ratio
-                position.opened_at = known.opened_at
+        found = [p for p in await self._service.get_positions() if p.symbol == position.symbol]
+        if position.names_account:
+            found = [p for p in found if p.account == position.account]
+        if len(found) == 1:
+            [known] = found
+            position.leverage = known.leverage
+            position.margin, position.margin_ratio = known.margin, known.margin_ratio
+            position.opened_at = known.opened_at
+            position.account, position.names_account = known.account, True
 
-    def get(self, symbol: str) -> Position | None:
-        """Return a symbol's position; None when flat or never heard of."""
-        return self._positions.get(symbol)
+    def _place_of(self, position: Position) -> _Place:
+        """Return where a position is kept; one kept without an account is forgotten for it."""
+        symbol = position.symbol
+        if position.names_account:
+            self._positions.pop(("", symbol), None)
+            self._alarmed.discard(("", symbol))
+            return position.account, symbol
+        places = [place for place in self._positions if place[1] == symbol]
+        return places[0] if len(places) == 1 else ("", symbol)
+
+    def get(self, symbol: str, account: str = "") -> Position | None:
+        """Return a position; None when flat or never heard of.
+
+        Raises:
+            InputError: several accounts hold the symbol, and none was said.
+        """
+        if account:
+            return self._positions.get((account, symbol))
+        places = [place for place in self._positions if place[1] == symbol]
+        if len(places) > 1:
+            names = ", ".join(name or "one that no update named" for name, _ in places)
+            raise InputError(f"{symbol} is held on {names}: say which account is meant")
+        return self._positions[places[0]] if places else None
 
     def positions(self) -> list[Position]:
         """Return the open positions, in the order in which they were first told."""

@@ -168,9 +168,19 @@ class OrderResult:
     order: Order | None = None
 
 
+class _Named:
+    """What is known of a position and not shown of it."""
+
+    names_account: bool
+
+
 @dataclass(slots=True)
-class Position:
-    """A position as users read it. `quantity` is signed; money is in the margin asset."""
+class Position(_Named):
+    """A position as users read it. `quantity` is signed; money is in the margin asset.
+
+    One that is made without an account is of the main one, as everywhere, and `names_account` is
+    False: a `PositionTracker` takes it for the only account's that holds its symbol.
+    """
 
     symbol: str
     quantity: Amount
@@ -184,9 +194,10 @@ class Position:
     margin: Decimal = ZERO
     margin_ratio: Decimal = ZERO  # maintenance margin over margin balance; liquidation at 1
     opened_at: datetime | None = None
-    account: str = MAIN
+    account: str = ""
 
     def __post_init__(self) -> None:
+        self.names_account, self.account = bool(self.account), self.account or MAIN
         self.quantity = amount(self.quantity, "quantity")
         self.entry_price = amount(self.entry_price, "entry_price")
         mark = self.entry_price if self.mark_price is None else self.mark_price
@@ -222,6 +233,7 @@ class Metrics:
     leverage: Decimal
     is_killed: bool
     time: datetime
+    account: str = MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,4 +382,5 @@ def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
         leverage=gross / equity if equity > ZERO else ZERO,
         is_killed=state.is_killed,
         time=when(now),
+        account=name,
     )

@@ -1,0 +1,91 @@
+"""Closing what is held because a person or the session wants it closed, as often as it takes."""
+
+from __future__ import annotations
+
+from ..model.values import NS_PER_S, OPERATOR, Key, OrderRole
+from .contracts import is_stuck
+from .core import Core
+from .dust import closing_plans
+from .order import Order
+from .parents import start_parent
+from .protection import REFUSALS_MAX, refused_of, was_just_refused
+from .signals import close_plans
+
+REFUSALS_REMEMBERED_NS = 60 * NS_PER_S
+"""How long a refused close counts: the next one, much later, is of another occasion."""
+
+
+def close_position(core: Core, key: Key) -> None:
+    """Send what is left to close of a position; nothing when exits already cover it."""
+    intent = core.next_intent()
+    plans = close_plans(core.state, key, OPERATOR) or closing_plans(core, key, OPERATOR)
+    for plan in plans:
+        start_parent(core, plan, intent)
+
+
+def insist_on_closing(core: Core, key: Key, *, at_once: bool = False) -> bool:
+    """Close a position because the session wants it closed; less often where that is refused.
+
+    Args:
+        at_once: a person wants it now, whatever was refused a moment ago.
+
+    Returns:
+        Whether something went out, and nothing of the kind was refused of late.
+    """
+    refused = _refused_closes(core, key)
+    if was_just_refused(refused, core.now) and not at_once:
+        return False
+    before = len(core.facts)
+    if len(refused) >= REFUSALS_MAX:
+        _tell_refused(core, key, refused)
+    close_position(core, key)
+    return len(core.facts) > before and not refused
+
+
+def _tell_refused(core: Core, key: Key, refused: list[Order]) -> None:
+    """Tell of a run of refusals, once: a close in parts is refused several times at once."""
+    place = ("close_refused", *key)
+    if core.told.get(place, -1) < refused[-1].updated_ts:
+        core.told[place] = core.now
+        text = f"a close was refused {len(refused)} times, the last: {refused[0].reason}"
+        core.alarm("close_refused", f"{key[1]}: {text}", *key)
+
+
+def _refused_closes(core: Core, key: Key) -> list[Order]:
+    """Return the closes at the market that were refused since one was taken, newest first; those
+    of another occasion left out.
+    """
+    closes = [
+        order
+        for order in core.state.orders.values()
+        if order.role is OrderRole.EXIT and order.key == key and order.price is None
+    ]
+    found, since = list[Order](), core.now
+    for order in refused_of(closes):
+        if since - order.updated_ts > REFUSALS_REMEMBERED_NS:
+            break
+        found.append(order)
+        since = order.updated_ts
+    return found
+
+
+def flatten(core: Core, *, at_once: bool = False) -> None:
+    """Close every position."""
+    for key in core.state.open_keys():
+        _flatten(core, key, at_once=at_once)
+
+
+def flatten_by_policy(core: Core) -> None:
+    """Close what was taken over to be closed, as often as it takes, while the policy wants that."""
+    if core.settings.mismatch_policy == "flatten":
+        for key in core.state.to_flatten:
+            _flatten(core, key)
+
+
+def _flatten(core: Core, key: Key, *, at_once: bool = False) -> None:
+    """Close a position; where the contract's status says that it can't be, try now and then."""
+    stuck = is_stuck(core.state, key)
+    if not stuck or core.is_time_to_try(key):
+        insist_on_closing(core, key, at_once=at_once)
+    if stuck and core.is_time_to_try(key):
+        core.tried_ts[key] = core.now
