@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
-from ..model.values import NS_PER_S, AccountId, ClOrdId, Key, StrategyId
+from ..model.values import NS_PER_S, AccountId, ClOrdId, Key, ParentId, StrategyId
 from .parent import Parent
 from .refusals import refusal
 
@@ -46,20 +46,23 @@ def retire(state: State, parent: Parent) -> None:
     if parent.attempts == 0 or any(o.is_open for o in state.children(parent)):
         return
     live.remove(parent.parent_id)
-    state.closed_parents.append(parent.parent_id)
-    if not parent.children:
-        _forget_parents(state)
+    ended = state.closed_parents
+    ended.append(parent.parent_id)
+    if not parent.children and len(ended) > CLOSED_PARENTS_KEPT:
+        bare = (i for i in ended if not state.parents[i].children)
+        _forget_parent(state, next(bare))
 
 
-def _forget_parents(state: State) -> None:
-    """Forget the oldest of the ended parents that are too many and have no order left."""
-    while len(state.closed_parents) > CLOSED_PARENTS_KEPT:
-        bare = (i for i in state.closed_parents if not state.parents[i].children)
-        oldest = next(bare, None)
-        if oldest is None:
-            return
-        state.closed_parents.remove(oldest)
-        del state.parents[oldest]
+def _forget_childless(state: State, parent: Parent) -> None:
+    """Forget an ended parent whose last order is forgotten, where more than enough are kept."""
+    is_ended = parent.parent_id not in state.live_parents.get(parent.key, ())
+    if not parent.children and is_ended and len(state.closed_parents) > CLOSED_PARENTS_KEPT:
+        _forget_parent(state, parent.parent_id)
+
+
+def _forget_parent(state: State, parent_id: ParentId) -> None:
+    state.closed_parents.remove(parent_id)  # it is among the first
+    del state.parents[parent_id]
 
 
 def call_off(state: State, strategy_id: StrategyId | None = None) -> None:
@@ -86,10 +89,11 @@ def _bury(state: State, cl_ord_id: ClOrdId, ended: list[ClOrdId], most: int) -> 
     ended.append(cl_ord_id)
     if len(ended) > most:
         oldest = state.orders[ended.pop(0)]
-        if parent := state.parents.get(oldest.request.parent_id):
-            parent.refusal = parent.refusal or refusal(oldest)
+        parent = state.parents.get(oldest.request.parent_id)
         forget_order(state, oldest.cl_ord_id)
-        _forget_parents(state)
+        if parent is not None:
+            parent.refusal = parent.refusal or refusal(oldest)
+            _forget_childless(state, parent)
 
 
 def forget_order(state: State, cl_ord_id: ClOrdId) -> None:
