@@ -145,9 +145,7 @@ class Roads:
         sent.is_good = is_in_time and (is_done or (status == 400 and _is_unchanged(sent, body)))
 
     def _other(self, sent, ill):
-        if isinstance(ill, tuple):
-            return *ill, {}
-        if ill in ("weight", "banned"):
+        if isinstance(ill, tuple) or ill in ("weight", "banned"):
             return self.floor.answer(sent, ill, {})
         if self.floor.is_closed:
             return self.floor.closed_answer(sent)

@@ -2,6 +2,9 @@
 
 A countdown of each symbol with open entry orders is wound up again and again; should we fall
 silent, the venue cancels that symbol's orders. Conditional orders, our stops, are not touched.
+
+A process that was killed leaves its countdowns running, and the venue does not tell of them: at
+the first order of a symbol that rests, or will, its countdown is wound up or let go of.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ from .outcomes import Ask
 BEATS = 4
 """How often in one countdown it is wound up."""
 
+TRY_AGAIN_S = 30.0
+"""After this what a process before wound up is let go of again, where ours is off."""
+
 _log = logging.getLogger("holdfast.venue")
 
 
@@ -29,7 +35,7 @@ class DeadMan:
     """Winds the countdowns. Run `beat` in a task.
 
     Args:
-        after_s: how long the venue waits for the next sign of life; 0 leaves it off.
+        after_s: how long the venue waits for the next sign of life; 0 winds nothing up.
         lag_ns: how far the venue's answers may trail what has happened.
     """
 
@@ -38,7 +44,9 @@ class DeadMan:
         self._after_s = after_s
         self._lag_ns = lag_ns
         self._entries: dict[Symbol, dict[ClOrdId, int]] = {}  # until when absence proves nothing
-        self._armed: set[Symbol] = set()
+        self._armed: set[Symbol] = set()  # whose countdown may be running
+        self._met: set[Symbol] = set()  # where something rests, or has rested
+        self._doubted: set[Symbol] = set()  # of them: one from before may be running
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
         self._is_over = False
@@ -46,12 +54,16 @@ class DeadMan:
     def sent(self, command: SubmitOrder) -> None:
         """Hear of an order that leaves."""
         order = command.order
+        if order.order_type.has_limit_price:
+            self._meet(order.symbol)
         if order.order_type is OrderType.LIMIT and order.role is OrderRole.ENTRY:
             fence_ts = command.ts + command.recv_window_ns + SKEW_MAX_NS + self._lag_ns
             self._add(order.symbol, order.cl_ord_id, fence_ts)
 
     def heard(self, report: ExecutionReport) -> None:
         """Hear what became of an order, or that one from before is open."""
+        if report.status.is_open and report.order_type.has_limit_price:
+            self._meet(report.symbol)
         if not report.status.is_open:
             self._gone(report.symbol, report.cl_ord_id)
         elif report.exec_type is ExecType.STATUS and report.order_type is OrderType.LIMIT:
@@ -72,6 +84,13 @@ class DeadMan:
             if not entries:
                 del self._entries[symbol]
 
+    def _meet(self, symbol: Symbol) -> None:
+        """Doubt a symbol's countdown, once: whoever traded before us may have wound it up."""
+        if symbol not in self._met:
+            self._met.add(symbol)
+            self._doubted.add(symbol)
+            self._news.set()
+
     def _add(self, symbol: Symbol, cl_ord_id: ClOrdId, fence_ts: int = 0) -> None:
         if symbol not in self._entries:
             self._news.set()
@@ -83,15 +102,13 @@ class DeadMan:
         Between two beats only what is not wound up yet is: entries that come and go would use up
         the venue's weights.
         """
-        if not self._after_s:
-            return
         now = asyncio.get_running_loop().time
         due = now()
         while True:
             self._news.clear()
             is_due = now() >= due
-            due = now() + self._after_s / BEATS if is_due else due
-            for symbol in sorted({*self._entries, *self._armed}):
+            due = now() + (self._after_s / BEATS or TRY_AGAIN_S) if is_due else due
+            for symbol in sorted(self._concerned()):
                 if is_due or symbol not in self._armed:
                     await self._set(symbol, self._after_s if symbol in self._entries else 0)
             try:
@@ -100,12 +117,17 @@ class DeadMan:
             except TimeoutError:
                 continue
 
+    def _concerned(self) -> set[Symbol]:
+        """Return whose countdown is to run, or may be running."""
+        guarded = self._entries if self._after_s else ()
+        return {*guarded, *self._armed, *self._doubted}
+
     async def _set(self, symbol: Symbol, after_s: float) -> None:
         async with self._turn:  # what is sent last must arrive last
             if after_s and self._is_over:
                 return
-            if after_s:
-                self._armed.add(symbol)
+            self._armed.add(symbol)
+            self._doubted.discard(symbol)
             call = reads.countdown_cancel_all(symbol, int(after_s * NS_PER_S))
             answered = await self._asker.read(call, ask=Ask.SETTING, urgency=Urgency.RESOLVE)
             if not answered.is_ok:
@@ -116,5 +138,5 @@ class DeadMan:
     async def disarm(self) -> None:
         """Let go of every countdown, for good: the orders are to stay."""
         self._is_over = True
-        for symbol in sorted(self._armed):
+        for symbol in sorted({*self._armed, *self._doubted}):
             await self._set(symbol, 0)
