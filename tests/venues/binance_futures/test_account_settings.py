@@ -17,7 +17,7 @@ from holdfast.model.messages import (
     MarginModeSet,
     VenueLink,
 )
-from holdfast.model.values import OrderType
+from holdfast.model.values import OrderStatus, OrderType
 from holdfast.venues.binance_futures import account_settings, asking
 from holdfast.venues.binance_futures.counters import LIMITS
 from holdfast.venues.binance_futures.joining import HEDGED
@@ -194,6 +194,18 @@ async def test_a_start_goes_by_a_margin_mode_that_a_position_holds_up():
         async with joined(one) as venue:
             [held] = (await one.snapshot(venue)).positions
             assert held.isolated_wallet > 0
+
+
+async def test_a_start_goes_by_a_leverage_that_a_position_is_too_large_for():
+    """The position was left to nobody for as long as the settings wished for more leverage."""
+    async with town(balance=amount("1000000")) as one:
+        one.price(50_000.0, qty=1000.0)
+        async with joined(one, leverage=10) as venue:
+            venue.submit(submit(market_order(ENTRY, qty="20")))
+            await one.report(ENTRY, status=OrderStatus.FILLED)
+
+        async with joined(one, leverage=125):
+            assert one.contracts[0][1] == 10
 
 
 async def test_what_was_set_while_a_session_began_comes_with_the_first_books():
