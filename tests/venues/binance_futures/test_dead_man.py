@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from collections import defaultdict
+
+import msgspec
 import pytest
 
 from holdfast.model.messages import ExecType
-from holdfast.model.values import ClOrdId, OrderRole, OrderStatus, OrderType, Side
+from holdfast.model.values import ClOrdId, OrderRole, OrderStatus, OrderType, Side, Symbol
+from holdfast.venues.binance_futures import adapter
+from holdfast.venues.binance_futures.asking import Asker
+from holdfast.venues.binance_futures.dead_man import DeadMan
+from holdfast.venues.binance_futures.rest import Reply
 from tests.venues.binance_futures.adapter_desk import market_order, order, submit
 from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
+from tests.venues.binance_futures.desk_trader import Clock, Loop
 
 HELD, E1, X1, X2 = (
     ClOrdId(name) for name in ("hf.1.1.0.E.x", "hf.1.2.0.E.x", "hf.1.3.0.X.x", "hf.1.4.0.X.x")
@@ -87,3 +97,109 @@ async def test_countdown_that_can_not_be_let_go_of_is_let_go_of_at_the_next_beat
             await one.snapshot(venue)
 
             await one.until(lambda: not one.core._countdowns)
+
+
+# Many symbols, in time that is made
+
+
+class Countdowns:
+    """A venue of nothing but countdowns: what runs, until when, and what has left for it."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.due = {}
+        self.over = set()
+        self.winds = defaultdict(list)
+        self.answer_s = 0.1
+        self.ill = lambda symbol: 0  # a status, or None for no answer
+
+    def begin(self, call):
+        return None
+
+    async def send(self, call):
+        symbol, now = call.params["symbol"], self.loop.time()
+        await asyncio.sleep(self.answer_s)
+        status = self.ill(symbol)
+        if status is None:
+            await asyncio.sleep(3600.0)
+        if status:
+            return Reply(status, code=None, text="Service Unavailable.")
+        self.look()
+        self.due.pop(symbol, None)
+        if call.params["countdownTime"]:
+            self.winds[symbol].append(now)
+            self.due[symbol] = now + call.params["countdownTime"] / 1000
+        return Reply(200, b"{}")
+
+    def look(self):
+        """See which countdowns are over: their orders are gone."""
+        self.over |= {symbol for symbol, due in self.due.items() if due <= self.loop.time()}
+
+
+class Switch:
+    """A switch before such a venue, and its beat."""
+
+    def __init__(self, loop, after_s):
+        self.loop, self.venue, self.clock = loop, Countdowns(loop), Clock(loop)
+        self.asker = Asker(self.venue, self.clock, random.Random(1).random)
+        self.dead_man = DeadMan(self.asker, after_s, 0)
+
+    def rest(self, count):
+        """Let an entry rest in so many symbols."""
+        for number in range(count):
+            asked = order(E1, OrderType.LIMIT, price=amount("1"))
+            named = msgspec.structs.replace(asked, symbol=Symbol(f"C{number:03d}USDT"))
+            self.dead_man.sent(submit(named, ts=self.clock.now()))
+
+
+def before_countdowns(main, after_s=120):
+    """Run what a test does before a venue of countdowns, in time that is made."""
+    loop = Loop("countdowns")  # type: ignore[abstract]
+
+    async def run():
+        switch = Switch(loop, after_s)
+        beating = asyncio.ensure_future(switch.dead_man.beat())
+        await main(switch)
+        beating.cancel()
+        switch.venue.look()
+        return switch.venue
+
+    return loop.run(run())
+
+
+def test_an_orderly_end_lets_go_of_all_countdowns_at_once():
+    """One after the other within the two seconds of all, those left took what was to stay."""
+
+    async def main(switch):
+        switch.rest(60)
+        await asyncio.sleep(20.0)
+        assert len(switch.venue.due) == 60
+        switch.venue.answer_s = 0.5
+        async with asyncio.timeout(2.0):
+            await switch.dead_man.disarm()
+
+    assert not before_countdowns(main).due
+
+
+def test_an_orderly_end_tells_which_countdowns_it_has_left(caplog):
+    async def main(switch):
+        switch.rest(3)
+        await asyncio.sleep(2.0)
+        switch.venue.ill = lambda symbol: None if symbol == "C001USDT" else 0
+        async with asyncio.timeout(10.0):
+            await switch.dead_man.disarm()
+
+    assert list(before_countdowns(main).due) == ["C001USDT"]
+    assert "C001USDT" in caplog.text
+    assert "C000USDT" not in caplog.text
+
+
+async def test_an_end_gives_countdowns_longer_than_orders(monkeypatch):
+    monkeypatch.setattr(adapter, "CLOSE_PATIENCE_S", 0.1)
+    async with town() as one:
+        async with joined(one, dead_man_s=30) as venue:
+            venue.submit(submit(entry()))
+            await one.until(lambda: one.core._countdowns)
+            one.goes_wrong("service_unavailable", "POST /fapi/v1/countdownCancelAll")
+
+        assert not one.core._countdowns

@@ -10,7 +10,9 @@ the first order of a symbol that rests, or will, its countdown is wound up or le
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections import defaultdict
 
 from ...model.commands import SubmitOrder
 from ...model.ids import parse_cl_ord_id
@@ -27,6 +29,9 @@ BEATS = 4
 
 TRY_AGAIN_S = 30.0
 """After this what a process before wound up is let go of again, where ours is off."""
+
+DISARM_PATIENCE_S = 5.0
+"""How long an end takes to let go of countdowns: one that is left takes back what was to stay."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -48,7 +53,7 @@ class DeadMan:
         self._met: set[Symbol] = set()  # where something rests, or has rested
         self._doubted: set[Symbol] = set()  # of them: one from before may be running
         self._news = asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._turns: defaultdict[Symbol, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_over = False
 
     def sent(self, command: SubmitOrder) -> None:
@@ -123,7 +128,7 @@ class DeadMan:
         return {*guarded, *self._armed, *self._doubted}
 
     async def _set(self, symbol: Symbol, after_s: float) -> None:
-        async with self._turn:  # what is sent last must arrive last
+        async with self._turns[symbol]:  # what is sent last must arrive last
             if after_s and self._is_over:
                 return
             self._armed.add(symbol)
@@ -138,5 +143,11 @@ class DeadMan:
     async def disarm(self) -> None:
         """Let go of every countdown, for good: the orders are to stay."""
         self._is_over = True
-        for symbol in sorted({*self._armed, *self._doubted}):
-            await self._set(symbol, 0)
+        running = {*self._armed, *self._doubted}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISARM_PATIENCE_S):
+                await asyncio.gather(*(self._set(symbol, 0) for symbol in sorted(running)))
+        left = sorted({*self._armed, *self._doubted})
+        if left:
+            text = "dead-man switch: the venue may take back all that rests in the book of %s"
+            _log.warning(text, ", ".join(left))
