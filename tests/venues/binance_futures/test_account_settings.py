@@ -92,6 +92,24 @@ async def test_a_margin_mode_that_can_not_be_set_back_is_told_of_once(monkeypatc
             assert len([m for m in one.heard if isinstance(m, MarginModeSet)]) == 1
 
 
+async def test_a_margin_mode_is_told_of_though_setting_it_back_was_not_answered_at_first(
+    monkeypatch,
+):
+    """The try that met an overload counted as one that was told of."""
+    async with town() as one:
+        one.goes_wrong("drop_frame", "ACCOUNT_UPDATE")
+        async with joined(one, retry_attempts=0) as venue:
+            isolate(one)
+            venue.submit(submit(limit_order(ENTRY)))
+            await one.report(ENTRY, exec_type=ExecType.NEW)
+            one.goes_wrong("service_unavailable", on="POST /fapi/v1/marginType", count=3)
+            looking_often(monkeypatch)
+            venue._account_settings.want()
+
+            told = await one.has(is_told(MarginModeSet))
+            assert "which is gone by: POST /fapi/v1/marginType" in told.text
+
+
 async def test_what_stands_for_an_isolated_position_is_told_with_every_move():
     async with town() as one, joined(one, is_isolated=True) as venue:
         venue.submit(submit(market_order(ENTRY)))

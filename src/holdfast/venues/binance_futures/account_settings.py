@@ -164,13 +164,13 @@ class AccountSettings:
         if row.is_isolated is self._settings.is_isolated:
             self._told.discard(symbol)
             return
-        is_new, mode = symbol not in self._told, "isolated" if row.is_isolated else "cross"
-        self._told.add(symbol)
+        mode = "isolated" if row.is_isolated else "cross"
         call = reads.set_margin_type(symbol, is_isolated=self._settings.is_isolated)
         try:
             await change(self._asker, call, urgency)
         except VenueRefused as error:
-            if is_new:
+            if symbol not in self._told:
+                self._told.add(symbol)
                 self._tell_margin(symbol, f"was set to {mode} margin, which is gone by: {error}")
             return
         self._told.discard(symbol)
