@@ -7,6 +7,9 @@ import asyncio
 import pytest
 
 from holdfast.exchange import PositionSide
+from holdfast.exchange_server.app import METHODS
+from holdfast.exchange_server.methods import RequestContext
+from holdfast.exchange_server.params import Params
 from holdfast.model.errors import VenueRefused
 from holdfast.model.messages import (
     AccountMode,
@@ -17,10 +20,10 @@ from holdfast.model.messages import (
     MarginModeSet,
     VenueLink,
 )
-from holdfast.model.values import OrderStatus, OrderType
+from holdfast.model.values import NS_PER_S, OrderStatus, OrderType
 from holdfast.venues.binance_futures import account_settings, asking
 from holdfast.venues.binance_futures.counters import LIMITS
-from holdfast.venues.binance_futures.joining import HEDGED
+from holdfast.venues.binance_futures.joining import HEDGED, MULTI_ASSETS
 from holdfast.venues.limits import IN_USE, KEPT_FREE, Urgency
 from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, submit
 from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
@@ -237,6 +240,79 @@ async def test_what_was_set_while_a_session_began_comes_with_the_first_books():
         await one.snapshot(venue)
 
         assert [m.leverage for m in one.heard if isinstance(m, InstrumentListed)] == [3]
+
+
+def trailing(one, monkeypatch, path, for_s):
+    """Let answers be what they are now for so long."""
+    place = ("GET", path)
+    real, until = METHODS[place], one.core.now() + int(for_s * NS_PER_S)
+    old = real.handler(RequestContext(one.core, ACCOUNT, one.core.now()), Params({}))
+
+    def handler(ctx, params):
+        return old if one.core.now() < until else real.handler(ctx, params)
+
+    monkeypatch.setitem(METHODS, place, real._replace(handler=handler))
+
+
+async def test_an_asset_mode_that_the_stream_told_is_not_taken_back_by_an_older_look(monkeypatch):
+    """What opens next was refused by the venue for up to a minute, its stops with it."""
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S):
+        trailing(one, monkeypatch, "/fapi/v1/accountConfig", 0.5)
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=True) is None
+        await one.has(is_told(AccountMode, problem=MULTI_ASSETS))
+        past = one.core.now() + NS_PER_S
+        await one.until(lambda: one.core.now() > past)
+        modes = [m.problem for m in one.heard if isinstance(m, AccountMode)]
+        assert modes == [MULTI_ASSETS]
+
+
+async def test_an_asset_mode_that_the_stream_told_left_is_not_told_again_by_an_older_look(
+    monkeypatch,
+):
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S):
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=True) is None
+        await one.has(is_told(AccountMode, problem=MULTI_ASSETS))
+        trailing(one, monkeypatch, "/fapi/v1/accountConfig", 0.5)
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=False) is None
+
+        await one.has(is_told(AccountMode, problem=""), patience_s=0.4)
+
+
+async def test_a_leverage_that_the_stream_told_is_not_set_back_by_an_older_look(monkeypatch):
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S) as venue:
+        trailing(one, monkeypatch, "/fapi/v1/symbolConfig", 0.5)
+        one.heard.clear()
+        assert one.core.set_leverage(ACCOUNT, BTC, 3) is None
+        await one.has(is_told(InstrumentListed, leverage=3))
+        venue._account_settings.want()
+        past = one.core.now() + 2 * NS_PER_S
+        await one.until(lambda: one.core.now() > past)
+
+        assert {m.leverage for m in one.heard if isinstance(m, InstrumentListed)} == {3}
+
+
+async def test_a_margin_mode_that_the_stream_told_is_looked_at_until_reads_can_show_it(monkeypatch):
+    """The one look came too early, and the next one a minute later."""
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S):
+        trailing(one, monkeypatch, "/fapi/v1/symbolConfig", 0.5)
+        isolate(one)
+
+        await one.has(is_told(MarginModeSet, symbol=BTC))
+        assert not one.core.exchange.is_isolated(ACCOUNT, BTC)
+
+
+async def test_a_leverage_that_came_while_contracts_were_read_stays():
+    async with town() as one, joined(one) as venue:
+        one.goes_wrong("delay_answer", on="GET /fapi/v1/leverageBracket", delay_ms=700)
+        reading = asyncio.create_task(venue._contracts.refresh())
+        await one.until(lambda: one.core.faults.account_for()[0]["fired"])
+        assert one.core.set_leverage(ACCOUNT, BTC, 3) is None
+        await one.has(is_told(InstrumentListed, leverage=3))
+        one.heard.clear()
+        await reading
+
+        assert [m.leverage for m in one.heard if isinstance(m, InstrumentListed)] == [3]
+        assert venue._contracts.leverage(BTC) == 3
 
 
 async def test_settings_are_read_though_audits_leave_no_room_for_looks(monkeypatch):

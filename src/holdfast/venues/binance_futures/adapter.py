@@ -388,7 +388,7 @@ class BinanceFuturesVenue:
                 case BooksMoved():
                     self._account_settings.heard(event)
                 case LeverageSet(symbol=symbol, leverage=leverage):
-                    self._contracts.set_leverage(symbol, leverage)
+                    self._contracts.hear_leverage(symbol, leverage)
                 case MarginCall(symbols=symbols):
                     self._say(MarginCalled(account=self._account, symbols=symbols))
                 case AssetModeSet(is_multi_assets=is_multi_assets):
