@@ -167,6 +167,55 @@ def before_countdowns(main, after_s=120):
     return loop.run(run())
 
 
+def test_countdowns_of_many_symbols_leave_audits_their_weight_and_come_in_no_bursts():
+    """At four beats each, those of 100 symbols took four fifths of the weight there is."""
+
+    async def main(switch):
+        switch.rest(100)
+        await asyncio.sleep(1200.0)
+
+    venue = before_countdowns(main)
+    winds = sorted(at for each in venue.winds.values() for at in each)
+    assert not venue.over
+    assert len(venue.due) == 100
+    assert len(winds) <= 100 * (1200 / 60 + 2)
+    steady = [at for at in winds if at > 120.0]
+    assert max(sum(at <= each < at + 10.0 for each in steady) for at in steady) <= 20
+
+
+def test_countdowns_of_few_symbols_are_wound_up_four_times_each():
+    async def main(switch):
+        switch.rest(5)
+        await asyncio.sleep(1200.0)
+
+    venue = before_countdowns(main)
+    assert not venue.over
+    assert min(map(len, venue.winds.values())) >= 1200 / 30 - 2
+
+
+def test_countdowns_of_many_symbols_outlive_a_while_without_answers():
+    async def main(switch):
+        switch.rest(100)
+        switch.venue.ill = lambda symbol: (
+            503 if 30.0 < switch.loop.time() < 65.0 or symbol == "C050USDT" else 0
+        )
+        await asyncio.sleep(600.0)
+
+    assert not before_countdowns(main).over
+
+
+def test_an_end_leaves_a_beat_nothing_to_wind_up():
+    async def main(switch):
+        switch.rest(3)
+        await asyncio.sleep(2.0)
+        await switch.dead_man.disarm()
+        await asyncio.sleep(300.0)
+
+    venue = before_countdowns(main)
+    assert not venue.due
+    assert not venue.over
+
+
 def test_an_orderly_end_lets_go_of_all_countdowns_at_once():
     """One after the other within the two seconds of all, those left took what was to stay."""
 
