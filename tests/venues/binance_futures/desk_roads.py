@@ -387,4 +387,5 @@ def _is_whole(sent, body):
         return row.get("clientAlgoId") == sent.name and row.get("code") == "200"
     called = row.get("clientAlgoId" if sent.method == "algoOrder.place" else "clientOrderId")
     fields = {"orderId", "status"} if "status" in row else {"algoId", "algoStatus"}
-    return called == sent.name and {"symbol", "side", *fields} <= row.keys() and "NaN" not in body
+    names = (called, f"order-{row.get('orderId')}")  # a child is taken back by its number
+    return sent.name in names and {"symbol", "side", *fields} <= row.keys() and "NaN" not in body
