@@ -145,9 +145,7 @@ class Roads:
         sent.is_good = is_in_time and (is_done or (status == 400 and _is_unchanged(sent, body)))
 
     def _other(self, sent, ill):
-        if isinstance(ill, tuple):
-            return *ill, {}
-        if ill in ("weight", "banned"):
+        if isinstance(ill, tuple) or ill in ("weight", "banned"):
             return self.floor.answer(sent, ill, {})
         if self.floor.is_closed:
             return self.floor.closed_answer(sent)
@@ -389,4 +387,5 @@ def _is_whole(sent, body):
         return row.get("clientAlgoId") == sent.name and row.get("code") == "200"
     called = row.get("clientAlgoId" if sent.method == "algoOrder.place" else "clientOrderId")
     fields = {"orderId", "status"} if "status" in row else {"algoId", "algoStatus"}
-    return called == sent.name and {"symbol", "side", *fields} <= row.keys() and "NaN" not in body
+    names = (called, f"order-{row.get('orderId')}")  # a child is taken back by its number
+    return sent.name in names and {"symbol", "side", *fields} <= row.keys() and "NaN" not in body

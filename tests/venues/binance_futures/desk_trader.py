@@ -325,7 +325,9 @@ class Trader:
         if sent.method not in COMMANDS:
             return
         asked = next(
-            a for a in reversed(self.asked) if (a.method, a.name) == (sent.method, sent.name)
+            a
+            for a in reversed(self.asked)
+            if a.method == sent.method and sent.name in self.names_of(a.name)
         )
         if asked.sent and not (asked.sent[-1].is_sure and asked.sent[-1].answered_at is not None):
             self.complain("sent again in doubt", asked)

@@ -7,6 +7,9 @@ import asyncio
 import pytest
 
 from holdfast.exchange import PositionSide
+from holdfast.exchange_server.app import METHODS
+from holdfast.exchange_server.methods import RequestContext
+from holdfast.exchange_server.params import Params
 from holdfast.model.errors import VenueRefused
 from holdfast.model.messages import (
     AccountMode,
@@ -17,10 +20,10 @@ from holdfast.model.messages import (
     MarginModeSet,
     VenueLink,
 )
-from holdfast.model.values import OrderType
+from holdfast.model.values import NS_PER_S, OrderStatus, OrderType
 from holdfast.venues.binance_futures import account_settings, asking
 from holdfast.venues.binance_futures.counters import LIMITS
-from holdfast.venues.binance_futures.joining import HEDGED
+from holdfast.venues.binance_futures.joining import HEDGED, MULTI_ASSETS
 from holdfast.venues.limits import IN_USE, KEPT_FREE, Urgency
 from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, submit
 from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
@@ -90,6 +93,24 @@ async def test_a_margin_mode_that_can_not_be_set_back_is_told_of_once(monkeypatc
             rounds = one.core.now() + 300_000_000
             await one.until(lambda: one.core.now() > rounds)
             assert len([m for m in one.heard if isinstance(m, MarginModeSet)]) == 1
+
+
+async def test_a_margin_mode_is_told_of_though_setting_it_back_was_not_answered_at_first(
+    monkeypatch,
+):
+    """The try that met an overload counted as one that was told of."""
+    async with town() as one:
+        one.goes_wrong("drop_frame", "ACCOUNT_UPDATE")
+        async with joined(one, retry_attempts=0) as venue:
+            isolate(one)
+            venue.submit(submit(limit_order(ENTRY)))
+            await one.report(ENTRY, exec_type=ExecType.NEW)
+            one.goes_wrong("service_unavailable", on="POST /fapi/v1/marginType", count=3)
+            looking_often(monkeypatch)
+            venue._account_settings.want()
+
+            told = await one.has(is_told(MarginModeSet))
+            assert "which is gone by: POST /fapi/v1/marginType" in told.text
 
 
 async def test_what_stands_for_an_isolated_position_is_told_with_every_move():
@@ -196,6 +217,18 @@ async def test_a_start_goes_by_a_margin_mode_that_a_position_holds_up():
             assert held.isolated_wallet > 0
 
 
+async def test_a_start_goes_by_a_leverage_that_a_position_is_too_large_for():
+    """The position was left to nobody for as long as the settings wished for more leverage."""
+    async with town(balance=amount("1000000")) as one:
+        one.price(50_000.0, qty=1000.0)
+        async with joined(one, leverage=10) as venue:
+            venue.submit(submit(market_order(ENTRY, qty="20")))
+            await one.report(ENTRY, status=OrderStatus.FILLED)
+
+        async with joined(one, leverage=125):
+            assert one.contracts[0][1] == 10
+
+
 async def test_what_was_set_while_a_session_began_comes_with_the_first_books():
     """It lists the contracts that `connect` returned, behind what the stream told meanwhile."""
     async with town() as one, joined(one) as venue:
@@ -207,6 +240,79 @@ async def test_what_was_set_while_a_session_began_comes_with_the_first_books():
         await one.snapshot(venue)
 
         assert [m.leverage for m in one.heard if isinstance(m, InstrumentListed)] == [3]
+
+
+def trailing(one, monkeypatch, path, for_s):
+    """Let answers be what they are now for so long."""
+    place = ("GET", path)
+    real, until = METHODS[place], one.core.now() + int(for_s * NS_PER_S)
+    old = real.handler(RequestContext(one.core, ACCOUNT, one.core.now()), Params({}))
+
+    def handler(ctx, params):
+        return old if one.core.now() < until else real.handler(ctx, params)
+
+    monkeypatch.setitem(METHODS, place, real._replace(handler=handler))
+
+
+async def test_an_asset_mode_that_the_stream_told_is_not_taken_back_by_an_older_look(monkeypatch):
+    """What opens next was refused by the venue for up to a minute, its stops with it."""
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S):
+        trailing(one, monkeypatch, "/fapi/v1/accountConfig", 0.5)
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=True) is None
+        await one.has(is_told(AccountMode, problem=MULTI_ASSETS))
+        past = one.core.now() + NS_PER_S
+        await one.until(lambda: one.core.now() > past)
+        modes = [m.problem for m in one.heard if isinstance(m, AccountMode)]
+        assert modes == [MULTI_ASSETS]
+
+
+async def test_an_asset_mode_that_the_stream_told_left_is_not_told_again_by_an_older_look(
+    monkeypatch,
+):
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S):
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=True) is None
+        await one.has(is_told(AccountMode, problem=MULTI_ASSETS))
+        trailing(one, monkeypatch, "/fapi/v1/accountConfig", 0.5)
+        assert one.core.set_asset_mode(ACCOUNT, is_multi_assets=False) is None
+
+        await one.has(is_told(AccountMode, problem=""), patience_s=0.4)
+
+
+async def test_a_leverage_that_the_stream_told_is_not_set_back_by_an_older_look(monkeypatch):
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S) as venue:
+        trailing(one, monkeypatch, "/fapi/v1/symbolConfig", 0.5)
+        one.heard.clear()
+        assert one.core.set_leverage(ACCOUNT, BTC, 3) is None
+        await one.has(is_told(InstrumentListed, leverage=3))
+        venue._account_settings.want()
+        past = one.core.now() + 2 * NS_PER_S
+        await one.until(lambda: one.core.now() > past)
+
+        assert {m.leverage for m in one.heard if isinstance(m, InstrumentListed)} == {3}
+
+
+async def test_a_margin_mode_that_the_stream_told_is_looked_at_until_reads_can_show_it(monkeypatch):
+    """The one look came too early, and the next one a minute later."""
+    async with town() as one, joined(one, read_lag_ns=NS_PER_S):
+        trailing(one, monkeypatch, "/fapi/v1/symbolConfig", 0.5)
+        isolate(one)
+
+        await one.has(is_told(MarginModeSet, symbol=BTC))
+        assert not one.core.exchange.is_isolated(ACCOUNT, BTC)
+
+
+async def test_a_leverage_that_came_while_contracts_were_read_stays():
+    async with town() as one, joined(one) as venue:
+        one.goes_wrong("delay_answer", on="GET /fapi/v1/leverageBracket", delay_ms=700)
+        reading = asyncio.create_task(venue._contracts.refresh())
+        await one.until(lambda: one.core.faults.account_for()[0]["fired"])
+        assert one.core.set_leverage(ACCOUNT, BTC, 3) is None
+        await one.has(is_told(InstrumentListed, leverage=3))
+        one.heard.clear()
+        await reading
+
+        assert [m.leverage for m in one.heard if isinstance(m, InstrumentListed)] == [3]
+        assert venue._contracts.leverage(BTC) == 3
 
 
 async def test_settings_are_read_though_audits_leave_no_room_for_looks(monkeypatch):

@@ -303,10 +303,34 @@ async def test_leverage_that_the_venue_sets_otherwise_is_refused():
 async def test_leverage_that_is_declined_says_what_to_do():
     declined = (400, {"code": -4028, "msg": "Leverage is not valid."})
     with pytest.raises(VenueRefused, match="allow"):
-        await set_up(CROSSED_10, leverage=5, **{LEVERAGE: [declined]})
+        await set_up(CROSSED_10, leverage=5, **{LEVERAGE: [declined], POSITIONS: [(200, [])]})
 
 
-@pytest.mark.parametrize("code", [-2028, -4161])
+POSITIONS = "GET__/fapi/v3/positionRisk"
+
+
+@pytest.mark.parametrize("code", [-4028, -4403])
+@pytest.mark.parametrize("amount", ["0.5", "0"], ids=["position", "order"])
+async def test_leverage_that_is_declined_where_something_is_open_is_gone_by(code, amount, caplog):
+    declined = (400, {"code": code, "msg": "Leverage is not valid."})
+    listed = (200, [{"symbol": BTC, "positionAmt": amount}])
+    places = {LEVERAGE: [declined], POSITIONS: [listed]}
+    leverage, _ = await set_up(CROSSED_10, leverage=5, **places)
+
+    assert leverage == 10
+    assert "BTCUSDT: leverage 5 is wanted, but what is open holds it at 10" in caplog.text
+
+
+@pytest.mark.parametrize("code", [-4028, -4403])
+@pytest.mark.parametrize("rows", [[], [{"symbol": "ETHUSDT", "positionAmt": "1"}]])
+async def test_leverage_that_is_declined_where_nothing_is_open_is_refused(code, rows):
+    declined = (400, {"code": code, "msg": "Leverage is not valid."})
+    places = {LEVERAGE: [declined], POSITIONS: [(200, rows)]}
+    with pytest.raises(VenueRefused, match="Leverage is not valid"):
+        await set_up(CROSSED_10, leverage=5, **places)
+
+
+@pytest.mark.parametrize("code", [-2027, -2028, -4161])
 async def test_leverage_that_a_position_holds_up_is_gone_by_and_told(code, caplog):
     declined = (400, {"code": code, "msg": "Leverage is smaller than permitted."})
     leverage, _ = await set_up(CROSSED_10, leverage=5, **{LEVERAGE: [declined]})

@@ -3,7 +3,8 @@
 The stream tells of most of it; of the position mode, and of what was set while it was down, only
 reading does. Rule 1: a symbol's margin mode is set back where nothing is open in it; where
 something is, it is gone by. Rule 2: modes of the whole account are told, and left: only who may
-hold other positions can say what hangs on them.
+hold other positions can say what hangs on them. Rule 3: what is read may be older than what the
+stream has told: it undoes none of it, and is looked at again once it can't be.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class AccountSettings:
         self._is_behind = False  # the last look found no room, or no answer
         self._problem = ""
         self._told: set[Symbol] = set()  # whose margin mode is not ours, and can't be
+        self._told_ts = 0  # when the stream last told of a mode
+        self._asset_mode: tuple[int, bool] = (0, False)  # when it told of that, and what it is
         self._isolated: dict[Symbol, Decimal] = {}
 
     def want(self) -> None:
@@ -77,6 +80,7 @@ class AccountSettings:
     def heard(self, books: BooksMoved) -> None:
         """Hear of positions after something happened: what stands for each alone is in it."""
         if books.reason == codec.MARGIN_TYPE_CHANGE:
+            self._told_ts = self._asker.clock.now()
             self.want()
         news = {s: w for s, w in books.isolated.items() if w or self._isolated.get(s)}
         if news:
@@ -86,6 +90,8 @@ class AccountSettings:
 
     def switched(self, *, is_multi_assets: bool) -> None:
         """Hear that the asset mode was set: what opens next must know at once."""
+        self._told_ts = self._asker.clock.now()
+        self._asset_mode = self._told_ts, is_multi_assets
         if is_multi_assets:
             self._tell_mode(MULTI_ASSETS)
         self.want()
@@ -129,11 +135,15 @@ class AccountSettings:
         answered = await self._asker.read(reads.account_config(), urgency=urgency)
         is_read = answered.is_ok
         if is_read:
-            await self._compare_account(codec.account_config(answered.reply.body), urgency)
+            config = codec.account_config(answered.reply.body)
+            await self._compare_account(self._as_told(config, answered.asked_ts), urgency)
         answered = await self._asker.read(reads.symbol_config(), urgency=urgency)
         if not answered.is_ok:
             return
         self._is_behind = not is_read
+        asked_ts = answered.asked_ts
+        if self._may_be_older(asked_ts, self._told_ts):
+            self.want()
         ours = Others(self._contracts.symbols, _log.debug)
         for row in codec.symbol_configs(answered.reply.body, ours):
             symbol = Symbol(row.symbol)
@@ -141,8 +151,25 @@ class AccountSettings:
             if leverage is None:
                 continue
             if row.leverage != leverage:
-                self._contracts.set_leverage(symbol, row.leverage)
+                self._take_leverage(symbol, row.leverage, asked_ts)
             await self._compare_margin(row, urgency)
+
+    def _may_be_older(self, asked_ts: int, told_ts: int) -> bool:
+        """Tell whether what was asked for then may be older than what the stream told."""
+        return asked_ts < told_ts + self._settings.read_lag_ns
+
+    def _as_told(self, config: codec.AccountConfig, asked_ts: int) -> codec.AccountConfig:
+        """Return what was read, but for what the stream knows better."""
+        told_ts, is_multi_assets = self._asset_mode
+        if not self._may_be_older(asked_ts, told_ts):
+            return config
+        return msgspec.structs.replace(config, multi_assets_margin=is_multi_assets)
+
+    def _take_leverage(self, symbol: Symbol, leverage: int, asked_ts: int) -> None:
+        if self._may_be_older(asked_ts, self._contracts.told_at(symbol)):
+            self.want()
+        else:
+            self._contracts.set_leverage(symbol, leverage)
 
     async def _compare_account(self, config: codec.AccountConfig, urgency: Urgency) -> None:
         if config.dual_side_position and self._settings.switch_to_one_way:
@@ -164,13 +191,13 @@ class AccountSettings:
         if row.is_isolated is self._settings.is_isolated:
             self._told.discard(symbol)
             return
-        is_new, mode = symbol not in self._told, "isolated" if row.is_isolated else "cross"
-        self._told.add(symbol)
+        mode = "isolated" if row.is_isolated else "cross"
         call = reads.set_margin_type(symbol, is_isolated=self._settings.is_isolated)
         try:
             await change(self._asker, call, urgency)
         except VenueRefused as error:
-            if is_new:
+            if symbol not in self._told:
+                self._told.add(symbol)
                 self._tell_margin(symbol, f"was set to {mode} margin, which is gone by: {error}")
             return
         self._told.discard(symbol)

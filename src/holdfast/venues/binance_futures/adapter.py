@@ -266,16 +266,19 @@ class BinanceFuturesVenue:
         """Wait a moment for answers, then let go of everything. Orders stay as they are."""
         if self._wire is None:
             return
-        try:
-            async with asyncio.timeout(CLOSE_PATIENCE_S):
-                if self._hear is not None:
-                    await asyncio.gather(self._desk.idle(), self._dead_man.disarm())
-        except TimeoutError:
-            _log.warning("requests were unanswered at the end")
+        if self._hear is not None:
+            await asyncio.gather(self._hear_last(), self._dead_man.disarm())
         self._hear = None
         await self._background.close()
         wire, self._wire = self._wire, None
         await wire.close()
+
+    async def _hear_last(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE_S):
+                await self._desk.idle()
+        except TimeoutError:
+            _log.warning("requests were unanswered at the end")
 
     def _failed(self, reason: str) -> None:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))
@@ -385,7 +388,7 @@ class BinanceFuturesVenue:
                 case BooksMoved():
                     self._account_settings.heard(event)
                 case LeverageSet(symbol=symbol, leverage=leverage):
-                    self._contracts.set_leverage(symbol, leverage)
+                    self._contracts.hear_leverage(symbol, leverage)
                 case MarginCall(symbols=symbols):
                     self._say(MarginCalled(account=self._account, symbols=symbols))
                 case AssetModeSet(is_multi_assets=is_multi_assets):

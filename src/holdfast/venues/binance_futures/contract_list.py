@@ -33,6 +33,7 @@ class ContractList:
         self._asker = asker
         self._tell = tell
         self._known: dict[Symbol, Listed] = {}
+        self._told_at: dict[Symbol, int] = {}
         self._left: dict[Symbol, Listed] = {}  # not traded any more, their leverage not looked at
 
     def begin(self, found: Iterable[Listed]) -> None:
@@ -67,8 +68,17 @@ class ContractList:
         for made, leverage in (*self._known.values(), *self._left.values()):
             self._tell(made, leverage)
 
+    def told_at(self, symbol: Symbol) -> int:
+        """Return when the stream last told of a symbol's leverage; 0 where it has not."""
+        return self._told_at.get(symbol, 0)
+
+    def hear_leverage(self, symbol: Symbol, leverage: int) -> None:
+        """Hear of a symbol's new leverage from the stream."""
+        self._told_at[symbol] = self._asker.clock.now()
+        self.set_leverage(symbol, leverage)
+
     def set_leverage(self, symbol: Symbol, leverage: int) -> None:
-        """Hear of a symbol's new leverage."""
+        """Take a symbol's leverage as it was read, or told."""
         if symbol in self._known:
             self._list(self._known[symbol][0], leverage)
 
@@ -89,12 +99,15 @@ class ContractList:
         if not budget.begin("contracts", self._asker.clock.now()):
             return
         try:
-            for made, leverage in await joining.filters(self._asker, self._left | self._known):
-                self._list(made, leverage)
+            for made, _ in await joining.filters(self._asker, self._left | self._known):
+                self._list(made)
         finally:
             budget.end("contracts")
 
-    def _list(self, made: Instrument, leverage: int) -> None:
+    def _list(self, made: Instrument, leverage: int | None = None) -> None:
+        """List a contract as it is now; without a leverage it keeps the one that it has."""
         kept = self._known if made.symbol in self._known else self._left
+        if leverage is None:
+            leverage = kept[made.symbol][1]
         kept[made.symbol] = (made, leverage)
         self._tell(made, leverage)

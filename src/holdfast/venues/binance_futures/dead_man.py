@@ -2,12 +2,18 @@
 
 A countdown of each symbol with open entry orders is wound up again and again; should we fall
 silent, the venue cancels that symbol's orders. Conditional orders, our stops, are not touched.
+
+A process that was killed leaves its countdowns running, and the venue does not tell of them: at
+the first order of a symbol that rests, or will, its countdown is wound up or let go of.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections import defaultdict
+from collections.abc import Collection
 
 from ...model.commands import SubmitOrder
 from ...model.ids import parse_cl_ord_id
@@ -19,8 +25,20 @@ from .clock_offset import SKEW_MAX_NS
 from .codec import reads
 from .outcomes import Ask
 
-BEATS = 4
-"""How often in one countdown it is wound up."""
+BEATS, BEATS_LEAST = 4, 2
+"""How often in one countdown it is wound up: less often where many run."""
+
+BEAT_LEAST_S = 2.5
+"""How far two beats are apart, for each symbol: they may weigh a tenth of what there is."""
+
+TRIES = 8
+"""How often in one countdown what was not answered is tried again."""
+
+TRY_AGAIN_S = 30.0
+"""After this what a process before wound up is let go of again, where ours is off."""
+
+DISARM_PATIENCE_S = 5.0
+"""How long an end takes to let go of countdowns: one that is left takes back what was to stay."""
 
 _log = logging.getLogger("holdfast.venue")
 
@@ -29,7 +47,7 @@ class DeadMan:
     """Winds the countdowns. Run `beat` in a task.
 
     Args:
-        after_s: how long the venue waits for the next sign of life; 0 leaves it off.
+        after_s: how long the venue waits for the next sign of life; 0 winds nothing up.
         lag_ns: how far the venue's answers may trail what has happened.
     """
 
@@ -38,20 +56,27 @@ class DeadMan:
         self._after_s = after_s
         self._lag_ns = lag_ns
         self._entries: dict[Symbol, dict[ClOrdId, int]] = {}  # until when absence proves nothing
-        self._armed: set[Symbol] = set()
+        self._armed: dict[Symbol, float] = {}  # may be running; and when they are due
+        self._last_due = 0.0
+        self._met: set[Symbol] = set()  # where something rests, or has rested
+        self._doubted: set[Symbol] = set()  # of them: one from before may be running
         self._news = asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._turns: defaultdict[Symbol, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_over = False
 
     def sent(self, command: SubmitOrder) -> None:
         """Hear of an order that leaves."""
         order = command.order
+        if order.order_type.has_limit_price:
+            self._meet(order.symbol)
         if order.order_type is OrderType.LIMIT and order.role is OrderRole.ENTRY:
             fence_ts = command.ts + command.recv_window_ns + SKEW_MAX_NS + self._lag_ns
             self._add(order.symbol, order.cl_ord_id, fence_ts)
 
     def heard(self, report: ExecutionReport) -> None:
         """Hear what became of an order, or that one from before is open."""
+        if report.status.is_open and report.order_type.has_limit_price:
+            self._meet(report.symbol)
         if not report.status.is_open:
             self._gone(report.symbol, report.cl_ord_id)
         elif report.exec_type is ExecType.STATUS and report.order_type is OrderType.LIMIT:
@@ -72,6 +97,13 @@ class DeadMan:
             if not entries:
                 del self._entries[symbol]
 
+    def _meet(self, symbol: Symbol) -> None:
+        """Doubt a symbol's countdown, once: whoever traded before us may have wound it up."""
+        if symbol not in self._met:
+            self._met.add(symbol)
+            self._doubted.add(symbol)
+            self._news.set()
+
     def _add(self, symbol: Symbol, cl_ord_id: ClOrdId, fence_ts: int = 0) -> None:
         if symbol not in self._entries:
             self._news.set()
@@ -83,38 +115,68 @@ class DeadMan:
         Between two beats only what is not wound up yet is: entries that come and go would use up
         the venue's weights.
         """
-        if not self._after_s:
-            return
         now = asyncio.get_running_loop().time
-        due = now()
         while True:
             self._news.clear()
-            is_due = now() >= due
-            due = now() + self._after_s / BEATS if is_due else due
-            for symbol in sorted({*self._entries, *self._armed}):
-                if is_due or symbol not in self._armed:
-                    await self._set(symbol, self._after_s if symbol in self._entries else 0)
+            due, symbol = self._first()
+            if symbol and due <= now():
+                await self._set(symbol, self._after_s if symbol in self._guarded else 0)
+                continue
             try:
-                async with asyncio.timeout(max(due - now(), 0.0) if self._armed else None):
+                async with asyncio.timeout(max(due - now(), 0.0) if symbol else None):
                     await self._news.wait()
             except TimeoutError:
                 continue
 
+    @property
+    def _guarded(self) -> Collection[Symbol]:
+        """Return whose countdown is to run."""
+        return self._entries if self._after_s and not self._is_over else ()
+
+    @property
+    def _running(self) -> set[Symbol]:
+        """Return whose countdown may be running, though nothing may be guarded there."""
+        return {*self._armed, *self._doubted}
+
+    def _first(self) -> tuple[float, Symbol]:
+        """Return which is due first, and when; what is not wound up yet is at once."""
+        concerned = {*self._guarded, *self._running}
+        nobody = (0.0, Symbol(""))
+        return min(((self._armed.get(each, 0.0), each) for each in concerned), default=nobody)
+
+    def _next_due(self, now: float) -> float:
+        """Return when what was wound up now is due: one after the other, not all at once."""
+        count = len({*self._guarded, *self._running})
+        interval = max(self._after_s / BEATS, count * BEAT_LEAST_S)
+        interval = min(interval, self._after_s / BEATS_LEAST)
+        due = max(self._last_due + interval / count, now + interval / 4)
+        self._last_due = min(due, now + interval * 5 / 4)
+        return self._last_due
+
     async def _set(self, symbol: Symbol, after_s: float) -> None:
-        async with self._turn:  # what is sent last must arrive last
+        async with self._turns[symbol]:  # what is sent last must arrive last
             if after_s and self._is_over:
                 return
-            if after_s:
-                self._armed.add(symbol)
+            self._armed.setdefault(symbol, 0.0)
+            self._doubted.discard(symbol)
             call = reads.countdown_cancel_all(symbol, int(after_s * NS_PER_S))
             answered = await self._asker.read(call, ask=Ask.SETTING, urgency=Urgency.RESOLVE)
+            now = asyncio.get_running_loop().time()
             if not answered.is_ok:
                 _log.warning("dead-man switch of %s: %s", symbol, answered.outcome.reason)
-            elif not after_s:
-                self._armed.discard(symbol)
+                self._armed[symbol] = now + (self._after_s / TRIES or TRY_AGAIN_S)
+            elif after_s:
+                self._armed[symbol] = self._next_due(now)
+            else:
+                self._armed.pop(symbol, None)
 
     async def disarm(self) -> None:
         """Let go of every countdown, for good: the orders are to stay."""
         self._is_over = True
-        for symbol in sorted(self._armed):
-            await self._set(symbol, 0)
+        running = sorted(self._running)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISARM_PATIENCE_S):
+                await asyncio.gather(*(self._set(symbol, 0) for symbol in running))
+        if self._running:
+            text = "dead-man switch: the venue may take back all that rests in the book of %s"
+            _log.warning(text, ", ".join(sorted(self._running)))

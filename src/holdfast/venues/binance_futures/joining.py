@@ -49,8 +49,11 @@ WAYS_OUT = {
 BAD_KEY = -2015
 PORTFOLIO_MARGIN = "; it refuses every key of a portfolio margin account, which can't be traded"
 
-HELD_UP = (-2028, -4161)
-"""The leverage can't be lowered: the margin would not cover what is open, or it is isolated."""
+HELD_UP = (-2027, -2028, -4161)
+"""What is open is too large for the leverage, is not covered by its margin, or is isolated."""
+
+NOT_ALLOWED = (-4028, -4403)
+"""The symbol, or the account, does not allow the leverage, whether something is open or not."""
 
 MODE_HELD_UP = (-4047, -4048)
 """The margin mode can't be changed: orders are open in the symbol, or a position is."""
@@ -190,7 +193,7 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
     try:
         answered = await change(asker, reads.set_leverage(symbol, wanted))
     except VenueRefused as error:
-        if now is None or error.code not in HELD_UP:
+        if now is None or not await _is_held_up(asker, symbol, error.code):
             raise
         text = "%s: leverage %d is wanted, but what is open holds it at %d, which is gone by: %s"
         _log.warning(text, symbol, wanted, now.leverage, error)
@@ -199,6 +202,14 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
     if set_to != wanted:
         raise VenueRefused(f"{symbol}: leverage {wanted} was asked for, the venue set {set_to}")
     return set_to
+
+
+async def _is_held_up(asker: Asker, symbol: Symbol, code: int | None) -> bool:
+    """Tell whether a leverage was declined where something is open, which is to be looked after."""
+    if code in NOT_ALLOWED:
+        listed = (await require(asker, reads.positions())).reply.body
+        return symbol in codec.in_use(listed, Others(frozenset({symbol}), _log.debug))
+    return code in HELD_UP
 
 
 async def _leverage_as_it_is(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int:

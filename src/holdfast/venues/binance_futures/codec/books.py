@@ -109,6 +109,12 @@ def positions(raw: bytes | msgspec.Raw, others: Others | None = None) -> Positio
     )
 
 
+def in_use(raw: bytes | msgspec.Raw, others: Others | None = None) -> frozenset[str]:
+    """Read which symbols `positionRisk` lists: those with a position, or with an order."""
+    rows = read_rows(raw, _position_row, "the list of positions", others)
+    return frozenset(row.symbol for row in rows)
+
+
 def _position_row(raw: msgspec.Raw) -> PositionRow:
     row = decode(_POSITION, raw, "a position")
     checked(row.position_amt, "positionAmt")

@@ -1,0 +1,254 @@
+"""The countdowns of the dead-man switch: who winds them, who lets them go, and at what price."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+
+import msgspec
+import pytest
+
+from holdfast.model.messages import ExecType
+from holdfast.model.values import ClOrdId, OrderRole, OrderStatus, OrderType, Side, Symbol
+from holdfast.venues.binance_futures import adapter
+from holdfast.venues.binance_futures.asking import Asker
+from holdfast.venues.binance_futures.dead_man import DeadMan
+from holdfast.venues.binance_futures.rest import Reply
+from tests.venues.binance_futures.adapter_desk import market_order, order, submit
+from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
+from tests.venues.binance_futures.desk_trader import Clock, Loop
+
+HELD, E1, X1, X2 = (
+    ClOrdId(name) for name in ("hf.1.1.0.E.x", "hf.1.2.0.E.x", "hf.1.3.0.X.x", "hf.1.4.0.X.x")
+)
+WITH_AND_WITHOUT = pytest.mark.parametrize("dead_man_s", [120, 0], ids=["wound", "off"])
+
+
+def entry():
+    return order(E1, OrderType.LIMIT, price=amount("49000"))
+
+
+def resting_exit(name=X1, kind=OrderType.LIMIT, **fields):
+    fields |= {"side": Side.SELL, "role": OrderRole.EXIT, "reduce_only": True}
+    return order(name, kind, price=amount("51000"), **fields)
+
+
+async def killed_behind_a_countdown(one, *resting):
+    """Leave a position, orders that close it, and a countdown whose entry has filled."""
+    async with joined(one, dead_man_s=120) as venue:
+        venue.submit(submit(market_order(HELD)))
+        await one.report(HELD, status=OrderStatus.FILLED)
+        venue.submit(submit(entry()))
+        await one.until(lambda: one.core._countdowns)
+        for each in resting:
+            venue.submit(submit(each))
+            await one.report(each.cl_ord_id, exec_type=ExecType.NEW)
+        one.price(48_990.0)
+        await one.report(E1, status=OrderStatus.FILLED)
+        venue._hear = None  # killed: it lets go of nothing
+    assert one.core._countdowns
+
+
+@WITH_AND_WITHOUT
+@pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.STOP])
+async def test_countdown_of_a_killed_process_does_not_take_what_rests_behind_it(kind, dead_man_s):
+    """The next one had no entry in the symbol: it neither wound the countdown nor let it go."""
+    async with town() as one:
+        more = {} if kind is OrderType.LIMIT else {"trigger_price": amount("48000")}
+        await killed_behind_a_countdown(one, resting_exit(kind=kind, **more))
+        async with joined(one, dead_man_s=dead_man_s) as venue:
+            await one.snapshot(venue)
+
+            await one.until(lambda: not one.core._countdowns)
+
+
+@WITH_AND_WITHOUT
+async def test_countdown_of_a_killed_process_does_not_take_what_is_sent_behind_it(dead_man_s):
+    async with town() as one:
+        await killed_behind_a_countdown(one)
+        async with joined(one, dead_man_s=dead_man_s) as venue:
+            await one.snapshot(venue)
+            venue.submit(submit(resting_exit(X2)))
+
+            await one.until(lambda: not one.core._countdowns)
+
+
+async def test_countdown_of_a_killed_process_is_wound_on_where_an_entry_rests():
+    async with town() as one:
+        async with joined(one, dead_man_s=120) as venue:
+            venue.submit(submit(entry()))
+            await one.until(lambda: one.core._countdowns)
+            venue._hear = None
+        [wound] = one.core._countdowns._due.values()
+        async with joined(one, dead_man_s=120) as venue:
+            await one.snapshot(venue)
+
+            await one.until(lambda: max(one.core._countdowns._due.values()) > wound)
+            assert len(one.core.exchange.open_orders(ACCOUNT)) == 1
+
+
+async def test_countdown_that_can_not_be_let_go_of_is_let_go_of_at_the_next_beat():
+    async with town() as one:
+        await killed_behind_a_countdown(one, resting_exit())
+        place = "POST /fapi/v1/countdownCancelAll"
+        one.goes_wrong("service_unavailable", place, count=4)
+        async with joined(one, dead_man_s=4, retry_attempts=0) as venue:
+            await one.snapshot(venue)
+
+            await one.until(lambda: not one.core._countdowns)
+
+
+# Many symbols, in time that is made
+
+
+class Countdowns:
+    """A venue of nothing but countdowns: what runs, until when, and what has left for it."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.due = {}
+        self.over = set()
+        self.winds = defaultdict(list)
+        self.answer_s = 0.1
+        self.ill = lambda symbol: 0  # a status, or None for no answer
+
+    def begin(self, call):
+        return None
+
+    async def send(self, call):
+        symbol, now = call.params["symbol"], self.loop.time()
+        await asyncio.sleep(self.answer_s)
+        status = self.ill(symbol)
+        if status is None:
+            await asyncio.sleep(3600.0)
+        if status:
+            return Reply(status, code=None, text="Service Unavailable.")
+        self.look()
+        self.due.pop(symbol, None)
+        if call.params["countdownTime"]:
+            self.winds[symbol].append(now)
+            self.due[symbol] = now + call.params["countdownTime"] / 1000
+        return Reply(200, b"{}")
+
+    def look(self):
+        """See which countdowns are over: their orders are gone."""
+        self.over |= {symbol for symbol, due in self.due.items() if due <= self.loop.time()}
+
+
+class Switch:
+    """A switch before such a venue, and its beat."""
+
+    def __init__(self, loop, after_s):
+        self.loop, self.venue, self.clock = loop, Countdowns(loop), Clock(loop)
+        self.asker = Asker(self.venue, self.clock, random.Random(1).random)
+        self.dead_man = DeadMan(self.asker, after_s, 0)
+
+    def rest(self, count):
+        """Let an entry rest in so many symbols."""
+        for number in range(count):
+            asked = order(E1, OrderType.LIMIT, price=amount("1"))
+            named = msgspec.structs.replace(asked, symbol=Symbol(f"C{number:03d}USDT"))
+            self.dead_man.sent(submit(named, ts=self.clock.now()))
+
+
+def before_countdowns(main, after_s=120):
+    """Run what a test does before a venue of countdowns, in time that is made."""
+    loop = Loop("countdowns")  # type: ignore[abstract]
+
+    async def run():
+        switch = Switch(loop, after_s)
+        beating = asyncio.ensure_future(switch.dead_man.beat())
+        await main(switch)
+        beating.cancel()
+        switch.venue.look()
+        return switch.venue
+
+    return loop.run(run())
+
+
+def test_countdowns_of_many_symbols_leave_audits_their_weight_and_come_in_no_bursts():
+    """At four beats each, those of 100 symbols took four fifths of the weight there is."""
+
+    async def main(switch):
+        switch.rest(100)
+        await asyncio.sleep(1200.0)
+
+    venue = before_countdowns(main)
+    winds = sorted(at for each in venue.winds.values() for at in each)
+    assert not venue.over
+    assert len(venue.due) == 100
+    assert len(winds) <= 100 * (1200 / 60 + 2)
+    steady = [at for at in winds if at > 120.0]
+    assert max(sum(at <= each < at + 10.0 for each in steady) for at in steady) <= 20
+
+
+def test_countdowns_of_few_symbols_are_wound_up_four_times_each():
+    async def main(switch):
+        switch.rest(5)
+        await asyncio.sleep(1200.0)
+
+    venue = before_countdowns(main)
+    assert not venue.over
+    assert min(map(len, venue.winds.values())) >= 1200 / 30 - 2
+
+
+def test_countdowns_of_many_symbols_outlive_a_while_without_answers():
+    async def main(switch):
+        switch.rest(100)
+        switch.venue.ill = lambda symbol: (
+            503 if 30.0 < switch.loop.time() < 65.0 or symbol == "C050USDT" else 0
+        )
+        await asyncio.sleep(600.0)
+
+    assert not before_countdowns(main).over
+
+
+def test_an_end_leaves_a_beat_nothing_to_wind_up():
+    async def main(switch):
+        switch.rest(3)
+        await asyncio.sleep(2.0)
+        await switch.dead_man.disarm()
+        await asyncio.sleep(300.0)
+
+    venue = before_countdowns(main)
+    assert not venue.due
+    assert not venue.over
+
+
+def test_an_orderly_end_lets_go_of_all_countdowns_at_once():
+    """One after the other within the two seconds of all, those left took what was to stay."""
+
+    async def main(switch):
+        switch.rest(60)
+        await asyncio.sleep(20.0)
+        assert len(switch.venue.due) == 60
+        switch.venue.answer_s = 0.5
+        async with asyncio.timeout(2.0):
+            await switch.dead_man.disarm()
+
+    assert not before_countdowns(main).due
+
+
+def test_an_orderly_end_tells_which_countdowns_it_has_left(caplog):
+    async def main(switch):
+        switch.rest(3)
+        await asyncio.sleep(2.0)
+        switch.venue.ill = lambda symbol: None if symbol == "C001USDT" else 0
+        async with asyncio.timeout(10.0):
+            await switch.dead_man.disarm()
+
+    assert list(before_countdowns(main).due) == ["C001USDT"]
+    assert "C001USDT" in caplog.text
+    assert "C000USDT" not in caplog.text
+
+
+async def test_an_end_gives_countdowns_longer_than_orders(monkeypatch):
+    monkeypatch.setattr(adapter, "CLOSE_PATIENCE_S", 0.1)
+    async with town() as one:
+        async with joined(one, dead_man_s=30) as venue:
+            venue.submit(submit(entry()))
+            await one.until(lambda: one.core._countdowns)
+            one.goes_wrong("service_unavailable", "POST /fapi/v1/countdownCancelAll")
+
+        assert not one.core._countdowns
