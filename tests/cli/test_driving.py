@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import signal
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import pytest
@@ -18,8 +19,16 @@ from holdfast.cli.happenings import Happenings, Silent
 from holdfast.model.errors import NetworkError
 from holdfast.runtime import books, lives
 from holdfast.runtime.control import ControlServer
+from holdfast.runtime.live import LiveSession
 from holdfast.venues import PaperVenue
-from tests.runtime.session_desk import BTC, Away, ScriptedFeed, config_in
+from tests.runtime.session_desk import (
+    BTC,
+    Away,
+    ScriptedFeed,
+    config_in,
+    crash_image,
+    running,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +171,101 @@ async def test_a_stop_ends_a_session_that_starts(tmp_path, monkeypatch, capsys):
 
     assert (code, stopped["session"]["status"]) == (0, "STOPPED")
     assert (ending.reason, ending.is_error) == ("operator", False)
+
+
+async def driven(service, folder):
+    """Drive a session; one that ended before it ran has no ending. It would end the tests too."""
+    control = ControlServer(service, folder)
+    with suppress(KeyboardInterrupt):
+        return await drive(service, control, Silent(), Happenings(), strategies=(), seconds=None)
+
+
+class Gate:
+    """Holds up a life that opens."""
+
+    def __init__(self, monkeypatch):
+        self.may_go, self.error = asyncio.Event(), None
+        self.may_go.set()
+        honest = LiveSession.open
+
+        async def opened(live):
+            await self.may_go.wait()
+            if self.error:
+                raise self.error
+            await honest(live)
+
+        monkeypatch.setattr(LiveSession, "open", opened)
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    return Gate(monkeypatch)
+
+
+@asynccontextmanager
+async def going_on(folder, monkeypatch, gate=None):
+    """A session that goes on behind a crash, an entry of it resting, and waits for the books."""
+    feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
+    async with running(folder / "a", feed=feed) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        crash_image(folder / "a", folder / "b")
+        feed = desk.feed.again()
+    if gate:
+        gate.may_go.clear()
+    service = LiveTradingService(config=config_in(folder / "b"))
+    start = partial(service.start_session, symbols=[BTC], feed=feed)
+    monkeypatch.setattr(service, "start_session", start)
+    late = []
+    with monkeypatch.context() as silent:
+        silent.setattr(PaperVenue, "resync", lambda *asked: late.append(asked))
+        driving = asyncio.create_task(driven(service, folder / "b"))
+        async with asyncio.timeout(10):
+            while not (folder / "b" / "control.json").exists():  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0)
+        yield service, driving
+    for venue, command in late:
+        venue.resync(command)
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_a_signal_takes_back_what_an_earlier_life_has_left(
+    tmp_path, monkeypatch, gate, has_begun
+):
+    monkeypatch.setattr(books, "READ_PATIENCE_S", 0.5)
+    async with going_on(tmp_path, monkeypatch, None if has_begun else gate) as (service, driving):
+        async with asyncio.timeout(10):
+            while has_begun and not service.live.shell.has_begun:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0)
+        live = service.live
+        assert live.shell.has_begun is has_begun
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.1)
+    gate.may_go.set()
+    ending = await asyncio.wait_for(driving, 30)
+
+    assert ending, "it was ended in the middle of its start"
+    assert (ending.reason, ending.is_error) == ("terminated", False)
+    assert service.session().status is TradingSessionStatus.STOPPED
+    assert live.engine.state.all_open_orders() == []
+
+
+async def test_a_start_that_fails_once_it_was_to_stop_says_why(tmp_path, monkeypatch, gate):
+    async with going_on(tmp_path, monkeypatch, gate) as (_, driving):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        gate.error = NetworkError("the connection was lost")
+        gate.may_go.set()
+        with pytest.raises(NetworkError, match="the connection was lost"):
+            await asyncio.wait_for(driving, 30)
+
+
+async def test_a_signal_before_anything_was_begun_ends_the_start_at_once(tmp_path, gate):
+    gate.may_go.clear()
+    service = LiveTradingService(config=config_in(tmp_path))
+    driving = asyncio.create_task(driven(service, tmp_path))
+    async with asyncio.timeout(10):
+        while not (tmp_path / "control.json").exists():  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    assert await asyncio.wait_for(driving, 5) is None

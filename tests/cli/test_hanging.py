@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import contextmanager
@@ -208,3 +209,29 @@ def test_a_kill_whose_process_stops_before_it_has_answered_is_left_too(
 
     assert run_json(capsys, "run", "--data-dir", data, "--for", "1s", "--no-report")[0] == 0
     assert is_killed(capsys, data)
+
+
+@pytest.mark.parametrize("is_anothers", [False, True])
+def test_a_kill_is_left_where_the_control_file_is_not_to_be_trusted(tmp_path, capsys, is_anothers):
+    if is_anothers and os.geteuid():
+        pytest.skip("who is not root can give no file to somebody else")
+    data = tmp_path / "data"
+    process = start(tmp_path, "run", "--data-dir", data, "--no-report")
+    try:
+        until(lambda: (data / FILE_NAME).exists() and read_endpoint(data).is_running)
+        if is_anothers:
+            os.chown(data / FILE_NAME, 12345, -1)
+        else:
+            (data / FILE_NAME).chmod(0o644)
+        assert main(["kill", "--data-dir", str(data)]) == 4
+        told = capsys.readouterr().err
+        assert "NOTHING WAS CANCELLED YET" in told
+        assert ("belongs to user" if is_anothers else "has mode 644") in told
+        assert "kill.json" in told
+
+        os.chown(data / FILE_NAME, os.geteuid(), -1)
+        (data / FILE_NAME).chmod(0o600)
+        until(lambda: answers(data).get("is_killed"))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_S)

@@ -438,3 +438,14 @@ def test_facts_that_the_database_has_lost_end_the_archiving(tmp_path, monkeypatc
 
     with pytest.raises(JournalCorrupt, match="fact 1 is missing"):
         archive(path, is_beside=True)
+
+
+def test_what_may_stay_may_be_more_than_one_archive_holds(tmp_path, monkeypatch):
+    """A tenth of it is then more than the largest archive, and is worth one all the same."""
+    monkeypatch.setattr(archiving, "ARCHIVE_FACTS_MAX", 20)
+    path = tmp_path / "a.db"
+    _grow(path, 500, 490)
+    moved = list(iter(lambda: archive(path, spare=200), None))
+
+    assert [each[:2] for each in moved] == [(first, first + 19) for first in range(1, 280, 20)]
+    assert _replayed(path) == fills(500)

@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ import pytest
 
 from holdfast import (
     JournalError,
+    LiveTradingService,
     Order,
     OutcomeUnknownError,
     RiskDenied,
@@ -21,12 +23,15 @@ from holdfast import (
     Side,
     TradingSessionStatus,
 )
-from holdfast.journal import upkeep
+from holdfast.journal import open_journal, upkeep
 from holdfast.journal.inspect import verify
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.stage import Stage
 from holdfast.model import messages as msg
-from tests.runtime.session_desk import BTC, running
+from holdfast.model.errors import JournalLocked
+from holdfast.model.events import AlarmRaised
+from holdfast.runtime import commit_watch
+from tests.runtime.session_desk import BTC, config_in, running
 
 ORDERS_MAX = 300
 
@@ -38,6 +43,7 @@ def store(monkeypatch):
     honest = SqliteStore.insert
 
     def insert(self, rows):
+        holder.is_inside.set()
         assert holder.may_go.wait(30)
         if holder.fails:
             raise JournalError("the disk is full")
@@ -49,7 +55,7 @@ def store(monkeypatch):
 
 class Holder:
     def __init__(self):
-        self.may_go, self.fails = threading.Event(), False
+        self.may_go, self.is_inside, self.fails = threading.Event(), threading.Event(), False
         self.may_go.set()
 
 
@@ -247,3 +253,96 @@ async def test_a_kill_that_no_commit_has_is_not_answered_as_one(tmp_path, store)
         with pytest.raises(OutcomeUnknownError, match="before this was on record"):
             await desk.service.kill("enough")
         store.fails = False
+
+
+class Told:
+    def __init__(self):
+        self.lines = []
+
+    def notify(self, level, text):
+        self.lines.append((level, text))
+
+    def has(self, words):
+        return any(words in text for _, text in self.lines)
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+def _watched(folder, told):
+    return LiveTradingService(config=config_in(folder, durability="power"), notifier=told)
+
+
+async def test_a_commit_that_hangs_is_told_of_and_the_session_given_up(
+    tmp_path, store, told, monkeypatch
+):
+    """Nothing may leave before it: no stop for a fill, no kill, and no alarm of the engine's."""
+    monkeypatch.setattr(commit_watch, "LOOK_S", 0.02)
+    monkeypatch.setattr(commit_watch, "ALARM_S", 0.2)
+    monkeypatch.setattr(commit_watch, "GIVE_UP_S", 1.0)
+    async with running(tmp_path, service=_watched(tmp_path, told)) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        await desk.service.live.shell.committed()
+        cancelled = _heard_cancels(desk.service.live.venue)
+        store.may_go.clear()
+        try:
+            killing = asyncio.ensure_future(desk.service.kill("enough"))
+            await desk.until(lambda: told.has("journal_hangs"))
+            assert not desk.service.live.has_failed
+            assert cancelled == []
+            with pytest.raises(OutcomeUnknownError, match="nobody knows whether it holds"):
+                await asyncio.wait_for(killing, 5)
+            await asyncio.wait_for(desk.service.wait(), 5)  # and the disk hangs on
+
+            assert resting.id in cancelled
+            assert desk.status is TradingSessionStatus.ERROR
+            assert "has taken nothing for 1 s" in desk.service.fault
+            assert told.has("the session is given up")
+        finally:
+            store.may_go.set()
+
+
+async def test_a_commit_that_comes_back_in_time_ends_nothing(tmp_path, store, told, monkeypatch):
+    monkeypatch.setattr(commit_watch, "LOOK_S", 0.02)
+    monkeypatch.setattr(commit_watch, "ALARM_S", 0.2)
+    async with running(tmp_path, service=_watched(tmp_path, told)) as desk:
+        store.may_go.clear()
+        placing = asyncio.ensure_future(
+            desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        )
+        await desk.until(lambda: told.has("journal_hangs"))
+        store.may_go.set()
+        await asyncio.wait_for(placing, 5)
+        await desk.until(lambda: told.has("the journal takes facts again"))
+
+        assert desk.status is TradingSessionStatus.RUNNING
+        assert [text for level, text in told.lines if level == "alarm"][1:] == []
+
+
+async def test_a_journal_whose_commit_hangs_is_given_back_once_that_ends(tmp_path, store):
+    journal = open_journal(tmp_path / "a.db", durability="power")
+    store.may_go.clear()
+    try:
+        journal.append([AlarmRaised(ts=1, code="x", text="y")])
+        assert await asyncio.to_thread(store.is_inside.wait, 5)
+        journal.give_up(JournalError("it hangs"))
+        began = time.monotonic()
+        journal.close()
+        assert time.monotonic() - began < 5
+        with pytest.raises(JournalLocked):  # what hangs may write to it still
+            open_journal(tmp_path / "a.db", durability="power")
+    finally:
+        store.may_go.set()
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(_is_free, tmp_path / "a.db"):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.02)
+
+
+def _is_free(where):
+    try:
+        open_journal(where, durability="power").close()
+    except JournalLocked:
+        return False
+    return True

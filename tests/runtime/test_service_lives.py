@@ -25,13 +25,15 @@ from holdfast import (
     journal,
 )
 from holdfast.model.commands import SubmitOrder
-from holdfast.model.messages import FailSession, ResetSession
-from holdfast.model.values import NS_PER_S
+from holdfast.model.events import EpochStarted, SessionChanged
+from holdfast.model.messages import FailSession, PauseSession, ResetSession
+from holdfast.model.values import MAIN, NS_PER_S, SessionId
 from holdfast.runtime import assembly, last_words, lives
 from holdfast.runtime.live import LiveSession
 from holdfast.runtime.starting import Start
 from holdfast.runtime.trading_state import TradingState
 from holdfast.strategies import Strategy
+from holdfast.venues import PaperVenue
 from tests.runtime.session_desk import BTC, Away, ScriptedFeed, books_agree, config_in, running
 
 S = TradingSessionStatus
@@ -513,6 +515,112 @@ async def test_a_pause_is_on_record_at_once_while_the_venue_is_away(tmp_path, mo
         assert desk.open_roles() == ["STOP_LOSS"]
         await desk.service.resume()
         await desk.until(lambda: desk.status is S.RUNNING)
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """Where it is set, lives begin, and the venue then gives no books."""
+    is_silent, reached, resync = asyncio.Event(), Start.reached, PaperVenue.resync
+
+    async def wait(start):
+        if is_silent.is_set():
+            raise NetworkError("the venue did not give its books in time")
+        await reached(start)
+
+    def answer(venue, command):
+        if not is_silent.is_set():
+            resync(venue, command)
+
+    monkeypatch.setattr(lives, "RESTART_DELAY_S", 0.05)
+    monkeypatch.setattr(Start, "reached", wait)
+    monkeypatch.setattr(PaperVenue, "resync", answer)
+    return is_silent
+
+
+async def away_once_begun(desk, held, silent):
+    """Have the session fail, and the life behind it die on its way up."""
+    silent.set()
+    desk.overfill(held)
+    await desk.until(lambda: desk.service._lives._is_away)
+
+
+async def test_a_pause_holds_though_the_last_life_died_on_its_way_up(tmp_path, silent):
+    async with running(tmp_path) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        held = await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        await away_once_begun(desk, held, silent)
+        await asyncio.wait_for(desk.service.pause("news"), 5)
+        silent.clear()
+        await desk.until(lambda: desk.status in (S.RUNNING, S.PAUSED))
+
+        assert desk.status is S.PAUSED
+        await desk.until(lambda: desk.state.orders[resting.id].status is OrderStatus.CANCELED)
+        assert desk.open_roles() == ["STOP_LOSS"]
+
+
+async def test_a_pause_of_before_is_ended_though_the_last_life_died_on_its_way_up(tmp_path, silent):
+    async with running(tmp_path) as desk:
+        held = await desk.service.place_order(BTC, "BUY", "0.01")
+        await desk.service.pause("news")
+        await away_once_begun(desk, held, silent)
+        await asyncio.wait_for(desk.service.resume(), 5)
+        silent.clear()
+        await desk.until(lambda: desk.status in (S.RUNNING, S.PAUSED))
+
+        assert desk.status is S.RUNNING
+
+
+async def test_what_was_not_paused_is_not_resumed_on_its_way_up(tmp_path, silent):
+    async with running(tmp_path) as desk:
+        held = await desk.service.place_order(BTC, "BUY", "0.01")
+        await away_once_begun(desk, held, silent)
+        with pytest.raises(SessionStateError, match="not paused"):
+            await asyncio.wait_for(desk.service.resume(), 5)
+        silent.clear()
+        await desk.until(lambda: desk.status is S.RUNNING)
+
+
+async def test_a_session_in_error_is_not_paused_out_of_it_on_its_way_up(tmp_path, silent):
+    async with running(tmp_path) as desk:
+        held = await desk.service.place_order(BTC, "BUY", "0.01")
+        desk.service.live.shell.hear(FailSession(reason="odd"))
+        await away_once_begun(desk, held, silent)
+        with pytest.raises(SessionStateError, match="ERROR can't become PAUSED"):
+            await asyncio.wait_for(desk.service.pause("news"), 5)
+        life = desk.service.live
+        silent.clear()
+        await desk.until(
+            lambda: desk.service.live is not life and desk.service.live.shell.has_begun
+        )
+        await desk.until(lambda: desk.service.live.status is not S.STARTING)
+
+        assert desk.status is S.ERROR
+
+
+async def test_a_stop_that_is_still_to_be_carried_out_is_not_paused_away(tmp_path):
+    """The next start finds it on record, and would find a pause in its place."""
+    record = journal.open_journal(config_in(tmp_path).database_url)
+    begun = EpochStarted(
+        ts=1,
+        epoch=1,
+        session_id=SessionId("s"),
+        portfolio_id="p",
+        accounts=(MAIN,),
+        strategies=(),
+        symbols=(BTC,),
+        venue="paper",
+        is_resumed=True,
+    )
+    words = [(S.STARTING, ""), (S.STOPPING, "enough"), None, (S.STARTING, "")]
+    record.append(
+        [
+            begun if word is None else SessionChanged(ts=1, status=word[0], reason=word[1])
+            for word in [None, *words]
+        ]
+    )
+    record.close()
+    with pytest.raises(SessionStateError, match="is to stop"):
+        last_words.record_latch(config_in(tmp_path), PauseSession(reason="news"))
 
 
 async def test_an_entry_that_can_not_be_taken_back_keeps_no_other_from_it(tmp_path, monkeypatch):

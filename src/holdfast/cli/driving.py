@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from ..model.errors import ConfigError
+from ..model.errors import ConfigError, SessionStateError
 from ..model.values import TradingSessionStatus
 from ..runtime.control import ControlServer
 from ..runtime.service import LiveTradingService
@@ -54,7 +54,7 @@ async def drive(
 
     Raises:
         TradingError: it could not be started; nothing is left behind.
-        KeyboardInterrupt: it was interrupted before it ran.
+        KeyboardInterrupt: it was interrupted before it ran, and had nothing to take back.
     """
     wish = _Interrupts(view)
     service.on_owned = lambda: control.announce(str(service.session().id))
@@ -84,7 +84,12 @@ async def _started(
     interrupt = asyncio.ensure_future(wish.came.wait())
     await asyncio.wait({start, interrupt}, return_when=asyncio.FIRST_COMPLETED)
     interrupt.cancel()
-    if not start.done():
+    if not start.done() and _must_be_stopped(service):
+        stop = asyncio.ensure_future(service.stop(wish.reason))  # it waits for the start
+        await asyncio.gather(start, stop, return_exceptions=True)
+        start.result()
+        stop.result()
+    elif not start.done():
         start.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await start
@@ -92,6 +97,16 @@ async def _started(
             return  # it only waited for a first price: it is stopped as any other
         raise KeyboardInterrupt
     start.result()
+
+
+def _must_be_stopped(service: LiveTradingService) -> bool:
+    """Tell whether a start has something to take back, or to put on record, where it is to end."""
+    try:
+        live = service.live
+    except SessionStateError:  # the journal is not ours yet
+        return False
+    has_left = live.plan.is_resumed or bool(live.engine.state.all_open_orders())
+    return not service.is_running() and (has_left or live.shell.has_begun)
 
 
 async def _run_on(

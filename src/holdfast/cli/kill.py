@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from ..model.errors import ConfigError, InputError, JournalLocked, OutcomeUnknow
 from ..runtime.control_file import FILE_NAME, AnswerLost, NoSessionRunning, NotAnswering
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json
+
+if TYPE_CHECKING:
+    from ..runtime.control_client import ControlClient
 
 TRIES_MAX = 40
 """A session may be just starting or just ending: its journal is taken, and nobody answers yet."""
@@ -48,7 +51,7 @@ def kill(
 def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
     for attempt in range(TRIES_MAX):
         try:
-            found = place.client().post("/v1/kill", reason=reason, flatten=flatten)
+            found = _client(place).post("/v1/kill", reason=reason, flatten=flatten)
             return {**found, "is_running": True}
         except (NoSessionRunning, AnswerLost):
             try:
@@ -60,6 +63,15 @@ def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
             raise _left(place, reason, error, flatten=flatten) from error
         time.sleep(TRY_EVERY_S)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _client(place: Place) -> ControlClient:
+    """Return a client of the session; one that can't be told from its control file is not asked."""
+    place.folder()  # a mistake in the settings is one here too
+    try:
+        return place.client()
+    except ConfigError as error:
+        raise NotAnswering(str(error)) from error
 
 
 def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:

@@ -152,9 +152,9 @@ def _move(room: Room, spare: int) -> Archive | None:
         )
     # The fact that the snapshot stands on stays with it.
     until = min(found[0] - 1, last - KEPT_FACTS) - spare
-    until = min(until, after + ARCHIVE_FACTS_MAX)
     if until - after <= spare // 10:
         return None
+    until = min(until, after + ARCHIVE_FACTS_MAX)
     moved = archives.write(room.shelf, after + 1, until, tables.checked_rows(after, until))
     archives.check(room.shelf, moved, tables.hash_at(after))
     with room.transaction() as sql:

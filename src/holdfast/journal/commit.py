@@ -22,6 +22,9 @@ GROUP_FACTS_MAX = 2_000
 FLUSH_S_MAX = 30.0
 """How long `flush` waits for what was appended."""
 
+ENDED_S_MAX = 1.0
+"""How long the end of a journal that has failed waits for a commit, which may hang."""
+
 
 class Store(Protocol):
     """Where rows go. Each call is one transaction; all are made from one thread at a time."""
@@ -207,7 +210,9 @@ class GroupCommit:
             )
         self._delivery.check()
         if not is_done:
-            raise JournalError(f"facts were not committed within {FLUSH_S_MAX:g} s")
+            error = JournalError(f"facts were not committed within {FLUSH_S_MAX:g} s")
+            self._delivery.fail(error, is_told=True)
+            raise error
         if not self._delivery.has_loop:
             self._delivery.drain()
 
@@ -215,7 +220,19 @@ class GroupCommit:
         with self._has_work:
             self._is_stopping = True
             self._has_work.notify()
-        self._thread.join(FLUSH_S_MAX)
+        self._thread.join(FLUSH_S_MAX if self._delivery.failure is None else ENDED_S_MAX)
+
+    def behind(self, give_back: Callable[[], None]) -> None:
+        """Give back what commits need: now, or where one hangs, once it has ended."""
+        if not self._thread.is_alive():
+            give_back()
+            return
+
+        def wait() -> None:
+            self._thread.join()
+            give_back()
+
+        threading.Thread(target=wait, name="journal-end", daemon=True).start()
 
     def _put(self, work: _Work) -> None:
         with self._has_work:

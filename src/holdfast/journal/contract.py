@@ -23,6 +23,9 @@ class OwnedJournal(Journal, Protocol):
     @property
     def failure(self) -> JournalError | None: ...
 
+    def give_up(self, error: JournalError) -> None:
+        """Fail: what hangs is not waited for any more, and nothing later is recorded."""
+
     @property
     def head(self) -> bytes:
         """Return the last fact's hash: equal for equal histories."""

@@ -76,6 +76,11 @@ class MemoryJournal:
     def load_snapshot(self) -> tuple[int, bytes] | None:
         return self._snapshot[0] if self._snapshot else None
 
+    def give_up(self, error: JournalError) -> None:
+        self.failure = error
+        if self.on_failure is not None:
+            self.on_failure(error)
+
     def close(self) -> None:
         self._is_closed = True
 
@@ -86,3 +91,5 @@ class MemoryJournal:
     def _check(self) -> None:
         if self._is_closed:
             raise JournalError("the journal is closed")
+        if self.failure is not None:
+            raise self.failure

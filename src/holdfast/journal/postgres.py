@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -248,7 +249,7 @@ def open_postgres(url: str, *, owner: Owner | None = None, epoch_min: int = 1) -
         chain = _next_epoch(store, tables, owner, epoch_min)
         store.epoch, store.last, store.head = chain.epoch, chain.sequence, chain.head
         committer = GroupCommit(store, chain, delivery)
-        close = undo.pop_all().close
+        close = partial(committer.behind, undo.pop_all().close)
     return StoredJournal(tables, chain, committer, Backing(delivery, [], committer.flush, close))
 
 

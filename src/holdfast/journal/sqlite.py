@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -144,6 +145,8 @@ def open_sqlite(
             committer = StagedCommit(store, chain, delivery, stage)
             upkeep.fill = committer.move
         close = undo.pop_all().close
+        if isinstance(committer, GroupCommit):
+            close = partial(committer.behind, close)
     backing = Backing(delivery, findings, upkeep.sync, close)
     return StoredJournal(tables, chain, committer, backing)
 

@@ -100,6 +100,9 @@ class StoredJournal:
             self.findings.append(f"{problem}: ignored, the fold starts at the first fact")
         return found
 
+    def give_up(self, error: JournalError) -> None:
+        self._delivery.fail(error)
+
     def close(self) -> None:
         if self._is_closed:
             return
@@ -171,6 +174,9 @@ class ReadJournal:
         if problem:
             self.findings.append(f"{problem}: ignored, the fold starts at the first fact")
         return found
+
+    def give_up(self, error: JournalError) -> None:
+        """Nothing is under way."""
 
     def close(self) -> None:
         self._tables.close()

@@ -5,15 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from ..engine.engine import Engine
+from ..engine.session import check_move
+from ..engine.state import State
 from ..model import messages as msg
 from ..model.config import TradingConfig
+from ..model.errors import SessionStateError
 from ..model.events import Event, KillSwitchEngaged, KillSwitchReleased, SessionChanged
 from ..model.values import TradingSessionStatus
 from .assembly import own_journal
 from .recovery import StateRecoveryService
 from .shell import check_values
 
-Latch = msg.EngageKillSwitch | msg.ReleaseKillSwitch | msg.PauseSession | msg.ResumeSession
+Pause = msg.PauseSession | msg.ResumeSession
+"""A pause, or its end."""
+
+Latch = msg.EngageKillSwitch | msg.ReleaseKillSwitch | Pause
 """Words of an operator that outlive the process."""
 
 _log = logging.getLogger("holdfast.session")
@@ -73,13 +80,47 @@ def record_latch(
         tell(finding)
     try:
         engine = StateRecoveryService(journal).recover(config.engine_settings()).engine
-        outcome = engine.handle(message, 0)  # at the journal's own time
-        switch = (KillSwitchEngaged, KillSwitchReleased)
-        is_switch = isinstance(message, msg.EngageKillSwitch | msg.ReleaseKillSwitch)
-        kept = switch if is_switch else SessionChanged
-        facts: list[Event] = [fact for fact in outcome.facts if isinstance(fact, kept)]
+        facts = _facts_of(engine, message)
         journal.append(facts)
         journal.sync()
         return facts
     finally:
         journal.close()
+
+
+def latch_between(config: TradingConfig, message: Latch, shown: State) -> None:
+    """Put it on record while no life runs; the one that failed, which is `shown`, hears it too.
+
+    Raises:
+        SessionStateError: as `record_latch`, and where that one is in ERROR, which no pause ends.
+    """
+    if isinstance(message, Pause) and shown.status is TradingSessionStatus.ERROR:
+        check_move(shown.status, _asked_for(message))
+    for fact in record_latch(config, message):
+        shown.apply(fact)
+
+
+def _facts_of(engine: Engine, message: Latch) -> list[Event]:
+    if isinstance(message, Pause) and engine.state.status is TradingSessionStatus.STARTING:
+        return [_at_a_start(engine.state, message)]
+    outcome = engine.handle(message, 0)  # at the journal's own time
+    switch = (KillSwitchEngaged, KillSwitchReleased)
+    kept = SessionChanged if isinstance(message, Pause) else switch
+    return [fact for fact in outcome.facts if isinstance(fact, kept)]
+
+
+def _at_a_start(state: State, message: Pause) -> SessionChanged:
+    """Return what a life that died on its way up leaves to the next one, which goes by it.
+
+    The engine would refuse it: in a life that still starts, the venue's books come first.
+    """
+    if state.was_stopping:
+        raise SessionStateError("the session is to stop, which its next start carries out")
+    if isinstance(message, msg.ResumeSession) and not state.was_paused:
+        raise SessionStateError("the session is not paused: there is nothing to resume")
+    return SessionChanged(ts=state.last_ts, status=_asked_for(message), reason=message.reason)
+
+
+def _asked_for(message: Pause) -> TradingSessionStatus:
+    is_pause = isinstance(message, msg.PauseSession)
+    return TradingSessionStatus.PAUSED if is_pause else TradingSessionStatus.RUNNING

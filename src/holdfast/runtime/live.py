@@ -26,6 +26,7 @@ from ..model.values import NS_PER_S, StrategyId, TradingSessionStatus
 from ..ports import Notifier, Venue
 from .accounts import Accounts
 from .clock import TICK_NS, FeedClock
+from .commit_watch import CommitWatch
 from .feeding import Feeding
 from .fetching import warm_up_market
 from .figures import Figures
@@ -93,6 +94,7 @@ class LiveSession:
         self._recovery = StateRecoveryService(self.journal)
         self.figures: Figures | None = None  # kept with the state, where somebody counts
         self.rotation: Rotation | None = None  # of old facts, where they are to be archived
+        self.commit_watch: CommitWatch | None = None  # of a journal that may hang
         self.runner = LiveStrategyRunner(hook_budget_ms=config.hook_budget_ms)
         self.runner.clean = self._clean  # a strategy may put anything into its errors and lines
         self.shell.listeners += [*listeners, self._tell_strategies]
@@ -386,4 +388,6 @@ class LiveSession:
             try:
                 await self.accounts.close()
             finally:
+                if self.commit_watch is not None:
+                    self.commit_watch.close()
                 self.journal.close()

@@ -27,7 +27,7 @@ from ..model.errors import (
 from ..model.values import TradingSessionStatus
 from ..ports import Notifier
 from .books import BooksReport, read_and_compare
-from .last_words import Latch, record_end, record_latch
+from .last_words import Latch, latch_between, record_end
 from .live import LiveSession
 
 RESTARTS_MAX = 5
@@ -197,8 +197,7 @@ class Lives:
         """
         if self._is_away and isinstance(message, Latch):
             assert self._live is not None, "the life that failed"
-            for fact in record_latch(self._config, message):
-                self._live.engine.state.apply(fact)  # it is what is shown meanwhile
+            latch_between(self._config, message, self._live.engine.state)
             return
         live = await self.begun(is_urgent=isinstance(message, msg.EngageKillSwitch))
         if live is None or not self.is_under_way:

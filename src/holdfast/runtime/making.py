@@ -14,6 +14,7 @@ from ..ports import Notifier
 from ..strategies import overridden_hooks
 from .assembly import assemble, load_strategies
 from .broker import LiveBrokerAdapter
+from .commit_watch import CommitWatch
 from .figures import Figures
 from .live import LiveSession
 from .parts import plan_of
@@ -67,6 +68,7 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
     listeners = [figures.hear, lambda facts: publish(facts, engine)]
     live = LiveSession(config, plan, parts, notifier, listeners=listeners)
     live.rotation = Rotation(config.database_url, config.archive_facts)
+    live.commit_watch = CommitWatch(live.shell, parts.journal, notifier)
     if parts.feed.is_live:
         live.shell.stopwatch = Stopwatch()
     try:

@@ -66,6 +66,9 @@ class BlockJournal:
     def load_snapshot(self) -> tuple[int, bytes] | None:
         return self._behind.load_snapshot()
 
+    def give_up(self, error: JournalError) -> None:
+        self._behind.give_up(error)
+
     def close(self) -> None:
         try:
             self._write()

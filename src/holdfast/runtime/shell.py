@@ -297,6 +297,11 @@ class Shell:
         """Tell whether commands wait for a commit."""
         return self._recorded < self._appended
 
+    @property
+    def recorded_count(self) -> int:
+        """Return how many batches of facts the journal has taken."""
+        return self._recorded
+
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for facts to make a condition true; tell whether they did in time."""
         deadline = asyncio.get_running_loop().time() + timeout_s
