@@ -577,7 +577,7 @@ async def test_adjusting_past_a_limit_is_refused_but_less_is_always_possible(tmp
 async def test_an_order_of_the_wrong_types_is_an_input_error_and_no_crash(tmp_path, order, text):
     async with running(tmp_path) as desk:
         fields = {"symbol": BTC, "side": "BUY", "quantity": "0.001", "price": 44_000} | order
-        result = await desk.service.execute_order(Order(order_type="LIMIT", **fields))
+        result = await desk.service.execute_order(Order(**fields, order_type=OrderType.LIMIT))
         assert (result.success, result.error) == (False, text)
         with pytest.raises(InputError, match="symbol must be a text"):
             await desk.service.close_position(None)

@@ -113,10 +113,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class InstrumentListed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the venue says of a contract, at start and whenever it changes.
-
-    `leverage` is 0 where the venue was not asked for it: it stays as it was.
-    """
+    """What the venue says of a contract whenever it changes. Leverage 0: it stays as it was."""
 
     account: AccountId = MAIN
     instrument: Instrument

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.model import events as ev
 from holdfast.model.signal import SignalGenerated
@@ -103,8 +104,10 @@ def test_an_order_that_a_rule_refuses_and_that_can_only_close_is_shown_to_go_out
     rig = Rig(limits={"max_order_notional": Decimal(150), "position_size_pct": Decimal(1)})
     rig.hold("1")
     rig.hold("1")
-    wish = {"symbol": BTC, "strategy_id": S, "signal_type": SignalType.SELL}
-    closing = SignalGenerated(quantity=Decimal(2), stop_loss=Decimal(110), **wish)
+    wish = SignalGenerated(
+        symbol=BTC, strategy_id=S, signal_type=SignalType.SELL, stop_loss=Decimal(110)
+    )
+    closing = replace(wish, quantity=Decimal(2))
     explained = rig.engine.explain(closing, rig.now)
     rig.hear(closing)
 
@@ -113,8 +116,7 @@ def test_an_order_that_a_rule_refuses_and_that_can_only_close_is_shown_to_go_out
     assert explained.verdicts == (submitted.verdicts,)
     assert explained.refusals == ()
 
-    opening = SignalGenerated(quantity=Decimal(5), stop_loss=Decimal(110), **wish)
-    explained = rig.engine.explain(opening, rig.now)
+    explained = rig.engine.explain(replace(wish, quantity=Decimal(5)), rig.now)
     assert explained.reduced == (False,)
     assert [verdict.rule for verdict in explained.refusals] == ["order_notional"]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from typing import Any
 
 import pytest
 
 from holdfast.model.errors import NetworkError, VenueError, VenueRefused, VenueUnavailable
-from holdfast.model.values import MAIN, NS_PER_MS
+from holdfast.model.instrument import Instrument
+from holdfast.model.values import MAIN, NS_PER_MS, Symbol
 from holdfast.venues.binance_futures import asking, codec, joining, snapshot
 from holdfast.venues.binance_futures.asking import Answered
 from holdfast.venues.binance_futures.clock_offset import ClockOffset
@@ -240,11 +242,13 @@ async def test_contract_that_has_stopped_trading_is_told_once_two_looks_agree(mo
 
 async def test_contract_that_is_traded_no_more_is_followed_and_its_leverage_left_alone():
     """Something may be held there still, whose stops go by its filters."""
-    eth = codec.instrument(codec.contract(info(symbol(symbol="ETHUSDT")), "ETHUSDT"))
-    btc, told = codec.instrument(codec.contract(info(symbol()), BTC)), []
+    eth = codec.instrument(codec.contract(info(symbol(symbol="ETHUSDT")), Symbol("ETHUSDT")))
+    btc = codec.instrument(codec.contract(info(symbol()), BTC))
+    told: list[tuple[Instrument, int]] = []
 
     def listing(tick):
-        filters = [each | {"tickSize": tick} if "tickSize" in each else each for each in FILTERS]
+        filters: list[Any] = [*FILTERS]
+        filters[0] = filters[0] | {"tickSize": tick}
         other = symbol(symbol="ETHUSDT", filters=filters)
         return (200, {"rateLimits": [], "symbols": [symbol(), other]})
 
@@ -253,7 +257,7 @@ async def test_contract_that_is_traded_no_more_is_followed_and_its_leverage_left
         "GET__/fapi/v1/leverageBracket": [(200, [])],
     }
     async with scripted(**script) as server, desk(server.url) as one:
-        contracts = ContractList(one.asker, lambda *listed: told.append(listed))
+        contracts = ContractList(one.asker, lambda made, leverage: told.append((made, leverage)))
         contracts.begin([(btc, 10)])
         await contracts.follow({BTC: btc, eth.symbol: eth})
         assert not told
