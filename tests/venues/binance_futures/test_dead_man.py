@@ -9,13 +9,13 @@ from collections import defaultdict
 import msgspec
 import pytest
 
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import ExecType, ExecutionReport
 from holdfast.model.values import ClOrdId, OrderRole, OrderStatus, OrderType, Side, Symbol
 from holdfast.venues.binance_futures import adapter
 from holdfast.venues.binance_futures.asking import Asker
 from holdfast.venues.binance_futures.dead_man import DeadMan
 from holdfast.venues.binance_futures.rest import Reply
-from tests.venues.binance_futures.adapter_desk import market_order, order, submit
+from tests.venues.binance_futures.adapter_desk import cancel, market_order, order, submit
 from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
 from tests.venues.binance_futures.desk_trader import Clock, Loop
 
@@ -151,6 +151,20 @@ class Switch:
             named = msgspec.structs.replace(asked, symbol=Symbol(f"C{number:03d}USDT"))
             self.dead_man.sent(submit(named, ts=self.clock.now()))
 
+    def take_back(self, *numbers):
+        """Let the entries of so many symbols be gone; their countdowns run on."""
+        for number in numbers:
+            self.dead_man.heard(
+                ExecutionReport(
+                    symbol=Symbol(f"C{number:03d}USDT"),
+                    cl_ord_id=E1,
+                    exec_type=ExecType.CANCELED,
+                    status=OrderStatus.CANCELED,
+                    side=Side.BUY,
+                    venue_ts=1,
+                )
+            )
+
 
 def before_countdowns(main, after_s=120):
     """Run what a test does before a venue of countdowns, in time that is made."""
@@ -208,12 +222,30 @@ def test_an_end_leaves_a_beat_nothing_to_wind_up():
     async def main(switch):
         switch.rest(3)
         await asyncio.sleep(2.0)
+        switch.take_back(0, 1, 2)
         await switch.dead_man.disarm()
         await asyncio.sleep(300.0)
 
     venue = before_countdowns(main)
     assert not venue.due
     assert not venue.over
+
+
+def test_an_end_lets_the_countdown_run_out_where_an_entry_rests():
+    """The next life may never come, and nobody would look after what it fills."""
+
+    async def main(switch):
+        switch.rest(3)
+        await asyncio.sleep(31.0)
+        switch.take_back(1)
+        await switch.dead_man.disarm()
+        left.update(switch.venue.due)
+        await asyncio.sleep(300.0)
+
+    left: dict[str, float] = {}
+    venue = before_countdowns(main)
+    assert set(left) == {"C000USDT", "C002USDT"}
+    assert set(venue.over) == {"C000USDT", "C002USDT"}
 
 
 def test_an_orderly_end_lets_go_of_all_countdowns_at_once():
@@ -223,6 +255,7 @@ def test_an_orderly_end_lets_go_of_all_countdowns_at_once():
         switch.rest(60)
         await asyncio.sleep(20.0)
         assert len(switch.venue.due) == 60
+        switch.take_back(*range(60))
         switch.venue.answer_s = 0.5
         async with asyncio.timeout(2.0):
             await switch.dead_man.disarm()
@@ -234,6 +267,7 @@ def test_an_orderly_end_tells_which_countdowns_it_has_left(caplog):
     async def main(switch):
         switch.rest(3)
         await asyncio.sleep(2.0)
+        switch.take_back(0, 1, 2)
         switch.venue.ill = lambda symbol: None if symbol == "C001USDT" else 0
         async with asyncio.timeout(10.0):
             await switch.dead_man.disarm()
@@ -249,6 +283,8 @@ async def test_an_end_gives_countdowns_longer_than_orders(monkeypatch):
         async with joined(one, dead_man_s=30) as venue:
             venue.submit(submit(entry()))
             await one.until(lambda: one.core._countdowns)
+            venue.cancel(cancel(E1))
+            await one.report(E1, status=OrderStatus.CANCELED)
             one.goes_wrong("service_unavailable", "POST /fapi/v1/countdownCancelAll")
 
         assert not one.core._countdowns

@@ -110,13 +110,13 @@ class DeadMan:
         self._entries.setdefault(symbol, {}).setdefault(cl_ord_id, fence_ts)
 
     async def beat(self) -> None:
-        """Wind up what guards something, and let go what does not, for ever.
+        """Wind up what guards something, and let go what does not, until the end.
 
         Between two beats only what is not wound up yet is: entries that come and go would use up
         the venue's weights.
         """
         now = asyncio.get_running_loop().time
-        while True:
+        while not self._is_over:
             self._news.clear()
             due, symbol = self._first()
             if symbol and due <= now():
@@ -171,9 +171,12 @@ class DeadMan:
                 self._armed.pop(symbol, None)
 
     async def disarm(self) -> None:
-        """Let go of every countdown, for good: the orders are to stay."""
-        self._is_over = True
-        running = sorted(self._running)
+        """Let go of every countdown that guards nothing, for good: what rests is to stay.
+
+        Entries that are left behind are not: nobody would look after what they fill.
+        """
+        guarded, self._is_over = {*self._guarded}, True
+        running = sorted(self._running - guarded)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DISARM_PATIENCE_S):
                 await asyncio.gather(*(self._set(symbol, 0) for symbol in running))
