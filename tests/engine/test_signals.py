@@ -497,6 +497,22 @@ def test_a_turn_whose_exit_is_heard_behind_its_entry_has_its_stop(rig, parts, qt
     assert "turn_short" not in rig.alarms()
 
 
+@pytest.mark.parametrize("later_ns", [0, 1_000_000])
+def test_an_entry_keeps_what_came_before_it_at_the_venue_and_is_heard_behind_it(rig, later_ns):
+    """One in, closed, and one the other way: of one instant the venue's numbers tell the order."""
+    first = rig.place(Side.BUY, 2)
+    exit_order = rig.place(Side.SELL, 2, reduce_only=True)
+    second = rig.place(Side.SELL, 3, stop_loss="105")
+    at = rig.now
+    rig.trade(second, "3", venue_ts=at + later_ns, trade_id=TradeId("12"))
+    rig.trade(first, "2", venue_ts=at, trade_id=TradeId("10"))
+    rig.trade(exit_order, "2", venue_ts=at, trade_id=TradeId("11"))
+
+    holds = {p.parent_id: p.open_qty for p in rig.state.parents.values() if p.open_qty}
+    assert holds == {rig.order(second).request.parent_id: Decimal(3)}
+    assert rig.qty() == -3
+
+
 def test_a_turn_whose_entry_fills_in_parts_that_are_heard_out_of_turn_is_no_less_turned(rig):
     closing, opening = turn(rig)
     at_venue = rig.now

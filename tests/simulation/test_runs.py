@@ -445,3 +445,7 @@ def test_margin_that_a_hand_has_just_put_in_may_be_unheard_of():
 
 def test_what_a_meddler_has_amended_to_what_is_then_refused_is_not_held_against_the_answer():
     assert play(Spec(seed=28_001_377, storm_s=18)).violations == ()
+
+
+def test_of_executions_of_one_instant_the_numbers_tell_what_closed_what():
+    assert play(Spec(seed=27_912_821, storm_s=18)).violations == ()

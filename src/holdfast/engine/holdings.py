@@ -33,13 +33,13 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         holders = _holders(state, (fill.account, fill.symbol), fill.side.opposite)
         nobodys = max(abs(before) - sum((p.open_qty for p in holders), ZERO), ZERO)
         near, far = _by_nearness(holders, fill, order)
-        closed = _close_holdings(near, closed, fill.venue_ts)
-        _close_holdings(far, max(closed - nobodys, ZERO), fill.venue_ts, are_others=True)
+        closed = _close_holdings(near, closed, fill)
+        _close_holdings(far, max(closed - nobodys, ZERO), fill, are_others=True)
     parent = None if order is None else state.parents.get(order.request.parent_id)
     if parent is not None and order is not None and order.role is OrderRole.ENTRY:
         parent.filled_qty += fill.qty
         parent.turned_qty += fill.qty - opened
-        parent.entered_ts = max(parent.entered_ts, fill.venue_ts)
+        parent.enter(fill)
         _open_holding(state, parent, opened, fill.ts)
     elif opened:
         _give_to_turned(state, fill, opened)
@@ -120,7 +120,7 @@ def _by_nearness(
     if order is not None and order.is_ours:
         own, strategy = order.request.parent_id, order.request.strategy_id
         same = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
-        near = [p for p in same if own == p.parent_id or p.entered_ts <= fill.venue_ts]
+        near = [p for p in same if own == p.parent_id or not p.entered_after(fill)]
         near.sort(key=lambda p: p.parent_id != own)
         holders = [*same, *(p for p in holders if p not in same)]
     elif order is None and (owner := parse_cl_ord_id(fill.cl_ord_id)):  # its facts are gone
@@ -129,20 +129,23 @@ def _by_nearness(
 
 
 def _close_holdings(
-    holders: list[Parent], closed: Decimal, ts: int | None = None, *, are_others: bool = False
+    holders: list[Parent],
+    closed: Decimal,
+    fill: ev.OrderFilled | None = None,
+    *,
+    are_others: bool = False,
 ) -> Decimal:
     """Take a quantity from holdings, the first one first; return what they do not have.
 
     Args:
-        ts: the venue's, of the fill that closes: an entry that came later stands in for what was
-            there then.
+        fill: what closes: an entry that came later at the venue stands in for what was there then.
         are_others: what closes is neither theirs nor their strategies'.
     """
     for parent in holders:
         part = min(closed, parent.open_qty)
         parent.open_qty -= part
         closed -= part
-        if ts is not None and parent.entered_ts > ts:
+        if fill is not None and parent.entered_after(fill):
             parent.turned_qty += part
         elif are_others:
             parent.taken_qty += part

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ..model.events import ParentStarted
+from ..model.events import OrderFilled, ParentStarted
 from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, StrategyId
 
 REFUSALS_MAX = 3
@@ -23,7 +23,8 @@ class Parent(msgspec.Struct):
     its stop must cover. `attempts` counts children sent and children denied; `stop_failures`
     the protective orders that the venue refused in a row. `turned_qty` is what its entries closed
     by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
-    them filled at the venue: what was closed there before that may be told later. `taken_qty` is
+    them filled at the venue, by `entered_trade`: what was closed there before that may be told
+    later. `taken_qty` is
     what others than its strategy have closed of the rest. `is_called_off` says that what ends
     trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
     it short, and told so. `refusal` says which of its forgotten entries was taken back or refused.
@@ -37,6 +38,7 @@ class Parent(msgspec.Struct):
     turned_qty: Decimal = ZERO
     taken_qty: Decimal = ZERO
     entered_ts: int = 0
+    entered_trade: str = ""
     attempts: int = 0
     wake_ts: int | None = None
     is_called_off: bool = False
@@ -44,6 +46,18 @@ class Parent(msgspec.Struct):
     refusal: str = ""
     stop_failures: int = 0
     is_alarmed: bool = False  # a missing stop has been reported and not restored
+
+    def enter(self, fill: OrderFilled) -> None:
+        """Hear of a fill of its entries, in whichever order they are told."""
+        if not self.entered_after(fill):
+            self.entered_ts, self.entered_trade = fill.venue_ts, fill.trade_id
+
+    def entered_after(self, fill: OrderFilled) -> bool:
+        """Tell whether its last entry filled behind a fill; of one instant the numbers tell."""
+        if self.entered_ts != fill.venue_ts:
+            return self.entered_ts > fill.venue_ts
+        own, its = self.entered_trade, fill.trade_id
+        return own.isdecimal() and its.isdecimal() and int(own) > int(its)
 
     @property
     def parent_id(self) -> ParentId:
