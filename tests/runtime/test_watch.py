@@ -329,6 +329,20 @@ async def test_a_stop_that_moves_with_the_market_has_no_price_of_its_own(desk):
     assert (await desk.look()).sights == []
 
 
+async def test_a_stop_limit_that_has_triggered_waits_for_no_price_any_more(desk):
+    waits = {"price": Decimal(99), "trigger_price": Decimal(98)}
+    asked = msgspec.structs.replace(submitted().order, order_type=OrderType.STOP, **waits)
+    desk.record(
+        ev.OrderSubmitted(ts=5, order=asked, verdicts=(), recv_window_ns=1),
+        ev.OrderAccepted(ts=6, cl_ord_id=NAME),
+        ev.OrderTriggered(ts=7, cl_ord_id=NAME),
+    )
+    listed = {"price": Decimal(99), "trigger_price": Decimal(0)}
+    desk.show(orders=(msgspec.structs.replace(order(), **listed),))
+
+    assert (await desk.look()).sights == []
+
+
 async def test_a_stop_that_closes_whatever_is_held_is_none_that_is_missing(desk):
     """What is below the lot is guarded by one that names no quantity: it is listed with 0."""
     entry = NewOrder(cl_ord_id=NAME, symbol=BTC, side=Side.BUY, qty=Decimal(1), parent_id=PARENT)

@@ -269,6 +269,22 @@ async def test_contract_that_is_traded_no_more_is_followed_and_its_leverage_left
     assert sorted(ticks[:2]) == [same, ("ETHUSDT", "0.02", 0)]
     assert sorted(ticks[2:]) == [same, ("ETHUSDT", "0.05", 0)]
     assert contracts.symbols == {BTC}
+    assert not contracts.unlisted
+
+
+async def test_contract_that_is_traded_no_more_is_known_to_be_off_the_list(monkeypatch):
+    """Its lists are not asked for by name: the venue would refuse them."""
+    monkeypatch.setattr(joining, "SECOND_LOOK_S", 0.01)
+    eth = codec.instrument(codec.contract(info(symbol(symbol="ETHUSDT")), Symbol("ETHUSDT")))
+    script = {
+        "GET__/fapi/v1/exchangeInfo": [(200, {"rateLimits": [], "symbols": [symbol()]})],
+        "GET__/fapi/v1/leverageBracket": [(200, [])],
+    }
+    async with scripted(**script) as server, desk(server.url) as one:
+        contracts = ContractList(one.asker, lambda *_: None)
+        await contracts.follow({eth.symbol: eth})
+
+    assert contracts.unlisted == {eth.symbol}
 
 
 # What a symbol is set to
