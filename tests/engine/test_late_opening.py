@@ -1,4 +1,4 @@
-"""What is taken over that the first look at an account did not show yet: money."""
+"""What is taken over that the first look at an account did not show yet, or had already."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine.beginning import LOOKS_MAX
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.values import MAIN, NS_PER_S, TradingSessionStatus
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    MAIN,
+    NS_PER_S,
+    ClOrdId,
+    OrderStatus,
+    Side,
+    TradeId,
+    TradingSessionStatus,
+)
 from tests.engine.rig import BTC, ETH, Rig
 
 
@@ -18,12 +28,22 @@ def funding(venue_ts, amount, symbol=BTC):
     )
 
 
-def look(rig, balance, changes, ago=0.5):
+def look(rig, balance, changes, ago=0.5, qty="0", **more):
     rig.now += 3 * NS_PER_S
     asked = rig.now - int(ago * NS_PER_S)
     rig.snapshot(
-        balance=balance, positions={}, asked_ts=asked, taken_ts=rig.now,
-        sure_ts=asked - NS_PER_S // 20, changes=tuple(changes),
+        balance=balance, positions={BTC: qty}, asked_ts=asked, taken_ts=rig.now,
+        sure_ts=asked - NS_PER_S // 20, changes=tuple(changes), **more,
+    )  # fmt: skip
+
+
+def execution(rig, qty, trade_id, *, ago=0.0):
+    """One by hand, so long ago."""
+    return msg.ExecutionReport(
+        symbol=BTC, cl_ord_id=ClOrdId("manual"), exec_type=ExecType.TRADE,
+        status=OrderStatus.PARTIALLY_FILLED, side=Side.BUY, trade_id=TradeId(trade_id),
+        venue_ts=rig.now - int(ago * NS_PER_S), qty=Decimal(3), cum_qty=Decimal(qty),
+        last_qty=Decimal(qty), last_px=Decimal(100), fee=Decimal("0.1"),
     )  # fmt: skip
 
 
@@ -66,6 +86,79 @@ def test_a_transfer_that_the_first_look_trailed_is_taken_over():
     moved = msg.WalletChange(
         asset="USDT", amount=Decimal(40), reason="TRANSFER", change_id="T1", venue_ts=ts
     )
+    for _ in range(3):
+        look(rig, "540", [moved])
+
+    assert (rig.session(), rig.alarms()) == (TradingSessionStatus.RUNNING, [])
+    assert rig.state.account(MAIN).wallet("USDT") == 540
+
+
+def behind(rig, seconds, amount):
+    """Return a transfer that is dated so long behind the beginning of the books."""
+    ts = rig.state.account(MAIN).opened_ts + int(seconds * NS_PER_S)
+    return msg.WalletChange(
+        asset="USDT", amount=Decimal(amount), reason="TRANSFER", change_id=amount, venue_ts=ts
+    )
+
+
+@pytest.mark.parametrize("later", [(), ("7",)])
+def test_a_transfer_while_the_first_look_was_on_its_way_is_not_counted_twice(later):
+    rig, _ = begun(0)
+    moved = [behind(rig, 0.03, "40"), *(behind(rig, 0.3, each) for each in later)]
+    balance = Decimal(500) + sum(map(Decimal, later))
+    for _ in range(3):
+        look(rig, balance, moved)
+
+    assert (rig.session(), rig.alarms()) == (TradingSessionStatus.RUNNING, [])
+    assert (rig.state.account(MAIN).wallet("USDT"), rig.state.differences) == (balance, {})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "balance"),
+    [(0.03, "501"), (2.0, "500")],
+    ids=["another gap", "the look was over"],
+)
+def test_what_no_transfer_in_the_first_look_explains_halts(seconds, balance):
+    rig, _ = begun(0)
+    moved = behind(rig, seconds, "40")
+    for _ in range(3):
+        look(rig, balance, [moved])
+
+    assert rig.session() is TradingSessionStatus.ERROR
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_an_execution_while_the_first_look_was_on_its_way_is_not_counted_twice(is_paid):
+    """The look showed the position already, and the balance of before it, or of behind it."""
+    rig = Rig(start=False)
+    rig.engine.core.read_lag_ns = 2 * NS_PER_S
+    rig.begin()
+    rig.price(100.0)
+    look(rig, "500" if not is_paid else "499.9", (), qty="2")
+    trade = execution(rig, "2", "t1", ago=0.3)
+    for _ in range(3):
+        look(rig, "499.9", (), qty="2", trades=(trade,))
+
+    assert (rig.session(), rig.alarms()) == (TradingSessionStatus.RUNNING, [])
+    assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (2, Decimal("499.9"))
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_what_moves_in_the_look_with_which_books_are_begun_anyway_is_counted_once(is_shown):
+    rig = Rig(start=False)
+    rig.engine.core.read_lag_ns = 2 * NS_PER_S
+    rig.begin()
+    rig.price(100.0)
+    for each in range(LOOKS_MAX):
+        look(rig, "500", (), trades=(execution(rig, "0", f"t{each}"),))
+    assert rig.session() is TradingSessionStatus.STARTING
+
+    ts = rig.now + 5 * NS_PER_S
+    moved = msg.WalletChange(
+        asset="USDT", amount=Decimal(40), reason="TRANSFER", change_id="T1", venue_ts=ts
+    )
+    rig.now += 15 * NS_PER_S
+    look(rig, "540" if is_shown else "500", [moved], ago=18)
     for _ in range(3):
         look(rig, "540", [moved])
 

@@ -389,6 +389,13 @@ async def test_an_order_whose_outcome_is_open_is_the_sessions_business(desk):
     assert (await desk.look()).sights == []
 
 
+async def test_an_order_that_ended_before_its_fills_were_told_is_not_missing(desk):
+    ended = ev.OrderCanceled(ts=7, cl_ord_id=NAME, cum_qty=Decimal("0.5"))
+    desk.record(submitted(), ev.OrderAccepted(ts=6, cl_ord_id=NAME), ended)
+
+    assert (await desk.look()).sights == []
+
+
 @pytest.mark.parametrize("is_alive", [True, False])
 async def test_a_session_that_has_given_up_is_noticed_until_it_is_reset(desk, is_alive):
     desk.record(desk.moved(TradingSessionStatus.ERROR))

@@ -449,3 +449,16 @@ def test_what_a_meddler_has_amended_to_what_is_then_refused_is_not_held_against_
 
 def test_of_executions_of_one_instant_the_numbers_tell_what_closed_what():
     assert play(Spec(seed=27_912_821, storm_s=18)).violations == ()
+
+
+def test_a_stop_that_was_taken_away_behind_the_end_of_a_session_may_come_too_late():
+    # The session had stopped and its process was about to end: the price was past the new one.
+    assert play(Spec(seed=28_407_725, storm_s=18)).violations == ()
+
+
+def test_a_transfer_while_the_first_look_is_on_its_way_is_counted_once():
+    assert play(Spec(seed=28_410_891, storm_s=18)).violations == ()
+
+
+def test_what_moves_in_a_look_of_many_seconds_with_which_books_are_begun_is_counted_once():
+    assert play(Spec(seed=27_913_060, storm_s=18)).violations == ()

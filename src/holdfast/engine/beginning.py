@@ -149,11 +149,13 @@ def _looks_again(core: Core, snapshot: VenueSnapshot) -> bool:
 def _begin(core: Core, snapshot: VenueSnapshot, since: int) -> None:
     """Begin an account's books with what the venue has.
 
-    What says that they have begun comes last: where a power cut takes it, they are begun anew.
+    Money that moved behind the beginning is booked on top, as executions are. What says that they
+    have begun comes last: where a power cut takes it, they are begun anew.
     """
     account = snapshot.account
+    until = since if snapshot.sure_ts else snapshot.asked_ts
     for change in snapshot.changes:
-        if isinstance(change, WalletChange):
+        if isinstance(change, WalletChange) and change.venue_ts <= until:
             on_wallet_change(core, change)
     theirs, ours = positions_of(core, snapshot)
     for symbol in sorted({*theirs, *ours}):

@@ -18,7 +18,7 @@ from .closing import close_position
 from .contracts import take_settled
 from .core import Core
 from .folds import OPENING
-from .late_opening import is_what_the_first_look_trailed
+from .late_opening import causes, is_of_the_first_look
 from .moves import Cause, moved_by
 from .order import Order
 from .reports import is_news
@@ -137,7 +137,7 @@ def _compare(core: Core, snapshot: VenueSnapshot) -> None:
 
 
 def _begin_with(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> None:
-    """Have the books begin with what the first look at them left out."""
+    """Have the books begin with what the first look left out, or without what it had already."""
     kind, _, name = what.partition(" ")
     if kind == "position":
         adopt_position(core, snapshot, Symbol(name), OPENING)
@@ -216,10 +216,8 @@ def _trails(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> boo
 
 def _latest(core: Core, snapshot: VenueSnapshot) -> list[Cause]:
     """Return what may not be in a look yet: executions, heard or listed, and money."""
-    account, since = snapshot.account, snapshot.asked_ts - core.overlap_ns
-    found: dict[object, Cause] = {(t.symbol, t.trade_id): t for t in snapshot.trades}
-    found |= {(f.symbol, f.trade_id): f for f in core.fills if f.account == account}
-    return [each for each in (*found.values(), *snapshot.changes) if each.venue_ts > since]
+    since = snapshot.asked_ts - core.overlap_ns
+    return [each for each in causes(core, snapshot) if each.venue_ts > since]
 
 
 def _agree(core: Core, snapshot: VenueSnapshot) -> None:
@@ -258,7 +256,7 @@ def _settle_difference(
     core: Core, snapshot: VenueSnapshot, what: str, ours: Decimal, theirs: Decimal
 ) -> None:
     """Treat a difference that stays by the operator's policy."""
-    if is_what_the_first_look_trailed(core, snapshot, what, theirs - ours):
+    if is_of_the_first_look(core, snapshot, what, theirs - ours):
         _begin_with(core, snapshot, what, theirs - ours)
         return
     kind, _, name = what.partition(" ")

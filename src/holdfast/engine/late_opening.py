@@ -1,12 +1,14 @@
-"""What the first look at an account trailed: what happened just before and it did not show yet.
+"""What the first look at an account showed otherwise than when it began says.
 
 Books begin with what the venue has, and what is older is in that. Where the look trailed, what it
 left out is older too, and in nothing. So is funding that was paid behind the beginning, and is
-dated with the full hour before it.
+dated with the full hour before it. And what happened while the look was on its way may be in what
+it showed already, and is counted once more: a balance is read later than it was asked for.
 
 Rule: where a difference that stays, shortly behind the beginning, is just what the latest
-        executions, or payments, of before it moved, the books begin with that as well. None is
-        ever made up: the venue lists each, and its books are those that are taken over.
+        executions, or payments, of before it moved, the books begin with that as well; where it is
+        just what the earliest of those in the look moved, without that. None is ever made up: the
+        venue lists each, and its books are those that are taken over.
 """
 
 from __future__ import annotations
@@ -27,16 +29,24 @@ PAID_LATE_NS = 60 * NS_PER_S
 """How far behind its date funding may be paid."""
 
 
-def is_what_the_first_look_trailed(
-    core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal
-) -> bool:
-    """Tell whether a difference is the sum of what the latest of those moved.
+CLOCKS_OFF_NS = NS_PER_S
+"""By how much the venue's clock may be off ours."""
+
+
+def is_of_the_first_look(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> bool:
+    """Tell whether a difference is what the first look trailed, or showed before its time.
 
     Positions and balances are read apart: the one may have shown what the other did not.
     """
     books = core.state.account(snapshot.account)
     if not books.begun_ts or core.now - books.begun_ts > BEGUN_NS:
         return False
+    return _is_trailed(core, snapshot, what, gap) or _is_shown(core, snapshot, what, gap)
+
+
+def _is_trailed(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> bool:
+    """Tell whether a difference is the sum of what the latest of before the books moved."""
+    books = core.state.account(snapshot.account)
     since, seen = books.opened_ts - core.overlap_ns, books.changes_seen
     paid = [c for c in snapshot.changes if isinstance(c, FundingPayment)]
     funding = [c for c in paid if c.payment_id not in seen and c.venue_ts >= since - PAID_LATE_NS]
@@ -52,3 +62,22 @@ def _sums(core: Core, causes: Sequence[Cause], what: str, until: int) -> set[Dec
     before.sort(key=lambda cause: cause.venue_ts)
     moved = (moved_by(core.state, cause, what) for cause in reversed(before))
     return {*accumulate(moved, initial=ZERO)}
+
+
+def _is_shown(core: Core, snapshot: VenueSnapshot, what: str, gap: Decimal) -> bool:
+    """Tell whether what is too much is the sum of what the earliest in the first look moved."""
+    books = core.state.account(snapshot.account)
+    if books.opened_ts == books.begun_ts:
+        return False  # one moment, and one clock
+    until = books.begun_ts + CLOCKS_OFF_NS
+    within = [c for c in causes(core, snapshot) if books.opened_ts <= c.venue_ts <= until]
+    within.sort(key=lambda cause: cause.venue_ts)
+    return -gap in accumulate(moved_by(core.state, cause, what) for cause in within)
+
+
+def causes(core: Core, snapshot: VenueSnapshot) -> list[Cause]:
+    """Return the executions, heard or listed, and the money that a look knows of."""
+    account = snapshot.account
+    found: dict[object, Cause] = {(t.symbol, t.trade_id): t for t in snapshot.trades}
+    found |= {(f.symbol, f.trade_id): f for f in core.fills if f.account == account}
+    return [*found.values(), *snapshot.changes]

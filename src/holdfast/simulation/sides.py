@@ -4,8 +4,8 @@ Rule 1: no entry goes out, or is amended, so that it fills past its own stop: wh
         be closed at the market at once, for nothing but fees.
 Rule 2: what is closed for want of a stop, or by hand, is not opened again by the rest of its entry:
         that has been asked back by then.
-Rule 3: nothing but a stop or a target goes out behind the end of a session, and what closes for a
-        kill switch that is to flatten.
+Rule 3: nothing but a stop or a target goes out behind the end of a session, what closes where a
+        stop can't be had any more, and what closes for a kill switch that is to flatten.
 """
 
 from __future__ import annotations
@@ -62,13 +62,24 @@ class Sides(Judge):
         if state is None or known is None or known.request is not order:
             return  # a zombie's: what leaves of it is judged elsewhere
         is_wished = order.role in (OrderRole.ENTRY, OrderRole.EXIT)
-        is_flattened = order.role is OrderRole.EXIT and state.is_killed and state.is_flattening
-        if is_wished and not is_flattened and state.status is TradingSessionStatus.STOPPED:
+        is_over = state.status is TradingSessionStatus.STOPPED
+        if is_wished and is_over and not self._is_called_for(state, order):
             self.say(f"{order.cl_ord_id} goes out behind the end of its session")
         if order.role is OrderRole.ENTRY and order.order_type is OrderType.LIMIT:
             self._judge_side(state, order, order.price)
         elif order.role is OrderRole.EXIT:
             self._judge_rest(state, order)
+
+    @staticmethod
+    def _is_called_for(state: State, order: NewOrder) -> bool:
+        """Tell whether something closes for the kill switch, or for the stop of its own entry.
+
+        A wish to close, of whomever, is a parent of its own, without a stop.
+        """
+        parent = state.parents.get(order.parent_id)
+        is_for_stop = parent is not None and parent.start.stop_loss is not None
+        is_flattened = state.is_killed and state.is_flattening
+        return order.role is OrderRole.EXIT and (is_flattened or is_for_stop)
 
     def _hear_amendment(self, fact: ev.ReplaceRequested) -> None:
         state = self._state
