@@ -129,7 +129,7 @@ async def _run_on(
         else:
             await service.stop(asked := wish.reason or "its time is over")
             if was_error and service.session().status is TradingSessionStatus.STOPPING:
-                was_error, why = False, f"{asked}, while the venue is away: {why}"
+                was_error, why = False, f"{asked}, while it waited: {why}"
         elapsed = time.monotonic() - began
     finally:
         for task in (refreshing, ended, interrupt):
