@@ -50,9 +50,10 @@ def kill(
     elif found["is_running"]:
         print("kill switch engaged; entries are being cancelled. holdfast release lifts it")
     else:
+        whose = f" with the journal {found['journal']}" if database_url else ""
         print(
-            f"NO SESSION RUNS in {found['data_dir']}: nothing was cancelled. The kill switch is "
-            "engaged in its journal, and the next session there will start blocked"
+            f"NO SESSION RUNS in {found['data_dir']}{whose}: nothing was cancelled. The kill "
+            "switch is engaged in its journal, and the next session there will start blocked"
         )
 
 
@@ -80,7 +81,10 @@ def _engaged(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
 
 def _client(place: Place) -> ControlClient:
     """Return a client of the session; one that can't be told from its control file is not asked."""
-    place.folder()  # a mistake in the settings is one here too
+    if place.database_url is None:
+        place.folder()  # a mistake in the settings is one here too
+    else:
+        place.config()
     try:
         return place.client()
     except ConfigError as error:
@@ -90,6 +94,7 @@ def _client(place: Place) -> ControlClient:
 def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
     from ..journal.location import scheme_of
     from ..model.messages import EngageKillSwitch
+    from ..runtime.left_kill import journal_of
     from .latch import engage
 
     config = place.config()
@@ -99,7 +104,8 @@ def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
         if scheme_of(config.database_url) != "sqlite":
             raise
         raise JournalError(str(error)) from error  # its file, or the lock's, can't be written
-    return {"is_killed": True, "is_running": False, "data_dir": str(config.data_dir)}
+    found = {"data_dir": str(config.data_dir), "journal": journal_of(config)}
+    return {"is_killed": True, "is_running": False, **found}
 
 
 def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> TradingError:
@@ -130,10 +136,14 @@ def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> T
 
 
 def _journal(place: Place, error: TradingError) -> str:
-    """Return whose session is meant: the one that is there, else a journal's; "" for any."""
+    """Return whose session is meant: that of the journal which was named, else the one that is
+    there, else that of the configured journal; "" for any.
+    """
     from ..runtime.control_file import read_endpoint
     from ..runtime.left_kill import journal_of
 
+    if place.database_url is not None:
+        return journal_of(place.config())
     try:
         return read_endpoint(place.folder()).journal
     except TradingError:  # there is none, or it can't be told of which journal it is

@@ -13,6 +13,7 @@ from ..model.errors import InputError
 if TYPE_CHECKING:  # pydantic takes a fifth of a second to import
     from ..model.config import LoadedConfig, TradingConfig
     from ..runtime.control_client import ControlClient
+    from ..runtime.control_file import Endpoint
 
 DataDir = Annotated[
     Path | None,
@@ -70,11 +71,26 @@ class Place:
         """Return a client of the session that runs there.
 
         Raises:
-            NoSessionRunning: none does.
+            NoSessionRunning: none does, or one with another journal than was named.
         """
         from ..runtime.control_client import ControlClient
 
-        return ControlClient(self.folder())
+        client = ControlClient(self.folder())
+        self._check_journal(client.endpoint)
+        return client
+
+    def _check_journal(self, found: Endpoint) -> None:
+        """Refuse a session that was not meant; who names no journal means the folder's."""
+        if self.database_url is None or not found.journal:
+            return
+        from ..runtime.control_file import NoSessionRunning
+        from ..runtime.left_kill import journal_of
+
+        if (named := journal_of(self.config())) != found.journal:
+            raise NoSessionRunning(
+                f"the session that runs in {self.folder().absolute()} (process {found.pid}) has "
+                f"the journal {found.journal}, not {named}: nothing was asked of it"
+            )
 
 
 def symbol_of(text: str) -> str:
