@@ -158,6 +158,9 @@ class Lives:
 
     async def _stop_at_the_start(self, reason: str, *, flatten: bool) -> None:
         """Tell the life that opens to stop, as soon as it hears, and wait for it to have opened."""
+        while self.is_starting and self._live is None:  # it is being made
+            self._heard.clear()
+            await self._heard.wait()
         live = await self.begun(is_urgent=True)
         if live and not live.has_failed and live.status is TradingSessionStatus.STARTING:
             live.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
