@@ -24,8 +24,10 @@ DROP_OWNER = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'a
 class Relay:
     """Stands between us and a server; `cut` loses what there is on our side, and on ours alone."""
 
-    def __init__(self, folder, behind):
-        self._behind = behind
+    def __init__(self, folder, address):
+        self._behind = f"{address.query['host']}/.s.PGSQL.5432"
+        there = address.update_query_dict({"host": str(folder)})
+        self.where = there.render_as_string(hide_password=False)
         self._ours, self._threads = [], []
         self._with_server = ExitStack()
         self._listening = socket.socket(socket.AF_UNIX)
@@ -71,11 +73,7 @@ def _pass_on(source, target):
 
 @pytest.fixture
 def relay(postgres_url, tmp_path_factory):
-    address = make_url(postgres_url)
-    folder = tmp_path_factory.mktemp("r")
-    relay = Relay(folder, f"{address.query['host']}/.s.PGSQL.5432")
-    there = address.update_query_dict({"host": str(folder)})
-    relay.where = there.render_as_string(hide_password=False)
+    relay = Relay(tmp_path_factory.mktemp("r"), make_url(postgres_url))
     yield relay
     relay.close()
 
