@@ -6,6 +6,7 @@ import signal
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import make_url
 
 from holdfast.cli import main
 from holdfast.journal import open_journal
@@ -170,6 +171,32 @@ def test_a_kill_of_a_journal_is_not_obeyed_by_another_ones_session(tmp_path, her
     assert answers(tmp_path)["is_killed"]
     assert main(["release", "--yes", "--operator", "me", *place, hers]) == 0
     assert not answers(tmp_path)["is_killed"]
+
+
+@pytest.mark.postgres
+def test_a_servers_journal_is_known_by_its_owner_under_another_name(
+    tmp_path, postgres_url, monkeypatch
+):
+    monkeypatch.setattr("holdfast.runtime.control_client.ANSWER_S", 2.0)
+    address = make_url(postgres_url)
+    (tmp_path / "server").symlink_to(address.query["host"], target_is_directory=True)
+    alias = address.update_query_dict({"host": str(tmp_path / "server")})
+    place = [
+        "--data-dir",
+        str(tmp_path),
+        "--database-url",
+        alias.render_as_string(hide_password=False),
+    ]
+    with session_of(tmp_path, postgres_url) as process:
+        assert main(["kill", *place]) == 0
+        assert answers(tmp_path)["is_killed"]
+        assert main(["release", "--yes", "--operator", "me", *place]) == 0
+        assert not answers(tmp_path)["is_killed"]
+
+        process.send_signal(signal.SIGSTOP)
+        assert main(["kill", *place]) == 4
+        process.send_signal(signal.SIGCONT)
+        until(lambda: answers(tmp_path).get("is_killed"))
 
 
 def test_a_kill_of_a_journal_that_is_not_there_stops_nobody(tmp_path, hers_and_mine, capsys):

@@ -142,12 +142,13 @@ def _journal(place: Place, error: TradingError) -> str:
     from ..runtime.control_file import read_endpoint
     from ..runtime.left_kill import journal_of
 
-    if place.database_url is not None:
-        return journal_of(place.config())
     try:
-        return read_endpoint(place.folder()).journal
+        if place.means(found := read_endpoint(place.folder())):
+            return found.journal
     except TradingError:  # there is none, or it can't be told of which journal it is
-        return journal_of(place.config()) if isinstance(error, JournalError) else ""
+        if place.database_url is None and not isinstance(error, JournalError):
+            return ""
+    return journal_of(place.config())
 
 
 def _is_heard(place: Place) -> bool:

@@ -12,7 +12,7 @@ from ..model.errors import ConfigError, JournalCorrupt
 from ..model.events import Event
 from .codec import GENESIS, StoredRow, decode, fault
 from .location import scheme_of, sqlite_path
-from .owner import parse_owner
+from .owner import Owner, parse_owner
 from .postgres import postgres_tables
 from .reading import Tables
 from .sqlite import sqlite_tables
@@ -67,18 +67,18 @@ def open_tables(where: str | Path) -> Tables:
             raise ConfigError(f"a journal at {other} can't be looked into from outside")
 
 
-def was_last_here(where: str | Path) -> bool:
-    """Tell whether the last process that owned a journal is this one.
+def last_owner(where: str | Path) -> Owner | None:
+    """Return the last process that owned a journal; None where there was none.
 
     Raises:
+        ConfigError: journals are not kept there.
         JournalError: it can't be read now.
     """
     tables = open_tables(where)
     try:
-        owner = parse_owner(tables.owner_text())
+        return parse_owner(tables.owner_text())
     finally:
         tables.close()
-    return owner is not None and owner.is_here
 
 
 def verify(where: str | Path) -> VerifyReport:

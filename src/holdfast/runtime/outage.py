@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..journal.inspect import was_last_here
+from ..journal.inspect import last_owner
 from ..model.config import TradingConfig
 from ..model.errors import JournalLocked, TradingError, VenueUnavailable
 from ..model.messages import StopSession
@@ -57,6 +57,7 @@ async def leave_stop(config: TradingConfig, word: StopSession) -> TradingSession
 
 def _is_lent(where: str) -> bool:
     try:
-        return was_last_here(where)
+        owner = last_owner(where)
     except TradingError:  # it can't be read just now: nobody else is known to have it
         return True
+    return owner is not None and owner.is_here
