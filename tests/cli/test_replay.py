@@ -345,6 +345,23 @@ def test_a_comparison_begins_with_the_balance_that_is_asked_for(capsys, bars):
     assert told(capsys, *compared, "--balance", "7000")[1]["equity_start"] == "7000"
 
 
+def test_each_account_of_a_comparison_begins_with_what_it_had(capsys, bars):
+    """Here the settings name no deposit of the second: a live account's is at the exchange."""
+    accounts = ("--set", "accounts.second.leverage=3")
+    strategies = ("-s", "sma_cross", "-s", "sma_cross:fast=5,slow=9,account=second")
+    main(["run", "--feed", str(bars), *strategies, "--speed", "max", "--no-report", "--dry-run",
+          "--data-dir", "data", *accounts, "--set", "accounts.second.initial_balance=700",
+          "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    _, found = told(capsys, *compared, *accounts)
+
+    assert found["equity_start"] == "10700"
+    assert found["drift"]["only_in_session"] == found["drift"]["only_in_replay"] == 0
+    assert found["drift"]["pnl_drift"] == "0"
+
+
 def test_the_trades_that_are_furthest_apart_are_shown_and_the_rest_counted(
     capsys, bars, monkeypatch
 ):
