@@ -254,6 +254,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.recent_orders": lambda: forgetting.RECENT_ORDERS_KEPT,
     "State.differences": lambda: len(SYMBOLS) + ASSETS_MAX,
     "State.sampled_equity": lambda: ASSETS_MAX,
+    "State.equity_times": lambda: ASSETS_MAX,
     "State.portfolio_peaks": lambda: ASSETS_MAX,
     "AccountState.deposits": lambda: ASSETS_MAX,
     "AccountState.realized": lambda: ASSETS_MAX,

@@ -78,6 +78,7 @@ class State(msgspec.Struct):
     to_flatten: tuple[Key, ...] = ()  # taken over from the venue to be closed; see `closing`
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found
     sampled_equity: dict[str, Decimal] = {}  # "account asset"; see `portfolio`
+    equity_times: dict[str, int] = {}  # the same: when each was sampled
     portfolio_peaks: dict[str, Decimal] = {}  # by margin asset
 
     def apply(self, fact: ev.Event) -> None:
