@@ -342,3 +342,37 @@ async def test_an_end_gives_countdowns_longer_than_orders(monkeypatch):
             one.goes_wrong("service_unavailable", "POST /fapi/v1/countdownCancelAll")
 
         assert not one.core._countdowns
+
+
+async def test_an_end_lets_go_of_the_countdown_of_what_it_has_just_asked_back():
+    """A life that is given up takes its entries back, and is closed before that is answered."""
+    async with town() as one:
+        async with joined(one, dead_man_s=120) as venue:
+            venue.submit(submit(market_order(HELD)))
+            await one.report(HELD, status=OrderStatus.FILLED)
+            venue.submit(submit(entry()))
+            await one.report(E1, exec_type=ExecType.NEW)
+            await one.until(lambda: one.core._countdowns)
+            venue.submit(submit(resting_exit()))
+            await one.report(X1, exec_type=ExecType.NEW)
+            venue.cancel(cancel(E1))
+
+        assert [o.cl_ord_id for o in one.core.exchange.open_orders(ACCOUNT)] == [X1]
+        assert not one.core._countdowns
+
+
+def test_an_end_winds_nothing_up_while_it_hears_the_last_answers():
+    async def main(switch):
+        async def answers():
+            await asyncio.sleep(1.0)
+            switch.take_back(1, 2)
+
+        switch.rest(3)
+        await asyncio.sleep(29.0)
+        wound.update({symbol: len(each) for symbol, each in switch.venue.winds.items()})
+        await switch.dead_man.disarm(answers())
+
+    wound: dict[str, int] = {}
+    venue = before_countdowns(main)
+    assert {symbol: len(each) for symbol, each in venue.winds.items()} == wound
+    assert list(venue.due) == ["C000USDT"]

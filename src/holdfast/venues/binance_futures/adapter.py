@@ -267,7 +267,7 @@ class BinanceFuturesVenue:
         if self._wire is None:
             return
         if self._hear is not None:
-            await asyncio.gather(self._hear_last(), self._dead_man.disarm())
+            await self._dead_man.disarm(self._hear_last())
         self._hear = None
         await self._background.close()
         wire, self._wire = self._wire, None

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 
 from ...model.commands import SubmitOrder
 from ...model.ids import parse_cl_ord_id
@@ -181,13 +181,20 @@ class DeadMan:
             else:
                 self._armed.pop(symbol, None)
 
-    async def disarm(self) -> None:
+    async def disarm(self, answers: Awaitable[None] | None = None) -> None:
         """Let go of every countdown that guards nothing, for good: what rests is to stay.
 
         Entries that are left behind are not: nobody would look after what they fill.
+
+        Args:
+            answers: what is waited for first, with nothing wound up meanwhile: an entry may have
+                been asked back a moment ago.
         """
-        guarded, self._is_over = {*self._guarded}, True
-        running = sorted(self._running - guarded)
+        self._is_over = True
+        if answers is not None:
+            await answers
+        guarded = self._entries if self._after_s else ()
+        running = sorted(self._running.difference(guarded))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DISARM_PATIENCE_S):
                 await asyncio.gather(*(self._set(symbol, 0) for symbol in running))
