@@ -164,13 +164,12 @@ class BinanceFuturesVenue:
                 return []
             found = await joining.contracts(self._asker, self._settings, symbols, self._known)
             self._contracts.begin(found)
-            await self._contracts.follow(self._known)
             self._books.symbols = tuple(symbols)
             await self._open_streams(wire)
         except BaseException:
             await self.close()
             raise
-        return found
+        return found.traded
 
     def _furnish(self, wire: Wire, symbols: Sequence[Symbol]) -> None:
         """Make what works through a wire."""
