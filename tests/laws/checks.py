@@ -234,6 +234,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.leverages": lambda: len(SYMBOLS),
     "State.accounts": lambda: 1,
     "State.positions": lambda: len(SYMBOLS),
+    "State.to_flatten": lambda: len(SYMBOLS),
     "State.orders": lambda: _ended_max() + OPEN_MAX,
     "State.open_orders": lambda: len(SYMBOLS),
     "State.closed_orders": lambda: forgetting.CLOSED_ORDERS_KEPT,
