@@ -81,6 +81,10 @@ def print_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
         print(f"  {name:<{width}}  {visible(value)}")
 
 
+UNHEARD = "n/a"
+"""What stands for a figure that needs a mark price, where nobody hears the market."""
+
+
 def warn(text: str) -> None:
     """Tell a person something beside the answer; nobody may be there to hear it."""
     with contextlib.suppress(OSError):

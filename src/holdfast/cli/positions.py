@@ -10,11 +10,15 @@ import typer
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
-from .output import amount, money, print_json, print_table, share, time_of, warn
+from .output import UNHEARD, amount, money, print_json, print_table, share, time_of, warn
 
 
 def positions(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List open positions; from the journal, at their entry prices, when no session runs."""
+    """List open positions; from the journal, without mark prices, when no session runs.
+
+    Realized profit (before fees), fees and funding are the contract's of all time, those of
+    positions before this one with them.
+    """
     place = Place(data_dir, config)
     try:
         found = place.client().get("/v1/positions")
@@ -37,8 +41,9 @@ def print_positions(found: list[dict[str, Any]]) -> None:
         return
     account = account_column(found)
     columns = [
-        *account, "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Realized>", "Fees>",
-        "Funding>", "Leverage>", "Margin>", "Liquidation at 100%>", "Since",
+        *account, "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Leverage>", "Margin>",
+        "Liquidation at 100%>", "Since", "Realized, all time>", "Fees, all time>",
+        "Funding, all time>",
     ]  # fmt: skip
     print_table("", columns, [_row(position, is_named=bool(account)) for position in found])
 
@@ -54,15 +59,15 @@ def _row(position: dict[str, Any], *, is_named: bool) -> list[str]:
         position["symbol"],
         amount(position["quantity"]),
         amount(position["entry_price"]),
-        amount(position["mark_price"]),
-        money(position["unrealized_pnl"], signed=True),
+        amount(position["mark_price"]) or UNHEARD,
+        money(position["unrealized_pnl"], signed=True) or UNHEARD,
+        f"{position['leverage']}x",
+        money(position["margin"]),
+        share(position["margin_ratio"]) or UNHEARD,
+        time_of(position["opened_at"]),
         money(position["realized_pnl"], signed=True),
         money(position["fees"]),
         money(position["funding"], signed=True),
-        f"{position['leverage']}x",
-        money(position["margin"]),
-        share(position["margin_ratio"]),
-        time_of(position["opened_at"]),
     ]
 
 

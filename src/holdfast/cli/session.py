@@ -10,7 +10,17 @@ from ..model.values import TradingSessionStatus
 from ..runtime.control_file import NoSessionRunning
 from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DataDir, Place
-from .output import money, print_json, print_pairs, share, text_of, time_of, visible, warn
+from .output import (
+    UNHEARD,
+    money,
+    print_json,
+    print_pairs,
+    share,
+    text_of,
+    time_of,
+    visible,
+    warn,
+)
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
 
@@ -52,7 +62,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("Stopped", "; ".join(f"{name}: {reason}" for name, reason in stopped.items())),
             ("Restarts", text_of(found.get("restarts") or None)),
             *_accounts(found.get("accounts", {})),
-            ("Equity", money(metrics.get("equity"))),
+            ("Equity", _equity(metrics)),
             ("Realized P&L", money(session["total_pnl"], signed=True)),
             ("Unrealized", money(metrics.get("unrealized_pnl"), signed=True)),
             ("Today", money(metrics.get("daily_pnl"), signed=True)),
@@ -67,6 +77,18 @@ def print_status(found: dict[str, Any]) -> None:
     )
 
 
+def _equity(metrics: dict[str, Any]) -> str:
+    """Write an equity; of when it is where nobody has reckoned it since, and that nobody can."""
+    if not metrics:
+        return ""
+    at = metrics.get("equity_at")
+    return f"{_or_unheard(money(metrics['equity']))}{f' as of {time_of(at)}' if at else ''}"
+
+
+def _or_unheard(figure: str) -> str:
+    return figure or UNHEARD
+
+
 def _accounts(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a line for each account; none where there is one alone."""
     return [(f"Account {name}", _account(row)) for name, row in found.items()]
@@ -76,11 +98,11 @@ def _account(row: dict[str, Any]) -> str:
     metrics = row["metrics"]
     parts = [
         row.get("venue", ""),
-        f"equity {money(metrics['equity'])}",
-        f"unrealized {money(metrics['unrealized_pnl'], signed=True)}",
-        f"today {money(metrics['daily_pnl'], signed=True)}",
-        f"free margin {money(metrics['free_margin'])}",
-        f"margin ratio {share(metrics['margin_ratio'])}",
+        f"equity {_or_unheard(money(metrics['equity']))}",
+        f"unrealized {_or_unheard(money(metrics['unrealized_pnl'], signed=True))}",
+        f"today {_or_unheard(money(metrics['daily_pnl'], signed=True))}",
+        f"free margin {_or_unheard(money(metrics['free_margin']))}",
+        f"margin ratio {_or_unheard(share(metrics['margin_ratio']))}",
         f"positions {text_of(metrics['position_count'])}",
         f"open orders {text_of(metrics['open_orders'])}",
         f"in doubt {metrics['orders_in_doubt']}" if metrics["orders_in_doubt"] else "",
