@@ -12,7 +12,7 @@ from ..model.values import MAIN, OrderStatus
 from ..runtime.control_file import NoSessionRunning
 from .exit_codes import ExitCode
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
-from .output import amount, print_json, print_table, time_of, warn
+from .output import amount, print_json, print_table, tell_notes, time_of, warn
 from .positions import account_column
 
 
@@ -178,6 +178,7 @@ def cancel(
     print_orders(found["orders"] if all_ else [found["order"]], empty="there was nothing to cancel")
     for failed, reason in found.get("failed", {}).items():
         warn(f"{failed}: {reason}")
+    tell_notes(found)
 
 
 def modify(
@@ -203,3 +204,4 @@ def _tell(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
         return
     print_orders([found["order"]])
+    tell_notes(found)

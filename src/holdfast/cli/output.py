@@ -91,6 +91,12 @@ def warn(text: str) -> None:
         print(f"holdfast: {visible(text, keep=NEWLINE)}", file=sys.stderr)
 
 
+def tell_notes(found: dict[str, Any]) -> None:
+    """Tell a person what stands beside an answer."""
+    for note in found.get("notes", ()):
+        warn(note)
+
+
 def text_of(value: object) -> str:
     """Write a JSON value for people."""
     if value is None:

@@ -10,7 +10,17 @@ import typer
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
-from .output import UNHEARD, amount, money, print_json, print_table, share, time_of, warn
+from .output import (
+    UNHEARD,
+    amount,
+    money,
+    print_json,
+    print_table,
+    share,
+    tell_notes,
+    time_of,
+    warn,
+)
 
 
 def positions(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -107,3 +117,5 @@ def _tell(found: dict[str, Any], symbol: str, *, as_json: bool) -> None:
         print_positions([found["position"]])
     else:
         print(f"{symbol} is flat")
+    if not as_json:
+        tell_notes(found)

@@ -16,6 +16,7 @@ from .output import (
     print_json,
     print_pairs,
     share,
+    tell_notes,
     text_of,
     time_of,
     visible,
@@ -71,7 +72,8 @@ def print_status(found: dict[str, Any]) -> None:
             ("Positions", text_of(metrics.get("position_count"))),
             ("Open orders", text_of(metrics.get("open_orders"))),
             ("In doubt", text_of(metrics.get("orders_in_doubt") or None)),
-            ("Without stop", text_of(metrics.get("unprotected") or None)),
+            ("Without stop", text_of(metrics.get("without_stop") or None)),
+            ("STOP MISSING", text_of(metrics.get("unprotected") or None)),
             ("Trades", text_of(session["total_trades"])),
         ],
     )
@@ -106,7 +108,8 @@ def _account(row: dict[str, Any]) -> str:
         f"positions {text_of(metrics['position_count'])}",
         f"open orders {text_of(metrics['open_orders'])}",
         f"in doubt {metrics['orders_in_doubt']}" if metrics["orders_in_doubt"] else "",
-        f"without stop {metrics['unprotected']}" if metrics["unprotected"] else "",
+        f"without stop {metrics['without_stop']}" if metrics["without_stop"] else "",
+        f"STOP MISSING {metrics['unprotected']}" if metrics["unprotected"] else "",
     ]
     return ", ".join(filter(None, parts))
 
@@ -179,3 +182,4 @@ def _tell(found: dict[str, Any], *, as_json: bool) -> None:
     else:
         session = found["session"]
         print(visible(f"{session['status']}{_because(session['reason'])}"))
+        tell_notes(found)

@@ -17,6 +17,17 @@ from ..model.errors import (
 )
 from ..model.values import ENTRY, MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
+from .beside import (
+    at_once,
+    by_hand,
+    key_of,
+    of_adjusted,
+    of_cancelled,
+    of_exits,
+    of_left,
+    of_placed,
+    positions_of,
+)
 from .control_file import NoSessionRunning
 from .control_wire import (
     AdjustBody,
@@ -151,10 +162,18 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def explain(request: web.Request) -> web.Response:
+    """Show what would become of a strategy's signal, or of an order by hand, and do nothing."""
     body: ExplainBody = parse(await request.read(), ExplainBody)
     service = _service(request)
     service.operations.account(body.account)
-    return _json({"explanation": explained(service.explain(body.signal()))})
+    signal = body.signal()
+    asked = by_hand(service, signal)
+    if asked is None:
+        return _json({"explanation": explained(service.explain(signal)), "notes": []})
+    live = service.live
+    found = live.engine.explain(asked, live.now())
+    held = live.engine.state.position((asked.account, asked.symbol)).qty
+    return _json({"explanation": explained(found), "notes": of_exits(asked, held)})
 
 
 # Orders
@@ -162,7 +181,9 @@ async def explain(request: web.Request) -> web.Response:
 
 async def place(request: web.Request) -> web.Response:
     body: PlaceBody = parse(await request.read(), PlaceBody)
-    placed = await _service(request).place_order(
+    service = _service(request)
+    before = positions_of(service)
+    placed = await service.place_order(
         body.symbol,
         one_of(Side, body.side, "side"),
         body.quantity,
@@ -180,14 +201,16 @@ async def place(request: web.Request) -> web.Response:
         request_id=body.request_id,
         account=body.account,
     )
-    return _json({"order": placed})
+    settled = await at_once(service, placed)
+    return _json({"order": settled, "notes": of_placed(service, settled, before)})
 
 
 async def cancel(request: web.Request) -> web.Response:
     """Take an order back; the id `all` takes back every entry of ours and reports each."""
     service, order_id = _service(request), request.match_info["id"]
     if order_id != "all":
-        return _json({"order": await service.cancel_order(order_id)})
+        taken = await service.cancel_order(order_id)
+        return _json({"order": taken, "notes": of_cancelled(service, taken)})
     # Exits and stops protect: they go with their position. Others' orders are theirs.
     ours = service.live.engine.core.entries()
     entries = [o.cl_ord_id for o in ours if o.role is ENTRY and not o.request.reduce_only]
@@ -234,14 +257,16 @@ async def modify(request: web.Request) -> web.Response:
 async def close(request: web.Request) -> web.Response:
     body: CloseBody = parse(await request.read(), CloseBody)
     symbol, service = request.match_info["symbol"], _service(request)
-    return _json({"position": await service.close_position(symbol, body.reason, body.account)})
+    closed = await service.close_position(symbol, body.reason, body.account)
+    return _json({"position": closed, "notes": of_left(service, key_of(closed))})
 
 
 async def adjust(request: web.Request) -> web.Response:
     body: AdjustBody = parse(await request.read(), AdjustBody)
     service = _service(request)
+    before = positions_of(service)
     position = await service.adjust_position(body.symbol, body.target, body.account)
-    return _json({"position": position})
+    return _json({"position": position, "notes": of_adjusted(service, position, before)})
 
 
 # The session
@@ -265,7 +290,8 @@ async def stop(request: web.Request) -> web.Response:
     service, flatten = _service(request), body.flatten
     if flatten is None:
         flatten = service.config.on_stop == "flatten"
-    return _json({"session": await service.stop(body.reason, flatten=flatten)})
+    session = await service.stop(body.reason, flatten=flatten)
+    return _json({"session": session, "notes": of_left(service)})
 
 
 async def kill(request: web.Request) -> web.Response:
