@@ -1362,6 +1362,7 @@ def test_an_exit_that_filled_before_the_books_were_begun_anew_is_filled(cum_qty)
     rig, told = begun_anew()
 
     rig.hear(msgspec.structs.replace(told, cum_qty=Decimal(cum_qty)))
+    rig.snapshot()
 
     assert rig.session() is Status.RUNNING
     assert rig.order(told.cl_ord_id).status is OrderStatus.FILLED
