@@ -19,7 +19,7 @@ from holdfast.model.values import (
     TradeId,
     TradingSessionStatus,
 )
-from tests.engine.rig import BTC, ETH, Rig
+from tests.engine.rig import BTC, ETH, Rig, contract
 
 
 def funding(venue_ts, amount, symbol=BTC):
@@ -70,6 +70,26 @@ def test_funding_dated_before_the_books_and_paid_behind_their_first_look_is_take
     found = (rig.session(), rig.alarms(), rig.state.account(MAIN).wallet("USDT"))
     assert found == (TradingSessionStatus.RUNNING, [], balance)
     assert (rig.ever(ev.FundingPaid), rig.state.differences) == ([], {})
+
+
+def test_money_moved_out_just_before_the_first_look_is_no_loss_of_the_day():
+    rig = Rig(start=False)
+    rig.engine.core.read_lag_ns = 2 * NS_PER_S
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    rig.price(100.0)
+    look(rig, "10000", ())
+    moved_ts = rig.state.account(MAIN).opened_ts - NS_PER_S // 3
+    moved = msg.WalletChange(
+        asset="USDT", amount=Decimal(-5000), reason="TRANSFER", change_id="T1", venue_ts=moved_ts
+    )
+    for _ in range(3):
+        look(rig, "5000", [moved])
+    rig.price(100.0)
+
+    known = rig.state.account(MAIN).benchmark("USDT")
+    assert (known.day_equity, known.peak_equity) == (5000, 5000)
+    assert rig.place()
 
 
 @pytest.mark.parametrize(("ago", "balance"), [(12.0, "498"), (90.0, "499")])

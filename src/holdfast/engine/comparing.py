@@ -14,10 +14,10 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from . import exits
+from .account import OPENING
 from .closing import close_position
 from .contracts import take_settled
 from .core import Core
-from .folds import OPENING
 from .late_opening import causes, is_of_the_first_look
 from .moves import Cause, moved_by
 from .order import Order

@@ -15,7 +15,7 @@ from ..model.values import (
     OrderStatus,
 )
 from . import difference, exits, forgetting, holdings, portfolio, session_folds, wish_folds
-from .account import AccountState, Benchmark, is_loss
+from .account import OPENING, AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import (
     bound,
@@ -33,9 +33,6 @@ from .position import PositionState
 
 if TYPE_CHECKING:
     from .state import State
-
-OPENING = "opening"
-"""The reason of the wallet change with which an account's books begin."""
 
 # The account
 
@@ -213,7 +210,7 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
 
 
 def _count_execution(state: State, order: Order, ts: int) -> None:
-    if order.role is OrderRole.ENTRY:
+    if order.is_ours and order.role is OrderRole.ENTRY:
         times = state.execution_times.setdefault(order.request.strategy_id, [])
         times.append(ts)
         if len(times) > 2 * forgetting.EXECUTION_TIMES_KEPT:
