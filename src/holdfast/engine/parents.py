@@ -17,7 +17,6 @@ from ..model.values import (
     IntentId,
     NewOrder,
     OrderRole,
-    OrderStatus,
     OrderType,
     ParentId,
     TradingSessionStatus,
@@ -27,7 +26,7 @@ from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
 from .core import Core
 from .order import Order
 from .parent import Parent
-from .refusals import is_put_off
+from .refusals import NOTHING, is_put_off
 from .sizing import misplaced_exit, worst_price
 from .state import State
 
@@ -119,16 +118,13 @@ def goes_on(state: State, part: Order) -> bool:
     parent = state.parents.get(part.request.parent_id)
     if parent is None or not find(parent.start.algo)[1]:
         return False
-    if not is_put_off(part) and part.status not in _NOTHING:
+    if not is_put_off(part) and part.status not in NOTHING:
         return False
     others = (each for each in state.children(parent) if each.role is OrderRole.ENTRY)
-    if any(each.heard_ts and each.status not in _NOTHING for each in others):
+    if any(each.heard_ts and each.status not in NOTHING for each in others):
         return True
     is_final = part.is_refused and not is_put_off(part)
     return not is_final and parent.wake_ts is not None
-
-
-_NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED})
 
 
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
@@ -221,7 +217,7 @@ def _is_being_closed(core: Core, parent: Parent) -> bool:
 def _misplaced(core: Core, parent: Parent) -> str | None:
     """Say what is wrong with a later part's stop or target, by where the market is now."""
     start, market = parent.start, core.market.price(parent.start.symbol)
-    entry = market if start.is_at_market else start.order.price or market
+    entry = market if start.is_at_market else _price(core, parent) or market
     if entry is None:
         return None
     return misplaced_exit(start.side, entry, start.stop_loss, start.take_profit, market)
@@ -298,11 +294,19 @@ def _limit(core: Core, parent: Parent) -> Decimal | None:
     """Return the limit of a part that would go out now; the first one's where no price is known."""
     start = parent.start
     if not start.is_at_market:
-        return start.order.price
+        return _price(core, parent)
     price, instrument = core.market.price(start.symbol), core.state.instruments.get(parent.key)
     if price is None or instrument is None:
         return start.order.price
     return worst_price(start.side, price, instrument, core.settings)
+
+
+def _price(core: Core, parent: Parent) -> Decimal | None:
+    """Return the limit that its newest part at the venue has: whoever amends one means the rest."""
+    entries = (o for o in reversed(core.state.children(parent)) if o.role is OrderRole.ENTRY)
+    newest = next((each for each in entries if each.status not in NOTHING), None)
+    price = parent.last_price if newest is None else newest.price
+    return price or parent.start.order.price
 
 
 def wake(core: Core, parent_id: ParentId) -> None:
