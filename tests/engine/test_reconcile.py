@@ -391,7 +391,7 @@ def test_what_was_in_the_first_look_is_not_booked_however_well_it_would_fit_late
     """The same is missing long behind the beginning: that is no look that trailed."""
     rig = new()
     trade = begun_too_early(rig)
-    rig.now += 120 * NS_PER_S
+    rig.now += 180 * NS_PER_S
     for _ in range(2):
         look(rig, "499.9", "1", trades=(trade,))
 
