@@ -12,9 +12,9 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.engine import forgetting
+from holdfast.engine.account import OPENING
 from holdfast.engine.breaker import FAILURES_KEPT
 from holdfast.engine.cover import cover
-from holdfast.engine.folds import OPENING
 from holdfast.engine.order import RequestState
 from holdfast.engine.state import State
 from holdfast.model import events as ev

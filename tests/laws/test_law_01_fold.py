@@ -46,6 +46,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("now", "facts", "settled", "commands"),  # of the message at hand
         "asked_after",  # when questions were last asked: nothing that is booked hangs on it
         *("start_looks", "kill_looks"),  # which accounts were looked at: a restart looks anew
+        "uncompared",  # how many of these compared nothing: a restart counts anew
         "first_looks",  # what the first look of books that are begun has shown: begun anew
         "heard_early",  # what was heard before they began: they begin with a look behind it
         "fills",  # the latest, as the state has them: a restart goes by the venue's list of them

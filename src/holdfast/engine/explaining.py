@@ -8,6 +8,7 @@ from ..model.signal import SignalGenerated
 from ..model.values import NewOrder, Verdict
 from . import parents, signals
 from .core import Core
+from .first_parts import first_part
 from .risk import assess, first_refusal
 
 
@@ -34,7 +35,7 @@ class Explanation:
 def explain(core: Core, signal: SignalGenerated) -> Explanation:
     """Show what would become of a wish, sending and recording nothing."""
     plans, denial = signals.prepare(core, signal)
-    judged = [_judge(core, parents.first_part(core, plan), plan.legs) for plan in plans]
+    judged = [_judge(core, first_part(core, plan), plan.legs) for plan in plans]
     return Explanation(
         plans=tuple(plans),
         verdicts=tuple(verdicts for verdicts, _ in judged),

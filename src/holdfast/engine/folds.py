@@ -22,7 +22,7 @@ from . import (
     to_flatten,
     wish_folds,
 )
-from .account import AccountState, Benchmark, is_loss
+from .account import OPENING, AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import (
     bound,
@@ -40,9 +40,6 @@ from .position import PositionState
 
 if TYPE_CHECKING:
     from .state import State
-
-OPENING = "opening"
-"""The reason of the wallet change with which an account's books begin."""
 
 # The account
 
@@ -220,7 +217,7 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
 
 
 def _count_execution(state: State, order: Order, ts: int) -> None:
-    if order.role is OrderRole.ENTRY:
+    if order.is_ours and order.role is OrderRole.ENTRY:
         times = state.execution_times.setdefault(order.request.strategy_id, [])
         times.append(ts)
         if len(times) > 2 * forgetting.EXECUTION_TIMES_KEPT:

@@ -21,20 +21,20 @@ from .reports import doubt, forget, is_before_the_books, on_report
 from .strangers import halt_beside, namesake
 
 
-def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
-    """Book what was missed, ask after what is unclear, then compare."""
+def on_snapshot(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Book what was missed, ask after what is unclear, then compare; tell whether it has."""
     is_stale = has_moved(core, snapshot)
     _note_isolated(core, snapshot)
     for each in snapshot.positions:
         core.market.tell_mark(each.symbol, each.mark_price, snapshot.asked_ts)
     if not core.state.account(snapshot.account).opened_ts and not has_begun(core, snapshot):
-        return
+        return False
     _book_missed(core, snapshot)
     for report in snapshot.orders:
         on_report(core, msgspec.structs.replace(report, asked_ts=snapshot.asked_ts))
         halt_beside(core, report)
     _ask_after_missing(core, snapshot)
-    compare(core, snapshot, is_stale=is_stale)
+    return compare(core, snapshot, is_stale=is_stale)
 
 
 def _note_isolated(core: Core, snapshot: VenueSnapshot) -> None:

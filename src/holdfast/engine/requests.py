@@ -24,8 +24,9 @@ from ..model.values import (
 from .closing import close_position, flatten
 from .core import Core
 from .exits import closable
+from .first_parts import is_refused_at_once
 from .order import Order, RequestState
-from .parents import Plan, exit_plan, is_refused_at_once, rearm, start_parent
+from .parents import Plan, exit_plan, rearm, start_parent
 from .request_checks import (
     check_algo,
     check_amount,
