@@ -106,11 +106,13 @@ async def test_documented_refusal_rejects_the_order_with_code_and_text():
         UNKNOWN,
         (408, {"code": -1007, "msg": "Timeout waiting for response from backend server."}),
         (503, {"code": -1006, "msg": "An unexpected response was received."}),
+        (400, '{"code":-10'),
+        (400, "<html>Bad Request</html>"),
         (502, "<html>bad gateway</html>"),
         (200, "not json at all"),
         "reset",
     ],
-    ids=["503 unknown", "408", "-1006", "502", "torn answer", "reset"],
+    ids=["503 unknown", "408", "-1006", "torn 400", "page", "502", "torn answer", "reset"],
 )
 async def test_unknown_outcome_leaves_the_order_in_doubt_and_is_never_sent_again(answer):
     one, server, command = await submitted(answer, (200, ack()))
