@@ -134,6 +134,12 @@ async def desk(url, **settings):
         await wire.close()
 
 
+async def until(condition):
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
+
+
 def market_order(name="hf.1.1.0.E.x", qty="0.01", *, side=Side.BUY, reduce_only=False):
     return order(name, OrderType.MARKET, qty, side=side, reduce_only=reduce_only)
 
