@@ -113,7 +113,7 @@ class Desk:
             self.outcomes.append,
             lambda since: None,
         )
-        self.orders = OrderDesk(self.asker, OrderNames(), MAIN, doors)
+        self.orders = OrderDesk(self.asker, OrderNames(), MAIN, doors, 2 * NS_PER_S)
 
     def _start(self, work):
         task = asyncio.ensure_future(work)

@@ -471,6 +471,26 @@ async def test_child_that_is_not_shown_yet_leaves_the_stop_triggered():
         assert report.status is OrderStatus.TRIGGERED
 
 
+@pytest.mark.parametrize("child", ["501", ""])
+@pytest.mark.parametrize(
+    ("ago_s", "status"), [(0.2, OrderStatus.TRIGGERED), (2.5, OrderStatus.TRIGGERED), (60, None)]
+)
+async def test_finished_stop_is_gone_with_its_child_once_that_would_be_shown(ago_s, status, child):
+    """2 s the answers may trail, and 1 s the clocks may be off."""
+    told_ms = WallClock().now() // NS_PER_MS - int(ago_s * 1000)
+    places = {
+        "GET__/fapi/v1/algoOrder": [(200, algo("FINISHED", child) | {"updateTime": told_ms})],
+        "GET__/fapi/v1/order": [(400, {"code": -2013, "msg": "Order does not exist."})],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.orders.query(query("hf.1.2.1.S.x", is_conditional=True))
+        await one.done()
+
+        (told,) = one.heard
+        assert getattr(told, "status", None) is status
+        assert isinstance(told, OrderNotFound) is (status is None)
+
+
 async def test_key_and_secret_are_in_no_text(caplog):
     caplog.set_level(logging.DEBUG)
     one, _server, _ = await submitted("reset", UNKNOWN)

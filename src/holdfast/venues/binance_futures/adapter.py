@@ -196,7 +196,7 @@ class BinanceFuturesVenue:
             self._follow_up,
             self._acknowledged,
         )
-        self._desk = OrderDesk(asker, self._names, account, doors)
+        self._desk = OrderDesk(asker, self._names, account, doors, settings.read_lag_ns)
         self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
         self._contracts = listed = ContractList(asker, self._list)
         self._account_settings = own = AccountSettings(asker, account, settings, listed, self._say)
