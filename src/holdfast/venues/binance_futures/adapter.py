@@ -12,7 +12,6 @@ import random as chance
 from collections.abc import Callable, Mapping, Sequence
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
-from ...model.errors import ConfigError
 from ...model.instrument import Instrument
 from ...model.messages import (
     ExecutionReport,
@@ -86,7 +85,7 @@ class BinanceFuturesVenue:
         lifetime_s: how old a connection of the account's stream becomes before it is replaced.
 
     Raises:
-        ConfigError: the secret can't be used.
+        ConfigError: the key or the secret can't be used.
     """
 
     name = "binance_futures"
@@ -106,8 +105,6 @@ class BinanceFuturesVenue:
         known: Mapping[Symbol, Instrument] | None = None,
         lifetime_s: float = LIFETIME_S,
     ) -> None:
-        if not api_key:
-            raise ConfigError("the API key is empty")
         self._credentials = Credentials(api_key, api_secret, password=password)
         self._settings = settings or BinanceSettings()
         self._account = account
