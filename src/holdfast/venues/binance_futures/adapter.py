@@ -45,7 +45,7 @@ from .net import NetWire
 from .order_desk import Doors, OrderDesk
 from .orders_ws import OrdersSocket
 from .outcomes import Outcome, Then
-from .permissions import check_permissions
+from .permissions import check_again, check_permissions
 from .rest import RestClient
 from .roads import Roads
 from .settings import BinanceSettings
@@ -152,10 +152,10 @@ class BinanceFuturesVenue:
             await joining.check_account(
                 self._asker, switch_to_one_way=bool(symbols) and self._settings.switch_to_one_way
             )
+            await self._background.open()
             if symbols:
                 await self._check_permissions(wire)
             self._hear = hear
-            await self._background.open()
             self._background.start(self._books.run())
             if not symbols:
                 return []
@@ -204,13 +204,16 @@ class BinanceFuturesVenue:
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
-        settings = self._settings
-        if not (where := settings.endpoints.permissions_url):
+        allowed, was_traded = self._settings.allow_withdrawals, bool(self._known)
+        if not (where := self._settings.endpoints.permissions_url):
             _log.info("what the key may do is not checked: this host can't be asked")
             return
-        asker = Asker(RestClient(wire, where, self._credentials), self._clock, self._random)
+        rest, tries = RestClient(wire, where, self._credentials), 0 if was_traded else 3
+        asker = Asker(rest, self._clock, self._random, retry_attempts=tries)
         asker.offset = self._asker.offset
-        await check_permissions(asker, withdrawals_allowed=settings.allow_withdrawals)
+        is_told = await check_permissions(asker, withdrawals_allowed=allowed, was_traded=was_traded)
+        if not is_told and not allowed:
+            self._background.start(check_again(asker, self._has_failed))
 
     async def _open_streams(self, wire: Wire) -> None:
         """Open the account's stream, which we need, and the WebSocket API, which helps.
@@ -233,7 +236,7 @@ class BinanceFuturesVenue:
         start(self._channel.stream.run())
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
-        start(keep_time(self._asker, self._clock_is_off))
+        start(keep_time(self._asker, self._has_failed))
         start(self._contracts.keep())
         start(self._account_settings.run())
         if self._settings.orders_over_ws:
@@ -280,7 +283,7 @@ class BinanceFuturesVenue:
     def _failed(self, reason: str) -> None:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))
 
-    def _clock_is_off(self, reason: str) -> None:
+    def _has_failed(self, reason: str) -> None:
         self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
 
     # Commands
@@ -302,8 +305,7 @@ class BinanceFuturesVenue:
         if self._background.is_open():
             self._books.want(command.trades_since, is_audit=command.reason == AUDIT)
             return
-        reason = "the books can't be read: the venue is closed"
-        self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
+        self._has_failed("the books can't be read: the venue is closed")
 
     @property
     def awaits(self) -> str:
@@ -329,7 +331,7 @@ class BinanceFuturesVenue:
             self._say(counted)
         match outcome.then:
             case Then.SYNC_CLOCK:
-                self._background.start(measure(self._asker, self._clock_is_off))
+                self._background.start(measure(self._asker, self._has_failed))
             case Then.RESYNC:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:
