@@ -195,7 +195,7 @@ class BinanceFuturesVenue:
         )
         self._desk = OrderDesk(asker, self._names, account, doors, settings.read_lag_ns)
         self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
-        self._contracts = listed = ContractList(asker, self._list)
+        self._contracts = listed = ContractList(asker, self._list, settings)
         self._account_settings = own = AccountSettings(asker, account, settings, listed, self._say)
         lag_ns, apart_max = settings.read_lag_ns, settings.one_by_one_max
         books = Books(asker, self._names, account, lag_ns, apart_max)

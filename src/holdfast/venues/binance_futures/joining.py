@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ...model.errors import ConfigError, NetworkError, VenueRefused
+from ...model.errors import ConfigError, NetworkError, VenueError, VenueRefused
 from ...model.instrument import TRADING, UNLISTED, Bracket, Instrument
 from ...model.values import Symbol
 from ..limits import Urgency
@@ -208,6 +208,15 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
             raise VenueRefused(text)
         _log.warning("%s, which is gone by: something is open", text)
     return set_to
+
+
+async def set_up_late(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int | None:
+    """Set up a contract that did not trade at the start; None, and a warning, where it can't be."""
+    try:
+        return await _set_up(asker, settings, symbol)
+    except VenueError as error:
+        _log.warning("%s trades, and is not traded: it can't be set up: %s", symbol, error)
+        return None
 
 
 async def _is_held_up(asker: Asker, symbol: Symbol, code: int | None) -> bool:
