@@ -213,7 +213,7 @@ class BinanceFuturesVenue:
         asker.offset = self._asker.offset
         is_told = await check_permissions(asker, withdrawals_allowed=allowed, was_traded=was_traded)
         if not is_told and not allowed:
-            self._background.start(check_again(asker, self._has_failed))
+            self._background.start(check_again(asker, self._tell_failure))
 
     async def _open_streams(self, wire: Wire) -> None:
         """Open the account's stream, which we need, and the WebSocket API, which helps.
@@ -236,7 +236,7 @@ class BinanceFuturesVenue:
         start(self._channel.stream.run())
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
-        start(keep_time(self._asker, self._has_failed))
+        start(keep_time(self._asker, self._tell_failure))
         start(self._contracts.keep())
         start(self._account_settings.run())
         if self._settings.orders_over_ws:
@@ -283,7 +283,7 @@ class BinanceFuturesVenue:
     def _failed(self, reason: str) -> None:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))
 
-    def _has_failed(self, reason: str) -> None:
+    def _tell_failure(self, reason: str) -> None:
         self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
 
     # Commands
@@ -305,7 +305,7 @@ class BinanceFuturesVenue:
         if self._background.is_open():
             self._books.want(command.trades_since, is_audit=command.reason == AUDIT)
             return
-        self._has_failed("the books can't be read: the venue is closed")
+        self._tell_failure("the books can't be read: the venue is closed")
 
     @property
     def awaits(self) -> str:
@@ -331,7 +331,7 @@ class BinanceFuturesVenue:
             self._say(counted)
         match outcome.then:
             case Then.SYNC_CLOCK:
-                self._background.start(measure(self._asker, self._has_failed))
+                self._background.start(measure(self._asker, self._tell_failure))
             case Then.RESYNC:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:
