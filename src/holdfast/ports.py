@@ -225,7 +225,7 @@ class Fetching(Protocol):
         """
 
     async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
-        """Ask for bars, so that `Feed.history` hands each out at once, and once.
+        """Ask for bars, so that `Feed.history` hands each out at once, as often as it is wanted.
 
         Raises:
             NetworkError: there was no answer.

@@ -17,7 +17,7 @@ from holdfast.cli import main
 from holdfast.cli.driving import drive
 from holdfast.cli.happenings import Happenings, Silent
 from holdfast.model.errors import NetworkError
-from holdfast.runtime import books, lives
+from holdfast.runtime import assembly, books, lives
 from holdfast.runtime.control import ControlServer
 from holdfast.runtime.live import LiveSession
 from holdfast.venues import PaperVenue
@@ -202,19 +202,40 @@ def gate(monkeypatch):
     return Gate(monkeypatch)
 
 
-@asynccontextmanager
-async def going_on(folder, monkeypatch, gate=None):
-    """A session that goes on behind a crash, an entry of it resting, and waits for the books."""
+async def cut_off(folder, monkeypatch):
+    """A session that goes on behind a crash, an entry of it resting, once it is started."""
     feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
     async with running(folder / "a", feed=feed) as desk:
         await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
         crash_image(folder / "a", folder / "b")
         feed = desk.feed.again()
-    if gate:
-        gate.may_go.clear()
     service = LiveTradingService(config=config_in(folder / "b"))
     start = partial(service.start_session, symbols=[BTC], feed=feed)
     monkeypatch.setattr(service, "start_session", start)
+    return service
+
+
+class Contracts:
+    """The feed's list of contracts, which is on its way until it may come, or is not to be had."""
+
+    def __init__(self, monkeypatch):
+        self.asked, self.may_come, self.error = asyncio.Event(), asyncio.Event(), None
+
+        async def fetched(feed):
+            self.asked.set()
+            await self.may_come.wait()
+            if self.error:
+                raise self.error
+
+        monkeypatch.setattr(assembly, "fetch_instruments", fetched)
+
+
+@asynccontextmanager
+async def going_on(folder, monkeypatch, gate=None):
+    """A session that goes on behind a crash, an entry of it resting, and waits for the books."""
+    service = await cut_off(folder, monkeypatch)
+    if gate:
+        gate.may_go.clear()
     late = []
     with monkeypatch.context() as silent:
         silent.setattr(PaperVenue, "resync", lambda *asked: late.append(asked))
@@ -266,6 +287,51 @@ async def test_a_signal_before_anything_was_begun_ends_the_start_at_once(tmp_pat
     async with asyncio.timeout(10):
         while not (tmp_path / "control.json").exists():  # noqa: ASYNC110 - no event
             await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    assert await asyncio.wait_for(driving, 5) is None
+
+
+async def test_a_signal_takes_back_what_is_left_though_no_life_is_made_yet(tmp_path, monkeypatch):
+    service = await cut_off(tmp_path, monkeypatch)
+    contracts = Contracts(monkeypatch)
+    driving = asyncio.create_task(driven(service, tmp_path / "b"))
+    await asyncio.wait_for(contracts.asked.wait(), 10)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0.1)
+    contracts.may_come.set()
+    ending = await asyncio.wait_for(driving, 30)
+
+    assert ending, "it was ended in the middle of its start"
+    assert (ending.reason, ending.is_error) == ("terminated", False)
+    assert service.session().status is TradingSessionStatus.STOPPED
+    assert service.live.engine.state.all_open_orders() == []
+
+
+async def test_a_stop_of_a_start_that_fails_is_left_to_the_next(tmp_path, monkeypatch):
+    service = await cut_off(tmp_path, monkeypatch)
+    contracts = Contracts(monkeypatch)
+    driving = asyncio.create_task(driven(service, tmp_path / "b"))
+    await asyncio.wait_for(contracts.asked.wait(), 10)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0.1)
+    contracts.error = NetworkError("no route to the exchange")
+    contracts.may_come.set()
+    with pytest.raises(NetworkError, match="no route"):
+        await asyncio.wait_for(driving, 30)
+    contracts.error = None
+
+    ending = await asyncio.wait_for(driven(service, tmp_path / "b"), 30)
+    assert not ending.is_error
+    assert service.session().status is TradingSessionStatus.STOPPED
+    assert service.live.engine.state.all_open_orders() == []
+
+
+async def test_a_signal_before_a_first_life_is_made_ends_the_start_at_once(tmp_path, monkeypatch):
+    service = LiveTradingService(config=config_in(tmp_path))
+    contracts = Contracts(monkeypatch)
+    driving = asyncio.create_task(driven(service, tmp_path))
+    await asyncio.wait_for(contracts.asked.wait(), 10)
     os.kill(os.getpid(), signal.SIGTERM)
 
     assert await asyncio.wait_for(driving, 5) is None

@@ -11,11 +11,12 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.cli.replay import _time
+from holdfast.feeds import RecordingFeed
 from holdfast.journal import open_journal
 from holdfast.model.config import TradingConfig
 from holdfast.model.events import OrderFilled, OrderSubmitted
 from holdfast.model.messages import PauseSession
-from holdfast.model.values import OrderRole, Side
+from holdfast.model.values import OrderRole, Side, Symbol
 from holdfast.runtime.replay import Terms
 from holdfast.runtime.replay_report import write_walk
 from holdfast.runtime.replay_sweep import Fold, Job, Row
@@ -345,6 +346,23 @@ def test_a_comparison_begins_with_the_balance_that_is_asked_for(capsys, bars):
     assert told(capsys, *compared, "--balance", "7000")[1]["equity_start"] == "7000"
 
 
+def test_each_account_of_a_comparison_begins_with_what_it_had(capsys, bars):
+    """Here the settings name no deposit of the second: a live account's is at the exchange."""
+    accounts = ("--set", "accounts.second.leverage=3")
+    strategies = ("-s", "sma_cross", "-s", "sma_cross:fast=5,slow=9,account=second")
+    main(["run", "--feed", str(bars), *strategies, "--speed", "max", "--no-report", "--dry-run",
+          "--data-dir", "data", *accounts, "--set", "accounts.second.initial_balance=700",
+          "--json"])  # fmt: skip
+    capsys.readouterr()
+    compared = ("replay", bars, "--compare", "last", "--data-dir", "data", "--no-report")
+
+    _, found = told(capsys, *compared, *accounts)
+
+    assert found["equity_start"] == "10700"
+    assert found["drift"]["only_in_session"] == found["drift"]["only_in_replay"] == 0
+    assert found["drift"]["pnl_drift"] == "0"
+
+
 def test_the_trades_that_are_furthest_apart_are_shown_and_the_rest_counted(
     capsys, bars, monkeypatch
 ):
@@ -524,6 +542,22 @@ def test_trades_are_packed_and_replayed_alike(capsys, tmp_path):
     assert runs[0]["fills"] > 0
     for name in ("fills", "pnl", "fees", "equity_end"):
         assert runs[0][name] == runs[1][name]
+
+
+def test_a_packed_capture_is_known_to_have_the_numbers_of_the_venue(capsys, tmp_path):
+    lines = [
+        f'{START_MS + n}000000 {{"stream":"btcusdt@aggTrade","data":{{"e":"aggTrade","E":'
+        f'{START_MS + n},"s":"BTCUSDT","a":{n},"p":"60000.1","q":"1","f":{n},"l":{n},'
+        f'"T":{START_MS + n},"m":true}}}}\n'
+        for n in range(5)
+    ]
+    capture = tmp_path / "btcusdt_20250504"
+    capture.write_text("".join(lines))
+
+    code, packed = told(capsys, "pack", capture, "BTCUSDT-x.npy")
+
+    assert (code, packed["trades"]) == (0, 5)
+    assert RecordingFeed(packed["file"]).is_numbered(Symbol("BTCUSDT"))
 
 
 def test_a_time_is_taken_to_the_microsecond():

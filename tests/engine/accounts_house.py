@@ -3,7 +3,8 @@
 Rule: what a session does on an account is what it would do if it had that account alone. Each solo
 session hears what is said of its account, and to all; in the place of all other accounts it has one
 that never trades (`GHOST`), whose books agree, and which has ended, when those of the others have.
-Orders are given the names there that they have here: nothing else is shared.
+Orders are given the names there that they have here, and equity is sampled when it is here, which
+is for all at once as soon as it is due for one: nothing else is shared.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from unittest import mock
 
 import msgspec
 
+from holdfast.engine import housekeeping
 from holdfast.engine.core import Core
 from holdfast.engine.engine import Engine
 from holdfast.engine.housekeeping import can_be_left
@@ -122,6 +124,7 @@ SOLOS: dict[int, Solo] = {}
 def names_of_all():
     """Have orders, parents and intents be named alone as they are in the session of all."""
     intent, parent, order = Core.next_intent, Core.next_parent, Core.next_cl_ord_id
+    is_due = housekeeping._is_sample_due
 
     def named(core, kinds, name, otherwise):
         solo = SOLOS.get(id(core))
@@ -137,8 +140,19 @@ def names_of_all():
     def next_intent(core):
         return named(core, WISHED, lambda f: f.intent_id, lambda: intent(core))
 
-    with mock.patch.multiple(
-        Core, next_cl_ord_id=next_cl_ord_id, next_parent=next_parent, next_intent=next_intent
+    def is_sample_due(core, account):
+        solo = SOLOS.get(id(core))
+        if solo is None:
+            return is_due(core, account)
+        is_sampled = solo.next(ev.EquitySampled) is not None
+        assert is_sampled or account == GHOST or not is_due(core, account), f"no sample: {account}"
+        return is_sampled
+
+    with (
+        mock.patch.multiple(
+            Core, next_cl_ord_id=next_cl_ord_id, next_parent=next_parent, next_intent=next_intent
+        ),
+        mock.patch.object(housekeeping, "_is_sample_due", is_sample_due),
     ):
         yield
     SOLOS.clear()

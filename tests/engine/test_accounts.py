@@ -25,6 +25,7 @@ from holdfast.model.values import (
 from tests.engine.rig import BTC, ETH, Rig, contract
 
 OTHER = AccountId("other")
+BOTH = (MAIN, OTHER)
 PLAIN = {"stop_loss_pct": Decimal(0), "take_profit_pct": Decimal(0)}
 
 
@@ -471,3 +472,45 @@ def test_the_first_execution_behind_a_busy_account_s_is_booked_once(rig, monkeyp
 
     assert qty(rig, OTHER) == 2
     assert len(rig.state.trades_seen) == 5
+
+
+def hedged(**limits):
+    """Ten long on one account and ten short on the other, whose curve begins half a minute later."""
+    rig = TwoAccounts(limits={"disabled": HEDGING, **limits}, **PLAIN)
+    rig.fill(MAIN, "10")
+    rig.tick()
+    rig.now += 30 * NS_PER_S
+    rig.price(100.0)
+    rig.fill(OTHER, "10", Side.SELL)
+    rig.tick()
+    return rig
+
+
+HEDGING = ("correlation", "position_size", "leverage", "margin", "drawdown", "price_collar")
+
+
+def test_accounts_that_hedge_each_other_have_no_peak_that_they_never_had():
+    """Each one's sample counted beside what the other had been at its last: at another price."""
+    rig = hedged(max_portfolio_drawdown_pct=Decimal("0.01"))
+    for price in (130.0, 100.0, 130.0, 100.0):
+        rig.now += 30 * NS_PER_S
+        rig.price(price)
+        rig.tick()
+
+    assert rig.state.portfolio_peaks["USDT"] <= 15_000
+    assert rig.place(qty="1") is not None, rig.told(ev.OrderDenied)
+
+
+def test_an_account_whose_books_begin_later_is_sampled_with_the_others_from_then_on():
+    rig = TwoAccounts(start=False, **PLAIN)
+    rig.begin()
+    rig.books(MAIN, "10000")
+    rig.tick()
+    rig.now += 20 * NS_PER_S
+    rig.books(OTHER, "5000")
+
+    begun = rig.now
+    assert [f.account for f in rig.ever(ev.EquitySampled) if f.ts == begun] == [MAIN, OTHER]
+    rig.wait(130)
+    later = [(f.ts, f.account) for f in rig.ever(ev.EquitySampled) if f.ts > begun]
+    assert later == [(begun + n * 60 * NS_PER_S, name) for n in (1, 2) for name in BOTH]

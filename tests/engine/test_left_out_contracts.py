@@ -6,12 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine import contracts
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError
 from holdfast.model.messages import ExecType
 from holdfast.model.values import (
     MAIN,
+    NS_PER_S,
     AccountId,
     OrderStatus,
     OrderType,
@@ -135,6 +137,36 @@ def test_a_contract_that_the_account_never_traded_is_none_of_its(rig):
     rig.hear(msg.InstrumentListed(account=OTHER, instrument=contract(BTC), leverage=0))
 
     assert (OTHER, BTC) not in rig.state.instruments
+
+
+def ends_in(rig, hours):
+    ends = contract(ETH, delivery_ts=rig.now + hours * 3600 * NS_PER_S)
+    rig.hear(msg.InstrumentListed(instrument=ends, leverage=0))
+
+
+@pytest.mark.parametrize("hours", [1, 30])
+def test_the_end_of_one_in_which_nothing_is_open_is_told_to_nobody(rig, hours):
+    rig.go_on()
+    ends_in(rig, hours)
+    for _ in range(24):
+        assert contracts.ending_due(rig.engine.core) is None
+        rig.now += 3600 * NS_PER_S
+        rig.tick()
+
+    assert "contract_ends" not in rig.alarms()
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_the_end_of_one_in_which_something_is_open_is_told(rig, is_held):
+    hold(rig, 1) if is_held else rest(rig, rig.place(Side.BUY, 1, symbol=ETH, **LIMIT))
+    rig.go_on()
+    ends_in(rig, 25)
+    before = rig.alarms().count("contract_ends")
+    rig.now += 3600 * NS_PER_S
+    assert contracts.ending_due(rig.engine.core) <= rig.now
+    rig.tick()
+
+    assert (before, rig.alarms().count("contract_ends")) == (1, 2)
 
 
 @pytest.mark.parametrize("algo", ["twap:over=1m,slices=3", "iceberg:show=2"])

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import numpy as np
 import pytest
 
 from holdfast.feeds import RecordingFeed
 from holdfast.feeds.columns import CHUNK_TRADES, RECORD, TradeColumns, pack
+from holdfast.model.bars import UNKNOWN
 from holdfast.model.errors import ConfigError, FeedError
 from holdfast.model.market import Quote, Trade
 from holdfast.model.values import NS_PER_S, Symbol
+from tests.runtime.replays import replayed
+from tests.runtime.runner_session import Recorder
 
 BTC = Symbol("BTCUSDT")
 
@@ -115,3 +121,89 @@ def test_an_empty_file_of_columns_is_refused(tmp_path):
 
     with pytest.raises(FeedError, match="no trades"):
         RecordingFeed(path)
+
+
+# What was captured has the venue's own numbers, packed too
+
+
+START_MS = 1_700_000_040_000  # a whole minute
+
+
+def captured(path, numbers):
+    """A capture of a trade each second, those of some numbers, from half a minute in on."""
+    rows = []
+    for number in numbers:
+        ms = START_MS + 30_000 + number * 1000
+        data = {"e": "aggTrade", "E": ms, "s": "BTCUSDT", "a": 7000 + number, "p": "60000.1",
+                "q": "1", "f": number, "l": number, "T": ms, "m": True}  # fmt: skip
+        event = {"stream": "btcusdt@aggTrade", "data": data}
+        rows.append(f"{ms}000000 {json.dumps(event)}\n")
+    path.write_text("".join(rows))
+    return path
+
+
+def of_captures(tmp_path, numbers, name="BTCUSDT-x.npy"):
+    """The same market as it was captured, and packed."""
+    capture = RecordingFeed(captured(tmp_path / "btcusdt_20231114", numbers))
+    pack(capture.read(), tmp_path / name, capture.is_numbered)
+    return capture, RecordingFeed(tmp_path / name)
+
+
+LOST = [n for n in range(300) if not 100 <= n < 135]
+"""35 s for which the connection was gone, all within one minute."""
+
+
+def test_bars_in_which_a_packed_capture_lacks_trades_are_none(tmp_path):
+    capture, columns = of_captures(tmp_path, LOST)
+    until = (START_MS + 300_000) * 1_000_000
+
+    bars = [list(feed.history(BTC, "1m", until, 5)) for feed in (capture, columns)]
+    assert bars[0] == bars[1]
+    assert [bar.volume for bar in bars[1]] == [60.0] * 3
+
+    shown = []
+    for feed in (capture, columns):
+        recorder = Recorder("1m")
+        replayed(feed, [recorder])
+        shown.append(recorder.live)
+    assert shown[0] == shown[1]
+    assert [bar.trade_count for bar in shown[1]] == [60] * 3
+
+
+@pytest.mark.parametrize("name", ["BTCUSDT-x.npy", "BTCUSDT-2023-11-14.npy"])
+def test_a_packed_capture_is_known_from_its_first_trade_on_whatever_day_it_names(tmp_path, name):
+    """It may have been told to hear the symbol at any time of that day."""
+    capture, columns = of_captures(tmp_path, range(100), name)
+
+    assert columns.whole_from(BTC) == capture.whole_from(BTC) == UNKNOWN
+    assert columns.is_numbered(BTC)
+
+
+def test_a_packed_pack_keeps_what_is_known_of_its_numbers(tmp_path):
+    _, columns = of_captures(tmp_path, LOST)
+    again = tmp_path / "BTCUSDT-again.npy"
+    pack(columns.read(), again, columns.is_numbered)
+
+    assert RecordingFeed(again).is_numbered(BTC)
+    assert again.read_bytes() == (tmp_path / "BTCUSDT-x.npy").read_bytes()
+
+
+def test_of_the_numbers_of_a_table_nobody_knows_packed_too(tmp_path, packed):
+    table = RecordingFeed(packed)
+    pack(table.read(), tmp_path / "BTCUSDT.npy", table.is_numbered)
+
+    for feed in (table, RecordingFeed(tmp_path / "BTCUSDT.npy")):
+        assert not feed.is_numbered(BTC)
+        assert feed.whole_from(BTC) == tape(1)[0].ts
+
+
+def test_a_day_of_a_table_beside_a_day_of_a_capture_makes_numbers_that_nobody_knows(tmp_path):
+    captures = RecordingFeed(captured(tmp_path / "btcusdt_20231114", range(50)))
+    pack(captures.read(), tmp_path / "BTCUSDT-1.npy", captures.is_numbered)
+    later = [msgspec.structs.replace(each, ts=each.ts + 86_400 * NS_PER_S) for each in tape(50)]
+    pack([later], tmp_path / "BTCUSDT-2.npy")
+
+    both = RecordingFeed([tmp_path / "BTCUSDT-1.npy", tmp_path / "BTCUSDT-2.npy"])
+
+    assert not both.is_numbered(BTC)
+    assert len([each for chunk in both.read() for each in chunk]) == 100

@@ -125,3 +125,29 @@ def test_without_pyarrow_the_error_says_what_to_install(tmp_path, monkeypatch):
 
     with pytest.raises(ConfigError, match=r"pip install holdfast\[parquet\]"):
         list(read_recording(path))
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"symbol": ["BTCUSDT", "ETHUSDT"]}, ":2: symbol is ETHUSDT"),
+        ({"symbol": pa.array(["BTCUSDT", "ETHUSDT"]).dictionary_encode()}, ":2: symbol is ETHUSDT"),
+        ({"close_time": [T + 59_999, T + 179_999]}, ":2: .* bar of 2m"),
+        ({"close_time": pa.array([T, T + 179_999], pa.timestamp("ms"))}, ":1: .* bar of 0"),
+    ],
+)
+def test_a_row_that_is_not_of_what_the_name_says_is_named(tmp_path, columns, problem):
+    klines = {
+        "open_time": [T, T + 60_000],
+        **{name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")},
+    }
+    path = put(tmp_path, {**klines, **columns}, "BTCUSDT-1m.parquet")
+
+    with pytest.raises(FeedError, match=problem):
+        list(read_recording(path))
+
+
+def test_what_the_table_says_of_itself_may_be_left_empty(tmp_path):
+    path = put(tmp_path, {**TRADES, "symbol": pa.array([None, "BTCUSDT"], pa.string())})
+
+    assert len(list(read_recording(path))) == 2

@@ -407,3 +407,140 @@ def test_a_table_that_names_no_symbol_is_of_the_only_one_asked_for(tmp_path):
 def test_a_table_that_names_no_symbol_is_refused_when_none_is_asked_for(tmp_path):
     with pytest.raises(ConfigError, match="does not say of which symbol"):
         read(put(tmp_path, "x.csv", TRADES))
+
+
+# What a table says of itself is held against its name
+
+
+@pytest.mark.parametrize("column", ["symbol", "pair"])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("name", ["BTCUSDT-trades.csv", "x.csv"])
+def test_a_row_of_another_symbol_is_refused(tmp_path, column, quote, name):
+    """Trades of two contracts in one file would be played as one market's."""
+    rows = [
+        f"{quote}{symbol}{quote},{row}"
+        for symbol, row in zip(("BTCUSDT", "ETHUSDT"), TRADES.splitlines(), strict=True)
+    ]
+    path = put(tmp_path, name, f"{column},{TRADES_HEADER}" + "\n".join(rows))
+
+    with pytest.raises(FeedError, match=rf"csv:3: {column} is ETHUSDT, .* BTCUSDT"):
+        read(path, "BTCUSDT")
+
+
+@pytest.mark.parametrize(
+    "spelling", ["BTCUSDT", "btcusdt", "BTC/USDT", "BTC-USDT", "BTC/USDT:USDT", ""]
+)
+def test_a_symbol_is_known_by_any_spelling_of_it(tmp_path, spelling):
+    rows = "".join(f"{spelling},{row}\n" for row in TRADES.splitlines())
+    path = put(tmp_path, "BTCUSDT-trades.csv", "symbol," + TRADES_HEADER + rows)
+
+    assert read(path) == TWO_TRADES
+
+
+def test_the_pair_of_a_delivery_contract_is_its_name_without_the_day(tmp_path):
+    text = KLINES_6.replace("\n", ",BTCUSDT\n").replace("volume,BTCUSDT", "volume,pair", 1)
+
+    assert len(read(put(tmp_path, "BTCUSDT_240927-1m.csv", text))) == 2
+    with pytest.raises(FeedError, match=r"pair is BTCUSDT, .* ETHUSDT_240927"):
+        read(put(tmp_path, "ETHUSDT_240927-1m.csv", text))
+
+
+HOURS = "".join(
+    f"{T + n * 3_600_000},60000.1,60010.0,59990.0,60005.0,1,{T + (n + 1) * 3_600_000 - 1},1,4,1,1,0\n"
+    for n in range(2)
+)
+
+
+@pytest.mark.parametrize("header", [KLINES_12_HEADER, ""])
+@pytest.mark.parametrize("folder", ["klines", "markPriceKlines"])
+def test_bars_that_are_longer_than_the_name_says_are_refused(tmp_path, header, folder):
+    """Played as minutes, an hour's close would be shown 59 minutes before it was made."""
+    (tmp_path / folder).mkdir()
+    path = put(tmp_path / folder, "BTCUSDT-1m-2024-08.csv", header + HOURS)
+
+    with pytest.raises(FeedError, match=r"csv:\d: .* bar of 1h, .* 1m"):
+        read(path)
+
+
+def test_a_bar_of_another_length_far_into_a_file_is_named(tmp_path):
+    hour = HOURS.splitlines()[1]
+    path = put(tmp_path, "BTCUSDT-1m.csv", KLINES_12 + hour)
+
+    with pytest.raises(FeedError, match=r"csv:3: .* bar of 1h"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("unit", "late"),
+    [("", 0), ("", 1), ("000", 0), ("000", 1), ("000", 1000), ("000000", 0), ("000000", 1)],
+)
+def test_bars_may_end_a_moment_before_the_next_one_begins(tmp_path, unit, late):
+    def row(opened):
+        return f"{opened}{unit},1,1,1,1,1,{int(f'{opened + 60_000}{unit}') - late}\n"
+
+    text = "open_time,open,high,low,close,volume,close_time\n" + row(T) + row(T + 60_000)
+    assert len(read(put(tmp_path, "BTCUSDT-1m.csv", text))) == 2
+
+
+@pytest.mark.parametrize("closes", ["", "null", "2024-08-08 00:00:59"])
+def test_an_end_that_is_no_number_says_nothing(tmp_path, closes):
+    text = KLINES_6.replace("\n", f",{closes}\n").replace(
+        f"volume,{closes}", "volume,close_time", 1
+    )
+
+    assert len(read(put(tmp_path, "BTCUSDT-1m.csv", text))) == 2
+
+
+def test_without_a_name_the_end_of_a_bar_tells_its_time_frame(tmp_path):
+    first = KLINES_12.splitlines()[0]
+    later = first.replace(str(T), str(T + 900_000)).replace(str(T + 59_999), str(T + 959_999))
+    path = put(tmp_path, "BTCUSDT.csv", f"{first}\n{later}\n")
+
+    assert [bar.timeframe for bar in read(path)] == ["1m", "1m"]
+
+
+def minutes(*numbers):
+    rows = "".join(f"{T + n * 60_000},1,2,1,1.5,3\n" for n in numbers)
+    return "open_time,open,high,low,close,volume\n" + rows
+
+
+@pytest.mark.parametrize(
+    "numbers", [range(0, 240, 60), range(0, 2400, 60), [0, 5, 10, 20, 25, 30, 40, 45, 55]]
+)
+def test_rows_that_lie_further_apart_than_the_name_says_are_refused(tmp_path, numbers):
+    path = put(tmp_path, "BTCUSDT-1m.csv", minutes(*numbers))
+
+    with pytest.raises(FeedError, match=r"name says 1m, .* (5m|1h) apart"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [0, 525_600],
+        [0, 60, 120],
+        [0, 2, 4, 6],
+        [*range(0, 100, 7), 101],
+        [n * 5 // 2 for n in range(300)],
+    ],
+)
+def test_gaps_of_a_thin_market_make_no_other_time_frame(tmp_path, numbers):
+    path = put(tmp_path, "BTCUSDT-1m.csv", minutes(*numbers))
+
+    assert {bar.timeframe for bar in read(path)} == {"1m"}
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("BINANCE-BTCUSDT-1m.csv", "BTCUSDT"),
+        ("binance-btcusdt-2024-08.csv", "BTCUSDT"),
+        ("OKX-futures-BTCUSDT-1m.csv", "BTCUSDT"),
+        ("trades-ETHUSDT_240927.csv", "ETHUSDT_240927"),
+        ("BTCUSDT-ETHUSDT-1m.csv", "BTCUSDT"),
+        ("MATIC-USDT-1m.csv", "MATIC"),
+        ("DOGEJPY-1m.csv", "DOGEJPY"),
+    ],
+)
+def test_a_word_before_the_symbol_is_no_symbol(tmp_path, name, symbol):
+    assert {bar.symbol for bar in read(put(tmp_path, name, minutes(0, 1)))} == {symbol}

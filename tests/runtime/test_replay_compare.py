@@ -9,13 +9,22 @@ import pytest
 
 from holdfast.model import events as ev
 from holdfast.model.errors import InputError
-from holdfast.model.values import NS_PER_MS, NS_PER_S, ClOrdId, Side, Symbol, TradeId
+from holdfast.model.values import (
+    MAIN,
+    NS_PER_MS,
+    NS_PER_S,
+    AccountId,
+    ClOrdId,
+    Side,
+    Symbol,
+    TradeId,
+)
 from holdfast.runtime.replay_compare import compare as compare_trips
 from holdfast.runtime.replay_compare import recorded
 from holdfast.stats import round_trips
 
 START = 1_700_000_000 * NS_PER_S
-BTC = Symbol("BTCUSDT")
+BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
 
 
 def trip(at_s, entry, exit_, side=Side.BUY, late_ms=0):
@@ -193,8 +202,31 @@ def test_a_second_session_of_a_day_begins_with_its_own_equity():
         ev.TradingDayStarted(ts=START + 99, day=2, equity=Decimal(70)),
     ]
 
-    assert recorded(facts, "aa").equity == 100
-    assert recorded(facts, "bb").equity == 90
+    assert recorded(facts, "aa").equity == {MAIN: 100}
+    assert recorded(facts, "bb").equity == {MAIN: 90}
+
+
+def test_each_account_begins_with_its_own_equity():
+    def day(account, equity, asset="USDT"):
+        return ev.TradingDayStarted(
+            ts=START, account=account, day=1, equity=Decimal(equity), asset=asset
+        )
+
+    second = AccountId("second")
+    facts = [begun("aa", START), day(MAIN, 8000), day(MAIN, 5, "USDC"), day(second, 700)]
+
+    assert recorded(facts, "aa").equity == {MAIN: 8000, second: 700}
+
+
+@pytest.mark.parametrize(
+    ("later", "symbols"), [((BTC, ETH), (BTC, ETH)), ((ETH,), (BTC, ETH)), ((), ())]
+)
+def test_symbols_that_a_session_was_resumed_with_are_its_own(later, symbols):
+    resumed = msgspec.structs.replace(begun("aa", START + 9), symbols=later, is_resumed=True)
+    facts = [begun("aa", START), resumed, begun("bb", START + 99)]
+
+    assert recorded(facts, "aa").symbols == symbols
+    assert recorded(facts, "bb").symbols == (BTC,)
 
 
 def test_the_nearest_trades_are_paired_where_one_made_a_trade_more():

@@ -174,7 +174,7 @@ def of_life(look):
 def venue_with(settings):
     config = TradingConfig(**{"venue": "binance_futures", **KEYS, **settings})
     venue = open_venue(Wiring(config=config, clock=WallClock()))
-    venue._furnish(cast("Wire", None))  # it sends nothing
+    venue._furnish(cast("Wire", None), ())  # it sends nothing
     return venue
 
 

@@ -343,6 +343,79 @@ async def test_a_stop_limit_that_has_triggered_waits_for_no_price_any_more(desk)
     assert (await desk.look()).sights == []
 
 
+async def test_a_stop_limit_that_has_filled_in_part_waits_for_no_price_any_more(desk):
+    waits = {"price": Decimal(99), "trigger_price": Decimal(98)}
+    asked = msgspec.structs.replace(submitted().order, order_type=OrderType.STOP, **waits)
+    desk.record(
+        ev.OrderSubmitted(ts=5, order=asked, verdicts=(), recv_window_ns=1),
+        ev.OrderAccepted(ts=6, cl_ord_id=NAME),
+        ev.OrderTriggered(ts=7, cl_ord_id=NAME),
+        msgspec.structs.replace(filled(), qty=Decimal("0.4")),
+    )
+    listed = {"price": Decimal(99), "trigger_price": Decimal(0), "cum_qty": Decimal("0.4")}
+    desk.show(orders=(msgspec.structs.replace(order(), **listed),))
+
+    assert "order_differs" not in {sight.kind for sight in (await desk.look()).sights}
+
+
+class Quoter:
+    """A strategy that moves its order all the time: on record behind each answer of the venue."""
+
+    def __init__(self, desk, **asked):
+        self.desk, self.price = desk, 100
+        request = msgspec.structs.replace(submitted().order, price=Decimal(100), **asked)
+        sent = ev.OrderSubmitted(ts=5, order=request, verdicts=(), recv_window_ns=1)
+        desk.record(sent, ev.OrderAccepted(ts=6, cl_ord_id=NAME))
+        desk.view.meanwhile = self.amend_behind_the_list
+
+    def amend(self):
+        self.price += 1
+        qty, price = Decimal(1), Decimal(self.price)
+        self.desk.record(
+            ev.ReplaceRequested(ts=7, cl_ord_id=NAME, qty=qty, price=price),
+            ev.OrderReplaced(ts=7, cl_ord_id=NAME, qty=qty, price=price),
+        )
+
+    def amend_behind_the_list(self):
+        self.list_it()
+        self.amend()
+
+    def list_it(self):
+        price, none = Decimal(self.price), Decimal(0)
+        listed = msgspec.structs.replace(order(), price=price, trigger_price=none)
+        self.desk.show(orders=(listed,))
+
+    async def look(self, count):
+        looks = []
+        for _ in range(count):
+            self.amend()
+            self.amend()
+            looks.append(await self.desk.look(PATIENCE_S / 2))
+        return {sight.kind for each in looks for sight in each.alarms}
+
+
+async def test_an_order_that_is_amended_at_each_look_is_none_that_differs(desk):
+    quoter = Quoter(desk, order_type=OrderType.LIMIT)
+
+    assert await quoter.look(3 * CHANGING_MAX) == set()
+
+
+async def test_so_is_a_stop_limit_that_has_triggered(desk):
+    stop = {"order_type": OrderType.STOP, "trigger_price": Decimal(98)}
+    quoter = Quoter(desk, **stop)
+    desk.record(ev.OrderTriggered(ts=7, cl_ord_id=NAME))
+
+    assert await quoter.look(3 * CHANGING_MAX) == set()
+
+
+async def test_an_order_whose_amendments_never_come_to_the_venue_is_one(desk):
+    quoter = Quoter(desk, order_type=OrderType.LIMIT)
+    desk.view.meanwhile = quoter.amend
+    quoter.list_it()
+
+    assert await quoter.look(2 * CHANGING_MAX) == {"order_differs"}
+
+
 async def test_a_stop_that_closes_whatever_is_held_is_none_that_is_missing(desk):
     """What is below the lot is guarded by one that names no quantity: it is listed with 0."""
     entry = NewOrder(cl_ord_id=NAME, symbol=BTC, side=Side.BUY, qty=Decimal(1), parent_id=PARENT)

@@ -115,6 +115,60 @@ def test_accounts_add_up_and_a_new_one_is_no_profit():
     assert close(curve.max_drawdown, 0.05)
 
 
+@given(equities, st.integers(2, 4), st.data())
+def test_accounts_sampled_together_have_the_figures_of_their_sum(equities, count, data):
+    """However it is split: what one won and another lost at the same instant is no fall."""
+    whole, parts = curve_of(equities), EquityCurve()
+    for number, equity in enumerate(equities):
+        shares = [data.draw(st.integers(-(10**7), 10**7)) for _ in range(count - 1)]
+        for account, share in enumerate([*shares, equity - sum(shares)]):
+            parts.sample(AccountId(f"a{account}"), NS_PER_DAY + number * MINUTE, Decimal(share))
+
+    assert parts.points == whole.points
+    assert (parts.start, parts.end, parts.sample_count) == (
+        whole.start,
+        whole.end,
+        whole.sample_count,
+    )
+    assert (parts.max_drawdown, parts.sharpe(), parts.sortino()) == (
+        whole.max_drawdown,
+        whole.sharpe(),
+        whole.sortino(),
+    )
+
+
+def test_accounts_sampled_together_have_the_days_of_their_sum():
+    days = DAILY_RETURNS_MIN + 2
+    path = [10_000 + 37 * (number % 5) for number in range(days)]
+    parts = EquityCurve()
+    for number, equity in enumerate(path):
+        for account in (MAIN, OTHER):
+            parts.sample(account, (number + 1) * NS_PER_DAY, Decimal(equity) / 2)
+
+    assert parts.sharpe() == curve_of(path, step=NS_PER_DAY).sharpe()
+
+
+def test_money_that_came_to_one_account_is_no_return_of_both():
+    curve = EquityCurve()
+    for ts, flow, equities in ((1, 0, (100, 100)), (2, 50, (90, 160))):
+        curve.flow(OTHER, Decimal(flow))
+        for account, equity in zip((MAIN, OTHER), equities, strict=True):
+            curve.sample(account, ts, Decimal(equity))
+
+    assert (curve.start, curve.end) == (Decimal(200), Decimal(250))
+    assert (curve.max_drawdown, curve.sample_count) == (0, 1)
+
+
+def test_one_account_twice_at_one_instant_is_a_return():
+    curve = EquityCurve()
+    curve.sample(MAIN, 1, Decimal(100))
+    curve.sample(MAIN, 1, Decimal(90))
+
+    assert (curve.start, curve.end) == (Decimal(100), Decimal(90))
+    assert curve.sample_count == 1
+    assert close(curve.max_drawdown, 0.1)
+
+
 def test_nothing_happened_is_all_zero():
     for curve in (EquityCurve(), curve_of([100]), curve_of([100, 100, 100])):
         assert (curve.max_drawdown, curve.sharpe(), curve.sortino()) == (0, 0, 0)

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from ..model.errors import ConfigError, SessionStateError
+from ..model.config import TradingConfig
+from ..model.errors import ConfigError, SessionStateError, TradingError
+from ..model.messages import StopSession
 from ..model.values import TradingSessionStatus
 from ..runtime.control import ControlServer
+from ..runtime.last_words import record_end
 from ..runtime.service import LiveTradingService
 from ..runtime.stalls import StallWatch
 from ..stats import SessionStats
@@ -57,6 +60,7 @@ async def drive(
         KeyboardInterrupt: it was interrupted before it ran, and had nothing to take back.
     """
     wish = _Interrupts(view)
+    service.on_folded = wish.learn
     service.on_owned = lambda: control.announce(str(service.session().id))
     await control.bind()
     try:
@@ -84,9 +88,11 @@ async def _started(
     interrupt = asyncio.ensure_future(wish.came.wait())
     await asyncio.wait({start, interrupt}, return_when=asyncio.FIRST_COMPLETED)
     interrupt.cancel()
-    if not start.done() and _must_be_stopped(service):
+    if not start.done() and _must_be_stopped(service, wish):
         stop = asyncio.ensure_future(service.stop(wish.reason))  # it waits for the start
         await asyncio.gather(start, stop, return_exceptions=True)
+        if start.exception() is not None:
+            wish.leave(service.config)
         start.result()
         stop.result()
     elif not start.done():
@@ -99,12 +105,12 @@ async def _started(
     start.result()
 
 
-def _must_be_stopped(service: LiveTradingService) -> bool:
+def _must_be_stopped(service: LiveTradingService, wish: _Interrupts) -> bool:
     """Tell whether a start has something to take back, or to put on record, where it is to end."""
     try:
         live = service.live
-    except SessionStateError:  # the journal is not ours yet
-        return False
+    except SessionStateError:  # no life is made yet: its market's contracts may be on their way
+        return wish.has_left
     has_left = live.plan.is_resumed or bool(live.engine.state.all_open_orders())
     return not service.is_running() and (has_left or live.shell.has_begun)
 
@@ -129,7 +135,7 @@ async def _run_on(
         else:
             await service.stop(asked := wish.reason or "its time is over")
             if was_error and service.session().status is TradingSessionStatus.STOPPING:
-                was_error, why = False, f"{asked}, while the venue is away: {why}"
+                was_error, why = False, f"{asked}, while it waited: {why}"
         elapsed = time.monotonic() - began
     finally:
         for task in (refreshing, ended, interrupt):
@@ -167,6 +173,7 @@ class _Interrupts:
         self._view = view
         self.came = asyncio.Event()
         self.reason = ""
+        self.has_left = False  # an earlier life has, as the journal says that the start has folded
         self._wished_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._taken = [
@@ -177,6 +184,19 @@ class _Interrupts:
         ]
         for number in self._taken:
             self._loop.add_signal_handler(number, self._first, number)
+
+    def learn(self, has_left: bool) -> None:
+        """Hear whether a start that ends now would leave something behind."""
+        self.has_left = has_left
+
+    def leave(self, config: TradingConfig) -> None:
+        """Put the stop on record where the start failed that was to carry it out."""
+        word = StopSession(reason=self.reason, flatten=config.on_stop == "flatten")
+        try:
+            if record_end(config, word) is TradingSessionStatus.STOPPING:
+                self._view.tell("the stop is on record: the next start carries it out")
+        except TradingError as error:
+            self._view.tell(f"THE STOP IS NOT ON RECORD: {error}")
 
     def _first(self, number: signal.Signals) -> None:
         self.reason = self.reason or _SIGNALS[number.name]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..model.errors import ConfigError, InputError, JournalLocked, OutcomeUnknownError, TradingError
+from ..model.errors import (
+    ConfigError,
+    InputError,
+    JournalError,
+    JournalLocked,
+    OutcomeUnknownError,
+    TradingError,
+)
 from ..runtime.control_file import FILE_NAME, AnswerLost, NoSessionRunning, NotAnswering
 from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
 from .output import print_json
@@ -34,7 +41,8 @@ def kill(
 
     Where no session runs, the block is written to the journal, and the next start obeys it. Where
     there is no journal either, nothing is done, and the exit code is 6. Where the session's process
-    does not answer, the kill is left for it in the data folder, and the exit code is 4.
+    does not answer, or the journal takes nothing, the kill is left in the data folder, and the exit
+    code is 4.
     """
     found = _kill(Place(data_dir, config, database_url), reason, flatten=flatten)
     if as_json:
@@ -42,32 +50,41 @@ def kill(
     elif found["is_running"]:
         print("kill switch engaged; entries are being cancelled. holdfast release lifts it")
     else:
+        whose = f" with the journal {found['journal']}" if database_url else ""
         print(
-            f"NO SESSION RUNS in {found['data_dir']}: nothing was cancelled. The kill switch is "
-            "engaged in its journal, and the next session there will start blocked"
+            f"NO SESSION RUNS in {found['data_dir']}{whose}: nothing was cancelled. The kill "
+            "switch is engaged in its journal, and the next session there will start blocked"
         )
 
 
 def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
     for attempt in range(TRIES_MAX):
         try:
-            found = _client(place).post("/v1/kill", reason=reason, flatten=flatten)
-            return {**found, "is_running": True}
-        except (NoSessionRunning, AnswerLost):
-            try:
-                return _latch(place, reason, flatten=flatten)
-            except JournalLocked as error:
-                if attempt == TRIES_MAX - 1:
-                    raise _left(place, reason, error, flatten=flatten) from error
-        except (NotAnswering, OutcomeUnknownError) as error:
+            return _engaged(place, reason, flatten=flatten)
+        except JournalLocked as error:
+            if attempt == TRIES_MAX - 1:
+                raise _left(place, reason, error, flatten=flatten) from error
+        except (NotAnswering, OutcomeUnknownError, JournalError) as error:
             raise _left(place, reason, error, flatten=flatten) from error
         time.sleep(TRY_EVERY_S)
     raise AssertionError("the last attempt returns or raises")
 
 
+def _engaged(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
+    """Have the session obey, or put it into the journal where none runs."""
+    try:
+        found = _client(place).post("/v1/kill", reason=reason, flatten=flatten)
+    except (NoSessionRunning, AnswerLost):
+        return _latch(place, reason, flatten=flatten)
+    return {**found, "is_running": True}
+
+
 def _client(place: Place) -> ControlClient:
     """Return a client of the session; one that can't be told from its control file is not asked."""
-    place.folder()  # a mistake in the settings is one here too
+    if place.database_url is None:
+        place.folder()  # a mistake in the settings is one here too
+    else:
+        place.config()
     try:
         return place.client()
     except ConfigError as error:
@@ -75,12 +92,20 @@ def _client(place: Place) -> ControlClient:
 
 
 def _latch(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:
+    from ..journal.location import scheme_of
     from ..model.messages import EngageKillSwitch
+    from ..runtime.left_kill import journal_of
     from .latch import engage
 
     config = place.config()
-    engage(config, EngageKillSwitch(reason=reason, flatten=flatten))
-    return {"is_killed": True, "is_running": False, "data_dir": str(config.data_dir)}
+    try:
+        engage(config, EngageKillSwitch(reason=reason, flatten=flatten))
+    except ConfigError as error:
+        if scheme_of(config.database_url) != "sqlite":
+            raise
+        raise JournalError(str(error)) from error  # its file, or the lock's, can't be written
+    found = {"data_dir": str(config.data_dir), "journal": journal_of(config)}
+    return {"is_killed": True, "is_running": False, **found}
 
 
 def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> TradingError:
@@ -111,16 +136,19 @@ def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> T
 
 
 def _journal(place: Place, error: TradingError) -> str:
-    """Return whose session is meant: that which owns the journal, or which is there; "" for any."""
+    """Return whose session is meant: that of the journal which was named, else the one that is
+    there, else that of the configured journal; "" for any.
+    """
     from ..runtime.control_file import read_endpoint
     from ..runtime.left_kill import journal_of
 
-    if isinstance(error, JournalLocked):
-        return journal_of(place.config())
     try:
-        return read_endpoint(place.folder()).journal
-    except TradingError:  # it has ended meanwhile
-        return ""
+        if place.means(found := read_endpoint(place.folder())):
+            return found.journal
+    except TradingError:  # there is none, or it can't be told of which journal it is
+        if place.database_url is None and not isinstance(error, JournalError):
+            return ""
+    return journal_of(place.config())
 
 
 def _is_heard(place: Place) -> bool:

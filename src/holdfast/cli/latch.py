@@ -8,7 +8,7 @@ from ..model.config import TradingConfig
 from ..model.messages import EngageKillSwitch, ReleaseKillSwitch
 from ..runtime.control_file import NoSessionRunning
 from ..runtime.last_words import record_latch
-from ..runtime.left_kill import record_left
+from ..runtime.left_kill import USUAL_JOURNAL, journal_of, record_left
 from ..runtime.wanted import words_of
 from .journaled import has_journal
 from .output import warn
@@ -26,8 +26,8 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
     """
     if not has_journal(config):
         raise NoSessionRunning(
-            f"no session runs in {config.data_dir.absolute()}, and there is no journal there: "
-            "nothing was blocked or released, and nothing was made; is the folder right?"
+            f"{_nobody(config)}: nothing was blocked or released, and nothing was made; is the "
+            "name right?"
         )
     if isinstance(message, EngageKillSwitch):
         message = replace(message, reason=words_of(message.reason))
@@ -35,3 +35,9 @@ def engage(config: TradingConfig, message: EngageKillSwitch | ReleaseKillSwitch)
         message = replace(message, operator=words_of(message.operator))
     record_left(config)  # before a release, which is of that too
     record_latch(config, message, warn)
+
+
+def _nobody(config: TradingConfig) -> str:
+    if (journal := journal_of(config)) != USUAL_JOURNAL:  # another one's session may run there
+        return f"no session has the journal {journal}, and there is none of that name"
+    return f"no session runs in {config.data_dir.absolute()}, and there is no journal there"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..model.errors import InputError
+from ..model.errors import InputError, TradingError
 
 if TYPE_CHECKING:  # pydantic takes a fifth of a second to import
     from ..model.config import LoadedConfig, TradingConfig
     from ..runtime.control_client import ControlClient
+    from ..runtime.control_file import Endpoint
 
 DataDir = Annotated[
     Path | None,
@@ -70,11 +71,35 @@ class Place:
         """Return a client of the session that runs there.
 
         Raises:
-            NoSessionRunning: none does.
+            NoSessionRunning: none does, or one with another journal than was named.
         """
         from ..runtime.control_client import ControlClient
+        from ..runtime.control_file import NoSessionRunning
 
-        return ControlClient(self.folder())
+        client = ControlClient(self.folder())
+        if not self.means(client.endpoint):
+            raise NoSessionRunning(
+                f"the session that runs in {self.folder().absolute()} (process "
+                f"{client.endpoint.pid}) has the journal {client.endpoint.journal}, which is not "
+                "the one that was named: nothing was asked of it"
+            )
+        return client
+
+    def means(self, found: Endpoint) -> bool:
+        """Tell whether a session has the journal that was named; any does where none was."""
+        if self.database_url is None or not found.journal:
+            return True
+        from ..journal.inspect import last_owner
+        from ..runtime.left_kill import journal_of
+
+        config = self.config()
+        if journal_of(config) == found.journal:
+            return True
+        try:  # a server has several names
+            owner = last_owner(config.database_url)
+        except TradingError:
+            return False
+        return owner is not None and owner.is_beside and owner.pid == found.pid
 
 
 def symbol_of(text: str) -> str:

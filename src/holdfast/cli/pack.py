@@ -35,7 +35,7 @@ def pack(
     wanted = () if symbol is None else (Symbol(symbol_of(symbol)),)
     feed = RecordingFeed(files, wanted)
     file.parent.mkdir(parents=True, exist_ok=True)
-    count = write(feed.read(), file)
+    count = write(feed.read(), file, feed.is_numbered)
     if as_json:
         print_json({"file": str(file), "trades": count, "bytes": file.stat().st_size})
     else:

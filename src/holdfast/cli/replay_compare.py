@@ -11,7 +11,10 @@ from .replaying import Place, Told, code_of, played
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
+    from ..model.config import TradingConfig
+    from ..model.values import AccountId
     from ..runtime.replay import Replayed
     from ..runtime.replay_compare import Drift, Pair, Recorded
     from ..runtime.replay_sweep import Job
@@ -33,7 +36,7 @@ def compared(
     """Replay the time of a session and show how far the two drifted apart.
 
     Args:
-        has_balance: the deposit was asked for; else it is the session's first equity.
+        has_balance: the deposit was asked for; else it is each account's first equity.
     """
     from dataclasses import replace
 
@@ -47,12 +50,10 @@ def compared(
         session = recorded(journal.replay(), session_id)
     symbols = job.config.symbols or session.symbols
     trips = session.between(job.start_ts, job.end_ts, symbols)
-    update: Told = {"symbols": symbols}
-    if session.equity is not None and not has_balance:
-        update["initial_balance"] = session.equity
+    config = job.config.model_copy(update={"symbols": symbols})
     job = replace(
         job,
-        config=job.config.model_copy(update=update),
+        config=config if has_balance else _begun_with(config, session.equity),
         start_ts=max(job.start_ts, session.started_ts),
         end_ts=min(job.end_ts or session.ended_ts + 1, session.ended_ts + 1),
     )
@@ -76,6 +77,21 @@ def compared(
         if place.report:
             print(f"Report: {place.report}")
     return code_of(done)
+
+
+def _begun_with(config: TradingConfig, equity: dict[AccountId, Decimal]) -> TradingConfig:
+    """Return the settings with what each account of a session began with."""
+    from ..model.values import MAIN, AccountId
+
+    def deposit(name: AccountId) -> Told:
+        known = config.of_account(name).initial_balance
+        return {"initial_balance": equity.get(name, known)}
+
+    others = {
+        name: each.model_copy(update=deposit(AccountId(name)))
+        for name, each in config.accounts.items()
+    }
+    return config.model_copy(update={**deposit(MAIN), "accounts": others})
 
 
 def _warn(session: Recorded, trips: Sequence[RoundTrip], done: Replayed) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..model.values import NS_PER_S, OPERATOR, Key, OrderRole
+from decimal import Decimal
+
+from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole, OrderType
 from .contracts import is_stuck
 from .core import Core
 from .dust import closing_plans
@@ -15,18 +17,39 @@ REFUSALS_REMEMBERED_NS = 60 * NS_PER_S
 """How long a refused close counts: the next one, much later, is of another occasion."""
 
 
-def close_position(core: Core, key: Key) -> None:
-    """Send what is left to close of a position; nothing when exits already cover it."""
+def close_position(core: Core, key: Key, qty: Decimal | None = None) -> None:
+    """Send what is left to close of a position; nothing when exits already cover it.
+
+    Args:
+        qty: how much of it is to be closed, what our closes are at work on included; None is all.
+    """
     intent = core.next_intent()
-    plans = close_plans(core.state, key, OPERATOR) or closing_plans(core, key, OPERATOR)
+    if qty is not None:
+        qty = max(qty - _worked(core, key), ZERO)
+    plans = close_plans(core.state, key, OPERATOR, qty) or closing_plans(core, key, OPERATOR)
     for plan in plans:
         start_parent(core, plan, intent)
 
 
-def insist_on_closing(core: Core, key: Key, *, at_once: bool = False) -> bool:
+def _worked(core: Core, key: Key) -> Decimal:
+    """Return how much of a position closes at the market of ours are at work on."""
+    found = (
+        order.leaves_qty
+        for order in core.state.open_orders_of(key)
+        if order.role is OrderRole.EXIT
+        and order.request.order_type is OrderType.MARKET
+        and order.request.strategy_id == OPERATOR
+    )
+    return sum(found, ZERO)
+
+
+def insist_on_closing(
+    core: Core, key: Key, qty: Decimal | None = None, *, at_once: bool = False
+) -> bool:
     """Close a position because the session wants it closed; less often where that is refused.
 
     Args:
+        qty: how much of it; see `close_position`.
         at_once: a person wants it now, whatever was refused a moment ago.
 
     Returns:
@@ -38,7 +61,7 @@ def insist_on_closing(core: Core, key: Key, *, at_once: bool = False) -> bool:
     before = len(core.facts)
     if len(refused) >= REFUSALS_MAX:
         _tell_refused(core, key, refused)
-    close_position(core, key)
+    close_position(core, key, qty)
     return len(core.facts) > before and not refused
 
 
@@ -78,14 +101,14 @@ def flatten(core: Core, *, at_once: bool = False) -> None:
 def flatten_by_policy(core: Core) -> None:
     """Close what was taken over to be closed, as often as it takes, while the policy wants that."""
     if core.settings.mismatch_policy == "flatten":
-        for key in core.state.to_flatten:
-            _flatten(core, key)
+        for key, qty in tuple(core.state.to_flatten.items()):
+            _flatten(core, key, qty)
 
 
-def _flatten(core: Core, key: Key, *, at_once: bool = False) -> None:
+def _flatten(core: Core, key: Key, qty: Decimal | None = None, *, at_once: bool = False) -> None:
     """Close a position; where the contract's status says that it can't be, try now and then."""
     stuck = is_stuck(core.state, key)
     if not stuck or core.is_time_to_try(key):
-        insist_on_closing(core, key, at_once=at_once)
+        insist_on_closing(core, key, qty, at_once=at_once)
     if stuck and core.is_time_to_try(key):
         core.tried_ts[key] = core.now

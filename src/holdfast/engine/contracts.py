@@ -50,7 +50,7 @@ def on_listed(core: Core, message: InstrumentListed) -> None:
                 leverage=asked,
             )
         )
-    if core.state.is_left_out(key) and not _has_open(core.state, key):
+    if _is_nobodys(core.state, key):
         return
     told = core.told_halts.get(key, "")
     core.told_halts[key] = "" if instrument.is_trading else instrument.status
@@ -68,8 +68,10 @@ def _tell_halted(core: Core, key: Key, instrument: Instrument) -> None:
     core.alarm("contract_halted", text, key[0], key[1])
 
 
-def _has_open(state: State, key: Key) -> bool:
-    return bool(state.position(key).qty or state.open_orders.get(key))
+def _is_nobodys(state: State, key: Key) -> bool:
+    """Tell whether a contract is left out by the settings, with nothing open in it."""
+    has_open = bool(state.position(key).qty or state.open_orders.get(key))
+    return state.is_left_out(key) and not has_open
 
 
 def _open_ones(state: State, key: Key) -> str:
@@ -92,6 +94,7 @@ def _untold_endings(core: Core) -> list[Key]:
         and each.delivery_ts
         and each.is_trading
         and each.is_ending(core.now, notice_ns)
+        and not _is_nobodys(core.state, key)
         if core.told.get((ENDS, *key)) != each.delivery_ts
     ]
 
@@ -101,7 +104,11 @@ def ending_due(core: Core) -> int | None:
     if _untold_endings(core):
         return 0
     notice_ns = core.settings.end_notice_ns
-    begins = (each.delivery_ts - notice_ns for each in core.state.instruments.values())
+    begins = (
+        each.delivery_ts - notice_ns
+        for key, each in core.state.instruments.items()
+        if not _is_nobodys(core.state, key)
+    )
     return min((ts for ts in begins if ts > core.now), default=None)
 
 

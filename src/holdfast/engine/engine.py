@@ -201,7 +201,9 @@ def _key_of(core: Core, fact: ev.Event) -> Key | None:
 def _start(core: Core, message: msg.StartSession) -> None:
     if not message.is_resumed:
         requests.tell_left(core)
-    core.emit(ev.EpochStarted(ts=core.now, **msgspec.structs.asdict(message)))
+    is_kept = bool(core.state.to_flatten) and core.settings.mismatch_policy != "flatten"
+    said = msgspec.structs.asdict(message)
+    core.emit(ev.EpochStarted(ts=core.now, keeps_taken_over=is_kept, **said))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
     parents.end_left_out(core)
     core.start_looks.clear()

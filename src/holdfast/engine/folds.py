@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.values import (
-    ZERO,
     AccountId,
-    Key,
     NewOrder,
     OrderRole,
     OrderStatus,
 )
-from . import difference, exits, forgetting, holdings, portfolio, session_folds, wish_folds
+from . import (
+    difference,
+    exits,
+    forgetting,
+    holdings,
+    portfolio,
+    session_folds,
+    to_flatten,
+    wish_folds,
+)
 from .account import AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import (
@@ -194,13 +201,13 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
         order.apply(fact)  # first: it refuses what can't be, before anything has changed
     remember_trade(state, fact.account, fact.symbol, fact.trade_id, fact.ts)
     position = state.positions.setdefault(key, PositionState())
+    nobodys = holdings.nobodys(state, key)
     holdings.attribute(state, fact, order, position.qty)
     is_late = fact.venue_ts <= position.traded_ts
     margin_asset = state.settled_in(key)
     held = position.qty
     position.apply_fill(fact, margin_asset)
-    if held * position.qty <= ZERO:
-        _let_be(state, key)
+    to_flatten.traded(state, fact, order, held, nobodys - holdings.nobodys(state, key))
     exits.traded(state, fact, is_late=is_late)
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_fill(fact, margin_asset)
@@ -263,18 +270,10 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
 def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).adopt(fact)
-    _let_be(state, key)
-    if fact.flatten and fact.qty:
-        state.to_flatten = (*state.to_flatten, key)
+    to_flatten.taken_over(state, fact)
     exits.adopted(state, key)
     holdings.trim(state, key)
     retire_all(state, key)
-
-
-def _let_be(state: State, key: Key) -> None:
-    """What was to be closed is gone, has turned, or was taken over anew."""
-    if key in state.to_flatten:
-        state.to_flatten = tuple(each for each in state.to_flatten if each != key)
 
 
 def _differed(state: State, fact: ev.BooksDiffered) -> None:

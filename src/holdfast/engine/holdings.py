@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
-from ..model.values import OPERATOR, ZERO, Key, OrderRole, Side, StrategyId
+from ..model.values import BUY, OPERATOR, SELL, ZERO, Key, OrderRole, Side, StrategyId
 from .cover import is_covered
 
 if TYPE_CHECKING:
@@ -96,6 +96,13 @@ def holding(state: State, key: Key, strategy_id: StrategyId) -> Decimal:
         if parent.start.strategy_id == strategy_id:
             held += parent.open_qty * parent.start.side.sign
     return held
+
+
+def nobodys(state: State, key: Key) -> Decimal:
+    """Return how much of a position no parent holds."""
+    held = state.position(key).qty
+    side = BUY if held > ZERO else SELL
+    return max(abs(held) - sum((p.open_qty for p in _holders(state, key, side)), ZERO), ZERO)
 
 
 def revive(state: State, parent: Parent) -> None:

@@ -58,11 +58,13 @@ def on_tick(core: Core) -> None:
     _ask_after_doubts(core)
     for key in [k for k, parents in state.live_parents.items() if parents]:
         guard(core, key)
-    for account in state.named_accounts:
-        if state.account(account).opened_ts:
-            _turn_day(core, account)
-            _sample_equity(core, account)
-            _avoid_liquidation(core, account)
+    begun = [name for name in state.named_accounts if state.account(name).opened_ts]
+    is_sample_due = any(_is_sample_due(core, account) for account in begun)
+    for account in begun:
+        _turn_day(core, account)
+        if is_sample_due:  # all at one instant: what they have together is known of such alone
+            sample_equity(core, account)
+        _avoid_liquidation(core, account)
     _let_breakers_recover(core)
     tell_endings(core)
     tell_ends(core)
@@ -198,9 +200,8 @@ def _turn_day(core: Core, account: AccountId) -> None:
         )
 
 
-def _sample_equity(core: Core, account: AccountId) -> None:
-    if core.now - core.state.account(account).sampled_ts >= core.settings.equity_interval_ns:
-        sample_equity(core, account)
+def _is_sample_due(core: Core, account: AccountId) -> bool:
+    return core.now - core.state.account(account).sampled_ts >= core.settings.equity_interval_ns
 
 
 def sample_equity(core: Core, account: AccountId) -> None:

@@ -34,6 +34,8 @@ def epoch_started(state: State, fact: ev.EpochStarted) -> None:
         call_off(state, StrategyId(name))
     state.portfolio_id, state.named_strategies = fact.portfolio_id, fact.strategies
     state.symbols = fact.symbols
+    if fact.keeps_taken_over:
+        state.to_flatten = {}
     state.odd_modes = {}  # a venue is not joined while its account is set so
     portfolio.begun(state, fact.accounts, is_new=fact.session_id != state.session_id)
     state.named_accounts = fact.accounts

@@ -75,9 +75,10 @@ class State(msgspec.Struct):
     message_times: dict[AccountId, list[int]] = {}
     execution_times: dict[StrategyId, list[int]] = {}
     recent_orders: dict[ClOrdId, int] = {}  # when they went, the newest last
-    to_flatten: tuple[Key, ...] = ()  # taken over from the venue to be closed; see `closing`
+    to_flatten: dict[Key, Decimal] = {}  # what is left of what was taken over to be closed
     differences: dict[str, Difference] = {}  # "account what" -> what the last look found
     sampled_equity: dict[str, Decimal] = {}  # "account asset"; see `portfolio`
+    equity_times: dict[str, int] = {}  # the same: when each was sampled
     portfolio_peaks: dict[str, Decimal] = {}  # by margin asset
 
     def apply(self, fact: ev.Event) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random as chance
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -124,7 +125,7 @@ class BinanceFuturesFeed:
         self._lifetime_s = lifetime_s
         self._clock = Wall(now)
         self._instruments: Sequence[Instrument] | None = None
-        self._fetched: dict[tuple[Wanted, int], list[Bar]] = {}
+        self._fetched: dict[tuple[Wanted, int], list[list[Bar]]] = {}  # each as often as wanted
         self._batch: list[MarketData] = []
         self._news = asyncio.Event()
         self._problem = ""
@@ -154,15 +155,15 @@ class BinanceFuturesFeed:
     def history(self, symbol: Symbol, timeframe: str, before_ts: int, count: int) -> list[Bar]:
         """Return what the venue has of closed bars, see `Feed`. None below a minute.
 
-        What was fetched is handed out once; what was not is asked for in a thread.
+        What was fetched is handed out as often as it was wanted; else it is asked for in a thread.
 
         Raises:
             NetworkError: the venue does not answer.
         """
         wanted = (symbol, timeframe, count)
-        if (wanted, before_ts) not in self._fetched:
+        if not self._fetched.get((wanted, before_ts)):
             wait_for(self.fetch_history([wanted], before_ts))
-        return self._fetched.pop((wanted, before_ts))
+        return self._fetched[wanted, before_ts].pop()
 
     def whole_from(self, symbol: Symbol) -> int:
         """Tell that nothing is known before it is heard."""
@@ -185,17 +186,17 @@ class BinanceFuturesFeed:
 
     async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
         """Ask for bars, so that `history` need not wait; see `Fetching`."""
-        self._fetched.clear()
+        self._fetched = {key: each for key, each in self._fetched.items() if key[1] == before_ts}
         async with self._asking() as asker:
             over_ts = before_ts
             asks = any(market_history.interval_of(each[1]) for each in wanted)
             if asks and not self._is_heard:  # and so our clock alone says what is over
                 over_ts = min(before_ts, await market_history.now(asker))
-            for each in dict.fromkeys(wanted):
+            for each, times in Counter(wanted).items():
                 found = await market_history.bars(
                     asker, *each, before_ts=over_ts, can_wait=self._is_heard
                 )
-                self._fetched[each, before_ts] = found
+                self._fetched[each, before_ts] = [found] * times
 
     async def fetch_fundings(self, symbol: Symbol, since: int, until: int) -> list[Funding]:
         """Ask what funding was charged; see `FundingHistory`."""

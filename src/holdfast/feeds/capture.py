@@ -78,6 +78,7 @@ def open_capture(path: Path) -> Source:
         decimals=decimals,
         first_ts=head[0].ts,
         read=partial(_read, path, own),
+        is_numbered=True,
         may_have=partial(_has, path),
     )
 

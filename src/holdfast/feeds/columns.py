@@ -2,14 +2,15 @@
 
 The file is NumPy's own format (`.npy`): one array of records with the fields of `RECORD`, times
 in nanoseconds UTC. `pack` writes it from any recording of one symbol's trades; to read it nothing
-has to be parsed.
+has to be parsed. Where the numbers of the trades are the venue's own, as in a capture, their field
+is called `venue_trade_id` (`NUMBERED`): a number that lacks is a trade that nobody heard.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -27,9 +28,13 @@ from .guess import Decimals
 from .names import symbol_of
 from .source import SAMPLE_ROWS, Reading, Source
 
-RECORD = np.dtype(
-    [("ts", "<i8"), ("price", "<f8"), ("qty", "<f8"), ("trade_id", "<i8"), ("is_buyer_maker", "?")]
-)
+
+def _record(number: str) -> np.dtype[np.void]:
+    columns = [("ts", "<i8"), ("price", "<f8"), ("qty", "<f8"), (number, "<i8")]
+    return np.dtype([*columns, ("is_buyer_maker", "?")])
+
+
+RECORD, NUMBERED = _record("trade_id"), _record("venue_trade_id")
 _OTHERS = ("price", "qty", "trade_id", "is_buyer_maker")
 CHUNK_TRADES = 1 << 11  # what is made of it stays in the processor's cache
 SUFFIX = ".npy"
@@ -92,7 +97,7 @@ def open_columns(path: Path, symbol: Symbol | None = None) -> Source:
         FeedError: it is no such file, or is empty.
         ConfigError: nothing says of which symbol it is.
     """
-    records = _mapped(path)
+    records, is_numbered = _mapped(path)
     symbol = symbol_of(path) or symbol
     if symbol is None:
         raise ConfigError(f"{path} does not say of which symbol it is: name it like BTCUSDT.npy")
@@ -107,23 +112,25 @@ def open_columns(path: Path, symbol: Symbol | None = None) -> Source:
         decimals={symbol: seen},
         first_ts=int(records["ts"][0]),
         read=partial(_read, path, symbol),
+        is_numbered=is_numbered,
     )
 
 
-def _mapped(path: Path) -> Records:
+def _mapped(path: Path) -> tuple[Records, bool]:
+    """Return a file's records, and whether their numbers are the venue's."""
     try:
         records: Records = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         fail(path, 0, f"can't be read as columns: {error}")
-    if records.dtype != RECORD or records.ndim != 1:
+    if records.dtype not in (RECORD, NUMBERED) or records.ndim != 1:
         fail(path, 0, f"expected records of {', '.join(RECORD.names or ())}, found {records.dtype}")
-    return records
+    return records.view(RECORD), records.dtype == NUMBERED
 
 
 def _read(path: Path, symbol: Symbol, reading: Reading) -> Iterator[TradeColumns]:
     if not reading.wants(symbol):
         return
-    size, last = len(_mapped(path)), 0
+    size, last = len(_mapped(path)[0]), 0
     with path.open("rb") as file:  # read, not mapped: a page that was mapped stays ours
         file.seek(-size * RECORD.itemsize, os.SEEK_END)
         for start in range(0, size, CHUNK_TRADES):
@@ -148,8 +155,15 @@ def _check(path: Path, start: int, records: Records, last: int) -> None:
         fail(path, 0, f"trade {start + place + 1} is out of order or impossible: {records[place]}")
 
 
-def pack(chunks: Iterable[Sequence[MarketData]], path: Path) -> int:
+def pack(
+    chunks: Iterable[Sequence[MarketData]],
+    path: Path,
+    is_numbered: Callable[[Symbol], bool] = lambda _: False,
+) -> int:
     """Write a recording of one symbol's trades as columns; return how many they are.
+
+    Args:
+        is_numbered: tells whether the numbers of a symbol's trades are the venue's own.
 
     Raises:
         FeedError: it holds no trades, or those of several symbols.
@@ -174,7 +188,7 @@ def pack(chunks: Iterable[Sequence[MarketData]], path: Path) -> int:
             raise FeedError("the recording has no trades to pack")
         if symbol_of(path) != symbol:
             raise ConfigError(f"{path.name} must begin with the symbol: {symbol}{SUFFIX}")
-        _with_head(part, path, count)
+        _with_head(part, path, count, NUMBERED if is_numbered(symbol) else RECORD)
     finally:
         part.unlink(missing_ok=True)
     return count
@@ -186,8 +200,8 @@ def _records(trades: list[Trade]) -> Records:
     return np.array(rows, RECORD)
 
 
-def _with_head(part: Path, path: Path, count: int) -> None:
-    head = {"descr": npy.dtype_to_descr(RECORD), "fortran_order": False, "shape": (count,)}
+def _with_head(part: Path, path: Path, count: int, kind: np.dtype[np.void]) -> None:
+    head = {"descr": npy.dtype_to_descr(kind), "fortran_order": False, "shape": (count,)}
     with path.open("wb") as whole, part.open("rb") as body:
         npy.write_array_header_1_0(whole, head)
         shutil.copyfileobj(body, whole)

@@ -11,18 +11,23 @@ from .rows import Row
 
 
 class Field(NamedTuple):
-    """A column that is read: its type, and the names it goes by."""
+    """A column that is read: its type, and the names it goes by.
+
+    One of text is no part of a message: see `claims`.
+    """
 
     kind: type
     names: tuple[str, ...]
     is_optional: bool = False
 
-    def parse(self, text: str) -> float | bool:
+    def parse(self, text: str) -> float | bool | str:
         """Read a cell.
 
         Raises:
             ValueError: it is not of the field's type; NaN and infinity are no numbers here.
         """
+        if self.kind is str:
+            return text.strip().strip('"')
         value = text.strip().lower()
         number, expected = _SHAPES[self.kind]
         if number.fullmatch(value) is None:
@@ -69,6 +74,14 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field(float, ("rate", "last_funding_rate", "funding_rate")),
     ),
 }
+CLAIMS = (
+    Field(str, ("symbol",), is_optional=True),
+    Field(str, ("pair",), is_optional=True),
+)
+"""What a table of any kind may say of itself beside its name; of bars their end too."""
+
+END_OF_BAR = Field(str, ("close_time",), is_optional=True)
+
 PRICE_AND_QTY: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "klines": ((1, 2, 3, 4), (5,)),
     "marks": ((), ()),  # finer than the tick
@@ -106,6 +119,11 @@ class Layout(NamedTuple):
     places: tuple[int, ...]  # of the fields, in their order
     width: int
     has_header: bool
+
+    @property
+    def claims(self) -> tuple[Field, ...]:
+        """Return the last of the fields: those that are held against the file's name."""
+        return tuple(field for field in self.fields if field.kind is str)
 
     def parse(self, line: str) -> Row:
         """Read one line, cell by cell.
@@ -146,7 +164,8 @@ def layout_of_names(names: Sequence[str], path: Path) -> Layout:
         ValueError: no kind of table has all its fields among them.
     """
     for kind, fields in FIELDS.items():
-        known = [(field, _place(field, names)) for field in fields]
+        claims = (*CLAIMS, END_OF_BAR) if kind == "klines" else CLAIMS
+        known = [(field, _place(field, names)) for field in (*fields, *claims)]
         if all(place is not None or field.is_optional for field, place in known):
             found = [(field, place) for field, place in known if place is not None]
             return Layout(

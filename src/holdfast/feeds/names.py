@@ -11,16 +11,21 @@ from ..model.market import timeframe_ns
 from ..model.values import NS_PER_S, Symbol
 
 _DELIVERY = r"(?:_(?:\d{6}|PERP))?"
-_BY_QUOTE = re.compile(rf"([A-Z0-9]+?(?:{'|'.join(QUOTE_ASSETS)}){_DELIVERY})(?=[-_.]|$)")
+_QUOTED = rf"([A-Z0-9]+?(?:{'|'.join(QUOTE_ASSETS)}){_DELIVERY})(?=[-_.]|$)"
+_BY_QUOTE = re.compile(_QUOTED)
+_BEHIND_WORDS = re.compile(rf"(?:[A-Z0-9]+-)+?(?!(?:{'|'.join(QUOTE_ASSETS)})[-_.]){_QUOTED}")
 _BY_DASH = re.compile(rf"([A-Z0-9]{{5,20}}{_DELIVERY})-")
 _DAY = re.compile(r"-(20\d\d)-(\d\d)(?:-(\d\d))?(?=[-.]|$)")
 _INTERVAL = re.compile(r"(?<=-)(\d+)(s|m|h|d|w|mo)(?=[-.]|$)")
 
 
 def symbol_of(path: Path) -> Symbol | None:
-    """Return the symbol that a file's name begins with; None where it does not."""
+    """Return the symbol that a file's name begins with; None where it does not.
+
+    One that ends in a quote asset may stand behind words, as in BINANCE-BTCUSDT-1m.csv.
+    """
     name = path.name.upper()
-    match = _BY_QUOTE.match(name) or _BY_DASH.match(name)
+    match = _BY_QUOTE.match(name) or _BEHIND_WORDS.match(name) or _BY_DASH.match(name)
     return Symbol(match[1]) if match else None
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from ..model.errors import ConfigError
 from ..model.values import Symbol
+from .claims import reader_of
 from .files import fail
 from .guess import Decimals
 from .layouts import PRICE_AND_QTY, Layout, layout_of_names
-from .rows import ROW_READERS, BadRow, Row, Subject
+from .rows import BadRow, Row, Subject
 from .source import SAMPLE_ROWS, Chunk, Reading, Source
 from .tables import make_subject
 
@@ -35,13 +36,13 @@ def open_parquet(path: Path, symbol: Symbol | None = None) -> Source:
     rows = next(_rows(path, layout, SAMPLE_ROWS), [])
     if not rows:
         fail(path, 0, "the table is empty; expected rows of market data")
-    subject = make_subject(path, symbol, layout.kind, [row[0] for row in rows])
+    subject = make_subject(path, symbol, layout, rows)
     seen = Decimals()
     prices, qtys = PRICE_AND_QTY[layout.kind]
     for row in rows:
         seen.see((repr(row[i]) for i in prices), (repr(row[i]) for i in qtys))
     try:
-        first = ROW_READERS[layout.kind](subject).read(rows[:1])[0]
+        first = reader_of(layout, subject).read(rows[:1])[0]
     except BadRow as error:
         fail(path, 1, str(error))
     return Source(
@@ -68,7 +69,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401  pyarrow has no types
 def _read(path: Path, layout: Layout, subject: Subject, reading: Reading) -> Iterator[Chunk]:
     if not reading.wants(subject.symbol):
         return
-    reader = ROW_READERS[layout.kind](subject)
+    reader = reader_of(layout, subject)
     done = 0
     for rows in _rows(path, layout, BATCH_ROWS):
         try:
@@ -89,15 +90,25 @@ def _rows(path: Path, layout: Layout, size: int) -> Iterator[list[Row]]:
         try:
             for batch in file.iter_batches(batch_size=size, columns=names):
                 columns = [batch.column(batch.schema.get_field_index(name)) for name in names]
-                for name, column in zip(names, columns, strict=True):
-                    if column.null_count:
+                for field, name, column in zip(layout.fields, names, columns, strict=True):
+                    if column.null_count and field.kind in kinds:
                         row = done + column.is_null().index(True).as_py() + 1
                         fail(path, row, f"{name} is empty")
                 cast = [
-                    column.cast(kinds[field.kind]).to_pylist()
+                    _as_it_is(column)
+                    if field.kind is str
+                    else column.cast(kinds[field.kind]).to_pylist()
                     for field, column in zip(layout.fields, columns, strict=True)
                 ]
                 yield list(zip(*cast, strict=True))
                 done += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             fail(path, 0, f"can't be read as the table it is: {error}")
+
+
+def _as_it_is(column: Any) -> list[Any]:  # noqa: ANN401  likewise
+    """Return what a table says of itself, times as numbers; see `claims`."""
+    import pyarrow as pa  # noqa: PLC0415  an extra
+
+    is_time = pa.types.is_timestamp(column.type)
+    return list((column.cast(pa.int64()) if is_time else column).to_pylist())

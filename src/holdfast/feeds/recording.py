@@ -108,20 +108,17 @@ class RecordingFeed:
         return self._start_ts
 
     def whole_from(self, symbol: Symbol) -> int:
-        """Return since when all trades of a symbol are there; see `Complete`.
-
-        A capture may have been told to hear it at any time: that it does shows at its first trade.
-        """
+        """Return since when all trades of a symbol are there; see `Complete`."""
         tapes = self._tapes_of(symbol)
         if not tapes:
             return UNKNOWN
         if min(tape.first_ts for tape in tapes) < self._start_ts:
             return self._start_ts
-        return UNKNOWN if tapes[0].kind == "capture" else tapes[0].whole_from
+        return tapes[0].whole_from
 
     def is_numbered(self, symbol: Symbol) -> bool:
-        """Tell that a capture has the venue's own numbers; who knows what a table has."""
-        return any(tape.kind == "capture" for tape in self._tapes_of(symbol))
+        """Tell that a capture has the venue's own numbers, packed too; a table may have any."""
+        return any(tape.is_numbered for tape in self._tapes_of(symbol))
 
     def instruments(self) -> Sequence[Instrument]:
         """Return each symbol's contract, its tick and lot guessed by the decimals written."""
@@ -143,12 +140,12 @@ class RecordingFeed:
             return []
         since = before_ts - before_ts % length - count * length
         bars: deque[Bar] = deque(maxlen=count)
-        has_bars, is_captured = bool(strands[0].timeframe), strands[0].kind == "capture"
-        if is_captured:
+        has_bars, whole_from = bool(strands[0].timeframe), strands[0].whole_from
+        if not has_bars and whole_from == UNKNOWN:
             since -= length  # where it begins to tell of the symbol is seen by its first trade
-        is_open = has_bars or is_captured
-        known_from = UNKNOWN if is_open else max(since, strands[0].whole_from)
-        builder = BarBuilder(symbol, [timeframe], known_from=known_from, is_numbered=is_captured)
+        known_from = UNKNOWN if has_bars else max(since, whole_from)
+        is_numbered = strands[0].is_numbered
+        builder = BarBuilder(symbol, [timeframe], known_from=known_from, is_numbered=is_numbered)
         # A bar that ends at `since` is too early, a trade at that time is just in time.
         reading, after_ts = Reading(frozenset([symbol])), since - (not has_bars)
         chunks = merge([strand.chunks(reading, after_ts) for strand in strands], [])

@@ -51,7 +51,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is capture, or that of a table: trades, quotes, klines, marks, funding. `first_ts`
     is the time of its first message, `timeframe` that of its bars or "". `may_have` tells of
-    a symbol that the sample did not show whether the file has it further on.
+    a symbol that the sample did not show whether the file has it further on. `is_numbered` are
+    trades with the venue's own numbers, of which nobody knows since when they were heard.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     first_ts: int
     read: Callable[[Reading], Iterator[Chunk]]
     timeframe: str = ""
+    is_numbered: bool = False
     may_have: Callable[[Symbol], bool] = lambda _: False
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from ..model.bars import UNKNOWN
 from ..model.market import timeframe_ns
 from ..model.values import Symbol
 from .capture import BACKSTEP_NS_MAX
@@ -28,6 +29,7 @@ class Strand:
         self.timeframe = first.timeframe
         self.first_ts = first.first_ts
         self.whole_from = _whole_from(first)
+        self.is_numbered = all(source.is_numbered for source in sources)
 
     @property
     def name(self) -> str:
@@ -73,7 +75,12 @@ class Strand:
 
 
 def _whole_from(first: Source) -> int:
-    """Return since when a table has everything: from its first row, or the day that it names."""
+    """Return since when a table has everything: from its first row, or the day that it names.
+
+    What was captured may have been told to hear a symbol at any time: its first trade shows it.
+    """
+    if first.is_numbered:
+        return UNKNOWN
     day = day_of(first.path)
     if day is not None and 0 <= first.first_ts - day < DAY_NS:
         return day

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from operator import itemgetter
@@ -12,20 +13,23 @@ from typing import Any
 import msgspec
 
 from ..model.errors import ConfigError
-from ..model.market import MarketData
-from ..model.values import Symbol
+from ..model.market import MarketData, timeframe_ns
+from ..model.values import NS_PER_S, Symbol
+from .claims import length_told, reader_of, unit_of
 from .files import Block, fail, lines, read_blocks
 from .guess import Decimals
 from .layouts import PRICE_AND_QTY, Layout, layout_of_line
 from .names import symbol_of, timeframe_name, timeframe_of
-from .rows import ROW_READERS, BadRow, Row, RowReader, Subject
+from .rows import BadRow, Row, RowReader, Subject
 from .source import SAMPLE_ROWS, Chunk, Reading, Source
 
 SPACING_ROWS = 200
 """How many rows the time frame of bars is told by, where a name does not say."""
 
-# Below each, a time after 1973 is in that unit.
-_UNITS = ((10**11, 1_000_000_000), (10**14, 1_000_000), (10**17, 1_000), (10**20, 1))
+STEPS_MIN, CHANCE = 3, 10**5
+"""How many steps tell that rows are longer bars than a name says, and how unlikely it must be that
+all of them are a multiple of the time frame by chance.
+"""
 
 
 def open_table(path: Path, symbol: Symbol | None = None) -> Source:
@@ -49,9 +53,7 @@ def open_table(path: Path, symbol: Symbol | None = None) -> Source:
     rows = sample[layout.has_header :]
     if not rows:
         fail(path, number, "nothing but a header; expected rows of market data below")
-    subject = make_subject(
-        path, symbol, layout.kind, list(_times(path, layout, rows[:SPACING_ROWS]))
-    )
+    subject = make_subject(path, symbol, layout, list(_sample(path, layout, rows[:SPACING_ROWS])))
     return Source(
         path=path,
         kind=layout.kind,
@@ -62,8 +64,8 @@ def open_table(path: Path, symbol: Symbol | None = None) -> Source:
     )
 
 
-def make_subject(path: Path, symbol: Symbol | None, kind: str, times: Sequence[int]) -> Subject:
-    """Work out what a table is about from its name, its kind and its first times.
+def make_subject(path: Path, symbol: Symbol | None, layout: Layout, rows: Sequence[Row]) -> Subject:
+    """Work out what a table is about from its name, its columns and its first rows.
 
     Raises:
         FeedError: no unit of time, or no time frame, fits the times.
@@ -75,29 +77,52 @@ def make_subject(path: Path, symbol: Symbol | None, kind: str, times: Sequence[i
             f"{path} does not say of which symbol it is: name it like BTCUSDT-1m.csv, "
             "or ask for a single symbol"
         )
-    unit = next((unit for limit, unit in _UNITS if 0 < times[0] < limit), 0)
-    if unit in (0, 1_000_000_000):
+    times = [row[0] for row in rows[:SPACING_ROWS]]
+    unit = unit_of(times[0])
+    if unit in (0, NS_PER_S):
         fail(path, 0, f"times must be milli-, micro- or nanoseconds UTC, the first is {times[0]}")
-    if kind not in ("klines", "marks"):
+    if layout.kind not in ("klines", "marks"):
         return Subject(symbol, unit)
     try:
-        return Subject(symbol, unit, timeframe_of(path) or _spacing(times, unit))
+        return Subject(symbol, unit, _timeframe(path, length_told(layout, rows[0]), times, unit))
     except ValueError as error:
         fail(path, 0, str(error))
 
 
-def _spacing(times: Sequence[int], unit: int) -> str:
+def _timeframe(path: Path, told: int, times: Sequence[int], unit: int) -> str:
+    """Return the time frame of bars: by their file's name, their ends or their spacing."""
+    named = timeframe_of(path)
     steps = [later - time for time, later in itertools.pairwise(times) if later > time]
+    if named is not None:
+        if steps and not told:
+            _check_spacing(named, steps, unit)
+        return named
+    if told:
+        return timeframe_name(told)
     if not steps:
         raise ValueError("one bar tells no time frame: name the file like BTCUSDT-1m.csv")
     return timeframe_name(min(steps) * unit)
 
 
-def _times(path: Path, layout: Layout, rows: Sequence[tuple[int, bytes]]) -> Iterator[int]:
-    """Yield the sample's times; past the first, what is none is left for the reading to refuse."""
+def _check_spacing(named: str, steps: Sequence[int], unit: int) -> None:
+    """Refuse bars that all lie several of the named time frame apart: they are longer ones.
+
+    In a thin market there are gaps, but not each of them is a multiple of the same length.
+    """
+    apart, length = math.gcd(*steps) * unit, timeframe_ns(named)
+    many, rest = divmod(apart, length)
+    if not rest and len(steps) >= STEPS_MIN and many ** len(steps) >= CHANCE:
+        raise ValueError(
+            f"its name says {named}, and its rows are {timeframe_name(apart)} apart; "
+            "name it by what it has, like BTCUSDT-1h.csv"
+        )
+
+
+def _sample(path: Path, layout: Layout, rows: Sequence[tuple[int, bytes]]) -> Iterator[Row]:
+    """Yield the sample's rows; past the first, what is none is left for the reading to refuse."""
     for index, (number, line) in enumerate(rows):
         try:
-            yield layout.parse(_text(line))[0]
+            yield layout.parse(_text(line))
         except ValueError as error:
             if not index:
                 fail(path, number, str(error))
@@ -105,7 +130,7 @@ def _times(path: Path, layout: Layout, rows: Sequence[tuple[int, bytes]]) -> Ite
 
 def _first_ts(path: Path, layout: Layout, subject: Subject, row: tuple[int, bytes]) -> int:
     number, line = row
-    return _read_lines(path, layout, ROW_READERS[layout.kind](subject), Block(line, number))[0].ts
+    return _read_lines(path, layout, reader_of(layout, subject), Block(line, number))[0].ts
 
 
 def _decimals(layout: Layout, rows: Sequence[tuple[int, bytes]]) -> Decimals:
@@ -125,7 +150,7 @@ def _read(path: Path, layout: Layout, subject: Subject, reading: Reading) -> Ite
         return
     decoder = _row_decoder(layout)
     pick = itemgetter(*layout.places)
-    reader = ROW_READERS[layout.kind](subject)
+    reader = reader_of(layout, subject)
     blocks = read_blocks(path)
     if layout.has_header:
         blocks = _without_header(blocks)
@@ -144,7 +169,7 @@ def _read(path: Path, layout: Layout, subject: Subject, reading: Reading) -> Ite
 def _row_decoder(layout: Layout) -> msgspec.json.Decoder[list[Row]]:
     kinds: list[Any] = [msgspec.Raw] * layout.width
     for field, place in zip(layout.fields, layout.places, strict=True):
-        kinds[place] = field.kind
+        kinds[place] = Any if field.kind is str else field.kind
     return msgspec.json.Decoder(list[tuple[tuple(kinds)]])  # type: ignore[misc]  # made to measure
 
 

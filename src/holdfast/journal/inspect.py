@@ -12,6 +12,7 @@ from ..model.errors import ConfigError, JournalCorrupt
 from ..model.events import Event
 from .codec import GENESIS, StoredRow, decode, fault
 from .location import scheme_of, sqlite_path
+from .owner import Owner, parse_owner
 from .postgres import postgres_tables
 from .reading import Tables
 from .sqlite import sqlite_tables
@@ -64,6 +65,20 @@ def open_tables(where: str | Path) -> Tables:
             return postgres_tables(str(where))
         case other:
             raise ConfigError(f"a journal at {other} can't be looked into from outside")
+
+
+def last_owner(where: str | Path) -> Owner | None:
+    """Return the last process that owned a journal; None where there was none.
+
+    Raises:
+        ConfigError: journals are not kept there.
+        JournalError: it can't be read now.
+    """
+    tables = open_tables(where)
+    try:
+        return parse_owner(tables.owner_text())
+    finally:
+        tables.close()
 
 
 def verify(where: str | Path) -> VerifyReport:

@@ -52,6 +52,11 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
         is_same = self.pids in (0, _pid_namespace())
         return is_same and self.host == socket.gethostname()
 
+    @property
+    def is_here(self) -> bool:
+        """Tell whether it is this process."""
+        return self.is_beside and self.pid == os.getpid()
+
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.started // NS_PER_S, UTC).isoformat()
         session = f", session {self.session}" if self.session else ""

@@ -56,11 +56,13 @@ RETRY_EVERY_S = 0.1
 RETRY_EVERY_S_MAX = 1.6
 """Losses in a row double the pause up to this: a server that restarts drops more than one."""
 
-_IS_LOCKED = text(
-    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
+_HOLDERS = (
+    "FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
     "AND classid = :high AND objid = :low "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_IS_LOCKED = text(f"SELECT count(*) {_HOLDERS}")
+_DROP = text(f"SELECT pg_terminate_backend(pid) {_HOLDERS} AND pid = ANY(CAST(:pids AS int[]))")
 _HAS_SCHEMA = text("SELECT to_regnamespace(:name) IS NOT NULL")
 _IS_MADE = text("SELECT to_regclass(:table)")
 _INSERT = text(
@@ -77,15 +79,22 @@ _INSERT = text(
 class PostgresStore:
     """The connection that writes, and holds the lock; made anew, within limits, when lost."""
 
+    sql: Connection
+
     def __init__(self, engine: Engine, tables: Tables, name: str) -> None:
         self.epoch = 0
         self.last = 0  # the last fact that the server has confirmed, and its hash
         self.head = GENESIS
-        self.sql: Connection = engine.connect()
         self._engine = engine
         self._tables = tables
         self._key = lock_key(f"holdfast {name}")
+        self._backends: list[int] = []  # of our connections that may have the lock, lost ones too
+        self._connect()
         keep_from_children(self, leave_socket)
+
+    def _connect(self) -> None:
+        self.sql = self._engine.connect()
+        self._backends.append(self.sql.scalar(select(func.pg_backend_pid())) or 0)
 
     def lock(self) -> bool:
         """Try to become the owner."""
@@ -219,11 +228,22 @@ class PostgresStore:
         if not self.sql.closed:
             self.sql.invalidate()
         self.sql.close()
-        self.sql = self._engine.connect()
+        self._connect()
         is_ours = self.lock()
         if self.sql.scalar(select(meta.c.epoch)) != self.epoch:
             raise self._refusal()
+        if is_ours:
+            self._backends = self._backends[-1:]
+        else:
+            self._drop_lost()
         return is_ours
+
+    def _drop_lost(self) -> None:
+        """End the backend of a connection that we have lost, where it still has the lock.
+
+        The server itself may take longer to notice than there is time to come back.
+        """
+        self.sql.execute(_DROP, {**_halves(self._key), "pids": self._backends})
 
 
 class _ConnectionLost(Exception):
@@ -272,17 +292,22 @@ def look_at_postgres(url: str) -> Looked:
         JournalError: the server does not answer; ConfigError: the URL can't be used.
     """
     address, name = parse(url)
-    key = lock_key(f"holdfast {name}") % 2**64
+    key = lock_key(f"holdfast {name}")
     engine, tables = engine_of(address, name), tables_of(address, name)
     try:
         with explained(tables.place), engine.connect() as sql:
-            held = sql.scalar(_IS_LOCKED, {"high": key >> 32, "low": key % 2**32})
+            held = sql.scalar(_IS_LOCKED, _halves(key))
             is_made = sql.scalar(_IS_MADE, {"table": f"{name}.meta"}) is not None
         owner = tables.owner_text() if held and is_made else ""
         return Looked(is_made, owner or ("another process" if held else ""))
     finally:
         tables.close()
         engine.dispose()
+
+
+def _halves(key: int) -> dict[str, int]:
+    """Return a lock's number as the server lists it."""
+    return {"high": (key % 2**64) >> 32, "low": key % 2**32}
 
 
 def postgres_tables(url: str) -> Tables:

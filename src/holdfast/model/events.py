@@ -125,6 +125,7 @@ class EpochStarted(Fact, frozen=True, kw_only=True):
     is_recorded: bool = False  # its time is a recording's
     markets: tuple[str, ...] = ()  # of each account, its venue and market; () is not known
     traded: tuple[tuple[Symbol, ...], ...] = ()  # on each account; () is all that is listed
+    keeps_taken_over: bool = False  # what was taken over to be closed stays: the policy has changed
 
 
 class SessionChanged(Fact, frozen=True, kw_only=True):

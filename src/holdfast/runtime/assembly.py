@@ -137,6 +137,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     keeps_files: bool = True,
     books: bool = False,
     openers: Mapping[AccountId, Opener] | None = None,
+    on_folded: Callable[[bool], None] = lambda _: None,
 ) -> Parts:
     """Open and fold the journal, and build around it what the session needs.
 
@@ -149,6 +150,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         openers: what opens other accounts, where it is not the venue that the settings name.
         books: a live feed shows whole order books, whatever the setting says.
         keeps_files: False leaves the data folder untouched: the records are elsewhere.
+        on_folded: hears, before anything is waited for, whether an earlier life has left something.
 
     Raises:
         TradingError: a part can't be had; what was opened has been given back.
@@ -164,6 +166,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         state = recovered.engine.state
         check_left_behind(state, config.account_names)
         is_resumed = config.auto_restart and _was_cut_off(state)
+        on_folded(is_resumed or bool(state.all_open_orders()))
         shown = all_symbols(config, symbols)
         market = feed_settings(config, shown, broker)
         market = msgspec.structs.replace(market, books=market.books or books)

@@ -23,6 +23,7 @@ from aiohttp.typedefs import Middleware
 
 from ..model import errors
 from ..model.errors import ConfigError, TradingError
+from .control_client import PROBE, ControlClient
 from .control_file import Endpoint, NoSessionRunning, remove_endpoint, write_endpoint
 from .control_routes import LEFT_KILL, ROUTES, SERVICE
 from .control_wire import document
@@ -88,9 +89,10 @@ class ControlServer:
         """Take the port, and put a kill on record that was left for a session before.
 
         Raises:
-            ConfigError: it is taken, or may not be used.
+            ConfigError: it is taken, or may not be used, or the folder has another session.
             JournalError: the kill can't be put on record.
         """
+        _check_alone(self._data_dir, journal_of(self._service.config))
         record_left(self._service.config)
         taken = _listen(self._port)
         self.url = f"http://{HOST}:{taken.getsockname()[1]}"
@@ -146,6 +148,30 @@ class ControlServer:
         if self._listening is not None:
             self._listening.close()
         await self._runner.cleanup()
+
+
+def _check_alone(folder: Path, journal: str) -> None:
+    """Refuse a folder that a session with another journal has: its control file would be gone.
+
+    A session with the same journal meets that one's owner.
+
+    Raises:
+        ConfigError: one runs there.
+    """
+    try:
+        client = ControlClient(folder)
+        there = client.endpoint
+        if there.pid == os.getpid() or there.journal in {"", journal}:
+            return
+        client.get(PROBE)
+    except (NoSessionRunning, ConfigError):  # it has died, or the file is none
+        return
+    except TradingError:
+        _log.debug("the session there does not answer, or has no answer yet")
+    raise ConfigError(
+        f"another session runs in {folder.absolute()} (process {there.pid}), with the journal "
+        f"{there.journal}: name another folder with --data-dir"
+    )
 
 
 def _listen(port: int) -> socket.socket:

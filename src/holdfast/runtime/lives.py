@@ -16,19 +16,19 @@ from ..model import messages as msg
 from ..model.config import TradingConfig
 from ..model.errors import (
     ConfigError,
-    Fenced,
     InputError,
     JournalError,
     OutcomeUnknownError,
     SessionStateError,
     TradingError,
-    VenueUnavailable,
 )
 from ..model.values import TradingSessionStatus
 from ..ports import Notifier
 from .books import BooksReport, read_and_compare
 from .last_words import Latch, latch_between, record_end
+from .leaving import closed, take_entries_back
 from .live import LiveSession
+from .outage import is_passing, leave_stop, what_is_away
 
 RESTARTS_MAX = 5
 """How often in a row a failed session is begun anew before it is left in ERROR."""
@@ -81,7 +81,7 @@ class Lives:
         self._turned = asyncio.Event()  # another life has opened, or the session ended
         self._heard = asyncio.Event()  # the same, or the life that opens has begun
         self._in_a_row = 0
-        self._is_away = False  # the venue is, and the next try is waited for
+        self._is_away = False  # venue or journal is, and the next try is waited for
         self._away_until = 0.0
         self._stop_word: msg.StopSession | None = None  # given while it is
         self._has_stop_word = asyncio.Event()
@@ -158,6 +158,9 @@ class Lives:
 
     async def _stop_at_the_start(self, reason: str, *, flatten: bool) -> None:
         """Tell the life that opens to stop, as soon as it hears, and wait for it to have opened."""
+        while self.is_starting and self._live is None:  # it is being made
+            self._heard.clear()
+            await self._heard.wait()
         live = await self.begun(is_urgent=True)
         if live and not live.has_failed and live.status is TradingSessionStatus.STARTING:
             live.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
@@ -242,8 +245,8 @@ class Lives:
             goes_on = self._is_outage(error) or self._may_go_on(error)
             is_given_up = isinstance(error, Exception) and not goes_on
             if before is not None and is_given_up and live.shell.has_begun:
-                _take_entries_back(live, error)
-            await _closed(live)
+                take_entries_back(live, error)
+            await closed(live)
             raise
         finally:
             live.shell.listeners.remove(self._hear)
@@ -269,13 +272,13 @@ class Lives:
             _log.exception("the session ended badly")
         finally:
             if self._live is not None:
-                await _closed(self._live)
+                await closed(self._live)
 
     async def _end(self, live: LiveSession) -> None:
         """Close a life that ended in order, its books compared with the venue's."""
         self.fault = str(live.feed_error or "")
         self.books = await read_and_compare(live)
-        await _closed(live)
+        await closed(live)
 
     def _was_stopped(self, live: LiveSession, error: BaseException) -> bool:
         """Tell whether a life failed on its way out alone: the next would be a new session."""
@@ -293,13 +296,13 @@ class Lives:
         if not self._may_go_on(error):
             await self._give_up(live, error)
             return False
-        await _closed(live)
+        await closed(live)
         failure = await self._begin_anew()
         if failure is None:
             self.fault = ""
             return True
         if self._stop_word is not None:
-            self._leave_stop(self._stop_word)
+            await self._leave_stop(self._stop_word, failure)
         else:
             await self._give_up(live, failure)
         return False
@@ -307,13 +310,13 @@ class Lives:
     async def _begin_anew(self) -> Exception | None:
         """Open lives until one runs; return what is in the way of that for good, None for nothing.
 
-        A try that the venue is away for does not count.
+        A try that the venue is away for, or the journal, does not count.
         """
         self._away_until, tries_away = asyncio.get_running_loop().time() + OUTAGE_S_MAX, 0
         await self._wait_after_failure()
         while (failure := await self._try()) is not None:
             if self._is_outage(failure):
-                await self._wait_for_venue(tries_away)
+                await self._wait_for_what_is_away(failure, tries_away)
                 tries_away += 1
                 if self._stop_word is not None:
                     return failure
@@ -337,12 +340,12 @@ class Lives:
         self.restarts += 1
         await asyncio.sleep(RESTART_DELAY_S * self._in_a_row)
 
-    async def _wait_for_venue(self, tries: int) -> None:
-        """Wait before the venue is tried once more, or until the session is told to stop."""
+    async def _wait_for_what_is_away(self, failure: Exception, tries: int) -> None:
+        """Wait before a life is tried once more, or until the session is told to stop."""
         delay_s = min(RESTART_DELAY_S * 2 ** min(tries, 10), OUTAGE_DELAY_S_MAX)
         if not tries:
-            hours = f"{OUTAGE_S_MAX / 3600:g} h"
-            text = f"the session waits, up to {hours}, for a venue that is away: {self.fault}"
+            what = f"up to {OUTAGE_S_MAX / 3600:g} h, for {what_is_away(failure)}"
+            text = f"the session waits, {what}: {self.fault}"
             self._notifier.notify("alarm", text)
         self._is_away = True
         self._turn()  # nobody need wait for the next life: it may be long in coming
@@ -351,17 +354,17 @@ class Lives:
         self._is_away = False
 
     def _is_outage(self, error: BaseException) -> bool:
-        """Tell whether a life could not be opened since the venue is away, not for too long."""
+        """Tell whether a life could not be opened for what is away, not for too long."""
         has_time = asyncio.get_running_loop().time() < self._away_until
-        return isinstance(error, VenueUnavailable) and has_time
+        return has_time and is_passing(error, self._config.database_url)
 
-    def _leave_stop(self, word: msg.StopSession) -> None:
-        """Put a stop on record that the next start carries out: the venue is away."""
-        self._final = record_end(self._config, word)
+    async def _leave_stop(self, word: msg.StopSession, failure: Exception) -> None:
+        """Put a stop on record that the next start carries out: no life can."""
+        self._final = await leave_stop(self._config, word)
         self._notifier.notify(
             "alarm",
-            f"the session ends before its stop was carried out: the next start does it, "
-            f"since the venue is away: {self.fault}",
+            "the session ends before its stop was carried out, which the next start does: it "
+            f"waited for {what_is_away(failure)}: {self.fault}",
         )
 
     def _may_go_on(self, error: BaseException) -> bool:
@@ -371,8 +374,8 @@ class Lives:
     async def _give_up(self, live: LiveSession, error: BaseException) -> None:
         """Take entries back, if the account is still ours, and put ERROR on record."""
         self._notifier.notify("alarm", f"the session is given up: {self.fault}")
-        _take_entries_back(live, error)
-        await _closed(live)
+        take_entries_back(live, error)
+        await closed(live)
         self._final = TradingSessionStatus.ERROR
         if not isinstance(error, JournalError):
             with contextlib.suppress(TradingError, OSError):  # the next start finds it cut off
@@ -380,18 +383,3 @@ class Lives:
 
     def _blame(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"
-
-
-def _take_entries_back(live: LiveSession, error: BaseException) -> None:
-    if not live.is_closed and not isinstance(error, Fenced):
-        live.cancel_at_venue()
-
-
-async def _closed(live: LiveSession) -> None:
-    """Close a life, whatever becomes of it: its end has to be put on record."""
-    try:
-        await live.close()
-    except (TradingError, OSError) as error:
-        _log.warning("the session could not be left in order: %s", error)
-    except Exception:  # noqa: BLE001 - it must not end without a word
-        _log.exception("the session could not be left in order")

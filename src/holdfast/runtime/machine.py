@@ -135,7 +135,8 @@ def _server_owner(where: str) -> Finding:
         return failed("owner", str(error), "see database_url", Area.JOURNAL)
     if not held_by:
         return _local(ok("owner", "nobody has it"))
-    return _owned(held_by, "a second session needs another ?journal=NAME in database_url")
+    way_out = "a second session needs another ?journal=NAME in database_url, and another --data-dir"
+    return _owned(held_by, way_out)
 
 
 def _owned(text: str | bytes, way_out: str) -> Finding:

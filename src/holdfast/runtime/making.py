@@ -39,12 +39,14 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
     *,
     hands_over: Callable[[Wish], bool],
     publish: Callable[[Sequence[Event], Engine], None],
+    on_folded: Callable[[bool], None],
 ) -> Made:
     """Open what a life needs and put it together.
 
     Args:
         hands_over: takes a wish, or says that the session itself is to act on it.
         publish: hears of all facts, behind the figures.
+        on_folded: see `assemble`.
 
     Raises:
         TradingError: a part can't be had; what was opened has been given back.
@@ -58,6 +60,7 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
         broker=broker,
         is_dry=wanted.is_dry,
         books=any("on_book" in overridden_hooks(each) for each in strategies.values()),
+        on_folded=on_folded,
     )
     for finding in parts.journal.findings:
         notifier.notify("alarm", finding)

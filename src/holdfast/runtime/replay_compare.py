@@ -12,10 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 
 from ..model import events as ev
 from ..model.errors import InputError
-from ..model.values import NS_PER_S, ZERO, SessionId, Symbol
+from ..model.values import NS_PER_S, ZERO, AccountId, SessionId, Symbol
 from ..stats import Context, RoundTrip, RoundTrips
 
 PAIR_NS = 60 * NS_PER_S
@@ -25,8 +26,9 @@ PAIR_NS = 60 * NS_PER_S
 class Recorded:
     """What the journal says of a session.
 
-    `ended_ts` is its last fact's time, `equity` its first; `trips` are those that ended in it,
-    also where an earlier session began them. `other_fees` are those in assets that are none of a
+    `symbols` are those of all its lives, () where one traded whatever was listed. `ended_ts` is its
+    last fact's time, `equity` the first of each account; `trips` are those that ended in it, also
+    where an earlier session began them. `other_fees` are those in assets that are none of a
     contract's margin, by asset: no trip's profit has them. `down_ns` is how long nobody traded,
     between what its lives said last and the next one's beginning.
     """
@@ -36,7 +38,7 @@ class Recorded:
     symbols: tuple[Symbol, ...]
     started_ts: int
     ended_ts: int
-    equity: Decimal | None
+    equity: dict[AccountId, Decimal]
     trips: list[RoundTrip]
     other_fees: dict[str, Decimal]
     down_ns: int
@@ -155,6 +157,7 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
         if isinstance(fact, ev.EpochStarted):
             sheet = sessions.setdefault(fact.session_id, _Sheet(fact, fact.ts))
             sheet.down_ns += max(0, fact.ts - sheet.ended_ts)
+            sheet.symbols.append(fact.symbols)
         context.apply(fact)
         trip = fold.apply(fact)
         if sheet is not None:
@@ -164,7 +167,7 @@ def recorded(facts: Iterable[ev.Event], session_id: str) -> Recorded:
     return Recorded(
         session_id=SessionId(found),
         strategies=tuple(own.strategies.values()),
-        symbols=own.begun.symbols,
+        symbols=_all_of(own.symbols),
         started_ts=own.begun.ts,
         ended_ts=own.ended_ts,
         equity=own.equity,
@@ -180,7 +183,8 @@ class _Sheet:
 
     begun: ev.EpochStarted
     ended_ts: int
-    equity: Decimal | None = None
+    symbols: list[tuple[Symbol, ...]] = field(default_factory=list)  # of each life
+    equity: dict[AccountId, Decimal] = field(default_factory=dict)
     strategies: dict[str, str] = field(default_factory=dict)  # as each was named last
     trips: list[RoundTrip] = field(default_factory=list)
     other_fees: dict[str, Decimal] = field(default_factory=dict)
@@ -194,14 +198,19 @@ class _Sheet:
         match fact:
             case ev.StrategyStarted():
                 self.strategies[fact.strategy_id] = fact.description
-            case ev.TradingDayStarted() | ev.EquitySampled() if self.equity is None:
-                self.equity = fact.equity
+            case ev.TradingDayStarted() | ev.EquitySampled():
+                self.equity.setdefault(fact.account, fact.equity)
             case ev.OrderFilled() if fact.fee:
                 asset = fact.fee_asset
                 if asset != context.margin_asset_of((fact.account, fact.symbol)):
                     self.other_fees[asset] = self.other_fees.get(asset, ZERO) + fact.fee
             case _:
                 pass
+
+
+def _all_of(lives: Sequence[tuple[Symbol, ...]]) -> tuple[Symbol, ...]:
+    """Return the symbols of all lives; () where one had no list."""
+    return tuple(dict.fromkeys(chain.from_iterable(lives))) if all(lives) else ()
 
 
 def _named(sessions: dict[str, _Sheet], wanted: str) -> str:

@@ -1,7 +1,6 @@
 """The trading service: what a program or a person starts, asks, steers and stops.
 
-One session at a time. What happens inside a session is the business of `live`, and how its
-lives follow each other that of `lives`.
+One session at a time: `live` has what happens inside it, `lives` how its lives follow each other.
 """
 
 from __future__ import annotations
@@ -86,6 +85,7 @@ class LiveTradingService:
         self._operations: Operations | None = None
         self._figures: Figures | None = None
         self.on_owned: Callable[[], None] = lambda: None  # told by a start that owns the journal
+        self.on_folded: Callable[[bool], None] = lambda _: None  # before it: is something left?
 
     def set_broker(self, broker: LiveBrokerAdapter) -> None:
         """Trade this account as the main one, not the configured venue's; not in a dry run.
@@ -156,6 +156,7 @@ class LiveTradingService:
             self._notifier,
             hands_over=Handover(self.event_bus, executes=self._wanted.executes),
             publish=self._publisher.publish,
+            on_folded=self.on_folded,
         )
         live, engine = made.live, made.live.engine
         live.on_tick = lambda: self._publisher.tick(engine)
@@ -164,8 +165,7 @@ class LiveTradingService:
         return live
 
     def _running(self) -> LiveSession:
-        live = self._lives.live if self._lives else None
-        if live is None:
+        if self._lives is None or (live := self._lives.live) is None:
             raise SessionStateError("no session was started")
         return live
 

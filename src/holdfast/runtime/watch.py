@@ -43,6 +43,9 @@ QUIET_S_MIN = 60.0
 
 _BOOKED = (ev.OrderFilled, ev.FundingPaid, ev.SettlementPaid, ev.WalletChanged, ev.PositionAdopted)
 
+_OF_TERMS = (ev.OrderReplaced, ev.OrderTriggered, ev.FillRecognized)
+"""What changes an order's quantity or price, or that it waits for one, and books nothing."""
+
 _OF_BOOKS = ("position_differs", "balance_differs", "stop_missing")
 _OF_ORDERS = ("unknown_order", "missing_order", "order_differs")
 _OF_VENUE = (*_OF_BOOKS, *_OF_ORDERS, "uncompared", "journal_still")
@@ -183,6 +186,7 @@ class Watch:
                 self._grow()
                 if isinstance(fact, _BOOKED):
                     self._booked += 1
+                if isinstance(fact, (*_BOOKED, *_OF_TERMS)):
                     self._pass_by()
         except (JournalCorrupt, IllegalTransition):  # it is another one, or not as it was
             self._close_journal()  # folded anew at the next look

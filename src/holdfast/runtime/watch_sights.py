@@ -68,7 +68,7 @@ def here_now(state: State, sight: Sight, account: AccountId) -> str:
         return plain(state.position((account, Symbol(sight.what))).qty)
     if sight.kind == "order_differs":
         order = state.orders.get(ClOrdId(sight.what))
-        return "" if order is None else _terms(order.qty, order.price, order.request.trigger_price)
+        return "" if order is None else _terms(*_own_terms(order))
     return plain(state.account(account).wallet(sight.what)) if sight.here else ""
 
 
@@ -120,10 +120,7 @@ def _changed(order: Order, report: ExecutionReport) -> Iterable[Sight]:
     What the venue does not tell of it is not compared: the quantity of what closes a whole
     position, and prices that move, or that an order of its type does not have.
     """
-    trigger = order.request.trigger_price
-    if order.request.callback_rate is not None or order.status is OrderStatus.TRIGGERED:
-        trigger = None
-    ours = (order.qty, order.price, trigger)
+    ours = _own_terms(order)
     qty = order.qty if report.close_position else report.qty
     told = (qty, report.price, report.trigger_price)
     theirs = [own if own is None or it is None else it for own, it in zip(ours, told, strict=True)]
@@ -137,6 +134,13 @@ def _changed(order: Order, report: ExecutionReport) -> Iterable[Sight]:
             here=here,
             there=there,
         )
+
+
+def _own_terms(order: Order) -> tuple[Decimal, Decimal | None, Decimal | None]:
+    """Return an order's quantity, price and trigger price; the last where it still waits for it."""
+    moves = order.request.callback_rate is not None
+    trigger = None if moves or order.is_closing else order.request.trigger_price
+    return order.qty, order.price, trigger
 
 
 def _terms(qty: Decimal | None, price: Decimal | None, trigger: Decimal | None) -> str:

@@ -106,7 +106,7 @@ class Losses:
             self._peak_off[each] = max(self._gap(purse, told), self._peak_off.get(each, ZERO))
         names = self._world.accounts.session_names
         if all((name, purse[1]) in self._last for name in names):
-            total = sum((self._last[name, purse[1]] for name in names), ZERO)
+            total = sum((self._equity((name, purse[1])) for name in names), ZERO)
             self._peaks[together] = max(total, self._peaks.get(together, ZERO))
 
     def look(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from holdfast.engine.risk import PORTFOLIO_RULES, assess
 from holdfast.model import events as ev
 from holdfast.model.market import MarkPrice
-from holdfast.model.values import MAIN, NS_PER_DAY, AccountId, SessionId, Symbol
+from holdfast.model.values import MAIN, NS_PER_DAY, NS_PER_S, AccountId, SessionId, Symbol
 from tests.engine.risk.desk import BTC, ETH, Desk
 
 OTHER, APART = AccountId("other"), AccountId("apart")
@@ -204,6 +204,47 @@ def test_the_fall_from_the_peak_counts_what_the_accounts_had_together():
     desk.hold(BTC, "-100")
     desk.trade(BTC, 105.0)
     assert not check(desk, "portfolio_drawdown", desk.buy(account=OTHER)).passed
+
+
+def test_samples_of_other_instants_are_no_sum_of_what_the_accounts_had_together():
+    desk = desk_of_three(max_portfolio_drawdown_pct=Decimal("0.1"))
+    sample_both(desk, "10000", "10000")
+    desk.now += NS_PER_S
+    sample(desk, MAIN, "13000")
+    assert desk.state.portfolio_peaks["USDT"] == 20_000  # of the other it is not known yet
+    sample(desk, OTHER, "7000")
+    assert desk.state.portfolio_peaks["USDT"] == 20_000
+
+    desk.now += NS_PER_S
+    sample_both(desk, "13000", "7500")
+    assert desk.state.portfolio_peaks["USDT"] == 20_500
+
+
+def test_samples_of_two_instants_give_no_first_peak():
+    desk = desk_of_three()
+    sample(desk, MAIN, "10000")
+    desk.now += NS_PER_S
+    sample(desk, OTHER, "10000")
+
+    assert desk.state.portfolio_peaks == {}
+
+
+def test_an_account_that_has_left_an_asset_counts_with_what_it_has_there():
+    """It is sampled no more: its last sample is of when it held something."""
+    desk = desk_of_three()
+    sample_both(desk, "10000", "14000")
+    del desk.state.instruments[OTHER, BTC]
+    desk.define(USDC_BTC, account=OTHER, margin_asset="USDC")
+
+    desk.now += NS_PER_S
+    sample(desk, MAIN, "15000")
+
+    assert desk.state.portfolio_peaks["USDT"] == 25_000
+
+
+def sample_both(desk, main, other):
+    sample(desk, MAIN, main)
+    sample(desk, OTHER, other)
 
 
 def test_money_that_is_moved_out_is_no_fall():

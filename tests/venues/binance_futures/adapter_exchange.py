@@ -105,11 +105,15 @@ async def town(**fields):
 
 
 @asynccontextmanager
-async def joined(one, *, key=DEFAULT_KEY, secret=DEFAULT_KEY, where=None, budget=None, **fields):
+async def joined(
+    one, *, key=DEFAULT_KEY, secret=DEFAULT_KEY, where=None, budget=None, known=None, **fields
+):
     settings = settings_for(one.server, **fields)
     if where is not None:
         settings = msgspec.structs.replace(settings, endpoints=where)
-    venue = BinanceFuturesVenue(key, secret, clock=WallClock(), settings=settings, budget=budget)
+    venue = BinanceFuturesVenue(
+        key, secret, clock=WallClock(), settings=settings, budget=budget, known=known
+    )
     try:
         one.contracts = await venue.connect((BTC,), one.hear)
         yield venue

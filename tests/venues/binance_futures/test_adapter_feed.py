@@ -17,9 +17,12 @@ from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.errors import ConfigError, NetworkError
 from holdfast.model.market import BookDelta, BookSnapshot, MarkPrice, Quote, Trade
 from holdfast.model.values import NS_PER_S, Symbol
+from holdfast.runtime.runner import LiveStrategyRunner
+from holdfast.runtime.tally import FillTally
 from holdfast.venues.binance_futures import streams
 from holdfast.venues.binance_futures.depth_sync import DepthBooks
 from holdfast.venues.binance_futures.market_watch import MarketWatch
+from tests.runtime.runner_session import Recorder
 from tests.venues.binance_futures.adapter_desk import BTC, PATIENCE_S, no_jitter, scripted
 from tests.venues.binance_futures.adapter_street import street
 
@@ -523,13 +526,43 @@ async def test_fetched_history_is_handed_out_once_without_another_question():
     before = (START_MS + 3 * 60_000) * 10**6
     async with scripted(**{"GET__/fapi/v1/klines": [(200, klines(3))]}) as server:
         feed = feed_of(server.url)
-        await feed.fetch_history([(BTC, "1m", 3), (BTC, "1m", 3)], before)
+        await feed.fetch_history([(BTC, "1m", 3)], before)
         bars = feed.history(BTC, "1m", before, 3)
 
         assert [bar.close for bar in bars] == [100, 101, 102]
         assert len(server.requests) == 1
         await asyncio.to_thread(feed.history, BTC, "1m", before, 3)
         assert len(server.requests) == 2
+
+
+async def test_what_two_strategies_are_warmed_up_with_is_asked_for_once_and_before_they_begin():
+    """A question in `begin` would keep the loop, and with it a session that trades, waiting."""
+    async with scripted(**{"GET__/fapi/v1/klines": [(200, klines(3))]}) as server:
+        feed, runner = feed_of(server.url), LiveStrategyRunner()
+        recorders = [Recorder("1m", warmup=3) for _ in range(3)]
+        for number, recorder in enumerate(recorders):
+            runner.add_strategy(f"r{number}", recorder)
+        before = (START_MS + 3 * 60_000) * 10**6
+        await runner.fetch_history(feed, (BTC,), before)
+        asked = len(server.requests)
+        await asyncio.to_thread(runner.begin, (BTC,), feed, before, print, FillTally())
+        runner.end("over")
+
+    assert [[bar.close for bar in each.history] for each in recorders] == [[100, 101, 102]] * 3
+    assert len(server.requests) == asked == 1
+
+
+async def test_a_question_for_other_bars_leaves_what_was_fetched_up_to_the_same_time():
+    before = (START_MS + 3 * 60_000) * 10**6
+    async with scripted(**{"GET__/fapi/v1/klines": [(200, klines(3))]}) as server:
+        feed = feed_of(server.url)
+        await feed.fetch_history([(BTC, "1m", 3)], before)
+        await asyncio.to_thread(feed.history, BTC, "1m", before, 2)
+
+        assert len(feed.history(BTC, "1m", before, 3)) == 3
+        assert len(server.requests) == 2
+        await feed.fetch_history([(BTC, "1m", 2)], before + 1)
+        assert {until for _, until in feed._fetched} == {before + 1}
 
 
 async def test_history_waits_as_long_as_a_limited_venue_says():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from holdfast.model.errors import NetworkError, VenueError, VenueRefused, VenueUnavailable
-from holdfast.model.instrument import Instrument
+from holdfast.model.instrument import UNLISTED
 from holdfast.model.values import MAIN, NS_PER_MS, Symbol
 from holdfast.venues.binance_futures import asking, codec, joining, snapshot
 from holdfast.venues.binance_futures.asking import Answered
@@ -240,51 +241,92 @@ async def test_contract_that_has_stopped_trading_is_told_once_two_looks_agree(mo
             assert [made.status for made, _ in listed if made.status != "TRADING"] == found
 
 
-async def test_contract_that_is_traded_no_more_is_followed_and_its_leverage_left_alone():
-    """Something may be held there still, whose stops go by its filters."""
-    eth = codec.instrument(codec.contract(info(symbol(symbol="ETHUSDT")), Symbol("ETHUSDT")))
-    btc = codec.instrument(codec.contract(info(symbol()), BTC))
-    told: list[tuple[Instrument, int]] = []
-
-    def listing(tick):
-        filters: list[Any] = [*FILTERS]
-        filters[0] = filters[0] | {"tickSize": tick}
-        other = symbol(symbol="ETHUSDT", filters=filters)
-        return (200, {"rateLimits": [], "symbols": [symbol(), other]})
-
-    script = {
-        "GET__/fapi/v1/exchangeInfo": [listing("0.02"), listing("0.05")],
-        "GET__/fapi/v1/leverageBracket": [(200, [])],
-    }
-    async with scripted(**script) as server, desk(server.url) as one:
-        contracts = ContractList(one.asker, lambda made, leverage: told.append((made, leverage)))
-        contracts.begin([(btc, 10)])
-        await contracts.follow({BTC: btc, eth.symbol: eth})
-        assert not told
-        contracts.tell_all()
-        await contracts.refresh()
-
-    ticks = [(made.symbol, str(made.tick), leverage) for made, leverage in told]
-    same = (BTC, str(btc.tick), 10)
-    assert sorted(ticks[:2]) == [same, ("ETHUSDT", "0.02", 0)]
-    assert sorted(ticks[2:]) == [same, ("ETHUSDT", "0.05", 0)]
-    assert contracts.symbols == {BTC}
-    assert not contracts.unlisted
+ETH = Symbol("ETHUSDT")
 
 
-async def test_contract_that_is_traded_no_more_is_known_to_be_off_the_list(monkeypatch):
-    """Its lists are not asked for by name: the venue would refuse them."""
+def contract_of(name):
+    return codec.instrument(codec.contract(info(symbol(symbol=name)), name))
+
+
+def listing(tick="0.10", **fields):
+    """The venue's list, where ETH is as it is told, or is not."""
+    rules: list[Any] = [*FILTERS]
+    rules[0] = rules[0] | {"tickSize": tick}
+    other = (
+        [] if fields.get("status") == UNLISTED else [symbol(symbol=ETH, filters=rules, **fields)]
+    )
+    return (200, {"rateLimits": [], "symbols": [symbol(), *other]})
+
+
+@asynccontextmanager
+async def followed(monkeypatch, *looks, known=None):
+    """A start that trades BTC beside what it has traded before; give what is known behind it."""
     monkeypatch.setattr(joining, "SECOND_LOOK_S", 0.01)
-    eth = codec.instrument(codec.contract(info(symbol(symbol="ETHUSDT")), Symbol("ETHUSDT")))
     script = {
-        "GET__/fapi/v1/exchangeInfo": [(200, {"rateLimits": [], "symbols": [symbol()]})],
+        "GET__/fapi/v1/exchangeInfo": list(looks),
         "GET__/fapi/v1/leverageBracket": [(200, [])],
+        "GET__/fapi/v1/fundingInfo": [(200, [])],
+        "GET__/fapi/v1/commissionRate": [
+            (200, {"symbol": BTC, "makerCommissionRate": "0", "takerCommissionRate": "0"})
+        ],
+        "GET__/fapi/v1/symbolConfig": [
+            (200, [{"symbol": BTC, "marginType": "CROSSED", "leverage": 10}])
+        ],
     }
+    before = {BTC: contract_of(BTC), ETH: known or contract_of(ETH)}
     async with scripted(**script) as server, desk(server.url) as one:
-        contracts = ContractList(one.asker, lambda *_: None)
-        await contracts.follow({eth.symbol: eth})
+        one.told = []
+        one.list = ContractList(one.asker, lambda *listed: one.told.append(listed))
+        settings = BinanceSettings(leverage=10)
+        one.list.begin(await joining.contracts(one.asker, settings, (BTC,), before))
+        one.looks = [path for _, path, _ in server.requests].count("/fapi/v1/exchangeInfo")
+        yield one
 
-    assert contracts.unlisted == {eth.symbol}
+
+def ticks(one):
+    return sorted((made.symbol, str(made.tick), leverage) for made, leverage in one.told)
+
+
+async def test_contract_that_is_traded_no_more_is_followed_and_its_leverage_left_alone(monkeypatch):
+    """Something may be held there still, whose stops go by its filters."""
+    async with followed(monkeypatch, listing("0.02"), listing("0.05")) as one:
+        assert (one.looks, one.told) == (1, [])
+        one.list.tell_all()
+        assert ticks(one) == [(BTC, "0.10", 10), (ETH, "0.02", 0)]
+        one.told.clear()
+        await one.list.refresh()
+
+    assert ticks(one) == [(BTC, "0.10", 10), (ETH, "0.05", 0)]
+    assert one.list.symbols == {BTC}
+    assert not one.list.unlisted
+
+
+@pytest.mark.parametrize("status", [UNLISTED, "SETTLING"])
+async def test_that_one_of_those_has_stopped_trading_is_believed_when_two_looks_agree(
+    monkeypatch, status
+):
+    """Where it is off the list its lists are not asked for by name: the venue would refuse them."""
+    for again, found in ((listing(status=status), status), (listing(), "TRADING")):
+        async with followed(monkeypatch, listing(status=status), again) as one:
+            one.list.tell_all()
+
+        assert one.looks == 2
+        assert {made.symbol: made.status for made, _ in one.told} == {BTC: "TRADING", ETH: found}
+        assert one.list.unlisted == ({ETH} if found == UNLISTED else set())
+
+
+async def test_one_that_is_known_to_be_off_the_list_holds_up_no_start(monkeypatch):
+    gone = joining.unlisted(contract_of(ETH))
+    async with followed(monkeypatch, listing(status=UNLISTED), known=gone) as one:
+        assert (one.looks, one.list.unlisted) == (1, {ETH})
+
+
+@pytest.mark.parametrize("odd", [{"marketTakeBound": "1e40"}, {"pricePrecision": "x"}])
+async def test_an_odd_row_of_one_of_those_ends_no_start(monkeypatch, odd):
+    async with followed(monkeypatch, listing("0.02", **odd)) as one:
+        one.list.tell_all()
+
+    assert ticks(one) == [(BTC, "0.10", 10), (ETH, "0.10", 0)]
 
 
 # What a symbol is set to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
 from decimal import Decimal
@@ -22,8 +23,9 @@ from holdfast.model.values import (
     OrderStatus,
     OrderType,
     Side,
+    Symbol,
 )
-from holdfast.venues.binance_futures import codec, counters, orders_ws
+from holdfast.venues.binance_futures import codec, counters, joining, orders_ws
 from holdfast.venues.binance_futures.counters import LIMITS, shared_budget
 from holdfast.venues.binance_futures.handshakes import Banned, TooMany
 from holdfast.venues.limits import Urgency
@@ -38,6 +40,7 @@ from tests.venues.binance_futures.adapter_desk import (
 )
 from tests.venues.binance_futures.adapter_exchange import joined, town
 from tests.venues.binance_futures.frames import raw
+from tests.venues.binance_futures.test_contracts import info, symbol
 
 WEIGHT, SHORT, LONG = (limit.name for limit in LIMITS)
 ROADS = pytest.mark.parametrize("over_ws", [True, False], ids=["websocket", "rest"])
@@ -141,6 +144,21 @@ async def test_each_ban_is_told_once_with_its_end(over_ws):
             assert len(told) == count
             assert 1.4 < (told[-1].until_ts - began) / NS_PER_S < 4
             assert re.search(r"banned .* until [-0-9]{10} [:0-9]{8} UTC", told[-1].text)
+
+
+async def test_a_start_beside_a_contract_that_was_left_out_waits_for_no_room_of_an_audit():
+    """Countdowns and audits of another session at this address leave it none for a minute."""
+    gone = codec.instrument(codec.contract(info(symbol(symbol="GONEUSDT")), Symbol("GONEUSDT")))
+    gone = joining.unlisted(gone)
+    async with town() as one:
+        budget = shared_budget(one.server.urls["rest"], no_jitter)
+        budget.spend((LIMITS[0].amount * 3 // 4, 0, 0), one.core.now())
+        assert not budget.fits((1, 0, 0), Urgency.AUDIT, one.core.now())
+        async with (
+            asyncio.timeout(15.0),
+            joined(one, budget=budget, known={gone.symbol: gone}) as venue,
+        ):
+            assert venue._contracts.unlisted == {gone.symbol}
 
 
 async def test_a_ban_that_the_feed_has_met_is_told_by_the_account_that_it_holds_back():

@@ -15,6 +15,7 @@ from holdfast.venues.binance_futures import adapter
 from holdfast.venues.binance_futures.asking import Asker
 from holdfast.venues.binance_futures.dead_man import DeadMan
 from holdfast.venues.binance_futures.rest import Reply
+from holdfast.venues.binance_futures.settings import BinanceSettings
 from tests.venues.binance_futures.adapter_desk import cancel, market_order, order, submit
 from tests.venues.binance_futures.adapter_exchange import ACCOUNT, amount, joined, town
 from tests.venues.binance_futures.desk_trader import Clock, Loop
@@ -88,6 +89,39 @@ async def test_countdown_of_a_killed_process_is_wound_on_where_an_entry_rests():
             assert len(one.core.exchange.open_orders(ACCOUNT)) == 1
 
 
+STRANGERS = ("other_bot_17", "bot.1.2.0.E.x")
+"""What another program calls an order of its own; the second is a Holdfast under another prefix."""
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+@pytest.mark.parametrize("kind", [ExecType.NEW, ExecType.STATUS])
+def test_a_countdown_of_another_program_is_left_to_it(name, kind):
+    async def main(switch):
+        switch.hear(name, Symbol("DOGEUSDT"), kind)
+        await asyncio.sleep(300.0)
+
+    assert before_countdowns(main).calls == 0
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_one_from_before_takes_nothing_of_strangers_where_the_session_trades(name):
+    async def main(switch):
+        switch.hear(name, SESSIONS, ExecType.NEW)
+        await asyncio.sleep(300.0)
+
+    venue = before_countdowns(main, after_s=0)
+    assert (venue.calls, venue.due) == (1, {})
+
+
+def test_one_from_before_takes_nothing_of_ours_where_the_session_does_not_trade():
+    async def main(switch):
+        switch.hear(X1, Symbol("DOGEUSDT"), ExecType.STATUS)
+        await asyncio.sleep(300.0)
+
+    venue = before_countdowns(main)
+    assert (venue.calls, venue.due) == (1, {})
+
+
 async def test_countdown_that_can_not_be_let_go_of_is_let_go_of_at_the_next_beat():
     async with town() as one:
         await killed_behind_a_countdown(one, resting_exit())
@@ -102,6 +136,9 @@ async def test_countdown_that_can_not_be_let_go_of_is_let_go_of_at_the_next_beat
 # Many symbols, in time that is made
 
 
+SESSIONS = Symbol("BTCUSDT")
+
+
 class Countdowns:
     """A venue of nothing but countdowns: what runs, until when, and what has left for it."""
 
@@ -110,6 +147,7 @@ class Countdowns:
         self.due = {}
         self.over = set()
         self.winds = defaultdict(list)
+        self.calls = 0
         self.answer_s = 0.1
         self.ill = lambda symbol: 0  # a status, or None for no answer
 
@@ -118,6 +156,7 @@ class Countdowns:
 
     async def send(self, call):
         symbol, now = call.params["symbol"], self.loop.time()
+        self.calls += 1
         await asyncio.sleep(self.answer_s)
         status = self.ill(symbol)
         if status is None:
@@ -142,7 +181,8 @@ class Switch:
     def __init__(self, loop, after_s):
         self.loop, self.venue, self.clock = loop, Countdowns(loop), Clock(loop)
         self.asker = Asker(self.venue, self.clock, random.Random(1).random)
-        self.dead_man = DeadMan(self.asker, after_s, 0)
+        settings = BinanceSettings(dead_man_s=after_s, read_lag_ns=0)
+        self.dead_man = DeadMan(self.asker, settings, (SESSIONS,))
 
     def rest(self, count):
         """Let an entry rest in so many symbols."""
@@ -150,6 +190,20 @@ class Switch:
             asked = order(E1, OrderType.LIMIT, price=amount("1"))
             named = msgspec.structs.replace(asked, symbol=Symbol(f"C{number:03d}USDT"))
             self.dead_man.sent(submit(named, ts=self.clock.now()))
+
+    def hear(self, name, symbol, exec_type):
+        """Let a limit order be told to be open."""
+        self.dead_man.heard(
+            ExecutionReport(
+                symbol=symbol,
+                cl_ord_id=ClOrdId(name),
+                exec_type=exec_type,
+                status=OrderStatus.NEW,
+                side=Side.BUY,
+                venue_ts=1,
+                order_type=OrderType.LIMIT,
+            )
+        )
 
     def take_back(self, *numbers):
         """Let the entries of so many symbols be gone; their countdowns run on."""
@@ -288,3 +342,37 @@ async def test_an_end_gives_countdowns_longer_than_orders(monkeypatch):
             one.goes_wrong("service_unavailable", "POST /fapi/v1/countdownCancelAll")
 
         assert not one.core._countdowns
+
+
+async def test_an_end_lets_go_of_the_countdown_of_what_it_has_just_asked_back():
+    """A life that is given up takes its entries back, and is closed before that is answered."""
+    async with town() as one:
+        async with joined(one, dead_man_s=120) as venue:
+            venue.submit(submit(market_order(HELD)))
+            await one.report(HELD, status=OrderStatus.FILLED)
+            venue.submit(submit(entry()))
+            await one.report(E1, exec_type=ExecType.NEW)
+            await one.until(lambda: one.core._countdowns)
+            venue.submit(submit(resting_exit()))
+            await one.report(X1, exec_type=ExecType.NEW)
+            venue.cancel(cancel(E1))
+
+        assert [o.cl_ord_id for o in one.core.exchange.open_orders(ACCOUNT)] == [X1]
+        assert not one.core._countdowns
+
+
+def test_an_end_winds_nothing_up_while_it_hears_the_last_answers():
+    async def main(switch):
+        async def answers():
+            await asyncio.sleep(1.0)
+            switch.take_back(1, 2)
+
+        switch.rest(3)
+        await asyncio.sleep(29.0)
+        wound.update({symbol: len(each) for symbol, each in switch.venue.winds.items()})
+        await switch.dead_man.disarm(answers())
+
+    wound: dict[str, int] = {}
+    venue = before_countdowns(main)
+    assert {symbol: len(each) for symbol, each in venue.winds.items()} == wound
+    assert list(venue.due) == ["C000USDT"]

@@ -146,7 +146,7 @@ class BinanceFuturesVenue:
     ) -> Sequence[tuple[Instrument, int]]:
         """Join; see `Venue`. Without symbols only questions are answered: no stream is opened."""
         wire = self._wire = self._open_wire()
-        self._furnish(wire)
+        self._furnish(wire, symbols)
         try:
             await joining.check_clock(self._asker)
             await joining.check_account(
@@ -161,15 +161,14 @@ class BinanceFuturesVenue:
                 return []
             found = await joining.contracts(self._asker, self._settings, symbols, self._known)
             self._contracts.begin(found)
-            await self._contracts.follow(self._known)
             self._books.symbols = tuple(symbols)
             await self._open_streams(wire)
         except BaseException:
             await self.close()
             raise
-        return found
+        return found.traded
 
-    def _furnish(self, wire: Wire) -> None:
+    def _furnish(self, wire: Wire, symbols: Sequence[Symbol]) -> None:
         """Make what works through a wire."""
         settings, account = self._settings, self._account
         self._rest = RestClient(wire, settings.endpoints.rest_url, self._credentials)
@@ -194,7 +193,7 @@ class BinanceFuturesVenue:
             self._acknowledged,
         )
         self._desk = OrderDesk(asker, self._names, account, doors, settings.read_lag_ns)
-        self._dead_man = DeadMan(asker, settings.dead_man_s, settings.read_lag_ns)
+        self._dead_man = DeadMan(asker, settings, symbols)
         self._contracts = listed = ContractList(asker, self._list, settings)
         self._account_settings = own = AccountSettings(asker, account, settings, listed, self._say)
         lag_ns, apart_max = settings.read_lag_ns, settings.one_by_one_max
@@ -267,7 +266,7 @@ class BinanceFuturesVenue:
         if self._wire is None:
             return
         if self._hear is not None:
-            await asyncio.gather(self._hear_last(), self._dead_man.disarm())
+            await self._dead_man.disarm(self._hear_last())
         self._hear = None
         await self._background.close()
         wire, self._wire = self._wire, None

@@ -8,7 +8,7 @@ Rule 3: contracts that were traded before are followed too: something may be ope
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
@@ -48,16 +48,10 @@ class ContractList:
         self._told_at: dict[Symbol, int] = {}
         self._left: dict[Symbol, Listed] = {}  # not traded any more, their leverage not looked at
 
-    def begin(self, found: Iterable[Listed]) -> None:
+    def begin(self, found: joining.Joined) -> None:
         """Take what a start has read."""
-        self._known = {made.symbol: (made, leverage) for made, leverage in found}
-
-    async def follow(self, before: Mapping[Symbol, Instrument]) -> None:
-        """Read those anew that are not traded any more, and go on to; see `tell_all`."""
-        self._left = {s: (made, 0) for s, made in before.items() if s not in self._known}
-        if self._left:
-            for made, _ in await joining.filters(self._asker, self._left):
-                self._left[made.symbol] = made, 0
+        self._known = {made.symbol: (made, leverage) for made, leverage in found.traded}
+        self._left = {made.symbol: (made, 0) for made in found.left}
 
     @property
     def symbols(self) -> frozenset[Symbol]:

@@ -4,7 +4,8 @@ A countdown of each symbol with open entry orders is wound up again and again; s
 silent, the venue cancels that symbol's orders. Conditional orders, our stops, are not touched.
 
 A process that was killed leaves its countdowns running, and the venue does not tell of them: at
-the first order of a symbol that rests, or will, its countdown is wound up or let go of.
+the first order of a symbol that rests, or will, its countdown is wound up or let go of. Where the
+session does not trade that goes for orders of ours alone: another program may have one running.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 
 from ...model.commands import SubmitOrder
 from ...model.ids import parse_cl_ord_id
@@ -24,6 +25,7 @@ from .asking import Asker
 from .clock_offset import SKEW_MAX_NS
 from .codec import reads
 from .outcomes import Ask
+from .settings import BinanceSettings
 
 BEATS, BEATS_LEAST = 4, 2
 """How often in one countdown it is wound up: less often where many run."""
@@ -47,14 +49,19 @@ class DeadMan:
     """Winds the countdowns. Run `beat` in a task.
 
     Args:
-        after_s: how long the venue waits for the next sign of life; 0 winds nothing up.
-        lag_ns: how far the venue's answers may trail what has happened.
+        settings: `dead_man_s` is how long the venue waits for the next sign of life; 0 winds
+            nothing up.
+        symbols: of the session: there whatever rests may be under a countdown of ours.
     """
 
-    def __init__(self, asker: Asker, after_s: float, lag_ns: int) -> None:
+    def __init__(
+        self, asker: Asker, settings: BinanceSettings, symbols: Collection[Symbol] = ()
+    ) -> None:
         self._asker = asker
-        self._after_s = after_s
-        self._lag_ns = lag_ns
+        self._after_s = settings.dead_man_s
+        self._lag_ns = settings.read_lag_ns
+        self._prefix = settings.order_prefix
+        self._symbols = frozenset(symbols)
         self._entries: dict[Symbol, dict[ClOrdId, int]] = {}  # until when absence proves nothing
         self._armed: dict[Symbol, float] = {}  # may be running; and when they are due
         self._last_due = 0.0
@@ -75,14 +82,18 @@ class DeadMan:
 
     def heard(self, report: ExecutionReport) -> None:
         """Hear what became of an order, or that one from before is open."""
-        if report.status.is_open and report.order_type.has_limit_price:
-            self._meet(report.symbol)
         if not report.status.is_open:
             self._gone(report.symbol, report.cl_ord_id)
-        elif report.exec_type is ExecType.STATUS and report.order_type is OrderType.LIMIT:
-            owner = parse_cl_ord_id(report.cl_ord_id)
-            if owner is not None and owner.role is OrderRole.ENTRY:
-                self._add(report.symbol, report.cl_ord_id)
+            return
+        owner = parse_cl_ord_id(report.cl_ord_id)
+        is_ours = owner is not None and owner.prefix == self._prefix
+        if not is_ours and report.symbol not in self._symbols:
+            return  # another program's, and so would the countdown be
+        if report.order_type.has_limit_price:
+            self._meet(report.symbol)
+        is_listed = report.exec_type is ExecType.STATUS and report.order_type is OrderType.LIMIT
+        if is_listed and owner is not None and owner.role is OrderRole.ENTRY:
+            self._add(report.symbol, report.cl_ord_id)
 
     def not_found(self, answer: OrderNotFound) -> None:
         """Hear that an order is not there: one that may still appear stays guarded."""
@@ -170,13 +181,20 @@ class DeadMan:
             else:
                 self._armed.pop(symbol, None)
 
-    async def disarm(self) -> None:
+    async def disarm(self, answers: Awaitable[None] | None = None) -> None:
         """Let go of every countdown that guards nothing, for good: what rests is to stay.
 
         Entries that are left behind are not: nobody would look after what they fill.
+
+        Args:
+            answers: what is waited for first, with nothing wound up meanwhile: an entry may have
+                been asked back a moment ago.
         """
-        guarded, self._is_over = {*self._guarded}, True
-        running = sorted(self._running - guarded)
+        self._is_over = True
+        if answers is not None:
+            await answers
+        guarded = self._entries if self._after_s else ()
+        running = sorted(self._running.difference(guarded))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DISARM_PATIENCE_S):
                 await asyncio.gather(*(self._set(symbol, 0) for symbol in running))

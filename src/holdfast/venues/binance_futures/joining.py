@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +23,7 @@ from . import codec
 from .asking import SECOND_LOOK_S, Answered, Asker
 from .codec import BadFrame, Call, Others, reads
 from .codec.books import SymbolConfig
+from .left_out import as_listed, refiltered, status_of
 from .outcomes import Ask, Kind
 from .settings import BinanceSettings
 from .streams import Stream
@@ -100,13 +102,24 @@ async def check_account(asker: Asker, *, switch_to_one_way: bool = False) -> Non
         raise VenueRefused(MULTI_ASSETS)
 
 
+class Joined(NamedTuple):
+    """What a start has read: contracts with their leverage, in the order of the symbols.
+
+    `left` are those that were traded before, with none. The same lists name them: nothing is asked
+    for them, which a start would wait for.
+    """
+
+    traded: list[tuple[Instrument, int]]
+    left: list[Instrument]
+
+
 async def contracts(
     asker: Asker,
     settings: BinanceSettings,
     symbols: Sequence[Symbol],
     known: Mapping[Symbol, Instrument],
-) -> list[tuple[Instrument, int]]:
-    """Read the contracts and set margin mode and leverage; return both in the symbols' order.
+) -> Joined:
+    """Read the contracts, and set margin mode and leverage of those that are traded.
 
     A contract that does not trade any more is taken as it is, so that what is open in others is
     looked after.
@@ -119,9 +132,11 @@ async def contracts(
         VenueRefused: a setting was declined.
         NetworkError: there was no answer.
     """
-    info = await _list_of(asker)
+    before = info = await _list_of(asker)
     asker.hear_limits(info.rate_limits)
-    if not all(_trades(codec.listed(info, symbol)) for symbol in symbols):
+    left = [made for symbol, made in known.items() if symbol not in symbols]
+    is_news = any(status_of(info, made) != made.status for made in left)
+    if is_news or not all(_trades(codec.listed(info, symbol)) for symbol in symbols):
         await asyncio.sleep(SECOND_LOOK_S)
         info = await _list_of(asker)
     rows = _rows(info, symbols, known)
@@ -144,7 +159,7 @@ async def contracts(
         )
         set_up = _set_up if made.is_trading else _leverage_as_it_is
         found.append((made, await set_up(asker, settings, symbol)))
-    return found
+    return Joined(found, [as_listed(made, before, info, brackets) for made in left])
 
 
 async def _list_of(asker: Asker) -> codec.ExchangeInfo:
@@ -331,7 +346,7 @@ async def _filters(
         rows = {symbol: codec.listed(info, symbol) for symbol in known}
         tables = await _margin_tables(asker, known) if has_key else {}
         return [
-            (unlisted(made) if row is None else _refiltered(row, made, tables), leverage)
+            (unlisted(made) if row is None else refiltered(row, made, tables), leverage)
             for (made, leverage), row in zip(known.values(), rows.values(), strict=True)
         ]
     except (BadFrame, ConfigError):
@@ -350,17 +365,6 @@ async def _margin_tables(
     except BadFrame as error:
         _log.warning("the margin tables stay as they were: %s", error)
         return {}
-
-
-def _refiltered(
-    row: codec.ContractRow, made: Instrument, tables: Mapping[Symbol, tuple[Bracket, ...]]
-) -> Instrument:
-    return codec.instrument(
-        row,
-        brackets=tables.get(made.symbol) or made.brackets,
-        fees=codec.Fees(made.maker_fee, made.taker_fee),
-        funding_interval_h=made.funding_interval_h,
-    )
 
 
 async def until_up(stream: Stream, asker: Asker, patience_s: float) -> None:

@@ -57,6 +57,7 @@ def settings_of(config: TradingConfig) -> BinanceSettings:
         switch_to_one_way=config.switch_to_one_way,
         read_lag_ns=config.read_lag_ns,
         clock_skew_ns=config.clock_skew_ns,
+        order_prefix=config.order_prefix,
     )
 
 

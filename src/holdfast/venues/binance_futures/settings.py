@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...model.errors import ConfigError
+from ...model.ids import PREFIX
 from ...model.values import NS_PER_S, Symbol
 from .clock_offset import SKEW_MAX_NS
 
@@ -90,6 +91,7 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     the account is flat; otherwise an account in hedge mode is refused. `clock_skew_ns` is how far
     off the engine's fences take our clock to be: further off, nothing new is opened. Of more
     symbols than `one_by_one_max` an audit reads executions only where something happened.
+    `order_prefix` is how ids of our orders begin.
     """
 
     endpoints: Endpoints = TESTNET
@@ -104,6 +106,7 @@ class BinanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     one_by_one_max: int = ONE_BY_ONE_MAX
     allow_withdrawals: bool = False
     switch_to_one_way: bool = False
+    order_prefix: str = PREFIX
 
     def leverage_of(self, symbol: Symbol) -> int:
         """Return the leverage a symbol is to be traded at."""

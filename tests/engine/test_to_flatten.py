@@ -1,0 +1,165 @@
+"""What was taken over to be closed is closed, and nothing that was opened behind it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from holdfast.model import events as ev
+from holdfast.model.values import NS_PER_S, OrderRole, Side
+from tests.engine.rig import BTC, ETH, KEY, Rig
+
+PLAIN = {"stop_loss_pct": Decimal("0.05"), "take_profit_pct": Decimal(0)}
+
+
+def taken_over(qty):
+    """A session that has taken over a position which nobody of its own opened."""
+    rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+    for _ in range(2):
+        rig.now += 5 * NS_PER_S
+        rig.snapshot(positions={BTC: qty})
+    return rig
+
+
+def closes(rig):
+    return [o for o in rig.submitted(rig.commands) if o.role is OrderRole.EXIT]
+
+
+def enter(rig, qty="1"):
+    """Have the strategy buy, and its stop be there."""
+    rig.signal(quantity=Decimal(qty))
+    entry = rig.submitted()[0].cl_ord_id
+    rig.accept(entry)
+    rig.trade(entry, qty)
+    rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+
+
+@pytest.mark.parametrize("is_told_first", [False, True])
+def test_what_a_strategy_buys_while_the_close_is_out_is_its_own(is_told_first):
+    rig = taken_over("3")
+    [close] = closes(rig)
+    rig.accept(close.cl_ord_id)
+
+    enter(rig)
+    if is_told_first:
+        rig.wait(3)
+    rig.trade(close.cl_ord_id, "3")
+    rig.wait(5)
+
+    assert (rig.qty(), closes(rig)) == (1, [close])
+
+
+def test_a_close_that_is_refused_behind_an_entry_is_sent_again_for_its_own_quantity():
+    rig = taken_over("3")
+    [close] = closes(rig)
+    enter(rig)
+    rig.reject(close.cl_ord_id, code=-1008, reason="overloaded")
+
+    rig.wait(10)
+
+    assert [each.qty for each in closes(rig)] == [3, 3]
+    rig.trade(closes(rig)[1].cl_ord_id, "3")
+    rig.wait(10)
+    assert (rig.qty(), len(closes(rig))) == (1, 2)
+
+
+def test_a_close_of_which_a_part_has_filled_is_sent_again_for_the_rest():
+    rig = taken_over("3")
+    [close] = closes(rig)
+    rig.accept(close.cl_ord_id)
+    enter(rig)
+    rig.trade(close.cl_ord_id, "2")
+    rig.expire(close.cl_ord_id, cum_qty=Decimal(2))
+
+    rig.wait(3)
+
+    assert (rig.qty(), [each.qty for each in closes(rig)]) == (2, [3, 1])
+
+
+def test_what_somebody_else_sells_of_it_is_not_closed_once_more():
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    enter(rig)
+    rig.trade("theirs", "3", side=Side.SELL)
+
+    rig.wait(20)
+
+    assert (rig.qty(), len(closes(rig))) == (1, 1)
+
+
+def test_a_stop_of_a_strategy_takes_nothing_off_what_is_to_be_closed():
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    enter(rig)
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.trigger(stop.cl_ord_id)
+    rig.trade(stop.cl_ord_id, "1")
+
+    rig.wait(10)
+
+    assert (rig.qty(), [each.qty for each in closes(rig)]) == (3, [3, 3])
+
+
+def test_dust_that_a_close_leaves_takes_no_entry_with_it():
+    rig = taken_over("3.0005")
+    [close] = closes(rig)
+    rig.accept(close.cl_ord_id)
+    rig.trade(close.cl_ord_id, "3")
+    rig.tick()
+    rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+
+    enter(rig)
+    rig.wait(1)
+    for order in rig.working(OrderRole.EXIT):  # they would close the entry too
+        rig.cancel(order.cl_ord_id)
+    rig.wait(120)
+
+    assert rig.qty() == Decimal("1.0005")
+    assert [each.close_position for each in closes(rig)] == [False, True, True]
+
+
+def test_dust_that_is_all_there_is_is_still_closed():
+    rig = taken_over("3.0005")
+    [close] = closes(rig)
+    rig.accept(close.cl_ord_id)
+    rig.trade(close.cl_ord_id, "3")
+
+    rig.wait(1)
+
+    assert [each.close_position for each in closes(rig)] == [False, True, True]
+
+
+def go_on(rig, policy):
+    rig.settings = msgspec.structs.replace(rig.settings, mismatch_policy=policy)
+    rig.restart()
+    for symbol in (BTC, ETH):
+        rig.price(100.0, symbol)
+    rig.snapshot()
+
+
+@pytest.mark.parametrize("policy", ["adopt", "halt"])
+def test_what_was_kept_under_another_policy_stays_under_the_first_one(policy):
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    go_on(rig, policy)
+    rig.wait(20)
+
+    go_on(rig, "flatten")
+    rig.wait(20)
+
+    assert (rig.qty(), len(closes(rig))) == (3, 1)
+
+
+def test_a_start_from_before_policies_were_on_record_keeps_what_is_to_be_closed():
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    started = next(fact for fact in rig.facts if isinstance(fact, ev.EpochStarted))
+    old = msgspec.json.decode(msgspec.json.encode(started))
+    assert "keeps_taken_over" not in old
+    rig.facts.append(msgspec.json.decode(msgspec.json.encode(old), type=ev.Event))
+
+    rig.refold()
+
+    assert KEY in rig.state.to_flatten
