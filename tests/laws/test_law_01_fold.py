@@ -55,6 +55,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         "unseen",  # which a start has not looked at yet, before a stop may end: a restart looks anew
         "banned_until",  # who bans our address until when: told anew at each start
         "unlisted_ts",  # what is off the venue's list: told anew at each start
+        "odd_statuses",  # statuses that nobody knows: told anew by the next question
         "told",  # what people were told of that comes again and again: told anew at each start
         "told_halts",  # which status of a contract that does not trade: told anew at each start
         "tried_ts",  # when what is hard to close was last tried: a restart tries anew

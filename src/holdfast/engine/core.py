@@ -41,6 +41,7 @@ from .state import State
 if TYPE_CHECKING:
     from .beginning import FirstLook
     from .looking import Uncompared
+    from .odd_status import OddStatus
 
 TRY_AGAIN_NS = 60 * NS_PER_S
 """How long to wait before what the venue has probably no way to do is tried again."""
@@ -68,8 +69,8 @@ class Core:
     (`unread_since`), until when a venue has banned our address, by the account that heard of it
     (`banned_until`), what people were told of that comes again and again (`told`: the alarm and
     whose, with its time), which status of a contract that does not trade (`told_halts`) and which
-    exits by hand that outlive their position (`told_left`) they were told of, and when what is hard
-    to close was last tried (`tried_ts`).
+    exits by hand that outlive their position (`told_left`) they were told of, statuses by words
+    that nobody knows (`odd_statuses`), and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -85,6 +86,7 @@ class Core:
         "kill_looks",
         "market",
         "now",
+        "odd_statuses",
         "opening_looks",
         "read_lag_ns",
         "settings",
@@ -123,6 +125,7 @@ class Core:
         self.banned_until: dict[AccountId, int] = {}
         self.unread_since: dict[AccountId, int] = {}
         self.unlisted_ts: dict[Key, int] = {}
+        self.odd_statuses: dict[ClOrdId, OddStatus] = {}
         self.told: dict[tuple[str, AccountId, str], int] = {}
         self.told_halts: dict[Key, str] = {}
         self.tried_ts: dict[Key, int] = {}
