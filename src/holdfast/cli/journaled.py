@@ -18,6 +18,7 @@ from ..runtime.left_kill import kill_left_for
 from ..runtime.machine import is_made
 from ..runtime.recovery import Recovered, StateRecoveryService
 from ..runtime.views import metrics_view, order_view, position_view, when
+from ..runtime.wholes import wholes
 from ..stats import SessionStats
 
 NOTE = "no session is running; this is what the journal says"
@@ -80,6 +81,7 @@ def status(config: TradingConfig) -> dict[str, Any]:
         },
         "metrics": _metrics(engine, figures),
         "time": when(state.last_ts),
+        "parts": wholes(state),
         **_kill_switch(config, state),
         **_accounts(engine),
     }
@@ -120,7 +122,8 @@ def orders(config: TradingConfig, *, open_only: bool) -> dict[str, Any]:
         state = recovered_from(config, journal).engine.state
     chosen = state.all_open_orders() if open_only else list(state.orders.values())
     chosen.sort(key=lambda order: order.created_ts)
-    return {"note": NOTE, "orders": builtins([order_view(state, order) for order in chosen])}
+    found = {"orders": [order_view(state, order) for order in chosen], "parts": wholes(state)}
+    return {"note": NOTE, **builtins(found)}
 
 
 def positions(config: TradingConfig) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..model.values import MAIN
+
 WIDTH_IN_FILES = 400
 NEWLINE = "\n"
 
@@ -123,3 +125,8 @@ def amount(text: str | None) -> str:
         return ""
     is_long = len(text.lstrip("-0.").replace(".", "")) > 12
     return f"{float(text):.8g}" if is_long else text
+
+
+def account_column(found: list[dict[str, Any]]) -> list[str]:
+    """Return the name of a column for accounts where some row is of another than the main one."""
+    return ["Account"] if any(row["account"] != MAIN for row in found) else []

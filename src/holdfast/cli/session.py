@@ -11,6 +11,7 @@ from ..runtime.control_file import NoSessionRunning
 from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DataDir, Place
 from .output import money, print_json, print_pairs, share, text_of, time_of, visible, warn
+from .parts import part_line
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
 
@@ -62,6 +63,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("Open orders", text_of(metrics.get("open_orders"))),
             ("In doubt", text_of(metrics.get("orders_in_doubt") or None)),
             ("Without stop", text_of(metrics.get("unprotected") or None)),
+            ("In parts", "; ".join(part_line(whole) for whole in found.get("parts", ()))),
             ("Trades", text_of(session["total_trades"])),
         ],
     )

@@ -214,20 +214,25 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            _tell_short(core, parent, action.reason)
-            core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+            end(core, parent, action.reason)
+
+
+def end(core: Core, parent: Parent, reason: str) -> None:
+    """Send nothing of a parent any more, though not all has filled, and tell of that."""
+    _tell_short(core, parent, reason)
+    core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
 
 
 def _send(core: Core, parent: Parent, action: SendChild) -> None:
     if parent.attempts and (wrong := _misplaced(core, parent)):
-        _act(core, parent, End(wrong))  # an entry would be closed at once
+        end(core, parent, wrong)  # an entry would be closed at once
     elif parent.attempts and _is_being_closed(core, parent):
         return  # what has closed a part ends it: it is asked again at its next time
     elif (part := _on_the_lot(core, parent, action.qty)) > ZERO:
         _send_part(core, parent, part)
     elif action.or_end:
         too_small = f"a part of {plain(action.qty)} is less than the venue takes by now"
-        _act(core, parent, End(too_small))
+        end(core, parent, too_small)
 
 
 def _send_part(core: Core, parent: Parent, qty: Decimal) -> None:
@@ -299,11 +304,11 @@ def end_left_out(core: Core) -> None:
             continue
         what = key[1] if key[0] in state.named_accounts else f"its account {key[0]}"
         for parent in [state.parents[i] for i in ids]:
-            if parent.wake_ts is not None or _goes_on(parent):
-                _act(core, parent, End(f"{what} is not traded any more"))
+            if parent.wake_ts is not None or may_go_on(parent):
+                end(core, parent, f"{what} is not traded any more")
 
 
-def _goes_on(parent: Parent) -> bool:
+def may_go_on(parent: Parent) -> bool:
     """Tell whether a parent that goes out in parts may have another."""
     is_ended = parent.is_over or parent.is_called_off
     return (

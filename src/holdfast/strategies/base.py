@@ -176,11 +176,13 @@ class Strategy:
     def cancel(self, order_id: str, reason: str = "") -> None:
         """Wish for an open entry of this strategy back. Nothing happens while it warms up.
 
+        One that goes on in parts ends with any of its parts, one that has filled included.
+
         A wish for an order of others, for a stop or a target, is refused, and so the log says; one
         for an order that has ended meanwhile comes to nothing.
 
         Args:
-            order_id: as `ctx.orders` and `on_order` name it (`cl_ord_id`).
+            order_id: as `ctx.orders`, `ctx.parts` and `on_order` name it (`cl_ord_id`).
 
         Raises:
             StrategyError: a value can't be used, or no runner has bound this strategy.
