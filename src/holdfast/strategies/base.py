@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import numbers
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
@@ -297,6 +298,6 @@ def _text(text: object, name: str) -> str:
 
 
 def _strength(strength: object) -> float:
-    if not isinstance(strength, int | float) or not 0.0 < strength <= 1.0:
+    if not isinstance(strength, numbers.Real) or not 0.0 < float(strength) <= 1.0:
         raise ValueError(f"strength must be above 0 and up to 1, was {strength!r}")
-    return float(strength)
+    return float(to_decimal(strength, "strength"))  # type: ignore[arg-type]  # as a library's own
