@@ -30,8 +30,8 @@ class SignalGenerated(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     `stop_loss` and `take_profit` are prices; None takes the configured distances, and zero
     asks for none. `algo` names how the quantity is worked, and its terms, such as
     "twap:over=10m,slices=6"; "" chooses: bracket when there is something to protect, else direct.
-    `signal_id` makes a repeated wish harmless: the same strategy's same id is acted on once;
-    empty ids are told apart by arrival.
+    `signal_id` makes a repeated wish harmless: the same strategy's same id is acted on once, and
+    may come again where it was denied; empty ids are told apart by arrival.
 
     Amounts may be given as Decimal, str, int or float and words by name; they are exact from
     there on.
