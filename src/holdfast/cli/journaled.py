@@ -17,6 +17,7 @@ from ..runtime.figures import Figures
 from ..runtime.left_kill import kill_left_for
 from ..runtime.machine import is_made
 from ..runtime.recovery import Recovered, StateRecoveryService
+from ..runtime.shortfall import still_held
 from ..runtime.views import metrics_view, order_view, position_view, when
 from ..runtime.wholes import wholes
 from ..stats import SessionStats
@@ -132,6 +133,12 @@ def positions(config: TradingConfig) -> dict[str, Any]:
         engine = recovered_from(config, journal).engine
     keys = engine.state.open_keys()
     return {"note": NOTE, "positions": builtins([position_view(engine, key) for key in keys])}
+
+
+def held(config: TradingConfig) -> str:
+    """Say what the last session has left that could be closed; "" for nothing."""
+    with reading(config) as journal:
+        return still_held(recovered_from(config, journal).engine.state)
 
 
 def stats(config: TradingConfig) -> SessionStats:
