@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ..model.values import MAIN
-
 WIDTH_IN_FILES = 400
 NEWLINE = "\n"
 
@@ -129,4 +127,6 @@ def amount(text: str | None) -> str:
 
 def account_column(found: list[dict[str, Any]]) -> list[str]:
     """Return the name of a column for accounts where some row is of another than the main one."""
+    from ..model.values import MAIN
+
     return ["Account"] if any(row["account"] != MAIN for row in found) else []
