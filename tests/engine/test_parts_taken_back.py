@@ -15,6 +15,7 @@ from holdfast.model.values import (
     ClOrdId,
     OrderRole,
     Side,
+    SignalType,
     StrategyId,
     TimeInForce,
 )
@@ -253,3 +254,64 @@ def test_what_goes_on_is_what_still_has_something_to_send(rig):
     assert len(going_on(rig.state)) == 1
     rig.hear(msg.EngageKillSwitch(reason="enough"))
     assert going_on(rig.state) == []
+
+
+# All of it at the venue: whether it fell short shows later
+
+
+def at_the_venue(rig):
+    """Have all of an iceberg at the venue, and take it back."""
+    iceberg(rig, "1")
+    [part] = entries(rig)
+    rig.hear(msg.CancelRequest(cl_ord_id=ClOrdId("1")))
+    assert rig.canceled() == [part.cl_ord_id]
+    assert shorts(rig) == []
+    return part.cl_ord_id
+
+
+def never_came(rig, part):
+    rig.unknown(part)
+    rig.wait(30)
+    rig.not_found(part)
+
+
+SHORTFALLS = {
+    "canceled": lambda rig, part: rig.cancel(part),
+    "expired": lambda rig, part: rig.expire(part),
+    "never there": never_came,
+}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("end", SHORTFALLS.values(), ids=SHORTFALLS)
+def test_what_is_taken_back_with_all_of_it_under_way_has_no_next_part(rig, end, is_restarted):
+    part = at_the_venue(rig)
+    if is_restarted:
+        rig.refold()
+    end(rig, part)
+    go(rig, 30)
+
+    assert sizes(rig) == [1]
+    [short] = shorts(rig)
+    assert short.startswith("BTCUSDT: iceberg 1 of s ended with 0 of 1 filled: taken back, or")
+
+
+def test_what_fills_in_the_end_fell_not_short(rig):
+    part = at_the_venue(rig)
+    rig.accept(part)
+    rig.trade(part, "1")
+    go(rig, 30)
+
+    assert shorts(rig) == []
+
+
+def test_one_whose_own_strategy_has_closed_a_part_ends_without_a_word(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    rig.signal(SignalType.CLOSE)
+    fill_exits(rig)
+    rig.hear(msg.CancelRequest(cl_ord_id=ClOrdId("1")))
+    go(rig, 70)
+
+    assert sizes(rig) == [1]
+    assert shorts(rig) == []

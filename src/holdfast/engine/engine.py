@@ -28,6 +28,7 @@ from . import (
     left_behind,
     order_wishes,
     parents,
+    parts,
     protection,
     reconcile,
     reports,
@@ -203,7 +204,7 @@ def _start(core: Core, message: msg.StartSession) -> None:
         requests.tell_left(core)
     core.emit(ev.EpochStarted(ts=core.now, **msgspec.structs.asdict(message)))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
-    parents.end_left_out(core)
+    parts.end_left_out(core)
     core.start_looks.clear()
     known = {name for name, books in core.state.accounts.items() if books.opened_ts}
     core.unseen = {*message.accounts} if message.is_resumed else known & {*message.accounts}

@@ -12,7 +12,7 @@ from .algos import find
 from .core import Core
 from .order import Order
 from .parent import Parent
-from .parents import end, may_go_on
+from .parents import end, end_early, left_of, may_go_on
 from .state import State
 
 
@@ -21,22 +21,22 @@ def is_in_parts(parent: Parent) -> bool:
     return bool(find(parent.start.algo)[1])
 
 
-def goes_on(state: State, parent: Parent) -> bool:
-    """Tell whether more of a parent is to be sent: at a time, or once what rests has filled."""
-    if not may_go_on(parent):
-        return False
-    rests = open_parts(state, parent)
-    working = sum((min(o.leaves_qty, o.qty - o.cum_qty) for o in rests), ZERO)
-    is_to_come = parent.wake_ts is not None or bool(rests)
-    return is_to_come and parent.filled_qty + working < parent.start.qty
+def is_worked(state: State, parent: Parent) -> bool:
+    """Tell whether more of a parent may be sent: at a time, or once what rests has ended."""
+    return may_go_on(parent) and (parent.wake_ts is not None or bool(open_parts(state, parent)))
+
+
+def worked(state: State, key: Key | None = None) -> list[Parent]:
+    """Return the parents of which more may be sent, oldest first; None: of all contracts."""
+    keys = list(state.live_parents) if key is None else [key]
+    live = [state.parents[i] for each in keys for i in state.live_parents.get(each, ())]
+    found = [parent for parent in live if is_worked(state, parent)]
+    return sorted(found, key=lambda parent: int(parent.parent_id))
 
 
 def going_on(state: State, key: Key | None = None) -> list[Parent]:
-    """Return the parents of which more is to be sent, oldest first; None: of all contracts."""
-    keys = list(state.live_parents) if key is None else [key]
-    live = [state.parents[i] for each in keys for i in state.live_parents.get(each, ())]
-    found = [parent for parent in live if goes_on(state, parent)]
-    return sorted(found, key=lambda parent: int(parent.parent_id))
+    """Return those of which more is to be sent as things are: not all is at the venue."""
+    return [parent for parent in worked(state, key) if left_of(state, parent) > ZERO]
 
 
 def open_parts(state: State, parent: Parent) -> list[Order]:
@@ -68,22 +68,37 @@ def name_of(parent: Parent) -> str:
 
 def end_parts(core: Core, key: Key, reason: str) -> None:
     """Send no further part of what would open, or open again, what is being closed."""
-    for parent in going_on(core.state, key):
-        end(core, parent, reason)
+    for parent in worked(core.state, key):
+        end_early(core, parent, reason)
 
 
 def take_back(core: Core, name: ClOrdId, reason: str) -> bool:
-    """End what goes on in parts and has that name, and tell whether there is such a one.
+    """End what is worked in parts and has that name, and tell whether there is such a one.
 
     The part that is named is asked for back; where it has ended, or the whole is named, all that
     rests of it.
     """
     parent = named(core, name)
-    if parent is None or not goes_on(core.state, parent):
+    if parent is None or not is_worked(core.state, parent):
         return False
-    end(core, parent, f"taken back ({reason})")
     part = core.state.orders.get(name)
     rests = [part] if part is not None and part.is_open else open_parts(core.state, parent)
+    end_early(core, parent, f"taken back ({reason})")
     for order in rests:
         core.cancel(order, reason)
     return True
+
+
+def end_left_out(core: Core) -> None:
+    """End what was to go on in parts on accounts, or in contracts, that are not traded any more.
+
+    Nothing is open on such an account, or the session had not begun; nothing can be sent there.
+    """
+    state = core.state
+    for key, ids in state.live_parents.items():
+        if state.traded(key) is not None:
+            continue
+        what = key[1] if key[0] in state.named_accounts else f"its account {key[0]}"
+        for parent in [state.parents[i] for i in ids]:
+            if parent.wake_ts is not None or may_go_on(parent):
+                end(core, parent, f"{what} is not traded any more")

@@ -81,4 +81,5 @@ def parent_woken(state: State, fact: ev.ParentWoken) -> None:
     parent = state.parents[fact.parent_id]
     parent.wake_ts = None
     parent.is_over = parent.is_over or fact.is_over
+    parent.is_untold = fact.is_untold
     retire(state, parent)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from ..engine.parts import going_on
+from ..engine.parts import worked
 from ..model.errors import (
     InputError,
     OutcomeUnknownError,
@@ -217,15 +217,16 @@ async def cancel(request: web.Request) -> web.Response:
         else:
             cancelled.append(answer)
     if wrong:
-        raise _told_of_all(wrong, len(cancelled))
+        raise _told_of_all(wrong, len(cancelled), len(ended(parts)))
     return _json({"orders": cancelled, "failed": failed, "parts": ended(parts)})
 
 
-def _told_of_all(wrong: dict[str, TradingError], done: int) -> TradingError:
+def _told_of_all(wrong: dict[str, TradingError], done: int, parts: int) -> TradingError:
     """Return the first error, saying of which orders it and the others are."""
     first = next(iter(wrong.values()))
     each = "; ".join(f"{entry}: {error}" for entry, error in wrong.items())
-    told = type(first)(f"{done} taken back, {len(wrong)} not: {each}")
+    and_parts = f" ({parts} that went on in parts ended)" if parts else ""
+    told = type(first)(f"{done} taken back{and_parts}, {len(wrong)} not: {each}")
     if isinstance(first, VenueError) and isinstance(told, VenueError):
         told.code = first.code
     return told
@@ -244,7 +245,7 @@ async def modify(request: web.Request) -> web.Response:
 async def close(request: web.Request) -> web.Response:
     body: CloseBody = parse(await request.read(), CloseBody)
     symbol, service = request.match_info["symbol"], _service(request)
-    before = going_on(service.operations.live.engine.state)
+    before = worked(service.operations.live.engine.state)
     closed = await service.close_position(symbol, body.reason, body.account)
     return _json({"position": closed, "parts": ended(before)})
 

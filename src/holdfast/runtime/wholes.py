@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..engine.parent import Parent
-from ..engine.parts import going_on, name_of, named
+from ..engine.parts import going_on, name_of, named, worked
 from ..engine.state import State
 from ..model import messages as msg
 from ..model.values import ENTRY, ClOrdId, Key, OrderStatus
@@ -41,10 +41,10 @@ def wholes(state: State) -> list[Order]:
 
 
 def whole_of(live: LiveSession, name: str) -> list[Parent]:
-    """Return what goes on in parts and has that name, its own or a part's; none, or one."""
+    """Return what is worked in parts and has that name, its own or a part's; none, or one."""
     core = live.engine.core
     parent = named(core, name)
-    return [each for each in going_on(core.state) if each is parent]
+    return [each for each in worked(core.state) if each is parent]
 
 
 def ended(before: list[Parent]) -> list[Order]:
@@ -53,9 +53,9 @@ def ended(before: list[Parent]) -> list[Order]:
 
 
 def end_all(live: LiveSession, reason: str = "operator") -> list[Parent]:
-    """End all that goes on in parts, and return it; what rests may still be to take back."""
+    """End all that is worked in parts, and return it; what rests may still be to take back."""
     state = live.engine.state
-    found = going_on(state)
+    found = worked(state)
     for whole in found:
         live.shell.ask(msg.CancelRequest(cl_ord_id=_name_to_end(state, whole), reason=reason))
     return found
