@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 
 import typer
 
+from ..model.errors import TradingError
 from ..model.values import TradingSessionStatus
 from ..runtime.control_file import NoSessionRunning
 from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DataDir, Place
 from .output import money, print_json, print_pairs, share, text_of, time_of, visible, warn
+from .parts import part_line
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
 
@@ -62,6 +65,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("Open orders", text_of(metrics.get("open_orders"))),
             ("In doubt", text_of(metrics.get("orders_in_doubt") or None)),
             ("Without stop", text_of(metrics.get("unprotected") or None)),
+            ("In parts", "; ".join(part_line(whole) for whole in found.get("parts", ()))),
             ("Trades", text_of(session["total_trades"])),
         ],
     )
@@ -140,7 +144,11 @@ def stop(
     as_json: AsJson = False,
 ) -> int:
     """Take entries back, end the session, and return when it has ended."""
-    found = Place(data_dir, config).client().post("/v1/stop", reason=reason, flatten=flatten)
+    place = Place(data_dir, config)
+    try:
+        found = place.client().post("/v1/stop", reason=reason, flatten=flatten)
+    except NoSessionRunning as error:
+        raise (_not_flat(place, error) if flatten else error) from None
     _tell(found, as_json=as_json)
     status = found["session"]["status"]
     if status == TradingSessionStatus.ERROR.value:
@@ -149,6 +157,16 @@ def stop(
         return ExitCode.OK
     warn(UNFINISHED)
     return ExitCode.VENUE
+
+
+def _not_flat(place: Place, error: NoSessionRunning) -> NoSessionRunning:
+    """Add what is held to the news that nothing runs: whoever wants it closed must know."""
+    from . import journaled
+
+    held = ""
+    with contextlib.suppress(TradingError):  # there is no journal, or it can't be read
+        held = journaled.held(place.config())
+    return NoSessionRunning(f"{error}; {held}") if held else error
 
 
 def _tell(found: dict[str, Any], *, as_json: bool) -> None:

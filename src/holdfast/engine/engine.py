@@ -28,6 +28,7 @@ from . import (
     looking,
     order_wishes,
     parents,
+    parts,
     protection,
     reconcile,
     reports,
@@ -205,7 +206,7 @@ def _start(core: Core, message: msg.StartSession) -> None:
     said = msgspec.structs.asdict(message)
     core.emit(ev.EpochStarted(ts=core.now, keeps_taken_over=is_kept, **said))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
-    parents.end_left_out(core)
+    parts.end_left_out(core)
     core.start_looks.clear()
     core.uncompared.clear()
     known = {name for name, books in core.state.accounts.items() if books.opened_ts}

@@ -96,6 +96,7 @@ def _denied(state: State, fact: ev.OrderDenied) -> None:
     )
     state.orders[order.cl_ord_id] = order
     _count_attempt(state, fact.order)
+    wish_folds.order_denied(state, fact)
     bury_denied(state, order.cl_ord_id)
     if parent := state.parents.get(fact.order.parent_id):
         retire(state, parent)
@@ -322,7 +323,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.AlarmRaised: _noted,
     ev.OrderTimed: _noted,
     ev.SignalReceived: wish_folds.signal_received,
-    ev.SignalDenied: _noted,
+    ev.SignalDenied: wish_folds.signal_denied,
     ev.ParentStarted: wish_folds.parent_started,
     ev.WakeScheduled: wish_folds.wake_scheduled,
     ev.ParentWoken: wish_folds.parent_woken,

@@ -28,6 +28,7 @@ from .exits import closable
 from .exposure import Pool
 from .order import Order, RequestState
 from .orphans import guards_nothing
+from .parts import end_parts
 from .protection import guard, is_settled
 from .reports import UNWANTED, doubt_unanswered
 from .state import State
@@ -247,6 +248,7 @@ def _close_largest(core: Core, account: AccountId, pool: Pool) -> None:
     if not keys:
         return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
+    end_parts(core, worst, "its position is closed before the venue does it (emergency close)")
     core.cancel_openers(core.state.open_orders_of(worst), "emergency close")
     if insist_on_closing(core, worst):
         core.alarm(

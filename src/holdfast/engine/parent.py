@@ -44,6 +44,7 @@ class Parent(msgspec.Struct):
     wake_ts: int | None = None
     is_called_off: bool = False
     is_over: bool = False
+    is_untold: bool = False  # ended before its time, with all of it at the venue: it may fill yet
     refusal: str = ""
     last_price: Decimal | None = None
     stop_failures: int = 0

@@ -131,6 +131,8 @@ def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
     """Ask a parent's algorithm what to do now, and do it."""
     parent = core.state.parents.get(parent_id)
     if parent is None or parent.is_over:
+        if parent is not None and parent.is_untold:
+            _tell_late(core, parent)
         return
     algo, terms = find(parent.start.algo)
     actions = algo.react(Moment(parent, core.state.children(parent), cause, core.now), terms)
@@ -171,20 +173,56 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            _tell_short(core, parent, action.reason)
-            core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+            end(core, parent, action.reason)
+
+
+def end(core: Core, parent: Parent, reason: str) -> None:
+    """Send nothing of a parent any more, though not all has filled, and tell of that."""
+    _tell_short(core, parent, reason)
+    core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+
+
+def end_early(core: Core, parent: Parent, reason: str) -> None:
+    """End a parent before its time; whether it fell short is told once that is known.
+
+    What its own strategy has closed a part of would have ended by that, and without a word.
+    """
+    if left_of(core.state, parent) > ZERO and not _is_closed_by_its_own(core.state, parent):
+        end(core, parent, reason)
+    else:
+        number = parent.parent_id
+        core.emit(ev.ParentWoken(ts=core.now, parent_id=number, is_over=True, is_untold=True))
+
+
+def left_of(state: State, parent: Parent) -> Decimal:
+    """Return what of a parent has neither filled nor is at the venue, or on its way, to do so."""
+    return Moment(parent, state.children(parent), Cause.WOKEN, 0).left
+
+
+def _is_closed_by_its_own(state: State, parent: Parent) -> bool:
+    moment = Moment(parent, state.children(parent), Cause.WOKEN, 0)
+    return moment.is_closed_in_part and not parent.taken_qty
+
+
+def _tell_late(core: Core, parent: Parent) -> None:
+    """Tell of what was ended while all of it was at the venue, and has not filled there."""
+    children = core.state.children(parent)
+    rests = any(each.is_open and each.role is OrderRole.ENTRY for each in children)
+    is_short = parent.filled_qty < parent.start.qty
+    if is_short and not rests and not _is_closed_by_its_own(core.state, parent):
+        end(core, parent, "taken back, or closed by hand, with its last part at the venue")
 
 
 def _send(core: Core, parent: Parent, action: SendChild) -> None:
     if parent.attempts and (wrong := _misplaced(core, parent)):
-        _act(core, parent, End(wrong))  # an entry would be closed at once
+        end(core, parent, wrong)  # an entry would be closed at once
     elif parent.attempts and _is_being_closed(core, parent):
         return  # what has closed a part ends it: it is asked again at its next time
     elif (part := on_the_lot(core, parent, action.qty)) > ZERO:
         _send_part(core, parent, part)
     elif action.or_end:
         too_small = f"a part of {plain(action.qty)} is less than the venue takes by now"
-        _act(core, parent, End(too_small))
+        end(core, parent, too_small)
 
 
 def _send_part(core: Core, parent: Parent, qty: Decimal) -> None:
@@ -245,22 +283,7 @@ def on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
     return qty if qty >= instrument.min_qty else ZERO
 
 
-def end_left_out(core: Core) -> None:
-    """End what was to go on in parts on accounts, or in contracts, that are not traded any more.
-
-    Nothing is open on such an account, or the session had not begun; nothing can be sent there.
-    """
-    state = core.state
-    for key, ids in state.live_parents.items():
-        if state.traded(key) is not None:
-            continue
-        what = key[1] if key[0] in state.named_accounts else f"its account {key[0]}"
-        for parent in [state.parents[i] for i in ids]:
-            if parent.wake_ts is not None or _goes_on(parent):
-                _act(core, parent, End(f"{what} is not traded any more"))
-
-
-def _goes_on(parent: Parent) -> bool:
+def may_go_on(parent: Parent) -> bool:
     """Tell whether a parent that goes out in parts may have another."""
     is_ended = parent.is_over or parent.is_called_off
     return (

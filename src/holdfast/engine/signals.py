@@ -290,7 +290,7 @@ def _quantity(
     core: Core, signal: SignalGenerated, instrument: Instrument, price: Decimal
 ) -> Decimal:
     if signal.quantity is not None:
-        return instrument.round_qty(signal.quantity * Decimal(repr(signal.strength)))
+        return instrument.round_qty(signal.quantity * Decimal(repr(float(signal.strength))))
     return size_of_equity(
         core.exposure.backing((signal.account, signal.symbol)),
         price,

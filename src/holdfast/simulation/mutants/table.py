@@ -195,7 +195,6 @@ MUTANTS = (
         "no fill before its order has a name",
         shells.book_what_nobody_names,
         ("at rest",),
-        known=(Known(26_503_585, 18),),
     ),
     Mutant("a trade comes once", feeds.show_what_is_repeated, HEARD, (), needs_feed=True),
     Mutant(
