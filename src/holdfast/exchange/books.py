@@ -145,7 +145,7 @@ class Books:
     ) -> AccountUpdate:
         """Make the news of a position; `is_wide` shows the symbol's other ones beside it."""
         account, market = self.accounts[position.account], self.markets[position.symbol]
-        mark = market.display.mark_price()
+        mark = market.display.worth()
         shown = [position]
         if is_wide:
             shown = [account.seen(position.symbol, side) for side in PositionSide]
@@ -235,6 +235,7 @@ class Books:
         self.moved[position.account, position.symbol] = None
         self.accounts[position.account].rough.clear()
         self._dirty[rows.POSITION, rows.position_key(position)] = None
+        self.mark_market(position.symbol)  # with what it is worth
 
     # Orders
 

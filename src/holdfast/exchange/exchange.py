@@ -362,6 +362,12 @@ class Exchange(Questions):
         """Hand out what storage must keep since the last time, each thing as it stands now."""
         return self._books.drain_changes()
 
+    def remember_marks(self) -> None:
+        """Let the next changes hold what each position is worth now, for the next life."""
+        for symbol, market in self._markets.items():
+            if market.holders:
+                self._books.mark_market(symbol)
+
     def load(self, kept: Iterable[rows.Row], now: int) -> None:
         """Take back, on a new exchange, what storage kept.
 

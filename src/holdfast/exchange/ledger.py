@@ -223,11 +223,11 @@ def symbol_margin(
     default_leverage: int,
     side: PositionSide = PositionSide.BOTH,
 ) -> SymbolMargin:
-    """Work out one position. Without any price the entry price stands in for the mark."""
+    """Work out one position. Where no mark was ever told the entry price stands in for it."""
     symbol = market.instrument.symbol
     position = account.seen(symbol, side)
     leverage = leverage_of(account, market, default_leverage)
-    mark = market.display.mark_price() or position.entry_price
+    mark = market.display.worth() or position.entry_price
     notional = position.qty * mark
     bids, asks = _open_notional(market, account.account_id, side)
     held = initial_margin(notional, leverage)

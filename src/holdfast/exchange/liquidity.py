@@ -75,6 +75,7 @@ class Display:
         "has_mark",
         "has_tape",
         "instrument",
+        "kept_mark",
         "last",
         "last_ts",
         "mark",
@@ -92,6 +93,7 @@ class Display:
         self.last = 0.0  # of the tape, or of bars; 0 before the first
         self.last_ts = 0  # of the last trade on the tape
         self.mark = 0.0  # of the mark stream
+        self.kept_mark = 0.0  # of the life before, from storage; 0 where there is none
         self.has_tape = False
         self.has_mark = False
 
@@ -117,6 +119,15 @@ class Display:
     def mark_float(self) -> float:
         """Return the mark for quick looks; 0 where there is none."""
         return self.mark if self.has_mark else self.contract_float()
+
+    def worth(self) -> Decimal | None:
+        """Return what a position is valued at: the mark, and before one is heard the kept one."""
+        worth = self.worth_float()
+        return self.mark_price() or (to_decimal(worth) if worth > 0.0 else None)
+
+    def worth_float(self) -> float:
+        """Return that for quick looks; 0 where there is none."""
+        return self.mark_float() or self.kept_mark
 
     def show(self, quote: Quote) -> None:
         """Take a quote in. A side that did not change stays as far eaten as it is."""

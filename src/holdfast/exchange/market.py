@@ -66,6 +66,11 @@ class Market:
         self.next_funding_ts = 0
         self.funded_ts = 0
 
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether anything was heard that prices it, since the start."""
+        return bool(self.display.has_mark or self.display.last or self.touched_ts)
+
     def list_as(self, instrument: Instrument) -> None:
         """Trade by a contract's filters and brackets from now on."""
         self.instrument = self.display.instrument = instrument

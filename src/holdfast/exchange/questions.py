@@ -143,7 +143,7 @@ class Questions:
                 qty=each.qty,
                 entry_price=each.entry_price,
                 isolated_wallet=each.isolated_wallet,
-                mark_price=self._books.markets[each.symbol].display.mark_float(),
+                mark_price=self._books.markets[each.symbol].display.worth_float(),
             )
             for each in self.held(account)
         ]

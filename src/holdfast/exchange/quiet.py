@@ -88,7 +88,7 @@ def _solvent(books: Books, market: Market, account: Account) -> Band:
             slope += qty - _SAFE * ratio * abs(qty)
             ceiling = min(ceiling, cap / abs(qty))
         else:
-            mark = there.display.mark_float() or entry
+            mark = there.display.worth_float() or entry
             left += qty * (mark - entry) - _SAFE * rough_maintenance(there, abs(qty) * mark)
     if slope > 0.0:
         return max(0.0, -left / slope), ceiling

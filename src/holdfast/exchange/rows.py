@@ -99,14 +99,19 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A contract, and until when its funding has been paid."""
+    """A contract, until when its funding has been paid, and the last mark that was heard."""
 
     instrument: Instrument
     funded_ts: int
+    mark: float = 0.0  # 0 where none was, or in books from before there were any
 
     @classmethod
     def of(cls, market: Market) -> MarketRow:
-        return cls(instrument=market.instrument, funded_ts=market.funded_ts)
+        return cls(
+            instrument=market.instrument,
+            funded_ts=market.funded_ts,
+            mark=market.display.worth_float(),
+        )
 
 
 Payload = (

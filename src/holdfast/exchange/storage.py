@@ -97,6 +97,7 @@ def _take_market(books: Books, row: rows.MarketRow) -> None:
     if market is None:  # else what was given on this start holds
         market = books.markets[row.instrument.symbol] = Market(row.instrument, books.model)
     market.funded_ts = row.funded_ts
+    market.display.kept_mark = row.mark
     if market.instrument.status != row.instrument.status:
         market.list_as(msgspec.structs.replace(market.instrument, status=row.instrument.status))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
@@ -132,6 +133,10 @@ class Venue:
 
     def close(self) -> None:
         """Let go of the books."""
+        self.exchange.remember_marks()
+        if self._failure is None:
+            with suppress(VenueError):  # the next life does without
+                self._keep()
         self._storage.close()
 
     # Time

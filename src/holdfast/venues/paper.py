@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -352,6 +353,9 @@ class PaperVenue:
 
     async def close(self) -> None:
         self._hear = None
+        with suppress(VenueError):  # the next life does without
+            self.exchange.remember_marks()
+            self._keep()
         self._books.close()
 
     # Keeping and telling

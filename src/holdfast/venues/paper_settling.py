@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from ..exchange import Exchange
 from ..model.instrument import UNLISTED
-from ..model.values import AccountId, Symbol
+from ..model.values import AccountId, Symbol, to_decimal
 
 GONE = frozenset({UNLISTED, "SETTLING", "DELIVERING", "DELIVERED", "CLOSE"})
 """What a contract's status is once the venue settles what is open in it."""
@@ -15,9 +15,14 @@ GONE = frozenset({UNLISTED, "SETTLING", "DELIVERING", "DELIVERED", "CLOSE"})
 def settling_price(exchange: Exchange, account: AccountId, symbol: Symbol) -> Decimal | None:
     """Return the price at which a contract is settled: its mark.
 
-    Where it ended while nobody was there, no market tells one any more: what is held is worth what
-    it was opened at then, or it would stay open for ever. None where neither is there.
+    Where it ended while nobody was there, no market tells one any more: what is held is worth the
+    last mark of the life before then, or what it was opened at, or it would stay open for ever.
+    None where nothing is held and no mark is there.
     """
     mark = exchange.mark_price(symbol)
-    held = (each.entry_price for each in exchange.positions(account) if each.symbol == symbol)
-    return next(held, None) if mark is None else mark
+    if mark is not None:
+        return mark
+    for held in exchange.positions(account):
+        if held.symbol == symbol:
+            return to_decimal(held.mark_price) if held.mark_price else held.entry_price
+    return None
