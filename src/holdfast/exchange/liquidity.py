@@ -2,7 +2,8 @@
 
 **Takers** (market orders and crossing limits) take from the finest thing known:
 
-1. a book (snapshots and deltas): level by level, and no further than the book goes;
+1. a book (snapshots and deltas): level by level, and no further than the book goes. An empty
+   snapshot says that the feed has lost it: the quotes heard beside it, and the tape, do then;
 2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there).
    It, or a book, that is older than `QUOTE_AGE_NS_MAX` when trades go on is gone: a trade changes
    what is displayed, so that its stream must have fallen silent;
@@ -17,7 +18,8 @@ price what the market displays comes before what rests here.
 
 - when a trade prints through the price, up to the trade's quantity;
 - when a trade prints at the price, once the quantity that was displayed there when the order
-  came has traded or has gone. Where nothing was displayed it is `unknown_queue`;
+  came has traded or has gone. Where it can't be known, beyond the touch of a quote or what a
+  book's snapshot shows, it is `unknown_queue`;
 - when the opposite quote or book crosses the price, up to the quantity displayed.
 
 **Bars** count only for a time in which no trade, quote or book of the symbol was heard, and then
@@ -66,6 +68,7 @@ class Display:
     """What the market shows of one symbol, and what of it is still there to take."""
 
     __slots__ = (
+        "aside",
         "ask",
         "ask_left",
         "bid",
@@ -89,6 +92,7 @@ class Display:
         self.book: Book | None = None
         self.book_ts = 0  # of its last change
         self.quote: Quote | None = None
+        self.aside: Quote | None = None  # the newest while a book stands, for when it is gone
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
         self.last = 0.0  # of the tape, or of bars; 0 before the first
         self.last_ts = 0  # of the last trade on the tape
@@ -145,13 +149,22 @@ class Display:
     def forget_old_touch(self) -> None:
         """Take a quote or a book away whose stream has fallen silent while trades went on."""
         oldest_ts = self.last_ts - QUOTE_AGE_NS_MAX
-        is_old_quote = self.quote is not None and self.quote.ts < oldest_ts
-        if is_old_quote or (self.book is not None and self.book_ts < oldest_ts):
+        if self.book is not None and self.book_ts < oldest_ts:
+            self.lose_book()
+            if self.quote is None:
+                self.forget_touch()
+        if self.quote is not None and self.quote.ts < oldest_ts:
             self.forget_touch()
+
+    def lose_book(self) -> None:
+        """Give the book up; the quotes that were heard beside it do until the next."""
+        aside, self.book, self.aside = self.aside, None, None
+        if aside is not None and aside.ts >= self.book_ts - QUOTE_AGE_NS_MAX:
+            self.show(aside)
 
     def forget_touch(self) -> None:
         """Take away what was displayed."""
-        self.book = self.quote = None
+        self.book = self.quote = self.aside = None
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
 
     def levels(self, taker: Side) -> Iterator[Level]:
