@@ -129,7 +129,11 @@ class PaperVenue:
     async def connect(
         self, symbols: Sequence[Symbol], hear: Callable[[VenueMessage], None]
     ) -> Sequence[tuple[Instrument, int]]:
-        """List the symbols, put the first deposit into what is new, and listen."""
+        """List the symbols, put the first deposit into what is new, and listen.
+
+        Contracts that the session does not name are listed too while something is open in them.
+        """
+        symbols = tuple(dict.fromkeys((*symbols, *self._open_symbols())))
         listed = {each.symbol: each for each in self.exchange.instruments()}
         for symbol in symbols:
             instrument = listed.get(symbol) or known_instrument(symbol)
@@ -143,8 +147,12 @@ class PaperVenue:
         for symbol in symbols:
             self._set_modes(symbol)
         self._keep()
-        self._hear, self._symbols = hear, tuple(symbols)
+        self._hear, self._symbols = hear, symbols
         return [(listed[s], self.exchange.leverage(self._account, s)) for s in symbols]
+
+    def _open_symbols(self) -> list[Symbol]:
+        held = [each.symbol for each in self.exchange.held(self._account)]
+        return held + [each.symbol for each in self.exchange.open_orders(self._account)]
 
     def _put_in(self, assets: Iterable[str]) -> None:
         known = self.exchange.balances(self._account)
