@@ -183,6 +183,7 @@ class Judge:
         self.contracts: dict[Any, Any] = {}
         self.leverages: dict[Any, Any] = {}
         self.sights: dict[Any, Any] = {}
+        self.kept: dict[Any, Any] = {}  # marks of the life before, which stand in for unheard ones
         self.now = self.count = 0
         self.cause: Any = None
         self.expected: Any = None
@@ -526,8 +527,7 @@ class Judge:
         return rate
 
     def settles_at(self, symbol):
-        marked = self.marked(symbol)
-        return self.held[symbol][1] if marked is None else marked
+        return self._valued(symbol)[2]
 
     def _check_fill(self, order, report):
         if report.is_maker:
@@ -599,7 +599,7 @@ class Judge:
     def _valued(self, symbol):
         qty, entry = self.held.get(symbol, (ZERO, Fraction(0)))
         marked = self.marked(symbol)
-        return Fraction(qty), entry, entry if marked is None else marked
+        return Fraction(qty), entry, self.kept.get(symbol, entry) if marked is None else marked
 
     def marked(self, symbol):
         return self.early.get(symbol) if self.is_early else self.sights[symbol].marked
@@ -613,6 +613,9 @@ class Judge:
         return self.is_bankrupt()
 
     def is_bankrupt(self):
+        """Tell so; nobody is judged before all that he holds was heard of."""
+        if any(self.marked(symbol) is None for symbol in self.held if self.qty(symbol)):
+            return False
         equity, needed = Fraction(self.wallet), Fraction(0)
         for symbol in self.held:
             qty, entry, mark = self._valued(symbol)

@@ -133,8 +133,8 @@ class Venue:
 
     def close(self) -> None:
         """Let go of the books."""
-        self.exchange.remember_marks()
-        if self._failure is None:
+        if self._failure is None and not self.exchange.has_changes:
+            self.exchange.remember_marks()
             with suppress(VenueError):  # the next life does without
                 self._keep()
         self._storage.close()

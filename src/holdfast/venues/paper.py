@@ -361,9 +361,10 @@ class PaperVenue:
 
     async def close(self) -> None:
         self._hear = None
-        with suppress(VenueError):  # the next life does without
+        if not self.exchange.has_changes:  # else something broke off in the middle
             self.exchange.remember_marks()
-            self._keep()
+            with suppress(VenueError):  # the next life does without
+                self._keep()
         self._books.close()
 
     # Keeping and telling
@@ -385,11 +386,13 @@ class PaperVenue:
         changes = self.exchange.drain_changes()
         if not changes:
             return
+        self._failure = VenueError("a commit was broken off")
         try:
             self._books.commit(changes)
         except VenueError as error:
             self._failure = error  # what is in memory is ahead of the books: nothing more is done
             raise
+        self._failure = None
 
     def _say(self, message: VenueMessage) -> None:
         if self._hear is not None:
