@@ -190,7 +190,8 @@ class Judge:
         self.bar: Any = None
         self.paying: dict[Any, Any] = {}
         self.funded: dict[Any, int] = {}
-        self.traded: dict[Any, int] = {}  # when a symbol was last charged, and traded
+        self.complete: dict[Any, int] = {}  # until when all is charged
+        self.charged: dict[Any, list[int]] = {}  # what is charged and fell due later
         self.loose: dict[Any, Any] = {}  # what fell due while a contract was halted: rate, and when
         self.early: dict[Any, Any] = {}  # marks before what is shown, where funding came first
         self.is_early = False
@@ -264,9 +265,13 @@ class Judge:
         if self.contracts[symbol].status not in CLOSABLE:
             self.loose[symbol] = (rate, at)
         elif mark is not None and self.loose.get(symbol, ("", 0))[1] != at:
-            self.funded[symbol] = at
+            self._charge(symbol, at)
             if self.qty(symbol):
                 found.setdefault(symbol, []).append((rate, mark, at))
+
+    def _charge(self, symbol, at):
+        self.funded[symbol] = at
+        self.complete[symbol], self.charged[symbol] = max(self.complete.get(symbol, 0), at), [at]
 
     def _line(self, symbol, side):
         found = [
@@ -357,7 +362,7 @@ class Judge:
     def _paid(self, payment):
         if payment.symbol in self.loose and payment.symbol not in self.paying:
             rate, at = self.loose.pop(payment.symbol)
-            self.funded[payment.symbol] = at
+            self._charge(payment.symbol, at)
             self.paying[payment.symbol] = [(rate, self.before_mark(payment.symbol), at)]
         rate, mark, at = self.paying[payment.symbol].pop(0)
         assert payment.amount == money(-Fraction(self.qty(payment.symbol)) * mark * rate)
@@ -485,7 +490,6 @@ class Judge:
     def _filled(self, report):
         assert not self.trades or int(report.trade_id) > self.trades[-1], "an id twice"
         self.trades.append(int(report.trade_id))
-        self.traded[report.symbol] = report.venue_ts
         contract, name = self.contracts[report.symbol], report.cl_ord_id
         if "autoclose" in name:
             rate = self._taken_over(report, contract)
@@ -572,6 +576,8 @@ class Judge:
         signed, price = report.last_qty * report.side.sign, exact(report.last_px)
         qty, entry = self.held.get(report.symbol, (ZERO, Fraction(0)))
         after, realized = qty + signed, Fraction(0)
+        if not qty:  # what fell due before is nobody's
+            self.complete[report.symbol], self.charged[report.symbol] = report.venue_ts, []
         if qty * signed >= 0:
             cost = Fraction(qty) * entry + Fraction(signed) * price
             entry = cost / Fraction(after)
@@ -842,12 +848,14 @@ class Judge:
 
     def missed(self, symbol):
         """Return since when a symbol's funding may be unpaid."""
-        return max(self.funded.get(symbol, 0), self.traded.get(symbol, 0)) + 1
+        return self.complete[symbol] + 1
 
     def pay(self, funding):
         """Charge what fell due while nobody was there."""
-        if funding.ts >= self.funded.get(funding.symbol, 0) + 60 * NS_PER_S:
-            self.funded[funding.symbol] = funding.ts
+        near = [abs(funding.ts - each) < 60 * NS_PER_S for each in self.charged[funding.symbol]]
+        if funding.ts > self.complete[funding.symbol] and not any(near):
+            self.charged[funding.symbol].append(funding.ts)
+            self.funded[funding.symbol] = max(self.funded.get(funding.symbol, 0), funding.ts)
             worth = Fraction(self.qty(funding.symbol)) * exact(funding.mark_price)
             amount = money(-worth * exact(funding.rate))
             if amount:

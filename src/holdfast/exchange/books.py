@@ -69,6 +69,7 @@ class Books:
         self.incomes: deque[AccountChange] = deque(maxlen=TRADES_KEPT)
         self.margin_moves: dict[int, rows.MarginMove] = {}  # oldest first
         self.moved: dict[tuple[AccountId, Symbol], None] = {}  # positions, since the last look
+        self.leaves_late_funding = False  # somebody asks the venue's history for it
         self.alarm = NEVER  # when an order expires or funding is due, at the earliest
         self._out: list[Output] = []
         self._dirty: dict[tuple[str, str], None] = {}  # in the order of the first change
@@ -183,6 +184,10 @@ class Books:
         fee = fee_of(self, account, instrument, worth, is_forced=is_forced)
         position = account.position(order.symbol, order.position_side)
         before = position.qty
+        if not market.holders:
+            if not self.leaves_late_funding:
+                market.coverage.held = None
+            market.coverage.begin(now)
         realized = position.book(qty * order.side.sign, price, fee.own)
         if order.symbol in account.isolated:
             leverage = leverage_of(account, market, self.default_leverage)

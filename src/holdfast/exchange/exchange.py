@@ -313,9 +313,20 @@ class Exchange(Questions):
             funding.pay_missed(self._books, market, missed, now)
         return self._books.flush()
 
-    def funded_ts(self, symbol: Symbol) -> int:
-        """Return when a symbol's last funding was charged; 0 for never."""
-        return self._markets[symbol].funded_ts
+    def unpaid_since(self) -> dict[Symbol, int]:
+        """Return of which symbols some funding may be unpaid, and since when."""
+        known = ((symbol, market.coverage) for symbol, market in self._markets.items())
+        return {symbol: each.complete_ts + 1 for symbol, each in known if each.held}
+
+    def leave_late_funding(self) -> None:
+        """Charge what falls due in time alone: the venue's history is asked for the rest."""
+        self._books.leaves_late_funding = True
+
+    def settle_funding(self, symbol: Symbol, until: int) -> None:
+        """Take it that history has told all that fell due until then."""
+        market = self._markets[symbol]
+        market.coverage.settle(until, market.next_funding_ts)
+        self._books.mark_market(symbol)
 
     def on_market(self, message: MarketData, now: int) -> Sequence[Output]:
         """Take market data in and return what it set off; mostly nothing, and then at once."""

@@ -7,17 +7,12 @@ from decimal import Decimal
 from ..model.instrument import as_money
 from ..model.market import Funding, MarkPrice
 from ..model.messages import FundingPayment
-from ..model.values import NS_PER_S, ZERO, to_decimal
+from ..model.values import ZERO, to_decimal
 from .books import Books
+from .coverage import LATE_NS, SAME_FUNDING_NS, Holder
 from .liquidity import PRICE_MAX
 from .market import Market
 from .orders import PositionSide
-
-SAME_FUNDING_NS = 60 * NS_PER_S
-"""Two announcements nearer than this mean the same funding: recorded times jitter.
-
-Less than an hour at the pace of a market that is shown sixty times as fast.
-"""
 
 
 def is_possible(rate: float) -> bool:
@@ -25,10 +20,12 @@ def is_possible(rate: float) -> bool:
     return -1.0 < rate < 1.0
 
 
-def announce(market: Market, message: MarkPrice) -> None:
+def announce(books: Books, market: Market, message: MarkPrice) -> None:
     """Remember the rate that is forecast for the next funding."""
     rate = message.funding_rate
     if message.next_funding_ts is not None and rate is not None and is_possible(rate):
+        if books.leaves_late_funding:
+            market.coverage.hear(message.ts, market.next_funding_ts, market.holders)
         market.rate = rate
         market.next_funding_ts = message.next_funding_ts
 
@@ -48,21 +45,30 @@ def _is_new(market: Market, ts: int) -> bool:
 
 
 def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
-    """Book one funding for every holder, once."""
-    if _is_new(market, due_ts) and market.display.mark_price() is not None:
-        market.funded_ts = due_ts
-        books.mark_market(market.instrument.symbol)
-        pay_out_of_turn(books, market, rate, due_ts, now)
+    """Book one funding for every holder, once; a late one may be left to the venue's history."""
+    if not _is_new(market, due_ts) or market.display.mark_price() is None:
+        return
+    if not books.leaves_late_funding:
+        market.coverage.held = None  # nobody asks for what is unknown
+    elif now > due_ts + LATE_NS:
+        market.coverage.lose(market.holders)
+        return
+    market.funded_ts = due_ts
+    market.coverage.charge(due_ts)
+    books.mark_market(market.instrument.symbol)
+    pay_out_of_turn(books, market, rate, due_ts, now)
 
 
 def pay_missed(books: Books, market: Market, missed: Funding, now: int) -> None:
-    """Book a funding of the past at its own mark, once; it is paid now."""
-    told = missed.mark_price
+    """Book a funding of the past at its own mark, once; who held then pays it now."""
+    told, coverage = missed.mark_price, market.coverage
     is_usable = told is not None and 0.0 < told < PRICE_MAX and is_possible(missed.rate)
-    if told is not None and is_usable and _is_new(market, missed.ts):
-        market.funded_ts = missed.ts
+    if told is not None and is_usable and coverage.is_missing(missed.ts):
+        market.funded_ts = max(market.funded_ts, missed.ts)
+        coverage.charged = (*coverage.charged, missed.ts)
         books.mark_market(market.instrument.symbol)
-        _pay(books, market, missed.rate, to_decimal(told), missed.ts, max(missed.ts, now))
+        ts, mark = max(missed.ts, now), to_decimal(told)
+        _pay(books, market, missed.rate, mark, missed.ts, ts, coverage.held)
 
 
 def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
@@ -73,10 +79,16 @@ def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now:
 
 
 def _pay(  # noqa: PLR0913, PLR0917 - what a funding consists of
-    books: Books, market: Market, rate: float, mark: Decimal, due_ts: int, now: int
+    books: Books,
+    market: Market,
+    rate: float,
+    mark: Decimal,
+    due_ts: int,
+    now: int,
+    held: dict[Holder, Decimal] | None = None,
 ) -> None:
-    symbol = market.instrument.symbol
-    for (account_id, side), qty in tuple(market.holders.items()):
+    symbol, held = market.instrument.symbol, market.holders if held is None else held
+    for (account_id, side), qty in tuple(held.items()):
         amount = as_money(-qty * mark * to_decimal(rate))
         if amount == ZERO:
             continue
@@ -97,7 +109,7 @@ def _book(books: Books, payment: FundingPayment, side: PositionSide) -> None:
     account, asset, amount = books.accounts[payment.account], payment.asset, payment.amount
     ts = payment.venue_ts
     books.pay(account, asset, amount)
-    if payment.symbol in account.isolated:
+    if payment.symbol in account.isolated and account.qty(payment.symbol, side):
         position = account.position(payment.symbol, side)
         position.isolated_wallet += amount
         books.mark_position(position)

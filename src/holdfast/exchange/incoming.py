@@ -135,7 +135,7 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
     if not display.has_mark:
         display.has_mark = True
         market.disturb()
-    funding.announce(market, message)
+    funding.announce(books, market, message)
     if market.next_funding_ts < books.alarm and funding.is_unpaid(market):
         books.alarm = market.next_funding_ts
     if not market.mark_low < mark < market.mark_high:

@@ -17,11 +17,9 @@ from ..model.market import BookDelta
 from ..model.order_book import RECENT_DELTAS
 from ..model.values import AccountId, Side, WorkingType
 from . import conditional
+from .coverage import Coverage, Holder
 from .liquidity import PRICE_MAX, Display, Liquidity
 from .orders import PositionSide, VenueOrder
-
-Holder = tuple[AccountId, PositionSide]
-"""Whose position it is; a hedged account may hold two."""
 
 
 class Market:
@@ -31,6 +29,7 @@ class Market:
         "bar_ns",
         "bar_ts",
         "buys",
+        "coverage",
         "display",
         "first_bracket",
         "funded_ts",
@@ -65,6 +64,7 @@ class Market:
         self.rate = 0.0
         self.next_funding_ts = 0
         self.funded_ts = 0
+        self.coverage = Coverage()
 
     @property
     def is_heard(self) -> bool:

@@ -99,11 +99,16 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A contract, until when its funding has been paid, and the last mark that was heard."""
+    """A contract, what of its funding has been paid, and the last mark that was heard.
+
+    Books from before there were marks, or before it was known what is paid, have none.
+    """
 
     instrument: Instrument
     funded_ts: int
-    mark: float = 0.0  # 0 where none was, or in books from before there were any
+    mark: float = 0.0
+    complete_ts: int = 0
+    charged: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, market: Market) -> MarketRow:
@@ -111,6 +116,8 @@ class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
             instrument=market.instrument,
             funded_ts=market.funded_ts,
             mark=market.display.worth_float(),
+            complete_ts=market.coverage.complete_ts,
+            charged=market.coverage.charged,
         )
 
 
