@@ -32,6 +32,10 @@ def restarted(desk, shelf):
     return desk
 
 
+def marks(desk):
+    return [desk.exchange.symbol_margin(MAIN, symbol).mark for symbol in (BTC, ETH)]
+
+
 def test_no_account_is_judged_before_all_that_it_holds_was_heard_of():
     desk = restarted(*hedged())
 
@@ -70,7 +74,8 @@ def test_the_mark_of_before_stands_in_until_one_is_heard():
     restarted(desk, shelf)
 
     assert desk.exchange.margin(MAIN) == before
-    assert [each.mark_price for each in desk.exchange.positions(MAIN)] == [78_000.0, 3_120.0]
+    assert marks(desk) == [78_000, 3_120]
+    assert [each.mark_price for each in desk.exchange.positions(MAIN)] == [0.0, 0.0]
     assert desk.exchange.mark_price(BTC) is None, "no stop goes by what was not heard"
 
 
@@ -84,11 +89,11 @@ def test_a_mark_is_kept_with_what_changes_a_position():
 
     restarted(desk, shelf)
 
-    assert [each.mark_price for each in desk.exchange.positions(MAIN)] == [77_000.0, 3_120.0]
+    assert marks(desk) == [77_000, 3_120]
     desk.exchange.remember_marks()
     shelf.put(desk.exchange.drain_changes())
     restarted(desk, shelf)
-    assert [each.mark_price for each in desk.exchange.positions(MAIN)] == [77_000.0, 3_120.0]
+    assert marks(desk) == [77_000, 3_120]
 
 
 def test_books_of_before_there_were_marks_open():
@@ -99,8 +104,7 @@ def test_books_of_before_there_were_marks_open():
 
     restarted(desk, shelf)
 
-    assert [each.mark_price for each in desk.exchange.positions(MAIN)] == [0.0, 3_120.0]
-    assert desk.exchange.symbol_margin(MAIN, BTC).mark == Decimal(100001)
+    assert marks(desk) == [100_001, 3_120], "the entry stands in, as it did"
     assert instrument() in desk.exchange.instruments()
 
 

@@ -52,6 +52,7 @@ class Sight:
     def __init__(self):
         self.last: Any = None
         self.mark: Any = None
+        self.mark_ts = 0
         self.last_ts = self.quote_ts = self.bar_ts = 0
         self.has_tape = False
         self.quoted: dict[Side, Any] = {
@@ -79,6 +80,11 @@ class Sight:
     def age(self):
         if self.quote_ts and self.quote_ts < self.last_ts - 60 * NS_PER_S:
             self.forget_quote()
+
+    def age_mark(self, ts):
+        """Forget a mark that is a minute older than the market."""
+        if ts > self.mark_ts + 60 * NS_PER_S:
+            self.mark = None
 
     @property
     def contract(self):
@@ -223,15 +229,18 @@ class Judge:
         match shown:
             case Trade():
                 sight.last, sight.last_ts, sight.has_tape = exact(shown.price), shown.ts, True
+                sight.age_mark(shown.ts)
                 self.expected = self._printed(shown)
             case Quote():
                 sight.age()
                 sight.show(shown)
+                if not sight.has_tape:
+                    sight.age_mark(shown.ts)
                 sight.age()  # it may be an old one itself
                 self.expected = self._crossed(shown.symbol, sight)
             case MarkPrice():
                 self.marked_before = sight.marked
-                sight.mark = exact(shown.mark_price)
+                sight.mark, sight.mark_ts = exact(shown.mark_price), shown.ts
                 if shown.next_funding_ts is not None:
                     sight.next_ts, sight.rate = shown.next_funding_ts, exact(shown.funding_rate)
             case Bar() if shown.ts > sight.bar_ts:

@@ -587,7 +587,7 @@ def again(life):
     for ts, call, args in life.tape:
         clock.ts = ts
         shown = args[0]
-        if isinstance(shown, Trade) and ts < venue.due_ts:
+        if isinstance(shown, Trade) and max(ts, shown.ts) < venue.due_ts:
             low, high = venue.band(shown.symbol)
             if low < shown.price < high:
                 venue.pass_over(shown)

@@ -337,7 +337,12 @@ class Exchange(Questions):
         if market is None or not market.instrument.can_be_closed:
             return books.flush()
         display = market.display
-        if type(message) is Trade and market.low < message.price < market.high and display.has_tape:
+        if (
+            type(message) is Trade
+            and market.low < message.price < market.high
+            and display.has_tape
+            and message.ts <= display.mark_until
+        ):
             display.last, display.last_ts = message.price, message.ts  # no order is concerned
             if market.holders and not display.has_mark:
                 consequences.on_balance(books, market, now)
@@ -352,10 +357,14 @@ class Exchange(Questions):
         """Return when something falls due by itself next."""
         return self._books.alarm
 
-    def band(self, symbol: Symbol) -> quiet.Band:
+    def marks_until(self, now: int) -> int:
+        """Return when a mark grows too old next."""
+        return quiet.marks_until(self._books, now)
+
+    def band(self, symbol: Symbol, now: int) -> quiet.Band:
         """Return the prices between which a trade changes nothing but the last price."""
         market = self._markets.get(symbol)
-        return quiet.EVERYWHERE if market is None else quiet.band(self._books, market)
+        return quiet.EVERYWHERE if market is None else quiet.band(self._books, market, now)
 
     def pass_over(self, trade: Trade) -> None:
         """Take the last of some trades inside the band, which were not looked at."""

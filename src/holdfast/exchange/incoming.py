@@ -48,6 +48,8 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
     display = market.display
     display.last, display.last_ts = trade.price, trade.ts
     display.has_tape = True
+    if trade.ts > display.mark_until:
+        display.forget_mark()
     if market.buys or market.sells:
         qty = market.instrument.round_qty(to_decimal(trade.qty))
         making.on_print(books, market, to_decimal(trade.price), qty, now)
@@ -115,6 +117,9 @@ def _lose_book(books: Books, market: Market, now: int) -> None:
 
 def _on_touch(books: Books, market: Market, ts: int, now: int) -> None:
     market.touched_ts = ts
+    if ts > market.display.mark_until and not market.display.has_tape:
+        market.display.forget_mark()
+        market.disturb()
     if market.buys or market.sells:
         making.on_touch(books, market, now)
     is_price = not market.display.has_tape and bool(market.waiting or market.holders)
@@ -131,9 +136,7 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
         return
     if funding.is_due(market, message.ts):  # the venue's clock is ahead of ours
         funding.pay(books, market, market.rate, market.next_funding_ts, now)
-    display.mark = mark
-    if not display.has_mark:
-        display.has_mark = True
+    if display.hear_mark(mark, message.ts):
         market.disturb()
     funding.announce(books, market, message)
     if market.next_funding_ts < books.alarm and funding.is_unpaid(market):

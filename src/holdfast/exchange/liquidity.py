@@ -42,6 +42,10 @@ from ..model.values import LARGEST_AMOUNT, NS_PER_S, Side, to_decimal
 from .book import Book
 
 PRICE_MAX = float(LARGEST_AMOUNT)
+NEVER = 2**63 - 1
+
+MARK_AGE_NS_MAX = 60 * NS_PER_S
+"""How much older than the last trade, or where there is no tape the last touch, a mark may be."""
 
 QUOTE_AGE_NS_MAX = 60 * NS_PER_S
 """How much older than the last trade a quote, or a book's last change, may be."""
@@ -82,6 +86,7 @@ class Display:
         "last",
         "last_ts",
         "mark",
+        "mark_until",
         "model",
         "quote",
     )
@@ -97,6 +102,7 @@ class Display:
         self.last = 0.0  # of the tape, or of bars; 0 before the first
         self.last_ts = 0  # of the last trade on the tape
         self.mark = 0.0  # of the mark stream
+        self.mark_until = NEVER  # it counts, unless it is heard again
         self.kept_mark = 0.0  # of the life before, from storage; 0 where there is none
         self.has_tape = False
         self.has_mark = False
@@ -123,6 +129,20 @@ class Display:
     def mark_float(self) -> float:
         """Return the mark for quick looks; 0 where there is none."""
         return self.mark if self.has_mark else self.contract_float()
+
+    def hear_mark(self, mark: float, ts: int) -> bool:
+        """Take a mark in; tell whether there was none before."""
+        is_first = not self.has_mark
+        self.mark, self.has_mark, self.mark_until = mark, True, ts + MARK_AGE_NS_MAX
+        return is_first
+
+    def forget_mark(self) -> None:
+        """Go by the contract's price: the mark's stream has fallen silent."""
+        self.has_mark, self.mark_until = False, NEVER
+
+    def told_mark(self, now: int) -> float:
+        """Return the mark to be told; 0 where there is none, or none of late."""
+        return 0.0 if self.mark_until < now else self.mark_float()
 
     def worth(self) -> Decimal | None:
         """Return what a position is valued at: the mark, and before one is heard the kept one."""

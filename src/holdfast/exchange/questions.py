@@ -135,15 +135,15 @@ class Questions:
         opened = self._books.accounts.get(account)
         return dict(opened.wallets) if opened else {}
 
-    def positions(self, account: AccountId) -> list[VenuePosition]:
-        """Return the open positions."""
+    def positions(self, account: AccountId, now: int = 0) -> list[VenuePosition]:
+        """Return the open positions; a mark that is too old now is none."""
         return [
             VenuePosition(
                 symbol=each.symbol,
                 qty=each.qty,
                 entry_price=each.entry_price,
                 isolated_wallet=each.isolated_wallet,
-                mark_price=self._books.markets[each.symbol].display.worth_float(),
+                mark_price=self._books.markets[each.symbol].display.told_mark(now),
             )
             for each in self.held(account)
         ]

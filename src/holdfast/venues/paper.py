@@ -244,11 +244,11 @@ class PaperVenue:
     @property
     def due_ts(self) -> int:
         delayed = min((due for due, _ in self._delayed), default=NEVER)
-        return min(delayed, self.exchange.due_ts)
+        return min(delayed, self.exchange.due_ts, self.exchange.marks_until(self._now))
 
     def band(self, symbol: Symbol) -> tuple[float, float]:
         """Return the prices between which a trade changes nothing but the last price."""
-        return self.exchange.band(symbol)
+        return self.exchange.band(symbol, self._now)
 
     def pass_over(self, trade: Trade) -> None:
         """Take the last of some trades inside the band and before `due_ts`, not looked at."""
@@ -345,7 +345,7 @@ class PaperVenue:
                 orders=tuple(
                     self._status(each, now) for each in self.exchange.open_orders(account)
                 ),
-                positions=tuple(self.exchange.positions(account)),
+                positions=tuple(self.exchange.positions(account, now)),
                 balances=self.exchange.balances(account),
                 trades=tuple(
                     _TRADES.decode(each) for each in kept(TRADE, account, command.trades_since)

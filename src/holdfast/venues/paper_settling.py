@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from ..exchange import Exchange
 from ..model.instrument import UNLISTED
-from ..model.values import AccountId, Symbol, to_decimal
+from ..model.values import AccountId, Symbol
 
 GONE = frozenset({UNLISTED, "SETTLING", "DELIVERING", "DELIVERED", "CLOSE"})
 """What a contract's status is once the venue settles what is open in it."""
@@ -22,7 +22,6 @@ def settling_price(exchange: Exchange, account: AccountId, symbol: Symbol) -> De
     mark = exchange.mark_price(symbol)
     if mark is not None:
         return mark
-    for held in exchange.positions(account):
-        if held.symbol == symbol:
-            return to_decimal(held.mark_price) if held.mark_price else held.entry_price
-    return None
+    if all(each.symbol != symbol for each in exchange.held(account)):
+        return None
+    return exchange.symbol_margin(account, symbol).mark
