@@ -130,7 +130,7 @@ def _take_order(books: Books, order: VenueOrder) -> None:
         if number:
             books.by_id[number] = order
     if not order.is_open:
-        account.closed[order.cl_ord_id] = order
+        account.close(order)
         return
     account.orders[order.cl_ord_id] = order
     if order.is_waiting:
