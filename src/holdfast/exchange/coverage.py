@@ -21,10 +21,7 @@ LATE_NS = 60 * NS_PER_S
 """So much behind its time the next funding is announced at the latest, and the last one listed."""
 
 SAME_FUNDING_NS = 60 * NS_PER_S
-"""Two announcements nearer than this mean the same funding: recorded times jitter.
-
-Less than an hour at the pace of a market that is shown sixty times as fast.
-"""
+"""Two announcements nearer than this mean the same funding: recorded times jitter."""
 
 
 class Coverage:

@@ -63,8 +63,10 @@ class Exchange(Questions):
         *,
         liquidity: Liquidity | None = None,
         default_leverage: int = DEFAULT_LEVERAGE,
+        speed: float = 1.0,
     ) -> None:
         super().__init__(Books(liquidity or Liquidity(), default_leverage))
+        self._books.same_funding_ns = funding.same_funding_ns(speed)
         for instrument in instruments:
             self.add_instrument(instrument)
 

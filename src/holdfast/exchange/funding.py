@@ -7,12 +7,15 @@ from decimal import Decimal
 from ..model.instrument import as_money
 from ..model.market import Funding, MarkPrice
 from ..model.messages import FundingPayment
-from ..model.values import ZERO, to_decimal
+from ..model.values import NS_PER_MS, NS_PER_S, ZERO, to_decimal
 from .books import Books
 from .coverage import LATE_NS, SAME_FUNDING_NS, Holder
 from .liquidity import PRICE_MAX
-from .market import Market
+from .market import Market, Settled
 from .orders import PositionSide
+
+HALF_INTERVAL_NS = 1_800 * NS_PER_S
+"""Of the shortest that there is, at the market's own pace."""
 
 
 def is_possible(rate: float) -> bool:
@@ -30,23 +33,32 @@ def announce(books: Books, market: Market, message: MarkPrice) -> None:
         market.next_funding_ts = message.next_funding_ts
 
 
-def is_due(market: Market, now: int) -> bool:
+def is_due(books: Books, market: Market, now: int) -> bool:
     """Tell whether an announced funding has come and has not been paid."""
-    return market.next_funding_ts <= now and is_unpaid(market)
+    return market.next_funding_ts <= now and is_unpaid(books, market)
 
 
-def is_unpaid(market: Market) -> bool:
+def is_unpaid(books: Books, market: Market) -> bool:
     """Tell whether a funding is announced (else its time is 0) that has not been paid."""
-    return _is_new(market, market.next_funding_ts)
+    return _is_new(books, market, market.next_funding_ts)
 
 
-def _is_new(market: Market, ts: int) -> bool:
-    return ts >= market.funded_ts + SAME_FUNDING_NS
+def _is_new(books: Books, market: Market, ts: int) -> bool:
+    return ts >= market.funded_ts + books.same_funding_ns
+
+
+def same_funding_ns(speed: float) -> int:
+    """Return within which time two announcements mean one funding, at the market's pace.
+
+    It is half of the shortest interval at most. 0 is a market without a pace of its own.
+    """
+    return min(SAME_FUNDING_NS, round(HALF_INTERVAL_NS / speed)) if speed > 0.0 else NS_PER_MS
 
 
 def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
     """Book one funding for every holder, once; a late one may be left to the venue's history."""
-    if not _is_new(market, due_ts) or market.display.mark_price() is None:
+    mark = market.display.mark_price()
+    if not _is_new(books, market, due_ts) or mark is None:
         return
     if not books.leaves_late_funding:
         market.coverage.held = None  # nobody asks for what is unknown
@@ -55,6 +67,7 @@ def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> Non
         return
     market.funded_ts = due_ts
     market.coverage.charge(due_ts)
+    market.fundings.append(Settled(due_ts, rate, mark))
     books.mark_market(market.instrument.symbol)
     pay_out_of_turn(books, market, rate, due_ts, now)
 

@@ -134,12 +134,12 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
     mark, display = message.mark_price, market.display
     if not 0.0 < mark < PRICE_MAX:
         return
-    if funding.is_due(market, message.ts):  # the venue's clock is ahead of ours
+    if funding.is_due(books, market, message.ts):  # the venue's clock is ahead of ours
         funding.pay(books, market, market.rate, market.next_funding_ts, now)
     if display.hear_mark(mark, message.ts):
         market.disturb()
     funding.announce(books, market, message)
-    if market.next_funding_ts < books.alarm and funding.is_unpaid(market):
+    if market.next_funding_ts < books.alarm and funding.is_unpaid(books, market):
         books.alarm = market.next_funding_ts
     if not market.mark_low < mark < market.mark_high:
         consequences.on_price(books, market, now)

@@ -11,6 +11,7 @@ import math
 from bisect import insort
 from collections import deque
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..model.instrument import Instrument
 from ..model.market import BookDelta
@@ -20,6 +21,16 @@ from . import conditional
 from .coverage import Coverage, Holder
 from .liquidity import PRICE_MAX, Display, Liquidity
 from .orders import PositionSide, VenueOrder
+
+FUNDINGS_KEPT = 1_000
+
+
+class Settled(NamedTuple):
+    """A funding that was charged: when it fell due, its rate, and the mark that it went by."""
+
+    ts: int
+    rate: float
+    mark: Decimal
 
 
 class Market:
@@ -33,6 +44,7 @@ class Market:
         "display",
         "first_bracket",
         "funded_ts",
+        "fundings",
         "high",
         "holders",
         "instrument",
@@ -65,6 +77,7 @@ class Market:
         self.next_funding_ts = 0
         self.funded_ts = 0
         self.coverage = Coverage()
+        self.fundings: deque[Settled] = deque(maxlen=FUNDINGS_KEPT)
 
     @property
     def is_heard(self) -> bool:

@@ -24,6 +24,7 @@ from .ledger import (
     leverage_of,
     symbol_margin,
 )
+from .market import Settled
 from .orders import OrderKey, PositionSide, VenueOrder
 from .pools import pool_margin, pool_of
 from .rows import MarginMove
@@ -205,6 +206,10 @@ class Questions:
         """Return the best price and its quantity, quickly; None where `offered` must tell."""
         market = self._markets.get(symbol)
         return touch(market, taker) if market else None
+
+    def fundings(self, symbol: Symbol) -> list[Settled]:
+        """Return what was charged of a symbol's funding since the start, oldest first."""
+        return list(self._markets[symbol].fundings)
 
     def mark_price(self, symbol: Symbol) -> Decimal | None:
         market = self._markets.get(symbol)

@@ -94,7 +94,10 @@ class Venue:
         if settings.faults is not None:
             self.faults.give(load_script(settings.faults), self.started_ts)
         self.exchange = Exchange(
-            instruments, liquidity=settings.liquidity, default_leverage=settings.leverage
+            instruments,
+            liquidity=settings.liquidity,
+            default_leverage=settings.leverage,
+            speed=settings.feed.speed,
         )
         self._storage = Storage(settings.data_dir)
         self._load()
@@ -110,9 +113,8 @@ class Venue:
             self._restore(kept.read(beside))
         except (ValueError, msgspec.MsgspecError) as error:
             self._storage.close()
-            raise ConfigError(
-                f"books in {self.settings.data_dir} can't be read: {error}"
-            ) from error
+            where = self.settings.data_dir
+            raise ConfigError(f"books in {where} can't be read: {error}") from error
 
     def _restore(self, found: kept.Kept) -> None:
         """Take back what is kept beside the books, and hear what becomes of it."""
@@ -319,7 +321,7 @@ class Venue:
         tape = self.tapes.get(message.symbol)
         if tape is None or not tape.instrument.can_be_closed:
             return
-        message = note(self.exchange, tape, self.prices[tape.symbol], message)
+        message = note(tape, self.prices[tape.symbol], message)
         outputs = self.exchange.on_market(message, now)
         if outputs or (self._storage.is_kept and self.exchange.has_changes):
             self._settle(outputs, now)
