@@ -38,6 +38,8 @@ def settle(books: Books, market: Market, now: int) -> None:
         fire(books, market, order, now)
         _observe(books, market)
     market.calm()
+    if any(order.is_protected for order in market.waiting):
+        market.disturb()  # what holds one back may end with any price, or mark
 
 
 def _observe(books: Books, market: Market) -> None:
@@ -57,7 +59,8 @@ def _next_triggered(market: Market) -> VenueOrder | None:
     prices = conditional.prices(market.display)
     for order in market.waiting:
         price = conditional.watched(prices, order)
-        if price is not None and conditional.is_hit(order, price):
+        is_hit = price is not None and conditional.is_hit(order, price)
+        if is_hit and not conditional.is_held_back(prices, order):
             return order
     return None
 

@@ -13,10 +13,7 @@ import msgspec
 
 from ..model.instrument import Instrument
 from ..model.market import Funding, MarketData, Trade
-from ..model.messages import (
-    ExecType,
-    Request,
-)
+from ..model.messages import ExecType, Request
 from ..model.values import AccountId, NewOrder, OrderStatus, Symbol
 from . import (
     admission,
@@ -158,6 +155,7 @@ class Exchange(Questions):
             updated_ts=now,
             self_trade=self_trade,
             position_side=position_side,
+            is_protected=fate.is_protected,
         )
         refusal = self._form_refusal(kept, market, now)
         if refusal is not None or market is None:

@@ -29,7 +29,6 @@ from ..exchange import (
     SettlementTerms,
     VenueOrder,
 )
-from ..exchange.orders import ORDINARY
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import UNLISTED, Instrument
 from ..model.market import Bar, MarketData, MarkPrice
@@ -183,7 +182,7 @@ class Venue:
     def _fate(self, order: NewOrder, now: int) -> Fate:
         """Draw what is to become of an order."""
         if self.faults.is_quiet or order.order_type.is_conditional:
-            return ORDINARY
+            return terms.fate_of(order)
         part = self.faults.draw(Kind.PARTIAL_FILL, PLACING, now)
         met = self.faults.draw(Kind.SELF_TRADE, PLACING, now)
         return Fate(None if part is None else to_decimal(part.part), met is not None)
