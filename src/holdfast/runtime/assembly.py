@@ -65,9 +65,8 @@ def database_of(config: TradingConfig) -> str:
         try:
             make_folder(folder)
         except OSError as error:
-            raise ConfigError(
-                f"{folder} can't be made: {error.strerror}; name another with --data-dir"
-            ) from error
+            text = f"{folder} can't be made: {error.strerror}; name another with --data-dir"
+            raise ConfigError(text) from error
     return url
 
 
