@@ -68,3 +68,19 @@ async def test_commands_find_a_session_whose_folder_is_named_from_home(tmp_path,
 
         assert desk.service.session().status.value == "PAUSED"
         assert desk.service.live.engine.state.is_killed
+
+
+async def test_who_wants_a_stopped_session_flat_is_told_what_is_held(tmp_path, capsys):
+    words = ["stop", "--flatten", "--data-dir", str(tmp_path)]
+    code = await asyncio.to_thread(main, words)
+    never = capsys.readouterr().err
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.01", type="MARKET")
+    assert await asyncio.to_thread(main, words) == code
+    told = capsys.readouterr().err
+    assert await asyncio.to_thread(main, [words[0], *words[2:]]) == code
+
+    assert "no session runs" in told
+    assert "+0.01 BTCUSDT is still held" in told
+    assert "held" not in never
+    assert "held" not in capsys.readouterr().err

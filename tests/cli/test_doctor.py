@@ -308,9 +308,9 @@ def test_a_journal_on_a_server_in_use_names_its_owner(capsys, postgres_url):
     assert "not there yet" in rows["journal"]["told"]
 
 
-def test_a_server_that_is_not_there_fails(capsys):
-    url = "postgresql://me:hush@127.0.0.1:1/nothing"
-    code, rows = examine(capsys, ["doctor", "--data-dir", "d", "--database-url", url])
+def test_a_server_that_is_not_there_fails(capsys, monkeypatch):
+    monkeypatch.setenv("HOLDFAST_DATABASE_URL", "postgresql://me:hush@127.0.0.1:1/nothing")
+    code, rows = examine(capsys, ["doctor", "--data-dir", "d"])
 
     assert code == 5
     assert sorted(sick(rows)) == ["journal", "owner"]

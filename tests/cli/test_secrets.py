@@ -262,6 +262,50 @@ def test_a_command_line_takes_no_secret(capsys, name):
     assert SECRET not in told.err + told.out
 
 
+URLS = [
+    f"postgresql://me:{SECRET}@127.0.0.1:1/nothing",
+    f"postgresql://me@127.0.0.1:1/nothing?password={SECRET}",
+]
+WAYS = [["--database-url"], ["--set", "database_url"], ["--set", "journal.database_url"]]
+
+
+@pytest.mark.parametrize("url", URLS, ids=["user", "query"])
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_a_command_line_takes_no_password_of_a_journal(capsys, monkeypatch, tmp_path, way, url):
+    monkeypatch.chdir(tmp_path)
+    words = [*way, url] if len(way) == 1 else [way[0], f"{way[1]}={url}"]
+    assert main(["run", *words]) == 2
+    told = capsys.readouterr()
+
+    assert "HOLDFAST_DATABASE_URL" in told.err
+    assert "~/.pgpass" in told.err
+    assert SECRET not in told.out + told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+COMMANDS = [["stats"], ["trace", "x"], ["journal", "verify"], ["release", "--yes"], ["watch"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_command_takes_a_password_of_a_journal(capsys, command):
+    assert main([*command, "--database-url", URLS[0]]) == 2
+    assert "HOLDFAST_DATABASE_URL" in capsys.readouterr().err
+
+
+def test_a_journals_url_without_a_password_is_taken(capsys):
+    assert main(["stats", "--database-url", "postgresql://me@127.0.0.1:1/nothing"]) == 5
+    assert "command line" not in capsys.readouterr().err
+
+
+def test_a_kill_is_not_refused_for_a_password_and_says_so(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    main(["kill", "--data-dir", str(tmp_path), "--database-url", URLS[0]])
+    told = capsys.readouterr()
+
+    assert "takes no URL" not in told.err
+    assert SECRET not in told.out + told.err
+
+
 @pytest.mark.e2e
 def test_a_private_key_in_pem_is_kept_as_a_secret_is(tmp_path):
     key = Ed25519PrivateKey.generate()

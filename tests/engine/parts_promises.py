@@ -13,6 +13,7 @@ from holdfast.engine.refusals import is_put_off
 from holdfast.engine.reports import UNWANTED
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
+from holdfast.model.order_wish import OrderWish
 from holdfast.model.values import (
     MAIN,
     OPERATOR,
@@ -126,8 +127,24 @@ class Promises:
             is_own = isinstance(message, msg.StrategyFailed)
             is_own = is_own and message.strategy_id == parent.strategy_id
             is_new = isinstance(message, msg.StartSession) and self._is_begun_anew(message, parent)
-            if isinstance(message, ENDINGS) or is_own or is_new:
+            is_closed = isinstance(message, msg.CloseRequest) or self._is_taken_back(
+                message, parent
+            )
+            if isinstance(message, ENDINGS) or is_own or is_new or is_closed:
                 self.ended.add(parent.parent_id)
+
+    def _is_taken_back(self, message, parent):
+        """Tell whether a person or its strategy takes it back, by whichever name."""
+        if isinstance(message, OrderWish):
+            if not message.is_cancel or message.strategy_id != parent.strategy_id:
+                return False
+            if message.strategy_id in self.rig.state.stopped_strategies:
+                return False
+        elif not isinstance(message, msg.CancelRequest):
+            return False
+        children = self.rig.state.children(parent)
+        entries = {o.cl_ord_id for o in children if o.role is OrderRole.ENTRY}
+        return message.cl_ord_id in {parent.parent_id, *entries}
 
     def _is_begun_anew(self, message, parent):
         is_left_out = parent.strategy_id in self._named - {*message.strategies}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from decimal import Decimal
 
+from holdfast.engine.algos import find
 from holdfast.model import commands as cmd
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
@@ -18,6 +19,7 @@ from holdfast.model.values import (
     NS_PER_S,
     OPERATOR,
     ZERO,
+    ClOrdId,
     OrderRole,
     OrderType,
     SessionId,
@@ -250,6 +252,21 @@ class World:
         exits = [o for o in self.rig.state.all_open_orders() if o.role is not OrderRole.ENTRY]
         if exits:
             self.hear(msg.CancelRequest(cl_ord_id=self.lots.choice(exits).cl_ord_id))
+
+    def end_whole(self):
+        """Take back what goes out in parts, by its number or any part's id, by hand or not."""
+        state = self.rig.state
+        wholes = [p for p in state.parents.values() if find(p.start.algo)[1]]
+        if not wholes:
+            return
+        parent = self.lots.choice(wholes)
+        parts = [o.cl_ord_id for o in state.children(parent) if o.role is OrderRole.ENTRY]
+        name = ClOrdId(self.lots.choice([parent.parent_id, *parts]))
+        strategy = parent.strategy_id
+        if strategy == OPERATOR or self.lots.random() < 0.5:
+            self.hear(msg.CancelRequest(cl_ord_id=name))
+        else:
+            self.hear(OrderWish(strategy_id=strategy, cl_ord_id=name, is_cancel=True))
 
     def modify(self):
         if order := self._an_entry():

@@ -327,3 +327,44 @@ def test_one_that_is_done_is_not_short_by_what_others_close_then(rig):
     go(rig, 90)
 
     assert shorts(rig) == []
+
+
+@pytest.mark.parametrize("algo", [TWAP, "iceberg:show=1"])
+def test_a_repeated_wish_in_parts_is_refused_as_a_whole(algo):
+    rig = Rig()
+    more = {"order_type": OrderType.LIMIT, "price": Decimal(100)} if algo != TWAP else {}
+    for _ in range(3):
+        rig.signal(quantity=Decimal(6), algo=algo, **more)
+        rig.now += NS_PER_S // 20
+    fill_all(rig)
+    go(rig, 120)
+
+    assert (rig.qty(), sum(sizes(rig))) == (6, 6)
+    assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["duplicate"] * 2
+
+
+def test_a_repeated_wish_in_parts_is_refused_though_another_rule_refuses_it_first():
+    rig = Rig()
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    rig.hear(msg.VenueLink(is_up=False, reason="gone"))
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    assert [fact.rule for fact in rig.told(ev.OrderDenied)] == ["duplicate"]
+    rig.hear(msg.VenueLink(is_up=True))
+    rig.snapshot()
+    fill_all(rig)
+    go(rig, 120)
+
+    assert rig.qty() == 6
+
+
+def test_a_wish_in_parts_that_is_none_repeated_goes_on_behind_its_first():
+    """A part of the one before has just gone out, alike: it is a wish of its own all the same."""
+    rig = Rig()
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    go(rig, 10)
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    assert [fact.rule for fact in rig.told(ev.OrderDenied)] == ["duplicate"]
+    go(rig, 120)
+
+    assert rig.qty() > 6

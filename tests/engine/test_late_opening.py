@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.engine.beginning import LOOKS_MAX
@@ -19,7 +20,7 @@ from holdfast.model.values import (
     TradeId,
     TradingSessionStatus,
 )
-from tests.engine.rig import BTC, ETH, Rig
+from tests.engine.rig import BTC, ETH, Rig, contract
 
 
 def funding(venue_ts, amount, symbol=BTC):
@@ -70,6 +71,26 @@ def test_funding_dated_before_the_books_and_paid_behind_their_first_look_is_take
     found = (rig.session(), rig.alarms(), rig.state.account(MAIN).wallet("USDT"))
     assert found == (TradingSessionStatus.RUNNING, [], balance)
     assert (rig.ever(ev.FundingPaid), rig.state.differences) == ([], {})
+
+
+def test_money_moved_out_just_before_the_first_look_is_no_loss_of_the_day():
+    rig = Rig(start=False)
+    rig.engine.core.read_lag_ns = 2 * NS_PER_S
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    rig.price(100.0)
+    look(rig, "10000", ())
+    moved_ts = rig.state.account(MAIN).opened_ts - NS_PER_S // 3
+    moved = msg.WalletChange(
+        asset="USDT", amount=Decimal(-5000), reason="TRANSFER", change_id="T1", venue_ts=moved_ts
+    )
+    for _ in range(3):
+        look(rig, "5000", [moved])
+    rig.price(100.0)
+
+    known = rig.state.account(MAIN).benchmark("USDT")
+    assert (known.day_equity, known.peak_equity) == (5000, 5000)
+    assert rig.place()
 
 
 @pytest.mark.parametrize(("ago", "balance"), [(12.0, "498"), (90.0, "499")])
@@ -141,6 +162,80 @@ def test_an_execution_while_the_first_look_was_on_its_way_is_not_counted_twice(i
 
     assert (rig.session(), rig.alarms()) == (TradingSessionStatus.RUNNING, [])
     assert (rig.qty(), rig.state.account(MAIN).wallet("USDT")) == (2, Decimal("499.9"))
+
+
+def begun_with(position, *, skew_s=1):
+    """Begin with a position and 500, in a look of half a second."""
+    rig = Rig(start=False, clock_skew_ns=skew_s * NS_PER_S)
+    rig.engine.core.read_lag_ns = 2 * NS_PER_S
+    rig.begin()
+    rig.hear(msg.InstrumentListed(instrument=contract(BTC), leverage=10))
+    rig.price(100.0)
+    look(rig, "500", (), qty=position)
+    assert rig.session() is TradingSessionStatus.RUNNING
+    return rig
+
+
+@pytest.mark.parametrize(("skew_s", "is_ours"), [(1, True), (5, False)])
+def test_a_clock_may_be_off_by_what_the_settings_say(skew_s, is_ours):
+    """The venue's is three seconds ahead: it dates behind the look what that has shown."""
+    rig = begun_with("2", skew_s=skew_s)
+    trade = execution(rig, "2", "t1", ago=-3)
+    for _ in range(6):
+        look(rig, "499.9", (), qty="2", trades=(trade,))
+
+    has_halted = rig.session() is TradingSessionStatus.ERROR
+    assert has_halted is is_ours
+
+
+def strangers(rig, since, seconds):
+    """Who buys 1 every 0.7 s, from a time on and for so long: each execution."""
+    return [
+        msgspec.structs.replace(
+            execution(rig, "1", f"s{number}"), venue_ts=since + int(number * 0.7 * NS_PER_S)
+        )
+        for number in range(int(seconds / 0.7))
+    ]
+
+
+@pytest.mark.parametrize("seconds", [30, 90, 170])
+def test_what_the_first_look_showed_is_known_however_long_nothing_compared_behind_it(seconds):
+    """Somebody trades in each look, first within that with which the books were begun."""
+    rig = begun_with("1")
+    bought = strangers(rig, rig.now - int(0.3 * NS_PER_S), seconds)
+    for _ in range(seconds // 3 + 4):
+        asked = rig.now + int(2.5 * NS_PER_S)
+        told = [each for each in bought if each.venue_ts <= asked]
+        later = [each for each in bought if each.venue_ts <= asked + NS_PER_S // 2]
+        balance = Decimal(500) - Decimal("0.1") * len(told)
+        look(rig, balance, (), qty=str(len(told)), trades=tuple(later))
+
+    assert (rig.session(), rig.alarms()) == (TradingSessionStatus.RUNNING, [])
+    assert (rig.qty(), rig.state.differences) == (len(bought), {})
+
+
+def test_an_order_that_was_sent_behind_the_beginning_is_no_part_of_it():
+    """The venue's clock is behind: what it fills at once is dated within the first look."""
+    rig = begun_with("0")
+    order = rig.place(qty="0.1")
+    rig.trade(order, "0.1", fee=Decimal(0), venue_ts=rig.now - NS_PER_S // 5)
+    for _ in range(3):
+        look(rig, "500", (), qty="0")
+
+    assert rig.session() is TradingSessionStatus.ERROR
+    assert rig.qty() == Decimal("0.1")
+
+
+def test_a_difference_behind_books_that_have_agreed_is_not_of_their_beginning():
+    rig = begun_with("0")
+    trade = execution(rig, "1", "t1", ago=0.3)
+    for _ in range(25):  # on record is an agreement each minute
+        look(rig, "499.9", (), qty="1", trades=(trade,))
+    assert rig.session() is TradingSessionStatus.RUNNING
+    for _ in range(2):
+        look(rig, "499.9", (), qty="0", trades=(trade,))
+
+    assert rig.session() is TradingSessionStatus.ERROR
 
 
 @pytest.mark.parametrize("is_shown", [True, False])

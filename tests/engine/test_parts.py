@@ -31,7 +31,7 @@ def list_anew(rig, **changes):
 OFTEN = ("time",) * 6 + ("wish",) * 3 + ("taker", "taker", "market", "audit")
 SELDOM = (
     *("place", "place_exit", "close", "close_by_hand", "adjust"),
-    *("cancel", "cancel_an_exit", "modify", "take_back", "amend"),
+    *("cancel", "cancel_an_exit", "modify", "take_back", "amend", "end_whole"),
     *("pause", "kill", "fail_strategy", "stop", "fail", "crash", "tear"),
     *("link", "failures", "list_anew", "refuse", "set_clock", "dead_man", "stranger"),
 )

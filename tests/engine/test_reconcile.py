@@ -391,7 +391,7 @@ def test_what_was_in_the_first_look_is_not_booked_however_well_it_would_fit_late
     """The same is missing long behind the beginning: that is no look that trailed."""
     rig = new()
     trade = begun_too_early(rig)
-    rig.now += 120 * NS_PER_S
+    rig.now += 180 * NS_PER_S
     for _ in range(2):
         look(rig, "499.9", "1", trades=(trade,))
 
@@ -1362,6 +1362,7 @@ def test_an_exit_that_filled_before_the_books_were_begun_anew_is_filled(cum_qty)
     rig, told = begun_anew()
 
     rig.hear(msgspec.structs.replace(told, cum_qty=Decimal(cum_qty)))
+    rig.snapshot()
 
     assert rig.session() is Status.RUNNING
     assert rig.order(told.cl_ord_id).status is OrderStatus.FILLED

@@ -323,6 +323,101 @@ def test_the_same_signal_id_is_acted_on_once_also_after_a_restart(rig):
     assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
 
 
+def wish(rig, kind=SignalType.BUY, **fields):
+    rig.signal(kind, **{"quantity": Decimal(1), "signal_id": "bar-7", **fields})
+
+
+def stale(rig):
+    rig.now += 30 * NS_PER_S
+
+
+REFUSALS = {
+    "by a rule": (stale, lambda rig: rig.wait(2)),
+    "before any rule": (
+        lambda rig: rig.hear(msg.PauseSession(reason="lunch")),
+        lambda rig: rig.hear(msg.ResumeSession()),
+    ),
+}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize(("refuse", "relent"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refused_wish_may_come_again_under_its_name(rig, refuse, relent, is_restarted):
+    refuse(rig)
+    wish(rig)
+    assert rig.submitted() == []
+    relent(rig)
+    if is_restarted:
+        rig.restart()
+        rig.snapshot()
+        rig.price(100)
+
+    wish(rig)
+    assert len(rig.submitted()) == 1
+
+    rig.wait(2)
+    wish(rig)
+    assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
+    rig.wait(2)
+    wish(rig)  # the refusal of a repetition frees nothing
+    assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
+
+
+def test_a_close_that_came_before_the_fill_may_come_again(rig):
+    entry = rig.place(Side.BUY, "1", strategy_id=S)
+    rig.accept(entry)
+    wish(rig, SignalType.CLOSE, quantity=None)
+    assert denial(rig) == ("close", "s holds nothing of BTCUSDT")
+    rig.trade(entry, "1")
+
+    wish(rig, SignalType.CLOSE, quantity=None)
+
+    assert [o.reduce_only for o in rig.submitted()] == [True]
+
+
+def test_a_turn_that_closed_and_did_not_open_was_acted_on(rig):
+    rig.hold(strategy_id=S)
+    stale(rig)
+    wish(rig, SignalType.SELL)
+    assert [o.reduce_only for o in rig.submitted()] == [True]
+    rig.wait(2)
+
+    wish(rig, SignalType.SELL)
+
+    assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
+
+
+def test_one_in_parts_whose_first_is_denied_goes_on_and_was_acted_on(rig):
+    stale(rig)
+    wish(rig, quantity=Decimal(6), algo="twap:over=60s,slices=6")
+    assert len(rig.told(ev.OrderDenied)) == 1
+    rig.wait(2)
+
+    wish(rig, quantity=Decimal(6), algo="twap:over=60s,slices=6")
+
+    assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
+
+
+def test_a_refused_request_keeps_its_id(rig):
+    stale(rig)
+    rig.place(request_id="a")
+    assert len(rig.told(ev.OrderDenied)) == 1
+    rig.wait(2)
+
+    assert rig.place(request_id="a") is None
+    assert rig.news == []
+
+
+def test_an_order_the_venue_refused_was_acted_on(rig):
+    wish(rig)
+    rig.reject(rig.submitted()[0].cl_ord_id)
+    rig.wait(2)
+
+    wish(rig)
+
+    assert denial(rig) == ("duplicate", "signal bar-7 was heard before")
+
+
 def test_wishes_without_an_id_are_told_apart_by_arrival(rig):
     rig.signal(quantity=Decimal(1))
     rig.wait(2)

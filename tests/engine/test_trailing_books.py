@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.engine.folds import OPENING
+from holdfast.engine.account import OPENING
 from holdfast.model import events as ev
 from holdfast.model.values import MAIN
 from holdfast.model.values import TradingSessionStatus as Status

@@ -41,6 +41,7 @@ def contents(exchange: Exchange) -> dict:
                 dict(each.positions),
                 dict(each.orders),
                 each.closed,
+                each.replaced,
             )
             for name, each in books.accounts.items()
         },

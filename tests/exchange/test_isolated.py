@@ -19,7 +19,7 @@ from holdfast.exchange.refusals import (
 from holdfast.model.margin import liquidation_price
 from holdfast.model.messages import FundingPayment, IsolatedWallets, WalletChange
 from holdfast.model.values import MAIN
-from tests.exchange.desk import BTC, ETH, LONG, SHORT, Desk, d, instrument
+from tests.exchange.desk import BTC, ETH, LONG, SHORT, Desk, d, instrument, story
 
 
 def isolated(leverage=10, **more):
@@ -217,3 +217,16 @@ def test_each_side_of_a_hedge_has_its_own_wallet():
     desk.mark(44_000)
 
     assert (desk.qty(side=LONG), desk.qty(side=SHORT)) == (0, d("-0.2"))
+
+
+def test_a_position_that_is_bankrupt_as_it_is_opened_is_seen_with_the_next_message():
+    """A trade between the bands was passed over, though nobody had looked since the fill."""
+    desk = Desk()
+    desk.isolate()
+    desk.mark(51_800)
+    desk.trade(49_500)
+    desk.trade(49_500)
+    desk.sell("0.01")
+
+    assert "autoclose-1 0.01@51800" in story(desk.trade(49_500))
+    assert desk.qty() == 0

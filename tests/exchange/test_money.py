@@ -11,7 +11,6 @@ from holdfast.model.market import Funding, MarkPrice
 from holdfast.model.messages import ExecutionReport, FundingPayment, WalletChange
 from holdfast.model.values import MAIN, OrderType
 from tests.exchange.desk import BTC, ETH, OTHER, START, Desk, S, d, instrument, story
-from tests.exchange.shelf import Shelf
 
 
 def test_a_taker_pays_the_taker_fee_and_a_maker_the_maker_fee():
@@ -329,20 +328,6 @@ def test_a_side_without_a_quote_is_no_half_price():
 
     assert desk.exchange.mark_price(ETH) is None
     assert story(desk.quote(42_600, 42_601))[0].startswith("autoclose-1")
-
-
-def test_a_position_without_a_price_counts_at_its_entry():
-    desk, shelf = Desk(balance=2_000), Shelf()
-    desk.trade(50_000)
-    desk.trade(3_000, symbol=ETH)
-    desk.buy("0.2")
-    desk.buy("4", symbol=ETH)
-    shelf.put(desk.exchange.drain_changes())
-    desk.exchange = shelf.exchange(desk.exchange._books.model, desk.now)
-
-    # What is left covers the 32 that BTC must keep, but not the 48 of ETH beside it.
-    assert story(desk.trade(40_350)) != []
-    assert desk.exchange.positions(MAIN) == []
 
 
 def test_inside_a_bar_liquidation_comes_at_its_price_not_at_the_extreme():

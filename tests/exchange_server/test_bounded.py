@@ -6,7 +6,7 @@ import gc
 import types
 from collections import deque
 
-from holdfast.exchange import books
+from holdfast.exchange import books, market
 from holdfast.exchange_server import archive, lagging, samples, tape
 from holdfast.model.market import Funding
 from tests.exchange_server.rest_desk import BTC, Clock, rest_desk
@@ -20,7 +20,7 @@ BOUNDS = [
     (lagging, "PAST_KEPT"),
     (samples, "CANDLES_KEPT"),
     (tape, "CANDLES_KEPT"),
-    (tape, "FUNDINGS_KEPT"),
+    (market, "FUNDINGS_KEPT"),
     (tape, "MINUTES_KEPT"),
     (tape, "TRADES_KEPT"),
 ]

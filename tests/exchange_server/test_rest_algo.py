@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from holdfast.model.market import MarkPrice
 from tests.exchange_server.rest_desk import BTC, rest_desk
 
 ALGO = "/fapi/v1/algoOrder"
@@ -250,3 +251,39 @@ async def test_a_triggered_order_is_listed_by_the_time_it_came_into_the_book():
         assert [each["clientOrderId"] for each in recent] == ["old"]
         assert [each["clientOrderId"] for each in since] == ["old"]
         assert since[0]["time"] >= begin
+
+
+async def test_a_protected_order_waits_while_price_and_mark_are_apart():
+    async with rest_desk() as desk:
+
+        def mark(price):
+            desk.venue.on_market(MarkPrice(symbol=BTC, ts=desk.clock(), mark_price=float(price)))
+
+        mark(50_000)
+        await desk.order(qty="0.02")
+        stops = [
+            await desk.stop(trigger="49000", quantity="0.01", reduceOnly="true", priceProtect=flag)
+            for flag in ("TRUE", "FALSE")
+        ]
+        desk.quote("49990", "50010")
+        desk.trade("40000")  # one bad print
+
+        states = [(await desk.call("GET", ALGO, algoId=each["algoId"])) for each in stops]
+        assert [each["algoStatus"] for each in states] == ["NEW", "FINISHED"]
+
+        mark(41_000)
+        state = await desk.call("GET", ALGO, algoId=stops[0]["algoId"])
+        assert state["algoStatus"] == "FINISHED"
+
+
+async def test_a_protected_order_is_one_behind_a_restart(tmp_path):
+    async with rest_desk(data_dir=tmp_path) as desk:
+        await desk.order(qty="0.01")
+        stop = await desk.stop(trigger="49000", reduceOnly="true", priceProtect="TRUE")
+
+    async with rest_desk(data_dir=tmp_path) as desk:
+        desk.venue.on_market(MarkPrice(symbol=BTC, ts=desk.clock(), mark_price=50_000.0))
+        desk.trade("40000")
+        state = await desk.call("GET", ALGO, algoId=stop["algoId"])
+
+        assert state["algoStatus"] == "NEW"

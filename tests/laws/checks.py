@@ -12,9 +12,9 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.engine import forgetting
+from holdfast.engine.account import OPENING
 from holdfast.engine.breaker import FAILURES_KEPT
 from holdfast.engine.cover import cover
-from holdfast.engine.folds import OPENING
 from holdfast.engine.order import RequestState
 from holdfast.engine.state import State
 from holdfast.model import events as ev
@@ -133,13 +133,12 @@ def law_7(world: World) -> list[str]:
 
 
 def _signals_acted_on_twice(world: World) -> list[str]:
-    started = {f.intent_id for f in world.journal.facts if isinstance(f, ev.ParentStarted)}
+    facts = world.journal.facts
+    acted = {f.order.intent_id for f in facts if isinstance(f, ev.OrderSubmitted)}
     names = Counter(
         f"{fact.signal.strategy_id} {fact.signal.signal_id}"
-        for fact in world.journal.facts
-        if isinstance(fact, ev.SignalReceived)
-        and fact.signal.signal_id
-        and fact.intent_id in started
+        for fact in facts
+        if isinstance(fact, ev.SignalReceived) and fact.signal.signal_id and fact.intent_id in acted
     )
     return [
         f"signal {name} was acted on {count} times" for name, count in names.items() if count > 1

@@ -46,6 +46,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         *("now", "facts", "settled", "commands"),  # of the message at hand
         "asked_after",  # when questions were last asked: nothing that is booked hangs on it
         *("start_looks", "kill_looks"),  # which accounts were looked at: a restart looks anew
+        "uncompared",  # how many of these compared nothing: a restart counts anew
         "first_looks",  # what the first look of books that are begun has shown: begun anew
         "heard_early",  # what was heard before they began: they begin with a look behind it
         "fills",  # the latest, as the state has them: a restart goes by the venue's list of them
@@ -54,6 +55,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         "unseen",  # which a start has not looked at yet, before a stop may end: a restart looks anew
         "banned_until",  # who bans our address until when: told anew at each start
         "unlisted_ts",  # what is off the venue's list: told anew at each start
+        "odd_statuses",  # statuses that nobody knows: told anew by the next question
         "told",  # what people were told of that comes again and again: told anew at each start
         "told_halts",  # which status of a contract that does not trade: told anew at each start
         "tried_ts",  # when what is hard to close was last tried: a restart tries anew

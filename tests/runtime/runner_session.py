@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from holdfast.engine.order import Order
+from holdfast.engine.parent import Parent
 from holdfast.feeds import FeedSettings, SyntheticFeed
 from holdfast.model import events as ev
 from holdfast.model.ids import Owner, make_cl_ord_id
@@ -53,6 +54,9 @@ class Books:
     def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Order]:
         own = [o for o in self.known.values() if o.request.strategy_id == strategy_id]
         return [o for o in own if symbol in (None, o.request.symbol)]
+
+    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Parent]:
+        return []
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:
         return self.known.get(cl_ord_id)

@@ -22,6 +22,7 @@ from holdfast import (
     Side,
     TradingConfig,
 )
+from holdfast.model.errors import ConfigError
 from holdfast.model.messages import VenueFailure
 from holdfast.model.values import NS_PER_S
 from holdfast.ports import Venue
@@ -196,6 +197,11 @@ OF_THE_ACCOUNT = {
 def settings_at(broker, **settings):
     wiring = Wiring(config=TradingConfig(**settings), clock=WallClock())
     return broker.open(wiring)._settings
+
+
+def test_a_broker_refuses_a_key_that_can_not_be_one_before_anything_is_opened():
+    with pytest.raises(ConfigError, match="API key"):
+        BinanceFuturesBroker("a key", "s")
 
 
 def test_what_a_broker_does_not_say_is_as_the_session_s_settings_have_it():

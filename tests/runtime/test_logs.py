@@ -115,6 +115,11 @@ def test_no_text_holds_a_known_secret_when_it_is_clean(secret, before, after):
     assert secret not in Redactor([secret]).clean(f"{before}{secret}{after}")
 
 
+@pytest.mark.parametrize("around", [" {} ", "{}\n", "\t{}"])
+def test_a_secret_is_hidden_without_what_stood_around_it_too(around):
+    assert "wmzt-52-qxv" not in Redactor([around.format("wmzt-52-qxv")]).clean("it is wmzt-52-qxv.")
+
+
 def test_values_are_masked_by_their_name():
     event = {"api_key": "Q7x9", "symbol": "BTCUSDT", "token": ""}
 

@@ -14,6 +14,7 @@ from holdfast.model.errors import NetworkError
 from holdfast.model.market import Funding, MarkPrice, Trade
 from holdfast.model.messages import FundingPayment, VenueSnapshot
 from holdfast.model.values import MAIN, AccountId, Side
+from holdfast.runtime import missed_funding
 from holdfast.runtime.missed_funding import LOOK_BACK_NS, settle_missed
 from tests.runtime.session_desk import ScriptedFeed, books_agree, crash_image, running
 from tests.venues.paper_desk import BTC, START, PaperDesk, S
@@ -260,3 +261,19 @@ async def test_an_order_that_is_filled_in_part_goes_on_filling_behind_a_crash(tm
         assert stops == [Decimal("0.01")]
         await after.service.stop()
         assert books_agree(after.service)
+
+
+async def test_a_session_that_lives_asks_for_what_fell_due_unheard(tmp_path, monkeypatch):
+    monkeypatch.setattr(missed_funding, "EVERY_S", 0.01)
+    feed = LiveFeed()
+    async with running(tmp_path, feed=feed) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        market = desk.service.live.venue.exchange._markets[BTC]
+        feed.fundings = (Funding(symbol=BTC, ts=time.time_ns(), rate=0.001, mark_price=50_000.0),)
+
+        market.coverage.lose(market.holders)  # as a stream that was silent over it does
+
+        await desk.until(lambda: desk.state.account(MAIN).funding != {})
+        assert desk.state.account(MAIN).funding == {"USDT": Decimal("-0.5")}
+        await desk.service.stop()
+        assert books_agree(desk.service)

@@ -242,3 +242,22 @@ async def test_wishes_for_orders_are_left_to_who_subscribes_to_them(
         assert len(maker.ctx.orders()) == left
         wished = [one.cl_ord_id for one in heard if isinstance(one, OrderWish)]
         assert wished == ([order.order_id] if topic == "order.wished" else [])
+
+
+async def test_a_strategy_sees_what_goes_on_in_parts_and_ends_it(tmp_path):
+    maker, other = Maker(), Maker()
+    async with running(tmp_path, strategies=[maker, other]) as desk:
+        algo = {"algo": "twap:over=20s,slices=2", "stop_loss": 0, "take_profit": 0}
+        await does(desk, lambda one: one.signal("BUY", BTC, "0.02", **algo), maker=maker)
+        await does(desk, maker=maker)
+        [whole] = maker.ctx.parts()
+        assert (maker.ctx.orders(), other.ctx.parts(), maker.ctx.parts(ETH)) == ([], [], [])
+        shown = (whole.symbol, whole.side, whole.status, whole.qty, whole.cum_qty, whole.price)
+        half, part = OrderStatus.PARTIALLY_FILLED, Decimal("0.01")
+        assert shown == (BTC, Side.BUY, half, 2 * part, part, None)
+
+        await does(desk, lambda one: one.cancel(whole.cl_ord_id, "seen enough"), maker=maker)
+        await desk.feed.pass_time(30)
+
+        assert maker.ctx.parts(BTC) == []
+        assert maker.ctx.position(BTC) == part

@@ -144,7 +144,7 @@ async def test_a_stop_that_a_ban_makes_wait_says_what_for(tmp_path, monkeypatch)
     with street() as market:
         async with trading(tmp_path, market, retry_attempts=0) as (service, broker):
             told: list[str] = []
-            service.live._notifier = Hears(told)
+            service.live.notifier = Hears(told)
             order = await broker.place_order(bid())
             assert order.order is not None
             await asyncio.to_thread(market.goes_wrong, "banned", "*", count=1, delay_ms=25_000)

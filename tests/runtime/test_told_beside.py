@@ -10,7 +10,7 @@ from tests.runtime.control_desk import running
 BUY = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.005"}
 SELL = {**BUY, "side": "SELL"}
 STOP = {**SELL, "type": "STOP_MARKET", "trigger_price": "48000", "reduce_only": True}
-EXIT = {**SELL, "type": "LIMIT", "price": "52000", "reduce_only": True}
+EXIT = {**STOP, "type": "TAKE_PROFIT_MARKET", "trigger_price": "52000"}
 
 
 async def unguarded(desk):

@@ -47,6 +47,9 @@ class Desk:
     def orders(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
         return []
 
+    def parts(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
+        return []
+
     def history(self, symbol: Symbol, timeframe: str, count: int) -> list[Bar]:
         return []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,3 +256,14 @@ def test_hooks_that_are_not_overridden_do_nothing():
         getattr(desk.strategy, hook)(*([] if hook == "on_stop" else [context]))
 
     assert desk.signals == []
+
+
+def test_numbers_of_numpys_are_wished_for_like_any_other():
+    desk = Desk(strategy := Silent())
+    quantity, level = np.mean([0.004, 0.006]), np.float32(44_000.5)
+    given = {"quantity": quantity, "stop_loss": level, "strength": np.float32(0.5)}
+    strategy.signal("BUY", BTC, **given)  # type: ignore[arg-type]  # as numpy's users do
+
+    [wish] = desk.signals
+    assert (str(wish.quantity), str(wish.stop_loss)) == ("0.005", "44000.5")
+    assert repr(wish.strength) == "0.5"

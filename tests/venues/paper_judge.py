@@ -52,6 +52,7 @@ class Sight:
     def __init__(self):
         self.last: Any = None
         self.mark: Any = None
+        self.mark_ts = 0
         self.last_ts = self.quote_ts = self.bar_ts = 0
         self.has_tape = False
         self.quoted: dict[Side, Any] = {
@@ -79,6 +80,11 @@ class Sight:
     def age(self):
         if self.quote_ts and self.quote_ts < self.last_ts - 60 * NS_PER_S:
             self.forget_quote()
+
+    def age_mark(self, ts):
+        """Forget a mark that is a minute older than the market."""
+        if ts > self.mark_ts + 60 * NS_PER_S:
+            self.mark = None
 
     @property
     def contract(self):
@@ -183,13 +189,15 @@ class Judge:
         self.contracts: dict[Any, Any] = {}
         self.leverages: dict[Any, Any] = {}
         self.sights: dict[Any, Any] = {}
+        self.kept: dict[Any, Any] = {}  # marks of the life before, which stand in for unheard ones
         self.now = self.count = 0
         self.cause: Any = None
         self.expected: Any = None
         self.bar: Any = None
         self.paying: dict[Any, Any] = {}
         self.funded: dict[Any, int] = {}
-        self.traded: dict[Any, int] = {}  # when a symbol was last charged, and traded
+        self.complete: dict[Any, int] = {}  # until when all is charged
+        self.charged: dict[Any, list[int]] = {}  # what is charged and fell due later
         self.loose: dict[Any, Any] = {}  # what fell due while a contract was halted: rate, and when
         self.early: dict[Any, Any] = {}  # marks before what is shown, where funding came first
         self.is_early = False
@@ -221,15 +229,18 @@ class Judge:
         match shown:
             case Trade():
                 sight.last, sight.last_ts, sight.has_tape = exact(shown.price), shown.ts, True
+                sight.age_mark(shown.ts)
                 self.expected = self._printed(shown)
             case Quote():
                 sight.age()
                 sight.show(shown)
+                if not sight.has_tape:
+                    sight.age_mark(shown.ts)
                 sight.age()  # it may be an old one itself
                 self.expected = self._crossed(shown.symbol, sight)
             case MarkPrice():
                 self.marked_before = sight.marked
-                sight.mark = exact(shown.mark_price)
+                sight.mark, sight.mark_ts = exact(shown.mark_price), shown.ts
                 if shown.next_funding_ts is not None:
                     sight.next_ts, sight.rate = shown.next_funding_ts, exact(shown.funding_rate)
             case Bar() if shown.ts > sight.bar_ts:
@@ -263,9 +274,13 @@ class Judge:
         if self.contracts[symbol].status not in CLOSABLE:
             self.loose[symbol] = (rate, at)
         elif mark is not None and self.loose.get(symbol, ("", 0))[1] != at:
-            self.funded[symbol] = at
+            self._charge(symbol, at)
             if self.qty(symbol):
                 found.setdefault(symbol, []).append((rate, mark, at))
+
+    def _charge(self, symbol, at):
+        self.funded[symbol] = at
+        self.complete[symbol], self.charged[symbol] = max(self.complete.get(symbol, 0), at), [at]
 
     def _line(self, symbol, side):
         found = [
@@ -356,7 +371,7 @@ class Judge:
     def _paid(self, payment):
         if payment.symbol in self.loose and payment.symbol not in self.paying:
             rate, at = self.loose.pop(payment.symbol)
-            self.funded[payment.symbol] = at
+            self._charge(payment.symbol, at)
             self.paying[payment.symbol] = [(rate, self.before_mark(payment.symbol), at)]
         rate, mark, at = self.paying[payment.symbol].pop(0)
         assert payment.amount == money(-Fraction(self.qty(payment.symbol)) * mark * rate)
@@ -484,7 +499,6 @@ class Judge:
     def _filled(self, report):
         assert not self.trades or int(report.trade_id) > self.trades[-1], "an id twice"
         self.trades.append(int(report.trade_id))
-        self.traded[report.symbol] = report.venue_ts
         contract, name = self.contracts[report.symbol], report.cl_ord_id
         if "autoclose" in name:
             rate = self._taken_over(report, contract)
@@ -526,8 +540,7 @@ class Judge:
         return rate
 
     def settles_at(self, symbol):
-        marked = self.marked(symbol)
-        return self.held[symbol][1] if marked is None else marked
+        return self._valued(symbol)[2]
 
     def _check_fill(self, order, report):
         if report.is_maker:
@@ -572,6 +585,8 @@ class Judge:
         signed, price = report.last_qty * report.side.sign, exact(report.last_px)
         qty, entry = self.held.get(report.symbol, (ZERO, Fraction(0)))
         after, realized = qty + signed, Fraction(0)
+        if not qty:  # what fell due before is nobody's
+            self.complete[report.symbol], self.charged[report.symbol] = report.venue_ts, []
         if qty * signed >= 0:
             cost = Fraction(qty) * entry + Fraction(signed) * price
             entry = cost / Fraction(after)
@@ -599,7 +614,7 @@ class Judge:
     def _valued(self, symbol):
         qty, entry = self.held.get(symbol, (ZERO, Fraction(0)))
         marked = self.marked(symbol)
-        return Fraction(qty), entry, entry if marked is None else marked
+        return Fraction(qty), entry, self.kept.get(symbol, entry) if marked is None else marked
 
     def marked(self, symbol):
         return self.early.get(symbol) if self.is_early else self.sights[symbol].marked
@@ -613,6 +628,9 @@ class Judge:
         return self.is_bankrupt()
 
     def is_bankrupt(self):
+        """Tell so; nobody is judged before all that he holds was heard of."""
+        if any(self.marked(symbol) is None for symbol in self.held if self.qty(symbol)):
+            return False
         equity, needed = Fraction(self.wallet), Fraction(0)
         for symbol in self.held:
             qty, entry, mark = self._valued(symbol)
@@ -839,12 +857,14 @@ class Judge:
 
     def missed(self, symbol):
         """Return since when a symbol's funding may be unpaid."""
-        return max(self.funded.get(symbol, 0), self.traded.get(symbol, 0)) + 1
+        return self.complete[symbol] + 1
 
     def pay(self, funding):
         """Charge what fell due while nobody was there."""
-        if funding.ts >= self.funded.get(funding.symbol, 0) + 60 * NS_PER_S:
-            self.funded[funding.symbol] = funding.ts
+        near = [abs(funding.ts - each) < 60 * NS_PER_S for each in self.charged[funding.symbol]]
+        if funding.ts > self.complete[funding.symbol] and not any(near):
+            self.charged[funding.symbol].append(funding.ts)
+            self.funded[funding.symbol] = max(self.funded.get(funding.symbol, 0), funding.ts)
             worth = Fraction(self.qty(funding.symbol)) * exact(funding.mark_price)
             amount = money(-worth * exact(funding.rate))
             if amount:

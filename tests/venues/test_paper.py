@@ -286,7 +286,7 @@ def test_one_report_of_the_stream_can_be_lost():
 
 @pytest.mark.parametrize(
     ("is_isolated", "qty", "why"),
-    [(True, "0.1", "isolated position is open"), (False, "2", "45004.5 USDT more")],
+    [(True, "0.1", "isolated position is open"), (False, "2", "45000 USDT more")],
     ids=["isolated", "margin"],
 )
 def test_a_leverage_that_an_open_position_holds_up_stays_and_is_told(
@@ -382,3 +382,18 @@ def test_a_contract_that_ended_while_nobody_was_there_is_settled_at_its_entry(tm
     again.news()
 
     assert again.snapshot().positions == ()
+
+
+def test_a_contract_that_ended_is_settled_at_the_last_mark_of_the_life_before(tmp_path):
+    desk = PaperDesk(tmp_path / "paper.db")
+    desk.trade(60_000)
+    desk.submit("a", qty="0.1")
+    desk.trade(55_000)
+    desk.close()
+    again = PaperDesk(tmp_path / "paper.db")
+    [known] = again.venue.contracts()
+
+    again.venue.relist(msgspec.structs.replace(known, status="SETTLING"))
+    again.news()
+
+    assert again.snapshot().balances["USDT"] < 9_500

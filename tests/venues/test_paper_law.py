@@ -437,6 +437,7 @@ class Life:
     def restart(self, *, is_done):
         """Go on from what is on the disk: all of the step, or nothing of it."""
         self._stay_dead()
+        is_clean = self.venue._failure is None and not self.venue.exchange.has_changes
         asyncio.run(self.venue.close())
         self.deaths += 1
         self.clock.ts += self.lots.choice((NS_PER_S, HOUR, 20 * HOUR))
@@ -448,7 +449,7 @@ class Life:
         if self.lots.random() < 0.3:
             self.leverage = self.lots.choice((2, 5, 20, 50, 100))
         self.symbols = self.lots.choice(([*BEGINS], [*BEGINS], [BTC, SOL], [ETH]))
-        self._begin_again(is_done=is_done)
+        self._begin_again(is_done=is_done, is_clean=is_clean)
 
     def _stay_dead(self):
         """See that an account does nothing more whose books could not be written."""
@@ -460,8 +461,9 @@ class Life:
     def _fee(self):
         return self.lots.choice((Decimal("0.0002"), Decimal("0.0002"), Decimal("-0.0001")))
 
-    def _begin_again(self, *, is_done):
+    def _begin_again(self, *, is_done, is_clean):
         self.venue = self._opened()
+        self._look_up_marks(is_clean=is_clean)
         if is_done:
             self._catch_up()
         self.judge.compare(self.snapshot())
@@ -475,6 +477,17 @@ class Life:
         self._pay_missed()
         if self.lots.random() < 0.7:
             self.open_market()
+
+    def _look_up_marks(self, *, is_clean):
+        """Read the marks that were kept; behind an end in order they are the last that there were."""
+        judge, kept = self.judge, {}
+        for symbol, market in self.venue.exchange._markets.items():
+            last = judge.sights[symbol].marked or judge.kept.get(symbol)
+            if (mark := market.display.kept_mark) > 0:
+                kept[symbol] = exact(mark)
+            if is_clean and judge.qty(symbol) and last is not None:
+                assert abs(float(kept[symbol] - last)) < 1e-6
+        judge.kept = kept
 
     def _refused(self):
         """Return the first symbol, if any, whose new leverage is past what is open.
@@ -574,7 +587,7 @@ def again(life):
     for ts, call, args in life.tape:
         clock.ts = ts
         shown = args[0]
-        if isinstance(shown, Trade) and ts < venue.due_ts:
+        if isinstance(shown, Trade) and max(ts, shown.ts) < venue.due_ts:
             low, high = venue.band(shown.symbol)
             if low < shown.price < high:
                 venue.pass_over(shown)

@@ -17,7 +17,9 @@ from ..runtime.figures import Figures
 from ..runtime.left_kill import kill_left_for
 from ..runtime.machine import is_made
 from ..runtime.recovery import Recovered, StateRecoveryService
+from ..runtime.shortfall import still_held
 from ..runtime.views import metrics_view, order_view, position_view, when
+from ..runtime.wholes import wholes
 from ..stats import SessionStats
 
 NOTE = "no session is running; this is what the journal says"
@@ -80,6 +82,7 @@ def status(config: TradingConfig) -> dict[str, Any]:
         },
         "metrics": _metrics(engine, figures),
         "time": when(state.last_ts),
+        "parts": wholes(state),
         **_kill_switch(config, state),
         **_accounts(engine),
     }
@@ -143,7 +146,8 @@ def orders(config: TradingConfig, *, open_only: bool) -> dict[str, Any]:
         state = recovered_from(config, journal).engine.state
     chosen = state.all_open_orders() if open_only else list(state.orders.values())
     chosen.sort(key=lambda order: order.created_ts)
-    return {"note": NOTE, "orders": builtins([order_view(state, order) for order in chosen])}
+    found = {"orders": [order_view(state, order) for order in chosen], "parts": wholes(state)}
+    return {"note": NOTE, **builtins(found)}
 
 
 def positions(config: TradingConfig) -> dict[str, Any]:
@@ -156,6 +160,12 @@ def positions(config: TradingConfig) -> dict[str, Any]:
 
 _UNHEARD = ("mark_price", "unrealized_pnl", "margin_ratio")
 """What of a position nobody can tell who hears no market."""
+
+
+def held(config: TradingConfig) -> str:
+    """Say what the last session has left that could be closed; "" for nothing."""
+    with reading(config) as journal:
+        return still_held(recovered_from(config, journal).engine.state)
 
 
 def stats(config: TradingConfig) -> SessionStats:

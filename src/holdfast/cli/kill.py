@@ -17,8 +17,16 @@ from ..model.errors import (
     TradingError,
 )
 from ..runtime.control_file import FILE_NAME, AnswerLost, NoSessionRunning, NotAnswering
-from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, Place
-from .output import print_json
+from .options import (
+    AsJson,
+    ConfigFile,
+    DatabaseUrl,
+    DataDir,
+    Place,
+    UrgentDatabaseUrl,
+    has_password,
+)
+from .output import print_json, warn
 
 if TYPE_CHECKING:
     from ..runtime.control_client import ControlClient
@@ -33,7 +41,7 @@ def kill(
     flatten: Annotated[bool, typer.Option("--flatten", help="Close all positions too.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; for the journal.")] = "operator",
     data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+    database_url: UrgentDatabaseUrl = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,6 +63,8 @@ def kill(
             f"NO SESSION RUNS in {found['data_dir']}{whose}: nothing was cancelled. The kill "
             "switch is engaged in its journal, and the next session there will start blocked"
         )
+    if has_password(database_url):
+        warn("--database-url shows a password to every user of this machine: change it")
 
 
 def _kill(place: Place, reason: str, *, flatten: bool) -> dict[str, Any]:

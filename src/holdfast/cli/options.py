@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..model.errors import InputError, TradingError
+from ..model.errors import ConfigError, InputError, TradingError
 
 if TYPE_CHECKING:  # pydantic takes a fifth of a second to import
     from ..model.config import LoadedConfig, TradingConfig
@@ -27,10 +27,45 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON docum
 Account = Annotated[
     str, typer.Option("--account", help="Which account, where the session has several.")
 ]
+
+
+def _checked(url: str | None) -> str | None:
+    """Refuse a URL with a password before anything is done."""
+    return without_password(url)
+
+
+def without_password(url: str | None, option: str = "--database-url") -> str | None:
+    """Return a database URL that a command line names, where there is no password in it.
+
+    Raises:
+        ConfigError: there is one, which every user of this machine can read.
+    """
+    if has_password(url):
+        raise ConfigError(
+            f"{option} takes no URL with a password, because every user of this machine can read a "
+            "command line; put the URL into HOLDFAST_DATABASE_URL or .env, or the password "
+            "into ~/.pgpass"
+        )
+    return url
+
+
+def has_password(url: str | None) -> bool:
+    """Tell whether a text is a database's URL and shows a password."""
+    if not url:
+        return False
+    from ..model.config_kinds import MASK
+    from ..model.config_kinds import DatabaseUrl as Url
+
+    bare = Url(url.replace(":@", "@", 1))  # an empty password is none
+    return bare.shown not in {bare, MASK}
+
+
+_JOURNAL = "Journal: sqlite:///FILE or postgresql://..."
 DatabaseUrl = Annotated[
-    str | None,
-    typer.Option("--database-url", help="Journal: sqlite:///FILE or postgresql://..."),
+    str | None, typer.Option("--database-url", help=_JOURNAL, callback=_checked)
 ]
+UrgentDatabaseUrl = Annotated[str | None, typer.Option("--database-url", help=_JOURNAL)]
+"""Of what is not to be refused for its words: a kill."""
 
 
 FROM_HOME = "~"

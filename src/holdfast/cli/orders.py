@@ -12,8 +12,16 @@ from ..model.values import MAIN, OrderStatus
 from ..runtime.control_file import NoSessionRunning
 from .exit_codes import ExitCode
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
-from .output import amount, print_json, print_table, tell_notes, time_of, warn
-from .positions import account_column
+from .output import (
+    account_column,
+    amount,
+    print_json,
+    print_table,
+    tell_notes,
+    time_of,
+    warn,
+)
+from .parts import ENDED, print_parts
 
 
 def orders(
@@ -38,6 +46,7 @@ def orders(
     if "note" in found:
         warn(found["note"])
     print_orders(found["orders"], empty="no orders" if all_ else "no open orders")
+    print_parts(found["parts"], "Going on in parts")
 
 
 def print_orders(found: list[dict[str, Any]], *, empty: str = "no orders") -> None:
@@ -167,7 +176,10 @@ def cancel(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take an order back, or with --all every order that could open a position."""
+    """Take an order back, or with --all every order that could open a position.
+
+    What goes on in parts ends by the id of any part, or by its number, and with --all.
+    """
     if bool(order_id) == all_:
         raise InputError("say which order: an id, or --all")
     client = Place(data_dir, config).client()
@@ -175,7 +187,11 @@ def cancel(
     if as_json:
         print_json(found)
         return
-    print_orders(found["orders"] if all_ else [found["order"]], empty="there was nothing to cancel")
+    parts = found["parts"]
+    if not all_ or found["orders"] or not parts:
+        taken = found["orders"] if all_ else [found["order"]]
+        print_orders(taken, empty="there was nothing to cancel")
+    print_parts(parts, ENDED)
     for failed, reason in found.get("failed", {}).items():
         warn(f"{failed}: {reason}")
     tell_notes(found)

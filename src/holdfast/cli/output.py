@@ -133,3 +133,10 @@ def amount(text: str | None) -> str:
         return ""
     is_long = len(text.lstrip("-0.").replace(".", "")) > 12
     return f"{float(text):.8g}" if is_long else text
+
+
+def account_column(found: list[dict[str, Any]]) -> list[str]:
+    """Return the name of a column for accounts where some row is of another than the main one."""
+    from ..model.values import MAIN
+
+    return ["Account"] if any(row["account"] != MAIN for row in found) else []

@@ -12,6 +12,7 @@ from ..runtime.control_file import NoSessionRunning
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
 from .output import (
     UNHEARD,
+    account_column,
     amount,
     money,
     print_json,
@@ -21,6 +22,7 @@ from .output import (
     time_of,
     warn,
 )
+from .parts import ENDED, print_parts
 
 
 def positions(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -58,11 +60,6 @@ def print_positions(found: list[dict[str, Any]]) -> None:
     print_table("", columns, [_row(position, is_named=bool(account)) for position in found])
 
 
-def account_column(found: list[dict[str, Any]]) -> list[str]:
-    """Return the name of a column for accounts where some row is of another than the main one."""
-    return ["Account"] if any(row["account"] != MAIN for row in found) else []
-
-
 def _row(position: dict[str, Any], *, is_named: bool) -> list[str]:
     return [
         *([position["account"]] if is_named else []),
@@ -93,6 +90,8 @@ def close(
     path = f"/v1/positions/{quote(symbol_of(symbol), safe='')}/close"
     found = Place(data_dir, config).client().post(path, reason=reason, account=account)
     _tell(found, symbol_of(symbol), as_json=as_json)
+    if not as_json:
+        print_parts(found["parts"], ENDED)
 
 
 def adjust(

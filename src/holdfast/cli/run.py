@@ -17,7 +17,7 @@ from ..model.errors import ConfigError, InputError, TradingError
 from ..model.values import TradingSessionStatus
 from .allocator import give_large_blocks_back
 from .exit_codes import UNFINISHED, ExitCode
-from .options import AsJson, ConfigFile, DatabaseUrl, DataDir
+from .options import AsJson, ConfigFile, DatabaseUrl, DataDir, without_password
 from .output import print_json, warn
 
 if TYPE_CHECKING:
@@ -304,16 +304,17 @@ def overrides_of(settings: list[str] | None, flags: Mapping[str, object]) -> dic
                 f"--set takes no {name}, because every user of this machine can read a command "
                 f"line; put it into the environment, .env, or a file of mode 0600"
             )
+    without_password(pairs.get("database_url"), "--set database_url")
     given = {name: value for name, value in flags.items() if value is not None}
     return {**pairs, **given}
 
 
-def _pairs(settings: list[str]) -> dict[str, object]:
+def _pairs(settings: list[str]) -> dict[str, str]:
     parts = [text.partition("=") for text in settings]
     for name, sign, _ in parts:
         if not sign or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, such as leverage=3, was {name!r}")
-    given: dict[str, object] = {}
+    given: dict[str, str] = {}
     for key, value in ((_key(name.strip()), value) for name, _, value in parts):
         if given.setdefault(key, value) != value:
             raise InputError(f"--set was given {key} twice, with two values: leave one of them out")

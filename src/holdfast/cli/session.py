@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 
 import typer
 
+from ..model.errors import TradingError
 from ..model.values import TradingSessionStatus
 from ..runtime.control_file import NoSessionRunning
 from .exit_codes import UNFINISHED, ExitCode
@@ -22,6 +24,7 @@ from .output import (
     visible,
     warn,
 )
+from .parts import part_line
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
 
@@ -74,6 +77,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("In doubt", text_of(metrics.get("orders_in_doubt") or None)),
             ("Without stop", text_of(metrics.get("without_stop") or None)),
             ("STOP MISSING", text_of(metrics.get("unprotected") or None)),
+            ("In parts", "; ".join(part_line(whole) for whole in found.get("parts", ()))),
             ("Trades", text_of(session["total_trades"])),
         ],
     )
@@ -165,7 +169,11 @@ def stop(
     as_json: AsJson = False,
 ) -> int:
     """Take entries back, end the session, and return when it has ended."""
-    found = Place(data_dir, config).client().post("/v1/stop", reason=reason, flatten=flatten)
+    place = Place(data_dir, config)
+    try:
+        found = place.client().post("/v1/stop", reason=reason, flatten=flatten)
+    except NoSessionRunning as error:
+        raise (_not_flat(place, error) if flatten else error) from None
     _tell(found, as_json=as_json)
     status = found["session"]["status"]
     if status == TradingSessionStatus.ERROR.value:
@@ -174,6 +182,16 @@ def stop(
         return ExitCode.OK
     warn(UNFINISHED)
     return ExitCode.VENUE
+
+
+def _not_flat(place: Place, error: NoSessionRunning) -> NoSessionRunning:
+    """Add what is held to the news that nothing runs: whoever wants it closed must know."""
+    from . import journaled
+
+    held = ""
+    with contextlib.suppress(TradingError):  # there is no journal, or it can't be read
+        held = journaled.held(place.config())
+    return NoSessionRunning(f"{error}; {held}") if held else error
 
 
 def _tell(found: dict[str, Any], *, as_json: bool) -> None:

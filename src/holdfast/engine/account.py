@@ -12,6 +12,9 @@ import msgspec
 from ..model import events as ev
 from ..model.values import ZERO
 
+OPENING = "opening"
+"""What the reasons begin with of what an account's books begin with."""
+
 TRANSFERS = frozenset(
     {
         "TRANSFER",
@@ -114,8 +117,12 @@ class AccountState(msgspec.Struct):
 
 
 def is_loss(fact: ev.WalletChanged) -> bool:
-    """Tell whether money went that nobody moved, and that no fill or funding tells of."""
-    return fact.amount < ZERO and fact.reason not in TRANSFERS
+    """Tell whether money went that nobody moved, and that no fill or funding tells of.
+
+    What the books begin with, of which a look may tell late, is no loss: it was gone before.
+    """
+    is_known = fact.reason in TRANSFERS or fact.reason.startswith(OPENING)
+    return fact.amount < ZERO and not is_known
 
 
 def _add(totals: dict[str, Decimal], asset: str, amount: Decimal) -> None:

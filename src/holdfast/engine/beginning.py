@@ -23,9 +23,9 @@ from ..model.messages import (
     WalletChange,
 )
 from ..model.values import ZERO
+from .account import OPENING
 from .comparing import adopt_position, positions_of
 from .core import Core
-from .folds import OPENING
 
 LOOKS_MAX = 10
 """How often an account that others trade is looked at anew before its books are begun anyway."""

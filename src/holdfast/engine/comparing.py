@@ -14,10 +14,10 @@ from ..model.values import (
     TradingSessionStatus,
 )
 from . import exits
+from .account import OPENING
 from .closing import close_position
 from .contracts import take_settled
 from .core import Core
-from .folds import OPENING
 from .late_opening import causes, is_of_the_first_look
 from .moves import Cause, moved_by
 from .order import Order
@@ -65,19 +65,24 @@ def has_moved(core: Core, snapshot: VenueSnapshot) -> bool:
     if snapshot.is_partial or core.state.account(snapshot.account).moved_ts > snapshot.asked_ts:
         return True
     since = snapshot.sure_ts or snapshot.asked_ts
-    return any(trade.venue_ts > since for trade in snapshot.trades)
+    later = [trade for trade in snapshot.trades if trade.venue_ts > since]
+    if not snapshot.sure_ts and snapshot.taken_ts == snapshot.asked_ts:
+        # One moment, and one clock, which began anew: what is booked is in those books.
+        return any(is_news(core, trade) for trade in later)
+    return bool(later)
 
 
-def compare(core: Core, snapshot: VenueSnapshot, *, is_stale: bool) -> None:
-    """Compare, unless something moved meanwhile or fills are still on their way.
+def compare(core: Core, snapshot: VenueSnapshot, *, is_stale: bool) -> bool:
+    """Compare, unless something moved meanwhile or fills are still on their way; tell whether.
 
     Args:
         is_stale: whether something had moved before what was missed was booked.
     """
     if is_stale or _owes_fills(core, snapshot.account) or _holds_back(core, snapshot):
         _move_on(core, snapshot)
-    else:
-        _compare(core, snapshot)
+        return False
+    _compare(core, snapshot)
+    return True
 
 
 def _move_on(core: Core, snapshot: VenueSnapshot) -> None:

@@ -40,6 +40,8 @@ from .state import State
 
 if TYPE_CHECKING:
     from .beginning import FirstLook
+    from .looking import Uncompared
+    from .odd_status import OddStatus
 
 TRY_AGAIN_NS = 60 * NS_PER_S
 """How long to wait before what the venue has probably no way to do is tried again."""
@@ -61,13 +63,14 @@ class Core:
     and when an execution was last heard before they began (`heard_early`), the latest fills
     (`fills`), how often a look was not compared (`unbooked_looks`), which accounts were looked at
     since the kill switch was engaged (`kill_looks`), whose books have agreed since the start
-    (`start_looks`), which were not looked at since and may have something of ours (`unseen`), when
-    a contract was first heard to be off the venue's list (`unlisted_ts`), since when an account's
-    books are asked for in vain (`unread_since`), until when a venue has
-    banned our address, by the account that heard of it (`banned_until`), what people were told of
-    that comes again and again (`told`: the alarm and whose, with its time), which status of a
-    contract that does not trade (`told_halts`) and which exits by hand that outlive their position
-    (`told_left`) they were told of, and when what is hard to close was last tried (`tried_ts`).
+    (`start_looks`), or for how long nothing was compared (`uncompared`), which were not looked at
+    since and may have something of ours (`unseen`), when a contract was first heard to be off the
+    venue's list (`unlisted_ts`), since when an account's books are asked for in vain
+    (`unread_since`), until when a venue has banned our address, by the account that heard of it
+    (`banned_until`), what people were told of that comes again and again (`told`: the alarm and
+    whose, with its time), which status of a contract that does not trade (`told_halts`) and which
+    exits by hand that outlive their position (`told_left`) they were told of, statuses by words
+    that nobody knows (`odd_statuses`), and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -83,6 +86,7 @@ class Core:
         "kill_looks",
         "market",
         "now",
+        "odd_statuses",
         "opening_looks",
         "read_lag_ns",
         "settings",
@@ -94,6 +98,7 @@ class Core:
         "told_left",
         "tried_ts",
         "unbooked_looks",
+        "uncompared",
         "unlisted_ts",
         "unread_since",
         "unseen",
@@ -113,12 +118,14 @@ class Core:
         self.heard_early: dict[AccountId, int] = {}
         self.fills: deque[ev.OrderFilled] = deque(maxlen=FILLS_KEPT)
         self.unbooked_looks: Counter[AccountId] = Counter()
+        self.uncompared: dict[AccountId, Uncompared] = {}
         self.kill_looks: set[AccountId] = set()
         self.start_looks: set[AccountId] = set()
         self.unseen: set[AccountId] = set()
         self.banned_until: dict[AccountId, int] = {}
         self.unread_since: dict[AccountId, int] = {}
         self.unlisted_ts: dict[Key, int] = {}
+        self.odd_statuses: dict[ClOrdId, OddStatus] = {}
         self.told: dict[tuple[str, AccountId, str], int] = {}
         self.told_halts: dict[Key, str] = {}
         self.tried_ts: dict[Key, int] = {}

@@ -22,12 +22,13 @@ from ..model.values import ENTRY, NS_PER_S, ClOrdId, Key, TradingSessionStatus
 from . import (
     bans,
     beginning,
-    comparing,
     contracts,
     housekeeping,
     left_behind,
+    looking,
     order_wishes,
     parents,
+    parts,
     protection,
     reconcile,
     reports,
@@ -205,8 +206,9 @@ def _start(core: Core, message: msg.StartSession) -> None:
     said = msgspec.structs.asdict(message)
     core.emit(ev.EpochStarted(ts=core.now, keeps_taken_over=is_kept, **said))
     core.move(TradingSessionStatus.STARTING, "resumed" if message.is_resumed else "started")
-    parents.end_left_out(core)
+    parts.end_left_out(core)
     core.start_looks.clear()
+    core.uncompared.clear()
     known = {name for name, books in core.state.accounts.items() if books.opened_ts}
     core.unseen = {*message.accounts} if message.is_resumed else known & {*message.accounts}
     for account in message.accounts:
@@ -223,16 +225,13 @@ def _reset(core: Core, message: msg.ResetSession) -> None:
 
 def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
     core.unread_since.pop(snapshot.account, None)
-    reconcile.on_snapshot(core, snapshot)
-    cut_off = core.market.accounts_cut_off.get(snapshot.account)
-    if cut_off and cut_off.up_ts and snapshot.asked_ts >= cut_off.up_ts:
-        del core.market.accounts_cut_off[snapshot.account]
+    is_compared = reconcile.on_snapshot(core, snapshot)
+    looking.note_look(core, snapshot, is_compared=is_compared)
     if core.state.account(snapshot.account).opened_ts:
         core.unseen.discard(snapshot.account)
     housekeeping.verify_kill(core, snapshot.account)
     if core.state.status is not TradingSessionStatus.STARTING:
         return
-    _look_at_start(core, snapshot)
     has_all = core.start_looks.issuperset(core.state.named_accounts)
     if has_all and not core.state.differences:
         if core.state.was_stopping:
@@ -244,15 +243,6 @@ def _snapshot(core: Core, snapshot: msg.VenueSnapshot) -> None:
             requests.tell_block(core)
         housekeeping.on_tick(core)
         parents.rearm(core)
-
-
-def _look_at_start(core: Core, snapshot: msg.VenueSnapshot) -> None:
-    """Note whether an account is ready: its books begun, and no execution that nobody booked."""
-    account = snapshot.account
-    core.start_looks.discard(account)
-    is_begun = core.state.account(account).opened_ts and not comparing.has_differed(core, account)
-    if is_begun and not comparing.has_unbooked(core, snapshot):
-        core.start_looks.add(account)
 
 
 def _report(core: Core, report: msg.ExecutionReport) -> None:
@@ -299,6 +289,7 @@ def _link(core: Core, link: msg.VenueLink) -> None:
         cut_off[link.account] = CutOff(link.reason or "the venue can't be reached", 0)
     elif link.account in cut_off:
         cut_off[link.account] = cut_off[link.account]._replace(up_ts=core.now)
+        core.uncompared.pop(link.account, None)
     if link.is_up:
         core.resync(link.account, link.reason or "the connection came back")
     else:

@@ -9,6 +9,7 @@ from ..model.signal import SignalGenerated
 from ..model.values import NewOrder, Verdict
 from . import parents, signals
 from .core import Core
+from .first_parts import first_part
 from .requests import plan_of
 from .risk import assess, first_refusal
 
@@ -45,7 +46,7 @@ def explain(core: Core, wish: SignalGenerated | PlaceRequest) -> Explanation:
 
 
 def _explained(core: Core, plans: list[parents.Plan], denial: signals.Denial | None) -> Explanation:
-    judged = [_judge(core, parents.first_part(core, plan), plan.legs) for plan in plans]
+    judged = [_judge(core, first_part(core, plan), plan.legs) for plan in plans]
     return Explanation(
         plans=tuple(plans),
         verdicts=tuple(verdicts for verdicts, _ in judged),

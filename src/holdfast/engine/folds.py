@@ -22,7 +22,7 @@ from . import (
     to_flatten,
     wish_folds,
 )
-from .account import AccountState, Benchmark, is_loss
+from .account import OPENING, AccountState, Benchmark, is_loss
 from .difference import Difference
 from .forgetting import (
     bound,
@@ -40,9 +40,6 @@ from .position import PositionState
 
 if TYPE_CHECKING:
     from .state import State
-
-OPENING = "opening"
-"""The reason of the wallet change with which an account's books begin."""
 
 # The account
 
@@ -99,6 +96,7 @@ def _denied(state: State, fact: ev.OrderDenied) -> None:
     )
     state.orders[order.cl_ord_id] = order
     _count_attempt(state, fact.order)
+    wish_folds.order_denied(state, fact)
     bury_denied(state, order.cl_ord_id)
     if parent := state.parents.get(fact.order.parent_id):
         retire(state, parent)
@@ -220,7 +218,7 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
 
 
 def _count_execution(state: State, order: Order, ts: int) -> None:
-    if order.role is OrderRole.ENTRY:
+    if order.is_ours and order.role is OrderRole.ENTRY:
         times = state.execution_times.setdefault(order.request.strategy_id, [])
         times.append(ts)
         if len(times) > 2 * forgetting.EXECUTION_TIMES_KEPT:
@@ -325,7 +323,7 @@ FOLDS: dict[type[ev.Fact], Callable[..., None]] = {  # type: ignore[explicit-any
     ev.AlarmRaised: _noted,
     ev.OrderTimed: _noted,
     ev.SignalReceived: wish_folds.signal_received,
-    ev.SignalDenied: _noted,
+    ev.SignalDenied: wish_folds.signal_denied,
     ev.ParentStarted: wish_folds.parent_started,
     ev.WakeScheduled: wish_folds.wake_scheduled,
     ev.ParentWoken: wish_folds.parent_woken,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..model.settings import EXECUTIONS_COUNTED_MAX, MESSAGES_COUNTED_MAX
-from ..model.values import NS_PER_S, AccountId, ClOrdId, Key, ParentId, StrategyId
+from ..model.values import ENTRY, NS_PER_S, AccountId, ClOrdId, Key, ParentId, StrategyId
 from .parent import Parent
-from .refusals import refusal
+from .refusals import NOTHING, refusal
 
 if TYPE_CHECKING:
     from .state import State
@@ -93,6 +93,8 @@ def _bury(state: State, cl_ord_id: ClOrdId, ended: list[ClOrdId], most: int) -> 
         forget_order(state, oldest.cl_ord_id)
         if parent is not None:
             parent.refusal = parent.refusal or refusal(oldest)
+            if oldest.role is ENTRY and oldest.status not in NOTHING:
+                parent.last_price = oldest.price
             _forget_childless(state, parent)
 
 

@@ -28,12 +28,16 @@ from .exits import closable
 from .exposure import Pool
 from .order import Order, RequestState
 from .orphans import guards_nothing
+from .parts import end_parts
 from .protection import guard, is_settled
 from .reports import UNWANTED, doubt_unanswered
 from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
 """Maintenance margin over equity at which positions are closed before the venue does it."""
+
+DOUBTED_NS = 10 * NS_PER_S
+"""How long the day's beginning, and a sample, wait while a mark is far off its market."""
 
 CANCEL_AGAIN_NS = 5 * NS_PER_S
 """How long to wait where the venue may well go on refusing: others' orders, halted contracts, and
@@ -194,21 +198,31 @@ def _turn_day(core: Core, account: AccountId) -> None:
     for asset in core.state.margin_assets(account):
         if books.benchmark(asset).day >= day:  # a clock may have been set back over midnight
             continue
-        equity = as_money(core.exposure.equity(account, asset))
+        context = core.risk_context()
+        if core.now % NS_PER_DAY < DOUBTED_NS and context.is_in_doubt(account, asset):
+            continue
+        equity = as_money(context.equity(account, asset))
         core.emit(
             ev.TradingDayStarted(ts=core.now, account=account, day=day, equity=equity, asset=asset)
         )
 
 
 def _is_sample_due(core: Core, account: AccountId) -> bool:
-    return core.now - core.state.account(account).sampled_ts >= core.settings.equity_interval_ns
+    late_ns = core.now - core.state.account(account).sampled_ts - core.settings.equity_interval_ns
+    return late_ns >= DOUBTED_NS or (late_ns >= 0 and not _is_in_doubt(core, account))
+
+
+def _is_in_doubt(core: Core, account: AccountId) -> bool:
+    """Tell whether a mark is far off its market: what it sets, the day or the peak, would stay."""
+    context = core.risk_context()
+    return any(context.is_in_doubt(account, a) for a in core.state.margin_assets(account))
 
 
 def sample_equity(core: Core, account: AccountId) -> None:
     """Put one point on the equity curve of each margin asset."""
     for asset in core.state.margin_assets(account):
         wallet = core.state.account(account).wallet(asset)
-        equity = as_money(core.exposure.equity(account, asset))
+        equity = as_money(core.risk_context().equity(account, asset))
         core.emit(
             ev.EquitySampled(
                 ts=core.now,
@@ -234,6 +248,7 @@ def _close_largest(core: Core, account: AccountId, pool: Pool) -> None:
     if not keys:
         return
     worst = max(keys, key=lambda k: abs(core.state.position(k).qty) * core.exposure.mark(k))
+    end_parts(core, worst, "its position is closed before the venue does it (emergency close)")
     core.cancel_openers(core.state.open_orders_of(worst), "emergency close")
     if insist_on_closing(core, worst):
         core.alarm(

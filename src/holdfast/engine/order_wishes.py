@@ -18,6 +18,7 @@ from ..model.order_wish import OrderWish
 from ..model.values import OrderRole
 from .core import Core
 from .order import Order, RequestState
+from .parts import named, take_back
 from .request_checks import check_amount
 from .requests import on_modify
 
@@ -25,18 +26,23 @@ from .requests import on_modify
 def on_order_wish(core: Core, wish: OrderWish) -> None:
     """Take an entry back or amend it, where it is the strategy's own.
 
-    Of one that has ended nothing is said: its end was told, and the wish came too late.
+    Of one that has ended nothing is said: its end was told, and the wish came too late; but of what
+    goes on in parts any part ends the whole.
     """
     order = core.state.orders.get(wish.cl_ord_id)
     fault = _overreach(core, wish, order)
-    if fault or order is None:
+    if fault:
         _tell(core, wish, fault)
-    elif not order.is_open or order.ending:
-        return
     elif wish.is_cancel:
-        core.cancel(order, wish.reason or f"strategy {wish.strategy_id}")
-    else:
+        _take_back(core, wish, order)
+    elif order is not None and order.is_open and not order.ending:
         _amend(core, wish, order)
+
+
+def _take_back(core: Core, wish: OrderWish, order: Order | None) -> None:
+    reason = wish.reason or f"strategy {wish.strategy_id}"
+    if not take_back(core, wish.cl_ord_id, reason) and order is not None:
+        core.cancel(order, reason)
 
 
 def _overreach(core: Core, wish: OrderWish, order: Order | None) -> str:
@@ -44,12 +50,20 @@ def _overreach(core: Core, wish: OrderWish, order: Order | None) -> str:
     if wish.strategy_id in core.state.stopped_strategies:
         return f"the strategy was stopped: {core.state.stopped_strategies[wish.strategy_id]}"
     if order is None:
-        return "no such order is known"
+        return _overreach_in_parts(core, wish)
     request = order.request
     is_own = order.is_ours and request.strategy_id == wish.strategy_id
     if not is_own or request.account != wish.account:
         return "the order is not its own"
     return "" if order.role is OrderRole.ENTRY else f"the order is a {order.role.value}"
+
+
+def _overreach_in_parts(core: Core, wish: OrderWish) -> str:
+    parent = named(core, wish.cl_ord_id) if wish.is_cancel else None
+    if parent is None:
+        return "no such order is known"
+    is_own = parent.strategy_id == wish.strategy_id and parent.key[0] == wish.account
+    return "" if is_own else "the order is not its own"
 
 
 def _amend(core: Core, wish: OrderWish, order: Order) -> None:

@@ -27,7 +27,8 @@ class Parent(msgspec.Struct):
     later. `taken_qty` is
     what others than its strategy have closed of the rest. `is_called_off` says that what ends
     trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
-    it short, and told so. `refusal` says which of its forgotten entries was taken back or refused.
+    it short, and told so. `refusal` says which of its forgotten entries was taken back or refused,
+    `last_price` which limit the last of these had at the venue.
     """
 
     start: ParentStarted
@@ -43,7 +44,9 @@ class Parent(msgspec.Struct):
     wake_ts: int | None = None
     is_called_off: bool = False
     is_over: bool = False
+    is_untold: bool = False  # ended before its time, with all of it at the venue: it may fill yet
     refusal: str = ""
+    last_price: Decimal | None = None
     stop_failures: int = 0
     is_alarmed: bool = False  # a missing stop has been reported and not restored
 

@@ -11,15 +11,12 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model.instrument import Instrument
 from ..model.values import (
-    NO_ID,
     OPERATOR,
     RUNNING,
     ZERO,
-    ClOrdId,
     IntentId,
     NewOrder,
     OrderRole,
-    OrderStatus,
     OrderType,
     ParentId,
     TradingSessionStatus,
@@ -29,8 +26,7 @@ from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
 from .core import Core
 from .order import Order
 from .parent import Parent
-from .refusals import is_put_off
-from .risk import first_refusal
+from .refusals import NOTHING, is_put_off
 from .sizing import misplaced_exit, worst_price
 from .state import State
 
@@ -56,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 def start_parent(core: Core, plan: Plan, intent_id: IntentId, request_id: str = "") -> ParentId:
     """Take a quantity on and let its algorithm act for the first time."""
-    parent_id = _begin(core, plan, intent_id, request_id)
+    parent_id = begin(core, plan, intent_id, request_id)
     advance(core, parent_id, STARTED)
     return parent_id
 
@@ -70,7 +66,8 @@ def _make_way(core: Core, pattern: NewOrder) -> None:
             core.cancel(order, "it is closed nearer to the price")
 
 
-def _begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> ParentId:
+def begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str = "") -> ParentId:
+    """Take a quantity on, and let nothing act yet."""
     pattern, parent_id = plan.pattern, core.next_parent()
     if pattern.close_position:
         _make_way(core, pattern)
@@ -114,43 +111,6 @@ def unfit(plan: Plan, instrument: Instrument, price: Decimal) -> str:
     return ""
 
 
-def first_part(core: Core, plan: Plan) -> NewOrder:
-    """Return the first order that a plan would send, without an id; what it begins with."""
-    pattern = replace(plan.pattern, cl_ord_id=ClOrdId("?"))
-    start = ev.ParentStarted(
-        ts=core.now,
-        parent_id=ParentId("?"),
-        intent_id=IntentId("?"),
-        symbol=pattern.symbol,
-        side=pattern.side,
-        qty=pattern.qty,
-        algo=plan.algo,
-        order=pattern,
-    )
-    algo, terms = find(plan.algo)
-    parent = Parent(start)
-    actions = algo.react(Moment(parent, (), STARTED, core.now), terms)
-    parts = [action.qty for action in actions if isinstance(action, SendChild)]
-    return replace(pattern, qty=_on_the_lot(core, parent, parts[0])) if parts else pattern
-
-
-def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> bool:
-    """Tell whether a rule refuses the first of a plan's parts; then that is on record, and all."""
-    _, terms = find(plan.algo)
-    if not terms:
-        return False
-    part = first_part(core, plan)
-    verdicts = core.verdicts(part, plan.legs)
-    refusal = first_refusal(verdicts)
-    if refusal is None:
-        return False
-    alone = replace(plan, pattern=replace(part, cl_ord_id=NO_ID), algo="direct")
-    parent_id = _begin(core, alone, intent_id, request_id)
-    order = _child(core, core.state.parents[parent_id], part.qty)
-    core.deny(order, refusal.rule, refusal.reason, verdicts)
-    return True
-
-
 def goes_on(state: State, part: Order) -> bool:
     """Tell whether other parts have followed one that did not come about, or will: it is no word
     on the whole.
@@ -158,22 +118,21 @@ def goes_on(state: State, part: Order) -> bool:
     parent = state.parents.get(part.request.parent_id)
     if parent is None or not find(parent.start.algo)[1]:
         return False
-    if not is_put_off(part) and part.status not in _NOTHING:
+    if not is_put_off(part) and part.status not in NOTHING:
         return False
     others = (each for each in state.children(parent) if each.role is OrderRole.ENTRY)
-    if any(each.heard_ts and each.status not in _NOTHING for each in others):
+    if any(each.heard_ts and each.status not in NOTHING for each in others):
         return True
     is_final = part.is_refused and not is_put_off(part)
     return not is_final and parent.wake_ts is not None
-
-
-_NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED})
 
 
 def advance(core: Core, parent_id: ParentId, cause: Cause) -> None:
     """Ask a parent's algorithm what to do now, and do it."""
     parent = core.state.parents.get(parent_id)
     if parent is None or parent.is_over:
+        if parent is not None and parent.is_untold:
+            _tell_late(core, parent)
         return
     algo, terms = find(parent.start.algo)
     actions = algo.react(Moment(parent, core.state.children(parent), cause, core.now), terms)
@@ -214,24 +173,60 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            _tell_short(core, parent, action.reason)
-            core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+            end(core, parent, action.reason)
+
+
+def end(core: Core, parent: Parent, reason: str) -> None:
+    """Send nothing of a parent any more, though not all has filled, and tell of that."""
+    _tell_short(core, parent, reason)
+    core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+
+
+def end_early(core: Core, parent: Parent, reason: str) -> None:
+    """End a parent before its time; whether it fell short is told once that is known.
+
+    What its own strategy has closed a part of would have ended by that, and without a word.
+    """
+    if left_of(core.state, parent) > ZERO and not _is_closed_by_its_own(core.state, parent):
+        end(core, parent, reason)
+    else:
+        number = parent.parent_id
+        core.emit(ev.ParentWoken(ts=core.now, parent_id=number, is_over=True, is_untold=True))
+
+
+def left_of(state: State, parent: Parent) -> Decimal:
+    """Return what of a parent has neither filled nor is at the venue, or on its way, to do so."""
+    return Moment(parent, state.children(parent), Cause.WOKEN, 0).left
+
+
+def _is_closed_by_its_own(state: State, parent: Parent) -> bool:
+    moment = Moment(parent, state.children(parent), Cause.WOKEN, 0)
+    return moment.is_closed_in_part and not parent.taken_qty
+
+
+def _tell_late(core: Core, parent: Parent) -> None:
+    """Tell of what was ended while all of it was at the venue, and has not filled there."""
+    children = core.state.children(parent)
+    rests = any(each.is_open and each.role is OrderRole.ENTRY for each in children)
+    is_short = parent.filled_qty < parent.start.qty
+    if is_short and not rests and not _is_closed_by_its_own(core.state, parent):
+        end(core, parent, "taken back, or closed by hand, with its last part at the venue")
 
 
 def _send(core: Core, parent: Parent, action: SendChild) -> None:
     if parent.attempts and (wrong := _misplaced(core, parent)):
-        _act(core, parent, End(wrong))  # an entry would be closed at once
+        end(core, parent, wrong)  # an entry would be closed at once
     elif parent.attempts and _is_being_closed(core, parent):
         return  # what has closed a part ends it: it is asked again at its next time
-    elif (part := _on_the_lot(core, parent, action.qty)) > ZERO:
+    elif (part := on_the_lot(core, parent, action.qty)) > ZERO:
         _send_part(core, parent, part)
     elif action.or_end:
         too_small = f"a part of {plain(action.qty)} is less than the venue takes by now"
-        _act(core, parent, End(too_small))
+        end(core, parent, too_small)
 
 
 def _send_part(core: Core, parent: Parent, qty: Decimal) -> None:
-    start, order = parent.start, _child(core, parent, qty)
+    start, order = parent.start, child(core, parent, qty)
     if start.is_at_market and core.market.price(start.symbol) is None:
         core.deny(order, "stale_data", f"no price of {start.symbol} yet")
     else:
@@ -260,7 +255,7 @@ def _is_being_closed(core: Core, parent: Parent) -> bool:
 def _misplaced(core: Core, parent: Parent) -> str | None:
     """Say what is wrong with a later part's stop or target, by where the market is now."""
     start, market = parent.start, core.market.price(parent.start.symbol)
-    entry = market if start.is_at_market else start.order.price or market
+    entry = market if start.is_at_market else _price(core, parent) or market
     if entry is None:
         return None
     return misplaced_exit(start.side, entry, start.stop_loss, start.take_profit, market)
@@ -275,7 +270,7 @@ def _tell_short(core: Core, parent: Parent, reason: str) -> None:
     core.alarm("algo_short", text, start.account, start.symbol)
 
 
-def _on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
+def on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
     """Round a part of a parent down to the lot, and to what the contract takes in one order; the
     whole is as it was asked for.
     """
@@ -288,22 +283,7 @@ def _on_the_lot(core: Core, parent: Parent, qty: Decimal) -> Decimal:
     return qty if qty >= instrument.min_qty else ZERO
 
 
-def end_left_out(core: Core) -> None:
-    """End what was to go on in parts on accounts, or in contracts, that are not traded any more.
-
-    Nothing is open on such an account, or the session had not begun; nothing can be sent there.
-    """
-    state = core.state
-    for key, ids in state.live_parents.items():
-        if state.traded(key) is not None:
-            continue
-        what = key[1] if key[0] in state.named_accounts else f"its account {key[0]}"
-        for parent in [state.parents[i] for i in ids]:
-            if parent.wake_ts is not None or _goes_on(parent):
-                _act(core, parent, End(f"{what} is not traded any more"))
-
-
-def _goes_on(parent: Parent) -> bool:
+def may_go_on(parent: Parent) -> bool:
     """Tell whether a parent that goes out in parts may have another."""
     is_ended = parent.is_over or parent.is_called_off
     return (
@@ -319,7 +299,7 @@ def rearm(core: Core) -> None:
                 core.send(cmd.SetTimer(parent_id=parent.parent_id, due_ts=parent.wake_ts))
 
 
-def _child(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
+def child(core: Core, parent: Parent, qty: Decimal) -> NewOrder:
     """Make an order of the parent's pattern."""
     start = parent.start
     pattern, parent_id = start.order, start.parent_id
@@ -337,11 +317,19 @@ def _limit(core: Core, parent: Parent) -> Decimal | None:
     """Return the limit of a part that would go out now; the first one's where no price is known."""
     start = parent.start
     if not start.is_at_market:
-        return start.order.price
+        return _price(core, parent)
     price, instrument = core.market.price(start.symbol), core.state.instruments.get(parent.key)
     if price is None or instrument is None:
         return start.order.price
     return worst_price(start.side, price, instrument, core.settings)
+
+
+def _price(core: Core, parent: Parent) -> Decimal | None:
+    """Return the limit that its newest part at the venue has: whoever amends one means the rest."""
+    entries = (o for o in reversed(core.state.children(parent)) if o.role is OrderRole.ENTRY)
+    newest = next((each for each in entries if each.status not in NOTHING), None)
+    price = parent.last_price if newest is None else newest.price
+    return price or parent.start.order.price
 
 
 def wake(core: Core, parent_id: ParentId) -> None:

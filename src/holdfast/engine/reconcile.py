@@ -16,25 +16,26 @@ from .beginning import has_begun, on_wallet_change
 from .comparing import compare, has_moved
 from .contracts import count_settled, on_settlement
 from .core import Core
+from .odd_status import count_missing, forget_words
 from .order import Order
-from .reports import doubt, forget, is_before_the_books, on_report
+from .reports import doubt, end_unlisted, forget, is_before_the_books, on_report
 from .strangers import halt_beside, namesake
 
 
-def on_snapshot(core: Core, snapshot: VenueSnapshot) -> None:
-    """Book what was missed, ask after what is unclear, then compare."""
+def on_snapshot(core: Core, snapshot: VenueSnapshot) -> bool:
+    """Book what was missed, ask after what is unclear, then compare; tell whether it has."""
     is_stale = has_moved(core, snapshot)
     _note_isolated(core, snapshot)
     for each in snapshot.positions:
         core.market.tell_mark(each.symbol, each.mark_price, snapshot.asked_ts)
     if not core.state.account(snapshot.account).opened_ts and not has_begun(core, snapshot):
-        return
+        return False
     _book_missed(core, snapshot)
     for report in snapshot.orders:
         on_report(core, msgspec.structs.replace(report, asked_ts=snapshot.asked_ts))
         halt_beside(core, report)
     _ask_after_missing(core, snapshot)
-    compare(core, snapshot, is_stale=is_stale)
+    return compare(core, snapshot, is_stale=is_stale)
 
 
 def _note_isolated(core: Core, snapshot: VenueSnapshot) -> None:
@@ -82,6 +83,7 @@ def on_funding(core: Core, payment: FundingPayment) -> None:
 def _ask_after_missing(core: Core, snapshot: VenueSnapshot) -> None:
     """What we hold for open and the venue does not list has ended, or never arrived."""
     listed = {name for each in snapshot.orders for name in (each.cl_ord_id, namesake(each))}
+    forget_words(core, listed)
     for order in core.state.all_open_orders():
         if order.request.account != snapshot.account or order.cl_ord_id in listed:
             continue
@@ -92,6 +94,9 @@ def _ask_after_missing(core: Core, snapshot: VenueSnapshot) -> None:
                 forget(core, order)
             else:
                 count_settled(core, order, snapshot.asked_ts)
+            continue
+        if count_missing(core, order, snapshot.asked_ts):
+            end_unlisted(core, order, core.odd_statuses[order.cl_ord_id].word)
             continue
         if order.status is OrderStatus.PENDING_NEW and _is_unanswered(core, order.created_ts):
             doubt(core, order, "no answer is known")

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from .order import Order
 
 
+NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER_ARRIVED})
+"""How an order ends that never came to the venue's book."""
+
+
 def is_put_off(order: Order) -> bool:
     """Tell whether an order did not come about for a reason that may be over soon."""
     return order.status is OrderStatus.DENIED or (order.is_refused and order.code in PASSING)

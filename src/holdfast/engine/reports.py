@@ -27,6 +27,7 @@ from .amendments import is_size_known, settle_first, settle_replace
 from .contracts import count_settled
 from .core import Core
 from .forgetting import trade_name
+from .odd_status import note_status
 from .order import ABSENT, Order, RequestState
 from .recognizing import count_opening, recognize
 from .strangers import (
@@ -42,6 +43,7 @@ from .strangers import (
 )
 
 FORGOTTEN = "the venue no longer knows it"
+NOT_LISTED = "the venue lists it no more, and has a word for it that is not known here"
 
 FORGETFUL_NS = 10 * NS_PER_S
 FORGETFUL_MAX_NS = 300 * NS_PER_S
@@ -107,6 +109,7 @@ def _take_in(core: Core, report: ExecutionReport, order: Order | None) -> None:
     if was_absent:
         _revive(core, order, report)
     named = order.reported_qty
+    note_status(core, order, report)
     _take_status(core, order, report)
     is_filled = report.status is OrderStatus.FILLED
     if is_filled or report.exec_type in (ExecType.STATUS, ExecType.REPLACED):
@@ -364,6 +367,24 @@ def forget(core: Core, order: Order) -> None:
     core.alarm(
         "order_forgotten",
         f"{order.cl_ord_id} was at the venue and is unknown there now",
+        order.request.account,
+        order.request.symbol,
+    )
+
+
+def end_unlisted(core: Core, order: Order, word: str) -> None:
+    """An order is not listed any more, and what it is called says nothing: it is over."""
+    core.emit(
+        ev.OrderExpired(
+            ts=core.now,
+            cl_ord_id=order.cl_ord_id,
+            cum_qty=max(order.reported_qty, order.cum_qty),
+            reason=NOT_LISTED,
+        )
+    )
+    core.alarm(
+        "status_unknown",
+        f"{order.cl_ord_id} is {word!r} at the venue, which nobody here knows, and listed no more",
         order.request.account,
         order.request.symbol,
     )

@@ -24,8 +24,10 @@ from ..model.values import (
 from .closing import close_position, flatten
 from .core import Core
 from .exits import closable
+from .first_parts import is_refused_at_once
 from .order import Order, RequestState
-from .parents import Plan, exit_plan, is_refused_at_once, rearm, start_parent
+from .parents import Plan, exit_plan, rearm, start_parent
+from .parts import end_parts, name_of, named, take_back
 from .request_checks import (
     check_algo,
     check_amount,
@@ -105,14 +107,15 @@ def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
 
 
 def on_cancel(core: Core, request: msg.CancelRequest) -> None:
-    """Take an order back.
+    """Take an order back; one that is worked in parts ends, whichever part of it is named.
 
     Raises:
         UnknownOrderError: no such order.
-        SessionStateError: the order has ended already.
+        SessionStateError: the order has ended already, and nothing follows it.
     """
-    order = _open_order(core, request.cl_ord_id)
-    core.cancel(order, request.reason)
+    name = request.cl_ord_id
+    if not take_back(core, name, request.reason):
+        core.cancel(_open_order(core, name), request.reason)
 
 
 def on_modify(core: Core, request: msg.ModifyRequest) -> None:
@@ -174,6 +177,8 @@ def _amend(core: Core, order: Order, qty: Decimal, price: Decimal) -> None:
 
 def _open_order(core: Core, cl_ord_id: ClOrdId) -> Order:
     order = core.state.orders.get(cl_ord_id)
+    if order is None and (parent := named(core, cl_ord_id)) is not None:
+        raise SessionStateError(f"{name_of(parent)} has ended already")
     if order is None:
         raise UnknownOrderError(f"no order {cl_ord_id} is known")
     if not order.is_open:
@@ -182,13 +187,15 @@ def _open_order(core: Core, cl_ord_id: ClOrdId) -> Order:
 
 
 def on_close(core: Core, request: msg.CloseRequest) -> None:
-    """Close a position at the market; entries that would open it again are taken back.
+    """Close a position at the market; entries that would open it again are taken back, and those
+    that go on in parts ended.
 
     Raises:
         SessionStateError: the session has ended.
     """
     check_hears(core)
     key = (request.account, request.symbol)
+    end_parts(core, key, f"the position was closed by hand ({request.reason})")
     core.cancel_openers(core.state.open_orders_of(key), request.reason)
     close_position(core, key)
 

@@ -36,6 +36,7 @@ from .algos import find
 from .core import Core
 from .dust import closing_plans
 from .endings import shut
+from .first_parts import is_refused_as_repeat
 from .holdings import holding
 from .parents import Plan, start_parent, unfit
 from .request_checks import where
@@ -81,7 +82,8 @@ def on_signal(core: Core, signal: SignalGenerated) -> None:
     else:
         plans, denial = prepare(core, signal)
     for plan in plans:
-        start_parent(core, plan, intent_id)
+        if not is_refused_as_repeat(core, plan, intent_id):
+            start_parent(core, plan, intent_id)
     if denial is not None:
         core.emit(
             ev.SignalDenied(
@@ -288,7 +290,7 @@ def _quantity(
     core: Core, signal: SignalGenerated, instrument: Instrument, price: Decimal
 ) -> Decimal:
     if signal.quantity is not None:
-        return instrument.round_qty(signal.quantity * Decimal(repr(signal.strength)))
+        return instrument.round_qty(signal.quantity * Decimal(repr(float(signal.strength))))
     return size_of_equity(
         core.exposure.backing((signal.account, signal.symbol)),
         price,

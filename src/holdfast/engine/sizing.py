@@ -16,7 +16,7 @@ def size_of_equity(
     equity: Decimal, price: Decimal, strength: float, instrument: Instrument, share: Decimal
 ) -> Decimal:
     """Return the quantity that `share` of equity buys, scaled by strength, rounded down."""
-    budget = max(equity, ZERO) * share * Decimal(repr(strength))
+    budget = max(equity, ZERO) * share * Decimal(repr(float(strength)))
     return instrument.round_qty(budget / price)
 
 

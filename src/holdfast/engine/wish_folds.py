@@ -16,10 +16,37 @@ if TYPE_CHECKING:
 
 def signal_received(state: State, fact: ev.SignalReceived) -> None:
     _count_intent(state, fact.intent_id)
-    if fact.signal.signal_id:
-        _remember_intent(
-            state, f"{fact.signal.strategy_id} {fact.signal.signal_id}", fact.intent_id
-        )
+    name = f"{fact.signal.strategy_id} {fact.signal.signal_id}"
+    if fact.signal.signal_id and name not in state.intents:  # the first to have it was acted on
+        _remember_intent(state, name, fact.intent_id)
+
+
+def signal_denied(state: State, fact: ev.SignalDenied) -> None:
+    """Let a wish that began nothing come again under its name; a turn may have closed by now."""
+    newest = next(reversed(state.parents.values()), None)
+    if newest is None or newest.start.intent_id != fact.intent_id:
+        _free_name(state, fact.intent_id)
+
+
+def order_denied(state: State, fact: ev.OrderDenied) -> None:
+    """Let a wish come again under its name whose only order was denied, where none follows.
+
+    A request keeps its id: who asks once more is answered as before.
+    """
+    newest = [parent for parent, _ in zip(reversed(state.parents.values()), range(2), strict=False)]
+    alone = [parent for parent in newest if parent.start.intent_id == fact.order.intent_id]
+    if len(alone) != 1 or alone[0].parent_id != fact.order.parent_id:
+        return
+    is_over = alone[0].attempts == 1 and alone[0].wake_ts is None
+    if is_over and not alone[0].start.request_id:
+        _free_name(state, fact.order.intent_id)
+
+
+def _free_name(state: State, intent_id: IntentId) -> None:
+    """Forget the name of the newest wish, where it is that one's."""
+    name = next(reversed(state.intents), "")
+    if name and state.intents[name] == intent_id:
+        del state.intents[name]
 
 
 def _count_intent(state: State, intent_id: IntentId) -> None:
@@ -54,4 +81,5 @@ def parent_woken(state: State, fact: ev.ParentWoken) -> None:
     parent = state.parents[fact.parent_id]
     parent.wake_ts = None
     parent.is_over = parent.is_over or fact.is_over
+    parent.is_untold = fact.is_untold
     retire(state, parent)

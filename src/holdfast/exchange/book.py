@@ -9,23 +9,32 @@ from ..model.market import BookDelta, BookSnapshot, Level
 from ..model.values import LARGEST_AMOUNT
 
 _PRICE_MAX = float(LARGEST_AMOUNT)
+_TOLD_MAX = 10_000
 
 
 class Ladder:
-    """One side of a book: prices in order, and the quantity at each."""
+    """One side of a book: prices in order, and the quantity at each.
 
-    __slots__ = ("_is_bid", "_prices", "_qtys")
+    What lies beyond the worst price of its snapshot is known where a change told of it.
+    """
+
+    __slots__ = ("_edge", "_is_bid", "_prices", "_qtys", "_told_empty")
 
     def __init__(self, levels: Iterable[Level], *, is_bid: bool) -> None:
         self._is_bid = is_bid
         self._qtys = {p: q for p, q in levels if 0.0 < p < _PRICE_MAX and 0.0 < q < _PRICE_MAX}
         self._prices = sorted(self._qtys)  # ascending on both sides
+        worst = (self._prices[0] if is_bid else self._prices[-1]) if self._prices else None
+        self._edge = (_PRICE_MAX if is_bid else 0.0) if worst is None else worst
+        self._told_empty: set[float] = set()  # prices beyond the edge
 
     def set(self, price: float, qty: float) -> None:
         """Put an absolute quantity at a price; zero takes the level away."""
         if not 0.0 < qty < _PRICE_MAX:
             if self._qtys.pop(price, None) is not None:
                 del self._prices[bisect_left(self._prices, price)]
+            if self._is_beyond(price):
+                self._note_empty(price)
         elif price in self._qtys:
             self._qtys[price] = qty
         elif 0.0 < price < _PRICE_MAX:
@@ -38,8 +47,20 @@ class Ladder:
             return 0.0
         return self._prices[-1] if self._is_bid else self._prices[0]
 
-    def qty_at(self, price: float) -> float:
-        return self._qtys.get(price, 0.0)
+    def _is_beyond(self, price: float) -> bool:
+        return price < self._edge if self._is_bid else price > self._edge
+
+    def _note_empty(self, price: float) -> None:
+        if len(self._told_empty) >= _TOLD_MAX:
+            self._told_empty.clear()  # forgotten, they are unknown again
+        self._told_empty.add(price)
+
+    def qty_at(self, price: float) -> float | None:
+        """Return the quantity at a price; None where nothing told of it."""
+        qty = self._qtys.get(price)
+        if qty is None and (not self._is_beyond(price) or price in self._told_empty):
+            return 0.0
+        return qty
 
     def levels(self) -> Iterator[Level]:
         """Yield price and quantity, best first; levels may be taken away meanwhile."""

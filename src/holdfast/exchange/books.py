@@ -19,6 +19,7 @@ from ..model.messages import AccountChange, ExecType, ExecutionReport, WalletCha
 from ..model.values import ZERO, AccountId, OrderStatus, Symbol, TradeId
 from . import rows
 from .answers import report
+from .coverage import SAME_FUNDING_NS
 from .fees import Fee, fee_of
 from .ledger import Account, Position, cross_wallet, leverage_of
 from .liquidity import Liquidity
@@ -69,6 +70,8 @@ class Books:
         self.incomes: deque[AccountChange] = deque(maxlen=TRADES_KEPT)
         self.margin_moves: dict[int, rows.MarginMove] = {}  # oldest first
         self.moved: dict[tuple[AccountId, Symbol], None] = {}  # positions, since the last look
+        self.same_funding_ns = SAME_FUNDING_NS
+        self.leaves_late_funding = False  # somebody asks the venue's history for it
         self.alarm = NEVER  # when an order expires or funding is due, at the earliest
         self._out: list[Output] = []
         self._dirty: dict[tuple[str, str], None] = {}  # in the order of the first change
@@ -145,7 +148,7 @@ class Books:
     ) -> AccountUpdate:
         """Make the news of a position; `is_wide` shows the symbol's other ones beside it."""
         account, market = self.accounts[position.account], self.markets[position.symbol]
-        mark = market.display.mark_price()
+        mark = market.display.worth()
         shown = [position]
         if is_wide:
             shown = [account.seen(position.symbol, side) for side in PositionSide]
@@ -183,6 +186,10 @@ class Books:
         fee = fee_of(self, account, instrument, worth, is_forced=is_forced)
         position = account.position(order.symbol, order.position_side)
         before = position.qty
+        if not market.holders:
+            if not self.leaves_late_funding:
+                market.coverage.held = None
+            market.coverage.begin(now)
         realized = position.book(qty * order.side.sign, price, fee.own)
         if order.symbol in account.isolated:
             leverage = leverage_of(account, market, self.default_leverage)
@@ -235,6 +242,7 @@ class Books:
         self.moved[position.account, position.symbol] = None
         self.accounts[position.account].rough.clear()
         self._dirty[rows.POSITION, rows.position_key(position)] = None
+        self.mark_market(position.symbol)  # with what it is worth
 
     # Orders
 
@@ -268,12 +276,11 @@ class Books:
         account = self.accounts[order.account]
         if account.orders.get(order.cl_ord_id) is order:
             del account.orders[order.cl_ord_id]
-        replaced = account.closed.pop(order.cl_ord_id, None)  # ids may be used again
-        if replaced is not None:
-            self._forget(replaced)
-        account.closed[order.cl_ord_id] = order
+        account.close(order)
         if len(account.closed) > CLOSED_ORDERS_KEPT:
             self._forget(account.closed.pop(next(iter(account.closed))))
+        if len(account.replaced) > CLOSED_ORDERS_KEPT:
+            self._forget(account.replaced.pop(next(iter(account.replaced))))
 
     def _forget(self, order: VenueOrder) -> None:
         self.by_id.pop(order.order_id, None)

@@ -13,6 +13,9 @@ from ..model.values import OrderType, Side, WorkingType
 from .liquidity import PRICE_MAX, Display
 from .orders import VenueOrder
 
+TRIGGER_PROTECT = Decimal("0.05")
+"""How far the price may be from the mark, as a part of it, to trigger a protected order."""
+
 _TAKE_PROFITS = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET)
 _LIMITS = (OrderType.STOP, OrderType.TAKE_PROFIT)
 
@@ -74,6 +77,14 @@ def prices(display: Display) -> Prices:
 def watched(now: Prices, order: VenueOrder) -> Decimal | None:
     """Return the price that the order goes by; None while there is none."""
     return now[order.asked.working_type is WorkingType.MARK_PRICE]
+
+
+def is_held_back(now: Prices, order: VenueOrder) -> bool:
+    """Tell whether price and mark are too far apart for an order that is protected from that."""
+    price, mark = now
+    if not order.is_protected or price is None or mark is None:
+        return False
+    return abs(price - mark) > mark * TRIGGER_PROTECT
 
 
 def bounds(order: VenueOrder) -> tuple[float, float]:

@@ -30,7 +30,9 @@ def settle(books: Books, market: Market, now: int) -> None:
     Each round fires one conditional order and none fires twice, so that this ends.
     """
     _observe(books, market)
+    has_moved = False
     while True:
+        has_moved = has_moved or bool(books.moved)
         _trim_all(books, now)
         order = _next_triggered(market)
         if order is None:
@@ -38,6 +40,9 @@ def settle(books: Books, market: Market, now: int) -> None:
         fire(books, market, order, now)
         _observe(books, market)
     market.calm()
+    if has_moved or any(order.is_protected for order in market.waiting):
+        # Who holds a position now may be bankrupt; what holds an order back may end with any price.
+        market.disturb()
 
 
 def _observe(books: Books, market: Market) -> None:
@@ -57,7 +62,8 @@ def _next_triggered(market: Market) -> VenueOrder | None:
     prices = conditional.prices(market.display)
     for order in market.waiting:
         price = conditional.watched(prices, order)
-        if price is not None and conditional.is_hit(order, price):
+        is_hit = price is not None and conditional.is_hit(order, price)
+        if is_hit and not conditional.is_held_back(prices, order):
             return order
     return None
 

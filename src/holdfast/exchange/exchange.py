@@ -13,10 +13,7 @@ import msgspec
 
 from ..model.instrument import Instrument
 from ..model.market import Funding, MarketData, Trade
-from ..model.messages import (
-    ExecType,
-    Request,
-)
+from ..model.messages import ExecType, Request
 from ..model.values import AccountId, NewOrder, OrderStatus, Symbol
 from . import (
     admission,
@@ -63,8 +60,10 @@ class Exchange(Questions):
         *,
         liquidity: Liquidity | None = None,
         default_leverage: int = DEFAULT_LEVERAGE,
+        speed: float = 1.0,
     ) -> None:
         super().__init__(Books(liquidity or Liquidity(), default_leverage))
+        self._books.same_funding_ns = funding.same_funding_ns(speed)
         for instrument in instruments:
             self.add_instrument(instrument)
 
@@ -156,6 +155,7 @@ class Exchange(Questions):
             updated_ts=now,
             self_trade=self_trade,
             position_side=position_side,
+            is_protected=fate.is_protected,
         )
         refusal = self._form_refusal(kept, market, now)
         if refusal is not None or market is None:
@@ -313,9 +313,20 @@ class Exchange(Questions):
             funding.pay_missed(self._books, market, missed, now)
         return self._books.flush()
 
-    def funded_ts(self, symbol: Symbol) -> int:
-        """Return when a symbol's last funding was charged; 0 for never."""
-        return self._markets[symbol].funded_ts
+    def unpaid_since(self) -> dict[Symbol, int]:
+        """Return of which symbols some funding may be unpaid, and since when."""
+        known = ((symbol, market.coverage) for symbol, market in self._markets.items())
+        return {symbol: each.complete_ts + 1 for symbol, each in known if each.held}
+
+    def leave_late_funding(self) -> None:
+        """Charge what falls due in time alone: the venue's history is asked for the rest."""
+        self._books.leaves_late_funding = True
+
+    def settle_funding(self, symbol: Symbol, until: int) -> None:
+        """Take it that history has told all that fell due until then."""
+        market = self._markets[symbol]
+        market.coverage.settle(until, market.next_funding_ts)
+        self._books.mark_market(symbol)
 
     def on_market(self, message: MarketData, now: int) -> Sequence[Output]:
         """Take market data in and return what it set off; mostly nothing, and then at once."""
@@ -326,7 +337,12 @@ class Exchange(Questions):
         if market is None or not market.instrument.can_be_closed:
             return books.flush()
         display = market.display
-        if type(message) is Trade and market.low < message.price < market.high and display.has_tape:
+        if (
+            type(message) is Trade
+            and market.low < message.price < market.high
+            and display.has_tape
+            and message.ts <= display.mark_until
+        ):
             display.last, display.last_ts = message.price, message.ts  # no order is concerned
             if market.holders and not display.has_mark:
                 consequences.on_balance(books, market, now)
@@ -341,10 +357,14 @@ class Exchange(Questions):
         """Return when something falls due by itself next."""
         return self._books.alarm
 
-    def band(self, symbol: Symbol) -> quiet.Band:
+    def marks_until(self, now: int) -> int:
+        """Return when a mark grows too old next."""
+        return quiet.marks_until(self._books, now)
+
+    def band(self, symbol: Symbol, now: int) -> quiet.Band:
         """Return the prices between which a trade changes nothing but the last price."""
         market = self._markets.get(symbol)
-        return quiet.EVERYWHERE if market is None else quiet.band(self._books, market)
+        return quiet.EVERYWHERE if market is None else quiet.band(self._books, market, now)
 
     def pass_over(self, trade: Trade) -> None:
         """Take the last of some trades inside the band, which were not looked at."""
@@ -361,6 +381,12 @@ class Exchange(Questions):
     def drain_changes(self) -> list[rows.Row]:
         """Hand out what storage must keep since the last time, each thing as it stands now."""
         return self._books.drain_changes()
+
+    def remember_marks(self) -> None:
+        """Let the next changes hold what each position is worth now, for the next life."""
+        for symbol, market in self._markets.items():
+            if market.holders:
+                self._books.mark_market(symbol)
 
     def load(self, kept: Iterable[rows.Row], now: int) -> None:
         """Take back, on a new exchange, what storage kept.

@@ -7,17 +7,15 @@ from decimal import Decimal
 from ..model.instrument import as_money
 from ..model.market import Funding, MarkPrice
 from ..model.messages import FundingPayment
-from ..model.values import NS_PER_S, ZERO, to_decimal
+from ..model.values import NS_PER_MS, NS_PER_S, ZERO, to_decimal
 from .books import Books
+from .coverage import LATE_NS, SAME_FUNDING_NS, Holder
 from .liquidity import PRICE_MAX
-from .market import Market
+from .market import Market, Settled
 from .orders import PositionSide
 
-SAME_FUNDING_NS = 60 * NS_PER_S
-"""Two announcements nearer than this mean the same funding: recorded times jitter.
-
-Less than an hour at the pace of a market that is shown sixty times as fast.
-"""
+HALF_INTERVAL_NS = 1_800 * NS_PER_S
+"""Of the shortest that there is, at the market's own pace."""
 
 
 def is_possible(rate: float) -> bool:
@@ -25,44 +23,65 @@ def is_possible(rate: float) -> bool:
     return -1.0 < rate < 1.0
 
 
-def announce(market: Market, message: MarkPrice) -> None:
+def announce(books: Books, market: Market, message: MarkPrice) -> None:
     """Remember the rate that is forecast for the next funding."""
     rate = message.funding_rate
     if message.next_funding_ts is not None and rate is not None and is_possible(rate):
+        if books.leaves_late_funding:
+            market.coverage.hear(message.ts, market.next_funding_ts, market.holders)
         market.rate = rate
         market.next_funding_ts = message.next_funding_ts
 
 
-def is_due(market: Market, now: int) -> bool:
+def is_due(books: Books, market: Market, now: int) -> bool:
     """Tell whether an announced funding has come and has not been paid."""
-    return market.next_funding_ts <= now and is_unpaid(market)
+    return market.next_funding_ts <= now and is_unpaid(books, market)
 
 
-def is_unpaid(market: Market) -> bool:
+def is_unpaid(books: Books, market: Market) -> bool:
     """Tell whether a funding is announced (else its time is 0) that has not been paid."""
-    return _is_new(market, market.next_funding_ts)
+    return _is_new(books, market, market.next_funding_ts)
 
 
-def _is_new(market: Market, ts: int) -> bool:
-    return ts >= market.funded_ts + SAME_FUNDING_NS
+def _is_new(books: Books, market: Market, ts: int) -> bool:
+    return ts >= market.funded_ts + books.same_funding_ns
+
+
+def same_funding_ns(speed: float) -> int:
+    """Return within which time two announcements mean one funding, at the market's pace.
+
+    It is half of the shortest interval at most. 0 is a market without a pace of its own.
+    """
+    return min(SAME_FUNDING_NS, round(HALF_INTERVAL_NS / speed)) if speed > 0.0 else NS_PER_MS
 
 
 def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
-    """Book one funding for every holder, once."""
-    if _is_new(market, due_ts) and market.display.mark_price() is not None:
-        market.funded_ts = due_ts
-        books.mark_market(market.instrument.symbol)
-        pay_out_of_turn(books, market, rate, due_ts, now)
+    """Book one funding for every holder, once; a late one may be left to the venue's history."""
+    mark = market.display.mark_price()
+    if not _is_new(books, market, due_ts) or mark is None:
+        return
+    if not books.leaves_late_funding:
+        market.coverage.held = None  # nobody asks for what is unknown
+    elif now > due_ts + LATE_NS:
+        market.coverage.lose(market.holders)
+        return
+    market.funded_ts = due_ts
+    market.coverage.charge(due_ts)
+    market.fundings.append(Settled(due_ts, rate, mark))
+    books.mark_market(market.instrument.symbol)
+    pay_out_of_turn(books, market, rate, due_ts, now)
 
 
 def pay_missed(books: Books, market: Market, missed: Funding, now: int) -> None:
-    """Book a funding of the past at its own mark, once; it is paid now."""
-    told = missed.mark_price
+    """Book a funding of the past at its own mark, once; who held then pays it now."""
+    told, coverage = missed.mark_price, market.coverage
     is_usable = told is not None and 0.0 < told < PRICE_MAX and is_possible(missed.rate)
-    if told is not None and is_usable and _is_new(market, missed.ts):
-        market.funded_ts = missed.ts
+    if told is not None and is_usable and coverage.is_missing(missed.ts):
+        market.funded_ts = max(market.funded_ts, missed.ts)
+        coverage.charged = (*coverage.charged, missed.ts)
         books.mark_market(market.instrument.symbol)
-        _pay(books, market, missed.rate, to_decimal(told), missed.ts, max(missed.ts, now))
+        ts, mark = max(missed.ts, now), to_decimal(told)
+        _pay(books, market, missed.rate, mark, missed.ts, ts, coverage.held)
 
 
 def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
@@ -73,10 +92,16 @@ def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now:
 
 
 def _pay(  # noqa: PLR0913, PLR0917 - what a funding consists of
-    books: Books, market: Market, rate: float, mark: Decimal, due_ts: int, now: int
+    books: Books,
+    market: Market,
+    rate: float,
+    mark: Decimal,
+    due_ts: int,
+    now: int,
+    held: dict[Holder, Decimal] | None = None,
 ) -> None:
-    symbol = market.instrument.symbol
-    for (account_id, side), qty in tuple(market.holders.items()):
+    symbol, held = market.instrument.symbol, market.holders if held is None else held
+    for (account_id, side), qty in tuple(held.items()):
         amount = as_money(-qty * mark * to_decimal(rate))
         if amount == ZERO:
             continue
@@ -97,7 +122,7 @@ def _book(books: Books, payment: FundingPayment, side: PositionSide) -> None:
     account, asset, amount = books.accounts[payment.account], payment.asset, payment.amount
     ts = payment.venue_ts
     books.pay(account, asset, amount)
-    if payment.symbol in account.isolated:
+    if payment.symbol in account.isolated and account.qty(payment.symbol, side):
         position = account.position(payment.symbol, side)
         position.isolated_wallet += amount
         books.mark_position(position)

@@ -48,6 +48,8 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
     display = market.display
     display.last, display.last_ts = trade.price, trade.ts
     display.has_tape = True
+    if trade.ts > display.mark_until:
+        display.forget_mark()
     if market.buys or market.sells:
         qty = market.instrument.round_qty(to_decimal(trade.qty))
         making.on_print(books, market, to_decimal(trade.price), qty, now)
@@ -55,28 +57,39 @@ def on_trade(books: Books, market: Market, trade: Trade, now: int) -> None:
 
 
 def on_quote(books: Books, market: Market, quote: Quote, now: int) -> None:
-    market.display.forget_old_touch()
-    if market.display.book is not None or not (
+    display = market.display
+    display.forget_old_touch()
+    if not (
         0.0 <= quote.bid < PRICE_MAX
         and 0.0 <= quote.ask < PRICE_MAX
         and 0.0 <= quote.bid_qty < PRICE_MAX
         and 0.0 <= quote.ask_qty < PRICE_MAX
     ):
         return
-    market.display.show(quote)
+    if display.book is not None:
+        display.aside = quote
+        return
+    display.show(quote)
     _on_touch(books, market, quote.ts, now)
 
 
 def on_snapshot(books: Books, market: Market, snapshot: BookSnapshot, now: int) -> None:
-    book = Book(snapshot)
+    """Take a whole book in; an empty one tells that the feed has lost it."""
+    if not (snapshot.bids or snapshot.asks):
+        market.recent_deltas.clear()  # the venue may count anew
+        _lose_book(books, market, now)
+        return
+    book, display = Book(snapshot), market.display
     # A snapshot is asked for and comes late: the deltas since it may have been heard already.
     recent = market.recent_deltas if snapshot.last_update_id else ()
-    is_whole = all(book.apply(delta) for delta in recent)
-    market.display.book, market.display.book_ts = (book if is_whole else None), snapshot.ts
-    if is_whole:
-        market.display.quote = None  # none is heard while there is a book: it would be an old one
-        market.display.show_top()
-        _on_touch(books, market, snapshot.ts, now)
+    if not all(book.apply(delta) for delta in recent):
+        _lose_book(books, market, now)
+        return
+    if display.book is None:
+        display.quote = display.aside = None  # while there is a book they would grow old
+    display.book, display.book_ts = book, snapshot.ts
+    display.show_top()
+    _on_touch(books, market, snapshot.ts, now)
 
 
 def on_delta(books: Books, market: Market, delta: BookDelta, now: int) -> None:
@@ -85,15 +98,28 @@ def on_delta(books: Books, market: Market, delta: BookDelta, now: int) -> None:
     if display.book is None:
         return
     if not display.book.apply(delta):
-        display.book = None  # a gap: until the next snapshot, quotes and the tape must do
+        _lose_book(books, market, now)  # a gap
         return
     display.book_ts = delta.ts
     display.show_top()
     _on_touch(books, market, delta.ts, now)
 
 
+def _lose_book(books: Books, market: Market, now: int) -> None:
+    """Go by quotes and the tape until the next snapshot."""
+    display = market.display
+    if display.book is None:
+        return
+    display.lose_book()
+    if display.quote is not None:
+        _on_touch(books, market, display.quote.ts, now)
+
+
 def _on_touch(books: Books, market: Market, ts: int, now: int) -> None:
     market.touched_ts = ts
+    if ts > market.display.mark_until and not market.display.has_tape:
+        market.display.forget_mark()
+        market.disturb()
     if market.buys or market.sells:
         making.on_touch(books, market, now)
     is_price = not market.display.has_tape and bool(market.waiting or market.holders)
@@ -108,14 +134,12 @@ def on_mark(books: Books, market: Market, message: MarkPrice, now: int) -> None:
     mark, display = message.mark_price, market.display
     if not 0.0 < mark < PRICE_MAX:
         return
-    if funding.is_due(market, message.ts):  # the venue's clock is ahead of ours
+    if funding.is_due(books, market, message.ts):  # the venue's clock is ahead of ours
         funding.pay(books, market, market.rate, market.next_funding_ts, now)
-    display.mark = mark
-    if not display.has_mark:
-        display.has_mark = True
+    if display.hear_mark(mark, message.ts):
         market.disturb()
-    funding.announce(market, message)
-    if market.next_funding_ts < books.alarm and funding.is_unpaid(market):
+    funding.announce(books, market, message)
+    if market.next_funding_ts < books.alarm and funding.is_unpaid(books, market):
         books.alarm = market.next_funding_ts
     if not market.mark_low < mark < market.mark_high:
         consequences.on_price(books, market, now)

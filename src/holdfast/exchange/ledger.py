@@ -96,6 +96,7 @@ class Account:
         "leverages",
         "orders",
         "positions",
+        "replaced",
         "rough",
         "wallets",
     )
@@ -111,6 +112,7 @@ class Account:
         self.positions: dict[PositionKey, Position] = {}  # flat ones stay for their history
         self.orders: dict[ClOrdId, VenueOrder] = {}  # the open ones
         self.closed: dict[ClOrdId, VenueOrder] = {}  # oldest first
+        self.replaced: dict[int, VenueOrder] = {}  # by their numbers; see `close`
         self.rough: dict[str, Rough] = {}  # by margin asset; empty when something has changed
 
     @property
@@ -127,6 +129,13 @@ class Account:
         """Return a position to look at, a flat one where there has been none."""
         found = self.positions.get((symbol, side))
         return found or Position(account=self.account_id, symbol=symbol, side=side)
+
+    def close(self, order: VenueOrder) -> None:
+        """Keep an order that has ended; one that had its id before is asked for by number."""
+        before = self.closed.pop(order.cl_ord_id, None)
+        if before is not None:
+            self.replaced[before.uid] = before
+        self.closed[order.cl_ord_id] = order
 
     def qty(self, symbol: Symbol, side: PositionSide = PositionSide.BOTH) -> Decimal:
         found = self.positions.get((symbol, side))
@@ -223,11 +232,11 @@ def symbol_margin(
     default_leverage: int,
     side: PositionSide = PositionSide.BOTH,
 ) -> SymbolMargin:
-    """Work out one position. Without any price the entry price stands in for the mark."""
+    """Work out one position. Where no mark was ever told the entry price stands in for it."""
     symbol = market.instrument.symbol
     position = account.seen(symbol, side)
     leverage = leverage_of(account, market, default_leverage)
-    mark = market.display.mark_price() or position.entry_price
+    mark = market.display.worth() or position.entry_price
     notional = position.qty * mark
     bids, asks = _open_notional(market, account.account_id, side)
     held = initial_margin(notional, leverage)

@@ -81,6 +81,8 @@ def watch(books: Books, market: Market, now: int) -> None:
 def _watch_isolated(books: Books, market: Market, position: Position, now: int) -> None:
     qty, mark = float(position.qty), market.display.mark_float()
     balance = float(position.isolated_wallet) + qty * (mark - float(position.entry_price))
+    if not market.is_heard:
+        return
     if mark > 0.0 and balance > rough_maintenance(market, abs(qty) * mark) * _CLOSE:
         return
     account = books.accounts[position.account]
@@ -90,13 +92,19 @@ def _watch_isolated(books: Books, market: Market, position: Position, now: int) 
 
 
 def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
-    """Tell, roughly and on the safe side, whether the exact sums must be worked out."""
+    """Tell, roughly and on the safe side, whether the exact sums must be worked out.
+
+    Behind a restart nobody is judged by the marks of some of the symbols: what the others have
+    made up for meanwhile is not known before each was heard of.
+    """
     balance = maintenance = 0.0
     for each in pool_of(books, account, asset):
         rough = cross_positions(books, account, each)
         balance += float(account.wallets.get(each, ZERO)) - rough.isolated
         for market, qty, entry in rough.held:
-            mark = market.display.mark_float() or entry
+            mark = market.display.worth_float() or entry
+            if not market.is_heard:
+                return False
             balance += qty * (mark - entry)
             maintenance += rough_maintenance(market, abs(qty) * mark)
     return maintenance > 0.0 and balance < maintenance * _CLOSE
@@ -208,7 +216,7 @@ def close(books: Books, position: Position, how: Closing, now: int) -> None:
     market = books.markets[position.symbol]
     side = Side.SELL if position.qty > ZERO else Side.BUY
     # A mark that was never heard: the entry price counted as it.
-    mark = market.display.mark_price() or position.entry_price
+    mark = market.display.worth() or position.entry_price
     price = how.price or market.instrument.round_price(mark, side.opposite)
     asked = NewOrder(
         cl_ord_id=how.cl_ord_id,

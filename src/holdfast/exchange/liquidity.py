@@ -2,7 +2,8 @@
 
 **Takers** (market orders and crossing limits) take from the finest thing known:
 
-1. a book (snapshots and deltas): level by level, and no further than the book goes;
+1. a book (snapshots and deltas): level by level, and no further than the book goes. An empty
+   snapshot says that the feed has lost it: the quotes heard beside it, and the tape, do then;
 2. a quote: the touch's quantity, then the rest `beyond_touch` worse (None: nothing is there).
    It, or a book, that is older than `QUOTE_AGE_NS_MAX` when trades go on is gone: a trade changes
    what is displayed, so that its stream must have fallen silent;
@@ -17,7 +18,8 @@ price what the market displays comes before what rests here.
 
 - when a trade prints through the price, up to the trade's quantity;
 - when a trade prints at the price, once the quantity that was displayed there when the order
-  came has traded or has gone. Where nothing was displayed it is `unknown_queue`;
+  came has traded or has gone. Where it can't be known, beyond the touch of a quote or what a
+  book's snapshot shows, it is `unknown_queue`;
 - when the opposite quote or book crosses the price, up to the quantity displayed.
 
 **Bars** count only for a time in which no trade, quote or book of the symbol was heard, and then
@@ -40,6 +42,10 @@ from ..model.values import LARGEST_AMOUNT, NS_PER_S, Side, to_decimal
 from .book import Book
 
 PRICE_MAX = float(LARGEST_AMOUNT)
+NEVER = 2**63 - 1
+
+MARK_AGE_NS_MAX = 60 * NS_PER_S
+"""How much older than the last trade, or where there is no tape the last touch, a mark may be."""
 
 QUOTE_AGE_NS_MAX = 60 * NS_PER_S
 """How much older than the last trade a quote, or a book's last change, may be."""
@@ -66,6 +72,7 @@ class Display:
     """What the market shows of one symbol, and what of it is still there to take."""
 
     __slots__ = (
+        "aside",
         "ask",
         "ask_left",
         "bid",
@@ -75,9 +82,11 @@ class Display:
         "has_mark",
         "has_tape",
         "instrument",
+        "kept_mark",
         "last",
         "last_ts",
         "mark",
+        "mark_until",
         "model",
         "quote",
     )
@@ -88,10 +97,13 @@ class Display:
         self.book: Book | None = None
         self.book_ts = 0  # of its last change
         self.quote: Quote | None = None
+        self.aside: Quote | None = None  # the newest while a book stands, for when it is gone
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
         self.last = 0.0  # of the tape, or of bars; 0 before the first
         self.last_ts = 0  # of the last trade on the tape
         self.mark = 0.0  # of the mark stream
+        self.mark_until = NEVER  # it counts, unless it is heard again
+        self.kept_mark = 0.0  # of the life before, from storage; 0 where there is none
         self.has_tape = False
         self.has_mark = False
 
@@ -118,6 +130,29 @@ class Display:
         """Return the mark for quick looks; 0 where there is none."""
         return self.mark if self.has_mark else self.contract_float()
 
+    def hear_mark(self, mark: float, ts: int) -> bool:
+        """Take a mark in; tell whether there was none before."""
+        is_first = not self.has_mark
+        self.mark, self.has_mark, self.mark_until = mark, True, ts + MARK_AGE_NS_MAX
+        return is_first
+
+    def forget_mark(self) -> None:
+        """Go by the contract's price: the mark's stream has fallen silent."""
+        self.has_mark, self.mark_until = False, NEVER
+
+    def told_mark(self, now: int) -> float:
+        """Return the mark to be told; 0 where there is none, or none of late."""
+        return 0.0 if self.mark_until < now else self.mark_float()
+
+    def worth(self) -> Decimal | None:
+        """Return what a position is valued at: the mark, and before one is heard the kept one."""
+        worth = self.worth_float()
+        return self.mark_price() or (to_decimal(worth) if worth > 0.0 else None)
+
+    def worth_float(self) -> float:
+        """Return that for quick looks; 0 where there is none."""
+        return self.mark_float() or self.kept_mark
+
     def show(self, quote: Quote) -> None:
         """Take a quote in. A side that did not change stays as far eaten as it is."""
         before, self.quote = self.quote, quote
@@ -134,13 +169,22 @@ class Display:
     def forget_old_touch(self) -> None:
         """Take a quote or a book away whose stream has fallen silent while trades went on."""
         oldest_ts = self.last_ts - QUOTE_AGE_NS_MAX
-        is_old_quote = self.quote is not None and self.quote.ts < oldest_ts
-        if is_old_quote or (self.book is not None and self.book_ts < oldest_ts):
+        if self.book is not None and self.book_ts < oldest_ts:
+            self.lose_book()
+            if self.quote is None:
+                self.forget_touch()
+        if self.quote is not None and self.quote.ts < oldest_ts:
             self.forget_touch()
+
+    def lose_book(self) -> None:
+        """Give the book up; the quotes that were heard beside it do until the next."""
+        aside, self.book, self.aside = self.aside, None, None
+        if aside is not None and aside.ts >= self.book_ts - QUOTE_AGE_NS_MAX:
+            self.show(aside)
 
     def forget_touch(self) -> None:
         """Take away what was displayed."""
-        self.book = self.quote = None
+        self.book = self.quote = self.aside = None
         self.bid = self.bid_left = self.ask = self.ask_left = 0.0
 
     def levels(self, taker: Side) -> Iterator[Level]:

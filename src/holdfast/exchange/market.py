@@ -11,17 +11,26 @@ import math
 from bisect import insort
 from collections import deque
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..model.instrument import Instrument
 from ..model.market import BookDelta
 from ..model.order_book import RECENT_DELTAS
 from ..model.values import AccountId, Side, WorkingType
 from . import conditional
+from .coverage import Coverage, Holder
 from .liquidity import PRICE_MAX, Display, Liquidity
 from .orders import PositionSide, VenueOrder
 
-Holder = tuple[AccountId, PositionSide]
-"""Whose position it is; a hedged account may hold two."""
+FUNDINGS_KEPT = 1_000
+
+
+class Settled(NamedTuple):
+    """A funding that was charged: when it fell due, its rate, and the mark that it went by."""
+
+    ts: int
+    rate: float
+    mark: Decimal
 
 
 class Market:
@@ -31,9 +40,11 @@ class Market:
         "bar_ns",
         "bar_ts",
         "buys",
+        "coverage",
         "display",
         "first_bracket",
         "funded_ts",
+        "fundings",
         "high",
         "holders",
         "instrument",
@@ -65,6 +76,13 @@ class Market:
         self.rate = 0.0
         self.next_funding_ts = 0
         self.funded_ts = 0
+        self.coverage = Coverage()
+        self.fundings: deque[Settled] = deque(maxlen=FUNDINGS_KEPT)
+
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether anything was heard that prices it, since the start."""
+        return bool(self.display.has_mark or self.display.last or self.touched_ts)
 
     def list_as(self, instrument: Instrument) -> None:
         """Trade by a contract's filters and brackets from now on."""

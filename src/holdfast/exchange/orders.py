@@ -47,11 +47,13 @@ class Fate(NamedTuple):
 
     `taken_part` bounds what it takes at once from the market, as a part of its quantity: the
     rest is treated as if no more had been there. `meets_itself` expires it against an order of
-    its own account that nobody sees.
+    its own account that nobody sees. `is_protected` keeps a conditional one from being triggered
+    while price and mark are far apart.
     """
 
     taken_part: Decimal | None = None
     meets_itself: bool = False
+    is_protected: bool = False
 
 
 ORDINARY = Fate()
@@ -103,6 +105,7 @@ class VenueOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     peak: Decimal | None = None  # of a trailing stop: the best price since its activation
     self_trade: SelfTrade = SelfTrade.EXPIRE_MAKER
     position_side: PositionSide = PositionSide.BOTH
+    is_protected: bool = False
     amendments: int = 0
     expiry: Expiry = Expiry.NONE
     code: int | None = None

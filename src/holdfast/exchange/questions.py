@@ -24,6 +24,7 @@ from .ledger import (
     leverage_of,
     symbol_margin,
 )
+from .market import Settled
 from .orders import OrderKey, PositionSide, VenueOrder
 from .pools import pool_margin, pool_of
 from .rows import MarginMove
@@ -135,15 +136,15 @@ class Questions:
         opened = self._books.accounts.get(account)
         return dict(opened.wallets) if opened else {}
 
-    def positions(self, account: AccountId) -> list[VenuePosition]:
-        """Return the open positions."""
+    def positions(self, account: AccountId, now: int = 0) -> list[VenuePosition]:
+        """Return the open positions; a mark that is too old now is none."""
         return [
             VenuePosition(
                 symbol=each.symbol,
                 qty=each.qty,
                 entry_price=each.entry_price,
                 isolated_wallet=each.isolated_wallet,
-                mark_price=self._books.markets[each.symbol].display.mark_float(),
+                mark_price=self._books.markets[each.symbol].display.told_mark(now),
             )
             for each in self.held(account)
         ]
@@ -205,6 +206,10 @@ class Questions:
         """Return the best price and its quantity, quickly; None where `offered` must tell."""
         market = self._markets.get(symbol)
         return touch(market, taker) if market else None
+
+    def fundings(self, symbol: Symbol) -> list[Settled]:
+        """Return what was charged of a symbol's funding since the start, oldest first."""
+        return list(self._markets[symbol].fundings)
 
     def mark_price(self, symbol: Symbol) -> Decimal | None:
         market = self._markets.get(symbol)

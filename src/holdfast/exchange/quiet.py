@@ -12,7 +12,7 @@ from ..model.values import ZERO, AccountId
 from .books import Books
 from .ledger import Account
 from .liquidation import may_be_bankrupt, rough_maintenance
-from .liquidity import PRICE_MAX
+from .liquidity import NEVER, PRICE_MAX
 from .market import Market
 
 Band = tuple[float, float]
@@ -25,9 +25,15 @@ _SAFE = 1.1
 """Balance over maintenance that is kept; the exact sums are worked out below 1.05."""
 
 
-def band(books: Books, market: Market) -> Band:
+def marks_until(books: Books, now: int) -> int:
+    """Return when a mark grows too old next: the next trade ends that it counts."""
+    ends = (market.display.mark_until + 1 for market in books.markets.values())
+    return min((each for each in ends if each > now), default=NEVER)
+
+
+def band(books: Books, market: Market, now: int) -> Band:
     """Return the prices at which a trade changes nothing but the last price."""
-    if books.moved or not market.display.has_tape:
+    if books.moved or not market.display.has_tape or market.display.mark_until < now:
         return NOWHERE
     low, high = market.low, market.high
     if market.holders and not market.display.has_mark:
@@ -88,7 +94,7 @@ def _solvent(books: Books, market: Market, account: Account) -> Band:
             slope += qty - _SAFE * ratio * abs(qty)
             ceiling = min(ceiling, cap / abs(qty))
         else:
-            mark = there.display.mark_float() or entry
+            mark = there.display.worth_float() or entry
             left += qty * (mark - entry) - _SAFE * rough_maintenance(there, abs(qty) * mark)
     if slope > 0.0:
         return max(0.0, -left / slope), ceiling

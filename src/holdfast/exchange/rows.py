@@ -99,14 +99,26 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A contract, and until when its funding has been paid."""
+    """A contract, what of its funding has been paid, and the last mark that was heard.
+
+    Books from before there were marks, or before it was known what is paid, have none.
+    """
 
     instrument: Instrument
     funded_ts: int
+    mark: float = 0.0
+    complete_ts: int = 0
+    charged: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, market: Market) -> MarketRow:
-        return cls(instrument=market.instrument, funded_ts=market.funded_ts)
+        return cls(
+            instrument=market.instrument,
+            funded_ts=market.funded_ts,
+            mark=market.display.worth_float(),
+            complete_ts=market.coverage.complete_ts,
+            charged=market.coverage.charged,
+        )
 
 
 Payload = (

@@ -46,7 +46,7 @@ def touch(market: Market, taker: Side) -> tuple[float, float] | None:
     if display.book is not None:
         ladder = display.book.asks if taker is Side.BUY else display.book.bids
         price = ladder.best()
-        qty = ladder.qty_at(price)
+        qty = ladder.qty_at(price) or 0.0
     elif display.quote is None:
         return None
     elif taker is Side.BUY:

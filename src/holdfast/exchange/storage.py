@@ -56,6 +56,20 @@ def load(books: Books, kept: Iterable[rows.Row]) -> None:
             except msgspec.MsgspecError as error:
                 raise ValueError(f"row {kind} {row.key!r} can't be read: {error}") from error
     _by_end(books)
+    _cover(books)
+
+
+def _cover(books: Books) -> None:
+    """Note that nobody knows what fell due until now; what a market that tells nothing had paid
+    was paid by its last trade.
+    """
+    traded = {trade.symbol: trade.venue_ts for trade in books.trades}
+    for symbol, market in books.markets.items():
+        coverage = market.coverage
+        if market.holders:
+            coverage.held = dict(market.holders)
+            if not coverage.complete_ts:
+                coverage.complete_ts = max(market.funded_ts, traded.get(symbol, 0))
 
 
 def _by_end(books: Books) -> None:
@@ -97,6 +111,8 @@ def _take_market(books: Books, row: rows.MarketRow) -> None:
     if market is None:  # else what was given on this start holds
         market = books.markets[row.instrument.symbol] = Market(row.instrument, books.model)
     market.funded_ts = row.funded_ts
+    market.display.kept_mark = row.mark
+    market.coverage.complete_ts, market.coverage.charged = row.complete_ts, row.charged
     if market.instrument.status != row.instrument.status:
         market.list_as(msgspec.structs.replace(market.instrument, status=row.instrument.status))
 
@@ -114,7 +130,7 @@ def _take_order(books: Books, order: VenueOrder) -> None:
         if number:
             books.by_id[number] = order
     if not order.is_open:
-        account.closed[order.cl_ord_id] = order
+        account.close(order)
         return
     account.orders[order.cl_ord_id] = order
     if order.is_waiting:

@@ -15,7 +15,7 @@ def be_due(books: Books, now: int) -> None:
             if order.asked.expire_ts is not None and order.asked.expire_ts <= now:
                 books.end(order, OrderStatus.EXPIRED, now, expiry=Expiry.TIME)
     for market in books.markets.values():
-        if market.instrument.can_be_closed and funding.is_due(market, now):
+        if market.instrument.can_be_closed and funding.is_due(books, market, now):
             funding.pay(books, market, market.rate, market.next_funding_ts, now)
             consequences.on_balance(books, market, now)
     set_alarm(books, now)

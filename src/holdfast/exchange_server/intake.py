@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from ..exchange import Exchange
 from ..model.market import Funding, MarketData, MarkPrice, Quote, Trade
 from .price_candles import PriceCandles
 from .tape import Tape
 
 
-def note(exchange: Exchange, tape: Tape, prices: PriceCandles, message: MarketData) -> MarketData:
+def note(tape: Tape, prices: PriceCandles, message: MarketData) -> MarketData:
     """Write a message into the tape; a trade gets the id that the public sees."""
     if isinstance(message, Trade):
         if message.trade_id < tape.draw_trade_id():
@@ -22,8 +21,6 @@ def note(exchange: Exchange, tape: Tape, prices: PriceCandles, message: MarketDa
         prices.on_mark(message)
         return message
     if isinstance(message, Funding):
-        mark = exchange.mark_price(tape.symbol)
-        tape.fundings.append((message, float(mark or 0)))
         return message
     if isinstance(message, Quote):
         tape.quote = message

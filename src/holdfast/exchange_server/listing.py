@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ..exchange.conditional import TRIGGER_PROTECT
 from ..model.instrument import UNLISTED, Instrument
 from ..model.values import OrderType, plain
 from .frames import decimals, ms
@@ -81,7 +82,7 @@ def contract(instrument: Instrument) -> Json:
         "underlyingType": "COIN",
         "underlyingSubType": [],
         "settlePlan": 0,
-        "triggerProtect": "0.0500",
+        "triggerProtect": f"{TRIGGER_PROTECT:.4f}",
         "liquidationFee": f"{instrument.liquidation_fee:.6f}",
         "marketTakeBound": f"{instrument.market_take_bound:.2f}",
         "maxMoveOrderLimit": 10_000,

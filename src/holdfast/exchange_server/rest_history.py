@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from hashlib import blake2b
 from typing import NamedTuple
 
-from ..exchange import PositionSide, position_side_of
+from ..exchange import position_side_of
 from ..model.messages import AccountChange, ExecutionReport, FundingPayment, SettlementPayment
-from ..model.values import NS_PER_DAY, NS_PER_MS, ZERO, Side, Symbol, plain
+from ..model.values import NS_PER_DAY, ZERO, Side, plain
 from .errors import BAD_COMBINATION, ApiError
 from .frames import ms
 from .methods import Method, Methods, RequestContext, lags
@@ -19,6 +20,8 @@ from .rest_account import money
 
 TRADES_RANGE_DAYS = 7
 INCOME_RANGE_DAYS = 7
+TRAN_ID_SPARE_BITS = 11
+"""Numbers on the wire have 53 bits."""
 
 
 def user_trades(ctx: RequestContext, params: Params, most: int | None = None) -> object:
@@ -141,16 +144,14 @@ def _incomes(ctx: RequestContext) -> Iterator[_Income]:
                 number,
                 trade.trade_id,
             )
-    symbols = list(ctx.venue.tapes)
     for each in records.incomes:
-        yield _other_income(each, symbols)
+        yield _other_income(each)
 
 
-def _other_income(income: AccountChange, symbols: list[Symbol]) -> _Income:
+def _other_income(income: AccountChange) -> _Income:
     if isinstance(income, FundingPayment):
-        due_ms = int(income.payment_id.rpartition("-")[2]) // NS_PER_MS
-        is_short = f"-{PositionSide.SHORT.value}-" in income.payment_id
-        tran_id = 2 * (due_ms * 1000 + symbols.index(income.symbol)) + is_short
+        digest = blake2b(income.payment_id.encode(), digest_size=8).digest()
+        tran_id = int.from_bytes(digest) >> TRAN_ID_SPARE_BITS or 1
         return _Income(
             income.venue_ts, "FUNDING_FEE", income.symbol, income.amount, income.asset, tran_id, ""
         )

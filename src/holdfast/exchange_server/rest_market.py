@@ -304,11 +304,11 @@ def funding_rate(ctx: RequestContext, params: Params) -> object:
             "symbol": tape.symbol,
             "fundingRate": f"{funding.rate:.8f}",
             "fundingTime": ms(funding.ts),
-            "markPrice": f"{mark:.8f}",
+            "markPrice": f"{funding.mark:.8f}",
             "rateType": "FUNDING",
         }
         for tape in _chosen(ctx, params)
-        for funding, mark in tape.fundings
+        for funding in ctx.venue.exchange.fundings(tape.symbol)
         if start <= funding.ts <= end
     ]
     rows.sort(key=lambda row: str(row["fundingTime"]))  # of one length for centuries

@@ -62,12 +62,11 @@ def placed(ctx: RequestContext, wanted: Wanted) -> VenueOrder:
     for output in outputs:
         if isinstance(output, ExecutionReport):
             raise declined(ctx, output.code, output.reason, order.symbol)
-    own = [
-        output.order
-        for output in outputs
-        if isinstance(output, OrderUpdate) and output.order.cl_ord_id == order.cl_ord_id
-    ]
-    return own[-1] if wanted.is_final else own[0]
+    told = [output.order for output in outputs if isinstance(output, OrderUpdate)]
+    asker = order.account, order.cl_ord_id  # others may have orders of that id, and be filled by it
+    first = next(each for each in told if (each.account, each.cl_ord_id) == asker)
+    last = next(each for each in reversed(told) if each.uid == first.uid)
+    return last if wanted.is_final else first
 
 
 def place(ctx: RequestContext, params: Params) -> object:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ..model.instrument import Instrument
-from ..model.market import Bar, Funding, MarkPrice, Quote, Trade
+from ..model.market import Bar, MarkPrice, Quote, Trade
 from ..model.values import NS_PER_DAY, NS_PER_S
 from .aggregates import Aggregates
 from .frames import Digits
@@ -22,7 +22,6 @@ from .frames import Digits
 TRADES_KEPT = 10_000
 MINUTES_KEPT = 14 * 1440
 CANDLES_KEPT = 1500
-FUNDINGS_KEPT = 1000
 UPDATE_STEP = 13
 """How far update ids of the book lie apart: the real ones jump too."""
 
@@ -185,7 +184,6 @@ class Tape:
         self.digits = Digits.of(instrument)
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.aggregates = Aggregates(TRADES_KEPT)
-        self.fundings: deque[tuple[Funding, float]] = deque(maxlen=FUNDINGS_KEPT)  # with the mark
         self.mark: MarkPrice | None = None
         self.quote: Quote | None = None
         self.update_id = UPDATE_STEP

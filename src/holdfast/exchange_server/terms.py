@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from ..exchange import VenueOrder
-from ..model.values import ClOrdId, IntentId
+from ..exchange import Fate, VenueOrder
+from ..exchange.orders import ORDINARY
+from ..model.values import ClOrdId, IntentId, NewOrder
 from .user_events import PLAIN_TERMS, Terms
 
 ALGO_ID_BASE = 10**15
@@ -24,6 +25,12 @@ def read(order: VenueOrder) -> Terms:
     """Return the terms that an order was placed with."""
     text = order.asked.intent_id
     return _decode(text) if text else PLAIN_TERMS
+
+
+def fate_of(order: NewOrder) -> Fate:
+    """Return what the terms of an order ask the core for."""
+    text = order.intent_id
+    return Fate(is_protected=_decode(text).price_protect) if text else ORDINARY
 
 
 def name_in_book(order: VenueOrder, *, is_own: bool) -> ClOrdId:

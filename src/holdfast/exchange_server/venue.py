@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
@@ -28,7 +29,6 @@ from ..exchange import (
     SettlementTerms,
     VenueOrder,
 )
-from ..exchange.orders import ORDINARY
 from ..model.errors import ConfigError, VenueError
 from ..model.instrument import UNLISTED, Instrument
 from ..model.market import Bar, MarketData, MarkPrice
@@ -93,7 +93,10 @@ class Venue:
         if settings.faults is not None:
             self.faults.give(load_script(settings.faults), self.started_ts)
         self.exchange = Exchange(
-            instruments, liquidity=settings.liquidity, default_leverage=settings.leverage
+            instruments,
+            liquidity=settings.liquidity,
+            default_leverage=settings.leverage,
+            speed=settings.feed.speed,
         )
         self._storage = Storage(settings.data_dir)
         self._load()
@@ -109,9 +112,8 @@ class Venue:
             self._restore(kept.read(beside))
         except (ValueError, msgspec.MsgspecError) as error:
             self._storage.close()
-            raise ConfigError(
-                f"books in {self.settings.data_dir} can't be read: {error}"
-            ) from error
+            where = self.settings.data_dir
+            raise ConfigError(f"books in {where} can't be read: {error}") from error
 
     def _restore(self, found: kept.Kept) -> None:
         """Take back what is kept beside the books, and hear what becomes of it."""
@@ -132,6 +134,10 @@ class Venue:
 
     def close(self) -> None:
         """Let go of the books."""
+        if self._failure is None and not self.exchange.has_changes:
+            self.exchange.remember_marks()
+            with suppress(VenueError):  # the next life does without
+                self._keep()
         self._storage.close()
 
     # Time
@@ -176,7 +182,7 @@ class Venue:
     def _fate(self, order: NewOrder, now: int) -> Fate:
         """Draw what is to become of an order."""
         if self.faults.is_quiet or order.order_type.is_conditional:
-            return ORDINARY
+            return terms.fate_of(order)
         part = self.faults.draw(Kind.PARTIAL_FILL, PLACING, now)
         met = self.faults.draw(Kind.SELF_TRADE, PLACING, now)
         return Fate(None if part is None else to_decimal(part.part), met is not None)
@@ -314,7 +320,7 @@ class Venue:
         tape = self.tapes.get(message.symbol)
         if tape is None or not tape.instrument.can_be_closed:
             return
-        message = note(self.exchange, tape, self.prices[tape.symbol], message)
+        message = note(tape, self.prices[tape.symbol], message)
         outputs = self.exchange.on_market(message, now)
         if outputs or (self._storage.is_kept and self.exchange.has_changes):
             self._settle(outputs, now)

@@ -7,6 +7,7 @@ with the value: that may be a secret, and whoever reports the mistake knows wher
 from __future__ import annotations
 
 import json
+import numbers
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -134,10 +135,10 @@ def _amount(low: str, high: str, *, above: bool) -> Callable[[object], Decimal]:
 
     def parse(value: object) -> Decimal:
         given = value.strip() if isinstance(value, str) else value
-        if not isinstance(given, Decimal | str | int | float):
+        if not isinstance(given, Decimal | str | numbers.Real):
             raise ValueError(expected)  # noqa: TRY004 - pydantic hears ValueError alone
         try:
-            number = to_decimal(given)
+            number = to_decimal(given)  # type: ignore[arg-type]  # a library's own is a number too
         except ValueError:
             raise ValueError(expected) from None
         if not least <= number <= most or (above and number == least):
@@ -151,7 +152,7 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     expected = f"a whole number from {low} to {high}"
 
     def parse(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | str):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral | str):
             raise ValueError(expected)  # noqa: TRY004 - pydantic hears ValueError alone
         try:
             number = int(value)

@@ -42,7 +42,8 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     counts it. The `last_*` fields, `trade_id`, `fee` and `realized_pnl` belong to a TRADE
     alone; `realized_pnl` None leaves the profit for us to work out. A fill that we never
     ordered (liquidation, another program) comes with the venue's own client id. `venue_ts` is 0
-    in an answer that names no time of the venue's.
+    in an answer that names no time of the venue's. `odd_status` is the venue's word for a status
+    that nobody here knows: `status` is then as open as the quantities say, which may be wrong.
     """
 
     account: AccountId = MAIN
@@ -71,4 +72,5 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     is_maker: bool = False
     code: int | None = None
     reason: str = ""
+    odd_status: str = ""
     asked_ts: int = 0  # our time when the question was asked, in the answer to a query

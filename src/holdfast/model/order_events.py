@@ -71,10 +71,14 @@ class WakeScheduled(Fact, frozen=True, kw_only=True):
 
 
 class ParentWoken(Fact, frozen=True, kw_only=True):
-    """The wake-up came. With `is_over` its algorithm has ended: nothing of it is sent any more."""
+    """The wake-up came. With `is_over` its algorithm has ended: nothing of it is sent any more.
+
+    With `is_untold` nobody was told that it fell short, since all of it may fill yet.
+    """
 
     parent_id: ParentId
     is_over: bool = False
+    is_untold: bool = False
 
 
 # Orders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import numbers
 from decimal import Decimal
 
 import msgspec
@@ -29,8 +30,8 @@ class SignalGenerated(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
     `stop_loss` and `take_profit` are prices; None takes the configured distances, and zero
     asks for none. `algo` names how the quantity is worked, and its terms, such as
     "twap:over=10m,slices=6"; "" chooses: bracket when there is something to protect, else direct.
-    `signal_id` makes a repeated wish harmless: the same strategy's same id is acted on once;
-    empty ids are told apart by arrival.
+    `signal_id` makes a repeated wish harmless: the same strategy's same id is acted on once, and
+    may come again where it was denied; empty ids are told apart by arrival.
 
     Amounts may be given as Decimal, str, int or float and words by name; they are exact from
     there on.
@@ -60,6 +61,8 @@ class SignalGenerated(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_
             number: Amount | None = getattr(self, name)
             if number is not None and type(number) is not Decimal:
                 _set(self, name, _exact(number, name))
+        if type(self.strength) is not float:
+            _set(self, "strength", _real(self.strength, "strength"))
         for name, kind in _WORDS:
             word: object = getattr(self, name)
             if type(word) is not kind:
@@ -80,6 +83,12 @@ def _exact(number: Amount, name: str) -> Decimal:
         return to_decimal(number, name)
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _real(number: object, name: str) -> float:
+    if not isinstance(number, Decimal | numbers.Real):
+        raise InputError(f"{name} must be a number, was {number!r}")
+    return float(_exact(number, name))  # type: ignore[arg-type]  # a library's own is a number too
 
 
 def _named(kind: type[enum.Enum], word: object, name: str) -> enum.Enum:

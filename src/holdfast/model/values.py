@@ -7,6 +7,7 @@ Time is int nanoseconds UTC.
 from __future__ import annotations
 
 import enum
+import numbers
 from decimal import Decimal, InvalidOperation
 from typing import NewType
 
@@ -253,14 +254,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def to_decimal(value: Amount, name: str = "amount") -> Decimal:
     """Take a user's number as the exact decimal that it shows.
 
-    A float counts as the shortest text that denotes it: 0.1 is one tenth.
+    A float counts as the shortest text that denotes it, one of numpy's too: 0.1 is one tenth.
 
     Raises:
         ValueError: it is no number, not finite, past `LARGEST_AMOUNT` either way, or finer than
             any number is.
     """
     try:
-        number = Decimal(repr(value) if isinstance(value, float) else value)
+        number = Decimal(_written(value))
     except (InvalidOperation, TypeError, ValueError):
         raise ValueError(f"{name} must be a number, was {value!r}") from None
     if isinstance(value, bool):
@@ -273,6 +274,22 @@ def to_decimal(value: Amount, name: str = "amount") -> Decimal:
             f"1E-{EXPONENT_MAX}, was {value!r}"
         )
     return number
+
+
+def _written(value: object) -> Decimal | str | int:
+    """Return what a decimal is made of, of other libraries' numbers too: `repr` names their type.
+
+    One that has fewer digits than a float, such as numpy's float32, is written with its own.
+    """
+    if isinstance(value, float):
+        return repr(float(value))
+    if isinstance(value, Decimal | str | int):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Rational) or not isinstance(value, numbers.Real):
+        raise TypeError("no number that has digits")
+    return str(value)
 
 
 def is_short(number: Decimal) -> bool:

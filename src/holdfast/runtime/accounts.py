@@ -19,7 +19,7 @@ from ..model.instrument import Instrument
 from ..model.market import MarketData
 from ..model.messages import VenueMessage
 from ..model.values import MAIN, AccountId, Symbol
-from ..ports import Venue
+from ..ports import Feed, Listing, Venue
 from ..venues import PAPER
 from .last_cancels import cancel_entries
 
@@ -157,6 +157,24 @@ def check_shown(config: TradingConfig, shown: Sequence[Symbol]) -> None:
                 f"accounts.{name}.symbols: the feed shows no {', '.join(missing)}, only "
                 f"{', '.join(shown)}: name all in symbols"
             )
+
+
+def check_left_on_paper(feed: Feed, left: Sequence[Symbol]) -> None:
+    """Refuse to begin where something is open on paper that no market would move.
+
+    What a live market has no more is settled once its list is read.
+
+    Raises:
+        ConfigError: naming the symbols.
+    """
+    shown = {each.symbol for each in feed.instruments()}
+    missing = [symbol for symbol in left if symbol not in shown]
+    if missing and not (feed.is_live and isinstance(feed, Listing)):
+        raise ConfigError(
+            f"the simulated account has something open in {', '.join(missing)}, which the feed "
+            f"{feed.name} does not show: its stops would never be hit, and it could not be closed; "
+            "take a feed that shows it, close what is open, and leave it out then"
+        )
 
 
 def check_keys(config: TradingConfig, names: Sequence[AccountId], held: Sequence[str] = ()) -> None:

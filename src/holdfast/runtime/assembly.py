@@ -31,12 +31,13 @@ from ..model.values import (
 from ..owner_only import make_folder
 from ..ports import Clock, Feed, Venue
 from ..strategies import Strategy
-from ..venues import VENUES, Opener, Wiring, newest_epoch, open_paper, paper_path
+from ..venues import VENUES, Opener, Wiring, newest_epoch, open_paper, open_symbols, paper_path
 from .account_mark import account_text, check_recorded, claim_folder
 from .accounts import (
     all_symbols,
     check_keys,
     check_left_behind,
+    check_left_on_paper,
     check_one_market,
     check_shown,
     close_all,
@@ -64,9 +65,8 @@ def database_of(config: TradingConfig) -> str:
         try:
             make_folder(folder)
         except OSError as error:
-            raise ConfigError(
-                f"{folder} can't be made: {error.strerror}; name another with --data-dir"
-            ) from error
+            text = f"{folder} can't be made: {error.strerror}; name another with --data-dir"
+            raise ConfigError(text) from error
     return url
 
 
@@ -159,7 +159,8 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
     is_dry = config.dry_run if is_dry is None else is_dry
     given = openers_of(config, None if is_dry else broker, openers or {}, is_dry=is_dry)
     now = clock.now() if clock else time.time_ns()
-    journal = _own_for(config, _books_at(config, given, broker), now)
+    kept_at = _books_at(config, given, broker)
+    journal = _own_for(config, kept_at, now)
     venues: list[Venue] = []
     try:
         recovered = StateRecoveryService(journal).recover(config.engine_settings())
@@ -168,7 +169,10 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         is_resumed = config.auto_restart and _was_cut_off(state)
         on_folded(is_resumed or bool(state.all_open_orders()))
         shown = all_symbols(config, symbols)
-        market = feed_settings(config, shown, broker)
+        left = [symbol for path in kept_at if path for symbol in open_symbols(path)]
+        market = feed_settings(
+            config, tuple(dict.fromkeys((*shown, *left))) if shown else (), broker
+        )
         market = msgspec.structs.replace(market, books=market.books or books)
         feed = feed or _open_feed(market, config, state, is_resumed=is_resumed)
         clock = clock or _clock(config, feed, state if is_resumed else None)
@@ -182,6 +186,7 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
         traded = shown or tuple(instrument.symbol for instrument in feed.instruments())
         check_shown(config, traded)
+        check_left_on_paper(feed, left)
     except BaseException:
         await close_all(venues)
         journal.close()

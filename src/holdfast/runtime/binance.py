@@ -10,7 +10,6 @@ import msgspec
 from ..feeds import FeedSettings
 from ..model.config import TradingConfig
 from ..model.config_keys import KEY_FILES, read_secret
-from ..model.errors import ConfigError
 from ..model.values import NS_PER_S
 from ..ports import Venue
 from ..venues import Wiring
@@ -18,7 +17,7 @@ from ..venues.binance_futures.adapter import BinanceFuturesVenue
 from ..venues.binance_futures.counters import shared_budget
 from ..venues.binance_futures.opening import settings_of
 from ..venues.binance_futures.settings import endpoints
-from ..venues.binance_futures.sign import make_signer
+from ..venues.binance_futures.sign import Credentials
 from .broker import LiveBrokerAdapter
 
 FEED = "binance_futures"
@@ -68,9 +67,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         config: TradingConfig | None = None,
     ) -> None:
         super().__init__(self._open_venue, config)
-        if not api_key:
-            raise ConfigError("the API key is empty")
-        make_signer(api_secret, password=password)  # what is wrong with it is said at once
+        Credentials(api_key, api_secret, password=password)  # what is wrong is said at once
         self._key, self._secret, self._password = api_key, api_secret, password
         self._is_testnet, self._rest_url, self._stream_url = testnet, rest_url, stream_url
         self._where = endpoints(

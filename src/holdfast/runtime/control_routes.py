@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from ..engine.parts import worked
 from ..model.errors import (
     InputError,
     OutcomeUnknownError,
@@ -48,6 +49,7 @@ from .cut_off import cut_off
 from .left_kill import Heeding
 from .service import LiveTradingService
 from .views import when
+from .wholes import end_all, ended, whole_of, wholes
 
 KILL_PATIENCE_S = 30.0
 """How long a kill waits for a failed life's successor, which it then ends."""
@@ -113,6 +115,7 @@ def status_of(service: LiveTradingService) -> dict[str, object]:
         **_kill_switch(service),
         "stopped_strategies": dict(live.engine.state.stopped_strategies),
         "cut_off": _cut_off(service),
+        "parts": wholes(live.engine.state),
         **_accounts_of(service),
     }
 
@@ -135,10 +138,11 @@ def _accounts_of(service: LiveTradingService) -> dict[str, object]:
 
 
 async def orders(request: web.Request) -> web.Response:
-    """Return the open orders; with `?all=1` all that are remembered."""
+    """Return the open orders, and what goes on in parts; with `?all=1` all that are remembered."""
     wants_all, service = request.query.get("all", "") in ("1", "true"), _service(request)
     found = await service.get_orders(open_only=not wants_all)
-    return _json({**_note(service), "orders": found})
+    parts = wholes(service.live.engine.state)
+    return _json({**_note(service), "orders": found, "parts": parts})
 
 
 async def order(request: web.Request) -> web.Response:
@@ -206,15 +210,21 @@ async def place(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Take an order back; the id `all` takes back every entry of ours and reports each."""
+    """Take an order back; the id `all` takes back every entry of ours and reports each.
+
+    `parts` has what went on in parts and was ended by that.
+    """
     service, order_id = _service(request), request.match_info["id"]
     if order_id != "all":
+        parts = whole_of(service.operations.live, order_id)
         taken = await service.cancel_order(order_id)
-        return _json({"order": taken, "notes": of_cancelled(service, taken)})
+        notes = of_cancelled(service, taken)
+        return _json({"order": taken, "parts": ended(parts), "notes": notes})
+    parts = end_all(service.operations.live)
     # Exits and stops protect: they go with their position. Others' orders are theirs.
     ours = service.live.engine.core.entries()
     entries = [o.cl_ord_id for o in ours if o.role is ENTRY and not o.request.reduce_only]
-    if not entries:
+    if not entries and not parts:
         _check_running(service)  # there may be some of which only the venue knows
     # All at once: one that is refused, or not answered, holds no other up.
     cancels = [service.cancel_order(entry) for entry in entries]
@@ -230,15 +240,16 @@ async def cancel(request: web.Request) -> web.Response:
         else:
             cancelled.append(answer)
     if wrong:
-        raise _told_of_all(wrong, len(cancelled))
-    return _json({"orders": cancelled, "failed": failed})
+        raise _told_of_all(wrong, len(cancelled), len(ended(parts)))
+    return _json({"orders": cancelled, "failed": failed, "parts": ended(parts)})
 
 
-def _told_of_all(wrong: dict[str, TradingError], done: int) -> TradingError:
+def _told_of_all(wrong: dict[str, TradingError], done: int, parts: int) -> TradingError:
     """Return the first error, saying of which orders it and the others are."""
     first = next(iter(wrong.values()))
     each = "; ".join(f"{entry}: {error}" for entry, error in wrong.items())
-    told = type(first)(f"{done} taken back, {len(wrong)} not: {each}")
+    and_parts = f" ({parts} that went on in parts ended)" if parts else ""
+    told = type(first)(f"{done} taken back{and_parts}, {len(wrong)} not: {each}")
     if isinstance(first, VenueError) and isinstance(told, VenueError):
         told.code = first.code
     return told
@@ -257,8 +268,10 @@ async def modify(request: web.Request) -> web.Response:
 async def close(request: web.Request) -> web.Response:
     body: CloseBody = parse(await request.read(), CloseBody)
     symbol, service = request.match_info["symbol"], _service(request)
+    before = worked(service.operations.live.engine.state)
     closed = await service.close_position(symbol, body.reason, body.account)
-    return _json({"position": closed, "notes": of_left(service, key_of(closed))})
+    notes = of_left(service, key_of(closed))
+    return _json({"position": closed, "parts": ended(before), "notes": notes})
 
 
 async def adjust(request: web.Request) -> web.Response:

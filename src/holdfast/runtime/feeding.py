@@ -11,6 +11,7 @@ from ..model.market import MarketData
 from ..model.messages import MarketLink
 from ..model.values import Symbol, TradingSessionStatus
 from ..ports import Clock, Direct, Recorded
+from .missed_funding import keep_settled
 from .relisting import keep_listed
 
 if TYPE_CHECKING:
@@ -38,13 +39,17 @@ class Feeding:
             self._feed.take, self._feed.on_link = self._take, self._hear_link
         if self._is_fast and await self._has_played(after_ts):
             return
-        relisting = asyncio.ensure_future(
-            keep_listed(self._feed, self._session.accounts.venues.values())
+        session, venues = self._session, self._session.accounts.venues.values()
+        beside = (
+            keep_listed(self._feed, venues),
+            keep_settled(self._feed, venues, self._clock, session.notifier),
         )
+        tasks = [asyncio.ensure_future(each) for each in beside]
         try:
             await self._show(after_ts)
         finally:
-            relisting.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _show(self, after_ts: int) -> None:
         session, shell = self._session, self._session.shell

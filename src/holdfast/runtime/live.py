@@ -88,7 +88,7 @@ class LiveSession:
         self._config = config
         self._clock = parts.clock
         self._clean = Redactor((*secrets_of(config), *plan.secrets)).clean
-        self._notifier = notifier
+        self.notifier = notifier
         venues = self.accounts.venues
         self.shell = Shell(self.engine, parts.journal, parts.clock, venues, notifier)
         self._recovery = StateRecoveryService(self.journal)
@@ -118,14 +118,14 @@ class LiveSession:
         Raises:
             TradingError: the venue can't be reached or declines, or its books can't be explained.
         """
-        with telling_waits(self.accounts, self._notifier):
+        with telling_waits(self.accounts, self.notifier):
             await self._open()
 
     async def _open(self) -> None:
         plan = self.plan
         contracts = await self.accounts.connect(self._ear_for)
         for venue in self.accounts.venues.values():
-            await settle_missed(self.feed, venue, self._clock.now(), self._notifier)
+            await settle_missed(self.feed, venue, self._clock.now(), self.notifier)
         limits, symbols = self._config.risk_limits(), self.plan.symbols
         await warm_up_market(self.engine, self.feed, symbols, limits, self._clock.now())
         if self.shell.has_failed:  # what was heard already could not be recorded
@@ -326,7 +326,7 @@ class LiveSession:
         is_in_error = self.status is TradingSessionStatus.ERROR
         if self.status not in ((TradingSessionStatus.STOPPED,) if flatten else _ENDING):
             self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
-        with telling_waits(self.accounts, self._notifier, "stop", STOP_PATIENCE_S):
+        with telling_waits(self.accounts, self.notifier, "stop", STOP_PATIENCE_S):
             if is_in_error:
                 await self._reset(reason)
             await self.settle()
@@ -334,7 +334,7 @@ class LiveSession:
 
     async def _reset(self, reason: str) -> None:
         if not await self._until(lambda: can_be_left(self.engine.state)):
-            self._notifier.notify("warning", "the session ends before all it asked for was done")
+            self.notifier.notify("warning", "the session ends before all it asked for was done")
         if self.status is TradingSessionStatus.ERROR:  # nobody else has meanwhile
             self.shell.ask(msg.ResetSession(reason=reason))
 

@@ -53,6 +53,8 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
     """
     strategies, descriptions = load_strategies(wanted.strategies.fresh())
     bindings_of(strategies, config.account_names)  # said before anything is opened
+    if config.auto_restart:
+        wanted.strategies.tell(notifier)
     parts = await assemble(
         config,
         wanted.symbols,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 from ..engine.order import RequestState
+from ..engine.parent import Parent
 from ..engine.parents import goes_on
 from ..model import events as ev
 from ..model import messages as msg
@@ -14,6 +15,7 @@ from ..model.errors import (
     InputError,
     OutcomeUnknownError,
     RiskDenied,
+    SessionStateError,
     TradingError,
     UnknownOrderError,
     VenueError,
@@ -28,6 +30,7 @@ from ..model.values import (
     Key,
     OrderStatus,
 )
+from .answers import answers_to, of_amendment
 from .live import LiveSession
 from .refusals import denial_error, room_in_s, venue_error
 from .sent import orders_of_request, sent_for, under_way
@@ -44,11 +47,10 @@ from .views import (
     position_view,
 )
 from .wanted import symbol_of
+from .wholes import still_opened, whole_of, whole_view
 
 ANSWER_PATIENCE_S = 10.0
 """How long a call waits for the venue's word on an order; later it comes by events."""
-
-Answer = ev.OrderReplaced | ev.ReplaceRejected | ev.CancelRejected
 
 
 class Operations:
@@ -60,7 +62,7 @@ class Operations:
     """
 
     def __init__(self, live: LiveSession) -> None:
-        self._live = live
+        self.live = live
         self._engine = live.engine
         self._shell = live.shell
 
@@ -158,7 +160,7 @@ class Operations:
         return order_view(self._engine.state, order)
 
     def _error(self, reason: str, code: int | None) -> VenueError:
-        venue, now = self._live.venue, self._live.now()
+        venue, now = self.live.venue, self.live.now()
         return venue_error(reason, code, room_in_s(venue, now))
 
     async def submit(self, order: Order, request_id: str = "") -> Order:
@@ -179,15 +181,17 @@ class Operations:
         )
 
     async def cancel(self, order_id: str | None, reason: str = "operator") -> Order:
-        """Take an order back and wait for the venue's word.
+        """Take an order back and wait for the venue's word; what goes on in parts ends with any.
 
         Raises:
             UnknownOrderError: no such order.
-            SessionStateError: it has ended already.
+            SessionStateError: it has ended already, and nothing follows it.
             VenueError: the venue would not, or was not reached, and the order is still open.
         """
         cl_ord_id = placed_id(order_id)
-        with self._answers(cl_ord_id) as answers:
+        if not self.is_open(cl_ord_id) and (whole := whole_of(self.live, cl_ord_id)):
+            return await self._end(whole[0], cl_ord_id, reason)
+        with answers_to(self._shell, cl_ord_id) as answers:
             self._shell.ask(msg.CancelRequest(cl_ord_id=cl_ord_id, reason=reason))
             order = self._engine.state.orders[cl_ord_id]
             await self._until(
@@ -203,6 +207,16 @@ class Operations:
                 raise self._error(refusals[-1].reason, refusals[-1].code)
             self._check_life()
         return order_view(self._engine.state, order)
+
+    async def _end(self, whole: Parent, name: ClOrdId, reason: str) -> Order:
+        """End what goes on in parts, and wait until what rests of it is taken back."""
+        facts = self._shell.ask(msg.CancelRequest(cl_ord_id=name, reason=reason)).facts
+        for fact in facts:
+            if isinstance(fact, ev.CancelRequested):
+                with suppress(SessionStateError):  # it has just ended by itself
+                    await self.cancel(fact.cl_ord_id, reason)
+        order = self._engine.state.orders.get(name)
+        return whole_view(whole) if order is None else order_view(self._engine.state, order)
 
     async def modify(
         self,
@@ -225,7 +239,7 @@ class Operations:
             qty=None if new_quantity is None else positive(new_quantity, "new_quantity"),
             price=None if new_price is None else positive(new_price, "new_price"),
         )
-        with self._answers(cl_ord_id) as answers:
+        with answers_to(self._shell, cl_ord_id) as answers:
             outcome = self._shell.ask(request)
             asked = next((f for f in outcome.facts if isinstance(f, ev.ReplaceRequested)), None)
             if asked is None:
@@ -233,10 +247,10 @@ class Operations:
                 raise RiskDenied(denials[-1].reason if denials else "it was not sent")
             order = self._engine.state.orders[cl_ord_id]
             await self._until(
-                lambda: bool(_of_amendment(answers)) or order.replace is RequestState.NONE,
+                lambda: bool(of_amendment(answers)) or order.replace is RequestState.NONE,
                 f"the amendment of {cl_ord_id}",
             )
-        self._check_amended(asked, _of_amendment(answers))
+        self._check_amended(asked, of_amendment(answers))
         return order_view(self._engine.state, order)
 
     def _check_amended(
@@ -266,22 +280,6 @@ class Operations:
                 f"{asked.cl_ord_id} is {status.value}, and nobody has heard whether it was amended "
                 "before that"
             )
-
-    @contextmanager
-    def _answers(self, cl_ord_id: ClOrdId) -> Iterator[list[Answer]]:
-        """Collect what is said to cancels and amendments of one order while the block runs."""
-        found: list[Answer] = []
-
-        def hear(facts: Sequence[ev.Event]) -> None:
-            found.extend(
-                fact for fact in facts if isinstance(fact, Answer) and fact.cl_ord_id == cl_ord_id
-            )
-
-        self._shell.listeners.append(hear)
-        try:
-            yield found
-        finally:
-            self._shell.listeners.remove(hear)
 
     def order(self, order_id: str | None) -> Order:
         """Return an order.
@@ -316,10 +314,10 @@ class Operations:
         Raises:
             InputError: the session has none of that name.
         """
-        names = self._live.accounts.names
+        names = self.live.accounts.names
         if name and name not in names:
             raise InputError(f"there is no account {name!r:.40}; accounts are {', '.join(names)}")
-        return AccountId(name) if name else self._live.venue.account
+        return AccountId(name) if name else self.live.venue.account
 
     def _elsewhere(self, key: Key) -> str:
         """Say which other accounts have a position of a symbol; "" where none has."""
@@ -338,7 +336,8 @@ class Operations:
         key = (self.account(account), symbol_of(symbol))
         state = self._engine.state
         if not state.position(key).qty:
-            raise InputError(f"there is no position in {key[1]}{self._elsewhere(key)}")
+            where = f"{self._elsewhere(key)}{still_opened(state, key)}"
+            raise InputError(f"there is no position in {key[1]}{where}")
         request = msg.CloseRequest(symbol=key[1], reason=reason, account=key[0])
         sent = self._sent(self._shell.ask(request).facts)
         orders = [state.orders[i] for i in sent]
@@ -392,8 +391,3 @@ class Operations:
     def metrics(self, now: int, account: str = "") -> Metrics:
         """Return how an account stands."""
         return metrics_view(self._engine, self.account(account), now)
-
-
-def _of_amendment(answers: list[Answer]) -> ev.OrderReplaced | ev.ReplaceRejected | None:
-    """Return what was said first to an amendment; what follows is of later ones."""
-    return next((each for each in answers if not isinstance(each, ev.CancelRejected)), None)

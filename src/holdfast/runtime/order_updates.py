@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..engine.order import Order, RequestState
+from ..engine.parent import Parent
 from ..model import events as ev
-from ..model.values import ZERO, ClOrdId
+from ..model.values import ZERO, ClOrdId, OrderStatus
 from ..strategies.context import OrderUpdate
 
 _OF_AN_ORDER = ev.OrderFact | ev.OrderFilled
@@ -65,6 +66,20 @@ def shown(order: Order, reason: str = "") -> OrderUpdate:
         price=order.price,
         is_canceling=_is_on_its_way_out(order),
         is_amending=order.replace is not RequestState.NONE,
+    )
+
+
+def whole(parent: Parent) -> OrderUpdate:
+    """Return how what goes on in parts stands; its number is its id."""
+    start = parent.start
+    return OrderUpdate(
+        cl_ord_id=ClOrdId(parent.parent_id),
+        symbol=start.symbol,
+        side=start.side,
+        status=OrderStatus.PARTIALLY_FILLED if parent.filled_qty else OrderStatus.NEW,
+        qty=start.qty,
+        cum_qty=parent.filled_qty,
+        price=None if start.is_at_market else start.order.price,
     )
 
 

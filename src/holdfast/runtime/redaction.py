@@ -36,6 +36,8 @@ class Redactor:
         if len(secret) < SECRET_LENGTH_MIN:
             return
         written = {secret, quote(secret, safe=""), repr(secret)[1:-1]}
+        if len(bare := secret.strip()) >= SECRET_LENGTH_MIN:
+            written |= {bare, quote(bare, safe="")}  # as it is used
         # A key in PEM is shown line by line in some texts.
         written |= {line for line in secret.splitlines() if len(line) > SECRET_LENGTH_MIN}
         # The longest first: one secret may be part of another.

@@ -48,12 +48,14 @@ def check_flat(state: State, status: TradingSessionStatus) -> None:
     Raises:
         SessionStateError: it had stopped before that was asked for, or was left before it was done.
     """
-    if status is not TradingSessionStatus.STOPPED:
-        return
+    if status is TradingSessionStatus.STOPPED and (held := still_held(state)):
+        raise SessionStateError(f"the session has STOPPED, and {held}: start a session to close")
+
+
+def still_held(state: State) -> str:
+    """Say what a session that has ended could have closed; "" where there is nothing."""
     held = [
         f"{state.position(key).qty:+f} {key[1]}" + ("" if key[0] == MAIN else f" on {key[0]}")
         for key in closable_keys(state)
     ]
-    if held:
-        what = f"{', '.join(held)} {'are' if len(held) > 1 else 'is'} still held"
-        raise SessionStateError(f"the session has STOPPED, and {what}: start a session to close")
+    return f"{', '.join(held)} {'are' if len(held) > 1 else 'is'} still held" if held else ""

@@ -7,6 +7,8 @@ from decimal import Decimal
 from ..engine.engine import Engine
 from ..engine.holdings import holding
 from ..engine.order import Order
+from ..engine.parent import Parent
+from ..engine.parts import going_on
 from ..model.values import MAIN, AccountId, ClOrdId, OrderRole, StrategyId, Symbol
 from .attached import Behind
 
@@ -37,6 +39,15 @@ class StrategyView:
         else:
             found = state.open_orders_of((self._account, symbol))
         return [order for order in found if self._is_entry_of(strategy_id, order)]
+
+    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Parent]:
+        """Return what of a strategy's goes on in parts, oldest first; None: of all symbols."""
+        key = None if symbol is None else (self._account, symbol)
+        return [
+            parent
+            for parent in going_on(self._engine.state, key)
+            if parent.strategy_id == strategy_id and parent.key[0] == self._account
+        ]
 
     def _is_entry_of(self, strategy_id: StrategyId, order: Order) -> bool:
         request = order.request

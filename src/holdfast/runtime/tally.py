@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..engine.order import Order
+from ..engine.parent import Parent
 from ..model.events import OrderFilled
 from ..model.ids import parse_cl_ord_id
 from ..model.values import ZERO, ClOrdId, StrategyId, Symbol
@@ -31,6 +32,9 @@ class FillTally:
         return ZERO
 
     def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Order]:
+        return []
+
+    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Parent]:
         return []
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:

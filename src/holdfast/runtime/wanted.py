@@ -11,10 +11,11 @@ from typing import TypeVar
 from ..feeds import FEEDS
 from ..journal.location import scheme_of, sqlite_path
 from ..model.config import TradingConfig
-from ..model.config_kinds import DatabaseUrl
+from ..model.config_keys import KEY_FILES
+from ..model.config_kinds import DatabaseUrl, Secret
 from ..model.errors import InputError
 from ..model.values import Symbol
-from ..ports import Feed
+from ..ports import Feed, Notifier
 from ..strategies import Strategy
 from .strategy_loading import anchored_spec
 
@@ -26,7 +27,8 @@ class Templates:
 
     The first life gets the very objects that were given, so that whoever made them can look at
     them; later ones get copies of what those were like at first. A strategy that can't be
-    copied is used again as it is. Files keep their places when the process goes to another folder.
+    copied is used again as it is, of which `tell` says once what to do. Files keep their places
+    when the process goes to another folder.
     """
 
     def __init__(self, specs: Sequence[str | Strategy]) -> None:
@@ -34,11 +36,19 @@ class Templates:
         specs = [anchored_spec(spec) if isinstance(spec, str) else spec for spec in specs]
         self._next = tuple(specs)
         self._kept = tuple(_copied(spec) for spec in specs)
+        pairs = zip(specs, self._kept, strict=True)
+        self._untold = [_why_uncopied(spec) for spec, kept in pairs if kept is spec]
 
     def fresh(self) -> tuple[str | Strategy, ...]:
         """Return what the next life is to be made with."""
         specs, self._next = self._next, tuple(_copied(spec) for spec in self._kept)
         return specs
+
+    def tell(self, notifier: Notifier) -> None:
+        """Say, once, which strategies will go into a life that follows with what they remember."""
+        untold, self._untold = self._untold, []
+        for text in filter(None, untold):
+            notifier.notify("warning", text)
 
 
 def _copied(spec: str | Strategy) -> str | Strategy:
@@ -46,6 +56,19 @@ def _copied(spec: str | Strategy) -> str | Strategy:
         return copy.deepcopy(spec)
     except Exception:  # noqa: BLE001 - a user's object may hold a socket, a thread, anything
         return spec
+
+
+def _why_uncopied(spec: str | Strategy) -> str:
+    """Say of a strategy that can't be copied what comes of that; "" of all others."""
+    try:
+        copy.deepcopy(spec)
+    except Exception as error:  # noqa: BLE001 - see above
+        name, why = type(spec).__name__, f"{type(error).__name__}: {error}"
+        return (
+            f"{name} can't be copied ({why:.200}): after a failure of the session it is used again "
+            f"as it is, with what it remembers; name it as FILE.py:{name} to have it made anew"
+        )
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +95,11 @@ def anchored(config: TradingConfig) -> TradingConfig:
         found["database_url"] = DatabaseUrl(f"sqlite:///{database}")
     if config.feed not in FEEDS and _names_files(config.feed):
         found["feed"] = str(Path(config.feed).absolute())
+    found |= _key_file(config.api_secret)
     found["accounts"] = {
-        name: each.model_copy(update=_absolute(each, ("api_secret_file",)))
+        name: each.model_copy(
+            update=_absolute(each, ("api_secret_file",)) | _key_file(each.api_secret)
+        )
         for name, each in config.accounts.items()
     }
     return config.model_copy(update=found)
@@ -92,9 +118,16 @@ def _names_files(feed: str) -> bool:
 _FILES = ("data_dir", "log_dir", "api_secret_file", "watch_api_secret_file")
 
 
-def _absolute(settings: object, names: Sequence[str]) -> dict[str, Path]:
+def _absolute(settings: object, names: Sequence[str]) -> dict[str, object]:
     found: dict[str, Path | None] = {name: getattr(settings, name) for name in names}
     return {name: path.absolute() for name, path in found.items() if path is not None}
+
+
+def _key_file(api_secret: str) -> dict[str, object]:
+    """Return a secret that names a private key's file, with that in its place; nothing else."""
+    if not api_secret.endswith(KEY_FILES):
+        return {}
+    return {"api_secret": Secret(Path(api_secret).expanduser().absolute())}
 
 
 def symbols_of(names: Sequence[str]) -> tuple[Symbol, ...]:

@@ -11,7 +11,6 @@ from decimal import Decimal
 import msgspec
 
 from ..engine.account import is_loss
-from ..engine.folds import OPENING
 from ..model.errors import InputError
 from ..model.events import (
     EpochStarted,
@@ -281,7 +280,7 @@ class _Tally(msgspec.Struct):
                 self._follow(fact, books, context, fact.asset)
             case WalletChanged() if not context.is_margin_asset(fact.asset):
                 books.apply(fact)
-            case WalletChanged() if is_loss(fact) and not fact.reason.startswith(OPENING):
+            case WalletChanged() if is_loss(fact):
                 self._follow(fact, books, context, fact.asset)
             case WalletChanged():
                 books.apply(fact)

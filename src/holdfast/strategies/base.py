@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import numbers
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
@@ -176,11 +177,13 @@ class Strategy:
     def cancel(self, order_id: str, reason: str = "") -> None:
         """Wish for an open entry of this strategy back. Nothing happens while it warms up.
 
+        One that goes on in parts ends with any of its parts, one that has filled included.
+
         A wish for an order of others, for a stop or a target, is refused, and so the log says; one
         for an order that has ended meanwhile comes to nothing.
 
         Args:
-            order_id: as `ctx.orders` and `on_order` name it (`cl_ord_id`).
+            order_id: as `ctx.orders`, `ctx.parts` and `on_order` name it (`cl_ord_id`).
 
         Raises:
             StrategyError: a value can't be used, or no runner has bound this strategy.
@@ -295,6 +298,6 @@ def _text(text: object, name: str) -> str:
 
 
 def _strength(strength: object) -> float:
-    if not isinstance(strength, int | float) or not 0.0 < strength <= 1.0:
+    if not isinstance(strength, numbers.Real) or not 0.0 < float(strength) <= 1.0:
         raise ValueError(f"strength must be above 0 and up to 1, was {strength!r}")
-    return float(strength)
+    return float(to_decimal(strength, "strength"))  # type: ignore[arg-type]  # as a library's own

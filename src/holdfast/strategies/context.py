@@ -60,6 +60,12 @@ class Context(Protocol):
     def orders(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
         """Return the strategy's own open entries, oldest first; None: of all its symbols."""
 
+    def parts(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
+        """Return the strategy's own entries that go on in parts, each as a whole, oldest first.
+
+        `cl_ord_id` is the whole's number, which `cancel` takes: nothing more of it is sent then.
+        """
+
     def history(self, symbol: Symbol, timeframe: str, count: int) -> list[Bar]:
         """Return up to `count` of the last closed bars, oldest first, this one included."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 from ..model.errors import StrategyError
 from ..model.market import timeframe_ns
 
@@ -15,11 +17,13 @@ def bars(name: str, value: object, least: int = 1) -> int:
     Raises:
         StrategyError: it is no whole number from `least` to `LONGEST`.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST:
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    number = int(value) if is_whole else 0  # type: ignore[call-overload]  # a library's own too
+    if not is_whole or not least <= number <= LONGEST:
         raise StrategyError(
             f"{name} must be a whole number of bars from {least} to {LONGEST}, was {value!r}"
         )
-    return value
+    return number
 
 
 def shorter(name: str, value: int, longer_name: str, longer: int) -> None:
@@ -40,11 +44,13 @@ def within(name: str, value: object, low: float, high: float) -> float:
     Raises:
         StrategyError: it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low < value < high:
+    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = float(value) if is_real else low  # type: ignore[arg-type]  # a library's own too
+    if not low < number < high:
         raise StrategyError(
             f"{name} must be a number above {low:g} and below {high:g}, was {value!r}"
         )
-    return float(value)
+    return number
 
 
 def timeframes(timeframe: str | None) -> tuple[str, ...]:

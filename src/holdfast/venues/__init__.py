@@ -10,7 +10,7 @@ from __future__ import annotations
 from .examiners import EXAMINERS
 from .findings import Area, Examiner, Finding, Health
 from .paper import PaperSettings, PaperVenue
-from .paper_account import newest_epoch, open_paper, paper_path
+from .paper_account import newest_epoch, open_paper, open_symbols, paper_path
 from .paper_faults import Fault, Faults
 from .wiring import Opener, Wiring, later
 
@@ -40,5 +40,6 @@ __all__ = [
     "later",
     "newest_epoch",
     "open_paper",
+    "open_symbols",
     "paper_path",
 ]

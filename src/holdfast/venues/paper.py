@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -128,9 +129,13 @@ class PaperVenue:
     async def connect(
         self, symbols: Sequence[Symbol], hear: Callable[[VenueMessage], None]
     ) -> Sequence[tuple[Instrument, int]]:
-        """List the symbols, put the first deposit into what is new, and listen."""
+        """List the symbols, put the first deposit into what is new, and listen.
+
+        Contracts that the session does not name are listed too while something is open in them.
+        """
+        all_symbols = tuple(dict.fromkeys((*symbols, *self._open_symbols())))
         listed = {each.symbol: each for each in self.exchange.instruments()}
-        for symbol in symbols:
+        for symbol in all_symbols:
             instrument = listed.get(symbol) or known_instrument(symbol)
             if instrument is None:
                 raise ConfigError(
@@ -142,8 +147,12 @@ class PaperVenue:
         for symbol in symbols:
             self._set_modes(symbol)
         self._keep()
-        self._hear, self._symbols = hear, tuple(symbols)
-        return [(listed[s], self.exchange.leverage(self._account, s)) for s in symbols]
+        self._hear, self._symbols = hear, all_symbols
+        return [(listed[s], self.exchange.leverage(self._account, s)) for s in all_symbols]
+
+    def _open_symbols(self) -> list[Symbol]:
+        held = [each.symbol for each in self.exchange.held(self._account)]
+        return held + [each.symbol for each in self.exchange.open_orders(self._account)]
 
     def _put_in(self, assets: Iterable[str]) -> None:
         known = self.exchange.balances(self._account)
@@ -179,29 +188,30 @@ class PaperVenue:
         leverage = self.exchange.leverage(self._account, made.symbol)
         self._say(InstrumentListed(account=self._account, instrument=made, leverage=leverage))
 
-    # Funding of the time in which nobody was there
+    # Funding of a time in which nobody was there
 
     def unpaid_since(self) -> dict[Symbol, int]:
-        """Return since when funding of the open positions may be unpaid: see `settle_missed`.
+        """Return since when funding of what was held may be unpaid: see `settle_missed`."""
+        return self.exchange.unpaid_since()
 
-        What a position had to pay while its session lived was charged then.
-        """
-        held = {each.symbol for each in self.exchange.positions(self._account)}
-        since = {symbol: self.exchange.funded_ts(symbol) for symbol in held}
-        for payload in self._books.since(TRADE, self._account, min(since.values(), default=0)):
-            report = _TRADES.decode(payload)
-            if report.symbol in held:
-                since[report.symbol] = max(since[report.symbol], report.venue_ts)
-        return {symbol: ts + 1 for symbol, ts in since.items()}
+    def leave_late_funding(self) -> None:
+        self.exchange.leave_late_funding()
 
-    def pay_missed(self, fundings: list[Funding]) -> None:
+    def pay_missed(self, fundings: list[Funding], *, is_told: bool = False) -> None:
         """Book settlements of the past, each once, at the marks that they name.
 
         They are dated now: who has the books until yesterday asks for what came since.
+
+        Args:
+            is_told: say so; else the books that are asked for next tell of them.
         """
-        for each in fundings:
-            self.exchange.pay_missed(each, self._time())
-        self._keep()  # the books that are asked for next tell of them
+        now = self._time()
+        outputs = [each for one in fundings for each in self.exchange.pay_missed(one, now)]
+        self._settle(outputs if is_told else ())
+
+    def settle_funding(self, symbol: Symbol, until: int) -> None:
+        self.exchange.settle_funding(symbol, until)
+        self._keep()
 
     # The market and time
 
@@ -233,13 +243,12 @@ class PaperVenue:
 
     @property
     def due_ts(self) -> int:
-        """Return when something falls due by itself next."""
         delayed = min((due for due, _ in self._delayed), default=NEVER)
-        return min(delayed, self.exchange.due_ts)
+        return min(delayed, self.exchange.due_ts, self.exchange.marks_until(self._now))
 
     def band(self, symbol: Symbol) -> tuple[float, float]:
         """Return the prices between which a trade changes nothing but the last price."""
-        return self.exchange.band(symbol)
+        return self.exchange.band(symbol, self._now)
 
     def pass_over(self, trade: Trade) -> None:
         """Take the last of some trades inside the band and before `due_ts`, not looked at."""
@@ -336,7 +345,7 @@ class PaperVenue:
                 orders=tuple(
                     self._status(each, now) for each in self.exchange.open_orders(account)
                 ),
-                positions=tuple(self.exchange.positions(account)),
+                positions=tuple(self.exchange.positions(account, now)),
                 balances=self.exchange.balances(account),
                 trades=tuple(
                     _TRADES.decode(each) for each in kept(TRADE, account, command.trades_since)
@@ -352,6 +361,10 @@ class PaperVenue:
 
     async def close(self) -> None:
         self._hear = None
+        if not self.exchange.has_changes:  # else something broke off in the middle
+            self.exchange.remember_marks()
+            with suppress(VenueError):  # the next life does without
+                self._keep()
         self._books.close()
 
     # Keeping and telling
@@ -373,11 +386,13 @@ class PaperVenue:
         changes = self.exchange.drain_changes()
         if not changes:
             return
+        self._failure = VenueError("a commit was broken off")
         try:
             self._books.commit(changes)
         except VenueError as error:
             self._failure = error  # what is in memory is ahead of the books: nothing more is done
             raise
+        self._failure = None
 
     def _say(self, message: VenueMessage) -> None:
         if self._hear is not None:

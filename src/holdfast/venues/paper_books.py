@@ -34,9 +34,10 @@ CREATE INDEX appended_by_time ON appended (kind, account, ts);
 _PUT = "INSERT INTO kept VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET payload = excluded.payload"
 _DELETE = "DELETE FROM kept WHERE kind = ? AND key = ?"
 _APPEND = "INSERT INTO appended (kind, account, payload, ts) VALUES (?, ?, ?, ?)"
+_ACCOUNTS = "SELECT DISTINCT account FROM appended WHERE kind = ?"
 _LAST = (
-    "SELECT kind, account, payload FROM"
-    " (SELECT * FROM appended WHERE kind = ? ORDER BY id DESC LIMIT ?) ORDER BY id"
+    "SELECT id, kind, account, payload FROM appended"
+    " WHERE kind = ? AND account = ? ORDER BY ts DESC, id DESC LIMIT ?"
 )
 _SINCE = "SELECT payload FROM appended WHERE kind = ? AND account = ? AND ts >= ? ORDER BY id"
 
@@ -92,10 +93,16 @@ class PaperBooks:
         self._db.execute("COMMIT")
 
     def rows(self) -> Iterator[Row]:
-        """Yield what was kept, and the newest of what was appended, oldest first."""
+        """Yield what was kept, and of what was appended each account's newest, oldest first."""
         yield from (Row(*each) for each in self._db.execute("SELECT * FROM kept"))
         for kind in (TRADE, INCOME):
-            yield from (Row(*each) for each in self._db.execute(_LAST, (kind, TRADES_KEPT)))
+            accounts = [row[0] for row in self._db.execute(_ACCOUNTS, (kind,))]
+            last = [
+                row
+                for account in accounts
+                for row in self._db.execute(_LAST, (kind, account, TRADES_KEPT))
+            ]
+            yield from (Row(*row[1:]) for row in sorted(last))
 
     def commit(self, rows: Sequence[Row]) -> None:
         """Keep rows, all or none.

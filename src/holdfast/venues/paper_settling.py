@@ -15,9 +15,13 @@ GONE = frozenset({UNLISTED, "SETTLING", "DELIVERING", "DELIVERED", "CLOSE"})
 def settling_price(exchange: Exchange, account: AccountId, symbol: Symbol) -> Decimal | None:
     """Return the price at which a contract is settled: its mark.
 
-    Where it ended while nobody was there, no market tells one any more: what is held is worth what
-    it was opened at then, or it would stay open for ever. None where neither is there.
+    Where it ended while nobody was there, no market tells one any more: what is held is worth the
+    last mark of the life before then, or what it was opened at, or it would stay open for ever.
+    None where nothing is held and no mark is there.
     """
     mark = exchange.mark_price(symbol)
-    held = (each.entry_price for each in exchange.positions(account) if each.symbol == symbol)
-    return next(held, None) if mark is None else mark
+    if mark is not None:
+        return mark
+    if all(each.symbol != symbol for each in exchange.held(account)):
+        return None
+    return exchange.symbol_margin(account, symbol).mark

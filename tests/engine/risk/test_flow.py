@@ -20,7 +20,9 @@ from holdfast.model.values import (
     ParentId,
     StrategyId,
     TimeInForce,
+    TradeId,
 )
+from tests.engine.rig import LIMIT, Rig
 from tests.engine.risk.desk import BTC, ETH, Desk
 
 # Duplicates
@@ -185,6 +187,19 @@ def test_entry_fills_of_one_strategy_are_throttled_at_the_limit():
     assert not desk.check("execution_throttle", desk.buy(strategy_id=sma)).passed
     desk.now += 1
     assert desk.check("execution_throttle", desk.buy(strategy_id=sma)).value == 0
+
+
+def test_executions_of_others_orders_count_against_nobody():
+    rig = Rig()
+    rig.wait(20)
+    rig.snapshot(orders=[rig.row("other", qty=50, price=99, order_type=LIMIT, symbol=ETH)])
+    assert not rig.order("other").is_ours
+    for number in range(rig.settings.limits.max_executions):
+        rig.wait(1)
+        rig.trade("other", "0.01", "99", symbol=ETH, trade_id=TradeId(f"o{number}"))
+
+    assert len(rig.ever(ev.OrderFilled)) == rig.settings.limits.max_executions
+    assert rig.place()
 
 
 # Self-match

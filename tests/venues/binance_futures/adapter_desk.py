@@ -113,7 +113,7 @@ class Desk:
             self.outcomes.append,
             lambda since: None,
         )
-        self.orders = OrderDesk(self.asker, OrderNames(), MAIN, doors)
+        self.orders = OrderDesk(self.asker, OrderNames(), MAIN, doors, 2 * NS_PER_S)
 
     def _start(self, work):
         task = asyncio.ensure_future(work)
@@ -132,6 +132,12 @@ async def desk(url, **settings):
         yield Desk(wire, url, **settings)
     finally:
         await wire.close()
+
+
+async def until(condition):
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
 
 
 def market_order(name="hf.1.1.0.E.x", qty="0.01", *, side=Side.BUY, reduce_only=False):

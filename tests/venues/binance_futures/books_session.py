@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from holdfast.engine.account import OPENING
 from holdfast.engine.contracts import SETTLED
 from holdfast.engine.engine import Engine
-from holdfast.engine.folds import OPENING
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg

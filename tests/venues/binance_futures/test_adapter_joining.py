@@ -358,8 +358,19 @@ async def test_leverage_is_set_and_what_the_venue_set_is_believed():
 
 async def test_leverage_that_the_venue_sets_otherwise_is_refused():
     told = {"leverage": 15, "maxNotionalValue": "1", "symbol": BTC}
+    places = {LEVERAGE: [(200, told)], POSITIONS: [(200, [])]}
     with pytest.raises(VenueRefused, match="20 was asked for, the venue set 15"):
-        await set_up(CROSSED_10, leverage=20, **{LEVERAGE: [(200, told)]})
+        await set_up(CROSSED_10, leverage=20, **places)
+
+
+async def test_leverage_that_the_venue_sets_otherwise_where_something_is_open_is_gone_by(caplog):
+    told = {"leverage": 15, "maxNotionalValue": "1", "symbol": BTC}
+    listed = (200, [{"symbol": BTC, "positionAmt": "0.5"}])
+    places = {LEVERAGE: [(200, told)], POSITIONS: [listed]}
+    leverage, _ = await set_up(CROSSED_10, leverage=20, **places)
+
+    assert leverage == 15
+    assert "BTCUSDT: leverage 20 was asked for, the venue set 15" in caplog.text
 
 
 async def test_leverage_that_is_declined_says_what_to_do():
@@ -369,9 +380,11 @@ async def test_leverage_that_is_declined_says_what_to_do():
 
 
 POSITIONS = "GET__/fapi/v3/positionRisk"
+NOT_ALLOWED = (-4028, -4202, -4203, -4205, -4206, -4208, -4209, -4403)
+"""The symbol, the place or the person has no such leverage: whether something is open or not."""
 
 
-@pytest.mark.parametrize("code", [-4028, -4403])
+@pytest.mark.parametrize("code", NOT_ALLOWED)
 @pytest.mark.parametrize("amount", ["0.5", "0"], ids=["position", "order"])
 async def test_leverage_that_is_declined_where_something_is_open_is_gone_by(code, amount, caplog):
     declined = (400, {"code": code, "msg": "Leverage is not valid."})
@@ -383,7 +396,7 @@ async def test_leverage_that_is_declined_where_something_is_open_is_gone_by(code
     assert "BTCUSDT: leverage 5 is wanted, but what is open holds it at 10" in caplog.text
 
 
-@pytest.mark.parametrize("code", [-4028, -4403])
+@pytest.mark.parametrize("code", NOT_ALLOWED)
 @pytest.mark.parametrize("rows", [[], [{"symbol": "ETHUSDT", "positionAmt": "1"}]])
 async def test_leverage_that_is_declined_where_nothing_is_open_is_refused(code, rows):
     declined = (400, {"code": code, "msg": "Leverage is not valid."})

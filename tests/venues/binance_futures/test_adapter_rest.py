@@ -9,6 +9,7 @@ import socket
 from decimal import Decimal
 
 import pytest
+from aiohttp import web
 
 from holdfast.model.messages import (
     ExecType,
@@ -30,6 +31,7 @@ from holdfast.model.values import (
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import asking, rest
 from holdfast.venues.binance_futures.codec import reads
+from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
     KEY,
@@ -37,11 +39,13 @@ from tests.venues.binance_futures.adapter_desk import (
     ack,
     cancel,
     desk,
+    listening,
     market_order,
     order,
     query,
     scripted,
     submit,
+    until,
 )
 
 ORDER = "POST__/fapi/v1/order"
@@ -106,11 +110,13 @@ async def test_documented_refusal_rejects_the_order_with_code_and_text():
         UNKNOWN,
         (408, {"code": -1007, "msg": "Timeout waiting for response from backend server."}),
         (503, {"code": -1006, "msg": "An unexpected response was received."}),
+        (400, '{"code":-10'),
+        (400, "<html>Bad Request</html>"),
         (502, "<html>bad gateway</html>"),
         (200, "not json at all"),
         "reset",
     ],
-    ids=["503 unknown", "408", "-1006", "502", "torn answer", "reset"],
+    ids=["503 unknown", "408", "-1006", "torn 400", "page", "502", "torn answer", "reset"],
 )
 async def test_unknown_outcome_leaves_the_order_in_doubt_and_is_never_sent_again(answer):
     one, server, command = await submitted(answer, (200, ack()))
@@ -465,6 +471,26 @@ async def test_child_that_is_not_shown_yet_leaves_the_stop_triggered():
         assert report.status is OrderStatus.TRIGGERED
 
 
+@pytest.mark.parametrize("child", ["501", ""])
+@pytest.mark.parametrize(
+    ("ago_s", "status"), [(0.2, OrderStatus.TRIGGERED), (2.5, OrderStatus.TRIGGERED), (60, None)]
+)
+async def test_finished_stop_is_gone_with_its_child_once_that_would_be_shown(ago_s, status, child):
+    """2 s the answers may trail, and 1 s the clocks may be off."""
+    told_ms = WallClock().now() // NS_PER_MS - int(ago_s * 1000)
+    places = {
+        "GET__/fapi/v1/algoOrder": [(200, algo("FINISHED", child) | {"updateTime": told_ms})],
+        "GET__/fapi/v1/order": [(400, {"code": -2013, "msg": "Order does not exist."})],
+    }
+    async with scripted(**places) as server, desk(server.url) as one:
+        one.orders.query(query("hf.1.2.1.S.x", is_conditional=True))
+        await one.done()
+
+        (told,) = one.heard
+        assert getattr(told, "status", None) is status
+        assert isinstance(told, OrderNotFound) is (status is None)
+
+
 async def test_key_and_secret_are_in_no_text(caplog):
     caplog.set_level(logging.DEBUG)
     one, _server, _ = await submitted("reset", UNKNOWN)
@@ -549,3 +575,55 @@ async def test_order_whose_answer_is_none_is_in_doubt_and_not_sent_again():
 
         assert [type(m) for m in one.heard] == [OutcomeUnknown]
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("urgency", [Urgency.AUDIT, Urgency.RESOLVE])
+async def test_an_exit_and_a_question_do_not_wait_behind_reads(urgency):
+    """A look at the books of many symbols, or questions after many orders, take their time."""
+    found = ack("hf.1.2.0.E.x", "FILLED", executedQty="0.01")
+    script = {
+        "GET__/fapi/v1/openOrders": ["hang"],
+        "GET__/fapi/v1/order": [(200, found)],
+        ORDER: [(200, ack(side="SELL", reduceOnly=True))],
+    }
+    async with scripted(**script) as server, desk(server.url) as one:
+        slow = [
+            asyncio.create_task(one.asker.read(reads.open_orders(BTC), urgency=urgency))
+            for _ in range(60)
+        ]
+        await until(lambda: len(server.requests) >= 10)
+        one.orders.submit(submit(market_order(side=Side.SELL, reduce_only=True)))
+        if urgency is not Urgency.RESOLVE:
+            one.orders.query(query("hf.1.2.0.E.x"))
+        async with asyncio.timeout(3.0):
+            await one.done()
+        for each in slow:
+            each.cancel()
+
+    assert {report.status for report in one.heard} <= {OrderStatus.NEW, OrderStatus.FILLED}
+    assert len(one.heard) == (1 if urgency is Urgency.RESOLVE else 2)
+
+
+async def test_a_read_that_waited_for_its_turn_has_the_time_at_which_it_left():
+    release = asyncio.Event()
+    ages = []
+
+    async def handler(request):
+        if request.path.endswith("/time"):
+            return web.json_response({"serverTime": WallClock().now() // NS_PER_MS})
+        ages.append(WallClock().now() // NS_PER_MS - int(request.query["timestamp"]))
+        await release.wait()
+        return web.json_response([])
+
+    async with listening(handler) as port, desk(f"http://127.0.0.1:{port}") as one:
+        slow = [
+            asyncio.create_task(one.asker.read(reads.open_orders(BTC), urgency=Urgency.AUDIT))
+            for _ in range(60)
+        ]
+        await until(lambda: len(ages) >= 10)
+        await asyncio.sleep(1.0)
+        release.set()
+        await asyncio.gather(*slow)
+
+    assert len(ages) == 60
+    assert max(ages) < 900

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,14 +14,23 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from holdfast.exchange_server.settings import ApiKey
+from holdfast.exchange_server.settings import DEFAULT_KEY, ApiKey
 from holdfast.model.commands import Resync
 from holdfast.model.errors import VenueRefused
-from holdfast.model.messages import ExecType, VenueLink, VenueSnapshot
+from holdfast.model.messages import ExecType, VenueFailure, VenueLink, VenueSnapshot
 from holdfast.model.values import MAIN, NS_PER_S, AccountId, ClOrdId, OrderStatus, OrderType, Side
-from holdfast.venues.binance_futures import adapter, listen_key
+from holdfast.runtime.clock import WallClock
+from holdfast.venues.binance_futures import adapter, listen_key, permissions
+from holdfast.venues.binance_futures.adapter import BinanceFuturesVenue
 from holdfast.venues.binance_futures.settings import endpoints
-from tests.venues.binance_futures.adapter_desk import BTC, market_order, order, scripted, submit
+from tests.venues.binance_futures.adapter_desk import (
+    BTC,
+    market_order,
+    order,
+    scripted,
+    submit,
+    until,
+)
 from tests.venues.binance_futures.adapter_exchange import (
     ACCOUNT,
     amount,
@@ -67,6 +78,62 @@ async def test_key_is_looked_at_before_anything_is_traded():
                 raise AssertionError("it joined")
         async with joined(one, where=where, allow_withdrawals=True):
             assert one.contracts
+
+
+SILENT, UNREAD = "reset", (503, "Service Unavailable.")
+
+
+@asynccontextmanager
+async def started_anew(one, answers, monkeypatch):
+    """Start on an account that was traded, whose key's permissions are answered so."""
+    monkeypatch.setattr(permissions, "AGAIN_S", 0.05)
+    places = {"GET__/sapi/v1/account/apiRestrictions": answers}
+    async with joined(one):
+        known = {made.symbol: made for made, _ in one.contracts}
+    async with scripted(**places) as host:
+        here = settings_for(one.server)
+        where = msgspec.structs.replace(here.endpoints, permissions_url=host.url)
+        venue = BinanceFuturesVenue(
+            DEFAULT_KEY,
+            DEFAULT_KEY,
+            clock=WallClock(),
+            settings=msgspec.structs.replace(here, endpoints=where),
+            known=known,
+        )
+        try:
+            await venue.connect((BTC,), one.hear)
+            yield host
+        finally:
+            await venue.close()
+
+
+@pytest.mark.parametrize("answer", [SILENT, UNREAD])
+async def test_account_that_was_traded_is_joined_though_nobody_says_what_the_key_may(
+    answer, monkeypatch, caplog
+):
+    may_trade = {"ipRestrict": True, "enableWithdrawals": False, "enableFutures": True}
+    answers = [answer, (200, may_trade)]
+    async with town() as one, started_anew(one, answers, monkeypatch) as host:
+        await until(lambda: len(host.requests) == 2)
+
+    assert "what the key may do is not known" in caplog.text
+    assert not [m for m in one.heard if isinstance(m, VenueFailure)]
+
+
+async def test_key_that_turns_out_to_be_able_to_withdraw_is_told_of(monkeypatch):
+    may_withdraw = {"ipRestrict": True, "enableWithdrawals": True, "enableFutures": True}
+    async with town() as one, started_anew(one, [SILENT, (200, may_withdraw)], monkeypatch):
+        told = await one.has(lambda m: isinstance(m, VenueFailure))
+
+    assert "may withdraw funds" in told.reason
+
+
+async def test_account_that_was_traded_is_not_joined_with_a_key_that_may_withdraw(monkeypatch):
+    may_withdraw = {"ipRestrict": True, "enableWithdrawals": True, "enableFutures": True}
+    async with town() as one:
+        with pytest.raises(VenueRefused, match="may withdraw"):
+            async with started_anew(one, [(200, may_withdraw)], monkeypatch):
+                raise AssertionError("it joined")
 
 
 async def test_order_has_left_when_submit_returns(monkeypatch):

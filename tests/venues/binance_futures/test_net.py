@@ -14,7 +14,7 @@ from holdfast.model.errors import OutcomeUnknownError, RateLimitError, VenueUnav
 from holdfast.venues.binance_futures import net
 from holdfast.venues.binance_futures.net import NetWire
 from holdfast.venues.binance_futures.wire import Ears
-from tests.venues.binance_futures.adapter_desk import PATIENCE_S, listening
+from tests.venues.binance_futures.adapter_desk import PATIENCE_S, listening, until
 
 TEXT, CONTINUATION, CLOSE, PONG = 0x1, 0x0, 0x8, 0xA
 
@@ -356,6 +356,32 @@ async def test_what_is_under_way_when_another_request_times_out_is_answered():
         await wire.close()
 
     assert reply.status == 200
+
+
+async def test_a_request_for_which_no_connection_becomes_free_was_not_written(monkeypatch):
+    monkeypatch.setattr(net, "CONNECT_S", 0.2)
+    here = []
+
+    async def handler(request):
+        here.append(request.path)
+        await asyncio.sleep(PATIENCE_S)
+        return web.Response()
+
+    wire = NetWire()
+    async with listening(handler) as port, asyncio.timeout(PATIENCE_S):
+        url = f"http://127.0.0.1:{port}/x"
+        slow = [
+            asyncio.create_task(wire.request("GET", url, {}, PATIENCE_S))
+            for _ in range(net.CONNECTIONS_MAX)
+        ]
+        await until(lambda: len(here) == net.CONNECTIONS_MAX)
+        with pytest.raises(VenueUnavailable):
+            await wire.request("POST", f"{url}/late", {}, 1.0)
+        for each in slow:
+            each.cancel()
+        await wire.close()
+
+    assert "/x/late" not in here
 
 
 async def test_the_end_of_a_wire_ends_what_is_under_way_on_connections_it_has_left():

@@ -117,6 +117,8 @@ def test_a_status_that_nobody_knows_is_as_open_as_its_quantities(names, word, cu
     report = codec.queried(raw(listed(status=word, executedQty=cum)), names, asked_ts=1)
 
     assert report.status is status
+    is_odd = word == "NEVER_SEEN_BEFORE" and status is not OrderStatus.FILLED
+    assert report.odd_status == (word if is_odd else "")
 
 
 def test_words_of_tomorrow_do_not_stop_an_order_from_being_read(names):
@@ -275,7 +277,9 @@ def test_how_a_conditional_order_stands(names, word, qty, status):
     """FINISHED without the whole quantity does not end it: its child's own events do."""
     row = raw(algo(algoStatus=word, actualQty=qty))
 
-    assert codec.algo_queried(row, names, asked_ts=1).report.status is status
+    report = codec.algo_queried(row, names, asked_ts=1).report
+    assert report.status is status
+    assert report.odd_status == (word if word == "NEVER_SEEN_BEFORE" else "")
 
 
 @pytest.mark.parametrize("field", ["origQty", "executedQty", "price"])

@@ -119,7 +119,11 @@ def test_a_refused_entry_of_an_accepted_batch_is_refused():
         (Ask.SUBMIT, 400, -1022, Kind.STOP),
         (Ask.CANCEL, 401, None, Kind.STOP),
         (Ask.SUBMIT, 404, None, Kind.FINAL),
-        (Ask.SUBMIT, 400, None, Kind.FINAL),
+        (Ask.SUBMIT, 400, None, Kind.IN_DOUBT),  # -1006 comes with 400: it may have been that
+        (Ask.CANCEL, 400, None, Kind.IN_DOUBT),
+        (Ask.REPLACE, 413, None, Kind.IN_DOUBT),
+        (Ask.QUERY, 400, None, Kind.FINAL),
+        (Ask.SETTING, 400, None, Kind.FINAL),
         (Ask.SUBMIT, 400, -4120, Kind.FINAL),
         (Ask.SUBMIT, 400, -4130, Kind.FINAL),
         (Ask.SUBMIT, 400, -5022, Kind.FINAL),

@@ -119,6 +119,21 @@ def test_a_masked_secret_signs_as_what_it_is():
     assert credentials.api_key == "key"
 
 
+@pytest.mark.parametrize("around", ["{}", "{}\n", " {}\r\n", "\t{} "])
+def test_what_stands_around_a_key_is_no_part_of_it(around):
+    assert Credentials(around.format("key"), KEY).api_key == "key"
+
+
+@pytest.mark.parametrize(
+    "key", ["", " \n", "ke y", "ke\ny", "ke\0y", "\u043a\u043b\u044e\u0447", "\u201ckey\u201d"]
+)
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key):
+    with pytest.raises(ConfigError, match="API key") as refusal:
+        Credentials(key, KEY)
+
+    assert not key or key not in str(refusal.value)
+
+
 def test_a_signer_cannot_be_written_down():
     with pytest.raises(TypeError):
         pickle.dumps(make_signer(KEY))

@@ -152,12 +152,24 @@ def test_a_fill_carries_trade_id_fee_and_profit(stream):
         ("TRADE_PREVENTION", "EXPIRED_IN_MATCH", ExecType.STATUS, OrderStatus.EXPIRED),
         ("REJECTED", "REJECTED", ExecType.REJECTED, OrderStatus.REJECTED),
         ("NEVER_SEEN_BEFORE", "NEW", ExecType.STATUS, OrderStatus.NEW),
+        ("EXPIRED", "EXPIRED_BY_BAND", ExecType.EXPIRED, OrderStatus.EXPIRED),
+        ("CANCELED", "CANCELED_BY_ADMIN", ExecType.CANCELED, OrderStatus.CANCELED),
+        ("REJECTED", "REFUSED", ExecType.REJECTED, OrderStatus.REJECTED),
     ],
 )
 def test_every_kind_of_order_event(stream, x, X, kind, status):  # noqa: N803
     report = only(stream.read(order_event(x=x, X=X, M="12")))
 
     assert (report.exec_type, report.status) == (kind, status)
+    assert report.odd_status == ""
+
+
+def test_a_status_that_nobody_knows_is_told_by_the_venues_word(stream):
+    order = only(stream.read(order_event(x="SOMETHING", X="ON_HOLD" * 10)))
+    stop = only(stream.read(algo_event(X="FAILED")))
+
+    assert (order.status, order.odd_status) == (OrderStatus.NEW, "ON_HOLDON_HOLDON_HOLDON_HOLDON_H")
+    assert (stop.status, stop.odd_status) == (OrderStatus.NEW, "FAILED")
 
 
 @pytest.mark.parametrize(

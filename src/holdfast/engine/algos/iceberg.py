@@ -1,9 +1,9 @@
 """Show a part of a resting limit order at a time: `iceberg:show=0.5`.
 
-When what is shown has filled, the next part goes out at the same price. The last one is up to half
-as large again, rather than a rest too small to be an order. A part that a rule denies is tried
-again, so often and no more. It ends when a part is taken back, refused or expires, or something
-has closed a part of what it opened.
+When what is shown has filled, the next part goes out at the same price, or the one that it was
+amended to. The last one is up to half as large again, rather than a rest too small to be an order.
+A part that a rule denies is tried again, so often and no more. It ends when a part is taken back,
+refused or expires, or something has closed a part of what it opened.
 """
 
 from __future__ import annotations

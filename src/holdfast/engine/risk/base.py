@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 from operator import mul
@@ -282,16 +282,25 @@ class RiskContext:
         A mark that lies further from the market than a limit price may is not believed to make an
         account richer: it lasts for a moment, and what is opened on it stays.
         """
-        state, lost, stale_ns = self.state, ZERO, self.limits.stale_after_s * NS_PER_S
+        return sum((min(gap, ZERO) for gap in self._gaps(account, asset)), ZERO)
+
+    def is_in_doubt(self, account: AccountId, asset: str) -> bool:
+        """Tell whether a mark or a market is off, so that what the equity is will show later."""
+        return any(True for _ in self._gaps(account, asset))
+
+    def _gaps(self, account: AccountId, asset: str) -> Iterator[Decimal]:
+        """Yield what open profits change by where they go by the market instead of such a mark."""
+        state, stale_ns = self.state, self.limits.stale_after_s * NS_PER_S
         for key, held in state.positions.items():
             if not held.qty or key[0] != account or state.settled_in(key) != asset:
                 continue
             market = self.market.of(key[1])
             mark, price, age_ns = market.mark, market.reference, market.age_ns(self.now)
+            if self.market.mark(key[1]) != market.decimal(mark):
+                continue  # the equity goes by another: it is too old, or the books tell a newer one
             is_far = abs(mark - price) > float(self.limits.price_collar_pct) * price > 0.0 < mark
             if is_far and age_ns is not None and age_ns <= stale_ns:
-                lost += min(held.qty * (Decimal(repr(price)) - Decimal(repr(mark))), ZERO)
-        return lost
+                yield held.qty * (Decimal(repr(price)) - Decimal(repr(mark)))
 
     def _reaches(self, order: NewOrder, own: Key) -> dict[Key, Reach]:
         reaches = {}

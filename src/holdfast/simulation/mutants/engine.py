@@ -271,6 +271,8 @@ def begin_books_that_move(patch: Patch) -> None:
         return snapshot.sure_ts or snapshot.asked_ts
 
     patch.attr(beginning, "_begins_at", at_once)
+    # Most of what that does wrong is put right behind it.
+    patch.attr(comparing, "is_of_the_first_look", lambda *_: False)
 
 
 def take_no_settlement_at_its_word(patch: Patch) -> None:

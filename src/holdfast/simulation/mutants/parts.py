@@ -44,7 +44,7 @@ PARTS = (
         "what closes a part ends the rest",
         go_on_behind_a_close,
         ("parts",),
-        known=(Known(14_537_950, 18),),
+        known=(Known(28_928_788, 18),),
     ),
     Mutant(
         "a part that has filled has its next",

@@ -12,7 +12,6 @@ import random as chance
 from collections.abc import Callable, Mapping, Sequence
 
 from ...model.commands import CancelOrder, QueryOrder, ReplaceOrder, Resync, SubmitOrder
-from ...model.errors import ConfigError
 from ...model.instrument import Instrument
 from ...model.messages import (
     ExecutionReport,
@@ -46,7 +45,7 @@ from .net import NetWire
 from .order_desk import Doors, OrderDesk
 from .orders_ws import OrdersSocket
 from .outcomes import Outcome, Then
-from .permissions import check_permissions
+from .permissions import check_again, check_permissions
 from .rest import RestClient
 from .roads import Roads
 from .settings import BinanceSettings
@@ -86,7 +85,7 @@ class BinanceFuturesVenue:
         lifetime_s: how old a connection of the account's stream becomes before it is replaced.
 
     Raises:
-        ConfigError: the secret can't be used.
+        ConfigError: the key or the secret can't be used.
     """
 
     name = "binance_futures"
@@ -106,8 +105,6 @@ class BinanceFuturesVenue:
         known: Mapping[Symbol, Instrument] | None = None,
         lifetime_s: float = LIFETIME_S,
     ) -> None:
-        if not api_key:
-            raise ConfigError("the API key is empty")
         self._credentials = Credentials(api_key, api_secret, password=password)
         self._settings = settings or BinanceSettings()
         self._account = account
@@ -155,10 +152,10 @@ class BinanceFuturesVenue:
             await joining.check_account(
                 self._asker, switch_to_one_way=bool(symbols) and self._settings.switch_to_one_way
             )
+            await self._background.open()
             if symbols:
                 await self._check_permissions(wire)
             self._hear = hear
-            await self._background.open()
             self._background.start(self._books.run())
             if not symbols:
                 return []
@@ -195,9 +192,9 @@ class BinanceFuturesVenue:
             self._follow_up,
             self._acknowledged,
         )
-        self._desk = OrderDesk(asker, self._names, account, doors)
+        self._desk = OrderDesk(asker, self._names, account, doors, settings.read_lag_ns)
         self._dead_man = DeadMan(asker, settings, symbols)
-        self._contracts = listed = ContractList(asker, self._list)
+        self._contracts = listed = ContractList(asker, self._list, settings)
         self._account_settings = own = AccountSettings(asker, account, settings, listed, self._say)
         lag_ns, apart_max = settings.read_lag_ns, settings.one_by_one_max
         books = Books(asker, self._names, account, lag_ns, apart_max)
@@ -206,13 +203,16 @@ class BinanceFuturesVenue:
 
     async def _check_permissions(self, wire: Wire) -> None:
         """Ask what the key may do, where there is somebody to be asked; see `permissions`."""
-        settings = self._settings
-        if not (where := settings.endpoints.permissions_url):
+        allowed, was_traded = self._settings.allow_withdrawals, bool(self._known)
+        if not (where := self._settings.endpoints.permissions_url):
             _log.info("what the key may do is not checked: this host can't be asked")
             return
-        asker = Asker(RestClient(wire, where, self._credentials), self._clock, self._random)
+        rest, tries = RestClient(wire, where, self._credentials), 0 if was_traded else 3
+        asker = Asker(rest, self._clock, self._random, retry_attempts=tries)
         asker.offset = self._asker.offset
-        await check_permissions(asker, withdrawals_allowed=settings.allow_withdrawals)
+        is_told = await check_permissions(asker, withdrawals_allowed=allowed, was_traded=was_traded)
+        if not is_told and not allowed:
+            self._background.start(check_again(asker, self._tell_failure))
 
     async def _open_streams(self, wire: Wire) -> None:
         """Open the account's stream, which we need, and the WebSocket API, which helps.
@@ -235,7 +235,7 @@ class BinanceFuturesVenue:
         start(self._channel.stream.run())
         start(self._channel.keep_alive())
         start(self._dead_man.beat())
-        start(keep_time(self._asker, self._clock_is_off))
+        start(keep_time(self._asker, self._tell_failure))
         start(self._contracts.keep())
         start(self._account_settings.run())
         if self._settings.orders_over_ws:
@@ -282,7 +282,7 @@ class BinanceFuturesVenue:
     def _failed(self, reason: str) -> None:
         self._say(VenueLink(account=self._account, is_up=False, reason=reason))
 
-    def _clock_is_off(self, reason: str) -> None:
+    def _tell_failure(self, reason: str) -> None:
         self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
 
     # Commands
@@ -304,8 +304,7 @@ class BinanceFuturesVenue:
         if self._background.is_open():
             self._books.want(command.trades_since, is_audit=command.reason == AUDIT)
             return
-        reason = "the books can't be read: the venue is closed"
-        self._say(VenueFailure(account=self._account, failure="venue", reason=reason))
+        self._tell_failure("the books can't be read: the venue is closed")
 
     @property
     def awaits(self) -> str:
@@ -331,7 +330,7 @@ class BinanceFuturesVenue:
             self._say(counted)
         match outcome.then:
             case Then.SYNC_CLOCK:
-                self._background.start(measure(self._asker, self._clock_is_off))
+                self._background.start(measure(self._asker, self._tell_failure))
             case Then.RESYNC:
                 self._fetch_missed(f"the venue said: {outcome.reason}")
             case Then.REFRESH_CONTRACTS:

@@ -3,12 +3,14 @@
 Rule 1: a request whose outcome is in doubt is never sent again. What is sent again was refused
         in words that say that nothing was done, or never left.
 Rule 2: no command leaves at or past its own fence, and a command keeps its own time on every try.
+Rule 3: reads leave connections free: what ends risk never waits behind them, nor does a setting.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -26,6 +28,9 @@ FIRST_BACKOFF_NS = 100 * NS_PER_MS
 BACKOFF_MAX_NS = 10 * NS_PER_S
 ROOM_PATIENCE_NS = 90 * NS_PER_S
 """How long a read waits for room within the limits before it gives up."""
+
+READS_MAX = 10
+"""How many reads are under way at once, and besides them how many questions after orders."""
 
 ROOM_LOOKS_MAX = 200
 """How often room is looked for: others may take it first."""
@@ -101,6 +106,8 @@ class Asker:
         self._random = random
         self._attempts_max = retry_attempts + 1
         self._reading: list[str] = []
+        self._read_places = asyncio.Semaphore(READS_MAX)
+        self._question_places = asyncio.Semaphore(READS_MAX)
         self._held_until = 0
         self._measuring = asyncio.Lock()
         self._measured: list[bool] = []  # the answers of the last measurement
@@ -184,8 +191,9 @@ class Asker:
             else:
                 if not await self._find_room(cost, urgency, fence_ts):
                     break
-                asked_ts, road = self.clock.now(), detour or take()
-                reply = await road.send(make(self.offset.venue_time(asked_ts)))
+                async with self._place(ask, urgency):
+                    asked_ts, road = self.clock.now(), detour or take()
+                    reply = await road.send(make(self.offset.venue_time(asked_ts)))
             last = Answered(self._judge(ask, reply, asked_ts), reply, asked_ts)
             if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
                 break
@@ -197,6 +205,12 @@ class Asker:
             if not is_due:
                 break
         return last
+
+    def _place(self, ask: Ask, urgency: Urgency) -> AbstractAsyncContextManager[None]:
+        """Return what a request waits for before it leaves: its turn, where it is a read."""
+        if ask is not Ask.QUERY or urgency is Urgency.PROTECT:
+            return nullcontext()
+        return self._question_places if urgency is Urgency.RESOLVE else self._read_places
 
     async def _pause(
         self,

@@ -45,6 +45,13 @@ class ClockOffset:
         """Return the venue's time when ours is `now`."""
         return now + self.offset_ns
 
+    def least_venue_time(self, now: int) -> int:
+        """Return the venue's time when ours is `now`, as early as it can be.
+
+        Our clock may have been stepped since the venue's was measured, within what is borne.
+        """
+        return min(self.venue_time(now) - self.error_ns, now - self.most_ns)
+
     @property
     def is_off(self) -> bool:
         """Tell whether ours is provably wrong by more than orders and fences allow."""

@@ -1,7 +1,8 @@
 """The venue's list of contracts, read now and then: what changed is told, what stopped too.
 
 Rule 1: that a contract has stopped trading is believed when two looks agree (see `joining`).
-Rule 2: contracts that were traded before are followed too: something may be open there still.
+Rule 2: one that did not trade at the start is listed as trading once it is set up for it.
+Rule 3: contracts that were traded before are followed too: something may be open there still.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from ...model.instrument import UNLISTED, Instrument
 from ...model.values import Symbol
 from . import joining
 from .asking import Asker
+from .settings import BinanceSettings
 
 EVERY_S = 120.0
 OFF_EVERY_S = 30.0
@@ -27,11 +31,19 @@ class ContractList:
 
     Args:
         tell: is given each contract that was read anew, with its leverage.
+        settings: what a contract is set to that did not trade at the start; None leaves it.
     """
 
-    def __init__(self, asker: Asker, tell: Callable[[Instrument, int], None]) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        tell: Callable[[Instrument, int], None],
+        settings: BinanceSettings | None = None,
+    ) -> None:
         self._asker = asker
         self._tell = tell
+        self._settings = settings
+        self._has_traded: set[Symbol] = set()
         self._known: dict[Symbol, Listed] = {}
         self._told_at: dict[Symbol, int] = {}
         self._left: dict[Symbol, Listed] = {}  # not traded any more, their leverage not looked at
@@ -93,10 +105,23 @@ class ContractList:
         if not budget.begin("contracts", self._asker.clock.now()):
             return
         try:
+            self._has_traded |= {s for s, (made, _) in self._known.items() if made.is_trading}
             for made, _ in await joining.filters(self._asker, self._left | self._known):
-                self._list(made)
+                await self._take(made)
         finally:
             budget.end("contracts")
+
+    async def _take(self, made: Instrument) -> None:
+        """List a contract as it was read; one that is to trade first, once it is set as wanted."""
+        symbol, settings = made.symbol, self._settings
+        is_new = made.is_trading and symbol in self._known and symbol not in self._has_traded
+        if settings is None or not is_new:
+            self._list(made)
+            return
+        leverage = await joining.set_up_late(self._asker, settings, symbol)
+        if leverage is None:
+            made = msgspec.structs.replace(made, status=self._known[symbol][0].status)
+        self._list(made, leverage)
 
     def _list(self, made: Instrument, leverage: int | None = None) -> None:
         """List a contract as it is now; without a leverage it keeps the one that it has."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ...model.errors import ConfigError, NetworkError, VenueRefused
+from ...model.errors import ConfigError, NetworkError, VenueError, VenueRefused
 from ...model.instrument import TRADING, UNLISTED, Bracket, Instrument
 from ...model.values import Symbol
 from ..limits import Urgency
@@ -54,8 +54,11 @@ PORTFOLIO_MARGIN = "; it refuses every key of a portfolio margin account, which 
 HELD_UP = (-2027, -2028, -4161)
 """What is open is too large for the leverage, is not covered by its margin, or is isolated."""
 
-NOT_ALLOWED = (-4028, -4403)
-"""The symbol, or the account, does not allow the leverage, whether something is open or not."""
+NOT_ALLOWED = (-4028, -4202, -4203, -4205, -4206, -4208, -4209, -4403)
+"""The symbol, or the account, does not allow the leverage, whether something is open or not.
+
+The venue lowers what it allows, for symbols, places and persons, also of those that trade.
+"""
 
 MODE_HELD_UP = (-4047, -4048)
 """The margin mode can't be changed: orders are open in the symbol, or a position is."""
@@ -215,16 +218,31 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
         return now.leverage
     set_to = codec.leverage(answered.reply.body)
     if set_to != wanted:
-        raise VenueRefused(f"{symbol}: leverage {wanted} was asked for, the venue set {set_to}")
+        text = f"{symbol}: leverage {wanted} was asked for, the venue set {set_to}"
+        if not await _is_in_use(asker, symbol):
+            raise VenueRefused(text)
+        _log.warning("%s, which is gone by: something is open", text)
     return set_to
+
+
+async def set_up_late(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int | None:
+    """Set up a contract that did not trade at the start; None, and a warning, where it can't be."""
+    try:
+        return await _set_up(asker, settings, symbol)
+    except VenueError as error:
+        _log.warning("%s trades, and is not traded: it can't be set up: %s", symbol, error)
+        return None
 
 
 async def _is_held_up(asker: Asker, symbol: Symbol, code: int | None) -> bool:
     """Tell whether a leverage was declined where something is open, which is to be looked after."""
-    if code in NOT_ALLOWED:
-        listed = (await require(asker, reads.positions())).reply.body
-        return symbol in codec.in_use(listed, Others(frozenset({symbol}), _log.debug))
-    return code in HELD_UP
+    return await _is_in_use(asker, symbol) if code in NOT_ALLOWED else code in HELD_UP
+
+
+async def _is_in_use(asker: Asker, symbol: Symbol) -> bool:
+    """Tell whether a position, or an order in the book, is open in a symbol."""
+    listed = (await require(asker, reads.positions())).reply.body
+    return symbol in codec.in_use(listed, Others(frozenset({symbol}), _log.debug))
 
 
 async def _leverage_as_it_is(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int:

@@ -24,8 +24,12 @@ from .handshakes import refused
 from .wire import Ears, HttpReply, Socket
 
 CONNECT_S = 5.0
+"""How long a request waits for a connection, whether one is made or becomes free."""
+
 HANDSHAKE_S = 5.0
-CONNECTIONS_MAX = 20
+CONNECTIONS_MAX = 40
+"""How many requests are under way at once; see `READS_MAX` too."""
+
 KEEP_ALIVE_S = 60.0
 FRAME_MAX = 8 * 1024 * 1024
 """The most bytes of one message, in one frame or in fragments."""
@@ -199,7 +203,7 @@ class NetWire:
         self, verb: str, url: str, headers: Mapping[str, str], timeout_s: float
     ) -> HttpReply:
         """Send one request; see `Wire`."""
-        limits = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S)
+        limits = aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_S, sock_connect=CONNECT_S)
         pool = self._pool
         pool.under_way += 1
         try:

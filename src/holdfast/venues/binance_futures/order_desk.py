@@ -60,13 +60,20 @@ class Doors:
 
 
 class OrderDesk:
-    """One account's orders on their way to the venue."""
+    """One account's orders on their way to the venue.
 
-    def __init__(self, asker: Asker, names: OrderNames, account: AccountId, doors: Doors) -> None:
+    Args:
+        lag_ns: how far the venue's answers may trail what has happened.
+    """
+
+    def __init__(
+        self, asker: Asker, names: OrderNames, account: AccountId, doors: Doors, lag_ns: int
+    ) -> None:
         self._asker = asker
         self._names = names
         self._account = account
         self._doors = doors
+        self._lag_ns = lag_ns
         self._asked_after: set[str] = set()
         self._under_way = 0
         self._is_idle = asyncio.Event()
@@ -242,9 +249,14 @@ class OrderDesk:
             return known
         child = await self._find_ordinary(command, found.child_id)
         # A child that is not shown yet leaves the conditional order as it was told.
-        if isinstance(child, ExecutionReport) or (child is not None and found.is_over):
+        if isinstance(child, ExecutionReport):
             return child
-        return known
+        is_gone = child is not None and found.is_over and self._would_show(known, child)
+        return child if is_gone else known
+
+    def _would_show(self, known: ExecutionReport, absent: OrderNotFound) -> bool:
+        """Tell whether an answer that knows no child came too late to trail its parent's end."""
+        return known.venue_ts + self._lag_ns < self._asker.offset.least_venue_time(absent.asked_ts)
 
     async def _find_child(
         self, command: QueryOrder, answered: Answered

@@ -75,6 +75,10 @@ F, D, R, OK, S, Q = (
 REFUSED = Row(F, F, F, F, F)
 UNKNOWN = Row(D, D, D, R, R, failure="venue", delay_ms=500)
 UNDOCUMENTED = Row(D, D, D, R, R, failure="venue", delay_ms=500)
+UNREADABLE = Row(D, D, D, F, F, failure="venue")
+"""A refusal whose body broke off, or is nobody's whom we know: -1006 (unknown) comes with 400 too.
+"""
+
 ASK_FIRST = Row(Q, Q, Q, R, R, failure="venue", delay_ms=200)
 UNAVAILABLE = Row(R, R, R, R, R, failure="venue", delay_ms=200)
 OVERLOADED = Row(R, R, R, R, R, failure="limits", delay_ms=200)
@@ -161,7 +165,7 @@ Another text, a page of a proxy's above all, does not tell whether the request w
 """
 
 HTTP: dict[int, Row] = {
-    400: REFUSED,
+    400: UNREADABLE,
     401: LOCKED_OUT,
     403: WALLED_OFF,  # the firewall in front of the venue
     404: GONE,

@@ -107,13 +107,27 @@ class Credentials:
         """Take the key as the venue shows it, and the secret in any of its three shapes.
 
         Raises:
-            ConfigError: the secret is empty, or the private key can't be read.
+            ConfigError: the key or the secret is empty, the key has letters that none has, or the
+                private key can't be read.
         """
-        self.api_key = str(api_key)
+        self.api_key = _checked_key(str(api_key).strip())
         self.signer = make_signer(secret, password=password)
 
     def __repr__(self) -> str:
         return f"Credentials(***, {self.signer!r})"
+
+
+def _checked_key(api_key: str) -> str:
+    """Return a key that a header can carry.
+
+    Raises:
+        ConfigError: it is empty, or it can't be one.
+    """
+    if not api_key:
+        raise ConfigError("the API key is empty")
+    if not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
+        raise ConfigError("the API key must be of plain letters, digits and signs, without spaces")
+    return api_key
 
 
 def make_signer(secret: str, *, password: str | None = None) -> Signer:

@@ -209,13 +209,8 @@ class Books:
         return self.names.known(row.symbol, row.order_id) is not None
 
     def _settled_until(self) -> int:
-        """Return the venue's time before which all is listed that will be, asked now.
-
-        Our clock may have been stepped since the venue's was measured, within what is borne.
-        """
-        now, offset = self.asker.clock.now(), self.asker.offset
-        measured_ts = offset.venue_time(now) - offset.error_ns
-        return min(measured_ts, now - offset.most_ns) - self.lag_ns
+        """Return the venue's time before which all is listed that will be, asked now."""
+        return self.asker.offset.least_venue_time(self.asker.clock.now()) - self.lag_ns
 
     async def _trades_if_read(
         self, symbol: Symbol, start: int, urgency: Urgency, others: Others | None

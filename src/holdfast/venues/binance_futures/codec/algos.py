@@ -35,6 +35,7 @@ from .words import (
     STATUS_EXEC_TYPES,
     TIMES_IN_FORCE,
     WORKING_TYPES,
+    odd_status,
 )
 
 ID_DIGITS_MAX = 100
@@ -185,6 +186,7 @@ def _answer(
         reduce_only=row.reduce_only,
         close_position=row.close_position,
         cum_qty=cum_qty,
+        odd_status=odd_status(row.algo_status, ALGO_STATUSES, status),
         asked_ts=asked_ts or 0,
     )
     return AlgoAnswer(report, child_id, row.algo_status == FINISHED)

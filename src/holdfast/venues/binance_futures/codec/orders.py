@@ -28,7 +28,9 @@ from .words import (
     ORDINARY_TYPES,
     SIDES,
     STATUS_EXEC_TYPES,
+    STATUSES,
     TIMES_IN_FORCE,
+    odd_status,
     status_of,
 )
 
@@ -151,12 +153,13 @@ def order_report(
     """Turn a row into a report."""
     qty = unsigned(row.orig_qty, "origQty")
     cum_qty = unsigned(row.executed_qty, "executedQty")
+    status = status_of(row.status, qty, cum_qty)
     return ExecutionReport(
         account=account,
         symbol=Symbol(row.symbol),
         cl_ord_id=names.called(row.symbol, row.order_id, row.client_order_id),
         exec_type=exec_type,
-        status=status_of(row.status, qty, cum_qty),
+        status=status,
         side=side_of(row.side),
         venue_ts=ns_or_0(row.update_time),
         venue_order_id=str(row.order_id),
@@ -166,6 +169,7 @@ def order_report(
         price=unsigned(row.price, "price") or None,
         reduce_only=row.reduce_only,
         cum_qty=cum_qty,
+        odd_status=odd_status(row.status, STATUSES, status),
         asked_ts=asked_ts,
     )
 

@@ -47,9 +47,11 @@ from .words import (
     ORDER_TYPES,
     ORDINARY_TYPES,
     STATUS_EXEC_TYPES,
+    STATUSES,
     TIMES_IN_FORCE,
     WORKING_TYPES,
     expiry_reason,
+    odd_status,
     status_of,
 )
 
@@ -209,12 +211,13 @@ def _as_it_stands(
 ) -> ExecutionReport:
     """Turn what an event says of its order into a report, and leave out the execution."""
     qty, cum_qty = unsigned(order.qty, "q"), unsigned(order.cum_qty, "z")
+    status = status_of(order.status, qty, cum_qty, order.exec_type)
     return ExecutionReport(
         account=account,
         symbol=Symbol(order.symbol),
         cl_ord_id=names.called(order.symbol, order.order_id, order.client_id),
         exec_type=exec_type,
-        status=status_of(order.status, qty, cum_qty),
+        status=status,
         side=side_of(order.side),
         venue_ts=ns(order.trade_time),
         venue_order_id=str(order.order_id),
@@ -225,6 +228,7 @@ def _as_it_stands(
         reduce_only=order.reduce_only,
         cum_qty=cum_qty,
         reason=expiry_reason(said(order.expiry_reason)),
+        odd_status=odd_status(order.status, STATUSES, status),
     )
 
 
@@ -259,6 +263,7 @@ def algo_report(frame: AlgoFrame, names: OrderNames, account: AccountId) -> Exec
         close_position=algo.close_position,
         cum_qty=cum_qty,
         reason=algo.refusal,
+        odd_status=odd_status(algo.status, ALGO_STATUSES, status),
     )
 
 

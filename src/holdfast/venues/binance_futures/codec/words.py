@@ -5,10 +5,14 @@ A word that the tables lack never stops a fill from being booked: each lookup ha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from ....model.messages import ExecType
 from ....model.values import OrderStatus, OrderType, Side, TimeInForce, WorkingType
+
+WORD_MAX = 32
+"""How much of a word that nobody knows is kept."""
 
 SIDES = {each.value: each for each in Side}
 ORDER_TYPES = {each.value: each for each in OrderType}
@@ -60,6 +64,9 @@ EXEC_TYPES = {
     "REJECTED": ExecType.REJECTED,
 }
 
+ENDS = {word: STATUSES[word] for word in ("CANCELED", "EXPIRED", "REJECTED")}
+"""Events that end an order whatever its status is called."""
+
 STATUS_EXEC_TYPES = {
     OrderStatus.NEW: ExecType.NEW,
     OrderStatus.TRIGGERED: ExecType.TRIGGERED,
@@ -84,14 +91,23 @@ EXPIRY_REASONS = {
 }
 
 
-def status_of(word: str, qty: Decimal, cum_qty: Decimal) -> OrderStatus:
-    """Translate an order's status; an unknown word leaves it as open as its quantities say."""
-    status = STATUSES.get(word)
+def status_of(word: str, qty: Decimal, cum_qty: Decimal, event: str = "") -> OrderStatus:
+    """Translate an order's status; an unknown word leaves it as open as its quantities say.
+
+    Args:
+        event: what has happened to it, where that is told: an end is one, whatever it is called.
+    """
+    status = STATUSES.get(word) or ENDS.get(event)
     if status is not None:
         return status
     if not cum_qty:
         return OrderStatus.NEW
     return OrderStatus.FILLED if cum_qty >= qty else OrderStatus.PARTIALLY_FILLED
+
+
+def odd_status(word: str, known: Mapping[str, OrderStatus], status: OrderStatus) -> str:
+    """Return a word that nobody knows, where what was made of it says that the order is open."""
+    return word[:WORD_MAX] if word not in known and status.is_open else ""
 
 
 def expiry_reason(word: str) -> str:

@@ -1,0 +1,93 @@
+"""Plans in parts that are judged by their first, which begins them: what is refused as a whole."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ..model import events as ev
+from ..model.values import NO_ID, NS_PER_S, ClOrdId, IntentId, NewOrder, ParentId, Verdict
+from .algos import STARTED, Moment, SendChild, find
+from .core import Core
+from .parent import Parent
+from .parents import Plan, begin, child, on_the_lot
+from .risk import duplicate, first_refusal
+
+
+def first_part(core: Core, plan: Plan) -> NewOrder:
+    """Return the first order that a plan would send, without an id; what it begins with."""
+    pattern = replace(plan.pattern, cl_ord_id=ClOrdId("?"))
+    start = ev.ParentStarted(
+        ts=core.now,
+        parent_id=ParentId("?"),
+        intent_id=IntentId("?"),
+        symbol=pattern.symbol,
+        side=pattern.side,
+        qty=pattern.qty,
+        algo=plan.algo,
+        order=pattern,
+    )
+    algo, terms = find(plan.algo)
+    parent = Parent(start)
+    actions = algo.react(Moment(parent, (), STARTED, core.now), terms)
+    parts = [action.qty for action in actions if isinstance(action, SendChild)]
+    return replace(pattern, qty=on_the_lot(core, parent, parts[0])) if parts else pattern
+
+
+def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> bool:
+    """Tell whether a rule refuses the first of a plan's parts; then that is on record, and all."""
+    _, terms = find(plan.algo)
+    if not terms:
+        return False
+    part = first_part(core, plan)
+    verdicts = core.verdicts(part, plan.legs)
+    refusal = first_refusal(verdicts)
+    if refusal is None:
+        return False
+    _refuse(core, replace(plan, pattern=part), intent_id, refusal, verdicts, request_id)
+    return True
+
+
+def is_refused_as_repeat(core: Core, plan: Plan, intent_id: IntentId) -> bool:
+    """Tell whether a plan in parts is one that has just begun, once more; then that is on record.
+
+    Of any other refusal the parts that follow may be free; of this one they would be, and double
+    what was wished for.
+    """
+    _, terms = find(plan.algo)
+    if not terms or not _has_just_begun(core, plan):
+        return False
+    part = first_part(core, plan)
+    verdicts = core.verdicts(part, plan.legs)
+    refusal = first_refusal(each for each in verdicts if each.rule == duplicate.NAME)
+    if refusal is None:
+        return False
+    _refuse(core, replace(plan, pattern=part), intent_id, refusal, verdicts)
+    return True
+
+
+def _has_just_begun(core: Core, plan: Plan) -> bool:
+    """Tell whether such a plan began within the window of `duplicate`; sizes go by the equity."""
+    since = core.now - core.settings.limits.duplicate_window_s * NS_PER_S
+    pattern = plan.pattern
+    wanted = (pattern.key, pattern.side, pattern.strategy_id, plan.algo)
+    for each in reversed(core.state.parents.values()):
+        if each.start.ts <= since:
+            return False  # the rest is older still
+        if (each.key, each.side, each.strategy_id, each.start.algo) == wanted:
+            return True
+    return False
+
+
+def _refuse(  # noqa: PLR0913, PLR0917 - what a refusal consists of
+    core: Core,
+    part: Plan,
+    intent_id: IntentId,
+    refusal: Verdict,
+    verdicts: tuple[Verdict, ...],
+    request_id: str = "",
+) -> None:
+    """Put it on record that nothing of a plan goes out; its first part stands for all."""
+    alone = replace(part, pattern=replace(part.pattern, cl_ord_id=NO_ID), algo="direct")
+    parent_id = begin(core, alone, intent_id, request_id)
+    order = child(core, core.state.parents[parent_id], part.pattern.qty)
+    core.deny(order, refusal.rule, refusal.reason, verdicts)

@@ -1,0 +1,114 @@
+"""A mark far off its market, for a moment, sets neither the day's beginning nor the peak."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.engine.housekeeping import DOUBTED_NS
+from holdfast.model import events as ev
+from holdfast.model.market import MarkPrice
+from holdfast.model.values import MAIN, NS_PER_DAY, NS_PER_S, Side
+from tests.engine.rig import BTC, ETH, Rig
+
+
+def mark(rig, price):
+    rig.hear(MarkPrice(symbol=BTC, ts=rig.now, mark_price=price, index_price=price))
+
+
+def holding(side=Side.BUY, **limits):
+    """Hold half of what the account has, at 100."""
+    most = {"position_size_pct": Decimal(2), "max_gross_exposure_pct": Decimal(2)}
+    rig = Rig(limits=most | limits)
+    rig.hold("50", side)
+    mark(rig, 100.0)
+    return rig
+
+
+def second(rig, *, at, marked=None):
+    """Let a second pass, with prices in it."""
+    rig.now += NS_PER_S
+    rig.price(at)
+    rig.price(100.0, ETH)
+    mark(rig, at if marked is None else marked)
+    rig.tick()
+
+
+def before_midnight(rig):
+    rig.now = (rig.now // NS_PER_DAY + 1) * NS_PER_DAY - 2 * NS_PER_S
+    second(rig, at=100.0)
+
+
+def day_equity(rig):
+    return rig.state.account(MAIN).benchmark("USDT").day_equity
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+@pytest.mark.parametrize("marked", [90.0, 110.0])
+def test_the_day_begins_without_a_mark_that_was_off_for_a_moment(side, marked):
+    rig = holding(side)
+    before_midnight(rig)
+    second(rig, at=100.0, marked=marked)
+    assert rig.told(ev.TradingDayStarted) == []
+    second(rig, at=100.0)
+
+    assert day_equity(rig) == Decimal("9999.99")
+
+
+def test_the_day_begins_without_a_trade_that_was_off_for_a_moment():
+    rig = holding()
+    before_midnight(rig)
+    second(rig, at=90.0, marked=100.0)
+    second(rig, at=100.0)
+
+    assert day_equity(rig) == Decimal("9999.99")
+
+
+def test_the_day_begins_with_what_the_rules_go_by_where_a_mark_stays_off():
+    rig = holding()
+    before_midnight(rig)
+    for _ in range(DOUBTED_NS // NS_PER_S):
+        second(rig, at=100.0, marked=110.0)
+        assert rig.told(ev.TradingDayStarted) == []
+    second(rig, at=100.0, marked=110.0)
+
+    [day] = rig.told(ev.TradingDayStarted)
+    assert day.equity == Decimal("9999.99")
+
+
+@pytest.mark.parametrize("seconds", [1, 20])
+def test_a_mark_that_is_off_makes_no_peak(seconds):
+    rig = holding(max_drawdown_pct=Decimal("0.05"))
+    rig.now += 60 * NS_PER_S
+    for _ in range(seconds):
+        second(rig, at=100.0, marked=112.0)
+    for _ in range(15):
+        second(rig, at=100.0)
+
+    assert rig.state.account(MAIN).benchmark("USDT").peak_equity < 10_001
+    assert rig.place(symbol=ETH)
+
+
+def test_a_sample_waits_for_a_mark_that_is_off_and_not_for_ever():
+    rig = holding()
+    rig.wait(65)
+    due = rig.state.account(MAIN).sampled_ts + rig.settings.equity_interval_ns
+    rig.now, first = due - NS_PER_S, len(rig.ever(ev.EquitySampled))
+    for _ in range(DOUBTED_NS // NS_PER_S):
+        second(rig, at=100.0, marked=112.0)
+        assert len(rig.ever(ev.EquitySampled)) == first
+    second(rig, at=100.0, marked=112.0)
+
+    assert rig.ever(ev.EquitySampled)[first].equity == Decimal("9999.99")
+
+
+def test_a_mark_too_old_to_value_a_position_is_no_doubt_about_it():
+    rig = holding()
+    second(rig, at=105.0, marked=110.0)
+    for _ in range(70):
+        rig.now += NS_PER_S
+        rig.price(100.0)
+        rig.price(100.0, ETH)
+
+    assert rig.place(symbol=ETH), rig.told(ev.OrderDenied)

@@ -1,0 +1,93 @@
+"""A mark whose stream has fallen silent while the market goes on is none."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.exchange.liquidity import MARK_AGE_NS_MAX
+from holdfast.model.values import MAIN, OrderType, WorkingType
+from tests.exchange.desk import BTC, Desk, S, story
+
+
+def marked(*, tape=True):
+    """Return a desk with a long, its stop at the mark, and the mark that is the last one."""
+    desk = Desk()
+    desk.quote(49_999, 50_001)
+    if tape:
+        desk.trade(50_000)
+    desk.mark(50_000)
+    desk.buy(1)
+    desk.sell(
+        1,
+        kind=OrderType.STOP_MARKET,
+        trigger_price=49_000,
+        working_type=WorkingType.MARK_PRICE,
+        reduce_only=True,
+        cl_ord_id="stop",
+    )
+    return desk
+
+
+def fall(desk, price, *, tape=True, seconds=MARK_AGE_NS_MAX // S):
+    """Show the market at a price so long after the mark."""
+    desk.quote(price - 1, price + 1)
+    desk.now += (seconds - 2) * S
+    return desk.trade(price) if tape else desk.quote(price - 1, price + 1)
+
+
+@pytest.mark.parametrize("tape", [True, False])
+def test_a_stop_at_the_mark_goes_by_the_price_once_the_mark_is_old(tape):
+    desk = marked(tape=tape)
+    assert fall(desk, 48_500, tape=tape) == []
+
+    told = story(desk.trade(48_500) if tape else desk.quote(48_499, 48_501))
+
+    assert told[0] == "stop TRIGGERED"
+
+
+@pytest.mark.parametrize("tape", [True, False])
+def test_an_account_is_liquidated_by_the_price_once_the_mark_is_old(tape):
+    desk = marked(tape=tape)
+    desk.cancel("stop")
+    assert fall(desk, 40_100, tape=tape) == []
+
+    told = story(desk.trade(40_100) if tape else desk.quote(40_099, 40_101))
+
+    assert told[0].startswith("autoclose-1")
+
+
+def test_the_mark_counts_again_once_it_is_heard():
+    desk = marked()
+    desk.cancel("stop")
+    fall(desk, 45_000)
+    desk.trade(45_000)
+    assert desk.exchange.mark_price(BTC) == 45_000
+    assert desk.exchange.margin(MAIN).unrealized == Decimal(-5001)
+
+    desk.mark(46_000)
+    desk.trade(45_000)
+
+    assert desk.exchange.mark_price(BTC) == 46_000
+
+
+def test_nothing_is_passed_over_past_the_age_of_a_mark():
+    desk = marked()
+    heard_ts = desk.now
+    low, high = desk.exchange.band(BTC, desk.now)
+    assert low < 48_500 < high
+
+    assert desk.exchange.marks_until(desk.now) == heard_ts + MARK_AGE_NS_MAX + 1
+    low, high = desk.exchange.band(BTC, heard_ts + MARK_AGE_NS_MAX + 1)
+    assert not low < 48_500 < high
+    assert desk.exchange.marks_until(heard_ts + MARK_AGE_NS_MAX + 1) > desk.now + 10**15
+
+
+def test_a_mark_that_is_old_is_not_told_as_of_now():
+    desk = marked()
+
+    [held] = desk.exchange.positions(MAIN, desk.now + MARK_AGE_NS_MAX - S)
+    assert held.mark_price == 50_000
+    [held] = desk.exchange.positions(MAIN, desk.now + MARK_AGE_NS_MAX + S)
+    assert held.mark_price == 0

@@ -1,0 +1,122 @@
+"""What the books behind a restart take their positions to be worth before the market speaks."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.exchange.rows import MARKET
+from holdfast.model.values import MAIN
+from tests.exchange.desk import BTC, ETH, Desk, instrument
+from tests.exchange.shelf import Shelf
+
+
+def hedged(*, at=Decimal("0.78")):
+    """Return a desk with a long and a short that make up for each other, and what is stored."""
+    desk, shelf = Desk(), Shelf()
+    for symbol, price in ((BTC, 100_000), (ETH, 4_000)):
+        desk.quote(price - 1, price + 1, symbol=symbol)
+        desk.mark(price, symbol=symbol)
+    desk.buy("0.5")
+    desk.sell("12.5", symbol=ETH)
+    for percent in range(99, int(at * 100) - 1, -1):
+        desk.mark(1_000 * percent)
+        desk.mark(40 * percent, symbol=ETH)
+    shelf.put(desk.exchange.drain_changes())
+    return desk, shelf
+
+
+def restarted(desk, shelf):
+    desk.exchange = shelf.exchange(desk.exchange._books.model, desk.now)
+    return desk
+
+
+def marks(desk):
+    return [desk.exchange.symbol_margin(MAIN, symbol).mark for symbol in (BTC, ETH)]
+
+
+def test_no_account_is_judged_before_all_that_it_holds_was_heard_of():
+    desk = restarted(*hedged())
+
+    desk.mark(78_000)
+    desk.trade(78_000)
+    assert (desk.qty(), desk.qty(ETH)) == (Decimal("0.5"), Decimal("-12.5"))
+
+    desk.mark(3_120, symbol=ETH)
+    assert (desk.qty(), desk.qty(ETH)) == (Decimal("0.5"), Decimal("-12.5"))
+
+
+def test_a_bankrupt_account_is_liquidated_once_all_that_it_holds_was_heard_of():
+    desk = restarted(*hedged())
+    desk.mark(78_000)
+
+    desk.mark(4_000, symbol=ETH)
+
+    assert (desk.qty(), desk.qty(ETH)) == (0, 0)
+
+
+def test_bars_judge_no_account_before_all_that_it_holds_was_heard_of():
+    desk = restarted(*hedged())
+
+    desk.bar(78_000, 78_100, 77_900, 78_000)
+    desk.bar(78_000, 78_100, 77_900, 78_000)
+
+    assert (desk.qty(), desk.qty(ETH)) == (Decimal("0.5"), Decimal("-12.5"))
+
+
+def test_the_mark_of_before_stands_in_until_one_is_heard():
+    desk, shelf = hedged()
+    before = desk.exchange.margin(MAIN)
+    desk.exchange.remember_marks()
+    shelf.put(desk.exchange.drain_changes())
+
+    restarted(desk, shelf)
+
+    assert desk.exchange.margin(MAIN) == before
+    assert marks(desk) == [78_000, 3_120]
+    assert [each.mark_price for each in desk.exchange.positions(MAIN)] == [0.0, 0.0]
+    assert desk.exchange.mark_price(BTC) is None, "no stop goes by what was not heard"
+
+
+def test_a_mark_is_kept_with_what_changes_a_position():
+    desk, shelf = hedged()
+    desk.mark(77_000)
+    desk.mark(3_000, symbol=ETH)
+    desk.quote(76_999, 77_001)
+    assert len(desk.buy("0.1")) == 2
+    shelf.put(desk.exchange.drain_changes())
+
+    restarted(desk, shelf)
+
+    assert marks(desk) == [77_000, 3_120]
+    desk.exchange.remember_marks()
+    shelf.put(desk.exchange.drain_changes())
+    restarted(desk, shelf)
+    assert marks(desk) == [77_000, 3_120]
+
+
+def test_books_of_before_there_were_marks_open():
+    desk, shelf = hedged()
+    row = msgspec.json.decode(shelf.kept[MARKET, BTC].payload)
+    del row["mark"]
+    shelf.kept[MARKET, BTC] = shelf.kept[MARKET, BTC]._replace(payload=msgspec.json.encode(row))
+
+    restarted(desk, shelf)
+
+    assert marks(desk) == [100_001, 3_120], "the entry stands in, as it did"
+    assert instrument() in desk.exchange.instruments()
+
+
+def test_an_isolated_position_is_not_judged_before_its_mark_is_heard():
+    desk, shelf = Desk(), Shelf()
+    desk.isolate()
+    desk.mark(100_000)
+    desk.quote(99_999, 100_001)
+    desk.buy("0.5")
+    shelf.put(desk.exchange.drain_changes())
+    restarted(desk, shelf)
+
+    desk.funding(0.5)
+
+    assert desk.qty() == Decimal("0.5")
