@@ -103,6 +103,39 @@ async def test_what_needs_no_stop_has_no_word_of_it(tmp_path, stop):
     assert (placed["notes"], lessened["notes"]) == ([], [])
 
 
+TRAIL = {**SELL, "type": "TRAILING_STOP_MARKET", "callback_rate": "1", "reduce_only": True}
+FAR = {**TRAIL, "activation_price": "51000"}
+
+
+@pytest.mark.parametrize(
+    ("order", "count"),
+    [
+        (STOP, 0),
+        ({**STOP, "quantity": "0.003"}, 1),
+        ({**STOP, "reduce_only": False}, 0),
+        (EXIT, 1),
+        (TRAIL, 0),
+        (FAR, 1),
+    ],
+    ids=["stop", "of a part", "not reduce-only", "target", "trailing", "not set out"],
+)
+async def test_a_position_is_without_stop_unless_one_at_the_venue_covers_all(
+    tmp_path, order, count
+):
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", **BUY)
+        await desk.post("/v1/orders", **order)
+
+        assert await unguarded(desk) == count
+
+
+async def test_a_stop_that_an_order_by_hand_names_counts_once_it_is_there(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", **BUY, stop_loss="48000")
+
+        assert await unguarded(desk) == 0
+
+
 async def test_a_stop_of_an_order_that_only_closes_is_told_to_be_none(tmp_path):
     async with running(tmp_path) as desk:
         await desk.post("/v1/orders", **BUY)
@@ -169,3 +202,41 @@ async def test_what_guards_a_position_that_is_kept_is_no_news(tmp_path):
         stopped = await desk.post("/v1/stop", flatten=False)
 
     assert stopped["notes"] == []
+
+
+async def test_cancel_all_names_the_stops_and_exits_that_it_leaves(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", **BUY)
+        left = [(await desk.post("/v1/orders", **each))["order"]["id"] for each in (STOP, EXIT)]
+        answer = await desk.post("/v1/orders/all/cancel")
+        open_now = [each["id"] for each in (await desk.get("/v1/orders"))["orders"]]
+
+    assert (answer["orders"], answer["stay"]) == ([], left)
+    assert open_now == left
+
+
+async def test_cancel_all_with_exits_takes_back_what_was_put_up_by_hand_and_guards_nothing(
+    tmp_path,
+):
+    """A strategy's exits, and the stop of what is held, go by their ids alone."""
+    async with running(tmp_path) as desk:
+        await desk.post("/v1/orders", **BUY)
+        await desk.post("/v1/orders", **{**BUY, "quantity": "0.004"}, stop_loss="48500")
+        stop, target = [
+            (await desk.post("/v1/orders", **each))["order"]["id"] for each in (STOP, EXIT)
+        ]
+        held = await desk.post("/v1/orders/all/cancel", exits=True)
+        await desk.post("/v1/positions/BTCUSDT/close")
+        flat = await desk.post("/v1/orders/all/cancel", exits=True)
+        open_now = (await desk.get("/v1/orders"))["orders"]
+
+    assert [each["id"] for each in held["orders"]] == [target]
+    assert held["stay"][-1] == stop
+    assert len(held["stay"]) == 2  # the other is the second order's own
+    assert ([each["id"] for each in flat["orders"]], flat["stay"], open_now) == ([stop], [], [])
+
+
+async def test_exits_go_with_all_and_no_single_order(tmp_path):
+    async with running(tmp_path) as desk:
+        with pytest.raises(InputError, match="exits"):
+            await desk.post("/v1/orders/hf.1.1.1.E.operator/cancel", exits=True)

@@ -55,17 +55,17 @@ _STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP, OrderType.TRAILING_ST
 
 
 def is_stop_of(state: State, order: Order) -> bool:
-    """Tell whether an order at the venue, whoever put it there, is a stop of what is held.
-
-    A trailing stop that is to set out at a price may not have done so.
-    """
-    request, held = order.request, state.position(order.key).qty
-    is_there = order.status in WORKING and request.activation_price is None
-    return is_there and request.order_type in _STOPS and held * order.side.sign < ZERO
+    """Tell whether an order, whoever placed it, is a stop of what is held."""
+    held = state.position(order.key).qty
+    return order.request.order_type in _STOPS and held * order.side.sign < ZERO
 
 
 def uncovered(state: State, key: Key) -> Decimal:
-    """Return how much of a position no stop at the venue would close, whoever opened it."""
+    """Return how much of a position no stop at the venue would close, whoever opened it.
+
+    A trailing stop that is to set out at a price may not have done so: it counts for nothing.
+    """
     held = abs(state.position(key).qty)
     stops = (order for order in state.open_orders_of(key) if is_stop_of(state, order))
-    return max(held - sum((closes(order, held) for order in stops), ZERO), ZERO)
+    working = (o for o in stops if o.status in WORKING and o.request.activation_price is None)
+    return max(held - sum((closes(order, held) for order in working), ZERO), ZERO)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..engine.cover import cover, uncovered
+from ..engine.cover import cover, is_stop_of, uncovered
 from ..engine.exits import closable
-from ..engine.left_behind import left_at
+from ..engine.left_behind import left_at, rests
+from ..engine.order import Order as EngineOrder
+from ..engine.order import RequestState
 from ..engine.state import State
 from ..model import messages as msg
 from ..model.signal import SignalGenerated
@@ -15,6 +17,7 @@ from ..model.values import (
     OPERATOR,
     ZERO,
     AccountId,
+    ClOrdId,
     Key,
     OrderRole,
     OrderStatus,
@@ -199,10 +202,24 @@ def of_left(service: LiveTradingService, key: Key | None = None) -> list[str]:
     left = [order.cl_ord_id for each in keys for order in left_at(state, each)]
     if not left:
         return []
-    what = "1 order that can only close stays" if len(left) == 1 else _many(len(left))
-    hint = "what is opened next it may close; `holdfast cancel --all --exits` takes it back"
-    return [f"{what}: {', '.join(left)}; {hint}"]
+    is_one = len(left) == 1
+    what = "order that can only close stays" if is_one else "orders that can only close stay"
+    hint = "what is opened next may be closed by that"
+    if service.is_running():
+        hint += "; `holdfast cancel ID` takes one back, `cancel --all --exits` all, entries too"
+    return [f"{len(left)} {what}: {', '.join(left)}; {hint}"]
 
 
-def _many(count: int) -> str:
-    return f"{count} orders that can only close stay"
+def exits_by_hand(state: State) -> list[EngineOrder]:
+    """Return what rests and can only close, but for the stops of what is held.
+
+    A strategy's protective orders are none of them: they go with what they protect.
+    """
+    return [o for o in state.all_open_orders() if rests(o) and not is_stop_of(state, o)]
+
+
+def staying(state: State) -> list[ClOrdId]:
+    """Return the stops and exits of ours that nobody has asked back."""
+    ours = (each for each in state.all_open_orders() if each.is_ours and not each.ending)
+    kept = (each for each in ours if each.cancel is RequestState.NONE)
+    return [o.cl_ord_id for o in kept if o.role is not ENTRY or o.request.reduce_only]

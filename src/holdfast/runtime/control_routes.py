@@ -21,6 +21,7 @@ from ..stats import SessionStats
 from .beside import (
     at_once,
     by_hand,
+    exits_by_hand,
     key_of,
     of_adjusted,
     of_cancelled,
@@ -28,10 +29,12 @@ from .beside import (
     of_left,
     of_placed,
     positions_of,
+    staying,
 )
 from .control_file import NoSessionRunning
 from .control_wire import (
     AdjustBody,
+    CancelBody,
     CloseBody,
     ExplainBody,
     KillBody,
@@ -212,21 +215,33 @@ async def place(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """Take an order back; the id `all` takes back every entry of ours and reports each.
 
-    `parts` has what went on in parts and was ended by that.
+    `parts` has what went on in parts and was ended by that, `stay` the stops and exits that stay.
     """
     service, order_id = _service(request), request.match_info["id"]
-    if order_id != "all":
-        parts = whole_of(service.operations.live, order_id)
-        taken = await service.cancel_order(order_id)
-        notes = of_cancelled(service, taken)
-        return _json({"order": taken, "parts": ended(parts), "notes": notes})
+    body: CancelBody = parse(await request.read(), CancelBody)
+    if order_id == "all":
+        return _json(await _cancel_all(service, exits=body.exits))
+    if body.exits:
+        raise InputError("exits are taken back with all, or one by its id alone")
+    parts = whole_of(service.operations.live, order_id)
+    taken = await service.cancel_order(order_id)
+    notes = of_cancelled(service, taken)
+    return _json({"order": taken, "parts": ended(parts), "notes": notes})
+
+
+async def _cancel_all(service: LiveTradingService, *, exits: bool) -> dict[str, object]:
+    """Take back every entry of ours; with `exits` what was put up by hand and guards nothing too.
+
+    What else protects goes with its position. Others' orders are theirs.
+    """
     parts = end_all(service.operations.live)
-    # Exits and stops protect: they go with their position. Others' orders are theirs.
-    ours = service.live.engine.core.entries()
-    entries = [o.cl_ord_id for o in ours if o.role is ENTRY and not o.request.reduce_only]
-    if not entries and not parts:
+    core = service.live.engine.core
+    chosen = [o for o in core.entries() if o.role is ENTRY and not o.request.reduce_only]
+    chosen += exits_by_hand(core.state) if exits else []
+    if not chosen and not parts:
         _check_running(service)  # there may be some of which only the venue knows
     # All at once: one that is refused, or not answered, holds no other up.
+    entries = [order.cl_ord_id for order in chosen]
     cancels = [service.cancel_order(entry) for entry in entries]
     answers = await asyncio.gather(*cancels, return_exceptions=True)
     cancelled, failed, wrong = [], dict[str, str](), dict[str, TradingError]()
@@ -241,7 +256,8 @@ async def cancel(request: web.Request) -> web.Response:
             cancelled.append(answer)
     if wrong:
         raise _told_of_all(wrong, len(cancelled), len(ended(parts)))
-    return _json({"orders": cancelled, "failed": failed, "parts": ended(parts)})
+    stay = staying(service.live.engine.state)
+    return {"orders": cancelled, "failed": failed, "parts": ended(parts), "stay": stay}
 
 
 def _told_of_all(wrong: dict[str, TradingError], done: int, parts: int) -> TradingError:
