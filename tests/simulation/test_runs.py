@@ -462,3 +462,7 @@ def test_a_transfer_while_the_first_look_is_on_its_way_is_counted_once():
 
 def test_what_moves_in_a_look_of_many_seconds_with_which_books_are_begun_is_counted_once():
     assert play(Spec(seed=27_913_060, storm_s=18)).violations == ()
+
+
+def test_a_finished_stop_whose_child_nobody_could_tell_of_is_not_open_again():
+    assert play(Spec(seed=28_943_176, storm_s=18)).violations == ()

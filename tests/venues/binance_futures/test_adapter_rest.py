@@ -469,6 +469,7 @@ async def test_child_that_is_not_shown_yet_leaves_the_stop_triggered():
         (report,) = one.heard
         assert isinstance(report, ExecutionReport)
         assert report.status is OrderStatus.TRIGGERED
+        assert report.asked_ts
 
 
 @pytest.mark.parametrize("child", ["501", ""])
@@ -489,6 +490,8 @@ async def test_finished_stop_is_gone_with_its_child_once_that_would_be_shown(ago
         (told,) = one.heard
         assert getattr(told, "status", None) is status
         assert isinstance(told, OrderNotFound) is (status is None)
+        if status is not None:
+            assert not told.asked_ts  # no proof that it is open: what counts as over stays so
 
 
 async def test_key_and_secret_are_in_no_text(caplog):

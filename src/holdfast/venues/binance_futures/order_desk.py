@@ -247,6 +247,8 @@ class OrderDesk:
         has_become = found.child_id is not None or found.is_over
         if not has_become or known.status is OrderStatus.FILLED:
             return known
+        if found.is_over:  # open it is not, whatever became of its child
+            known = msgspec.structs.replace(known, asked_ts=0)
         child = await self._find_ordinary(command, found.child_id)
         # A child that is not shown yet leaves the conditional order as it was told.
         if isinstance(child, ExecutionReport):
