@@ -56,10 +56,12 @@ async def test_what_place_refuses_its_explanation_refuses(tmp_path):
         for path in ("/v1/explain", "/v1/orders"):
             with pytest.raises(InputError, match="stop_loss 60000 must be below"):
                 await desk.post(path, **wrong)
-        found = (await desk.post("/v1/explain", **off_lot))["explanation"]
+        answer = await desk.post("/v1/explain", **off_lot)
+        found = answer["explanation"]
         with pytest.raises(RiskDenied, match="filters"):
             await desk.post("/v1/orders", **off_lot)
 
+    assert answer["notes"] == []  # nothing is opened
     refused = [each["rule"] for each in found["plans"][0]["verdicts"] if not each["passed"]]
     assert (found["passed"], refused) == (False, ["filters"])
 

@@ -180,7 +180,8 @@ async def explain(request: web.Request) -> web.Response:
     live = service.live
     found = live.engine.explain(asked, live.now())
     held = live.engine.state.position((asked.account, asked.symbol)).qty
-    return _json({"explanation": explained(found), "notes": of_exits(asked, held)})
+    notes = [] if found.refusals else of_exits(asked, held)
+    return _json({"explanation": explained(found), "notes": notes})
 
 
 # Orders
