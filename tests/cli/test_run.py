@@ -16,7 +16,7 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.cli.driving import MOMENT_S
-from holdfast.cli.ending import FIELDS, Result, books_code
+from holdfast.cli.ending import FIELDS, Result, books_code, figures_of
 from holdfast.cli.exit_codes import ExitCode
 from holdfast.cli.run import seconds_of
 from holdfast.journal import open_journal
@@ -55,6 +55,19 @@ def test_the_figures_add_up(finished):
 
     assert Decimal(document["pnl"]) == net
     assert grew == net + Decimal(document["unrealized"])
+
+
+def test_the_figures_have_the_form_of_a_replays(capsys, finished, tmp_path):
+    """Whoever compares a session with its replay reads both with one program."""
+    ran = json.loads(finished.text)
+    arguments = [finished.feed, "-s", FAST, "--data-dir", tmp_path / "again", "--no-report"]
+    replayed = run_json(capsys, "replay", *arguments)[1]
+
+    figures = figures_of(SessionStats())
+    assert figures.keys() <= ran.keys() & replayed.keys()
+    assert {name: type(ran[name]) for name in figures} == {
+        name: type(replayed[name]) for name in figures
+    }
 
 
 def test_the_report_is_written_and_the_control_file_is_gone(finished):

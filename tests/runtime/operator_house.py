@@ -58,7 +58,7 @@ class Feed:
         house.feeds.append(self)
 
     def instruments(self):
-        return [known_instrument(symbol) for symbol in self.symbols]
+        return [found for each in self.symbols if (found := known_instrument(each))]
 
     def history(self, symbol, timeframe, before_ts, count):
         return []

@@ -129,7 +129,6 @@ def finish(
             "started_at": session.started_at,
             "stopped_at": session.stopped_at,
             **figures_of(figures),
-            "max_drawdown": session.max_drawdown,
             "books": {
                 "positions_diff": books.positions_diff if books else None,
                 "balance_diff": books.balance_diff if books else None,

@@ -1,4 +1,4 @@
-"""Show what would become of a signal: size, orders, and every risk rule's word on them."""
+"""Show what would become of a wish: size, orders, and every risk rule's word on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from ..model.values import MAIN
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
-from .output import amount, print_json, print_table
+from .output import amount, print_json, print_table, tell_notes
 
 Plan = dict[str, Any]
 
@@ -33,7 +33,11 @@ def explain(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the whole way of a signal through the running session. Nothing is sent or recorded."""
+    """Show the whole way of an order by hand through the running session, or of a signal.
+
+    Nothing is sent or recorded. With --strategy it is of that strategy's signal, which has the stop
+    and the target of the settings where it names none; without, it is what `place` would do.
+    """
     found = (
         Place(data_dir, config)
         .client()
@@ -56,6 +60,7 @@ def explain(
         print_json(found)
     else:
         print_explanation(found["explanation"])
+        tell_notes(found)
 
 
 def print_explanation(found: Plan) -> None:

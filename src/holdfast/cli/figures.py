@@ -93,7 +93,8 @@ def metrics(
             ("Positions", text_of(shown["position_count"])),
             ("Open orders", text_of(shown["open_orders"])),
             ("In doubt", text_of(shown["orders_in_doubt"])),
-            ("Without stop", text_of(shown["unprotected"])),
+            ("Without stop", text_of(shown["without_stop"])),
+            ("STOP MISSING", text_of(shown["unprotected"] or None)),
             ("Kill switch", "ENGAGED" if shown["is_killed"] else ""),
         ],
     )

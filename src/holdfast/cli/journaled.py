@@ -10,7 +10,7 @@ from ..engine.engine import Engine
 from ..engine.state import State
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
-from ..model.values import MAIN
+from ..model.values import MAIN, AccountId
 from ..runtime.control_file import NoSessionRunning, nothing_runs
 from ..runtime.control_wire import builtins
 from ..runtime.figures import Figures
@@ -104,17 +104,40 @@ def _accounts(engine: Engine) -> dict[str, Any]:
     state = engine.state
     if len(state.named_accounts) < 2:
         return {}
-    found = {name: metrics_view(engine, name, state.last_ts) for name in state.named_accounts}
+    found = {name: _without_marks(engine, name) for name in state.named_accounts}
     return {"accounts": {name: {"metrics": metrics} for name, metrics in found.items()}}
 
 
 def _metrics(engine: Engine, figures: SessionStats) -> dict[str, Any]:
-    """Return how the account stands, its open profit as it was last sampled."""
-    found: dict[str, Any] = builtins(metrics_view(engine, MAIN, engine.state.last_ts))
-    if figures.equity_end:
-        sampled = {"equity": figures.equity_end, "unrealized_pnl": figures.unrealized_pnl}
+    """Return how the account stands; with a position as it was last sampled, and when that was."""
+    found = _without_marks(engine, MAIN)
+    if found["equity"] is None and figures.sampled_ts:
+        sampled = {
+            "equity": figures.equity_end,
+            "unrealized_pnl": figures.unrealized_pnl,
+            "equity_at": when(figures.sampled_ts),
+        }
         found.update(builtins(sampled))
     return found
+
+
+_OF_THE_MARK = (
+    "equity",
+    "unrealized_pnl",
+    "daily_pnl",
+    "free_margin",
+    "margin_ratio",
+    "leverage",
+)
+"""What of an account nobody can tell who hears no market, while it has a position."""
+
+
+def _without_marks(engine: Engine, name: AccountId) -> dict[str, Any]:
+    """Return how an account stands, without what a mark price would be needed for."""
+    found: dict[str, Any] = builtins(metrics_view(engine, name, engine.state.last_ts))
+    if found["position_count"]:
+        found.update(dict.fromkeys(_OF_THE_MARK))
+    return {**found, "equity_at": None}
 
 
 def orders(config: TradingConfig, *, open_only: bool) -> dict[str, Any]:
@@ -131,8 +154,12 @@ def positions(config: TradingConfig) -> dict[str, Any]:
     """Return the positions that the journal knows to be open."""
     with reading(config) as journal:
         engine = recovered_from(config, journal).engine
-    keys = engine.state.open_keys()
-    return {"note": NOTE, "positions": builtins([position_view(engine, key) for key in keys])}
+    found = builtins([position_view(engine, key) for key in engine.state.open_keys()])
+    return {"note": NOTE, "positions": [each | dict.fromkeys(_UNHEARD) for each in found]}
+
+
+_UNHEARD = ("mark_price", "unrealized_pnl", "margin_ratio")
+"""What of a position nobody can tell who hears no market."""
 
 
 def held(config: TradingConfig) -> str:

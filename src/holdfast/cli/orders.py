@@ -12,7 +12,15 @@ from ..model.values import MAIN, OrderStatus
 from ..runtime.control_file import NoSessionRunning
 from .exit_codes import ExitCode
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
-from .output import account_column, amount, print_json, print_table, time_of, warn
+from .output import (
+    account_column,
+    amount,
+    print_json,
+    print_table,
+    tell_notes,
+    time_of,
+    warn,
+)
 from .parts import ENDED, print_parts
 
 
@@ -164,6 +172,14 @@ def _is_unanswered(order: dict[str, Any]) -> bool:
 def cancel(
     order_id: Annotated[str, typer.Argument(help="The order's id.", show_default=False)] = "",
     all_: Annotated[bool, typer.Option("--all", help="All entries; stops stay.")] = False,
+    exits: Annotated[
+        bool,
+        typer.Option(
+            "--exits",
+            help="With --all: what can only close and was placed by hand too, but for the stops of "
+            "what is held.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -174,18 +190,29 @@ def cancel(
     """
     if bool(order_id) == all_:
         raise InputError("say which order: an id, or --all")
+    if exits and not all_:
+        raise InputError("--exits goes with --all; one order is taken back by its id alone")
     client = Place(data_dir, config).client()
-    found = client.post(f"/v1/orders/{'all' if all_ else quote(order_id, safe='')}/cancel")
+    name = "all" if all_ else quote(order_id, safe="")
+    found = client.post(f"/v1/orders/{name}/cancel", **({"exits": True} if exits else {}))
     if as_json:
         print_json(found)
-        return
-    parts = found["parts"]
-    if not all_ or found["orders"] or not parts:
-        taken = found["orders"] if all_ else [found["order"]]
+    else:
+        _tell_cancelled(found)
+
+
+def _tell_cancelled(found: dict[str, Any]) -> None:
+    parts, stay = found["parts"], found.get("stay", [])
+    taken = found["orders"] if "orders" in found else [found["order"]]
+    if taken or not (parts or stay):
         print_orders(taken, empty="there was nothing to cancel")
     print_parts(parts, ENDED)
+    if stay:
+        what = "1 stop or exit stays" if len(stay) == 1 else f"{len(stay)} stops and exits stay"
+        print(f"{what}: {', '.join(stay)}")
     for failed, reason in found.get("failed", {}).items():
         warn(f"{failed}: {reason}")
+    tell_notes(found)
 
 
 def modify(
@@ -211,3 +238,4 @@ def _tell(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
         return
     print_orders([found["order"]])
+    tell_notes(found)

@@ -81,10 +81,20 @@ def print_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
         print(f"  {name:<{width}}  {visible(value)}")
 
 
+UNHEARD = "n/a"
+"""What stands for a figure that needs a mark price, where nobody hears the market."""
+
+
 def warn(text: str) -> None:
     """Tell a person something beside the answer; nobody may be there to hear it."""
     with contextlib.suppress(OSError):
         print(f"holdfast: {visible(text, keep=NEWLINE)}", file=sys.stderr)
+
+
+def tell_notes(found: dict[str, Any]) -> None:
+    """Tell a person what stands beside an answer."""
+    for note in found.get("notes", ()):
+        warn(note)
 
 
 def text_of(value: object) -> str:

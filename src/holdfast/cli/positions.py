@@ -10,12 +10,27 @@ import typer
 from ..model.values import MAIN
 from ..runtime.control_file import NoSessionRunning
 from .options import Account, AsJson, ConfigFile, DataDir, Place, symbol_of
-from .output import account_column, amount, money, print_json, print_table, share, time_of, warn
+from .output import (
+    UNHEARD,
+    account_column,
+    amount,
+    money,
+    print_json,
+    print_table,
+    share,
+    tell_notes,
+    time_of,
+    warn,
+)
 from .parts import ENDED, print_parts
 
 
 def positions(data_dir: DataDir = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List open positions; from the journal, at their entry prices, when no session runs."""
+    """List open positions; from the journal, without mark prices, when no session runs.
+
+    Realized profit (before fees), fees and funding are the contract's of all time, those of
+    positions before this one with them.
+    """
     place = Place(data_dir, config)
     try:
         found = place.client().get("/v1/positions")
@@ -38,8 +53,9 @@ def print_positions(found: list[dict[str, Any]]) -> None:
         return
     account = account_column(found)
     columns = [
-        *account, "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Realized>", "Fees>",
-        "Funding>", "Leverage>", "Margin>", "Liquidation at 100%>", "Since",
+        *account, "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Leverage>", "Margin>",
+        "Liquidation at 100%>", "Since", "Realized, all time>", "Fees, all time>",
+        "Funding, all time>",
     ]  # fmt: skip
     print_table("", columns, [_row(position, is_named=bool(account)) for position in found])
 
@@ -50,15 +66,15 @@ def _row(position: dict[str, Any], *, is_named: bool) -> list[str]:
         position["symbol"],
         amount(position["quantity"]),
         amount(position["entry_price"]),
-        amount(position["mark_price"]),
-        money(position["unrealized_pnl"], signed=True),
+        amount(position["mark_price"]) or UNHEARD,
+        money(position["unrealized_pnl"], signed=True) or UNHEARD,
+        f"{position['leverage']}x",
+        money(position["margin"]),
+        share(position["margin_ratio"]) or UNHEARD,
+        time_of(position["opened_at"]),
         money(position["realized_pnl"], signed=True),
         money(position["fees"]),
         money(position["funding"], signed=True),
-        f"{position['leverage']}x",
-        money(position["margin"]),
-        share(position["margin_ratio"]),
-        time_of(position["opened_at"]),
     ]
 
 
@@ -100,3 +116,5 @@ def _tell(found: dict[str, Any], symbol: str, *, as_json: bool) -> None:
         print_positions([found["position"]])
     else:
         print(f"{symbol} is flat")
+    if not as_json:
+        tell_notes(found)

@@ -12,7 +12,18 @@ from ..model.values import TradingSessionStatus
 from ..runtime.control_file import NoSessionRunning
 from .exit_codes import UNFINISHED, ExitCode
 from .options import AsJson, ConfigFile, DataDir, Place
-from .output import money, print_json, print_pairs, share, text_of, time_of, visible, warn
+from .output import (
+    UNHEARD,
+    money,
+    print_json,
+    print_pairs,
+    share,
+    tell_notes,
+    text_of,
+    time_of,
+    visible,
+    warn,
+)
 from .parts import part_line
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the journal.")]
@@ -55,7 +66,7 @@ def print_status(found: dict[str, Any]) -> None:
             ("Stopped", "; ".join(f"{name}: {reason}" for name, reason in stopped.items())),
             ("Restarts", text_of(found.get("restarts") or None)),
             *_accounts(found.get("accounts", {})),
-            ("Equity", money(metrics.get("equity"))),
+            ("Equity", _equity(metrics)),
             ("Realized P&L", money(session["total_pnl"], signed=True)),
             ("Unrealized", money(metrics.get("unrealized_pnl"), signed=True)),
             ("Today", money(metrics.get("daily_pnl"), signed=True)),
@@ -64,11 +75,24 @@ def print_status(found: dict[str, Any]) -> None:
             ("Positions", text_of(metrics.get("position_count"))),
             ("Open orders", text_of(metrics.get("open_orders"))),
             ("In doubt", text_of(metrics.get("orders_in_doubt") or None)),
-            ("Without stop", text_of(metrics.get("unprotected") or None)),
+            ("Without stop", text_of(metrics.get("without_stop") or None)),
+            ("STOP MISSING", text_of(metrics.get("unprotected") or None)),
             ("In parts", "; ".join(part_line(whole) for whole in found.get("parts", ()))),
             ("Trades", text_of(session["total_trades"])),
         ],
     )
+
+
+def _equity(metrics: dict[str, Any]) -> str:
+    """Write an equity; of when it is where nobody has reckoned it since, and that nobody can."""
+    if not metrics:
+        return ""
+    at = metrics.get("equity_at")
+    return f"{_or_unheard(money(metrics['equity']))}{f' as of {time_of(at)}' if at else ''}"
+
+
+def _or_unheard(figure: str) -> str:
+    return figure or UNHEARD
 
 
 def _accounts(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -80,15 +104,16 @@ def _account(row: dict[str, Any]) -> str:
     metrics = row["metrics"]
     parts = [
         row.get("venue", ""),
-        f"equity {money(metrics['equity'])}",
-        f"unrealized {money(metrics['unrealized_pnl'], signed=True)}",
-        f"today {money(metrics['daily_pnl'], signed=True)}",
-        f"free margin {money(metrics['free_margin'])}",
-        f"margin ratio {share(metrics['margin_ratio'])}",
+        f"equity {_or_unheard(money(metrics['equity']))}",
+        f"unrealized {_or_unheard(money(metrics['unrealized_pnl'], signed=True))}",
+        f"today {_or_unheard(money(metrics['daily_pnl'], signed=True))}",
+        f"free margin {_or_unheard(money(metrics['free_margin']))}",
+        f"margin ratio {_or_unheard(share(metrics['margin_ratio']))}",
         f"positions {text_of(metrics['position_count'])}",
         f"open orders {text_of(metrics['open_orders'])}",
         f"in doubt {metrics['orders_in_doubt']}" if metrics["orders_in_doubt"] else "",
-        f"without stop {metrics['unprotected']}" if metrics["unprotected"] else "",
+        f"without stop {metrics['without_stop']}" if metrics["without_stop"] else "",
+        f"STOP MISSING {metrics['unprotected']}" if metrics["unprotected"] else "",
     ]
     return ", ".join(filter(None, parts))
 
@@ -175,3 +200,4 @@ def _tell(found: dict[str, Any], *, as_json: bool) -> None:
     else:
         session = found["session"]
         print(visible(f"{session['status']}{_because(session['reason'])}"))
+        tell_notes(found)

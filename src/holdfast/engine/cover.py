@@ -49,3 +49,23 @@ def is_covered(state: State, parent: Parent) -> bool:
         return True
     stops = [o for o in state.children(parent) if o.role is OrderRole.STOP_LOSS and o.is_open]
     return sum((closes(o, qty) for o in stops if o.status in WORKING), ZERO) >= qty
+
+
+_STOPS = frozenset({OrderType.STOP_MARKET, OrderType.STOP, OrderType.TRAILING_STOP_MARKET})
+
+
+def is_stop_of(state: State, order: Order) -> bool:
+    """Tell whether an order, whoever placed it, is a stop of what is held."""
+    held = state.position(order.key).qty
+    return order.request.order_type in _STOPS and held * order.side.sign < ZERO
+
+
+def uncovered(state: State, key: Key) -> Decimal:
+    """Return how much of a position no stop at the venue would close, whoever opened it.
+
+    A trailing stop that is to set out at a price may not have done so: it counts for nothing.
+    """
+    held = abs(state.position(key).qty)
+    stops = (order for order in state.open_orders_of(key) if is_stop_of(state, order))
+    working = (o for o in stops if o.status in WORKING and o.request.activation_price is None)
+    return max(held - sum((closes(order, held) for order in working), ZERO), ZERO)

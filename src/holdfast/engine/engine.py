@@ -114,10 +114,10 @@ class Engine:
         _follow_up(core)
         return Outcome(core.facts, core.commands)
 
-    def explain(self, signal: SignalGenerated, now: int) -> Explanation:
-        """Show what would become of a wish, sending and recording nothing."""
+    def explain(self, wish: SignalGenerated | msg.PlaceRequest, now: int) -> Explanation:
+        """Show what would become of a wish, sending and recording nothing; see `explaining`."""
         self._core.begin(max(now, self.state.last_ts))
-        return explain(self._core, signal)
+        return explain(self._core, wish)
 
 
 def _begins_anew(message: msg.Message) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..model.messages import PlaceRequest
 from ..model.signal import SignalGenerated
 from ..model.values import NewOrder, Verdict
 from . import parents, signals
 from .core import Core
 from .first_parts import first_part
+from .requests import plan_of
 from .risk import assess, first_refusal
 
 
@@ -32,9 +34,18 @@ class Explanation:
         return tuple(v for each, is_reduced in kept for v in each if not (v.passed or is_reduced))
 
 
-def explain(core: Core, signal: SignalGenerated) -> Explanation:
-    """Show what would become of a wish, sending and recording nothing."""
-    plans, denial = signals.prepare(core, signal)
+def explain(core: Core, wish: SignalGenerated | PlaceRequest) -> Explanation:
+    """Show what would become of a wish, sending and recording nothing.
+
+    Raises:
+        InputError, SessionStateError: it is an order by hand, and would be refused with that.
+    """
+    if isinstance(wish, PlaceRequest):
+        return _explained(core, [plan_of(core, wish)], None)
+    return _explained(core, *signals.prepare(core, wish))
+
+
+def _explained(core: Core, plans: list[parents.Plan], denial: signals.Denial | None) -> Explanation:
     judged = [_judge(core, first_part(core, plan), plan.legs) for plan in plans]
     return Explanation(
         plans=tuple(plans),

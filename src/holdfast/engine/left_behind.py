@@ -10,13 +10,12 @@ from ..model import commands as cmd
 from ..model.values import OPERATOR, Key, OrderRole
 from .core import Core
 from .order import Order, RequestState
+from .state import State
 
 
 def tell_left(core: Core, key: Key) -> None:
     """Say once of each such order that it outlives the position that it was to close."""
-    if core.state.position(key).qty:
-        return
-    left = [order for order in core.state.open_orders_of(key) if _rests(order)]
+    left = left_at(core.state, key)
     names = [order.cl_ord_id for order in left if order.cl_ord_id not in core.told_left]
     if not names:
         return
@@ -26,7 +25,13 @@ def tell_left(core: Core, key: Key) -> None:
     core.send(cmd.Notify(level="warning", text=f"{text}; {hint}"))
 
 
-def _rests(order: Order) -> bool:
+def left_at(state: State, key: Key) -> list[Order]:
+    """Return what can only close and rests on where nothing is held."""
+    return [] if state.position(key).qty else [o for o in state.open_orders_of(key) if rests(o)]
+
+
+def rests(order: Order) -> bool:
+    """Tell whether an order waits to close, goes with no position, and is not asked back."""
     request = order.request
     if request.close_position:
         return False  # of two that were to close dust: it is taken back

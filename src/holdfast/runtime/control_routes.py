@@ -18,9 +18,23 @@ from ..model.errors import (
 )
 from ..model.values import ENTRY, MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
+from .beside import (
+    at_once,
+    by_hand,
+    exits_by_hand,
+    key_of,
+    of_adjusted,
+    of_cancelled,
+    of_exits,
+    of_left,
+    of_placed,
+    positions_of,
+    staying,
+)
 from .control_file import NoSessionRunning
 from .control_wire import (
     AdjustBody,
+    CancelBody,
     CloseBody,
     ExplainBody,
     KillBody,
@@ -155,10 +169,19 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def explain(request: web.Request) -> web.Response:
+    """Show what would become of a strategy's signal, or of an order by hand, and do nothing."""
     body: ExplainBody = parse(await request.read(), ExplainBody)
     service = _service(request)
     service.operations.account(body.account)
-    return _json({"explanation": explained(service.explain(body.signal()))})
+    signal = body.signal()
+    asked = by_hand(service, signal)
+    if asked is None:
+        return _json({"explanation": explained(service.explain(signal)), "notes": []})
+    live = service.live
+    found = live.engine.explain(asked, live.now())
+    held = live.engine.state.position((asked.account, asked.symbol)).qty
+    notes = [] if found.refusals else of_exits(asked, held)
+    return _json({"explanation": explained(found), "notes": notes})
 
 
 # Orders
@@ -166,7 +189,9 @@ async def explain(request: web.Request) -> web.Response:
 
 async def place(request: web.Request) -> web.Response:
     body: PlaceBody = parse(await request.read(), PlaceBody)
-    placed = await _service(request).place_order(
+    service = _service(request)
+    before = positions_of(service)
+    placed = await service.place_order(
         body.symbol,
         one_of(Side, body.side, "side"),
         body.quantity,
@@ -184,26 +209,40 @@ async def place(request: web.Request) -> web.Response:
         request_id=body.request_id,
         account=body.account,
     )
-    return _json({"order": placed})
+    settled = await at_once(service, placed)
+    return _json({"order": settled, "notes": of_placed(service, settled, before)})
 
 
 async def cancel(request: web.Request) -> web.Response:
     """Take an order back; the id `all` takes back every entry of ours and reports each.
 
-    `parts` has what went on in parts and was ended by that.
+    `parts` has what went on in parts and was ended by that, `stay` the stops and exits that stay.
     """
     service, order_id = _service(request), request.match_info["id"]
-    if order_id != "all":
-        parts = whole_of(service.operations.live, order_id)
-        taken = await service.cancel_order(order_id)
-        return _json({"order": taken, "parts": ended(parts)})
+    body: CancelBody = parse(await request.read(), CancelBody)
+    if order_id == "all":
+        return _json(await _cancel_all(service, exits=body.exits))
+    if body.exits:
+        raise InputError("exits are taken back with all, or one by its id alone")
+    parts = whole_of(service.operations.live, order_id)
+    taken = await service.cancel_order(order_id)
+    notes = of_cancelled(service, taken)
+    return _json({"order": taken, "parts": ended(parts), "notes": notes})
+
+
+async def _cancel_all(service: LiveTradingService, *, exits: bool) -> dict[str, object]:
+    """Take back every entry of ours; with `exits` what was put up by hand and guards nothing too.
+
+    What else protects goes with its position. Others' orders are theirs.
+    """
     parts = end_all(service.operations.live)
-    # Exits and stops protect: they go with their position. Others' orders are theirs.
-    ours = service.live.engine.core.entries()
-    entries = [o.cl_ord_id for o in ours if o.role is ENTRY and not o.request.reduce_only]
-    if not entries and not parts:
+    core = service.live.engine.core
+    chosen = [o for o in core.entries() if o.role is ENTRY and not o.request.reduce_only]
+    chosen += exits_by_hand(core.state) if exits else []
+    if not chosen and not parts:
         _check_running(service)  # there may be some of which only the venue knows
     # All at once: one that is refused, or not answered, holds no other up.
+    entries = [order.cl_ord_id for order in chosen]
     cancels = [service.cancel_order(entry) for entry in entries]
     answers = await asyncio.gather(*cancels, return_exceptions=True)
     cancelled, failed, wrong = [], dict[str, str](), dict[str, TradingError]()
@@ -218,7 +257,8 @@ async def cancel(request: web.Request) -> web.Response:
             cancelled.append(answer)
     if wrong:
         raise _told_of_all(wrong, len(cancelled), len(ended(parts)))
-    return _json({"orders": cancelled, "failed": failed, "parts": ended(parts)})
+    stay = staying(service.live.engine.state)
+    return {"orders": cancelled, "failed": failed, "parts": ended(parts), "stay": stay}
 
 
 def _told_of_all(wrong: dict[str, TradingError], done: int, parts: int) -> TradingError:
@@ -247,14 +287,16 @@ async def close(request: web.Request) -> web.Response:
     symbol, service = request.match_info["symbol"], _service(request)
     before = worked(service.operations.live.engine.state)
     closed = await service.close_position(symbol, body.reason, body.account)
-    return _json({"position": closed, "parts": ended(before)})
+    notes = of_left(service, key_of(closed))
+    return _json({"position": closed, "parts": ended(before), "notes": notes})
 
 
 async def adjust(request: web.Request) -> web.Response:
     body: AdjustBody = parse(await request.read(), AdjustBody)
     service = _service(request)
+    before = positions_of(service)
     position = await service.adjust_position(body.symbol, body.target, body.account)
-    return _json({"position": position})
+    return _json({"position": position, "notes": of_adjusted(service, position, before)})
 
 
 # The session
@@ -278,7 +320,8 @@ async def stop(request: web.Request) -> web.Response:
     service, flatten = _service(request), body.flatten
     if flatten is None:
         flatten = service.config.on_stop == "flatten"
-    return _json({"session": await service.stop(body.reason, flatten=flatten)})
+    session = await service.stop(body.reason, flatten=flatten)
+    return _json({"session": session, "notes": of_left(service)})
 
 
 async def kill(request: web.Request) -> web.Response:

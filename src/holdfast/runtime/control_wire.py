@@ -62,6 +62,12 @@ class ModifyBody(_Body, frozen=True, kw_only=True):
     quantity: Amount | None = None
 
 
+class CancelBody(_Body, frozen=True, kw_only=True):
+    """Whether exits by hand are taken back too, of the id `all`."""
+
+    exits: bool = False
+
+
 class AdjustBody(_Body, frozen=True, kw_only=True):
     """A position's signed target."""
 

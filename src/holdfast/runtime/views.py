@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
+from ..engine.cover import uncovered
 from ..engine.engine import Engine
 from ..engine.order import Order as EngineOrder
 from ..engine.state import State
@@ -229,11 +230,12 @@ class Metrics:
     margin_ratio: Decimal
     open_orders: int
     orders_in_doubt: int
-    unprotected: int  # parents whose stop is missing
+    unprotected: int  # parents that want a stop and have had none for too long
     leverage: Decimal
     is_killed: bool
     time: datetime
     account: str = MAIN
+    without_stop: int = 0  # positions that no stop at the venue covers, whoever opened them
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,8 +369,9 @@ def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
     equity, wallet = exposure.shown_equity(name), exposure.shown_wallet(name)
     gross = exposure.gross_now(name)
     orders = [order for order in state.all_open_orders() if order.request.account == name]
+    held = [key for key in state.open_keys() if key[0] == name]
     return Metrics(
-        position_count=len([k for k in state.open_keys() if k[0] == name]),
+        position_count=len(held),
         total_exposure=gross,
         unrealized_pnl=equity - wallet,
         daily_pnl=sum((_daily_pnl(engine, name, a) for a in exposure.shown_assets(name)), ZERO),
@@ -383,4 +386,5 @@ def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
         is_killed=state.is_killed,
         time=when(now),
         account=name,
+        without_stop=sum(uncovered(state, key) > ZERO for key in held),
     )

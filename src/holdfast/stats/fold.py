@@ -334,6 +334,7 @@ class _Tally(msgspec.Struct):
             funding=self.funding,
             equity_start=curve.start,
             equity_end=curve.end,
+            sampled_ts=self.curve.points[-1].ts if self.curve.sample_count else 0,
             max_drawdown=curve.max_drawdown,
             sharpe_ratio=curve.sharpe(),
             sortino_ratio=curve.sortino(),

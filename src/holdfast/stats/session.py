@@ -68,6 +68,7 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     funding: Decimal = ZERO  # what we paid is negative
     equity_start: Decimal = ZERO
     equity_end: Decimal = ZERO
+    sampled_ts: int = 0  # of that, and of `unrealized_pnl`; 0 with fewer than two samples
     max_drawdown: float = 0.0
     sharpe_ratio: float = 0.0
     sortino_ratio: float = 0.0  # infinite where nothing was ever lost
