@@ -472,17 +472,17 @@ def test_settings_that_contradict_each_other_are_refused(settings, said):
     assert said in refusal(lambda: TradingConfig(**settings))
 
 
-def test_names_of_others_are_left_alone_and_near_misses_warned_of():
+def test_names_of_others_are_left_alone_and_near_misses_are_mistakes():
     write(".env", "POSTGRES_USER=x\n")
-    env = {"PATH": "/bin", "TAKE_PROFIT_PC": "0.1", "HOLDFAST_SERVICE_HOST": "10.0.0.1",
+    env = {"PATH": "/bin", "HOLDFAST_SERVICE_HOST": "10.0.0.1",
            "HOLDFAST_PORT_80_TCP": "x", "max_positions": "3"}  # fmt: skip
 
     loaded = TradingConfig.load(env=env)
 
-    assert loaded.config == TradingConfig()
-    assert loaded.warnings == (
-        "environment TAKE_PROFIT_PC is no setting; did you mean TAKE_PROFIT_PCT?",
-    )
+    assert (loaded.config, loaded.warnings) == (TradingConfig(), ())
+    for name, meant in (("TAKE_PROFIT_PC", "TAKE_PROFIT_PCT"), ("MAX_POSITONS", "MAX_POSITIONS")):
+        said = refusal(lambda name=name: TradingConfig.load(env={**env, name: "0.1"}))
+        assert f"environment {name} is no setting; did you mean {meant}?" in said
 
 
 # Secrets

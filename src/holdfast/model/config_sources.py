@@ -135,12 +135,12 @@ def read_dotenv(path: Path, *, must_exist: bool) -> Reading:
 def read_environment(env: Mapping[str, str]) -> Reading:
     """Read environment variables; one that is empty counts as not set.
 
-    They are not ours alone: a name that is close to one of ours is a warning, no mistake.
+    They are not ours alone: other names than ours are a mistake where they are close to one.
     """
     reading = Reading()
     names = sorted(name for name in env if not _NO_SETTING.fullmatch(name))
     variables = ((name, env[name], f"environment {name}") for name in names)
-    reading.warnings += _take_variables(reading, variables, is_our_file=False)
+    reading.mistakes += _take_variables(reading, variables, is_our_file=False)
     return reading
 
 
