@@ -35,6 +35,7 @@ FIELDS = (
     "session_id", "status", "reason", "error", "duration_s", "signals", "denied", "orders", "fills",
     "trades", "pnl", "fees", "funding", "unrealized", "equity_start", "equity_end", "max_drawdown",
     "books", "differences", "report", "venue", "feed", "symbols", "strategies", "restarts",
+    "stopped_strategies",
 )  # fmt: skip
 
 
@@ -57,6 +58,8 @@ class Result:
         print(visible(text_report(self.figures), keep=NEWLINE))
         if self.positions:
             print("\nStill open: " + "; ".join(self.positions))
+        for name, why in document["stopped_strategies"].items():
+            print(visible(f"\nStrategy {name} was TAKEN OFF: {why}"))
         because = f" ({visible(document['reason'])})" if document["reason"] else ""
         print(f"\nEnded {document['status']}{because}; {_books_told(document['books'])}")
         if document["report"]:
@@ -142,6 +145,7 @@ def finish(
             "speed": config.speed,
             "symbols": session.symbols,
             "strategies": session.strategies,
+            "stopped_strategies": dict(service.live.engine.state.stopped_strategies),
             "restarts": service.restarts,
             "data_dir": str(config.data_dir),
         }

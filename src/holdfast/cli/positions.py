@@ -40,7 +40,9 @@ def print_positions(found: list[dict[str, Any]]) -> None:
         *account, "Symbol", "Quantity>", "Entry>", "Mark>", "Unrealized>", "Realized>", "Fees>",
         "Funding>", "Leverage>", "Margin>", "Liquidation at 100%>", "Since",
     ]  # fmt: skip
-    print_table("", columns, [_row(position, is_named=bool(account)) for position in found], is_whole=True)
+    print_table(
+        "", columns, [_row(position, is_named=bool(account)) for position in found], is_whole=True
+    )
 
 
 def account_column(found: list[dict[str, Any]]) -> list[str]:
