@@ -171,7 +171,7 @@ def money(text: str | float | None, *, signed: bool = False) -> str:
     """Write an amount with two decimals; "" for None."""
     if text is None:
         return ""
-    return f"{float(text):{'+' if signed else ''},.2f}"
+    return f"{float(text):{'+' if signed else ''}z,.2f}"
 
 
 def share(text: str | float | None) -> str:

@@ -135,9 +135,9 @@ def _figures_told(row: Row, by: str) -> list[str]:
     found = row.figures
     return [
         written(row.figure(by), by),
-        f"{found.total_pnl:+,.2f}",
+        f"{found.total_pnl:+z,.2f}",
         f"{found.total_trades}",
-        f"{found.win_rate:.1%}",
+        f"{found.win_rate:.1%}" if found.total_trades else "n/a",
         f"{found.max_drawdown:.2%}",
     ]
 

@@ -97,7 +97,7 @@ class Row:
 
 def written(value: float, by: str) -> str:
     """Write one of `FIGURES` for people."""
-    return f"{value:,.2f}" if by == "pnl" else f"{value:,.4g}"
+    return f"{value:z,.2f}" if by == "pnl" else f"{value:,.4g}"
 
 
 @dataclass(frozen=True, slots=True)
