@@ -322,6 +322,19 @@ def test_a_session_whose_every_strategy_was_taken_off_says_so_and_ends_with_7(tm
     assert "mine own" in done.stdout
 
 
+def test_a_long_warm_up_is_told_of_and_can_be_interrupted(tmp_path):
+    long = "sma_cross:fast=50,slow=300,timeframe=1h"
+    with start(tmp_path, "run", "--data-dir", "d", "--no-report", "-s", long) as process:
+        told = next(line for line in process.stderr if "warming up" in line)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+    assert "the strategies are shown the bars before now" in told
+    assert "stopping in an orderly way" in err
+    assert "Traceback" not in err
+    assert "RUNNING  equity" not in out  # it never came to trade
+
+
 def test_a_taken_port_starts_nothing(capsys, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
