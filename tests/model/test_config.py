@@ -260,13 +260,13 @@ def test_sources_win_in_the_order_of_their_strength_and_are_remembered():
     assert loaded.config.testnet is False
     assert loaded.config.api_key == KEY
     assert {key: loaded.source_of(key) for key in loaded.sources} == {
-        "max_positions": "--max-positions",
+        "max_positions": "--set max_positions",
         "max_correlation": "holdfast.toml:3",
         "seed": "holdfast.toml:6",
         "stop_loss_pct": ".env:2",
         "testnet": "environment USE_TESTNET",
         "api_key": "environment BINANCE_API_KEY",
-        "api_secret": "--api-secret",
+        "api_secret": "--set api_secret",
     }
     assert loaded.source_of("dry_run") == "default"
 
@@ -394,7 +394,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place():
         "  .env:5: expected NAME=value",
         "  .env:4: STOP_LOSS_PC is no setting; did you mean STOP_LOSS_PCT?",
         "  environment HOLDFAST_MAX_DAILY_LOS_PCT is no setting; did you mean MAX_DAILY_LOSS_PCT?",
-        "  --sede is no setting; did you mean seed?",
+        "  --set sede is no setting; did you mean seed?",
         "  .env:1: dry_run = 'perhaps': expected true or false",
         "  environment LEVERAGE = '500': expected a whole number from 1 to 125",
         "  holdfast.toml:3: max_positions = 'many': expected a whole number from 1 to 1000",

@@ -67,6 +67,13 @@ class Reading:
             self.mistakes.append(f"{label(where, key)} has another value at {earlier.where}")
 
 
+_WITH_OPTION = frozenset({
+    "symbols", "feed", "speed", "seed", "initial_balance", "dry_run", "venue", "testnet",
+    "data_dir", "database_url",
+})  # fmt: skip
+"""Settings that commands have an option for, under their own name."""
+
+
 def label(where: str, name: str) -> str:
     """Name a place and a setting; the setting only where the place does not say it already.
 
@@ -153,11 +160,15 @@ def read_arguments(arguments: Mapping[str, object]) -> Reading:
 
 
 def read_flags(flags: Mapping[str, object]) -> Reading:
-    """Read what came from the command line; None is a flag that was not given."""
+    """Read what came from the command line; None is a flag that was not given.
+
+    Settings that have no option of their own came by `--set`.
+    """
     reading = Reading()
     for name, value in flags.items():
         if value is not None:
-            _take_named(reading, name, value, "--" + name.replace("_", "-"))
+            option = "--" + name.replace("_", "-") if name in _WITH_OPTION else f"--set {name}"
+            _take_named(reading, name, value, option)
     return reading
 
 
