@@ -323,8 +323,8 @@ def test_a_session_whose_every_strategy_was_taken_off_says_so_and_ends_with_7(tm
 
 
 def test_a_long_warm_up_is_told_of_and_can_be_interrupted(tmp_path):
-    long = "sma_cross:fast=50,slow=300,timeframe=1h"
-    with start(tmp_path, "run", "--data-dir", "d", "--no-report", "-s", long) as process:
+    long = ("--symbols", "BTCUSDT", "-s", "sma_cross:fast=20,slow=120,timeframe=1h")
+    with start(tmp_path, "run", "--data-dir", "d", "--no-report", *long) as process:
         told = next(line for line in process.stderr if "warming up" in line)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
