@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from holdfast.cli.ending import bars_of
 from holdfast.model.market import Bar, timeframe_ns
 from holdfast.model.values import NS_PER_S, Symbol
+from holdfast.ports import Feed
 from holdfast.stats import SessionStats
 
 BTC = Symbol("BTCUSDT")
@@ -31,7 +34,8 @@ class MinutesAlone:
 @pytest.mark.parametrize("seconds", [50, 3600, 8900])
 def test_a_short_session_is_drawn_in_minutes_where_there_is_nothing_shorter(seconds):
     figures = SessionStats(started_ts=NOW - seconds * NS_PER_S, ended_ts=NOW)
-    found = bars_of(MinutesAlone(), [BTC], figures, NOW)[BTC]
+    feed = cast("Feed", MinutesAlone())
+    found = bars_of(feed, [BTC], figures, NOW)[BTC]
     assert {bar.timeframe for bar in found} == {"1m"}
     assert found[0].open_ts <= figures.started_ts
     assert found[-1].ts == NOW

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+from typing import Any
 
 import pytest
 
@@ -51,15 +52,15 @@ POSITION = {
     "margin_ratio": "0.0123",
     "opened_at": "2026-11-30T20:41:07+00:00",
 }
-OF_ORDERS = [
+OF_ORDERS: list[Any] = [
     ORDER["id"], "BTCUSDT", "SELL reduce", "STOP_MARKET", "0.016", "98234.50", "PARTIALLY_FILLED",
     "sma_cross", "2026-11-30 20:41:07",
 ]  # fmt: skip
-OF_POSITIONS = [
+OF_POSITIONS: list[Any] = [
     "BTCUSDT", "0.016", "100234.50", "100250.10", "+0.25", "-1.25", "0.80", "-0.01", "10x",
     "160.40", "1.23%", "2026-11-30 20:41:07",
 ]  # fmt: skip
-CALLS = {
+CALLS: dict[str, tuple[str, Any, list[Any]]] = {
     "orders": ("from holdfast.cli.orders import print_orders as show", ORDER, OF_ORDERS),
     "positions": (
         "from holdfast.cli.positions import print_positions as show",
