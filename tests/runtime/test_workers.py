@@ -37,7 +37,9 @@ def _words(process_id):
 
 
 def _write_bars(path):
-    lines = [f"{minute * 60_000},100,101,99,100,10" for minute in range(1, 5_000)]
+    lines = [
+        f"{1_746_374_400_000 + minute * 60_000},100,101,99,100,10" for minute in range(1, 5_000)
+    ]
     path.write_text("\n".join(["open_time,open,high,low,close,volume", *lines]))
 
 
