@@ -69,6 +69,8 @@ def test_a_group_alone_lists_its_commands(capsys, group):
         (["explain", "BTCUSDT", "BUY", "--strength", "7"], "--strength"),
         (["cancel"], "an id, or --all"),
         (["release", "--yes"], "--operator NAME"),
+        (["place", "BTCUSDT", "SELL", "-0.01"], "place takes no number below zero, was -0.01"),
+        (["run", "--set", "max_positions=x"], "--set max_positions = 'x': expected"),
         (["close", ""], "which symbol: it was empty"),
         (["adjust", " ", "1"], "which symbol: it was empty"),
         (["adjust", " ", "-0.02"], "which symbol: it was empty"),

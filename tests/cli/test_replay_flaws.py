@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +17,7 @@ from holdfast.cli import main
 from holdfast.model.values import TradingSessionStatus
 from holdfast.runtime import replay as replay_module
 from holdfast.runtime.books import BooksReport
+from tests.cli.desk import environment
 
 STRATEGIES = '''
 import os
@@ -158,10 +165,10 @@ def test_what_a_strategy_says_goes_to_stderr(capsys):
 
 
 def test_a_time_without_data_is_told_in_one_line(capsys):
-    assert _replay("--from", "2030-01-01") == 7
+    assert _replay("--from", "2030-01-01") == 2
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "holdfast: FeedError: no market data from 2030-01-01T00:00:00 on"
+    assert line == "holdfast: no market data from 2030-01-01T00:00:00 on"
 
 
 @pytest.mark.parametrize(
@@ -207,3 +214,89 @@ def test_a_report_that_can_not_be_written_costs_no_figures(capsys, more):
     assert "0:29:01 of market" in told.out or "2 replays, 0 failed" in told.out
     assert "no report: /proc/no/x.html" in told.err
     assert "Report:" not in told.out
+
+
+@pytest.mark.parametrize("more", [[], ["-s", "sma_cross", "--grid", "fast=2,3"]])
+def test_a_symbol_of_the_settings_that_no_file_has_is_left_out(capsys, tmp_path, more):
+    """They are a session's: the README's replay is made beside them."""
+    (tmp_path / "holdfast.toml").write_text('symbols = ["BTCUSDT", "ETHUSDT"]\n')
+    assert _replay(*more) == 0
+    assert "no file has" not in capsys.readouterr().out
+
+    (tmp_path / "holdfast.toml").write_text('symbols = ["SOLUSDT", "ETHUSDT"]\n')
+    assert _replay(*more) == 0
+
+    assert _replay(*more, "--symbols", "BTCUSDT,ETHUSDT") == 2
+    assert "no file has ETHUSDT" in capsys.readouterr().err
+
+
+def test_a_replay_of_a_time_behind_the_recording_is_refused(capsys):
+    """It showed an account with nothing in it, whose books agreed."""
+    assert _replay("--from", "2025-06-01") == 2
+    out, err = capsys.readouterr()
+    assert "no market data from 2025-06-01T00:00:00 on" in err
+    assert "Equity" not in out
+
+
+SLOW = """
+import os
+import time
+from pathlib import Path
+
+from holdfast import Strategy
+
+
+class Slow(Strategy):
+    def __init__(self, after: int = 5) -> None:
+        Path(f"begun-{os.getpid()}").touch()
+
+    def on_bar(self, bar):
+        time.sleep(2)  # thirty of them
+"""
+
+
+def _slow_sweep(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    sweep = [
+        "BTCUSDT-1m.csv",
+        "--no-report",
+        "--set",
+        "hook_budget_ms=10000",
+        "--grid",
+        "after=1:6:1",
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-m", "holdfast", "replay", *sweep, "-s", "slow.py:Slow"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _wait_for(what):
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_interrupt_of_a_sweep_alone_does_not_wait_for_what_is_under_way(tmp_path):
+    with _slow_sweep(tmp_path) as sweep:
+        _wait_for(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
+        sweep.send_signal(signal.SIGINT)
+        _, err = sweep.communicate(timeout=20)
+    assert (sweep.returncode, "Traceback" in err) == (130, False)
+
+
+@pytest.mark.parametrize("wait_s", [0, 0.1, 0.3])
+def test_ctrl_c_while_a_sweeps_processes_start_spills_no_traceback(tmp_path, wait_s):
+    with _slow_sweep(tmp_path) as sweep:
+        children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children")
+        _wait_for(lambda: len(children.read_text().split()) >= 2)
+        time.sleep(wait_s)  # where its imports are by then
+        os.killpg(sweep.pid, signal.SIGINT)
+        _, err = sweep.communicate(timeout=20)
+    assert (sweep.returncode, err) == (130, "holdfast: interrupted\n")

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +26,7 @@ from holdfast.model.errors import InputError
 from holdfast.model.messages import VenueSnapshot
 from holdfast.stats import SessionStats
 from holdfast.venues import PaperVenue
-from tests.cli.desk import FAST, recording, rows, run_json, start
+from tests.cli.desk import FAST, environment, recording, rows, run_json, start
 
 
 def play(feed, *more):
@@ -149,6 +151,7 @@ def test_no_reason_steers_the_terminal_that_it_is_shown_on(capsys):
         "reason": clears,
         "books": {"positions_diff": "0", "balance_diff": "0"},
         "report": None,
+        "stopped_strategies": {"mine": clears},
     }
     figures = SessionStats(denials={"link": 1}, denial_reasons={"link": clears})
     Result(document, figures, []).print()
@@ -306,6 +309,43 @@ def test_a_strategy_that_fails_while_it_runs_is_taken_off_and_the_session_goes_o
     assert (code, document["status"]) == (0, "STOPPED")
     assert document["fills"] > 0
     assert "mine own" in err
+    assert list(document["stopped_strategies"]) == ["mine"]
+    assert "mine own" in document["stopped_strategies"]["mine"]
+
+
+def test_a_session_whose_every_strategy_was_taken_off_says_so_and_ends_with_7(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from holdfast.strategies import Strategy\n"
+        "class Mine(Strategy):\n"
+        "    def on_bar(self, bar):\n"
+        "        raise RuntimeError('mine own')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast", "run", "--data-dir", "d", "--feed", recording(tmp_path),
+         "--speed", "max", "--no-report", "-s", "mine.py:Mine"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 7
+    assert "Strategy mine was TAKEN OFF" in done.stdout
+    assert "mine own" in done.stdout
+
+
+def test_a_long_warm_up_is_told_of_and_can_be_interrupted(tmp_path):
+    long = ("--symbols", "BTCUSDT", "-s", "sma_cross:fast=20,slow=120,timeframe=1h")
+    with start(tmp_path, "run", "--data-dir", "d", "--no-report", *long) as process:
+        told = next(line for line in process.stderr if "warming up" in line)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+    assert "the strategies are shown the bars before now" in told
+    assert "stopping in an orderly way" in err
+    assert "Traceback" not in err
+    assert "RUNNING  equity" not in out  # it never came to trade
 
 
 def test_a_taken_port_starts_nothing(capsys, tmp_path):

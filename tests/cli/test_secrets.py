@@ -184,7 +184,7 @@ def test_failures_that_are_forced_show_no_secret(tmp_path, exchange):
             (good, ["--set", refused], (4,)),
             (good, ["--debug", "--set", refused], (1,)),
             (strange, ["--debug"], (1,)),
-            (good, ["-s", "mine.py:Mine", "--for", "3s"], (0,)),
+            (good, ["-s", "mine.py:Mine", "--for", "3s"], (7,)),
             (good, ["--set", f"api_secrte={SECRET}"], (2,)),
         ):
             code, said = holdfast(folder, env, "run", "--for", "2s", *words)

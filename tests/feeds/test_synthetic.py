@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 import holdfast
 from holdfast.feeds import FeedSettings, SyntheticFeed
+from holdfast.feeds.synthetic import SLICE_BLOCKS
 from holdfast.feeds.walk import Market, PriceWalk, Wave
 from holdfast.model.bars import BarBuilder
 from holdfast.model.errors import ConfigError
@@ -255,6 +257,32 @@ def test_history_is_aligned_and_bounded():
     assert made.history(BTC, "1h", START, 0) == []
     with pytest.raises(ConfigError, match="no DOGEUSDT here"):
         made.history("DOGEUSDT", "1m", START, 5)
+
+
+def test_a_long_history_leaves_the_loop_to_others_while_it_is_made():
+    """A session was deaf for as long: it answered neither `status` nor Ctrl-C."""
+    made = feed(["BTCUSDT"], rate=0.1)
+    wanted = (BTC, "1h", 20)
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def warm_up():
+        beside = asyncio.ensure_future(others())
+        await made.fetch_history([wanted, wanted], START)
+        beside.cancel()
+
+    asyncio.run(warm_up())
+    blocks = 20 * 3600 // 30
+    assert turns >= blocks // SLICE_BLOCKS
+    anew = feed(["BTCUSDT"], rate=0.1).history(*wanted[:2], START, wanted[2])
+    assert len(anew) == 20
+    for _ in range(3):  # the third is made anew
+        assert made.history(*wanted[:2], START, wanted[2]) == anew
 
 
 def test_any_name_has_a_market():

@@ -260,13 +260,13 @@ def test_sources_win_in_the_order_of_their_strength_and_are_remembered():
     assert loaded.config.testnet is False
     assert loaded.config.api_key == KEY
     assert {key: loaded.source_of(key) for key in loaded.sources} == {
-        "max_positions": "--max-positions",
+        "max_positions": "--set max_positions",
         "max_correlation": "holdfast.toml:3",
         "seed": "holdfast.toml:6",
         "stop_loss_pct": ".env:2",
         "testnet": "environment USE_TESTNET",
         "api_key": "environment BINANCE_API_KEY",
-        "api_secret": "--api-secret",
+        "api_secret": "--set api_secret",
     }
     assert loaded.source_of("dry_run") == "default"
 
@@ -394,7 +394,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place():
         "  .env:5: expected NAME=value",
         "  .env:4: STOP_LOSS_PC is no setting; did you mean STOP_LOSS_PCT?",
         "  environment HOLDFAST_MAX_DAILY_LOS_PCT is no setting; did you mean MAX_DAILY_LOSS_PCT?",
-        "  --sede is no setting; did you mean seed?",
+        "  --set sede is no setting; did you mean seed?",
         "  .env:1: dry_run = 'perhaps': expected true or false",
         "  environment LEVERAGE = '500': expected a whole number from 1 to 125",
         "  holdfast.toml:3: max_positions = 'many': expected a whole number from 1 to 1000",
@@ -472,17 +472,17 @@ def test_settings_that_contradict_each_other_are_refused(settings, said):
     assert said in refusal(lambda: TradingConfig(**settings))
 
 
-def test_names_of_others_are_left_alone_and_near_misses_warned_of():
+def test_names_of_others_are_left_alone_and_near_misses_are_mistakes():
     write(".env", "POSTGRES_USER=x\n")
-    env = {"PATH": "/bin", "TAKE_PROFIT_PC": "0.1", "HOLDFAST_SERVICE_HOST": "10.0.0.1",
+    env = {"PATH": "/bin", "HOLDFAST_SERVICE_HOST": "10.0.0.1",
            "HOLDFAST_PORT_80_TCP": "x", "max_positions": "3"}  # fmt: skip
 
     loaded = TradingConfig.load(env=env)
 
-    assert loaded.config == TradingConfig()
-    assert loaded.warnings == (
-        "environment TAKE_PROFIT_PC is no setting; did you mean TAKE_PROFIT_PCT?",
-    )
+    assert (loaded.config, loaded.warnings) == (TradingConfig(), ())
+    for name, meant in (("TAKE_PROFIT_PC", "TAKE_PROFIT_PCT"), ("MAX_POSITONS", "MAX_POSITIONS")):
+        said = refusal(lambda name=name: TradingConfig.load(env={**env, name: "0.1"}))
+        assert f"environment {name} is no setting; did you mean {meant}?" in said
 
 
 # Secrets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -67,3 +68,37 @@ def test_the_program_runs(tmp_path):
     for side in ("BUY", "SELL"):
         fills = re.findall(rf"^{side} ([\d.]+) ", done.stdout, re.MULTILINE)
         assert sum(map(Decimal, fills)) == Decimal("0.01"), done.stdout
+
+
+@pytest.mark.slow
+def test_the_readmes_program_runs_twice(tmp_path):
+    """What the first one opened must not be in the second one's way."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    part = readme.split("## As a library", 1)[1]
+    (code,) = re.findall(r"```python\n(.*?)```", part.split("\n## ", 1)[0], re.DOTALL)
+    lines = "".join(f"    {line}\n" for line in code.splitlines())
+    program = f"import asyncio\nasync def main():\n{lines}\nasyncio.run(main())"
+
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_page_tells_coroutines_from_plain_methods():
+    service = holdfast.LiveTradingService
+    methods = {name: found for name, found in vars(service).items() if name[0] != "_"}
+    plain = {
+        name
+        for name, found in methods.items()
+        if inspect.isfunction(found) and not inspect.iscoroutinefunction(found)
+    }
+    (said,) = re.findall(
+        r"all methods of `LiveTradingService` but (.*?), which\s+are plain", PAGE, re.DOTALL
+    )
+    assert set(re.findall(r"`(\w+)`", said)) == plain

@@ -337,3 +337,78 @@ def test_a_report_of_a_sessions_own_facts_is_that_of_the_whole_journal(tmp_path)
     assert own.text == whole.text
     assert same == figures
     assert figures.total_trades == 1
+
+
+def bars_at(count):
+    return [
+        Bar(symbol=BTC, timeframe="1s", open_ts=n, ts=n + 1, open=1, high=2, low=1, close=2,
+            volume=1)
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def test_a_symbol_with_neither_bars_nor_fills_has_no_empty_chart(tmp_path):
+    page, _ = written(tmp_path, session().facts, bars={BTC: bars_at(3), ETH: []})
+    assert page.text.count("BTCUSDT") > 0
+    assert sum('"type":"candlestick"' in script for script in page.scripts) == 1
+    assert sum('"name":"Bought"' in script for script in page.scripts) == 1
+
+
+def test_the_axes_say_in_what_and_the_page_too(tmp_path):
+    page, _ = written(tmp_path, session().facts, bars={BTC: bars_at(3)})
+    scripts = "".join(page.scripts)
+    assert '"text":"price, USDT"' in scripts
+    assert '"text":"equity, USDT"' in scripts
+    assert "Money in USDT" in page.text
+
+
+@pytest.mark.parametrize(("count", "size"), [(4, 11), (400, 7), (900, 4)])
+def test_many_marks_are_small_for_the_price_behind_them(tmp_path, count, size):
+    ledger = Ledger("session-7")
+    ledger.deposit("10000")
+    order = ledger.submit(Side.BUY, str(count))
+    for _ in range(count):
+        ledger.fill(Side.BUY, "1", "100", cl_ord_id=order.cl_ord_id)
+    page, _ = written(tmp_path, ledger.facts, bars={BTC: bars_at(3)})
+    assert f'"size":{size}' in "".join(script for script in page.scripts if "Bought" in script)
+
+
+def test_what_there_are_no_trades_for_is_not_said_to_be_nothing(tmp_path):
+    facts = Ledger("session-7")
+    facts.deposit("10000")
+    facts.equity("10000", after_s=0)
+    page, stats = written(tmp_path, facts.facts)
+    shown = dict(zip(page.text, page.text[1:], strict=False))
+    names = ("Win rate", "Profit factor", "Expectancy", "Best trade", "Worst trade")
+    for name in (*names, "Order to venue, median"):
+        assert shown[name] == "n/a", name
+        assert f"{name}  n/a".split() == next(
+            line.split()
+            for line in text_report(stats).splitlines()
+            if line.strip().startswith(name)
+        )
+
+
+def test_no_amount_is_less_than_nothing_by_a_sign_alone():
+    text = text_report(SessionStats(total_pnl=D("-0.001"), fees=D("-0.001")))
+    assert "-0.00" not in text
+
+
+def test_rows_that_do_not_make_up_the_total_say_why(tmp_path):
+    """Positions that were taken over were paid for by an earlier session in part."""
+    ledger = session()
+    page, stats = written(tmp_path, ledger.facts)
+    of_trips = sum(part.net_pnl for part in stats.by_strategy.values())
+    assert of_trips != stats.total_pnl
+    said = f"The rows add up to {of_trips:+,.2f}, the total is {stats.total_pnl:+,.2f}"
+    assert said in " ".join(page.text)
+    assert said in text_report(stats)
+
+
+def test_rows_that_make_up_the_total_say_nothing():
+    ledger = Ledger("session-7")
+    ledger.deposit("10000")
+    for side, price in ((Side.BUY, "100"), (Side.SELL, "130")):
+        order = ledger.submit(side, "1")
+        ledger.fill(side, "1", price, cl_ord_id=order.cl_ord_id, fee="0.5")
+    assert "add up to" not in text_report(fold_session(ledger.facts))

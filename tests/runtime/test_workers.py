@@ -12,7 +12,7 @@ import pytest
 from tests.cli.desk import environment
 
 PATIENCE_S = 60.0
-SWEEP = ("replay", "bars.csv", "-s", "sma_cross", "--grid", "fast=2:400:1", "--jobs", "2")
+SWEEP = ("replay", "BTCUSDT-1m.csv", "-s", "sma_cross", "--grid", "fast=2:400:1", "--jobs", "2")
 SIMULATE = ("simulate", "--minutes", "0.3", "--seeds", "100000", "--jobs", "2")
 
 
@@ -37,7 +37,9 @@ def _words(process_id):
 
 
 def _write_bars(path):
-    lines = [f"{minute * 60_000},100,101,99,100,10" for minute in range(1, 5_000)]
+    lines = [
+        f"{1_746_374_400_000 + minute * 60_000},100,101,99,100,10" for minute in range(1, 5_000)
+    ]
     path.write_text("\n".join(["open_time,open,high,low,close,volume", *lines]))
 
 
@@ -45,7 +47,7 @@ def _write_bars(path):
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
 @pytest.mark.parametrize("words", [SWEEP, SIMULATE], ids=["replay", "simulate"])
 def test_workers_end_with_a_command_that_is_killed(tmp_path, words):
-    _write_bars(tmp_path / "bars.csv")
+    _write_bars(tmp_path / "BTCUSDT-1m.csv")
     with subprocess.Popen(
         [sys.executable, "-m", "holdfast", *words],
         cwd=tmp_path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..model.errors import TradingError
 from ..model.market import Bar, timeframe_ns
 from ..model.values import MAIN, NS_PER_S, SessionId, Symbol, TradingSessionStatus
 from ..owner_only import make_file, make_folder
+from ..ports import Feed
 from ..runtime.books import BooksReport
 from ..runtime.control_wire import builtins
 from ..runtime.figures import Before
@@ -29,12 +30,17 @@ BARS_MAX = 600
 FACTS_MANY = 200_000
 """A journal of so many takes more than a second to read: whoever waits for its report is told."""
 
+_MINUTE = "1m"
+AROUND = 10
+"""Minutes drawn before a session that is too short for bars of its own."""
+
 _FRAMES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
 
 FIELDS = (
     "session_id", "status", "reason", "error", "duration_s", "signals", "denied", "orders", "fills",
     "trades", "pnl", "fees", "funding", "unrealized", "equity_start", "equity_end", "max_drawdown",
     "books", "differences", "report", "venue", "feed", "symbols", "strategies", "restarts",
+    "stopped_strategies",
 )  # fmt: skip
 
 
@@ -57,6 +63,8 @@ class Result:
         print(visible(text_report(self.figures), keep=NEWLINE))
         if self.positions:
             print("\nStill open: " + "; ".join(self.positions))
+        for name, why in document["stopped_strategies"].items():
+            print(visible(f"\nStrategy {name} was TAKEN OFF: {why}"))
         because = f" ({visible(document['reason'])})" if document["reason"] else ""
         print(f"\nEnded {document['status']}{because}; {_books_told(document['books'])}")
         if document["report"]:
@@ -141,6 +149,7 @@ def finish(
             "speed": config.speed,
             "symbols": session.symbols,
             "strategies": session.strategies,
+            "stopped_strategies": dict(service.live.engine.state.stopped_strategies),
             "restarts": service.restarts,
             "data_dir": str(config.data_dir),
         }
@@ -198,16 +207,28 @@ def _write(
 
 
 def _bars(service: LiveTradingService, figures: SessionStats) -> dict[Symbol, Sequence[Bar]]:
-    """Return what the price charts draw, in a time frame that fits the session's length."""
     live = service.live
+    return bars_of(live.feed, live.plan.symbols, figures, live.now())
+
+
+def bars_of(
+    feed: Feed, symbols: Iterable[Symbol], figures: SessionStats, now: int
+) -> dict[Symbol, Sequence[Bar]]:
+    """Return what the price charts draw, in a time frame that fits the session's length.
+
+    Feeds may have no bars that are so short: Binance has none below a minute.
+    """
     frame, count = chart_frame(figures.started_ts, figures.ended_ts)
+    minutes = count * timeframe_ns(frame) // timeframe_ns(_MINUTE) + AROUND
+    found: dict[Symbol, Sequence[Bar]] = {}
     try:
-        return {
-            symbol: list(live.feed.history(symbol, frame, live.now(), count))
-            for symbol in live.plan.symbols
-        }
+        for symbol in symbols:
+            found[symbol] = list(feed.history(symbol, frame, now, count))
+            if not found[symbol] and timeframe_ns(frame) < timeframe_ns(_MINUTE):
+                found[symbol] = list(feed.history(symbol, _MINUTE, now, minutes))
     except (TradingError, ValueError):
         return {}  # the charts draw the fills alone
+    return found
 
 
 def chart_frame(start_ts: int, end_ts: int) -> tuple[str, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -58,11 +59,27 @@ def _run(arguments: list[str]) -> int:
     if arguments[0] in ("-V", "--version"):
         print(f"holdfast {_version()}")
         return ExitCode.OK
+    if arguments[0] == "place":
+        _refuse_below_zero(arguments[1:])
     result = _load(arguments[0])(arguments[1:], prog_name=f"holdfast {arguments[0]}")
     sys.stdout.flush()
     if result == ExitCode.INTERRUPTED:  # some versions of typer turn Ctrl-C into its code
         raise KeyboardInterrupt
     return result if isinstance(result, int) else ExitCode.OK
+
+
+_BELOW_ZERO = re.compile(r"-\.?[0-9]")
+
+
+def _refuse_below_zero(arguments: Sequence[str]) -> None:
+    """Say of `place BTCUSDT SELL -0.01` what is wrong: it would be taken for an option -0.
+
+    Raises:
+        InputError: one of the first three arguments is a number below zero.
+    """
+    for given in arguments[:3]:
+        if _BELOW_ZERO.match(given):
+            raise InputError(f"place takes no number below zero, was {given}: BUY or SELL says it")
 
 
 SIGNED = frozenset({"adjust"})

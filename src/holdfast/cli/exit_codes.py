@@ -9,8 +9,8 @@
         or a session ended before all it had asked for was answered
      5  the journal can't be used: locked, damaged, or its disk or server fails
      6  no session is running in that data folder
-     7  the session ended in ERROR; or a replay did, or had a strategy taken off, or every one of
-        a sweep had
+     7  the session ended in ERROR, or all its strategies had been taken off; or a replay did, or
+        had one taken off, or every one of a sweep had
      8  the venue's books and ours differ: at the end of a session or replay, or as holdfast watch
         found, which says so too where nobody is at work
    130  interrupted: before the session ran, or a second time while it stopped

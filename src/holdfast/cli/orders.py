@@ -59,7 +59,9 @@ def print_orders(found: list[dict[str, Any]], *, empty: str = "no orders") -> No
         "Id", *account, "Symbol", "Side", "Type", "Quantity>", "Price>", "Trigger>", "Filled>",
         "Average>", "Status", "Strategy", "Since", "Reason",
     ]  # fmt: skip
-    print_table("", columns, [_row(order, is_named=bool(account)) for order in found])
+    print_table(
+        "", columns, [_row(order, is_named=bool(account)) for order in found], is_whole=True
+    )
 
 
 def _row(order: dict[str, Any], *, is_named: bool) -> list[str]:

@@ -8,9 +8,15 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 WIDTH_IN_FILES = 400
+TEXT_LEAST = 12
+"""How narrow a column of texts may become before a table is no more to be read."""
+
 NEWLINE = "\n"
 
 
@@ -52,23 +58,79 @@ def visible(text: str, keep: str = "") -> str:
     )
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table; a column whose name ends in > stands to the right."""
-    from rich import box
+Rows = list[list[str]]
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, is_whole: bool = False
+) -> None:
+    """Write a table; a column whose name ends in > stands to the right.
+
+    On a terminal that is too narrow texts are broken between words, figures never: where even that
+    does not fit, each row becomes a block of its own.
+
+    Args:
+        is_whole: nothing may be broken, such as ids that are to be copied.
+    """
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     if title:
         print(title)
+    told = [[visible(cell) for cell in row] for row in rows]
+    # A file or a pipe has no width: no line is broken there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_FILES)
+    if sys.stdout.isatty() and _least(columns, told, is_whole=is_whole) > console.width:
+        _print_blocks(columns, told, console.width)
+        return
+    console.print(_table(columns, told, is_whole=is_whole))
+
+
+def _table(columns: Sequence[str], rows: Rows, *, is_whole: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         name = column.removesuffix(">")
-        table.add_column(name, justify="right" if column != name else "left", overflow="fold")
+        is_figure = column != name
+        table.add_column(
+            name,
+            justify="right" if is_figure else "left",
+            overflow="fold",
+            no_wrap=is_figure or is_whole,
+        )
     for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    # A file or a pipe has no width: no line is broken there.
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_FILES).print(table)
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _least(columns: Sequence[str], rows: Rows, *, is_whole: bool) -> int:
+    """Return how wide a table must be at least, two between its columns."""
+    from rich.cells import cell_len
+
+    width = 2 * (len(columns) - 1)
+    for place, column in enumerate(columns):
+        cells = [column.removesuffix(">"), *(row[place] for row in rows)]
+        longest = max(map(cell_len, cells))
+        is_text = not (is_whole or column.endswith(">"))
+        width += min(longest, TEXT_LEAST) if is_text else longest
+    return width
+
+
+def _print_blocks(columns: Sequence[str], rows: Rows, width: int) -> None:
+    """Write each row as lines of names and values: no value is broken, what is empty left out."""
+    names = [column.removesuffix(">") for column in columns]
+    for row in rows:
+        line = ""
+        for name, value in zip(names, row, strict=True):
+            pair = f"{name} {value}".lstrip() if value else ""
+            if line and pair and len(f"{line}   {pair}") > width:
+                print(line)
+                line = f"  {pair}"
+            elif pair:
+                line = f"{line}   {pair}" if line else pair
+        print(line)
 
 
 def print_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
@@ -119,7 +181,7 @@ def money(text: str | float | None, *, signed: bool = False) -> str:
     """Write an amount with two decimals; "" for None."""
     if text is None:
         return ""
-    return f"{float(text):{'+' if signed else ''},.2f}"
+    return f"{float(text):{'+' if signed else ''}z,.2f}"
 
 
 def share(text: str | float | None) -> str:

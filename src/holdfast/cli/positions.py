@@ -57,7 +57,9 @@ def print_positions(found: list[dict[str, Any]]) -> None:
         "Liquidation at 100%>", "Since", "Realized, all time>", "Fees, all time>",
         "Funding, all time>",
     ]  # fmt: skip
-    print_table("", columns, [_row(position, is_named=bool(account)) for position in found])
+    print_table(
+        "", columns, [_row(position, is_named=bool(account)) for position in found], is_whole=True
+    )
 
 
 def _row(position: dict[str, Any], *, is_named: bool) -> list[str]:

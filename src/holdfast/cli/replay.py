@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..model.errors import InputError
+from ..model.errors import ConfigError, InputError
 from .options import AsJson, ConfigFile, DataDir
 from .output import NEWLINE, print_json, visible, warn
 from .replaying import Place, Told, code_of, played
@@ -18,6 +18,7 @@ from .run import DEFAULT_STRATEGY, overrides_of, seconds_of
 
 if TYPE_CHECKING:
     from ..model.config import TradingConfig
+    from ..model.values import Symbol
     from ..runtime.replay import Terms
     from ..runtime.replay_sweep import Job
 
@@ -95,7 +96,9 @@ def replay(
     --database-url.
     """
     flags = {"symbols": symbols, "initial_balance": balance, "data_dir": data_dir}
-    loaded = _load(config, overrides_of(settings, flags))
+    loaded, is_asked = _load(config, overrides_of(settings, flags))
+    if not is_asked and compare is None:
+        loaded = _with_files_symbols(loaded, files)
     from ..runtime.replay_sweep import FIGURES, Job, parse_grid
 
     if by not in FIGURES:
@@ -133,13 +136,31 @@ def replay(
     return walked(job, axes, by, jobs, walk, place, as_json=as_json)
 
 
-def _load(path: Path | None, overrides: Told) -> TradingConfig:
+def _load(path: Path | None, overrides: Told) -> tuple[TradingConfig, bool]:
+    """Return the settings, and whether the symbols were asked for in the command itself."""
     from ..model.config import TradingConfig
 
     loaded = TradingConfig.load(path, overrides={**overrides, "dry_run": True, "speed": 0.0})
     for warning in loaded.warnings:
         warn(warning)
-    return loaded.config
+    return loaded.config, "symbols" in overrides
+
+
+def _with_files_symbols(config: TradingConfig, files: list[str]) -> TradingConfig:
+    """Leave out what the settings name for sessions and no file has; of no such, take all."""
+    from ..feeds import RecordingFeed
+
+    def has(*symbols: Symbol) -> bool:
+        try:
+            RecordingFeed(files, symbols)
+        except ConfigError:
+            return False
+        return True
+
+    if not config.symbols or has(*config.symbols):
+        return config
+    there = tuple(symbol for symbol in config.symbols if has(symbol))
+    return config.model_copy(update={"symbols": there})
 
 
 def _one(job: Job, names: tuple[str, ...], place: Place, *, as_json: bool) -> int:

@@ -142,7 +142,7 @@ def _print_drift(title: str, drift: Drift, summary: Told) -> None:
                 there,
                 *(_number_told(value) for value in (pair.entry_ms, pair.entry_bp)),
                 *(_number_told(value) for value in (pair.exit_ms, pair.exit_bp)),
-                f"{pair.pnl:+,.2f}",
+                f"{pair.pnl:+z,.2f}",
             ]
         )
     columns = ["Entered", "Symbol", "Side", "In", "ms>", "Worse, bp>", "Exit ms>", "Worse, bp>"]
@@ -152,8 +152,8 @@ def _print_drift(title: str, drift: Drift, summary: Told) -> None:
 
 def _figure_told(value: float | str | None) -> str:
     """Write a count as it is, a mean and a profit with two decimals."""
-    return "-" if value is None else f"{value}" if type(value) is int else f"{float(value):+,.2f}"
+    return "-" if value is None else f"{value}" if type(value) is int else f"{float(value):+z,.2f}"
 
 
 def _number_told(value: float | None) -> str:
-    return "" if value is None else f"{value:+.2f}"
+    return "" if value is None else f"{value:+z.2f}"

@@ -23,9 +23,12 @@ def swept(
 ) -> int:
     from dataclasses import replace
 
+    from ..feeds import RecordingFeed
     from ..runtime.replay_report import write_sweep
     from ..runtime.replay_sweep import in_order, points, sweep
 
+    config, span = job.config, (job.start_ts, job.end_ts)
+    RecordingFeed(job.files, config.symbols, start_ts=span[0], end_ts=span[1])  # said once
     todo = [replace(job, point=point) for point in points(axes)]
     rows: list[Row] = []
     with counting(len(todo), is_quiet=as_json) as advance, hushed():
@@ -38,7 +41,8 @@ def swept(
     if as_json:
         print_json({"points": [_row(row, by) for row in rows], "by": by, "report": report})
     else:
-        _print_rows("The best points", rows[:BEST_SHOWN], by)
+        title = "The best points" if _code_of(rows) is ExitCode.OK else "EVERY POINT FAILED"
+        _print_rows(title, rows[:BEST_SHOWN], by)
         print(f"\n{len(rows)} replays, {sum(bool(row.fault) for row in rows)} failed")
         if report:
             print(f"Report: {report}")
@@ -135,9 +139,9 @@ def _figures_told(row: Row, by: str) -> list[str]:
     found = row.figures
     return [
         written(row.figure(by), by),
-        f"{found.total_pnl:+,.2f}",
+        f"{found.total_pnl:+z,.2f}",
         f"{found.total_trades}",
-        f"{found.win_rate:.1%}",
+        f"{found.win_rate:.1%}" if found.total_trades else "n/a",
         f"{found.max_drawdown:.2%}",
     ]
 

@@ -124,14 +124,9 @@ def _facts(place: Place, memory: MemoryJournal) -> Facts:
 
 def _bars(feed: RecordingFeed, done: Replayed) -> dict[Symbol, Sequence[Bar]]:
     """Return what the price charts draw."""
-    from .ending import chart_frame
+    from .ending import bars_of
 
-    stats = done.figures
-    frame, count = chart_frame(stats.started_ts, stats.ended_ts)
-    try:
-        return {each: feed.history(each, frame, done.now, count) for each in done.symbols}
-    except (TradingError, ValueError):
-        return {}  # the charts draw the fills alone
+    return bars_of(feed, done.symbols, done.figures, done.now)
 
 
 def _document(done: Replayed, job: Job, names: tuple[str, ...], place: Place) -> Told:

@@ -182,7 +182,9 @@ def _exit_code(ending: Ending, service: LiveTradingService) -> ExitCode:
     from .ending import books_code
 
     code = books_code(service.books)
-    if ending.is_error:
+    state = service.live.engine.state
+    is_none_left = bool(state.stopped_strategies) and not state.strategies
+    if ending.is_error or is_none_left:
         return ExitCode.SESSION_ERROR
     if code is ExitCode.OK and service.session().status is TradingSessionStatus.STOPPING:
         warn(UNFINISHED)

@@ -7,15 +7,17 @@ nothing for it, and one that goes on after a restart goes on along the same path
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 
 from ..model.bars import BarBuilder
 from ..model.errors import ConfigError
 from ..model.instrument import Instrument
 from ..model.market import Bar, MarketData, timeframe_ns
 from ..model.values import NS_PER_DAY, NS_PER_S, Symbol
+from ..ports import Wanted
 from .merge import after, before
 from .pace import batches, paced, ts_of
 from .settings import TICK_TIMEFRAME, FeedSettings, check_speed
@@ -27,6 +29,9 @@ DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
 DURATION_S_MAX = 3e9
 HISTORY_NS_MAX = 14 * NS_PER_DAY
 """How far back bars are made up; a longer history has fewer bars than were asked for."""
+
+SLICE_BLOCKS = 8
+"""Blocks of history that are made before others have their turn: some milliseconds."""
 
 _NEVER = 1 << 62  # the year 2116
 _YEAR_2000_NS = 946_684_800 * NS_PER_S
@@ -54,6 +59,7 @@ class SyntheticFeed:
         self._end_ts = _NEVER
         if settings.duration_s is not None:
             self._end_ts = settings.start_ts + round(settings.duration_s * NS_PER_S)
+        self._fetched: dict[tuple[Wanted, int], list[list[Bar]]] = {}
         market = Market(settings.seed)
         self._tapes = {symbol: Tape(market, symbol, settings) for symbol in self._symbols}
 
@@ -79,10 +85,40 @@ class SyntheticFeed:
 
         They are made of the trades that the feed shows, or would have shown before its start.
 
+        What was fetched is handed out as often as it was wanted.
+
         Raises:
             ConfigError: the feed has no such symbol.
             ValueError: the time frame is not like 5s, 1m, 4h or 1d.
         """
+        if fetched := self._fetched.get(((symbol, timeframe, count), before_ts)):
+            return fetched.pop()
+        steps = self._making(symbol, timeframe, before_ts, count)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return list(end.value)
+
+    async def fetch_instruments(self) -> None:
+        """Have the contracts ready, as they are; see `Fetching`."""
+
+    async def fetch_history(self, wanted: Sequence[Wanted], before_ts: int) -> None:
+        """Make bars so that `history` has them, a few blocks at a time: days of them take long.
+
+        Raises:
+            ConfigError: the feed has no such symbol.
+        """
+        self._fetched = {key: each for key, each in self._fetched.items() if key[1] == before_ts}
+        for each, times in Counter(wanted).items():
+            symbol, timeframe, count = each
+            made = await _in_slices(self._making(symbol, timeframe, before_ts, count))
+            self._fetched[each, before_ts] = [made] * times
+
+    def _making(
+        self, symbol: Symbol, timeframe: str, before_ts: int, count: int
+    ) -> Generator[None, None, list[Bar]]:
+        """Make a history, a block with each step."""
         tape = self._tapes.get(symbol)
         if tape is None:
             raise ConfigError(f"no {symbol} here; the feed has {', '.join(self._symbols)}")
@@ -95,6 +131,7 @@ class SyntheticFeed:
             for trade in tape.trades(number):
                 if since <= trade.ts < until:
                     bars.extend(builder.on_trade(trade))
+            yield
         bars.extend(builder.on_time(until))
         return list(bars)
 
@@ -114,6 +151,17 @@ class SyntheticFeed:
                 chunk += tape.block(number)
             chunk.sort(key=ts_of)  # stable: ties go by the order of the symbols
             yield chunk
+
+
+async def _in_slices(steps: Generator[None, None, list[Bar]]) -> list[Bar]:
+    """Take all steps, and let others have their turn between them."""
+    while True:
+        try:
+            for _ in range(SLICE_BLOCKS):
+                next(steps)
+        except StopIteration as end:
+            return list(end.value)
+        await asyncio.sleep(0)
 
 
 def _check(settings: FeedSettings) -> None:

@@ -67,6 +67,13 @@ class Reading:
             self.mistakes.append(f"{label(where, key)} has another value at {earlier.where}")
 
 
+_WITH_OPTION = frozenset({
+    "symbols", "feed", "speed", "seed", "initial_balance", "dry_run", "venue", "testnet",
+    "data_dir", "database_url",
+})  # fmt: skip
+"""Settings that commands have an option for, under their own name."""
+
+
 def label(where: str, name: str) -> str:
     """Name a place and a setting; the setting only where the place does not say it already.
 
@@ -135,12 +142,12 @@ def read_dotenv(path: Path, *, must_exist: bool) -> Reading:
 def read_environment(env: Mapping[str, str]) -> Reading:
     """Read environment variables; one that is empty counts as not set.
 
-    They are not ours alone: a name that is close to one of ours is a warning, no mistake.
+    They are not ours alone: other names than ours are a mistake where they are close to one.
     """
     reading = Reading()
     names = sorted(name for name in env if not _NO_SETTING.fullmatch(name))
     variables = ((name, env[name], f"environment {name}") for name in names)
-    reading.warnings += _take_variables(reading, variables, is_our_file=False)
+    reading.mistakes += _take_variables(reading, variables, is_our_file=False)
     return reading
 
 
@@ -153,11 +160,15 @@ def read_arguments(arguments: Mapping[str, object]) -> Reading:
 
 
 def read_flags(flags: Mapping[str, object]) -> Reading:
-    """Read what came from the command line; None is a flag that was not given."""
+    """Read what came from the command line; None is a flag that was not given.
+
+    Settings that have no option of their own came by `--set`.
+    """
     reading = Reading()
     for name, value in flags.items():
         if value is not None:
-            _take_named(reading, name, value, "--" + name.replace("_", "-"))
+            option = "--" + name.replace("_", "-") if name in _WITH_OPTION else f"--set {name}"
+            _take_named(reading, name, value, option)
     return reading
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..engine.engine import Engine
 from ..model.bars import UNKNOWN
 from ..model.settings import RiskLimits
 from ..model.values import Symbol
-from ..ports import Complete, Feed, Fetching, Wanted
+from ..ports import Complete, Feed, Fetching, Notifier, Wanted
 from .attached import Attached
 from .seats import Seats
+
+TOLD_AFTER_S = 1.0
+"""How long a warm-up may take before it is spoken of."""
 
 
 async def fetch_instruments(feed: Feed) -> None:
@@ -31,6 +36,17 @@ async def fetch_history(feed: Feed, wanted: Sequence[Wanted], before_ts: int) ->
     """
     if isinstance(feed, Fetching):
         await feed.fetch_history(wanted, before_ts)
+
+
+@contextlib.contextmanager
+def telling_warm_up(notifier: Notifier) -> Iterator[None]:
+    """Say that strategies are being shown the past, where that takes a while."""
+    text = "warming up: the strategies are shown the bars before now"
+    telling = asyncio.get_running_loop().call_later(TOLD_AFTER_S, notifier.notify, "info", text)
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def known_from(feed: Feed, symbol: Symbol, now: int) -> int:

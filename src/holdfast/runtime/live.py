@@ -28,7 +28,7 @@ from .accounts import Accounts
 from .clock import TICK_NS, FeedClock
 from .commit_watch import CommitWatch
 from .feeding import Feeding
-from .fetching import warm_up_market
+from .fetching import telling_warm_up, warm_up_market
 from .figures import Figures
 from .missed_funding import settle_missed
 from .parts import Parts, Plan
@@ -166,7 +166,8 @@ class LiveSession:
             self.shell.hear(msg.StrategyAttached(strategy_id=strategy_id, description=text))
         now = self._clock.now()
         seats = seats_of(self.engine, self.accounts, self.plan.accounts)
-        await self.runner.fetch_history(self.feed, self.plan.symbols, now, seats)
+        with telling_warm_up(self._notifier):
+            await self.runner.fetch_history(self.feed, self.plan.symbols, now, seats)
         self.runner.begin(
             symbols=self.plan.symbols,
             feed=self.feed,

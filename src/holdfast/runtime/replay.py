@@ -17,9 +17,15 @@ import msgspec
 from ..exchange import Liquidity, completed_instrument, known_instrument
 from ..journal import MemoryJournal, OwnedJournal
 from ..model.config import TradingConfig
-from ..model.errors import ConfigError
+from ..model.errors import ConfigError, FeedError, InputError
 from ..model.instrument import Instrument
-from ..model.values import AccountId, SessionId, StrategyId, Symbol, TradingSessionStatus
+from ..model.values import (
+    AccountId,
+    SessionId,
+    StrategyId,
+    Symbol,
+    TradingSessionStatus,
+)
 from ..ports import Feed, Notifier, Venue
 from ..stats import SessionStats
 from ..strategies import Strategy
@@ -123,6 +129,8 @@ async def replay(  # noqa: PLR0913 - what a replay is made of
         seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
         books = await read_and_compare(live)
         now = live.now()
+        if now <= feed.start_ts and isinstance(live.feed_error, FeedError):
+            raise InputError(str(live.feed_error))  # nothing was played: there are no figures
     finally:
         gc.unfreeze()
         await live.close()

@@ -13,11 +13,15 @@ from ..stats import RoundTrip
 from .replay_compare import Drift, Pair
 from .replay_said import job_said, terms_said, time_said
 from .replay_sweep import Fold, Job, Row, written
-from .report_page import Cell, cards, chart, page, table
+from .report_page import Cell, cards, chart, of_trades, page, ratio_said, table
 
 COLUMNS = (
     "Profit>", "Trades>", "Win rate>", "Profit factor>", "Drawdown>", "Sharpe>", "Fees>", "Fault*",
 )  # fmt: skip
+
+
+MIDDLES = {"pnl": 0.0, "sharpe": 0.0, "sortino": 0.0, "profit_factor": 1.0}
+"""Where a figure is neither good nor bad: the best of bad points is not green."""
 
 
 def write_sweep(
@@ -105,8 +109,8 @@ def _told(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:+.2f}"
-    return f"{value:+,.2f}" if isinstance(value, Decimal) else str(value)
+        return f"{value:+z.2f}"
+    return f"{value:+z,.2f}" if isinstance(value, Decimal) else str(value)
 
 
 def _best_told(rows: Sequence[Row], by: str) -> list[tuple[str, Cell]]:
@@ -127,7 +131,7 @@ def _map(axes: Mapping[str, Sequence[str]], rows: Sequence[Row], by: str) -> str
         return line_chart(across, [known.get((value,)) for value in across], (x, by))
     y, down = rest[0]
     heat = [[known.get((one, other)) for one in across] for other in down]
-    return heat_map(across, down, heat, (x, y, by))
+    return heat_map(across, down, heat, (x, y, by), MIDDLES.get(by))
 
 
 def _cells(row: Row) -> list[Cell]:
@@ -137,8 +141,8 @@ def _cells(row: Row) -> list[Cell]:
     return [
         _signed(_profit(row)),
         Cell(f"{stats.total_trades:,}"),
-        Cell(f"{stats.win_rate:.1%}"),
-        Cell("∞" if math.isinf(stats.profit_factor) else f"{stats.profit_factor:.2f}"),
+        Cell(of_trades(stats, f"{stats.win_rate:.1%}")),
+        Cell(of_trades(stats, ratio_said(stats.profit_factor))),
         Cell(f"{stats.max_drawdown:.2%}"),
         Cell(f"{stats.sharpe_ratio:.2f}"),
         Cell(f"{stats.fees:,.2f}"),
@@ -153,7 +157,7 @@ def _profit(row: Row) -> Decimal:
 
 def _signed(amount: Decimal) -> Cell:
     tone = "good" if amount > 0 else "bad" if amount < 0 else ""
-    return Cell(f"{amount:+,.2f}" if amount else "0.00", tone)
+    return Cell(f"{amount:+z,.2f}" if amount else "0.00", tone)
 
 
 def _write(path: Path, document: str) -> None:

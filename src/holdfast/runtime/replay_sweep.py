@@ -15,11 +15,12 @@ import os
 import signal
 import sys
 import sysconfig
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -97,7 +98,7 @@ class Row:
 
 def written(value: float, by: str) -> str:
     """Write one of `FIGURES` for people."""
-    return f"{value:,.2f}" if by == "pnl" else f"{value:,.4g}"
+    return f"{value:z,.2f}" if by == "pnl" else f"{value:,.4g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +217,9 @@ def _pooled(jobs: Sequence[Job], workers: int) -> Generator[Row, None, list[Job]
     pool = ProcessPoolExecutor(size, mp_context=context, initializer=_begin)
     places: dict[Future[Row], int] = {}
     left = set(range(len(jobs)))
+    others = frozenset(multiprocessing.active_children())
     try:
-        with suppress(BrokenProcessPool):
+        with suppress(BrokenProcessPool), _interrupts_later():
             for place, job in enumerate(jobs):
                 places[pool.submit(run_job, job)] = place
         for future in as_completed(places):
@@ -225,9 +227,34 @@ def _pooled(jobs: Sequence[Job], workers: int) -> Generator[Row, None, list[Job]
                 row = future.result()
                 left.discard(places[future])
                 yield row
+    except BaseException:  # nobody waits for what is under way: it may be minutes
+        for process in frozenset(multiprocessing.active_children()) - others:
+            process.kill()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return [jobs[place] for place in sorted(left)]
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Start processes that hear of Ctrl-C once they know what to do then: see `_begin`.
+
+    Ours hears of it when all are started: another thread may take the signal, whatever the mask,
+    and a process of which half was started by then spills a traceback.
+    """
+    heard: list[int] = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda *_: heard.append(1)) if is_main else None
+    try:
+        yield
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _begin() -> None:
@@ -237,6 +264,7 @@ def _begin() -> None:
     """
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     logging.getLogger("holdfast").addHandler(logging.NullHandler())
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for its whole life
 

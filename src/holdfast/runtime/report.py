@@ -9,14 +9,18 @@ from pathlib import Path
 
 from ..model.errors import InputError
 from ..model.events import Event
+from ..model.instrument import split_symbol
 from ..model.market import Bar
 from ..model.values import MAIN, NS_PER_S, ZERO, AccountId, SessionId, Symbol, plain
 from ..stats import Breakdown, RoundTrip, SessionStats
-from .report_page import Cell, cards, chart, page, table
+from .report_page import Cell, cards, chart, note, of_trades, page, ratio_said, table
 from .report_rows import OrderRow, Rows, collect
 
 YEARLY_FROM = timedelta(days=1)
 """From what length on a session's ratios are shown: shorter ones tell nothing of a year."""
+
+
+CENT = Decimal("0.01")
 
 
 def write_report(  # noqa: PLR0913 - what a page says beside the figures
@@ -48,11 +52,13 @@ def write_report(  # noqa: PLR0913 - what a page says beside the figures
     stats = fold.stats()
     body = [cards(_headline(stats)), _alarms(rows)]
     if points := fold.curve.points:
-        body.append(chart("Equity and drawdown", equity_chart(points)))
-    for symbol in sorted({*(bars or {}), *(fill.symbol for fill in rows.fills)}):
+        body.append(chart("Equity and drawdown", equity_chart(points, ", ".join(rows.margins))))
+    drawn = {symbol: seen for symbol, seen in (bars or {}).items() if seen}
+    for symbol in sorted({*drawn, *(fill.symbol for fill in rows.fills)}):
         fills = [fill for fill in rows.fills if fill.symbol == symbol]
         owners = [str(fold.owner_of(fill.cl_ord_id)) for fill in fills]
-        body.append(chart(symbol, price_chart((bars or {}).get(symbol, ()), fills, owners)))
+        prices = price_chart(drawn.get(symbol, ()), fills, owners, split_symbol(symbol)[1])
+        body.append(chart(symbol, prices))
     body += _tables(stats, rows)
     document = page(title, [*_subtitle(stats, rows), *lines], body, plotly_script())
     try:
@@ -78,6 +84,8 @@ def text_report(stats: SessionStats) -> str:
     ]
     for title, parts in parted:
         lines += _breakdown_lines(title, parts)
+    if apart := _apart(stats):
+        lines += ["", apart]
     if stats.denials:
         ranked = sorted(stats.denials.items(), key=lambda item: (-item[1], item[0]))
         lines += ["", "Denied by rule, and the last reason"]
@@ -91,6 +99,18 @@ def text_report(stats: SessionStats) -> str:
     return "\n".join(lines)
 
 
+def _apart(stats: SessionStats) -> str:
+    """Say why the rows of the strategies make another sum than the total, where they do."""
+    of_trips = sum((part.net_pnl for part in stats.by_strategy.values()), ZERO)
+    if not stats.by_strategy or abs(of_trips - stats.total_pnl) < CENT:
+        return ""
+    return (
+        f"The rows add up to {of_trips:+z,.2f}, the total is {stats.total_pnl:+z,.2f}: a row counts"
+        " trades that ended, each whole, what it cost before the session began included; the total"
+        " counts what the session moved in the wallet, funding and what is still open included."
+    )
+
+
 def _by_account(stats: SessionStats) -> dict[str, Breakdown]:
     """Return each account's part; nothing where only the main one has traded."""
     parts = {str(k): v for k, v in stats.by_account.items()}
@@ -102,8 +122,8 @@ def _breakdown_lines(title: str, parts: Mapping[str, Breakdown]) -> list[str]:
         return []
     head = f"{title:<20}  {'trades':>6}  {'won':>7}  {'net P&L':>13}  {'fills':>6}"
     return ["", head] + [
-        f"{name[:20]:<20}  {part.total_trades:>6}  {part.win_rate:>7.1%}  "
-        f"{part.net_pnl:>+13,.2f}  {part.fills:>6}"
+        f"{name[:20]:<20}  {part.total_trades:>6}  {of_trades(part, f'{part.win_rate:.1%}'):>7}  "
+        f"{part.net_pnl:>+z13,.2f}  {part.fills:>6}"
         for name, part in sorted(parts.items())
     ]
 
@@ -112,8 +132,8 @@ def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
     figures = [
         ("Total P&L", _signed(stats.total_pnl)),
         ("Trades", Cell(f"{stats.total_trades:,}")),
-        ("Win rate", Cell(f"{stats.win_rate:.1%}")),
-        ("Profit factor", Cell(_ratio(stats.profit_factor))),
+        ("Win rate", Cell(of_trades(stats, f"{stats.win_rate:.1%}"))),
+        ("Profit factor", Cell(of_trades(stats, ratio_said(stats.profit_factor)))),
         ("Max drawdown", Cell(f"{stats.max_drawdown:.2%}")),
         ("Sharpe ratio", Cell(_yearly(stats, stats.sharpe_ratio))),
         ("Sortino ratio", Cell(_yearly(stats, stats.sortino_ratio))),
@@ -121,13 +141,13 @@ def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
         ("Funding", _signed(stats.funding)),
         ("Unrealized P&L", _signed(stats.unrealized_pnl)),
         ("Equity", Cell(_money(stats.equity_end))),
-        ("Expectancy", _signed(stats.expectancy)),
-        ("Best trade", _signed(stats.best_trade)),
-        ("Worst trade", _signed(stats.worst_trade)),
+        ("Expectancy", _of_a_trade(stats, stats.expectancy)),
+        ("Best trade", _of_a_trade(stats, stats.best_trade)),
+        ("Worst trade", _of_a_trade(stats, stats.worst_trade)),
         ("Orders", Cell(f"{stats.orders:,}")),
         ("Fills", Cell(f"{stats.fills:,}")),
         ("Denied", Cell(f"{stats.denied:,}")),
-        ("Order to venue, median", Cell(f"{stats.to_accept.p50_ms:.2f} ms")),
+        ("Order to venue, median", Cell(_median(stats))),
     ]
     if stats.rejected:
         figures.insert(-1, ("Rejected", Cell(f"{stats.rejected:,}")))
@@ -149,7 +169,8 @@ def _traded_where(rows: Rows) -> list[str]:
         return []
     strategies = ", ".join(rows.strategies.values()) or "no strategy"
     symbols = f" on {', '.join(begun.symbols)}" if begun.symbols else ""
-    return [f"{strategies}{symbols}, venue {begun.venue}"]
+    where = f"{strategies}{symbols}, venue {begun.venue}"
+    return [where, f"Money in {', '.join(rows.margins)}"]
 
 
 _TRIPS = (
@@ -180,6 +201,7 @@ def _tables(stats: SessionStats, rows: Rows) -> list[str]:
     orders = [_order_row(row) for row in reversed(rows.orders.values())]
     return [
         _breakdown_table("Strategies", {str(k): v for k, v in stats.by_strategy.items()}),
+        note(_apart(stats)),
         _breakdown_table("Symbols", {str(k): v for k, v in stats.by_symbol.items()}),
         _breakdown_table("Accounts", _by_account(stats)),
         table("Round trips", _TRIPS, trips, total=stats.total_trades),
@@ -208,7 +230,7 @@ def _breakdown_table(title: str, parts: Mapping[str, Breakdown]) -> str:
                 Cell(f"{part.total_trades:,}"),
                 Cell(f"{part.winning_trades:,}"),
                 Cell(f"{part.losing_trades:,}"),
-                Cell(f"{part.win_rate:.1%}"),
+                Cell(of_trades(part, f"{part.win_rate:.1%}")),
                 _signed(part.net_pnl),
                 Cell(f"{part.fills:,}"),
                 Cell(_money(part.volume)),
@@ -263,12 +285,12 @@ def _time(ts: int) -> str:
 
 
 def _money(amount: Decimal) -> str:
-    return f"{amount:,.2f}"
+    return f"{amount:z,.2f}"
 
 
 def _signed(amount: Decimal) -> Cell:
     tone = "good" if amount > ZERO else "bad" if amount < ZERO else ""
-    return Cell(f"{amount:+,.2f}" if amount else "0.00", tone)
+    return Cell(f"{amount:+z,.2f}" if amount else "0.00", tone)
 
 
 def _price(price: Decimal | None) -> str:
@@ -278,10 +300,14 @@ def _price(price: Decimal | None) -> str:
     return plain(price) if len(price.as_tuple().digits) <= 12 else plain(Decimal(f"{price:.8g}"))
 
 
+def _of_a_trade(stats: SessionStats, amount: Decimal) -> Cell:
+    return _signed(amount) if stats.total_trades else Cell("n/a")
+
+
+def _median(stats: SessionStats) -> str:
+    return f"{stats.to_accept.p50_ms:.2f} ms" if stats.to_accept.count else "n/a"
+
+
 def _yearly(stats: SessionStats, ratio: float) -> str:
     """Write a ratio that is made of a year: minutes do not tell of one."""
-    return _ratio(ratio) if stats.duration >= YEARLY_FROM else "n/a"
-
-
-def _ratio(value: float) -> str:
-    return "∞" if value == float("inf") else f"{value:.2f}"
+    return ratio_said(ratio) if stats.duration >= YEARLY_FROM else "n/a"

@@ -19,6 +19,9 @@ BLUE, GREEN, RED = "#3b82f6", "#16a34a", "#dc2626"
 CANDLES_MAX = 400
 """With more bars their closes are drawn as a line."""
 
+FILLS_FEW, FILLS_MANY = 100, 600
+"""With more fills than these in a chart their marks are smaller: they hid the price."""
+
 # Grey on nothing can be read on a light page and on a dark one.
 _GREY, _GRID = "#8a8f98", "rgba(138,143,152,0.18)"
 _CONFIG = {
@@ -34,8 +37,8 @@ def plotly_script() -> str:
     return str(get_plotlyjs())
 
 
-def equity_chart(points: Sequence[Point]) -> str:
-    """Draw the equity curve with its drawdown below."""
+def equity_chart(points: Sequence[Point], asset: str) -> str:
+    """Draw the equity curve, in an asset or several, with its drawdown below."""
     times = _times(point.ts for point in points)
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06
@@ -53,16 +56,19 @@ def equity_chart(points: Sequence[Point]) -> str:
         row=2,
         col=1,
     )
-    figure.update_yaxes(title_text="equity", tickformat=",", row=1, col=1)
+    figure.update_yaxes(title_text=f"equity, {asset}", tickformat=",", row=1, col=1)
     figure.update_yaxes(title_text="drawdown %", row=2, col=1)
     return _html(figure, height=420)
 
 
-def price_chart(bars: Sequence[Bar], fills: Sequence[OrderFilled], owners: Sequence[str]) -> str:
+def price_chart(
+    bars: Sequence[Bar], fills: Sequence[OrderFilled], owners: Sequence[str], quote: str
+) -> str:
     """Draw one symbol's price, where it is known, and where was bought and sold.
 
     Args:
         owners: the strategy of each fill.
+        quote: the asset that prices are in.
     """
     figure = go.Figure()
     if bars and len(bars) <= CANDLES_MAX:
@@ -99,11 +105,18 @@ def price_chart(bars: Sequence[Bar], fills: Sequence[OrderFilled], owners: Seque
             text=[f"{plain(fill.qty)} · {escape(owner)}" for fill, owner in own],
             name=name,
             mode="markers",
-            marker={"symbol": mark, "size": 11, "color": colour},
+            marker={"symbol": mark, "color": colour, **_marker_of(len(fills))},
         )
-    figure.update_yaxes(tickformat=",")
+    figure.update_yaxes(tickformat=",", title_text=f"price, {quote}")
     figure.update_layout(xaxis_rangeslider_visible=False)
     return _html(figure, height=340)
+
+
+def _marker_of(fills: int) -> dict[str, float]:
+    """Return how marks look so that the price behind them can still be seen."""
+    if fills <= FILLS_FEW:
+        return {"size": 11}
+    return {"size": 7, "opacity": 0.7} if fills <= FILLS_MANY else {"size": 4, "opacity": 0.45}
 
 
 def heat_map(
@@ -111,18 +124,21 @@ def heat_map(
     down: Sequence[str],
     values: Sequence[Sequence[float | None]],
     names: tuple[str, str, str],
+    middle: float | None = None,
 ) -> str:
     """Draw a figure over two parameters; None where there is none.
 
     Args:
         names: of the parameter across, the one down, and the figure.
+        middle: what is neither good nor bad; None where the figure knows none.
     """
     figure = go.Figure()
     figure.add_heatmap(
         x=list(across),
         y=list(down),
         z=[list(row) for row in values],
-        colorscale="RdYlGn",
+        colorscale="Blues" if middle is None else "RdYlGn",
+        zmid=middle,
         colorbar={"title": {"text": names[2]}},
         hovertemplate=f"{names[0]} %{{x}}, {names[1]} %{{y}}: %{{z:,.4g}}<extra></extra>",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Cell(NamedTuple):
@@ -12,6 +12,23 @@ class Cell(NamedTuple):
 
     text: str
     tone: str = ""
+
+
+class Counted(Protocol):
+    """What has trades, or none."""
+
+    @property
+    def total_trades(self) -> int: ...
+
+
+def of_trades(found: Counted, text: str) -> str:
+    """Return what is said of trades where there are some: of none there is no rate."""
+    return text if found.total_trades else "n/a"
+
+
+def ratio_said(value: float) -> str:
+    """Write a ratio, which may be infinite."""
+    return "∞" if value == float("inf") else f"{value:z.2f}"
 
 
 # The page asks nothing of any network: a strategy's name can't make it either.
@@ -73,6 +90,11 @@ def cards(figures: Iterable[tuple[str, Cell]]) -> str:
         for name, cell in figures
     )
     return f'<div class="cards">{shown}</div>'
+
+
+def note(text: str) -> str:
+    """Say something beside a table; nothing where there is nothing to say."""
+    return f"<p>{escape(text)}</p>" if text else ""
 
 
 def chart(title: str, html: str) -> str:

@@ -15,6 +15,7 @@ from ..model.events import (
     EpochStarted,
     Event,
     FillRecognized,
+    InstrumentDefined,
     OrderAccepted,
     OrderAdopted,
     OrderCanceled,
@@ -30,6 +31,7 @@ from ..model.events import (
     SignalReceived,
     StrategyStarted,
 )
+from ..model.instrument import split_symbol
 from ..model.values import ZERO, ClOrdId, IntentId, NewOrder, OrderStatus, SessionId, StrategyId
 from ..stats import RoundTrip, SessionFold
 
@@ -108,6 +110,13 @@ class Rows:
     wishes: dict[IntentId, SignalReceived] = field(default_factory=dict)
     strategies: dict[StrategyId, str] = field(default_factory=dict)  # as they were named
     begun: EpochStarted | None = None
+    settled: set[str] = field(default_factory=set)  # margin assets of its contracts
+
+    @property
+    def margins(self) -> list[str]:
+        """Return what the session's money is in."""
+        symbols = self.begun.symbols if self.begun else ()
+        return sorted(self.settled or {split_symbol(symbol)[1] for symbol in symbols}) or ["USDT"]
 
     def apply(self, fact: Event) -> None:
         """Take one fact in."""
@@ -165,6 +174,8 @@ class Rows:
         match fact:
             case EpochStarted():
                 self.begun = fact
+            case InstrumentDefined():
+                self.settled.add(fact.instrument.margin_asset)
             case StrategyStarted():
                 self.strategies[fact.strategy_id] = fact.description
             case _:
