@@ -350,6 +350,16 @@ def test_a_kill_that_met_nobody_says_so_and_where(capsys, tmp_path):
     assert (document["is_running"], document["data_dir"]) == (False, str(tmp_path / "d"))
 
 
+def test_a_kill_is_not_refused_for_what_somebody_else_calls_his_variables(capsys, monkeypatch):
+    made(Path("holdfast-data/holdfast.db"))
+    monkeypatch.setenv("SYMBOL", "BTCUSDT")
+    assert main(["config", "check"]) == 2
+    assert "environment SYMBOL is no setting; did you mean SYMBOLS?" in capsys.readouterr().err
+
+    assert main(["kill"]) == 0
+    assert run_json(capsys_drained(capsys), "status")[1]["is_killed"] is True
+
+
 @pytest.mark.parametrize("arguments", [["status", "--json"], ["journal", "tail", "--json"]])
 def test_a_failure_that_nobody_reads_keeps_its_code_and_is_no_traceback(tmp_path, arguments):
     reader, writer = os.pipe()

@@ -80,7 +80,7 @@ class Place:
     config_file: Path | None = None
     database_url: str | None = None
 
-    def load(self) -> LoadedConfig:
+    def load(self, *, is_strict: bool = True) -> LoadedConfig:
         """Read the settings.
 
         Raises:
@@ -89,11 +89,11 @@ class Place:
         from ..model.config import TradingConfig
 
         given = {"data_dir": self.data_dir, "database_url": self.database_url}
-        return TradingConfig.load(self.config_file, overrides=given)
+        return TradingConfig.load(self.config_file, overrides=given, is_strict=is_strict)
 
     def config(self) -> TradingConfig:
-        """Return the settings."""
-        return self.load().config
+        """Return the settings, as far as they tell which session is meant."""
+        return self.load(is_strict=False).config
 
     def folder(self) -> Path:
         """Return the data folder; the settings are read only where no option names it as it is."""

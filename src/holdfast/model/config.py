@@ -128,6 +128,8 @@ class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's b
         env: Mapping[str, str] | None = None,
         dotenv: Path | str | None = None,
         overrides: Mapping[str, object] | None = None,
+        *,
+        is_strict: bool = True,
     ) -> LoadedConfig:
         """Read all sources and remember which one gave what.
 
@@ -136,6 +138,8 @@ class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's b
             env: the environment; None takes the process's own.
             dotenv: the .env file; None takes `.env` where it exists.
             overrides: the strongest source, by name; a value of None was not given.
+            is_strict: whether a name in the environment that is close to a setting's is a mistake.
+                A kill is not refused for what somebody else calls his variables.
 
         Raises:
             ConfigError: the text lists every mistake with its source.
@@ -145,7 +149,7 @@ class TradingConfig(ConfigFields):  # type: ignore[explicit-any]  # pydantic's b
         return _combine(
             read_toml(Path(named or TOML_FILE), must_exist=bool(named)),
             read_dotenv(Path(dotenv or DOTENV_FILE), must_exist=dotenv is not None),
-            read_environment(environment),
+            read_environment(environment, is_strict=is_strict),
             read_flags(overrides or {}),
         )
 

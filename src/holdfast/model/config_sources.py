@@ -139,15 +139,17 @@ def read_dotenv(path: Path, *, must_exist: bool) -> Reading:
     return reading
 
 
-def read_environment(env: Mapping[str, str]) -> Reading:
+def read_environment(env: Mapping[str, str], *, is_strict: bool = True) -> Reading:
     """Read environment variables; one that is empty counts as not set.
 
-    They are not ours alone: other names than ours are a mistake where they are close to one.
+    They are not ours alone: other names than ours are a mistake where they are close to one, or a
+    warning for whoever is not strict.
     """
     reading = Reading()
     names = sorted(name for name in env if not _NO_SETTING.fullmatch(name))
     variables = ((name, env[name], f"environment {name}") for name in names)
-    reading.mistakes += _take_variables(reading, variables, is_our_file=False)
+    odd = _take_variables(reading, variables, is_our_file=False)
+    (reading.mistakes if is_strict else reading.warnings).extend(odd)
     return reading
 
 

@@ -166,7 +166,7 @@ class LiveSession:
             self.shell.hear(msg.StrategyAttached(strategy_id=strategy_id, description=text))
         now = self._clock.now()
         seats = seats_of(self.engine, self.accounts, self.plan.accounts)
-        with telling_warm_up(self._notifier):
+        with telling_warm_up(self.notifier):
             await self.runner.fetch_history(self.feed, self.plan.symbols, now, seats)
         self.runner.begin(
             symbols=self.plan.symbols,
