@@ -12,6 +12,7 @@ from holdfast.model import messages as msg
 from holdfast.model.market import MarkPrice
 from holdfast.model.values import MAIN, NS_PER_DAY, NS_PER_S, Side
 from tests.engine.rig import BTC, ETH, Rig
+from tests.engine.test_accounts import OTHER, TwoAccounts
 
 
 def mark(rig, price):
@@ -155,3 +156,20 @@ def test_a_mark_that_the_books_tell_makes_no_peak():
 
     assert rig.state.account(MAIN).benchmark("USDT").peak_equity < 10_001
     assert rig.place(symbol=ETH), rig.told(ev.OrderDenied)
+
+
+def test_a_sample_of_two_accounts_waits_for_a_mark_that_is_off_on_one():
+    """The other is in no doubt; but what they have together is sampled at one instant."""
+    most = {"position_size_pct": Decimal(2), "max_gross_exposure_pct": Decimal(2)}
+    rig = TwoAccounts(limits=most)
+    rig.hold("50")
+    mark(rig, 100.0)
+    rig.wait(65)
+    due = rig.state.account(MAIN).sampled_ts + rig.settings.equity_interval_ns
+    rig.now, before = due - NS_PER_S, len(rig.ever(ev.EquitySampled))
+    for _ in range(DOUBTED_NS // NS_PER_S):
+        second(rig, at=100.0, marked=90.0)
+        assert len(rig.ever(ev.EquitySampled)) == before
+    second(rig, at=100.0, marked=90.0)
+
+    assert [fact.account for fact in rig.ever(ev.EquitySampled)[before:]] == [MAIN, OTHER]
