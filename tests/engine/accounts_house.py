@@ -4,7 +4,8 @@ Rule: what a session does on an account is what it would do if it had that accou
 session hears what is said of its account, and to all; in the place of all other accounts it has one
 that never trades (`GHOST`), whose books agree, and which has ended, when those of the others have.
 Orders are given the names there that they have here, and equity is sampled when it is here, which
-is for all at once as soon as it is due for one: nothing else is shared.
+is for all at once as soon as it is due for one and no mark of any is in doubt: nothing else is
+shared.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ SOLOS: dict[int, Solo] = {}
 def names_of_all():
     """Have orders, parents and intents be named alone as they are in the session of all."""
     intent, parent, order = Core.next_intent, Core.next_parent, Core.next_cl_ord_id
-    is_due = housekeeping._is_sample_due
+    is_due, are_in_doubt = housekeeping._is_sample_due, housekeeping._are_in_doubt
+    is_doubted = False  # in the session of all, by a mark of any account
 
     def named(core, kinds, name, otherwise):
         solo = SOLOS.get(id(core))
@@ -140,12 +142,15 @@ def names_of_all():
     def next_intent(core):
         return named(core, WISHED, lambda f: f.intent_id, lambda: intent(core))
 
-    def is_sample_due(core, account):
+    def is_sample_due(core, accounts):
+        nonlocal is_doubted
         solo = SOLOS.get(id(core))
         if solo is None:
-            return is_due(core, account)
+            is_doubted = are_in_doubt(core, accounts)
+            return is_due(core, accounts)
         is_sampled = solo.next(ev.EquitySampled) is not None
-        assert is_sampled or account == GHOST or not is_due(core, account), f"no sample: {account}"
+        own = [name for name in accounts if name != GHOST]
+        assert is_sampled or is_doubted or not is_due(core, own), f"no sample: {own}"
         return is_sampled
 
     with (

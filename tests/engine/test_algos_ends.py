@@ -10,6 +10,7 @@ from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.values import (
     NS_PER_S,
+    ClOrdId,
     OrderRole,
     OrderStatus,
     OrderType,
@@ -368,3 +369,76 @@ def test_a_wish_in_parts_that_is_none_repeated_goes_on_behind_its_first():
     go(rig, 120)
 
     assert rig.qty() > 6
+
+
+def link(rig, *, is_up):
+    rig.hear(msg.VenueLink(is_up=is_up, reason="gone"))
+    if is_up:
+        rig.snapshot()
+
+
+@pytest.mark.parametrize("is_market", [True, False])
+def test_a_repeated_wish_in_parts_is_refused_whose_first_part_was_denied(is_market):
+    """The first one goes on all the same, at its next time."""
+    rig = Rig(use_market_orders=is_market)
+    link(rig, is_up=False)
+    for _ in range(3):
+        rig.signal(quantity=Decimal(6), algo=TWAP)
+        rig.wait(0.3, ticks=False)
+        rig.price(100 + rig.now % 7)
+    assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["link", "duplicate", "duplicate"]
+    again = rig.ever(ev.OrderDenied)[-1]
+    assert "twap 1 is the same, begun 0.6 s ago" in again.reason
+    assert [each.rule for each in again.verdicts if not each.passed] == ["link", "duplicate"]
+    rig.price(100)
+    link(rig, is_up=True)
+    go(rig, 120)
+
+    assert 5 <= rig.qty() <= 6
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"quantity": Decimal(5)},
+        {"quantity": Decimal(6), "order_type": OrderType.LIMIT, "price": Decimal(99)},
+    ],
+)
+def test_another_wish_in_parts_is_not_refused_for_one_whose_first_part_was_denied(other):
+    rig = Rig()
+    link(rig, is_up=False)
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    rig.signal(algo=TWAP, **other)
+
+    assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["link", "link"]
+
+
+def test_a_repeated_wish_in_parts_is_found_behind_another_one():
+    rig = Rig()
+    link(rig, is_up=False)
+    for qty in (6, 5, 6):
+        rig.signal(quantity=Decimal(qty), algo=TWAP)
+
+    assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["link", "link", "duplicate"]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"duplicate_window_s": 0}, {"disabled": ("duplicate", "correlation")}]
+)
+def test_a_wish_in_parts_may_be_repeated_where_the_rule_is_off(limits):
+    rig = Rig(limits=limits)
+    link(rig, is_up=False)
+    for _ in range(2):
+        rig.signal(quantity=Decimal(6), algo=TWAP)
+
+    assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["link", "link"]
+
+
+def test_a_wish_in_parts_comes_again_once_the_one_that_was_denied_has_ended():
+    rig = Rig()
+    link(rig, is_up=False)
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    rig.hear(msg.CancelRequest(cl_ord_id=ClOrdId("1")))
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+
+    assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["link", "link"]

@@ -8,9 +8,11 @@ import pytest
 
 from holdfast.engine.housekeeping import DOUBTED_NS
 from holdfast.model import events as ev
+from holdfast.model import messages as msg
 from holdfast.model.market import MarkPrice
 from holdfast.model.values import MAIN, NS_PER_DAY, NS_PER_S, Side
 from tests.engine.rig import BTC, ETH, Rig
+from tests.engine.test_accounts import OTHER, TwoAccounts
 
 
 def mark(rig, price):
@@ -112,3 +114,62 @@ def test_a_mark_too_old_to_value_a_position_is_no_doubt_about_it():
         rig.price(100.0, ETH)
 
     assert rig.place(symbol=ETH), rig.told(ev.OrderDenied)
+
+
+def books(rig, marked):
+    """Hear what the venue has, with a mark in it."""
+    held = msg.VenuePosition(symbol=BTC, qty=rig.qty(), entry_price=Decimal(100), mark_price=marked)
+    rig.hear(
+        msg.VenueSnapshot(
+            asked_ts=rig.now,
+            taken_ts=rig.now,
+            orders=tuple(rig.row(o.cl_ord_id) for o in rig.state.all_open_orders()),
+            positions=(held,),
+            balances={"USDT": rig.state.account(MAIN).wallet("USDT")},
+        )
+    )
+
+
+@pytest.mark.parametrize(("side", "marked"), [(Side.BUY, 112.0), (Side.SELL, 88.0)])
+def test_a_mark_that_the_books_tell_is_believed_no_more_than_one_of_the_stream(side, marked):
+    rig = holding(side)
+    second(rig, at=100.0, marked=marked)
+    rig.now += NS_PER_S // 5
+    books(rig, marked + 0.5)
+
+    context = rig.engine.core.risk_context()
+    assert rig.engine.core.exposure.mark((MAIN, BTC)) == Decimal(repr(marked + 0.5))
+    assert context.equity(MAIN, "USDT") == Decimal("9999.99")
+    assert context.is_in_doubt(MAIN, "USDT")
+
+
+def test_a_mark_that_the_books_tell_makes_no_peak():
+    rig = holding(max_drawdown_pct=Decimal("0.05"))
+    rig.wait(65)
+    rig.now = rig.state.account(MAIN).sampled_ts + rig.settings.equity_interval_ns - NS_PER_S
+    second(rig, at=100.0, marked=112.0)
+    rig.now += NS_PER_S // 5
+    books(rig, 112.5)
+    rig.tick()
+    for _ in range(15):
+        second(rig, at=100.0)
+
+    assert rig.state.account(MAIN).benchmark("USDT").peak_equity < 10_001
+    assert rig.place(symbol=ETH), rig.told(ev.OrderDenied)
+
+
+def test_a_sample_of_two_accounts_waits_for_a_mark_that_is_off_on_one():
+    """The other is in no doubt; but what they have together is sampled at one instant."""
+    most = {"position_size_pct": Decimal(2), "max_gross_exposure_pct": Decimal(2)}
+    rig = TwoAccounts(limits=most)
+    rig.hold("50")
+    mark(rig, 100.0)
+    rig.wait(65)
+    due = rig.state.account(MAIN).sampled_ts + rig.settings.equity_interval_ns
+    rig.now, before = due - NS_PER_S, len(rig.ever(ev.EquitySampled))
+    for _ in range(DOUBTED_NS // NS_PER_S):
+        second(rig, at=100.0, marked=90.0)
+        assert len(rig.ever(ev.EquitySampled)) == before
+    second(rig, at=100.0, marked=90.0)
+
+    assert [fact.account for fact in rig.ever(ev.EquitySampled)[before:]] == [MAIN, OTHER]

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.engine.parts import going_on
 from holdfast.model import messages as msg
-from holdfast.model.errors import SessionStateError, UnknownOrderError
+from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
 from holdfast.model.order_wish import OrderWish
 from holdfast.model.values import (
     ZERO,
@@ -315,3 +315,17 @@ def test_one_whose_own_strategy_has_closed_a_part_ends_without_a_word(rig):
 
     assert sizes(rig) == [1]
     assert shorts(rig) == []
+
+
+def test_what_goes_on_in_parts_is_not_said_to_have_ended_where_it_is_amended(rig):
+    part = rig.place(qty="6", order_type=LIMIT, price="99", algo=TWAP)
+    rig.accept(part)
+    amend = msg.ModifyRequest(cl_ord_id=ClOrdId("1"), price=Decimal(98))
+    text = f"twap 1 goes on in parts: amend its open part {part}, or cancel 1"
+    refused(rig, amend, InputError, text)
+
+    rig.trade(part, str(rig.order(part).qty))
+    refused(rig, amend, InputError, "twap 1 goes on in parts, and none is open: cancel 1")
+
+    rig.hear(msg.CancelRequest(cl_ord_id=ClOrdId("1")))
+    refused(rig, amend, SessionStateError, "twap 1 has ended already")

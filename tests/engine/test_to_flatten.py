@@ -7,8 +7,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
-from holdfast.model.values import NS_PER_S, OrderRole, Side
+from holdfast.model import messages as msg
+from holdfast.model.values import NS_PER_S, OrderRole, Side, SignalType, StrategyId
 from tests.engine.rig import BTC, ETH, KEY, Rig
 
 PLAIN = {"stop_loss_pct": Decimal("0.05"), "take_profit_pct": Decimal(0)}
@@ -163,3 +165,172 @@ def test_a_start_from_before_policies_were_on_record_keeps_what_is_to_be_closed(
     rig.refold()
 
     assert KEY in rig.state.to_flatten
+
+
+def guarding(rig):
+    """The stops that are there and are not asked back."""
+    stops = rig.working(OrderRole.STOP_LOSS)
+    return [o.cl_ord_id for o in stops if o.cancel is RequestState.NONE]
+
+
+def by_hand(rig, qty="1", **fields):
+    """Open by hand, with a stop that is there; return the entry and its stop."""
+    entry = rig.place(Side.BUY, qty, stop_loss="90", **fields)
+    rig.accept(entry)
+    rig.trade(entry, str(rig.order(entry).qty))
+    [stop] = [o.cl_ord_id for o in rig.submitted() if o.role is OrderRole.STOP_LOSS]
+    rig.accept(stop)
+    return entry, stop
+
+
+@pytest.mark.parametrize("parts", [["3"], ["1", "2"]])
+def test_a_close_leaves_what_was_opened_by_hand_its_stop(parts):
+    rig = taken_over("3")
+    [close] = closes(rig)
+    rig.accept(close.cl_ord_id)
+    _, stop = by_hand(rig)
+
+    for part in parts:
+        rig.trade(close.cl_ord_id, part)
+        assert rig.canceled() == []
+    rig.wait(60)
+
+    assert (rig.qty(), closes(rig)) == (1, [close])
+    assert guarding(rig) == [stop]
+
+
+def test_a_close_that_is_sent_again_leaves_what_was_opened_by_hand_its_stop():
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    _, stop = by_hand(rig)
+    rig.wait(10)
+    again = closes(rig)[1]
+    rig.trade(again.cl_ord_id, "3")
+
+    rig.wait(60)
+
+    assert (rig.qty(), again.qty, len(closes(rig))) == (1, 3, 2)
+    assert guarding(rig) == [stop]
+
+
+def test_a_close_ends_nothing_that_goes_on_in_parts_by_hand():
+    rig = taken_over("3")
+    [close] = closes(rig)
+    rig.accept(close.cl_ord_id)
+    part, _ = by_hand(rig, "2", algo="twap:over=20s,slices=2")
+    rig.trade(close.cl_ord_id, "3")
+    assert rig.canceled() == []
+
+    first, parent_id = len(rig.commands), rig.order(part).request.parent_id
+    rig.wait(11)
+    rig.hear(msg.TimerFired(parent_id=parent_id))
+    [second] = [o for o in rig.submitted(rig.commands[first:]) if o.role is OrderRole.ENTRY]
+    rig.trade(second.cl_ord_id, "1")
+    rig.wait(5)
+
+    assert (rig.qty(), rig.state.parents[parent_id].open_qty) == (2, 2)
+    assert (closes(rig), "algo_short" in rig.alarms()) == ([close], False)
+
+
+def test_an_exit_by_hand_takes_nothing_off_what_is_to_be_closed():
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    by_hand(rig)
+    out = rig.place(Side.SELL, "1", reduce_only=True)
+    rig.trade(out, "1")
+
+    rig.wait(10)
+
+    assert (rig.qty(), [each.qty for each in closes(rig)]) == (3, [3, 1, 3])
+
+
+def test_an_exit_by_hand_that_is_at_work_does_not_stand_for_a_close():
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    by_hand(rig)
+    rig.accept(rig.place(Side.SELL, "1", reduce_only=True))
+
+    rig.wait(10)
+
+    assert [each.qty for each in closes(rig)] == [3, 1, 3]
+
+
+def test_what_is_closed_by_hand_of_it_is_not_closed_once_more():
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    out = rig.place(Side.SELL, "2", reduce_only=True)
+    enter(rig)
+    rig.trade(out, "2")
+
+    rig.wait(10)
+
+    assert (rig.qty(), [each.qty for each in closes(rig)]) == (2, [3, 2, 1])
+
+
+def hold_then_take_over(rig):
+    """Have the strategy hold 1 under a stop, and take over 2 of nobody's with it."""
+    enter(rig)
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.wait(3)
+    for _ in range(2):
+        rig.now += 5 * NS_PER_S
+        rig.snapshot(positions={BTC: 3})
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    return stop
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_its_own_stop_closes_of_it_is_closed_in_nobodys_stead(is_restarted):
+    rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+    stop = hold_then_take_over(rig)
+    if is_restarted:
+        go_on(rig, "flatten")
+    enter(rig)
+    rig.trigger(stop.cl_ord_id)
+    rig.trade(stop.cl_ord_id, "1", "95")
+
+    rig.wait(10)
+    assert [each.qty for each in closes(rig)] == [3, 2]
+    rig.trade(closes(rig)[1].cl_ord_id, "2")
+    rig.wait(10)
+
+    assert (rig.qty(), len(closes(rig)), KEY in rig.state.to_flatten) == (1, 2, False)
+    assert len(guarding(rig)) == 1
+
+
+def test_what_was_held_with_it_and_is_closed_by_the_session_is_gone():
+    rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+    stop = hold_then_take_over(rig)
+    enter(rig)
+    rig.wait(10)
+    rig.trade(closes(rig)[1].cl_ord_id, "3")
+    rig.wait(1)
+
+    assert (rig.qty(), len(closes(rig)), KEY in rig.state.to_flatten) == (1, 2, False)
+    assert len(guarding(rig)) == 1
+    assert stop.cl_ord_id not in guarding(rig)
+
+
+@pytest.mark.parametrize("who", ["hand", "strategy"])
+def test_an_exit_of_whoever_holds_nothing_beside_it_is_at_work_on_it(who):
+    if who == "hand":
+        rig = taken_over("3")
+        rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+        out = rig.place(Side.SELL, "1", reduce_only=True)
+    else:
+        rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+        hold_then_take_over(rig)
+        rig.signal(SignalType.CLOSE)
+        out = rig.submitted()[0].cl_ord_id
+    rig.accept(out)
+    entry = rig.place(Side.BUY, "1", strategy_id=StrategyId("t"), stop_loss="90")
+    rig.trade(entry, "1")
+    rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+
+    rig.wait(5)
+    last = closes(rig)[-1]
+    rig.trade(last.cl_ord_id, str(last.qty))
+    rig.trade(out, "1")
+    rig.wait(5)
+
+    assert ([each.qty for each in closes(rig)], rig.qty()) == ([3, 1, 2], 1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole, OrderType
+from msgspec.structs import replace
+
+from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole, OrderType, StrategyId
 from .contracts import is_stuck
 from .core import Core
 from .dust import closing_plans
@@ -12,6 +14,7 @@ from .order import Order
 from .parents import start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
 from .signals import close_plans
+from .to_flatten import is_its_close
 
 REFUSALS_REMEMBERED_NS = 60 * NS_PER_S
 """How long a refused close counts: the next one, much later, is of another occasion."""
@@ -21,26 +24,34 @@ def close_position(core: Core, key: Key, qty: Decimal | None = None) -> None:
     """Send what is left to close of a position; nothing when exits already cover it.
 
     Args:
-        qty: how much of it is to be closed, what our closes are at work on included; None is all.
+        qty: how much is left of what was taken over to be closed, what exits are at work on
+            included; None is all of the position, whosever it is.
     """
-    intent = core.next_intent()
+    intent, is_of_it = core.next_intent(), qty is not None
     if qty is not None:
         qty = max(qty - _worked(core, key), ZERO)
     plans = close_plans(core.state, key, OPERATOR, qty) or closing_plans(core, key, OPERATOR)
     for plan in plans:
-        start_parent(core, plan, intent)
+        start_parent(core, replace(plan, closes_taken_over=is_of_it), intent)
 
 
 def _worked(core: Core, key: Key) -> Decimal:
-    """Return how much of a position closes at the market of ours are at work on."""
-    found = (
-        order.leaves_qty
-        for order in core.state.open_orders_of(key)
-        if order.role is OrderRole.EXIT
-        and order.request.order_type is OrderType.MARKET
-        and order.request.strategy_id == OPERATOR
-    )
-    return sum(found, ZERO)
+    """Return how much of what was taken over exits at the market are at work on: closes of it, and
+    others as far as their owner holds nothing beside it that they would close first.
+    """
+    state, worked, others = core.state, ZERO, dict[StrategyId, Decimal]()
+    for order in state.open_orders_of(key):
+        request = order.request
+        if order.role is not OrderRole.EXIT or request.order_type is not OrderType.MARKET:
+            continue
+        if is_its_close(state, order):
+            worked += order.leaves_qty
+        else:
+            others[request.strategy_id] = others.get(request.strategy_id, ZERO) + order.leaves_qty
+    for parent in state.live_parents_of(key):
+        if parent.strategy_id in others:
+            others[parent.strategy_id] -= parent.open_qty - parent.to_flatten
+    return worked + sum((max(each, ZERO) for each in others.values()), ZERO)
 
 
 def insist_on_closing(
@@ -49,7 +60,7 @@ def insist_on_closing(
     """Close a position because the session wants it closed; less often where that is refused.
 
     Args:
-        qty: how much of it; see `close_position`.
+        qty: how much is left of what was taken over; see `close_position`.
         at_once: a person wants it now, whatever was refused a moment ago.
 
     Returns:

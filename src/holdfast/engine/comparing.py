@@ -277,7 +277,8 @@ def _settle_difference(
         is_closed = policy == "flatten"
         adopt_position(core, snapshot, Symbol(name), ADOPTED, flatten=is_closed)
         if is_closed:
-            close_position(core, (snapshot.account, Symbol(name)))
+            key = (snapshot.account, Symbol(name))
+            close_position(core, key, core.state.to_flatten.get(key))
 
 
 def _adopt_balance(  # noqa: PLR0913, PLR0917 - what a change of a wallet consists of

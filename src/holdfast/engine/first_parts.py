@@ -10,6 +10,7 @@ from .algos import STARTED, Moment, SendChild, find
 from .core import Core
 from .parent import Parent
 from .parents import Plan, begin, child, on_the_lot
+from .parts import is_worked, name_of
 from .risk import duplicate, first_refusal
 
 
@@ -51,13 +52,18 @@ def is_refused_as_repeat(core: Core, plan: Plan, intent_id: IntentId) -> bool:
     """Tell whether a plan in parts is one that has just begun, once more; then that is on record.
 
     Of any other refusal the parts that follow may be free; of this one they would be, and double
-    what was wished for.
+    what was wished for. The rule alone compares with what went out, which the first part of the one
+    before need not have done: where that goes on all the same, the wishes are compared.
     """
     _, terms = find(plan.algo)
-    if not terms or not _has_just_begun(core, plan):
+    begun = _just_begun(core, plan) if terms else []
+    if not begun:
         return False
     part = first_part(core, plan)
     verdicts = core.verdicts(part, plan.legs)
+    for each in begun:
+        if is_worked(core.state, each) and _is_same(plan, each):
+            verdicts = tuple(_repeats(core, each, verdict) for verdict in verdicts)
     refusal = first_refusal(each for each in verdicts if each.rule == duplicate.NAME)
     if refusal is None:
         return False
@@ -65,17 +71,34 @@ def is_refused_as_repeat(core: Core, plan: Plan, intent_id: IntentId) -> bool:
     return True
 
 
-def _has_just_begun(core: Core, plan: Plan) -> bool:
-    """Tell whether such a plan began within the window of `duplicate`; sizes go by the equity."""
+def _just_begun(core: Core, plan: Plan) -> list[Parent]:
+    """Return what such plans began within the window of `duplicate`; sizes go by the equity."""
     since = core.now - core.settings.limits.duplicate_window_s * NS_PER_S
     pattern = plan.pattern
     wanted = (pattern.key, pattern.side, pattern.strategy_id, plan.algo)
+    found: list[Parent] = []
     for each in reversed(core.state.parents.values()):
         if each.start.ts <= since:
-            return False  # the rest is older still
+            break  # the rest is older still
         if (each.key, each.side, each.strategy_id, each.start.algo) == wanted:
-            return True
-    return False
+            found.append(each)
+    return found
+
+
+def _is_same(plan: Plan, parent: Parent) -> bool:
+    """Tell whether a plan is for what has begun already; at the market its limit is of its time."""
+    new, old = plan.pattern, parent.start.order
+    is_at_market = plan.is_at_market and parent.start.is_at_market
+    is_same_price = is_at_market or new.price == old.price
+    return (new.qty, new.order_type) == (old.qty, old.order_type) and is_same_price
+
+
+def _repeats(core: Core, begun: Parent, verdict: Verdict) -> Verdict:
+    """Return a verdict as it is of what has begun already; other rules' stay as they are."""
+    if verdict.rule != duplicate.NAME or not verdict.passed:
+        return verdict
+    age_ns, window_s = core.now - begun.start.ts, core.settings.limits.duplicate_window_s
+    return duplicate.again(f"{name_of(begun)} is the same, begun", age_ns, window_s)
 
 
 def _refuse(  # noqa: PLR0913, PLR0917 - what a refusal consists of

@@ -268,9 +268,9 @@ def _wallet_changed(state: State, fact: ev.WalletChanged) -> None:
 def _position_adopted(state: State, fact: ev.PositionAdopted) -> None:
     key = (fact.account, fact.symbol)
     state.positions.setdefault(key, PositionState()).adopt(fact)
-    to_flatten.taken_over(state, fact)
     exits.adopted(state, key)
     holdings.trim(state, key)
+    to_flatten.taken_over(state, fact)
     retire_all(state, key)
 
 

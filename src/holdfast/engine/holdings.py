@@ -13,6 +13,7 @@ from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
 from ..model.values import BUY, OPERATOR, SELL, ZERO, Key, OrderRole, Side, StrategyId
 from .cover import is_covered
+from .to_flatten import is_its_close
 
 if TYPE_CHECKING:
     from .order import Order
@@ -25,6 +26,7 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
 
     What it closes is taken from its own parent first, then from the same strategy's, then from
     what is nobody's, then from anybody's, the same strategy's before others', the oldest first.
+    The session's close of what was taken over has no strategy, whoever's orders by hand are.
     """
     opened = fill.qty
     if before * fill.side.sign < ZERO:
@@ -32,7 +34,7 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         opened -= closed
         holders = _holders(state, (fill.account, fill.symbol), fill.side.opposite)
         nobodys = max(abs(before) - sum((p.open_qty for p in holders), ZERO), ZERO)
-        near, far = _by_nearness(holders, fill, order)
+        near, far = _by_nearness(state, holders, fill, order)
         closed = _close_holdings(near, closed, fill)
         _close_holdings(far, max(closed - nobodys, ZERO), fill, are_others=True)
     parent = None if order is None else state.parents.get(order.request.parent_id)
@@ -117,14 +119,16 @@ def _holders(state: State, key: Key, side: Side) -> list[Parent]:
 
 
 def _by_nearness(
-    holders: list[Parent], fill: ev.OrderFilled, order: Order | None
+    state: State, holders: list[Parent], fill: ev.OrderFilled, order: Order | None
 ) -> tuple[list[Parent], list[Parent]]:
     """Part holders into those whose holding an order is meant to close, and the others.
 
     What the same strategy came to hold only later, at the venue, was not there to be closed.
     """
     near: list[Parent] = []
-    if order is not None and order.is_ours:
+    if order is not None and is_its_close(state, order):
+        holders = sorted(holders, key=lambda p: not p.to_flatten)
+    elif order is not None and order.is_ours:
         own, strategy = order.request.parent_id, order.request.strategy_id
         same = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
         near = [p for p in same if own == p.parent_id or not p.entered_after(fill)]

@@ -63,7 +63,7 @@ def on_tick(core: Core) -> None:
     for key in [k for k, parents in state.live_parents.items() if parents]:
         guard(core, key)
     begun = [name for name in state.named_accounts if state.account(name).opened_ts]
-    is_sample_due = any(_is_sample_due(core, account) for account in begun)
+    is_sample_due = _is_sample_due(core, begun)
     for account in begun:
         _turn_day(core, account)
         if is_sample_due:  # all at one instant: what they have together is known of such alone
@@ -207,15 +207,17 @@ def _turn_day(core: Core, account: AccountId) -> None:
         )
 
 
-def _is_sample_due(core: Core, account: AccountId) -> bool:
-    late_ns = core.now - core.state.account(account).sampled_ts - core.settings.equity_interval_ns
-    return late_ns >= DOUBTED_NS or (late_ns >= 0 and not _is_in_doubt(core, account))
+def _is_sample_due(core: Core, accounts: list[AccountId]) -> bool:
+    """Tell whether accounts are to be sampled, which wait for a mark that is off on any of them."""
+    late = (core.now - core.state.account(each).sampled_ts for each in accounts)
+    late_ns = max(late, default=-1) - core.settings.equity_interval_ns
+    return late_ns >= DOUBTED_NS or (late_ns >= 0 and not _are_in_doubt(core, accounts))
 
 
-def _is_in_doubt(core: Core, account: AccountId) -> bool:
+def _are_in_doubt(core: Core, accounts: list[AccountId]) -> bool:
     """Tell whether a mark is far off its market: what it sets, the day or the peak, would stay."""
-    context = core.risk_context()
-    return any(context.is_in_doubt(account, a) for a in core.state.margin_assets(account))
+    context, assets = core.risk_context(), core.state.margin_assets
+    return any(context.is_in_doubt(each, a) for each in accounts for a in assets(each))
 
 
 def sample_equity(core: Core, account: AccountId) -> None:

@@ -39,6 +39,11 @@ MARK_LAG_NS = 60 * NS_PER_S
 lost since. A market that is silent as a whole keeps its mark.
 """
 
+TOLD_BEHIND_NS = 5 * NS_PER_S
+"""How far behind the last news of its market the books may tell a mark price that is judged by it:
+history's last bar says nothing of one at a start.
+"""
+
 DECIMALS_KEPT = 8
 """Prices of a symbol that are not turned into decimals again: one order asks for each often."""
 
@@ -118,6 +123,11 @@ class SymbolMarket:
         if not self.mark or self.last_ts - self.marked_ts <= MARK_LAG_NS:
             return self.mark
         return self.told if self.last_ts - self.told_ts <= MARK_LAG_NS else 0.0
+
+    @property
+    def is_outlived(self) -> bool:
+        """Tell whether the books have told a mark price long behind all news of the market."""
+        return self.told_ts - self.last_ts > TOLD_BEHIND_NS
 
     def age_ns(self, now: int) -> int | None:
         """Return how long ago news was last due; None before the first message."""

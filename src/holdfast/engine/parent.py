@@ -25,7 +25,8 @@ class Parent(msgspec.Struct):
     by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
     them filled at the venue, by `entered_trade`: what was closed there before that may be told
     later. `taken_qty` is
-    what others than its strategy have closed of the rest. `is_called_off` says that what ends
+    what others than its strategy have closed of the rest. `to_flatten` is how much of `open_qty`
+    was taken over with the position, to be closed. `is_called_off` says that what ends
     trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
     it short, and told so. `refusal` says which of its forgotten entries was taken back or refused,
     `last_price` which limit the last of these had at the venue.
@@ -38,6 +39,7 @@ class Parent(msgspec.Struct):
     opened_ts: int = 0  # of the first fill since all that it held had a working stop
     turned_qty: Decimal = ZERO
     taken_qty: Decimal = ZERO
+    to_flatten: Decimal = ZERO
     entered_ts: int = 0
     entered_trade: str = ""
     attempts: int = 0

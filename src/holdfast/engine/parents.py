@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     """A parent that could be started: its pattern, its size and its exits.
 
     The pattern's ids are empty; its quantity is the whole one. With `is_at_market` its limit is
-    the first part's alone.
+    the first part's alone. `closes_taken_over`: see `to_flatten`.
     """
 
     pattern: NewOrder
@@ -43,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
     is_at_market: bool = False
+    closes_taken_over: bool = False
 
     @property
     def legs(self) -> int:
@@ -88,6 +89,7 @@ def begin(core: Core, plan: Plan, intent_id: IntentId, request_id: str = "") -> 
             take_profit=plan.take_profit,
             request_id=request_id,
             is_at_market=plan.is_at_market,
+            closes_taken_over=plan.closes_taken_over,
         )
     )
     return parent_id

@@ -26,8 +26,9 @@ from .core import Core
 from .exits import closable
 from .first_parts import is_refused_at_once
 from .order import Order, RequestState
+from .parent import Parent
 from .parents import Plan, exit_plan, rearm, start_parent
-from .parts import end_parts, name_of, named, take_back
+from .parts import end_parts, is_worked, name_of, named, open_parts, take_back
 from .request_checks import (
     check_algo,
     check_amount,
@@ -124,8 +125,8 @@ def on_modify(core: Core, request: msg.ModifyRequest) -> None:
     Raises:
         UnknownOrderError: no such order.
         SessionStateError: the order has ended, is in doubt, or is being amended.
-        InputError: it is no limit order, or the amendment changes nothing, is no number, or goes
-            past the order's own stop or target.
+        InputError: it is no limit order, or no single one; or the amendment changes nothing, is no
+            number, or goes past the order's own stop or target.
     """
     order = _open_order(core, request.cl_ord_id)
     if order.request.order_type is not OrderType.LIMIT or order.price is None:
@@ -178,12 +179,21 @@ def _amend(core: Core, order: Order, qty: Decimal, price: Decimal) -> None:
 def _open_order(core: Core, cl_ord_id: ClOrdId) -> Order:
     order = core.state.orders.get(cl_ord_id)
     if order is None and (parent := named(core, cl_ord_id)) is not None:
+        if is_worked(core.state, parent):
+            raise InputError(_amends_parts(core, parent))
         raise SessionStateError(f"{name_of(parent)} has ended already")
     if order is None:
         raise UnknownOrderError(f"no order {cl_ord_id} is known")
     if not order.is_open:
         raise SessionStateError(f"order {cl_ord_id} is {order.status.value} already")
     return order
+
+
+def _amends_parts(core: Core, parent: Parent) -> str:
+    """Say what can be done with what goes on in parts: the whole of it can't be amended."""
+    parts = ", ".join(part.cl_ord_id for part in open_parts(core.state, parent))
+    what = f": amend its open part {parts}, or" if parts else ", and none is open:"
+    return f"{name_of(parent)} goes on in parts{what} cancel {parent.parent_id}"
 
 
 def on_close(core: Core, request: msg.CloseRequest) -> None:

@@ -1,7 +1,8 @@
 """How much is left of what was taken over from the venue to be closed.
 
 Rule: the session closes so much, and no more. What is opened beside it is its owner's, and dust
-that is left beside it is nobody's: no order closes that alone.
+that is left beside it is nobody's: no order closes that alone. What parents held of it is theirs
+until then: what they close of that, the session need not.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
-from ..model.values import OPERATOR, ZERO, Key, OrderRole
+from ..model.values import ZERO, Key, OrderRole
 
 if TYPE_CHECKING:
     from .order import Order
@@ -18,17 +19,27 @@ if TYPE_CHECKING:
 
 
 def taken_over(state: State, fact: ev.PositionAdopted) -> None:
-    """Begin anew with what the venue has."""
+    """Begin anew with what the venue has, and with what parents hold of it."""
     key = (fact.account, fact.symbol)
     state.to_flatten.pop(key, None)
     if fact.flatten and fact.qty:
         state.to_flatten[key] = abs(fact.qty)
+    for parent in state.parents.values():
+        if parent.key == key:
+            parent.to_flatten = parent.open_qty if fact.flatten else ZERO
+
+
+def is_its_close(state: State, order: Order) -> bool:
+    """Tell whether the session closes by an order what was taken over, and not somebody by hand."""
+    parent = state.parents.get(order.request.parent_id)
+    return order.role is OrderRole.EXIT and parent is not None and parent.start.closes_taken_over
 
 
 def traded(
     state: State, fill: ev.OrderFilled, order: Order | None, held: Decimal, nobodys: Decimal
 ) -> None:
-    """Take off what a fill has closed of it: the close itself, or whoever closed what is nobody's.
+    """Take off what a fill has closed of it: the close itself, or whoever closed what is nobody's,
+    or what a parent held of it.
 
     Args:
         held: the position that it came upon, signed.
@@ -38,9 +49,10 @@ def traded(
     if key not in state.to_flatten:
         return
     now = state.position(key).qty
-    left = state.to_flatten[key]
+    left, theirs = state.to_flatten[key], _closed_of_parents(state, key)
     if held * fill.side.sign < ZERO:
-        left -= fill.qty if _is_close(order) else max(nobodys, ZERO)
+        is_own = order is not None and is_its_close(state, order)
+        left -= fill.qty if is_own else max(nobodys, ZERO) + theirs
     left = min(left, abs(now)) if held * now > ZERO else ZERO
     if left <= ZERO or (left < abs(now) and _is_dust(state, key, left)):
         del state.to_flatten[key]
@@ -48,10 +60,14 @@ def traded(
         state.to_flatten[key] = left
 
 
-def _is_close(order: Order | None) -> bool:
-    if order is None:
-        return False
-    return order.role is OrderRole.EXIT and order.request.strategy_id == OPERATOR
+def _closed_of_parents(state: State, key: Key) -> Decimal:
+    """Return how much parents have ceased to hold of it, and note that; the newest goes first."""
+    closed = ZERO
+    for parent in state.live_parents_of(key):
+        gone = max(parent.to_flatten - parent.open_qty, ZERO)
+        parent.to_flatten -= gone
+        closed += gone
+    return closed
 
 
 def _is_dust(state: State, key: Key, qty: Decimal) -> bool:

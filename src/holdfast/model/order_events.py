@@ -45,7 +45,7 @@ class ParentStarted(Fact, frozen=True, kw_only=True):
     """A quantity was taken on; its children follow.
 
     `is_at_market` says that the limit of each is the market's price at its moment, and the
-    tolerance.
+    tolerance; `closes_taken_over` that the session closes by it what it took over to be closed.
     """
 
     parent_id: ParentId
@@ -61,6 +61,7 @@ class ParentStarted(Fact, frozen=True, kw_only=True):
     take_profit: Decimal | None = None
     request_id: str = ""
     is_at_market: bool = False
+    closes_taken_over: bool = False
 
 
 class WakeScheduled(Fact, frozen=True, kw_only=True):

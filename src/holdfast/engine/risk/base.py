@@ -295,9 +295,10 @@ class RiskContext:
             if not held.qty or key[0] != account or state.settled_in(key) != asset:
                 continue
             market = self.market.of(key[1])
-            mark, price, age_ns = market.mark, market.reference, market.age_ns(self.now)
-            if self.market.mark(key[1]) != market.decimal(mark):
-                continue  # the equity goes by another: it is too old, or the books tell a newer one
+            if market.is_outlived:
+                continue
+            used = self.market.mark(key[1])  # as the equity does: the books may tell a newer one
+            mark, price, age_ns = float(used or 0), market.reference, market.age_ns(self.now)
             is_far = abs(mark - price) > float(self.limits.price_collar_pct) * price > 0.0 < mark
             if is_far and age_ns is not None and age_ns <= stale_ns:
                 yield held.qty * (Decimal(repr(price)) - Decimal(repr(mark)))

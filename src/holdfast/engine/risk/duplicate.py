@@ -30,11 +30,16 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
         if earlier is None:
             return _refuse_unseen(window_s)
         if _is_same(order, earlier.request):
-            age_s = Decimal(age_ns) / NS_PER_S
-            reason = f"{cl_ord_id} is the same, sent {plain(age_s)} s ago; wait {window_s} s"
-            return refused(NAME, reason, age_s, Decimal(window_s))
+            return again(f"{cl_ord_id} is the same, sent", age_ns, window_s)
     is_full = len(state.recent_orders) >= forgetting.RECENT_ORDERS_KEPT
     return _refuse_unseen(window_s) if is_full else _PASSED
+
+
+def again(what: str, age_ns: int, window_s: int) -> Verdict:
+    """Refuse what repeats something, which the text says: `twap 7 is the same, begun`."""
+    age_s = Decimal(age_ns) / NS_PER_S
+    reason = f"{what} {plain(age_s)} s ago; wait {window_s} s"
+    return refused(NAME, reason, age_s, Decimal(window_s))
 
 
 def _refuse_unseen(window_s: int) -> Verdict:
