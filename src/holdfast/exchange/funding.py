@@ -61,9 +61,9 @@ def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> Non
     if not _is_new(books, market, due_ts) or mark is None:
         return
     if not books.leaves_late_funding:
-        market.coverage.held = None  # nobody asks for what is unknown
+        market.coverage.unknown = ()  # nobody asks for what is unknown
     elif now > due_ts + LATE_NS:
-        market.coverage.lose(market.holders)
+        market.coverage.lose(now, market.holders)
         return
     market.funded_ts = due_ts
     market.coverage.charge(due_ts)
@@ -81,7 +81,7 @@ def pay_missed(books: Books, market: Market, missed: Funding, now: int) -> None:
         coverage.charged = (*coverage.charged, missed.ts)
         books.mark_market(market.instrument.symbol)
         ts, mark = max(missed.ts, now), to_decimal(told)
-        _pay(books, market, missed.rate, mark, missed.ts, ts, coverage.held)
+        _pay(books, market, missed.rate, mark, missed.ts, ts, coverage.held_at(missed.ts))
 
 
 def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
