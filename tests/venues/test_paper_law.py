@@ -560,7 +560,9 @@ class Life:
             ]
             for each in missed:
                 self.judge.pay(each)
-            self.venue.pay_missed(missed)
+                self.venue.pay_missed([each])
+                for change in self.snapshot().changes[len(self.judge.changes) :]:
+                    self.judge._moved(change)
             self.venue.pay_missed(missed)  # the same history, read again
         self.judge.compare(self.snapshot())
 
