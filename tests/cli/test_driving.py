@@ -16,8 +16,8 @@ from holdfast import LiveTradingService, TradingSessionStatus
 from holdfast.cli import main
 from holdfast.cli.driving import drive
 from holdfast.cli.happenings import Happenings, Silent
-from holdfast.model.errors import NetworkError
-from holdfast.runtime import assembly, books, lives
+from holdfast.model.errors import JournalError, NetworkError, SessionStateError
+from holdfast.runtime import assembly, books, lives, outage
 from holdfast.runtime.control import ControlServer
 from holdfast.runtime.live import LiveSession
 from holdfast.venues import PaperVenue
@@ -335,3 +335,59 @@ async def test_a_signal_before_a_first_life_is_made_ends_the_start_at_once(tmp_p
     os.kill(os.getpid(), signal.SIGTERM)
 
     assert await asyncio.wait_for(driving, 5) is None
+
+
+@pytest.mark.parametrize("words", [[], ["--flatten"]], ids=["keep", "flatten"])
+async def test_a_stop_by_command_of_a_start_that_fails_is_left_to_the_next(
+    tmp_path, monkeypatch, gate, capsys, words
+):
+    async with going_on(tmp_path, monkeypatch, gate) as (service, driving):
+        command = ["stop", "--data-dir", str(tmp_path / "b"), *words]
+        stopping = asyncio.create_task(asyncio.to_thread(main, command))
+        async with asyncio.timeout(10):
+            while not service._lives._heard._waiters:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0)
+        gate.error = NetworkError("the connection was lost")
+        gate.may_go.set()
+        with pytest.raises(NetworkError):
+            await asyncio.wait_for(driving, 30)
+        assert await asyncio.wait_for(stopping, 30) == 4
+    assert "the stop is on record: the next start carries it out" in capsys.readouterr().err
+    gate.error = None
+
+    ending = await asyncio.wait_for(driven(service, tmp_path / "b"), 30)
+    assert not ending.is_error
+    assert service.session().status is TradingSessionStatus.STOPPED
+    assert service.live.engine.state.all_open_orders() == []
+
+
+async def test_a_stop_by_command_of_a_first_start_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    service = LiveTradingService(config=config_in(tmp_path))
+    contracts = Contracts(monkeypatch)
+    driving = asyncio.create_task(driven(service, tmp_path))
+    await asyncio.wait_for(contracts.asked.wait(), 10)
+    stopping = asyncio.create_task(service.stop("enough"))
+    await asyncio.sleep(0)
+    contracts.error = NetworkError("no route to the exchange")
+    contracts.may_come.set()
+    with pytest.raises(NetworkError, match="no route"):
+        await asyncio.wait_for(driving, 30)
+    with pytest.raises(SessionStateError, match="left nothing to stop"):
+        await stopping
+
+
+async def test_a_stop_that_can_not_be_put_on_record_is_told(tmp_path, monkeypatch, gate):
+    async with going_on(tmp_path, monkeypatch, gate) as (service, driving):
+        stopping = asyncio.create_task(service.stop("enough"))
+        await asyncio.sleep(0)
+
+        def full(*_):
+            raise JournalError("the disk is full")
+
+        monkeypatch.setattr(outage, "record_end", full)
+        gate.error = NetworkError("the connection was lost")
+        gate.may_go.set()
+        with pytest.raises(NetworkError):
+            await asyncio.wait_for(driving, 30)
+        with pytest.raises(JournalError, match="THE STOP IS NOT ON RECORD: the disk is full"):
+            await stopping

@@ -15,7 +15,13 @@ from holdfast.model.config import TradingConfig
 from holdfast.model.ids import epoch_at
 from holdfast.runtime import control_client
 from holdfast.runtime.control_client import ControlClient
-from holdfast.runtime.control_file import FILE_NAME, NotAnswering, read_endpoint
+from holdfast.runtime.control_file import (
+    FILE_NAME,
+    Endpoint,
+    NotAnswering,
+    read_endpoint,
+    write_endpoint,
+)
 from holdfast.runtime.left_kill import leave_kill, record_left
 from tests.cli.desk import run_json, start
 
@@ -181,6 +187,31 @@ def test_a_kill_is_not_left_where_the_journals_owner_does_not_look(tmp_path, cap
     assert "NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD" in told
     assert "is owned by process" in told
     assert list(others.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_alive", [True, False], ids=["another's session", "a dead one"])
+def test_a_kill_is_not_left_in_a_folder_whose_session_has_another_journal(
+    tmp_path, capsys, monkeypatch, is_alive
+):
+    monkeypatch.setattr(kill, "TRIES_MAX", 1)
+    hers, mine = tmp_path / "hers", tmp_path / "mine"
+    her_pid = os.getppid() if is_alive else 2**22 + 1
+    for folder, pid in ((hers, her_pid), (mine, os.getpid())):
+        folder.mkdir()
+        url = "http://127.0.0.1:1"
+        write_endpoint(folder, Endpoint(url, "t", pid, session="s", journal="holdfast.db"))
+    owner = open_journal(mine / "holdfast.db")
+    try:
+        where = f"sqlite:///{mine / 'holdfast.db'}"
+        code = main(["kill", "--data-dir", str(hers), "--database-url", where])
+    finally:
+        owner.close()
+
+    told = capsys.readouterr().err
+    assert "NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD" in told
+    assert f"name that process's own with --data-dir {mine}" in told
+    assert code == 5
+    assert [path.name for path in hers.iterdir()] == [FILE_NAME]
 
 
 def test_a_kill_that_can_t_be_left_says_that_nothing_was_cancelled(tmp_path, capsys):

@@ -11,7 +11,7 @@ from holdfast.engine.order import RequestState
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.instrument import UNLISTED
+from holdfast.model.instrument import NOT_SET_UP, UNLISTED
 from holdfast.model.values import MAIN, NS_PER_S, OrderRole, OrderStatus, OrderType, Side
 from holdfast.model.values import TradingSessionStatus as S
 from tests.engine.rig import BTC, ETH, Rig, contract, limit
@@ -55,6 +55,19 @@ def test_a_halted_contract_takes_no_new_orders_and_says_why(rig, status):
     (refused,) = rig.ever(ev.OrderDenied)
     assert (refused.rule, BTC in refused.reason) == ("filters", True)
     assert "contract_halted" in rig.alarms()
+
+
+def test_a_contract_that_is_not_set_up_is_closed_and_not_opened_in(rig):
+    rig.hold("1", stop_loss="90")
+    halt(rig, "BREAK")
+    halt(rig, NOT_SET_UP)
+    text = "its margin mode and leverage could not be set"
+    assert text in rig.told(ev.AlarmRaised)[-1].text
+
+    rig.place(qty="1")
+    assert text in rig.told(ev.OrderDenied)[-1].reason
+    rig.hear(msg.EngageKillSwitch(reason="out", flatten=True))
+    assert OrderRole.EXIT in [o.role for o in rig.submitted()]
 
 
 def test_the_other_contracts_go_on_while_one_is_halted(rig):
@@ -102,7 +115,8 @@ def test_a_position_in_a_halted_contract_keeps_asking_for_its_stop_without_a_sto
     assert "protection_closed" not in rig.alarms()
 
 
-def test_a_contract_that_trades_again_has_its_stop_at_once_and_nothing_is_closed(rig):
+@pytest.mark.parametrize("status", ["TRADING", NOT_SET_UP, "PRE_SETTLE"])
+def test_a_contract_that_trades_again_has_its_stop_at_once_and_nothing_is_closed(rig, status):
     rig.hold("1", stop_loss="90")
     halt(rig)
     (stop,) = rig.working(STOP)
@@ -112,7 +126,7 @@ def test_a_contract_that_trades_again_has_its_stop_at_once_and_nothing_is_closed
             rig.reject(order.cl_ord_id, code=-4141)
         rig.wait(1)
 
-    halt(rig, "TRADING")
+    halt(rig, status)
     for _ in range(15):
         rig.wait(1)
         for order in rig.submitted():

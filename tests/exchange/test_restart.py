@@ -7,8 +7,9 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.exchange.rows import MARKET
+from holdfast.model.market import Funding
 from holdfast.model.values import MAIN
-from tests.exchange.desk import BTC, ETH, Desk, instrument
+from tests.exchange.desk import BTC, ETH, Desk, S, instrument
 from tests.exchange.shelf import Shelf
 
 
@@ -120,3 +121,22 @@ def test_an_isolated_position_is_not_judged_before_its_mark_is_heard():
     desk.funding(0.5)
 
     assert desk.qty() == Decimal("0.5")
+
+
+def test_what_missed_funding_takes_beyond_all_there_is_the_insurance_pays():
+    """The position that owed it is closed: nothing stands for a wallet below zero."""
+    desk, shelf = Desk(balance=100), Shelf()
+    desk.quote(99_999, 100_001)
+    desk.buy("0.01")
+    due = desk.now + S
+    shelf.put(desk.exchange.drain_changes())
+    desk.now += 3600 * S
+    restarted(desk, shelf)
+    desk.exchange.leave_late_funding()
+    desk.quote(99_999, 100_001)
+    desk.sell("0.01")
+
+    missed = Funding(symbol=BTC, ts=due, rate=0.5, mark_price=100_000.0)
+    desk.exchange.pay_missed(missed, desk.now)
+
+    assert desk.exchange.balances(MAIN)["USDT"] == 0

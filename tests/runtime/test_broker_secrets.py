@@ -19,6 +19,8 @@ from holdfast.exchange_server.settings import ApiKey
 from holdfast.model.config import TradingConfig
 from holdfast.model.errors import ConfigError
 from holdfast.model.values import AccountId
+from holdfast.runtime.clock import WallClock
+from holdfast.venues import Wiring
 from tests.venues.binance_futures.adapter_desk import BTC
 from tests.venues.binance_futures.adapter_street import street
 
@@ -103,3 +105,20 @@ def test_private_keys_file_that_is_open_to_others_is_refused(tmp_path):
 
     with pytest.raises(ConfigError, match=r"open to others \(mode 0640\): chmod 600"):
         BinanceFuturesBroker(KEY, str(path))
+
+
+def test_a_brokers_private_key_is_found_from_another_folder(tmp_path, monkeypatch):
+    """A strategy may go elsewhere, and a life that follows a failed one opens the venue there."""
+    private = Ed25519PrivateKey.generate()
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    path = tmp_path / "mine.pem"
+    path.write_text(pem)
+    path.chmod(0o600)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    brokers = [BinanceFuturesBroker(f"{KEY}\n", given) for given in ("mine.pem", " mine.pem\n")]
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    for broker in brokers:
+        broker.open(Wiring(config=TradingConfig(), clock=WallClock()))
+        assert broker.secrets == (KEY, pem.strip())

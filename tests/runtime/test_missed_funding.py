@@ -271,7 +271,9 @@ async def test_a_session_that_lives_asks_for_what_fell_due_unheard(tmp_path, mon
         market = desk.service.live.venue.exchange._markets[BTC]
         feed.fundings = (Funding(symbol=BTC, ts=time.time_ns(), rate=0.001, mark_price=50_000.0),)
 
-        market.coverage.lose(market.holders)  # as a stream that was silent over it does
+        market.coverage.lose(
+            time.time_ns(), market.holders
+        )  # as a stream that was silent over it does
 
         await desk.until(lambda: desk.state.account(MAIN).funding != {})
         assert desk.state.account(MAIN).funding == {"USDT": Decimal("-0.5")}

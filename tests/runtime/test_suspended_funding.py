@@ -228,3 +228,66 @@ def test_a_position_of_a_later_day_owes_nothing_of_the_earlier_ones():
 
     assert session.paid == []
     assert session.venue.unpaid_since() == {}
+
+
+def down(session, hour):
+    """Have the process end, and begin again at an hour, its market heard at once."""
+    asyncio.run(session.venue.close())
+    session.clock.ts = DAY + round(hour * HOUR)
+    session.begin()
+    session.mark(round(hour) + 8)
+
+
+def paid_in_all(session):
+    changes = session.venue.exchange.incomes_since(MAIN)
+    return [
+        ((int(each.payment_id.rsplit("-")[-1]) - DAY) // HOUR, each.amount)
+        for each in changes
+        if isinstance(each, FundingPayment)
+    ]
+
+
+@pytest.mark.parametrize(
+    "sold", [("1",), ("1.5",), ("1", "0.8")], ids=["closed", "turned", "opened anew"]
+)
+def test_who_held_while_nobody_was_there_pays_whatever_restarts_follow(tmp_path, sold):
+    feed = Source(due(8), error=NetworkError("no answer"))
+    session = Session(feed, tmp_path / "paper.db")
+    down(session, 9)
+    for qty in sold:
+        session.clock.ts += S
+        session.trade(Side.SELL, qty)
+    down(session, 9.5)
+    feed.error = None
+
+    session.restart()
+
+    assert paid_in_all(session) == [(8, Decimal(-50))]
+
+
+def test_each_of_two_breaks_is_paid_by_its_own_holders(tmp_path):
+    feed = Source(due(8), due(16), error=NetworkError("no answer"))
+    session = Session(feed, tmp_path / "paper.db")
+    down(session, 9)
+    session.trade(Side.SELL, "1.5")
+    down(session, 17)
+    feed.error = None
+    session.trade(Side.BUY, "0.5")
+
+    session.restart()
+
+    assert paid_in_all(session) == [(8, Decimal(-50)), (16, Decimal(25))]
+
+
+def test_a_position_of_between_two_breaks_owes_nothing_where_none_was_open(tmp_path):
+    feed = Source(due(8), due(16), error=NetworkError("no answer"))
+    session = Session(feed, tmp_path / "paper.db")
+    down(session, 9)
+    session.trade(Side.SELL, "1")
+    down(session, 17)
+    session.trade(Side.BUY, "2")
+    feed.error = None
+
+    session.restart()
+
+    assert paid_in_all(session) == [(8, Decimal(-50))]

@@ -198,6 +198,7 @@ class Judge:
         self.funded: dict[Any, int] = {}
         self.complete: dict[Any, int] = {}  # until when all is charged
         self.charged: dict[Any, list[int]] = {}  # what is charged and fell due later
+        self.absent: dict[Any, Any] = {}  # until when nobody was there, and what was held then
         self.loose: dict[Any, Any] = {}  # what fell due while a contract was halted: rate, and when
         self.early: dict[Any, Any] = {}  # marks before what is shown, where funding came first
         self.is_early = False
@@ -281,6 +282,7 @@ class Judge:
     def _charge(self, symbol, at):
         self.funded[symbol] = at
         self.complete[symbol], self.charged[symbol] = max(self.complete.get(symbol, 0), at), [at]
+        self.absent[symbol] = []
 
     def _line(self, symbol, side):
         found = [
@@ -587,6 +589,7 @@ class Judge:
         after, realized = qty + signed, Fraction(0)
         if not qty:  # what fell due before is nobody's
             self.complete[report.symbol], self.charged[report.symbol] = report.venue_ts, []
+            self.absent[report.symbol] = []
         if qty * signed >= 0:
             cost = Fraction(qty) * entry + Fraction(signed) * price
             entry = cost / Fraction(after)
@@ -855,9 +858,12 @@ class Judge:
                 order.observe(order.watched(sight))
                 assert not order.is_hit(order.watched(sight)), "the bar triggers it"
 
-    def missed(self, symbol):
-        """Return since when a symbol's funding may be unpaid."""
-        return self.complete[symbol] + 1
+    def miss(self, now):
+        """Return since when funding may be unpaid, by symbol: nobody was there until now."""
+        for symbol in self.held:
+            self.absent.setdefault(symbol, []).append((now, self.qty(symbol)))
+        owed = [s for s, each in self.absent.items() if any(qty for _, qty in each)]
+        return {symbol: self.complete[symbol] + 1 for symbol in owed}
 
     def pay(self, funding):
         """Charge what fell due while nobody was there."""
@@ -865,7 +871,8 @@ class Judge:
         if funding.ts > self.complete[funding.symbol] and not any(near):
             self.charged[funding.symbol].append(funding.ts)
             self.funded[funding.symbol] = max(self.funded.get(funding.symbol, 0), funding.ts)
-            worth = Fraction(self.qty(funding.symbol)) * exact(funding.mark_price)
+            held = [qty for until, qty in self.absent[funding.symbol] if funding.ts <= until]
+            worth = Fraction(held[0]) * exact(funding.mark_price)
             amount = money(-worth * exact(funding.rate))
             if amount:
                 self.wallet += amount

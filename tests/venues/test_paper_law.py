@@ -545,8 +545,7 @@ class Life:
     def _pay_missed(self):
         """Charge what fell due meanwhile, each settlement once, at its own mark."""
         since, lots = self.venue.unpaid_since(), self.lots
-        held = {s for s in self.judge.held if self.judge.qty(s)}
-        assert since == {symbol: self.judge.missed(symbol) for symbol in held}
+        assert since == self.judge.miss(self.clock.ts)
         for symbol, begin in since.items():
             wide = self.clock.ts - begin
             times = sorted(begin + int(wide * lots.random()) for _ in range(lots.randint(0, 3)))
@@ -561,7 +560,9 @@ class Life:
             ]
             for each in missed:
                 self.judge.pay(each)
-            self.venue.pay_missed(missed)
+                self.venue.pay_missed([each])
+                for change in self.snapshot().changes[len(self.judge.changes) :]:
+                    self.judge._moved(change)
             self.venue.pay_missed(missed)  # the same history, read again
         self.judge.compare(self.snapshot())
 

@@ -12,12 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from ..model.config import TradingConfig
-from ..model.errors import ConfigError, SessionStateError, TradingError
-from ..model.messages import StopSession
+from ..model.errors import ConfigError, SessionStateError
 from ..model.values import TradingSessionStatus
 from ..runtime.control import ControlServer
-from ..runtime.last_words import record_end
 from ..runtime.service import LiveTradingService
 from ..runtime.stalls import StallWatch
 from ..stats import SessionStats
@@ -92,7 +89,7 @@ async def _started(
         stop = asyncio.ensure_future(service.stop(wish.reason))  # it waits for the start
         await asyncio.gather(start, stop, return_exceptions=True)
         if start.exception() is not None:
-            wish.leave(service.config)
+            wish.tell(stop.exception())
         start.result()
         stop.result()
     elif not start.done():
@@ -189,14 +186,10 @@ class _Interrupts:
         """Hear whether a start that ends now would leave something behind."""
         self.has_left = has_left
 
-    def leave(self, config: TradingConfig) -> None:
-        """Put the stop on record where the start failed that was to carry it out."""
-        word = StopSession(reason=self.reason, flatten=config.on_stop == "flatten")
-        try:
-            if record_end(config, word) is TradingSessionStatus.STOPPING:
-                self._view.tell("the stop is on record: the next start carries it out")
-        except TradingError as error:
-            self._view.tell(f"THE STOP IS NOT ON RECORD: {error}")
+    def tell(self, problem: BaseException | None) -> None:
+        """Say what became of a stop whose start failed, unless there was nothing to stop."""
+        if problem is not None and not isinstance(problem, SessionStateError):
+            self._view.tell(str(problem))
 
     def _first(self, number: signal.Signals) -> None:
         self.reason = self.reason or _SIGNALS[number.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +17,12 @@ from ..model.errors import (
     OutcomeUnknownError,
     TradingError,
 )
-from ..runtime.control_file import FILE_NAME, AnswerLost, NoSessionRunning, NotAnswering
+from ..runtime.control_file import (
+    AnswerLost,
+    NoSessionRunning,
+    NotAnswering,
+    read_endpoint,
+)
 from .options import (
     AsJson,
     ConfigFile,
@@ -125,8 +131,8 @@ def _left(place: Place, reason: str, error: TradingError, *, flatten: bool) -> T
     if isinstance(error, JournalLocked) and not _is_heard(place):
         return JournalLocked(
             f"NOTHING WAS CANCELLED, AND NO KILL IS ON RECORD: {error}. No session of the folder "
-            f"{place.folder().absolute()} answers: name that process's own with --data-dir, on its "
-            "machine"
+            f"{place.folder().absolute()} has that journal and answers: name that process's own "
+            f"with --data-dir{_other_folder(place)}, on its machine"
         )
     try:
         journal = _journal(place, error)
@@ -149,7 +155,6 @@ def _journal(place: Place, error: TradingError) -> str:
     """Return whose session is meant: that of the journal which was named, else the one that is
     there, else that of the configured journal; "" for any.
     """
-    from ..runtime.control_file import read_endpoint
     from ..runtime.left_kill import journal_of
 
     try:
@@ -163,12 +168,34 @@ def _journal(place: Place, error: TradingError) -> str:
 
 def _is_heard(place: Place) -> bool:
     """Tell whether whoever owns the journal, or is next to, may look into this folder."""
+    try:
+        if place.means(read_endpoint(place.folder())):
+            return True
+    except NoSessionRunning:
+        pass
+    except ConfigError:  # somebody's session, of which nobody can tell
+        return True
+    return _folder_of_journal(place) == place.folder().resolve()
+
+
+def _folder_of_journal(place: Place) -> Path | None:
+    """Return where the journal's file is; None where a server has it."""
     from ..journal.location import scheme_of, sqlite_path
 
-    folder, where = place.folder().resolve(), place.config().database_url
-    if (folder / FILE_NAME).exists():
-        return True
-    return scheme_of(where) == "sqlite" and sqlite_path(where).resolve().parent == folder
+    where = place.config().database_url
+    return sqlite_path(where).resolve().parent if scheme_of(where) == "sqlite" else None
+
+
+def _other_folder(place: Place) -> str:
+    """Name the folder in which a session with the journal runs, where that is beside it."""
+    if (folder := _folder_of_journal(place)) is None:
+        return ""
+    try:
+        beside = Place(folder, place.config_file, place.config().database_url)
+        is_it = beside.means(read_endpoint(folder))
+    except TradingError:
+        return ""
+    return f" {folder}" if is_it else ""
 
 
 def release(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from ..model.instrument import UNLISTED, Instrument
+from ..model.instrument import NOT_SET_UP, UNLISTED, Instrument
 
 
 def halted(instrument: Instrument) -> str:
     """Say that a contract takes no new orders, and what the venue calls that."""
     if instrument.status == UNLISTED:
         return f"{instrument.symbol} is not listed at the venue any more"
+    if instrument.status == NOT_SET_UP:
+        return (
+            f"{instrument.symbol} trades at the venue, and its margin mode and leverage could not "
+            "be set, as the log says: it can be closed, and is not opened in before they are"
+        )
     return f"{instrument.symbol} takes no new orders at the venue: it is {instrument.status}"
 
 

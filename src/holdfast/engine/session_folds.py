@@ -15,6 +15,7 @@ from .difference import Difference
 from .forgetting import call_off
 
 if TYPE_CHECKING:
+    from ..model.instrument import Instrument
     from .state import State
 
 
@@ -144,10 +145,15 @@ def strategy_stopped(state: State, fact: ev.StrategyStopped) -> None:
     call_off(state, fact.strategy_id)
 
 
+def _has_come_back(before: Instrument, now: Instrument) -> bool:
+    is_opened = now.is_trading and not before.is_trading
+    return is_opened or (now.can_be_closed and not before.can_be_closed)
+
+
 def instrument_defined(state: State, fact: ev.InstrumentDefined) -> None:
     key = (fact.account, fact.instrument.symbol)
     known = state.instruments.get(key)
-    if known is not None and not known.is_trading and fact.instrument.is_trading:
+    if known is not None and _has_come_back(known, fact.instrument):
         for parent in state.live_parents_of(key):
             parent.stop_failures = 0  # what was refused meanwhile says nothing of now
     state.instruments[key], state.leverages[key] = fact.instrument, fact.leverage

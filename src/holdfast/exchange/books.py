@@ -188,7 +188,7 @@ class Books:
         before = position.qty
         if not market.holders:
             if not self.leaves_late_funding:
-                market.coverage.held = None
+                market.coverage.unknown = ()
             market.coverage.begin(now)
         realized = position.book(qty * order.side.sign, price, fee.own)
         if order.symbol in account.isolated:

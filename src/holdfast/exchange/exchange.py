@@ -316,7 +316,7 @@ class Exchange(Questions):
     def unpaid_since(self) -> dict[Symbol, int]:
         """Return of which symbols some funding may be unpaid, and since when."""
         known = ((symbol, market.coverage) for symbol, market in self._markets.items())
-        return {symbol: each.complete_ts + 1 for symbol, each in known if each.held}
+        return {symbol: each.complete_ts + 1 for symbol, each in known if each.is_owed}
 
     def leave_late_funding(self) -> None:
         """Charge what falls due in time alone: the venue's history is asked for the rest."""
@@ -394,5 +394,5 @@ class Exchange(Questions):
         Raises:
             ValueError: a row can't be read.
         """
-        storage.load(self._books, kept)
+        storage.load(self._books, kept, now)
         timetable.set_alarm(self._books, now)

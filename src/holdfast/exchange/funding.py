@@ -8,6 +8,7 @@ from ..model.instrument import as_money
 from ..model.market import Funding, MarkPrice
 from ..model.messages import FundingPayment
 from ..model.values import NS_PER_MS, NS_PER_S, ZERO, to_decimal
+from . import liquidation
 from .books import Books
 from .coverage import LATE_NS, SAME_FUNDING_NS, Holder
 from .liquidity import PRICE_MAX
@@ -61,9 +62,9 @@ def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> Non
     if not _is_new(books, market, due_ts) or mark is None:
         return
     if not books.leaves_late_funding:
-        market.coverage.held = None  # nobody asks for what is unknown
+        market.coverage.unknown = ()  # nobody asks for what is unknown
     elif now > due_ts + LATE_NS:
-        market.coverage.lose(market.holders)
+        market.coverage.lose(now, market.holders)
         return
     market.funded_ts = due_ts
     market.coverage.charge(due_ts)
@@ -81,7 +82,10 @@ def pay_missed(books: Books, market: Market, missed: Funding, now: int) -> None:
         coverage.charged = (*coverage.charged, missed.ts)
         books.mark_market(market.instrument.symbol)
         ts, mark = max(missed.ts, now), to_decimal(told)
-        _pay(books, market, missed.rate, mark, missed.ts, ts, coverage.held)
+        held = coverage.held_at(missed.ts)
+        _pay(books, market, missed.rate, mark, missed.ts, ts, held)
+        for account_id, _ in held or market.holders:  # nothing may be left that stands for it
+            liquidation.cover(books, books.accounts[account_id], market.instrument.margin_asset, ts)
 
 
 def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:

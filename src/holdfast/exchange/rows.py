@@ -10,6 +10,7 @@ import msgspec
 from ..model.instrument import Instrument
 from ..model.messages import AccountChange, ExecutionReport
 from ..model.values import AccountId, Symbol
+from .coverage import Span
 from .ledger import Account, Position, PositionKey
 from .market import Market
 from .orders import PositionSide, VenueOrder
@@ -99,7 +100,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A contract, what of its funding has been paid, and the last mark that was heard.
+    """A contract, what of its funding has been paid, by whom the rest, and the last mark heard.
 
     Books from before there were marks, or before it was known what is paid, have none.
     """
@@ -109,6 +110,7 @@ class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
     mark: float = 0.0
     complete_ts: int = 0
     charged: tuple[int, ...] = ()
+    unknown: tuple[Span, ...] = ()
 
     @classmethod
     def of(cls, market: Market) -> MarketRow:
@@ -118,6 +120,7 @@ class MarketRow(msgspec.Struct, frozen=True, kw_only=True):
             mark=market.display.worth_float(),
             complete_ts=market.coverage.complete_ts,
             charged=market.coverage.charged,
+            unknown=market.coverage.unknown,
         )
 
 

@@ -35,7 +35,7 @@ _FIRST_TO_LAST = (
 )
 
 
-def load(books: Books, kept: Iterable[rows.Row]) -> None:
+def load(books: Books, kept: Iterable[rows.Row], now: int) -> None:
     """Fill empty books from rows: of each key the newest, trades and incomes oldest first.
 
     Raises:
@@ -56,20 +56,19 @@ def load(books: Books, kept: Iterable[rows.Row]) -> None:
             except msgspec.MsgspecError as error:
                 raise ValueError(f"row {kind} {row.key!r} can't be read: {error}") from error
     _by_end(books)
-    _cover(books)
+    _cover(books, now)
 
 
-def _cover(books: Books) -> None:
+def _cover(books: Books, now: int) -> None:
     """Note that nobody knows what fell due until now; what a market that tells nothing had paid
     was paid by its last trade.
     """
     traded = {trade.symbol: trade.venue_ts for trade in books.trades}
     for symbol, market in books.markets.items():
         coverage = market.coverage
-        if market.holders:
-            coverage.held = dict(market.holders)
-            if not coverage.complete_ts:
-                coverage.complete_ts = max(market.funded_ts, traded.get(symbol, 0))
+        coverage.lose(now, market.holders)
+        if coverage.is_owed and not coverage.complete_ts:
+            coverage.complete_ts = max(market.funded_ts, traded.get(symbol, 0))
 
 
 def _by_end(books: Books) -> None:
@@ -113,6 +112,7 @@ def _take_market(books: Books, row: rows.MarketRow) -> None:
     market.funded_ts = row.funded_ts
     market.display.kept_mark = row.mark
     market.coverage.complete_ts, market.coverage.charged = row.complete_ts, row.charged
+    market.coverage.unknown = row.unknown
     if market.instrument.status != row.instrument.status:
         market.list_as(msgspec.structs.replace(market.instrument, status=row.instrument.status))
 

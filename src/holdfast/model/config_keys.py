@@ -108,6 +108,16 @@ def secrets_in(config: ConfigFields) -> tuple[str, ...]:
     return tuple(text for text in given if text)
 
 
+def anchored_secret(secret: str) -> Secret:
+    """Return a secret without spaces around it; the name of a private key's file as an absolute
+    one: whoever uses it later may stand in another folder.
+    """
+    text = secret.strip()
+    if not text.endswith(KEY_FILES):
+        return Secret(text)
+    return Secret(Path(text).expanduser().absolute())
+
+
 def read_secret(path: Path) -> Secret:
     """Read a secret from a file that nobody but its owner may read or write.
 

@@ -18,6 +18,9 @@ TRADING = "TRADING"
 UNLISTED = "UNLISTED"
 """Our word for a contract that the venue's list does not name any more."""
 
+NOT_SET_UP = "NOT_SET_UP"
+"""Our word for a contract that trades, and whose margin mode and leverage could not be set yet."""
+
 CLOSING_ONLY = frozenset({"PRE_SETTLE", "PRE_DELIVERING"})
 """What a contract is called that is about to end, and can still be closed."""
 
@@ -87,7 +90,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def can_be_closed(self) -> bool:
         """Tell whether positions may be closed, as far as the status says."""
-        return self.status == TRADING or self.status in CLOSING_ONLY
+        return self.status in {TRADING, NOT_SET_UP} or self.status in CLOSING_ONLY
 
     @property
     def delivery_time(self) -> str:

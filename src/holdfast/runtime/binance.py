@@ -9,7 +9,7 @@ import msgspec
 
 from ..feeds import FeedSettings
 from ..model.config import TradingConfig
-from ..model.config_keys import KEY_FILES, read_secret
+from ..model.config_keys import KEY_FILES, anchored_secret, read_secret
 from ..model.values import NS_PER_S
 from ..ports import Venue
 from ..venues import Wiring
@@ -68,7 +68,8 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
     ) -> None:
         super().__init__(self._open_venue, config)
         Credentials(api_key, api_secret, password=password)  # what is wrong is said at once
-        self._key, self._secret, self._password = api_key, api_secret, password
+        self._key, self._secret = api_key.strip(), anchored_secret(api_secret)
+        self._password = password
         self._is_testnet, self._rest_url, self._stream_url = testnet, rest_url, stream_url
         self._where = endpoints(
             testnet=testnet, rest_url=rest_url, stream_url=stream_url, ws_api_url=ws_api_url
@@ -91,7 +92,7 @@ class BinanceFuturesBroker(LiveBrokerAdapter):
         """Return key and secret; of a secret in a file, what is in it."""
         secret = self._secret
         if secret.endswith(KEY_FILES):
-            secret = read_secret(Path(secret).expanduser())
+            secret = read_secret(Path(secret))
         return tuple(text for text in (self._key, secret, self._password) if text)
 
     def market(self, settings: FeedSettings, *, is_named: bool) -> FeedSettings:

@@ -28,7 +28,7 @@ from .books import BooksReport, read_and_compare
 from .last_words import Latch, latch_between, record_end
 from .leaving import closed, take_entries_back
 from .live import LiveSession
-from .outage import is_passing, leave_stop, what_is_away
+from .outage import is_passing, leave_stop, leave_to_the_next, what_is_away
 
 RESTARTS_MAX = 5
 """How often in a row a failed session is begun anew before it is left in ERROR."""
@@ -134,9 +134,15 @@ class Lives:
             await asyncio.shield(self._task)
 
     async def stop(self, reason: str, *, flatten: bool) -> None:
-        """Bring the session to its end; one that starts anew is waited for to do it."""
+        """Bring the session to its end; one that starts anew is waited for to do it.
+
+        Raises:
+            TradingError: the first life did not open; see `leave_to_the_next`.
+        """
         if self.is_starting:
             await self._stop_at_the_start(reason, flatten=flatten)
+            if self._task is None:
+                leave_to_the_next(self._config, msg.StopSession(reason=reason, flatten=flatten))
         while self.is_running:
             live = self._live
             assert live is not None, "a running session has a life"

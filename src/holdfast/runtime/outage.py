@@ -7,18 +7,28 @@ epoch is still one of this process. One that somebody else has owned since is lo
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 from ..journal.inspect import last_owner
 from ..model.config import TradingConfig
-from ..model.errors import JournalLocked, TradingError, VenueUnavailable
+from ..model.errors import (
+    JournalError,
+    JournalLocked,
+    OutcomeUnknownError,
+    SessionStateError,
+    TradingError,
+    VenueUnavailable,
+)
 from ..model.messages import StopSession
 from ..model.values import TradingSessionStatus
 from .last_words import record_end
+from .machine import is_made
 
 LENT_S_MAX = 60.0
 """How long a stop waits for a journal that is lent: somebody waits for its answer."""
 
 LOOK_EVERY_S = 0.1
+_STOPPED = TradingSessionStatus.STOPPED
 
 
 def is_passing(error: BaseException, where: str) -> bool:
@@ -53,6 +63,25 @@ async def leave_stop(config: TradingConfig, word: StopSession) -> TradingSession
             if loop.time() >= deadline or not _is_lent(config.database_url):
                 raise
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def leave_to_the_next(config: TradingConfig, word: StopSession) -> NoReturn:
+    """Put the stop of a session on record that did not come to run, and raise what came of it.
+
+    Raises:
+        OutcomeUnknownError: it is, and the next start carries it out.
+        SessionStateError: nothing is left that could be stopped.
+        JournalError: it can't be recorded.
+    """
+    try:
+        found = record_end(config, word) if is_made(config.database_url) else _STOPPED
+    except TradingError as error:
+        raise JournalError(f"THE STOP IS NOT ON RECORD: {error}") from error
+    if found is _STOPPED:
+        raise SessionStateError("the session did not start, and has left nothing to stop")
+    raise OutcomeUnknownError(
+        "the session did not start; the stop is on record: the next start carries it out"
+    )
 
 
 def _is_lent(where: str) -> bool:

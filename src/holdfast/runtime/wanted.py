@@ -11,8 +11,8 @@ from typing import TypeVar
 from ..feeds import FEEDS
 from ..journal.location import scheme_of, sqlite_path
 from ..model.config import TradingConfig
-from ..model.config_keys import KEY_FILES
-from ..model.config_kinds import DatabaseUrl, Secret
+from ..model.config_keys import KEY_FILES, anchored_secret
+from ..model.config_kinds import DatabaseUrl
 from ..model.errors import InputError
 from ..model.values import Symbol
 from ..ports import Feed, Notifier
@@ -127,7 +127,7 @@ def _key_file(api_secret: str) -> dict[str, object]:
     """Return a secret that names a private key's file, with that in its place; nothing else."""
     if not api_secret.endswith(KEY_FILES):
         return {}
-    return {"api_secret": Secret(Path(api_secret).expanduser().absolute())}
+    return {"api_secret": anchored_secret(api_secret)}
 
 
 def symbols_of(names: Sequence[str]) -> tuple[Symbol, ...]:

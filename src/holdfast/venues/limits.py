@@ -196,11 +196,14 @@ class Budget:
         Returns:
             `TAKEN` when it may leave now, else the time (ns) at which to ask again.
         """
+        if (due := self.look(cost, urgency, now)) == TAKEN:
+            self.spend(cost, now)
+        return due
+
+    def look(self, cost: Sequence[int], urgency: Urgency, now: int) -> int:
+        """Answer as `take` does, taking nothing."""
         due = self.when(cost, urgency, now)
-        if due > now:
-            return due + int(self._random() * JITTER_NS)
-        self.spend(cost, now)
-        return TAKEN
+        return due + int(self._random() * JITTER_NS) if due > now else TAKEN
 
     def fits(self, cost: Sequence[int], urgency: Urgency, now: int) -> bool:
         """Tell whether a request may leave now, taking nothing; see `spend`."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from holdfast.exchange_server.settings import LimitSettings
 from holdfast.feeds import FeedSettings, open_feed
@@ -26,12 +28,17 @@ from holdfast.model.values import (
     Symbol,
 )
 from holdfast.venues.binance_futures import codec, counters, joining, orders_ws
+from holdfast.venues.binance_futures.asking import READS_MAX
+from holdfast.venues.binance_futures.codec import reads
 from holdfast.venues.binance_futures.counters import LIMITS, shared_budget
 from holdfast.venues.binance_futures.handshakes import Banned, TooMany
 from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
+    PATIENCE_S,
     cancel,
+    desk,
+    listening,
     market_order,
     no_jitter,
     order,
@@ -338,3 +345,38 @@ def test_no_refusal_names_more_than_the_longest_ban():
     data = msgspec.Raw(raw({"serverTime": 0, "retryAfter": 10**15}))
 
     assert counters.retry_after_of(codec.ErrorBody(-1003, "", data)) == counters.RETRY_AFTER_MAX_S
+
+
+@asynccontextmanager
+async def held_up(status):
+    """An exchange that answers nothing until it is let; and 60 reads that are on their way."""
+    came, may_answer, counted = [], asyncio.Event(), asyncio.Event()
+
+    async def answer(_):
+        came.append(1)
+        if len(came) == READS_MAX:
+            counted.set()
+        await may_answer.wait()
+        text = '{"code": -1003, "msg": "Too many requests."}'
+        return web.Response(status=status, text=text, headers={"Retry-After": "600"})
+
+    async with listening(answer) as port, desk(f"http://127.0.0.1:{port}", retry_attempts=0) as one:
+        reading = [asyncio.ensure_future(one.asker.read(reads.server_time())) for _ in range(60)]
+        await asyncio.wait_for(counted.wait(), PATIENCE_S)
+        yield came, one.asker
+        may_answer.set()
+        await asyncio.wait_for(asyncio.gather(*reading), PATIENCE_S)
+
+
+@pytest.mark.parametrize("status", [429, 418])
+async def test_no_read_that_waits_for_its_turn_leaves_behind_a_refusal(status):
+    async with held_up(status) as (came, _):
+        pass
+
+    assert len(came) == READS_MAX
+
+
+async def test_what_waits_for_its_turn_has_taken_nothing_of_the_limits_yet():
+    async with held_up(429) as (_, asker):
+        now = asker.clock.now()
+        assert asker.budget.used(now)[WEIGHT] == READS_MAX * reads.server_time().cost[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 
+from holdfast.model.instrument import NOT_SET_UP
 from holdfast.model.values import Symbol
 from holdfast.venues.binance_futures import codec, joining
 from holdfast.venues.binance_futures.contract_list import ContractList
@@ -61,15 +63,25 @@ async def test_a_contract_that_begins_to_trade_is_set_up_before_it_is_listed(mon
     assert posts() == POSTS
 
 
-async def test_a_contract_that_can_not_be_set_up_yet_is_listed_as_it_was(monkeypatch, caplog):
-    declined = (400, {"code": -4209, "msg": "max leverage limit is 3x"})
-    async with late_contract(monkeypatch, declined, SET_TO_5) as (contracts, told, _):
+@pytest.mark.parametrize("first", ["PENDING_TRADING", "BREAK"])
+@pytest.mark.parametrize("answer", ["declined", "hang"])
+async def test_a_contract_that_can_not_be_set_up_yet_can_be_closed(
+    monkeypatch, caplog, answer, first
+):
+    """What is open there must have its stop; nothing more is opened."""
+    monkeypatch.setattr(joining, "SET_UP_S", 1.0)
+    why = {"declined": "max leverage limit is 3x", "hang": "no answer within 1 s"}[answer]
+    refused = (400, {"code": -4209, "msg": why}) if answer == "declined" else "hang"
+    late = late_contract(monkeypatch, refused, SET_TO_5, first=first)
+    async with late as (contracts, told, _):
         await contracts.refresh()
-        assert told == [(BTC, "TRADING", 5), (LATE, "PENDING_TRADING", 5)]
+        assert told == [(BTC, "TRADING", 5), (LATE, NOT_SET_UP, 5)]
+        made, _ = contracts._known[LATE]
+        assert (made.can_be_closed, made.is_trading) == (True, False)
         await contracts.refresh()
 
     assert told[2:] == [(BTC, "TRADING", 5), (LATE, "TRADING", 5)]
-    assert "max leverage limit is 3x" in caplog.text
+    assert why in caplog.text
 
 
 async def test_a_contract_that_traded_at_the_start_is_not_set_up_once_more(monkeypatch):

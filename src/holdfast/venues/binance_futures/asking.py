@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from ...model.values import NS_PER_MS, NS_PER_S
@@ -142,7 +143,10 @@ class Asker:
 
     async def admit(self, cost: Cost, urgency: Urgency) -> bool:
         """Take what is sent past us out of the limits; return when it may leave, False if never."""
-        return await self._find_room(cost, urgency, None)
+        if not await self._find_room(cost, urgency, self._until(None)):
+            return False
+        self.budget.spend(cost, self.clock.now())
+        return True
 
     def begin(self, call: Call, urgency: Urgency, fence_ts: int, road: Road) -> Begun | None:
         """Send at once what may leave at once; hand the result to `ask`, which waits for it.
@@ -189,11 +193,11 @@ class Asker:
                 answer, asked_ts, road = begun
                 begun, reply = None, await answer
             else:
-                if not await self._find_room(cost, urgency, fence_ts):
+                depart = partial(self._depart, make, take, detour)
+                left = await self._leave(depart, cost, ask, urgency, fence_ts)
+                if left is None:
                     break
-                async with self._place(ask, urgency):
-                    asked_ts, road = self.clock.now(), detour or take()
-                    reply = await road.send(make(self.offset.venue_time(asked_ts)))
+                reply, asked_ts, road = left
             last = Answered(self._judge(ask, reply, asked_ts), reply, asked_ts)
             if reply.was_sent and last.outcome.kind is not Kind.RETRY_LATER:
                 break
@@ -205,6 +209,35 @@ class Asker:
             if not is_due:
                 break
         return last
+
+    async def _leave(
+        self,
+        depart: Callable[[], Begun],
+        cost: Cost,
+        ask: Ask,
+        urgency: Urgency,
+        fence_ts: int | None,
+    ) -> tuple[Reply, int, Road] | None:
+        """Send once there is room and a place, and wait for the reply; None where there is none.
+
+        What was heard while it waited for its place counts: a refusal of the address for one. Its
+        cost is taken as it leaves, and nobody waits for room in a place that others could use.
+        """
+        until = self._until(fence_ts)
+        while await self._find_room(cost, urgency, until):
+            async with self._place(ask, urgency):
+                now = self.clock.now()
+                if self.budget.fits(cost, urgency, now):
+                    self.budget.spend(cost, now)
+                    answer, asked_ts, road = depart()
+                    return await answer, asked_ts, road
+        return None
+
+    def _depart(
+        self, make: Callable[[int], Call], take: Callable[[], Road], detour: Road | None
+    ) -> Begun:
+        asked_ts, road = self.clock.now(), detour or take()
+        return Begun(road.send(make(self.offset.venue_time(asked_ts))), asked_ts, road)
 
     def _place(self, ask: Ask, urgency: Urgency) -> AbstractAsyncContextManager[None]:
         """Return what a request waits for before it leaves: its turn, where it is a read."""
@@ -243,14 +276,17 @@ class Asker:
             road = take()
         return road
 
-    async def _find_room(self, cost: Cost, urgency: Urgency, fence_ts: int | None) -> bool:
-        """Wait until the limits let a request through; tell whether they do in time."""
-        until = fence_ts if fence_ts is not None else self.clock.now() + ROOM_PATIENCE_NS
+    def _until(self, fence_ts: int | None) -> int:
+        """Return until when room is waited for."""
+        return self.clock.now() + ROOM_PATIENCE_NS if fence_ts is None else fence_ts
+
+    async def _find_room(self, cost: Cost, urgency: Urgency, until: int) -> bool:
+        """Wait until the limits would let a request through; tell whether they do in time."""
         for _ in range(ROOM_LOOKS_MAX):
             now = self.clock.now()
             if now >= until:
                 return False
-            due = self.budget.take(cost, urgency, now)
+            due = self.budget.look(cost, urgency, now)
             if due <= now:
                 return True
             if self.budget.banned_until > now:
@@ -332,7 +368,7 @@ class Asker:
 
     async def _sample_time(self) -> bool:
         call = reads.server_time()
-        if not await self._find_room(call.cost, Urgency.PROTECT, None):
+        if not await self.admit(call.cost, Urgency.PROTECT):
             return False
         asked_ts = self.clock.now()
         reply = await self.road.send(call)

@@ -1,7 +1,8 @@
 """The venue's list of contracts, read now and then: what changed is told, what stopped too.
 
 Rule 1: that a contract has stopped trading is believed when two looks agree (see `joining`).
-Rule 2: one that did not trade at the start is listed as trading once it is set up for it.
+Rule 2: one that did not trade at the start is listed as trading once it is set up for it, and till
+        then as one that can be closed: what is open there is looked after.
 Rule 3: contracts that were traded before are followed too: something may be open there still.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...model.instrument import UNLISTED, Instrument
+from ...model.instrument import NOT_SET_UP, UNLISTED, Instrument
 from ...model.values import Symbol
 from . import joining
 from .asking import Asker
@@ -120,7 +121,7 @@ class ContractList:
             return
         leverage = await joining.set_up_late(self._asker, settings, symbol)
         if leverage is None:
-            made = msgspec.structs.replace(made, status=self._known[symbol][0].status)
+            made = msgspec.structs.replace(made, status=NOT_SET_UP)
         self._list(made, leverage)
 
     def _list(self, made: Instrument, leverage: int | None = None) -> None:

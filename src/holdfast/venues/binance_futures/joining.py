@@ -63,6 +63,9 @@ The venue lowers what it allows, for symbols, places and persons, also of those 
 MODE_HELD_UP = (-4047, -4048)
 """The margin mode can't be changed: orders are open in the symbol, or a position is."""
 
+SET_UP_S = 15.0
+"""How long a contract that begins to trade is set up before it is taken for one that can't be."""
+
 WAITS_MAX = 8
 """How often a stream is waited for while no room within the limits holds it up."""
 
@@ -226,11 +229,16 @@ async def _set_up(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> in
 
 
 async def set_up_late(asker: Asker, settings: BinanceSettings, symbol: Symbol) -> int | None:
-    """Set up a contract that did not trade at the start; None, and a warning, where it can't be."""
+    """Set up a contract that did not trade at the start; None, and a warning, where it can't be.
+
+    It may not take for ever: before it is over, what is open there is not guarded.
+    """
     try:
-        return await _set_up(asker, settings, symbol)
-    except VenueError as error:
-        _log.warning("%s trades, and is not traded: it can't be set up: %s", symbol, error)
+        async with asyncio.timeout(SET_UP_S):
+            return await _set_up(asker, settings, symbol)
+    except (VenueError, TimeoutError) as error:
+        why = str(error) or f"no answer within {SET_UP_S:g} s"
+        _log.warning("%s trades, and is not opened in: it can't be set up: %s", symbol, why)
         return None
 
 
