@@ -137,6 +137,7 @@ class Desk:
         self.has_uncommitted = False
         self.shell = self
         self.accounts = SimpleNamespace(venues={})
+        self.notifier = self
         self.next_tick = 0
 
     def say(self, text: str) -> None:
@@ -156,6 +157,9 @@ class Desk:
 
     def fail(self, error: BaseException) -> None:
         self.say(f"it failed: {error!r}")
+
+    def notify(self, level: str, text: str) -> None:
+        self.say(f"{level} of a feed without an account: {text}")
 
     def hear(self, link: MarketLink) -> None:
         market = self.market.of(link.symbol)

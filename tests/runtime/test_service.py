@@ -138,7 +138,7 @@ async def test_a_stop_while_a_session_starts_stops_it_once_it_has_begun(tmp_path
     assert not service.is_running()
 
 
-async def test_a_stop_while_a_session_starts_in_vain_says_that_none_was_started(
+async def test_a_stop_while_a_session_starts_in_vain_says_that_there_is_none_to_stop(
     tmp_path, may_open, monkeypatch
 ):
     service, starting = await _starting(tmp_path)
@@ -149,7 +149,7 @@ async def test_a_stop_while_a_session_starts_in_vain_says_that_none_was_started(
 
     with pytest.raises(NetworkError):
         await starting
-    with pytest.raises(SessionStateError, match="no session was started"):
+    with pytest.raises(SessionStateError, match="did not start, and has left nothing to stop"):
         await asyncio.wait_for(stopping, 10)
 
 
