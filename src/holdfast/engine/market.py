@@ -125,6 +125,13 @@ class SymbolMarket:
         return self.told if self.last_ts - self.told_ts <= MARK_LAG_NS else 0.0
 
     @property
+    def valued(self) -> float:
+        """Return the price positions are valued at: a mark, else the reference; 0.0 for none."""
+        if self.told and self.told_ts > self.last_ts:
+            return self.told
+        return self.marked or self.reference or self.told
+
+    @property
     def is_outlived(self) -> bool:
         """Tell whether the books have told a mark price long behind all news of the market."""
         return self.told_ts - self.last_ts > TOLD_BEHIND_NS
@@ -228,9 +235,7 @@ class Market:
     def mark(self, symbol: Symbol) -> Decimal | None:
         """Return the mark price positions are valued at; the reference where none is sent."""
         market = self.of(symbol)
-        if market.told and market.told_ts > market.last_ts:
-            return market.decimal(market.told)
-        return market.decimal(market.marked or market.reference or market.told)
+        return market.decimal(market.valued)
 
     def tell_mark(self, symbol: Symbol, price: float, ts: int) -> None:
         """Note the mark price that the venue's books name."""

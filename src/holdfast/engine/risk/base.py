@@ -290,18 +290,19 @@ class RiskContext:
 
     def _gaps(self, account: AccountId, asset: str) -> Iterator[Decimal]:
         """Yield what open profits change by where they go by the market instead of such a mark."""
-        state, stale_ns = self.state, self.limits.stale_after_s * NS_PER_S
+        state, collar = self.state, float(self.limits.price_collar_pct)
         for key, held in state.positions.items():
             if not held.qty or key[0] != account or state.settled_in(key) != asset:
                 continue
             market = self.market.of(key[1])
-            if market.is_outlived:
-                continue
-            used = self.market.mark(key[1])  # as the equity does: the books may tell a newer one
-            mark, price, age_ns = float(used or 0), market.reference, market.age_ns(self.now)
-            is_far = abs(mark - price) > float(self.limits.price_collar_pct) * price > 0.0 < mark
-            if is_far and age_ns is not None and age_ns <= stale_ns:
+            mark, price = market.valued, market.reference
+            is_far = abs(mark - price) > collar * price > 0.0 < mark
+            if is_far and not market.is_outlived and self._is_fresh(market):
                 yield held.qty * (Decimal(repr(price)) - Decimal(repr(mark)))
+
+    def _is_fresh(self, market: SymbolMarket) -> bool:
+        age_ns = market.age_ns(self.now)
+        return age_ns is not None and age_ns <= self.limits.stale_after_s * NS_PER_S
 
     def _reaches(self, order: NewOrder, own: Key) -> dict[Key, Reach]:
         reaches = {}
