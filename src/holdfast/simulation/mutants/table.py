@@ -195,6 +195,7 @@ MUTANTS = (
         "no fill before its order has a name",
         shells.book_what_nobody_names,
         ("at rest",),
+        known=(Known(32_027_052, 18),),
     ),
     Mutant("a trade comes once", feeds.show_what_is_repeated, HEARD, (), needs_feed=True),
     Mutant(
