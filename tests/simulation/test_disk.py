@@ -89,3 +89,15 @@ def test_a_cut_that_takes_what_must_have_been_synced_long_ago_is_told():
 
 def test_what_a_dead_process_left_unsynced_is_nobodys_promise():
     assert told_after_a_cut([0.0], promises=False) == []
+
+
+@pytest.mark.parametrize(("kept", "is_wrong"), [(1, True), (2, False)])
+def test_in_power_mode_only_what_a_write_that_died_half_way_left_may_go(kept, is_wrong):
+    disk, told = disk_at(), list[str]()
+    disk.on_undurable = told.append
+    open_disk(disk, "process").append([fact(1), fact(2), fact(3)])
+    disk.syncs_commits, disk.synced, disk.unpromised = True, kept, 2
+    disk.lots = Random(0) if kept == 1 else Random(1)
+    disk.cut_power()
+
+    assert bool(told) is is_wrong

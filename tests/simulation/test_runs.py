@@ -466,3 +466,11 @@ def test_what_moves_in_a_look_of_many_seconds_with_which_books_are_begun_is_coun
 
 def test_a_finished_stop_whose_child_nobody_could_tell_of_is_not_open_again():
     assert play(Spec(seed=28_943_176, storm_s=18)).violations == ()
+
+
+def test_a_loss_that_a_fill_under_way_makes_was_not_known_to_a_limit():
+    assert play(Spec(seed=30_103_211, storm_s=18)).violations == ()
+
+
+def test_a_write_that_died_half_way_was_promised_to_nobody():
+    assert play(Spec(seed=33_017_826, storm_s=18)).violations == ()

@@ -58,6 +58,7 @@ class Disk:
     older_snapshot: tuple[int, bytes, bytes] | None = None
     times: list[tuple[float, int]] = field(default_factory=list)  # of commits, and rows before
     synced: int = 0  # rows that survive everything
+    unpromised: int | None = None  # rows before a write that died half way, nobody was told of it
     synced_epoch: int = 0
     is_sync_due: bool = False
     syncs_commits: bool = False
@@ -76,7 +77,7 @@ class Disk:
 
     def sync(self) -> None:
         self.synced = len(self.rows)
-        self.synced_epoch = self.epoch
+        self.synced_epoch, self.unpromised = self.epoch, None
         self.older_snapshot = self.snapshot
         self.times.clear()
 
@@ -102,7 +103,9 @@ class Disk:
         kept = len(self.rows)
         since = min((when for when, before in self.times if before + 1 > kept), default=self.now())
         if self.syncs_commits:
-            self.on_undurable(f"{lost} facts were lost that had been synced, as their sender knew")
+            if self.unpromised is None or kept < self.unpromised:
+                text = f"{lost} facts were lost that had been synced, as their sender knew"
+                self.on_undurable(text)
         elif self.promises and self.now() - since > SYNC_WITHIN_S:
             self.on_undurable(f"{lost} facts were lost, {self.now() - since:.3f} s old")
 
@@ -179,6 +182,7 @@ class SimStore:
         if killing.write > 0 or killing.phase == AFTER:
             return
         if killing.phase == TORN:
+            disk.unpromised = len(disk.rows)
             whole = disk.lots.randrange(len(stored))
             disk.rows += [*stored[:whole], disk.tear(stored[whole])]
         self._kill()

@@ -43,12 +43,16 @@ NEAR = Decimal("0.1")
 
 
 class Decision(NamedTuple):
-    """When an order was decided on, in numbers of decisions, by which limits, and as what."""
+    """When an order was decided on, in numbers of decisions, by which limits, and as what.
+
+    `unheard` is what equity may have been off by then: `Losses.swing_unheard`.
+    """
 
     number: int
     limits: RiskLimits
     qty: Decimal
     price: Decimal | None
+    unheard: Mapping[AccountId, Decimal]
 
 
 class Limits(Judge):
@@ -113,7 +117,8 @@ class Limits(Judge):
     def _decide(self, cl_ord_id: str, qty: Decimal, price: Decimal | None) -> None:
         assert self._limits is not None
         self._numbers += 1
-        self._decided[cl_ord_id] = Decision(self._numbers, self._limits, qty, price)
+        unheard = self.losses.swing_unheard() if is_close(self._limits) else {}
+        self._decided[cl_ord_id] = Decision(self._numbers, self._limits, qty, price, unheard)
 
     def _account_of(self, cl_ord_id: str) -> AccountId | None:
         live = self.world.live
@@ -186,7 +191,7 @@ class Limits(Judge):
         self._judge_size(order, limits, book)
         if self.is_alone:
             self._judge_reach(order, limits, book)
-            self.losses.judge(order, account, limits)
+            self.losses.judge(order, account, limits, self._decided[order.cl_ord_id].unheard)
 
     def _before(self, number: int) -> set[str]:
         """Return the orders that were decided on no later."""

@@ -7,7 +7,7 @@ So does a gain. What is between the two is nobody's fault.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from ..model.values import NS_PER_S, ZERO, AccountId
 from .process import running
 
 if TYPE_CHECKING:
+    from ..model.execution import ExecutionReport
     from .world import World
 
 SECONDS = 16
@@ -129,8 +130,26 @@ class Losses:
             loss = (before - self._equity(purse)) / before
             losses.setdefault(purse, Past()).add(self._world.loop.time(), loss)
 
-    def judge(self, order: VenueOrder, account: AccountId, limits: RiskLimits) -> None:
-        """Judge an order that may open."""
+    def swing_unheard(self) -> dict[AccountId, Decimal]:
+        """Return what each account's equity may be off by, in money, for trades that the session
+        has not heard of: it goes by the position before them, at today's prices.
+        """
+        found: dict[AccountId, Decimal] = {}
+        for account, each in self._unheard():
+            since = each.venue_ts
+            low, high = self._world.market.range_since(each.symbol, since)
+            moved = abs(each.last_qty) * Decimal(repr(high - low))
+            found[account] = found.get(account, ZERO) + moved + abs(each.fee)
+        return found
+
+    def judge(
+        self,
+        order: VenueOrder,
+        account: AccountId,
+        limits: RiskLimits,
+        unheard: Mapping[AccountId, Decimal],
+    ) -> None:
+        """Judge an order that may open; `unheard` is `swing_unheard` as it was decided on."""
         asset = self._world.instrument(order.symbol).margin_asset
         for rule, purse, losses, limit in self._rules(account, asset, limits):
             past = losses.get(purse)
@@ -138,7 +157,8 @@ class Losses:
                 continue  # by the day that has begun, or by the one before
             if limit is None or rule in limits.disabled or past is None or not past.is_long:
                 continue
-            least = past.least - self._off(losses, purse)
+            off = sum(unheard.values()) if purse[0] == ALL else unheard.get(purse[0], ZERO)
+            least = past.least - self._off(losses, purse) - self._share(Decimal(off), purse)
             if least > limit + MARGIN:
                 self._say(f"{order.cl_ord_id} opens, and {rule} is {least:.4f}, at most {limit}")
 
@@ -195,13 +215,16 @@ class Losses:
 
     def _has_unheard(self) -> bool:
         """Tell whether something has traded of late that the session has not heard of."""
+        return self._world.live is None or any(self._unheard())
+
+    def _unheard(self) -> Iterator[tuple[AccountId, ExecutionReport]]:
         world, live = self._world, self._world.live
         since = world.venue_now() - SECONDS * NS_PER_S
-        return live is None or any(
-            trade_name(ours, each.symbol, each.trade_id) not in live.engine.state.trades_seen
-            for account, ours in world.accounts.session_names.items()
-            for each in world.bourse.exchange.trades_since(account, since)
-        )
+        for account, ours in world.accounts.session_names.items():
+            for each in world.bourse.exchange.trades_since(account, since):
+                name = trade_name(ours, each.symbol, each.trade_id)
+                if live is not None and name not in live.engine.state.trades_seen:
+                    yield account, each
 
     def _is_torn(self, limits: RiskLimits) -> bool:
         """Tell whether a mark lies so far off the market, as heard, that no gain by it is believed:
