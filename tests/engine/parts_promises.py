@@ -8,12 +8,14 @@ from decimal import Decimal
 from holdfast.engine.algos import find
 from holdfast.engine.algos import iceberg as icebergs
 from holdfast.engine.algos import twap as twaps
+from holdfast.engine.parts import worked
 from holdfast.engine.protection import REFUSALS_MAX
 from holdfast.engine.refusals import is_put_off
 from holdfast.engine.reports import UNWANTED
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.order_wish import OrderWish
+from holdfast.model.signal import SignalGenerated
 from holdfast.model.values import (
     MAIN,
     OPERATOR,
@@ -21,6 +23,8 @@ from holdfast.model.values import (
     OrderRole,
     OrderStatus,
     OrderType,
+    Side,
+    SignalType,
     TradingSessionStatus,
 )
 from tests.engine.parts_venue import PASSING
@@ -54,8 +58,11 @@ class Promises:
         self.more: Counter[str] = Counter()  # by how much parts were asked to be larger
         self.ended, self.never_begun = set(), set()
         self.told: Counter[str] = Counter()  # how often it was told of an end
-        self.own = set()  # of which its own strategy, or its stop, has closed a part
+        self.own = (
+            set()
+        )  # of which its own strategy, or its stop, has closed a part, or that it ended
         self.sent = {}  # the entries that were sent, oldest first
+        self._going_on = set()  # before the message
         self._barred = {}  # what kept further parts from going out before the message
         self._named = set()  # strategies that the last life began with
 
@@ -63,6 +70,7 @@ class Promises:
 
     def before(self, message):
         self._barred = {p.parent_id: self._bars(p) for p in self._worked()}
+        self._going_on = {p.parent_id for p in worked(self.rig.state, KEY)}
 
     def after(self, message):
         state = self.rig.state
@@ -127,11 +135,24 @@ class Promises:
             is_own = isinstance(message, msg.StrategyFailed)
             is_own = is_own and message.strategy_id == parent.strategy_id
             is_new = isinstance(message, msg.StartSession) and self._is_begun_anew(message, parent)
-            is_closed = isinstance(message, msg.CloseRequest) or self._is_taken_back(
-                message, parent
-            )
+            is_flat = isinstance(message, msg.AdjustRequest) and not message.target_qty
+            is_closed = isinstance(message, msg.CloseRequest) or is_flat
+            is_closed = is_closed or self._is_taken_back(message, parent)
             if isinstance(message, ENDINGS) or is_own or is_new or is_closed:
                 self.ended.add(parent.parent_id)
+            if parent.parent_id in self._going_on and self._is_turned_from(message, parent):
+                self.own.add(parent.parent_id)
+
+    def _is_turned_from(self, message, parent):
+        """Tell whether its own strategy wants the opposite, or nothing, from now on."""
+        if not isinstance(message, SignalGenerated) or message.strategy_id != parent.strategy_id:
+            return False
+        denied = [fact.rule for fact in self.rig.told(ev.SignalDenied)]
+        if denied and denied != ["close"] and not self.rig.told(ev.ParentStarted):
+            return False
+        if message.signal_type is SignalType.CLOSE:
+            return message.quantity is None
+        return (message.signal_type is SignalType.BUY) != (parent.side is Side.BUY)
 
     def _is_taken_back(self, message, parent):
         """Tell whether a person or its strategy takes it back, by whichever name."""
@@ -161,7 +182,7 @@ class Promises:
             return
         bars = self._barred.get(parent.parent_id, set()) & self._bars(parent)
         assert not bars, (order.cl_ord_id, bars)
-        assert parent.parent_id not in self.ended
+        assert parent.parent_id not in self.ended | self.own
         if len(parts) > 1:
             self._look_at_stop(order, parent)
         terms = find(parent.start.algo)[1]

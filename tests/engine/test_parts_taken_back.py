@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.engine.parts import going_on
+from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
 from holdfast.model.order_wish import OrderWish
@@ -71,6 +72,59 @@ def test_a_close_ends_what_buys_more_in_parts_and_has_not_filled_yet(rig):
     close(rig)
     rig.price(98.9)
     go(rig, 40)
+
+    assert rig.qty() == ZERO
+    assert len(shorts(rig)) == 1
+
+
+@pytest.mark.parametrize("wish", [SignalType.CLOSE, SignalType.SELL])
+def test_a_strategy_that_turns_away_ends_what_it_buys_in_parts_with_nothing_filled(rig, wish):
+    rig.signal(quantity=Decimal(6), algo=TWAP, order_type=LIMIT, price=Decimal(99))
+    (part,) = entries(rig)
+    rig.accept(part.cl_ord_id)
+
+    rig.signal(wish, quantity=None if wish is SignalType.CLOSE else Decimal(1))
+    assert rig.canceled() == [part.cl_ord_id]
+    rig.cancel(part.cl_ord_id)
+    rig.wait(70)
+
+    assert [order.side for order in entries(rig)] == [Side.BUY] + [Side.SELL] * (
+        wish is SignalType.SELL
+    )
+    assert shorts(rig) == []
+    denied = "s holds nothing of BTCUSDT, and what it had going on in parts ends"
+    told = [denied] if wish is SignalType.CLOSE else []
+    assert [fact.reason for fact in rig.ever(ev.SignalDenied)] == told
+
+
+def test_a_strategy_that_closes_a_part_goes_on_in_parts_with_nothing_filled(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, order_type=LIMIT, price=Decimal(99))
+    rig.signal(SignalType.CLOSE, quantity=Decimal(1))
+    go(rig, 70)
+
+    assert len(entries(rig)) > 1
+
+
+def test_a_strategy_that_buys_more_goes_on_with_what_it_buys_in_parts(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP)
+    fill_all(rig)
+    rig.signal(quantity=Decimal(1))
+    go(rig, 70)
+
+    assert len(entries(rig)) > 3
+
+
+@pytest.mark.parametrize("held", ["0", "1"])
+def test_an_adjustment_to_nothing_ends_what_buys_in_parts_with_nothing_filled(rig, held):
+    if held != "0":
+        open_and_fill(rig, held)
+    first = rig.place(qty="6", order_type=LIMIT, price="99", algo=TWAP)
+    rig.accept(first)
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=ZERO, reason="get me out"))
+    assert first in rig.canceled()
+    rig.cancel(first)
+    fill_exits(rig)
+    rig.wait(70)
 
     assert rig.qty() == ZERO
     assert len(shorts(rig)) == 1
@@ -308,7 +362,7 @@ def test_what_fills_in_the_end_fell_not_short(rig):
 def test_one_whose_own_strategy_has_closed_a_part_ends_without_a_word(rig):
     rig.signal(quantity=Decimal(6), algo=TWAP)
     fill_all(rig)
-    rig.signal(SignalType.CLOSE)
+    rig.signal(SignalType.CLOSE, quantity=Decimal(1))
     fill_exits(rig)
     rig.hear(msg.CancelRequest(cl_ord_id=ClOrdId("1")))
     go(rig, 70)

@@ -6,8 +6,9 @@ or takes back what could open one, must look here too and not at open orders alo
 
 from __future__ import annotations
 
+from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
-from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId
+from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, StrategyId
 from .algos import find
 from .core import Core
 from .order import Order
@@ -70,6 +71,23 @@ def end_parts(core: Core, key: Key, reason: str) -> None:
     """Send no further part of what would open, or open again, what is being closed."""
     for parent in worked(core.state, key):
         end_early(core, parent, reason)
+
+
+def of_owner(state: State, key: Key, owner: StrategyId, side: Side | None = None) -> list[Parent]:
+    """Return what a strategy has going on in parts in a contract; None: on both sides."""
+    own = [parent for parent in worked(state, key) if parent.strategy_id == owner]
+    return [parent for parent in own if side is None or parent.start.order.side is side]
+
+
+def end_of_owner(core: Core, key: Key, owner: StrategyId, side: Side | None = None) -> None:
+    """Send no further part of a strategy's own since it wants otherwise now, and take back what
+    rests of it; None: on both sides. Its own wish is nothing to be told of.
+    """
+    for parent in of_owner(core.state, key, owner, side):
+        rests = open_parts(core.state, parent)
+        core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+        for order in rests:
+            core.cancel(order, "its strategy closes")
 
 
 def take_back(core: Core, name: ClOrdId, reason: str) -> bool:

@@ -28,7 +28,7 @@ from .first_parts import is_refused_at_once
 from .order import Order, RequestState
 from .parent import Parent
 from .parents import Plan, exit_plan, rearm, start_parent
-from .parts import end_parts, is_worked, name_of, named, open_parts, take_back
+from .parts import end_parts, is_worked, name_of, named, open_parts, take_back, worked
 from .request_checks import (
     check_algo,
     check_amount,
@@ -214,7 +214,7 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     """Trade a position to a signed target: what closes goes reduce-only, the rest as an entry.
 
     What orders under way at the market will do is not done twice. A position that is off the lot
-    stays so by what is less than one.
+    stays so by what is less than one. With the target 0 nothing goes on in parts any more.
     """
     key = (request.account, request.symbol)
     instrument = core.state.contract(key)
@@ -225,6 +225,9 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     if not instrument.is_on_lot(request.target_qty):
         lot = instrument.lot
         raise InputError(f"target {request.target_qty:f} is no multiple of the lot {lot:f}")
+    if not request.target_qty:
+        for parent in worked(core.state, key):
+            take_back(core, ClOrdId(parent.parent_id), "the position was adjusted to 0")
     now_qty = _qty_under_way(core, key)
     delta = request.target_qty - now_qty
     if not delta:

@@ -39,6 +39,7 @@ from .endings import shut
 from .first_parts import is_refused_as_repeat
 from .holdings import holding
 from .parents import Plan, start_parent, unfit
+from .parts import end_of_owner, of_owner
 from .request_checks import where
 from .sizing import (
     market_parts,
@@ -81,6 +82,8 @@ def on_signal(core: Core, signal: SignalGenerated) -> None:
         plans: list[Plan] = []
     else:
         plans, denial = prepare(core, signal)
+        if denial is None or denial.rule == "close" or plans:
+            _end_parts_against(core, signal)
     for plan in plans:
         if not is_refused_as_repeat(core, plan, intent_id):
             start_parent(core, plan, intent_id)
@@ -90,6 +93,15 @@ def on_signal(core: Core, signal: SignalGenerated) -> None:
                 ts=core.now, intent_id=intent_id, rule=denial.rule, reason=denial.reason
             )
         )
+
+
+def _end_parts_against(core: Core, signal: SignalGenerated) -> None:
+    """End what the strategy's own earlier wishes would still send against this one."""
+    key, owner = (signal.account, signal.symbol), signal.strategy_id
+    if signal.signal_type is not SignalType.CLOSE:
+        end_of_owner(core, key, owner, SELL if signal.signal_type is SignalType.BUY else BUY)
+    elif signal.quantity is None:
+        end_of_owner(core, key, owner)
 
 
 def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | None]:
@@ -109,7 +121,9 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
         if not plans:
             held = holding(state, key, signal.strategy_id)
             what = "has nothing left to close" if held else "holds nothing"
-            return [], Denial("close", f"{signal.strategy_id} {what} of {signal.symbol}")
+            going_on = signal.quantity is None and of_owner(state, key, signal.strategy_id)
+            also = ", and what it had going on in parts ends" if going_on else ""
+            return [], Denial("close", f"{signal.strategy_id} {what} of {signal.symbol}{also}")
         return plans, None
     side = BUY if signal.signal_type is SignalType.BUY else SELL
     held = holding(state, key, signal.strategy_id)
