@@ -271,18 +271,6 @@ class Core:
             self.state, self.market, self.exposure, self.settings, self.now, self._samples
         )
 
-    def verdicts(self, order: NewOrder, legs: int = 0) -> tuple[Verdict, ...]:
-        """Return what every rule says; nothing of an order that can only close.
-
-        Args:
-            legs: how many protective orders it would bring, where it has no parent yet.
-        """
-        if order.reduce_only:
-            return ()
-        context = self.risk_context()
-        context.legs = legs
-        return assess(order, context) if context.adds_risk(order) else ()
-
     def judge(self, order: NewOrder) -> tuple[Verdict, ...]:
         """Return what every rule says, also of what could only close as things are; nothing of a
         reduce-only order.
