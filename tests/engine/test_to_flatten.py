@@ -6,7 +6,10 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from holdfast.engine.holdings import worked_of_taken_over
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -334,3 +337,129 @@ def test_an_exit_of_whoever_holds_nothing_beside_it_is_at_work_on_it(who):
     rig.wait(5)
 
     assert ([each.qty for each in closes(rig)], rig.qty()) == ([3, 1, 2], 1)
+
+
+def held_then_taken_over():
+    """A strategy holds 3 and the venue has 4, to be closed: that was refused once, and the strategy
+    has opened 2 behind it.
+    """
+    rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+    enter(rig, "3")
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.wait(3)
+    for _ in range(2):
+        rig.now += 5 * NS_PER_S
+        rig.snapshot(positions={BTC: 4})
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    enter(rig, "2")
+    [behind] = [o.cl_ord_id for o in rig.working(OrderRole.STOP_LOSS) if o is not stop]
+    return rig, stop, behind
+
+
+def held(rig):
+    return [p.open_qty for p in rig.state.live_parents_of(KEY) if p.open_qty]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_its_strategy_is_closing_of_it_is_not_closed_once_more(is_first):
+    """Its oldest holding goes first by our books, which is the one that was taken over."""
+    rig, _, behind = held_then_taken_over()
+    rig.signal(SignalType.CLOSE, quantity=Decimal(2))
+    [out] = rig.submitted()
+    rig.wait(3)
+    again = closes(rig)[-1]
+    assert [each.qty for each in closes(rig)] == [4, 2, 2]
+    for close in (out, again) if is_first else (again, out):
+        rig.trade(close.cl_ord_id, "2")
+    rig.wait(5)
+
+    assert (rig.qty(), held(rig), len(closes(rig))) == (2, [2], 3)
+    assert KEY not in rig.state.to_flatten
+    assert behind in guarding(rig)
+
+
+def test_what_a_stop_that_has_triggered_is_closing_of_it_is_not_closed_once_more():
+    rig, stop, behind = held_then_taken_over()
+    rig.price(95.2)
+    rig.trigger(stop.cl_ord_id)
+    rig.wait(3)
+    assert [each.qty for each in closes(rig)] == [4, 1]
+    rig.trade(stop.cl_ord_id, "3", price="95")
+    rig.trade(closes(rig)[1].cl_ord_id, "1", price="95")
+    rig.wait(5)
+
+    assert (rig.qty(), held(rig), len(closes(rig))) == (2, [2], 2)
+    assert KEY not in rig.state.to_flatten
+    assert behind in guarding(rig)
+
+
+def test_what_a_stop_that_has_triggered_leaves_of_it_is_closed():
+    rig, stop, _ = held_then_taken_over()
+    rig.price(95.2)
+    rig.trigger(stop.cl_ord_id)
+    rig.wait(3)
+    rig.trade(stop.cl_ord_id, "1", price="95")
+    rig.expire(stop.cl_ord_id, cum_qty=Decimal(1))
+    rig.trade(closes(rig)[1].cl_ord_id, "1", price="95")
+    rig.wait(3)
+    rig.trade(closes(rig)[-1].cl_ord_id, str(closes(rig)[-1].qty), price="95")
+    rig.wait(5)
+
+    assert (rig.qty(), held(rig), [each.qty for each in closes(rig)]) == (2, [2], [4, 1, 2])
+
+
+@given(
+    before=st.lists(st.sampled_from(("s", "t", "hand")), max_size=3),
+    behind=st.lists(st.sampled_from(("s", "t", "hand")), max_size=3),
+    extra=st.integers(0, 3),
+    exits=st.lists(
+        st.tuples(st.sampled_from(("s", "t", "hand", "stop")), st.integers(1, 4)), max_size=4
+    ),
+)
+def test_others_exits_count_for_what_their_fills_take_off_what_is_to_be_closed(
+    before, behind, extra, exits
+):
+    rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+    open_for_each(rig, before)
+    for _ in range(2):
+        rig.now += 5 * NS_PER_S
+        rig.snapshot(positions={BTC: len(before) + extra})
+    for close in closes(rig):
+        rig.reject(close.cl_ord_id, code=-1008, reason="overloaded")
+    open_for_each(rig, behind)
+    first = len(rig.commands)
+    for who, qty in exits:
+        leave(rig, who, qty)
+    out = [o for o in rig.submitted(rig.commands[first:]) if o.role is OrderRole.EXIT]
+    out += [o.request for o in rig.working(OrderRole.STOP_LOSS) if o.is_closing]
+    out.sort(key=lambda each: list(rig.state.orders).index(each.cl_ord_id))
+    left = rig.state.to_flatten.get(KEY, 0)
+    counted = worked_of_taken_over(rig.state, KEY, [rig.order(o.cl_ord_id) for o in out])
+
+    for each in out:
+        if qty := min(each.qty, rig.qty()):
+            rig.trade(each.cl_ord_id, qty)
+
+    assert rig.state.to_flatten.get(KEY, 0) == left - min(counted, left)
+
+
+def open_for_each(rig, names):
+    for name in names:
+        if name == "hand":
+            by_hand(rig)
+        else:
+            rig.signal(quantity=Decimal(1), strategy_id=StrategyId(name))
+            entry = rig.submitted()[0].cl_ord_id
+            rig.accept(entry)
+            rig.trade(entry, "1")
+            rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+
+
+def leave(rig, who, qty):
+    """Send an exit, or have the oldest stop trigger."""
+    if who == "hand":
+        rig.place(Side.SELL, str(qty), reduce_only=True)
+    elif who != "stop":
+        rig.signal(SignalType.CLOSE, quantity=Decimal(qty), strategy_id=StrategyId(who))
+    elif waiting := [o for o in rig.working(OrderRole.STOP_LOSS) if o.is_waiting]:
+        rig.trigger(waiting[0].cl_ord_id)
