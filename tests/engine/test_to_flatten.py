@@ -13,8 +13,17 @@ from holdfast.engine.holdings import worked_of_taken_over
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.values import NS_PER_S, OrderRole, Side, SignalType, StrategyId
-from tests.engine.rig import BTC, ETH, KEY, Rig
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    NS_PER_S,
+    OrderRole,
+    OrderStatus,
+    Side,
+    SignalType,
+    StrategyId,
+    TradeId,
+)
+from tests.engine.rig import BTC, ETH, KEY, Rig, encoded
 
 PLAIN = {"stop_loss_pct": Decimal("0.05"), "take_profit_pct": Decimal(0)}
 
@@ -463,3 +472,91 @@ def leave(rig, who, qty):
         rig.signal(SignalType.CLOSE, quantity=Decimal(qty), strategy_id=StrategyId(who))
     elif waiting := [o for o in rig.working(OrderRole.STOP_LOSS) if o.is_waiting]:
         rig.trigger(waiting[0].cl_ord_id)
+
+
+def lost_close(rig):
+    """Have a power cut take the session's close off the record, with all that came behind it."""
+    before = len(rig.facts)
+    rig.wait(2)
+    close = closes(rig)[-1]
+    begun = (isinstance(f, ev.ParentStarted) and f.closes_taken_over for f in rig.facts[before:])
+    del rig.facts[before + list(begun).index(True) :]
+    rig.restart()
+    rig.price(100.0)
+    return close
+
+
+def refused_once():
+    """A session that is to close 3, which was refused, with 2 by hand beside it; and their stop."""
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    return rig, by_hand(rig, "2")[1]
+
+
+def listed(rig, close):
+    """What the venue's list of executions says of a close."""
+    return msg.ExecutionReport(
+        symbol=BTC,
+        cl_ord_id=close.cl_ord_id,
+        exec_type=ExecType.TRADE,
+        status=OrderStatus.FILLED,
+        side=close.side,
+        venue_ts=rig.now,
+        last_qty=close.qty,
+        last_px=Decimal(100),
+        trade_id=TradeId("777"),
+        fee=Decimal(0),
+    )
+
+
+def test_a_close_whose_facts_a_power_cut_took_was_the_sessions_own():
+    rig, stop = refused_once()
+    close = lost_close(rig)
+    rig.snapshot(positions={BTC: 2}, trades=(listed(rig, close),))
+    first = len(rig.commands)
+    rig.wait(10)
+
+    assert (rig.qty(), held(rig), guarding(rig)) == (2, [2], [stop])
+    assert closes_since(rig, first) == []
+    assert KEY not in rig.state.to_flatten
+    live = encoded(rig.state)
+    rig.refold()
+    assert encoded(rig.state) == live
+
+
+def closes_since(rig, first):
+    return [o.qty for o in rig.submitted(rig.commands[first:]) if o.role is OrderRole.EXIT]
+
+
+def test_a_close_that_is_taken_on_behind_a_power_cut_is_the_sessions_own():
+    rig, stop = refused_once()
+    close = lost_close(rig)
+    row = rig.row(close.cl_ord_id, side=Side.SELL, qty=close.qty, reduce_only=True)
+    rig.snapshot(orders=[rig.row(stop), row])
+    first = len(rig.commands)
+    rig.wait(3)
+    rig.trade(close.cl_ord_id, "3")
+    rig.wait(10)
+
+    assert (rig.qty(), held(rig), guarding(rig)) == (2, [2], [stop])
+    assert closes_since(rig, first) == []
+    assert KEY not in rig.state.to_flatten
+
+
+def test_an_exit_by_hand_whose_facts_a_power_cut_took_leaves_what_is_to_be_closed_no_larger():
+    """Its id is one of the session's closes too: what the session closes then is as much as is
+    held beside what was opened by hand.
+    """
+    rig, stop = refused_once()
+    before = len(rig.facts)
+    out = rig.place(Side.SELL, "1", reduce_only=True)
+    exit_ = rig.order(out).request
+    del rig.facts[before:]
+    rig.restart()
+    rig.price(100.0)
+    rig.snapshot(positions={BTC: 4}, trades=(listed(rig, exit_),))
+    first = len(rig.commands)
+    rig.wait(3)
+
+    assert (rig.qty(), held(rig), closes_since(rig, first)) == (4, [2], [2])
+    assert guarding(rig) == [stop]

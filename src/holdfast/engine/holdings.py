@@ -13,7 +13,7 @@ from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
 from ..model.values import BUY, OPERATOR, SELL, ZERO, Key, OrderRole, ParentId, Side, StrategyId
 from .cover import closes, is_covered
-from .to_flatten import is_its_close
+from .to_flatten import is_of_its_close
 
 if TYPE_CHECKING:
     from .order import Order
@@ -120,7 +120,7 @@ def _holders(state: State, key: Key, side: Side) -> list[Parent]:
 
 def worked_of_taken_over(state: State, key: Key, exits: list[Order]) -> Decimal:
     """Return how much of what was taken over to be closed others' exits are at work on: what is
-    nobody's of what they close, and what parents held of it, in the order in which it is booked.
+    nobody's of what they close, and what parents hold of it, in the order in which it is booked.
     """
     held = state.position(key).qty
     holders = _holders(state, key, BUY if held > ZERO else SELL)
@@ -154,7 +154,7 @@ def _by_nearness(
     What the same strategy came to hold only later, at the venue, was not there to be closed.
     """
     near: list[Parent] = []
-    if order is not None and is_its_close(state, order):
+    if fill is not None and is_of_its_close(state, fill, order):
         holders = sorted(holders, key=lambda p: not p.to_flatten)
     elif order is not None and order.is_ours:
         own, strategy = order.request.parent_id, order.request.strategy_id
@@ -163,10 +163,9 @@ def _by_nearness(
         near = [p for p in same if own == p.parent_id or p not in later]
         near.sort(key=lambda p: p.parent_id != own)
         holders = [*same, *(p for p in holders if p not in same)]
-    elif (
-        order is None and fill and (owner := parse_cl_ord_id(fill.cl_ord_id))
-    ):  # its facts are gone
-        near = [p for p in holders if owner.may_be(p.strategy_id)]
+    elif order is None and fill is not None:
+        owner = parse_cl_ord_id(fill.cl_ord_id)  # its facts are gone
+        near = [p for p in holders if owner is not None and owner.may_be(p.strategy_id)]
     return near, [p for p in holders if p not in near]
 
 
