@@ -442,3 +442,56 @@ def test_a_wish_in_parts_comes_again_once_the_one_that_was_denied_has_ended():
     rig.signal(quantity=Decimal(6), algo=TWAP)
 
     assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["link", "link"]
+
+
+def by_signal(rig):
+    rig.signal(SignalType.SELL, strategy_id=StrategyId("t"), quantity=Decimal(6), algo=TWAP)
+
+
+def by_hand(rig):
+    rig.place(Side.SELL, "6", algo=TWAP)
+
+
+@pytest.mark.parametrize("ask", [by_signal, by_hand])
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_repeated_wish_in_parts_is_refused_though_its_first_part_can_only_close(ask, is_refused):
+    """Those that follow it would go past flat; one that a rule refuses goes out reduce-only."""
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    rig.hold("6")
+    if is_refused:
+        link(rig, is_up=False)
+    for _ in range(3):
+        ask(rig)
+        rig.now += NS_PER_S // 5
+    assert [fact.rule for fact in rig.ever(ev.OrderDenied)] == ["duplicate"] * 2
+    link(rig, is_up=True)
+    fill_all(rig)
+    go(rig, 120)
+
+    assert rig.qty() == 0
+
+
+def test_a_repeated_order_in_parts_by_hand_is_not_explained_as_one_that_goes_out():
+    rig = Rig()
+    rig.hold("6")
+    by_hand(rig)
+    asked = msg.PlaceRequest(symbol=BTC, side=Side.SELL, qty=Decimal(6), algo=TWAP)
+
+    explained = rig.engine.explain(asked, rig.now)
+
+    assert (explained.reduced, [each.rule for each in explained.refusals]) == (
+        (False,),
+        ["duplicate"],
+    )
+
+
+def test_what_closes_in_parts_goes_out_past_other_rules_and_no_further_than_flat():
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    rig.hold("2")
+    link(rig, is_up=False)
+    by_hand(rig)
+    fill_all(rig)
+    go(rig, 120)
+
+    assert rig.qty() == 0
+    assert {fact.rule for fact in rig.ever(ev.OrderDenied)} == {"link"}

@@ -173,3 +173,27 @@ def test_a_slice_behind_an_amended_one_has_its_price():
     go(rig, 9, fills=False)
 
     assert limits(rig) == [99, 96]
+
+
+@pytest.mark.parametrize("is_old_filled", [False, True])
+def test_the_price_of_a_newer_part_that_is_forgotten_outlives_an_older_one(
+    monkeypatch, is_old_filled
+):
+    """The older one rests on at its own price, or is forgotten after it."""
+    monkeypatch.setattr(forgetting, "CLOSED_ORDERS_KEPT", 0)
+    rig = Rig(limits={"duplicate_window_s": 0})
+    rig.signal(
+        quantity=Decimal(6), algo=TWAP, order_type=LIMIT, price=Decimal(99), stop_loss=Decimal(90)
+    )
+    [first] = entries(rig)
+    rig.accept(first.cl_ord_id)
+    go(rig, 10, fills=False)
+    second = entries(rig)[1]
+    rig.accept(second.cl_ord_id)
+    amend(rig, second, "96")
+    rig.trade(second.cl_ord_id, "1", "96")
+    if is_old_filled:
+        rig.trade(first.cl_ord_id, "1", "96")
+    go(rig, 9, fills=False)
+
+    assert limits(rig)[-1] == 96

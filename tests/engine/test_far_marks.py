@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.engine.housekeeping import DOUBTED_NS
+from holdfast.engine.far_marks import DOUBTED_NS
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.market import MarkPrice
-from holdfast.model.values import MAIN, NS_PER_DAY, NS_PER_S, Side
-from tests.engine.rig import BTC, ETH, Rig
+from holdfast.model.values import MAIN, NS_PER_DAY, NS_PER_S, Side, TradingSessionStatus
+from tests.engine.rig import BTC, ETH, Rig, contract
 from tests.engine.test_accounts import OTHER, TwoAccounts
 
 
@@ -173,3 +173,60 @@ def test_a_sample_of_two_accounts_waits_for_a_mark_that_is_off_on_one():
     second(rig, at=100.0, marked=90.0)
 
     assert [fact.account for fact in rig.ever(ev.EquitySampled)[before:]] == [MAIN, OTHER]
+
+
+def begun(marked):
+    """A session that begins by day, with half of what the account has in a position, and a mark."""
+    rig = Rig(start=False, limits={"max_gross_exposure_pct": Decimal(2)})
+    rig.begin()
+    for symbol in rig.symbols:
+        rig.hear(msg.InstrumentListed(instrument=contract(symbol), leverage=10))
+        rig.price(100.0, symbol)
+    mark(rig, marked)
+    rig.snapshot(balance="10000", positions={BTC: "50"})
+    assert rig.session() is TradingSessionStatus.RUNNING
+    return rig
+
+
+EQUITIES = (ev.TradingDayStarted, ev.EquitySampled)
+
+
+def equities(rig):
+    return [(type(f), f.equity) for f in rig.facts if isinstance(f, EQUITIES)]
+
+
+@pytest.mark.parametrize("marked", [60.0, 140.0])
+def test_a_day_that_begins_with_the_session_waits_for_a_mark_that_is_off(marked):
+    rig = begun(marked)
+    second(rig, at=100.0, marked=marked)
+    assert equities(rig) == []
+    assert rig.place(symbol=ETH)
+    second(rig, at=100.0)
+
+    assert equities(rig) == [(kind, Decimal(10_000)) for kind in EQUITIES]
+
+
+def test_a_day_that_begins_with_the_session_waits_no_longer_than_one_at_midnight():
+    rig = begun(60.0)
+    for _ in range(DOUBTED_NS // NS_PER_S - 1):
+        second(rig, at=100.0, marked=60.0)
+    assert equities(rig) == []
+    second(rig, at=100.0, marked=60.0)
+
+    assert equities(rig) == [(kind, Decimal(8_000)) for kind in EQUITIES]
+
+
+def test_a_day_that_begins_with_a_restart_waits_for_a_mark_that_is_off():
+    rig = holding()
+    rig.now = (rig.now // NS_PER_DAY + 1) * NS_PER_DAY + 6 * 3600 * NS_PER_S
+    rig.restart()
+    rig.price(100.0)
+    rig.price(100.0, ETH)
+    mark(rig, 60.0)
+    first = len(rig.facts)
+    rig.snapshot()
+    second(rig, at=100.0, marked=60.0)
+    assert not any(isinstance(fact, EQUITIES) for fact in rig.facts[first:])
+    second(rig, at=100.0)
+
+    assert day_equity(rig) == Decimal("9999.99")

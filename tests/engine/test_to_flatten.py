@@ -6,12 +6,24 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from holdfast.engine.holdings import worked_of_taken_over
 from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.values import NS_PER_S, OrderRole, Side, SignalType, StrategyId
-from tests.engine.rig import BTC, ETH, KEY, Rig
+from holdfast.model.messages import ExecType
+from holdfast.model.values import (
+    NS_PER_S,
+    OrderRole,
+    OrderStatus,
+    Side,
+    SignalType,
+    StrategyId,
+    TradeId,
+)
+from tests.engine.rig import BTC, ETH, KEY, Rig, encoded
 
 PLAIN = {"stop_loss_pct": Decimal("0.05"), "take_profit_pct": Decimal(0)}
 
@@ -334,3 +346,217 @@ def test_an_exit_of_whoever_holds_nothing_beside_it_is_at_work_on_it(who):
     rig.wait(5)
 
     assert ([each.qty for each in closes(rig)], rig.qty()) == ([3, 1, 2], 1)
+
+
+def held_then_taken_over():
+    """A strategy holds 3 and the venue has 4, to be closed: that was refused once, and the strategy
+    has opened 2 behind it.
+    """
+    rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+    enter(rig, "3")
+    [stop] = rig.working(OrderRole.STOP_LOSS)
+    rig.wait(3)
+    for _ in range(2):
+        rig.now += 5 * NS_PER_S
+        rig.snapshot(positions={BTC: 4})
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    enter(rig, "2")
+    [behind] = [o.cl_ord_id for o in rig.working(OrderRole.STOP_LOSS) if o is not stop]
+    return rig, stop, behind
+
+
+def held(rig):
+    return [p.open_qty for p in rig.state.live_parents_of(KEY) if p.open_qty]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_its_strategy_is_closing_of_it_is_not_closed_once_more(is_first):
+    """Its oldest holding goes first by our books, which is the one that was taken over."""
+    rig, _, behind = held_then_taken_over()
+    rig.signal(SignalType.CLOSE, quantity=Decimal(2))
+    [out] = rig.submitted()
+    rig.wait(3)
+    again = closes(rig)[-1]
+    assert [each.qty for each in closes(rig)] == [4, 2, 2]
+    for close in (out, again) if is_first else (again, out):
+        rig.trade(close.cl_ord_id, "2")
+    rig.wait(5)
+
+    assert (rig.qty(), held(rig), len(closes(rig))) == (2, [2], 3)
+    assert KEY not in rig.state.to_flatten
+    assert behind in guarding(rig)
+
+
+def test_what_a_stop_that_has_triggered_is_closing_of_it_is_not_closed_once_more():
+    rig, stop, behind = held_then_taken_over()
+    rig.price(95.2)
+    rig.trigger(stop.cl_ord_id)
+    rig.wait(3)
+    assert [each.qty for each in closes(rig)] == [4, 1]
+    rig.trade(stop.cl_ord_id, "3", price="95")
+    rig.trade(closes(rig)[1].cl_ord_id, "1", price="95")
+    rig.wait(5)
+
+    assert (rig.qty(), held(rig), len(closes(rig))) == (2, [2], 2)
+    assert KEY not in rig.state.to_flatten
+    assert behind in guarding(rig)
+
+
+def test_what_a_stop_that_has_triggered_leaves_of_it_is_closed():
+    rig, stop, _ = held_then_taken_over()
+    rig.price(95.2)
+    rig.trigger(stop.cl_ord_id)
+    rig.wait(3)
+    rig.trade(stop.cl_ord_id, "1", price="95")
+    rig.expire(stop.cl_ord_id, cum_qty=Decimal(1))
+    rig.trade(closes(rig)[1].cl_ord_id, "1", price="95")
+    rig.wait(3)
+    rig.trade(closes(rig)[-1].cl_ord_id, str(closes(rig)[-1].qty), price="95")
+    rig.wait(5)
+
+    assert (rig.qty(), held(rig), [each.qty for each in closes(rig)]) == (2, [2], [4, 1, 2])
+
+
+@given(
+    before=st.lists(st.sampled_from(("s", "t", "hand")), max_size=3),
+    behind=st.lists(st.sampled_from(("s", "t", "hand")), max_size=3),
+    extra=st.integers(0, 3),
+    exits=st.lists(
+        st.tuples(st.sampled_from(("s", "t", "hand", "stop")), st.integers(1, 4)), max_size=4
+    ),
+)
+def test_others_exits_count_for_what_their_fills_take_off_what_is_to_be_closed(
+    before, behind, extra, exits
+):
+    rig = Rig(mismatch_policy="flatten", limits={"duplicate_window_s": 0}, **PLAIN)
+    open_for_each(rig, before)
+    for _ in range(2):
+        rig.now += 5 * NS_PER_S
+        rig.snapshot(positions={BTC: len(before) + extra})
+    for close in closes(rig):
+        rig.reject(close.cl_ord_id, code=-1008, reason="overloaded")
+    open_for_each(rig, behind)
+    first = len(rig.commands)
+    for who, qty in exits:
+        leave(rig, who, qty)
+    out = [o for o in rig.submitted(rig.commands[first:]) if o.role is OrderRole.EXIT]
+    out += [o.request for o in rig.working(OrderRole.STOP_LOSS) if o.is_closing]
+    out.sort(key=lambda each: list(rig.state.orders).index(each.cl_ord_id))
+    left = rig.state.to_flatten.get(KEY, 0)
+    counted = worked_of_taken_over(rig.state, KEY, [rig.order(o.cl_ord_id) for o in out])
+
+    for each in out:
+        if qty := min(each.qty, rig.qty()):
+            rig.trade(each.cl_ord_id, qty)
+
+    assert rig.state.to_flatten.get(KEY, 0) == left - min(counted, left)
+
+
+def open_for_each(rig, names):
+    for name in names:
+        if name == "hand":
+            by_hand(rig)
+        else:
+            rig.signal(quantity=Decimal(1), strategy_id=StrategyId(name))
+            entry = rig.submitted()[0].cl_ord_id
+            rig.accept(entry)
+            rig.trade(entry, "1")
+            rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+
+
+def leave(rig, who, qty):
+    """Send an exit, or have the oldest stop trigger."""
+    if who == "hand":
+        rig.place(Side.SELL, str(qty), reduce_only=True)
+    elif who != "stop":
+        rig.signal(SignalType.CLOSE, quantity=Decimal(qty), strategy_id=StrategyId(who))
+    elif waiting := [o for o in rig.working(OrderRole.STOP_LOSS) if o.is_waiting]:
+        rig.trigger(waiting[0].cl_ord_id)
+
+
+def lost_close(rig):
+    """Have a power cut take the session's close off the record, with all that came behind it."""
+    before = len(rig.facts)
+    rig.wait(2)
+    close = closes(rig)[-1]
+    begun = (isinstance(f, ev.ParentStarted) and f.closes_taken_over for f in rig.facts[before:])
+    del rig.facts[before + list(begun).index(True) :]
+    rig.restart()
+    rig.price(100.0)
+    return close
+
+
+def refused_once():
+    """A session that is to close 3, which was refused, with 2 by hand beside it; and their stop."""
+    rig = taken_over("3")
+    rig.reject(closes(rig)[0].cl_ord_id, code=-1008, reason="overloaded")
+    return rig, by_hand(rig, "2")[1]
+
+
+def listed(rig, close):
+    """What the venue's list of executions says of a close."""
+    return msg.ExecutionReport(
+        symbol=BTC,
+        cl_ord_id=close.cl_ord_id,
+        exec_type=ExecType.TRADE,
+        status=OrderStatus.FILLED,
+        side=close.side,
+        venue_ts=rig.now,
+        last_qty=close.qty,
+        last_px=Decimal(100),
+        trade_id=TradeId("777"),
+        fee=Decimal(0),
+    )
+
+
+def test_a_close_whose_facts_a_power_cut_took_was_the_sessions_own():
+    rig, stop = refused_once()
+    close = lost_close(rig)
+    rig.snapshot(positions={BTC: 2}, trades=(listed(rig, close),))
+    first = len(rig.commands)
+    rig.wait(10)
+
+    assert (rig.qty(), held(rig), guarding(rig)) == (2, [2], [stop])
+    assert closes_since(rig, first) == []
+    assert KEY not in rig.state.to_flatten
+    live = encoded(rig.state)
+    rig.refold()
+    assert encoded(rig.state) == live
+
+
+def closes_since(rig, first):
+    return [o.qty for o in rig.submitted(rig.commands[first:]) if o.role is OrderRole.EXIT]
+
+
+def test_a_close_that_is_taken_on_behind_a_power_cut_is_the_sessions_own():
+    rig, stop = refused_once()
+    close = lost_close(rig)
+    row = rig.row(close.cl_ord_id, side=Side.SELL, qty=close.qty, reduce_only=True)
+    rig.snapshot(orders=[rig.row(stop), row])
+    first = len(rig.commands)
+    rig.wait(3)
+    rig.trade(close.cl_ord_id, "3")
+    rig.wait(10)
+
+    assert (rig.qty(), held(rig), guarding(rig)) == (2, [2], [stop])
+    assert closes_since(rig, first) == []
+    assert KEY not in rig.state.to_flatten
+
+
+def test_an_exit_by_hand_whose_facts_a_power_cut_took_leaves_what_is_to_be_closed_no_larger():
+    """Its id is one of the session's closes too: what the session closes then is as much as is
+    held beside what was opened by hand.
+    """
+    rig, stop = refused_once()
+    before = len(rig.facts)
+    out = rig.place(Side.SELL, "1", reduce_only=True)
+    exit_ = rig.order(out).request
+    del rig.facts[before:]
+    rig.restart()
+    rig.price(100.0)
+    rig.snapshot(positions={BTC: 4}, trades=(listed(rig, exit_),))
+    first = len(rig.commands)
+    rig.wait(3)
+
+    assert (rig.qty(), held(rig), closes_since(rig, first)) == (4, [2], [2])
+    assert guarding(rig) == [stop]

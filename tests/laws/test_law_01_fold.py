@@ -52,6 +52,7 @@ def test_an_engine_keeps_nothing_of_its_own():
         "fills",  # the latest, as the state has them: a restart goes by the venue's list of them
         *("opening_looks", "unbooked_looks"),  # looks in vain: a restart counts anew
         "unread_since",  # since when books are asked for in vain: a restart counts anew
+        "doubted_since",  # since when a mark that is off is waited for: a restart waits anew
         "unseen",  # which a start has not looked at yet, before a stop may end: a restart looks anew
         "banned_until",  # who bans our address until when: told anew at each start
         "unlisted_ts",  # what is off the venue's list: told anew at each start

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from holdfast.engine.order import Order
-from holdfast.engine.parent import Parent
 from holdfast.feeds import FeedSettings, SyntheticFeed
 from holdfast.model import events as ev
 from holdfast.model.ids import Owner, make_cl_ord_id
@@ -55,7 +54,7 @@ class Books:
         own = [o for o in self.known.values() if o.request.strategy_id == strategy_id]
         return [o for o in own if symbol in (None, o.request.symbol)]
 
-    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Parent]:
+    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[OrderUpdate]:
         return []
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:

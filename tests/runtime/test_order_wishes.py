@@ -10,6 +10,7 @@ from holdfast import LiveTradingService, Order, OrderStatus, OrderType, Side
 from holdfast.model import events as ev
 from holdfast.model.order_wish import OrderWish
 from holdfast.model.values import OrderRole
+from holdfast.runtime.wholes import wholes
 from tests.runtime.session_desk import (
     BTC,
     ETH,
@@ -261,3 +262,16 @@ async def test_a_strategy_sees_what_goes_on_in_parts_and_ends_it(tmp_path):
 
         assert maker.ctx.parts(BTC) == []
         assert maker.ctx.position(BTC) == part
+
+
+async def test_what_goes_on_in_parts_is_shown_at_the_price_that_its_next_part_has(tmp_path):
+    maker = Maker()
+    async with running(tmp_path, strategies=[maker]) as desk:
+        desk.maker = maker
+        await does(desk, lambda one: bid(one, "0.02", algo="iceberg:show=0.01"))
+        [part] = maker.ctx.orders()
+        await does(desk, lambda one: one.modify(part.cl_ord_id, 44_100))
+
+        [whole] = maker.ctx.parts()
+        [listed] = wholes(desk.service.live.engine.state)
+        assert [whole.price, listed.price] == [44_100, 44_100]

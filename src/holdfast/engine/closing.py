@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole, OrderType, StrategyId
+from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole, OrderType
 from .contracts import is_stuck
 from .core import Core
 from .dust import closing_plans
+from .holdings import worked_of_taken_over
 from .order import Order
 from .parents import start_parent
 from .protection import REFUSALS_MAX, refused_of, was_just_refused
@@ -36,22 +37,26 @@ def close_position(core: Core, key: Key, qty: Decimal | None = None) -> None:
 
 
 def _worked(core: Core, key: Key) -> Decimal:
-    """Return how much of what was taken over exits at the market are at work on: closes of it, and
-    others as far as their owner holds nothing beside it that they would close first.
+    """Return how much of what was taken over is being closed: by closes of it, and by others' exits
+    as far as their fills will be booked on it.
     """
-    state, worked, others = core.state, ZERO, dict[StrategyId, Decimal]()
+    state, worked, others = core.state, ZERO, list[Order]()
+    held = state.position(key).qty
     for order in state.open_orders_of(key):
-        request = order.request
-        if order.role is not OrderRole.EXIT or request.order_type is not OrderType.MARKET:
+        if not _is_closing_at_market(order):
             continue
         if is_its_close(state, order):
             worked += order.leaves_qty
-        else:
-            others[request.strategy_id] = others.get(request.strategy_id, ZERO) + order.leaves_qty
-    for parent in state.live_parents_of(key):
-        if parent.strategy_id in others:
-            others[parent.strategy_id] -= parent.open_qty - parent.to_flatten
-    return worked + sum((max(each, ZERO) for each in others.values()), ZERO)
+        elif held * order.side.sign < ZERO:
+            others.append(order)
+    return worked + worked_of_taken_over(state, key, others)
+
+
+def _is_closing_at_market(order: Order) -> bool:
+    """Tell whether an exit, or what protects and has triggered, trades at the market right now."""
+    if order.role is OrderRole.EXIT and order.request.order_type is OrderType.MARKET:
+        return True
+    return order.role is not OrderRole.ENTRY and order.is_closing and order.price is None
 
 
 def insist_on_closing(

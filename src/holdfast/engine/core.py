@@ -66,11 +66,12 @@ class Core:
     (`start_looks`), or for how long nothing was compared (`uncompared`), which were not looked at
     since and may have something of ours (`unseen`), when a contract was first heard to be off the
     venue's list (`unlisted_ts`), since when an account's books are asked for in vain
-    (`unread_since`), until when a venue has banned our address, by the account that heard of it
-    (`banned_until`), what people were told of that comes again and again (`told`: the alarm and
-    whose, with its time), which status of a contract that does not trade (`told_halts`) and which
-    exits by hand that outlive their position (`told_left`) they were told of, statuses by words
-    that nobody knows (`odd_statuses`), and when what is hard to close was last tried (`tried_ts`).
+    (`unread_since`), and what is due waits for a mark that is off (`doubted_since`), until when a
+    venue has banned our address, by the account that heard of it (`banned_until`), what people were
+    told of that comes again and again (`told`: the alarm and whose, with its time), which status of
+    a contract that does not trade (`told_halts`) and which exits by hand that outlive their
+    position (`told_left`) they were told of, statuses by words that nobody knows (`odd_statuses`),
+    and when what is hard to close was last tried (`tried_ts`).
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Core:
         "asked_after",
         "banned_until",
         "commands",
+        "doubted_since",
         "exposure",
         "facts",
         "fills",
@@ -124,6 +126,7 @@ class Core:
         self.unseen: set[AccountId] = set()
         self.banned_until: dict[AccountId, int] = {}
         self.unread_since: dict[AccountId, int] = {}
+        self.doubted_since: dict[tuple[str, ...], int] = {}
         self.unlisted_ts: dict[Key, int] = {}
         self.odd_statuses: dict[ClOrdId, OddStatus] = {}
         self.told: dict[tuple[str, AccountId, str], int] = {}
@@ -270,18 +273,6 @@ class Core:
         return RiskContext(
             self.state, self.market, self.exposure, self.settings, self.now, self._samples
         )
-
-    def verdicts(self, order: NewOrder, legs: int = 0) -> tuple[Verdict, ...]:
-        """Return what every rule says; nothing of an order that can only close.
-
-        Args:
-            legs: how many protective orders it would bring, where it has no parent yet.
-        """
-        if order.reduce_only:
-            return ()
-        context = self.risk_context()
-        context.legs = legs
-        return assess(order, context) if context.adds_risk(order) else ()
 
     def judge(self, order: NewOrder) -> tuple[Verdict, ...]:
         """Return what every rule says, also of what could only close as things are; nothing of a

@@ -8,8 +8,9 @@ from ..model.messages import PlaceRequest
 from ..model.signal import SignalGenerated
 from ..model.values import NewOrder, Verdict
 from . import parents, signals
+from .algos import find
 from .core import Core
-from .first_parts import first_part
+from .first_parts import first_part, judge_first
 from .requests import plan_of
 from .risk import assess, first_refusal
 
@@ -46,7 +47,7 @@ def explain(core: Core, wish: SignalGenerated | PlaceRequest) -> Explanation:
 
 
 def _explained(core: Core, plans: list[parents.Plan], denial: signals.Denial | None) -> Explanation:
-    judged = [_judge(core, first_part(core, plan), plan.legs) for plan in plans]
+    judged = [_judge(core, plan, first_part(core, plan)) for plan in plans]
     return Explanation(
         plans=tuple(plans),
         verdicts=tuple(verdicts for verdicts, _ in judged),
@@ -55,11 +56,14 @@ def _explained(core: Core, plans: list[parents.Plan], denial: signals.Denial | N
     )
 
 
-def _judge(core: Core, order: NewOrder, legs: int) -> tuple[tuple[Verdict, ...], bool]:
+def _judge(core: Core, plan: parents.Plan, order: NewOrder) -> tuple[tuple[Verdict, ...], bool]:
     """Return what `Core.submit` would go by, and whether it would make an order reduce-only."""
     if order.reduce_only:
         return (), False
     context = core.risk_context()
-    context.legs = legs
+    context.legs = plan.legs
     verdicts = assess(order, context)
-    return verdicts, first_refusal(verdicts) is not None and not context.adds_risk(order)
+    if first_refusal(verdicts) is None or context.adds_risk(order):
+        return verdicts, False
+    is_in_parts = bool(find(plan.algo)[1])  # a repeat of such is refused as a whole
+    return verdicts, not is_in_parts or first_refusal(judge_first(core, plan, order)) is None

@@ -11,7 +11,7 @@ from .core import Core
 from .parent import Parent
 from .parents import Plan, begin, child, on_the_lot
 from .parts import is_worked, name_of
-from .risk import duplicate, first_refusal
+from .risk import assess, duplicate, first_refusal
 
 
 def first_part(core: Core, plan: Plan) -> NewOrder:
@@ -34,13 +34,27 @@ def first_part(core: Core, plan: Plan) -> NewOrder:
     return replace(pattern, qty=on_the_lot(core, parent, parts[0])) if parts else pattern
 
 
+def judge_first(core: Core, plan: Plan, part: NewOrder) -> tuple[Verdict, ...]:
+    """Return what every rule says of the first of a plan's parts, which begins them.
+
+    Of one that can only close as things are `duplicate` alone is asked: what follows a repeat would
+    go past flat.
+    """
+    context = core.risk_context()
+    context.legs = plan.legs
+    verdicts = assess(part, context)
+    if context.adds_risk(part):
+        return verdicts
+    return tuple(each for each in verdicts if each.rule == duplicate.NAME)
+
+
 def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> bool:
     """Tell whether a rule refuses the first of a plan's parts; then that is on record, and all."""
     _, terms = find(plan.algo)
     if not terms:
         return False
     part = first_part(core, plan)
-    verdicts = core.verdicts(part, plan.legs)
+    verdicts = _compare(core, plan, judge_first(core, plan, part))
     refusal = first_refusal(verdicts)
     if refusal is None:
         return False
@@ -56,19 +70,23 @@ def is_refused_as_repeat(core: Core, plan: Plan, intent_id: IntentId) -> bool:
     before need not have done: where that goes on all the same, the wishes are compared.
     """
     _, terms = find(plan.algo)
-    begun = _just_begun(core, plan) if terms else []
-    if not begun:
+    if not terms or not _just_begun(core, plan):
         return False
     part = first_part(core, plan)
-    verdicts = core.verdicts(part, plan.legs)
-    for each in begun:
-        if is_worked(core.state, each) and _is_same(plan, each):
-            verdicts = tuple(_repeats(core, each, verdict) for verdict in verdicts)
+    verdicts = _compare(core, plan, judge_first(core, plan, part))
     refusal = first_refusal(each for each in verdicts if each.rule == duplicate.NAME)
     if refusal is None:
         return False
     _refuse(core, replace(plan, pattern=part), intent_id, refusal, verdicts)
     return True
+
+
+def _compare(core: Core, plan: Plan, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """Return verdicts as they are where a plan is one that goes on already, once more."""
+    for each in _just_begun(core, plan):
+        if is_worked(core.state, each) and _is_same(plan, each):
+            verdicts = tuple(_repeats(core, each, verdict) for verdict in verdicts)
+    return verdicts
 
 
 def _just_begun(core: Core, plan: Plan) -> list[Parent]:

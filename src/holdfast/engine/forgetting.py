@@ -93,8 +93,9 @@ def _bury(state: State, cl_ord_id: ClOrdId, ended: list[ClOrdId], most: int) -> 
         forget_order(state, oldest.cl_ord_id)
         if parent is not None:
             parent.refusal = parent.refusal or refusal(oldest)
-            if oldest.role is ENTRY and oldest.status not in NOTHING:
-                parent.last_price = oldest.price
+            was_there = oldest.role is ENTRY and oldest.status not in NOTHING
+            if was_there and oldest.created_ts >= parent.last_price_ts:
+                parent.last_price, parent.last_price_ts = oldest.price, oldest.created_ts
             _forget_childless(state, parent)
 
 

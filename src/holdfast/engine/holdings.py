@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
-from ..model.values import BUY, OPERATOR, SELL, ZERO, Key, OrderRole, Side, StrategyId
-from .cover import is_covered
-from .to_flatten import is_its_close
+from ..model.values import BUY, OPERATOR, SELL, ZERO, Key, OrderRole, ParentId, Side, StrategyId
+from .cover import closes, is_covered
+from .to_flatten import is_of_its_close
 
 if TYPE_CHECKING:
     from .order import Order
@@ -118,24 +118,54 @@ def _holders(state: State, key: Key, side: Side) -> list[Parent]:
     return [p for p in state.live_parents_of(key) if p.open_qty and p.side is side]
 
 
+def worked_of_taken_over(state: State, key: Key, exits: list[Order]) -> Decimal:
+    """Return how much of what was taken over to be closed others' exits are at work on: what is
+    nobody's of what they close, and what parents hold of it, in the order in which it is booked.
+    """
+    held = state.position(key).qty
+    holders = _holders(state, key, BUY if held > ZERO else SELL)
+    left, free = {p.parent_id: p.open_qty for p in holders}, nobodys(state, key)
+    worked = ZERO
+    for order in exits:
+        qty = closes(order, abs(held))
+        near, far = _by_nearness(state, holders, None, order)
+        qty = _count_off(left, near, qty)
+        part = min(qty, free)
+        free, worked = free - part, worked + part
+        _count_off(left, far, qty - part)
+    theirs = (max(p.to_flatten - left[p.parent_id], ZERO) for p in holders)
+    return worked + sum(theirs, ZERO)
+
+
+def _count_off(left: dict[ParentId, Decimal], holders: list[Parent], qty: Decimal) -> Decimal:
+    """Take a quantity from what holders have left; return what they do not have."""
+    for parent in holders:
+        part = min(qty, left[parent.parent_id])
+        left[parent.parent_id] -= part
+        qty -= part
+    return qty
+
+
 def _by_nearness(
-    state: State, holders: list[Parent], fill: ev.OrderFilled, order: Order | None
+    state: State, holders: list[Parent], fill: ev.OrderFilled | None, order: Order | None
 ) -> tuple[list[Parent], list[Parent]]:
     """Part holders into those whose holding an order is meant to close, and the others.
 
     What the same strategy came to hold only later, at the venue, was not there to be closed.
     """
     near: list[Parent] = []
-    if order is not None and is_its_close(state, order):
+    if fill is not None and is_of_its_close(state, fill, order):
         holders = sorted(holders, key=lambda p: not p.to_flatten)
     elif order is not None and order.is_ours:
         own, strategy = order.request.parent_id, order.request.strategy_id
         same = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
-        near = [p for p in same if own == p.parent_id or not p.entered_after(fill)]
+        later = [p for p in same if fill is not None and p.entered_after(fill)]
+        near = [p for p in same if own == p.parent_id or p not in later]
         near.sort(key=lambda p: p.parent_id != own)
         holders = [*same, *(p for p in holders if p not in same)]
-    elif order is None and (owner := parse_cl_ord_id(fill.cl_ord_id)):  # its facts are gone
-        near = [p for p in holders if owner.may_be(p.strategy_id)]
+    elif order is None and fill is not None:
+        owner = parse_cl_ord_id(fill.cl_ord_id)  # its facts are gone
+        near = [p for p in holders if owner is not None and owner.may_be(p.strategy_id)]
     return near, [p for p in holders if p not in near]
 
 

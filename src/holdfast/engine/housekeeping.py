@@ -26,6 +26,7 @@ from .core import Core
 from .endings import shut
 from .exits import closable
 from .exposure import Pool
+from .far_marks import waits
 from .order import Order, RequestState
 from .orphans import guards_nothing
 from .parts import end_parts
@@ -35,9 +36,6 @@ from .state import State
 
 MARGIN_RATIO_MAX = Decimal("0.8")
 """Maintenance margin over equity at which positions are closed before the venue does it."""
-
-DOUBTED_NS = 10 * NS_PER_S
-"""How long the day's beginning, and a sample, wait while a mark is far off its market."""
 
 CANCEL_AGAIN_NS = 5 * NS_PER_S
 """How long to wait where the venue may well go on refusing: others' orders, halted contracts, and
@@ -199,7 +197,8 @@ def _turn_day(core: Core, account: AccountId) -> None:
         if books.benchmark(asset).day >= day:  # a clock may have been set back over midnight
             continue
         context = core.risk_context()
-        if core.now % NS_PER_DAY < DOUBTED_NS and context.is_in_doubt(account, asset):
+        is_in_doubt = context.is_in_doubt(account, asset)
+        if waits(core, ("day", account, asset), is_in_doubt=is_in_doubt):
             continue
         equity = as_money(context.equity(account, asset))
         core.emit(
@@ -210,8 +209,9 @@ def _turn_day(core: Core, account: AccountId) -> None:
 def _is_sample_due(core: Core, accounts: list[AccountId]) -> bool:
     """Tell whether accounts are to be sampled, which wait for a mark that is off on any of them."""
     late = (core.now - core.state.account(each).sampled_ts for each in accounts)
-    late_ns = max(late, default=-1) - core.settings.equity_interval_ns
-    return late_ns >= DOUBTED_NS or (late_ns >= 0 and not _are_in_doubt(core, accounts))
+    is_late = max(late, default=-1) >= core.settings.equity_interval_ns
+    is_in_doubt = is_late and _are_in_doubt(core, accounts)
+    return not waits(core, ("sample",), is_in_doubt=is_in_doubt) and is_late
 
 
 def _are_in_doubt(core: Core, accounts: list[AccountId]) -> bool:

@@ -29,7 +29,7 @@ class Parent(msgspec.Struct):
     was taken over with the position, to be closed. `is_called_off` says that what ends
     trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
     it short, and told so. `refusal` says which of its forgotten entries was taken back or refused,
-    `last_price` which limit the last of these had at the venue.
+    `last_price` which limit the last of these had at the venue, and `last_price_ts` of when it is.
     """
 
     start: ParentStarted
@@ -49,6 +49,7 @@ class Parent(msgspec.Struct):
     is_untold: bool = False  # ended before its time, with all of it at the venue: it may fill yet
     refusal: str = ""
     last_price: Decimal | None = None
+    last_price_ts: int = 0
     stop_failures: int = 0
     is_alarmed: bool = False  # a missing stop has been reported and not restored
 

@@ -257,7 +257,7 @@ def _is_being_closed(core: Core, parent: Parent) -> bool:
 def _misplaced(core: Core, parent: Parent) -> str | None:
     """Say what is wrong with a later part's stop or target, by where the market is now."""
     start, market = parent.start, core.market.price(parent.start.symbol)
-    entry = market if start.is_at_market else _price(core, parent) or market
+    entry = market if start.is_at_market else part_price(core.state, parent) or market
     if entry is None:
         return None
     return misplaced_exit(start.side, entry, start.stop_loss, start.take_profit, market)
@@ -319,18 +319,22 @@ def _limit(core: Core, parent: Parent) -> Decimal | None:
     """Return the limit of a part that would go out now; the first one's where no price is known."""
     start = parent.start
     if not start.is_at_market:
-        return _price(core, parent)
+        return part_price(core.state, parent)
     price, instrument = core.market.price(start.symbol), core.state.instruments.get(parent.key)
     if price is None or instrument is None:
         return start.order.price
     return worst_price(start.side, price, instrument, core.settings)
 
 
-def _price(core: Core, parent: Parent) -> Decimal | None:
-    """Return the limit that its newest part at the venue has: whoever amends one means the rest."""
-    entries = (o for o in reversed(core.state.children(parent)) if o.role is OrderRole.ENTRY)
+def part_price(state: State, parent: Parent) -> Decimal | None:
+    """Return the limit that its newest part at the venue has: whoever amends one means the rest.
+
+    None for parts at the market; of slices at the market by a limit it is the newest one's.
+    """
+    entries = (o for o in reversed(state.children(parent)) if o.role is OrderRole.ENTRY)
     newest = next((each for each in entries if each.status not in NOTHING), None)
-    price = parent.last_price if newest is None else newest.price
+    is_forgotten = newest is None or newest.created_ts < parent.last_price_ts
+    price = parent.last_price if newest is None or is_forgotten else newest.price
     return price or parent.start.order.price
 
 

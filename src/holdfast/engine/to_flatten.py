@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
-from ..model.values import ZERO, Key, OrderRole
+from ..model.ids import parse_cl_ord_id
+from ..model.values import OPERATOR, ZERO, ClOrdId, Key, OrderRole, OrderType
 
 if TYPE_CHECKING:
     from .order import Order
@@ -30,9 +31,32 @@ def taken_over(state: State, fact: ev.PositionAdopted) -> None:
 
 
 def is_its_close(state: State, order: Order) -> bool:
-    """Tell whether the session closes by an order what was taken over, and not somebody by hand."""
+    """Tell whether the session closes by an order what was taken over, and not somebody by hand.
+
+    Of one that was taken on, since a power cut took its facts, nobody knows: it is taken for that.
+    """
     parent = state.parents.get(order.request.parent_id)
-    return order.role is OrderRole.EXIT and parent is not None and parent.start.closes_taken_over
+    if parent is not None:
+        return order.role is OrderRole.EXIT and parent.start.closes_taken_over
+    is_found = order.is_adopted and order.is_ours and order.request.order_type is OrderType.MARKET
+    return is_found and order.key in state.to_flatten and _may_be_its(order.cl_ord_id)
+
+
+def is_of_its_close(state: State, fill: ev.OrderFilled, order: Order | None) -> bool:
+    """Tell whether a fill is of such a close, or may be of one whose facts are gone."""
+    if order is not None:
+        return is_its_close(state, order)
+    return (fill.account, fill.symbol) in state.to_flatten and _may_be_its(fill.cl_ord_id)
+
+
+def _may_be_its(cl_ord_id: ClOrdId) -> bool:
+    """Tell whether an id may be one of the session's closes; an exit by hand has the like.
+
+    To take such an exit for a close leaves what was opened by hand its stop; the contrary would
+    take that away, and have the session close it.
+    """
+    owner = parse_cl_ord_id(cl_ord_id)
+    return owner is not None and owner.role is OrderRole.EXIT and owner.may_be(OPERATOR)
 
 
 def traded(
@@ -51,7 +75,7 @@ def traded(
     now = state.position(key).qty
     left, theirs = state.to_flatten[key], _closed_of_parents(state, key)
     if held * fill.side.sign < ZERO:
-        is_own = order is not None and is_its_close(state, order)
+        is_own = is_of_its_close(state, fill, order)
         left -= fill.qty if is_own else max(nobodys, ZERO) + theirs
     left = min(left, abs(now)) if held * now > ZERO else ZERO
     if left <= ZERO or (left < abs(now) and _is_dust(state, key, left)):

@@ -13,14 +13,13 @@ from decimal import Decimal
 from typing import Protocol
 
 from ..engine.order import Order
-from ..engine.parent import Parent
 from ..model.errors import StrategyError
 from ..model.ids import PREFIX, Owner, make_cl_ord_id, parse_cl_ord_id
 from ..model.market import Bar, timeframe_ns
 from ..model.order_wish import Wish
 from ..model.values import ClOrdId, OrderRole, StrategyId, Symbol
 from ..strategies.base import HOOKS, OrderUpdate, Strategy, overridden_hooks
-from .order_updates import shown, whole
+from .order_updates import shown
 
 HISTORY_BARS = 1000
 """Bars that `ctx.history` reaches back, of each symbol and time frame; more where a strategy
@@ -55,7 +54,7 @@ class View(Protocol):
     def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> Sequence[Order]:
         """Return a strategy's open entries, oldest first; None: of all symbols."""
 
-    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> Sequence[Parent]:
+    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[OrderUpdate]:
         """Return what of a strategy's goes on in parts, oldest first; None: of all symbols."""
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:
@@ -102,7 +101,7 @@ class Window:
         return [shown(order) for order in self._view.orders(self.strategy_id, symbol)]
 
     def parts(self, symbol: Symbol | None = None) -> list[OrderUpdate]:
-        return [whole(parent) for parent in self._view.parts(self.strategy_id, symbol)]
+        return self._view.parts(self.strategy_id, symbol)
 
     def history(self, symbol: Symbol, timeframe: str, count: int) -> list[Bar]:
         bars = self._bars.get((symbol, timeframe))

@@ -224,10 +224,11 @@ async def cancel(request: web.Request) -> web.Response:
         return _json(await _cancel_all(service, exits=body.exits))
     if body.exits:
         raise InputError("exits are taken back with all, or one by its id alone")
-    parts = whole_of(service.operations.live, order_id)
+    live = service.operations.live
+    state, parts = live.engine.state, whole_of(live, order_id)
     taken = await service.cancel_order(order_id)
     notes = of_cancelled(service, taken)
-    return _json({"order": taken, "parts": ended(parts), "notes": notes})
+    return _json({"order": taken, "parts": ended(state, parts), "notes": notes})
 
 
 async def _cancel_all(service: LiveTradingService, *, exits: bool) -> dict[str, object]:
@@ -255,10 +256,11 @@ async def _cancel_all(service: LiveTradingService, *, exits: bool) -> dict[str, 
             raise answer
         else:
             cancelled.append(answer)
+    over = ended(core.state, parts)
     if wrong:
-        raise _told_of_all(wrong, len(cancelled), len(ended(parts)))
+        raise _told_of_all(wrong, len(cancelled), len(over))
     stay = staying(service.live.engine.state)
-    return {"orders": cancelled, "failed": failed, "parts": ended(parts), "stay": stay}
+    return {"orders": cancelled, "failed": failed, "parts": over, "stay": stay}
 
 
 def _told_of_all(wrong: dict[str, TradingError], done: int, parts: int) -> TradingError:
@@ -285,10 +287,11 @@ async def modify(request: web.Request) -> web.Response:
 async def close(request: web.Request) -> web.Response:
     body: CloseBody = parse(await request.read(), CloseBody)
     symbol, service = request.match_info["symbol"], _service(request)
-    before = worked(service.operations.live.engine.state)
+    state = service.operations.live.engine.state
+    before = worked(state)
     closed = await service.close_position(symbol, body.reason, body.account)
     notes = of_left(service, key_of(closed))
-    return _json({"position": closed, "parts": ended(before), "notes": notes})
+    return _json({"position": closed, "parts": ended(state, before), "notes": notes})
 
 
 async def adjust(request: web.Request) -> web.Response:

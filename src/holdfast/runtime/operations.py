@@ -215,8 +215,9 @@ class Operations:
             if isinstance(fact, ev.CancelRequested):
                 with suppress(SessionStateError):  # it has just ended by itself
                     await self.cancel(fact.cl_ord_id, reason)
-        order = self._engine.state.orders.get(name)
-        return whole_view(whole) if order is None else order_view(self._engine.state, order)
+        state = self._engine.state
+        order = state.orders.get(name)
+        return whole_view(state, whole) if order is None else order_view(state, order)
 
     async def modify(
         self,

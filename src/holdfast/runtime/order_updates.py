@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..engine.order import Order, RequestState
 from ..engine.parent import Parent
+from ..engine.parents import part_price
+from ..engine.state import State
 from ..model import events as ev
 from ..model.values import ZERO, ClOrdId, OrderStatus
 from ..strategies.context import OrderUpdate
@@ -69,8 +71,8 @@ def shown(order: Order, reason: str = "") -> OrderUpdate:
     )
 
 
-def whole(parent: Parent) -> OrderUpdate:
-    """Return how what goes on in parts stands; its number is its id."""
+def whole(state: State, parent: Parent) -> OrderUpdate:
+    """Return how what goes on in parts stands; its number is its id, its price the next part's."""
     start = parent.start
     return OrderUpdate(
         cl_ord_id=ClOrdId(parent.parent_id),
@@ -79,7 +81,7 @@ def whole(parent: Parent) -> OrderUpdate:
         status=OrderStatus.PARTIALLY_FILLED if parent.filled_qty else OrderStatus.NEW,
         qty=start.qty,
         cum_qty=parent.filled_qty,
-        price=None if start.is_at_market else start.order.price,
+        price=None if start.is_at_market else part_price(state, parent),
     )
 
 

@@ -7,10 +7,11 @@ from decimal import Decimal
 from ..engine.engine import Engine
 from ..engine.holdings import holding
 from ..engine.order import Order
-from ..engine.parent import Parent
 from ..engine.parts import going_on
 from ..model.values import MAIN, AccountId, ClOrdId, OrderRole, StrategyId, Symbol
+from ..strategies.context import OrderUpdate
 from .attached import Behind
+from .order_updates import whole
 
 
 class StrategyView:
@@ -40,12 +41,13 @@ class StrategyView:
             found = state.open_orders_of((self._account, symbol))
         return [order for order in found if self._is_entry_of(strategy_id, order)]
 
-    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Parent]:
+    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[OrderUpdate]:
         """Return what of a strategy's goes on in parts, oldest first; None: of all symbols."""
         key = None if symbol is None else (self._account, symbol)
+        state = self._engine.state
         return [
-            parent
-            for parent in going_on(self._engine.state, key)
+            whole(state, parent)
+            for parent in going_on(state, key)
             if parent.strategy_id == strategy_id and parent.key[0] == self._account
         ]
 

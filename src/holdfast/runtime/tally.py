@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..engine.order import Order
-from ..engine.parent import Parent
 from ..model.events import OrderFilled
 from ..model.ids import parse_cl_ord_id
 from ..model.values import ZERO, ClOrdId, StrategyId, Symbol
+from ..strategies.context import OrderUpdate
 from .attached import id_on_wire
 
 
@@ -34,7 +34,7 @@ class FillTally:
     def orders(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Order]:
         return []
 
-    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[Parent]:
+    def parts(self, strategy_id: StrategyId, symbol: Symbol | None) -> list[OrderUpdate]:
         return []
 
     def order(self, cl_ord_id: ClOrdId) -> Order | None:

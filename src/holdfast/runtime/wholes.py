@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..engine.parent import Parent
+from ..engine.parents import part_price
 from ..engine.parts import going_on, name_of, named, worked
 from ..engine.state import State
 from ..model import messages as msg
@@ -11,8 +12,8 @@ from .live import LiveSession
 from .views import Order, when
 
 
-def whole_view(parent: Parent) -> Order:
-    """Show what was wished for as a whole, with what of it has filled."""
+def whole_view(state: State, parent: Parent) -> Order:
+    """Show what was wished for as a whole, with what of it has filled; at its next part's price."""
     start = parent.start
     pattern = start.order
     status = OrderStatus.PARTIALLY_FILLED if parent.filled_qty else OrderStatus.NEW
@@ -21,7 +22,7 @@ def whole_view(parent: Parent) -> Order:
         side=start.side,
         quantity=start.qty,
         order_type=pattern.order_type,
-        price=None if start.is_at_market else pattern.price,
+        price=None if start.is_at_market else part_price(state, parent),
         strategy_id=start.strategy_id,
         time_in_force=pattern.time_in_force,
         stop_loss=start.stop_loss,
@@ -37,7 +38,7 @@ def whole_view(parent: Parent) -> Order:
 
 def wholes(state: State) -> list[Order]:
     """Return what goes on in parts, the oldest first."""
-    return [whole_view(parent) for parent in going_on(state)]
+    return [whole_view(state, parent) for parent in going_on(state)]
 
 
 def whole_of(live: LiveSession, name: str) -> list[Parent]:
@@ -47,9 +48,9 @@ def whole_of(live: LiveSession, name: str) -> list[Parent]:
     return [each for each in worked(core.state) if each is parent]
 
 
-def ended(before: list[Parent]) -> list[Order]:
+def ended(state: State, before: list[Parent]) -> list[Order]:
     """Show which of those that went on were ended."""
-    return [whole_view(parent) for parent in before if parent.is_over]
+    return [whole_view(state, parent) for parent in before if parent.is_over]
 
 
 def end_all(live: LiveSession, reason: str = "operator") -> list[Parent]:
