@@ -287,8 +287,9 @@ async def close(request: web.Request) -> web.Response:
     symbol, service = request.match_info["symbol"], _service(request)
     before = worked(service.operations.live.engine.state)
     closed = await service.close_position(symbol, body.reason, body.account)
-    notes = of_left(service, key_of(closed))
-    return _json({"position": closed, "parts": ended(before), "notes": notes})
+    key = key_of(closed)
+    parts = ended([each for each in before if each.key == key])
+    return _json({"position": closed, "parts": parts, "notes": of_left(service, key)})
 
 
 async def adjust(request: web.Request) -> web.Response:
