@@ -86,6 +86,12 @@ class Sight:
         if ts > self.mark_ts + 60 * NS_PER_S:
             self.mark = None
 
+    def age_tape(self, ts):
+        """Forget the tape where marks came once, and both are a minute older than the touch."""
+        oldest_ts = ts - 60 * NS_PER_S
+        if 0 < self.mark_ts < oldest_ts and self.last_ts < oldest_ts:
+            self.has_tape = False
+
     @property
     def contract(self):
         bid, ask = self.left[Side.SELL][0], self.left[Side.BUY][0]
@@ -235,6 +241,7 @@ class Judge:
             case Quote():
                 sight.age()
                 sight.show(shown)
+                sight.age_tape(shown.ts)
                 if not sight.has_tape:
                     sight.age_mark(shown.ts)
                 sight.age()  # it may be an old one itself

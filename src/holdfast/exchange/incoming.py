@@ -117,6 +117,9 @@ def _lose_book(books: Books, market: Market, now: int) -> None:
 
 def _on_touch(books: Books, market: Market, ts: int, now: int) -> None:
     market.touched_ts = ts
+    if market.display.has_tape and market.display.is_left_to_touch(ts):
+        market.display.has_tape = False  # until the next trade
+        market.disturb()
     if ts > market.display.mark_until and not market.display.has_tape:
         market.display.forget_mark()
         market.disturb()
