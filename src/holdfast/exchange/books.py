@@ -72,6 +72,7 @@ class Books:
         self.moved: dict[tuple[AccountId, Symbol], None] = {}  # positions, since the last look
         self.same_funding_ns = SAME_FUNDING_NS
         self.leaves_late_funding = False  # somebody asks the venue's history for it
+        self.heard_since = 0  # when the market first spoke in this life
         self.alarm = NEVER  # when an order expires or funding is due, at the earliest
         self._out: list[Output] = []
         self._dirty: dict[tuple[str, str], None] = {}  # in the order of the first change
