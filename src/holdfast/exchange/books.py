@@ -187,10 +187,7 @@ class Books:
         fee = fee_of(self, account, instrument, worth, is_forced=is_forced)
         position = account.position(order.symbol, order.position_side)
         before = position.qty
-        if not market.holders:
-            if not self.leaves_late_funding:
-                market.coverage.unknown = ()
-            market.coverage.begin(now)
+        self._note_holders(market, now)
         realized = position.book(qty * order.side.sign, price, fee.own)
         if order.symbol in account.isolated:
             leverage = leverage_of(account, market, self.default_leverage)
@@ -219,6 +216,15 @@ class Books:
         self._record_trade(trade, order)
         if is_done:
             self._retire(order)
+
+    def _note_holders(self, market: Market, now: int) -> None:
+        """Note who has held until now, where history is asked what fell due meanwhile."""
+        if not market.holders:
+            if not self.leaves_late_funding:
+                market.coverage.unknown = ()
+            market.coverage.begin(now)
+        elif self.leaves_late_funding:
+            market.coverage.change(now, market.next_funding_ts, market.holders)
 
     def _burn(self, account: Account, fee: Fee) -> tuple[tuple[str, Decimal], ...]:
         """Pay a fee that is paid in another asset; return what its wallet is then."""
