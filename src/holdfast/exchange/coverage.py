@@ -108,11 +108,15 @@ class Coverage:
         near = (each for each in self.charged if abs(due_ts - each) < SAME_FUNDING_NS)
         return due_ts > self.complete_ts and next(near, None) is None
 
-    def settle(self, until: int, announced_ts: int) -> None:
-        """All that history tells until then is charged; the last may not be listed yet."""
+    def settle(self, until: int, announced_ts: int, *, is_last: bool = False) -> None:
+        """All that history tells until then is charged; the last may not be listed yet.
+
+        Args:
+            is_last: history will never tell more.
+        """
         until -= LATE_NS
         self.complete_ts = max(self.complete_ts, until)
         self.charged = tuple(each for each in self.charged if each > until - SAME_FUNDING_NS)
         later = tuple(span for span in self.unknown if span.until > self.complete_ts)
-        is_over = 0 < self.heard_since <= until < announced_ts
+        is_over = is_last or 0 < self.heard_since <= until < announced_ts
         self.unknown = () if is_over else later or self.unknown[-1:]
