@@ -118,3 +118,22 @@ async def test_who_closes_what_is_flat_is_told_what_goes_on_there(tmp_path, caps
 
     assert code
     assert "twap 1 goes on there (`cancel 1` ends it)" in wrong
+
+
+async def test_a_close_says_nothing_of_what_ended_elsewhere_meanwhile(
+    tmp_path, capsys, monkeypatch
+):
+    async with running(tmp_path, accounts={"second": {"leverage": 3}}) as desk:
+        await placed(capsys, tmp_path)
+        await say(capsys, tmp_path, *BUY, "--account", "second")
+        close = desk.service.close_position
+
+        async def closed(*words):
+            await desk.service.cancel_order("2")
+            return await close(*words)
+
+        monkeypatch.setattr(desk.service, "close_position", closed)
+        answer = await desk.post("/v1/positions/BTCUSDT/close")
+        assert desk.service.live.engine.state.parents["2"].is_over
+
+    assert [each["id"] for each in answer["parts"]] == ["1"]

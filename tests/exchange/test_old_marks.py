@@ -91,3 +91,79 @@ def test_a_mark_that_is_old_is_not_told_as_of_now():
     assert held.mark_price == 50_000
     [held] = desk.exchange.positions(MAIN, desk.now + MARK_AGE_NS_MAX + S)
     assert held.mark_price == 0
+
+
+def fall_by_quotes(desk, price):
+    """Show quotes alone at a price, the last of them a minute behind trades and marks."""
+    desk.quote(price - 1, price + 1)
+    desk.now += (MARK_AGE_NS_MAX // S - 2) * S
+    return desk.quote(price - 1, price + 1)
+
+
+@pytest.mark.parametrize("working_type", WorkingType)
+def test_a_stop_goes_by_the_touch_once_trades_and_marks_are_old(working_type):
+    """They come over one connection, and quotes over another."""
+    desk = marked()
+    desk.cancel("stop")
+    kind = {"kind": OrderType.STOP_MARKET, "trigger_price": 49_000, "reduce_only": True}
+    desk.sell(1, cl_ord_id="stop", working_type=working_type, **kind)
+    assert fall_by_quotes(desk, 48_500) == []
+
+    told = story(desk.quote(48_499, 48_501))
+
+    assert told[0] == "stop TRIGGERED"
+
+
+def test_an_account_is_liquidated_by_the_touch_once_trades_and_marks_are_old():
+    desk = marked()
+    desk.cancel("stop")
+    assert fall_by_quotes(desk, 40_100) == []
+
+    told = story(desk.quote(40_099, 40_101))
+
+    assert told[0].startswith("autoclose-1")
+
+
+def test_the_touch_stands_in_where_a_trade_was_the_last_that_came_too():
+    """It ended the mark, and nothing of that connection has come since."""
+    desk = marked()
+    desk.cancel("stop")
+    desk.now += MARK_AGE_NS_MAX
+    desk.trade(50_000)
+    assert fall_by_quotes(desk, 40_100) == []
+
+    assert story(desk.quote(40_099, 40_101))[0].startswith("autoclose-1")
+
+
+def test_the_last_trade_counts_again_once_there_is_one():
+    desk = marked()
+    fall_by_quotes(desk, 49_500)
+    desk.quote(49_499, 49_501)
+    assert desk.exchange.mark_price(BTC) == 49_500
+
+    desk.trade(49_501)
+    desk.quote(49_399, 49_401)
+
+    assert desk.exchange.mark_price(BTC) == 49_501
+
+
+@pytest.mark.parametrize("newest", ["trade", "mark"])
+def test_quotes_stand_in_for_nothing_while_one_of_the_two_comes(newest):
+    desk = marked()
+    fall_by_quotes(desk, 48_500)
+    desk.trade(50_000) if newest == "trade" else desk.mark(50_000)
+
+    assert desk.quote(48_499, 48_501) == []
+
+
+def test_quotes_stand_in_for_no_trades_of_a_market_without_marks():
+    """A recording of quotes and trades: in a quiet market minutes pass between two trades."""
+    desk = Desk()
+    desk.quote(49_999, 50_001)
+    desk.trade(50_000)
+    desk.buy(1)
+    desk.sell(1, kind=OrderType.STOP_MARKET, trigger_price=49_000, reduce_only=True)
+
+    fall_by_quotes(desk, 48_500)
+
+    assert desk.quote(48_499, 48_501) == []

@@ -5,7 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 
+from holdfast.exchange.liquidation import PATIENCE_NS
 from holdfast.exchange.rows import MARKET
 from holdfast.model.market import Funding
 from holdfast.model.values import MAIN
@@ -64,6 +66,40 @@ def test_bars_judge_no_account_before_all_that_it_holds_was_heard_of():
     desk.bar(78_000, 78_100, 77_900, 78_000)
 
     assert (desk.qty(), desk.qty(ETH)) == (Decimal("0.5"), Decimal("-12.5"))
+
+
+def test_a_contract_that_is_halted_keeps_nobody_from_being_judged():
+    """Nothing of it is taken in, and so it would be waited for until the halt ends."""
+    desk, shelf = hedged()
+    desk.exchange.add_instrument(msgspec.structs.replace(instrument(ETH), status="BREAK"))
+    shelf.put(desk.exchange.drain_changes())
+    restarted(desk, shelf)
+    desk.mark(3_120, symbol=ETH)
+
+    desk.mark(77_900)
+    assert desk.qty() == Decimal("0.5"), "the mark of before counts"
+    desk.mark(50_000)
+
+    assert desk.qty() == 0
+
+
+@pytest.mark.parametrize("shown", ["mark", "trade", "bar"])
+def test_who_is_not_heard_of_is_waited_for_no_longer_than_patience_lasts(shown):
+    desk = restarted(*hedged())
+    show = {"bar": lambda: desk.bar(50_000, 50_000, 50_000, 50_000)}.get(
+        shown, lambda: getattr(desk, shown)(50_000)
+    )
+    desk.now += (
+        1000 * S
+    )  # what passes before the market speaks is no time to wait for the rest of it
+    show()
+    desk.now += PATIENCE_NS - (60 if shown == "bar" else 1) * S
+    show()
+    assert (desk.qty(), desk.qty(ETH)) == (Decimal("0.5"), Decimal("-12.5"))
+
+    show()
+
+    assert (desk.qty(), desk.qty(ETH)) == (0, 0)
 
 
 def test_the_mark_of_before_stands_in_until_one_is_heard():

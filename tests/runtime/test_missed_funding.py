@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.engine import comparing
 from holdfast.model.commands import Resync
-from holdfast.model.errors import NetworkError
+from holdfast.model.errors import NetworkError, VenueRefused
 from holdfast.model.market import Funding, MarkPrice, Trade
 from holdfast.model.messages import FundingPayment, VenueSnapshot
 from holdfast.model.values import MAIN, AccountId, Side
@@ -153,6 +153,32 @@ def test_what_is_not_known_is_told_and_not_guessed(desk, feed, reason):
     assert "funding of BTCUSDT" in text
     assert reason in text
     assert payments(desk) == []
+
+
+def test_what_the_venue_does_not_know_any_more_is_told_once_and_not_asked_for_again(tmp_path, desk):
+    """The contract is gone, and its history with it."""
+    unknown = VenueRefused("Invalid symbol.", code=-1121)
+    feed = Source(error=unknown)
+    desk.trade(50_000)
+    desk.submit("b", Side.SELL)
+
+    ((level, text),) = settle(desk, feed)
+
+    assert level == "alarm"
+    assert "Invalid symbol.; it is not asked for again" in text
+    assert desk.venue.unpaid_since() == {}
+    asyncio.run(desk.venue.close())
+    assert settle(PaperDesk(tmp_path / "paper.db"), feed) == []
+    assert len(feed.asked) == 1
+
+
+def test_what_the_venue_refuses_for_another_reason_is_asked_for_again(desk):
+    feed = Source(error=VenueRefused("Too many requests.", code=-1003))
+
+    ((_, text),) = settle(desk, feed)
+
+    assert "asked for again" in text
+    assert BTC in desk.venue.unpaid_since()
 
 
 def test_a_downtime_longer_than_is_asked_for_is_told(desk):

@@ -25,9 +25,9 @@ from holdfast.model.market import Trade
 from holdfast.model.settings import EngineSettings, RiskLimits
 from holdfast.model.values import MAIN, NS_PER_S, AccountId
 from holdfast.runtime import live as live_module
-from holdfast.runtime.assembly import feed_settings
 from holdfast.runtime.clock import WallClock
 from holdfast.runtime.live import LiveSession
+from holdfast.runtime.market_source import feed_settings
 from holdfast.venues.binance_futures.opening import open_venue
 from holdfast.venues.binance_futures.wire import Wire
 from holdfast.venues.wiring import Wiring

@@ -61,18 +61,22 @@ class Session:
         self.begin()
 
     def mark(self, next_hour, price=50_000.0):
-        ts = self.clock.ts
-        self.venue.on_market(
-            Quote(symbol=BTC, ts=ts, bid=price, bid_qty=1000.0, ask=price + 1, ask_qty=1000.0)
-        )
+        self.quote(price)
         self.venue.on_market(
             MarkPrice(
                 symbol=BTC,
-                ts=ts,
+                ts=self.clock.ts,
                 mark_price=price,
                 funding_rate=0.001,
                 next_funding_ts=DAY + next_hour * HOUR,
             )
+        )
+
+    def quote(self, price=50_000.0):
+        """Show the market without a mark: nothing tells when funding falls due."""
+        ts = self.clock.ts
+        self.venue.on_market(
+            Quote(symbol=BTC, ts=ts, bid=price, bid_qty=1000.0, ask=price + 1, ask_qty=1000.0)
         )
 
     def trade(self, side, qty):
@@ -291,3 +295,47 @@ def test_a_position_of_between_two_breaks_owes_nothing_where_none_was_open(tmp_p
     session.restart()
 
     assert paid_in_all(session) == [(8, Decimal(-50))]
+
+
+@pytest.mark.parametrize(
+    ("trades", "paid"),
+    [
+        ([(7.6, Side.SELL, "1")], []),
+        ([(7.6, Side.SELL, "0.5")], [(8, Decimal(-25))]),
+        ([(7.6, Side.SELL, "1.5")], [(8, Decimal(25))]),
+        ([(7.6, Side.BUY, "1")], [(8, Decimal(-100))]),
+        ([(8.01, Side.SELL, "1")], [(8, Decimal(-50))]),
+        ([(7.6, Side.SELL, "0.5"), (8.01, Side.SELL, "0.5")], [(8, Decimal(-25))]),
+        ([(7.6, Side.SELL, "1"), (8.01, Side.BUY, "2")], []),
+    ],
+    ids=["closed", "reduced", "turned", "more", "closed after", "in two parts", "opened after"],
+)
+def test_who_holds_at_a_settlement_that_nothing_announced_pays_it(tmp_path, trades, paid):
+    """Marks are silent behind a restart, and so what fell due since then is asked for."""
+    session = Session(Source(due(8)), tmp_path / "paper.db")
+    asyncio.run(session.venue.close())
+    session.clock.ts = DAY + round(7.5 * HOUR)
+    session.begin()
+    session.quote()
+    for hour, side, qty in trades:
+        session.clock.ts = DAY + round(hour * HOUR)
+        session.quote()
+        session.trade(side, qty)
+
+    session.clock.ts = DAY + round(8.05 * HOUR)
+    session.quote()
+    asyncio.run(session._settle())
+
+    assert paid_in_all(session) == paid
+
+
+def test_what_is_traded_while_all_is_announced_makes_no_span(tmp_path):
+    """Each would be kept until the history answers, which may be long."""
+    session = Session(Source(error=NetworkError("no answer")), tmp_path / "paper.db")
+    down(session, 7.5)
+    spans = session.venue.exchange._markets[BTC].coverage.unknown
+    session.clock.ts += S
+
+    session.trade(Side.SELL, "0.5")
+
+    assert session.venue.exchange._markets[BTC].coverage.unknown == spans

@@ -54,6 +54,7 @@ class Sight:
         self.mark: Any = None
         self.mark_ts = 0
         self.last_ts = self.quote_ts = self.bar_ts = 0
+        self.heard_since = 0  # when it first showed anything, in this life of the account
         self.has_tape = False
         self.quoted: dict[Side, Any] = {
             Side.BUY: None,
@@ -85,6 +86,12 @@ class Sight:
         """Forget a mark that is a minute older than the market."""
         if ts > self.mark_ts + 60 * NS_PER_S:
             self.mark = None
+
+    def age_tape(self, ts):
+        """Forget the tape where marks came once, and both are a minute older than the touch."""
+        oldest_ts = ts - 60 * NS_PER_S
+        if 0 < self.mark_ts < oldest_ts and self.last_ts < oldest_ts:
+            self.has_tape = False
 
     @property
     def contract(self):
@@ -227,6 +234,7 @@ class Judge:
             self._see(sight, cause)
 
     def _see(self, sight: Any, shown: Any) -> None:
+        sight.heard_since = sight.heard_since or self.now
         match shown:
             case Trade():
                 sight.last, sight.last_ts, sight.has_tape = exact(shown.price), shown.ts, True
@@ -235,6 +243,7 @@ class Judge:
             case Quote():
                 sight.age()
                 sight.show(shown)
+                sight.age_tape(shown.ts)
                 if not sight.has_tape:
                     sight.age_mark(shown.ts)
                 sight.age()  # it may be an old one itself
@@ -631,8 +640,11 @@ class Judge:
         return self.is_bankrupt()
 
     def is_bankrupt(self):
-        """Tell so; nobody is judged before all that he holds was heard of."""
-        if any(self.marked(symbol) is None for symbol in self.held if self.qty(symbol)):
+        """Tell so; what he holds is waited for, but for what is halted, and no longer than 60 s."""
+        since = min(
+            (s.heard_since for s in self.sights.values() if s.heard_since), default=self.now
+        )
+        if self.now <= since + 60 * NS_PER_S and any(map(self._is_unheard, self.held)):
             return False
         equity, needed = Fraction(self.wallet), Fraction(0)
         for symbol in self.held:
@@ -640,6 +652,10 @@ class Judge:
             equity += qty * (mark - entry)
             needed += self.maintenance(symbol, abs(qty) * mark)
         return 0 < needed >= equity
+
+    def _is_unheard(self, symbol):
+        is_closable = self.contracts[symbol].status in CLOSABLE
+        return bool(self.qty(symbol)) and is_closable and self.marked(symbol) is None
 
     def edge(self, symbol):
         """Return the marks on both sides of a position's liquidation: solvent, and bankrupt."""

@@ -72,6 +72,7 @@ class Books:
         self.moved: dict[tuple[AccountId, Symbol], None] = {}  # positions, since the last look
         self.same_funding_ns = SAME_FUNDING_NS
         self.leaves_late_funding = False  # somebody asks the venue's history for it
+        self.heard_since = 0  # when the market first spoke in this life
         self.alarm = NEVER  # when an order expires or funding is due, at the earliest
         self._out: list[Output] = []
         self._dirty: dict[tuple[str, str], None] = {}  # in the order of the first change
@@ -186,10 +187,7 @@ class Books:
         fee = fee_of(self, account, instrument, worth, is_forced=is_forced)
         position = account.position(order.symbol, order.position_side)
         before = position.qty
-        if not market.holders:
-            if not self.leaves_late_funding:
-                market.coverage.unknown = ()
-            market.coverage.begin(now)
+        self._note_holders(market, now)
         realized = position.book(qty * order.side.sign, price, fee.own)
         if order.symbol in account.isolated:
             leverage = leverage_of(account, market, self.default_leverage)
@@ -218,6 +216,15 @@ class Books:
         self._record_trade(trade, order)
         if is_done:
             self._retire(order)
+
+    def _note_holders(self, market: Market, now: int) -> None:
+        """Note who has held until now, where history is asked what fell due meanwhile."""
+        if not market.holders:
+            if not self.leaves_late_funding:
+                market.coverage.unknown = ()
+            market.coverage.begin(now)
+        elif self.leaves_late_funding:
+            market.coverage.change(now, market.next_funding_ts, market.holders)
 
     def _burn(self, account: Account, fee: Fee) -> tuple[tuple[str, Decimal], ...]:
         """Pay a fee that is paid in another asset; return what its wallet is then."""

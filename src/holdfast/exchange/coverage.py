@@ -5,8 +5,8 @@ are heard without a break, and what they announce is charged as it falls due, al
 break (the process was down or suspended, the stream was silent over a settlement) leaves a time of
 which the venue's history alone can tell; `unknown` says who was there then.
 
-Rule: each break has holders of its own, and they outlive the process: what changes a position
-      writes the market's row too.
+Rule: each break has holders of its own, and so has each part of one in which a position changed.
+      They outlive the process: what changes a position writes the market's row too.
 """
 
 from __future__ import annotations
@@ -56,6 +56,14 @@ class Coverage:
         else:
             self.complete_ts, self.charged, self.unknown = ts, (), ()
 
+    def change(self, ts: int, announced_ts: int, holders: Mapping[Holder, Decimal]) -> None:
+        """A position is about to change: who holds now has held until now.
+
+        Where announcements come, what falls due is charged as it does, and nobody need know.
+        """
+        if self.is_owed and not (self.heard_since and ts < announced_ts):
+            self._leave(ts, holders)
+
     def charge(self, due_ts: int) -> None:
         """What was announced is charged as it falls due."""
         if not self.is_owed:
@@ -91,22 +99,24 @@ class Coverage:
         return any(span.held for span in self.unknown)
 
     def held_at(self, due_ts: int) -> dict[Holder, Decimal] | None:
-        """Return who held in an unknown time; None where there was none."""
-        for span in self.unknown:
-            if due_ts <= span.until:
-                return dict(span.held)
-        return dict(self.unknown[-1].held) if self.unknown else None
+        """Return who held in an unknown time; None behind the last: who holds now did."""
+        held = (dict(span.held) for span in self.unknown if due_ts <= span.until)
+        return next(held, None)
 
     def is_missing(self, due_ts: int) -> bool:
         """Tell whether a funding of the past is to be charged still."""
         near = (each for each in self.charged if abs(due_ts - each) < SAME_FUNDING_NS)
         return due_ts > self.complete_ts and next(near, None) is None
 
-    def settle(self, until: int, announced_ts: int) -> None:
-        """All that history tells until then is charged; the last may not be listed yet."""
+    def settle(self, until: int, announced_ts: int, *, is_last: bool = False) -> None:
+        """All that history tells until then is charged; the last may not be listed yet.
+
+        Args:
+            is_last: history will never tell more.
+        """
         until -= LATE_NS
         self.complete_ts = max(self.complete_ts, until)
         self.charged = tuple(each for each in self.charged if each > until - SAME_FUNDING_NS)
         later = tuple(span for span in self.unknown if span.until > self.complete_ts)
-        is_over = 0 < self.heard_since <= until < announced_ts
+        is_over = is_last or 0 < self.heard_since <= until < announced_ts
         self.unknown = () if is_over else later or self.unknown[-1:]

@@ -322,10 +322,10 @@ class Exchange(Questions):
         """Charge what falls due in time alone: the venue's history is asked for the rest."""
         self._books.leaves_late_funding = True
 
-    def settle_funding(self, symbol: Symbol, until: int) -> None:
-        """Take it that history has told all that fell due until then."""
+    def settle_funding(self, symbol: Symbol, until: int, *, is_last: bool = False) -> None:
+        """Take it that history has told all that fell due until then, or all that it ever will."""
         market = self._markets[symbol]
-        market.coverage.settle(until, market.next_funding_ts)
+        market.coverage.settle(until, market.next_funding_ts, is_last=is_last)
         self._books.mark_market(symbol)
 
     def on_market(self, message: MarketData, now: int) -> Sequence[Output]:

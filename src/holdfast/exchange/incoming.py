@@ -25,6 +25,8 @@ from .market import Market
 
 def take_in(books: Books, market: Market, message: MarketData, now: int) -> None:
     """Let one message do what it does."""
+    if not books.heard_since:
+        books.heard_since = now
     match message:
         case Trade():
             on_trade(books, market, message, now)
@@ -117,6 +119,9 @@ def _lose_book(books: Books, market: Market, now: int) -> None:
 
 def _on_touch(books: Books, market: Market, ts: int, now: int) -> None:
     market.touched_ts = ts
+    if market.display.has_tape and market.display.is_left_to_touch(ts):
+        market.display.has_tape = False  # until the next trade
+        market.disturb()
     if ts > market.display.mark_until and not market.display.has_tape:
         market.display.forget_mark()
         market.disturb()
@@ -162,7 +167,7 @@ def on_bar(books: Books, market: Market, bar: Bar, now: int) -> None:
         return
     market.display.forget_touch()  # it is from before the bar
     is_concerned = market.buys or market.sells or market.waiting or market.holders
-    if is_concerned and not quiet.stays(books, market, bar):
+    if is_concerned and not quiet.stays(books, market, bar, now):
         bars.walk(books, market, bar, now)
     else:
         market.display.last = bar.close

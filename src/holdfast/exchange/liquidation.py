@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..model.margin import maintenance_margin
 from ..model.values import (
+    NS_PER_S,
     ZERO,
     ClOrdId,
     NewOrder,
@@ -38,6 +39,10 @@ from .pools import make_up, pool_margin, pool_of
 
 LIQUIDATION_PREFIX = "autoclose-"
 ADL_PREFIX = "adl_autoclose"
+
+
+PATIENCE_NS = 60 * NS_PER_S
+"""How long what is held is waited for behind a restart, once the market has begun to speak."""
 
 
 class Closing(NamedTuple):
@@ -73,7 +78,7 @@ def watch(books: Books, market: Market, now: int) -> None:
         if symbol in account.isolated:
             _watch_isolated(books, market, account.position(symbol, holder[1]), now)
             continue
-        may_be = may_be_bankrupt(books, account, asset)
+        may_be = may_be_bankrupt(books, account, asset, now)
         if may_be and pool_margin(books, account, asset).is_bankrupt:
             liquidate(books, account, asset, now)
 
@@ -91,19 +96,21 @@ def _watch_isolated(books: Books, market: Market, position: Position, now: int) 
         liquidate_isolated(books, account, position, now)
 
 
-def may_be_bankrupt(books: Books, account: Account, asset: str) -> bool:
+def may_be_bankrupt(books: Books, account: Account, asset: str, now: int) -> bool:
     """Tell, roughly and on the safe side, whether the exact sums must be worked out.
 
     Behind a restart nobody is judged by the marks of some of the symbols: what the others have
-    made up for meanwhile is not known before each was heard of.
+    made up for meanwhile is not known before each was heard of. What is halted tells nothing, and
+    what is silent may stay so: they are worth what they were.
     """
+    is_patient = now <= (books.heard_since or now) + PATIENCE_NS
     balance = maintenance = 0.0
     for each in pool_of(books, account, asset):
         rough = cross_positions(books, account, each)
         balance += float(account.wallets.get(each, ZERO)) - rough.isolated
         for market, qty, entry in rough.held:
             mark = market.display.worth_float() or entry
-            if not market.is_heard:
+            if is_patient and not market.is_heard and market.instrument.can_be_closed:
                 return False
             balance += qty * (mark - entry)
             maintenance += rough_maintenance(market, abs(qty) * mark)

@@ -45,7 +45,7 @@ PRICE_MAX = float(LARGEST_AMOUNT)
 NEVER = 2**63 - 1
 
 MARK_AGE_NS_MAX = 60 * NS_PER_S
-"""How much older than the last trade, or where there is no tape the last touch, a mark may be."""
+"""How much older than the last trade a mark may be; than the last touch both may be together."""
 
 QUOTE_AGE_NS_MAX = 60 * NS_PER_S
 """How much older than the last trade a quote, or a book's last change, may be."""
@@ -86,6 +86,7 @@ class Display:
         "last",
         "last_ts",
         "mark",
+        "mark_ts",
         "mark_until",
         "model",
         "quote",
@@ -102,6 +103,7 @@ class Display:
         self.last = 0.0  # of the tape, or of bars; 0 before the first
         self.last_ts = 0  # of the last trade on the tape
         self.mark = 0.0  # of the mark stream
+        self.mark_ts = 0  # of the last one that was heard
         self.mark_until = NEVER  # it counts, unless it is heard again
         self.kept_mark = 0.0  # of the life before, from storage; 0 where there is none
         self.has_tape = False
@@ -133,12 +135,20 @@ class Display:
     def hear_mark(self, mark: float, ts: int) -> bool:
         """Take a mark in; tell whether there was none before."""
         is_first = not self.has_mark
-        self.mark, self.has_mark, self.mark_until = mark, True, ts + MARK_AGE_NS_MAX
+        self.mark, self.has_mark, self.mark_ts = mark, True, ts
+        self.mark_until = ts + MARK_AGE_NS_MAX
         return is_first
 
     def forget_mark(self) -> None:
         """Go by the contract's price: the mark's stream has fallen silent."""
         self.has_mark, self.mark_until = False, NEVER
+
+    def is_left_to_touch(self, ts: int) -> bool:
+        """Tell whether a touch is the only thing heard of late. Where no marks come at all, minutes
+        without a trade say nothing.
+        """
+        oldest_ts = ts - MARK_AGE_NS_MAX
+        return self.last_ts < oldest_ts and 0 < self.mark_ts < oldest_ts
 
     def told_mark(self, now: int) -> float:
         """Return the mark to be told; 0 where there is none, or none of late."""

@@ -43,7 +43,7 @@ def band(books: Books, market: Market, now: int) -> Band:
     return low, high
 
 
-def stays(books: Books, market: Market, bar: Bar) -> bool:
+def stays(books: Books, market: Market, bar: Bar, now: int) -> bool:
     """Tell whether a bar changes nothing on its way but the last price.
 
     What is left of an account over its maintenance margin is least at one of the way's ends: it
@@ -52,19 +52,21 @@ def stays(books: Books, market: Market, bar: Bar) -> bool:
     if books.moved or not (market.low < bar.low and bar.high < market.high):
         return False
     return not market.holders or not any(
-        _is_near_bankruptcy(books, market, account, bar)
+        _is_near_bankruptcy(books, market, account, bar, now)
         for account in dict.fromkeys(account for account, _ in market.holders)
     )
 
 
-def _is_near_bankruptcy(books: Books, market: Market, account_id: AccountId, bar: Bar) -> bool:
+def _is_near_bankruptcy(
+    books: Books, market: Market, account_id: AccountId, bar: Bar, now: int
+) -> bool:
     account, display = books.accounts[account_id], market.display
     if market.instrument.symbol in account.isolated:
         return True
     asset, before = market.instrument.margin_asset, display.last
     try:
         for display.last in (bar.low, bar.high):
-            if may_be_bankrupt(books, account, asset):
+            if may_be_bankrupt(books, account, asset, now):
                 return True
     finally:
         display.last = before

@@ -10,13 +10,14 @@ import msgspec
 
 from ..model.errors import ConfigError
 from ..ports import Feed
-from .settings import MAX_SPEED, FeedSettings, parse_speed
+from .settings import DEFAULT_SYMBOLS, MAX_SPEED, FeedSettings, parse_speed
 
 if TYPE_CHECKING:
     from .recording import RecordingFeed, read_recording
     from .synthetic import SyntheticFeed
 
 __all__ = [
+    "DEFAULT_SYMBOLS",
     "FEEDS",
     "MAX_SPEED",
     "TESTNET_FEED",

@@ -46,9 +46,8 @@ from ..venues.binance_futures.wire import Wire
 from .beside import Wall, wait_for
 from .in_turn import in_turn
 from .repeats import Repeats
-from .settings import FeedSettings
+from .settings import DEFAULT_SYMBOLS, FeedSettings
 
-DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
 SYMBOLS_MAX = 500
 GROUP = 100
 """How many symbols share a connection at most: some 5 kB of address, where 8 kB are refused."""

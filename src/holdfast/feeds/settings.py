@@ -12,6 +12,9 @@ from ..model.values import Symbol
 MAX_SPEED = 0.0
 """The speed that means: as fast as the reader reads."""
 
+DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
+"""What a feed that could show any symbol shows when nobody says."""
+
 TICK_TIMEFRAME = "5s"
 """What bars are built to from a feed that has ticks alone, where nobody says."""
 

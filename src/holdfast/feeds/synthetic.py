@@ -20,12 +20,11 @@ from ..model.values import NS_PER_DAY, NS_PER_S, Symbol
 from ..ports import Wanted
 from .merge import after, before
 from .pace import batches, paced, ts_of
-from .settings import TICK_TIMEFRAME, FeedSettings, check_speed
+from .settings import DEFAULT_SYMBOLS, TICK_TIMEFRAME, FeedSettings, check_speed
 from .source import Chunk
 from .tape import BLOCK_NS, RATE_MAX, Tape, traits_of
 from .walk import Market
 
-DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"))
 DURATION_S_MAX = 3e9
 HISTORY_NS_MAX = 14 * NS_PER_DAY
 """How far back bars are made up; a longer history has fewer bars than were asked for."""

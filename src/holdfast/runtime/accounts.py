@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..engine.state import State
+from ..exchange import completed_instrument
 from ..feeds import FeedSettings
 from ..model.commands import CancelOrder
 from ..model.config import TradingConfig
@@ -21,6 +22,7 @@ from ..model.messages import VenueMessage
 from ..model.values import MAIN, AccountId, Symbol
 from ..ports import Feed, Listing, Venue
 from ..venues import PAPER
+from ..venues.paper_settling import GONE
 from .last_cancels import cancel_entries
 
 Hear = Callable[[VenueMessage], None]
@@ -159,22 +161,38 @@ def check_shown(config: TradingConfig, shown: Sequence[Symbol]) -> None:
             )
 
 
-def check_left_on_paper(feed: Feed, left: Sequence[Symbol]) -> None:
+async def check_left_on_paper(
+    feed: Feed, left: Sequence[Symbol], subscribed: Sequence[Symbol]
+) -> None:
     """Refuse to begin where something is open on paper that no market would move.
 
     What a live market has no more is settled once its list is read.
 
+    Args:
+        subscribed: what the feed was asked to show: it says so once it is traded again.
+
     Raises:
         ConfigError: naming the symbols.
+        TradingError: the market's list can't be had.
     """
     shown = {each.symbol for each in feed.instruments()}
     missing = [symbol for symbol in left if symbol not in shown]
-    if missing and not (feed.is_live and isinstance(feed, Listing)):
+    if feed.is_live and isinstance(feed, Listing):
+        missing = await _still_listed(feed, [each for each in missing if each not in subscribed])
+    if missing:
         raise ConfigError(
             f"the simulated account has something open in {', '.join(missing)}, which the feed "
             f"{feed.name} does not show: its stops would never be hit, and it could not be closed; "
             "take a feed that shows it, close what is open, and leave it out then"
         )
+
+
+async def _still_listed(feed: Listing, symbols: Sequence[Symbol]) -> list[Symbol]:
+    """Return the contracts of which a market does not say that they are gone."""
+    known = [completed_instrument(symbol, None) for symbol in symbols]
+    told = await feed.fetch_listed(known) if known else []
+    gone = {each.symbol for each in told if each.status in GONE}
+    return [symbol for symbol in symbols if symbol not in gone]
 
 
 def check_keys(config: TradingConfig, names: Sequence[AccountId], held: Sequence[str] = ()) -> None:

@@ -13,15 +13,13 @@ import msgspec
 
 from ..engine.risk import ALL_RULES
 from ..engine.state import State
-from ..feeds import FEEDS, TESTNET_FEED, FeedSettings, open_feed
-from ..feeds.known import check_known
+from ..feeds import TESTNET_FEED, FeedSettings
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
 from ..model.errors import ConfigError, StrategyError
 from ..model.ids import epoch_at, short_name
 from ..model.values import (
     MAIN,
-    NS_PER_S,
     AccountId,
     SessionId,
     StrategyId,
@@ -46,15 +44,13 @@ from .accounts import (
 from .broker import LiveBrokerAdapter
 from .clock import FeedClock, WallClock
 from .fetching import fetch_instruments
+from .market_source import feed_settings, open_market, showing_too, usual_symbols
 from .parts import Parts
 from .recovery import StateRecoveryService
 from .strategy_loading import check_strategy, load_strategy
 
 INDISPENSABLE = frozenset({"kill_switch", "session", "filters"})
 """Rules that hold in every configuration."""
-
-DEFAULT_SYMBOLS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT"))
-"""What the synthetic feed shows when nobody says."""
 
 
 def database_of(config: TradingConfig) -> str:
@@ -170,11 +166,11 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         on_folded(is_resumed or bool(state.all_open_orders()))
         shown = all_symbols(config, symbols)
         left = [symbol for path in kept_at if path for symbol in open_symbols(path)]
-        market = feed_settings(
-            config, tuple(dict.fromkeys((*shown, *left))) if shown else (), broker
-        )
-        market = msgspec.structs.replace(market, books=market.books or books)
-        feed = feed or _open_feed(market, config, state, is_resumed=is_resumed)
+        market = feed_settings(config, shown, broker)
+        usual = shown if feed else usual_symbols(market)
+        market = msgspec.structs.replace(showing_too(market, left), books=market.books or books)
+        subscribed = () if feed else market.symbols
+        feed = feed or open_market(market, config, state, is_resumed=is_resumed)
         clock = clock or _clock(config, feed, state if is_resumed else None)
         wired = _wirings(config, state, feed, clock, symbols_by_account(config, tuple(symbols)))
         for name, open_venue in given.items():
@@ -184,9 +180,11 @@ async def assemble(  # noqa: PLR0913 - what may be given instead of what is conf
         if keeps_files:
             _claim(config, state, texts)
         await fetch_instruments(feed)  # only now: a key that lacks is told before any network
-        traded = shown or tuple(instrument.symbol for instrument in feed.instruments())
+        traded = shown or tuple(
+            each.symbol for each in feed.instruments() if not usual or each.symbol in usual
+        )
         check_shown(config, traded)
-        check_left_on_paper(feed, left)
+        await check_left_on_paper(feed, left, subscribed)
     except BaseException:
         await close_all(venues)
         journal.close()
@@ -313,48 +311,6 @@ def _was_cut_off(state: State) -> bool:
     """
     ended = (TradingSessionStatus.STOPPED, TradingSessionStatus.ERROR)
     return bool(state.session_id) and (state.status not in ended or state.is_to_stop)
-
-
-def feed_settings(
-    config: TradingConfig,
-    symbols: tuple[Symbol, ...] = (),
-    broker: LiveBrokerAdapter | None = None,
-) -> FeedSettings:
-    """Return what the configured feed is made from, and where its market is."""
-    settings = FeedSettings(
-        source=config.feed,
-        symbols=symbols,
-        seed=config.seed,
-        speed=config.speed,
-        books=config.books,
-        testnet=config.testnet,
-        rest_url=config.rest_url,
-        stream_url=config.stream_url,
-    )
-    is_named = "feed" in config.model_fields_set
-    return settings if broker is None else broker.market(settings, is_named=is_named)
-
-
-def _open_feed(
-    settings: FeedSettings, config: TradingConfig, state: State, *, is_resumed: bool
-) -> Feed:
-    """Open the configured feed. The synthetic market never goes back behind the journal."""
-    if settings.source not in FEEDS and "feed" not in config.model_fields_set:
-        raise ConfigError(f"the venue {config.venue} has no feed of its own: name one with --feed")
-    if settings.source != "synthetic":
-        feed = open_feed(settings)
-        if feed.is_live and config.speed != 1:
-            raise ConfigError(
-                f"the feed {feed.name} is live and can't be hurried: speed must be 1, "
-                f"was {config.speed:g}"
-            )
-        return feed
-    whole_s = max(time.time_ns(), state.last_ts + NS_PER_S) // NS_PER_S
-    start = state.session_started_ts if is_resumed else whole_s * NS_PER_S
-    shown = settings.symbols or DEFAULT_SYMBOLS
-    if not config.invented_symbols:
-        check_known(shown)
-    return open_feed(msgspec.structs.replace(settings, symbols=shown, start_ts=start))
 
 
 def _clock(config: TradingConfig, feed: Feed, resumed: State | None) -> Clock:

@@ -290,8 +290,9 @@ async def close(request: web.Request) -> web.Response:
     state = service.operations.live.engine.state
     before = worked(state)
     closed = await service.close_position(symbol, body.reason, body.account)
-    notes = of_left(service, key_of(closed))
-    return _json({"position": closed, "parts": ended(state, before), "notes": notes})
+    key = key_of(closed)
+    parts = ended(state, [each for each in before if each.key == key])
+    return _json({"position": closed, "parts": parts, "notes": of_left(service, key)})
 
 
 async def adjust(request: web.Request) -> web.Response:

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
-from ..model.errors import TradingError
+from ..exchange.refusals import BAD_SYMBOL
+from ..model.errors import TradingError, VenueRefused
 from ..model.market import Funding
 from ..model.values import MAIN, NS_PER_S, AccountId, Symbol
 from ..ports import Clock, Feed, FundingHistory, Notifier, Venue
@@ -43,8 +44,8 @@ class Unattended(Protocol):
     def pay_missed(self, fundings: list[Funding], *, is_told: bool = False) -> None:
         """Book settlements, each once, at the marks that they name."""
 
-    def settle_funding(self, symbol: Symbol, until: int) -> None:
-        """Take it that all that fell due until then is known."""
+    def settle_funding(self, symbol: Symbol, until: int, *, is_last: bool = False) -> None:
+        """Take it that all that fell due until then is known; or that no more will ever be."""
 
 
 async def settle_missed(feed: Feed, venue: Venue, now: int, notifier: Notifier) -> None:
@@ -109,6 +110,11 @@ async def _settle(
     if isinstance(feed, FundingHistory):
         try:
             found = await feed.fetch_fundings(symbol, since, now)
+        except VenueRefused as error:
+            is_gone = error.code == BAD_SYMBOL  # the contract, and its history with it
+            if is_gone:
+                venue.settle_funding(symbol, now, is_last=True)
+            return f"{error}; it is {'not ' if is_gone else ''}asked for again"
         except TradingError as error:
             return f"{error}; it is asked for again"
     else:

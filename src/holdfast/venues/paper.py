@@ -209,8 +209,8 @@ class PaperVenue:
         outputs = [each for one in fundings for each in self.exchange.pay_missed(one, now)]
         self._settle(outputs if is_told else ())
 
-    def settle_funding(self, symbol: Symbol, until: int) -> None:
-        self.exchange.settle_funding(symbol, until)
+    def settle_funding(self, symbol: Symbol, until: int, *, is_last: bool = False) -> None:
+        self.exchange.settle_funding(symbol, until, is_last=is_last)
         self._keep()
 
     # The market and time

@@ -72,3 +72,15 @@ def test_symbol_that_nobody_asked_for_is_of_no_concern(one):
     one.watch.marked(other)
 
     assert {symbol for symbol, _ in one.told} == {A, B}
+
+
+def test_quotes_stand_in_for_no_mark_prices(one):
+    """They come over another connection, which says nothing of this one."""
+    one.time = SYMBOL_SILENCE_S + 1
+    one.watch.marked(B)
+    one.watch.heard(A, "public")
+    one.watch.look()
+    one.watch.heard(A, "public")
+
+    assert one.told == [(A, False)]
+    assert one.watch.misses
