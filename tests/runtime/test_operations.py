@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import enum
+import re
 import time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -581,6 +585,81 @@ async def test_an_order_of_the_wrong_types_is_an_input_error_and_no_crash(tmp_pa
         assert (result.success, result.error) == (False, text)
         with pytest.raises(InputError, match="symbol must be a text"):
             await desk.service.close_position(None)
+
+
+class Mine(enum.Enum):
+    NAME = "breakout"
+    TWAP = "twap:over=10s,slices=2"
+
+
+OWN = UUID("6f1c9a52-3b1e-4c1a-9d4e-0b7f5a2f8c11")
+
+
+def buy(quantity="0.004", **fields: Any):
+    return Order(BTC, Side.BUY, quantity, **fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [(OWN, str(OWN)), (Mine.NAME, "breakout"), (Decimal(7), "7")]
+)
+async def test_an_id_that_denotes_a_text_is_taken_as_that(tmp_path, given, text):
+    async with running(tmp_path) as desk:
+        result = await desk.service.execute_order(buy(strategy_id=given))
+        assert result.success
+        assert result.order.strategy_id == text
+        assert [order.request.strategy_id for order in desk.state.orders.values()] == [text]
+        one = await desk.service.place_order(BTC, "BUY", "0.003", request_id=given)
+        two = await desk.service.place_order(BTC, "BUY", "0.003", request_id=text)
+        assert one.id == two.id
+        assert desk.service.restarts == 0
+
+
+async def test_what_a_request_leaves_out_is_not_recorded(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004")
+        [order] = desk.state.orders.values()
+
+        assert msgspec.json.decode(msgspec.json.encode(order.request)).get("account") is None
+
+
+async def test_an_algo_may_be_named_by_an_enumeration_of_the_callers(tmp_path):
+    async with running(tmp_path) as desk:
+        result = await desk.service.execute_order(buy("0.01", algo=Mine.TWAP))
+
+        assert result.success
+        [parent] = desk.state.parents.values()
+        assert parent.start.algo == "twap:over=10s,slices=2"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("strategy_id", 7, r"PlaceRequest\.strategy_id .*Expected `str`, got `int`, was 7"),
+        ("strategy_id", b"mine", r"PlaceRequest\.strategy_id .*a text, was b'mine'"),
+        ("strategy_id", object, r"PlaceRequest\.strategy_id .*, was <class 'object'>"),
+        ("algo", OWN, f"there is no algorithm {OWN}"),
+        ("account", OWN, "there is no account"),
+        ("reduce_only", "false", r"PlaceRequest\.reduce_only .*`bool`, got `str`, was 'false'"),
+    ],
+)
+async def test_what_denotes_no_text_is_refused_by_its_name_and_fails_nothing(
+    tmp_path, field, value, text
+):
+    async with running(tmp_path) as desk:
+        result = await desk.service.execute_order(buy(**{field: value}))
+
+        assert not result.success
+        assert re.search(text, result.error), result.error
+        assert desk.service.restarts == 0
+        assert desk.state.orders == {}
+
+
+async def test_a_signal_is_judged_by_the_text_of_its_strategys_id(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.execute_order(buy(strategy_id=OWN))
+        given: dict[str, Any] = {"signal_type": "CLOSE", "strategy_id": OWN}
+
+        assert desk.service.explain(SignalGenerated(symbol=BTC, **given)).denial is None
 
 
 async def test_an_order_shows_its_margin_and_explains_itself(tmp_path, caplog):

@@ -32,6 +32,7 @@ from ..model.values import (
 )
 from .answers import answers_to, of_amendment
 from .live import LiveSession
+from .recorded import as_recorded
 from .refusals import denial_error, room_in_s, venue_error
 from .sent import orders_of_request, sent_for, under_way
 from .shortfall import check_filled, shortfall_of
@@ -86,7 +87,7 @@ class Operations:
         for fact in outcome.facts:
             if isinstance(fact, ev.OrderDenied):
                 raise denial_error(fact, self._engine.core.settings.limits)
-        sent = self._sent(outcome.facts) if outcome.facts else self._known(request)
+        sent = self._sent(outcome.facts) if outcome.facts else self._known(as_recorded(request))
         if not sent:
             raise TradingError(f"nothing came of {request.side.value} {request.symbol}")
         await self._answered(sent[0])
