@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast import PretradeRiskValidator, SignalGenerated, SignalType
+from holdfast import InputError, PretradeRiskValidator, SignalGenerated, SignalType
 from holdfast.runtime.validator import explanation_lines
 from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
 
@@ -44,7 +44,7 @@ async def test_a_signal_within_all_limits_passes_every_check(tmp_path):
 async def test_checks_without_a_signal_ask_for_one(tmp_path):
     async with running(tmp_path) as desk:
         for name in CHECKS:
-            with pytest.raises(ValueError, match="no signal to judge"):
+            with pytest.raises(InputError, match="no signal to judge"):
                 await getattr(PretradeRiskValidator(desk.service), name)()
 
 

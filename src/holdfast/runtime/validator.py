@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..engine.explaining import Explanation
+from ..model.errors import InputError
 from ..model.signal import SignalGenerated
 from ..model.values import Verdict, plain
 from .service import LiveTradingService
@@ -20,6 +21,9 @@ class PretradeRiskValidator:
     The named checks judge `signal`, or the last one that was validated when it is None, also by a
     `validate_signal` of a class of yours: in the same task first, else in any. Of a signal that is
     denied before any rule is asked none says that it passes.
+
+    Raises:
+        InputError: a named check has no signal to judge.
     """
 
     def __init_subclass__(cls) -> None:
@@ -72,7 +76,7 @@ class PretradeRiskValidator:
     def _passes(self, rule: str, signal: SignalGenerated | None) -> bool:
         asked = signal or _validated.get({}).get(self, self._signal)
         if asked is None:
-            raise ValueError(f"{rule}: no signal to judge; give one or validate one first")
+            raise InputError(f"{rule}: no signal to judge; give one or validate one first")
         explanation = self.explain(asked)
         return explanation.denial is None and all(v.rule != rule for v in failed(explanation))
 
