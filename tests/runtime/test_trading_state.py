@@ -101,6 +101,15 @@ def test_orders_are_compared_by_id_and_by_how_far_they_executed():
     assert reconcile_orders(ours, list(reversed(ours))) == []
 
 
+def test_orders_that_executed_alike_are_alike_however_that_is_written():
+    ours, theirs = [order("a"), order("b", "0.02")], [order("a", "0.000"), order("b", "0.020")]
+
+    assert reconcile_orders(ours, theirs) == []
+    assert reconcile_orders(ours, [order("a", "0.100"), order("b", "2E-2")]) == [
+        Difference("order a", "0 executed", "0.1 executed")
+    ]
+
+
 def test_positions_are_compared_exactly_and_flat_ones_are_none():
     ours = [Position(BTC, "0.1", 45_000), Position(ETH, 0, 0)]
     theirs = [Position(BTC, "0.10", 45_001)]

@@ -15,7 +15,7 @@ from ..journal import open_journal
 from ..model.config import TradingConfig
 from ..model.errors import InputError
 from ..model.signal import SignalGenerated
-from ..model.values import MAIN, ZERO, OrderRole, Side, SignalType, TradingSessionStatus
+from ..model.values import MAIN, ZERO, OrderRole, Side, SignalType, TradingSessionStatus, plain
 from .live import LiveSession
 from .recovery import StateRecoveryService
 from .views import Order, Position, order_view, position_view, when
@@ -158,14 +158,18 @@ def reconcile_orders(ours: Sequence[Order], theirs: Sequence[Order]) -> list[Dif
     yours = {str(o.id): o for o in theirs}
     found = []
     for name in sorted({*mine, *yours}):
-        texts = [_executed(mine.get(name)), _executed(yours.get(name))]
-        if texts[0] != texts[1]:
-            found.append(Difference(f"order {name}", *texts))
+        filled = [_filled(mine.get(name)), _filled(yours.get(name))]
+        if filled[0] != filled[1]:
+            found.append(Difference(f"order {name}", *map(_executed, filled)))
     return found
 
 
-def _executed(order: Order | None) -> str | None:
-    return None if order is None else f"{order.filled_quantity:f} executed"
+def _filled(order: Order | None) -> Decimal | None:
+    return None if order is None else order.filled_quantity
+
+
+def _executed(filled: Decimal | None) -> str | None:
+    return None if filled is None else f"{plain(filled)} executed"
 
 
 def reconcile_positions(ours: Sequence[Position], theirs: Sequence[Position]) -> list[Difference]:
@@ -186,4 +190,4 @@ def _name(position: Position) -> str:
 
 
 def _amount(number: Decimal | None) -> str | None:
-    return None if number is None else f"{number.normalize():f}"
+    return None if number is None else plain(number)
