@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from holdfast import (
+    ConfigError,
     Difference,
     InputError,
     JournalError,
     Order,
     OrderType,
+    PortfolioState,
     Position,
     Side,
+    TradingSessionStatus,
     TradingState,
     reconcile_orders,
     reconcile_positions,
@@ -62,6 +67,28 @@ async def test_another_session_s_state_is_refused(tmp_path):
         session_id = desk.service.session().id
     with pytest.raises(InputError, match=str(session_id)):
         TradingState.recover(uuid4(), config=config_in(tmp_path))
+
+
+def test_a_state_is_made_of_its_six_fields_in_their_order():
+    portfolio = PortfolioState("mine", {}, Decimal(0), Decimal(0), Decimal(0))
+    fields: Any = (uuid4(), portfolio, [], [], [], datetime.now(UTC))
+    state = TradingState(*fields)
+    state.save()
+
+    assert state == TradingState(
+        session_id=fields[0],
+        portfolio_state=fields[1],
+        open_orders=fields[2],
+        positions=fields[3],
+        pending_signals=fields[4],
+        last_update=fields[5],
+    )
+    assert state.status is TradingSessionStatus.STOPPED
+
+
+def test_a_folder_that_is_not_there_is_a_setting_s_fault(tmp_path):
+    with pytest.raises(ConfigError, match="there is no directory"):
+        TradingState.recover(uuid4(), config=config_in(tmp_path / "nowhere"))
 
 
 def test_a_journal_that_is_not_there_says_so(tmp_path):

@@ -37,12 +37,12 @@ class TradingState:
     """A session's books at one moment."""
 
     session_id: UUID
-    status: TradingSessionStatus
     portfolio_state: PortfolioState
     open_orders: list[Order]
     positions: list[Position]
     pending_signals: list[SignalGenerated]
     last_update: datetime
+    status: TradingSessionStatus = TradingSessionStatus.STOPPED
     _live: LiveSession | None = field(default=None, repr=False, compare=False)
 
     def save(self) -> None:
@@ -60,9 +60,13 @@ class TradingState:
     ) -> TradingState:
         """Read the state of the journal's last session back, also beside a running one.
 
+        Args:
+            config: says where the journal is; None takes the settings of file and environment.
+
         Raises:
             InputError: the journal's last session is another one.
-            JournalError: the journal can't be read.
+            ConfigError: the settings can't be read, or the journal's folder is not there.
+            JournalError: there is no journal, or it can't be read.
         """
         settings = config or TradingConfig.load().config
         journal = open_journal(settings.database_url, read_only=True)
