@@ -30,6 +30,7 @@ from holdfast import (
     Side,
     SignalGenerated,
     TimeInForce,
+    TradingState,
     UnknownOrderError,
     VenueRefused,
 )
@@ -48,7 +49,7 @@ from holdfast.model.settings import RiskLimits
 from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, TradeId, Verdict
 from holdfast.runtime.refusals import denial_error
 from holdfast.runtime.user_orders import request_of
-from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
+from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, config_in, running
 
 KEY = ("main", BTC)
 
@@ -677,6 +678,39 @@ async def test_an_order_shows_its_margin_and_explains_itself(tmp_path, caplog):
         assert info["status"] == "NEW"
         assert info["margin_required"] == "88"
         assert info["id"] in caplog.text
+
+
+async def test_an_order_without_a_price_is_valued_by_what_is_known(tmp_path):
+    shown: list[Order] = []
+    async with running(tmp_path) as desk:
+        desk.service.event_bus.subscribe("order.changed", shown.append)
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        await desk.service.event_bus.drain(1)
+        sent = shown[0]
+        trailing = {"order_type": "TRAILING_STOP_MARKET", "callback_rate": 1}
+        later = await desk.service.place_order(
+            BTC, "BUY", "0.005", **trailing, activation_price=44_500
+        )
+        now = await desk.service.place_order(BTC, "BUY", "0.006", **trailing)
+
+        assert (sent.average_price, sent.status) == (None, OrderStatus.PENDING_NEW)
+        assert sent.margin_required == Decimal("0.01") * 45_000 / 5
+        assert later.margin_required == Decimal("0.005") * 44_500 / 5
+        assert now.margin_required == Decimal("0.006") * 45_000 / 5
+
+
+async def test_the_margin_of_an_order_is_not_known_while_no_price_is(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", "STOP_MARKET", trigger_price=46_000)
+        order = await desk.service.place_order(
+            BTC, "BUY", "0.006", "TRAILING_STOP_MARKET", callback_rate=1
+        )
+        session_id = desk.service.session().id
+        read = TradingState.recover(session_id, config=config_in(tmp_path))
+        margins = {each.id: each.margin_required for each in read.open_orders}
+
+        assert margins.pop(order.id) is None
+        assert list(margins.values()) == [Decimal("0.01") * 46_000 / 5]
 
 
 # Refusals by who must act

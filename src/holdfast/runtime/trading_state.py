@@ -101,7 +101,7 @@ def state_of(engine: Engine, live: LiveSession | None = None) -> TradingState:
             fees=sum((p.fees for p in positions), ZERO),
             funding=sum((p.funding for p in positions), ZERO),
         ),
-        open_orders=[order_view(state, order) for order in state.all_open_orders()],
+        open_orders=[order_view(engine, order) for order in state.all_open_orders()],
         positions=[position_view(engine, key) for key in state.open_keys()],
         pending_signals=_pending(engine),
         last_update=when(state.last_ts),
