@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from ..engine.explaining import Explanation
 from ..model import messages as msg
@@ -110,7 +110,7 @@ class LiveTradingService:
         feed: Feed | None = None,
         execute_signals: bool | None = None,
     ) -> TradingSession:
-        """Recover, reconcile and run. A session that a crash cut off goes on under its id.
+        """Recover, reconcile and run. What a crash cut off goes on under its id and portfolio.
 
         Args:
             strategies: names, `path/to/file.py:Class`, or strategies; None takes the settings'.
@@ -127,7 +127,7 @@ class LiveTradingService:
         if self._lives and self._lives.is_under_way:
             raise SessionStateError("a session is running: stop it first")
         self._wanted = Wanted(
-            portfolio_id=str(portfolio_id or uuid4()),
+            portfolio_id=str(portfolio_id or ""),
             strategies=Templates(self.config.strategies if strategies is None else strategies),
             symbols=symbols_of(symbols or self.config.symbols),
             is_dry=self.config.dry_run if dry_run is None else dry_run,
