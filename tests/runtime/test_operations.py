@@ -516,12 +516,13 @@ async def test_adjusting_up_down_over_zero_and_to_flat(tmp_path):
         assert await service.get_positions() == []
 
 
+@pytest.mark.parametrize("at_market", [True, False])
 @pytest.mark.parametrize("is_taken", [True, False])
 async def test_an_adjustment_that_is_under_way_already_is_waited_for(
-    tmp_path, monkeypatch, is_taken
+    tmp_path, monkeypatch, is_taken, at_market
 ):
     feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
-    async with running(tmp_path, feed=feed) as desk:
+    async with running(tmp_path, feed=feed, use_market_orders=at_market) as desk:
         venue, held = desk.service.live.venue, list[SubmitOrder]()
         submit = venue.submit
         monkeypatch.setattr(venue, "submit", held.append)  # on its way
