@@ -27,6 +27,7 @@ from holdfast.model.values import (
 )
 from holdfast.model.values import TradingSessionStatus as Status
 from tests.engine.rig import BTC, ETH, LIMIT, START, Rig, contract, limit, refused
+from tests.engine.test_algos import go
 
 STOP = OrderType.STOP_MARKET
 
@@ -772,6 +773,100 @@ def test_an_adjustment_counts_what_another_has_under_way(rig, held, first, secon
     rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(second)))
 
     assert [(o.side, o.qty, o.reduce_only) for o in rig.submitted()] == sent
+
+
+# Without market orders
+
+
+@pytest.fixture
+def limited():
+    return Rig(limits={"duplicate_window_s": 0}, use_market_orders=False)
+
+
+def shapes(orders):
+    return [(o.qty, o.order_type, o.price, o.time_in_force) for o in orders]
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "100.1"), (Side.SELL, "99.9")])
+def test_without_market_orders_an_entry_by_hand_is_an_ioc_limit_at_the_tolerance(
+    limited, side, price
+):
+    limited.place(side, stop_loss="90" if side is Side.BUY else "110")
+
+    assert shapes(limited.submitted()) == [(1, LIMIT, Decimal(price), TimeInForce.IOC)]
+
+
+def test_without_market_orders_slices_by_hand_have_the_price_of_their_moment(limited):
+    limited.place(qty="6", algo="twap:over=20s,slices=2")
+    limited.price(104.0)
+    go(limited, 10)
+
+    prices = [o.request.price for o in limited.state.orders.values()]
+    assert prices == [Decimal("100.1"), Decimal("104.1")]
+
+
+def test_without_market_orders_other_orders_by_hand_stay_as_they_are(limited):
+    limited.place(order_type=LIMIT, price="99")
+    limited.place(order_type=OrderType.STOP_MARKET, trigger_price="105")
+
+    kinds = [o.request.order_type for o in limited.state.orders.values()]
+    assert kinds == [LIMIT, OrderType.STOP_MARKET]
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+def test_without_market_orders_what_can_only_close_goes_out_at_the_market(limited, is_said):
+    limited.hold("2")
+
+    limited.place(Side.SELL, "2", reduce_only=is_said)
+
+    [order] = limited.submitted()
+    assert (order.order_type, order.price) == (OrderType.MARKET, None)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_without_market_orders_an_adjustment_closes_at_the_market_and_opens_at_a_limit(
+    limited, side
+):
+    limited.hold("2", side)
+    limited.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(-1) * side.sign))
+
+    closing, opening = limited.submitted()
+    assert (closing.order_type, closing.reduce_only) == (OrderType.MARKET, True)
+    assert (opening.order_type, opening.time_in_force) == (LIMIT, TimeInForce.IOC)
+
+
+def test_without_market_orders_an_adjustment_counts_what_another_has_under_way(limited):
+    limited.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(2)))
+    [first] = limited.submitted()
+    limited.unknown(first.cl_ord_id)
+    limited.wait(2)
+
+    limited.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(2)))
+    assert limited.submitted() == []
+    limited.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(3)))
+    assert [o.qty for o in limited.submitted()] == [1]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        msg.PlaceRequest(symbol=BTC, side=Side.SELL, qty=Decimal(3)),
+        msg.AdjustRequest(symbol=BTC, target_qty=Decimal(-1)),
+    ],
+)
+def test_without_market_orders_and_without_a_price_what_closes_goes_out_and_nothing_else(asked):
+    rules = ("stale_data", "slippage")  # a rule that is off lets nothing out at the market
+    rig = Rig(limits={"disabled": ("correlation", *rules)}, use_market_orders=False)
+    rig.hold("2")
+    rig.restart()
+    rig.snapshot()
+
+    rig.hear(asked)
+
+    [denied] = [fact for fact in rig.news if isinstance(fact, ev.OrderDenied)]
+    assert (denied.rule, denied.reason) == ("stale_data", "no price of BTCUSDT yet")
+    is_adjusted = isinstance(asked, msg.AdjustRequest)
+    assert [(o.qty, o.reduce_only) for o in rig.submitted()] == [(Decimal(2), True)] * is_adjusted
 
 
 def test_exits_under_way_close_no_more_than_there_is(rig):

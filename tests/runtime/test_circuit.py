@@ -163,6 +163,46 @@ async def test_of_calls_at_the_same_time_one_alone_is_the_trial(breaker, clock):
     assert breaker.state == "CLOSED"
 
 
+@pytest.mark.parametrize("is_fine", [True, False])
+async def test_a_call_from_before_the_trial_says_nothing_of_how_things_stand_now(
+    breaker, clock, is_fine
+):
+    old, trial = asyncio.Event(), asyncio.Event()
+
+    async def held(event, then):
+        await event.wait()
+        return await then()
+
+    early = asyncio.create_task(breaker.call(held, old, fine if is_fine else broken))
+    await asyncio.sleep(0)
+    await trip(breaker)
+    clock.now += 10
+    trying = asyncio.create_task(breaker.call(held, trial, broken if is_fine else fine))
+    await asyncio.sleep(0)
+    old.set()
+    await asyncio.gather(early, return_exceptions=True)
+
+    assert (breaker.state, breaker.failure_count) == ("HALF_OPEN", 3)
+    trial.set()
+    await asyncio.gather(trying, return_exceptions=True)
+    assert breaker.state == ("OPEN" if is_fine else "CLOSED")
+
+
+async def test_a_call_from_before_the_breaker_was_set_by_hand_does_not_set_it_again(breaker):
+    event = asyncio.Event()
+
+    async def held():
+        await event.wait()
+
+    early = asyncio.create_task(breaker.call(held))
+    await asyncio.sleep(0)
+    breaker.state = "HALF_OPEN"
+    event.set()
+    await early
+
+    assert breaker.state == "HALF_OPEN"
+
+
 async def test_its_parts_can_be_set_as_those_of_the_listing(breaker, clock):
     breaker.state = "OPEN"
     breaker.failure_count = 4

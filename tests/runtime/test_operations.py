@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import enum
+import re
 import time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +30,7 @@ from holdfast import (
     Side,
     SignalGenerated,
     TimeInForce,
+    TradingState,
     UnknownOrderError,
     VenueRefused,
 )
@@ -44,7 +49,7 @@ from holdfast.model.settings import RiskLimits
 from holdfast.model.values import LARGEST_AMOUNT, ClOrdId, NewOrder, TradeId, Verdict
 from holdfast.runtime.refusals import denial_error
 from holdfast.runtime.user_orders import request_of
-from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
+from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, config_in, running
 
 KEY = ("main", BTC)
 
@@ -511,12 +516,13 @@ async def test_adjusting_up_down_over_zero_and_to_flat(tmp_path):
         assert await service.get_positions() == []
 
 
+@pytest.mark.parametrize("at_market", [True, False])
 @pytest.mark.parametrize("is_taken", [True, False])
 async def test_an_adjustment_that_is_under_way_already_is_waited_for(
-    tmp_path, monkeypatch, is_taken
+    tmp_path, monkeypatch, is_taken, at_market
 ):
     feed = ScriptedFeed(is_live=True, start_ts=time.time_ns())
-    async with running(tmp_path, feed=feed) as desk:
+    async with running(tmp_path, feed=feed, use_market_orders=at_market) as desk:
         venue, held = desk.service.live.venue, list[SubmitOrder]()
         submit = venue.submit
         monkeypatch.setattr(venue, "submit", held.append)  # on its way
@@ -583,6 +589,81 @@ async def test_an_order_of_the_wrong_types_is_an_input_error_and_no_crash(tmp_pa
             await desk.service.close_position(None)
 
 
+class Mine(enum.Enum):
+    NAME = "breakout"
+    TWAP = "twap:over=10s,slices=2"
+
+
+OWN = UUID("6f1c9a52-3b1e-4c1a-9d4e-0b7f5a2f8c11")
+
+
+def buy(quantity="0.004", **fields: Any):
+    return Order(BTC, Side.BUY, quantity, **fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [(OWN, str(OWN)), (Mine.NAME, "breakout"), (Decimal(7), "7")]
+)
+async def test_an_id_that_denotes_a_text_is_taken_as_that(tmp_path, given, text):
+    async with running(tmp_path) as desk:
+        result = await desk.service.execute_order(buy(strategy_id=given))
+        assert result.success
+        assert result.order.strategy_id == text
+        assert [order.request.strategy_id for order in desk.state.orders.values()] == [text]
+        one = await desk.service.place_order(BTC, "BUY", "0.003", request_id=given)
+        two = await desk.service.place_order(BTC, "BUY", "0.003", request_id=text)
+        assert one.id == two.id
+        assert desk.service.restarts == 0
+
+
+async def test_what_a_request_leaves_out_is_not_recorded(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.004")
+        [order] = desk.state.orders.values()
+
+        assert msgspec.json.decode(msgspec.json.encode(order.request)).get("account") is None
+
+
+async def test_an_algo_may_be_named_by_an_enumeration_of_the_callers(tmp_path):
+    async with running(tmp_path) as desk:
+        result = await desk.service.execute_order(buy("0.01", algo=Mine.TWAP))
+
+        assert result.success
+        [parent] = desk.state.parents.values()
+        assert parent.start.algo == "twap:over=10s,slices=2"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("strategy_id", 7, r"PlaceRequest\.strategy_id .*Expected `str`, got `int`, was 7"),
+        ("strategy_id", b"mine", r"PlaceRequest\.strategy_id .*a text, was b'mine'"),
+        ("strategy_id", object, r"PlaceRequest\.strategy_id .*, was <class 'object'>"),
+        ("algo", OWN, f"there is no algorithm {OWN}"),
+        ("account", OWN, "there is no account"),
+        ("reduce_only", "false", r"PlaceRequest\.reduce_only .*`bool`, got `str`, was 'false'"),
+    ],
+)
+async def test_what_denotes_no_text_is_refused_by_its_name_and_fails_nothing(
+    tmp_path, field, value, text
+):
+    async with running(tmp_path) as desk:
+        result = await desk.service.execute_order(buy(**{field: value}))
+
+        assert not result.success
+        assert re.search(text, result.error), result.error
+        assert desk.service.restarts == 0
+        assert desk.state.orders == {}
+
+
+async def test_a_signal_is_judged_by_the_text_of_its_strategys_id(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.execute_order(buy(strategy_id=OWN))
+        given: dict[str, Any] = {"signal_type": "CLOSE", "strategy_id": OWN}
+
+        assert desk.service.explain(SignalGenerated(symbol=BTC, **given)).denial is None
+
+
 async def test_an_order_shows_its_margin_and_explains_itself(tmp_path, caplog):
     async with running(tmp_path) as desk:
         order = await desk.service.place_order(
@@ -598,6 +679,39 @@ async def test_an_order_shows_its_margin_and_explains_itself(tmp_path, caplog):
         assert info["status"] == "NEW"
         assert info["margin_required"] == "88"
         assert info["id"] in caplog.text
+
+
+async def test_an_order_without_a_price_is_valued_by_what_is_known(tmp_path):
+    shown: list[Order] = []
+    async with running(tmp_path) as desk:
+        desk.service.event_bus.subscribe("order.changed", shown.append)
+        await desk.service.place_order(BTC, "BUY", "0.01")
+        await desk.service.event_bus.drain(1)
+        sent = shown[0]
+        trailing = {"order_type": "TRAILING_STOP_MARKET", "callback_rate": 1}
+        later = await desk.service.place_order(
+            BTC, "BUY", "0.005", **trailing, activation_price=44_500
+        )
+        now = await desk.service.place_order(BTC, "BUY", "0.006", **trailing)
+
+        assert (sent.average_price, sent.status) == (None, OrderStatus.PENDING_NEW)
+        assert sent.margin_required == Decimal("0.01") * 45_000 / 5
+        assert later.margin_required == Decimal("0.005") * 44_500 / 5
+        assert now.margin_required == Decimal("0.006") * 45_000 / 5
+
+
+async def test_the_margin_of_an_order_is_not_known_while_no_price_is(tmp_path):
+    async with running(tmp_path) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", "STOP_MARKET", trigger_price=46_000)
+        order = await desk.service.place_order(
+            BTC, "BUY", "0.006", "TRAILING_STOP_MARKET", callback_rate=1
+        )
+        session_id = desk.service.session().id
+        read = TradingState.recover(session_id, config=config_in(tmp_path))
+        margins = {each.id: each.margin_required for each in read.open_orders}
+
+        assert margins.pop(order.id) is None
+        assert list(margins.values()) == [Decimal("0.01") * 46_000 / 5]
 
 
 # Refusals by who must act

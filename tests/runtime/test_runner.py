@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -268,6 +270,10 @@ class NoFrames(Strategy):
     timeframes = None  # type: ignore[assignment]  # the mistake meant
 
 
+class Named(enum.Enum):
+    MINE = "breakout"
+
+
 class Mute(Recorder):
     def __init__(self) -> None:
         vars(self)["signal"] = 9  # the mistake meant
@@ -296,6 +302,24 @@ class Deaf(Strategy):
 def test_strategy_that_can_not_be_run_is_refused_at_once(strategy, text):
     with pytest.raises(StrategyError, match=text):
         LiveStrategyRunner().add_strategy("bad", strategy)
+
+
+@pytest.mark.parametrize("given", [Named.MINE, UUID("6f1c9a52-3b1e-4c1a-9d4e-0b7f5a2f8c11")])
+def test_an_id_that_denotes_a_text_is_that_text_to_all(given):
+    runner = LiveStrategyRunner()
+    runner.add_strategy(given, Recorder())
+
+    [name] = runner.strategies
+    assert type(name) is str
+    assert name == str(getattr(given, "value", given))
+    with pytest.raises(StrategyError, match="new and not empty"):
+        runner.add_strategy(name, Recorder())
+
+
+@pytest.mark.parametrize("given", [7, None, b"mine", object(), "\udc80"])
+def test_an_id_that_denotes_no_text_is_refused(given):
+    with pytest.raises(StrategyError, match=r"a strategy's id must be a text .* was "):
+        LiveStrategyRunner().add_strategy(given, Recorder())
 
 
 def test_ids_are_new_and_strategies_are_added_once_and_before_the_start():

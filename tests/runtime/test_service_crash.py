@@ -13,6 +13,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
@@ -63,6 +64,27 @@ async def test_a_crash_is_gone_on_from_under_the_same_id(tmp_path):
             session = await after.service.stop()
             assert session.total_trades == 1
             assert books_agree(after.service)
+
+
+@pytest.mark.parametrize("names", ["the same", "another", "none"])
+async def test_a_crash_that_is_gone_on_from_under_another_portfolio_is_told(tmp_path, names):
+    notes, before, after = [], uuid4(), uuid4()
+
+    class Notes:
+        def notify(self, level, text):
+            notes.append((level, text))
+
+    async with running(tmp_path / "a", start={"portfolio_id": before}) as desk:
+        image = crash_image(tmp_path / "a", tmp_path / "b")
+        feed = desk.feed.again()
+        service = LiveTradingService(config=config_in(image), notifier=Notes())
+        start = {"portfolio_id": {"the same": before, "another": after, "none": None}[names]}
+        async with running(None, feed=feed, service=service, start=start):
+            assert service.session().portfolio_id == before
+
+    told = [text for level, text in notes if level == "warning" and "portfolio" in text]
+    assert len(told) == (names == "another")
+    assert all(str(before) in text and str(after) in text for text in told)
 
 
 async def test_what_was_stopped_in_order_is_not_gone_on_from(tmp_path):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from holdfast import (
+    ConfigError,
     Difference,
     InputError,
     JournalError,
     Order,
     OrderType,
+    PortfolioState,
     Position,
     Side,
+    TradingSessionStatus,
     TradingState,
     reconcile_orders,
     reconcile_positions,
@@ -64,6 +69,28 @@ async def test_another_session_s_state_is_refused(tmp_path):
         TradingState.recover(uuid4(), config=config_in(tmp_path))
 
 
+def test_a_state_is_made_of_its_six_fields_in_their_order():
+    portfolio = PortfolioState("mine", {}, Decimal(0), Decimal(0), Decimal(0))
+    fields: Any = (uuid4(), portfolio, [], [], [], datetime.now(UTC))
+    state = TradingState(*fields)
+    state.save()
+
+    assert state == TradingState(
+        session_id=fields[0],
+        portfolio_state=fields[1],
+        open_orders=fields[2],
+        positions=fields[3],
+        pending_signals=fields[4],
+        last_update=fields[5],
+    )
+    assert state.status is TradingSessionStatus.STOPPED
+
+
+def test_a_folder_that_is_not_there_is_a_setting_s_fault(tmp_path):
+    with pytest.raises(ConfigError, match="there is no directory"):
+        TradingState.recover(uuid4(), config=config_in(tmp_path / "nowhere"))
+
+
 def test_a_journal_that_is_not_there_says_so(tmp_path):
     with pytest.raises(JournalError, match="there is no journal"):
         TradingState.recover(uuid4(), config=config_in(tmp_path))
@@ -99,6 +126,15 @@ def test_orders_are_compared_by_id_and_by_how_far_they_executed():
         Difference("order d", None, "0.1 executed"),
     ]
     assert reconcile_orders(ours, list(reversed(ours))) == []
+
+
+def test_orders_that_executed_alike_are_alike_however_that_is_written():
+    ours, theirs = [order("a"), order("b", "0.02")], [order("a", "0.000"), order("b", "0.020")]
+
+    assert reconcile_orders(ours, theirs) == []
+    assert reconcile_orders(ours, [order("a", "0.100"), order("b", "2E-2")]) == [
+        Difference("order a", "0 executed", "0.1 executed")
+    ]
 
 
 def test_positions_are_compared_exactly_and_flat_ones_are_none():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
-from holdfast import PretradeRiskValidator, SignalGenerated, SignalType
+from holdfast import InputError, PretradeRiskValidator, SignalGenerated, SignalType
 from holdfast.runtime.validator import explanation_lines
 from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, running
 
@@ -43,8 +44,47 @@ async def test_a_signal_within_all_limits_passes_every_check(tmp_path):
 async def test_checks_without_a_signal_ask_for_one(tmp_path):
     async with running(tmp_path) as desk:
         for name in CHECKS:
-            with pytest.raises(ValueError, match="no signal to judge"):
+            with pytest.raises(InputError, match="no signal to judge"):
                 await getattr(PretradeRiskValidator(desk.service), name)()
+
+
+class Listed(PretradeRiskValidator):
+    """Asks its own list of checks, as the specification's does."""
+
+    async def validate_signal(self, signal):
+        return all(await asyncio.gather(*[getattr(self, name)() for name in CHECKS]))
+
+
+@pytest.mark.parametrize("kind", [PretradeRiskValidator, Listed])
+async def test_signals_that_are_validated_at_the_same_time_are_judged_each_by_itself(
+    tmp_path, kind
+):
+    large, small = wish(quantity=3), wish()
+    async with running(tmp_path) as desk:
+        validator, other = kind(desk.service), kind(desk.service)
+
+        for signals in ((large, small), (small, large)):
+            answers = await asyncio.gather(*map(validator.validate_signal, signals))
+            assert answers == [signal is small for signal in signals]
+
+        async def asked_twice(signal):
+            is_first = await validator.validate_signal(signal)
+            assert await other.validate_signal(small)
+            await asyncio.sleep(0)
+            return is_first, await validator.check_leverage()
+
+        assert await asyncio.gather(*map(asked_twice, (large, small))) == [
+            (False, False),
+            (True, True),
+        ]
+
+
+async def test_the_last_signal_that_was_validated_is_known_in_every_task(tmp_path):
+    async with running(tmp_path) as desk:
+        validator = PretradeRiskValidator(desk.service)
+        await asyncio.create_task(validator.validate_signal(wish(quantity=3)))
+
+        assert not await validator.check_leverage()
 
 
 async def test_of_what_was_denied_before_any_rule_no_check_says_that_it_passes(tmp_path):

@@ -143,10 +143,11 @@ def _without_marks(engine: Engine, name: AccountId) -> dict[str, Any]:
 def orders(config: TradingConfig, *, open_only: bool) -> dict[str, Any]:
     """Return the orders that the journal knows to be open, or all that are remembered."""
     with reading(config) as journal:
-        state = recovered_from(config, journal).engine.state
+        engine = recovered_from(config, journal).engine
+    state = engine.state
     chosen = state.all_open_orders() if open_only else list(state.orders.values())
     chosen.sort(key=lambda order: order.created_ts)
-    found = {"orders": [order_view(state, order) for order in chosen], "parts": wholes(state)}
+    found = {"orders": [order_view(engine, order) for order in chosen], "parts": wholes(state)}
     return {"note": NOTE, **builtins(found)}
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from ..model import commands as cmd
 from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError, UnknownOrderError
 from ..model.values import (
+    ENTRY,
     ZERO,
     ClOrdId,
     IntentId,
@@ -18,6 +20,7 @@ from ..model.values import (
     NewOrder,
     OrderType,
     Side,
+    TimeInForce,
     TradingSessionStatus,
     plain,
 )
@@ -38,7 +41,8 @@ from .request_checks import (
     where,
 )
 from .risk import first_refusal
-from .sizing import market_parts, misplaced_exit
+from .sizing import market_parts, misplaced_exit, worst_price
+from .state import State
 
 CUT_OFF = "the stop goes on that was asked for before the process ended"
 
@@ -103,8 +107,26 @@ def plan_of(core: Core, request: msg.PlaceRequest) -> Plan:
     )
     algo = request.algo or ("bracket" if request.stop_loss or request.take_profit else "direct")
     plan = Plan(order, algo, request.stop_loss, request.take_profit)
+    is_limited = not (core.settings.use_market_orders or request.reduce_only)
+    if is_limited and core.risk_context().adds_risk(order):
+        plan = _opening(core, plan)
     check_algo(core, request, plan)
     return exit_plan(order) if request.reduce_only else plan
+
+
+def _opening(core: Core, plan: Plan) -> Plan:
+    """Give what opens at the market the limit that it has without market orders.
+
+    Without a price to set it by the plan is at the market and has none: it is denied for that.
+    """
+    order, market = plan.pattern, core.market.price(plan.pattern.symbol)
+    if order.order_type is not OrderType.MARKET or core.settings.use_market_orders:
+        return plan
+    if market is None:
+        return replace(plan, is_at_market=True)
+    limit = worst_price(order.side, market, core.state.instruments[order.key], core.settings)
+    terms = {"order_type": OrderType.LIMIT, "price": limit, "time_in_force": TimeInForce.IOC}
+    return replace(plan, pattern=replace(order, **terms), is_at_market=True)
 
 
 def on_cancel(core: Core, request: msg.CancelRequest) -> None:
@@ -240,21 +262,33 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
         raise InputError(f"{less} {plain(instrument.lot)}")
     if opening and core.state.traded(key) is None:
         raise InputError(f"{request.symbol} is not traded {where(core, key)}: it can be closed")
-    intent = core.next_intent()
-    for part in market_parts(closing, instrument):
-        start_parent(core, exit_plan(_market(request, side, part)), intent)
+    plans = [exit_plan(_market(request, side, part)) for part in market_parts(closing, instrument)]
     if opening:
-        start_parent(core, Plan(_market(request, side, opening), "direct"), intent)
+        plans.append(_opening(core, Plan(_market(request, side, opening), "direct")))
+    intent = core.next_intent()
+    for plan in plans:
+        start_parent(core, plan, intent)
 
 
 def _qty_under_way(core: Core, key: Key) -> Decimal:
     """Return the position as it will be once the open orders at the market have filled."""
     qty = core.state.position(key).qty
-    for order in core.state.open_orders_of(key):
-        if order.request.order_type is OrderType.MARKET and order.price is None:
-            most = closable(qty, order.side) if order.request.reduce_only else order.leaves_qty
-            qty += min(order.leaves_qty, most) * order.side.sign
+    for order in at_the_market(core.state, key):
+        most = closable(qty, order.side) if order.request.reduce_only else order.leaves_qty
+        qty += min(order.leaves_qty, most) * order.side.sign
     return qty
+
+
+def at_the_market(state: State, key: Key) -> list[Order]:
+    """Return the open orders that trade at the market, those with the tolerance's limit too."""
+    return [order for order in state.open_orders_of(key) if _is_at_market(state, order)]
+
+
+def _is_at_market(state: State, order: Order) -> bool:
+    if order.request.order_type is OrderType.MARKET:
+        return order.price is None  # else it turned out to rest
+    parent = state.parents.get(order.request.parent_id)
+    return order.role is ENTRY and parent is not None and parent.start.is_at_market
 
 
 def _market(request: msg.AdjustRequest, side: Side, qty: Decimal) -> NewOrder:

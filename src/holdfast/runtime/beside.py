@@ -156,7 +156,7 @@ async def at_once(service: LiveTradingService, placed: Order) -> Order:
     if order is None or placed.status not in _UNDER_WAY or not _is_at_once(placed):
         return placed
     await live.shell.until(lambda: not order.is_open, FILL_PATIENCE_S)
-    return order_view(live.engine.state, order)
+    return order_view(live.engine, order)
 
 
 def of_adjusted(service: LiveTradingService, position: Position, before: Held) -> list[str]:

@@ -42,6 +42,7 @@ class CircuitBreaker:
         self._clock = clock
         self._breaker = Breaker()
         self._is_trying = False
+        self._generation = 0  # raised by a trial, and by hand: calls from before say nothing of it
 
     @property
     def state(self) -> str:
@@ -57,6 +58,7 @@ class CircuitBreaker:
             known = ", ".join(BreakerState.__members__)
             raise InputError(f"state must be one of {known}, was {name!r}")
         self._breaker.state = BreakerState[name]
+        self._generation += 1
         if self._breaker.state is BreakerState.OPEN:
             self.last_failure_time = self._clock()
 
@@ -92,18 +94,22 @@ class CircuitBreaker:
         if self._is_trying:
             raise CircuitOpenError("circuit half open: another call is trying whether it may close")
         self._is_trying = True
+        self._generation += 1
         try:
             return await self._count(func, *args, **kwargs)
         finally:
             self._is_trying = False
 
     async def _count(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        generation = self._generation
         try:
             result = await func(*args, **kwargs)
         except Exception:
-            self.on_failure()
+            if generation == self._generation:
+                self.on_failure()
             raise
-        self.on_success()
+        if generation == self._generation:
+            self.on_success()
         return result
 
     def on_success(self) -> None:

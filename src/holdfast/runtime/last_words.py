@@ -14,8 +14,8 @@ from ..model.errors import SessionStateError
 from ..model.events import Event, KillSwitchEngaged, KillSwitchReleased, SessionChanged
 from ..model.values import TradingSessionStatus
 from .assembly import own_journal
+from .recorded import as_recorded
 from .recovery import StateRecoveryService
-from .shell import check_values
 
 Pause = msg.PauseSession | msg.ResumeSession
 """A pause, or its end."""
@@ -38,7 +38,7 @@ def record_end(
     Raises:
         TradingError: the journal can't be had, or not be written.
     """
-    check_values(message)
+    message = as_recorded(message)
     journal = own_journal(config)
     for finding in journal.findings:
         _log.warning("%s", finding)
@@ -75,6 +75,7 @@ def record_latch(
         TradingError: the journal can't be had, or not be written.
         SessionStateError: there is nothing to release, to pause or to resume.
     """
+    message = as_recorded(message)
     journal = own_journal(config)
     for finding in journal.findings:
         tell(finding)

@@ -66,7 +66,10 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
     )
     for finding in parts.journal.findings:
         notifier.notify("alarm", finding)
-    plan = plan_of(parts, wanted.portfolio_id, strategies, descriptions, hands_over)
+    portfolio_id = wanted.portfolio_id or wanted.new_portfolio_id
+    plan = plan_of(parts, portfolio_id, strategies, descriptions, hands_over)
+    if text := wanted.differs_from(plan):
+        notifier.notify("warning", text)
     if broker is not None:
         plan = replace(plan, secrets=broker.secrets)
     engine, figures = parts.recovered.engine, Figures(plan.session_id)

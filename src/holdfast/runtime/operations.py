@@ -32,6 +32,7 @@ from ..model.values import (
 )
 from .answers import answers_to, of_amendment
 from .live import LiveSession
+from .recorded import as_recorded
 from .refusals import denial_error, room_in_s, venue_error
 from .sent import orders_of_request, sent_for, under_way
 from .shortfall import check_filled, shortfall_of
@@ -86,13 +87,13 @@ class Operations:
         for fact in outcome.facts:
             if isinstance(fact, ev.OrderDenied):
                 raise denial_error(fact, self._engine.core.settings.limits)
-        sent = self._sent(outcome.facts) if outcome.facts else self._known(request)
+        sent = self._sent(outcome.facts) if outcome.facts else self._known(as_recorded(request))
         if not sent:
             raise TradingError(f"nothing came of {request.side.value} {request.symbol}")
         await self._answered(sent[0])
         state = self._engine.state
         if goes_on(state, state.orders[sent[0]]):
-            return order_view(state, state.orders[sent[0]])
+            return order_view(self._engine, state.orders[sent[0]])
         return self._accepted(sent[0])
 
     def _sent(self, facts: list[ev.Event]) -> list[ClOrdId]:
@@ -157,7 +158,7 @@ class Operations:
             raise self._error(order.reason, order.code)
         if order.status is OrderStatus.NEVER_ARRIVED:
             raise VenueUnavailable(f"{cl_ord_id} never reached the venue: nothing was done")
-        return order_view(self._engine.state, order)
+        return order_view(self._engine, order)
 
     def _error(self, reason: str, code: int | None) -> VenueError:
         venue, now = self.live.venue, self.live.now()
@@ -206,7 +207,7 @@ class Operations:
             if refusals:
                 raise self._error(refusals[-1].reason, refusals[-1].code)
             self._check_life()
-        return order_view(self._engine.state, order)
+        return order_view(self._engine, order)
 
     async def _end(self, whole: Parent, name: ClOrdId, reason: str) -> Order:
         """End what goes on in parts, and wait until what rests of it is taken back."""
@@ -217,7 +218,7 @@ class Operations:
                     await self.cancel(fact.cl_ord_id, reason)
         state = self._engine.state
         order = state.orders.get(name)
-        return whole_view(state, whole) if order is None else order_view(state, order)
+        return whole_view(state, whole) if order is None else order_view(self._engine, order)
 
     async def modify(
         self,
@@ -252,7 +253,7 @@ class Operations:
                 f"the amendment of {cl_ord_id}",
             )
         self._check_amended(asked, of_amendment(answers))
-        return order_view(self._engine.state, order)
+        return order_view(self._engine, order)
 
     def _check_amended(
         self, asked: ev.ReplaceRequested, answer: ev.OrderReplaced | ev.ReplaceRejected | None
@@ -291,7 +292,7 @@ class Operations:
         order = self._engine.state.orders.get(placed_id(order_id))
         if order is None:
             raise UnknownOrderError(f"no order {order_id} is known")
-        return order_view(self._engine.state, order)
+        return order_view(self._engine, order)
 
     def is_open(self, cl_ord_id: ClOrdId) -> bool:
         """Tell whether an order is known and has not ended."""
@@ -303,7 +304,7 @@ class Operations:
         state = self._engine.state
         chosen = state.all_open_orders() if open_only else list(state.orders.values())
         chosen.sort(key=lambda order: order.created_ts)
-        return [order_view(state, order) for order in chosen]
+        return [order_view(self._engine, order) for order in chosen]
 
     def positions(self) -> list[Position]:
         """Return the open positions."""

@@ -145,7 +145,7 @@ class Publisher:
         order = engine.state.orders.get(cl_ord_id)
         if order is None:
             return
-        self._offer("order.changed", lambda: order_view(engine.state, order))
+        self._offer("order.changed", lambda: order_view(engine, order))
         if is_news:
             self._offer("order_update", lambda: order_update(order))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
@@ -35,6 +36,7 @@ from .fetching import fetch_history, warmups
 from .filling import Filler
 from .hooks import HookGuard
 from .order_updates import fill_of, order_of, update_of
+from .recorded import strategy_id_of
 from .route import Route
 from .seats import NO_SEATS, Seat, Seats
 from .standalone import Standing, StrategyConfig, stand_alone
@@ -93,20 +95,20 @@ class LiveStrategyRunner:
         self._alone: Standing | None = None
         self.filler: Filler
 
-    def add_strategy(self, strategy_id: str, strategy: Strategy) -> None:
-        """Take a strategy on, before the session begins.
+    def add_strategy(self, strategy_id: str | UUID, strategy: Strategy) -> None:
+        """Take a strategy on, before the session begins. A UUID goes by its text from here on.
 
         Raises:
-            StrategyError: the id is empty or taken, or the strategy can't be run as it is.
+            StrategyError: the id is empty, taken or no text, or the strategy can't be run as it is.
             SessionStateError: the session has begun.
         """
         if self._has_begun:
             raise SessionStateError(f"{strategy_id} must be added before the runner starts")
-        if not strategy_id or strategy_id in self._all:
-            raise StrategyError(f"a strategy's id must be new and not empty, was {strategy_id!r}")
+        key = strategy_id_of(strategy_id)
+        if not key or key in self._all:
+            raise StrategyError(f"a strategy's id must be new and not empty, was {key!r}")
         if any(one.strategy is strategy for one in self._all.values()):
             raise StrategyError(f"the strategy of {strategy_id} was added already: make another")
-        key = StrategyId(strategy_id)
         self._all[key] = Attached(key, strategy)
 
     @property

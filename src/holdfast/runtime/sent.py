@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..engine.order import Order
+from ..engine.requests import at_the_market
 from ..engine.state import State
 from ..model.events import Event, OrderSubmitted, ParentStarted
 from ..model.messages import PlaceRequest
-from ..model.values import ClOrdId, IntentId, Key, OrderRole, OrderType
+from ..model.values import ClOrdId, IntentId, Key, OrderRole
 
 ROLES = (OrderRole.ENTRY, OrderRole.EXIT)
 """Of what is asked for by hand; stops and targets follow by themselves."""
@@ -24,9 +25,7 @@ def sent_for(facts: Iterable[Event]) -> list[ClOrdId]:
 
 def under_way(state: State, key: Key) -> list[ClOrdId]:
     """Return the open orders at the market, which change a position whoever asks for what."""
-    orders = state.open_orders_of(key)
-    market = [o for o in orders if o.request.order_type is OrderType.MARKET and o.price is None]
-    return [order.cl_ord_id for order in market]
+    return [order.cl_ord_id for order in at_the_market(state, key)]
 
 
 def orders_of_request(state: State, request: PlaceRequest) -> tuple[list[Order], IntentId | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from ..engine.explaining import Explanation
 from ..model import messages as msg
@@ -38,6 +38,7 @@ from .making import make_life
 from .notices import notifier_of
 from .operations import Operations
 from .publishing import Publisher, Repository
+from .recorded import as_recorded
 from .shortfall import check_flat
 from .trading_state import TradingState
 from .views import Metrics, Order, OrderResult, Position, TradingSession, choice, session_view
@@ -52,8 +53,7 @@ class LiveTradingService:
 
     Args:
         portfolio_repository: told of the account's figures; anything with `save`.
-        order_repository: told of every order that changed.
-        position_repository: told of every position that changed.
+        order_repository, position_repository: told of every one of theirs that changed.
         event_bus: where events are published; one of the service's own by default.
         config: settings, the venue among them; the defaults, and a dry run, when None.
         notifier: tells a person of alarms; the log by default.
@@ -110,7 +110,7 @@ class LiveTradingService:
         feed: Feed | None = None,
         execute_signals: bool | None = None,
     ) -> TradingSession:
-        """Recover, reconcile and run. A session that a crash cut off goes on under its id.
+        """Recover, reconcile and run. What a crash cut off goes on under its id and portfolio.
 
         Args:
             strategies: names, `path/to/file.py:Class`, or strategies; None takes the settings'.
@@ -127,7 +127,7 @@ class LiveTradingService:
         if self._lives and self._lives.is_under_way:
             raise SessionStateError("a session is running: stop it first")
         self._wanted = Wanted(
-            portfolio_id=str(portfolio_id or uuid4()),
+            portfolio_id=str(portfolio_id or ""),
             strategies=Templates(self.config.strategies if strategies is None else strategies),
             symbols=symbols_of(symbols or self.config.symbols),
             is_dry=self.config.dry_run if dry_run is None else dry_run,
@@ -362,7 +362,7 @@ class LiveTradingService:
 
     def explain(self, signal: SignalGenerated) -> Explanation:
         """Show the whole pipeline of a wish without sending anything."""
-        return self._running().engine.explain(signal, self.now())
+        return self._running().engine.explain(as_recorded(signal), self.now())
 
     def now(self) -> int:
         """Return the session's time, nanoseconds UTC; a recording's is its own."""

@@ -28,6 +28,7 @@ from ..model.errors import InputError, JournalError, SessionStateError, UnknownO
 from ..model.events import Event
 from ..model.values import AccountId, ParentId
 from ..ports import Clock, Journal, Notifier, Venue
+from .recorded import as_recorded
 from .stopwatch import Lap, Stopwatch
 
 INBOX_MAX = 100_000
@@ -134,7 +135,7 @@ class Shell:
             raise SessionStateError("the engine is busy: ask from a task of your own")
         if self.has_failed:
             raise SessionStateError(f"the session has failed: {self.failed.result()}")
-        check_values(message)
+        message = as_recorded(message)
         self._is_pumping = True
         try:
             outcome = self._handle(message)
@@ -315,15 +316,3 @@ class Shell:
             except TimeoutError:
                 return condition()
         return True
-
-
-def check_values(message: msg.Message) -> None:
-    """Refuse what could not be recorded, or be recorded and not be read back.
-
-    Raises:
-        InputError: a value is of another kind; the text names its place.
-    """
-    try:
-        msgspec.json.decode(msgspec.json.encode(message), type=type(message))
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{type(message).__name__} has a value that can't be: {error}") from error

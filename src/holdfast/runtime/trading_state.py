@@ -15,7 +15,7 @@ from ..journal import open_journal
 from ..model.config import TradingConfig
 from ..model.errors import InputError
 from ..model.signal import SignalGenerated
-from ..model.values import MAIN, ZERO, OrderRole, Side, SignalType, TradingSessionStatus
+from ..model.values import MAIN, ZERO, OrderRole, Side, SignalType, TradingSessionStatus, plain
 from .live import LiveSession
 from .recovery import StateRecoveryService
 from .views import Order, Position, order_view, position_view, when
@@ -37,12 +37,12 @@ class TradingState:
     """A session's books at one moment."""
 
     session_id: UUID
-    status: TradingSessionStatus
     portfolio_state: PortfolioState
     open_orders: list[Order]
     positions: list[Position]
     pending_signals: list[SignalGenerated]
     last_update: datetime
+    status: TradingSessionStatus = TradingSessionStatus.STOPPED
     _live: LiveSession | None = field(default=None, repr=False, compare=False)
 
     def save(self) -> None:
@@ -60,9 +60,13 @@ class TradingState:
     ) -> TradingState:
         """Read the state of the journal's last session back, also beside a running one.
 
+        Args:
+            config: says where the journal is; None takes the settings of file and environment.
+
         Raises:
             InputError: the journal's last session is another one.
-            JournalError: the journal can't be read.
+            ConfigError: the settings can't be read, or the journal's folder is not there.
+            JournalError: there is no journal, or it can't be read.
         """
         settings = config or TradingConfig.load().config
         journal = open_journal(settings.database_url, read_only=True)
@@ -97,7 +101,7 @@ def state_of(engine: Engine, live: LiveSession | None = None) -> TradingState:
             fees=sum((p.fees for p in positions), ZERO),
             funding=sum((p.funding for p in positions), ZERO),
         ),
-        open_orders=[order_view(state, order) for order in state.all_open_orders()],
+        open_orders=[order_view(engine, order) for order in state.all_open_orders()],
         positions=[position_view(engine, key) for key in state.open_keys()],
         pending_signals=_pending(engine),
         last_update=when(state.last_ts),
@@ -158,14 +162,18 @@ def reconcile_orders(ours: Sequence[Order], theirs: Sequence[Order]) -> list[Dif
     yours = {str(o.id): o for o in theirs}
     found = []
     for name in sorted({*mine, *yours}):
-        texts = [_executed(mine.get(name)), _executed(yours.get(name))]
-        if texts[0] != texts[1]:
-            found.append(Difference(f"order {name}", *texts))
+        filled = [_filled(mine.get(name)), _filled(yours.get(name))]
+        if filled[0] != filled[1]:
+            found.append(Difference(f"order {name}", *map(_executed, filled)))
     return found
 
 
-def _executed(order: Order | None) -> str | None:
-    return None if order is None else f"{order.filled_quantity:f} executed"
+def _filled(order: Order | None) -> Decimal | None:
+    return None if order is None else order.filled_quantity
+
+
+def _executed(filled: Decimal | None) -> str | None:
+    return None if filled is None else f"{plain(filled)} executed"
 
 
 def reconcile_positions(ours: Sequence[Position], theirs: Sequence[Position]) -> list[Difference]:
@@ -186,4 +194,4 @@ def _name(position: Position) -> str:
 
 
 def _amount(number: Decimal | None) -> str | None:
-    return None if number is None else f"{number.normalize():f}"
+    return None if number is None else plain(number)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..engine.explaining import Explanation
+from ..model.errors import InputError
 from ..model.signal import SignalGenerated
 from ..model.values import Verdict, plain
 from .service import LiveTradingService
@@ -16,8 +19,11 @@ class PretradeRiskValidator:
     """Asks a running session's rules about a signal, sending nothing.
 
     The named checks judge `signal`, or the last one that was validated when it is None, also by a
-    `validate_signal` of a class of yours. Of a signal that is denied before any rule is asked none
-    says that it passes.
+    `validate_signal` of a class of yours: in the same task first, else in any. Of a signal that is
+    denied before any rule is asked none says that it passes.
+
+    Raises:
+        InputError: a named check has no signal to judge.
     """
 
     def __init_subclass__(cls) -> None:
@@ -35,7 +41,7 @@ class PretradeRiskValidator:
 
     async def validate_signal(self, signal: SignalGenerated) -> bool:
         """Tell whether a signal would pass every rule. Closing always does."""
-        self._signal = signal
+        self._note(signal)
         explanation = self.explain(signal)
         return explanation.denial is None and not failed(explanation)
 
@@ -68,12 +74,22 @@ class PretradeRiskValidator:
         return self._passes("volatility", signal)
 
     def _passes(self, rule: str, signal: SignalGenerated | None) -> bool:
-        asked = signal or self._signal
+        asked = signal or _validated.get({}).get(self, self._signal)
         if asked is None:
-            raise ValueError(f"{rule}: no signal to judge; give one or validate one first")
+            raise InputError(f"{rule}: no signal to judge; give one or validate one first")
         explanation = self.explain(asked)
         return explanation.denial is None and all(v.rule != rule for v in failed(explanation))
 
+    def _note(self, signal: SignalGenerated) -> None:
+        """Have the named checks judge this one, and what runs beside them its own."""
+        self._signal = signal
+        known = WeakKeyDictionary(_validated.get({}))
+        known[self] = signal
+        _validated.set(known)
+
+
+_validated: ContextVar[Mapping[PretradeRiskValidator, SignalGenerated]] = ContextVar("validated")
+"""The last signal of each validator, by task."""
 
 Validate = Callable[[Any, SignalGenerated], Coroutine[Any, Any, bool]]
 
@@ -83,7 +99,7 @@ def _noting(validate: Validate) -> Validate:
 
     @functools.wraps(validate)
     async def validate_signal(self: PretradeRiskValidator, signal: SignalGenerated) -> bool:
-        self._signal = signal
+        self._note(signal)
         return await validate(self, signal)
 
     return validate_signal

@@ -13,7 +13,6 @@ from uuid import UUID
 from ..engine.cover import uncovered
 from ..engine.engine import Engine
 from ..engine.order import Order as EngineOrder
-from ..engine.state import State
 from ..model.errors import InputError
 from ..model.margin import initial_margin, maintenance_margin
 from ..model.values import (
@@ -60,7 +59,8 @@ class Order:
     """An order as users write it and read it.
 
     Amounts may be given as Decimal, str, int or float and are exact from there on. `id` is None
-    until the order has been taken on; `margin_required` is known from then on too.
+    until the order has been taken on; `margin_required` is known from then on too, unless it names
+    no price and none of the market has been heard.
     """
 
     symbol: str
@@ -293,15 +293,11 @@ def _as_uuid(text: str) -> UUID | str:
         return text
 
 
-def order_view(state: State, order: EngineOrder) -> Order:
+def order_view(engine: Engine, order: EngineOrder) -> Order:
     """Show an engine's order."""
     request = order.request
-    parent = state.parents.get(request.parent_id)
-    price = order.price or request.trigger_price or order.avg_px
-    leverage = state.leverages.get(order.key, 1)
+    parent = engine.state.parents.get(request.parent_id)
     is_entry = order.role is ENTRY
-    is_plain = not request.reduce_only
-    margin = initial_margin(order.qty * price, leverage) if price and is_plain else ZERO
     return Order(
         symbol=request.symbol,
         side=request.side,
@@ -323,10 +319,21 @@ def order_view(state: State, order: EngineOrder) -> Order:
         fees=order.fees,
         reason=order.reason,
         is_in_doubt=order.is_in_doubt,
-        margin_required=margin,
+        margin_required=_margin_required(engine, order),
         created_at=when(order.created_ts),
         account=request.account,
     )
+
+
+def _margin_required(engine: Engine, order: EngineOrder) -> Decimal | None:
+    """Return what an order ties up: by the price it names, that of its fills, or the market's."""
+    request = order.request
+    if request.reduce_only:
+        return ZERO
+    named = order.price or request.trigger_price or request.activation_price
+    price = named or order.avg_px or engine.core.market.price(request.symbol)
+    leverage = engine.state.leverages.get(order.key, 1)
+    return None if price is None else initial_margin(order.qty * price, leverage)
 
 
 def position_view(engine: Engine, key: Key) -> Position:

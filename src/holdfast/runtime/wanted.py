@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from ..feeds import FEEDS
 from ..journal.location import scheme_of, sqlite_path
@@ -17,6 +18,7 @@ from ..model.errors import InputError
 from ..model.values import Symbol
 from ..ports import Feed, Notifier
 from ..strategies import Strategy
+from .parts import Plan
 from .strategy_loading import anchored_spec
 
 T = TypeVar("T")
@@ -73,7 +75,7 @@ def _why_uncopied(spec: str | Strategy) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The arguments of `start_session`, as they count."""
+    """The arguments of `start_session`, as they count. A `portfolio_id` of "" leaves it open."""
 
     portfolio_id: str
     strategies: Templates
@@ -81,6 +83,14 @@ class Wanted:
     is_dry: bool
     feed: Feed | None
     executes: bool | None
+    new_portfolio_id: str = field(default_factory=lambda: str(uuid4()))
+
+    def differs_from(self, plan: Plan) -> str:
+        """Say how a life is another than was asked for; "" where it is not."""
+        own, asked = plan.portfolio_id, self.portfolio_id
+        if not asked or asked == own:
+            return ""
+        return f"the session goes on that was cut off, and so its portfolio {own}, not {asked}"
 
 
 def anchored(config: TradingConfig) -> TradingConfig:

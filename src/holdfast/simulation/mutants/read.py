@@ -71,7 +71,7 @@ def take_what_never_arrived_for_done(patch: Patch) -> None:
     def accepted(self: Operations, cl_ord_id: str) -> Any:  # noqa: ANN401
         order: Any = self._engine.state.orders[cl_ord_id]  # type: ignore[index]
         if order.status.value == "NEVER_ARRIVED":
-            return order_view(self._engine.state, order)
+            return order_view(self._engine, order)
         return original(self, cl_ord_id)
 
     patch.attr(Operations, "_accepted", accepted)
