@@ -6,6 +6,7 @@ import asyncio
 import json
 
 from holdfast.cli import main
+from holdfast.model.values import ParentId
 from tests.runtime.control_desk import running
 
 BUY = ["place", "BTCUSDT", "BUY", "0.02", "--algo", "twap:over=30s,slices=2"]
@@ -134,6 +135,6 @@ async def test_a_close_says_nothing_of_what_ended_elsewhere_meanwhile(
 
         monkeypatch.setattr(desk.service, "close_position", closed)
         answer = await desk.post("/v1/positions/BTCUSDT/close")
-        assert desk.service.live.engine.state.parents["2"].is_over
+        assert desk.service.live.engine.state.parents[ParentId("2")].is_over
 
     assert [each["id"] for each in answer["parts"]] == ["1"]

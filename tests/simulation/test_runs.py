@@ -474,3 +474,7 @@ def test_a_loss_that_a_fill_under_way_makes_was_not_known_to_a_limit():
 
 def test_a_write_that_died_half_way_was_promised_to_nobody():
     assert play(Spec(seed=33_017_826, storm_s=18)).violations == ()
+
+
+def test_an_order_that_a_later_entry_overtook_is_judged_by_what_the_venue_had_closed_between():
+    assert play(Spec(seed=33_040_168, storm_s=18)).violations == ()

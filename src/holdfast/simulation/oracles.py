@@ -26,7 +26,6 @@ from ..model.values import (
     Key,
     OrderRole,
     ParentId,
-    Side,
     TradingSessionStatus,
 )
 from .alarms import TELLING
@@ -42,7 +41,7 @@ from .rest import (
     orders_apart,
     out_of_reach,
 )
-from .unheard import Execution, Unheard, closed
+from .unheard import Execution, Fill, Unheard, closed, entered
 
 if TYPE_CHECKING:
     from .world import World
@@ -78,11 +77,10 @@ class Oracles:
         self._canceled: dict[int, float] = {}
         self._asked: dict[str, int] = {}  # order -> number of its last submission or amendment
         self._numbers = itertools.count()
-        self._closed: list[tuple[int, Key, Side, Decimal]] = []  # by exits, each's number
+        self._closed: list[Fill] = []  # by what can only close
+        self._entered: list[Fill] = []
         self.strange = Unheard(self._numbers)
-        self.opened_ts: dict[
-            AccountId, int
-        ] = {}  # what happened before is in the session's first balances
+        self.opened_ts: dict[AccountId, int] = {}  # what was before is in the first balances
         self._shadow = State()
         self._folded, self._looked, self._looked_before = 0, 0.0, 0.0  # the last two in seconds
 
@@ -155,7 +153,6 @@ class Oracles:
     # At the venue
 
     def hear_venue(self, outputs: Sequence[Output], now: int) -> None:
-        """Hear what the exchange did."""
         for output in outputs:
             if not isinstance(output, OrderUpdate):
                 continue
@@ -176,9 +173,10 @@ class Oracles:
         order, fired = output.order, self._world.fired
         key = self._key_of(order)
         if output.report.exec_type is ExecType.TRADE:
-            if order.asked.reduce_only and order.cl_ord_id in self._asked:
+            if order.cl_ord_id in self._asked:
                 number, report = self._asked[order.cl_ord_id], output.report
-                self._closed.append((number, key, order.side, report.last_qty))
+                fills = self._closed if order.asked.reduce_only else self._entered
+                fills.append((number, key, order.side, report.last_qty))
             elif self._is_others(order):
                 report = output.report
                 trade = trade_name(*key, report.trade_id)
@@ -190,7 +188,6 @@ class Oracles:
         fired["self_trade_expiry"] += order.expiry.name == "SELF_TRADE"
 
     def _key_of(self, order: VenueOrder) -> Key:
-        """Return what the session keeps an order's position under."""
         return self._world.accounts.session_names[order.asked.account], order.symbol
 
     def _judge_accepted(self, output: OrderUpdate) -> None:
@@ -241,8 +238,12 @@ class Oracles:
         # What closes is never refused: an exit that was sent later may bring others further, and
         # one of before may have closed what strangers opened unheard.
         against = max(-self.unheard(order) * order.side.sign, ZERO)
-        exits = [each for each in self._closed if each[1:3] == (key, order.side)]
-        reach = held * order.side.sign + working - closed(exits, number, against)
+        exits, entries = (
+            [each for each in fills if each[1:3] == (key, order.side)]
+            for fills in (self._closed, self._entered)
+        )
+        done = closed(exits, number, against) + entered(entries, number, against)
+        reach = held * order.side.sign + working - done
         if abs(held) >= working and held * order.side.sign < ZERO:
             return
         since = output.report.venue_ts - HEARD_NS_MAX

@@ -68,9 +68,11 @@ class Unheard:
         return self._heard.get(trade, decided + 1) > decided
 
 
-def closed(
-    exits: Iterable[tuple[int, Key, Side, Decimal]], number: int, against: Decimal
-) -> Decimal:
+Fill = tuple[int, Key, Side, Decimal]
+"""The number of its order's decision, of what, and how much."""
+
+
+def closed(exits: Iterable[Fill], number: int, against: Decimal) -> Decimal:
     """Return what exits of an order's side closed that brings no position further than it decided.
 
     Args:
@@ -85,3 +87,10 @@ def closed(
         else:
             earlier += qty
     return later + min(earlier, against)
+
+
+def entered(entries: Iterable[Fill], number: int, against: Decimal) -> Decimal:
+    """Return what entries decided on later, of an order's side, filled in place of what strangers
+    had closed unheard: those knew of that, so that the order must not bring it back beside them.
+    """
+    return min(sum((qty for when, _, _, qty in entries if when > number), ZERO), against)
