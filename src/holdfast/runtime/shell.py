@@ -298,6 +298,11 @@ class Shell:
         return self._recorded < self._appended
 
     @property
+    def appended_count(self) -> int:
+        """Return how many batches of facts the journal was given."""
+        return self._appended
+
+    @property
     def recorded_count(self) -> int:
         """Return how many batches of facts the journal has taken."""
         return self._recorded
