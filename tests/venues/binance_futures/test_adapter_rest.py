@@ -28,6 +28,7 @@ from holdfast.model.values import (
     OrderType,
     Side,
 )
+from holdfast.ports import TOO_LATE
 from holdfast.runtime.clock import WallClock
 from holdfast.venues.binance_futures import asking, rest
 from holdfast.venues.binance_futures.codec import reads
@@ -191,6 +192,17 @@ async def test_nothing_leaves_at_or_past_the_fence():
         assert one.heard[0].status is OrderStatus.REJECTED
         assert "not sent" in one.heard[0].reason
         assert server.requests == []
+
+
+async def test_what_came_off_the_journal_past_its_fence_is_told_as_that():
+    """The limits have room: who reads of none would look in the wrong place."""
+    late = WallClock().now() - 6_000 * NS_PER_MS
+    async with scripted() as server, desk(server.url) as one:
+        one.orders.submit(submit(market_order(), ts=late))
+        one.orders.cancel(cancel("hf.1.2.0.E.x", ts=late))
+        await one.done()
+
+        assert {each.reason for each in one.heard} == {TOO_LATE}
 
 
 async def test_no_try_is_made_that_would_leave_past_the_fence(monkeypatch):

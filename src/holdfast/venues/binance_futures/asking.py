@@ -16,7 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ...model.values import NS_PER_MS, NS_PER_S
-from ...ports import NO_ROOM, NOT_CONNECTED, Clock
+from ...ports import NO_ROOM, NOT_CONNECTED, TOO_LATE, Clock
 from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Budget, Urgency, backoff_ns
 from .clock_offset import SAMPLES, ClockOffset
 from .codec import BadFrame, Call, Cost, RateLimit, reads, server_time_ms
@@ -185,7 +185,9 @@ class Asker:
         Returns:
             An outcome RETRY_LATER where the tries are used up; FINAL where no byte has left.
         """
-        last = Answered(Outcome(Kind.FINAL, reason=NO_ROOM), Reply(0, was_sent=False), 0)
+        is_late = fence_ts is not None and self.clock.now() >= fence_ts
+        unsent = Outcome(Kind.FINAL, reason=TOO_LATE if is_late else NO_ROOM)
+        last = Answered(unsent, Reply(0, was_sent=False), 0)
         take = roads or (lambda: self.road)
         detour: Road | None = None
         for attempt in range(self._attempts_max):
