@@ -19,6 +19,10 @@ NOT_SENT = "not sent: "
 
 NOT_CONNECTED = f"{NOT_SENT}no connection: "
 NO_ROOM = f"{NOT_SENT}no room within the venue's limits in time"
+TOO_LATE = (
+    f"{NOT_SENT}past its receive window before it could leave: the journal is slow, or this "
+    "process stood still"
+)
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):

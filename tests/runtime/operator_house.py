@@ -111,6 +111,8 @@ class Pipe(asyncio.Transport):
 class House:
     """Everything around a session, and the session in it."""
 
+    never_blocks = True  # a thread would keep no virtual time
+
     def __init__(self, lots, *, weather=CALM, accounts=1, durability="process", **settings):
         self.lots, self.weather = lots, weather
         self.loop = SimLoop(str(lots.random()))  # type: ignore[abstract]  # what is missing is not used

@@ -25,7 +25,7 @@ from holdfast import (
     VenueUnavailable,
 )
 from holdfast.exchange_server.settings import DEFAULT_KEY
-from holdfast.ports import NO_ROOM, NOT_CONNECTED, NOT_SENT
+from holdfast.ports import NO_ROOM, NOT_CONNECTED, NOT_SENT, TOO_LATE
 from holdfast.runtime import operations, shortfall
 from holdfast.runtime.refusals import RETRY_AFTER_S, venue_error
 from tests.runtime.session_desk import BTC
@@ -42,6 +42,7 @@ POST = "POST *order*"
         ("Too many new orders", -1015, RateLimitError),
         ("Server is currently overloaded", -1008, RateLimitError),
         (NO_ROOM, None, RateLimitError),
+        (TOO_LATE, None, VenueUnavailable),
         (f"{NOT_CONNECTED}the connection is down", None, NetworkError),
         (f"{NOT_SENT}this machine's clock is off", None, VenueUnavailable),
         ("HTTP 418: the venue has banned this address: <html>", None, RateLimitError),

@@ -326,7 +326,7 @@ async def test_a_damaged_snapshot_is_told_of_and_every_fact_is_folded(tmp_path):
 
     service = LiveTradingService(config=config_in(tmp_path), notifier=Notices())
     async with running(tmp_path, service=service) as desk:
-        assert any("snapshot" in text for text in told)
+        await desk.until(lambda: any("snapshot" in text for text in told))
         assert desk.state.position(KEY).qty == Decimal("0.01")
         assert desk.open_roles() == ["STOP_LOSS"]
 

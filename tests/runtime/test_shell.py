@@ -255,6 +255,36 @@ def _refuse(command):
     raise RuntimeError("by design")
 
 
+class Telling:
+    def __init__(self, log):
+        self.log = log
+
+    def notify(self, level, text):
+        self.log.lines.append(level)
+
+
+async def test_people_are_told_behind_the_cancels_that_an_alarm_is_about():
+    bench = Bench().start()
+    bench.shell._notifier = Telling(bench.log)
+    bench.shell.ask(buy())
+    bench.log.lines.clear()
+    bench.shell.hear(msg.FailSession(reason="the books differ"))
+
+    left = [line for line in bench.log.lines if line.islower()]
+    assert left == ["cancel", "alarm"]
+
+
+async def test_people_are_told_though_a_command_can_not_be_given():
+    bench = Bench().start()
+    bench.shell._notifier = Telling(bench.log)
+    bench.shell.ask(buy())
+    bench.venue.cancel = _refuse
+    bench.shell.hear(msg.FailSession(reason="the books differ"))
+
+    assert bench.shell.has_failed
+    assert bench.log.lines[-1] == "alarm"
+
+
 async def test_an_answer_that_comes_at_once_is_handled_behind_its_order():
     bench = Bench().start()
     heard: list[str] = []

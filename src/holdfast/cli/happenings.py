@@ -188,6 +188,8 @@ class Happenings:
 class TellingNotifier:
     """Writes notices to the log, and shows them."""
 
+    never_blocks = True
+
     def __init__(self, happenings: Happenings) -> None:
         self._log = LogNotifier()
         self._happenings = happenings

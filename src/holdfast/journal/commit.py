@@ -283,7 +283,7 @@ class GroupCommit:
         rows = [row for work in group for row in work.rows]
         if rows:
             self._store.insert(rows)
+        self._delivery.put([work.on_commit for work in group if work.on_commit is not None])
         for work in group:
             if work.snapshot is not None:
                 self._store.keep_snapshot(*work.snapshot)
-        self._delivery.put([work.on_commit for work in group if work.on_commit is not None])

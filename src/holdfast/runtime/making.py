@@ -76,7 +76,7 @@ async def make_life(  # noqa: PLR0913 - whom a life deals with
     listeners = [figures.hear, lambda facts: publish(facts, engine)]
     live = LiveSession(config, plan, parts, notifier, listeners=listeners)
     live.rotation = Rotation(config.database_url, config.archive_facts)
-    live.commit_watch = CommitWatch(live.shell, parts.journal, notifier)
+    live.commit_watch = CommitWatch(live.shell, parts.journal, notifier, config.recv_window_ns)
     if parts.feed.is_live:
         live.shell.stopwatch = Stopwatch()
     try:

@@ -35,7 +35,7 @@ from .handover import Handover
 from .live import LiveSession
 from .lives import Lives
 from .making import make_life
-from .notices import notifier_of
+from .notices import all_told, notifier_of
 from .operations import Operations
 from .publishing import Publisher, Repository
 from .recorded import as_recorded
@@ -184,7 +184,7 @@ class LiveTradingService:
         """Return when the session has ended by itself or by `stop`, and all was told."""
         if self._lives is not None:
             await self._lives.wait()
-            await self.event_bus.drain()
+            await all_told(self.event_bus, self._notifier)
 
     async def pause(self, reason: str = "operator") -> TradingSession:
         """Stop taking new risk; exits and stops go on."""
@@ -212,7 +212,7 @@ class LiveTradingService:
         wants_flat = self.config.on_stop == "flatten" if flatten is None else flatten
         if lives.is_under_way:
             await lives.stop(reason, flatten=wants_flat)
-            await self.event_bus.drain()
+            await all_told(self.event_bus, self._notifier)
         elif lives.status is TradingSessionStatus.ERROR:
             lives.reset(reason)
         if flatten:

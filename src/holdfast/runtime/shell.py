@@ -182,8 +182,7 @@ class Shell:
                 listener(outcome.facts)
             self._changed.set()
         elif outcome.commands:
-            for command in outcome.commands:
-                self._carry_out(command)
+            self._let_leave(outcome.commands, None)
         if type(message) is msg.VenueSnapshot:
             self.last_snapshot[message.account] = msgspec.structs.replace(
                 message, trades=(), changes=()
@@ -232,13 +231,22 @@ class Shell:
         self._committed.set()
 
     def _let_leave(self, commands: Sequence[cmd.Command], lap: Lap | None) -> None:
+        """Carry commands out: people are told last, of what has left by then."""
         watch = self.stopwatch
         recorded = watch.now() if watch is not None else 0
-        timed = []
-        for command in commands:
-            self._carry_out(command)
-            if watch is not None and lap is not None and type(command) is cmd.SubmitOrder:
-                timed.append(watch.timed(command.order.cl_ord_id, lap, recorded))
+        timed: list[msg.Message] = []
+        notices: list[cmd.Notify] = []
+        try:
+            for command in commands:
+                if type(command) is cmd.Notify:
+                    notices.append(command)
+                    continue
+                self._carry_out(command)
+                if watch is not None and lap is not None and type(command) is cmd.SubmitOrder:
+                    timed.append(watch.timed(command.order.cl_ord_id, lap, recorded))
+        finally:
+            for notice in notices:
+                self._carry_out(notice)
         for message in timed:
             self.hear(message)
 
@@ -297,6 +305,11 @@ class Shell:
     def has_uncommitted(self) -> bool:
         """Tell whether commands wait for a commit."""
         return self._recorded < self._appended
+
+    @property
+    def appended_count(self) -> int:
+        """Return how many batches of facts the journal was given."""
+        return self._appended
 
     @property
     def recorded_count(self) -> int:

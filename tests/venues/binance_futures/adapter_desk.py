@@ -164,13 +164,13 @@ def submit(asked, *, window_s=5.0, ts=None):
     )
 
 
-def cancel(name, *, is_conditional=False):
+def cancel(name, *, is_conditional=False, ts=None):
     return CancelOrder(
         account=MAIN,
         symbol=BTC,
         cl_ord_id=ClOrdId(name),
         is_conditional=is_conditional,
-        ts=WallClock().now(),
+        ts=WallClock().now() if ts is None else ts,
         recv_window_ns=5 * NS_PER_S,
     )
 

@@ -28,10 +28,10 @@ from holdfast.model.values import (
     Symbol,
 )
 from holdfast.venues.binance_futures import codec, counters, joining, orders_ws
-from holdfast.venues.binance_futures.asking import READS_MAX
 from holdfast.venues.binance_futures.codec import reads
 from holdfast.venues.binance_futures.counters import LIMITS, shared_budget
 from holdfast.venues.binance_futures.handshakes import Banned, TooMany
+from holdfast.venues.binance_futures.turns import READS_MAX
 from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.adapter_desk import (
     BTC,

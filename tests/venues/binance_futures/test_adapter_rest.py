@@ -28,9 +28,11 @@ from holdfast.model.values import (
     OrderType,
     Side,
 )
+from holdfast.ports import NOT_CONNECTED, TOO_LATE
 from holdfast.runtime.clock import WallClock
-from holdfast.venues.binance_futures import asking, rest
+from holdfast.venues.binance_futures import asking, net, rest
 from holdfast.venues.binance_futures.codec import reads
+from holdfast.venues.binance_futures.turns import ENTRIES_MAX
 from holdfast.venues.limits import Urgency
 from tests.venues.binance_futures.adapter_desk import (
     BTC,
@@ -167,6 +169,69 @@ async def test_what_was_surely_not_executed_is_sent_again_under_the_same_id_and_
     assert len({(p["newClientOrderId"], p["timestamp"]) for _, _, p in server.requests}) == 1
 
 
+async def _with_entries_under_way(server, one, count=net.CONNECTIONS_MAX, window_s=5.0):
+    """Submit entries of which none is answered, and wait until as many as may have left."""
+    for number in range(1, count + 1):
+        name = f"hf.1.{number}.0.E.x"
+        one.orders.submit(submit(market_order(name), window_s=window_s))
+    await until(lambda: len(server.requests) == ENTRIES_MAX)
+
+
+async def test_a_stop_and_a_cancel_do_not_wait_behind_entries_without_answers(monkeypatch):
+    monkeypatch.setattr(net, "CONNECT_S", 0.5)
+    answers = {ORDER: ["hang"] * 99, "DELETE__/fapi/v1/order": [(200, ack())]}
+    async with scripted(**answers) as server, desk(server.url) as one:
+        await _with_entries_under_way(server, one)
+        stop = order(
+            "hf.1.99.1.S.x",
+            OrderType.STOP_MARKET,
+            side=Side.SELL,
+            role=OrderRole.STOP_LOSS,
+            trigger_price=Decimal(48_000),
+        )
+        one.orders.submit(submit(stop))
+        one.orders.cancel(cancel("hf.1.1.0.E.x"))
+        await until(lambda: len(server.requests) == ENTRIES_MAX + 2)
+
+        paths = {(verb, path) for verb, path, _ in server.requests[ENTRIES_MAX:]}
+        assert paths == {("POST", "/fapi/v1/algoOrder"), ("DELETE", "/fapi/v1/order")}
+        await _cancelled(one)
+
+
+async def test_an_entry_that_finds_no_connection_by_its_fence_was_not_sent():
+    async with scripted(**{ORDER: ["hang"] * 99}) as server, desk(server.url) as one:
+        await _with_entries_under_way(server, one, ENTRIES_MAX, window_s=30.0)
+        one.orders.submit(submit(market_order("hf.1.98.0.E.x"), window_s=0.3))
+        await until(lambda: one.heard)
+
+        [told] = one.heard
+        assert (told.cl_ord_id, told.status) == ("hf.1.98.0.E.x", OrderStatus.REJECTED)
+        assert told.reason.startswith(NOT_CONNECTED)
+        assert len(server.requests) == ENTRIES_MAX
+        await _cancelled(one)
+
+
+async def test_entries_whose_waits_were_cut_off_give_their_places_back():
+    async with (
+        scripted(**{ORDER: ["hang"] * 25 + [(200, ack())]}) as server,
+        desk(server.url) as one,
+    ):
+        await _with_entries_under_way(server, one, 25)
+        await _cancelled(one)
+        server.answers[ORDER.replace("__", " ")] = [(200, ack())]
+        one.orders.submit(submit(market_order()))
+        await until(
+            lambda: any(getattr(each, "status", "") is OrderStatus.NEW for each in one.heard)
+        )
+
+
+async def _cancelled(one):
+    for task in one.tasks:
+        task.cancel()
+    await asyncio.gather(*one.tasks, return_exceptions=True)
+    one.tasks.clear()
+
+
 async def test_proxys_page_does_not_have_an_order_sent_again():
     page = "<html><body><h1>503 Service Unavailable</h1>No server is available.</body></html>"
     one, server, _ = await submitted((503, page), (200, ack()))
@@ -191,6 +256,17 @@ async def test_nothing_leaves_at_or_past_the_fence():
         assert one.heard[0].status is OrderStatus.REJECTED
         assert "not sent" in one.heard[0].reason
         assert server.requests == []
+
+
+async def test_what_came_off_the_journal_past_its_fence_is_told_as_that():
+    """The limits have room: who reads of none would look in the wrong place."""
+    late = WallClock().now() - 6_000 * NS_PER_MS
+    async with scripted() as server, desk(server.url) as one:
+        one.orders.submit(submit(market_order(), ts=late))
+        one.orders.cancel(cancel("hf.1.2.0.E.x", ts=late))
+        await one.done()
+
+        assert {each.reason for each in one.heard} == {TOO_LATE}
 
 
 async def test_no_try_is_made_that_would_leave_past_the_fence(monkeypatch):

@@ -13,7 +13,7 @@ from holdfast.model.messages import ExecType, ExecutionReport
 from holdfast.model.values import ClOrdId, OrderRole, OrderStatus, OrderType, Side, Symbol
 from holdfast.venues.binance_futures import adapter
 from holdfast.venues.binance_futures.asking import Asker
-from holdfast.venues.binance_futures.dead_man import DeadMan
+from holdfast.venues.binance_futures.dead_man import AT_ONCE, DeadMan
 from holdfast.venues.binance_futures.rest import Reply
 from holdfast.venues.binance_futures.settings import BinanceSettings
 from tests.venues.binance_futures.adapter_desk import cancel, market_order, order, submit
@@ -148,6 +148,7 @@ class Countdowns:
         self.over = set()
         self.winds = defaultdict(list)
         self.calls = 0
+        self.under_way = self.most = 0
         self.answer_s = 0.1
         self.ill = lambda symbol: 0  # a status, or None for no answer
 
@@ -157,7 +158,10 @@ class Countdowns:
     async def send(self, call):
         symbol, now = call.params["symbol"], self.loop.time()
         self.calls += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
         await asyncio.sleep(self.answer_s)
+        self.under_way -= 1
         status = self.ill(symbol)
         if status is None:
             await asyncio.sleep(3600.0)
@@ -270,6 +274,41 @@ def test_countdowns_of_many_symbols_outlive_a_while_without_answers():
         await asyncio.sleep(600.0)
 
     assert not before_countdowns(main).over
+
+
+@pytest.mark.parametrize(("symbols", "answer_s"), [(16, 9.0), (45, 3.0), (60, 5.0)])
+def test_countdowns_of_many_symbols_outlive_slow_answers(symbols, answer_s):
+    """One after the other, the sixteenth waited 144 s of its 120."""
+
+    async def main(switch):
+        switch.venue.answer_s = answer_s
+        switch.rest(symbols)
+        await asyncio.sleep(1200.0)
+
+    venue = before_countdowns(main)
+    assert not venue.over
+    assert len(venue.due) == symbols
+
+
+def test_a_few_countdowns_are_wound_up_at_once_and_no_more():
+    async def main(switch):
+        switch.venue.answer_s = 4.0
+        switch.rest(20)
+        await asyncio.sleep(600.0)
+
+    assert before_countdowns(main).most == AT_ONCE
+
+
+def test_an_entry_that_comes_while_others_are_wound_up_is_wound_up_at_once():
+    async def main(switch):
+        switch.venue.answer_s = 9.0
+        switch.rest(2)
+        await asyncio.sleep(1.0)
+        switch.rest(3)
+        await asyncio.sleep(9.5)
+        assert "C002USDT" in switch.venue.due
+
+    before_countdowns(main)
 
 
 def test_an_end_leaves_a_beat_nothing_to_wind_up():

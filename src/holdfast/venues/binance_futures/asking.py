@@ -3,35 +3,33 @@
 Rule 1: a request whose outcome is in doubt is never sent again. What is sent again was refused
         in words that say that nothing was done, or never left.
 Rule 2: no command leaves at or past its own fence, and a command keeps its own time on every try.
-Rule 3: reads leave connections free: what ends risk never waits behind them, nor does a setting.
+Rule 3: reads, entries and amendments leave connections free: what ends risk never waits behind
+        them, nor does a setting.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
 from ...model.values import NS_PER_MS, NS_PER_S
-from ...ports import NO_ROOM, NOT_CONNECTED, Clock
+from ...ports import NO_ROOM, NOT_CONNECTED, TOO_LATE, Clock
 from ..limits import HTTP_BANNED, HTTP_TOO_MANY, Budget, Urgency, backoff_ns
 from .clock_offset import SAMPLES, ClockOffset
 from .codec import BadFrame, Call, Cost, RateLimit, reads, server_time_ms
 from .counters import LIMITS, place_of
 from .outcomes import Ask, Kind, Outcome, Then, classify
 from .rest import WALLED, Reply, Road
+from .turns import Turns
 
 READ_WINDOW_NS = 5 * NS_PER_S
 FIRST_BACKOFF_NS = 100 * NS_PER_MS
 BACKOFF_MAX_NS = 10 * NS_PER_S
 ROOM_PATIENCE_NS = 90 * NS_PER_S
 """How long a read waits for room within the limits before it gives up."""
-
-READS_MAX = 10
-"""How many reads are under way at once, and besides them how many questions after orders."""
 
 ROOM_LOOKS_MAX = 200
 """How often room is looked for: others may take it first."""
@@ -44,6 +42,8 @@ DETOUR_LOOK_S = 1.0
 
 SECOND_LOOK_S = 5.0
 """How long after the venue said that it has no such contract it is asked once more."""
+
+_NO_PLACE = Reply(0, was_sent=False, text="other orders have the connections that entries may use")
 
 TOO_MANY_REQUESTS, TOO_MANY_ORDERS, BAD_SYMBOL = -1003, -1015, -1121
 
@@ -107,8 +107,7 @@ class Asker:
         self._random = random
         self._attempts_max = retry_attempts + 1
         self._reading: list[str] = []
-        self._read_places = asyncio.Semaphore(READS_MAX)
-        self._question_places = asyncio.Semaphore(READS_MAX)
+        self._turns = Turns(clock)
         self._held_until = 0
         self._measuring = asyncio.Lock()
         self._measured: list[bool] = []  # the answers of the last measurement
@@ -185,7 +184,9 @@ class Asker:
         Returns:
             An outcome RETRY_LATER where the tries are used up; FINAL where no byte has left.
         """
-        last = Answered(Outcome(Kind.FINAL, reason=NO_ROOM), Reply(0, was_sent=False), 0)
+        is_late = fence_ts is not None and self.clock.now() >= fence_ts
+        unsent = Outcome(Kind.FINAL, reason=TOO_LATE if is_late else NO_ROOM)
+        last = Answered(unsent, Reply(0, was_sent=False), 0)
         take = roads or (lambda: self.road)
         detour: Road | None = None
         for attempt in range(self._attempts_max):
@@ -225,8 +226,10 @@ class Asker:
         """
         until = self._until(fence_ts)
         while await self._find_room(cost, urgency, until):
-            async with self._place(ask, urgency):
+            async with self._turns.of(ask, urgency, until) as has_place:
                 now = self.clock.now()
+                if not has_place:
+                    return _NO_PLACE, now, self.road
                 if self.budget.fits(cost, urgency, now):
                     self.budget.spend(cost, now)
                     answer, asked_ts, road = depart()
@@ -238,12 +241,6 @@ class Asker:
     ) -> Begun:
         asked_ts, road = self.clock.now(), detour or take()
         return Begun(road.send(make(self.offset.venue_time(asked_ts))), asked_ts, road)
-
-    def _place(self, ask: Ask, urgency: Urgency) -> AbstractAsyncContextManager[None]:
-        """Return what a request waits for before it leaves: its turn, where it is a read."""
-        if ask is not Ask.QUERY or urgency is Urgency.PROTECT:
-            return nullcontext()
-        return self._question_places if urgency is Urgency.RESOLVE else self._read_places
 
     async def _pause(
         self,

@@ -33,6 +33,9 @@ BEATS, BEATS_LEAST = 4, 2
 BEAT_LEAST_S = 2.5
 """How far two beats are apart, for each symbol: they may weigh a tenth of what there is."""
 
+AT_ONCE = 5
+"""How many are wound up at once: one after the other, slow answers outlast a countdown."""
+
 TRIES = 8
 """How often in one countdown what was not answered is tried again."""
 
@@ -67,6 +70,7 @@ class DeadMan:
         self._last_due = 0.0
         self._met: set[Symbol] = set()  # where something rests, or has rested
         self._doubted: set[Symbol] = set()  # of them: one from before may be running
+        self._in_hand: set[Symbol] = set()  # being wound up, or let go of, by a beat
         self._news = asyncio.Event()
         self._turns: defaultdict[Symbol, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_over = False
@@ -126,18 +130,31 @@ class DeadMan:
         Between two beats only what is not wound up yet is: entries that come and go would use up
         the venue's weights.
         """
+        async with asyncio.TaskGroup() as hands:
+            for _ in range(AT_ONCE):
+                hands.create_task(self._beat())
+
+    async def _beat(self) -> None:
         now = asyncio.get_running_loop().time
         while not self._is_over:
             self._news.clear()
             due, symbol = self._first()
             if symbol and due <= now():
-                await self._set(symbol, self._after_s if symbol in self._guarded else 0)
+                await self._take_in_hand(symbol)
                 continue
             try:
                 async with asyncio.timeout(max(due - now(), 0.0) if symbol else None):
                     await self._news.wait()
             except TimeoutError:
                 continue
+
+    async def _take_in_hand(self, symbol: Symbol) -> None:
+        self._in_hand.add(symbol)
+        try:
+            await self._set(symbol, self._after_s if symbol in self._guarded else 0)
+        finally:
+            self._in_hand.discard(symbol)
+            self._news.set()  # the other hands have waited for what they saw without it
 
     @property
     def _guarded(self) -> Collection[Symbol]:
@@ -150,8 +167,11 @@ class DeadMan:
         return {*self._armed, *self._doubted}
 
     def _first(self) -> tuple[float, Symbol]:
-        """Return which is due first, and when; what is not wound up yet is at once."""
-        concerned = {*self._guarded, *self._running}
+        """Return which is due first, and when; what is not wound up yet is at once.
+
+        One that is in hand is not meant.
+        """
+        concerned = {*self._guarded, *self._running} - self._in_hand
         nobody = (0.0, Symbol(""))
         return min(((self._armed.get(each, 0.0), each) for each in concerned), default=nobody)
 

@@ -28,7 +28,7 @@ CONNECT_S = 5.0
 
 HANDSHAKE_S = 5.0
 CONNECTIONS_MAX = 40
-"""How many requests are under way at once; see `READS_MAX` too."""
+"""How many requests are under way at once; see `turns` too."""
 
 KEEP_ALIVE_S = 60.0
 FRAME_MAX = 8 * 1024 * 1024
