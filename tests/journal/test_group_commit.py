@@ -58,30 +58,30 @@ def commits(store, delivery, monkeypatch):
 
     monkeypatch.setattr(GroupCommit, "_take", wait)
     made = GroupCommit(store, Chain(0, GENESIS, 1), delivery)
-    made.begin = begun.set
-    yield made
+    yield made, begun.set
     begun.set()
     store.may_go.set()
     made.close()
 
 
 async def test_what_was_committed_does_not_wait_for_the_snapshot_behind_it(store, commits):
-    kept = asyncio.Event()
+    (commits, begin), kept = commits, asyncio.Event()
     commits.rows([row(1)], kept.set)
     commits.snapshot(1, b"x")
-    commits.begin()
+    begin()
     await asyncio.wait_for(kept.wait(), PATIENCE_S)
 
     assert not store.may_go.is_set()
 
 
 async def test_a_snapshot_that_fails_takes_nothing_back_and_is_told(store, delivery, commits):
+    commits, begin = commits
     kept, failed = asyncio.Event(), asyncio.Event()
     store.fails = True
     delivery.listener = lambda error: failed.set()
     commits.rows([row(1)], kept.set)
     commits.snapshot(1, b"x")
-    commits.begin()
+    begin()
     await asyncio.wait_for(kept.wait(), PATIENCE_S)
     store.may_go.set()
     await asyncio.wait_for(failed.wait(), PATIENCE_S)

@@ -478,3 +478,7 @@ def test_a_write_that_died_half_way_was_promised_to_nobody():
 
 def test_an_order_that_a_later_entry_overtook_is_judged_by_what_the_venue_had_closed_between():
     assert play(Spec(seed=33_040_168, storm_s=18)).violations == ()
+
+
+def test_what_was_paid_in_unheard_backs_nothing_yet():
+    assert play(Spec(seed=33_043_896, storm_s=18)).violations == ()

@@ -119,8 +119,12 @@ class Needless(Judge):
         own = exchange.symbol_margin(account, symbol)
         if own.is_isolated:
             return own.maintenance, own.isolated_margin - self._just_put_in(key)
-        pool = exchange.pool_margin(account, self.world.instrument(symbol).margin_asset)
-        return pool.cross_maintenance, pool.cross_balance
+        asset = self.world.instrument(symbol).margin_asset
+        is_paid_in = account == self.world.accounts.victim and asset == "USDT"
+        since = self.world.venue_now() - LATE_NS_MAX
+        unheard = self.world.withdrawals.paid_in_unheard(since) if is_paid_in else ZERO
+        pool = exchange.pool_margin(account, asset)
+        return pool.cross_maintenance, pool.cross_balance - unheard
 
     def _just_put_in(self, key: Key) -> Decimal:
         """Return what a hand has put into an isolated position of late: it may be unheard of."""

@@ -1,4 +1,4 @@
-"""Money that others took out of the account, and what of it the session has heard of."""
+"""Money that others took out of the account, or paid in, and what the session has heard of it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Withdrawals:
 
     def __init__(self) -> None:
         self._all: list[_Withdrawal] = []
+        self._paid_in: list[_Withdrawal] = []  # amounts below zero
         self._facts = 0
         self._asked: dict[ClOrdId, int] = {}  # behind how many facts an order was decided on
 
     def take(self, amount: Decimal, ts: int) -> None:
-        """Note that an amount was taken out; what is paid in, below zero, misleads nobody."""
-        if amount > ZERO:
-            self._all.append(_Withdrawal(amount, ts))
+        """Note that an amount was taken out; what is paid in, below zero, makes no order bolder."""
+        (self._all if amount > ZERO else self._paid_in).append(_Withdrawal(amount, ts))
 
     def hear_facts(self, facts: Iterable[Event]) -> None:
         """Note what the session knows, and what it decides."""
@@ -45,7 +45,7 @@ class Withdrawals:
                 self._asked[fact.cl_ord_id] = self._facts
 
     def _hear(self, amount: Decimal) -> None:
-        for each in self._all:
+        for each in self._all if amount > ZERO else self._paid_in:
             if not each.heard and each.amount == amount:
                 each.heard = self._facts
                 break
@@ -54,6 +54,11 @@ class Withdrawals:
     def have_drained(self) -> bool:
         """Tell whether any of them left an account with little."""
         return any(each.amount > SMALL for each in self._all)
+
+    def paid_in_unheard(self, since: int) -> Decimal:
+        """Return what was paid in from then on and backs nothing as far as the session knows."""
+        late = (each for each in self._paid_in if each.ts >= since and not each.heard)
+        return sum((-each.amount for each in late), ZERO)
 
     def unheard(self, name: ClOrdId, since: int) -> Decimal:
         """Return what the session can't have reckoned with when it decided on an order, at that
