@@ -482,3 +482,7 @@ def test_an_order_that_a_later_entry_overtook_is_judged_by_what_the_venue_had_cl
 
 def test_what_was_paid_in_unheard_backs_nothing_yet():
     assert play(Spec(seed=33_043_896, storm_s=18)).violations == ()
+
+
+def test_an_order_that_a_later_entry_overtook_is_judged_so_while_that_one_rests():
+    assert play(Spec(seed=33_068_709, storm_s=18)).violations == ()

@@ -223,24 +223,23 @@ class Oracles:
             return  # what others made of our orders is nobody's decision here
         exchange = world.bourse.exchange
         held = world.accounts.qty(order.symbol, account) - self.unheard(order)
-        working = sum(
-            (
-                each.leaves_qty
-                for each in exchange.open_orders(account, order.symbol)
-                if each.side is order.side
-                and not each.asked.reduce_only
-                and each.cl_ord_id != order.cl_ord_id
-                and is_heard_of(world, each.cl_ord_id)
-            ),
-            now.leaves_qty if (now := self._there(order)) else ZERO,
-        )
+        resting = [
+            (self._asked.get(each.cl_ord_id, 0), key, each.side, each.leaves_qty)
+            for each in exchange.open_orders(account, order.symbol)
+            if each.side is order.side
+            and not each.asked.reduce_only
+            and each.cl_ord_id != order.cl_ord_id
+            and is_heard_of(world, each.cl_ord_id)
+        ]
+        own = now.leaves_qty if (now := self._there(order)) else ZERO
+        working = sum((qty for *_, qty in resting), own)
         number = self._asked.get(order.cl_ord_id, 0)
         # What closes is never refused: an exit that was sent later may bring others further, and
         # one of before may have closed what strangers opened unheard.
         against = max(-self.unheard(order) * order.side.sign, ZERO)
         exits, entries = (
             [each for each in fills if each[1:3] == (key, order.side)]
-            for fills in (self._closed, self._entered)
+            for fills in (self._closed, [*self._entered, *resting])
         )
         done = closed(exits, number, against) + entered(entries, number, against)
         reach = held * order.side.sign + working - done

@@ -90,7 +90,7 @@ def closed(exits: Iterable[Fill], number: int, against: Decimal) -> Decimal:
 
 
 def entered(entries: Iterable[Fill], number: int, against: Decimal) -> Decimal:
-    """Return what entries decided on later, of an order's side, filled in place of what strangers
-    had closed unheard: those knew of that, so that the order must not bring it back beside them.
+    """Return what entries decided on later, of an order's side, filled or rest for in place of what
+    strangers had closed unheard: those knew of it, and the order must not bring it back as well.
     """
     return min(sum((qty for when, _, _, qty in entries if when > number), ZERO), against)
