@@ -486,3 +486,11 @@ def test_what_was_paid_in_unheard_backs_nothing_yet():
 
 def test_an_order_that_a_later_entry_overtook_is_judged_so_while_that_one_rests():
     assert play(Spec(seed=33_068_709, storm_s=18)).violations == ()
+
+
+def test_a_stop_that_is_gone_on_a_silent_stream_is_missed_by_the_next_audit():
+    assert play(Spec(seed=33_075_051, storm_s=18)).violations == ()
+
+
+def test_what_an_account_that_is_not_heard_has_gained_makes_no_refusal_wrong():
+    assert play(Spec(seed=33_072_605, storm_s=18)).violations == ()

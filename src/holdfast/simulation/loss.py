@@ -214,8 +214,12 @@ class Losses:
         return min(since_s, DAY_S - since_s) <= TURN_S
 
     def _has_unheard(self) -> bool:
-        """Tell whether something has traded of late that the session has not heard of."""
-        return self._world.live is None or any(self._unheard())
+        """Tell whether something has traded of late that the session has not heard of, or at any
+        time on an account that it does not hear at all.
+        """
+        live = self._world.live
+        is_deaf = live is None or live.engine.core.market.accounts_cut_off
+        return bool(is_deaf) or any(self._unheard())
 
     def _unheard(self) -> Iterator[tuple[AccountId, ExecutionReport]]:
         world, live = self._world, self._world.live

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from .world import World
 
 NAKED_S_MAX = 35.0
-"""How long after the last look that saw it a stop may be missing without an alarm that says so."""
+"""How long after the last look that saw it a stop may be missing without an alarm that says so,
+with audits each 10 s; so much longer where they are seldomer."""
 
 SLACK = Decimal("1.05")
 """Prices and equity move between the check and the venue."""
@@ -278,7 +279,8 @@ class Oracles:
             return
         state = live.engine.state
         if state.epoch == live.journal.epoch and state.status is not TradingSessionStatus.STARTING:
-            self._look_at_stops(state)
+            audit_s = live.engine.core.settings.audit_interval_ns / NS_PER_S
+            self._look_at_stops(state, NAKED_S_MAX + max(audit_s - 10, 0))
         else:
             self._naked.clear()
         # What changes beside the journal stays changed: it shows with the next facts, or at rest.
@@ -296,10 +298,9 @@ class Oracles:
             self.say("fold", f"the fold of the journal is not the state, {when}")
 
     def forget_fold(self) -> None:
-        """Fold from the first fact the next time: the disk has lost some."""
         self._shadow, self._folded = State(), 0
 
-    def _look_at_stops(self, state: State) -> None:
+    def _look_at_stops(self, state: State, naked_s_max: float) -> None:
         now, naked = self._looked, {}
         out = out_of_reach(self._world, state, is_told="breaker_open" in self._alarmed)
         for parent_id, text in self._naked_parents(state, is_exact=False):
@@ -309,7 +310,7 @@ class Oracles:
             is_told = parent_id in self._told_naked or any(
                 told >= since for code, told in self._alarmed.items() if code in TELLING
             )
-            if now - since > NAKED_S_MAX and not is_told:
+            if now - since > naked_s_max and not is_told:
                 self.say("stops", f"{text} for {now - since:.0f} s, and no alarm")
         self._naked = naked
 
