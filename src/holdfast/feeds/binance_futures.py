@@ -225,7 +225,7 @@ class BinanceFuturesFeed:
         """
         self._batch, self._problem = [], ""
         wire = self._open_wire()
-        background = Background(self._fail)
+        background = Background(self._broke)
         try:
             await background.open()
             await _until_up(self._begin(wire, background))
@@ -342,6 +342,9 @@ class BinanceFuturesFeed:
         if len(self._batch) > WAITING_MAX:
             self._fail(f"{WAITING_MAX} messages wait: the reader does not keep up")
         self._news.set()
+
+    def _broke(self, error: Exception) -> None:
+        self._fail(f"{type(error).__name__} in a task of the feed")
 
     def _fail(self, reason: str) -> None:
         self._problem = reason

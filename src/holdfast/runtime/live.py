@@ -109,6 +109,7 @@ class LiveSession:
         self._see = self.engine.core.market.see
         self.on_turn: Callable[[], None] = lambda: None  # while a recording plays
         self.journal.on_failure = self.shell.fail
+        self.accounts.tell_failures(self.shell.fail)
 
     # Start
 
