@@ -35,8 +35,8 @@ from holdfast.model.values import (
     Symbol,
     TradeId,
 )
+from holdfast.runtime.beat import SNAPSHOT_FACTS
 from holdfast.runtime.figures import Figures
-from holdfast.runtime.live import SNAPSHOT_FACTS
 from holdfast.runtime.recovery import StateRecoveryService
 
 SIZES = [int(size) for size in os.environ.get("FACTS", "10 1000 10000 100000 1000000").split()]

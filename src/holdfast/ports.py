@@ -109,6 +109,15 @@ class Telling(Protocol):
 
 
 @runtime_checkable
+class Failing(Protocol):
+    """A venue that works in the background. Where that breaks down by a fault of our own it does
+    nothing more: `on_failure` is given the error, and nobody may go on with it.
+    """
+
+    on_failure: Callable[[Exception], None]
+
+
+@runtime_checkable
 class Limited(Protocol):
     """A venue that knows its limits, and what it was told of them."""
 

@@ -21,6 +21,7 @@ from holdfast.model.values import (
     OrderType,
     SessionId,
     Side,
+    TradingSessionStatus,
 )
 from tests.engine.rig import BTC, ETH, Rig, contract
 
@@ -57,7 +58,7 @@ class TwoAccounts(Rig):
         self.books(MAIN, "10000")
         self.books(OTHER, "5000")
 
-    def books(self, account, balance=None):
+    def books(self, account, balance=None, orders=None):
         """An account's books at its venue, as ours are."""
         state = self.state
         positions = [
@@ -65,11 +66,12 @@ class TwoAccounts(Rig):
             for key, held in state.positions.items()
             if key[0] == account
         ]
-        orders = [
+        open_there = [
             self.row(order.cl_ord_id, account=account)
             for order in state.all_open_orders()
             if order.request.account == account
         ]
+        orders = open_there if orders is None else orders
         wallet = state.account(account).wallet("USDT") if balance is None else Decimal(balance)
         self.hear(
             msg.VenueSnapshot(
@@ -81,6 +83,24 @@ class TwoAccounts(Rig):
                 balances={"USDT": wallet},
             )
         )
+
+    def unknown_on(self, account, order):
+        submit = msg.Request.SUBMIT
+        self.hear(
+            msg.OutcomeUnknown(
+                account=account, symbol=BTC, cl_ord_id=order, request=submit, reason="?"
+            )
+        )
+
+    def not_found_on(self, account, order):
+        self.hear(
+            msg.OrderNotFound(account=account, symbol=BTC, cl_ord_id=order, asked_ts=self.now)
+        )
+
+    def reject_on(self, account, order):
+        """Have an account's venue refuse an order."""
+        rejected = OrderStatus.REJECTED
+        self.report(order, ExecType.REJECTED, rejected, account=account, code=-1, reason="no")
 
     def fill(self, account, qty, side=Side.BUY):
         """Open a position by hand."""
@@ -343,6 +363,68 @@ def test_doubts_of_one_account_do_not_keep_the_others_from_being_asked_after(rig
     asked = [command.account for command in rig.asked if isinstance(command, cmd.QueryOrder)]
 
     assert sorted(asked) == [MAIN, OTHER]
+
+
+def test_what_protects_does_not_wait_for_the_books_of_another_account_at_a_start(rig):
+    entry = rig.place(qty="1", stop_loss="90")
+    rig.accept(entry)
+    rig.trade(entry, "1")
+    lost = rig.submitted()[0].cl_ord_id
+    rig.unknown(lost)
+    rig.wait(1)
+    rig.restart()
+    rig.books(MAIN, orders=())
+    asked = []
+    while rig.now < rig.order(lost).fence_ts:
+        rig.wait(1)
+        asked += rig.queried()
+    rig.now += 1
+    rig.not_found(lost)
+
+    assert rig.session() is TradingSessionStatus.STARTING
+    assert asked.count(lost) >= 3
+    assert [order.trigger_price for order in rig.submitted()] == [90]
+    assert "protection_missing" in rig.alarms()
+
+
+def test_time_sends_nothing_for_an_account_whose_books_have_not_agreed_since_a_start(rig):
+    rig.fill(OTHER, "1")
+    rig.place(qty="1", account=OTHER)
+    rig.place(qty="1", account=MAIN)
+    rig.hear(msg.EngageKillSwitch(reason="k", flatten=True))
+    closes = [order for order in rig.submitted() if order.account == OTHER]
+    rig.reject_on(OTHER, closes[0].cl_ord_id)
+    rig.restart()
+    rig.books(MAIN)
+    before = len(rig.commands), len(rig.facts)
+    rig.wait(60)
+    new = {type(command) for command in rig.commands[before[0] :]}
+    facts = {type(fact) for fact in rig.facts[before[1] :]}
+
+    assert rig.session() is TradingSessionStatus.STARTING
+    assert new <= {cmd.QueryOrder}
+    assert not facts & {ev.EquitySampled, ev.TradingDayStarted}
+
+    rig.books(OTHER)
+    assert [order.account for order in rig.submitted()] == [OTHER]  # and now it is closed
+
+
+def test_an_order_is_not_given_up_at_a_start_before_its_account_was_looked_at(rig):
+    entry = rig.place(qty="1", stop_loss="90", account=OTHER)
+    rig.report(entry, ExecType.NEW, OrderStatus.NEW, account=OTHER)
+    rig.trade(entry, "1", account=OTHER)
+    lost = rig.submitted()[0].cl_ord_id
+    rig.unknown_on(OTHER, lost)
+    rig.restart()
+    rig.wait(60)  # the venue has another stop, which a power cut took off the record
+
+    rig.not_found_on(OTHER, lost)
+    assert (rig.order(lost).status, rig.submitted()) == (OrderStatus.PENDING_NEW, [])
+
+    rig.books(OTHER, orders=())
+    assert lost in rig.queried()
+    rig.not_found_on(OTHER, lost)
+    assert [order.trigger_price for order in rig.submitted()] == [90]
 
 
 def test_an_alarm_names_its_account_where_there_are_two(rig):

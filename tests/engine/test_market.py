@@ -67,6 +67,15 @@ def test_history_that_comes_behind_the_first_trade_fills_the_periods_before_it(m
     assert sorted(seen.closes.values()) == [101.0, 102.0, 103.0, 103.0]
 
 
+def test_history_that_comes_late_pushes_out_no_newer_sample(market, monkeypatch):
+    monkeypatch.setattr(market_module, "SAMPLES_KEPT", 4)
+    market.see(trade(110.0, ts=T))
+    for minute in (4, 3, 2, 1):
+        market.see(bar(100.0 + minute, ts=T - minute * 60 * NS_PER_S))
+
+    assert sorted(market.of(X).closes.values()) == [101.0, 102.0, 103.0, 110.0]
+
+
 def test_a_bar_that_is_told_late_does_not_hide_a_newer_trade(market):
     """A stream tells of a bar some time behind its end, when others have traded already."""
     ended = bar(100.0, ts=T)

@@ -12,8 +12,8 @@ from holdfast import LiveTradingService, OrderStatus, TradingError, TradingSessi
 from holdfast.model.errors import JournalError
 from holdfast.model.messages import VenueSnapshot
 from holdfast.model.values import NS_PER_S
+from holdfast.runtime import beat, starting
 from holdfast.runtime import live as live_module
-from holdfast.runtime import starting
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.books import read_books
 from holdfast.runtime.clock import FeedClock, WallClock
@@ -74,7 +74,7 @@ async def test_time_passes_for_the_engine_once_a_second_of_the_feed(tmp_path):
 
 
 async def test_time_passes_while_a_live_feed_is_silent(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_module, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(beat, "HEARTBEAT_S", 0.01)
     monkeypatch.setattr(live_module, "TICK_NS", NS_PER_S // 100)
     async with running(tmp_path, feed=ScriptedFeed(is_live=True)) as desk:
         ticks = []

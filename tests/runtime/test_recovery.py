@@ -9,8 +9,7 @@ import pytest
 
 from holdfast.journal import MemoryJournal, open_journal
 from holdfast.model.values import SessionId
-from holdfast.runtime import live as live_module
-from holdfast.runtime import recovery
+from holdfast.runtime import beat, recovery
 from holdfast.runtime.figures import Figures
 from holdfast.runtime.recovery import StateRecoveryService
 from holdfast.stats import fold_session
@@ -134,8 +133,8 @@ def _snapshot(state, figures):
 
 
 async def test_a_killed_session_goes_on_counting_from_its_snapshot(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_module, "HEARTBEAT_S", 0.02)
-    monkeypatch.setattr(live_module, "SNAPSHOT_FACTS", 10)
+    monkeypatch.setattr(beat, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(beat, "SNAPSHOT_FACTS", 10)
     async with running(tmp_path / "a") as desk:
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
         journal = desk.service.live.journal

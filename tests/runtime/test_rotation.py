@@ -18,8 +18,7 @@ from holdfast.journal import archives, archiving, open_journal
 from holdfast.journal.inspect import verify
 from holdfast.model.config_kinds import DatabaseUrl
 from holdfast.model.values import NS_PER_DAY
-from holdfast.runtime import archiver
-from holdfast.runtime import live as live_module
+from holdfast.runtime import archiver, beat
 from holdfast.runtime.rotation import Rotation
 from tests.journal.samples import fills
 from tests.runtime.session_desk import config_in, running
@@ -200,10 +199,10 @@ def test_an_archiver_that_outlives_its_session_keeps_no_other_from_starting(tmp_
 
 
 async def test_a_session_has_its_old_facts_archived_once_it_has_saved(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_module, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(beat, "HEARTBEAT_S", 0.05)
     looks = []
     monkeypatch.setattr(Rotation, "look", lambda self, now: looks.append((self._spare, now)))
-    monkeypatch.setattr(live_module, "SNAPSHOT_FACTS", 1)
+    monkeypatch.setattr(beat, "SNAPSHOT_FACTS", 1)
     async with running(tmp_path, service=None, archive_facts=50_000) as desk:
         await desk.until(lambda: looks)
 

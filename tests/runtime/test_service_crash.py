@@ -23,6 +23,7 @@ from holdfast.journal import open_journal
 from holdfast.model import messages as msg
 from holdfast.model.events import AlarmRaised
 from holdfast.model.market import Trade
+from holdfast.runtime import beat
 from holdfast.runtime import live as live_module
 from holdfast.runtime.recovery import StateRecoveryService
 from holdfast.runtime.shell import Shell
@@ -292,7 +293,7 @@ def _fold(folder: Path) -> State:
 
 
 async def test_the_save_interval_leaves_snapshots_that_equal_the_fold(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_module, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(beat, "HEARTBEAT_S", 0.02)
     async with running(tmp_path / "a", save_state_interval=1) as desk:
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
         journal = desk.service.live.journal

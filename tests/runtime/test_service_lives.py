@@ -28,7 +28,7 @@ from holdfast.model.commands import SubmitOrder
 from holdfast.model.events import EpochStarted, SessionChanged
 from holdfast.model.messages import FailSession, PauseSession, ResetSession
 from holdfast.model.values import MAIN, NS_PER_S, SessionId
-from holdfast.runtime import assembly, last_words, lives
+from holdfast.runtime import assembly, feeding, last_words, lives
 from holdfast.runtime.live import LiveSession
 from holdfast.runtime.starting import Start
 from holdfast.runtime.trading_state import TradingState
@@ -365,11 +365,35 @@ async def test_a_restart_that_fails_is_tried_again(tmp_path, monkeypatch):
         assert desk.state.position(("main", BTC)).qty == Decimal("0.01")
 
 
+async def test_a_market_that_is_away_is_waited_for_in_the_life_that_holds_the_position(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(feeding, "AWAY_DELAY_S", 0.0)
+    feed, notices = ScriptedFeed(is_live=True, start_ts=time.time_ns()), Notices()
+    service = LiveTradingService(config=config_in(tmp_path), notifier=notices)
+    async with running(tmp_path, feed=feed, service=service) as desk:
+        await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
+        before, opened = desk.service.live, len(feed.reads)
+        for tries in range(1, 3 * lives.RESTARTS_MAX):
+            feed.end(NetworkError("the streams did not open"))
+            await desk.until(lambda most=opened + tries: len(feed.reads) == most)
+        feed._is_over = False
+        assert desk.service.live is before
+        assert (desk.status, desk.service.restarts) == (S.RUNNING, 0)
+        assert desk.open_roles() == ["STOP_LOSS"]
+
+        await feed.price(43_000)  # the stop goes off
+        assert desk.state.open_keys() == []
+    told = [text for level, text in notices.lines if "market" in text]
+    assert [text for text in told if "can't be heard" in text] == told[:1]
+    assert "heard again" in told[-1]
+
+
 async def test_a_live_feed_that_breaks_begins_a_new_life(tmp_path):
     feed = ScriptedFeed(is_live=True)
     async with running(tmp_path, feed=feed) as desk:
         before = desk.service.live
-        feed.end(NetworkError("connection reset"))
+        feed.end(RuntimeError("a bug"))
         await desk.until(lambda: desk.service.live is not before and desk.status is S.RUNNING)
 
         assert desk.service.restarts == 1
@@ -710,7 +734,7 @@ async def test_a_failure_while_in_error_leaves_the_session_in_error(tmp_path):
         await desk.service.place_order(BTC, "BUY", "0.01", stop_loss=44_000)
         desk.service.live.shell.ask(FailSession(reason="books differ"))
         before = desk.service.live
-        feed.end(NetworkError("connection reset"))
+        feed.end(RuntimeError("a bug"))
         await desk.until(lambda: desk.service.restarts and not desk.service.live.has_failed)
         await desk.until(lambda: desk.status is not S.STARTING)
 

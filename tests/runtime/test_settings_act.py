@@ -24,7 +24,7 @@ from holdfast.model.errors import ConfigError
 from holdfast.model.market import Trade
 from holdfast.model.settings import EngineSettings, RiskLimits
 from holdfast.model.values import MAIN, NS_PER_S, AccountId
-from holdfast.runtime import live as live_module
+from holdfast.runtime import beat
 from holdfast.runtime.clock import WallClock
 from holdfast.runtime.live import LiveSession
 from holdfast.runtime.market_source import feed_settings
@@ -152,7 +152,7 @@ def audit_due_in(life):
 
 async def snapshots(folder, **settings):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live_module, "HEARTBEAT_S", 0.02)
+        patch.setattr(beat, "HEARTBEAT_S", 0.02)
         async with running(folder, **settings) as desk:
             before = desk.service.live._saved_at
             await desk.service.place_order(BTC, "BUY", "0.01")

@@ -111,17 +111,17 @@ def _refused_closes(core: Core, key: Key) -> list[Order]:
 def flatten(core: Core, *, at_once: bool = False) -> None:
     """Close every position."""
     for key in core.state.open_keys():
-        _flatten(core, key, at_once=at_once)
+        flatten_key(core, key, at_once=at_once)
 
 
 def flatten_by_policy(core: Core) -> None:
     """Close what was taken over to be closed, as often as it takes, while the policy wants that."""
     if core.settings.mismatch_policy == "flatten":
         for key, qty in tuple(core.state.to_flatten.items()):
-            _flatten(core, key, qty)
+            flatten_key(core, key, qty)
 
 
-def _flatten(core: Core, key: Key, qty: Decimal | None = None, *, at_once: bool = False) -> None:
+def flatten_key(core: Core, key: Key, qty: Decimal | None = None, *, at_once: bool = False) -> None:
     """Close a position; where the contract's status says that it can't be, try now and then."""
     stuck = is_stuck(core.state, key)
     if not stuck or core.is_time_to_try(key):

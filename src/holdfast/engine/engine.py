@@ -38,6 +38,7 @@ from . import (
 )
 from .algos import Cause
 from .core import Core
+from .early_ticks import on_early_tick
 from .explaining import Explanation, explain
 from .market import CutOff
 from .state import State
@@ -301,7 +302,10 @@ def _failure(core: Core, failure: msg.VenueFailure) -> None:
 
 
 def _tick(core: Core, _: msg.Tick) -> None:
-    housekeeping.on_tick(core)
+    if core.state.status is TradingSessionStatus.STARTING:
+        on_early_tick(core)
+    else:
+        housekeeping.on_tick(core)
 
 
 def _audit(core: Core, audit: msg.AuditDue) -> None:

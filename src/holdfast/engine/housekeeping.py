@@ -57,7 +57,7 @@ def on_tick(core: Core) -> None:
     state = core.state
     if state.status is TradingSessionStatus.STOPPED:
         return
-    _ask_after_doubts(core)
+    ask_after_doubts(core)
     for key in [k for k, parents in state.live_parents.items() if parents]:
         guard(core, key)
     begun = [name for name in state.named_accounts if state.account(name).opened_ts]
@@ -66,7 +66,7 @@ def on_tick(core: Core) -> None:
         _turn_day(core, account)
         if is_sample_due:  # all at one instant: what they have together is known of such alone
             sample_equity(core, account)
-        _avoid_liquidation(core, account)
+        avoid_liquidation(core, account)
     _let_breakers_recover(core)
     tell_endings(core)
     tell_ends(core)
@@ -74,7 +74,7 @@ def on_tick(core: Core) -> None:
         flatten(core)
     flatten_by_policy(core)
     if _wants_no_entries(core):
-        _insist_on_cancels(core, state.kill_reason or state.status_reason)
+        insist_on_cancels(core, state.kill_reason or state.status_reason)
     take_back_unwanted(core)
     finish_stop(core)
 
@@ -87,7 +87,7 @@ def _wants_no_entries(core: Core) -> bool:
     return core.state.is_killed or is_paused or status in ends
 
 
-def _insist_on_cancels(core: Core, reason: str) -> None:
+def insist_on_cancels(core: Core, reason: str) -> None:
     """Ask for entries back once more; where the venue fails everything, not each second."""
     is_pause = core.state.status is TradingSessionStatus.PAUSED and not core.state.is_killed
     for order in core.entries():
@@ -175,7 +175,7 @@ def _why_shut(core: Core, order: Order) -> str:
     return "" if instrument is None else shut(instrument, core.now, core.settings.end_notice_ns)
 
 
-def _ask_after_doubts(core: Core) -> None:
+def ask_after_doubts(core: Core) -> None:
     before, core.asked_after = core.asked_after, {}
     asked: Counter[AccountId] = Counter()
     for order in core.state.all_open_orders():
@@ -238,7 +238,7 @@ def sample_equity(core: Core, account: AccountId) -> None:
         )
 
 
-def _avoid_liquidation(core: Core, account: AccountId) -> None:
+def avoid_liquidation(core: Core, account: AccountId) -> None:
     """Close the largest position of each purse whose margin is nearly used up."""
     for pool in core.exposure.margin_pools(account):
         if pool.ratio >= MARGIN_RATIO_MAX:

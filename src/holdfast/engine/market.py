@@ -152,7 +152,7 @@ class SymbolMarket:
         closes = self.closes
         closes[ts // self._sample_ns] = price
         if len(closes) > SAMPLES_KEPT:
-            del closes[next(iter(closes))]
+            del closes[min(closes)]
 
     def see_past(self, price: float, ts: int) -> None:
         """Take a price of before the last trade: history comes when trades are heard already."""
@@ -186,6 +186,7 @@ class Market:
     """All symbols' prices, which accounts' reports do not come, and what is isolated.
 
     `isolated` is what stands for a position alone, as the venue told last, and of what size.
+    `awaits_past` says that history is still asked for.
 
     Args:
         sample_s: length of a sampling period of returns, seconds.
@@ -196,6 +197,7 @@ class Market:
         self._symbols: dict[Symbol, SymbolMarket] = {}
         self.accounts_cut_off: dict[AccountId, CutOff] = {}
         self.isolated: dict[Key, Isolated] = {}
+        self.awaits_past = False
 
     def of(self, symbol: Symbol) -> SymbolMarket:
         """Return a symbol's prices; empty ones at its first mention."""
@@ -211,7 +213,7 @@ class Market:
             ts, closes, market.valid_ns = message.ts, market.closes, 0
             market.last = closes[ts // self._sample_ns] = message.price
             if len(closes) > SAMPLES_KEPT:
-                del closes[next(iter(closes))]
+                del closes[min(closes)]  # history may have come last
             market.last_ts = max(market.last_ts, ts)
             market.traded_ts = ts
         elif _take_in(market, message):

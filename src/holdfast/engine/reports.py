@@ -329,6 +329,8 @@ def on_not_found(core: Core, answer: OrderNotFound) -> None:
     order = core.state.orders.get(answer.cl_ord_id)
     if order is None or not order.is_open:
         return
+    if order.request.account in core.unseen:
+        return  # what follows may rest there, off the record by a power cut: the look comes first
     if order.ending is not None:
         count_settled(core, order, answer.asked_ts)
         return

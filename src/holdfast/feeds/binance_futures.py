@@ -134,9 +134,10 @@ class BinanceFuturesFeed:
         self._books: DepthBooks | None = None
         self._complaints, self._gaps = Complaints(_log), Complaints(_log)
         self._watch: MarketWatch
+        self._is_again = False
         self.frame_ns = 0
         self.take: Callable[[MarketData], bool] = lambda _: False
-        self.on_link: Callable[[Symbol, bool, str], None] = _ignore
+        self.on_link: Callable[[Symbol, bool, str], None] = lambda *_: None
 
     # What is asked for
 
@@ -217,14 +218,15 @@ class BinanceFuturesFeed:
     # What comes by itself
 
     async def messages(self, after_ts: int = 0) -> AsyncIterator[Sequence[MarketData]]:
-        """Yield what comes, for ever, through lost connections too.
+        """Yield what comes, for ever, through lost connections too. Whoever calls this again, where
+        it was in vain, hears of each symbol that it is cut off until it comes.
 
         Raises:
             NetworkError: there is no connection at the start, or the reader is too slow.
         """
         self._batch, self._problem = [], ""
         wire = self._open_wire()
-        background = Background(self._fail)
+        background = Background(lambda e: self._fail(f"{type(e).__name__} in a task of the feed"))
         try:
             await background.open()
             await _until_up(self._begin(wire, background))
@@ -245,9 +247,13 @@ class BinanceFuturesFeed:
 
     def _begin(self, wire: Wire, background: Background) -> list[Stream]:
         """Start to hear both paths, and what goes with them."""
-        now = asyncio.get_running_loop().time
-        self._watch = MarketWatch(self._symbols, self._tell_link, now)
-        self._books = None
+        if self._is_again:  # what came before is as old as behind any lost connection
+            self._lost(PUBLIC, self._symbols)
+            self._lost(MARKET, self._symbols)
+        else:
+            now = asyncio.get_running_loop().time
+            self._watch = MarketWatch(self._symbols, self._tell_link, now)
+        self._is_again, self._books = True, None
         if self._has_books:
             asker = self._asker(wire)
             self._books = DepthBooks(self._symbols, asker, self._show_book, self._random)
@@ -368,10 +374,6 @@ def _groups(symbols: Sequence[Symbol]) -> list[tuple[Symbol, ...]]:
     """Part symbols evenly: the last of many must not have a connection to itself."""
     size = -(-len(symbols) // -(-len(symbols) // GROUP))
     return [tuple(symbols[i : i + size]) for i in range(0, len(symbols), size)]
-
-
-def _ignore(symbol: Symbol, is_up: bool, reason: str) -> None:
-    """Nobody listens."""
 
 
 class _Address:

@@ -20,7 +20,7 @@ from ..model.instrument import Instrument
 from ..model.market import MarketData
 from ..model.messages import VenueMessage
 from ..model.values import MAIN, AccountId, Symbol
-from ..ports import Feed, Listing, Venue
+from ..ports import Failing, Feed, Listing, Venue
 from ..venues import PAPER
 from ..venues.paper_settling import GONE
 from .last_cancels import cancel_entries
@@ -74,6 +74,12 @@ class Accounts:
             contracts = await venue.connect(self.symbols[account], hear_of(venue))
             found += [Listed(account, *contract) for contract in contracts]
         return found
+
+    def tell_failures(self, fail: Callable[[Exception], None]) -> None:
+        """Have it told by what error of our own a venue has broken down."""
+        for venue in self.venues.values():
+            if isinstance(venue, Failing):
+                venue.on_failure = fail
 
     def pass_time(self, ts: int) -> None:
         """Let what is due before a market message happen, where a venue lives on the feed's time.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..model.errors import InputError
+from ..model.errors import InputError, VenueUnavailable
 from ..model.market import MarketData
 from ..model.messages import MarketLink
 from ..model.values import Symbol, TradingSessionStatus
@@ -16,6 +18,14 @@ from .relisting import keep_listed
 
 if TYPE_CHECKING:
     from .live import LiveSession
+
+AWAY_DELAY_S, AWAY_DELAY_S_MAX = 1.0, 30.0
+"""How long to wait before a market that is away is asked for again: each time twice as long."""
+
+STEADY_S = 60.0
+"""How long a market must have been heard again before its next loss is told of as another."""
+
+_log = logging.getLogger("holdfast.session")
 
 
 class Feeding:
@@ -31,6 +41,9 @@ class Feeding:
         self._clock = clock
         self._is_fast = is_hurried and not self._feed.is_live
         self._direct: Direct | None = None  # the feed, where it hands over
+        self._stream: AsyncIterator[Sequence[MarketData]]
+        self._is_away = False
+        self._tries_away, self._back_s = 0, -math.inf
 
     async def run(self, after_ts: int) -> None:
         """Show everything later than a time, until the feed or the session has ended."""
@@ -53,8 +66,10 @@ class Feeding:
 
     async def _show(self, after_ts: int) -> None:
         session, shell = self._session, self._session.shell
-        stream = aiter(self._feed.messages(0 if self._feed.is_live else after_ts))
-        while (batch := await self._next_batch(stream)) is not None:
+        self._stream = aiter(self._feed.messages(0 if self._feed.is_live else after_ts))
+        while (batch := await self._next_batch()) is not None:
+            if batch and self._is_away:
+                self._come_back()
             for message in batch:
                 session.on_market(message)
                 if self._is_fast and shell.has_uncommitted:
@@ -100,21 +115,47 @@ class Feeding:
         """Tell the engine whether a symbol's market data comes."""
         session = self._session
         if not session.has_failed and not session.is_closed:
+            if is_up and self._is_away:
+                self._come_back()
             session.runner.on_link(symbol, is_up=is_up)
             session.shell.hear(MarketLink(symbol=symbol, is_up=is_up, reason=reason))
 
-    async def _next_batch(
-        self, stream: AsyncIterator[Sequence[MarketData]]
-    ) -> Sequence[MarketData] | None:
+    async def _next_batch(self) -> Sequence[MarketData] | None:
         """Return what the feed shows next, None at its end.
 
-        A feed that fails ends the session in ERROR; a live one that could not go on makes this
-        life fail, so that the next one may.
+        A feed that fails ends the session in ERROR; a live one makes this life fail by an error of
+        its own, so that the next one may go on. Where the market is away this life goes on without
+        it: what it holds is looked after, and entries are refused for prices that are too old.
         """
         try:
-            return await anext(stream, None)
+            return await anext(self._stream, None)
         except Exception as error:
+            if self._feed.is_live and isinstance(error, VenueUnavailable) and not _is_called_off():
+                await self._wait_for_market(error)
+                return ()
             if self._feed.is_live and not isinstance(error, InputError):
                 raise
             self._session.feed_failed(error)
             return None
+
+    async def _wait_for_market(self, error: Exception) -> None:
+        """Wait a little before the market is asked for once more; tell of the first time."""
+        is_new = asyncio.get_running_loop().time() - self._back_s > STEADY_S
+        if not self._is_away and is_new:
+            self._tries_away = 0
+            text = f"nothing new is opened: the market can't be heard, and is asked for: {error}"
+            self._session.notifier.notify("alarm", text)
+        _log.warning("the market can't be heard: %s", error)
+        delay_s = min(AWAY_DELAY_S * 2 ** min(self._tries_away, 10), AWAY_DELAY_S_MAX)
+        self._is_away, self._tries_away = True, self._tries_away + 1
+        await asyncio.sleep(delay_s)
+        self._stream = aiter(self._feed.messages())
+
+    def _come_back(self) -> None:
+        self._is_away, self._back_s = False, asyncio.get_running_loop().time()
+        self._session.notifier.notify("info", "the market is heard again")
+
+
+def _is_called_off() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,16 +23,18 @@ from ..model.events import Event
 from ..model.market import MarketData
 from ..model.order_wish import Wish
 from ..model.signal import SignalGenerated
-from ..model.values import NS_PER_S, StrategyId, TradingSessionStatus
+from ..model.values import NS_PER_S, TradingSessionStatus
 from ..ports import Notifier, Venue
 from .accounts import Accounts
+from .beat import Beat
 from .clock import TICK_NS, FeedClock
 from .commit_watch import CommitWatch
 from .feeding import Feeding
 from .fetching import telling_warm_up, warm_up_market
 from .figures import Figures
-from .missed_funding import settle_missed
+from .missed_funding import leave_late_funding, settle_missed
 from .parts import Parts, Plan
+from .past import Past
 from .recovery import StateRecoveryService
 from .redaction import Redactor
 from .rotation import Rotation
@@ -41,12 +44,8 @@ from .shell import Shell
 from .starting import Start, telling_waits
 from .strategy_view import StrategyView
 
-HEARTBEAT_S = 1.0
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 """How often a session that outruns the clock compares its books, in its own time."""
-
-SNAPSHOT_FACTS = 5_000
-"""So many facts after the last snapshot the next is due: what a start folds stays short."""
 
 STOP_PATIENCE_S = 30.0
 """How long a stop waits for the venue's answers before it leaves the rest to the next start."""
@@ -104,11 +103,16 @@ class LiveSession:
         self._left = asyncio.Event()
         self.next_tick = 0
         self.next_audit = 0
-        self._next_save = 0.0
         self._saved_at = parts.recovered.from_snapshot
         self._see = self.engine.core.market.see
         self.on_turn: Callable[[], None] = lambda: None  # while a recording plays
+        limits = config.risk_limits()
+        market = partial(warm_up_market, self.engine, parts.feed, plan.symbols, limits)
+        self._past = Past(parts.feed, parts.clock, notifier, market, self._begin_strategies)
+        self._beat = Beat(self, config.save_state_interval)
+        self._is_fed = False
         self.journal.on_failure = self.shell.fail
+        self.accounts.tell_failures(self.shell.fail)
 
     # Start
 
@@ -124,23 +128,26 @@ class LiveSession:
     async def _open(self) -> None:
         plan = self.plan
         contracts = await self.accounts.connect(self._ear_for)
-        for venue in self.accounts.venues.values():
-            await settle_missed(self.feed, venue, self._clock.now(), self.notifier)
-        limits, symbols = self._config.risk_limits(), self.plan.symbols
-        await warm_up_market(self.engine, self.feed, symbols, limits, self._clock.now())
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
         venues = tuple(self.accounts.venues.values())
+        leave_late_funding(self.feed, venues)
         self.shell.ask(plan.beginning(self.journal.epoch, venues, is_live=self.feed.is_live))
         for listed in contracts:
             self.shell.hear(msg.InstrumentListed(**listed._asdict()))
         self.journal.sync()
+        if self.feed.is_live:  # else its own time, which its messages tell, has not begun
+            self._beat.begin()
         await Start(self.engine, self.shell, self.accounts).reached()
         if self.shell.has_failed:
             raise self.shell.failed.result()
         if self.halt:
             self.shell.ask(msg.FailSession(reason=self.halt))
-        await self._attach_strategies()
+        for venue in venues:
+            await settle_missed(self.feed, venue, self._clock.now(), self.notifier, is_told=True)
+        self._attach_strategies()
+        with telling_warm_up(self.notifier):
+            await self._past.ask()
 
     def _ear_for(self, venue: Venue) -> Callable[[msg.VenueMessage], None]:
         goes_on = self.plan.is_resumed and venue.capabilities.is_simulated
@@ -148,35 +155,36 @@ class LiveSession:
 
     def _hear_simulated(self, message: msg.VenueMessage) -> None:
         """Go to the time up to which a simulated exchange has lived, where it is ahead of ours."""
-        if self._is_starting and isinstance(message, msg.VenueSnapshot):
+        is_starting = self.status is TradingSessionStatus.STARTING
+        if is_starting and isinstance(message, msg.VenueSnapshot):
             ahead_ts = self._recovery.time_of(message, self.engine.state)
             if ahead_ts > message.taken_ts and isinstance(self._clock, FeedClock):
                 self._clock.begin_at(ahead_ts)
                 message = msgspec.structs.replace(message, asked_ts=ahead_ts, taken_ts=ahead_ts)
         self.shell.hear(message)
 
-    @property
-    def _is_starting(self) -> bool:
-        return self.status is TradingSessionStatus.STARTING
-
-    async def _attach_strategies(self) -> None:
+    def _attach_strategies(self) -> None:
         for strategy_id, strategy in self.plan.strategies.items():
             self.runner.add_strategy(strategy_id, strategy)
             text = self.plan.descriptions.get(strategy_id, type(strategy).__name__)
             self.shell.hear(msg.StrategyAttached(strategy_id=strategy_id, description=text))
-        now = self._clock.now()
+
+    async def _begin_strategies(self, now: int) -> None:
+        symbols, hear = self.plan.symbols, self.shell.hear
         seats = seats_of(self.engine, self.accounts, self.plan.accounts)
-        with telling_warm_up(self.notifier):
-            await self.runner.fetch_history(self.feed, self.plan.symbols, now, seats)
+        await self.runner.fetch_history(self.feed, symbols, now, seats)
         self.runner.begin(
-            symbols=self.plan.symbols,
+            symbols=symbols,
             feed=self.feed,
             now=now,
             emit=self._on_wish,
             view=self.view,
-            on_failed=self._on_strategy_failed,
+            on_failed=lambda each, why: hear(msg.StrategyFailed(strategy_id=each, reason=why)),
             seats=seats,
         )
+        for symbol in symbols:  # it may be heard already
+            if self.engine.core.market.of(symbol).cut_off:
+                self.runner.on_link(symbol, is_up=False)
 
     def _on_wish(self, wish: Wish) -> None:
         if self.shell.stopwatch is not None and type(wish) is SignalGenerated:
@@ -186,9 +194,6 @@ class LiveSession:
             wish = msgspec.structs.replace(wish, account=account)
         if not self.plan.hands_over(wish):
             self.shell.hear(wish)
-
-    def _on_strategy_failed(self, strategy_id: StrategyId, reason: str) -> None:
-        self.shell.hear(msg.StrategyFailed(strategy_id=strategy_id, reason=reason))
 
     def _tell_strategies(self, facts: Sequence[Event]) -> None:
         for fact in facts:
@@ -210,13 +215,14 @@ class LiveSession:
         """Run until the session is STOPPED or this life fails; then `outcome` says which."""
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
         feeding = Feeding(self, self._clock, is_hurried=self._config.speed == 0)
+        self._is_fed = True
         pump = asyncio.ensure_future(feeding.run(after))
-        beat = asyncio.ensure_future(self._beat())
+        beat = self._beat.begin()
         left = asyncio.ensure_future(self._left.wait())
         stop = asyncio.ensure_future(self._stop_on())
-        beside = [asyncio.ensure_future(each) for each in self.runner.beside()]
+        beside = asyncio.ensure_future(self._beside())
         try:
-            ends: set[asyncio.Future[Any]] = {pump, beat, left, self.shell.failed, *beside}
+            ends: set[asyncio.Future[Any]] = {pump, beat, left, self.shell.failed, beside}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             has_fed = pump.done() and pump.exception() is None and self.feed_error is None
             if has_fed and not self.shell.has_failed:
@@ -224,7 +230,7 @@ class LiveSession:
         except Exception as error:  # noqa: BLE001 - whatever it is, this life is over
             self.outcome = error
         finally:
-            for task in (tasks := (pump, beat, left, stop, *beside)):
+            for task in (tasks := (pump, beat, left, stop, beside)):
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         for result in ended:
@@ -232,6 +238,13 @@ class LiveSession:
                 self.outcome = result
         if self.shell.has_failed:
             self.outcome = self.shell.failed.result()
+
+    async def _beside(self) -> None:
+        """Do for ever what is to be done beside."""
+        await self._past.insist()
+        for work in self.runner.beside():
+            await work
+        await self._left.wait()
 
     def feed_failed(self, error: Exception) -> None:
         """End the session in ERROR: what was to be shown can't be read on."""
@@ -260,13 +273,15 @@ class LiveSession:
         """Let time do its work: timers, questions, alarms, closing bars, audits."""
         now = self._clock.now()
         self.next_tick = now + TICK_NS
-        self.shell.fire_timers(now)
+        if self._is_fed:  # else parts of entries would be denied for want of a price
+            self.shell.fire_timers(now)
         self.accounts.tick(now)
         self.shell.hear(msg.Tick())
         self.runner.on_time(now)
         if self.on_tick is not None:
             self.on_tick()
-        if now >= self.next_audit:
+        # While it starts `Start` asks, and takes what comes for progress.
+        if now >= self.next_audit and self.status is not TradingSessionStatus.STARTING:
             self._audit(now)
 
     def _audit(self, now: int) -> None:
@@ -281,20 +296,10 @@ class LiveSession:
             for account in self.accounts.names:
                 self.shell.hear(msg.AuditDue(account=account))
 
-    async def _beat(self) -> None:
-        """Keep time passing while the feed is silent, and save the state now and then."""
-        loop = asyncio.get_running_loop()
-        self._next_save = loop.time() + self._config.save_state_interval
-        while self.status is not TradingSessionStatus.STOPPED:
-            await asyncio.sleep(HEARTBEAT_S)
-            if self._clock.now() >= self.next_tick:
-                self.tick()
-            unsaved = self.journal.sequence - self._saved_at
-            if loop.time() >= self._next_save or unsaved >= SNAPSHOT_FACTS:
-                self._next_save = loop.time() + self._config.save_state_interval
-                await self.save()
-                if self.rotation is not None:  # it archives before a snapshot: there is one now
-                    self.rotation.look(self._clock.now())
+    @property
+    def unsaved(self) -> int:
+        """Return how many facts lie behind the last snapshot."""
+        return self.journal.sequence - self._saved_at
 
     async def save(self) -> None:
         """Keep a snapshot of the fold, so that the next start is quick."""
@@ -379,6 +384,7 @@ class LiveSession:
         if self.is_closed:
             return
         self.is_closed = True
+        self._beat.end()
         self.runner.end("the session has ended")
         if self.rotation is not None:
             await self.rotation.close()

@@ -48,18 +48,29 @@ class Unattended(Protocol):
         """Take it that all that fell due until then is known; or that no more will ever be."""
 
 
-async def settle_missed(feed: Feed, venue: Venue, now: int, notifier: Notifier) -> None:
+def leave_late_funding(feed: Feed, venues: Iterable[Venue]) -> None:
+    """Charge what falls due in time alone, where the rest can be asked for."""
+    for venue in venues:
+        if feed.is_live and isinstance(feed, FundingHistory) and isinstance(venue, Unattended):
+            venue.leave_late_funding()
+
+
+async def settle_missed(
+    feed: Feed, venue: Venue, now: int, notifier: Notifier, *, is_told: bool = False
+) -> None:
     """Charge and pay what fell due until now. A recording shows it again by itself.
+
+    Args:
+        is_told: the books were asked for already; else they tell of it.
 
     Raises:
         VenueError: the account's books can't be written.
     """
     if not feed.is_live or not isinstance(venue, Unattended):
         return
-    if isinstance(feed, FundingHistory):
-        venue.leave_late_funding()
+    leave_late_funding(feed, (venue,))
     for symbol, unpaid in venue.unpaid_since().items():
-        if problem := await _settle(feed, venue, symbol, (unpaid, now), is_told=False):
+        if problem := await _settle(feed, venue, symbol, (unpaid, now), is_told=is_told):
             _alarm(venue, symbol, (unpaid, now), problem, notifier)
 
 

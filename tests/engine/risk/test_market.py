@@ -331,6 +331,16 @@ def test_volatility_is_not_judged_before_there_are_enough_returns(count, passes)
     assert (verdict.value is None) is passes
 
 
+def test_volatility_waits_for_history_that_is_still_to_come():
+    desk = Desk()
+    desk.history(BTC, closes([0.1, -0.1] * 4))
+    desk.market.awaits_past = True
+    assert not desk.check("volatility", desk.buy()).passed
+
+    desk.history(BTC, closes([0.001, -0.001] * 10))
+    assert desk.check("volatility", desk.buy()).passed
+
+
 def test_prices_that_are_none_are_no_samples():
     desk = Desk()
     desk.history(BTC, [100.0, 0.0, math.inf, math.nan, 101.0])

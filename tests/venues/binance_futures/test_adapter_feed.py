@@ -466,6 +466,23 @@ async def test_reader_that_does_not_keep_up_is_told(monkeypatch):
                 await anext(batches)
 
 
+async def test_feed_that_is_read_again_cuts_symbols_off_until_they_are_heard_again():
+    links = []
+    with street() as market:
+        feed = feed_of(market.url, books=True)
+        feed.on_link = lambda symbol, is_up, _: links.append((symbol, is_up))
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+            await anext(batches)
+        assert links == []
+
+        async with asyncio.timeout(PATIENCE_S), aclosing(feed.messages()) as batches:
+            async for _ in batches:
+                if len(links) == 2:
+                    break
+
+    assert links == [(BTC, False), (BTC, True)]
+
+
 async def test_venue_that_is_not_there_is_a_network_error(monkeypatch):
     monkeypatch.setattr(binance_futures, "OPEN_PATIENCE_S", 0.2)
     feed = feed_of("http://127.0.0.1:1")

@@ -380,6 +380,27 @@ async def test_start_that_waits_for_room_says_so_once_when_it_begins_to(tmp_path
     )
 
 
+async def test_error_of_our_own_in_a_task_of_the_venue_begins_a_new_life_that_trades(tmp_path):
+    async def breaks():
+        raise KeyError("by design")
+
+    with street() as market:
+        async with session(tmp_path, market) as one:
+            await one.service.place_order(BTC, "BUY", "0.01", stop_loss="49000")
+            before = one.service.live
+
+            before.venue._background.start(breaks())
+
+            await one.until(lambda: one.service.live is not before)
+            await one.until(lambda: one.service.live.shell.has_begun)
+            await one.until(lambda: one.state.status is TradingSessionStatus.RUNNING)
+            assert isinstance(before.outcome, KeyError)
+            assert one.service.restarts == 1
+            await one.service.close_position(BTC)
+            await one.until(lambda: not one.books()[1] and not one.books()[2])
+            await one.agree()
+
+
 async def test_recorded_time_can_not_trade_a_live_account(tmp_path):
     with street() as market:
         config = TradingConfig(dry_run=False, data_dir=tmp_path, feed="synthetic")

@@ -2,7 +2,7 @@
 
 Volatility is the standard deviation of log returns over the window of `correlation_returns`
 samples, each scaled by its true length, annualised over 365 days. With too few samples the
-band is not judged.
+band is not judged, unless history is still to come.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     low, high = limits.volatility_min, limits.volatility_max
     window = ctx.window(order.symbol)
     if window.size < max(2, limits.volatility_returns_min):
+        if ctx.market.awaits_past:
+            return refused(NAME, "the bars before now, by which it is judged, are not there yet")
         return passed(NAME, limit=high)
     deviation = window.spread * math.sqrt(YEAR_S / (window.size - 1))
     value = Decimal(repr(round(deviation, 9)))

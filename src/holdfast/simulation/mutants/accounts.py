@@ -40,7 +40,7 @@ def audit_the_main_account_alone(patch: Patch) -> None:
             original(self, account, reason)
 
     patch.attr(Core, "resync", resync)
-    patch.attr(housekeeping, "_ask_after_doubts", lambda _core: None)
+    patch.attr(housekeeping, "ask_after_doubts", lambda _core: None)
 
 
 def hear_all_as_of_the_main_account(patch: Patch) -> None:

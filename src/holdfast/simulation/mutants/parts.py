@@ -38,7 +38,7 @@ PARTS = (
         "parts go on behind a crash",
         set_no_timer_again,
         ("parts",),
-        known=(Known(14_500_491, 18),),
+        known=(Known(14_500_572, 18),),
     ),
     Mutant(
         "what closes a part ends the rest",

@@ -116,6 +116,7 @@ class BinanceFuturesVenue:
         self._watch = Watch(lifetime_s=lifetime_s)
         self._names = OrderNames()
         self._hear: Callable[[VenueMessage], None] | None = None
+        self.on_failure: Callable[[Exception], None] = lambda _: None
         self._background = Background(self._failed)
         self._wire: Wire | None = None
         self._has_been_up = False
@@ -279,8 +280,8 @@ class BinanceFuturesVenue:
         except TimeoutError:
             _log.warning("requests were unanswered at the end")
 
-    def _failed(self, reason: str) -> None:
-        self._say(VenueLink(account=self._account, is_up=False, reason=reason))
+    def _failed(self, error: Exception) -> None:
+        self.on_failure(error)
 
     def _tell_failure(self, reason: str) -> None:
         self._say(VenueFailure(account=self._account, failure="venue", reason=reason))

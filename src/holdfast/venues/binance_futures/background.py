@@ -21,10 +21,10 @@ class Background:
     """Starts tasks and ends them together.
 
     Args:
-        on_failure: told when a task failed and took the others with it.
+        on_failure: given what a task failed by, which took the others with it: a fault of our own.
     """
 
-    def __init__(self, on_failure: Callable[[str], None]) -> None:
+    def __init__(self, on_failure: Callable[[Exception], None]) -> None:
         self._on_failure = on_failure
         self._group: asyncio.TaskGroup | None = None
         self._host: asyncio.Task[None] | None = None
@@ -53,10 +53,10 @@ class Background:
             pass
         except* Exception as failures:  # noqa: BLE001 - whatever it is, the tasks are over
             _log.exception("a task of the venue failed")
-            first: BaseException = failures
-            while isinstance(first, BaseExceptionGroup):
+            first: Exception = failures
+            while isinstance(first, ExceptionGroup):
                 first = first.exceptions[0]
-            self._on_failure(f"{type(first).__name__} in a task of the venue")
+            self._on_failure(first)
         finally:
             self._group = None
 
