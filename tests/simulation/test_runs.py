@@ -494,3 +494,7 @@ def test_a_stop_that_is_gone_on_a_silent_stream_is_missed_by_the_next_audit():
 
 def test_what_an_account_that_is_not_heard_has_gained_makes_no_refusal_wrong():
     assert play(Spec(seed=33_072_605, storm_s=18)).violations == ()
+
+
+def test_what_its_strategy_turned_away_from_in_parts_has_no_next_part():
+    assert play(Spec(seed=14_500_559, storm_s=18)).violations == ()

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from ..engine.algos import find, twap
 from ..exchange import OrderUpdate, Output, VenueOrder
 from ..model import events as ev
-from ..model.values import ZERO, ClOrdId, OrderRole, TradingSessionStatus
+from ..model.signal import SignalGenerated
+from ..model.values import ZERO, ClOrdId, OrderRole, Side, SignalType, TradingSessionStatus
 from .judge import Judge
 from .process import running
 
@@ -49,7 +50,8 @@ class Parts(Judge):
         self._wished: dict[ClOrdId, Decimal] = {}  # by our own amendments
         self._shrunk: dict[ClOrdId, Decimal] = {}  # those that the exchange has carried out
         self._there: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
-        self._ended: set[str] = set()  # by what ends trading
+        self._ended: set[str] = set()  # by what ends trading, or their strategy
+        self._wish: SignalGenerated | None = None  # the last that was heard
 
     def hear_facts(self, facts: Iterable[ev.Event]) -> None:
         for fact in facts:
@@ -80,6 +82,11 @@ class Parts(Judge):
         if self._is_zombies:
             return ()
         match fact:
+            case ev.SignalReceived(signal=signal):
+                self._wish = signal
+                return ()
+            case ev.ParentWoken(parent_id=each, is_over=True) if self._is_turned_from(each):
+                return {each}
             case ev.KillSwitchEngaged():
                 return set(self._started)
             case ev.SessionChanged(status=status) if status in _ENDS:
@@ -90,6 +97,17 @@ class Parts(Judge):
                 return {i for i, start in self._started.items() if start.strategy_id == own}
             case _:
                 return ()
+
+    def _is_turned_from(self, parent_id: str) -> bool:
+        """Tell whether the last wish was the opposite of a parent's, or to close, by its owner."""
+        start, wish = self._started.get(parent_id), self._wish
+        if start is None or wish is None or wish.strategy_id != start.strategy_id:
+            return False
+        if (wish.account, wish.symbol) != start.order.key:
+            return False
+        if wish.signal_type is SignalType.CLOSE:
+            return wish.quantity is None
+        return (wish.signal_type is SignalType.BUY) != (start.order.side is Side.BUY)
 
     def _add(self, fact: ev.ParentStarted) -> None:
         """Begin anew with a parent: an earlier one of its id was forgotten."""
