@@ -242,8 +242,10 @@ class BinanceFuturesFeed:
                     yield in_turn(batch)
         finally:
             self._is_heard = False
-            await background.close()
-            await wire.close()
+            try:
+                await background.close()
+            finally:  # the session's end may cut that short
+                await wire.close()
 
     def _begin(self, wire: Wire, background: Background) -> list[Stream]:
         """Start to hear both paths, and what goes with them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..model.errors import InputError, VenueUnavailable
@@ -65,8 +65,15 @@ class Feeding:
                 task.cancel()
 
     async def _show(self, after_ts: int) -> None:
-        session, shell = self._session, self._session.shell
         self._stream = aiter(self._feed.messages(0 if self._feed.is_live else after_ts))
+        try:
+            await self._show_all()
+        finally:
+            if isinstance(self._stream, AsyncGenerator):  # now, or its connections stay open
+                await self._stream.aclose()
+
+    async def _show_all(self) -> None:
+        session, shell = self._session, self._session.shell
         while (batch := await self._next_batch()) is not None:
             if batch and self._is_away:
                 self._come_back()
