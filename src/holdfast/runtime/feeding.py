@@ -66,10 +66,14 @@ class Feeding:
 
     async def _show(self, after_ts: int) -> None:
         self._stream = aiter(self._feed.messages(0 if self._feed.is_live else after_ts))
+        is_run = True
         try:
             await self._show_all()
+        except GeneratorExit:
+            is_run = False  # nobody runs this any more
+            raise
         finally:
-            if isinstance(self._stream, AsyncGenerator):  # now, or its connections stay open
+            if is_run and isinstance(self._stream, AsyncGenerator):  # else connections stay open
                 await self._stream.aclose()
 
     async def _show_all(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...engine import engine, parents, requests
-from ...engine.algos import Moment
+from ...engine.algos import ALGOS, STARTED, Action, Algo, Moment, iceberg
+from ...engine.algos.base import Terms
 from .patching import Known, Mutant, Patch
 
 
@@ -24,7 +25,13 @@ def go_on_behind_a_close(patch: Patch) -> None:
 
 
 def forget_the_next_part(patch: Patch) -> None:
+    """Neither what has filled brings the next, nor the look behind it."""
+
+    def react(moment: Moment, terms: Terms) -> list[Action]:
+        return iceberg.react(moment, terms) if moment.cause is STARTED else []
+
     patch.attr(engine, "_child_ended", lambda *_: None)
+    patch.item(ALGOS, "iceberg", Algo(react, iceberg.check))
 
 
 PARTS = (
@@ -50,6 +57,6 @@ PARTS = (
         "a part that has filled has its next",
         forget_the_next_part,
         ("parts",),
-        known=(Known(14_500_559, 18),),
+        known=(Known(14_500_901, 8), Known(33_300_297, 12)),
     ),
 )
