@@ -409,6 +409,39 @@ def test_time_sends_nothing_for_an_account_whose_books_have_not_agreed_since_a_s
     assert [order.account for order in rig.submitted()] == [OTHER]  # and now it is closed
 
 
+def test_no_stop_goes_out_at_a_start_before_its_own_account_has_books(rig):
+    entry = rig.place(qty="1", stop_loss="90", account=OTHER)
+    rig.report(entry, ExecType.NEW, OrderStatus.NEW, account=OTHER)
+    rig.trade(entry, "1", account=OTHER)
+    rig.reject_on(OTHER, rig.submitted()[0].cl_ord_id)
+    rig.restart()
+    rig.price(100.0)
+    rig.books(MAIN)
+    before = len(rig.commands)
+    rig.wait(60)
+    assert not [each for each in rig.commands[before:] if isinstance(each, cmd.SubmitOrder)]
+
+    rig.books(OTHER, orders=())
+    rig.wait(5)
+    sent = [each.order for each in rig.commands[before:] if isinstance(each, cmd.SubmitOrder)]
+    assert [(each.account, each.trigger_price) for each in sent] == [(OTHER, Decimal(90))]
+
+
+@pytest.mark.parametrize("ready", BOTH)
+def test_margins_are_guarded_at_a_start_where_an_accounts_books_are_there_alone(rig, ready):
+    rig.fill(OTHER, "1")
+    rig.trade("manual", "499", account=OTHER, fee=Decimal(0))
+    rig.restart()
+    rig.price(90.1)
+    rig.books(ready)
+    before = len(rig.facts)
+    rig.wait(3)
+
+    closes = [each.order for each in rig.facts[before:] if isinstance(each, ev.OrderSubmitted)]
+    assert {order.account for order in closes} == ({OTHER} if ready == OTHER else set())
+    assert rig.session() is TradingSessionStatus.STARTING
+
+
 def test_an_order_is_not_given_up_at_a_start_before_its_account_was_looked_at(rig):
     entry = rig.place(qty="1", stop_loss="90", account=OTHER)
     rig.report(entry, ExecType.NEW, OrderStatus.NEW, account=OTHER)
