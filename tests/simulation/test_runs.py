@@ -498,3 +498,7 @@ def test_what_an_account_that_is_not_heard_has_gained_makes_no_refusal_wrong():
 
 def test_what_its_strategy_turned_away_from_in_parts_has_no_next_part():
     assert play(Spec(seed=14_500_559, storm_s=18)).violations == ()
+
+
+def test_the_first_bars_of_strategies_that_begin_late_wait_behind_a_hole():
+    assert play(Spec(seed=33_500_195, storm_s=18)).violations == ()

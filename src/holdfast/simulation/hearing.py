@@ -59,6 +59,7 @@ class Heard:
         self._say = say
         self._shown = shown
         self._hears_bars = hears_bars
+        self._began = ear.now()
         self._last: dict[Symbol, tuple[tuple[int, int], int]] = {}  # trade, and cuts told by then
         self._quoted: dict[Symbol, int] = {}
         self.bars: dict[Symbol, SeenBars] = {}
@@ -108,9 +109,13 @@ class Heard:
 
     def _bars_of(self, symbol: Symbol) -> SeenBars:
         if symbol not in self.bars:
-            since = partial(self._ear.since, symbol)
+            since = partial(self._since, symbol)
             self.bars[symbol] = SeenBars(self._say, self._shown, since)
         return self.bars[symbol]
+
+    def _since(self, symbol: Symbol) -> int:
+        """Return since when a symbol is heard: a strategy begins with a hole behind its history."""
+        return max(self._ear.since(symbol), self._began)
 
 
 _JUDGES: dict[type, Callable[[Heard, Any], None]] = {
@@ -139,7 +144,7 @@ class Ear:
         self._whole: dict[Symbol, int] = {}  # since when they came without a break
         self._say = say
         self._shown = shown
-        self._now = now
+        self.now = now
 
     # As a guard
 
@@ -158,7 +163,7 @@ class Ear:
                 hears_bars = isinstance(strategy, Listener)
                 heard = Heard(self, self._say, self._shown, hears_bars=hears_bars)
                 self.heard[id(strategy)] = heard
-            self.last[message.symbol, type(message)] = self._now()
+            self.last[message.symbol, type(message)] = self.now()
             judge(heard, message)
         hook(*args)
 
@@ -168,7 +173,7 @@ class Ear:
         """Hear what the feed has told of a symbol, once the session knows."""
         if is_up:
             self.cut_off.discard(symbol)
-            self.up_ts[symbol] = self._now()
+            self.up_ts[symbol] = self.now()
         else:
             self.cut_off.add(symbol)
             self.cuts[symbol] += 1
@@ -177,19 +182,19 @@ class Ear:
     def hear_gap(self, symbol: Symbol) -> None:
         """Hear that the feed has told of trades that never came."""
         self.cuts[symbol] += 1
-        self.up_ts[symbol] = self._now()
+        self.up_ts[symbol] = self.now()
         self.doubts.pop(symbol, None)
 
     def hear_mark(self, symbol: Symbol) -> None:
         """Hear that a mark price was handed to the session."""
-        now = self._now()
+        now = self.now()
         if now > self.marked.get(symbol, 0) + BREAK_NS:
             self._whole[symbol] = now
         self.marked[symbol] = now
 
     def since(self, symbol: Symbol) -> int:
         """Return since when a symbol is heard without a break; far off while it is not."""
-        now = self._now()
+        now = self.now()
         if symbol in self.cut_off or now > self.marked.get(symbol, 0) + BREAK_NS:
             return now
         return max(self._whole.get(symbol, now), self.up_ts.get(symbol, 0))
