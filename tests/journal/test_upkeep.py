@@ -116,9 +116,96 @@ def test_log_past_its_limit_is_made_to_start_over_under_fire(tmp_path, monkeypat
     assert size < 8_000_000  # 5,000 commits write more than 20 MB
 
 
+def test_snapshots_alone_make_the_log_start_over(tmp_path, monkeypatch):
+    """A quiet session keeps one of megabytes each minute beside a fact or two."""
+    monkeypatch.setattr(upkeep, "CHECKPOINT_BYTES", 500_000)
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 0.001)
+    checkpoint, has_moved = upkeep.Upkeep.checkpoint, threading.Event()
+
+    def checkpoint_and_tell(self):
+        checkpoint(self)
+        has_moved.set()
+
+    monkeypatch.setattr(upkeep.Upkeep, "checkpoint", checkpoint_and_tell)
+    journal = open_journal(tmp_path / "a.db")
+    journal.append([fill(1)])
+    for _ in range(10):
+        has_moved.clear()
+        for _ in range(5):
+            journal.save_snapshot(1, os.urandom(100_000))
+        assert has_moved.wait(5)
+    size = (tmp_path / "a.db-wal").stat().st_size
+    journal.close()
+
+    assert size < 2_000_000  # 50 snapshots write more than 5 MB
+
+
+class Moves:
+    """A connection of upkeep's beside which something happens at each checkpoint."""
+
+    def __init__(self, connection, beside):
+        self._connection, self._beside = connection, beside
+
+    def execute(self, query):
+        found = self._connection.execute(query)
+        self._beside()
+        return found
+
+    def close(self):
+        self._connection.close()
+
+
+def test_commits_beside_a_checkpoint_are_no_foreign_reader(tmp_path, monkeypatch):
+    """All pages were moved; the log only did not start over yet."""
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 600)
+    monkeypatch.setattr(upkeep, "WAL_BYTES_LIMIT", 50_000)
+    monkeypatch.setattr(upkeep, "WAL_BYTES_MAX", 100_000)
+    monkeypatch.setattr(upkeep, "HELD_S", 0)
+    journal = open_journal(tmp_path / "a.db", durability="power")
+    thread, log = _upkeep(journal), tmp_path / "a.db-wal"
+    journal.append([fill(1)])
+    facts = iter(fills(100, start=2))
+    thread._connection = Moves(thread._connection, lambda: commit(journal, [next(facts)]))
+    for _ in range(3):
+        while log.stat().st_size < 200_000:
+            commit(journal, [next(facts)])
+        thread.checkpoint()
+
+    commit(journal, [next(facts)])
+    journal.close()
+
+
+def test_long_log_that_is_let_go_in_time_ends_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 600)
+    monkeypatch.setattr(upkeep, "WAL_BYTES_LIMIT", 50_000)
+    monkeypatch.setattr(upkeep, "WAL_BYTES_MAX", 100_000)
+    monkeypatch.setattr(upkeep, "HELD_S", 0)
+    journal = open_journal(tmp_path / "a.db", durability="power")
+    thread = _upkeep(journal)
+    readers = [sqlite3.connect(tmp_path / "a.db", isolation_level=None) for _ in range(3)]
+    start = 1
+    for before, reader in zip([None, *readers], readers, strict=False):
+        for fact in fills(40, start=start):
+            commit(journal, [fact])
+        start += 40
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM facts").fetchall()
+        if before is not None:
+            before.execute("COMMIT")
+        commit(journal, [fill(start)])
+        start += 1
+        thread.checkpoint()  # each time somebody holds the log, and each time somebody else
+
+    assert journal.failure is None
+    for reader in readers:
+        reader.close()
+    journal.close()
+
+
 async def test_log_that_a_foreign_reader_holds_ends_the_journal(tmp_path, monkeypatch):
     monkeypatch.setattr(upkeep, "WAL_BYTES_LIMIT", 50_000)
     monkeypatch.setattr(upkeep, "WAL_BYTES_MAX", 100_000)
+    monkeypatch.setattr(upkeep, "HELD_S", 0.1)
     monkeypatch.setattr(upkeep, "CHECKPOINT_FACTS", 10)
     journal = open_journal(tmp_path / "a.db")
     journal.append([fill(1)])

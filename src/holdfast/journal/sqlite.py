@@ -42,7 +42,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, tables: Tables) -> None:
         self.epoch = 0  # none yet: nothing can be inserted
-        self.commits = self.inserted = 0
+        self.commits = self.inserted = self.snapshot_bytes = 0
         self.is_log_long = False
         self.sql = _engine(path).connect()
         driver = self.sql.connection.driver_connection
@@ -78,6 +78,7 @@ class SqliteStore:
             sql.execute(delete(snapshots))
             sql.execute(insert(snapshots), row)
         self.commits += 1
+        self.snapshot_bytes += len(payload)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from ..model.errors import Fenced, JournalError
 from .delivery import Delivery
-from .problems import explain
+from .problems import BUSY_TIMEOUT_S, explain
 
 SYNC_EVERY_S = 0.03
 """Facts committed without an fsync get one within this time and that of the fsync: 50 ms."""
@@ -24,20 +25,27 @@ SYNC_EVERY_S = 0.03
 CHECKPOINT_FACTS = 1_000
 """Facts after which the log's pages are moved to the database."""
 
+CHECKPOINT_BYTES = 4 * 1024 * 1024
+"""Bytes of snapshots after which they are moved too: of a quiet log they are the most."""
+
 WAL_BYTES_LIMIT = 64 * 1024 * 1024
 """A log of this size is made to start over, even if that holds up the next commit."""
 
 WAL_BYTES_MAX = 1024 * 1024 * 1024
-"""A log of this size can't be moved: a foreign reader holds it. The journal stops."""
+"""A log of this size that a foreign reader holds for `HELD_S` more stops the journal."""
+
+HELD_S = BUSY_TIMEOUT_S
+"""How long at least a reader holds pages of such a log before it counts as one that stays."""
 
 _sync_file: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class WatchedStore(Protocol):
-    """Counts its commits and their facts, and ends a log that upkeep finds too long."""
+    """Counts what it commits, and ends a log that upkeep finds too long."""
 
     commits: int
-    inserted: int
+    inserted: int  # facts
+    snapshot_bytes: int
     is_log_long: bool
 
 
@@ -51,7 +59,8 @@ class Upkeep:
         self._delivery = delivery
         self._syncs = syncs
         self._synced = store.commits
-        self._checkpointed = store.inserted
+        self._checkpointed = store.inserted, store.snapshot_bytes
+        self._held: tuple[int, float] | None = None  # pages a reader was seen to hold, since when
         # The database file itself must not be opened here: closing it would drop SQLite's locks.
         self._log_path = f"{path.absolute()}-wal"  # the process may go to another folder
         self._log = os.open(self._log_path, os.O_RDWR)
@@ -82,22 +91,47 @@ class Upkeep:
                 ) from error
             self._synced = commits
 
+    @property
+    def is_checkpoint_due(self) -> bool:
+        """Tell whether so much was written since the last one, or that one has to be seen again."""
+        facts, snapshot_bytes = self._checkpointed
+        return (
+            self._held is not None
+            or self._store.inserted - facts >= CHECKPOINT_FACTS
+            or self._store.snapshot_bytes - snapshot_bytes >= CHECKPOINT_BYTES
+        )
+
     def checkpoint(self) -> None:
-        """Move the log's pages to the database, as far as no reader needs them in the log."""
-        commits, inserted = self._store.commits, self._store.inserted
+        """Move the log's pages to the database, as far as no reader needs them in the log.
+
+        Raises:
+            JournalError: a reader has kept a log that is far too long for too long.
+        """
+        store = self._store
+        commits, written = store.commits, (store.inserted, store.snapshot_bytes)
         query = "PRAGMA wal_checkpoint(PASSIVE)"
         _, pages, moved = self._connection.execute(query).fetchone()
+        if pages < 0:  # another one is moving them
+            return
+        self._checkpointed = written
         # Unless someone wrote meanwhile, or a reader still needs it, the log starts over by itself.
-        is_moved = pages == moved and commits == self._store.commits
-        size = 0 if is_moved else pages * self._page_size
-        if size > WAL_BYTES_LIMIT:
-            self._store.is_log_long = True
-        if size > WAL_BYTES_MAX:
+        is_moved = pages == moved and commits == store.commits
+        if not is_moved and pages * self._page_size > WAL_BYTES_LIMIT:
+            store.is_log_long = True
+        self._judge(pages, moved)
+
+    def _judge(self, pages: int, moved: int) -> None:
+        """End the journal where a reader still holds what it held of a log that was too long."""
+        now = time.monotonic()
+        if moved == pages or pages * self._page_size <= WAL_BYTES_MAX:
+            self._held = None
+        elif self._held is None or moved >= self._held[0]:  # pages of then: that one has let go
+            self._held = pages, now
+        elif now - self._held[1] >= HELD_S:
             raise JournalError(
                 f"journal {self._place}: its log has grown past {WAL_BYTES_MAX} bytes, since "
                 "another program keeps a transaction open: close that program"
             )
-        self._checkpointed = inserted
 
     def check_place(self) -> None:
         """See that log and database are still in their place: a start would read what is there.
@@ -123,7 +157,7 @@ class Upkeep:
                 self.check_place()
                 self.fill()
                 self.sync()
-                if self._store.inserted - self._checkpointed >= CHECKPOINT_FACTS:
+                if self.is_checkpoint_due:
                     self.checkpoint()
             except JournalError as error:
                 self._delivery.fail(error)
