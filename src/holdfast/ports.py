@@ -148,7 +148,17 @@ class Journal(Protocol):
         """
 
     def sync(self) -> None:
-        """Return when everything appended survives a power cut."""
+        """Return when everything appended survives a power cut.
+
+        Raises:
+            JournalError: the disk failed, or holds it for too long.
+        """
+
+    def when_synced(self, call: Callable[[], None]) -> None:
+        """Call back on the loop's thread once everything appended so far survives a power cut.
+
+        Never where the journal fails first. Syncs are called back in their order.
+        """
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         """Yield facts in order, from the one behind sequence `after`.

@@ -171,6 +171,17 @@ def test_sync_waits_for_everything_appended(database):
     journal.close()
 
 
+async def test_when_synced_calls_on_the_loop_behind_everything_appended(journal):
+    calls = []
+    done = asyncio.Event()
+    journal.append([fill(1)], lambda: calls.append("fact"))
+    journal.when_synced(lambda: calls.append(threading.get_ident()))
+    journal.when_synced(done.set)
+    await asyncio.wait_for(done.wait(), 10)
+
+    assert calls == ["fact", threading.get_ident()]
+
+
 def test_snapshot_is_kept_newest_only(database):
     journal = database.open()
     journal.append(fills(9))

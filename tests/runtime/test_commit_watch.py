@@ -16,6 +16,7 @@ class SlowDisk:
     def __init__(self, commit_s, quiet_s=0.0):
         self.appended_count = self.recorded_count = 0
         self.has_failed = False
+        self.sync_under_way = 0
         self.given_up, self.lines = [], []
         self.seen_s = 0.0
         self._commit_s, self._quiet_s = commit_s, quiet_s
@@ -106,3 +107,39 @@ async def test_a_journal_that_stays_behind_is_told_of_once():
     await _see(disk, 14)
 
     assert [level for level, _ in disk.lines] == ["alarm"]
+
+
+async def _see_syncs(seconds, sync_s):
+    """Look for so long at a disk that takes so long for each sync, while commits get on."""
+    disk = SlowDisk(0)
+    async with watched(disk) as watch:
+        while disk.seen_s < seconds and not disk.has_failed:
+            disk.sync_under_way = 1 + int(disk.seen_s / sync_s)
+            disk.pass_time()
+            watch.look()
+    return disk
+
+
+async def test_a_sync_that_the_disk_holds_is_told_of_and_ends_the_session():
+    disk = await _see_syncs(60, sync_s=1_000)
+
+    (alarm,) = [text for level, text in disk.lines if level == "alarm"]
+    assert "has held a sync for 3 s" in alarm
+    assert disk.given_up == [
+        "the journal could sync nothing for 15 s: see to its disk or server",
+    ]
+    assert disk.seen_s <= 16
+
+
+async def test_syncs_that_get_on_are_told_of_at_most():
+    disk = await _see_syncs(120, sync_s=5)
+
+    assert disk.given_up == []
+    assert disk.lines[0][0] == "alarm"
+    assert "the last ones waited" in disk.lines[1][1]
+
+
+async def test_quick_syncs_are_not_spoken_of():
+    disk = await _see_syncs(120, sync_s=2)
+
+    assert disk.lines == []

@@ -340,6 +340,101 @@ async def test_a_journal_whose_commit_hangs_is_given_back_once_that_ends(tmp_pat
             await asyncio.sleep(0.02)
 
 
+@pytest.fixture
+def held(monkeypatch):
+    """A disk that takes what is written and holds each sync until `may_go`."""
+    may_go, honest = threading.Event(), upkeep._sync_file
+    may_go.set()
+
+    def sync(fd):
+        assert may_go.wait(30)
+        honest(fd)
+
+    monkeypatch.setattr(upkeep, "_sync_file", sync)
+    monkeypatch.setattr(commit_watch, "LOOK_S", 0.02)
+    monkeypatch.setattr(commit_watch, "ALARM_S", 0.2)
+    yield may_go
+    may_go.set()
+
+
+async def test_a_kill_under_a_held_sync_acts_at_once_and_is_answered_behind_it(
+    tmp_path, held, told
+):
+    """What the session guards goes on: the loop waits for no disk."""
+    service = LiveTradingService(config=config_in(tmp_path), notifier=told)
+    async with running(tmp_path, service=service) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        cancelled = _heard_cancels(desk.service.live.venue)
+        held.clear()
+        killing = asyncio.ensure_future(desk.service.kill("enough"))
+        await desk.until(lambda: told.has("has held a sync for 0.2 s"))
+
+        assert resting.id in cancelled
+        assert not killing.done()
+        held.set()
+        await asyncio.wait_for(killing, 5)
+        await desk.until(lambda: told.has("the journal takes facts again"))
+        assert desk.state.is_killed
+
+
+async def test_a_sync_that_is_held_for_long_ends_the_session_and_says_so_of_a_kill(
+    tmp_path, held, told, monkeypatch
+):
+    monkeypatch.setattr(commit_watch, "GIVE_UP_S", 1.0)
+    service = LiveTradingService(config=config_in(tmp_path), notifier=told)
+    async with running(tmp_path, service=service) as desk:
+        resting = await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500)
+        cancelled = _heard_cancels(desk.service.live.venue)
+        held.clear()
+        pausing = asyncio.ensure_future(desk.service.pause("looking"))
+        with pytest.raises(OutcomeUnknownError, match="nobody knows whether it holds"):
+            await asyncio.wait_for(pausing, 10)
+        await asyncio.wait_for(desk.service.wait(), 10)  # and the disk holds on
+
+        assert resting.id in cancelled
+        assert desk.status is TradingSessionStatus.ERROR
+        assert "could sync nothing for 1 s" in desk.service.fault
+        held.set()
+
+
+async def test_an_order_to_be_sent_once_ends_the_session_where_its_sync_is_held(
+    tmp_path, held, monkeypatch
+):
+    """Nothing of it leaves, and the loop waits so long and no longer."""
+    monkeypatch.setattr(upkeep, "SYNC_S_MAX", 0.3)
+    async with running(tmp_path) as desk:
+        sent = []
+        monkeypatch.setattr(desk.service.live.venue, "submit", sent.append)
+        held.clear()
+        with pytest.raises((JournalError, OutcomeUnknownError)):
+            await desk.service.place_order(BTC, "BUY", "0.004", "LIMIT", 44_500, request_id="once")
+        await asyncio.wait_for(desk.service.wait(), 10)
+
+        assert sent == []
+        assert "has held a sync for 0.3 s" in desk.service.fault
+        held.set()
+
+
+async def test_a_journal_whose_sync_is_held_is_given_back_once_that_ends(tmp_path, held):
+    journal = open_journal(tmp_path / "a.db")
+    held.clear()
+    journal.append([AlarmRaised(ts=1, code="x", text="y")])
+    async with asyncio.timeout(5):
+        while not journal.sync_under_way:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+    journal.give_up(JournalError("it hangs"))
+    began = time.monotonic()
+    journal.close()
+    assert time.monotonic() - began < 5
+    with pytest.raises(JournalLocked):  # what hangs may write to it still
+        open_journal(tmp_path / "a.db")
+
+    held.set()
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(_is_free, tmp_path / "a.db"):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.02)
+
+
 def _is_free(where):
     try:
         open_journal(where, durability="power").close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from ..model.errors import Fenced, JournalError
@@ -20,7 +21,7 @@ GROUP_FACTS_MAX = 2_000
 """Facts after which a commit takes no further append along."""
 
 FLUSH_S_MAX = 30.0
-"""How long `flush` waits for what was appended."""
+"""How long `flush` waits for what was appended, or for another thread to let go of the store."""
 
 ENDED_S_MAX = 1.0
 """How long the end of a journal that has failed waits for a commit, which may hang."""
@@ -123,7 +124,7 @@ class StagedCommit:
     def snapshot(self, sequence: int, payload: bytes) -> None:
         self.flush()
         try:
-            with self._lock:
+            with self._held_store():
                 self._store.keep_snapshot(sequence, payload)
         except Fenced as error:
             self._delivery.fail(error, is_told=True)
@@ -145,7 +146,7 @@ class StagedCommit:
                 of all that follows it: whoever moves next takes it too, or fails as well.
             Fenced: another process has taken the journal over.
         """
-        with self._lock:
+        with self._held_store():
             self._stage.drop(self._moved)  # the store has been synced since
             waiting, taken = self._waiting, self._taken
             for _ in range(len(waiting)):  # others append meanwhile
@@ -155,6 +156,17 @@ class StagedCommit:
                 self._store.insert(taken)
                 self._moved = taken[-1][0]
                 taken.clear()
+
+    @contextmanager
+    def _held_store(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=FLUSH_S_MAX):
+            raise JournalError(
+                f"the database has taken nothing for {FLUSH_S_MAX:g} s: see to its disk"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         is_moved = self._delivery.failure is None and self._moved == self._chain.sequence
@@ -224,15 +236,7 @@ class GroupCommit:
 
     def behind(self, give_back: Callable[[], None]) -> None:
         """Give back what commits need: now, or where one hangs, once it has ended."""
-        if not self._thread.is_alive():
-            give_back()
-            return
-
-        def wait() -> None:
-            self._thread.join()
-            give_back()
-
-        threading.Thread(target=wait, name="journal-end", daemon=True).start()
+        give_back_behind(self._thread, give_back)
 
     def _put(self, work: _Work) -> None:
         with self._has_work:
@@ -287,3 +291,16 @@ class GroupCommit:
         for work in group:
             if work.snapshot is not None:
                 self._store.keep_snapshot(*work.snapshot)
+
+
+def give_back_behind(thread: threading.Thread, give_back: Callable[[], None]) -> None:
+    """Give back what a thread needs: now, or where it still runs, once it has ended."""
+    if not thread.is_alive():
+        give_back()
+        return
+
+    def wait() -> None:
+        thread.join()
+        give_back()
+
+    threading.Thread(target=wait, name="journal-end", daemon=True).start()

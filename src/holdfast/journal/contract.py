@@ -23,6 +23,13 @@ class OwnedJournal(Journal, Protocol):
     @property
     def failure(self) -> JournalError | None: ...
 
+    @property
+    def sync_under_way(self) -> int:
+        """Return the number of the sync that a disk or its thread is at; 0 for none.
+
+        Syncs that are one with their commit have none: who waits for those is known.
+        """
+
     def give_up(self, error: JournalError) -> None:
         """Fail: what hangs is not waited for any more, and nothing later is recorded."""
 

@@ -15,6 +15,7 @@ class MemoryJournal:
 
     is_synchronous = True
     failure: JournalError | None = None
+    sync_under_way = 0
 
     def __init__(self, facts: Iterable[Event] = ()) -> None:
         self.facts: list[Event] = list(facts)
@@ -57,6 +58,10 @@ class MemoryJournal:
 
     def sync(self) -> None:
         self._check()
+
+    def when_synced(self, call: Callable[[], None]) -> None:
+        self.sync()
+        call()
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         if after > self.sequence:

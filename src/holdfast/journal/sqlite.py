@@ -145,10 +145,12 @@ def open_sqlite(
             stage = Stage(path.absolute(), chain.epoch, lambda: tables.fenced(chain.epoch))
             committer = StagedCommit(store, chain, delivery, stage)
             upkeep.fill = committer.move
-        close = undo.pop_all().close
+        close = partial(upkeep.behind, undo.pop_all().close)
         if isinstance(committer, GroupCommit):
             close = partial(committer.behind, close)
-    backing = Backing(delivery, findings, upkeep.sync, close)
+    backing = Backing(
+        delivery, findings, upkeep.wait_synced, close, upkeep.when_synced, upkeep.sync_under_way
+    )
     return StoredJournal(tables, chain, committer, backing)
 
 

@@ -15,12 +15,18 @@ from .reading import Tables
 
 @dataclass(frozen=True, slots=True)
 class Backing:
-    """What stands behind a journal: how it is synced and closed, and what opening it found."""
+    """What stands behind a journal: how it is synced and closed, and what opening it found.
+
+    `sync` takes what a first stage has along. One that syncs beside the loop has `when_synced`,
+    and numbers what is under way of it.
+    """
 
     delivery: Delivery
     findings: list[str]
     sync: Callable[[], None]
     close: Callable[[], None]
+    when_synced: Callable[[Callable[[], None]], None] | None = None
+    sync_under_way: Callable[[], int] = int
 
 
 class StoredJournal:
@@ -35,6 +41,8 @@ class StoredJournal:
         self._committer = committer
         self._delivery = backing.delivery
         self._sync = backing.sync
+        self._when_synced = backing.when_synced
+        self._sync_under_way = backing.sync_under_way
         self._close = backing.close
         self._is_closed = False
 
@@ -59,6 +67,10 @@ class StoredJournal:
         return self._delivery.failure
 
     @property
+    def sync_under_way(self) -> int:
+        return self._sync_under_way()
+
+    @property
     def on_failure(self) -> Callable[[JournalError], None] | None:
         return self._delivery.listener
 
@@ -73,12 +85,26 @@ class StoredJournal:
 
     def sync(self) -> None:
         self._check()
-        self._committer.flush()
+        self._sync_all()
+
+    def _sync_all(self) -> None:
+        if not self._committer.is_synchronous:
+            self._committer.flush()
         try:
             self._sync()
         except JournalError as error:
             self._delivery.fail(error, is_told=True)
             raise
+
+    def when_synced(self, call: Callable[[], None]) -> None:
+        self._check()
+        if not self._committer.is_synchronous:  # a commit is a sync
+            self._committer.rows((), call)
+        elif self._when_synced is not None:
+            self._when_synced(call)
+        else:
+            self._sync_all()
+            call()
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         if after > self.sequence:
@@ -109,8 +135,7 @@ class StoredJournal:
         self._is_closed = True
         try:
             if self.failure is None:
-                self._committer.flush()
-                self._sync()  # by itself a database syncs at its end only if nobody reads it
+                self._sync_all()  # by itself a database does at its end only if nobody reads it
         finally:
             try:
                 self._committer.close()
@@ -128,6 +153,7 @@ class ReadJournal:
 
     is_synchronous = True
     failure = None
+    sync_under_way = 0
 
     def __init__(self, tables: Tables) -> None:
         self.findings: list[str] = []
@@ -153,6 +179,9 @@ class ReadJournal:
 
     def sync(self) -> None:
         """Nothing was written."""
+
+    def when_synced(self, call: Callable[[], None]) -> None:
+        call()
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         head = self._tables.hash_at(after)

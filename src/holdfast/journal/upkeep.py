@@ -2,7 +2,7 @@
 pages to the database, and sees that the files are still in their place.
 
 None of them may happen on the loop's thread, where an unlucky fsync would hold up trading for
-milliseconds.
+milliseconds, and one that the disk holds for as long as that lasts.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import os
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from ..model.errors import Fenced, JournalError
+from .commit import ENDED_S_MAX, FLUSH_S_MAX, give_back_behind
 from .delivery import Delivery
 from .problems import BUSY_TIMEOUT_S, explain
 
 SYNC_EVERY_S = 0.03
 """Facts committed without an fsync get one within this time and that of the fsync: 50 ms."""
+
+SYNC_S_MAX = 15.0
+"""How long who may not go on without a sync waits for it."""
 
 CHECKPOINT_FACTS = 1_000
 """Facts after which the log's pages are moved to the database."""
@@ -68,13 +73,58 @@ class Upkeep:
         self._files = {name: _inode(name) for name in (self._log_path, str(path.absolute()))}
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._page_size: int = self._connection.execute("PRAGMA page_size").fetchone()[0]
-        self._sync_lock = threading.Lock()
-        self._stop = threading.Event()
+        self._asked = self._answered = 0  # syncs, in their order
+        self._calls: deque[tuple[int, Callable[[], None]]] = deque()  # behind which of them
+        self._rounds = 0
+        self._is_syncing = self._is_stopping = self._has_ended = False
+        self._answers = threading.Condition()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-upkeep", daemon=True)
         self._thread.start()
 
+    def wait_synced(self) -> None:
+        """Return when all that was committed so far, by stages too, survives a power cut.
+
+        From any thread but upkeep's own, whose sync it waits for: no other wait for a disk ends.
+
+        Raises:
+            JournalError: the disk failed, or has held the sync for too long.
+        """
+        if not self._syncs:
+            return
+        with self._answers:
+            wanted = self._ask()
+            is_over = self._answers.wait_for(
+                lambda: self._answered >= wanted or self._has_ended, SYNC_S_MAX
+            )
+            is_synced = self._answered >= wanted
+        if not is_over:
+            raise JournalError(
+                f"journal {self._place}: the disk has held a sync for {SYNC_S_MAX:g} s: see to it, "
+                "then start again"
+            )
+        if not is_synced:
+            self._delivery.check()
+            raise JournalError(f"journal {self._place}: its thread has ended")
+
+    def when_synced(self, call: Callable[[], None]) -> None:
+        """Have `call` made on the loop's thread once all that was committed so far is synced."""
+        self._delivery.find_loop()
+        with self._answers:
+            self._calls.append((self._ask(), call))
+
+    def sync_under_way(self) -> int:
+        """Return the number of the sync that is waited for or under way; 0 for none."""
+        is_under_way = self._is_syncing or self._asked > self._answered
+        return self._rounds + 1 if is_under_way and not self._has_ended else 0
+
+    def _ask(self) -> int:
+        self._asked += 1
+        self._wake.set()
+        return self._asked
+
     def sync(self) -> None:
-        """Return when every commit made so far survives a power cut.
+        """Sync every commit made so far. On upkeep's own thread.
 
         Raises:
             JournalError: the disk failed; what it holds now is unknown, so the journal ends.
@@ -82,14 +132,13 @@ class Upkeep:
         commits = self._store.commits
         if not self._syncs or commits == self._synced:
             return
-        with self._sync_lock:
-            try:
-                _sync_file(self._log)
-            except OSError as error:
-                raise JournalError(
-                    f"journal {self._place}: the disk failed to sync: {error.strerror}"
-                ) from error
-            self._synced = commits
+        try:
+            _sync_file(self._log)
+        except OSError as error:
+            raise JournalError(
+                f"journal {self._place}: the disk failed to sync: {error.strerror}"
+            ) from error
+        self._synced = commits
 
     @property
     def is_checkpoint_due(self) -> bool:
@@ -146,17 +195,56 @@ class Upkeep:
             )
 
     def close(self) -> None:
-        self._stop.set()
+        self._stop()
         self._thread.join()
         self._connection.close()
         os.close(self._log)
 
+    def behind(self, give_back: Callable[[], None]) -> None:
+        """End, and give back what the thread needs: now, or where the disk holds it, behind it."""
+        self._stop()
+        self._thread.join(FLUSH_S_MAX if self._delivery.failure is None else ENDED_S_MAX)
+        give_back_behind(self._thread, give_back)
+
+    def _stop(self) -> None:
+        self._is_stopping = True
+        self._wake.set()
+
     def _run(self) -> None:
-        while not self._stop.wait(SYNC_EVERY_S):
+        try:
+            self._keep_up()
+        finally:
+            with self._answers:
+                self._has_ended = True
+                self._answers.notify_all()
+
+    def _sync_round(self) -> None:
+        """Commit and sync what there is, and answer who had asked for that before."""
+        asked = self._asked
+        self._is_syncing = True
+        self.check_place()
+        self.fill()
+        self.sync()
+        self._is_syncing = False
+        self._rounds += 1
+        if asked == self._answered:
+            return
+        ready = []
+        with self._answers:
+            self._answered = asked
+            self._answers.notify_all()
+            while self._calls and self._calls[0][0] <= asked:
+                ready.append(self._calls.popleft()[1])
+        self._delivery.put(ready)
+
+    def _keep_up(self) -> None:
+        while True:
+            self._wake.wait(SYNC_EVERY_S)
+            self._wake.clear()
+            if self._is_stopping:
+                return
             try:
-                self.check_place()
-                self.fill()
-                self.sync()
+                self._sync_round()
                 if self.is_checkpoint_due:
                     self.checkpoint()
             except JournalError as error:

@@ -51,9 +51,17 @@ class BlockJournal:
         if on_commit is not None:
             on_commit()
 
+    @property
+    def sync_under_way(self) -> int:
+        return self._behind.sync_under_way
+
     def sync(self) -> None:
         self._write()
         self._behind.sync()
+
+    def when_synced(self, call: Callable[[], None]) -> None:
+        self._write()
+        self._behind.when_synced(call)
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         self._write()

@@ -83,6 +83,7 @@ class Shell:
         self._thread = threading.get_ident()
         self._has_begun = False
         self._appended = self._recorded = 0  # batches of facts
+        self._to_sync = self._synced = 0  # latches
         self._committed = asyncio.Event()
         self._changed = asyncio.Event()
         self._timers: list[tuple[int, int, ParentId]] = []
@@ -118,7 +119,7 @@ class Shell:
     def ask(self, message: msg.Message) -> Outcome:
         """Handle an operator's message now and return what it led to.
 
-        Where commits are grouped, and so synced, it is on record once `recorded` returns.
+        It is on record once `recorded` returns, behind a power cut too where that matters.
 
         Raises:
             InputError, SessionStateError, UnknownOrderError: it can't be carried out; nothing
@@ -139,8 +140,9 @@ class Shell:
         self._is_pumping = True
         try:
             outcome = self._handle(message)
-            if type(message) in LATCHES and self._journal.is_synchronous:
-                self._journal.sync()
+            if type(message) in LATCHES and self._journal.is_synchronous:  # else commits are syncs
+                self._to_sync += 1
+                self._journal.when_synced(self._hear_synced)
         except _CALLERS_FAULT:
             raise
         except Exception as error:
@@ -150,6 +152,10 @@ class Shell:
             self._is_pumping = False
         self._pump()
         return outcome
+
+    def _hear_synced(self) -> None:
+        self._synced += 1
+        self._committed.set()
 
     def _pump(self) -> None:
         inbox, failed = self._inbox, self.failed
@@ -290,9 +296,9 @@ class Shell:
             await self._committed.wait()
 
     async def recorded(self) -> None:
-        """Wait until every fact so far is durable, however many follow meanwhile."""
-        wanted = self._appended
-        while self._recorded < wanted and not self.has_failed:
+        """Wait until every fact and latch so far is durable, however many follow meanwhile."""
+        wanted, to_sync = self._appended, self._to_sync
+        while (self._recorded < wanted or self._synced < to_sync) and not self.has_failed:
             self._committed.clear()
             await self._committed.wait()
 
