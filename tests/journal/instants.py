@@ -20,6 +20,7 @@ SMALL = {
     (archiving, "KEPT_FACTS"): 6,
     (archiving, "ARCHIVE_FACTS_MAX"): 9,
     (archiving, "DROPPED_FACTS"): 3,
+    (archiving, "LOGGED_FACTS"): 5,
     (archiving, "PAUSE"): 0,
     (archiving, "FREE_PAGES_MAX"): 0,
     (commit, "QUEUE_FACTS_MAX"): 15,

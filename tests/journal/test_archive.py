@@ -111,6 +111,28 @@ def test_a_reader_goes_on_where_facts_are_archived_under_it(tmp_path, monkeypatc
     reader.close()
 
 
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_facts_that_leave_the_table_take_little_room_in_the_log(tmp_path, monkeypatch, is_beside):
+    """An archive is begun with little more room than its own: the log must not take the rest."""
+    monkeypatch.setattr(archiving, "PAUSE", 0)
+    monkeypatch.setattr(archiving, "DROPPED_FACTS", 5)
+    monkeypatch.setattr(archiving, "LOGGED_FACTS", 100)
+    path, log = tmp_path / "a.db", tmp_path / "a.db-wal"
+    _grow(path, 2_000, 2_000)
+    sizes = []
+    remove = archiving.delete
+
+    def remove_and_look(table):
+        sizes.append(log.stat().st_size)
+        return remove(table)
+
+    monkeypatch.setattr(archiving, "delete", remove_and_look)
+    archive(path, is_beside=is_beside)
+
+    assert len(sizes) > 300
+    assert max(sizes) < 700_000  # all of it is 3 MB
+
+
 def test_without_a_snapshot_nothing_is_archived(tmp_path):
     path = tmp_path / "a.db"
     journal = open_journal(path)

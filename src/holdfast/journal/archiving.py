@@ -41,6 +41,9 @@ ARCHIVE_FACTS_MAX = 500_000
 DROPPED_FACTS = 50
 """Facts that leave the table in one transaction: a fraction of a millisecond."""
 
+LOGGED_FACTS = 5_000
+"""After so many the log's pages are moved: some 3 MB, where all would take more than there is."""
+
 PAUSE = 20
 """A transaction beside an owner is followed by a pause so many times as long."""
 
@@ -56,6 +59,7 @@ class Room:
     shelf: Shelf
     transaction: Callable[[], AbstractContextManager[Connection]]
     is_alone: bool
+    move_log: Callable[[], None]
     tidy: Callable[[], None]
 
 
@@ -133,12 +137,15 @@ def _sqlite_room(
     # A power cut may undo the last steps, in order; the archive itself was synced before them.
     store.pragma("synchronous = NORMAL")
 
+    def move_log() -> None:
+        store.pragma("wal_checkpoint(PASSIVE)")
+
     def tidy() -> None:
         if is_alone and int(store.pragma("freelist_count")[0]) > FREE_PAGES_MAX:
             store.sql.exec_driver_sql("VACUUM")
         store.pragma(f"wal_checkpoint({'TRUNCATE' if is_alone else 'PASSIVE'})")
 
-    return Room(tables, archives.Folder(path), store.transaction, is_alone, tidy)
+    return Room(tables, archives.Folder(path), store.transaction, is_alone, move_log, tidy)
 
 
 def _move(room: Room, spare: int) -> Archive | None:
@@ -167,11 +174,16 @@ def _drop(room: Room, until: int) -> None:
     """Take archived facts out of the table, the oldest first."""
     oldest = select(facts.c.sequence).where(facts.c.sequence <= until)
     some = oldest.order_by(facts.c.sequence).limit(DROPPED_FACTS)
+    logged = 0
     while True:
         began = time.monotonic()
         with room.transaction() as sql:
             dropped = sql.execute(delete(facts).where(facts.c.sequence.in_(some))).rowcount
         if not dropped:
             return
+        logged += dropped
+        if logged >= LOGGED_FACTS:
+            room.move_log()
+            logged = 0
         if not room.is_alone:
             time.sleep((time.monotonic() - began) * PAUSE)

@@ -336,7 +336,11 @@ def archiving_room(url: str, undo: ExitStack) -> Room:
     if not store.lock_archives(name):
         raise JournalLocked(f"journal {tables.place} is being archived by somebody else")
     shelf = ServerShelf(engine_of(address, name), tables.place)
-    return Room(tables, shelf, store.transaction, is_alone=True, tidy=lambda: None)
+    return Room(tables, shelf, store.transaction, is_alone=True, move_log=_nothing, tidy=_nothing)
+
+
+def _nothing() -> None:
+    """The server sees to its own log and room."""
 
 
 def _own(store: PostgresStore, tables: Tables) -> None:
