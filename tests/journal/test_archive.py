@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from holdfast.journal import archives, archiving, claim, open_journal, wal
 from holdfast.journal.archiving import archive
@@ -351,6 +352,32 @@ def test_a_full_disk_leaves_everything_in_the_database(tmp_path, monkeypatch):
     assert verify(path).facts == 50
     assert _archives(path) == []
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_what_was_archived_is_told_though_its_room_can_not_be_given_back(tmp_path, monkeypatch):
+    """SQLite writes a whole copy to make a file smaller, for which there may be no room."""
+
+    execute = Connection.exec_driver_sql
+
+    def full(connection, statement, *how):
+        if statement == "VACUUM":
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        return execute(connection, statement, *how)
+
+    path, told = tmp_path / "a.db", []
+    _grow(path, 50, 50)
+    monkeypatch.setattr(archiving, "FREE_PAGES_MAX", -1)
+    monkeypatch.setattr(Connection, "exec_driver_sql", full)
+    moved = archive(path, tell=told.append)
+
+    assert moved is not None
+    assert moved[:2] == (1, 40)
+    assert "is not given back to the file system" in told[0]
+    assert "the disk is full" in told[0]
+    assert len(told) == 1
+    assert _replayed(path) == fills(50)
 
 
 def test_an_archive_leaves_the_session_the_room_that_it_needs(tmp_path, monkeypatch):

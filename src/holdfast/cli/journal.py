@@ -201,13 +201,14 @@ def archive(
     from ..journal.archiving import archive as move
 
     where = Place(data_dir, config, database_url).config().database_url
-    moved = list(iter(lambda: move(where, tell=warn), None))
+    told = []
+    while each := move(where, tell=warn):
+        told.append({"first": each.first, "last": each.last, "file": each.file})
+        if not as_json:  # the next one may fail
+            print(f"facts {each.first:,} to {each.last:,} moved to {each.file}")
     if as_json:
-        told = [{"first": each.first, "last": each.last, "file": each.file} for each in moved]
         print_json({"archived": told})
-    for each in () if as_json else moved:
-        print(f"facts {each.first:,} to {each.last:,} moved to {each.file}")
-    if not moved and not as_json:
+    elif not told:
         print("nothing to archive: the newest facts, and those behind the snapshot, stay")
 
 

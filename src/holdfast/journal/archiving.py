@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
 
-from ..model.errors import ConfigError, JournalError, JournalLocked
+from ..model.errors import ConfigError, JournalCorrupt, JournalError, JournalLocked
 from . import archives, claim
 from .archives import Archive, Shelf
 from .location import scheme_of, sqlite_path
@@ -75,7 +75,8 @@ def archive(
     Args:
         spare: so many of them stay in the table beside the newest ones, a tenth more at times.
         is_beside: never take the journal, also where it has no owner: one may come.
-        tell: hears what was found damaged and set aside, where the journal was taken.
+        tell: hears what was found damaged and set aside, where the journal was taken, and that the
+            file could not be made smaller.
 
     Raises:
         ConfigError: journals are not archived there.
@@ -142,10 +143,23 @@ def _sqlite_room(
 
     def tidy() -> None:
         if is_alone and int(store.pragma("freelist_count")[0]) > FREE_PAGES_MAX:
-            store.sql.exec_driver_sql("VACUUM")
+            with _left_for_later(path, tell):
+                store.sql.exec_driver_sql("VACUUM")
         store.pragma(f"wal_checkpoint({'TRUNCATE' if is_alone else 'PASSIVE'})")
 
     return Room(tables, archives.Folder(path), store.transaction, is_alone, move_log, tidy)
+
+
+@contextmanager
+def _left_for_later(path: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell why a file was not made smaller: what was archived is archived."""
+    try:
+        with explained(str(path)):
+            yield
+    except JournalCorrupt:
+        raise
+    except JournalError as error:
+        tell(f"room that is free in the database is not given back to the file system: {error}")
 
 
 def _move(room: Room, spare: int) -> Archive | None:
