@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from holdfast.journal import open_journal
-from holdfast.model.errors import Fenced, JournalCorrupt
+from holdfast.journal import open_journal, upkeep
+from holdfast.model.errors import Fenced, JournalCorrupt, JournalError
 from tests.journal.samples import commit, fill, fills
 
 
@@ -41,6 +41,26 @@ def test_owner_whose_database_alone_was_replaced_or_removed_stops(
     with pytest.raises(Fenced, match="moved away or replaced"):
         journal.append([fill(4)])
     with suppress(Fenced):
+        journal.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(84), b"no database" * 999])
+def test_owner_whose_files_give_way_to_what_is_no_journal_is_fenced_all_the_same(
+    tmp_path, monkeypatch, content
+):
+    """A backup may be half copied: who has lost the journal must not ask for its entries back."""
+    monkeypatch.setattr(upkeep, "SYNC_EVERY_S", 600)
+    path = tmp_path / "a.db"
+    journal = open_journal(path)
+    commit(journal, fills(3))
+    (tmp_path / "elsewhere").mkdir()
+    for each in list(tmp_path.glob("a.db*")):
+        each.rename(tmp_path / "elsewhere" / each.name)
+    path.write_bytes(content)
+
+    with pytest.raises(Fenced, match="whoever moved its files"):
+        journal.append([fill(4)])
+    with suppress(JournalError):
         journal.close()
 
 

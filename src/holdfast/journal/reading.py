@@ -218,7 +218,7 @@ class Tables:
         whom = "a process that takes it over"
         try:
             owner, newest = parse_owner(self.owner_text()) or "another process", self.epoch()
-        except ConfigError:
+        except (ConfigError, JournalError):  # nothing is there, or half a copy
             whom = "whoever moved its files"
         else:
             whom = f"epoch {newest}, {owner}" if newest > epoch else whom
