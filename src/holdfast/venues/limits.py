@@ -242,6 +242,11 @@ class Budget:
         """Return what counts in each window, by its limit's name."""
         return {window.limit.name: window.used(now) for window in self._windows}
 
+    @property
+    def allowed(self) -> dict[str, int]:
+        """Return what each limit allows as far as is heard, by its name."""
+        return {window.limit.name: window.amount for window in self._windows}
+
     # What the venue says
 
     def hear_count(
