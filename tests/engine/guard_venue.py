@@ -252,7 +252,7 @@ class GuardVenue:
             code = -4999 if isinstance(command, cmd.SubmitOrder) else None
             self.after(self.soon(), self.hear, self.life, _unknown(command, code))
         elif fate != "lost":
-            code = self.lots.choice((-4045, -2010)) if fate == "refused" else None
+            code = self.lots.choice((-4045, -2010, -2015)) if fate == "refused" else None
             self.after(self.soon(), self.hear, self.life, self._refusal(command, code))
 
     def _arrive_submit(self, life, command, is_heard):

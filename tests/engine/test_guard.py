@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from holdfast.engine.cover import WORKING, cover
 from holdfast.engine.engine import Engine
-from holdfast.engine.parent import PASSING
 from holdfast.engine.protection import REFUSALS_MAX
+from holdfast.engine.refusals import is_unfit
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
@@ -314,7 +314,7 @@ def _is_given_up(venue, parent_id):
     targets = (o for o in state.children(state.parents[parent_id]) if o.role is TARGET)
     refused = [o for o in targets if o.is_refused]
     has_ended = state.status is Status.STOPPED  # it does not wait for what never leaves either
-    return sum(has_ended or o.code not in PASSING for o in refused) >= REFUSALS_MAX
+    return sum(has_ended or is_unfit(o) for o in refused) >= REFUSALS_MAX
 
 
 WEATHERS = st.builds(

@@ -300,6 +300,49 @@ def test_a_stop_that_found_no_room_is_no_refusal_of_the_venue(rig, code):
     assert "protection_missing" in rig.alarms()
 
 
+OF_NO_ORDER = [-1016, -1021, -1022, -2014, -2015, -2017, -4109, -5028]
+"""The service, the clock, the signature, the key, the account."""
+
+
+@pytest.mark.parametrize("code", OF_NO_ORDER)
+def test_a_stop_refused_for_what_no_order_can_help_is_placed_once_the_venue_takes_it(rig, code):
+    """To close the position would be refused alike, and be done when all is well again."""
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "2")
+    sent = 0
+    for _ in range(60):
+        for stop in rig.working(STOP):
+            sent += 1
+            rig.reject(stop.cl_ord_id, code=code)
+        rig.wait(1)
+    assert "protection_missing" in rig.alarms()
+    assert sent < 15
+
+    rig.wait(10)
+    [stop] = rig.working(STOP)
+    rig.accept(stop.cl_ord_id)
+
+    assert (stop.qty, rig.working(EXIT)) == (2, [])
+    assert "protection_closed" not in rig.alarms()
+    assert rig.ever(ev.ProtectionRestored)
+
+
+def test_a_stop_of_a_part_stays_while_the_larger_one_is_refused_for_what_no_order_can_help(rig):
+    entry = bracket(rig, stop_loss="90")
+    rig.trade(entry, "1")
+    part = only(rig, STOP).cl_ord_id
+    rig.accept(part)
+    rig.trade(entry, "1")
+    for _ in range(REFUSALS_MAX + 1):
+        for stop in rig.working(STOP):
+            if stop.status is OrderStatus.PENDING_NEW:
+                rig.reject(stop.cl_ord_id, code=-2015)
+        rig.wait(10)
+
+    assert [(o.cl_ord_id == part, o.qty) for o in rig.working(STOP)] == [(True, 1), (False, 2)]
+    assert rig.working(EXIT) == []
+
+
 def lose(rig, cl_ord_id, code):
     """Leave an order in doubt until it is proven that the venue has none of it."""
     rig.hear(msg.OutcomeUnknown(symbol=BTC, cl_ord_id=cl_ord_id, request=Request.SUBMIT, code=code))
@@ -519,7 +562,7 @@ def test_a_target_that_keeps_being_refused_is_left_out_and_the_stop_stays(rig):
     assert [o.status for o in rig.working(STOP)] == [OrderStatus.NEW]
 
 
-@pytest.mark.parametrize("code", [-1003, -1008, -1015])
+@pytest.mark.parametrize("code", [-1003, -1008, -1015, *OF_NO_ORDER])
 def test_a_target_that_found_no_room_is_tried_again(rig, code):
     entry = bracket(rig)
     rig.trade(entry, "2")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.model.values import NS_PER_DAY, NS_PER_MS, NS_PER_S
-from holdfast.venues.binance_futures.clock_offset import SKEW_MAX_NS
+from holdfast.venues.binance_futures.clock_offset import SKEW_MAX_NS, ClockOffset
 from holdfast.venues.limits import (
     ARRIVAL_NS,
     FLIGHT_NS,
@@ -19,6 +19,7 @@ from holdfast.venues.limits import (
     MINUTE_NS,
     TAKEN,
     Budget,
+    Lateness,
     Limit,
     Urgency,
     Window,
@@ -240,12 +241,50 @@ def test_a_clock_whose_error_is_known_waits_as_long_as_the_venue_says(ahead, aft
     venue = NOW + after
     ban_ms = venue // NS_PER_MS + 5_000
     text = f"IP banned until {ban_ms}."
-    until = budget().hear_refusal(418, venue + ahead, text=text, late_ns=ahead)
+    until = budget().hear_refusal(418, venue + ahead, text=text, late=Lateness(ahead, ahead))
 
     assert until - ahead == (ban_ms + 1) * NS_PER_MS
-    minute = budget().hear_refusal(429, venue + ahead, late_ns=ahead) - ahead
+    minute = budget().hear_refusal(429, venue + ahead, late=Lateness(ahead, ahead)) - ahead
     assert minute % MINUTE_NS == 0
     assert minute > venue
+
+
+@given(
+    st.integers(-20 * MINUTE_NS, 20 * MINUTE_NS),
+    st.integers(0, SKEW_MAX_NS // 2),
+    st.integers(-100, 100),
+    st.integers(0, 10**12),
+)
+def test_windows_end_by_the_venues_clock_however_far_off_ours_is(ahead, error, share, after):
+    """A minute behind a step of this machine's clock, stops and cancels stood still for as long."""
+    venue = NOW + after
+    ours, measured = venue + ahead, ahead + error * share // 100
+    late = Lateness(measured - error, measured + error)
+    minute, ten = ((venue // each + 1) * each for each in (MINUTE_NS, 10 * S))
+    is_plain = (venue + 2 * error) // (10 * S) == venue // (10 * S)
+    counted = budget()
+    counted.hear_count(0, 2390, ours, late=late)
+
+    for until, over, length in (
+        (budget().hear_refusal(429, ours, late=late), minute, MINUTE_NS),
+        (budget().hear_full(ours, late=late), ten, 10 * S),
+        (counted.when(CANCEL, Urgency.PROTECT, ours), minute, MINUTE_NS),
+    ):
+        assert over <= until - ahead <= over + 2 * error + (0 if is_plain else length)
+
+
+@given(
+    st.integers(-20 * MINUTE_NS, 20 * MINUTE_NS),
+    st.integers(0, SKEW_MAX_NS),
+    st.integers(0, SKEW_MAX_NS),
+)
+def test_a_clock_that_was_compared_is_late_by_what_it_was_and_what_the_way_took(ahead, there, back):
+    offset, venue = ClockOffset(), NOW
+    offset.hear(venue - there + ahead, venue + back + ahead, venue // NS_PER_MS)
+    least, most = offset.late
+
+    assert most == HEARD_LONGER_NS if not offset.is_sure else least <= ahead <= most
+    assert most - least <= there + back + 2 * NS_PER_MS
 
 
 def test_a_ban_that_never_ends_is_not_believed():
@@ -330,18 +369,18 @@ def test_a_count_holds_until_the_window_ends_by_the_venues_clock():
     """Ours is 3 s behind: what is told behind its full minute is of the next one."""
     taken, late_ns = budget(), -3 * S
     at = NOW + 21 * S  # the minute's 58th second by ours, the next one's first by the venue's
-    taken.hear_count(0, 2390, at, late_ns=late_ns)
+    taken.hear_count(0, 2390, at, late=Lateness(late_ns, late_ns))
 
     assert taken.when(CANCEL, Urgency.PROTECT, at) == NOW + 83 * S + late_ns
 
 
 def test_an_answer_that_was_overtaken_says_nothing_though_the_clock_was_measured_anew():
-    taken = budget()
-    taken.hear_count(0, 2000, NOW, late_ns=0)
-    taken.hear_count(0, 50, NOW + S, late_ns=10 * NS_PER_MS)
+    taken, known = budget(), Lateness(0, 10 * NS_PER_MS)
+    taken.hear_count(0, 2000, NOW, late=Lateness(0, 0))
+    taken.hear_count(0, 50, NOW + S, late=known)
     assert taken.used(NOW + S)["weight"] == 2000
 
-    taken.hear_count(0, 50, NOW + 24 * S, late_ns=10 * NS_PER_MS)  # of the next minute
+    taken.hear_count(0, 50, NOW + 24 * S, late=known)  # of the next minute
     assert taken.used(NOW + 24 * S)["weight"] == 50
 
 

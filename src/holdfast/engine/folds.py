@@ -35,8 +35,9 @@ from .forgetting import (
     unbury,
 )
 from .order import Order
-from .parent import PASSING, Parent
+from .parent import Parent
 from .position import PositionState
+from .refusals import is_unfit
 
 if TYPE_CHECKING:
     from .state import State
@@ -185,7 +186,7 @@ def _moved(state: State, order: Order, *, was_open: bool) -> None:
 def _count_stop_failure(parent: Parent, order: Order) -> None:
     if order.role is not OrderRole.STOP_LOSS:
         return
-    if order.is_refused and order.code not in PASSING:
+    if is_unfit(order):
         parent.stop_failures += 1
     elif order.status is OrderStatus.NEW:
         parent.stop_failures = 0

@@ -15,21 +15,30 @@ REFUSALS_MAX = 3
 PASSING = frozenset({None, -1003, -1008, -1015})
 """Codes of refusals that are of the moment: it never left, or the venue wants fewer requests."""
 
+_SENDERS = {-1002, -1011, -1022, -1099, -1109, -2014, -2015, -2017, -4056, -4057, -4109}
+_CLOCKS = {-1021, -5028}
+_SERVICES = {-1016}
+NOT_OF_THE_ORDER = PASSING | _SENDERS | _CLOCKS | _SERVICES
+"""Codes of refusals that say nothing of the order: any other one would have been refused as well.
+
+They speak of who sent it (key, signature, account), of the time that it bore, of the service.
+"""
+
 
 class Parent(msgspec.Struct):
     """One parent, folded from the journal.
 
-    `open_qty` is what its entries have filled and nothing has closed yet: the quantity that
-    its stop must cover. `attempts` counts children sent and children denied; `stop_failures`
-    the protective orders that the venue refused in a row. `turned_qty` is what its entries closed
-    by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
-    them filled at the venue, by `entered_trade`: what was closed there before that may be told
-    later. `taken_qty` is
-    what others than its strategy have closed of the rest. `to_flatten` is how much of `open_qty`
-    was taken over with the position, to be closed. `is_called_off` says that what ends
-    trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
-    it short, and told so. `refusal` says which of its forgotten entries was taken back or refused,
-    `last_price` which limit the last of these had at the venue, and `last_price_ts` of when it is.
+    `open_qty` is what its entries have filled and nothing has closed yet: the quantity that its
+    stop must cover. `attempts` counts children sent and children denied; `stop_failures` the
+    stops that the venue refused in a row for what they were. `turned_qty` is what its entries
+    closed by our books instead of opening, or lost to fills of before `entered_ts`, when the
+    last of them filled at the venue, by `entered_trade`: what was closed there before that may
+    be told later. `taken_qty` is what others than its strategy have closed of the rest.
+    `to_flatten` is how much of `open_qty` was taken over with the position, to be closed.
+    `is_called_off` says that what ends trading has ended its work, or kept it from beginning;
+    `is_over` that its algorithm has ended it short, and told so. `refusal` says which of its
+    forgotten entries was taken back or refused, `last_price` which limit the last of these had
+    at the venue, and `last_price_ts` of when it is.
     """
 
     start: ParentStarted

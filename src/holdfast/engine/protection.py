@@ -2,9 +2,11 @@
 
 Rule 1: a parent with a stop has, for what it holds, exactly one working stop order at the venue.
 Rule 2: a stop is replaced by placing the new one first; the old one goes when the new one works.
-Rule 3: a stop that can't be placed (its price is passed, or the venue keeps refusing) means
-that the position is closed at the market: that is what the stop was for. What one that has
-triggered closes already is not closed twice: beside it may lie what another parent holds.
+Rule 3: a stop that can't be placed (its price is passed, or the venue keeps refusing it for what
+it is) means that the position is closed at the market: that is what the stop was for. What one that
+has triggered closes already is not closed twice: beside it may lie what another parent holds.
+Where the key, the clock or the service was refused, an order at the market fares no better: the
+stop is asked for again, until it is there.
 Rule 4: where dust is being closed by an order of a kind, that one stands for the protective one.
 The same rules hold for targets; only stops raise alarms.
 """
@@ -31,9 +33,10 @@ from .core import Core
 from .cover import WORKING, closes, cover, dust_exit, is_covered
 from .dust import closing_plans, is_whole
 from .order import Order, RequestState
-from .parent import PASSING, Parent
 from .parent import REFUSALS_MAX as REFUSALS_MAX  # noqa: PLC0414 - it says what protection does
+from .parent import Parent
 from .parents import start_parent
+from .refusals import is_unfit
 from .sizing import market_parts
 from .state import State
 
@@ -228,8 +231,8 @@ def _is_given_up(role: OrderRole, orders: list[Order]) -> bool:
 
     A stop is never given up: what its refusals lead to is `_failure`'s to say.
     """
-    by_venue = sum(1 for order in refused_of(orders) if order.code not in PASSING)
-    return role is OrderRole.TAKE_PROFIT and by_venue >= REFUSALS_MAX
+    unfit = sum(map(is_unfit, refused_of(orders)))
+    return role is OrderRole.TAKE_PROFIT and unfit >= REFUSALS_MAX
 
 
 def refused_of(orders: list[Order]) -> list[Order]:

@@ -1,11 +1,11 @@
-"""Which entries end what goes out in parts: those taken back, and those the venue refused."""
+"""What a refusal says of its order, and which entries end what goes out in parts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..model.values import ENTRY, OrderStatus
-from .parent import PASSING
+from .parent import NOT_OF_THE_ORDER, PASSING
 
 if TYPE_CHECKING:
     from .order import Order
@@ -18,6 +18,11 @@ NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.NEVER
 def is_put_off(order: Order) -> bool:
     """Tell whether an order did not come about for a reason that may be over soon."""
     return order.status is OrderStatus.DENIED or (order.is_refused and order.code in PASSING)
+
+
+def is_unfit(order: Order) -> bool:
+    """Tell whether the venue refused an order for what it was."""
+    return order.is_refused and order.code not in NOT_OF_THE_ORDER
 
 
 def refusal(order: Order) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..engine.housekeeping import MARGIN_RATIO_MAX
 from ..engine.order import Order
 from ..engine.protection import REFUSALS_MAX, WOULD_TRIGGER_AT_ONCE
+from ..engine.refusals import is_unfit
 from ..model.events import AlarmRaised, Event, OrderRejected, OrderSubmitted
 from ..model.values import NS_PER_S, ZERO, ClOrdId, Key, OrderRole, ParentId
 from .judge import Judge
@@ -58,7 +59,7 @@ class Needless(Judge):
         """Keep what a session that has many orders forgets of those that have ended."""
         live = self.world.live
         order = None if live is None else live.engine.state.orders.get(name)
-        if order is not None and order.role in _PROTECTIVE and order.is_refused:
+        if order is not None and order.role in _PROTECTIVE and is_unfit(order):
             self._refused[order.request.parent_id].add(name)
 
     def _judge_unprotected(self, fact: OrderSubmitted) -> None:
@@ -76,7 +77,7 @@ class Needless(Judge):
             for order in state.children(each)
             if order.role in _PROTECTIVE
         ]
-        refused = [o for o in tried if o.is_refused]
+        refused = [o for o in tried if is_unfit(o)]
         past = [o for o in refused if o.code == WOULD_TRIGGER_AT_ONCE]
         names = {order.cl_ord_id for order in refused} | self._refused[parent.parent_id]
         if not past and len(names) < REFUSALS_MAX:

@@ -70,6 +70,17 @@ class Limit(NamedTuple):
     window_ns: int
 
 
+class Lateness(NamedTuple):
+    """How much later by our clock than by the venue's own something is, at least and at most."""
+
+    least_ns: int = 0
+    most_ns: int = HEARD_LONGER_NS
+
+
+UNMEASURED = Lateness()
+"""While the clocks have not been compared: ours is ahead by as much as is borne, or right."""
+
+
 class Window:
     """What was taken out of one limit within its window, and what the venue has told of its own."""
 
@@ -143,14 +154,14 @@ class Window:
             due = max(due, when + self._length_ns)
         return due
 
-    def hear(self, count: int, now: int, asked_ts: int, late_ns: int) -> None:
+    def hear(self, count: int, now: int, asked_ts: int, late: Lateness) -> None:
         """Count at least what the venue has told, and what leaves since, until its window ends.
 
         That is the window in which it was asked: an answer may outlive it. More than the limit is
         not believed: a venue that has counted so much refuses, in words of its own (`block`).
         """
         length = self.limit.window_ns
-        until = _next(length, asked_ts, late_ns)
+        until = _next(length, asked_ts, late)
         is_next = until > self._told_until + length // 2  # the same one's may differ by the clocks
         if now < until and (is_next or count > self._told) and count <= self.amount:
             self._told, self._told_until = count, until
@@ -231,6 +242,11 @@ class Budget:
         """Return what counts in each window, by its limit's name."""
         return {window.limit.name: window.used(now) for window in self._windows}
 
+    @property
+    def allowed(self) -> dict[str, int]:
+        """Return what each limit allows as far as is heard, by its name."""
+        return {window.limit.name: window.amount for window in self._windows}
+
     # What the venue says
 
     def hear_count(
@@ -240,15 +256,15 @@ class Budget:
         now: int,
         *,
         asked_ts: int | None = None,
-        late_ns: int = HEARD_LONGER_NS,
+        late: Lateness = UNMEASURED,
     ) -> None:
         """Hear what the venue counts in one limit's window, by the limit's place.
 
         Args:
             asked_ts: when that was asked; None for now.
-            late_ns: see `hear_refusal`.
+            late: see `hear_refusal`.
         """
-        self._windows[place].hear(count, now, now if asked_ts is None else asked_ts, late_ns)
+        self._windows[place].hear(count, now, now if asked_ts is None else asked_ts, late)
 
     def hear_limit(self, place: int, amount: int) -> None:
         """Hear how much a limit really allows; nonsense is not believed."""
@@ -263,14 +279,14 @@ class Budget:
         *,
         retry_after_s: float | None = None,
         text: str = "",
-        late_ns: int = HEARD_LONGER_NS,
+        late: Lateness = UNMEASURED,
     ) -> int:
         """Hear a 429 or 418 against the address: nothing at all leaves until its end.
 
         Returns:
             The end (ns), see `refused_until`.
         """
-        until = refused_until(status, now, retry_after_s=retry_after_s, text=text, late_ns=late_ns)
+        until = refused_until(status, now, retry_after_s=retry_after_s, text=text, late=late)
         if self._windows[0] not in _REFUSED:
             _REFUSED.append(self._windows[0])
         ends = self._windows[0].block(until)
@@ -289,14 +305,14 @@ class Budget:
         text: str = "",
         *,
         retry_after_s: float | None = None,
-        late_ns: int = HEARD_LONGER_NS,
+        late: Lateness = UNMEASURED,
     ) -> int:
         """Hear that too many orders were sent: orders wait, the rest goes on.
 
         Args:
             text: the venue's message; the longest window is meant where it speaks of minutes.
             retry_after_s: how long to wait, where the venue says.
-            late_ns: see `hear_refusal`.
+            late: see `hear_refusal`.
 
         Returns:
             When orders may leave again (ns): when it was said, else the venue's next window.
@@ -310,7 +326,7 @@ class Budget:
         if retry_after_s is not None:
             return self._windows[place].block(now + int(retry_after_s * NS_PER_S))
         window = self._windows[place]
-        return window.block(_next(window.limit.window_ns, now, late_ns))
+        return window.block(_next(window.limit.window_ns, now, late))
 
     # One at a time
 
@@ -335,14 +351,14 @@ def refused_until(
     *,
     retry_after_s: float | None = None,
     text: str = "",
-    late_ns: int = HEARD_LONGER_NS,
+    late: Lateness = UNMEASURED,
 ) -> int:
     """Return when a 429 or 418 against the address ends (ns).
 
     Args:
         retry_after_s: the header's seconds, where there is one.
         text: the venue's message, which names the end of a ban.
-        late_ns: how much later by our clock than by its own something ends, at most.
+        late: how much later by our clock than by its own something ends.
 
     Returns:
         The header's end, the text's, else the next full minute; a ban lasts at least two minutes
@@ -352,18 +368,21 @@ def refused_until(
     if retry_after_s is not None:
         until = now + int(retry_after_s * NS_PER_S)
     elif named is None:
-        until = _next(MINUTE_NS, now, late_ns) if status != HTTP_BANNED else now + BAN_LEAST_NS
+        until = _next(MINUTE_NS, now, late) if status != HTTP_BANNED else now + BAN_LEAST_NS
     else:
         until = 0
     if named is not None:
         end = min((int(named[1]) + 1) * NS_PER_MS, now + BAN_MOST_NS)
-        until = max(until, end + late_ns)
+        until = max(until, end + late.most_ns)
     return until
 
 
-def _next(length: int, now: int, late_ns: int = HEARD_LONGER_NS) -> int:
-    """Return when the venue's window of this length is surely over."""
-    return ((now - min(late_ns, 0)) // length + 1) * length + late_ns
+def _next(length: int, now: int, late: Lateness) -> int:
+    """Return when the venue's window of this length is surely over, by our clock.
+
+    It is the window of the venue's time, as late as that can be: ours may be off by many of them.
+    """
+    return ((now - late.least_ns) // length + 1) * length + late.most_ns
 
 
 def backoff_ns(first_ns: int, attempt: int, random: Callable[[], float]) -> int:

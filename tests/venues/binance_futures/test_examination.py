@@ -55,3 +55,34 @@ async def test_a_contract_that_ends_soon_is_warned_of(hours, health):
     await wire.close()
 
     assert found.health is health
+
+
+@pytest.mark.parametrize(("used", "health"), [(2900, Health.OK), (3000, Health.WARNING)])
+async def test_what_is_used_is_told_of_what_the_venue_allows(used, health):
+    """The testnet allows more than twice of what others do, and says so before a key is used."""
+    limits = [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000}
+    ]
+    contracts = {"symbols": [symbol()], "rateLimits": limits}
+    may_trade = {"canTrade": True, "dualSidePosition": False, "multiAssetsMargin": False}
+    counted = {"x-mbx-used-weight-1m": str(used)}
+    answers = {
+        "GET__/fapi/v1/exchangeInfo": [(200, contracts)],
+        "GET__/fapi/v1/accountConfig": [(200, may_trade, counted)],
+        "GET__/fapi/v3/account": [(200, {"assets": []}, counted)],
+    }
+    wire = NetWire()
+    async with scripted(**answers) as server:
+        config = TradingConfig(rest_url=server.url)
+        wiring = Wiring(config=config, clock=WallClock(), symbols=(BTC,), instruments=lambda: ())
+        doors = _Doors(wiring, wire)
+        async for _ in doors.contracts():
+            pass
+        found = [each async for each in doors.account(Credentials(KEY, SECRET))]
+        told = doors.limits()
+    await wire.close()
+
+    assert found[-1].health is Health.OK, found
+    used += 10  # two more questions were asked since that was told first
+    assert told.told.startswith(f"{used} of 6000 weight of a minute, 0 of 300 orders of 10 s")
+    assert told.health is health

@@ -9,8 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.venues.binance_futures.outcome_rows import CODES, RANGES, UNKNOWN, Row
-from holdfast.venues.binance_futures.outcomes import NO_ANSWER, Ask, Kind, Then, classify
+from holdfast.engine.parent import NOT_OF_THE_ORDER
+from holdfast.venues.binance_futures.outcome_rows import (
+    CODES,
+    GONE,
+    LOCKED_OUT,
+    MISTIMED,
+    RANGES,
+    UNKNOWN,
+    Kind,
+    Row,
+)
+from holdfast.venues.binance_futures.outcomes import NO_ANSWER, Ask, Then, classify
 from tests.venues.binance_futures.reference import REFERENCE
 
 MESSAGES, PROTOCOL = REFERENCE / "error_messages.json", REFERENCE / "PROTOCOL.md"
@@ -196,6 +206,14 @@ def test_every_final_refusal_of_an_order_is_documented():
     assert kinds(400, -1098) == {Kind.IN_DOUBT}
     assert kinds(400, -7001) == {Kind.IN_DOUBT}
     assert kinds(400, -4998) == {Kind.FINAL}
+
+
+def test_a_refusal_of_sender_time_or_service_says_nothing_of_an_order():
+    """Nor does one that was to be tried again, and whose tries were used up."""
+    of_others = {c for c, row in CODES.items() if row in (LOCKED_OUT, MISTIMED, GONE)}
+    put_off = {c for c, row in CODES.items() if row.submit is Kind.RETRY_LATER}
+
+    assert of_others | put_off | {None} == NOT_OF_THE_ORDER
 
 
 def test_doubt_never_hides_behind_a_resend():

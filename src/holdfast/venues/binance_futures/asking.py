@@ -304,11 +304,11 @@ class Asker:
         return True
 
     def _judge(self, ask: Ask, reply: Reply, asked_ts: int) -> Outcome:
-        now, late_ns = self.clock.now(), self.offset.late_ns
+        now, late = self.clock.now(), self.offset.late
         self.hear_limits(reply.limits)
         for place, count in enumerate(reply.counts):
             if count >= 0:
-                self.budget.hear_count(place, count, now, asked_ts=asked_ts, late_ns=late_ns)
+                self.budget.hear_count(place, count, now, asked_ts=asked_ts, late=late)
         if not reply.was_sent:
             return Outcome(Kind.FINAL, failure="venue", reason=f"{NOT_CONNECTED}{reply.text}")
         self.hear_refusal(reply)
@@ -316,19 +316,17 @@ class Asker:
 
     def hear_refusal(self, reply: Reply) -> None:
         """Hear what refuses this address, or its orders: in an answer, or without any request."""
-        now, late_ns = self.clock.now(), self.offset.late_ns
+        now, late = self.clock.now(), self.offset.late
         is_ban = reply.status == HTTP_BANNED
         if reply.code == TOO_MANY_ORDERS and not is_ban:
-            self.budget.hear_full(
-                now, reply.text, retry_after_s=reply.retry_after_s, late_ns=late_ns
-            )
+            self.budget.hear_full(now, reply.text, retry_after_s=reply.retry_after_s, late=late)
         elif is_ban or reply.status == HTTP_TOO_MANY or reply.code == TOO_MANY_REQUESTS:
             until = self.budget.hear_refusal(
                 HTTP_BANNED if is_ban else HTTP_TOO_MANY,
                 now,
                 retry_after_s=reply.retry_after_s,
                 text=reply.text,
-                late_ns=late_ns,
+                late=late,
             )
             if is_ban:
                 self.on_ban(until)

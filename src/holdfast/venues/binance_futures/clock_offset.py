@@ -7,6 +7,7 @@ time between question and answer, so that half of the way there and back bounds 
 from __future__ import annotations
 
 from ...model.values import NS_PER_MS, NS_PER_S
+from ..limits import UNMEASURED, Lateness
 
 SAMPLES = 3
 SKEW_MAX_NS = 1000 * NS_PER_MS
@@ -63,9 +64,11 @@ class ClockOffset:
         return 0 < self.error_ns <= SKEW_MAX_NS
 
     @property
-    def late_ns(self) -> int:
-        """How much later by ours than by the venue's own what ends by its clock ends, at most."""
-        return self.error_ns - self.offset_ns if self.is_sure else SKEW_MAX_NS
+    def late(self) -> Lateness:
+        """How much later by ours than by the venue's own what ends by its clock ends."""
+        if not self.is_sure:
+            return UNMEASURED
+        return Lateness(-self.error_ns - self.offset_ns, self.error_ns - self.offset_ns)
 
     @property
     def told(self) -> str:

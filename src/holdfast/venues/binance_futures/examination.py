@@ -22,7 +22,6 @@ from . import codec, joining
 from .asking import READ_WINDOW_NS, Asker
 from .clock_offset import ClockOffset
 from .codec import BadFrame, Call, reads, ws_request
-from .counters import LIMITS
 from .listen_key import ask_for_key
 from .net import NetWire
 from .opening import endpoints_of
@@ -164,7 +163,7 @@ class _Doors:
     async def account(self, credentials: Credentials) -> AsyncIterator[Finding]:
         """See what the key is good for, and that the account is as we trade it."""
         asker = self._ask_with(credentials)
-        asker.offset = self._asker.offset
+        asker.offset, asker.budget = self._asker.offset, self._asker.budget
         try:
             await joining.require(asker, reads.account_config())
         except VenueError as error:
@@ -253,11 +252,10 @@ class _Doors:
 
     def limits(self) -> Finding:
         """Tell how much of the venue's limits is used, by all programs at this address."""
-        used = self._asker.budget.used(self._wiring.clock.now())
-        told = ", ".join(
-            f"{used.get(limit.name, 0)} of {limit.amount} {limit.name}" for limit in LIMITS
-        )
-        if any(used.get(limit.name, 0) > limit.amount // 2 for limit in LIMITS):
+        budget = self._asker.budget
+        used, allowed = budget.used(self._wiring.clock.now()), budget.allowed
+        told = ", ".join(f"{used[name]} of {amount} {name}" for name, amount in allowed.items())
+        if any(used[name] > amount // 2 for name, amount in allowed.items()):
             return warned("limits", told, "another program uses this address or account: see which")
         return ok("limits", told)
 

@@ -2,6 +2,7 @@
 
 Rule 1: the key is never deleted: the venue gives the account one key, and another program of the
         same account may be listening on it.
+Rule 2: a stream whose key is no longer the account's is left: it is open, and silent for ever.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from ...model.errors import VenueUnavailable
 from ..limits import Urgency
-from .asking import Asker
+from .asking import Answered, Asker
 from .codec import BadFrame, ListenKeyExpired, UserEvent, UserStream, listen_key, reads
 from .complaints import Complaints
 from .outcomes import Ask, Then
@@ -77,11 +78,12 @@ class UserChannel:
         ears = Ears(
             self._on_frame,
             self._on_up,
+            self._use_key,
             on_down=self._on_down,
             on_too_many=asker.hear_stream_refused,
         )
         self.stream = Stream(wire, "the account's stream", self._address, ears, random, watch)
-        self._key = ""
+        self._key = self._next_key = ""  # of the connection in use, and of the one to come
         self._complaints, self._faults = Complaints(_log), Complaints(_log)
         self._gap_timer: asyncio.TimerHandle | None = None
         self._gap_reason = ""  # of a gap that was not told yet
@@ -91,20 +93,23 @@ class UserChannel:
 
     async def _address(self) -> str:
         """Ask for a key, and return where it is to be used."""
-        self._key = await ask_for_key(self._asker)
-        return f"{self._stream_url}/private/ws?listenKey={quote(self._key, safe='')}"
+        self._next_key = await ask_for_key(self._asker)
+        return f"{self._stream_url}/private/ws?listenKey={quote(self._next_key, safe='')}"
 
     async def keep_alive(self) -> None:
         """Tell the venue, for ever, that somebody listens."""
         wait_s = KEEP_ALIVE_S
         while True:
             await asyncio.sleep(wait_s)
+            key = self._key
             answered = await self._asker.read(
                 reads.keep_listen_key(), ask=Ask.SETTING, urgency=Urgency.PROTECT
             )
             wait_s = KEEP_ALIVE_S if answered.is_ok else KEEP_ALIVE_RETRY_S
             if answered.outcome.then is Then.RENEW_LISTEN_KEY:
                 self.stream.give_up("the listen key is over")
+            elif self._key == key and _key_in(answered) not in {"", key}:
+                self.stream.give_up("the listen key is another")  # its end was told to nobody
 
     def _on_frame(self, raw: bytes) -> None:
         try:
@@ -137,8 +142,20 @@ class UserChannel:
         if event.listen_key in ("", self._key):
             self.stream.give_up("the listen key has expired")
 
+    def _use_key(self) -> None:
+        self._key = self._next_key
+
     def _on_up(self) -> None:
+        self._use_key()
         self._on_link(True, "")
 
     def _on_down(self, reason: str) -> None:
         self._on_link(False, reason)
+
+
+def _key_in(answered: Answered) -> str:
+    """Return the key that an answer names; "" where it names none, or is a refusal."""
+    try:
+        return listen_key(answered.reply.body) if answered.is_ok else ""
+    except BadFrame:
+        return ""
