@@ -482,7 +482,7 @@ class Life:
         """Read the marks that were kept; behind an end in order they are the last that there were."""
         judge, kept = self.judge, {}
         for symbol, market in self.venue.exchange._markets.items():
-            last = judge.sights[symbol].marked or judge.kept.get(symbol)
+            last = judge.sights[symbol].worth or judge.kept.get(symbol)
             if (mark := market.display.kept_mark) > 0:
                 kept[symbol] = exact(mark)
             if is_clean and judge.qty(symbol) and last is not None:
