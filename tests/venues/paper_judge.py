@@ -212,7 +212,6 @@ class Judge:
         self.complete: dict[Any, int] = {}  # until when all is charged
         self.charged: dict[Any, list[int]] = {}  # what is charged and fell due later
         self.absent: dict[Any, Any] = {}  # until when nobody was there, and what was held then
-        self.loose: dict[Any, Any] = {}  # what fell due while a contract was halted: rate, and when
         self.early: dict[Any, Any] = {}  # marks before what is shown, where funding came first
         self.is_early = False
         self.is_blind = False  # while it hears of what a process did before it was killed
@@ -255,7 +254,6 @@ class Judge:
                 sight.age()  # it may be an old one itself
                 self.expected = self._crossed(shown.symbol, sight)
             case MarkPrice():
-                self.worth_before = sight.worth
                 sight.mark, sight.mark_ts = exact(shown.mark_price), shown.ts
                 if shown.next_funding_ts is not None:
                     sight.next_ts, sight.rate = shown.next_funding_ts, exact(shown.funding_rate)
@@ -288,9 +286,7 @@ class Judge:
 
     def _owe(self, found, symbol, at, rate):
         mark = self._last(symbol, self.sights[symbol].worth)
-        if self.contracts[symbol].status not in CLOSABLE:
-            self.loose[symbol] = (rate, at)
-        elif mark is not None and self.loose.get(symbol, ("", 0))[1] != at:
+        if mark is not None and self.contracts[symbol].status in CLOSABLE:
             self._charge(symbol, at)
             if self.qty(symbol):
                 found.setdefault(symbol, []).append((rate, mark, at))
@@ -378,11 +374,6 @@ class Judge:
             case _:
                 raise AssertionError(message)
 
-    def before_mark(self, symbol):
-        """Return the mark that a payment goes by which a newer one set off."""
-        is_new = isinstance(self.cause, MarkPrice) and self.cause.symbol == symbol
-        return self._last(symbol, self.worth_before if is_new else self.sights[symbol].worth)
-
     def _last(self, symbol, worth):
         return self.kept.get(symbol) if worth is None else worth
 
@@ -390,10 +381,6 @@ class Judge:
         return self.held.get(symbol, (ZERO, Fraction(0)))[0]
 
     def _paid(self, payment):
-        if payment.symbol in self.loose and payment.symbol not in self.paying:
-            rate, at = self.loose.pop(payment.symbol)
-            self._charge(payment.symbol, at)
-            self.paying[payment.symbol] = [(rate, self.before_mark(payment.symbol), at)]
         rate, mark, at = self.paying[payment.symbol].pop(0)
         assert payment.amount == money(-Fraction(self.qty(payment.symbol)) * mark * rate)
         assert str(at) in payment.payment_id
