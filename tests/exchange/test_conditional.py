@@ -276,3 +276,18 @@ def test_the_trigger_need_not_be_on_the_tick():
     ]
     assert story(desk.trade(49_500))[-1] == "o1 0.1@49500"
     assert desk.qty() == d("-0.1")
+
+
+def test_a_triggered_order_ends_what_reduces_behind_it():
+    """The better price comes first in line for the position, as where it is placed at once."""
+    desk = Desk()
+    desk.trade(50_000)
+    desk.buy("0.1")
+    desk.sell("0.1", 51_000, reduce_only=True, cl_ord_id="target")
+    stop = {"kind": OrderType.STOP, "trigger_price": 49_500, "reduce_only": True}
+    desk.sell("0.1", 49_600, cl_ord_id="stop", **stop)
+
+    reports = desk.trade(49_500)
+
+    assert story(reports) == ["stop TRIGGERED", "stop NEW", "target EXPIRED"]
+    assert desk.open_ids() == ["stop"]

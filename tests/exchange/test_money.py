@@ -487,3 +487,20 @@ def test_what_the_exchange_closes_itself_is_paid_for_in_the_margin_asset():
     fees = [m.fee_asset for m in outputs if isinstance(m, ExecutionReport) and m.last_qty]
 
     assert fees == ["USDT"]
+
+
+def test_funding_that_fell_due_in_a_halt_is_paid_by_who_held_in_it():
+    desk, due = Desk(), START + 100 * S
+    desk.mark(50_000, rate=0.0001, next_ts=due)
+    desk.trade(50_000)
+    desk.buy("0.1")
+    desk.exchange.add_instrument(msgspec.structs.replace(instrument(), status="BREAK"))
+    assert desk.tick(due + S) == []
+    desk.exchange.add_instrument(instrument())
+
+    [payment] = desk.tick(due + 2 * S)
+
+    assert payment.amount == d("-0.5")
+    desk.trade(50_000)
+    desk.buy("0.1")
+    assert desk.mark(50_000, rate=0.0001, next_ts=due + 28_800 * S) == [], "once"

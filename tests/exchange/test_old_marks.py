@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.exchange.liquidity import MARK_AGE_NS_MAX
 from holdfast.model.values import MAIN, OrderType, WorkingType
-from tests.exchange.desk import BTC, Desk, S, story
+from tests.exchange.desk import BTC, START, Desk, S, story
 
 
 def marked(*, tape=True):
@@ -167,3 +167,66 @@ def test_quotes_stand_in_for_no_trades_of_a_market_without_marks():
     fall_by_quotes(desk, 48_500)
 
     assert desk.quote(48_499, 48_501) == []
+
+
+def unpriced(desk):
+    """Let the mark grow old where nothing else tells a price: one side of the touch is empty."""
+    desk.now += MARK_AGE_NS_MAX
+    desk.quote(49_999, 0)
+    assert desk.exchange.mark_price(BTC) is None
+    return desk
+
+
+def test_funding_is_paid_by_the_last_mark_where_nothing_tells_a_price():
+    desk, due = Desk(), START + 3_600 * S
+    desk.mark(50_000, rate=0.001, next_ts=due)
+    desk.quote(49_999, 50_001)
+    desk.buy("0.1")
+    unpriced(desk)
+
+    (payment,) = desk.tick(due)
+
+    assert payment.amount == -5
+    assert desk.mark(40_000, rate=0.001, next_ts=due) == [], "once"
+
+
+def test_who_buys_behind_a_funding_pays_none_of_it():
+    desk, due = Desk(), START + 3_600 * S
+    desk.mark(50_000, rate=0.001, next_ts=due)
+    unpriced(desk).tick(due)
+    desk.quote(49_999, 50_001)
+    desk.buy("0.1")
+
+    assert desk.mark(50_000, rate=0.001, next_ts=due + 28_800 * S) == []
+
+
+def test_a_position_is_worth_its_last_mark_where_nothing_tells_a_price():
+    desk = Desk()
+    desk.mark(50_000)
+    desk.quote(49_999, 50_001)
+    desk.buy("0.1")
+    desk.mark(49_000)
+
+    unpriced(desk)
+
+    assert desk.exchange.margin(MAIN).unrealized == Decimal("-100.1")
+
+
+def test_a_position_is_worth_the_last_middle_once_a_side_is_empty():
+    desk = Desk()
+    desk.quote(49_999, 50_001)
+    desk.buy("0.1")
+    desk.quote(48_999, 49_001)
+
+    desk.quote(48_999, 0)
+
+    assert desk.exchange.margin(MAIN).unrealized == Decimal("-100.1")
+
+
+def test_the_last_middle_is_known_to_the_digit():
+    desk = Desk()
+    desk.quote(2_599.94, 2_600)
+    desk.buy(1)
+    desk.quote(2_599.94, 0)
+
+    assert desk.exchange.symbol_margin(MAIN, BTC).mark == Decimal("2599.97")

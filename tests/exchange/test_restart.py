@@ -176,3 +176,24 @@ def test_what_missed_funding_takes_beyond_all_there_is_the_insurance_pays():
     desk.exchange.pay_missed(missed, desk.now)
 
     assert desk.exchange.balances(MAIN)["USDT"] == 0
+
+
+def test_a_touch_with_one_side_tells_no_price_by_which_anybody_is_judged():
+    """Missed funding left less than what maintenance asks for; the mark is from before it."""
+    desk, shelf = Desk(), Shelf()
+    desk.quote(99_999, 100_001)
+    desk.buy("1.9")
+    desk.mark(95_500)
+    due = desk.now + S
+    desk.exchange.remember_marks()
+    shelf.put(desk.exchange.drain_changes())
+    desk.now += 3600 * S
+    restarted(desk, shelf)
+    desk.exchange.leave_late_funding()
+    missed = Funding(symbol=BTC, ts=due, rate=0.005, mark_price=95_500.0)
+    desk.exchange.pay_missed(missed, desk.now)
+    assert desk.exchange.margin(MAIN).is_bankrupt
+
+    desk.quote(0, 100_001)
+
+    assert desk.qty() == Decimal("1.9")

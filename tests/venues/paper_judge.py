@@ -52,6 +52,7 @@ class Sight:
     def __init__(self):
         self.last: Any = None
         self.mark: Any = None
+        self.known: Any = None  # the last mark, or what stood in for it
         self.mark_ts = 0
         self.last_ts = self.quote_ts = self.bar_ts = 0
         self.heard_since = 0  # when it first showed anything, in this life of the account
@@ -103,6 +104,11 @@ class Sight:
     @property
     def marked(self):
         return self.contract if self.mark is None else self.mark
+
+    @property
+    def worth(self):
+        """What counts where something has to be valued: where nothing tells a price, the last."""
+        return self.known if self.marked is None else self.marked
 
     def offers(self, taker, contract):
         """Return what a taker may have, best first: price, quantity (None: any), whether shown."""
@@ -206,7 +212,6 @@ class Judge:
         self.complete: dict[Any, int] = {}  # until when all is charged
         self.charged: dict[Any, list[int]] = {}  # what is charged and fell due later
         self.absent: dict[Any, Any] = {}  # until when nobody was there, and what was held then
-        self.loose: dict[Any, Any] = {}  # what fell due while a contract was halted: rate, and when
         self.early: dict[Any, Any] = {}  # marks before what is shown, where funding came first
         self.is_early = False
         self.is_blind = False  # while it hears of what a process did before it was killed
@@ -223,7 +228,7 @@ class Judge:
         self.paying, self.is_liquidated = (self._due(now, cause) if is_timed else {}), False
         self.late: set[str] = set()  # what came when the bar was over
         self.is_early = False
-        self.early = {s: each.marked for s, each in self.sights.items()} if self.paying else {}
+        self.early = {s: each.worth for s, each in self.sights.items()} if self.paying else {}
         if isinstance(cause, Instrument):
             self.contracts[cause.symbol] = cause
         for order in self.orders.values():
@@ -249,7 +254,6 @@ class Judge:
                 sight.age()  # it may be an old one itself
                 self.expected = self._crossed(shown.symbol, sight)
             case MarkPrice():
-                self.marked_before = sight.marked
                 sight.mark, sight.mark_ts = exact(shown.mark_price), shown.ts
                 if shown.next_funding_ts is not None:
                     sight.next_ts, sight.rate = shown.next_funding_ts, exact(shown.funding_rate)
@@ -263,6 +267,7 @@ class Judge:
             case _:
                 pass
         sight.age()
+        sight.known = sight.worth
         for order in self._waiting(shown.symbol):
             order.observe(order.watched(sight))
 
@@ -280,10 +285,8 @@ class Judge:
         return found
 
     def _owe(self, found, symbol, at, rate):
-        mark = self.sights[symbol].marked
-        if self.contracts[symbol].status not in CLOSABLE:
-            self.loose[symbol] = (rate, at)
-        elif mark is not None and self.loose.get(symbol, ("", 0))[1] != at:
+        mark = self._last(symbol, self.sights[symbol].worth)
+        if mark is not None and self.contracts[symbol].status in CLOSABLE:
             self._charge(symbol, at)
             if self.qty(symbol):
                 found.setdefault(symbol, []).append((rate, mark, at))
@@ -371,19 +374,13 @@ class Judge:
             case _:
                 raise AssertionError(message)
 
-    def before_mark(self, symbol):
-        """Return the mark that a payment goes by which a newer one set off."""
-        is_new = isinstance(self.cause, MarkPrice) and self.cause.symbol == symbol
-        return self.marked_before if is_new else self.sights[symbol].marked
+    def _last(self, symbol, worth):
+        return self.kept.get(symbol) if worth is None else worth
 
     def qty(self, symbol):
         return self.held.get(symbol, (ZERO, Fraction(0)))[0]
 
     def _paid(self, payment):
-        if payment.symbol in self.loose and payment.symbol not in self.paying:
-            rate, at = self.loose.pop(payment.symbol)
-            self._charge(payment.symbol, at)
-            self.paying[payment.symbol] = [(rate, self.before_mark(payment.symbol), at)]
         rate, mark, at = self.paying[payment.symbol].pop(0)
         assert payment.amount == money(-Fraction(self.qty(payment.symbol)) * mark * rate)
         assert str(at) in payment.payment_id
@@ -625,11 +622,11 @@ class Judge:
 
     def _valued(self, symbol):
         qty, entry = self.held.get(symbol, (ZERO, Fraction(0)))
-        marked = self.marked(symbol)
-        return Fraction(qty), entry, self.kept.get(symbol, entry) if marked is None else marked
+        mark = self._last(symbol, self.heard(symbol))
+        return Fraction(qty), entry, entry if mark is None else mark
 
-    def marked(self, symbol):
-        return self.early.get(symbol) if self.is_early else self.sights[symbol].marked
+    def heard(self, symbol):
+        return self.early.get(symbol) if self.is_early else self.sights[symbol].worth
 
     def is_ruined(self):
         """Tell whether the account is, or was by funding before what is shown."""
@@ -655,7 +652,7 @@ class Judge:
 
     def _is_unheard(self, symbol):
         is_closable = self.contracts[symbol].status in CLOSABLE
-        return bool(self.qty(symbol)) and is_closable and self.marked(symbol) is None
+        return bool(self.qty(symbol)) and is_closable and self.heard(symbol) is None
 
     def edge(self, symbol):
         """Return the marks on both sides of a position's liquidation: solvent, and bankrupt."""

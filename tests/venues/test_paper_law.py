@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import random
 import shutil
 import sqlite3
 import tempfile
@@ -482,7 +483,7 @@ class Life:
         """Read the marks that were kept; behind an end in order they are the last that there were."""
         judge, kept = self.judge, {}
         for symbol, market in self.venue.exchange._markets.items():
-            last = judge.sights[symbol].marked or judge.kept.get(symbol)
+            last = judge.sights[symbol].worth or judge.kept.get(symbol)
             if (mark := market.display.kept_mark) > 0:
                 kept[symbol] = exact(mark)
             if is_clean and judge.qty(symbol) and last is not None:
@@ -599,23 +600,45 @@ def again(life):
     return [each for each in heard if not isinstance(each, VenueSnapshot)]
 
 
-@given(lots=st.randoms(use_true_random=False), steps=st.integers(20, 80))
-@settings(max_examples=40)
-def test_all_that_a_paper_account_does_is_what_its_market_allows(lots, steps):
+def live(lots, tell, steps=None):
+    """Lead an account through a life, the judge beside it, and tell how it ended."""
     memory = Path("/dev/shm")  # what a sync means is no affair of these books
     folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
     try:
         life = Life(lots, folder)
         with suppress(OverError):
             life.open_market()
-            for _ in range(steps):
+            for _ in range(steps or lots.randint(20, 80)):
                 life.step()
         if not life.deaths:
             assert again(life) == life.heard
     finally:
-        note("\n".join(life.story[-20:]))
+        tell("\n".join(life.story[-20:]))
         life.venue._books.close()
         shutil.rmtree(folder)
+
+
+@given(lots=st.randoms(use_true_random=False), steps=st.integers(20, 80))
+@settings(max_examples=40)
+def test_all_that_a_paper_account_does_is_what_its_market_allows(lots, steps):
+    live(lots, note, steps)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        521,  # funding fell due where nothing told a price, and was charged to who came later
+        715,
+        1161,
+        138,  # the middle of a touch was gone with one side of it
+        10089,  # and was known but roughly
+        2772,  # one side of a touch counted as heard behind a restart
+        5758,  # funding fell due in a halt
+        5288,  # a triggered order left nothing to reduce
+    ],
+)
+def test_what_once_was_wrong_with_a_paper_account_is_right(seed):
+    live(random.Random(seed), print)
 
 
 class Far:

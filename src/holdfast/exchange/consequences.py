@@ -84,6 +84,8 @@ def fire(books: Books, market: Market, order: VenueOrder, now: int) -> None:
         return
     order.status = OrderStatus.NEW
     matching.execute(books, order, now)
+    if order.is_open:
+        books.moved[order.account, order.symbol] = None  # may crowd out another
 
 
 def _refusal(books: Books, market: Market, order: VenueOrder) -> Refusal | None:

@@ -78,6 +78,7 @@ class Exchange(Questions):
             return
         else:
             known.list_as(instrument)
+            self._books.alarm = 0  # what fell due in a halt is paid when it ends
         self._books.mark_market(instrument.symbol)
 
     def deposit(

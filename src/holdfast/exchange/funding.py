@@ -58,7 +58,7 @@ def same_funding_ns(speed: float) -> int:
 
 def pay(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
     """Book one funding for every holder, once; a late one may be left to the venue's history."""
-    mark = market.display.mark_price()
+    mark = market.display.worth()
     if not _is_new(books, market, due_ts) or mark is None:
         return
     if not books.leaves_late_funding:
@@ -90,7 +90,7 @@ def pay_missed(books: Books, market: Market, missed: Funding, now: int) -> None:
 
 def pay_out_of_turn(books: Books, market: Market, rate: float, due_ts: int, now: int) -> None:
     """Book a funding whether or not its time has come; the next one comes all the same."""
-    mark = market.display.mark_price()
+    mark = market.display.worth()
     if mark is not None:
         _pay(books, market, rate, mark, due_ts, now)
 

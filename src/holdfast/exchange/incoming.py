@@ -125,6 +125,7 @@ def _on_touch(books: Books, market: Market, ts: int, now: int) -> None:
     if ts > market.display.mark_until and not market.display.has_tape:
         market.display.forget_mark()
         market.disturb()
+    market.display.remember_middle()
     if market.buys or market.sells:
         making.on_touch(books, market, now)
     is_price = not market.display.has_tape and bool(market.waiting or market.holders)

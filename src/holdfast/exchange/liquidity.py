@@ -83,6 +83,7 @@ class Display:
         "has_tape",
         "instrument",
         "kept_mark",
+        "known_mark",
         "last",
         "last_ts",
         "mark",
@@ -105,6 +106,7 @@ class Display:
         self.mark = 0.0  # of the mark stream
         self.mark_ts = 0  # of the last one that was heard
         self.mark_until = NEVER  # it counts, unless it is heard again
+        self.known_mark = 0.0  # the last of this life, for when nothing tells one
         self.kept_mark = 0.0  # of the life before, from storage; 0 where there is none
         self.has_tape = False
         self.has_mark = False
@@ -141,7 +143,12 @@ class Display:
 
     def forget_mark(self) -> None:
         """Go by the contract's price: the mark's stream has fallen silent."""
-        self.has_mark, self.mark_until = False, NEVER
+        self.has_mark, self.mark_until, self.known_mark = False, NEVER, self.mark
+
+    def remember_middle(self) -> None:
+        """Keep the middle of the touch where it counts as the mark: the next may have one side."""
+        if not self.has_mark and self._has_middle:
+            self.known_mark = float((to_decimal(self.bid) + to_decimal(self.ask)) / 2)
 
     def is_left_to_touch(self, ts: int) -> bool:
         """Tell whether a touch is the only thing heard of late. Where no marks come at all, minutes
@@ -155,13 +162,13 @@ class Display:
         return 0.0 if self.mark_until < now else self.mark_float()
 
     def worth(self) -> Decimal | None:
-        """Return what a position is valued at: the mark, and before one is heard the kept one."""
+        """Return what a position is valued at: the mark, where there is none the last one known."""
         worth = self.worth_float()
         return self.mark_price() or (to_decimal(worth) if worth > 0.0 else None)
 
     def worth_float(self) -> float:
         """Return that for quick looks; 0 where there is none."""
-        return self.mark_float() or self.kept_mark
+        return self.mark_float() or self.known_mark or self.kept_mark
 
     def show(self, quote: Quote) -> None:
         """Take a quote in. A side that did not change stays as far eaten as it is."""

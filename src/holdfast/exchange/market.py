@@ -81,8 +81,8 @@ class Market:
 
     @property
     def is_heard(self) -> bool:
-        """Tell whether anything was heard that prices it, since the start."""
-        return bool(self.display.has_mark or self.display.last or self.touched_ts)
+        """Tell whether anything that prices it was heard since the start: half a touch does not."""
+        return bool(self.display.mark_float() or self.display.known_mark)
 
     def list_as(self, instrument: Instrument) -> None:
         """Trade by a contract's filters and brackets from now on."""
