@@ -13,7 +13,8 @@ from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
 from ..model.values import BUY, OPERATOR, SELL, ZERO, Key, OrderRole, ParentId, Side, StrategyId
 from .cover import closes, is_covered
-from .to_flatten import is_of_its_close
+from .exits import trades_at_market
+from .to_flatten import is_its_close, is_of_its_close
 
 if TYPE_CHECKING:
     from .order import Order
@@ -135,6 +136,29 @@ def worked_of_taken_over(state: State, key: Key, exits: list[Order]) -> Decimal:
         _count_off(left, far, qty - part)
     theirs = (max(p.to_flatten - left[p.parent_id], ZERO) for p in holders)
     return worked + sum(theirs, ZERO)
+
+
+def worked_of(state: State, parent: Parent) -> Decimal:
+    """Return how much of what a parent holds others of its strategy's exits are at work on, in the
+    order in which they are booked: each closes what its own parent holds first.
+    """
+    held, holders = abs(state.position(parent.key).qty), _holders(state, parent.key, parent.side)
+    left = {p.parent_id: p.open_qty for p in holders}
+    exits = [
+        order
+        for order in state.open_orders_of(parent.key)
+        if order.request.strategy_id == parent.strategy_id
+        and order.side is not parent.side
+        and trades_at_market(order)
+        and not is_its_close(state, order)
+    ]
+    worked = ZERO
+    for order in sorted(exits, key=lambda each: each.request.parent_id not in left):
+        before = left.get(parent.parent_id, ZERO)
+        _count_off(left, _by_nearness(state, holders, None, order)[0], closes(order, held))
+        if order.request.parent_id != parent.parent_id:
+            worked += before - left.get(parent.parent_id, ZERO)
+    return worked
 
 
 def _count_off(left: dict[ParentId, Decimal], holders: list[Parent], qty: Decimal) -> Decimal:
