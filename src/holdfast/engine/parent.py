@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import msgspec
 
-from ..model.events import OrderFilled, ParentStarted
+from ..model.events import FillRecognized, OrderFilled, ParentStarted
 from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, StrategyId
 
 REFUSALS_MAX = 3
 """Refusals in a row after which a position is closed for want of a stop, or a target left out."""
+
+Execution = OrderFilled | FillRecognized
 
 PASSING = frozenset({None, -1003, -1008, -1015})
 """Codes of refusals that are of the moment: it never left, or the venue wants fewer requests."""
@@ -58,7 +60,7 @@ class Parent(msgspec.Struct):
         if not self.entered_after(fill):
             self.entered_ts, self.entered_trade = fill.venue_ts, fill.trade_id
 
-    def entered_after(self, fill: OrderFilled) -> bool:
+    def entered_after(self, fill: Execution) -> bool:
         """Tell whether its last entry filled behind a fill; of one instant the numbers tell."""
         if self.entered_ts != fill.venue_ts:
             return self.entered_ts > fill.venue_ts
