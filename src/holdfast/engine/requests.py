@@ -11,6 +11,7 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError, UnknownOrderError
+from ..model.instrument import Instrument
 from ..model.values import (
     ENTRY,
     ZERO,
@@ -247,13 +248,22 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     if not instrument.is_on_lot(request.target_qty):
         lot = instrument.lot
         raise InputError(f"target {request.target_qty:f} is no multiple of the lot {lot:f}")
+    plans = _plans_to(core, request, instrument)
     if not request.target_qty:
         for parent in worked(core.state, key):
             take_back(core, ClOrdId(parent.parent_id), "the position was adjusted to 0")
+    intent = core.next_intent()
+    for plan in plans:
+        start_parent(core, plan, intent)
+
+
+def _plans_to(core: Core, request: msg.AdjustRequest, instrument: Instrument) -> list[Plan]:
+    """Plan what leads to a target, changing nothing; none where that is under way."""
+    key = (request.account, request.symbol)
     now_qty = _qty_under_way(core, key)
     delta = request.target_qty - now_qty
     if not delta:
-        return
+        return []
     side = Side.BUY if delta > ZERO else Side.SELL
     closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
     closing, opening = (instrument.round_qty(q) for q in (closing, abs(delta) - closing))
@@ -265,9 +275,7 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     plans = [exit_plan(_market(request, side, part)) for part in market_parts(closing, instrument)]
     if opening:
         plans.append(_opening(core, Plan(_market(request, side, opening), "direct")))
-    intent = core.next_intent()
-    for plan in plans:
-        start_parent(core, plan, intent)
+    return plans
 
 
 def _qty_under_way(core: Core, key: Key) -> Decimal:
