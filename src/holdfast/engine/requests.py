@@ -312,7 +312,7 @@ def _market(request: msg.AdjustRequest, side: Side, qty: Decimal) -> NewOrder:
 def on_kill(core: Core, request: msg.EngageKillSwitch) -> None:
     """Block everything new, take everything back, and verify it with the venue."""
     core.emit(ev.KillSwitchEngaged(ts=core.now, reason=request.reason, flatten=request.flatten))
-    core.cancel_entries(f"kill switch: {request.reason}")
+    core.cancel_entries(f"kill switch: {request.reason}", with_exits=True)
     if request.flatten:
         flatten(core, at_once=True)
     core.kill_looks.clear()
@@ -379,14 +379,14 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
 
 
 def on_stop(core: Core, request: msg.StopSession) -> None:
-    """Take entries back; the session is STOPPED once they have ended.
+    """Take back what rests in the book; the session is STOPPED once that has ended.
 
     One that is STOPPING, or in ERROR, can still be told to close its positions too.
     """
     ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
     if not (request.flatten and core.state.status in ends):
         core.move(TradingSessionStatus.STOPPING, request.reason)
-        core.cancel_entries(f"stopping: {request.reason}")
+        core.cancel_entries(f"stopping: {request.reason}", with_exits=True)
     if request.flatten:
         core.emit(ev.FlattenRequested(ts=core.now, reason=request.reason))
         flatten(core, at_once=True)
@@ -396,4 +396,4 @@ def stop_on(core: Core) -> None:
     """Carry out the stop that was asked for before the process before this one ended."""
     core.move(TradingSessionStatus.STOPPING, CUT_OFF)
     core.alarm("stop_cut_off", f"{CUT_OFF}: carried out now; start once more for a new session")
-    core.cancel_entries(CUT_OFF)
+    core.cancel_entries(CUT_OFF, with_exits=True)
