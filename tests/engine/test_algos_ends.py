@@ -194,6 +194,50 @@ def test_no_slice_goes_out_while_its_stop_trades(rig):
     assert sizes(rig) == [1]
 
 
+@pytest.mark.parametrize("is_beside_others", [False, True])
+@pytest.mark.parametrize("how", ["its target", "its stop", "a close"])
+def test_one_whose_first_was_closed_ends_though_a_later_slice_is_heard_of_before(
+    rig, how, is_beside_others
+):
+    if is_beside_others:
+        rig.trade("web_1", "2")
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90), take_profit=Decimal(110))
+    fill_all(rig)
+    role = {"its stop": OrderRole.STOP_LOSS, "its target": OrderRole.TAKE_PROFIT}.get(how)
+    if role is not None:
+        [closing] = rig.working(role)
+    go(rig, 10, fills=False)
+    second = entries(rig)[1].cl_ord_id
+    if role is None:
+        rig.signal(SignalType.CLOSE, quantity=Decimal(1))
+        [closing] = [rig.order(o.cl_ord_id) for o in rig.submitted()]
+    closed_ts = rig.now
+    rig.trade(second, 1, venue_ts=closed_ts + NS_PER_S // 100)
+
+    rig.trade(closing.cl_ord_id, 1, venue_ts=closed_ts)
+    go(rig, 70)
+
+    [parent] = [p for p in rig.state.parents.values() if p.start.algo == TWAP]
+    assert (len(entries(rig)), parent.open_qty, parent.taken_qty) == (2, 1, 0)
+    assert shorts(rig) == []
+
+
+def test_what_was_closed_before_it_bought_anything_ends_nothing(rig):
+    rig.signal(quantity=Decimal(1), stop_loss=Decimal(90))
+    fill_all(rig)
+    rig.signal(SignalType.CLOSE)
+    [close] = rig.submitted()
+    closed_ts = rig.now
+    rig.wait(1)
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90))
+    fill_all(rig)
+
+    rig.trade(close.cl_ord_id, 1, venue_ts=closed_ts)
+    go(rig, 60)
+
+    assert rig.qty() == 6
+
+
 def begun_anew(rig, strategies, symbols=(BTC,)):
     """The next life of the same session, with these strategies."""
     folded = rig.facts

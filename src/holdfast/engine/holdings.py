@@ -56,7 +56,8 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         nobodys = max(abs(before) - sum((p.open_qty for p in holders), ZERO), ZERO)
         near, far = _by_nearness(state, holders, fill, order)
         held = [p.open_qty for p in holders]
-        left = _close_holdings(near, closed, fill)
+        is_exit = order is not None and order.is_ours and order.role is not OrderRole.ENTRY
+        left = _close_holdings(near, closed, None if is_exit else fill)
         _close_holdings(far, max(left - nobodys, ZERO), fill, are_others=True)
         if order is None or not order.is_ours:
             taken = zip(holders, held, strict=True)
@@ -106,7 +107,7 @@ def _close_its_own(state: State, fact: ev.FillRecognized, order: Order, closed: 
     side = order.side.opposite
     holders = _holders(state, order.key, side)
     near, far = _by_nearness(state, holders, fact, order)
-    _close_holdings(near, closed.qty, fact)
+    _close_holdings(near, closed.qty)
     held = max(state.position(order.key).qty * side.sign, ZERO)
     gone = max(sum((p.open_qty for p in holders), ZERO) - held, ZERO)
     _close_holdings(far, gone, fact, are_others=True)
@@ -235,7 +236,7 @@ def _by_nearness(
     elif order is not None and order.is_ours:
         own, strategy = order.request.parent_id, order.request.strategy_id
         same = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
-        later = [p for p in same if fill is not None and p.entered_after(fill)]
+        later = [p for p in same if fill is not None and p.is_behind(fill)]
         near = [p for p in same if own == p.parent_id or p not in later]
         near.sort(key=lambda p: p.parent_id != own)
         holders = [*same, *(p for p in holders if p not in same)]
@@ -255,7 +256,8 @@ def _close_holdings(
     """Take a quantity from holdings, the first one first; return what they do not have.
 
     Args:
-        fill: what closes: an entry that came later at the venue stands in for what was there then.
+        fill: what closes: an entry that came later at the venue stands in for what was there then;
+            None where it was meant to close these.
         are_others: what closes is neither theirs nor their strategies'.
     """
     for parent in holders:

@@ -21,17 +21,17 @@ PASSING = frozenset({None, -1003, -1008, -1015})
 class Parent(msgspec.Struct):
     """One parent, folded from the journal.
 
-    `open_qty` is what its entries have filled and nothing has closed yet: the quantity that
-    its stop must cover. `attempts` counts children sent and children denied; `stop_failures`
-    the protective orders that the venue refused in a row. `turned_qty` is what its entries closed
-    by our books instead of opening, or lost to fills of before `entered_ts`, when the last of
+    `open_qty` is what its entries have filled and nothing has closed yet: the quantity that its
+    stop must cover. `attempts` counts children sent and children denied; `stop_failures` the
+    protective orders that the venue refused in a row. `turned_qty` is what its entries closed by
+    our books instead of opening, or lost to others' fills of before `entered_ts`, when the last of
     them filled at the venue, by `entered_trade`: what was closed there before that may be told
-    later. `taken_qty` is
-    what others than its strategy have closed of the rest. `to_flatten` is how much of `open_qty`
-    was taken over with the position, to be closed. `is_called_off` says that what ends
-    trading has ended its work, or kept it from beginning; `is_over` that its algorithm has ended
-    it short, and told so. `refusal` says which of its forgotten entries was taken back or refused,
-    `last_price` which limit the last of these had at the venue, and `last_price_ts` of when it is.
+    later. `begun_ts` is when the first of them did. `taken_qty` is what others than its strategy
+    have closed of the rest. `to_flatten` is how much of `open_qty` was taken over with the
+    position, to be closed. `is_called_off` says that what ends trading has ended its work, or kept
+    it from beginning; `is_over` that its algorithm has ended it short, and told so. `refusal` says
+    which of its forgotten entries was taken back or refused, `last_price` which limit the last of
+    these had at the venue, and `last_price_ts` of when it is.
     """
 
     start: ParentStarted
@@ -42,6 +42,7 @@ class Parent(msgspec.Struct):
     turned_qty: Decimal = ZERO
     taken_qty: Decimal = ZERO
     to_flatten: Decimal = ZERO
+    begun_ts: int = 0
     entered_ts: int = 0
     entered_trade: str = ""
     attempts: int = 0
@@ -59,6 +60,7 @@ class Parent(msgspec.Struct):
         """Hear of a fill of its entries, in whichever order they are told."""
         if not self.entered_after(fill):
             self.entered_ts, self.entered_trade = fill.venue_ts, fill.trade_id
+        self.begun_ts = min(self.begun_ts or fill.venue_ts, fill.venue_ts)
 
     def entered_after(self, fill: Execution) -> bool:
         """Tell whether its last entry filled behind a fill; of one instant the numbers tell."""
@@ -66,6 +68,10 @@ class Parent(msgspec.Struct):
             return self.entered_ts > fill.venue_ts
         own, its = self.entered_trade, fill.trade_id
         return own.isdecimal() and its.isdecimal() and int(own) > int(its)
+
+    def is_behind(self, fill: Execution) -> bool:
+        """Tell whether all its entries filled behind a fill, as far as is known."""
+        return self.entered_after(fill) and not 0 < self.begun_ts < fill.venue_ts
 
     @property
     def parent_id(self) -> ParentId:
