@@ -515,6 +515,37 @@ def test_a_repeated_wish_in_parts_is_refused_though_its_first_part_can_only_clos
     assert rig.qty() == 0
 
 
+@pytest.mark.parametrize("ask", [by_signal, by_hand])
+@pytest.mark.parametrize(
+    ("halt", "rule"),
+    [
+        (msg.PauseSession(reason="lunch"), "session"),
+        (msg.EngageKillSwitch(reason="enough"), "kill_switch"),
+    ],
+)
+def test_what_closes_in_parts_is_refused_as_a_whole_where_none_would_follow(ask, halt, rule):
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    rig.hold("6")
+    rig.hear(halt)
+
+    ask(rig)
+
+    [denied] = rig.told(ev.OrderDenied) + rig.told(ev.SignalDenied)
+    assert (denied.rule, rig.submitted()) == (rule, [])
+    assert not any(p.wake_ts for p in rig.state.parents.values())
+
+
+def test_what_closes_in_parts_is_not_explained_as_one_that_goes_out_where_none_would_follow():
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    rig.hold("6")
+    rig.hear(msg.PauseSession(reason="lunch"))
+
+    wish = msg.PlaceRequest(symbol=BTC, side=Side.SELL, qty=Decimal(6), algo=TWAP)
+    explained = rig.engine.explain(wish, rig.now)
+
+    assert [each.rule for each in explained.refusals] == ["session"]
+
+
 def test_a_repeated_order_in_parts_by_hand_is_not_explained_as_one_that_goes_out():
     rig = Rig()
     rig.hold("6")

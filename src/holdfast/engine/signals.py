@@ -36,7 +36,7 @@ from .algos import find
 from .core import Core
 from .dust import closing_plans
 from .endings import shut
-from .first_parts import is_refused_as_repeat
+from .first_parts import is_refused_as_a_whole
 from .holdings import holding
 from .parents import Plan, start_parent, unfit
 from .parts import end_of_owner, of_owner
@@ -85,7 +85,7 @@ def on_signal(core: Core, signal: SignalGenerated) -> None:
         if denial is None or denial.rule == "close" or plans:
             _end_parts_against(core, signal)
     for plan in plans:
-        if not is_refused_as_repeat(core, plan, intent_id):
+        if not is_refused_as_a_whole(core, plan, intent_id):
             start_parent(core, plan, intent_id)
     if denial is not None:
         core.emit(
