@@ -194,6 +194,20 @@ def test_no_slice_goes_out_while_its_stop_trades(rig):
     assert sizes(rig) == [1]
 
 
+def test_no_slice_goes_out_while_a_stop_by_hand_trades(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(80))
+    fill_all(rig)
+    waits = {"order_type": OrderType.STOP_MARKET, "trigger_price": "95", "reduce_only": True}
+    stop = rig.place(Side.SELL, "1", **waits)
+    rig.accept(stop)
+    go(rig, 5, fills=False)
+    rig.trigger(stop)
+
+    go(rig, 6, fills=False)
+
+    assert sizes(rig) == [1]
+
+
 @pytest.mark.parametrize("is_beside_others", [False, True])
 @pytest.mark.parametrize("how", ["its target", "its stop", "a close"])
 def test_one_whose_first_was_closed_ends_though_a_later_slice_is_heard_of_before(

@@ -773,6 +773,45 @@ def test_a_refusal_behind_a_change_is_no_refusal(rig, monkeypatch):
         rig.tick()
 
 
+WAITS = {"order_type": STOP, "trigger_price": "95", "reduce_only": True}
+WAITS_FOR_A_LIMIT = {**WAITS, "order_type": OrderType.STOP, "price": "94"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "sent"),
+    [
+        (WAITS, [(Side.SELL, 1)]),
+        (WAITS_FOR_A_LIMIT, [(Side.SELL, 3)]),
+        ({"order_type": STOP, "trigger_price": "105", "side": Side.BUY}, [(Side.SELL, 5)]),
+    ],
+    ids=["an exit", "one that rests at its limit", "an entry"],
+)
+def test_an_adjustment_counts_what_trades_at_the_market_behind_its_trigger(rig, terms, sent):
+    rig.hold("5")
+    waiting = rig.place(**{"side": Side.SELL, "qty": "2", **terms})
+    rig.accept(waiting)
+    rig.wait(2)
+    rig.trigger(waiting)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(2)))
+
+    assert [(o.side, o.qty) for o in rig.submitted()] == sent
+
+
+def test_an_adjustment_counts_a_strategys_stop_that_trades(rig):
+    rig.hold("3")
+    rig.wait(61)
+    rig.signal(quantity=Decimal(2), stop_loss=Decimal(90))
+    [entry] = rig.submitted()
+    rig.trade(entry.cl_ord_id, "2")
+    [stop] = rig.submitted()
+    rig.trigger(stop.cl_ord_id)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(3)))
+
+    assert rig.submitted() == []
+
+
 def test_adjusting_a_short(rig):
     rig.hold("2", Side.SELL)
 

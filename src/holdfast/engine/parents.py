@@ -17,13 +17,13 @@ from ..model.values import (
     IntentId,
     NewOrder,
     OrderRole,
-    OrderType,
     ParentId,
     TradingSessionStatus,
     plain,
 )
 from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
 from .core import Core
+from .exits import trades_at_market
 from .order import Order
 from .parent import Parent
 from .refusals import NOTHING, is_put_off
@@ -247,7 +247,7 @@ def _is_being_closed(core: Core, parent: Parent) -> bool:
         if request.side is parent.side:
             continue
         is_theirs = request.strategy_id in {parent.strategy_id, OPERATOR}
-        is_exit = request.role is OrderRole.EXIT and request.order_type is OrderType.MARKET
+        is_exit = request.role is OrderRole.EXIT and trades_at_market(order)
         is_own_stop = order.is_closing and request.parent_id == parent.parent_id
         if is_own_stop or (is_exit and is_theirs):
             return True

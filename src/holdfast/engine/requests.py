@@ -27,6 +27,7 @@ from ..model.values import (
 )
 from .closing import close_position, flatten
 from .core import Core
+from .cover import closes
 from .exits import closable
 from .first_parts import is_refused_at_once
 from .order import Order, RequestState
@@ -283,7 +284,7 @@ def _qty_under_way(core: Core, key: Key) -> Decimal:
     qty = core.state.position(key).qty
     for order in at_the_market(core.state, key):
         most = closable(qty, order.side) if order.request.reduce_only else order.leaves_qty
-        qty += min(order.leaves_qty, most) * order.side.sign
+        qty += min(closes(order, most), most) * order.side.sign
     return qty
 
 
@@ -293,7 +294,7 @@ def at_the_market(state: State, key: Key) -> list[Order]:
 
 
 def _is_at_market(state: State, order: Order) -> bool:
-    if order.request.order_type is OrderType.MARKET:
+    if order.request.order_type is OrderType.MARKET or order.is_closing:
         return order.price is None  # else it turned out to rest
     parent = state.parents.get(order.request.parent_id)
     return order.role is ENTRY and parent is not None and parent.start.is_at_market
