@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.values import (
@@ -206,6 +207,51 @@ def test_no_slice_goes_out_while_a_stop_by_hand_trades(rig):
     go(rig, 6, fills=False)
 
     assert sizes(rig) == [1]
+
+
+RESTING = {"order_type": OrderType.LIMIT, "price": Decimal(99), "stop_loss": Decimal(90)}
+
+
+def rest_and_fill_the_first(rig, slices=3):
+    """Let so many slices of a twap rest, of which the first fills; return the others."""
+    rig.signal(quantity=Decimal(6), algo=TWAP, take_profit=Decimal(105), **RESTING)
+    go(rig, 10 * (slices - 1), fills=False)
+    first, *others = [o.cl_ord_id for o in entries(rig)]
+    rig.accept(first, *others)
+    rig.trade(first, 1, "99")
+    rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+    return others
+
+
+@pytest.mark.parametrize("slices", [3, 6], ids=["some are to come", "all are there"])
+@pytest.mark.parametrize("is_own", [True, False], ids=["its target", "a hand"])
+def test_what_rests_of_one_is_taken_back_once_a_part_was_closed(rig, slices, is_own):
+    others = rest_and_fill_the_first(rig, slices)
+    if is_own:
+        [target] = rig.working(OrderRole.TAKE_PROFIT)
+        rig.trade(target.cl_ord_id, 1, "105")
+    else:
+        rig.trade(rig.place(Side.SELL, "1", reduce_only=True), 1)
+    assert len(others) == slices - 1
+
+    go(rig, 10, fills=False)
+
+    asked = [f for f in rig.ever(ev.CancelRequested) if f.cl_ord_id in others]
+    assert [f.cl_ord_id for f in asked] == others
+    assert {f.reason for f in asked} == {"a part of what it opened was closed"}
+    assert len(shorts(rig)) == (not is_own)
+    for name in others:
+        rig.cancel(name)
+    go(rig, 60)
+    assert len(entries(rig)) == slices
+    assert len(shorts(rig)) == (not is_own)
+
+
+def test_one_of_which_nothing_was_closed_rests_on(rig):
+    rest_and_fill_the_first(rig)
+    go(rig, 10, fills=False)
+
+    assert all(o.cancel is RequestState.NONE for o in entries(rig))
 
 
 @pytest.mark.parametrize("is_beside_others", [False, True])

@@ -175,7 +175,16 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            end(core, parent, action.reason)
+            _end(core, parent, action)
+
+
+def _end(core: Core, parent: Parent, action: End) -> None:
+    if action.reason:
+        end(core, parent, action.reason)
+    else:
+        core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+    if action.takes_back:
+        core.cancel_openers(core.state.children(parent), action.takes_back)
 
 
 def end(core: Core, parent: Parent, reason: str) -> None:
