@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.engine.order import RequestState
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.values import (
@@ -192,6 +193,109 @@ def test_no_slice_goes_out_while_its_stop_trades(rig):
     go(rig, 60)
 
     assert sizes(rig) == [1]
+
+
+def test_no_slice_goes_out_while_a_stop_by_hand_trades(rig):
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(80))
+    fill_all(rig)
+    waits = {"order_type": OrderType.STOP_MARKET, "trigger_price": "95", "reduce_only": True}
+    stop = rig.place(Side.SELL, "1", **waits)
+    rig.accept(stop)
+    go(rig, 5, fills=False)
+    rig.trigger(stop)
+
+    go(rig, 6, fills=False)
+
+    assert sizes(rig) == [1]
+
+
+RESTING = {"order_type": OrderType.LIMIT, "price": Decimal(99), "stop_loss": Decimal(90)}
+
+
+def rest_and_fill_the_first(rig, slices=3):
+    """Let so many slices of a twap rest, of which the first fills; return the others."""
+    rig.signal(quantity=Decimal(6), algo=TWAP, take_profit=Decimal(105), **RESTING)
+    go(rig, 10 * (slices - 1), fills=False)
+    first, *others = [o.cl_ord_id for o in entries(rig)]
+    rig.accept(first, *others)
+    rig.trade(first, 1, "99")
+    rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+    return others
+
+
+@pytest.mark.parametrize("slices", [3, 6], ids=["some are to come", "all are there"])
+@pytest.mark.parametrize("is_own", [True, False], ids=["its target", "a hand"])
+def test_what_rests_of_one_is_taken_back_once_a_part_was_closed(rig, slices, is_own):
+    others = rest_and_fill_the_first(rig, slices)
+    if is_own:
+        [target] = rig.working(OrderRole.TAKE_PROFIT)
+        rig.trade(target.cl_ord_id, 1, "105")
+    else:
+        rig.trade(rig.place(Side.SELL, "1", reduce_only=True), 1)
+    assert len(others) == slices - 1
+
+    go(rig, 10, fills=False)
+
+    asked = [f for f in rig.ever(ev.CancelRequested) if f.cl_ord_id in others]
+    assert [f.cl_ord_id for f in asked] == others
+    assert {f.reason for f in asked} == {"a part of what it opened was closed"}
+    assert len(shorts(rig)) == (not is_own)
+    for name in others:
+        rig.cancel(name)
+    go(rig, 60)
+    assert len(entries(rig)) == slices
+    assert len(shorts(rig)) == (not is_own)
+
+
+def test_one_of_which_nothing_was_closed_rests_on(rig):
+    rest_and_fill_the_first(rig)
+    go(rig, 10, fills=False)
+
+    assert all(o.cancel is RequestState.NONE for o in entries(rig))
+
+
+@pytest.mark.parametrize("is_beside_others", [False, True])
+@pytest.mark.parametrize("how", ["its target", "its stop", "a close"])
+def test_one_whose_first_was_closed_ends_though_a_later_slice_is_heard_of_before(
+    rig, how, is_beside_others
+):
+    if is_beside_others:
+        rig.trade("web_1", "2")
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90), take_profit=Decimal(110))
+    fill_all(rig)
+    role = {"its stop": OrderRole.STOP_LOSS, "its target": OrderRole.TAKE_PROFIT}.get(how)
+    if role is not None:
+        [closing] = rig.working(role)
+    go(rig, 10, fills=False)
+    second = entries(rig)[1].cl_ord_id
+    if role is None:
+        rig.signal(SignalType.CLOSE, quantity=Decimal(1))
+        [closing] = [rig.order(o.cl_ord_id) for o in rig.submitted()]
+    closed_ts = rig.now
+    rig.trade(second, 1, venue_ts=closed_ts + NS_PER_S // 100)
+
+    rig.trade(closing.cl_ord_id, 1, venue_ts=closed_ts)
+    go(rig, 70)
+
+    [parent] = [p for p in rig.state.parents.values() if p.start.algo == TWAP]
+    assert (len(entries(rig)), parent.open_qty, parent.taken_qty) == (2, 1, 0)
+    assert shorts(rig) == []
+
+
+def test_what_was_closed_before_it_bought_anything_ends_nothing(rig):
+    rig.signal(quantity=Decimal(1), stop_loss=Decimal(90))
+    fill_all(rig)
+    rig.signal(SignalType.CLOSE)
+    [close] = rig.submitted()
+    closed_ts = rig.now
+    rig.wait(1)
+    rig.signal(quantity=Decimal(6), algo=TWAP, stop_loss=Decimal(90))
+    fill_all(rig)
+
+    rig.trade(close.cl_ord_id, 1, venue_ts=closed_ts)
+    go(rig, 60)
+
+    assert rig.qty() == 6
 
 
 def begun_anew(rig, strategies, symbols=(BTC,)):
@@ -469,6 +573,37 @@ def test_a_repeated_wish_in_parts_is_refused_though_its_first_part_can_only_clos
     go(rig, 120)
 
     assert rig.qty() == 0
+
+
+@pytest.mark.parametrize("ask", [by_signal, by_hand])
+@pytest.mark.parametrize(
+    ("halt", "rule"),
+    [
+        (msg.PauseSession(reason="lunch"), "session"),
+        (msg.EngageKillSwitch(reason="enough"), "kill_switch"),
+    ],
+)
+def test_what_closes_in_parts_is_refused_as_a_whole_where_none_would_follow(ask, halt, rule):
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    rig.hold("6")
+    rig.hear(halt)
+
+    ask(rig)
+
+    [denied] = rig.told(ev.OrderDenied) + rig.told(ev.SignalDenied)
+    assert (denied.rule, rig.submitted()) == (rule, [])
+    assert not any(p.wake_ts for p in rig.state.parents.values())
+
+
+def test_what_closes_in_parts_is_not_explained_as_one_that_goes_out_where_none_would_follow():
+    rig = Rig(stop_loss_pct=Decimal(0), take_profit_pct=Decimal(0))
+    rig.hold("6")
+    rig.hear(msg.PauseSession(reason="lunch"))
+
+    wish = msg.PlaceRequest(symbol=BTC, side=Side.SELL, qty=Decimal(6), algo=TWAP)
+    explained = rig.engine.explain(wish, rig.now)
+
+    assert [each.rule for each in explained.refusals] == ["session"]
 
 
 def test_a_repeated_order_in_parts_by_hand_is_not_explained_as_one_that_goes_out():

@@ -7,13 +7,15 @@ from decimal import Decimal
 import pytest
 
 from holdfast.engine import quiet
+from holdfast.engine.housekeeping import can_be_left
 from holdfast.engine.market import MARK_LAG_NS
+from holdfast.engine.order import RequestState
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.errors import InputError, SessionStateError
 from holdfast.model.market import MarkPrice
-from holdfast.model.messages import ExecType
+from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     NS_PER_S,
     OrderRole,
@@ -23,7 +25,7 @@ from holdfast.model.values import (
     StrategyId,
 )
 from holdfast.model.values import TradingSessionStatus as Status
-from tests.engine.rig import BTC, KEY, Rig, limit, refused
+from tests.engine.rig import BTC, KEY, LIMIT, Rig, limit, refused
 
 STOP = OrderType.STOP_MARKET
 
@@ -47,6 +49,91 @@ def test_the_kill_switch_takes_back_what_could_add_risk_and_leaves_stops(rig):
     assert rig.submitted() == []
     assert rig.resyncs() == 1
     assert rig.state.kill_reason == "panic"
+
+
+def closing_limit(rig, **fields):
+    """Place what closes at a limit; it rests, and some time passes."""
+    return limit(rig, Side.SELL, "1", "110", **fields)
+
+
+HALTS = {
+    "paused": msg.PauseSession(reason="x"),
+    "failed": msg.FailSession(reason="x"),
+    "killed": msg.EngageKillSwitch(reason="x"),
+}
+
+
+@pytest.mark.parametrize("is_marked", [True, False], ids=["reduce-only", "closes as things are"])
+@pytest.mark.parametrize("halt", HALTS.values(), ids=HALTS)
+def test_what_is_placed_to_close_while_nothing_is_opened_stays(rig, halt, is_marked):
+    rig.hold("2")
+    rig.hear(halt)
+
+    exit_ = closing_limit(rig, reduce_only=is_marked)
+    rig.wait(20)
+
+    assert rig.order(exit_).request.reduce_only
+    assert rig.order(exit_).cancel is RequestState.NONE
+
+
+@pytest.mark.parametrize("how", ["paused", "failed"])
+def test_a_pause_and_an_error_leave_what_can_only_close(rig, how):
+    rig.hold("2", stop_loss="90")
+    entry, exit_ = limit(rig, Side.BUY, "1", "95"), closing_limit(rig, reduce_only=True)
+
+    rig.hear(HALTS[how])
+    rig.wait(2)
+
+    assert rig.order(entry).cancel is RequestState.PENDING
+    assert rig.order(exit_).cancel is RequestState.NONE
+
+
+def test_an_entry_that_outlives_its_cancel_under_the_kill_switch_is_asked_back_again(rig):
+    rig.hold("2", stop_loss="90")
+    entry, exit_ = limit(rig, Side.BUY, "1", "95"), closing_limit(rig, reduce_only=True)
+    rig.hear(HALTS["killed"])
+    for name in (entry, exit_):
+        rig.refuse(name, Request.CANCEL)
+
+    rig.tick()
+
+    assert rig.canceled() == [entry]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_stop_takes_back_what_rests_to_close_until_it_has_ended(rig, is_killed):
+    rig.hold("2", stop_loss="90")
+    if is_killed:
+        rig.hear(HALTS["killed"])
+    exit_ = closing_limit(rig, reduce_only=True)
+    rig.hear(msg.StopSession(reason="done"))
+    assert rig.canceled() == [exit_]
+    rig.refuse(exit_, Request.CANCEL)
+
+    rig.tick()
+
+    assert rig.canceled() == [exit_]
+    assert rig.session() is Status.STOPPING
+
+
+def test_a_session_in_error_is_left_with_what_rests_to_close(rig):
+    rig.hold("2", stop_loss="90")
+    exit_ = rig.place(Side.SELL, "1", order_type=LIMIT, price="110", reduce_only=True)
+    rig.hear(HALTS["failed"])
+    assert not can_be_left(rig.state)
+
+    rig.accept(exit_)
+    assert can_be_left(rig.state)
+    rig.trade(exit_, "0.5", "110")
+    rig.accept(*[o.cl_ord_id for o in rig.submitted()])
+    rig.wait(1)
+    for order in rig.working(OrderRole.STOP_LOSS)[:1]:
+        rig.cancel(order.cl_ord_id)
+    assert can_be_left(rig.state)
+
+    rig.hear(msg.StopSession(reason="flat", flatten=True))
+    rig.tick()
+    assert exit_ in rig.canceled()
 
 
 def test_the_kill_switch_blocks_entries_and_latches_over_a_restart(rig):

@@ -216,9 +216,17 @@ def left_behind(venue, watch):
         return [*found, f"{venue.rig.session()}: {venue.rig.state.status_reason}"]
     works = [o for o in venue.orders.values() if o.is_open and o.asked.role is OrderRole.ENTRY]
     found += [f"{o.asked.cl_ord_id} works on" for o in works]
-    if venue.rig.qty() == venue.qty:  # else something has filled in this very moment
+    is_told = venue.rig.qty() == venue.qty and _are_fills_told(venue)
+    if is_told:  # else something has filled in this very moment
         found += _of_the_stops(venue)
     return found
+
+
+def _are_fills_told(venue):
+    """Tell whether it is known of each order what it has filled, and of no child's fill alone."""
+    ours = venue.rig.state.open_orders_of(KEY)
+    known = [(venue.orders[o.cl_ord_id], o) for o in ours if o.cl_ord_id in venue.orders]
+    return all(there.cum_qty <= order.cum_qty for there, order in known)
 
 
 def _of_the_session(venue):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from holdfast.model.values import (
     Side,
     SignalType,
     StrategyId,
+    TradeId,
 )
 from tests.engine.rig import BTC, Rig
 
@@ -29,11 +31,14 @@ class Venue:
     """Fills each order at once, as it comes; what it has to say of that is told at any time.
 
     `due` are the words that nobody has heard yet: the order's, what of it, how much, and when.
+    With `names_children` what a stop fills is told under a name of the venue's own first.
     """
 
-    def __init__(self, rig, lots):
+    def __init__(self, rig, lots, *, names_children=False):
         self.rig = rig
         self.lots = lots
+        self.names_children = names_children
+        self.numbers = itertools.count(1)
         self.qty = ZERO
         self.now = rig.now
         self.due = []
@@ -63,7 +68,10 @@ class Venue:
         for part in filter(None, (first, qty - first)):
             self.now += 1_000
             self.qty += order.side.sign * part
-            self.due.append((order.cl_ord_id, "filled", part, self.now))
+            is_child = self.names_children and order.role is not OrderRole.EXIT
+            is_child = is_child and order.order_type is not OrderType.MARKET
+            what = f"child {next(self.numbers)}" if is_child else "filled"
+            self.due.append((order.cl_ord_id, what, part, self.now))
         if qty < order.qty:
             self.due.append((order.cl_ord_id, "expired", qty, 0))
 
@@ -75,8 +83,15 @@ class Venue:
         """Say one of the things that are due, in no order."""
         name, what, qty, ts = self.due.pop(self.lots.randrange(len(self.due)))
         order = self.rig.state.orders.get(name)
+        trade = what.partition(" ")[2]
+        of_trade = {"trade_id": TradeId(f"c{trade}"), "venue_ts": ts}
         if what == "filled":
             self.rig.trade(name, qty, venue_ts=ts)
+        elif what.startswith("child"):
+            self.rig.trade(f"web_{trade}", qty, side=order.side, **of_trade)
+            self.due.append((name, f"its {trade}", qty, ts))
+        elif what.startswith("its"):
+            self.rig.trade(name, qty, **of_trade)
         elif what == "expired":
             self.rig.expire(name, cum_qty=qty)
         elif what == "accepted" and order.status is OrderStatus.PENDING_NEW:
@@ -101,11 +116,15 @@ def wish(rig, lots):
     rig.signal(kind, strategy_id=lots.choice(STRATEGIES), **more)
 
 
-@given(lots=st.randoms(use_true_random=False), lag=st.sampled_from((0.0, 0.2, 0.4, 0.6)))
+@given(
+    lots=st.randoms(use_true_random=False),
+    lag=st.sampled_from((0.0, 0.2, 0.4, 0.6)),
+    names_children=st.booleans(),
+)
 @settings(max_examples=300)
-def test_parents_hold_the_position_and_their_stops_just_that(lots, lag):
+def test_parents_hold_the_position_and_their_stops_just_that(lots, lag, names_children):
     rig = Rig()
-    venue = Venue(rig, lots)
+    venue = Venue(rig, lots, names_children=names_children)
     for _ in range(lots.randint(3, 12)):
         rig.wait(1.1, step=1.1)  # one tick: what a second one asked for would hide the first
         venue.take_orders()

@@ -12,7 +12,16 @@ from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
 from holdfast.model.messages import Request
-from holdfast.model.values import NS_PER_S, OrderRole, OrderStatus, OrderType, Side
+from holdfast.model.values import (
+    NS_PER_S,
+    ZERO,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+    SignalType,
+    StrategyId,
+)
 from tests.engine.rig import BTC, KEY, START, Rig, contract
 
 STOP, TARGET, EXIT = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT, OrderRole.EXIT
@@ -518,6 +527,93 @@ def test_a_passed_stop_that_ends_unfilled_leaves_nothing_open(rig):
 def only_open(rig, role):
     [order] = rig.working(role)
     return order.cl_ord_id
+
+
+B = StrategyId("b")
+
+
+def wished(rig, qty, **fields):
+    """Fill a strategy's entry at once; return what went out for it."""
+    fields = {"stop_loss": ZERO, "take_profit": ZERO, **fields}
+    rig.signal(quantity=Decimal(qty), **fields)
+    [entry] = rig.submitted()
+    rig.accept(entry.cl_ord_id)
+    rig.trade(entry.cl_ord_id, qty)
+    return [order.cl_ord_id for order in rig.submitted()]
+
+
+def closing(rig, **fields):
+    rig.signal(SignalType.CLOSE, **fields)
+    return only(rig, EXIT)
+
+
+def test_what_a_strategy_closes_already_is_not_closed_from_anothers_holding_for_want_of_a_stop(rig):
+    wished(rig, "2", strategy_id=B)
+    [stop] = wished(rig, "1", stop_loss=Decimal(99))
+    close = closing(rig)
+
+    rig.reject(stop, code=WOULD_TRIGGER_AT_ONCE)
+    rig.wait(2)
+
+    assert rig.working(EXIT) == [rig.order(close.cl_ord_id)]
+    rig.trade(close.cl_ord_id, "1")
+    assert rig.submitted() == []
+    assert rig.qty() == 2
+
+
+def test_a_close_in_doubt_is_waited_for_however_often_its_stop_is_refused(rig):
+    wished(rig, "2", strategy_id=B)
+    [stop] = wished(rig, "1", stop_loss=Decimal(90))
+    close = closing(rig)
+    rig.unknown(close.cl_ord_id)
+    for _ in range(REFUSALS_MAX - 1):
+        rig.reject(stop, code=-4045)
+        rig.wait(1)
+        stop = rig.working(STOP)[-1].cl_ord_id
+
+    rig.reject(stop, code=-4045)
+    assert rig.submitted() == []
+    rig.wait(9)
+    assert rig.working(EXIT) == [rig.order(close.cl_ord_id)]
+    assert "protection_missing" in rig.alarms()
+
+    rig.not_found(close.cl_ord_id)
+    assert only(rig, EXIT).parent_id != close.parent_id
+
+
+def test_a_close_of_a_part_is_of_the_oldest_holding_and_the_newest_is_closed_besides(rig):
+    rig.accept(*wished(rig, "2", stop_loss=Decimal(80)))
+    rig.wait(61)
+    [stop] = wished(rig, "1", stop_loss=Decimal(99))
+    closing(rig, quantity=Decimal(1))
+
+    rig.reject(stop, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert only(rig, EXIT).qty == 1
+
+
+def test_what_a_close_leaves_of_a_holding_is_closed_for_want_of_a_stop(rig):
+    wished(rig, "2", strategy_id=B)
+    [stop] = wished(rig, "3", stop_loss=Decimal(99))
+    closing(rig, quantity=Decimal(1))
+
+    rig.reject(stop, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert only(rig, EXIT).qty == 2
+
+
+def test_a_triggered_stop_closes_its_own_and_the_close_beside_it_the_next_holding(rig):
+    wished(rig, "2", strategy_id=B)
+    [older] = wished(rig, "1", stop_loss=Decimal(99))
+    rig.accept(older)
+    rig.wait(61)
+    [newer] = wished(rig, "1", stop_loss=Decimal(98))
+    rig.trigger(older)
+    assert closing(rig).qty == 1
+
+    rig.reject(newer, code=WOULD_TRIGGER_AT_ONCE)
+
+    assert rig.submitted() == []
 
 
 def test_a_close_that_is_refused_is_tried_again_by_the_clock(rig):

@@ -7,15 +7,22 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from holdfast.engine import engine
 from holdfast.engine.order import RequestState
 from holdfast.model import commands as cmd
 from holdfast.model import events as ev
 from holdfast.model import messages as msg
-from holdfast.model.errors import InputError, SessionStateError, UnknownOrderError
+from holdfast.model.errors import (
+    IllegalTransition,
+    InputError,
+    SessionStateError,
+    UnknownOrderError,
+)
 from holdfast.model.ids import Owner, make_cl_ord_id
 from holdfast.model.messages import ExecType, Request
 from holdfast.model.values import (
     NS_PER_S,
+    ZERO,
     ClOrdId,
     OrderRole,
     OrderStatus,
@@ -738,6 +745,71 @@ def test_less_than_a_lot_that_has_grown_is_not_adjusted(rig):
     nearly = msg.AdjustRequest(symbol=BTC, target_qty=Decimal(1))
 
     refused(rig, nearly, InputError, "0.005 of BTCUSDT is less than the lot 0.01")
+
+
+def test_an_adjustment_to_nothing_that_is_refused_leaves_what_goes_on_in_parts(rig):
+    rig.hold("0.055")
+    part = limit(rig, qty="1", algo="twap:over=100s,slices=10")
+    coarse = contract(BTC, lot=Decimal("0.1"), min_qty=Decimal("0.1"))
+    rig.hear(msg.InstrumentListed(instrument=coarse, leverage=10))
+
+    to_nothing = msg.AdjustRequest(symbol=BTC, target_qty=ZERO)
+    refused(rig, to_nothing, InputError, "0.055 of BTCUSDT is less than the lot 0.1")
+
+    rig.hear(msg.CancelRequest(cl_ord_id=part))
+    assert rig.canceled() == [part]
+
+
+def test_a_refusal_behind_a_change_is_no_refusal(rig, monkeypatch):
+    """The facts would be lost, and the fold of the journal another state than this one."""
+
+    def on_tick(core, _):
+        core.fail("x")
+        raise SessionStateError("not now")
+
+    monkeypatch.setitem(engine._HANDLERS, msg.Tick, on_tick)
+
+    with pytest.raises(IllegalTransition, match="not now"):
+        rig.tick()
+
+
+WAITS = {"order_type": STOP, "trigger_price": "95", "reduce_only": True}
+WAITS_FOR_A_LIMIT = {**WAITS, "order_type": OrderType.STOP, "price": "94"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "sent"),
+    [
+        (WAITS, [(Side.SELL, 1)]),
+        (WAITS_FOR_A_LIMIT, [(Side.SELL, 3)]),
+        ({"order_type": STOP, "trigger_price": "105", "side": Side.BUY}, [(Side.SELL, 5)]),
+    ],
+    ids=["an exit", "one that rests at its limit", "an entry"],
+)
+def test_an_adjustment_counts_what_trades_at_the_market_behind_its_trigger(rig, terms, sent):
+    rig.hold("5")
+    waiting = rig.place(**{"side": Side.SELL, "qty": "2", **terms})
+    rig.accept(waiting)
+    rig.wait(2)
+    rig.trigger(waiting)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(2)))
+
+    assert [(o.side, o.qty) for o in rig.submitted()] == sent
+
+
+def test_an_adjustment_counts_a_strategys_stop_that_trades(rig):
+    rig.hold("3")
+    rig.wait(61)
+    rig.signal(quantity=Decimal(2), stop_loss=Decimal(90))
+    [entry] = rig.submitted()
+    rig.trade(entry.cl_ord_id, "2")
+    [stop] = rig.submitted()
+    rig.trigger(stop.cl_ord_id)
+
+    rig.hear(msg.AdjustRequest(symbol=BTC, target_qty=Decimal(3)))
+
+    assert rig.submitted() == []
 
 
 def test_adjusting_a_short(rig):

@@ -480,6 +480,25 @@ def test_a_part_can_be_closed_and_never_more_than_is_held(rig):
     assert rig.submitted()[0].qty == Decimal("1.766")  # what the first is not closing already
 
 
+@pytest.mark.parametrize(
+    ("lot", "asked", "reason"),
+    [
+        ("0.001", "0.0004", "0.0004 of BTCUSDT is less than the least order, 0.001"),
+        ("2", "5", "1 of BTCUSDT is less than the least order, 2"),
+        ("2", None, "1 of BTCUSDT is less than the least order, 2"),
+    ],
+)
+def test_less_than_an_order_can_be_is_not_closed_and_said_to_be_so(rig, lot, asked, reason):
+    enter(rig, quantity=Decimal(1), strategy_id=StrategyId("t"))
+    enter(rig, quantity=Decimal(1))
+    coarse = contract(lot=Decimal(lot), min_qty=Decimal(lot))
+    rig.hear(msg.InstrumentListed(instrument=coarse, leverage=10))
+
+    rig.signal(CLOSE, quantity=None if asked is None else Decimal(asked))
+
+    assert denial(rig) == ("close", reason)
+
+
 def test_what_is_being_closed_already_is_not_closed_twice(rig):
     enter(rig, quantity=Decimal(3))
     rig.signal(CLOSE)

@@ -242,6 +242,7 @@ BOUNDS: dict[str, Callable[[], int]] = {
     "State.live_parents": lambda: len(SYMBOLS),
     "State.closed_parents": _ended_parents_max,
     "State.trades_seen": lambda: forgetting.TRADES_REMEMBERED,
+    "State.nameless_fills": lambda: forgetting.NAMELESS_FILLS_KEPT,
     "State.intents": lambda: forgetting.INTENTS_REMEMBERED,
     "State.strategies": lambda: STRATEGIES_MAX,
     "State.stopped_strategies": lambda: STRATEGIES_MAX,

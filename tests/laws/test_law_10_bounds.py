@@ -15,6 +15,7 @@ SMALL = {
     "DENIED_ORDERS_KEPT": 4,
     "CLOSED_PARENTS_KEPT": 6,
     "TRADES_REMEMBERED": 150,  # as many as an audit may look back over
+    "NAMELESS_FILLS_KEPT": 2,
     "INTENTS_REMEMBERED": 10,
     "CHANGES_REMEMBERED": 10,
     "MESSAGE_TIMES_KEPT": 10,

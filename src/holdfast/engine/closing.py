@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole, OrderType
+from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole
 from .contracts import is_stuck
 from .core import Core
 from .dust import closing_plans
+from .exits import trades_at_market
 from .holdings import worked_of_taken_over
 from .order import Order
 from .parents import start_parent
@@ -43,20 +44,13 @@ def _worked(core: Core, key: Key) -> Decimal:
     state, worked, others = core.state, ZERO, list[Order]()
     held = state.position(key).qty
     for order in state.open_orders_of(key):
-        if not _is_closing_at_market(order):
+        if not trades_at_market(order):
             continue
         if is_its_close(state, order):
             worked += order.leaves_qty
         elif held * order.side.sign < ZERO:
             others.append(order)
     return worked + worked_of_taken_over(state, key, others)
-
-
-def _is_closing_at_market(order: Order) -> bool:
-    """Tell whether an exit, or what protects and has triggered, trades at the market right now."""
-    if order.role is OrderRole.EXIT and order.request.order_type is OrderType.MARKET:
-        return True
-    return order.role is not OrderRole.ENTRY and order.is_closing and order.price is None
 
 
 def insist_on_closing(

@@ -200,22 +200,21 @@ class Core:
         self.alarm("session_error", reason)
         self.cancel_entries(f"session error: {reason}")
 
-    def cancel_entries(self, reason: str, *, is_pause: bool = False) -> None:
-        """Ask for every order back that could add risk, and for exits that rest in the book."""
-        for order in self.entries():
+    def cancel_entries(
+        self, reason: str, *, is_pause: bool = False, with_exits: bool = False
+    ) -> None:
+        """Ask for every order back that could add risk; see `entries`."""
+        for order in self.entries(with_exits=with_exits):
             self.cancel(order, reason, is_pause=is_pause)
 
-    def entries(self) -> list[Order]:
-        """Return our open orders that could add risk, and exits that rest in the book."""
-        return [
-            order
-            for order in self.state.all_open_orders()
-            if order.is_ours
-            and (
-                order.role is OrderRole.ENTRY
-                or (order.role is OrderRole.EXIT and order.request.order_type is OrderType.LIMIT)
-            )
-        ]
+    def entries(self, *, with_exits: bool = False) -> list[Order]:
+        """Return our open orders that could add risk; with exits those too that rest in the book,
+        and can only close.
+        """
+        ours = [order for order in self.state.all_open_orders() if order.is_ours]
+        if with_exits:
+            return [o for o in ours if o.role is OrderRole.ENTRY or _is_exit_in_book(o)]
+        return [o for o in ours if o.role is OrderRole.ENTRY and not o.request.reduce_only]
 
     def is_held_back(self, order: Order) -> bool:
         """Tell whether a pause that goes on has asked for an order back that was not there yet."""
@@ -389,3 +388,7 @@ class Core:
         """Return when a request stamped `ts` can no longer be accepted, nor be unseen."""
         settings = self.settings
         return ts + settings.recv_window_ns + settings.clock_skew_ns + self.read_lag_ns
+
+
+def _is_exit_in_book(order: Order) -> bool:
+    return order.role is OrderRole.EXIT and order.request.order_type is OrderType.LIMIT

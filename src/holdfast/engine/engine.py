@@ -15,6 +15,7 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model import market as mkt
 from ..model import messages as msg
+from ..model.errors import IllegalTransition, InputError, SessionStateError, UnknownOrderError
 from ..model.order_wish import OrderWish
 from ..model.settings import EngineSettings
 from ..model.signal import SignalGenerated
@@ -99,8 +100,8 @@ class Engine:
             now: when the shell received it, nanoseconds UTC; the engine has no clock.
 
         Raises:
-            IllegalTransition: a report contradicts an order's status; the state may be half
-                changed: throw this engine away, fold the journal, reconcile.
+            IllegalTransition: a report contradicts an order's status, or a bug here; the state may
+                be half changed: throw this engine away, fold the journal, reconcile.
             Fenced: another process owns the account.
             InputError, SessionStateError, UnknownOrderError: an operator's request can't be
                 carried out; nothing was changed.
@@ -111,7 +112,12 @@ class Engine:
             return _NOTHING
         core = self._core
         core.begin(now if _begins_anew(message) else max(now, self.state.last_ts))
-        _HANDLERS[kind](core, message)
+        try:
+            _HANDLERS[kind](core, message)
+        except (InputError, SessionStateError, UnknownOrderError) as error:
+            if core.facts:
+                raise IllegalTransition(f"refused behind {core.facts[-1]}: {error}") from error
+            raise
         _follow_up(core)
         return Outcome(core.facts, core.commands)
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..model import events as ev
-from ..model.values import ZERO, AccountId, Key, Side
+from ..model.values import ZERO, AccountId, Key, OrderRole, OrderType, Side
 
 if TYPE_CHECKING:
     from .order import Order
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 def closable(qty: Decimal, side: Side) -> Decimal:
     """Return how much of a signed position an exit of this side can close."""
     return max(-qty * side.sign, ZERO)
+
+
+def trades_at_market(order: Order) -> bool:
+    """Tell whether an exit, or what protects and has triggered, trades at the market right now."""
+    if order.role is OrderRole.EXIT and order.request.order_type is OrderType.MARKET:
+        return True
+    return order.role is not OrderRole.ENTRY and order.is_closing and order.price is None
 
 
 def opened(state: State, order: Order) -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..model import events as ev
-from ..model.values import NO_ID, NS_PER_S, ClOrdId, IntentId, NewOrder, ParentId, Verdict
+from ..model.values import (
+    NO_ID,
+    NS_PER_S,
+    RUNNING,
+    ClOrdId,
+    IntentId,
+    NewOrder,
+    ParentId,
+    Verdict,
+)
 from .algos import STARTED, Moment, SendChild, find
 from .core import Core
 from .parent import Parent
 from .parents import Plan, begin, child, on_the_lot
 from .parts import is_worked, name_of
-from .risk import assess, duplicate, first_refusal
+from .risk import assess, duplicate, first_refusal, kill_switch, session
 
 
 def first_part(core: Core, plan: Plan) -> NewOrder:
@@ -38,14 +47,22 @@ def judge_first(core: Core, plan: Plan, part: NewOrder) -> tuple[Verdict, ...]:
     """Return what every rule says of the first of a plan's parts, which begins them.
 
     Of one that can only close as things are `duplicate` alone is asked: what follows a repeat would
-    go past flat.
+    go past flat. Where nothing new is begun all are: no part would follow it.
     """
     context = core.risk_context()
     context.legs = plan.legs
     verdicts = assess(part, context)
-    if context.adds_risk(part):
+    if context.adds_risk(part) or _is_called_off(core):
         return verdicts
     return tuple(each for each in verdicts if each.rule == duplicate.NAME)
+
+
+_ENDING = frozenset({kill_switch.NAME, session.NAME})
+
+
+def _is_called_off(core: Core) -> bool:
+    """Tell whether what begins now would be worked no further than its first part."""
+    return core.state.is_killed or core.state.status is not RUNNING
 
 
 def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: str) -> bool:
@@ -62,19 +79,21 @@ def is_refused_at_once(core: Core, plan: Plan, intent_id: IntentId, request_id: 
     return True
 
 
-def is_refused_as_repeat(core: Core, plan: Plan, intent_id: IntentId) -> bool:
-    """Tell whether a plan in parts is one that has just begun, once more; then that is on record.
+def is_refused_as_a_whole(core: Core, plan: Plan, intent_id: IntentId) -> bool:
+    """Tell whether a plan in parts is one that has just begun, once more, or one of while nothing
+    new is begun; then that is on record.
 
-    Of any other refusal the parts that follow may be free; of this one they would be, and double
+    Of any other refusal the parts that follow may be free; of a repeat they would be, and double
     what was wished for. The rule alone compares with what went out, which the first part of the one
     before need not have done: where that goes on all the same, the wishes are compared.
     """
     _, terms = find(plan.algo)
-    if not terms or not _just_begun(core, plan):
+    if not terms or not (_is_called_off(core) or _just_begun(core, plan)):
         return False
     part = first_part(core, plan)
     verdicts = _compare(core, plan, judge_first(core, plan, part))
-    refusal = first_refusal(each for each in verdicts if each.rule == duplicate.NAME)
+    rules = {duplicate.NAME} | _ENDING
+    refusal = first_refusal(each for each in verdicts if each.rule in rules)
     if refusal is None:
         return False
     _refuse(core, replace(plan, pattern=part), intent_id, refusal, verdicts)

@@ -163,8 +163,11 @@ def _order_changed(state: State, fact: ev.OrderFact) -> None:
 
 
 def _recognized(state: State, fact: ev.FillRecognized) -> None:
-    holdings.recognize(state, fact, state.orders[fact.cl_ord_id])
+    order = state.orders[fact.cl_ord_id]
+    holdings.recognize(state, fact, order)
     _order_changed(state, fact)
+    if fact.gives_back:
+        retire_all(state, order.key)
 
 
 def _moved(state: State, order: Order, *, was_open: bool) -> None:

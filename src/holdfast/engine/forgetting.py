@@ -22,6 +22,9 @@ CLOSED_PARENTS_KEPT = 1_000
 TRADES_REMEMBERED = 50_000
 INTENTS_REMEMBERED = 10_000
 CHANGES_REMEMBERED = 10_000
+NAMELESS_FILLS_KEPT = 500
+"""A child's fills are heard some seconds before it is known whose child it is."""
+
 LISTED_LATE_NS = 600 * NS_PER_S
 """How much older than the end of what is known an execution is that is not listed again."""
 

@@ -9,16 +9,36 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..model import events as ev
 from ..model.ids import parse_cl_ord_id
 from ..model.values import BUY, OPERATOR, SELL, ZERO, Key, OrderRole, ParentId, Side, StrategyId
+from . import forgetting
 from .cover import closes, is_covered
-from .to_flatten import is_of_its_close
+from .exits import trades_at_market
+from .forgetting import bound, trade_name
+from .to_flatten import is_its_close, is_of_its_close
 
 if TYPE_CHECKING:
     from .order import Order
-    from .parent import Parent
+    from .parent import Execution, Parent
     from .state import State
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What was taken from a parent's holding; `is_turned` where it entered later."""
+
+    parent_id: ParentId
+    qty: Decimal
+    is_turned: bool
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """How much a fill has closed, and what of it was whose; the rest was nobody's."""
+
+    qty: Decimal
+    parts: tuple[Part, ...]
 
 
 def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: Decimal) -> None:
@@ -35,8 +55,16 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
         holders = _holders(state, (fill.account, fill.symbol), fill.side.opposite)
         nobodys = max(abs(before) - sum((p.open_qty for p in holders), ZERO), ZERO)
         near, far = _by_nearness(state, holders, fill, order)
-        closed = _close_holdings(near, closed, fill)
-        _close_holdings(far, max(closed - nobodys, ZERO), fill, are_others=True)
+        held = [p.open_qty for p in holders]
+        is_exit = order is not None and order.is_ours and order.role is not OrderRole.ENTRY
+        left = _close_holdings(near, closed, None if is_exit else fill)
+        _close_holdings(far, max(left - nobodys, ZERO), fill, are_others=True)
+        if order is None or not order.is_ours:
+            taken = zip(holders, held, strict=True)
+            parts = (Part(p.parent_id, q - p.open_qty, p.entered_after(fill)) for p, q in taken)
+            name = trade_name(fill.account, fill.symbol, fill.trade_id)
+            state.nameless_fills[name] = Closed(closed, tuple(each for each in parts if each.qty))
+            bound(state.nameless_fills, forgetting.NAMELESS_FILLS_KEPT)
     parent = None if order is None else state.parents.get(order.request.parent_id)
     if parent is not None and order is not None and order.role is OrderRole.ENTRY:
         parent.filled_qty += fill.qty
@@ -48,7 +76,12 @@ def attribute(state: State, fill: ev.OrderFilled, order: Order | None, before: D
 
 
 def recognize(state: State, fact: ev.FillRecognized, order: Order) -> None:
-    """Give an entry what it has opened under its child's name, as far as that is nobody's still."""
+    """Give an entry what it has opened under its child's name, as far as that is nobody's still;
+    book what a stop, a target or an exit has closed so as if it had been heard as theirs.
+    """
+    closed = state.nameless_fills.pop(trade_name(*order.key, fact.trade_id), None)
+    if closed is not None and fact.gives_back and order.role is not OrderRole.ENTRY:
+        _close_its_own(state, fact, order, closed)
     parent = state.parents.get(order.request.parent_id)
     if parent is None or order.role is not OrderRole.ENTRY:
         return
@@ -57,6 +90,27 @@ def recognize(state: State, fact: ev.FillRecognized, order: Order) -> None:
     nobodys = max(held - sum((p.open_qty for p in holders), ZERO), ZERO)
     parent.filled_qty += fact.qty
     _open_holding(state, parent, min(fact.qty, nobodys), fact.ts)
+
+
+def _close_its_own(state: State, fact: ev.FillRecognized, order: Order, closed: Closed) -> None:
+    """Give back what a fill was taken to have closed, and close what it was meant to."""
+    for part in closed.parts:
+        holder = state.parents.get(part.parent_id)
+        if holder is None:
+            continue
+        qty = min(part.qty, holder.turned_qty) if part.is_turned else part.qty
+        if part.is_turned:
+            holder.turned_qty -= qty
+        else:
+            holder.taken_qty -= qty
+        _open_holding(state, holder, qty, fact.ts)
+    side = order.side.opposite
+    holders = _holders(state, order.key, side)
+    near, far = _by_nearness(state, holders, fact, order)
+    _close_holdings(near, closed.qty)
+    held = max(state.position(order.key).qty * side.sign, ZERO)
+    gone = max(sum((p.open_qty for p in holders), ZERO) - held, ZERO)
+    _close_holdings(far, gone, fact, are_others=True)
 
 
 def _open_holding(state: State, parent: Parent, qty: Decimal, ts: int) -> None:
@@ -137,6 +191,29 @@ def worked_of_taken_over(state: State, key: Key, exits: list[Order]) -> Decimal:
     return worked + sum(theirs, ZERO)
 
 
+def worked_of(state: State, parent: Parent) -> Decimal:
+    """Return how much of what a parent holds others of its strategy's exits are at work on, in the
+    order in which they are booked: each closes what its own parent holds first.
+    """
+    held, holders = abs(state.position(parent.key).qty), _holders(state, parent.key, parent.side)
+    left = {p.parent_id: p.open_qty for p in holders}
+    exits = [
+        order
+        for order in state.open_orders_of(parent.key)
+        if order.request.strategy_id == parent.strategy_id
+        and order.side is not parent.side
+        and trades_at_market(order)
+        and not is_its_close(state, order)
+    ]
+    worked = ZERO
+    for order in sorted(exits, key=lambda each: each.request.parent_id not in left):
+        before = left.get(parent.parent_id, ZERO)
+        _count_off(left, _by_nearness(state, holders, None, order)[0], closes(order, held))
+        if order.request.parent_id != parent.parent_id:
+            worked += before - left.get(parent.parent_id, ZERO)
+    return worked
+
+
 def _count_off(left: dict[ParentId, Decimal], holders: list[Parent], qty: Decimal) -> Decimal:
     """Take a quantity from what holders have left; return what they do not have."""
     for parent in holders:
@@ -147,19 +224,19 @@ def _count_off(left: dict[ParentId, Decimal], holders: list[Parent], qty: Decima
 
 
 def _by_nearness(
-    state: State, holders: list[Parent], fill: ev.OrderFilled | None, order: Order | None
+    state: State, holders: list[Parent], fill: Execution | None, order: Order | None
 ) -> tuple[list[Parent], list[Parent]]:
     """Part holders into those whose holding an order is meant to close, and the others.
 
     What the same strategy came to hold only later, at the venue, was not there to be closed.
     """
     near: list[Parent] = []
-    if fill is not None and is_of_its_close(state, fill, order):
+    if isinstance(fill, ev.OrderFilled) and is_of_its_close(state, fill, order):
         holders = sorted(holders, key=lambda p: not p.to_flatten)
     elif order is not None and order.is_ours:
         own, strategy = order.request.parent_id, order.request.strategy_id
         same = [p for p in holders if own == p.parent_id or strategy == p.strategy_id]
-        later = [p for p in same if fill is not None and p.entered_after(fill)]
+        later = [p for p in same if fill is not None and p.is_behind(fill)]
         near = [p for p in same if own == p.parent_id or p not in later]
         near.sort(key=lambda p: p.parent_id != own)
         holders = [*same, *(p for p in holders if p not in same)]
@@ -172,14 +249,15 @@ def _by_nearness(
 def _close_holdings(
     holders: list[Parent],
     closed: Decimal,
-    fill: ev.OrderFilled | None = None,
+    fill: Execution | None = None,
     *,
     are_others: bool = False,
 ) -> Decimal:
     """Take a quantity from holdings, the first one first; return what they do not have.
 
     Args:
-        fill: what closes: an entry that came later at the venue stands in for what was there then.
+        fill: what closes: an entry that came later at the venue stands in for what was there then;
+            None where it was meant to close these.
         are_others: what closes is neither theirs nor their strategies'.
     """
     for parent in holders:

@@ -23,6 +23,7 @@ from .breaker import Breaker, BreakerState
 from .closing import flatten, flatten_by_policy, insist_on_closing
 from .contracts import closable_keys, is_stuck, tell_endings
 from .core import Core
+from .cover import WORKING
 from .endings import shut
 from .exits import closable
 from .exposure import Pool
@@ -88,9 +89,9 @@ def _wants_no_entries(core: Core) -> bool:
 
 
 def insist_on_cancels(core: Core, reason: str) -> None:
-    """Ask for entries back once more; where the venue fails everything, not each second."""
+    """Ask back once more what is to go; where the venue fails everything, not each second."""
     is_pause = core.state.status is TradingSessionStatus.PAUSED and not core.state.is_killed
-    for order in core.entries():
+    for order in core.entries(with_exits=core.state.is_to_stop):
         if not (_is_failing(core, order) and _was_just_refused(core, order)):
             core.cancel(order, reason, is_pause=is_pause)
 
@@ -360,7 +361,7 @@ def can_be_left(state: State) -> bool:
     What it leaves behind must be safe without it: every stop at the venue, nothing in doubt. What
     an account holds whose books have not begun, nobody knows.
     """
-    working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(o)]
+    working = [o for o in state.all_open_orders() if o.is_ours and _delays_stop(state, o)]
     if working or (state.is_flattening and not _is_flat(state)):
         return False
     held = [state.parents[i] for ids in state.live_parents.values() for i in ids]
@@ -373,16 +374,16 @@ def _is_flat(state: State) -> bool:
     return has_begun and not closable_keys(state)
 
 
-def _delays_stop(order: Order) -> bool:
-    """Only what protects, and is known to rest at the venue, may outlive the session.
-
-    One with a limit price rests on in the book when it has triggered.
+def _delays_stop(state: State, order: Order) -> bool:
+    """Only what protects, and is known to rest at the venue, may outlive the session; one with a
+    limit price rests on in the book. Where nothing takes it back, what closes at a price may too.
     """
-    is_protecting = order.role is not OrderRole.ENTRY and order.request.order_type.is_conditional
-    is_asked = order.cancel is not RequestState.NONE
-    is_in_book = order.is_closing and order.price is not None and order.ending is None
-    rests = order.status is OrderStatus.NEW or is_in_book
-    return not is_protecting or not rests or is_asked
+    is_conditional, is_limited = order.request.order_type.is_conditional, order.price is not None
+    is_protecting = order.role is not OrderRole.ENTRY and is_conditional
+    is_left = order.request.reduce_only and (is_conditional or is_limited) and not state.is_to_stop
+    is_in_book = is_limited and order.ending is None and order.status in WORKING
+    rests = order.cancel is RequestState.NONE and (is_in_book or order.status is OrderStatus.NEW)
+    return not rests or not (is_protecting or is_left)
 
 
 def verify_kill(core: Core, account: AccountId) -> None:
@@ -393,8 +394,7 @@ def verify_kill(core: Core, account: AccountId) -> None:
     core.kill_looks.add(account)
     if not core.kill_looks.issuperset(state.named_accounts):
         return
-    risky = [o for o in state.all_open_orders() if o.is_ours and o.role is OrderRole.ENTRY]
     open_keys = state.open_keys()
-    if risky or (state.kill_flattens and open_keys):
+    if core.entries() or (state.kill_flattens and open_keys):
         return
     core.emit(ev.KillSwitchVerified(ts=core.now, positions=len(open_keys)))

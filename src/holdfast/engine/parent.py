@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import msgspec
 
-from ..model.events import OrderFilled, ParentStarted
+from ..model.events import FillRecognized, OrderFilled, ParentStarted
 from ..model.values import ZERO, ClOrdId, Key, OrderRole, ParentId, Side, StrategyId
 
 REFUSALS_MAX = 3
 """Refusals in a row after which a position is closed for want of a stop, or a target left out."""
+
+Execution = OrderFilled | FillRecognized
 
 PASSING = frozenset({None, -1003, -1008, -1015})
 """Codes of refusals that are of the moment: it never left, or the venue wants fewer requests."""
@@ -31,14 +33,14 @@ class Parent(msgspec.Struct):
     `open_qty` is what its entries have filled and nothing has closed yet: the quantity that its
     stop must cover. `attempts` counts children sent and children denied; `stop_failures` the
     stops that the venue refused in a row for what they were. `turned_qty` is what its entries
-    closed by our books instead of opening, or lost to fills of before `entered_ts`, when the
-    last of them filled at the venue, by `entered_trade`: what was closed there before that may
-    be told later. `taken_qty` is what others than its strategy have closed of the rest.
-    `to_flatten` is how much of `open_qty` was taken over with the position, to be closed.
-    `is_called_off` says that what ends trading has ended its work, or kept it from beginning;
-    `is_over` that its algorithm has ended it short, and told so. `refusal` says which of its
-    forgotten entries was taken back or refused, `last_price` which limit the last of these had
-    at the venue, and `last_price_ts` of when it is.
+    closed by our books instead of opening, or lost to others' fills of before `entered_ts`, when
+    the last of them filled at the venue, by `entered_trade`: what was closed there before that may
+    be told later. `begun_ts` is when the first of them did. `taken_qty` is what others than its
+    strategy have closed of the rest. `to_flatten` is how much of `open_qty` was taken over with the
+    position, to be closed. `is_called_off` says that what ends trading has ended its work, or kept
+    it from beginning; `is_over` that its algorithm has ended it short, and told so. `refusal` says
+    which of its forgotten entries was taken back or refused, `last_price` which limit the last of
+    these had at the venue, and `last_price_ts` of when it is.
     """
 
     start: ParentStarted
@@ -49,6 +51,7 @@ class Parent(msgspec.Struct):
     turned_qty: Decimal = ZERO
     taken_qty: Decimal = ZERO
     to_flatten: Decimal = ZERO
+    begun_ts: int = 0
     entered_ts: int = 0
     entered_trade: str = ""
     attempts: int = 0
@@ -66,13 +69,18 @@ class Parent(msgspec.Struct):
         """Hear of a fill of its entries, in whichever order they are told."""
         if not self.entered_after(fill):
             self.entered_ts, self.entered_trade = fill.venue_ts, fill.trade_id
+        self.begun_ts = min(self.begun_ts or fill.venue_ts, fill.venue_ts)
 
-    def entered_after(self, fill: OrderFilled) -> bool:
+    def entered_after(self, fill: Execution) -> bool:
         """Tell whether its last entry filled behind a fill; of one instant the numbers tell."""
         if self.entered_ts != fill.venue_ts:
             return self.entered_ts > fill.venue_ts
         own, its = self.entered_trade, fill.trade_id
         return own.isdecimal() and its.isdecimal() and int(own) > int(its)
+
+    def is_behind(self, fill: Execution) -> bool:
+        """Tell whether all its entries filled behind a fill, as far as is known."""
+        return self.entered_after(fill) and not 0 < self.begun_ts < fill.venue_ts
 
     @property
     def parent_id(self) -> ParentId:

@@ -17,13 +17,13 @@ from ..model.values import (
     IntentId,
     NewOrder,
     OrderRole,
-    OrderType,
     ParentId,
     TradingSessionStatus,
     plain,
 )
 from .algos import STARTED, Action, Cause, End, Moment, SendChild, WakeIn, find
 from .core import Core
+from .exits import trades_at_market
 from .order import Order
 from .parent import Parent
 from .refusals import NOTHING, is_put_off
@@ -175,7 +175,16 @@ def _act(core: Core, parent: Parent, action: Action) -> None:
             core.emit(ev.WakeScheduled(ts=core.now, parent_id=parent_id, due_ts=due_ts))
             core.send(cmd.SetTimer(parent_id=parent_id, due_ts=due_ts))
         case End():
-            end(core, parent, action.reason)
+            _end(core, parent, action)
+
+
+def _end(core: Core, parent: Parent, action: End) -> None:
+    if action.reason:
+        end(core, parent, action.reason)
+    else:
+        core.emit(ev.ParentWoken(ts=core.now, parent_id=parent.parent_id, is_over=True))
+    if action.takes_back:
+        core.cancel_openers(core.state.children(parent), action.takes_back)
 
 
 def end(core: Core, parent: Parent, reason: str) -> None:
@@ -247,7 +256,7 @@ def _is_being_closed(core: Core, parent: Parent) -> bool:
         if request.side is parent.side:
             continue
         is_theirs = request.strategy_id in {parent.strategy_id, OPERATOR}
-        is_exit = request.role is OrderRole.EXIT and request.order_type is OrderType.MARKET
+        is_exit = request.role is OrderRole.EXIT and trades_at_market(order)
         is_own_stop = order.is_closing and request.parent_id == parent.parent_id
         if is_own_stop or (is_exit and is_theirs):
             return True

@@ -4,9 +4,9 @@ Rule 1: a parent with a stop has, for what it holds, exactly one working stop or
 Rule 2: a stop is replaced by placing the new one first; the old one goes when the new one works.
 Rule 3: a stop that can't be placed (its price is passed, or the venue keeps refusing it for what
 it is) means that the position is closed at the market: that is what the stop was for. What one that
-has triggered closes already is not closed twice: beside it may lie what another parent holds.
-Where the key, the clock or the service was refused, an order at the market fares no better: the
-stop is asked for again, until it is there.
+has triggered closes already, or an exit of its strategy's, is not closed twice: beside it may lie
+what another parent holds. Where the key, the clock or the service was refused, an order at the
+market fares no better: the stop is asked for again, until it is there.
 Rule 4: where dust is being closed by an order of a kind, that one stands for the protective one.
 The same rules hold for targets; only stops raise alarms.
 """
@@ -32,6 +32,7 @@ from .contracts import is_stuck
 from .core import Core
 from .cover import WORKING, closes, cover, dust_exit, is_covered
 from .dust import closing_plans, is_whole
+from .holdings import worked_of
 from .order import Order, RequestState
 from .parent import REFUSALS_MAX as REFUSALS_MAX  # noqa: PLC0414 - it says what protection does
 from .parent import Parent
@@ -138,8 +139,11 @@ def plan(state: State, parent: Parent, now: int) -> list[Step]:
         is_closing = any(o.is_open or now - o.updated_ts < RETRY_NS for o in exits)
         if is_closing or was_just_refused(refused_of(exits), now):
             return _beyond(state, parent, qty, now)
-        if (left := qty - _triggered(children, failure.passed)) > ZERO:
+        worked = worked_of(state, parent)
+        if (left := qty - worked - _triggered(children, failure.passed)) > ZERO:
             return [*_beyond(state, parent, qty, now), CloseNow(left, failure.reason)]
+        if worked:
+            return _beyond(state, parent, qty, now)
     steps: list[Step] = []
     for role, kind in _TYPES.items():
         orders = [o for o in children if o.role is role]

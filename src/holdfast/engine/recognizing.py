@@ -46,6 +46,7 @@ def recognize(core: Core, order: Order, report: ExecutionReport) -> None:
                 realized_pnl=report.realized_pnl,
                 is_maker=report.is_maker,
                 venue_ts=report.venue_ts,
+                gives_back=True,
             )
         )
 

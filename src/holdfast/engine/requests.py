@@ -11,6 +11,7 @@ from ..model import commands as cmd
 from ..model import events as ev
 from ..model import messages as msg
 from ..model.errors import InputError, SessionStateError, UnknownOrderError
+from ..model.instrument import Instrument
 from ..model.values import (
     ENTRY,
     ZERO,
@@ -26,6 +27,7 @@ from ..model.values import (
 )
 from .closing import close_position, flatten
 from .core import Core
+from .cover import closes
 from .exits import closable
 from .first_parts import is_refused_at_once
 from .order import Order, RequestState
@@ -247,13 +249,22 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     if not instrument.is_on_lot(request.target_qty):
         lot = instrument.lot
         raise InputError(f"target {request.target_qty:f} is no multiple of the lot {lot:f}")
+    plans = _plans_to(core, request, instrument)
     if not request.target_qty:
         for parent in worked(core.state, key):
             take_back(core, ClOrdId(parent.parent_id), "the position was adjusted to 0")
+    intent = core.next_intent()
+    for plan in plans:
+        start_parent(core, plan, intent)
+
+
+def _plans_to(core: Core, request: msg.AdjustRequest, instrument: Instrument) -> list[Plan]:
+    """Plan what leads to a target, changing nothing; none where that is under way."""
+    key = (request.account, request.symbol)
     now_qty = _qty_under_way(core, key)
     delta = request.target_qty - now_qty
     if not delta:
-        return
+        return []
     side = Side.BUY if delta > ZERO else Side.SELL
     closing = min(abs(delta), abs(now_qty)) if now_qty * delta < ZERO else ZERO
     closing, opening = (instrument.round_qty(q) for q in (closing, abs(delta) - closing))
@@ -265,9 +276,7 @@ def on_adjust(core: Core, request: msg.AdjustRequest) -> None:
     plans = [exit_plan(_market(request, side, part)) for part in market_parts(closing, instrument)]
     if opening:
         plans.append(_opening(core, Plan(_market(request, side, opening), "direct")))
-    intent = core.next_intent()
-    for plan in plans:
-        start_parent(core, plan, intent)
+    return plans
 
 
 def _qty_under_way(core: Core, key: Key) -> Decimal:
@@ -275,7 +284,7 @@ def _qty_under_way(core: Core, key: Key) -> Decimal:
     qty = core.state.position(key).qty
     for order in at_the_market(core.state, key):
         most = closable(qty, order.side) if order.request.reduce_only else order.leaves_qty
-        qty += min(order.leaves_qty, most) * order.side.sign
+        qty += min(closes(order, most), most) * order.side.sign
     return qty
 
 
@@ -285,7 +294,7 @@ def at_the_market(state: State, key: Key) -> list[Order]:
 
 
 def _is_at_market(state: State, order: Order) -> bool:
-    if order.request.order_type is OrderType.MARKET:
+    if order.request.order_type is OrderType.MARKET or order.is_closing:
         return order.price is None  # else it turned out to rest
     parent = state.parents.get(order.request.parent_id)
     return order.role is ENTRY and parent is not None and parent.start.is_at_market
@@ -304,7 +313,7 @@ def _market(request: msg.AdjustRequest, side: Side, qty: Decimal) -> NewOrder:
 def on_kill(core: Core, request: msg.EngageKillSwitch) -> None:
     """Block everything new, take everything back, and verify it with the venue."""
     core.emit(ev.KillSwitchEngaged(ts=core.now, reason=request.reason, flatten=request.flatten))
-    core.cancel_entries(f"kill switch: {request.reason}")
+    core.cancel_entries(f"kill switch: {request.reason}", with_exits=True)
     if request.flatten:
         flatten(core, at_once=True)
     core.kill_looks.clear()
@@ -371,14 +380,14 @@ def on_pause(core: Core, request: msg.PauseSession) -> None:
 
 
 def on_stop(core: Core, request: msg.StopSession) -> None:
-    """Take entries back; the session is STOPPED once they have ended.
+    """Take back what rests in the book; the session is STOPPED once that has ended.
 
     One that is STOPPING, or in ERROR, can still be told to close its positions too.
     """
     ends = (TradingSessionStatus.STOPPING, TradingSessionStatus.ERROR)
     if not (request.flatten and core.state.status in ends):
         core.move(TradingSessionStatus.STOPPING, request.reason)
-        core.cancel_entries(f"stopping: {request.reason}")
+        core.cancel_entries(f"stopping: {request.reason}", with_exits=True)
     if request.flatten:
         core.emit(ev.FlattenRequested(ts=core.now, reason=request.reason))
         flatten(core, at_once=True)
@@ -388,4 +397,4 @@ def stop_on(core: Core) -> None:
     """Carry out the stop that was asked for before the process before this one ended."""
     core.move(TradingSessionStatus.STOPPING, CUT_OFF)
     core.alarm("stop_cut_off", f"{CUT_OFF}: carried out now; start once more for a new session")
-    core.cancel_entries(CUT_OFF)
+    core.cancel_entries(CUT_OFF, with_exits=True)

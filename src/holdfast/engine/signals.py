@@ -36,7 +36,7 @@ from .algos import find
 from .core import Core
 from .dust import closing_plans
 from .endings import shut
-from .first_parts import is_refused_as_repeat
+from .first_parts import is_refused_as_a_whole
 from .holdings import holding
 from .parents import Plan, start_parent, unfit
 from .parts import end_of_owner, of_owner
@@ -85,7 +85,7 @@ def on_signal(core: Core, signal: SignalGenerated) -> None:
         if denial is None or denial.rule == "close" or plans:
             _end_parts_against(core, signal)
     for plan in plans:
-        if not is_refused_as_repeat(core, plan, intent_id):
+        if not is_refused_as_a_whole(core, plan, intent_id):
             start_parent(core, plan, intent_id)
     if denial is not None:
         core.emit(
@@ -119,11 +119,7 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
         if not plans and signal.quantity is None:
             plans = closing_plans(core, key, signal.strategy_id)
         if not plans:
-            held = holding(state, key, signal.strategy_id)
-            what = "has nothing left to close" if held else "holds nothing"
-            going_on = signal.quantity is None and of_owner(state, key, signal.strategy_id)
-            also = ", and what it had going on in parts ends" if going_on else ""
-            return [], Denial("close", f"{signal.strategy_id} {what} of {signal.symbol}{also}")
+            return [], Denial("close", _why_nothing_closes(state, key, signal))
         return plans, None
     side = BUY if signal.signal_type is SignalType.BUY else SELL
     held = holding(state, key, signal.strategy_id)
@@ -135,6 +131,20 @@ def prepare(core: Core, signal: SignalGenerated) -> tuple[list[Plan], Denial | N
         return plans, entry
     plans.append(entry)
     return plans, None
+
+
+def _why_nothing_closes(state: State, key: Key, signal: SignalGenerated) -> str:
+    owner, instrument = signal.strategy_id, state.instruments.get(key)
+    held = holding(state, key, owner)
+    left = abs(held) - _closing(state, key, SELL if held > ZERO else BUY, owner)
+    what = "has nothing left to close" if held else "holds nothing"
+    why = f"{owner} {what} of {signal.symbol}"
+    if left > ZERO and instrument is not None:
+        qty = left if signal.quantity is None else min(signal.quantity, left)
+        least = max(instrument.lot, instrument.min_qty)
+        why = f"{plain(qty)} of {signal.symbol} is less than the least order, {plain(least)}"
+    going_on = signal.quantity is None and of_owner(state, key, owner)
+    return f"{why}, and what it had going on in parts ends" if going_on else why
 
 
 def _wrong(signal: SignalGenerated) -> str:

@@ -23,6 +23,7 @@ from .account import AccountState
 from .breaker import Breaker
 from .difference import Difference
 from .folds import FOLDS
+from .holdings import Closed
 from .order import Order
 from .parent import Parent
 from .position import PositionState
@@ -61,6 +62,7 @@ class State(msgspec.Struct):
     live_parents: dict[Key, list[ParentId]] = {}
     closed_parents: list[ParentId] = []
     trades_seen: dict[str, int] = {}  # "account symbol trade id" -> when
+    nameless_fills: dict[str, Closed] = {}  # the same: what fills of no order of ours have closed
     intents: dict[str, IntentId] = {}  # "strategy signal id" -> its intent
     strategies: dict[StrategyId, str] = {}  # running ones -> description
     stopped_strategies: dict[StrategyId, str] = {}  # -> reason

@@ -160,6 +160,7 @@ class FillRecognized(Fact, frozen=True, kw_only=True):
 
     Position and wallet have it already. `venue_ts` is 0 for what no strategy is told of: what a
     settlement has closed, and what was in the balances that the books were begun with.
+    `gives_back`: what it has closed was booked on others' holdings, and is its own parent's now.
     """
 
     cl_ord_id: ClOrdId
@@ -171,6 +172,7 @@ class FillRecognized(Fact, frozen=True, kw_only=True):
     realized_pnl: Decimal | None = None  # None: the venue did not say
     is_maker: bool = False
     venue_ts: int = 0
+    gives_back: bool = False  # so it is where an older version has written it
 
 
 class OrderCanceled(Fact, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from ..model.errors import (
     TradingError,
     VenueError,
 )
-from ..model.values import ENTRY, MAIN, OrderType, Side, TimeInForce
+from ..model.values import MAIN, OrderType, Side, TimeInForce
 from ..stats import SessionStats
 from .beside import (
     at_once,
@@ -238,7 +238,7 @@ async def _cancel_all(service: LiveTradingService, *, exits: bool) -> dict[str, 
     """
     parts = end_all(service.operations.live)
     core = service.live.engine.core
-    chosen = [o for o in core.entries() if o.role is ENTRY and not o.request.reduce_only]
+    chosen = core.entries()
     chosen += exits_by_hand(core.state) if exits else []
     if not chosen and not parts:
         _check_running(service)  # there may be some of which only the venue knows

@@ -50,9 +50,13 @@ class WakeIn(msgspec.Struct, frozen=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """Send nothing any more, though not all has filled. `reason` says why."""
+    """Send nothing any more, though not all has filled. `reason` says why; "" tells nobody.
 
-    reason: str
+    With `takes_back` what rests of it is asked back, for that reason.
+    """
+
+    reason: str = ""
+    takes_back: str = ""
 
 
 class Moment(NamedTuple):
@@ -94,9 +98,13 @@ class Moment(NamedTuple):
 
 
 def ended_by_close(moment: Moment) -> list[Action]:
-    """End what something has closed a part of; told where that was not its own strategy's doing."""
+    """End what something has closed a part of; told where that was not its own strategy's doing.
+
+    What rests of it would open again.
+    """
     taken = moment.parent.taken_qty
-    return [End(f"others have closed {plain(taken)} of that")] if taken else []
+    why = f"others have closed {plain(taken)} of that" if taken else ""
+    return [End(why, takes_back="a part of what it opened was closed")]
 
 
 Action = SendChild | WakeIn | End

@@ -6,7 +6,7 @@ ones. None is larger than twice the first, so that what was missed for long is n
 nor than the contract takes; what is left then when the time is over is told, and not sent.
 
 It ends early once something has closed a part of what it opened (a stop, a target, a signal, a
-hand), or a slice was taken back or refused.
+hand), which takes back what rests of it, or a slice was taken back or refused.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ def react(moment: Moment, terms: Terms) -> list[Action]:
     """Send the slice that is due, and ask to be woken for the next."""
     if moment.cause is Cause.CHILD_CLOSED and not _was_the_last(moment, read(terms)):
         return []
+    rests = any(each.is_open for each in moment.entries)
+    if moment.cause is not STARTED and moment.is_closed_in_part and (moment.left > 0 or rests):
+        return ended_by_close(moment)
     if moment.left <= 0:
         return _wait_for_more(moment, read(terms))
-    if moment.cause is not STARTED and moment.is_closed_in_part:
-        return ended_by_close(moment)
     if refusal := moment.refusal:
         return [End(refusal)]
     return _slice(moment, read(terms))
