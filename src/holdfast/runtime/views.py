@@ -14,7 +14,7 @@ from ..engine.cover import uncovered
 from ..engine.engine import Engine
 from ..engine.order import Order as EngineOrder
 from ..model.errors import InputError
-from ..model.margin import initial_margin, maintenance_margin
+from ..model.margin import initial_margin
 from ..model.values import (
     ENTRY,
     MAIN,
@@ -179,6 +179,8 @@ class _Named:
 class Position(_Named):
     """A position as users read it. `quantity` is signed; money is in the margin asset.
 
+    `margin_ratio` is the maintenance margin of all positions that one wallet stands for (a cross
+    one's neighbours too) over that wallet and their open profit: liquidation comes at 1.
     One that is made without an account is of the main one, as everywhere, and `names_account` is
     False: a `PositionTracker` takes it for the only account's that holds its symbol.
     """
@@ -193,7 +195,7 @@ class Position(_Named):
     fees: Decimal = ZERO
     funding: Decimal = ZERO
     margin: Decimal = ZERO
-    margin_ratio: Decimal = ZERO  # maintenance margin over margin balance; liquidation at 1
+    margin_ratio: Decimal = ZERO
     opened_at: datetime | None = None
     account: str = ""
 
@@ -343,11 +345,6 @@ def position_view(engine: Engine, key: Key) -> Position:
     mark = exposure.mark(key)
     leverage = state.leverages.get(key, 1)
     notional = abs(position.qty) * mark
-    instrument = state.instruments.get(key)
-    brackets = instrument.brackets if instrument else ()
-    purse = exposure.pool_of(key)
-    equity = purse.wallet + sum(map(exposure.unrealized, purse.keys), ZERO)
-    needed = maintenance_margin(brackets, notional)
     return Position(
         symbol=key[1],
         quantity=position.qty,
@@ -359,7 +356,7 @@ def position_view(engine: Engine, key: Key) -> Position:
         fees=position.fees,
         funding=position.funding,
         margin=initial_margin(notional, leverage),
-        margin_ratio=needed / equity if equity > ZERO else Decimal(1 if needed else 0),
+        margin_ratio=exposure.pool_of(key).ratio,
         opened_at=when(position.opened_ts) if position.opened_ts else None,
         account=key[0],
     )
