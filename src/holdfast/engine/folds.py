@@ -162,8 +162,10 @@ def _order_changed(state: State, fact: ev.OrderFact) -> None:
 
 
 def _recognized(state: State, fact: ev.FillRecognized) -> None:
-    holdings.recognize(state, fact, state.orders[fact.cl_ord_id])
+    order = state.orders[fact.cl_ord_id]
+    holdings.recognize(state, fact, order)
     _order_changed(state, fact)
+    order.fees += fact.fee
 
 
 def _moved(state: State, order: Order, *, was_open: bool) -> None:
@@ -210,6 +212,7 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_fill(fact, margin_asset)
     if order is not None:
+        order.fees += fact.fee
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
     retire_all(state, key)
