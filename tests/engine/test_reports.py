@@ -1020,6 +1020,29 @@ def test_the_fees_of_an_order_are_those_of_its_fills(rig):
     assert rig.order(entry).fees == Decimal("0.4")
 
 
+def test_an_orders_fee_in_another_asset_is_no_fee_in_the_margin_asset(rig):
+    entry = rig.place(qty="2")
+
+    rig.trade(entry, "1", fee=Decimal("0.00008"), fee_asset="BNB")
+    rig.trade(entry, "1", fee=Decimal("0.05"))
+
+    assert rig.order(entry).fees == rig.state.position(KEY).fees == Decimal("0.05")
+    assert rig.state.account(MAIN).wallet("BNB") == Decimal("-0.00008")
+
+
+def test_a_recognized_fills_fee_in_another_asset_is_none_in_the_margin_asset(rig):
+    """A stop's child goes by a name of the venue's own, and its order says so later."""
+    stop = rig.hold("2", stop_loss="90").children[-1]
+    of_child: dict = {"trade_id": TradeId("t9"), "fee_asset": "BNB"}
+    rig.trade("web_7", "2", "90", side=Side.SELL, **of_child)
+    rig.report(stop, ExecType.STATUS, OrderStatus.FILLED, cum_qty=Decimal(2))
+
+    rig.trade(stop, "2", "90", cum_qty=Decimal(2), **of_child)
+
+    assert len(rig.ever(ev.FillRecognized)) == 1
+    assert rig.order(stop).fees == 0
+
+
 @pytest.mark.parametrize("name", ["manual-1", "hf.1.1.9.E.s"])
 def test_an_adopted_order_shows_what_its_fills_brought_and_cost(rig, name):
     fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}

@@ -153,7 +153,7 @@ class Order(msgspec.Struct):
     cum_qty: Decimal = ZERO
     cum_quote: Decimal = ZERO
     priced_qty: Decimal = ZERO  # how much of `cum_qty` was heard with its price
-    fees: Decimal = ZERO
+    fees: Decimal = ZERO  # in the margin asset
     reported_qty: Decimal = ZERO
     trade_ids: list[TradeId] = []
     ending: OrderStatus | None = None

@@ -82,7 +82,7 @@ class Order:
     status: OrderStatus | None = None
     filled_quantity: Decimal = ZERO
     average_price: Decimal | None = None
-    fees: Decimal = ZERO
+    fees: Decimal = ZERO  # those in the margin asset
     reason: str = ""
     is_in_doubt: bool = False
     margin_required: Decimal | None = None
