@@ -18,6 +18,7 @@ from ..model.margin import initial_margin
 from ..model.values import (
     ENTRY,
     MAIN,
+    NS_PER_DAY,
     NS_PER_S,
     OPERATOR,
     ZERO,
@@ -362,9 +363,10 @@ def position_view(engine: Engine, key: Key) -> Position:
     )
 
 
-def _daily_pnl(engine: Engine, name: AccountId, asset: str) -> Decimal:
+def _daily_pnl(engine: Engine, name: AccountId, asset: str, now: int) -> Decimal:
     known = engine.state.account(name).benchmark(asset)
-    return engine.core.exposure.equity(name, asset) - known.day_equity if known.day >= 0 else ZERO
+    is_today = known.day == now // NS_PER_DAY
+    return engine.core.exposure.equity(name, asset) - known.day_equity if is_today else ZERO
 
 
 def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
@@ -372,13 +374,14 @@ def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
     state, exposure = engine.state, engine.core.exposure
     equity, wallet = exposure.shown_equity(name), exposure.shown_wallet(name)
     gross = exposure.gross_now(name)
+    daily = (_daily_pnl(engine, name, asset, now) for asset in exposure.shown_assets(name))
     orders = [order for order in state.all_open_orders() if order.request.account == name]
     held = [key for key in state.open_keys() if key[0] == name]
     return Metrics(
         position_count=len(held),
         total_exposure=gross,
         unrealized_pnl=equity - wallet,
-        daily_pnl=sum((_daily_pnl(engine, name, a) for a in exposure.shown_assets(name)), ZERO),
+        daily_pnl=sum(daily, ZERO),
         equity=equity,
         wallet=wallet,
         free_margin=equity - exposure.initial_margin(name),
