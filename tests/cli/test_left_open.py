@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
 from holdfast.cli import main
+from holdfast.model.values import NS_PER_DAY, NS_PER_S
 from tests.cli.desk import run_json
 from tests.runtime.control_desk import running
 
@@ -74,3 +77,41 @@ def test_each_account_is_without_worth_where_no_market_is_heard(capsys, tmp_path
     equities = {name: row["metrics"]["equity"] for name, row in found.items()}
     assert equities == {"main": "10000", "second": None}
     assert "equity n/a, unrealized n/a" in capsys.readouterr().out
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """Leave a folder whose session ended without a position, and lost by that."""
+
+    async def session():
+        async with running(tmp_path) as desk:
+            await desk.post("/v1/orders", symbol="BTCUSDT", side="BUY", quantity="0.01")
+            await desk.post("/v1/positions/BTCUSDT/close")
+
+    asyncio.run(session())
+    return tmp_path
+
+
+def test_the_result_of_another_day_is_none_of_today(capsys, flat, monkeypatch):
+    ended = run_json(capsys, "status", "--data-dir", flat)[1]["time"]
+    ended_ns = round(datetime.fromisoformat(ended).timestamp()) * NS_PER_S
+
+    monkeypatch.setattr("holdfast.cli.journaled.time_ns", lambda: ended_ns)
+    of_the_day = run_json(capsys, "status", "--data-dir", flat)[1]["metrics"]
+    assert Decimal(of_the_day["daily_pnl"]) < 0
+
+    monkeypatch.setattr("holdfast.cli.journaled.time_ns", lambda: ended_ns + NS_PER_DAY)
+    later = run_json(capsys, "status", "--data-dir", flat)[1]["metrics"]
+    assert later == of_the_day | {"daily_pnl": None}
+    assert main(["status", "--data-dir", str(flat)]) == 0
+    assert "Today" not in capsys.readouterr().out
+
+
+def test_the_result_of_another_day_is_none_of_the_day_that_the_switch_was_turned(capsys, flat):
+    assert main(["kill", "--data-dir", str(flat)]) == 0
+    capsys.readouterr()
+
+    found = run_json(capsys, "status", "--data-dir", flat)[1]
+
+    assert found["is_killed"]
+    assert found["metrics"]["daily_pnl"] is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,9 @@ from holdfast.cli.happenings import Happenings, Line
 from holdfast.cli.live_view import LiveView, draw, sparkline
 from holdfast.cli.plain_view import LINES_PER_S_MAX, PlainView
 from holdfast.model.config import TradingConfig
+from holdfast.model.events import OrderFilled
 from holdfast.model.messages import MarketLink
+from holdfast.model.values import ZERO, ClOrdId, Side, TradeId
 from holdfast.stats import SessionStats
 from tests.runtime.control_desk import BTC, running
 
@@ -78,6 +81,33 @@ async def test_figures_that_stand_still_are_marked(tmp_path, capsys):
     marked = "CUT OFF: market data is cut off (the public stream is down): BTCUSDT"
     assert marked in text
     assert capsys.readouterr().out.splitlines()[-1].endswith(marked)
+
+
+@pytest.mark.parametrize(
+    ("fee", "asset", "shown"),
+    [("0.0512", "USDT", "fee 0.05 USDT"), ("0.00008000", "BNB", "fee 0.00008 BNB")],
+)
+async def test_a_fill_names_what_its_fee_was_paid_in(tmp_path, fee, asset, shown):
+    fill = OrderFilled(
+        ts=1,
+        symbol=BTC,
+        side=Side.BUY,
+        cl_ord_id=ClOrdId("web_1"),
+        trade_id=TradeId("7"),
+        qty=Decimal(1),
+        price=Decimal(100),
+        fee=Decimal(fee),
+        fee_asset=asset,
+        realized_pnl=ZERO,
+        venue_ts=1,
+    )
+    async with running(tmp_path) as desk:
+        happenings = Happenings()
+        happenings.follow(desk.service)
+        desk.service.event_bus.publish("order.filled", fill)
+
+    [line] = [line for line in happenings.lines if line.kind == "FILL"]
+    assert line.text == f"BUY 1 BTCUSDT @ 100  not ours, {shown}"
 
 
 async def test_a_refusal_is_told_with_rule_and_reason(tmp_path):

@@ -151,15 +151,25 @@ def test_every_status_can_be_reached_but_denied_which_never_leaves_us():
 # Fills
 
 
-def test_a_fill_adds_up_quantity_value_and_fees():
+def test_a_fill_adds_up_quantity_and_value():
     order = make(S.NEW)
 
     order.apply(fill("4", "a", "100"))
     order.apply(fill("6", "b", "110"))
 
-    assert (order.cum_qty, order.avg_px, order.fees) == (10, 106, Decimal("0.2"))
+    assert (order.cum_qty, order.avg_px) == (10, 106)
     assert order.status is S.FILLED
     assert order.leaves_qty == 0
+
+
+def test_what_no_list_has_a_price_of_leaves_the_average_as_it_is():
+    order = make(S.NEW)
+
+    order.apply(fill("4", "a", "0"))
+    assert order.avg_px is None
+    order.apply(fill("6", "b", "110"))
+
+    assert (order.cum_qty, order.avg_px) == (10, 110)
 
 
 def test_an_order_without_fills_has_no_average_price():

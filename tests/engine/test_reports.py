@@ -1011,6 +1011,66 @@ def test_an_order_that_is_met_half_way_is_counted_as_the_venue_counts_it(rig):
     assert (rig.order("manual-1").cum_qty, rig.qty()) == (3, 3)
 
 
+def test_the_fees_of_an_order_are_those_of_its_fills(rig):
+    entry = rig.place(qty="2")
+
+    rig.trade(entry, "1", fee=Decimal("0.1"))
+    rig.trade(entry, "1", fee=Decimal("0.3"))
+
+    assert rig.order(entry).fees == Decimal("0.4")
+
+
+def test_an_orders_fee_in_another_asset_is_no_fee_in_the_margin_asset(rig):
+    entry = rig.place(qty="2")
+
+    rig.trade(entry, "1", fee=Decimal("0.00008"), fee_asset="BNB")
+    rig.trade(entry, "1", fee=Decimal("0.05"))
+
+    assert rig.order(entry).fees == rig.state.position(KEY).fees == Decimal("0.05")
+    assert rig.state.account(MAIN).wallet("BNB") == Decimal("-0.00008")
+
+
+def test_a_recognized_fills_fee_in_another_asset_is_none_in_the_margin_asset(rig):
+    """A stop's child goes by a name of the venue's own, and its order says so later."""
+    stop = rig.hold("2", stop_loss="90").children[-1]
+    of_child: dict = {"trade_id": TradeId("t9"), "fee_asset": "BNB"}
+    rig.trade("web_7", "2", "90", side=Side.SELL, **of_child)
+    rig.report(stop, ExecType.STATUS, OrderStatus.FILLED, cum_qty=Decimal(2))
+
+    rig.trade(stop, "2", "90", cum_qty=Decimal(2), **of_child)
+
+    assert len(rig.ever(ev.FillRecognized)) == 1
+    assert rig.order(stop).fees == 0
+
+
+@pytest.mark.parametrize("name", ["manual-1", "hf.1.1.9.E.s"])
+def test_an_adopted_order_shows_what_its_fills_brought_and_cost(rig, name):
+    fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
+    rig.report(name, ExecType.NEW, OrderStatus.NEW, **fields)
+    assert rig.order(name).avg_px is None
+
+    rig.trade(name, "1", "99", fee=Decimal("0.05"))
+    rig.trade(name, "1", "98", fee=Decimal("0.04"))
+    known = rig.told(ev.OrderFilled)[-1].trade_id
+    rig.trade(name, "1", "98", cum_qty=Decimal(2), trade_id=known)  # told again
+
+    order = rig.order(name)
+    assert (order.cum_qty, order.avg_px, order.fees) == (2, Decimal("98.5"), Decimal("0.09"))
+    rig.cancel(name, cum_qty=Decimal(3))
+    assert (order.cum_qty, order.avg_px) == (3, Decimal("98.5"))  # of what was heard
+    rig.refold()
+    assert rig.order(name) == order
+
+
+def test_an_adopted_order_whose_fills_nobody_heard_has_no_average_price(rig):
+    fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
+    rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)
+
+    rig.cancel("manual-1", cum_qty=Decimal(1))
+
+    assert (rig.order("manual-1").cum_qty, rig.order("manual-1").avg_px) == (1, None)
+
+
 def test_an_adopted_order_ends_at_once_with_what_the_venue_counts(rig):
     fields = {"qty": Decimal(3), "price": Decimal(99), "order_type": LIMIT}
     rig.report("manual-1", ExecType.NEW, OrderStatus.NEW, **fields)

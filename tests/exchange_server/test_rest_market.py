@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from holdfast.exchange_server.tape import INTERVALS, span_of
@@ -119,8 +121,22 @@ async def test_candles_can_be_asked_for_by_time():
         found = await desk.public("/fapi/v1/klines", symbol=BTC, interval="1m", startTime=start)
         wrong = await desk.public("/fapi/v1/klines", symbol=BTC, interval="7m")
 
-        assert [each[4] for each in found.body] == ["101.0"]
+        assert [each[4] for each in found.body] == ["100.0", "101.0"]
         assert wrong.code == -1120
+
+
+async def test_a_minute_without_trades_has_a_flat_candle():
+    async with rest_desk() as desk:
+        desk.clock.pass_s(60 - (desk.now_ms() // 1000) % 60)  # two trades of one minute
+        desk.trade(100)
+        desk.trade(99)
+        desk.clock.pass_s(180)
+        desk.trade(103)
+        rows = (await desk.public("/fapi/v1/klines", symbol=BTC, interval="1m", limit=4)).body
+
+        assert [each[1:6] for each in rows[1:3]] == [["99.0"] * 4 + ["0.000"]] * 2
+        assert [each[8] for each in rows] == [2, 0, 0, 1]
+        assert {later[0] - each[0] for each, later in pairwise(rows)} == {60_000}
 
 
 @pytest.mark.parametrize("interval", INTERVALS)

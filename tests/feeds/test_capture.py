@@ -341,6 +341,19 @@ def test_a_settlement_on_the_tape_makes_no_bar_incomplete(tmp_path):
     assert [(bar.open_ts - T * MS) // (1000 * MS) for bar in bars] == [0, 30, 60, 90]
 
 
+@pytest.mark.parametrize(("kind", "number"), [("trade", "t"), ("aggTrade", "a")])
+def test_a_trade_of_no_quantity_is_skipped_and_makes_no_bar_incomplete(tmp_path, kind, number):
+    def event(i):
+        return tape(i * 1000, e=kind, q="0.000" if i == 70 else "1", **{number: i + 1})
+
+    feed = RecordingFeed(put(tmp_path, *(wrapped(event(i)) for i in range(190) if i != 150)))
+
+    assert sum(map(len, feed.read())) == 188
+    assert feed.skips == {f"{kind} without market data": 1}
+    bars = feed.history(BTC, "30s", (T + 180_000) * MS, 10)
+    assert [(bar.open_ts - T * MS) // (1000 * MS) for bar in bars] == [0, 30, 60, 90]
+
+
 def test_a_capture_goes_on_in_the_next_file_though_streams_overtake_each_other(tmp_path):
     put(tmp_path, wrapped(tape(0, t=1)), wrapped(ticker(1000)), name="btcusdt_1.gz")
     put(tmp_path, wrapped(tape(995, t=2)), wrapped(ticker(1010)), name="btcusdt_2.gz")

@@ -80,6 +80,19 @@ def test_klines_in_any_order_of_columns_and_any_number_type_are_read(tmp_path):
     assert feed.instruments()[0].tick == Decimal("0.1")
 
 
+def test_a_trade_of_no_quantity_is_skipped_and_counted(tmp_path):
+    columns = {**TRADES, "qty": [0.0, 0.5]}
+    feed = RecordingFeed(put(tmp_path, columns))
+
+    assert [trade.trade_id for chunk in feed.read() for trade in chunk] == [2]
+    assert feed.skips == {"trades of no quantity": 1}
+
+
+def test_a_table_of_nothing_but_trades_of_no_quantity_is_refused(tmp_path):
+    with pytest.raises(FeedError, match="nothing but trades of no quantity"):
+        RecordingFeed(put(tmp_path, {**TRADES, "qty": [0.0, 0.0]}))
+
+
 @pytest.mark.parametrize(
     ("column", "values", "problem"),
     [

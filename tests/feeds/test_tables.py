@@ -217,13 +217,49 @@ def test_tick_and_lot_are_guessed_by_the_decimals_written(tmp_path):
     assert (contract.base_asset, contract.quote_asset) == ("BTC", "USDT")
 
 
+NOTHING = "500,60000.1,0,0,{T},true\n"
+
+
+@pytest.mark.parametrize("odd", ["", "500,60000.1,.0,0,{T},true\n"])
+def test_a_trade_of_no_quantity_is_skipped_and_counted(tmp_path, odd):
+    """Binance's archive has some. An odd number makes the block be read line by line."""
+    first, second = TRADES.splitlines(keepends=True)
+    text = TRADES_HEADER + (NOTHING + first + NOTHING + odd).replace("{T}", str(T)) + second
+    feed = RecordingFeed(put(tmp_path, "BTCUSDT-trades.csv", text))
+
+    assert [trade for chunk in feed.read() for trade in chunk] == TWO_TRADES
+    assert feed.skips == {"trades of no quantity": 3 if odd else 2}
+
+
+def test_a_block_of_trades_of_no_quantity_shows_nothing(tmp_path):
+    first, second = TRADES.splitlines(keepends=True)
+    count = 2 * BLOCK_BYTES // len(NOTHING)
+    text = TRADES_HEADER + first + NOTHING.replace("{T}", str(T + 1)) * count + second
+
+    assert read(put(tmp_path, "BTCUSDT-trades.csv", text)) == TWO_TRADES
+
+
+def test_a_line_behind_a_trade_of_no_quantity_is_named_by_its_own_number(tmp_path):
+    text = TRADES_HEADER + (NOTHING * 2).replace("{T}", str(T)) + TRADES + "503,0,1,1,9,true\n"
+
+    with pytest.raises(FeedError, match=r"BTCUSDT-trades\.csv:6: "):
+        read(put(tmp_path, "BTCUSDT-trades.csv", text))
+
+
+def test_a_table_of_nothing_but_trades_of_no_quantity_is_refused(tmp_path):
+    path = put(tmp_path, "BTCUSDT-trades.csv", TRADES_HEADER + NOTHING.replace("{T}", str(T)))
+
+    with pytest.raises(FeedError, match="nothing but trades of no quantity"):
+        read(path)
+
+
 BROKEN = {
     "price_nan": ("501,nan,1,1,{T},true\n", "price must be a number, was 'nan'"),
     "price_inf": ("501,inf,1,1,{T},true\n", "price must be a number, was 'inf'"),
     "price_huge": ("501,1e300,1,1,{T},true\n", "price must be above 0 and below"),
     "price_zero": ("501,0.0,1,1,{T},true\n", "price must be above 0"),
     "price_negative": ("501,-5,1,1,{T},true\n", "price must be above 0"),
-    "quantity_zero": ("501,5,0,1,{T},true\n", "quantity must be above 0"),
+    "quantity_negative": ("501,5,-1,1,{T},true\n", "a quantity must be 0 to"),
     "no_number": ("501,abc,1,1,{T},true\n", "price must be a number, was 'abc'"),
     "cell_empty": ("501,,1,1,{T},true\n", "price must be a number, was ''"),
     "time_with_point": ("501,5,1,1,{T}.5,true\n", "time must be a whole number"),

@@ -177,6 +177,52 @@ def test_the_engine_closes_at_the_same_tick_when_margin_is_nearly_used_up():
     assert "emergency_close" in {getattr(fact, "code", "") for fact in quick[1]}
 
 
+NEAR_THE_END = [(-100.0, 10)] * 13 + [(-55.0, 10)]
+BACK = [(-move, wait) for move, wait in NEAR_THE_END]
+
+
+def test_a_quote_that_has_fallen_silent_hides_no_margin_that_is_nearly_used_up():
+    """One quote comes before the position; 7 s later trades alone say what the price is."""
+    steps = [(0.1, 10)] * 150 + [(0.0, 10)] * 600 + NEAR_THE_END + [(0.0, 10)] * 400
+    trades = tape(steps, len(steps))
+
+    quick, careful = both_ways(
+        Listed(others(trades, {3: "quote"})), lambda: [Scripted({20: ("BUY", NAKED)})], _reckless()
+    )
+
+    assert quick[1] == careful[1]
+    closed = [fact.ts for fact in careful[1] if getattr(fact, "code", "") == "emergency_close"]
+    assert closed == [START + 8_010 * NS_PER_MS]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kind=st.sampled_from(["quote", "quote", "mark"]),
+    silent_after=st.integers(0, 149),
+    every=st.integers(1, 40),
+    wait_ms=st.sampled_from([1, 10, 30, 100, 200]),
+    stays=st.sampled_from([1, 50, 250]),
+    chunk=st.sampled_from([97, 1200]),
+)
+def test_what_falls_silent_near_the_end_of_margin_changes_no_fact(  # noqa: PLR0917 - by name
+    kind, silent_after, every, wait_ms, stays, chunk
+):
+    """The price comes to where positions are closed, and goes back before long."""
+    rest = [(0.0, wait_ms)] * 400
+    steps = [(0.1, 10)] * 150 + rest + NEAR_THE_END + [(0.0, 10)] * stays + BACK + rest
+    trades = tape(steps, len(steps))
+    places = dict.fromkeys(range(0, silent_after + 1, every), kind)
+
+    quick, careful = both_ways(
+        Listed(others(trades, places), chunk=chunk),
+        lambda: [Scripted({20: ("BUY", NAKED)})],
+        _reckless(),
+    )
+
+    assert quick[1] == careful[1]
+    assert quick[0].figures == careful[0].figures
+
+
 def test_a_liquidation_comes_at_the_same_trade():
     """The price falls while the engine has not even heard of its fill."""
     steps = [(0.1, 10)] * 150 + [(-30.0, 10)] * 800

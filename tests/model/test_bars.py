@@ -95,6 +95,39 @@ def test_bars_of_bars_equal_bars_of_trades(trades):
     assert [bar for bar in built if bar.timeframe == "12s"] == small
 
 
+def with_flat_ones(bars):
+    """Put in what exchanges list of a period without trades: a bar that is all its last close."""
+    for bar, following in pairwise([*bars, None]):
+        yield bar
+        length = bar.ts - bar.open_ts
+        for start in range(bar.ts, following.open_ts if following else bar.ts, length):
+            yield Bar(symbol=SYMBOL, timeframe=bar.timeframe, open_ts=start, ts=start + length,
+                      open=bar.close, high=bar.close, low=bar.close, close=bar.close,
+                      volume=0.0, trade_count=0)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(tapes())
+def test_what_is_listed_of_periods_without_trades_makes_no_bar(trades):
+    builder = BarBuilder(SYMBOL, ["1m", "12s"])
+    parts = with_flat_ones(run(["12s"], trades))
+    built = [bar for part in parts for bar in builder.on_bar(part)]
+    built += builder.on_time(trades[-1].ts + MINUTE)
+
+    for timeframe in ("12s", "1m"):
+        assert [bar for bar in built if bar.timeframe == timeframe] == list(
+            naive(timeframe, trades)
+        )
+
+
+def test_a_part_without_trades_closes_the_bar_that_ends_with_it():
+    builder = BarBuilder(SYMBOL, ["2m"])
+    traded, flat, _ = with_flat_ones(run(["1m"], [trade(T0), trade(T0 + 2 * MINUTE)]))
+
+    assert builder.on_bar(traded) == []
+    assert [bar.open_ts for bar in builder.on_bar(flat)] == [T0]
+
+
 @settings(max_examples=100, deadline=None)
 @given(tapes(), st.randoms(use_true_random=False))
 def test_bars_never_overlap_and_never_lose_volume_however_late_trades_are(trades, random):

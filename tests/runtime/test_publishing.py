@@ -9,7 +9,8 @@ import pytest
 
 from holdfast import EventBus, LiveTradingService, Metrics, Order, OrderStatus, Position, RiskDenied
 from holdfast.model import events as ev
-from holdfast.runtime.publishing import TOPICS
+from holdfast.model.values import ZERO, ClOrdId, Side, TradeId
+from holdfast.runtime.publishing import TOPICS, log_trade
 from tests.runtime.session_desk import BTC, books_agree, config_in, crash_image, running
 
 
@@ -121,6 +122,17 @@ async def test_trades_are_logged_where_the_settings_say_so(tmp_path, caplog, log
     assert lines[0].startswith("BUY 0.01 BTCUSDT @ 45000.1 fee ")
     assert lines[0].endswith(f"order {order.id}")
     assert lines[1].startswith("SELL 0.01 BTCUSDT @ 44999.9 fee ")
+
+
+def test_a_logged_trade_names_what_its_fee_was_paid_in(caplog):
+    paid = {"fee": Decimal("0.00008000"), "fee_asset": "BNB", "realized_pnl": ZERO}
+    at = {"symbol": BTC, "side": Side.BUY, "cl_ord_id": ClOrdId("1"), "trade_id": TradeId("7")}
+    fill = ev.OrderFilled(ts=1, venue_ts=1, qty=Decimal(1), price=Decimal(100), **at, **paid)
+
+    with caplog.at_level("INFO", "holdfast.trades"):
+        log_trade(fill)
+
+    assert " @ 100 fee 0.00008 BNB realized 0 " in caplog.text
 
 
 async def test_facts_are_told_under_their_topics(tmp_path):

@@ -405,6 +405,13 @@ def test_rows_that_do_not_make_up_the_total_say_why(tmp_path):
     assert said in text_report(stats)
 
 
+def test_what_a_liquidation_cost_has_a_line_of_its_own():
+    charged = SessionStats(total_pnl=D("-503"), fees=D(3), charges=D(100))
+
+    assert ["Charges", "100.00"] in [line.split() for line in text_report(charged).splitlines()]
+    assert "Charges" not in text_report(SessionStats())
+
+
 def test_rows_that_make_up_the_total_say_nothing():
     ledger = Ledger("session-7")
     ledger.deposit("10000")

@@ -131,7 +131,7 @@ def test_a_strategy_sees_its_open_entries_as_on_order_shows_them():
     session = Session(synthetic(), {"one": Looking()}).begin()
     order = order_of("one")
     order.status, order.price, order.cum_qty = OrderStatus.PARTIALLY_FILLED, Decimal(99), Decimal(1)
-    order.cum_quote = Decimal(99)
+    order.cum_quote, order.priced_qty = Decimal(99), Decimal(1)
     order.replace, order.cancel = RequestState.PENDING, RequestState.IN_DOUBT
     session.books.known[order.cl_ord_id] = order
 

@@ -9,7 +9,11 @@ from decimal import Decimal
 import pytest
 
 from holdfast import InputError, LiveTradingService, Position, PositionTracker
+from holdfast.model import messages as msg
+from holdfast.model.values import MAIN, ZERO, OrderStatus, Side, Symbol
 from holdfast.runtime.control_wire import builtins
+from holdfast.runtime.views import position_view
+from tests.engine.rig import KEY, Rig
 from tests.runtime.session_desk import BTC, ETH, ScriptedFeed, config_in, running
 
 
@@ -51,6 +55,38 @@ async def test_the_alarm_rings_once_each_time_the_line_is_crossed():
     await tracker.update(position(1, "0.95"))
 
     assert rung == [Decimal("0.81"), Decimal("0.85"), Decimal("0.95")]
+
+
+def holding(qty, *symbols):
+    rig = Rig(stop_loss_pct=ZERO, take_profit_pct=ZERO)
+    for symbol in symbols:
+        fields = {"symbol": symbol, "qty": Decimal(qty)}
+        rig.report("web_" + symbol, msg.ExecType.NEW, OrderStatus.NEW, **fields)
+        rig.trade("web_" + symbol, qty, symbol=symbol, side=Side.BUY, fee=ZERO)
+    return rig
+
+
+async def test_cross_positions_are_in_danger_together():
+    """Each needs 404 of the 820 that both share; alone it would be far from its end."""
+    rig, rung = holding("450", BTC, ETH), []
+    tracker = PositionTracker(on_emergency=rung.append)
+    for symbol in (BTC, ETH):
+        rig.price(89.8, symbol)
+
+    for symbol in (BTC, ETH):
+        await tracker.update(position_view(rig.engine, (MAIN, Symbol(symbol))))
+
+    assert [p.symbol for p in rung] == [BTC, ETH]
+    assert {p.margin_ratio for p in rung} == {rig.engine.core.exposure.margin_ratio(MAIN)}
+
+
+def test_an_isolated_position_is_shown_what_it_used_up_of_its_own():
+    rig = holding("4", BTC, ETH)
+    rig.hear(msg.IsolatedWallets(wallets={Symbol(BTC): Decimal(40)}))
+    rig.price(95)
+
+    assert position_view(rig.engine, KEY).margin_ratio == Decimal("3.8") / (40 - 20)
+    assert position_view(rig.engine, (MAIN, Symbol(ETH))).margin_ratio == Decimal(4) / 9_960
 
 
 async def test_what_an_update_leaves_out_is_taken_from_the_service(tmp_path):

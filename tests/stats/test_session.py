@@ -150,6 +150,25 @@ def test_what_leaves_the_wallet_and_was_not_moved_out_is_a_loss(
 
     assert stats.max_drawdown == pytest.approx(drawdown)
     assert stats.equity_end == 1000 + D(amount)
+    lost = D(amount) if drawdown else D(0)
+    assert (stats.total_pnl, stats.charges) == (lost, -lost)
+
+
+def test_the_total_of_a_liquidation_says_what_became_of_the_wallet():
+    ledger = Ledger()
+    ledger.define(BTC)
+    ledger.deposit("1000")
+    ledger.buy("10", "100", fee="1")
+    ledger.sell("10", "60", fee="2")
+    clearance = {"amount": D(-100), "reason": "INSURANCE_CLEAR", "change_id": "i"}
+    ledger.add(ev.WalletChanged, asset="USDT", **clearance)
+    ledger.add(ev.WalletChanged, asset="BNB", **clearance | {"change_id": "j"})
+
+    stats = fold_session(ledger.facts)
+
+    assert (stats.realized_pnl, stats.fees, stats.charges) == (-400, 3, 100)
+    assert stats.total_pnl == stats.equity_end - stats.equity_start == -503
+    assert stats.worst_trade == -403
 
 
 # Which facts are a session's
@@ -296,7 +315,7 @@ def test_an_asset_that_is_no_dollar_is_not_added_to_dollars():
 def test_figures_agree_with_each_other(ledger):
     stats = fold_session(ledger.facts)
 
-    assert stats.total_pnl == stats.realized_pnl - stats.fees + stats.funding
+    assert stats.total_pnl == stats.realized_pnl - stats.fees - stats.charges + stats.funding
     assert stats.winning_trades + stats.losing_trades <= stats.total_trades
     for parts in (stats.by_strategy.values(), stats.by_symbol.values()):
         assert sum(part.total_trades for part in parts) == stats.total_trades

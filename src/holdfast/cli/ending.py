@@ -38,7 +38,8 @@ _FRAMES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
 
 FIELDS = (
     "session_id", "status", "reason", "error", "duration_s", "signals", "denied", "orders", "fills",
-    "trades", "pnl", "fees", "funding", "unrealized", "equity_start", "equity_end", "max_drawdown",
+    "trades", "pnl", "fees", "charges", "funding", "unrealized", "equity_start", "equity_end",
+    "max_drawdown",
     "books", "differences", "report", "venue", "feed", "symbols", "strategies", "restarts",
     "stopped_strategies",
 )  # fmt: skip
@@ -111,6 +112,7 @@ def figures_of(stats: SessionStats) -> dict[str, Any]:
         "realized": stats.realized_pnl,
         "unrealized": stats.unrealized_pnl,
         "fees": stats.fees,
+        "charges": stats.charges,
         "funding": stats.funding,
         "equity_start": stats.equity_start,
         "equity_end": stats.equity_end,

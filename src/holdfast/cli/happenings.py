@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ..model import events as ev
 from ..model.errors import SessionStateError
+from ..model.instrument import DOLLARS
 from ..model.values import MAIN, NS_PER_S, ClOrdId, NewOrder, OrderRole, plain
 from ..runtime.notices import LogNotifier
 from ..runtime.service import LiveTradingService
@@ -149,7 +150,8 @@ class Happenings:
             notes.append(f"account {fill.account}")
         if fill.realized_pnl:
             notes.append(f"{fill.realized_pnl:+,.2f}")
-        notes.append(f"fee {fill.fee:,.2f}")
+        fee = f"{fill.fee:,.2f}" if fill.fee_asset in DOLLARS else plain(fill.fee)
+        notes.append(f"fee {fee} {fill.fee_asset}")
         text = f"{fill.side.value} {plain(fill.qty)} {fill.symbol} @ {plain(fill.price)}"
         self.add(fill.ts, "FILL", f"{text}  {', '.join(n for n in notes if n)}")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import time_ns
 from typing import Any
 
 from ..engine.engine import Engine
 from ..engine.state import State
 from ..journal import OwnedJournal, open_journal
 from ..model.config import TradingConfig
-from ..model.values import MAIN, AccountId
+from ..model.values import MAIN, NS_PER_DAY, AccountId
 from ..runtime.control_file import NoSessionRunning, nothing_runs
 from ..runtime.control_wire import builtins
 from ..runtime.figures import Figures
@@ -133,10 +134,13 @@ _OF_THE_MARK = (
 
 
 def _without_marks(engine: Engine, name: AccountId) -> dict[str, Any]:
-    """Return how an account stands, without what a mark price would be needed for."""
+    """Return how an account stands, without what a mark price, or today, would be needed for."""
     found: dict[str, Any] = builtins(metrics_view(engine, name, engine.state.last_ts))
     if found["position_count"]:
         found.update(dict.fromkeys(_OF_THE_MARK))
+    books, assets = engine.state.account(name), engine.core.exposure.shown_assets(name)
+    if time_ns() // NS_PER_DAY not in {books.benchmark(asset).day for asset in assets}:
+        found["daily_pnl"] = None
     return {**found, "equity_at": None}
 
 

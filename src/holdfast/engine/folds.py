@@ -166,6 +166,7 @@ def _recognized(state: State, fact: ev.FillRecognized) -> None:
     order = state.orders[fact.cl_ord_id]
     holdings.recognize(state, fact, order)
     _order_changed(state, fact)
+    _pay(order, fact, state.settled_in(order.key))
     if fact.gives_back:
         retire_all(state, order.key)
 
@@ -214,11 +215,17 @@ def _filled(state: State, fact: ev.OrderFilled) -> None:
     account = state.accounts.setdefault(fact.account, AccountState())
     account.apply_fill(fact, margin_asset)
     if order is not None:
+        _pay(order, fact, margin_asset)
         _count_execution(state, order, fact.ts)
         _moved(state, order, was_open=was_open)
     retire_all(state, key)
     if state.differences:
         difference.explain(state, fact)
+
+
+def _pay(order: Order, fill: ev.OrderFilled | ev.FillRecognized, margin_asset: str) -> None:
+    if fill.fee_asset == margin_asset:  # as of positions: others are in the account's books alone
+        order.fees += fill.fee
 
 
 def _count_execution(state: State, order: Order, ts: int) -> None:

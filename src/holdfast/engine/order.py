@@ -152,7 +152,8 @@ class Order(msgspec.Struct):
     venue_order_id: str = ""
     cum_qty: Decimal = ZERO
     cum_quote: Decimal = ZERO
-    fees: Decimal = ZERO
+    priced_qty: Decimal = ZERO  # how much of `cum_qty` was heard with its price
+    fees: Decimal = ZERO  # in the margin asset
     reported_qty: Decimal = ZERO
     trade_ids: list[TradeId] = []
     ending: OrderStatus | None = None
@@ -241,8 +242,8 @@ class Order(msgspec.Struct):
 
     @property
     def avg_px(self) -> Decimal | None:
-        """Return the average price of what has executed; None before the first fill."""
-        return self.cum_quote / self.cum_qty if self.cum_qty else None
+        """Return the average price of the fills that were heard; None before the first."""
+        return self.cum_quote / self.priced_qty if self.priced_qty else None
 
     def apply(self, fact: ev.OrderFact | ev.OrderFilled) -> None:
         """Fold one fact in.
@@ -329,8 +330,12 @@ class Order(msgspec.Struct):
         self.replace, self.replace_qty, self.replace_price = RequestState.NONE, ZERO, ZERO
 
     def _fill(self, fill: ev.OrderFilled | ev.FillRecognized) -> None:
-        if self.is_adopted:
-            return
+        if not self.is_adopted:
+            self._count(fill)  # first: it refuses what can't be
+        self.cum_quote += fill.qty * fill.price
+        self.priced_qty += fill.qty if fill.price else ZERO  # without one no list has it
+
+    def _count(self, fill: ev.OrderFilled | ev.FillRecognized) -> None:
         done = self.cum_qty + fill.qty
         limit = max(self.qty, self.replace_qty)
         if done > limit:
@@ -341,8 +346,6 @@ class Order(msgspec.Struct):
         if done > self.qty:  # the amendment under way has arrived, though nobody has heard so
             self.qty, self.price = self.replace_qty, self.replace_price
         self.cum_qty = done
-        self.cum_quote += fill.qty * fill.price
-        self.fees += fill.fee
         self.reported_qty = max(self.reported_qty, done)
         self.trade_ids.append(fill.trade_id)
         self._move(Trigger.FILL if done >= limit else Trigger.PARTIAL_FILL)
@@ -377,12 +380,10 @@ class Order(msgspec.Struct):
             self._answer_requests()
 
     def _target(self, trigger: Trigger) -> OrderStatus:
-        try:
-            return TRANSITIONS[self.status][trigger]
-        except KeyError:
-            raise IllegalTransition(
-                f"{self.cl_ord_id}: {trigger.value} while {self.status.value}"
-            ) from None
+        target = TRANSITIONS[self.status].get(trigger)
+        if target is None:
+            raise IllegalTransition(f"{self.cl_ord_id}: {trigger.value} while {self.status.value}")
+        return target
 
     def _move(self, trigger: Trigger) -> None:
         was_absent, self.status = self.status in ABSENT, self._target(trigger)

@@ -15,7 +15,7 @@ from .core import Core
 from .cover import is_covered
 from .exposure import Pool
 from .housekeeping import MARGIN_RATIO_MAX, unwanted
-from .market import MARK_LAG_NS
+from .market import MARK_LAG_NS, QUOTE_OLD_NS
 from .order import Order, RequestState
 from .orphans import is_orphan
 from .parent import Parent
@@ -67,10 +67,11 @@ def until(core: Core) -> int:
 
 
 def _marked_until(core: Core, key: Key) -> int:
-    """Return from when on the mark price that values a position may be too old for that."""
+    """Return from when on the mark price or quote that values a position may be too old for it."""
     market = core.market.of(key[1])
     if not market.marked:
-        return NEVER
+        is_valued_by_quote = market.quoted_ts and all(market.touch)
+        return market.quoted_ts + QUOTE_OLD_NS + 1 if is_valued_by_quote else NEVER
     is_fresh = market.last_ts - market.marked_ts <= MARK_LAG_NS
     return (market.marked_ts if is_fresh else market.told_ts) + MARK_LAG_NS + 1
 
@@ -125,7 +126,7 @@ def _safe(core: Core, pool: Pool, symbol: Symbol) -> Band:
         qty, entry = float(position.qty), float(position.entry_price)
         cap, ratio = _bracket(core, key, abs(qty) * mark)
         own = core.market.of(key[1])
-        if key[1] != symbol or own.marked or (own.bid > 0.0 and own.ask > 0.0):
+        if key[1] != symbol or own.marked or all(own.touch):
             left += _SAFE * qty * (mark - entry) - ratio * abs(qty) * mark
             continue
         left -= _SAFE * qty * entry

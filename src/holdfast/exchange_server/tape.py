@@ -134,7 +134,10 @@ class Candle:
 
 
 class Series:
-    """The candles of one interval, oldest first. A period without trades has none."""
+    """The candles of one interval, oldest first.
+
+    A period without trades has a flat one, as at Binance, from when a trade comes behind it.
+    """
 
     def __init__(self, interval: str, kept: int, minutes: Iterable[Candle] = ()) -> None:
         self.interval = interval
@@ -154,8 +157,20 @@ class Series:
         if last is not None and ts < last.end:
             return last if ts >= last.start else None
         candle = Candle(span_of(self.interval, ts), price)
-        self.candles.append(candle)
+        self.append(candle)
         return candle
+
+    def append(self, candle: Candle) -> None:
+        """Take in the next candle, and before it one for each period that nobody traded in."""
+        if self.candles:
+            last = self.candles[-1]
+            kept = (self.candles.maxlen or 0) * (last.end - last.start)
+            ts = max(last.end, candle.start - kept)
+            while ts < candle.start:
+                flat = Candle(span_of(self.interval, ts), last.close)
+                self.candles.append(flat)
+                ts = flat.end
+        self.candles.append(candle)
 
     def between(self, start: int, end: int) -> Iterator[Candle]:
         """Yield the candles that begin in a time, both ends included."""
@@ -214,7 +229,8 @@ class Tape:
 
     def remember(self, bars: Iterable[Bar]) -> None:
         """Take in bars of a minute from before the start, oldest first."""
-        self._minutes.candles.extend(Candle.of_bar(bar) for bar in bars)
+        for bar in bars:
+            self._minutes.append(Candle.of_bar(bar))
 
     def on_trade(self, trade: Trade) -> None:
         """Take a trade in; it has been given its id."""
@@ -248,7 +264,8 @@ class Tape:
         """Sum up the last 24 hours; None when there was no trade."""
         begin = now - DAY_MINUTES * MINUTE_NS
         newest = reversed(self._minutes.candles)
-        minutes = list(itertools.takewhile(lambda candle: candle.start > begin, newest))[::-1]
+        within = itertools.takewhile(lambda candle: candle.start > begin, newest)
+        minutes = [candle for candle in within if candle.volume][::-1]
         if not minutes:
             return None
         whole = Candle(Span(begin, now), minutes[0].open)

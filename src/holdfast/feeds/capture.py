@@ -25,10 +25,9 @@ from .files import Block, fail, lines, read_blocks
 from .guess import Decimals
 from .names import symbol_of
 from .source import SAMPLE_ROWS, Chunk, Reading, Source
-from .translate import TRANSLATIONS, snapshot
+from .translate import TRANSLATIONS, is_in_book, snapshot
 from .wire import (
     KNOWN,
-    MARKET_ORIGIN,
     AggTrade,
     BookTicker,
     DepthUpdate,
@@ -144,7 +143,7 @@ class _Capture:
         if self._was_told(event):
             self._skips[f"{event.__struct_config__.tag} told before"] += 1
             return None
-        if isinstance(event, TapeTrade):
+        if isinstance(event, _TAPES):
             self._number(event)
         message = TRANSLATIONS[kind](event, Symbol(event.symbol), ts)
         if message is None:
@@ -168,12 +167,12 @@ class _Capture:
             self._quoted[event.symbol] = at
         return False
 
-    def _number(self, event: TapeTrade) -> None:
+    def _number(self, event: TapeTrade | AggTrade) -> None:
         """Number the trades that are shown without a gap: one that is not has a number too."""
         symbol, number, known = event.symbol, event.trade_id, self._numbers
         is_next = number == known.next_ids.get(symbol)
         known.next_ids[symbol] = number + 1
-        if is_next and event.origin != MARKET_ORIGIN:
+        if is_next and not is_in_book(event):
             known.unshown[symbol] += 1
         event.trade_id = number - known.unshown[symbol]
 

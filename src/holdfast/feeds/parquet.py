@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..model.errors import ConfigError
+from ..model.market import MarketData
 from ..model.values import Symbol
 from .claims import reader_of
 from .files import fail
 from .guess import Decimals
 from .layouts import PRICE_AND_QTY, Layout, layout_of_names
-from .rows import BadRow, Row, Subject
+from .rows import NO_QUANTITY, BadRow, Row, Subject
 from .source import SAMPLE_ROWS, Chunk, Reading, Source
 from .tables import make_subject
 
@@ -41,18 +42,29 @@ def open_parquet(path: Path, symbol: Symbol | None = None) -> Source:
     prices, qtys = PRICE_AND_QTY[layout.kind]
     for row in rows:
         seen.see((repr(row[i]) for i in prices), (repr(row[i]) for i in qtys))
-    try:
-        first = reader_of(layout, subject).read(rows[:1])[0]
-    except BadRow as error:
-        fail(path, 1, str(error))
     return Source(
         path=path,
         kind=layout.kind,
         decimals={subject.symbol: seen},
-        first_ts=first.ts,
+        first_ts=_first_ts(path, layout, subject, rows),
         timeframe=subject.timeframe if layout.kind == "klines" else "",
         read=partial(_read, path, layout, subject),
     )
+
+
+def _first_ts(path: Path, layout: Layout, subject: Subject, rows: list[Row]) -> int:
+    reader = reader_of(layout, subject)
+    first: list[MarketData] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            first = reader.read([row])
+        except BadRow as error:
+            fail(path, number, str(error))
+        if first:
+            break
+    else:
+        fail(path, 0, f"nothing but {NO_QUANTITY} in the first {len(rows)} rows")
+    return first[0].ts
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401  pyarrow has no types
@@ -69,13 +81,15 @@ def _open(path: Path) -> Any:  # noqa: ANN401  pyarrow has no types
 def _read(path: Path, layout: Layout, subject: Subject, reading: Reading) -> Iterator[Chunk]:
     if not reading.wants(subject.symbol):
         return
-    reader = reader_of(layout, subject)
+    reader = reader_of(layout, subject._replace(skips=reading.skips))
     done = 0
     for rows in _rows(path, layout, BATCH_ROWS):
         try:
-            yield reader.read(rows)
+            messages = reader.read(rows)
         except BadRow as error:
             fail(path, done + error.index + 1, str(error))
+        if messages:
+            yield messages
         done += len(rows)
 
 

@@ -6,6 +6,7 @@ unit. Each reader remembers the last time, so that order is checked from block t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -31,11 +32,15 @@ class BadRow(Exception):
 
 
 class Subject(NamedTuple):
-    """What the rows of a file do not say themselves. `timeframe` is "" but for bars."""
+    """What the rows of a file do not say themselves, and where is counted what is left out.
+
+    `timeframe` is "" but for bars.
+    """
 
     symbol: Symbol
     unit_ns: int
     timeframe: str = ""
+    skips: Counter[str] | None = None
 
     @property
     def end(self) -> int:
@@ -76,7 +81,7 @@ class Subject(NamedTuple):
 
 
 class RowReader(Protocol):
-    """Rows in, a message for each out."""
+    """Rows in, a message for each out; none for a trade of no quantity."""
 
     def read(self, rows: Iterable[Row]) -> list[MarketData]:
         """Take the next rows of the file.
@@ -84,6 +89,10 @@ class RowReader(Protocol):
         Raises:
             BadRow: a price, a quantity or the order of times is impossible.
         """
+
+
+NO_QUANTITY = "trades of no quantity"
+"""Binance's archive has such rows; nobody traded."""
 
 
 class TradeRows:
@@ -94,13 +103,16 @@ class TradeRows:
         self._last = 0
 
     def read(self, rows: Iterable[Row]) -> list[MarketData]:
-        symbol, unit, _ = self._subject
-        last, end = self._last, self._subject.end
+        symbol, unit, *_ = self._subject
+        last, end, skipped = self._last, self._subject.end, 0
         trades: list[MarketData] = []
         append = trades.append
         for time, price, qty, trade_id, is_buyer_maker in rows:
             if not (last <= time < end and 0.0 < price < LIMIT and 0.0 < qty < LIMIT):
-                self._subject.check(len(trades), time, last, {"price": price, "quantity": qty})
+                index = len(trades) + skipped
+                self._subject.check(index, time, last, {"price": price}, (qty,))
+                last, skipped = time, skipped + 1
+                continue
             last = time
             append(
                 Trade(
@@ -113,6 +125,8 @@ class TradeRows:
                 )
             )
         self._last = last
+        if skipped and self._subject.skips is not None:
+            self._subject.skips[NO_QUANTITY] += skipped
         return trades
 
 
@@ -124,7 +138,7 @@ class QuoteRows:
         self._last = 0
 
     def read(self, rows: Iterable[Row]) -> list[MarketData]:
-        symbol, unit, _ = self._subject
+        symbol, unit, *_ = self._subject
         quotes: list[MarketData] = []
         for time, bid, bid_qty, ask, ask_qty in rows:
             index = len(quotes)
@@ -155,7 +169,7 @@ class BarRows:
         self._last = 0  # the end of the last bar
 
     def read(self, rows: Iterable[Row]) -> list[MarketData]:
-        symbol, unit, timeframe = self._subject
+        symbol, unit, timeframe, _ = self._subject
         bars: list[MarketData] = []
         for time, open_, high, low, close, volume, *count in rows:
             index, ts = len(bars), time * unit
@@ -203,7 +217,7 @@ class FundingRows:
         self._last = 0
 
     def read(self, rows: Iterable[Row]) -> list[MarketData]:
-        symbol, unit, _ = self._subject
+        symbol, unit, *_ = self._subject
         fundings: list[MarketData] = []
         for time, rate in rows:
             self._subject.check(len(fundings), time, self._last, {})

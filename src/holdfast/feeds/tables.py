@@ -20,7 +20,7 @@ from .files import Block, fail, lines, read_blocks
 from .guess import Decimals
 from .layouts import PRICE_AND_QTY, Layout, layout_of_line
 from .names import symbol_of, timeframe_name, timeframe_of
-from .rows import BadRow, Row, RowReader, Subject
+from .rows import NO_QUANTITY, BadRow, Row, RowReader, Subject
 from .source import SAMPLE_ROWS, Chunk, Reading, Source
 
 SPACING_ROWS = 200
@@ -58,7 +58,7 @@ def open_table(path: Path, symbol: Symbol | None = None) -> Source:
         path=path,
         kind=layout.kind,
         decimals={subject.symbol: _decimals(layout, rows)},
-        first_ts=_first_ts(path, layout, subject, rows[0]),
+        first_ts=_first_ts(path, layout, subject, rows),
         timeframe=subject.timeframe if layout.kind == "klines" else "",
         read=partial(_read, path, layout, subject),
     )
@@ -128,9 +128,15 @@ def _sample(path: Path, layout: Layout, rows: Sequence[tuple[int, bytes]]) -> It
                 fail(path, number, str(error))
 
 
-def _first_ts(path: Path, layout: Layout, subject: Subject, row: tuple[int, bytes]) -> int:
-    number, line = row
-    return _read_lines(path, layout, reader_of(layout, subject), Block(line, number))[0].ts
+def _first_ts(
+    path: Path, layout: Layout, subject: Subject, rows: Sequence[tuple[int, bytes]]
+) -> int:
+    reader = reader_of(layout, subject)
+    found = (_read_lines(path, layout, reader, Block(line, number)) for number, line in rows)
+    first = next(itertools.chain.from_iterable(found), None)
+    if first is None:
+        fail(path, 0, f"nothing but {NO_QUANTITY} in the first {len(rows)} rows")
+    return first.ts
 
 
 def _decimals(layout: Layout, rows: Sequence[tuple[int, bytes]]) -> Decimals:
@@ -150,20 +156,22 @@ def _read(path: Path, layout: Layout, subject: Subject, reading: Reading) -> Ite
         return
     decoder = _row_decoder(layout)
     pick = itemgetter(*layout.places)
-    reader = reader_of(layout, subject)
+    reader = reader_of(layout, subject._replace(skips=reading.skips))
     blocks = read_blocks(path)
     if layout.has_header:
         blocks = _without_header(blocks)
     for block in blocks:
         rows = _decode(decoder, block.text)
-        if rows is None:
-            if messages := _read_lines(path, layout, reader, block):
-                yield messages
-            continue
         try:
-            yield reader.read(map(pick, rows))
+            messages = (
+                _read_lines(path, layout, reader, block)
+                if rows is None
+                else reader.read(map(pick, rows))
+            )
         except BadRow as error:
             fail(path, block.line + error.index, str(error))
+        if messages:
+            yield messages
 
 
 def _row_decoder(layout: Layout) -> msgspec.json.Decoder[list[Row]]:

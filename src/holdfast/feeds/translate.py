@@ -47,11 +47,16 @@ def _quote(event: BookTicker, symbol: Symbol, ts: int) -> Quote:
     )
 
 
+def is_in_book(event: TapeTrade | AggTrade) -> bool:
+    """Tell whether anything was traded, and in the book; see `NO_QUANTITY` in `rows`."""
+    return bool(event.qty) and (isinstance(event, AggTrade) or event.origin == MARKET_ORIGIN)
+
+
 def _trade(event: TapeTrade | AggTrade, symbol: Symbol, ts: int) -> Trade | None:
-    if isinstance(event, TapeTrade) and event.origin != MARKET_ORIGIN:
+    if not is_in_book(event):
         return None
-    if not (event.price and event.qty):
-        raise ValueError(f"price and qty must be above 0, were {event.price!r}, {event.qty!r}")
+    if not event.price:
+        raise ValueError(f"a price must be above 0, was {event.price!r}")
     return Trade(
         symbol=symbol,
         ts=ts,

@@ -52,7 +52,7 @@ class AggTrade(Struct, tag_field="e", tag="aggTrade", gc=False):
     symbol: str = field(name="s")
     trade_id: int = field(name="a")
     price: Price = field(name="p")
-    qty: Price = field(name="q")
+    qty: Qty = field(name="q")
     is_buyer_maker: bool = field(name="m")
     transacted: int = field(name="T", default=0)
     sent: int = field(name="E", default=0)

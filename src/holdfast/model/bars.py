@@ -2,7 +2,8 @@
 
 Rule 1: bars lie on multiples of their length since 1970-01-01 UTC and end exclusively. One that
         comes whole keeps the place that it has: a venue's weeks begin on Mondays.
-Rule 2: a period without trades has no bar.
+Rule 2: a period without trades has no bar. Exchanges list a flat one for it: of that, time alone
+        counts.
 Rule 3: a closed bar never changes, and bars never overlap. A trade from before a bar that was
         opened, or from before the end of one that was closed, is refused in every time frame and
         counted as late, so that the time frames stay sums of each other.
@@ -147,16 +148,20 @@ class BarBuilder:
         if bar.open_ts < self._floor_ts:
             self.late_count += 1
             return closed
+        if _has_trades(bar):
+            self._add(bar, part)
+        end = bar.open_ts + part  # its own time may be later: that at which it was told of
+        self._floor_ts = end
+        closed.extend(self.on_time(end))
+        return closed
+
+    def _add(self, bar: Bar, part: int) -> None:
         for frame in self._open:
             if not frame.end:
                 is_whole = frame.length == part
                 self._start(frame, bar.open_ts if is_whole else _start_of(bar.open_ts, frame))
                 frame.open, frame.high, frame.low = bar.open, bar.high, bar.low
             frame.add(bar)
-        end = bar.open_ts + part  # its own time may be later: that at which it was told of
-        self._floor_ts = end
-        closed.extend(self.on_time(end))
-        return closed
 
     def on_time(self, now: int) -> Sequence[Bar]:
         """Close the bars whose end has passed; none may come for a trade to do it."""
@@ -235,6 +240,11 @@ class _OpenBar:
         self.volume = 0.0
         self.end = self.count = 0
         return bar
+
+
+def _has_trades(bar: Bar) -> bool:
+    """Tell whether anybody traded; sources that count none have a price that moved, or a volume."""
+    return bool(bar.trade_count or bar.volume or bar.high != bar.low)
 
 
 def _start_of(ts: int, frame: _OpenBar) -> int:

@@ -188,12 +188,13 @@ def position_update(view: Position) -> dict[str, object]:
 def log_trade(fill: ev.OrderFilled) -> None:
     """Write one line of the trade log."""
     _trades.info(
-        "%s %s %s @ %s fee %s realized %s trade %s order %s%s",
+        "%s %s %s @ %s fee %s %s realized %s trade %s order %s%s",
         fill.side.value,
         plain(fill.qty),
         fill.symbol,
         plain(fill.price),
         plain(fill.fee),
+        fill.fee_asset,
         plain(fill.realized_pnl),
         fill.trade_id,
         fill.cl_ord_id,

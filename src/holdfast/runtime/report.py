@@ -107,7 +107,8 @@ def _apart(stats: SessionStats) -> str:
     return (
         f"The rows add up to {of_trips:+z,.2f}, the total is {stats.total_pnl:+z,.2f}: a row counts"
         " trades that ended, each whole, what it cost before the session began included; the total"
-        " counts what the session moved in the wallet, funding and what is still open included."
+        " counts what the session moved in the wallet, funding, charges and what is still open"
+        " included."
     )
 
 
@@ -149,6 +150,8 @@ def _headline(stats: SessionStats) -> list[tuple[str, Cell]]:
         ("Denied", Cell(f"{stats.denied:,}")),
         ("Order to venue, median", Cell(_median(stats))),
     ]
+    if stats.charges:
+        figures.insert(8, ("Charges", Cell(_money(stats.charges))))
     if stats.rejected:
         figures.insert(-1, ("Rejected", Cell(f"{stats.rejected:,}")))
     others = [(f"Fees in {asset}", Cell(plain(fee))) for asset, fee in stats.other_fees.items()]

@@ -14,10 +14,11 @@ from ..engine.cover import uncovered
 from ..engine.engine import Engine
 from ..engine.order import Order as EngineOrder
 from ..model.errors import InputError
-from ..model.margin import initial_margin, maintenance_margin
+from ..model.margin import initial_margin
 from ..model.values import (
     ENTRY,
     MAIN,
+    NS_PER_DAY,
     NS_PER_S,
     OPERATOR,
     ZERO,
@@ -82,7 +83,7 @@ class Order:
     status: OrderStatus | None = None
     filled_quantity: Decimal = ZERO
     average_price: Decimal | None = None
-    fees: Decimal = ZERO
+    fees: Decimal = ZERO  # those in the margin asset
     reason: str = ""
     is_in_doubt: bool = False
     margin_required: Decimal | None = None
@@ -179,6 +180,8 @@ class _Named:
 class Position(_Named):
     """A position as users read it. `quantity` is signed; money is in the margin asset.
 
+    `margin_ratio` is the maintenance margin of all positions that one wallet stands for (a cross
+    one's neighbours too) over that wallet and their open profit: liquidation comes at 1.
     One that is made without an account is of the main one, as everywhere, and `names_account` is
     False: a `PositionTracker` takes it for the only account's that holds its symbol.
     """
@@ -193,7 +196,7 @@ class Position(_Named):
     fees: Decimal = ZERO
     funding: Decimal = ZERO
     margin: Decimal = ZERO
-    margin_ratio: Decimal = ZERO  # maintenance margin over margin balance; liquidation at 1
+    margin_ratio: Decimal = ZERO
     opened_at: datetime | None = None
     account: str = ""
 
@@ -343,11 +346,6 @@ def position_view(engine: Engine, key: Key) -> Position:
     mark = exposure.mark(key)
     leverage = state.leverages.get(key, 1)
     notional = abs(position.qty) * mark
-    instrument = state.instruments.get(key)
-    brackets = instrument.brackets if instrument else ()
-    purse = exposure.pool_of(key)
-    equity = purse.wallet + sum(map(exposure.unrealized, purse.keys), ZERO)
-    needed = maintenance_margin(brackets, notional)
     return Position(
         symbol=key[1],
         quantity=position.qty,
@@ -359,15 +357,16 @@ def position_view(engine: Engine, key: Key) -> Position:
         fees=position.fees,
         funding=position.funding,
         margin=initial_margin(notional, leverage),
-        margin_ratio=needed / equity if equity > ZERO else Decimal(1 if needed else 0),
+        margin_ratio=exposure.pool_of(key).ratio,
         opened_at=when(position.opened_ts) if position.opened_ts else None,
         account=key[0],
     )
 
 
-def _daily_pnl(engine: Engine, name: AccountId, asset: str) -> Decimal:
+def _daily_pnl(engine: Engine, name: AccountId, asset: str, now: int) -> Decimal:
     known = engine.state.account(name).benchmark(asset)
-    return engine.core.exposure.equity(name, asset) - known.day_equity if known.day >= 0 else ZERO
+    is_today = known.day == now // NS_PER_DAY
+    return engine.core.exposure.equity(name, asset) - known.day_equity if is_today else ZERO
 
 
 def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
@@ -375,13 +374,14 @@ def metrics_view(engine: Engine, name: AccountId, now: int) -> Metrics:
     state, exposure = engine.state, engine.core.exposure
     equity, wallet = exposure.shown_equity(name), exposure.shown_wallet(name)
     gross = exposure.gross_now(name)
+    daily = (_daily_pnl(engine, name, asset, now) for asset in exposure.shown_assets(name))
     orders = [order for order in state.all_open_orders() if order.request.account == name]
     held = [key for key in state.open_keys() if key[0] == name]
     return Metrics(
         position_count=len(held),
         total_exposure=gross,
         unrealized_pnl=equity - wallet,
-        daily_pnl=sum((_daily_pnl(engine, name, a) for a in exposure.shown_assets(name)), ZERO),
+        daily_pnl=sum(daily, ZERO),
         equity=equity,
         wallet=wallet,
         free_margin=equity - exposure.initial_margin(name),

@@ -175,6 +175,7 @@ class _Tally(msgspec.Struct):
     unrealized: dict[AccountId, Decimal] = {}
     realized: Decimal = ZERO
     fees: Decimal = ZERO
+    charges: Decimal = ZERO
     funding: Decimal = ZERO
     other_fees: dict[str, Decimal] = {}
     trades: int = 0
@@ -281,6 +282,7 @@ class _Tally(msgspec.Struct):
             case WalletChanged() if not context.is_margin_asset(fact.asset):
                 books.apply(fact)
             case WalletChanged() if is_loss(fact):
+                self.charges -= fact.amount
                 self._follow(fact, books, context, fact.asset)
             case WalletChanged():
                 books.apply(fact)
@@ -326,10 +328,11 @@ class _Tally(msgspec.Struct):
             losing_trades=self.losses,
             win_rate=self.wins / self.trades if self.trades else 0.0,
             profit_factor=profit_factor(self.won, self.lost),
-            total_pnl=self.realized - self.fees + self.funding,
+            total_pnl=self.realized - self.fees - self.charges + self.funding,
             realized_pnl=self.realized,
             unrealized_pnl=sum(self.unrealized.values(), ZERO),
             fees=self.fees,
+            charges=self.charges,
             other_fees=dict(self.other_fees),
             funding=self.funding,
             equity_start=curve.start,

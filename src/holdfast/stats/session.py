@@ -45,9 +45,9 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one session. Every figure is defined for a session in which nothing happened.
 
     A trade is a round trip that ended in the session; it wins when its profit after fees is
-    above zero. `total_pnl` is what trading moved in the wallet: realized - fees + funding;
-    open positions are in `unrealized_pnl` and in the equity, as of the last sample. Money is in
-    the margin asset; margin assets count alike, and fees in another asset are in `other_fees`.
+    above zero. `total_pnl` is what trading moved in the wallet: realized - fees - charges +
+    funding; open positions are in `unrealized_pnl` and in the equity, as of the last sample. Money
+    is in the margin asset; margin assets count alike, and fees in another are in `other_fees`.
     Fractions are fractions: 0.05 is 5 %.
     """
 
@@ -65,6 +65,7 @@ class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
     unrealized_pnl: Decimal = ZERO
     fees: Decimal = ZERO
     other_fees: dict[str, Decimal] = {}
+    charges: Decimal = ZERO  # what else went and nobody moved, as a liquidation's clearance
     funding: Decimal = ZERO  # what we paid is negative
     equity_start: Decimal = ZERO
     equity_end: Decimal = ZERO

@@ -13,7 +13,7 @@ from ..model.values import ZERO, ClOrdId, OrderStatus, Side, StrategyId, Symbol
 
 
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """How one of the strategy's orders stands now. `avg_px` is None before the first fill.
+    """How one of the strategy's orders stands now. `avg_px` is None before a fill was heard.
 
     `price` is the present limit, None of an order at the market. `is_canceling` tells that it is
     being taken back, `is_amending` that an amendment was asked for and not answered yet.

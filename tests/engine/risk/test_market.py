@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from holdfast.engine.market import QUOTE_LAG_NS_MAX
+from holdfast.engine.market import QUOTE_LAG_NS_MAX, QUOTE_OLD_NS
 from holdfast.engine.risk import Samples
 from holdfast.model import events as ev
 from holdfast.model.config import TradingConfig
@@ -405,6 +405,17 @@ def test_slippage_concerns_market_orders_with_a_quote(desk):
     desk.quote(BTC, 90.0, 110.0)
     assert not desk.check("slippage", desk.buy()).passed
     assert desk.check("slippage", desk.buy("1", "100")).passed
+
+
+def test_the_spread_of_a_quote_that_trades_have_outlived_is_none(desk):
+    desk.quote(BTC, 90.0, 110.0)
+    desk.now += QUOTE_OLD_NS
+    desk.trade(BTC, 100.0)
+    assert not desk.check("slippage", desk.buy()).passed
+
+    desk.now += NS_PER_MS
+    desk.trade(BTC, 100.0)
+    assert desk.check("slippage", desk.buy()).value is None
 
 
 # Stale data

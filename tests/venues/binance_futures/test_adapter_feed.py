@@ -16,7 +16,7 @@ from holdfast.feeds import FEEDS, FeedSettings, binance_futures
 from holdfast.feeds.binance_futures import BinanceFuturesFeed
 from holdfast.model.errors import ConfigError, NetworkError
 from holdfast.model.market import BookDelta, BookSnapshot, MarkPrice, Quote, Trade
-from holdfast.model.values import NS_PER_S, Symbol
+from holdfast.model.values import NS_PER_MS, NS_PER_S, Symbol
 from holdfast.runtime.runner import LiveStrategyRunner
 from holdfast.runtime.tally import FillTally
 from holdfast.venues.binance_futures import streams
@@ -537,6 +537,20 @@ async def test_time_frame_that_the_venue_lacks_is_built_of_smaller_bars():
     assert server.requests[0][2]["limit"] == "10"
     assert [bar.close for bar in bars] == [101, 103, 105, 107, 109]
     assert {bar.volume for bar in bars} == {4.0}
+
+
+async def test_history_leaves_out_the_minutes_without_trades():
+    rows = klines(5, start_ms=START_MS - START_MS % 120_000)
+    for row in (rows[0], *rows[2:4]):
+        row[5], row[8] = "0", 0
+        row[2] = row[3] = row[4] = row[1]
+    async with scripted(**{"GET__/fapi/v1/klines": [(200, rows), (200, rows)]}) as server:
+        until, feed = (rows[-1][6] + 1) * 10**6, feed_of(server.url)
+        minutes = await asyncio.to_thread(feed.history, BTC, "1m", until, 5)
+        pairs = await asyncio.to_thread(feed.history, BTC, "2m", until - 60 * NS_PER_S, 2)
+
+        assert [bar.open_ts // NS_PER_MS for bar in minutes] == [rows[1][0], rows[4][0]]
+        assert [bar.open_ts // NS_PER_MS for bar in pairs] == [rows[0][0]]  # all of it was told
 
 
 async def test_fetched_history_is_handed_out_once_without_another_question():

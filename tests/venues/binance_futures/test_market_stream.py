@@ -47,6 +47,11 @@ def test_a_trade_is_read():
     ]
 
 
+@pytest.mark.parametrize("kind", ["trade", "aggTrade"])
+def test_a_trade_of_no_quantity_is_none(kind):
+    assert read(trade(e=kind, a=5, q="0.000")) == []
+
+
 def test_an_aggregated_trade_is_read_under_its_own_number():
     agg = {"e": "aggTrade", "E": T, "s": "BTCUSDT", "a": 5, "p": "1.5", "q": "2", "nq": "2"}
     (told,) = read(agg | {"f": 1, "l": 2, "T": T, "m": False, "st": 1})

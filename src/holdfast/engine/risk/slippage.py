@@ -13,13 +13,16 @@ _PASSED = passed(NAME)
 def check(order: NewOrder, ctx: RiskContext) -> Verdict:
     """Compare half the spread, as a fraction of the middle, with the tolerance.
 
-    Passes where no quote is known: bars and trades tell of no spread.
+    Passes where no quote is known, or it is old: bars and trades tell of no spread.
     """
+    if order.order_type is not MARKET:
+        return _PASSED
     market = ctx.case(order).market
-    if order.order_type is not MARKET or not (market.bid > 0.0 and market.ask > 0.0):
+    best_bid, best_ask = market.touch
+    if not (best_bid > 0.0 and best_ask > 0.0):
         return _PASSED
     limit = ctx.settings.slippage_tolerance
-    bid, ask = market.decimal(market.bid) or ZERO, market.decimal(market.ask) or ZERO
+    bid, ask = market.decimal(best_bid) or ZERO, market.decimal(best_ask) or ZERO
     share = (ask - bid) / (ask + bid)
     if share <= limit:
         return passed(NAME, share, limit)

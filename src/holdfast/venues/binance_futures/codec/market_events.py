@@ -98,7 +98,9 @@ def _trade(frame: TradeFrame) -> Trade | None:
     return _agg_trade(frame) if frame.kind == IN_BOOK else None
 
 
-def _agg_trade(frame: TradeFrame | AggTradeFrame) -> Trade:
+def _agg_trade(frame: TradeFrame | AggTradeFrame) -> Trade | None:
+    if not frame.qty:
+        return None  # some are told of no quantity: nobody traded
     return Trade(
         symbol=frame.symbol,
         ts=ns(frame.time),
