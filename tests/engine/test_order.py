@@ -166,9 +166,10 @@ def test_what_no_list_has_a_price_of_leaves_the_average_as_it_is():
     order = make(S.NEW)
 
     order.apply(fill("4", "a", "0"))
-    assert order.avg_px is None
+    unpriced = order.avg_px
     order.apply(fill("6", "b", "110"))
 
+    assert unpriced is None
     assert (order.cum_qty, order.avg_px) == (10, 110)
 
 

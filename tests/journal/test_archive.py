@@ -12,8 +12,10 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 from sqlalchemy import Connection
 
 from holdfast.journal import archives, archiving, claim, open_journal, wal
@@ -121,7 +123,7 @@ def test_facts_that_leave_the_table_take_little_room_in_the_log(tmp_path, monkey
     path, log = tmp_path / "a.db", tmp_path / "a.db-wal"
     _grow(path, 2_000, 2_000)
     sizes = []
-    remove = archiving.delete
+    remove = sqlalchemy.delete
 
     def remove_and_look(table):
         sizes.append(log.stat().st_size)
@@ -366,7 +368,8 @@ def test_what_was_archived_is_told_though_its_room_can_not_be_given_back(tmp_pat
             raise error
         return execute(connection, statement, *how)
 
-    path, told = tmp_path / "a.db", []
+    told: list[Any] = []
+    path = tmp_path / "a.db"
     _grow(path, 50, 50)
     monkeypatch.setattr(archiving, "FREE_PAGES_MAX", -1)
     monkeypatch.setattr(Connection, "exec_driver_sql", full)

@@ -172,7 +172,7 @@ def test_sync_waits_for_everything_appended(database):
 
 
 async def test_when_synced_calls_on_the_loop_behind_everything_appended(journal):
-    calls = []
+    calls: list[object] = []
     done = asyncio.Event()
     journal.append([fill(1)], lambda: calls.append("fact"))
     journal.when_synced(lambda: calls.append(threading.get_ident()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -125,8 +126,17 @@ async def test_trades_are_logged_where_the_settings_say_so(tmp_path, caplog, log
 
 
 def test_a_logged_trade_names_what_its_fee_was_paid_in(caplog):
-    paid = {"fee": Decimal("0.00008000"), "fee_asset": "BNB", "realized_pnl": ZERO}
-    at = {"symbol": BTC, "side": Side.BUY, "cl_ord_id": ClOrdId("1"), "trade_id": TradeId("7")}
+    paid: dict[str, Any] = {
+        "fee": Decimal("0.00008000"),
+        "fee_asset": "BNB",
+        "realized_pnl": ZERO,
+    }
+    at: dict[str, Any] = {
+        "symbol": BTC,
+        "side": Side.BUY,
+        "cl_ord_id": ClOrdId("1"),
+        "trade_id": TradeId("7"),
+    }
     fill = ev.OrderFilled(ts=1, venue_ts=1, qty=Decimal(1), price=Decimal(100), **at, **paid)
 
     with caplog.at_level("INFO", "holdfast.trades"):

@@ -403,7 +403,7 @@ async def test_an_order_to_be_sent_once_ends_the_session_where_its_sync_is_held(
     """Nothing of it leaves, and the loop waits so long and no longer."""
     monkeypatch.setattr(upkeep, "SYNC_S_MAX", 0.3)
     async with running(tmp_path) as desk:
-        sent = []
+        sent: list[object] = []
         monkeypatch.setattr(desk.service.live.venue, "submit", sent.append)
         held.clear()
         with pytest.raises((JournalError, OutcomeUnknownError)):

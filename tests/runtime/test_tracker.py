@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,8 @@ def holding(qty, *symbols):
 
 async def test_cross_positions_are_in_danger_together():
     """Each needs 404 of the 820 that both share; alone it would be far from its end."""
-    rig, rung = holding("450", BTC, ETH), []
+    rung: list[Any] = []
+    rig = holding("450", BTC, ETH)
     tracker = PositionTracker(on_emergency=rung.append)
     for symbol in (BTC, ETH):
         rig.price(89.8, symbol)

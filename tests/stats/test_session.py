@@ -166,7 +166,7 @@ def test_the_total_of_a_liquidation_says_what_became_of_the_wallet():
 
     stats = fold_session(ledger.facts)
 
-    assert (stats.realized_pnl, stats.fees, stats.charges) == (-400, 3, 100)
+    assert [stats.realized_pnl, stats.fees, stats.charges] == [-400, 3, 100]
     assert stats.total_pnl == stats.equity_end - stats.equity_start == -503
     assert stats.worst_trade == -403
 
