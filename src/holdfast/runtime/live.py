@@ -24,10 +24,11 @@ from ..model.market import MarketData
 from ..model.order_wish import Wish
 from ..model.signal import SignalGenerated
 from ..model.values import NS_PER_S, TradingSessionStatus
-from ..ports import Notifier, Venue
+from ..ports import Notifier
 from .accounts import Accounts
+from .ahead import ear_for
 from .beat import Beat
-from .clock import TICK_NS, FeedClock
+from .clock import TICK_NS
 from .commit_watch import CommitWatch
 from .feeding import Feeding
 from .fetching import telling_warm_up, warm_up_market
@@ -127,7 +128,8 @@ class LiveSession:
 
     async def _open(self) -> None:
         plan = self.plan
-        contracts = await self.accounts.connect(self._ear_for)
+        ear = ear_for(self.shell, self._clock, is_resumed=plan.is_resumed)
+        contracts = await self.accounts.connect(ear)
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
         venues = tuple(self.accounts.venues.values())
@@ -148,20 +150,6 @@ class LiveSession:
         self._attach_strategies()
         with telling_warm_up(self.notifier):
             await self._past.ask()
-
-    def _ear_for(self, venue: Venue) -> Callable[[msg.VenueMessage], None]:
-        goes_on = self.plan.is_resumed and venue.capabilities.is_simulated
-        return self._hear_simulated if goes_on else self.shell.hear
-
-    def _hear_simulated(self, message: msg.VenueMessage) -> None:
-        """Go to the time up to which a simulated exchange has lived, where it is ahead of ours."""
-        is_starting = self.status is TradingSessionStatus.STARTING
-        if is_starting and isinstance(message, msg.VenueSnapshot):
-            ahead_ts = self._recovery.time_of(message, self.engine.state)
-            if ahead_ts > message.taken_ts and isinstance(self._clock, FeedClock):
-                self._clock.begin_at(ahead_ts)
-                message = msgspec.structs.replace(message, asked_ts=ahead_ts, taken_ts=ahead_ts)
-        self.shell.hear(message)
 
     def _attach_strategies(self) -> None:
         for strategy_id, strategy in self.plan.strategies.items():
