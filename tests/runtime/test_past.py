@@ -10,7 +10,13 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast import LiveTradingService, NetworkError, RiskDenied, TradingSessionStatus
+from holdfast import (
+    JournalError,
+    LiveTradingService,
+    NetworkError,
+    RiskDenied,
+    TradingSessionStatus,
+)
 from holdfast.model import messages as msg
 from holdfast.model.commands import CancelOrder, QueryOrder
 from holdfast.model.market import Bar
@@ -277,3 +283,39 @@ async def test_parts_of_an_entry_wait_for_the_market_of_a_session_that_starts(
 
             feed.gate.set()
             await until(lambda: heard.of(msg.TimerFired))
+
+
+async def test_a_life_that_fails_while_strategies_are_shown_the_past_is_followed_by_another(
+    tmp_path,
+):
+    async with left_with(tmp_path, _lose_a_stop) as (feed, config):
+        feed.gate.clear()
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service, [Learner()]) as start:
+            await until(lambda: feed.asked)
+            first = service.live
+            first.shell.fail(RuntimeError("an error of our own"))
+
+            await until(lambda: service.live is not first)
+            await start
+            assert service.restarts == 1
+            assert not feed.gate.is_set()
+            await until(lambda: service.session().status is TradingSessionStatus.RUNNING)
+            await asyncio.wait_for(service.kill("now"), 5)
+
+
+async def test_a_journal_that_fails_while_strategies_are_shown_the_past_ends_the_session(
+    tmp_path,
+):
+    async with left_with(tmp_path, _rest_an_entry) as (feed, config):
+        feed.gate.clear()
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service, [Learner()]):
+            await until(lambda: feed.asked)
+            canceled = []
+            service.live.cancel_at_venue = lambda: canceled.append(True)
+            service.live.shell.fail(JournalError("it hangs"))
+
+            await until(lambda: canceled)
+            await until(lambda: service.session().status is TradingSessionStatus.ERROR)
+            assert not feed.gate.is_set()

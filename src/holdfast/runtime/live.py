@@ -145,11 +145,15 @@ class LiveSession:
             raise self.shell.failed.result()
         if self.halt:
             self.shell.ask(msg.FailSession(reason=self.halt))
-        for venue in venues:
-            await settle_missed(self.feed, venue, self._clock.now(), self.notifier, is_told=True)
+        # What fails from here on ends a session that runs: `run` tells of it.
+        await self.shell.unless_over(self._settle)
         self._attach_strategies()
         with telling_warm_up(self.notifier):
-            await self._past.ask()
+            await self.shell.unless_over(self._past.ask)
+
+    async def _settle(self) -> None:
+        for venue in self.accounts.venues.values():
+            await settle_missed(self.feed, venue, self._clock.now(), self.notifier, is_told=True)
 
     def _attach_strategies(self) -> None:
         for strategy_id, strategy in self.plan.strategies.items():

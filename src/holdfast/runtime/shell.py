@@ -16,7 +16,7 @@ import asyncio
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -329,3 +329,26 @@ class Shell:
             except TimeoutError:
                 return condition()
         return True
+
+    async def unless_over(
+        self, work: Callable[[], Awaitable[None]], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Do something, cut off as soon as facts make a condition true or this shell fails."""
+
+        def look(_: object) -> None:
+            if scope.when() is None and (self.has_failed or is_over()):
+                scope.reschedule(0.0)
+
+        if self.has_failed or is_over():
+            return
+        self.failed.add_done_callback(look)
+        self.listeners.append(look)
+        try:
+            async with asyncio.timeout(None) as scope:
+                await work()
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        finally:
+            self.listeners.remove(look)
+            self.failed.remove_done_callback(look)
