@@ -319,3 +319,78 @@ async def test_a_journal_that_fails_while_strategies_are_shown_the_past_ends_the
             await until(lambda: canceled)
             await until(lambda: service.session().status is TradingSessionStatus.ERROR)
             assert not feed.gate.is_set()
+
+
+async def _hold(service):
+    await service.place_order(BTC, "BUY", "0.01", stop_loss="44000")
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+async def test_a_stop_does_not_wait_for_the_past_of_the_market(tmp_path, flatten):
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.gate.clear()
+        service, learner = LiveTradingService(config=config), Learner()
+        learner.on_start = lambda ctx: learner.seen.append("start")
+        async with restarted(feed, service, [learner]):
+            await until(lambda: feed.asked)
+            assert service.session().status is TradingSessionStatus.RUNNING
+            await asyncio.wait_for(service.stop("now", flatten=flatten), 5)
+
+            assert service.session().status is TradingSessionStatus.STOPPED
+            assert bool(service.live.engine.state.open_keys()) is not flatten
+            assert learner.seen == []
+            assert not feed.gate.is_set()
+
+
+async def test_a_stop_at_a_start_shows_no_strategy_the_past(tmp_path, monkeypatch):
+    monkeypatch.setattr(starting, "ASK_AGAIN_S", 0.05)
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.gate.clear()
+        resync, is_silent = PaperVenue.resync, [True]
+        monkeypatch.setattr(
+            PaperVenue, "resync", lambda *args: None if is_silent[0] else resync(*args)
+        )
+        service, learner = LiveTradingService(config=config), Learner()
+        async with restarted(feed, service, [learner]):
+            await until(lambda: service._lives and service._lives.live)
+            await until(lambda: service.live.shell.has_begun)
+            stop = asyncio.ensure_future(service.stop("now"))
+            await until(lambda: service.session().status is TradingSessionStatus.STOPPING)
+            is_silent[0] = False
+            service.live.shell.hear(msg.AuditDue(account=service.live.venue.account))
+            await asyncio.wait_for(stop, 5)
+
+            assert service.session().status is TradingSessionStatus.STOPPED
+            assert learner.seen == []
+            assert feed.asked == []
+
+
+async def test_a_session_that_failed_can_be_stopped_while_the_past_is_not_there(tmp_path):
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.gate.clear()
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service, [Learner()]):
+            await until(lambda: feed.asked)
+            service.live.shell.hear(msg.FailSession(reason="no"))
+            await asyncio.wait_for(service.stop("now"), 5)
+
+            assert service.session().status is TradingSessionStatus.STOPPED
+
+
+async def test_strategies_that_wait_for_the_past_do_not_begin_behind_a_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(past, "FIRST_DELAY_S", 0.02)
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.error = NetworkError("no klines")
+        service, learner = LiveTradingService(config=config), Learner()
+        async with restarted(feed, service, [learner]) as start:
+            await start
+            live, feed.error = service.live, None
+            feed.gate.clear()
+            feed.asked.clear()
+            await until(lambda: feed.asked)
+            live.shell.ask(msg.StopSession(reason="now", flatten=True))
+            feed.gate.set()
+            for _ in range(50):
+                await asyncio.sleep(0)
+
+            assert learner.seen == []

@@ -31,7 +31,7 @@ from .beat import Beat
 from .clock import TICK_NS
 from .commit_watch import CommitWatch
 from .feeding import Feeding
-from .fetching import telling_warm_up, warm_up_market
+from .fetching import warm_up_market
 from .figures import Figures
 from .missed_funding import leave_late_funding, settle_missed
 from .parts import Parts, Plan
@@ -59,7 +59,7 @@ _ENDING = (
     TradingSessionStatus.STOPPING,
     TradingSessionStatus.ERROR,
 )
-"""Where a stop has nothing more to ask of the engine, unless it is to flatten."""
+"""Where a session only ends: a stop asks nothing more of the engine, unless it is to flatten."""
 
 _log = logging.getLogger("holdfast.session")
 
@@ -127,14 +127,13 @@ class LiveSession:
             await self._open()
 
     async def _open(self) -> None:
-        plan = self.plan
-        ear = ear_for(self.shell, self._clock, is_resumed=plan.is_resumed)
+        ear = ear_for(self.shell, self._clock, is_resumed=self.plan.is_resumed)
         contracts = await self.accounts.connect(ear)
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
         venues = tuple(self.accounts.venues.values())
         leave_late_funding(self.feed, venues)
-        self.shell.ask(plan.beginning(self.journal.epoch, venues, is_live=self.feed.is_live))
+        self.shell.ask(self.plan.beginning(self.journal.epoch, venues, is_live=self.feed.is_live))
         for listed in contracts:
             self.shell.hear(msg.InstrumentListed(**listed._asdict()))
         self.journal.sync()
@@ -148,8 +147,7 @@ class LiveSession:
         # What fails from here on ends a session that runs: `run` tells of it.
         await self.shell.unless_over(self._settle)
         self._attach_strategies()
-        with telling_warm_up(self.notifier):
-            await self.shell.unless_over(self._past.ask)
+        await self.shell.unless_over(self._past.ask, self._is_ending)
 
     async def _settle(self) -> None:
         for venue in self.accounts.venues.values():
@@ -165,6 +163,8 @@ class LiveSession:
         symbols, hear = self.plan.symbols, self.shell.hear
         seats = seats_of(self.engine, self.accounts, self.plan.accounts)
         await self.runner.fetch_history(self.feed, symbols, now, seats)
+        if self._is_ending():
+            return
         self.runner.begin(
             symbols=symbols,
             feed=self.feed,
@@ -197,6 +197,10 @@ class LiveSession:
     def status(self) -> TradingSessionStatus:
         """Return where the session stands."""
         return self.engine.state.status
+
+    def _is_ending(self) -> bool:
+        """Tell whether no strategy is to begin any more."""
+        return self.status in _ENDING
 
     @property
     def has_failed(self) -> bool:
@@ -233,7 +237,7 @@ class LiveSession:
 
     async def _beside(self) -> None:
         """Do for ever what is to be done beside."""
-        await self._past.insist()
+        await self.shell.unless_over(self._past.insist, self._is_ending)
         for work in self.runner.beside():
             await work
         await self._left.wait()
@@ -319,11 +323,15 @@ class LiveSession:
             self.shell.ask(msg.StopSession(reason="the feed has ended", flatten=flatten))
         await self.settle()
 
+    def begin_stop(self, reason: str, *, flatten: bool) -> None:
+        """Tell the engine to stop, where that has anything to ask of it."""
+        if self.status not in ((TradingSessionStatus.STOPPED,) if flatten else _ENDING):
+            self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
+
     async def stop(self, reason: str, *, flatten: bool) -> None:
         """End the session in order; ERROR is reset, once what is left behind is safe there too."""
         is_in_error = self.status is TradingSessionStatus.ERROR
-        if self.status not in ((TradingSessionStatus.STOPPED,) if flatten else _ENDING):
-            self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
+        self.begin_stop(reason, flatten=flatten)
         with telling_waits(self.accounts, self.notifier, "stop", STOP_PATIENCE_S):
             if is_in_error:
                 await self._reset(reason)

@@ -225,7 +225,7 @@ class LiveStrategyRunner:
 
     def beside(self) -> list[Coroutine[Any, Any, None]]:
         """Return what is to be done beside, while the market is shown."""
-        return [self.filler.run()] if self.filler.asks else []
+        return [self.filler.run()] if self._routes and self.filler.asks else []
 
     def route(self, symbol: Symbol) -> Route | None:
         """Return who hears what of a symbol; None where nobody does."""
