@@ -21,7 +21,7 @@ from holdfast.model import messages as msg
 from holdfast.model.commands import CancelOrder, QueryOrder
 from holdfast.model.market import Bar
 from holdfast.model.values import NS_PER_S
-from holdfast.runtime import beat, lives, past, starting
+from holdfast.runtime import beat, feeding, lives, past, starting
 from holdfast.runtime import live as live_module
 from holdfast.runtime.live import LiveSession
 from holdfast.strategies import Strategy
@@ -394,3 +394,34 @@ async def test_strategies_that_wait_for_the_past_do_not_begin_behind_a_stop(tmp_
                 await asyncio.sleep(0)
 
             assert learner.seen == []
+
+
+async def test_parts_of_an_entry_wait_for_a_market_that_is_away_when_a_session_starts(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(feeding, "AWAY_DELAY_S", 0.02)
+    monkeypatch.setattr(feeding, "AWAY_DELAY_S_MAX", 0.02)
+
+    async def begin(service):
+        await service.place_order(BTC, "BUY", "0.1", algo="twap:over=20s,slices=20")
+
+    async with left_with(tmp_path, begin) as (feed, config):
+        is_away, shown = [True], feed.messages
+
+        async def messages(after_ts=0):
+            if is_away[0]:
+                raise NetworkError("the streams did not open")
+            async for each in shown(after_ts):
+                yield each
+
+        feed.messages = messages
+        heard, service = Heard(monkeypatch), LiveTradingService(config=config)
+        async with restarted(feed, service) as start:
+            await start
+            await until(lambda: len(heard.of(msg.Tick)) > 75)
+            assert heard.of(msg.TimerFired) == []
+            parents = service.live.engine.state.parents.values()
+            assert [parent.is_over for parent in parents] == [False]
+
+            is_away[0] = False
+            await until(lambda: heard.of(msg.TimerFired))

@@ -44,6 +44,7 @@ from .seats import seats_of
 from .shell import Shell
 from .starting import Start, telling_waits
 from .strategy_view import StrategyView
+from .waking import Waking
 
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 """How often a session that outruns the clock compares its books, in its own time."""
@@ -111,7 +112,7 @@ class LiveSession:
         market = partial(warm_up_market, self.engine, parts.feed, plan.symbols, limits)
         self._past = Past(parts.feed, parts.clock, notifier, market, self._begin_strategies)
         self._beat = Beat(self, config.save_state_interval)
-        self._is_fed = False
+        self._waking = Waking(self.engine, is_live=parts.feed.is_live)
         self.journal.on_failure = self.shell.fail
         self.accounts.tell_failures(self.shell.fail)
 
@@ -211,7 +212,6 @@ class LiveSession:
         """Run until the session is STOPPED or this life fails; then `outcome` says which."""
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
         feeding = Feeding(self, self._clock, is_hurried=self._config.speed == 0)
-        self._is_fed = True
         pump = asyncio.ensure_future(feeding.run(after))
         beat = self._beat.begin()
         left = asyncio.ensure_future(self._left.wait())
@@ -256,6 +256,7 @@ class LiveSession:
         ts = message.ts
         self.accounts.pass_time(ts)
         self._clock.advance(ts)
+        self._waking.heard.add(message.symbol)
         if ts >= self.next_tick:
             self.tick()
         try:
@@ -269,8 +270,7 @@ class LiveSession:
         """Let time do its work: timers, questions, alarms, closing bars, audits."""
         now = self._clock.now()
         self.next_tick = now + TICK_NS
-        if self._is_fed:  # else parts of entries would be denied for want of a price
-            self.shell.fire_timers(now)
+        self.shell.fire_timers(now, self._waking.may_wake)
         self.accounts.tick(now)
         self.shell.hear(msg.Tick())
         self.runner.on_time(now)

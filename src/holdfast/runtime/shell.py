@@ -276,10 +276,17 @@ class Shell:
         """Return when the next parent is to be woken; far off where none is."""
         return self._timers[0][0] if self._timers else NEVER
 
-    def fire_timers(self, now: int) -> None:
-        """Wake the parents whose time has come."""
+    def fire_timers(self, now: int, may_wake: Callable[[ParentId], bool] = lambda _: True) -> None:
+        """Wake the parents whose time has come, and that may be woken; the others wait on."""
+        waiting: list[tuple[int, int, ParentId]] = []
         while self._timers and self._timers[0][0] <= now:
-            self.hear(msg.TimerFired(parent_id=heapq.heappop(self._timers)[2]))
+            timer = heapq.heappop(self._timers)
+            if may_wake(timer[2]):
+                self.hear(msg.TimerFired(parent_id=timer[2]))
+            else:
+                waiting.append(timer)
+        for timer in waiting:
+            heapq.heappush(self._timers, timer)
 
     # Waiting
 
