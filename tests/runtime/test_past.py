@@ -425,3 +425,25 @@ async def test_parts_of_an_entry_wait_for_a_market_that_is_away_when_a_session_s
 
             is_away[0] = False
             await until(lambda: heard.of(msg.TimerFired))
+
+
+async def test_an_order_at_a_start_is_not_judged_without_the_past_that_is_to_come(
+    tmp_path, monkeypatch
+):
+    async with left_with(tmp_path, _rest_an_entry) as (feed, config):
+        feed.gate.clear()
+        settle, began = asyncio.Event(), asyncio.Event()
+
+        async def settling(*_, **__):
+            began.set()
+            await settle.wait()
+
+        monkeypatch.setattr(live_module, "settle_missed", settling)
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service):
+            await asyncio.wait_for(began.wait(), 5)
+            assert service.session().status is TradingSessionStatus.RUNNING
+            is_awaited = service.live.engine.core.market.awaits_past
+            settle.set()
+
+            assert is_awaited

@@ -14,17 +14,18 @@ from ..model import messages as msg
 from ..model.values import TradingSessionStatus
 from ..ports import Clock, Venue
 from .clock import FeedClock
+from .parts import Plan
 from .recovery import StateRecoveryService
 from .shell import Shell
 
 Ear = Callable[[msg.VenueMessage], None]
 
 
-def ear_for(shell: Shell, clock: Clock, *, is_resumed: bool) -> Callable[[Venue], Ear]:
+def ear_for(shell: Shell, clock: Clock, plan: Plan) -> Callable[[Venue], Ear]:
     """Return what names, for a venue, who hears it."""
 
     def ear(venue: Venue) -> Ear:
-        goes_on = is_resumed and venue.capabilities.is_simulated
+        goes_on = plan.is_resumed and venue.capabilities.is_simulated
         return partial(_hear_simulated, shell, clock) if goes_on else shell.hear
 
     return ear

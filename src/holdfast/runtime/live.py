@@ -128,10 +128,10 @@ class LiveSession:
             await self._open()
 
     async def _open(self) -> None:
-        ear = ear_for(self.shell, self._clock, is_resumed=self.plan.is_resumed)
-        contracts = await self.accounts.connect(ear)
+        contracts = await self.accounts.connect(ear_for(self.shell, self._clock, self.plan))
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
+        self.engine.core.market.awaits_past = self.feed.is_live
         venues = tuple(self.accounts.venues.values())
         leave_late_funding(self.feed, venues)
         self.shell.ask(self.plan.beginning(self.journal.epoch, venues, is_live=self.feed.is_live))
