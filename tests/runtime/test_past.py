@@ -19,7 +19,7 @@ from holdfast import (
 )
 from holdfast.model import messages as msg
 from holdfast.model.commands import CancelOrder, QueryOrder
-from holdfast.model.market import Bar
+from holdfast.model.market import Bar, BookDelta, BookSnapshot
 from holdfast.model.values import NS_PER_S
 from holdfast.runtime import beat, feeding, lives, past, starting
 from holdfast.runtime import live as live_module
@@ -447,3 +447,44 @@ async def test_an_order_at_a_start_is_not_judged_without_the_past_that_is_to_com
             settle.set()
 
             assert is_awaited
+
+
+class Reader(Learner):
+    """Notes the quantity at the best bid of each whole book."""
+
+    def __init__(self):
+        super().__init__()
+        self.bids: list[float] = []
+
+    def on_book(self, book):
+        if book.is_whole:
+            self.bids.append(book.best_bid[1])
+
+
+async def test_a_strategy_that_begins_late_hears_the_book_that_was_told_before(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(past, "FIRST_DELAY_S", 0.02)
+    feed, reader = Archive(), Reader()
+    feed.error = NetworkError("no klines")
+    async with running(tmp_path, feed=feed, strategies=[reader], speed=1.0) as desk:
+        await desk.feed.price(45_000, seconds=0.0)
+        whole = {"bids": ((44_999.0, 1.0),), "asks": ((45_001.0, 1.0),), "last_update_id": 1}
+        await feed.say(BookSnapshot(symbol=BTC, ts=feed.now, **whole), _change(feed, 2))
+        feed.error = None
+        await until(lambda: reader.seen)
+        await feed.say(_change(feed, 3))
+
+        assert reader.bids == [3.0]
+
+
+def _change(feed, number):
+    return BookDelta(
+        symbol=BTC,
+        ts=feed.now + number,
+        first_id=number,
+        final_id=number,
+        previous_id=number - 1,
+        bids=((44_999.0, float(number)),),
+        asks=(),
+    )
