@@ -10,12 +10,18 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast import LiveTradingService, NetworkError, RiskDenied, TradingSessionStatus
+from holdfast import (
+    JournalError,
+    LiveTradingService,
+    NetworkError,
+    RiskDenied,
+    TradingSessionStatus,
+)
 from holdfast.model import messages as msg
 from holdfast.model.commands import CancelOrder, QueryOrder
-from holdfast.model.market import Bar
+from holdfast.model.market import Bar, BookDelta, BookSnapshot
 from holdfast.model.values import NS_PER_S
-from holdfast.runtime import beat, lives, past, starting
+from holdfast.runtime import beat, feeding, lives, past, starting
 from holdfast.runtime import live as live_module
 from holdfast.runtime.live import LiveSession
 from holdfast.strategies import Strategy
@@ -277,3 +283,208 @@ async def test_parts_of_an_entry_wait_for_the_market_of_a_session_that_starts(
 
             feed.gate.set()
             await until(lambda: heard.of(msg.TimerFired))
+
+
+async def test_a_life_that_fails_while_strategies_are_shown_the_past_is_followed_by_another(
+    tmp_path,
+):
+    async with left_with(tmp_path, _lose_a_stop) as (feed, config):
+        feed.gate.clear()
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service, [Learner()]) as start:
+            await until(lambda: feed.asked)
+            first = service.live
+            first.shell.fail(RuntimeError("an error of our own"))
+
+            await until(lambda: service.live is not first)
+            await start
+            assert service.restarts == 1
+            assert not feed.gate.is_set()
+            await until(lambda: service.session().status is TradingSessionStatus.RUNNING)
+            await asyncio.wait_for(service.kill("now"), 5)
+
+
+async def test_a_journal_that_fails_while_strategies_are_shown_the_past_ends_the_session(
+    tmp_path,
+):
+    async with left_with(tmp_path, _rest_an_entry) as (feed, config):
+        feed.gate.clear()
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service, [Learner()]):
+            await until(lambda: feed.asked)
+            canceled = []
+            service.live.cancel_at_venue = lambda: canceled.append(True)
+            service.live.shell.fail(JournalError("it hangs"))
+
+            await until(lambda: canceled)
+            await until(lambda: service.session().status is TradingSessionStatus.ERROR)
+            assert not feed.gate.is_set()
+
+
+async def _hold(service):
+    await service.place_order(BTC, "BUY", "0.01", stop_loss="44000")
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+async def test_a_stop_does_not_wait_for_the_past_of_the_market(tmp_path, flatten):
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.gate.clear()
+        service, learner = LiveTradingService(config=config), Learner()
+        learner.on_start = lambda ctx: learner.seen.append("start")
+        async with restarted(feed, service, [learner]):
+            await until(lambda: feed.asked)
+            assert service.session().status is TradingSessionStatus.RUNNING
+            await asyncio.wait_for(service.stop("now", flatten=flatten), 5)
+
+            assert service.session().status is TradingSessionStatus.STOPPED
+            assert bool(service.live.engine.state.open_keys()) is not flatten
+            assert learner.seen == []
+            assert not feed.gate.is_set()
+
+
+async def test_a_stop_at_a_start_shows_no_strategy_the_past(tmp_path, monkeypatch):
+    monkeypatch.setattr(starting, "ASK_AGAIN_S", 0.05)
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.gate.clear()
+        resync, is_silent = PaperVenue.resync, [True]
+        monkeypatch.setattr(
+            PaperVenue, "resync", lambda *args: None if is_silent[0] else resync(*args)
+        )
+        service, learner = LiveTradingService(config=config), Learner()
+        async with restarted(feed, service, [learner]):
+            await until(lambda: service._lives and service._lives.live)
+            await until(lambda: service.live.shell.has_begun)
+            stop = asyncio.ensure_future(service.stop("now"))
+            await until(lambda: service.session().status is TradingSessionStatus.STOPPING)
+            is_silent[0] = False
+            service.live.shell.hear(msg.AuditDue(account=service.live.venue.account))
+            await asyncio.wait_for(stop, 5)
+
+            assert service.session().status is TradingSessionStatus.STOPPED
+            assert learner.seen == []
+            assert feed.asked == []
+
+
+async def test_a_session_that_failed_can_be_stopped_while_the_past_is_not_there(tmp_path):
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.gate.clear()
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service, [Learner()]):
+            await until(lambda: feed.asked)
+            service.live.shell.hear(msg.FailSession(reason="no"))
+            await asyncio.wait_for(service.stop("now"), 5)
+
+            assert service.session().status is TradingSessionStatus.STOPPED
+
+
+async def test_strategies_that_wait_for_the_past_do_not_begin_behind_a_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(past, "FIRST_DELAY_S", 0.02)
+    async with left_with(tmp_path, _hold) as (feed, config):
+        feed.error = NetworkError("no klines")
+        service, learner = LiveTradingService(config=config), Learner()
+        async with restarted(feed, service, [learner]) as start:
+            await start
+            live, feed.error = service.live, None
+            feed.gate.clear()
+            feed.asked.clear()
+            await until(lambda: feed.asked)
+            live.shell.ask(msg.StopSession(reason="now", flatten=True))
+            feed.gate.set()
+            for _ in range(50):
+                await asyncio.sleep(0)
+
+            assert learner.seen == []
+
+
+async def test_parts_of_an_entry_wait_for_a_market_that_is_away_when_a_session_starts(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(feeding, "AWAY_DELAY_S", 0.02)
+    monkeypatch.setattr(feeding, "AWAY_DELAY_S_MAX", 0.02)
+
+    async def begin(service):
+        await service.place_order(BTC, "BUY", "0.1", algo="twap:over=20s,slices=20")
+
+    async with left_with(tmp_path, begin) as (feed, config):
+        is_away, shown = [True], feed.messages
+
+        async def messages(after_ts=0):
+            if is_away[0]:
+                raise NetworkError("the streams did not open")
+            async for each in shown(after_ts):
+                yield each
+
+        feed.messages = messages
+        heard, service = Heard(monkeypatch), LiveTradingService(config=config)
+        async with restarted(feed, service) as start:
+            await start
+            await until(lambda: len(heard.of(msg.Tick)) > 75)
+            assert heard.of(msg.TimerFired) == []
+            parents = service.live.engine.state.parents.values()
+            assert [parent.is_over for parent in parents] == [False]
+
+            is_away[0] = False
+            await until(lambda: heard.of(msg.TimerFired))
+
+
+async def test_an_order_at_a_start_is_not_judged_without_the_past_that_is_to_come(
+    tmp_path, monkeypatch
+):
+    async with left_with(tmp_path, _rest_an_entry) as (feed, config):
+        feed.gate.clear()
+        settle, began = asyncio.Event(), asyncio.Event()
+
+        async def settling(*_, **__):
+            began.set()
+            await settle.wait()
+
+        monkeypatch.setattr(live_module, "settle_missed", settling)
+        service = LiveTradingService(config=config)
+        async with restarted(feed, service):
+            await asyncio.wait_for(began.wait(), 5)
+            assert service.session().status is TradingSessionStatus.RUNNING
+            is_awaited = service.live.engine.core.market.awaits_past
+            settle.set()
+
+            assert is_awaited
+
+
+class Reader(Learner):
+    """Notes the quantity at the best bid of each whole book."""
+
+    def __init__(self):
+        super().__init__()
+        self.bids: list[float] = []
+
+    def on_book(self, book):
+        if book.is_whole:
+            self.bids.append(book.best_bid[1])
+
+
+async def test_a_strategy_that_begins_late_hears_the_book_that_was_told_before(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(past, "FIRST_DELAY_S", 0.02)
+    feed, reader = Archive(), Reader()
+    feed.error = NetworkError("no klines")
+    async with running(tmp_path, feed=feed, strategies=[reader], speed=1.0) as desk:
+        await desk.feed.price(45_000, seconds=0.0)
+        whole = {"bids": ((44_999.0, 1.0),), "asks": ((45_001.0, 1.0),), "last_update_id": 1}
+        await feed.say(BookSnapshot(symbol=BTC, ts=feed.now, **whole), _change(feed, 2))
+        feed.error = None
+        await until(lambda: reader.seen)
+        await feed.say(_change(feed, 3))
+
+        assert reader.bids == [3.0]
+
+
+def _change(feed, number):
+    return BookDelta(
+        symbol=BTC,
+        ts=feed.now + number,
+        first_id=number,
+        final_id=number,
+        previous_id=number - 1,
+        bids=((44_999.0, float(number)),),
+        asks=(),
+    )

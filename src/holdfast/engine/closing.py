@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ..model.values import NS_PER_S, OPERATOR, ZERO, Key, OrderRole
+from ..model.values import NS_PER_S, OPERATOR, ZERO, AccountId, Key, OrderRole
 from .contracts import is_stuck
 from .core import Core
 from .dust import closing_plans
@@ -108,11 +109,20 @@ def flatten(core: Core, *, at_once: bool = False) -> None:
         flatten_key(core, key, at_once=at_once)
 
 
-def flatten_by_policy(core: Core) -> None:
-    """Close what was taken over to be closed, as often as it takes, while the policy wants that."""
+def flatten_by_time(core: Core, is_ready: Callable[[AccountId], bool]) -> None:
+    """Close what a person wants closed, or the policy what was taken over, as often as it takes.
+
+    Args:
+        is_ready: tells whether an account's books are known well enough for that.
+    """
+    if core.state.is_flattening:
+        for key in core.state.open_keys():
+            if is_ready(key[0]):
+                flatten_key(core, key)
     if core.settings.mismatch_policy == "flatten":
         for key, qty in tuple(core.state.to_flatten.items()):
-            flatten_key(core, key, qty)
+            if is_ready(key[0]):
+                flatten_key(core, key, qty)
 
 
 def flatten_key(core: Core, key: Key, qty: Decimal | None = None, *, at_once: bool = False) -> None:

@@ -3,13 +3,14 @@
 Rule: before an account's own books have agreed time brings questions, words to a person and the
       cancels that the kill switch wants, and nothing else; once they have, what protects there
       does not wait for those of the others. Entries do, and so do the day and the curve, which
-      are of all accounts.
+      are of all accounts. A stop, or an error, that comes meanwhile is no look at the books:
+      `housekeeping` keeps to that then for each account that is still unseen.
 """
 
 from __future__ import annotations
 
 from .bans import tell_ends
-from .closing import flatten_key
+from .closing import flatten_by_time
 from .contracts import tell_endings
 from .core import Core
 from .housekeeping import ask_after_doubts, avoid_liquidation, insist_on_cancels
@@ -27,19 +28,6 @@ def on_early_tick(core: Core) -> None:
             avoid_liquidation(core, account)
     tell_endings(core)
     tell_ends(core)
-    _flatten(core)
+    flatten_by_time(core, ready.__contains__)
     if state.is_killed:
         insist_on_cancels(core, state.kill_reason)
-
-
-def _flatten(core: Core) -> None:
-    """Close what the kill switch, or the policy, wants closed."""
-    state, ready = core.state, core.start_looks
-    if state.is_flattening:
-        for key in state.open_keys():
-            if key[0] in ready:
-                flatten_key(core, key)
-    if core.settings.mismatch_policy == "flatten":
-        for key, qty in tuple(state.to_flatten.items()):
-            if key[0] in ready:
-                flatten_key(core, key, qty)

@@ -200,7 +200,9 @@ def _key_of(core: Core, fact: ev.Event) -> Key | None:
         return fact.order.key  # type: ignore[union-attr]
     cl_ord_id = getattr(fact, "cl_ord_id", None)
     order = core.state.orders.get(cl_ord_id) if cl_ord_id else None
-    return order.key if order else None
+    if order is None or (kind is ev.OrderInDoubt and order.request.account in core.unseen):
+        return None  # time alone brings a doubt: it waits for the look at the account's books
+    return order.key
 
 
 # The session

@@ -20,7 +20,7 @@ from ..model.values import (
 from .asking import ANSWER_PATIENCE_NS, is_due
 from .bans import tell_ends
 from .breaker import Breaker, BreakerState
-from .closing import flatten, flatten_by_policy, insist_on_closing
+from .closing import flatten_by_time, insist_on_closing
 from .contracts import closable_keys, is_stuck, tell_endings
 from .core import Core
 from .cover import WORKING
@@ -54,14 +54,15 @@ QUERIES_PER_TICK = 20
 
 
 def on_tick(core: Core) -> None:
-    """Do what has fallen due."""
-    state = core.state
+    """Do what has fallen due; see `early_ticks` for accounts that nobody has looked at yet."""
+    state, unseen = core.state, core.unseen
     if state.status is TradingSessionStatus.STOPPED:
         return
     ask_after_doubts(core)
-    for key in [k for k, parents in state.live_parents.items() if parents]:
+    for key in [k for k, ids in state.live_parents.items() if ids and k[0] not in unseen]:
         guard(core, key)
-    begun = [name for name in state.named_accounts if state.account(name).opened_ts]
+    named = [each for each in state.named_accounts if each not in unseen]
+    begun = [each for each in named if state.account(each).opened_ts]
     is_sample_due = _is_sample_due(core, begun)
     for account in begun:
         _turn_day(core, account)
@@ -71,9 +72,7 @@ def on_tick(core: Core) -> None:
     _let_breakers_recover(core)
     tell_endings(core)
     tell_ends(core)
-    if state.is_flattening:
-        flatten(core)
-    flatten_by_policy(core)
+    flatten_by_time(core, lambda account: account not in unseen)
     if _wants_no_entries(core):
         insist_on_cancels(core, state.kill_reason or state.status_reason)
     take_back_unwanted(core)

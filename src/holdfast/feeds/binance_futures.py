@@ -189,8 +189,7 @@ class BinanceFuturesFeed:
         self._fetched = {key: each for key, each in self._fetched.items() if key[1] == before_ts}
         async with self._asking() as asker:
             over_ts = before_ts
-            asks = any(market_history.interval_of(each[1]) for each in wanted)
-            if asks and not self._is_heard:  # and so our clock alone says what is over
+            if any(market_history.interval_of(each[1]) for each in wanted):  # our clock may be fast
                 over_ts = min(before_ts, await market_history.now(asker))
             for each, times in Counter(wanted).items():
                 found = await market_history.bars(

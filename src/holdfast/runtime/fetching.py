@@ -81,7 +81,6 @@ async def warm_up_market(
         TradingError: the feed can't have them.
     """
     sample, count = f"{limits.sample_s}s", limits.correlation_returns + 1
-    engine.core.market.awaits_past = feed.is_live
     await fetch_history(feed, [(symbol, sample, count) for symbol in symbols], now)
     for symbol in symbols:
         for bar in feed.history(symbol, sample, now, count):

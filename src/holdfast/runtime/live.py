@@ -24,13 +24,14 @@ from ..model.market import MarketData
 from ..model.order_wish import Wish
 from ..model.signal import SignalGenerated
 from ..model.values import NS_PER_S, TradingSessionStatus
-from ..ports import Notifier, Venue
+from ..ports import Notifier
 from .accounts import Accounts
+from .ahead import ear_for
 from .beat import Beat
-from .clock import TICK_NS, FeedClock
+from .clock import TICK_NS
 from .commit_watch import CommitWatch
 from .feeding import Feeding
-from .fetching import telling_warm_up, warm_up_market
+from .fetching import warm_up_market
 from .figures import Figures
 from .missed_funding import leave_late_funding, settle_missed
 from .parts import Parts, Plan
@@ -43,6 +44,7 @@ from .seats import seats_of
 from .shell import Shell
 from .starting import Start, telling_waits
 from .strategy_view import StrategyView
+from .waking import Waking
 
 AUDIT_WHEN_FAST_NS = 600 * NS_PER_S
 """How often a session that outruns the clock compares its books, in its own time."""
@@ -58,7 +60,7 @@ _ENDING = (
     TradingSessionStatus.STOPPING,
     TradingSessionStatus.ERROR,
 )
-"""Where a stop has nothing more to ask of the engine, unless it is to flatten."""
+"""Where a session only ends: a stop asks nothing more of the engine, unless it is to flatten."""
 
 _log = logging.getLogger("holdfast.session")
 
@@ -110,7 +112,7 @@ class LiveSession:
         market = partial(warm_up_market, self.engine, parts.feed, plan.symbols, limits)
         self._past = Past(parts.feed, parts.clock, notifier, market, self._begin_strategies)
         self._beat = Beat(self, config.save_state_interval)
-        self._is_fed = False
+        self._waking = Waking(self.engine, is_live=parts.feed.is_live)
         self.journal.on_failure = self.shell.fail
         self.accounts.tell_failures(self.shell.fail)
 
@@ -126,13 +128,13 @@ class LiveSession:
             await self._open()
 
     async def _open(self) -> None:
-        plan = self.plan
-        contracts = await self.accounts.connect(self._ear_for)
+        contracts = await self.accounts.connect(ear_for(self.shell, self._clock, self.plan))
         if self.shell.has_failed:  # what was heard already could not be recorded
             raise self.shell.failed.result()
+        self.engine.core.market.awaits_past = self.feed.is_live
         venues = tuple(self.accounts.venues.values())
         leave_late_funding(self.feed, venues)
-        self.shell.ask(plan.beginning(self.journal.epoch, venues, is_live=self.feed.is_live))
+        self.shell.ask(self.plan.beginning(self.journal.epoch, venues, is_live=self.feed.is_live))
         for listed in contracts:
             self.shell.hear(msg.InstrumentListed(**listed._asdict()))
         self.journal.sync()
@@ -143,25 +145,14 @@ class LiveSession:
             raise self.shell.failed.result()
         if self.halt:
             self.shell.ask(msg.FailSession(reason=self.halt))
-        for venue in venues:
-            await settle_missed(self.feed, venue, self._clock.now(), self.notifier, is_told=True)
+        # What fails from here on ends a session that runs: `run` tells of it.
+        await self.shell.unless_over(self._settle)
         self._attach_strategies()
-        with telling_warm_up(self.notifier):
-            await self._past.ask()
+        await self.shell.unless_over(self._past.ask, self._is_ending)
 
-    def _ear_for(self, venue: Venue) -> Callable[[msg.VenueMessage], None]:
-        goes_on = self.plan.is_resumed and venue.capabilities.is_simulated
-        return self._hear_simulated if goes_on else self.shell.hear
-
-    def _hear_simulated(self, message: msg.VenueMessage) -> None:
-        """Go to the time up to which a simulated exchange has lived, where it is ahead of ours."""
-        is_starting = self.status is TradingSessionStatus.STARTING
-        if is_starting and isinstance(message, msg.VenueSnapshot):
-            ahead_ts = self._recovery.time_of(message, self.engine.state)
-            if ahead_ts > message.taken_ts and isinstance(self._clock, FeedClock):
-                self._clock.begin_at(ahead_ts)
-                message = msgspec.structs.replace(message, asked_ts=ahead_ts, taken_ts=ahead_ts)
-        self.shell.hear(message)
+    async def _settle(self) -> None:
+        for venue in self.accounts.venues.values():
+            await settle_missed(self.feed, venue, self._clock.now(), self.notifier, is_told=True)
 
     def _attach_strategies(self) -> None:
         for strategy_id, strategy in self.plan.strategies.items():
@@ -173,6 +164,8 @@ class LiveSession:
         symbols, hear = self.plan.symbols, self.shell.hear
         seats = seats_of(self.engine, self.accounts, self.plan.accounts)
         await self.runner.fetch_history(self.feed, symbols, now, seats)
+        if self._is_ending():
+            return
         self.runner.begin(
             symbols=symbols,
             feed=self.feed,
@@ -206,6 +199,10 @@ class LiveSession:
         """Return where the session stands."""
         return self.engine.state.status
 
+    def _is_ending(self) -> bool:
+        """Tell whether no strategy is to begin any more."""
+        return self.status in _ENDING
+
     @property
     def has_failed(self) -> bool:
         """Tell whether this life is over and another one must go on."""
@@ -215,7 +212,6 @@ class LiveSession:
         """Run until the session is STOPPED or this life fails; then `outcome` says which."""
         after = self.engine.state.last_ts if self.plan.is_resumed else 0
         feeding = Feeding(self, self._clock, is_hurried=self._config.speed == 0)
-        self._is_fed = True
         pump = asyncio.ensure_future(feeding.run(after))
         beat = self._beat.begin()
         left = asyncio.ensure_future(self._left.wait())
@@ -241,7 +237,7 @@ class LiveSession:
 
     async def _beside(self) -> None:
         """Do for ever what is to be done beside."""
-        await self._past.insist()
+        await self.shell.unless_over(self._past.insist, self._is_ending)
         for work in self.runner.beside():
             await work
         await self._left.wait()
@@ -260,6 +256,7 @@ class LiveSession:
         ts = message.ts
         self.accounts.pass_time(ts)
         self._clock.advance(ts)
+        self._waking.heard.add(message.symbol)
         if ts >= self.next_tick:
             self.tick()
         try:
@@ -273,8 +270,7 @@ class LiveSession:
         """Let time do its work: timers, questions, alarms, closing bars, audits."""
         now = self._clock.now()
         self.next_tick = now + TICK_NS
-        if self._is_fed:  # else parts of entries would be denied for want of a price
-            self.shell.fire_timers(now)
+        self.shell.fire_timers(now, self._waking.may_wake)
         self.accounts.tick(now)
         self.shell.hear(msg.Tick())
         self.runner.on_time(now)
@@ -327,11 +323,15 @@ class LiveSession:
             self.shell.ask(msg.StopSession(reason="the feed has ended", flatten=flatten))
         await self.settle()
 
+    def begin_stop(self, reason: str, *, flatten: bool) -> None:
+        """Tell the engine to stop, where that has anything to ask of it."""
+        if self.status not in ((TradingSessionStatus.STOPPED,) if flatten else _ENDING):
+            self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
+
     async def stop(self, reason: str, *, flatten: bool) -> None:
         """End the session in order; ERROR is reset, once what is left behind is safe there too."""
         is_in_error = self.status is TradingSessionStatus.ERROR
-        if self.status not in ((TradingSessionStatus.STOPPED,) if flatten else _ENDING):
-            self.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
+        self.begin_stop(reason, flatten=flatten)
         with telling_waits(self.accounts, self.notifier, "stop", STOP_PATIENCE_S):
             if is_in_error:
                 await self._reset(reason)

@@ -168,8 +168,8 @@ class Lives:
             self._heard.clear()
             await self._heard.wait()
         live = await self.begun(is_urgent=True)
-        if live and not live.has_failed and live.status is TradingSessionStatus.STARTING:
-            live.shell.ask(msg.StopSession(reason=reason, flatten=flatten))
+        if live and not live.has_failed:
+            live.begin_stop(reason, flatten=flatten)
         while self.is_starting:
             self._turned.clear()
             await self._turned.wait()

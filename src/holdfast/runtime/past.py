@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from ..model.errors import VenueError
 from ..ports import Clock, Feed, Notifier
+from .fetching import telling_warm_up
 
 FIRST_DELAY_S, DELAY_S_MAX = 1.0, 60.0
 """How long to wait before what was not to be had is asked for again: each time twice as long."""
@@ -40,7 +41,8 @@ class Past:
             TradingError: it can't be had; of a live feed, it never can.
         """
         try:
-            await self._go_on()
+            with telling_warm_up(self._notifier):
+                await self._go_on()
         except VenueError as error:
             if not self._feed.is_live:
                 raise

@@ -15,15 +15,7 @@ from uuid import UUID
 from ..model.bars import Alarm
 from ..model.errors import ConfigError, SessionStateError, StrategyError
 from ..model.events import Event
-from ..model.market import (
-    Bar,
-    BookDelta,
-    BookSnapshot,
-    MarketData,
-    MarkPrice,
-    Quote,
-    Trade,
-)
+from ..model.market import Bar, BookDelta, BookSnapshot, MarketData, MarkPrice, Quote, Trade
 from ..model.order_wish import Wish
 from ..model.values import StrategyId, Symbol
 from ..ports import Feed
@@ -31,6 +23,7 @@ from ..strategies.base import Strategy
 from .attached import Attached, Behind, View, named_by
 from .bar_routes import NEVER
 from .bus import EventBus
+from .early_books import EarlyBooks
 from .failure import reason_of
 from .fetching import fetch_history, warmups
 from .filling import Filler
@@ -83,6 +76,7 @@ class LiveStrategyRunner:
         self.clean: Callable[[str], str] = str  # takes secrets out of what strategies say
         self._all: dict[StrategyId, Attached] = {}
         self._routes: dict[Symbol, Route] = {}
+        self._early_books = EarlyBooks()
         self._alarm = Alarm()  # so that bars of many symbols are not looked at in vain
         self._wishes = Wishes()
         self._now = 0
@@ -170,6 +164,8 @@ class LiveStrategyRunner:
         for symbol in symbols:
             shown = [one for one in live if symbol in one.window.symbols]
             self._routes[symbol] = Route(symbol, shown, self._alarm, feed, now)
+            self._routes[symbol].book = self._early_books.take(symbol)
+        self._early_books.is_over = True
         self.filler = Filler(feed, self._routes, self.now, self._show_in_turn)
         self._set_alarm()
         self._hears_orders = any(one.on_fill or one.on_order for one in live)
@@ -185,6 +181,7 @@ class LiveStrategyRunner:
         """Show a message to those who want it; bars that a trade closes come before the trade."""
         route = self._routes.get(message.symbol)
         if route is None:
+            self._early_books.hear(message)
             return
         self._latest = message
         if type(message) is Trade:
@@ -225,7 +222,7 @@ class LiveStrategyRunner:
 
     def beside(self) -> list[Coroutine[Any, Any, None]]:
         """Return what is to be done beside, while the market is shown."""
-        return [self.filler.run()] if self.filler.asks else []
+        return [self.filler.run()] if self._routes and self.filler.asks else []
 
     def route(self, symbol: Symbol) -> Route | None:
         """Return who hears what of a symbol; None where nobody does."""

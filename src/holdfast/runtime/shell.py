@@ -16,7 +16,7 @@ import asyncio
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -282,10 +282,17 @@ class Shell:
         """Return when the next parent is to be woken; far off where none is."""
         return self._timers[0][0] if self._timers else NEVER
 
-    def fire_timers(self, now: int) -> None:
-        """Wake the parents whose time has come."""
+    def fire_timers(self, now: int, may_wake: Callable[[ParentId], bool] = lambda _: True) -> None:
+        """Wake the parents whose time has come, and that may be woken; the others wait on."""
+        waiting: list[tuple[int, int, ParentId]] = []
         while self._timers and self._timers[0][0] <= now:
-            self.hear(msg.TimerFired(parent_id=heapq.heappop(self._timers)[2]))
+            timer = heapq.heappop(self._timers)
+            if may_wake(timer[2]):
+                self.hear(msg.TimerFired(parent_id=timer[2]))
+            else:
+                waiting.append(timer)
+        for timer in waiting:
+            heapq.heappush(self._timers, timer)
 
     # Waiting
 
@@ -335,3 +342,26 @@ class Shell:
             except TimeoutError:
                 return condition()
         return True
+
+    async def unless_over(
+        self, work: Callable[[], Awaitable[None]], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Do something, cut off as soon as facts make a condition true or this shell fails."""
+
+        def look(_: object) -> None:
+            if scope.when() is None and (self.has_failed or is_over()):
+                scope.reschedule(0.0)
+
+        if self.has_failed or is_over():
+            return
+        self.failed.add_done_callback(look)
+        self.listeners.append(look)
+        try:
+            async with asyncio.timeout(None) as scope:
+                await work()
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        finally:
+            self.listeners.remove(look)
+            self.failed.remove_done_callback(look)

@@ -89,3 +89,19 @@ async def test_history_holds_no_bar_that_is_open_at_the_exchange_whatever_our_cl
         await feed.fetch_history([(BTC, "1m", 5)], ahead)
 
         assert all(bar.ts <= clock() for bar in feed.history(BTC, "1m", ahead, 5))
+
+
+async def test_history_of_a_late_begin_holds_no_bar_that_is_open_at_the_exchange_either():
+    clock = fast_clock()
+    with street(clock) as market:
+        feed = feed_of(market.url, now=clock)
+        market.price(50_001.0)
+        heard = aiter(feed.messages())
+        try:
+            await anext(heard)
+            ahead = clock() + 2 * timeframe_ns("1m")
+            await feed.fetch_history([(BTC, "1m", 5)], ahead)
+
+            assert all(bar.ts <= clock() for bar in feed.history(BTC, "1m", ahead, 5))
+        finally:
+            await heard.aclose()
