@@ -20,7 +20,7 @@ from holdfast.model.values import (
 from tests.engine.rig import BTC, Rig
 from tests.engine.test_accounts import OTHER, PLAIN, TwoAccounts
 
-ENDS = {
+ENDS: dict[str, msg.Message] = {
     "stop": msg.StopSession(reason="r", flatten=False),
     "error": msg.FailSession(reason="r"),
 }

@@ -7,6 +7,7 @@ import contextlib
 import time
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -312,9 +313,10 @@ async def test_a_journal_that_fails_while_strategies_are_shown_the_past_ends_the
         service = LiveTradingService(config=config)
         async with restarted(feed, service, [Learner()]):
             await until(lambda: feed.asked)
-            canceled = []
-            service.live.cancel_at_venue = lambda: canceled.append(True)
-            service.live.shell.fail(JournalError("it hangs"))
+            canceled: list[bool] = []
+            live: Any = service.live
+            live.cancel_at_venue = lambda: canceled.append(True)
+            live.shell.fail(JournalError("it hangs"))
 
             await until(lambda: canceled)
             await until(lambda: service.session().status is TradingSessionStatus.ERROR)
@@ -329,7 +331,8 @@ async def _hold(service):
 async def test_a_stop_does_not_wait_for_the_past_of_the_market(tmp_path, flatten):
     async with left_with(tmp_path, _hold) as (feed, config):
         feed.gate.clear()
-        service, learner = LiveTradingService(config=config), Learner()
+        service = LiveTradingService(config=config)
+        learner: Any = Learner()
         learner.on_start = lambda ctx: learner.seen.append("start")
         async with restarted(feed, service, [learner]):
             await until(lambda: feed.asked)
@@ -469,7 +472,11 @@ async def test_a_strategy_that_begins_late_hears_the_book_that_was_told_before(
     feed.error = NetworkError("no klines")
     async with running(tmp_path, feed=feed, strategies=[reader], speed=1.0) as desk:
         await desk.feed.price(45_000, seconds=0.0)
-        whole = {"bids": ((44_999.0, 1.0),), "asks": ((45_001.0, 1.0),), "last_update_id": 1}
+        whole: dict[str, Any] = {
+            "bids": ((44_999.0, 1.0),),
+            "asks": ((45_001.0, 1.0),),
+            "last_update_id": 1,
+        }
         await feed.say(BookSnapshot(symbol=BTC, ts=feed.now, **whole), _change(feed, 2))
         feed.error = None
         await until(lambda: reader.seen)
