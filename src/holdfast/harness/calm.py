@@ -37,6 +37,10 @@ _RUNNING = TradingSessionStatus.RUNNING.value
 BROKEN = "JournalError: journal"
 """What a session says that ends since its journal was locked, or its disk full, in the storm."""
 
+HELD_UP = "the account's stream did not open in"
+HELD_UP_S = 15.0
+"""What a start says that the storm has held up for as long as it waits, and how long that is."""
+
 
 class Start(Protocol):
     """Starts the session's process."""
@@ -91,6 +95,7 @@ class Calm:
         if session is None or not session.is_alive:
             session = await self._start(is_calm=True)
         document: dict[str, Any] = {}
+        began = time.monotonic()
 
         async def runs() -> bool:
             nonlocal document
@@ -104,11 +109,11 @@ class Calm:
 
         if await _soon(runs, RECOVERY_S_MAX, lambda: session.is_alive):
             return True
-        if is_left_over and not session.is_alive and BROKEN in session.last_words():
-            stage.tell("what the storm had done to its journal has ended the session")
+        words = session.last_words()
+        if is_left_over and not session.is_alive and _is_of_storm(words, time.monotonic() - began):
+            stage.tell("what the storm had done has ended the session")
             return await self._is_back()
         if not session.is_alive:
-            words = session.last_words()
             self.say(f"recovery: the session ended with code {session.code} in a calm: {words}")
         else:
             told = f"{document.get('status')} ({document.get('reason')})" if document else "silent"
@@ -198,3 +203,8 @@ async def _soon(
         if time.monotonic() > deadline or not may_wait():
             return False
         await asyncio.sleep(LOOK_S)
+
+
+def _is_of_storm(words: str, calm_s: float) -> bool:
+    """Tell whether last words, said so long into a calm, are of what the storm had done."""
+    return BROKEN in words or (HELD_UP in words and calm_s < HELD_UP_S)
