@@ -284,3 +284,15 @@ def test_owner_whose_folder_gave_way_to_another_hears_of_it(
         journal.append([fill(1)])
     with suppress(Fenced):
         journal.close()
+
+
+def test_who_waits_for_the_store_waits_so_long_and_no_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr("holdfast.journal.commit.FLUSH_S_MAX", 0.05)
+    journal = open_journal(tmp_path / "a.db")
+    committer = vars(journal)["_committer"]
+
+    with vars(committer)["_lock"], pytest.raises(JournalError, match="has taken nothing"):
+        committer.move()
+
+    with suppress(JournalError):  # its thread may have waited as long
+        journal.close()
